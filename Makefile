@@ -1,0 +1,46 @@
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+DEMO := demo
+# one thread a process: the work is spread over processes, and results do not depend on how many cores there are
+export OMP_NUM_THREADS = 1
+
+.PHONY: setup demo test lint check-all bench lock clean
+
+setup: .venv/.done
+
+.venv/.done: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "tenor is locked for Python 3.11: set PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --disable-pip-version-check --quiet -r requirements.lock
+	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+# the main job: real bars -> trained model -> judged on data it never saw -> report
+demo: setup
+	$(BIN)/tenor data import embedded --store $(DEMO)/lake
+	$(BIN)/python train_model.py --store $(DEMO)/lake --config examples/demo.toml
+	$(BIN)/python evaluate_model.py --store $(DEMO)/lake --config examples/demo.toml --report $(DEMO)/report.html
+	$(BIN)/tenor predict AAPL --store $(DEMO)/lake
+	@echo "The report: $(DEMO)/report.html"
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/pytest -n 2 -m "not slow"
+
+# everything, slow checks included
+check-all: lint
+	$(BIN)/pytest -n 2
+
+bench: setup
+	$(BIN)/python benchmarks/training_speed.py
+
+lock: setup
+	$(BIN)/python scripts/lock.py
+
+clean:
+	rm -rf .venv $(DEMO)

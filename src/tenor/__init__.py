@@ -1,0 +1,1 @@
+"""Stock forecasts from an LSTM under attention, judged honestly."""

@@ -1,0 +1,72 @@
+"""Everything that tenor raises on purpose.
+
+TenorError                 one line: what value, where, what to do
+├── UsageError             the caller asked for something that can't be
+│   ├── ConfigError        an unknown or impossible setting
+│   └── UnknownSymbolError a symbol that the lake or the model does not hold
+├── DataError              bars, news or a file that can't be used
+│   └── HistoryError       usable data, but too little of it
+├── StoreError             the lake can't be read or written
+└── ModelError             a saved model that is missing, changed or does not fit
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class TenorError(Exception):
+    """Base of all errors that tenor raises on purpose; ``str(error)`` is one line fit for a terminal."""
+
+
+class UsageError(TenorError):
+    """The caller asked for something that can't be: a query that is not SQL, a report on nothing."""
+
+
+class ConfigError(UsageError):
+    """A setting is unknown, of the wrong type or out of its range."""
+
+
+class UnknownSymbolError(UsageError):
+    """The lake, panel or model has no such symbol.
+
+    Parameters
+    ----------
+    symbol : the symbol asked for.
+    known : the symbols there are; near ones are suggested.
+    """
+
+    def __init__(self, symbol: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        hint = did_you_mean(symbol, names)
+        if not hint:
+            shown = ", ".join(names[:8]) + (" …" if len(names) > 8 else ".")
+            hint = f" Known: {shown}" if names else " There are no symbols yet: run 'tenor data import' first."
+        super().__init__(f"unknown symbol {symbol!r}.{hint}")
+        self.symbol = symbol
+
+
+class DataError(TenorError):
+    """Bars, news or a file can't be used; the message names file or symbol, row, value and remedy."""
+
+
+class HistoryError(DataError):
+    """The data is sound, but there is too little of it for the lookback, horizon or split asked for."""
+
+
+class StoreError(TenorError):
+    """The lake can't be read or written."""
+
+
+class ModelError(TenorError):
+    """A saved model is missing, truncated, changed since it was written, or does not fit the data."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`` Did you mean 'x'?`` for the nearest of `known` (case ignored), or an empty string."""
+    folded: dict[str, str] = {}
+    for candidate in known:
+        folded.setdefault(candidate.lower(), candidate)
+    near = difflib.get_close_matches(name.lower(), list(folded), n=1, cutoff=0.6)
+    return f" Did you mean {folded[near[0]]!r}?" if near else ""

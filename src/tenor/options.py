@@ -1,0 +1,86 @@
+"""Frozen config dataclasses from and to TOML and JSON mappings, strictly: unknown keys and wrong types are refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar, get_args, get_origin
+
+from tenor.errors import ConfigError, did_you_mean
+
+T = TypeVar("T")
+
+
+def from_mapping(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
+    """Build the frozen dataclass `cls` from `values`.
+
+    Nested dataclasses take nested mappings, tuples take lists, floats take ints. Keys that are left out keep their
+    defaults; `cls` checks ranges itself in ``__post_init__``.
+
+    Parameters
+    ----------
+    where : dotted path of `values` inside its file, for messages (``"model"``).
+
+    Raises
+    ------
+    ConfigError : an unknown key (with the nearest known one) or a value of the wrong type.
+    """
+    assert dataclasses.is_dataclass(cls)
+    hints = typing.get_type_hints(cls)
+    known = {f.name for f in dataclasses.fields(cls) if f.init}
+    kwargs: dict[str, Any] = {}
+    for key, value in values.items():
+        path = f"{where}.{key}" if where else key
+        if key not in known:
+            hint = did_you_mean(key, known) or f" Known: {', '.join(sorted(known))}."
+            raise ConfigError(f"unknown config key {path!r}.{hint}")
+        kwargs[key] = _convert(hints[key], value, path)
+    return typing.cast(T, cls(**kwargs))
+
+
+def to_mapping(config: Any) -> dict[str, Any]:
+    """The dataclass `config` as plain dicts, lists and scalars, fit for JSON; `from_mapping` reads it back."""
+    plain: dict[str, Any] = {}
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            value = to_mapping(value)
+        elif isinstance(value, tuple):
+            value = list(value)
+        plain[field.name] = value
+    return plain
+
+
+def _convert(hint: Any, value: Any, path: str) -> Any:
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"config key {path!r} is a table, not {value!r}: write it as [{path}].")
+        return from_mapping(hint, value, path)
+    origin = get_origin(hint)
+    if origin in (types.UnionType, typing.Union):
+        if value is None and type(None) in get_args(hint):
+            return None
+        inner = [a for a in get_args(hint) if a is not type(None)]
+        return _convert(inner[0], value, path)
+    if origin is typing.Literal:
+        choices = get_args(hint)
+        if value not in choices:
+            hint_text = did_you_mean(str(value), map(str, choices))
+            raise ConfigError(f"config key {path!r} is {value!r}; it takes one of {list(choices)}.{hint_text}")
+        return value
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise ConfigError(f"config key {path!r} takes a list, not {value!r}.")
+        item = get_args(hint)[0]
+        return tuple(_convert(item, v, f"{path}[{i}]") for i, v in enumerate(value))
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if hint in (int, float, str, bool) and (type(value) is not hint):
+        raise ConfigError(f"config key {path!r} takes {_a(hint)}, not {value!r}.")
+    return value
+
+
+def _a(kind: type) -> str:
+    return {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}[kind]

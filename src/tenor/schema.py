@@ -1,0 +1,352 @@
+"""What flows between rooms: Bars, News, Mood -> Panel -> Predictions -> Forecast. Each is validated when it is made.
+
+Sessions are tz-naive midnights (an exchange's trading dates), moments are UTC, returns are natural logs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tenor.errors import DataError, HistoryError, UnknownSymbolError
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+Bool = NDArray[np.bool_]
+
+PRICES = ("open", "high", "low", "close", "adj_close")
+BAR_COLUMNS = ("symbol", "session", *PRICES, "volume")
+NEWS_COLUMNS = ("id", "published_at", "symbol", "text", "source", "url")
+MOOD_COLUMNS = (
+    "symbol", "session", "n", "mean", "std", "positive", "negative",
+    "surprise", "recent", "market_n", "market_mean",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Daily bars, one row a symbol a session, sorted by symbol and session.
+
+    Attributes
+    ----------
+    frame : columns `BAR_COLUMNS`. Prices in the quote currency, > 0, no NaN; `adj_close` is `close` adjusted for splits
+        and dividends (equal to `close` where a source has none); `volume` in shares, >= 0.
+
+    Raises
+    ------
+    DataError : a column is missing, or rows are duplicated, NaN, not positive or have high < low; the rows are named.
+    """
+
+    frame: pd.DataFrame
+
+    def __post_init__(self) -> None:
+        frame = _with_columns(self.frame, BAR_COLUMNS, "bars")
+        if frame.empty:
+            raise DataError("bars: no rows. Import some with 'tenor data import PATH --store DIR'.")
+        frame = frame.assign(
+            symbol=frame["symbol"].astype("str"),
+            session=_as_sessions(frame["session"], "bars"),
+            **{c: pd.to_numeric(frame[c]).astype("float64") for c in (*PRICES, "volume")},
+        )
+        frame = frame.sort_values(["symbol", "session"], kind="stable", ignore_index=True)
+        prices = frame[list(PRICES)].to_numpy()
+        _refuse(frame, np.asarray(~np.isfinite(prices).all(axis=1)), "bars: a price is missing")
+        _refuse(frame, np.asarray(~(prices > 0).all(axis=1)), "bars: a price is not positive")
+        _refuse(frame, (frame["high"] < frame["low"]).to_numpy(), "bars: high is below low")
+        volume = frame["volume"].to_numpy()
+        _refuse(frame, ~(np.isfinite(volume) & (volume >= 0)), "bars: volume is missing or negative")
+        _refuse(frame, frame.duplicated(["symbol", "session"]).to_numpy(), "bars: a session appears twice")
+        object.__setattr__(self, "frame", frame)
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The symbols, sorted."""
+        return tuple(sorted(self.frame["symbol"].unique()))
+
+    def select(self, symbols: Sequence[str]) -> Bars:
+        """Only the bars of `symbols`; raises UnknownSymbolError (with a suggestion) for one that is not here."""
+        known = self.symbols
+        for symbol in symbols:
+            if symbol not in known:
+                raise UnknownSymbolError(symbol, known)
+        return Bars(self.frame[self.frame["symbol"].isin(list(symbols))])
+
+    def until(self, session: pd.Timestamp) -> Bars:
+        """Only what was known after the close of `session`."""
+        return Bars(self.frame[self.frame["session"] <= session])
+
+    def adjusted(self) -> pd.DataFrame:
+        """`frame` with open, high, low and close multiplied by adj_close / close."""
+        factor = self.frame["adj_close"] / self.frame["close"]
+        return self.frame.assign(**{c: self.frame[c] * factor for c in ("open", "high", "low", "close")})
+
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of the rows: the same rows give the same text, in whatever order they came."""
+        return _fingerprint(self.frame)
+
+
+@dataclass(frozen=True)
+class News:
+    """Dated texts about symbols.
+
+    Attributes
+    ----------
+    frame : columns `NEWS_COLUMNS`; `published_at` in UTC; `id` is `news_id(source, text)`; one row an (id, symbol,
+        published_at), sorted by published_at, symbol and id.
+
+    Raises
+    ------
+    DataError : a column is missing, or an item has no time of publication or a time without a zone.
+    """
+
+    frame: pd.DataFrame
+
+    def __post_init__(self) -> None:
+        frame = _with_columns(self.frame, NEWS_COLUMNS, "news")
+        if not isinstance(frame["published_at"].dtype, pd.DatetimeTZDtype):
+            raise DataError("news: 'published_at' has no time zone: convert it to UTC first.")
+        undated = frame["published_at"].isna().to_numpy()
+        if undated.any():
+            raise DataError(f"news: {int(undated.sum())} items have no time of publication: drop or date them first.")
+        frame = frame.assign(
+            published_at=frame["published_at"].dt.tz_convert("UTC").astype("datetime64[us, UTC]"),
+            **{c: frame[c].astype("str") for c in ("id", "symbol", "text", "source", "url")},
+        )
+        frame = frame.drop_duplicates(["id", "symbol", "published_at"])
+        frame = frame.sort_values(["published_at", "symbol", "id"], kind="stable", ignore_index=True)
+        object.__setattr__(self, "frame", frame)
+
+
+def news_id(source: str, text: str) -> str:
+    """The identity of an item: 16 hex digits of SHA-256 over its source and text."""
+    return hashlib.sha256(f"{source}\x00{text}".encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Mood:
+    """What was said about a symbol, as far as it was known at a session's cut-off.
+
+    Attributes
+    ----------
+    frame : columns `MOOD_COLUMNS`, one row a symbol a session with at least one item (a session without news has no
+        row). `n` items; `mean`, `std` of their scores (-1..1); `positive`, `negative` shares (0..1); `surprise` =
+        `mean` less its trailing mean; `recent` = decayed mean over the last sessions; `market_n`, `market_mean` over
+        all symbols of that session.
+    """
+
+    frame: pd.DataFrame
+
+    def __post_init__(self) -> None:
+        frame = _with_columns(self.frame, MOOD_COLUMNS, "mood")
+        numbers = MOOD_COLUMNS[2:]
+        frame = frame.assign(
+            symbol=frame["symbol"].astype("str"),
+            session=_as_sessions(frame["session"], "mood"),
+            **{c: pd.to_numeric(frame[c]).astype("float64") for c in numbers},
+        )
+        frame = frame.sort_values(["symbol", "session"], kind="stable", ignore_index=True)
+        _refuse(frame, ~np.isfinite(frame[list(numbers)].to_numpy()).all(axis=1), "mood: a number is missing")
+        _refuse(frame, (frame["n"] < 1).to_numpy(), "mood: a row without items")
+        _refuse(frame, frame.duplicated(["symbol", "session"]).to_numpy(), "mood: a session appears twice")
+        object.__setattr__(self, "frame", frame)
+
+    def until(self, session: pd.Timestamp) -> Mood:
+        """Only what was known at the cut-off of `session`."""
+        return Mood(self.frame[self.frame["session"] <= session])
+
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of the rows."""
+        return _fingerprint(self.frame)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Everything a model may see, dense over sessions and symbols.
+
+    Attributes
+    ----------
+    values : [session, symbol, feature] float32, finite; 0 where `mask` is False. Row t holds what was known after the
+        close of session t.
+    mask : [session, symbol] bool; True where the symbol traded and every feature was known.
+    targets : [session, symbol, horizon] float32; log return of the adjusted close from t to t + h sessions; NaN where
+        it is not known (yet).
+    volatility : [session, symbol] float32; EWMA of daily log returns' root mean square up to t, one session; NaN where
+        `mask` is False.
+    open, close : [session, symbol] float64; adjusted prices; NaN where the symbol did not trade.
+    sessions, symbols, features, horizons : the names of the axes.
+    """
+
+    values: Float32
+    mask: Bool
+    targets: Float32
+    volatility: Float32
+    open: Float64
+    close: Float64
+    sessions: pd.DatetimeIndex
+    symbols: tuple[str, ...]
+    features: tuple[str, ...]
+    horizons: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        grid = (len(self.sessions), len(self.symbols))
+        shapes = {
+            "values": (*grid, len(self.features)),
+            "mask": grid,
+            "targets": (*grid, len(self.horizons)),
+            "volatility": grid,
+            "open": grid,
+            "close": grid,
+        }
+        for name, shape in shapes.items():
+            if getattr(self, name).shape != shape:
+                raise DataError(f"panel: {name} has shape {getattr(self, name).shape}, its axes say {shape}.")
+        if not self.sessions.is_monotonic_increasing or not self.sessions.is_unique:
+            raise DataError("panel: its sessions are not in order.")
+
+    def windows(self, lookback: int) -> Float32:
+        """Every run of `lookback` sessions, [session - lookback + 1, symbol, lookback, feature], as a view: no copy.
+
+        Window i ends at session i + lookback - 1.
+        """
+        if len(self.sessions) < lookback:
+            raise HistoryError(
+                f"{len(self.sessions)} sessions are too few for a lookback of {lookback}: "
+                "import more history or lower model.lookback."
+            )
+        view = np.lib.stride_tricks.sliding_window_view(self.values, lookback, axis=0)
+        return np.moveaxis(view, -1, 2)
+
+    def between(self, start: int, stop: int) -> Panel:
+        """Sessions start .. stop - 1, as views."""
+        cut = slice(start, stop)
+        return replace(
+            self,
+            values=self.values[cut],
+            mask=self.mask[cut],
+            targets=self.targets[cut],
+            volatility=self.volatility[cut],
+            open=self.open[cut],
+            close=self.close[cut],
+            sessions=self.sessions[cut],
+        )
+
+    def horizon_index(self, horizon: int) -> int:
+        """The place of `horizon` on the last axis of `targets`."""
+        if horizon not in self.horizons:
+            raise DataError(f"horizon {horizon} is not in this panel; it has {list(self.horizons)}.")
+        return self.horizons.index(horizon)
+
+    def symbol_index(self, symbol: str) -> int:
+        """The place of `symbol` on the symbol axis; raises UnknownSymbolError with a suggestion."""
+        if symbol not in self.symbols:
+            raise UnknownSymbolError(symbol, self.symbols)
+        return self.symbols.index(symbol)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What one model said at every cell of a panel.
+
+    Attributes
+    ----------
+    model : the model's name, as it stands in tables.
+    mean : [session, symbol, horizon] float32; expected log return from t to t + h, said after the close of t; NaN where
+        nothing was said.
+    p_up : [session, symbol, horizon] float32; P(return > 0); NaN where nothing was said.
+    lower, upper : the same shape, bounds of the 90 % interval of the return, or None for a model that gives none.
+    """
+
+    model: str
+    mean: Float32
+    p_up: Float32
+    lower: Float32 | None = None
+    upper: Float32 | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("p_up", "lower", "upper"):
+            value = getattr(self, name)
+            if value is not None and value.shape != self.mean.shape:
+                raise DataError(f"predictions of {self.model}: {name} has shape {value.shape}, mean {self.mean.shape}.")
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """One symbol, one horizon, made after the close of a session.
+
+    Attributes
+    ----------
+    as_of : UTC; the latest moment of information used (that session's close).
+    session : the last session seen. `target_session` : the session the forecast is for.
+    expected_return : log return to the close of `target_session`; `price` the adjusted close that it means.
+    last_price : adjusted close of `session`. `lower`, `upper` : 90 % interval of the price. `p_up` : P(return > 0).
+    attention_time : weight of each of the last L sessions (by date, they sum to 1).
+    attention_features : mean weight of each feature over those sessions (they sum to 1).
+    """
+
+    symbol: str
+    as_of: pd.Timestamp
+    session: pd.Timestamp
+    target_session: pd.Timestamp
+    horizon: int
+    expected_return: float
+    last_price: float
+    price: float
+    lower: float
+    upper: float
+    p_up: float
+    attention_time: dict[str, float]
+    attention_features: dict[str, float]
+    model_version: str
+
+    def to_json(self) -> dict[str, Any]:
+        """A mapping of JSON scalars; dates as YYYY-MM-DD, `as_of` in ISO 8601."""
+        plain = dict(self.__dict__)
+        plain["as_of"] = self.as_of.isoformat()
+        for key in ("session", "target_session"):
+            plain[key] = f"{getattr(self, key):%Y-%m-%d}"
+        return plain
+
+
+def _with_columns(frame: pd.DataFrame, columns: Sequence[str], what: str) -> pd.DataFrame:
+    missing = [c for c in columns if c not in frame.columns]
+    if missing:
+        raise DataError(
+            f"{what}: no column {', '.join(map(repr, missing))}; it has {', '.join(map(str, frame.columns))}."
+        )
+    return frame.loc[:, list(columns)]
+
+
+def _as_sessions(column: pd.Series[Any], what: str) -> pd.Series[Any]:
+    dates = pd.to_datetime(column)
+    if isinstance(dates.dtype, pd.DatetimeTZDtype):
+        raise DataError(f"{what}: 'session' is a trading date and has no time zone; it came as {dates.dtype}.")
+    if dates.isna().any() or (dates != dates.dt.normalize()).any():
+        raise DataError(f"{what}: 'session' is missing or has a time of day in some rows: it must be a date.")
+    return dates.astype("datetime64[us]")
+
+
+def _refuse(frame: pd.DataFrame, bad: NDArray[np.bool_], why: str) -> None:
+    if bad.any():
+        rows = frame.loc[bad, ["symbol", "session"]].head(3)
+        named = ", ".join(f"{s} {d:%Y-%m-%d}" for s, d in rows.itertuples(index=False))
+        more = int(bad.sum()) - len(rows)
+        raise DataError(f"{why} at {named}{f' and {more} more' if more else ''}: repair or drop these rows.")
+
+
+def _fingerprint(frame: pd.DataFrame) -> str:
+    digest = hashlib.sha256()
+    for column in frame.columns:
+        values = frame[column]
+        if pd.api.types.is_datetime64_any_dtype(values):
+            digest.update(values.to_numpy().astype("datetime64[us]").astype("<i8").tobytes())
+        elif pd.api.types.is_numeric_dtype(values):
+            digest.update(values.to_numpy(dtype="<f8").tobytes())
+        else:
+            digest.update("\x00".join(values).encode())
+    return digest.hexdigest()

@@ -1,0 +1,78 @@
+"""Shared fixtures: published datasets (through TENOR_DATA) and a small panel's worth of made bars."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tenor.schema import Bars
+from tenor.sessions import exchange
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """``published(name)``: the file or folder `name` of TENOR_DATA, or what the archive `name`.tar.xz unpacks to."""
+    root = os.environ.get("TENOR_DATA")
+    unpacked: dict[str, Path] = {}
+
+    def get(name: str) -> Path:
+        if not root:
+            pytest.skip("TENOR_DATA is not set: it names the folder with the published datasets")
+        plain = Path(root) / name
+        archive = Path(root) / f"{name}.tar.xz"
+        if plain.exists():
+            return plain
+        if not archive.exists():
+            pytest.skip(f"TENOR_DATA has no {name}")
+        if name not in unpacked:
+            target = tmp_path_factory.mktemp("published")
+            with tarfile.open(archive) as tar:
+                tar.extractall(target, filter="data")
+            folders = [p for p in target.iterdir() if p.is_dir()]
+            unpacked[name] = folders[0] if len(folders) == 1 else target
+        return unpacked[name]
+
+    return get
+
+
+def make_bars(symbols: int = 4, sessions: int = 300, seed: int = 0, first: str = "2014-01-02") -> Bars:
+    """Random walks on New York's calendar: not data to learn from, but bars of the right shape."""
+    rng = np.random.default_rng(seed)
+    days = exchange("XNYS").sessions(pd.Timestamp(first), pd.Timestamp("2025-12-31"))[:sessions]
+    frames = []
+    for i in range(symbols):
+        close = 50 * np.exp(np.cumsum(rng.normal(0, 0.02, len(days))))
+        open_ = close * np.exp(rng.normal(0, 0.005, len(days)))
+        frames.append(
+            pd.DataFrame(
+                {
+                    "symbol": f"S{i:02d}",
+                    "session": days,
+                    "open": open_,
+                    "high": np.maximum(open_, close) * 1.01,
+                    "low": np.minimum(open_, close) * 0.99,
+                    "close": close,
+                    "adj_close": close * 0.9,
+                    "volume": rng.integers(1_000, 9_000, len(days)).astype("float64"),
+                }
+            )
+        )
+    return Bars(pd.concat(frames))
+
+
+@pytest.fixture
+def bars() -> Bars:
+    """Four symbols, 300 sessions."""
+    return make_bars()
+
+
+@pytest.fixture(scope="session")
+def bars_of() -> Callable[..., Bars]:
+    """`make_bars`, for tests that need another size."""
+    return make_bars

@@ -1,0 +1,38 @@
+import re
+from pathlib import Path
+
+import tenor.errors
+from tenor.errors import TenorError, UnknownSymbolError, did_you_mean
+
+
+def test_every_exception_is_drawn_at_the_top_and_descends_from_one_base() -> None:
+    classes = {
+        name: value
+        for name, value in vars(tenor.errors).items()
+        if isinstance(value, type) and issubclass(value, Exception)
+    }
+    assert all(issubclass(c, TenorError) for c in classes.values())
+    drawn = set(re.findall(r"\b\w+Error\b", tenor.errors.__doc__ or ""))
+    assert drawn == set(classes)
+
+
+def test_did_you_mean_ignores_case_and_stays_silent_when_nothing_is_near() -> None:
+    assert did_you_mean("appl", ["AAPL", "MSFT"]) == " Did you mean 'AAPL'?"
+    assert did_you_mean("zzz", ["AAPL", "MSFT"]) == ""
+
+
+def test_unknown_symbol_suggests_lists_or_says_there_are_none() -> None:
+    assert "Did you mean 'MSFT'?" in str(UnknownSymbolError("MSTF", ["AAPL", "MSFT"]))
+    assert str(UnknownSymbolError("X", [f"SYM{i}" for i in range(20)])).endswith("SYM14, SYM15 …")
+    assert "import" in str(UnknownSymbolError("X", []))
+
+
+def test_no_room_raises_a_bare_builtin_for_bad_input() -> None:
+    source = Path(tenor.errors.__file__).parent
+    offenders = [
+        f"{path.name}:{number}"
+        for path in source.rglob("*.py")
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if re.search(r"raise (Exception|RuntimeError|AssertionError)\(", line)
+    ]
+    assert offenders == []
