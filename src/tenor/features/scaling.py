@@ -1,0 +1,106 @@
+"""Features to zero mean and unit spread, as the training part knew them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tenor.errors import HistoryError, ModelError
+from tenor.schema import Panel
+
+LIMIT = 5.0
+"""Scaled values are clipped here: fat tails and dirty bars shall not drive the network."""
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """Mean and spread of each feature over the cells it was fitted on.
+
+    Attributes
+    ----------
+    features : the names, in the panel's order.
+    mean, std : one number each; `std` is 0 for a feature that was constant.
+    """
+
+    features: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @classmethod
+    def fit(cls, panel: Panel, rows: slice) -> Scaler:
+        """Fit on the masked-in cells of the sessions `rows` (the training part) alone.
+
+        Raises
+        ------
+        HistoryError : no cell is masked in there.
+        """
+        mask = panel.mask[rows]
+        if not mask.any():
+            raise HistoryError(
+                f"the training part has {len(mask)} sessions and not one usable cell to fit the scaler on: "
+                "start it earlier, end it later or import more history."
+            )
+        mean, std = [], []
+        for i in range(len(panel.features)):
+            cells = panel.values[rows, :, i][mask].astype(np.float64)
+            constant = bool((cells == cells[0]).all())
+            mean.append(float(cells[0] if constant else cells.mean()))
+            std.append(0.0 if constant else float(cells.std()))
+        return cls(panel.features, tuple(mean), tuple(std))
+
+    def transform(self, panel: Panel) -> Panel:
+        """`panel` with its values scaled and clipped to ±`LIMIT`; constant features and masked cells are 0.
+
+        Raises
+        ------
+        ModelError : the panel's features are not the ones this scaler was fitted on, in this order.
+        """
+        self._match(panel)
+        values = np.zeros_like(panel.values)
+        for i, (mean, std) in enumerate(zip(self.mean, self.std, strict=True)):
+            if std > 0:
+                scaled = (panel.values[:, :, i].astype(np.float64) - mean) / std
+                values[:, :, i] = np.clip(scaled, -LIMIT, LIMIT)
+        values[~panel.mask] = 0.0
+        return replace(panel, values=values)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Lists and texts, fit for JSON; `from_mapping` reads them back, the same to the bit."""
+        return {"features": list(self.features), "mean": list(self.mean), "std": list(self.std)}
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Scaler:
+        """Read what `to_mapping` wrote.
+
+        Raises
+        ------
+        ModelError : a key is missing or unknown, the lists differ in length, or a number is not finite (or a spread
+            negative).
+        """
+        if set(values) != {"features", "mean", "std"}:
+            raise ModelError(f"scaler: its keys are {sorted(values)}, not features, mean, std: save the model again.")
+        features, mean, std = (list(values[key]) for key in ("features", "mean", "std"))
+        if not len(features) == len(mean) == len(std):
+            raise ModelError(
+                f"scaler: {len(features)} features, {len(mean)} means and {len(std)} spreads: save the model again."
+            )
+        for name, m, s in zip(features, mean, std, strict=True):
+            if not (isinstance(m, float) and isinstance(s, float) and np.isfinite([m, s]).all() and s >= 0):
+                raise ModelError(
+                    f"scaler: mean {m!r} and spread {s!r} of {name!r} can't be used: save the model again."
+                )
+        return cls(tuple(map(str, features)), tuple(mean), tuple(std))
+
+    def _match(self, panel: Panel) -> None:
+        missing = ", ".join(f for f in self.features if f not in panel.features)
+        extra = ", ".join(f for f in panel.features if f not in self.features)
+        wrong = [f"the panel lacks {missing}"] if missing else []
+        wrong += [f"the model does not know {extra}"] if extra else []
+        if self.features != panel.features:
+            raise ModelError(
+                f"features do not match the model's: {'; '.join(wrong) or 'their order differs'}. "
+                "Build the panel with the model's own feature config, and with mood if it was trained with mood."
+            )

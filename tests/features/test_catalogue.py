@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tenor.features import FEATURES, GROUPS, FeatureConfig, build_panel, feature_names, warmup
+from tenor.features.catalogue import VOLATILITY_WARMUP, markdown
+from tenor.features.indicators import BY_GROUP, Series, indicators
+from tenor.schema import Bars
+
+DOC = Path(__file__).parents[2] / "docs" / "features.md"
+
+
+def test_the_documentation_is_the_catalogue() -> None:
+    assert markdown() in DOC.read_text(encoding="utf-8"), (
+        "docs/features.md has drifted: paste the output of "
+        "python -c 'from tenor.features.catalogue import markdown; print(markdown())'"
+    )
+
+
+def test_names_are_unique_and_every_group_is_there() -> None:
+    names = [f.name for f in FEATURES]
+    assert len(set(names)) == len(names)
+    assert set(FeatureConfig().groups) == set(GROUPS)
+    assert feature_names(["trend", "returns"]) == feature_names(["returns", "trend"])
+
+
+@pytest.mark.parametrize("group", BY_GROUP)
+def test_each_group_computes_what_the_catalogue_names(group: str, bars: Bars) -> None:
+    frame = bars.frame[bars.frame["symbol"] == "S00"]
+    series = Series(*(frame[c].to_numpy() for c in ("open", "high", "low", "close", "volume")))
+    computed = indicators(series, (group,))
+    assert tuple(computed) == feature_names([group])
+    for feature in FEATURES:
+        if feature.group == group:
+            known = np.isfinite(computed[feature.name])
+            assert known[max(feature.warmup, VOLATILITY_WARMUP) :].all(), feature.name
+            # what settles (EMA, RSI, ATR) has numbers before its warm-up ends; nothing has any after
+            assert feature.warmup >= int(known.argmax()), f"{feature.name} is known from {known.argmax()}"
+
+
+@pytest.mark.parametrize("groups", [("returns",), ("context",), ("trend",), ("momentum", "volume"), GROUPS])
+def test_the_mask_opens_after_the_longest_warmup(groups: tuple[str, ...], bars: Bars) -> None:
+    panel = build_panel(bars, FeatureConfig(groups=groups))
+    assert panel.mask.argmax(axis=0).tolist() == [warmup(groups)] * 4
+    assert panel.mask[warmup(groups) :].all()

@@ -1,0 +1,207 @@
+"""The spine: change everything after session t, and nothing that was known at t changes by one bit.
+
+A stage takes bars, mood and t, and returns what it claims to have known: arrays over [session, symbol, ...]. To put a
+new stage (a fitted network's forecasts, say) under the same proof, add it to `STAGES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from tenor.data import embedded_bars
+from tenor.features import FeatureConfig, Scaler, build_panel
+from tenor.schema import MOOD_COLUMNS, PRICES, Bars, Mood, Panel
+from tenor.sessions import exchange
+
+CONFIG = FeatureConfig(horizons=(1, 5))
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a stage claims: `arrays` over [session, symbol, ...]."""
+
+    sessions: pd.DatetimeIndex
+    symbols: tuple[str, ...]
+    arrays: dict[str, NDArray[np.generic]]
+
+
+Stage = Callable[[Bars, Mood | None, pd.Timestamp], Known]
+
+
+def features(bars: Bars, mood: Mood | None, at: pd.Timestamp) -> Known:
+    return of_panel(build_panel(bars, CONFIG, mood=mood))
+
+
+def scaled(bars: Bars, mood: Mood | None, at: pd.Timestamp) -> Known:
+    panel = build_panel(bars, CONFIG, mood=mood)
+    return of_panel(Scaler.fit(panel, slice(0, panel.sessions.get_loc(at) + 1)).transform(panel))
+
+
+STAGES: dict[str, Stage] = {"features": features, "scaled": scaled}
+
+
+def of_panel(panel: Panel) -> Known:
+    arrays = {n: getattr(panel, n) for n in ("values", "mask", "volatility", "open", "close")}
+    for i, horizon in enumerate(panel.horizons):
+        # a target is known when its horizon has passed
+        known = np.full_like(panel.close, np.nan, dtype=np.float32)
+        known[horizon:] = panel.targets[:-horizon, :, i]
+        arrays[f"target_{horizon}"] = known
+    return Known(panel.sessions, panel.symbols, arrays)
+
+
+def assert_same_until(at: pd.Timestamp, before: Known, after: Known) -> None:
+    rows = before.sessions.get_loc(at) + 1
+    assert before.sessions[:rows].equals(after.sessions[:rows])
+    shared = [s for s in before.symbols if s in after.symbols]
+    places = [[known.symbols.index(s) for s in shared] for known in (before, after)]
+    for name, array in before.arrays.items():
+        old, new = (known.arrays[name][:rows][:, place] for known, place in zip((before, after), places, strict=True))
+        changed = [shared[i] for i in range(len(shared)) if old[:, i].tobytes() != new[:, i].tobytes()]
+        assert not changed, f"{name} of {changed[:3]} changed at or before {at:%Y-%m-%d}"
+        for known, place in zip((before, after), places, strict=True):
+            rest = np.delete(known.arrays[name][:rows], place, axis=1)
+            assert not np.nan_to_num(rest.astype("float64")).any(), f"{name} knows a symbol before its first bar"
+        assert array.dtype == after.arrays[name].dtype
+
+
+def mutate_after(bars: Bars, mood: Mood | None, at: pd.Timestamp, rng: np.random.Generator) -> tuple[Bars, Mood | None]:
+    """The same bars and mood up to `at`; after it rows are changed, deleted and added, and symbols begin and end."""
+    frame = bars.frame
+    past, later = frame[frame["session"] <= at], frame[frame["session"] > at]
+    end = frame["session"].max() + pd.Timedelta(days=rng.integers(0, 20))
+    sessions = exchange(CONFIG.calendar).sessions(at, end)[1:]
+    symbols = [*bars.symbols, "AAA0", "S00X", "ZZZ9"]
+
+    ended = rng.choice(bars.symbols, rng.integers(0, len(bars.symbols)), replace=False)
+    lost = rng.random(len(later)) < rng.choice([0.0, 0.3, 1.0], p=[0.4, 0.4, 0.2])
+    added = cells(sessions, symbols, 60 if rng.random() < 0.7 else 0, rng)
+    added = added.assign(**dict.fromkeys(PRICES, 30.0), volume=100.0)
+    later = pd.concat([later[~later["symbol"].isin(ended) & ~lost], added]).drop_duplicates(["symbol", "session"])
+    factor = np.exp(rng.normal(0, rng.choice([0.01, 1.0, 5.0]), len(later)))
+    later = later.assign(
+        **{c: later[c] * factor for c in PRICES[:4]},
+        adj_close=later["adj_close"] * np.exp(rng.normal(0, 1, len(later))),
+        volume=np.where(rng.random(len(later)) < 0.2, 0.0, rng.integers(0, 10**9, len(later))),
+    )
+    if mood is not None:
+        said = mood.frame[mood.frame["session"] <= at]
+        unsaid = mood.frame.loc[mood.frame["session"] > at, ["symbol", "session"]]
+        kept = unsaid[rng.random(len(unsaid)) < rng.choice([0.0, 0.5, 1.0])]
+        fresh = pd.concat([kept, cells(sessions, symbols, 80, rng)]).drop_duplicates()
+        mood = Mood(pd.concat([said, moods(fresh, rng)]))
+    return Bars(pd.concat([past, later])), mood
+
+
+def cells(sessions: pd.DatetimeIndex, symbols: list[str], count: int, rng: np.random.Generator) -> pd.DataFrame:
+    """Some (symbol, session) pairs drawn at random, each once."""
+    count = count if len(sessions) else 0
+    days = sessions[rng.integers(0, max(len(sessions), 1), count)]
+    names = np.array(symbols, dtype=object)[rng.integers(0, len(symbols), count)]
+    return pd.DataFrame({"symbol": pd.Series(names, dtype="str"), "session": days}).drop_duplicates()
+
+
+def moods(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    numbers = {c: rng.uniform(-1, 1, len(rows)) for c in MOOD_COLUMNS[2:]}
+    return rows.assign(**numbers | {c: rng.integers(1, 50, len(rows)) for c in ("n", "market_n")})
+
+
+def dirty(clean: Bars, rng: np.random.Generator) -> Bars:
+    """Gaps, a late start, a stale run, a year without volume, split-like jumps: what real bars have."""
+    frame = clean.frame
+    number = frame.groupby("symbol").cumcount()
+    frame = frame[(rng.random(len(frame)) > 0.02) & ~((frame["symbol"] == "S01") & (number < 90))].copy()
+    stale = (frame["symbol"] == "S02") & number.between(100, 130)
+    frame.loc[stale, list(PRICES)] = 42.0
+    frame.loc[frame["symbol"] == "S03", "volume"] = 0.0
+    jump = (rng.random(len(frame)) < 0.01) * np.log(10)
+    frame[list(PRICES)] = frame[list(PRICES)].mul(np.exp(rng.choice([-1, 1], len(frame)) * jump), axis=0)
+    return Bars(frame)
+
+
+def mood_for(bars: Bars, rng: np.random.Generator) -> Mood:
+    rows = bars.frame.loc[rng.random(len(bars.frame)) < 0.3, ["symbol", "session"]]
+    return Mood(moods(rows, rng))
+
+
+@pytest.fixture(scope="module")
+def cases(bars_of: Callable[..., Bars]) -> list[tuple[Bars, Mood]]:
+    made = []
+    for seed, symbols in ((0, 5), (1, 12)):
+        rng = np.random.default_rng(seed)
+        bars = dirty(bars_of(symbols=symbols, sessions=220, seed=seed), rng)
+        made.append((bars, mood_for(bars, rng)))
+    return made
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(which=st.integers(0, 1), cut=st.integers(70, 215), seed=st.integers(0, 2**32 - 1), moody=st.booleans())
+def test_the_future_changes_nothing(
+    cases: list[tuple[Bars, Mood]], stage: str, which: int, cut: int, seed: int, moody: bool
+) -> None:
+    bars, mood = cases[which][0], cases[which][1] if moody else None
+    at = pd.DatetimeIndex(bars.frame["session"].unique()).sort_values()[cut]
+    later_bars, later_mood = mutate_after(bars, mood, at, np.random.default_rng(seed))
+    assert_same_until(at, STAGES[stage](bars, mood, at), STAGES[stage](later_bars, later_mood, at))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("cut", ["2013-01-02", "2015-08-24", "2017-08-31"])
+def test_the_future_changes_nothing_on_real_bars(stage: str, cut: str) -> None:
+    rng = np.random.default_rng(7)
+    bars, at = embedded_bars(), pd.Timestamp(cut)
+    mood = mood_for(bars, rng)
+    later_bars, later_mood = mutate_after(bars, mood, at, rng)
+    assert_same_until(at, STAGES[stage](bars, mood, at), STAGES[stage](later_bars, later_mood, at))
+
+
+def _scaler_on_all(bars: Bars, mood: Mood | None, at: pd.Timestamp) -> Known:
+    panel = build_panel(bars, CONFIG, mood=mood)
+    return of_panel(Scaler.fit(panel, slice(None)).transform(panel))
+
+
+def _centred(bars: Bars, mood: Mood | None, at: pd.Timestamp) -> Known:
+    known = features(bars, mood, at)
+    smooth = known.arrays["values"].copy()
+    smooth[1:-1] = (smooth[:-2] + smooth[1:-1] + smooth[2:]) / 3
+    return Known(known.sessions, known.symbols, known.arrays | {"values": smooth})
+
+
+def _target_as_feature(bars: Bars, mood: Mood | None, at: pd.Timestamp) -> Known:
+    panel = build_panel(bars, CONFIG, mood=mood)
+    return Known(panel.sessions, panel.symbols, {"values": panel.targets})
+
+
+def _mood_of_tomorrow(bars: Bars, mood: Mood | None, at: pd.Timestamp) -> Known:
+    assert mood is not None
+    sessions = exchange(CONFIG.calendar).sessions(pd.Timestamp("2013-12-01"), pd.Timestamp("2016-01-01"))
+    shifted = mood.frame.assign(session=sessions[sessions.get_indexer(pd.DatetimeIndex(mood.frame["session"])) - 1])
+    return features(bars, Mood(shifted), at)
+
+
+@pytest.mark.parametrize("leak", [_scaler_on_all, _centred, _target_as_feature, _mood_of_tomorrow])
+def test_a_planted_leak_is_caught(cases: list[tuple[Bars, Mood]], leak: Stage) -> None:
+    bars, mood = cases[0]
+    at = pd.DatetimeIndex(bars.frame["session"].unique()).sort_values()[150]
+    later_bars, later_mood = mutate_after(bars, mood, at, np.random.default_rng(3))
+    with pytest.raises(AssertionError, match="changed at or before"):
+        assert_same_until(at, leak(bars, mood, at), leak(later_bars, later_mood, at))
+
+
+def test_a_symbol_that_starts_later_changes_nothing_before(bars_of: Callable[..., Bars]) -> None:
+    bars = bars_of(symbols=9, sessions=200)
+    newcomers = bars_of(symbols=9, sessions=80, seed=5, first="2014-07-01").frame
+    newcomers = newcomers.assign(symbol=newcomers["symbol"].str.replace("S", "R") + "X")
+    at = newcomers["session"].min() - pd.Timedelta(days=1)
+    together = Bars(pd.concat([bars.frame, newcomers[newcomers["session"] <= bars.frame["session"].max()]]))
+    assert together.symbols[0] not in bars.symbols
+    assert_same_until(at, features(bars, None, at), features(together, None, at))
