@@ -1,0 +1,218 @@
+"""A simple daily backtest of forecasts as a portfolio.
+
+What is decided after the close of session t is filled at the adjusted open of t + 1 and changed at the open of t + 2 at
+the earliest; equity is marked at closes, so that equity of session t rests on prices up to t and forecasts up to t - 1.
+Positions are sums of money, 1.0 at the start, no interest on cash. Prices are adjusted: dividends are reinvested.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from tenor.errors import ConfigError, DataError, HistoryError, did_you_mean
+from tenor.schema import Bool, Float64, Panel, Predictions
+
+YEAR = 252
+"""Sessions in a year, to annualise."""
+
+Rule = Literal["long/flat", "long/short"]
+RULES: tuple[Rule, ...] = ("long/flat", "long/short")
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """An equity curve and what it cost.
+
+    Attributes
+    ----------
+    name : the rule. `cost` : bps of what is traded.
+    sessions : the first is the session of the first decision.
+    equity, gross : [session]; at the close, 1.0 at first, net of costs and without them. The last positions are marked,
+        not sold. 0 from the close on which a short book is ruined.
+    turnover : [session]; sum of |weight after trading - weight before it| at the open; selling everything is 1.
+    """
+
+    name: str
+    cost: float
+    sessions: pd.DatetimeIndex
+    equity: Float64
+    gross: Float64
+    turnover: Float64
+
+    @property
+    def returns(self) -> Float64:
+        """[session - 1]; simple daily returns net of costs; 0 once ruined."""
+        before = self.equity[:-1]
+        return np.where(before > 0, np.diff(self.equity) / np.where(before > 0, before, 1.0), 0.0)
+
+    @property
+    def annual_return(self) -> float:
+        """Geometric, net, a share a year."""
+        return float(self.equity[-1] ** (YEAR / (len(self.equity) - 1)) - 1.0)
+
+    @property
+    def volatility(self) -> float:
+        """Standard deviation of daily returns, annualised; NaN for fewer than two."""
+        returns = self.returns
+        return float(returns.std(ddof=1) * math.sqrt(YEAR)) if len(returns) > 1 else math.nan
+
+    @property
+    def sharpe(self) -> float:
+        """Mean over standard deviation of daily net returns, annualised; riskless rate 0; NaN if they never move."""
+        spread = self.volatility
+        return float(self.returns.mean() * YEAR / spread) if spread > 1e-12 else math.nan
+
+    @property
+    def max_drawdown(self) -> float:
+        """The deepest fall from an earlier peak, a share of the peak, >= 0."""
+        return float((1.0 - self.equity / np.maximum.accumulate(self.equity)).max())
+
+    @property
+    def mean_turnover(self) -> float:
+        """Mean of `turnover` over the sessions on which there could be a fill."""
+        return float(self.turnover[1:].mean())
+
+    def to_json(self) -> dict[str, Any]:
+        """A mapping of JSON values; NaN may be in it."""
+        summary = ("annual_return", "volatility", "sharpe", "max_drawdown", "mean_turnover")
+        return {
+            "cost_bps": self.cost,
+            **{name: getattr(self, name) for name in summary},
+            "sessions": [f"{s:%Y-%m-%d}" for s in self.sessions],
+            "equity": self.equity.tolist(),
+            "gross": self.gross.tolist(),
+            "turnover": self.turnover.tolist(),
+        }
+
+
+def backtest(
+    panel: Panel, rows: slice, predictions: Predictions, *, horizon: int, rule: Rule, cost: float = 10.0
+) -> Backtest:
+    """Trade the forecasts of `horizon` by `rule`; whatever the horizon, positions are decided anew every session.
+
+    - ``long/flat``: of n symbols with a forecast, hold 1/n in each whose P(up) is above .5; the rest is cash.
+    - ``long/short``: half in the fifth of the symbols with the highest mean, short half in the fifth with the lowest;
+      with fewer than 10 symbols, 1/n long or short by the sign of the mean. All means equal: no position.
+
+    Parameters
+    ----------
+    cost : bps of the money traded, >= 0.
+
+    Raises
+    ------
+    ConfigError : no such rule, or a negative cost. HistoryError : fewer than two sessions.
+    """
+    part = _part(panel, rows, cost)
+    axis = panel.horizon_index(horizon)
+    if predictions.mean.shape != panel.targets.shape:
+        raise DataError(
+            f"predictions of {predictions.model} have shape {predictions.mean.shape}, "
+            f"the panel's targets {panel.targets.shape}: predict this panel."
+        )
+    mean = predictions.mean[rows, :, axis].astype("float64")
+    p_up = predictions.p_up[rows, :, axis].astype("float64")
+    if rule == "long/flat":
+        weights = long_flat(p_up, part.mask & np.isfinite(p_up))
+    elif rule == "long/short":
+        weights = long_short(mean, part.mask & np.isfinite(mean))
+    else:
+        raise ConfigError(f"unknown rule {rule!r}.{did_you_mean(rule, RULES) or f' Known: {list(RULES)}.'}")
+    return simulate(rule, part, weights, cost=cost)
+
+
+def long_flat(p_up: Float64, available: Bool) -> Float64:
+    """Weights [session, symbol] of the rule ``long/flat`` of `backtest`."""
+    n = np.maximum(available.sum(axis=1, keepdims=True), 1)
+    return np.where(available & (p_up > 0.5), 1.0 / n, 0.0)
+
+
+def long_short(mean: Float64, available: Bool) -> Float64:
+    """Weights [session, symbol] of the rule ``long/short`` of `backtest`; ties go by the order of the symbols."""
+    n = available.sum(axis=1, keepdims=True)
+    known = np.where(available, mean, np.inf)
+    place = known.argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
+    fifth = n // 5
+    legs = (available & (place >= n - fifth)).astype("float64") - (available & (place < fifth))
+    spread = np.where(available, mean, -np.inf).max(axis=1, keepdims=True) > known.min(axis=1, keepdims=True)
+    by_rank: Float64 = np.where(spread, legs, 0.0) / (2 * np.maximum(fifth, 1))
+    by_sign: Float64 = np.where(available, np.sign(mean), 0.0) / np.maximum(n, 1)
+    return np.where(n >= 10, by_rank, by_sign)
+
+
+def simulate(name: str, panel: Panel, weights: Float64, *, cost: float) -> Backtest:
+    """Follow `weights` over the sessions of `panel`.
+
+    A symbol without an open that session can't be traded: its position stays, at its last price, until it trades again,
+    and the weights share out what is left of the equity.
+
+    Parameters
+    ----------
+    weights : [session, symbol]; share of the equity wanted from the next open on, decided after that session's close.
+    cost : bps of the money traded; paid from cash.
+    """
+    equity, turnover = _follow(panel, weights, cost)
+    gross, _ = _follow(panel, weights, 0.0) if cost else (equity, turnover)
+    return Backtest(name, cost, panel.sessions, equity, gross, turnover)
+
+
+def buy_and_hold(panel: Panel, rows: slice, *, cost: float = 10.0) -> Backtest:
+    """Put 1/n into each of the n symbols there are at the first session, at its first open after it, and wait."""
+    part = _part(panel, rows, cost)
+    chosen = part.mask[0]
+    stake = 1.0 / max(int(chosen.sum()), 1)
+    opens = np.isfinite(part.open) & chosen
+    opens[0] = False
+    filled = np.logical_or.accumulate(opens, axis=0)  # [session, symbol]
+    first = filled & ~np.vstack([np.zeros_like(chosen), filled[:-1]])
+    paid = np.where(first, part.open, 0.0).sum(axis=0)  # the price of each fill
+    prices = pd.DataFrame(np.where(np.isfinite(part.close), part.close, part.open)).ffill().to_numpy()
+    worth = np.where(filled, stake * np.where(filled, prices, 0.0) / np.where(paid > 0, paid, 1.0), 0.0).sum(axis=1)
+    bought = stake * first.sum(axis=1)
+    spent = np.cumsum(bought)
+    gross = 1.0 - spent + worth
+    equity = gross - spent * cost / 1e4
+    return Backtest("buy and hold", cost, part.sessions, equity, gross, bought / np.r_[1.0, equity[:-1]])
+
+
+def _part(panel: Panel, rows: slice, cost: float) -> Panel:
+    start, stop, _ = rows.indices(len(panel.sessions))
+    if cost < 0 or not math.isfinite(cost):
+        raise ConfigError(f"a cost of {cost} bps is not possible: give 0 or more.")
+    if stop - start < 2:
+        raise HistoryError(f"a backtest needs at least 2 sessions, the rows asked for have {max(stop - start, 0)}.")
+    return panel.between(start, stop)
+
+
+def _follow(panel: Panel, weights: Float64, cost: float) -> tuple[Float64, Float64]:
+    sessions = len(panel.sessions)
+    equity, turnover = np.ones(sessions), np.zeros(sessions)
+    cash, held, price = 1.0, np.zeros(len(panel.symbols)), panel.close[0]
+    for s in range(1, sessions):
+        held, price = _marked(held, price, panel.open[s])
+        worth = cash + held.sum()
+        if worth <= 0:
+            equity[s:] = 0.0
+            break
+        tradable = np.isfinite(panel.open[s])
+        free = max(worth - np.abs(held[~tradable]).sum(), 0.0)
+        wanted = np.where(tradable, weights[s - 1] * free, held)
+        traded = np.abs(wanted - held).sum()
+        cash -= (wanted - held).sum() + traded * cost / 1e4
+        held, turnover[s] = wanted, traded / worth
+        held, price = _marked(held, price, panel.close[s])
+        equity[s] = cash + held.sum()
+        if equity[s] <= 0:
+            equity[s:] = 0.0
+            break
+    return equity, turnover
+
+
+def _marked(held: Float64, price: Float64, now: Float64) -> tuple[Float64, Float64]:
+    """Positions at the prices of `now`, and those prices; where there is none, the last ones."""
+    price_now = np.where(np.isfinite(now), now, price)
+    return held * np.where(np.isfinite(price), price_now / price, 1.0), price_now

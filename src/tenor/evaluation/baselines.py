@@ -1,0 +1,209 @@
+"""What a forecaster has to beat: persistence, drift, always-up, linear models and boosting.
+
+All are fitted on the training rows and chosen on the validation rows; test rows are never looked at. The learned ones
+see a cell's own features at t, standardised on the training rows, and forecast return / (volatility * sqrt(h)) clipped
+at `CLIP`, the network's own target, which is multiplied back.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.preprocessing import StandardScaler
+
+from tenor.errors import ConfigError, HistoryError, did_you_mean
+from tenor.schema import Bool, Float32, Float64, Panel, Predictions
+
+PERSISTENCE = "persistence"
+DRIFT = "drift"
+ALWAYS_UP = "always-up"
+LINEAR = "ridge+logistic"
+BOOSTING = "boosting"
+
+CLIP = 4.0
+"""Targets beyond so many standard deviations count as that many."""
+FEATURE_CLIP = 5.0
+RIDGE_ALPHAS = (1e1, 1e2, 1e3, 1e4, 1e5, 1e6)
+LOGISTIC_CS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+ROUNDS = 150
+"""Boosting rounds tried; validation chooses how many are kept."""
+
+
+class Parts(Protocol):
+    """Where training and validation lie on the session axis (`tenor.training.split.Split` is one)."""
+
+    @property
+    def train(self) -> slice:
+        """Rows that are learned from."""
+
+    @property
+    def valid(self) -> slice:
+        """Rows that choose between settings."""
+
+
+def fit_baselines(panel: Panel, split: Parts, *, names: Sequence[str] | None = None) -> dict[str, Predictions]:
+    """Fit the baselines `names` (all of them by default) and let each predict every cell of `panel`.
+
+    Returns
+    -------
+    name -> Predictions over the whole panel, NaN where its mask is False, in the order asked for.
+
+    Raises
+    ------
+    ConfigError : an unknown name. HistoryError : no training or validation cell with a known target.
+    """
+    for name in names or ():
+        if name not in BASELINES:
+            raise ConfigError(
+                f"unknown baseline {name!r}.{did_you_mean(name, BASELINES) or f' Known: {[*BASELINES]}.'}"
+            )
+    return {name: BASELINES[name](panel, split) for name in (BASELINES if names is None else names)}
+
+
+def persistence(panel: Panel, split: Parts | None = None) -> Predictions:
+    """The price stays: return 0, P(up) .5, which names no direction."""
+    del split
+    return _constant(panel, PERSISTENCE, np.zeros(len(panel.horizons)), np.full(len(panel.horizons), 0.5))
+
+
+def drift(panel: Panel, split: Parts) -> Predictions:
+    """Each symbol's mean return and share of rises in training; the pooled ones for a symbol without a training row."""
+    mean, p_up = np.empty(panel.targets.shape[1:]), np.empty(panel.targets.shape[1:])
+    for axis in range(len(panel.horizons)):
+        known = _known(panel, split.train, axis, "training")
+        returns = np.where(known, panel.targets[split.train, :, axis], 0.0).astype("float64")
+        n = known.sum(axis=0)
+        for found, values in ((mean, returns), (p_up, (returns > 0).astype("float64"))):
+            found[:, axis] = np.where(n > 0, values.sum(axis=0) / np.maximum(n, 1), values.sum() / n.sum())
+    return _constant(panel, DRIFT, mean, p_up)
+
+
+def always_up(panel: Panel, split: Parts) -> Predictions:
+    """The pooled mean return in training, and its share of rises, but at least .501: the direction is always up."""
+    mean, p_up = np.empty(len(panel.horizons)), np.empty(len(panel.horizons))
+    for axis in range(len(panel.horizons)):
+        known = _known(panel, split.train, axis, "training")
+        returns = panel.targets[split.train, :, axis][known].astype("float64")
+        mean[axis], p_up[axis] = returns.mean(), max((returns > 0).mean(), 0.501)
+    return _constant(panel, ALWAYS_UP, mean, p_up)
+
+
+def linear(panel: Panel, split: Parts) -> Predictions:
+    """Ridge regression for the return, logistic regression for the direction; penalties chosen on validation."""
+
+    def fit(cells: _Cells) -> tuple[Float64, Float64]:
+        ridges = (Ridge(alpha=alpha).fit(cells.x_train, cells.y_train) for alpha in RIDGE_ALPHAS)
+        ridge = min(ridges, key=lambda m: _squared(m.predict(cells.x_valid), cells.y_valid))
+        logistics = (LogisticRegression(C=c, max_iter=500).fit(cells.x_train, cells.up_train) for c in LOGISTIC_CS)
+        logistic = min(logistics, key=lambda m: _log_loss(m.predict_proba(cells.x_valid)[:, 1], cells.up_valid))
+        return ridge.predict(cells.x), logistic.predict_proba(cells.x)[:, 1]
+
+    return _learned(panel, split, LINEAR, fit)
+
+
+def boosting(panel: Panel, split: Parts) -> Predictions:
+    """Histogram gradient boosting for the return and for the direction; validation chooses the number of rounds."""
+    options: dict[str, Any] = {
+        "max_iter": ROUNDS, "learning_rate": 0.05, "max_leaf_nodes": 7, "min_samples_leaf": 200,
+        "l2_regularization": 1.0, "early_stopping": False, "random_state": 0,
+    }  # fmt: skip
+
+    def fit(cells: _Cells) -> tuple[Float64, Float64]:
+        regressor = HistGradientBoostingRegressor(**options).fit(cells.x_train, cells.y_train)
+        losses = [_squared(y, cells.y_valid) for y in regressor.staged_predict(cells.x_valid)]
+        mean = _stage(regressor.staged_predict(cells.x), losses)
+        classifier = HistGradientBoostingClassifier(**options).fit(cells.x_train, cells.up_train)
+        losses = [_log_loss(p[:, 1], cells.up_valid) for p in classifier.staged_predict_proba(cells.x_valid)]
+        return mean, _stage(classifier.staged_predict_proba(cells.x), losses)[:, 1]
+
+    return _learned(panel, split, BOOSTING, fit)
+
+
+BASELINES: dict[str, Callable[[Panel, Parts], Predictions]] = {
+    PERSISTENCE: persistence,
+    DRIFT: drift,
+    ALWAYS_UP: always_up,
+    LINEAR: linear,
+    BOOSTING: boosting,
+}
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """One horizon's cells as rows: standardised features, scaled clipped targets and whether they rose."""
+
+    x: Float32
+    x_train: Float32
+    y_train: Float64
+    up_train: Bool
+    x_valid: Float32
+    y_valid: Float64
+    up_valid: Bool
+
+
+def _learned(panel: Panel, split: Parts, name: str, fit: Callable[[_Cells], tuple[Float64, Float64]]) -> Predictions:
+    seen = _known(panel, split.train, 0, "training")
+    scaler = StandardScaler().fit(panel.values[split.train][seen])
+    values = np.zeros_like(panel.values)
+    x = scaler.transform(panel.values[panel.mask]).clip(-FEATURE_CLIP, FEATURE_CLIP).astype("float32")
+    values[panel.mask] = x
+    mean, p_up = _blank(panel), _blank(panel)
+    for axis, horizon in enumerate(panel.horizons):
+        scale = panel.volatility.astype("float64") * np.sqrt(horizon)
+        parts = []
+        for rows, what in ((split.train, "training"), (split.valid, "validation")):
+            known = _known(panel, rows, axis, what)
+            returns = panel.targets[rows, :, axis][known].astype("float64")
+            scaled = np.clip(returns / np.maximum(scale[rows][known], 1e-8), -CLIP, CLIP)
+            parts += [values[rows][known], scaled, returns > 0]
+        cells = _Cells(x, *parts)
+        one_class = cells.up_train.all() or not cells.up_train.any()  # nothing to learn, and classifiers refuse it
+        y, p = (cells.y_train.mean(), cells.up_train.mean()) if one_class else fit(cells)
+        mean[panel.mask, axis] = y * scale[panel.mask]
+        p_up[panel.mask, axis] = p
+    return Predictions(name, mean, p_up)
+
+
+def _known(panel: Panel, rows: slice, axis: int, what: str) -> Bool:
+    """[session, symbol] of `rows`: the cells that can be learned from."""
+    known: Bool = panel.mask[rows] & np.isfinite(panel.targets[rows, :, axis])
+    if not known.any():
+        raise HistoryError(
+            f"no {what} cell has a known return {panel.horizons[axis]} sessions ahead: "
+            "import more history or move the split dates."
+        )
+    return known
+
+
+def _constant(panel: Panel, name: str, mean: Float64, p_up: Float64) -> Predictions:
+    """Predictions that are the same every session; `mean`, `p_up` [horizon] or [symbol, horizon]."""
+    said = panel.mask[:, :, None]
+    return Predictions(
+        name,
+        np.where(said, mean, np.nan).astype("float32"),
+        np.where(said, p_up, np.nan).astype("float32"),
+    )
+
+
+def _blank(panel: Panel) -> Float32:
+    return np.full(panel.targets.shape, np.nan, dtype="float32")
+
+
+def _squared(forecast: Float64, realised: Float64) -> float:
+    return float(((forecast - realised) ** 2).mean())
+
+
+def _log_loss(p_up: Float64, rose: Bool) -> float:
+    return float(-np.log(np.clip(np.where(rose, p_up, 1.0 - p_up), 1e-12, None)).mean())
+
+
+def _stage(staged: Any, losses: list[float]) -> Float64:
+    """The forecast of the boosting round with the lowest validation loss."""
+    found: Float64 = next(itertools.islice(staged, int(np.argmin(losses)), None))
+    return found

@@ -1,0 +1,200 @@
+"""95 % intervals from resampling days, because stocks move together and a day is what is drawn, not a cell.
+
+Circular moving blocks of days (Politis & Romano 1992), percentile bounds. Each model's cells are first summed by day;
+a resample is then a vector of how often each day was drawn, and every metric of every resample one matrix product.
+The AUC, which no sum by day gives, comes exactly from the counts of concordant pairs between each two days.
+All models are measured on the same resampled days, so that differences are paired.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from tenor.evaluation import metrics
+from tenor.schema import Float64
+
+RESAMPLES = 1000
+FEWEST_BLOCKS = 4
+"""With fewer days than this many blocks nothing is resampled: bounds are NaN rather than too narrow."""
+
+CHUNK = 4_000_000
+"""Running counts held at a time for the AUC, four bytes each."""
+
+METRICS = (
+    "return_rmse", "return_mae", "price_rmse", "price_mae", "skill", "mase",
+    "direction", "mcc", "auc", "rank_ic", "icir",
+)  # fmt: skip
+
+_SUMS = ("n", "se", "ae", "se0", "pse", "pae", "pae0", "tp", "fp", "tn", "fn", "ic", "ic2", "ics")
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value and its 95 % interval; NaN for what is undefined (see `FEWEST_BLOCKS`)."""
+
+    value: float
+    low: float
+    high: float
+
+
+def block_length(horizon: int) -> int:
+    """Days in a block: max(5, 2 h); targets of h sessions overlap for h - 1 days, and blocks must outlast that."""
+    return max(5, 2 * horizon)
+
+
+def resampled_days(days: int, *, horizon: int, resamples: int = RESAMPLES, seed: int = 0) -> Float64:
+    """How often each day was drawn, [resample, day]; rows sum to `days`. No rows with too few days to resample."""
+    block = block_length(horizon)
+    if days < FEWEST_BLOCKS * block:
+        return np.zeros((0, days))
+    rng = np.random.default_rng(seed)
+    starts = rng.integers(0, days, size=(resamples, -(-days // block), 1))
+    drawn = ((starts + np.arange(block)) % days).reshape(resamples, -1)[:, :days]
+    flat = (drawn + days * np.arange(resamples)[:, None]).ravel()
+    return np.bincount(flat, minlength=resamples * days).reshape(resamples, days).astype("float64")
+
+
+def interval(value: float, draws: Float64) -> Interval:
+    """`value` between the 2.5 % and 97.5 % quantiles of `draws`; NaN bounds where half the draws are undefined."""
+    known = draws[np.isfinite(draws)]
+    if not math.isfinite(value) or 2 * len(known) <= len(draws):
+        return Interval(value, math.nan, math.nan)
+    low, high = np.quantile(known, (0.025, 0.975))
+    return Interval(value, float(low), float(high))
+
+
+def share_interval(hits: Float64, counts: Float64, drawn: Float64) -> Interval:
+    """Interval of sum(`hits`) / sum(`counts`), both [day], over the resamples `drawn` [resample, day]."""
+    value = float(metrics.ratio(hits.sum(), counts.sum()))
+    return interval(value, metrics.ratio(drawn @ hits, drawn @ counts))
+
+
+@dataclass(frozen=True)
+class DayTotals:
+    """What one model's metrics need, summed by day.
+
+    Attributes
+    ----------
+    sums : [day, statistic], the statistics of `_SUMS`.
+    concordant : [day, day]; over pairs of a cell that rose on day d and one that did not on day e, how often the first
+        had the higher P(up), ties one half.
+    directed : False for a model that names no direction; its direction metrics are NaN.
+    """
+
+    sums: Float64
+    concordant: Float64
+    directed: bool
+
+    @classmethod
+    def of(cls, mean: Float64, p_up: Float64, realised: Float64, close: Float64) -> DayTotals:
+        """Sum cells [day, symbol]; only those with a finite `realised` count, and the others must be finite there.
+
+        Parameters
+        ----------
+        mean, realised : log returns. `close` : the adjusted close that they start from.
+        """
+        counts = np.isfinite(realised)
+        r = np.where(counts, realised, 0.0)
+        f = np.where(counts, mean, 0.0)
+        p0 = np.where(counts, close, 0.0)
+        price_error = p0 * (np.exp(f) - np.exp(r))
+        said, was = (p_up > 0.5) & counts, (r > 0) & counts
+        ic = metrics.daily_ic(np.where(counts, mean, np.nan), realised)
+        defined = np.isfinite(ic)
+        ic = np.where(defined, ic, 0.0)
+        columns = {
+            "n": counts,
+            "se": (f - r) ** 2,
+            "ae": np.abs(f - r),
+            "se0": r**2,
+            "pse": price_error**2,
+            "pae": np.abs(price_error),
+            "pae0": np.abs(p0 * (1.0 - np.exp(r))),
+            "tp": said & was,
+            "fp": said & ~was,
+            "tn": counts & ~said & ~was,
+            "fn": ~said & was,
+        }
+        sums = [columns[name].sum(axis=1, dtype="float64") for name in columns]
+        directed = metrics.names_direction(np.where(counts, p_up, np.nan))
+        days = len(realised)
+        concordant = _concordant(p_up, was, counts) if directed else np.zeros((days, days))
+        return cls(np.stack([*sums, ic, ic**2, defined.astype("float64")], axis=1), concordant, directed)
+
+    @property
+    def counts(self) -> Float64:
+        """Cells of each day."""
+        return self.sums[:, _SUMS.index("n")]
+
+    @property
+    def ups(self) -> Float64:
+        """Cells of each day that rose."""
+        return self.sums[:, _SUMS.index("tp")] + self.sums[:, _SUMS.index("fn")]
+
+    def on(self, days: slice) -> DayTotals:
+        """The same for only some of the days."""
+        return DayTotals(self.sums[days], self.concordant[days, days], self.directed)
+
+    def measure(self, drawn: Float64) -> dict[str, Float64]:
+        """Every metric of `METRICS` on every resample: name -> [resample].
+
+        Parameters
+        ----------
+        drawn : [resample, day], how often each day counts; a row of ones gives the plain metrics.
+        """
+        total = dict(zip(_SUMS, (drawn @ self.sums).T, strict=True))
+        n = total["n"]
+        found = {
+            "return_rmse": np.sqrt(metrics.ratio(total["se"], n)),
+            "return_mae": metrics.ratio(total["ae"], n),
+            "price_rmse": np.sqrt(metrics.ratio(total["pse"], n)),
+            "price_mae": metrics.ratio(total["pae"], n),
+            "skill": 1.0 - np.sqrt(metrics.ratio(total["se"], total["se0"])),
+            "mase": metrics.ratio(total["pae"], total["pae0"]),
+            "rank_ic": metrics.ratio(total["ic"], total["ics"]),
+            "icir": metrics.icir_of_sums(total["ic"], total["ic2"], total["ics"]),
+        }
+        if self.directed:
+            tp, fp, tn, fn = (total[name] for name in ("tp", "fp", "tn", "fn"))
+            found["direction"] = metrics.ratio(tp + tn, n)
+            found["mcc"] = metrics.mcc_of_counts(tp, fp, tn, fn)
+            pairs = ((drawn @ self.concordant) * drawn).sum(axis=1)
+            found["auc"] = metrics.ratio(pairs, (tp + fn) * (tn + fp))
+        undefined = np.full(len(drawn), np.nan)
+        return {name: found.get(name, undefined) for name in METRICS}
+
+    def values(self) -> dict[str, float]:
+        """Every metric on the days as they are."""
+        return {name: float(draws[0]) for name, draws in self.measure(np.ones((1, len(self.sums)))).items()}
+
+
+def _concordant(p_up: Float64, was: np.ndarray, counts: np.ndarray) -> Float64:
+    """The [day, day] counts of `DayTotals.concordant`.
+
+    By ranks: for each day e, a running count along all distinct P(up) of the cells that did not rise, read off at the
+    cells that rose and summed by their day. Counts and their halves are exact in float32 for any day's cells.
+    """
+    days = len(p_up)
+    found = np.zeros((days, days))
+    day, _ = np.nonzero(counts)
+    values, rank = np.unique(p_up[counts], return_inverse=True)
+    rose = was[counts]
+    up_day, up_rank = day[rose], rank[rose]
+    down_day, down_rank = day[~rose], rank[~rose]
+    if not len(up_day) or not len(down_day):
+        return found
+    firsts = np.flatnonzero(np.r_[True, np.diff(up_day) > 0])
+    with_ups = up_day[firsts]
+    step = max(1, CHUNK // len(values))
+    for start in range(0, days, step):
+        stop = min(start + step, days)
+        here = slice(*np.searchsorted(down_day, (start, stop)))
+        at = np.zeros((stop - start, len(values)), dtype="float32")
+        np.add.at(at, (down_day[here] - start, down_rank[here]), 1.0)
+        below = np.cumsum(at, axis=1)
+        below -= at / 2
+        found[with_ups, start:stop] = np.add.reduceat(below[:, up_rank], firsts, axis=1).T
+    return found

@@ -1,0 +1,201 @@
+"""Metrics of forecasts: pure functions of NumPy arrays. Returns are natural logs.
+
+Arrays of one shape, any number of axes; a cell in which either side is NaN does not count. What is undefined (no cell,
+one class only, a forecast without a direction) is NaN, never an error and never a warning. All but the rank metrics
+pool over all cells; those take [session, symbol] and are averaged over sessions.
+
+A realised return of exactly zero counts as *not up*. A model's direction is `p_up` > .5; a model whose `p_up` is .5
+everywhere (persistence) names no direction.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from tenor.errors import DataError
+from tenor.schema import Bool, Float64
+
+FEWEST_SYMBOLS = 5
+"""A session's rank correlation over fewer symbols than this is undefined."""
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Cells of similar P(up): their mean `p_up`, the share of them that went up, how many there are."""
+
+    p_up: float
+    share_up: float
+    count: int
+
+
+def ratio(numerator: ArrayLike, denominator: ArrayLike) -> Float64:
+    """`numerator` / `denominator`, NaN where the denominator is not positive."""
+    above, below = np.broadcast_arrays(np.asarray(numerator, "float64"), np.asarray(denominator, "float64"))
+    found: Float64 = np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
+    return found
+
+
+def rmse(forecast: ArrayLike, realised: ArrayLike) -> float:
+    """Root of the mean squared error, in the unit of its input."""
+    f, r = _pairs(forecast, realised)
+    return math.sqrt(_mean((f - r) ** 2))
+
+
+def mae(forecast: ArrayLike, realised: ArrayLike) -> float:
+    """Mean absolute error, in the unit of its input."""
+    f, r = _pairs(forecast, realised)
+    return _mean(np.abs(f - r))
+
+
+def skill(forecast: ArrayLike, realised: ArrayLike) -> float:
+    """1 - RMSE / RMSE of persistence, on returns, where persistence says 0; above 0 is better than persistence.
+
+    On returns, because on prices the symbols with the highest quotes would decide it.
+    """
+    f, r = _pairs(forecast, realised)
+    return 1.0 - float(ratio(rmse(f, r), rmse(np.zeros_like(r), r)))
+
+
+def mase(forecast: ArrayLike, realised: ArrayLike, last: ArrayLike) -> float:
+    """MAE of a price forecast over the MAE of persistence (the `last` price) on the same cells; below 1 is better.
+
+    Hyndman & Koehler (2006), scaled out of sample and at the forecast's own horizon.
+    """
+    f, r, last_ = np.broadcast_arrays(*(np.asarray(a, "float64") for a in (forecast, realised, last)))
+    known = np.isfinite(f) & np.isfinite(r) & np.isfinite(last_)
+    return float(ratio(mae(f[known], r[known]), mae(last_[known], r[known])))
+
+
+def names_direction(p_up: ArrayLike) -> bool:
+    """Whether `p_up` differs from .5 in any cell."""
+    p = np.asarray(p_up, "float64")
+    return bool((p[np.isfinite(p)] != 0.5).any())
+
+
+def direction_accuracy(p_up: ArrayLike, realised: ArrayLike) -> float:
+    """Share of cells in which (`p_up` > .5) equals (realised return > 0)."""
+    p, r = _pairs(p_up, realised)
+    return _mean(((p > 0.5) == (r > 0)).astype("float64")) if names_direction(p) else math.nan
+
+
+def mcc(p_up: ArrayLike, realised: ArrayLike) -> float:
+    """Matthews correlation of forecast and realised direction; 0 where one of the two is constant, as is the custom."""
+    p, r = _pairs(p_up, realised)
+    if not names_direction(p):
+        return math.nan
+    said, was = p > 0.5, r > 0
+    counts = ((said & was).sum(), (said & ~was).sum(), (~said & ~was).sum(), (~said & was).sum())
+    return float(mcc_of_counts(*counts))
+
+
+def mcc_of_counts(tp: ArrayLike, fp: ArrayLike, tn: ArrayLike, fn: ArrayLike) -> Float64:
+    """Matthews correlation of (arrays of) confusion counts; 0 where a row or column of the table is empty."""
+    tp, fp, tn, fn = (np.asarray(a, "float64") for a in (tp, fp, tn, fn))
+    scale = np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
+    found = np.where(scale > 0, ratio(tp * tn - fp * fn, scale), 0.0)
+    return np.where(tp + fp + tn + fn > 0, found, np.nan)
+
+
+def auc(p_up: ArrayLike, realised: ArrayLike) -> float:
+    """P(`p_up` of a cell that rose > `p_up` of one that did not), ties one half; NaN with one class only."""
+    p, r = _pairs(p_up, realised)
+    if not names_direction(p):
+        return math.nan
+    was = r > 0
+    up, down = int(was.sum()), int((~was).sum())
+    ranks = pd.Series(p).rank().to_numpy()
+    return float(ratio(ranks[was].sum() - up * (up + 1) / 2, up * down))
+
+
+def daily_ic(forecast: ArrayLike, realised: ArrayLike) -> Float64:
+    """Spearman correlation of forecast and return across symbols, for each session.
+
+    Parameters
+    ----------
+    forecast, realised : [session, symbol]; NaN cells do not count.
+
+    Returns
+    -------
+    [session]; NaN where fewer than `FEWEST_SYMBOLS` count, or where one of the two is constant.
+    """
+    f, r = np.asarray(forecast, "float64"), np.asarray(realised, "float64")
+    if f.ndim != 2 or f.shape != r.shape:
+        raise DataError(f"rank IC takes two arrays [session, symbol] of one shape, not {f.shape} and {r.shape}.")
+    known = np.isfinite(f) & np.isfinite(r)
+    n = known.sum(axis=1)
+    x, y = (_centred_ranks(a, known, n) for a in (f, r))
+    ic = ratio((x * y).sum(axis=1), np.sqrt((x * x).sum(axis=1) * (y * y).sum(axis=1)))
+    ic[n < FEWEST_SYMBOLS] = np.nan
+    return ic
+
+
+def rank_ic(forecast: ArrayLike, realised: ArrayLike) -> float:
+    """Mean of `daily_ic` over the sessions where it is defined."""
+    ic = daily_ic(forecast, realised)
+    return _mean(ic[np.isfinite(ic)])
+
+
+def icir(forecast: ArrayLike, realised: ArrayLike) -> float:
+    """Mean of `daily_ic` over its standard deviation (ddof 1); not annualised."""
+    ic = daily_ic(forecast, realised)
+    ic = ic[np.isfinite(ic)]
+    return float(icir_of_sums(ic.sum(), (ic * ic).sum(), len(ic)))
+
+
+def icir_of_sums(total: ArrayLike, squares: ArrayLike, n: ArrayLike) -> Float64:
+    """`icir` from (arrays of) the sum, sum of squares and number of daily ICs."""
+    total, squares, n = (np.asarray(a, "float64") for a in (total, squares, n))
+    mean = ratio(total, n)
+    variance = ratio(squares - n * mean**2, n - 1)
+    variance = np.where(variance > 1e-14, variance, np.nan)  # below lies rounding, not spread
+    return np.asarray(mean / np.sqrt(variance))
+
+
+def brier(p_up: ArrayLike, realised: ArrayLike) -> float:
+    """Mean of (P(up) - went up)^2; a constant .5 scores .25."""
+    p, r = _pairs(p_up, realised)
+    return _mean((p - (r > 0)) ** 2)
+
+
+def reliability(p_up: ArrayLike, realised: ArrayLike, *, bins: int = 10) -> list[Bin]:
+    """Cells in `bins` groups of about equal count by P(up), lowest first; equal P(up) share a group.
+
+    Of equal count, because forecasts of returns crowd round .5, where bins of equal width would be one bin.
+    """
+    p, r = _pairs(p_up, realised)
+    if not len(p):
+        return []
+    edges = np.unique(np.quantile(p, np.arange(1, bins) / bins))
+    group = np.searchsorted(edges, p, side="left")
+    count = np.bincount(group, minlength=len(edges) + 1)
+    p_sum, up = np.bincount(group, weights=p), np.bincount(group, weights=(r > 0).astype("float64"))
+    return [Bin(float(p_sum[g] / count[g]), float(up[g] / count[g]), int(count[g])) for g in np.flatnonzero(count)]
+
+
+def ece(p_up: ArrayLike, realised: ArrayLike, *, bins: int = 10) -> float:
+    """Expected calibration error: mean over cells of |mean P(up) - share up| of their group in `reliability`."""
+    groups = reliability(p_up, realised, bins=bins)
+    cells = sum(g.count for g in groups)
+    return sum(g.count * abs(g.p_up - g.share_up) for g in groups) / cells if cells else math.nan
+
+
+def _pairs(a: ArrayLike, b: ArrayLike) -> tuple[Float64, Float64]:
+    x, y = np.asarray(a, "float64"), np.asarray(b, "float64")
+    if x.shape != y.shape:
+        raise DataError(f"forecast and realised differ in shape: {x.shape} and {y.shape}.")
+    known = np.isfinite(x) & np.isfinite(y)
+    return x[known], y[known]
+
+
+def _mean(values: Float64) -> float:
+    return float(values.mean()) if values.size else math.nan
+
+
+def _centred_ranks(values: Float64, known: Bool, n: Float64) -> Float64:
+    ranks = pd.DataFrame(np.where(known, values, np.nan)).rank(axis=1).to_numpy()
+    return np.where(known, ranks - ((n + 1) / 2)[:, None], 0.0)
