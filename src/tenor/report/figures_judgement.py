@@ -1,0 +1,156 @@
+"""Figures of the judgement: differences from baselines, skill by year and by symbol, equity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tenor.evaluation.backtest import Backtest
+from tenor.evaluation.bootstrap import Interval
+from tenor.report import style
+
+DIFFERENCES = {
+    "return_rmse": ("RMSE of returns", "difference, bps", 1e4, "lower is better", -1),
+    "direction": ("Direction accuracy", "difference, % points", 1e2, "higher is better", 1),
+    "rank_ic": ("Rank IC", "difference", 1.0, "higher is better", 1),
+}
+"""metric -> (title, unit, scale to it, what is better, sign of better)."""
+BUY_AND_HOLD = "buy and hold"
+MOST_SYMBOLS = 100
+UNDEFINED = Interval(np.nan, np.nan, np.nan)
+
+
+@style.styled
+def figure_differences(against: Mapping[str, Mapping[str, Interval]]) -> Figure:
+    """Forest plot: our model less each baseline, metric by metric, with 95 % intervals against a zero line."""
+    names = list(against)
+    figure = style.canvas(1.35 + 0.34 * len(names))
+    panels = figure.subplots(1, len(DIFFERENCES), sharey=True)
+    for axes, (metric, (title, unit, scale, better, sign)) in zip(panels, DIFFERENCES.items(), strict=True):
+        _forest(axes, [against[n].get(metric, UNDEFINED) for n in names], sign)
+        axes.set_title(title)
+        axes.set_xlabel(f"{unit} ({better})")
+        style.plain_axis(axes.xaxis, scale)
+    _rows(panels, names)
+    return figure
+
+
+@style.styled
+def figure_by_year(by_year: Mapping[str, Mapping[str, Interval]]) -> Figure:
+    """Skill, direction accuracy and rank IC of our model year by year, with 95 % intervals."""
+    years = list(by_year)
+    figure = style.canvas(1.35 + 0.34 * len(years))
+    panels = figure.subplots(1, 3, sharey=True)
+    shown = (
+        ("skill", "Skill against persistence", 0.0),
+        ("direction", "Direction accuracy", 0.5),
+        ("rank_ic", "Rank IC", 0.0),
+    )
+    for axes, (metric, title, nothing) in zip(panels, shown, strict=True):
+        _forest(axes, [by_year[y].get(metric, UNDEFINED) for y in years], 1, nothing)
+        axes.set_title(title)
+        if metric == "rank_ic":
+            style.plain_axis(axes.xaxis)
+        else:
+            style.percent_axis(axes.xaxis)
+    _rows(panels, years)
+    return figure
+
+
+def _forest(axes: Axes, rows: Sequence[Interval], sign: int, nothing: float = 0.0) -> None:
+    axes.axvline(nothing, color=style.MUTED, lw=1)
+    for place, found in enumerate(rows):
+        good, bad = (
+            (found.low > nothing, found.high < nothing) if sign > 0 else (found.high < nothing, found.low > nothing)
+        )
+        colour = style.OURS if good else style.AGAINST if bad else style.CALM
+        axes.plot([found.low, found.high], [place, place], color=colour, lw=2)
+        axes.plot([found.value], [place], "o", color=colour, ms=6)
+        if not np.isfinite(found.value):
+            axes.annotate(
+                "undefined",
+                (nothing, place),
+                xytext=(6, 0),
+                textcoords="offset points",
+                va="center",
+                color=style.MUTED,
+                size=9,
+            )
+    axes.grid(visible=False, axis="y")
+    axes.locator_params(axis="x", nbins=4)
+
+
+def _rows(panels: Sequence[Axes], names: Sequence[str]) -> None:
+    panels[0].set_yticks(range(len(names)), names)
+    panels[0].set_ylim(len(names) - 0.4, -0.6)
+    for axes in panels:
+        axes.tick_params(axis="y", length=0, labelcolor=style.INK)
+
+
+@style.styled
+def figure_by_symbol(by_symbol: Mapping[str, float]) -> Figure:
+    """Skill of every symbol, sorted, read down the columns; past `MOST_SYMBOLS` only the ends of the list."""
+    ranked = sorted(by_symbol.items(), key=lambda item: -item[1])
+    if len(ranked) > MOST_SYMBOLS:
+        ranked = [*ranked[: MOST_SYMBOLS // 2], *ranked[-(MOST_SYMBOLS // 2) :]]
+    columns = min(4, max(1, -(-len(ranked) // 12)))
+    height = -(-len(ranked) // columns)
+    figure = style.canvas(0.7 + 0.19 * height)
+    panels = figure.subplots(1, columns, sharex=True, squeeze=False)[0]
+    panels[0].set_title("Skill against persistence")
+    for column, axes in enumerate(panels):
+        part = ranked[column * height : (column + 1) * height]
+        axes.axvline(0, color=style.MUTED, lw=1)
+        for place, (_, value) in enumerate(part):
+            axes.plot([0, value], [place, place], color=style.GRID, lw=1.2)
+        for colour, keep in ((style.OURS, True), (style.AGAINST, False)):
+            chosen = [(v, i) for i, (_, v) in enumerate(part) if (v >= 0) is keep]
+            axes.plot([v for v, _ in chosen], [i for _, i in chosen], "o", color=colour, ms=4.5)
+        axes.set_yticks(range(len(part)), [name for name, _ in part])
+        axes.set_ylim(height - 0.4, -0.6)
+        axes.tick_params(axis="y", length=0, labelcolor=style.INK, labelsize=8.5)
+        axes.tick_params(axis="x", labelsize=8.5)
+        axes.grid(visible=False, axis="y")
+        axes.locator_params(axis="x", nbins=4)
+        style.percent_axis(axes.xaxis)
+    return figure
+
+
+@style.styled
+def figure_equity(backtests: Mapping[str, Backtest]) -> Figure:
+    """Gain of each rule net of costs, and its fall from the last peak."""
+    figure = style.canvas(5.2)
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2.2, 1))
+    ends: list[tuple[str, str, float]] = []
+    others = iter(style.SERIES)
+    for name, run in backtests.items():
+        colour = style.CALM if name == BUY_AND_HOLD else next(others, style.FOURTH)
+        change = run.equity - 1.0
+        above.plot(run.sessions, change, color=colour)
+        below.plot(run.sessions, run.equity / np.maximum.accumulate(run.equity) - 1.0, color=colour, lw=1.3)
+        ends.append((name, colour, float(change[-1])))
+    above.axhline(0, color=style.MUTED, lw=0.8)
+    below.axhline(0, color=style.MUTED, lw=0.8)
+    last = max(run.sessions[-1] for run in backtests.values())
+    low, high = above.get_ylim()
+    places = style.spread(np.array([e[2] for e in ends]), (high - low) * 0.075)
+    for (name, colour, end), place in zip(ends, places, strict=True):
+        above.annotate(
+            f"{name} {style.percent(end, 1)}",
+            (last, place),
+            xytext=(8, 0),
+            textcoords="offset points",
+            va="center",
+            color=colour if colour != style.CALM else style.MUTED,
+            annotation_clip=False,
+        )
+    above.set_title("Gain net of costs")
+    below.set_title("Below the last peak")
+    for axes in (above, below):
+        style.percent_axis(axes.yaxis)
+        axes.margins(x=0.0)
+    style.date_ticks(below, max((run.sessions for run in backtests.values()), key=len))
+    return figure

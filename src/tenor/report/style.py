@@ -1,0 +1,218 @@
+"""One look for all figures: colours that follow the reader's theme, number formats, and a figure as inline SVG."""
+
+from __future__ import annotations
+
+import functools
+import io
+import math
+import re
+from collections.abc import Callable
+from typing import Any, ParamSpec
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+from numpy.typing import NDArray
+
+P = ParamSpec("P")
+
+PAPER, INK, MUTED, GRID = "#fefefe", "#1c2127", "#59636f", "#e2e6ea"
+OURS, AGAINST, CALM, THIRD, FOURTH = "#0b62a4", "#b34a0c", "#87919d", "#0d7a61", "#8c469b"
+
+# colour in a figure -> its name and its light and dark value on the page; blue, orange, green and purple stay apart for
+# colour-blind readers, and each dark value keeps a contrast of 4.5 on the dark page
+THEME: dict[str, tuple[str, str, str]] = {
+    PAPER: ("paper", "#ffffff", "#15181c"),
+    INK: ("ink", INK, "#e7eaed"),
+    MUTED: ("muted", MUTED, "#a5afba"),
+    GRID: ("grid", GRID, "#2c333b"),
+    OURS: ("ours", OURS, "#62b2ec"),
+    AGAINST: ("against", AGAINST, "#f19a58"),
+    CALM: ("calm", CALM, "#87919d"),
+    THIRD: ("third", THIRD, "#3ebd9c"),
+    FOURTH: ("fourth", FOURTH, "#cd93da"),
+}
+SERIES = (OURS, THIRD, FOURTH, AGAINST)
+
+WIDTH = 10.0  # inches: 960 CSS pixels, so that 10 pt on the figure is 13.3 px on the page
+SHARPNESS = 192  # dots an inch of rasterised parts: two a CSS pixel
+
+_RC: Any = {
+    "figure.facecolor": PAPER,
+    "axes.facecolor": "none",
+    "axes.edgecolor": CALM,
+    "axes.labelcolor": MUTED,
+    "axes.labelsize": 10,
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlecolor": INK,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.unicode_minus": True,
+    "font.family": ["DejaVu Sans"],
+    "font.size": 10,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "hatch.color": MUTED,
+    "lines.linewidth": 1.6,
+    "lines.solid_capstyle": "round",
+    "text.color": INK,
+    "text.parse_math": False,  # a symbol may hold a dollar sign
+    "xtick.color": CALM,
+    "ytick.color": CALM,
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": MUTED,
+    "xtick.labelsize": 9.5,
+    "ytick.labelsize": 9.5,
+    "svg.fonttype": "none",  # real text: it can be searched, read aloud and copied
+    "svg.hashsalt": "tenor",
+}
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Draw in tenor's look, whatever the process has set for matplotlib."""
+
+    @functools.wraps(draw)
+    def inside(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with mpl.rc_context(_RC):
+            return draw(*args, **kwargs)
+
+    return inside
+
+
+def canvas(height: float) -> Figure:
+    """An empty figure as wide as the page and `height` inches high; its labels never overlap its axes."""
+    return Figure(figsize=(WIDTH, height), layout="constrained")
+
+
+def svg(figure: Figure, key: str) -> str:
+    """`figure` as inline SVG: transparent, its colours taken from the page's theme, its ids starting with `key`."""
+    out = io.StringIO()
+    with mpl.rc_context(_RC):
+        figure.savefig(out, format="svg", facecolor="none", dpi=SHARPNESS)
+    text = out.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r"<defs>\s*<style[^>]*>.*?</style>\s*</defs>", "", text, flags=re.DOTALL)
+    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
+    text = re.sub(r'\sxmlns(:xlink)?="[^"]*"', "", text).replace("xlink:href=", "href=")
+    box = re.search(r'viewBox="[^"]*"', text)
+    assert box is not None
+    text = re.sub(r"<svg[^>]*>", f'<svg {box[0]} aria-hidden="true" focusable="false">', text, count=1)
+    text = _own_ids(text, key)
+    text = re.sub(r"'DejaVu Sans'[^;\"]*", "var(--font)", text)
+    for colour, (name, _, _) in THEME.items():
+        text = text.replace(colour, f"var(--{name})")
+    return re.sub(r"\n\s*", "\n", text)
+
+
+def _own_ids(text: str, key: str) -> str:
+    # several figures share one page: ids that nothing points at go, the others get the figure's own prefix
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', text))
+    text = re.sub(r'\sid="([^"]+)"', lambda m: f' id="{key}-{m[1]}"' if m[1] in used else "", text)
+    return re.sub(r'(href="#|url\(#)', rf"\g<1>{key}-", text)
+
+
+def ramp(colour: str = "#2f83c8") -> ListedColormap:
+    """From clear to `colour`: reads on a white and on a dark page alike."""
+    steps = np.linspace(0.04, 1.0, 256)
+    return ListedColormap(np.column_stack([np.tile(to_rgb(colour), (256, 1)), steps]), name="clear_to_colour")
+
+
+def both_ways() -> ListedColormap:
+    """From orange (less) through clear to blue (more): reads on a white and on a dark page alike."""
+    less, more = ramp("#d9772b").colors, ramp().colors
+    return ListedColormap(np.vstack([np.asarray(less)[::-2], np.asarray(more)[::2]]), name="less_clear_more")
+
+
+def date_ticks(axes: Axes, sessions: pd.DatetimeIndex, places: NDArray[np.float64] | None = None) -> None:
+    """Ticks at the first session of a month, the year below the first of its months; days for less than two months.
+
+    Parameters
+    ----------
+    places : where each session lies on the x axis; left out, at its date.
+    """
+    at: Any = sessions if places is None else places
+    months = sessions.to_period("M")
+    chosen = [i for i in range(1, len(sessions)) if months[i] != months[i - 1]]
+    form = "%b"
+    if len(chosen) < 2:
+        chosen, form = list(range(len(sessions))), "%-d %b"
+    chosen = chosen[:: -(-len(chosen) // 9) or 1]
+    years = [0, *(sessions[i].year for i in chosen)]
+    labels = [
+        f"{sessions[i].strftime(form)}\n{year}" if year != before else sessions[i].strftime(form)
+        for i, before, year in zip(chosen, years, years[1:], strict=False)
+    ]
+    axes.set_xticks(at[chosen], labels, rotation=0)
+
+
+def percent_axis(axis: Any) -> None:
+    """Tick labels of a share or return (0.01) as percent (1 %), with as many digits as the ticks need."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _short(value * 100) + "\u00a0%"))
+
+
+def plain_axis(axis: Any, scale: float = 1) -> None:
+    """Tick labels times `scale`, in full, with thousands separators and as many digits as the ticks need."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _short(value * scale)))
+
+
+def _short(value: float) -> str:
+    text = f"{value:,.6f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text.replace("-", "−")
+
+
+def number(value: float, digits: int = 2) -> str:
+    """`value` with thousands separators and a true minus sign; a dash where it is undefined."""
+    if not math.isfinite(value):
+        return "–"
+    text = f"{value:,.{digits}f}"
+    if float(text.replace(",", "")) == 0:
+        text = text.lstrip("-")
+    return text.replace("-", "−")
+
+
+def percent(value: float, digits: int = 2) -> str:
+    """A share or return (0.01) as percent (1.00 %); a dash where it is undefined."""
+    return f"{number(value * 100, digits)}\u00a0%" if math.isfinite(value) else "–"
+
+
+def ahead(horizon: int) -> str:
+    """``1 session ahead``, ``5 sessions ahead``."""
+    return f"{horizon} session{'s' if horizon > 1 else ''} ahead"
+
+
+def day(moment: pd.Timestamp) -> str:
+    """A date as 4 Jan 2016."""
+    return f"{moment.day} {moment:%b %Y}"
+
+
+def listed(names: list[str], most: int = 4) -> str:
+    """``a, b and c``; past `most` names the rest is counted."""
+    if len(names) > most:
+        names = [*names[: most - 1], f"{len(names) - most + 1} more"]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def spread(places: NDArray[np.float64], gap: float) -> NDArray[np.float64]:
+    """`places` moved as little as needed so that any two are at least `gap` apart, order kept (labels at line ends)."""
+    order = np.argsort(places, kind="stable")
+    # pool neighbours that collide and spread each pool evenly about its mean
+    pools: list[tuple[float, int]] = []
+    for value in places[order]:
+        pools.append((float(value), 1))
+        while len(pools) > 1 and pools[-1][0] - pools[-2][0] < gap * (pools[-1][1] + pools[-2][1]) / 2:
+            (low, few), (high, many) = pools[-2:]
+            pools[-2:] = [((low * few + high * many) / (few + many), few + many)]
+    moved = np.concatenate([middle + gap * (np.arange(n) - (n - 1) / 2) for middle, n in pools]) if pools else places
+    out = np.empty(len(places))
+    out[order] = moved
+    return out

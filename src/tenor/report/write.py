@@ -1,0 +1,86 @@
+"""From an evaluation to the report's file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tenor.errors import UsageError
+from tenor.evaluation.evaluate import Evaluation
+from tenor.report import sections_forecast, sections_judgement
+from tenor.report.cells import cells
+from tenor.report.page import Section, render_page, write_page
+from tenor.report.style import ahead, day
+from tenor.schema import Panel, Predictions
+
+
+def write_report(
+    path: Path,
+    *,
+    evaluations: Mapping[int, Evaluation],
+    panel: Panel,
+    predictions: Mapping[str, Predictions],
+    attention: sections_forecast.AttentionLike | None,
+    rows: slice,
+    history: Sequence[Mapping[str, Any]],
+    symbols: Sequence[str],
+    about: Mapping[str, str],
+    extra_sections: Sequence[Section] = (),
+) -> Path:
+    """Write the report as one self-contained HTML file, at once: an earlier one at `path` stays whole if this fails.
+
+    Parameters
+    ----------
+    evaluations : horizon -> its evaluation; the first horizon is the one that the figures of single cells show.
+    panel : unscaled. `rows` : the test, on its session axis.
+    predictions : as they were evaluated; the first one is ours.
+    attention : of the sessions in `rows`; None for a model without attention.
+    history : learning curves, one a seed: ``{"seed": 0, "train": [...], "valid": [...], "best_epoch": 3}``, the epochs
+        counted from 1.
+    symbols : those shown one by one with price and forecast.
+    about : model version, data, split dates, config …, shown in this order.
+    extra_sections : put after ours.
+
+    Returns
+    -------
+    `path`.
+
+    Raises
+    ------
+    UnknownSymbolError : a symbol that the panel has not.
+    UsageError : nothing was evaluated, or `path` can't be written.
+    """
+    if not evaluations or not predictions:
+        raise UsageError("a report needs at least one evaluation and its predictions: evaluate first.")
+    for symbol in symbols:
+        panel.symbol_index(symbol)
+    name, ours = next(iter(predictions.items()))
+    judged = {horizon: cells(panel, rows, ours, horizon) for horizon in evaluations}
+    first = next(iter(evaluations.values()))
+    parts = [
+        sections_judgement.results(evaluations, name),
+        sections_judgement.differences(evaluations),
+        sections_forecast.prices(panel, rows, ours, symbols, judged[first.horizon]),
+        sections_forecast.outcomes(judged[first.horizon]),
+        sections_forecast.probabilities(evaluations, judged),
+        sections_forecast.intervals(evaluations, judged),
+        sections_judgement.years_and_stocks(first),
+        sections_judgement.trading(first),
+        *([sections_forecast.attention(panel, rows, attention)] if attention is not None else []),
+        sections_forecast.training(history),
+        *extra_sections,
+    ]
+    count = len(panel.symbols)
+    text = render_page(
+        title=f"Forecasts of {panel.symbols[0] if count == 1 else f'{count} stocks'}",
+        subtitle=(
+            f"Tested on {first.days:,} sessions, {day(first.first)} – {day(first.last)}, "
+            f"{first.samples:,} forecasts {ahead(first.horizon)}"
+        ),
+        verdicts=[(ahead(h).capitalize(), e.verdict) for h, e in evaluations.items()],
+        about=about,
+        sections=parts,
+    )
+    write_page(path, text)
+    return path

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+
+from tenor.evaluation.bootstrap import Interval
+from tenor.evaluation.metrics import reliability
+from tenor.report import style
+from tenor.report.cells import bins_by_day, cells, mean_by_day
+from tenor.report.figures_forecast import figure_coverage, figure_price, figure_reliability, figure_scatter
+from tenor.report.figures_judgement import figure_by_symbol, figure_differences, figure_equity
+from tenor.report.figures_model import figure_attention_features, figure_attention_time, figure_learning
+from tenor.report.sections_forecast import attention
+
+
+def _ours(world):
+    return next(iter(world.predictions.values()))
+
+
+@pytest.mark.parametrize("horizon", [1, 5])
+def test_a_forecast_stands_at_the_session_it_is_about(world, horizon):
+    panel, ours = world.panel, _ours(world)
+    figure = figure_price(panel, world.rows, ours, "AAA", horizon=horizon, sessions=30)
+    forecast = next(line for line in figure.axes[0].lines if line.get_label() == "forecast")
+    said = np.arange(len(panel.sessions) - 30, len(panel.sessions) - horizon)
+    assert list(pd.DatetimeIndex(forecast.get_xdata())) == list(panel.sessions[said + horizon])
+    h = panel.horizon_index(horizon)
+    expected = panel.close[said, 0] * np.exp(ours.mean[said, 0, h].astype("float64"))
+    np.testing.assert_allclose(forecast.get_ydata(), expected)
+    realised = next(line for line in figure.axes[0].lines if line.get_label() == "adjusted close")
+    np.testing.assert_array_equal(realised.get_ydata(), panel.close[said + horizon, 0])
+
+
+@pytest.mark.parametrize("horizon", [1, 5])
+def test_cells_are_those_that_were_evaluated(world, horizon):
+    judged = cells(world.panel, world.rows, _ours(world), horizon)
+    evaluation = world.evaluations[horizon]
+    assert np.isfinite(judged.realised).sum() == evaluation.samples
+    assert np.nanmean(judged.inside) == pytest.approx(evaluation.coverage.value)
+    rose = np.where(np.isfinite(judged.realised), judged.realised > 0, np.nan)
+    at, means = bins_by_day(rose, judged.p_up, horizon, bins=10)
+    expected = reliability(judged.p_up, judged.realised)
+    assert at == pytest.approx([b.p_up for b in expected])
+    assert [m.value for m in means] == pytest.approx([b.share_up for b in expected])
+    assert all(m.low <= m.value <= m.high for m in means)
+
+
+def test_the_mean_by_day_knows_that_stocks_move_together():
+    rng = np.random.default_rng(1)
+    alone = rng.normal(size=(200, 50))
+    together = np.repeat(rng.normal(size=(200, 1)), 50, axis=1)
+    width = [(m := mean_by_day(v, 1)).high - m.low for v in (alone, together)]
+    assert width[1] > 4 * width[0]
+    nothing = mean_by_day(np.full((30, 2), np.nan), 1)
+    assert np.isnan([nothing.value, nothing.low, nothing.high]).all()
+
+
+def test_bins_of_nothing_and_of_one_value():
+    assert bins_by_day(np.full((30, 2), np.nan), np.zeros((30, 2)), 1, bins=10) == ([], [])
+    at, means = bins_by_day(np.ones((30, 2)), np.full((30, 2), 0.4), 1, bins=10)
+    assert at == pytest.approx([0.4])
+    assert [m.value for m in means] == [1.0]
+
+
+def test_attention_is_shown_from_the_session_itself_backwards(world):
+    time = np.zeros_like(world.attention.time)
+    time[:, :, -1] = 1.0  # all on the session of the forecast, which stands last
+    section = attention(world.panel, world.rows, type(world.attention)(time=time, feature=world.attention.feature))
+    bars = section.blocks[1].figure.axes[1].patches
+    assert [b.get_width() for b in bars] == [1.0] + [0.0] * 7
+    assert "The last 5 sessions get 100\u00a0% of the weight; equal weights would give them 62\u00a0%" in (
+        section.blocks[1].caption
+    )
+
+
+def test_attention_that_hardly_chooses_is_called_so_and_looks_so(world):
+    def blocks(weights):
+        found = type(world.attention)(time=weights.astype("float32"), feature=world.attention.feature)
+        return attention(world.panel, world.rows, found).blocks
+
+    shape = world.attention.time.shape
+    equal = np.full(shape, 1 / 8)
+    assert "on average 0\u00a0% away from equal: the network hardly chooses among sessions." in blocks(equal)[1].caption
+    tilted = equal.copy()
+    tilted[:, :, 0] *= 1.04
+    image = blocks(tilted)[1].figure.axes[0].images[0]
+    assert (image.norm.vmin, image.norm.vmax) == pytest.approx((1 / 1.1, 1.1))  # not stretched to what little there is
+    assert float(image.get_array().max()) == pytest.approx(1.04, abs=1e-6)
+    chosen = np.where(np.arange(8) == 3, 0.65, 0.05) * np.ones(shape)
+    assert "hardly" not in blocks(chosen)[1].caption
+
+
+def test_features_are_sorted_by_mean_weight():
+    weights = np.tile([0.1, 0.6, 0.3], (40, 1))
+    sessions = pd.bdate_range("2016-01-04", periods=40).as_unit("us")
+    figure = figure_attention_features(weights, sessions, ["low", "high", "middle"])
+    assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["high", "middle", "low"]
+    assert [b.get_width() for b in figure.axes[1].patches] == pytest.approx([0.6, 0.3, 0.1])
+
+
+def test_the_kept_epoch_is_marked_counting_from_one(world):
+    figure = figure_learning(world.history)
+    dots = [line for line in figure.axes[1].lines if line.get_marker() == "o"]
+    assert [(float(d.get_xdata()[0]), float(d.get_ydata()[0])) for d in dots] == [(2.0, 0.95), (2.0, 0.9)]
+
+
+@pytest.mark.parametrize(
+    ("metric", "low", "high", "colour"),
+    [
+        ("return_rmse", -2.0, -1.0, style.OURS),  # a smaller error is better
+        ("return_rmse", 1.0, 2.0, style.AGAINST),
+        ("return_rmse", -1.0, 1.0, style.CALM),
+        ("direction", 1.0, 2.0, style.OURS),
+        ("direction", -2.0, -1.0, style.AGAINST),
+        ("rank_ic", np.nan, np.nan, style.CALM),
+    ],
+)
+def test_the_colour_of_a_difference_tells_its_side(metric, low, high, colour):
+    row = {metric: Interval((low + high) / 2, low, high)}
+    figure = figure_differences({"persistence": row})
+    panel = {"return_rmse": 0, "direction": 1, "rank_ic": 2}[metric]
+    assert to_hex(figure.axes[panel].lines[1].get_color()) == colour
+
+
+def test_symbols_are_sorted_best_first_and_long_lists_show_their_ends():
+    figure = figure_by_symbol({f"S{i:03d}": i / 1e4 for i in range(240)})
+    names = [t.get_text() for axes in figure.axes for t in axes.get_yticklabels()]
+    assert names == [f"S{i:03d}" for i in (*range(239, 189, -1), *range(49, -1, -1))]
+
+
+def test_labels_at_line_ends_do_not_collide(world):
+    runs = world.evaluations[1].backtests
+    same = {name: replace(run, equity=next(iter(runs.values())).equity) for name, run in runs.items()}
+    figure = figure_equity(same)
+    places = sorted(note.xy[1] for note in figure.axes[0].texts)
+    low, high = figure.axes[0].get_ylim()
+    assert (np.diff(places) > 0.07 * (high - low)).all()
+
+
+def test_figures_stand_what_a_thin_test_gives(world):
+    judged = cells(world.panel, slice(158, 160), _ours(world), 5)  # no outcome is known yet
+    for figure in (figure_scatter(judged), figure_coverage({5: judged})):
+        assert style.svg(figure, "x").startswith("<svg viewBox=")
+    one = cells(world.panel, slice(150, 151), _ours(world), 1)
+    for figure in (figure_scatter(one), figure_coverage({1: one}), figure_reliability({1: one})):
+        assert style.svg(figure, "x").endswith("</svg>\n")
+    weights = np.full((1, 1), 1.0)
+    sessions = world.panel.sessions[:1]
+    assert "Mean by lag" in style.svg(figure_attention_time(weights, sessions), "x")
+    assert "one" in style.svg(figure_attention_features(weights, sessions, ["one"]), "x")
