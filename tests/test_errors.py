@@ -18,6 +18,7 @@ def test_every_exception_is_drawn_at_the_top_and_descends_from_one_base() -> Non
 
 def test_did_you_mean_ignores_case_and_stays_silent_when_nothing_is_near() -> None:
     assert did_you_mean("appl", ["AAPL", "MSFT"]) == " Did you mean 'AAPL'?"
+    assert did_you_mean("APPL", ["PPL", "AAPL", "MSFT"]) == " Did you mean 'PPL' or 'AAPL'?"
     assert did_you_mean("zzz", ["AAPL", "MSFT"]) == ""
 
 

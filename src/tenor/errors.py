@@ -64,9 +64,11 @@ class ModelError(TenorError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`` Did you mean 'x'?`` for the nearest of `known` (case ignored), or an empty string."""
+    """`` Did you mean 'x' or 'y'?`` for what is nearest among `known` (case ignored), or an empty string."""
     folded: dict[str, str] = {}
     for candidate in known:
         folded.setdefault(candidate.lower(), candidate)
-    near = difflib.get_close_matches(name.lower(), list(folded), n=1, cutoff=0.6)
-    return f" Did you mean {folded[near[0]]!r}?" if near else ""
+    near = difflib.get_close_matches(name.lower(), list(folded), n=3, cutoff=0.6)
+    alike = [difflib.SequenceMatcher(None, candidate, name.lower()).ratio() for candidate in near]
+    named = [repr(folded[c]) for c, ratio in zip(near, alike, strict=True) if ratio > alike[0] - 0.15]
+    return f" Did you mean {' or '.join(named)}?" if named else ""

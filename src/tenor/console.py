@@ -1,0 +1,159 @@
+"""How results look in a terminal: tables, one-line texts, progress bars. Text goes to stdout, progress to stderr."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:  # a verb pays for the rooms that it uses, not for those whose results could be shown
+    from tenor.collect import Collected
+    from tenor.evaluation.bootstrap import Interval
+    from tenor.evaluation.evaluate import Evaluation
+    from tenor.pipeline import Trained
+    from tenor.schema import Forecast
+    from tenor.training import Progress as EpochProgress
+
+stdout = Console(highlight=False)
+stderr = Console(stderr=True, highlight=False)
+
+SHOWN_REFUSALS = 20
+# metric -> its title and how its value is told
+METRICS = {
+    "return_rmse": ("RMSE of returns, %", "{:.3f}", 100.0),
+    "return_mae": ("MAE of returns, %", "{:.3f}", 100.0),
+    "price_rmse": ("RMSE of prices", "{:.3f}", 1.0),
+    "price_mae": ("MAE of prices", "{:.3f}", 1.0),
+    "skill": ("skill against persistence, %", "{:+.2f}", 100.0),
+    "mase": ("MASE", "{:.4f}", 1.0),
+    "direction": ("direction right, %", "{:.2f}", 100.0),
+    "mcc": ("MCC", "{:+.3f}", 1.0),
+    "auc": ("AUC", "{:.3f}", 1.0),
+    "rank_ic": ("rank IC", "{:+.3f}", 1.0),
+    "icir": ("ICIR", "{:+.3f}", 1.0),
+}
+
+
+def line(text: str) -> None:
+    """One line of text on stdout, as it is."""
+    stdout.print(text, soft_wrap=True, markup=False)
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """One JSON object, on one line of stdout."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
+    """A table on stdout; into a file or pipe it is as wide as it needs to be."""
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    for place, column in enumerate(columns):
+        drawn.add_column(column, justify="left" if place == 0 else "right", no_wrap=True)
+    for row in rows:
+        drawn.add_row(*row)
+    if stdout.is_terminal:
+        stdout.print(drawn)
+    else:
+        Console(highlight=False, width=240).print(drawn)
+
+
+def show_collected(collected: Collected) -> None:
+    """What an import did, file by file."""
+    for file in collected.files if len(collected.files) <= SHOWN_REFUSALS else ():
+        line(file.describe())
+    for text in collected.refused[:SHOWN_REFUSALS]:
+        line(f"refused: {text}")
+    if (more := len(collected.refused) - SHOWN_REFUSALS) > 0:
+        line(f"… and {more} more refused; --json tells all.")
+    for what, appended in (("bars", collected.bars), ("news", collected.news)):
+        if appended.new or appended.revised or appended.unchanged:
+            line(f"{what}: {appended.new} new, {appended.revised} revised, {appended.unchanged} already there")
+
+
+def show_trained(trained: Trained) -> None:
+    """The new champion and its learning, seed by seed."""
+    line(trained.parts)
+    rows = (
+        (str(c["seed"]), str(len(c["valid"])), str(c["best_epoch"]), f"{min(c['train']):.4f}", f"{min(c['valid']):.4f}")
+        for c in trained.forecaster.curves()
+    )
+    table(("seed", "epochs", "best", "train loss", "validation loss"), rows)
+    line(f"champion: {trained.forecaster.version} in {trained.folder}")
+
+
+def show_evaluation(evaluation: Evaluation) -> None:
+    """One horizon: the verdict, then every model's metrics with their 95 % intervals."""
+    ahead = "next session" if evaluation.horizon == 1 else f"{evaluation.horizon} sessions ahead"
+    stdout.print(Text(f"\n{ahead.capitalize()}", style="bold"))
+    span = f"{evaluation.first:%Y-%m-%d} … {evaluation.last:%Y-%m-%d}"
+    line(f"{evaluation.samples:,} forecasts on {evaluation.days} days, {span}; 95 % intervals from resampled days")
+    line(evaluation.verdict)
+    rows: Iterator[tuple[str | Text, ...]] = (
+        (title, *(_cell(evaluation.table[model][key], form, scale) for model in evaluation.table))
+        for key, (title, form, scale) in METRICS.items()
+    )
+    table(("", *evaluation.table), rows)
+
+
+def show_forecast(forecast: Forecast) -> None:
+    """One forecast, and what it looked at most."""
+    move = math.expm1(forecast.expected_return)
+    line(
+        f"{forecast.symbol} for {forecast.target_session:%Y-%m-%d} ({forecast.horizon} "
+        f"session{'' if forecast.horizon == 1 else 's'} after {forecast.session:%Y-%m-%d})"
+    )
+    line(f"  as of      {forecast.as_of:%Y-%m-%d %H:%M} UTC")
+    line(f"  return     {move:+.2%} (log {forecast.expected_return:+.5f})")
+    line(f"  price      {forecast.price:.2f}, adjusted; last {forecast.last_price:.2f}")
+    line(f"  90 %       {forecast.lower:.2f} … {forecast.upper:.2f}")
+    line(f"  P(up)      {forecast.p_up:.3f}")
+    for title, weights in (("sessions", forecast.attention_time), ("features", forecast.attention_features)):
+        top = sorted(weights.items(), key=lambda item: -item[1])[:3]
+        if top:
+            line(f"  {title:<10} " + ", ".join(f"{name} {weight:.1%}" for name, weight in top))
+    line(f"  model      {forecast.model_version}")
+
+
+@contextmanager
+def epochs(quiet: bool) -> Iterator[EpochProgress]:
+    """A bar a seed, on stderr where that is a terminal."""
+    bars = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("validation {task.fields[valid]:.4f}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=stderr,
+        disable=quiet or not stderr.is_terminal,
+    )
+    shown: dict[int, Any] = {}
+
+    def report(seed: int, epoch: int, epochs: int, train_loss: float, valid_loss: float) -> None:
+        del train_loss
+        if seed in shown and epoch < bars.tasks[shown[seed]].completed:
+            bars.reset(shown[seed])  # the seed starts again: another model is trained with it
+        if seed not in shown:
+            shown[seed] = bars.add_task(f"seed {seed}", valid=valid_loss)
+        bars.update(shown[seed], completed=epoch, total=epochs, valid=valid_loss)
+
+    with bars:
+        yield report
+
+
+def _cell(interval: Interval, form: str, scale: float) -> Text:
+    if math.isnan(interval.value):
+        return Text("–")
+    low, high = (form.format(bound * scale) for bound in (interval.low, interval.high))
+    text = Text(form.format(interval.value * scale))
+    if not math.isnan(interval.low):
+        text.append(f"\n[{low}, {high}]", style="dim")
+    return text

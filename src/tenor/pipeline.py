@@ -1,0 +1,250 @@
+"""The whole story on one page, once `collect` filled the lake: build -> train -> register -> evaluate -> predict."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tenor.config import Config
+from tenor.errors import ConfigError, HistoryError, UnknownSymbolError
+from tenor.evaluation.baselines import fit_baselines
+from tenor.evaluation.evaluate import Evaluation
+from tenor.evaluation.evaluate import evaluate as judge
+from tenor.features import FeatureConfig, build_panel
+from tenor.options import to_mapping
+from tenor.registry import Registry
+from tenor.report import write_report
+from tenor.schema import Forecast, Panel
+from tenor.store import Lake
+from tenor.training import Forecaster, Progress, Split, SplitConfig, chronological, fit, usable
+
+# build: lake -> panel -----------------------------------------------------------------------------------------------
+
+
+def build(lake: Lake, features: FeatureConfig, symbols: Sequence[str] = ()) -> Panel:
+    """The panel of the lake's bars (of `symbols`, or of all) and, where `features` ask for it, of its mood."""
+    return build_panel(lake.bars(symbols or None), features, mood=lake.mood() if features.sentiment else None)
+
+
+def split_of(panel: Panel, config: SplitConfig) -> Split:
+    """`config`'s parts of `panel`, purged by the longest horizon."""
+    return chronological(panel.sessions, config, purge=max(panel.horizons))
+
+
+# train: panel -> forecaster -> registry -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A new champion."""
+
+    forecaster: Forecaster
+    folder: Path
+    parts: str
+
+    def to_json(self) -> dict[str, Any]:
+        """A mapping of JSON values."""
+        return {
+            "version": self.forecaster.version,
+            "folder": str(self.folder),
+            "symbols": list(self.forecaster.symbols),
+            "features": list(self.forecaster.scaler.features),
+            "split": {name: list(days) for name, days in self.forecaster.split.items()},
+            "seeds": self.forecaster.curves(),
+        }
+
+
+def train(store: str, config: Config, *, workers: int | None = None, progress: Progress | None = None) -> Trained:
+    """Train on the lake's bars, save the forecaster as a new version and make it the champion."""
+    panel = build(Lake(store), config.features, config.symbols)
+    split = split_of(panel, config.split)
+    registry = registry_of(store)
+    forecaster = fit(
+        panel,
+        split,
+        features=config.features,
+        model=config.model,
+        training=config.training,
+        checkpoints=registry.folder / "checkpoints",
+        progress=progress,
+        workers=workers,
+    )
+    folder = registry.add(forecaster)
+    return Trained(forecaster, folder, split.describe(panel.sessions))
+
+
+def registry_of(store: str) -> Registry:
+    """The models trained on `store`: beside the lake's tables, or, for a bucket, in the folder ``models``."""
+    return Registry(Path("models") if store.startswith("s3://") else Path(store) / "models")
+
+
+# evaluate: forecaster + panel -> judgement -> report ----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A version's evaluation on its test part, by horizon, and where the report lies."""
+
+    version: str
+    evaluations: dict[int, Evaluation]
+    report: Path
+
+    def to_json(self) -> dict[str, Any]:
+        """A mapping of JSON values."""
+        return {
+            "version": self.version,
+            "report": str(self.report),
+            "evaluations": [evaluation.to_json() for evaluation in self.evaluations.values()],
+        }
+
+
+def evaluate(
+    store: str,
+    *,
+    config: Config | None = None,
+    version: str | None = None,
+    report: Path,
+    show: Sequence[str] = (),
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Judged:
+    """Judge a version on the sessions after its validation part, beside the baselines and its own ablations.
+
+    Parameters
+    ----------
+    config : what the version must have been trained with; None takes it as it is.
+    version : the champion if None.
+    report : the HTML file to write.
+    show : symbols that get a figure of their own; some are picked if none is named.
+    """
+    registry = registry_of(store)
+    forecaster = registry.load(version)
+    if config is not None:
+        _require_same(config, forecaster)
+    panel = build(Lake(store), forecaster.features, forecaster.symbols)
+    split = split_again(panel, forecaster)
+    predictions = {forecaster.name: forecaster.predict(panel)}
+    if forecaster.model.attention:
+        folder = registry.companion(forecaster, "without-attention")
+        plain = without_attention(panel, split, forecaster, folder=folder, workers=workers, progress=progress)
+        predictions[plain.name] = plain.predict(panel)
+    predictions |= fit_baselines(panel, split)
+    # a late starter counts from the session on which the network has seen its lookback; the same cells for all models
+    judged = replace(panel, mask=usable(panel, forecaster.model.lookback))
+    evaluations = {h: judge(judged, split.test, predictions, horizon=h) for h in panel.horizons}
+    write_report(
+        report,
+        evaluations=evaluations,
+        panel=judged,
+        predictions=predictions,
+        attention=forecaster.attention(panel, split.test) if forecaster.model.attention else None,
+        rows=split.test,
+        history=forecaster.curves(),
+        symbols=tuple(show) or panel.symbols[:3],
+        about=about(forecaster, panel, split),
+    )
+    evaluated = Judged(forecaster.version, evaluations, report)
+    _write_json(report.with_suffix(".json"), evaluated.to_json())
+    return evaluated
+
+
+def _require_same(config: Config, forecaster: Forecaster) -> None:
+    for part in ("features", "model", "training"):
+        asked, trained = (to_mapping(getattr(source, part)) for source in (config, forecaster))
+        for key, value in trained.items():
+            if asked[key] != value:
+                raise ConfigError(
+                    f"{part}.{key} is {asked[key]!r}, but version {forecaster.version} was trained with {value!r}: "
+                    "train with this config first, or leave it out."
+                )
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.write_text(json.dumps(value, allow_nan=False, indent=1))
+    fresh.replace(path)
+
+
+def split_again(panel: Panel, forecaster: Forecaster) -> Split:
+    """The parts that `forecaster` was trained and is tested on, found again by date.
+
+    Raises
+    ------
+    HistoryError : the lake no longer has a session that a part began or ended with.
+    """
+    rows: dict[str, slice] = {}
+    for name, days in forecaster.split.items():
+        first, last = (panel.sessions.get_indexer(pd.DatetimeIndex([day]))[0] for day in days)
+        if min(first, last) < 0:
+            raise HistoryError(
+                f"the model's {name} part, {days[0]} … {days[1]}, is not in the lake's bars, which span "
+                f"{panel.sessions[0]:%Y-%m-%d} … {panel.sessions[-1]:%Y-%m-%d}: use the lake it was trained on."
+            )
+        rows[name] = slice(int(first), int(last) + 1)
+    train, valid, test = (rows[name] for name in ("train", "validation", "test"))
+    return Split(train, valid, test, purge=valid.start - train.stop)
+
+
+def without_attention(
+    panel: Panel, split: Split, forecaster: Forecaster, *, folder: Path, workers: int | None, progress: Progress | None
+) -> Forecaster:
+    """The same LSTM without attention, same data, same seeds: trained once for a version and kept in `folder`."""
+    if folder.exists():
+        return Forecaster.load(folder)
+    plain = fit(
+        panel,
+        split,
+        features=forecaster.features,
+        model=replace(forecaster.model, attention=False),
+        training=forecaster.training,
+        checkpoints=folder.parent / "checkpoints",
+        progress=progress,
+        workers=workers,
+    )
+    plain.save(folder)
+    return plain
+
+
+def about(forecaster: Forecaster, panel: Panel, split: Split) -> dict[str, str]:
+    """What the report says of the model, its data and its settings."""
+    return {
+        "Model version": forecaster.version,
+        "Symbols": str(len(panel.symbols)),
+        "Bars": f"{panel.sessions[0]:%Y-%m-%d} … {panel.sessions[-1]:%Y-%m-%d}",
+        **{
+            name.capitalize(): f"{panel.sessions[rows.start]:%Y-%m-%d} … {panel.sessions[rows.stop - 1]:%Y-%m-%d}"
+            f" ({rows.stop - rows.start} sessions)"
+            for name, rows in split.parts().items()
+        },
+        "Purged between the parts": f"{split.purge} sessions",
+        "Features": f"{len(panel.features)}, known at each session's close",
+        "Network": ", ".join(f"{key} {value}" for key, value in to_mapping(forecaster.model).items()),
+        "Training": ", ".join(f"{key} {value}" for key, value in to_mapping(forecaster.training).items()),
+    }
+
+
+# predict: forecaster + last bars -> forecasts -----------------------------------------------------------------------
+
+
+def predict(store: str, symbols: Sequence[str], *, horizon: int = 1, version: str | None = None) -> list[Forecast]:
+    """Forecasts of `symbols` from the last bars in the lake.
+
+    Raises
+    ------
+    UnknownSymbolError : the lake has no such symbol. ModelError : nothing was trained yet.
+    """
+    lake = Lake(store)
+    forecaster = registry_of(store).load(version)
+    known = lake.symbols()
+    for symbol in symbols:
+        if symbol not in known:
+            raise UnknownSymbolError(symbol, known)
+    # cross-stock features need the whole universe that the model was trained on, beside what is asked for
+    universe = sorted({*symbols, *(symbol for symbol in forecaster.symbols if symbol in known)})
+    panel = build(lake, forecaster.features, universe)
+    return [forecaster.forecast(panel, symbol, horizon) for symbol in symbols]
