@@ -228,7 +228,7 @@ def test_persistence_itself_can_be_judged():
     said = beside(made, planted(made, signal=0.1, noise=0.01))
     found = evaluate(made, ROWS, {"persistence": said["persistence"], "tenor": said["tenor"]})
     assert found.verdict.startswith("No edge over persistence in squared error at 5 % (skill 0.00 %")
-    assert "it names no direction." in found.verdict
+    assert "It names no direction." in found.verdict
     assert all(math.isnan(one["direction"]) for one in found.by_symbol.values())
 
 
@@ -237,7 +237,7 @@ def test_returns_that_never_move():
     still = replace(made, targets=np.zeros_like(made.targets))
     found = evaluate(still, ROWS, beside(still, planted(made, signal=0.1, noise=0.01)))
     assert math.isnan(found.table["tenor"]["skill"].value)
-    assert found.verdict.startswith("No return moved: skill is undefined; ")
+    assert found.verdict.startswith("No return moved: skill is undefined. ")
     json.dumps(found.to_json(), allow_nan=False)
 
 

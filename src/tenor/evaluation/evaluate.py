@@ -152,13 +152,13 @@ def verdict(
         -1: f"{name} is worse than persistence in squared error at 5 %",
         None: f"{days} days are too few to tell {name} from persistence in squared error",
     }[_side(skill)]
-    text = f"{opening} ({shown}); " if math.isfinite(skill.value) else "No return moved: skill is undefined; "
+    text = f"{opening} ({shown}). " if math.isfinite(skill.value) else "No return moved: skill is undefined. "
     if math.isfinite(right.value):
         judged = {1: "better at 5 %", 0: "no difference at 5 %", -1: "worse at 5 %", None: "too few days to tell"}
-        text += f"direction {right.value:.1%} against {direction.always_up:.1%} for always-up".replace("%", " %")
+        text += f"Direction right in {right.value:.1%} of cases against {direction.always_up:.1%} for always-up".replace("%", " %")
         text += f": {judged[_side(direction.difference)]}."
     else:
-        text += "it names no direction."
+        text += "It names no direction."
     groups: dict[int | None, list[str]] = {}
     for other, metrics_ in against.items():
         if other != PERSISTENCE:  # that one is the opening's
