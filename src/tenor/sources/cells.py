@@ -1,0 +1,197 @@
+"""Cells to values: dates, symbols and numbers as people write them, column by column.
+
+Dates and symbols repeat, so each distinct one is read once; numbers are cast by Arrow. No row is handled by Python.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+_ISO = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})")
+_PACKED = re.compile(r"(\d{4})(\d{2})(\d{2})")
+_YEAR_LAST = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})")
+_MIDNIGHT = re.compile(r"([T ]\s*0{1,2}:00(:00(\.0+)?)?)?\s*(Z|UTC|[+-]\d{2}:?\d{2})?")
+_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+_MISSING = pa.array(["", "null", "nan", "na", "n/a", "#n/a", "none", "-"])
+_SYMBOL = re.compile(r"[A-Z0-9^][A-Z0-9.^=_/-]{0,23}")
+
+TIME_OF_DAY = "has a time of day, and tenor takes daily bars"
+
+
+@dataclass(frozen=True)
+class Dates:
+    """Dates of n rows: `days` ``datetime64[D]`` with NaT where `why` (by distinct text) says what is wrong."""
+
+    days: NDArray[np.datetime64]
+    texts: NDArray[np.object_]
+    why: dict[str, str] = field(default_factory=dict)
+    day_first: bool = False
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Numbers of n rows: NaN where the cell is `missing` or where it is `wrong`: a text that is no number."""
+
+    values: NDArray[np.float64]
+    missing: NDArray[np.bool_]
+    wrong: NDArray[np.bool_]
+
+
+def numbers(column: Any) -> Numbers:
+    """Read an Arrow column of numbers or texts."""
+    kind = column.type
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        values = _doubles(column.cast(pa.float64(), safe=False))
+        return Numbers(values, np.isnan(values), np.zeros(len(values), dtype=bool))
+    texts = _texts(column)
+    missing = pc.fill_null(pc.is_in(pc.utf8_lower(texts), value_set=_MISSING), True)
+    filled = pc.if_else(missing, None, texts)
+    wrong = np.zeros(len(filled), dtype=bool)
+    try:
+        values = _doubles(filled.cast(pa.float64()))
+    except pa.ArrowInvalid:
+        sound = pc.fill_null(pc.match_substring_regex(filled, _NUMBER), True)
+        wrong = ~_bools(sound)
+        values = _doubles(pc.if_else(sound, filled, None).cast(pa.float64()))
+    return Numbers(values, _bools(missing), wrong)
+
+
+def texts(column: Any, rows: NDArray[np.int64]) -> list[str]:
+    """The cells of `column` at `rows`, as text."""
+    return [_shown(value) for value in column.take(pa.array(rows)).to_pylist()]
+
+
+def symbols(column: Any) -> tuple[NDArray[np.int32], list[str], list[str]]:
+    """Codes of n rows, the symbol of each code (``""`` where the text is no symbol), and the text of each code."""
+    codes, raw = _distinct(column)
+    own = ["" if text is None else text for text in raw]
+    return codes, [clean_symbol(text) for text in own], own
+
+
+def clean_symbol(text: str) -> str:
+    """``" aapl.us"`` as ``AAPL`` (``.US`` is a price service's mark, no part of the symbol), or ``""``."""
+    symbol = text.strip().upper().removesuffix(".US")
+    return symbol if _SYMBOL.fullmatch(symbol) else ""
+
+
+def dates(column: Any) -> Dates:
+    """Read an Arrow column of dates, times, texts or whole numbers (YYYYMMDD) as days."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column = column.cast(kind.value_type)
+        kind = column.type
+    if pa.types.is_floating(kind):
+        column = column.cast(pa.int64(), safe=False)
+        kind = column.type
+    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
+        return _typed_dates(column)
+    codes, own = _distinct(column.cast(pa.string()) if pa.types.is_integer(kind) else column)
+    texts = [("" if text is None else text).strip() for text in own]
+    day_first, both = _order(texts)
+    days = np.full(len(texts), np.datetime64("NaT"), "datetime64[D]")
+    why = {}
+    for i, text in enumerate(texts):
+        read = _read_date(text, day_first=day_first, both=both)
+        if isinstance(read, dt.date):
+            days[i] = read
+        else:
+            why[text] = read
+    if not texts:
+        return Dates(np.empty(0, "datetime64[D]"), np.empty(0, object))
+    return Dates(days[codes], np.array(texts, dtype=object)[codes], why, day_first)
+
+
+def _typed_dates(column: Any) -> Dates:
+    if pa.types.is_timestamp(column.type):
+        if column.type.tz:  # the date is the one on the wall where the bar was made
+            column = pc.local_timestamp(column)
+        moments = column.cast(pa.timestamp("us"), safe=False).to_numpy().astype("datetime64[us]")
+    else:
+        moments = column.cast(pa.date32()).to_numpy().astype("datetime64[us]")
+    days = moments.astype("datetime64[D]")
+    timed = ~np.isnat(moments) & (days != moments)
+    shown = pd.Series(moments).astype("str").to_numpy(dtype=object)
+    shown[np.isnat(moments)] = ""
+    why = dict.fromkeys(shown[timed], TIME_OF_DAY) | {"": "is missing"}
+    days[timed] = np.datetime64("NaT")
+    return Dates(days, shown, why)
+
+
+def _order(texts: list[str]) -> tuple[bool, bool]:
+    """Whether the dates of a file are day first (14/03/2016), and whether they can be neither (both kinds occur)."""
+    month_first = day_first = False
+    for text in texts:
+        found = _YEAR_LAST.match(text)
+        if found and found[2] != ".":
+            day_first |= int(found[1]) > 12
+            month_first |= int(found[3]) > 12
+    return day_first and not month_first, day_first and month_first
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def _read_date(text: str, *, day_first: bool, both: bool) -> dt.date | str:
+    if not text or text.casefold() in ("null", "nan", "nat", "none"):
+        return "is missing"
+    if found := _ISO.match(text):
+        year, month, day = found[1], found[3], found[4]
+    elif found := _YEAR_LAST.match(text):
+        if both and found[2] != ".":
+            return "may be month first or day first: the file has both"
+        swapped = day_first or found[2] == "."
+        month, day = (found[3], found[1]) if swapped else (found[1], found[3])
+        year = found[4]
+    elif (found := _PACKED.match(text)) and not text[8:9].isdigit():
+        year, month, day = found.groups()
+    else:
+        return "is no date that tenor can read"
+    rest = text[found.end() :]
+    if not _MIDNIGHT.fullmatch(rest):
+        return TIME_OF_DAY if re.match(r"[T ]\s*\d{1,2}:\d{2}", rest) else "is no date that tenor can read"
+    try:
+        return dt.date(int(year), int(month), int(day))
+    except ValueError:
+        return "is no day of the calendar"
+
+
+def _distinct(column: Any) -> tuple[NDArray[np.int32], list[Any]]:
+    encoded = pa.chunked_array([column]) if isinstance(column, pa.Array) else column
+    if not pa.types.is_dictionary(encoded.type):
+        encoded = encoded.cast(pa.string()).dictionary_encode()
+    array = encoded.unify_dictionaries().combine_chunks()
+    if isinstance(array, pa.ChunkedArray):  # no rows, or one chunk that stayed wrapped
+        array = array.chunk(0) if array.num_chunks else pa.array([], pa.string()).dictionary_encode()
+    own = [value if value is None else str(value) for value in array.dictionary.to_pylist()]
+    codes = array.indices
+    if codes.null_count:
+        codes = codes.fill_null(len(own))
+        own.append(None)
+    return codes.to_numpy(zero_copy_only=False).astype("int32"), own
+
+
+def _texts(column: Any) -> Any:
+    return pc.utf8_trim_whitespace(column.cast(pa.string()))
+
+
+def _doubles(column: Any) -> NDArray[np.float64]:
+    values: NDArray[np.float64] = column.to_numpy().astype("float64")
+    return values
+
+
+def _bools(column: Any) -> NDArray[np.bool_]:
+    values: NDArray[np.bool_] = column.to_numpy().astype(bool)
+    return values
+
+
+def _shown(value: Any) -> str:
+    text = "" if value is None else str(value).strip()
+    return text if len(text) <= 40 else text[:39] + "…"

@@ -1,0 +1,123 @@
+"""What an import refused, where it stands, why, and what to do: one row a refusal, kept in columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+
+from tenor.errors import DataError
+
+Kind = Literal[
+    "file",  # nothing in the file can be used
+    "row",  # another number of columns than the header has
+    "date",
+    "symbol",
+    "empty",  # a row without prices
+    "number",
+    "nonpositive",
+    "high_below_low",
+    "unfinished",  # a session that is not over yet
+    "off_calendar",  # a day on which the exchange was closed
+    "repeat",  # the same bar again
+    "conflict",  # another bar for a day that has one
+    "news",
+]
+KINDS: tuple[str, ...] = get_args(Kind)
+
+
+class UnusableError(DataError):
+    """Nothing in a file can be used."""
+
+    def __init__(self, why: str, remedy: str) -> None:
+        super().__init__(f"{why}: {remedy}.")
+        self.why = why
+        self.remedy = remedy
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One row of one file that can't be used.
+
+    Attributes
+    ----------
+    row : its line in the file (the header is line 1; in Parquet the first row is row 1); 0 for the file as a whole.
+    symbol, session : of the row, where they are known (``""``, NaT where not).
+    column, value : the cell that is wrong, as it stands in the file; ``""`` where it is not one cell.
+    kind : one of `KINDS`. `why`, `remedy` : in words.
+    """
+
+    file: str
+    row: int
+    symbol: str
+    session: pd.Timestamp
+    column: str
+    value: str
+    kind: str
+    why: str
+    remedy: str
+
+    def describe(self) -> str:
+        """One line: file, row, column, value, why and remedy."""
+        row = f" row {self.row}" if self.row else ""
+        cell = f" {self.column} {self.value!r}" if self.column else ""
+        return f"{self.file}{row}{':' if row or cell else ''}{cell} {self.why}: {self.remedy}."
+
+
+REFUSAL_COLUMNS = tuple(field.name for field in fields(Refusal))
+
+
+def no_refusals() -> pd.DataFrame:
+    """A frame of `REFUSAL_COLUMNS` without rows."""
+    return refusal_frame(file="", row=[], kind="file", why="", remedy="")
+
+
+def refusal_frame(
+    *,
+    file: str,
+    row: Any,
+    kind: Kind,
+    why: Any,
+    remedy: str,
+    column: str = "",
+    value: Any = "",
+    symbol: Any = "",
+    session: Any = None,
+) -> pd.DataFrame:
+    """Refusals of one kind from arrays as long as `row`, or scalars that hold for all of them."""
+    count = len(row)
+    dates = np.full(count, np.datetime64("NaT"), "datetime64[us]") if session is None else session
+    return pd.DataFrame(
+        {
+            "file": pd.Series([file] * count, dtype="str"),
+            "row": np.asarray(row, dtype="int64"),
+            "symbol": _text(symbol, count),
+            "session": np.asarray(dates).astype("datetime64[us]"),
+            "column": pd.Series([column] * count, dtype="str"),
+            "value": _text(value, count),
+            "kind": pd.Series([kind] * count, dtype="str"),
+            "why": _text(why, count),
+            "remedy": pd.Series([remedy] * count, dtype="str"),
+        },
+        columns=list(REFUSAL_COLUMNS),
+    )
+
+
+def joined(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """`frames` of refusals as one, in order of file and row."""
+    if not frames:
+        return no_refusals()
+    return pd.concat(frames, ignore_index=True).sort_values(["file", "row"], kind="stable", ignore_index=True)
+
+
+def listed(frame: pd.DataFrame) -> list[Refusal]:
+    """The rows of `frame` as `Refusal`."""
+    return [Refusal(*row) for row in frame.loc[:, list(REFUSAL_COLUMNS)].itertuples(index=False, name=None)]
+
+
+def _text(value: Any, count: int) -> pd.Series[Any]:
+    values = [value] * count if isinstance(value, str) else list(value)
+    return pd.Series(values, dtype="str")

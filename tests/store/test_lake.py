@@ -1,0 +1,261 @@
+"""What holds for every lake, in a folder and in a bucket."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from tenor.errors import ConfigError, StoreError, UnknownSymbolError
+from tenor.schema import MOOD_COLUMNS, Bars, Mood, News, news_id
+from tenor.store import Appended, Lake
+
+MakeBars = Callable[..., Bars]
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "folder":
+        return str(tmp_path / "lake")
+    request.getfixturevalue("s3_environment")
+    return f"s3://lake/{tmp_path.name}"
+
+
+def changed(bars: Bars, row: int, **values: float) -> Bars:
+    frame = bars.frame.copy()
+    for column, value in values.items():
+        frame.loc[row, column] = value
+    return Bars(frame)
+
+
+def some_news(*items: tuple[str, str, str]) -> News:
+    rows = [
+        {
+            "id": news_id("wire", text),
+            "published_at": pd.Timestamp(at, tz="UTC"),
+            "symbol": symbol,
+            "text": text,
+            "source": "wire",
+            "url": "",
+        }
+        for at, symbol, text in items
+    ]
+    return News(pd.DataFrame(rows))
+
+
+def some_mood(mean: float, sessions: tuple[str, ...] = ("2014-01-02", "2014-01-03")) -> Mood:
+    frame = pd.DataFrame({"symbol": "S00", "session": pd.to_datetime(list(sessions))})
+    return Mood(frame.assign(**dict.fromkeys(MOOD_COLUMNS[2:], 1.0)).assign(mean=mean))
+
+
+def test_bars_come_back_as_they_went_in(location: str, bars: Bars) -> None:
+    lake = Lake(location)
+    assert lake.append_bars(bars, source="a file") == Appended(new=len(bars.frame), revised=0, unchanged=0)
+    pd.testing.assert_frame_equal(lake.bars().frame, bars.frame)
+    assert lake.symbols() == bars.symbols
+
+
+def test_appending_again_writes_nothing(location: str, bars: Bars) -> None:
+    lake = Lake(location)
+    lake.append_bars(bars, source="a file")
+    assert lake.append_bars(bars, source="another file") == Appended(new=0, revised=0, unchanged=len(bars.frame))
+    assert lake.query("SELECT count(*) AS n, min(source) AS s FROM bars").to_dict("records") == [
+        {"n": len(bars.frame), "s": "a file"}
+    ]
+
+
+def test_the_latest_version_counts_and_a_revert_is_a_revision(location: str, bars: Bars) -> None:
+    lake = Lake(location)
+    revised = changed(bars, 5, volume=1.0)
+    for version in (bars, revised, bars, revised):
+        lake.append_bars(version, source="x")
+        assert lake.bars().fingerprint() == version.fingerprint()
+    assert lake.append_bars(changed(bars, 7, close=49.5), source="x") == Appended(0, 2, len(bars.frame) - 2)
+
+
+def test_selection_by_symbol_and_day(location: str, bars: Bars) -> None:
+    lake = Lake(location)
+    lake.append_bars(bars, source="x")
+    day = pd.Timestamp("2014-06-02")
+    got = lake.bars(["S03", "S01"], until=day)
+    assert got.fingerprint() == bars.select(["S01", "S03"]).until(day).fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("ask", "error", "message"),
+    [
+        (lambda lake: lake.bars(["S0O"]), UnknownSymbolError, "unknown symbol 'S0O'. Did you mean 'S0"),
+        (lambda lake: lake.bars([]), StoreError, "name at least one symbol"),
+        (lambda lake: lake.bars(until=pd.Timestamp("2001-01-01")), StoreError, "no bars up to 2001-01-01"),
+        (lambda lake: lake.query("SELECT * FROM nothing"), StoreError, "Table with name nothing does not exist"),
+        (lambda lake: lake.query("COPY bars TO 'out.csv'"), StoreError, "disabled by configuration"),
+        (lambda lake: lake.query("SELECT * FROM 'README.md'"), StoreError, "the query can't be run"),
+    ],
+)
+def test_questions_without_an_answer(tmp_path: Path, bars: Bars, ask: object, error: type, message: str) -> None:
+    lake = Lake(tmp_path)
+    lake.append_bars(bars, source="x")
+    with pytest.raises(error, match=message.replace("(", r"\(")) as caught:
+        ask(lake)  # type: ignore[operator]
+    assert "\n" not in str(caught.value)
+
+
+def test_an_empty_lake_says_how_to_fill_it(location: str) -> None:
+    lake = Lake(location)
+    with pytest.raises(StoreError, match="has no bars yet: import some with 'tenor data import PATH --store"):
+        lake.bars()
+    with pytest.raises(StoreError, match="no bars yet"):
+        lake.bars(["AAPL"])
+    assert lake.symbols() == ()
+    assert lake.mood() is None
+    assert lake.news().frame.empty
+    assert lake.refusals().empty
+    assert lake.get_scores(["ab"], "model") == {}
+    assert lake.query("SELECT * FROM bars").empty
+
+
+def test_news_by_symbol_and_moment(location: str) -> None:
+    lake = Lake(location)
+    first = some_news(("2014-01-02 15:00", "AAA", "profit rises"), ("2014-01-02 15:00", "BBB", "profit rises"))
+    assert lake.append_news(first) == Appended(2, 0, 0)
+    both = some_news(("2014-01-02 15:00", "AAA", "profit rises"), ("2014-01-03 09:30", "AAA", "plant shut — 停产 🏭"))
+    assert lake.append_news(both) == Appended(1, 0, 1)
+    assert list(lake.news(["AAA"]).frame["text"]) == ["profit rises", "plant shut — 停产 🏭"]
+    moment = pd.Timestamp("2014-01-03 04:29:59.999999", tz="America/New_York")
+    assert len(lake.news(until=moment).frame) == 2
+    assert len(lake.news(until=moment + pd.Timedelta(microseconds=1)).frame) == 3
+
+
+def test_moods_of_two_models_do_not_mix(location: str) -> None:
+    lake = Lake(location)
+    old, new = some_mood(0.1), some_mood(0.7, ("2014-01-03",))
+    lake.append_mood(old, source="model 1")
+    lake.append_mood(new, source="model 2")
+    for source, expected in (("model 1", old), ("model 2", new), (None, new)):
+        got = lake.mood(source)
+        assert got is not None
+        assert got.fingerprint() == expected.fingerprint()
+    assert lake.mood("model 3") is None
+
+
+def test_a_text_is_scored_once_by_a_model(location: str) -> None:
+    cache = Lake(location).score_cache()
+    cache.put({"aa": (0.1, 0.2, 0.7), "bb": (0.5, 0.25, 0.25)}, "m1")
+    cache.put({"aa": (0.3, 0.3, 0.4)}, "m2")
+    cache.put({}, "m2")
+    assert cache.get(["aa", "cc"], "m1") == {"aa": (0.1, 0.2, 0.7)}
+    assert cache.get(["aa", "bb"], "m2") == {"aa": (0.3, 0.3, 0.4)}
+    assert cache.get([], "m1") == {}
+
+
+def refusals(file: str, *rows: int) -> pd.DataFrame:
+    texts = {"column": "open", "value": "x", "kind": "number", "why": "is no number", "remedy": "fix it"}
+    day = pd.Timestamp("2014-01-02")
+    frame = pd.DataFrame({"file": file, "row": list(rows), "symbol": "AAA", "session": day, **texts})
+    return frame.astype({"session": "datetime64[us]"})
+
+
+def test_refusals_are_those_of_the_last_import_of_a_file(location: str) -> None:
+    lake = Lake(location)
+    none = refusals("a.csv")
+    lake.append_refusals(pd.concat([refusals("a.csv", 2, 3), refusals("b.csv", 9)]), files=["a.csv", "b.csv", "c.csv"])
+    assert list(lake.refusals()["row"]) == [2, 3, 9]
+    lake.append_refusals(refusals("a.csv", 3), files=["a.csv"])
+    assert lake.refusals()[["file", "row"]].to_numpy().tolist() == [["a.csv", 3], ["b.csv", 9]]
+    lake.append_refusals(none, files=["a.csv"])
+    lake.append_refusals(none, files=["a.csv"])
+    assert list(lake.refusals()["file"]) == ["b.csv"]
+
+
+def test_a_clock_set_back_does_not_hide_a_revision(tmp_path: Path, bars: Bars, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake = Lake(tmp_path)
+    lake.append_bars(bars, source="x")
+    hour = 3_600_000_000_000
+    before = time.time_ns() - hour
+    monkeypatch.setattr(time, "time_ns", lambda: before)
+    revised = changed(bars, 0, volume=77.0)
+    lake.append_bars(revised, source="x")
+    assert lake.bars().fingerprint() == revised.fingerprint()
+
+
+def test_a_damaged_part_is_named(location: str, bars: Bars, tmp_path: Path) -> None:
+    lake = Lake(location)
+    lake.append_bars(bars, source="x")
+    lake.append_bars(changed(bars, 0, volume=1.0), source="x")
+    parts = lake._parts  # the only way to damage a part in a bucket and in a folder alike
+    from tenor.store import parts as parts_of
+
+    name = parts_of.names(parts, "bars")[0]
+    path = f"{parts.root}/bars/{name}"
+    with parts.filesystem.open_input_stream(path) as stream:
+        whole = stream.read()
+    for damage in (whole[: len(whole) // 2], b""):
+        with parts.filesystem.open_output_stream(path) as stream:
+            stream.write(damage)
+        with pytest.raises(StoreError, match=rf"the part .*bars/{name} is damaged .*delete it and import"):
+            lake.bars()
+    with parts.filesystem.open_output_stream(path) as stream:
+        stream.write(whole)
+    assert len(lake.bars().frame) == len(bars.frame)
+
+
+def test_files_that_are_no_parts_are_passed_over(tmp_path: Path, bars: Bars) -> None:
+    lake = Lake(tmp_path)
+    lake.append_bars(bars, source="x")
+    for name in (".1700000000000000000-0123456789abcdef.parquet.0a1b2c3d.tmp", "notes.txt", "mine.parquet"):
+        (tmp_path / "bars" / name).write_bytes(b"PAR1 cut off")
+    assert lake.bars().fingerprint() == bars.fingerprint()
+
+
+def test_parts_say_where_rows_came_from_and_when(tmp_path: Path, bars: Bars) -> None:
+    Lake(tmp_path).append_bars(bars, source="prices.csv")
+    (part,) = (tmp_path / "bars").iterdir()
+    table = pq.read_table(part)
+    assert set(table["source"].to_pylist()) == {"prices.csv"}
+    moment = table["ingested_at"][0].as_py()
+    assert moment.tzinfo is not None
+    assert abs(moment.timestamp() - time.time()) < 60
+    assert part.name.startswith(str(int(moment.timestamp() * 1e6))[:13])
+
+
+@pytest.mark.parametrize(
+    ("location", "message"),
+    [
+        ("gs://bucket/lake", "only a folder or s3://BUCKET/PREFIX can hold a lake"),
+        ("s3://", "names no bucket"),
+    ],
+)
+def test_a_place_that_can_hold_no_lake(location: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Lake(location)
+
+
+def test_a_folder_that_can_not_be_written_or_read(tmp_path: Path, bars: Bars) -> None:
+    file = tmp_path / "file"
+    file.write_text("x")
+    with pytest.raises(StoreError, match="file is a file: name a folder"):
+        Lake(file)
+    with pytest.raises(StoreError, match=r"can't be written: .*Not a directory.*check the folder and its rights"):
+        Lake(file / "lake").append_bars(bars, source="x")
+
+
+def test_a_bucket_that_refuses_or_is_away(s3_environment: str, bars: Bars, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    with pytest.raises(StoreError, match=r"s3://lake/x can't be read: .*SIGNATURE.*check bucket, AWS_\* keys"):
+        Lake("s3://lake/x").bars()
+    with pytest.raises(StoreError, match="can't be"):
+        Lake("s3://lake/x").append_bars(bars, source="x")
+
+
+def test_many_symbols_stay_in_order(tmp_path: Path, bars_of: MakeBars) -> None:
+    whole = bars_of(symbols=12, sessions=40)
+    lake = Lake(tmp_path)
+    order = np.random.default_rng(3).permutation(12)
+    for i in order:
+        lake.append_bars(whole.select([f"S{i:02d}"]), source="x")
+    assert lake.bars().fingerprint() == whole.fingerprint()
