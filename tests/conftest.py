@@ -10,16 +10,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from filelock import FileLock
 
 from tenor.schema import Bars
 from tenor.sessions import exchange
 
 
 @pytest.fixture(scope="session")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def published(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Callable[[str], Path]:
     """``published(name)``: the file or folder `name` of TENOR_DATA, or what the archive `name`.tar.xz unpacks to."""
     root = os.environ.get("TENOR_DATA")
-    unpacked: dict[str, Path] = {}
+    base = tmp_path_factory.getbasetemp()
+    # one copy for all workers of a run: some archives hold tens of thousands of files
+    shared = (base if worker_id == "master" else base.parent) / "published"
 
     def get(name: str) -> Path:
         if not root:
@@ -30,13 +33,15 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
             return plain
         if not archive.exists():
             pytest.skip(f"TENOR_DATA has no {name}")
-        if name not in unpacked:
-            target = tmp_path_factory.mktemp("published")
-            with tarfile.open(archive) as tar:
-                tar.extractall(target, filter="data")
-            folders = [p for p in target.iterdir() if p.is_dir()]
-            unpacked[name] = folders[0] if len(folders) == 1 else target
-        return unpacked[name]
+        target = shared / name
+        shared.mkdir(exist_ok=True)
+        with FileLock(shared / f"{name}.lock"):
+            if not (target / ".whole").exists():
+                with tarfile.open(archive) as tar:
+                    tar.extractall(target, filter="data")
+                (target / ".whole").touch()
+        folders = [p for p in target.iterdir() if p.is_dir()]
+        return folders[0] if len(folders) == 1 else target
 
     return get
 

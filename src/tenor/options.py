@@ -6,6 +6,7 @@ import dataclasses
 import types
 import typing
 from collections.abc import Mapping
+from datetime import date
 from typing import Any, TypeVar, get_args, get_origin
 
 from tenor.errors import ConfigError, did_you_mean
@@ -77,6 +78,8 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
         return tuple(_convert(item, v, f"{path}[{i}]") for i, v in enumerate(value))
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if hint is str and isinstance(value, date):  # TOML has dates of its own, without quotes
+        return value.isoformat()
     if hint in (int, float, str, bool) and (type(value) is not hint):
         raise ConfigError(f"config key {path!r} takes {_a(hint)}, not {value!r}.")
     return value

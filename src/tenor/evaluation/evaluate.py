@@ -155,7 +155,8 @@ def verdict(
     text = f"{opening} ({shown}). " if math.isfinite(skill.value) else "No return moved: skill is undefined. "
     if math.isfinite(right.value):
         judged = {1: "better at 5 %", 0: "no difference at 5 %", -1: "worse at 5 %", None: "too few days to tell"}
-        text += f"Direction right in {right.value:.1%} of cases against {direction.always_up:.1%} for always-up".replace("%", " %")
+        shares = (f"{100 * share:.1f} %" for share in (right.value, direction.always_up))
+        text += "Direction right in {} of cases against {} for always-up".format(*shares)
         text += f": {judged[_side(direction.difference)]}."
     else:
         text += "It names no direction."

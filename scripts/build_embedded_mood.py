@@ -1,0 +1,175 @@
+"""Rebuild src/tenor/data/mood.parquet from the published StockNet folder, with the sentiment model of the package.
+
+    python scripts/build_embedded_mood.py FOLDER
+
+Scoring takes 5 to 10 minutes on one core. The scores are kept in `--scores` as they come: a killed run goes on where it
+was, and a second run with the same model only aggregates. What is written are numbers, no text.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tenor.data import embedded_bars
+from tenor.errors import DataError, TenorError
+from tenor.options import to_mapping
+from tenor.schema import Bars, Float64, Mood
+from tenor.sentiment.mood import MoodConfig, daily_mood
+from tenor.sentiment.scorer import Scorer
+from tenor.sessions import exchange
+from tenor.sources.stocknet import read_stocknet_news
+from tenor.store import Lake
+
+OUT = Path(__file__).resolve().parent.parent / "src" / "tenor" / "data" / "mood.parquet"
+SCORES = Path(tempfile.gettempdir()) / "tenor-embedded-mood"
+CALENDAR = "XNYS"
+DECIMALS = 4
+NUMBERS = ("mean", "std", "positive", "negative", "surprise", "recent", "market_mean")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line `arguments`; the exit status."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("folder", type=Path, help="the StockNet folder as published: it has price/raw and tweet/raw")
+    parser.add_argument("--out", type=Path, default=OUT, help="the file to write (default: %(default)s)")
+    parser.add_argument("--scores", type=Path, default=SCORES, help="where scores are kept (default: %(default)s)")
+    parser.add_argument("--model", help="a folder of weights, instead of the model of the package")
+    parser.add_argument("--threads", type=int, default=1, help="cores to score with (default: %(default)s)")
+    given = parser.parse_args(arguments)
+    try:
+        build(given.folder, given.out, given.scores, model=given.model, threads=given.threads)
+    except TenorError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def build(folder: Path, out: Path, scores: Path, *, model: str | None, threads: int) -> None:
+    """Read, score, aggregate, write and sum up."""
+    imported = read_stocknet_news(folder)
+    news, bars = imported.news, embedded_bars()
+    if news is None:
+        raise DataError(f"{folder} holds no post that can be used: take the folder as it was published.")
+    scorer = Scorer.load(model, threads=threads)
+    said = scorer.score(news.frame["text"].tolist(), cache=Lake(scores).score_cache(), progress=_progress())
+    config = MoodConfig()
+    mood = daily_mood(news, said, config, calendar=CALENDAR)
+    # the posts end before the last session's cut-off: what is known of it is not what would have been known
+    margin = pd.Timedelta(minutes=config.margin_minutes)
+    broken_off = exchange(CALENDAR).session_of(news.frame["published_at"].tail(1), margin=margin).iloc[0]
+    mood = Mood(mood.frame[(mood.frame["session"] < broken_off) & mood.frame["symbol"].isin(bars.symbols)])
+    about = {
+        "source": "StockNet (ACL 2018), posts, by their own times",
+        "model": scorer.model_id,
+        "config": to_mapping(config),
+        "calendar": CALENDAR,
+        "items": len(news.frame),
+        "refused": len(imported.refused),
+        "unreadable": int((~said.language_ok | said.empty).sum()),
+        "rows": len(mood.frame),
+    }
+    write(mood, out, about)
+    print(json.dumps(about, indent=2))
+    summarise(Mood(pq.read_table(out).to_pandas()), bars)
+    print(f"{out}: {out.stat().st_size / 1024:.0f} KiB")
+
+
+def write(mood: Mood, out: Path, about: dict[str, object]) -> None:
+    """Write `mood`, rounded, and `about` in the file's metadata under ``tenor``; a kill leaves the old file."""
+    frame = mood.frame.assign(**{c: mood.frame[c].round(DECIMALS).astype("float32") for c in NUMBERS})
+    frame = frame.assign(**{c: frame[c].astype("int32") for c in ("n", "market_n")})
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    table = table.replace_schema_metadata({"tenor": json.dumps(about)})
+    temporary = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        pq.write_table(table, temporary, compression="zstd", compression_level=19)
+        temporary.replace(out)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def summarise(mood: Mood, bars: Bars) -> None:
+    """Print what is in `mood`, and how it goes with the returns before, at and after its sessions."""
+    frame = mood.frame
+    print(f"sessions {frame['session'].min():%Y-%m-%d} .. {frame['session'].max():%Y-%m-%d}")
+    years = frame.groupby(frame["session"].dt.year).agg(
+        rows=("n", "size"), items=("n", "sum"), symbols=("symbol", "nunique"), sessions=("session", "nunique"),
+        mean=("mean", "mean"), positive=("positive", "mean"), negative=("negative", "mean"),
+    )  # fmt: skip
+    print(years.round(4).to_string())
+    print("items a row:", frame["n"].quantile([0.1, 0.5, 0.9, 0.99, 1]).to_dict(), f"mean {frame['n'].mean():.2f}")
+    for column in ("mean", "surprise", "recent"):
+        for name, (value, low, high) in effects(frame, bars, column).items():
+            print(f"{column:>8} and {name}: {value:+.4f} [{low:+.4f}, {high:+.4f}]")
+
+
+def effects(frame: pd.DataFrame, bars: Bars, column: str, *, draws: int = 2000) -> dict[str, tuple[float, ...]]:
+    """Spearman correlation of `column` with returns, with a 95 % interval from resampling weeks of sessions.
+
+    ``by symbol`` ranks over a symbol's sessions and averages over symbols with 100 rows or more; ``across`` ranks over
+    the symbols of a session (20 or more) and averages over sessions.
+    """
+    adjusted = bars.frame.pivot_table(index="session", columns="symbol", values="adj_close")
+    returns = adjusted.transform(np.log).diff()
+    grid = frame.pivot_table(index="session", columns="symbol", values=column)
+    found: dict[str, tuple[float, ...]] = {}
+    for name, lag in (("the return before", 1), ("the same session's return", 0), ("the next return", -1)):
+        after = returns.shift(lag).reindex(index=grid.index, columns=grid.columns)
+        both = grid.notna() & after.notna()
+        x, y = grid.where(both), after.where(both)
+        found[f"{name}, by symbol"] = _resampled(x.rank(), y.rank(), np.flatnonzero(both.sum() >= 100), draws)
+        daily = x.rank(axis=1).corrwith(y.rank(axis=1), axis=1)[both.sum(axis=1) >= 20].dropna().to_numpy()
+        weeks = _weeks(len(daily), draws)
+        means = weeks @ daily / weeks.sum(axis=1)
+        found[f"{name}, across"] = (float(daily.mean()), *np.quantile(means, [0.025, 0.975]).tolist())
+    return found
+
+
+def _resampled(x: pd.DataFrame, y: pd.DataFrame, symbols: np.ndarray, draws: int) -> tuple[float, ...]:
+    a, b = (ranks.to_numpy()[:, symbols] for ranks in (x, y))
+    known = np.isfinite(a)
+    a, b = (np.where(known, v - np.nanmean(v, axis=0), 0.0) for v in (a, b))
+
+    def correlation(times: Float64) -> Float64:
+        n, sa, sb, saa, sbb, sab = (times @ v for v in (known * 1.0, a, b, a * a, b * b, a * b))
+        return np.asarray(
+            ((sab - sa * sb / n) / np.sqrt((saa - sa * sa / n) * (sbb - sb * sb / n))).mean(axis=1), dtype=np.float64
+        )
+
+    value = correlation(np.ones((1, len(a))))[0]
+    return (float(value), *np.quantile(correlation(_weeks(len(a), draws)), [0.025, 0.975]).tolist())
+
+
+def _weeks(sessions: int, draws: int) -> Float64:
+    """How often each session is drawn, ``[draw, session]``, in blocks of five that wrap round."""
+    rng = np.random.default_rng(0)
+    starts = rng.integers(0, sessions, (draws, -(-sessions // 5)))
+    places = (starts[..., None] + np.arange(5)).reshape(draws, -1)[:, :sessions] % sessions
+    return np.stack([np.bincount(row, minlength=sessions) for row in places]).astype(np.float64)
+
+
+def _progress() -> Callable[[int, int], None]:
+    started, last = time.monotonic(), [time.monotonic()]
+
+    def show(done: int, total: int) -> None:
+        if time.monotonic() - last[0] > 20 or done == total:
+            last[0] = time.monotonic()
+            print(f"{done} of {total} texts, {last[0] - started:.0f} s", flush=True)
+
+    return show
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""What the sentiment room hands out: the classes, the scores of many texts, and where scores may be kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+LABELS = ("positive", "neutral", "negative")
+"""The classes, in the order of every probability array of this package."""
+
+Probabilities = tuple[float, float, float]
+"""P(positive), P(neutral), P(negative) of one text."""
+
+
+class ScoreCache(Protocol):
+    """Where scores are kept between runs: a text is scored once by a model."""
+
+    def get(self, text_hashes: Sequence[str], model_id: str) -> Mapping[str, Probabilities]:
+        """The known ones among `text_hashes`, by hash."""
+
+    def put(self, scores: Mapping[str, Probabilities], model_id: str) -> None:
+        """Keep `scores`, by hash; writing one again changes nothing."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of n texts, in the order they were given.
+
+    Attributes
+    ----------
+    probabilities : float32 ``[n, 3]``, columns as in `LABELS`; an empty text has NaN, it is no neutral one.
+    language_ok : bool ``[n]``, False where the text does not look English: the score is then a guess.
+    empty : bool ``[n]``, True where nothing was left to read once the text was cleaned.
+    model_id : which model said so.
+    """
+
+    probabilities: npt.NDArray[np.float32]
+    language_ok: npt.NDArray[np.bool_]
+    empty: npt.NDArray[np.bool_]
+    model_id: str
+
+    def __len__(self) -> int:
+        return len(self.probabilities)
+
+    @property
+    def positive(self) -> npt.NDArray[np.float32]:
+        """P(positive), ``[n]``."""
+        return self.probabilities[:, 0]
+
+    @property
+    def neutral(self) -> npt.NDArray[np.float32]:
+        """P(neutral), ``[n]``."""
+        return self.probabilities[:, 1]
+
+    @property
+    def negative(self) -> npt.NDArray[np.float32]:
+        """P(negative), ``[n]``."""
+        return self.probabilities[:, 2]
+
+    @property
+    def score(self) -> npt.NDArray[np.float32]:
+        """P(positive) - P(negative), in -1..1, ``[n]``."""
+        return self.probabilities[:, 0] - self.probabilities[:, 2]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One mapping a text, fit for JSON; an empty text has None for its numbers."""
+        numbers = np.column_stack([self.probabilities, self.score]).astype(float).round(6)
+        return [
+            {
+                **{name: None if empty else value for name, value in zip((*LABELS, "score"), row, strict=True)},
+                "language_ok": bool(ok),
+                "empty": bool(empty),
+            }
+            for row, ok, empty in zip(numbers.tolist(), self.language_ok, self.empty, strict=True)
+        ]
