@@ -166,7 +166,7 @@ def test_unsorted_rows_are_sorted(run: Run, tmp_path: Path) -> None:
         (("predict", "S01", "--store", "{lake}", "--model", "zzz"), 1, "no model version 'zzz'"),
         (("predict", "S01", "--store", "{tmp}/nothing"), 1, "run 'tenor train' first"),
         (("train", "--store", "{lake}", "--set", "model.lokback=3"), 2, "Did you mean 'lookback'"),
-        (("train", "--store", "{lake}", "--set", "model.lookback=4000"), 1, "too little history"),
+        (("train", "--store", "{lake}", "--set", "model.lookback=900"), 1, "too little history"),
         (("train", "--store", "{lake}", "--set", "features.horizons=[5000]"), 1, "5000"),
         (("train", "--store", "{lake}", "--set", "symbols=['S1']"), 1, "Did you mean"),
         (("train", "--store", "{lake}", "--config", "{tmp}/no.toml"), 2, "no config file"),

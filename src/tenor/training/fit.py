@@ -1,0 +1,143 @@
+"""From a panel and its split to a Forecaster."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tenor.errors import ConfigError, HistoryError
+from tenor.features import FeatureConfig, Scaler
+from tenor.model import AttentionLSTM, ModelConfig
+from tenor.schema import Panel
+from tenor.training import checkpoint
+from tenor.training.calibration import Calibration, base_rate, trust, width
+from tenor.training.config import TrainConfig
+from tenor.training.forecaster import Forecaster, build, outputs
+from tenor.training.seed import Task, reproducible
+from tenor.training.seeds import Progress, available_cores, train_seeds
+from tenor.training.sequences import Sequences, scaled_targets
+from tenor.training.split import Split
+
+
+def fit(
+    panel: Panel,
+    split: Split,
+    *,
+    features: FeatureConfig,
+    model: ModelConfig,
+    training: TrainConfig,
+    checkpoints: Path | None = None,
+    progress: Progress | None = None,
+    workers: int | None = None,
+) -> Forecaster:
+    """Train one network a seed on the training part, stop each by the validation part, calibrate on the latter.
+
+    No row after the validation part is looked at. The same call gives the same weights to the bit on one machine,
+    however many workers share it and however often it was killed and called again with the same `checkpoints`.
+
+    Parameters
+    ----------
+    panel : unscaled, built with `features`.
+    split : of the panel's sessions, its purge at least the longest horizon.
+    checkpoints : a folder for the state of unfinished seeds; what this call put there is removed when it succeeds.
+    progress : told of every epoch.
+    workers : processes that train seeds side by side; None is one a core.
+
+    Raises
+    ------
+    ConfigError : the split or the feature config does not fit the panel, or the training diverged.
+    HistoryError : a part has no cell to train or validate on.
+    """
+    _check(panel, split, features)
+    rows = panel.between(0, split.valid.stop)  # from here on there is no later row
+    scaler = Scaler.fit(rows, split.train)
+    scaled = scaler.transform(rows)
+    data = Sequences.of(scaled, lookback=model.lookback, clip=training.target_clip)
+    _check_cells(panel, split, data, model)
+
+    tasks = [Task(data, split.train, split.valid, model, training, seed) for seed in training.seeds]
+    fingerprint = data.fingerprint()
+    with tempfile.TemporaryDirectory(prefix="tenor-") as passing:
+        root = Path(passing) if checkpoints is None else checkpoints
+        folders = [root / checkpoint.key(task, fingerprint) for task in tasks]
+        trained = train_seeds(tasks, folders, workers=workers or available_cores(), progress=progress)
+        with reproducible():
+            weights = [{name: torch.from_numpy(value) for name, value in one.weights.items()} for one in trained]
+            networks = build(weights, model, len(panel.features), len(panel.horizons))
+            calibration = _calibrate(networks, scaled, split, data)
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+    return Forecaster(
+        networks=networks,
+        scaler=scaler,
+        calibration=calibration,
+        features=features,
+        model=model,
+        training=training,
+        symbols=panel.symbols,
+        split=split.dates(panel.sessions),
+        history=tuple(one.history for one in trained),
+        fingerprint=fingerprint,
+    )
+
+
+def _calibrate(networks: Sequence[AttentionLSTM], scaled: Panel, split: Split, data: Sequences) -> Calibration:
+    heads = [outputs(network, scaled) for network in networks]
+    mean, logit = (np.mean([head[i] for head in heads], axis=0)[split.valid].astype(np.float64) for i in (0, 1))
+    targets = scaled_targets(scaled).astype(np.float64)  # not clipped: an interval has to hold the tails as well
+    known = data.known.transpose(1, 0, 2) > 0
+    fitted = []
+    for k, horizon in enumerate(scaled.horizons):
+        train, valid = known[split.train, :, k], known[split.valid, :, k]
+        up = targets[split.train, :, k][train] > 0
+        base = base_rate(float(up.sum()), float(up.size))
+        target = targets[split.valid, :, k][valid]
+        days = valid.any(axis=1).sum() / horizon
+        fitted.append(
+            (
+                base,
+                trust(logit[..., k][valid], target > 0, base=base, days=days),
+                width(target - mean[..., k][valid]),
+            )
+        )
+    return Calibration(*zip(*fitted, strict=True))
+
+
+def _check(panel: Panel, split: Split, features: FeatureConfig) -> None:
+    if panel.horizons != features.horizons:
+        raise ConfigError(
+            f"features.horizons is {list(features.horizons)} and the panel has {list(panel.horizons)}: "
+            "build the panel with the config that is handed to fit."
+        )
+    longest = max(panel.horizons)
+    gap = min(split.valid.start - split.train.stop, split.test.start - split.valid.stop)
+    if gap < longest:
+        raise ConfigError(
+            f"the split drops {gap} sessions between its parts and the longest horizon is {longest}: targets would "
+            f"reach into the next part. Cut it with purge={longest} or more."
+        )
+    if split.test.stop > len(panel.sessions):
+        raise ConfigError(
+            f"the split ends at session {split.test.stop} and the panel at {len(panel.sessions)}: cut the panel's own "
+            "sessions."
+        )
+
+
+def _check_cells(panel: Panel, split: Split, data: Sequences, model: ModelConfig) -> None:
+    dates = split.dates(panel.sessions)
+    for name, rows in (("train", split.train), ("validation", split.valid)):
+        cells = data.known[:, rows].sum(axis=(0, 1))
+        for horizon, count in zip(panel.horizons, cells, strict=True):
+            if count == 0:
+                first, last = dates[name]
+                raise HistoryError(
+                    f"too little history: the {name} part {first} … {last} has no session with all features and "
+                    f"{model.lookback - 1} such sessions before it (model.lookback {model.lookback}) whose return over "
+                    f"{horizon} sessions is known. Import earlier bars, move split.{name[:5]}_end, "
+                    "or lower model.lookback."
+                )

@@ -1,0 +1,148 @@
+"""Train, validation and test, one after another in time, and nothing of one in the targets of the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import pandas as pd
+
+from tenor.errors import ConfigError, HistoryError
+
+TRAIN_SHARE, VALID_SHARE = 0.60, 0.15
+KEYS = ("train_end", "valid_end", "test_end")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitConfig:
+    """Where the parts end.
+
+    Attributes
+    ----------
+    train_end, valid_end, test_end : last day (YYYY-MM-DD) of each part. Left out, test ends with the history, and the
+        parts share the sessions as 60 : 15 : 25.
+
+    Raises
+    ------
+    ConfigError : a text that is no date, or dates out of order.
+    """
+
+    train_end: str | None = None
+    valid_end: str | None = None
+    test_end: str | None = None
+
+    def __post_init__(self) -> None:
+        previous: tuple[str, date] | None = None
+        for key in KEYS:
+            value = getattr(self, key)
+            if value is None:
+                continue
+            try:
+                day = date.fromisoformat(value)
+            except (TypeError, ValueError):
+                raise ConfigError(f"config key 'split.{key}' is {value!r}; write a day as YYYY-MM-DD.") from None
+            if previous is not None and day <= previous[1]:
+                raise ConfigError(
+                    f"config key 'split.{key}' is {value}, not after 'split.{previous[0]}' {previous[1]}: "
+                    "train, validation and test follow each other in time."
+                )
+            previous = key, day
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows of a panel, by session index.
+
+    Attributes
+    ----------
+    train, valid, test : their rows, without the purged ones.
+    purge : rows dropped at the end of train and of validation. With purge >= the longest horizon no target of a part
+        reaches into the next, so that nothing after the part's last day takes part in training or in choosing.
+    """
+
+    train: slice
+    valid: slice
+    test: slice
+    purge: int
+
+    def parts(self) -> dict[str, slice]:
+        """The parts by name, in order."""
+        return {"train": self.train, "validation": self.valid, "test": self.test}
+
+    def dates(self, sessions: pd.DatetimeIndex) -> dict[str, tuple[str, str]]:
+        """First and last day (YYYY-MM-DD) of the rows of each part."""
+        return {
+            name: (f"{sessions[rows.start]:%Y-%m-%d}", f"{sessions[rows.stop - 1]:%Y-%m-%d}")
+            for name, rows in self.parts().items()
+        }
+
+    def describe(self, sessions: pd.DatetimeIndex) -> str:
+        """The parts as dates, in one line."""
+        named = [
+            f"{name} {first} … {last} ({rows.stop - rows.start} sessions)"
+            for (name, (first, last)), rows in zip(self.dates(sessions).items(), self.parts().values(), strict=True)
+        ]
+        return f" · purge {self.purge} · ".join(named)
+
+
+def chronological(sessions: pd.DatetimeIndex, config: SplitConfig, *, purge: int) -> Split:
+    """Cut `sessions` in three.
+
+    Ten sessions cut at 4 and 7 with a purge of 1::
+
+        0 1 2 3 4 5 6 7 8 9
+        T T T . V V . X X X
+
+    Parameters
+    ----------
+    sessions : the panel's sessions, in order.
+    purge : rows to drop between the parts; at least the longest horizon.
+
+    Raises
+    ------
+    HistoryError : a part would be empty; the message names its days and what to do.
+    """
+    if purge < 0:
+        raise ConfigError(f"a purge of {purge} sessions is impossible; it is at least the longest horizon.")
+    count = len(sessions)
+    if count == 0:
+        raise HistoryError("no sessions to split: import bars with 'tenor data import' first.")
+
+    stop = count if config.test_end is None else _after(sessions, config.test_end)
+    if config.valid_end is not None:
+        valid_stop = _after(sessions, config.valid_end)
+    elif config.train_end is not None:  # what train leaves is shared as 15 : 25
+        begun = _after(sessions, config.train_end)
+        valid_stop = begun + round((stop - begun) * VALID_SHARE / (1 - TRAIN_SHARE))
+    else:
+        valid_stop = round(stop * (TRAIN_SHARE + VALID_SHARE))
+    if config.train_end is not None:
+        train_stop = _after(sessions, config.train_end)
+    else:
+        train_stop = round(valid_stop * TRAIN_SHARE / (TRAIN_SHARE + VALID_SHARE))
+
+    split = Split(slice(0, train_stop - purge), slice(train_stop, valid_stop - purge), slice(valid_stop, stop), purge)
+    whole = {"train": (0, train_stop), "validation": (train_stop, valid_stop), "test": (valid_stop, stop)}
+    for (name, rows), (first, end) in zip(split.parts().items(), whole.values(), strict=True):
+        if rows.stop <= rows.start:
+            raise HistoryError(_empty(sessions, name, first, end, 0 if name == "test" else purge))
+    return split
+
+
+def _after(sessions: pd.DatetimeIndex, day: str) -> int:
+    """The index of the first session after `day`."""
+    return int(sessions.searchsorted(pd.Timestamp(day), side="right"))
+
+
+def _empty(sessions: pd.DatetimeIndex, name: str, first: int, end: int, purge: int) -> str:
+    span = f"the bars span {sessions[0]:%Y-%m-%d} … {sessions[-1]:%Y-%m-%d} ({len(sessions)} sessions)"
+    held = max(0, end - first)
+    if held == 0:
+        why = f"the {name} part holds no session; {span}"
+    else:
+        why = (
+            f"the {name} part {sessions[first]:%Y-%m-%d} … {sessions[end - 1]:%Y-%m-%d} has {held} sessions, "
+            f"and {purge} are dropped at its end so that no target (horizon up to {purge}) reaches past it; {span}"
+        )
+    keys = ", ".join(f"split.{k}" for k in KEYS)
+    return f"{why}. Import more history, move {keys}, or forecast a shorter horizon."

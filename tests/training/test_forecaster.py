@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tenor.errors import DataError, HistoryError, ModelError, UnknownSymbolError
+from tenor.model import ModelConfig
+from tenor.schema import Panel
+from tenor.training import Forecaster, TrainConfig, usable
+
+CELLS = ("mean", "p_up", "lower", "upper")
+
+
+def changed_after(panel: Panel, t: int, seed: int) -> Panel:
+    """The panel with everything after session t replaced."""
+    rng = np.random.default_rng(seed)
+    arrays = {
+        name: getattr(panel, name).copy() for name in ("values", "mask", "targets", "volatility", "open", "close")
+    }
+    later = slice(t + 1, None)
+    arrays["mask"][later] = rng.random(arrays["mask"][later].shape) < 0.7
+    for name in ("values", "targets", "volatility", "open", "close"):
+        arrays[name][later] = np.abs(rng.normal(0, 50, arrays[name][later].shape))
+    arrays["values"][~arrays["mask"]] = 0
+    return dataclasses.replace(panel, **arrays)
+
+
+@given(t=st.integers(0, 238), seed=st.integers(0, 99))
+@settings(max_examples=25, deadline=None)
+def test_no_forecast_depends_on_what_comes_later_by_one_bit(forecaster_and_panel, t: int, seed: int) -> None:
+    forecaster, panel = forecaster_and_panel
+    other = changed_after(panel, t, seed)
+    before, after = forecaster.predict(panel), forecaster.predict(other)
+    for name in CELLS:
+        assert getattr(before, name)[: t + 1].tobytes() == getattr(after, name)[: t + 1].tobytes()
+    rows = slice(0, t + 1)
+    looked, again = forecaster.attention(panel, rows), forecaster.attention(other, rows)
+    assert looked.time.tobytes() == again.time.tobytes()
+    assert looked.feature.tobytes() == again.feature.tobytes()
+
+
+@pytest.fixture(scope="module")
+def forecaster_and_panel(forecaster: Forecaster, panel: Panel) -> tuple[Forecaster, Panel]:
+    return forecaster, panel
+
+
+@pytest.mark.parametrize("t", [12, 90, 201])
+def test_a_panel_that_ends_earlier_says_the_same(forecaster: Forecaster, panel: Panel, t: int) -> None:
+    whole, cut = forecaster.predict(panel), forecaster.predict(panel.between(0, t))
+    tolerance = 1e-5 * np.nanstd(whole.mean)
+    for name in CELLS:
+        np.testing.assert_allclose(getattr(cut, name), getattr(whole, name)[:t], rtol=1e-5, atol=tolerance)
+
+
+def test_a_panel_that_starts_later_says_nearly_the_same(forecaster: Forecaster, panel: Panel) -> None:
+    whole = forecaster.predict(panel).mean
+    start = len(panel.sessions) - forecaster.history_needed
+    late = forecaster.predict(panel.between(start, len(panel.sessions))).mean[-1]
+    assert np.abs(late - whole[-1]).max() < 1e-3 * np.nanstd(whole)
+
+
+def test_it_speaks_on_usable_cells_and_nowhere_else(forecaster: Forecaster, panel: Panel) -> None:
+    said = forecaster.predict(panel)
+    cells = usable(panel, 8)
+    for name in CELLS:
+        value = getattr(said, name)
+        assert value.dtype == np.float32
+        assert (np.isfinite(value) == cells[:, :, None]).all()
+    assert (said.lower <= said.mean)[cells].all()
+    assert (said.mean <= said.upper)[cells].all()
+    assert ((said.p_up > 0) & (said.p_up < 1))[cells].all()
+    looked = forecaster.attention(panel, slice(100, 140))
+    assert looked.time.shape == (40, 4, 8)
+    assert looked.feature.shape == (40, 4, 5)
+    for weight in (looked.time, looked.feature):
+        np.testing.assert_allclose(weight.sum(-1)[cells[100:140]], 1, rtol=1e-5)
+        assert np.isnan(weight[~cells[100:140]]).all()
+
+
+def test_the_interval_holds_about_nine_in_ten(forecaster: Forecaster, panel: Panel, split) -> None:
+    said = forecaster.predict(panel)
+    for k in (0, 1):
+        real = panel.targets[split.valid, :, k]
+        known = np.isfinite(real) & np.isfinite(said.mean[split.valid, :, k])
+        inside = (real >= said.lower[split.valid, :, k]) & (real <= said.upper[split.valid, :, k])
+        assert inside[known].mean() == pytest.approx(0.9, abs=0.015)
+
+
+def test_the_ensemble_is_the_mean_of_its_networks(forecaster: Forecaster, panel: Panel) -> None:
+    each = forecaster.predict_each(panel)
+    assert len(each) == 2
+    mean = np.mean([one.mean for one in each], axis=0)
+    np.testing.assert_allclose(forecaster.predict(panel).mean, mean, rtol=1e-4, atol=1e-7)
+    assert not np.allclose(each[0].mean[30:], each[1].mean[30:], equal_nan=True)
+
+
+def test_many_symbols_say_what_each_alone_says(forecaster: Forecaster, panel_of) -> None:
+    wide = panel_of(symbols=70, sessions=60)  # more than run at once
+    said = forecaster.predict(wide)
+    alone = forecaster.forecast(wide, "S66", 1)
+    assert alone.expected_return == pytest.approx(float(said.mean[-1, 66, 0]), rel=1e-4, abs=1e-7)
+
+
+def test_forecast_of_the_last_session(forecaster: Forecaster, panel: Panel) -> None:
+    said = forecaster.predict(panel)
+    forecast = forecaster.forecast(panel, "S01", 5)
+    assert forecast.session == panel.sessions[-1] == pd.Timestamp("2014-12-12")
+    assert forecast.as_of == pd.Timestamp("2014-12-12 21:00", tz="UTC")
+    assert forecast.target_session == pd.Timestamp("2014-12-19")
+    assert forecast.expected_return == pytest.approx(float(said.mean[-1, 1, 1]), rel=1e-4, abs=1e-7)
+    assert forecast.last_price == panel.close[-1, 1]
+    assert forecast.price == pytest.approx(panel.close[-1, 1] * np.exp(forecast.expected_return))
+    assert forecast.lower < forecast.price < forecast.upper
+    assert 0 < forecast.p_up < 1
+    assert list(forecast.attention_time) == [f"{day:%Y-%m-%d}" for day in panel.sessions[-8:]]
+    assert tuple(forecast.attention_features) == panel.features
+    assert sum(forecast.attention_time.values()) == pytest.approx(1)
+    assert sum(forecast.attention_features.values()) == pytest.approx(1)
+    assert forecast.model_version == forecaster.version
+
+
+def test_a_symbol_without_a_bar_today_is_forecast_from_its_own_last_session(forecaster, panel_of) -> None:
+    panel = panel_of()
+    panel.mask[-3:, 2] = False
+    panel.close[-3:, 2] = np.nan
+    panel.values[~panel.mask] = 0
+    forecast = forecaster.forecast(panel, "S02", 1)
+    assert forecast.session == panel.sessions[-4]
+    assert forecast.target_session == panel.sessions[-3]
+    assert forecast.as_of.date() == panel.sessions[-4].date()
+
+
+def test_what_cannot_be_forecast_says_why(forecaster: Forecaster, panel: Panel, panel_of) -> None:
+    with pytest.raises(UnknownSymbolError, match=r"unknown symbol 'S1'. Did you mean 'S01'"):
+        forecaster.forecast(panel, "S1", 1)
+    with pytest.raises(DataError, match=r"horizon 2 is not in this panel; it has \[1, 5\]"):
+        forecaster.forecast(panel, "S01", 2)
+    with pytest.raises(HistoryError, match=r"S00 has 6 sessions with all features, and the model needs 8"):
+        forecaster.forecast(panel.between(0, 6), "S00", 1)
+    renamed = dataclasses.replace(panel, features=("signal", "b", "c", "d", "other"))
+    with pytest.raises(ModelError, match=r"the panel lacks e; the model does not know other"):
+        forecaster.predict(renamed)
+    shorter = dataclasses.replace(panel, horizons=(1,), targets=panel.targets[:, :, :1])
+    with pytest.raises(ModelError, match=r"the panel has horizons \[1\], the model \[1, 5\]"):
+        forecaster.predict(shorter)
+
+
+def test_without_attention_there_are_no_weights(fit_it, panel: Panel) -> None:
+    model = ModelConfig(hidden=4, lookback=8, attention=False)
+    plain = fit_it(model=model, training=TrainConfig(seeds=(0,), epochs=1, segment=24))
+    with pytest.raises(ModelError, match="without attention"):
+        plain.attention(panel)
+    forecast = plain.forecast(panel, "S01", 1)
+    assert forecast.attention_time == forecast.attention_features == {}
+    assert forecast.to_json()["price"] == forecast.price
