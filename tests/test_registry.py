@@ -9,6 +9,7 @@ from tenor.features import FeatureConfig, build_panel
 from tenor.model import ModelConfig
 from tenor.registry import Registry
 from tenor.schema import Bars
+from tenor.sentiment.mood import MoodConfig
 from tenor.training import Forecaster, SplitConfig, TrainConfig, chronological, fit
 
 
@@ -27,7 +28,7 @@ def test_the_last_added_is_the_champion_and_every_version_can_be_loaded(
     tmp_path: Path, forecasters: list[Forecaster]
 ) -> None:
     registry = Registry(tmp_path / "models")
-    folders = [registry.add(forecaster) for forecaster in forecasters]
+    folders = [registry.add(forecaster, MoodConfig()) for forecaster in forecasters]
     assert registry.versions() == tuple(forecaster.version for forecaster in forecasters)
     assert registry.champion() == forecasters[1].version
     assert registry.load().version == forecasters[1].version
@@ -35,7 +36,7 @@ def test_the_last_added_is_the_champion_and_every_version_can_be_loaded(
     registry.promote(forecasters[0].version)
     assert registry.champion() == forecasters[0].version
     stamps = [(folder / "weights.safetensors").stat().st_mtime_ns for folder in folders]
-    registry.add(forecasters[0])  # the same again: nothing is rewritten
+    registry.add(forecasters[0], MoodConfig(window=7))  # the same again: nothing is rewritten
     assert [(folder / "weights.safetensors").stat().st_mtime_ns for folder in folders] == stamps
 
 
@@ -45,10 +46,14 @@ def test_missing_and_damaged_models_are_told_apart(tmp_path: Path, forecasters: 
         registry.load()
     with pytest.raises(ModelError, match=r"no model version 'abc'.*Known: none"):
         registry.load("abc")
-    folder = registry.add(forecasters[0])
+    folder = registry.add(forecasters[0], MoodConfig(window=7))
     near = forecasters[0].version[:-1] + "x"
     with pytest.raises(ModelError, match=rf"Did you mean '{forecasters[0].version}'"):
         registry.load(near)
+    assert registry.mood(forecasters[0].version) == MoodConfig(window=7)
+    (folder / "mood.json").write_text('{"windoww": 3}')
+    with pytest.raises(ModelError, match=r"mood\.json.*Did you mean 'window'"):
+        registry.mood(forecasters[0].version)
     weights = folder / "weights.safetensors"
     body = bytearray(weights.read_bytes())
     body[-1] ^= 1

@@ -84,8 +84,8 @@ def train(
     if store == DEFAULT_STORE and not Path(store).exists():
         console.stderr.print(f"no lake at {store!r} yet: filling it with the embedded bars of 88 US stocks, 2012-2017")
         collect(store, [EMBEDDED])
-    with console.epochs(quiet=as_json) as progress:
-        trained = pipeline.train(store, settings, workers=workers, progress=progress)
+    with console.bars(quiet=as_json) as bars:
+        trained = pipeline.train(store, settings, workers=workers, progress=bars.epoch, scoring=bars.texts)
     if as_json:
         console.print_json(trained.to_json())
     else:
@@ -110,15 +110,16 @@ def evaluate(
     from tenor.config import Config
 
     settings = Config.read(config, set_ or ()) if config or set_ else None
-    with console.epochs(quiet=as_json) as progress:
+    with console.bars(quiet=as_json) as bars:
         judged = pipeline.evaluate(
-            store, config=settings, version=model, report=report, show=show or (), workers=workers, progress=progress
+            store, config=settings, version=model, report=report, show=show or (), workers=workers, progress=bars.epoch
         )
     if as_json:
         console.print_json(judged.to_json())
         return
     for evaluation in judged.evaluations.values():
         console.show_evaluation(evaluation)
+    console.show_ablation(judged.ablation)
     console.line(f"\nreport: {judged.report}")
 
 

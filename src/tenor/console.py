@@ -20,7 +20,6 @@ if TYPE_CHECKING:  # a verb pays for the rooms that it uses, not for those whose
     from tenor.evaluation.evaluate import Evaluation
     from tenor.pipeline import Trained
     from tenor.schema import Forecast
-    from tenor.training import Progress as EpochProgress
 
 stdout = Console(highlight=False)
 stderr = Console(stderr=True, highlight=False)
@@ -73,7 +72,7 @@ def show_collected(collected: Collected) -> None:
         line(f"refused: {text}")
     if (more := len(collected.refused) - SHOWN_REFUSALS) > 0:
         line(f"… and {more} more refused; --json tells all.")
-    for what, appended in (("bars", collected.bars), ("news", collected.news)):
+    for what, appended in (("bars", collected.bars), ("news", collected.news), ("mood", collected.mood)):
         if appended.new or appended.revised or appended.unchanged:
             line(f"{what}: {appended.new} new, {appended.revised} revised, {appended.unchanged} already there")
 
@@ -103,6 +102,25 @@ def show_evaluation(evaluation: Evaluation) -> None:
     table(("", *evaluation.table), rows)
 
 
+def show_ablation(ablation: dict[int, Evaluation]) -> None:
+    """Whether the mood helped: the model less the same model without mood, on the same days."""
+    for horizon, evaluation in ablation.items():
+        ((without, differences),) = evaluation.against.items()
+        ahead = "next session" if horizon == 1 else f"{horizon} sessions ahead"
+        span = f"{evaluation.first:%Y-%m-%d} … {evaluation.last:%Y-%m-%d}"
+        line(f"\nWith mood less {without}, {ahead}, {evaluation.days} days with mood, {span}:")
+        for key, better in (("return_rmse", -1), ("direction", 1), ("rank_ic", 1)):
+            title, _, scale = METRICS[key]
+            found = differences[key]
+            if math.isnan(found.low):
+                judged = "undefined"
+            else:
+                side = better * (int(found.low > 0) - int(found.high < 0))
+                judged = {1: "mood helps at 5 %", 0: "no difference at 5 %", -1: "mood hurts at 5 %"}[side]
+            value, low, high = (f"{bound * scale:+.4f}" for bound in (found.value, found.low, found.high))
+            line(f"  {title}: {value} [{low}, {high}]: {judged}")
+
+
 def show_forecast(forecast: Forecast) -> None:
     """One forecast, and what it looked at most."""
     move = math.expm1(forecast.expected_return)
@@ -122,31 +140,46 @@ def show_forecast(forecast: Forecast) -> None:
     line(f"  model      {forecast.model_version}")
 
 
+class Bars:
+    """Progress bars, to be told what is done."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._shown: dict[str, Any] = {}
+
+    def epoch(self, seed: int, epoch: int, epochs: int, train_loss: float, valid_loss: float) -> None:
+        """An epoch of a seed is over."""
+        del train_loss
+        self._update(f"seed {seed}", epoch, epochs, f"validation {valid_loss:.4f}")
+
+    def texts(self, done: int, total: int) -> None:
+        """So many texts are scored."""
+        self._update("texts scored", done, total, "")
+
+    def _update(self, title: str, done: int, total: int, note: str) -> None:
+        if title not in self._shown:
+            self._shown[title] = self._progress.add_task(title, note=note)
+        task = self._shown[title]
+        if done < self._progress.tasks[task].completed:
+            self._progress.reset(task)  # the seed starts again: another model is trained with it
+        self._progress.update(task, completed=done, total=total, note=note)
+
+
 @contextmanager
-def epochs(quiet: bool) -> Iterator[EpochProgress]:
-    """A bar a seed, on stderr where that is a terminal."""
-    bars = Progress(
+def bars(quiet: bool) -> Iterator[Bars]:
+    """Progress bars on stderr, where that is a terminal."""
+    progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("validation {task.fields[valid]:.4f}"),
+        TextColumn("{task.fields[note]}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=stderr,
         disable=quiet or not stderr.is_terminal,
     )
-    shown: dict[int, Any] = {}
-
-    def report(seed: int, epoch: int, epochs: int, train_loss: float, valid_loss: float) -> None:
-        del train_loss
-        if seed in shown and epoch < bars.tasks[shown[seed]].completed:
-            bars.reset(shown[seed])  # the seed starts again: another model is trained with it
-        if seed not in shown:
-            shown[seed] = bars.add_task(f"seed {seed}", valid=valid_loss)
-        bars.update(shown[seed], completed=epoch, total=epochs, valid=valid_loss)
-
-    with bars:
-        yield report
+    with progress:
+        yield Bars(progress)
 
 
 def _cell(interval: Interval, form: str, scale: float) -> Text:

@@ -1,9 +1,9 @@
-"""The whole story on one page, once `collect` filled the lake: build -> train -> register -> evaluate -> predict."""
+"""The story on one page, once `collect` filled the lake: score -> build -> train -> register -> evaluate -> predict."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,16 +19,44 @@ from tenor.features import FeatureConfig, build_panel
 from tenor.options import to_mapping
 from tenor.registry import Registry
 from tenor.report import write_report
-from tenor.schema import Forecast, Panel
+from tenor.schema import Bars, Forecast, Mood, Panel, Predictions
+from tenor.sentiment import Scorer
+from tenor.sentiment.mood import MoodConfig, daily_mood
 from tenor.store import Lake
 from tenor.training import Forecaster, Progress, Split, SplitConfig, chronological, fit, usable
+
+Scoring = Callable[[int, int], None]
+"""Told of the distinct texts scored, and of how many there are."""
+
+WITHOUT_MOOD = "the same without mood"
+
+
+# score: news -> mood ------------------------------------------------------------------------------------------------
+
+
+def score(lake: Lake, config: MoodConfig, *, calendar: str, progress: Scoring | None = None) -> Mood | None:
+    """The mood of the lake's news, each text scored once; where there are no news, the mood that the lake holds.
+
+    Raises
+    ------
+    ModelError : the scoring model is missing or damaged.
+    """
+    news = lake.news()
+    if news.frame.empty:
+        return lake.mood()
+    scorer = Scorer.load(config.model)
+    scores = scorer.score(news.frame["text"].tolist(), cache=lake.score_cache(), progress=progress)
+    mood = daily_mood(news, scores, config, calendar=calendar)
+    lake.append_mood(mood, source=scorer.model_id)
+    return mood
+
 
 # build: lake -> panel -----------------------------------------------------------------------------------------------
 
 
-def build(lake: Lake, features: FeatureConfig, symbols: Sequence[str] = ()) -> Panel:
-    """The panel of the lake's bars (of `symbols`, or of all) and, where `features` ask for it, of its mood."""
-    return build_panel(lake.bars(symbols or None), features, mood=lake.mood() if features.sentiment else None)
+def build(bars: Bars, mood: Mood | None, features: FeatureConfig) -> Panel:
+    """The panel of `bars` and, where `features` ask for it and there is one, of `mood`."""
+    return build_panel(bars, features, mood=mood if features.sentiment else None)
 
 
 def split_of(panel: Panel, config: SplitConfig) -> Split:
@@ -59,9 +87,21 @@ class Trained:
         }
 
 
-def train(store: str, config: Config, *, workers: int | None = None, progress: Progress | None = None) -> Trained:
-    """Train on the lake's bars, save the forecaster as a new version and make it the champion."""
-    panel = build(Lake(store), config.features, config.symbols)
+def train(
+    store: str,
+    config: Config,
+    *,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    scoring: Scoring | None = None,
+) -> Trained:
+    """Train on the lake's bars and mood, save the forecaster as a new version and make it the champion."""
+    lake = Lake(store)
+    bars = lake.bars(config.symbols or None)
+    mood = None
+    if config.features.sentiment:
+        mood = score(lake, config.mood, calendar=config.features.calendar, progress=scoring)
+    panel = build(bars, mood, config.features)
     split = split_of(panel, config.split)
     registry = registry_of(store)
     forecaster = fit(
@@ -74,7 +114,7 @@ def train(store: str, config: Config, *, workers: int | None = None, progress: P
         progress=progress,
         workers=workers,
     )
-    folder = registry.add(forecaster)
+    folder = registry.add(forecaster, config.mood)
     return Trained(forecaster, folder, split.describe(panel.sessions))
 
 
@@ -88,10 +128,13 @@ def registry_of(store: str) -> Registry:
 
 @dataclass(frozen=True)
 class Judged:
-    """A version's evaluation on its test part, by horizon, and where the report lies."""
+    """A version's evaluation on its test part and, against the same model without mood, on the test sessions that the
+    mood reaches, both by horizon; and where the report lies.
+    """
 
     version: str
     evaluations: dict[int, Evaluation]
+    ablation: dict[int, Evaluation]
     report: Path
 
     def to_json(self) -> dict[str, Any]:
@@ -100,6 +143,7 @@ class Judged:
             "version": self.version,
             "report": str(self.report),
             "evaluations": [evaluation.to_json() for evaluation in self.evaluations.values()],
+            "ablation": [evaluation.to_json() for evaluation in self.ablation.values()],
         }
 
 
@@ -126,17 +170,23 @@ def evaluate(
     forecaster = registry.load(version)
     if config is not None:
         _require_same(config, forecaster)
-    panel = build(Lake(store), forecaster.features, forecaster.symbols)
+    lake = Lake(store)
+    bars = lake.bars(forecaster.symbols)
+    mood = lake.mood() if forecaster.features.sentiment else None
+    panel = build(bars, mood, forecaster.features)
     split = split_again(panel, forecaster)
+    compare = Companions(registry, forecaster, split, workers, progress)
     predictions = {forecaster.name: forecaster.predict(panel)}
     if forecaster.model.attention:
-        folder = registry.companion(forecaster, "without-attention")
-        plain = without_attention(panel, split, forecaster, folder=folder, workers=workers, progress=progress)
-        predictions[plain.name] = plain.predict(panel)
+        predictions["LSTM"] = compare.fitted(panel, "without-attention", model={"attention": False}).predict(panel)
+    if mood is not None:
+        plain = build(bars, None, replace(forecaster.features, sentiment=False))
+        predictions[WITHOUT_MOOD] = compare.fitted(plain, "without-mood", features={"sentiment": False}).predict(plain)
     predictions |= fit_baselines(panel, split)
     # a late starter counts from the session on which the network has seen its lookback; the same cells for all models
     judged = replace(panel, mask=usable(panel, forecaster.model.lookback))
     evaluations = {h: judge(judged, split.test, predictions, horizon=h) for h in panel.horizons}
+    ablation = {} if mood is None else ablate(judged, split.test, mood, predictions, ours=forecaster.name)
     write_report(
         report,
         evaluations=evaluations,
@@ -148,9 +198,22 @@ def evaluate(
         symbols=tuple(show) or panel.symbols[:3],
         about=about(forecaster, panel, split),
     )
-    evaluated = Judged(forecaster.version, evaluations, report)
+    evaluated = Judged(forecaster.version, evaluations, ablation, report)
     _write_json(report.with_suffix(".json"), evaluated.to_json())
     return evaluated
+
+
+def ablate(
+    panel: Panel, test: slice, mood: Mood, predictions: Mapping[str, Predictions], *, ours: str
+) -> dict[int, Evaluation]:
+    """The model beside the same model without mood, on those test sessions that the mood reaches; by horizon."""
+    first, last = mood.frame["session"].min(), mood.frame["session"].max()
+    start = max(test.start, int(panel.sessions.searchsorted(first)))
+    stop = min(test.stop, int(panel.sessions.searchsorted(last, side="right")))
+    if stop <= start:
+        return {}
+    pair = {name: predictions[name] for name in (ours, WITHOUT_MOOD)}
+    return {h: judge(panel, slice(start, stop), pair, horizon=h) for h in panel.horizons}
 
 
 def _require_same(config: Config, forecaster: Forecaster) -> None:
@@ -190,24 +253,35 @@ def split_again(panel: Panel, forecaster: Forecaster) -> Split:
     return Split(train, valid, test, purge=valid.start - train.stop)
 
 
-def without_attention(
-    panel: Panel, split: Split, forecaster: Forecaster, *, folder: Path, workers: int | None, progress: Progress | None
-) -> Forecaster:
-    """The same LSTM without attention, same data, same seeds: trained once for a version and kept in `folder`."""
-    if folder.exists():
-        return Forecaster.load(folder)
-    plain = fit(
-        panel,
-        split,
-        features=forecaster.features,
-        model=replace(forecaster.model, attention=False),
-        training=forecaster.training,
-        checkpoints=folder.parent / "checkpoints",
-        progress=progress,
-        workers=workers,
-    )
-    plain.save(folder)
-    return plain
+@dataclass(frozen=True)
+class Companions:
+    """Models that a version is compared with: same data, same seeds, one thing changed; trained once and kept."""
+
+    registry: Registry
+    forecaster: Forecaster
+    split: Split
+    workers: int | None
+    progress: Progress | None
+
+    def fitted(
+        self, panel: Panel, name: str, *, features: Mapping[str, Any] = {}, model: Mapping[str, Any] = {}
+    ) -> Forecaster:
+        """The model with `features` and `model` in place of those settings of the forecaster."""
+        folder = self.registry.companion(self.forecaster, name)
+        if folder.exists():
+            return Forecaster.load(folder)
+        companion = fit(
+            panel,
+            self.split,
+            features=replace(self.forecaster.features, **features),
+            model=replace(self.forecaster.model, **model),
+            training=self.forecaster.training,
+            checkpoints=self.registry.folder / "checkpoints",
+            progress=self.progress,
+            workers=self.workers,
+        )
+        companion.save(folder)
+        return companion
 
 
 def about(forecaster: Forecaster, panel: Panel, split: Split) -> dict[str, str]:
@@ -239,12 +313,16 @@ def predict(store: str, symbols: Sequence[str], *, horizon: int = 1, version: st
     UnknownSymbolError : the lake has no such symbol. ModelError : nothing was trained yet.
     """
     lake = Lake(store)
-    forecaster = registry_of(store).load(version)
+    registry = registry_of(store)
+    forecaster = registry.load(version)
     known = lake.symbols()
     for symbol in symbols:
         if symbol not in known:
             raise UnknownSymbolError(symbol, known)
     # cross-stock features need the whole universe that the model was trained on, beside what is asked for
     universe = sorted({*symbols, *(symbol for symbol in forecaster.symbols if symbol in known)})
-    panel = build(lake, forecaster.features, universe)
+    mood = None
+    if forecaster.features.sentiment:
+        mood = score(lake, registry.mood(version or registry.champion()), calendar=forecaster.features.calendar)
+    panel = build(lake.bars(universe), mood, forecaster.features)
     return [forecaster.forecast(panel, symbol, horizon) for symbol in symbols]

@@ -10,8 +10,11 @@ import json
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
-from tenor.errors import ModelError, did_you_mean
+from tenor.errors import ConfigError, ModelError, did_you_mean
+from tenor.options import from_mapping, to_mapping
+from tenor.sentiment.mood import MoodConfig
 from tenor.training import Forecaster
 
 
@@ -21,23 +24,22 @@ class Registry:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def add(self, forecaster: Forecaster) -> Path:
-        """Save `forecaster` under its version, make it the champion, and return its folder."""
+    def add(self, forecaster: Forecaster, mood: MoodConfig) -> Path:
+        """Save `forecaster` under its version, make it the champion, and return its folder.
+
+        `mood` is how the mood that it was trained with was made, so that it can be made again for a forecast.
+        """
         folder = self.folder / forecaster.version
         if not folder.exists():
             forecaster.save(folder)
+        self._write(folder / "mood.json", to_mapping(mood))
         self.promote(forecaster.version)
         return folder
 
     def promote(self, version: str) -> None:
         """Make `version` the champion."""
         self._require(version)
-        handle, name = tempfile.mkstemp(dir=self.folder, prefix=".champion-")
-        with os.fdopen(handle, "w") as file:
-            json.dump({"version": version}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(self.folder / "champion.json")
+        self._write(self.folder / "champion.json", {"version": version})
 
     def versions(self) -> tuple[str, ...]:
         """All versions, the one saved first first."""
@@ -60,9 +62,26 @@ class Registry:
         self._require(version)
         return Forecaster.load(self.folder / version)
 
+    def mood(self, version: str) -> MoodConfig:
+        """How the mood that `version` was trained with was made."""
+        path = self.folder / version / "mood.json"
+        try:
+            return from_mapping(MoodConfig, json.loads(path.read_text()), "mood")
+        except (OSError, ValueError, ConfigError) as error:
+            raise ModelError(f"{str(path)!r} is missing or damaged ({error}): run 'tenor train' again.") from None
+
     def companion(self, forecaster: Forecaster, name: str) -> Path:
         """Where a model that `forecaster` is compared with is kept, so that it is trained once."""
         return self.folder / "companions" / f"{forecaster.version}-{name}"
+
+    def _write(self, path: Path, value: dict[str, Any]) -> None:
+        """Replace the JSON file `path` at once: a reader sees the old one or the new one, whole."""
+        handle, name = tempfile.mkstemp(dir=self.folder, prefix=f".{path.stem}-")
+        with os.fdopen(handle, "w") as file:
+            json.dump(value, file)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
 
     def _require(self, version: str) -> None:
         versions = self.versions()

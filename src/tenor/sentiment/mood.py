@@ -34,12 +34,14 @@ class MoodConfig:
     window : how many sessions before this one make the trailing mean that `surprise` is measured from, >= 1.
     repeats : k items of one symbol and session that say the same (reprints, retweets) weigh k ** `repeats` together,
         0 .. 1: at 0 like one item, at 1 like k.
+    model : what scores the items: ``default``, a folder, or a Hugging Face id (see `Scorer.load`).
     """
 
     margin_minutes: int = 15
     half_life: float = 5.0
     window: int = 60
     repeats: float = 0.5
+    model: str = "default"
 
     def __post_init__(self) -> None:
         if not 0 <= self.margin_minutes <= 1440:
