@@ -1,1 +1,75 @@
-"""Stock forecasts from an LSTM under attention, judged honestly."""
+"""Stock forecasts from an LSTM under attention, judged honestly.
+
+>>> import tenor
+>>> bars = tenor.embedded_bars()
+>>> panel = tenor.build_panel(bars.select(["AAPL", "MSFT"]), tenor.FeatureConfig())
+>>> panel.symbols, panel.horizons
+(('AAPL', 'MSFT'), (1, 5))
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tenor.config import Config
+    from tenor.data import embedded_bars, embedded_mood
+    from tenor.errors import TenorError
+    from tenor.features import FeatureConfig, build_panel
+    from tenor.pipeline import evaluate, predict, train
+    from tenor.schema import Bars, Forecast, Mood, News, Panel
+    from tenor.sentiment import Scorer
+    from tenor.store import Lake
+    from tenor.training import Forecaster
+
+_ROOMS = {
+    "Bars": "schema",
+    "Config": "config",
+    "FeatureConfig": "features",
+    "Forecast": "schema",
+    "Forecaster": "training",
+    "Lake": "store",
+    "Mood": "schema",
+    "News": "schema",
+    "Panel": "schema",
+    "Scorer": "sentiment",
+    "TenorError": "errors",
+    "build_panel": "features",
+    "embedded_bars": "data",
+    "embedded_mood": "data",
+    "evaluate": "pipeline",
+    "predict": "pipeline",
+    "train": "pipeline",
+}
+
+__all__ = [
+    "Bars",
+    "Config",
+    "FeatureConfig",
+    "Forecast",
+    "Forecaster",
+    "Lake",
+    "Mood",
+    "News",
+    "Panel",
+    "Scorer",
+    "TenorError",
+    "build_panel",
+    "embedded_bars",
+    "embedded_mood",
+    "evaluate",
+    "predict",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # a name is imported when it is used: reading bars must not wait for torch
+    if name in _ROOMS:
+        return getattr(importlib.import_module(f"tenor.{_ROOMS[name]}"), name)
+    raise AttributeError(f"module 'tenor' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -20,11 +20,15 @@ if TYPE_CHECKING:  # a verb pays for the rooms that it uses, not for those whose
     from tenor.evaluation.evaluate import Evaluation
     from tenor.pipeline import Trained
     from tenor.schema import Forecast
+    from tenor.sentiment import Explanation, Scores
+    from tenor.sentiment.evaluate import Comparison
 
 stdout = Console(highlight=False)
 stderr = Console(stderr=True, highlight=False)
 
 SHOWN_REFUSALS = 20
+SHOWN_TEXT = 60
+SCORE_KEYS = ("positive", "neutral", "negative", "score")
 # metric -> its title and how its value is told
 METRICS = {
     "return_rmse": ("RMSE of returns, %", "{:.3f}", 100.0),
@@ -140,6 +144,48 @@ def show_forecast(forecast: Forecast) -> None:
     line(f"  model      {forecast.model_version}")
 
 
+def show_scores(texts: Sequence[str], scores: Scores) -> None:
+    """A row a text, in their order."""
+    rows = []
+    for text, row in zip(texts, scores.rows(), strict=True):
+        numbers = ("–",) * 4 if row["empty"] else tuple(f"{row[key]:.3f}" for key in SCORE_KEYS)
+        note = "empty" if row["empty"] else "" if row["language_ok"] else "not English?"
+        shown = " ".join(text.split())
+        rows.append((Text(shown if len(shown) <= SHOWN_TEXT else shown[: SHOWN_TEXT - 1] + "…"), *numbers, note))
+    table(("text", *SCORE_KEYS, ""), rows)
+
+
+def show_why(explanation: Explanation) -> None:
+    """The words in their order, and how much of the score goes without each."""
+    line(f"score {explanation.score:+.3f}")
+    largest = max((abs(word.contribution) for word in explanation.words), default=0.0) or 1.0
+    rows: list[tuple[str | Text, ...]] = []
+    for word in explanation.words:
+        bar = "█" * round(20 * abs(word.contribution) / largest)
+        style = "green" if word.contribution > 0 else "red"
+        rows.append((Text(word.text), f"{word.contribution:+.3f}", Text(bar.ljust(20), style=style)))
+    table(("word", "moved it by", ""), rows)
+    if not explanation.language_ok:
+        line("this does not look like English: the model was tuned on English alone")
+
+
+def show_comparison(comparison: Comparison) -> None:
+    """The model beside the baselines."""
+    line(f"{comparison.data}: {comparison.rows[0].n} sentences, {comparison.dropped} duplicates dropped")
+    rows = (
+        (
+            row.model,
+            f"{row.accuracy:.3f}",
+            f"{row.macro_f1:.3f}",
+            *(f"{row.per_class[name]['f1']:.3f}" for name in row.per_class),
+            "–" if row.ece is None else f"{row.ece:.3f}",
+        )
+        for row in comparison.rows
+    )
+    classes = (f"F1 {name}" for name in comparison.rows[0].per_class)
+    table(("model", "accuracy", "macro-F1", *classes, "ECE"), rows)
+
+
 class Bars:
     """Progress bars, to be told what is done."""
 
@@ -155,6 +201,10 @@ class Bars:
     def texts(self, done: int, total: int) -> None:
         """So many texts are scored."""
         self._update("texts scored", done, total, "")
+
+    def steps(self, done: int, total: int) -> None:
+        """So many steps of a training are done."""
+        self._update("steps", done, total, "")
 
     def _update(self, title: str, done: int, total: int, note: str) -> None:
         if title not in self._shown:

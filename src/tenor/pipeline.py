@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tenor.config import Config
@@ -19,8 +20,9 @@ from tenor.features import FeatureConfig, build_panel
 from tenor.options import to_mapping
 from tenor.registry import Registry
 from tenor.report import write_report
+from tenor.report.sections_mood import mood_section
 from tenor.schema import Bars, Forecast, Mood, Panel, Predictions
-from tenor.sentiment import Scorer
+from tenor.sentiment import Scorer, why
 from tenor.sentiment.mood import MoodConfig, daily_mood
 from tenor.store import Lake
 from tenor.training import Forecaster, Progress, Split, SplitConfig, chronological, fit, usable
@@ -187,6 +189,22 @@ def evaluate(
     judged = replace(panel, mask=usable(panel, forecaster.model.lookback))
     evaluations = {h: judge(judged, split.test, predictions, horizon=h) for h in panel.horizons}
     ablation = {} if mood is None else ablate(judged, split.test, mood, predictions, ours=forecaster.name)
+    shown = tuple(show) or panel.symbols[:3]
+    pages = []
+    if mood is not None:
+        whys = strongest(lake, registry.mood(forecaster.version), shown)
+        pages.append(
+            mood_section(
+                judged,
+                mood,
+                split.test,
+                shown,
+                ablation=ablation,
+                ours=forecaster.name,
+                without=WITHOUT_MOOD,
+                whys=whys,
+            )
+        )
     write_report(
         report,
         evaluations=evaluations,
@@ -195,12 +213,34 @@ def evaluate(
         attention=forecaster.attention(panel, split.test) if forecaster.model.attention else None,
         rows=split.test,
         history=forecaster.curves(),
-        symbols=tuple(show) or panel.symbols[:3],
+        symbols=shown,
         about=about(forecaster, panel, split),
+        extra_sections=pages,
     )
     evaluated = Judged(forecaster.version, evaluations, ablation, report)
     _write_json(report.with_suffix(".json"), evaluated.to_json())
     return evaluated
+
+
+@dataclass(frozen=True)
+class Why:
+    """A text of the lake, and how much each of its words moved its score."""
+
+    text: str
+    score: float
+    words: tuple[tuple[str, float], ...]
+
+
+def strongest(lake: Lake, config: MoodConfig, symbols: Sequence[str], count: int = 3) -> list[Why]:
+    """The `count` texts of the lake about `symbols` whose scores are farthest from 0, explained; none without news."""
+    frame = lake.news(symbols).frame.drop_duplicates("text")
+    if frame.empty:
+        return []
+    scorer = Scorer.load(config.model)
+    scores = scorer.score(frame["text"].tolist(), cache=lake.score_cache())
+    order = np.argsort(-np.abs(np.where(scores.language_ok, scores.score, 0)), kind="stable")[:count]
+    explained = [(text, why(scorer, text)) for text in frame["text"].iloc[order]]
+    return [Why(text, e.score, tuple((word.text, word.contribution) for word in e.words)) for text, e in explained]
 
 
 def ablate(

@@ -55,6 +55,8 @@ class Trainer:
         self.task = task
         torch.manual_seed(task.seed)
         self.net = AttentionLSTM(task.model, task.data.inputs.shape[2], task.data.targets.shape[2])
+        with torch.no_grad():  # P(up) starts at the base rate: a net stopped early must not have unlearned a drift
+            self.net.up.bias.copy_(_base_logit(task.data, task.train))
         config = task.training
         self.optimiser = torch.optim.Adam(
             self.net.parameters(),
@@ -133,6 +135,13 @@ def reproducible() -> Iterator[None]:
             yield
     finally:
         torch.set_num_threads(threads)
+
+
+def _base_logit(data: Sequences, rows: slice) -> Tensor:
+    """[K]; log-odds of an up target among the known ones of `rows`, one added to either side so that it is finite."""
+    _, targets, known = data.between(rows.start, rows.stop)
+    count, up = known.sum(dim=(0, 1)), (known * (targets > 0)).sum(dim=(0, 1))
+    return torch.log((up + 1) / (count - up + 1))
 
 
 def _loss(
