@@ -1,0 +1,62 @@
+"""Which cells count when models are judged: mask True and return known; the same for every model."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenor.errors import DataError, HistoryError
+from tenor.schema import Bool, Float64, Panel, Predictions
+
+
+def realised(panel: Panel, rows: slice, *, horizon: int) -> tuple[NDArray[np.intp], Float64]:
+    """Places of the sessions in `rows` with a cell that counts, and their returns [day, symbol], NaN where none counts.
+
+    Raises
+    ------
+    HistoryError : no cell counts.
+    """
+    axis = panel.horizon_index(horizon)
+    returns = np.where(panel.mask[rows], panel.targets[rows, :, axis], np.nan).astype("float64")
+    known = np.isfinite(returns).any(axis=1)
+    if not known.any():
+        raise HistoryError(
+            f"no forecast {horizon} sessions ahead can be judged in the test: no cell has a known return. "
+            "Import more history or move the split dates."
+        )
+    return np.arange(len(panel.sessions))[rows][known], returns[known]
+
+
+def said(
+    panel: Panel, days: NDArray[np.intp], counts: Bool, name: str, predictions: Predictions, *, horizon: int
+) -> tuple[Float64, Float64]:
+    """Mean and P(up) [day, symbol] of one model on `days`.
+
+    Parameters
+    ----------
+    days, counts : the sessions' places, and which of their cells count.
+
+    Raises
+    ------
+    DataError : the model's shape is not the panel's; or in a cell that counts it said nothing, or a P(up) not in 0..1.
+    """
+    if predictions.mean.shape != panel.targets.shape:
+        raise DataError(
+            f"predictions of {name} have shape {predictions.mean.shape}, the panel's targets {panel.targets.shape}: "
+            "predict the panel that is evaluated."
+        )
+    axis = panel.horizon_index(horizon)
+    mean = predictions.mean[days, :, axis].astype("float64")
+    p_up = predictions.p_up[days, :, axis].astype("float64")
+    missing = counts & ~(np.isfinite(mean) & np.isfinite(p_up))
+    if missing.any():
+        day, symbol = np.argwhere(missing)[0]
+        raise DataError(
+            f"{name} says nothing in {int(missing.sum())} of {int(counts.sum())} cells that count, "
+            f"the first {panel.symbols[symbol]} on {panel.sessions[days[day]]:%Y-%m-%d}: "
+            "let it predict every cell of the panel's mask."
+        )
+    outside = counts & ((p_up < 0) | (p_up > 1))
+    if outside.any():
+        raise DataError(f"{name} gives a P(up) of {p_up[outside][0]:g}: it must lie in 0..1.")
+    return mean, p_up
