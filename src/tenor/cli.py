@@ -133,6 +133,45 @@ def evaluate(
 
 
 @app.command()
+def tune(
+    store: Store = DEFAULT_STORE,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+    grid: Annotated[
+        list[str] | None, typer.Option(help="A key and its values: hidden=16,32; may be given again.")
+    ] = None,
+    grid_file: Annotated[Path | None, typer.Option(help="The same as a TOML file, in a table [grid].")] = None,
+    scoring: Annotated[str, typer.Option(help="What ranks: skill, rank_ic or mcc.")] = "skill",
+    horizon: Annotated[int, typer.Option(min=1, help="The horizon that is scored, in sessions.")] = 1,
+    out: Annotated[Path, typer.Option(help="Where the best config goes; --config takes it.")] = Path("best.toml"),
+    workers: Workers = None,
+    as_json: AsJson = False,
+) -> None:
+    """Search a grid of settings on walk-forward folds before the test part. A killed search goes on."""
+    from tenor import studies
+    from tenor.config import Config
+
+    settings = Config.read(config, set_ or ())
+    with console.bars(quiet=as_json) as bars:
+        tuned = studies.tune(
+            store,
+            settings,
+            grid=grid or (),
+            grid_file=grid_file,
+            out=out,
+            horizon=horizon,
+            scoring=scoring,
+            workers=workers,
+            progress=bars.fits,
+            texts=bars.texts,
+        )
+    if as_json:
+        console.print_json(tuned.to_json())
+    else:
+        console.show_tuned(tuned)
+
+
+@app.command()
 def predict(
     symbols: Annotated[list[str], typer.Argument(help="Symbols to forecast.")],
     store: Store = DEFAULT_STORE,

@@ -14,6 +14,7 @@ from tenor.model import ModelConfig
 from tenor.options import from_mapping
 from tenor.sentiment.mood import MoodConfig
 from tenor.training import SplitConfig, TrainConfig
+from tenor.training.folds import FoldConfig
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Config:
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainConfig = field(default_factory=TrainConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
+    folds: FoldConfig = field(default_factory=FoldConfig)
 
     @classmethod
     def read(cls, path: Path | None = None, overrides: Sequence[str] = ()) -> Config:

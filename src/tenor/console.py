@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # a verb pays for the rooms that it uses, not for those whose
     from tenor.schema import Forecast
     from tenor.sentiment import Explanation, Scores
     from tenor.sentiment.evaluate import Comparison
+    from tenor.studies import Tuned
 
 stdout = Console(highlight=False)
 stderr = Console(stderr=True, highlight=False)
@@ -125,6 +126,22 @@ def show_ablation(ablation: dict[int, Evaluation]) -> None:
             line(f"  {title}: {value} [{low}, {high}]: {judged}")
 
 
+def show_tuned(tuned: Tuned) -> None:
+    """The candidates, best first: mean and spread over the folds of all that was measured."""
+    found = tuned.search
+    measures = tuple(found.best.scores)
+    rows: list[tuple[str, ...]] = []
+    for trial in found.trials:
+        values = ", ".join(f"{key} {value}" for key, value in trial.values.items())
+        if trial.failed:
+            told = ["–"] * len(measures)
+        else:
+            told = [f"{trial.mean(measure):+.4f} ± {trial.sd(measure):.4f}" for measure in measures]
+        rows.append((str(trial.rank), values, *told, trial.failed or ""))
+    table(("rank", "settings", *measures, ""), rows)
+    line(f"ranked by {found.scoring} over {len(found.folds)} folds; the best config: {tuned.best}")
+
+
 def show_forecast(forecast: Forecast) -> None:
     """One forecast, and what it looked at most."""
     move = math.expm1(forecast.expected_return)
@@ -146,7 +163,7 @@ def show_forecast(forecast: Forecast) -> None:
 
 def show_scores(texts: Sequence[str], scores: Scores) -> None:
     """A row a text, in their order."""
-    rows = []
+    rows: list[Sequence[str | Text]] = []
     for text, row in zip(texts, scores.rows(), strict=True):
         numbers = ("–",) * 4 if row["empty"] else tuple(f"{row[key]:.3f}" for key in SCORE_KEYS)
         note = "empty" if row["empty"] else "" if row["language_ok"] else "not English?"
@@ -205,6 +222,10 @@ class Bars:
     def steps(self, done: int, total: int) -> None:
         """So many steps of a training are done."""
         self._update("steps", done, total, "")
+
+    def fits(self, done: int, total: int, seconds_left: float | None) -> None:
+        """So many fits of a search are done."""
+        self._update("fits", done, total, "" if seconds_left is None else f"about {seconds_left:.0f} s left")
 
     def _update(self, title: str, done: int, total: int, note: str) -> None:
         if title not in self._shown:

@@ -1,0 +1,154 @@
+"""The grid of a search: from a TOML file and from words of a command line to full config keys and sound values."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import tomllib
+import typing
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tenor.errors import ConfigError, did_you_mean
+from tenor.training.estimator import ROOMS, reset
+
+Grid = dict[str, tuple[Any, ...]]
+"""Full config key (``model.hidden``) to the values that are tried, as the config holds them."""
+
+KEYS = tuple(f"{room}.{field.name}" for room, config in ROOMS.items() for field in dataclasses.fields(config))
+ALIASES = {"lr": "training.learning_rate"}
+FIXED = {
+    "features.calendar": "folds are sessions of one calendar",
+    "split": "a search takes its folds from what comes before the test part",
+    "mood": "the mood of the lake is computed when news is collected: collect it again with another [mood] and compare",
+    "symbols": "scores over different symbols can't be compared",
+}
+
+
+def read_grid(path: Path | None = None, words: Sequence[str] = ()) -> Grid:
+    """The grid in the [grid] table of the TOML file `path`, then each ``key=value,value`` of `words`.
+
+    A key is full (``model.hidden``), or its last part where only one key has it (``hidden``, and ``lr``). A value of a
+    list, such as ``features.groups``, is a list in TOML, and joined by + in a word: ``groups=returns,returns+trend``.
+
+    Raises
+    ------
+    ConfigError : no such file, an unknown key (with the nearest known one), one that can't be searched, no value, a
+        value twice, or one that the config refuses.
+    """
+    listed = _read(path) if path else {}
+    for word in words:
+        key, separator, text = word.partition("=")
+        if not separator or not key.strip():
+            raise ConfigError(f"grid {word!r} is not KEY=VALUE,VALUE, for example hidden=16,32.")
+        full = full_key(key.strip())
+        listed[full] = _values(full, text)
+    if not listed:
+        raise ConfigError("the grid is empty: name a key and the values to try, for example hidden=16,32.")
+    return {key: _sound(key, values) for key, values in listed.items()}
+
+
+def full_key(key: str) -> str:
+    """The config key that `key` stands for; raises ConfigError with a suggestion where there is none, or several."""
+    if key in KEYS and key not in FIXED:
+        return key
+    full = ALIASES.get(key) or [k for k in KEYS if k.rpartition(".")[2] == key]
+    if isinstance(full, str):
+        return full
+    if len(full) > 1:
+        raise ConfigError(f"grid key {key!r} can be {' or '.join(map(repr, full))}: write it in full.")
+    for name in (*full, key, key.partition(".")[0]):
+        if name in FIXED:
+            raise ConfigError(f"grid key {key!r} can't be searched: {FIXED[name]}.")
+    if full:
+        return full[0]
+    short = [k.rpartition(".")[2] for k in KEYS]
+    hint = did_you_mean(key, [*KEYS, *short, *ALIASES]) or f" Known: {', '.join(k for k in KEYS if k not in FIXED)}."
+    raise ConfigError(f"unknown grid key {key!r}.{hint}")
+
+
+def candidates(grid: Grid) -> list[dict[str, Any]]:
+    """Every combination; the last key varies fastest."""
+    return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+
+
+def configs_of(values: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
+    """The configs of `base` (by room) with `values` (by full key); raises ConfigError for an impossible one."""
+    changes: dict[str, dict[str, Any]] = {}
+    for key, value in values.items():
+        room, _, name = key.partition(".")
+        changes.setdefault(room, {})[name] = value
+    return {room: reset(config, room, changes.get(room, {})) for room, config in base.items()}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"no grid file {str(path)!r}: check its path.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"grid file {str(path)!r} can't be read: {error}.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"grid file {str(path)!r} is not TOML: {error}.") from None
+    others = [name for name in table if name != "grid"]
+    if others or not isinstance(table.get("grid"), dict):
+        found = f"it has {', '.join(map(repr, others))}" if others else "it has none"
+        raise ConfigError(f"grid file {str(path)!r} holds one table, [grid], with lists by config key; {found}.")
+    listed: dict[str, Any] = {}
+    for key, values in _flat(table["grid"]):
+        full = full_key(key)
+        if full in listed:
+            raise ConfigError(f"grid file {str(path)!r} names {full!r} twice, the second time as {key!r}.")
+        listed[full] = values
+    return listed
+
+
+def _flat(table: Mapping[str, Any], above: str = "") -> list[tuple[str, Any]]:
+    pairs = []
+    for key, value in table.items():
+        path = f"{above}{key}"
+        pairs += _flat(value, f"{path}.") if isinstance(value, Mapping) else [(path, value)]
+    return pairs
+
+
+def _values(key: str, text: str) -> list[Any]:
+    try:
+        listed: list[Any] = tomllib.loads(f"values = [{text}]")["values"]
+    except tomllib.TOMLDecodeError:
+        listed = [_value(part.strip()) for part in text.split(",") if part.strip()]
+    if not _takes_lists(key):
+        return listed
+    return [value if isinstance(value, list) else [_value(v) for v in str(value).split("+")] for value in listed]
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text  # a bare word needs no quotes on a command line
+
+
+def _takes_lists(key: str) -> bool:
+    room, _, name = key.partition(".")
+    return typing.get_origin(typing.get_type_hints(ROOMS[room])[name]) is tuple
+
+
+def _sound(key: str, values: Any) -> tuple[Any, ...]:
+    if not isinstance(values, list):
+        raise ConfigError(f"grid key {key!r} takes a list of values to try, not {values!r}: write [{values!r}].")
+    if not values:
+        raise ConfigError(f"grid key {key!r} has no value to try: give it one or leave it out.")
+    room, _, name = key.partition(".")
+    found: list[Any] = []
+    for value in values:
+        held = getattr(reset(ROOMS[room](), room, {name: value}), name)
+        if held in found:
+            raise ConfigError(f"grid key {key!r} has {to_text(held)} twice: once is enough.")
+        found.append(held)
+    return tuple(found)
+
+
+def to_text(value: Any) -> str:
+    """A value as tables show it."""
+    return "+".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)

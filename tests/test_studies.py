@@ -1,0 +1,48 @@
+"""The verbs beside training, on a small lake of made bars."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tenor.cli import main
+from tenor.config import Config
+from tenor.schema import Bars
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory, bars_of: Callable[..., Bars]) -> Path:
+    folder = tmp_path_factory.mktemp("studies")
+    bars_of(symbols=3, sessions=420).frame.to_parquet(folder / "bars.parquet")
+    assert main(["data", "import", str(folder / "bars.parquet"), "--store", str(folder / "lake")]) == 0
+    return folder / "lake"
+
+
+def test_tune_writes_a_config_that_train_takes(lake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "best.toml"
+    quick = ["--set", "training.seeds=[0]", "--set", "training.epochs=1", "--set", "model.lookback=5"]
+    folds = ["--set", "folds.folds=2", "--set", "folds.valid_sessions=40", "--set", "folds.test_sessions=40"]
+    options = ["--store", str(lake), *quick, *folds, "--grid", "hidden=4,6", "--out", str(out), "--workers", "1"]
+    capsys.readouterr()
+    assert main(["tune", *options, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert len(told["trials"]) == 2
+    best = Config.read(out)
+    assert best.model.hidden in (4, 6)
+    assert best.model.lookback == 5
+    assert tomllib.loads(out.read_text())["training"]["epochs"] == 1
+    assert main(["tune", *options]) == 2  # what is there is not overwritten
+    assert "is there already" in capsys.readouterr().err
+    assert main(["train", "--store", str(lake), "--config", str(out), "--workers", "1"]) == 0
+
+
+def test_an_unknown_grid_key_is_refused_with_a_suggestion(
+    lake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["tune", "--store", str(lake), "--grid", "hiden=3", "--out", str(tmp_path / "x.toml")]) == 2
+    assert "Did you mean 'hidden'" in capsys.readouterr().err
+    assert not (tmp_path / "x.toml").exists()

@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tenor.errors import ConfigError, HistoryError
+from tenor.features import FeatureConfig
+from tenor.model import ModelConfig
+from tenor.options import from_mapping
+from tenor.schema import MOOD_COLUMNS, Bars, Mood
+from tenor.training import SplitConfig, TrainConfig
+from tenor.training.folds import FoldConfig
+from tenor.training.grid import read_grid
+from tenor.training.results import Results
+from tenor.training.search import Search, tune
+
+BASE = {
+    "features": FeatureConfig(groups=("returns",)),
+    "model": ModelConfig(hidden=4, attention_size=3, lookback=5),
+    "training": TrainConfig(seeds=(0,), epochs=2, segment=24, burn_in=4, learning_rate=1e-2),
+    "split": SplitConfig(valid_end="2014-12-31"),
+    "folds": FoldConfig(folds=2, valid_sessions=40, test_sessions=40),
+}
+GRID = read_grid(words=["hidden=3,5", "lr=1e-2,1e-3"])
+
+
+@pytest.fixture(scope="module")
+def market_bars(bars_of) -> Bars:
+    return bars_of(symbols=6, sessions=330)
+
+
+@pytest.fixture(scope="module")
+def search(market_bars: Bars, tmp_path_factory: pytest.TempPathFactory) -> tuple[Search, Path, list[tuple]]:
+    told: list[tuple] = []
+    cache = tmp_path_factory.mktemp("search")
+    found = tune(market_bars, GRID, cache=cache, workers=1, progress=lambda *s: told.append(s), **BASE)
+    return found, cache, told
+
+
+def comparable(search: Search) -> list[tuple]:
+    return [(t.values, t.rank, t.scores) for t in search.trials]
+
+
+def test_every_point_is_tried_on_every_fold_and_the_best_comes_first(search) -> None:
+    found, cache, told = search
+    assert len(found.trials) == 4
+    means = [t.mean("skill") for t in found.trials]
+    assert means == sorted(means, reverse=True)
+    assert [t.rank for t in found.trials] == [1, 2, 3, 4]
+    assert all(len(t.scores[s]) == 2 for t in found.trials for s in ("skill", "rank_ic", "mcc"))
+    assert all(t.seconds > 0 and t.failed is None for t in found.trials)
+    assert len({t.scores["skill"] for t in found.trials}) == 4
+    assert len(list(cache.glob("*/*.json"))) == 8
+    assert told[0] == (0, 8, None)
+    assert told[-1][:2] == (8, 8)
+    assert told[-1][2] == 0
+    assert [t[0] for t in told] == sorted({t[0] for t in told})
+
+
+def test_folds_end_where_the_test_part_begins(search) -> None:
+    found, *_ = search
+    assert found.folds[-1]["score"][1] == "2014-12-31"
+    first, second = found.folds
+    assert first["fit"][1] < first["score"][0] <= first["score"][1] < second["score"][0]
+    assert second["fit"][1] == first["score"][1]
+
+
+def test_nothing_of_the_test_part_has_a_say(search, market_bars: Bars, tmp_path: Path) -> None:
+    frame = market_bars.frame.copy()
+    later = (frame["session"] > pd.Timestamp("2014-12-31")).to_numpy()
+    assert later.any()
+    frame.loc[later, ["open", "high", "low", "close", "adj_close"]] *= 9.0
+    found = tune(Bars(frame), GRID, cache=tmp_path, workers=1, **BASE)
+    assert comparable(found) == comparable(search[0])
+    earlier = frame.copy()
+    day = (earlier["session"] == pd.Timestamp("2014-12-30")).to_numpy()
+    earlier.loc[day, ["open", "high", "low", "close", "adj_close"]] *= 1.1
+    other = tune(Bars(earlier), GRID, cache=tmp_path, workers=1, **BASE)  # the last scored days do have one
+    assert comparable(other) != comparable(found)
+
+
+def test_another_scoring_and_a_larger_grid_train_nothing_again(search, market_bars: Bars, monkeypatch) -> None:
+    _, cache, _ = search
+    trained = []
+
+    def count(*args: object, **options: object) -> object:
+        trained.append(options["model"].hidden)
+        return fit(*args, **options)
+
+    from tenor.training import fit
+
+    monkeypatch.setattr("tenor.training.estimator.train", count)
+    by_rank = tune(market_bars, GRID, cache=cache, workers=1, scoring="rank_ic", **BASE)
+    means = [t.mean("rank_ic") for t in by_rank.trials]
+    assert means == sorted(means, reverse=True)
+    assert not trained
+    more = tune(market_bars, read_grid(words=["hidden=3,5,6", "lr=1e-2"]), cache=cache, workers=1, **BASE)
+    assert trained == [6, 6]
+    assert len(more.trials) == 3
+
+
+SCRIPT = """
+import os, signal, sys
+from pathlib import Path
+import pandas as pd
+from tenor.features import FeatureConfig
+from tenor.model import ModelConfig
+from tenor.schema import Bars
+from tenor.training import SplitConfig, TrainConfig
+from tenor.training.folds import FoldConfig
+from tenor.training.results import Results
+from tenor.training.search import tune
+
+keep = Results.keep
+
+def keep_three(self, fit, name, result):
+    if len(list(self.folder.glob("*/*.json"))) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    keep(self, fit, name, result)
+
+Results.keep = keep_three
+bars = Bars(pd.read_parquet(sys.argv[1]))
+tune(bars, {grid!r}, cache=Path(sys.argv[2]), workers=1, **{base!r})
+"""
+
+
+def test_a_search_killed_midway_goes_on_side_by_side_and_ends_the_same_to_the_bit(
+    search, market_bars: Bars, tmp_path: Path
+) -> None:
+    cache = tmp_path / "cache"
+    market_bars.frame.to_parquet(tmp_path / "bars.parquet")
+    script = SCRIPT.format(grid=GRID, base=BASE)
+    killed = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "bars.parquet"), str(cache)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    before = {path: path.stat().st_mtime_ns for path in cache.glob("*/*.json")}
+    assert len(before) == 3
+    told: list[tuple] = []
+    found = tune(market_bars, GRID, cache=cache, workers=2, progress=lambda *s: told.append(s), **BASE)
+    assert {path: path.stat().st_mtime_ns for path in before} == before  # none was trained again
+    assert told[0] == (3, 8, None)
+    assert told[-1] == (8, 8, 0.0)
+    assert comparable(found) == comparable(search[0])
+
+
+def test_a_process_knows_that_nobody_waits_for_it(tmp_path: Path) -> None:
+    assert not Results(tmp_path, os.getpid()).orphaned()
+    assert not Results(tmp_path, os.getppid()).orphaned()
+    assert Results(tmp_path, -1).orphaned()
+
+
+def test_the_best_config_is_toml_that_gives_it_back(search) -> None:
+    found, *_ = search
+    text = found.best_toml({"symbols": ["S00"], "split": {"valid_end": "2014-12-31", "train_end": None}})
+    assert text.startswith("# The best of 4 by mean skill over 2 folds, ")
+    read = tomllib.loads(text)
+    best = found.configs()
+    assert best["model"].hidden == found.best.values["model.hidden"]
+    assert best["training"].learning_rate == found.best.values["training.learning_rate"]
+    assert {room: from_mapping(type(best[room]), read[room]) for room in best} == best
+    assert read["symbols"] == ["S00"]
+    assert read["split"] == {"valid_end": "2014-12-31"}
+
+
+def test_a_heat_map_of_two_keys(search) -> None:
+    found, *_ = search
+    chart = found.heat_map("model.hidden", "training.learning_rate")
+    assert (chart.x_values, chart.y_values) == (("3", "5"), ("0.01", "0.001"))
+    place = np.unravel_index(chart.scores.argmax(), (2, 2))
+    assert chart.scores[place] == found.best.mean("skill")
+    assert chart.x_values[place[1]] == str(found.best.values["model.hidden"])
+    for pair in (("model.hidden", "model.hidden"), ("model.hidden", "model.layers")):
+        with pytest.raises(ConfigError, match="two keys of the grid"):
+            found.heat_map(*pair)
+
+
+def test_it_is_json(search) -> None:
+    plain = json.loads(json.dumps(search[0].to_json(), allow_nan=False))
+    assert plain["trials"][0]["rank"] == 1
+    assert set(plain["trials"][0]["skill"]) == {"mean", "sd", "folds"}
+
+
+def a_mood(bars: Bars) -> Mood:
+    rows = bars.frame[["symbol", "session"]].iloc[::3]
+    rng = np.random.default_rng(0)
+    numbers = {c: rng.uniform(0, 1, len(rows)) for c in MOOD_COLUMNS[2:]}
+    return Mood(rows.assign(**{**numbers, "n": 1.0, "market_n": 3.0}))
+
+
+def test_features_lookback_horizons_and_sentiment_are_searched_on_the_same_cells(
+    market_bars: Bars, tmp_path: Path, monkeypatch
+) -> None:
+    judged = []
+    from tenor.training.estimator import scores
+
+    def note(panel, said, on, *, horizon):
+        judged.append((len(panel.sessions), int((on & np.isfinite(said.mean[:, :, 0])).sum()), int(on.sum())))
+        return scores(panel, said, on, horizon=horizon)
+
+    monkeypatch.setattr("tenor.training.estimator.scores", note)
+    late = market_bars.frame[
+        ~((market_bars.frame["symbol"] == "S05") & (market_bars.frame["session"] < pd.Timestamp("2014-08-20")))
+    ]
+    bars = Bars(late)
+    grid = read_grid(words=["groups=returns,returns+trend", "lookback=5,20", "horizons=1,1+3", "sentiment=true,false"])
+    base = {**BASE, "training": TrainConfig(seeds=(0,), epochs=1, segment=24, burn_in=4)}
+    found = tune(bars, grid, cache=tmp_path, mood=a_mood(bars), workers=1, **base)
+    assert len(found.trials) == 16
+    assert len({t.scores["skill"] for t in found.trials}) == 16
+    assert len(set(judged)) == 2  # one a fold, the same for all
+    assert all(forecast == on for _, forecast, on in judged)
+
+
+def test_a_fit_that_fails_has_no_score_and_the_rest_go_on(market_bars: Bars, tmp_path: Path) -> None:
+    grid = read_grid(words=["lr=1e-2,1e30"])
+    for _ in range(2):  # the second time from what was kept
+        found = tune(market_bars, grid, cache=tmp_path, workers=1, **BASE)
+        best, worst = found.trials
+        assert (best.rank, best.failed) == (1, None)
+        assert worst.rank == 2
+        assert worst.failed is not None
+        assert "lower training.learning_rate" in worst.failed
+        assert found.to_json()["trials"][1]["skill"]["mean"] is None
+    with pytest.raises(ConfigError, match="diverged in epoch"):
+        tune(market_bars, read_grid(words=["lr=1e30"]), cache=tmp_path, workers=1, **BASE)
+
+
+@pytest.mark.parametrize(
+    ("words", "changed", "error", "message"),
+    [
+        (["horizons=1,5"], {}, ConfigError, r"features.horizons \[5\] is to be tried, which has it not"),
+        (["hidden=3"], {"scoring": "r2"}, ConfigError, "scoring is 'r2'; it takes one of skill, rank_ic, mcc"),
+        (["sentiment=true,false"], {}, ConfigError, "needs a mood"),
+        (["hidden=3"], {"folds": FoldConfig(folds=9)}, HistoryError, "9 folds of 126 test"),
+        (["lookback=2,900"], {}, ConfigError, "no cell that all"),
+    ],
+)
+def test_a_search_that_cannot_be_is_refused_before_anything_is_trained(
+    market_bars: Bars, tmp_path: Path, words: list[str], changed: dict, error: type, message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        tune(market_bars, read_grid(words=words), cache=tmp_path, workers=1, **{**BASE, **changed})
+    assert not list(tmp_path.iterdir())
