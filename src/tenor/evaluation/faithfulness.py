@@ -1,0 +1,310 @@
+"""Is the attention honest? Hide what a forecast attended to most, and see whether it moves more than it would anyway.
+
+A deletion test (after Samek et al. 2017): inputs are hidden by setting them to 0, the training part's mean, and the
+network runs again on the forecast's own window. If attention tells what mattered, hiding the most-attended k steps (or
+features) moves the forecast more than hiding k random ones, and hiding the least-attended moves it less.
+
+What is random is which step or feature carries which rank: one relabelling holds for all forecasts of a draw. So
+attention that ranks the same items first everywhere is compared with other fixed rankings, as it must be: independent
+choices for each forecast would make a lucky ranking look significant. Steps have a plain rival as well, the latest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tenor.errors import ConfigError, HistoryError, ModelError
+from tenor.evaluation import metrics
+from tenor.evaluation.bootstrap import RESAMPLES, Interval
+from tenor.evaluation.significance import LEVEL, drawn_days, resampled
+from tenor.schema import Bool, Float32, Float64, Panel
+from tenor.training import Attention, Forecaster, usable
+
+MOST, RANDOM, LEAST, LATEST = "most attended", "random", "least attended", "latest"
+DRAWS = 39
+"""Random relabellings; with 39 the p-value is below .05 only if none of them moves forecasts as much."""
+BATCH = 512
+"""Windows that run through a network at once: it bounds memory."""
+
+Integers = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """What hiding steps, or features, does to forecasts.
+
+    Attributes
+    ----------
+    what : ``steps`` or ``features``. `of` : how many there are to hide.
+    hidden : how many were hidden, rising.
+    moved : arm (`MOST`, `RANDOM`, `LEAST`; for steps `LATEST` too) -> for each of `hidden`, the mean absolute change of
+        the forecast, in units of the return's volatility, with its interval from resampled days.
+    error : arm -> likewise the mean change of the squared error, in squared units of volatility; above 0 it hurts.
+    moved_over_random, error_over_random : *most attended* less *random*, mean over `hidden`.
+    p : of a permutation test: the share of `DRAWS` relabellings, and attention itself, that move forecasts as much.
+    honest : the forecast moves more than at random, at 5 %, by the interval and by `p`.
+    """
+
+    what: str
+    of: int
+    hidden: tuple[int, ...]
+    moved: dict[str, tuple[Interval, ...]]
+    error: dict[str, tuple[Interval, ...]]
+    moved_over_random: Interval
+    error_over_random: Interval
+    p: float
+    honest: bool
+
+
+@dataclass(frozen=True)
+class Faithfulness:
+    """Whether attention over time and over features tells what forecasts rest on.
+
+    Attributes
+    ----------
+    horizon : sessions ahead. `forecasts`, `days` : how many were tested, on how many days.
+    time, features : the two tests.
+    verdict : one sentence; it says so when attention is not honest.
+    """
+
+    horizon: int
+    forecasts: int
+    days: int
+    time: Deletion
+    features: Deletion
+    verdict: str
+
+    def to_json(self) -> dict[str, Any]:
+        """A mapping of JSON values; what is undefined is None."""
+        plain: dict[str, Any] = _plain(asdict(self))
+        return plain
+
+
+def faithfulness(
+    forecaster: Forecaster,
+    panel: Panel,
+    rows: slice,
+    *,
+    horizon: int = 1,
+    forecasts: int = 200,
+    hidden: Sequence[int] = (1, 2, 4, 8),
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Faithfulness:
+    """Test a sample of the forecasts of `rows`.
+
+    Attention and forecast are the ensemble's, as people see them. A feature's attention is its mean over the lookback,
+    and it is hidden over the lookback.
+
+    Parameters
+    ----------
+    panel : unscaled. `rows` : sessions the model was not trained on.
+    forecasts : tested at most, drawn evenly from the cells with a known return.
+    hidden : numbers of steps and of features to hide; those that would hide all are left out.
+    seed : of the sample, the relabellings and the resampled days.
+
+    Raises
+    ------
+    ModelError : the model has no attention, or the panel does not fit it.
+    HistoryError : no forecast of `rows` has a known return. ConfigError : nothing to test is asked for.
+    """
+    if not forecaster.model.attention:
+        raise ModelError("this model was trained without attention (model.attention = false): nothing to test.")
+    if forecasts < 1 or not hidden or min(hidden) < 1:
+        raise ConfigError(f"forecasts is {forecasts} and hidden {list(hidden)}: test at least one, hide at least one.")
+    rng = np.random.default_rng(seed)
+    place = panel.horizon_index(horizon)
+    first, stop, _ = rows.indices(len(panel.sessions))
+    day, symbol = _sample(forecaster, panel, slice(first, stop), place, forecasts, rng)
+    lookback = forecaster.model.lookback
+    windows = _windows(forecaster, panel, day, symbol)
+    begin = max(0, first - lookback)
+    attention = forecaster.attention(panel, slice(begin, stop))
+    time, feature = _attended(attention, day - begin, symbol, lookback)
+    scale = panel.volatility[day, symbol].astype("float64") * math.sqrt(horizon)
+    realised = panel.targets[day, symbol, place].astype("float64") / scale
+
+    test = _Test(forecaster, windows, realised, place, day, horizon, resamples, seed)
+    found = {
+        "steps": test.of("steps", time, hidden, rng),
+        "features": test.of("features", feature, hidden, rng),
+    }
+    return Faithfulness(
+        horizon=horizon,
+        forecasts=len(day),
+        days=len(np.unique(day)),
+        time=found["steps"],
+        features=found["features"],
+        verdict=verdict(found["steps"], found["features"]),
+    )
+
+
+def verdict(time: Deletion, features: Deletion) -> str:
+    """One sentence on both."""
+    return f"{_told('Attention over time', time)}; {_told('attention over features', features)}."
+
+
+def _told(name: str, found: Deletion) -> str:
+    if not math.isfinite(found.moved_over_random.low):
+        return f"{name} can't be tested on so few days"
+    most, random = (np.mean([one.value for one in found.moved[arm]]) for arm in (MOST, RANDOM))
+    times = f"{most / random:.2f} times as far as hiding random ones" if random > 0 else "where random ones do not"
+    if LATEST in found.moved and (latest := np.mean([one.value for one in found.moved[LATEST]])) > 0:
+        times += f" and {most / latest:.2f} times as far as hiding the latest"
+    says = "is honest at 5 %" if found.honest else "is not shown to be honest at 5 %"
+    low, high = found.error_over_random.low, found.error_over_random.high
+    hurts = "hurts more" if low > 0 else ("hurts less" if high < 0 else "does not hurt more")
+    return (
+        f"{name} {says}: hiding the most-attended {found.what} moves the forecast {times} "
+        f"(p {found.p:.3f}) and {hurts} than random in squared error"
+    )
+
+
+def _sample(
+    forecaster: Forecaster, panel: Panel, rows: slice, place: int, most: int, rng: np.random.Generator
+) -> tuple[Integers, Integers]:
+    """Places of the forecasts to test, in order of time."""
+    known: Bool = usable(panel, forecaster.model.lookback) & np.isfinite(panel.targets[:, :, place])
+    known &= panel.volatility > 0
+    day, symbol = np.nonzero(known[rows])
+    if not len(day):
+        raise HistoryError(
+            "no forecast with a known return to test the attention on: import more history or move the split dates."
+        )
+    chosen = np.sort(rng.choice(len(day), size=min(most, len(day)), replace=False))
+    return day[chosen] + rows.start, symbol[chosen]
+
+
+def _windows(forecaster: Forecaster, panel: Panel, day: Integers, symbol: Integers) -> Float32:
+    """[forecast, time, feature]; the scaled inputs a forecast rests on, its own session last; 0 before the panel.
+
+    One lookback to warm up and the lookback itself: what lies before them moves a forecast by less than 1e-3 of its
+    spread, and every choice is compared on the same window.
+    """
+    length = 2 * forecaster.model.lookback
+    values = forecaster.scaler.transform(panel).values
+    padded = np.concatenate((np.zeros((length - 1, *values.shape[1:]), dtype=values.dtype), values))
+    run = day[:, None] + np.arange(length)  # the window of session t ends at padded row t + length - 1
+    return np.asarray(padded[run, symbol[:, None]], dtype=np.float32)
+
+
+def _attended(attention: Attention, day: Integers, symbol: Integers, lookback: int) -> tuple[Float32, Float32]:
+    """Weights of the last `lookback` steps [forecast, lookback], and of the features, [forecast, feature]."""
+    back = np.maximum(day[:, None] - np.arange(lookback), 0)
+    of_feature = attention.feature[back, symbol[:, None]]  # NaN on sessions without a forecast
+    seen = np.isfinite(of_feature)
+    mean = np.where(seen, of_feature, 0.0).sum(axis=1) / seen.sum(axis=1)
+    return attention.time[day, symbol], mean.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class _Test:
+    """A sample of forecasts that can be made again with inputs hidden."""
+
+    forecaster: Forecaster
+    windows: Float32
+    realised: Float64
+    place: int
+    day: Integers
+    horizon: int
+    resamples: int
+    seed: int
+
+    def of(self, what: str, weights: Float32, hidden: Sequence[int], rng: np.random.Generator) -> Deletion:
+        """Hide `what` by `weights` [forecast, item]."""
+        items = weights.shape[1]
+        counts = tuple(sorted({k for k in hidden if k < items}))
+        if not counts:
+            raise ConfigError(f"hidden is {list(hidden)} and there are {items} {what}: hide fewer than all.")
+        ranked = np.argsort(-weights, axis=1, kind="stable")  # [forecast, rank]
+        fixed = {MOST: ranked, LEAST: ranked[:, ::-1]}
+        if what == "steps":
+            fixed[LATEST] = np.broadcast_to(np.arange(items)[::-1], ranked.shape)
+        choices = [*fixed.values(), *(rng.permutation(items)[ranked] for _ in range(DRAWS))]
+        said = self._say(self.windows)
+        moved, error = (np.empty((len(choices), len(counts), len(said))) for _ in range(2))
+        for c, order in enumerate(choices):
+            for i, k in enumerate(counts):
+                again = self._say(self._hide(order[:, :k], what))
+                moved[c, i] = np.abs(again - said)
+                error[c, i] = (again - self.realised) ** 2 - (said - self.realised) ** 2
+        by_day = _ByDay(self.day, self.horizon, self.resamples, self.seed)
+        places = {arm: slice(c, c + 1) for c, arm in enumerate(fixed)} | {RANDOM: slice(len(fixed), None)}
+
+        def curves(values: Float64) -> dict[str, tuple[Interval, ...]]:
+            return {
+                arm: tuple(by_day.interval(one) for one in values[place].mean(axis=0)) for arm, place in places.items()
+            }
+
+        def over_random(values: Float64) -> Interval:
+            return by_day.interval((values[0] - values[places[RANDOM]].mean(axis=0)).mean(axis=0))
+
+        over = over_random(moved)
+        reach = moved.mean(axis=(1, 2))  # of each choice, over all that was hidden
+        p = float((1 + (reach[places[RANDOM]] >= reach[0]).sum()) / (1 + DRAWS))
+        return Deletion(
+            what=what,
+            of=items,
+            hidden=counts,
+            moved=curves(moved),
+            error=curves(error),
+            moved_over_random=over,
+            error_over_random=over_random(error),
+            p=p,
+            honest=bool(over.low > 0 and p < LEVEL),
+        )
+
+    def _hide(self, chosen: Integers, what: str) -> Float32:
+        """The windows with `chosen` [forecast, k] steps or features of the lookback at 0."""
+        lookback = self.forecaster.model.lookback
+        windows = self.windows.copy()
+        last = windows[:, -lookback:]
+        each = np.arange(len(windows))[:, None]
+        if what == "steps":
+            last[each, chosen] = 0.0
+        else:
+            last[each, :, chosen] = 0.0
+        return windows
+
+    def _say(self, windows: Float32) -> Float64:
+        """[forecast]; the ensemble's mean for the windows' last session, in units of volatility."""
+        total = np.zeros(len(windows))
+        for network in self.forecaster.networks:
+            for start in range(0, len(windows), BATCH):
+                with torch.no_grad():
+                    out = network(torch.from_numpy(windows[start : start + BATCH]))
+                total[start : start + BATCH] += out.mean[:, -1, self.place].numpy()
+        return total / len(self.forecaster.networks)
+
+
+class _ByDay:
+    """Means over forecasts whose unit is the day."""
+
+    def __init__(self, day: Integers, horizon: int, resamples: int, seed: int) -> None:
+        self._days, self._index = np.unique(day, return_inverse=True)
+        self._counts = np.bincount(self._index).astype("float64")
+        self._drawn, self._block = drawn_days(len(self._days), horizon=horizon, resamples=resamples, seed=seed)
+
+    def interval(self, values: Float64) -> Interval:
+        """The mean of `values` [forecast], between bounds from resampled days."""
+        sums = np.bincount(self._index, weights=values)
+        draws = metrics.ratio(self._drawn @ sums, self._drawn @ self._counts)
+        found = resampled(float(values.mean()), draws, days=len(self._days), block=self._block)
+        return Interval(found.value, found.low, found.high)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value

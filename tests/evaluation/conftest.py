@@ -1,0 +1,94 @@
+"""A small made panel with mood columns, its folds, and configs with which a network trains in a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tenor.features import FeatureConfig, feature_names
+from tenor.model import ModelConfig
+from tenor.schema import Panel
+from tenor.sessions import exchange
+from tenor.training import Split, TrainConfig
+from tenor.training.folds import FoldConfig, walk_forward
+
+MOOD = feature_names(["mood"])
+PLAIN = ("signal", "b", "c")
+
+
+def make_mood_panel(sessions: int = 260, symbols: int = 6, *, news: float = 0.0, seed: int = 0) -> Panel:
+    """Returns that follow the column ``signal`` a little, and the mood of the day before by `news`."""
+    rng = np.random.default_rng(seed)
+    days = exchange("XNYS").sessions(pd.Timestamp("2014-01-02"), pd.Timestamp("2020-12-31"))[:sessions]
+    columns = {name: rng.normal(0, 1, (sessions, symbols)) for name in PLAIN}
+    known = rng.random((sessions, symbols)) < 0.6
+    known[:20] = False
+    mood = {name: np.where(known, rng.normal(0, 1, (sessions, symbols)), 0.0) for name in MOOD}
+    mood["mood_known"] = known * 1.0
+    mood["mood_count"] = np.log1p(known * rng.integers(1, 30, (sessions, symbols)))
+    mood["mood_market_count"] = np.tile(np.log1p(np.expm1(mood["mood_count"]).sum(axis=1))[:, None], symbols)
+    returns = rng.normal(0, 0.02, (sessions, symbols))
+    returns[1:] += 0.006 * columns["signal"][:-1] + news * mood["mood_mean"][:-1]
+    close = 50 * np.exp(np.cumsum(returns, axis=0))
+    values = np.stack([*columns.values(), *(mood[name] for name in MOOD)], axis=2).astype(np.float32)
+    mask = np.ones((sessions, symbols), dtype=bool)
+    mask[:60, -1] = False
+    values[~mask] = 0
+    close[~mask] = np.nan
+    targets = np.full((sessions, symbols, 2), np.nan, dtype=np.float32)
+    for k, horizon in enumerate((1, 5)):
+        targets[:-horizon, :, k] = np.log(close[horizon:] / close[:-horizon])
+    swings = 0.02 + 0.005 * np.sin(np.arange(sessions) / 9)[:, None]
+    return Panel(
+        values=values,
+        mask=mask,
+        targets=targets,
+        volatility=np.where(mask, swings, np.nan).astype(np.float32),
+        open=close * 0.999,
+        close=close,
+        sessions=days,
+        symbols=tuple(f"S{i:02d}" for i in range(symbols)),
+        features=(*PLAIN, *MOOD),
+        horizons=(1, 5),
+    )
+
+
+def drop_mood(panel: Panel) -> Panel:
+    return replace(panel, values=np.ascontiguousarray(panel.values[:, :, : len(PLAIN)]), features=PLAIN)
+
+
+@pytest.fixture(scope="session")
+def mood_panel_of() -> Callable[..., Panel]:
+    return make_mood_panel
+
+
+@pytest.fixture(scope="session")
+def without_mood() -> Callable[[Panel], Panel]:
+    return drop_mood
+
+
+@pytest.fixture(scope="session")
+def mood_panel() -> Panel:
+    return make_mood_panel()
+
+
+@pytest.fixture(scope="session")
+def folds(mood_panel: Panel) -> tuple[Split, ...]:
+    return walk_forward(mood_panel.sessions, FoldConfig(folds=2, valid_sessions=40, test_sessions=50), purge=5)
+
+
+@pytest.fixture(scope="session")
+def small() -> dict[str, Any]:
+    """The configs, as keywords of `walk` and `ablate`."""
+    return {
+        "features": FeatureConfig(),
+        "model": ModelConfig(hidden=5, attention_size=3, lookback=8),
+        "training": TrainConfig(
+            seeds=(0, 3), epochs=2, patience=2, segment=24, burn_in=8, segments_per_step=8, learning_rate=2e-2
+        ),
+    }

@@ -1,0 +1,209 @@
+"""With mood, without it, and with it on the wrong days."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tenor.errors import ConfigError, DataError
+from tenor.evaluation import metrics
+from tenor.evaluation.ablation import (
+    ARMS,
+    HIGHER_IS_BETTER,
+    SHUFFLED,
+    WITH,
+    WITHOUT,
+    Ablation,
+    Contrast,
+    ablate,
+    compare_arms,
+    shuffle_mood,
+    verdict,
+)
+from tenor.evaluation.significance import Difference
+from tenor.evaluation.walkforward import WalkForward
+from tenor.features import feature_names
+from tenor.schema import Panel, Predictions
+from tenor.training import Split
+
+MOOD = feature_names(["mood"])
+
+
+@pytest.fixture(scope="module")
+def learned(
+    mood_panel_of: Callable[..., Panel], without_mood: Callable[[Panel], Panel], folds: tuple[Split, ...],
+    small: dict[str, Any],
+) -> dict[int, Ablation]:  # fmt: skip
+    panel = mood_panel_of(news=0.02)
+    configs = {**small, "training": replace(small["training"], epochs=12, patience=12)}
+    return ablate(panel, without_mood(panel), folds, **configs, workers=1, resamples=400)
+
+
+def test_news_that_moves_returns_is_found_to_help(learned: dict[int, Ablation]) -> None:
+    found = learned[1]
+    assert found.verdict.startswith("Sentiment helps at 5 %")
+    assert found.levels[WITH]["skill"] > found.levels[WITHOUT]["skill"] + 0.02
+    assert found.levels[WITH]["skill"] > found.levels[SHUFFLED]["skill"] + 0.02
+    by_cells = {(one.other, one.cells): one for one in found.contrasts}
+    told, silent = (by_cells[WITHOUT, cells].differences["loss"] for cells in ("cells with news", "cells without news"))
+    assert told.value < 2 * silent.value
+    assert told.high < 0
+    assert (found.first, found.last, found.seeds) == ("2014-08-21", "2015-01-12", (0, 3))
+    assert set(learned) == {1, 5}
+
+
+def test_rows_and_json_tell_all(learned: dict[int, Ablation]) -> None:
+    found = learned[1]
+    rows = found.rows()
+    assert len(rows) == len(found.contrasts) * len(HIGHER_IS_BETTER)
+    head = rows[0]
+    assert (head["other"], head["cells"], head["metric"]) == (WITHOUT, "all", "loss")
+    assert head["seeds_better"] == 2
+    assert head["seed_mean"] == pytest.approx(np.mean(found.contrasts[0].by_seed["loss"]))
+    plain = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    assert plain["verdict"] == found.verdict
+    assert plain["contrasts"][0]["differences"]["loss"]["value"] == pytest.approx(head["value"])
+
+
+# shuffling -----------------------------------------------------------------------------------------------------------
+
+
+def test_shuffled_days_stay_in_their_stretch(mood_panel_of: Callable[..., Panel], folds: tuple[Split, ...]) -> None:
+    panel = mood_panel_of()
+    panel = replace(panel, mask=np.ones_like(panel.mask))
+    shuffled = shuffle_mood(panel, folds, seed=1)
+    mood = [panel.features.index(name) for name in MOOD]
+    rest = [i for i in range(len(panel.features)) if i not in mood]
+    np.testing.assert_array_equal(shuffled.values[..., rest], panel.values[..., rest])
+    np.testing.assert_array_equal(shuffled.values[:20], panel.values[:20])  # nothing was said yet
+    for stretch in (slice(20, 160), slice(160, 210), slice(210, 260)):
+        before, after = (values[stretch][..., mood] for values in (panel.values, shuffled.values))
+        assert sorted(map(bytes, before.copy())) == sorted(map(bytes, after.copy()))  # whole days, all symbols
+        moved = (before != after).any(axis=(1, 2))
+        assert moved.mean() > 0.9
+    np.testing.assert_array_equal(shuffle_mood(panel, folds, seed=1).values, shuffled.values)
+    assert (shuffle_mood(panel, folds, seed=2).values != shuffled.values).any()
+
+
+def test_masked_cells_stay_empty_and_no_news_is_no_shuffle(mood_panel: Panel, folds: tuple[Split, ...]) -> None:
+    assert not shuffle_mood(mood_panel, folds, seed=0).values[~mood_panel.mask].any()
+    silent = replace(mood_panel, values=np.zeros_like(mood_panel.values))
+    np.testing.assert_array_equal(shuffle_mood(silent, folds, seed=0).values, silent.values)
+
+
+# comparing -----------------------------------------------------------------------------------------------------------
+
+ROWS = slice(160, 260)
+
+
+def said(panel: Panel, noise: float, seed: int) -> Predictions:
+    rng = np.random.default_rng(seed)
+    mean = (0.3 * np.nan_to_num(panel.targets) + noise * rng.normal(0, 0.02, panel.targets.shape)).astype(np.float32)
+    return Predictions("m", mean, (1 / (1 + np.exp(-mean * 100))).astype(np.float32))
+
+
+def fake(panel: Panel, noise: float, seed: int) -> WalkForward:
+    mask = np.zeros_like(panel.mask)
+    mask[ROWS] = panel.mask[ROWS]
+    seeds = {s: said(panel, noise, 100 * seed + s) for s in (0, 1, 2)}
+    return WalkForward((), {"m": said(panel, noise, seed)}, seeds, ROWS, mask, "")
+
+
+@pytest.mark.parametrize("horizon", [1, 5])
+def test_differences_are_those_of_the_metrics(mood_panel: Panel, horizon: int) -> None:
+    walks = {arm: fake(mood_panel, noise, i) for i, (arm, noise) in enumerate(zip(ARMS, (0.5, 0.6, 0.5), strict=True))}
+    found = compare_arms(mood_panel, walks, horizon=horizon, resamples=200)
+    k = mood_panel.horizons.index(horizon)
+    actual = np.where(mood_panel.mask, mood_panel.targets[..., k], np.nan)[ROWS].astype(float)
+    unit = mood_panel.volatility[ROWS] * math.sqrt(horizon)
+
+    def measure(one: Predictions) -> dict[str, float]:
+        mean, p_up = (a[ROWS, :, k].astype(float) for a in (one.mean, one.p_up))
+        return {
+            "loss": metrics.rmse(mean / unit, actual / unit) ** 2,
+            "skill": metrics.skill(mean, actual),
+            "direction": metrics.direction_accuracy(p_up, actual),
+            "rank_ic": metrics.rank_ic(np.where(np.isfinite(actual), mean, np.nan), actual),
+        }
+
+    expected = {arm: measure(walks[arm].predictions["m"]) for arm in ARMS}
+    each = {arm: [measure(one) for one in walks[arm].seeds.values()] for arm in ARMS}
+    for arm in ARMS:
+        assert found.levels[arm] == pytest.approx(expected[arm])
+    for contrast in (one for one in found.contrasts if one.cells == "all"):
+        for metric, difference in contrast.differences.items():
+            assert difference.value == pytest.approx(expected[WITH][metric] - expected[contrast.other][metric])
+            assert difference.low < difference.value < difference.high
+            theirs = [a[metric] - b[metric] for a, b in zip(each[WITH], each[contrast.other], strict=True)]
+            assert contrast.by_seed[metric] == pytest.approx(theirs)
+
+
+def test_cells_are_told_apart(mood_panel: Panel) -> None:
+    walks = {arm: fake(mood_panel, 0.5, i) for i, arm in enumerate(ARMS)}
+    found = compare_arms(mood_panel, walks, horizon=1, resamples=50)
+    of = {one.cells: one for one in found.contrasts if one.other == WITHOUT}
+    everything = of["all"]
+    assert (everything.samples, everything.days) == (99 * 6, 99)
+    assert of["cells with news"].samples + of["cells without news"].samples == everything.samples
+    thirds = [of[f"{name} third of days"] for name in ("calm", "middle", "volatile")]
+    assert sum(one.days for one in thirds) == 99
+    assert all(one.days == 33 for one in thirds)
+    assert of["fifth of days with most news"].days == 20
+    news = mood_panel.values[160:259, :, mood_panel.features.index("mood_count")]
+    least = np.quantile(news[news > 0], 0.8)
+    assert of["fifth of news cells with most news"].samples == (news >= least).sum()
+    assert 0.2 <= of["fifth of news cells with most news"].samples / of["cells with news"].samples < 0.3
+
+
+def test_equal_arms_differ_in_nothing(mood_panel: Panel) -> None:
+    same = fake(mood_panel, 0.5, 1)
+    found = compare_arms(mood_panel, dict.fromkeys(ARMS, same), horizon=1, resamples=50)
+    assert found.verdict == "Sentiment changes nothing: the forecasts with it and without it have the same error."
+    json.dumps(found.to_json(), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("plain", "placebo", "says"),
+    [
+        ((-1.0, 0.01), (-1.0, 0.01), "Sentiment helps at 5 % ("),
+        ((-1.0, 0.01), (-1.0, 0.20), "Sentiment columns help at 5 %, but shuffled ones no less"),
+        ((-1.0, 0.01), (1.0, 0.01), "Sentiment columns help at 5 %, but shuffled ones no less"),
+        ((-1.0, 0.05), (-1.0, 0.01), "Sentiment does not help at 5 % ("),
+        ((1.0, 0.30), (-1.0, 0.01), "Sentiment does not help at 5 % ("),
+        ((1.0, 0.01), (1.0, 0.01), "Sentiment hurts at 5 % ("),
+        ((1.0, math.nan), (1.0, math.nan), "12 days are too few to tell whether sentiment helps"),
+    ],
+)
+def test_the_verdict(plain: tuple[float, float], placebo: tuple[float, float], says: str) -> None:
+    contrasts = [
+        Contrast(other, "all", 1, 1, {"loss": Difference(value, value - 1, value + 1, p)}, {})
+        for other, (value, p) in ((WITHOUT, plain), (SHUFFLED, placebo))
+    ]
+    assert verdict(contrasts, days=12).startswith(says)
+
+
+# at the door ---------------------------------------------------------------------------------------------------------
+
+
+def test_panels_that_do_not_match_are_refused(
+    mood_panel: Panel, without_mood: Callable[[Panel], Panel], folds: tuple[Split, ...], small: dict[str, Any]
+) -> None:
+    plain = without_mood(mood_panel)
+    with pytest.raises(ConfigError, match="the panel has no mood to take away"):
+        ablate(plain, plain, folds, **small)
+    targets = plain.targets.copy()
+    targets[3, 0, 0] += 1
+    for other, what in (
+        (replace(plain, symbols=tuple("ABCDEF")), "symbols"),
+        (replace(plain, targets=targets), "targets"),
+        (replace(plain, features=("x", "b", "c")), "other features"),
+        (plain.between(0, 200), "sessions"),
+    ):
+        with pytest.raises(DataError, match=f"differ in their {what}: build both from the same bars"):
+            ablate(mood_panel, other, folds, **small)
