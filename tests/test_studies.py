@@ -7,11 +7,13 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tenor.cli import main
 from tenor.config import Config
-from tenor.schema import Bars
+from tenor.schema import Bars, Mood
+from tenor.store import Lake
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +48,29 @@ def test_an_unknown_grid_key_is_refused_with_a_suggestion(
     assert main(["tune", "--store", str(lake), "--grid", "hiden=3", "--out", str(tmp_path / "x.toml")]) == 2
     assert "Did you mean 'hidden'" in capsys.readouterr().err
     assert not (tmp_path / "x.toml").exists()
+
+
+def test_ablate_without_any_mood_says_what_is_missing(lake: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ablate", "--store", str(lake)]) == 1
+    assert "has neither news nor mood" in capsys.readouterr().err
+
+
+def test_ablate_compares_with_without_and_shuffled(
+    tmp_path: Path, bars_of: Callable[..., Bars], capsys: pytest.CaptureFixture[str]
+) -> None:
+    bars = bars_of(symbols=3, sessions=420)
+    lake = Lake(tmp_path / "lake")
+    lake.append_bars(bars, source="made")
+    rows = bars.frame[["symbol", "session"]].iloc[::3]
+    noise = np.random.default_rng(0).normal(0, 0.3, len(rows)).clip(-1, 1)
+    constant = dict.fromkeys(("n", "market_n"), 2.0) | dict.fromkeys(("std", "positive", "negative"), 0.3)
+    moods = dict.fromkeys(("mean", "surprise", "recent"), noise) | {"market_mean": 0.1}
+    lake.append_mood(Mood(rows.assign(**constant, **moods)), source="made")
+    quick = ["--set", "training.seeds=[0]", "--set", "training.epochs=1", "--set", "model.lookback=5"]
+    folds = ["--set", "folds.folds=2", "--set", "folds.valid_sessions=40", "--set", "folds.test_sessions=40"]
+    capsys.readouterr()
+    assert main(["ablate", "--store", str(tmp_path / "lake"), *quick, *folds, "--workers", "1", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert len(told["horizons"]) == 2
+    assert {c["other"] for c in told["horizons"][0]["contrasts"]} == {"without mood", "mood shuffled"}
+    assert "at 5 %" in told["horizons"][0]["verdict"] or "too few" in told["horizons"][0]["verdict"]

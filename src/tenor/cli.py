@@ -133,6 +133,27 @@ def evaluate(
 
 
 @app.command()
+def ablate(
+    store: Store = DEFAULT_STORE,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+    workers: Workers = None,
+    as_json: AsJson = False,
+) -> None:
+    """Does the mood help? Walk forward with it, without it, and with it shuffled across days; same folds and seeds."""
+    from tenor import studies
+    from tenor.config import Config
+
+    settings = Config.read(config, set_ or ())
+    with console.bars(quiet=as_json) as bars:
+        ablated = studies.ablate(store, settings, workers=workers, progress=bars.arm, texts=bars.texts)
+    if as_json:
+        console.print_json(ablated.to_json())
+    else:
+        console.show_ablated(ablated)
+
+
+@app.command()
 def tune(
     store: Store = DEFAULT_STORE,
     config: ConfigFile = None,

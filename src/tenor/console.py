@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # a verb pays for the rooms that it uses, not for those whose
     from tenor.schema import Forecast
     from tenor.sentiment import Explanation, Scores
     from tenor.sentiment.evaluate import Comparison
-    from tenor.studies import Tuned
+    from tenor.studies import Ablated, Tuned
 
 stdout = Console(highlight=False)
 stderr = Console(stderr=True, highlight=False)
@@ -126,6 +126,24 @@ def show_ablation(ablation: dict[int, Evaluation]) -> None:
             line(f"  {title}: {value} [{low}, {high}]: {judged}")
 
 
+def show_ablated(ablated: Ablated) -> None:
+    """The verdict of each horizon, then with mood less each other arm on all cells and on parts of them."""
+    for folds in ablated.folds.splitlines():
+        line(folds)
+    for horizon, ablation in ablated.horizons.items():
+        line(f"\n{'next session' if horizon == 1 else f'{horizon} sessions ahead'}: {ablation.verdict}")
+        rows = (
+            (
+                f"less {row['other']}",
+                *(str(row[key]) for key in ("cells", "days", "metric")),
+                *(f"{row[key]:+.5f}" for key in ("value", "low", "high")),
+                f"{row['p']:.3f}",
+            )
+            for row in ablation.rows()
+        )
+        table(("with mood", "cells", "days", "metric", "difference", "low", "high", "p"), rows)
+
+
 def show_tuned(tuned: Tuned) -> None:
     """The candidates, best first: mean and spread over the folds of all that was measured."""
     found = tuned.search
@@ -222,6 +240,10 @@ class Bars:
     def steps(self, done: int, total: int) -> None:
         """So many steps of a training are done."""
         self._update("steps", done, total, "")
+
+    def arm(self, arm: str, done: int, total: int) -> None:
+        """So many networks of one arm of an ablation are trained."""
+        self._update(arm, done, total, "")
 
     def fits(self, done: int, total: int, seconds_left: float | None) -> None:
         """So many fits of a search are done."""

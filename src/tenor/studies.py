@@ -1,20 +1,72 @@
-"""What is asked of the forecaster beside its training: the grid search."""
+"""What is asked of the forecaster beside its training: the grid search, and whether the mood helps."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tenor.config import Config
-from tenor.errors import ConfigError
+from tenor.errors import ConfigError, DataError
+from tenor.evaluation.ablation import Ablation
+from tenor.evaluation.ablation import ablate as compare_with_and_without
 from tenor.options import to_mapping
-from tenor.pipeline import Scoring, registry_of, score
+from tenor.pipeline import Scoring, build, registry_of, score
 from tenor.store import Lake
+from tenor.training.folds import fold_table, walk_forward
 from tenor.training.grid import read_grid
 from tenor.training.search import Search, SearchProgress
 from tenor.training.search import tune as search
+
+
+@dataclass(frozen=True)
+class Ablated:
+    """The ablation by horizon, and the folds it was made on, as a table of dates."""
+
+    horizons: dict[int, Ablation]
+    folds: str
+
+    def to_json(self) -> dict[str, Any]:
+        """A mapping of JSON values."""
+        return {"folds": self.folds.splitlines(), "horizons": [a.to_json() for a in self.horizons.values()]}
+
+
+def ablate(
+    store: str,
+    config: Config,
+    *,
+    workers: int | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+    texts: Scoring | None = None,
+) -> Ablated:
+    """Walk forward with mood, without it, and with it shuffled across days: same folds, same seeds.
+
+    Raises
+    ------
+    DataError : the lake has neither news nor mood.
+    """
+    lake = Lake(store)
+    bars = lake.bars(config.symbols or None)
+    mood = score(lake, config.mood, calendar=config.features.calendar, progress=texts)
+    if mood is None:
+        raise DataError(f"{store} has neither news nor mood to leave out: import some with 'tenor data import'.")
+    features = replace(config.features, sentiment=True)
+    panel = build(bars, mood, features)
+    plain = build(bars, None, replace(features, sentiment=False))
+    splits = walk_forward(panel.sessions, config.folds, purge=max(panel.horizons))
+    found = compare_with_and_without(
+        panel,
+        plain,
+        splits,
+        features=features,
+        model=config.model,
+        training=config.training,
+        kept=registry_of(store).folder,
+        workers=workers,
+        progress=progress,
+    )
+    return Ablated(found, fold_table(panel.sessions, splits))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,165 @@
+"""Encoders: token ids in, logits out. The default runs on ONNX Runtime from the folder of weights in this package."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from tenor.errors import ModelError, did_you_mean
+from tenor.sentiment.scores import LABELS
+
+SHIPPED = Path(__file__).parent / "weights"
+CONFIG = "config.json"
+FORMAT = 1
+
+Ids = npt.NDArray[np.int64]
+Logits = npt.NDArray[np.float32]
+
+_SAME = {
+    "positive": "positive", "pos": "positive", "bullish": "positive",
+    "neutral": "neutral", "neu": "neutral",
+    "negative": "negative", "neg": "negative", "bearish": "negative",
+}  # fmt: skip
+
+
+class Encoder(Protocol):
+    """Anything that gives logits for the three classes of `LABELS`, in their order."""
+
+    @property
+    def model_id(self) -> str:
+        """Names the weights, for the cache of scores."""
+
+    @property
+    def temperature(self) -> float:
+        """Logits are divided by it before the softmax."""
+
+    def tokenise(self, texts: list[str]) -> list[list[int]]:
+        """Token ids of cleaned texts, each cut to what the encoder can take."""
+
+    def logits(self, ids: Ids) -> Logits:
+        """Logits ``[batch, 3]`` of ids ``[batch, token]``; all texts of a batch have the same number of tokens."""
+
+
+class OnnxEncoder:
+    """The encoder of a folder written by `tenor.sentiment.export.write_weights`; each file is checked by its SHA-256.
+
+    Parameters
+    ----------
+    folder : holds ``config.json``, ``model.onnx`` and ``tokenizer.json``.
+    threads : cores that one batch may use.
+
+    Raises
+    ------
+    ModelError : a file is missing or not the one that was written, naming it; or onnxruntime is not installed.
+    """
+
+    def __init__(self, folder: Path = SHIPPED, *, threads: int = 1) -> None:
+        try:
+            import onnxruntime
+            from tokenizers import Tokenizer
+        except ModuleNotFoundError as error:
+            raise ModelError(f"{error.name} is not installed: pip install 'tenor[sentiment]'.") from None
+        config = _read_config(folder)
+        files = {name: _checked(folder / name, digest) for name, digest in config["files"].items()}
+        order = label_order(dict(enumerate(config["labels"])), str(folder / CONFIG))
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        self._session: Any = onnxruntime.InferenceSession(
+            files["model.onnx"], options, providers=["CPUExecutionProvider"]
+        )
+        self._tokenizer = Tokenizer.from_str(files["tokenizer.json"].decode())
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(int(config["max_tokens"]))
+        self._order = order
+        self._temperature = float(config["temperature"])
+        self._model_id = f"{config['name']}-{_fingerprint(config)}"
+
+    @property
+    def model_id(self) -> str:
+        """The model's name and a hash of its files."""
+        return self._model_id
+
+    @property
+    def temperature(self) -> float:
+        """Fitted on validation sentences when the weights were written."""
+        return self._temperature
+
+    def tokenise(self, texts: list[str]) -> list[list[int]]:
+        """Token ids of cleaned texts."""
+        return [encoding.ids for encoding in self._tokenizer.encode_batch(texts)]
+
+    def logits(self, ids: Ids) -> Logits:
+        """Logits ``[batch, 3]`` of ids ``[batch, token]``."""
+        (logits,) = self._session.run(None, {"input_ids": ids})
+        ordered: Logits = logits[:, self._order]
+        return ordered
+
+
+def label_order(names: dict[int, str], where: str) -> list[int]:
+    """The columns of a model's logits in the order of `LABELS`.
+
+    Parameters
+    ----------
+    names : column -> label as the model calls it; ``bullish``/``bearish`` and short forms are understood.
+
+    Raises
+    ------
+    ModelError : not three labels, or one that can't be told; an order is never assumed.
+    """
+    if len(names) != len(LABELS):
+        raise ModelError(
+            f"{where} has {len(names)} labels ({', '.join(names.values())}), not 3: "
+            "give a model that tells positive, neutral and negative."
+        )
+    columns: dict[str, int] = {}
+    for column, name in names.items():
+        label = _SAME.get(name.strip().lower())
+        if label is None:
+            hint = did_you_mean(name, LABELS) or f" Name its labels {', '.join(LABELS)} in id2label."
+            raise ModelError(f"{where} calls a label {name!r}, and its meaning can't be told.{hint}")
+        columns[label] = column
+    if len(columns) != len(LABELS):
+        raise ModelError(f"{where} has two labels of the same meaning: {', '.join(names.values())}.")
+    return [columns[label] for label in LABELS]
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / CONFIG
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        complete = {"format", "name", "labels", "temperature", "max_tokens", "files"} <= set(config)
+        complete = complete and {"model.onnx", "tokenizer.json"} <= set(config["files"]) and config["temperature"] > 0
+    except FileNotFoundError:
+        raise ModelError(f"{path} is not there: reinstall tenor, or give a folder of weights.") from None
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise ModelError(f"{path} can't be read: {error}; reinstall tenor or write the weights again.") from None
+    if not complete or config["format"] != FORMAT:
+        raise ModelError(f"{path} does not describe weights of format {FORMAT}: write them again with this version.")
+    return dict(config)
+
+
+def _checked(path: Path, digest: str) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(
+            f"{path} can't be read ({error.strerror}): reinstall tenor or write the weights again."
+        ) from None
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise ModelError(
+            f"{path} is truncated or changed: its SHA-256 is not the one in {CONFIG} ({len(content)} bytes found). "
+            "Reinstall tenor or write the weights again."
+        )
+    return content
+
+
+def _fingerprint(config: dict[str, Any]) -> str:
+    told = {key: config[key] for key in ("files", "labels", "temperature", "max_tokens")}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tenor.errors import ModelError
+from tenor.sentiment.encoder import SHIPPED, OnnxEncoder, label_order
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(SHIPPED, tmp_path / "weights"))
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json"])
+@pytest.mark.parametrize("damage", ["truncated", "changed", "missing"])
+def test_a_damaged_file_is_named(weights: Path, name: str, damage: str) -> None:
+    path = weights / name
+    content = bytearray(path.read_bytes())
+    if damage == "truncated":
+        path.write_bytes(content[:-1000])
+    elif damage == "changed":
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    else:
+        path.unlink()
+    with pytest.raises(ModelError, match=re.escape(str(path))) as raised:
+        OnnxEncoder(weights)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"labels": ["positive", "negative"]}, "has 2 labels .* not 3"),
+        ({"labels": ["positive", "neutral", "happy"]}, "calls a label 'happy'"),
+        ({"labels": ["positive", "bullish", "negative"]}, "two labels of the same meaning"),
+        ({"format": 99}, "format 1"),
+        ({"files": {}}, "format 1"),
+        ({"temperature": 0}, "format 1"),
+    ],
+)
+def test_a_config_that_does_not_fit_is_refused(weights: Path, change: dict[str, object], message: str) -> None:
+    path = weights / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(ModelError, match=message):
+        OnnxEncoder(weights)
+
+
+def test_missing_or_broken_config(weights: Path) -> None:
+    (weights / "config.json").write_text('{"format"')
+    with pytest.raises(ModelError, match=r"config\.json can't be read"):
+        OnnxEncoder(weights)
+    (weights / "config.json").unlink()
+    with pytest.raises(ModelError, match=r"config\.json is not there"):
+        OnnxEncoder(weights)
+
+
+def test_label_order_is_read() -> None:
+    assert label_order({0: "NEGATIVE", 1: "Positive", 2: "neutral"}, "x") == [1, 2, 0]
+    assert label_order({0: "Bearish", 1: "Bullish", 2: "Neutral"}, "x") == [1, 2, 0]
+    with pytest.raises(ModelError, match="LABEL_0"):
+        label_order({0: "LABEL_0", 1: "LABEL_1", 2: "LABEL_2"}, "x")
+
+
+def test_the_model_id_follows_the_files(weights: Path) -> None:
+    assert OnnxEncoder(weights).model_id == OnnxEncoder().model_id
+    path = weights / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"temperature": 1.5}))
+    assert OnnxEncoder(weights).model_id != OnnxEncoder().model_id
+
+
+def test_scoring_needs_no_torch() -> None:
+    code = (
+        "import sys, tenor.sentiment.scorer as s; s.Scorer.load().score(['profit rises']); "
+        "print(sorted({'torch', 'transformers', 'pandas', 'sklearn'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pytest
+
+from tenor.errors import DataError
+from tenor.sentiment.scorer import Scorer
+from tenor.sentiment.scores import LABELS, Probabilities
+
+CLEAR = {
+    "positive": (
+        "Acme raises its full-year forecast after record quarterly profit",
+        "Shares of Globex jump 12% as sales beat expectations",
+        "Initech upgraded to buy, price target lifted",
+    ),
+    "neutral": (
+        "Acme to hold its annual shareholder meeting on Thursday",
+        "Globex names a new head of its office in Oslo",
+        "Initech will publish its quarterly report next week",
+    ),
+    "negative": (
+        "Acme warns on profit and cuts 4,000 jobs as sales slump",
+        "Shares of Globex plunge after fraud investigation",
+        "Initech downgraded to sell on falling margins",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def scorer() -> Scorer:
+    return Scorer.load()
+
+
+class Memory:
+    """A cache that counts what it is asked and told."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, str], Probabilities] = {}
+        self.asked = 0
+
+    def get(self, text_hashes: Sequence[str], model_id: str) -> Mapping[str, Probabilities]:
+        self.asked += len(text_hashes)
+        return {name: self.kept[name, model_id] for name in text_hashes if (name, model_id) in self.kept}
+
+    def put(self, scores: Mapping[str, Probabilities], model_id: str) -> None:
+        self.kept |= {(name, model_id): value for name, value in scores.items()}
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_clear_sentences(scorer: Scorer, label: str) -> None:
+    scores = scorer.score(CLEAR[label])
+    assert [LABELS[i] for i in scores.probabilities.argmax(axis=1)] == [label] * 3
+    assert scores.language_ok.all()
+    assert not scores.empty.any()
+    np.testing.assert_allclose(scores.probabilities.sum(axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(scores.score, scores.positive - scores.negative)
+
+
+def test_a_score_depends_on_the_text_alone(scorer: Scorer) -> None:
+    texts = [text for part in CLEAR.values() for text in part] + ["profit", "profit " * 40, "Loss " * 3]
+    together = scorer.score(texts * 3).probabilities
+    alone = np.concatenate([scorer.score([text]).probabilities for text in texts])
+    reverse = scorer.score(texts[::-1]).probabilities[::-1]
+    np.testing.assert_allclose(together, np.tile(alone, (3, 1)), atol=1e-5)
+    np.testing.assert_allclose(reverse, alone, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("text", "language_ok"),
+    [
+        ("rally 🚀🚀🚀 to the moon", True),
+        ("🚀", False),
+        ("الشركة تخسر المال", False),
+        ("\u202eprofit falls\u202c hard", True),
+        ("profit\x00 falls\x07 hard", True),
+        ("Die Aktien des Unternehmens sind nach der Gewinnwarnung stark gefallen", False),
+        ("<html><body><h1>Acme profit falls</h1></body></html>", True),
+        ("lone \ud800 surrogate in a headline", True),
+        ("x" * 5000, None),
+        ("% $ # @ !", False),
+    ],
+)
+def test_odd_texts_are_scored_and_flagged(scorer: Scorer, text: str, language_ok: bool | None) -> None:
+    scores = scorer.score([text])
+    assert np.isfinite(scores.probabilities).all()
+    assert not scores.empty[0]
+    if language_ok is not None:
+        assert scores.language_ok[0] == language_ok
+
+
+@pytest.mark.parametrize("text", ["", "  \n ", "\x00\x01", "<br/>", "\u200b\u202e", "<!-- nothing -->"])
+def test_empty_texts_are_no_neutral_ones(scorer: Scorer, text: str) -> None:
+    scores = scorer.score([text, "Acme profit falls"])
+    assert scores.empty.tolist() == [True, False]
+    assert np.isnan(scores.score[0])
+    assert not scores.language_ok[0]
+    row = scores.rows()[0]
+    assert row["score"] is None
+    assert row["empty"] is True
+
+
+def test_mark_up_and_controls_change_nothing(scorer: Scorer) -> None:
+    scores = scorer.score(["Acme's profit falls hard", "<b>Acme&#39;s</b>\x07 profit\n falls  hard\u200b"])
+    assert scores.score[0] == scores.score[1]
+
+
+def test_a_megabyte_is_quick(scorer: Scorer) -> None:
+    start = time.perf_counter()
+    scores = scorer.score(["profit falls " * 80_000, "a" * 1_000_000])
+    assert time.perf_counter() - start < 2.0
+    assert np.isfinite(scores.score).all()
+
+
+def test_no_texts(scorer: Scorer) -> None:
+    scores = scorer.score([])
+    assert len(scores) == 0
+    assert scores.probabilities.shape == (0, 3)
+    assert scores.rows() == []
+
+
+def test_what_is_no_text_is_refused(scorer: Scorer) -> None:
+    with pytest.raises(DataError, match="text 1 is nan"):
+        scorer.score(["fine", float("nan")])  # type: ignore[list-item]
+    with pytest.raises(DataError, match="text 0 is None"):
+        scorer.score([None])  # type: ignore[list-item]
+
+
+def test_a_text_is_scored_once(scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache, run = Memory(), []
+    encoder = scorer._encoder
+    logits = encoder.logits
+    monkeypatch.setattr(encoder, "logits", lambda ids: run.append(len(ids)) or logits(ids))
+    first = scorer.score(["Acme gains", "Acme  gains", "Acme falls", ""], cache=cache)
+    assert sum(run) == 2
+    assert len(cache.kept) == 2
+    again = scorer.score(["Acme falls", "Acme gains"], cache=cache)
+    assert sum(run) == 2
+    np.testing.assert_array_equal(again.probabilities, first.probabilities[[2, 0]])
+
+
+def test_a_killed_run_keeps_what_it_scored(scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tenor.sentiment.scorer._TEXTS_A_ROUND", 4)
+    texts, cache = [f"Acme sells {i} units" for i in range(10)], Memory()
+
+    def kill(done: int, total: int) -> None:
+        if done > 8:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        scorer.score(texts, cache=cache, progress=kill)
+    assert len(cache.kept) == 8
+    seen: list[tuple[int, int]] = []
+    scores = scorer.score(texts, cache=cache, progress=lambda done, total: seen.append((done, total)))
+    assert seen[0] == (8, 10)
+    assert seen[-1] == (10, 10)
+    np.testing.assert_allclose(scores.probabilities, scorer.score(texts).probabilities, atol=1e-5)
+
+
+def test_rows_are_fit_for_json(scorer: Scorer) -> None:
+    (row,) = scorer.score(["Acme profit falls"]).rows()
+    assert list(row) == ["positive", "neutral", "negative", "score", "language_ok", "empty"]
+    assert row["score"] == pytest.approx(row["positive"] - row["negative"], abs=2e-6)
+    assert all(isinstance(row[label], float) for label in LABELS)
