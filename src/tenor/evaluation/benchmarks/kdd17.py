@@ -1,0 +1,67 @@
+"""KDD17: 50 US stocks, prices only, test in 2016 (Zhang, Aggarwal and Qi, KDD 2017)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tenor.errors import DataError
+from tenor.evaluation.benchmarks.protocol import Dates
+from tenor.evaluation.benchmarks.published import KDD17
+from tenor.evaluation.benchmarks.result import BenchmarkResult
+from tenor.evaluation.benchmarks.running import run_bars
+from tenor.evaluation.benchmarks.training import Recipe, Told
+from tenor.features import FeatureConfig
+from tenor.model import ModelConfig
+from tenor.schema import Bars
+from tenor.sources import read_bars
+from tenor.training import TrainConfig
+
+DATES = Dates(train=("2007-01-01", "2014-12-31"), valid=("2015-01-01", "2015-12-31"), test=("2016-01-01", "2016-12-31"))
+COUNTS = {"train": "64,644", "valid": "8,070", "test": "7,398"}
+
+RECIPE = Recipe(
+    features=FeatureConfig(groups=("returns", "context"), sentiment=False, horizons=(1,)),
+    model=ModelConfig(),
+    training=TrainConfig(epochs=9, learning_rate=1e-3, segments_per_step=16, direction_weight=2.0),
+    trailing=120,
+)
+"""Chosen on validation MCC alone, then frozen."""
+
+NOTES = ("Opens are read from Original_Open: the files' column Open is on another scale than High, Low and Close.",)
+
+
+def kdd17(
+    folder: str | Path,
+    *,
+    seeds: Sequence[int] = tuple(range(10)),
+    workers: int = 1,
+    progress: Told | None = None,
+) -> BenchmarkResult:
+    """Run the protocol on the folder ``price_long_50``.
+
+    Raises
+    ------
+    DataError : `folder` holds no bars.
+    """
+    return run_bars(
+        "KDD17",
+        kdd17_bars(folder),
+        DATES,
+        RECIPE,
+        published_counts=COUNTS,
+        published=KDD17,
+        notes=NOTES,
+        seeds=seeds,
+        workers=workers,
+        progress=progress,
+        text=None,
+    )
+
+
+def kdd17_bars(folder: str | Path) -> Bars:
+    """The bars of the folder."""
+    bars = read_bars([Path(folder)]).bars
+    if bars is None:
+        raise DataError(f"{folder}: no bar in it: name the folder that holds AAPL.csv and the others.")
+    return bars

@@ -1,0 +1,113 @@
+"""What the published benchmarks of movement prediction agree on: the label, the parts, which samples count.
+
+The label of session t comes from r = adj_close[t] / adj_close[t-1] - 1: up from +0.55 %, down from -0.5 %, and what
+lies between is dropped (Xu and Cohen, ACL 2018). Features end at the close of t - 1, so a sample stands in the panel's
+row of t - 1.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from tenor.errors import DataError, HistoryError
+from tenor.schema import Bars, Bool, Float32
+
+UP, DOWN = 0.0055, -0.005
+
+EARLIER_BARS = 34
+"""Bars of the symbol that lie before a sample's session: the published features hold a mean over 30 sessions, and the
+published models read 5 sessions of them. It is what gives the published counts."""
+
+PARTS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dates:
+    """First and last target session of each part, as YYYY-MM-DD; parts may not overlap."""
+
+    train: tuple[str, str]
+    valid: tuple[str, str]
+    test: tuple[str, str]
+
+    def __post_init__(self) -> None:
+        flat = [pd.Timestamp(day) for name in PARTS for day in getattr(self, name)]
+        if any(late < early for early, late in itertools.pairwise(flat)) or flat[1] >= flat[2]:
+            raise DataError(f"benchmark: {self} is out of order: train, validation and test follow each other in time.")
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """The labelled cells of a panel's grid.
+
+    Attributes
+    ----------
+    label : [session, symbol] float32; 1 up, 0 down, NaN no sample. The row is that of the last session seen, t - 1.
+    train, valid, test : rows of the samples whose session t lies in the part.
+    """
+
+    label: Float32
+    train: slice
+    valid: slice
+    test: slice
+
+    def counts(self) -> dict[str, int]:
+        """Samples of each part."""
+        return {name: int(np.isfinite(self.label[getattr(self, name)]).sum()) for name in PARTS}
+
+
+def label_of(simple_return: ArrayLike) -> Float32:
+    """1 for a return of at least `UP`, 0 for one of at most `DOWN`, else NaN; `simple_return` is a ratio less 1."""
+    r = np.asarray(simple_return, dtype="float64")
+    with np.errstate(invalid="ignore"):
+        return np.where(r >= UP, 1.0, np.where(r <= DOWN, 0.0, np.nan)).astype("float32")
+
+
+def samples(bars: Bars, sessions: pd.DatetimeIndex, symbols: tuple[str, ...], dates: Dates) -> Samples:
+    """The samples of `bars` on the grid of a panel of the same bars.
+
+    Raises
+    ------
+    HistoryError : a part has no sample.
+    """
+    frame = bars.frame
+    by_symbol = frame.groupby("symbol", sort=False)
+    simple = by_symbol["adj_close"].pct_change()
+    session = pd.DatetimeIndex(frame["session"])
+    seen = sessions.get_indexer(pd.DatetimeIndex(by_symbol["session"].shift(1)))  # the symbol's bar before
+    label = label_of(simple)
+    counts = np.isfinite(label) & (by_symbol.cumcount().to_numpy() >= EARLIER_BARS)
+    counts &= (session >= pd.Timestamp(dates.train[0])) & (session <= pd.Timestamp(dates.test[1]))
+    grid = np.full((len(sessions), len(symbols)), np.nan, dtype="float32")
+    column = pd.Index(symbols).get_indexer(pd.Index(frame["symbol"]))
+    grid[seen[counts], column[counts]] = label[counts]
+    found = Samples(grid, *(rows_of(sessions, *getattr(dates, name)) for name in PARTS))
+    complete(found, dates, session)
+    return found
+
+
+def confusion(p_up: Float32, label: Float32) -> tuple[Bool, Bool, Bool]:
+    """Which cells are samples, which were said to rise, which rose; `p_up` and `label` [row, symbol]."""
+    known = np.isfinite(label)
+    return known, (p_up > 0.5) & known, known & (label > 0.5)
+
+
+def rows_of(sessions: pd.DatetimeIndex, first: str, last: str) -> slice:
+    """Rows whose next session lies in first .. last."""
+    start, stop = sessions.searchsorted(pd.Timestamp(first)), sessions.searchsorted(pd.Timestamp(last), side="right")
+    return slice(max(0, int(start) - 1), max(0, int(stop) - 1))
+
+
+def complete(found: Samples, dates: Dates, session: pd.DatetimeIndex) -> None:
+    """Refuse samples with an empty part; `session` are the days that there are bars of."""
+    for name, count in found.counts().items():
+        if count == 0:
+            first, last = getattr(dates, name)
+            raise HistoryError(
+                f"benchmark: no sample between {first} and {last} ({name}); the bars span {session.min():%Y-%m-%d} … "
+                f"{session.max():%Y-%m-%d}: check the folder and the dates."
+            )
