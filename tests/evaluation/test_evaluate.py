@@ -272,18 +272,25 @@ def intervals():
 
 
 @settings(max_examples=200)
-@given(skill=intervals(), right=intervals(), apart=intervals(), ic=intervals(), less=intervals())
-def test_a_verdict_never_claims_more_than_its_interval(skill, right, apart, ic, less):
+@given(
+    skill=intervals(),
+    right=intervals(),
+    apart=intervals(),
+    ic=intervals(),
+    nothing=st.sampled_from([1, 0, -1, None]),
+    boosting=st.sampled_from([1, 0, -1, None]),
+)
+def test_a_verdict_never_claims_more_than_its_tests(skill, right, apart, ic, nothing, boosting):
     text = verdict(
         "tenor",
         {"skill": skill, "direction": right, "rank_ic": ic},
-        {"boosting": {"return_rmse": less}},
+        {"persistence": nothing, "boosting": boosting},
         Direction(0.52, apart),
         days=30,
     )
     assert "nan" not in text
-    assert ("beats persistence" in text) == (skill.low > 0)
-    assert ("worse than persistence" in text) == (skill.high < 0)
+    assert ("beats persistence" in text) == (math.isfinite(skill.value) and nothing == 1)
+    assert ("worse than persistence" in text) == (math.isfinite(skill.value) and nothing == -1)
     assert ("better at 5 %" in text) == (math.isfinite(right.value) and apart.low > 0)
-    assert ("better than boosting" in text) == (less.high < 0)
+    assert ("better than boosting" in text) == (boosting == 1)
     assert ("above zero" in text) == (ic.low > 0)

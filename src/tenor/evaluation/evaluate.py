@@ -10,16 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tenor.errors import DataError, HistoryError
-from tenor.evaluation import metrics
+from tenor.errors import DataError
+from tenor.evaluation import cells, metrics
 from tenor.evaluation.backtest import RULES, Backtest, backtest, buy_and_hold
 from tenor.evaluation.baselines import PERSISTENCE
-from tenor.evaluation.bootstrap import RESAMPLES, DayTotals, Interval, interval, resampled_days, share_interval
+from tenor.evaluation.bootstrap import RESAMPLES, DayTotals, Interval
 from tenor.evaluation.metrics import Bin
-from tenor.schema import Bool, Float64, Panel, Predictions
-
-PAIRED = ("return_rmse", "direction", "rank_ic")
-"""Metrics of which `Evaluation.against` holds paired differences."""
+from tenor.evaluation.significance import LEVEL, Comparison, compare, drawn_days, resampled, share
+from tenor.schema import Float64, Panel, Predictions
 
 
 @dataclass(frozen=True)
@@ -87,20 +85,22 @@ def evaluate(
     if not predictions:
         raise DataError("nothing to evaluate: give the predictions of at least one model.")
     axis = panel.horizon_index(horizon)
-    days, realised = _realised(panel, rows, axis)
+    days, realised = cells.realised(panel, rows, horizon=horizon)
     counts = np.isfinite(realised)
     close = panel.close[days]
     totals: dict[str, DayTotals] = {}
     for name, said in predictions.items():
-        mean, p_up = _said(panel, days, counts, name, said, axis)
+        mean, p_up = cells.said(panel, days, counts, name, said, horizon=horizon)
         totals[name] = DayTotals.of(mean, p_up, realised, close)
-    drawn = resampled_days(len(days), horizon=horizon, resamples=resamples, seed=seed)
-    draws = {name: total.measure(drawn) for name, total in totals.items()}
-    values = {name: total.values() for name, total in totals.items()}
+    chance = _Resampled.of(len(days), horizon=horizon, resamples=resamples, seed=seed)
     ours, *others = predictions
-    mean, p_up = _said(panel, days, counts, ours, predictions[ours], axis)
-    table = {name: _intervals(values[name], draws[name]) for name in predictions}
-    against = {name: _intervals(*_less(values, draws, ours, name)) for name in others}
+    mean, p_up = cells.said(panel, days, counts, ours, predictions[ours], horizon=horizon)
+    table = {name: chance.measured(total) for name, total in totals.items()}
+    compared = compare(panel, rows, predictions, horizon=horizon, resamples=resamples, seed=seed) if others else []
+    against = {
+        found.other: {metric: Interval(d.value, d.low, d.high) for metric, d in found.differences.items()}
+        for found in compared
+    }
     sessions = panel.sessions[days]
     return Evaluation(
         horizon=horizon,
@@ -110,11 +110,17 @@ def evaluate(
         samples=int(counts.sum()),
         table=table,
         against=against,
-        verdict=verdict(ours, table[ours], against, _over_always_up(totals[ours], values[ours], drawn), days=len(days)),
+        verdict=verdict(
+            ours,
+            table[ours],
+            {found.other: _tested(found) for found in compared},
+            _over_always_up(totals[ours], chance),
+            days=len(days),
+        ),
         by_year=_by_year(totals[ours], sessions, horizon=horizon, resamples=resamples, seed=seed),
         by_symbol=_by_symbol(panel.symbols, mean, p_up, realised, close),
         reliability=metrics.reliability(np.where(counts, p_up, np.nan), realised),
-        coverage=_coverage(predictions[ours], days, realised, axis, drawn),
+        coverage=_coverage(predictions[ours], days, realised, axis, chance),
         backtests={
             **{rule: backtest(panel, rows, predictions[ours], horizon=horizon, rule=rule, cost=cost) for rule in RULES},
             "buy and hold": buy_and_hold(panel, rows, cost=cost),
@@ -133,14 +139,18 @@ class Direction:
 def verdict(
     name: str,
     ours: Mapping[str, Interval],
-    against: Mapping[str, Mapping[str, Interval]],
+    squared_error: Mapping[str, int | None],
     direction: Direction,
     *,
     days: int,
 ) -> str:
-    """What the intervals allow to say: squared error against persistence, direction against always-up, then the rest.
+    """What the tests allow to say: squared error against persistence, direction against always-up, then the rest.
 
-    Each comparison stands at 5 % by itself: its 95 % interval lies on one side of no difference.
+    Parameters
+    ----------
+    squared_error : other model -> 1 where ours is better at 5 % by a Diebold-Mariano test on days after Holm's
+        correction for their number, -1 where worse, 0 where neither, None where there are too few days. Direction and
+        rank IC stand at 5 % by themselves: the 95 % interval lies on one side.
     """
     skill, right, ic = ours["skill"], ours["direction"], ours["rank_ic"]
     shown = f"skill {_percent(skill.value)}"
@@ -151,7 +161,7 @@ def verdict(
         0: "No edge over persistence in squared error at 5 %",
         -1: f"{name} is worse than persistence in squared error at 5 %",
         None: f"{days} days are too few to tell {name} from persistence in squared error",
-    }[_side(skill)]
+    }[squared_error.get(PERSISTENCE, _side(skill))]
     text = f"{opening} ({shown}). " if math.isfinite(skill.value) else "No return moved: skill is undefined. "
     if math.isfinite(right.value):
         judged = {1: "better at 5 %", 0: "no difference at 5 %", -1: "worse at 5 %", None: "too few days to tell"}
@@ -161,10 +171,15 @@ def verdict(
     else:
         text += "It names no direction."
     groups: dict[int | None, list[str]] = {}
-    for other, metrics_ in against.items():
+    for other, side in squared_error.items():
         if other != PERSISTENCE:  # that one is the opening's
-            groups.setdefault(_side(metrics_["return_rmse"]), []).append(other)
-    words = {-1: "better than", 0: "no difference from", 1: "worse than", None: "too few days to tell from"}
+            groups.setdefault(side, []).append(other)
+    words: dict[int | None, str] = {
+        1: "better than",
+        0: "no difference from",
+        -1: "worse than",
+        None: "too few days to tell from",
+    }
     if groups:
         text += (
             " Squared error: " + "; ".join(f"{w} {', '.join(groups[s])}" for s, w in words.items() if s in groups) + "."
@@ -186,59 +201,37 @@ def _percent(share: float) -> str:
     return f"{100 * share + 0.0:.2f} %".replace("-0.00 ", "0.00 ")
 
 
-def _realised(panel: Panel, rows: slice, axis: int) -> tuple[np.ndarray, Float64]:
-    """Places of the sessions in `rows` with a cell that counts, and their returns [day, symbol], NaN where not."""
-    realised = np.where(panel.mask[rows], panel.targets[rows, :, axis], np.nan).astype("float64")
-    known = np.isfinite(realised).any(axis=1)
-    if not known.any():
-        raise HistoryError(
-            f"no forecast {panel.horizons[axis]} sessions ahead can be judged in the test: no cell has a known return. "
-            "Import more history or move the split dates."
-        )
-    return np.arange(len(panel.sessions))[rows][known], realised[known]
+def _tested(found: Comparison) -> int | None:
+    if not math.isfinite(found.holm):
+        return 0 if found.squared_error.value == 0 else None
+    return int(np.sign(-found.squared_error.value)) if found.holm < LEVEL else 0
 
 
-def _said(
-    panel: Panel, days: np.ndarray, counts: Bool, name: str, said: Predictions, axis: int
-) -> tuple[Float64, Float64]:
-    """Mean and P(up) [day, symbol] of one model, checked to be there in every cell that counts."""
-    if said.mean.shape != panel.targets.shape:
-        raise DataError(
-            f"predictions of {name} have shape {said.mean.shape}, the panel's targets {panel.targets.shape}: "
-            "predict the panel that is evaluated."
-        )
-    mean, p_up = said.mean[days, :, axis].astype("float64"), said.p_up[days, :, axis].astype("float64")
-    missing = counts & ~(np.isfinite(mean) & np.isfinite(p_up))
-    if missing.any():
-        day, symbol = np.argwhere(missing)[0]
-        raise DataError(
-            f"{name} says nothing in {int(missing.sum())} of {int(counts.sum())} cells that count, "
-            f"the first {panel.symbols[symbol]} on {panel.sessions[days[day]]:%Y-%m-%d}: "
-            "let it predict every cell of the panel's mask."
-        )
-    outside = counts & ((p_up < 0) | (p_up > 1))
-    if outside.any():
-        raise DataError(f"{name} gives a P(up) of {p_up[outside][0]:g}: it must lie in 0..1.")
-    return mean, p_up
+@dataclass(frozen=True)
+class _Resampled:
+    """Days drawn in blocks, and intervals from them."""
+
+    drawn: Float64
+    block: int
+
+    @classmethod
+    def of(cls, days: int, *, horizon: int, resamples: int, seed: int) -> _Resampled:
+        return cls(*drawn_days(days, horizon=horizon, resamples=resamples, seed=seed))
+
+    def interval(self, value: float, draws: Float64) -> Interval:
+        found = resampled(value, draws, days=self.drawn.shape[1], block=self.block)
+        return Interval(found.value, found.low, found.high)
+
+    def measured(self, totals: DayTotals) -> dict[str, Interval]:
+        draws = totals.measure(self.drawn)
+        return {metric: self.interval(value, draws[metric]) for metric, value in totals.values().items()}
 
 
-def _intervals(values: Mapping[str, float], draws: Mapping[str, Float64]) -> dict[str, Interval]:
-    return {metric: interval(value, draws[metric]) for metric, value in values.items()}
-
-
-def _less(
-    values: Mapping[str, Mapping[str, float]], draws: Mapping[str, Mapping[str, Float64]], ours: str, other: str
-) -> tuple[dict[str, float], dict[str, Float64]]:
-    return (
-        {metric: values[ours][metric] - values[other][metric] for metric in PAIRED},
-        {metric: draws[ours][metric] - draws[other][metric] for metric in PAIRED},
-    )
-
-
-def _over_always_up(totals: DayTotals, values: Mapping[str, float], drawn: Float64) -> Direction:
+def _over_always_up(totals: DayTotals, chance: _Resampled) -> Direction:
     up = float(metrics.ratio(totals.ups.sum(), totals.counts.sum()))
-    draws = totals.measure(drawn)["direction"] - metrics.ratio(drawn @ totals.ups, drawn @ totals.counts)
-    return Direction(up, interval(values["direction"] - up, draws))
+    draws = totals.measure(chance.drawn)["direction"]
+    always = metrics.ratio(chance.drawn @ totals.ups, chance.drawn @ totals.counts)
+    return Direction(up, chance.interval(totals.values()["direction"] - up, draws - always))
 
 
 def _by_year(
@@ -248,9 +241,8 @@ def _by_year(
     years = sessions.year.to_numpy()
     for year in np.unique(years):
         first, last = np.searchsorted(years, (year, year + 1))
-        part = totals.on(slice(first, last))
-        drawn = resampled_days(last - first, horizon=horizon, resamples=resamples, seed=seed)
-        found[str(year)] = _intervals(part.values(), part.measure(drawn))
+        chance = _Resampled.of(int(last - first), horizon=horizon, resamples=resamples, seed=seed)
+        found[str(year)] = chance.measured(totals.on(slice(first, last)))
     return found
 
 
@@ -272,13 +264,14 @@ def _by_symbol(
     return found
 
 
-def _coverage(said: Predictions, days: np.ndarray, realised: Float64, axis: int, drawn: Float64) -> Interval:
+def _coverage(said: Predictions, days: np.ndarray, realised: Float64, axis: int, chance: _Resampled) -> Interval:
     if said.lower is None or said.upper is None:
         return Interval(math.nan, math.nan, math.nan)
     lower, upper = said.lower[days, :, axis], said.upper[days, :, axis]
     known = np.isfinite(realised) & np.isfinite(lower) & np.isfinite(upper)
     inside = known & (realised >= lower) & (realised <= upper)
-    return share_interval(inside.sum(axis=1, dtype="float64"), known.sum(axis=1, dtype="float64"), drawn)
+    hits, counts = inside.sum(axis=1, dtype="float64"), known.sum(axis=1, dtype="float64")
+    return share(hits, counts, chance.drawn, block=chance.block)
 
 
 def _plain(value: Any) -> Any:
