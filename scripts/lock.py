@@ -12,6 +12,7 @@ HEADER = "# Every package at its exact version, for Python 3.11. Rebuilt by 'mak
 
 
 def main() -> None:
+    """Compile and replace the lock."""
     command = [sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", "--all-extras", "--upgrade"]
     command += ["--no-annotate", "--no-header", "--python-version", "3.11", "--quiet"]
     if wheels := os.environ.get("PIP_FIND_LINKS"):
