@@ -169,7 +169,7 @@ class Lake:
                 result = connection.sql(sql)
             except duckdb.Error as error:
                 raise StoreError(f"the query can't be run: {_line(error)}.") from error
-            return pd.DataFrame() if result is None else result.df()
+            return pd.DataFrame() if result is None else result.to_arrow_table().to_pandas()
 
     def _append(self, table: Table, frame: pd.DataFrame) -> Appended:
         incoming = _table(table, frame)
