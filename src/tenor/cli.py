@@ -193,6 +193,83 @@ def tune(
 
 
 @app.command()
+def benchmark(
+    name: Annotated[str, typer.Argument(help="acl18, kdd17, or glt for any set in that layout.")],
+    data: Annotated[Path, typer.Option(help="The folder, as published.")],
+    out: Annotated[Path | None, typer.Option(help="A JSON file for the result.")] = None,
+    train_end: Annotated[str | None, typer.Option(help="glt: last day of training.")] = None,
+    valid_end: Annotated[str | None, typer.Option(help="glt: last day of validation.")] = None,
+    test_end: Annotated[str | None, typer.Option(help="glt: last day of the test.")] = None,
+    workers: Workers = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Our row beside the published ones, by their protocol: ten seeds, one frozen configuration."""
+    from tenor import studies
+
+    with console.bars(quiet=as_json) as bars:
+        result = studies.benchmark(
+            name,
+            data,
+            out=out,
+            train_end=train_end,
+            valid_end=valid_end,
+            test_end=test_end,
+            workers=workers or 1,
+            progress=bars.epoch,
+        )
+    if as_json:
+        console.print_json(result.to_json())
+    else:
+        console.show_benchmark(result)
+
+
+@app.command()
+def leakcheck(
+    file: Annotated[Path | None, typer.Argument(help="A finished table, CSV or Parquet.")] = None,
+    features: Annotated[str | None, typer.Option(help="A function instead: path/to/file.py:name, of the bars.")] = None,
+    store: Store = DEFAULT_STORE,
+    target: Annotated[str | None, typer.Option(help="The column that is forecast.")] = None,
+    date: Annotated[str | None, typer.Option(help="The column with the session.")] = None,
+    symbol: Annotated[str | None, typer.Option(help="The column with the symbol.")] = None,
+    split: Annotated[str | None, typer.Option(help="The column that says train, validation or test.")] = None,
+    train_end: Annotated[str | None, typer.Option(help="Or the last day of training.")] = None,
+    published_at: Annotated[str | None, typer.Option(help="The column with the news' time of publication.")] = None,
+    price: Annotated[str | None, typer.Option(help="The column with the close.")] = None,
+    horizon: Annotated[int, typer.Option(min=1, help="Sessions ahead of the target.")] = 1,
+    calendar: Calendar = "XNYS",
+    as_json: AsJson = False,
+) -> None:
+    """Does your data, or your feature function, see the future? Exits 1 where it does, and names what."""
+    from tenor import studies
+
+    if (file is None) == (features is None):
+        raise typer.BadParameter("give a file, or --features, and not both.")
+    if features is not None:
+        found = studies.leakcheck(store, features, calendar=calendar)
+    else:
+        from tenor.evaluation.leakcheck import leakcheck_file
+
+        found = leakcheck_file(
+            Path(str(file)),
+            target=target,
+            date=date,
+            symbol=symbol,
+            split=split,
+            train_end=train_end,
+            published_at=published_at,
+            price=price,
+            horizon=horizon,
+            calendar=calendar,
+        )
+    if as_json:
+        console.print_json(found.to_json())
+    else:
+        console.line(found.describe())
+    if not found.ok:
+        raise DataError(f"{len(found.findings)} leaks: {', '.join(found.kinds)}.")
+
+
+@app.command()
 def predict(
     symbols: Annotated[list[str], typer.Argument(help="Symbols to forecast.")],
     store: Store = DEFAULT_STORE,

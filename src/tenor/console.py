@@ -16,6 +16,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:  # a verb pays for the rooms that it uses, not for those whose results could be shown
     from tenor.collect import Collected
+    from tenor.evaluation.benchmarks import BenchmarkResult
     from tenor.evaluation.bootstrap import Interval
     from tenor.evaluation.evaluate import Evaluation
     from tenor.pipeline import Trained
@@ -142,6 +143,14 @@ def show_ablated(ablated: Ablated) -> None:
             for row in ablation.rows()
         )
         table(("with mood", "cells", "days", "metric", "difference", "low", "high", "p"), rows)
+
+
+def show_benchmark(result: BenchmarkResult) -> None:
+    """The table, our rows first, and its caveats."""
+    rows = ((row.model, row.accuracy, row.interval, row.mcc, row.remark) for row in result.rows())
+    table(("model", "accuracy %", "95 %", "MCC", "remark"), rows)
+    for note in result.notes:
+        line(note)
 
 
 def show_tuned(tuned: Tuned) -> None:

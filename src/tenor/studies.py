@@ -1,16 +1,20 @@
-"""What is asked of the forecaster beside its training: the grid search, and whether the mood helps."""
+"""What is asked beside training: the grid search, whether mood helps, published benchmarks, and whether data leak."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tenor.config import Config
-from tenor.errors import ConfigError, DataError
+from tenor.errors import ConfigError, DataError, did_you_mean
 from tenor.evaluation.ablation import Ablation
 from tenor.evaluation.ablation import ablate as compare_with_and_without
+from tenor.evaluation.benchmarks import BenchmarkResult, acl18, glt, kdd17
+from tenor.evaluation.benchmarks.training import Told
+from tenor.evaluation.leakcheck import LeakReport, leakcheck_function
 from tenor.options import to_mapping
 from tenor.pipeline import Scoring, build, registry_of, score
 from tenor.store import Lake
@@ -126,3 +130,46 @@ def tune(
     fresh.write_text(found.best_toml(around=to_mapping(config)), encoding="utf-8")
     fresh.replace(out)
     return Tuned(found, out)
+
+
+def benchmark(
+    name: str,
+    data: Path,
+    *,
+    out: Path | None,
+    train_end: str | None,
+    valid_end: str | None,
+    test_end: str | None,
+    workers: int,
+    progress: Told,
+) -> BenchmarkResult:
+    """Run the benchmark `name` on its published folder, and write the result to `out` as JSON.
+
+    Raises
+    ------
+    ConfigError : an unknown benchmark, or one without the dates that it needs. DataError : not such a folder.
+    """
+    if name in ("acl18", "kdd17"):
+        if train_end or valid_end or test_end:
+            raise ConfigError(f"{name} has the dates of its protocol: leave out --train-end, --valid-end, --test-end.")
+        result = (acl18 if name == "acl18" else kdd17)(data, workers=workers, progress=progress)
+    elif name == "glt":
+        if not (train_end and valid_end):
+            raise ConfigError("glt needs --train-end and --valid-end, days as YYYY-MM-DD.")
+        result = glt(
+            data, train_end=train_end, valid_end=valid_end, test_end=test_end, workers=workers, progress=progress
+        )
+    else:
+        hint = did_you_mean(name, ("acl18", "kdd17", "glt")) or " There are acl18, kdd17 and glt."
+        raise ConfigError(f"unknown benchmark {name!r}.{hint}")
+    if out is not None:
+        fresh = out.with_name(f".{out.name}.new")
+        fresh.write_text(json.dumps(result.to_json(), indent=1, allow_nan=False), encoding="utf-8")
+        fresh.replace(out)
+    return result
+
+
+def leakcheck(store: str, function: str, *, calendar: str) -> LeakReport:
+    """Whether the feature function ``path/to/file.py:name`` sees the future of the lake's bars, mood or news."""
+    lake = Lake(store)
+    return leakcheck_function(function, lake.bars(), mood=lake.mood(), news=lake.news(), calendar=calendar)
