@@ -3,7 +3,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import os
-import pickle
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
 import numpy as np
@@ -102,7 +102,7 @@ def test_prediction_of_a_row_depends_on_no_other_row(estimator: PanelForecaster)
 
 
 def test_it_survives_the_way_to_another_process(estimator: PanelForecaster) -> None:
-    again = pickle.loads(pickle.dumps(estimator))
+    again = ForkingPickler.loads(ForkingPickler.dumps(estimator))
     assert again.market == estimator.market
     assert again.market.fingerprint == estimator.market.fingerprint
     np.testing.assert_array_equal(again.fit(X).predict(X), estimator.fit(X).predict(X))
