@@ -61,9 +61,8 @@ def main() -> None:
                 rates[name].append(done / (time.process_time() - start))
     medians = {name: statistics.median(values) for name, values in rates.items()}
     for name, values in rates.items():
-        print(
-            f"{name:10} {medians[name]:9,.0f} targets a CPU-second (of {ROUNDS}: {min(values):,.0f} … {max(values):,.0f})"
-        )
+        spread = f"{min(values):,.0f} … {max(values):,.0f}"
+        print(f"{name:10} {medians[name]:9,.0f} targets a CPU-second (of {ROUNDS}: {spread})")
     print(f"ratio      {medians['sequences'] / medians['windows']:.1f}")
 
 
