@@ -66,12 +66,6 @@ def interval(value: float, draws: Float64) -> Interval:
     return Interval(value, float(low), float(high))
 
 
-def share_interval(hits: Float64, counts: Float64, drawn: Float64) -> Interval:
-    """Interval of sum(`hits`) / sum(`counts`), both [day], over the resamples `drawn` [resample, day]."""
-    value = float(metrics.ratio(hits.sum(), counts.sum()))
-    return interval(value, metrics.ratio(drawn @ hits, drawn @ counts))
-
-
 @dataclass(frozen=True)
 class DayTotals:
     """What one model's metrics need, summed by day.

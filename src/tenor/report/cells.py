@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tenor.evaluation.bootstrap import Interval, resampled_days, share_interval
+from tenor.evaluation import metrics
+from tenor.evaluation.bootstrap import Interval
+from tenor.evaluation.significance import drawn_days, resampled
 from tenor.schema import Bool, Float64, Panel, Predictions
 
 
@@ -60,9 +62,11 @@ def cells(panel: Panel, rows: slice, predictions: Predictions, horizon: int) -> 
 def mean_by_day(values: Float64, horizon: int) -> Interval:
     """Mean of the finite cells of `values` [session, symbol], with the 95 % interval that resampling days gives it."""
     known = np.isfinite(values)
-    drawn = resampled_days(len(values), horizon=horizon)
-    sums = np.where(known, values, 0.0).sum(axis=1)
-    return share_interval(sums, known.sum(axis=1).astype("float64"), drawn)
+    sums, counts = np.where(known, values, 0.0).sum(axis=1), known.sum(axis=1).astype("float64")
+    drawn, block = drawn_days(len(values), horizon=horizon)
+    draws = metrics.ratio(drawn @ sums, drawn @ counts)
+    found = resampled(float(metrics.ratio(sums.sum(), counts.sum())), draws, days=len(values), block=block)
+    return Interval(found.value, found.low, found.high)
 
 
 def bins_by_day(values: Float64, by: Float64, horizon: int, *, bins: int) -> tuple[list[float], list[Interval]]:

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from tenor.errors import DataError
-from tenor.evaluation.bootstrap import Interval, interval, resampled_days
+from tenor.evaluation.bootstrap import Interval
 from tenor.evaluation.evaluate import Evaluation
 from tenor.evaluation.metrics import ratio
+from tenor.evaluation.significance import drawn_days, resampled
 from tenor.report.figures_judgement import DIFFERENCES, figure_differences
 from tenor.report.figures_mood import MOST_WORDS, figure_mood, figure_words
 from tenor.report.page import Paragraph, Picture, Section, Table
@@ -220,7 +221,9 @@ def _rank_correlation(x: Float64, y: Float64) -> Interval:
         return ratio(sab - ratio(sa * sb, n), np.sqrt(np.where(spread > 1e-12, spread, 0.0)))
 
     value = float(correlation(np.ones((1, len(sums))))[0])
-    return interval(value, correlation(resampled_days(len(sums), horizon=1)))
+    drawn, block = drawn_days(len(sums), horizon=1)
+    found = resampled(value, correlation(drawn), days=len(sums), block=block)
+    return Interval(found.value, found.low, found.high)
 
 
 def _with_and_without(ablation: Mapping[int, Evaluation], ours: str, without: str) -> Picture | Paragraph:
