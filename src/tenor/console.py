@@ -96,7 +96,7 @@ def show_trained(trained: Trained) -> None:
 
 def show_evaluation(evaluation: Evaluation) -> None:
     """One horizon: the verdict, then every model's metrics with their 95 % intervals."""
-    ahead = "next session" if evaluation.horizon == 1 else f"{evaluation.horizon} sessions ahead"
+    ahead = _ahead(evaluation.horizon)
     stdout.print(Text(f"\n{ahead.capitalize()}", style="bold"))
     span = f"{evaluation.first:%Y-%m-%d} … {evaluation.last:%Y-%m-%d}"
     line(f"{evaluation.samples:,} forecasts on {evaluation.days} days, {span}; 95 % intervals from resampled days")
@@ -112,9 +112,8 @@ def show_ablation(ablation: dict[int, Evaluation]) -> None:
     """Whether the mood helped: the model less the same model without mood, on the same days."""
     for horizon, evaluation in ablation.items():
         ((without, differences),) = evaluation.against.items()
-        ahead = "next session" if horizon == 1 else f"{horizon} sessions ahead"
         span = f"{evaluation.first:%Y-%m-%d} … {evaluation.last:%Y-%m-%d}"
-        line(f"\nWith mood less {without}, {ahead}, {evaluation.days} days with mood, {span}:")
+        line(f"\nWith mood less {without}, {_ahead(horizon)}, {evaluation.days} days with mood, {span}:")
         for key, better in (("return_rmse", -1), ("direction", 1), ("rank_ic", 1)):
             title, _, scale = METRICS[key]
             found = differences[key]
@@ -132,7 +131,7 @@ def show_ablated(ablated: Ablated) -> None:
     for folds in ablated.folds.splitlines():
         line(folds)
     for horizon, ablation in ablated.horizons.items():
-        line(f"\n{'next session' if horizon == 1 else f'{horizon} sessions ahead'}: {ablation.verdict}")
+        line(f"\n{_ahead(horizon)}: {ablation.verdict}")
         rows = (
             (
                 f"less {row['other']}",
@@ -282,6 +281,10 @@ def bars(quiet: bool) -> Iterator[Bars]:
     )
     with progress:
         yield Bars(progress)
+
+
+def _ahead(horizon: int) -> str:
+    return "next session" if horizon == 1 else f"{horizon} sessions ahead"
 
 
 def _cell(interval: Interval, form: str, scale: float) -> Text:

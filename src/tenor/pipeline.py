@@ -218,7 +218,7 @@ def evaluate(
         extra_sections=pages,
     )
     evaluated = Judged(forecaster.version, evaluations, ablation, report)
-    _write_json(report.with_suffix(".json"), evaluated.to_json())
+    write_json(report.with_suffix(".json"), evaluated.to_json())
     return evaluated
 
 
@@ -267,9 +267,15 @@ def _require_same(config: Config, forecaster: Forecaster) -> None:
                 )
 
 
-def _write_json(path: Path, value: dict[str, Any]) -> None:
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Write `value` to `path` as JSON, whole or not at all."""
+    write_text(path, json.dumps(value, allow_nan=False, indent=1))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path`, whole or not at all."""
     fresh = path.with_name(f".{path.name}.new")
-    fresh.write_text(json.dumps(value, allow_nan=False, indent=1))
+    fresh.write_text(text, encoding="utf-8")
     fresh.replace(path)
 
 

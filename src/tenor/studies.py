@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from tenor.evaluation.benchmarks import BenchmarkResult, acl18, glt, kdd17
 from tenor.evaluation.benchmarks.training import Told
 from tenor.evaluation.leakcheck import LeakReport, leakcheck_function
 from tenor.options import to_mapping
-from tenor.pipeline import Scoring, build, registry_of, score
+from tenor.pipeline import Scoring, build, registry_of, score, write_json, write_text
 from tenor.store import Lake
 from tenor.training.folds import fold_table, walk_forward
 from tenor.training.grid import read_grid
@@ -126,9 +125,7 @@ def tune(
         workers=workers,
         progress=progress,
     )
-    fresh = out.with_name(f".{out.name}.new")
-    fresh.write_text(found.best_toml(around=to_mapping(config)), encoding="utf-8")
-    fresh.replace(out)
+    write_text(out, found.best_toml(around=to_mapping(config)))
     return Tuned(found, out)
 
 
@@ -163,9 +160,7 @@ def benchmark(
         hint = did_you_mean(name, ("acl18", "kdd17", "glt")) or " There are acl18, kdd17 and glt."
         raise ConfigError(f"unknown benchmark {name!r}.{hint}")
     if out is not None:
-        fresh = out.with_name(f".{out.name}.new")
-        fresh.write_text(json.dumps(result.to_json(), indent=1, allow_nan=False), encoding="utf-8")
-        fresh.replace(out)
+        write_json(out, result.to_json())
     return result
 
 

@@ -46,14 +46,14 @@ def figure_price(
     price.plot(when, start * np.exp(mean), color=style.OURS, label="forecast")
     price.plot(when, came, color=style.INK, lw=1.1, label="adjusted close")
     price.set_title(f"{symbol}: price")
-    _key(price)
+    style.key(price, columns=4)
     returns.fill_between(when, low, high, **band)
     width = 0.8 * _spacing(when)
     for here, colour, label in ((~outside, style.CALM, "realised"), (outside, style.AGAINST, "outside the interval")):
         returns.bar(when[here], realised[here], width=width, color=colour, label=label)
     returns.plot(when, mean, color=style.OURS, lw=1.2, label="forecast")
     returns.set_title(f"Return over {_sessions(horizon)}")
-    _key(returns)
+    style.key(returns, columns=4)
     alone.bar(when, mean, width=width, color=style.OURS)
     alone.set_title("The forecast returns alone, on their own scale")
     for axes in (returns, alone):
@@ -175,22 +175,8 @@ def figure_coverage(judged: Mapping[int, Cells], *, window: int = 21) -> Figure:
         axes.axhline(LEVEL, color=style.MUTED, lw=0.9, ls="--")
         style.percent_axis(axes.yaxis)
     style.date_ticks(left, next(iter(judged.values())).sessions)
-    _key(left)
+    style.key(left, columns=4)
     return figure
-
-
-def _key(axes: Axes) -> None:
-    axes.legend(
-        loc="lower right",
-        bbox_to_anchor=(1.0, 0.98),
-        ncols=4,
-        frameon=False,
-        borderpad=0,
-        handlelength=1.4,
-        columnspacing=1.4,
-        labelcolor=style.MUTED,
-        fontsize=9,
-    )
 
 
 def _whiskers(axes: Axes, at: Sequence[float], means: Sequence[Interval], colour: str = style.OURS) -> None:

@@ -62,17 +62,7 @@ def figure_mood(
     mood.set_title("Mood: mean score of a session's items")
     mood.locator_params(axis="y", nbins=5)
     style.plain_axis(mood.yaxis)
-    mood.legend(
-        loc="lower right",
-        bbox_to_anchor=(1.0, 0.98),
-        ncols=3,
-        frameon=False,
-        borderpad=0,
-        handlelength=1.4,
-        columnspacing=1.4,
-        labelcolor=style.MUTED,
-        fontsize=9,
-    )
+    style.key(mood, columns=3)
     count.vlines(sessions, 0, items, color=style.CALM, lw=3)
     count.set_title("Items")
     count.set_ylim(bottom=0)

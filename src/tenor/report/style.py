@@ -216,3 +216,18 @@ def spread(places: NDArray[np.float64], gap: float) -> NDArray[np.float64]:
     out = np.empty(len(places))
     out[order] = moved
     return out
+
+
+def key(axes: Axes, *, columns: int) -> None:
+    """The legend of a panel, in one line above its right end, beside the title."""
+    axes.legend(
+        loc="lower right",
+        bbox_to_anchor=(1.0, 0.98),
+        ncols=columns,
+        frameon=False,
+        borderpad=0,
+        handlelength=1.4,
+        columnspacing=1.4,
+        labelcolor=MUTED,
+        fontsize=9,
+    )
