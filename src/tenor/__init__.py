@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from tenor.data import embedded_bars, embedded_mood
     from tenor.errors import TenorError
     from tenor.features import FeatureConfig, build_panel
-    from tenor.pipeline import evaluate, predict, train
+    from tenor.judgement import evaluate
+    from tenor.pipeline import predict, train
     from tenor.schema import Bars, Forecast, Mood, News, Panel
     from tenor.sentiment import Scorer
     from tenor.store import Lake
@@ -38,7 +39,7 @@ _ROOMS = {
     "build_panel": "features",
     "embedded_bars": "data",
     "embedded_mood": "data",
-    "evaluate": "pipeline",
+    "evaluate": "judgement",
     "predict": "pipeline",
     "train": "pipeline",
 }

@@ -15,12 +15,13 @@ from tenor.evaluation.benchmarks import BenchmarkResult, acl18, glt, kdd17
 from tenor.evaluation.benchmarks.training import Told
 from tenor.evaluation.leakcheck import LeakReport, leakcheck_function
 from tenor.options import to_mapping
-from tenor.pipeline import Scoring, build, registry_of, score, write_json, write_text
+from tenor.pipeline import Scoring, build, registry_of, score
 from tenor.store import Lake
 from tenor.training.folds import fold_table, walk_forward
 from tenor.training.grid import read_grid
 from tenor.training.search import Search, SearchProgress
 from tenor.training.search import tune as search
+from tenor.writing import write_json, write_text
 
 
 @dataclass(frozen=True)

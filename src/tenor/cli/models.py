@@ -1,0 +1,87 @@
+"""Train, judge and forecast: the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tenor import console
+from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Store, Version, Workers
+
+app = typer.Typer()
+
+
+@app.command()
+def train(
+    store: Store = DEFAULT_STORE,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+    workers: Workers = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train the forecaster on the lake's bars and make it the champion. A killed run resumes where it stopped."""
+    from tenor import pipeline
+    from tenor.collect import EMBEDDED, collect
+    from tenor.config import Config
+
+    settings = Config.read(config, set_ or ())
+    if store == DEFAULT_STORE and not Path(store).exists():
+        console.stderr.print(f"no lake at {store!r} yet: filling it with the embedded bars of 88 US stocks, 2012-2017")
+        collect(store, [EMBEDDED])
+    with console.bars(quiet=as_json) as bars:
+        trained = pipeline.train(store, settings, workers=workers, progress=bars.epoch, scoring=bars.texts)
+    if as_json:
+        console.print_json(trained.to_json())
+    else:
+        console.show_trained(trained)
+
+
+@app.command()
+def evaluate(
+    store: Store = DEFAULT_STORE,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+    workers: Workers = None,
+    model: Version = None,
+    report: Annotated[Path, typer.Option(help="The HTML report to write; the figures as JSON lie beside it.")] = Path(
+        "report.html"
+    ),
+    show: Annotated[list[str] | None, typer.Option(help="A symbol to draw by itself; may be given again.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Judge the champion on sessions it never saw, beside baselines, and write the report."""
+    from tenor import judgement
+    from tenor.config import Config
+
+    settings = Config.read(config, set_ or ()) if config or set_ else None
+    with console.bars(quiet=as_json) as bars:
+        judged = judgement.evaluate(
+            store, config=settings, version=model, report=report, show=show or (), workers=workers, progress=bars.epoch
+        )
+    if as_json:
+        console.print_json(judged.to_json())
+        return
+    for evaluation in judged.evaluations.values():
+        console.show_evaluation(evaluation)
+    console.show_ablation(judged.ablation)
+    console.line(f"\nreport: {judged.report}")
+
+
+@app.command()
+def predict(
+    symbols: Annotated[list[str], typer.Argument(help="Symbols to forecast.")],
+    store: Store = DEFAULT_STORE,
+    horizon: Annotated[int, typer.Option(min=1, help="Sessions ahead.")] = 1,
+    model: Version = None,
+    as_json: AsJson = False,
+) -> None:
+    """Forecast from the last bars in the lake."""
+    from tenor import pipeline
+
+    for forecast in pipeline.predict(store, symbols, horizon=horizon, version=model):
+        if as_json:
+            console.print_json(forecast.to_json())
+        else:
+            console.show_forecast(forecast)
