@@ -1,0 +1,149 @@
+"""Build the zip of the API function: the same bytes from the same sources, whoever builds it and when.
+
+``python deployment/package.py --architecture arm64 --out deployment/build/api.zip`` prints its size by part.
+"""
+
+from __future__ import annotations
+
+import argparse
+import compileall
+import hashlib
+import os
+import py_compile
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+LIMIT = 250 * 2**20
+"""Bytes that a function may have unzipped."""
+PLATFORMS = {
+    "arm64": ("manylinux_2_28_aarch64", "manylinux_2_27_aarch64", "manylinux_2_17_aarch64", "manylinux2014_aarch64"),
+    "x86_64": ("manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64"),
+}
+EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The first moment that a zip can hold; every file gets it."""
+# of these packages only the named parts are ever read
+ONLY = {"plotly": ("plotly/package_data/plotly.min.js",)}
+DROPPED = re.compile(
+    r"(^|/)(tests?|testing|__pycache__|examples?|docs?|include|bin|share)/|\.(pyi|c|h|hpp|pyx|pxd|md|rst|a)$|/(RECORD|INSTALLER|REQUESTED|direct_url\.json)$"
+)
+
+
+def main() -> None:
+    """Build, check the limit, print the parts."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--architecture", choices=sorted(PLATFORMS), default="arm64")
+    parser.add_argument("--out", type=Path, default=HERE / "build" / "api.zip")
+    asked = parser.parse_args()
+    if sys.version_info[:2] != (3, 11):
+        sys.exit("the function runs on Python 3.11, and its .pyc files must be made by it: run this with python3.11.")
+    with tempfile.TemporaryDirectory() as scratch:
+        tree = Path(scratch) / "tree"
+        install(pins(), asked.architecture, tree)
+        shutil.copytree(ROOT / "src" / "tenor", tree / "tenor", ignore=_unneeded)
+        precompile(tree)
+        files = sorted(path for path in tree.rglob("*") if path.is_file())
+        size = sum(path.stat().st_size for path in files)
+        if size > LIMIT:
+            sys.exit(f"unzipped it has {size / 2**20:.0f} MiB, and Lambda takes {LIMIT / 2**20:.0f}: drop a part.")
+        write(tree, files, asked.out)
+        report(tree, files, asked.out)
+
+
+def pins() -> list[str]:
+    """The packages of requirements-api.txt at the versions of the lock."""
+    locked = dict(re.findall(r"^([\w.-]+)==(\S+)$", (ROOT / "requirements.lock").read_text(), re.M))
+    wanted = [line for line in (HERE / "requirements-api.txt").read_text().split("\n") if line and line[0] != "#"]
+    missing = [name for name in wanted if name not in locked]
+    if missing:
+        sys.exit(f"requirements.lock has no {', '.join(missing)}: add them to an extra and run 'make lock'.")
+    return [f"{name}=={locked[name]}" for name in wanted]
+
+
+def install(requirements: list[str], architecture: str, tree: Path) -> None:
+    """Unpack the wheels of `requirements` for `architecture` into `tree`, less what no function reads."""
+    raw = tree.with_name("raw")
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--no-compile",
+    ]
+    command += ["--only-binary=:all:", "--python-version", "3.11", "--implementation", "cp", "--target", str(raw)]
+    for platform in PLATFORMS[architecture]:
+        command += ["--platform", platform]
+    subprocess.run([*command, *requirements], check=True)
+    for path in sorted(raw.rglob("*")):
+        name = path.relative_to(raw).as_posix()
+        only = ONLY.get(name.split("/", 1)[0])
+        if path.is_dir() or DROPPED.search(name) or (only is not None and name not in only):
+            continue
+        kept = tree / name
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(path, kept)
+
+
+def precompile(tree: Path) -> None:
+    """Put bytecode in the place of sources: half of a cold start would go into compiling.
+
+    It is checked neither against time nor content, since the zip never changes; paths in tracebacks are the function's.
+    """
+    done = compileall.compile_dir(
+        tree,
+        quiet=1,
+        legacy=True,
+        stripdir=str(tree),
+        prependdir="/var/task",
+        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+    )
+    if not done:
+        sys.exit("a source file could not be compiled: see above.")
+    for source in tree.rglob("*.py"):
+        source.unlink()
+
+
+def write(tree: Path, files: list[Path], out: Path) -> None:
+    """Zip `files` in the order of their names with one time and one mode, whole or not at all."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    fresh = out.with_suffix(".new")
+    with zipfile.ZipFile(fresh, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        for path in files:
+            entry = zipfile.ZipInfo(path.relative_to(tree).as_posix(), EPOCH)
+            entry.external_attr = (0o100755 if os.access(path, os.X_OK) or path.suffix == ".so" else 0o100644) << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, path.read_bytes())
+    fresh.replace(out)
+
+
+def report(tree: Path, files: list[Path], out: Path) -> None:
+    """Print the parts, largest first, the sum and the hash."""
+    parts: Counter[str] = Counter()
+    for path in files:
+        parts[path.relative_to(tree).parts[0]] += path.stat().st_size
+    for name, size in parts.most_common(12):
+        print(f"{size / 2**20:8.1f} MiB  {name}")
+    rest = sum(size for _, size in parts.most_common()[12:])
+    print(f"{rest / 2**20:8.1f} MiB  {max(0, len(parts) - 12)} more")
+    print(f"{sum(parts.values()) / 2**20:8.1f} MiB  unzipped, {out.stat().st_size / 2**20:.1f} MiB zipped: {out}")
+    print(f"sha256 {hashlib.sha256(out.read_bytes()).hexdigest()}")
+
+
+def _unneeded(folder: str, names: list[str]) -> set[str]:
+    # the embedded bars are for the demo; rooms that need torch or pandas are never imported by the function
+    rooms = {"data", "training", "model", "evaluation", "report", "features", "store", "sources", "cli"}
+    return {n for n in names if n == "__pycache__" or (Path(folder).name == "tenor" and n in rooms)}
+
+
+if __name__ == "__main__":
+    main()
