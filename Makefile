@@ -4,7 +4,7 @@ DEMO := demo
 # one thread a process: the work is spread over processes, and results do not depend on how many cores there are
 export OMP_NUM_THREADS = 1
 
-.PHONY: setup demo test lint check-all bench lock clean
+.PHONY: setup demo test lint check-all check-aws bench lock clean
 
 setup: .venv/.done
 
@@ -30,11 +30,16 @@ lint: setup
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/pytest -n 2 -m "not slow"
+	$(BIN)/pytest -n 2 -m "not slow and not aws"
 
 # everything, slow checks included
 check-all: lint
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 -m "not aws"
+
+# the AWS functions as they are packed, under Lambda's emulator against a real S3 server; the template's linters
+check-aws: setup
+	$(MAKE) -C deployment check
+	$(BIN)/pytest -n 2 -m aws tests/aws
 
 bench: setup
 	$(BIN)/python benchmarks/training_speed.py

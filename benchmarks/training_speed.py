@@ -13,10 +13,11 @@ import torch
 
 from tenor.data import embedded_bars
 from tenor.features import FeatureConfig, Scaler, build_panel
+from tenor.forecasting.cells import usable
 from tenor.model import AttentionLSTM, ModelConfig
 from tenor.training import SplitConfig, TrainConfig, chronological
 from tenor.training.seed import Task, Trainer, reproducible
-from tenor.training.sequences import Sequences, usable
+from tenor.training.sequences import Sequences
 
 ROUNDS, BATCH, BATCHES = 5, 256, 20
 

@@ -1,6 +1,8 @@
-"""Build the zip of the API function: the same bytes from the same sources, whoever builds it and when.
+"""Put together what a function runs: the same bytes from the same sources, whoever builds it and when.
 
-``python deployment/package.py --architecture arm64 --out deployment/build/api.zip`` prints its size by part.
+``python deployment/package.py api --architecture arm64 --out deployment/build/api.zip`` zips the function that answers;
+``python deployment/package.py refresh --architecture arm64 --out FOLDER`` fills the folder that the image is made of.
+Both print their size by part.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import sys
 import tempfile
 import zipfile
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -39,28 +42,61 @@ DROPPED = re.compile(
 def main() -> None:
     """Build, check the limit, print the parts."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("function", choices=sorted(FUNCTIONS))
     parser.add_argument("--architecture", choices=sorted(PLATFORMS), default="arm64")
-    parser.add_argument("--out", type=Path, default=HERE / "build" / "api.zip")
+    parser.add_argument("--out", type=Path, required=True, help="A zip file; or a folder, which must be new.")
     asked = parser.parse_args()
+    function = FUNCTIONS[asked.function]
     if sys.version_info[:2] != (3, 11):
-        sys.exit("the function runs on Python 3.11, and its .pyc files must be made by it: run this with python3.11.")
+        sys.exit("the functions run on Python 3.11, and their .pyc files must be made by it: use python3.11.")
+    zipped = asked.out.suffix == ".zip"
+    if not zipped and asked.out.exists():
+        sys.exit(f"{asked.out} is there already: name a new folder, or remove it.")
     with tempfile.TemporaryDirectory() as scratch:
         tree = Path(scratch) / "tree"
-        install(pins(), asked.architecture, tree)
-        shutil.copytree(ROOT / "src" / "tenor", tree / "tenor", ignore=_unneeded)
+        install(pins(function), asked.architecture, tree)
+        shutil.copytree(ROOT / "src" / "tenor", tree / "tenor", ignore=function.unneeded)
         precompile(tree)
         files = sorted(path for path in tree.rglob("*") if path.is_file())
         size = sum(path.stat().st_size for path in files)
-        if size > LIMIT:
+        if zipped and size > LIMIT:
             sys.exit(f"unzipped it has {size / 2**20:.0f} MiB, and Lambda takes {LIMIT / 2**20:.0f}: drop a part.")
-        write(tree, files, asked.out)
-        report(tree, files, asked.out)
+        if zipped:
+            write(tree, files, asked.out)
+        report(tree, files)
+        if zipped:
+            packed = asked.out.read_bytes()
+            print(f"{len(packed) / 2**20:8.1f} MiB  zipped: {asked.out}, sha256 {hashlib.sha256(packed).hexdigest()}")
+        else:
+            shutil.move(tree, asked.out)
 
 
-def pins() -> list[str]:
-    """The packages of requirements-api.txt at the versions of the lock."""
+@dataclass(frozen=True)
+class Function:
+    """What a function is made of: the names of its packages, and the rooms of tenor that it never imports."""
+
+    requirements: str
+    rooms_left_out: frozenset[str]
+
+    def unneeded(self, folder: str, names: list[str]) -> set[str]:
+        """Which of `names` in `folder` stay behind."""
+        inside = Path(folder).name == "tenor"
+        return {name for name in names if name == "__pycache__" or (inside and name in self.rooms_left_out)}
+
+
+FUNCTIONS = {
+    "api": Function(
+        "requirements-api.txt",
+        frozenset({"cli", "data", "evaluation", "features", "model", "report", "sources", "store", "training"}),
+    ),
+    "refresh": Function("requirements-refresh.txt", frozenset({"data", "model", "report", "training"})),
+}
+
+
+def pins(function: Function) -> list[str]:
+    """The packages of `function` at the versions of the lock."""
     locked = dict(re.findall(r"^([\w.-]+)==(\S+)$", (ROOT / "requirements.lock").read_text(), re.M))
-    wanted = [line for line in (HERE / "requirements-api.txt").read_text().split("\n") if line and line[0] != "#"]
+    wanted = [line for line in (HERE / function.requirements).read_text().split("\n") if line and line[0] != "#"]
     missing = [name for name in wanted if name not in locked]
     if missing:
         sys.exit(f"requirements.lock has no {', '.join(missing)}: add them to an extra and run 'make lock'.")
@@ -126,8 +162,8 @@ def write(tree: Path, files: list[Path], out: Path) -> None:
     fresh.replace(out)
 
 
-def report(tree: Path, files: list[Path], out: Path) -> None:
-    """Print the parts, largest first, the sum and the hash."""
+def report(tree: Path, files: list[Path]) -> None:
+    """Print the parts, largest first, and their sum."""
     parts: Counter[str] = Counter()
     for path in files:
         parts[path.relative_to(tree).parts[0]] += path.stat().st_size
@@ -135,14 +171,7 @@ def report(tree: Path, files: list[Path], out: Path) -> None:
         print(f"{size / 2**20:8.1f} MiB  {name}")
     rest = sum(size for _, size in parts.most_common()[12:])
     print(f"{rest / 2**20:8.1f} MiB  {max(0, len(parts) - 12)} more")
-    print(f"{sum(parts.values()) / 2**20:8.1f} MiB  unzipped, {out.stat().st_size / 2**20:.1f} MiB zipped: {out}")
-    print(f"sha256 {hashlib.sha256(out.read_bytes()).hexdigest()}")
-
-
-def _unneeded(folder: str, names: list[str]) -> set[str]:
-    # the embedded bars are for the demo; rooms that need torch or pandas are never imported by the function
-    rooms = {"data", "training", "model", "evaluation", "report", "features", "store", "sources", "cli"}
-    return {n for n in names if n == "__pycache__" or (Path(folder).name == "tenor" and n in rooms)}
+    print(f"{sum(parts.values()) / 2**20:8.1f} MiB  together")
 
 
 if __name__ == "__main__":

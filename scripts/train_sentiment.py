@@ -1,6 +1,6 @@
-"""Rebuild the weights in src/tenor/sentiment/weights from the published TFNS and SEntFiN files.
+"""Rebuild the weights in src/tenor/sentiment/weights from the published TFNS and SEntFiN files, and our own statements.
 
-About 25 minutes on one core, and PyTorch, transformers and onnx (the extras train, sentiment, finetune).
+About an hour on one core, and PyTorch, transformers and onnx (the extras train, sentiment, finetune).
 
 python scripts/train_sentiment.py FOLDER [--work build/sentiment] [--out src/tenor/sentiment/weights]
 

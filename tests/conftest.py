@@ -11,9 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from filelock import FileLock
+from s3 import s3_environment, s3_server
 
 from tenor.schema import Bars
 from tenor.sessions import exchange
+
+__all__ = ["s3_environment", "s3_server"]  # fixtures, for all tests
 
 
 @pytest.fixture(scope="session")

@@ -75,13 +75,17 @@ def test_evaluate_writes_report_and_json_and_says_how_it_stands(run: Run, lake: 
     options = ("--store", lake, "--report", report, "--workers", 1)
     code, out, _ = run("evaluate", *options, "--config", lake.parent / "quick.toml")
     assert code == 0
-    assert "persistence" in out
+    assert "over persistence at 5 %" in out.splitlines()[0] or "from persistence" in out.splitlines()[0]
     assert "attention LSTM" in out
     assert report.read_text().lstrip().startswith("<!")
     code, out, _ = run("evaluate", *options, "--json")
     told = json.loads(out)
     assert code == 0
     assert told == json.loads(report.with_suffix(".json").read_text())
+    assert next(iter(told)) == "verdict"
+    walked = told["walk_forward"]
+    assert told["verdict"] == walked["verdict"]
+    assert {"ARIMA", "ETS", "theta", "LSTM", "boosting"} < set(walked["evaluations"][0]["table"])
     assert [e["horizon"] for e in told["evaluations"]] == [1, 5]
     table = told["evaluations"][0]["table"]
     assert {"attention LSTM", "LSTM", "persistence", "drift", "always-up", "ridge+logistic", "boosting"} == set(table)
@@ -106,7 +110,7 @@ def test_predict_tells_the_next_session(run: Run, lake: Path) -> None:
     assert 0 < first["p_up"] < 1
     assert sum(first["attention_time"].values()) == pytest.approx(1, abs=1e-5)
     assert sum(first["attention_features"].values()) == pytest.approx(1, abs=1e-5)
-    assert first["model_version"] == json.loads((lake / "models" / "champion.json").read_text())["version"]
+    assert first["model_version"] == json.loads((lake / "models" / "pointers.json").read_text())["champion"]
     code, out, _ = run("predict", "S01", "--horizon", 5, "--store", lake)
     assert code == 0
     for word in ("as of", "return", "price", "90 %", "P(up)", "sessions", "features", "model"):
@@ -114,10 +118,10 @@ def test_predict_tells_the_next_session(run: Run, lake: Path) -> None:
 
 
 def test_training_again_with_the_same_seeds_gives_the_same_version(run: Run, lake: Path) -> None:
-    before = json.loads((lake / "models" / "champion.json").read_text())
+    before = json.loads((lake / "models" / "pointers.json").read_text())
     code, out, _ = run("train", "--store", lake, "--config", lake.parent / "quick.toml", "--workers", 1, "--json")
     assert code == 0
-    assert json.loads(out)["version"] == before["version"]
+    assert json.loads(out)["version"] == before["champion"] == before["latest"]
 
 
 GOOD = "symbol,date,open,high,low,close,volume\n" + "".join(

@@ -162,3 +162,24 @@ def test_sessions_include_both_ends_and_no_holiday() -> None:
 def test_an_unknown_calendar_gets_a_suggestion() -> None:
     with pytest.raises(ConfigError, match=r"unknown exchange calendar 'XNSY'\. Did you mean 'XNYS'"):
         Exchange("XNSY")
+
+
+def test_the_last_session_over_at_a_moment() -> None:
+    ny = exchange("XNYS")
+    close = pd.Timestamp("2024-06-28 20:00", tz="UTC")
+    assert ny.last_closed(close) == pd.Timestamp("2024-06-28")
+    assert ny.last_closed(close - pd.Timedelta(microseconds=1)) == pd.Timestamp("2024-06-27")
+    assert ny.last_closed(pd.Timestamp("2024-06-30 12:00", tz="Asia/Tokyo")) == pd.Timestamp("2024-06-28")
+    with pytest.raises(DataError, match="no session that was over"):
+        ny.last_closed(pd.Timestamp("1950-01-01", tz="UTC"))
+    days = ny.sessions(pd.Timestamp("2024-07-02"), pd.Timestamp("2024-07-05"))
+    closes = ny.closes(days)
+    assert [f"{c:%d %H:%M}" for c in closes] == ["02 20:00", "03 17:00", "05 20:00"]  # the 3rd closes early
+    assert list(ny.closed_by(closes)) == list(days)
+    with pytest.raises(DataError, match="2024-07-04 is not a session of XNYS"):
+        ny.closes(pd.DatetimeIndex(["2024-07-04"]))
+
+
+def test_sessions_per_year_annualise() -> None:
+    assert exchange("24/7").sessions_per_year == pytest.approx(365.25, abs=0.3)
+    assert exchange("XNYS").sessions_per_year == pytest.approx(251.7, abs=0.7)

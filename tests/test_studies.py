@@ -30,7 +30,8 @@ def test_tune_writes_a_config_that_train_takes(lake: Path, tmp_path: Path, capsy
     folds = ["--set", "folds.folds=2", "--set", "folds.valid_sessions=40", "--set", "folds.test_sessions=40"]
     options = ["--store", str(lake), *quick, *folds, "--grid", "hidden=4,6", "--out", str(out), "--workers", "1"]
     capsys.readouterr()
-    assert main(["tune", *options, "--json"]) == 0
+    assert main(["tune", *options, "--report", str(tmp_path / "tuned.html"), "--json"]) == 0
+    assert "Which settings are best?" in (tmp_path / "tuned.html").read_text(encoding="utf-8")
     told = json.loads(capsys.readouterr().out)
     assert len(told["trials"]) == 2
     best = Config.read(out)
@@ -69,7 +70,9 @@ def test_ablate_compares_with_without_and_shuffled(
     quick = ["--set", "training.seeds=[0]", "--set", "training.epochs=1", "--set", "model.lookback=5"]
     folds = ["--set", "folds.folds=2", "--set", "folds.valid_sessions=40", "--set", "folds.test_sessions=40"]
     capsys.readouterr()
-    assert main(["ablate", "--store", str(tmp_path / "lake"), *quick, *folds, "--workers", "1", "--json"]) == 0
+    page = ["--report", str(tmp_path / "ablated.html")]
+    assert main(["ablate", "--store", str(tmp_path / "lake"), *quick, *folds, "--workers", "1", "--json", *page]) == 0
+    assert "Does the news help?" in (tmp_path / "ablated.html").read_text(encoding="utf-8")
     told = json.loads(capsys.readouterr().out)
     assert len(told["horizons"]) == 2
     assert {c["other"] for c in told["horizons"][0]["contrasts"]} == {"without mood", "mood shuffled"}

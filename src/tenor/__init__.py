@@ -13,6 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tenor.client import Client
     from tenor.config import Config
     from tenor.data import embedded_bars, embedded_mood
     from tenor.errors import TenorError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _ROOMS = {
     "Bars": "schema",
+    "Client": "client",
     "Config": "config",
     "FeatureConfig": "features",
     "Forecast": "schema",
@@ -46,6 +48,7 @@ _ROOMS = {
 
 __all__ = [
     "Bars",
+    "Client",
     "Config",
     "FeatureConfig",
     "Forecast",

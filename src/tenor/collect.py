@@ -42,7 +42,7 @@ class Collected:
         return asdict(self)
 
 
-def collect(store: str, paths: Sequence[str], *, calendar: str = "XNYS") -> Collected:
+def collect(store: str, paths: Sequence[str], *, calendar: str | None = None) -> Collected:
     """Read files and folders into the lake; the word ``embedded`` stands for the bars and the mood that tenor carries.
 
     Raises
@@ -68,7 +68,7 @@ def collect(store: str, paths: Sequence[str], *, calendar: str = "XNYS") -> Coll
     return Collected(tuple(files), bars, news, mood, tuple(refused))
 
 
-def check(store: str, *, calendar: str = "XNYS") -> list[SymbolReport]:
+def check(store: str, *, calendar: str | None = None) -> list[SymbolReport]:
     """What is wrong with the lake's bars, by symbol."""
     lake = Lake(store)
     return check_bars(lake.bars(), calendar=calendar, refusals=lake.refusals())

@@ -13,6 +13,7 @@ from tenor.features import FeatureConfig
 from tenor.model import ModelConfig
 from tenor.options import from_mapping
 from tenor.sentiment.mood import MoodConfig
+from tenor.sources.config import SourcesConfig
 from tenor.training import SplitConfig, TrainConfig
 from tenor.training.folds import FoldConfig
 
@@ -22,6 +23,7 @@ class Config:
     """All settings of a run; ``symbols`` empty means all that the lake holds."""
 
     symbols: tuple[str, ...] = ()
+    sources: SourcesConfig = field(default_factory=SourcesConfig)
     features: FeatureConfig = field(default_factory=FeatureConfig)
     mood: MoodConfig = field(default_factory=MoodConfig)
     model: ModelConfig = field(default_factory=ModelConfig)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:  # a verb pays for the rooms that it uses, not for those whose
     from tenor.evaluation.benchmarks import BenchmarkResult
     from tenor.evaluation.bootstrap import Interval
     from tenor.evaluation.evaluate import Evaluation
+    from tenor.evaluation.folded import Walked
+    from tenor.evaluation.significance import Difference
     from tenor.pipeline import Trained
     from tenor.schema import Forecast
     from tenor.sentiment import Explanation, Scores
@@ -84,14 +86,94 @@ def show_collected(collected: Collected) -> None:
 
 
 def show_trained(trained: Trained) -> None:
-    """The new champion and its learning, seed by seed."""
+    """The new version and its learning, seed by seed; and which one is in use now."""
     line(trained.parts)
     rows = (
         (str(c["seed"]), str(len(c["valid"])), str(c["best_epoch"]), f"{min(c['train']):.4f}", f"{min(c['valid']):.4f}")
         for c in trained.forecaster.curves()
     )
     table(("seed", "epochs", "best", "train loss", "validation loss"), rows)
-    line(f"champion: {trained.forecaster.version} in {trained.folder}")
+    version = trained.forecaster.version
+    line(f"version: {version} in {trained.folder}")
+    if trained.contest is not None:
+        line(trained.contest.why)
+    if trained.champion == version:
+        line(f"champion: {version}")
+    else:
+        line(f"champion: still {trained.champion}; 'tenor models promote {version} --force' takes the new one instead")
+
+
+def show_walked(walked: Walked) -> None:
+    """The verdict; the folds as dates; then by horizon each fold, each test against another model, and the doubts."""
+    stdout.print(Text(walked.verdict, style="bold"), soft_wrap=True)
+    seeds = f"{walked.seeds} seed{'' if walked.seeds == 1 else 's'} each"
+    line(f"\n{walked.scheme} folds, {seeds}, {walked.purge} sessions purged between parts")
+    for row in walked.table.splitlines():
+        line(row)
+    for horizon, evaluation in walked.evaluations.items():
+        span = f"{evaluation.first:%Y-%m-%d} … {evaluation.last:%Y-%m-%d}"
+        stdout.print(Text(f"\nWalk-forward, {_ahead(horizon)}", style="bold"))
+        line(f"{evaluation.samples:,} forecasts on {evaluation.days} days, {span}; 95 % intervals from resampled days")
+        folds = (
+            (str(row.fold), str(row.days), *(_one_line(row.metrics[m], m) for m in row.metrics), _plain_p(row.p))
+            for row in walked.folds[horizon]
+        )
+        titles = (METRICS[metric][0] for metric in walked.folds[horizon][0].metrics)
+        table(("fold", "days", *titles, "p, persistence"), folds)
+        tests = (
+            (
+                test.other,
+                f"{evaluation.table[test.other]['skill'].value:+.2%}",
+                "–" if math.isnan(test.squared_error.statistic) else f"{test.squared_error.statistic:+.2f}",
+                _plain_p(test.squared_error.p),
+                _plain_p(test.holm),
+                *(_one_line(test.differences[m], m, finer=True) for m in test.differences),
+                _plain_p(test.other_direction.by_day.p),
+            )
+            for test in evaluation.tests
+        )
+        line("Against each model: Diebold-Mariano (below zero, ours is better), paired differences, and its direction")
+        heads = (METRICS[metric][0] for metric in evaluation.tests[0].differences)
+        table(("less", "its skill", "DM", "p", "Holm", *heads, "PT p"), tests)
+        ours = evaluation.tests[0]
+        line(f"direction of {ours.model}: Pesaran-Timmermann by day, p {_plain_p(ours.direction.by_day.p)}")
+        _show_doubts(walked, horizon)
+
+
+def _show_doubts(walked: Walked, horizon: int) -> None:
+    found = walked.uncertainty[horizon]
+    line(
+        f"P(up): Brier {found.brier:.4f} (always the share of rises: {found.brier_constant:.4f}), "
+        f"calibration error {100 * found.ece:.2f} points"
+    )
+    rows = []
+    for kind, held in found.coverage.items():
+        shares = (held.overall, held.volatile_days, *(fold[kind].overall for fold in found.by_fold))
+        rows.append((kind, *(_share(share) for share in shares), f"{held.width:.2%}"))
+    folds = (f"fold {number}" for number in range(1, len(found.by_fold) + 1))
+    table(("90 % intervals hold, %", "overall", "volatile days", *folds, "width"), rows)
+    spoken = [f"{100 * s.cells:.0f} % of forecasts {100 * s.accuracy.value:.1f} %" for s in found.abstention]
+    if spoken:
+        line(f"direction right where it is surest: {', '.join(reversed(spoken))}")
+
+
+def _share(found: Interval) -> str:
+    bounds = "" if math.isnan(found.low) else f" [{100 * found.low:.1f}, {100 * found.high:.1f}]"
+    return "–" if math.isnan(found.value) else f"{100 * found.value:.1f}{bounds}"
+
+
+def _one_line(found: Interval | Difference, metric: str, *, finer: bool = False) -> str:
+    _, form, scale = METRICS[metric]
+    if finer:  # differences are smaller than values, and have a sign
+        form = "{:+.4f}"
+    if math.isnan(found.value):
+        return "–"
+    value, low, high = (form.format(bound * scale) for bound in (found.value, found.low, found.high))
+    return value if math.isnan(found.low) else f"{value} [{low}, {high}]"
+
+
+def _plain_p(p: float) -> str:
+    return "–" if math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def show_evaluation(evaluation: Evaluation) -> None:
@@ -248,6 +330,10 @@ class Bars:
     def steps(self, done: int, total: int) -> None:
         """So many steps of a training are done."""
         self._update("steps", done, total, "")
+
+    def symbols(self, done: int, total: int) -> None:
+        """So many symbols are fetched."""
+        self._update("symbols fetched", done, total, "")
 
     def arm(self, arm: str, done: int, total: int) -> None:
         """So many networks of one arm of an ablation are trained."""

@@ -6,8 +6,10 @@ TenorError                 one line: what value, where, what to do
 │   └── UnknownSymbolError a symbol that the lake or the model does not hold
 ├── DataError              bars, news or a file that can't be used
 │   └── HistoryError       usable data, but too little of it
+├── SourceError            a source on the network did not answer as it documents
 ├── StoreError             the lake can't be read or written
-└── ModelError             a saved model that is missing, changed or does not fit
+├── ModelError             a saved model that is missing, changed or does not fit
+└── ServiceError           a tenor service that can't be reached, or refuses
 """
 
 from __future__ import annotations
@@ -55,12 +57,46 @@ class HistoryError(DataError):
     """The data is sound, but there is too little of it for the lookback, horizon or split asked for."""
 
 
+class SourceError(TenorError):
+    """A source of bars or news did not answer, or not as it documents; its message never holds a key.
+
+    Parameters
+    ----------
+    message : what happened, and what to do.
+    kind : ``away`` (not reached, broken off or failing), ``limited`` (asked to wait), ``refused`` (a key is missing or
+        not accepted), ``unknown`` (it has no such symbol), ``malformed`` (the answer is not what is documented) or
+        ``unsupported`` (it can't be asked that).
+    """
+
+    def __init__(self, message: str, *, kind: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
 class StoreError(TenorError):
     """The lake can't be read or written."""
 
 
 class ModelError(TenorError):
     """A saved model is missing, truncated, changed since it was written, or does not fit the data."""
+
+
+class ServiceError(TenorError):
+    """A tenor service can't be reached, or refuses.
+
+    Attributes
+    ----------
+    status : the HTTP status of its answer; None without one. `kind` : of the problem, as ``unknown-symbol``.
+    retry_after : seconds after which it asks to be asked again.
+    """
+
+    def __init__(
+        self, message: str, *, status: int | None = None, kind: str = "", retry_after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.kind = kind
+        self.retry_after = retry_after
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -15,16 +15,25 @@ from tenor.errors import ConfigError, HistoryError
 from tenor.evaluation.baselines import fit_baselines
 from tenor.evaluation.evaluate import Evaluation
 from tenor.evaluation.evaluate import evaluate as judge
+from tenor.evaluation.faithfulness import Faithfulness, faithfulness, testable
+from tenor.evaluation.folded import Walked, headline, judge_walk
+from tenor.evaluation.rivals import Told, folds_after, regressors, walk_beside_rivals
+from tenor.evaluation.trading import Trading, trade
 from tenor.options import to_mapping
-from tenor.pipeline import build, registry_of
+from tenor.pipeline import build, load, registry_of
 from tenor.registry import Registry
 from tenor.report import write_report
+from tenor.report.sections_backtest import trading_section
+from tenor.report.sections_faithfulness import faithfulness_section
 from tenor.report.sections_mood import mood_section
+from tenor.report.sections_walk import walk_sections
 from tenor.schema import Mood, Panel, Predictions
 from tenor.sentiment import Scorer, why
 from tenor.sentiment.mood import MoodConfig
 from tenor.store import Lake
 from tenor.training import Forecaster, Progress, Split, fit, usable
+from tenor.training.folds import FoldConfig, walk_forward
+from tenor.training.results import tried
 from tenor.writing import write_json
 
 WITHOUT_MOOD = "the same without mood"
@@ -32,22 +41,35 @@ WITHOUT_MOOD = "the same without mood"
 
 @dataclass(frozen=True)
 class Judged:
-    """A version's evaluation on its test part and, against the same model without mood, on the test sessions that the
-    mood reaches, both by horizon; and where the report lies.
+    """A version's settings walked forward; that version on its own test part and, against the same model without mood,
+    on the test sessions that the mood reaches, both by horizon; and where the report lies.
     """
 
     version: str
+    walked: Walked
     evaluations: dict[int, Evaluation]
     ablation: dict[int, Evaluation]
+    trading: Trading
+    attention: Faithfulness | None
     report: Path
+
+    @property
+    def verdict(self) -> str:
+        """One sentence."""
+        return self.walked.verdict
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values."""
         return {
+            "verdict": self.verdict,
             "version": self.version,
             "report": str(self.report),
+            "walk_forward": self.walked.to_json(),
+            "test_verdict": headline(self.evaluations, "the version's own test part"),
             "evaluations": [evaluation.to_json() for evaluation in self.evaluations.values()],
             "ablation": [evaluation.to_json() for evaluation in self.ablation.values()],
+            "trading": self.trading.to_json(),
+            "attention": None if self.attention is None else self.attention.to_json(),
         }
 
 
@@ -58,27 +80,51 @@ def evaluate(
     version: str | None = None,
     report: Path,
     show: Sequence[str] = (),
+    baselines: Sequence[str] = (),
     workers: int | None = None,
     progress: Progress | None = None,
+    walking: Told | None = None,
 ) -> Judged:
-    """Judge a version on the sessions after its validation part, beside the baselines and its own ablations.
+    """Walk a version's settings forward, and judge it on the sessions after its validation part, beside baselines.
+
+    A killed run goes on with the folds and networks that it had finished.
 
     Parameters
     ----------
-    config : what the version must have been trained with; None takes it as it is.
-    version : the champion if None.
+    config : what the version must have been trained with; None takes it as it is. Its folds are walked; where they are
+        left at their defaults, folds over the version's own test part.
+    version : the one trained last if None.
     report : the HTML file to write.
     show : symbols that get a figure of their own; some are picked if none is named.
+    baselines : regressors of the user's, each ``path/to/file.py:name``.
     """
     registry = registry_of(store)
-    forecaster = registry.load(version)
+    forecaster = load(registry, version or "latest")
     if config is not None:
         _require_same(config, forecaster)
+    own = regressors(baselines, (forecaster.name, "LSTM", WITHOUT_MOOD))
     lake = Lake(store)
     bars = lake.bars(forecaster.symbols)
     mood = lake.mood() if forecaster.features.sentiment else None
+    if mood is not None:
+        mood = replace(mood, half_life=registry.mood(forecaster.version).half_life)
     panel = build(bars, mood, forecaster.features)
     split = split_again(panel, forecaster)
+    folds = config.folds if config is not None and config.folds != FoldConfig() else None
+    folds = folds or folds_after(split, forecaster.split["test"][1])
+    splits = walk_forward(panel.sessions, folds, purge=max(panel.horizons))
+    walk = walk_beside_rivals(
+        panel,
+        splits,
+        features=forecaster.features,
+        model=forecaster.model,
+        training=forecaster.training,
+        own=own,
+        kept=registry.folder,
+        workers=workers,
+        progress=walking,
+    )
+    walked = judge_walk(panel, walk, scheme=folds.scheme)
     compare = Companions(registry, forecaster, split, workers, progress)
     predictions = {forecaster.name: forecaster.predict(panel)}
     if forecaster.model.attention:
@@ -86,13 +132,17 @@ def evaluate(
     if mood is not None:
         plain = build(bars, None, replace(forecaster.features, sentiment=False))
         predictions[WITHOUT_MOOD] = compare.fitted(plain, "without-mood", features={"sentiment": False}).predict(plain)
-    predictions |= fit_baselines(panel, split)
+    predictions |= fit_baselines(panel, split) | {one.name: one(panel, split) for one in own}
     # a late starter counts from the session on which the network has seen its lookback; the same cells for all models
     judged = replace(panel, mask=usable(panel, forecaster.model.lookback))
     evaluations = {h: judge(judged, split.test, predictions, horizon=h) for h in panel.horizons}
     ablation = {} if mood is None else ablate(judged, split.test, mood, predictions, ours=forecaster.name)
     shown = tuple(show) or panel.symbols[:3]
-    pages = []
+    first = panel.horizons[0]
+    known = tried(registry.folder / "tuning")
+    trading = trade(judged, split.test, predictions[forecaster.name], horizon=first, tried=known)
+    attention = faithfulness(forecaster, panel, split.test, horizon=first) if testable(forecaster, panel) else None
+    pages = [trading_section(trading), *([] if attention is None else [faithfulness_section(attention)])]
     if mood is not None:
         whys = strongest(lake, registry.mood(forecaster.version), shown)
         pages.append(
@@ -118,8 +168,10 @@ def evaluate(
         symbols=shown,
         about=about(forecaster, panel, split),
         extra_sections=pages,
+        verdict=walked.verdict,
+        first_sections=walk_sections(walked),
     )
-    evaluated = Judged(forecaster.version, evaluations, ablation, report)
+    evaluated = Judged(forecaster.version, walked, evaluations, ablation, trading, attention, report)
     write_json(report.with_suffix(".json"), evaluated.to_json())
     return evaluated
 
@@ -203,7 +255,7 @@ class Companions:
         self, panel: Panel, name: str, *, features: Mapping[str, Any] = {}, model: Mapping[str, Any] = {}
     ) -> Forecaster:
         """The model with `features` and `model` in place of those settings of the forecaster."""
-        folder = self.registry.companion(self.forecaster, name)
+        folder = self.registry.companion(self.forecaster.version, name)
         if folder.exists():
             return Forecaster.load(folder)
         companion = fit(

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-from tenor.config import Config
-from tenor.errors import UnknownSymbolError
+import numpy as np
+
+from tenor.errors import DataError, UnknownSymbolError
 from tenor.features import FeatureConfig, build_panel
-from tenor.registry import Registry
+from tenor.registry import Registry, registry_of
 from tenor.schema import Bars, Forecast, Mood, Panel
 from tenor.sentiment import Scorer
 from tenor.sentiment.mood import MoodConfig, daily_mood
+from tenor.serving.predictor import Predictor
 from tenor.store import Lake
-from tenor.training import Forecaster, Progress, Split, SplitConfig, chronological, fit
+
+if TYPE_CHECKING:  # a forecast must not wait for torch
+    from tenor.config import Config
+    from tenor.promotion import Contest
+    from tenor.training import Forecaster, Progress, Split, SplitConfig
+
+__all__ = ["Scoring", "Trained", "build", "load", "predict", "registry_of", "score", "split_of", "train"]
 
 Scoring = Callable[[int, int], None]
 """Told of the distinct texts scored, and of how many there are."""
-
-WITHOUT_MOOD = "the same without mood"
 
 
 # score: news -> mood ------------------------------------------------------------------------------------------------
@@ -35,7 +41,8 @@ def score(lake: Lake, config: MoodConfig, *, calendar: str, progress: Scoring | 
     """
     news = lake.news()
     if news.frame.empty:
-        return lake.mood()
+        held = lake.mood()
+        return None if held is None else replace(held, half_life=config.half_life)
     scorer = Scorer.load(config.model)
     scores = scorer.score(news.frame["text"].tolist(), cache=lake.score_cache(), progress=progress)
     mood = daily_mood(news, scores, config, calendar=calendar)
@@ -53,6 +60,8 @@ def build(bars: Bars, mood: Mood | None, features: FeatureConfig) -> Panel:
 
 def split_of(panel: Panel, config: SplitConfig) -> Split:
     """`config`'s parts of `panel`, purged by the longest horizon."""
+    from tenor.training import chronological
+
     return chronological(panel.sessions, config, purge=max(panel.horizons))
 
 
@@ -61,21 +70,31 @@ def split_of(panel: Panel, config: SplitConfig) -> Split:
 
 @dataclass(frozen=True)
 class Trained:
-    """A new champion."""
+    """A new version.
+
+    Attributes
+    ----------
+    folder : where its files lie. `parts` : as dates.
+    champion : the version in use now. `contest` : the comparison with the one before, if there was another.
+    """
 
     forecaster: Forecaster
-    folder: Path
+    folder: str
     parts: str
+    champion: str
+    contest: Contest | None
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values."""
         return {
             "version": self.forecaster.version,
-            "folder": str(self.folder),
+            "folder": self.folder,
             "symbols": list(self.forecaster.symbols),
             "features": list(self.forecaster.scaler.features),
             "split": {name: list(days) for name, days in self.forecaster.split.items()},
             "seeds": self.forecaster.curves(),
+            "champion": self.champion,
+            "contest": None if self.contest is None else self.contest.to_json(),
         }
 
 
@@ -87,7 +106,13 @@ def train(
     progress: Progress | None = None,
     scoring: Scoring | None = None,
 ) -> Trained:
-    """Train on the lake's bars and mood, save the forecaster as a new version and make it the champion."""
+    """Train on the lake's bars and mood and register the forecaster as a new version, the ``latest``.
+
+    It becomes the champion where there is none, or where it beats the one there is (`promotion.challenge`).
+    """
+    from tenor.promotion import challenge
+    from tenor.training import fit
+
     lake = Lake(store)
     bars = lake.bars(config.symbols or None)
     mood = None
@@ -106,36 +131,81 @@ def train(
         progress=progress,
         workers=workers,
     )
-    folder = registry.add(forecaster, config.mood)
-    return Trained(forecaster, folder, split.describe(panel.sessions))
+    version = registry.add(forecaster, config.mood, _card(forecaster, bars, mood, panel, split))
+    now, contest = challenge(lake, registry, version)
+    return Trained(
+        forecaster, registry.where(version), split.describe(panel.sessions), now.champion or version, contest
+    )
 
 
-def registry_of(store: str) -> Registry:
-    """The models trained on `store`: beside the lake's tables, or, for a bucket, in the folder ``models``."""
-    return Registry(Path("models") if store.startswith("s3://") else Path(store) / "models")
+def load(registry: Registry, version: str | None = None) -> Forecaster:
+    """The forecaster of `version`, or of ``champion`` (by default), ``previous`` or ``latest``."""
+    from tenor.training import Forecaster
+
+    found = registry.resolve(version)
+    return Forecaster.from_files(registry.model(found), registry.where(found))
+
+
+def _card(forecaster: Forecaster, bars: Bars, mood: Mood | None, panel: Panel, split: Split) -> dict[str, Any]:
+    """What is told of a model: its data, its parts, its settings, and how it did on validation."""
+    from tenor.options import to_mapping
+    from tenor.training import usable
+    from tenor.training.scoring import scores
+
+    said = forecaster.predict(panel)
+    cells = usable(panel, forecaster.model.lookback)
+    cells[: split.valid.start] = cells[split.valid.stop :] = False
+    validation = {}
+    for k, horizon in enumerate(panel.horizons):
+        known = cells & np.isfinite(panel.targets[:, :, k])
+        found = scores(panel, said, known, horizon=horizon)
+        validation[str(horizon)] = {
+            "forecasts": int(known.sum()),
+            **{name: value if math.isfinite(value) else None for name, value in found.items()},
+        }
+    return {
+        "name": forecaster.name,
+        "symbols": list(forecaster.symbols),
+        "horizons": list(forecaster.horizons),
+        "features": list(forecaster.scaler.features),
+        "split": {name: list(days) for name, days in forecaster.split.items()},
+        "validation": validation,
+        "settings": {
+            "features": to_mapping(forecaster.features),
+            "model": to_mapping(forecaster.model),
+            "training": to_mapping(forecaster.training),
+        },
+        "fingerprint": forecaster.fingerprint,
+        "bars": bars.fingerprint(),
+        "mood": mood.fingerprint() if mood is not None else None,
+    }
 
 
 # predict: forecaster + last bars -> forecasts -----------------------------------------------------------------------
 
 
 def predict(store: str, symbols: Sequence[str], *, horizon: int = 1, version: str | None = None) -> list[Forecast]:
-    """Forecasts of `symbols` from the last bars in the lake.
+    """Forecasts of `symbols` from the last bars in the lake, by ONNX Runtime.
 
     Raises
     ------
-    UnknownSymbolError : the lake has no such symbol. ModelError : nothing was trained yet.
+    UnknownSymbolError : the lake has no such symbol. ModelError : nothing was trained yet. DataError : the model has no
+    such horizon. HistoryError : a symbol has too few sessions.
     """
     lake = Lake(store)
     registry = registry_of(store)
-    forecaster = registry.load(version)
+    predictor = Predictor.load(registry, version)
     known = lake.symbols()
     for symbol in symbols:
         if symbol not in known:
             raise UnknownSymbolError(symbol, known)
-    # cross-stock features need the whole universe that the model was trained on, beside what is asked for
-    universe = sorted({*symbols, *(symbol for symbol in forecaster.symbols if symbol in known)})
+    if horizon not in predictor.horizons:
+        raise DataError(f"horizon {horizon} is not in model {predictor.version}; it has {list(predictor.horizons)}.")
     mood = None
-    if forecaster.features.sentiment:
-        mood = score(lake, registry.mood(version or registry.champion()), calendar=forecaster.features.calendar)
-    panel = build(lake.bars(universe), mood, forecaster.features)
-    return [forecaster.forecast(panel, symbol, horizon) for symbol in symbols]
+    if predictor.with_mood:
+        mood = score(lake, predictor.mood, calendar=predictor.features.calendar)
+    made = predictor.forecasts(lake.bars(predictor.universe(known, symbols)), mood, symbols=symbols)
+    for error in made.failed.values():
+        raise error
+    found = {forecast.symbol: forecast for forecast in made if forecast.horizon == horizon}
+    return [found[symbol] for symbol in symbols]

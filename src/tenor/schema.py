@@ -27,6 +27,8 @@ MOOD_COLUMNS = (
     "symbol", "session", "n", "mean", "std", "positive", "negative",
     "surprise", "recent", "market_n", "market_mean",
 )  # fmt: skip
+MOOD_HALF_LIFE = 5.0
+"""Sessions after which what was said counts half, unless `MoodConfig.half_life` says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -138,9 +140,11 @@ class Mood:
         row). `n` items; `mean`, `std` of their scores (-1..1); `positive`, `negative` shares (0..1); `surprise` =
         `mean` less its trailing mean; `recent` = decayed mean over the last sessions; `market_n`, `market_mean` over
         all symbols of that session.
+    half_life : sessions after which `recent` has weighed an item half, and fades by half where there is no news.
     """
 
     frame: pd.DataFrame
+    half_life: float = MOOD_HALF_LIFE
 
     def __post_init__(self) -> None:
         frame = _with_columns(self.frame, MOOD_COLUMNS, "mood")
@@ -158,7 +162,7 @@ class Mood:
 
     def until(self, session: pd.Timestamp) -> Mood:
         """Only what was known at the cut-off of `session`."""
-        return Mood(self.frame[self.frame["session"] <= session])
+        return Mood(self.frame[self.frame["session"] <= session], self.half_life)
 
     def fingerprint(self) -> str:
         """SHA-256 (hex) of the rows."""

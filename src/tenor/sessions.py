@@ -69,6 +69,39 @@ class Exchange:
         dates = self._sessions.to_numpy()[np.minimum(place, len(self._sessions) - 1)]
         return pd.Series(np.where(known, dates, np.datetime64("NaT")), index=moments.index, dtype="datetime64[us]")
 
+    @property
+    def zone(self) -> str:
+        """The exchange's time zone, by its IANA name."""
+        return str(self._calendar.tz)
+
+    def last_closed(self, moment: pd.Timestamp) -> pd.Timestamp:
+        """The last session that was over at `moment` (tz-aware); its close may be that very moment."""
+        place = int(self._closes.searchsorted(moment.tz_convert("UTC"), side="right")) - 1
+        if place < 0:
+            raise DataError(f"{self.code}: the calendar has no session that was over at {moment:%Y-%m-%d %H:%M}.")
+        return self._sessions[place]
+
+    def closed_by(self, moments: pd.DatetimeIndex) -> pd.DatetimeIndex:
+        """For each of `moments` (tz-aware) the last session that was over by then; NaT before the first close."""
+        place = np.asarray(self._closes.searchsorted(moments.tz_convert("UTC"), side="right")) - 1
+        dates = self._sessions.to_numpy()[np.maximum(place, 0)]
+        return pd.DatetimeIndex(np.where(place >= 0, dates, np.datetime64("NaT")))
+
+    def closes(self, sessions: pd.DatetimeIndex) -> pd.DatetimeIndex:
+        """When each of `sessions` closes (UTC)."""
+        place = np.asarray(self._sessions.get_indexer(sessions))
+        if (place < 0).any():
+            stray = sessions[place < 0][0]
+            raise DataError(f"{stray:%Y-%m-%d} is not a session of {self.code}.")
+        return self._closes[place]
+
+    @functools.cached_property
+    def sessions_per_year(self) -> float:
+        """How many sessions a year has, by the calendar's last ten whole years: what annualises a daily figure."""
+        last = int(self._sessions[-1].year)
+        years = np.asarray(self._sessions.year)
+        return float(((years >= last - 10) & (years < last)).sum()) / 10
+
     def _place(self, session: pd.Timestamp) -> int:
         place = int(self._sessions.searchsorted(session))
         if place == len(self._sessions) or self._sessions[place] != session:

@@ -11,11 +11,16 @@ from tenor.config import Config
 from tenor.errors import ConfigError, DataError, did_you_mean
 from tenor.evaluation.ablation import Ablation
 from tenor.evaluation.ablation import ablate as compare_with_and_without
-from tenor.evaluation.benchmarks import BenchmarkResult, acl18, glt, kdd17
+from tenor.evaluation.benchmarks import BenchmarkResult, acl18, glt, kdd17, read_glt_news
 from tenor.evaluation.benchmarks.training import Told
 from tenor.evaluation.leakcheck import LeakReport, leakcheck_function
 from tenor.options import to_mapping
 from tenor.pipeline import Scoring, build, registry_of, score
+from tenor.report.sections_ablation import write_ablation
+from tenor.report.sections_tuning import write_tuning
+from tenor.schema import Mood
+from tenor.sentiment import Scorer
+from tenor.sentiment.mood import daily_mood
 from tenor.store import Lake
 from tenor.training.folds import fold_table, walk_forward
 from tenor.training.grid import read_grid
@@ -43,8 +48,13 @@ def ablate(
     workers: int | None = None,
     progress: Callable[[str, int, int], None] | None = None,
     texts: Scoring | None = None,
+    report: Path | None = None,
 ) -> Ablated:
     """Walk forward with mood, without it, and with it shuffled across days: same folds, same seeds.
+
+    Parameters
+    ----------
+    report : the HTML file to write, if any.
 
     Raises
     ------
@@ -70,7 +80,10 @@ def ablate(
         workers=workers,
         progress=progress,
     )
-    return Ablated(found, fold_table(panel.sessions, splits))
+    table = fold_table(panel.sessions, splits)
+    if report is not None:
+        write_ablation(report, found, table, about=_about(config, panel.symbols))
+    return Ablated(found, table)
 
 
 @dataclass(frozen=True)
@@ -97,8 +110,13 @@ def tune(
     workers: int | None = None,
     progress: SearchProgress | None = None,
     texts: Scoring | None = None,
+    report: Path | None = None,
 ) -> Tuned:
     """Search the grid on walk-forward folds before the test part, and write the best config to `out`.
+
+    Parameters
+    ----------
+    report : the HTML file to write, if any.
 
     Raises
     ------
@@ -126,8 +144,19 @@ def tune(
         workers=workers,
         progress=progress,
     )
-    write_text(out, found.best_toml(around=to_mapping(config)))
+    best = found.best_toml(around=to_mapping(config))
+    write_text(out, best)
+    if report is not None:
+        write_tuning(report, found, toml=best, about=_about(config, tuple(bars.frame["symbol"].unique())))
     return Tuned(found, out)
+
+
+def _about(config: Config, symbols: Sequence[str]) -> dict[str, str]:
+    return {
+        "Symbols": str(len(symbols)),
+        "Network": ", ".join(f"{key} {value}" for key, value in to_mapping(config.model).items()),
+        "Training": ", ".join(f"{key} {value}" for key, value in to_mapping(config.training).items()),
+    }
 
 
 def benchmark(
@@ -140,22 +169,43 @@ def benchmark(
     test_end: str | None,
     workers: int,
     progress: Told,
+    store: str,
+    seeds: int = 10,
+    text: bool = True,
+    texts: Scoring | None = None,
 ) -> BenchmarkResult:
     """Run the benchmark `name` on its published folder, and write the result to `out` as JSON.
+
+    Each seed is kept beside the models of `store` when it is done: the same call, after a kill, goes on with the rest.
+
+    Parameters
+    ----------
+    seeds : how many are trained; the protocols ask for ten.
+    text : of glt, whether the folder's tweets are scored and used.
 
     Raises
     ------
     ConfigError : an unknown benchmark, or one without the dates that it needs. DataError : not such a folder.
     """
+    kept = registry_of(store).folder / "benchmark"
     if name in ("acl18", "kdd17"):
         if train_end or valid_end or test_end:
             raise ConfigError(f"{name} has the dates of its protocol: leave out --train-end, --valid-end, --test-end.")
-        result = (acl18 if name == "acl18" else kdd17)(data, workers=workers, progress=progress)
+        run = acl18 if name == "acl18" else kdd17
+        result = run(data, seeds=range(seeds), workers=workers, progress=progress, kept=kept)
     elif name == "glt":
         if not (train_end and valid_end):
             raise ConfigError("glt needs --train-end and --valid-end, days as YYYY-MM-DD.")
         result = glt(
-            data, train_end=train_end, valid_end=valid_end, test_end=test_end, workers=workers, progress=progress
+            data,
+            train_end=train_end,
+            valid_end=valid_end,
+            test_end=test_end,
+            seeds=range(seeds),
+            workers=workers,
+            progress=progress,
+            text=_mood_of(data, store, texts) if text else None,
+            kept=kept,
         )
     else:
         hint = did_you_mean(name, ("acl18", "kdd17", "glt")) or " There are acl18, kdd17 and glt."
@@ -163,6 +213,15 @@ def benchmark(
     if out is not None:
         write_json(out, result.to_json())
     return result
+
+
+def _mood_of(folder: Path, store: str, progress: Scoring | None) -> Mood | None:
+    """The mood of a GLT folder's tweets, each scored once and remembered in the lake; None where it has none."""
+    news = read_glt_news(folder)
+    if news is None:
+        return None
+    scores = Scorer.load().score(news.frame["text"].tolist(), cache=Lake(store).score_cache(), progress=progress)
+    return daily_mood(news, scores)
 
 
 def leakcheck(store: str, function: str, *, calendar: str) -> LeakReport:

@@ -58,6 +58,17 @@ def test_news_that_moves_returns_is_found_to_help(learned: dict[int, Ablation]) 
     assert set(learned) == {1, 5}
 
 
+def test_every_fold_has_its_own_difference(learned: dict[int, Ablation]) -> None:
+    for other in (WITHOUT, SHUFFLED):
+        of = {one.cells: one for one in learned[1].contrasts if one.other == other}
+        folds = [one for name, one in of.items() if name.startswith("fold ")]
+        assert [name[:6] for name in of if name.startswith("fold ")] == ["fold 1", "fold 2"]
+        assert sum(one.samples for one in folds) == of["all"].samples
+        assert sum(one.days for one in folds) == of["all"].days
+        mean = sum(one.differences["loss"].value * one.samples for one in folds) / of["all"].samples
+        assert mean == pytest.approx(of["all"].differences["loss"].value)
+
+
 def test_rows_and_json_tell_all(learned: dict[int, Ablation]) -> None:
     found = learned[1]
     rows = found.rows()
@@ -112,7 +123,7 @@ def fake(panel: Panel, noise: float, seed: int) -> WalkForward:
     mask = np.zeros_like(panel.mask)
     mask[ROWS] = panel.mask[ROWS]
     seeds = {s: said(panel, noise, 100 * seed + s) for s in (0, 1, 2)}
-    return WalkForward((), {"m": said(panel, noise, seed)}, seeds, ROWS, mask, "")
+    return WalkForward((), {"m": said(panel, noise, seed)}, seeds, None, ROWS, mask, "")
 
 
 @pytest.mark.parametrize("horizon", [1, 5])

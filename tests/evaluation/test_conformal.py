@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tenor.errors import DataError, HistoryError
-from tenor.evaluation import conformal
+from tenor.forecasting import intervals
 from tenor.evaluation.conformal import adapt, coverage
 from tenor.schema import Panel, Predictions
 
@@ -187,9 +187,9 @@ def test_equal_volatilities_and_perfect_forecasts():
 
 
 def test_a_share_outside_moves_each_level_at_its_own_rate():
-    levels = conformal._Levels()
+    levels = intervals._Levels()
     levels.learn(np.array([0.05, 0.5, 0.6, 0.7]), levels.each)
-    assert levels.each == pytest.approx(0.1 + np.array(conformal.RATES) * (0.1 - 0.25))
+    assert levels.each == pytest.approx(0.1 + np.array(intervals.RATES) * (0.1 - 0.25))
     assert levels.trust == pytest.approx(np.full(8, 1 / 8))
     assert levels.level == pytest.approx(levels.each.mean())
 

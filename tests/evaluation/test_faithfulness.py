@@ -18,7 +18,7 @@ from tenor.features import FeatureConfig, Scaler
 from tenor.model import AttentionLSTM, ModelConfig
 from tenor.schema import Panel
 from tenor.training import Forecaster, TrainConfig
-from tenor.training.calibration import Calibration
+from tenor.forecasting.calibration import Calibration
 from tenor.training.seed import History
 
 MODEL = ModelConfig(hidden=3, attention_size=1, lookback=10)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -59,6 +61,12 @@ def test_recent_mood_fades_between_news(found: dict[str, np.ndarray]) -> None:
     assert recent[15] == -0.8
     assert recent[20] == pytest.approx(-0.4)
     assert (recent[75:] == 0).all()
+
+
+def test_it_fades_by_the_half_life_that_the_mood_was_made_with() -> None:
+    slow = mood_features(replace(make(ROWS), half_life=20.0), SESSIONS, ("A", "B"), "XNYS")["mood_recent"][:, 0]
+    np.testing.assert_allclose(slow[10:15], 0.4 * 0.5 ** (np.arange(5) / 20))
+    assert replace(make(ROWS), half_life=20.0).until(SESSIONS[12]).half_life == 20.0
 
 
 def test_age_of_the_last_news(found: dict[str, np.ndarray]) -> None:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +10,7 @@ from tenor.evaluation.metrics import reliability
 from tenor.report import style
 from tenor.report.cells import bins_by_day, cells, mean_by_day
 from tenor.report.figures_forecast import figure_coverage, figure_price, figure_reliability, figure_scatter
-from tenor.report.figures_judgement import figure_by_symbol, figure_differences, figure_equity
+from tenor.report.figures_judgement import figure_by_symbol, figure_differences
 from tenor.report.figures_model import figure_attention_features, figure_attention_time, figure_learning
 from tenor.report.sections_forecast import attention
 
@@ -130,15 +128,6 @@ def test_symbols_are_sorted_best_first_and_long_lists_show_their_ends():
     figure = figure_by_symbol({f"S{i:03d}": i / 1e4 for i in range(240)})
     names = [t.get_text() for axes in figure.axes for t in axes.get_yticklabels()]
     assert names == [f"S{i:03d}" for i in (*range(239, 189, -1), *range(49, -1, -1))]
-
-
-def test_labels_at_line_ends_do_not_collide(world):
-    runs = world.evaluations[1].backtests
-    same = {name: replace(run, equity=next(iter(runs.values())).equity) for name, run in runs.items()}
-    figure = figure_equity(same)
-    places = sorted(note.xy[1] for note in figure.axes[0].texts)
-    low, high = figure.axes[0].get_ylim()
-    assert (np.diff(places) > 0.07 * (high - low)).all()
 
 
 def test_figures_stand_what_a_thin_test_gives(world):

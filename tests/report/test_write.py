@@ -103,7 +103,7 @@ def test_every_reference_within_the_page_leads_somewhere(page):
 def test_has_every_section_and_a_way_to_it(page):
     expected = [
         "results", "against-the-baselines", "prices-and-forecasts", "forecast-and-outcome", "probabilities",
-        "intervals", "years-and-stocks", "trading", "attention", "training", "mood-more",
+        "intervals", "years-and-stocks", "attention", "training", "mood-more",
     ]  # fmt: skip
     assert page.headings() == expected
     nav = page.references[1 : 1 + len(expected)]  # after the link that skips to the results
@@ -165,7 +165,6 @@ def test_one_symbol_a_short_test_and_no_trade(world_of, tmp_path):
     assert "Forecasts of ONE" in page.text
     assert "nan" not in page.text.lower()
     assert "The model gives no intervals." in page.text
-    assert "Never traded: long/flat and long/short." in page.text
     assert "All forecasts are the same." in page.text
     assert "too few sessions to tell any difference" in page.text
 

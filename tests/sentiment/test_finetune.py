@@ -13,7 +13,7 @@ from tenor.sentiment.labelled import Labelled
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from tenor.sentiment.classifier import FineTuneConfig, load_encoder, load_tuned  # noqa: E402
+from tenor.sentiment.classifier import FineTuneConfig, load_encoder, load_tuned, pad, tokenise  # noqa: E402
 from tenor.sentiment.encoder import OnnxEncoder  # noqa: E402
 from tenor.sentiment.export import fit_temperature, write_weights  # noqa: E402
 from tenor.sentiment.finetune import Epoch, _joined, fine_tune  # noqa: E402
@@ -63,6 +63,29 @@ def test_joined_sentences_keep_their_label(easy: Labelled) -> None:
         assert (sentence[0], sentence[-1], len(sentence)) == (2, 3, 6)
         assert {sentence[1] - 10, sentence[3] - 10} <= {int(label), 1}
     assert _joined(ids, easy.labels, replace(FAST, joining=0.99, max_tokens=5), np.random.default_rng(0)) == ids
+
+
+def test_two_readings_agree_more_when_that_is_asked_for(tiny_bert: Path, easy: Labelled) -> None:
+    def disagreement(consistency: float) -> float:
+        tuned = load_encoder(tiny_bert, replace(FAST, dropout=0.3, consistency=consistency))
+        fine_tune(tuned, easy)
+        tuned.model.train()
+        ids, mask = pad(tokenise(tuned.tokenizer, easy.texts, 16))
+        with torch.no_grad():
+            first, second = (tuned.model(ids, mask).softmax(-1) for _ in range(2))
+        return float((first - second).abs().mean())
+
+    assert disagreement(4.0) < 0.8 * disagreement(0.0)
+
+
+def test_targets_are_learned_in_place_of_labels(tiny_bert: Path, easy: Labelled) -> None:
+    unsure = np.full((len(easy), 3), 0.2, dtype=np.float32)
+    unsure[np.arange(len(easy)), easy.labels] = 0.6
+    tuned = load_encoder(tiny_bert, replace(FAST, token_dropout=0.0, joining=0.0))
+    fine_tune(tuned, easy, targets=unsure)
+    probabilities = softmax(tuned.logits(easy.texts))
+    assert (probabilities.argmax(1) == easy.labels).mean() > 0.95
+    assert probabilities.max(1).mean() == pytest.approx(0.6, abs=0.1)
 
 
 def test_frozen_word_vectors_stay(tiny_bert: Path, easy: Labelled) -> None:

@@ -9,6 +9,7 @@ import pytest
 from tenor.errors import ConfigError, DataError
 from tenor.sentiment.labelled import (
     Labelled,
+    fpb_targets,
     join,
     read_csv,
     read_fpb,
@@ -27,6 +28,15 @@ def test_fpb_lines_split_at_the_last_at_sign(tmp_path: Path) -> None:
     read = read_fpb(tmp_path, 75)
     assert read.texts == ("Acme hires @ home .", "Acme gains .")
     assert read.labels.tolist() == [1, 0]
+
+
+def test_targets_say_how_sure_the_annotators_were(tmp_path: Path) -> None:
+    rows = ["Acme rises .@positive\n", "Acme meets .@neutral\n", "Acme falls .@negative\n", "Acme sells .@neutral\n"]
+    for name, kept in (("50Agree", 4), ("66Agree", 3), ("75Agree", 2), ("AllAgree", 1)):
+        (tmp_path / f"Sentences_{name}.txt").write_text("".join(rows[:kept]))
+    targets = fpb_targets(tmp_path, read_fpb(tmp_path))
+    expected = [[1, 0, 0], [0.065, 0.87, 0.065], [0, 0.3, 0.7], [0.21, 0.58, 0.21]]
+    np.testing.assert_allclose(targets, expected, atol=1e-6)
 
 
 def test_tfns_numbers_become_classes(tmp_path: Path) -> None:

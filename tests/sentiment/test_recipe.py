@@ -14,7 +14,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from tenor.sentiment import recipe  # noqa: E402
-from tenor.sentiment.classifier import FineTuneConfig, load_encoder, load_tuned, mean_of_weights  # noqa: E402
+from tenor.sentiment.classifier import FineTuneConfig, load_encoder, load_shipped, mean_of_weights  # noqa: E402
+from tenor.sentiment.encoder import OnnxEncoder  # noqa: E402
 from tenor.sentiment.scorer import Scorer  # noqa: E402
 from tenor.sentiment.text import duplicate_key  # noqa: E402
 
@@ -29,7 +30,6 @@ def sets(tmp_path: Path, easy: Labelled) -> Path:
     rows = [(text, LABELS[label]) for text, label in zip(easy.texts, easy.labels, strict=True)]
     phrases = [f"{text.upper()} .@{label}\n" for text, label in rows[:60]]
     (tmp_path / "fpb" / "Sentences_50Agree.txt").write_text("".join(phrases))
-    (tmp_path / "fpb" / "Sentences_AllAgree.txt").write_text("".join(phrases[:40]))
     number = {"negative": 0, "positive": 1, "neutral": 2}
     for part, share in (("train", rows[40:120]), ("valid", rows[110:130])):
         lines = "".join(f"{text},{number[label]}\n" for text, label in share)
@@ -47,21 +47,44 @@ def test_training_never_sees_a_tested_sentence(sets: Path, easy: Labelled) -> No
     assert set(train.texts) | set(valid.texts) == {*easy.texts[60:110], *easy.texts[130:]}
 
 
-def test_shipped_weights_are_the_mean_of_their_runs(
+def test_the_shipped_recipe_runs_to_its_end_and_resumes(
     sets: Path, tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recipe, "encoder_folder", lambda: tiny_bert)
+    monkeypatch.setattr(recipe, "STATEMENTS", 40)
     runs = (recipe.Run(QUICK, mixed=False), recipe.Run(replace(QUICK, seed=1), mixed=True))
-    found = recipe.train_shipped(sets, tmp_path / "out", work=tmp_path / "work", runs=runs)
+    found = recipe.train_shipped(sets, tmp_path / "out", work=tmp_path / "work", runs=runs, last=QUICK)
     assert found.n > 0
     assert Scorer.load(tmp_path / "out").model_id.startswith("tenor-minilm-")
     steps: list[int] = []
     again = recipe.train_shipped(
-        sets, tmp_path / "again", work=tmp_path / "work", runs=runs, on_step=lambda step, _: steps.append(step)
+        sets,
+        tmp_path / "again",
+        work=tmp_path / "work",
+        runs=runs,
+        last=QUICK,
+        on_step=lambda step, _: steps.append(step),
     )
-    assert steps == []  # both runs were done
+    assert steps == []  # all three trainings were done
     assert again == found
     assert (tmp_path / "again" / "model.onnx").read_bytes() == (tmp_path / "out" / "model.onnx").read_bytes()
+
+
+def test_statements_are_mixed_in_less_what_is_tested(sets: Path) -> None:
+    train, _ = recipe.public_sentences(sets)
+    stated = recipe.statements(30).unique()
+    with (sets / "fpb" / "Sentences_50Agree.txt").open("a") as file:
+        file.write(f"{stated.texts[0].upper()}@neutral\n")
+    mixed = recipe.with_statements(sets, 30)
+    assert mixed.texts == (*train.texts, *stated.texts[1:])
+
+
+def test_tuning_starts_from_what_is_shipped() -> None:
+    """The stored graph gives back the classifier that it was written from."""
+    texts = ("Acme profit falls hard", "Acme wins a large order", "Acme will meet on Monday")
+    encoder = OnnxEncoder()
+    expected = np.concatenate([encoder.logits(np.array([ids])) for ids in encoder.tokenise(list(texts))])
+    np.testing.assert_allclose(load_shipped(FineTuneConfig()).logits(texts), expected, atol=1e-4)
 
 
 def test_mean_of_weights(tiny_bert: Path) -> None:
@@ -69,27 +92,6 @@ def test_mean_of_weights(tiny_bert: Path) -> None:
     heads = [tuned.model.head.weight.detach().clone() for tuned in (first, second)]
     assert not torch.equal(*heads)
     torch.testing.assert_close(mean_of_weights([first, second]).model.head.weight.detach(), (heads[0] + heads[1]) / 2)
-
-
-def test_protocol_tests_on_what_it_kept_apart(
-    sets: Path, tiny_bert: Path, tmp_path: Path, easy: Labelled, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    load_encoder(tiny_bert, QUICK).save(tmp_path / "start")
-    trained: list[Labelled] = []
-    fine_tune = recipe.fine_tune
-    monkeypatch.setattr(
-        recipe, "fine_tune", lambda tuned, train, **told: trained.append(train) or fine_tune(tuned, train, **told)
-    )
-    report = recipe.fpb_protocol(sets / "fpb", range(2), start=tmp_path / "start", config=QUICK)
-    for result, train in zip(report.results, trained, strict=True):
-        assert len(train) == 48
-        assert result.at_50.n == 12
-        assert 0 < result.at_100.n < 12
-    assert trained[0].texts != trained[1].texts
-    summary = report.to_json()
-    accuracies = [result.at_50.accuracy for result in report.results]
-    assert summary["accuracy_at_50"]["mean"] == pytest.approx(np.mean(accuracies))
-    assert load_tuned(tmp_path / "start").config == QUICK  # the start is left as it was
 
 
 def test_one_class_alone_is_refused(tiny_bert: Path, tmp_path: Path) -> None:

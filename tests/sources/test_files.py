@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tenor.errors import DataError
-from tenor.sources import Imported, read, read_bars, read_batches
+from tenor.sources import Imported, check_bars, read, read_bars, read_batches
 
 Load = Callable[..., Imported]
 YAHOO = "Date,Open,High,Low,Close,Adj Close,Volume\n"
@@ -216,3 +216,28 @@ def test_whatever_the_bytes_are_the_file_is_refused_or_read(load: Load, junk: by
     imported = load(junk, f"AAA{suffix}")
     assert imported.bars is None
     assert imported.refused
+
+
+def test_each_symbol_keeps_its_own_markets_days(tmp_path: Path, now: pd.Timestamp) -> None:
+    rows = [
+        ("AAA", "2016-07-04"),  # a holiday in New York
+        ("BBB.DE", "2016-07-04"),
+        ("CCC.T", "2016-07-18"),  # a holiday in Tokyo
+        ("AAA", "2016-07-18"),
+        ("BTC-USD", "2016-07-17"),  # a Sunday
+        ("EURUSD=X", "2016-07-17"),
+    ]
+    lines = [f"{symbol},{day},1,2,1,2,5" for symbol, day in rows]
+    (tmp_path / "all.csv").write_text("\n".join(["ticker,date,open,high,low,close,volume", *lines]))
+    imported = read_bars([tmp_path / "all.csv"], now=now)
+    assert imported.bars is not None
+    kept = imported.bars.frame[["symbol", "session"]].astype("str").to_numpy().tolist()
+    assert kept == [["AAA", "2016-07-18"], ["BBB.DE", "2016-07-04"], ["BTC-USD", "2016-07-17"]]
+    assert {r.row: r.why for r in imported.refused} == {
+        2: "is no session of XNYS",
+        4: "is no session of XTKS",
+        7: "is no session of 24/5",
+    }
+    reports = {r.symbol: r for r in check_bars(imported.bars)}
+    assert all(r.clean for r in reports.values())
+    assert check_bars(imported.bars, calendar="XNYS")[2].off_calendar == 1

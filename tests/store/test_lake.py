@@ -259,3 +259,51 @@ def test_many_symbols_stay_in_order(tmp_path: Path, bars_of: MakeBars) -> None:
     for i in order:
         lake.append_bars(whole.select([f"S{i:02d}"]), source="x")
     assert lake.bars().fingerprint() == whole.fingerprint()
+
+
+def test_the_as_of_view_is_what_the_lake_held_then(location: str, bars: Bars) -> None:
+    lake = Lake(location)
+    before = pd.Timestamp.now("UTC")
+    lake.append_bars(bars, source="x")
+    seen = pd.Timestamp.now("UTC")
+    revised = changed(bars, 3, adj_close=1.5)
+    lake.append_bars(revised, source="x")
+    assert lake.bars(as_of=seen).fingerprint() == bars.fingerprint()
+    assert lake.bars().fingerprint() == revised.fingerprint()
+    assert lake.bars(as_of=pd.Timestamp.now("Asia/Tokyo")).fingerprint() == revised.fingerprint()
+    with pytest.raises(StoreError, match="held no such bars at"):
+        lake.bars(as_of=before)
+    with pytest.raises(StoreError, match="has no time zone"):
+        lake.bars(as_of=pd.Timestamp("2024-01-01"))
+    lake.append_news(some_news(("2014-01-02 15:00", "AAA", "a late item")))
+    assert lake.news(as_of=seen).frame.empty
+    assert len(lake.news(as_of=pd.Timestamp.now("UTC")).frame) == 1
+
+
+def test_the_same_rows_from_elsewhere_are_claimed_only_when_asked(location: str, bars: Bars) -> None:
+    lake = Lake(location)
+    lake.append_bars(bars, source="second")
+    assert lake.append_bars(bars, source="first") == Appended(0, 0, len(bars.frame))
+    assert lake.append_bars(bars, source="first", claim=True) == Appended(0, len(bars.frame), 0)
+    assert lake.append_bars(bars, source="first", claim=True) == Appended(0, 0, len(bars.frame))
+    assert set(lake.rows("bars")["source"]) == {"first"}
+    spans = lake.spans("bars", list(bars.symbols))
+    assert spans["source"].tolist() == ["first"] * len(bars.symbols)
+    assert int(spans["count"].sum()) == len(bars.frame)
+
+
+def test_rows_of_the_live_tables(location: str) -> None:
+    lake = Lake(location)
+    day, moment = pd.Timestamp("2024-01-02"), pd.Timestamp("2024-01-02 15:00", tz="UTC")
+    action = {"symbol": "AAA", "session": day, "kind": "split", "value": 2.0, "source": "x"}
+    assert lake.append_rows("actions", pd.DataFrame([action])) == Appended(1, 0, 0)
+    assert lake.append_rows("actions", pd.DataFrame([action | {"value": 3.0}])) == Appended(0, 1, 0)
+    assert lake.rows("actions")["value"].tolist() == [3.0]
+    assert lake.rows("actions", since=day + pd.Timedelta(days=1)).empty
+    numbers = dict.fromkeys(("open", "high", "low", "close", "volume"), 1.0)
+    bar = {"symbol": "AAA", "interval": "1h", "opened_at": moment, **numbers, "source": "x"}
+    lake.append_rows("intraday", pd.DataFrame([bar, bar | {"interval": "15m"}]))
+    assert lake.rows("intraday", ["AAA"])["interval"].tolist() == ["15m", "1h"]
+    assert lake.spans("intraday")["count"].tolist() == [1, 1]
+    lake.append_rows("names", pd.DataFrame([{"symbol": "AAA", "name": "Example", "source": "x"}]))
+    assert lake.query("SELECT name FROM names")["name"].tolist() == ["Example"]

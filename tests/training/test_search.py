@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from joblib.externals.loky import get_reusable_executor
 
 from tenor.errors import ConfigError, HistoryError
 from tenor.features import FeatureConfig
@@ -20,7 +21,7 @@ from tenor.schema import MOOD_COLUMNS, Bars, Mood
 from tenor.training import SplitConfig, TrainConfig
 from tenor.training.folds import FoldConfig
 from tenor.training.grid import read_grid
-from tenor.training.results import Results
+from tenor.training.results import Results, tried
 from tenor.training.search import Search, tune
 
 BASE = {
@@ -117,7 +118,7 @@ from tenor.model import ModelConfig
 from tenor.schema import Bars
 from tenor.training import SplitConfig, TrainConfig
 from tenor.training.folds import FoldConfig
-from tenor.training.results import Results
+from tenor.training.results import Results, tried
 from tenor.training.search import tune
 
 keep = Results.keep
@@ -153,6 +154,21 @@ def test_a_search_killed_midway_goes_on_side_by_side_and_ends_the_same_to_the_bi
     assert told[0] == (3, 8, None)
     assert told[-1] == (8, 8, 0.0)
     assert comparable(found) == comparable(search[0])
+
+
+def test_a_search_does_not_mind_the_processes_that_trainings_left(search, market_bars: Bars) -> None:
+    assert get_reusable_executor(max_workers=2, timeout=30).submit(int, "7").result() == 7  # as train_seeds does
+    found = tune(market_bars, GRID, cache=search[1], workers=2, **BASE)
+    assert comparable(found) == comparable(search[0])
+
+
+def test_all_that_was_tried_is_counted_once(search, tmp_path: Path) -> None:
+    assert tried(search[1]) >= 4
+    assert tried(tmp_path) == 0
+    results = Results(tmp_path, os.getpid())
+    for hidden in (3, 5, 3):
+        results.remember({"model": {"hidden": hidden}})
+    assert tried(tmp_path) == 2
 
 
 def test_a_process_knows_that_nobody_waits_for_it(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tenor.training.sequences import Segments, Sequences, usable
+from tenor.forecasting.cells import usable
+from tenor.training.sequences import Segments, Sequences
 
 
 def data(symbols: int, time: int, seed: int = 0) -> Sequences:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import typer
 
 from tenor import console
-from tenor.cli import data, models, sentiment, studies
+from tenor.cli import data, models, registry, sentiment, serve, studies
 from tenor.errors import ConfigError, TenorError
 
 HELP = "Stock forecasts from prices, indicators and the mood of the news, judged honestly."
@@ -19,8 +19,10 @@ HELP = "Stock forecasts from prices, indicators and the mood of the news, judged
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=HELP)
 app.add_typer(data.app, name="data")
 app.add_typer(models.app)
+app.add_typer(registry.app, name="models")
 app.add_typer(studies.app)
 app.add_typer(sentiment.app, name="sentiment")
+app.add_typer(serve.app)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

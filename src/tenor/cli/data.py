@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tenor import console
-from tenor.cli.options import DEFAULT_STORE, AsJson, Calendar, Store
-from tenor.errors import DataError
+from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Store
+from tenor.errors import ConfigError, DataError, SourceError
+
+if TYPE_CHECKING:
+    from tenor.fetching.run import Fetched
+    from tenor.sources.config import SourcesConfig
+
+OneCalendar = Annotated[
+    str | None,
+    typer.Option("--calendar", help="One exchange's for all: XNYS, XLON, 24/7 …; without it, each symbol's own."),
+]
 
 app = typer.Typer(no_args_is_help=True, help="Bring bars and news into the lake, and look at what is there.")
 
@@ -17,7 +30,7 @@ app = typer.Typer(no_args_is_help=True, help="Bring bars and news into the lake,
 def data_import(
     paths: Annotated[list[str], typer.Argument(help="Files or folders; 'embedded' for the bars that tenor carries.")],
     store: Store = DEFAULT_STORE,
-    calendar: Calendar = "XNYS",
+    calendar: OneCalendar = None,
     as_json: AsJson = False,
 ) -> None:
     """Bring CSV, Parquet or the StockNet folder into the lake; what can't be used is refused by row, the rest kept."""
@@ -33,7 +46,7 @@ def data_import(
 
 
 @app.command("check")
-def data_check(store: Store = DEFAULT_STORE, calendar: Calendar = "XNYS", as_json: AsJson = False) -> None:
+def data_check(store: Store = DEFAULT_STORE, calendar: OneCalendar = None, as_json: AsJson = False) -> None:
     """Report per symbol: gaps, duplicates, impossible prices, split-like jumps, stale runs."""
     from tenor.collect import check
 
@@ -45,3 +58,132 @@ def data_check(store: Store = DEFAULT_STORE, calendar: Calendar = "XNYS", as_jso
     columns = ("symbol", "first", "last", "sessions", "missing", "duplicates", "not positive", "high < low", "jumps")
     console.table((*columns, "stale runs"), (report.row() for report in reports))
     console.line(f"{sum(report.clean for report in reports)} of {len(reports)} symbols are clean")
+
+
+@app.command("fetch")
+def data_fetch(
+    symbols: Annotated[
+        list[str] | None,
+        typer.Argument(help="AAPL SAP.DE 7203.T BTC-USD EURUSD=X …; none: all that were fetched before."),
+    ] = None,
+    store: Store = DEFAULT_STORE,
+    source: Annotated[
+        list[str] | None, typer.Option(help="Ask this source of prices, instead of the configured; may be repeated.")
+    ] = None,
+    since: Annotated[str | None, typer.Option(help="The first day of a symbol that the lake has nothing of.")] = None,
+    interval: Annotated[str, typer.Option(help="1d, 1h or 15m.")] = "1d",
+    news: Annotated[bool, typer.Option("--news/--no-news", help="News as well.")] = True,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring bars and news from services into the lake: what is new or revised. What fails is told, the rest kept."""
+    with _live():
+        from tenor.fetching.run import fetch
+        from tenor.sources.prices import LENGTHS
+
+    if interval not in LENGTHS:
+        raise ConfigError(f"--interval is {interval!r}; it takes {', '.join(LENGTHS)}.")
+    settings = _sources(config, set_)
+    if source:
+        settings = dataclasses.replace(settings, prices=tuple(source))
+    if since:
+        settings = dataclasses.replace(settings, since=since)
+    with console.bars(quiet=as_json) as bars:
+        fetched = fetch(store, symbols or (), settings, interval=interval, news=news, progress=bars.symbols)
+    if as_json:
+        console.print_json(fetched.to_json())
+    else:
+        _show_fetched(fetched)
+    if not fetched.worked:
+        raise SourceError("nothing could be fetched: see 'tenor data doctor'.", kind="away")
+
+
+@app.command("status")
+def data_status(
+    symbols: Annotated[list[str] | None, typer.Argument(help="Symbols; none: all.")] = None,
+    store: Store = DEFAULT_STORE,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say per symbol: the last bar, the last news, where from, and how many sessions of its market they are behind."""
+    from tenor.fetching.status import status
+
+    found = status(store, _sources(config, set_), symbols or None)
+    if as_json:
+        for one in found:
+            console.print_json(one.to_json())
+        return
+    rows = (
+        (
+            one.symbol,
+            one.calendar,
+            f"{one.last_bar:%Y-%m-%d}",
+            one.source,
+            f"{one.behind}{' stale' if one.stale else '' if one.live else ' (files)'}",
+            "–" if one.last_news is None else f"{one.last_news:%Y-%m-%d %H:%M}",
+            one.news_source or "–",
+            one.note if len(one.note) <= 60 else f"{one.note[:59]}…",
+        )
+        for one in found
+    )
+    console.table(("symbol", "calendar", "last bar", "from", "behind", "last news", "from", "note"), rows)
+    console.line(f"{sum(one.stale for one in found)} of {len(found)} symbols are stale")
+
+
+@app.command("doctor")
+def data_doctor(config: ConfigFile = None, set_: Overrides = None, as_json: AsJson = False) -> None:
+    """Ask every configured source one small question, for real, and say which work."""
+    with _live():
+        from tenor.fetching.doctor import doctor
+
+    checks = doctor(_sources(config, set_))
+    if as_json:
+        for check in checks:
+            console.print_json(check.to_json())
+    else:
+        rows = (
+            (c.source, c.kind, "works" if c.works else "fails", c.symbol or "–", f"{c.seconds:.1f} s", c.told)
+            for c in checks
+        )
+        console.table(("source", "for", "", "asked for", "took", "said"), rows)
+    if not any(check.works for check in checks):
+        raise SourceError("no source works from here: check the network, then the keys.", kind="away")
+
+
+@contextlib.contextmanager
+def _live() -> Iterator[None]:
+    """Say which extra is missing, where one is."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"{error.name} is not installed: pip install 'tenor[live]'.") from None
+
+
+def _sources(config: Path | None, overrides: Sequence[str] | None) -> SourcesConfig:
+    from tenor.sources.config import SourcesConfig
+
+    if not config and not overrides:
+        return SourcesConfig()
+    from tenor.config import Config
+
+    return Config.read(config, overrides or ()).sources
+
+
+def _show_fetched(fetched: Fetched) -> None:
+    rows = ((o.symbol, o.source or "–", str(o.new), str(o.revised)) for o in fetched.bars)
+    console.table(("symbol", "source", "new bars", "revised"), rows)
+    for outcome in fetched.bars:
+        for note in outcome.notes:
+            console.line(f"{outcome.symbol}: {note}")
+        for error in outcome.errors:
+            console.line(f"{outcome.symbol}: {'failed' if outcome.failed else 'passed over'}: {error}")
+    for news in fetched.news:
+        told = f"{news.new} new, {news.known} already there, {news.repeats} of them repeats, {news.refused} refused"
+        console.line(f"news from {news.source}: {told}")
+        for error in news.errors:
+            console.line(f"news from {news.source}: {news.failures} of {news.asked} requests failed: {error}")
+    failed = sum(outcome.failed for outcome in fetched.bars)
+    if failed:
+        console.stderr.print(f"tenor: {failed} of {len(fetched.bars)} symbols could not be fetched", markup=False)

@@ -21,7 +21,7 @@ def train(
     workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train the forecaster on the lake's bars and make it the champion. A killed run resumes where it stopped."""
+    """Train on the lake's bars. The first model is the champion, a later one if it beats it. A killed run resumes."""
     from tenor import pipeline
     from tenor.collect import EMBEDDED, collect
     from tenor.config import Config
@@ -44,25 +44,39 @@ def evaluate(
     config: ConfigFile = None,
     set_: Overrides = None,
     workers: Workers = None,
-    model: Version = None,
+    model: Annotated[str | None, typer.Option(help="A version, or champion; without it, the latest.")] = None,
     report: Annotated[Path, typer.Option(help="The HTML report to write; the figures as JSON lie beside it.")] = Path(
         "report.html"
     ),
     show: Annotated[list[str] | None, typer.Option(help="A symbol to draw by itself; may be given again.")] = None,
+    baseline: Annotated[
+        list[str] | None,
+        typer.Option(help="Your own regressor: path/to/file.py:name, scikit-learn's fit and predict; may be repeated."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Judge the champion on sessions it never saw, beside baselines, and write the report."""
+    """Is it better than doing nothing? Walk forward, judge beside baselines, write the report. A killed run goes on."""
     from tenor import judgement
     from tenor.config import Config
 
     settings = Config.read(config, set_ or ()) if config or set_ else None
     with console.bars(quiet=as_json) as bars:
         judged = judgement.evaluate(
-            store, config=settings, version=model, report=report, show=show or (), workers=workers, progress=bars.epoch
+            store,
+            config=settings,
+            version=model,
+            report=report,
+            show=show or (),
+            baselines=baseline or (),
+            workers=workers,
+            progress=bars.epoch,
+            walking=bars.arm,
         )
     if as_json:
         console.print_json(judged.to_json())
         return
+    console.show_walked(judged.walked)
+    console.line(f"\nVersion {judged.version} on its own test part")
     for evaluation in judged.evaluations.values():
         console.show_evaluation(evaluation)
     console.show_ablation(judged.ablation)

@@ -14,7 +14,7 @@ Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting, above the file: model.hidden=64.")
 ]
 Calendar = Annotated[str, typer.Option(help="The exchange's calendar: XNYS, XLON, XTKS, 24/7 …")]
-Version = Annotated[str | None, typer.Option("--model", help="A model version; without it, the champion.")]
+Version = Annotated[str | None, typer.Option("--model", help="A version, or previous, latest; without it, champion.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes to train in; without it, one a core.")]
 ScorerName = Annotated[
     str, typer.Option("--scorer", help="'default', a folder of weights, or a Hugging Face id such as ProsusAI/finbert.")

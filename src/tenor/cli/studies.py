@@ -13,12 +13,15 @@ from tenor.errors import DataError
 
 app = typer.Typer()
 
+Report = Annotated[Path | None, typer.Option(help="An HTML file for the page that shows it.")]
+
 
 @app.command()
 def ablate(
     store: Store = DEFAULT_STORE,
     config: ConfigFile = None,
     set_: Overrides = None,
+    report: Report = None,
     workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
@@ -28,7 +31,7 @@ def ablate(
 
     settings = Config.read(config, set_ or ())
     with console.bars(quiet=as_json) as bars:
-        ablated = studies.ablate(store, settings, workers=workers, progress=bars.arm, texts=bars.texts)
+        ablated = studies.ablate(store, settings, workers=workers, progress=bars.arm, texts=bars.texts, report=report)
     if as_json:
         console.print_json(ablated.to_json())
     else:
@@ -47,6 +50,7 @@ def tune(
     scoring: Annotated[str, typer.Option(help="What ranks: skill, rank_ic or mcc.")] = "skill",
     horizon: Annotated[int, typer.Option(min=1, help="The horizon that is scored, in sessions.")] = 1,
     out: Annotated[Path, typer.Option(help="Where the best config goes; --config takes it.")] = Path("best.toml"),
+    report: Report = None,
     workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
@@ -67,6 +71,7 @@ def tune(
             workers=workers,
             progress=bars.fits,
             texts=bars.texts,
+            report=report,
         )
     if as_json:
         console.print_json(tuned.to_json())
@@ -82,10 +87,13 @@ def benchmark(
     train_end: Annotated[str | None, typer.Option(help="glt: last day of training.")] = None,
     valid_end: Annotated[str | None, typer.Option(help="glt: last day of validation.")] = None,
     test_end: Annotated[str | None, typer.Option(help="glt: last day of the test.")] = None,
+    text: Annotated[bool, typer.Option(help="glt: with the folder's tweets, or prices alone.")] = True,
+    seeds: Annotated[int, typer.Option(min=1, help="Networks; the protocols ask for ten.")] = 10,
+    store: Store = DEFAULT_STORE,
     workers: Workers = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Our row beside the published ones, by their protocol: ten seeds, one frozen configuration."""
+    """Our row beside the published ones, by their protocol: ten seeds, frozen settings. A killed run goes on."""
     from tenor import studies
 
     with console.bars(quiet=as_json) as bars:
@@ -98,6 +106,10 @@ def benchmark(
             test_end=test_end,
             workers=workers or 1,
             progress=bars.epoch,
+            store=store,
+            seeds=seeds,
+            text=text,
+            texts=bars.texts,
         )
     if as_json:
         console.print_json(result.to_json())

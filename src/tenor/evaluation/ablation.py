@@ -66,8 +66,8 @@ class Ablation:
     horizon : sessions ahead. `first`, `last` : first and last session (YYYY-MM-DD) that counts.
     seeds : of every arm.
     levels : arm -> metric -> the ensemble's value on all cells.
-    contrasts : with mood less *without* and less *shuffled*: on all cells, then by news and by volatility. Only the
-        first is the question asked; the others were not corrected for being many.
+    contrasts : with mood less *without* and less *shuffled*: on all cells, then by news, by volatility and by fold.
+        Only the first is the question asked; the others were not corrected for being many.
     verdict : one sentence.
     """
 
@@ -203,7 +203,7 @@ def compare_arms(
     def sums(one: Predictions, kind: Bool) -> Float64:
         return _sums(one, days, axis, np.where(kind, realised, np.nan), scale)
 
-    kinds = _kinds(panel, days, np.isfinite(realised))
+    kinds = _kinds(panel, days, np.isfinite(realised)) | _folds(panel, ours, days)
     whole = {arm: _measure(np.ones((1, len(days))), sums(said[arm], kinds["all"])) for arm in ARMS}
     contrasts = []
     for other in (WITHOUT, SHUFFLED):
@@ -308,7 +308,7 @@ def _kinds(panel: Panel, days: np.ndarray, counts: Bool) -> dict[str, Bool]:
         much = known & (cell_news >= np.quantile(cell_news[known & counts], 0.8))
     return {
         "all": everywhere,
-        "fifth of days with most news": of_days(day_news >= np.quantile(day_news, 0.8)),
+        "fifth of days with most news": of_days((day_news > 0) & (day_news >= np.quantile(day_news, 0.8))),
         "fifth of news cells with most news": much,
         "cells with news": known,
         "cells without news": ~known,
@@ -316,6 +316,17 @@ def _kinds(panel: Panel, days: np.ndarray, counts: Bool) -> dict[str, Bool]:
         "middle third of days": of_days((market > low) & (market <= high)),
         "volatile third of days": of_days(market > high),
     }
+
+
+def _folds(panel: Panel, ours: WalkForward, days: np.ndarray) -> dict[str, Bool]:
+    """Name -> [day, symbol], the cells of each fold's test part."""
+    found: dict[str, Bool] = {}
+    for number, fold in enumerate(ours.folds, start=1):
+        rows = fold.split.test
+        here = (days >= rows.start) & (days < rows.stop)
+        name = f"fold {number}, from {panel.sessions[rows.start]:%Y-%m-%d}"
+        found[name] = np.broadcast_to(here[:, None], (len(days), len(panel.symbols)))
+    return found
 
 
 def _sums(said: Predictions, days: np.ndarray, axis: int, realised: Float64, scale: Float64) -> Float64:

@@ -1,8 +1,9 @@
 """A simple daily backtest of forecasts as a portfolio.
 
-What is decided after the close of session t is filled at the adjusted open of t + 1 and changed at the open of t + 2 at
-the earliest; equity is marked at closes, so that equity of session t rests on prices up to t and forecasts up to t - 1.
-Positions are sums of money, 1.0 at the start, no interest on cash. Prices are adjusted: dividends are reinvested.
+What is decided after the close of session t is filled at the adjusted open, or close, of t + 1 and changed a session
+later at the earliest; equity is marked at closes, so that equity of session t rests on prices up to t and forecasts up
+to t - 1. Positions are sums of money, 1.0 at the start, no interest on cash. Prices are adjusted: dividends are
+reinvested.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import empyrical
 import numpy as np
 import pandas as pd
 
@@ -22,6 +24,9 @@ YEAR = 252
 
 Rule = Literal["long/flat", "long/short"]
 RULES: tuple[Rule, ...] = ("long/flat", "long/short")
+Fill = Literal["open", "close"]
+FILLS: tuple[Fill, ...] = ("open", "close")
+"""The price of the session after the decision at which it is filled."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class Backtest:
     sessions : the first is the session of the first decision.
     equity, gross : [session]; at the close, 1.0 at first, net of costs and without them. The last positions are marked,
         not sold. 0 from the close on which a short book is ruined.
-    turnover : [session]; sum of |weight after trading - weight before it| at the open; selling everything is 1.
+    turnover : [session]; sum of |weight after trading - weight before it| at the fill; selling everything is 1.
     """
 
     name: str
@@ -53,24 +58,22 @@ class Backtest:
     @property
     def annual_return(self) -> float:
         """Geometric, net, a share a year."""
-        return float(self.equity[-1] ** (YEAR / (len(self.equity) - 1)) - 1.0)
+        return float(empyrical.annual_return(self.returns, annualization=YEAR))
 
     @property
     def volatility(self) -> float:
         """Standard deviation of daily returns, annualised; NaN for fewer than two."""
-        returns = self.returns
-        return float(returns.std(ddof=1) * math.sqrt(YEAR)) if len(returns) > 1 else math.nan
+        return float(empyrical.annual_volatility(self.returns, annualization=YEAR))
 
     @property
     def sharpe(self) -> float:
         """Mean over standard deviation of daily net returns, annualised; riskless rate 0; NaN if they never move."""
-        spread = self.volatility
-        return float(self.returns.mean() * YEAR / spread) if spread > 1e-12 else math.nan
+        return float(empyrical.sharpe_ratio(self.returns, annualization=YEAR)) if self.volatility > 1e-12 else math.nan
 
     @property
     def max_drawdown(self) -> float:
         """The deepest fall from an earlier peak, a share of the peak, >= 0."""
-        return float((1.0 - self.equity / np.maximum.accumulate(self.equity)).max())
+        return -float(empyrical.max_drawdown(self.returns))
 
     @property
     def mean_turnover(self) -> float:
@@ -91,21 +94,29 @@ class Backtest:
 
 
 def backtest(
-    panel: Panel, rows: slice, predictions: Predictions, *, horizon: int, rule: Rule, cost: float = 10.0
+    panel: Panel,
+    rows: slice,
+    predictions: Predictions,
+    *,
+    horizon: int,
+    rule: Rule,
+    cost: float = 10.0,
+    fill: Fill = "open",
 ) -> Backtest:
     """Trade the forecasts of `horizon` by `rule`; whatever the horizon, positions are decided anew every session.
 
     - ``long/flat``: of n symbols with a forecast, hold 1/n in each whose P(up) is above .5; the rest is cash.
-    - ``long/short``: half in the fifth of the symbols with the highest mean, short half in the fifth with the lowest;
-      with fewer than 10 symbols, 1/n long or short by the sign of the mean. All means equal: no position.
+    - ``long/short``: half in the tenth of the symbols with the highest mean, short half in the tenth with the lowest;
+      of fewer than 20 symbols, the fifth; of fewer than 10, 1/n long or short by the sign of the mean. All means
+      equal: no position.
 
     Parameters
     ----------
-    cost : bps of the money traded, >= 0.
+    cost : bps of the money traded, >= 0. `fill` : at which of the next session's prices.
 
     Raises
     ------
-    ConfigError : no such rule, or a negative cost. HistoryError : fewer than two sessions.
+    ConfigError : no such rule or fill, or a negative cost. HistoryError : fewer than two sessions.
     """
     part = _part(panel, rows, cost)
     axis = panel.horizon_index(horizon)
@@ -122,7 +133,7 @@ def backtest(
         weights = long_short(mean, part.mask & np.isfinite(mean))
     else:
         raise ConfigError(f"unknown rule {rule!r}.{did_you_mean(rule, RULES) or f' Known: {list(RULES)}.'}")
-    return simulate(rule, part, weights, cost=cost)
+    return simulate(rule, part, weights, cost=cost, fill=fill)
 
 
 def long_flat(p_up: Float64, available: Bool) -> Float64:
@@ -136,40 +147,42 @@ def long_short(mean: Float64, available: Bool) -> Float64:
     n = available.sum(axis=1, keepdims=True)
     known = np.where(available, mean, np.inf)
     place = known.argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
-    fifth = n // 5
-    legs = (available & (place >= n - fifth)).astype("float64") - (available & (place < fifth))
+    few = np.where(n < 20, n // 5, n // 10)  # a leg of one stock would be that stock's backtest
+    legs = (available & (place >= n - few)).astype("float64") - (available & (place < few))
     spread = np.where(available, mean, -np.inf).max(axis=1, keepdims=True) > known.min(axis=1, keepdims=True)
-    by_rank: Float64 = np.where(spread, legs, 0.0) / (2 * np.maximum(fifth, 1))
+    by_rank: Float64 = np.where(spread, legs, 0.0) / (2 * np.maximum(few, 1))
     by_sign: Float64 = np.where(available, np.sign(mean), 0.0) / np.maximum(n, 1)
     return np.where(n >= 10, by_rank, by_sign)
 
 
-def simulate(name: str, panel: Panel, weights: Float64, *, cost: float) -> Backtest:
+def simulate(name: str, panel: Panel, weights: Float64, *, cost: float, fill: Fill = "open") -> Backtest:
     """Follow `weights` over the sessions of `panel`.
 
-    A symbol without an open that session can't be traded: its position stays, at its last price, until it trades again,
-    and the weights share out what is left of the equity.
+    A symbol without a price to fill at that session can't be traded: its position stays, at its last price, until it
+    trades again, and the weights share out what is left of the equity.
 
     Parameters
     ----------
-    weights : [session, symbol]; share of the equity wanted from the next open on, decided after that session's close.
+    weights : [session, symbol]; share of the equity wanted from the next fill on, decided after that session's close.
     cost : bps of the money traded; paid from cash.
     """
-    equity, turnover = _follow(panel, weights, cost)
-    gross, _ = _follow(panel, weights, 0.0) if cost else (equity, turnover)
+    fills = _fills(panel, fill)
+    equity, turnover = _follow(panel, fills, weights, cost)
+    gross, _ = _follow(panel, fills, weights, 0.0) if cost else (equity, turnover)
     return Backtest(name, cost, panel.sessions, equity, gross, turnover)
 
 
-def buy_and_hold(panel: Panel, rows: slice, *, cost: float = 10.0) -> Backtest:
-    """Put 1/n into each of the n symbols there are at the first session, at its first open after it, and wait."""
+def buy_and_hold(panel: Panel, rows: slice, *, cost: float = 10.0, fill: Fill = "open") -> Backtest:
+    """Put 1/n into each of the n symbols there are at the first session, at its first fill after it, and wait."""
     part = _part(panel, rows, cost)
     chosen = part.mask[0]
     stake = 1.0 / max(int(chosen.sum()), 1)
-    opens = np.isfinite(part.open) & chosen
-    opens[0] = False
-    filled = np.logical_or.accumulate(opens, axis=0)  # [session, symbol]
+    price = _fills(part, fill)
+    possible = np.isfinite(price) & chosen
+    possible[0] = False
+    filled = np.logical_or.accumulate(possible, axis=0)  # [session, symbol]
     first = filled & ~np.vstack([np.zeros_like(chosen), filled[:-1]])
-    paid = np.where(first, part.open, 0.0).sum(axis=0)  # the price of each fill
+    paid = np.where(first, price, 0.0).sum(axis=0)  # the price of each fill
     prices = pd.DataFrame(np.where(np.isfinite(part.close), part.close, part.open)).ffill().to_numpy()
     worth = np.where(filled, stake * np.where(filled, prices, 0.0) / np.where(paid > 0, paid, 1.0), 0.0).sum(axis=1)
     bought = stake * first.sum(axis=1)
@@ -188,17 +201,23 @@ def _part(panel: Panel, rows: slice, cost: float) -> Panel:
     return panel.between(start, stop)
 
 
-def _follow(panel: Panel, weights: Float64, cost: float) -> tuple[Float64, Float64]:
+def _fills(panel: Panel, fill: Fill) -> Float64:
+    if fill not in FILLS:
+        raise ConfigError(f"unknown fill {fill!r}.{did_you_mean(fill, FILLS) or f' Known: {list(FILLS)}.'}")
+    return panel.open if fill == "open" else panel.close
+
+
+def _follow(panel: Panel, fills: Float64, weights: Float64, cost: float) -> tuple[Float64, Float64]:
     sessions = len(panel.sessions)
     equity, turnover = np.ones(sessions), np.zeros(sessions)
     cash, held, price = 1.0, np.zeros(len(panel.symbols)), panel.close[0]
     for s in range(1, sessions):
-        held, price = _marked(held, price, panel.open[s])
+        held, price = _marked(held, price, fills[s])
         worth = cash + held.sum()
         if worth <= 0:
             equity[s:] = 0.0
             break
-        tradable = np.isfinite(panel.open[s])
+        tradable = np.isfinite(fills[s])
         free = max(worth - np.abs(held[~tradable]).sum(), 0.0)
         wanted = np.where(tradable, weights[s - 1] * free, held)
         traded = np.abs(wanted - held).sum()

@@ -94,17 +94,23 @@ def always_up(panel: Panel, split: Parts) -> Predictions:
     return _constant(panel, ALWAYS_UP, mean, p_up)
 
 
+def rises(panel: Panel, split: Parts, axis: int) -> float:
+    """The share of training cells whose return over the horizon at place `axis` is above zero."""
+    known = _known(panel, split.train, axis, "training")
+    return float((panel.targets[split.train, :, axis][known] > 0).mean())
+
+
 def linear(panel: Panel, split: Parts) -> Predictions:
     """Ridge regression for the return, logistic regression for the direction; penalties chosen on validation."""
 
-    def fit(cells: _Cells) -> tuple[Float64, Float64]:
+    def fit(cells: Cells) -> tuple[Float64, Float64]:
         ridges = (Ridge(alpha=alpha).fit(cells.x_train, cells.y_train) for alpha in RIDGE_ALPHAS)
         ridge = min(ridges, key=lambda m: _squared(m.predict(cells.x_valid), cells.y_valid))
         logistics = (LogisticRegression(C=c, max_iter=500).fit(cells.x_train, cells.up_train) for c in LOGISTIC_CS)
         logistic = min(logistics, key=lambda m: _log_loss(m.predict_proba(cells.x_valid)[:, 1], cells.up_valid))
         return ridge.predict(cells.x), logistic.predict_proba(cells.x)[:, 1]
 
-    return _learned(panel, split, LINEAR, fit)
+    return learned(panel, split, LINEAR, fit)
 
 
 def boosting(panel: Panel, split: Parts) -> Predictions:
@@ -114,7 +120,7 @@ def boosting(panel: Panel, split: Parts) -> Predictions:
         "l2_regularization": 1.0, "early_stopping": False, "random_state": 0,
     }  # fmt: skip
 
-    def fit(cells: _Cells) -> tuple[Float64, Float64]:
+    def fit(cells: Cells) -> tuple[Float64, Float64]:
         regressor = HistGradientBoostingRegressor(**options).fit(cells.x_train, cells.y_train)
         losses = [_squared(y, cells.y_valid) for y in regressor.staged_predict(cells.x_valid)]
         mean = _stage(regressor.staged_predict(cells.x), losses)
@@ -122,7 +128,7 @@ def boosting(panel: Panel, split: Parts) -> Predictions:
         losses = [_log_loss(p[:, 1], cells.up_valid) for p in classifier.staged_predict_proba(cells.x_valid)]
         return mean, _stage(classifier.staged_predict_proba(cells.x), losses)[:, 1]
 
-    return _learned(panel, split, BOOSTING, fit)
+    return learned(panel, split, BOOSTING, fit)
 
 
 BASELINES: dict[str, Callable[[Panel, Parts], Predictions]] = {
@@ -135,7 +141,7 @@ BASELINES: dict[str, Callable[[Panel, Parts], Predictions]] = {
 
 
 @dataclass(frozen=True)
-class _Cells:
+class Cells:
     """One horizon's cells as rows: standardised features, scaled clipped targets and whether they rose."""
 
     x: Float32
@@ -147,7 +153,13 @@ class _Cells:
     up_valid: Bool
 
 
-def _learned(panel: Panel, split: Parts, name: str, fit: Callable[[_Cells], tuple[Float64, Float64]]) -> Predictions:
+def learned(panel: Panel, split: Parts, name: str, fit: Callable[[Cells], tuple[Float64, Float64]]) -> Predictions:
+    """What a pooled model says of every cell of the mask, horizon by horizon.
+
+    Parameters
+    ----------
+    fit : learns from `Cells` and returns, for each row of their `x`, the forecast in units of volatility and P(up).
+    """
     seen = _known(panel, split.train, 0, "training")
     scaler = StandardScaler().fit(panel.values[split.train][seen])
     values = np.zeros_like(panel.values)
@@ -162,7 +174,7 @@ def _learned(panel: Panel, split: Parts, name: str, fit: Callable[[_Cells], tupl
             returns = panel.targets[rows, :, axis][known].astype("float64")
             scaled = np.clip(returns / np.maximum(scale[rows][known], 1e-8), -CLIP, CLIP)
             parts += [values[rows][known], scaled, returns > 0]
-        cells = _Cells(x, *parts)
+        cells = Cells(x, *parts)
         one_class = cells.up_train.all() or not cells.up_train.any()  # nothing to learn, and classifiers refuse it
         y, p = (cells.y_train.mean(), cells.up_train.mean()) if one_class else fit(cells)
         mean[panel.mask, axis] = y * scale[panel.mask]

@@ -29,6 +29,7 @@ class Evaluation:
     horizon : sessions ahead. `first`, `last` : sessions of the first and last forecast that counts.
     days, samples : sessions and cells that count.
     table : model -> metric (`bootstrap.METRICS`) -> value and interval; the model judged comes first. NaN: undefined.
+    tests : the judged model against each other one: Diebold-Mariano, Holm, Pesaran-Timmermann, paired bootstrap.
     against : other model -> metric (`PAIRED`) -> the judged model less the other, on the same resampled days.
     verdict : plain words.
     by_year : year -> metric -> the judged model's. `by_symbol` : symbol -> samples, skill, mase, direction, auc.
@@ -43,6 +44,7 @@ class Evaluation:
     days: int
     samples: int
     table: dict[str, dict[str, Interval]]
+    tests: list[Comparison]
     against: dict[str, dict[str, Interval]]
     verdict: str
     by_year: dict[str, dict[str, Interval]]
@@ -54,7 +56,8 @@ class Evaluation:
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values: dates as YYYY-MM-DD, what is undefined as None."""
         plain = {name: _plain(value) for name, value in self.__dict__.items() if name not in ("first", "last")}
-        return {"first": f"{self.first:%Y-%m-%d}", "last": f"{self.last:%Y-%m-%d}", **plain}
+        first, last = f"{self.first:%Y-%m-%d}", f"{self.last:%Y-%m-%d}"
+        return {"verdict": plain.pop("verdict"), "first": first, "last": last, **plain}
 
 
 def evaluate(
@@ -109,6 +112,7 @@ def evaluate(
         days=len(days),
         samples=int(counts.sum()),
         table=table,
+        tests=compared,
         against=against,
         verdict=verdict(
             ours,
@@ -279,7 +283,7 @@ def _plain(value: Any) -> Any:
         return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_plain(inner) for inner in value]
-    if isinstance(value, Backtest):
+    if isinstance(value, (Backtest, Comparison)):
         return _plain(value.to_json())
     if isinstance(value, (Interval, Bin)):
         return _plain(asdict(value))

@@ -87,6 +87,11 @@ class Faithfulness:
         return plain
 
 
+def testable(forecaster: Forecaster, panel: Panel) -> bool:
+    """Whether there is attention, and more than one step and one feature that it could tell apart."""
+    return forecaster.model.attention and min(forecaster.model.lookback, len(panel.features)) > 1
+
+
 def faithfulness(
     forecaster: Forecaster,
     panel: Panel,

@@ -11,7 +11,7 @@ import hashlib
 import itertools
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +20,8 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from tenor.errors import ConfigError, ModelError
+from tenor.errors import ConfigError, HistoryError, ModelError
+from tenor.evaluation import conformal
 from tenor.evaluation.baselines import fit_baselines
 from tenor.features import FeatureConfig, Scaler
 from tenor.model import ModelConfig
@@ -33,6 +34,9 @@ from tenor.training.seeds import available_cores, train_seeds
 from tenor.training.sequences import Sequences
 
 FORMAT = 1
+
+Rival = Callable[[Panel, Split], Mapping[str, Predictions]]
+"""Fits other models on a split of a panel that ends with its test part, and lets them predict that part."""
 
 
 class FoldProgress(Protocol):
@@ -61,6 +65,8 @@ class WalkForward:
     folds : in order of time.
     predictions : the model first, then the baselines, over the whole panel; NaN outside the test parts.
     seeds : seed -> what its networks alone say; likewise.
+    adaptive : the model's own, with intervals by `conformal.adapt` in each fold; None where they were not asked for, or
+        where a fold's validation part is too short for them.
     rows : all test parts, which follow each other without a gap.
     mask : [session, symbol]; the cells of the test parts that the model forecasts.
     table : the folds as a table of dates.
@@ -69,6 +75,7 @@ class WalkForward:
     folds: tuple[Fold, ...]
     predictions: dict[str, Predictions]
     seeds: dict[int, Predictions]
+    adaptive: Predictions | None
     rows: slice
     mask: Bool
     table: str
@@ -91,6 +98,8 @@ def walk(
     model: ModelConfig,
     training: TrainConfig,
     baselines: Sequence[str] | None = None,
+    rivals: Sequence[Rival] = (),
+    adaptive: bool = False,
     kept: Path | None = None,
     workers: int | None = None,
     progress: FoldProgress | None = None,
@@ -104,6 +113,8 @@ def walk(
     panel : unscaled, built with `features`.
     splits : as `tenor.training.folds.walk_forward` cuts them: test parts follow each other without a gap.
     baselines : names as in `fit_baselines`; all of them if None.
+    rivals : others that are fitted for every fold.
+    adaptive : also give the model adaptive intervals, warmed up on each fold's validation part.
     kept : a folder for fitted folds and unfinished networks, so that a killed run resumes; None keeps nothing.
     workers : processes that train networks side by side; None is one a core.
 
@@ -120,20 +131,33 @@ def walk(
     for split, forecaster in zip(splits, forecasters, strict=True):
         seen = panel.between(0, split.test.stop)
         said = {forecaster.name: forecaster.predict(seen)} | fit_baselines(seen, split, names=baselines)
+        if adaptive:
+            cells = replace(seen, mask=usable(seen, model.lookback))
+            try:
+                said[_ADAPTIVE] = conformal.adapt(cells, said[forecaster.name], valid=split.valid, rows=split.test)
+            except HistoryError:  # one fold's validation part has too few cells to warm up on: nothing to pool
+                adaptive = False
+        for rival in rivals:
+            said |= rival(seen, split)
         each = zip(training.seeds, forecaster.predict_each(seen), strict=True)
         pooled.take(split.test, said | {f"seed {seed}": one for seed, one in each})
     rows = slice(splits[0].test.start, splits[-1].test.stop)
     mask = np.zeros_like(panel.mask)
     mask[rows] = usable(panel, model.lookback)[rows]
     predictions = pooled.predictions()
+    adapted = predictions.pop(_ADAPTIVE, None)
     return WalkForward(
         folds=tuple(Fold(split, one) for split, one in zip(splits, forecasters, strict=True)),
         seeds={seed: predictions.pop(f"seed {seed}") for seed in training.seeds},
+        adaptive=adapted if adaptive else None,
         predictions=predictions,
         rows=rows,
         mask=mask,
         table=fold_table(panel.sessions, splits),
     )
+
+
+_ADAPTIVE = "with adaptive intervals"
 
 
 class _Pool:

@@ -9,11 +9,8 @@ from numpy.typing import NDArray
 from tenor.errors import DataError
 from tenor.schema import Float64, Mood
 
-HALF_LIFE = 5
 FORGOTTEN = 60
 OLDEST = 20
-
-_FADE = np.array([0.5 ** (age / HALF_LIFE) for age in range(FORGOTTEN)] + [0.0])
 
 
 def mood_features(
@@ -53,6 +50,7 @@ def mood_features(
     market_mean[place], market_n[place] = column["market_mean"], column["market_n"]
 
     age = _age(known > 0)
+    fade = np.array([0.5 ** (sessions_ago / mood.half_life) for sessions_ago in range(FORGOTTEN)] + [0.0])
     index = np.arange(len(sessions))[:, None] - age
     last = np.take_along_axis(spread(column["recent"]), np.maximum(index, 0), axis=0)
     return {
@@ -62,7 +60,7 @@ def mood_features(
         "mood_balance": spread(column["positive"] - column["negative"]),
         "mood_surprise": spread(column["surprise"]),
         "mood_count": spread(np.log1p(column["n"])),
-        "mood_recent": last * _FADE[np.minimum(age, FORGOTTEN)],
+        "mood_recent": last * fade[np.minimum(age, FORGOTTEN)],
         "mood_age": np.minimum(age, OLDEST) / OLDEST,
         "mood_market": np.tile(market_mean[:, None], shape[1]),
         "mood_market_count": np.tile(np.log1p(market_n)[:, None], shape[1]),

@@ -1,4 +1,4 @@
-"""Figures of the judgement: differences from baselines, skill by year and by symbol, equity."""
+"""Figures of the judgement: differences from baselines, skill by year and by symbol."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tenor.evaluation.backtest import Backtest
 from tenor.evaluation.bootstrap import Interval
 from tenor.report import style
 
@@ -18,7 +17,6 @@ DIFFERENCES = {
     "rank_ic": ("Rank IC", "difference", 1.0, "higher is better", 1),
 }
 """metric -> (title, unit, scale to it, what is better, sign of better)."""
-BUY_AND_HOLD = "buy and hold"
 MOST_SYMBOLS = 100
 UNDEFINED = Interval(np.nan, np.nan, np.nan)
 
@@ -116,41 +114,4 @@ def figure_by_symbol(by_symbol: Mapping[str, float]) -> Figure:
         axes.grid(visible=False, axis="y")
         axes.locator_params(axis="x", nbins=4)
         style.percent_axis(axes.xaxis)
-    return figure
-
-
-@style.styled
-def figure_equity(backtests: Mapping[str, Backtest]) -> Figure:
-    """Gain of each rule net of costs, and its fall from the last peak."""
-    figure = style.canvas(5.2)
-    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2.2, 1))
-    ends: list[tuple[str, str, float]] = []
-    others = iter(style.SERIES)
-    for name, run in backtests.items():
-        colour = style.CALM if name == BUY_AND_HOLD else next(others, style.FOURTH)
-        change = run.equity - 1.0
-        above.plot(run.sessions, change, color=colour)
-        below.plot(run.sessions, run.equity / np.maximum.accumulate(run.equity) - 1.0, color=colour, lw=1.3)
-        ends.append((name, colour, float(change[-1])))
-    above.axhline(0, color=style.MUTED, lw=0.8)
-    below.axhline(0, color=style.MUTED, lw=0.8)
-    last = max(run.sessions[-1] for run in backtests.values())
-    low, high = above.get_ylim()
-    places = style.spread(np.array([e[2] for e in ends]), (high - low) * 0.075)
-    for (name, colour, end), place in zip(ends, places, strict=True):
-        above.annotate(
-            f"{name} {style.percent(end, 1)}",
-            (last, place),
-            xytext=(8, 0),
-            textcoords="offset points",
-            va="center",
-            color=colour if colour != style.CALM else style.MUTED,
-            annotation_clip=False,
-        )
-    above.set_title("Gain net of costs")
-    below.set_title("Below the last peak")
-    for axes in (above, below):
-        style.percent_axis(axes.yaxis)
-        axes.margins(x=0.0)
-    style.date_ticks(below, max((run.sessions for run in backtests.values()), key=len))
     return figure

@@ -132,33 +132,3 @@ def years_and_stocks(found: Evaluation) -> Section:
             caption += " The ends of so long a list owe much to luck: they are no advice on what to pick."
         blocks.append(Picture(figures.figure_by_symbol(skill), caption, "Dot plot of skill by stock, sorted."))
     return Section("Years and stocks", tuple(blocks) or (Paragraph("The test is too short to part it."),))
-
-
-def trading(found: Evaluation) -> Section:
-    """Equity net of costs beside buy and hold."""
-    if not found.backtests:
-        return Section("Trading", (Paragraph("No backtest was run."),))
-    runs = found.backtests
-    costs = listed(sorted({number(run.cost, 0) for run in runs.values()}))
-    idle = [name for name, run in runs.items() if not run.turnover.any()]
-    caption = (
-        f"What the forecasts {ahead(found.horizon)} would have earned: filled at the next session's open, net of "
-        f"{costs} bps of what is traded, dividends reinvested, without interest, borrowing fees or market impact. A "
-        "rule is worth something if it gains more than buy and hold (grey) or falls less."
-    )
-    if idle:
-        caption += f" Never traded: {listed(idle)}."
-    rows = tuple(
-        (
-            name,
-            percent(float(run.equity[-1]) - 1, 1),
-            percent(run.annual_return, 1),
-            number(run.sharpe),
-            percent(-run.max_drawdown, 1),
-            percent(run.mean_turnover, 1),
-        )
-        for name, run in runs.items()
-    )
-    columns = ("rule", "gain", "a year", "Sharpe ratio", "worst fall", "turnover a session")
-    picture = Picture(figures.figure_equity(runs), caption, f"Gain and drawdown of {listed(list(runs))}.")
-    return Section("Trading", (picture, Table(columns, rows, "The same in numbers, net of costs")))

@@ -27,6 +27,8 @@ def write_report(
     symbols: Sequence[str],
     about: Mapping[str, str],
     extra_sections: Sequence[Section] = (),
+    verdict: str | None = None,
+    first_sections: Sequence[Section] = (),
 ) -> Path:
     """Write the report as one self-contained HTML file, at once: an earlier one at `path` stays whole if this fails.
 
@@ -40,7 +42,8 @@ def write_report(
         counted from 1.
     symbols : those shown one by one with price and forecast.
     about : model version, data, split dates, config …, shown in this order.
-    extra_sections : put after ours.
+    extra_sections : put after ours. `first_sections` : put before them.
+    verdict : one sentence on top of the horizons' own; None for none.
 
     Returns
     -------
@@ -59,6 +62,7 @@ def write_report(
     judged = {horizon: cells(panel, rows, ours, horizon) for horizon in evaluations}
     first = next(iter(evaluations.values()))
     parts = [
+        *first_sections,
         sections_judgement.results(evaluations, name),
         sections_judgement.differences(evaluations),
         sections_forecast.prices(panel, rows, ours, symbols, judged[first.horizon]),
@@ -66,7 +70,6 @@ def write_report(
         sections_forecast.probabilities(evaluations, judged),
         sections_forecast.intervals(evaluations, judged),
         sections_judgement.years_and_stocks(first),
-        sections_judgement.trading(first),
         *([sections_forecast.attention(panel, rows, attention)] if attention is not None else []),
         sections_forecast.training(history),
         *extra_sections,
@@ -78,7 +81,13 @@ def write_report(
             f"Tested on {first.days:,} sessions, {day(first.first)} – {day(first.last)}, "
             f"{first.samples:,} forecasts {ahead(first.horizon)}"
         ),
-        verdicts=[(ahead(h).capitalize(), e.verdict) for h, e in evaluations.items()],
+        verdicts=[
+            *([("Walked forward, retrained in every fold", verdict)] if verdict else []),
+            *(
+                (f"{'Its own test part, ' if verdict else ''}{ahead(h)}".capitalize(), e.verdict)
+                for h, e in evaluations.items()
+            ),
+        ],
         about=about,
         sections=parts,
     )

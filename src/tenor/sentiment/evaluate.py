@@ -53,6 +53,11 @@ class Quality:
             "confusion": [list(row) for row in self.confusion],
         }
 
+    @classmethod
+    def from_json(cls, told: dict[str, Any]) -> Quality:
+        """What `to_json` gave."""
+        return cls(**{**told, "confusion": tuple(tuple(row) for row in told["confusion"])})
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -93,14 +98,19 @@ def read_labelled(data: str, folder: Path | None = None, *, agreement: int = 50)
         if not Path(data).exists():
             raise ConfigError(f"no labelled set {data!r}: take {', '.join(readers)} or a CSV file with text,label.")
         return labelled.read_csv(Path(data))
+    return readers[data](published_folder(data, folder))
+
+
+def published_folder(data: str, folder: Path | None = None) -> Path:
+    """Where the published set `data` lies; `folder` as in `read_labelled`."""
     if folder is None:
         named = os.environ.get("TENOR_DATA")
         if not named:
             raise ConfigError(f"where is {data}? Name the folder of the published sets, or set TENOR_DATA to it.")
         folder = Path(named)
     for place in (folder / "sentiment" / data, folder / data, folder):
-        if place.is_dir() and (place.name == data or place == folder):
-            return readers[data](place)
+        if place.is_dir():
+            return place
     raise DataError(f"{folder} is not there: name the folder that holds {data}.")
 
 

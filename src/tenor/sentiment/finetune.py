@@ -46,6 +46,7 @@ def fine_tune(
     train: Labelled,
     valid: Labelled | None = None,
     *,
+    targets: npt.NDArray[np.float32] | None = None,
     work: Path | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
     on_step: Callable[[int, int], None] | None = None,
@@ -55,13 +56,14 @@ def fine_tune(
     Parameters
     ----------
     valid : sentences watched after each epoch; they choose nothing, the schedule is run to its end.
+    targets : probabilities ``[n, 3]`` to learn in place of the labels of `train`: how sure its annotators were.
     work : folder for the checkpoint of each epoch; when it holds one of the same settings and sentences, the run
         goes on from there.
     on_step : called after each step with the steps done and the steps in all.
     """
     config, model = start.config, start.model
     ids = tokenise(start.tokenizer, train.texts, config.max_tokens)
-    labels = torch.from_numpy(train.labels)
+    wanted = torch.from_numpy(train.labels if targets is None else targets)
     steps = config.epochs * math.ceil(len(train) / config.batch_size)
     if config.freeze_embeddings:
         for parameter in model.encoder.embeddings.parameters():
@@ -72,7 +74,7 @@ def fine_tune(
     average = {name: parameter.detach().clone() for name, parameter in learned} if config.averaging else {}
     loss_of = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
 
-    signature = _signature(config, train)
+    signature = _signature(config, train, targets)
     epochs = _resume(work, signature, model, optimizer, schedule, average)
     done = len(epochs) * (steps // config.epochs)
     for number in range(len(epochs) + 1, config.epochs + 1):
@@ -81,9 +83,13 @@ def fine_tune(
         losses = []
         model.train()
         rng = np.random.default_rng((config.seed, number))
-        seen = _dropped(_joined(ids, train.labels, config, rng), config, start.tokenizer, rng)
-        for batch in _batches([len(i) for i in seen], config.batch_size, rng):
-            loss = loss_of(model(*pad([seen[i] for i in batch])), labels[torch.from_numpy(batch)])
+        whole = _joined(ids, train.labels, config, rng)
+        views = [_dropped(whole, config, start.tokenizer, rng) for _ in range(2 if config.consistency else 1)]
+        for batch in _batches([len(i) for i in whole], config.batch_size, rng):
+            logits = model(*pad([view[i] for view in views for i in batch]))
+            loss = loss_of(logits, wanted[torch.from_numpy(batch)].repeat(len(views), *[1] * (wanted.ndim - 1)))
+            if config.consistency:
+                loss = loss + config.consistency * _disagreement(*logits.chunk(2))
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -107,6 +113,13 @@ def fine_tune(
             if name in average:
                 parameter.copy_(average[name])
     return epochs
+
+
+def _disagreement(first: Tensor, second: Tensor) -> Tensor:
+    """Mean of both Kullback-Leibler divergences between two readings of the same sentences (R-Drop, Wu et al. 2021)."""
+    p, q = first.log_softmax(-1), second.log_softmax(-1)
+    both: Tensor = ((p.exp() - q.exp()) * (p - q)).sum(-1).mean() / 2
+    return both
 
 
 def _ramp(step: int, steps: int, warmup: float) -> float:
@@ -199,8 +212,9 @@ class _averaged:  # noqa: N801 - reads as a verb in a with statement
         self._swap()
 
 
-def _signature(config: FineTuneConfig, train: Labelled) -> str:
-    digest = hashlib.sha256("\n".join(train.texts).encode() + train.labels.tobytes()).hexdigest()
+def _signature(config: FineTuneConfig, train: Labelled, targets: npt.NDArray[np.float32] | None) -> str:
+    taught = train.labels if targets is None else targets
+    digest = hashlib.sha256("\n".join(train.texts).encode() + taught.tobytes()).hexdigest()
     return json.dumps({"config": to_mapping(config), "sentences": digest})
 
 

@@ -148,6 +148,29 @@ class _Builder:
         return self.node("Reshape", [mixed, self.constant(np.array([0, 0, width]))])
 
 
+def graph_weights(graph: bytes) -> dict[str, npt.NDArray[np.float32]]:
+    """The weights that `bert_graph` was given, by the same names, as exact as they were stored.
+
+    The vector of the first segment stays in those of the positions; the one of the segment itself is zero.
+    """
+    held = {t.name: numpy_helper.to_array(t) for t in onnx.load_from_string(graph).graph.initializer}
+    weights: dict[str, npt.NDArray[np.float32]] = {}
+    for name, value in held.items():
+        if name.startswith("constant_") or name.endswith(".scale"):
+            continue
+        whole = value.astype(np.float32) * held.get(name + ".scale", np.float32(1))
+        if "attention.self." in name:
+            part = name.rpartition(".")
+            for which, third in zip(("query", "key", "value"), np.split(whole, 3, axis=-1), strict=True):
+                weights[f"{part[0]}.{which}.{part[2]}"] = np.ascontiguousarray(third.T)
+        else:
+            linear = whole.ndim == 2 and "embeddings" not in name
+            weights[name] = np.ascontiguousarray(whole.T) if linear else whole
+    width = len(weights["encoder.embeddings.LayerNorm.bias"])
+    weights["encoder.embeddings.token_type_embeddings.weight"] = np.zeros((2, width), dtype=np.float32)
+    return weights
+
+
 def quantise(value: npt.NDArray[np.float32], axis: int) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
     """Symmetric int8 of a matrix with one scale for each slice along `axis`; ``whole * scale`` gives it back."""
     scale = np.abs(value).max(axis=axis, keepdims=True) / 127

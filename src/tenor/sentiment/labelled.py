@@ -24,6 +24,8 @@ FPB_AGREEMENT = {
     75: "Sentences_75Agree.txt",
     100: "Sentences_AllAgree.txt",
 }
+FPB_CERTAINTY = {50: 0.58, 66: 0.7, 75: 0.87, 100: 1.0}
+"""Share of the annotators behind the label of a sentence that is in this file, but not in the next stricter one."""
 SEMEVAL_NEUTRAL = 0.15
 """SemEval-2017 scores within this of zero count as neutral: about the least step that its annotators used."""
 
@@ -97,6 +99,24 @@ def read_fpb(folder: Path, agreement: int = 50) -> Labelled:
             text, at, label = line.rpartition("@")
             rows.append((text, _label(label.strip() if at else line, path, number)))
     return _labelled(rows, f"Financial PhraseBank, {agreement} %", path)
+
+
+def fpb_targets(folder: Path, sentences: Labelled) -> npt.NDArray[np.float32]:
+    """What Financial PhraseBank's annotators said of `sentences`, as probabilities ``[n, 3]``.
+
+    The files tell in which band the majority lay, not what the others said: the label gets the middle of the band, and
+    the rest goes to neutral, or from neutral to both sides alike, as good is rarely taken for bad.
+    """
+    share = np.full(len(sentences), FPB_CERTAINTY[50])
+    for agreement in sorted(FPB_AGREEMENT)[1:]:
+        agreed = {duplicate_key(text) for text in read_fpb(folder, agreement).texts}
+        share[[duplicate_key(text) in agreed for text in sentences.texts]] = FPB_CERTAINTY[agreement]
+    targets = np.zeros((len(sentences), len(LABELS)))
+    targets[sentences.labels == _NEUTRAL] = 0.5
+    targets[sentences.labels != _NEUTRAL, _NEUTRAL] = 1.0
+    targets *= (1 - share)[:, None]
+    targets[np.arange(len(sentences)), sentences.labels] = share
+    return targets.astype(np.float32)
 
 
 def read_tfns(folder: Path, part: str = "valid") -> Labelled:

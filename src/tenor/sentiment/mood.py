@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from tenor.errors import ConfigError, DataError
-from tenor.schema import Float64, Mood, News
+from tenor.schema import MOOD_HALF_LIFE, Float64, Mood, News
 from tenor.sentiment.scores import LABELS, Scores
 from tenor.sentiment.text import duplicate_key
 from tenor.sessions import exchange
@@ -30,7 +30,8 @@ class MoodConfig:
     ----------
     margin_minutes : the cut-off of a session lies this long before its close, 0 .. 1440; later items belong to the
         next session.
-    half_life : sessions after which an item counts half in `recent`, > 0.
+    half_life : sessions after which an item counts half in `recent`, and after which `recent` fades by half in the
+        model's features while there is no news, > 0.
     window : how many sessions before this one make the trailing mean that `surprise` is measured from, >= 1.
     repeats : k items of one symbol and session that say the same (reprints, retweets) weigh k ** `repeats` together,
         0 .. 1: at 0 like one item, at 1 like k.
@@ -38,7 +39,7 @@ class MoodConfig:
     """
 
     margin_minutes: int = 15
-    half_life: float = 5.0
+    half_life: float = MOOD_HALF_LIFE
     window: int = 60
     repeats: float = 0.5
     model: str = "default"
@@ -106,7 +107,8 @@ def daily_mood(news: News, scores: Scores, config: MoodConfig = MoodConfig(), *,
             recent=recent,
             market_n=np.bincount(day, minlength=len(days))[day_of_row],
             market_mean=market[day_of_row],
-        )
+        ),
+        config.half_life,
     )
 
 

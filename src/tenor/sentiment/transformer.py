@@ -1,4 +1,4 @@
-"""Encoders from the Hugging Face world, by id or folder, on torch (and its GPU where there is one)."""
+"""Encoders from the Hugging Face world, by id or folder: converted to ONNX, or on torch where there is a GPU."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tenor.errors import ModelError
+from tenor.sentiment.converted import cache_folder, converted
 from tenor.sentiment.encoder import Ids, Logits, label_order
 
 _LONGEST = 512
@@ -17,17 +18,20 @@ _LONGEST = 512
 class TransformersEncoder:
     """A three-class text classifier of transformers; the order of its labels is read from its ``id2label``.
 
+    Without a GPU it runs on ONNX Runtime, from a graph that is made on its first use (`tenor.sentiment.converted`).
+
     Parameters
     ----------
     model : id (``ProsusAI/finbert``) or folder.
     max_tokens : longer texts are cut; never more than the model's positions.
+    cache : folder of the converted graphs; default: in the user's cache folder.
 
     Raises
     ------
-    ModelError : it can't be loaded, or its labels are not positive, neutral and negative.
+    ModelError : it can't be loaded or converted, or its labels are not positive, neutral and negative.
     """
 
-    def __init__(self, model: str | Path, *, max_tokens: int = 128) -> None:
+    def __init__(self, model: str | Path, *, max_tokens: int = 128, cache: Path | None = None) -> None:
         try:
             import torch
             from transformers import AutoModelForSequenceClassification, AutoTokenizer
@@ -35,22 +39,26 @@ class TransformersEncoder:
             raise ModelError(f"{error.name} is not installed: pip install 'tenor[train,finetune]'.") from None
         try:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(model)
-            loaded = AutoModelForSequenceClassification.from_pretrained(model)
+            loaded: Any = AutoModelForSequenceClassification.from_pretrained(model).eval()
         except Exception as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise ModelError(f"model {str(model)!r} can't be loaded: {reason[:200]}") from error
         names = {int(column): str(name) for column, name in loaded.config.id2label.items()}
         self._order = label_order(names, f"model {str(model)!r}")
-        self._torch = torch
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self._model: Any = loaded.to(self._device).eval()
         positions = int(getattr(loaded.config, "max_position_embeddings", _LONGEST))
         self._max_tokens = min(max_tokens, positions)
-        self._model_id = f"{Path(model).name}-{_fingerprint(loaded)}"
+        name = f"{Path(model).name}-{_fingerprint(loaded, self._tokenizer)}"
+        if torch.cuda.is_available():
+            self._run: Any = _OnGpu(loaded)
+        else:
+            self._run = converted(
+                name, loaded, self._tokenizer, max_tokens=self._max_tokens, cache=cache or cache_folder()
+            )
+        self._model_id = f"{name}-{self._run.storage}"
 
     @property
     def model_id(self) -> str:
-        """The model's name and a hash of its weights."""
+        """The model's name, a hash of its weights and how they are stored: int8 scores are other scores."""
         return self._model_id
 
     @property
@@ -65,15 +73,30 @@ class TransformersEncoder:
 
     def logits(self, ids: Ids) -> Logits:
         """Logits ``[batch, 3]`` of ids ``[batch, token]``."""
-        with self._torch.inference_mode():
-            tokens = self._torch.from_numpy(ids).to(self._device)
-            logits = self._model(input_ids=tokens, attention_mask=self._torch.ones_like(tokens)).logits
-        ordered: Logits = logits.float().cpu().numpy()[:, self._order].astype(np.float32)
+        ordered: Logits = self._run.logits(ids)[:, self._order].astype(np.float32)
         return ordered
 
 
-def _fingerprint(model: Any) -> str:
-    digest = hashlib.sha256(str(sorted(model.config.id2label.items())).encode())
+class _OnGpu:
+    storage = "float32"
+
+    def __init__(self, model: Any) -> None:
+        import torch
+
+        self._torch = torch
+        self._model = model.to("cuda")
+
+    def logits(self, ids: Ids) -> Logits:
+        with self._torch.inference_mode():
+            tokens = self._torch.from_numpy(ids).to(self._model.device)
+            logits = self._model(input_ids=tokens, attention_mask=self._torch.ones_like(tokens)).logits
+        whole: Logits = logits.float().cpu().numpy()
+        return whole
+
+
+def _fingerprint(model: Any, tokenizer: Any) -> str:
+    told = [sorted(model.config.id2label.items()), sorted(tokenizer.get_vocab().items())]
+    digest = hashlib.sha256(str(told).encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().float().numpy().tobytes())

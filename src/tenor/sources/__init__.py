@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from tenor.sources.check import Jump, SymbolReport, check_bars
-from tenor.sources.files import FileSummary, Imported, read_bars, read_batches
+from tenor.sources.check import Jump, SymbolReport, check_bars, find_jumps
+from tenor.sources.files import FileSummary, Imported, find_files, read_bars, read_batches
+from tenor.sources.news_files import JSON_SUFFIXES, is_news_file, read_news_file
 from tenor.sources.refusals import REFUSAL_COLUMNS, Refusal
 from tenor.sources.stocknet import is_stocknet, read_stocknet_bars, read_stocknet_news
 
@@ -18,17 +19,21 @@ __all__ = [
     "Refusal",
     "SymbolReport",
     "check_bars",
+    "find_jumps",
     "is_stocknet",
     "read",
     "read_bars",
     "read_batches",
+    "read_news_file",
     "read_stocknet_bars",
     "read_stocknet_news",
 ]
 
 
-def read(paths: Sequence[str | Path], *, calendar: str = "XNYS", now: pd.Timestamp | None = None) -> Iterator[Imported]:
-    """Read whatever `paths` are (files, folders of files, the StockNet folder), batch by batch.
+def read(
+    paths: Sequence[str | Path], *, calendar: str | None = None, now: pd.Timestamp | None = None
+) -> Iterator[Imported]:
+    """Read whatever `paths` are (files of bars or of news, folders of them, the StockNet folder), batch by batch.
 
     Parameters and errors are those of `read_batches`.
     """
@@ -37,4 +42,9 @@ def read(paths: Sequence[str | Path], *, calendar: str = "XNYS", now: pd.Timesta
             yield from read_batches([path / "price" / "raw"], calendar=calendar, now=now)
             yield read_stocknet_news(path, now=now)
         else:
-            yield from read_batches([path], calendar=calendar, now=now)
+            files = find_files(path, also=JSON_SUFFIXES)
+            news = [file for file in files if is_news_file(file)]
+            if bars := [file for file in files if file not in set(news)]:
+                yield from read_batches(bars, calendar=calendar, now=now)
+            for file in news:
+                yield from read_news_file(file, now=now)

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tenor.errors import DataError
+from tenor.markets import market_of
 from tenor.schema import BAR_COLUMNS, Bars
 from tenor.sessions import exchange
 
@@ -100,13 +101,14 @@ class SymbolReport:
 
 
 def check_bars(
-    bars: Bars | pd.DataFrame, *, calendar: str = "XNYS", refusals: pd.DataFrame | None = None
+    bars: Bars | pd.DataFrame, *, calendar: str | None = None, refusals: pd.DataFrame | None = None
 ) -> list[SymbolReport]:
     """Look through `bars`, symbol by symbol.
 
     Parameters
     ----------
     bars : bars, or a raw frame of the same columns that may hold what `Bars` refuses (duplicates, prices <= 0, …).
+    calendar : whose sessions count; by default those of each symbol's own market.
     refusals : what was refused when they were imported (columns of `Refusal`); counted under their symbols.
     """
     frame = bars.frame if isinstance(bars, Bars) else bars
@@ -120,7 +122,7 @@ def check_bars(
     return [_report(str(symbol), rows, calendar, counts) for symbol, rows in ordered.groupby("symbol", observed=True)]
 
 
-def _report(symbol: str, rows: pd.DataFrame, calendar: str, refused: Counter[tuple[str, str]]) -> SymbolReport:
+def _report(symbol: str, rows: pd.DataFrame, calendar: str | None, refused: Counter[tuple[str, str]]) -> SymbolReport:
     def count(*kinds: str) -> int:
         return sum(refused[symbol, kind] for kind in kinds)
 
@@ -133,7 +135,7 @@ def _report(symbol: str, rows: pd.DataFrame, calendar: str, refused: Counter[tup
     outside = ~inverted & ((np.maximum(open_, close) > high + room) | (np.minimum(open_, close) < low - room))
     sound = rows[~repeated & positive & ~inverted]
     days = pd.DatetimeIndex(rows["session"]).unique()
-    expected = exchange(calendar).sessions(days[0], days[-1])
+    expected = exchange(calendar or market_of(symbol).calendar).sessions(days[0], days[-1])
     absent = ~expected.isin(days)
     return SymbolReport(
         symbol=symbol,
@@ -148,12 +150,12 @@ def _report(symbol: str, rows: pd.DataFrame, calendar: str, refused: Counter[tup
         off_calendar=int((~days.isin(expected)).sum()) + count("off_calendar"),
         unreadable=int((~np.isfinite(prices).all(axis=1)).sum()) + count("row", "date", "empty", "number"),
         outside=int(outside.sum()),
-        jumps=_jumps(sound),
+        jumps=find_jumps(sound),
         stale=_stale(sound),
     )
 
 
-def _jumps(rows: pd.DataFrame) -> tuple[Jump, ...]:
+def find_jumps(rows: pd.DataFrame) -> tuple[Jump, ...]:
     """Moves near a split's ratio, or large ones, on a day whose turnover tells of no event.
 
     A split takes effect overnight and leaves the money that changes hands as it was; news that moves a stock as far

@@ -65,8 +65,8 @@ class Imported:
         return listed(self.refusals)
 
 
-def find_files(path: Path) -> list[Path]:
-    """`path` itself, or the CSV and Parquet files under it, in order; hidden ones are passed over.
+def find_files(path: Path, *, also: tuple[str, ...] = ()) -> list[Path]:
+    """`path` itself, or the CSV and Parquet files (and those that end in `also`) under it; hidden ones are passed over.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def find_files(path: Path) -> list[Path]:
         return [path]
     if not path.exists():
         raise DataError(f"{path}: there is no such file or folder: check the path.")
-    suffixes = (*TEXT_SUFFIXES, *PARQUET_SUFFIXES)
+    suffixes = (*TEXT_SUFFIXES, *PARQUET_SUFFIXES, *also)
     found = sorted(
         p
         for p in path.rglob("*")
@@ -90,7 +90,7 @@ def find_files(path: Path) -> list[Path]:
 
 
 def read_batches(
-    paths: Sequence[Path], *, calendar: str = "XNYS", now: pd.Timestamp | None = None
+    paths: Sequence[Path], *, calendar: str | None = None, now: pd.Timestamp | None = None
 ) -> Iterator[Imported]:
     """Read the bars in `paths` (files and folders), some files at a time, so that memory stays bounded.
 
@@ -99,7 +99,7 @@ def read_batches(
 
     Parameters
     ----------
-    calendar : whose sessions the rows must lie on; rows on other days are refused.
+    calendar : whose sessions the rows must lie on; rows on other days are refused. By default each symbol's own.
     now : UTC; rows of sessions that are not over by then are refused. The clock's time by default.
 
     Raises
@@ -125,7 +125,7 @@ def read_batches(
         yield _batch(frames, refusals, files)
 
 
-def read_bars(paths: Sequence[Path], *, calendar: str = "XNYS", now: pd.Timestamp | None = None) -> Imported:
+def read_bars(paths: Sequence[Path], *, calendar: str | None = None, now: pd.Timestamp | None = None) -> Imported:
     """All bars in `paths` at once, as `read_batches` reads them; where files disagree, the last one counts."""
     batches = list(read_batches(paths, calendar=calendar, now=now))
     frames = [batch.bars.frame for batch in batches if batch.bars]
@@ -139,7 +139,7 @@ def _batch(frames: list[pd.DataFrame], refusals: list[pd.DataFrame], files: list
     return Imported(bars, joined(refusals), tuple(files))
 
 
-def _read_file(path: Path, calendar: str, now: pd.Timestamp) -> tuple[pd.DataFrame, pd.DataFrame, FileSummary]:
+def _read_file(path: Path, calendar: str | None, now: pd.Timestamp) -> tuple[pd.DataFrame, pd.DataFrame, FileSummary]:
     try:
         raw = read_table(path)
         symbol = "" if "symbol" in raw.cells else clean_symbol(raw.symbol or _AROUND_SYMBOL.sub("", path.stem))

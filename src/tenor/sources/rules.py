@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tenor.markets import market_of
 from tenor.schema import PRICES
 from tenor.sessions import exchange
 from tenor.sources import cells
@@ -108,22 +109,27 @@ class Sieve:
         bad = ~np.isfinite(volume) | (volume < 0)
         self.refuse_cells(bad, "volume", "number", "is negative or not finite", "correct it or drop the row")
 
-    def on_calendar(self, calendar: str, now: pd.Timestamp) -> None:
-        """Days are sessions of the exchange `calendar` that were over at `now` (UTC)."""
+    def on_calendar(self, calendar: str | None, now: pd.Timestamp) -> None:
+        """Days are sessions of the exchange `calendar` (None: of each symbol's own) that were over at `now` (UTC)."""
+        own = [calendar or market_of(symbol).calendar for symbol in self._symbols]
+        for code in dict.fromkeys(own):
+            self._on(code, now, np.array([other == code for other in own], dtype=bool)[self._codes])
+
+    def _on(self, calendar: str, now: pd.Timestamp, among: NDArray[np.bool_]) -> None:
         unfinished = _first_unfinished(calendar, now)
         if unfinished is not None:
             told = f"is not over yet (it is {now:%Y-%m-%d %H:%M} UTC)"
             remedy = "import it again when the session is over"
-            self.refuse_days(self._days >= unfinished, "unfinished", told, remedy)
-        known = self._days[self.left]
+            self.refuse_days(among & (self._days >= unfinished), "unfinished", told, remedy)
+        known = self._days[self.left & among]
         if not len(known):
             return
         sessions = exchange(calendar).sessions(pd.Timestamp("1800-01-01"), pd.Timestamp(known.max()))
         if not len(sessions) or known.min() < _day(sessions[0]):
             begins = _day(sessions[0]) if len(sessions) else known.max() + 1
             told = f"lies before the calendar of {calendar} begins"
-            self.refuse_days(self._days < begins, "off_calendar", told, "nothing to do: newer rows are kept")
-        closed = ~np.isin(self._days, sessions.to_numpy().astype("datetime64[D]"))
+            self.refuse_days(among & (self._days < begins), "off_calendar", told, "nothing to do: newer rows are kept")
+        closed = among & ~np.isin(self._days, sessions.to_numpy().astype("datetime64[D]"))
         told = f"is no session of {calendar}"
         remedy = "choose the exchange with --calendar (24/7 for coins, 24/5 for currencies) or drop the row"
         self.refuse_days(closed, "off_calendar", told, remedy)

@@ -20,7 +20,23 @@ import pyarrow.compute as pc
 from tenor.errors import StoreError, UnknownSymbolError
 from tenor.schema import BAR_COLUMNS, MOOD_COLUMNS, NEWS_COLUMNS, Bars, Mood, News
 from tenor.store import parts as parts_of
-from tenor.store.tables import BARS, CLEAN, MOOD, NEWS, REFUSALS, SCORES, TABLES, Table
+from tenor.store.tables import (
+    ACTIONS,
+    BARS,
+    CLEAN,
+    FETCHES,
+    INTRADAY,
+    MOOD,
+    NAMES,
+    NEWS,
+    REFUSALS,
+    SCORES,
+    TABLES,
+    Table,
+)
+
+_LIVE = {table.name: table for table in (INTRADAY, ACTIONS, NAMES, FETCHES)}
+LIVE_TABLES = tuple(_LIVE)
 
 Probabilities = tuple[float, float, float]
 
@@ -57,19 +73,35 @@ class Lake:
         self._parts = parts_of.open_parts(location)
         self.location = self._parts.location
 
-    def append_bars(self, bars: Bars, *, source: str) -> Appended:
-        """Add `bars`, known from `source`; only rows that are new or differ are written."""
-        return self._append(BARS, bars.frame.assign(source=source))
+    def append_bars(self, bars: Bars, *, source: str, claim: bool = False) -> Appended:
+        """Add `bars`, known from `source`; only rows that are new or differ are written.
 
-    def bars(self, symbols: Sequence[str] | None = None, *, until: pd.Timestamp | None = None) -> Bars:
+        With `claim` a row that the lake has from elsewhere counts as `source`'s from now on, even with the same values.
+        """
+        return self._append(BARS, bars.frame.assign(source=source), claim=claim)
+
+    def bars(
+        self,
+        symbols: Sequence[str] | None = None,
+        *,
+        until: pd.Timestamp | None = None,
+        as_of: pd.Timestamp | None = None,
+    ) -> Bars:
         """The bars of `symbols` (all of them by default) up to the session `until`.
+
+        Parameters
+        ----------
+        as_of : tz-aware; what the lake held at that moment, before later revisions and re-adjustments: what a model
+            saw that read it then.
 
         Raises
         ------
         StoreError : there are none.
         UnknownSymbolError : the lake has no such symbol; a near one is suggested.
         """
-        frame = self._read(BARS, BAR_COLUMNS, symbols, until)
+        frame = self._read(BARS, BAR_COLUMNS, symbols, until, as_of)
+        if frame.empty and as_of is not None:
+            raise StoreError(f"the lake {self.location} held no such bars at {as_of}: ask for a later moment.")
         if frame.empty or symbols is not None:
             self._require(symbols, frame, until)
         return Bars(frame)
@@ -84,9 +116,18 @@ class Lake:
         """Add `news`; items that the lake holds already are not written again."""
         return self._append(NEWS, news.frame)
 
-    def news(self, symbols: Sequence[str] | None = None, *, until: pd.Timestamp | None = None) -> News:
-        """The news about `symbols` (all by default) published up to the moment `until`; perhaps none."""
-        return News(self._read(NEWS, NEWS_COLUMNS, symbols, until))
+    def news(
+        self,
+        symbols: Sequence[str] | None = None,
+        *,
+        until: pd.Timestamp | None = None,
+        as_of: pd.Timestamp | None = None,
+    ) -> News:
+        """The news about `symbols` (all by default) published up to the moment `until`; perhaps none.
+
+        With `as_of` only what the lake held at that moment.
+        """
+        return News(self._read(NEWS, NEWS_COLUMNS, symbols, until, as_of))
 
     def append_mood(self, mood: Mood, *, source: str) -> Appended:
         """Add `mood`, as the model `source` saw it. Moods of different models live side by side."""
@@ -154,8 +195,40 @@ class Lake:
         frame: pd.DataFrame = rows.select(REFUSALS.columns).sort_by(order).to_pandas()
         return frame.assign(session=pd.to_datetime(frame["session"]).astype("datetime64[us]"))
 
+    def append_rows(self, table: str, rows: pd.DataFrame) -> Appended:
+        """Add `rows` to one of `LIVE_TABLES`, with its columns; only what is new or differs is written."""
+        return self._append(_LIVE[table], rows)
+
+    def rows(
+        self, table: str, symbols: Sequence[str] | None = None, *, since: pd.Timestamp | None = None
+    ) -> pd.DataFrame:
+        """The rows that count of ``bars`` (with their sources), ``news`` or one of `LIVE_TABLES`, in the key's order.
+
+        Parameters
+        ----------
+        since : the first session, or the first moment, of a table that has any.
+        """
+        found = {BARS.name: BARS, NEWS.name: NEWS, **_LIVE}[table]
+        frame = self._read(found, found.columns, symbols, None, since=since)
+        return frame.sort_values(list(found.key), kind="stable", ignore_index=True)
+
+    def spans(self, table: str, symbols: Sequence[str] | None = None) -> pd.DataFrame:
+        """Per symbol and source: `first`, `last` (session or moment) and `count` of the rows of a table that count."""
+        found = {BARS.name: BARS, NEWS.name: NEWS, INTRADAY.name: INTRADAY}[table]
+        when = f"{found.when}::TIMESTAMP" if found.when == "session" else found.when
+        where = "symbol IN (SELECT unnest(?))" if symbols is not None else "true"
+        also = ", interval" if found is INTRADAY else ""
+        sql = (
+            f"SELECT symbol{also}, source, min({when}) AS first, max({when}) AS last, count(*) AS count "  # noqa: S608
+            f"FROM ({found.current(where=where)}) GROUP BY ALL ORDER BY ALL"
+        )
+        with self._connect(found) as connection:
+            params = [list(symbols)] if symbols is not None else []
+            frame: pd.DataFrame = connection.sql(sql, params=params).to_arrow_table().to_pandas()
+        return frame
+
     def query(self, sql: str) -> pd.DataFrame:
-        """Run `sql` in DuckDB over the views bars, news, mood, scores and refusals.
+        """Run `sql` in DuckDB over the tables, as views: bars, intraday, actions, news, names, mood, scores, refusals.
 
         It sees nothing but the lake: no files, no network.
 
@@ -171,7 +244,7 @@ class Lake:
                 raise StoreError(f"the query can't be run: {_line(error)}.") from error
             return pd.DataFrame() if result is None else result.to_arrow_table().to_pandas()
 
-    def _append(self, table: Table, frame: pd.DataFrame) -> Appended:
+    def _append(self, table: Table, frame: pd.DataFrame, *, claim: bool = False) -> Appended:
         incoming = _table(table, frame)
         total = len(incoming)
         if not total:
@@ -180,7 +253,7 @@ class Lake:
             connection.register("incoming", incoming)
             span = pc.min_max(incoming[table.when]).as_py() if table.when else {}
             bounds = {"low": span["min"], "high": span["max"]} if span else {}
-            changed = connection.sql(table.changed(), params=bounds).to_arrow_table()
+            changed = connection.sql(table.changed(claim=claim), params=bounds).to_arrow_table()
         new = int(np.count_nonzero(changed["is_new"].to_numpy()))
         if len(changed):
             self._write(table, changed.drop_columns(["is_new"]))
@@ -196,7 +269,14 @@ class Lake:
             parts_of.write(self._parts, table.name, stamped, moment * 1000)
 
     def _read(
-        self, table: Table, columns: Sequence[str], symbols: Sequence[str] | None, until: pd.Timestamp | None
+        self,
+        table: Table,
+        columns: Sequence[str],
+        symbols: Sequence[str] | None,
+        until: pd.Timestamp | None,
+        as_of: pd.Timestamp | None = None,
+        *,
+        since: pd.Timestamp | None = None,
     ) -> pd.DataFrame:
         where: list[str] = []
         values: list[Any] = []
@@ -206,7 +286,10 @@ class Lake:
         if until is not None:
             where.append(f"{table.when} <= ?")
             values.append(until.to_pydatetime())
-        with self._connect(table) as connection:
+        if since is not None and table.when:
+            where.append(f"{table.when} >= ?")
+            values.append(since.to_pydatetime())
+        with self._connect(table, as_of=as_of) as connection:
             rows = connection.sql(table.picked(columns, where=where), params=values).to_arrow_table()
         frame: pd.DataFrame = rows.to_pandas()
         return frame
@@ -227,12 +310,14 @@ class Lake:
             raise StoreError(f"the lake {self.location} has no bars up to {until:%Y-%m-%d}: ask for a later day.")
 
     @contextlib.contextmanager
-    def _connect(self, *tables: Table) -> Iterator[Any]:
-        """DuckDB with `tables` as views; what goes wrong inside is told as a StoreError."""
+    def _connect(self, *tables: Table, as_of: pd.Timestamp | None = None) -> Iterator[Any]:
+        """DuckDB with `tables` (as they were at `as_of`) as views; what goes wrong inside is told as a StoreError."""
         found = {}
+        latest = None if as_of is None else _nanoseconds(as_of)
         with self._told("read"):
             for table in tables:
-                found[table.name] = parts_of.names(self._parts, table.name)
+                names = parts_of.names(self._parts, table.name)
+                found[table.name] = [n for n in names if latest is None or parts_of.moment_of(n) <= latest]
         # no extension may be fetched, and what does not fit in memory goes to the system's folder for such things
         config: dict[str, str | bool | int | float | list[str]] = {
             "autoinstall_known_extensions": "false",
@@ -292,6 +377,12 @@ def _same_rows(old: pd.DataFrame | None, new: pd.DataFrame) -> bool:
     columns = list(REFUSALS.columns)
     first, second = (frame[columns].astype("str").sort_values(columns, ignore_index=True) for frame in (old, new))
     return bool(first.equals(second))
+
+
+def _nanoseconds(moment: pd.Timestamp) -> int:
+    if moment.tzinfo is None:
+        raise StoreError(f"as_of {moment} has no time zone: give a moment in UTC.")
+    return int(moment.as_unit("ns").value)
 
 
 def _line(error: Exception) -> str:

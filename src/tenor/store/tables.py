@@ -12,6 +12,7 @@ import pyarrow as pa
 from tenor.schema import MOOD_COLUMNS, PRICES
 
 MOMENT = pa.timestamp("us", "UTC")
+INTRADAY_NUMBERS = ("open", "high", "low", "close", "volume")
 CLEAN = "clean"
 """`kind` of the row that stands for a file of which nothing was refused, where something once was."""
 
@@ -66,14 +67,18 @@ class Table:
         names = (f"{quoted(c)}::TIMESTAMP AS {quoted(c)}" if c == "session" else quoted(c) for c in columns)
         return f"SELECT {', '.join(names)} FROM ({self.current(where=' AND '.join(where) or 'true')})"
 
-    def changed(self) -> str:
-        """SQL: the rows of `incoming` that are new or differ from what counts, with `is_new`; sorted by the key."""
+    def changed(self, *, claim: bool = False) -> str:
+        """SQL: the rows of `incoming` that are new or differ from what counts, with `is_new`; sorted by the key.
+
+        With `claim` a row that is from another source differs, whatever it says.
+        """
         first = self.key[0]
         where = f"{first} IN (SELECT DISTINCT {first} FROM incoming)"
         if self.when:
             where += f" AND {self.when} BETWEEN $low AND $high"
         matched = " AND ".join(f"i.{quoted(c)} = o.{quoted(c)}" for c in self.key)
-        ours, theirs = (", ".join(f"{side}.{quoted(c)}" for c in self.values) for side in "io")
+        compared = (*self.values, "source") if claim else self.values
+        ours, theirs = (", ".join(f"{side}.{quoted(c)}" for c in compared) for side in "io")
         return (
             f"WITH old AS ({self.current(where=where)}) "
             f"SELECT i.*, o.{first} IS NULL AS is_new FROM incoming i LEFT JOIN old o ON {matched} "
@@ -115,6 +120,39 @@ NEWS = Table(
     key=("symbol", "published_at", "id"),
     when="published_at",
 )
+INTRADAY = Table(
+    "intraday",
+    _schema(
+        symbol=pa.string(),
+        interval=pa.string(),
+        opened_at=MOMENT,
+        **dict.fromkeys(INTRADAY_NUMBERS, pa.float64()),
+        source=pa.string(),
+    ),
+    key=("symbol", "interval", "opened_at"),
+    when="opened_at",
+)
+ACTIONS = Table(
+    "actions",
+    _schema(symbol=pa.string(), session=pa.date32(), kind=pa.string(), value=pa.float64(), source=pa.string()),
+    key=("symbol", "session", "kind"),
+    when="session",
+)
+NAMES = Table("names", _schema(symbol=pa.string(), name=pa.string(), source=pa.string()), key=("symbol",))
+FETCHES = Table(
+    "fetches",
+    _schema(
+        symbol=pa.string(),
+        kind=pa.string(),
+        asked_at=MOMENT,
+        source=pa.string(),
+        new=pa.int64(),
+        revised=pa.int64(),
+        note=pa.string(),
+    ),
+    key=("symbol", "kind", "source", "asked_at"),
+    when="asked_at",
+)
 MOOD = Table(
     "mood",
     _schema(
@@ -150,4 +188,4 @@ REFUSALS = Table(
     ),
     key=("file", "row", "kind"),
 )
-TABLES = (BARS, NEWS, MOOD, SCORES, REFUSALS)
+TABLES = (BARS, INTRADAY, ACTIONS, NEWS, NAMES, MOOD, SCORES, REFUSALS, FETCHES)

@@ -12,10 +12,10 @@ import torch
 
 from tenor.errors import ConfigError, HistoryError
 from tenor.features import FeatureConfig, Scaler
+from tenor.forecasting.calibration import Calibration, base_rate, trust, width
 from tenor.model import AttentionLSTM, ModelConfig
 from tenor.schema import Panel
 from tenor.training import checkpoint
-from tenor.training.calibration import Calibration, base_rate, trust, width
 from tenor.training.config import TrainConfig
 from tenor.training.forecaster import Forecaster, build, outputs
 from tenor.training.seed import Task, reproducible

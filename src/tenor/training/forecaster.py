@@ -17,20 +17,19 @@ from safetensors import SafetensorError
 from safetensors.torch import load as unpack
 from safetensors.torch import save as pack
 
-from tenor.errors import HistoryError, ModelError, TenorError
+from tenor.errors import ModelError, TenorError
 from tenor.features import FeatureConfig, Scaler
+from tenor.forecasting import making, saving
+from tenor.forecasting.calibration import Calibration
+from tenor.forecasting.cells import symbol_first, usable
+from tenor.forecasting.making import CHUNK, Forecasts
+from tenor.forecasting.recipe import Recipe, Run, model_name
 from tenor.model import AttentionLSTM, ModelConfig, Output
+from tenor.model.export import to_onnx
 from tenor.options import from_mapping, to_mapping
 from tenor.schema import Float32, Forecast, Panel, Predictions
-from tenor.sessions import exchange
-from tenor.training import saving
-from tenor.training.calibration import Calibration
 from tenor.training.config import TrainConfig
 from tenor.training.seed import History
-from tenor.training.sequences import WARM_UP, spread, symbol_first, usable
-
-CHUNK = 32
-"""Symbols that run through a network at once: it bounds memory."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +83,12 @@ class Forecaster:
     @property
     def history_needed(self) -> int:
         """Sessions with all features, after which a forecast no longer feels where the panel begins (< 1e-3 sd)."""
-        return self.model.lookback + WARM_UP
+        return self.recipe.history_needed
 
     @property
     def name(self) -> str:
         """What tables call it."""
-        return "attention LSTM" if self.model.attention else "LSTM"
+        return model_name(attention=self.model.attention)
 
     @functools.cached_property
     def version(self) -> str:
@@ -111,15 +110,15 @@ class Forecaster:
         ------
         ModelError : the panel's features or horizons are not those that the model was fitted on.
         """
-        scaled = self._scaled(panel)
+        scaled = self.recipe.scaled(panel)
         heads = [outputs(network, scaled) for network in self.networks]
         mean, logit = (np.mean([head[i] for head in heads], axis=0) for i in (0, 1))
-        return self._predictions(panel, mean, logit)
+        return self.recipe.predictions(panel, mean, logit)
 
     def predict_each(self, panel: Panel) -> list[Predictions]:
         """What each network alone says, in the order of `training.seeds`; calibrated as the ensemble is."""
-        scaled = self._scaled(panel)
-        return [self._predictions(panel, *outputs(network, scaled)) for network in self.networks]
+        scaled = self.recipe.scaled(panel)
+        return [self.recipe.predictions(panel, *outputs(network, scaled)) for network in self.networks]
 
     def attention(self, panel: Panel, rows: slice | None = None) -> Attention:
         """Where the networks looked at each cell of `rows` (all sessions if None): the mean over the networks.
@@ -131,7 +130,7 @@ class Forecaster:
         if not self.model.attention:
             raise ModelError("this model was trained without attention (model.attention = false): it has no weights.")
         start, stop, _ = (rows or slice(None)).indices(len(panel.sessions))
-        scaled = self._scaled(panel).between(0, stop)
+        scaled = self.recipe.scaled(panel).between(0, stop)
         width = (self.model.lookback, len(panel.features))
         time, feature = (np.zeros((stop - start, len(panel.symbols), w), dtype=np.float32) for w in width)
         for network in self.networks:
@@ -144,7 +143,7 @@ class Forecaster:
         return Attention(time, feature)
 
     def forecast(self, panel: Panel, symbol: str, horizon: int) -> Forecast:
-        """The forecast of `symbol` from its last session with all features.
+        """The forecast of `symbol` from its last session with all features; `forecasts` makes many in one run.
 
         That is the panel's last session, unless the symbol has no bar there: `Forecast.session` and `as_of` tell.
 
@@ -154,48 +153,22 @@ class Forecaster:
         DataError : the panel has no such horizon.
         HistoryError : the symbol has too few sessions for the lookback.
         """
-        column = panel.symbol_index(symbol)
-        k = panel.horizon_index(horizon)
-        one = _only(panel, column)
-        lookback = self.model.lookback
-        rows = np.flatnonzero(usable(one, lookback)[:, 0])
-        if not len(rows):
-            raise HistoryError(
-                f"{symbol} has {int(one.mask.sum())} sessions with all features, and the model needs {lookback} "
-                "(model.lookback): import more of its history."
-            )
-        row = int(rows[-1])
-        one = one.between(0, row + 1)
-        said = self.predict(one)
-        assert said.lower is not None
-        assert said.upper is not None
-        last, session = float(one.close[row, 0]), one.sessions[row]
-        mean, low, high = (float(a[row, 0, k]) for a in (said.mean, said.lower, said.upper))
-        looked_time: dict[str, float] = {}
-        looked_feature: dict[str, float] = {}
-        if self.model.attention:
-            looked = self.attention(one, slice(row - lookback + 1, row + 1))
-            days = (f"{day:%Y-%m-%d}" for day in one.sessions[row - lookback + 1 :])
-            looked_time = dict(zip(days, looked.time[-1, 0].tolist(), strict=True))
-            mean_weight = np.nanmean(looked.feature[:, 0], axis=0)
-            looked_feature = dict(zip(panel.features, mean_weight.tolist(), strict=True))
-        calendar = exchange(self.features.calendar)
-        return Forecast(
-            symbol=symbol,
-            as_of=calendar.close(session),
-            session=session,
-            target_session=calendar.following(session, horizon),
-            horizon=horizon,
-            expected_return=mean,
-            last_price=last,
-            price=last * float(np.exp(mean)),
-            lower=last * float(np.exp(low)),
-            upper=last * float(np.exp(high)),
-            p_up=float(said.p_up[row, 0, k]),
-            attention_time=looked_time,
-            attention_features=looked_feature,
-            model_version=self.version,
-        )
+        made = self.forecasts(panel, [symbol], [horizon])
+        for error in made.failed.values():
+            raise error
+        return made[0]
+
+    def forecasts(self, panel: Panel, symbols: Sequence[str], horizons: Sequence[int] | None = None) -> Forecasts:
+        """The newest forecasts of `symbols` at `horizons` (all by default); see `tenor.forecasting.making.newest`."""
+        return making.newest(self.recipe, self._ensemble, panel, symbols, horizons or panel.horizons)
+
+    def files(self) -> dict[str, bytes]:
+        """The files of the model by name, as `save` writes them."""
+        return saving.packed(self._saved(), self._weights())
+
+    def to_onnx(self) -> bytes:
+        """The ensemble as one ONNX graph; see `tenor.model.export.to_onnx`."""
+        return to_onnx(self.networks)
 
     def save(self, folder: str | Path) -> None:
         """Write ``forecaster.json`` and ``weights.safetensors`` into `folder`, in place of a model that is there.
@@ -204,7 +177,7 @@ class Forecaster:
         ------
         ModelError : the folder holds something else, or can't be written.
         """
-        saving.write(Path(folder), {"tenor": version("tenor"), **self._document()}, self._weights())
+        saving.write(Path(folder), self._saved(), self._weights())
 
     @classmethod
     def load(cls, folder: str | Path) -> Forecaster:
@@ -214,7 +187,15 @@ class Forecaster:
         ------
         ModelError : a file is missing, truncated or changed; the message names it.
         """
-        document, weights = saving.read(Path(folder))
+        return cls._of(*saving.read(Path(folder)), str(folder))
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes], where: str) -> Forecaster:
+        """Read what `files` gave; `where` they were is for messages. Raises ModelError as `load` does."""
+        return cls._of(*saving.unpacked(files, where), where)
+
+    @classmethod
+    def _of(cls, document: Mapping[str, Any], weights: bytes, where: str) -> Forecaster:
         try:
             model = from_mapping(ModelConfig, document["model"], "model")
             training = from_mapping(TrainConfig, document["training"], "training")
@@ -243,7 +224,15 @@ class Forecaster:
                 fingerprint=document["fingerprint"],
             )
         except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError, TenorError) as error:
-            raise ModelError(f"{folder} holds a model that this tenor can't read ({error}): train it again.") from error
+            raise ModelError(f"{where} holds a model that this tenor can't read ({error}): train it again.") from error
+
+    @functools.cached_property
+    def recipe(self) -> Recipe:
+        """All but the networks."""
+        return Recipe.of(self._document(), self.version)
+
+    def _saved(self) -> dict[str, Any]:
+        return {"tenor": version("tenor"), **self._document()}
 
     def _document(self) -> dict[str, Any]:
         return {
@@ -267,25 +256,18 @@ class Forecaster:
             }
         )
 
-    def _scaled(self, panel: Panel) -> Panel:
-        if panel.horizons != self.horizons:
-            raise ModelError(
-                f"the panel has horizons {list(panel.horizons)}, the model {list(self.horizons)}: build the panel with "
-                "the model's own feature config."
+    def _ensemble(self, scaled: Panel) -> Iterator[tuple[slice, Run]]:
+        """The mean over the networks of what they say, some symbols at a time."""
+        for every in zip(*(_runs(network, scaled) for network in self.networks), strict=True):
+            time = feature = None
+            mean, logit, *weights = (
+                np.mean([out.numpy() for out in outs], axis=0)
+                for outs in zip(*(out for _, out in every), strict=True)
+                if outs[0] is not None
             )
-        return self.scaler.transform(panel)
-
-    def _predictions(self, panel: Panel, mean: Float32, logit: Float32) -> Predictions:
-        scale = spread(panel)
-        width = np.asarray(self.calibration.width)
-        said = np.where(usable(panel, self.model.lookback)[:, :, None], 1.0, np.nan)
-        parts = (
-            mean * scale * said,
-            self.calibration.p_up(logit) * said,
-            (mean - width) * scale * said,
-            (mean + width) * scale * said,
-        )
-        return Predictions(self.name, *(part.astype(np.float32) for part in parts))
+            if weights:
+                time, feature = weights
+            yield every[0][0], Run(mean, logit, time, feature)
 
 
 def build(
@@ -315,20 +297,6 @@ def _runs(network: AttentionLSTM, scaled: Panel) -> Iterator[tuple[slice, Output
     """Run `network` along all sessions, some symbols at a time."""
     for start in range(0, len(scaled.symbols), CHUNK):
         columns = slice(start, start + CHUNK)
-        with torch.no_grad():
-            yield columns, network(torch.from_numpy(symbol_first(scaled.values[:, columns])))
-
-
-def _only(panel: Panel, column: int) -> Panel:
-    """The panel of one symbol, as views."""
-    cut = slice(column, column + 1)
-    return dataclasses.replace(
-        panel,
-        values=panel.values[:, cut],
-        mask=panel.mask[:, cut],
-        targets=panel.targets[:, cut],
-        volatility=panel.volatility[:, cut],
-        open=panel.open[:, cut],
-        close=panel.close[:, cut],
-        symbols=panel.symbols[cut],
-    )
+        with torch.no_grad():  # not around the yield: several of these run side by side
+            out = network(torch.from_numpy(symbol_first(scaled.values[:, columns])))
+        yield columns, out

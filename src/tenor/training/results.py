@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 SCORED, FAILED = "scored", "failed"
+MARKS = "candidates"
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,17 @@ class Results:
         fresh.write_text(json.dumps(dict(result)), encoding="utf-8")
         fresh.replace(folder / f"{name}.json")
 
+    def remember(self, config: Mapping[str, Any]) -> None:
+        """Leave a mark that `config` was tried: who picks the best has to say of how many."""
+        (self.folder / MARKS).mkdir(parents=True, exist_ok=True)
+        plain = json.dumps(dict(config), sort_keys=True)
+        (self.folder / MARKS / hashlib.sha256(plain.encode()).hexdigest()[:24]).touch()
+
     def orphaned(self) -> bool:
         """Whether this is a process that trains for an owner that is no more."""
         return os.getpid() != self.owner and os.getppid() != self.owner
+
+
+def tried(folder: Path) -> int:
+    """How many configurations were tried by all searches that kept their results in `folder`; 0 where none did."""
+    return sum(1 for _ in (folder / MARKS).glob("[!.]*"))

@@ -21,6 +21,7 @@ from sklearn.model_selection import GridSearchCV
 
 from tenor.errors import ConfigError, TenorError
 from tenor.features import FeatureConfig
+from tenor.forecasting.cells import usable
 from tenor.model import ModelConfig
 from tenor.options import to_mapping
 from tenor.schema import Bars, Bool, Float64, Mood
@@ -32,8 +33,7 @@ from tenor.training.grid import Grid, candidates, configs_of, to_text
 from tenor.training.market import Market
 from tenor.training.results import FAILED, Results
 from tenor.training.scoring import SCORINGS
-from tenor.training.seeds import available_cores
-from tenor.training.sequences import usable
+from tenor.training.seeds import available_cores, end_idle_processes
 from tenor.training.split import SplitConfig, chronological
 from tenor.training.toml_text import toml_text
 
@@ -223,6 +223,8 @@ def tune(
     rows = [(np.arange(p.train.start, p.test.start), np.arange(p.test.start, p.test.stop)) for p in parts]
 
     results = Results(cache, os.getpid())
+    for config in configs:
+        results.remember({room: to_mapping(one) for room, one in config.items()})
     estimator = Candidate(
         market,
         **base,
@@ -312,6 +314,7 @@ def _names(estimator: PanelForecaster, config: dict[str, Any], fitted: Rows, sco
 
 
 def _run(search: GridSearchCV, X: Rows) -> None:
+    end_idle_processes()
     try:
         # idle processes end soon: should this one be killed, nobody else would end them
         backend = joblib.parallel_config("loky", inner_max_num_threads=1, idle_worker_timeout=IDLE)

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tenor.errors import ConfigError
+from tenor.forecasting.cells import WARM_UP
 from tenor.model import AttentionLSTM, ModelConfig
 from tenor.training.config import TrainConfig
-from tenor.training.sequences import WARM_UP, Segments, Sequences
+from tenor.training.sequences import Segments, Sequences
 
 Weights = dict[str, Tensor]
 

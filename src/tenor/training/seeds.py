@@ -43,6 +43,15 @@ def available_cores() -> int:
     return int(joblib.cpu_count())
 
 
+def end_idle_processes() -> None:
+    """End the processes that wait for the next training. To be called before joblib starts its own.
+
+    loky has one reusable executor a process. joblib adds a folder for its arrays to those it makes, and takes one that
+    `train_seeds` made for one of its own; it then fails on the folder that is not there.
+    """
+    get_reusable_executor(reuse=True).shutdown(wait=True)
+
+
 def train_seeds(
     tasks: Sequence[Task], folders: Sequence[Path], *, workers: int, progress: Progress | None
 ) -> list[Trained]:

@@ -7,30 +7,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from tenor.schema import Bool, Float32, Panel
-
-WARM_UP = 120
-"""Sessions beyond the lookback after which a forecast no longer depends on where the history began (< 1e-3 sd)."""
-
-
-def usable(panel: Panel, lookback: int) -> Bool:
-    """[session, symbol]; True where the symbol traded and it is at least its `lookback`-th session with all features.
-
-    These are the cells that are trained on, and those that are predicted.
-    """
-    return panel.mask & (panel.mask.cumsum(axis=0) >= lookback)
-
-
-def spread(panel: Panel) -> Float32:
-    """[session, symbol, horizon]; the volatility of the return over each horizon, ``volatility * sqrt(h)``."""
-    return panel.volatility[:, :, None] * np.sqrt(np.array(panel.horizons, dtype=np.float32))
+from tenor.forecasting.cells import spread, symbol_first, usable
+from tenor.schema import Float32, Panel
 
 
 @dataclass(frozen=True)
@@ -117,8 +100,3 @@ def scaled_targets(panel: Panel) -> Float32:
     """[session, symbol, horizon]; the panel's targets in units of their volatility; NaN or infinite where unknown."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(panel.targets / spread(panel), dtype=np.float32)
-
-
-def symbol_first(values: NDArray[Any]) -> Float32:
-    """[T, N, X] as float32 [N, T, X]."""
-    return np.ascontiguousarray(values.transpose(1, 0, 2), dtype=np.float32)

@@ -1,20 +1,26 @@
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tenor.errors import DataError
+from tenor.errors import ConfigError, DataError
 from tenor.evaluation.benchmarks import acl18, kdd17
-from tenor.evaluation.benchmarks.protocol import Dates
+from tenor.evaluation.benchmarks.market import with_market_means
+from tenor.evaluation.benchmarks.protocol import Dates, samples
 from tenor.evaluation.benchmarks.published import KDD17
 from tenor.evaluation.benchmarks.result import BenchmarkResult
 from tenor.evaluation.benchmarks.running import run_bars
-from tenor.evaluation.benchmarks.training import Recipe
-from tenor.features import FeatureConfig
+from tenor.evaluation.benchmarks.training import Recipe, runs
+from tenor.features import FeatureConfig, build_panel
 from tenor.model import ModelConfig
 from tenor.schema import Bars
 from tenor.training import TrainConfig
@@ -66,3 +72,68 @@ def test_a_folder_that_is_not_the_published_one(tmp_path_factory: pytest.TempPat
         acl18(empty)
     with pytest.raises(DataError):
         kdd17(empty)
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+import pandas as pd
+from tenor.schema import Bars
+sys.path.insert(0, sys.argv[3])
+from test_running import RECIPE, kept_result
+kept_result(Bars(pd.read_parquet(sys.argv[1])), Path(sys.argv[2]), epochs=8)
+"""
+
+
+def kept_result(bars: Bars, kept: Path, *, epochs: int = 8) -> BenchmarkResult:
+    recipe = replace(RECIPE, training=replace(RECIPE.training, epochs=epochs))
+    return run_bars(
+        "made", bars, DATES, recipe, published_counts={}, published=KDD17, notes=(), seeds=range(4), workers=1,
+        progress=None, text=None, kept=kept,
+    )  # fmt: skip
+
+
+def test_a_run_killed_midway_goes_on_with_the_seeds_that_are_left(bars: Bars, tmp_path: Path) -> None:
+    bars.frame.to_parquet(tmp_path / "bars.parquet")
+    kept = tmp_path / "kept"
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(tmp_path / "bars.parquet"), str(kept), str(Path(__file__).parent)]
+    )
+    deadline = time.monotonic() + 120
+    while not list(kept.glob("*/*.npz")) and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.002)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    before = {path: path.stat().st_mtime_ns for path in kept.glob("*/*.npz")}
+    assert 0 < len(before) < 4
+    found = kept_result(bars, kept)
+    assert {path: path.stat().st_mtime_ns for path in before} == before  # none was trained again
+    assert len(list(kept.glob("*/*.npz"))) == 4
+    assert not list(kept.glob("*/.*"))
+    assert found.to_json() == kept_result(bars, tmp_path / "other").to_json()
+
+
+def test_a_damaged_seed_is_trained_again_and_other_settings_find_nothing(bars: Bars, tmp_path: Path) -> None:
+    first = kept_result(bars, tmp_path, epochs=1)
+    (folder,) = tmp_path.iterdir()
+    (folder / "2.npz").write_bytes(b"half a file")
+    assert kept_result(bars, tmp_path, epochs=1).to_json() == first.to_json()
+    kept_result(bars, tmp_path, epochs=2)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_share_of_validation_cells_is_called_up_as_large_as_rose_in_training(bars: Bars) -> None:
+    recipe = replace(RECIPE, trailing=None, share_up=True)
+    panel = with_market_means(build_panel(bars, recipe.features))
+    found = samples(bars, panel.sessions, panel.symbols, DATES)
+    (run,) = runs(panel, found, recipe, seeds=(0,), workers=1)
+    rose = found.label[found.train]
+    said = run.logit[:, found.valid]
+    for epoch in said:
+        known = epoch[np.isfinite(epoch)]
+        assert (known > 0).mean() == pytest.approx(np.nanmean(rose), abs=2 / len(known))
+    (raw,) = runs(panel, found, replace(recipe, share_up=False), seeds=(0,), workers=1)
+    apart = raw.logit[0] - run.logit[0]
+    assert np.nanstd(apart) < 1e-6  # one level for all
+    with pytest.raises(ConfigError, match="one level, not two"):
+        replace(RECIPE, share_up=True)

@@ -71,6 +71,7 @@ def glt(
     workers: int = 1,
     progress: Told | None = None,
     text: Mood | None = None,
+    kept: Path | None = None,
 ) -> BenchmarkResult:
     """Run the protocol on a folder of the GLT layout; training begins with its first row.
 
@@ -78,6 +79,7 @@ def glt(
     ----------
     train_end, valid_end, test_end : last session of each part, YYYY-MM-DD; None: the test ends with the folder.
     text : the mood of its tweets (see `read_glt_news`), or None for prices alone.
+    kept : a folder for finished seeds, so that a killed run goes on; None keeps nothing.
     """
     read = read_glt(folder, text=text)
     sessions = read.panel.sessions
@@ -94,10 +96,11 @@ def glt(
         samples,
         RECIPE,
         counts=samples.counts(),
-        notes=NOTES,
+        notes=(*NOTES, f"Our rows use {'prices alone' if text is None else 'prices and text'}."),
         seeds=seeds,
         workers=workers,
         progress=progress,
+        kept=kept,
     )
 
 

@@ -37,8 +37,11 @@ def kdd17(
     seeds: Sequence[int] = tuple(range(10)),
     workers: int = 1,
     progress: Told | None = None,
+    kept: Path | None = None,
 ) -> BenchmarkResult:
     """Run the protocol on the folder ``price_long_50``.
+
+    `kept` is a folder for finished seeds, so that a killed run goes on; None keeps nothing.
 
     Raises
     ------
@@ -56,6 +59,7 @@ def kdd17(
         workers=workers,
         progress=progress,
         text=None,
+        kept=kept,
     )
 
 

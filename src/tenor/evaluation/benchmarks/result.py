@@ -63,11 +63,11 @@ class BenchmarkResult:
         (accuracy, accuracy_sd), (mcc, mcc_sd) = self.seed_mean("accuracy"), self.seed_mean("mcc")
         table = [
             Row(
-                f"tenor, mean of {len(self.seeds)} seeds",
-                f"{100 * accuracy:.2f} ± {100 * accuracy_sd:.2f}",
-                f"{mcc:.3f} ± {mcc_sd:.3f}",
+                f"tenor, mean of {len(self.seeds)} seed{'s' if len(self.seeds) > 1 else ''}",
+                f"{100 * accuracy:.2f}" + (f" ± {100 * accuracy_sd:.2f}" if math.isfinite(accuracy_sd) else ""),
+                f"{mcc:.3f}" + (f" ± {mcc_sd:.3f}" if math.isfinite(mcc_sd) else ""),
                 "",
-                "± is the standard deviation over seeds",
+                "± is the standard deviation over seeds" if len(self.seeds) > 1 else "",
             )
         ]
         for name, score in self.judged.scores.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -34,6 +35,7 @@ def run_bars(
     workers: int,
     progress: Told | None,
     text: Mood | None,
+    kept: Path | None = None,
 ) -> BenchmarkResult:
     """The same from bars: samples by the protocol's own dates, trained from `recipe.train_from` where that is set."""
     recipe = replace(recipe, features=replace(recipe.features, sentiment=text is not None))
@@ -62,6 +64,7 @@ def run_bars(
         seeds=seeds,
         workers=workers,
         progress=progress,
+        kept=kept,
     )
 
 
@@ -78,9 +81,10 @@ def run(
     seeds: Sequence[int],
     workers: int,
     progress: Told | None = None,
+    kept: Path | None = None,
 ) -> BenchmarkResult:
     """Train `recipe` on the training samples with each of `seeds` and judge it on the test samples, once."""
-    trained = train(panel, found, recipe, seeds=seeds, workers=workers, progress=progress)
+    trained = train(panel, found, recipe, seeds=seeds, workers=workers, progress=progress, kept=kept)
     said: dict[str, Float32] = {ENSEMBLE: np.mean([one.p_up for one in trained], axis=0, dtype="float32")}
     learned = labelled_only(panel, found)
     for baseline, predictions in fit_baselines(learned, found, names=tuple(NAMES)).items():

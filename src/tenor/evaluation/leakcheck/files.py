@@ -103,18 +103,30 @@ def load_function(spec: str) -> Callable[..., Any]:
     ConfigError : `spec` is not of this form, the file, module or function is not there (a near name is suggested), or
         the module raises when it is run.
     """
+    function = load_object(spec)
+    if not callable(function):
+        place, _, name = spec.rpartition(":")
+        raise ConfigError(f"{name!r} of {place} is {type(function).__name__}, not a function.")
+    return function  # type: ignore[no-any-return]
+
+
+def load_object(spec: str) -> Any:
+    """As `load_function`, but whatever has that name.
+
+    Raises
+    ------
+    ConfigError : as `load_function`.
+    """
     place, colon, name = spec.rpartition(":")
     if not colon or not place or not name:
         raise ConfigError(f"{spec!r} names no function: write path/to/file.py:function or package.module:function.")
     module = _from_file(Path(place)) if place.endswith(".py") or "/" in place else _from_package(place)
-    function = getattr(module, name, None)
-    if function is None:
+    found = getattr(module, name, None)
+    if found is None:
         known = [n for n, value in vars(module).items() if callable(value) and not n.startswith("_")]
         shown = f" It has {', '.join(sorted(known)[:8])}." if known else " It has none."
         raise ConfigError(f"{place} has no function {name!r}.{did_you_mean(name, known) or shown}")
-    if not callable(function):
-        raise ConfigError(f"{name!r} of {place} is {type(function).__name__}, not a function.")
-    return function  # type: ignore[no-any-return]
+    return found
 
 
 def leakcheck_function(

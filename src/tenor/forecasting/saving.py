@@ -1,4 +1,4 @@
-"""A folder with a document and its weights: written as a whole, and read only if not one byte has changed."""
+"""A model as files, a document and its weights: written as a whole, and read only if not one byte has changed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,34 @@ WEIGHTS = "weights.safetensors"
 FORMAT = 1
 
 
-def write(folder: Path, document: dict[str, Any], weights: bytes) -> None:
-    """Write both files into `folder`, in place of a model that is there already.
+def packed(document: dict[str, Any], weights: bytes) -> dict[str, bytes]:
+    """The files of a model by name; the document gets the SHA-256 of the weights and of itself."""
+    body = {"format": FORMAT, **document}
+    sums = {WEIGHTS: hashlib.sha256(weights).hexdigest(), DOCUMENT: hashlib.sha256(_dump(body)).hexdigest()}
+    return {WEIGHTS: weights, DOCUMENT: _dump({**body, "sha256": sums})}
 
-    The document gets the SHA-256 of the weights and of itself. The folder is made beside its place and renamed.
+
+def unpacked(files: Mapping[str, bytes], where: str | Path) -> tuple[dict[str, Any], bytes]:
+    """The document and the weights in `files`, which lie in `where`.
+
+    Raises
+    ------
+    ModelError : a file is truncated, changed or of another format; the message names it.
+    """
+    document, sums = _document(files[DOCUMENT], where)
+    weights = files[WEIGHTS]
+    if hashlib.sha256(weights).hexdigest() != sums[WEIGHTS]:
+        raise changed(f"{where}/{WEIGHTS}")
+    return document, weights
+
+
+def document_of(text: bytes, where: str | Path) -> dict[str, Any]:
+    """The document alone; raises ModelError as `unpacked` does."""
+    return _document(text, where)[0]
+
+
+def write(folder: Path, document: dict[str, Any], weights: bytes) -> None:
+    """Write the files into `folder`, in place of a model that is there already: it is made beside it and renamed.
 
     Raises
     ------
@@ -27,13 +52,11 @@ def write(folder: Path, document: dict[str, Any], weights: bytes) -> None:
     """
     if folder.exists() and not (folder.is_dir() and ((folder / DOCUMENT).exists() or not any(folder.iterdir()))):
         raise ModelError(f"{folder} exists and is no saved model: choose another folder, nothing was overwritten.")
-    body = {"format": FORMAT, **document}
-    sums = {WEIGHTS: hashlib.sha256(weights).hexdigest(), DOCUMENT: hashlib.sha256(_dump(body)).hexdigest()}
     fresh, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{what}") for what in ("new", "old"))
     try:
         fresh.mkdir(parents=True)
-        (fresh / WEIGHTS).write_bytes(weights)
-        (fresh / DOCUMENT).write_bytes(_dump({**body, "sha256": sums}))
+        for name, content in packed(document, weights).items():
+            (fresh / name).write_bytes(content)
         if folder.exists():
             folder.replace(old)
         fresh.replace(folder)
@@ -54,6 +77,16 @@ def read(folder: Path) -> tuple[dict[str, Any], bytes]:
     ModelError : a file is missing, truncated, changed or of another format; the message names it.
     """
     text = _bytes(folder / DOCUMENT)
+    document_of(text, folder)  # a document that is none is told before weights that are missing
+    return unpacked({DOCUMENT: text, WEIGHTS: _bytes(folder / WEIGHTS)}, folder)
+
+
+def changed(path: str) -> ModelError:
+    """What is told of a file that is not what was saved."""
+    return ModelError(f"{path} is truncated or was changed since it was saved (checksum): train or copy it again.")
+
+
+def _document(text: bytes, where: str | Path) -> tuple[dict[str, Any], dict[str, str]]:
     try:
         document = json.loads(text)
         sums = document.pop("sha256")
@@ -64,20 +97,13 @@ def read(folder: Path) -> tuple[dict[str, Any], bytes]:
     except (ValueError, KeyError, TypeError, AttributeError):
         whole = False
     if not whole:
-        raise _changed(folder / DOCUMENT)
+        raise changed(f"{where}/{DOCUMENT}")
     if document.pop("format") != FORMAT:
         raise ModelError(
-            f"{folder / DOCUMENT} was written by tenor {document.get('tenor')} in a format that this tenor does not "
+            f"{where}/{DOCUMENT} was written by tenor {document.get('tenor')} in a format that this tenor does not "
             "read: train the model again."
         )
-    weights = _bytes(folder / WEIGHTS)
-    if hashlib.sha256(weights).hexdigest() != sums[WEIGHTS]:
-        raise _changed(folder / WEIGHTS)
-    return document, weights
-
-
-def _changed(path: Path) -> ModelError:
-    return ModelError(f"{path} is truncated or was changed since it was saved (checksum): train or copy it again.")
+    return document, sums
 
 
 def _bytes(path: Path) -> bytes:

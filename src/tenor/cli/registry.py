@@ -1,0 +1,116 @@
+"""`tenor models`: which versions there are, which is in use, and moving from one to another."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from tenor import console
+from tenor.cli.options import DEFAULT_STORE, AsJson, Store
+
+app = typer.Typer(no_args_is_help=True, help="List, compare, promote and roll back trained models.")
+
+Name = Annotated[str, typer.Argument(help="A version, or champion, previous, latest.")]
+
+
+@app.command("list")
+def list_models(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
+    """Every version, the one made first first, and the names that point at it."""
+    from tenor.registry import registry_of
+
+    entries = registry_of(store).entries()
+    if as_json:
+        for entry in entries:
+            console.print_json(entry.to_json())
+        return
+    rows = (
+        (entry.version, f"{entry.created_at[:16].replace('T', ' ')}", entry.tenor, ", ".join(entry.names))
+        for entry in entries
+    )
+    console.table(("version", "made, UTC", "tenor", ""), rows)
+
+
+@app.command()
+def show(name: Name = "champion", store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
+    """The card of a version: data, parts, settings, and how it did on validation."""
+    from tenor.registry import registry_of
+
+    registry = registry_of(store)
+    card = registry.card(registry.resolve(name))
+    if as_json:
+        console.print_json(card)
+        return
+    for key, value in _flat(card).items():
+        console.line(f"{key:<32} {_text(value)}")
+
+
+@app.command()
+def promote(
+    name: Name,
+    store: Store = DEFAULT_STORE,
+    force: Annotated[bool, typer.Option("--force", help="Even where it is not shown to be better.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a version the champion, if it beats the one in use on sessions that neither has seen."""
+    from tenor import promotion
+    from tenor.registry import registry_of
+    from tenor.store import Lake
+
+    now, contest = promotion.promote(Lake(store), registry_of(store), name, force=force)
+    if as_json:
+        console.print_json(
+            {"champion": now.champion, "previous": now.previous, "contest": contest.to_json() if contest else None}
+        )
+        return
+    if contest is not None:
+        console.line(contest.why)
+    console.line(f"champion: {now.champion}, before: {now.previous or 'none'}")
+
+
+@app.command()
+def rollback(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
+    """Make the previous champion the champion again."""
+    from tenor.registry import registry_of
+
+    now = registry_of(store).rollback()
+    if as_json:
+        console.print_json({"champion": now.champion, "previous": now.previous})
+    else:
+        console.line(f"champion: {now.champion}, before: {now.previous or 'none'}")
+
+
+@app.command()
+def diff(
+    first: Annotated[str, typer.Argument(help="A version, or a name.")] = "champion",
+    second: Annotated[str, typer.Argument(help="A version, or a name.")] = "latest",
+    store: Store = DEFAULT_STORE,
+    as_json: AsJson = False,
+) -> None:
+    """What differs between the cards of two versions."""
+    from tenor.registry import registry_of
+
+    registry = registry_of(store)
+    one, two = (_flat(registry.card(registry.resolve(name))) for name in (first, second))
+    changed = {key: (one.get(key), two.get(key)) for key in {**one, **two} if one.get(key) != two.get(key)}
+    if as_json:
+        console.print_json({key: list(values) for key, values in changed.items()})
+        return
+    console.table(("", one["version"], two["version"]), ((key, _text(a), _text(b)) for key, (a, b) in changed.items()))
+
+
+def _flat(card: dict[str, Any], above: str = "") -> dict[str, Any]:
+    """The card's values by dotted path."""
+    flat: dict[str, Any] = {}
+    for key, value in card.items():
+        flat |= _flat(value, f"{above}{key}.") if isinstance(value, dict) else {f"{above}{key}": value}
+    return flat
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.5g}"
+    if isinstance(value, list):
+        return ", ".join(map(str, value[:8])) + (f" … ({len(value)})" if len(value) > 8 else "")
+    return value if isinstance(value, str) else json.dumps(value)

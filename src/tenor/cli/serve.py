@@ -1,0 +1,198 @@
+"""Serve forecasts: refresh the board, run the service, watch for drift, make keys."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tenor import console
+from tenor.cli.options import DEFAULT_STORE, AsJson, Store, Version
+from tenor.errors import ConfigError, SourceError, StoreError
+
+if TYPE_CHECKING:
+    from tenor.serving.board import Board
+
+app = typer.Typer()
+keys = typer.Typer(no_args_is_help=True, help="API keys of the service.")
+app.add_typer(keys, name="keys")
+
+Webhook = Annotated[
+    str | None, typer.Option(help="Where alarms are posted as JSON.", envvar="TENOR_WEBHOOK", show_envvar=True)
+]
+LOCAL = ("127.0.0.1", "::1", "localhost")
+
+
+@app.command()
+def refresh(
+    store: Store = DEFAULT_STORE,
+    symbol: Annotated[list[str] | None, typer.Option(help="Only this symbol; may be given again.")] = None,
+    fetch: Annotated[bool, typer.Option("--fetch", help="First bring new bars and news into the lake.")] = False,
+    model: Version = None,
+    webhook: Webhook = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score the news, forecast every symbol, and publish it all where the service reads it."""
+    from tenor.registry import registry_of
+    from tenor.serving import alerts, journal
+    from tenor.serving.board import board_of
+    from tenor.serving.predictor import Predictor
+    from tenor.serving.refresh import refresh as run
+    from tenor.store import Lake
+
+    journal.to_stream()
+    board, registry = board_of(store), registry_of(store)
+    before = _published(board)
+    done = run(
+        Lake(store),
+        board,
+        Predictor.load(registry, model),
+        fetch=functools.partial(_fetch, store, symbol) if fetch else None,
+        symbols=symbol,
+        versions=registry.versions(),
+    )
+    alerts.tell(done.monitor, before, webhook=webhook)
+    if as_json:
+        console.print_json(done.to_json())
+        return
+    console.line(f"{len(done.symbols)} symbols as of {done.as_of}, by {done.version}, in {done.seconds:.1f} s")
+    for name, why in done.skipped.items():
+        console.line(f"no forecast of {name}: {why}")
+    for note in done.notes:
+        console.line(note)
+    console.line(f"{len(done.monitor.alarms)} alarms: 'tenor monitor --store {store}' tells more")
+
+
+@app.command()
+def monitor(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
+    """What the last refresh found: drift of features and mood, error, coverage, staleness."""
+    from tenor.serving.board import board_of
+
+    index = board_of(store).index()
+    if index is None or "monitor" not in index.head:
+        raise ConfigError(f"nothing was published in {store!r} yet: run 'tenor refresh --store {store}'.")
+    report = index.head["monitor"]
+    if as_json:
+        console.print_json(report)
+        return
+    rows = (
+        ("ALARM" if c["alarm"] else "", c["kind"], c["name"], f"{c['value']:.3f}", f"{c['bound']:.3f}", c["detail"])
+        for c in report["checks"]
+    )
+    console.table(("", "kind", "what", "value", "bound", ""), rows)
+    console.line(f"{report['alarms']} alarms at {report['as_of']}")
+
+
+@app.command()
+def serve(
+    store: Store = DEFAULT_STORE,
+    host: Annotated[str, typer.Option(help="The address to serve on; 0.0.0.0 for every one.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")] = 8000,
+    refresh: Annotated[bool, typer.Option(help="After each session's close, fetch what is new and refresh.")] = False,
+    key: Annotated[
+        bool | None, typer.Option("--key/--no-key", help="Ask for API keys; by default only off this machine.")
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option(min=0, help="Requests a second of one caller; by default 20 off this machine.")
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="A further name that requests may call this service by.")
+    ] = None,
+    allow_origin: Annotated[
+        list[str] | None, typer.Option(help="A web page's origin that may call it, as https://example.org.")
+    ] = None,
+    webhook: Webhook = None,
+) -> None:
+    """Serve forecasts and the dashboard. A store without forecasts gets its first refresh."""
+    from tenor.serving import journal, server
+    from tenor.serving.board import board_of
+    from tenor.serving.keys import Keys
+    from tenor.serving.limits import Limits
+    from tenor.serving.live import FromLake
+    from tenor.serving.service import Service
+    from tenor.serving.upkeep import Upkeep
+    from tenor.serving.view import View
+
+    local = host in LOCAL
+    guarded = not local if key is None else key
+    board = board_of(store)
+    known = Keys(board.objects) if guarded else None
+    if known is not None and not known.all():
+        raise ConfigError(
+            f"there is no API key yet: make one with 'tenor keys make NAME --store {store}', or serve with --no-key."
+        )
+    listening = server.bind(host, port)
+    journal.to_stream()
+    service = Service(
+        View(board),
+        limits=Limits(rate=rate if rate is not None else 0.0 if local else 20.0),
+        keys=known,
+        hosts=frozenset((*LOCAL, *(name.lower() for name in allow_host or ()))) if local or allow_host else None,
+        origins=tuple(allow_origin or ()),
+        live=FromLake(store),
+    )
+    command = [sys.executable, "-m", "tenor", "refresh", "--store", store, *(["--fetch"] if refresh else [])]
+    if webhook:
+        command += ["--webhook", webhook]
+    shown = f"[{host}]" if ":" in host else host
+    console.stderr.print(f"tenor: http://{shown}:{listening.getsockname()[1]}/", markup=False, soft_wrap=True)
+    server.serve(service, listening, keep_fresh=Upkeep(command, service.view, always=refresh))
+
+
+def _fetch(store: str, symbols: list[str] | None) -> None:
+    from tenor.fetching import fetch
+    from tenor.sources.config import SourcesConfig
+
+    if not fetch(store, symbols or (), SourcesConfig()).worked:
+        raise SourceError("no source answered: see 'tenor data doctor'", kind="away")
+
+
+def _published(board: Board) -> dict[str, Any] | None:
+    """The monitor's last report, where there is one that can be read."""
+    try:
+        index = board.index()
+    except StoreError:
+        return None
+    return index.head.get("monitor") if index else None
+
+
+@keys.command("make")
+def keys_make(name: Annotated[str, typer.Argument(help="Whose key it is.")], store: Store = DEFAULT_STORE) -> None:
+    """Make a key and print it, once: only its hash is kept."""
+    from tenor.serving.board import board_of
+    from tenor.serving.keys import Keys
+
+    console.line(Keys(board_of(store).objects).make(name))
+
+
+@keys.command("list")
+def keys_list(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
+    """The names that have a key."""
+    from datetime import UTC, datetime
+
+    from tenor.serving.board import board_of
+    from tenor.serving.keys import Keys
+
+    rows = [
+        (k.name, k.id, f"{datetime.fromtimestamp(k.made, UTC):%Y-%m-%d %H:%M}")
+        for k in Keys(board_of(store).objects).all()
+    ]
+    if as_json:
+        for name, public, made in rows:
+            console.print_json({"name": name, "id": public, "made": made})
+    else:
+        console.table(("name", "id", "made (UTC)"), rows)
+
+
+@keys.command("revoke")
+def keys_revoke(
+    name: Annotated[str, typer.Argument(help="Whose key opens nothing any more.")], store: Store = DEFAULT_STORE
+) -> None:
+    """Take a key back."""
+    from tenor.serving.board import board_of
+    from tenor.serving.keys import Keys
+
+    Keys(board_of(store).objects).revoke(name)
+    console.line(f"the key of {name} is revoked; services notice within seconds")

@@ -1,0 +1,118 @@
+"""A user's own scikit-learn regressor as a baseline, learned from the same cells as tenor's linear and boosted ones."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+
+from tenor.errors import ConfigError, TenorError
+from tenor.evaluation.baselines import Cells, Parts, learned
+from tenor.evaluation.leakcheck.files import load_object
+from tenor.schema import Float64, Panel, Predictions
+
+
+@dataclass(frozen=True)
+class Regressor:
+    """A regressor that is made anew for every fit.
+
+    It is trained on return / (volatility * sqrt(h)), clipped, from a cell's standardised features, over the training
+    part alone; P(up) comes from its forecasts by a logistic regression on the validation part.
+
+    Attributes
+    ----------
+    name : how it is called in results. `spec` : where it came from, for messages.
+    source : an unfitted regressor, or a function or class that makes one without arguments.
+    """
+
+    name: str
+    spec: str
+    source: Any
+
+    @classmethod
+    def load(cls, spec: str) -> Regressor:
+        """The regressor that ``path/to/file.py:name`` or ``package.module:name`` names; its module is run.
+
+        Raises
+        ------
+        ConfigError : there is no such file, module or name, or what it names does not fit and predict.
+        """
+        found = cls(spec.rpartition(":")[2], spec, load_object(spec))
+        found.unfitted()
+        return found
+
+    def unfitted(self) -> Any:
+        """A regressor of its own, never fitted."""
+        made = self.source
+        if isinstance(made, type) or not _regresses(made):
+            if not callable(made):
+                raise ConfigError(self._unfit(made))
+            try:
+                made = made()
+            except Exception as error:
+                raise ConfigError(
+                    f"baseline {self.spec!r}: calling it without arguments raised {type(error).__name__}: "
+                    f"{_line(error)}. It must return an unfitted regressor."
+                ) from error
+            if not _regresses(made):
+                raise ConfigError(self._unfit(made))
+        return clone(made) if hasattr(made, "get_params") else copy.deepcopy(made)
+
+    def __call__(self, panel: Panel, split: Parts) -> Predictions:
+        """Fit it, and let it predict every cell of the mask.
+
+        Raises
+        ------
+        TenorError : it raised, or its forecasts are not one finite number a row.
+        """
+        return learned(panel, split, self.name, self._fit)
+
+    def _fit(self, cells: Cells) -> tuple[Float64, Float64]:
+        model = self.unfitted()
+        try:
+            model.fit(cells.x_train, cells.y_train)
+            raw, valid = model.predict(cells.x), model.predict(cells.x_valid)
+        except Exception as error:
+            raise TenorError(f"baseline {self.spec!r} raised {type(error).__name__}: {_line(error)}.") from error
+        said, of_valid = self._checked(raw, len(cells.x)), self._checked(valid, len(cells.x_valid))
+        up = cells.up_valid
+        if up.all() or not up.any() or np.ptp(of_valid) == 0:  # nothing to learn P(up) from
+            return said, np.full(len(said), float(cells.up_train.mean()))
+        # unpenalised: two parameters from thousands of cells; in units of spread, so that the solver is at ease
+        spread = float(of_valid.std())
+        direction = LogisticRegression(C=np.inf).fit(of_valid[:, None] / spread, up)
+        return said, direction.predict_proba(said[:, None] / spread)[:, 1]
+
+    def _checked(self, said: Any, rows: int) -> Float64:
+        try:
+            values = np.asarray(said, dtype="float64")
+        except (TypeError, ValueError):
+            raise TenorError(f"baseline {self.spec!r} predicts {type(said).__name__}, not numbers.") from None
+        values = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+        if values.shape != (rows,):
+            raise TenorError(
+                f"baseline {self.spec!r} predicts an array of shape {values.shape} for {rows} rows: "
+                "it must give one number a row."
+            )
+        if bad := int((~np.isfinite(values)).sum()):
+            raise TenorError(f"baseline {self.spec!r} predicts NaN or infinity in {bad} of {rows} rows.")
+        return values
+
+    def _unfit(self, made: Any) -> str:
+        lacks = " and ".join(m for m in ("fit", "predict") if not callable(getattr(made, m, None)))
+        return (
+            f"baseline {self.spec!r} gives {type(made).__name__}, which has no {lacks}: "
+            "it must be an unfitted scikit-learn regressor, or a function that returns one."
+        )
+
+
+def _regresses(thing: Any) -> bool:
+    return callable(getattr(thing, "fit", None)) and callable(getattr(thing, "predict", None))
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:160].rstrip(".")

@@ -1,0 +1,162 @@
+"""The forecasters of classical statistics as baselines: automatic ARIMA, exponential smoothing and theta.
+
+They see nothing but a symbol's own adjusted closes. Order and parameters are chosen once, on the log closes up to the
+end of validation (they need no validation part of their own, information criteria choose); then, session by session,
+the fixed model is applied to the closes up to that session. That costs a hundredth of choosing anew every session, and
+loses little, because what these models find in daily prices hardly changes within a test part.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import joblib
+import numpy as np
+from joblib.externals.loky import get_reusable_executor
+from scipy.special import ndtr
+
+from tenor.errors import ConfigError, did_you_mean
+from tenor.evaluation.baselines import Parts, rises
+from tenor.schema import Float64, Panel, Predictions
+
+ARIMA = "ARIMA"
+ETS = "ETS"
+THETA = "theta"
+NAMES = (ARIMA, ETS, THETA)
+
+FEWEST = 60
+"""Closes needed before the test to choose a model; a symbol with fewer is said to stay where it is."""
+LARGEST_ORDER = 3
+
+Told = Callable[[int, int], None]
+"""Told how many of how many symbols are done."""
+
+
+def fit_statistical(
+    panel: Panel,
+    split: Parts,
+    *,
+    names: Sequence[str] = NAMES,
+    workers: int | None = None,
+    progress: Told | None = None,
+) -> dict[str, Predictions]:
+    """Forecasts of the models `names` for every cell of the mask after the validation part; NaN before it.
+
+    The forecast is that of the log close h sessions on, less the log close of the session. P(up) takes the
+    return for normal, with that mean and the panel's volatility times sqrt(h); where the forecast is no change at all
+    (a random walk without drift, or too short a history), it is the share of rises in training.
+
+    Parameters
+    ----------
+    workers : processes that share the symbols; None is one a core.
+
+    Raises
+    ------
+    ConfigError : an unknown name. HistoryError : no training cell with a known return.
+    """
+    for name in names:
+        if name not in NAMES:
+            raise ConfigError(f"unknown model {name!r}.{did_you_mean(name, NAMES) or f' There are {[*NAMES]}.'}")
+    first = split.valid.indices(len(panel.sessions))[1]
+    base = np.array([rises(panel, split, axis) for axis in range(len(panel.horizons))])
+    tasks = [
+        _Task(panel.close[:, s], panel.mask[:, s], first, panel.horizons, tuple(names))
+        for s in range(len(panel.symbols))
+    ]
+    cores = min(workers or int(joblib.cpu_count()), len(tasks)) or 1
+    found: list[Float64] = []
+    for returns in _run(tasks, cores):
+        found.append(returns)
+        if progress is not None:
+            progress(len(found), len(tasks))
+    means = np.stack(found, axis=2)  # [name, session, symbol, horizon]
+    scale = panel.volatility.astype("float64")[:, :, None] * np.sqrt(panel.horizons)
+    return {name: _predictions(name, mean, scale, base) for name, mean in zip(names, means, strict=True)}
+
+
+def _run(tasks: Sequence[_Task], cores: int) -> Iterator[Float64]:
+    if cores == 1:
+        yield from (_forecast(task, os.getpid()) for task in tasks)
+        return
+    # the processes that trained the networks, if there are any
+    executor = get_reusable_executor(max_workers=cores, timeout=30)
+    running = [executor.submit(_forecast, task, os.getpid()) for task in tasks]
+    try:
+        for future in running:
+            yield future.result()
+    finally:
+        for future in running:
+            future.cancel()
+
+
+def _predictions(name: str, mean: Float64, scale: Float64, base: Float64) -> Predictions:
+    p_up = np.where(np.abs(mean) > 1e-12, ndtr(mean / np.maximum(scale, 1e-8)), base)
+    p_up[np.isnan(mean)] = np.nan
+    return Predictions(name, mean.astype("float32"), p_up.astype("float32"))
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One symbol: its closes and mask [session], the first session that is forecast from."""
+
+    close: Float64
+    mask: np.ndarray
+    first: int
+    horizons: tuple[int, ...]
+    names: tuple[str, ...]
+
+
+def _forecast(task: _Task, parent: int) -> Float64:
+    """Log returns [name, session, horizon]."""
+    found = np.full((len(task.names), len(task.close), len(task.horizons)), np.nan)
+    places = np.flatnonzero(np.isfinite(task.close))
+    y = np.log(task.close[places])
+    before = int(np.searchsorted(places, task.first))
+    steps, last = np.array(task.horizons) - 1, max(task.horizons)
+    for name, rows in zip(task.names, found, strict=True):
+        model = _chosen(name, y[:before])
+        always = _always(model, y[:before], last, steps)
+        for t in np.flatnonzero(task.mask[task.first :]) + task.first:
+            known = int(np.searchsorted(places, t, side="right"))
+            rows[t] = _ahead(model, y[:known], last, steps) if always is None else always
+        if os.getpid() != parent != os.getppid():  # whoever asked was killed
+            os._exit(1)
+    return found
+
+
+def _chosen(name: str, y: Float64) -> Any:
+    """The model of kind `name` fitted on `y`; None where there is too little to choose one by."""
+    if len(y) < FEWEST or np.ptp(y) < 1e-9:
+        return None
+    from statsforecast.models import AutoARIMA, AutoETS, DynamicOptimizedTheta  # takes seconds to import
+
+    model = {
+        ARIMA: lambda: AutoARIMA(max_p=LARGEST_ORDER, max_q=LARGEST_ORDER, season_length=1),
+        ETS: lambda: AutoETS(model="AZN", season_length=1),  # additive: logs may be below zero; no weekly season
+        THETA: lambda: DynamicOptimizedTheta(season_length=1),
+    }[name]()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # candidates that do not converge are the search's own affair
+        try:
+            return model.fit(y)
+        except Exception:  # noqa: BLE001 - that is what the library raises where no candidate fits
+            return None
+
+
+def _always(model: Any, y: Float64, last: int, steps: np.ndarray) -> Float64 | None:
+    """The forecast of a model whose forecasts are the same every session; None for any other."""
+    if model is None:
+        return np.zeros(len(steps))
+    # a random walk, with or without drift, is what ARIMA chooses for most stocks: its change never depends on the past
+    p, q, _, _, _, differences, _ = model.model_.get("arma", (1, 0, 0, 0, 1, 0, 0))
+    return _ahead(model, y, last, steps) if (p, q, differences) == (0, 0, 1) else None
+
+
+def _ahead(model: Any, y: Float64, last: int, steps: np.ndarray) -> Float64:
+    mean = np.asarray(model.forward(y, h=last)["mean"], "float64")[steps] - y[-1]
+    return mean if math.isfinite(float(mean.sum())) else np.zeros(len(steps))

@@ -1,0 +1,329 @@
+"""Small objects by key, in a folder or an S3 bucket, behind one contract: whole writes, and compare-and-swap.
+
+A put appears whole or not at all. With ``if_match`` it happens only where the object still has that etag, with
+``if_absent`` only where there is none; of several that race, one wins and the others get `Conflict`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import ipaddress
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from tenor.errors import ConfigError, StoreError, UsageError
+
+LONGEST_KEY = 512
+_PART = re.compile(r"[A-Za-z0-9_=-][A-Za-z0-9._=-]*")
+
+
+class MissingObject(StoreError):  # noqa: N818 - an answer that callers expect, as KeyError is to a mapping
+    """There is no object under the key."""
+
+
+class Conflict(StoreError):  # noqa: N818
+    """The object is not (any more) the one that the put was to replace: read it again and decide anew."""
+
+
+@dataclass(frozen=True)
+class Object:
+    """An object's bytes, and the etag that stands for exactly them."""
+
+    data: bytes = field(repr=False)
+    etag: str
+
+
+class Objects(Protocol):
+    """A place that holds objects.
+
+    Keys are ``/``-separated; each part is made of ASCII letters, digits and ``. _ - =`` and does not begin with a dot.
+    No key may go on where another ends (``a`` and ``a/b``).
+
+    Attributes
+    ----------
+    location : as the user gave it, for messages.
+
+    Raises
+    ------
+    UsageError : by every method, for a key that can't be. StoreError : where the place can't be read or written.
+    """
+
+    location: str
+
+    def get(self, key: str) -> Object:
+        """The object `key`; raises MissingObject."""
+
+    def put(self, key: str, data: bytes, *, if_match: str | None = None, if_absent: bool = False) -> str:
+        """Write `data` under `key` and return its etag; raises Conflict where the condition does not hold."""
+
+    def keys(self, prefix: str = "") -> list[str]:
+        """The keys that begin with `prefix`, sorted."""
+
+    def delete(self, key: str) -> None:
+        """Remove the object `key`, if it is there."""
+
+
+def open_objects(location: str | Path) -> Objects:
+    """The objects in `location`: a folder (made by the first put), or ``s3://bucket/prefix``.
+
+    For a bucket, keys, region and endpoint come from the usual ``AWS_*`` variables (or the machine's own role);
+    ``AWS_ENDPOINT_URL`` may be http for this machine and private networks alone.
+
+    Raises
+    ------
+    ConfigError : the location or the endpoint can't be.
+    """
+    text = str(location)
+    if text.startswith("s3://"):
+        return BucketObjects(text)
+    if "://" in text:
+        raise ConfigError(f"{text!r}: only a folder or s3://BUCKET/PREFIX can hold objects.")
+    return FolderObjects(Path(text))
+
+
+class FolderObjects:
+    """Objects as files of `folder`. Conditions hold between all processes of the machine, by a lock on the folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.location = str(folder)
+        self._root = folder.expanduser().resolve()
+
+    def get(self, key: str) -> Object:
+        """The object `key`; raises MissingObject."""
+        path = self._root / checked(key)
+        try:
+            data = path.read_bytes()
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            raise MissingObject(f"no object {key!r} in {self.location}.") from None
+        except OSError as error:
+            raise self._failed("read", key, error) from error
+        return Object(data, _etag(data))
+
+    def put(self, key: str, data: bytes, *, if_match: str | None = None, if_absent: bool = False) -> str:
+        """Write `data` under `key` and return its etag; raises Conflict where the condition does not hold."""
+        path = self._root / checked(key)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with self._alone():
+                if if_absent or if_match is not None:
+                    self._compare(key, if_match)
+                _replace(path, data)
+        except OSError as error:
+            raise self._failed("written", key, error) from error
+        return _etag(data)
+
+    def keys(self, prefix: str = "") -> list[str]:
+        """The keys that begin with `prefix`, sorted."""
+        start, _, _ = prefix.rpartition("/")
+        top = self._root / checked(start) if start else self._root
+        found = []
+        for folder, folders, names in os.walk(top):
+            folders[:] = [name for name in folders if _PART.fullmatch(name)]
+            here = Path(folder).relative_to(self._root)
+            found += [(here / name).as_posix() for name in names if _PART.fullmatch(name)]
+        return sorted(key for key in found if key.startswith(prefix))
+
+    def delete(self, key: str) -> None:
+        """Remove the object `key`, if it is there."""
+        path = self._root / checked(key)
+        try:
+            if path.parent.is_dir():
+                with self._alone():
+                    path.unlink(missing_ok=True)
+                    _sync(path.parent)
+        except OSError as error:
+            raise self._failed("deleted", key, error) from error
+
+    def _compare(self, key: str, if_match: str | None) -> None:
+        try:
+            found = self.get(key).etag
+        except MissingObject:
+            found = None
+        if found != if_match:
+            raise _conflict(key, self.location)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Nobody else writes meanwhile; the lock of a killed process is gone with it."""
+        handle = os.open(self._root / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+    def _failed(self, done: str, key: str, error: OSError) -> StoreError:
+        why = error.strerror or type(error).__name__
+        return StoreError(
+            f"{key!r} in {self.location} can't be {done}: {why}; check the folder, its rights and the disk."
+        )
+
+
+class BucketObjects:
+    """Objects of an S3 bucket. The conditions are S3's own (``If-Match``, ``If-None-Match``)."""
+
+    def __init__(self, location: str) -> None:
+        from obstore.store import S3Store  # a registry in a folder needs no S3 client
+
+        self.location = location
+        bucket, _, prefix = location.removeprefix("s3://").rstrip("/").partition("/")
+        if not bucket:
+            raise ConfigError(f"{location!r} names no bucket: write s3://BUCKET/PREFIX.")
+        if prefix:
+            checked(prefix)
+        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
+        config: Any = {"region": os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"}
+        if endpoint:
+            config["endpoint"] = endpoint
+        self._store = S3Store(
+            bucket,
+            prefix=prefix or None,
+            config=config,
+            client_options={
+                "allow_http": _may_be_http(endpoint),
+                "connect_timeout": timedelta(seconds=5),
+                "timeout": timedelta(seconds=30),
+            },
+            retry_config={"max_retries": 4, "retry_timeout": timedelta(seconds=40)},
+        )
+
+    def get(self, key: str) -> Object:
+        """The object `key`; raises MissingObject."""
+        import obstore
+
+        checked(key)
+        with self._told("read", key):
+            found = obstore.get(self._store, key)
+            return Object(bytes(found.bytes()), str(found.meta["e_tag"]))
+
+    def put(self, key: str, data: bytes, *, if_match: str | None = None, if_absent: bool = False) -> str:
+        """Write `data` under `key` and return its etag; raises Conflict where the condition does not hold."""
+        import obstore
+
+        checked(key)
+        mode: Any = "create" if if_absent else "overwrite" if if_match is None else {"e_tag": if_match}
+        with self._told("written", key, conditional=mode != "overwrite"):
+            # in one request: a condition on the parts of an upload would hold for its end alone
+            made = obstore.put(self._store, key, data, mode=mode, use_multipart=False)
+            return str(made["e_tag"])
+
+    def keys(self, prefix: str = "") -> list[str]:
+        """The keys that begin with `prefix`, sorted."""
+        import obstore
+
+        start, _, _ = prefix.rpartition("/")
+        if start:
+            checked(start)
+        with self._told("listed", prefix):
+            found = [meta["path"] for batch in obstore.list(self._store, start or None) for meta in batch]
+        return sorted(key for key in found if key.startswith(prefix))
+
+    def delete(self, key: str) -> None:
+        """Remove the object `key`, if it is there."""
+        import obstore
+
+        checked(key)
+        with self._told("deleted", key), contextlib.suppress(FileNotFoundError):
+            obstore.delete(self._store, key)
+
+    @contextlib.contextmanager
+    def _told(self, done: str, key: str, *, conditional: bool = False) -> Iterator[None]:
+        from obstore import exceptions
+
+        where = f"{key!r} in {self.location}"
+        try:
+            yield
+        except (exceptions.AlreadyExistsError, exceptions.PreconditionError):
+            raise _conflict(key, self.location) from None
+        except FileNotFoundError:
+            if conditional:  # AWS answers 404, others 412, where what was to be replaced is gone
+                raise _conflict(key, self.location) from None
+            if done == "read":
+                raise MissingObject(f"no object {where}.") from None
+            raise StoreError(f"{where} can't be {done}: there is no such bucket; create it first.") from None
+        except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError):
+            raise StoreError(
+                f"{where} can't be {done}: access denied; check the AWS_* keys and the rights on the bucket."
+            ) from None
+        except (exceptions.BaseError, OSError, ValueError) as error:
+            # not the error's own text: it can hold signed addresses and what the server was sent
+            raise StoreError(
+                f"{where} can't be {done} ({_kind(str(error))}); check the endpoint, the AWS_* keys and the network."
+            ) from None
+
+
+def checked(key: str) -> str:
+    """`key`, if it can be one; raises UsageError."""
+    if len(key) > LONGEST_KEY or not all(_PART.fullmatch(part) for part in key.split("/")):
+        raise UsageError(
+            f"object key {key[:80]!r} can't be: its parts are made of letters, digits and . _ - = and do not begin "
+            f"with a dot, {LONGEST_KEY} characters in all."
+        )
+    return key
+
+
+def _may_be_http(endpoint: str) -> bool:
+    """Whether `endpoint` is plain http, which only this machine and private networks may be spoken to in."""
+    parts = urlsplit(endpoint)
+    if parts.scheme != "http":
+        return False
+    host = parts.hostname or ""
+    try:
+        near = ipaddress.ip_address(host).is_private  # loopback and link-local are private as well
+    except ValueError:
+        near = "." not in host or host.endswith((".localhost", ".local", ".internal"))
+    if not near:
+        raise ConfigError(f"the S3 endpoint http://{host} is not encrypted and not local: use https.")
+    return True
+
+
+def _kind(text: str) -> str:
+    for sign, kind in (
+        ("kind: Timeout", "it did not answer in time"),
+        ("kind: Connect", "it can't be reached"),
+        ("NoSuchBucket", "there is no such bucket"),
+        ("SlowDown", "it is overloaded"),
+        ("AccessDenied", "access denied"),
+        ("SignatureDoesNotMatch", "access denied"),
+        ("InvalidAccessKeyId", "access denied"),
+    ):
+        if sign in text:
+            return kind
+    status = re.search(r"\b([45]\d\d) [A-Z]", text)
+    return f"it answered {status[1]}" if status else "the request failed"
+
+
+def _conflict(key: str, location: str) -> Conflict:
+    return Conflict(f"{key!r} in {location} was written by somebody else meanwhile: try again.")
+
+
+def _etag(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write `data` to `path`; under the lock, so that one temporary name will do and none is left over."""
+    fresh = path.with_name(f".{path.name}.new")
+    with fresh.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    # the rename itself must outlive a power cut
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,96 @@
+"""The service as an ASGI application."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
+
+from tenor.errors import TenorError
+from tenor.serving import dashboard, operating, routes
+from tenor.serving.guard import Guard
+from tenor.serving.problems import of_error, problem, respond
+from tenor.serving.service import Service
+
+
+def create_app(service: Service) -> Any:
+    """The ASGI application of `service`.
+
+    Routes under ``/v1``, ``/healthz``, ``/readyz``, ``/metrics`` and the page at ``/``. Errors are problem details
+    (RFC 9457). Other origins' pages may call it only if `service.origins` names them; it goes by the names in
+    `service.hosts` alone, where that is given.
+    """
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await service.look()
+        watching = asyncio.create_task(service.watch()) if service.poll else None
+        yield
+        service.hub.close()
+        if watching is not None:
+            watching.cancel()
+
+    app = FastAPI(
+        title="tenor",
+        version=version("tenor"),
+        description="Forecasts of stocks: their intervals, what they looked at, how stale they are, how they did.",
+        openapi_url="/v1/openapi.json",
+        docs_url=None,  # these pages load their scripts from elsewhere
+        redoc_url=None,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    app.state.service = service
+    app.include_router(routes.router)
+    app.include_router(operating.router)
+    app.include_router(dashboard.router)
+    app.add_exception_handler(TenorError, _tenor_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Exception, _unforeseen)
+    guarded = Guard(app, limits=service.limits, metrics=service.metrics, keys=service.keys, hosts=service.hosts)
+    if not service.origins:
+        return guarded
+    return CORSMiddleware(
+        guarded,
+        allow_origins=service.origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "Content-Type", "If-None-Match", "X-Api-Key"],
+        expose_headers=["ETag", "X-Request-Id"],
+    )
+
+
+def _tenor_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, TenorError)
+    return respond(of_error(error, request.state.request_id))
+
+
+def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    detail = {
+        404: "There is nothing under this path: /v1/openapi.json lists what there is.",
+        405: "/v1/openapi.json lists the methods of each path.",
+    }.get(error.status_code, str(error.detail))
+    return respond(problem(error.status_code, detail, request_id=request.state.request_id), error.headers or {})
+
+
+def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    found = error.errors()
+    told = tuple(f"{'.'.join(str(part)[:40] for part in one['loc'])}: {one['msg']}"[:200] for one in found[:10])
+    status = 400 if any(one["type"] == "json_invalid" for one in found) else 422
+    detail = "The body is not JSON." if status == 400 else "See 'errors' for each field."
+    return respond(problem(status, detail, request_id=request.state.request_id, errors=told))
+
+
+def _unforeseen(request: Request, error: Exception) -> Response:
+    del error  # the guard writes it into the log, and nobody else learns of it
+    return respond(problem(500, "The log tells more under this request id.", request_id=request.state.request_id))

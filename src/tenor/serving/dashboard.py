@@ -1,0 +1,100 @@
+"""The page at ``/`` and its files. Nothing comes from elsewhere: plotly's script is the one in its own wheel."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import gzip
+import hashlib
+import importlib.util
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import APIRouter, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+FOLDER = Path(__file__).parent / "page"
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+PLOTLY = "plotly.min.js"
+PLACE = b"<!-- styles that plotly need not add -->"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+router = APIRouter(include_in_schema=False)
+
+
+@dataclass(frozen=True)
+class _File:
+    data: bytes
+    zipped: bytes
+    etag: str
+    media: str
+
+
+@router.get("/")
+async def index(request: Request) -> Response:
+    """The page."""
+    return await _send(request, "index.html")
+
+
+@router.get("/page/{name}")
+async def file(request: Request, name: str) -> Response:
+    """One of its files."""
+    return await _send(request, name)
+
+
+async def _send(request: Request, name: str) -> Response:
+    path = _paths().get(name)
+    if path is None:
+        raise HTTPException(404)
+    found = await asyncio.to_thread(_read, path)
+    headers = {
+        "ETag": found.etag,
+        "Cache-Control": "no-cache",
+        "Content-Security-Policy": POLICY,
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+        "Vary": "Accept-Encoding",
+    }
+    if request.headers.get("if-none-match", "").removeprefix("W/") == found.etag:
+        return Response(status_code=304, headers=headers)
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(found.zipped, headers={**headers, "Content-Encoding": "gzip"}, media_type=found.media)
+    return Response(found.data, headers=headers, media_type=found.media)
+
+
+@functools.cache
+def _paths() -> dict[str, Path]:
+    """The files there are, by name: no name that a request brings ever becomes a path."""
+    found = {path.name: path for path in FOLDER.iterdir() if path.suffix in TYPES}
+    plotly = importlib.util.find_spec("plotly")
+    for place in plotly.submodule_search_locations or () if plotly else ():
+        found[PLOTLY] = Path(place) / "package_data" / PLOTLY
+    return found
+
+
+@functools.lru_cache(maxsize=32)
+def _read(path: Path) -> _File:
+    data = path.read_bytes()
+    if path.name == "index.html":
+        data = data.replace(PLACE, _styles())
+    etag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+    return _File(data, gzip.compress(data, 6, mtime=0), etag, TYPES[path.suffix])
+
+
+def _styles() -> bytes:
+    """Elements under the names of the style sheets that plotly's bundle adds for its maps where there are none.
+
+    They would be inline, which the policy forbids, and the page draws no maps.
+    """
+    plotly = _paths().get(PLOTLY)
+    names = re.findall(rb'getElementById\("([0-9a-f]{64})"\)', plotly.read_bytes()) if plotly else []
+    return b"\n".join(b'<meta id="' + name + b'">' for name in sorted(set(names)))

@@ -1,0 +1,164 @@
+"""What the board holds of a symbol: forecasts, bars, mood, items, attention, and what came of past forecasts."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tenor.schema import Forecast
+from tenor.serving.attention import Looked
+from tenor.serving.past import COLUMNS
+
+BARS = 260
+MOOD_SESSIONS = 260
+ITEMS = 80
+HISTORY = 500
+"""Sessions of past forecasts, enough to judge them by."""
+PUBLISHED = 500
+"""Forecasts that were really published, kept a symbol: past forecasts are not made prettier by a later model."""
+
+
+def document(
+    forecasts: Sequence[Forecast],
+    *,
+    bars: pd.DataFrame,
+    mood: pd.DataFrame | None,
+    items: Sequence[Mapping[str, Any]],
+    past: Sequence[Forecast],
+    looked: Looked | None,
+    before: Mapping[str, Any] | None,
+    behind: int,
+) -> dict[str, Any]:
+    """The document of one symbol, made of JSON values.
+
+    Parameters
+    ----------
+    forecasts : the newest, one a horizon.
+    bars : of this symbol, adjusted, sorted by session. `mood` : rows of this symbol.
+    items : news with scores, newest first.
+    past : the model run on past sessions. `looked` : the attention of the newest forecast.
+    before : the document that this one takes the place of.
+    behind : sessions that have closed since the last one seen.
+    """
+    newest = forecasts[0]
+    published = _published(before, newest)
+    return {
+        "symbol": newest.symbol,
+        "as_of": newest.as_of.isoformat(),
+        "session": _day(newest.session),
+        "behind": behind,
+        "model_version": newest.model_version,
+        "forecasts": [forecast.to_json() for forecast in forecasts],
+        "bars": _columns(bars.tail(BARS), ("session", "open", "high", "low", "close", "volume")),
+        "mood": _columns(
+            None if mood is None else mood.tail(MOOD_SESSIONS),
+            ("session", "n", "mean", "std", "positive", "negative", "recent"),
+        ),
+        "items": [dict(item) for item in items[:ITEMS]],
+        "published": published,
+        "history": _history(past, published, bars),
+        "attention": _attention(looked),
+    }
+
+
+def _columns(frame: pd.DataFrame | None, names: Sequence[str]) -> dict[str, list[Any]]:
+    if frame is None or frame.empty:
+        return {name: [] for name in names}
+    plain: dict[str, list[Any]] = {}
+    for name in names:
+        values = frame[name]
+        plain[name] = [_day(day) for day in values] if name == "session" else [_short(v) for v in values.tolist()]
+    return plain
+
+
+def _published(before: Mapping[str, Any] | None, newest: Forecast) -> list[dict[str, Any]]:
+    """Forecasts made for earlier sessions when those were the last, as log returns from that session's close."""
+    if before is None:
+        return []
+    rows = {(row["session"], row["horizon"]): row for row in before.get("published", ())}
+    for said in before["forecasts"]:
+        if said["session"] >= _day(newest.session):
+            continue
+        last = said["last_price"]
+        rows.setdefault(
+            (said["session"], said["horizon"]),
+            {
+                "session": said["session"],
+                "target_session": said["target_session"],
+                "horizon": said["horizon"],
+                "mean": _short(said["expected_return"]),
+                "low": _short(math.log(said["lower"] / last)),
+                "high": _short(math.log(said["upper"] / last)),
+                "p_up": _short(said["p_up"]),
+                "model_version": said["model_version"],
+            },
+        )
+    return [rows[key] for key in sorted(rows)][-PUBLISHED:]
+
+
+def _history(
+    past: Iterable[Forecast], published: Iterable[Mapping[str, Any]], bars: pd.DataFrame
+) -> dict[str, dict[str, list[Any]]]:
+    """By horizon, the columns of past forecasts; what was published counts before what is replayed."""
+    rows: dict[tuple[str, int], dict[str, Any]] = {}
+    for said in past:
+        rows[_day(said.session), said.horizon] = {
+            "session": _day(said.session),
+            "target_session": _day(said.target_session),
+            "mean": said.expected_return,
+            "low": math.log(said.lower / said.last_price),
+            "high": math.log(said.upper / said.last_price),
+            "p_up": said.p_up,
+            "model_version": said.model_version,
+            "made": "replayed",
+        }
+    for row in published:
+        rows[row["session"], row["horizon"]] = {**row, "made": "published"}
+    closes = {_day(day): float(price) for day, price in zip(bars["session"], bars["close"], strict=True)}
+    found: dict[str, dict[str, list[Any]]] = defaultdict(lambda: {name: [] for name in COLUMNS})
+    shown = sorted({session for session, _ in rows})[-HISTORY:]
+    for (session, horizon), row in sorted(rows.items()):
+        if not shown or session < shown[0]:
+            continue
+        last = closes.get(session)
+        if last is None:
+            continue  # its bar was taken back since
+        reached = closes.get(row["target_session"])
+        values = (
+            session,
+            row["target_session"],
+            _short(last),
+            *(_short(row[name]) for name in ("mean", "low", "high", "p_up")),
+            None if reached is None else _short(reached),
+            row["made"],
+            row["model_version"],
+        )
+        for name, value in zip(COLUMNS, values, strict=True):
+            found[str(horizon)][name].append(value)
+    return dict(found)
+
+
+def _attention(looked: Looked | None) -> dict[str, Any]:
+    """What the newest forecast looked at: ``time`` by session, ``feature`` by session and feature."""
+    if looked is None:
+        return {"sessions": [], "features": [], "time": [], "feature": []}
+    return {
+        "sessions": list(looked.sessions),
+        "features": list(looked.features),
+        "time": [_short(weight) for weight in looked.time.tolist()],
+        "feature": [[round(weight, 5) for weight in row] for row in looked.feature.tolist()],
+    }
+
+
+def _day(moment: pd.Timestamp) -> str:
+    return f"{moment:%Y-%m-%d}"
+
+
+def _short(value: float) -> float:
+    """Six significant digits: what a chart can show."""
+    return float(np.format_float_positional(value, precision=6, unique=False, fractional=False)) if value else 0.0

@@ -1,0 +1,87 @@
+"""New forecasts pushed to whoever listens (server-sent events)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from tenor.serving.board import Entry
+from tenor.serving.view import Snapshot
+
+BEAT = 15.0
+"""Seconds of silence after which a comment shows that the line still holds."""
+QUEUE = 200
+"""Events that may wait for a slow listener; one that lets more pile up is cut off, and asks again."""
+
+
+class Hub:
+    """Hands what is new to every listener. Lives in one event loop."""
+
+    def __init__(self) -> None:
+        self._listeners: set[asyncio.Queue[str | None]] = set()
+        self._closed = False
+
+    def publish(self, snapshot: Snapshot, symbols: Sequence[str]) -> None:
+        """Tell of the forecasts of `symbols`."""
+        for symbol in symbols:
+            entry = snapshot.index.entries.get(symbol)
+            if entry is not None:
+                self._send(_event("forecast", brief(symbol, entry), entry.digest[:16]))
+
+    def close(self) -> None:
+        """End every stream: the service stops."""
+        self._closed = True
+        for queue in self._listeners:
+            _put(queue, None)
+
+    async def listen(self, hello: dict[str, Any], symbols: frozenset[str]) -> AsyncIterator[str]:
+        """The stream of one listener; `symbols` empty for all."""
+        queue: asyncio.Queue[str | None] = asyncio.Queue(QUEUE)
+        self._listeners.add(queue)
+        try:
+            yield "retry: 3000\n" + _event("hello", hello)
+            while not self._closed:
+                try:
+                    text = await asyncio.wait_for(queue.get(), BEAT)
+                except TimeoutError:
+                    yield ": still here\n\n"
+                    continue
+                if text is None:
+                    return
+                if not symbols or json.loads(text.split("data: ", 1)[1])["symbol"] in symbols:
+                    yield text
+        finally:
+            self._listeners.discard(queue)
+
+    def _send(self, text: str) -> None:
+        for queue in list(self._listeners):
+            if queue.full():
+                queue.get_nowait()  # room for the end of the stream
+                _put(queue, None)
+                self._listeners.discard(queue)
+            else:
+                queue.put_nowait(text)
+
+
+def brief(symbol: str, entry: Entry) -> dict[str, Any]:
+    """What an event tells of a symbol."""
+    return {
+        "symbol": symbol,
+        "as_of": entry.as_of,
+        "session": entry.session,
+        "model_version": entry.model_version,
+        "horizons": {horizon: dict(values) for horizon, values in entry.brief.items()},
+    }
+
+
+def _put(queue: asyncio.Queue[str | None], value: str | None) -> None:
+    if queue.full():
+        queue.get_nowait()
+    queue.put_nowait(value)
+
+
+def _event(name: str, data: dict[str, Any], identity: str = "") -> str:
+    first = f"id: {identity}\n" if identity else ""
+    return f"{first}event: {name}\ndata: {json.dumps(data)}\n\n"

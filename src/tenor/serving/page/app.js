@@ -1,0 +1,143 @@
+// The page: which symbol, which horizon, which day; the rest is drawn from what the service answers.
+import { ask, follow } from "/page/api.js";
+import { drawLooked, drawMood, drawPrice } from "/page/charts.js";
+import { ahead, count, day as dayName } from "/page/format.js";
+import { banner, hero, modelCard, moodDay, node, pastTable, track, watched } from "/page/panels.js";
+import { picker, segments } from "/page/picker.js";
+
+const by = (id) => document.getElementById(id);
+const SPANS = [{ value: 63, label: "3 m", name: "3 months" }, { value: 126, label: "6 m", name: "6 months" }, { value: 252, label: "1 y", name: "1 year" }];
+const state = { symbol: "", wanted: "", horizon: 1, span: 126, day: "", symbols: [], models: null, detail: null, horizons: null };
+
+Plotly.setPlotConfig({ logging: 0, notifyOnLogging: 0 });
+
+const choosing = picker(by("symbol"), by("symbols"), (symbol) => show(symbol));
+
+function paint() {
+  const { detail, horizon, span } = state;
+  if (!detail) return;
+  const record = state.models.track.find((one) => one.horizon === horizon);
+  hero(detail, horizon, record);
+  by("price-told").textContent = drawPrice(detail, horizon, span);
+  pastTable(detail, horizon);
+  paintDay(state.day || detail.mood.session.at(-1) || "");
+  if (detail.attention.sessions.length) by("looked-told").textContent = drawLooked(detail.attention);
+  else by("looked-told").textContent = "This model has no attention to show.";
+  by("looked").hidden = by("scale").hidden = !detail.attention.sessions.length;
+}
+function paintDay(chosen) {
+  state.day = chosen;
+  const { detail, span } = state;
+  by("mood").hidden = !detail.mood.session.length;
+  if (detail.mood.session.length) drawMood(detail, Math.min(span, 90), chosen, paintDay);
+  const days = detail.mood.session.length;
+  by("mood-told").textContent = days ? `What was said before each session's cut-off, scored from −1 to +1; ${count(days, "session")} with items, the last on ${dayName(detail.mood.session.at(-1))}.` : "";
+  moodDay(detail, chosen);
+}
+function stepDay(step) {
+  const days = state.detail.mood.session;
+  const next = days[days.indexOf(state.day) + step];
+  if (next) paintDay(next);
+}
+
+async function show(symbol, quietly = false) {
+  if (!quietly) document.body.classList.add("busy");
+  state.wanted = symbol;
+  try {
+    const detail = await ask(`/v1/symbols/${encodeURIComponent(symbol)}`);
+    if (state.wanted !== symbol) return; // another was chosen meanwhile
+    if (symbol !== state.symbol) state.day = "";
+    Object.assign(state, { symbol, detail });
+    const known = detail.forecasts.map((one) => one.horizon);
+    if (!known.includes(state.horizon)) state.horizon = known[0];
+    choosing.show(symbol);
+    history.replaceState(null, "", `#${encodeURIComponent(symbol)}/${state.horizon}`);
+    banner(detail.staleness);
+    paint();
+  } catch (problem) {
+    banner({ reasons: [] }, problem.message.replace(/\.$/, ""));
+  } finally {
+    if (state.wanted === symbol) document.body.classList.remove("busy");
+  }
+}
+function setHorizon(horizon) {
+  state.horizon = horizon;
+  state.horizons?.mark(horizon);
+  history.replaceState(null, "", `#${encodeURIComponent(state.symbol)}/${horizon}`);
+  paint();
+}
+function step(by) {
+  const names = state.symbols.map((row) => row.symbol);
+  if (names.length) show(names[(names.indexOf(state.wanted) + by + names.length) % names.length]);
+}
+function theme() {
+  const next = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
+  document.documentElement.dataset.theme = next;
+  localStorage.setItem("tenor-theme", next);
+  paint();
+}
+
+async function load() {
+  const [symbols, models, report] = await Promise.all([ask("/v1/symbols"), ask("/v1/models"), ask("/v1/monitor")]);
+  Object.assign(state, { symbols: symbols.symbols, models });
+  choosing.set(symbols.symbols);
+  track(models.track);
+  modelCard(models);
+  watched(report);
+  return symbols;
+}
+
+async function start() {
+  const [wanted, horizon] = decodeURIComponent(location.hash.slice(1)).split("/");
+  const symbols = await load();
+  state.horizon = symbols.horizons.includes(Number(horizon)) ? Number(horizon) : symbols.horizons[0];
+  state.horizons = segments(by("horizons"), symbols.horizons.map((h) => ({ value: h, label: h === 1 ? "1 session" : `${h} sessions`, name: ahead(h) })), state.horizon, setHorizon);
+  segments(by("range"), SPANS, state.span, (span) => {
+    state.span = span;
+    paint();
+  });
+  const key = [["line", "close"], ["said", "forecast"], ["band", "90 % interval, as said before"], ["dot", "fell outside"]];
+  by("price-key").replaceChildren(...key.map(([shape, text]) => {
+    const one = node("span");
+    one.append(node("i", "", { class: shape }), text);
+    return one;
+  }));
+  const names = symbols.symbols.map((row) => row.symbol);
+  await show(names.includes(wanted) ? wanted : names[0]);
+  follow(async (symbol) => {
+    await load();
+    if (symbol === null || symbol === state.symbol) await show(state.symbol, true);
+  });
+}
+
+by("theme").addEventListener("click", theme);
+by("day-before").addEventListener("click", () => stepDay(-1));
+by("day-after").addEventListener("click", () => stepDay(1));
+addEventListener("keydown", (event) => {
+  if (event.target.closest("input, dialog") || event.metaKey || event.ctrlKey || event.altKey) return;
+  const horizons = state.detail?.forecasts.map((one) => one.horizon) || [];
+  const act = {
+    "/": () => by("symbol").focus(),
+    "[": () => step(-1),
+    "]": () => step(1),
+    h: () => setHorizon(horizons[(horizons.indexOf(state.horizon) + 1) % horizons.length]),
+    t: theme,
+  }[event.key];
+  if (!act) return;
+  event.preventDefault();
+  act();
+});
+addEventListener("hashchange", () => {
+  const symbol = decodeURIComponent(location.hash.slice(1)).split("/")[0];
+  if (symbol && symbol !== state.symbol) show(symbol);
+});
+
+async function begin() {
+  try {
+    await start();
+  } catch (problem) {
+    banner({ reasons: [] }, `${problem.message.replace(/\.$/, "")}; looking again in a few seconds`);
+    setTimeout(begin, 4000);
+  }
+}
+begin();

@@ -1,0 +1,135 @@
+// The charts. Colours are the page's own, read when a chart is drawn, so that they follow its theme.
+import { day, number, percent, plain, price } from "/page/format.js";
+
+const CONFIG = { displayModeBar: false, responsive: true, scrollZoom: false, doubleClick: "reset", showTips: false };
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+const narrow = () => matchMedia("(max-width: 620px)").matches;
+
+function clear(hex, share) {
+  const [r, g, b] = [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
+  return `rgba(${r},${g},${b},${share})`;
+}
+
+function layout(extra) {
+  const axis = {
+    gridcolor: colour("grid"), zeroline: false, tickcolor: colour("grid"), linecolor: colour("grid"),
+    tickfont: { color: colour("muted"), size: 11.5 }, fixedrange: true, automargin: true,
+  };
+  return {
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false, hovermode: "x unified",
+    margin: { l: 44, r: 10, t: 8, b: 28 }, dragmode: false,
+    font: { family: getComputedStyle(document.body).fontFamily, color: colour("ink"), size: 12 },
+    hoverlabel: { bgcolor: colour("paper"), bordercolor: colour("grid"), font: { color: colour("ink"), size: 12 }, align: "left" },
+    ...extra,
+    xaxis: { ...axis, showgrid: false, ...extra.xaxis },
+    yaxis: { ...axis, ...extra.yaxis },
+  };
+}
+
+const draw = (id, traces, extra) => Plotly.react(id, traces, layout(extra), CONFIG);
+
+// Price, each past forecast's interval at the session it was for, what fell outside, and the fan from the last session.
+export function drawPrice(detail, horizon, span) {
+  const { session, close } = detail.bars;
+  const from = Math.max(0, session.length - span);
+  const first = session[from];
+  const past = rowsOf(detail, horizon).filter((row) => row.target_session >= first && row.realised_price !== null);
+  const missed = past.filter((row) => !row.held);
+  const fan = detail.forecasts.filter((one) => one.horizon <= Math.max(horizon, ...detail.forecasts.map((f) => f.horizon)));
+  const last = { x: detail.session, price: fan[0].last_price };
+  const x = [last.x, ...fan.map((one) => one.target_session)];
+  const ours = colour("ours");
+  const band = (upper, fill) => ({
+    x: past.map((row) => row.target_session), y: past.map((row) => (upper ? row.upper : row.lower)), mode: "lines",
+    line: { width: 0, color: ours, shape: "hvh" }, hoverinfo: "skip", ...(fill ? { fill: "tonexty", fillcolor: clear(ours, 0.13) } : {}),
+  });
+  const traces = [
+    band(false, false),
+    band(true, true),
+    { x: session.slice(from), y: close.slice(from), mode: "lines", line: { color: colour("ink"), width: 1.5 },
+      hovertemplate: "%{y:,.2f}<extra>close</extra>" },
+    { x: missed.map((row) => row.target_session), y: missed.map((row) => row.realised_price), mode: "markers",
+      marker: { color: colour("against"), size: 6 }, hovertemplate: "outside its interval<extra></extra>" },
+    { x, y: [last.price, ...fan.map((one) => one.lower)], mode: "lines", line: { width: 0 }, hoverinfo: "skip" },
+    { x, y: [last.price, ...fan.map((one) => one.upper)], mode: "lines", line: { width: 0 }, fill: "tonexty",
+      fillcolor: clear(ours, 0.3), hoverinfo: "skip" },
+    { x, y: [last.price, ...fan.map((one) => one.price)], mode: "lines+markers", line: { color: ours, width: 2.2 },
+      marker: { color: ours, size: x.map((_, i) => (i && fan[i - 1].horizon === horizon ? 9 : i ? 5 : 0)) },
+      text: ["", ...fan.map((one) => `90 %: ${price(one.lower)} … ${price(one.upper)}`)],
+      hovertemplate: "%{y:,.2f}<br>%{text}<extra>forecast</extra>" },
+  ];
+  const end = new Date(new Date(x.at(-1)).getTime() + span * 0.03 * 864e5).toISOString().slice(0, 10);
+  draw("price", traces, { xaxis: { type: "date", range: [first, end], nticks: narrow() ? 4 : 8 }, yaxis: { tickformat: ",.0f" } });
+  const shown = past.length;
+  const held = shown - missed.length;
+  return shown
+    ? `Of ${shown} past forecasts shown, each made ${horizon === 1 ? "one session" : `${horizon} sessions`} before, the 90 % interval held ${held} (${percent(held / shown, 0)}).`
+    : "No past forecast of this span has come due.";
+}
+
+// The mood of each session: bars from no mood at all, as strong as what was said.
+export function drawMood(detail, span, chosen, choose) {
+  const { session, mean, n } = detail.mood;
+  const from = Math.max(0, session.length - span);
+  const x = session.slice(from);
+  const y = mean.slice(from);
+  const [up, down] = [colour("ours"), colour("against")];
+  const traces = [{
+    type: "bar", x, y, customdata: n.slice(from),
+    marker: { color: y.map((value, i) => clear(value >= 0 ? up : down, x[i] === chosen ? 1 : 0.5)) },
+    hovertemplate: "%{y:+.2f}, %{customdata} items<extra></extra>",
+  }];
+  draw("mood", traces, {
+    bargap: 0.25, xaxis: { type: "category", nticks: 4, tickvals: ticks(x), ticktext: ticks(x).map((d) => day(d).replace(/ \d{4}$/, "")) },
+    yaxis: { range: [-1, 1], tickvals: [-1, 0, 1], zeroline: true, zerolinecolor: colour("calm") },
+  });
+  const box = document.getElementById("mood");
+  box.removeAllListeners?.("plotly_click");
+  box.on?.("plotly_click", (event) => choose(event.points[0].x));
+}
+
+const ticks = (x) => [0.08, 0.5, 0.92].map((share) => x[Math.round(share * (x.length - 1))]).filter((d, i, all) => d && all.indexOf(d) === i);
+
+// Weight of each feature in each session, against the same weight for all.
+export function drawLooked(attention) {
+  const { sessions, features, time, feature } = attention;
+  const even = 1 / (sessions.length * features.length);
+  const total = features.map((_, k) => feature.reduce((sum, row, t) => sum + time[t] * row[k], 0));
+  const order = features.map((_, k) => k).sort((a, b) => total[b] - total[a]);
+  const most = narrow() ? 12 : 18;
+  const rows = order.length > most ? order.slice(0, most) : order;
+  const z = rows.map((k) => feature.map((row, t) => (time[t] * row[k]) / even)).reverse();
+  const names = rows.map((k) => plain(features[k])).reverse();
+  const away = Math.max(0.05, ...z.flat().map((value) => Math.abs(value - 1)));
+  const [more, less, paper] = [colour("ours"), colour("against"), colour("paper")];
+  draw("looked", [{
+    type: "heatmap", x: sessions, y: names, z, zmin: 1 - away, zmax: 1 + away, xgap: 1, ygap: 1,
+    colorscale: [[0, less], [0.5, paper], [1, more]],
+    hovertemplate: "%{y}, %{x}<br>%{z:.3f} × an even share<extra></extra>", showscale: false,
+  }], {
+    hovermode: "closest", xaxis: { type: "category", tickvals: ticks(sessions), ticktext: ticks(sessions).map(day) }, yaxis: { tickfont: { size: 11, color: colour("muted") } },
+  });
+  document.getElementById("scale-low").textContent = `${number(1 - away)}×`;
+  document.getElementById("scale-high").textContent = `${number(1 + away)}×`;
+  const flat = feature.flatMap((row, t) => row.map((weight) => (time[t] * weight) / even));
+  const [low, high] = [Math.min(...flat), Math.max(...flat)];
+  const spread = high < 2 ? "Its attention is close to even: it hardly prefers any day or feature, and what stands out here means little." : "";
+  return `Weight of each feature in each of the last ${sessions.length} sessions, as multiples of an even share: ${number(low)} to ${number(high)}. Most weight: ${rows.slice(0, 3).map((k) => plain(features[k])).join(", ")}. ${spread}`;
+}
+
+export function rowsOf(detail, horizon) {
+  const columns = detail.history[String(horizon)];
+  if (!columns) return [];
+  return columns.session.map((session, i) => {
+    const last = columns.last_price[i];
+    const realised = columns.realised_price[i];
+    const came = realised === null ? null : Math.log(realised / last);
+    return {
+      session, target_session: columns.target_session[i], last_price: last, expected_return: columns.mean[i],
+      price: last * Math.exp(columns.mean[i]), lower: last * Math.exp(columns.low[i]), upper: last * Math.exp(columns.high[i]),
+      made: columns.made[i], realised_price: realised, realised_return: came,
+      held: came === null ? null : columns.low[i] <= came && came <= columns.high[i],
+    };
+  });
+}
+

@@ -1,0 +1,34 @@
+// Numbers and dates as people read them; what is not known is a dash.
+const DASH = "–";
+export const known = (value) => value !== null && value !== undefined && Number.isFinite(value);
+
+export function number(value, digits = 2) {
+  if (!known(value)) return DASH;
+  const text = value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return (/^-[0.,]+$/.test(text) ? text.slice(1) : text).replace("-", "−");
+}
+export const price = (value) => number(value, Math.abs(value) < 10 ? 3 : 2);
+export const percent = (value, digits = 1) => (known(value) ? `${number(value * 100, digits)} %` : DASH);
+export function signed(value, digits = 2) {
+  if (!known(value)) return DASH;
+  const text = percent(value, digits);
+  return text.startsWith("−") || /^0[.0]* /.test(text) ? text : `+${text}`;
+}
+export function score(value) {
+  if (!known(value)) return DASH;
+  const text = number(value, 2);
+  return value > 0.005 ? `+${text}` : text;
+}
+// log return to simple return
+export const simple = (log) => Math.expm1(log);
+
+const at = (iso) => new Date(`${iso}T12:00:00Z`);
+export const day = (iso) =>
+  at(iso).toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
+export const weekday = (iso) =>
+  at(iso).toLocaleDateString("en-GB", { weekday: "short", day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
+export const moment = (iso) =>
+  `${new Date(iso).toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", timeZone: "UTC" })} UTC`;
+export const ahead = (horizon) => (horizon === 1 ? "next session" : `${horizon} sessions ahead`);
+export const plain = (name) => name.replaceAll("_", " ");
+export const count = (n, noun) => `${n.toLocaleString("en-US")} ${noun}${n === 1 ? "" : "s"}`;

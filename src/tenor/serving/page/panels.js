@@ -1,0 +1,171 @@
+// The parts of the page that are text and tables.
+import { rowsOf } from "/page/charts.js";
+import { ahead, count, day, known, moment, number, percent, plain, price, score, signed, simple, weekday } from "/page/format.js";
+
+const by = (id) => document.getElementById(id);
+export function node(tag, text = "", attributes = {}) {
+  const made = document.createElement(tag);
+  made.textContent = text;
+  Object.entries(attributes).forEach(([name, value]) => made.setAttribute(name, value));
+  return made;
+}
+function drawn(tag, attributes, text = "") {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  Object.entries(attributes).forEach(([name, value]) => made.setAttribute(name, value));
+  made.textContent = text;
+  return made;
+}
+function figure(name, value, note = "") {
+  const box = node("div");
+  const told = node("dd", value);
+  if (note) told.append(node("small", note));
+  box.append(node("dt", name), told);
+  return box;
+}
+
+export function hero(detail, horizon, track) {
+  const said = detail.forecasts.find((one) => one.horizon === horizon) || detail.forecasts[0];
+  by("hero-title").textContent = detail.symbol;
+  by("hero-when").textContent = `${ahead(said.horizon)[0].toUpperCase()}${ahead(said.horizon).slice(1)}: ${weekday(said.target_session)} · seen up to ${weekday(said.session)}`;
+  by("figures").replaceChildren(
+    figure("Expected price", price(said.price), signed(simple(said.expected_return))),
+    figure("90 % interval", `${price(said.lower)} … ${price(said.upper)}`),
+    figure("P(up)", percent(said.p_up, 0)),
+    figure("Last close", price(said.last_price)),
+  );
+  by("verdict").textContent = track ? track.verdict : "";
+  document.title = `${detail.symbol} · tenor`;
+}
+
+export function banner(staleness, offline) {
+  const reasons = [...(offline ? [offline] : []), ...staleness.reasons];
+  by("banner").hidden = reasons.length === 0;
+  by("banner").textContent = reasons.length ? `Stale: ${reasons.join("; ")}.` : "";
+}
+
+export function pastTable(detail, horizon) {
+  const rows = rowsOf(detail, horizon).slice(-25).reverse();
+  const head = node("thead");
+  const top = node("tr");
+  ["For", "Said", "90 % interval", "Came", "Return said", "Return", "Held"].forEach((name) => top.append(node("th", name, { scope: "col" })));
+  head.append(top);
+  const body = node("tbody");
+  rows.forEach((row) => {
+    const line = node("tr");
+    line.append(
+      node("th", day(row.target_session), { scope: "row" }), node("td", price(row.price)), node("td", `${price(row.lower)} … ${price(row.upper)}`),
+      node("td", known(row.realised_price) ? price(row.realised_price) : "not yet"), node("td", signed(simple(row.expected_return))),
+      node("td", known(row.realised_return) ? signed(simple(row.realised_return)) : "–"),
+      node("td", row.held === null ? "–" : row.held ? "yes" : "no", row.held === false ? { class: "missed" } : {}),
+    );
+    body.append(line);
+  });
+  by("past").replaceChildren(head, body);
+}
+
+export function moodDay(detail, chosen) {
+  const { session, n, mean, positive, negative } = detail.mood;
+  const place = session.indexOf(chosen);
+  by("day").textContent = place < 0 ? "" : day(chosen);
+  by("day-before").disabled = place <= 0;
+  by("day-after").disabled = place < 0 || place === session.length - 1;
+  const items = detail.items.filter((item) => item.session === chosen);
+  by("mood-figures").replaceChildren(
+    ...(place < 0 ? [] : [
+      figure("Mood", score(mean[place])), figure("Items", number(n[place], 0)),
+      figure("Positive", percent(positive[place], 0)), figure("Negative", percent(negative[place], 0)),
+    ]),
+  );
+  by("items").replaceChildren(...items.map(item));
+  if (!items.length) {
+    const why = session.length === 0
+      ? "Nothing was said about this symbol, or this lake holds no news."
+      : "The texts behind this day's mood are not at hand here: only its figures are.";
+    by("items").append(node("li", why, { class: "none" }));
+  }
+}
+function item(one) {
+  const box = node("li");
+  const text = node("div");
+  const low = known(one.score) && one.score < 0;
+  box.append(node("span", score(one.score), { class: low ? "score low" : "score", title: "score, −1 to +1" }), text);
+  const safe = /^https?:\/\//.test(one.url || "");
+  text.append(safe ? node("a", one.text, { href: one.url, rel: "noreferrer noopener", target: "_blank" }) : one.text);
+  text.append(node("small", `${one.source} · ${moment(one.published_at)}${one.language_ok ? "" : " · not English?"}`));
+  return box;
+}
+
+export function track(records) {
+  by("track").replaceChildren(...records.map((record) => {
+    const box = node("div");
+    box.append(node("h3", `${ahead(record.horizon)[0].toUpperCase()}${ahead(record.horizon).slice(1)}`), node("p", record.verdict));
+    if (known(record.skill) && known(record.skill_low)) box.append(gauge(record));
+    if (record.days) {
+      const figures = node("dl", "", { class: "figures small" });
+      figures.append(
+        figure("Direction right", percent(record.direction), `“up” each time ${percent(record.up_share)}`),
+        figure("Inside the 90 % interval", percent(record.coverage)),
+        figure("Forecasts", number(record.forecasts, 0), `${day(record.first)} – ${day(record.last)}`),
+      );
+      box.append(figures);
+    }
+    return box;
+  }));
+}
+function gauge(record) {
+  const reach = 1.15 * Math.max(Math.abs(record.skill_low), Math.abs(record.skill_high), 1e-4);
+  const at = (value) => 200 + (value / reach) * 180;
+  const box = drawn("svg", { class: "gauge", viewBox: "0 0 400 46", role: "img",
+    "aria-label": `Skill ${signed(record.skill)}, 95 % interval ${signed(record.skill_low)} to ${signed(record.skill_high)}` });
+  box.append(
+    drawn("line", { class: "axis", x1: 10, x2: 390, y1: 18, y2: 18 }), drawn("line", { class: "zero", x1: 200, x2: 200, y1: 4, y2: 32 }),
+    drawn("line", { class: "span", x1: at(record.skill_low), x2: at(record.skill_high), y1: 18, y2: 18 }),
+    drawn("circle", { class: "value", cx: at(record.skill), cy: 18, r: 5.5 }),
+    drawn("text", { x: 10, y: 44 }, "worse than persistence"), drawn("text", { x: 390, y: 44, "text-anchor": "end" }, "better"),
+  );
+  return box;
+}
+
+export function modelCard(models) {
+  const { card } = models;
+  const parts = Object.entries(card.split || {}).map(([name, days]) => [`${name[0].toUpperCase()}${name.slice(1)}`, days.map(day).join(" – ")]);
+  const settings = card.settings || {};
+  const validation = Object.entries(card.validation || {}).map(([horizon, found]) => [
+    `Validation, ${ahead(Number(horizon))}`,
+    Object.entries(found).filter(([, value]) => known(value)).map(([name, value]) => `${plain(name)} ${number(value, Number.isInteger(value) ? 0 : 4)}`).join(", "),
+  ]);
+  const facts = [
+    ["Model", `${card.name || "model"}, version ${models.champion}`],
+    ["Made", card.created_at ? `${moment(card.created_at)}, tenor ${card.tenor}` : "–"],
+    ["Universe", card.symbols ? count(card.symbols.length, "symbol") : "–"],
+    ["Features", card.features ? count(card.features.length, "feature") : "–"],
+    ...parts,
+    ["Network", settings.model ? Object.entries(settings.model).map(([k, v]) => `${plain(k)} ${v}`).join(", ") : "–"],
+    ...validation,
+    ["Data", card.fingerprint ? `SHA-256 ${card.fingerprint.slice(0, 12)}…` : "–"],
+    ["Other versions", models.versions.filter((v) => v !== models.champion).join(", ") || "none"],
+  ];
+  by("card").replaceChildren(...facts.flatMap(([name, value]) => [node("dt", name), node("dd", value)]));
+}
+
+export function watched(report) {
+  const drift = report.checks.filter((check) => check.kind === "drift");
+  const others = report.checks.filter((check) => check.kind !== "drift");
+  const shown = [...others, ...drift.slice(0, 4)];
+  by("watch").replaceChildren(...shown.map((check) => {
+    const name = { drift: `Drift of ${plain(check.name)}`, error: `Error, ${ahead(Number(check.name))}`, coverage: `Coverage, ${ahead(Number(check.name))}`, staleness: "Staleness" }[check.kind];
+    const share = Math.min(1, check.value / (check.bound * 1.25));
+    const line = node("li", "", check.alarm ? { class: "alarm" } : {});
+    if (check.kind !== "drift") {
+      line.append(node("strong", `${check.alarm ? "Alarm: " : ""}${name}`), node("span", check.alarm ? "" : "quiet", { class: "quiet" }), node("small", check.detail));
+      return line;
+    }
+    const meter = node("span", "", { class: "meter" });
+    const svg = drawn("svg", { viewBox: "0 0 100 6", preserveAspectRatio: "none", "aria-hidden": "true" });
+    svg.append(drawn("rect", { class: "fill", width: 100 * share, height: 6 }));
+    meter.append(svg);
+    line.append(node("strong", `${check.alarm ? "Alarm: " : ""}${name}`), meter, node("small", check.detail));
+    return line;
+  }));
+  if (drift.length > 4) by("watch").append(node("li", `${drift.length - 4} more features, all ${drift.slice(4).some((c) => c.alarm) ? "with alarms among them" : "quiet"}.`, { class: "none" }));
+}

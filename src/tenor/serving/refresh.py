@@ -1,0 +1,232 @@
+"""A refresh: fetch what is new, score the news, forecast every symbol, publish. Requests read; a refresh computes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tenor.errors import DataError, StoreError, TenorError
+from tenor.schema import Forecast, Mood
+from tenor.sentiment.mood import daily_mood
+from tenor.sentiment.scorer import Scorer
+from tenor.serving.attention import looked_at
+from tenor.serving.board import Board
+from tenor.serving.documents import BARS, HISTORY, ITEMS, document
+from tenor.serving.monitor import Report, watch
+from tenor.serving.past import past_forecasts
+from tenor.serving.predictor import Predictor
+from tenor.serving.track import track_record, with_verdicts
+from tenor.sessions import Exchange, exchange
+from tenor.store import Lake
+
+AHEAD = pd.Timedelta(days=180)
+"""How far the board knows the exchange's closes, to tell staleness without a calendar."""
+
+log = logging.getLogger("tenor.serving")
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """What a refresh did.
+
+    Attributes
+    ----------
+    symbols : those that have new forecasts. `skipped` : symbol -> why it has none.
+    notes : what could not be done; the board says it too, and counts as stale.
+    """
+
+    version: str
+    as_of: str
+    symbols: tuple[str, ...]
+    skipped: dict[str, str]
+    notes: tuple[str, ...]
+    seconds: float
+    monitor: Report
+
+    def to_json(self) -> dict[str, Any]:
+        """A mapping of JSON values."""
+        return {**asdict(self), "monitor": self.monitor.to_json()}
+
+
+def refresh(
+    lake: Lake,
+    board: Board,
+    predictor: Predictor,
+    *,
+    fetch: Callable[[], object] | None = None,
+    symbols: Sequence[str] | None = None,
+    versions: Sequence[str] = (),
+    now: pd.Timestamp | None = None,
+) -> Refreshed:
+    """Forecast `symbols` (by default all of the lake that have history enough) and put them on `board`.
+
+    What can't be fetched or scored is noted, on the board too, and the forecasts are made from what there is.
+
+    Parameters
+    ----------
+    fetch : brings new bars and news into the lake. `versions` : the models there are, for `/v1/models`.
+    now : tz-aware; the moment of the refresh.
+
+    Raises
+    ------
+    StoreError : the lake can't be read, or the board not written. DataError : not one symbol can be forecast.
+    """
+    begun = time.monotonic()
+    moment = now or pd.Timestamp.now("UTC")
+    notes: list[str] = []
+    if fetch is not None:
+        _try(notes, "new bars and news could not be fetched", fetch)
+    known = lake.symbols()
+    wanted = tuple(symbols or known)
+    bars = lake.bars(predictor.universe(known, wanted))
+    mood, items = mood_of(lake, predictor, wanted, notes)
+    said = predictor.forecasts(bars, mood, symbols=wanted)
+    made: dict[str, list[Forecast]] = {}
+    for forecast in said:
+        made.setdefault(forecast.symbol, []).append(forecast)
+    skipped = {symbol: str(error) for symbol, error in said.failed.items()}
+    if not made:
+        raise DataError(f"not one of {len(wanted)} symbols can be forecast: {next(iter(skipped.values()), 'no bars')}")
+    past = predictor.history(bars, mood, symbols=list(made), sessions=HISTORY)
+    panel = predictor.recipe.panel(bars, mood)
+    looked = looked_at(predictor, panel, made)
+    calendar = exchange(predictor.features.calendar)
+    before = _before(board, made)
+    frames = dict(iter(bars.adjusted().groupby("symbol")))
+    moods = dict(iter(mood.frame.groupby("symbol"))) if mood is not None else {}
+    by_symbol: dict[str, list[Forecast]] = {symbol: [] for symbol in made}
+    for forecast in past:
+        by_symbol[forecast.symbol].append(forecast)
+    documents = [
+        document(
+            forecasts,
+            bars=frames[symbol].tail(BARS + HISTORY),
+            mood=moods.get(symbol),
+            items=items.get(symbol, ()),
+            past=by_symbol[symbol],
+            looked=looked.get(symbol),
+            before=before.get(symbol),
+            behind=_behind(calendar, forecasts[0].session, moment),
+        )
+        for symbol, forecasts in made.items()
+    ]
+    track = with_verdicts(
+        track_record(
+            (row for one in documents for row in past_forecasts(one, horizon)),
+            horizon=horizon,
+            since=predictor.recipe.split["test"][0],
+        )
+        for horizon in predictor.horizons
+    )
+    report = watch(panel, predictor, documents, now=moment)
+    head = {
+        "published_at": moment.timestamp(),
+        "model_version": predictor.version,
+        "versions": list(versions) or [predictor.version],
+        "horizons": list(predictor.horizons),
+        "calendar": predictor.features.calendar,
+        "closes": _closes(calendar, moment),
+        "card": _plain(predictor.card),
+        "track": [asdict(record) for record in track],
+        "monitor": report.to_json(),
+        "notes": notes,
+    }
+    index = board.publish(documents, head)
+    done = Refreshed(
+        predictor.version, index.as_of, tuple(made), skipped, tuple(notes), time.monotonic() - begun, report
+    )
+    log.info("refreshed", extra={"symbols": len(made), "skipped": len(skipped), "seconds": round(done.seconds, 2)})
+    return done
+
+
+def mood_of(
+    lake: Lake, predictor: Predictor, symbols: Sequence[str], notes: list[str]
+) -> tuple[Mood | None, dict[str, list[dict[str, Any]]]]:
+    """The mood of the lake, scored anew where there is news, and each symbol's latest items with their scores."""
+    if not predictor.with_mood:
+        return None, {}
+    news = lake.news()
+    if news.frame.empty:
+        return lake.mood(), {}
+    found: list[tuple[Mood, dict[str, list[dict[str, Any]]]]] = []
+
+    def score() -> None:
+        scorer = Scorer.load(predictor.mood.model)
+        scores = scorer.score(news.frame["text"].tolist(), cache=lake.score_cache())
+        calendar = predictor.features.calendar
+        mood = daily_mood(news, scores, predictor.mood, calendar=calendar)
+        lake.append_mood(mood, source=scorer.model_id)
+        margin = pd.Timedelta(minutes=predictor.mood.margin_minutes)
+        sessions = exchange(calendar).session_of(news.frame["published_at"], margin=margin)
+        frame = news.frame.assign(session=sessions, row=np.arange(len(news.frame)))
+        frame = frame[frame["symbol"].isin(list(symbols)) & frame["session"].notna()]
+        rows = scores.rows()
+        items: dict[str, list[dict[str, Any]]] = {}
+        for symbol, group in frame.groupby("symbol"):
+            items[str(symbol)] = [
+                {
+                    "session": f"{item['session']:%Y-%m-%d}",
+                    "published_at": item["published_at"].isoformat(),
+                    "text": str(item["text"])[:400],
+                    "source": item["source"],
+                    "url": item["url"],
+                    **rows[item["row"]],
+                }
+                for item in group.tail(ITEMS).iloc[::-1].to_dict("records")
+            ]
+        found.append((mood, items))
+
+    _try(notes, "the news could not be scored", score)
+    return found[0] if found else (lake.mood(), {})
+
+
+def _before(board: Board, symbols: Mapping[str, object]) -> dict[str, dict[str, Any]]:
+    """The documents that stand on the board, for what was published before."""
+    try:
+        index = board.index()
+    except StoreError as error:
+        log.warning("board index is written anew", extra={"error": str(error)})
+        return {}
+    found = {}
+    for symbol, entry in (index.entries if index else {}).items():
+        if symbol in symbols:
+            try:
+                found[symbol] = json.loads(board.read(entry))
+            except StoreError as error:
+                log.warning("published forecasts are lost", extra={"symbol": symbol, "error": str(error)})
+    return found
+
+
+def _behind(calendar: Exchange, session: pd.Timestamp, now: pd.Timestamp) -> int:
+    later = calendar.sessions(session + pd.Timedelta(days=1), _today(now))
+    return sum(calendar.close(day) <= now for day in later[-2:]) + max(len(later) - 2, 0)
+
+
+def _closes(calendar: Exchange, now: pd.Timestamp) -> list[float]:
+    """The next sessions' closes, and the last few: a refresh may come between a close and its bars."""
+    days = calendar.sessions(_today(now - pd.Timedelta(days=5)), _today(now + AHEAD))
+    return [calendar.close(day).timestamp() for day in days]
+
+
+def _today(now: pd.Timestamp) -> pd.Timestamp:
+    return now.tz_convert("UTC").tz_localize(None).normalize()
+
+
+def _try(notes: list[str], what: str, act: Callable[[], object]) -> None:
+    try:
+        act()
+    except (TenorError, OSError) as error:
+        notes.append(f"{what}: {' '.join(str(error).split())[:200]}")
+        log.warning(what, extra={"error": str(error)})
+
+
+def _plain(value: Any) -> Any:
+    """`value` as JSON values; what is not finite is None."""
+    return json.loads(json.dumps(value, default=str), parse_constant=lambda _: None)

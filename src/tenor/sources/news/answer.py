@@ -1,0 +1,113 @@
+"""What a source of news gives: items with a UTC time of publication; those without one are refused and counted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pandas as pd
+
+from tenor.schema import News, news_id
+
+_EARLIEST = pd.Timestamp("1990-01-01", tz="UTC")
+_LONGEST = 4000
+
+
+@dataclass(frozen=True)
+class NewsAnswer:
+    """Items of one source.
+
+    Attributes
+    ----------
+    frame : columns ``published_at`` (UTC), ``symbol`` (``""`` where the source does not say), ``text``, ``url``.
+    refused : items without a usable time or text. `names` : of companies, by symbol, where the source tells them.
+    """
+
+    frame: pd.DataFrame
+    refused: int = 0
+    names: dict[str, str] | None = None
+
+
+class NewsSource(Protocol):
+    """A service that has news.
+
+    Attributes
+    ----------
+    name : as config calls it.
+    by_symbol : whether it is asked symbol by symbol; otherwise once, and its items are tied to symbols by their text.
+    """
+
+    @property
+    def name(self) -> str:
+        """As config calls it."""
+
+    @property
+    def by_symbol(self) -> bool:
+        """Whether it is asked symbol by symbol."""
+
+    def serves(self, symbol: str) -> bool:
+        """Whether it has news of `symbol` at all."""
+
+    def items(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp) -> NewsAnswer:
+        """Items published from `since` to `now` (UTC), about `symbol` (``""`` for a source that is asked once).
+
+        Raises
+        ------
+        SourceError : it did not answer, or not as it documents.
+        """
+
+
+def news_answer(
+    rows: Iterable[tuple[Any, str, Any, Any]],
+    *,
+    since: pd.Timestamp,
+    now: pd.Timestamp,
+    names: dict[str, str] | None = None,
+) -> NewsAnswer:
+    """An answer from (time, symbol, text, url); a time is seconds since 1970, a Timestamp with a zone, or None.
+
+    An item dated later than an hour from `now` is refused too: such a date is wrong, or the item is not out yet.
+    """
+    kept, refused = [], 0
+    for moment, symbol, text, url in rows:
+        at = _moment(moment)
+        body = " ".join(text.split())[:_LONGEST] if isinstance(text, str) else ""
+        # half a surrogate pair is legal in JSON, but no text that can be stored
+        body = body.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        if at is None or not body or not _EARLIEST <= at <= now + pd.Timedelta(hours=1):
+            refused += 1
+        elif since <= at <= now:
+            kept.append((at, symbol, body, url if isinstance(url, str) else ""))
+    frame = pd.DataFrame(kept, columns=["published_at", "symbol", "text", "url"])
+    frame["published_at"] = pd.to_datetime(frame["published_at"], utc=True).astype("datetime64[us, UTC]")
+    frame = frame.astype({"symbol": "str", "text": "str", "url": "str"})
+    return NewsAnswer(frame.drop_duplicates(["published_at", "symbol", "text"], ignore_index=True), refused, names)
+
+
+def as_news(frame: pd.DataFrame, source: str) -> News:
+    """The items of an answer, tied to symbols, as `News` of `source`."""
+    ids = [news_id(source, text) for text in frame["text"]]
+    return News(frame.assign(id=pd.Series(ids, dtype="str", index=frame.index), source=source))
+
+
+def iso_moment(text: Any, *, zoned: bool = True) -> pd.Timestamp | None:
+    """An ISO 8601 time as UTC; None where it can't be read, or has no zone though it must be `zoned`."""
+    try:
+        moment = pd.Timestamp(text) if isinstance(text, str) and text else pd.NaT
+    except ValueError:
+        return None
+    if not isinstance(moment, pd.Timestamp):
+        return None
+    if moment.tzinfo is None:
+        return None if zoned else moment.tz_localize("UTC")
+    return moment.tz_convert("UTC")
+
+
+def _moment(value: Any) -> pd.Timestamp | None:
+    if isinstance(value, pd.Timestamp):
+        return value.tz_convert("UTC") if value.tzinfo is not None else None
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and 0 < value < 1e11:
+        return pd.Timestamp(int(value * 1_000_000), unit="us", tz="UTC")
+    return None

@@ -1,0 +1,97 @@
+"""A small lake with a trained champion and a published board, and the service running on a port of its own."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pandas as pd
+import pytest
+from serving import Running, Serve, clock_of, run_refresh, run_service, written_news
+
+from tenor.objects import open_objects
+from tenor.schema import Bars
+from tenor.serving.board import Board, board_of
+from tenor.serving.limits import Limits
+from tenor.serving.service import Service
+from tenor.serving.view import View
+from tenor.sessions import exchange
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, bars_of: Callable[..., Bars]) -> Path:
+    """A lake of six symbols with news and a champion; not to be changed."""
+    from tenor.config import Config
+    from tenor.pipeline import train
+    from tenor.store import Lake
+
+    store = tmp_path_factory.mktemp("served") / "lake"
+    bars = bars_of(symbols=6, sessions=420, seed=5)
+    lake = Lake(store)
+    lake.append_bars(bars, source="test")
+    lake.append_news(written_news(bars))
+    settings = ("training.seeds=[0]", "training.epochs=1", "model.hidden=4", "model.lookback=10")
+    train(str(store), Config.read(None, settings), workers=1)
+    return store
+
+
+@pytest.fixture(scope="session")
+def published_store(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The lake, refreshed minutes after its last close; not to be changed."""
+    store = tmp_path_factory.mktemp("published") / "lake"
+    shutil.copytree(trained, store)
+    from tenor.store import Lake
+
+    last = Lake(store).bars().frame["session"].max()
+    run_refresh(store, now=exchange("XNYS").close(last) + pd.Timedelta(minutes=20))
+    return store
+
+
+@pytest.fixture
+def store(published_store: Path, tmp_path: Path) -> Path:
+    """A copy of the published lake, to be changed."""
+    shutil.copytree(published_store, tmp_path / "lake")
+    return tmp_path / "lake"
+
+
+@pytest.fixture
+def board(store: Path) -> Board:
+    """Its board."""
+    return board_of(str(store))
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Starts services; they are stopped after the test."""
+    started: list[Running] = []
+
+    def start(board: Board, *, clock: Callable[[], float] | None = None, **options: Any) -> Running:
+        limits = options.pop("limits", Limits())
+        view = View(board, clock=clock or clock_of(board))
+        service = Service(view, limits=limits, poll=options.pop("poll", 0.1), **options)
+        running = run_service(service)
+        started.append(running)
+        return running
+
+    yield start
+    for running in started:
+        running.stop()
+
+
+@pytest.fixture(scope="module")
+def up(published_store: Path) -> Iterator[Running]:
+    """One running service for tests that change nothing."""
+    board = Board(open_objects(f"{published_store}/serving"))
+    running = run_service(Service(View(board, clock=clock_of(board)), poll=0))
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def http(up: Running) -> Iterator[httpx.Client]:
+    """A client of it."""
+    with httpx.Client(base_url=up.url, timeout=20) as client:
+        yield client

@@ -1,0 +1,56 @@
+"""The description of the service, and the service against its description."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis.openapi.loaders import from_url
+from serving import Running
+
+PATHS = (
+    "/v1/forecast/{symbol}", "/v1/forecasts", "/v1/history/{symbol}", "/v1/models", "/v1/monitor", "/v1/sentiment",
+    "/v1/symbols", "/v1/symbols/{symbol}", "/v1/events", "/healthz", "/readyz", "/metrics",
+)  # fmt: skip
+
+
+def test_every_route_is_described_with_examples(http: httpx.Client) -> None:
+    described = http.get("/v1/openapi.json").json()
+    assert set(described["paths"]) == set(PATHS)
+    for path in ("/v1/forecast/{symbol}", "/v1/history/{symbol}"):
+        assert "example" in described["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]
+    assert described["components"]["schemas"]["Batch"]["example"]
+    assert "application/problem+json" in described["paths"]["/v1/models"]["get"]["responses"]["503"]["content"]
+
+
+def hammer(up: Running, examples: int) -> None:
+    schema = from_url(f"{up.url}/v1/openapi.json")
+    for operation in schema.get_all_operations():
+        found = operation.ok()
+        if found.path == "/v1/events":
+            continue  # does not end
+
+        @given(case=found.as_strategy())
+        @settings(
+            max_examples=examples, deadline=None, phases=[Phase.generate], derandomize=True, database=None,
+            suppress_health_check=list(HealthCheck),
+        )  # fmt: skip
+        def ask(case: Any) -> None:
+            answer = case.call(base_url=up.url, timeout=20)
+            assert answer.status_code < 500, (case.as_curl_command(), answer.text)
+            checks = (schemathesis.checks.not_a_server_error,)
+            case.validate_response(answer, checks=checks)
+
+        ask()
+
+
+def test_nothing_that_is_asked_breaks_it(up: Running) -> None:
+    hammer(up, 12)
+
+
+@pytest.mark.slow
+def test_nothing_that_is_asked_at_length_breaks_it(up: Running) -> None:
+    hammer(up, 300)

@@ -1,0 +1,136 @@
+"""A refresh publishes what can be forecast, keeps what was said before, and says what it could not do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from serving import run_refresh
+
+from tenor.errors import StoreError
+from tenor.schema import Bars
+from tenor.serving.board import Board, board_of
+from tenor.serving.past import past_forecasts
+from tenor.sessions import exchange
+from tenor.store import Lake
+
+
+def document_of(board: Board, symbol: str) -> dict[str, Any]:
+    index = board.index()
+    assert index is not None
+    found: dict[str, Any] = json.loads(board.read(index.entries[symbol]))
+    return found
+
+
+def add_sessions(store: Path, count: int, seed: int = 9) -> pd.Timestamp:
+    """The next `count` sessions of every symbol; the last one's close."""
+    lake, rng = Lake(store), np.random.default_rng(seed)
+    frame = lake.bars().frame
+    last = frame.groupby("symbol").tail(1)
+    days = [exchange("XNYS").following(last["session"].iloc[0], k) for k in range(1, count + 1)]
+    rows = []
+    for day in days:
+        moved = np.exp(rng.normal(0, 0.02, len(last)))
+        prices = {name: last[name] * moved for name in ("open", "high", "low", "close", "adj_close")}
+        last = last.assign(session=day, **prices)
+        rows.append(last)
+    lake.append_bars(Bars(pd.concat(rows)), source="test")
+    return exchange("XNYS").close(days[-1])
+
+
+def test_a_document_holds_what_the_page_draws(store: Path, board: Board) -> None:
+    document = document_of(board, "S00")
+    assert [said["horizon"] for said in document["forecasts"]] == [1, 5]
+    assert document["bars"]["session"][-1] == document["session"]
+    assert len({len(column) for column in document["bars"].values()}) == 1
+    assert document["mood"]["n"][-1] == 2
+    newest = document["items"][0]
+    assert newest["published_at"] >= document["items"][-1]["published_at"]
+    assert -1 <= newest["score"] <= 1
+    assert newest["session"] in document["mood"]["session"]
+    looked = document["attention"]
+    assert np.shape(looked["feature"]) == (len(looked["sessions"]), len(looked["features"]))
+    assert sum(looked["time"]) == pytest.approx(1, abs=1e-4)
+    assert document_of(board, "S05")["items"] == []
+
+
+def test_the_attention_shown_is_the_forecasts_own(board: Board) -> None:
+    document = document_of(board, "S03")
+    said, looked = document["forecasts"][0], document["attention"]
+    assert looked["sessions"] == list(said["attention_time"])
+    assert looked["time"] == pytest.approx(list(said["attention_time"].values()), rel=1e-4)
+    mean = np.mean(looked["feature"], axis=0)
+    assert mean == pytest.approx(list(said["attention_features"].values()), abs=1e-4)
+
+
+def test_what_was_published_stays_as_it_was_said(store: Path, board: Board) -> None:
+    said = {one["horizon"]: one for one in document_of(board, "S01")["forecasts"]}
+    closed = add_sessions(store, 2)
+    run_refresh(store, now=closed + pd.Timedelta(minutes=30))
+    after = document_of(board, "S01")
+    past = {row.session: row for row in past_forecasts(after, 1)}
+    kept = past[said[1]["session"]]
+    assert kept.made == "published"
+    assert kept.expected_return == pytest.approx(said[1]["expected_return"], rel=1e-5)
+    assert kept.upper == pytest.approx(said[1]["upper"], rel=1e-4)
+    assert kept.realised_price is not None
+    assert {row.made for day, row in past.items() if day != said[1]["session"]} == {"replayed"}
+    run_refresh(store, now=closed + pd.Timedelta(minutes=40))
+    assert document_of(board, "S01")["published"] == after["published"]
+
+
+def test_a_missing_session_counts_as_behind(store: Path) -> None:
+    last = Lake(store).bars().frame["session"].max()
+    late = exchange("XNYS").close(exchange("XNYS").following(last, 3)) + pd.Timedelta(minutes=1)
+    done = run_refresh(store, now=late)
+    index = board_of(str(store)).index()
+    assert index is not None
+    assert index.entries["S00"].behind == 3
+    assert [check.kind for check in done.monitor.alarms if check.kind == "staleness"] == ["staleness"]
+
+
+def test_what_can_not_be_fetched_or_scored_is_said_and_the_rest_is_done(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fetch() -> None:
+        raise StoreError("the source answered 500 three times")
+
+    def broken(*_: object, **__: object) -> None:
+        raise OSError("no such weights")
+
+    monkeypatch.setattr("tenor.serving.refresh.Scorer.load", broken)
+    done = run_refresh(store, fetch=fetch)
+    assert len(done.symbols) == 6
+    assert [note.split(":")[0] for note in done.notes] == [
+        "new bars and news could not be fetched",
+        "the news could not be scored",
+    ]
+    index = board_of(str(store)).index()
+    assert index is not None
+    assert index.head["notes"] == list(done.notes)
+
+
+def test_a_symbol_without_history_is_left_out_with_its_reason(store: Path) -> None:
+    frame = Lake(store).bars(["S00"]).frame.tail(30)
+    Lake(store).append_bars(Bars(frame.assign(symbol="NEW")), source="test")
+    done = run_refresh(store)
+    assert "NEW" not in done.symbols
+    assert "30 sessions" in done.skipped["NEW"] or "needs" in done.skipped["NEW"]
+    assert len(done.symbols) == 6
+
+
+def test_a_lake_that_is_gone_leaves_the_board(store: Path, board: Board) -> None:
+    before = board.index()
+    from tenor.registry import registry_of
+    from tenor.serving.predictor import Predictor
+
+    predictor = Predictor.load(registry_of(str(store)))
+    for part in (store / "bars").iterdir():
+        part.write_bytes(part.read_bytes()[:100])
+    with pytest.raises(StoreError):
+        run_refresh(store, predictor=predictor)
+    assert board.index() == before

@@ -1,0 +1,182 @@
+"""The verbs as a person types them, and alarms on their way."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from serving import clock_of
+
+import tenor
+from tenor.cli import main
+from tenor.errors import ConfigError, UsageError
+from tenor.serving.alerts import tell
+from tenor.serving.board import Board
+from tenor.serving.keys import Keys
+from tenor.serving.monitor import Check, Report
+from tenor.serving.upkeep import Upkeep
+from tenor.serving.view import View
+
+
+@pytest.fixture
+def started(trained: Path, tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """`tenor serve` on a store without a board, in a process of its own."""
+    import shutil
+
+    shutil.copytree(trained, tmp_path / "lake")
+    command = [sys.executable, "-m", "tenor", "serve", "--store", str(tmp_path / "lake"), "--port", "0"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stderr is not None
+        url = re.search(r"http://127\.0\.0\.1:\d+", process.stderr.readline())
+        assert url is not None
+        yield url[0], process
+        process.kill()
+
+
+def test_serve_fills_an_empty_board_answers_and_stops_when_told(started: tuple[str, subprocess.Popen[str]]) -> None:
+    url, process = started
+    with tenor.Client(url) as client:
+        for _ in range(600):
+            try:
+                if client.ready()["status"] != "not ready":
+                    break
+            except tenor.TenorError:
+                pass
+            time.sleep(0.1)
+        said = client.forecast("S00")
+    assert said.staleness.stale
+    assert "sessions have closed" in said.staleness.reasons[0]
+    begun = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) in (0, -signal.SIGTERM)
+    assert time.monotonic() - begun < 8
+    assert process.stderr is not None
+    for line in process.stderr.read().splitlines():
+        assert json.loads(line)["event"]
+
+
+def test_monitor_prints_what_the_refresh_found(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["monitor", "--store", str(store), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert {check["kind"] for check in report["checks"]} == {"drift", "error", "coverage", "staleness"}
+    assert main(["monitor", "--store", str(store)]) == 0
+    told = capsys.readouterr().out
+    assert "volume_z" in told
+    assert "alarms at" in told
+    assert main(["monitor", "--store", str(store / "no")]) == 2
+    assert "tenor refresh" in capsys.readouterr().err
+
+
+def test_keys_are_shown_once(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["keys", "make", "ann", "--store", str(store)]) == 0
+    key = capsys.readouterr().out.strip()
+    assert re.fullmatch(r"tenor_[0-9a-f]{8}_[0-9a-f]{64}", key)
+    assert main(["keys", "list", "--store", str(store), "--json"]) == 0
+    listed = capsys.readouterr().out
+    assert json.loads(listed)["name"] == "ann"
+    assert key[15:] not in listed
+    assert main(["keys", "make", "ann", "--store", str(store)]) == 1
+    assert main(["keys", "revoke", "ann", "--store", str(store)]) == 0
+    assert main(["keys", "revoke", "ann", "--store", str(store)]) == 1
+    assert main(["serve", "--host", "0.0.0.0", "--port", "0", "--store", str(store)]) == 2
+    assert "tenor keys make" in capsys.readouterr().err
+
+
+def test_keys_change_hands_safely(board: Board) -> None:
+    makers = [threading.Thread(target=Keys(board.objects).make, args=(f"k{i}",)) for i in range(6)]
+    for maker in makers:
+        maker.start()
+    for maker in makers:
+        maker.join()
+    assert [key.name for key in sorted(Keys(board.objects).all(), key=lambda key: key.name)] == [
+        f"k{i}" for i in range(6)
+    ]
+    with pytest.raises(UsageError, match="a b"):
+        Keys(board.objects).make("a b")
+
+
+def report(*alarms: str) -> Report:
+    return Report("2020", tuple(Check("drift", name, 2.0, 1.0, name in alarms, f"{name} moved") for name in "ab"))
+
+
+@pytest.fixture
+def hook() -> Iterator[tuple[str, list[dict[str, object]]]]:
+    got: list[dict[str, object]] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(500 if self.path == "/broken" else 204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", got
+    server.shutdown()
+    server.server_close()
+
+
+def test_an_alarm_is_told_when_it_begins_and_when_it_is_over(hook: tuple[str, list[dict[str, object]]]) -> None:
+    url, got = hook
+    tell(report("a"), None, webhook=url)
+    tell(report("a"), report("a").to_json(), webhook=url)
+    tell(report("b"), report("a").to_json(), webhook=url)
+    assert got == [
+        {"as_of": "2020", "alarms": [{"kind": "drift", "name": "a", "detail": "a moved"}], "over": []},
+        {
+            "as_of": "2020",
+            "alarms": [{"kind": "drift", "name": "b", "detail": "b moved"}],
+            "over": [{"kind": "drift", "name": "a"}],
+        },
+    ]
+
+
+def test_a_webhook_that_fails_stops_nothing(
+    hook: tuple[str, list[dict[str, object]]], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert tell(report("a"), None, webhook=f"{hook[0]}/broken") is not None
+    assert tell(report("a"), None, webhook="http://127.0.0.1:9/secret-token") is not None
+    assert "secret-token" not in caplog.text
+    with pytest.raises(ConfigError, match="ftp"):
+        tell(report("a"), None, webhook="ftp://x")
+
+
+def test_upkeep_runs_when_due_and_tells_of_failure(board: Board) -> None:
+    view = View(board, clock=clock_of(board))
+    view.poll()
+    stop = threading.Event()
+    good = Upkeep([sys.executable, "-c", "pass"], view)
+    assert not good.look(stop)
+    moment = view.clock() + 5 * 86400
+    view.clock = lambda: moment
+    assert not Upkeep([sys.executable, "-c", "pass"], view, always=False).look(stop)
+    bad = Upkeep([sys.executable, "-c", "import sys; sys.exit('tenor: no disk left')"], view)
+    assert bad.look(stop)
+    assert not bad.look(stop)
+    assert "the last refresh failed: no disk left" in view.problems
+    assert good.look(stop)
+    assert view.problems == ()
+
+
+def test_a_refresh_ends_with_its_service(board: Board) -> None:
+    view = View(board, clock=lambda: 4e9)
+    view.poll()
+    stop = threading.Event()
+    threading.Timer(0.5, stop.set).start()
+    begun = time.monotonic()
+    Upkeep([sys.executable, "-c", "import time; time.sleep(30)"], view).look(stop)
+    assert time.monotonic() - begun < 5

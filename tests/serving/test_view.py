@@ -1,0 +1,148 @@
+"""What is served while the board's place misbehaves: the last good state, and that it is old."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from boards import document, head
+
+from tenor.errors import StoreError, UnknownSymbolError
+from tenor.objects import open_objects
+from tenor.serving.board import INDEX, Board, Entry, Index
+from tenor.serving.freshness import GRACE, due, staleness
+from tenor.serving.view import View
+
+HOUR = 3600.0
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    Board(open_objects(tmp_path / "b")).publish([document("A"), document("B")], head())
+    return tmp_path / "b"
+
+
+def test_reading_takes_the_standard_library_alone() -> None:
+    probe = (
+        "import sys, tenor.serving.view, tenor.serving.past, tenor.serving.keys\n"
+        "print(*sorted({'pandas','numpy','torch','pyarrow','duckdb','fastapi','onnxruntime'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_the_service_itself_needs_no_pandas() -> None:
+    probe = (
+        "import sys, tenor.serving.app, tenor.sentiment.scorer\n"
+        "print(*sorted({'pandas','torch','pyarrow','duckdb','matplotlib','scipy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_nothing_published_is_not_ready(tmp_path: Path) -> None:
+    view = View(Board(open_objects(tmp_path)))
+    assert view.poll() == ()
+    assert not view.ready
+    with pytest.raises(StoreError, match="tenor refresh"):
+        _ = view.snapshot
+
+
+def test_the_place_gone_leaves_what_was_read(place: Path) -> None:
+    view = View(Board(open_objects(place)))
+    assert view.poll() == ("A", "B")
+    shutil.rmtree(place)
+    assert view.poll() == ()
+    assert view.document("A") == document("A")
+    assert view.staleness().stale
+    assert "board is gone" in " ".join(view.staleness().reasons)
+
+
+def test_a_damaged_index_leaves_what_was_read_until_it_is_mended(place: Path) -> None:
+    board = Board(open_objects(place))
+    view = View(board, clock=lambda: 1.0)
+    view.poll()
+    good = board.objects.get(INDEX).data
+    board.objects.put(INDEX, good[:-5])
+    view.poll()
+    assert "is damaged" in " ".join(view.staleness().reasons)
+    assert view.document("B") == document("B")
+    board.objects.put(INDEX, good)
+    view.poll()
+    assert view.problems == ()
+
+
+def test_a_damaged_document_leaves_that_symbols_last_good_one(place: Path) -> None:
+    board = Board(open_objects(place))
+    view = View(board)
+    view.poll()
+    index = board.publish([document("A", day=2), document("B", day=2)], head(2.0))
+    (place / index.entries["A"].key).write_bytes(b"{}")
+    assert view.poll() == ("B",)
+    assert view.document("A")["session"] == "2020-01-01"
+    assert view.snapshot.entry("A").session == "2020-01-01"
+    assert view.document("B")["session"] == "2020-01-02"
+    assert "1 documents can't be read (A)" in " ".join(view.problems)
+
+
+def test_only_what_changed_is_read_again(place: Path) -> None:
+    board = Board(open_objects(place))
+    view = View(board)
+    view.poll()
+    board.publish([document("B", day=2)], head(2.0))
+    assert view.poll() == ("B",)
+    assert view.poll() == ()
+
+
+def test_without_preloading_a_document_is_read_when_asked_for(place: Path) -> None:
+    view = View(Board(open_objects(place)), preload=False)
+    view.poll()
+    assert view.snapshot.documents == {}
+    assert view.document("A") == document("A")
+    assert list(view.snapshot.documents) == ["A"]
+    with pytest.raises(UnknownSymbolError, match="Did you mean"):
+        view.document("a")
+
+
+def index_of(published: float, closes: list[float], *, behind: int = 0, version: str = "m") -> Index:
+    entry = Entry("k", "d", "2020-01-01T21:00:00+00:00", "2020-01-01", behind, published, version, {})
+    return Index({"closes": closes, "published_at": published, "model_version": "m"}, {"A": entry}, {})
+
+
+@pytest.mark.parametrize(
+    ("index", "now", "behind", "why"),
+    [
+        (index_of(0.0, [10 * HOUR]), 9 * HOUR, 0, ""),
+        (index_of(0.0, [10 * HOUR]), 10 * HOUR + GRACE - 1, 1, ""),
+        (index_of(0.0, [10 * HOUR, 99 * HOUR]), 10 * HOUR + GRACE, 1, "1 sessions have closed"),
+        (index_of(0.0, [10 * HOUR, 34 * HOUR, 99 * HOUR]), 50 * HOUR, 2, "2 sessions have closed"),
+        (index_of(0.0, [10 * HOUR], behind=2317), 1.0, 2317, "2,317 sessions have closed"),
+        (index_of(HOUR, [10 * HOUR]), 0.0, 0, "published in the future"),
+        (index_of(0.0, [HOUR]), 99 * HOUR, 1, "longer than the board knows"),
+        (index_of(0.0, [10 * HOUR], version="old"), 1.0, 0, "no longer the one in use"),
+    ],
+)
+def test_staleness_by_the_clock_alone(index: Index, now: float, behind: int, why: str) -> None:
+    told = staleness(index, index.entries["A"], now)
+    assert told.sessions_behind == behind
+    assert told.stale == bool(why)
+    assert why in " ".join(told.reasons)
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"), [(9 * HOUR, False), (10 * HOUR + 1799, False), (10 * HOUR + 1801, True), (999 * HOUR, True)]
+)
+def test_a_refresh_is_due_half_an_hour_after_a_close(now: float, expected: bool) -> None:
+    assert due(index_of(0.0, [10 * HOUR, 34 * HOUR]), now, delay=1800.0) is expected
+
+
+@pytest.mark.parametrize(("behind", "expected"), [(0, False), (1, True), (2317, False)])
+def test_bars_that_are_late_are_looked_for_again(behind: int, expected: bool) -> None:
+    published_early = index_of(10 * HOUR + 60, [10 * HOUR, 34 * HOUR], behind=behind)
+    assert due(published_early, 10 * HOUR + 1870, delay=1800.0)
+    late = index_of(11 * HOUR, [10 * HOUR, 34 * HOUR], behind=behind)
+    assert due(late, 12 * HOUR, delay=1800.0) is expected
+    assert due(None, 0.0, delay=0.0)

@@ -1,0 +1,29 @@
+"""A fetch in a process of its own, to be killed: the settings come as JSON in the first argument."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pandas as pd
+
+from tenor.fetching.run import fetch
+from tenor.options import from_mapping
+from tenor.sources.config import SourcesConfig
+from tenor.sources.http import Http
+from tenor.sources.keys import Keys
+
+
+def main() -> None:
+    """Fetch once, after saying so."""
+    told = json.loads(sys.argv[1])
+    config = from_mapping(SourcesConfig, told["config"])
+    keys = Keys.from_environment(told["environment"])
+    print("ready", flush=True)
+    with Http(config.http, keys=keys, sleep=lambda _: None) as http:
+        now = pd.Timestamp(told["now"])
+        fetch(told["store"], told["symbols"], config, now=now, http=http, keys=keys)
+
+
+if __name__ == "__main__":
+    main()

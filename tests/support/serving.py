@@ -1,0 +1,92 @@
+"""A service under test: what it is refreshed from, and how it is run on a port of its own."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import uvicorn
+
+from tenor.schema import Bars, News, news_id
+from tenor.serving.app import create_app
+from tenor.serving.board import Board, board_of
+from tenor.serving.refresh import Refreshed
+from tenor.serving.server import Server, bind, protocol
+from tenor.serving.service import Service
+from tenor.sessions import exchange
+
+GOOD = "The plant in the north sold more than planned and raised its outlook"
+BAD = "A fault in the depot cost the firm its largest client and its profit"
+
+
+def written_news(bars: Bars) -> News:
+    """Two items on every third of the last 60 sessions of the first two symbols."""
+    days = bars.frame["session"].drop_duplicates().sort_values().tail(60)[::3]
+    rows = []
+    for symbol in bars.symbols[:2]:
+        for i, day in enumerate(days):
+            for text in (f"{GOOD}, day {i}.", f"{BAD}, day {i}."):
+                published = exchange("XNYS").close(day) - pd.Timedelta(hours=3)
+                rows.append((news_id("test", text + symbol), published, symbol, text, "test", "https://example.org/a"))
+    return News(pd.DataFrame(rows, columns=["id", "published_at", "symbol", "text", "source", "url"]))
+
+
+def run_refresh(store: Path, **options: Any) -> Refreshed:
+    """`refresh` of everything in `store`."""
+    from tenor.registry import registry_of
+    from tenor.serving.predictor import Predictor
+    from tenor.serving.refresh import refresh
+    from tenor.store import Lake
+
+    predictor = options.pop("predictor", None) or Predictor.load(registry_of(str(store)))
+    return refresh(Lake(store), options.pop("board", None) or board_of(str(store)), predictor, **options)
+
+
+def clock_of(board: Board) -> Callable[[], float]:
+    """A clock that stood still when the board was published."""
+    index = board.index()
+    assert index is not None
+    moment = float(index.head["published_at"])
+    return lambda: moment
+
+
+@dataclass
+class Running:
+    """A service on a port of this machine."""
+
+    url: str
+    service: Service
+    server: Server
+    thread: threading.Thread
+
+    def stop(self) -> None:
+        """Stop it as a signal would."""
+        self.server.handle_exit(15, None)
+        self.thread.join(20)
+
+
+Serve = Callable[..., Running]
+
+
+def run_service(service: Service) -> Running:
+    """`service` on a free port, once it answers."""
+    listening: socket.socket = bind("127.0.0.1", 0)
+    config = uvicorn.Config(
+        create_app(service), http=protocol(service.limits), ws="none", log_config=None, access_log=False,
+        timeout_graceful_shutdown=3, timeout_keep_alive=15,
+    )  # fmt: skip
+    server = Server(config, service)
+    thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
+    thread.start()
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    for _ in range(200):
+        if server.started:
+            return Running(url, service, server, thread)
+        time.sleep(0.02)
+    raise AssertionError("the service did not start")

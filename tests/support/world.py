@@ -1,0 +1,117 @@
+"""A made-up market: the same prices, actions and news, whoever is asked, as they were known at a moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tenor.markets import market_of
+from tenor.sessions import exchange
+
+FIRST = pd.Timestamp("2024-01-02")
+LAST = pd.Timestamp("2024-12-30")
+WORDS = [
+    "plant", "order", "margin", "dealer", "battery", "audit", "pilot", "tender", "freight", "patent", "lender",
+    "outlook", "warehouse", "recall", "licence", "shipment", "union", "surplus", "forecast", "charter", "turbine",
+    "refinery", "harvest", "contract", "depot", "vendor",
+]  # fmt: skip
+
+
+@dataclass
+class World:
+    """What there is to know.
+
+    Attributes
+    ----------
+    splits, dividends : by symbol, day -> ratio or money a share.
+    corrections : by symbol, day -> (moment from which the right bar is known, by what the wrong prices were off).
+    now : the moment at which it is asked. `news_days` : how far back headlines are served.
+    """
+
+    seed: int = 0
+    now: pd.Timestamp = field(default_factory=lambda: pd.Timestamp("2024-06-28 23:00", tz="UTC"))
+    splits: dict[str, dict[str, float]] = field(default_factory=dict)
+    dividends: dict[str, dict[str, float]] = field(default_factory=dict)
+    corrections: dict[str, dict[str, tuple[str, float]]] = field(default_factory=dict)
+    news_days: int = 8
+    unknown: tuple[str, ...] = ("NOPE",)
+    _cache: dict[str, pd.DataFrame] = field(default_factory=dict)
+    _items: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def bars(self, symbol: str, since: pd.Timestamp, *, live: bool = False) -> pd.DataFrame:
+        """As traded, with ``adj_close`` and the actions' columns, from `since` to the last session over by `now`.
+
+        With `live` the session that is under way has a row as well.
+        """
+        whole = self._whole(symbol)
+        market = exchange(market_of(symbol).calendar)
+        last = market.last_closed(self.now)
+        coming = market.following(last)
+        open_by_now = live and self.now >= market.close(coming) - pd.Timedelta(hours=6)
+        known = whole[whole["session"] <= (coming if open_by_now else last)].copy()
+        for day, (moment, factor) in self.corrections.get(symbol, {}).items():
+            if pd.Timestamp(moment, tz="UTC") > self.now:
+                known.loc[known["session"] == pd.Timestamp(day), ["open", "high", "low", "close"]] *= factor
+        steps = (1 - known["dividend"].to_numpy()[1:] / known["close"].to_numpy()[:-1]) / known["split"].to_numpy()[1:]
+        growth = np.append(np.cumprod(steps[::-1])[::-1], 1.0)
+        known["adj_close"] = known["close"].to_numpy() * growth
+        return known[known["session"] >= since].reset_index(drop=True)
+
+    def intraday(self, symbol: str, since: pd.Timestamp, minutes: int) -> pd.DataFrame:
+        """Bars of so many minutes of the last five sessions over by `now`."""
+        daily = self.bars(symbol, since).tail(5)
+        rows: list[dict[str, Any]] = []
+        step = pd.Timedelta(minutes=minutes)
+        for row in daily.itertuples():
+            end = exchange(market_of(symbol).calendar).close(row.session)
+            for k in range(6, 0, -1):
+                price = row.close * (1 + 0.001 * k)
+                prices = {"open": price, "high": price * 1.001, "low": price * 0.999, "close": price}
+                rows.append({"at": end - k * step, **prices, "volume": 100.0 * k})
+        return pd.DataFrame(rows)
+
+    def news(self, symbol: str, since: pd.Timestamp) -> list[dict[str, Any]]:
+        """Items published from `since` to `now`: two a day, of made-up words."""
+        return [item for item in self._news(symbol) if since <= item["at"] <= self.now]
+
+    def _news(self, symbol: str) -> list[dict[str, Any]]:
+        if symbol not in self._items:
+            rng = np.random.default_rng([self.seed, 7, *symbol.encode()])
+            self._items[symbol] = []
+            for moment in pd.date_range(FIRST, LAST, freq="12h", tz="UTC"):
+                at = moment + pd.Timedelta(hours=7, minutes=int(rng.integers(0, 300)))
+                words = " ".join(rng.choice(WORDS, 7))
+                self._items[symbol].append(
+                    {
+                        "id": int(at.timestamp()),
+                        "at": at,
+                        "title": f"{symbol} {words}",
+                        "summary": f"More on {rng.choice(WORDS)} and {rng.choice(WORDS)}.",
+                        "url": f"https://news.example/{symbol}/{int(at.timestamp())}",
+                        "publisher": "The Example",
+                    }
+                )
+        return self._items[symbol]
+
+    def _whole(self, symbol: str) -> pd.DataFrame:
+        if symbol not in self._cache:
+            days = exchange(market_of(symbol).calendar).sessions(FIRST, LAST)
+            rng = np.random.default_rng([self.seed, *symbol.encode()])
+            close = 100.0 * np.exp(np.cumsum(rng.normal(0, 0.01, len(days))))
+            split = np.ones(len(days))
+            dividend = np.zeros(len(days))
+            for day, ratio in self.splits.get(symbol, {}).items():
+                split[days == pd.Timestamp(day)] = ratio
+            for day, money in self.dividends.get(symbol, {}).items():
+                dividend[days == pd.Timestamp(day)] = money
+            close = np.round(close / np.cumprod(split), 4)
+            open_ = np.round(close * (1 + rng.normal(0, 0.003, len(days))), 4)
+            frame = pd.DataFrame({"session": days, "open": open_, "close": close})
+            frame["high"] = np.round(np.maximum(open_, close) * 1.004, 4)
+            frame["low"] = np.round(np.minimum(open_, close) * 0.996, 4)
+            frame["volume"] = rng.integers(1_000, 9_000, len(days)).astype(float) * 100
+            self._cache[symbol] = frame.assign(split=split, dividend=dividend)
+        return self._cache[symbol]
