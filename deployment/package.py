@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 import zipfile
 from collections import Counter
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 # of these packages only the named parts are ever read
 ONLY = {"plotly": ("plotly/package_data/plotly.min.js",)}
 DROPPED = re.compile(
-    r"(^|/)(tests?|testing|__pycache__|examples?|docs?|include|bin|share)/|\.(pyi|c|h|hpp|pyx|pxd|md|rst|a)$|/(RECORD|INSTALLER|REQUESTED|direct_url\.json)$"
+    r"(^|/)(tests|__pycache__|examples?|docs?|include|bin|share)/|\.(pyi|c|h|hpp|pyx|pxd|md|rst|a)$|/(RECORD|INSTALLER|REQUESTED|direct_url\.json)$"
 )
 
 
@@ -56,8 +57,9 @@ def main() -> None:
         tree = Path(scratch) / "tree"
         install(pins(function), asked.architecture, tree)
         shutil.copytree(ROOT / "src" / "tenor", tree / "tenor", ignore=function.unneeded)
+        name_version(tree)
         precompile(tree)
-        files = sorted(path for path in tree.rglob("*") if path.is_file())
+        files = sorted((path for path in tree.rglob("*") if path.is_file()), key=Path.as_posix)
         size = sum(path.stat().st_size for path in files)
         if zipped and size > LIMIT:
             sys.exit(f"unzipped it has {size / 2**20:.0f} MiB, and Lambda takes {LIMIT / 2**20:.0f}: drop a part.")
@@ -128,6 +130,14 @@ def install(requirements: list[str], architecture: str, tree: Path) -> None:
         kept = tree / name
         kept.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(path, kept)
+
+
+def name_version(tree: Path) -> None:
+    """Say in `tree` which tenor it holds, as an installation would."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    folder = tree / f"tenor-{version}.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.4\nName: tenor\nVersion: {version}\n")
 
 
 def precompile(tree: Path) -> None:

@@ -76,6 +76,20 @@ def market_of(symbol: str) -> Market:
     return Market(calendar, currency)
 
 
+def calendar_of(symbol: str, axis: str) -> str:
+    """The calendar of `symbol` beside others on the sessions of `axis`: its market's, where its name tells that.
+
+    A name that tells no market (``AAPL``, ``BRK-B``) is taken to trade on `axis`: so one's own files, with names of
+    one's own, stand on whatever calendar they come from.
+
+    Examples
+    --------
+    >>> calendar_of("7203.T", "XNYS"), calendar_of("AAPL", "XNYS"), calendar_of("ABC", "XLON")
+    ('XTKS', 'XNYS', 'XLON')
+    """
+    return market_of(symbol).calendar if parts_of(symbol)[1] else axis
+
+
 def parts_of(symbol: str) -> tuple[str, str]:
     """The two sides of a coin or a pair of currencies (``BTC-USD``: ``BTC``, ``USD``), or stem and suffix of a stock.
 

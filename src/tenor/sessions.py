@@ -8,6 +8,7 @@ from typing import Any
 import exchange_calendars
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from tenor.errors import ConfigError, DataError, did_you_mean
 
@@ -89,11 +90,12 @@ class Exchange:
 
     def closes(self, sessions: pd.DatetimeIndex) -> pd.DatetimeIndex:
         """When each of `sessions` closes (UTC)."""
-        place = np.asarray(self._sessions.get_indexer(sessions))
-        if (place < 0).any():
-            stray = sessions[place < 0][0]
-            raise DataError(f"{stray:%Y-%m-%d} is not a session of {self.code}.")
-        return self._closes[place]
+        return self._closes[self._places(sessions)]
+
+    def opens(self, sessions: pd.DatetimeIndex) -> pd.DatetimeIndex:
+        """When each of `sessions` opens (UTC)."""
+        opens = pd.DatetimeIndex(self._calendar.opens).tz_convert("UTC").as_unit("us")
+        return opens[self._places(sessions)]
 
     @functools.cached_property
     def sessions_per_year(self) -> float:
@@ -101,6 +103,13 @@ class Exchange:
         last = int(self._sessions[-1].year)
         years = np.asarray(self._sessions.year)
         return float(((years >= last - 10) & (years < last)).sum()) / 10
+
+    def _places(self, sessions: pd.DatetimeIndex) -> NDArray[np.intp]:
+        place = np.asarray(self._sessions.get_indexer(sessions))
+        if (place < 0).any():
+            stray = sessions[place < 0][0]
+            raise DataError(f"{stray:%Y-%m-%d} is not a session of {self.code}.")
+        return place
 
     def _place(self, session: pd.Timestamp) -> int:
         place = int(self._sessions.searchsorted(session))

@@ -6,7 +6,6 @@ import base64
 import contextlib
 import json
 import os
-import resource
 import signal
 import socket
 import subprocess
@@ -15,17 +14,23 @@ import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
+from services import serving
+from world import World
+
+from tenor.serving.board import board_of
+from tenor.serving.keys import Keys
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / "deployment" / ".tools"
 RIE = next(TOOLS.glob("sam/lib/python3*/site-packages/samcli/local/rapid/aws-lambda-rie-x86_64"), None)
 PYTHON = TOOLS / "ric" / "bin" / "python"
-
-pytestmark = pytest.mark.aws
+SYMBOLS = ("AAPL", "AMZN", "CVX", "INTC", "MSFT", "XOM")
 
 
 @pytest.fixture(scope="session")
@@ -48,9 +53,12 @@ class Emulator:
     def __init__(
         self, rie: Path, task: Path, handler: str, env: dict[str, str], *, timeout: int = 20, memory: int | None = None
     ) -> None:
+        self.printed: str | None = None
         self.port, runtime_port = _free_port(), _free_port()
         command = [str(rie), "--runtime-interface-emulator-address", f"127.0.0.1:{self.port}"]
         command += ["--runtime-api-address", f"127.0.0.1:{runtime_port}"]
+        if memory is not None:
+            command += ["prlimit", f"--as={memory << 20}"]
         command += [str(PYTHON), "-m", "awslambdaric", handler]
         self.process = subprocess.Popen(
             command,
@@ -69,7 +77,6 @@ class Emulator:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=None if memory is None else lambda: _limit(memory),
         )
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
@@ -84,8 +91,11 @@ class Emulator:
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}/2015-03-31/functions/function/invocations", json.dumps(event).encode()
         )
-        with urllib.request.urlopen(request, timeout=patience) as answer:
-            text = answer.read().decode()
+        try:
+            with urllib.request.urlopen(request, timeout=patience) as answer:
+                text = answer.read().decode()
+        except urllib.error.HTTPError as error:  # how the emulator tells that the function was cut off
+            text = error.read().decode()
         try:
             return json.loads(text)
         except ValueError:
@@ -110,9 +120,12 @@ class Emulator:
 
     def stop(self) -> str:
         """End it and return what it printed."""
+        if self.printed is not None:
+            return self.printed
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        return self.process.communicate()[0].decode(errors="replace")
+        self.printed = self.process.communicate()[0].decode(errors="replace")
+        return self.printed
 
 
 @pytest.fixture
@@ -148,6 +161,70 @@ def refresh_task() -> Path:
     if not folder.exists():
         pytest.skip(f"{folder.name} is not built: 'make check-aws' builds it")
     return folder
+
+
+@dataclass(frozen=True)
+class Account:
+    """What stands in for an AWS account: a bucket with a trained model and a board, and a market to fetch from.
+
+    Attributes
+    ----------
+    env : what the template sets for the functions. `world` : the market; its `now` may be moved on.
+    """
+
+    env: dict[str, str]
+    world: World
+
+    @property
+    def store(self) -> str:
+        return self.env["TENOR_STORE"]
+
+    def index(self) -> Any:
+        index = board_of(self.store).index()
+        assert index is not None
+        return index
+
+
+@pytest.fixture(scope="session")
+def account(s3_server: str) -> Iterator[Account]:
+    """A bucket filled through S3 by the code that fills a laptop's lake; sessions up to 2024-11-01."""
+    from tenor.config import Config
+    from tenor.fetching import fetch
+    from tenor.pipeline import train
+    from tenor.registry import registry_of
+    from tenor.serving.predictor import Predictor
+    from tenor.serving.refresh import refresh
+    from tenor.store import Lake
+
+    world = World(now=pd.Timestamp("2024-11-01 23:00", tz="UTC"))
+    credentials = {
+        "AWS_ENDPOINT_URL": s3_server,
+        "AWS_ACCESS_KEY_ID": "lake",
+        "AWS_SECRET_ACCESS_KEY": "lake-secret",
+        "AWS_REGION": "us-east-1",
+    }
+    with pytest.MonkeyPatch.context() as patch, serving(world, ("yahoo",)) as services:
+        for name, value in credentials.items():
+            patch.setenv(name, value)
+        sources = {"prices": ["yahoo"], "news": ["yahoo"], "urls": [f"yahoo={services['yahoo'].url}"]}
+        sources |= {"since": "2024-01-02", "http": {"requests_per_minute": 60000.0}}
+        env = {**credentials, "TENOR_STORE": "s3://check", "TENOR_SOURCES": json.dumps(sources)}
+        env |= {"TENOR_SYMBOLS": ",".join(SYMBOLS), "TENOR_MODEL": "champion", "TENOR_CALENDAR": "XNYS"}
+        store = env["TENOR_STORE"]
+        config = Config.read(
+            None, [f"sources.{key}={json.dumps(value)}" for key, value in sources.items() if key != "http"]
+        )
+        assert fetch(store, SYMBOLS, config.sources).worked
+        quick = ("training.seeds=[0]", "training.epochs=1", "model.hidden=4", "model.lookback=10")
+        train(store, Config.read(None, quick), workers=1)
+        refresh(Lake(store), board_of(store), Predictor.load(registry_of(store)), now=world.now)
+        yield Account(env, world)
+
+
+@pytest.fixture(scope="session")
+def api_key(account: Account) -> str:
+    """A key that opens the service."""
+    return Keys(board_of(account.store).objects).make("check")
 
 
 def http_event(
@@ -194,7 +271,3 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _limit(memory: int) -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (memory << 20, memory << 20))

@@ -188,6 +188,22 @@ def test_no_caller_can_write_into_the_log(board: Board, serve: Serve, lines: io.
     assert request["request_id"].isalnum()
 
 
+def test_the_log_tells_when_forecasts_become_stale_and_fresh_again(
+    board: Board, serve: Serve, lines: io.StringIO
+) -> None:
+    index = board.index()
+    assert index is not None
+    moment = [float(index.head["published_at"])]
+    serve(board, clock=lambda: moment[0])
+    moment[0] += 5 * 86400
+    time.sleep(0.4)
+    moment[0] -= 5 * 86400
+    time.sleep(0.4)
+    told = [json.loads(line) for line in lines.getvalue().splitlines()]
+    assert [line["event"] for line in told if line["event"] in ("stale", "fresh again")] == ["stale", "fresh again"]
+    assert "sessions have closed" in next(line for line in told if line["event"] == "stale")["reasons"][0]
+
+
 def test_an_error_inside_is_a_problem_without_its_text(
     board: Board, serve: Serve, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:

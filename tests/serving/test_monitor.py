@@ -104,6 +104,7 @@ def test_errors_and_intervals_that_fail_are_found() -> None:
     assert told(Story(shrunk=0.5)) == ["coverage"]
 
 
+@pytest.mark.slow
 def test_forecasts_that_are_as_good_as_ever_raise_nothing_in_a_hundred_months() -> None:
     assert sum(len(told(Story(error=0.0005), seed)) for seed in range(100)) <= 2
 

@@ -74,6 +74,7 @@ def test_monitor_prints_what_the_refresh_found(store: Path, capsys: pytest.Captu
     told = capsys.readouterr().out
     assert "volume_z" in told
     assert "alarms at" in told
+    assert "stale by now" in told
     assert main(["monitor", "--store", str(store / "no")]) == 2
     assert "tenor refresh" in capsys.readouterr().err
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -67,15 +68,18 @@ def refresh(
 
 @app.command()
 def monitor(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
-    """What the last refresh found: drift of features and mood, error, coverage, staleness."""
+    """What the last refresh found: drift of features and mood, error, coverage; and how stale it is by now."""
+    from tenor.serving.answers import to_plain
     from tenor.serving.board import board_of
+    from tenor.serving.freshness import staleness
 
     index = board_of(store).index()
     if index is None or "monitor" not in index.head:
         raise ConfigError(f"nothing was published in {store!r} yet: run 'tenor refresh --store {store}'.")
     report = index.head["monitor"]
+    stale = staleness(index, None, time.time())
     if as_json:
-        console.print_json(report)
+        console.print_json({**report, "staleness": to_plain(stale)})
         return
     rows = (
         ("ALARM" if c["alarm"] else "", c["kind"], c["name"], f"{c['value']:.3f}", f"{c['bound']:.3f}", c["detail"])
@@ -83,6 +87,8 @@ def monitor(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
     )
     console.table(("", "kind", "what", "value", "bound", ""), rows)
     console.line(f"{report['alarms']} alarms at {report['as_of']}")
+    for reason in stale.reasons:
+        console.line(f"stale by now: {reason}")
 
 
 @app.command()

@@ -1,30 +1,50 @@
-"""Bars and mood to a Panel: own indicators symbol by symbol, placed on the exchange's sessions, then the context."""
+"""Bars and mood to a Panel: own indicators symbol by symbol, placed on one axis of sessions, then the context."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from tenor.errors import DataError, HistoryError
+from tenor.errors import HistoryError
+from tenor.features.axis import Axis, Places, calendars_of
 from tenor.features.catalogue import MOOD, feature_names, warmup
 from tenor.features.config import FeatureConfig
 from tenor.features.context import context
 from tenor.features.indicators import Series, ewma_volatility, indicators, span_return
 from tenor.features.mood import mood_features
-from tenor.schema import Bars, Float32, Float64, Mood, Panel
-from tenor.sessions import exchange
+from tenor.markets import calendar_of
+from tenor.schema import Bars, Bool, Float32, Float64, Mood, Panel
+
+
+class _Shown(NamedTuple):
+    """Which bars of a symbol stand where.
+
+    Attributes
+    ----------
+    rows : of the axis. `bar` : the place of the bar that each shows among the symbol's own.
+    fills : whether that bar's open came after the close of the row before.
+    """
+
+    rows: Places
+    bar: Places
+    fills: Bool
 
 
 @np.errstate(all="ignore")
 def build_panel(bars: Bars, config: FeatureConfig, *, mood: Mood | None = None) -> Panel:
-    """The unscaled panel of all symbols of `bars`, over the sessions from the first bar to the last.
+    """The unscaled panel of all symbols of `bars`, over the sessions of `config.calendar`.
 
     Row t holds what was known after the close of session t; nothing after t changes it by one bit. Returns and
     indicators run on each symbol's own bars: a gap is one step. A cell is masked in once the symbol has more bars than
     the longest warm-up of the features chosen.
+
+    A symbol whose name tells another market (`tenor.markets`) shows in row t its last own bar that was over by then, if
+    that is new since t - 1 (`tenor.features.axis`). So its targets run from its last close known at t to its last one
+    known at t + h; its mood is that of its own last session; and its open is NaN where it lies before the close of
+    t - 1, as a coin's does on New York's sessions: nobody could have traded there on what row t - 1 knew.
 
     Parameters
     ----------
@@ -32,11 +52,16 @@ def build_panel(bars: Bars, config: FeatureConfig, *, mood: Mood | None = None) 
 
     Raises
     ------
-    DataError : a bar, or a mood, lies on a day that is no session of `config.calendar`.
+    DataError : a bar, or a mood, lies on a day that is no session of its calendar.
     HistoryError : a horizon is longer than the data, or no symbol has enough bars for the warm-up.
     """
-    sessions, place = _sessions(bars, config)
-    symbols = bars.symbols
+    axis = Axis.of(bars, config.calendar)
+    sessions, symbols = axis.sessions, bars.symbols
+    if config.horizons[-1] >= len(sessions):
+        raise HistoryError(
+            f"horizon {config.horizons[-1]} is longer than the data, {len(sessions)} sessions from "
+            f"{sessions[0]:%Y-%m-%d} to {sessions[-1]:%Y-%m-%d}: import more history or lower features.horizons."
+        )
     names = feature_names([*config.groups, MOOD] if mood is not None and config.sentiment else config.groups)
     column = {name: i for i, name in enumerate(names)}
     grid = (len(sessions), len(symbols))
@@ -46,14 +71,17 @@ def build_panel(bars: Bars, config: FeatureConfig, *, mood: Mood | None = None) 
     warm = np.zeros(grid, dtype=bool)
     needed = warmup(config.groups)
     longest = 0
-    for i, (rows, series) in enumerate(_series(bars, place)):
-        one[rows, i], five[rows, i] = span_return(series.close, 1), span_return(series.close, 5)
-        volatility[rows, i] = ewma_volatility(one[rows, i])
-        open_[rows, i], close[rows, i] = series.open, series.close
-        warm[rows[needed:], i] = True
-        longest = max(longest, len(rows))
+    for i, (shown, series) in enumerate(_series(bars, axis)):
+        rows, bar = shown.rows, shown.bar
+        step = span_return(series.close, 1)
+        one[rows, i], five[rows, i] = step[bar], span_return(series.close, 5)[bar]
+        volatility[rows, i] = ewma_volatility(step)[bar]
+        open_[rows, i] = np.where(shown.fills, series.open[bar], np.nan)
+        close[rows, i] = series.close[bar]
+        warm[rows[bar >= needed], i] = True
+        longest = max(longest, len(series))
         for name, row in indicators(series, config.groups).items():
-            values[rows, i, column[name]] = _narrow(row)
+            values[rows, i, column[name]] = _narrow(row[bar])
     if longest <= needed:
         raise HistoryError(
             f"too little history: of {len(symbols)} symbols the longest has {longest} sessions, and the features "
@@ -63,7 +91,7 @@ def build_panel(bars: Bars, config: FeatureConfig, *, mood: Mood | None = None) 
     if "context" in config.groups:
         across |= context({1: one, 5: five}, volatility)
     if mood is not None and config.sentiment:
-        across |= mood_features(mood, sessions, symbols, config.calendar)
+        across |= _mood(mood, axis, symbols)
     for name, cells in across.items():
         values[:, :, column[name]] = _narrow(cells)
 
@@ -83,37 +111,37 @@ def build_panel(bars: Bars, config: FeatureConfig, *, mood: Mood | None = None) 
     )
 
 
-def _sessions(bars: Bars, config: FeatureConfig) -> tuple[pd.DatetimeIndex, NDArray[np.intp]]:
-    """The panel's sessions, and the place of each bar among them."""
-    days = pd.DatetimeIndex(bars.frame["session"])
-    sessions = exchange(config.calendar).sessions(days.min(), days.max())
-    place = sessions.get_indexer(days)
-    stray = place < 0
-    if stray.any():
-        rows = bars.frame.loc[stray, ["symbol", "session"]]
-        named = ", ".join(f"{symbol} {day:%Y-%m-%d}" for symbol, day in rows.head(3).itertuples(index=False))
-        more = f" and {len(rows) - 3} more" if len(rows) > 3 else ""
-        raise DataError(
-            f"bars: {named}{more}: no session of {config.calendar}. Drop these rows, or set features.calendar to the "
-            "exchange they come from (24/7 for coins)."
-        )
-    if config.horizons[-1] >= len(sessions):
-        raise HistoryError(
-            f"horizon {config.horizons[-1]} is longer than the data, {len(sessions)} sessions from "
-            f"{sessions[0]:%Y-%m-%d} to {sessions[-1]:%Y-%m-%d}: import more history or lower features.horizons."
-        )
-    return sessions, place
-
-
-def _series(bars: Bars, place: NDArray[np.intp]) -> Iterator[tuple[NDArray[np.intp], Series]]:
-    """For each symbol, in order: the places of its bars among the sessions, and its adjusted bars."""
+def _series(bars: Bars, axis: Axis) -> Iterator[tuple[_Shown, Series]]:
+    """For each symbol, in order: where its bars stand on the axis, and all of its bars, adjusted."""
     frame = bars.frame
     number = {c: frame[c].to_numpy(dtype="float64") for c in ("open", "high", "low", "close", "adj_close", "volume")}
     factor = number["adj_close"] / number["close"]
     adjusted = [number[c] * factor for c in ("open", "high", "low")] + [number["adj_close"], number["volume"] / factor]
+    days = pd.DatetimeIndex(frame["session"])
     starts = np.flatnonzero(~frame["symbol"].duplicated().to_numpy())
-    for start, stop in zip(starts, [*starts[1:], len(frame)], strict=True):
-        yield place[start:stop], Series(*(np.ascontiguousarray(a[start:stop]) for a in adjusted))
+    calendars = calendars_of(bars.symbols, axis.calendar)
+    for start, stop, calendar in zip(starts, [*starts[1:], len(frame)], calendars, strict=True):
+        own = days[start:stop]
+        rows, bar = axis.rows(own, calendar)
+        fills = axis.open_after(rows, own[bar], calendar)
+        yield _Shown(rows, bar, fills), Series(*(np.ascontiguousarray(a[start:stop]) for a in adjusted))
+
+
+def _mood(mood: Mood, axis: Axis, symbols: tuple[str, ...]) -> dict[str, Float64]:
+    """The mood features on the axis: made on the sessions of each symbol's own calendar, by which its mood is dated."""
+    own = np.array(calendars_of(symbols, axis.calendar))
+    dated = {symbol: calendar_of(symbol, axis.calendar) for symbol in mood.frame["symbol"].unique()}
+    if {*own, *dated.values()} == {axis.calendar}:
+        return mood_features(mood, axis.sessions, symbols, axis.calendar)
+    across: dict[str, Float64] = {}
+    for calendar in sorted(set(own)):
+        columns = np.flatnonzero(own == calendar)
+        days, last = axis.known(calendar)
+        rows = mood.frame["symbol"].map(dated) == calendar
+        said = Mood(mood.frame[rows], mood.half_life)
+        for name, cells in mood_features(said, days, tuple(symbols[i] for i in columns), calendar).items():
+            across.setdefault(name, np.zeros((len(axis.sessions), len(symbols))))[:, columns] = cells[last]
+    return across
 
 
 def _targets(close: Float64, horizons: tuple[int, ...]) -> Float32:

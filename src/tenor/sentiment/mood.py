@@ -11,6 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from tenor.errors import ConfigError, DataError
+from tenor.markets import calendar_of
+from tenor.repeats import repeats
 from tenor.schema import MOOD_HALF_LIFE, Float64, Mood, News
 from tenor.sentiment.scores import LABELS, Scores
 from tenor.sentiment.text import duplicate_key
@@ -34,7 +36,10 @@ class MoodConfig:
         model's features while there is no news, > 0.
     window : how many sessions before this one make the trailing mean that `surprise` is measured from, >= 1.
     repeats : k items of one symbol and session that say the same (reprints, retweets) weigh k ** `repeats` together,
-        0 .. 1: at 0 like one item, at 1 like k.
+        0 .. 1: at 0 like one item, at 1 like k. In `n` each counts.
+    once : of items of one symbol and session that say nearly the same (`tenor.repeats`: a headline with a word changed,
+        too) the first one counts and the others do nowhere, not even in `n`; `repeats` then has nothing left to weigh.
+        The embedded mood was made without.
     model : what scores the items: ``default``, a folder, or a Hugging Face id (see `Scorer.load`).
     """
 
@@ -42,6 +47,7 @@ class MoodConfig:
     half_life: float = MOOD_HALF_LIFE
     window: int = 60
     repeats: float = 0.5
+    once: bool = False
     model: str = "default"
 
     def __post_init__(self) -> None:
@@ -58,8 +64,8 @@ class MoodConfig:
 def daily_mood(news: News, scores: Scores, config: MoodConfig = MoodConfig(), *, calendar: str = "XNYS") -> Mood:
     """The mood of every symbol at every session that has at least one readable item.
 
-    An item belongs to the first session whose cut-off lies after its publication, so a row holds nothing that was
-    published later: items after a cut-off change no row up to it by one bit. An empty text and one that does not look
+    An item belongs to the first session, of its symbol's own market, whose cut-off lies after its publication, so a row
+    holds nothing that was published later: items after a cut-off change no row up to it by one bit. An empty text and one that does not look
     English can't be read and count nowhere, not even in `n`.
 
     With w the weight of an item (see `MoodConfig.repeats`) and s its score in -1..1, the columns are: `n` readable
@@ -67,12 +73,13 @@ def daily_mood(news: News, scores: Scores, config: MoodConfig = MoodConfig(), *,
     `positive` and `negative` the weighted shares of items whose likeliest class that is; `surprise` = `mean` less the
     weighted mean of the items of the `window` sessions before, 0 where these have none; `recent` the weighted mean of
     all items so far, this session's included, a session's weight halving every `half_life` sessions; `market_n` and
-    `market_mean` the same as `n` and `mean` over the items of all symbols.
+    `market_mean` the same as `n` and `mean` over the items of all symbols of the same calendar.
 
     Parameters
     ----------
     scores : of the texts of `news.frame`, row by row.
-    calendar : of the exchange whose cut-offs count; an exchange_calendars name.
+    calendar : of the exchange whose cut-offs count for symbols whose names tell no market (`tenor.markets`); an
+        exchange_calendars name.
 
     Raises
     ------
@@ -80,19 +87,21 @@ def daily_mood(news: News, scores: Scores, config: MoodConfig = MoodConfig(), *,
         when the calendar has no session.
     """
     items = _items(news, scores, config, calendar)
+    calendars = {symbol: calendar_of(symbol, calendar) for symbol in items["symbol"].unique()}
     # items are sorted by moment, symbol and id, and sums run in that order: the same items, the same bits
     rows = items[["symbol", "session"]].drop_duplicates().sort_values(["symbol", "session"], ignore_index=True)
     row = items.groupby(["symbol", "session"], sort=True).ngroup().to_numpy()
-    days, day_of_row = np.unique(rows["session"].to_numpy(), return_inverse=True)
+    # one market's session may end before another's of the same date
+    day_of_row = rows.groupby([rows["symbol"].map(calendars), "session"], sort=True).ngroup().to_numpy()
     day = day_of_row[row]
     weight, score = items["weight"].to_numpy(), items["score"].to_numpy()
     mass, total = _sums(row, weight), _sums(row, weight * score)
     mean = _ratio(total, mass)
     market = _ratio(_sums(day, weight * score), _sums(day, weight))
     surprise, recent = np.empty(len(rows)), np.empty(len(rows))
-    place = _places(rows["session"], calendar)
-    for of_symbol in rows.groupby("symbol", sort=False).indices.values():
-        past = _Past(place[of_symbol], mass[of_symbol], total[of_symbol])
+    for symbol, of_symbol in rows.groupby("symbol", sort=False).indices.items():
+        place = _places(rows["session"].iloc[of_symbol], calendars[str(symbol)])
+        past = _Past(place, mass[of_symbol], total[of_symbol])
         trailing = past.trailing(config.window)
         surprise[of_symbol] = np.where(np.isnan(trailing), 0.0, mean[of_symbol] - trailing)
         recent[of_symbol] = past.decayed(config.half_life)
@@ -105,11 +114,22 @@ def daily_mood(news: News, scores: Scores, config: MoodConfig = MoodConfig(), *,
             negative=np.minimum(_sums(row, weight * (items["likeliest"] == _NEGATIVE)) / mass, 1.0),
             surprise=surprise,
             recent=recent,
-            market_n=np.bincount(day, minlength=len(days))[day_of_row],
+            market_n=np.bincount(day)[day_of_row],
             market_mean=market[day_of_row],
         ),
         config.half_life,
     )
+
+
+def sessions_of(news: News, config: MoodConfig, *, calendar: str) -> pd.Series[pd.Timestamp]:
+    """The session whose mood each item of `news` belongs to, by its symbol's own market; NaT where there is none."""
+    frame = news.frame
+    margin = pd.Timedelta(minutes=config.margin_minutes)
+    found = pd.Series(pd.NaT, index=frame.index, dtype="datetime64[us]")
+    calendars = frame["symbol"].map({symbol: calendar_of(symbol, calendar) for symbol in frame["symbol"].unique()})
+    for name, moments in frame["published_at"].groupby(calendars):
+        found[moments.index] = exchange(str(name)).session_of(moments, margin=margin)
+    return found
 
 
 def _items(news: News, scores: Scores, config: MoodConfig, calendar: str) -> pd.DataFrame:
@@ -123,14 +143,17 @@ def _items(news: News, scores: Scores, config: MoodConfig, calendar: str) -> pd.
     frame, probabilities = frame[readable], scores.probabilities[readable].astype(np.float64)
     if not np.isfinite(probabilities).all():
         raise DataError("mood: a readable item has no score: score the texts of news.frame again.")
-    margin = pd.Timedelta(minutes=config.margin_minutes)
-    sessions = exchange(calendar).session_of(frame["published_at"], margin=margin)
+    sessions = sessions_of(news, config, calendar=calendar)[readable]
     if sessions.isna().any():
         lost = frame.loc[sessions.isna().to_numpy()].iloc[0]
         raise DataError(
-            f"mood: {calendar} has no session for {lost['symbol']} news of {lost['published_at']:%Y-%m-%d %H:%M} UTC "
+            f"mood: {calendar_of(lost['symbol'], calendar)} has no session for {lost['symbol']} news of {lost['published_at']:%Y-%m-%d %H:%M} UTC "
             f"({int(sessions.isna().sum())} such items): drop them or mend their dates."
         )
+    if config.once:
+        groups = [f"{symbol} {day:%Y-%m-%d}" for symbol, day in zip(frame["symbol"], sessions, strict=True)]
+        first = ~repeats(frame["text"].tolist(), groups=groups)
+        frame, probabilities, sessions = frame[first], probabilities[first], sessions[first]
     keys = {text: duplicate_key(_RETWEET.sub("", text)) for text in frame["text"].unique()}
     items = pd.DataFrame({"symbol": frame["symbol"], "session": sessions, "key": frame["text"].map(keys)})
     copies = items.groupby(["symbol", "session", "key"])["key"].transform("size").to_numpy()

@@ -1,8 +1,9 @@
 """AWS Lambda's two handlers: `api` answers what API Gateway sends, `refresh` runs after a market's close.
 
 Nothing is opened or read from the environment at import: a snapshot taken then holds neither sockets nor secrets. What
-they need comes from ``TENOR_STORE`` and, for a refresh, ``TENOR_SYMBOLS`` (fetched first, where given) and
-``TENOR_MODEL``. ``TENOR_AUTH=gateway`` says that API Gateway has let the caller in already; otherwise API keys decide.
+they need comes from ``TENOR_STORE`` and, for a refresh, ``TENOR_SYMBOLS`` (fetched first, where given),
+``TENOR_SOURCES`` (the config's ``[sources]``, as JSON) and ``TENOR_MODEL``. ``TENOR_AUTH=gateway`` says that API
+Gateway has let the caller in already; otherwise API keys decide.
 """
 
 from __future__ import annotations
@@ -70,7 +71,11 @@ def _running() -> _Running:
 def api(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """The answer to an HTTP API's event, payload format 2.0. A stream of events would never end: it is refused."""
     if event.get("rawPath") == EVENTS:
-        body = {"title": "Not Implemented", "status": 501, "detail": "There are no event streams here: ask again later."}
+        body = {
+            "title": "Not Implemented",
+            "status": 501,
+            "detail": "There are no event streams here: ask again later.",
+        }
         return {
             "statusCode": 501,
             "headers": {"content-type": "application/problem+json"},
@@ -82,27 +87,31 @@ def api(event: dict[str, Any], context: Any) -> dict[str, Any]:
 # refreshes ----------------------------------------------------------------------------------------------------------
 
 
-def refresh(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+def refresh(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     """Fetch, score, forecast and publish; the event may name ``symbols`` in place of the configured ones.
 
     An error ends the invocation as failed, so that it is tried again and, in the end, put into the dead-letter queue.
     """
     from tenor.fetching import fetch
+    from tenor.options import from_mapping
     from tenor.registry import registry_of
     from tenor.serving.predictor import Predictor
     from tenor.serving.refresh import refresh as run
+    from tenor.sources.config import SourcesConfig
     from tenor.store import Lake
 
     journal.to_stream()
     store = _setting("TENOR_STORE")
     symbols = list(event.get("symbols") or filter(None, os.environ.get("TENOR_SYMBOLS", "").split(",")))
+    sources = from_mapping(SourcesConfig, json.loads(os.environ.get("TENOR_SOURCES") or "{}"), "sources")
     model = os.environ.get("TENOR_MODEL", "champion")
     registry = registry_of(store)
     done = run(
         Lake(store),
         board_of(store),
         Predictor.load(registry, None if model == "champion" else model),
-        fetch=functools.partial(fetch, store, symbols) if symbols else None,
+        fetch=functools.partial(fetch, store, symbols, sources) if symbols else None,
+        symbols=symbols or None,
         versions=registry.versions(),
     )
     print(json.dumps(_metrics(done)))  # noqa: T201 - CloudWatch reads metrics out of the log

@@ -14,7 +14,7 @@ import pandas as pd
 
 from tenor.errors import DataError, StoreError, TenorError
 from tenor.schema import Forecast, Mood
-from tenor.sentiment.mood import daily_mood
+from tenor.sentiment.mood import daily_mood, sessions_of
 from tenor.sentiment.scorer import Scorer
 from tenor.serving.attention import looked_at
 from tenor.serving.board import Board
@@ -163,8 +163,7 @@ def mood_of(
         calendar = predictor.features.calendar
         mood = daily_mood(news, scores, predictor.mood, calendar=calendar)
         lake.append_mood(mood, source=scorer.model_id)
-        margin = pd.Timedelta(minutes=predictor.mood.margin_minutes)
-        sessions = exchange(calendar).session_of(news.frame["published_at"], margin=margin)
+        sessions = sessions_of(news, predictor.mood, calendar=calendar)
         frame = news.frame.assign(session=sessions, row=np.arange(len(news.frame)))
         frame = frame[frame["symbol"].isin(list(symbols)) & frame["session"].notna()]
         rows = scores.rows()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tenor.errors import StoreError
 from tenor.serving.events import Hub
+from tenor.serving.journal import LOGGER
 from tenor.serving.keys import Keys
 from tenor.serving.limits import Gate, Limits
 from tenor.serving.metrics import Metrics
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from tenor.sentiment.scorer import Scorer
 
 POLL_TIMEOUT = 30.0
+
+log = logging.getLogger(LOGGER)
 
 
 class Live(Protocol):
@@ -51,6 +55,7 @@ class Service:
     poll: float = 5.0
     metrics: Metrics = field(default_factory=Metrics)
     hub: Hub = field(default_factory=Hub)
+    _stale: bool = field(default=False, init=False)
 
     @cached_property
     def renderer(self) -> Renderer:
@@ -78,7 +83,19 @@ class Service:
             await self.look()
 
     async def look(self) -> None:
-        """Look at the board once. A place that does not answer keeps nobody waiting, and is told as a problem."""
+        """Look at the board once, and tell the log when forecasts become stale, and when they are fresh again."""
+        await self._look()
+        told = self.view.staleness() if self.view.ready else None
+        if told is not None and told.stale != self._stale:
+            self._stale = told.stale
+            log.log(
+                logging.WARNING if told.stale else logging.INFO,
+                "stale" if told.stale else "fresh again",
+                extra={"reasons": list(told.reasons)},
+            )
+
+    async def _look(self) -> None:
+        # a place that does not answer keeps nobody waiting, and is told as a problem
         looking = asyncio.ensure_future(asyncio.to_thread(self.view.poll))
         try:
             changed = await asyncio.wait_for(asyncio.shield(looking), POLL_TIMEOUT)

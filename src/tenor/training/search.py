@@ -205,8 +205,7 @@ def tune(
     _check(points, configs, horizon=horizon, scoring=scoring, mood=mood)
     purge = max(max(config["features"].horizons) for config in configs)
 
-    days = bars.frame["session"]
-    every = exchange(features.calendar).sessions(days.min(), days.max())
+    every = Axis.of(bars, features.calendar).sessions
     end = every[chronological(every, split, purge=purge).test.start - 1]
     past = Market(bars.until(end), None if mood is None else mood.until(end))
     cells = _common(past, configs)

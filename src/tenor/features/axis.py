@@ -1,0 +1,157 @@
+"""The sessions that a panel stands on, and where the bars of each market's calendar come to stand among them.
+
+A row of a panel is what was known at the close of a session of one calendar, the axis. A symbol of that calendar has
+its bar of the session there. A symbol of another one has the last bar of its own that was over by then: Tokyo's of the same
+day stands at New York's close, a coin's of the day before, for its UTC day ends later. A bar stands once, in the first
+row that knows it; where two became known since the row before, the later one does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tenor.errors import DataError, HistoryError
+from tenor.markets import calendar_of, known_rows
+from tenor.schema import Bars, Bool
+from tenor.sessions import exchange
+
+ROUND_THE_WORLD = ("XNYS", "24/7", "24/5")
+"""Axes on which a symbol that tells no market may stand beside those that tell one: a US stock, or over by midnight."""
+
+Places = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The sessions of a panel.
+
+    Attributes
+    ----------
+    calendar : whose sessions they are. `closes` : of each (UTC).
+    """
+
+    calendar: str
+    sessions: pd.DatetimeIndex
+    closes: pd.DatetimeIndex
+
+    @classmethod
+    def of(cls, bars: Bars, calendar: str) -> Axis:
+        """The sessions of `calendar` from the first that knows a bar of `bars` to the last that was over by a bar's
+        close.
+
+        Raises
+        ------
+        DataError : a bar lies on a day that is no session of its own calendar; or a symbol tells no market beside
+            others that do, and so may be one of another market. HistoryError : the axis has no session.
+        """
+        calendars = calendars_of(bars.symbols, calendar)
+        axis = exchange(calendar)
+        days = bars.frame["session"].to_numpy()
+        edges = []
+        for name in sorted(set(calendars)):
+            if len(set(calendars)) == 1:
+                own, symbols = pd.DatetimeIndex(days), bars.frame["symbol"]
+            else:
+                here = bars.frame["symbol"].isin([s for s, c in zip(bars.symbols, calendars, strict=True) if c == name])
+                own, symbols = pd.DatetimeIndex(days[here]), bars.frame.loc[here, "symbol"]
+            known = exchange(name).sessions(own.min(), own.max())
+            _refuse_strays(own, symbols, known, name)
+            edges += exchange(name).closes(pd.DatetimeIndex([own.min(), own.max()])).tolist()
+        every = axis.sessions(_day(min(edges)) - pd.Timedelta(days=2), _day(max(edges)) + pd.Timedelta(days=15))
+        closes = axis.closes(every)
+        start = int(closes.searchsorted(min(edges)))
+        stop = int(closes.searchsorted(max(edges), side="right"))
+        if stop <= start:
+            raise HistoryError(
+                f"no session of {calendar} was over between the first bar and the last: import more history."
+            )
+        return cls(calendar, every[start:stop], closes[start:stop])
+
+    def rows(self, days: pd.DatetimeIndex, calendar: str) -> tuple[Places, Places]:
+        """Where bars of `days`, sessions of `calendar`, stand: rows of the axis, and which of `days` each shows."""
+        if calendar == self.calendar:
+            return np.asarray(self.sessions.get_indexer(days)), np.arange(len(days))
+        place = known_rows(days, calendar, self.closes)
+        rows = np.flatnonzero(np.diff(place, prepend=-1) > 0)
+        return rows, place[rows]
+
+    def open_after(self, rows: Places, days: pd.DatetimeIndex, calendar: str) -> Bool:
+        """Whether the bar of each of `days`, shown in `rows`, opened at the close of the row before or later.
+
+        Who decides at that close can trade at no price that lies before it.
+        """
+        if calendar == self.calendar or not len(rows):
+            return np.ones(len(rows), dtype=bool)
+        before = self.closes[np.maximum(rows - 1, 0)]
+        return np.asarray((exchange(calendar).opens(days) >= before) | (rows == 0))
+
+    def known(self, calendar: str) -> tuple[pd.DatetimeIndex, Places]:
+        """The sessions of `calendar` as far as the axis goes, and which of them was the last one over in each row."""
+        if calendar == self.calendar:
+            return self.sessions, np.arange(len(self.sessions))
+        over = exchange(calendar).closed_by(self.closes)
+        days = exchange(calendar).sessions(over.min(), over.max())
+        return days, np.asarray(days.get_indexer(over))
+
+
+def calendars_of(symbols: Sequence[str], axis: str) -> list[str]:
+    """The calendar of each of `symbols` in a panel over the sessions of `axis`.
+
+    Raises
+    ------
+    DataError : one tells no market beside others that do, on an axis on which a US stock may not stand by its date.
+    """
+    calendars = [calendar_of(symbol, axis) for symbol in symbols]
+    telling = [symbol for symbol in symbols if calendar_of(symbol, "")]
+    if telling and axis not in ROUND_THE_WORLD:
+        for symbol in symbols:
+            if not calendar_of(symbol, ""):
+                raise DataError(
+                    f"bars: {symbol} does not tell its market, and stands beside {telling[0]}, on {axis}: write it "
+                    "with its market's suffix, or set features.calendar to XNYS if it is a US stock."
+                )
+    return calendars
+
+
+def on_axis(frame: pd.DataFrame, axis: str) -> pd.DataFrame:
+    """`frame` (columns ``symbol`` and ``session``) dated by the session of `axis` at whose close each row is known.
+
+    Of several rows of a symbol that become known in one session the last is kept. Rows of symbols of `axis` itself stay
+    as they are; so do the order and the index.
+    """
+    symbols = frame["symbol"].unique()
+    foreign = {s: c for s in symbols if (c := calendar_of(s, axis)) != axis}
+    if not foreign:
+        return frame
+    sessions = frame["session"].copy()
+    calendars = frame["symbol"].map(foreign)
+    for calendar in sorted(set(foreign.values())):
+        here = (calendars == calendar).to_numpy()
+        over = exchange(calendar).closes(pd.DatetimeIndex(frame.loc[here, "session"]))
+        # a close at the very moment of the axis's counts as known there
+        sessions[here] = (
+            exchange(axis).session_of(pd.Series(over - pd.Timedelta(microseconds=1)), margin=pd.Timedelta(0)).to_numpy()
+        )
+    dated = frame.assign(session=sessions)
+    return dated[dated["session"].notna() & ~dated.duplicated(["symbol", "session"], keep="last")]
+
+
+def _refuse_strays(days: pd.DatetimeIndex, symbols: pd.Series[str], known: pd.DatetimeIndex, calendar: str) -> None:
+    stray = np.asarray(~days.isin(known))
+    if stray.any():
+        rows = list(zip(symbols.to_numpy()[stray][:3], days[stray][:3], strict=True))
+        named = ", ".join(f"{symbol} {day:%Y-%m-%d}" for symbol, day in rows)
+        more = f" and {int(stray.sum()) - len(rows)} more" if stray.sum() > len(rows) else ""
+        raise DataError(
+            f"bars: {named}{more}: no session of {calendar}. Drop these rows, or set features.calendar to the "
+            "exchange they come from (24/7 for coins)."
+        )
+
+
+def _day(moment: pd.Timestamp) -> pd.Timestamp:
+    return moment.tz_localize(None).normalize()
