@@ -335,6 +335,10 @@ class Bars:
         """So many symbols are fetched."""
         self._update("symbols fetched", done, total, "")
 
+    def objects(self, done: int, total: int) -> None:
+        """So many objects are where they should be."""
+        self._update("objects", done, total, "")
+
     def arm(self, arm: str, done: int, total: int) -> None:
         """So many networks of one arm of an ablation are trained."""
         self._update(arm, done, total, "")

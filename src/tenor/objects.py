@@ -115,7 +115,7 @@ class FolderObjects:
             with self._alone():
                 if if_absent or if_match is not None:
                     self._compare(key, if_match)
-                _replace(path, data)
+                _replace(path, data, self._root / ".new")
         except OSError as error:
             raise self._failed("written", key, error) from error
         return _etag(data)
@@ -309,9 +309,8 @@ def _etag(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _replace(path: Path, data: bytes) -> None:
-    """Write `data` to `path`; under the lock, so that one temporary name will do and none is left over."""
-    fresh = path.with_name(f".{path.name}.new")
+def _replace(path: Path, data: bytes, fresh: Path) -> None:
+    """Write `data` to `path` by way of `fresh`; under the lock, so that one such name does for all that are killed."""
     with fresh.open("wb") as file:
         file.write(data)
         file.flush()

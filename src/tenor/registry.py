@@ -20,16 +20,17 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any, Protocol
 
+from tenor import manifests
 from tenor.errors import ConfigError, ModelError, did_you_mean
 from tenor.forecasting.recipe import Recipe
-from tenor.forecasting.saving import DOCUMENT, WEIGHTS, changed, document_of
+from tenor.forecasting.saving import DOCUMENT, WEIGHTS, document_of
+from tenor.manifests import FORMAT, MANIFEST, dump, key_of, manifest_of, signed
 from tenor.objects import Conflict, MissingObject, Objects, open_objects
 from tenor.options import from_mapping, to_mapping
 from tenor.sentiment.mood import MoodConfig
 
-FORMAT = 1
 ONNX, MOOD, CARD = "model.onnx", "mood.json", "card.json"
-MANIFEST, POINTERS = "manifest.json", "pointers.json"
+POINTERS = "pointers.json"
 TRIES = 60
 _VERSION = re.compile(r"[0-9a-f]{12}")
 
@@ -108,8 +109,8 @@ class Registry:
             files = {
                 **model.files(),
                 ONNX: model.to_onnx(),
-                MOOD: _dump(to_mapping(mood)),
-                CARD: _dump(dict(card)),
+                MOOD: dump(to_mapping(mood)),
+                CARD: dump(dict(card)),
             }
             manifest = {
                 "format": FORMAT,
@@ -117,9 +118,9 @@ class Registry:
                 "created_at": datetime.now(UTC).isoformat(timespec="microseconds"),
                 "tenor": installed("tenor"),
                 "fingerprint": str(card.get("fingerprint", "")),
-                "files": {name: self._keep(_key(version, name), data) for name, data in files.items()},
+                "files": {name: self._keep(key_of(version, name), data) for name, data in files.items()},
             }
-            self._keep(_key(version, MANIFEST), _signed(manifest))
+            self._keep(key_of(version, MANIFEST), signed(manifest))
         self._move(lambda now: replace(now, latest=version, champion=now.champion or version))
         return version
 
@@ -217,17 +218,7 @@ class Registry:
         ------
         ModelError : there is no such version; or a file is missing, truncated or changed, which is named.
         """
-        sums = self.entry(version).files
-        found = {}
-        for name in names:
-            key = _key(version, name)
-            try:
-                found[name] = self.objects.get(key).data
-            except MissingObject:
-                raise ModelError(f"{self.location}/{key} is missing: train the model again.") from None
-            if hashlib.sha256(found[name]).hexdigest() != sums.get(name):
-                raise changed(f"{self.location}/{key}")
-        return found
+        return manifests.read(self.objects, version, self.entry(version).files, names)
 
     def model(self, version: str) -> dict[str, bytes]:
         """The files that `Forecaster.from_files` takes."""
@@ -275,7 +266,7 @@ class Registry:
 
     def _exists(self, version: str) -> bool:
         try:
-            self.objects.get(_key(version, MANIFEST))
+            self.objects.get(key_of(version, MANIFEST))
         except MissingObject:
             return False
         return True
@@ -287,18 +278,7 @@ class Registry:
             raise ModelError(f"no model version {version[:40]!r} under {self.location!r}.{hint}")
 
     def _entry(self, version: str, now: Pointers) -> Entry:
-        key = _key(version, MANIFEST)
-        text = self.objects.get(key).data
-        try:
-            told = json.loads(text)
-            del told["sha256"]
-            whole = _signed(told) == text and told["version"] == version
-        except (ValueError, KeyError, TypeError):
-            whole = False
-        if not whole:
-            raise changed(f"{self.location}/{key}")
-        if told["format"] != FORMAT:
-            raise ModelError(f"{self.location}/{key} is of another tenor ({told['tenor']}): train the model again.")
+        told = manifest_of(self.objects, version)
         names = tuple(name for name, pointed in asdict(now).items() if pointed == version)
         return Entry(version, told["created_at"], told["tenor"], told["fingerprint"], told["files"], names)
 
@@ -327,7 +307,7 @@ class Registry:
             if wanted == now:
                 return now
             try:
-                self.objects.put(POINTERS, _dump(asdict(wanted)), if_match=etag, if_absent=etag is None)
+                self.objects.put(POINTERS, dump(asdict(wanted)), if_match=etag, if_absent=etag is None)
             except Conflict:
                 time.sleep(random.uniform(0, min(0.5, 0.005 * 2**attempt)))  # noqa: S311 - no secret
                 continue
@@ -344,15 +324,3 @@ def registry_of(store: str) -> Registry:
         return Registry(open_objects(f"{store.rstrip('/')}/models"), Path("models"))
     folder = Path(store) / "models"
     return Registry(open_objects(folder), folder)
-
-
-def _key(version: str, name: str) -> str:
-    return f"versions/{version}/{name}"
-
-
-def _dump(value: dict[str, Any]) -> bytes:
-    return (json.dumps(value, indent=1, allow_nan=False) + "\n").encode()
-
-
-def _signed(manifest: dict[str, Any]) -> bytes:
-    return _dump({**manifest, "sha256": hashlib.sha256(_dump(manifest)).hexdigest()})

@@ -2,16 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import contextlib
 import json
-import os
-import signal
-import socket
-import subprocess
-import time
-import urllib.error
-import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from emulator import PYTHON, RIE, Emulator
 from services import serving
 from world import World
 
@@ -27,9 +19,6 @@ from tenor.serving.board import board_of
 from tenor.serving.keys import Keys
 
 ROOT = Path(__file__).resolve().parents[2]
-TOOLS = ROOT / "deployment" / ".tools"
-RIE = next(TOOLS.glob("sam/lib/python3*/site-packages/samcli/local/rapid/aws-lambda-rie-x86_64"), None)
-PYTHON = TOOLS / "ric" / "bin" / "python"
 SYMBOLS = ("AAPL", "AMZN", "CVX", "INTC", "MSFT", "XOM")
 
 
@@ -39,93 +28,6 @@ def tools() -> Path:
     if RIE is None or not PYTHON.exists():
         pytest.skip("deployment/.tools is not there: 'make check-aws' fills it")
     return RIE
-
-
-class Emulator:
-    """One Lambda execution environment: the runtime starts cold with the first invocation and handles one at a time.
-
-    Parameters
-    ----------
-    task : the unpacked package. handler : ``module.function``. env : what the function is configured with.
-    timeout : seconds an invocation may take. memory : MiB the runtime may map; None leaves it unlimited.
-    """
-
-    def __init__(
-        self, rie: Path, task: Path, handler: str, env: dict[str, str], *, timeout: int = 20, memory: int | None = None
-    ) -> None:
-        self.printed: str | None = None
-        self.port, runtime_port = _free_port(), _free_port()
-        command = [str(rie), "--runtime-interface-emulator-address", f"127.0.0.1:{self.port}"]
-        command += ["--runtime-api-address", f"127.0.0.1:{runtime_port}"]
-        if memory is not None:
-            command += ["prlimit", f"--as={memory << 20}"]
-        command += [str(PYTHON), "-m", "awslambdaric", handler]
-        self.process = subprocess.Popen(
-            command,
-            cwd=task,
-            env={
-                "PATH": "/usr/bin:/bin",
-                "HOME": "/tmp",
-                "LAMBDA_TASK_ROOT": str(task),
-                "PYTHONPATH": str(task),
-                "AWS_LAMBDA_FUNCTION_NAME": "tenor",
-                "AWS_LAMBDA_FUNCTION_TIMEOUT": str(timeout),
-                "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory or 512),
-                "OMP_NUM_THREADS": "1",
-                **env,
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
-                return
-            time.sleep(0.02)
-        self.stop()
-        raise AssertionError("the emulator did not start")
-
-    def invoke(self, event: dict[str, Any], *, patience: float = 120) -> Any:
-        """What the function answers to `event`."""
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}/2015-03-31/functions/function/invocations", json.dumps(event).encode()
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=patience) as answer:
-                text = answer.read().decode()
-        except urllib.error.HTTPError as error:  # how the emulator tells that the function was cut off
-            text = error.read().decode()
-        try:
-            return json.loads(text)
-        except ValueError:
-            return text
-
-    def get(self, path: str, query: str = "", **headers: str) -> tuple[int, dict[str, str], Any]:
-        """Status, headers and body of a GET through API Gateway."""
-        return self.request("GET", path, query=query, headers=headers)
-
-    def request(
-        self, method: str, path: str, *, query: str = "", headers: dict[str, str] | None = None, body: Any = None
-    ) -> tuple[int, dict[str, str], Any]:
-        """Status, headers and body (JSON where it is) of a request through API Gateway."""
-        answer = self.invoke(http_event(method, path, query=query, headers=headers or {}, body=body))
-        assert "statusCode" in answer, answer
-        text = answer.get("body", "")
-        if answer.get("isBase64Encoded"):
-            text = base64.b64decode(text)
-        with contextlib.suppress(ValueError, UnicodeDecodeError):
-            text = json.loads(text)
-        return answer["statusCode"], {k.lower(): v for k, v in answer.get("headers", {}).items()}, text
-
-    def stop(self) -> str:
-        """End it and return what it printed."""
-        if self.printed is not None:
-            return self.printed
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.printed = self.process.communicate()[0].decode(errors="replace")
-        return self.printed
 
 
 @pytest.fixture
@@ -225,49 +127,3 @@ def account(s3_server: str) -> Iterator[Account]:
 def api_key(account: Account) -> str:
     """A key that opens the service."""
     return Keys(board_of(account.store).objects).make("check")
-
-
-def http_event(
-    method: str, path: str, *, query: str = "", headers: dict[str, str] | None = None, body: Any = None
-) -> dict[str, Any]:
-    """An event as an HTTP API of API Gateway sends it, payload format 2.0."""
-    text = None if body is None else body if isinstance(body, str) else json.dumps(body)
-    fields = {"host": "api.example.com", "user-agent": "check", **(headers or {})}
-    if text is not None:
-        fields.setdefault("content-type", "application/json")
-    event: dict[str, Any] = {
-        "version": "2.0",
-        "routeKey": "$default",
-        "rawPath": path,
-        "rawQueryString": query,
-        "headers": {name.replace("_", "-").lower(): value for name, value in fields.items()},
-        "requestContext": {
-            "accountId": "123456789012",
-            "apiId": "check",
-            "domainName": "api.example.com",
-            "domainPrefix": "api",
-            "http": {
-                "method": method,
-                "path": path,
-                "protocol": "HTTP/1.1",
-                "sourceIp": "192.0.2.7",
-                "userAgent": "check",
-            },
-            "requestId": "check-1",
-            "routeKey": "$default",
-            "stage": "$default",
-            "time": "02/Jan/2016:21:00:00 +0000",
-            "timeEpoch": 1451768400000,
-        },
-        "isBase64Encoded": False,
-    }
-    if text is not None:
-        event["body"] = text
-    return event
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -46,13 +46,14 @@ def test_a_stale_source_is_told_or_refused_as_config_says(live_with: Make) -> No
     live = live_with(World())
     live.fetch("AAPL", "MSFT", day="2024-06-21")
     later = pd.Timestamp("2024-06-27 21:00", tz="UTC")
-    (told, _) = freshness(live.lake.location, live.config, ["AAPL", "MSFT"], now=later)
-    assert told == ("the last bar of AAPL is of 2024-06-21 (from yahoo), 4 sessions of XNYS behind 2024-06-27")
+    told = freshness(live.lake.location, live.config, ["AAPL", "MSFT"], now=later)
+    assert list(told) == ["AAPL", "MSFT"]
+    assert told["AAPL"] == ("the last bar of AAPL is of 2024-06-21 (from yahoo), 4 sessions of XNYS behind 2024-06-27")
     strict = dataclasses.replace(live.config, when_stale="refuse")
     with pytest.raises(DataError, match=r"the last bar of AAPL .* \(and 1 more symbols\): run 'tenor data fetch'"):
         freshness(live.lake.location, strict, ["AAPL", "MSFT"], now=later)
-    assert freshness(live.lake.location, strict, ["AAPL"], now=live.world.now) == ()
-    assert freshness(live.lake.location, dataclasses.replace(strict, when_stale="ignore"), ["AAPL"], now=later) == ()
+    assert freshness(live.lake.location, strict, ["AAPL"], now=live.world.now) == {}
+    assert freshness(live.lake.location, dataclasses.replace(strict, when_stale="ignore"), ["AAPL"], now=later) == {}
 
 
 def test_what_files_brought_is_not_called_stale(live_with: Make) -> None:

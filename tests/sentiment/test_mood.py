@@ -269,3 +269,60 @@ def test_impossible_settings_are_refused(key: str, value: float) -> None:
 def test_config_travels_as_a_mapping() -> None:
     config = MoodConfig(margin_minutes=30, repeats=1.0)
     assert from_mapping(MoodConfig, to_mapping(config)) == config
+
+
+def test_each_symbol_has_the_cut_off_of_its_own_market() -> None:
+    frame = mood(
+        ("2024-06-27 05:30", "7203.T", "before Tokyo's cut-off, 05:45 UTC +1 -0"),
+        ("2024-06-27 05:50", "7203.T", "after it +0 -1"),
+        ("2024-06-27 05:50", "ABC", "New York's is at 19:45 UTC +0.5 -0"),
+        ("2024-06-27 23:40", "BTC-USD", "a coin's day ends at 24:00 UTC +0 -0.5"),
+        ("2024-06-29 12:00", "BTC-USD", "and has Saturdays +0.25 -0"),
+        ("2024-06-29 12:00", "ABC", "as New York has not +0.75 -0"),
+    ).set_index(["symbol", "session"])
+    found = {(symbol, f"{day:%m-%d}"): row["mean"] for (symbol, day), row in frame.iterrows()}
+    assert found == {
+        ("7203.T", "06-27"): 1.0, ("7203.T", "06-28"): -1.0, ("ABC", "06-27"): 0.5, ("BTC-USD", "06-27"): -0.5,
+        ("BTC-USD", "06-29"): 0.25, ("ABC", "07-01"): 0.75,
+    }  # fmt: skip
+    # a market is one calendar's: what is said until New York's close is not known at Tokyo's of the same date
+    assert frame.loc[("7203.T", pd.Timestamp("2024-06-27")), ["market_n", "market_mean"]].tolist() == [1, 1.0]
+    assert frame.loc[("ABC", pd.Timestamp("2024-06-27")), ["market_n", "market_mean"]].tolist() == [1, 0.5]
+
+
+def test_what_is_said_of_tokyo_after_its_close_does_not_reach_the_session() -> None:
+    first = ("2024-06-27 05:30", "7203.T", "known at Tokyo's close +1 -0")
+    later = ("2024-06-27 15:00", "ABC", "said in New York's session of that date +0 -1")
+    alone = mood(first)
+    both = mood(first, later)
+    assert alone.equals(both[both["symbol"] == "7203.T"].reset_index(drop=True))
+
+
+HEADLINES = (
+    ("2015-06-11 14:00", "ABC", "Maker of pumps lifts its outlook for the year as orders rise, says chief +0.5 -0"),
+    ("2015-06-11 14:01", "ABC", "Maker of pumps lifts its outlook for this year as orders rise, says chief +0.5 -0"),
+    (
+        "2015-06-11 14:02",
+        "ABC",
+        "RT @desk: Maker of pumps lifts its outlook for the year as orders rise, says chief +0.5 -0",
+    ),
+    ("2015-06-11 14:03", "ABC", "A rival opens a plant in the south and hires two hundred +0 -1"),
+    ("2015-06-12 14:00", "ABC", "Maker of pumps lifts its outlook for the year as orders rise, says chief +0.5 -0"),
+    ("2015-06-11 14:00", "XYZ", "Maker of pumps lifts its outlook for the year as orders rise, says chief +0.5 -0"),
+)
+
+
+def test_near_duplicates_count_once_where_that_is_asked_for() -> None:
+    first, next_day, other = mood(*HEADLINES, once=True).itertuples(index=False)
+    assert (first.n, next_day.n, other.n) == (2, 1, 1)
+    assert first.mean == pytest.approx((0.5 - 1) / 2)
+    assert (first.market_n, first.negative) == (3, 0.5)
+    # by default only what is the same but for case, links and retweeting weighs less, and each is counted
+    first, *_ = mood(*HEADLINES).itertuples(index=False)
+    assert first.n == 4
+    assert first.mean == pytest.approx((0.5 + 0.5 * 2**0.5 - 1) / (2 + 2**0.5))
+
+
+def test_which_of_near_duplicates_counts_is_the_first_that_was_known() -> None:
+    until = mood(*HEADLINES[:1], once=True)
+    assert mood(*HEADLINES[:3], once=True).equals(until)

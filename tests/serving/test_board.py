@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from boards import document, head
@@ -14,6 +16,7 @@ from tenor.errors import StoreError
 from tenor.objects import Conflict, Objects, open_objects
 from tenor.serving import board as module
 from tenor.serving.board import INDEX, Board
+from tenor.serving.freshness import staleness
 
 
 @pytest.fixture
@@ -50,6 +53,43 @@ def test_an_older_forecast_never_takes_a_newer_ones_place(empty: Board) -> None:
     index = empty.publish([document("A", day=8)], head(2.0))
     assert index.entries["A"].session == "2020-01-09"
     assert len(index.retired) == 1
+
+
+def test_what_a_wrong_clock_published_in_the_future_gives_way(empty: Board) -> None:
+    now = time.time()
+    empty.publish([document("A")], head(now + 86_400))
+    index = empty.publish([document("A", model_version="right")], head(now))
+    assert index.entries["A"].model_version == "right"
+    assert index.head["published_at"] == now
+
+
+def test_what_another_refresh_published_meanwhile_is_built_on(empty: Board) -> None:
+    begun = empty.publish([document("A"), document("B")], head(1.0))
+    empty.publish([document("A", day=2)], head(2.0))
+    seen = []
+
+    def again(symbol: str, standing: Mapping[str, Any]) -> Mapping[str, Any]:
+        seen.append((symbol, standing["session"]))
+        return document(symbol, day=3, kept=standing["session"])
+
+    late = [document("A", day=3), document("B", day=3)]
+    index = empty.publish(late, head(3.0), again=again, built_on=begun.entries)
+    assert seen == [("A", "2020-01-02")]
+    assert json.loads(empty.read(index.entries["A"]))["kept"] == "2020-01-02"
+    assert "kept" not in json.loads(empty.read(index.entries["B"]))
+
+
+def test_a_note_stays_until_the_next_refresh(empty: Board) -> None:
+    empty.tell("nobody reads this")
+    assert empty.index() is None
+    empty.publish([document("A")], head(1.0))
+    for _ in range(2):
+        empty.tell("the disk is full")
+    index = empty.index()
+    assert index is not None
+    assert index.head["notes"] == ["the disk is full"]
+    assert "the disk is full" in staleness(index, None, 1.0).reasons
+    assert "notes" not in empty.publish([document("A")], head(2.0)).head
 
 
 def test_many_at_once_lose_nothing(empty: Board) -> None:
@@ -123,12 +163,15 @@ def test_a_newer_format_is_not_guessed_at(empty: Board) -> None:
 
 def test_replaced_objects_go_after_a_while(empty: Board, monkeypatch: pytest.MonkeyPatch) -> None:
     first = empty.publish([document("A")], head(1.0)).entries["A"].key
+    killed = empty.objects.put("symbols/A-left-by-one-that-was-killed.json", b"{}")
     empty.publish([document("A", day=2)], head(2.0))
-    assert first in empty.objects.keys("symbols/")
+    assert killed
+    assert len(empty.objects.keys("symbols/")) == 3
     begun = time.time()
     monkeypatch.setattr(module.time, "time", lambda: begun + module.KEPT + 1)
     empty.publish([document("A", day=3)], head(3.0))
     assert first not in empty.objects.keys("symbols/")
+    assert len(empty.objects.keys("symbols/")) == 2
 
 
 def test_an_index_that_never_rests_is_given_up(empty: Board, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from serving import run_refresh
 
 from tenor.errors import StoreError
 from tenor.schema import Bars
-from tenor.serving.board import Board, board_of
+from tenor.serving.board import Board, Index, board_of
 from tenor.serving.past import past_forecasts
 from tenor.sessions import exchange
 from tenor.store import Lake
@@ -81,6 +82,31 @@ def test_what_was_published_stays_as_it_was_said(store: Path, board: Board) -> N
     assert {row.made for day, row in past.items() if day != said[1]["session"]} == {"replayed"}
     run_refresh(store, now=closed + pd.Timedelta(minutes=40))
     assert document_of(board, "S01")["published"] == after["published"]
+
+
+def test_of_two_that_race_what_either_published_stays(store: Path, board: Board) -> None:
+    old = {said["horizon"]: said for said in document_of(board, "S01")["forecasts"]}
+    first = add_sessions(store, 1)
+
+    class Overtaken(Board):
+        """A board on which another refresh, of the session before, gets its word in first."""
+
+        def publish(self, *given: Any, **more: Any) -> Index:
+            board.publish([document_of(other, "S01")], other_index.head)
+            return super().publish(*given, **more)
+
+    other = board_of(str(store.parent / "other"))
+    shutil.copytree(store, store.parent / "other")
+    run_refresh(store.parent / "other", now=first + pd.Timedelta(minutes=30))
+    other_index = other.index()
+    assert other_index is not None
+    between = {said["horizon"]: said for said in document_of(other, "S01")["forecasts"]}
+    second = add_sessions(store, 1, seed=10)
+    run_refresh(store, board=Overtaken(board.objects), now=second + pd.Timedelta(minutes=30))
+    past = {row.session: row for row in past_forecasts(document_of(board, "S01"), 1)}
+    for said in (old, between):
+        assert past[said[1]["session"]].made == "published"
+        assert past[said[1]["session"]].expected_return == pytest.approx(said[1]["expected_return"], rel=1e-5)
 
 
 def test_a_missing_session_counts_as_behind(store: Path) -> None:

@@ -20,6 +20,7 @@ from serving import clock_of
 import tenor
 from tenor.cli import main
 from tenor.errors import ConfigError, UsageError
+from tenor.objects import open_objects
 from tenor.serving.alerts import tell
 from tenor.serving.board import Board
 from tenor.serving.keys import Keys
@@ -171,6 +172,41 @@ def test_upkeep_runs_when_due_and_tells_of_failure(board: Board) -> None:
     assert "the last refresh failed: no disk left" in view.problems
     assert good.look(stop)
     assert view.problems == ()
+
+
+def test_a_changed_byte_of_the_model_in_use_is_told_by_name(store: Path, board: Board) -> None:
+    view = View(board, clock=clock_of(board))
+    upkeep = Upkeep([], view, models=open_objects(store / "models"))
+    view.poll()
+    upkeep.check()
+    assert view.problems == ()
+    graph = next((store / "models").glob("versions/*/model.onnx"))
+    whole = graph.read_bytes()
+    graph.write_bytes(whole[:1000] + bytes([whole[1000] ^ 1]) + whole[1001:])
+    upkeep.check()
+    assert view.problems == (), "not again so soon"
+    Upkeep([], view, models=upkeep.models).check()
+    assert "model.onnx is truncated or was changed" in view.problems[0]
+    assert main(["refresh", "--store", str(store)]) != 0
+    assert view.staleness().stale
+    assert view.document("S00")["symbol"] == "S00"
+    other = View(board, clock=clock_of(board))
+    other.poll()
+    assert any("the last refresh failed" in reason and "model.onnx" in reason for reason in other.staleness().reasons)
+
+
+def test_a_refresh_that_hangs_is_told_and_ended(board: Board) -> None:
+    view = View(board, clock=lambda: 4e9)
+    view.poll()
+    hanging = Upkeep([sys.executable, "-c", "import time; time.sleep(30)"], view, slow=0.2, longest=0.6)
+    looking = threading.Thread(target=hanging.look, args=(threading.Event(),))
+    looking.start()
+    told = set()
+    while looking.is_alive():
+        told.update(view.problems)
+        time.sleep(0.02)
+    assert any("under way for more than" in one for one in told)
+    assert "was stopped" in view.problems[0]
 
 
 def test_a_refresh_ends_with_its_service(board: Board) -> None:

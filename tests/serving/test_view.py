@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from tenor.errors import StoreError, UnknownSymbolError
 from tenor.objects import open_objects
 from tenor.serving.board import INDEX, Board, Entry, Index
 from tenor.serving.freshness import GRACE, due, staleness
+from tenor.serving.mirror import keep, kept, mirror_of
 from tenor.serving.view import View
 
 HOUR = 3600.0
@@ -86,6 +88,39 @@ def test_a_damaged_document_leaves_that_symbols_last_good_one(place: Path) -> No
     assert view.snapshot.entry("A").session == "2020-01-01"
     assert view.document("B")["session"] == "2020-01-02"
     assert "1 documents can't be read (A)" in " ".join(view.problems)
+
+
+def test_a_copy_of_a_bucket_is_served_while_the_bucket_is_away(place: Path, tmp_path: Path) -> None:
+    bucket, copy = Board(open_objects(place)), Board(open_objects(tmp_path / "copy"))
+    View(bucket, keep=partial(keep, copy), clock=lambda: 1.0).poll()
+    bucket.publish([document("B", day=2)], head(2.0))
+    View(bucket, keep=partial(keep, copy), clock=lambda: 1.0).poll()
+    assert len(copy.objects.keys("symbols/")) == 2
+    away = Board(open_objects(tmp_path / "file" / "away"))
+    (tmp_path / "file").write_bytes(b"no folder")
+    later = View(away, last=kept(copy), clock=lambda: 1.0)
+    assert later.staleness().reasons == ("the board was not read yet",)
+    later.poll()
+    assert later.document("B") == document("B", day=2)
+    assert later.staleness().stale
+    damaged = tmp_path / "copy" / later.snapshot.index.entries["A"].key
+    damaged.write_bytes(b"{}")
+    last = kept(copy)
+    assert last is not None
+    assert list(last.index.entries) == ["B"]
+    again = View(bucket, last=last, clock=lambda: 2.0)
+    assert again.poll() == ("A",)
+    assert again.problems == ()
+
+
+def test_no_copy_is_no_harm(place: Path, tmp_path: Path) -> None:
+    assert mirror_of("a/folder") is None
+    nowhere = Board(open_objects(tmp_path / "nowhere"))
+    assert kept(nowhere) is None
+    (tmp_path / "full").write_bytes(b"")
+    view = View(Board(open_objects(place)), keep=partial(keep, Board(open_objects(tmp_path / "full"))))
+    assert view.poll() == ("A", "B")
+    assert view.problems == ()
 
 
 def test_only_what_changed_is_read_again(place: Path) -> None:

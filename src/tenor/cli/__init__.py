@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import typer
 
 from tenor import console
-from tenor.cli import data, models, registry, sentiment, serve, studies
+from tenor.cli import data, models, registry, sentiment, serve, studies, upload
 from tenor.errors import ConfigError, TenorError
 
 HELP = "Stock forecasts from prices, indicators and the mood of the news, judged honestly."
@@ -23,6 +23,7 @@ app.add_typer(registry.app, name="models")
 app.add_typer(studies.app)
 app.add_typer(sentiment.app, name="sentiment")
 app.add_typer(serve.app)
+app.add_typer(upload.app)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

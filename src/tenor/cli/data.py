@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tenor import console
-from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Store
+from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Store, sources_of
 from tenor.errors import ConfigError, DataError, SourceError
 
 if TYPE_CHECKING:
     from tenor.fetching.run import Fetched
-    from tenor.sources.config import SourcesConfig
 
 OneCalendar = Annotated[
     str | None,
@@ -84,7 +82,7 @@ def data_fetch(
 
     if interval not in LENGTHS:
         raise ConfigError(f"--interval is {interval!r}; it takes {', '.join(LENGTHS)}.")
-    settings = _sources(config, set_)
+    settings = sources_of(config, set_)
     if source:
         settings = dataclasses.replace(settings, prices=tuple(source))
     if since:
@@ -110,7 +108,7 @@ def data_status(
     """Say per symbol: the last bar, the last news, where from, and how many sessions of its market they are behind."""
     from tenor.fetching.status import status
 
-    found = status(store, _sources(config, set_), symbols or None)
+    found = status(store, sources_of(config, set_), symbols or None)
     if as_json:
         for one in found:
             console.print_json(one.to_json())
@@ -138,7 +136,7 @@ def data_doctor(config: ConfigFile = None, set_: Overrides = None, as_json: AsJs
     with _live():
         from tenor.fetching.doctor import doctor
 
-    checks = doctor(_sources(config, set_))
+    checks = doctor(sources_of(config, set_))
     if as_json:
         for check in checks:
             console.print_json(check.to_json())
@@ -159,16 +157,6 @@ def _live() -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         raise ConfigError(f"{error.name} is not installed: pip install 'tenor[live]'.") from None
-
-
-def _sources(config: Path | None, overrides: Sequence[str] | None) -> SourcesConfig:
-    from tenor.sources.config import SourcesConfig
-
-    if not config and not overrides:
-        return SourcesConfig()
-    from tenor.config import Config
-
-    return Config.read(config, overrides or ()).sources
 
 
 def _show_fetched(fetched: Fetched) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tenor import console
-from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Store, Version, Workers
+from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Store, Version, Workers, sources_of
 
 app = typer.Typer()
 
@@ -89,13 +89,21 @@ def predict(
     store: Store = DEFAULT_STORE,
     horizon: Annotated[int, typer.Option(min=1, help="Sessions ahead.")] = 1,
     model: Version = None,
+    config: ConfigFile = None,
+    set_: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Forecast from the last bars in the lake."""
+    """Forecast from the last bars in the lake; stale ones are told, or refused, as sources.when_stale says."""
     from tenor import pipeline
+    from tenor.fetching import freshness
 
-    for forecast in pipeline.predict(store, symbols, horizon=horizon, version=model):
+    sources = sources_of(config, set_)
+    forecasts = pipeline.predict(store, symbols, horizon=horizon, version=model)
+    late = freshness(store, sources, symbols)
+    for line in late.values():
+        console.stderr.print(f"tenor: stale: {line}", markup=False, soft_wrap=True)
+    for forecast in forecasts:
         if as_json:
-            console.print_json(forecast.to_json())
+            console.print_json({**forecast.to_json(), "stale": late.get(forecast.symbol)})
         else:
             console.show_forecast(forecast)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 import time
@@ -10,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tenor import console
-from tenor.cli.options import DEFAULT_STORE, AsJson, Store, Version
-from tenor.errors import ConfigError, SourceError, StoreError
+from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Store, Version, sources_of
+from tenor.errors import ConfigError, SourceError, StoreError, TenorError
 
 if TYPE_CHECKING:
     from tenor.serving.board import Board
+    from tenor.sources.config import SourcesConfig
 
 app = typer.Typer()
 keys = typer.Typer(no_args_is_help=True, help="API keys of the service.")
@@ -33,6 +35,8 @@ def refresh(
     fetch: Annotated[bool, typer.Option("--fetch", help="First bring new bars and news into the lake.")] = False,
     model: Version = None,
     webhook: Webhook = None,
+    config: ConfigFile = None,
+    set_: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
     """Score the news, forecast every symbol, and publish it all where the service reads it."""
@@ -43,17 +47,25 @@ def refresh(
     from tenor.serving.refresh import refresh as run
     from tenor.store import Lake
 
+    sources = sources_of(config, set_)
     journal.to_stream()
     board, registry = board_of(store), registry_of(store)
     before = _published(board)
-    done = run(
-        Lake(store),
-        board,
-        Predictor.load(registry, model),
-        fetch=functools.partial(_fetch, store, symbol) if fetch else None,
-        symbols=symbol,
-        versions=registry.versions(),
-    )
+    try:
+        done = run(
+            Lake(store),
+            board,
+            Predictor.load(registry, model),
+            fetch=functools.partial(_fetch, store, symbol, sources) if fetch else None,
+            symbols=symbol,
+            versions=registry.versions(),
+            sources=sources,
+        )
+    except (TenorError, OSError) as error:
+        # services that read the board learn of it there, if it can be written
+        with contextlib.suppress(TenorError, OSError):
+            board.tell(f"the last refresh failed: {' '.join(str(error).split())[:200]}")
+        raise
     alerts.tell(done.monitor, before, webhook=webhook)
     if as_json:
         console.print_json(done.to_json())
@@ -61,6 +73,9 @@ def refresh(
     console.line(f"{len(done.symbols)} symbols as of {done.as_of}, by {done.version}, in {done.seconds:.1f} s")
     for name, why in done.skipped.items():
         console.line(f"no forecast of {name}: {why}")
+    for name, why in done.stale.items():
+        if name not in done.skipped:
+            console.line(f"stale: {why}")
     for note in done.notes:
         console.line(note)
     console.line(f"{len(done.monitor.alarms)} alarms: 'tenor monitor --store {store}' tells more")
@@ -110,17 +125,22 @@ def serve(
         list[str] | None, typer.Option(help="A web page's origin that may call it, as https://example.org.")
     ] = None,
     webhook: Webhook = None,
+    config: ConfigFile = None,
+    set_: Overrides = None,
 ) -> None:
     """Serve forecasts and the dashboard. A store without forecasts gets its first refresh."""
+    from tenor.objects import open_objects
     from tenor.serving import journal, server
     from tenor.serving.board import board_of
     from tenor.serving.keys import Keys
     from tenor.serving.limits import Limits
     from tenor.serving.live import FromLake
+    from tenor.serving.mirror import keep, kept, mirror_of
     from tenor.serving.service import Service
     from tenor.serving.upkeep import Upkeep
     from tenor.serving.view import View
 
+    sources_of(config, set_)  # what is wrong with them is told now, not by the first refresh
     local = host in LOCAL
     guarded = not local if key is None else key
     board = board_of(store)
@@ -131,8 +151,10 @@ def serve(
         )
     listening = server.bind(host, port)
     journal.to_stream()
+    mirror = mirror_of(store)
+    view = View(board, last=kept(mirror), keep=functools.partial(keep, mirror)) if mirror is not None else View(board)
     service = Service(
-        View(board),
+        view,
         limits=Limits(rate=rate if rate is not None else 0.0 if local else 20.0),
         keys=known,
         hosts=frozenset((*LOCAL, *(name.lower() for name in allow_host or ()))) if local or allow_host else None,
@@ -142,16 +164,20 @@ def serve(
     command = [sys.executable, "-m", "tenor", "refresh", "--store", store, *(["--fetch"] if refresh else [])]
     if webhook:
         command += ["--webhook", webhook]
+    if config:
+        command += ["--config", str(config.absolute())]
+    for setting in set_ or ():
+        command += ["--set", setting]
+    keep_fresh = Upkeep(command, view, always=refresh, models=open_objects(f"{store.rstrip('/')}/models"))
     shown = f"[{host}]" if ":" in host else host
     console.stderr.print(f"tenor: http://{shown}:{listening.getsockname()[1]}/", markup=False, soft_wrap=True)
-    server.serve(service, listening, keep_fresh=Upkeep(command, service.view, always=refresh))
+    server.serve(service, listening, keep_fresh=keep_fresh)
 
 
-def _fetch(store: str, symbols: list[str] | None) -> None:
+def _fetch(store: str, symbols: list[str] | None, sources: SourcesConfig) -> None:
     from tenor.fetching import fetch
-    from tenor.sources.config import SourcesConfig
 
-    if not fetch(store, symbols or (), SourcesConfig()).worked:
+    if not fetch(store, symbols or (), sources).worked:
         raise SourceError("no source answered: see 'tenor data doctor'", kind="away")
 
 

@@ -1,9 +1,9 @@
 """The sessions that a panel stands on, and where the bars of each market's calendar come to stand among them.
 
 A row of a panel is what was known at the close of a session of one calendar, the axis. A symbol of that calendar has
-its bar of the session there. A symbol of another one has the last bar of its own that was over by then: Tokyo's of the same
-day stands at New York's close, a coin's of the day before, for its UTC day ends later. A bar stands once, in the first
-row that knows it; where two became known since the row before, the later one does.
+its bar of the session there. A symbol of another one has the last bar of its own that was over by then: Tokyo's of the
+same day stands at New York's close, a coin's of the day before, for its UTC day ends later. A bar stands once, in the
+first row that knows it; where two became known since the row before, the later one does.
 """
 
 from __future__ import annotations

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tenor.fetching.run import Fetched, Outcome, fetch
-    from tenor.fetching.status import freshness
+    from tenor.fetching.status import freshness, stale
 
-_ROOMS = {"Fetched": "run", "Outcome": "run", "fetch": "run", "freshness": "status"}
+_ROOMS = {"Fetched": "run", "Outcome": "run", "fetch": "run", "freshness": "status", "stale": "status"}
 
-__all__ = ["Fetched", "Outcome", "fetch", "freshness"]
+__all__ = ["Fetched", "Outcome", "fetch", "freshness", "stale"]
 
 
 def __getattr__(name: str) -> Any:

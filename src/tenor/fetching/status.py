@@ -86,27 +86,40 @@ def status(
     return [_of(symbol, bars[symbol], news.get(symbol), fetches.get(symbol), config, moment) for symbol in sorted(bars)]
 
 
+def stale(
+    store: str,
+    config: SourcesConfig,
+    symbols: Sequence[str],
+    *,
+    now: pd.Timestamp | None = None,
+) -> dict[str, str]:
+    """One line on each of `symbols` whose bars are older than config allows; nothing under ``ignore``.
+
+    Symbols that only files brought are not judged: nobody promised that they are of today.
+    """
+    if config.when_stale == "ignore":
+        return {}
+    return {one.symbol: one.describe() for one in status(store, config, symbols, now=now) if one.stale}
+
+
 def freshness(
     store: str,
     config: SourcesConfig,
     symbols: Sequence[str],
     *,
     now: pd.Timestamp | None = None,
-) -> tuple[str, ...]:
-    """What to say before a forecast of `symbols`: one line for each that is stale; nothing under ``ignore``.
-
-    Symbols that only files brought are not judged: nobody promised that they are of today.
+) -> dict[str, str]:
+    """What to say before a forecast of `symbols`: `stale`, unless config has it refused.
 
     Raises
     ------
     DataError : a symbol is stale and ``sources.when_stale`` is ``refuse``.
     """
-    if config.when_stale == "ignore":
-        return ()
-    found = tuple(one.describe() for one in status(store, config, symbols, now=now) if one.stale)
+    found = stale(store, config, symbols, now=now)
     if found and config.when_stale == "refuse":
         more = f" (and {len(found) - 1} more symbols)" if len(found) > 1 else ""
-        raise DataError(f"{found[0]}{more}: run 'tenor data fetch', or set sources.when_stale to say.")
+        first = next(iter(found.values()))
+        raise DataError(f"{first}{more}: run 'tenor data fetch', or set sources.when_stale to say.")
     return found
 
 

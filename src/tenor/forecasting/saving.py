@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tenor.errors import ModelError
+from tenor.manifests import changed
 
 DOCUMENT = "forecaster.json"
 WEIGHTS = "weights.safetensors"
@@ -79,11 +80,6 @@ def read(folder: Path) -> tuple[dict[str, Any], bytes]:
     text = _bytes(folder / DOCUMENT)
     document_of(text, folder)  # a document that is none is told before weights that are missing
     return unpacked({DOCUMENT: text, WEIGHTS: _bytes(folder / WEIGHTS)}, folder)
-
-
-def changed(path: str) -> ModelError:
-    """What is told of a file that is not what was saved."""
-    return ModelError(f"{path} is truncated or was changed since it was saved (checksum): train or copy it again.")
 
 
 def _document(text: bytes, where: str | Path) -> tuple[dict[str, Any], dict[str, str]]:

@@ -65,8 +65,8 @@ def daily_mood(news: News, scores: Scores, config: MoodConfig = MoodConfig(), *,
     """The mood of every symbol at every session that has at least one readable item.
 
     An item belongs to the first session, of its symbol's own market, whose cut-off lies after its publication, so a row
-    holds nothing that was published later: items after a cut-off change no row up to it by one bit. An empty text and one that does not look
-    English can't be read and count nowhere, not even in `n`.
+    holds nothing that was published later: items after a cut-off change no row up to it by one bit. An empty text and
+    one that does not look English can't be read and count nowhere, not even in `n`.
 
     With w the weight of an item (see `MoodConfig.repeats`) and s its score in -1..1, the columns are: `n` readable
     items, repeats counted each; `mean` and `std` the w-weighted mean and deviation of s (`std` is 0 for one item);
@@ -147,7 +147,8 @@ def _items(news: News, scores: Scores, config: MoodConfig, calendar: str) -> pd.
     if sessions.isna().any():
         lost = frame.loc[sessions.isna().to_numpy()].iloc[0]
         raise DataError(
-            f"mood: {calendar_of(lost['symbol'], calendar)} has no session for {lost['symbol']} news of {lost['published_at']:%Y-%m-%d %H:%M} UTC "
+            f"mood: {calendar_of(lost['symbol'], calendar)} has no session for {lost['symbol']} news of "
+            f"{lost['published_at']:%Y-%m-%d %H:%M} UTC "
             f"({int(sessions.isna().sum())} such items): drop them or mend their dates."
         )
     if config.once:

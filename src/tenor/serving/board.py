@@ -7,14 +7,15 @@ unfinished objects unread; two at once both end up in the index. Reading needs t
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import random
 import secrets
 import time
 import urllib.parse
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tenor.errors import StoreError
@@ -25,6 +26,10 @@ INDEX = "index.json"
 KEPT = 900.0
 """Seconds that a replaced object stays, for readers that still hold the index before."""
 TRIES = 60
+SKEW = 300.0
+"""Seconds that two machines' clocks may be apart."""
+
+Document = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -47,10 +52,12 @@ class Entry:
     model_version: str
     brief: Mapping[str, Mapping[str, Any]]
 
-    @property
-    def rank(self) -> tuple[str, float]:
-        """Of two entries of a symbol, the one of higher rank counts: seen more, then made later."""
-        return self.as_of, self.published_at
+    def rank(self, now: float) -> tuple[str, float]:
+        """Of two entries of a symbol, the one of higher rank counts: seen more, then made later.
+
+        One that was made in the future, as `now` goes, was made by a clock that is wrong, and gives way.
+        """
+        return self.as_of, self.published_at if self.published_at <= now + SKEW else 0.0
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,10 @@ class Index:
     def as_of(self) -> str:
         """The latest moment that any forecast saw; empty without forecasts."""
         return max((entry.as_of for entry in self.entries.values()), default="")
+
+    def only(self, symbols: Container[str]) -> Index:
+        """The same, with the entries of `symbols` alone."""
+        return replace(self, entries={symbol: entry for symbol, entry in self.entries.items() if symbol in symbols})
 
 
 EMPTY = Index({}, {}, {})
@@ -110,7 +121,14 @@ class Board:
             raise StoreError(f"board: {entry.key} was changed since it was published: run 'tenor refresh'.")
         return data
 
-    def publish(self, documents: Iterable[Mapping[str, Any]], head: Mapping[str, Any]) -> Index:
+    def publish(
+        self,
+        documents: Iterable[Document],
+        head: Mapping[str, Any],
+        *,
+        again: Callable[[str, Document], Document] | None = None,
+        built_on: Mapping[str, Entry] | None = None,
+    ) -> Index:
         """Put `documents` on the board, beside and in place of what is there, and return the index that stands then.
 
         Parameters
@@ -118,29 +136,75 @@ class Board:
         documents : one a symbol, JSON mappings; ``symbol, as_of, session, behind, model_version, forecasts`` go into
             the index as well.
         head : see `Index.head`; the one published last counts.
+        again : makes a symbol's document anew, given the one that it takes the place of, where that is not the one in
+            `built_on`: what another refresh published meanwhile is kept.
 
         Raises
         ------
         StoreError : the place can't be written, or others keep changing the index.
         """
-        now = float(head["published_at"])
-        entries = {str(document["symbol"]): self._put(document, now) for document in documents}
+        published_at = float(head["published_at"])
+        entries = {str(document["symbol"]): self._put(document, published_at) for document in documents}
+        seen = {symbol: entry.key for symbol, entry in (built_on or {}).items()}
+
+        def change(index: Index) -> Index:
+            if again is not None:
+                for symbol, entry in entries.items():
+                    there, now = index.entries.get(symbol), time.time()
+                    if there is None or there.key == seen.get(symbol) or there.rank(now) > entry.rank(now):
+                        continue
+                    seen[symbol] = there.key
+                    with contextlib.suppress(StoreError):  # what is damaged can't be kept
+                        entries[symbol] = self._put(again(symbol, json.loads(self.read(there))), published_at)
+            return _merge(index, entries, head, time.time())
+
+        return self._change(change)
+
+    def copy(self, index: Index) -> None:
+        """Make `index`, of another board whose documents are here already, this board's."""
+        self.objects.put(INDEX, _write_index(index))
+
+    def tell(self, note: str) -> None:
+        """Add `note` to what the last refresh could not do; nothing happens on a board without forecasts.
+
+        Raises
+        ------
+        StoreError : the place can't be written.
+        """
+
+        def change(index: Index) -> Index:
+            notes = [*dict.fromkeys([*index.head.get("notes", ()), note])]
+            return replace(index, head={**index.head, "notes": notes}) if index.entries else index
+
+        self._change(change)
+
+    def _change(self, change: Callable[[Index], Index]) -> Index:
+        """Replace the index by what `change` makes of it, however many others do so at the same time."""
         for attempt in range(TRIES):
             index, etag = self._current()
-            merged = _merge(index, entries, head, time.time())
-            gone = [key for key, since in merged.retired.items() if time.time() - since > KEPT]
-            kept = {key: since for key, since in merged.retired.items() if key not in gone}
-            merged = Index(merged.head, merged.entries, kept)
+            changed = change(index)
+            if changed is index:
+                return index
+            retired = self._retired(changed)
+            gone = [key for key, since in retired.items() if time.time() - since > KEPT]
+            kept = {key: since for key, since in retired.items() if key not in gone}
+            changed = replace(changed, retired=kept)
             try:
-                data = _write_index(merged)
-                etag = self.objects.put(INDEX, data, if_match=etag, if_absent=etag is None)
+                etag = self.objects.put(INDEX, _write_index(changed), if_match=etag, if_absent=etag is None)
             except Conflict:
                 time.sleep(random.uniform(0, min(1.0, 0.02 * 2**attempt)))  # noqa: S311 - spreads retries, no secret
                 continue
             for key in gone:
                 self.objects.delete(key)
-            return Index(merged.head, merged.entries, kept, etag)
+            return replace(changed, etag=etag)
         raise StoreError(f"board: {INDEX} changed {TRIES} times under our hands: stop some of the refreshes.")
+
+    def _retired(self, index: Index) -> dict[str, float]:
+        """What `index` does not name (any more): replaced, or left by a refresh that was killed."""
+        named, now = {entry.key for entry in index.entries.values()}, time.time()
+        lying = {*index.retired, *self.objects.keys("symbols/")}
+        # a refresh under way has its documents here before the index names them: they have `KEPT` seconds for that
+        return {key: min(index.retired.get(key, now), now) for key in sorted(lying - named)}
 
     def _current(self) -> tuple[Index, str | None]:
         """The index to build on and its etag; a damaged one is built anew."""
@@ -191,9 +255,10 @@ def _merge(index: Index, fresh: Mapping[str, Entry], head: Mapping[str, Any], no
         if before is None:
             entries[symbol] = entry
             continue
-        entries[symbol], loser = (entry, before) if entry.rank >= before.rank else (before, entry)
+        entries[symbol], loser = (entry, before) if entry.rank(now) >= before.rank(now) else (before, entry)
         retired.setdefault(loser.key, now)
-    newer = float(head["published_at"]) >= float(index.head.get("published_at", 0))
+    last = float(index.head.get("published_at", 0))
+    newer = float(head["published_at"]) >= last or last > now + SKEW
     return Index(head if newer else index.head, entries, retired)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from tenor.schema import Forecast
@@ -155,10 +155,11 @@ def _attention(looked: Looked | None) -> dict[str, Any]:
     }
 
 
+@functools.lru_cache(maxsize=8192)
 def _day(moment: pd.Timestamp) -> str:
     return f"{moment:%Y-%m-%d}"
 
 
 def _short(value: float) -> float:
     """Six significant digits: what a chart can show."""
-    return float(np.format_float_positional(value, precision=6, unique=False, fractional=False)) if value else 0.0
+    return float(f"{value:.6g}")

@@ -6,14 +6,12 @@ from bisect import bisect_right
 from collections.abc import Sequence
 
 from tenor.serving.answers import Staleness
-from tenor.serving.board import Entry, Index
+from tenor.serving.board import SKEW, Entry, Index
 
 GRACE = 6 * 3600.0
 """Seconds after a close within which its bar, and a forecast from it, may still be on their way."""
 LATE = 3
 """Sessions behind which bars are late; further behind, nobody brings any."""
-SKEW = 300.0
-"""Seconds that two machines' clocks may be apart."""
 
 
 def staleness(index: Index, entry: Entry | None, now: float, problems: Sequence[str] = ()) -> Staleness:
@@ -23,7 +21,7 @@ def staleness(index: Index, entry: Entry | None, now: float, problems: Sequence[
     ----------
     problems : why the board may be older than it should be (it can't be read, say); each is a reason.
     """
-    freshest = entry or max(index.entries.values(), key=lambda found: found.rank, default=None)
+    freshest = entry or max(index.entries.values(), key=lambda found: found.rank(now), default=None)
     if freshest is None:
         return Staleness(stale=True, sessions_behind=0, reasons=("the board is empty", *problems))
     published = freshest.published_at
@@ -43,7 +41,7 @@ def staleness(index: Index, entry: Entry | None, now: float, problems: Sequence[
         reasons.append(f"made by the model {freshest.model_version}, which is no longer the one in use")
     reasons += index.head.get("notes", ())
     reasons += problems
-    return Staleness(bool(reasons), freshest.behind + max(since, 0), tuple(reasons))
+    return Staleness(bool(reasons), freshest.behind + max(since, 0), tuple(dict.fromkeys(reasons)))
 
 
 def due(index: Index | None, now: float, *, delay: float) -> bool:
@@ -59,7 +57,7 @@ def due(index: Index | None, now: float, *, delay: float) -> bool:
     closes: Sequence[float] = index.head.get("closes", ())
     if closes and now > closes[-1]:
         return True  # the board knows no closes any more
-    freshest = max(index.entries.values(), key=lambda found: found.rank)
+    freshest = max(index.entries.values(), key=lambda found: found.rank(now))
     if 0 < freshest.behind <= LATE and now - published >= delay:
         return True  # the refresh came before the bars did
     return any(published < close + delay <= now for close in closes)

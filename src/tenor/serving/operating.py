@@ -39,7 +39,8 @@ async def readyz(request: Request) -> Response:
             "symbols": len(index.entries),
             "staleness": to_plain(stale),
             "alarms": alarms,
-            "board_read_seconds_ago": round(max(0.0, view.clock() - view.last_good), 1),
+            # None: not since this process started, which serves what one before it had read
+            "board_read_seconds_ago": round(max(0.0, view.clock() - view.last_good), 1) if view.last_good else None,
         }
     )
 

@@ -6,24 +6,27 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tenor.errors import DataError, StoreError, TenorError
+from tenor.features.axis import on_axis
+from tenor.fetching.status import stale
 from tenor.schema import Forecast, Mood
 from tenor.sentiment.mood import daily_mood, sessions_of
 from tenor.sentiment.scorer import Scorer
 from tenor.serving.attention import looked_at
-from tenor.serving.board import Board
+from tenor.serving.board import Board, Entry
 from tenor.serving.documents import BARS, HISTORY, ITEMS, document
 from tenor.serving.monitor import Report, watch
 from tenor.serving.past import past_forecasts
 from tenor.serving.predictor import Predictor
 from tenor.serving.track import track_record, with_verdicts
 from tenor.sessions import Exchange, exchange
+from tenor.sources.config import SourcesConfig
 from tenor.store import Lake
 
 AHEAD = pd.Timedelta(days=180)
@@ -39,6 +42,7 @@ class Refreshed:
     Attributes
     ----------
     symbols : those that have new forecasts. `skipped` : symbol -> why it has none.
+    stale : symbol -> how far its bars are behind, by the settings of sources.
     notes : what could not be done; the board says it too, and counts as stale.
     """
 
@@ -49,6 +53,7 @@ class Refreshed:
     notes: tuple[str, ...]
     seconds: float
     monitor: Report
+    stale: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values."""
@@ -63,6 +68,7 @@ def refresh(
     fetch: Callable[[], object] | None = None,
     symbols: Sequence[str] | None = None,
     versions: Sequence[str] = (),
+    sources: SourcesConfig | None = None,
     now: pd.Timestamp | None = None,
 ) -> Refreshed:
     """Forecast `symbols` (by default all of the lake that have history enough) and put them on `board`.
@@ -72,6 +78,7 @@ def refresh(
     Parameters
     ----------
     fetch : brings new bars and news into the lake. `versions` : the models there are, for `/v1/models`.
+    sources : whose ``when_stale`` counts: told are the symbols whose bars are stale, or they get no new forecast.
     now : tz-aware; the moment of the refresh.
 
     Raises
@@ -84,39 +91,47 @@ def refresh(
     if fetch is not None:
         _try(notes, "new bars and news could not be fetched", fetch)
     known = lake.symbols()
-    wanted = tuple(symbols or known)
+    asked = tuple(symbols or known)
+    late = stale(lake.location, sources, asked, now=moment) if sources is not None else {}
+    refused = late if sources is not None and sources.when_stale == "refuse" else {}
+    wanted = tuple(symbol for symbol in asked if symbol not in refused)
+    if not wanted:
+        raise DataError(f"all of {len(asked)} symbols are stale, and sources.when_stale is refuse: fetch their bars.")
     bars = lake.bars(predictor.universe(known, wanted))
     mood, items = mood_of(lake, predictor, wanted, notes)
     said = predictor.forecasts(bars, mood, symbols=wanted)
     made: dict[str, list[Forecast]] = {}
     for forecast in said:
         made.setdefault(forecast.symbol, []).append(forecast)
-    skipped = {symbol: str(error) for symbol, error in said.failed.items()}
+    skipped = {**refused, **{symbol: str(error) for symbol, error in said.failed.items()}}
     if not made:
         raise DataError(f"not one of {len(wanted)} symbols can be forecast: {next(iter(skipped.values()), 'no bars')}")
     past = predictor.history(bars, mood, symbols=list(made), sessions=HISTORY)
     panel = predictor.recipe.panel(bars, mood)
     looked = looked_at(predictor, panel, made)
     calendar = exchange(predictor.features.calendar)
-    before = _before(board, made)
-    frames = dict(iter(bars.adjusted().groupby("symbol")))
-    moods = dict(iter(mood.frame.groupby("symbol"))) if mood is not None else {}
+    before, built_on = _before(board, made)
+    # dated as the forecasts are, which are of the axis's sessions, so that each finds what became of it
+    axis = predictor.features.calendar
+    frames = dict(iter(on_axis(bars.adjusted(), axis).groupby("symbol")))
+    moods = dict(iter(on_axis(mood.frame, axis).groupby("symbol"))) if mood is not None else {}
     by_symbol: dict[str, list[Forecast]] = {symbol: [] for symbol in made}
     for forecast in past:
         by_symbol[forecast.symbol].append(forecast)
-    documents = [
-        document(
-            forecasts,
+
+    def write(symbol: str, standing: Mapping[str, Any] | None) -> dict[str, Any]:
+        return document(
+            made[symbol],
             bars=frames[symbol].tail(BARS + HISTORY),
             mood=moods.get(symbol),
             items=items.get(symbol, ()),
             past=by_symbol[symbol],
             looked=looked.get(symbol),
-            before=before.get(symbol),
-            behind=_behind(calendar, forecasts[0].session, moment),
+            before=standing,
+            behind=_behind(calendar, made[symbol][0].session, moment),
         )
-        for symbol, forecasts in made.items()
-    ]
+
+    documents = [write(symbol, before.get(symbol)) for symbol in made]
     track = with_verdicts(
         track_record(
             (row for one in documents for row in past_forecasts(one, horizon)),
@@ -138,9 +153,9 @@ def refresh(
         "monitor": report.to_json(),
         "notes": notes,
     }
-    index = board.publish(documents, head)
+    index = board.publish(documents, head, again=write, built_on=built_on)
     done = Refreshed(
-        predictor.version, index.as_of, tuple(made), skipped, tuple(notes), time.monotonic() - begun, report
+        predictor.version, index.as_of, tuple(made), skipped, tuple(notes), time.monotonic() - begun, report, late
     )
     log.info("refreshed", extra={"symbols": len(made), "skipped": len(skipped), "seconds": round(done.seconds, 2)})
     return done
@@ -186,21 +201,21 @@ def mood_of(
     return found[0] if found else (lake.mood(), {})
 
 
-def _before(board: Board, symbols: Mapping[str, object]) -> dict[str, dict[str, Any]]:
-    """The documents that stand on the board, for what was published before."""
+def _before(board: Board, symbols: Mapping[str, object]) -> tuple[dict[str, dict[str, Any]], dict[str, Entry]]:
+    """The documents that stand on the board, for what was published before, and their entries."""
     try:
         index = board.index()
     except StoreError as error:
         log.warning("board index is written anew", extra={"error": str(error)})
-        return {}
+        return {}, {}
+    entries = {symbol: entry for symbol, entry in index.entries.items() if symbol in symbols} if index else {}
     found = {}
-    for symbol, entry in (index.entries if index else {}).items():
-        if symbol in symbols:
-            try:
-                found[symbol] = json.loads(board.read(entry))
-            except StoreError as error:
-                log.warning("published forecasts are lost", extra={"symbol": symbol, "error": str(error)})
-    return found
+    for symbol, entry in entries.items():
+        try:
+            found[symbol] = json.loads(board.read(entry))
+        except StoreError as error:
+            log.warning("published forecasts are lost", extra={"symbol": symbol, "error": str(error)})
+    return found, entries
 
 
 def _behind(calendar: Exchange, session: pd.Timestamp, now: pd.Timestamp) -> int:

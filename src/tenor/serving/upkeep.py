@@ -5,9 +5,13 @@ from __future__ import annotations
 import logging
 import subprocess
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from tenor import manifests
+from tenor.errors import ModelError, StoreError
+from tenor.objects import MissingObject, Objects
 from tenor.serving.freshness import due
 from tenor.serving.journal import LOGGER
 from tenor.serving.view import View
@@ -17,6 +21,10 @@ LOOK = 20.0
 RETRY = 900.0
 """Seconds before what failed, or found nothing new, is tried again."""
 LONGEST = 1800.0
+SLOW = 300.0
+"""Seconds after which a refresh that still runs is told of: what it waits for may hang."""
+CHECKED = 300.0
+"""Seconds between two checks of the model's files."""
 
 log = logging.getLogger(LOGGER)
 
@@ -29,19 +37,41 @@ class Upkeep:
     ----------
     view : tells what the board has seen. `delay` : seconds after a close at which its bars can be had.
     always : False to refresh only a board that is empty.
+    models : where the model versions lie; the files of the one in use are read again and again, and what was changed
+        is told before a refresh fails on it.
     """
 
     command: Sequence[str]
     view: View
     delay: float = 1800.0
     always: bool = True
+    models: Objects | None = None
+    slow: float = SLOW
+    longest: float = LONGEST
     _tried: float = field(default=0.0, init=False)
+    _checked: float = field(default=float("-inf"), init=False)
 
     def __call__(self, stop: threading.Event) -> None:
         """Keep it fresh until `stop` is set."""
         while not stop.is_set():
             self.look(stop)
+            self.check()
             stop.wait(LOOK)
+
+    def check(self) -> None:
+        """See that the files of the model whose forecasts are served are what was trained, every `CHECKED` seconds."""
+        if self.models is None or not self.view.ready or time.monotonic() - self._checked < CHECKED:
+            return
+        self._checked = time.monotonic()
+        try:
+            manifests.check(self.models, str(self.view.snapshot.index.head["model_version"]))
+        except (ModelError, MissingObject) as error:
+            self.view.note("model", f"the model in use is damaged: {error}")
+            log.error("model damaged", extra={"error": str(error)})
+        except StoreError:
+            self._checked = float("-inf")  # its place is away, as the board tells: look again soon
+        else:
+            self.view.note("model", None)
 
     def look(self, stop: threading.Event) -> bool:
         """Refresh if it is time to; whether it was."""
@@ -60,21 +90,32 @@ class Upkeep:
 
     def _run(self, stop: threading.Event) -> None:
         with subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as child:
-            killer = threading.Timer(LONGEST, child.kill)
+            killer = threading.Timer(self.longest, child.kill)
             killer.start()
+            teller = threading.Timer(self.slow, self._tell_of_slowness)
+            teller.start()
             watcher = threading.Thread(target=_end_with, args=(child, stop), daemon=True)
             watcher.start()
             assert child.stderr is not None
             told = child.stderr.read()
             code = child.wait()
+            late = not killer.is_alive()
             killer.cancel()
+            teller.cancel()
         if code:
-            reason = (told.strip().splitlines() or [f"it ended with {code}"])[-1].removeprefix("tenor: ")[:200]
+            said = [line for line in told.splitlines() if line.startswith("tenor: ")]
+            reason = said[-1].removeprefix("tenor: ")[:200] if said else f"it ended with {code}"
+            if late:
+                reason = f"it did not end within {self.longest / 60:g} minutes and was stopped"
             self.view.note("refresh", f"the last refresh failed: {reason}")
             log.error("refresh failed", extra={"code": code, "error": reason})
         else:
             self.view.note("refresh", None)
             log.info("refresh done")
+
+    def _tell_of_slowness(self) -> None:
+        self.view.note("refresh", f"a refresh has been under way for more than {self.slow / 60:g} minutes")
+        log.warning("refresh is slow")
 
 
 def _end_with(child: subprocess.Popen[str], stop: threading.Event) -> None:

@@ -40,15 +40,25 @@ class View:
     ----------
     preload : read every document at once, so that all of them can be served when the board's place goes away; without
         it a document is read when it is first asked for.
+    last : a state from an earlier run, served until the board is read. `keep` : takes each new state.
     clock : gives the Unix time.
     """
 
-    def __init__(self, board: Board, *, preload: bool = True, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        board: Board,
+        *,
+        preload: bool = True,
+        last: Snapshot | None = None,
+        keep: Callable[[Snapshot], None] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.board = board
         self.clock = clock
+        self._keep = keep
         self._preload = preload
-        self._snapshot: Snapshot | None = None
-        self._problems: dict[str, str] = {}
+        self._snapshot: Snapshot | None = last
+        self._problems: dict[str, str] = {"board": "the board was not read yet"} if last else {}
         self._lock = threading.Lock()
         self._polling = threading.Lock()
         self.last_good = 0.0
@@ -154,6 +164,8 @@ class View:
                     if before is not None and symbol in held:  # the last good one goes on being served
                         entries[symbol], documents[symbol] = before.index.entries[symbol], held[symbol]
         self._snapshot = Snapshot(Index(index.head, entries, index.retired, index.etag), documents)
+        if self._keep is not None and entries:
+            self._keep(self._snapshot)
         self.note("board", None)
         told = f"{len(damaged)} documents can't be read ({', '.join(damaged[:3])})" if damaged else None
         self.note("documents", told)

@@ -21,11 +21,11 @@ from sklearn.model_selection import GridSearchCV
 
 from tenor.errors import ConfigError, TenorError
 from tenor.features import FeatureConfig
+from tenor.features.axis import Axis
 from tenor.forecasting.cells import usable
 from tenor.model import ModelConfig
 from tenor.options import to_mapping
 from tenor.schema import Bars, Bool, Float64, Mood
-from tenor.sessions import exchange
 from tenor.training.config import TrainConfig
 from tenor.training.estimator import PanelForecaster, Rows, fit_key, score_key
 from tenor.training.folds import FoldConfig, walk_forward
