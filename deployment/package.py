@@ -2,7 +2,7 @@
 
 ``python deployment/package.py api --architecture arm64 --out deployment/build/api.zip`` zips the function that answers;
 ``python deployment/package.py refresh --architecture arm64 --out FOLDER`` fills the folder that the image is made of.
-Both print their size by part.
+Both print their size by part. They are for the version of Python that builds them.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 LIMIT = 250 * 2**20
 """Bytes that a function may have unzipped."""
-PLATFORMS = {
-    "arm64": ("manylinux_2_28_aarch64", "manylinux_2_27_aarch64", "manylinux_2_17_aarch64", "manylinux2014_aarch64"),
-    "x86_64": ("manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64"),
-}
+ARCHITECTURES = {"arm64": "aarch64", "x86_64": "x86_64"}
+PYTHONS = ((3, 11), (3, 12), (3, 13))
+GLIBC = range(34, 16, -1)
+"""Minor versions of the C library that wheels may ask for: Lambda's Pythons from 3.12 on have 2.34."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The first moment that a zip can hold; every file gets it."""
 # of these packages only the named parts are ever read
@@ -44,12 +44,12 @@ def main() -> None:
     """Build, check the limit, print the parts."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("function", choices=sorted(FUNCTIONS))
-    parser.add_argument("--architecture", choices=sorted(PLATFORMS), default="arm64")
+    parser.add_argument("--architecture", choices=sorted(ARCHITECTURES), default="arm64")
     parser.add_argument("--out", type=Path, required=True, help="A zip file; or a folder, which must be new.")
     asked = parser.parse_args()
     function = FUNCTIONS[asked.function]
-    if sys.version_info[:2] != (3, 11):
-        sys.exit("the functions run on Python 3.11, and their .pyc files must be made by it: use python3.11.")
+    if sys.version_info[:2] not in PYTHONS:
+        sys.exit("a function's bytecode is made by the Python that it runs on: use 3.12, as the template says.")
     zipped = asked.out.suffix == ".zip"
     if not zipped and asked.out.exists():
         sys.exit(f"{asked.out} is there already: name a new folder, or remove it.")
@@ -118,9 +118,19 @@ def install(requirements: list[str], architecture: str, tree: Path) -> None:
         "--no-deps",
         "--no-compile",
     ]
-    command += ["--only-binary=:all:", "--python-version", "3.11", "--implementation", "cp", "--target", str(raw)]
-    for platform in PLATFORMS[architecture]:
-        command += ["--platform", platform]
+    command += [
+        "--only-binary=:all:",
+        "--python-version",
+        "{}.{}".format(*sys.version_info),
+        "--implementation",
+        "cp",
+        "--target",
+        str(raw),
+    ]
+    machine = ARCHITECTURES[architecture]
+    for minor in GLIBC:
+        command += ["--platform", f"manylinux_2_{minor}_{machine}"]
+    command += ["--platform", f"manylinux2014_{machine}"]
     subprocess.run([*command, *requirements], check=True)
     for path in sorted(raw.rglob("*")):
         name = path.relative_to(raw).as_posix()

@@ -17,6 +17,9 @@ from racing import count_up, race
 from tenor.errors import ConfigError, StoreError, UsageError
 from tenor.objects import Conflict, MissingObject, Objects, open_objects
 
+PLACES = pytest.mark.parametrize("location", ["folder", pytest.param("bucket", marks=pytest.mark.slow)], indirect=True)
+"""For what takes many processes: a server beside them is for the long run of the tests."""
+
 
 @pytest.fixture(params=["folder", "bucket"])
 def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
@@ -86,6 +89,7 @@ class TestContract:
                 call(key)
         assert objects.keys() == []
 
+    @PLACES
     def test_processes_that_race_never_lose_a_count(self, objects: Objects, location: str) -> None:
         objects.put("count", b"0")
         race(count_up, *[(location, 15)] * 3)

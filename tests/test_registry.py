@@ -12,13 +12,17 @@ from racing import Made, add, promote, race, registry_at, train
 
 from tenor.errors import ModelError
 from tenor.features import FeatureConfig, build_panel
+from tenor.manifests import MANIFEST
 from tenor.model import ModelConfig
 from tenor.objects import Conflict, Object, Objects, open_objects
 from tenor.pipeline import load
-from tenor.registry import MANIFEST, POINTERS, Pointers, Registry, registry_of
+from tenor.registry import POINTERS, Pointers, Registry, registry_of
 from tenor.schema import Bars
 from tenor.sentiment.mood import MoodConfig
 from tenor.training import Forecaster, SplitConfig, TrainConfig, chronological, fit
+
+PLACES = pytest.mark.parametrize("location", ["folder", pytest.param("bucket", marks=pytest.mark.slow)], indirect=True)
+"""For what takes many processes: a server beside them is for the long run of the tests."""
 
 
 @pytest.fixture(params=["folder", "bucket"])
@@ -143,6 +147,7 @@ class TestContract:
             registry.read(model.version, *registry.entry(model.version).files)
         assert allowed == 8  # five files, the manifest, and the pointers twice: each of them was the last one once
 
+    @PLACES
     def test_trainers_who_race_lose_no_version_and_mix_none(self, registry: Registry, location: str) -> None:
         # two of the three train the very same models
         race(train, *((location, who) for who in ("x", "x", "y")))
@@ -158,6 +163,7 @@ class TestContract:
         assert {now.champion, now.previous, now.latest} <= set(models)
         assert now.champion != now.previous
 
+    @PLACES
     def test_of_those_who_beat_the_same_champion_one_takes_its_place(self, registry: Registry, location: str) -> None:
         models = [Made(str(i)) for i in range(9)]  # the first is the champion
         for model in models:

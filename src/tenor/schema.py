@@ -286,8 +286,9 @@ class Forecast:
     Attributes
     ----------
     as_of : UTC; the latest moment of information used (that session's close).
-    session : the last session seen. `target_session` : the session the forecast is for.
-    expected_return : log return to the close of `target_session`; `price` the adjusted close that it means.
+    session : the last session seen, of the model's calendar. `target_session` : the session the forecast is for.
+    expected_return : log return to the close of `target_session`; `price` the adjusted close that it means. Of a symbol
+        of another market: from its last close known at the one to its last known at the other (``docs/sources.md``).
     last_price : adjusted close of `session`. `lower`, `upper` : 90 % interval of the price. `p_up` : P(return > 0).
     attention_time : weight of each of the last L sessions (by date, they sum to 1).
     attention_features : mean weight of each feature over those sessions (they sum to 1).

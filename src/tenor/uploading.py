@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tenor.errors import ConfigError
-from tenor.objects import Conflict, MissingObject, Objects, open_objects
 from tenor.manifests import MANIFEST
+from tenor.objects import Conflict, MissingObject, Objects, open_objects
 from tenor.registry import POINTERS
 from tenor.serving.board import INDEX
 from tenor.store.tables import TABLES

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
-import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from emulator import PYTHON
 
 pytestmark = pytest.mark.aws
 
@@ -107,7 +107,7 @@ def test_nothing_heavy_is_packed_or_imported(api_task: Path) -> None:
         "import tenor.serving.aws\n"
         "print([m for m in ('torch', 'pandas', 'onnxruntime', 'numpy') if m in sys.modules])"
     )
-    told = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
+    told = subprocess.run([PYTHON, "-I", "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "[]"
 
 
@@ -120,7 +120,7 @@ def test_importing_opens_no_socket_and_reads_no_setting(api_task: Path) -> None:
         "import tenor.serving.aws\n"
         "print([name for name in seen if name not in ('socket.gethostname',)])"
     )
-    told = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
+    told = subprocess.run([PYTHON, "-I", "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "[]"
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tenor.errors import ConfigError, DataError, HistoryError
 from tenor.evaluation.backtest import Backtest, backtest, buy_and_hold, long_flat, long_short, simulate
+from tenor.evaluation.sharpe import sharpe
 from tenor.schema import Panel, Predictions
 
 NAN = math.nan
@@ -253,3 +254,14 @@ def test_unknown_rule_and_foreign_predictions():
         backtest(made, ALL, said(made), horizon=1, rule="long-short")
     with pytest.raises(DataError, match="predict this panel"):
         backtest(made, ALL, said(walk(sessions=20)), horizon=1, rule="long/flat")
+
+
+@pytest.mark.parametrize(("days", "year"), [("B", 252), ("D", 365)])
+def test_a_year_has_as_many_sessions_as_its_market(days: str, year: int) -> None:
+    sessions = pd.date_range("2024-01-01", periods=60, freq=days)
+    equity = np.cumprod(1 + np.r_[0.0, np.random.default_rng(0).normal(0.001, 0.01, 59)])
+    found = Backtest("rule", 0.0, sessions, equity, equity, np.zeros(60))
+    daily = np.diff(equity) / equity[:-1]
+    assert found.sharpe == pytest.approx(daily.mean() / daily.std(ddof=1) * year**0.5)
+    assert found.volatility == pytest.approx(daily.std(ddof=1) * year**0.5)
+    assert sharpe(found.returns, per_year=found.year).value == pytest.approx(found.sharpe)

@@ -186,6 +186,7 @@ def test_an_index_that_never_rests_is_given_up(empty: Board, monkeypatch: pytest
         Board(Restless(empty.objects, 99)).publish([document("A")], head())
 
 
+@pytest.mark.slow
 def test_the_same_in_a_bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "AWS_ENDPOINT_URL": s3_server, "AWS_ACCESS_KEY_ID": "lake", "AWS_SECRET_ACCESS_KEY": "lake-secret",

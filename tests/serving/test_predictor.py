@@ -214,7 +214,7 @@ print(json.dumps([made[0].symbol, [name for name in heavy if name in sys.modules
 """
 
 
-@pytest.mark.parametrize("place", ["folder", "bucket"])
+@pytest.mark.parametrize("place", ["folder", pytest.param("bucket", marks=pytest.mark.slow)])
 def test_predict_imports_no_torch(
     place: str,
     tmp_path: Path,

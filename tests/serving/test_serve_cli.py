@@ -185,11 +185,15 @@ def test_a_changed_byte_of_the_model_in_use_is_told_by_name(store: Path, board: 
     graph.write_bytes(whole[:1000] + bytes([whole[1000] ^ 1]) + whole[1001:])
     upkeep.check()
     assert view.problems == (), "not again so soon"
-    Upkeep([], view, models=upkeep.models).check()
+    upkeep = Upkeep([], view, models=upkeep.models)
+    upkeep.check()
     assert "model.onnx is truncated or was changed" in view.problems[0]
-    assert main(["refresh", "--store", str(store)]) != 0
+    assert main(["refresh", "--store", str(store)]) == 1
     assert view.staleness().stale
     assert view.document("S00")["symbol"] == "S00"
+    graph.write_bytes(whole)
+    upkeep.check()
+    assert view.problems == ()
     other = View(board, clock=clock_of(board))
     other.poll()
     assert any("the last refresh failed" in reason and "model.onnx" in reason for reason in other.staleness().reasons)
@@ -201,7 +205,7 @@ def test_a_refresh_that_hangs_is_told_and_ended(board: Board) -> None:
     hanging = Upkeep([sys.executable, "-c", "import time; time.sleep(30)"], view, slow=0.2, longest=0.6)
     looking = threading.Thread(target=hanging.look, args=(threading.Event(),))
     looking.start()
-    told = set()
+    told: set[str] = set()
     while looking.is_alive():
         told.update(view.problems)
         time.sleep(0.02)

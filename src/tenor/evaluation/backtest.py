@@ -20,7 +20,9 @@ from tenor.errors import ConfigError, DataError, HistoryError, did_you_mean
 from tenor.schema import Bool, Float64, Panel, Predictions
 
 YEAR = 252
-"""Sessions in a year, to annualise."""
+"""Sessions in a year of an exchange, to annualise."""
+EVERY_DAY = 365
+"""Sessions in a year where weekends have some: of coins."""
 
 Rule = Literal["long/flat", "long/short"]
 RULES: tuple[Rule, ...] = ("long/flat", "long/short")
@@ -56,19 +58,28 @@ class Backtest:
         return np.where(before > 0, np.diff(self.equity) / np.where(before > 0, before, 1.0), 0.0)
 
     @property
+    def year(self) -> int:
+        """Sessions in a year, by whether weekends have any."""
+        return EVERY_DAY if (self.sessions.day_of_week >= 5).any() else YEAR
+
+    @property
     def annual_return(self) -> float:
         """Geometric, net, a share a year."""
-        return float(empyrical.annual_return(self.returns, annualization=YEAR))
+        return float(empyrical.annual_return(self.returns, annualization=self.year))
 
     @property
     def volatility(self) -> float:
         """Standard deviation of daily returns, annualised; NaN for fewer than two."""
-        return float(empyrical.annual_volatility(self.returns, annualization=YEAR))
+        return float(empyrical.annual_volatility(self.returns, annualization=self.year))
 
     @property
     def sharpe(self) -> float:
         """Mean over standard deviation of daily net returns, annualised; riskless rate 0; NaN if they never move."""
-        return float(empyrical.sharpe_ratio(self.returns, annualization=YEAR)) if self.volatility > 1e-12 else math.nan
+        return (
+            float(empyrical.sharpe_ratio(self.returns, annualization=self.year))
+            if self.volatility > 1e-12
+            else math.nan
+        )
 
     @property
     def max_drawdown(self) -> float:

@@ -40,8 +40,8 @@ class Sharpe:
     deflated: float
 
 
-def sharpe(returns: Float64, *, trials: int = 1) -> Sharpe:
-    """Judge the Sharpe ratio of daily simple `returns`, picked as the best of `trials`.
+def sharpe(returns: Float64, *, trials: int = 1, per_year: int = YEAR) -> Sharpe:
+    """Judge the Sharpe ratio of daily simple `returns`, `per_year` of which are a year, picked as the best of `trials`.
 
     What the other trials earned is not known, so that their ratios are taken to spread as ratios of independent trials
     without skill do, by 1 / sqrt(len(returns) - 1) a session. Trials that resemble each other would ask for less.
@@ -50,7 +50,7 @@ def sharpe(returns: Float64, *, trials: int = 1) -> Sharpe:
         return Sharpe(math.nan, math.nan, trials, math.nan, math.nan)
     ratio = float(returns.mean() / returns.std(ddof=1))
     hurdle = expected_best(trials, spread=1 / math.sqrt(len(returns) - 1))
-    year = math.sqrt(YEAR)
+    year = math.sqrt(per_year)
     deflated = probabilistic(
         ratio, hurdle, count=len(returns), skew=float(stats.skew(returns)), kurtosis=float(stats.kurtosis(returns)) + 3
     )

@@ -90,11 +90,11 @@ def trade(
         for fill in FILLS:
             for cost in costs:
                 run = backtest(panel, rows, predictions, horizon=horizon, rule=rule, cost=cost, fill=fill)
-                runs.append(Run(rule, fill, cost, run, sharpe(run.returns, trials=trials)))
+                runs.append(Run(rule, fill, cost, run, sharpe(run.returns, trials=trials, per_year=run.year)))
     for fill in FILLS:
         for cost in costs:
             run = buy_and_hold(panel, rows, cost=cost, fill=fill)
-            runs.append(Run(HOLD, fill, cost, run, sharpe(run.returns)))
+            runs.append(Run(HOLD, fill, cost, run, sharpe(run.returns, per_year=run.year)))
     return Trading(horizon, max(1, tried), tuple(runs))
 
 

@@ -83,8 +83,9 @@ class Index:
         return max((entry.as_of for entry in self.entries.values()), default="")
 
     def only(self, symbols: Container[str]) -> Index:
-        """The same, with the entries of `symbols` alone."""
-        return replace(self, entries={symbol: entry for symbol, entry in self.entries.items() if symbol in symbols})
+        """The same with the entries of `symbols` alone, which is no longer what an object holds."""
+        entries = {symbol: entry for symbol, entry in self.entries.items() if symbol in symbols}
+        return replace(self, entries=entries, etag=None)
 
 
 EMPTY = Index({}, {}, {})

@@ -66,10 +66,13 @@ class Upkeep:
         try:
             manifests.check(self.models, str(self.view.snapshot.index.head["model_version"]))
         except (ModelError, MissingObject) as error:
-            self.view.note("model", f"the model in use is damaged: {error}")
-            log.error("model damaged", extra={"error": str(error)})
+            self._checked = float("-inf")  # so that its repair is seen soon
+            told = f"the model in use is damaged: {error}"
+            if told not in self.view.problems:
+                log.error("model damaged", extra={"error": str(error)})
+            self.view.note("model", told)
         except StoreError:
-            self._checked = float("-inf")  # its place is away, as the board tells: look again soon
+            self._checked = float("-inf")  # its place is away, as the board tells
         else:
             self.view.note("model", None)
 
