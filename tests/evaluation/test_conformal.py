@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tenor.errors import DataError, HistoryError
-from tenor.forecasting import intervals
 from tenor.evaluation.conformal import adapt, coverage
+from tenor.forecasting import intervals
 from tenor.schema import Panel, Predictions
 
 VALID, ROWS = slice(0, 120), slice(121, 420)

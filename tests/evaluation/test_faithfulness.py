@@ -15,10 +15,10 @@ import torch
 from tenor.errors import ConfigError, DataError, HistoryError, ModelError
 from tenor.evaluation.faithfulness import LATEST, LEAST, MOST, RANDOM, Deletion, Faithfulness, faithfulness
 from tenor.features import FeatureConfig, Scaler
+from tenor.forecasting.calibration import Calibration
 from tenor.model import AttentionLSTM, ModelConfig
 from tenor.schema import Panel
 from tenor.training import Forecaster, TrainConfig
-from tenor.forecasting.calibration import Calibration
 from tenor.training.seed import History
 
 MODEL = ModelConfig(hidden=3, attention_size=1, lookback=10)
