@@ -39,10 +39,14 @@ check-all: lint
 # the AWS functions as they are packed, under Lambda's emulator against a real S3 server; the template's linters
 check-aws: setup
 	$(MAKE) -C deployment check
-	$(BIN)/pytest -n 2 -m aws tests/aws
+	$(BIN)/pytest -m aws tests/aws --timeout=1800
 
 bench: setup
 	$(BIN)/python benchmarks/training_speed.py
+	@test -d $(DEMO)/lake || $(MAKE) demo
+	$(BIN)/tenor refresh --store $(DEMO)/lake
+	$(BIN)/python benchmarks/serving_load.py --store $(DEMO)/lake
+	$(BIN)/python benchmarks/lake_at_size.py
 
 lock: setup
 	$(BIN)/python scripts/lock.py

