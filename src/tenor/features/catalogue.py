@@ -77,7 +77,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature("mood_balance", "mood", "positive − negative; 0 without news", "Mood"),
     Feature("mood_surprise", "mood", "surprise; 0 without news", "Mood"),
     Feature("mood_count", "mood", "log(1 + n); 0 without news", "Mood"),
-    Feature("mood_recent", "mood", "the last recent, halved for every `mood.half_life` sessions since (5); 0 after 60", "Mood"),
+    Feature("mood_recent", "mood", "the last recent, halved every `mood.half_life` sessions; 0 after 60", "Mood"),
     Feature("mood_age", "mood", "sessions since the last news / 20, at most 1; 1 before the first", "Mood"),
     Feature("mood_market", "mood", "market_mean; 0 in a session without any news", "Mood"),
     Feature("mood_market_count", "mood", "log(1 + market_n); 0 in a session without any news", "Mood"),
