@@ -9,17 +9,23 @@ Gateway has let the caller in already; otherwise API keys decide.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
+import hashlib
 import json
 import os
+import shutil
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mangum import Mangum
 
-from tenor.errors import ConfigError
+from tenor.errors import ConfigError, ModelError, StoreError
+from tenor.objects import Object, Objects
 from tenor.serving import journal
 from tenor.serving.app import create_app
 from tenor.serving.board import board_of
@@ -30,6 +36,8 @@ from tenor.serving.service import Service
 from tenor.serving.view import View
 
 if TYPE_CHECKING:
+    from tenor.registry import Registry
+    from tenor.serving.predictor import Predictor
     from tenor.serving.refresh import Refreshed
 
 LOOK = 15.0
@@ -95,7 +103,6 @@ def refresh(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     from tenor.fetching import fetch
     from tenor.options import from_mapping
     from tenor.registry import registry_of
-    from tenor.serving.predictor import Predictor
     from tenor.serving.refresh import refresh as run
     from tenor.sources.config import SourcesConfig
     from tenor.store import Lake
@@ -109,13 +116,66 @@ def refresh(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     done = run(
         Lake(store),
         board_of(store),
-        Predictor.load(registry, None if model == "champion" else model),
+        _predictor(registry, model),
         fetch=functools.partial(fetch, store, symbols, sources) if symbols else None,
         symbols=symbols or None,
         versions=registry.versions(),
     )
     print(json.dumps(_metrics(done)))  # noqa: T201 - CloudWatch reads metrics out of the log
     return {"version": done.version, "as_of": done.as_of, "symbols": len(done.symbols), "skipped": done.skipped}
+
+
+@dataclass
+class Kept:
+    """Objects of which a model version's files, which never change, are kept in `folder` once they were read.
+
+    The registry compares every file with the version's checksums, wherever it came from.
+    """
+
+    behind: Objects
+    folder: Objects
+
+    def __post_init__(self) -> None:
+        self.location = self.behind.location
+
+    def get(self, key: str) -> Object:
+        """See `Objects.get`."""
+        if not key.startswith("versions/"):
+            return self.behind.get(key)
+        with contextlib.suppress(StoreError):
+            return self.folder.get(key)
+        found = self.behind.get(key)
+        with contextlib.suppress(StoreError):  # a full disk costs the copy alone
+            self.folder.put(key, found.data)
+        return found
+
+    def put(self, key: str, data: bytes, *, if_match: str | None = None, if_absent: bool = False) -> str:
+        """See `Objects.put`."""
+        return self.behind.put(key, data, if_match=if_match, if_absent=if_absent)
+
+    def keys(self, prefix: str = "") -> list[str]:
+        """See `Objects.keys`."""
+        return self.behind.keys(prefix)
+
+    def delete(self, key: str) -> None:
+        """See `Objects.delete`."""
+        self.behind.delete(key)
+
+
+def _predictor(registry: Registry, model: str) -> Predictor:
+    """The model, from the files that an earlier invocation left in ``/tmp`` where they are whole."""
+    from tenor.objects import open_objects
+    from tenor.registry import Registry
+    from tenor.serving.predictor import Predictor
+
+    version = None if model == "champion" else model
+    place = Path(tempfile.gettempdir()) / "tenor" / hashlib.sha256(registry.location.encode()).hexdigest()[:16]
+    near = Registry(Kept(registry.objects, open_objects(place)), registry.folder)
+    try:
+        return Predictor.load(near, version)
+    except ModelError:  # there is none, or a copy here is damaged: ask where it came from
+        shutil.rmtree(place, ignore_errors=True)
+        return Predictor.load(registry, version)
 
 
 def _metrics(done: Refreshed) -> dict[str, Any]:

@@ -1,0 +1,45 @@
+"""What Lambda's handlers do that needs no emulator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tenor.objects import FolderObjects, MissingObject, Object
+from tenor.registry import registry_of
+from tenor.serving import aws
+
+
+class Counted(FolderObjects):
+    """Counts what is read."""
+
+    reads = 0
+
+    def get(self, key: str) -> Object:
+        self.reads += 1
+        return super().get(key)
+
+
+def test_files_of_a_version_are_read_once_and_pointers_each_time(tmp_path: Path) -> None:
+    far = Counted(tmp_path / "far")
+    far.put("versions/a/model.onnx", b"weights")
+    far.put("pointers.json", b"1")
+    near = aws.Kept(far, FolderObjects(tmp_path / "near"))
+    assert [near.get("versions/a/model.onnx").data for _ in range(3)] == [b"weights"] * 3
+    assert far.reads == 1
+    far.put("pointers.json", b"2")
+    assert near.get("pointers.json").data == b"2"
+    with pytest.raises(MissingObject):
+        near.get("versions/b/model.onnx")
+
+
+def test_a_damaged_copy_is_thrown_away(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    registry = registry_of(str(store))
+    version = aws._predictor(registry, "champion").version
+    [copy] = (tmp_path / "tmp").rglob("model.onnx")
+    copy.write_bytes(copy.read_bytes()[:-1] + b"?")
+    assert aws._predictor(registry, version).version == version
+    assert not list((tmp_path / "tmp").rglob("model.onnx"))
