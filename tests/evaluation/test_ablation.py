@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tenor import console
 from tenor.errors import ConfigError, DataError
 from tenor.evaluation import metrics
 from tenor.evaluation.ablation import (
@@ -30,6 +31,7 @@ from tenor.evaluation.significance import Difference
 from tenor.evaluation.walkforward import WalkForward
 from tenor.features import feature_names
 from tenor.schema import Panel, Predictions
+from tenor.studies import Ablated
 from tenor.training import Split
 
 MOOD = feature_names(["mood"])
@@ -177,6 +179,21 @@ def test_equal_arms_differ_in_nothing(mood_panel: Panel) -> None:
     found = compare_arms(mood_panel, dict.fromkeys(ARMS, same), horizon=1, resamples=50)
     assert found.verdict == "Sentiment changes nothing: the forecasts with it and without it have the same error."
     json.dumps(found.to_json(), allow_nan=False)
+
+
+def test_what_is_undefined_is_a_dash_in_the_table_and_null_in_json(
+    mood_panel: Panel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    same = fake(mood_panel, 0.5, 1)
+    found = compare_arms(mood_panel, dict.fromkeys(ARMS, same), horizon=1, resamples=50)
+    loss = found.contrasts[0].differences["loss"]
+    assert math.isnan(loss.p)
+    console.show_ablated(Ablated({1: found}, "folds"))
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("less ")]
+    assert len(rows) == len(found.rows())
+    assert not any("nan" in row for row in rows)
+    assert any(row.rstrip().endswith("–") for row in rows)
+    assert found.to_json()["contrasts"][0]["differences"]["loss"]["p"] is None
 
 
 @pytest.mark.parametrize(

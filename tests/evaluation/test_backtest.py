@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from tenor.errors import ConfigError, DataError, HistoryError
 from tenor.evaluation.backtest import Backtest, backtest, buy_and_hold, long_flat, long_short, simulate
-from tenor.evaluation.sharpe import sharpe
-from tenor.schema import Panel, Predictions
+from tenor.evaluation.trading import trade
+from tenor.features import FeatureConfig, build_panel
+from tenor.schema import Bars, Panel, Predictions
+from tenor.sessions import exchange
 
 NAN = math.nan
 
@@ -163,12 +165,13 @@ def test_buy_and_hold_is_following_no_one_after_the_first_fill():
 
 def test_figures_of_a_curve():
     equity = np.array([1.0, 1.1, 0.88, 0.99])
-    found = Backtest("x", 10.0, pd.bdate_range("2016-01-04", periods=4), equity, equity, np.array([0, 1.0, 0.5, 0.0]))
+    days, turnover = pd.bdate_range("2016-01-04", periods=4), np.array([0, 1.0, 0.5, 0.0])
+    found = Backtest("x", 10.0, days, equity, equity, turnover, "XNYS")
     daily = np.array([0.1, -0.2, 0.125])
     np.testing.assert_allclose(found.returns, daily)
-    assert found.annual_return == pytest.approx(0.99 ** (252 / 3) - 1)
-    assert found.volatility == pytest.approx(daily.std(ddof=1) * math.sqrt(252))
-    assert found.sharpe == pytest.approx(daily.mean() / daily.std(ddof=1) * math.sqrt(252))
+    assert found.annual_return == pytest.approx(0.99 ** (251.6 / 3) - 1)
+    assert found.volatility == pytest.approx(daily.std(ddof=1) * math.sqrt(251.6))
+    assert found.sharpe == pytest.approx(daily.mean() / daily.std(ddof=1) * math.sqrt(251.6))
     assert found.max_drawdown == pytest.approx(0.2)
     assert found.mean_turnover == 0.5
     assert found.to_json()["sessions"][0] == "2016-01-04"
@@ -256,12 +259,21 @@ def test_unknown_rule_and_foreign_predictions():
         backtest(made, ALL, said(walk(sessions=20)), horizon=1, rule="long/flat")
 
 
-@pytest.mark.parametrize(("days", "year"), [("B", 252), ("D", 365)])
-def test_a_year_has_as_many_sessions_as_its_market(days: str, year: int) -> None:
-    sessions = pd.date_range("2024-01-01", periods=60, freq=days)
-    equity = np.cumprod(1 + np.r_[0.0, np.random.default_rng(0).normal(0.001, 0.01, 59)])
-    found = Backtest("rule", 0.0, sessions, equity, equity, np.zeros(60))
-    daily = np.diff(equity) / equity[:-1]
-    assert found.sharpe == pytest.approx(daily.mean() / daily.std(ddof=1) * year**0.5)
-    assert found.volatility == pytest.approx(daily.std(ddof=1) * year**0.5)
-    assert sharpe(found.returns, per_year=found.year).value == pytest.approx(found.sharpe)
+@pytest.mark.parametrize(("calendar", "year"), [("XNYS", 251.6), ("24/7", 365.3), ("XTKS", 244.4)])
+def test_a_year_has_as_many_sessions_as_its_axis(calendar: str, year: float) -> None:
+    days = exchange(calendar).sessions(pd.Timestamp("2019-01-01"), pd.Timestamp("2019-12-31"))[:200]
+    rng = np.random.default_rng(0)
+    parts = []
+    for symbol in ("ONE", "TWO"):
+        close = 50 * np.exp(np.cumsum(rng.normal(0, 0.02, len(days))))
+        prices = {"open": close, "high": close, "low": close, "close": close, "adj_close": close, "volume": 1e5}
+        parts.append(pd.DataFrame({"symbol": symbol, "session": days, **prices}))
+    config = FeatureConfig(groups=("returns",), sentiment=False, horizons=(1,), calendar=calendar)
+    made = build_panel(Bars(pd.concat(parts)), config)
+    found = trade(made, slice(100, 200), said(made), horizon=1, costs=(5.0,))
+    for run in found.runs:
+        daily = run.backtest.returns
+        assert run.backtest.annual_return == pytest.approx(run.backtest.equity[-1] ** (year / len(daily)) - 1)
+        assert run.backtest.volatility == pytest.approx(daily.std(ddof=1) * year**0.5)
+        assert run.backtest.sharpe == pytest.approx(daily.mean() / daily.std(ddof=1) * year**0.5)
+        assert run.sharpe.value == pytest.approx(run.backtest.sharpe)

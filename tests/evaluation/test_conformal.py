@@ -3,15 +3,15 @@ from bisect import bisect_left, insort
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from panels import panel_of
 
 from tenor.errors import DataError, HistoryError
 from tenor.evaluation.conformal import adapt, coverage
 from tenor.forecasting import intervals
-from tenor.schema import Panel, Predictions
+from tenor.schema import Predictions
 
 VALID, ROWS = slice(0, 120), slice(121, 420)
 
@@ -29,23 +29,7 @@ def make_panel(sessions=430, symbols=12, seed=0, horizons=(1, 5), grows=None):
     daily[1:] = volatility[:-1] * shocks[1:]
     if grows is not None:
         daily[grows + 1 :] *= 2
-    level = np.cumsum(daily, axis=0)
-    targets = np.full((*shape, len(horizons)), np.nan, "float32")
-    for i, h in enumerate(horizons):
-        targets[:-h, :, i] = level[h:] - level[:-h]
-    close = 50 * np.exp(level)
-    return Panel(
-        values=np.zeros((*shape, 1), "float32"),
-        mask=np.ones(shape, bool),
-        targets=targets,
-        volatility=volatility.astype("float32"),
-        open=close,
-        close=close,
-        sessions=pd.bdate_range("2015-01-05", periods=sessions).astype("datetime64[us]"),
-        symbols=tuple(f"S{i:02d}" for i in range(symbols)),
-        features=("one",),
-        horizons=horizons,
-    )
+    return panel_of(daily, volatility=volatility, horizons=horizons)
 
 
 def forecast(made, mean=0.0):

@@ -3,41 +3,24 @@ import math
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from panels import panel_of
 
 from tenor.errors import DataError, HistoryError
 from tenor.evaluation import metrics
 from tenor.evaluation.bootstrap import METRICS, Interval
 from tenor.evaluation.evaluate import Direction, evaluate, verdict
-from tenor.schema import Panel, Predictions
+from tenor.schema import Predictions
 
 ROWS = slice(100, 400)
 
 
 def panel(shape=(400, 12), seed=0, horizons=(1, 5), drift=0.0):
     rng = np.random.default_rng(seed)
-    sessions, symbols = shape
-    daily = rng.normal(drift, 0.015, shape) + rng.normal(0, 0.007, (sessions, 1))
-    level = np.cumsum(daily, axis=0)
-    targets = np.full((*shape, len(horizons)), np.nan, "float32")
-    for i, h in enumerate(horizons):
-        targets[:-h, :, i] = level[h:] - level[:-h]
-    close = 50 * np.exp(level)
-    return Panel(
-        values=np.zeros((*shape, 1), "float32"),
-        mask=np.ones(shape, bool),
-        targets=targets,
-        volatility=np.full(shape, 0.017, "float32"),
-        open=close * np.exp(rng.normal(0, 0.002, shape)),
-        close=close,
-        sessions=pd.bdate_range("2015-01-05", periods=sessions).astype("datetime64[us]"),
-        symbols=tuple(f"S{i:02d}" for i in range(symbols)),
-        features=("one",),
-        horizons=horizons,
-    )
+    daily = rng.normal(drift, 0.015, shape) + rng.normal(0, 0.007, (shape[0], 1))
+    return panel_of(daily, gap=rng.normal(0, 0.002, shape), horizons=horizons)
 
 
 def planted(made, *, signal, noise=0.0, seed=1, name="tenor"):

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from tenor.errors import ConfigError, DataError
-from tenor.evaluation.leakcheck import KINDS, LeakReport, check_features, tenor_features
+from tenor.evaluation.leakcheck import KINDS, LeakReport, check_features, futures, leakcheck_function, tenor_features
 from tenor.evaluation.leakcheck.cells import read_output
 from tenor.features import FeatureConfig, Scaler, build_panel
 from tenor.schema import MOOD_COLUMNS, Bars, Mood, News, Panel
@@ -171,6 +171,50 @@ def test_news_dated_after_the_close_is_caught_and_news_by_session_passes(few: Ba
     )
     assert report.kinds == ("news_after_close",)
     assert "of later sessions" in report.findings[0].evidence
+
+
+def on(bars: Bars, calendar: str, suffix: str) -> Bars:
+    """The same bars on the sessions of another market, under names that tell it."""
+    days = bars.frame["session"].unique()
+    there = exchange(calendar).sessions(pd.Timestamp("2014-01-06"), pd.Timestamp("2016-12-30"))[: len(days)]
+    frame = bars.frame.assign(symbol=bars.frame["symbol"] + suffix)
+    return Bars(frame.assign(session=frame["session"].map(dict(zip(days, there, strict=True)))))
+
+
+def by_utc_day(news: pd.DataFrame) -> pd.Series[Any]:
+    return news["published_at"].dt.tz_localize(None).dt.normalize().astype("datetime64[us]")
+
+
+def test_news_is_known_by_the_close_of_its_symbols_own_market(few: Bars) -> None:
+    tokyo = on(few, "XTKS", ".T")
+    news = news_for(tokyo)
+    # noon to midnight in UTC is after Tokyo's close, and, but for the last hours, before New York's
+    early = News(news.frame[news.frame["published_at"].dt.hour < 20])
+    caught = check_features(tone_by(by_utc_day), tokyo, news=early, cuts=3)
+    assert caught.kinds == ("news_after_close",)
+    by_session = tone_by(lambda n: exchange("XTKS").session_of(n["published_at"], margin=pd.Timedelta(0)))
+    assert check_features(by_session, tokyo, news=early, cuts=3).ok
+    york = News(news_for(few).frame.query("published_at.dt.hour < 20"))
+    assert check_features(tone_by(by_utc_day), few, news=york, cuts=3).ok
+
+
+def test_each_market_has_more_sessions_of_its_own_to_come(few: Bars) -> None:
+    frame = pd.concat([few.frame, on(few, "XTKS", ".T").frame, on(few, "24/7", "-USD").frame], ignore_index=True)
+    more = futures._more_sessions(frame, "XNYS")
+    for suffix, calendar in ((".T", "XTKS"), ("-USD", "24/7"), ("", "XNYS")):
+        rows = frame["symbol"].str.fullmatch(rf"S\d\d{suffix}")
+        expected = [exchange(calendar).following(frame.loc[rows, "session"].max(), k) for k in range(1, 6)]
+        found = more[more["symbol"].str.fullmatch(rf"S\d\d{suffix}")]
+        assert list(found["session"].unique()) == expected
+        assert len(found) == 4 * 5
+    assert futures._more_sessions(few.frame, "XTKS").empty  # New York's holidays are not Tokyo's
+
+
+@pytest.mark.parametrize(("calendar", "suffix"), [("XTKS", ".T"), ("24/7", "-USD"), ("24/7", "-x")])
+def test_tenors_own_features_are_checked_on_the_calendar_given(few: Bars, calendar: str, suffix: str) -> None:
+    moved = on(few, calendar, suffix)
+    report = leakcheck_function("tenor.evaluation.leakcheck:tenor_features", moved, cuts=2, calendar=calendar)
+    assert report.ok, report.describe()
 
 
 def mood_for(bars: Bars) -> Mood:
@@ -361,6 +405,21 @@ def test_other_columns_and_integers_are_changed_too(few: Bars) -> None:
         report = check_features(leaky, frame, cuts=2)
         assert report.kinds == ("future_value",)
         assert repr(column) in report.findings[0].evidence
+
+
+def test_a_count_that_is_changed_stays_one(few: Bars) -> None:
+    frame = few.frame.assign(items=np.where(np.arange(len(few.frame)) % 4, 1, np.arange(len(few.frame)) + 1))
+
+    def counted(table: pd.DataFrame) -> pd.DataFrame:
+        if not (table["items"] >= 1).all() or (table["items"] != table["items"].round()).any():
+            raise ValueError("a row without items")
+        return pd.DataFrame({"x": table.groupby("symbol")["items"].shift(1)})
+
+    report = check_features(counted, frame, cuts=2)
+    assert report.ok
+    assert not [line for line in report.notes if line.startswith("changed")]
+    leaky = check_features(lambda f: counted(f).assign(x=f.groupby("symbol")["items"].shift(-1)), frame, cuts=2)
+    assert "'items'" in leaky.findings[0].evidence
 
 
 def test_the_same_seed_gives_the_same_report_and_it_goes_to_json(few: Bars) -> None:

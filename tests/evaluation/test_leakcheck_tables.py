@@ -292,6 +292,18 @@ def test_news_is_held_against_the_close(case: str) -> None:
         assert "1 of 2 items were published after the close" in report.findings[0].evidence
 
 
+def test_news_is_held_against_the_close_of_the_symbols_own_market() -> None:
+    at = ["2015-03-02T07:00:00Z", "2015-03-02T07:00:00Z", "2015-03-02T23:00:00Z"]
+    frame = pd.DataFrame(
+        {"date": "2015-03-02", "symbol": ["AAA", "7203.T", "BTC-USD"], "score": [0.1, 0.2, 0.3], "published_at": at}
+    )
+    report = check_dataset(frame)
+    assert report.kinds == ("news_after_close",)
+    assert "1 of 3 items" in report.findings[0].evidence
+    assert "7203.T" in report.findings[0].where
+    assert "against the closes of 24/7 and XNYS and XTKS" in report.describe()
+
+
 REFUSED: dict[str, tuple[pd.DataFrame, dict[str, Any], type[Exception], str]] = {
     "nothing": (pd.DataFrame(), {}, DataError, "no rows"),
     "no date": (pd.DataFrame({"x": [1.0]}), {}, DataError, "no date column"),

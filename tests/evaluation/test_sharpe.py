@@ -59,15 +59,15 @@ def test_deflation_is_seldom_sure_of_the_best_of_many_without_skill() -> None:
     for _ in range(300):
         tries = rng.normal(0, 0.01, (20, 250))
         best = tries[np.argmax(tries.mean(axis=1) / tries.std(axis=1))]
-        sure += sharpe(best, trials=20).deflated > 0.95
-        plain += sharpe(best).deflated > 0.95
+        sure += sharpe(best, per_year=252, trials=20).deflated > 0.95
+        plain += sharpe(best, per_year=252).deflated > 0.95
     assert sure <= 0.05 * 300
     assert plain > 0.5 * 300  # undeflated it is fooled most of the time
 
 
 def test_what_is_undefined() -> None:
     for returns in (np.zeros(100), np.full(100, 0.01), np.array([0.01, -0.01] * 5)):
-        found = sharpe(returns, trials=3)
+        found = sharpe(returns, per_year=252, trials=3)
         assert math.isnan(found.value)
         assert math.isnan(found.deflated)
         assert found.trials == 3

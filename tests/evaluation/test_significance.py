@@ -6,10 +6,10 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from panels import panel_of
 from scipy import stats
 
 from tenor.errors import DataError, HistoryError
@@ -25,7 +25,7 @@ from tenor.evaluation.significance import (
     share,
     summary,
 )
-from tenor.schema import Panel, Predictions
+from tenor.schema import Predictions
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 from simulate_significance import World, draw, p_values
@@ -299,23 +299,8 @@ def test_power_rises_with_the_effect():
 def make_panel(sessions=400, symbols=12, seed=0, horizons=(1, 5)):
     rng = np.random.default_rng(seed)
     shape = (sessions, symbols)
-    level = np.cumsum(rng.normal(0, 0.015, shape) + rng.normal(0, 0.007, (sessions, 1)), axis=0)
-    targets = np.full((*shape, len(horizons)), np.nan, "float32")
-    for i, h in enumerate(horizons):
-        targets[:-h, :, i] = level[h:] - level[:-h]
-    close = 50 * np.exp(level)
-    return Panel(
-        values=np.zeros((*shape, 1), "float32"),
-        mask=np.ones(shape, bool),
-        targets=targets,
-        volatility=np.full(shape, 0.017, "float32"),
-        open=close,
-        close=close,
-        sessions=pd.bdate_range("2015-01-05", periods=sessions).astype("datetime64[us]"),
-        symbols=tuple(f"S{i:02d}" for i in range(symbols)),
-        features=("one",),
-        horizons=horizons,
-    )
+    daily = rng.normal(0, 0.015, shape) + rng.normal(0, 0.007, (sessions, 1))
+    return panel_of(daily, horizons=horizons)
 
 
 def planted(made, signal, name, noise=0.003, seed=1):

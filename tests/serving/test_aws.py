@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from tenor.objects import FolderObjects, MissingObject, Object
 from tenor.registry import registry_of
+from tenor.schema import Bars
 from tenor.serving import aws
+from tenor.sessions import exchange
+from tenor.store import Lake
 
 
 class Counted(FolderObjects):
@@ -32,6 +36,25 @@ def test_files_of_a_version_are_read_once_and_pointers_each_time(tmp_path: Path)
     assert near.get("pointers.json").data == b"2"
     with pytest.raises(MissingObject):
         near.get("versions/b/model.onnx")
+
+
+@pytest.mark.parametrize(("when", "refused", "told"), [("refuse", 1, 1), ("say", 0, 1), ("ignore", 0, 0)])
+def test_a_refresh_judges_stale_bars_as_its_sources_say(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str, refused: int, told: int
+) -> None:
+    lake = Lake(store)
+    last = lake.bars(["S00"]).frame.tail(1)
+    after = exchange("XNYS").following(last["session"].iloc[0])
+    lake.append_bars(Bars(last.assign(session=after)), source="yahoo")  # long ago
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.delenv("TENOR_SYMBOLS", raising=False)
+    monkeypatch.setenv("TENOR_STORE", str(store))
+    monkeypatch.setenv("TENOR_SOURCES", json.dumps({"when_stale": when}))
+    done = aws.refresh({}, None)
+    assert done["symbols"] == 6 - refused
+    assert list(done["skipped"]) == ["S00"][:refused]
+    assert list(done["stale"]) == ["S00"][:told]
+    assert all("from yahoo" in line for line in done["stale"].values())
 
 
 def test_a_damaged_copy_is_thrown_away(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

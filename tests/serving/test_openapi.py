@@ -23,6 +23,7 @@ def test_every_route_is_described_with_examples(http: httpx.Client) -> None:
     for path in ("/v1/forecast/{symbol}", "/v1/history/{symbol}"):
         assert "example" in described["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]
     assert described["components"]["schemas"]["Batch"]["example"]
+    assert "adjusted by Holm" in " ".join(described["components"]["schemas"]["TrackRecord"]["description"].split())
     assert "application/problem+json" in described["paths"]["/v1/models"]["get"]["responses"]["503"]["content"]
 
 

@@ -122,7 +122,8 @@ def test_a_missing_session_counts_as_behind(store: Path) -> None:
 def test_what_can_not_be_fetched_or_scored_is_said_and_the_rest_is_done(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fetch() -> None:
+    def fetch(interval: str) -> None:
+        assert interval == "1d"
         raise StoreError("the source answered 500 three times")
 
     def broken(*_: object, **__: object) -> None:

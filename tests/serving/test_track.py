@@ -68,6 +68,8 @@ def test_two_horizons_are_corrected_for_being_two() -> None:
     together = with_verdicts([one, track_record(rows(60, 0.0, noise=0.05, seed=4), horizon=1, since="2020")])[0].verdict
     p_alone, p_together = (float(text.rsplit("p = ", 1)[1].split(".", 2)[1][:2]) for text in (alone, together))
     assert p_together >= p_alone
+    assert "(Holm over 2 horizons)" in together
+    assert "Holm" not in alone
 
 
 def test_under_the_null_an_edge_is_seldom_seen() -> None:

@@ -27,6 +27,7 @@ from tenor.features import FEATURES, FeatureConfig
 from tenor.model import ModelConfig
 from tenor.schema import Bool, Float64, Panel, Predictions
 from tenor.training import Split, TrainConfig
+from tenor.writing import json_values
 
 WITH, WITHOUT, SHUFFLED = "with mood", "without mood", "mood shuffled"
 ARMS = (WITH, WITHOUT, SHUFFLED)
@@ -105,7 +106,7 @@ class Ablation:
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values; what is undefined is None."""
-        plain: dict[str, Any] = _plain(asdict(self))
+        plain: dict[str, Any] = json_values(asdict(self))
         return plain
 
 
@@ -372,13 +373,3 @@ def _less_plainly(ours: Float64, other: Float64) -> dict[str, float]:
     once = np.ones((1, len(ours)))
     first, second = _measure(once, ours), _measure(once, other)
     return {metric: float(first[metric][0] - second[metric][0]) for metric in HIGHER_IS_BETTER}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value

@@ -57,9 +57,8 @@ def abstention(
     ------
     HistoryError, DataError : no cell counts, or `said` can't be judged on those that do.
     """
-    days, realised = cells.realised(panel, rows, horizon=horizon)
+    days, realised, p_up = cells.chances(panel, rows, said, horizon=horizon)
     counts = np.isfinite(realised)
-    _, p_up = cells.said(panel, days, counts, said.model, said, horizon=horizon)
     if not metrics.names_direction(p_up[counts]):
         return []
     sure = np.where(counts, np.abs(p_up - 0.5), 0.0)

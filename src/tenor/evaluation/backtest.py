@@ -18,11 +18,7 @@ import pandas as pd
 
 from tenor.errors import ConfigError, DataError, HistoryError, did_you_mean
 from tenor.schema import Bool, Float64, Panel, Predictions
-
-YEAR = 252
-"""Sessions in a year of an exchange, to annualise."""
-EVERY_DAY = 365
-"""Sessions in a year where weekends have some: of coins."""
+from tenor.sessions import exchange
 
 Rule = Literal["long/flat", "long/short"]
 RULES: tuple[Rule, ...] = ("long/flat", "long/short")
@@ -42,6 +38,7 @@ class Backtest:
     equity, gross : [session]; at the close, 1.0 at first, net of costs and without them. The last positions are marked,
         not sold. 0 from the close on which a short book is ruined.
     turnover : [session]; sum of |weight after trading - weight before it| at the fill; selling everything is 1.
+    calendar : whose sessions they are: it has `year` of them a year.
     """
 
     name: str
@@ -50,17 +47,18 @@ class Backtest:
     equity: Float64
     gross: Float64
     turnover: Float64
+    calendar: str
 
     @property
     def returns(self) -> Float64:
-        """[session - 1]; simple daily returns net of costs; 0 once ruined."""
+        """[session - 1]; simple returns of each session, net of costs; 0 once ruined."""
         before = self.equity[:-1]
         return np.where(before > 0, np.diff(self.equity) / np.where(before > 0, before, 1.0), 0.0)
 
     @property
-    def year(self) -> int:
-        """Sessions in a year, by whether weekends have any."""
-        return EVERY_DAY if (self.sessions.day_of_week >= 5).any() else YEAR
+    def year(self) -> float:
+        """Sessions in a year, which annualise: about 252 in New York, 245 in Tokyo, 365 for coins."""
+        return exchange(self.calendar).sessions_per_year
 
     @property
     def annual_return(self) -> float:
@@ -69,12 +67,12 @@ class Backtest:
 
     @property
     def volatility(self) -> float:
-        """Standard deviation of daily returns, annualised; NaN for fewer than two."""
+        """Standard deviation of `returns`, annualised; NaN for fewer than two."""
         return float(empyrical.annual_volatility(self.returns, annualization=self.year))
 
     @property
     def sharpe(self) -> float:
-        """Mean over standard deviation of daily net returns, annualised; riskless rate 0; NaN if they never move."""
+        """Mean over standard deviation of `returns`, annualised; riskless rate 0; NaN if they never move."""
         return (
             float(empyrical.sharpe_ratio(self.returns, annualization=self.year))
             if self.volatility > 1e-12
@@ -180,7 +178,7 @@ def simulate(name: str, panel: Panel, weights: Float64, *, cost: float, fill: Fi
     fills = _fills(panel, fill)
     equity, turnover = _follow(panel, fills, weights, cost)
     gross, _ = _follow(panel, fills, weights, 0.0) if cost else (equity, turnover)
-    return Backtest(name, cost, panel.sessions, equity, gross, turnover)
+    return Backtest(name, cost, panel.sessions, equity, gross, turnover, panel.calendar)
 
 
 def buy_and_hold(panel: Panel, rows: slice, *, cost: float = 10.0, fill: Fill = "open") -> Backtest:
@@ -200,7 +198,8 @@ def buy_and_hold(panel: Panel, rows: slice, *, cost: float = 10.0, fill: Fill = 
     spent = np.cumsum(bought)
     gross = 1.0 - spent + worth
     equity = gross - spent * cost / 1e4
-    return Backtest("buy and hold", cost, part.sessions, equity, gross, bought / np.r_[1.0, equity[:-1]])
+    turnover = bought / np.r_[1.0, equity[:-1]]
+    return Backtest("buy and hold", cost, part.sessions, equity, gross, turnover, part.calendar)
 
 
 def _part(panel: Panel, rows: slice, cost: float) -> Panel:

@@ -27,6 +27,14 @@ def realised(panel: Panel, rows: slice, *, horizon: int) -> tuple[NDArray[np.int
     return np.arange(len(panel.sessions))[rows][known], returns[known]
 
 
+def chances(panel: Panel, rows: slice, one: Predictions, *, horizon: int) -> tuple[NDArray[np.intp], Float64, Float64]:
+    """What `realised` gives, and P(up) [day, symbol] by `one` model, NaN where none counts; errors of both."""
+    days, returns = realised(panel, rows, horizon=horizon)
+    counts = np.isfinite(returns)
+    _, p_up = said(panel, days, counts, one.model, one, horizon=horizon)
+    return days, returns, np.where(counts, p_up, np.nan)
+
+
 def said(
     panel: Panel, days: NDArray[np.intp], counts: Bool, name: str, predictions: Predictions, *, horizon: int
 ) -> tuple[Float64, Float64]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from tenor.evaluation.bootstrap import RESAMPLES, DayTotals, Interval
 from tenor.evaluation.metrics import Bin
 from tenor.evaluation.significance import LEVEL, Comparison, compare, drawn_days, resampled, share
 from tenor.schema import Float64, Panel, Predictions
+from tenor.writing import json_values
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values: dates as YYYY-MM-DD, what is undefined as None."""
-        plain = {name: _plain(value) for name, value in self.__dict__.items() if name not in ("first", "last")}
+        plain = {name: json_values(value) for name, value in self.__dict__.items() if name not in ("first", "last")}
         first, last = f"{self.first:%Y-%m-%d}", f"{self.last:%Y-%m-%d}"
         return {"verdict": plain.pop("verdict"), "first": first, "last": last, **plain}
 
@@ -276,17 +277,3 @@ def _coverage(said: Predictions, days: np.ndarray, realised: Float64, axis: int,
     inside = known & (realised >= lower) & (realised <= upper)
     hits, counts = inside.sum(axis=1, dtype="float64"), known.sum(axis=1, dtype="float64")
     return share(hits, counts, chance.drawn, block=chance.block)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, (Backtest, Comparison)):
-        return _plain(value.to_json())
-    if isinstance(value, (Interval, Bin)):
-        return _plain(asdict(value))
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value

@@ -26,6 +26,7 @@ from tenor.evaluation.bootstrap import RESAMPLES, Interval
 from tenor.evaluation.significance import LEVEL, drawn_days, resampled
 from tenor.schema import Bool, Float32, Float64, Panel
 from tenor.training import Attention, Forecaster, usable
+from tenor.writing import json_values
 
 MOST, RANDOM, LEAST, LATEST = "most attended", "random", "least attended", "latest"
 DRAWS = 39
@@ -83,7 +84,7 @@ class Faithfulness:
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values; what is undefined is None."""
-        plain: dict[str, Any] = _plain(asdict(self))
+        plain: dict[str, Any] = json_values(asdict(self))
         return plain
 
 
@@ -303,13 +304,3 @@ class _ByDay:
         draws = metrics.ratio(self._drawn @ sums, self._drawn @ self._counts)
         found = resampled(float(values.mean()), draws, days=len(self._days), block=self._block)
         return Interval(found.value, found.low, found.high)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value

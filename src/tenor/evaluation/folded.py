@@ -15,6 +15,7 @@ from tenor.evaluation.uncertainty import ADAPTIVE, FIXED, Uncertainty, uncertain
 from tenor.evaluation.walkforward import WalkForward
 from tenor.schema import Panel
 from tenor.training.folds import fold_table
+from tenor.writing import json_values
 
 SHOWN = ("skill", "direction", "mcc", "rank_ic")
 """Metrics of a fold."""
@@ -41,12 +42,8 @@ class FoldRow:
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values; what is undefined is None."""
-        found = asdict(self)
-        found["metrics"] = {
-            name: {key: bound if math.isfinite(bound) else None for key, bound in interval.items()}
-            for name, interval in found["metrics"].items()
-        }
-        return found | {"p": self.p if math.isfinite(self.p) else None}
+        plain: dict[str, Any] = json_values(asdict(self))
+        return plain
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """How much of a Sharpe ratio could be luck: its standard error, and what is left after the best of many was picked.
 
-Ratios here are a session's, mean over standard deviation of simple returns; times the root of `YEAR` a year's.
+Ratios here are a session's, mean over standard deviation of simple returns; times the root of the sessions in a year
+they are a year's.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from tenor.evaluation.backtest import YEAR
 from tenor.schema import Float64
 
 SHORTEST = 20
@@ -40,8 +40,8 @@ class Sharpe:
     deflated: float
 
 
-def sharpe(returns: Float64, *, trials: int = 1, per_year: int = YEAR) -> Sharpe:
-    """Judge the Sharpe ratio of daily simple `returns`, `per_year` of which are a year, picked as the best of `trials`.
+def sharpe(returns: Float64, *, per_year: float, trials: int = 1) -> Sharpe:
+    """Judge the Sharpe ratio of simple `returns`, `per_year` of which are a year, picked as the best of `trials`.
 
     What the other trials earned is not known, so that their ratios are taken to spread as ratios of independent trials
     without skill do, by 1 / sqrt(len(returns) - 1) a session. Trials that resemble each other would ask for less.

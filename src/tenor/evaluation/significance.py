@@ -19,6 +19,7 @@ from tenor.errors import DataError
 from tenor.evaluation import cells, metrics
 from tenor.evaluation.bootstrap import FEWEST_BLOCKS, RESAMPLES, DayTotals, Interval, block_length, resampled_days
 from tenor.schema import Float64, Panel, Predictions
+from tenor.writing import json_values
 
 LEVEL = 0.05
 PAIRED = ("return_rmse", "direction", "rank_ic")
@@ -84,7 +85,7 @@ class Comparison:
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values; what is undefined is None."""
-        plain: dict[str, Any] = _plain(asdict(self))
+        plain: dict[str, Any] = json_values(asdict(self))
         return plain
 
 
@@ -354,11 +355,3 @@ def _verdict(model: str, other: str, found: Finding, adjusted: float, *, days: i
 
 def _p(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p {p:.3f}"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value

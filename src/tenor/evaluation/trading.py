@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from tenor.evaluation.backtest import FILLS, RULES, Backtest, Fill, Rule, backtest, buy_and_hold
 from tenor.evaluation.sharpe import Sharpe, sharpe
 from tenor.schema import Panel, Predictions
+from tenor.writing import json_values
 
 COSTS = (0.0, 5.0, 10.0, 20.0)
 """Bps of the money traded."""
@@ -56,8 +56,8 @@ class Trading:
                 {
                     "rule": run.rule,
                     "fill": run.fill,
-                    **{key: _defined(value) for key, value in run.backtest.to_json().items()},
-                    "sharpe": {key: _defined(value) for key, value in asdict(run.sharpe).items()},
+                    **json_values(run.backtest),
+                    "sharpe": json_values(run.sharpe),
                 }
                 for run in self.runs
             ],
@@ -96,7 +96,3 @@ def trade(
             run = buy_and_hold(panel, rows, cost=cost, fill=fill)
             runs.append(Run(HOLD, fill, cost, run, sharpe(run.returns, per_year=run.year)))
     return Trading(horizon, max(1, tried), tuple(runs))
-
-
-def _defined(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from tenor.evaluation.abstention import Spoken, abstention
 from tenor.evaluation.bootstrap import RESAMPLES
 from tenor.evaluation.conformal import Coverage, coverage
 from tenor.schema import Panel, Predictions
+from tenor.writing import json_values
 
 FIXED = "one quantile of validation"
 ADAPTIVE = "adaptive"
@@ -44,7 +44,7 @@ class Uncertainty:
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values; what is undefined is None."""
-        plain: dict[str, Any] = _plain(asdict(self))
+        plain: dict[str, Any] = json_values(asdict(self))
         return plain
 
 
@@ -69,11 +69,8 @@ def uncertainty(
     ------
     HistoryError, DataError : no cell counts, or `said` can't be judged on those that do.
     """
-    days, realised = cells.realised(panel, rows, horizon=horizon)
-    counts = np.isfinite(realised)
-    _, p_up = cells.said(panel, days, counts, said.model, said, horizon=horizon)
-    p_up = np.where(counts, p_up, np.nan)
-    share = float((realised[counts] > 0).mean())
+    _, realised, p_up = cells.chances(panel, rows, said, horizon=horizon)
+    share = float((realised[np.isfinite(realised)] > 0).mean())
 
     def held(part: slice) -> dict[str, Coverage]:
         return {
@@ -96,13 +93,3 @@ def uncertainty(
         abstention=silent(whole_days=False),
         abstention_days=silent(whole_days=True),
     )
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value

@@ -177,7 +177,8 @@ class TrackRecord:
     skill : 1 - RMSE / RMSE of persistence, on returns; `skill_low`, `skill_high` its 95 % interval from resampled days.
     direction : share of right directions; `up_share` : the share that saying "up" each time would have got.
     coverage : share of returns inside the 90 % interval. None for what is undefined: too few days.
-    verdict : one sentence.
+    verdict : one sentence, at 5 % over all horizons together: its p-value, Diebold-Mariano's on days, is adjusted by
+        Holm for their number.
     """
 
     horizon: int

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from tenor.serving.answers import to_plain
+from tenor.serving.responses import NO_STORE, json_response
 from tenor.serving.service import Service
 
 router = APIRouter(tags=["operating"])
-NO_STORE = {"Cache-Control": "no-store"}
 
 
 @router.get("/healthz")
@@ -27,11 +25,11 @@ async def readyz(request: Request) -> Response:
     view = service.view
     if not view.ready:
         problems = view.problems or ("nothing was published yet: run 'tenor refresh'",)
-        return _json({"status": "not ready", "problems": list(problems)}, 503)
+        return json_response({"status": "not ready", "problems": list(problems)}, 503)
     index = view.snapshot.index
     stale = view.staleness()
     alarms = int(index.head.get("monitor", {}).get("alarms", 0))
-    return _json(
+    return json_response(
         {
             "status": "degraded" if stale.stale else "ready",
             "as_of": index.as_of,
@@ -50,7 +48,3 @@ async def metrics(request: Request) -> Response:
     """Counters, for Prometheus."""
     service: Service = request.app.state.service
     return Response(service.metrics.text(service.view), headers=NO_STORE, media_type="text/plain; version=0.0.4")
-
-
-def _json(plain: dict[str, object], status: int = 200) -> Response:
-    return Response(json.dumps(plain), status, NO_STORE, "application/json")

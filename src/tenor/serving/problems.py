@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from tenor.errors import DataError, StoreError, TenorError, UnknownSymbolError, UsageError
 from tenor.serving.answers import Problem
+from tenor.serving.responses import NO_STORE
 
 MEDIA = "application/problem+json"
 KINDS = {
@@ -51,6 +52,4 @@ def respond(found: Problem, headers: Mapping[str, str] = {}) -> Response:
     """`found` as a response."""
     plain = {key: value for key, value in dataclasses.asdict(found).items() if value not in ("", ())}
     extra = {"Retry-After": "1"} if found.status in (429, 503) else {}
-    return Response(
-        json.dumps(plain), found.status, {**extra, "Cache-Control": "no-store", **headers}, media_type=MEDIA
-    )
+    return Response(json.dumps(plain), found.status, {**extra, **NO_STORE, **headers}, media_type=MEDIA)

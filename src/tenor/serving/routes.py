@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from typing import Annotated, Any
 
@@ -17,6 +16,7 @@ from tenor.serving.answers import to_plain
 from tenor.serving.journal import LOGGER
 from tenor.serving.problems import of_error, problem, respond
 from tenor.serving.rendering import Body, forecast_answer, pick
+from tenor.serving.responses import NO_STORE, json_response
 from tenor.serving.service import Service
 
 LIVE_SECONDS = 20.0
@@ -86,7 +86,7 @@ async def forecasts(request: Request, batch: Batch) -> Response:
             made.append(service.renderer.forecasts(symbol, batch.horizon))
         except UsageError as error:
             problems.append(answers.SymbolProblem(symbol, of_error(error, request.state.request_id)))
-    return _json(to_plain(answers.ForecastsAnswer(tuple(made), tuple(problems), service.view.staleness())))
+    return json_response(to_plain(answers.ForecastsAnswer(tuple(made), tuple(problems), service.view.staleness())))
 
 
 @router.get(
@@ -137,7 +137,7 @@ async def sentiment(request: Request, given: Texts) -> Response:
     if service.gate.full():
         return _busy(request, service, "Too many texts are being scored")
     async with service.gate:
-        return _json(await asyncio.to_thread(_score, service, given))
+        return json_response(await asyncio.to_thread(_score, service, given))
 
 
 @router.get(
@@ -153,7 +153,7 @@ async def events(
     service = _service(request)
     hello = {"as_of": service.view.snapshot.index.as_of, "staleness": to_plain(service.view.staleness())}
     wanted = frozenset(name for name in symbols.split(",") if name)
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    headers = {**NO_STORE, "X-Accel-Buffering": "no"}
     return StreamingResponse(service.hub.listen(hello, wanted), media_type="text/event-stream", headers=headers)
 
 
@@ -174,7 +174,7 @@ async def _live(request: Request, service: Service, symbol: str, horizon: int | 
                 stale = (
                     kept.staleness if said["as_of"] == kept.as_of else answers.Staleness(stale=False, sessions_behind=0)
                 )
-                return _json(to_plain(forecast_answer(said, stale, live=True)))
+                return json_response(to_plain(forecast_answer(said, stale, live=True)))
             reason = "the lake is behind the board"
         except TimeoutError:
             reason = f"no live forecast within {LIVE_SECONDS:g} seconds"
@@ -184,7 +184,7 @@ async def _live(request: Request, service: Service, symbol: str, horizon: int | 
     plain = to_plain(kept)
     plain["staleness"]["stale"] = True
     plain["staleness"]["reasons"] = [*kept.staleness.reasons, reason]
-    return _json(plain)
+    return json_response(plain)
 
 
 def _score(service: Service, given: Texts) -> dict[str, Any]:
@@ -217,8 +217,3 @@ def _answer(request: Request, body: Body) -> Response:
     if asked and any(tag.strip().removeprefix("W/") in (body.etag, "*") for tag in asked.split(",")):
         return Response(status_code=304, headers=headers)
     return Response(body.data, headers=headers, media_type="application/json")
-
-
-def _json(plain: dict[str, Any]) -> Response:
-    data = json.dumps(plain, separators=(",", ":")).encode()
-    return Response(data, headers={"Cache-Control": "no-store"}, media_type="application/json")

@@ -11,7 +11,7 @@ import numpy as np
 
 from tenor.evaluation.bootstrap import interval, resampled_days
 from tenor.evaluation.metrics import ratio
-from tenor.evaluation.significance import mean_test
+from tenor.evaluation.significance import holm, mean_test
 from tenor.serving.answers import PastForecast, TrackRecord
 
 LEVEL = 0.05
@@ -68,21 +68,21 @@ def track_record(rows: Iterable[PastForecast], *, horizon: int, since: str) -> T
 def with_verdicts(tested: Iterable[Tested]) -> list[TrackRecord]:
     """The records with their verdicts, at 5 % over all horizons together (Holm)."""
     tested = list(tested)
-    known = sorted(one.p for one in tested if not math.isnan(one.p))
-    adjusted: dict[float, float] = {}
-    highest = 0.0
-    for rank, p in enumerate(known):
-        highest = max(highest, min(1.0, p * (len(known) - rank)))
-        adjusted[p] = highest
-    return [dataclasses.replace(one.record, verdict=_verdict(one.record, adjusted.get(one.p))) for one in tested]
+    adjusted = holm({str(place): one.p for place, one in enumerate(tested)})
+    count = sum(not math.isnan(p) for p in adjusted.values())
+    return [
+        dataclasses.replace(one.record, verdict=_verdict(one.record, p, count))
+        for one, p in zip(tested, adjusted.values(), strict=True)
+    ]
 
 
-def _verdict(record: TrackRecord, p: float | None) -> str:
+def _verdict(record: TrackRecord, p: float, horizons: int) -> str:
+    """`p` is adjusted for so many `horizons`."""
     if not record.days:
         return NOTHING
     if record.skill is None:
         return "No price has moved since: there is nothing to judge."
-    if p is None or record.skill_low is None or record.skill_high is None:
+    if math.isnan(p) or record.skill_low is None or record.skill_high is None:
         return (
             f"{record.days} days are too few to tell the forecasts from persistence, which says that the price stays."
         )
@@ -92,7 +92,8 @@ def _verdict(record: TrackRecord, p: float | None) -> str:
             f"95 % interval {100 * record.skill_low:+.2f} to {100 * record.skill_high:+.2f} %",
         )
     )
-    told = f"{span}, {record.days} days, p = {p:.2f}".replace("-", "−")
+    over = f" (Holm over {horizons} horizons)" if horizons > 1 else ""
+    told = f"{span}, {record.days} days, p = {p:.2f}{over}".replace("-", "−")
     if p >= LEVEL:
         return f"No edge over persistence, which says that the price stays: {told}."
     if record.skill < 0:

@@ -29,6 +29,7 @@ from tenor.training.results import FAILED, Results
 from tenor.training.scoring import SCORINGS, scores
 from tenor.training.seed import reproducible
 from tenor.training.split import Split
+from tenor.writing import json_values
 
 FORMAT = 1
 ROOMS: dict[str, type[Any]] = {"features": FeatureConfig, "model": ModelConfig, "training": TrainConfig}
@@ -174,8 +175,7 @@ class PanelForecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         found = scores(panel, said, on, horizon=self.horizon)
         if self.results is not None:
             seconds = self._seconds + time.perf_counter() - begun
-            plain = {key: value if np.isfinite(value) else None for key, value in found.items()}
-            self.results.keep(self.key_, name, {**plain, "seconds": seconds})
+            self.results.keep(self.key_, name, json_values({**found, "seconds": seconds}))
         return found
 
     def __sklearn_tags__(self) -> Any:

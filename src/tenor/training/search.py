@@ -36,6 +36,7 @@ from tenor.training.scoring import SCORINGS
 from tenor.training.seeds import available_cores, end_idle_processes
 from tenor.training.split import SplitConfig, chronological
 from tenor.training.toml_text import toml_text
+from tenor.writing import json_values
 
 POLL = 0.5
 """Seconds between two looks at what is done."""
@@ -78,12 +79,11 @@ class Trial:
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values."""
-        shown = {
-            s: {"mean": _json(self.mean(s)), "sd": _json(self.sd(s)), "folds": [_json(v) for v in self.scores[s]]}
-            for s in self.scores
-        }
-        values = {key: list(value) if isinstance(value, tuple) else value for key, value in self.values.items()}
-        return {"rank": self.rank, "values": values, **shown, "seconds": self.seconds, "failed": self.failed}
+        shown = {s: {"mean": self.mean(s), "sd": self.sd(s), "folds": list(found)} for s, found in self.scores.items()}
+        plain: dict[str, Any] = json_values(
+            {"rank": self.rank, "values": self.values, **shown, "seconds": self.seconds, "failed": self.failed}
+        )
+        return plain
 
 
 @dataclass(frozen=True)
@@ -381,7 +381,3 @@ def _told(results: Results, names: list[tuple[str, str]], progress: SearchProgre
 
 def _done(results: Results, names: list[tuple[str, str]]) -> int:
     return sum(results.of(*name) is not None or results.of(name[0], FAILED) is not None for name in names)
-
-
-def _json(value: float) -> float | None:
-    return value if np.isfinite(value) else None

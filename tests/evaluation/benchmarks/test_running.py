@@ -12,15 +12,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tenor.errors import ConfigError, DataError
+from tenor.errors import DataError
 from tenor.evaluation.benchmarks import acl18, kdd17
-from tenor.evaluation.benchmarks.market import with_market_means
-from tenor.evaluation.benchmarks.protocol import Dates, samples
+from tenor.evaluation.benchmarks.protocol import Dates
 from tenor.evaluation.benchmarks.published import KDD17
 from tenor.evaluation.benchmarks.result import BenchmarkResult
-from tenor.evaluation.benchmarks.running import run_bars
-from tenor.evaluation.benchmarks.training import Recipe, runs
-from tenor.features import FeatureConfig, build_panel
+from tenor.evaluation.benchmarks.running import Benchmark, run_bars
+from tenor.evaluation.benchmarks.training import Recipe
+from tenor.features import FeatureConfig
 from tenor.model import ModelConfig
 from tenor.schema import Bars
 from tenor.training import TrainConfig
@@ -35,11 +34,12 @@ RECIPE = Recipe(
 DATES = Dates(train=("2014-04-01", "2014-09-30"), valid=("2014-10-01", "2014-11-28"), test=("2014-12-01", "2015-02-27"))
 
 
+def made(recipe: Recipe) -> Benchmark:
+    return Benchmark(name="made", dates=DATES, recipe=recipe, published=KDD17)
+
+
 def result(bars: Bars, recipe: Recipe) -> BenchmarkResult:
-    return run_bars(
-        "made", bars, DATES, recipe, published_counts={}, published=KDD17, notes=(), seeds=(0,), workers=1,
-        progress=None, text=None,
-    )  # fmt: skip
+    return run_bars(made(recipe), bars, seeds=(0,), workers=1)
 
 
 @pytest.fixture(scope="module")
@@ -87,10 +87,7 @@ kept_result(Bars(pd.read_parquet(sys.argv[1])), Path(sys.argv[2]), epochs=8)
 
 def kept_result(bars: Bars, kept: Path, *, epochs: int = 8) -> BenchmarkResult:
     recipe = replace(RECIPE, training=replace(RECIPE.training, epochs=epochs))
-    return run_bars(
-        "made", bars, DATES, recipe, published_counts={}, published=KDD17, notes=(), seeds=range(4), workers=1,
-        progress=None, text=None, kept=kept,
-    )  # fmt: skip
+    return run_bars(made(recipe), bars, seeds=range(4), workers=1, kept=kept)
 
 
 def test_a_run_killed_midway_goes_on_with_the_seeds_that_are_left(bars: Bars, tmp_path: Path) -> None:
@@ -120,20 +117,3 @@ def test_a_damaged_seed_is_trained_again_and_other_settings_find_nothing(bars: B
     assert kept_result(bars, tmp_path, epochs=1).to_json() == first.to_json()
     kept_result(bars, tmp_path, epochs=2)
     assert len(list(tmp_path.iterdir())) == 2
-
-
-def test_a_share_of_validation_cells_is_called_up_as_large_as_rose_in_training(bars: Bars) -> None:
-    recipe = replace(RECIPE, trailing=None, share_up=True)
-    panel = with_market_means(build_panel(bars, recipe.features))
-    found = samples(bars, panel.sessions, panel.symbols, DATES)
-    (run,) = runs(panel, found, recipe, seeds=(0,), workers=1)
-    rose = found.label[found.train]
-    said = run.logit[:, found.valid]
-    for epoch in said:
-        known = epoch[np.isfinite(epoch)]
-        assert (known > 0).mean() == pytest.approx(np.nanmean(rose), abs=2 / len(known))
-    (raw,) = runs(panel, found, replace(recipe, share_up=False), seeds=(0,), workers=1)
-    apart = raw.logit[0] - run.logit[0]
-    assert np.nanstd(apart) < 1e-6  # one level for all
-    with pytest.raises(ConfigError, match="one level, not two"):
-        replace(RECIPE, share_up=True)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
+from live import ENVIRONMENT, PATIENT
 from services import Service, serving
 from world import World
 
-from tenor.sources.config import HttpConfig, SourcesConfig
+from tenor.sources.config import SourcesConfig
 from tenor.sources.http import Http
 from tenor.sources.keys import Keys
 
-ENVIRONMENT = {"TIINGO_API_KEY": "tiingo-key-5f3a", "ALPHAVANTAGE_API_KEY": "alpha-key-91c2"}
-PATIENT = HttpConfig(
-    connect_seconds=5.0, read_seconds=10.0, deadline_seconds=20.0, attempts=2, backoff_seconds=0.01,
-    max_megabytes=1.0, trips=1000, requests_per_minute=1e6,
-)  # fmt: skip
+WAITING = replace(PATIENT, backoff_seconds=0.01)
+"""With waits that can be told apart from none."""
 
 
 @dataclass
@@ -54,6 +52,6 @@ def made(_running: tuple[World, dict[str, Service]]) -> Iterator[Made]:
     keys = Keys.from_environment(ENVIRONMENT)
     slept: list[float] = []
     prices = ("yahoo", "stooq", "tiingo", "alphavantage", "binance")
-    config = SourcesConfig(prices=prices, urls=tuple(f"{n}={services[n].url}" for n in prices), http=PATIENT)
-    with Http(PATIENT, keys=keys, sleep=slept.append) as http:
+    config = SourcesConfig(prices=prices, urls=tuple(f"{n}={services[n].url}" for n in prices), http=WAITING)
+    with Http(WAITING, keys=keys, sleep=slept.append) as http:
         yield Made(world, services, http, keys, config, slept)

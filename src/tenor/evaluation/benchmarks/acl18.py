@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from tenor.errors import DataError
 from tenor.evaluation.benchmarks.protocol import Dates
 from tenor.evaluation.benchmarks.published import ACL18
 from tenor.evaluation.benchmarks.result import BenchmarkResult
-from tenor.evaluation.benchmarks.running import run_bars
+from tenor.evaluation.benchmarks.running import Benchmark, run_bars
 from tenor.evaluation.benchmarks.training import Recipe, Told
 from tenor.features import FeatureConfig
 from tenor.model import ModelConfig
@@ -32,13 +31,11 @@ RECIPE = Recipe(
 )
 """Chosen on validation MCC alone, then frozen."""
 
-BALANCED = replace(RECIPE, trailing=None, share_up=True)
-"""Ahead of `RECIPE` in accuracy and MCC on nine windows before the test (docs/log.md), though not at 5 %."""
-
 NOTES = (
     "The test is 64 days and stocks move together: read the interval, which resamples days.",
     "Not reported: the 1,008 test samples with text on each of 5 days. No reading of that rule gave 1,008.",
 )
+BENCHMARK = Benchmark(name="ACL18", dates=DATES, recipe=RECIPE, counts=COUNTS, published=ACL18, notes=NOTES)
 
 
 def acl18(
@@ -49,7 +46,6 @@ def acl18(
     progress: Told | None = None,
     text: Mood | None = None,
     kept: Path | None = None,
-    recipe: Recipe = RECIPE,
 ) -> BenchmarkResult:
     """Run the protocol on the published StockNet folder.
 
@@ -57,26 +53,13 @@ def acl18(
     ----------
     text : the mood of its tweets, cut off at each session's close, or None for prices alone.
     kept : a folder for finished seeds, so that a killed run goes on; None keeps nothing.
-    recipe : the frozen one, or another that was chosen before its own look at the test.
 
     Raises
     ------
     DataError : `folder` is not the published one.
     """
-    return run_bars(
-        "ACL18",
-        acl18_bars(folder),
-        DATES,
-        recipe,
-        published_counts=COUNTS,
-        published=ACL18,
-        notes=NOTES,
-        seeds=seeds,
-        workers=workers,
-        progress=progress,
-        text=text,
-        kept=kept,
-    )
+    bars = acl18_bars(folder)
+    return run_bars(BENCHMARK, bars, seeds=seeds, workers=workers, progress=progress, text=text, kept=kept)
 
 
 def acl18_bars(folder: str | Path) -> Bars:

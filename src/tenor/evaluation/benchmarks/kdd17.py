@@ -9,7 +9,7 @@ from tenor.errors import DataError
 from tenor.evaluation.benchmarks.protocol import Dates
 from tenor.evaluation.benchmarks.published import KDD17
 from tenor.evaluation.benchmarks.result import BenchmarkResult
-from tenor.evaluation.benchmarks.running import run_bars
+from tenor.evaluation.benchmarks.running import Benchmark, run_bars
 from tenor.evaluation.benchmarks.training import Recipe, Told
 from tenor.features import FeatureConfig
 from tenor.model import ModelConfig
@@ -29,6 +29,7 @@ RECIPE = Recipe(
 """Chosen on validation MCC alone, then frozen."""
 
 NOTES = ("Opens are read from Original_Open: the files' column Open is on another scale than High, Low and Close.",)
+BENCHMARK = Benchmark(name="KDD17", dates=DATES, recipe=RECIPE, counts=COUNTS, published=KDD17, notes=NOTES)
 
 
 def kdd17(
@@ -47,20 +48,8 @@ def kdd17(
     ------
     DataError : `folder` holds no bars.
     """
-    return run_bars(
-        "KDD17",
-        kdd17_bars(folder),
-        DATES,
-        RECIPE,
-        published_counts=COUNTS,
-        published=KDD17,
-        notes=NOTES,
-        seeds=seeds,
-        workers=workers,
-        progress=progress,
-        text=None,
-        kept=kept,
-    )
+    bars = kdd17_bars(folder)
+    return run_bars(BENCHMARK, bars, seeds=seeds, workers=workers, progress=progress, kept=kept)
 
 
 def kdd17_bars(folder: str | Path) -> Bars:

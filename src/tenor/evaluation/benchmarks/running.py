@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,23 +22,38 @@ from tenor.schema import Bars, Float32, Mood, Panel
 NAMES = {ALWAYS_UP: "always up", LINEAR: "logistic regression", BOOSTING: "gradient boosting"}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Benchmark:
+    """A benchmark whose protocol names its days, and our settings for it.
+
+    Attributes
+    ----------
+    dates : of the protocol's parts. `recipe` : ours.
+    counts : part -> how many samples the protocol's authors tell. `published` : their rows, and those of others.
+    notes : what a reader of the result must know.
+    """
+
+    name: str
+    dates: Dates
+    recipe: Recipe
+    counts: dict[str, str] = field(default_factory=dict)
+    published: tuple[Published, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
 def run_bars(
-    name: str,
+    benchmark: Benchmark,
     bars: Bars,
-    dates: Dates,
-    recipe: Recipe,
     *,
-    published_counts: dict[str, str],
-    published: tuple[Published, ...],
-    notes: tuple[str, ...],
     seeds: Sequence[int],
     workers: int,
-    progress: Told | None,
-    text: Mood | None,
+    progress: Told | None = None,
+    text: Mood | None = None,
     kept: Path | None = None,
 ) -> BenchmarkResult:
-    """The same from bars: samples by the protocol's own dates, trained from `recipe.train_from` where that is set."""
-    recipe = replace(recipe, features=replace(recipe.features, sentiment=text is not None))
+    """Run `benchmark` on `bars`: samples by its dates, trained from its recipe's `train_from` where that is set."""
+    dates, notes = benchmark.dates, benchmark.notes
+    recipe = replace(benchmark.recipe, features=replace(benchmark.recipe.features, sentiment=text is not None))
     panel = build_panel(bars, recipe.features, mood=text)
     if recipe.market_means:
         panel = with_market_means(panel)
@@ -53,13 +68,13 @@ def run_bars(
         notes = (*notes, longer)
     text_note = "prices alone" if text is None else "prices and text; what came after a session's close is not seen"
     return run(
-        name,
+        benchmark.name,
         panel,
         found,
         recipe,
         counts=counts,
-        published_counts=published_counts,
-        published=published,
+        published_counts=benchmark.counts,
+        published=benchmark.published,
         notes=(*notes, f"Our rows use {text_note}."),
         seeds=seeds,
         workers=workers,

@@ -46,8 +46,6 @@ class Recipe:
     market_means : the cross-stock mean of every own feature beside it.
     trailing : P(up) is said against the network's own usual level: the daily median over symbols of its logit, in the
         mean over so many sessions up to the present one, is taken off. No label takes part. None: it is not.
-    share_up : instead: P(up) is said against a fixed level, chosen for each seed and epoch so that the network calls as
-        large a share of its validation cells up as rose among the training samples. No label of validation takes part.
     train_from : first session of the training part where it is not the protocol's, as YYYY-MM-DD.
     """
 
@@ -56,12 +54,7 @@ class Recipe:
     training: TrainConfig
     market_means: bool = False
     trailing: int | None = None
-    share_up: bool = False
     train_from: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.share_up and self.trailing is not None:
-            raise ConfigError(f"recipe: trailing is {self.trailing} and share_up is set: P(up) has one level, not two.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,33 +97,6 @@ def train(
     `progress` hears of a seed's epochs as they come with one worker, and when the seed is done with more. `kept` is a
     folder in which each seed is kept when it is done, so that the same call, after a kill, trains the others alone.
     """
-    return choose(runs(panel, samples, recipe, seeds=seeds, workers=workers, progress=progress, kept=kept))
-
-
-def choose(trained: Sequence[Run]) -> list[SeedResult]:
-    """All seeds at the epoch whose validation MCC is best in the mean over the seeds.
-
-    One epoch for all, because the best epoch of one seed on two months of validation is mostly luck.
-    """
-    epoch = int(np.argmax(np.mean([run.curve for run in trained], axis=0)))
-    chosen = []
-    for run in trained:
-        p_up = 1.0 / (1.0 + np.exp(-run.logit[epoch].astype("float64")))
-        chosen.append(SeedResult(run.seed, p_up.astype("float32"), run.curve, epoch + 1))
-    return chosen
-
-
-def runs(
-    panel: Panel,
-    samples: Samples,
-    recipe: Recipe,
-    *,
-    seeds: Sequence[int],
-    workers: int,
-    progress: Told | None = None,
-    kept: Path | None = None,
-) -> list[Run]:
-    """Train a network a seed on the samples of the training part, and keep what each says after each epoch."""
     scaler = Scaler.fit(panel.between(0, samples.valid.stop), samples.train)
     scaled = scaler.transform(panel)
     learned = labelled_only(scaled, samples).between(0, samples.valid.stop)
@@ -146,39 +112,35 @@ def runs(
     if kept is not None:
         settings = to_mapping(replace(recipe, training=replace(recipe.training, seeds=(0,))))
         place = kept_in(kept, panel, samples.label, (samples.train, samples.valid, samples.test), settings)
-    share = None
-    if recipe.share_up:
-        trained = samples.label[samples.train]
-        share = float(trained[np.isfinite(trained)].mean())
-    level = _Level(recipe.trailing, share)
     missing = [seed for seed in seeds if place is None or place.of(seed) is None]
     if min(workers, len(missing)) <= 1:
-        return [_train_seed(task(seed), scaled, label, level, progress, place) for seed in seeds]
+        return choose([_train_seed(task(seed), scaled, label, recipe.trailing, progress, place) for seed in seeds])
     done = []
     end_idle_processes()
     parallel = joblib.Parallel(n_jobs=workers, return_as="generator")
-    for run in parallel(joblib.delayed(_train_seed)(task(seed), scaled, label, level, None, place) for seed in seeds):
+    train_seed = joblib.delayed(_train_seed)
+    for run in parallel(train_seed(task(seed), scaled, label, recipe.trailing, None, place) for seed in seeds):
         if progress is not None:
             progress(run.seed, len(run.curve), len(run.curve), math.nan, max(run.curve))
         done.append(run)
-    return done
+    return choose(done)
 
 
-@dataclass(frozen=True)
-class _Level:
-    """What P(up) is said against; nothing where both are None."""
+def choose(trained: Sequence[Run]) -> list[SeedResult]:
+    """All seeds at the epoch whose validation MCC is best in the mean over the seeds.
 
-    trailing: int | None
-    share: float | None
-
-    def off(self, said: Float32, valid: slice) -> Float32:
-        if self.share is not None:
-            return balanced(said, valid, self.share)
-        return said if self.trailing is None else centred(said, self.trailing)
+    One epoch for all, because the best epoch of one seed on two months of validation is mostly luck.
+    """
+    epoch = int(np.argmax(np.mean([run.curve for run in trained], axis=0)))
+    chosen = []
+    for run in trained:
+        p_up = 1.0 / (1.0 + np.exp(-run.logit[epoch].astype("float64")))
+        chosen.append(SeedResult(run.seed, p_up.astype("float32"), run.curve, epoch + 1))
+    return chosen
 
 
 def _train_seed(
-    task: Task, scaled: Panel, label: Float32, level: _Level, progress: Told | None, kept: Kept | None
+    task: Task, scaled: Panel, label: Float32, trailing: int | None, progress: Told | None, kept: Kept | None
 ) -> Run:
     if kept is not None and (found := kept.of(task.seed)) is not None:
         if progress is not None:
@@ -194,7 +156,7 @@ def _train_seed(
             trainer.run_epoch()
             trainer.net.eval()
             said = np.where(said_where, outputs(trainer.net, scaled)[1][:, :, 0], np.float32(np.nan))
-            logit[epoch] = level.off(said, task.valid)
+            logit[epoch] = said if trailing is None else centred(said, trailing)
             curve.append(valid_mcc(logit[epoch, task.valid], label))
             if progress is not None:
                 progress(task.seed, epoch + 1, epochs, trainer.history.train[-1], curve[-1])
@@ -212,12 +174,6 @@ def centred(logit: Float32, sessions: int) -> Float32:
     """
     level = pd.DataFrame(logit).median(axis=1).rolling(sessions, min_periods=1).mean().to_numpy("float32")
     return np.asarray(logit - level[:, None], dtype="float32")
-
-
-def balanced(logit: Float32, valid: slice, share: float) -> Float32:
-    """`logit` [session, symbol] less the level above which `share` of its cells on the rows `valid` lie."""
-    known = logit[valid][np.isfinite(logit[valid])]
-    return np.asarray(logit - np.quantile(known, 1.0 - share), dtype="float32")
 
 
 def valid_mcc(logit: Float32, label: Float32) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import importlib
 import importlib.util
 import inspect
@@ -22,6 +23,7 @@ from tenor.evaluation.leakcheck.tables import check_dataset
 from tenor.evaluation.leakcheck.trainers import check_history, check_trainer, is_history
 from tenor.features import FeatureConfig, build_panel
 from tenor.schema import Bars, Mood, News
+from tenor.sessions import interval_of
 
 _PARQUET = (".parquet", ".pq")
 
@@ -143,9 +145,11 @@ def leakcheck_function(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> LeakReport:
-    """`check_features` of the function that `spec` names; `mood` and `news` go to one that takes them."""
+    """`check_features` of the function that `spec` names; `mood`, `news` and `calendar` go to one that takes them."""
     function = load_function(spec)
     takes = _parameters(function)
+    if "calendar" in takes:
+        function = functools.partial(function, calendar=calendar)
     return check_features(
         function,
         bars,
@@ -184,9 +188,11 @@ def leakcheck_trainer(
     return check_trainer(function, panel, split, seed=seed, name=spec.rpartition(":")[2])
 
 
-def tenor_features(frame: pd.DataFrame, mood: pd.DataFrame | None = None) -> Any:
+def tenor_features(frame: pd.DataFrame, mood: pd.DataFrame | None = None, calendar: str = "XNYS") -> Any:
     """Tenor's own features, for ``tenor leakcheck --features tenor.evaluation.leakcheck:tenor_features``."""
-    return build_panel(Bars(frame), FeatureConfig(), mood=None if mood is None else Mood(mood))
+    length = interval_of(calendar)
+    said = None if mood is None else Mood(mood, interval=length)
+    return build_panel(Bars(frame, length), FeatureConfig(calendar=calendar), mood=said)
 
 
 def _parameters(function: Callable[..., Any]) -> set[str]:

@@ -47,6 +47,7 @@ def check_features(
     targets : columns that look ahead on purpose; they are left out.
     cuts : how many sessions to cut after, beside three early ones; or the sessions themselves.
     known_from : cut only from this session on. For functions that fit something (a scaler) up to a fixed day: that day.
+    calendar : of the symbols whose names tell no market; the others go by their own market's.
     decided : ``close``: row t may use all of session t. ``open``: of session t it may use the open alone.
     progress : called with (runs done, runs at least to do).
 

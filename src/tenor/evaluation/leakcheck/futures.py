@@ -11,6 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tenor.errors import DataError
+from tenor.evaluation.leakcheck.calendars import by_calendar, sessions_of
+from tenor.markets import market_of, parts_of
 from tenor.schema import Bars, Bool, Mood, News
 from tenor.sessions import exchange
 
@@ -54,6 +56,8 @@ def gather(
 ) -> Inputs:
     """The inputs, each known from the close of its session on; an item of news from the first close after it.
 
+    That is its symbol's market's, and `calendar`'s where the symbol's name tells no market.
+
     Raises
     ------
     DataError : `bars` has no column symbol or session, no rows, or a (symbol, session) twice; news has no zoned time.
@@ -70,7 +74,7 @@ def gather(
             raise DataError("news: no column 'symbol': rename yours, or add one.")
         if "published_at" not in table or not isinstance(table["published_at"].dtype, pd.DatetimeTZDtype):
             raise DataError("news: no column 'published_at' with a time zone: add one, in UTC.")
-        session = exchange(calendar).session_of(table["published_at"], margin=pd.Timedelta(0))
+        session = sessions_of(table["published_at"], table["symbol"], calendar)
         known = session.to_numpy().astype("datetime64[us]")
         tables["news"], days["news"] = table, np.where(np.isnat(known), _LATEST, known)
     return Inputs(tables, days)
@@ -140,7 +144,8 @@ def other_rows(inputs: Inputs, pick: Pick, rng: np.random.Generator, calendar: s
     dropped = pick(days) & (bars["symbol"].isin(gone).to_numpy() | (rng.random(len(bars)) < 1 / 3))
     # the newcomer comes after the cut with copies of another symbol's bars
     twin = pick(days) & (bars["symbol"] == symbols[0]).to_numpy()
-    newcomer = bars[twin].assign(symbol=NEWCOMER)
+    name = _newcomer(str(symbols[0]))
+    newcomer = bars[twin].assign(symbol=name)
     more = _more_sessions(bars, calendar)
     parts = [bars[~dropped], newcomer, more[~more["symbol"].isin(gone)]]
     frame = pd.concat([part for part in parts if len(part)])
@@ -158,7 +163,7 @@ def other_rows(inputs: Inputs, pick: Pick, rng: np.random.Generator, calendar: s
             # the same words said again, a little later
             more = more.assign(published_at=more["published_at"] + pd.Timedelta(minutes=7))
         else:
-            more = more.assign(symbol=NEWCOMER).drop_duplicates(["symbol", "session"])
+            more = more.assign(symbol=name).drop_duplicates(["symbol", "session"])
             extra = np.asarray(more.index)
         frame = pd.concat([rows.iloc[kept], more])
         made = made.with_table(table, frame, np.concatenate([known[kept], known[extra]]))
@@ -238,7 +243,11 @@ def _other(column: pd.Series[Any], rows: Bool, rng: np.random.Generator, push: f
         step = rng.integers(1, max(len(seen), 2), len(values)) if push == 0 else np.ones(len(values), dtype=np.int64)
         values = np.where(np.isnan(values), np.nan, seen[(place + step) % len(seen)])
     elif (known > 0).all():
-        values = values * np.exp(noise)
+        scaled = values * np.exp(noise)
+        if (known == np.round(known)).all():  # a count stays one: no fewer than the smallest, and another than it was
+            scaled = np.maximum(np.round(scaled), known.min())
+            scaled = np.where(scaled == values, values + 1, scaled)
+        values = scaled
     elif (known >= 0).all():
         values = values * np.exp(noise) + known.mean() * np.abs(noise) / 4
     else:
@@ -259,13 +268,25 @@ def _put(column: pd.Series[Any], rows: Any, values: pd.Series[Any]) -> pd.Series
     return made
 
 
+def _newcomer(twin: str) -> str:
+    """A symbol of the market of `twin` that is not there yet."""
+    _, market = parts_of(twin)
+    if not market:
+        return NEWCOMER
+    # names of coins and currencies that tell their market are of capitals alone
+    others = {"crypto": f"ZZZZZZZZZZ-{market}", "currency": f"ZZZ{market}=X"}
+    return others.get(market_of(twin).kind, f"{NEWCOMER}.{market}")
+
+
 def _more_sessions(bars: pd.DataFrame, calendar: str) -> pd.DataFrame:
-    """Five sessions more than there were, with the last bars again."""
-    last = bars["session"].max()
-    sessions = pd.DatetimeIndex(bars["session"].unique()).sort_values()
-    known = exchange(calendar).sessions(sessions[0], sessions[-1])
-    if not sessions.isin(known).all():  # another rhythm (hours, weeks): no way to know what comes next
-        return bars.iloc[:0]
-    newest = bars[bars["session"] == last]
-    made: pd.DataFrame = pd.concat([newest.assign(session=exchange(calendar).following(last, k)) for k in range(1, 6)])
-    return made
+    """Five sessions more than there were on each symbol's calendar, with the last bars again."""
+    more = [bars.iloc[:0]]
+    for each, rows in by_calendar(bars["symbol"], calendar):
+        here = bars[rows]
+        last = here["session"].max()
+        sessions = pd.DatetimeIndex(here["session"].unique()).sort_values()
+        # another rhythm (weeks, say): no way to know what comes next
+        if sessions.isin(exchange(each).sessions(sessions[0], last)).all():
+            newest = here[here["session"] == last]
+            more += [newest.assign(session=exchange(each).following(last, k)) for k in range(1, 6)]
+    return pd.concat(more) if len(more) > 1 else more[0]

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from tenor.errors import DataError
+from tenor.evaluation.leakcheck.calendars import by_calendar, sessions_of
 from tenor.evaluation.leakcheck.columns import Table
 from tenor.evaluation.leakcheck.report import Finding
 from tenor.sessions import exchange
@@ -47,8 +49,9 @@ def check_split(table: Table, horizon: int, calendar: str) -> list[Finding]:
 def _days(table: Table, calendar: str) -> pd.DatetimeIndex:
     """The exchange's sessions if all dates are some, so that dropped ones count; else the dates that there are."""
     days = pd.DatetimeIndex(np.unique(table.dates.to_numpy()))
-    sessions = exchange(calendar).sessions(days[0], days[-1])
-    return sessions if days.isin(sessions).all() else days
+    own = [each for each, _ in by_calendar(table.symbols, calendar)]
+    sessions = exchange(own[0]).sessions(days[0], days[-1])
+    return sessions if len(own) == 1 and days.isin(sessions).all() else days
 
 
 def check_news(table: Table, calendar: str) -> list[Finding]:
@@ -63,17 +66,12 @@ def check_news(table: Table, calendar: str) -> list[Finding]:
     known = moments.notna().to_numpy()
     if not known.any():
         raise DataError(f"{name!r} is empty in every row.")
-    trading = exchange(calendar).sessions(table.dates.min().normalize(), table.dates.max() + pd.Timedelta(days=14))
-    if trading.empty:
-        raise DataError(f"{calendar} has no sessions about {table.dates.min():%Y-%m-%d}: is the date column a date?")
-    # a row dated on a holiday or a Sunday speaks of the next session
-    place = trading.searchsorted(table.dates.normalize()).clip(max=len(trading) - 1)
-    dates = trading[place]
-    session = exchange(calendar).session_of(moments, margin=pd.Timedelta(0)).to_numpy()
-    late = known & (session > dates.to_numpy())
+    dates = _told_of(table, calendar)
+    session = sessions_of(moments, table.symbols, calendar).to_numpy()
+    late = known & (session > dates)
     findings = []
     if _no_time(table.frame[name]):
-        same = known & (moments.dt.tz_localize(None).dt.normalize().to_numpy() >= dates.to_numpy())
+        same = known & (moments.dt.tz_localize(None).dt.normalize().to_numpy() >= dates)
         if same.any():
             text = f"{int(same.sum())} of {int(known.sum())} items have a day alone, their row's own or a later one"
             return [Finding("news_without_time", f"column {name!r}, {table.row(int(same.argmax()))}", text)]
@@ -86,6 +84,18 @@ def check_news(table: Table, calendar: str) -> list[Finding]:
         )
         findings.append(Finding("news_after_close", f"column {name!r}, {table.row(first)}", text))
     return findings
+
+
+def _told_of(table: Table, calendar: str) -> NDArray[np.datetime64]:
+    """[row]; the session that a row is of: a row dated on a holiday or a Sunday speaks of the next one."""
+    found = np.empty(len(table.dates), dtype="datetime64[us]")
+    for each, rows in by_calendar(table.symbols, calendar):
+        days = table.dates[rows].normalize()
+        trading = exchange(each).sessions(days.min(), days.max() + pd.Timedelta(days=14))
+        if trading.empty:
+            raise DataError(f"{each} has no sessions about {days.min():%Y-%m-%d}: is the date column a date?")
+        found[rows] = trading[trading.searchsorted(days).clip(max=len(trading) - 1)].to_numpy()
+    return found
 
 
 def _moments(column: pd.Series[Any], name: str) -> pd.Series[pd.Timestamp]:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tenor.errors import ConfigError
+from tenor.evaluation.leakcheck.calendars import by_calendar
 from tenor.evaluation.leakcheck.columns import Table, sort_out
 from tenor.evaluation.leakcheck.filled import filled_back
 from tenor.evaluation.leakcheck.lead import (
@@ -55,7 +56,7 @@ def check_dataset(
     features : the input columns; all other numeric ones if it is left out.
     horizon : rows after which the target of a row is known.
     train_end : last day of the training rows, where there is no split column.
-    calendar : the exchange whose closes news is held against.
+    calendar : the exchange whose closes news is held against; a symbol whose name tells another market goes by its own.
 
     Raises
     ------
@@ -99,7 +100,8 @@ def check_dataset(
         notes.append("the split: name the column with --split")
     if table.published is not None:
         findings += check_news(table, calendar)
-        checked.append(f"{table.published!r} against the closes of {calendar}")
+        closes = " and ".join(each for each, _ in by_calendar(table.symbols, calendar))
+        checked.append(f"{table.published!r} against the closes of {closes}")
     return LeakReport(tuple(findings), tuple(checked), tuple(notes))
 
 
