@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import email.utils
 import http.server
+import socket
 import threading
+import time as real_time
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -203,6 +207,93 @@ def test_a_bomb_is_cut_off_while_it_unpacks(server: Server) -> None:
     server.answer = reply(200, gzip.compress(b" " * (8 << 20)), Content_Encoding="gzip")
     with client(Time(), max_megabytes=1.0) as http_, pytest.raises(SourceError, match="sent more than 1 MB"):
         http_.get_json(server.url, source="x")
+
+
+# what comes at once, and what then comes a byte at a time, for ever
+DRIPS = {
+    "nothing": (b"", b""),
+    "status": (b"HTTP/1.1 2", b"0"),
+    "a header": (b"HTTP/1.1 200 OK\r\nX-Long: ", b"a"),
+    "many headers": (b"HTTP/1.1 200 OK\r\n", b"A: b\r\n"),
+    "size of a chunk": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0"),
+    "body": (b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", b" "),
+    "handshake": (b"\x16\x03\x03\x40\x00", b"\x02"),
+}
+
+
+@contextlib.contextmanager
+def dripping(start: bytes, drop: bytes) -> Iterator[int]:
+    """A socket that says `start` to whoever connects, then `drop` each 50 ms, until the client goes; its port."""
+
+    def drip(connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            connection.recv(1 << 16)
+            connection.sendall(start)
+            while not stop.wait(0.05):
+                connection.sendall(drop)
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=drip, args=(listener.accept()[0],), daemon=True).start()
+
+    stop = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=accept, daemon=True).start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            stop.set()
+            listener.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize("what", DRIPS)
+def test_the_deadline_holds_whatever_drips(what: str, server: Server) -> None:
+    secure = what == "handshake"  # a part of connecting, which has a limit of its own
+    limits = {"connect_seconds": 0.4} if secure else {"deadline_seconds": 0.4}
+    said = "did not answer in time" if secure else r"was not done within 0\.4 s"
+    server.answer = reply(200, b"[1]")
+    with dripping(*DRIPS[what]) as port, client(Time(), attempts=1, **limits) as http_:
+        for _ in range(2):
+            start = real_time.monotonic()
+            with pytest.raises(SourceError, match=rf"x at 127\.0\.0\.1:{port}/p {said}: try") as caught:
+                http_.get_json(f"http{'s' * secure}://127.0.0.1:{port}/p", source="x")
+            assert caught.value.kind == "away"
+            assert 0.3 < real_time.monotonic() - start < 3
+        assert http_.get_json(server.url, source="x") == [1]  # the client is none the worse for it
+
+
+def test_what_drips_for_one_thread_keeps_no_other_waiting(server: Server) -> None:
+    server.answer = reply(200, b"[1]")
+    failed = []
+    with dripping(*DRIPS["a header"]) as port, client(Time(), deadline_seconds=1.0, attempts=1) as http_:
+
+        def ask() -> None:
+            with pytest.raises(SourceError):
+                http_.get_json(f"http://127.0.0.1:{port}/p", source="x")
+            failed.append(real_time.monotonic())
+
+        threads = [threading.Thread(target=ask) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for _ in range(5):
+            assert http_.get_json(server.url, source="x") == [1]
+        assert not failed
+        for thread in threads:
+            thread.join()
+        assert len(failed) == 3
+
+
+def test_closing_breaks_off_what_is_under_way_and_leaves_no_thread(server: Server) -> None:
+    with dripping(*DRIPS["a header"]) as port, ThreadPoolExecutor(1) as pool:
+        http_ = client(Time(), attempts=1)
+        waiting = pool.submit(http_.get_json, f"http://127.0.0.1:{port}/p", source="x")
+        real_time.sleep(0.3)
+        http_.close()
+        http_.close()
+        with pytest.raises(CancelledError):
+            waiting.result(timeout=5)
+    assert not http_._thread.is_alive()
 
 
 def test_the_transport_is_injected() -> None:

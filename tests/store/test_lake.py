@@ -187,7 +187,7 @@ def test_a_damaged_part_is_named(location: str, bars: Bars, tmp_path: Path) -> N
     lake = Lake(location)
     lake.append_bars(bars, source="x")
     lake.append_bars(changed(bars, 0, volume=1.0), source="x")
-    parts = lake._parts  # the only way to damage a part in a bucket and in a folder alike
+    parts = lake._versions.parts  # the only way to damage a part in a bucket and in a folder alike
     from tenor.store import parts as parts_of
 
     name = parts_of.names(parts, "bars")[0]

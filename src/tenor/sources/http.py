@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import email.utils
 import json
 import logging
 import math
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -76,7 +78,7 @@ class Http:
         config: HttpConfig,
         *,
         keys: Keys,
-        transport: httpx.BaseTransport | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -84,14 +86,22 @@ class Http:
         self._pace = Pace(clock, sleep)
         self._breaker = Breaker(config.trips, config.rest_seconds, clock)
         timeout = httpx.Timeout(config.read_seconds, connect=config.connect_seconds)
-        self._client = httpx.Client(timeout=timeout, transport=transport, headers={"User-Agent": AGENT})
+        self._client = httpx.AsyncClient(timeout=timeout, transport=transport, headers={"User-Agent": AGENT})
+        # only what runs in a loop can be stopped wherever it waits: for a name, a handshake, a header's next byte
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="tenor-http", daemon=True)
+        self._thread.start()
         self._filter = _HideKeys(keys)
         for name in _LOGGERS:
             logging.getLogger(name).addFilter(self._filter)
 
     def close(self) -> None:
-        """Give the connections back."""
-        self._client.close()
+        """Give the connections back. A request that another thread waits for is broken off."""
+        if not self._loop.is_closed():
+            asyncio.run_coroutine_threadsafe(self._closed(), self._loop).result()
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
         for name in _LOGGERS:
             logging.getLogger(name).removeFilter(self._filter)
 
@@ -181,7 +191,7 @@ class Http:
     def _once(self, ask: Ask, host: str) -> Any:
         self._pace.wait(host, max(60.0 / self._config.requests_per_minute, ask.gap))
         try:
-            return self._read(ask)
+            status, headers, body = asyncio.run_coroutine_threadsafe(self._in_time(ask), self._loop).result()
         except httpx.HTTPError as error:  # without its cause: the text of some has the address, key and all
             if isinstance(error, httpx.TimeoutException):
                 raise _PassingError("did not answer in time") from None
@@ -191,23 +201,29 @@ class Http:
             raise _PassingError(broken) from None
         except httpx.InvalidURL:
             raise self._wrong(ask, "redirects to what is no address") from None
+        return self._checked(ask, status, headers, body)
 
-    def _read(self, ask: Ask) -> Any:
-        until = self._clock() + self._config.deadline_seconds
+    async def _in_time(self, ask: Ask) -> tuple[int, httpx.Headers, bytes]:
+        """Status, headers and body of the answer; from looking up its name to its last byte, in the time set."""
+        try:
+            async with asyncio.timeout(self._config.deadline_seconds):
+                return await self._read(ask)
+        except TimeoutError:
+            raise _PassingError(f"was not done within {self._config.deadline_seconds:g} s") from None
+
+    async def _read(self, ask: Ask) -> tuple[int, httpx.Headers, bytes]:
         request = self._request(ask)
         for _ in range(self._config.max_redirects + 1):
-            with self._opened(request, ask) as response:
+            async with self._opened(request, ask) as response:
                 following = response.next_request
                 if not (response.is_redirect and following):
-                    return self._checked(ask, response, self._body(ask, response, until))
+                    return response.status_code, response.headers, await self._body(ask, response)
             if request.url.scheme == "https" and following.url.scheme != "https":
                 raise self._wrong(ask, "redirects to an address without TLS")
             if following.url.host != request.url.host:
                 # a key must not go where a redirect sends it
                 for name in ask.headers:
                     following.headers.pop(name, None)
-            if self._clock() > until:
-                raise _PassingError("did not answer in time")
             request = following
         raise self._wrong(ask, f"redirects more than {self._config.max_redirects} times")
 
@@ -217,31 +233,35 @@ class Http:
             return self._client.build_request("POST", ask.url, data=dict(ask.post), headers=headers)
         return self._client.build_request("GET", ask.url, params=dict(ask.params), headers=headers)
 
-    @contextlib.contextmanager
-    def _opened(self, request: httpx.Request, ask: Ask) -> Iterator[httpx.Response]:
-        response = self._client.send(request, stream=True, auth=ask.auth)
+    @contextlib.asynccontextmanager
+    async def _opened(self, request: httpx.Request, ask: Ask) -> AsyncIterator[httpx.Response]:
+        response = await self._client.send(request, stream=True, auth=ask.auth)
         try:
             yield response
         finally:
-            response.close()
+            await response.aclose()
 
-    def _body(self, ask: Ask, response: httpx.Response, until: float) -> bytes:
+    async def _body(self, ask: Ask, response: httpx.Response) -> bytes:
         limit = int(self._config.max_megabytes * _MEGABYTE)
         told = response.headers.get("content-length", "")
         if told.isdigit() and int(told) > limit:
             raise self._too_large(ask)
         chunks, size = [], 0
-        for chunk in response.iter_bytes():
+        async for chunk in response.aiter_bytes():
             size += len(chunk)
             if size > limit:
                 raise self._too_large(ask)
-            if self._clock() > until:
-                raise _PassingError(f"was not done within {self._config.deadline_seconds:g} s")
             chunks.append(chunk)
         return b"".join(chunks)
 
-    def _checked(self, ask: Ask, response: httpx.Response, body: bytes) -> Any:
-        status = response.status_code
+    async def _closed(self) -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        await self._client.aclose()
+
+    def _checked(self, ask: Ask, status: int, headers: httpx.Headers, body: bytes) -> Any:
         if status in ask.unknown:
             raise SourceError(f"{ask.source} has no such symbol ({status}).", kind="unknown")
         if status in (401, 402, 403):
@@ -250,7 +270,7 @@ class Http:
         if status in _PASSING or status == 418:  # Binance's word for a host that did not heed its 429
             limited = status in (418, 429)
             said = "asks for fewer requests" if limited else "fails"
-            after = _retry_after(response.headers.get("retry-after", ""))
+            after = _retry_after(headers.get("retry-after", ""))
             raise _PassingError(f"{said} ({status})", kind="limited" if limited else "away", after=after)
         if status != 200:
             raise self._wrong(ask, f"answered with status {status}")

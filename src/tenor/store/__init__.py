@@ -1,5 +1,7 @@
-"""The lake: what was imported and scored, as immutable Parquet parts in a folder or an s3:// bucket."""
+"""The lake: everything that was brought in, as immutable Parquet parts in a folder or a bucket."""
 
-from tenor.store.lake import Appended, Lake, ScoreCache
+from tenor.store.compaction import Compacted
+from tenor.store.lake import Lake, ScoreCache
+from tenor.store.versions import Appended
 
-__all__ = ["Appended", "Lake", "ScoreCache"]
+__all__ = ["Appended", "Compacted", "Lake", "ScoreCache"]

@@ -1,26 +1,47 @@
 """Where parts lie: a local folder or an S3 bucket, behind the few operations that the lake needs.
 
-A part is written once, under a name that says when and what, and never changed or deleted. It appears whole or not at
-all: a folder gets it by rename, a bucket by the completion of its upload.
+A part is written once, under a name that says when and what, and never changed. It appears whole or not at all: a
+folder gets it by rename, a bucket by the completion of its upload. A merged part names, inside, the parts that it
+replaces; as soon as it is there these are passed over, and later they are deleted (`tenor.store.compaction`).
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import os
 import re
 import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset
 import pyarrow.fs
 import pyarrow.parquet
 
 from tenor.errors import ConfigError, StoreError
 
-_NAME = re.compile(r"(\d{19})-([0-9a-f]{16})\.parquet")
+# the moment of ingestion, the content's digest; of a merged part the last moment in it, and at the end the first
+_NAME = re.compile(r"(\d{19})-([0-9a-f]{16})(?:-(\d{19}))?\.parquet")
+_UNFINISHED = re.compile(rf"\.{_NAME.pattern}\.[0-9a-f]{{8}}\.tmp")
+_REPLACES = b"tenor.replaces"
+ROW_GROUP = 200_000
+"""Rows in a row group: what a read skips or takes as a whole."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A file in a table's folder: its `size` in bytes and when it was `written`, by the clock of the place."""
+
+    size: int
+    written: datetime
 
 
 class Parts(Protocol):
@@ -38,6 +59,9 @@ class Parts(Protocol):
 
     def write(self, table: str, name: str, data: bytes) -> None:
         """Store `data` as part `name`, whole or not at all."""
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Wait until no other process compacts here, and keep others waiting, as far as the place can."""
 
 
 class FolderParts:
@@ -62,6 +86,13 @@ class FolderParts:
         finally:
             temporary.unlink(missing_ok=True)
         self._sync(folder)
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """By a lock on a file of the folder, which the system takes back from a process that dies."""
+        with Path(self.root, ".compacting").open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     @staticmethod
     def _sync(folder: Path) -> None:
@@ -94,6 +125,10 @@ class BucketParts:
         with self.filesystem.open_output_stream(f"{self.root}/{table}/{name}") as stream:
             stream.write(data)
 
+    def alone(self) -> AbstractContextManager[None]:
+        """A bucket has no lock that a dying process gives back: two at once do the work twice, and harm nothing."""
+        return contextlib.nullcontext()
+
 
 def open_parts(location: str | Path) -> Parts:
     """The place `location`: a folder, or ``s3://bucket/prefix``."""
@@ -107,40 +142,120 @@ def open_parts(location: str | Path) -> Parts:
     return FolderParts(Path(location))
 
 
+def listed(parts: Parts, table: str) -> dict[str, Listed]:
+    """All parts of `table`, oldest first, replaced ones too. Half-written and foreign files are no parts."""
+    return {name: found for name, found in _files(parts, table).items() if _NAME.fullmatch(name)}
+
+
+def unfinished(parts: Parts, table: str) -> dict[str, Listed]:
+    """Half-written files: of writers at work, or killed."""
+    return {name: found for name, found in _files(parts, table).items() if _UNFINISHED.fullmatch(name)}
+
+
 def names(parts: Parts, table: str) -> list[str]:
-    """The parts of `table`, oldest first. Half-written and foreign files are no parts."""
+    """The parts of `table` that count, oldest first."""
+    found = listed(parts, table)
+    return current(found, replaced(parts, table, found))
+
+
+def current(found: Iterable[str], replacing: Mapping[str, Iterable[str]]) -> list[str]:
+    """Those of the parts `found` that none of `replacing` replaces."""
+    over = set().union(*replacing.values())
+    return [name for name in found if name not in over]
+
+
+def replaced(parts: Parts, table: str, found: Iterable[str]) -> dict[str, frozenset[str]]:
+    """By merged part: which parts of `found` it replaces. Only what may replace one of them is opened."""
+    by_part: dict[str, frozenset[str]] = {}
+    found = frozenset(found)
+    for name in sorted(found):
+        low, high = first_of(name), moment_of(name)
+        within = (o for o in found if o != name and low <= first_of(o) and moment_of(o) <= high)
+        if _NAME.fullmatch(name)[3] and any(within):  # type: ignore[index]  # found are parts
+            by_part[name] = found & _replaces(parts, table, name)
+    return by_part
+
+
+def _files(parts: Parts, table: str) -> dict[str, Listed]:
     selector = pyarrow.fs.FileSelector(f"{parts.root}/{table}", allow_not_found=True)
-    found = (info.base_name for info in parts.filesystem.get_file_info(selector))
-    return sorted(name for name in found if _NAME.fullmatch(name))
+    infos = sorted(parts.filesystem.get_file_info(selector), key=lambda info: info.base_name)
+    return {info.base_name: Listed(info.size or 0, info.mtime) for info in infos if info.is_file}
 
 
-def dataset(parts: Parts, table: str, schema: pa.Schema, part_names: list[str]) -> Any:
+def _replaces(parts: Parts, table: str, name: str) -> frozenset[str]:
+    try:
+        with parts.filesystem.open_input_file(f"{parts.root}/{table}/{name}") as file:
+            told = pyarrow.parquet.read_metadata(file).metadata or {}
+    except FileNotFoundError:  # replaced itself, and deleted since it was listed: what replaced it names the same parts
+        return frozenset([name])
+    except (OSError, pa.ArrowException):
+        check(parts, table, [name])
+        raise
+    return frozenset(told.get(_REPLACES, b"").decode().split())
+
+
+def dataset(parts: Parts, table: str, schema: pa.Schema, part_names: Iterable[str]) -> Any:
     """The parts `part_names` as one Arrow dataset; nothing is read yet."""
     paths = [f"{parts.root}/{table}/{name}" for name in part_names]
     return pyarrow.dataset.dataset(paths, schema=schema, format="parquet", filesystem=parts.filesystem)
 
 
+def ingested_by(moment_ns: int) -> Any:
+    """The filter of a dataset for the rows that were there at `moment_ns`: a merged part has rows of many moments."""
+    return pc.field("ingested_at") <= pa.scalar(moment_ns // 1000, pa.timestamp("us", "UTC"))
+
+
 def write(parts: Parts, table: str, rows: pa.Table, moment_ns: int) -> str:
     """Store `rows` as a new part of `table`, ingested at `moment_ns` (UTC, since 1970); returns its name."""
     sink = pa.BufferOutputStream()
-    pyarrow.parquet.write_table(rows, sink, compression="zstd", row_group_size=200_000)
+    pyarrow.parquet.write_table(rows, sink, compression="zstd", row_group_size=ROW_GROUP)
     data = sink.getvalue().to_pybytes()
     name = f"{moment_ns:019d}-{_digest(data)}.parquet"
     parts.write(table, name, data)
     return name
 
 
+def merged(batches: pa.RecordBatchReader, old: Iterable[str], replaces: Iterable[str]) -> tuple[str, bytes, int]:
+    """The part that has the rows of the parts `old` and replaces the parts `replaces`: its name, content and rows."""
+    sink = pa.BufferOutputStream()
+    count = 0
+    with pyarrow.parquet.ParquetWriter(sink, batches.schema, compression="zstd") as writer:
+        for batch in batches:
+            writer.write_batch(batch, row_group_size=ROW_GROUP)
+            count += batch.num_rows
+        writer.add_key_value_metadata({_REPLACES: " ".join(sorted(replaces)).encode()})
+    data = sink.getvalue().to_pybytes()
+    first, last = min(map(first_of, old)), max(map(moment_of, old))
+    return f"{last:019d}-{_digest(data)}-{first:019d}.parquet", data, count
+
+
+def delete(parts: Parts, table: str, name: str) -> None:
+    """Delete the file `name` of `table`, if it is still there."""
+    with contextlib.suppress(FileNotFoundError):
+        parts.filesystem.delete_file(f"{parts.root}/{table}/{name}")
+
+
 def moment_of(name: str) -> int:
-    """When the part `name` was ingested: nanoseconds since 1970, UTC."""
+    """When the part `name` was ingested, a merged one's last row: nanoseconds since 1970, UTC."""
     return int(name[:19])
 
 
-def check(parts: Parts, table: str, part_names: list[str]) -> None:
+def first_of(name: str) -> int:
+    """When the first row of the part `name` was ingested: nanoseconds since 1970, UTC."""
+    return int(name[37:56] if len(name) > 56 else name[:19])
+
+
+def check(parts: Parts, table: str, part_names: Iterable[str]) -> None:
     """Raise StoreError for the first part whose content is not what its name says."""
     for name in part_names:
         path = f"{parts.root}/{table}/{name}"
-        with parts.filesystem.open_input_stream(path) as stream:
-            data = stream.read()
+        try:
+            with parts.filesystem.open_input_stream(path) as stream:
+                data = stream.read()
+        except FileNotFoundError:
+            raise StoreError(
+                f"the part {parts.location}/{table}/{name} went while it was read, merged into another: read again."
+            ) from None
         if _digest(data) != name[20:36]:
             where = f"{parts.location}/{table}/{name}"
             raise StoreError(

@@ -57,7 +57,7 @@ class Table:
         rows = f"SELECT * FROM {self.parts} WHERE {where}"
         if self is REFUSALS:
             last = "ingested_at = max(ingested_at) OVER (PARTITION BY file)"
-            return f"SELECT * FROM ({rows} QUALIFY {last}) WHERE kind <> '{CLEAN}'"
+            return f"SELECT DISTINCT * FROM ({rows} QUALIFY {last}) WHERE kind <> '{CLEAN}'"
         order = ", ".join(["ingested_at DESC", *map(quoted, self.values)])
         key = ", ".join(map(quoted, self.key))
         return f"{rows} QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {order}) = 1"
@@ -164,6 +164,18 @@ MOOD = Table(
     key=("symbol", "session", "source"),
     when="session",
 )
+INTRADAY_MOOD = Table(
+    "intraday_mood",
+    _schema(
+        symbol=pa.string(),
+        interval=pa.string(),
+        session=pa.timestamp("us"),
+        **dict.fromkeys(MOOD_COLUMNS[2:], pa.float64()),
+        source=pa.string(),
+    ),
+    key=("symbol", "interval", "session", "source"),
+    when="session",
+)
 SCORES = Table(
     "scores",
     _schema(
@@ -188,4 +200,4 @@ REFUSALS = Table(
     ),
     key=("file", "row", "kind"),
 )
-TABLES = (BARS, INTRADAY, ACTIONS, NEWS, NAMES, MOOD, SCORES, REFUSALS, FETCHES)
+TABLES = (BARS, INTRADAY, ACTIONS, NEWS, NAMES, MOOD, INTRADAY_MOOD, SCORES, REFUSALS, FETCHES)

@@ -1,0 +1,140 @@
+"""Small parts merged into few, while others append and read.
+
+A merged part has every row of the parts that it names, every version, with source and moment of ingestion. It appears
+in one step, and with it the parts it names no longer count: a reader sees the old ones or the new one. They are deleted
+by a later run, when nobody is still reading what was listed before the new one came.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from tenor.errors import StoreError
+from tenor.store import parts as parts_of
+from tenor.store.parts import Listed, Parts
+from tenor.store.tables import Table, quoted
+
+FULL = 32 << 20
+"""A part of so many bytes is left as it is."""
+LARGEST = 2 * FULL
+"""Parts are merged as long as they have no more bytes together: so a merged part is held in memory as a whole."""
+KEPT = timedelta(hours=1)
+"""How long replaced parts stay: longer than any read takes that listed them."""
+
+_SORT_MEMORY = "512MB"  # what does not fit goes to the disk
+
+
+@dataclass(frozen=True)
+class Compacted:
+    """What a compaction did: `old` parts were merged into `new` ones, and `deleted` ones had been replaced before."""
+
+    old: int = 0
+    new: int = 0
+    deleted: int = 0
+
+    def __add__(self, other: Compacted) -> Compacted:
+        return Compacted(self.old + other.old, self.new + other.new, self.deleted + other.deleted)
+
+
+def compact(parts: Parts, tables: Sequence[Table], *, least: int = 2, kept: timedelta = KEPT) -> Compacted:
+    """Merge the small parts of each of `tables` that has `least` of them; delete what was replaced `kept` ago.
+
+    No read returns anything else for it, of any moment. Killed, it leaves the old parts or the new one. Others may read
+    and append; in a folder a second compaction waits for the first.
+
+    Raises
+    ------
+    StoreError : a part is damaged, or parts can't be read: they stay.
+    OSError : of the place.
+    """
+    done = Compacted()
+    present = [table for table in tables if parts_of.listed(parts, table.name)]
+    if not present:
+        return done
+    with parts.alone():
+        for table in present:
+            done += _merge(parts, table, max(least, 2)) + Compacted(deleted=_sweep(parts, table, kept))
+    return done
+
+
+def _merge(parts: Parts, table: Table, least: int) -> Compacted:
+    found = parts_of.listed(parts, table.name)
+    replaced = parts_of.replaced(parts, table.name, found)
+    small = [name for name in parts_of.current(found, replaced) if found[name].size < FULL]
+    done = Compacted()
+    if len(small) < least:
+        return done
+    for group in _groups(small, found):
+        # the whole tree below: a part must stay replaced when the one that replaced it first is gone
+        below = set(group).union(*(replaced.get(name, ()) for name in group))
+        # a damaged part must not pass for a sound one
+        parts_of.check(parts, table.name, group)
+        rows = parts_of.dataset(parts, table.name, table.schema, group)
+        with _sorted(table, rows) as batches:
+            name, data, count = parts_of.merged(batches, group, below)
+        if count != rows.count_rows():
+            raise StoreError(f"{parts.location}: {count} rows came of merging {len(group)} parts of {table.name}.")
+        if not set(group) <= set(parts_of.names(parts, table.name)):
+            continue  # in a bucket, another compaction was quicker
+        parts.write(table.name, name, data)
+        done += Compacted(len(group), 1)
+    return done
+
+
+def _groups(small: Sequence[str], found: Mapping[str, Listed]) -> list[list[str]]:
+    groups: list[list[str]] = [[]]
+    size = 0
+    for name in small:
+        if size + found[name].size > LARGEST:
+            groups.append([])
+            size = 0
+        groups[-1].append(name)
+        size += found[name].size
+    return [group for group in groups if len(group) > 1]
+
+
+@contextlib.contextmanager
+def _sorted(table: Table, rows: pa.dataset.Dataset) -> Iterator[pa.RecordBatchReader]:
+    """`rows` by the table's key, streamed."""
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "memory_limit": _SORT_MEMORY,
+        "temp_directory": str(Path(tempfile.gettempdir(), f"tenor-duckdb-{os.getpid()}")),
+    }
+    order = ", ".join(map(quoted, (*table.key, "ingested_at")))
+    with duckdb.connect(":memory:", config=config) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.register("rows", rows)
+        try:
+            batches = connection.sql(f"SELECT * FROM rows ORDER BY {order}").to_arrow_reader(parts_of.ROW_GROUP)  # noqa: S608
+            yield batches.cast(table.schema)
+        except duckdb.Error as error:
+            said = " ".join(str(error).split())[:300]
+            raise StoreError(f"the parts of {table.name} can't be merged: {said}") from error
+
+
+def _sweep(parts: Parts, table: Table, kept: timedelta) -> int:
+    """Delete what was replaced `kept` ago; of parts that replaced one another, the lowest first."""
+    found = parts_of.listed(parts, table.name)
+    replaced = parts_of.replaced(parts, table.name, found)
+    now = datetime.now(UTC)
+    over = set().union(*(names for by, names in replaced.items() if now - found[by].written >= kept))
+    left = set(found)
+    while ready := sorted(name for name in over & left if not replaced.get(name, frozenset()) & left):
+        for name in ready:
+            parts_of.delete(parts, table.name, name)
+        left.difference_update(ready)
+    for name, half in parts_of.unfinished(parts, table.name).items():
+        if now - half.written >= KEPT:  # a writer takes seconds: this one was killed
+            parts_of.delete(parts, table.name, name)
+    return len(found) - len(left)

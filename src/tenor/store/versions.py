@@ -1,0 +1,172 @@
+"""Rows and their versions: appended as parts, and read back, through DuckDB, as the ones that count."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tenor.errors import StoreError
+from tenor.store import parts as parts_of
+from tenor.store.parts import Parts
+from tenor.store.tables import Table
+
+
+@dataclass(frozen=True)
+class Appended:
+    """What an append found: rows that were new, that changed a row there was, and that the lake held already."""
+
+    new: int
+    revised: int
+    unchanged: int
+
+    def __add__(self, other: Appended) -> Appended:
+        return Appended(self.new + other.new, self.revised + other.revised, self.unchanged + other.unchanged)
+
+
+@dataclass(frozen=True)
+class Versions:
+    """The tables whose parts lie in `parts`.
+
+    Raises
+    ------
+    StoreError : by every method, where they can't be read or written, naming the damaged part where there is one.
+    """
+
+    parts: Parts
+
+    @property
+    def location(self) -> str:
+        """Where they lie."""
+        return self.parts.location
+
+    def append(self, table: Table, frame: pd.DataFrame, *, claim: bool = False) -> Appended:
+        """Add what of `frame` is new or differs; with `claim` what is from another source differs."""
+        incoming = as_table(table, frame)
+        total = len(incoming)
+        if not total:
+            return Appended(0, 0, 0)
+        with self.connect(table, among=pc.unique(incoming[table.key[0]]).to_pylist()) as connection:
+            connection.register("incoming", incoming)
+            span = pc.min_max(incoming[table.when]).as_py() if table.when else {}
+            bounds = {"low": span["min"], "high": span["max"]} if span else {}
+            changed = connection.sql(table.changed(claim=claim), params=bounds).to_arrow_table()
+        new = int(np.count_nonzero(changed["is_new"].to_numpy()))
+        if len(changed):
+            self.write(table, changed.drop_columns(["is_new"]))
+        return Appended(new, len(changed) - new, total - len(changed))
+
+    def write(self, table: Table, rows: pa.Table) -> None:
+        """Add `rows` as they are, ingested now."""
+        with self.told("written"):
+            latest = parts_of.names(self.parts, table.name)[-1:]
+            # a clock set back must not let a revision count as older than what it revises
+            moment = max([time.time_ns() // 1000] + [parts_of.moment_of(name) // 1000 + 1 for name in latest])
+            stamp = pa.array(np.full(len(rows), moment), table.schema.field("ingested_at").type)
+            stamped = rows.select(table.columns).append_column("ingested_at", stamp).cast(table.schema)
+            parts_of.write(self.parts, table.name, stamped, moment * 1000)
+
+    def read(
+        self,
+        table: Table,
+        columns: Sequence[str],
+        symbols: Sequence[str] | None,
+        until: pd.Timestamp | None,
+        as_of: pd.Timestamp | None = None,
+        *,
+        since: pd.Timestamp | None = None,
+    ) -> pd.DataFrame:
+        """`columns` of the rows that count, of `symbols` (None: all) and between `since` and `until` where given."""
+        where: list[str] = []
+        values: list[Any] = []
+        if until is not None:
+            where.append(f"{table.when} <= ?")
+            values.append(until.to_pydatetime())
+        if since is not None and table.when:
+            where.append(f"{table.when} >= ?")
+            values.append(since.to_pydatetime())
+        with self.connect(table, as_of=as_of, among=symbols) as connection:
+            rows = connection.sql(table.picked(columns, where=where), params=values).to_arrow_table()
+        # texts would hold on to all of DuckDB's memory; copied first, the columns can go one by one
+        rows = rows.combine_chunks()
+        frame: pd.DataFrame = rows.to_pandas(self_destruct=True)
+        return frame
+
+    @contextlib.contextmanager
+    def connect(
+        self, *tables: Table, as_of: pd.Timestamp | None = None, among: Sequence[str] | None = None
+    ) -> Iterator[Any]:
+        """DuckDB with `tables` (as they were at `as_of`) as views; what goes wrong inside is told as a StoreError.
+
+        With `among` only the rows whose first column of the key is one of these: what has none of them is not read.
+        """
+        found = {}
+        latest = None if as_of is None else _nanoseconds(as_of)
+        with self.told("read"):
+            for table in tables:
+                names = parts_of.names(self.parts, table.name)
+                found[table.name] = [n for n in names if latest is None or parts_of.first_of(n) <= latest]
+        # no extension may be fetched, and what does not fit in memory goes to the system's folder for such things
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "temp_directory": str(Path(tempfile.gettempdir(), f"tenor-duckdb-{os.getpid()}")),
+            "python_enable_replacements": "false",
+        }
+        with duckdb.connect(":memory:", config=config) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            try:
+                for table in tables:
+                    names = found[table.name]
+                    rows: Any = table.schema.empty_table()
+                    if names:
+                        rows = parts_of.dataset(self.parts, table.name, table.schema, names)
+                        rows = rows if latest is None else rows.filter(parts_of.ingested_by(latest))
+                        if among is not None:
+                            rows = rows.filter(pc.field(table.key[0]).isin(pa.array(among, pa.string())))
+                    connection.register(table.parts, rows)
+                    connection.execute(f"CREATE VIEW {table.name} AS {table.current()}")
+                yield connection
+            except (duckdb.Error, pa.ArrowException, OSError) as error:
+                with self.told("read"):
+                    for name, part_names in found.items():
+                        parts_of.check(self.parts, name, part_names)
+                raise StoreError(f"the lake {self.location} can't be read: {one_line(error)}") from error
+
+    @contextlib.contextmanager
+    def told(self, done: str) -> Iterator[None]:
+        """What goes wrong inside, while the parts are being `done`, becomes a StoreError with a remedy."""
+        try:
+            yield
+        except (OSError, pa.ArrowException) as error:
+            remote = "://" in self.location
+            remedy = "check bucket, AWS_* keys and endpoint" if remote else "check the folder and its rights"
+            raise StoreError(f"the lake {self.location} can't be {done}: {one_line(error)}; {remedy}.") from error
+
+
+def as_table(table: Table, frame: pd.DataFrame) -> pa.Table:
+    """The columns of `table` but the moment of ingestion, with its types."""
+    schema = pa.schema([table.schema.field(c) for c in table.columns])
+    return pa.Table.from_pandas(frame, schema=schema, preserve_index=False).replace_schema_metadata(None)
+
+
+def _nanoseconds(moment: pd.Timestamp) -> int:
+    if moment.tzinfo is None:
+        raise StoreError(f"as_of {moment} has no time zone: give a moment in UTC.")
+    return int(moment.as_unit("ns").value)
+
+
+def one_line(error: Exception) -> str:
+    """What `error` says, short enough for a message."""
+    return " ".join(str(error).split())[:300].rstrip(".")
