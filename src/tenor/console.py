@@ -172,6 +172,10 @@ def _one_line(found: Interval | Difference, metric: str, *, finer: bool = False)
     return value if math.isnan(found.low) else f"{value} [{low}, {high}]"
 
 
+def _signed(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:+.5f}"
+
+
 def _plain_p(p: float) -> str:
     return "–" if math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
@@ -218,8 +222,8 @@ def show_ablated(ablated: Ablated) -> None:
             (
                 f"less {row['other']}",
                 *(str(row[key]) for key in ("cells", "days", "metric")),
-                *(f"{row[key]:+.5f}" for key in ("value", "low", "high")),
-                f"{row['p']:.3f}",
+                *(_signed(float(row[key])) for key in ("value", "low", "high")),
+                _plain_p(float(row["p"])),
             )
             for row in ablation.rows()
         )
@@ -244,18 +248,22 @@ def show_tuned(tuned: Tuned) -> None:
         if trial.failed:
             told = ["–"] * len(measures)
         else:
-            told = [f"{trial.mean(measure):+.4f} ± {trial.sd(measure):.4f}" for measure in measures]
+            told = [_spread(trial.mean(measure), trial.sd(measure)) for measure in measures]
         rows.append((str(trial.rank), values, *told, trial.failed or ""))
     table(("rank", "settings", *measures, ""), rows)
     line(f"ranked by {found.scoring} over {len(found.folds)} folds; the best config: {tuned.best}")
 
 
+def _spread(mean: float, sd: float) -> str:
+    return "–" if math.isnan(mean) else f"{mean:+.4f} ± {sd:.4f}"
+
+
 def show_forecast(forecast: Forecast) -> None:
     """One forecast, and what it looked at most."""
-    move = math.expm1(forecast.expected_return)
+    move, said = math.expm1(forecast.expected_return), forecast.to_json()
     line(
-        f"{forecast.symbol} for {forecast.target_session:%Y-%m-%d} ({forecast.horizon} "
-        f"session{'' if forecast.horizon == 1 else 's'} after {forecast.session:%Y-%m-%d})"
+        f"{forecast.symbol} for {said['target_session']} ({forecast.horizon} "
+        f"session{'' if forecast.horizon == 1 else 's'} after {said['session']})"
     )
     line(f"  as of      {forecast.as_of:%Y-%m-%d %H:%M} UTC")
     line(f"  return     {move:+.2%} (log {forecast.expected_return:+.5f})")

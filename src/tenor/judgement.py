@@ -27,7 +27,7 @@ from tenor.report.sections_backtest import trading_section
 from tenor.report.sections_faithfulness import faithfulness_section
 from tenor.report.sections_mood import mood_section
 from tenor.report.sections_walk import walk_sections
-from tenor.schema import Mood, Panel, Predictions
+from tenor.schema import Mood, Panel, Predictions, labels
 from tenor.sentiment import Scorer, why
 from tenor.sentiment.mood import MoodConfig
 from tenor.store import Lake
@@ -104,8 +104,9 @@ def evaluate(
         _require_same(config, forecaster)
     own = regressors(baselines, (forecaster.name, "LSTM", WITHOUT_MOOD))
     lake = Lake(store)
-    bars = lake.bars(forecaster.symbols)
-    mood = lake.mood() if forecaster.features.sentiment else None
+    calendar = forecaster.features.calendar
+    bars = lake.bars(forecaster.symbols, calendar=calendar)
+    mood = lake.mood(calendar=calendar) if forecaster.features.sentiment else None
     if mood is not None:
         mood = replace(mood, half_life=registry.mood(forecaster.version).half_life)
     panel = build(bars, mood, forecaster.features)
@@ -234,7 +235,7 @@ def split_again(panel: Panel, forecaster: Forecaster) -> Split:
         if min(first, last) < 0:
             raise HistoryError(
                 f"the model's {name} part, {days[0]} … {days[1]}, is not in the lake's bars, which span "
-                f"{panel.sessions[0]:%Y-%m-%d} … {panel.sessions[-1]:%Y-%m-%d}: use the lake it was trained on."
+                f"{' … '.join(labels(panel.sessions[[0, -1]]))}: use the lake it was trained on."
             )
         rows[name] = slice(int(first), int(last) + 1)
     train, valid, test = (rows[name] for name in ("train", "validation", "test"))
@@ -274,14 +275,14 @@ class Companions:
 
 def about(forecaster: Forecaster, panel: Panel, split: Split) -> dict[str, str]:
     """What the report says of the model, its data and its settings."""
+    parts = split.parts()
     return {
         "Model version": forecaster.version,
         "Symbols": str(len(panel.symbols)),
-        "Bars": f"{panel.sessions[0]:%Y-%m-%d} … {panel.sessions[-1]:%Y-%m-%d}",
+        "Bars": f"{' … '.join(labels(panel.sessions[[0, -1]]))} ({forecaster.features.calendar})",
         **{
-            name.capitalize(): f"{panel.sessions[rows.start]:%Y-%m-%d} … {panel.sessions[rows.stop - 1]:%Y-%m-%d}"
-            f" ({rows.stop - rows.start} sessions)"
-            for name, rows in split.parts().items()
+            name.capitalize(): f"{first} … {last} ({parts[name].stop - parts[name].start} sessions)"
+            for name, (first, last) in split.dates(panel.sessions).items()
         },
         "Purged between the parts": f"{split.purge} sessions",
         "Features": f"{len(panel.features)}, known at each session's close",

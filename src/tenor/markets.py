@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tenor.errors import DataError
-from tenor.sessions import Exchange, exchange
+from tenor.sessions import Exchange, exchange, interval_of, with_interval
 
 Kind = Literal["stock", "crypto", "currency"]
 
@@ -80,14 +80,21 @@ def calendar_of(symbol: str, axis: str) -> str:
     """The calendar of `symbol` beside others on the sessions of `axis`: its market's, where its name tells that.
 
     A name that tells no market (``AAPL``, ``BRK-B``) is taken to trade on `axis`: so one's own files, with names of
-    one's own, stand on whatever calendar they come from.
+    one's own, stand on whatever calendar they come from. On an axis of bars its own are as long.
 
     Examples
     --------
     >>> calendar_of("7203.T", "XNYS"), calendar_of("AAPL", "XNYS"), calendar_of("ABC", "XLON")
     ('XTKS', 'XNYS', 'XLON')
+    >>> calendar_of("BTC-USD", "XNYS@1h"), calendar_of("AAPL", "XNYS@1h")
+    ('24/7@1h', 'XNYS@1h')
     """
-    return market_of(symbol).calendar if parts_of(symbol)[1] else axis
+    return with_interval(market_of(symbol).calendar, interval_of(axis)) if tells_market(symbol) else axis
+
+
+def tells_market(symbol: str) -> bool:
+    """Whether the name of `symbol` says where it trades."""
+    return bool(parts_of(symbol)[1])
 
 
 def parts_of(symbol: str) -> tuple[str, str]:

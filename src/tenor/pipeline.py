@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -12,18 +11,31 @@ import numpy as np
 from tenor.errors import DataError, UnknownSymbolError
 from tenor.features import FeatureConfig, build_panel
 from tenor.registry import Registry, registry_of
-from tenor.schema import Bars, Forecast, Mood, Panel
+from tenor.schema import Bars, Forecast, Interval, Mood, Panel
 from tenor.sentiment import Scorer
 from tenor.sentiment.mood import MoodConfig, daily_mood
 from tenor.serving.predictor import Predictor
+from tenor.sessions import interval_of
 from tenor.store import Lake
+from tenor.writing import json_values
 
 if TYPE_CHECKING:  # a forecast must not wait for torch
     from tenor.config import Config
     from tenor.promotion import Contest
     from tenor.training import Forecaster, Progress, Split, SplitConfig
 
-__all__ = ["Scoring", "Trained", "build", "load", "predict", "registry_of", "score", "split_of", "train"]
+__all__ = [
+    "Scoring",
+    "Trained",
+    "build",
+    "interval_of_version",
+    "load",
+    "predict",
+    "registry_of",
+    "score",
+    "split_of",
+    "train",
+]
 
 Scoring = Callable[[int, int], None]
 """Told of the distinct texts scored, and of how many there are."""
@@ -41,7 +53,7 @@ def score(lake: Lake, config: MoodConfig, *, calendar: str, progress: Scoring | 
     """
     news = lake.news()
     if news.frame.empty:
-        held = lake.mood()
+        held = lake.mood(calendar=calendar)
         return None if held is None else replace(held, half_life=config.half_life)
     scorer = Scorer.load(config.model)
     scores = scorer.score(news.frame["text"].tolist(), cache=lake.score_cache(), progress=progress)
@@ -114,7 +126,7 @@ def train(
     from tenor.training import fit
 
     lake = Lake(store)
-    bars = lake.bars(config.symbols or None)
+    bars = lake.bars(config.symbols or None, calendar=config.features.calendar)
     mood = None
     if config.features.sentiment:
         mood = score(lake, config.mood, calendar=config.features.calendar, progress=scoring)
@@ -161,7 +173,7 @@ def _card(forecaster: Forecaster, bars: Bars, mood: Mood | None, panel: Panel, s
         found = scores(panel, said, known, horizon=horizon)
         validation[str(horizon)] = {
             "forecasts": int(known.sum()),
-            **{name: value if math.isfinite(value) else None for name, value in found.items()},
+            **json_values(found),
         }
     return {
         "name": forecaster.name,
@@ -195,7 +207,8 @@ def predict(store: str, symbols: Sequence[str], *, horizon: int = 1, version: st
     lake = Lake(store)
     registry = registry_of(store)
     predictor = Predictor.load(registry, version)
-    known = lake.symbols()
+    calendar = predictor.features.calendar
+    known = lake.symbols(calendar)
     for symbol in symbols:
         if symbol not in known:
             raise UnknownSymbolError(symbol, known)
@@ -203,9 +216,16 @@ def predict(store: str, symbols: Sequence[str], *, horizon: int = 1, version: st
         raise DataError(f"horizon {horizon} is not in model {predictor.version}; it has {list(predictor.horizons)}.")
     mood = None
     if predictor.with_mood:
-        mood = score(lake, predictor.mood, calendar=predictor.features.calendar)
-    made = predictor.forecasts(lake.bars(predictor.universe(known, symbols)), mood, symbols=symbols)
+        mood = score(lake, predictor.mood, calendar=calendar)
+    bars = lake.bars(predictor.universe(known, symbols), calendar=calendar)
+    made = predictor.forecasts(bars, mood, symbols=symbols)
     for error in made.failed.values():
         raise error
     found = {forecast.symbol: forecast for forecast in made if forecast.horizon == horizon}
     return [found[symbol] for symbol in symbols]
+
+
+def interval_of_version(store: str, version: str | None = None) -> Interval:
+    """How long the bars are that a version forecasts from."""
+    registry = registry_of(store)
+    return interval_of(registry.recipe(registry.resolve(version)).features.calendar)

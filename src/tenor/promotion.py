@@ -14,7 +14,7 @@ from tenor.evaluation.significance import LEVEL, mean_test
 from tenor.forecasting.cells import spread, usable
 from tenor.objects import Conflict
 from tenor.registry import Pointers, Registry
-from tenor.schema import Bars, Float64, Mood, Panel
+from tenor.schema import Bars, Float64, Mood, Panel, labels
 from tenor.store import Lake
 from tenor.training import Forecaster
 
@@ -95,9 +95,12 @@ def challenge(lake: Lake, registry: Registry, version: str) -> tuple[Pointers, C
 
 def _compare(lake: Lake, registry: Registry, challenger: str, champion: str) -> Contest:
     models = [Forecaster.from_files(registry.model(v), registry.where(v)) for v in (challenger, champion)]
-    mood = lake.mood() if any(model.recipe.with_mood for model in models) else None
+    calendar = models[0].features.calendar
+    if models[1].features.calendar != calendar:
+        return _undecided(challenger, champion, "they do not stand on the same sessions (features.calendar).")
+    mood = lake.mood(calendar=calendar) if any(model.recipe.with_mood for model in models) else None
     horizons = sorted(set(models[0].horizons) & set(models[1].horizons))
-    symbols = sorted(set(models[0].symbols) & set(models[1].symbols) & set(lake.symbols()))
+    symbols = sorted(set(models[0].symbols) & set(models[1].symbols) & set(lake.symbols(calendar)))
     if not horizons or not symbols:
         return _undecided(challenger, champion, "they have no symbol and horizon in common.")
     start = max(pd.Timestamp(model.split["test"][0]) for model in models)
@@ -113,7 +116,8 @@ def _compare(lake: Lake, registry: Registry, challenger: str, champion: str) -> 
     losses: list[Float64] = [np.where(both, loss, 0.0)[seen].sum(axis=1) / count for loss in (a, b)]
     found = mean_test(losses[1] - losses[0], horizon=max(horizons), one_sided=True)
     ours_mean, theirs_mean = (float(loss.mean()) for loss in losses)
-    first, last = (f"{day:%Y-%m-%d}" for day in days[seen][[0, -1]])
+    named = labels(pd.DatetimeIndex(days[seen]))
+    first, last = named[0], named[-1]
     known = math.isfinite(found.p)
     better = known and found.p < LEVEL
     numbers = (
@@ -134,8 +138,9 @@ def _losses(
     model: Forecaster, lake: Lake, mood: Mood | None, symbols: list[str], horizons: list[int], start: pd.Timestamp
 ) -> pd.DataFrame:
     """[session from `start`, symbol and horizon]; squared error in units of volatility; NaN where it is not known."""
-    known = lake.symbols()
-    bars: Bars = lake.bars([symbol for symbol in model.symbols if symbol in known])  # its own universe
+    calendar = model.features.calendar
+    known = lake.symbols(calendar)
+    bars: Bars = lake.bars([s for s in model.symbols if s in known], calendar=calendar)  # its own universe
     panel: Panel = model.recipe.panel(bars, mood)
     said = model.predict(panel)
     cells = usable(panel, model.model.lookback)

@@ -1,6 +1,7 @@
 """What flows between rooms: Bars, News, Mood -> Panel -> Predictions -> Forecast. Each is validated when it is made.
 
-Sessions are tz-naive midnights (an exchange's trading dates), moments are UTC, returns are natural logs.
+Sessions are tz-naive: midnights (an exchange's trading dates), or for bars within a day the UTC moments of their
+closes. Other moments are tz-aware UTC, returns are natural logs.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -27,18 +28,26 @@ MOOD_COLUMNS = (
     "symbol", "session", "n", "mean", "std", "positive", "negative",
     "surprise", "recent", "market_n", "market_mean",
 )  # fmt: skip
+Interval = Literal["1d", "1h", "15m"]
+LENGTHS: dict[Interval, pd.Timedelta] = {
+    "1d": pd.Timedelta(days=1),
+    "1h": pd.Timedelta(hours=1),
+    "15m": pd.Timedelta(minutes=15),
+}
 MOOD_HALF_LIFE = 5.0
 """Sessions after which what was said counts half, unless `MoodConfig.half_life` says otherwise."""
 
 
 @dataclass(frozen=True)
 class Bars:
-    """Daily bars, one row a symbol a session, sorted by symbol and session.
+    """Bars, one row a symbol a session, sorted by symbol and session.
 
     Attributes
     ----------
     frame : columns `BAR_COLUMNS`. Prices in the quote currency, > 0, no NaN; `adj_close` is `close` adjusted for splits
         and dividends (equal to `close` where a source has none); `volume` in shares, >= 0.
+    interval : how long a bar is. The `session` of a daily bar is its trading date, of a shorter one the UTC moment at
+        which it closed.
 
     Raises
     ------
@@ -46,6 +55,7 @@ class Bars:
     """
 
     frame: pd.DataFrame
+    interval: Interval = "1d"
 
     def __post_init__(self) -> None:
         frame = _with_columns(self.frame, BAR_COLUMNS, "bars")
@@ -53,13 +63,14 @@ class Bars:
             raise DataError("bars: no rows. Import some with 'tenor data import PATH --store DIR'.")
         frame = frame.assign(
             symbol=frame["symbol"].astype("str"),
-            session=_as_sessions(frame["session"], "bars"),
+            session=_as_sessions(frame["session"], "bars", self.interval),
             **{c: pd.to_numeric(frame[c]).astype("float64") for c in (*PRICES, "volume")},
         )
         frame = frame.sort_values(["symbol", "session"], kind="stable", ignore_index=True)
-        prices = frame[list(PRICES)].to_numpy()
-        _refuse(frame, np.asarray(~np.isfinite(prices).all(axis=1)), "bars: a price is missing")
-        _refuse(frame, np.asarray(~(prices > 0).all(axis=1)), "bars: a price is not positive")
+        # column by column: all five at once would be half of the frame once more
+        prices = [frame[c].to_numpy() for c in PRICES]
+        _refuse(frame, ~np.logical_and.reduce([np.isfinite(p) for p in prices]), "bars: a price is missing")
+        _refuse(frame, ~np.logical_and.reduce([p > 0 for p in prices]), "bars: a price is not positive")
         _refuse(frame, (frame["high"] < frame["low"]).to_numpy(), "bars: high is below low")
         volume = frame["volume"].to_numpy()
         _refuse(frame, ~(np.isfinite(volume) & (volume >= 0)), "bars: volume is missing or negative")
@@ -77,11 +88,11 @@ class Bars:
         for symbol in symbols:
             if symbol not in known:
                 raise UnknownSymbolError(symbol, known)
-        return Bars(self.frame[self.frame["symbol"].isin(list(symbols))])
+        return replace(self, frame=self.frame[self.frame["symbol"].isin(list(symbols))])
 
     def until(self, session: pd.Timestamp) -> Bars:
         """Only what was known after the close of `session`."""
-        return Bars(self.frame[self.frame["session"] <= session])
+        return replace(self, frame=self.frame[self.frame["session"] <= session])
 
     def adjusted(self) -> pd.DataFrame:
         """`frame` with open, high, low and close multiplied by adj_close / close."""
@@ -141,17 +152,19 @@ class Mood:
         `mean` less its trailing mean; `recent` = decayed mean over the last sessions; `market_n`, `market_mean` over
         all symbols of that session.
     half_life : sessions after which `recent` has weighed an item half, and fades by half where there is no news.
+    interval : what a session is here, as in `Bars`.
     """
 
     frame: pd.DataFrame
     half_life: float = MOOD_HALF_LIFE
+    interval: Interval = "1d"
 
     def __post_init__(self) -> None:
         frame = _with_columns(self.frame, MOOD_COLUMNS, "mood")
         numbers = MOOD_COLUMNS[2:]
         frame = frame.assign(
             symbol=frame["symbol"].astype("str"),
-            session=_as_sessions(frame["session"], "mood"),
+            session=_as_sessions(frame["session"], "mood", self.interval),
             **{c: pd.to_numeric(frame[c]).astype("float64") for c in numbers},
         )
         frame = frame.sort_values(["symbol", "session"], kind="stable", ignore_index=True)
@@ -162,7 +175,7 @@ class Mood:
 
     def until(self, session: pd.Timestamp) -> Mood:
         """Only what was known at the cut-off of `session`."""
-        return Mood(self.frame[self.frame["session"] <= session], self.half_life)
+        return replace(self, frame=self.frame[self.frame["session"] <= session])
 
     def fingerprint(self) -> str:
         """SHA-256 (hex) of the rows."""
@@ -184,6 +197,7 @@ class Panel:
         `mask` is False.
     open, close : [session, symbol] float64; adjusted prices; NaN where the symbol did not trade.
     sessions, symbols, features, horizons : the names of the axes.
+    calendar : whose sessions they are, and so how many make a year.
     """
 
     values: Float32
@@ -196,6 +210,7 @@ class Panel:
     symbols: tuple[str, ...]
     features: tuple[str, ...]
     horizons: tuple[int, ...]
+    calendar: str = "XNYS"
 
     def __post_init__(self) -> None:
         grid = (len(self.sessions), len(self.symbols))
@@ -310,12 +325,28 @@ class Forecast:
     model_version: str
 
     def to_json(self) -> dict[str, Any]:
-        """A mapping of JSON scalars; dates as YYYY-MM-DD, `as_of` in ISO 8601."""
+        """A mapping of JSON scalars; sessions as `label` writes them, `as_of` in ISO 8601."""
         plain = dict(self.__dict__)
         plain["as_of"] = self.as_of.isoformat()
         for key in ("session", "target_session"):
-            plain[key] = f"{getattr(self, key):%Y-%m-%d}"
+            plain[key] = label(getattr(self, key), intraday=self.intraday)
         return plain
+
+    @property
+    def intraday(self) -> bool:
+        """Whether its sessions are bars within a day: those are named by their close, which `as_of` is too."""
+        return self.session == self.as_of.tz_convert("UTC").tz_localize(None)
+
+
+def label(session: pd.Timestamp, *, intraday: bool) -> str:
+    """A session as text: a date (YYYY-MM-DD), or the UTC moment of a bar's close (YYYY-MM-DDTHH:MM)."""
+    return f"{session:%Y-%m-%dT%H:%M}" if intraday else f"{session:%Y-%m-%d}"
+
+
+def labels(sessions: pd.DatetimeIndex) -> list[str]:
+    """The sessions of one axis as texts, all of one form (see `label`)."""
+    intraday = bool((sessions != sessions.normalize()).any())
+    return [label(session, intraday=intraday) for session in sessions]
 
 
 def _with_columns(frame: pd.DataFrame, columns: Sequence[str], what: str) -> pd.DataFrame:
@@ -327,10 +358,15 @@ def _with_columns(frame: pd.DataFrame, columns: Sequence[str], what: str) -> pd.
     return frame.loc[:, list(columns)]
 
 
-def _as_sessions(column: pd.Series[Any], what: str) -> pd.Series[Any]:
+def _as_sessions(column: pd.Series[Any], what: str, interval: Interval) -> pd.Series[Any]:
     dates = pd.to_datetime(column)
     if isinstance(dates.dtype, pd.DatetimeTZDtype):
-        raise DataError(f"{what}: 'session' is a trading date and has no time zone; it came as {dates.dtype}.")
+        meaning = "a trading date" if interval == "1d" else "a bar's close in UTC"
+        raise DataError(f"{what}: 'session' is {meaning} and has no time zone; it came as {dates.dtype}.")
+    if interval != "1d":
+        if dates.isna().any():
+            raise DataError(f"{what}: 'session' is missing in some rows: it must be the UTC moment of a bar's close.")
+        return dates.astype("datetime64[us]")
     if dates.isna().any() or (dates != dates.dt.normalize()).any():
         raise DataError(f"{what}: 'session' is missing or has a time of day in some rows: it must be a date.")
     return dates.astype("datetime64[us]")
@@ -339,7 +375,8 @@ def _as_sessions(column: pd.Series[Any], what: str) -> pd.Series[Any]:
 def _refuse(frame: pd.DataFrame, bad: NDArray[np.bool_], why: str) -> None:
     if bad.any():
         rows = frame.loc[bad, ["symbol", "session"]].head(3)
-        named = ", ".join(f"{s} {d:%Y-%m-%d}" for s, d in rows.itertuples(index=False))
+        days = labels(pd.DatetimeIndex(rows["session"]))
+        named = ", ".join(f"{s} {d}" for s, d in zip(rows["symbol"], days, strict=True))
         more = int(bad.sum()) - len(rows)
         raise DataError(f"{why} at {named}{f' and {more} more' if more else ''}: repair or drop these rows.")
 

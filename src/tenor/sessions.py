@@ -1,4 +1,9 @@
-"""Exchange sessions: which there are, when they close, and which one a moment belongs to (exchange_calendars)."""
+"""Exchange sessions: which there are, when they close, and which one a moment belongs to (exchange_calendars).
+
+``XNYS@1h`` is a calendar too, and its sessions are the bars of one hour of each day in New York: they begin at the
+open, follow each other every hour, and the last one ends with the close, however short it is. Such a session is named
+by the UTC moment of its own close. All that goes by a calendar so goes by bars as well.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +16,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tenor.errors import ConfigError, DataError, did_you_mean
+from tenor.schema import LENGTHS, Interval, label
 
 FIRST = "1990-01-01"
+YEARS = (2015, 2024)
+"""Years in which sessions are counted: always the same, so that a figure does not depend on the day it is made on."""
 
 
 class Exchange:
@@ -20,18 +28,24 @@ class Exchange:
 
     Parameters
     ----------
-    code : an exchange_calendars name: ``XNYS`` (New York), ``XLON``, ``XTKS`` …, or ``24/7``.
+    code : an exchange_calendars name: ``XNYS`` (New York), ``XLON``, ``XTKS`` …, or ``24/7``; with ``@1h`` or ``@15m``
+        its bars of that length.
 
     Raises
     ------
-    ConfigError : there is no such calendar.
+    ConfigError : there is no such calendar, or there are no bars of that length.
     """
 
     def __init__(self, code: str) -> None:
         self.code = code
-        self._calendar = _calendar(code)
+        self.interval = interval_of(code)
+        self._calendar = _calendar(days_of(code))
         self._sessions = pd.DatetimeIndex(self._calendar.sessions).as_unit("us")
+        self._opens = pd.DatetimeIndex(self._calendar.opens).tz_convert("UTC").as_unit("us")
         self._closes = pd.DatetimeIndex(self._calendar.closes).tz_convert("UTC").as_unit("us")
+        if self.interval != "1d":
+            self._opens, self._closes = _cut(self._opens, self._closes, LENGTHS[self.interval])
+            self._sessions = self._closes.tz_localize(None)
 
     def sessions(self, first: pd.Timestamp, last: pd.Timestamp) -> pd.DatetimeIndex:
         """All sessions from `first` to `last`, both included."""
@@ -45,7 +59,7 @@ class Exchange:
         """The session `count` sessions after `session`, which may itself be no session (a stray Saturday bar, say)."""
         place = int(self._sessions.searchsorted(session, side="right")) - 1 + count
         if not 0 <= place < len(self._sessions):
-            raise DataError(f"{self.code}: the calendar has no session {count} after {session:%Y-%m-%d}.")
+            raise DataError(f"{self.code}: the calendar has no session {count} after {self.label(session)}.")
         return self._sessions[place]
 
     def session_of(self, moments: pd.Series[Any], *, margin: pd.Timedelta) -> pd.Series[Any]:
@@ -94,27 +108,29 @@ class Exchange:
 
     def opens(self, sessions: pd.DatetimeIndex) -> pd.DatetimeIndex:
         """When each of `sessions` opens (UTC)."""
-        opens = pd.DatetimeIndex(self._calendar.opens).tz_convert("UTC").as_unit("us")
-        return opens[self._places(sessions)]
+        return self._opens[self._places(sessions)]
+
+    def label(self, session: pd.Timestamp) -> str:
+        """`session` as text (see `tenor.schema.label`)."""
+        return label(session, intraday=self.interval != "1d")
 
     @functools.cached_property
     def sessions_per_year(self) -> float:
-        """How many sessions a year has, by the calendar's last ten whole years: what annualises a daily figure."""
-        last = int(self._sessions[-1].year)
+        """How many sessions a year has, by `YEARS`: what annualises a session's figure."""
         years = np.asarray(self._sessions.year)
-        return float(((years >= last - 10) & (years < last)).sum()) / 10
+        whole = years[(years > years[0]) & (years >= YEARS[0]) & (years <= YEARS[1])]
+        return len(whole) / len(np.unique(whole))
 
     def _places(self, sessions: pd.DatetimeIndex) -> NDArray[np.intp]:
         place = np.asarray(self._sessions.get_indexer(sessions))
         if (place < 0).any():
-            stray = sessions[place < 0][0]
-            raise DataError(f"{stray:%Y-%m-%d} is not a session of {self.code}.")
+            raise DataError(f"{self.label(sessions[place < 0][0])} is not a session of {self.code}.")
         return place
 
     def _place(self, session: pd.Timestamp) -> int:
         place = int(self._sessions.searchsorted(session))
         if place == len(self._sessions) or self._sessions[place] != session:
-            raise DataError(f"{session:%Y-%m-%d} is not a session of {self.code}.")
+            raise DataError(f"{self.label(session)} is not a session of {self.code}.")
         return place
 
 
@@ -122,6 +138,52 @@ class Exchange:
 def exchange(code: str) -> Exchange:
     """The exchange `code`, made once."""
     return Exchange(code)
+
+
+def days_of(code: str) -> str:
+    """The exchange whose days, or whose bars, `code` means: ``XNYS`` of ``XNYS@1h``."""
+    return code.partition("@")[0]
+
+
+def interval_of(code: str) -> Interval:
+    """How long a session of `code` is: ``1h`` of ``XNYS@1h``, ``1d`` of ``XNYS``.
+
+    Raises
+    ------
+    ConfigError : there are no bars of that length.
+    """
+    _, at, length = code.partition("@")
+    for interval in LENGTHS:
+        if interval == (length if at else "1d"):
+            return interval
+    raise ConfigError(f"calendar {code!r}: there are no bars of {length!r}; it takes @1h, @15m, or a name without '@'.")
+
+
+def with_interval(calendar: str, interval: Interval) -> str:
+    """The calendar of the bars of `interval` on the exchange `calendar`: the reverse of `days_of` and `interval_of`."""
+    return calendar if interval == "1d" else f"{calendar}@{interval}"
+
+
+def through(sessions: pd.DatetimeIndex, until: str) -> int:
+    """How many of `sessions` there are up to `until`: a day (YYYY-MM-DD), whole, or the moment of a bar's close.
+
+    Days of intraday bars are UTC days.
+    """
+    last = pd.Timestamp(until)
+    if len(until) <= len("YYYY-MM-DD") and bool((sessions != sessions.normalize()).any()):
+        last += pd.Timedelta(days=1)
+    return int(sessions.searchsorted(last, side="right"))
+
+
+def _cut(
+    opens: pd.DatetimeIndex, closes: pd.DatetimeIndex, length: pd.Timedelta
+) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
+    """Opens and closes of the bars of `length` between each of `opens` and its close."""
+    count = np.ceil(np.asarray((closes - opens) / length)).astype(np.int64)
+    first = np.repeat(np.cumsum(count) - count, count)
+    begins = opens.repeat(count) + (np.arange(int(count.sum())) - first) * length
+    ends = np.minimum((begins + length).asi8, closes.repeat(count).asi8)
+    return begins.as_unit("us"), pd.DatetimeIndex(ends.view("datetime64[us]"), tz="UTC")
 
 
 def _calendar(code: str) -> Any:

@@ -61,7 +61,7 @@ def ablate(
     DataError : the lake has neither news nor mood.
     """
     lake = Lake(store)
-    bars = lake.bars(config.symbols or None)
+    bars = lake.bars(config.symbols or None, calendar=config.features.calendar)
     mood = score(lake, config.mood, calendar=config.features.calendar, progress=texts)
     if mood is None:
         raise DataError(f"{store} has neither news nor mood to leave out: import some with 'tenor data import'.")
@@ -126,7 +126,7 @@ def tune(
         raise ConfigError(f"{out} is there already: name another file with --out, or remove it.")
     wanted = read_grid(grid_file, grid)
     lake = Lake(store)
-    bars = lake.bars(config.symbols or None)
+    bars = lake.bars(config.symbols or None, calendar=config.features.calendar)
     # a grid may switch sentiment on even where the config has it off
     mood = score(lake, config.mood, calendar=config.features.calendar, progress=texts)
     found = search(
@@ -227,4 +227,5 @@ def _mood_of(folder: Path, store: str, progress: Scoring | None) -> Mood | None:
 def leakcheck(store: str, function: str, *, calendar: str) -> LeakReport:
     """Whether the feature function ``path/to/file.py:name`` sees the future of the lake's bars, mood or news."""
     lake = Lake(store)
-    return leakcheck_function(function, lake.bars(), mood=lake.mood(), news=lake.news(), calendar=calendar)
+    bars, mood = lake.bars(calendar=calendar), lake.mood(calendar=calendar)
+    return leakcheck_function(function, bars, mood=mood, news=lake.news(), calendar=calendar)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -193,12 +194,16 @@ def test_two_sources_that_disagree_are_reported(live_with: Make) -> None:
     assert_truth(live, "AAPL")
 
 
-@pytest.mark.parametrize("interval", ["1h", "15m"])
-def test_intraday_bars_flow_through_the_same_code(live_with: Make, interval: str) -> None:
+@pytest.mark.parametrize(("interval", "bars"), [("1h", 7), ("15m", 26)])
+def test_intraday_bars_flow_through_the_same_code(live_with: Make, interval: str, bars: int) -> None:
     live = live_with(World())
     live.fetch("AAPL", "BTC-USD", day="2024-06-27", interval=interval)
     (aapl, _) = live.fetch("AAPL", "BTC-USD", day="2024-06-28", interval=interval).bars
-    assert (aapl.source, aapl.new, aapl.revised) == ("yahoo", 6, len(live.lake.rows("intraday", ["AAPL"])) - 12)
+    assert (aapl.source, aapl.new, aapl.revised) == (
+        "yahoo",
+        bars,
+        len(live.lake.rows("intraday", ["AAPL"])) - 2 * bars,
+    )
     rows = live.lake.rows("intraday", ["AAPL"])
     assert rows["opened_at"].is_unique
     assert set(rows["interval"]) == {interval}
@@ -241,3 +246,25 @@ def test_config_is_strict() -> None:
         SourcesConfig(urls=("yahoo:http://x",))
     with pytest.raises(ConfigError, match=r"sources\.since is 'soon'"):
         SourcesConfig(since="soon")
+
+
+def test_many_small_parts_are_merged_by_the_fetch_itself(live_with: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tenor.fetching import run
+
+    monkeypatch.setattr(run, "_MANY_PARTS", 4)
+    live = live_with(World())
+    rows, moments = [], []
+    for day in pd.date_range("2024-06-24", periods=5):
+        live.fetch("AAPL", day=f"{day:%Y-%m-%d}")
+        moments.append(pd.Timestamp.now("UTC"))
+        rows.append(live.bars("AAPL"))
+        assert_truth(live, "AAPL")
+    merged = list(Path(live.lake.location, "bars").glob("*-*-*.parquet"))
+    assert len(merged) == 1
+    for moment, then in zip(moments, rows, strict=True):
+        pd.testing.assert_frame_equal(live.lake.bars(as_of=moment).frame, Bars(then).frame)
+    # what can't be merged is no reason to lose a fetch
+    for i in range(4):
+        live.lake.put_scores({"ab": (0.0, 0.0, float(i))}, "m")
+    next(Path(live.lake.location, "scores").iterdir()).write_bytes(b"PAR1")
+    assert live.fetch("AAPL", day="2024-07-01").worked

@@ -28,7 +28,8 @@ class World:
     ----------
     splits, dividends : by symbol, day -> ratio or money a share.
     corrections : by symbol, day -> (moment from which the right bar is known, by what the wrong prices were off).
-    now : the moment at which it is asked. `news_days` : how far back headlines are served.
+    now : the moment at which it is asked. `news_days`, `intraday_days` : how far back headlines, and the bars within
+        days, are served.
     """
 
     seed: int = 0
@@ -37,6 +38,7 @@ class World:
     dividends: dict[str, dict[str, float]] = field(default_factory=dict)
     corrections: dict[str, dict[str, tuple[str, float]]] = field(default_factory=dict)
     news_days: int = 8
+    intraday_days: int = 5
     unknown: tuple[str, ...] = ("NOPE",)
     _cache: dict[str, pd.DataFrame] = field(default_factory=dict)
     _items: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -61,16 +63,22 @@ class World:
         return known[known["session"] >= since].reset_index(drop=True)
 
     def intraday(self, symbol: str, since: pd.Timestamp, minutes: int) -> pd.DataFrame:
-        """Bars of so many minutes of the last five sessions over by `now`."""
-        daily = self.bars(symbol, since).tail(5)
+        """Bars of so many minutes, from the open on, of the last `intraday_days` sessions over by `now`."""
         rows: list[dict[str, Any]] = []
-        step = pd.Timedelta(minutes=minutes)
-        for row in daily.itertuples():
-            end = exchange(market_of(symbol).calendar).close(row.session)
-            for k in range(6, 0, -1):
-                price = row.close * (1 + 0.001 * k)
-                prices = {"open": price, "high": price * 1.001, "low": price * 0.999, "close": price}
-                rows.append({"at": end - k * step, **prices, "volume": 100.0 * k})
+        calendar, step = exchange(market_of(symbol).calendar), pd.Timedelta(minutes=minutes)
+        for row in self.bars(symbol, since, live=True).tail(self.intraday_days).itertuples():
+            days = pd.DatetimeIndex([row.session])
+            begins = pd.date_range(calendar.opens(days)[0], calendar.closes(days)[0], freq=step, inclusive="left")
+            rng = np.random.default_rng([self.seed, row.session.toordinal(), *symbol.encode()])
+            close = row.close * np.exp(np.append(np.cumsum(rng.normal(0, 0.004, len(begins) - 1)), 0.0))
+            open_ = np.append(row.open, close[:-1])
+            high, low = np.maximum(open_, close) * 1.001, np.minimum(open_, close) * 0.999
+            for at, *numbers in zip(begins, open_, high, low, close, strict=True):
+                if at + step > self.now:
+                    break
+                rows.append(
+                    {"at": at, **dict(zip(("open", "high", "low", "close"), numbers, strict=True)), "volume": 900.0}
+                )
         return pd.DataFrame(rows)
 
     def news(self, symbol: str, since: pd.Timestamp) -> list[dict[str, Any]]:

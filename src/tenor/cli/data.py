@@ -15,7 +15,9 @@ from tenor.errors import ConfigError, DataError, SourceError
 
 if TYPE_CHECKING:
     from tenor.fetching.run import Fetched
+    from tenor.schema import Interval
 
+BarLength = Annotated[str, typer.Option(help="How long a bar is: 1d, 1h or 15m.")]
 OneCalendar = Annotated[
     str | None,
     typer.Option("--calendar", help="One exchange's for all: XNYS, XLON, 24/7 …; without it, each symbol's own."),
@@ -69,7 +71,7 @@ def data_fetch(
         list[str] | None, typer.Option(help="Ask this source of prices, instead of the configured; may be repeated.")
     ] = None,
     since: Annotated[str | None, typer.Option(help="The first day of a symbol that the lake has nothing of.")] = None,
-    interval: Annotated[str, typer.Option(help="1d, 1h or 15m.")] = "1d",
+    interval: BarLength = "1d",
     news: Annotated[bool, typer.Option("--news/--no-news", help="News as well.")] = True,
     config: ConfigFile = None,
     set_: Overrides = None,
@@ -78,17 +80,15 @@ def data_fetch(
     """Bring bars and news from services into the lake: what is new or revised. What fails is told, the rest kept."""
     with _live():
         from tenor.fetching.run import fetch
-        from tenor.sources.prices import LENGTHS
 
-    if interval not in LENGTHS:
-        raise ConfigError(f"--interval is {interval!r}; it takes {', '.join(LENGTHS)}.")
+    length = _interval(interval)
     settings = sources_of(config, set_)
     if source:
         settings = dataclasses.replace(settings, prices=tuple(source))
     if since:
         settings = dataclasses.replace(settings, since=since)
     with console.bars(quiet=as_json) as bars:
-        fetched = fetch(store, symbols or (), settings, interval=interval, news=news, progress=bars.symbols)
+        fetched = fetch(store, symbols or (), settings, interval=length, news=news, progress=bars.symbols)
     if as_json:
         console.print_json(fetched.to_json())
     else:
@@ -101,14 +101,16 @@ def data_fetch(
 def data_status(
     symbols: Annotated[list[str] | None, typer.Argument(help="Symbols; none: all.")] = None,
     store: Store = DEFAULT_STORE,
+    interval: BarLength = "1d",
     config: ConfigFile = None,
     set_: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
     """Say per symbol: the last bar, the last news, where from, and how many sessions of its market they are behind."""
     from tenor.fetching.status import status
+    from tenor.sessions import exchange
 
-    found = status(store, sources_of(config, set_), symbols or None)
+    found = status(store, sources_of(config, set_), symbols or None, interval=_interval(interval))
     if as_json:
         for one in found:
             console.print_json(one.to_json())
@@ -117,7 +119,7 @@ def data_status(
         (
             one.symbol,
             one.calendar,
-            f"{one.last_bar:%Y-%m-%d}",
+            exchange(one.calendar).label(one.last_bar),
             one.source,
             f"{one.behind}{' stale' if one.stale else '' if one.live else ' (files)'}",
             "–" if one.last_news is None else f"{one.last_news:%Y-%m-%d %H:%M}",
@@ -128,6 +130,20 @@ def data_status(
     )
     console.table(("symbol", "calendar", "last bar", "from", "behind", "last news", "from", "note"), rows)
     console.line(f"{sum(one.stale for one in found)} of {len(found)} symbols are stale")
+
+
+@app.command("compact")
+def data_compact(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
+    """Merge the lake's many small parts into few, for quicker reading; every row and every version stays."""
+    from tenor.store import Lake
+
+    done = Lake(store).compact()
+    if as_json:
+        console.print_json(dataclasses.asdict(done))
+        return
+    console.line(f"{done.old} parts merged into {done.new}; {done.deleted} deleted that were merged before")
+    if done.new:
+        console.line("the old parts are passed over from now on; a compaction in an hour or later deletes them")
 
 
 @app.command("doctor")
@@ -175,3 +191,12 @@ def _show_fetched(fetched: Fetched) -> None:
     failed = sum(outcome.failed for outcome in fetched.bars)
     if failed:
         console.stderr.print(f"tenor: {failed} of {len(fetched.bars)} symbols could not be fetched", markup=False)
+
+
+def _interval(text: str) -> Interval:
+    from tenor.schema import LENGTHS
+
+    for interval in LENGTHS:
+        if text == interval:
+            return interval
+    raise ConfigError(f"--interval is {text!r}; it takes {', '.join(LENGTHS)}.")

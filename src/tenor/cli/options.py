@@ -17,7 +17,9 @@ ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings, in 
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting, above the file: model.hidden=64.")
 ]
-Calendar = Annotated[str, typer.Option(help="The exchange's calendar: XNYS, XLON, XTKS, 24/7 …")]
+Calendar = Annotated[
+    str, typer.Option(help="Of symbols whose names tell no market: XNYS, XLON, 24/7 …; the others have their market's.")
+]
 Version = Annotated[str | None, typer.Option("--model", help="A version, or previous, latest; without it, champion.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes to train in; without it, one a core.")]
 ScorerName = Annotated[

@@ -15,6 +15,7 @@ from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Stor
 from tenor.errors import ConfigError, SourceError, StoreError, TenorError
 
 if TYPE_CHECKING:
+    from tenor.schema import Interval
     from tenor.serving.board import Board
     from tenor.sources.config import SourcesConfig
 
@@ -174,10 +175,10 @@ def serve(
     server.serve(service, listening, keep_fresh=keep_fresh)
 
 
-def _fetch(store: str, symbols: list[str] | None, sources: SourcesConfig) -> None:
+def _fetch(store: str, symbols: list[str] | None, sources: SourcesConfig, interval: Interval) -> None:
     from tenor.fetching import fetch
 
-    if not fetch(store, symbols or (), sources).worked:
+    if not fetch(store, symbols or (), sources, interval=interval, news=interval == "1d").worked:
         raise SourceError("no source answered: see 'tenor data doctor'", kind="away")
 
 

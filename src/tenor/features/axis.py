@@ -16,9 +16,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tenor.errors import DataError, HistoryError
-from tenor.markets import calendar_of, known_rows
+from tenor.markets import calendar_of, known_rows, tells_market
 from tenor.schema import Bars, Bool
-from tenor.sessions import exchange
+from tenor.sessions import days_of, exchange
 
 ROUND_THE_WORLD = ("XNYS", "24/7", "24/5")
 """Axes on which a symbol that tells no market may stand beside those that tell one: a US stock, or over by midnight."""
@@ -107,10 +107,10 @@ def calendars_of(symbols: Sequence[str], axis: str) -> list[str]:
     DataError : one tells no market beside others that do, on an axis on which a US stock may not stand by its date.
     """
     calendars = [calendar_of(symbol, axis) for symbol in symbols]
-    telling = [symbol for symbol in symbols if calendar_of(symbol, "")]
-    if telling and axis not in ROUND_THE_WORLD:
+    telling = [symbol for symbol in symbols if tells_market(symbol)]
+    if telling and days_of(axis) not in ROUND_THE_WORLD:
         for symbol in symbols:
-            if not calendar_of(symbol, ""):
+            if not tells_market(symbol):
                 raise DataError(
                     f"bars: {symbol} does not tell its market, and stands beside {telling[0]}, on {axis}: write it "
                     "with its market's suffix, or set features.calendar to XNYS if it is a US stock."
@@ -145,7 +145,7 @@ def _refuse_strays(days: pd.DatetimeIndex, symbols: pd.Series[str], known: pd.Da
     stray = np.asarray(~days.isin(known))
     if stray.any():
         rows = list(zip(symbols.to_numpy()[stray][:3], days[stray][:3], strict=True))
-        named = ", ".join(f"{symbol} {day:%Y-%m-%d}" for symbol, day in rows)
+        named = ", ".join(f"{symbol} {exchange(calendar).label(day)}" for symbol, day in rows)
         more = f" and {int(stray.sum()) - len(rows)} more" if stray.sum() > len(rows) else ""
         raise DataError(
             f"bars: {named}{more}: no session of {calendar}. Drop these rows, or set features.calendar to the "

@@ -17,7 +17,8 @@ class FeatureConfig:
     groups : which features (see ``docs/features.md``); their order does not matter.
     sentiment : mood features as well, wherever a Mood is given.
     horizons : sessions ahead of each target; rising.
-    calendar : the exchange whose sessions are the panel's, by its exchange_calendars name.
+    calendar : the exchange whose sessions are the panel's, by its exchange_calendars name; with ``@1h`` or ``@15m``
+        (``XNYS@1h``) their bars of that length are.
 
     Raises
     ------

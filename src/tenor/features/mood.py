@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tenor.errors import DataError
-from tenor.schema import Float64, Mood
+from tenor.schema import Float64, Mood, labels
 
 FORGOTTEN = 60
 OLDEST = 20
@@ -27,7 +27,7 @@ def mood_features(
     frame = mood.frame[mood.frame["session"].between(sessions[0], sessions[-1])]
     place = sessions.get_indexer(pd.DatetimeIndex(frame["session"]))
     if (place < 0).any():
-        days = ", ".join(f"{d:%Y-%m-%d}" for d in sorted(set(frame["session"][place < 0]))[:3])
+        days = ", ".join(labels(pd.DatetimeIndex(sorted(set(frame["session"][place < 0]))[:3])))
         raise DataError(
             f"mood: {days} is no session of {calendar}: date the mood by the calendar of features.calendar."
         )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from tenor.errors import HistoryError
+from tenor.errors import DataError, HistoryError
 from tenor.features.axis import Axis, Places, calendars_of
 from tenor.features.catalogue import MOOD, feature_names, warmup
 from tenor.features.config import FeatureConfig
@@ -16,7 +17,8 @@ from tenor.features.context import context
 from tenor.features.indicators import Series, ewma_volatility, indicators, span_return
 from tenor.features.mood import mood_features
 from tenor.markets import calendar_of
-from tenor.schema import Bars, Bool, Float32, Float64, Mood, Panel
+from tenor.schema import Bars, Bool, Float32, Float64, Mood, Panel, labels
+from tenor.sessions import interval_of
 
 
 class _Shown(NamedTuple):
@@ -52,15 +54,22 @@ def build_panel(bars: Bars, config: FeatureConfig, *, mood: Mood | None = None) 
 
     Raises
     ------
-    DataError : a bar, or a mood, lies on a day that is no session of its calendar.
+    DataError : a bar, or a mood, lies on a day that is no session of its calendar, or is of another interval.
     HistoryError : a horizon is longer than the data, or no symbol has enough bars for the warm-up.
     """
+    for what, given in (("bars", bars), ("mood", mood if config.sentiment else None)):
+        if given is not None and given.interval != interval_of(config.calendar):
+            raise DataError(
+                f"{what}: they are of {given.interval}, and features.calendar is {config.calendar}: read them by that "
+                "calendar, as Lake does with calendar=."
+            )
     axis = Axis.of(bars, config.calendar)
     sessions, symbols = axis.sessions, bars.symbols
     if config.horizons[-1] >= len(sessions):
+        first, last = labels(sessions[[0, -1]])
         raise HistoryError(
             f"horizon {config.horizons[-1]} is longer than the data, {len(sessions)} sessions from "
-            f"{sessions[0]:%Y-%m-%d} to {sessions[-1]:%Y-%m-%d}: import more history or lower features.horizons."
+            f"{first} to {last}: import more history or lower features.horizons."
         )
     names = feature_names([*config.groups, MOOD] if mood is not None and config.sentiment else config.groups)
     column = {name: i for i, name in enumerate(names)}
@@ -108,6 +117,7 @@ def build_panel(bars: Bars, config: FeatureConfig, *, mood: Mood | None = None) 
         symbols=symbols,
         features=names,
         horizons=config.horizons,
+        calendar=config.calendar,
     )
 
 
@@ -138,7 +148,7 @@ def _mood(mood: Mood, axis: Axis, symbols: tuple[str, ...]) -> dict[str, Float64
         columns = np.flatnonzero(own == calendar)
         days, last = axis.known(calendar)
         rows = mood.frame["symbol"].map(dated) == calendar
-        said = Mood(mood.frame[rows], mood.half_life)
+        said = replace(mood, frame=mood.frame[rows])
         for name, cells in mood_features(said, days, tuple(symbols[i] for i in columns), calendar).items():
             across.setdefault(name, np.zeros((len(axis.sessions), len(symbols))))[:, columns] = cells[last]
     return across

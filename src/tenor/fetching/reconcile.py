@@ -39,11 +39,10 @@ class Ground:
     Attributes
     ----------
     base_last : the last session of rows that stay as they are; None where there are none.
-    own_first, own_last : of the source's own rows.
+    own_last : the last session of the source's own rows; likewise.
     """
 
     base_last: pd.Timestamp | None
-    own_first: pd.Timestamp | None
     own_last: pd.Timestamp | None
 
     @classmethod
@@ -51,11 +50,7 @@ class Ground:
         """For `source`: files stay as they are; what another live source filled in, only the primary one may renew."""
         base = [s.last for s in spans if s.source != source and not (primary and s.source in live)]
         own = [s for s in spans if s.source == source]
-        return cls(
-            max(base) if base else None,
-            min(s.first for s in own) if own else None,
-            max(s.last for s in own) if own else None,
-        )
+        return cls(max(base) if base else None, max(s.last for s in own) if own else None)
 
     def since(self, exchange: Exchange, *, first: pd.Timestamp, overlap: int) -> pd.Timestamp:
         """From which session to ask: `overlap` sessions before what is held ends, or `first` where nothing is."""

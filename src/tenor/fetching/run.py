@@ -11,22 +11,24 @@ from typing import Any
 
 import pandas as pd
 
-from tenor.errors import ConfigError
+from tenor.errors import ConfigError, StoreError
 from tenor.fetching.news import NewsFetch, fetch_news
 from tenor.fetching.reconcile import Span
 from tenor.fetching.symbols import Asking, SymbolFetch
-from tenor.schema import BAR_COLUMNS, Bars
+from tenor.schema import BAR_COLUMNS, Bars, Interval
 from tenor.sources.cells import clean_symbol
 from tenor.sources.config import PRICES, SourcesConfig
 from tenor.sources.http import Http
 from tenor.sources.keys import VARIABLES, Keys
-from tenor.sources.prices import Interval, price_sources
+from tenor.sources.prices import price_sources
 from tenor.store import Appended, Lake
 
 Progress = Callable[[int, int], None]
 """Told of the symbols done, and of how many there are."""
 
 _LEAST, _MOST = 16, 400
+_MANY_PARTS = 64
+"""A table with so many small parts has them merged: each fetch adds at least one, and each read opens all."""
 NOTHING = Appended(0, 0, 0)
 
 
@@ -130,6 +132,8 @@ def fetch(
         )
         outcomes = _bars(lake, asking, wanted, progress)
         told = fetch_news(lake, wanted, config, now=moment, http=client, keys=known) if news else ()
+    with contextlib.suppress(StoreError):  # what came is there; a damaged part is told by whoever reads it
+        lake.compact(least=_MANY_PARTS)
     return Fetched(tuple(outcomes), tuple(told))
 
 

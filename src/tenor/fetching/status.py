@@ -10,6 +10,8 @@ import pandas as pd
 
 from tenor.errors import DataError
 from tenor.markets import market_of
+from tenor.schema import Interval
+from tenor.sessions import exchange, with_interval
 from tenor.sources.config import PRICES, SourcesConfig
 from tenor.store import Lake
 
@@ -46,7 +48,7 @@ class SymbolStatus:
         """A mapping of JSON scalars."""
         plain: dict[str, Any] = dict(self.__dict__)
         for key in ("last_bar", "expected"):
-            plain[key] = f"{plain[key]:%Y-%m-%d}"
+            plain[key] = exchange(self.calendar).label(plain[key])
         for key in ("last_news", "fetched_at"):
             plain[key] = None if plain[key] is None else plain[key].isoformat()
         return plain
@@ -54,8 +56,8 @@ class SymbolStatus:
     def describe(self) -> str:
         """One line on a symbol that is stale."""
         return (
-            f"the last bar of {self.symbol} is of {self.last_bar:%Y-%m-%d} (from {self.source}), {self.behind} "
-            f"sessions of {self.calendar} behind {self.expected:%Y-%m-%d}"
+            f"the last bar of {self.symbol} is of {exchange(self.calendar).label(self.last_bar)} (from {self.source}), "
+            f"{self.behind} sessions of {self.calendar} behind {exchange(self.calendar).label(self.expected)}"
         )
 
 
@@ -65,8 +67,9 @@ def status(
     symbols: Sequence[str] | None = None,
     *,
     now: pd.Timestamp | None = None,
+    interval: Interval = "1d",
 ) -> list[SymbolStatus]:
-    """The freshness of `symbols` (by default of all that have bars), each by its own market's calendar.
+    """The freshness of `symbols` (by default of all that have bars of `interval`), each by its own market's calendar.
 
     Raises
     ------
@@ -74,16 +77,20 @@ def status(
     """
     lake = Lake(store)
     moment = now or pd.Timestamp.now("UTC")
-    bars = _latest(lake.spans("bars", symbols))
+    bars = _latest(_spans(lake, symbols, interval))
     if symbols is not None or not bars:
+        calendar = with_interval("XNYS", interval)
         for symbol in symbols or ():
             if symbol not in bars:
-                lake.bars([symbol])  # says that there are none, and which there are
+                lake.bars([symbol], calendar=calendar)  # says that there are none, and which there are
         if not bars:
-            lake.bars()
+            lake.bars(calendar=calendar)
     news = _latest(lake.spans("news", symbols))
-    fetches = {str(r["symbol"]): r for r in lake.rows("fetches", symbols).to_dict("records") if r["kind"] == "1d"}
-    return [_of(symbol, bars[symbol], news.get(symbol), fetches.get(symbol), config, moment) for symbol in sorted(bars)]
+    fetches = {str(r["symbol"]): r for r in lake.rows("fetches", symbols).to_dict("records") if r["kind"] == interval}
+    return [
+        _of(symbol, bars[symbol], news.get(symbol), fetches.get(symbol), config, moment, interval)
+        for symbol in sorted(bars)
+    ]
 
 
 def stale(
@@ -92,6 +99,7 @@ def stale(
     symbols: Sequence[str],
     *,
     now: pd.Timestamp | None = None,
+    interval: Interval = "1d",
 ) -> dict[str, str]:
     """One line on each of `symbols` whose bars are older than config allows; nothing under ``ignore``.
 
@@ -99,7 +107,9 @@ def stale(
     """
     if config.when_stale == "ignore":
         return {}
-    return {one.symbol: one.describe() for one in status(store, config, symbols, now=now) if one.stale}
+    return {
+        one.symbol: one.describe() for one in status(store, config, symbols, now=now, interval=interval) if one.stale
+    }
 
 
 def freshness(
@@ -108,6 +118,7 @@ def freshness(
     symbols: Sequence[str],
     *,
     now: pd.Timestamp | None = None,
+    interval: Interval = "1d",
 ) -> dict[str, str]:
     """What to say before a forecast of `symbols`: `stale`, unless config has it refused.
 
@@ -115,12 +126,19 @@ def freshness(
     ------
     DataError : a symbol is stale and ``sources.when_stale`` is ``refuse``.
     """
-    found = stale(store, config, symbols, now=now)
+    found = stale(store, config, symbols, now=now, interval=interval)
     if found and config.when_stale == "refuse":
         more = f" (and {len(found) - 1} more symbols)" if len(found) > 1 else ""
         first = next(iter(found.values()))
         raise DataError(f"{first}{more}: run 'tenor data fetch', or set sources.when_stale to say.")
     return found
+
+
+def _spans(lake: Lake, symbols: Sequence[str] | None, interval: Interval) -> pd.DataFrame:
+    if interval == "1d":
+        return lake.spans("bars", symbols)
+    spans = lake.spans("intraday", symbols)
+    return spans[spans["interval"] == interval]
 
 
 def _latest(spans: pd.DataFrame) -> dict[str, dict[str, Any]]:
@@ -136,14 +154,18 @@ def _of(
     fetched: dict[Any, Any] | None,
     config: SourcesConfig,
     now: pd.Timestamp,
+    interval: Interval,
 ) -> SymbolStatus:
     market = market_of(symbol)
-    last, expected = pd.Timestamp(bars["last"]), market.exchange.last_closed(now)
-    behind = max(len(market.exchange.sessions(last, expected)) - 1, 0) if last < expected else 0
+    calendar = exchange(with_interval(market.calendar, interval))
+    last, expected = pd.Timestamp(bars["last"]), calendar.last_closed(now)
+    if interval != "1d":  # the lake knows when it opened
+        last = calendar.session_of(pd.Series([last]), margin=pd.Timedelta(0)).iloc[0]
+    behind = max(len(calendar.sessions(last, expected)) - 1, 0) if last < expected else 0
     live = bars["source"] in PRICES
     return SymbolStatus(
         symbol=symbol,
-        calendar=market.calendar,
+        calendar=calendar.code,
         currency=market.currency,
         last_bar=last,
         source=str(bars["source"]),

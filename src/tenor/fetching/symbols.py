@@ -18,11 +18,11 @@ from tenor.fetching.reconcile import (
     without_noise,
 )
 from tenor.markets import market_of
-from tenor.schema import BAR_COLUMNS
+from tenor.schema import BAR_COLUMNS, Interval
 from tenor.sources import find_jumps
 from tenor.sources.asking import asked
 from tenor.sources.config import PRICES, SourcesConfig
-from tenor.sources.prices import ACTION_COLUMNS, Answer, Interval, PriceSource
+from tenor.sources.prices import ACTION_COLUMNS, Answer, PriceSource
 
 Rows = Callable[[str], pd.DataFrame]
 """All rows that count of a symbol, with their sources."""

@@ -16,7 +16,7 @@ from tenor.repeats import repeats
 from tenor.schema import MOOD_HALF_LIFE, Float64, Mood, News
 from tenor.sentiment.scores import LABELS, Scores
 from tenor.sentiment.text import duplicate_key
-from tenor.sessions import exchange
+from tenor.sessions import exchange, interval_of
 
 Int64 = npt.NDArray[np.int64]
 
@@ -79,7 +79,7 @@ def daily_mood(news: News, scores: Scores, config: MoodConfig = MoodConfig(), *,
     ----------
     scores : of the texts of `news.frame`, row by row.
     calendar : of the exchange whose cut-offs count for symbols whose names tell no market (`tenor.markets`); an
-        exchange_calendars name.
+        exchange_calendars name. With ``@1h`` the sessions, of every market, are its bars of one hour.
 
     Raises
     ------
@@ -118,6 +118,7 @@ def daily_mood(news: News, scores: Scores, config: MoodConfig = MoodConfig(), *,
             market_mean=market[day_of_row],
         ),
         config.half_life,
+        interval_of(calendar),
     )
 
 
@@ -152,7 +153,7 @@ def _items(news: News, scores: Scores, config: MoodConfig, calendar: str) -> pd.
             f"({int(sessions.isna().sum())} such items): drop them or mend their dates."
         )
     if config.once:
-        groups = [f"{symbol} {day:%Y-%m-%d}" for symbol, day in zip(frame["symbol"], sessions, strict=True)]
+        groups = [f"{symbol} {day}" for symbol, day in zip(frame["symbol"], sessions, strict=True)]
         first = ~repeats(frame["text"].tolist(), groups=groups)
         frame, probabilities, sessions = frame[first], probabilities[first], sessions[first]
     keys = {text: duplicate_key(_RETWEET.sub("", text)) for text in frame["text"].unique()}

@@ -2,8 +2,8 @@
 
 Nothing is opened or read from the environment at import: a snapshot taken then holds neither sockets nor secrets. What
 they need comes from ``TENOR_STORE`` and, for a refresh, ``TENOR_SYMBOLS`` (fetched first, where given),
-``TENOR_SOURCES`` (the config's ``[sources]``, as JSON) and ``TENOR_MODEL``. ``TENOR_AUTH=gateway`` says that API
-Gateway has let the caller in already; otherwise API keys decide.
+``TENOR_SOURCES`` (the config's ``[sources]``, as JSON: who is asked, and what stale bars do) and ``TENOR_MODEL``.
+``TENOR_AUTH=gateway`` says that API Gateway has let the caller in already; otherwise API keys decide.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from tenor.serving.view import View
 
 if TYPE_CHECKING:
     from tenor.registry import Registry
+    from tenor.schema import Interval
     from tenor.serving.predictor import Predictor
     from tenor.serving.refresh import Refreshed
 
@@ -113,16 +114,22 @@ def refresh(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     sources = from_mapping(SourcesConfig, json.loads(os.environ.get("TENOR_SOURCES") or "{}"), "sources")
     model = os.environ.get("TENOR_MODEL", "champion")
     registry = registry_of(store)
+
+    def bring(interval: Interval) -> object:
+        return fetch(store, symbols, sources, interval=interval, news=interval == "1d")
+
     done = run(
         Lake(store),
         board_of(store),
         _predictor(registry, model),
-        fetch=functools.partial(fetch, store, symbols, sources) if symbols else None,
+        fetch=bring if symbols else None,
         symbols=symbols or None,
         versions=registry.versions(),
+        sources=sources,
     )
     print(json.dumps(_metrics(done)))  # noqa: T201 - CloudWatch reads metrics out of the log
-    return {"version": done.version, "as_of": done.as_of, "symbols": len(done.symbols), "skipped": done.skipped}
+    told = {"skipped": done.skipped, "stale": done.stale}
+    return {"version": done.version, "as_of": done.as_of, "symbols": len(done.symbols), **told}
 
 
 @dataclass

@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from tenor.schema import Forecast
+from tenor.schema import Forecast, label
 from tenor.serving.attention import Looked
 from tenor.serving.past import COLUMNS
 
@@ -19,6 +19,7 @@ MOOD_SESSIONS = 260
 ITEMS = 80
 HISTORY = 500
 """Sessions of past forecasts, enough to judge them by."""
+_Label = Callable[[pd.Timestamp], str]
 PUBLISHED = 500
 """Forecasts that were really published, kept a symbol: past forecasts are not made prettier by a later model."""
 
@@ -46,43 +47,47 @@ def document(
     behind : sessions that have closed since the last one seen.
     """
     newest = forecasts[0]
-    published = _published(before, newest)
+    day = functools.partial(label, intraday=newest.intraday)
+    published = _published(before, day(newest.session))
     return {
         "symbol": newest.symbol,
         "as_of": newest.as_of.isoformat(),
-        "session": _day(newest.session),
+        "session": day(newest.session),
         "behind": behind,
         "model_version": newest.model_version,
         "forecasts": [forecast.to_json() for forecast in forecasts],
-        "bars": _columns(bars.tail(BARS), ("session", "open", "high", "low", "close", "volume")),
+        "bars": _columns(bars.tail(BARS), ("session", "open", "high", "low", "close", "volume"), day),
         "mood": _columns(
             None if mood is None else mood.tail(MOOD_SESSIONS),
             ("session", "n", "mean", "std", "positive", "negative", "recent"),
+            day,
         ),
         "items": [dict(item) for item in items[:ITEMS]],
         "published": published,
-        "history": _history(past, published, bars),
+        "history": _history(past, published, bars, day),
         "attention": _attention(looked),
     }
 
 
-def _columns(frame: pd.DataFrame | None, names: Sequence[str]) -> dict[str, list[Any]]:
+def _columns(frame: pd.DataFrame | None, names: Sequence[str], day: _Label) -> dict[str, list[Any]]:
     if frame is None or frame.empty:
         return {name: [] for name in names}
     plain: dict[str, list[Any]] = {}
     for name in names:
         values = frame[name]
-        plain[name] = [_day(day) for day in values] if name == "session" else [_short(v) for v in values.tolist()]
+        plain[name] = (
+            [day(session) for session in values] if name == "session" else [_short(v) for v in values.tolist()]
+        )
     return plain
 
 
-def _published(before: Mapping[str, Any] | None, newest: Forecast) -> list[dict[str, Any]]:
+def _published(before: Mapping[str, Any] | None, newest: str) -> list[dict[str, Any]]:
     """Forecasts made for earlier sessions when those were the last, as log returns from that session's close."""
     if before is None:
         return []
     rows = {(row["session"], row["horizon"]): row for row in before.get("published", ())}
     for said in before["forecasts"]:
-        if said["session"] >= _day(newest.session):
+        if said["session"] >= newest:
             continue
         last = said["last_price"]
         rows.setdefault(
@@ -102,14 +107,14 @@ def _published(before: Mapping[str, Any] | None, newest: Forecast) -> list[dict[
 
 
 def _history(
-    past: Iterable[Forecast], published: Iterable[Mapping[str, Any]], bars: pd.DataFrame
+    past: Iterable[Forecast], published: Iterable[Mapping[str, Any]], bars: pd.DataFrame, day: _Label
 ) -> dict[str, dict[str, list[Any]]]:
     """By horizon, the columns of past forecasts; what was published counts before what is replayed."""
     rows: dict[tuple[str, int], dict[str, Any]] = {}
     for said in past:
-        rows[_day(said.session), said.horizon] = {
-            "session": _day(said.session),
-            "target_session": _day(said.target_session),
+        rows[day(said.session), said.horizon] = {
+            "session": day(said.session),
+            "target_session": day(said.target_session),
             "mean": said.expected_return,
             "low": math.log(said.lower / said.last_price),
             "high": math.log(said.upper / said.last_price),
@@ -119,7 +124,7 @@ def _history(
         }
     for row in published:
         rows[row["session"], row["horizon"]] = {**row, "made": "published"}
-    closes = {_day(day): float(price) for day, price in zip(bars["session"], bars["close"], strict=True)}
+    closes = {day(session): float(price) for session, price in zip(bars["session"], bars["close"], strict=True)}
     found: dict[str, dict[str, list[Any]]] = defaultdict(lambda: {name: [] for name in COLUMNS})
     shown = sorted({session for session, _ in rows})[-HISTORY:]
     for (session, horizon), row in sorted(rows.items()):
@@ -153,11 +158,6 @@ def _attention(looked: Looked | None) -> dict[str, Any]:
         "time": [_short(weight) for weight in looked.time.tolist()],
         "feature": [[round(weight, 5) for weight in row] for row in looked.feature.tolist()],
     }
-
-
-@functools.lru_cache(maxsize=8192)
-def _day(moment: pd.Timestamp) -> str:
-    return f"{moment:%Y-%m-%d}"
 
 
 def _short(value: float) -> float:

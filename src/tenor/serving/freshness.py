@@ -10,6 +10,8 @@ from tenor.serving.board import SKEW, Entry, Index
 
 GRACE = 6 * 3600.0
 """Seconds after a close within which its bar, and a forecast from it, may still be on their way."""
+GRACE_WITHIN = 2 * 3600.0
+"""The same after the close of a bar within the day."""
 LATE = 3
 """Sessions behind which bars are late; further behind, nobody brings any."""
 
@@ -28,12 +30,13 @@ def staleness(index: Index, entry: Entry | None, now: float, problems: Sequence[
     # closes of a later index reach further, and hold all that came after this entry was published
     closes: Sequence[float] = index.head.get("closes", ())
     since = bisect_right(closes, now) - bisect_right(closes, published)
-    late = bisect_right(closes, now - GRACE) - bisect_right(closes, published)
+    grace = GRACE_WITHIN if "@" in index.head.get("calendar", "") else GRACE
+    late = bisect_right(closes, now - grace) - bisect_right(closes, published)
     reasons = []
     if freshest.behind + late > 0:
         count = freshest.behind + max(since, 0)
         reasons.append(f"the last session seen is {freshest.session}: {count:,} sessions have closed since")
-    if closes and now - GRACE > closes[-1]:
+    if closes and now - grace > closes[-1]:
         reasons.append("nothing was refreshed for longer than the board knows the exchange's calendar")
     if now < published - SKEW:
         reasons.append("the board was published in the future: a clock is wrong, here or where it was refreshed")

@@ -50,9 +50,11 @@ class FromLake:
 
         lake = Lake(self._store)
         predictor = Predictor.load(registry_of(self._store))
-        known = lake.symbols()
+        calendar = predictor.features.calendar
+        known = lake.symbols(calendar)
         mood, _ = mood_of(lake, predictor, known, [])
-        said = predictor.forecasts(lake.bars(predictor.universe(known, known)), mood, symbols=known)
+        bars = lake.bars(predictor.universe(known, known), calendar=calendar)
+        said = predictor.forecasts(bars, mood, symbols=known)
         made: dict[str, list[dict[str, Any]]] = {}
         for forecast in said:
             made.setdefault(forecast.symbol, []).append(forecast.to_json())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import time
@@ -15,7 +16,7 @@ import pandas as pd
 from tenor.errors import DataError, StoreError, TenorError
 from tenor.features.axis import on_axis
 from tenor.fetching.status import stale
-from tenor.schema import Forecast, Mood
+from tenor.schema import Forecast, Interval, Mood
 from tenor.sentiment.mood import daily_mood, sessions_of
 from tenor.sentiment.scorer import Scorer
 from tenor.serving.attention import looked_at
@@ -28,9 +29,12 @@ from tenor.serving.track import track_record, with_verdicts
 from tenor.sessions import Exchange, exchange
 from tenor.sources.config import SourcesConfig
 from tenor.store import Lake
+from tenor.writing import json_values
 
 AHEAD = pd.Timedelta(days=180)
-"""How far the board knows the exchange's closes, to tell staleness without a calendar."""
+CLOSES = 2000
+"""How far the board knows the exchange's closes, and how many at most, to tell staleness without a calendar."""
+A_DAY = pd.Timedelta(days=1)
 
 log = logging.getLogger("tenor.serving")
 
@@ -65,7 +69,7 @@ def refresh(
     board: Board,
     predictor: Predictor,
     *,
-    fetch: Callable[[], object] | None = None,
+    fetch: Callable[[Interval], object] | None = None,
     symbols: Sequence[str] | None = None,
     versions: Sequence[str] = (),
     sources: SourcesConfig | None = None,
@@ -77,7 +81,8 @@ def refresh(
 
     Parameters
     ----------
-    fetch : brings new bars and news into the lake. `versions` : the models there are, for `/v1/models`.
+    fetch : brings new bars of an interval into the lake, and with the daily ones the news.
+    versions : the models there are, for `/v1/models`.
     sources : whose ``when_stale`` counts: told are the symbols whose bars are stale, or they get no new forecast.
     now : tz-aware; the moment of the refresh.
 
@@ -88,16 +93,21 @@ def refresh(
     begun = time.monotonic()
     moment = now or pd.Timestamp.now("UTC")
     notes: list[str] = []
+    axis = predictor.features.calendar
+    calendar = exchange(axis)
     if fetch is not None:
-        _try(notes, "new bars and news could not be fetched", fetch)
-    known = lake.symbols()
+        _try(notes, "new bars and news could not be fetched", functools.partial(fetch, "1d"))
+        if calendar.interval != "1d":
+            shorter = functools.partial(fetch, calendar.interval)
+            _try(notes, f"new bars of {calendar.interval} could not be fetched", shorter)
+    known = lake.symbols(axis)
     asked = tuple(symbols or known)
-    late = stale(lake.location, sources, asked, now=moment) if sources is not None else {}
+    late = stale(lake.location, sources, asked, now=moment, interval=calendar.interval) if sources is not None else {}
     refused = late if sources is not None and sources.when_stale == "refuse" else {}
     wanted = tuple(symbol for symbol in asked if symbol not in refused)
     if not wanted:
         raise DataError(f"all of {len(asked)} symbols are stale, and sources.when_stale is refuse: fetch their bars.")
-    bars = lake.bars(predictor.universe(known, wanted))
+    bars = lake.bars(predictor.universe(known, wanted), calendar=axis)
     mood, items = mood_of(lake, predictor, wanted, notes)
     said = predictor.forecasts(bars, mood, symbols=wanted)
     made: dict[str, list[Forecast]] = {}
@@ -109,10 +119,8 @@ def refresh(
     past = predictor.history(bars, mood, symbols=list(made), sessions=HISTORY)
     panel = predictor.recipe.panel(bars, mood)
     looked = looked_at(predictor, panel, made)
-    calendar = exchange(predictor.features.calendar)
     before, built_on = _before(board, made)
     # dated as the forecasts are, which are of the axis's sessions, so that each finds what became of it
-    axis = predictor.features.calendar
     frames = dict(iter(on_axis(bars.adjusted(), axis).groupby("symbol")))
     moods = dict(iter(on_axis(mood.frame, axis).groupby("symbol"))) if mood is not None else {}
     by_symbol: dict[str, list[Forecast]] = {symbol: [] for symbol in made}
@@ -146,9 +154,9 @@ def refresh(
         "model_version": predictor.version,
         "versions": list(versions) or [predictor.version],
         "horizons": list(predictor.horizons),
-        "calendar": predictor.features.calendar,
+        "calendar": axis,
         "closes": _closes(calendar, moment),
-        "card": _plain(predictor.card),
+        "card": json_values(dict(predictor.card)),
         "track": [asdict(record) for record in track],
         "monitor": report.to_json(),
         "notes": notes,
@@ -167,15 +175,15 @@ def mood_of(
     """The mood of the lake, scored anew where there is news, and each symbol's latest items with their scores."""
     if not predictor.with_mood:
         return None, {}
+    calendar = predictor.features.calendar
     news = lake.news()
     if news.frame.empty:
-        return lake.mood(), {}
+        return lake.mood(calendar=calendar), {}
     found: list[tuple[Mood, dict[str, list[dict[str, Any]]]]] = []
 
     def score() -> None:
         scorer = Scorer.load(predictor.mood.model)
         scores = scorer.score(news.frame["text"].tolist(), cache=lake.score_cache())
-        calendar = predictor.features.calendar
         mood = daily_mood(news, scores, predictor.mood, calendar=calendar)
         lake.append_mood(mood, source=scorer.model_id)
         sessions = sessions_of(news, predictor.mood, calendar=calendar)
@@ -186,7 +194,7 @@ def mood_of(
         for symbol, group in frame.groupby("symbol"):
             items[str(symbol)] = [
                 {
-                    "session": f"{item['session']:%Y-%m-%d}",
+                    "session": exchange(calendar).label(item["session"]),
                     "published_at": item["published_at"].isoformat(),
                     "text": str(item["text"])[:400],
                     "source": item["source"],
@@ -198,7 +206,7 @@ def mood_of(
         found.append((mood, items))
 
     _try(notes, "the news could not be scored", score)
-    return found[0] if found else (lake.mood(), {})
+    return found[0] if found else (lake.mood(calendar=calendar), {})
 
 
 def _before(board: Board, symbols: Mapping[str, object]) -> tuple[dict[str, dict[str, Any]], dict[str, Entry]]:
@@ -219,14 +227,14 @@ def _before(board: Board, symbols: Mapping[str, object]) -> tuple[dict[str, dict
 
 
 def _behind(calendar: Exchange, session: pd.Timestamp, now: pd.Timestamp) -> int:
-    later = calendar.sessions(session + pd.Timedelta(days=1), _today(now))
-    return sum(calendar.close(day) <= now for day in later[-2:]) + max(len(later) - 2, 0)
+    return int((calendar.closes(calendar.sessions(session, _today(now) + A_DAY)[1:]) <= now).sum())
 
 
 def _closes(calendar: Exchange, now: pd.Timestamp) -> list[float]:
     """The next sessions' closes, and the last few: a refresh may come between a close and its bars."""
-    days = calendar.sessions(_today(now - pd.Timedelta(days=5)), _today(now + AHEAD))
-    return [calendar.close(day).timestamp() for day in days]
+    closes = calendar.closes(calendar.sessions(_today(now) - 5 * A_DAY, _today(now) + AHEAD))
+    ahead = closes.searchsorted(now) + CLOSES
+    return [moment.timestamp() for moment in closes[:ahead]]
 
 
 def _today(now: pd.Timestamp) -> pd.Timestamp:
@@ -239,8 +247,3 @@ def _try(notes: list[str], what: str, act: Callable[[], object]) -> None:
     except (TenorError, OSError) as error:
         notes.append(f"{what}: {' '.join(str(error).split())[:200]}")
         log.warning(what, extra={"error": str(error)})
-
-
-def _plain(value: Any) -> Any:
-    """`value` as JSON values; what is not finite is None."""
-    return json.loads(json.dumps(value, default=str), parse_constant=lambda _: None)

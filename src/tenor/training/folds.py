@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Literal
 
 import pandas as pd
 
 from tenor.errors import ConfigError, HistoryError
-from tenor.training.split import Split
+from tenor.schema import labels
+from tenor.sessions import through
+from tenor.training.split import Split, last_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +44,7 @@ class FoldConfig:
         if self.scheme not in ("expanding", "rolling"):
             raise ConfigError(f"config key 'folds.scheme' is {self.scheme!r}; it takes 'expanding' or 'rolling'.")
         if self.test_end is not None:
-            try:
-                date.fromisoformat(self.test_end)
-            except (TypeError, ValueError):
-                raise ConfigError(
-                    f"config key 'folds.test_end' is {self.test_end!r}; write a day as YYYY-MM-DD."
-                ) from None
+            last_of("folds.test_end", self.test_end)
 
 
 def walk_forward(sessions: pd.DatetimeIndex, config: FoldConfig, *, purge: int) -> tuple[Split, ...]:
@@ -77,7 +73,7 @@ def walk_forward(sessions: pd.DatetimeIndex, config: FoldConfig, *, purge: int) 
         raise ConfigError(f"a purge of {purge} sessions is impossible; it is at least the longest horizon.")
     end = len(sessions)
     if config.test_end is not None:
-        end = int(sessions.searchsorted(pd.Timestamp(config.test_end), side="right"))
+        end = through(sessions, config.test_end)
     first_test = end - config.folds * config.test_sessions
     room = first_test - config.valid_sessions - 2 * purge
     if room < config.valid_sessions:
@@ -106,7 +102,8 @@ def _short(sessions: pd.DatetimeIndex, end: int, config: FoldConfig, purge: int)
     needed = 2 * config.valid_sessions + 2 * purge + config.folds * config.test_sessions
     if len(sessions) == 0:
         return "no sessions to fold: import bars with 'tenor data import' first."
-    span = f"there are {end} of them ({sessions[0]:%Y-%m-%d} … {sessions[max(end, 1) - 1]:%Y-%m-%d})"
+    first, last = labels(sessions)[0], labels(sessions)[max(end, 1) - 1]
+    span = f"there are {end} of them ({first} … {last})"
     return (
         f"{config.folds} folds of {config.test_sessions} test and {config.valid_sessions} validation sessions, with at "
         f"least as many to train on and {purge} purged twice, need {needed} sessions, and {span}. Import more history, "

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime
 
 import pandas as pd
 
 from tenor.errors import ConfigError, HistoryError
+from tenor.schema import labels
+from tenor.sessions import through
 
 TRAIN_SHARE, VALID_SHARE = 0.60, 0.15
 KEYS = ("train_end", "valid_end", "test_end")
@@ -19,8 +21,8 @@ class SplitConfig:
 
     Attributes
     ----------
-    train_end, valid_end, test_end : last day (YYYY-MM-DD) of each part. Left out, test ends with the history, and the
-        parts share the sessions as 60 : 15 : 25.
+    train_end, valid_end, test_end : last day (YYYY-MM-DD) of each part; of bars within a day a moment as well
+        (YYYY-MM-DDTHH:MM, UTC). Left out, test ends with the history, and the parts share the sessions as 60 : 15 : 25.
 
     Raises
     ------
@@ -32,18 +34,15 @@ class SplitConfig:
     test_end: str | None = None
 
     def __post_init__(self) -> None:
-        previous: tuple[str, date] | None = None
+        previous: tuple[str, datetime] | None = None
         for key in KEYS:
             value = getattr(self, key)
             if value is None:
                 continue
-            try:
-                day = date.fromisoformat(value)
-            except (TypeError, ValueError):
-                raise ConfigError(f"config key 'split.{key}' is {value!r}; write a day as YYYY-MM-DD.") from None
+            day = last_of(f"split.{key}", value)
             if previous is not None and day <= previous[1]:
                 raise ConfigError(
-                    f"config key 'split.{key}' is {value}, not after 'split.{previous[0]}' {previous[1]}: "
+                    f"config key 'split.{key}' is {value}, not after 'split.{previous[0]}' {previous[1]:%Y-%m-%d}: "
                     "train, validation and test follow each other in time."
                 )
             previous = key, day
@@ -70,11 +69,9 @@ class Split:
         return {"train": self.train, "validation": self.valid, "test": self.test}
 
     def dates(self, sessions: pd.DatetimeIndex) -> dict[str, tuple[str, str]]:
-        """First and last day (YYYY-MM-DD) of the rows of each part."""
-        return {
-            name: (f"{sessions[rows.start]:%Y-%m-%d}", f"{sessions[rows.stop - 1]:%Y-%m-%d}")
-            for name, rows in self.parts().items()
-        }
+        """First and last session of the rows of each part, as texts (see `tenor.schema.label`)."""
+        named = labels(sessions)
+        return {name: (named[rows.start], named[rows.stop - 1]) for name, rows in self.parts().items()}
 
     def describe(self, sessions: pd.DatetimeIndex) -> str:
         """The parts as dates, in one line."""
@@ -108,16 +105,16 @@ def chronological(sessions: pd.DatetimeIndex, config: SplitConfig, *, purge: int
     if count == 0:
         raise HistoryError("no sessions to split: import bars with 'tenor data import' first.")
 
-    stop = count if config.test_end is None else _after(sessions, config.test_end)
+    stop = count if config.test_end is None else through(sessions, config.test_end)
     if config.valid_end is not None:
-        valid_stop = _after(sessions, config.valid_end)
+        valid_stop = through(sessions, config.valid_end)
     elif config.train_end is not None:  # what train leaves is shared as 15 : 25
-        begun = _after(sessions, config.train_end)
+        begun = through(sessions, config.train_end)
         valid_stop = begun + round((stop - begun) * VALID_SHARE / (1 - TRAIN_SHARE))
     else:
         valid_stop = round(stop * (TRAIN_SHARE + VALID_SHARE))
     if config.train_end is not None:
-        train_stop = _after(sessions, config.train_end)
+        train_stop = through(sessions, config.train_end)
     else:
         train_stop = round(valid_stop * TRAIN_SHARE / (TRAIN_SHARE + VALID_SHARE))
 
@@ -129,19 +126,26 @@ def chronological(sessions: pd.DatetimeIndex, config: SplitConfig, *, purge: int
     return split
 
 
-def _after(sessions: pd.DatetimeIndex, day: str) -> int:
-    """The index of the first session after `day`."""
-    return int(sessions.searchsorted(pd.Timestamp(day), side="right"))
+def last_of(key: str, value: str) -> datetime:
+    """The last day, or moment, that the config key `key` tells; raises ConfigError for a text that is none."""
+    try:
+        day = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise ConfigError(f"config key '{key}' is {value!r}; write a day as YYYY-MM-DD.") from None
+    if day.tzinfo is not None:
+        raise ConfigError(f"config key '{key}' is {value!r}; write it without a time zone, in UTC.")
+    return day
 
 
 def _empty(sessions: pd.DatetimeIndex, name: str, first: int, end: int, purge: int) -> str:
-    span = f"the bars span {sessions[0]:%Y-%m-%d} … {sessions[-1]:%Y-%m-%d} ({len(sessions)} sessions)"
+    named = labels(sessions)
+    span = f"the bars span {named[0]} … {named[-1]} ({len(sessions)} sessions)"
     held = max(0, end - first)
     if held == 0:
         why = f"the {name} part holds no session; {span}"
     else:
         why = (
-            f"the {name} part {sessions[first]:%Y-%m-%d} … {sessions[end - 1]:%Y-%m-%d} has {held} sessions, "
+            f"the {name} part {named[first]} … {named[end - 1]} has {held} sessions, "
             f"and {purge} are dropped at its end so that no target (horizon up to {purge}) reaches past it; {span}"
         )
     keys = ", ".join(f"split.{k}" for k in KEYS)

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 import pytest
+from live import PATIENT
 from services import SERVICES, Service, serving
 from world import World
 
 from tenor.errors import ConfigError, SourceError
 from tenor.schema import news_id
 from tenor.sources.asking import asked
-from tenor.sources.config import HttpConfig, SourcesConfig
+from tenor.sources.config import SourcesConfig
 from tenor.sources.http import Http
 from tenor.sources.keys import Keys
 from tenor.sources.news import NewsAnswer, NewsSource, as_news, news_sources
@@ -28,10 +29,6 @@ ENVIRONMENT = {
     "REDDIT_CLIENT_ID": "reddit-id-20",
     "REDDIT_CLIENT_SECRET": "reddit-secret-21",
 }
-PATIENT = HttpConfig(
-    read_seconds=10.0, deadline_seconds=20.0, attempts=2, backoff_seconds=0.0, max_megabytes=1.0, trips=10_000,
-    requests_per_minute=1e6,
-)  # fmt: skip
 NAMES = ("yahoo", "rss", "atom", "alphavantage", "finnhub", "stocktwits", "reddit")
 DAYS = pd.Timedelta(days=4)
 

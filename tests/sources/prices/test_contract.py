@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 
 from tenor.errors import SourceError
-from tenor.schema import PRICES
+from tenor.schema import PRICES, Interval
 from tenor.sources.asking import asked
 from tenor.sources.http import Http
-from tenor.sources.prices import Answer, Interval, PriceSource, price_sources
+from tenor.sources.prices import Answer, PriceSource, price_sources
 
 SINCE = pd.Timestamp("2024-02-01")
 SYMBOLS = {"yahoo": "AAPL", "stooq": "AAPL", "tiingo": "AAPL", "alphavantage": "AAPL", "binance": "BTC-USD"}

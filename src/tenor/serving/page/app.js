@@ -1,7 +1,7 @@
 // The page: which symbol, which horizon, which day; the rest is drawn from what the service answers.
 import { ask, follow } from "/page/api.js";
 import { drawLooked, drawMood, drawPrice } from "/page/charts.js";
-import { ahead, count, day as dayName } from "/page/format.js";
+import { ahead, count, day as dayName, within } from "/page/format.js";
 import { banner, hero, modelCard, moodDay, node, pastTable, track, watched } from "/page/panels.js";
 import { picker, segments } from "/page/picker.js";
 
@@ -92,7 +92,8 @@ async function start() {
   const symbols = await load();
   state.horizon = symbols.horizons.includes(Number(horizon)) ? Number(horizon) : symbols.horizons[0];
   state.horizons = segments(by("horizons"), symbols.horizons.map((h) => ({ value: h, label: h === 1 ? "1 session" : `${h} sessions`, name: ahead(h) })), state.horizon, setHorizon);
-  segments(by("range"), SPANS, state.span, (span) => {
+  const hours = within(symbols.symbols[0]?.session || "");
+  segments(by("range"), hours ? SPANS.map(({ value }) => ({ value, label: `${value}`, name: `${value} bars` })) : SPANS, state.span, (span) => {
     state.span = span;
     paint();
   });

@@ -1,5 +1,5 @@
 // The charts. Colours are the page's own, read when a chart is drawn, so that they follow its theme.
-import { day, number, percent, plain, price } from "/page/format.js";
+import { day, number, percent, plain, price, within } from "/page/format.js";
 
 const CONFIG = { displayModeBar: false, responsive: true, scrollZoom: false, doubleClick: "reset", showTips: false };
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -59,7 +59,16 @@ export function drawPrice(detail, horizon, span) {
       hovertemplate: "%{y:,.2f}<br>%{text}<extra>forecast</extra>" },
   ];
   const end = new Date(new Date(x.at(-1)).getTime() + span * 0.03 * 864e5).toISOString().slice(0, 10);
-  draw("price", traces, { xaxis: { type: "date", range: [first, end], nticks: narrow() ? 4 : 8 }, yaxis: { tickformat: ",.0f" } });
+  const shownBars = session.slice(from);
+  const places = [...shownBars];
+  for (const one of fan) { // a bar ahead is as wide as one behind
+    while (places.length < shownBars.length + one.horizon - 1) places.push(`+${places.length}`);
+    places.push(one.target_session);
+  }
+  const xaxis = within(first) // nights and weekends would take most of the room
+    ? { type: "category", categoryorder: "array", categoryarray: places, tickvals: ticks(shownBars), ticktext: ticks(shownBars).map((d) => day(d).replace(/ \d{4}(?=$|,)/, "")) }
+    : { type: "date", range: [first, end], nticks: narrow() ? 4 : 8 };
+  draw("price", traces, { xaxis, yaxis: { tickformat: last.price < 100 ? ",.2f" : ",.0f" } });
   const shown = past.length;
   const held = shown - missed.length;
   return shown
@@ -80,7 +89,7 @@ export function drawMood(detail, span, chosen, choose) {
     hovertemplate: "%{y:+.2f}, %{customdata} items<extra></extra>",
   }];
   draw("mood", traces, {
-    bargap: 0.25, xaxis: { type: "category", nticks: 4, tickvals: ticks(x), ticktext: ticks(x).map((d) => day(d).replace(/ \d{4}$/, "")) },
+    bargap: 0.25, xaxis: { type: "category", nticks: 4, tickvals: ticks(x), ticktext: ticks(x).map((d) => day(d).replace(/ \d{4}(?=$|,)/, "")) },
     yaxis: { range: [-1, 1], tickvals: [-1, 0, 1], zeroline: true, zerolinecolor: colour("calm") },
   });
   const box = document.getElementById("mood");

@@ -22,11 +22,13 @@ export function score(value) {
 // log return to simple return
 export const simple = (log) => Math.expm1(log);
 
-const at = (iso) => new Date(`${iso}T12:00:00Z`);
-export const day = (iso) =>
-  at(iso).toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
-export const weekday = (iso) =>
-  at(iso).toLocaleDateString("en-GB", { weekday: "short", day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
+// a session is a date, or, for a bar within a day, the UTC moment of its close
+export const within = (iso) => iso.includes("T");
+const at = (iso) => new Date(within(iso) ? `${iso}Z` : `${iso}T12:00:00Z`);
+const told = (iso, form) =>
+  at(iso).toLocaleDateString("en-GB", { ...form, day: "numeric", month: "short", year: "numeric", timeZone: "UTC" }) + (within(iso) ? `, ${iso.slice(11)} UTC` : "");
+export const day = (iso) => told(iso, {});
+export const weekday = (iso) => told(iso, { weekday: "short" });
 export const moment = (iso) =>
   `${new Date(iso).toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", timeZone: "UTC" })} UTC`;
 export const ahead = (horizon) => (horizon === 1 ? "next session" : `${horizon} sessions ahead`);

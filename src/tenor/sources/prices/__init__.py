@@ -4,9 +4,9 @@ from tenor.sources.config import SourcesConfig
 from tenor.sources.http import Http
 from tenor.sources.keys import Keys
 from tenor.sources.prices import alpha_vantage, binance, stooq, tiingo, yahoo
-from tenor.sources.prices.answer import ACTION_COLUMNS, LENGTHS, Answer, Interval, PriceSource
+from tenor.sources.prices.answer import ACTION_COLUMNS, Answer, PriceSource
 
-__all__ = ["ACTION_COLUMNS", "LENGTHS", "Answer", "Interval", "PriceSource", "price_sources"]
+__all__ = ["ACTION_COLUMNS", "Answer", "PriceSource", "price_sources"]
 
 
 def price_sources(config: SourcesConfig, http: Http, keys: Keys) -> dict[str, PriceSource]:

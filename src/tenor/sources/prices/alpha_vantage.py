@@ -9,9 +9,10 @@ import pandas as pd
 
 from tenor.errors import SourceError
 from tenor.markets import market_of, parts_of
+from tenor.schema import Interval
 from tenor.sources.http import Http
 from tenor.sources.keys import VARIABLES, Keys
-from tenor.sources.prices.answer import Answer, Interval, actions_where, as_numbers, changed, make_answer, reach
+from tenor.sources.prices.answer import Answer, actions_where, as_numbers, changed, make_answer, reach
 
 URL = "https://www.alphavantage.co"
 _SUFFIXES = {"": "", "L": ".LON", "DE": ".DEX", "TO": ".TRT", "BO": ".BSE", "NS": ".BSE"}

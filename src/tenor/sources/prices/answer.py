@@ -13,14 +13,8 @@ from numpy.typing import NDArray
 
 from tenor.errors import SourceError
 from tenor.markets import market_of
-from tenor.schema import PRICES, Float64
+from tenor.schema import LENGTHS, PRICES, Float64, Interval
 
-Interval = Literal["1d", "1h", "15m"]
-LENGTHS: dict[Interval, pd.Timedelta] = {
-    "1d": pd.Timedelta(days=1),
-    "1h": pd.Timedelta(hours=1),
-    "15m": pd.Timedelta(minutes=15),
-}
 ACTION_COLUMNS = ("session", "kind", "value")
 
 

@@ -9,8 +9,9 @@ import pandas as pd
 
 from tenor.errors import SourceError
 from tenor.markets import market_of, parts_of
+from tenor.schema import LENGTHS, Interval
 from tenor.sources.http import Http
-from tenor.sources.prices.answer import LENGTHS, Answer, Interval, as_moments, as_numbers, changed, make_answer
+from tenor.sources.prices.answer import Answer, as_moments, as_numbers, changed, make_answer
 
 URL = "https://api.binance.com"
 _PAGE = 1000

@@ -9,8 +9,9 @@ import pandas as pd
 
 from tenor.errors import SourceError
 from tenor.markets import market_of, parts_of
+from tenor.schema import Interval
 from tenor.sources.http import Http
-from tenor.sources.prices.answer import Answer, Interval, as_numbers, changed, make_answer
+from tenor.sources.prices.answer import Answer, as_numbers, changed, make_answer
 
 URL = "https://stooq.com"
 _SUFFIXES = {"": "us", "DE": "de", "L": "uk", "T": "jp", "HK": "hk", "BD": "hu", "WA": ""}

@@ -9,12 +9,11 @@ from urllib.parse import quote
 import pandas as pd
 
 from tenor.markets import market_of, parts_of
+from tenor.schema import LENGTHS, Interval
 from tenor.sources.http import Http
 from tenor.sources.keys import VARIABLES, Keys
 from tenor.sources.prices.answer import (
-    LENGTHS,
     Answer,
-    Interval,
     actions_where,
     as_moments,
     as_numbers,

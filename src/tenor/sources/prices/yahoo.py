@@ -9,11 +9,10 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
+from tenor.schema import LENGTHS, Interval
 from tenor.sources.http import Http
 from tenor.sources.prices.answer import (
-    LENGTHS,
     Answer,
-    Interval,
     actions_of,
     as_moments,
     as_numbers,
