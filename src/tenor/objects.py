@@ -138,7 +138,7 @@ class FolderObjects:
             if path.parent.is_dir():
                 with self._alone():
                     path.unlink(missing_ok=True)
-                    _sync(path.parent)
+                    sync_names(path.parent)
         except OSError as error:
             raise self._failed("deleted", key, error) from error
 
@@ -316,11 +316,11 @@ def _replace(path: Path, data: bytes, fresh: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
-    _sync(path.parent)
+    sync_names(path.parent)
 
 
-def _sync(folder: Path) -> None:
-    # the rename itself must outlive a power cut
+def sync_names(folder: Path) -> None:
+    """Make what was renamed or deleted in `folder` outlive a power cut."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -27,6 +27,7 @@ import pyarrow.fs
 import pyarrow.parquet
 
 from tenor.errors import ConfigError, StoreError
+from tenor.objects import sync_names
 
 # the moment of ingestion, the content's digest; of a merged part the last moment in it, and at the end the first
 _NAME = re.compile(r"(\d{19})-([0-9a-f]{16})(?:-(\d{19}))?\.parquet")
@@ -85,7 +86,7 @@ class FolderParts:
             temporary.replace(folder / name)
         finally:
             temporary.unlink(missing_ok=True)
-        self._sync(folder)
+        sync_names(folder)
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
@@ -93,15 +94,6 @@ class FolderParts:
         with Path(self.root, ".compacting").open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
-
-    @staticmethod
-    def _sync(folder: Path) -> None:
-        # the rename itself must outlive a power cut
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 class BucketParts:
