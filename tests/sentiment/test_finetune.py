@@ -13,6 +13,7 @@ from tenor.sentiment.labelled import Labelled
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+from tenor.sentiment import finetune  # noqa: E402
 from tenor.sentiment.classifier import FineTuneConfig, load_encoder, load_tuned, pad, tokenise  # noqa: E402
 from tenor.sentiment.encoder import OnnxEncoder  # noqa: E402
 from tenor.sentiment.export import fit_temperature, write_weights  # noqa: E402
@@ -76,6 +77,20 @@ def test_two_readings_agree_more_when_that_is_asked_for(tiny_bert: Path, easy: L
         return float((first - second).abs().mean())
 
     assert disagreement(4.0) < 0.8 * disagreement(0.0)
+
+
+@pytest.mark.parametrize("able", [True, False])
+def test_half_precision_learns_the_same_and_keeps_full_weights(
+    able: bool, tiny_bert: Path, easy: Labelled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finetune, "_has_bfloat16", lambda: able)
+    whole, half = load_encoder(tiny_bert, FAST), load_encoder(tiny_bert, replace(FAST, half_precision=True))
+    fine_tune(whole, easy)
+    fine_tune(half, easy)
+    assert {weight.dtype for weight in half.model.state_dict().values()} == {torch.float32}
+    ours, theirs = half.logits(easy.texts), whole.logits(easy.texts)
+    assert np.array_equal(ours, theirs) != able
+    assert np.mean(ours.argmax(1) == theirs.argmax(1)) > 0.95
 
 
 def test_targets_are_learned_in_place_of_labels(tiny_bert: Path, easy: Labelled) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from tenor.errors import ConfigError
-from tenor.sentiment.labelled import Labelled
+from tenor.sentiment.evaluate import quality
+from tenor.sentiment.labelled import Labelled, read_fpb
+from tenor.sentiment.scorer import softmax
 from tenor.sentiment.scores import LABELS
 
 torch = pytest.importorskip("torch")
@@ -17,7 +20,7 @@ pytest.importorskip("transformers")
 
 from tenor.cli.sentiment import app  # noqa: E402
 from tenor.sentiment import protocol  # noqa: E402
-from tenor.sentiment.classifier import FineTuneConfig, load_encoder, load_tuned  # noqa: E402
+from tenor.sentiment.classifier import FineTuneConfig, Tuned, load_encoder, load_tuned  # noqa: E402
 
 QUICK = FineTuneConfig(epochs=2, batch_size=16, learning_rate=3e-3, head_learning_rate=3e-2, freeze_embeddings=False)
 
@@ -45,7 +48,7 @@ def test_it_tests_on_what_it_kept_apart(fpb: Path, start: Path, monkeypatch: pyt
     monkeypatch.setattr(
         protocol, "fine_tune", lambda tuned, train, **told: trained.append(train) or fine_tune(tuned, train, **told)
     )
-    report = protocol.fpb_protocol(fpb, range(2), start=start, config=QUICK)
+    report = protocol.fpb_protocol(fpb, range(2), start=start, config=QUICK, members=1)
     for result, train in zip(report.results, trained, strict=True):
         assert len(train) == 48
         assert result.at_50.n == 12
@@ -63,18 +66,24 @@ def test_a_seed_that_was_done_is_not_run_again(fpb: Path, start: Path, tmp_path:
     def run(seeds: int, config: FineTuneConfig = QUICK) -> protocol.SeedsReport:
         steps.clear()
         return protocol.fpb_protocol(
-            fpb, range(seeds), start=start, config=config, work=tmp_path / "w", on_step=lambda s, _: steps.append(s)
+            fpb,
+            range(seeds),
+            start=start,
+            config=config,
+            members=2,
+            work=tmp_path / "w",
+            on_step=lambda s, _: steps.append(s),
         )
 
     first = run(1)
-    assert len(steps) == 6
+    assert len(steps) == 2 * 6
     both = run(2)
-    assert len(steps) == 6
+    assert len(steps) == 2 * 6
     assert both.results[0] == first.results[0]
     assert run(2) == both
     assert steps == []
     run(1, replace(QUICK, epochs=1))  # other settings are another result
-    assert len(steps) == 3
+    assert len(steps) == 2 * 3
     path = tmp_path / "w" / "seed-1.json"
     path.write_text(path.read_text()[:200])  # as after a full disk
     assert run(2).results[1] == both.results[1]
@@ -82,23 +91,39 @@ def test_a_seed_that_was_done_is_not_run_again(fpb: Path, start: Path, tmp_path:
 
 
 def test_a_killed_seed_goes_on_from_its_last_epoch(fpb: Path, start: Path, tmp_path: Path) -> None:
-    unbroken = protocol.fpb_protocol(fpb, range(1), start=start, config=QUICK)
+    unbroken = protocol.fpb_protocol(fpb, range(1), start=start, config=QUICK, members=2)
     steps: list[int] = []
 
     def kill(step: int, _: int) -> None:
         steps.append(step)
-        if step == 5:
+        if steps.count(step) == 2 and step == 5:  # of the second member
             raise KeyboardInterrupt
 
+    def run(on_step: Callable[[int, int], None]) -> protocol.SeedsReport:
+        return protocol.fpb_protocol(
+            fpb, range(1), start=start, config=QUICK, members=2, work=tmp_path / "w", on_step=on_step
+        )
+
     with pytest.raises(KeyboardInterrupt):
-        protocol.fpb_protocol(fpb, range(1), start=start, config=QUICK, work=tmp_path / "w", on_step=kill)
+        run(kill)
     steps.clear()
-    resumed = protocol.fpb_protocol(
-        fpb, range(1), start=start, config=QUICK, work=tmp_path / "w", on_step=lambda s, _: steps.append(s)
-    )
+    resumed = run(lambda s, _: steps.append(s))
     assert steps == [4, 5, 6]
     assert resumed == unbroken
     assert json.loads((tmp_path / "w" / "seed-0.json").read_text())["seed"] == 0
+
+
+def test_the_mean_of_the_members_is_tested(fpb: Path, start: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    averaged: list[list[Tuned]] = []
+    mean = protocol.mean_of_weights
+    monkeypatch.setattr(protocol, "mean_of_weights", lambda group: averaged.append(list(group)) or mean(group))
+    report = protocol.fpb_protocol(fpb, range(1), start=start, config=QUICK, members=3)
+    (group,) = averaged
+    assert len({tuned.config.seed for tuned in group}) == 3
+    _, test = read_fpb(fpb).unique().split(0.2, 0)
+    assert report.results[0].at_50 == quality(test.labels, softmax(group[0].logits(test.texts)), model="seed 0")
+    with pytest.raises(ConfigError, match="members is 0; at least 1"):
+        protocol.fpb_protocol(fpb, range(1), start=start, members=0)
 
 
 def test_results_that_cant_be_kept_stop_it_at_once(fpb: Path, tmp_path: Path) -> None:

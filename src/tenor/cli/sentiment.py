@@ -83,7 +83,10 @@ def sentiment_benchmark(
     ),
     as_json: AsJson = False,
 ) -> None:
-    """Tune on Financial PhraseBank and test on a random 20 %, once a seed: about 5 minutes a seed on one core."""
+    """Tune on Financial PhraseBank and test on a random 20 %, once a seed: about 8 minutes a seed on one core.
+
+    Twice that on a processor without bfloat16.
+    """
     from tenor.sentiment.evaluate import published_folder
     from tenor.sentiment.protocol import fpb_protocol
 

@@ -109,7 +109,8 @@ class BucketParts:
             region=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"),
             connect_timeout=10,
             request_timeout=60,
-            retry_strategy=pyarrow.fs.AwsStandardS3RetryStrategy(max_attempts=3),
+            # a bucket that asks for fewer requests refuses many a one several times in a row
+            retry_strategy=pyarrow.fs.AwsStandardS3RetryStrategy(max_attempts=5),
         )
 
     def write(self, table: str, name: str, data: bytes) -> None:
