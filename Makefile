@@ -51,6 +51,7 @@ check-aws: setup
 bench: setup
 	$(BIN)/python benchmarks/training_speed.py
 	$(BIN)/python benchmarks/lake_at_size.py
+	$(BIN)/python benchmarks/lake_reads.py
 
 lock: setup
 	$(BIN)/python scripts/lock.py
