@@ -279,7 +279,7 @@ DYING = textwrap.dedent(
     location, point, left = sys.argv[1], sys.argv[2], int(sys.argv[3])
     places = {
         "merging": (parts_of, "merged"), "writing": (parts_of.FolderParts, "write"), "naming": (Path, "replace"),
-        "named": (parts_of.FolderParts, "_sync"), "deleting": (parts_of, "delete"),
+        "named": (parts_of, "sync_names"), "deleting": (parts_of, "delete"),
     }
     owner, name = places[point]
     real = getattr(owner, name)
