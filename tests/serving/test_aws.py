@@ -11,6 +11,7 @@ from tenor.objects import FolderObjects, MissingObject, Object
 from tenor.registry import registry_of
 from tenor.schema import Bars
 from tenor.serving import aws
+from tenor.serving.board import board_of
 from tenor.sessions import exchange
 from tenor.store import Lake
 
@@ -55,6 +56,21 @@ def test_a_refresh_judges_stale_bars_as_its_sources_say(
     assert list(done["skipped"]) == ["S00"][:refused]
     assert list(done["stale"]) == ["S00"][:told]
     assert all("from yahoo" in line for line in done["stale"].values())
+
+
+def test_a_refresh_that_no_source_answers_says_so_on_the_board(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = {"prices": ["yahoo"], "news": [], "urls": ["yahoo=http://127.0.0.1:9"], "when_stale": "ignore"}
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("TENOR_STORE", str(store))
+    monkeypatch.setenv("TENOR_SYMBOLS", "S00,S01")
+    monkeypatch.setenv("TENOR_SOURCES", json.dumps(away | {"http": {"attempts": 1, "connect_seconds": 0.5}}))
+    assert aws.refresh({}, None)["symbols"] == 2
+    index = board_of(str(store)).index()
+    assert index is not None
+    (note,) = index.head["notes"]
+    assert note == "new bars and news could not be fetched: no source answered: see 'tenor data doctor'"
 
 
 def test_a_damaged_copy_is_thrown_away(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,9 +12,11 @@ import typer
 
 from tenor import console
 from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Store, Version, sources_of
-from tenor.errors import ConfigError, SourceError, StoreError, TenorError
+from tenor.errors import ConfigError, StoreError, TenorError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from tenor.schema import Interval
     from tenor.serving.board import Board
     from tenor.sources.config import SourcesConfig
@@ -57,7 +59,7 @@ def refresh(
             Lake(store),
             board,
             Predictor.load(registry, model),
-            fetch=functools.partial(_fetch, store, symbol, sources) if fetch else None,
+            fetch=_bringing(store, symbol or (), sources) if fetch else None,
             symbols=symbol,
             versions=registry.versions(),
             sources=sources,
@@ -175,11 +177,10 @@ def serve(
     server.serve(service, listening, keep_fresh=keep_fresh)
 
 
-def _fetch(store: str, symbols: list[str] | None, sources: SourcesConfig, interval: Interval) -> None:
-    from tenor.fetching import fetch
+def _bringing(store: str, symbols: Sequence[str], sources: SourcesConfig) -> Callable[[Interval], None]:
+    from tenor.fetching import bring
 
-    if not fetch(store, symbols or (), sources, interval=interval, news=interval == "1d").worked:
-        raise SourceError("no source answered: see 'tenor data doctor'", kind="away")
+    return functools.partial(bring, store, symbols, sources)
 
 
 def _published(board: Board) -> dict[str, Any] | None:

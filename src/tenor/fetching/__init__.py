@@ -6,12 +6,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tenor.fetching.run import Fetched, Outcome, fetch
+    from tenor.fetching.run import Fetched, Outcome, bring, fetch
     from tenor.fetching.status import freshness, stale
 
-_ROOMS = {"Fetched": "run", "Outcome": "run", "fetch": "run", "freshness": "status", "stale": "status"}
+_ROOMS = {
+    "Fetched": "run", "Outcome": "run", "bring": "run", "fetch": "run", "freshness": "status", "stale": "status"
+}  # fmt: skip
 
-__all__ = ["Fetched", "Outcome", "fetch", "freshness", "stale"]
+__all__ = ["Fetched", "Outcome", "bring", "fetch", "freshness", "stale"]
 
 
 def __getattr__(name: str) -> Any:

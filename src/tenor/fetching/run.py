@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from tenor.errors import ConfigError, StoreError
+from tenor.errors import ConfigError, SourceError, StoreError
 from tenor.fetching.news import NewsFetch, fetch_news
 from tenor.fetching.reconcile import Span
 from tenor.fetching.symbols import Asking, SymbolFetch
@@ -135,6 +135,17 @@ def fetch(
     with contextlib.suppress(StoreError):  # what came is there; a damaged part is told by whoever reads it
         lake.compact(least=_MANY_PARTS)
     return Fetched(tuple(outcomes), tuple(told))
+
+
+def bring(store: str, symbols: Sequence[str], config: SourcesConfig, interval: Interval) -> None:
+    """`fetch` for a refresh: bars of `interval`, and with the daily ones the news.
+
+    Raises
+    ------
+    SourceError : no source answered. And what `fetch` raises.
+    """
+    if not fetch(store, symbols, config, interval=interval, news=interval == "1d").worked:
+        raise SourceError("no source answered: see 'tenor data doctor'", kind="away")
 
 
 def _symbols(lake: Lake, symbols: Sequence[str]) -> list[str]:

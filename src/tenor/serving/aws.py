@@ -37,7 +37,6 @@ from tenor.serving.view import View
 
 if TYPE_CHECKING:
     from tenor.registry import Registry
-    from tenor.schema import Interval
     from tenor.serving.predictor import Predictor
     from tenor.serving.refresh import Refreshed
 
@@ -101,7 +100,7 @@ def refresh(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
 
     An error ends the invocation as failed, so that it is tried again and, in the end, put into the dead-letter queue.
     """
-    from tenor.fetching import fetch
+    from tenor.fetching import bring
     from tenor.options import from_mapping
     from tenor.registry import registry_of
     from tenor.serving.refresh import refresh as run
@@ -114,15 +113,11 @@ def refresh(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     sources = from_mapping(SourcesConfig, json.loads(os.environ.get("TENOR_SOURCES") or "{}"), "sources")
     model = os.environ.get("TENOR_MODEL", "champion")
     registry = registry_of(store)
-
-    def bring(interval: Interval) -> object:
-        return fetch(store, symbols, sources, interval=interval, news=interval == "1d")
-
     done = run(
         Lake(store),
         board_of(store),
         _predictor(registry, model),
-        fetch=bring if symbols else None,
+        fetch=functools.partial(bring, store, symbols, sources) if symbols else None,
         symbols=symbols or None,
         versions=registry.versions(),
         sources=sources,
