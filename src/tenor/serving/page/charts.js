@@ -1,5 +1,5 @@
 // The charts. Colours are the page's own, read when a chart is drawn, so that they follow its theme.
-import { day, number, percent, plain, price, within } from "/page/format.js";
+import { day, number, percent, plain, price, tick, within } from "/page/format.js";
 
 const CONFIG = { displayModeBar: false, responsive: true, scrollZoom: false, doubleClick: "reset", showTips: false };
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -59,21 +59,24 @@ export function drawPrice(detail, horizon, span) {
       hovertemplate: "%{y:,.2f}<br>%{text}<extra>forecast</extra>" },
   ];
   const end = new Date(new Date(x.at(-1)).getTime() + span * 0.03 * 864e5).toISOString().slice(0, 10);
-  const shownBars = session.slice(from);
-  const places = [...shownBars];
-  for (const one of fan) { // a bar ahead is as wide as one behind
-    while (places.length < shownBars.length + one.horizon - 1) places.push(`+${places.length}`);
-    places.push(one.target_session);
-  }
-  const xaxis = within(first) // nights and weekends would take most of the room
-    ? { type: "category", categoryorder: "array", categoryarray: places, tickvals: ticks(shownBars), ticktext: ticks(shownBars).map((d) => day(d).replace(/ \d{4}(?=$|,)/, "")) }
-    : { type: "date", range: [first, end], nticks: narrow() ? 4 : 8 };
+  const xaxis = within(first) ? barByBar(session.slice(from), fan) : { type: "date", range: [first, end], nticks: narrow() ? 4 : 8 };
   draw("price", traces, { xaxis, yaxis: { tickformat: last.price < 100 ? ",.2f" : ",.0f" } });
   const shown = past.length;
   const held = shown - missed.length;
   return shown
     ? `Of ${shown} past forecasts shown, each made ${horizon === 1 ? "one session" : `${horizon} sessions`} before, the 90 % interval held ${held} (${percent(held / shown, 0)}).`
     : "No past forecast of this span has come due.";
+}
+
+// An axis on which a bar is as wide as the next, ahead as well: by the clock, nights and weekends would take most of the room.
+function barByBar(sessions, fan) {
+  const places = [...sessions];
+  for (const one of fan) {
+    while (places.length < sessions.length + one.horizon - 1) places.push(`+${places.length}`);
+    places.push(one.target_session);
+  }
+  const shown = ticks(sessions);
+  return { type: "category", categoryorder: "array", categoryarray: places, tickvals: shown, ticktext: shown.map((d) => tick(d)), tickangle: 0 };
 }
 
 // The mood of each session: bars from no mood at all, as strong as what was said.
@@ -89,7 +92,7 @@ export function drawMood(detail, span, chosen, choose) {
     hovertemplate: "%{y:+.2f}, %{customdata} items<extra></extra>",
   }];
   draw("mood", traces, {
-    bargap: 0.25, xaxis: { type: "category", nticks: 4, tickvals: ticks(x), ticktext: ticks(x).map((d) => day(d).replace(/ \d{4}(?=$|,)/, "")) },
+    bargap: 0.25, xaxis: { type: "category", nticks: 4, tickvals: ticks(x), ticktext: ticks(x).map((d) => tick(d)) },
     yaxis: { range: [-1, 1], tickvals: [-1, 0, 1], zeroline: true, zerolinecolor: colour("calm") },
   });
   const box = document.getElementById("mood");
@@ -116,7 +119,7 @@ export function drawLooked(attention) {
     colorscale: [[0, less], [0.5, paper], [1, more]],
     hovertemplate: "%{y}, %{x}<br>%{z:.3f} × an even share<extra></extra>", showscale: false,
   }], {
-    hovermode: "closest", xaxis: { type: "category", tickvals: ticks(sessions), ticktext: ticks(sessions).map(day) }, yaxis: { tickfont: { size: 11, color: colour("muted") } },
+    hovermode: "closest", xaxis: { type: "category", tickvals: ticks(sessions), ticktext: ticks(sessions).map((d) => tick(d, day)) }, yaxis: { tickfont: { size: 11, color: colour("muted") } },
   });
   document.getElementById("scale-low").textContent = `${number(1 - away)}×`;
   document.getElementById("scale-high").textContent = `${number(1 + away)}×`;

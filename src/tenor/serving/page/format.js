@@ -28,6 +28,9 @@ const at = (iso) => new Date(within(iso) ? `${iso}Z` : `${iso}T12:00:00Z`);
 const told = (iso, form) =>
   at(iso).toLocaleDateString("en-GB", { ...form, day: "numeric", month: "short", year: "numeric", timeZone: "UTC" }) + (within(iso) ? `, ${iso.slice(11)} UTC` : "");
 export const day = (iso) => told(iso, {});
+// as short as the foot of a chart wants it; where it has room for more, `long` is what it takes for a date
+export const tick = (iso, long = (d) => day(d).replace(/ \d{4}$/, "")) =>
+  within(iso) ? `${day(iso).replace(/ \d{4},.*/, "")}<br>${iso.slice(11)}` : long(iso);
 export const weekday = (iso) => told(iso, { weekday: "short" });
 export const moment = (iso) =>
   `${new Date(iso).toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", timeZone: "UTC" })} UTC`;
