@@ -108,3 +108,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     alike = [difflib.SequenceMatcher(None, candidate, name.lower()).ratio() for candidate in near]
     named = [repr(folded[c]) for c, ratio in zip(near, alike, strict=True) if ratio > alike[0] - 0.15]
     return f" Did you mean {' or '.join(named)}?" if named else ""
+
+
+def one_line(error: BaseException, most: int) -> str:
+    """What `error` says, in one line of at most `most` characters: short enough to stand in another message."""
+    return " ".join(str(error).split())[:most]

@@ -27,9 +27,10 @@ from tenor.report.sections_backtest import trading_section
 from tenor.report.sections_faithfulness import faithfulness_section
 from tenor.report.sections_mood import mood_section
 from tenor.report.sections_walk import walk_sections
-from tenor.schema import Mood, Panel, Predictions, labels
+from tenor.schema import Mood, Panel, Predictions
 from tenor.sentiment import Scorer, why
 from tenor.sentiment.mood import MoodConfig
+from tenor.sessions import exchange
 from tenor.store import Lake
 from tenor.training import Forecaster, Progress, Split, fit, usable
 from tenor.training.folds import FoldConfig, walk_forward
@@ -235,7 +236,7 @@ def split_again(panel: Panel, forecaster: Forecaster) -> Split:
         if min(first, last) < 0:
             raise HistoryError(
                 f"the model's {name} part, {days[0]} … {days[1]}, is not in the lake's bars, which span "
-                f"{' … '.join(labels(panel.sessions[[0, -1]]))}: use the lake it was trained on."
+                f"{_span(panel)}: use the lake it was trained on."
             )
         rows[name] = slice(int(first), int(last) + 1)
     train, valid, test = (rows[name] for name in ("train", "validation", "test"))
@@ -273,13 +274,17 @@ class Companions:
         return companion
 
 
+def _span(panel: Panel) -> str:
+    return " … ".join(map(exchange(panel.calendar).label, panel.sessions[[0, -1]]))
+
+
 def about(forecaster: Forecaster, panel: Panel, split: Split) -> dict[str, str]:
     """What the report says of the model, its data and its settings."""
     parts = split.parts()
     return {
         "Model version": forecaster.version,
         "Symbols": str(len(panel.symbols)),
-        "Bars": f"{' … '.join(labels(panel.sessions[[0, -1]]))} ({forecaster.features.calendar})",
+        "Bars": f"{_span(panel)} ({panel.calendar})",
         **{
             name.capitalize(): f"{first} … {last} ({parts[name].stop - parts[name].start} sessions)"
             for name, (first, last) in split.dates(panel.sessions).items()

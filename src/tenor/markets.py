@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -95,6 +96,25 @@ def calendar_of(symbol: str, axis: str) -> str:
 def tells_market(symbol: str) -> bool:
     """Whether the name of `symbol` says where it trades."""
     return bool(parts_of(symbol)[1])
+
+
+def by_calendar(symbols: pd.Series[Any], axis: str) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Each calendar of `calendar_of`, and which rows are of symbols of it; a row without a symbol goes by `axis`."""
+    names = symbols.astype("str").fillna("")
+    own = names.map({name: calendar_of(str(name), axis) for name in names.unique()}).to_numpy()
+    for each in sorted(set(own)):
+        yield each, np.asarray(own == each)
+
+
+def sessions_of(
+    moments: pd.Series[Any], symbols: pd.Series[Any], axis: str, *, margin_minutes: int = 0
+) -> pd.Series[Any]:
+    """`Exchange.session_of` each of `moments`, by the calendar of its symbol; NaT where there is none."""
+    margin = pd.Timedelta(minutes=margin_minutes)
+    found = pd.Series(pd.NaT, index=moments.index, dtype="datetime64[us]")
+    for each, rows in by_calendar(symbols, axis):
+        found[rows] = exchange(each).session_of(moments[rows], margin=margin)
+    return found
 
 
 def parts_of(symbol: str) -> tuple[str, str]:

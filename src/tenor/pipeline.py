@@ -225,7 +225,6 @@ def predict(store: str, symbols: Sequence[str], *, horizon: int = 1, version: st
     return [found[symbol] for symbol in symbols]
 
 
-def interval_of_version(store: str, version: str | None = None) -> Interval:
-    """How long the bars are that a version forecasts from."""
-    registry = registry_of(store)
-    return interval_of(registry.recipe(registry.resolve(version)).features.calendar)
+def interval_of_version(store: str, version: str) -> Interval:
+    """How long the bars are that `version` forecasts from."""
+    return interval_of(registry_of(store).recipe(version).features.calendar)

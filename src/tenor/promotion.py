@@ -14,7 +14,8 @@ from tenor.evaluation.significance import LEVEL, mean_test
 from tenor.forecasting.cells import spread, usable
 from tenor.objects import Conflict
 from tenor.registry import Pointers, Registry
-from tenor.schema import Bars, Float64, Mood, Panel, labels
+from tenor.schema import Bars, Float64, Mood, Panel
+from tenor.sessions import exchange
 from tenor.store import Lake
 from tenor.training import Forecaster
 
@@ -116,8 +117,7 @@ def _compare(lake: Lake, registry: Registry, challenger: str, champion: str) -> 
     losses: list[Float64] = [np.where(both, loss, 0.0)[seen].sum(axis=1) / count for loss in (a, b)]
     found = mean_test(losses[1] - losses[0], horizon=max(horizons), one_sided=True)
     ours_mean, theirs_mean = (float(loss.mean()) for loss in losses)
-    named = labels(pd.DatetimeIndex(days[seen]))
-    first, last = named[0], named[-1]
+    first, last = map(exchange(calendar).label, days[seen][[0, -1]])
     known = math.isfinite(found.p)
     better = known and found.p < LEVEL
     numbers = (

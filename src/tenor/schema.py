@@ -345,8 +345,13 @@ def label(session: pd.Timestamp, *, intraday: bool) -> str:
 
 def labels(sessions: pd.DatetimeIndex) -> list[str]:
     """The sessions of one axis as texts, all of one form (see `label`)."""
-    intraday = bool((sessions != sessions.normalize()).any())
+    intraday = within_days(sessions)
     return [label(session, intraday=intraday) for session in sessions]
+
+
+def within_days(sessions: pd.DatetimeIndex) -> bool:
+    """Whether the sessions of an axis are bars within days: dates are midnights, all of them."""
+    return bool((sessions != sessions.normalize()).any())
 
 
 def _with_columns(frame: pd.DataFrame, columns: Sequence[str], what: str) -> pd.DataFrame:

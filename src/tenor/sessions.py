@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tenor.errors import ConfigError, DataError, did_you_mean
-from tenor.schema import LENGTHS, Interval, label
+from tenor.schema import LENGTHS, Interval, label, within_days
 
 FIRST = "1990-01-01"
 YEARS = (2015, 2024)
@@ -170,7 +170,7 @@ def through(sessions: pd.DatetimeIndex, until: str) -> int:
     Days of intraday bars are UTC days.
     """
     last = pd.Timestamp(until)
-    if len(until) <= len("YYYY-MM-DD") and bool((sessions != sessions.normalize()).any()):
+    if len(until) <= len("YYYY-MM-DD") and within_days(sessions):
         last += pd.Timedelta(days=1)
     return int(sessions.searchsorted(last, side="right"))
 

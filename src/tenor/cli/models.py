@@ -99,7 +99,7 @@ def predict(
 
     sources = sources_of(config, set_)
     forecasts = pipeline.predict(store, symbols, horizon=horizon, version=model)
-    late = freshness(store, sources, symbols, interval=pipeline.interval_of_version(store, model))
+    late = freshness(store, sources, symbols, interval=pipeline.interval_of_version(store, forecasts[0].model_version))
     for line in late.values():
         console.stderr.print(f"tenor: stale: {line}", markup=False, soft_wrap=True)
     for forecast in forecasts:

@@ -12,7 +12,7 @@ import typer
 
 from tenor import console
 from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Store, Version, sources_of
-from tenor.errors import ConfigError, StoreError, TenorError
+from tenor.errors import ConfigError, StoreError, TenorError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -67,7 +67,7 @@ def refresh(
     except (TenorError, OSError) as error:
         # services that read the board learn of it there, if it can be written
         with contextlib.suppress(TenorError, OSError):
-            board.tell(f"the last refresh failed: {' '.join(str(error).split())[:200]}")
+            board.tell(f"the last refresh failed: {one_line(error, 200)}")
         raise
     alerts.tell(done.monitor, before, webhook=webhook)
     if as_json:

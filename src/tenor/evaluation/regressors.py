@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
-from tenor.errors import ConfigError, TenorError
+from tenor.errors import ConfigError, TenorError, one_line
 from tenor.evaluation.baselines import Cells, Parts, learned
 from tenor.evaluation.leakcheck.files import load_object
 from tenor.schema import Float64, Panel, Predictions
@@ -115,4 +115,4 @@ def _regresses(thing: Any) -> bool:
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:160].rstrip(".")
+    return one_line(error, 160).rstrip(".")

@@ -7,7 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tenor.errors import DataError
-from tenor.schema import Float64, Mood, labels
+from tenor.schema import Float64, Mood
+from tenor.sessions import exchange
 
 FORGOTTEN = 60
 OLDEST = 20
@@ -27,7 +28,7 @@ def mood_features(
     frame = mood.frame[mood.frame["session"].between(sessions[0], sessions[-1])]
     place = sessions.get_indexer(pd.DatetimeIndex(frame["session"]))
     if (place < 0).any():
-        days = ", ".join(labels(pd.DatetimeIndex(sorted(set(frame["session"][place < 0]))[:3])))
+        days = ", ".join(map(exchange(calendar).label, sorted(set(frame["session"][place < 0]))[:3]))
         raise DataError(
             f"mood: {days} is no session of {calendar}: date the mood by the calendar of features.calendar."
         )

@@ -17,8 +17,8 @@ from tenor.features.context import context
 from tenor.features.indicators import Series, ewma_volatility, indicators, span_return
 from tenor.features.mood import mood_features
 from tenor.markets import calendar_of
-from tenor.schema import Bars, Bool, Float32, Float64, Mood, Panel, labels
-from tenor.sessions import interval_of
+from tenor.schema import Bars, Bool, Float32, Float64, Mood, Panel
+from tenor.sessions import exchange, interval_of
 
 
 class _Shown(NamedTuple):
@@ -66,7 +66,7 @@ def build_panel(bars: Bars, config: FeatureConfig, *, mood: Mood | None = None) 
     axis = Axis.of(bars, config.calendar)
     sessions, symbols = axis.sessions, bars.symbols
     if config.horizons[-1] >= len(sessions):
-        first, last = labels(sessions[[0, -1]])
+        first, last = map(exchange(config.calendar).label, sessions[[0, -1]])
         raise HistoryError(
             f"horizon {config.horizons[-1]} is longer than the data, {len(sessions)} sessions from "
             f"{first} to {last}: import more history or lower features.horizons."

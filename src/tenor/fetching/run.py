@@ -195,9 +195,7 @@ def _workers(count: int) -> Iterator[ThreadPoolExecutor]:
 
 
 def _spans(lake: Lake, interval: Interval, symbols: list[str]) -> dict[str, list[Span]]:
-    frame = lake.spans("bars" if interval == "1d" else "intraday", symbols)
-    if interval != "1d":
-        frame = frame[frame["interval"] == interval]
+    frame = lake.bar_spans(interval, symbols)
     found: dict[str, list[Span]] = {}
     for row in frame.itertuples(index=False):
         found.setdefault(str(row.symbol), []).append(Span(str(row.source), row.first, row.last))  # type: ignore[arg-type]

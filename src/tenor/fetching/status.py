@@ -77,7 +77,7 @@ def status(
     """
     lake = Lake(store)
     moment = now or pd.Timestamp.now("UTC")
-    bars = _latest(_spans(lake, symbols, interval))
+    bars = _latest(lake.bar_spans(interval, symbols))
     if symbols is not None or not bars:
         calendar = with_interval("XNYS", interval)
         for symbol in symbols or ():
@@ -132,13 +132,6 @@ def freshness(
         first = next(iter(found.values()))
         raise DataError(f"{first}{more}: run 'tenor data fetch', or set sources.when_stale to say.")
     return found
-
-
-def _spans(lake: Lake, symbols: Sequence[str] | None, interval: Interval) -> pd.DataFrame:
-    if interval == "1d":
-        return lake.spans("bars", symbols)
-    spans = lake.spans("intraday", symbols)
-    return spans[spans["interval"] == interval]
 
 
 def _latest(spans: pd.DataFrame) -> dict[str, dict[str, Any]]:

@@ -12,7 +12,7 @@ import pandas as pd
 from tenor.errors import HistoryError, TenorError
 from tenor.forecasting.cells import usable
 from tenor.forecasting.recipe import Recipe, Run
-from tenor.schema import Float32, Forecast, Panel, Predictions, labels
+from tenor.schema import Float32, Forecast, Panel, Predictions
 from tenor.sessions import exchange
 
 CHUNK = 32
@@ -61,13 +61,13 @@ def newest(recipe: Recipe, runs: Runs, panel: Panel, symbols: Sequence[str], hor
     wanted = {column: int(last[column]) for column in columns.values()}
     said, looked = _run(recipe, runs, panel, wanted if recipe.attention else {})
     said = recipe.adapted(panel, said)
-    named = labels(panel.sessions)
+    named = exchange(panel.calendar).label
     made = []
     for column, row in wanted.items():
         seen = looked.get(column)
         attention: tuple[dict[str, float], dict[str, float]] = ({}, {})
         if seen is not None:
-            days = named[row - recipe.lookback + 1 : row + 1]
+            days = map(named, panel.sessions[row - recipe.lookback + 1 : row + 1])
             attention = (
                 dict(zip(days, seen.time.tolist(), strict=True)),
                 dict(zip(panel.features, seen.feature.tolist(), strict=True)),

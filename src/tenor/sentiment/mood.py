@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from tenor import markets
 from tenor.errors import ConfigError, DataError
 from tenor.markets import calendar_of
 from tenor.repeats import repeats
@@ -124,13 +125,8 @@ def daily_mood(news: News, scores: Scores, config: MoodConfig = MoodConfig(), *,
 
 def sessions_of(news: News, config: MoodConfig, *, calendar: str) -> pd.Series[pd.Timestamp]:
     """The session whose mood each item of `news` belongs to, by its symbol's own market; NaT where there is none."""
-    frame = news.frame
-    margin = pd.Timedelta(minutes=config.margin_minutes)
-    found = pd.Series(pd.NaT, index=frame.index, dtype="datetime64[us]")
-    calendars = frame["symbol"].map({symbol: calendar_of(symbol, calendar) for symbol in frame["symbol"].unique()})
-    for name, moments in frame["published_at"].groupby(calendars):
-        found[moments.index] = exchange(str(name)).session_of(moments, margin=margin)
-    return found
+    published, symbols = news.frame["published_at"], news.frame["symbol"]
+    return markets.sessions_of(published, symbols, calendar, margin_minutes=config.margin_minutes)
 
 
 def _items(news: News, scores: Scores, config: MoodConfig, calendar: str) -> pd.DataFrame:

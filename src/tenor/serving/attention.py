@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tenor.forecasting.cells import usable
-from tenor.schema import Float32, Panel, labels
+from tenor.schema import Float32, Panel
 from tenor.serving.predictor import Predictor
+from tenor.sessions import exchange
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def looked_at(predictor: Predictor, panel: Panel, symbols: Iterable[str]) -> dic
         return {}
     cells = usable(panel, recipe.lookback)
     wanted = {panel.symbol_index(symbol): symbol for symbol in symbols if symbol in panel.symbols}
-    named = labels(panel.sessions)
+    named = exchange(panel.calendar).label
     found: dict[str, Looked] = {}
     for columns, run in predictor.runs(recipe.scaled(panel)):
         assert run.time_weights is not None
@@ -49,7 +50,7 @@ def looked_at(predictor: Predictor, panel: Panel, symbols: Iterable[str]) -> dic
             rows = np.flatnonzero(cells[:, column])
             if column in wanted and len(rows):
                 seen = slice(int(rows[-1]) - recipe.lookback + 1, int(rows[-1]) + 1)
-                days = tuple(named[seen])
+                days = tuple(map(named, panel.sessions[seen]))
                 found[wanted[column]] = Looked(
                     days,
                     panel.features,

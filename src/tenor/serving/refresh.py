@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tenor.errors import DataError, StoreError, TenorError
+from tenor.errors import DataError, StoreError, TenorError, one_line
 from tenor.features.axis import on_axis
 from tenor.fetching.status import stale
 from tenor.schema import Forecast, Interval, Mood
@@ -245,5 +245,5 @@ def _try(notes: list[str], what: str, act: Callable[[], object]) -> None:
     try:
         act()
     except (TenorError, OSError) as error:
-        notes.append(f"{what}: {' '.join(str(error).split())[:200]}")
+        notes.append(f"{what}: {one_line(error, 200)}")
         log.warning(what, extra={"error": str(error)})

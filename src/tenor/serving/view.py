@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from tenor.errors import StoreError, TenorError, UnknownSymbolError
+from tenor.errors import StoreError, TenorError, UnknownSymbolError, one_line
 from tenor.serving.answers import Staleness
 from tenor.serving.board import Board, Entry, Index
 from tenor.serving.freshness import staleness
@@ -129,7 +129,7 @@ class View:
         try:
             return self._read()
         except (TenorError, OSError) as error:
-            self.note("board", f"the board can't be read: {' '.join(str(error).split())[:200]}")
+            self.note("board", f"the board can't be read: {one_line(error, 200)}")
             return ()
         finally:
             self._polling.release()

@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 
+from tenor.errors import one_line
 from tenor.schema import News, news_id
 from tenor.sources.cells import clean_symbol
 from tenor.sources.files import FileSummary, Imported
@@ -97,7 +98,7 @@ def _batches(path: Path, now: pd.Timestamp) -> Iterator[Imported]:
                 raise UnusableError(f"has no column for {told}", "name the columns text, published_at and symbol")
             yield _imported(path, frame, places, first, broken, now)
     except (OSError, ValueError, csv.Error, pa.ArrowException) as error:
-        raise UnusableError(f"can't be read ({' '.join(str(error).split())[:120]})", "export it again") from error
+        raise UnusableError(f"can't be read ({one_line(error, 120)})", "export it again") from error
 
 
 def _names(path: Path) -> list[str]:

@@ -14,6 +14,7 @@ import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
+from tenor.errors import one_line
 from tenor.sources.columns import Columns, guess, match
 from tenor.sources.refusals import UnusableError
 
@@ -162,4 +163,4 @@ def _header(line: str) -> tuple[str, list[str]]:
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:160].rstrip(".")
+    return one_line(error, 160).rstrip(".")

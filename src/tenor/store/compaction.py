@@ -8,20 +8,18 @@ by a later run, when nobody is still reading what was listed before the new one 
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
-from tenor.errors import StoreError
+from tenor.errors import StoreError, one_line
 from tenor.store import parts as parts_of
 from tenor.store.parts import Listed, Parts
 from tenor.store.tables import Table, quoted
+from tenor.store.versions import LONGEST, database
 
 FULL = 32 << 20
 """A part of so many bytes is left as it is."""
@@ -105,22 +103,14 @@ def _groups(small: Sequence[str], found: Mapping[str, Listed]) -> list[list[str]
 @contextlib.contextmanager
 def _sorted(table: Table, rows: pa.dataset.Dataset) -> Iterator[pa.RecordBatchReader]:
     """`rows` by the table's key, streamed."""
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "autoinstall_known_extensions": "false",
-        "autoload_known_extensions": "false",
-        "memory_limit": _SORT_MEMORY,
-        "temp_directory": str(Path(tempfile.gettempdir(), f"tenor-duckdb-{os.getpid()}")),
-    }
     order = ", ".join(map(quoted, (*table.key, "ingested_at")))
-    with duckdb.connect(":memory:", config=config) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+    with database(memory_limit=_SORT_MEMORY) as connection:
         connection.register("rows", rows)
         try:
             batches = connection.sql(f"SELECT * FROM rows ORDER BY {order}").to_arrow_reader(parts_of.ROW_GROUP)  # noqa: S608
             yield batches.cast(table.schema)
         except duckdb.Error as error:
-            said = " ".join(str(error).split())[:300]
-            raise StoreError(f"the parts of {table.name} can't be merged: {said}") from error
+            raise StoreError(f"the parts of {table.name} can't be merged: {one_line(error, LONGEST)}") from error
 
 
 def _sweep(parts: Parts, table: Table, kept: timedelta) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from tenor.markets import calendar_of
+from tenor.markets import by_calendar
 from tenor.schema import BAR_COLUMNS, LENGTHS, Float64, Interval
 from tenor.sessions import days_of, exchange
 
@@ -22,12 +22,11 @@ def dated(rows: pd.DataFrame, *, interval: Interval, calendar: str) -> pd.DataFr
     rows : columns ``symbol`` and ``opened_at`` (UTC), as the lake holds them.
     calendar : of symbols whose names tell no market, with the interval (``XNYS@1h``).
     """
-    calendars = rows["symbol"].map({symbol: calendar_of(symbol, calendar) for symbol in rows["symbol"].unique()})
     session, day = (pd.Series(pd.NaT, index=rows.index, dtype="datetime64[us]") for _ in range(2))
-    for name, begins in rows["opened_at"].groupby(calendars):
-        bars, days = exchange(str(name)), exchange(days_of(str(name)))
-        on = days.session_of(begins, margin=pd.Timedelta(0)).dropna()
-        begins = begins[on.index]
+    for name, here in by_calendar(rows["symbol"], calendar):
+        bars, days = exchange(name), exchange(days_of(name))
+        on = days.session_of(rows["opened_at"][here], margin=pd.Timedelta(0)).dropna()
+        begins = rows["opened_at"][on.index]
         dates = pd.DatetimeIndex(on)
         inside = np.asarray(days.opens(dates) <= pd.DatetimeIndex(begins))
         ends = np.minimum(pd.DatetimeIndex(begins + LENGTHS[interval]).asi8, days.closes(dates).asi8)

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from tenor.errors import DataError, StoreError, UnknownSymbolError
-from tenor.schema import BAR_COLUMNS, MOOD_COLUMNS, NEWS_COLUMNS, Bars, Mood, News
+from tenor.errors import DataError, StoreError, UnknownSymbolError, one_line
+from tenor.schema import BAR_COLUMNS, MOOD_COLUMNS, NEWS_COLUMNS, Bars, Interval, Mood, News
 from tenor.sessions import interval_of
 from tenor.store import compaction
 from tenor.store.intraday import adjusted_like, dated
@@ -32,10 +32,13 @@ from tenor.store.tables import (
     SCORES,
     TABLES,
 )
-from tenor.store.versions import Appended, Versions, as_table, one_line
+from tenor.store.versions import LONGEST, Appended, Versions, as_table
 
 _LIVE = {table.name: table for table in (INTRADAY, ACTIONS, NAMES, FETCHES)}
 LIVE_TABLES = tuple(_LIVE)
+
+DAYS = ""
+"""For a calendar: the bars, or the mood, of days."""
 
 Probabilities = tuple[float, float, float]
 
@@ -79,7 +82,7 @@ class Lake:
         *,
         until: pd.Timestamp | None = None,
         as_of: pd.Timestamp | None = None,
-        calendar: str | None = None,
+        calendar: str = DAYS,
     ) -> Bars:
         """The bars of `symbols` (all of them by default) up to the session `until`.
 
@@ -95,14 +98,15 @@ class Lake:
         StoreError : there are none.
         UnknownSymbolError : the lake has no such symbol; a near one is suggested.
         """
-        interval = interval_of(calendar or "")
-        if calendar is None or interval == "1d":
+        interval = interval_of(calendar)
+        if interval == "1d":
             frame = self._versions.read(BARS, BAR_COLUMNS, symbols, until, as_of)
         else:
-            rows = self._versions.read(INTRADAY, INTRADAY.columns, symbols, None, as_of)
-            frame = dated(rows[rows["interval"] == interval], interval=interval, calendar=calendar)
-            daily = self._versions.read(BARS, ("symbol", "session", "close", "adj_close"), symbols, None, as_of)
-            actions = self._versions.read(ACTIONS, ("symbol", "session", "kind", "value"), symbols, None, as_of)
+            rows = self._versions.read(INTRADAY, INTRADAY.columns, symbols, None, as_of, interval=interval)
+            frame = dated(rows, interval=interval, calendar=calendar)
+            found = frame["symbol"].unique().tolist()
+            daily = self._versions.read(BARS, ("symbol", "session", "close", "adj_close"), found, None, as_of)
+            actions = self._versions.read(ACTIONS, ("symbol", "session", "kind", "value"), found, None, as_of)
             frame = adjusted_like(frame, daily, actions[actions["kind"] == "split"])
             frame = frame if until is None else frame[frame["session"] <= until]
         if frame.empty and as_of is not None:
@@ -111,9 +115,9 @@ class Lake:
             self._require(symbols, frame, until, calendar)
         return Bars(frame, interval)
 
-    def symbols(self, calendar: str | None = None) -> tuple[str, ...]:
+    def symbols(self, calendar: str = DAYS) -> tuple[str, ...]:
         """The symbols that have bars, sorted: daily ones, or those of `calendar` (``XNYS@1h``)."""
-        interval = interval_of(calendar or "")
+        interval = interval_of(calendar)
         table, where = (BARS, "true") if interval == "1d" else (INTRADAY, f"interval = '{interval}'")
         with self._versions.connect(table) as connection:
             found = f"SELECT DISTINCT symbol FROM {table.parts} WHERE {where} ORDER BY symbol"  # noqa: S608 - our names
@@ -143,14 +147,14 @@ class Lake:
             return self._versions.append(INTRADAY_MOOD, mood.frame.assign(source=source, interval=mood.interval))
         return self._versions.append(MOOD, mood.frame.assign(source=source))
 
-    def mood(self, source: str | None = None, *, calendar: str | None = None) -> Mood | None:
+    def mood(self, source: str | None = None, *, calendar: str = DAYS) -> Mood | None:
         """The mood as `source` saw it (by default: the source appended last), or None where there is none.
 
         Parameters
         ----------
         calendar : of bars within a day (``XNYS@1h``): the mood by these.
         """
-        interval = interval_of(calendar or "")
+        interval = interval_of(calendar)
         table, where = (MOOD, "true") if interval == "1d" else (INTRADAY_MOOD, f"interval = '{interval}'")
         with self._versions.connect(table) as connection:
             if source is None:
@@ -230,6 +234,13 @@ class Lake:
         frame = self._versions.read(found, found.columns, symbols, None, since=since)
         return frame.sort_values(list(found.key), kind="stable", ignore_index=True)
 
+    def bar_spans(self, interval: Interval, symbols: Sequence[str] | None = None) -> pd.DataFrame:
+        """`spans` of the bars of `interval`."""
+        if interval == "1d":
+            return self.spans(BARS.name, symbols)
+        frame = self.spans(INTRADAY.name, symbols)
+        return frame[frame["interval"] == interval]
+
     def spans(self, table: str, symbols: Sequence[str] | None = None) -> pd.DataFrame:
         """Per symbol and source: `first`, `last` (session or moment) and `count` of the rows of a table that count."""
         found = {BARS.name: BARS, NEWS.name: NEWS, INTRADAY.name: INTRADAY}[table]
@@ -257,7 +268,7 @@ class Lake:
             try:
                 result = connection.sql(sql)
             except duckdb.Error as error:
-                raise StoreError(f"the query can't be run: {one_line(error)}.") from error
+                raise StoreError(f"the query can't be run: {one_line(error, LONGEST).rstrip('.')}.") from error
             return pd.DataFrame() if result is None else result.to_arrow_table().to_pandas()
 
     def compact(self, *, least: int = 2, kept: timedelta = compaction.KEPT) -> compaction.Compacted:
@@ -273,10 +284,10 @@ class Lake:
         symbols: Sequence[str] | None,
         frame: pd.DataFrame,
         until: pd.Timestamp | None,
-        calendar: str | None = None,
+        calendar: str = DAYS,
     ) -> None:
         known = self.symbols(calendar)
-        if not known and (interval := interval_of(calendar or "")) != "1d":
+        if not known and (interval := interval_of(calendar)) != "1d":
             raise StoreError(
                 f"the lake {self.location} has no bars of {interval} yet: bring some with 'tenor data fetch SYMBOL "
                 f"--interval {interval} --store {self.location}', or leave the '@' and what follows out of "

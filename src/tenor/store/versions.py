@@ -17,10 +17,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tenor.errors import StoreError
+from tenor.errors import StoreError, one_line
 from tenor.store import parts as parts_of
 from tenor.store.parts import Parts
 from tenor.store.tables import Table
+
+LONGEST = 300
+"""Characters of DuckDB's or Arrow's message that stand in one of ours."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +89,12 @@ class Versions:
         as_of: pd.Timestamp | None = None,
         *,
         since: pd.Timestamp | None = None,
+        interval: str | None = None,
     ) -> pd.DataFrame:
-        """`columns` of the rows that count, of `symbols` (None: all) and between `since` and `until` where given."""
+        """`columns` of the rows that count, of `symbols` (None: all) and between `since` and `until` where given.
+
+        With `interval` those of it alone, of a table that has that column.
+        """
         where: list[str] = []
         values: list[Any] = []
         if until is not None:
@@ -96,6 +103,9 @@ class Versions:
         if since is not None and table.when:
             where.append(f"{table.when} >= ?")
             values.append(since.to_pydatetime())
+        if interval is not None:
+            where.append("interval = ?")
+            values.append(interval)
         with self.connect(table, as_of=as_of, among=symbols) as connection:
             rows = connection.sql(table.picked(columns, where=where), params=values).to_arrow_table()
         # texts would hold on to all of DuckDB's memory; copied first, the columns can go one by one
@@ -117,15 +127,7 @@ class Versions:
             for table in tables:
                 names = parts_of.names(self.parts, table.name)
                 found[table.name] = [n for n in names if latest is None or parts_of.first_of(n) <= latest]
-        # no extension may be fetched, and what does not fit in memory goes to the system's folder for such things
-        config: dict[str, str | bool | int | float | list[str]] = {
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-            "temp_directory": str(Path(tempfile.gettempdir(), f"tenor-duckdb-{os.getpid()}")),
-            "python_enable_replacements": "false",
-        }
-        with duckdb.connect(":memory:", config=config) as connection:
-            connection.execute("SET TimeZone = 'UTC'")
+        with database() as connection:
             try:
                 for table in tables:
                     names = found[table.name]
@@ -142,7 +144,9 @@ class Versions:
                 with self.told("read"):
                     for name, part_names in found.items():
                         parts_of.check(self.parts, name, part_names)
-                raise StoreError(f"the lake {self.location} can't be read: {one_line(error)}") from error
+                raise StoreError(
+                    f"the lake {self.location} can't be read: {one_line(error, LONGEST).rstrip('.')}"
+                ) from error
 
     @contextlib.contextmanager
     def told(self, done: str) -> Iterator[None]:
@@ -152,7 +156,8 @@ class Versions:
         except (OSError, pa.ArrowException) as error:
             remote = "://" in self.location
             remedy = "check bucket, AWS_* keys and endpoint" if remote else "check the folder and its rights"
-            raise StoreError(f"the lake {self.location} can't be {done}: {one_line(error)}; {remedy}.") from error
+            said = one_line(error, LONGEST).rstrip(".")
+            raise StoreError(f"the lake {self.location} can't be {done}: {said}; {remedy}.") from error
 
 
 def as_table(table: Table, frame: pd.DataFrame) -> pa.Table:
@@ -167,6 +172,17 @@ def _nanoseconds(moment: pd.Timestamp) -> int:
     return int(moment.as_unit("ns").value)
 
 
-def one_line(error: Exception) -> str:
-    """What `error` says, short enough for a message."""
-    return " ".join(str(error).split())[:300].rstrip(".")
+@contextlib.contextmanager
+def database(**settings: str) -> Iterator[Any]:
+    """DuckDB in memory, in UTC, with `settings` of its own."""
+    # no extension may be fetched, and what does not fit in memory goes to the system's folder for such things
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "temp_directory": str(Path(tempfile.gettempdir(), f"tenor-duckdb-{os.getpid()}")),
+        "python_enable_replacements": "false",
+        **settings,
+    }
+    with duckdb.connect(":memory:", config=config) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        yield connection

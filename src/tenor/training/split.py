@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from datetime import datetime
 
 import pandas as pd
 
 from tenor.errors import ConfigError, HistoryError
-from tenor.schema import labels
+from tenor.schema import label, labels, within_days
 from tenor.sessions import through
 
 TRAIN_SHARE, VALID_SHARE = 0.60, 0.15
@@ -70,8 +71,10 @@ class Split:
 
     def dates(self, sessions: pd.DatetimeIndex) -> dict[str, tuple[str, str]]:
         """First and last session of the rows of each part, as texts (see `tenor.schema.label`)."""
-        named = labels(sessions)
-        return {name: (named[rows.start], named[rows.stop - 1]) for name, rows in self.parts().items()}
+        named = functools.partial(label, intraday=within_days(sessions))
+        return {
+            name: (named(sessions[rows.start]), named(sessions[rows.stop - 1])) for name, rows in self.parts().items()
+        }
 
     def describe(self, sessions: pd.DatetimeIndex) -> str:
         """The parts as dates, in one line."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tenor.errors import DataError
+from tenor.errors import DataError, one_line
 from tenor.evaluation.leakcheck.cells import Cells, Grid, Long, differences, on_grid, read_output
 from tenor.evaluation.leakcheck.futures import Inputs
 from tenor.schema import Bool, Float64
@@ -109,7 +109,7 @@ class Bench:
         try:
             output = self.function(frame, **given)
         except (Exception, SystemExit) as error:  # a stranger's code may raise anything
-            text = " ".join(str(error).split())[:200].rstrip(".")
+            text = one_line(error, 200).rstrip(".")
             raise RaisedError(f"raised {type(error).__name__}{f' ({text})' if text else ''}") from error
         # the function may have changed the frame that it was given
         long = read_output(output, inputs.tables["bars"])

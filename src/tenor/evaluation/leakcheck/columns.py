@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tenor.errors import ConfigError, DataError, did_you_mean
+from tenor.errors import ConfigError, DataError, did_you_mean, one_line
 from tenor.evaluation.leakcheck.cells import SESSION_NAMES, SYMBOL_NAMES, find_name
 from tenor.schema import Bool, Float64
 
@@ -144,7 +144,7 @@ def _dates(column: pd.Series[Any], name: str) -> pd.DatetimeIndex:
     try:
         dates = pd.to_datetime(column)
     except (ValueError, TypeError) as error:
-        raise DataError(f"date column {name!r} can't be read: {' '.join(str(error).split())[:120]}.") from None
+        raise DataError(f"date column {name!r} can't be read: {one_line(error, 120)}.") from None
     if dates.isna().any():
         raise DataError(f"date column {name!r} is empty in {int(dates.isna().sum())} rows: drop or date them.")
     index = pd.DatetimeIndex(dates)

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import pandas as pd
 import pyarrow as pa
 
-from tenor.errors import ConfigError, DataError, did_you_mean
+from tenor.errors import ConfigError, DataError, did_you_mean, one_line
 from tenor.evaluation.leakcheck.bench import Progress
 from tenor.evaluation.leakcheck.functions import check_features
 from tenor.evaluation.leakcheck.report import LeakReport
@@ -93,7 +93,7 @@ def read_frame(path: Path) -> pd.DataFrame:
     except pd.errors.EmptyDataError:
         raise DataError(f"{str(path)!r} is empty.") from None
     except (ValueError, OSError, pa.ArrowException, pd.errors.ParserError, csv.Error) as error:
-        text = " ".join(str(error).split())[:160].rstrip(".")
+        text = one_line(error, 160).rstrip(".")
         raise DataError(f"{str(path)!r} can't be read as CSV or Parquet: {text}.") from None
 
 
@@ -234,4 +234,4 @@ def _from_package(name: str) -> Any:
 
 
 def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200].rstrip(".")
+    return one_line(error, 200).rstrip(".")

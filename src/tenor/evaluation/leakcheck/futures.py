@@ -11,8 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tenor.errors import DataError
-from tenor.evaluation.leakcheck.calendars import by_calendar, sessions_of
-from tenor.markets import market_of, parts_of
+from tenor.markets import by_calendar, market_of, parts_of, sessions_of
 from tenor.schema import Bars, Bool, Mood, News
 from tenor.sessions import exchange
 

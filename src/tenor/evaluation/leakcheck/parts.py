@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tenor.errors import DataError
-from tenor.evaluation.leakcheck.calendars import by_calendar, sessions_of
+from tenor.errors import DataError, one_line
 from tenor.evaluation.leakcheck.columns import Table
 from tenor.evaluation.leakcheck.report import Finding
+from tenor.markets import by_calendar, sessions_of
 from tenor.sessions import exchange
 
 
@@ -102,7 +102,7 @@ def _moments(column: pd.Series[Any], name: str) -> pd.Series[pd.Timestamp]:
     try:
         moments = pd.to_datetime(column, utc=True)
     except (ValueError, TypeError) as error:
-        raise DataError(f"{name!r} can't be read as times: {' '.join(str(error).split())[:120]}.") from None
+        raise DataError(f"{name!r} can't be read as times: {one_line(error, 120)}.") from None
     if _no_time(column):
         return moments
     if isinstance(column.dtype, pd.DatetimeTZDtype):

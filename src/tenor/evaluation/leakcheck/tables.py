@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from tenor.errors import ConfigError
-from tenor.evaluation.leakcheck.calendars import by_calendar
 from tenor.evaluation.leakcheck.columns import Table, sort_out
 from tenor.evaluation.leakcheck.filled import filled_back
 from tenor.evaluation.leakcheck.lead import (
@@ -25,6 +24,7 @@ from tenor.evaluation.leakcheck.lead import (
 from tenor.evaluation.leakcheck.parts import check_news, check_split
 from tenor.evaluation.leakcheck.report import Finding, LeakReport
 from tenor.evaluation.leakcheck.scaled import scaled_on_all
+from tenor.markets import by_calendar
 from tenor.schema import Float64
 
 MOST_SYMBOLS = 8

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tenor.errors import ConfigError, DataError
+from tenor.errors import ConfigError, DataError, one_line
 from tenor.evaluation.leakcheck.report import Finding, LeakReport
 from tenor.schema import Float64, Panel, Predictions
 
@@ -43,7 +43,7 @@ class _Trainer:
         except DataError:
             raise
         except (Exception, SystemExit) as error:
-            text = " ".join(str(error).split())[:200].rstrip(".")
+            text = one_line(error, 200).rstrip(".")
             raise DataError(f"{self.name} raised {type(error).__name__}{f' ({text})' if text else ''}.") from error
 
 
