@@ -13,7 +13,6 @@ from tenor.sentiment.labelled import Labelled
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from tenor.sentiment import finetune  # noqa: E402
 from tenor.sentiment.classifier import FineTuneConfig, load_encoder, load_tuned, pad, tokenise  # noqa: E402
 from tenor.sentiment.encoder import OnnxEncoder  # noqa: E402
 from tenor.sentiment.export import fit_temperature, write_weights  # noqa: E402
@@ -83,7 +82,7 @@ def test_two_readings_agree_more_when_that_is_asked_for(tiny_bert: Path, easy: L
 def test_half_precision_learns_the_same_and_keeps_full_weights(
     able: bool, tiny_bert: Path, easy: Labelled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(finetune, "_has_bfloat16", lambda: able)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": able})
     whole, half = load_encoder(tiny_bert, FAST), load_encoder(tiny_bert, replace(FAST, half_precision=True))
     fine_tune(whole, easy)
     fine_tune(half, easy)

@@ -16,10 +16,12 @@ pytest.importorskip("transformers")
 from tenor.sentiment import recipe  # noqa: E402
 from tenor.sentiment.classifier import FineTuneConfig, load_encoder, load_shipped, mean_of_weights  # noqa: E402
 from tenor.sentiment.encoder import OnnxEncoder  # noqa: E402
-from tenor.sentiment.scorer import Scorer  # noqa: E402
+from tenor.sentiment.scorer import Scorer, softmax  # noqa: E402
 from tenor.sentiment.text import duplicate_key  # noqa: E402
 
-QUICK = FineTuneConfig(epochs=2, batch_size=16, learning_rate=3e-3, head_learning_rate=3e-2, freeze_embeddings=False)
+QUICK = FineTuneConfig(
+    epochs=2, batch_size=16, learning_rate=3e-3, head_learning_rate=3e-2, freeze_embeddings=False, max_tokens=32
+)
 
 
 @pytest.fixture
@@ -51,32 +53,44 @@ def test_the_shipped_recipe_runs_to_its_end_and_resumes(
     sets: Path, tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recipe, "encoder_folder", lambda: tiny_bert)
-    monkeypatch.setattr(recipe, "STATEMENTS", 40)
-    runs = (recipe.Run(QUICK, mixed=False), recipe.Run(replace(QUICK, seed=1), mixed=True))
-    found = recipe.train_shipped(sets, tmp_path / "out", work=tmp_path / "work", runs=runs, last=QUICK)
+    for name in ("TEACHER_RUN", "TEACHER_LAST", "SHIPPED_RUN", "SHIPPED_LAST"):
+        monkeypatch.setattr(recipe, name, QUICK)
+    for name in ("TAUGHT", "STATEMENTS", "POSTS"):
+        monkeypatch.setattr(recipe, name, 20)
+    posts = [f"people say that acme number {i} is all right" for i in range(30)]
+    found = recipe.train_shipped(sets, posts, tmp_path / "out", teacher=tiny_bert, work=tmp_path / "work")
     assert found.n > 0
     assert Scorer.load(tmp_path / "out").model_id.startswith("tenor-minilm-")
     steps: list[int] = []
     again = recipe.train_shipped(
         sets,
+        posts[::-1],
         tmp_path / "again",
+        teacher=tiny_bert,
         work=tmp_path / "work",
-        runs=runs,
-        last=QUICK,
         on_step=lambda step, _: steps.append(step),
     )
-    assert steps == []  # all three trainings were done
+    assert steps == []  # all five trainings were done
     assert again == found
     assert (tmp_path / "again" / "model.onnx").read_bytes() == (tmp_path / "out" / "model.onnx").read_bytes()
 
 
-def test_statements_are_mixed_in_less_what_is_tested(sets: Path) -> None:
-    train, _ = recipe.public_sentences(sets)
-    stated = recipe.statements(30).unique()
-    with (sets / "fpb" / "Sentences_50Agree.txt").open("a") as file:
-        file.write(f"{stated.texts[0].upper()}@neutral\n")
-    mixed = recipe.with_statements(sets, 30)
-    assert mixed.texts == (*train.texts, *stated.texts[1:])
+def test_posts_to_learn_from_are_distinct_english_and_unseen(easy: Labelled) -> None:
+    posts = [f"the price of acme rose on day {i} and more" for i in range(8)]
+    others = ["", "up up up", easy.texts[3].upper(), "der kurs der aktie ist heute stark gestiegen", posts[2].title()]
+    found = recipe.unlabelled([*posts, *others], easy)
+    assert {duplicate_key(text) for text in found} == set(posts)
+    assert recipe.unlabelled([*others, *posts[::-1]], easy) == found
+
+
+def test_a_label_counts_twice_where_figures_are_compared(tiny_bert: Path) -> None:
+    large = load_encoder(tiny_bert, QUICK)
+    texts = ("acme sets date", "sales were 12 against 10")
+    sentences = Labelled(texts, np.array([2, 2], dtype=np.int64), "two")
+    said = softmax(large.logits(texts))
+    label = np.array([0.0, 0.0, 1.0])
+    expected = [0.25 * label + 0.75 * said[0], 0.5 * label + 0.5 * said[1]]
+    np.testing.assert_allclose(recipe._agreed(large, sentences, 0.25), expected, atol=1e-6)
 
 
 def test_tuning_starts_from_what_is_shipped() -> None:

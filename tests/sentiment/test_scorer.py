@@ -59,6 +59,21 @@ def test_clear_sentences(scorer: Scorer, label: str) -> None:
     np.testing.assert_allclose(scores.score, scores.positive - scores.negative)
 
 
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        ("Sales were 210 million against 150 million", "Sales were 150 million against 210 million"),
+        ("Profit amounted to EUR 9.4 mn (EUR 7.1 mn)", "Profit amounted to EUR 7.1 mn (EUR 9.4 mn)"),
+        ("The loss was USD 2 mn, compared with 3 mn", "The loss was USD 3 mn, compared with 2 mn"),
+        ("Costs went from 40 to 32 million euros", "Costs went from 32 to 40 million euros"),
+    ],
+)
+def test_the_larger_of_two_figures_tells(scorer: Scorer, good: str, bad: str) -> None:
+    high, low = scorer.score([good, bad]).score
+    assert high > 0.5
+    assert low < -0.5
+
+
 def test_a_score_depends_on_the_text_alone(scorer: Scorer) -> None:
     texts = [text for part in CLEAR.values() for text in part] + ["profit", "profit " * 40, "Loss " * 3]
     together = scorer.score(texts * 3).probabilities

@@ -36,18 +36,40 @@ def test_the_mix_is_kept_and_nothing_is_left_unfilled(some: Labelled) -> None:
 def test_every_part_is_known_and_used() -> None:
     grammar = _grammar()
     named = {name for lines in grammar.values() for line in lines for name in re.findall(r"\{(\w+)\}", line)}
-    assert set(grammar) - named == set(LABELS)  # the classes are where a sentence starts
-    for label in LABELS:
-        assert len(set(grammar[label])) == len(grammar[label])
+    starts = {*LABELS, "gains", "burdens"}  # what the code draws from itself
+    assert set(grammar) - named == {*starts, "opening", "closing"}
+    for section in starts:
+        assert len(set(grammar[section])) == len(grammar[section])
 
 
 def test_held_out_lines_are_others() -> None:
-    for label in LABELS:
-        ours, theirs = _lines(label, held_out=False), _lines(label, held_out=True)
+    for section in (*LABELS, "gains", "burdens"):
+        ours, theirs = _lines(section, held_out=False), _lines(section, held_out=True)
         assert not set(ours) & set(theirs)
         assert len(theirs) == pytest.approx(len(ours) / 5, abs=1)
     keys = {duplicate_key(text) for text in statements(2000).texts}
     assert not keys & {duplicate_key(text) for text in statements(500, held_out=True).texts}
+
+
+@pytest.mark.parametrize(("section", "label"), [("gains", 0), ("burdens", 2)])
+def test_which_of_two_amounts_is_larger_is_all_that_tells(
+    section: str, label: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same line is good news or bad, whichever figure stands where the new one does."""
+    monkeypatch.setitem(_grammar(), section, ("Sum EUR 1: {now}, before {then}.",) * 4)
+    for other in {*LABELS, "gains", "burdens"} - {section}:
+        monkeypatch.setitem(_grammar(), other, ("Nothing of {big} pieces.",) * 4)
+    drawn = statements(1500)
+    found = 0
+    for text, own in zip(drawn.texts, drawn.labels.tolist(), strict=True):
+        if "before" not in text.lower():
+            continue
+        amounts = [float(a.replace(",", "")) for a in re.findall(r"\d[\d,]*\.\d+", text.split(":", 1)[1])]
+        if len(amounts) == 2:  # dollars in brackets make four
+            assert own != 1
+            assert (amounts[0] > amounts[1]) == (own == label), text
+            found += 1
+    assert found > 30
 
 
 def test_words_vary(some: Labelled) -> None:

@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tenor.errors import ModelError, did_you_mean
+from tenor.sentiment.figures import mark_figures
 from tenor.sentiment.scores import LABELS
 
 SHIPPED = Path(__file__).parent / "weights"
 CONFIG = "config.json"
-FORMAT = 1
+FORMAT = 2
 
 Ids = npt.NDArray[np.int64]
 Logits = npt.NDArray[np.float32]
@@ -92,8 +93,8 @@ class OnnxEncoder:
         return self._temperature
 
     def tokenise(self, texts: list[str]) -> list[list[int]]:
-        """Token ids of cleaned texts."""
-        return [encoding.ids for encoding in self._tokenizer.encode_batch(texts)]
+        """Token ids of cleaned texts, with the figures in them compared."""
+        return [encoding.ids for encoding in self._tokenizer.encode_batch([mark_figures(text) for text in texts])]
 
     def logits(self, ids: Ids) -> Logits:
         """Logits ``[batch, 3]`` of ids ``[batch, token]``."""

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from tenor.errors import ModelError
 from tenor.options import from_mapping, to_mapping
-from tenor.sentiment.classifier import Classifier, FineTuneConfig, Tuned, pad, tokenise
+from tenor.sentiment.classifier import Classifier, FineTuneConfig, Tuned, half_precision, pad, tokenise
 from tenor.sentiment.evaluate import quality_of_classes
 from tenor.sentiment.labelled import Labelled
 from tenor.sentiment.scores import LABELS
@@ -72,7 +72,6 @@ def fine_tune(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _ramp(step, steps, config.warmup))
     learned = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
     average = {name: parameter.detach().clone() for name, parameter in learned} if config.averaging else {}
-    half = config.half_precision and _has_bfloat16()
     loss_of = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
 
     signature = _signature(config, train, targets)
@@ -87,7 +86,7 @@ def fine_tune(
         whole = _joined(ids, train.labels, config, rng)
         views = [_dropped(whole, config, start.tokenizer, rng) for _ in range(2 if config.consistency else 1)]
         for batch in _batches([len(i) for i in whole], config.batch_size, rng):
-            with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            with half_precision(config):
                 logits = model(*pad([view[i] for view in views for i in batch])).float()
             loss = loss_of(logits, wanted[torch.from_numpy(batch)].repeat(len(views), *[1] * (wanted.ndim - 1)))
             if config.consistency:
@@ -115,12 +114,6 @@ def fine_tune(
             if name in average:
                 parameter.copy_(average[name])
     return epochs
-
-
-def _has_bfloat16() -> bool:
-    """Whether this processor multiplies bfloat16 itself: without that it would take ten times as long as float32."""
-    can = torch.cpu.get_capabilities()
-    return bool(can.get("avx512_bf16") or can.get("amx_bf16"))
 
 
 def _disagreement(first: Tensor, second: Tensor) -> Tensor:

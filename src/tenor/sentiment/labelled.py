@@ -130,16 +130,13 @@ def read_tfns(folder: Path, part: str = "valid") -> Labelled:
     return _labelled(rows, f"TFNS, {part}", path)
 
 
-def read_sentfin(folder: Path, *, mixed: bool = True) -> Labelled:
-    """SEntFiN 1.0: the titles whose entities agree.
-
-    `mixed` adds, as good (or bad), those that are good (or bad) for some of their entities and neutral for the others.
-    """
+def read_sentfin(folder: Path) -> Labelled:
+    """SEntFiN 1.0: the titles whose entities agree; neutral ones agree with good ones, and with bad ones."""
     path = folder / "SEntFiN.csv"
     rows = []
     for _, row in _csv_rows(path, ("Title", "Decisions")):
         decisions = set(_DECISION.findall(row["Decisions"]))
-        if mixed and len(decisions) > 1:
+        if len(decisions) > 1:
             decisions.discard("neutral")
         if len(decisions) == 1:
             rows.append((row["Title"], LABELS.index(decisions.pop())))

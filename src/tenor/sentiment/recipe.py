@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+import numpy.typing as npt
 
 from tenor.errors import DataError
 from tenor.sentiment.classifier import (
     FineTuneConfig,
     Tuned,
     encoder_folder,
+    half_precision,
     load_encoder,
     load_shipped,
     load_tuned,
@@ -18,55 +23,58 @@ from tenor.sentiment.classifier import (
 )
 from tenor.sentiment.evaluate import Quality, quality
 from tenor.sentiment.export import fit_temperature, write_weights
+from tenor.sentiment.figures import mark_figures
 from tenor.sentiment.finetune import Epoch, fine_tune
 from tenor.sentiment.labelled import Labelled, join, read_fpb, read_sentfin, read_tfns
+from tenor.sentiment.language import looks_english
 from tenor.sentiment.scorer import softmax
+from tenor.sentiment.scores import LABELS
 from tenor.sentiment.statements import statements
+from tenor.sentiment.text import clean, duplicate_key, text_hash
 
 
-@dataclass(frozen=True)
-class Run:
-    """One of the trainings whose weights are averaged; `mixed` as in `read_sentfin`."""
-
-    config: FineTuneConfig
-    mixed: bool
+class _Told(TypedDict):
+    on_epoch: Callable[[Epoch], None] | None
+    on_step: Callable[[int, int], None] | None
 
 
-SHIPPED_RUNS = (
-    Run(FineTuneConfig(epochs=4, label_smoothing=0.05, averaging=0.995), mixed=False),
-    Run(
-        FineTuneConfig(
-            epochs=3,
-            label_smoothing=0.05,
-            averaging=0.995,
-            joining=0.25,
-            token_dropout=0.1,
-            freeze_embeddings=False,
-        ),
-        mixed=True,
-    ),
-)
-SHIPPED_LAST = FineTuneConfig(
-    epochs=1,
-    learning_rate=1.5e-4,
-    head_learning_rate=7.5e-4,
+TEACHER_RUN = FineTuneConfig(
+    epochs=2,
+    learning_rate=6e-5,
     label_smoothing=0.05,
-    averaging=0.995,
+    averaging=0.99,
     joining=0.25,
     token_dropout=0.1,
-    seed=2,
+    half_precision=True,
+    seed=11,
 )
-"""After the mean of `SHIPPED_RUNS`: once more through their sentences, with `STATEMENTS` statements among them."""
-STATEMENTS = 7000
+TEACHER_LAST = replace(TEACHER_RUN, epochs=1, learning_rate=4e-5, head_learning_rate=3e-4, seed=12)
+"""After `TEACHER_RUN`: once more through its sentences, with `TAUGHT` statements of our own among them."""
+SHIPPED_RUN = FineTuneConfig(
+    epochs=3,
+    averaging=0.998,
+    joining=0.25,
+    token_dropout=0.1,
+    freeze_embeddings=False,
+    half_precision=True,
+)
+SHIPPED_SEEDS = (21, 22)
+"""The classifiers whose weights are averaged."""
+SHIPPED_LAST = replace(SHIPPED_RUN, epochs=1, learning_rate=1.5e-4, head_learning_rate=4.5e-4, seed=31)
+"""After that mean: once through the same sentences, half of the statements and the posts that were not read yet."""
+TAUGHT = 8000
+STATEMENTS = 20000
+POSTS = 36000
 SHIPPED_NAME = "tenor-minilm"
 TUNE_CONFIG = FineTuneConfig(
     epochs=3, learning_rate=1.5e-4, head_learning_rate=5e-4, averaging=0.99, token_dropout=0.05, label_smoothing=0.05
 )
 _VALID_SHARE = 0.08
 _SPLIT_SEED = 7
+_FEWEST_WORDS = 4
 
 
-def public_sentences(folder: Path, *, mixed: bool = True) -> tuple[Labelled, Labelled]:
+def public_sentences(folder: Path) -> tuple[Labelled, Labelled]:
     """Training and validation sentences of the shipped weights: TFNS (its train part) and SEntFiN, both MIT.
 
     What Financial PhraseBank or the validation part of TFNS holds in any spelling is left out, so that both are
@@ -75,11 +83,10 @@ def public_sentences(folder: Path, *, mixed: bool = True) -> tuple[Labelled, Lab
     Parameters
     ----------
     folder : holds the published sets as ``tfns/``, ``sentfin/`` and ``fpb/``.
-    mixed : as in `read_sentfin`.
     """
     tested = _tested(folder)
     parts, valids = [], []
-    for sentences in (read_tfns(folder / "tfns", "train"), read_sentfin(folder / "sentfin", mixed=mixed)):
+    for sentences in (read_tfns(folder / "tfns", "train"), read_sentfin(folder / "sentfin")):
         part, valid = sentences.unique().without(*tested).split(_VALID_SHARE, _SPLIT_SEED)
         parts.append(part)
         valids.append(valid)
@@ -87,48 +94,96 @@ def public_sentences(folder: Path, *, mixed: bool = True) -> tuple[Labelled, Lab
     return train, join(valids, "TFNS + SEntFiN, validation").without(train)
 
 
-def with_statements(folder: Path, count: int) -> Labelled:
-    """`public_sentences` to train on and `count` company statements of our own, less what a tested set holds."""
-    train, _ = public_sentences(folder)
-    return join([train, statements(count).unique().without(*_tested(folder))], "TFNS + SEntFiN + statements")
-
-
-def _tested(folder: Path) -> tuple[Labelled, Labelled]:
-    return read_fpb(folder / "fpb"), read_tfns(folder / "tfns")
+def unlabelled(posts: Iterable[str], *others: Labelled) -> tuple[str, ...]:
+    """The distinct English posts of four words or more that none of `others` holds, sorted by their hash."""
+    known = {duplicate_key(text) for other in others for text in other.texts}
+    distinct: dict[str, str] = {}
+    for text in map(clean, posts):
+        key = duplicate_key(text)
+        if key not in known and len(key.split()) >= _FEWEST_WORDS:
+            distinct[key] = min(distinct.get(key, text), text, key=text_hash)
+    return tuple(sorted(filter(looks_english, distinct.values()), key=text_hash))
 
 
 def train_shipped(
     folder: Path,
+    posts: Iterable[str],
     out: Path,
     *,
+    teacher: Path,
     work: Path,
-    runs: Sequence[Run] = SHIPPED_RUNS,
-    last: FineTuneConfig = SHIPPED_LAST,
     on_epoch: Callable[[Epoch], None] | None = None,
     on_step: Callable[[int, int], None] | None = None,
 ) -> Quality:
-    """Tune the encoder once a run, average the weights, go through it all once more with statements, write to `out`.
+    """Tune a large encoder, have the small one learn what it says of many texts, write the small one to `out`.
 
-    A killed training goes on from `work`.
+    A killed training goes on from `work`. ``work/tuned`` keeps the classifier in float32, to tune on from there.
 
-    ``work/tuned`` keeps the classifier in float32, to tune on from there. Returns its quality on sentences that no run
-    was trained on; the temperature is fitted there too.
+    Parameters
+    ----------
+    folder : holds the published sets as ``tfns/``, ``sentfin/`` and ``fpb/``.
+    posts : texts without a label, of which `POSTS` are learned from.
+    teacher : folder of the large encoder, as Hugging Face keeps it.
+
+    Returns
+    -------
+    The quality on sentences that were not trained on; the temperature is fitted there too.
     """
-    members, trains, valids = [], [], []
-    for number, run in enumerate(runs, start=1):
-        train, valid = public_sentences(folder, mixed=run.mixed)
-        members.append(load_encoder(encoder_folder(), run.config))
-        fine_tune(members[-1], train, valid, work=work / f"run-{number}", on_epoch=on_epoch, on_step=on_step)
-        trains.append(train)
-        valids.append(valid)
-    mean_of_weights(members).save(work / "mean")
-    tuned = load_tuned(work / "mean", last)
-    fine_tune(tuned, with_statements(folder, STATEMENTS), work=work / "statements", on_epoch=on_epoch, on_step=on_step)
-    # two thirds of what this taught: tweets are read better than with all of it, statements nearly as well
-    tuned = mean_of_weights([tuned, tuned, load_tuned(work / "mean")])
+    train, valid = public_sentences(folder)
+    tested = _tested(folder)
+    told: _Told = {"on_epoch": on_epoch, "on_step": on_step}
+    # 1: the large encoder, on labels
+    large = load_encoder(teacher, TEACHER_RUN)
+    fine_tune(large, train, valid, work=work / "teacher", **told)
+    taught = statements(TAUGHT).unique().without(*tested)
+    targets = np.concatenate([_certain(train), _agreed(large, taught, 0.5)])
+    large = Tuned(large.model, large.tokenizer, TEACHER_LAST)
+    fine_tune(large, join([train, taught], "labelled"), targets=targets, work=work / "teacher-statements", **told)
+    # 2: the small one, on what the large one says
+    stated = statements(STATEMENTS, seed=1).unique().without(*tested)
+    texts = unlabelled(posts, train, valid, *tested)
+    pool, targets = _said(large, train, stated, texts[:POSTS])
+    members = []
+    for seed in SHIPPED_SEEDS:
+        members.append(load_encoder(encoder_folder(), replace(SHIPPED_RUN, seed=seed)))
+        fine_tune(members[-1], pool, targets=targets, work=work / f"seed-{seed}", **told)
+    mean = mean_of_weights(members)
+    tuned = Tuned(mean.model, mean.tokenizer, SHIPPED_LAST)
+    pool, targets = _said(large, train, stated.take(np.arange(len(stated))[: STATEMENTS // 2]), texts[POSTS:])
+    fine_tune(tuned, pool, targets=targets, work=work / "last", **told)
     tuned.save(work / "tuned")
-    held_out = join(valids, "TFNS + SEntFiN, validation").unique().without(*trains)
-    return _finish(tuned, held_out, out, SHIPPED_NAME)
+    return _finish(tuned, valid, out, SHIPPED_NAME)
+
+
+def _said(
+    large: Tuned, train: Labelled, stated: Labelled, posts: tuple[str, ...]
+) -> tuple[Labelled, npt.NDArray[np.float32]]:
+    """The sentences that the small encoder learns from, and what it is to say of them."""
+    seen = Labelled(posts, np.full(len(posts), LABELS.index("neutral")), "posts")  # their label counts for nothing
+    parts = [(train, 0.5), (stated, 0.25), (seen, 0.0)]
+    targets = np.concatenate([_agreed(large, part, share) for part, share in parts])
+    return replace(join([part for part, _ in parts], "taught"), labels=targets.argmax(1).astype(np.int64)), targets
+
+
+def _certain(sentences: Labelled) -> npt.NDArray[np.float32]:
+    return np.eye(len(LABELS), dtype=np.float32)[sentences.labels]
+
+
+def _agreed(tuned: Tuned, sentences: Labelled, share: float) -> npt.NDArray[np.float32]:
+    """Probabilities ``[n, 3]``: `share` of the label, the rest of what `tuned` says of the sentence.
+
+    Where two figures are compared the label counts twice as much: it is certain there, and `tuned` may have no idea.
+    """
+    compared = np.array([mark_figures(text) != text for text in sentences.texts])
+    own = share * (1.0 + compared)[:, None]
+    with half_precision(tuned.config):
+        said = softmax(tuned.logits(sentences.texts))
+    mixed = own * _certain(sentences) + (1 - own) * said
+    return mixed.astype(np.float32)
+
+
+def _tested(folder: Path) -> tuple[Labelled, Labelled]:
+    return read_fpb(folder / "fpb"), read_tfns(folder / "tfns")
 
 
 def tune_on(

@@ -21,13 +21,15 @@ from tenor.sentiment.text import clean
 GRAMMAR = "statements.txt"
 MIX = (0.32, 0.50, 0.18)
 """Shares of positive, neutral and negative statements: company news is mostly neutral, and good rather than bad."""
+COMPARED = 0.12
+"""Share of the positive and negative statements in which two figures alone tell good from bad."""
 HELD_OUT_EVERY = 6
 """One line in so many of each class is kept apart: what is learned is tested on lines that were not trained on."""
 
 _PART = re.compile(r"\{(\w+)\}")
 _CHOICE = re.compile(r"<([^<>]*)>")
 _ARTICLE = re.compile(r"\b([Aa])n? (?=(\w))")
-_PUNCTUATION = re.compile(r"(?<=[\w.)%\"])([,;:%)\"]|\.$|'s\b)|([(\"])(?=\w)")
+_PUNCTUATION = re.compile(r"(?<=[\w.)%\"])([,;:%)\"](?!\d)|\.$|'s\b)|([(\"])(?=\w)")
 
 _STARTS = (
     "Nor", "Hal", "Ves", "Tam", "Lum", "Kar", "Bran", "Ost", "Rau", "Pel", "Sol", "Van", "Eri", "Mon", "Dal",
@@ -80,15 +82,23 @@ def statements(n: int, seed: int = 0, *, held_out: bool = False) -> Labelled:
     rng = np.random.default_rng((seed, held_out))
     texts: dict[str, int] = {}
     for label, share in enumerate(MIX):
-        lines = _lines(LABELS[label], held_out=held_out)
         wanted = len(texts) + round(share * n)
         while len(texts) < wanted:
-            texts.setdefault(clean(_Sentence(rng).write(lines[int(rng.integers(len(lines)))])), label)
+            texts.setdefault(clean(_statement(LABELS[label], rng, held_out=held_out)), label)
     order = rng.permutation(len(texts))
     rows = list(texts.items())
     return Labelled(
         tuple(rows[i][0] for i in order), np.array([rows[i][1] for i in order], dtype=np.int64), "statements"
     )
+
+
+def _statement(label: str, rng: np.random.Generator, *, held_out: bool) -> str:
+    section, grows = label, True
+    if label != "neutral" and rng.random() < COMPARED:
+        section = ("gains", "burdens")[int(rng.random() < 0.4)]
+        grows = (section == "gains") == (label == "positive")
+    lines = _lines(section, held_out=held_out)
+    return _Sentence(rng, grows=grows).write(lines[int(rng.integers(len(lines)))])
 
 
 def _lines(label: str, *, held_out: bool) -> list[str]:
@@ -110,9 +120,9 @@ class _Money:
 
 
 class _Sentence:
-    """Fills one line; amounts, percentages and currency keep their form within it."""
+    """Fills one line; amounts, percentages and currency keep their form in it; the new one is larger if it `grows`."""
 
-    def __init__(self, rng: np.random.Generator) -> None:
+    def __init__(self, rng: np.random.Generator, *, grows: bool) -> None:
         self._rng = rng
         low = float(np.exp(rng.normal(3.0, 1.6)))
         self._money = _Money(
@@ -123,18 +133,25 @@ class _Sentence:
         )
         self._percent = self._one(_PERCENT)
         self._low_percent = float(rng.uniform(1, 40))
+        high_percent = self._low_percent + float(rng.uniform(0.4, 15))
+        amounts = [self._money.write(value) for value in (self._money.low, self._money.high)]
+        percents = [self._percent.format(f"{value:.1f}") for value in (self._low_percent, high_percent)]
         self._built: dict[str, Callable[[], str]] = {
             "empty": lambda: "",
-            "hi": lambda: self._money.write(self._money.high),
-            "lo": lambda: self._money.write(self._money.low),
+            "hi": lambda: amounts[1],
+            "lo": lambda: amounts[0],
+            "now": lambda: amounts[grows],
+            "then": lambda: amounts[not grows],
             "amount": lambda: self._money.write(float(np.exp(rng.normal(3.0, 1.4)))),
             "amount2": lambda: f"EUR {rng.uniform(0.5, 60):.2f}",
             "amount3": lambda: f"EUR {rng.uniform(0.05, 0.5):.2f}",
             "pct": self._share,
             "bypct": lambda: self._one(_BY) + self._share(),
             "bypct2": self._share,
-            "lopct": lambda: self._percent.format(f"{self._low_percent:.1f}"),
-            "hipct": lambda: self._percent.format(f"{self._low_percent + float(rng.uniform(0.4, 15)):.1f}"),
+            "lopct": lambda: percents[0],
+            "hipct": lambda: percents[1],
+            "nowpct": lambda: percents[grows],
+            "thenpct": lambda: percents[not grows],
             "year": lambda: str(rng.integers(1998, 2025)),
             "date": self._date,
             "hour": lambda: f"{rng.integers(8, 17)}:{rng.choice(['00', '30'])}",
@@ -145,11 +162,21 @@ class _Sentence:
         }  # fmt: skip
 
     def write(self, line: str) -> str:
+        line = self._framed(line)
         while True:
             line, choices = _CHOICE.subn(lambda found: self._one(found[1].split("|")), line)
             line, parts = _PART.subn(lambda found: self._part(found[1]), line)
             if not choices + parts:
                 return self._styled(line)
+
+    def _framed(self, line: str) -> str:
+        """Some lines with a place and a date before them, or with who said so after them."""
+        drawn = self._rng.random()
+        if drawn < 0.06:
+            return "{opening} " + line
+        if drawn > 0.92 and line.endswith(".") and '"' not in line:
+            return line[:-1] + "{closing}."
+        return line
 
     def _part(self, name: str) -> str:
         return self._built[name]() if name in self._built else self._one(_grammar()[name])
