@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict
@@ -122,7 +122,7 @@ def train_shipped(
     Parameters
     ----------
     folder : holds the published sets as ``tfns/``, ``sentfin/`` and ``fpb/``.
-    posts : texts without a label, of which `POSTS` are learned from.
+    posts : texts without a label; the first `POSTS` of them (`unlabelled`) are learned from first, the others last.
     teacher : folder of the large encoder, as Hugging Face keeps it.
 
     Returns
@@ -142,27 +142,29 @@ def train_shipped(
     # 2: the small one, on what the large one says
     stated = statements(STATEMENTS, seed=1).unique().without(*tested)
     texts = unlabelled(posts, train, valid, *tested)
-    pool, targets = _said(large, train, stated, texts[:POSTS])
+    seen = Labelled(texts, np.full(len(texts), LABELS.index("neutral")), "posts")  # their label counts for nothing
+    parts = [train, stated, seen]
+    said = [_agreed(large, part, share) for part, share in zip(parts, (0.5, 0.25, 0.0), strict=True)]
+    pool, targets = _pool(parts, said, (slice(None), slice(None), slice(POSTS)))
     members = []
     for seed in SHIPPED_SEEDS:
         members.append(load_encoder(encoder_folder(), replace(SHIPPED_RUN, seed=seed)))
         fine_tune(members[-1], pool, targets=targets, work=work / f"seed-{seed}", **told)
     mean = mean_of_weights(members)
     tuned = Tuned(mean.model, mean.tokenizer, SHIPPED_LAST)
-    pool, targets = _said(large, train, stated.take(np.arange(len(stated))[: STATEMENTS // 2]), texts[POSTS:])
+    pool, targets = _pool(parts, said, (slice(None), slice(STATEMENTS // 2), slice(POSTS, None)))
     fine_tune(tuned, pool, targets=targets, work=work / "last", **told)
     tuned.save(work / "tuned")
     return _finish(tuned, valid, out, SHIPPED_NAME)
 
 
-def _said(
-    large: Tuned, train: Labelled, stated: Labelled, posts: tuple[str, ...]
+def _pool(
+    parts: Sequence[Labelled], said: Sequence[npt.NDArray[np.float32]], rows: Sequence[slice]
 ) -> tuple[Labelled, npt.NDArray[np.float32]]:
-    """The sentences that the small encoder learns from, and what it is to say of them."""
-    seen = Labelled(posts, np.full(len(posts), LABELS.index("neutral")), "posts")  # their label counts for nothing
-    parts = [(train, 0.5), (stated, 0.25), (seen, 0.0)]
-    targets = np.concatenate([_agreed(large, part, share) for part, share in parts])
-    return replace(join([part for part, _ in parts], "taught"), labels=targets.argmax(1).astype(np.int64)), targets
+    """The sentences of `parts` at `rows`, with what was `said` of them: the label is what is likeliest."""
+    targets = np.concatenate([own[r] for own, r in zip(said, rows, strict=True)])
+    chosen = [part.take(np.arange(len(part))[r]) for part, r in zip(parts, rows, strict=True)]
+    return replace(join(chosen, "taught"), labels=targets.argmax(1).astype(np.int64)), targets
 
 
 def _certain(sentences: Labelled) -> npt.NDArray[np.float32]:
