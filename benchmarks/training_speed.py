@@ -11,13 +11,14 @@ import time
 import numpy as np
 import torch
 
+from tenor.config import FeatureConfig, ModelConfig, SplitConfig, TrainConfig
 from tenor.data import embedded_bars
-from tenor.features import FeatureConfig, Scaler, build_panel
-from tenor.forecasting.cells import usable
-from tenor.model import AttentionLSTM, ModelConfig
-from tenor.training import SplitConfig, TrainConfig, chronological
-from tenor.training.seed import Task, Trainer, reproducible
+from tenor.features import Scaler, build_panel
+from tenor.inference.cells import usable
+from tenor.model import AttentionLSTM
+from tenor.training import chronological
 from tenor.training.sequences import Sequences
+from tenor.training.trainer import Task, Trainer, reproducible
 
 ROUNDS, BATCH, BATCHES = 5, 256, 20
 

@@ -23,7 +23,7 @@ ROUNDS = 5
 WITH_TORCH = """
 import json, os
 import torch, transformers
-from tenor.pipeline import load
+from tenor.pipeline.train import load
 from tenor.registry import registry_of
 from tenor.store import Lake
 from tenor.features import build_panel
@@ -38,7 +38,7 @@ def handler(event, context):
 WITHOUT = """
 import os
 from tenor.registry import registry_of
-from tenor.serving.predictor import Predictor
+from tenor.inference.predictor import Predictor
 from tenor.store import Lake
 
 def handler(event, context):

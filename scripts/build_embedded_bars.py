@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from tenor.data import BARS_FILE, DECIMALS
+from tenor.ingest.files import read_stocknet_bars
 from tenor.schema import PRICES, Bars
-from tenor.sources import read_stocknet_bars
 
 _SCALE = 10**DECIMALS
 

@@ -22,14 +22,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tenor.calendars import exchange
+from tenor.config import MoodConfig, to_mapping
 from tenor.data import embedded_bars
 from tenor.errors import DataError, TenorError
-from tenor.options import to_mapping
+from tenor.ingest.files.stocknet import read_stocknet_news
 from tenor.schema import Bars, Float64, Mood
-from tenor.sentiment.mood import MoodConfig, daily_mood
+from tenor.sentiment.daily import daily_mood
 from tenor.sentiment.scorer import Scorer
-from tenor.sessions import exchange
-from tenor.sources.stocknet import read_stocknet_news
 from tenor.store import Lake
 
 OUT = Path(__file__).resolve().parent.parent / "src" / "tenor" / "data" / "mood.parquet"

@@ -15,13 +15,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tenor.config import FeatureConfig
 from tenor.data import embedded_bars
 from tenor.errors import TenorError
 from tenor.evaluation.bootstrap import Interval
 from tenor.evaluation.conformal import MISS, adapt, coverage
-from tenor.features import FeatureConfig, build_panel
+from tenor.features import build_panel
+from tenor.ingest.files.bar_files import read_bars
 from tenor.schema import Bars, Panel, Predictions
-from tenor.sources.files import read_bars
 
 
 def bars_of(folder: Path | None) -> Bars:

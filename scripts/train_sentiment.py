@@ -17,9 +17,9 @@ import json
 from pathlib import Path
 
 from tenor.errors import DataError
+from tenor.ingest.files.stocknet import read_stocknet_news
 from tenor.sentiment.encoder import SHIPPED
-from tenor.sentiment.recipe import train_shipped
-from tenor.sources.stocknet import read_stocknet_news
+from tenor.sentiment.training.recipe import train_shipped
 
 
 def main() -> None:

@@ -13,8 +13,8 @@ import pytest
 from filelock import FileLock
 from s3 import s3_environment, s3_server
 
+from tenor.calendars import exchange
 from tenor.schema import Bars
-from tenor.sessions import exchange
 
 __all__ = ["s3_environment", "s3_server"]  # fixtures, for all tests
 

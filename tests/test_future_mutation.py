@@ -16,10 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tenor.calendars import exchange
+from tenor.config import FeatureConfig
 from tenor.data import embedded_bars
-from tenor.features import FeatureConfig, Scaler, build_panel
+from tenor.features import Scaler, build_panel
 from tenor.schema import MOOD_COLUMNS, PRICES, Bars, Mood, Panel
-from tenor.sessions import exchange
 
 CONFIG = FeatureConfig(horizons=(1, 5))
 

@@ -19,24 +19,24 @@ from services import serving
 from serving import clock_of, run_refresh, run_service
 from world import World
 
+from tenor.calendars import exchange
 from tenor.cli import main
+from tenor.config import FeatureConfig, MoodConfig, SourcesConfig, SplitConfig
 from tenor.errors import ConfigError, DataError, StoreError, UnknownSymbolError
-from tenor.features import FeatureConfig, build_panel
-from tenor.fetching import stale
-from tenor.judgement import split_again
-from tenor.pipeline import load, registry_of
+from tenor.features import build_panel
+from tenor.ingest.services.http import Http
+from tenor.ingest.services.keys import Keys
+from tenor.ingest.status import stale
+from tenor.pipeline.evaluate import split_again
+from tenor.pipeline.train import load, registry_of
 from tenor.schema import BAR_COLUMNS, Bars, News, Panel, news_id
-from tenor.sentiment.mood import MoodConfig, daily_mood
+from tenor.sentiment.daily import daily_mood
 from tenor.sentiment.scores import Scores
-from tenor.serving.board import board_of
+from tenor.serving.published import board_of
 from tenor.serving.service import Service
 from tenor.serving.view import View
-from tenor.sessions import exchange
-from tenor.sources.config import SourcesConfig
-from tenor.sources.http import Http
-from tenor.sources.keys import Keys
 from tenor.store import Lake
-from tenor.training import SplitConfig, chronological
+from tenor.training import chronological
 
 SYMBOLS = ("AAPL", "MSFT", "BTC-USD")
 HOURS = "XNYS@1h"

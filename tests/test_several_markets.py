@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tenor.calendars import market_of
 from tenor.cli import main
-from tenor.markets import market_of
 from tenor.schema import Bars
 from tenor.store import Lake
 
@@ -82,7 +82,7 @@ def test_a_refresh_tells_and_refuses_likewise(store: str, capsys: pytest.Capture
 
 
 def test_what_became_of_past_forecasts_is_found_on_every_market(store: str) -> None:
-    from tenor.serving.board import board_of
+    from tenor.serving.published import board_of
 
     board = board_of(store)
     index = board.index()

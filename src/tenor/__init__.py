@@ -13,23 +13,23 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tenor.client import Client
-    from tenor.config import Config
+    from tenor.config import Config, FeatureConfig
     from tenor.data import embedded_bars, embedded_mood
     from tenor.errors import TenorError
-    from tenor.features import FeatureConfig, build_panel
-    from tenor.judgement import evaluate
-    from tenor.pipeline import predict, train
+    from tenor.features import build_panel
+    from tenor.pipeline.evaluate import evaluate
+    from tenor.pipeline.train import predict, train
     from tenor.schema import Bars, Forecast, Mood, News, Panel
     from tenor.sentiment import Scorer
+    from tenor.serving.client import Client
     from tenor.store import Lake
     from tenor.training import Forecaster
 
 _ROOMS = {
     "Bars": "schema",
-    "Client": "client",
+    "Client": "serving.client",
     "Config": "config",
-    "FeatureConfig": "features",
+    "FeatureConfig": "config",
     "Forecast": "schema",
     "Forecaster": "training",
     "Lake": "store",
@@ -41,9 +41,9 @@ _ROOMS = {
     "build_panel": "features",
     "embedded_bars": "data",
     "embedded_mood": "data",
-    "evaluate": "judgement",
-    "predict": "pipeline",
-    "train": "pipeline",
+    "evaluate": "pipeline.evaluate",
+    "predict": "pipeline.train",
+    "train": "pipeline.train",
 }
 
 __all__ = [

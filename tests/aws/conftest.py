@@ -15,8 +15,8 @@ from emulator import PYTHON, RIE, Emulator
 from services import serving
 from world import World
 
-from tenor.serving.board import board_of
 from tenor.serving.keys import Keys
+from tenor.serving.published import board_of
 
 ROOT = Path(__file__).resolve().parents[2]
 SYMBOLS = ("AAPL", "AMZN", "CVX", "INTC", "MSFT", "XOM")
@@ -91,10 +91,10 @@ class Account:
 def account(s3_server: str) -> Iterator[Account]:
     """A bucket filled through S3 by the code that fills a laptop's lake; sessions up to 2024-11-01."""
     from tenor.config import Config
-    from tenor.fetching import fetch
-    from tenor.pipeline import train
+    from tenor.inference.predictor import Predictor
+    from tenor.ingest.fetch import fetch
+    from tenor.pipeline.train import train
     from tenor.registry import registry_of
-    from tenor.serving.predictor import Predictor
     from tenor.serving.refresh import refresh
     from tenor.store import Lake
 

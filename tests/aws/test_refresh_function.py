@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 import pandas as pd
 import pytest
 
+from tenor.calendars import exchange
 from tenor.registry import registry_of
-from tenor.serving.board import board_of
-from tenor.sessions import exchange
+from tenor.serving.published import board_of
 from tenor.store import Lake
 
 pytestmark = pytest.mark.aws

@@ -16,7 +16,7 @@ import pytest
 from tenor import data
 from tenor.data import embedded_bars
 from tenor.errors import DataError
-from tenor.sources import check_bars, read_stocknet_bars
+from tenor.ingest.files import check_bars, read_stocknet_bars
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tenor.features import FeatureConfig, feature_names
-from tenor.model import ModelConfig
+from tenor.calendars import exchange
+from tenor.config import FeatureConfig, FoldConfig, ModelConfig, TrainConfig
+from tenor.features import feature_names
 from tenor.schema import Panel
-from tenor.sessions import exchange
-from tenor.training import Split, TrainConfig
-from tenor.training.folds import FoldConfig, walk_forward
+from tenor.training import Split
+from tenor.training.folds import walk_forward
 
 MOOD = feature_names(["mood"])
 PLAIN = ("signal", "b", "c")

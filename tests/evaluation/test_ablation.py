@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tenor import console
+from tenor.cli import console
 from tenor.errors import ConfigError, DataError
 from tenor.evaluation import metrics
 from tenor.evaluation.ablation import (
@@ -30,8 +30,8 @@ from tenor.evaluation.ablation import (
 from tenor.evaluation.significance import Difference
 from tenor.evaluation.walkforward import WalkForward
 from tenor.features import feature_names
+from tenor.pipeline.studies import Ablated
 from tenor.schema import Panel, Predictions
-from tenor.studies import Ablated
 from tenor.training import Split
 
 MOOD = feature_names(["mood"])

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tenor.calendars import exchange
+from tenor.config import FeatureConfig
 from tenor.errors import ConfigError, DataError, HistoryError
 from tenor.evaluation.backtest import Backtest, backtest, buy_and_hold, long_flat, long_short, simulate
 from tenor.evaluation.trading import trade
-from tenor.features import FeatureConfig, build_panel
+from tenor.features import build_panel
 from tenor.schema import Bars, Panel, Predictions
-from tenor.sessions import exchange
 
 NAN = math.nan
 

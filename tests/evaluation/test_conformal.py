@@ -10,7 +10,7 @@ from panels import panel_of
 
 from tenor.errors import DataError, HistoryError
 from tenor.evaluation.conformal import adapt, coverage
-from tenor.forecasting import intervals
+from tenor.inference import conformal
 from tenor.schema import Predictions
 
 VALID, ROWS = slice(0, 120), slice(121, 420)
@@ -171,9 +171,9 @@ def test_equal_volatilities_and_perfect_forecasts():
 
 
 def test_a_share_outside_moves_each_level_at_its_own_rate():
-    levels = intervals._Levels()
+    levels = conformal._Levels()
     levels.learn(np.array([0.05, 0.5, 0.6, 0.7]), levels.each)
-    assert levels.each == pytest.approx(0.1 + np.array(intervals.RATES) * (0.1 - 0.25))
+    assert levels.each == pytest.approx(0.1 + np.array(conformal.RATES) * (0.1 - 0.25))
     assert levels.trust == pytest.approx(np.full(8, 1 / 8))
     assert levels.level == pytest.approx(levels.each.mean())
 

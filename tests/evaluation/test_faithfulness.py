@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 import torch
 
+from tenor.config import FeatureConfig, ModelConfig, TrainConfig
 from tenor.errors import ConfigError, DataError, HistoryError, ModelError
 from tenor.evaluation.faithfulness import LATEST, LEAST, MOST, RANDOM, Deletion, Faithfulness, faithfulness
-from tenor.features import FeatureConfig, Scaler
-from tenor.forecasting.calibration import Calibration
-from tenor.model import AttentionLSTM, ModelConfig
+from tenor.features import Scaler
+from tenor.inference.calibration import Calibration
+from tenor.model import AttentionLSTM
 from tenor.schema import Panel
-from tenor.training import Forecaster, TrainConfig
-from tenor.training.seed import History
+from tenor.training import Forecaster
+from tenor.training.trainer import History
 
 MODEL = ModelConfig(hidden=3, attention_size=1, lookback=10)
 ROWS = slice(180, 260)

@@ -10,8 +10,8 @@ import pytest
 
 from tenor.errors import ConfigError, TenorError
 from tenor.evaluation.baselines import learned
+from tenor.evaluation.comparators import regressors
 from tenor.evaluation.regressors import Regressor
-from tenor.evaluation.rivals import regressors
 from tenor.schema import Panel
 from tenor.training import Split
 

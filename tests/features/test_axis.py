@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tenor.calendars import calendar_of, exchange
+from tenor.config import FeatureConfig
 from tenor.errors import DataError, HistoryError
-from tenor.features import FeatureConfig, build_panel
+from tenor.features import build_panel
 from tenor.features.axis import Axis, on_axis
 from tenor.features.indicators import Series, ewma_volatility, indicators, span_return
-from tenor.markets import calendar_of
 from tenor.schema import MOOD_COLUMNS, PRICES, Bars, Mood, Panel
-from tenor.sessions import exchange
 
 SYMBOLS = ("AAPL", "MSFT", "7203.T", "SAP.DE", "RELIANCE.NS", "BTC-USD", "EURUSD=X")
 FIRST, LAST = pd.Timestamp("2023-09-04"), pd.Timestamp("2024-07-10")

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tenor.features import FEATURES, GROUPS, FeatureConfig, build_panel, feature_names, warmup
+from tenor.config import FeatureConfig
+from tenor.features import FEATURES, GROUPS, build_panel, feature_names, warmup
 from tenor.features.catalogue import VOLATILITY_WARMUP, markdown
 from tenor.features.indicators import BY_GROUP, Series, indicators
 from tenor.schema import Bars

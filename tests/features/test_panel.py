@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tenor.calendars import exchange
+from tenor.config import FeatureConfig
 from tenor.errors import ConfigError, DataError, HistoryError
-from tenor.features import FeatureConfig, Scaler, build_panel
+from tenor.features import Scaler, build_panel
 from tenor.schema import PRICES, Bars
-from tenor.sessions import exchange
 
 
 def without(bars: Bars, symbol: str, days: list[int]) -> Bars:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tenor.config import FeatureConfig
 from tenor.errors import HistoryError, ModelError
-from tenor.features import FeatureConfig, Scaler, build_panel
+from tenor.features import Scaler, build_panel
 from tenor.schema import Bars, Panel
 
 TRAIN = slice(0, 200)

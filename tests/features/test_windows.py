@@ -8,8 +8,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from tenor.config import FeatureConfig
 from tenor.errors import HistoryError
-from tenor.features import FeatureConfig, build_panel
+from tenor.features import build_panel
 from tenor.schema import Bars, Panel
 
 

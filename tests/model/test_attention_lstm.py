@@ -7,8 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tenor.config import ModelConfig
 from tenor.errors import ConfigError
-from tenor.model import AttentionLSTM, ModelConfig
+from tenor.model import AttentionLSTM
 from tenor.model.attention_lstm import attend_back
 
 

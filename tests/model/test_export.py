@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from tenor.model import AttentionLSTM, ModelConfig
+from tenor.config import ModelConfig
+from tenor.model import AttentionLSTM
 from tenor.model.export import OUTPUTS, WEIGHTS, to_onnx
 
 FEATURES, HORIZONS = 7, 2

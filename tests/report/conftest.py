@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tenor.calendars import exchange
 from tenor.evaluation.evaluate import Evaluation, evaluate
 from tenor.schema import Panel, Predictions
-from tenor.sessions import exchange
 
 
 @dataclass(frozen=True)

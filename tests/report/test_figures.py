@@ -11,8 +11,8 @@ from tenor.report import style
 from tenor.report.cells import bins_by_day, cells, mean_by_day
 from tenor.report.figures_forecast import figure_coverage, figure_price, figure_reliability, figure_scatter
 from tenor.report.figures_judgement import figure_by_symbol, figure_differences
-from tenor.report.figures_model import figure_attention_features, figure_attention_time, figure_learning
-from tenor.report.sections_forecast import attention
+from tenor.report.forecast import attention
+from tenor.report.model import figure_attention_features, figure_attention_time, figure_learning
 
 
 def _ours(world):

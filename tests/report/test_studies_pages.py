@@ -10,21 +10,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tenor.config import FeatureConfig, ModelConfig, TrainConfig
 from tenor.evaluation.ablation import ARMS, HIGHER_IS_BETTER, SHUFFLED, WITHOUT, Ablation, Contrast
 from tenor.evaluation.bootstrap import Interval
 from tenor.evaluation.faithfulness import LATEST, LEAST, MOST, RANDOM, Deletion, Faithfulness
 from tenor.evaluation.significance import Difference
 from tenor.evaluation.trading import trade
-from tenor.features import FeatureConfig
-from tenor.model import ModelConfig
+from tenor.report.ablation import figure_contrasts, write_ablation
+from tenor.report.backtest import figure_costs, trading_section
 from tenor.report.page import Paragraph, Picture, Table
-from tenor.report.sections_ablation import figure_contrasts, write_ablation
-from tenor.report.sections_backtest import figure_costs, trading_section
 from tenor.report.sections_faithfulness import faithfulness_section, figure_deletion, plainly
-from tenor.report.sections_tuning import verdict, write_tuning
 from tenor.report.style import AGAINST, CALM, OURS
+from tenor.report.tuning import verdict, write_tuning
 from tenor.schema import Predictions
-from tenor.training import TrainConfig
 from tenor.training.search import Search, Trial
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tenor.evaluation.folded import FoldRow, Walked
 from tenor.evaluation.uncertainty import ADAPTIVE, FIXED, uncertainty
+from tenor.evaluation.walkforward_summary import FoldRow, Walked
 from tenor.report.page import Picture, Section, Table
-from tenor.report.sections_walk import walk_sections
+from tenor.report.walk import walk_sections
 from tenor.report.write import write_report
 
 

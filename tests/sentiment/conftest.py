@@ -11,7 +11,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import numpy as np
 import pytest
 
-from tenor.sentiment.labelled import Labelled
+from tenor.sentiment.training.labelled import Labelled
 
 GOOD = ("profit", "gain", "record", "growth")
 BAD = ("loss", "fraud", "slump", "default")

@@ -12,20 +12,20 @@ import pandas as pd
 import pytest
 from serving import Running, Serve, clock_of, run_refresh, run_service, written_news
 
-from tenor.objects import open_objects
+from tenor.calendars import exchange
 from tenor.schema import Bars
-from tenor.serving.board import Board, board_of
 from tenor.serving.limits import Limits
+from tenor.serving.published import Board, board_of
 from tenor.serving.service import Service
 from tenor.serving.view import View
-from tenor.sessions import exchange
+from tenor.storage.object_store import open_objects
 
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, bars_of: Callable[..., Bars]) -> Path:
     """A lake of six symbols with news and a champion; not to be changed."""
     from tenor.config import Config
-    from tenor.pipeline import train
+    from tenor.pipeline.train import train
     from tenor.store import Lake
 
     store = tmp_path_factory.mktemp("served") / "lake"

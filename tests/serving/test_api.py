@@ -14,9 +14,9 @@ from serving import Running, Serve
 
 import tenor
 from tenor.errors import ServiceError
-from tenor.serving.board import Board
 from tenor.serving.keys import Keys
 from tenor.serving.limits import Limits
+from tenor.serving.published import Board
 from tenor.store import Lake
 
 
@@ -50,7 +50,7 @@ def test_every_answer_says_as_of_when_by_which_model_and_how_stale(up: Running) 
 
 
 def test_the_board_says_what_the_predictor_said(up: Running, published_store: Path) -> None:
-    from tenor.pipeline import predict
+    from tenor.pipeline.train import predict
 
     for said in predict(str(published_store), ["S02"], horizon=5):
         with tenor.Client(up.url) as client:
@@ -249,7 +249,7 @@ def test_new_forecasts_are_pushed(board: Board, serve: Serve) -> None:
 def test_a_live_forecast_and_what_becomes_of_it_without_a_lake(
     board: Board, store: Path, serve: Serve, tmp_path: Path
 ) -> None:
-    from tenor.serving.live import FromLake
+    from tenor.serving.on_demand import FromLake
 
     running = serve(board, live=FromLake(str(store)))
     with tenor.Client(running.url, timeout=60) as client:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tenor.objects import FolderObjects, MissingObject, Object
+from tenor.calendars import exchange
 from tenor.registry import registry_of
 from tenor.schema import Bars
 from tenor.serving import aws
-from tenor.serving.board import board_of
-from tenor.sessions import exchange
+from tenor.serving.published import board_of
+from tenor.storage.object_store import FolderObjects, MissingObject, Object
 from tenor.store import Lake
 
 

@@ -11,8 +11,8 @@ import httpx
 import pytest
 from serving import Running, Serve
 
-from tenor.serving.board import Board
 from tenor.serving.keys import Keys
+from tenor.serving.published import Board
 
 CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no {CHROMIUM}: install Debian's chromium")

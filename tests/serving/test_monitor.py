@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tenor.features import FeatureConfig, build_panel
+from tenor.config import FeatureConfig
+from tenor.features import build_panel
 from tenor.schema import Bars, Panel
 from tenor.serving.monitor import WINDOW, drift, outcomes
 from tenor.serving.past import COLUMNS

@@ -12,18 +12,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tenor.config import FeatureConfig, ModelConfig, MoodConfig, SplitConfig, TrainConfig
 from tenor.data import embedded_bars, embedded_mood
 from tenor.errors import HistoryError, ModelError, UnknownSymbolError
-from tenor.features import FeatureConfig, build_panel
-from tenor.forecasting.cells import usable
-from tenor.model import ModelConfig
-from tenor.objects import open_objects
-from tenor.pipeline import load
+from tenor.features import build_panel
+from tenor.inference.cells import usable
+from tenor.inference.predictor import Predictor
+from tenor.pipeline.train import load
 from tenor.registry import Registry
 from tenor.schema import Bars, Mood
-from tenor.sentiment.mood import MoodConfig
-from tenor.serving.predictor import Predictor
-from tenor.training import Forecaster, SplitConfig, TrainConfig, chronological, fit
+from tenor.storage.object_store import open_objects
+from tenor.training import Forecaster, chronological, fit
 
 SYMBOLS = ("AAPL", "AMZN", "BA", "BABA", "C", "GOOG", "JPM", "MSFT")
 QUICK = TrainConfig(seeds=(0, 1), epochs=2)
@@ -206,9 +205,9 @@ def test_a_graph_that_is_none_is_told(tmp_path: Path, forecaster: Forecaster) ->
 
 PROBE = """
 import json, sys, warnings
-from tenor import pipeline
+from tenor.pipeline.train import predict
 store = sys.argv[1]
-made = pipeline.predict(store, ["S01"])
+made = predict(store, ["S01"])
 heavy = ("torch", "sklearn", "matplotlib", "transformers", "tenor.training", "tenor.model")
 print(json.dumps([made[0].symbol, [name for name in heavy if name in sys.modules]]))
 """

@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 from serving import run_refresh
 
+from tenor.calendars import exchange
 from tenor.errors import StoreError
 from tenor.schema import Bars
-from tenor.serving.board import Board, Index, board_of
 from tenor.serving.past import past_forecasts
-from tenor.sessions import exchange
+from tenor.serving.published import Board, Index, board_of
 from tenor.store import Lake
 
 
@@ -152,8 +152,8 @@ def test_a_symbol_without_history_is_left_out_with_its_reason(store: Path) -> No
 
 def test_a_lake_that_is_gone_leaves_the_board(store: Path, board: Board) -> None:
     before = board.index()
+    from tenor.inference.predictor import Predictor
     from tenor.registry import registry_of
-    from tenor.serving.predictor import Predictor
 
     predictor = Predictor.load(registry_of(str(store)))
     for part in (store / "bars").iterdir():

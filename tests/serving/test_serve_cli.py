@@ -20,13 +20,13 @@ from serving import clock_of
 import tenor
 from tenor.cli import main
 from tenor.errors import ConfigError, UsageError
-from tenor.objects import open_objects
 from tenor.serving.alerts import tell
-from tenor.serving.board import Board
 from tenor.serving.keys import Keys
 from tenor.serving.monitor import Check, Report
-from tenor.serving.upkeep import Upkeep
+from tenor.serving.published import Board
+from tenor.serving.scheduler import Upkeep
 from tenor.serving.view import View
+from tenor.storage.object_store import open_objects
 
 
 @pytest.fixture

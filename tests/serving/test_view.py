@@ -12,11 +12,11 @@ import pytest
 from boards import document, head
 
 from tenor.errors import StoreError, UnknownSymbolError
-from tenor.objects import open_objects
-from tenor.serving.board import INDEX, Board, Entry, Index
-from tenor.serving.freshness import GRACE, due, staleness
 from tenor.serving.mirror import keep, kept, mirror_of
+from tenor.serving.published import INDEX, Board, Entry, Index
+from tenor.serving.staleness import GRACE, due, staleness
 from tenor.serving.view import View
+from tenor.storage.object_store import open_objects
 
 HOUR = 3600.0
 

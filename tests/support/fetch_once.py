@@ -7,11 +7,10 @@ import sys
 
 import pandas as pd
 
-from tenor.fetching.run import fetch
-from tenor.options import from_mapping
-from tenor.sources.config import SourcesConfig
-from tenor.sources.http import Http
-from tenor.sources.keys import Keys
+from tenor.config import SourcesConfig, from_mapping
+from tenor.ingest.fetch import fetch
+from tenor.ingest.services.http import Http
+from tenor.ingest.services.keys import Keys
 
 
 def main() -> None:

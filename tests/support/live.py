@@ -9,10 +9,10 @@ import pandas as pd
 from services import Service
 from world import World
 
-from tenor.fetching.run import Fetched, fetch
-from tenor.sources.config import HttpConfig, SourcesConfig
-from tenor.sources.http import Http
-from tenor.sources.keys import Keys
+from tenor.config import HttpConfig, SourcesConfig
+from tenor.ingest.fetch import Fetched, fetch
+from tenor.ingest.services.http import Http
+from tenor.ingest.services.keys import Keys
 from tenor.store import Lake
 
 ENVIRONMENT = {

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tenor.objects import Conflict, open_objects
+from tenor.config import MoodConfig
 from tenor.registry import Registry
-from tenor.sentiment.mood import MoodConfig
+from tenor.storage.object_store import Conflict, open_objects
 
 
 @dataclass(frozen=True)

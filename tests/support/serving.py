@@ -13,13 +13,13 @@ from typing import Any
 import pandas as pd
 import uvicorn
 
+from tenor.calendars import exchange
 from tenor.schema import Bars, News, news_id
 from tenor.serving.app import create_app
-from tenor.serving.board import Board, board_of
+from tenor.serving.published import Board, board_of
 from tenor.serving.refresh import Refreshed
 from tenor.serving.server import Server, bind, protocol
 from tenor.serving.service import Service
-from tenor.sessions import exchange
 
 GOOD = "The plant in the north sold more than planned and raised its outlook"
 BAD = "A fault in the depot cost the firm its largest client and its profit"
@@ -39,8 +39,8 @@ def written_news(bars: Bars) -> News:
 
 def run_refresh(store: Path, **options: Any) -> Refreshed:
     """`refresh` of everything in `store`."""
+    from tenor.inference.predictor import Predictor
     from tenor.registry import registry_of
-    from tenor.serving.predictor import Predictor
     from tenor.serving.refresh import refresh
     from tenor.store import Lake
 

@@ -11,8 +11,7 @@ import numpy as np
 import pandas as pd
 from world import World
 
-from tenor.markets import market_of
-from tenor.sessions import exchange
+from tenor.calendars import exchange, market_of
 
 Speak = Callable[[World, str, Mapping[str, str], Mapping[str, str]], tuple[int, str, bytes]]
 JSON, CSV, XML = "application/json", "text/csv", "application/rss+xml"

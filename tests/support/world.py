@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tenor.markets import market_of
-from tenor.sessions import exchange
+from tenor.calendars import exchange, market_of
 
 FIRST = pd.Timestamp("2024-01-02")
 LAST = pd.Timestamp("2024-12-30")

@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tenor.features import FeatureConfig
-from tenor.model import ModelConfig
+from tenor.calendars import exchange
+from tenor.config import FeatureConfig, ModelConfig, SplitConfig, TrainConfig
 from tenor.schema import Panel
-from tenor.sessions import exchange
-from tenor.training import Forecaster, Split, SplitConfig, TrainConfig, chronological, fit
+from tenor.training import Forecaster, Split, chronological, fit
 
 FEATURES = FeatureConfig()
 MODEL = ModelConfig(hidden=6, attention_size=4, lookback=8, dropout=0.1)

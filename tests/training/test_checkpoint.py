@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tenor.model import ModelConfig
-from tenor.training import TrainConfig, checkpoint
-from tenor.training.seed import Task, Trainer, reproducible
+from tenor.config import ModelConfig, TrainConfig
+from tenor.training import checkpoint
 from tenor.training.sequences import Sequences
+from tenor.training.trainer import Task, Trainer, reproducible
 
 TRAINING = TrainConfig(seeds=(3,), epochs=6, patience=6, segment=24, burn_in=8, segments_per_step=8, learning_rate=5e-3)
 
@@ -118,7 +118,8 @@ from pathlib import Path
 sys.path.insert(0, {here!r})
 from conftest import FEATURES, MODEL, make_panel
 from test_checkpoint import LONG
-from tenor.training import SplitConfig, chronological, fit
+from tenor.config import SplitConfig
+from tenor.training import chronological, fit
 
 panel = make_panel()
 split = chronological(panel.sessions, SplitConfig(), purge=5)

@@ -13,13 +13,11 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import TimeSeriesSplit, cross_val_score
 from sklearn.utils.estimator_checks import check_estimator
 
+from tenor.config import FeatureConfig, ModelConfig, TrainConfig
 from tenor.errors import ConfigError, HistoryError, TenorError
-from tenor.features import FeatureConfig
-from tenor.model import ModelConfig
 from tenor.schema import Bars
-from tenor.training import TrainConfig
 from tenor.training.estimator import PanelForecaster, RowsError
-from tenor.training.market import Market
+from tenor.training.panel_source import Market
 from tenor.training.results import Results
 
 FEATURES = FeatureConfig(groups=("returns",))

@@ -8,11 +8,10 @@ import pandas as pd
 import pytest
 import torch
 
+from tenor.config import FeatureConfig, ModelConfig, SplitConfig, TrainConfig
 from tenor.errors import ConfigError, HistoryError, TenorError
-from tenor.features import FeatureConfig
-from tenor.model import ModelConfig
 from tenor.schema import Panel
-from tenor.training import Forecaster, Split, SplitConfig, TrainConfig, chronological
+from tenor.training import Forecaster, Split, chronological
 
 
 def weights(forecaster: Forecaster) -> list[bytes]:

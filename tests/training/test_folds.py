@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tenor.calendars import exchange
+from tenor.config import FoldConfig
 from tenor.errors import ConfigError, HistoryError
-from tenor.sessions import exchange
-from tenor.training.folds import FoldConfig, fold_table, walk_forward
+from tenor.training.folds import fold_table, walk_forward
 
 STOCKNET = exchange("XNYS").sessions(pd.Timestamp("2012-09-04"), pd.Timestamp("2017-09-01"))
 LONG = exchange("XNYS").sessions(pd.Timestamp("2010-01-04"), pd.Timestamp("2014-12-31"))

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tenor.config import ModelConfig, TrainConfig
 from tenor.errors import DataError, HistoryError, ModelError, UnknownSymbolError
-from tenor.model import ModelConfig
 from tenor.schema import Panel
-from tenor.training import Forecaster, TrainConfig, usable
+from tenor.training import Forecaster, usable
 
 CELLS = ("mean", "p_up", "lower", "upper")
 

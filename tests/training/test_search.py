@@ -13,13 +13,9 @@ import pandas as pd
 import pytest
 from joblib.externals.loky import get_reusable_executor
 
+from tenor.config import FeatureConfig, FoldConfig, ModelConfig, SplitConfig, TrainConfig, from_mapping
 from tenor.errors import ConfigError, HistoryError
-from tenor.features import FeatureConfig
-from tenor.model import ModelConfig
-from tenor.options import from_mapping
 from tenor.schema import MOOD_COLUMNS, Bars, Mood
-from tenor.training import SplitConfig, TrainConfig
-from tenor.training.folds import FoldConfig
 from tenor.training.grid import read_grid
 from tenor.training.results import Results, tried
 from tenor.training.search import Search, tune
@@ -113,11 +109,8 @@ SCRIPT = """
 import os, signal, sys
 from pathlib import Path
 import pandas as pd
-from tenor.features import FeatureConfig
-from tenor.model import ModelConfig
+from tenor.config import FeatureConfig, FoldConfig, ModelConfig, SplitConfig, TrainConfig
 from tenor.schema import Bars
-from tenor.training import SplitConfig, TrainConfig
-from tenor.training.folds import FoldConfig
 from tenor.training.results import Results, tried
 from tenor.training.search import tune
 

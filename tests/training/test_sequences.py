@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tenor.forecasting.cells import usable
+from tenor.inference.cells import usable
 from tenor.training.sequences import Segments, Sequences
 
 

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tenor.calendars import exchange
+from tenor.config import SplitConfig
 from tenor.errors import ConfigError, HistoryError
-from tenor.sessions import exchange
-from tenor.training import Split, SplitConfig, chronological
+from tenor.training import Split, chronological
 
 TEN = pd.DatetimeIndex(pd.bdate_range("2024-01-01", periods=10)).astype("datetime64[us]")  # 1st is a Monday
 

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
-from tenor import console
-from tenor.cli import data, models, registry, sentiment, serve, studies, upload
+from tenor.cli import console, data, models, registry, sentiment, serve, studies, upload
 from tenor.errors import ConfigError, TenorError
 
 HELP = "Stock forecasts from prices, indicators and the mood of the news, judged honestly."

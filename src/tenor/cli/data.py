@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tenor import console
+from tenor.cli import console
 from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Store, sources_of
 from tenor.errors import ConfigError, DataError, SourceError
 
 if TYPE_CHECKING:
-    from tenor.fetching.run import Fetched
+    from tenor.ingest.fetch import Fetched
     from tenor.schema import Interval
 
 BarLength = Annotated[str, typer.Option(help="How long a bar is: 1d, 1h or 15m.")]
@@ -34,7 +34,7 @@ def data_import(
     as_json: AsJson = False,
 ) -> None:
     """Bring CSV, Parquet or the StockNet folder into the lake; what can't be used is refused by row, the rest kept."""
-    from tenor.collect import collect
+    from tenor.ingest.importing import collect
 
     collected = collect(store, paths, calendar=calendar)
     if as_json:
@@ -48,7 +48,7 @@ def data_import(
 @app.command("check")
 def data_check(store: Store = DEFAULT_STORE, calendar: OneCalendar = None, as_json: AsJson = False) -> None:
     """Report per symbol: gaps, duplicates, impossible prices, split-like jumps, stale runs."""
-    from tenor.collect import check
+    from tenor.ingest.importing import check
 
     reports = check(store, calendar=calendar)
     if as_json:
@@ -79,7 +79,7 @@ def data_fetch(
 ) -> None:
     """Bring bars and news from services into the lake: what is new or revised. What fails is told, the rest kept."""
     with _live():
-        from tenor.fetching.run import fetch
+        from tenor.ingest.fetch import fetch
 
     length = _interval(interval)
     settings = sources_of(config, set_)
@@ -107,8 +107,8 @@ def data_status(
     as_json: AsJson = False,
 ) -> None:
     """Say per symbol: the last bar, the last news, where from, and how many sessions of its market they are behind."""
-    from tenor.fetching.status import status
-    from tenor.sessions import exchange
+    from tenor.calendars import exchange
+    from tenor.ingest.status import status
 
     found = status(store, sources_of(config, set_), symbols or None, interval=_interval(interval))
     if as_json:
@@ -150,7 +150,7 @@ def data_compact(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
 def data_doctor(config: ConfigFile = None, set_: Overrides = None, as_json: AsJson = False) -> None:
     """Ask every configured source one small question, for real, and say which work."""
     with _live():
-        from tenor.fetching.doctor import doctor
+        from tenor.ingest.doctor import doctor
 
     checks = doctor(sources_of(config, set_))
     if as_json:

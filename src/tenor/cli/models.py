@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tenor import console
+from tenor.cli import console
 from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Store, Version, Workers, sources_of
 
 app = typer.Typer()
@@ -22,16 +22,16 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train on the lake's bars. The first model is the champion, a later one if it beats it. A killed run resumes."""
-    from tenor import pipeline
-    from tenor.collect import EMBEDDED, collect
     from tenor.config import Config
+    from tenor.ingest.importing import EMBEDDED, collect
+    from tenor.pipeline import train
 
     settings = Config.read(config, set_ or ())
     if store == DEFAULT_STORE and not Path(store).exists():
         console.stderr.print(f"no lake at {store!r} yet: filling it with the embedded bars of 88 US stocks, 2012-2017")
         collect(store, [EMBEDDED])
     with console.bars(quiet=as_json) as bars:
-        trained = pipeline.train(store, settings, workers=workers, progress=bars.epoch, scoring=bars.texts)
+        trained = train.train(store, settings, workers=workers, progress=bars.epoch, scoring=bars.texts)
     if as_json:
         console.print_json(trained.to_json())
     else:
@@ -56,12 +56,12 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Is it better than doing nothing? Walk forward, judge beside baselines, write the report. A killed run goes on."""
-    from tenor import judgement
     from tenor.config import Config
+    from tenor.pipeline import evaluate
 
     settings = Config.read(config, set_ or ()) if config or set_ else None
     with console.bars(quiet=as_json) as bars:
-        judged = judgement.evaluate(
+        judged = evaluate.evaluate(
             store,
             config=settings,
             version=model,
@@ -94,12 +94,12 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """Forecast from the last bars in the lake; stale ones are told, or refused, as sources.when_stale says."""
-    from tenor import pipeline
-    from tenor.fetching import freshness
+    from tenor.ingest.status import freshness
+    from tenor.pipeline import train
 
     sources = sources_of(config, set_)
-    forecasts = pipeline.predict(store, symbols, horizon=horizon, version=model)
-    late = freshness(store, sources, symbols, interval=pipeline.interval_of_version(store, forecasts[0].model_version))
+    forecasts = train.predict(store, symbols, horizon=horizon, version=model)
+    late = freshness(store, sources, symbols, interval=train.interval_of_version(store, forecasts[0].model_version))
     for line in late.values():
         console.stderr.print(f"tenor: stale: {line}", markup=False, soft_wrap=True)
     for forecast in forecasts:

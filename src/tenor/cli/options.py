@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from tenor.sources.config import SourcesConfig
+    from tenor.config import SourcesConfig
 
 Store = Annotated[str, typer.Option(help="The lake: a folder, or s3://bucket/prefix.", envvar="TENOR_STORE")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print data instead of text: one object, or one a line.")]
@@ -35,7 +35,7 @@ DEFAULT_STORE = "lake"
 
 def sources_of(config: Path | None, overrides: Sequence[str] | None) -> SourcesConfig:
     """The settings of sources; where none are given, without loading all the others."""
-    from tenor.sources.config import SourcesConfig
+    from tenor.config import SourcesConfig
 
     if not config and not overrides:
         return SourcesConfig()

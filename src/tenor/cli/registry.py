@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tenor import console
+from tenor.cli import console
 from tenor.cli.options import DEFAULT_STORE, AsJson, Store
 
 app = typer.Typer(no_args_is_help=True, help="List, compare, promote and roll back trained models.")
@@ -54,11 +54,11 @@ def promote(
     as_json: AsJson = False,
 ) -> None:
     """Make a version the champion, if it beats the one in use on sessions that neither has seen."""
-    from tenor import promotion
+    from tenor.pipeline import promote
     from tenor.registry import registry_of
     from tenor.store import Lake
 
-    now, contest = promotion.promote(Lake(store), registry_of(store), name, force=force)
+    now, contest = promote.promote(Lake(store), registry_of(store), name, force=force)
     if as_json:
         console.print_json(
             {"champion": now.champion, "previous": now.previous, "contest": contest.to_json() if contest else None}

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tenor import console
+from tenor.cli import console
 from tenor.cli.options import AsJson, Labelled, Published, ScorerName
 
 app = typer.Typer(no_args_is_help=True, help="Score texts with BERT, ask why, measure and tune the scorer.")
@@ -60,7 +60,7 @@ def sentiment_evaluate(
 ) -> None:
     """Accuracy, macro-F1 and calibration on labelled sentences, beside a majority class and two lexicons."""
     from tenor.sentiment import Scorer
-    from tenor.sentiment.evaluate import compare, read_labelled
+    from tenor.sentiment.training.evaluate import compare, read_labelled
 
     sentences = read_labelled(data, folder, agreement=agreement)
     with console.bars(quiet=as_json) as bars:
@@ -87,8 +87,8 @@ def sentiment_benchmark(
 
     Twice that on a processor without bfloat16.
     """
-    from tenor.sentiment.evaluate import published_folder
-    from tenor.sentiment.protocol import fpb_protocol
+    from tenor.sentiment.training.evaluate import published_folder
+    from tenor.sentiment.training.protocol import fpb_protocol
 
     with console.bars(quiet=as_json) as bars:
         report = fpb_protocol(
@@ -113,8 +113,8 @@ def sentiment_train(
     as_json: AsJson = False,
 ) -> None:
     """Tune the scorer of this package on labelled sentences. A killed run goes on where it stopped."""
-    from tenor.sentiment.evaluate import read_labelled
-    from tenor.sentiment.recipe import tune_on
+    from tenor.sentiment.training.evaluate import read_labelled
+    from tenor.sentiment.training.recipe import tune_on
 
     sentences = read_labelled(data, folder)
     with console.bars(quiet=as_json) as bars:

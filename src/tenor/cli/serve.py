@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tenor import console
+from tenor.cli import console
 from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Store, Version, sources_of
 from tenor.errors import ConfigError, StoreError, TenorError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from tenor.config import SourcesConfig
     from tenor.schema import Interval
-    from tenor.serving.board import Board
-    from tenor.sources.config import SourcesConfig
+    from tenor.serving.published import Board
 
 app = typer.Typer()
 keys = typer.Typer(no_args_is_help=True, help="API keys of the service.")
@@ -43,15 +43,15 @@ def refresh(
     as_json: AsJson = False,
 ) -> None:
     """Score the news, forecast every symbol, and publish it all where the service reads it."""
+    from tenor.inference.predictor import Predictor
     from tenor.registry import registry_of
-    from tenor.serving import alerts, journal
-    from tenor.serving.board import board_of
-    from tenor.serving.predictor import Predictor
+    from tenor.serving import alerts, logs
+    from tenor.serving.published import board_of
     from tenor.serving.refresh import refresh as run
     from tenor.store import Lake
 
     sources = sources_of(config, set_)
-    journal.to_stream()
+    logs.to_stream()
     board, registry = board_of(store), registry_of(store)
     before = _published(board)
     try:
@@ -87,9 +87,9 @@ def refresh(
 @app.command()
 def monitor(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
     """What the last refresh found: drift of features and mood, error, coverage; and how stale it is by now."""
-    from tenor.serving.answers import to_plain
-    from tenor.serving.board import board_of
-    from tenor.serving.freshness import staleness
+    from tenor.serving.published import board_of
+    from tenor.serving.schemas import to_plain
+    from tenor.serving.staleness import staleness
 
     index = board_of(store).index()
     if index is None or "monitor" not in index.head:
@@ -132,16 +132,16 @@ def serve(
     set_: Overrides = None,
 ) -> None:
     """Serve forecasts and the dashboard. A store without forecasts gets its first refresh."""
-    from tenor.objects import open_objects
-    from tenor.serving import journal, server
-    from tenor.serving.board import board_of
+    from tenor.serving import logs, server
     from tenor.serving.keys import Keys
     from tenor.serving.limits import Limits
-    from tenor.serving.live import FromLake
     from tenor.serving.mirror import keep, kept, mirror_of
+    from tenor.serving.on_demand import FromLake
+    from tenor.serving.published import board_of
+    from tenor.serving.scheduler import Upkeep
     from tenor.serving.service import Service
-    from tenor.serving.upkeep import Upkeep
     from tenor.serving.view import View
+    from tenor.storage.object_store import open_objects
 
     sources_of(config, set_)  # what is wrong with them is told now, not by the first refresh
     local = host in LOCAL
@@ -153,7 +153,7 @@ def serve(
             f"there is no API key yet: make one with 'tenor keys make NAME --store {store}', or serve with --no-key."
         )
     listening = server.bind(host, port)
-    journal.to_stream()
+    logs.to_stream()
     mirror = mirror_of(store)
     view = View(board, last=kept(mirror), keep=functools.partial(keep, mirror)) if mirror is not None else View(board)
     service = Service(
@@ -178,7 +178,7 @@ def serve(
 
 
 def _bringing(store: str, symbols: Sequence[str], sources: SourcesConfig) -> Callable[[Interval], None]:
-    from tenor.fetching import bring
+    from tenor.ingest.fetch import bring
 
     return functools.partial(bring, store, symbols, sources)
 
@@ -195,8 +195,8 @@ def _published(board: Board) -> dict[str, Any] | None:
 @keys.command("make")
 def keys_make(name: Annotated[str, typer.Argument(help="Whose key it is.")], store: Store = DEFAULT_STORE) -> None:
     """Make a key and print it, once: only its hash is kept."""
-    from tenor.serving.board import board_of
     from tenor.serving.keys import Keys
+    from tenor.serving.published import board_of
 
     console.line(Keys(board_of(store).objects).make(name))
 
@@ -206,8 +206,8 @@ def keys_list(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
     """The names that have a key."""
     from datetime import UTC, datetime
 
-    from tenor.serving.board import board_of
     from tenor.serving.keys import Keys
+    from tenor.serving.published import board_of
 
     rows = [
         (k.name, k.id, f"{datetime.fromtimestamp(k.made, UTC):%Y-%m-%d %H:%M}")
@@ -225,8 +225,8 @@ def keys_revoke(
     name: Annotated[str, typer.Argument(help="Whose key opens nothing any more.")], store: Store = DEFAULT_STORE
 ) -> None:
     """Take a key back."""
-    from tenor.serving.board import board_of
     from tenor.serving.keys import Keys
+    from tenor.serving.published import board_of
 
     Keys(board_of(store).objects).revoke(name)
     console.line(f"the key of {name} is revoked; services notice within seconds")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tenor import console
+from tenor.cli import console
 from tenor.cli.options import DEFAULT_STORE, AsJson, Calendar, ConfigFile, Overrides, Store, Workers
 from tenor.errors import DataError
 
@@ -26,8 +26,8 @@ def ablate(
     as_json: AsJson = False,
 ) -> None:
     """Does the mood help? Walk forward with it, without it, and with it shuffled across days; same folds and seeds."""
-    from tenor import studies
     from tenor.config import Config
+    from tenor.pipeline import studies
 
     settings = Config.read(config, set_ or ())
     with console.bars(quiet=as_json) as bars:
@@ -55,8 +55,8 @@ def tune(
     as_json: AsJson = False,
 ) -> None:
     """Search a grid of settings on walk-forward folds before the test part. A killed search goes on."""
-    from tenor import studies
     from tenor.config import Config
+    from tenor.pipeline import studies
 
     settings = Config.read(config, set_ or ())
     with console.bars(quiet=as_json) as bars:
@@ -94,7 +94,7 @@ def benchmark(
     as_json: AsJson = False,
 ) -> None:
     """Our row beside the published ones, by their protocol: ten seeds, frozen settings. A killed run goes on."""
-    from tenor import studies
+    from tenor.pipeline import studies
 
     with console.bars(quiet=as_json) as bars:
         result = studies.benchmark(
@@ -134,14 +134,14 @@ def leakcheck(
     as_json: AsJson = False,
 ) -> None:
     """Does your data, or your feature function, see the future? Exits 1 where it does, and names what."""
-    from tenor import studies
+    from tenor.pipeline import studies
 
     if (file is None) == (features is None):
         raise typer.BadParameter("give a file, or --features, and not both.")
     if features is not None:
         found = studies.leakcheck(store, features, calendar=calendar)
     else:
-        from tenor.evaluation.leakcheck import leakcheck_file
+        from tenor.leakcheck import leakcheck_file
 
         found = leakcheck_file(
             Path(str(file)),

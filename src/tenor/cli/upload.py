@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tenor import console
+from tenor.cli import console
 from tenor.cli.options import DEFAULT_STORE, AsJson, Store
 
 app = typer.Typer()
@@ -20,7 +20,7 @@ def upload(
     as_json: AsJson = False,
 ) -> None:
     """Copy bars, news, models and published forecasts; what is there already is left alone, pointers move last."""
-    from tenor.uploading import upload as copy
+    from tenor.pipeline.upload import upload as copy
 
     with console.bars(quiet=as_json) as bars:
         done = copy(store, to, progress=bars.objects)

@@ -18,16 +18,16 @@ from typing import Any
 
 import numpy as np
 
+from tenor.config import FeatureConfig, ModelConfig, TrainConfig
 from tenor.errors import ConfigError, DataError
 from tenor.evaluation import cells, metrics
 from tenor.evaluation.bootstrap import RESAMPLES
 from tenor.evaluation.significance import LEVEL, Difference, drawn_days, resampled
 from tenor.evaluation.walkforward import FoldProgress, WalkForward, walk
-from tenor.features import FEATURES, FeatureConfig
-from tenor.model import ModelConfig
+from tenor.features import FEATURES
 from tenor.schema import Bool, Float64, Panel, Predictions
-from tenor.training import Split, TrainConfig
-from tenor.writing import json_values
+from tenor.storage.files import json_values
+from tenor.training import Split
 
 WITH, WITHOUT, SHUFFLED = "with mood", "without mood", "mood shuffled"
 ARMS = (WITH, WITHOUT, SHUFFLED)

@@ -16,9 +16,9 @@ import empyrical
 import numpy as np
 import pandas as pd
 
+from tenor.calendars import exchange
 from tenor.errors import ConfigError, DataError, HistoryError, did_you_mean
 from tenor.schema import Bool, Float64, Panel, Predictions
-from tenor.sessions import exchange
 
 Rule = Literal["long/flat", "long/short"]
 RULES: tuple[Rule, ...] = ("long/flat", "long/short")

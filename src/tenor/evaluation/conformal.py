@@ -11,7 +11,7 @@ from tenor.errors import DataError
 from tenor.evaluation import cells
 from tenor.evaluation.bootstrap import RESAMPLES, Interval
 from tenor.evaluation.significance import drawn_days, share
-from tenor.forecasting.intervals import MISS, adapt
+from tenor.inference.conformal import MISS, adapt
 from tenor.schema import Bool, Float32, Float64, Panel, Predictions
 
 __all__ = ["MISS", "Coverage", "adapt", "coverage"]

@@ -18,7 +18,7 @@ from tenor.evaluation.bootstrap import RESAMPLES, DayTotals, Interval
 from tenor.evaluation.metrics import Bin
 from tenor.evaluation.significance import LEVEL, Comparison, compare, drawn_days, resampled, share
 from tenor.schema import Float64, Panel, Predictions
-from tenor.writing import json_values
+from tenor.storage.files import json_values
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ from tenor.evaluation import metrics
 from tenor.evaluation.bootstrap import RESAMPLES, Interval
 from tenor.evaluation.significance import LEVEL, drawn_days, resampled
 from tenor.schema import Bool, Float32, Float64, Panel
+from tenor.storage.files import json_values
 from tenor.training import Attention, Forecaster, usable
-from tenor.writing import json_values
 
 MOST, RANDOM, LEAST, LATEST = "most attended", "random", "least attended", "latest"
 DRAWS = 39

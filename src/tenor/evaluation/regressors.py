@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 
 from tenor.errors import ConfigError, TenorError, one_line
 from tenor.evaluation.baselines import Cells, Parts, learned
-from tenor.evaluation.leakcheck.files import load_object
+from tenor.leakcheck.files import load_object
 from tenor.schema import Float64, Panel, Predictions
 
 

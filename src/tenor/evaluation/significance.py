@@ -19,7 +19,7 @@ from tenor.errors import DataError
 from tenor.evaluation import cells, metrics
 from tenor.evaluation.bootstrap import FEWEST_BLOCKS, RESAMPLES, DayTotals, Interval, block_length, resampled_days
 from tenor.schema import Float64, Panel, Predictions
-from tenor.writing import json_values
+from tenor.storage.files import json_values
 
 LEVEL = 0.05
 PAIRED = ("return_rmse", "direction", "rank_ic")

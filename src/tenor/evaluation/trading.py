@@ -9,7 +9,7 @@ from typing import Any
 from tenor.evaluation.backtest import FILLS, RULES, Backtest, Fill, Rule, backtest, buy_and_hold
 from tenor.evaluation.sharpe import Sharpe, sharpe
 from tenor.schema import Panel, Predictions
-from tenor.writing import json_values
+from tenor.storage.files import json_values
 
 COSTS = (0.0, 5.0, 10.0, 20.0)
 """Bps of the money traded."""

@@ -13,7 +13,7 @@ from tenor.evaluation.abstention import Spoken, abstention
 from tenor.evaluation.bootstrap import RESAMPLES
 from tenor.evaluation.conformal import Coverage, coverage
 from tenor.schema import Panel, Predictions
-from tenor.writing import json_values
+from tenor.storage.files import json_values
 
 FIXED = "one quantile of validation"
 ADAPTIVE = "adaptive"

@@ -20,18 +20,17 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from tenor.config import FeatureConfig, ModelConfig, TrainConfig, to_mapping
 from tenor.errors import ConfigError, HistoryError, ModelError
 from tenor.evaluation import conformal
 from tenor.evaluation.baselines import fit_baselines
-from tenor.features import FeatureConfig, Scaler
-from tenor.model import ModelConfig
-from tenor.options import to_mapping
+from tenor.features import Scaler
 from tenor.schema import Bool, Panel, Predictions
-from tenor.training import Forecaster, Split, TrainConfig, checkpoint, fit, usable
+from tenor.training import Forecaster, Split, checkpoint, fit, usable
 from tenor.training.folds import fold_table
-from tenor.training.seed import Task
-from tenor.training.seeds import available_cores, train_seeds
+from tenor.training.parallel import available_cores, train_seeds
 from tenor.training.sequences import Sequences
+from tenor.training.trainer import Task
 
 FORMAT = 1
 

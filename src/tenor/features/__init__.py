@@ -1,7 +1,6 @@
 """Bars and mood to a panel: causal indicators, cross-stock context, mood; and the scaler, fitted on training rows."""
 
 from tenor.features.catalogue import FEATURES, GROUPS, Feature, feature_names, warmup
-from tenor.features.config import FeatureConfig
 from tenor.features.panel import build_panel
 from tenor.features.scaling import Scaler
 
@@ -9,7 +8,6 @@ __all__ = [
     "FEATURES",
     "GROUPS",
     "Feature",
-    "FeatureConfig",
     "Scaler",
     "build_panel",
     "feature_names",

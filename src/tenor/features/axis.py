@@ -15,10 +15,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tenor.calendars import calendar_of, days_of, exchange, known_rows, tells_market
 from tenor.errors import DataError, HistoryError
-from tenor.markets import calendar_of, known_rows, tells_market
 from tenor.schema import Bars, Bool
-from tenor.sessions import days_of, exchange
 
 ROUND_THE_WORLD = ("XNYS", "24/7", "24/5")
 """Axes on which a symbol that tells no market may stand beside those that tell one: a US stock, or over by midnight."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tenor.errors import ConfigError, did_you_mean
+
 SETTLED = 60
 """Own bars after which the recursive averages (EMA, RSI, ATR) have forgotten all but a few percent of their seed."""
 
@@ -87,6 +89,16 @@ FEATURES: tuple[Feature, ...] = (
 MOOD = "mood"
 GROUPS: tuple[str, ...] = tuple(dict.fromkeys(f.group for f in FEATURES if f.group != MOOD))
 """The groups that ``features.groups`` takes; mood has its own switch, ``features.sentiment``."""
+
+
+def check_groups(groups: Sequence[str]) -> None:
+    """Raise ConfigError for a group that there is not; near names are suggested."""
+    for group in groups:
+        if group == MOOD:
+            raise ConfigError("features.groups does not take 'mood': mood features are switched by features.sentiment.")
+        if group not in GROUPS:
+            hint = did_you_mean(group, GROUPS) or f" Known: {', '.join(GROUPS)}."
+            raise ConfigError(f"unknown feature group {group!r} in features.groups.{hint}")
 
 
 def feature_names(groups: Sequence[str]) -> tuple[str, ...]:

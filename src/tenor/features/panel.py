@@ -9,16 +9,15 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from tenor.calendars import calendar_of, exchange, interval_of
+from tenor.config import FeatureConfig
 from tenor.errors import DataError, HistoryError
 from tenor.features.axis import Axis, Places, calendars_of
-from tenor.features.catalogue import MOOD, feature_names, warmup
-from tenor.features.config import FeatureConfig
+from tenor.features.catalogue import MOOD, check_groups, feature_names, warmup
 from tenor.features.context import context
 from tenor.features.indicators import Series, ewma_volatility, indicators, span_return
-from tenor.features.mood import mood_features
-from tenor.markets import calendar_of
+from tenor.features.sentiment import mood_features
 from tenor.schema import Bars, Bool, Float32, Float64, Mood, Panel
-from tenor.sessions import exchange, interval_of
 
 
 class _Shown(NamedTuple):
@@ -43,7 +42,7 @@ def build_panel(bars: Bars, config: FeatureConfig, *, mood: Mood | None = None) 
     indicators run on each symbol's own bars: a gap is one step. A cell is masked in once the symbol has more bars than
     the longest warm-up of the features chosen.
 
-    A symbol whose name tells another market (`tenor.markets`) shows in row t its last own bar that was over by then, if
+    A symbol whose name tells another market (`tenor.calendars`) shows in row t its last own bar that was over then, if
     that is new since t - 1 (`tenor.features.axis`). So its targets run from its last close known at t to its last one
     known at t + h; its mood is that of its own last session; and its open is NaN where it lies before the close of
     t - 1, as a coin's does on New York's sessions: nobody could have traded there on what row t - 1 knew.
@@ -71,6 +70,7 @@ def build_panel(bars: Bars, config: FeatureConfig, *, mood: Mood | None = None) 
             f"horizon {config.horizons[-1]} is longer than the data, {len(sessions)} sessions from "
             f"{first} to {last}: import more history or lower features.horizons."
         )
+    check_groups(config.groups)
     names = feature_names([*config.groups, MOOD] if mood is not None and config.sentiment else config.groups)
     column = {name: i for i, name in enumerate(names)}
     grid = (len(sessions), len(symbols))

@@ -1,5 +1,5 @@
 """The network: an LSTM under attention, every step of which predicts."""
 
-from tenor.model.attention_lstm import AttentionLSTM, ModelConfig, Output
+from tenor.model.attention_lstm import AttentionLSTM, Output
 
-__all__ = ["AttentionLSTM", "ModelConfig", "Output"]
+__all__ = ["AttentionLSTM", "Output"]

@@ -9,55 +9,13 @@ Letters in shape comments: B batch, T time, F features, H hidden, A attention_si
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tenor.errors import ConfigError
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelConfig:
-    """The shape of an `AttentionLSTM`.
-
-    Attributes
-    ----------
-    hidden : width of the LSTM, 1 .. 1024.
-    layers : LSTM layers, 1 .. 4.
-    attention_size : width of the queries and keys of the attention over time, 1 .. 1024.
-    lookback : hidden states (sessions) under attention, the current one included, 2 .. 1000.
-    dropout : share of units dropped between layers and before the heads, 0 <= dropout < 1.
-    attention : False leaves out the feature gate and the attention over time: the plain LSTM to compare with.
-
-    Raises
-    ------
-    ConfigError : a value is out of its range.
-    """
-
-    hidden: int = 32
-    layers: int = 1
-    attention_size: int = 16
-    lookback: int = 30
-    dropout: float = 0.1
-    attention: bool = True
-
-    def __post_init__(self) -> None:
-        for key, least, most in (
-            ("hidden", 1, 1024),
-            ("layers", 1, 4),
-            ("attention_size", 1, 1024),
-            ("lookback", 2, 1000),
-        ):
-            value = getattr(self, key)
-            if not (isinstance(value, int) and least <= value <= most):
-                raise ConfigError(
-                    f"config key 'model.{key}' is {value!r}; it must be a whole number from {least} to {most}."
-                )
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"config key 'model.dropout' is {self.dropout!r}; it must be at least 0 and below 1.")
+from tenor.config import ModelConfig
 
 
 class Output(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any
 
 from tenor.errors import UsageError
 from tenor.evaluation.evaluate import Evaluation
-from tenor.report import sections_forecast, sections_judgement
+from tenor.report import forecast, results
 from tenor.report.cells import cells
 from tenor.report.page import Section, render_page, write_page
 from tenor.report.style import ahead, day
@@ -21,7 +21,7 @@ def write_report(
     evaluations: Mapping[int, Evaluation],
     panel: Panel,
     predictions: Mapping[str, Predictions],
-    attention: sections_forecast.AttentionLike | None,
+    attention: forecast.AttentionLike | None,
     rows: slice,
     history: Sequence[Mapping[str, Any]],
     symbols: Sequence[str],
@@ -63,15 +63,15 @@ def write_report(
     first = next(iter(evaluations.values()))
     parts = [
         *first_sections,
-        sections_judgement.results(evaluations, name),
-        sections_judgement.differences(evaluations),
-        sections_forecast.prices(panel, rows, ours, symbols, judged[first.horizon]),
-        sections_forecast.outcomes(judged[first.horizon]),
-        sections_forecast.probabilities(evaluations, judged),
-        sections_forecast.intervals(evaluations, judged),
-        sections_judgement.years_and_stocks(first),
-        *([sections_forecast.attention(panel, rows, attention)] if attention is not None else []),
-        sections_forecast.training(history),
+        results.results(evaluations, name),
+        results.differences(evaluations),
+        forecast.prices(panel, rows, ours, symbols, judged[first.horizon]),
+        forecast.outcomes(judged[first.horizon]),
+        forecast.probabilities(evaluations, judged),
+        forecast.intervals(evaluations, judged),
+        results.years_and_stocks(first),
+        *([forecast.attention(panel, rows, attention)] if attention is not None else []),
+        forecast.training(history),
         *extra_sections,
     ]
     count = len(panel.symbols)

@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from tenor.errors import ModelError
 from tenor.sentiment.encoder import Ids, Logits
-from tenor.sentiment.statements import statements
 from tenor.sentiment.text import clean
+from tenor.sentiment.training.statements import statements
 
 TOLERATED = 0.01
 """Share of the probe's labels that int8 may change; above it the float32 graph is kept."""

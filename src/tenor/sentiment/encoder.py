@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tenor.errors import ModelError, did_you_mean
-from tenor.sentiment.figures import mark_figures
+from tenor.sentiment.numbers_in_text import mark_figures
 from tenor.sentiment.scores import LABELS
 
 SHIPPED = Path(__file__).parent / "weights"
@@ -47,7 +47,7 @@ class Encoder(Protocol):
 
 
 class OnnxEncoder:
-    """The encoder of a folder written by `tenor.sentiment.export.write_weights`; each file is checked by its SHA-256.
+    """The encoder of a folder that `tenor.sentiment.training.export.write_weights` wrote; files are checked by SHA-256.
 
     Parameters
     ----------

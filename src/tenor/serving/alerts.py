@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tenor.errors import ConfigError
-from tenor.serving.journal import LOGGER
+from tenor.serving.logs import LOGGER
 from tenor.serving.monitor import Report
 
 TIMEOUT = 5.0

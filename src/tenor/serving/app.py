@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from tenor.errors import TenorError
 from tenor.serving import dashboard, operating, routes
-from tenor.serving.guard import Guard
+from tenor.serving.middleware import Guard
 from tenor.serving.problems import of_error, problem, respond
 from tenor.serving.service import Service
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tenor.forecasting.cells import usable
+from tenor.calendars import exchange
+from tenor.inference.cells import usable
+from tenor.inference.predictor import Predictor
 from tenor.schema import Float32, Panel
-from tenor.serving.predictor import Predictor
-from tenor.sessions import exchange
 
 
 @dataclass(frozen=True)

@@ -25,19 +25,19 @@ from typing import TYPE_CHECKING, Any
 from mangum import Mangum
 
 from tenor.errors import ConfigError, ModelError, StoreError
-from tenor.objects import Object, Objects
-from tenor.serving import journal
+from tenor.serving import logs
 from tenor.serving.app import create_app
-from tenor.serving.board import board_of
-from tenor.serving.guard import EVENTS
 from tenor.serving.keys import Keys
 from tenor.serving.limits import Limits
+from tenor.serving.middleware import EVENTS
+from tenor.serving.published import board_of
 from tenor.serving.service import Service
 from tenor.serving.view import View
+from tenor.storage.object_store import Object, Objects
 
 if TYPE_CHECKING:
+    from tenor.inference.predictor import Predictor
     from tenor.registry import Registry
-    from tenor.serving.predictor import Predictor
     from tenor.serving.refresh import Refreshed
 
 LOOK = 15.0
@@ -66,7 +66,7 @@ class _Running:
 
 @functools.cache
 def _running() -> _Running:
-    journal.to_stream()
+    logs.to_stream()
     board = board_of(_setting("TENOR_STORE"))
     keys = None if os.environ.get("TENOR_AUTH") == "gateway" else Keys(board.objects)
     # one request at a time comes in here: how many and how fast is API Gateway's business
@@ -100,14 +100,13 @@ def refresh(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
 
     An error ends the invocation as failed, so that it is tried again and, in the end, put into the dead-letter queue.
     """
-    from tenor.fetching import bring
-    from tenor.options import from_mapping
+    from tenor.config import SourcesConfig, from_mapping
+    from tenor.ingest.fetch import bring
     from tenor.registry import registry_of
     from tenor.serving.refresh import refresh as run
-    from tenor.sources.config import SourcesConfig
     from tenor.store import Lake
 
-    journal.to_stream()
+    logs.to_stream()
     store = _setting("TENOR_STORE")
     symbols = list(event.get("symbols") or filter(None, os.environ.get("TENOR_SYMBOLS", "").split(",")))
     sources = from_mapping(SourcesConfig, json.loads(os.environ.get("TENOR_SOURCES") or "{}"), "sources")
@@ -166,9 +165,9 @@ class Kept:
 
 def _predictor(registry: Registry, model: str) -> Predictor:
     """The model, from the files that an earlier invocation left in ``/tmp`` where they are whole."""
-    from tenor.objects import open_objects
+    from tenor.inference.predictor import Predictor
     from tenor.registry import Registry
-    from tenor.serving.predictor import Predictor
+    from tenor.storage.object_store import open_objects
 
     version = None if model == "champion" else model
     place = Path(tempfile.gettempdir()) / "tenor" / hashlib.sha256(registry.location.encode()).hexdigest()[:16]

@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from tenor.serving.board import Entry
+from tenor.serving.published import Entry
 from tenor.serving.view import Snapshot
 
 BEAT = 15.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tenor.serving.answers import Problem
+from tenor.serving.schemas import Problem
 
 _STALENESS = {"stale": False, "sessions_behind": 0, "reasons": []}
 FORECAST: dict[str, Any] = {

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tenor.errors import StoreError, UsageError
-from tenor.objects import Conflict, MissingObject, Objects
+from tenor.storage.object_store import Conflict, MissingObject, Objects
 
 KEYS = "keys.json"
 _FORM = re.compile(r"tenor_([0-9a-f]{8})_([0-9a-f]{64})")

@@ -9,9 +9,9 @@ import os
 from pathlib import Path
 
 from tenor.errors import TenorError
-from tenor.objects import open_objects
-from tenor.serving.board import Board
+from tenor.serving.published import Board
 from tenor.serving.view import Snapshot
+from tenor.storage.object_store import open_objects
 
 log = logging.getLogger("tenor.serving")
 

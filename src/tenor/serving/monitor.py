@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tenor.inference.predictor import Predictor
 from tenor.schema import Float64, Panel
 from tenor.serving.past import past_forecasts
-from tenor.serving.predictor import Predictor
 
 WINDOW = 20
 """Sessions that are compared with the training part."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from tenor.serving.answers import to_plain
 from tenor.serving.responses import NO_STORE, json_response
+from tenor.serving.schemas import to_plain
 from tenor.serving.service import Service
 
 router = APIRouter(tags=["operating"])

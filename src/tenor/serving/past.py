@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from tenor.serving.answers import PastForecast
+from tenor.serving.schemas import PastForecast
 
 COLUMNS = (
     "session", "target_session", "last_price", "mean", "low", "high", "p_up", "realised_price", "made", "model_version",

@@ -10,8 +10,8 @@ from http import HTTPStatus
 from starlette.responses import Response
 
 from tenor.errors import DataError, StoreError, TenorError, UnknownSymbolError, UsageError
-from tenor.serving.answers import Problem
 from tenor.serving.responses import NO_STORE
+from tenor.serving.schemas import Problem
 
 MEDIA = "application/problem+json"
 KINDS = {

@@ -13,23 +13,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tenor.calendars import Exchange, exchange
+from tenor.config import SourcesConfig
 from tenor.errors import DataError, StoreError, TenorError, one_line
 from tenor.features.axis import on_axis
-from tenor.fetching.status import stale
+from tenor.inference.predictor import Predictor
+from tenor.ingest.status import stale
 from tenor.schema import Forecast, Interval, Mood
-from tenor.sentiment.mood import daily_mood, sessions_of
+from tenor.sentiment.daily import daily_mood, sessions_of
 from tenor.sentiment.scorer import Scorer
 from tenor.serving.attention import looked_at
-from tenor.serving.board import Board, Entry
 from tenor.serving.documents import BARS, HISTORY, ITEMS, document
 from tenor.serving.monitor import Report, watch
 from tenor.serving.past import past_forecasts
-from tenor.serving.predictor import Predictor
-from tenor.serving.track import track_record, with_verdicts
-from tenor.sessions import Exchange, exchange
-from tenor.sources.config import SourcesConfig
+from tenor.serving.published import Board, Entry
+from tenor.serving.track_record import track_record, with_verdicts
+from tenor.storage.files import json_values
 from tenor.store import Lake
-from tenor.writing import json_values
 
 AHEAD = pd.Timedelta(days=180)
 CLOSES = 2000

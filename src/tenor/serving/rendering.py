@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from tenor.errors import UsageError
-from tenor.serving import answers
-from tenor.serving.answers import Staleness, to_plain
-from tenor.serving.board import Index
+from tenor.serving import schemas
 from tenor.serving.past import past_forecasts
+from tenor.serving.published import Index
+from tenor.serving.schemas import Staleness, to_plain
 from tenor.serving.view import View
 
 KEPT = 4096
@@ -43,10 +43,10 @@ class Renderer:
             lambda: to_plain(forecast_answer(pick(self.view.document(symbol)["forecasts"], horizon), stale)),
         )
 
-    def forecasts(self, symbol: str, horizon: int | None) -> answers.ForecastAnswer:
+    def forecasts(self, symbol: str, horizon: int | None) -> schemas.ForecastAnswer:
         """The same, not as text."""
         plain: dict[str, Any] = json.loads(self.forecast(symbol, horizon).data)
-        return answers.from_plain(answers.ForecastAnswer, plain)
+        return schemas.from_plain(schemas.ForecastAnswer, plain)
 
     def history(self, symbol: str, horizon: int | None, limit: int) -> Body:
         """The last `limit` past forecasts of `symbol`; errors as those of `forecast`."""
@@ -58,7 +58,7 @@ class Renderer:
             chosen = int(pick(document["forecasts"], horizon)["horizon"])
             found = past_forecasts(document, chosen, last=limit)
             version = str(document["model_version"])
-            return to_plain(answers.HistoryAnswer(symbol, document["as_of"], chosen, version, found, stale))
+            return to_plain(schemas.HistoryAnswer(symbol, document["as_of"], chosen, version, found, stale))
 
         return self._once(("history", entry.digest, horizon, limit, stale), make)
 
@@ -88,12 +88,12 @@ class Renderer:
         empty = {"as_of": index.as_of, "alarms": 0, "checks": []}
         return self._once(("monitor", index.etag), lambda: dict(index.head.get("monitor", empty)))
 
-    def _symbols(self, index: Index, stale: Staleness) -> answers.SymbolsAnswer:
+    def _symbols(self, index: Index, stale: Staleness) -> schemas.SymbolsAnswer:
         rows = []
         for symbol, entry in index.entries.items():
             brief = entry.brief[min(entry.brief, key=int)]
             rows.append(
-                answers.SymbolSummary(
+                schemas.SymbolSummary(
                     symbol,
                     entry.as_of,
                     entry.session,
@@ -104,7 +104,7 @@ class Renderer:
                 )
             )
         head = index.head
-        return answers.SymbolsAnswer(tuple(rows), tuple(head["horizons"]), index.as_of, head["model_version"], stale)
+        return schemas.SymbolsAnswer(tuple(rows), tuple(head["horizons"]), index.as_of, head["model_version"], stale)
 
     def _once(self, name: tuple[object, ...], make: Callable[[], Mapping[str, Any]]) -> Body:
         body = self._kept.get(name)
@@ -126,9 +126,9 @@ def pick(forecasts: list[dict[str, Any]], horizon: int | None) -> dict[str, Any]
     return forecasts[known.index(wanted)]
 
 
-def forecast_answer(said: Mapping[str, Any], stale: Staleness, *, live: bool = False) -> answers.ForecastAnswer:
+def forecast_answer(said: Mapping[str, Any], stale: Staleness, *, live: bool = False) -> schemas.ForecastAnswer:
     """A forecast (see `schema.Forecast.to_json`) as an answer."""
-    return answers.ForecastAnswer(
+    return schemas.ForecastAnswer(
         symbol=said["symbol"],
         as_of=said["as_of"],
         session=said["session"],
@@ -138,15 +138,15 @@ def forecast_answer(said: Mapping[str, Any], stale: Staleness, *, live: bool = F
         p_up=said["p_up"],
         last_price=said["last_price"],
         price=said["price"],
-        interval=answers.Interval(said["lower"], said["upper"]),
-        attention=answers.Attention(said["attention_time"], said["attention_features"]),
+        interval=schemas.Interval(said["lower"], said["upper"]),
+        attention=schemas.Attention(said["attention_time"], said["attention_features"]),
         model_version=said["model_version"],
         live=live,
         staleness=stale,
     )
 
 
-def _models(index: Index, stale: Staleness) -> answers.ModelsAnswer:
+def _models(index: Index, stale: Staleness) -> schemas.ModelsAnswer:
     head = index.head
-    track = tuple(answers.from_plain(answers.TrackRecord, record) for record in head["track"])
-    return answers.ModelsAnswer(head["model_version"], tuple(head["versions"]), head["card"], track, index.as_of, stale)
+    track = tuple(schemas.from_plain(schemas.TrackRecord, record) for record in head["track"])
+    return schemas.ModelsAnswer(head["model_version"], tuple(head["versions"]), head["card"], track, index.as_of, stale)

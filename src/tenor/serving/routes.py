@@ -11,12 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 
 from tenor.errors import TenorError, UsageError
-from tenor.serving import answers, examples
-from tenor.serving.answers import to_plain
-from tenor.serving.journal import LOGGER
+from tenor.serving import examples, schemas
+from tenor.serving.logs import LOGGER
 from tenor.serving.problems import of_error, problem, respond
 from tenor.serving.rendering import Body, forecast_answer, pick
 from tenor.serving.responses import NO_STORE, json_response
+from tenor.serving.schemas import to_plain
 from tenor.serving.service import Service
 
 LIVE_SECONDS = 20.0
@@ -60,7 +60,7 @@ class Texts(BaseModel):
 
 @router.get(
     "/forecast/{symbol}",
-    response_model=answers.ForecastAnswer,
+    response_model=schemas.ForecastAnswer,
     responses=examples.of(examples.FORECAST) | examples.UNCHANGED,
 )
 async def forecast(
@@ -76,7 +76,7 @@ async def forecast(
     return _answer(request, service.renderer.forecast(symbol, horizon))
 
 
-@router.post("/forecasts", response_model=answers.ForecastsAnswer, responses=examples.of(examples.FORECASTS))
+@router.post("/forecasts", response_model=schemas.ForecastsAnswer, responses=examples.of(examples.FORECASTS))
 async def forecasts(request: Request, batch: Batch) -> Response:
     """Forecasts of many symbols; one that has none gets its problem, and the others their forecasts."""
     service = _service(request)
@@ -85,13 +85,13 @@ async def forecasts(request: Request, batch: Batch) -> Response:
         try:
             made.append(service.renderer.forecasts(symbol, batch.horizon))
         except UsageError as error:
-            problems.append(answers.SymbolProblem(symbol, of_error(error, request.state.request_id)))
-    return json_response(to_plain(answers.ForecastsAnswer(tuple(made), tuple(problems), service.view.staleness())))
+            problems.append(schemas.SymbolProblem(symbol, of_error(error, request.state.request_id)))
+    return json_response(to_plain(schemas.ForecastsAnswer(tuple(made), tuple(problems), service.view.staleness())))
 
 
 @router.get(
     "/history/{symbol}",
-    response_model=answers.HistoryAnswer,
+    response_model=schemas.HistoryAnswer,
     responses=examples.of(examples.HISTORY) | examples.UNCHANGED,
 )
 async def history(
@@ -104,7 +104,7 @@ async def history(
     return _answer(request, _service(request).renderer.history(symbol, horizon, limit))
 
 
-@router.get("/symbols", response_model=answers.SymbolsAnswer, responses=examples.UNCHANGED)
+@router.get("/symbols", response_model=schemas.SymbolsAnswer, responses=examples.UNCHANGED)
 async def symbols(request: Request) -> Response:
     """Every symbol that has a forecast."""
     return _answer(request, _service(request).renderer.symbols())
@@ -116,7 +116,7 @@ async def detail(request: Request, symbol: Symbol) -> Response:
     return _answer(request, _service(request).renderer.detail(symbol))
 
 
-@router.get("/models", response_model=answers.ModelsAnswer, responses=examples.UNCHANGED)
+@router.get("/models", response_model=schemas.ModelsAnswer, responses=examples.UNCHANGED)
 async def models(request: Request) -> Response:
     """The model in use: its card, and how its forecasts did against persistence."""
     return _answer(request, _service(request).renderer.models())
@@ -128,7 +128,7 @@ async def monitor(request: Request) -> Response:
     return _answer(request, _service(request).renderer.monitor())
 
 
-@router.post("/sentiment", response_model=answers.SentimentAnswer, responses=examples.of(examples.SENTIMENT))
+@router.post("/sentiment", response_model=schemas.SentimentAnswer, responses=examples.of(examples.SENTIMENT))
 async def sentiment(request: Request, given: Texts) -> Response:
     """Score texts; with `why`, tell which words moved each score."""
     service = _service(request)
@@ -172,7 +172,7 @@ async def _live(request: Request, service: Service, symbol: str, horizon: int | 
             said = pick([dict(one) for one in made], kept.horizon)
             if said["as_of"] >= kept.as_of:
                 stale = (
-                    kept.staleness if said["as_of"] == kept.as_of else answers.Staleness(stale=False, sessions_behind=0)
+                    kept.staleness if said["as_of"] == kept.as_of else schemas.Staleness(stale=False, sessions_behind=0)
                 )
                 return json_response(to_plain(forecast_answer(said, stale, live=True)))
             reason = "the lake is behind the board"

@@ -15,8 +15,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tenor.errors import ConfigError
 from tenor.serving.app import create_app
-from tenor.serving.journal import LOGGER
 from tenor.serving.limits import Limits
+from tenor.serving.logs import LOGGER
 from tenor.serving.service import Service
 
 GRACE = 10

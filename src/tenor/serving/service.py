@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tenor.errors import StoreError
 from tenor.serving.events import Hub
-from tenor.serving.journal import LOGGER
 from tenor.serving.keys import Keys
 from tenor.serving.limits import Gate, Limits
+from tenor.serving.logs import LOGGER
 from tenor.serving.metrics import Metrics
 from tenor.serving.rendering import Renderer
 from tenor.serving.view import View

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from tenor.errors import StoreError, TenorError, UnknownSymbolError, one_line
-from tenor.serving.answers import Staleness
-from tenor.serving.board import Board, Entry, Index
-from tenor.serving.freshness import staleness
+from tenor.serving.published import Board, Entry, Index
+from tenor.serving.schemas import Staleness
+from tenor.serving.staleness import staleness
 
 READERS = 8
 

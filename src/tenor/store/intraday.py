@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from tenor.markets import by_calendar
+from tenor.calendars import by_calendar, days_of, exchange
 from tenor.schema import BAR_COLUMNS, LENGTHS, Float64, Interval
-from tenor.sessions import days_of, exchange
 
 
 def dated(rows: pd.DataFrame, *, interval: Interval, calendar: str) -> pd.DataFrame:

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from tenor.calendars import interval_of
 from tenor.errors import DataError, StoreError, UnknownSymbolError, one_line
 from tenor.schema import BAR_COLUMNS, MOOD_COLUMNS, NEWS_COLUMNS, Bars, Interval, Mood, News
-from tenor.sessions import interval_of
 from tenor.store import compaction
 from tenor.store.intraday import adjusted_like, dated
 from tenor.store.parts import open_parts

@@ -1,12 +1,11 @@
 """From a Panel to a Forecaster: chronological parts, sequence training, calibration."""
 
-from tenor.forecasting.cells import usable
-from tenor.training.config import TrainConfig
+from tenor.inference.cells import usable
 from tenor.training.fit import fit
 from tenor.training.forecaster import Attention, Forecaster
-from tenor.training.seed import History
-from tenor.training.seeds import Progress
-from tenor.training.split import Split, SplitConfig, chronological
+from tenor.training.parallel import Progress
+from tenor.training.split import Split, chronological
+from tenor.training.trainer import History
 
 __all__ = [
     "Attention",
@@ -14,8 +13,6 @@ __all__ = [
     "History",
     "Progress",
     "Split",
-    "SplitConfig",
-    "TrainConfig",
     "chronological",
     "fit",
     "usable",

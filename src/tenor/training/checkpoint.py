@@ -17,8 +17,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from tenor.options import to_mapping
-from tenor.training.seed import History, Task, Trainer
+from tenor.config import to_mapping
+from tenor.training.trainer import History, Task, Trainer
 
 FILE = "state.safetensors"
 FORMAT = 1

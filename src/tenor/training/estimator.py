@@ -16,20 +16,17 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from tenor.config import FeatureConfig, ModelConfig, TrainConfig, from_mapping, to_mapping
 from tenor.errors import ConfigError, HistoryError, TenorError
-from tenor.features import FeatureConfig
-from tenor.model import ModelConfig
-from tenor.options import from_mapping, to_mapping
 from tenor.schema import Float32
-from tenor.training.config import TrainConfig
+from tenor.storage.files import json_values
 from tenor.training.fit import fit as train
 from tenor.training.forecaster import Forecaster
-from tenor.training.market import Market
+from tenor.training.panel_source import Market
 from tenor.training.results import FAILED, Results
 from tenor.training.scoring import SCORINGS, scores
-from tenor.training.seed import reproducible
 from tenor.training.split import Split
-from tenor.writing import json_values
+from tenor.training.trainer import reproducible
 
 FORMAT = 1
 ROOMS: dict[str, type[Any]] = {"features": FeatureConfig, "model": ModelConfig, "training": TrainConfig}

@@ -10,18 +10,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from tenor.config import FeatureConfig, ModelConfig, TrainConfig
 from tenor.errors import ConfigError, HistoryError
-from tenor.features import FeatureConfig, Scaler
-from tenor.forecasting.calibration import Calibration, base_rate, trust, width
-from tenor.model import AttentionLSTM, ModelConfig
+from tenor.features import Scaler
+from tenor.inference.calibration import Calibration, base_rate, trust, width
+from tenor.model import AttentionLSTM
 from tenor.schema import Panel
 from tenor.training import checkpoint
-from tenor.training.config import TrainConfig
 from tenor.training.forecaster import Forecaster, build, outputs
-from tenor.training.seed import Task, reproducible
-from tenor.training.seeds import Progress, available_cores, train_seeds
+from tenor.training.parallel import Progress, available_cores, train_seeds
 from tenor.training.sequences import Sequences, scaled_targets
 from tenor.training.split import Split
+from tenor.training.trainer import Task, reproducible
 
 
 def fit(

@@ -3,48 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import pandas as pd
 
+from tenor.calendars import through
+from tenor.config import FoldConfig
 from tenor.errors import ConfigError, HistoryError
 from tenor.schema import labels
-from tenor.sessions import through
-from tenor.training.split import Split, last_of
-
-
-@dataclass(frozen=True, kw_only=True)
-class FoldConfig:
-    """How the folds are laid out; every length is in sessions that are used, purged ones come on top.
-
-    Attributes
-    ----------
-    folds : test parts, each with training of its own.
-    scheme : ``expanding`` trains from the first session on; ``rolling`` on as many sessions as the first fold has.
-    valid_sessions, test_sessions : length of each validation and each test part.
-    test_end : last day (YYYY-MM-DD) of the last test part; the end of the history if None.
-
-    Raises
-    ------
-    ConfigError : a value is out of its range, or `test_end` is no date.
-    """
-
-    folds: int = 4
-    scheme: Literal["expanding", "rolling"] = "expanding"
-    valid_sessions: int = 126
-    test_sessions: int = 126
-    test_end: str | None = None
-
-    def __post_init__(self) -> None:
-        for key in ("folds", "valid_sessions", "test_sessions"):
-            value = getattr(self, key)
-            if type(value) is not int or value < 1:
-                raise ConfigError(f"config key 'folds.{key}' is {value!r}; it must be a whole number >= 1.")
-        if self.scheme not in ("expanding", "rolling"):
-            raise ConfigError(f"config key 'folds.scheme' is {self.scheme!r}; it takes 'expanding' or 'rolling'.")
-        if self.test_end is not None:
-            last_of("folds.test_end", self.test_end)
+from tenor.training.split import Split
 
 
 def walk_forward(sessions: pd.DatetimeIndex, config: FoldConfig, *, purge: int) -> tuple[Split, ...]:

@@ -17,19 +17,18 @@ from safetensors import SafetensorError
 from safetensors.torch import load as unpack
 from safetensors.torch import save as pack
 
+from tenor.config import FeatureConfig, ModelConfig, TrainConfig, from_mapping, to_mapping
 from tenor.errors import ModelError, TenorError
-from tenor.features import FeatureConfig, Scaler
-from tenor.forecasting import making, saving
-from tenor.forecasting.calibration import Calibration
-from tenor.forecasting.cells import symbol_first, usable
-from tenor.forecasting.making import CHUNK, Forecasts
-from tenor.forecasting.recipe import Recipe, Run, model_name
-from tenor.model import AttentionLSTM, ModelConfig, Output
+from tenor.features import Scaler
+from tenor.inference import artifact, forecasts
+from tenor.inference.calibration import Calibration
+from tenor.inference.cells import symbol_first, usable
+from tenor.inference.forecasts import CHUNK, Forecasts
+from tenor.inference.recipe import Recipe, Run, model_name
+from tenor.model import AttentionLSTM, Output
 from tenor.model.export import to_onnx
-from tenor.options import from_mapping, to_mapping
 from tenor.schema import Float32, Forecast, Panel, Predictions
-from tenor.training.config import TrainConfig
-from tenor.training.seed import History
+from tenor.training.trainer import History
 
 
 @dataclass(frozen=True)
@@ -159,12 +158,12 @@ class Forecaster:
         return made[0]
 
     def forecasts(self, panel: Panel, symbols: Sequence[str], horizons: Sequence[int] | None = None) -> Forecasts:
-        """The newest forecasts of `symbols` at `horizons` (all by default); see `tenor.forecasting.making.newest`."""
-        return making.newest(self.recipe, self._ensemble, panel, symbols, horizons or panel.horizons)
+        """The newest forecasts of `symbols` at `horizons` (all by default); see `tenor.inference.forecasts.newest`."""
+        return forecasts.newest(self.recipe, self._ensemble, panel, symbols, horizons or panel.horizons)
 
     def files(self) -> dict[str, bytes]:
         """The files of the model by name, as `save` writes them."""
-        return saving.packed(self._saved(), self._weights())
+        return artifact.packed(self._saved(), self._weights())
 
     def to_onnx(self) -> bytes:
         """The ensemble as one ONNX graph; see `tenor.model.export.to_onnx`."""
@@ -177,7 +176,7 @@ class Forecaster:
         ------
         ModelError : the folder holds something else, or can't be written.
         """
-        saving.write(Path(folder), self._saved(), self._weights())
+        artifact.write(Path(folder), self._saved(), self._weights())
 
     @classmethod
     def load(cls, folder: str | Path) -> Forecaster:
@@ -187,12 +186,12 @@ class Forecaster:
         ------
         ModelError : a file is missing, truncated or changed; the message names it.
         """
-        return cls._of(*saving.read(Path(folder)), str(folder))
+        return cls._of(*artifact.read(Path(folder)), str(folder))
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes], where: str) -> Forecaster:
         """Read what `files` gave; `where` they were is for messages. Raises ModelError as `load` does."""
-        return cls._of(*saving.unpacked(files, where), where)
+        return cls._of(*artifact.unpacked(files, where), where)
 
     @classmethod
     def _of(cls, document: Mapping[str, Any], weights: bytes, where: str) -> Forecaster:

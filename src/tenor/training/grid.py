@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tenor.errors import ConfigError, did_you_mean
+from tenor.features.catalogue import check_groups
 from tenor.training.estimator import ROOMS, reset
 
 Grid = dict[str, tuple[Any, ...]]
@@ -143,6 +144,8 @@ def _sound(key: str, values: Any) -> tuple[Any, ...]:
     found: list[Any] = []
     for value in values:
         held = getattr(reset(ROOMS[room](), room, {name: value}), name)
+        if key == "features.groups":
+            check_groups(held)
         if held in found:
             raise ConfigError(f"grid key {key!r} has {to_text(held)} twice: once is enough.")
         found.append(held)

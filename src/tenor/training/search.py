@@ -19,24 +19,21 @@ from joblib.externals.loky.process_executor import BrokenProcessPool
 from numpy.typing import ArrayLike
 from sklearn.model_selection import GridSearchCV
 
+from tenor.config import FeatureConfig, FoldConfig, ModelConfig, SplitConfig, TrainConfig, to_mapping
 from tenor.errors import ConfigError, TenorError
-from tenor.features import FeatureConfig
 from tenor.features.axis import Axis
-from tenor.forecasting.cells import usable
-from tenor.model import ModelConfig
-from tenor.options import to_mapping
+from tenor.inference.cells import usable
 from tenor.schema import Bars, Bool, Float64, Mood
-from tenor.training.config import TrainConfig
+from tenor.storage.files import json_values
 from tenor.training.estimator import PanelForecaster, Rows, fit_key, score_key
-from tenor.training.folds import FoldConfig, walk_forward
+from tenor.training.folds import walk_forward
 from tenor.training.grid import Grid, candidates, configs_of, to_text
-from tenor.training.market import Market
+from tenor.training.panel_source import Market
+from tenor.training.parallel import available_cores, end_idle_processes
 from tenor.training.results import FAILED, Results
 from tenor.training.scoring import SCORINGS
-from tenor.training.seeds import available_cores, end_idle_processes
-from tenor.training.split import SplitConfig, chronological
+from tenor.training.split import chronological
 from tenor.training.toml_text import toml_text
-from tenor.writing import json_values
 
 POLL = 0.5
 """Seconds between two looks at what is done."""

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tenor.forecasting.cells import spread, symbol_first, usable
+from tenor.inference.cells import spread, symbol_first, usable
 from tenor.schema import Float32, Panel
 
 

@@ -4,49 +4,15 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from datetime import datetime
 
 import pandas as pd
 
+from tenor.calendars import through
+from tenor.config import SPLIT_KEYS, SplitConfig
 from tenor.errors import ConfigError, HistoryError
 from tenor.schema import label, labels, within_days
-from tenor.sessions import through
 
 TRAIN_SHARE, VALID_SHARE = 0.60, 0.15
-KEYS = ("train_end", "valid_end", "test_end")
-
-
-@dataclass(frozen=True, kw_only=True)
-class SplitConfig:
-    """Where the parts end.
-
-    Attributes
-    ----------
-    train_end, valid_end, test_end : last day (YYYY-MM-DD) of each part; of bars within a day a moment as well
-        (YYYY-MM-DDTHH:MM, UTC). Left out, test ends with the history, and the parts share the sessions as 60 : 15 : 25.
-
-    Raises
-    ------
-    ConfigError : a text that is no date, or dates out of order.
-    """
-
-    train_end: str | None = None
-    valid_end: str | None = None
-    test_end: str | None = None
-
-    def __post_init__(self) -> None:
-        previous: tuple[str, datetime] | None = None
-        for key in KEYS:
-            value = getattr(self, key)
-            if value is None:
-                continue
-            day = last_of(f"split.{key}", value)
-            if previous is not None and day <= previous[1]:
-                raise ConfigError(
-                    f"config key 'split.{key}' is {value}, not after 'split.{previous[0]}' {previous[1]:%Y-%m-%d}: "
-                    "train, validation and test follow each other in time."
-                )
-            previous = key, day
 
 
 @dataclass(frozen=True)
@@ -129,17 +95,6 @@ def chronological(sessions: pd.DatetimeIndex, config: SplitConfig, *, purge: int
     return split
 
 
-def last_of(key: str, value: str) -> datetime:
-    """The last day, or moment, that the config key `key` tells; raises ConfigError for a text that is none."""
-    try:
-        day = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        raise ConfigError(f"config key '{key}' is {value!r}; write a day as YYYY-MM-DD.") from None
-    if day.tzinfo is not None:
-        raise ConfigError(f"config key '{key}' is {value!r}; write it without a time zone, in UTC.")
-    return day
-
-
 def _empty(sessions: pd.DatetimeIndex, name: str, first: int, end: int, purge: int) -> str:
     named = labels(sessions)
     span = f"the bars span {named[0]} … {named[-1]} ({len(sessions)} sessions)"
@@ -151,5 +106,5 @@ def _empty(sessions: pd.DatetimeIndex, name: str, first: int, end: int, purge: i
             f"the {name} part {named[first]} … {named[end - 1]} has {held} sessions, "
             f"and {purge} are dropped at its end so that no target (horizon up to {purge}) reaches past it; {span}"
         )
-    keys = ", ".join(f"split.{k}" for k in KEYS)
+    keys = ", ".join(f"split.{k}" for k in SPLIT_KEYS)
     return f"{why}. Import more history, move {keys}, or forecast a shorter horizon."

@@ -1,0 +1,237 @@
+"""Folders in the GLT layout: ``price/SYMBOL.csv`` with normalised features and labels, ``tweet/SYMBOL/DATE``.
+
+ACL18, BigData22 and CIKM18 are passed round in it. The label of a row is the move of its own session, so features end
+with the row before. The layout holds no raw bars: no open, high, low or volume, only the close that labels came from.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tenor.benchmarks.protocol import Dates, Samples, complete, rows_of
+from tenor.benchmarks.result import BenchmarkResult
+from tenor.benchmarks.running import run
+from tenor.benchmarks.training import Recipe, Told
+from tenor.config import FeatureConfig, ModelConfig, TrainConfig
+from tenor.errors import DataError
+from tenor.features.context import context
+from tenor.features.indicators import ewma_volatility
+from tenor.features.sentiment import mood_features
+from tenor.schema import Float32, Float64, Mood, News, Panel, news_id
+
+MISSING = -123320.0
+"""A number below this one means that there is none (the published files write -123321)."""
+
+WINDOW = 5
+"""Complete rows that lie before a sample."""
+
+NOTES = (
+    "The layout has no raw bars (open, high, low, volume): features are its own, and context from its closing price.",
+    "Its features came normalised by a recipe that is not in it: whether that looked ahead can't be checked.",
+    "Tweets carry a day and no time: a file of day d is known from the next session on.",
+)
+
+RECIPE = Recipe(
+    features=FeatureConfig(groups=("context",), sentiment=True, horizons=(1,)),
+    model=ModelConfig(lookback=5),
+    training=TrainConfig(epochs=8, learning_rate=1e-3, segments_per_step=16, direction_weight=2.0),
+)
+"""As for ACL18, on the features that the layout has; frozen without a look at any such folder's test."""
+
+
+@dataclass(frozen=True, eq=False)
+class GLT:
+    """A folder as read.
+
+    Attributes
+    ----------
+    panel : features of the folder and the context; horizon 1. `open` is NaN everywhere.
+    label : [session, symbol] float32 in the row of the session before: 1 up, 0 down, NaN no sample.
+    """
+
+    panel: Panel
+    label: Float32
+
+
+def glt(
+    folder: str | Path,
+    *,
+    train_end: str,
+    valid_end: str,
+    test_end: str | None = None,
+    seeds: Sequence[int] = tuple(range(10)),
+    workers: int = 1,
+    progress: Told | None = None,
+    text: Mood | None = None,
+    kept: Path | None = None,
+) -> BenchmarkResult:
+    """Run the protocol on a folder of the GLT layout; training begins with its first row.
+
+    Parameters
+    ----------
+    train_end, valid_end, test_end : last session of each part, YYYY-MM-DD; None: the test ends with the folder.
+    text : the mood of its tweets (see `read_glt_news`), or None for prices alone.
+    kept : a folder for finished seeds, so that a killed run goes on; None keeps nothing.
+    """
+    read = read_glt(folder, text=text)
+    sessions = read.panel.sessions
+    last = f"{sessions[-1]:%Y-%m-%d}" if test_end is None else test_end
+    dates = Dates(
+        train=(f"{sessions[0]:%Y-%m-%d}", train_end), valid=(_next(train_end), valid_end), test=(_next(valid_end), last)
+    )
+    train, valid, test = (rows_of(sessions, *part) for part in (dates.train, dates.valid, dates.test))
+    samples = Samples(read.label, train, valid, test)
+    complete(samples, dates, sessions)
+    return run(
+        Path(folder).name or "glt",
+        read.panel,
+        samples,
+        RECIPE,
+        counts=samples.counts(),
+        notes=(*NOTES, f"Our rows use {'prices alone' if text is None else 'prices and text'}."),
+        seeds=seeds,
+        workers=workers,
+        progress=progress,
+        kept=kept,
+    )
+
+
+def read_glt(folder: str | Path, *, text: Mood | None = None) -> GLT:
+    """Read the prices of a folder.
+
+    Raises
+    ------
+    DataError : no such folder, a file without the columns, without rows, or with dates that can't be read or repeat.
+    """
+    frames = {path.stem: _price(path) for path in _price_files(Path(folder))}
+    names = [c for c in next(iter(frames.values())).columns if c not in ("label", "closing_price_for_label")]
+    for symbol, frame in frames.items():
+        if [c for c in frame.columns if c in names] != names or len(frame.columns) != len(names) + 2:
+            raise DataError(f"{folder}: price/{symbol}.csv has other columns than the first file: {list(frame)}.")
+    sessions = pd.DatetimeIndex(sorted(set().union(*(frame.index for frame in frames.values()))))
+    symbols = tuple(sorted(frames))
+    grid = (len(sessions), len(symbols))
+    own: Float32 = np.full((*grid, len(names)), np.nan, dtype="float32")
+    close, label, volatility, one, five = (np.full(grid, np.nan) for _ in range(5))
+    for column, symbol in enumerate(symbols):
+        frame = frames[symbol]
+        rows = sessions.get_indexer(pd.DatetimeIndex(frame.index))
+        own[rows, column] = frame[names].to_numpy("float32")
+        price = frame["closing_price_for_label"].to_numpy("float64")
+        price = np.where(price > 0, price, np.nan)
+        close[rows, column] = price
+        log = np.log(price)
+        one[rows[1:], column] = np.diff(log)
+        five[rows[5:], column] = log[5:] - log[:-5]
+        volatility[rows, column] = ewma_volatility(one[rows, column])
+        whole = frame[names].notna().all(axis=1).rolling(WINDOW).sum().to_numpy() == WINDOW
+        move = frame["label"].to_numpy("float64")
+        counts = whole[:-1] & np.isfinite(move[1:]) & (np.abs(move[1:]) > 1e-8)
+        label[rows[:-1][counts], column] = (move[1:][counts] > 0).astype("float64")
+    across = context({1: one, 5: five}, volatility)
+    if text is not None:
+        across |= mood_features(text, sessions, symbols, RECIPE.features.calendar)
+    return GLT(_panel(own, names, across, close, volatility, sessions, symbols), label.astype("float32"))
+
+
+def read_glt_news(folder: str | Path) -> News | None:
+    """The tweets of a folder; each is dated at the last second of its day in New York, since it carries a day alone.
+
+    So the next session after the day is the first that knows it. None where the folder has no tweets.
+
+    Raises
+    ------
+    DataError : a file whose name is no date, or a line that is no JSON object with a text; the message names it.
+    """
+    rows = []
+    for path in sorted(p for p in (Path(folder) / "tweet").glob("*/*") if not p.name.startswith(".")):
+        try:
+            moment = pd.Timestamp(f"{path.name[:10]} 23:59:59").tz_localize("America/New_York").tz_convert("UTC")
+        except ValueError:
+            raise DataError(f"{path}: its name is no date: tweet files are called YYYY-MM-DD.") from None
+        for number, line in enumerate(path.read_bytes().splitlines(), 1):
+            if not line.strip():
+                continue
+            text = _text(line)
+            if text is None:
+                raise DataError(f"{path}: line {number} is no JSON object with a text: repair or drop it.")
+            rows.append((news_id("glt", text), moment, path.parent.name, text, "glt", ""))
+    if not rows:
+        return None
+    return News(pd.DataFrame(rows, columns=["id", "published_at", "symbol", "text", "source", "url"]))
+
+
+def _text(line: bytes) -> str | None:
+    try:
+        tweet = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    text = tweet.get("text") if isinstance(tweet, dict) else None
+    if isinstance(text, list):  # some sets come as words
+        text = " ".join(map(str, text))
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(text, str) else None
+
+
+def _price_files(folder: Path) -> list[Path]:
+    files = sorted(p for p in (folder / "price").glob("*.csv") if not p.name.startswith("."))
+    if not files:
+        raise DataError(f"{folder}: no price/*.csv in it: name the folder that holds price/ and tweet/.")
+    return files
+
+
+def _price(path: Path) -> pd.DataFrame:
+    """One file, by date, rising; what is missing is NaN."""
+    try:
+        frame = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: can't be read as CSV ({error}).") from None
+    for column in ("date", "label", "closing_price_for_label"):
+        if column not in frame.columns:
+            raise DataError(f"{path}: no column {column!r}; it has {', '.join(map(str, frame.columns))}.")
+    try:
+        days = pd.to_datetime(frame.pop("date")).astype("datetime64[us]")
+        numbers = frame.astype("float64")
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{path}: a date or number can't be read ({error}).") from None
+    if days.isna().any() or days.duplicated().any() or len(days) <= WINDOW:
+        raise DataError(f"{path}: {len(days)} rows, with a date that is missing or twice, or too few of them.")
+    numbers = numbers.set_index(pd.DatetimeIndex(days)).sort_index()
+    return numbers.where(numbers > MISSING)
+
+
+def _panel(
+    own: Float32,
+    names: list[str],
+    across: dict[str, Float64],
+    close: Float64,
+    volatility: Float64,
+    sessions: pd.DatetimeIndex,
+    symbols: tuple[str, ...],
+) -> Panel:
+    values = np.concatenate([own, np.stack([*across.values()], axis=2).astype("float32")], axis=2)
+    mask = np.isfinite(values).all(axis=2) & np.isfinite(volatility) & np.isfinite(close)
+    values[~mask] = 0.0
+    targets = np.full((*close.shape, 1), np.nan, dtype="float32")
+    targets[:-1, :, 0] = np.log(close[1:]) - np.log(close[:-1])
+    return Panel(
+        values=values,
+        mask=mask,
+        targets=targets,
+        volatility=np.where(mask, volatility, np.nan).astype("float32"),
+        open=np.full_like(close, np.nan),
+        close=close,
+        sessions=sessions,
+        symbols=symbols,
+        features=(*names, *across),
+        horizons=(1,),
+    )
+
+
+def _next(day: str) -> str:
+    return f"{pd.Timestamp(day) + pd.Timedelta(days=1):%Y-%m-%d}"

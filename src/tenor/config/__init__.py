@@ -1,0 +1,32 @@
+"""Every setting of a run, and how it is read from TOML and from mappings. Needs the standard library alone."""
+
+from tenor.config.mapping import from_mapping, to_mapping
+from tenor.config.settings import (
+    SPLIT_KEYS,
+    Config,
+    FeatureConfig,
+    FoldConfig,
+    HttpConfig,
+    ModelConfig,
+    MoodConfig,
+    Section,
+    SourcesConfig,
+    SplitConfig,
+    TrainConfig,
+)
+
+__all__ = [
+    "SPLIT_KEYS",
+    "Config",
+    "FeatureConfig",
+    "FoldConfig",
+    "HttpConfig",
+    "ModelConfig",
+    "MoodConfig",
+    "Section",
+    "SourcesConfig",
+    "SplitConfig",
+    "TrainConfig",
+    "from_mapping",
+    "to_mapping",
+]

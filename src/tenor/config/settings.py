@@ -1,0 +1,487 @@
+"""Every setting of a run: one frozen dataclass a section, and `Config`, which holds them all. Standard library alone.
+
+A field declares its range where it stands (`whole`, `number`, `choice`); `Section` checks it when the section is made,
+so that every refusal reads alike: the key, the value, and what it must be.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from tenor.config.mapping import from_mapping
+from tenor.errors import ConfigError
+
+
+def whole(default: int, least: int, most: int | None = None) -> Any:
+    """A field that takes a whole number from `least` to `most`."""
+    return field(default=default, metadata={"range": (int, least, most, False)})
+
+
+def number(default: float, least: float, most: float | None = None, *, above: bool = False) -> Any:
+    """A field that takes a finite number from `least` to `most`; with `above`, `least` itself is refused."""
+    return field(default=default, metadata={"range": (float, least, most, above)})
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of the config: its fields are checked by the ranges that they declare.
+
+    Raises
+    ------
+    ConfigError
+        A value is out of its range; the message has the key, the value and the range.
+    """
+
+    section: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        for each in dataclasses.fields(self):
+            if "range" in each.metadata:
+                kind, least, most, above = each.metadata["range"]
+                value = getattr(self, each.name)
+                right_kind = type(value) is int if kind is int else isinstance(value, (int, float))
+                if not (
+                    right_kind
+                    and math.isfinite(value)
+                    and (value > least if above else value >= least)
+                    and (most is None or value <= most)
+                ):
+                    self.refuse(each.name, f"it must be {_range_text(kind, least, most, above=above)}")
+
+    def refuse(self, key: str, what: str) -> None:
+        """Raise the ConfigError of `key`; `what` says what it must be."""
+        value = getattr(self, key)
+        shown = list(value) if isinstance(value, tuple) else value
+        raise ConfigError(f"config key '{self.section}.{key}' is {shown!r}; {what}.")
+
+
+def _range_text(kind: type, least: float, most: float | None, *, above: bool) -> str:
+    name = "a whole number" if kind is int else "a number"
+    if most is not None:
+        return f"{name} from {least} to {most}"
+    return f"{name} above {least}" if above else f"{name} >= {least}"
+
+
+@dataclass(frozen=True)
+class HttpConfig(Section):
+    """How patiently a source is asked.
+
+    Attributes
+    ----------
+    connect_seconds : float
+        For one connection.
+    read_seconds : float
+        For one wait for bytes.
+    deadline_seconds : float
+        For one request as a whole, however slowly its answer drips.
+    attempts : int
+        How often a request is tried that fails temporarily (429, 5xx, a broken connection).
+    backoff_seconds : float
+        The first wait between tries; it doubles, with jitter. A Retry-After counts instead.
+    longest_wait_seconds : float
+        No single wait is longer; a source that asks for more is given up on.
+    max_megabytes : float
+        Size of one answer, unpacked.
+    max_redirects : int
+        Redirects in a row.
+    trips : int
+        So many failed requests in a row make a host rest for `rest_seconds`.
+    rest_seconds : float
+        How long a host rests.
+    requests_per_minute : float
+        To one host; a source's own lower limit counts.
+    """
+
+    section: ClassVar[str] = "sources.http"
+    connect_seconds: float = number(5.0, 0, above=True)
+    read_seconds: float = number(15.0, 0, above=True)
+    deadline_seconds: float = number(60.0, 0, above=True)
+    attempts: int = whole(4, 1)
+    backoff_seconds: float = number(1.0, 0)
+    longest_wait_seconds: float = number(60.0, 0)
+    max_megabytes: float = number(32.0, 0, above=True)
+    max_redirects: int = whole(3, 0)
+    trips: int = whole(5, 1)
+    rest_seconds: float = number(300.0, 0)
+    requests_per_minute: float = number(120.0, 0, above=True)
+
+
+@dataclass(frozen=True)
+class SourcesConfig(Section):
+    """What is fetched from where.
+
+    Attributes
+    ----------
+    prices : tuple of str
+        Price sources, in the order in which they are tried.
+    news : tuple of str
+        News sources, each of which is asked.
+    feeds : tuple of str
+        RSS or Atom feeds, by a name that tenor knows or by their address.
+    forums : tuple of str
+        Subreddits that are read for news of a symbol.
+    urls : tuple of str
+        ``NAME=URL`` of a source that is reached at another address: a proxy, a mirror.
+    since : str
+        The first day (YYYY-MM-DD) of a symbol that the lake has nothing of.
+    overlap : int
+        Sessions fetched again each time, to catch revisions.
+    disagreement_bps : float
+        A daily return on which two sources differ by more basis points is reported.
+    cross_check : bool
+        A second source is asked as well, and compared, each time.
+    parallel : int
+        Symbols fetched at once.
+    max_stale_sessions : int
+        Bars older than that, by the symbol's own calendar, are stale.
+    when_stale : {"say", "refuse", "ignore"}
+        What a forecast from stale bars does: say so, refuse, or ignore it.
+    http : HttpConfig
+        How patiently sources are asked.
+    """
+
+    section: ClassVar[str] = "sources"
+    prices: tuple[str, ...] = ("yahoo", "stooq", "tiingo", "alphavantage", "binance")
+    news: tuple[str, ...] = ("yahoo", "feeds")
+    feeds: tuple[str, ...] = ()
+    forums: tuple[str, ...] = ("stocks", "investing")
+    urls: tuple[str, ...] = ()
+    since: str = "2005-01-01"
+    overlap: int = whole(10, 1)
+    disagreement_bps: float = number(100.0, 0, above=True)
+    cross_check: bool = False
+    parallel: int = whole(4, 1)
+    max_stale_sessions: int = whole(2, 0)
+    when_stale: Literal["say", "refuse", "ignore"] = "say"
+    http: HttpConfig = field(default_factory=HttpConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for key in ("prices", "news"):
+            names = getattr(self, key)
+            if len(set(names)) < len(names):
+                self.refuse(key, "name each source once")
+        for text in self.urls:
+            name, mark, url = text.partition("=")
+            if not (name and mark and url.startswith(("http://", "https://"))):
+                self.refuse("urls", f"{text!r} is not NAME=URL, for example yahoo=https://host/path")
+        try:
+            date.fromisoformat(self.since)
+        except ValueError:
+            self.refuse("since", "write a day as YYYY-MM-DD")
+
+    def url(self, name: str, default: str) -> str:
+        """The address of the source `name`."""
+        own = dict(text.split("=", 1) for text in self.urls)
+        return own.get(name, default).rstrip("/")
+
+
+@dataclass(frozen=True)
+class FeatureConfig(Section):
+    """What a panel is made of.
+
+    Attributes
+    ----------
+    groups : tuple of str
+        Which features (see ``docs/features.md``); their order does not matter.
+    sentiment : bool
+        Sentiment features as well, wherever daily sentiment is given.
+    horizons : tuple of int
+        Sessions ahead of each target; rising.
+    calendar : str
+        The exchange whose sessions are the panel's, by its exchange_calendars name; with ``@1h`` or ``@15m``
+        (``XNYS@1h``) their bars of that length are.
+
+    Raises
+    ------
+    ConfigError
+        A group is named twice or none is, or the horizons are not rising whole numbers from 1. Whether there is such a
+        group, or such a calendar, is found where it is looked up.
+    """
+
+    section: ClassVar[str] = "features"
+    groups: tuple[str, ...] = ("returns", "trend", "momentum", "volatility", "volume", "context")
+    sentiment: bool = True
+    horizons: tuple[int, ...] = (1, 5)
+    calendar: str = "XNYS"
+
+    def __post_init__(self) -> None:
+        if not self.groups:
+            self.refuse("groups", "it is empty: name at least one group")
+        if len(set(self.groups)) < len(self.groups):
+            self.refuse("groups", "it names a group twice: once is enough")
+        if not self.horizons:
+            self.refuse("horizons", "it is empty: name at least one, [1] is the next session")
+        if any(type(h) is not int or h < 1 for h in self.horizons):
+            self.refuse("horizons", "horizons are whole numbers of sessions from 1")
+        rising = tuple(sorted(set(self.horizons)))
+        if self.horizons != rising:
+            self.refuse("horizons", f"write them rising and once each, {list(rising)}")
+
+
+@dataclass(frozen=True)
+class MoodConfig(Section):
+    """How items become a session's mood.
+
+    Attributes
+    ----------
+    margin_minutes : int
+        The cut-off of a session lies this long before its close; later items belong to the next session.
+    half_life : float
+        Sessions after which an item counts half in `recent`, and after which `recent` fades by half in the model's
+        features while there is no news.
+    window : int
+        How many sessions before this one make the trailing mean that `surprise` is measured from.
+    repeats : float
+        k items of one symbol and session that say the same (reprints, retweets) weigh k ** `repeats` together: at 0
+        like one item, at 1 like k. In `n` each counts.
+    once : bool
+        Of items of one symbol and session that say nearly the same (`tenor.duplicates`: one with a word changed, too)
+        the first one counts and the others do nowhere, not even in `n`; `repeats` then has nothing left to weigh. The
+        embedded mood was made without.
+    model : str
+        What scores the items: ``default``, a folder, or a Hugging Face id (see `Scorer.load`).
+    """
+
+    section: ClassVar[str] = "mood"
+    margin_minutes: int = whole(15, 0, 1440)
+    half_life: float = number(5.0, 0, above=True)
+    window: int = whole(60, 1)
+    repeats: float = number(0.5, 0, 1)
+    once: bool = False
+    model: str = "default"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig(Section):
+    """The shape of an `AttentionLSTM`.
+
+    Attributes
+    ----------
+    hidden : int
+        Width of the LSTM.
+    layers : int
+        LSTM layers.
+    attention_size : int
+        Width of the queries and keys of the attention over time.
+    lookback : int
+        Hidden states (sessions) under attention, the current one included.
+    dropout : float
+        Share of units dropped between layers and before the heads, below 1.
+    attention : bool
+        False leaves out the feature gate and the attention over time: the plain LSTM to compare with.
+    """
+
+    section: ClassVar[str] = "model"
+    hidden: int = whole(32, 1, 1024)
+    layers: int = whole(1, 1, 4)
+    attention_size: int = whole(16, 1, 1024)
+    lookback: int = whole(30, 2, 1000)
+    dropout: float = number(0.1, 0)
+    attention: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.dropout >= 1:
+            self.refuse("dropout", "it must be at least 0 and below 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(Section):
+    """Sequence training with Adam (see ``docs/decisions/0004-sequence-training.md``).
+
+    Attributes
+    ----------
+    seeds : tuple of int
+        One network each; the forecast is their mean.
+    epochs : int
+        Passes over the training part at most.
+    patience : int
+        Epochs without a better validation loss after which a seed stops.
+    learning_rate : float
+        Adam's.
+    weight_decay : float
+        Adam's, decoupled from the gradient.
+    clip_norm : float
+        The gradient's norm is clipped here.
+    segment : int
+        Sessions of one symbol that are predicted in one run.
+    burn_in : int
+        Sessions run before them, which no loss is taken on.
+    segments_per_step : int
+        Segments in a batch.
+    direction_weight : float
+        Weight of the direction's cross-entropy beside the return's squared error; 0 leaves it out.
+    target_clip : float
+        Targets (returns in units of their volatility) are clipped here, in training alone.
+    """
+
+    section: ClassVar[str] = "training"
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    epochs: int = whole(30, 1)
+    patience: int = whole(5, 1)
+    learning_rate: float = number(5e-4, 0, above=True)
+    weight_decay: float = number(1e-2, 0)
+    clip_norm: float = number(1.0, 0, above=True)
+    segment: int = whole(120, 1)
+    burn_in: int = whole(30, 0)
+    segments_per_step: int = whole(64, 1)
+    direction_weight: float = number(0.5, 0)
+    target_clip: float = number(4.0, 0, above=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds) or not all(0 <= s < 2**63 for s in self.seeds):
+            self.refuse("seeds", "name at least one whole number >= 0, each once")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitConfig(Section):
+    """Where the parts end.
+
+    Attributes
+    ----------
+    train_end, valid_end, test_end : str or None
+        Last day (YYYY-MM-DD) of each part; of bars within a day a moment as well (YYYY-MM-DDTHH:MM, UTC). Left out,
+        test ends with the history, and the parts share the sessions as 60 : 15 : 25.
+
+    Raises
+    ------
+    ConfigError
+        A text that is no date, or dates out of order.
+    """
+
+    section: ClassVar[str] = "split"
+    train_end: str | None = None
+    valid_end: str | None = None
+    test_end: str | None = None
+
+    def __post_init__(self) -> None:
+        previous: tuple[str, datetime] | None = None
+        for key in SPLIT_KEYS:
+            value = getattr(self, key)
+            if value is None:
+                continue
+            day = last_of(self, key)
+            if previous is not None and day <= previous[1]:
+                raise ConfigError(
+                    f"config key 'split.{key}' is {value}, not after 'split.{previous[0]}' {previous[1]:%Y-%m-%d}: "
+                    "train, validation and test follow each other in time."
+                )
+            previous = key, day
+
+
+SPLIT_KEYS = ("train_end", "valid_end", "test_end")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoldConfig(Section):
+    """How the folds are laid out; every length is in sessions that are used, purged ones come on top.
+
+    Attributes
+    ----------
+    folds : int
+        Test parts, each with training of its own.
+    scheme : {"expanding", "rolling"}
+        ``expanding`` trains from the first session on; ``rolling`` on as many sessions as the first fold has.
+    valid_sessions, test_sessions : int
+        Length of each validation and each test part.
+    test_end : str or None
+        Last day (YYYY-MM-DD) of the last test part; the end of the history if None.
+    """
+
+    section: ClassVar[str] = "folds"
+    folds: int = whole(4, 1)
+    scheme: Literal["expanding", "rolling"] = "expanding"
+    valid_sessions: int = whole(126, 1)
+    test_sessions: int = whole(126, 1)
+    test_end: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.scheme not in ("expanding", "rolling"):
+            self.refuse("scheme", "it takes 'expanding' or 'rolling'")
+        if self.test_end is not None:
+            last_of(self, "test_end")
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings of a run.
+
+    Attributes
+    ----------
+    symbols : tuple of str
+        What is trained on; empty means all that the lake holds.
+    sources, features, mood, model, training, split, folds : Section
+        The settings of each stage.
+    """
+
+    symbols: tuple[str, ...] = ()
+    sources: SourcesConfig = field(default_factory=SourcesConfig)
+    features: FeatureConfig = field(default_factory=FeatureConfig)
+    mood: MoodConfig = field(default_factory=MoodConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainConfig = field(default_factory=TrainConfig)
+    split: SplitConfig = field(default_factory=SplitConfig)
+    folds: FoldConfig = field(default_factory=FoldConfig)
+
+    @classmethod
+    def read(cls, path: Path | None = None, overrides: Sequence[str] = ()) -> Config:
+        """Read the TOML file `path`, then apply each ``key=value`` of `overrides` (``model.hidden=64``).
+
+        Raises
+        ------
+        ConfigError
+            No such file, not TOML, an unknown key (with the nearest known one), or a value out of its range.
+        """
+        values = _read_toml(path) if path else {}
+        for override in overrides:
+            _apply(values, override)
+        return from_mapping(cls, values)
+
+
+def last_of(config: Section, key: str) -> datetime:
+    """The last day, or moment, that `key` of `config` says; raises ConfigError for a text that is none."""
+    try:
+        day = datetime.fromisoformat(getattr(config, key))
+    except (TypeError, ValueError):
+        config.refuse(key, "write a day as YYYY-MM-DD")
+        raise AssertionError from None
+    if day.tzinfo is not None:
+        config.refuse(key, "write it without a time zone, in UTC")
+    return day
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"no config file {str(path)!r}: check the path given to --config.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"config file {str(path)!r} can't be read: {error}.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"config file {str(path)!r} is not TOML: {error}.") from None
+
+
+def _apply(values: dict[str, Any], override: str) -> None:
+    key, separator, text = override.partition("=")
+    if not separator or not key.strip():
+        raise ConfigError(f"override {override!r} is not KEY=VALUE, for example model.hidden=64.")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()  # a bare word needs no quotes on a command line
+    *tables, last = key.strip().split(".")
+    for table in tables:
+        values = values.setdefault(table, {})
+        if not isinstance(values, dict):
+            raise ConfigError(f"override {override!r}: {table!r} is a value, not a table.")
+    values[last] = value

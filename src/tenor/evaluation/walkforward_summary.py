@@ -1,0 +1,173 @@
+"""A walk-forward judged: all folds together by day, each fold by itself, and the whole in one sentence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tenor.evaluation.baselines import PERSISTENCE
+from tenor.evaluation.bootstrap import RESAMPLES, Interval
+from tenor.evaluation.evaluate import Evaluation, evaluate
+from tenor.evaluation.significance import LEVEL
+from tenor.evaluation.uncertainty import ADAPTIVE, FIXED, Uncertainty, uncertainty
+from tenor.evaluation.walkforward import WalkForward
+from tenor.schema import Panel
+from tenor.storage.files import json_values
+from tenor.training.folds import fold_table
+
+SHOWN = ("skill", "direction", "mcc", "rank_ic")
+"""Metrics of a fold."""
+
+
+@dataclass(frozen=True)
+class FoldRow:
+    """The model on the test part of one fold.
+
+    Attributes
+    ----------
+    fold : counted from 1. `dates` : part -> its first and last day.
+    days, samples : sessions and cells that count.
+    metrics : of `SHOWN` -> value and 95 % interval.
+    p : of a Diebold-Mariano test against persistence; a fold's own, not adjusted. NaN with too few days.
+    """
+
+    fold: int
+    dates: dict[str, tuple[str, str]]
+    days: int
+    samples: int
+    metrics: dict[str, Interval]
+    p: float
+
+    def to_json(self) -> dict[str, Any]:
+        """A mapping of JSON values; what is undefined is None."""
+        plain: dict[str, Any] = json_values(asdict(self))
+        return plain
+
+
+@dataclass(frozen=True)
+class Walked:
+    """What a walk-forward says, by horizon.
+
+    Attributes
+    ----------
+    verdict : one sentence. `table` : the folds as a table of dates.
+    evaluations : all folds' days pooled. `folds` : each fold by itself. `uncertainty` : of all days and by fold.
+    scheme : how training parts follow each other. `purge` : sessions dropped between parts. `seeds` : networks a fold.
+    """
+
+    verdict: str
+    table: str
+    scheme: str
+    purge: int
+    seeds: int
+    evaluations: dict[int, Evaluation]
+    folds: dict[int, tuple[FoldRow, ...]]
+    uncertainty: dict[int, Uncertainty]
+
+    def to_json(self) -> dict[str, Any]:
+        """A mapping of JSON values."""
+        return {
+            "verdict": self.verdict,
+            "scheme": self.scheme,
+            "purge": self.purge,
+            "seeds": self.seeds,
+            "table": self.table.splitlines(),
+            "evaluations": [one.to_json() for one in self.evaluations.values()],
+            "folds": {str(horizon): [row.to_json() for row in rows] for horizon, rows in self.folds.items()},
+            "uncertainty": [one.to_json() for one in self.uncertainty.values()],
+        }
+
+
+def judge_walk(panel: Panel, walk: WalkForward, *, scheme: str, resamples: int = RESAMPLES) -> Walked:
+    """Judge `walk`, made with adaptive intervals, at every horizon of `panel`.
+
+    Raises
+    ------
+    HistoryError : a fold in which no cell counts.
+    """
+    judged = walk.judged(panel)
+    evaluations = {
+        h: evaluate(judged, walk.rows, walk.predictions, horizon=h, resamples=resamples) for h in panel.horizons
+    }
+    ours = walk.predictions[walk.name]
+    kinds = {FIXED: ours} | ({} if walk.adaptive is None else {ADAPTIVE: walk.adaptive})
+    parts = tuple(fold.split.test for fold in walk.folds)
+    return Walked(
+        verdict=headline(evaluations, f"{len(parts)} walk-forward fold{'s' if len(parts) > 1 else ''}"),
+        table=fold_table(panel.sessions, [fold.split for fold in walk.folds]),
+        scheme=scheme,
+        purge=walk.folds[0].split.purge,
+        seeds=len(walk.seeds),
+        evaluations=evaluations,
+        folds={h: _rows(judged, walk, h, resamples) for h in panel.horizons},
+        uncertainty={
+            h: uncertainty(judged, walk.rows, ours, kinds, horizon=h, folds=parts, resamples=resamples)
+            for h in panel.horizons
+        },
+    )
+
+
+def _rows(panel: Panel, walk: WalkForward, horizon: int, resamples: int) -> tuple[FoldRow, ...]:
+    pair = {name: walk.predictions[name] for name in dict.fromkeys((walk.name, PERSISTENCE))}
+    rows = []
+    for number, fold in enumerate(walk.folds, start=1):
+        found = evaluate(panel, fold.split.test, pair, horizon=horizon, resamples=resamples)
+        rows.append(
+            FoldRow(
+                fold=number,
+                dates=fold.split.dates(panel.sessions),
+                days=found.days,
+                samples=found.samples,
+                metrics={metric: found.table[walk.name][metric] for metric in SHOWN},
+                p=found.tests[0].squared_error.p,
+            )
+        )
+    return tuple(rows)
+
+
+def headline(evaluations: Mapping[int, Evaluation], where: str) -> str:
+    """One sentence on whether the model beats persistence, at each horizon, by Diebold-Mariano after Holm.
+
+    Parameters
+    ----------
+    where : what was tested, ``4 walk-forward folds``.
+    """
+    sides: dict[int | None, list[int]] = {}
+    for horizon, found in evaluations.items():
+        sides.setdefault(side_of(found, PERSISTENCE), []).append(horizon)
+    name = next(iter(next(iter(evaluations.values())).table))
+    words: dict[int | None, str] = {
+        1: f"{name} beats persistence at 5 %",
+        0: "no edge over persistence at 5 %",
+        -1: f"{name} is worse than persistence at 5 %",
+        None: f"too few days to tell {name} from persistence",
+    }
+    told = "; ".join(f"{said}, {_ahead(sides[side])}" for side, said in words.items() if side in sides)
+    first = min(found.first for found in evaluations.values())
+    last = max(found.last for found in evaluations.values())
+    days = max(found.days for found in evaluations.values())
+    count = len(next(iter(evaluations.values())).tests)
+    return (
+        f"{told[0].upper()}{told[1:]} ({where}, {days} days, {first:%Y-%m-%d} … {last:%Y-%m-%d}; "
+        f"squared error, Diebold-Mariano after Holm over {count} model{'s' if count != 1 else ''})."
+    )
+
+
+def side_of(found: Evaluation, other: str) -> int | None:
+    """1 where the judged model's squared error is smaller at 5 % after Holm, -1 larger, 0 neither, None unknown."""
+    for test in found.tests:
+        if test.other == other and math.isfinite(test.holm):
+            if test.holm >= LEVEL:
+                return 0
+            return 1 if test.squared_error.value < 0 else -1
+        if test.other == other and test.squared_error.value == 0:
+            return 0
+    return None
+
+
+def _ahead(horizons: Sequence[int]) -> str:
+    counts = [str(h) for h in horizons]
+    said = counts[0] if len(counts) == 1 else f"{', '.join(counts[:-1])} and {counts[-1]}"
+    return f"{said} session{'' if said == '1' else 's'} ahead"

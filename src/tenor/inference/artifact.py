@@ -1,0 +1,113 @@
+"""A model as files, a document and its weights: written as a whole, and read only if not one byte has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tenor.errors import ModelError
+from tenor.registry.manifest import DOCUMENT, WEIGHTS, changed
+
+FORMAT = 1
+
+
+def packed(document: dict[str, Any], weights: bytes) -> dict[str, bytes]:
+    """The files of a model by name; the document gets the SHA-256 of the weights and of itself."""
+    body = {"format": FORMAT, **document}
+    sums = {WEIGHTS: hashlib.sha256(weights).hexdigest(), DOCUMENT: hashlib.sha256(_dump(body)).hexdigest()}
+    return {WEIGHTS: weights, DOCUMENT: _dump({**body, "sha256": sums})}
+
+
+def unpacked(files: Mapping[str, bytes], where: str | Path) -> tuple[dict[str, Any], bytes]:
+    """The document and the weights in `files`, which lie in `where`.
+
+    Raises
+    ------
+    ModelError : a file is truncated, changed or of another format; the message names it.
+    """
+    document, sums = _document(files[DOCUMENT], where)
+    weights = files[WEIGHTS]
+    if hashlib.sha256(weights).hexdigest() != sums[WEIGHTS]:
+        raise changed(f"{where}/{WEIGHTS}")
+    return document, weights
+
+
+def document_of(text: bytes, where: str | Path) -> dict[str, Any]:
+    """The document alone; raises ModelError as `unpacked` does."""
+    return _document(text, where)[0]
+
+
+def write(folder: Path, document: dict[str, Any], weights: bytes) -> None:
+    """Write the files into `folder`, in place of a model that is there already: it is made beside it and renamed.
+
+    Raises
+    ------
+    ModelError : `folder` holds something that is no saved model, or can't be written.
+    """
+    if folder.exists() and not (folder.is_dir() and ((folder / DOCUMENT).exists() or not any(folder.iterdir()))):
+        raise ModelError(f"{folder} exists and is no saved model: choose another folder, nothing was overwritten.")
+    fresh, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{what}") for what in ("new", "old"))
+    try:
+        fresh.mkdir(parents=True)
+        for name, content in packed(document, weights).items():
+            (fresh / name).write_bytes(content)
+        if folder.exists():
+            folder.replace(old)
+        fresh.replace(folder)
+    except OSError as error:
+        raise ModelError(f"the model can't be saved in {folder}: {error.strerror or error}.") from None
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+        if old.exists() and not folder.exists():
+            old.replace(folder)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def read(folder: Path) -> tuple[dict[str, Any], bytes]:
+    """The document and the weights in `folder`.
+
+    Raises
+    ------
+    ModelError : a file is missing, truncated, changed or of another format; the message names it.
+    """
+    text = _bytes(folder / DOCUMENT)
+    document_of(text, folder)  # a document that is none is told before weights that are missing
+    return unpacked({DOCUMENT: text, WEIGHTS: _bytes(folder / WEIGHTS)}, folder)
+
+
+def _document(text: bytes, where: str | Path) -> tuple[dict[str, Any], dict[str, str]]:
+    try:
+        document = json.loads(text)
+        sums = document.pop("sha256")
+        whole = (
+            _dump({**document, "sha256": sums}) == text
+            and sums[DOCUMENT] == hashlib.sha256(_dump(document)).hexdigest()
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        whole = False
+    if not whole:
+        raise changed(f"{where}/{DOCUMENT}")
+    if document.pop("format") != FORMAT:
+        raise ModelError(
+            f"{where}/{DOCUMENT} was written by tenor {document.get('tenor')} in a format that this tenor does not "
+            "read: train the model again."
+        )
+    return document, sums
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise ModelError(f"{path} is missing: name the folder of a saved model, or train one first.") from None
+    except OSError as error:
+        raise ModelError(f"{path} can't be read: {error.strerror or error}.") from None
+
+
+def _dump(document: dict[str, Any]) -> bytes:
+    return (json.dumps(document, indent=1, allow_nan=False) + "\n").encode()

@@ -1,0 +1,117 @@
+"""The StockNet dataset as published: prices as Yahoo's CSV, tweets as JSON lines in one file a ticker a day.
+
+Xu and Cohen, Stock Movement Prediction from Tweets and Historical Prices, ACL 2018.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tenor.errors import DataError
+from tenor.ingest.files.bar_files import FileSummary, Imported, read_bars
+from tenor.ingest.files.refusals import joined, refusal_frame
+from tenor.schema import News, news_id
+
+SOURCE = "twitter"
+_WRITTEN = "%a %b %d %H:%M:%S %z %Y"
+
+
+def is_stocknet(path: Path) -> bool:
+    """Whether `path` is the published folder: it has ``price/raw`` and ``tweet/raw``."""
+    return (path / "price" / "raw").is_dir() and (path / "tweet" / "raw").is_dir()
+
+
+def read_stocknet_bars(path: Path) -> Imported:
+    """The bars of the published folder `path`; its null rows are among the refusals."""
+    return read_bars([_folder(path) / "price" / "raw"])
+
+
+def read_stocknet_news(path: Path, *, now: pd.Timestamp | None = None) -> Imported:
+    """The tweets of the published folder `path` as `News` of source ``twitter``, by their own times.
+
+    A tweet about several symbols is an item of each. Lines that are no JSON, and tweets without a text or a time of
+    publication, or of a time after `now`, are refused.
+
+    Raises
+    ------
+    DataError : `path` is not the published folder.
+    """
+    root = _folder(path) / "tweet" / "raw"
+    now = now or pd.Timestamp.now("UTC")
+    symbols, texts, times, places = [], [], [], []
+    bad = []
+    lines = 0
+    for file in sorted(p for p in root.rglob("*") if p.is_file() and not p.name.startswith(".")):
+        for row, line in _lines(file):
+            lines += 1
+            tweet = _parse(line)
+            if isinstance(tweet, str):
+                bad.append((str(file), row, "", tweet))
+                continue
+            symbols.append(file.parent.name.upper())
+            texts.append(tweet[0])
+            times.append(tweet[1])
+            places.append((str(file), row))
+    moments = pd.to_datetime(pd.Series(times, dtype="str"), format=_WRITTEN, utc=True, errors="coerce")
+    sound = (moments <= now).to_numpy()
+    for i in np.flatnonzero(~sound):
+        why = "has no time of publication that tenor can read" if pd.isna(moments[i]) else "is from the future"
+        bad.append((*places[i], times[i][:40], why))
+    kept = np.flatnonzero(sound)
+    refused = joined(
+        [
+            refusal_frame(
+                file=file, row=[row], kind="news", column="created_at" if value else "", value=value, why=why,
+                remedy="correct the line or drop it",
+            )
+            for file, row, value, why in bad
+        ]
+    )  # fmt: skip
+    news = None
+    if len(kept):
+        frame = pd.DataFrame(
+            {
+                "id": [news_id(SOURCE, texts[i]) for i in kept],
+                "published_at": moments[kept],
+                "symbol": [symbols[i] for i in kept],
+                "text": [texts[i] for i in kept],
+                "source": SOURCE,
+                "url": "",
+            }
+        )
+        news = News(frame)
+    notes = (f"{len(kept) - len(news.frame)} repeated",) if news and len(news.frame) < len(kept) else ()
+    names = {symbols[i] for i in kept}
+    summary = FileSummary(str(root), len(names), lines, len(kept), len(bad), notes)
+    return Imported(None, refused, (summary,), news)
+
+
+def _folder(path: Path) -> Path:
+    if not is_stocknet(path):
+        raise DataError(f"{path}: not the StockNet folder, which has price/raw and tweet/raw: check the path.")
+    return path
+
+
+def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
+    with file.open("rb") as stream:
+        for row, line in enumerate(stream, 1):
+            if line.strip():
+                yield row, line
+
+
+def _parse(line: bytes) -> tuple[str, str] | str:
+    """Text and time of a tweet, or what is wrong with it."""
+    try:
+        tweet = json.loads(line)
+    except (ValueError, RecursionError):
+        return "is no JSON"
+    if not isinstance(tweet, dict) or not isinstance(tweet.get("text"), str) or not tweet["text"].strip():
+        return "has no text"
+    # half a surrogate pair is legal in JSON, but no text that can be stored
+    text = tweet["text"].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text, str(tweet.get("created_at") or "")

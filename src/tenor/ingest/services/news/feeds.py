@@ -1,0 +1,106 @@
+"""RSS and Atom: any feed, and a set of finance feeds by name."""
+
+from __future__ import annotations
+
+import calendar
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import feedparser
+import pandas as pd
+
+from tenor.errors import ConfigError, SourceError, did_you_mean
+from tenor.ingest.services.http import Http
+from tenor.ingest.services.news.answer import NewsAnswer, news_answer
+
+FEEDS = {
+    "yahoo-symbol": "https://feeds.finance.yahoo.com/rss/2.0/headline?s={symbol}&region=US&lang=en-US",
+    "google-symbol": "https://news.google.com/rss/search?q={symbol}+stock&hl=en-US&gl=US&ceid=US:en",
+    "nasdaq-symbol": "https://www.nasdaq.com/feed/rssoundbound?symbol={symbol}",
+    "seeking-alpha-symbol": "https://seekingalpha.com/api/sa/combined/{symbol}.xml",
+    "marketwatch": "https://feeds.content.dowjones.io/public/rss/mw_topstories",
+    "wsj-markets": "https://feeds.content.dowjones.io/public/rss/RSSMarketsMain",
+    "cnbc": "https://search.cnbc.com/rs/search/combinedcms/view.xml?partnerId=wrss01&id=100003114",
+    "sec-press": "https://www.sec.gov/news/pressreleases.rss",
+    "fed-press": "https://www.federalreserve.gov/feeds/press_all.xml",
+    "ecb-press": "https://www.ecb.europa.eu/rss/press.html",
+    "coindesk": "https://www.coindesk.com/arc/outboundfeeds/rss/",
+}
+"""Feeds that have a name; those with ``{symbol}`` are asked for each symbol, the others once."""
+_ZONED = re.compile(r"(Z|[+-]\d{2}:?\d{2}|\b(GMT|UTC?|E[SD]T|C[SD]T|M[SD]T|P[SD]T))\s*$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Feed:
+    """One feed.
+
+    Parameters
+    ----------
+    address : where it is; ``{symbol}`` in it stands for the symbol.
+    """
+
+    http: Http
+    address: str
+    name: str
+
+    @property
+    def by_symbol(self) -> bool:
+        """Whether its address names a symbol."""
+        return "{symbol}" in self.address
+
+    def serves(self, symbol: str) -> bool:
+        """Every symbol."""
+        return bool(symbol) or not self.by_symbol
+
+    def items(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp) -> NewsAnswer:
+        """See `NewsSource`. A date without a zone is no UTC time: its item is refused."""
+        url = self.address.replace("{symbol}", quote(symbol, safe=""))
+        body = self.http.get_text(url, source=self.name, form="xml")
+        parsed = feedparser.parse(body)
+        if not parsed.get("version"):
+            raise SourceError(f"{self.name} sent what is neither RSS nor Atom: check its address.", kind="malformed")
+        if parsed.bozo and not parsed.entries:
+            raise SourceError(f"{self.name} sent a feed that is cut off or broken: try later.", kind="malformed")
+        about = symbol if self.by_symbol else ""
+        return news_answer(
+            ((_published(entry), about, entry.get("title"), entry.get("link")) for entry in parsed.entries),
+            since=since,
+            now=now,
+        )
+
+
+def feeds(http: Http, wanted: tuple[str, ...], url: str = "") -> list[Feed]:
+    """The feeds that `wanted` names or gives the address of.
+
+    Parameters
+    ----------
+    url : instead of each named feed's own host, where it is given (a mirror).
+
+    Raises
+    ------
+    ConfigError : a text is neither a known name nor an address.
+    """
+    found = []
+    for text in wanted:
+        if text.startswith(("http://", "https://")):
+            found.append(Feed(http, text, f"feed {re.sub(r'^https?://', '', text).split('?')[0][:60]}"))
+        elif text in FEEDS:
+            address = re.sub(r"^https?://[^/]+", url, FEEDS[text]) if url else FEEDS[text]
+            found.append(Feed(http, address, f"feed {text}"))
+        else:
+            hint = did_you_mean(text, FEEDS) or f" Known: {', '.join(FEEDS)}."
+            raise ConfigError(f"unknown feed {text!r} in sources.feeds: give a name or an address.{hint}")
+    return found
+
+
+def _published(entry: Any) -> float | None:
+    """Seconds since 1970 (the parser gives UTC, also to what says no zone: that is refused here)."""
+    for field in ("published", "updated"):
+        if field not in entry:
+            continue
+        told, parsed = entry[field], entry.get(f"{field}_parsed")
+        if parsed and _ZONED.search(str(told)):
+            return float(calendar.timegm(parsed))
+    return None

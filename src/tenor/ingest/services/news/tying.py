@@ -1,0 +1,59 @@
+"""Which symbols a text is about: by cashtag, by ticker, by the company's name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from tenor.calendars import market_of, parts_of
+
+_LEGAL = re.compile(
+    r"(,?\s+(the|inc|incorporated|corp|corporation|co|company|plc|ltd|limited|llc|ag|se|sa|s\.a|nv|n\.v|ab|asa|oyj|spa"
+    r"|s\.p\.a|kgaa|gmbh|holdings?|group|class [a-c]|adr|common stock|ordinary shares)\.?)+$",
+    re.IGNORECASE,
+)
+_CASHTAG = re.compile(r"(?<![\w$])\$([A-Za-z][A-Za-z0-9.\-]{0,14})")
+_LISTED = re.compile(r"\((?:NASDAQ|NYSE|NYSE American|AMEX|LSE|XETRA|TSX)\s*:\s*([A-Z.\-]{1,6})\)", re.IGNORECASE)
+_WORD = re.compile(r"(?<![\w$.])[A-Z][A-Z0-9.\-]{2,14}(?![\w])")
+_SHORTEST_NAME = 4
+
+
+class Ties:
+    """What the texts of a feed that is about no symbol in particular are tied by.
+
+    Parameters
+    ----------
+    symbols : the ones looked for. `names` : of their companies; the legal form at the end is left away.
+
+    Examples
+    --------
+    >>> ties = Ties(["SAP.DE", "AAPL"], {"AAPL": "Orchard Example Inc."})
+    >>> ties.symbols("$sap up; Orchard Example opens a plant"), ties.symbols("no orchard in sight")
+    (['SAP.DE', 'AAPL'], [])
+    """
+
+    def __init__(self, symbols: Sequence[str], names: Mapping[str, str]) -> None:
+        self._order = list(symbols)
+        self._tickers: dict[str, str] = {}
+        for symbol in symbols:
+            for written in (symbol, parts_of(symbol)[0], f"{parts_of(symbol)[0]}.X"):
+                if written != f"{symbol}.X" or market_of(symbol).kind == "crypto":
+                    self._tickers.setdefault(written.upper(), symbol)
+        self._names = []
+        for symbol in symbols:
+            name = _LEGAL.sub("", names.get(symbol, "").strip()).strip(" ,.")
+            if len(name) >= _SHORTEST_NAME:
+                self._names.append((symbol, re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")))
+
+    def symbols(self, text: str) -> list[str]:
+        """The symbols that `text` is about, in the order in which they are looked for.
+
+        A bare ticker counts from three capitals on, and not in a text that shouts; a name must be written as the
+        company writes it.
+        """
+        written = {m.upper().rstrip(".-") for m in _CASHTAG.findall(text)} | {m.upper() for m in _LISTED.findall(text)}
+        if not text.isupper():
+            written |= {m.rstrip(".-") for m in _WORD.findall(text)}
+        found = {self._tickers[w] for w in written if w in self._tickers}
+        found |= {symbol for symbol, name in self._names if name.search(text)}
+        return [symbol for symbol in self._order if symbol in found]

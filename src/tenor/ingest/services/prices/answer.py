@@ -1,0 +1,202 @@
+"""What a source of prices gives: bars that were checked row by row, and the corporate actions among them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tenor.calendars import market_of
+from tenor.errors import SourceError
+from tenor.schema import LENGTHS, PRICES, Float64, Interval
+
+ACTION_COLUMNS = ("session", "kind", "value")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a source said about one symbol.
+
+    Attributes
+    ----------
+    frame : columns ``at`` (the session, or the UTC moment at which an intraday bar opened), `PRICES` and ``volume``;
+        rising, each once. `open` .. `close` as they were traded where the source tells it, `adj_close` adjusted for
+        splits and dividends.
+    actions : ``session, kind, value``: ``split`` (shares that one became) and ``dividend`` (money a share).
+    refused : rows that can't be used, by why. `name` : of the company, where the source tells it.
+    """
+
+    source: str
+    symbol: str
+    interval: Interval
+    frame: pd.DataFrame
+    actions: pd.DataFrame
+    refused: dict[str, int]
+    name: str = ""
+
+
+class PriceSource(Protocol):
+    """A service that has bars.
+
+    Attributes
+    ----------
+    name : as config calls it.
+    """
+
+    @property
+    def name(self) -> str:
+        """As config calls it."""
+
+    def serves(self, symbol: str, interval: Interval) -> bool:
+        """Whether it has such bars at all: it is not asked otherwise."""
+
+    def bars(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp, interval: Interval = "1d") -> Answer:
+        """The bars of `symbol` from the day `since` to those that were over at `now` (UTC).
+
+        Raises
+        ------
+        SourceError : it has no such symbol, did not answer, or not as it documents.
+        """
+
+
+def reach(value: Any, *path: str | int, source: str) -> Any:
+    """What lies at `path` inside the JSON `value`; raises SourceError naming the field that is not there."""
+    for place, key in enumerate(path):
+        try:
+            value = value[key]
+        except (KeyError, IndexError, TypeError):
+            named = ".".join(map(str, path[: place + 1]))
+            raise changed(source, named) from None
+    return value
+
+
+def changed(source: str, field: str) -> SourceError:
+    """The answer of `source` is not what it documents: `field` is missing or of another kind."""
+    return SourceError(
+        f"{source} has changed its answer: {field!r} is missing or of another kind; see 'tenor data doctor'.",
+        kind="malformed",
+    )
+
+
+def as_numbers(values: Any, *, source: str, field: str) -> Float64:
+    """A list of numbers or of texts of numbers; null is NaN."""
+    if not isinstance(values, (list, tuple)):
+        raise changed(source, field)
+    try:
+        return np.array([np.nan if v is None else v for v in values], dtype=object).astype(np.float64)
+    except (TypeError, ValueError):
+        raise changed(source, field) from None
+
+
+def as_moments(values: Sequence[Any], *, source: str, field: str, unit: Literal["s", "ms"] | None = None) -> Any:
+    """Numbers since 1970 (with `unit`) or ISO texts, as UTC moments."""
+    try:
+        index = pd.to_datetime(list(values), unit=unit, utc=True) if unit else pd.to_datetime(list(values), utc=True)
+    except (ValueError, TypeError, OverflowError):
+        raise changed(source, field) from None
+    if len(index) and index.isna().any():
+        raise changed(source, field)
+    return pd.DatetimeIndex(index).as_unit("us")
+
+
+def no_actions() -> pd.DataFrame:
+    """A frame of `ACTION_COLUMNS` without rows."""
+    return actions_of([])
+
+
+def actions_of(rows: Sequence[tuple[pd.Timestamp, str, float]]) -> pd.DataFrame:
+    """A frame of `ACTION_COLUMNS`; what is not finite and positive is no action."""
+    sound = [row for row in rows if np.isfinite(row[2]) and row[2] > 0]
+    frame = pd.DataFrame(sound, columns=list(ACTION_COLUMNS))
+    frame = frame.astype({"session": "datetime64[us]", "kind": "str", "value": "float64"})
+    return frame.drop_duplicates(["session", "kind"], keep="last").sort_values(["session", "kind"], ignore_index=True)
+
+
+def actions_where(days: pd.DatetimeIndex, *, splits: Float64, dividends: Float64) -> pd.DataFrame:
+    """Actions from columns as long as `days`: a split ratio that is not 1, a dividend that is not 0."""
+    rows = [(days[int(i)], "split", float(splits[i])) for i in np.flatnonzero(splits != 1.0)]
+    return actions_of(rows + [(days[int(i)], "dividend", float(dividends[i])) for i in np.flatnonzero(dividends > 0)])
+
+
+def untouched_by_splits(days: pd.DatetimeIndex, actions: pd.DataFrame) -> Float64:
+    """For each day the shares that one share of then has become since: what split-adjusted prices are multiplied by."""
+    splits = actions[actions["kind"] == "split"]
+    factor = np.ones(len(days))
+    for day, ratio in zip(splits["session"], splits["value"], strict=True):
+        factor[np.asarray(days < day)] *= ratio
+    return factor
+
+
+def make_answer(
+    source: str,
+    symbol: str,
+    interval: Interval,
+    at: pd.DatetimeIndex,
+    columns: dict[str, Float64],
+    *,
+    since: pd.Timestamp,
+    now: pd.Timestamp,
+    actions: pd.DataFrame | None = None,
+    name: str = "",
+) -> Answer:
+    """The rows of an answer that are sound and over at `now`; what is not sound is counted.
+
+    Parameters
+    ----------
+    at : sessions (without a zone), or UTC moments of opening for intraday bars.
+    columns : the `PRICES` and ``volume``, as long as `at`; a volume that is missing is 0.
+
+    Raises
+    ------
+    SourceError : the columns are not of one length, or none of many rows is sound.
+    """
+    if len({len(at), *map(len, columns.values())}) != 1:
+        raise SourceError(f"{source} sent columns of unequal length for {symbol}.", kind="malformed")
+    frame = pd.DataFrame({"at": at, **columns})
+    frame["volume"] = frame["volume"].where(np.isfinite(frame["volume"]), 0.0)
+    refused: Counter[str] = Counter()
+    wanted = np.asarray(at >= (since if interval == "1d" else since.tz_localize("UTC")))
+    frame = frame[wanted & _over(symbol, interval, at, now)]
+    for why, bad in _rules(symbol, interval):
+        rows = bad(frame)
+        refused[why] += int(rows.sum())
+        frame = frame[~rows]
+    again = frame["at"].duplicated(keep="last").to_numpy()
+    refused["repeated"] += int(again.sum())
+    frame = frame[~again].sort_values("at", ignore_index=True)
+    lost = sum(refused.values()) - refused["empty"]
+    if frame.empty and lost > 1:
+        raise SourceError(f"{source} sent {lost} rows for {symbol}, none of which can be used.", kind="malformed")
+    told = {why: count for why, count in refused.items() if count}
+    actions = no_actions() if actions is None else actions[(actions["session"] >= since).to_numpy()]
+    return Answer(source, symbol, interval, frame, actions.reset_index(drop=True), told, name)
+
+
+def _over(symbol: str, interval: Interval, at: pd.DatetimeIndex, now: pd.Timestamp) -> NDArray[np.bool_]:
+    if interval != "1d":
+        return np.asarray(at + LENGTHS[interval] <= now)
+    return np.asarray(at <= market_of(symbol).exchange.last_closed(now))
+
+
+def _rules(symbol: str, interval: Interval) -> list[tuple[str, Any]]:
+    prices = list(PRICES)
+
+    def closed(frame: pd.DataFrame) -> NDArray[np.bool_]:
+        if frame.empty:
+            return np.zeros(0, dtype=bool)
+        days = pd.DatetimeIndex(frame["at"])
+        return ~np.asarray(days.isin(market_of(symbol).exchange.sessions(days.min(), days.max())))
+
+    rules: list[tuple[str, Any]] = [
+        ("empty", lambda f: f[prices].isna().all(axis=1).to_numpy()),
+        ("a price missing", lambda f: ~np.isfinite(f[prices].to_numpy()).all(axis=1)),
+        ("a price not positive", lambda f: (f[prices].to_numpy() <= 0).any(axis=1)),
+        ("high below low", lambda f: (f["high"] < f["low"]).to_numpy()),
+        ("volume negative", lambda f: (f["volume"] < 0).to_numpy()),
+    ]
+    return [*rules, ("no session", closed)] if interval == "1d" else rules

@@ -1,0 +1,239 @@
+"""The checks for the command line: a table in a file, a function or a trainer by its name."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+import pyarrow as pa
+
+from tenor.calendars import interval_of
+from tenor.config import FeatureConfig
+from tenor.errors import ConfigError, DataError, did_you_mean, one_line
+from tenor.features import build_panel
+from tenor.leakcheck.bench import Progress
+from tenor.leakcheck.functions import check_features
+from tenor.leakcheck.report import LeakReport
+from tenor.leakcheck.tables import check_dataset
+from tenor.leakcheck.trainers import check_history, check_trainer, is_history
+from tenor.schema import Bars, Mood, News
+
+_PARQUET = (".parquet", ".pq")
+
+
+def leakcheck_file(
+    path: str | Path,
+    *,
+    target: str | None = None,
+    date: str | None = None,
+    symbol: str | None = None,
+    features: Sequence[str] | None = None,
+    horizon: int = 1,
+    split: str | None = None,
+    train_end: str | None = None,
+    published_at: str | None = None,
+    price: str | None = None,
+    chosen: int | None = None,
+    calendar: str = "XNYS",
+    progress: Progress | None = None,
+) -> LeakReport:
+    """`check_dataset` of a CSV or Parquet file; `check_history` where it holds learning curves (``epoch``, ``test…``).
+
+    Raises
+    ------
+    DataError : no such file, or it can't be read or used. ConfigError : as in `check_dataset`.
+    """
+    frame = read_frame(Path(path))
+    if is_history(frame) and target is None:
+        return check_history(frame, chosen=chosen)
+    return check_dataset(
+        frame,
+        target=target,
+        date=date,
+        symbol=symbol,
+        features=features,
+        horizon=horizon,
+        split=split,
+        train_end=train_end,
+        published_at=published_at,
+        price=price,
+        calendar=calendar,
+        progress=progress,
+    )
+
+
+def read_frame(path: Path) -> pd.DataFrame:
+    """The table in a CSV or Parquet file, its columns as they are.
+
+    Raises
+    ------
+    DataError : there is no such file, or it is neither.
+    """
+    if not path.is_file():
+        near = did_you_mean(path.name, [p.name for p in path.parent.iterdir()]) if path.parent.is_dir() else ""
+        raise DataError(f"no file {str(path)!r}.{near}")
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+        if not magic.strip():
+            raise DataError(f"{str(path)!r} is empty.")
+        if magic == b"PAR1" or path.suffix.lower() in _PARQUET:
+            frame = pd.read_parquet(path)
+            named = [name for name in frame.index.names if name is not None]
+            return frame.reset_index() if named else frame
+        # separators other than the comma are found out; NA is a symbol
+        return pd.read_csv(path, sep=None, engine="python", keep_default_na=False, na_values=["", "nan", "NaN", "null"])
+    except pd.errors.EmptyDataError:
+        raise DataError(f"{str(path)!r} is empty.") from None
+    except (ValueError, OSError, pa.ArrowException, pd.errors.ParserError, csv.Error) as error:
+        text = one_line(error, 160).rstrip(".")
+        raise DataError(f"{str(path)!r} can't be read as CSV or Parquet: {text}.") from None
+
+
+def load_function(spec: str) -> Callable[..., Any]:
+    """The function that `spec` names: ``path/to/file.py:name`` or ``package.module:name``. Its module is run.
+
+    Raises
+    ------
+    ConfigError : `spec` is not of this form, the file, module or function is not there (a near name is suggested), or
+        the module raises when it is run.
+    """
+    function = load_object(spec)
+    if not callable(function):
+        place, _, name = spec.rpartition(":")
+        raise ConfigError(f"{name!r} of {place} is {type(function).__name__}, not a function.")
+    return function  # type: ignore[no-any-return]
+
+
+def load_object(spec: str) -> Any:
+    """As `load_function`, but whatever has that name.
+
+    Raises
+    ------
+    ConfigError : as `load_function`.
+    """
+    place, colon, name = spec.rpartition(":")
+    if not colon or not place or not name:
+        raise ConfigError(f"{spec!r} names no function: write path/to/file.py:function or package.module:function.")
+    module = _from_file(Path(place)) if place.endswith(".py") or "/" in place else _from_package(place)
+    found = getattr(module, name, None)
+    if found is None:
+        known = [n for n, value in vars(module).items() if callable(value) and not n.startswith("_")]
+        shown = f" It has {', '.join(sorted(known)[:8])}." if known else " It has none."
+        raise ConfigError(f"{place} has no function {name!r}.{did_you_mean(name, known) or shown}")
+    return found
+
+
+def leakcheck_function(
+    spec: str,
+    bars: Bars,
+    *,
+    mood: Mood | None = None,
+    news: News | None = None,
+    targets: Sequence[str] = (),
+    cuts: int = 6,
+    known_from: str | None = None,
+    decided: Literal["close", "open"] = "close",
+    calendar: str = "XNYS",
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> LeakReport:
+    """`check_features` of the function that `spec` names; `mood`, `news` and `calendar` go to one that takes them."""
+    function = load_function(spec)
+    takes = _parameters(function)
+    if "calendar" in takes:
+        function = functools.partial(function, calendar=calendar)
+    return check_features(
+        function,
+        bars,
+        mood=mood if "mood" in takes else None,
+        news=news if "news" in takes and news is not None and len(news.frame) else None,
+        targets=targets,
+        cuts=cuts,
+        known_from=known_from,
+        decided=decided,
+        calendar=calendar,
+        seed=seed,
+        name=spec.rpartition(":")[2],
+        progress=progress,
+    )
+
+
+def leakcheck_trainer(
+    spec: str,
+    bars: Bars,
+    *,
+    mood: Mood | None = None,
+    features: FeatureConfig | None = None,
+    train_end: str | None = None,
+    valid_end: str | None = None,
+    seed: int = 0,
+) -> LeakReport:
+    """`check_trainer` of the function that `spec` names, on the panel of `bars` and a chronological split of it."""
+    from tenor.config import SplitConfig
+    from tenor.training import chronological
+
+    function = load_function(spec)
+    config = features or FeatureConfig()
+    panel = build_panel(bars, config, mood=mood)
+    split = chronological(
+        panel.sessions, SplitConfig(train_end=train_end, valid_end=valid_end), purge=max(config.horizons)
+    )
+    return check_trainer(function, panel, split, seed=seed, name=spec.rpartition(":")[2])
+
+
+def tenor_features(frame: pd.DataFrame, mood: pd.DataFrame | None = None, calendar: str = "XNYS") -> Any:
+    """Tenor's own features, for ``tenor leakcheck --features tenor.leakcheck:tenor_features``."""
+    length = interval_of(calendar)
+    said = None if mood is None else Mood(mood, interval=length)
+    return build_panel(Bars(frame, length), FeatureConfig(calendar=calendar), mood=said)
+
+
+def _parameters(function: Callable[..., Any]) -> set[str]:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # some built-in ones tell nothing
+        return set()
+    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters):
+        return {"mood", "news"}
+    return {p.name for p in parameters}
+
+
+def _from_file(path: Path) -> Any:
+    if not path.is_file():
+        near = did_you_mean(path.name, [p.name for p in path.parent.glob("*.py")]) if path.parent.is_dir() else ""
+        raise ConfigError(f"no file {str(path)!r}.{near}")
+    made = importlib.util.spec_from_file_location(f"leakchecked_{path.stem}", path)
+    if made is None or made.loader is None:
+        raise ConfigError(f"{str(path)!r} is no Python file: its name ends in .py.")
+    module = importlib.util.module_from_spec(made)
+    sys.modules[made.name] = module  # dataclasses and the like look their module up
+    folder = str(path.resolve().parent)
+    sys.path.insert(0, folder)  # what lies beside it can be imported, as when it is run
+    try:
+        made.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[made.name]
+        raise ConfigError(f"{str(path)!r} can't be run: {type(error).__name__}: {_line(error)}.") from error
+    finally:
+        sys.path.remove(folder)
+    return module
+
+
+def _from_package(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except (Exception, SystemExit) as error:
+        raise ConfigError(f"module {name!r} can't be imported: {type(error).__name__}: {_line(error)}.") from error
+
+
+def _line(error: BaseException) -> str:
+    return one_line(error, 200).rstrip(".")

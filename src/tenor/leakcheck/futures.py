@@ -1,0 +1,290 @@
+"""Other futures: the same inputs up to a session, and something else after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tenor.calendars import by_calendar, exchange, market_of, parts_of, sessions_of
+from tenor.errors import DataError
+from tenor.schema import Bars, Bool, Mood, News
+
+Days = NDArray[np.datetime64]
+Pick = Callable[[Days], Bool]
+
+KEYS = frozenset({"symbol", "session", "published_at", "id"})
+NEWCOMER = "~NEW"  # sorts after every real symbol, so that codes given in order stay as they are
+_FEW = 8
+_LATEST = np.datetime64("9999-12-31", "us")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a feature function is given.
+
+    Attributes
+    ----------
+    tables : ``bars`` and, where given, ``mood`` and ``news``; indexes 0 .. n - 1.
+    days : by table, the session at whose close each row is known.
+    """
+
+    tables: Mapping[str, pd.DataFrame]
+    days: Mapping[str, Days]
+
+    def columns(self) -> list[tuple[str, str]]:
+        """Every (table, column) that can be changed."""
+        return [(table, str(c)) for table, frame in self.tables.items() for c in frame.columns if c not in KEYS]
+
+    def with_table(self, table: str, frame: pd.DataFrame, days: Days) -> Inputs:
+        """The same with `table` replaced, its rows numbered afresh."""
+        return replace(
+            self,
+            tables={**self.tables, table: frame.reset_index(drop=True)},
+            days={**self.days, table: days},
+        )
+
+
+def gather(
+    bars: Bars | pd.DataFrame, mood: Mood | pd.DataFrame | None, news: News | pd.DataFrame | None, calendar: str
+) -> Inputs:
+    """The inputs, each known from the close of its session on; an item of news from the first close after it.
+
+    That is its symbol's market's, and `calendar`'s where the symbol's name tells no market.
+
+    Raises
+    ------
+    DataError : `bars` has no column symbol or session, no rows, or a (symbol, session) twice; news has no zoned time.
+    """
+    frame = bars.frame if isinstance(bars, Bars) else bars
+    frame = _sorted(frame, "bars")
+    tables, days = {"bars": frame}, {"bars": frame["session"].to_numpy().astype("datetime64[us]")}
+    if mood is not None:
+        table = _sorted(mood.frame if isinstance(mood, Mood) else mood, "mood")
+        tables["mood"], days["mood"] = table, table["session"].to_numpy().astype("datetime64[us]")
+    if news is not None:
+        table = (news.frame if isinstance(news, News) else news).reset_index(drop=True)
+        if "symbol" not in table:
+            raise DataError("news: no column 'symbol': rename yours, or add one.")
+        if "published_at" not in table or not isinstance(table["published_at"].dtype, pd.DatetimeTZDtype):
+            raise DataError("news: no column 'published_at' with a time zone: add one, in UTC.")
+        session = sessions_of(table["published_at"], table["symbol"], calendar)
+        known = session.to_numpy().astype("datetime64[us]")
+        tables["news"], days["news"] = table, np.where(np.isnat(known), _LATEST, known)
+    return Inputs(tables, days)
+
+
+def after(at: pd.Timestamp) -> Pick:
+    """Rows that are known later than the close of `at`."""
+    moment = at.to_datetime64()
+    return lambda days: days > moment
+
+
+def only_at(at: pd.Timestamp) -> Pick:
+    """Rows of the session `at`."""
+    moment = at.to_datetime64()
+    return lambda days: days == moment
+
+
+def changed(
+    inputs: Inputs,
+    pick: Pick,
+    rng: np.random.Generator,
+    *,
+    only: tuple[str, str] | None = None,
+    keep: frozenset[str] = frozenset(),
+    push: float = 0.0,
+) -> Inputs:
+    """Other values in the rows picked.
+
+    Parameters
+    ----------
+    only : the one (table, column) to change. `keep` : columns of bars to leave.
+    push : 0 draws changes in both directions; 1 and -1 push everything up or down (high only up, low only down).
+    """
+    for table, frame in inputs.tables.items():
+        rows = pick(inputs.days[table])
+        if not rows.any() or (only and only[0] != table):
+            continue
+        new = {}
+        for name in frame.columns:
+            column = str(name)
+            if column in KEYS or (only and only[1] != column) or (table == "bars" and column in keep):
+                continue
+            new[name] = _other(frame[name], rows, rng, _direction(column, push))
+        inputs = inputs.with_table(table, frame.assign(**new), inputs.days[table])
+    return inputs
+
+
+def shuffled(inputs: Inputs, pick: Pick, rng: np.random.Generator) -> Inputs:
+    """The rows picked, dealt anew to the days: each symbol's values, in another order."""
+    for table, frame in inputs.tables.items():
+        rows = np.flatnonzero(pick(inputs.days[table]))
+        order = rows.copy()
+        for places in pd.Series(np.arange(len(rows))).groupby(frame["symbol"].to_numpy()[rows]).groups.values():
+            where = np.asarray(places)
+            order[where] = rows[rng.permutation(where)]
+        columns = [c for c in frame.columns if c not in KEYS]
+        values = {c: _put(frame[c], rows, frame[c].iloc[order]) for c in columns}
+        inputs = inputs.with_table(table, frame.assign(**values), inputs.days[table])
+    return inputs
+
+
+def other_rows(inputs: Inputs, pick: Pick, rng: np.random.Generator, calendar: str) -> Inputs:
+    """Rows picked are dropped (a third of them, and everything of one symbol in four); others are added."""
+    bars, days = inputs.tables["bars"], inputs.days["bars"]
+    symbols = bars["symbol"].unique()
+    gone = set(rng.choice(symbols, (len(symbols) + 2) // 4, replace=False))
+    dropped = pick(days) & (bars["symbol"].isin(gone).to_numpy() | (rng.random(len(bars)) < 1 / 3))
+    # the newcomer comes after the cut with copies of another symbol's bars
+    twin = pick(days) & (bars["symbol"] == symbols[0]).to_numpy()
+    name = _newcomer(str(symbols[0]))
+    newcomer = bars[twin].assign(symbol=name)
+    more = _more_sessions(bars, calendar)
+    parts = [bars[~dropped], newcomer, more[~more["symbol"].isin(gone)]]
+    frame = pd.concat([part for part in parts if len(part)])
+    frame = frame.sort_values(["symbol", "session"], kind="stable", ignore_index=True)
+    made = inputs.with_table("bars", frame, frame["session"].to_numpy().astype("datetime64[us]"))
+    for table in ("mood", "news"):
+        if table not in inputs.tables:
+            continue
+        rows, known = inputs.tables[table], inputs.days[table]
+        late = np.flatnonzero(pick(known))
+        kept = np.setdiff1d(np.arange(len(rows)), late[rng.random(len(late)) < 1 / 3])
+        extra = rng.choice(late, len(late) // 3, replace=False) if len(late) > 2 else late[:0]
+        more = rows.iloc[extra]
+        if table == "news":
+            # the same words said again, a little later
+            more = more.assign(published_at=more["published_at"] + pd.Timedelta(minutes=7))
+        else:
+            more = more.assign(symbol=name).drop_duplicates(["symbol", "session"])
+            extra = np.asarray(more.index)
+        frame = pd.concat([rows.iloc[kept], more])
+        made = made.with_table(table, frame, np.concatenate([known[kept], known[extra]]))
+    return made
+
+
+def truncated(inputs: Inputs, pick: Pick, *, only: str | None = None) -> Inputs:
+    """Nothing of the rows picked; of the one table `only`, if it is named."""
+    for table, frame in inputs.tables.items():
+        if only not in (None, table):
+            continue
+        kept = ~pick(inputs.days[table])
+        inputs = inputs.with_table(table, frame[kept], inputs.days[table][kept])
+    return inputs
+
+
+def with_holes(inputs: Inputs, at: pd.Timestamp, *, rows: bool) -> Inputs:
+    """Every other symbol misses the session `at` and the one before: its rows, or the numbers in them."""
+    bars, days = inputs.tables["bars"], inputs.days["bars"]
+    sessions = np.unique(days)
+    place = int(np.searchsorted(sessions, at.to_datetime64()))
+    hit = np.isin(days, sessions[max(place - 1, 0) : place + 1])
+    hit &= np.isin(bars["symbol"].to_numpy(), bars["symbol"].unique()[::2])
+    if rows:
+        return inputs.with_table("bars", bars[~hit], days[~hit])
+    holed = {c: bars[c].astype("float64").mask(hit) for c in _numeric(bars)}
+    return inputs.with_table("bars", bars.assign(**holed), days)
+
+
+def _sorted(frame: pd.DataFrame, what: str) -> pd.DataFrame:
+    missing = [c for c in ("symbol", "session") if c not in frame.columns]
+    if missing:
+        raise DataError(f"{what}: no column {', '.join(map(repr, missing))}: rename yours to symbol and session.")
+    if frame.empty:
+        raise DataError(f"{what}: no rows to check.")
+    days = pd.to_datetime(frame["session"])
+    if isinstance(days.dtype, pd.DatetimeTZDtype) or days.isna().any():
+        raise DataError(f"{what}: 'session' is missing in some rows or has a time zone: it is a date.")
+    frame = frame.assign(session=days.astype("datetime64[us]"), symbol=frame["symbol"].astype("str"))
+    frame = frame.sort_values(["symbol", "session"], kind="stable", ignore_index=True)
+    twice = frame.duplicated(["symbol", "session"])
+    if twice.any():
+        row = frame[twice].iloc[0]
+        raise DataError(f"{what}: {row['symbol']} {row['session']:%Y-%m-%d} appears twice: keep one row.")
+    return frame
+
+
+def _numeric(frame: pd.DataFrame) -> list[Any]:
+    return [c for c in frame.columns if c not in KEYS and pd.api.types.is_numeric_dtype(frame[c].dtype)]
+
+
+def _direction(column: str, push: float) -> float:
+    """Keeps high above low whatever else is changed."""
+    return {"high": 1.0, "low": -1.0}.get(column.lower(), push)
+
+
+def _other(column: pd.Series[Any], rows: Bool, rng: np.random.Generator, push: float) -> pd.Series[Any]:
+    picked = column[rows]
+    if pd.api.types.is_bool_dtype(column.dtype):
+        return _put(column, rows, picked ^ (rng.random(len(picked)) < 0.5 if push == 0 else True))
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        return column
+    if not pd.api.types.is_numeric_dtype(column.dtype):
+        codes, names = pd.factorize(column)
+        step = rng.integers(1, max(len(names), 2), len(picked))
+        other = np.where(codes[rows] < 0, -1, (codes[rows] + step) % max(len(names), 1))
+        return _put(column, rows, pd.Series(names.take(other, allow_fill=True, fill_value=None)))
+    number = column.to_numpy(dtype="float64", na_value=np.nan)
+    known = number[np.isfinite(number)]
+    if not len(known):
+        return column
+    noise = rng.normal(0, 0.3, len(picked)) if push == 0 else push * rng.uniform(0.3, 0.7, len(picked))
+    values = number[rows]
+    seen = np.unique(known)
+    if len(seen) <= _FEW:  # a code or a small count: another one of those seen
+        place = np.searchsorted(seen, values).clip(max=len(seen) - 1)
+        step = rng.integers(1, max(len(seen), 2), len(values)) if push == 0 else np.ones(len(values), dtype=np.int64)
+        values = np.where(np.isnan(values), np.nan, seen[(place + step) % len(seen)])
+    elif (known > 0).all():
+        scaled = values * np.exp(noise)
+        if (known == np.round(known)).all():  # a count stays one: no fewer than the smallest, and another than it was
+            scaled = np.maximum(np.round(scaled), known.min())
+            scaled = np.where(scaled == values, values + 1, scaled)
+        values = scaled
+    elif (known >= 0).all():
+        values = values * np.exp(noise) + known.mean() * np.abs(noise) / 4
+    else:
+        # bounded scores stay within what was seen, and the ends come back inside
+        values = np.clip(values + known.std() * 4 * noise, known.min(), known.max())
+    if (known == np.round(known)).all():
+        values = np.round(values)
+    whole = number.copy()
+    whole[rows] = values
+    if pd.api.types.is_integer_dtype(column.dtype) and np.isfinite(whole).all():
+        return pd.Series(np.round(whole), index=column.index).astype(column.dtype)
+    return pd.Series(whole, index=column.index).astype("float64")
+
+
+def _put(column: pd.Series[Any], rows: Any, values: pd.Series[Any]) -> pd.Series[Any]:
+    made = column.copy()
+    made.iloc[rows] = values.to_numpy()
+    return made
+
+
+def _newcomer(twin: str) -> str:
+    """A symbol of the market of `twin` that is not there yet."""
+    _, market = parts_of(twin)
+    if not market:
+        return NEWCOMER
+    # names of coins and currencies that tell their market are of capitals alone
+    others = {"crypto": f"ZZZZZZZZZZ-{market}", "currency": f"ZZZ{market}=X"}
+    return others.get(market_of(twin).kind, f"{NEWCOMER}.{market}")
+
+
+def _more_sessions(bars: pd.DataFrame, calendar: str) -> pd.DataFrame:
+    """Five sessions more than there were on each symbol's calendar, with the last bars again."""
+    more = [bars.iloc[:0]]
+    for each, rows in by_calendar(bars["symbol"], calendar):
+        here = bars[rows]
+        last = here["session"].max()
+        sessions = pd.DatetimeIndex(here["session"].unique()).sort_values()
+        # another rhythm (weeks, say): no way to know what comes next
+        if sessions.isin(exchange(each).sessions(sessions[0], last)).all():
+            newest = here[here["session"] == last]
+            more += [newest.assign(session=exchange(each).following(last, k)) for k in range(1, 6)]
+    return pd.concat(more) if len(more) > 1 else more[0]

@@ -1,0 +1,294 @@
+"""The other half of the story: forecaster + panel -> judgement beside baselines and companions -> report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tenor.calendars import exchange
+from tenor.config import Config, FoldConfig, MoodConfig, to_mapping
+from tenor.errors import ConfigError, HistoryError
+from tenor.evaluation.baselines import fit_baselines
+from tenor.evaluation.comparators import Told, folds_after, regressors, walk_beside_rivals
+from tenor.evaluation.evaluate import Evaluation
+from tenor.evaluation.evaluate import evaluate as judge
+from tenor.evaluation.faithfulness import Faithfulness, faithfulness, testable
+from tenor.evaluation.trading import Trading, trade
+from tenor.evaluation.walkforward_summary import Walked, headline, judge_walk
+from tenor.pipeline.train import build, load, registry_of
+from tenor.registry import Registry
+from tenor.report import write_report
+from tenor.report.backtest import trading_section
+from tenor.report.sections_faithfulness import faithfulness_section
+from tenor.report.sentiment import mood_section
+from tenor.report.walk import walk_sections
+from tenor.schema import Mood, Panel, Predictions
+from tenor.sentiment import Scorer, why
+from tenor.storage.files import write_json
+from tenor.store import Lake
+from tenor.training import Forecaster, Progress, Split, fit, usable
+from tenor.training.folds import walk_forward
+from tenor.training.results import tried
+
+WITHOUT_MOOD = "the same without mood"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A version's settings walked forward; that version on its own test part and, against the same model without mood,
+    on the test sessions that the mood reaches, both by horizon; and where the report lies.
+    """
+
+    version: str
+    walked: Walked
+    evaluations: dict[int, Evaluation]
+    ablation: dict[int, Evaluation]
+    trading: Trading
+    attention: Faithfulness | None
+    report: Path
+
+    @property
+    def verdict(self) -> str:
+        """One sentence."""
+        return self.walked.verdict
+
+    def to_json(self) -> dict[str, Any]:
+        """A mapping of JSON values."""
+        return {
+            "verdict": self.verdict,
+            "version": self.version,
+            "report": str(self.report),
+            "walk_forward": self.walked.to_json(),
+            "test_verdict": headline(self.evaluations, "the version's own test part"),
+            "evaluations": [evaluation.to_json() for evaluation in self.evaluations.values()],
+            "ablation": [evaluation.to_json() for evaluation in self.ablation.values()],
+            "trading": self.trading.to_json(),
+            "attention": None if self.attention is None else self.attention.to_json(),
+        }
+
+
+def evaluate(
+    store: str,
+    *,
+    config: Config | None = None,
+    version: str | None = None,
+    report: Path,
+    show: Sequence[str] = (),
+    baselines: Sequence[str] = (),
+    workers: int | None = None,
+    progress: Progress | None = None,
+    walking: Told | None = None,
+) -> Judged:
+    """Walk a version's settings forward, and judge it on the sessions after its validation part, beside baselines.
+
+    A killed run goes on with the folds and networks that it had finished.
+
+    Parameters
+    ----------
+    config : what the version must have been trained with; None takes it as it is. Its folds are walked; where they are
+        left at their defaults, folds over the version's own test part.
+    version : the one trained last if None.
+    report : the HTML file to write.
+    show : symbols that get a figure of their own; some are picked if none is named.
+    baselines : regressors of the user's, each ``path/to/file.py:name``.
+    """
+    registry = registry_of(store)
+    forecaster = load(registry, version or "latest")
+    if config is not None:
+        _require_same(config, forecaster)
+    own = regressors(baselines, (forecaster.name, "LSTM", WITHOUT_MOOD))
+    lake = Lake(store)
+    calendar = forecaster.features.calendar
+    bars = lake.bars(forecaster.symbols, calendar=calendar)
+    mood = lake.mood(calendar=calendar) if forecaster.features.sentiment else None
+    if mood is not None:
+        mood = replace(mood, half_life=registry.mood(forecaster.version).half_life)
+    panel = build(bars, mood, forecaster.features)
+    split = split_again(panel, forecaster)
+    folds = config.folds if config is not None and config.folds != FoldConfig() else None
+    folds = folds or folds_after(split, forecaster.split["test"][1])
+    splits = walk_forward(panel.sessions, folds, purge=max(panel.horizons))
+    walk = walk_beside_rivals(
+        panel,
+        splits,
+        features=forecaster.features,
+        model=forecaster.model,
+        training=forecaster.training,
+        own=own,
+        kept=registry.folder,
+        workers=workers,
+        progress=walking,
+    )
+    walked = judge_walk(panel, walk, scheme=folds.scheme)
+    compare = Companions(registry, forecaster, split, workers, progress)
+    predictions = {forecaster.name: forecaster.predict(panel)}
+    if forecaster.model.attention:
+        predictions["LSTM"] = compare.fitted(panel, "without-attention", model={"attention": False}).predict(panel)
+    if mood is not None:
+        plain = build(bars, None, replace(forecaster.features, sentiment=False))
+        predictions[WITHOUT_MOOD] = compare.fitted(plain, "without-mood", features={"sentiment": False}).predict(plain)
+    predictions |= fit_baselines(panel, split) | {one.name: one(panel, split) for one in own}
+    # a late starter counts from the session on which the network has seen its lookback; the same cells for all models
+    judged = replace(panel, mask=usable(panel, forecaster.model.lookback))
+    evaluations = {h: judge(judged, split.test, predictions, horizon=h) for h in panel.horizons}
+    ablation = {} if mood is None else ablate(judged, split.test, mood, predictions, ours=forecaster.name)
+    shown = tuple(show) or panel.symbols[:3]
+    first = panel.horizons[0]
+    known = tried(registry.folder / "tuning")
+    trading = trade(judged, split.test, predictions[forecaster.name], horizon=first, tried=known)
+    attention = faithfulness(forecaster, panel, split.test, horizon=first) if testable(forecaster, panel) else None
+    pages = [trading_section(trading), *([] if attention is None else [faithfulness_section(attention)])]
+    if mood is not None:
+        whys = strongest(lake, registry.mood(forecaster.version), shown)
+        pages.append(
+            mood_section(
+                judged,
+                mood,
+                split.test,
+                shown,
+                ablation=ablation,
+                ours=forecaster.name,
+                without=WITHOUT_MOOD,
+                whys=whys,
+            )
+        )
+    write_report(
+        report,
+        evaluations=evaluations,
+        panel=judged,
+        predictions=predictions,
+        attention=forecaster.attention(panel, split.test) if forecaster.model.attention else None,
+        rows=split.test,
+        history=forecaster.curves(),
+        symbols=shown,
+        about=about(forecaster, panel, split),
+        extra_sections=pages,
+        verdict=walked.verdict,
+        first_sections=walk_sections(walked),
+    )
+    evaluated = Judged(forecaster.version, walked, evaluations, ablation, trading, attention, report)
+    write_json(report.with_suffix(".json"), evaluated.to_json())
+    return evaluated
+
+
+@dataclass(frozen=True)
+class Why:
+    """A text of the lake, and how much each of its words moved its score."""
+
+    text: str
+    score: float
+    words: tuple[tuple[str, float], ...]
+
+
+def strongest(lake: Lake, config: MoodConfig, symbols: Sequence[str], count: int = 3) -> list[Why]:
+    """The `count` texts of the lake about `symbols` whose scores are farthest from 0, explained; none without news."""
+    frame = lake.news(symbols).frame.drop_duplicates("text")
+    if frame.empty:
+        return []
+    scorer = Scorer.load(config.model)
+    scores = scorer.score(frame["text"].tolist(), cache=lake.score_cache())
+    order = np.argsort(-np.abs(np.where(scores.language_ok, scores.score, 0)), kind="stable")[:count]
+    explained = [(text, why(scorer, text)) for text in frame["text"].iloc[order]]
+    return [Why(text, e.score, tuple((word.text, word.contribution) for word in e.words)) for text, e in explained]
+
+
+def ablate(
+    panel: Panel, test: slice, mood: Mood, predictions: Mapping[str, Predictions], *, ours: str
+) -> dict[int, Evaluation]:
+    """The model beside the same model without mood, on those test sessions that the mood reaches; by horizon."""
+    first, last = mood.frame["session"].min(), mood.frame["session"].max()
+    start = max(test.start, int(panel.sessions.searchsorted(first)))
+    stop = min(test.stop, int(panel.sessions.searchsorted(last, side="right")))
+    if stop <= start:
+        return {}
+    pair = {name: predictions[name] for name in (ours, WITHOUT_MOOD)}
+    return {h: judge(panel, slice(start, stop), pair, horizon=h) for h in panel.horizons}
+
+
+def _require_same(config: Config, forecaster: Forecaster) -> None:
+    for part in ("features", "model", "training"):
+        asked, trained = (to_mapping(getattr(source, part)) for source in (config, forecaster))
+        for key, value in trained.items():
+            if asked[key] != value:
+                raise ConfigError(
+                    f"{part}.{key} is {asked[key]!r}, but version {forecaster.version} was trained with {value!r}: "
+                    "train with this config first, or leave it out."
+                )
+
+
+def split_again(panel: Panel, forecaster: Forecaster) -> Split:
+    """The parts that `forecaster` was trained and is tested on, found again by date.
+
+    Raises
+    ------
+    HistoryError : the lake no longer has a session that a part began or ended with.
+    """
+    rows: dict[str, slice] = {}
+    for name, days in forecaster.split.items():
+        first, last = (panel.sessions.get_indexer(pd.DatetimeIndex([day]))[0] for day in days)
+        if min(first, last) < 0:
+            raise HistoryError(
+                f"the model's {name} part, {days[0]} … {days[1]}, is not in the lake's bars, which span "
+                f"{_span(panel)}: use the lake it was trained on."
+            )
+        rows[name] = slice(int(first), int(last) + 1)
+    train, valid, test = (rows[name] for name in ("train", "validation", "test"))
+    return Split(train, valid, test, purge=valid.start - train.stop)
+
+
+@dataclass(frozen=True)
+class Companions:
+    """Models that a version is compared with: same data, same seeds, one thing changed; trained once and kept."""
+
+    registry: Registry
+    forecaster: Forecaster
+    split: Split
+    workers: int | None
+    progress: Progress | None
+
+    def fitted(
+        self, panel: Panel, name: str, *, features: Mapping[str, Any] = {}, model: Mapping[str, Any] = {}
+    ) -> Forecaster:
+        """The model with `features` and `model` in place of those settings of the forecaster."""
+        folder = self.registry.companion(self.forecaster.version, name)
+        if folder.exists():
+            return Forecaster.load(folder)
+        companion = fit(
+            panel,
+            self.split,
+            features=replace(self.forecaster.features, **features),
+            model=replace(self.forecaster.model, **model),
+            training=self.forecaster.training,
+            checkpoints=self.registry.folder / "checkpoints",
+            progress=self.progress,
+            workers=self.workers,
+        )
+        companion.save(folder)
+        return companion
+
+
+def _span(panel: Panel) -> str:
+    return " … ".join(map(exchange(panel.calendar).label, panel.sessions[[0, -1]]))
+
+
+def about(forecaster: Forecaster, panel: Panel, split: Split) -> dict[str, str]:
+    """What the report says of the model, its data and its settings."""
+    parts = split.parts()
+    return {
+        "Model version": forecaster.version,
+        "Symbols": str(len(panel.symbols)),
+        "Bars": f"{_span(panel)} ({panel.calendar})",
+        **{
+            name.capitalize(): f"{first} … {last} ({parts[name].stop - parts[name].start} sessions)"
+            for name, (first, last) in split.dates(panel.sessions).items()
+        },
+        "Purged between the parts": f"{split.purge} sessions",
+        "Features": f"{len(panel.features)}, known at each session's close",
+        "Network": ", ".join(f"{key} {value}" for key, value in to_mapping(forecaster.model).items()),
+        "Training": ", ".join(f"{key} {value}" for key, value in to_mapping(forecaster.training).items()),
+    }

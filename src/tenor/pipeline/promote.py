@@ -1,0 +1,160 @@
+"""Is a new model better than the one in use? A paired test on sessions that neither was trained or validated on."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tenor.calendars import exchange
+from tenor.errors import ModelError, TenorError
+from tenor.evaluation.significance import LEVEL, mean_test
+from tenor.inference.cells import spread, usable
+from tenor.registry import Pointers, Registry
+from tenor.schema import Bars, Float64, Mood, Panel
+from tenor.storage.object_store import Conflict
+from tenor.store import Lake
+from tenor.training import Forecaster
+
+ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class Contest:
+    """A challenger against the champion.
+
+    The loss of a forecast is its squared error in units of the return's volatility, the one that the networks minimise;
+    a day's loss is its mean over all symbols and horizons that both models forecast.
+
+    Attributes
+    ----------
+    better : whether the challenger's loss is lower, one-sided, at 5 %.
+    days, first, last : sessions compared, after both models' validation parts; None where there are none.
+    challenger_loss, champion_loss : means over those days. `p` : of no difference, serial dependence allowed for
+        (`significance.mean_test`). None where undefined.
+    why : one sentence, with the numbers.
+    """
+
+    challenger: str
+    champion: str
+    better: bool
+    days: int
+    first: str | None
+    last: str | None
+    challenger_loss: float | None
+    champion_loss: float | None
+    p: float | None
+    why: str
+
+    def to_json(self) -> dict[str, Any]:
+        """A mapping of JSON values."""
+        return asdict(self)
+
+
+def compare(lake: Lake, registry: Registry, challenger: str, champion: str) -> Contest:
+    """Judge `challenger` against `champion` on the lake's bars; `why` tells what keeps them from being compared."""
+    try:
+        return _compare(lake, registry, challenger, champion)
+    except TenorError as error:
+        return _undecided(challenger, champion, f"can't be compared: {error}")
+
+
+def promote(lake: Lake, registry: Registry, version: str, *, force: bool = False) -> tuple[Pointers, Contest | None]:
+    """Make `version` the champion if it beats the one there is, or `force`; the pointers, and the contest if one was.
+
+    Raises
+    ------
+    ModelError : there is no such version, or it does not beat the champion; the numbers are told.
+    """
+    version = registry.resolve(version)
+    if force:
+        return registry.promote(version), None
+    now, contest = challenge(lake, registry, version)
+    if contest is not None and not contest.better:
+        raise ModelError(f"{version} is not promoted: {contest.why} To promote it all the same: --force.")
+    return now, contest
+
+
+def challenge(lake: Lake, registry: Registry, version: str) -> tuple[Pointers, Contest | None]:
+    """Promote `version` if there is no champion or it beats the one there is; a Contest unless it is that itself."""
+    for _ in range(ROUNDS):
+        now = registry.pointers()
+        if now.champion is None or now.champion == version:
+            return registry.promote(version), None
+        contest = compare(lake, registry, version, now.champion)
+        if not contest.better:
+            return now, contest
+        try:
+            return registry.promote(version, instead_of=now.champion), contest
+        except Conflict:  # somebody else was promoted meanwhile: that one has to be beaten
+            continue
+    raise ModelError(f"the champion changed {ROUNDS} times while {version} was compared with it: try again.")
+
+
+def _compare(lake: Lake, registry: Registry, challenger: str, champion: str) -> Contest:
+    models = [Forecaster.from_files(registry.model(v), registry.where(v)) for v in (challenger, champion)]
+    calendar = models[0].features.calendar
+    if models[1].features.calendar != calendar:
+        return _undecided(challenger, champion, "they do not stand on the same sessions (features.calendar).")
+    mood = lake.mood(calendar=calendar) if any(model.recipe.with_mood for model in models) else None
+    horizons = sorted(set(models[0].horizons) & set(models[1].horizons))
+    symbols = sorted(set(models[0].symbols) & set(models[1].symbols) & set(lake.symbols(calendar)))
+    if not horizons or not symbols:
+        return _undecided(challenger, champion, "they have no symbol and horizon in common.")
+    start = max(pd.Timestamp(model.split["test"][0]) for model in models)
+    ours, theirs = (_losses(model, lake, mood, symbols, horizons, start) for model in models)
+    days = ours.index.intersection(theirs.index)
+    # [day, symbol x horizon], the same cells of both
+    a, b = ours.loc[days].to_numpy(), theirs.loc[days].to_numpy()
+    both = np.isfinite(a) & np.isfinite(b)
+    seen = both.any(axis=1)
+    if not seen.any():
+        return _undecided(challenger, champion, "there is no session after both validation parts with a known outcome.")
+    count = both[seen].sum(axis=1)
+    losses: list[Float64] = [np.where(both, loss, 0.0)[seen].sum(axis=1) / count for loss in (a, b)]
+    found = mean_test(losses[1] - losses[0], horizon=max(horizons), one_sided=True)
+    ours_mean, theirs_mean = (float(loss.mean()) for loss in losses)
+    first, last = map(exchange(calendar).label, days[seen][[0, -1]])
+    known = math.isfinite(found.p)
+    better = known and found.p < LEVEL
+    numbers = (
+        f"loss {ours_mean:.5f} against {theirs_mean:.5f} of champion {champion} over {int(seen.sum())} sessions that "
+        f"neither has seen, {first} … {last}"
+    )
+    if better:
+        why = f"{numbers}: better, p = {found.p:.3f}."
+    elif known:
+        why = f"{numbers}: not shown to be better, p = {found.p:.2f}."
+    else:
+        why = f"{numbers}: too few or too equal to tell."
+    p = found.p if known else None
+    return Contest(challenger, champion, better, int(seen.sum()), first, last, ours_mean, theirs_mean, p, why)
+
+
+def _losses(
+    model: Forecaster, lake: Lake, mood: Mood | None, symbols: list[str], horizons: list[int], start: pd.Timestamp
+) -> pd.DataFrame:
+    """[session from `start`, symbol and horizon]; squared error in units of volatility; NaN where it is not known."""
+    calendar = model.features.calendar
+    known = lake.symbols(calendar)
+    bars: Bars = lake.bars([s for s in model.symbols if s in known], calendar=calendar)  # its own universe
+    panel: Panel = model.recipe.panel(bars, mood)
+    said = model.predict(panel)
+    cells = usable(panel, model.model.lookback)
+    with np.errstate(all="ignore"):
+        error = (said.mean.astype("float64") - panel.targets) / spread(panel)
+    error[~cells] = np.nan
+    rows = slice(int(panel.sessions.searchsorted(start)), None)
+    loss = {
+        (symbol, horizon): error[rows, panel.symbol_index(symbol), panel.horizon_index(horizon)] ** 2
+        for symbol in symbols
+        for horizon in horizons
+    }
+    return pd.DataFrame(loss, index=panel.sessions[rows])
+
+
+def _undecided(challenger: str, champion: str, why: str) -> Contest:
+    return Contest(challenger, champion, False, 0, None, None, None, None, None, why)

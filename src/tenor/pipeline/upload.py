@@ -1,0 +1,84 @@
+"""A whole store in another place: the lake's parts, the model versions and the board, pointers last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from tenor.errors import ConfigError
+from tenor.registry import POINTERS
+from tenor.registry.manifest import MANIFEST
+from tenor.serving.published import INDEX
+from tenor.storage.object_store import Conflict, MissingObject, Objects, open_objects
+from tenor.store.tables import TABLES
+
+Progress = Callable[[int, int], None]
+"""Told of the objects that are there, and of how many there will be."""
+
+
+@dataclass(frozen=True)
+class Uploaded:
+    """Objects and bytes that were sent, and objects that were there already."""
+
+    sent: int
+    bytes: int
+    kept: int
+
+
+def upload(source: str, target: str, *, progress: Progress | None = None) -> Uploaded:
+    """Copy the store `source` to `target`, both a folder or ``s3://bucket/prefix``.
+
+    What never changes goes first, and only where it is missing; a version's manifest after its files; the pointers to
+    champion and published forecasts last. A copy that is cut off leaves the target as it was for every reader, and the
+    next one goes on. API keys stay where they are: each place has its own.
+
+    Raises
+    ------
+    ConfigError : both are the same place, or `source` holds nothing. Conflict : a pointer of the target moved
+    meanwhile. StoreError : a place can't be read or written.
+    """
+    if source.rstrip("/") == target.rstrip("/"):
+        raise ConfigError(f"--to is {target!r}, the store itself: name another place.")
+    here, there = open_objects(source), open_objects(target)
+    immutable = list(_immutable(here))
+    pointers = [key for key in (f"models/{POINTERS}", f"serving/{INDEX}") if _holds(here, key)]
+    if not immutable:
+        raise ConfigError(f"{source!r} holds neither bars nor a model: import and train first.")
+    present = set(there.keys())
+    sent = size = 0
+    for done, key in enumerate(immutable):
+        if key not in present:
+            data = here.get(key).data
+            try:
+                there.put(key, data, if_absent=True)
+                sent, size = sent + 1, size + len(data)
+            except Conflict:  # somebody else brought the same object
+                pass
+        if progress is not None:
+            progress(done + 1, len(immutable) + len(pointers))
+    for key in pointers:
+        data = here.get(key).data
+        try:
+            before: str | None = there.get(key).etag
+        except MissingObject:
+            before = None
+        there.put(key, data, if_match=before, if_absent=before is None)
+        sent, size = sent + 1, size + len(data)
+    if progress is not None:
+        progress(len(immutable) + len(pointers), len(immutable) + len(pointers))
+    return Uploaded(sent, size, len(immutable) + len(pointers) - sent)
+
+
+def _immutable(objects: Objects) -> Iterator[str]:
+    for table in TABLES:
+        yield from objects.keys(f"{table.name}/")
+    yield from sorted(objects.keys("models/versions/"), key=lambda key: key.endswith(MANIFEST))
+    yield from objects.keys("serving/symbols/")
+
+
+def _holds(objects: Objects, key: str) -> bool:
+    try:
+        objects.get(key)
+    except MissingObject:
+        return False
+    return True

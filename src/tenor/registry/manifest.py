@@ -1,0 +1,84 @@
+"""What a model version consists of: a manifest with the SHA-256 of each file. Needs the standard library alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tenor.errors import ModelError
+from tenor.storage.object_store import MissingObject, Objects
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+DOCUMENT = "forecaster.json"
+WEIGHTS = "weights.safetensors"
+ONNX = "model.onnx"
+
+
+def key_of(version: str, name: str) -> str:
+    """Where file `name` of `version` lies."""
+    return f"versions/{version}/{name}"
+
+
+def dump(value: Mapping[str, Any]) -> bytes:
+    """`value` as JSON for people and machines."""
+    return (json.dumps(value, indent=1, allow_nan=False) + "\n").encode()
+
+
+def signed(manifest: Mapping[str, Any]) -> bytes:
+    """`manifest` with its own SHA-256 in it."""
+    return dump({**manifest, "sha256": hashlib.sha256(dump(manifest)).hexdigest()})
+
+
+def manifest_of(objects: Objects, version: str) -> dict[str, Any]:
+    """The manifest of `version`.
+
+    Raises
+    ------
+    MissingObject : there is no such version. ModelError : the manifest is damaged, or of another tenor.
+    """
+    key = key_of(version, MANIFEST)
+    text = objects.get(key).data
+    try:
+        told: dict[str, Any] = json.loads(text)
+        del told["sha256"]
+        whole = signed(told) == text and told["version"] == version
+    except (ValueError, KeyError, TypeError):
+        whole = False
+    if not whole:
+        raise changed(f"{objects.location}/{key}")
+    if told["format"] != FORMAT:
+        raise ModelError(f"{objects.location}/{key} is of another tenor ({told['tenor']}): train the model again.")
+    return told
+
+
+def read(objects: Objects, version: str, sums: Mapping[str, str], names: Iterable[str]) -> dict[str, bytes]:
+    """The files `names` of `version`, whose SHA-256 must be those in `sums`.
+
+    Raises
+    ------
+    ModelError : a file is missing, truncated or changed; it is named.
+    """
+    found = {}
+    for name in names:
+        key = key_of(version, name)
+        try:
+            found[name] = objects.get(key).data
+        except MissingObject:
+            raise ModelError(f"{objects.location}/{key} is missing: train the model again.") from None
+        if hashlib.sha256(found[name]).hexdigest() != sums.get(name):
+            raise changed(f"{objects.location}/{key}")
+    return found
+
+
+def check(objects: Objects, version: str) -> None:
+    """Read every file of `version`; errors as those of `manifest_of` and `read`."""
+    sums = manifest_of(objects, version)["files"]
+    read(objects, version, sums, sums)
+
+
+def changed(path: str) -> ModelError:
+    """What is told of a file that is not what was saved."""
+    return ModelError(f"{path} is truncated or was changed since it was saved (checksum): train or copy it again.")

@@ -1,0 +1,1 @@
+"""Tuning an encoder on labelled texts, and measuring one."""

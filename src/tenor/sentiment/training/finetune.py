@@ -1,0 +1,275 @@
+"""Fine-tuning of a BERT classifier on labelled sentences: all layers at once, the lower ones more gently.
+
+A checkpoint after every epoch lets a killed run go on; the run ends as an unbroken one would.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from tenor.config import from_mapping, to_mapping
+from tenor.errors import ModelError
+from tenor.sentiment.scores import LABELS
+from tenor.sentiment.training.classifier import Classifier, FineTuneConfig, Tuned, half_precision, pad, tokenise
+from tenor.sentiment.training.evaluate import quality_of_classes
+from tenor.sentiment.training.labelled import Labelled
+
+_POOL = 64  # batches whose sentences are sorted by length together
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What an epoch came to: mean training loss, and accuracy and macro-F1 on the validation sentences, if any."""
+
+    number: int
+    loss: float
+    accuracy: float | None = None
+    macro_f1: float | None = None
+
+
+def fine_tune(
+    start: Tuned,
+    train: Labelled,
+    valid: Labelled | None = None,
+    *,
+    targets: npt.NDArray[np.float32] | None = None,
+    work: Path | None = None,
+    on_epoch: Callable[[Epoch], None] | None = None,
+    on_step: Callable[[int, int], None] | None = None,
+) -> list[Epoch]:
+    """Tune `start` on `train`, in place, by the settings in ``start.config``.
+
+    Parameters
+    ----------
+    valid : sentences watched after each epoch; they choose nothing, the schedule is run to its end.
+    targets : probabilities ``[n, 3]`` to learn in place of the labels of `train`: how sure its annotators were.
+    work : folder for the checkpoint of each epoch; when it holds one of the same settings and sentences, the run
+        goes on from there.
+    on_step : called after each step with the steps done and the steps in all.
+    """
+    config, model = start.config, start.model
+    ids = tokenise(start.tokenizer, train.texts, config.max_tokens)
+    wanted = torch.from_numpy(train.labels if targets is None else targets)
+    steps = config.epochs * math.ceil(len(train) / config.batch_size)
+    if config.freeze_embeddings:
+        for parameter in model.encoder.embeddings.parameters():
+            parameter.requires_grad_(False)
+    optimizer = _optimizer(model, config)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _ramp(step, steps, config.warmup))
+    learned = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
+    average = {name: parameter.detach().clone() for name, parameter in learned} if config.averaging else {}
+    loss_of = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
+
+    signature = _signature(config, train, targets)
+    epochs = _resume(work, signature, model, optimizer, schedule, average)
+    done = len(epochs) * (steps // config.epochs)
+    for number in range(len(epochs) + 1, config.epochs + 1):
+        # both generators start anew from (seed, epoch): a resumed run needs no saved generator state
+        torch.manual_seed(config.seed * 1009 + number)
+        losses = []
+        model.train()
+        rng = np.random.default_rng((config.seed, number))
+        whole = _joined(ids, train.labels, config, rng)
+        views = [_dropped(whole, config, start.tokenizer, rng) for _ in range(2 if config.consistency else 1)]
+        for batch in _batches([len(i) for i in whole], config.batch_size, rng):
+            with half_precision(config):
+                logits = model(*pad([view[i] for view in views for i in batch])).float()
+            loss = loss_of(logits, wanted[torch.from_numpy(batch)].repeat(len(views), *[1] * (wanted.ndim - 1)))
+            if config.consistency:
+                loss = loss + config.consistency * _disagreement(*logits.chunk(2))
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            done += 1
+            _follow(average, model, min(config.averaging, (1 + done) / (10 + done)))
+            losses.append(loss.item())
+            if on_step is not None:
+                on_step(done, steps)
+        epochs.append(Epoch(number, float(np.mean(losses))))
+        if valid is not None:
+            with _averaged(model, average):
+                watched = quality_of_classes(valid.labels, start.logits(valid.texts).argmax(1))
+            epochs[-1] = replace(epochs[-1], accuracy=watched.accuracy, macro_f1=watched.macro_f1)
+        if on_epoch is not None:
+            on_epoch(epochs[-1])
+        _checkpoint(work, signature, epochs, model, optimizer, average)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name in average:
+                parameter.copy_(average[name])
+    return epochs
+
+
+def _disagreement(first: Tensor, second: Tensor) -> Tensor:
+    """Mean of both Kullback-Leibler divergences between two readings of the same sentences (R-Drop, Wu et al. 2021)."""
+    p, q = first.log_softmax(-1), second.log_softmax(-1)
+    both: Tensor = ((p.exp() - q.exp()) * (p - q)).sum(-1).mean() / 2
+    return both
+
+
+def _ramp(step: int, steps: int, warmup: float) -> float:
+    rise = max(1, round(warmup * steps))
+    return min((step + 1) / rise, max(0.0, (steps - step) / max(1, steps - rise)))
+
+
+def _optimizer(model: Classifier, config: FineTuneConfig) -> torch.optim.Optimizer:
+    layers = int(model.encoder.config.num_hidden_layers)
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        if name.startswith("head"):
+            rate = config.head_learning_rate
+        else:
+            part = name.split("layer.")
+            depth = int(part[1].split(".")[0]) if len(part) > 1 else -1
+            rate = config.learning_rate * config.layer_decay ** (layers - 1 - depth)
+        decay = config.weight_decay if parameter.ndim > 1 else 0.0
+        groups.setdefault((rate, decay), []).append(parameter)
+    parts = [{"params": members, "lr": rate, "weight_decay": decay} for (rate, decay), members in groups.items()]
+    return torch.optim.AdamW(parts, fused=True)
+
+
+def _joined(
+    ids: list[list[int]], labels: npt.NDArray[np.int64], config: FineTuneConfig, rng: np.random.Generator
+) -> list[list[int]]:
+    """Some sentences with another before or after them that does not change their label."""
+    joined = list(ids)
+    for i in np.flatnonzero(rng.random(len(ids)) < config.joining):
+        j = int(rng.integers(len(ids)))
+        if labels[j] in (labels[i], LABELS.index("neutral")):
+            first, second = (ids[i], ids[j]) if rng.random() < 0.5 else (ids[j], ids[i])
+            together = first[:-1] + second[1:]  # one [CLS], one [SEP]
+            if len(together) <= config.max_tokens:
+                joined[i] = together
+    return joined
+
+
+def _dropped(
+    ids: list[list[int]], config: FineTuneConfig, tokenizer: Tokenizer, rng: np.random.Generator
+) -> list[list[int]]:
+    """The sentences with some inner tokens made unknown."""
+    unknown = tokenizer.token_to_id("[UNK]")
+    if not config.token_dropout or unknown is None:
+        return ids
+    dropped = []
+    for sentence in ids:
+        gone = rng.random(len(sentence)) < config.token_dropout
+        gone[[0, -1]] = False
+        dropped.append([unknown if g else token for token, g in zip(sentence, gone, strict=True)])
+    return dropped
+
+
+def _batches(lengths: list[int], size: int, rng: np.random.Generator) -> Iterator[npt.NDArray[np.int64]]:
+    """Every sentence once, batches of like length in random order."""
+    order = rng.permutation(len(lengths))
+    batches: list[npt.NDArray[np.int64]] = []
+    size_of = np.array(lengths)
+    for start in range(0, len(order), size * _POOL):
+        pool = order[start : start + size * _POOL]
+        pool = pool[np.argsort(size_of[pool], kind="stable")]
+        batches += [pool[i : i + size] for i in range(0, len(pool), size)]
+    for i in rng.permutation(len(batches)):
+        yield batches[i]
+
+
+def _follow(average: dict[str, Tensor], model: Classifier, decay: float) -> None:
+    if average:
+        current = dict(model.named_parameters())
+        torch._foreach_lerp_(list(average.values()), [current[n].detach() for n in average], 1 - decay)
+
+
+class _averaged:  # noqa: N801 - reads as a verb in a with statement
+    """The model with the averaged weights inside a with block, with its own again after it."""
+
+    def __init__(self, model: Classifier, average: dict[str, Tensor]) -> None:
+        self.own = {n: p for n, p in model.named_parameters() if n in average}
+        self.average = average
+
+    def _swap(self) -> None:
+        for name, parameter in self.own.items():
+            parameter.data, self.average[name] = self.average[name], parameter.data
+
+    def __enter__(self) -> None:
+        self._swap()
+
+    def __exit__(self, *error: object) -> None:
+        self._swap()
+
+
+def _signature(config: FineTuneConfig, train: Labelled, targets: npt.NDArray[np.float32] | None) -> str:
+    taught = train.labels if targets is None else targets
+    digest = hashlib.sha256("\n".join(train.texts).encode() + taught.tobytes()).hexdigest()
+    return json.dumps({"config": to_mapping(config), "sentences": digest})
+
+
+def _checkpoint(
+    work: Path | None,
+    signature: str,
+    epochs: list[Epoch],
+    model: Classifier,
+    optimizer: Any,
+    average: dict[str, Tensor],
+) -> None:
+    if work is None:
+        return
+    work.mkdir(parents=True, exist_ok=True)
+    tensors = {f"model.{n}": t for n, t in model.state_dict().items()}
+    tensors |= {f"average.{n}": t for n, t in average.items()}
+    for key, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{key}.{n}": t for n, t in state.items()}
+    # one file for all of it: a kill between two files would leave halves of two epochs
+    described = json.dumps([to_mapping(epoch) for epoch in epochs])
+    part = work / "checkpoint.part"
+    save_file(
+        {n: t.clone().contiguous() for n, t in tensors.items()}, part, {"signature": signature, "epochs": described}
+    )
+    part.replace(work / "checkpoint.safetensors")
+
+
+def _resume(
+    work: Path | None, signature: str, model: Classifier, optimizer: Any, schedule: Any, average: dict[str, Tensor]
+) -> list[Epoch]:
+    if work is None or not (work / "checkpoint.safetensors").exists():
+        return []
+    path = work / "checkpoint.safetensors"
+    try:
+        with safe_open(path, framework="pt") as file:
+            described = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path} can't be read: {error}; delete it to start again.") from error
+    if described["signature"] != signature:
+        raise ModelError(f"{path} is of another run (settings or sentences differ): give another folder or delete it.")
+    epochs = [from_mapping(Epoch, epoch) for epoch in json.loads(described["epochs"])]
+    model.load_state_dict({n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")})
+    for name in average:
+        average[name] = tensors[f"average.{name}"]
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("optimizer."):
+            _, key, what = name.split(".", 2)
+            state.setdefault(int(key), {})[what] = tensor
+    whole = optimizer.state_dict()
+    optimizer.load_state_dict({"state": state, "param_groups": whole["param_groups"]})
+    steps = int(next(iter(state.values()))["step"].item())
+    schedule.last_epoch = steps
+    for group, rate, base in zip(optimizer.param_groups, schedule.lr_lambdas, schedule.base_lrs, strict=True):
+        group["lr"] = base * rate(steps)
+    return epochs

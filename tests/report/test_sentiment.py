@@ -1,0 +1,275 @@
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+from scipy.stats import spearmanr
+
+from tenor.errors import DataError, UnknownSymbolError
+from tenor.evaluation.bootstrap import Interval
+from tenor.report import Paragraph, Picture, Table, style
+from tenor.report.figures_mood import LONGEST_WORD, MOST_WORDS, figure_words
+from tenor.report.page import render_page
+from tenor.report.sentiment import _rank_correlation, _returns, mood_section
+from tenor.schema import MOOD_COLUMNS, Mood
+
+NOTHING = {"ablation": {}, "ours": "attention LSTM", "without": "persistence"}
+
+
+@dataclass(frozen=True)
+class Why:
+    text: str
+    score: float
+    words: tuple[tuple[str, float], ...]
+
+
+def mood_of(*lines: tuple[str, pd.Timestamp, float, float]) -> Mood:
+    """A mood of (symbol, session, items, mean); surprise and recent are the mean."""
+    frame = pd.DataFrame(lines, columns=["symbol", "session", "n", "mean"])
+    usual = {c: 0.0 for c in MOOD_COLUMNS if c not in frame}
+    return Mood(frame.assign(**{**usual, "surprise": frame["mean"], "recent": frame["mean"]}))
+
+
+def blocks_of(world, mood, symbols=(), **changed):
+    return mood_section(world.panel, mood, world.rows, symbols, **{**NOTHING, **changed}).blocks
+
+
+def page_of(section) -> str:
+    return render_page(title="t", subtitle="s", verdicts=[], about={}, sections=[section])
+
+
+@pytest.fixture(scope="module")
+def mood(world) -> Mood:
+    """News of AAA on every second session of the test, of BBB before the test only, of CCC never."""
+    dates = world.panel.sessions
+    return mood_of(
+        *(("AAA", dates[t], 1.0 + t % 9, 0.5 if t % 4 else -0.25) for t in range(world.rows.start, 150, 2)),
+        ("BBB", dates[10], 7.0, 0.4),
+        ("BBB", dates[12], 2.0, 0.0),
+        ("ZZZ", dates[12], 90.0, 0.9),  # not in the panel
+        ("AAA", pd.Timestamp("2030-01-02"), 90.0, 0.9),  # after it
+    )
+
+
+def test_a_session_without_news_stays_blank(world, mood):
+    _, picture, *_ = blocks_of(world, mood, ["AAA"])
+    assert isinstance(picture, Picture)
+    price, scores, items = picture.figure.axes
+    dots = {line.get_label(): line for line in scores.lines}
+    rows = mood.frame[(mood.frame["symbol"] == "AAA") & (mood.frame["session"] < "2030")]
+    for label, colour, part in (
+        ("positive", style.OURS, rows[rows["mean"] > 0]),
+        ("negative", style.AGAINST, rows[rows["mean"] < 0]),
+    ):
+        assert to_hex(dots[label].get_color()) == colour
+        assert list(dots[label].get_xdata()) == list(part["session"])
+        assert list(dots[label].get_ydata()) == list(part["mean"])
+    drawn = [s for s in items.collections[0].get_segments() if len(s) and np.isfinite(s).all()]
+    assert [s[1][1] for s in drawn] == list(rows["n"])
+    assert len(price.lines[0].get_xdata()) == 120
+    # the line of recent sessions holds where there is no news, and begins with the first item
+    recent = np.asarray(dots["recent sessions"].get_ydata())
+    begin = int(np.flatnonzero(np.isfinite(recent))[0])
+    assert np.isfinite(recent[begin:]).all()
+    assert f"{rows['n'].sum():.0f} items on {len(rows)} of 120 sessions" in picture.caption
+
+
+def test_the_test_is_marked_where_it_begins_within_the_sessions_shown(world, mood):
+    _, inside, outside, _, _ = blocks_of(world, mood, ["AAA", "BBB"])
+    assert [t.get_text() for t in inside.figure.axes[0].texts] == ["test begins"]
+    assert len(outside.figure.axes[0].texts) == 0
+    assert "no news of it in the test" in outside.caption
+    assert "no news of it in the test" not in inside.caption
+
+
+def test_a_symbol_without_mood_is_said_to_have_none(world, mood):
+    found = blocks_of(world, mood, ["CCC", "DDD", "EEE", "AAA"])
+    assert [b.text for b in found[1:4]] == [
+        f"{s} has no news up to the end of the test." for s in ("CCC", "DDD", "EEE")
+    ]
+    assert not any(isinstance(b, Picture) for b in found)  # only three symbols are shown
+    with pytest.raises(UnknownSymbolError, match="Did you mean 'AAA'"):
+        blocks_of(world, mood, ["AAAA"])
+
+
+def test_news_after_the_test_is_not_shown(world):
+    late = mood_of(("AAA", world.panel.sessions[150], 9.0, 0.5))
+    _, shown, *_ = mood_section(world.panel, late, slice(60, 140), ["AAA"], **NOTHING).blocks
+    assert shown == Paragraph("AAA has no news up to the end of the test.")
+
+
+@pytest.mark.parametrize("lines", [[("ZZZ", "2016-01-04")], [("AAA", "2030-01-02")]])
+def test_a_mood_that_never_meets_the_panel(world, lines):
+    mood = mood_of(*((s, pd.Timestamp(d), 9.0, 0.5) for s, d in lines))
+    found = blocks_of(world, mood, ["AAA"])
+    assert all(isinstance(b, Paragraph) for b in found)
+    assert "No stock has news" in found[2].text
+
+
+def test_the_most_moving_days_are_ranked_and_told_in_numbers(world):
+    dates, close = world.panel.sessions, world.panel.close
+    mood = mood_of(
+        ("AAA", dates[20], 100.0, 0.2),  # 2.0
+        ("BBB", dates[30], 9.0, -0.9),  # 2.7
+        ("DDD", dates[40], 4.0, 1.0),  # too few items
+        ("EEE", dates[159], 5.0, 0.5),  # 1.1, and no next session
+        ("FFF", dates[50], 9.0, 0.0),  # no surprise
+    )
+    _, table, _ = blocks_of(world, mood)
+    assert isinstance(table, Table)
+    assert [row[0] for row in table.rows] == ["BBB", "AAA", "EEE"]
+    same, following = (np.log(close[30 + k, 1] / close[29 + k, 1]) for k in (0, 1))
+    assert table.rows[0][1:] == (
+        style.day(dates[30]), "9", "−0.90", "−0.90", style.percent(float(same)), style.percent(float(following)),
+    )  # fmt: skip
+    assert table.rows[2][-1] == "–"
+    assert "5 stock-sessions" in table.caption
+    assert "too few sessions" in table.caption
+
+
+def test_rank_correlation_is_spearmans_over_known_cells():
+    rng = np.random.default_rng(3)
+    x, noise = rng.normal(size=(2, 200, 6))
+    x[rng.random(x.shape) < 0.4] = np.nan
+    x[50:60] = np.nan  # whole days without news
+    y = np.exp(np.nan_to_num(x) + noise)
+    y[0] = np.nan
+    known = np.isfinite(x) & np.isfinite(y)
+    found = _rank_correlation(x, y)
+    assert found.value == pytest.approx(spearmanr(x[known], y[known]).statistic, abs=1e-12)
+    assert 0.5 < found.low < found.value < found.high < 0.8
+    n = known.sum()
+    assert found.high - found.low == pytest.approx(4 * (1 - found.value**2) / np.sqrt(n), rel=0.35)  # independent cells
+
+
+@pytest.mark.parametrize("x", [np.full((60, 2), np.nan), np.ones((60, 2))])
+def test_rank_correlation_of_nothing_is_undefined(x):
+    y = np.random.default_rng(0).normal(size=(60, 2))
+    assert np.isnan([_rank_correlation(x, y).value, _rank_correlation(x, y).low]).all()
+
+
+def test_returns_of_the_session_and_of_the_next():
+    same, following = _returns(np.exp([[0.0], [1.0], [3.0], [np.nan], [4.0]]))
+    np.testing.assert_allclose(same[:, 0], [np.nan, 1, 2, np.nan, np.nan])
+    np.testing.assert_allclose(following[:, 0], [1, 2, np.nan, np.nan, np.nan])
+
+
+@pytest.mark.parametrize(
+    ("now", "then", "said"),
+    [
+        (0.8, 0.0, "has just done, and is not seen to lead it"),
+        (0.0, 0.8, "mood is followed by returns of its own sign"),
+        (0.0, -0.8, "mood is followed by returns against it"),
+    ],
+)
+def test_the_caption_says_whether_mood_follows_or_leads(world_of, now, then, said):
+    world = world_of(sessions=300)
+    same, following = _returns(world.panel.close)
+    noise = np.random.default_rng(1).normal(0, 0.008, same.shape)
+    means = np.nan_to_num(np.clip(20 * (now * same + then * following + noise), -0.99, 0.99))
+    mood = mood_of(
+        *(
+            (s, d, 6.0, means[t, i])
+            for t, d in enumerate(world.panel.sessions)
+            for i, s in enumerate(world.panel.symbols)
+        )
+    )
+    _, table, _ = blocks_of(world, mood)
+    assert said in table.caption
+
+
+def test_the_ablation_says_what_mood_adds(world, mood):
+    less = {
+        "return_rmse": Interval(-2e-4, -3e-4, -1e-4),  # a smaller error: helps
+        "direction": Interval(-0.02, -0.03, -0.01),
+        "rank_ic": Interval(0.01, -0.01, 0.03),
+    }
+    unknown = {metric: Interval(0.01, np.nan, np.nan) for metric in less}
+    undefined = {metric: Interval(np.nan, np.nan, np.nan) for metric in less}
+    ablation = {
+        h: replace(world.evaluations[1], horizon=h, against={"persistence": row})
+        for h, row in ((1, less), (5, unknown), (20, undefined))
+    }
+    *_, picture = blocks_of(world, mood, ablation=ablation)
+    for sentence in (
+        "mood helps (RMSE of returns, at 5 %); mood hurts (direction accuracy, at 5 %); no difference at 5 % (rank",
+        "too few sessions to tell (RMSE of returns, direction accuracy and rank IC).",
+        "forecasts): undefined.",
+    ):
+        assert sentence in picture.caption
+    rmse, right, ic = picture.figure.axes
+    assert [t.get_text() for t in rmse.get_yticklabels()] == [
+        "1 session ahead",
+        "5 sessions ahead",
+        "20 sessions ahead",
+    ]
+    assert [to_hex(a.lines[1].get_color()) for a in (rmse, right, ic)] == [style.OURS, style.AGAINST, style.CALM]
+
+
+def test_an_ablation_of_other_models_is_refused(world, mood):
+    with pytest.raises(DataError, match="not 'attention LSTM' against 'without mood'"):
+        blocks_of(world, mood, ablation=world.evaluations, without="without mood")
+    with pytest.raises(DataError, match="evaluate these two, ours first"):
+        blocks_of(world, mood, ablation=world.evaluations, ours="always-up")
+    *_, last = blocks_of(world, mood)
+    assert "nothing is known of what mood adds" in last.text
+
+
+def test_words_keep_their_order_and_the_strongest_stay():
+    words = [(f"w{i}", 0.001 * i * (-1) ** i) for i in range(MOST_WORDS + 10)]
+    axes = figure_words(words).axes[0]
+    assert [t.get_text() for t in axes.get_yticklabels()] == [w for w, _ in words[10:]]
+    assert [b.get_width() for b in axes.patches] == pytest.approx([v for _, v in words[10:]])
+    assert {to_hex(b.get_facecolor()) for b in axes.patches} == {style.OURS, style.AGAINST}
+
+
+def test_words_that_the_font_lacks_and_endless_ones_are_shown_safely():
+    words = [("\U0001f680", 0.1), ("a\tb", 0.0), ("x" * 300, -0.2), ("$A_1$", 0.0)]
+    figure = figure_words(words)
+    shown = [t.get_text() for t in figure.axes[0].get_yticklabels()]
+    assert shown == ["\ufffd", "a\ufffdb", "x" * (LONGEST_WORD - 1) + "…", "$A_1$"]
+    assert style.svg(figure, "x").endswith("</svg>\n")  # a missing glyph would warn
+
+
+def test_whys_are_shown_with_their_scores(world, mood):
+    whys = [Why("Sales rose sharply", 0.66, (("Sales", 0.0), ("rose", 0.2), ("sharply", -0.31))), Why("", 0.0, ())]
+    *_, picture, nothing = blocks_of(world, mood, whys=whys)
+    assert picture.caption.startswith("'Sales rose sharply' scores 0.66. ")
+    assert "'sharply' (−0.31)" in picture.alt
+    assert nothing == Paragraph("'' scores 0.00. It has no words to weigh.")
+
+
+def test_one_symbol_one_session(world_of):
+    world = world_of(symbols=("ONE",), sessions=60, tested=12, horizons=(1,))
+    mood = mood_of(("ONE", world.panel.sessions[0], 1.0, 0.0))
+    section = mood_section(
+        world.panel, mood, world.rows, ["ONE"], ablation=world.evaluations, ours="attention LSTM", without="persistence"
+    )
+    text = page_of(section)
+    assert "1 item on 1 of 1 session," in text
+    assert "too few sessions to tell (RMSE of returns" in text
+    assert "nan" not in re.sub(r"<svg.*?</svg>", "", text, flags=re.DOTALL).lower()
+
+
+def test_names_and_texts_are_escaped(world_of):
+    nasty = "<script>alert('x')</script>"
+    world = world_of(symbols=(nasty,), horizons=(1,))
+    evaluation = world.evaluations[1]
+    named = replace(
+        evaluation,
+        table={nasty: evaluation.table["attention LSTM"]},
+        against={nasty: evaluation.against["persistence"]},
+    )
+    mood = mood_of(*((nasty, d, 9.0, 0.3) for d in world.panel.sessions[-30:]))
+    section = mood_section(
+        world.panel, mood, world.rows, [nasty], ablation={1: named}, ours=nasty, without=nasty,
+        whys=[Why(nasty, 0.1, ((nasty, 0.1), ("&", -0.1)))],
+    )  # fmt: skip
+    text = page_of(section)
+    assert "<script" not in text
+    assert text.count("&lt;script&gt;alert") >= 5
+    assert re.findall(r'<section id="([a-z-]+)"', text) == ["mood"]

@@ -1,0 +1,200 @@
+"""The board's promises: whole or not at all, nobody's forecasts lost, no name that leads elsewhere."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from boards import document, head
+
+from tenor.errors import StoreError
+from tenor.serving import published as module
+from tenor.serving.published import INDEX, Board
+from tenor.serving.staleness import staleness
+from tenor.storage.object_store import Conflict, Objects, open_objects
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Board:
+    return Board(open_objects(tmp_path))
+
+
+def test_what_is_published_is_read_back(empty: Board) -> None:
+    assert empty.index() is None
+    empty.publish([document("B"), document("A")], head())
+    index = empty.index()
+    assert index is not None
+    assert list(index.entries) == ["A", "B"]
+    assert json.loads(empty.read(index.entries["A"])) == document("A")
+    assert index.entries["A"].brief["1"]["price"] == 10.0
+
+
+ODD = ["../../etc/passwd", "BRK.B", "^GSPC", ".hidden", "a/b", "~x", "ÄÖ", "A" * 400, "a=b%2f"]
+HALF = ["", "{", "[]", '{"format":1}', '{"format":1,"head":{},"entries":{"A":{}},"retired":{}}']
+
+
+@pytest.mark.parametrize("symbol", ODD)
+def test_any_symbol_stays_inside_its_folder(empty: Board, tmp_path: Path, symbol: str) -> None:
+    empty.publish([document(symbol)], head())
+    index = empty.index()
+    assert index is not None
+    assert json.loads(empty.read(index.entries[symbol]))["symbol"] == symbol
+    files = [path for path in tmp_path.rglob("*") if path.is_file() and not path.name.startswith(".lock")]
+    assert sorted(path.parent.name for path in files) == sorted([tmp_path.name, "symbols"])
+
+
+def test_an_older_forecast_never_takes_a_newer_ones_place(empty: Board) -> None:
+    empty.publish([document("A", day=9)], head(1.0))
+    index = empty.publish([document("A", day=8)], head(2.0))
+    assert index.entries["A"].session == "2020-01-09"
+    assert len(index.retired) == 1
+
+
+def test_what_a_wrong_clock_published_in_the_future_gives_way(empty: Board) -> None:
+    now = time.time()
+    empty.publish([document("A")], head(now + 86_400))
+    index = empty.publish([document("A", model_version="right")], head(now))
+    assert index.entries["A"].model_version == "right"
+    assert index.head["published_at"] == now
+
+
+def test_what_another_refresh_published_meanwhile_is_built_on(empty: Board) -> None:
+    begun = empty.publish([document("A"), document("B")], head(1.0))
+    empty.publish([document("A", day=2)], head(2.0))
+    seen = []
+
+    def again(symbol: str, standing: Mapping[str, Any]) -> Mapping[str, Any]:
+        seen.append((symbol, standing["session"]))
+        return document(symbol, day=3, kept=standing["session"])
+
+    late = [document("A", day=3), document("B", day=3)]
+    index = empty.publish(late, head(3.0), again=again, built_on=begun.entries)
+    assert seen == [("A", "2020-01-02")]
+    assert json.loads(empty.read(index.entries["A"]))["kept"] == "2020-01-02"
+    assert "kept" not in json.loads(empty.read(index.entries["B"]))
+
+
+def test_a_note_stays_until_the_next_refresh(empty: Board) -> None:
+    empty.tell("nobody reads this")
+    assert empty.index() is None
+    empty.publish([document("A")], head(1.0))
+    for _ in range(2):
+        empty.tell("the disk is full")
+    index = empty.index()
+    assert index is not None
+    assert index.head["notes"] == ["the disk is full"]
+    assert "the disk is full" in staleness(index, None, 1.0).reasons
+    assert "notes" not in empty.publish([document("A")], head(2.0)).head
+
+
+def test_many_at_once_lose_nothing(empty: Board) -> None:
+    def one(i: int) -> None:
+        Board(empty.objects).publish([document(f"S{i}"), document("SHARED", day=1 + i)], head(float(i)))
+
+    threads = [threading.Thread(target=one, args=(i,)) for i in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    index = empty.index()
+    assert index is not None
+    assert set(index.entries) == {f"S{i}" for i in range(12)} | {"SHARED"}
+    assert index.entries["SHARED"].session == "2020-01-12"
+    assert index.head["published_at"] == 11.0
+    for entry in index.entries.values():
+        empty.read(entry)
+
+
+class Dying:
+    """Objects that break off at the n-th write."""
+
+    def __init__(self, inner: Objects, at: int) -> None:
+        self._inner, self._left, self.location = inner, at, inner.location
+        self.get, self.keys, self.delete = inner.get, inner.keys, inner.delete
+
+    def put(self, key: str, data: bytes, *, if_match: str | None = None, if_absent: bool = False) -> str:
+        self._left -= 1
+        if self._left < 0:
+            raise OSError(28, "No space left on device")
+        return self._inner.put(key, data, if_match=if_match, if_absent=if_absent)
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_broken_off_at_any_write_leaves_the_old_board(empty: Board, at: int) -> None:
+    empty.publish([document("A"), document("B")], head())
+    before = empty.index()
+    with pytest.raises(OSError, match="No space"):
+        Board(Dying(empty.objects, at)).publish([document("A", day=2), document("B", day=2)], head(2.0))
+    after = empty.index()
+    assert after == before
+    assert after is not None
+    assert json.loads(empty.read(after.entries["B"])) == document("B")
+
+
+def test_a_changed_byte_is_refused_by_name(empty: Board, tmp_path: Path) -> None:
+    index = empty.publish([document("A")], head())
+    path = tmp_path / index.entries["A"].key
+    path.write_bytes(path.read_bytes().replace(b"0.01", b"0.02"))
+    with pytest.raises(StoreError, match=r"symbols/A-.* was changed"):
+        empty.read(index.entries["A"])
+
+
+@pytest.mark.parametrize("text", HALF)
+def test_a_damaged_index_is_told_and_the_next_refresh_mends_it(empty: Board, text: str) -> None:
+    empty.objects.put(INDEX, text.encode())
+    with pytest.raises(StoreError, match=r"index.json is damaged"):
+        empty.index()
+    empty.publish([document("A")], head())
+    index = empty.index()
+    assert index is not None
+    assert list(index.entries) == ["A"]
+
+
+def test_a_newer_format_is_not_guessed_at(empty: Board) -> None:
+    empty.objects.put(INDEX, b'{"format":2}')
+    with pytest.raises(StoreError, match="format 2"):
+        empty.index()
+
+
+def test_replaced_objects_go_after_a_while(empty: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = empty.publish([document("A")], head(1.0)).entries["A"].key
+    killed = empty.objects.put("symbols/A-left-by-one-that-was-killed.json", b"{}")
+    empty.publish([document("A", day=2)], head(2.0))
+    assert killed
+    assert len(empty.objects.keys("symbols/")) == 3
+    begun = time.time()
+    monkeypatch.setattr(module.time, "time", lambda: begun + module.KEPT + 1)
+    empty.publish([document("A", day=3)], head(3.0))
+    assert first not in empty.objects.keys("symbols/")
+    assert len(empty.objects.keys("symbols/")) == 2
+
+
+def test_an_index_that_never_rests_is_given_up(empty: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Restless(Dying):
+        def put(self, key: str, data: bytes, *, if_match: str | None = None, if_absent: bool = False) -> str:
+            if key == INDEX:
+                raise Conflict("changed")
+            return super().put(key, data)
+
+    monkeypatch.setattr(module.time, "sleep", lambda _: None)
+    with pytest.raises(StoreError, match="changed 60 times"):
+        Board(Restless(empty.objects, 99)).publish([document("A")], head())
+
+
+@pytest.mark.slow
+def test_the_same_in_a_bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "AWS_ENDPOINT_URL": s3_server, "AWS_ACCESS_KEY_ID": "lake", "AWS_SECRET_ACCESS_KEY": "lake-secret",
+        "AWS_REGION": "us-east-1",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    place = Board(open_objects("s3://boards/one/serving"))
+    test_many_at_once_lose_nothing(place)
+    index = place.index()
+    assert index is not None
+    assert json.loads(place.read(index.entries["S3"]))["symbol"] == "S3"

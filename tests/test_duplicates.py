@@ -1,0 +1,64 @@
+"""Near-duplicates: what is counted once, and what is not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tenor.duplicates import first_of_kind, repeats
+
+HEADLINE = "Harbour cranes stand still as the dock workers of Example Port reject a third offer"
+
+
+@pytest.mark.parametrize(
+    "copy",
+    [
+        HEADLINE,
+        f"RT @someone: {HEADLINE}",
+        f"{HEADLINE} https://t.example/abc",
+        HEADLINE.upper() + "!!!",
+        HEADLINE.replace("third", "3rd"),
+        f"{HEADLINE} via @port_news",
+        HEADLINE.replace("reject a", "reject the"),
+    ],
+)
+def test_reprints_and_retweets_are_repeats(copy: str) -> None:
+    assert repeats([HEADLINE, copy]).tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "Harbour cranes move again after the dock workers of Sample Bay accept the first offer they got",
+        "Example Port names a new head of its dock workers' pension fund",
+        "",
+        "No",
+    ],
+)
+def test_other_news_is_none(other: str) -> None:
+    assert repeats([HEADLINE, other]).tolist() == [False, False]
+
+
+def test_only_earlier_texts_count_and_only_of_the_same_group() -> None:
+    texts = [HEADLINE, "Something else entirely happened at the refinery", HEADLINE + "!", HEADLINE]
+    whole = first_of_kind(texts)
+    assert whole.tolist() == [0, 1, 0, 0]
+    for stop in range(1, 5):
+        assert first_of_kind(texts[:stop]).tolist() == whole[:stop].tolist()
+    assert repeats(texts, groups=["A", "A", "B", "A"]).tolist() == [False, False, False, True]
+    assert repeats([]).tolist() == []
+
+
+def test_the_estimate_is_near_the_resemblance() -> None:
+    rng = np.random.default_rng(0)
+    letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
+    found = {0.95: 0, 0.3: 0}
+    for _ in range(40):
+        base = "".join(rng.choice(letters, 300))
+        for share in found:
+            # with this many shingles kept of n, two texts share share / (2 - share) of theirs
+            kept = int(300 * 2 * share / (1 + share))
+            other = base[:kept] + "".join(rng.choice(letters, 300 - kept))
+            found[share] += bool(repeats([base, other])[1])
+    assert found[0.95] >= 39
+    assert found[0.3] == 0
