@@ -32,7 +32,7 @@ def handler(event, context):
     store = os.environ["TENOR_STORE"]
     model = load(registry_of(store), None)
     lake = Lake(store)
-    panel = build_panel(lake.bars(), model.features, mood=lake.mood() if model.features.sentiment else None)
+    panel = build_panel(lake.bars(), model.features, sentiment=lake.sentiment() if model.features.sentiment else None)
     return model.forecast(panel, "AAPL", 1).to_json()
 """
 WITHOUT = """
@@ -44,7 +44,8 @@ from tenor.store import Lake
 def handler(event, context):
     store = os.environ["TENOR_STORE"]
     model, lake = Predictor.load(registry_of(store)), Lake(store)
-    return model.forecasts(lake.bars(), lake.mood() if model.with_mood else None, symbols=["AAPL"])[0].to_json()
+    sentiment = lake.sentiment() if model.with_sentiment else None
+    return model.forecasts(lake.bars(), sentiment, symbols=["AAPL"])[0].to_json()
 """
 
 

@@ -1,7 +1,7 @@
 """The spine: change everything after session t, and nothing that was known at t changes by one bit.
 
-A stage takes bars, mood and t, and returns what it claims to have known: arrays over [session, symbol, ...]. To put a
-new stage (a fitted network's forecasts, say) under the same proof, add it to `STAGES`.
+A stage takes bars, sentiment and t, and returns what it claims to have known: arrays over [session, symbol, ...]. To
+put a new stage (a fitted network's forecasts, say) under the same proof, add it to `STAGES`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tenor.calendars import exchange
 from tenor.config import FeatureConfig
 from tenor.data import embedded_bars
 from tenor.features import Scaler, build_panel
-from tenor.schema import MOOD_COLUMNS, PRICES, Bars, Mood, Panel
+from tenor.schema import PRICES, SENTIMENT_COLUMNS, Bars, DailySentiment, Panel
 
 CONFIG = FeatureConfig(horizons=(1, 5))
 
@@ -34,15 +34,15 @@ class Known:
     arrays: dict[str, NDArray[np.generic]]
 
 
-Stage = Callable[[Bars, Mood | None, pd.Timestamp], Known]
+Stage = Callable[[Bars, DailySentiment | None, pd.Timestamp], Known]
 
 
-def features(bars: Bars, mood: Mood | None, at: pd.Timestamp) -> Known:
-    return of_panel(build_panel(bars, CONFIG, mood=mood))
+def features(bars: Bars, sentiment: DailySentiment | None, at: pd.Timestamp) -> Known:
+    return of_panel(build_panel(bars, CONFIG, sentiment=sentiment))
 
 
-def scaled(bars: Bars, mood: Mood | None, at: pd.Timestamp) -> Known:
-    panel = build_panel(bars, CONFIG, mood=mood)
+def scaled(bars: Bars, sentiment: DailySentiment | None, at: pd.Timestamp) -> Known:
+    panel = build_panel(bars, CONFIG, sentiment=sentiment)
     return of_panel(Scaler.fit(panel, slice(0, panel.sessions.get_loc(at) + 1)).transform(panel))
 
 
@@ -74,8 +74,10 @@ def assert_same_until(at: pd.Timestamp, before: Known, after: Known) -> None:
         assert array.dtype == after.arrays[name].dtype
 
 
-def mutate_after(bars: Bars, mood: Mood | None, at: pd.Timestamp, rng: np.random.Generator) -> tuple[Bars, Mood | None]:
-    """The same bars and mood up to `at`; after it rows are changed, deleted and added, and symbols begin and end."""
+def mutate_after(
+    bars: Bars, sentiment: DailySentiment | None, at: pd.Timestamp, rng: np.random.Generator
+) -> tuple[Bars, DailySentiment | None]:
+    """The same bars and sentiment up to `at`; after it rows are changed, deleted, added, and symbols begin and end."""
     frame = bars.frame
     past, later = frame[frame["session"] <= at], frame[frame["session"] > at]
     end = frame["session"].max() + pd.Timedelta(days=rng.integers(0, 20))
@@ -93,13 +95,13 @@ def mutate_after(bars: Bars, mood: Mood | None, at: pd.Timestamp, rng: np.random
         adj_close=later["adj_close"] * np.exp(rng.normal(0, 1, len(later))),
         volume=np.where(rng.random(len(later)) < 0.2, 0.0, rng.integers(0, 10**9, len(later))),
     )
-    if mood is not None:
-        said = mood.frame[mood.frame["session"] <= at]
-        unsaid = mood.frame.loc[mood.frame["session"] > at, ["symbol", "session"]]
+    if sentiment is not None:
+        said = sentiment.frame[sentiment.frame["session"] <= at]
+        unsaid = sentiment.frame.loc[sentiment.frame["session"] > at, ["symbol", "session"]]
         kept = unsaid[rng.random(len(unsaid)) < rng.choice([0.0, 0.5, 1.0])]
         fresh = pd.concat([kept, cells(sessions, symbols, 80, rng)]).drop_duplicates()
-        mood = Mood(pd.concat([said, moods(fresh, rng)]))
-    return Bars(pd.concat([past, later])), mood
+        sentiment = DailySentiment(pd.concat([said, sentiments(fresh, rng)]))
+    return Bars(pd.concat([past, later])), sentiment
 
 
 def cells(sessions: pd.DatetimeIndex, symbols: list[str], count: int, rng: np.random.Generator) -> pd.DataFrame:
@@ -110,8 +112,8 @@ def cells(sessions: pd.DatetimeIndex, symbols: list[str], count: int, rng: np.ra
     return pd.DataFrame({"symbol": pd.Series(names, dtype="str"), "session": days}).drop_duplicates()
 
 
-def moods(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    numbers = {c: rng.uniform(-1, 1, len(rows)) for c in MOOD_COLUMNS[2:]}
+def sentiments(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    numbers = {c: rng.uniform(-1, 1, len(rows)) for c in SENTIMENT_COLUMNS[2:]}
     return rows.assign(**numbers | {c: rng.integers(1, 50, len(rows)) for c in ("n", "market_n")})
 
 
@@ -128,31 +130,31 @@ def dirty(clean: Bars, rng: np.random.Generator) -> Bars:
     return Bars(frame)
 
 
-def mood_for(bars: Bars, rng: np.random.Generator) -> Mood:
+def sentiment_for(bars: Bars, rng: np.random.Generator) -> DailySentiment:
     rows = bars.frame.loc[rng.random(len(bars.frame)) < 0.3, ["symbol", "session"]]
-    return Mood(moods(rows, rng))
+    return DailySentiment(sentiments(rows, rng))
 
 
 @pytest.fixture(scope="module")
-def cases(bars_of: Callable[..., Bars]) -> list[tuple[Bars, Mood]]:
+def cases(bars_of: Callable[..., Bars]) -> list[tuple[Bars, DailySentiment]]:
     made = []
     for seed, symbols in ((0, 5), (1, 12)):
         rng = np.random.default_rng(seed)
         bars = dirty(bars_of(symbols=symbols, sessions=220, seed=seed), rng)
-        made.append((bars, mood_for(bars, rng)))
+        made.append((bars, sentiment_for(bars, rng)))
     return made
 
 
 @pytest.mark.parametrize("stage", STAGES)
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(which=st.integers(0, 1), cut=st.integers(70, 215), seed=st.integers(0, 2**32 - 1), moody=st.booleans())
+@given(which=st.integers(0, 1), cut=st.integers(70, 215), seed=st.integers(0, 2**32 - 1), with_news=st.booleans())
 def test_the_future_changes_nothing(
-    cases: list[tuple[Bars, Mood]], stage: str, which: int, cut: int, seed: int, moody: bool
+    cases: list[tuple[Bars, DailySentiment]], stage: str, which: int, cut: int, seed: int, with_news: bool
 ) -> None:
-    bars, mood = cases[which][0], cases[which][1] if moody else None
+    bars, sentiment = cases[which][0], cases[which][1] if with_news else None
     at = pd.DatetimeIndex(bars.frame["session"].unique()).sort_values()[cut]
-    later_bars, later_mood = mutate_after(bars, mood, at, np.random.default_rng(seed))
-    assert_same_until(at, STAGES[stage](bars, mood, at), STAGES[stage](later_bars, later_mood, at))
+    later_bars, later_sentiment = mutate_after(bars, sentiment, at, np.random.default_rng(seed))
+    assert_same_until(at, STAGES[stage](bars, sentiment, at), STAGES[stage](later_bars, later_sentiment, at))
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -160,42 +162,44 @@ def test_the_future_changes_nothing(
 def test_the_future_changes_nothing_on_real_bars(stage: str, cut: str) -> None:
     rng = np.random.default_rng(7)
     bars, at = embedded_bars(), pd.Timestamp(cut)
-    mood = mood_for(bars, rng)
-    later_bars, later_mood = mutate_after(bars, mood, at, rng)
-    assert_same_until(at, STAGES[stage](bars, mood, at), STAGES[stage](later_bars, later_mood, at))
+    sentiment = sentiment_for(bars, rng)
+    later_bars, later_sentiment = mutate_after(bars, sentiment, at, rng)
+    assert_same_until(at, STAGES[stage](bars, sentiment, at), STAGES[stage](later_bars, later_sentiment, at))
 
 
-def _scaler_on_all(bars: Bars, mood: Mood | None, at: pd.Timestamp) -> Known:
-    panel = build_panel(bars, CONFIG, mood=mood)
+def _scaler_on_all(bars: Bars, sentiment: DailySentiment | None, at: pd.Timestamp) -> Known:
+    panel = build_panel(bars, CONFIG, sentiment=sentiment)
     return of_panel(Scaler.fit(panel, slice(None)).transform(panel))
 
 
-def _centred(bars: Bars, mood: Mood | None, at: pd.Timestamp) -> Known:
-    known = features(bars, mood, at)
+def _centred(bars: Bars, sentiment: DailySentiment | None, at: pd.Timestamp) -> Known:
+    known = features(bars, sentiment, at)
     smooth = known.arrays["values"].copy()
     smooth[1:-1] = (smooth[:-2] + smooth[1:-1] + smooth[2:]) / 3
     return Known(known.sessions, known.symbols, known.arrays | {"values": smooth})
 
 
-def _target_as_feature(bars: Bars, mood: Mood | None, at: pd.Timestamp) -> Known:
-    panel = build_panel(bars, CONFIG, mood=mood)
+def _target_as_feature(bars: Bars, sentiment: DailySentiment | None, at: pd.Timestamp) -> Known:
+    panel = build_panel(bars, CONFIG, sentiment=sentiment)
     return Known(panel.sessions, panel.symbols, {"values": panel.targets})
 
 
-def _mood_of_tomorrow(bars: Bars, mood: Mood | None, at: pd.Timestamp) -> Known:
-    assert mood is not None
+def _sentiment_of_tomorrow(bars: Bars, sentiment: DailySentiment | None, at: pd.Timestamp) -> Known:
+    assert sentiment is not None
     sessions = exchange(CONFIG.calendar).sessions(pd.Timestamp("2013-12-01"), pd.Timestamp("2016-01-01"))
-    shifted = mood.frame.assign(session=sessions[sessions.get_indexer(pd.DatetimeIndex(mood.frame["session"])) - 1])
-    return features(bars, Mood(shifted), at)
+    shifted = sentiment.frame.assign(
+        session=sessions[sessions.get_indexer(pd.DatetimeIndex(sentiment.frame["session"])) - 1]
+    )
+    return features(bars, DailySentiment(shifted), at)
 
 
-@pytest.mark.parametrize("leak", [_scaler_on_all, _centred, _target_as_feature, _mood_of_tomorrow])
-def test_a_planted_leak_is_caught(cases: list[tuple[Bars, Mood]], leak: Stage) -> None:
-    bars, mood = cases[0]
+@pytest.mark.parametrize("leak", [_scaler_on_all, _centred, _target_as_feature, _sentiment_of_tomorrow])
+def test_a_planted_leak_is_caught(cases: list[tuple[Bars, DailySentiment]], leak: Stage) -> None:
+    bars, sentiment = cases[0]
     at = pd.DatetimeIndex(bars.frame["session"].unique()).sort_values()[150]
-    later_bars, later_mood = mutate_after(bars, mood, at, np.random.default_rng(3))
+    later_bars, later_sentiment = mutate_after(bars, sentiment, at, np.random.default_rng(3))
     with pytest.raises(AssertionError, match="changed at or before"):
-        assert_same_until(at, leak(bars, mood, at), leak(later_bars, later_mood, at))
+        assert_same_until(at, leak(bars, sentiment, at), leak(later_bars, later_sentiment, at))
 
 
 def test_a_symbol_that_starts_later_changes_nothing_before(bars_of: Callable[..., Bars]) -> None:

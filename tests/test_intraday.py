@@ -21,7 +21,7 @@ from world import World
 
 from tenor.calendars import exchange
 from tenor.cli import main
-from tenor.config import FeatureConfig, MoodConfig, SourcesConfig, SplitConfig
+from tenor.config import FeatureConfig, SentimentConfig, SourcesConfig, SplitConfig
 from tenor.errors import ConfigError, DataError, StoreError, UnknownSymbolError
 from tenor.features import build_panel
 from tenor.ingest.services.http import Http
@@ -30,7 +30,7 @@ from tenor.ingest.status import stale
 from tenor.pipeline.evaluate import split_again
 from tenor.pipeline.train import load, registry_of
 from tenor.schema import BAR_COLUMNS, Bars, News, Panel, news_id
-from tenor.sentiment.daily import daily_mood
+from tenor.sentiment.daily import daily_sentiment
 from tenor.sentiment.scores import Scores
 from tenor.serving.published import board_of
 from tenor.serving.service import Service
@@ -265,23 +265,23 @@ def same_until(first: Panel, second: Panel, row: int) -> bool:
 @pytest.mark.parametrize("cut", ["2024-06-12 14:30", "2024-06-12 17:30", "2024-06-14 20:00"])
 def test_nothing_that_was_known_after_a_close_changes_its_row(cut: str) -> None:
     symbols = ("AAPL", "MSFT", "BTC-USD", "SAP.DE")
-    mood = moods(utc("2024-06-12 12:00"), utc("2024-06-18 20:00"))
+    sentiment = sentiments(utc("2024-06-12 12:00"), utc("2024-06-18 20:00"))
     config = FeatureConfig(groups=CONFIG.groups, horizons=(1,), calendar=HOURS)
-    whole = build_panel(bars_of(*symbols), config, mood=mood)
+    whole = build_panel(bars_of(*symbols), config, sentiment=sentiment)
     row = whole.sessions.get_loc(pd.Timestamp(cut))
     frame = bars_of(*symbols).frame
     later = (frame["session"] > pd.Timestamp(cut)).to_numpy()
     prices = ["open", "high", "low", "close", "adj_close"]
     changed = frame.copy()
     changed.loc[later, prices] = changed.loc[later, prices] * 1.7
-    other = mood.frame.copy()
+    other = sentiment.frame.copy()
     other.loc[other["session"] > pd.Timestamp(cut), ["mean", "recent", "market_mean"]] *= -1
-    second = build_panel(Bars(changed, "1h"), config, mood=type(mood)(other, mood.half_life, "1h"))
+    second = build_panel(Bars(changed, "1h"), config, sentiment=type(sentiment)(other, sentiment.half_life, "1h"))
     assert same_until(whole, second, row)
     assert not same_until(whole, second, row + 7)
 
 
-def moods(first: pd.Timestamp, last: pd.Timestamp) -> Any:
+def sentiments(first: pd.Timestamp, last: pd.Timestamp) -> Any:
     """An item every 40 minutes, by turns good and bad, about two symbols."""
     moments = pd.date_range(first, last, freq="40min")
     rows = [
@@ -293,13 +293,13 @@ def moods(first: pd.Timestamp, last: pd.Timestamp) -> Any:
     likely = np.where(np.arange(len(news.frame))[:, None] % 3 == 0, [0.8, 0.1, 0.1], [0.1, 0.2, 0.7])
     known = np.ones(len(likely), dtype=bool)
     scores = Scores(likely.astype("float32"), language_ok=known, empty=~known, model_id="test")
-    return daily_mood(news, scores, MoodConfig(margin_minutes=15), calendar=HOURS)
+    return daily_sentiment(news, scores, SentimentConfig(margin_minutes=15), calendar=HOURS)
 
 
 def test_an_item_belongs_to_the_first_bar_whose_cut_off_lies_after_it() -> None:
-    mood = moods(utc("2024-06-12 13:00"), utc("2024-06-12 21:00"))
-    assert mood.interval == "1h"
-    counts = mood.frame[mood.frame["symbol"] == "AAPL"].set_index("session")["n"].to_dict()
+    sentiment = sentiments(utc("2024-06-12 13:00"), utc("2024-06-12 21:00"))
+    assert sentiment.interval == "1h"
+    counts = sentiment.frame[sentiment.frame["symbol"] == "AAPL"].set_index("session")["n"].to_dict()
     # items at 13:00, 13:40, 14:20, 15:00, 15:40, 16:20, 17:00, 17:40, 18:20, 19:00, 19:40, 20:20, 21:00; cut-offs lie a
     # quarter of an hour before each close
     day = {"14:30": 2, "15:30": 2, "16:30": 1, "17:30": 2, "18:30": 1, "19:30": 2, "20:00": 1}
@@ -355,7 +355,9 @@ def test_a_forecast_is_of_the_next_bar(store: str, capsys: pytest.CaptureFixture
 
 def test_its_parts_are_found_again_to_the_bar(store: str) -> None:
     forecaster = load(registry_of(store))
-    panel = build_panel(Lake(store).bars(calendar=HOURS), forecaster.features, mood=Lake(store).mood(calendar=HOURS))
+    panel = build_panel(
+        Lake(store).bars(calendar=HOURS), forecaster.features, sentiment=Lake(store).sentiment(calendar=HOURS)
+    )
     assert split_again(panel, forecaster) == chronological(panel.sessions, SplitConfig(), purge=5)
     # a day that is named as the last one counts whole
     cut = chronological(panel.sessions, SplitConfig(train_end="2024-04-10", valid_end="2024-05-09T15:30"), purge=5)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from tenor.errors import DataError, HistoryError, UnknownSymbolError
-from tenor.schema import MOOD_COLUMNS, Bars, Mood, News, Panel, Predictions, news_id
+from tenor.schema import SENTIMENT_COLUMNS, Bars, DailySentiment, News, Panel, Predictions, news_id
 
 
 def rows(**changes: Any) -> pd.DataFrame:
@@ -99,13 +99,13 @@ def test_news_id_tells_sources_and_texts_apart() -> None:
     assert len({news_id("a", "b"), news_id("ab", ""), news_id("", "ab"), news_id("b", "a")}) == 4
 
 
-def test_mood_refuses_a_row_without_items() -> None:
-    row = dict.fromkeys(MOOD_COLUMNS, 0.5) | {"symbol": "A", "session": pd.Timestamp("2015-01-02")}
-    assert Mood(pd.DataFrame([row | {"n": 1}])).frame.shape == (1, len(MOOD_COLUMNS))
+def test_sentiment_refuses_a_row_without_items() -> None:
+    row = dict.fromkeys(SENTIMENT_COLUMNS, 0.5) | {"symbol": "A", "session": pd.Timestamp("2015-01-02")}
+    assert DailySentiment(pd.DataFrame([row | {"n": 1}])).frame.shape == (1, len(SENTIMENT_COLUMNS))
     with pytest.raises(DataError, match="a row without items at A 2015-01-02"):
-        Mood(pd.DataFrame([row | {"n": 0}]))
+        DailySentiment(pd.DataFrame([row | {"n": 0}]))
     with pytest.raises(DataError, match="a number is missing"):
-        Mood(pd.DataFrame([row | {"n": 1, "std": np.nan}]))
+        DailySentiment(pd.DataFrame([row | {"n": 1, "std": np.nan}]))
 
 
 def panel(sessions: int = 10) -> Panel:

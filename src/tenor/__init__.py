@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tenor.config import Config, FeatureConfig
-    from tenor.data import embedded_bars, embedded_mood
+    from tenor.data import embedded_bars, embedded_sentiment
     from tenor.errors import TenorError
     from tenor.features import build_panel
     from tenor.pipeline.evaluate import evaluate
     from tenor.pipeline.train import predict, train
-    from tenor.schema import Bars, Forecast, Mood, News, Panel
+    from tenor.schema import Bars, DailySentiment, Forecast, News, Panel
     from tenor.sentiment import Scorer
     from tenor.serving.client import Client
     from tenor.store import Lake
@@ -33,14 +33,14 @@ _ROOMS = {
     "Forecast": "schema",
     "Forecaster": "training",
     "Lake": "store",
-    "Mood": "schema",
+    "DailySentiment": "schema",
     "News": "schema",
     "Panel": "schema",
     "Scorer": "sentiment",
     "TenorError": "errors",
     "build_panel": "features",
     "embedded_bars": "data",
-    "embedded_mood": "data",
+    "embedded_sentiment": "data",
     "evaluate": "pipeline.evaluate",
     "predict": "pipeline.train",
     "train": "pipeline.train",
@@ -50,18 +50,18 @@ __all__ = [
     "Bars",
     "Client",
     "Config",
+    "DailySentiment",
     "FeatureConfig",
     "Forecast",
     "Forecaster",
     "Lake",
-    "Mood",
     "News",
     "Panel",
     "Scorer",
     "TenorError",
     "build_panel",
     "embedded_bars",
-    "embedded_mood",
+    "embedded_sentiment",
     "evaluate",
     "predict",
     "train",

@@ -1,4 +1,4 @@
-"""What flows between rooms: Bars, News, Mood -> Panel -> Predictions -> Forecast. Each is validated when it is made.
+"""What flows between rooms: Bars, News, DailySentiment -> Panel -> Predictions -> Forecast, validated when made.
 
 Sessions are tz-naive: midnights (an exchange's trading dates), or for bars within a day the UTC moments of their
 closes. Other moments are tz-aware UTC, returns are natural logs.
@@ -24,7 +24,7 @@ Bool = NDArray[np.bool_]
 PRICES = ("open", "high", "low", "close", "adj_close")
 BAR_COLUMNS = ("symbol", "session", *PRICES, "volume")
 NEWS_COLUMNS = ("id", "published_at", "symbol", "text", "source", "url")
-MOOD_COLUMNS = (
+SENTIMENT_COLUMNS = (
     "symbol", "session", "n", "mean", "std", "positive", "negative",
     "surprise", "recent", "market_n", "market_mean",
 )  # fmt: skip
@@ -34,8 +34,8 @@ LENGTHS: dict[Interval, pd.Timedelta] = {
     "1h": pd.Timedelta(hours=1),
     "15m": pd.Timedelta(minutes=15),
 }
-MOOD_HALF_LIFE = 5.0
-"""Sessions after which what was said counts half, unless `MoodConfig.half_life` says otherwise."""
+SENTIMENT_HALF_LIFE = 5.0
+"""Sessions after which what was said counts half, unless `SentimentConfig.half_life` says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -142,12 +142,13 @@ def news_id(source: str, text: str) -> str:
 
 
 @dataclass(frozen=True)
-class Mood:
+class DailySentiment:
     """What was said about a symbol, as far as it was known at a session's cut-off.
 
     Attributes
     ----------
-    frame : columns `MOOD_COLUMNS`, one row a symbol a session with at least one item (a session without news has no
+    frame : columns `SENTIMENT_COLUMNS`, one row a symbol a session with at least one item (a session without news has
+        no
         row). `n` items; `mean`, `std` of their scores (-1..1); `positive`, `negative` shares (0..1); `surprise` =
         `mean` less its trailing mean; `recent` = decayed mean over the last sessions; `market_n`, `market_mean` over
         all symbols of that session.
@@ -156,24 +157,24 @@ class Mood:
     """
 
     frame: pd.DataFrame
-    half_life: float = MOOD_HALF_LIFE
+    half_life: float = SENTIMENT_HALF_LIFE
     interval: Interval = "1d"
 
     def __post_init__(self) -> None:
-        frame = _with_columns(self.frame, MOOD_COLUMNS, "mood")
-        numbers = MOOD_COLUMNS[2:]
+        frame = _with_columns(self.frame, SENTIMENT_COLUMNS, "sentiment")
+        numbers = SENTIMENT_COLUMNS[2:]
         frame = frame.assign(
             symbol=frame["symbol"].astype("str"),
-            session=_as_sessions(frame["session"], "mood", self.interval),
+            session=_as_sessions(frame["session"], "sentiment", self.interval),
             **{c: pd.to_numeric(frame[c]).astype("float64") for c in numbers},
         )
         frame = frame.sort_values(["symbol", "session"], kind="stable", ignore_index=True)
-        _refuse(frame, ~np.isfinite(frame[list(numbers)].to_numpy()).all(axis=1), "mood: a number is missing")
-        _refuse(frame, (frame["n"] < 1).to_numpy(), "mood: a row without items")
-        _refuse(frame, frame.duplicated(["symbol", "session"]).to_numpy(), "mood: a session appears twice")
+        _refuse(frame, ~np.isfinite(frame[list(numbers)].to_numpy()).all(axis=1), "sentiment: a number is missing")
+        _refuse(frame, (frame["n"] < 1).to_numpy(), "sentiment: a row without items")
+        _refuse(frame, frame.duplicated(["symbol", "session"]).to_numpy(), "sentiment: a session appears twice")
         object.__setattr__(self, "frame", frame)
 
-    def until(self, session: pd.Timestamp) -> Mood:
+    def until(self, session: pd.Timestamp) -> DailySentiment:
         """Only what was known at the cut-off of `session`."""
         return replace(self, frame=self.frame[self.frame["session"] <= session])
 

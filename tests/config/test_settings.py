@@ -22,7 +22,7 @@ def test_a_file_and_then_overrides_on_top_of_the_defaults(tmp_path: Path) -> Non
     ("overrides", "message"),
     [
         (["model.hiden=3"], r"unknown config key 'model\.hiden'\. Did you mean 'hidden'\?"),
-        (["modle.hidden=3"], r"unknown config key 'modle'\. Did you mean 'model' or 'mood'\?"),
+        (["modle.hidden=3"], r"unknown config key 'modle'\. Did you mean 'model'\?"),
         (["model"], r"'model' is not KEY=VALUE"),
         (["symbols.x=1", "symbols.x.y=2"], r"'x' is a value, not a table"),
         (["model.hidden=0"], r"model\.hidden"),

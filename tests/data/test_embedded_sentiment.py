@@ -1,4 +1,4 @@
-"""The embedded mood: what it says of itself, and against the published posts where they are at hand."""
+"""The embedded sentiment: what it says of itself, and against the published posts where they are at hand."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from tenor.calendars import exchange
-from tenor.config import MoodConfig, from_mapping
-from tenor.data import MOOD_FILE, embedded_bars, embedded_mood
+from tenor.config import SentimentConfig, from_mapping
+from tenor.data import SENTIMENT_FILE, embedded_bars, embedded_sentiment
 from tenor.ingest.files.stocknet import read_stocknet_news
-from tenor.schema import MOOD_COLUMNS, News
-from tenor.sentiment.daily import daily_mood
+from tenor.schema import SENTIMENT_COLUMNS, News
+from tenor.sentiment.daily import daily_sentiment
 from tenor.sentiment.language import looks_english
 from tenor.sentiment.scorer import Scorer
 from tenor.sentiment.text import clean
@@ -29,7 +29,7 @@ FEW = ("HRG", "PTR", "CODI")  # with some 140 posts in all
 
 @pytest.fixture(scope="module")
 def about() -> dict[str, Any]:
-    with files("tenor.data").joinpath(MOOD_FILE).open("rb") as file:
+    with files("tenor.data").joinpath(SENTIMENT_FILE).open("rb") as file:
         written: dict[str, Any] = json.loads(pq.read_schema(file).metadata[b"tenor"])
     return written
 
@@ -46,8 +46,8 @@ def some(published: Callable[[str], Path], tmp_path_factory: pytest.TempPathFact
     return news
 
 
-def test_it_is_a_mood_of_new_york_sessions_and_embedded_symbols(about: dict[str, Any]) -> None:
-    frame = embedded_mood().frame
+def test_it_is_a_sentiment_of_new_york_sessions_and_embedded_symbols(about: dict[str, Any]) -> None:
+    frame = embedded_sentiment().frame
     assert len(frame) == about["rows"] > 20_000
     first, last = frame["session"].min(), frame["session"].max()
     assert (f"{first:%Y-%m-%d}", f"{last:%Y-%m-%d}") == ("2014-01-02", "2016-03-31")
@@ -57,15 +57,15 @@ def test_it_is_a_mood_of_new_york_sessions_and_embedded_symbols(about: dict[str,
 
 
 def test_it_holds_numbers_alone() -> None:
-    with files("tenor.data").joinpath(MOOD_FILE).open("rb") as file:
+    with files("tenor.data").joinpath(SENTIMENT_FILE).open("rb") as file:
         schema = pq.read_schema(file)
         assert file.seek(0, 2) < 600_000
-    assert schema.names == list(MOOD_COLUMNS)
-    assert {str(schema.field(name).type) for name in MOOD_COLUMNS[2:]} <= {"int32", "float"}
+    assert schema.names == list(SENTIMENT_COLUMNS)
+    assert {str(schema.field(name).type) for name in SENTIMENT_COLUMNS[2:]} <= {"int32", "float"}
 
 
 def test_its_numbers_agree_with_each_other() -> None:
-    frame = embedded_mood().frame
+    frame = embedded_sentiment().frame
     assert frame[["mean", "recent", "market_mean"]].abs().le(1).all(axis=None)
     assert (frame["positive"] + frame["negative"]).between(0, 1.0002).all()
     assert frame.loc[frame["n"] == 1, "std"].eq(0).all()
@@ -79,7 +79,7 @@ def test_its_numbers_agree_with_each_other() -> None:
 
 def test_it_is_no_constant() -> None:
     """Scores of a model that always says the same would pass every other test without the datasets."""
-    frame = embedded_mood().frame
+    frame = embedded_sentiment().frame
     assert frame["mean"].std() > 0.1
     assert frame["mean"].gt(0.3).mean() > 0.02
     assert frame["mean"].lt(-0.3).mean() > 0.02
@@ -87,7 +87,7 @@ def test_it_is_no_constant() -> None:
 
 def test_the_model_and_settings_of_the_package_made_it(about: dict[str, Any]) -> None:
     assert about["model"] == Scorer.load().model_id
-    assert from_mapping(MoodConfig, about["config"]) == MoodConfig()
+    assert from_mapping(SentimentConfig, about["config"]) == SentimentConfig()
     assert about["refused"] == 0
     assert about["unreadable"] < 0.05 * about["items"]
 
@@ -98,9 +98,9 @@ def test_counts_are_those_of_the_posts_own_times(some: News, about: dict[str, An
     margin = pd.Timedelta(minutes=about["config"]["margin_minutes"])
     sessions = exchange("XNYS").session_of(readable["published_at"], margin=margin).rename("session")
     counted = readable.groupby([readable["symbol"], sessions]).size()
-    embedded = embedded_mood().frame.set_index(["symbol", "session"])["n"]
+    embedded = embedded_sentiment().frame.set_index(["symbol", "session"])["n"]
     embedded = embedded[embedded.index.isin(frame["symbol"].unique(), level="symbol")]
-    counted = counted[counted.index.get_level_values("session") <= embedded_mood().frame["session"].max()]
+    counted = counted[counted.index.get_level_values("session") <= embedded_sentiment().frame["session"].max()]
     assert counted.to_dict() == embedded.to_dict()
     assert counted.sum() > 1800
 
@@ -109,10 +109,10 @@ def test_scores_are_those_of_the_model_of_the_package(some: News) -> None:
     frame = some.frame
     few = News(frame[frame["symbol"].isin(FEW)])
     scores = Scorer.load().score(few.frame["text"].tolist())
-    fresh = daily_mood(few, scores).frame
-    embedded = embedded_mood().frame
+    fresh = daily_sentiment(few, scores).frame
+    embedded = embedded_sentiment().frame
     embedded = embedded[embedded["symbol"].isin(FEW)].reset_index(drop=True)
-    fresh = fresh[fresh["session"] <= embedded_mood().frame["session"].max()].reset_index(drop=True)
+    fresh = fresh[fresh["session"] <= embedded_sentiment().frame["session"].max()].reset_index(drop=True)
     assert fresh["session"].tolist() == embedded["session"].tolist()
     # other processors round eight-bit products alike, and float32 ones nearly so
     for column in ("mean", "std", "surprise", "recent"):

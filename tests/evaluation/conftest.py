@@ -1,4 +1,4 @@
-"""A small made panel with mood columns, its folds, and configs with which a network trains in a moment."""
+"""A small made panel with sentiment columns, its folds, and configs with which a network trains in a moment."""
 
 from __future__ import annotations
 
@@ -17,25 +17,27 @@ from tenor.schema import Panel
 from tenor.training import Split
 from tenor.training.folds import walk_forward
 
-MOOD = feature_names(["mood"])
+SENTIMENT = feature_names(["sentiment"])
 PLAIN = ("signal", "b", "c")
 
 
-def make_mood_panel(sessions: int = 260, symbols: int = 6, *, news: float = 0.0, seed: int = 0) -> Panel:
-    """Returns that follow the column ``signal`` a little, and the mood of the day before by `news`."""
+def make_sentiment_panel(sessions: int = 260, symbols: int = 6, *, news: float = 0.0, seed: int = 0) -> Panel:
+    """Returns that follow the column ``signal`` a little, and the sentiment of the day before by `news`."""
     rng = np.random.default_rng(seed)
     days = exchange("XNYS").sessions(pd.Timestamp("2014-01-02"), pd.Timestamp("2020-12-31"))[:sessions]
     columns = {name: rng.normal(0, 1, (sessions, symbols)) for name in PLAIN}
     known = rng.random((sessions, symbols)) < 0.6
     known[:20] = False
-    mood = {name: np.where(known, rng.normal(0, 1, (sessions, symbols)), 0.0) for name in MOOD}
-    mood["mood_known"] = known * 1.0
-    mood["mood_count"] = np.log1p(known * rng.integers(1, 30, (sessions, symbols)))
-    mood["mood_market_count"] = np.tile(np.log1p(np.expm1(mood["mood_count"]).sum(axis=1))[:, None], symbols)
+    sentiment = {name: np.where(known, rng.normal(0, 1, (sessions, symbols)), 0.0) for name in SENTIMENT}
+    sentiment["sentiment_known"] = known * 1.0
+    sentiment["sentiment_count"] = np.log1p(known * rng.integers(1, 30, (sessions, symbols)))
+    sentiment["sentiment_market_count"] = np.tile(
+        np.log1p(np.expm1(sentiment["sentiment_count"]).sum(axis=1))[:, None], symbols
+    )
     returns = rng.normal(0, 0.02, (sessions, symbols))
-    returns[1:] += 0.006 * columns["signal"][:-1] + news * mood["mood_mean"][:-1]
+    returns[1:] += 0.006 * columns["signal"][:-1] + news * sentiment["sentiment_mean"][:-1]
     close = 50 * np.exp(np.cumsum(returns, axis=0))
-    values = np.stack([*columns.values(), *(mood[name] for name in MOOD)], axis=2).astype(np.float32)
+    values = np.stack([*columns.values(), *(sentiment[name] for name in SENTIMENT)], axis=2).astype(np.float32)
     mask = np.ones((sessions, symbols), dtype=bool)
     mask[:60, -1] = False
     values[~mask] = 0
@@ -53,33 +55,33 @@ def make_mood_panel(sessions: int = 260, symbols: int = 6, *, news: float = 0.0,
         close=close,
         sessions=days,
         symbols=tuple(f"S{i:02d}" for i in range(symbols)),
-        features=(*PLAIN, *MOOD),
+        features=(*PLAIN, *SENTIMENT),
         horizons=(1, 5),
     )
 
 
-def drop_mood(panel: Panel) -> Panel:
+def drop_sentiment(panel: Panel) -> Panel:
     return replace(panel, values=np.ascontiguousarray(panel.values[:, :, : len(PLAIN)]), features=PLAIN)
 
 
 @pytest.fixture(scope="session")
-def mood_panel_of() -> Callable[..., Panel]:
-    return make_mood_panel
+def sentiment_panel_of() -> Callable[..., Panel]:
+    return make_sentiment_panel
 
 
 @pytest.fixture(scope="session")
-def without_mood() -> Callable[[Panel], Panel]:
-    return drop_mood
+def without_sentiment() -> Callable[[Panel], Panel]:
+    return drop_sentiment
 
 
 @pytest.fixture(scope="session")
-def mood_panel() -> Panel:
-    return make_mood_panel()
+def sentiment_panel() -> Panel:
+    return make_sentiment_panel()
 
 
 @pytest.fixture(scope="session")
-def folds(mood_panel: Panel) -> tuple[Split, ...]:
-    return walk_forward(mood_panel.sessions, FoldConfig(folds=2, valid_sessions=40, test_sessions=50), purge=5)
+def folds(sentiment_panel: Panel) -> tuple[Split, ...]:
+    return walk_forward(sentiment_panel.sessions, FoldConfig(folds=2, valid_sessions=40, test_sessions=50), purge=5)
 
 
 @pytest.fixture(scope="session")

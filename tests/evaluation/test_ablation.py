@@ -1,4 +1,4 @@
-"""With mood, without it, and with it on the wrong days."""
+"""With sentiment, without it, and with it on the wrong days."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tenor.evaluation.ablation import (
     Contrast,
     ablate,
     compare_arms,
-    shuffle_mood,
+    shuffle_sentiment,
     verdict,
 )
 from tenor.evaluation.significance import Difference
@@ -34,17 +34,17 @@ from tenor.pipeline.studies import Ablated
 from tenor.schema import Panel, Predictions
 from tenor.training import Split
 
-MOOD = feature_names(["mood"])
+SENTIMENT = feature_names(["sentiment"])
 
 
 @pytest.fixture(scope="module")
 def learned(
-    mood_panel_of: Callable[..., Panel], without_mood: Callable[[Panel], Panel], folds: tuple[Split, ...],
+    sentiment_panel_of: Callable[..., Panel], without_sentiment: Callable[[Panel], Panel], folds: tuple[Split, ...],
     small: dict[str, Any],
 ) -> dict[int, Ablation]:  # fmt: skip
-    panel = mood_panel_of(news=0.02)
+    panel = sentiment_panel_of(news=0.02)
     configs = {**small, "training": replace(small["training"], epochs=12, patience=12)}
-    return ablate(panel, without_mood(panel), folds, **configs, workers=1, resamples=400)
+    return ablate(panel, without_sentiment(panel), folds, **configs, workers=1, resamples=400)
 
 
 def test_news_that_moves_returns_is_found_to_help(learned: dict[int, Ablation]) -> None:
@@ -87,27 +87,29 @@ def test_rows_and_json_tell_all(learned: dict[int, Ablation]) -> None:
 # shuffling -----------------------------------------------------------------------------------------------------------
 
 
-def test_shuffled_days_stay_in_their_stretch(mood_panel_of: Callable[..., Panel], folds: tuple[Split, ...]) -> None:
-    panel = mood_panel_of()
+def test_shuffled_days_stay_in_their_stretch(
+    sentiment_panel_of: Callable[..., Panel], folds: tuple[Split, ...]
+) -> None:
+    panel = sentiment_panel_of()
     panel = replace(panel, mask=np.ones_like(panel.mask))
-    shuffled = shuffle_mood(panel, folds, seed=1)
-    mood = [panel.features.index(name) for name in MOOD]
-    rest = [i for i in range(len(panel.features)) if i not in mood]
+    shuffled = shuffle_sentiment(panel, folds, seed=1)
+    sentiment = [panel.features.index(name) for name in SENTIMENT]
+    rest = [i for i in range(len(panel.features)) if i not in sentiment]
     np.testing.assert_array_equal(shuffled.values[..., rest], panel.values[..., rest])
     np.testing.assert_array_equal(shuffled.values[:20], panel.values[:20])  # nothing was said yet
     for stretch in (slice(20, 160), slice(160, 210), slice(210, 260)):
-        before, after = (values[stretch][..., mood] for values in (panel.values, shuffled.values))
+        before, after = (values[stretch][..., sentiment] for values in (panel.values, shuffled.values))
         assert sorted(map(bytes, before.copy())) == sorted(map(bytes, after.copy()))  # whole days, all symbols
         moved = (before != after).any(axis=(1, 2))
         assert moved.mean() > 0.9
-    np.testing.assert_array_equal(shuffle_mood(panel, folds, seed=1).values, shuffled.values)
-    assert (shuffle_mood(panel, folds, seed=2).values != shuffled.values).any()
+    np.testing.assert_array_equal(shuffle_sentiment(panel, folds, seed=1).values, shuffled.values)
+    assert (shuffle_sentiment(panel, folds, seed=2).values != shuffled.values).any()
 
 
-def test_masked_cells_stay_empty_and_no_news_is_no_shuffle(mood_panel: Panel, folds: tuple[Split, ...]) -> None:
-    assert not shuffle_mood(mood_panel, folds, seed=0).values[~mood_panel.mask].any()
-    silent = replace(mood_panel, values=np.zeros_like(mood_panel.values))
-    np.testing.assert_array_equal(shuffle_mood(silent, folds, seed=0).values, silent.values)
+def test_masked_cells_stay_empty_and_no_news_is_no_shuffle(sentiment_panel: Panel, folds: tuple[Split, ...]) -> None:
+    assert not shuffle_sentiment(sentiment_panel, folds, seed=0).values[~sentiment_panel.mask].any()
+    silent = replace(sentiment_panel, values=np.zeros_like(sentiment_panel.values))
+    np.testing.assert_array_equal(shuffle_sentiment(silent, folds, seed=0).values, silent.values)
 
 
 # comparing -----------------------------------------------------------------------------------------------------------
@@ -129,12 +131,14 @@ def fake(panel: Panel, noise: float, seed: int) -> WalkForward:
 
 
 @pytest.mark.parametrize("horizon", [1, 5])
-def test_differences_are_those_of_the_metrics(mood_panel: Panel, horizon: int) -> None:
-    walks = {arm: fake(mood_panel, noise, i) for i, (arm, noise) in enumerate(zip(ARMS, (0.5, 0.6, 0.5), strict=True))}
-    found = compare_arms(mood_panel, walks, horizon=horizon, resamples=200)
-    k = mood_panel.horizons.index(horizon)
-    actual = np.where(mood_panel.mask, mood_panel.targets[..., k], np.nan)[ROWS].astype(float)
-    unit = mood_panel.volatility[ROWS] * math.sqrt(horizon)
+def test_differences_are_those_of_the_metrics(sentiment_panel: Panel, horizon: int) -> None:
+    walks = {
+        arm: fake(sentiment_panel, noise, i) for i, (arm, noise) in enumerate(zip(ARMS, (0.5, 0.6, 0.5), strict=True))
+    }
+    found = compare_arms(sentiment_panel, walks, horizon=horizon, resamples=200)
+    k = sentiment_panel.horizons.index(horizon)
+    actual = np.where(sentiment_panel.mask, sentiment_panel.targets[..., k], np.nan)[ROWS].astype(float)
+    unit = sentiment_panel.volatility[ROWS] * math.sqrt(horizon)
 
     def measure(one: Predictions) -> dict[str, float]:
         mean, p_up = (a[ROWS, :, k].astype(float) for a in (one.mean, one.p_up))
@@ -157,9 +161,9 @@ def test_differences_are_those_of_the_metrics(mood_panel: Panel, horizon: int) -
             assert contrast.by_seed[metric] == pytest.approx(theirs)
 
 
-def test_cells_are_told_apart(mood_panel: Panel) -> None:
-    walks = {arm: fake(mood_panel, 0.5, i) for i, arm in enumerate(ARMS)}
-    found = compare_arms(mood_panel, walks, horizon=1, resamples=50)
+def test_cells_are_told_apart(sentiment_panel: Panel) -> None:
+    walks = {arm: fake(sentiment_panel, 0.5, i) for i, arm in enumerate(ARMS)}
+    found = compare_arms(sentiment_panel, walks, horizon=1, resamples=50)
     of = {one.cells: one for one in found.contrasts if one.other == WITHOUT}
     everything = of["all"]
     assert (everything.samples, everything.days) == (99 * 6, 99)
@@ -168,24 +172,24 @@ def test_cells_are_told_apart(mood_panel: Panel) -> None:
     assert sum(one.days for one in thirds) == 99
     assert all(one.days == 33 for one in thirds)
     assert of["fifth of days with most news"].days == 20
-    news = mood_panel.values[160:259, :, mood_panel.features.index("mood_count")]
+    news = sentiment_panel.values[160:259, :, sentiment_panel.features.index("sentiment_count")]
     least = np.quantile(news[news > 0], 0.8)
     assert of["fifth of news cells with most news"].samples == (news >= least).sum()
     assert 0.2 <= of["fifth of news cells with most news"].samples / of["cells with news"].samples < 0.3
 
 
-def test_equal_arms_differ_in_nothing(mood_panel: Panel) -> None:
-    same = fake(mood_panel, 0.5, 1)
-    found = compare_arms(mood_panel, dict.fromkeys(ARMS, same), horizon=1, resamples=50)
+def test_equal_arms_differ_in_nothing(sentiment_panel: Panel) -> None:
+    same = fake(sentiment_panel, 0.5, 1)
+    found = compare_arms(sentiment_panel, dict.fromkeys(ARMS, same), horizon=1, resamples=50)
     assert found.verdict == "Sentiment changes nothing: the forecasts with it and without it have the same error."
     json.dumps(found.to_json(), allow_nan=False)
 
 
 def test_what_is_undefined_is_a_dash_in_the_table_and_null_in_json(
-    mood_panel: Panel, capsys: pytest.CaptureFixture[str]
+    sentiment_panel: Panel, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    same = fake(mood_panel, 0.5, 1)
-    found = compare_arms(mood_panel, dict.fromkeys(ARMS, same), horizon=1, resamples=50)
+    same = fake(sentiment_panel, 0.5, 1)
+    found = compare_arms(sentiment_panel, dict.fromkeys(ARMS, same), horizon=1, resamples=50)
     loss = found.contrasts[0].differences["loss"]
     assert math.isnan(loss.p)
     console.show_ablated(Ablated({1: found}, "folds"))
@@ -220,10 +224,10 @@ def test_the_verdict(plain: tuple[float, float], placebo: tuple[float, float], s
 
 
 def test_panels_that_do_not_match_are_refused(
-    mood_panel: Panel, without_mood: Callable[[Panel], Panel], folds: tuple[Split, ...], small: dict[str, Any]
+    sentiment_panel: Panel, without_sentiment: Callable[[Panel], Panel], folds: tuple[Split, ...], small: dict[str, Any]
 ) -> None:
-    plain = without_mood(mood_panel)
-    with pytest.raises(ConfigError, match="the panel has no mood to take away"):
+    plain = without_sentiment(sentiment_panel)
+    with pytest.raises(ConfigError, match="the panel has no sentiment to take away"):
         ablate(plain, plain, folds, **small)
     targets = plain.targets.copy()
     targets[3, 0, 0] += 1
@@ -234,4 +238,4 @@ def test_panels_that_do_not_match_are_refused(
         (plain.between(0, 200), "sessions"),
     ):
         with pytest.raises(DataError, match=f"differ in their {what}: build both from the same bars"):
-            ablate(mood_panel, other, folds, **small)
+            ablate(sentiment_panel, other, folds, **small)

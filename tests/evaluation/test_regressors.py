@@ -88,46 +88,48 @@ def split(folds: tuple[Split, ...]) -> Split:
 
 
 @pytest.mark.parametrize("name", ["ridge", "forest", "Mine"])
-def test_an_object_a_function_and_a_class_will_do(file: Path, mood_panel: Panel, split: Split, name: str) -> None:
+def test_an_object_a_function_and_a_class_will_do(file: Path, sentiment_panel: Panel, split: Split, name: str) -> None:
     one = Regressor.load(f"{file}:{name}")
-    said = one(mood_panel, split)
+    said = one(sentiment_panel, split)
     assert said.model == one.name == name
     for values in (said.mean, said.p_up):
-        np.testing.assert_array_equal(np.isfinite(values).all(axis=2), mood_panel.mask)
-    known = mood_panel.mask
+        np.testing.assert_array_equal(np.isfinite(values).all(axis=2), sentiment_panel.mask)
+    known = sentiment_panel.mask
     assert ((said.p_up[known] > 0) & (said.p_up[known] < 1)).all()
     assert one.unfitted() is not one.unfitted()
     assert not hasattr(one.source, "coef_")
 
 
-def test_a_ridge_of_ones_own_is_scikit_learns_on_the_same_cells(file: Path, mood_panel: Panel, split: Split) -> None:
+def test_a_ridge_of_ones_own_is_scikit_learns_on_the_same_cells(
+    file: Path, sentiment_panel: Panel, split: Split
+) -> None:
     from sklearn.linear_model import Ridge
 
     def fit(cells):  # type: ignore[no-untyped-def]
         return Ridge(alpha=1e3).fit(cells.x_train, cells.y_train).predict(cells.x), np.full(len(cells.x), 0.5)
 
-    expected = learned(mood_panel, split, "ridge", fit)
-    np.testing.assert_array_equal(Regressor.load(f"{file}:ridge")(mood_panel, split).mean, expected.mean)
+    expected = learned(sentiment_panel, split, "ridge", fit)
+    np.testing.assert_array_equal(Regressor.load(f"{file}:ridge")(sentiment_panel, split).mean, expected.mean)
 
 
 def test_p_up_rises_with_the_forecast_and_hits_the_share_of_rises_in_validation(
-    file: Path, mood_panel: Panel, split: Split
+    file: Path, sentiment_panel: Panel, split: Split
 ) -> None:
-    said = Regressor.load(f"{file}:ridge")(mood_panel, split)
-    valid = mood_panel.mask[split.valid]
-    scaled = said.mean[split.valid, :, 0][valid] / mood_panel.volatility[split.valid][valid]
+    said = Regressor.load(f"{file}:ridge")(sentiment_panel, split)
+    valid = sentiment_panel.mask[split.valid]
+    scaled = said.mean[split.valid, :, 0][valid] / sentiment_panel.volatility[split.valid][valid]
     p_up = said.p_up[split.valid, :, 0][valid]
     assert (np.diff(p_up[np.argsort(scaled)]) > -1e-6).all()
-    assert p_up.mean() == pytest.approx((mood_panel.targets[split.valid, :, 0][valid] > 0).mean(), abs=1e-3)
+    assert p_up.mean() == pytest.approx((sentiment_panel.targets[split.valid, :, 0][valid] > 0).mean(), abs=1e-3)
 
 
-def test_the_future_changes_nothing(file: Path, mood_panel: Panel, split: Split) -> None:
+def test_the_future_changes_nothing(file: Path, sentiment_panel: Panel, split: Split) -> None:
     t = split.test.start + 10
-    values, targets = mood_panel.values.copy(), mood_panel.targets.copy()
+    values, targets = sentiment_panel.values.copy(), sentiment_panel.targets.copy()
     values[t + 1 :] = 3.0
     targets[split.test.start - 1 :] = 0.4
     one = Regressor.load(f"{file}:forest")
-    before, after = one(mood_panel, split), one(replace(mood_panel, values=values, targets=targets), split)
+    before, after = one(sentiment_panel, split), one(replace(sentiment_panel, values=values, targets=targets), split)
     np.testing.assert_array_equal(after.mean[: t + 1], before.mean[: t + 1])
     np.testing.assert_array_equal(after.p_up[: t + 1], before.p_up[: t + 1])
 
@@ -158,10 +160,10 @@ def test_what_is_no_regressor_is_refused_before_anything_is_trained(file: Path, 
     ],
 )
 def test_what_goes_wrong_in_it_is_told_in_one_line(
-    file: Path, mood_panel: Panel, split: Split, name: str, message: str
+    file: Path, sentiment_panel: Panel, split: Split, name: str, message: str
 ) -> None:
     with pytest.raises(TenorError, match=message) as caught:
-        Regressor.load(f"{file}:{name}")(mood_panel, split)
+        Regressor.load(f"{file}:{name}")(sentiment_panel, split)
     assert "\n" not in str(caught.value)
 
 

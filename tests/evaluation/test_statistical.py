@@ -18,9 +18,9 @@ SPLIT = Split(slice(0, 150), slice(155, 195), slice(200, 230), purge=5)
 
 
 @pytest.fixture(scope="module")
-def panel(mood_panel_of: Callable[..., Panel]) -> Panel:
+def panel(sentiment_panel_of: Callable[..., Panel]) -> Panel:
     """230 sessions of four symbols; one is missing on some days, one moves by a rule that ARIMA can find."""
-    made = mood_panel_of(230, 4)
+    made = sentiment_panel_of(230, 4)
     rng = np.random.default_rng(1)
     returns = np.zeros(230)
     for t in range(1, 230):

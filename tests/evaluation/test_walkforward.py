@@ -27,19 +27,22 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def walked(mood_panel: Panel, folds: tuple[Split, ...], small: dict[str, Any], kept: Path) -> WalkForward:
-    return walk(mood_panel, folds, **small, baselines=FEW, kept=kept, workers=1)
+def walked(sentiment_panel: Panel, folds: tuple[Split, ...], small: dict[str, Any], kept: Path) -> WalkForward:
+    return walk(sentiment_panel, folds, **small, baselines=FEW, kept=kept, workers=1)
 
 
 def test_a_fold_says_what_a_fit_of_its_own_says(
-    walked: WalkForward, mood_panel: Panel, folds: tuple[Split, ...], small: dict[str, Any]
+    walked: WalkForward, sentiment_panel: Panel, folds: tuple[Split, ...], small: dict[str, Any]
 ) -> None:
     for split in folds:
-        alone = fit(mood_panel, split, **small, workers=1)
+        alone = fit(sentiment_panel, split, **small, workers=1)
         for found, expected in (
-            (walked.predictions["attention LSTM"], alone.predict(mood_panel)),
-            *zip(walked.seeds.values(), alone.predict_each(mood_panel), strict=True),
-            *((walked.predictions[name], said) for name, said in fit_baselines(mood_panel, split, names=FEW).items()),
+            (walked.predictions["attention LSTM"], alone.predict(sentiment_panel)),
+            *zip(walked.seeds.values(), alone.predict_each(sentiment_panel), strict=True),
+            *(
+                (walked.predictions[name], said)
+                for name, said in fit_baselines(sentiment_panel, split, names=FEW).items()
+            ),
         ):
             np.testing.assert_array_equal(found.mean[split.test], expected.mean[split.test])
             np.testing.assert_array_equal(found.p_up[split.test], expected.p_up[split.test])
@@ -48,33 +51,35 @@ def test_a_fold_says_what_a_fit_of_its_own_says(
     assert np.isfinite(upper[walked.rows][walked.mask[walked.rows]]).all()
 
 
-def test_nothing_is_said_outside_the_test_parts(walked: WalkForward, mood_panel: Panel, small: dict[str, Any]) -> None:
+def test_nothing_is_said_outside_the_test_parts(
+    walked: WalkForward, sentiment_panel: Panel, small: dict[str, Any]
+) -> None:
     assert walked.rows == slice(160, 260)
     assert list(walked.predictions) == ["attention LSTM", *FEW]
     assert list(walked.seeds) == [0, 3]
     for said in (*walked.predictions.values(), *walked.seeds.values()):
         assert np.isnan(said.mean[:160]).all()
-    np.testing.assert_array_equal(walked.mask[160:], usable(mood_panel, small["model"].lookback)[160:])
+    np.testing.assert_array_equal(walked.mask[160:], usable(sentiment_panel, small["model"].lookback)[160:])
     assert not walked.mask[:160].any()
     assert len(walked.table.splitlines()) == 3
 
 
-def test_all_test_parts_are_judged_together(walked: WalkForward, mood_panel: Panel) -> None:
+def test_all_test_parts_are_judged_together(walked: WalkForward, sentiment_panel: Panel) -> None:
     for horizon in (1, 5):
-        found = evaluate(walked.judged(mood_panel), walked.rows, walked.predictions, horizon=horizon, resamples=50)
+        found = evaluate(walked.judged(sentiment_panel), walked.rows, walked.predictions, horizon=horizon, resamples=50)
         assert found.days == 100 - horizon
         assert list(found.table) == ["attention LSTM", *FEW]
 
 
 def test_a_fold_does_not_know_what_comes_after_it(
-    walked: WalkForward, mood_panel: Panel, folds: tuple[Split, ...], small: dict[str, Any]
+    walked: WalkForward, sentiment_panel: Panel, folds: tuple[Split, ...], small: dict[str, Any]
 ) -> None:
     after = folds[0].test.stop
-    values, targets, close = mood_panel.values.copy(), mood_panel.targets.copy(), mood_panel.close.copy()
+    values, targets, close = sentiment_panel.values.copy(), sentiment_panel.targets.copy(), sentiment_panel.close.copy()
     values[after:] = 7.0
     targets[after - 5 :] = 0.3
     close[after:] *= 2
-    changed = replace(mood_panel, values=values, targets=targets, close=close)
+    changed = replace(sentiment_panel, values=values, targets=targets, close=close)
     again = walk(changed, folds, **small, baselines=FEW, workers=1)
     for name, said in walked.predictions.items():
         np.testing.assert_array_equal(again.predictions[name].mean[:after], said.mean[:after])
@@ -83,7 +88,7 @@ def test_a_fold_does_not_know_what_comes_after_it(
 
 
 def test_kept_folds_are_not_trained_again(
-    walked: WalkForward, mood_panel: Panel, folds: tuple[Split, ...], small: dict[str, Any], kept: Path,
+    walked: WalkForward, sentiment_panel: Panel, folds: tuple[Split, ...], small: dict[str, Any], kept: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     def no_fit(*_: object, **__: object) -> None:
@@ -93,7 +98,12 @@ def test_kept_folds_are_not_trained_again(
     monkeypatch.setattr(module, "train_seeds", no_fit)
     told: list[tuple[int, int]] = []
     again = walk(
-        mood_panel, folds, **small, baselines=(), kept=kept, progress=lambda done, total: told.append((done, total))
+        sentiment_panel,
+        folds,
+        **small,
+        baselines=(),
+        kept=kept,
+        progress=lambda done, total: told.append((done, total)),
     )
     np.testing.assert_array_equal(again.predictions[again.name].mean, walked.predictions[walked.name].mean)
     assert told == [(4, 4)]
@@ -106,17 +116,28 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("after", [1, 2, 3])
 def test_a_killed_run_goes_on_where_it_stopped(
-    walked: WalkForward, mood_panel: Panel, folds: tuple[Split, ...], small: dict[str, Any], tmp_path: Path, after: int
+    walked: WalkForward,
+    sentiment_panel: Panel,
+    folds: tuple[Split, ...],
+    small: dict[str, Any],
+    tmp_path: Path,
+    after: int,
 ) -> None:
     def stop(done: int, total: int) -> None:
         if done == after:
             raise Killed
 
     with pytest.raises(Killed):
-        walk(mood_panel, folds, **small, baselines=(), kept=tmp_path, workers=1, progress=stop)
+        walk(sentiment_panel, folds, **small, baselines=(), kept=tmp_path, workers=1, progress=stop)
     told: list[int] = []
     again = walk(
-        mood_panel, folds, **small, baselines=(), kept=tmp_path, workers=1, progress=lambda done, _: told.append(done)
+        sentiment_panel,
+        folds,
+        **small,
+        baselines=(),
+        kept=tmp_path,
+        workers=1,
+        progress=lambda done, _: told.append(done),
     )
     np.testing.assert_array_equal(again.predictions[again.name].mean, walked.predictions[walked.name].mean)
     assert told == [0, 1, 2, 3, 4]
@@ -124,49 +145,49 @@ def test_a_killed_run_goes_on_where_it_stopped(
 
 
 def test_a_damaged_kept_fold_is_fitted_again(
-    walked: WalkForward, mood_panel: Panel, folds: tuple[Split, ...], small: dict[str, Any], tmp_path: Path
+    walked: WalkForward, sentiment_panel: Panel, folds: tuple[Split, ...], small: dict[str, Any], tmp_path: Path
 ) -> None:
-    walk(mood_panel, folds, **small, baselines=(), kept=tmp_path, workers=1)
+    walk(sentiment_panel, folds, **small, baselines=(), kept=tmp_path, workers=1)
     weights = sorted((tmp_path / "folds").glob("*/weights.safetensors"))
     assert len(weights) == 2
     weights[0].write_bytes(weights[0].read_bytes()[:-4])
-    again = walk(mood_panel, folds, **small, baselines=(), kept=tmp_path, workers=1)
+    again = walk(sentiment_panel, folds, **small, baselines=(), kept=tmp_path, workers=1)
     np.testing.assert_array_equal(again.predictions[again.name].mean, walked.predictions[walked.name].mean)
 
 
 def test_side_by_side_is_the_same_to_the_bit(
-    walked: WalkForward, mood_panel: Panel, folds: tuple[Split, ...], small: dict[str, Any]
+    walked: WalkForward, sentiment_panel: Panel, folds: tuple[Split, ...], small: dict[str, Any]
 ) -> None:
-    again = walk(mood_panel, folds, **small, baselines=(), workers=2)
+    again = walk(sentiment_panel, folds, **small, baselines=(), workers=2)
     np.testing.assert_array_equal(again.predictions[again.name].mean, walked.predictions[walked.name].mean)
 
 
 def test_the_key_changes_with_all_that_the_fit_depends_on(
-    mood_panel: Panel, mood_panel_of: Callable[..., Panel], folds: tuple[Split, ...], small: dict[str, Any]
+    sentiment_panel: Panel, sentiment_panel_of: Callable[..., Panel], folds: tuple[Split, ...], small: dict[str, Any]
 ) -> None:
     split = folds[0]
-    base = key(mood_panel, split, **small)
-    assert base == key(mood_panel_of(), split, **small)
-    later = mood_panel.values.copy()
+    base = key(sentiment_panel, split, **small)
+    assert base == key(sentiment_panel_of(), split, **small)
+    later = sentiment_panel.values.copy()
     later[split.valid.stop :] = 0
-    assert base == key(replace(mood_panel, values=later), split, **small)
-    sooner = mood_panel.values.copy()
+    assert base == key(replace(sentiment_panel, values=later), split, **small)
+    sooner = sentiment_panel.values.copy()
     sooner[10, 0, 0] += 1
     others = [
-        key(replace(mood_panel, values=sooner), split, **small),
-        key(mood_panel, folds[1], **small),
-        key(mood_panel, split, **{**small, "features": replace(small["features"], sentiment=False)}),
-        key(mood_panel, split, **{**small, "model": replace(small["model"], dropout=0.2)}),
-        key(mood_panel, split, **{**small, "training": replace(small["training"], seeds=(0, 4))}),
-        key(replace(mood_panel, symbols=tuple(f"T{i}" for i in range(6))), split, **small),
+        key(replace(sentiment_panel, values=sooner), split, **small),
+        key(sentiment_panel, folds[1], **small),
+        key(sentiment_panel, split, **{**small, "features": replace(small["features"], sentiment=False)}),
+        key(sentiment_panel, split, **{**small, "model": replace(small["model"], dropout=0.2)}),
+        key(sentiment_panel, split, **{**small, "training": replace(small["training"], seeds=(0, 4))}),
+        key(replace(sentiment_panel, symbols=tuple(f"T{i}" for i in range(6))), split, **small),
     ]
     assert len({base, *others}) == 7
 
 
 def test_folds_that_do_not_follow_each_other_are_refused(
-    mood_panel: Panel, folds: tuple[Split, ...], small: dict[str, Any]
+    sentiment_panel: Panel, folds: tuple[Split, ...], small: dict[str, Any]
 ) -> None:
     with pytest.raises(ConfigError, match="no fold to walk"):
-        walk(mood_panel, (), **small)
+        walk(sentiment_panel, (), **small)
     with pytest.raises(ConfigError, match=r"must follow each other without gap or overlap"):
-        walk(mood_panel, folds[::-1], **small)
+        walk(sentiment_panel, folds[::-1], **small)

@@ -31,14 +31,14 @@ def told() -> list[tuple[str, int, int]]:
 
 @pytest.fixture(scope="module")
 def walked(
-    mood_panel: Panel, folds: tuple[Split, ...], small: dict[str, Any], told: list[tuple[str, int, int]]
+    sentiment_panel: Panel, folds: tuple[Split, ...], small: dict[str, Any], told: list[tuple[str, int, int]]
 ) -> WalkForward:
-    return walk_beside_rivals(mood_panel, folds, **small, workers=1, progress=lambda *seen: told.append(seen))
+    return walk_beside_rivals(sentiment_panel, folds, **small, workers=1, progress=lambda *seen: told.append(seen))
 
 
 @pytest.fixture(scope="module")
-def judged(mood_panel: Panel, walked: WalkForward) -> Walked:
-    return judge_walk(mood_panel, walked, scheme="expanding", resamples=60)
+def judged(sentiment_panel: Panel, walked: WalkForward) -> Walked:
+    return judge_walk(sentiment_panel, walked, scheme="expanding", resamples=60)
 
 
 def test_all_that_has_to_be_beaten_is_walked_beside_it(walked: WalkForward, told: list[tuple[str, int, int]]) -> None:
@@ -56,11 +56,11 @@ def test_all_that_has_to_be_beaten_is_walked_beside_it(walked: WalkForward, told
 
 
 def test_adaptive_intervals_are_those_of_each_fold_by_itself(
-    walked: WalkForward, mood_panel: Panel, folds: tuple[Split, ...], small: dict[str, Any]
+    walked: WalkForward, sentiment_panel: Panel, folds: tuple[Split, ...], small: dict[str, Any]
 ) -> None:
     split = folds[1]
-    said = fit(mood_panel, split, **small, workers=1).predict(mood_panel)
-    seen = replace(mood_panel, mask=usable(mood_panel, small["model"].lookback))
+    said = fit(sentiment_panel, split, **small, workers=1).predict(sentiment_panel)
+    seen = replace(sentiment_panel, mask=usable(sentiment_panel, small["model"].lookback))
     expected = adapt(seen, said, valid=split.valid, rows=split.test)
     assert walked.adaptive is not None
     assert walked.adaptive.lower is not None
@@ -68,7 +68,7 @@ def test_adaptive_intervals_are_those_of_each_fold_by_itself(
     np.testing.assert_array_equal(walked.adaptive.lower[split.test], expected.lower[split.test])
 
 
-def test_folds_by_themselves_and_together(judged: Walked, mood_panel: Panel, walked: WalkForward) -> None:
+def test_folds_by_themselves_and_together(judged: Walked, sentiment_panel: Panel, walked: WalkForward) -> None:
     for horizon in (1, 5):
         rows = judged.folds[horizon]
         assert [row.fold for row in rows] == [1, 2]
@@ -76,11 +76,11 @@ def test_folds_by_themselves_and_together(judged: Walked, mood_panel: Panel, wal
         assert len(judged.evaluations[horizon].tests) == 9
         for row, fold in zip(rows, walked.folds, strict=True):
             said = walked.predictions["attention LSTM"]
-            axis = mood_panel.horizon_index(horizon)
-            returns = np.where(walked.mask, mood_panel.targets[..., axis], np.nan)[fold.split.test]
+            axis = sentiment_panel.horizon_index(horizon)
+            returns = np.where(walked.mask, sentiment_panel.targets[..., axis], np.nan)[fold.split.test]
             expected = metrics.skill(said.mean[fold.split.test, :, axis], returns)
             assert row.metrics["skill"].value == pytest.approx(expected)
-            assert row.dates == fold.split.dates(mood_panel.sessions)
+            assert row.dates == fold.split.dates(sentiment_panel.sessions)
     assert len(judged.table.splitlines()) == 3
 
 
@@ -113,34 +113,39 @@ def make_said(panel: Panel, name: str, knows: float, noise: float = 0.0) -> Pred
     ],
 )
 def test_the_sentence_says_what_the_test_found(
-    mood_panel: Panel, knows: float, noise: float, side: int, says: str
+    sentiment_panel: Panel, knows: float, noise: float, side: int, says: str
 ) -> None:
-    pair = {"ours": make_said(mood_panel, "ours", knows, noise), "persistence": make_said(mood_panel, "persistence", 0)}
-    found = {h: evaluate(mood_panel, slice(100, 255), pair, horizon=h, resamples=50) for h in (1, 5)}
+    pair = {
+        "ours": make_said(sentiment_panel, "ours", knows, noise),
+        "persistence": make_said(sentiment_panel, "persistence", 0),
+    }
+    found = {h: evaluate(sentiment_panel, slice(100, 255), pair, horizon=h, resamples=50) for h in (1, 5)}
     assert [side_of(one, "persistence") for one in found.values()] == [side, side]
     sentence = headline(found, "a test")
     assert sentence.startswith(says)
     assert sentence.count(". ") == 0
 
 
-def test_the_same_forecast_is_no_edge_and_few_days_are_told(mood_panel: Panel) -> None:
-    same = {name: make_said(mood_panel, name, 0) for name in ("ours", "persistence")}
-    found = {1: evaluate(mood_panel, slice(100, 200), same, horizon=1, resamples=50)}
+def test_the_same_forecast_is_no_edge_and_few_days_are_told(sentiment_panel: Panel) -> None:
+    same = {name: make_said(sentiment_panel, name, 0) for name in ("ours", "persistence")}
+    found = {1: evaluate(sentiment_panel, slice(100, 200), same, horizon=1, resamples=50)}
     assert headline(found, "a test").startswith("No edge over persistence at 5 %, 1 session ahead")
-    pair = same | {"ours": make_said(mood_panel, "ours", 0.1)}
-    few = {1: evaluate(mood_panel, slice(100, 110), pair, horizon=1, resamples=50)}
+    pair = same | {"ours": make_said(sentiment_panel, "ours", 0.1)}
+    few = {1: evaluate(sentiment_panel, slice(100, 110), pair, horizon=1, resamples=50)}
     assert headline(few, "a test").startswith("Too few days to tell ours from persistence")
 
 
-def test_doubts_are_the_metrics_of_the_cells_that_count(mood_panel: Panel, folds: tuple[Split, ...]) -> None:
+def test_doubts_are_the_metrics_of_the_cells_that_count(sentiment_panel: Panel, folds: tuple[Split, ...]) -> None:
     rows = slice(folds[0].test.start, folds[-1].test.stop)
-    said = fit_baselines(mood_panel, folds[0], names=("ridge+logistic",))["ridge+logistic"]
-    adaptive = adapt(mood_panel, said, valid=folds[0].valid, rows=rows)
+    said = fit_baselines(sentiment_panel, folds[0], names=("ridge+logistic",))["ridge+logistic"]
+    adaptive = adapt(sentiment_panel, said, valid=folds[0].valid, rows=rows)
     wide = replace(said, lower=said.mean - 9, upper=said.mean + 9)
     parts = tuple(fold.test for fold in folds)
-    found = uncertainty(mood_panel, rows, said, {FIXED: wide, ADAPTIVE: adaptive}, horizon=1, folds=parts, resamples=50)
-    p_up, came = said.p_up[rows, :, 0], mood_panel.targets[rows, :, 0]
-    known = mood_panel.mask[rows] & np.isfinite(came)
+    found = uncertainty(
+        sentiment_panel, rows, said, {FIXED: wide, ADAPTIVE: adaptive}, horizon=1, folds=parts, resamples=50
+    )
+    p_up, came = said.p_up[rows, :, 0], sentiment_panel.targets[rows, :, 0]
+    known = sentiment_panel.mask[rows] & np.isfinite(came)
     assert found.brier == pytest.approx(((p_up[known] - (came[known] > 0)) ** 2).mean(), rel=1e-5)
     share = (came[known] > 0).mean()
     assert found.brier_constant == pytest.approx(share * (1 - share))

@@ -17,7 +17,7 @@ from tenor.errors import DataError, HistoryError
 from tenor.features import build_panel
 from tenor.features.axis import Axis, on_axis
 from tenor.features.indicators import Series, ewma_volatility, indicators, span_return
-from tenor.schema import MOOD_COLUMNS, PRICES, Bars, Mood, Panel
+from tenor.schema import PRICES, SENTIMENT_COLUMNS, Bars, DailySentiment, Panel
 
 SYMBOLS = ("AAPL", "MSFT", "7203.T", "SAP.DE", "RELIANCE.NS", "BTC-USD", "EURUSD=X")
 FIRST, LAST = pd.Timestamp("2023-09-04"), pd.Timestamp("2024-07-10")
@@ -196,22 +196,22 @@ def test_frames_dated_by_the_axis() -> None:
         np.testing.assert_array_equal(closes.to_numpy(), panel.close[:, panel.symbol_index(symbol)])
 
 
-def moods(bars: Bars, rng: np.random.Generator, share: float = 0.4) -> Mood:
+def sentiments(bars: Bars, rng: np.random.Generator, share: float = 0.4) -> DailySentiment:
     rows = bars.frame.loc[rng.random(len(bars.frame)) < share, ["symbol", "session"]]
-    numbers = {c: rng.uniform(-1, 1, len(rows)) for c in MOOD_COLUMNS[2:]}
-    return Mood(rows.assign(**numbers | {c: rng.integers(1, 50, len(rows)) for c in ("n", "market_n")}))
+    numbers = {c: rng.uniform(-1, 1, len(rows)) for c in SENTIMENT_COLUMNS[2:]}
+    return DailySentiment(rows.assign(**numbers | {c: rng.integers(1, 50, len(rows)) for c in ("n", "market_n")}))
 
 
-def test_mood_stands_beside_the_bar_that_it_belongs_to() -> None:
+def test_sentiment_stands_beside_the_bar_that_it_belongs_to() -> None:
     bars = world(("AAPL", "7203.T", "BTC-USD"))
     days = {"AAPL": "2024-06-26", "7203.T": "2024-06-27", "BTC-USD": "2024-06-25"}
     frame = pd.DataFrame({"symbol": list(days), "session": pd.to_datetime(list(days.values()))})
-    values = dict.fromkeys(MOOD_COLUMNS[2:], 0.25) | {"n": 3, "market_n": 9}
-    panel = build_panel(bars, CONFIG, mood=Mood(frame.assign(**values)))
-    known = panel.values[:, :, panel.features.index("mood_known")]
+    values = dict.fromkeys(SENTIMENT_COLUMNS[2:], 0.25) | {"n": 3, "market_n": 9}
+    panel = build_panel(bars, CONFIG, sentiment=DailySentiment(frame.assign(**values)))
+    known = panel.values[:, :, panel.features.index("sentiment_known")]
     found = {panel.symbols[i]: f"{panel.sessions[t]:%m-%d}" for t, i in zip(*np.nonzero(known), strict=True)}
     assert found == {"AAPL": "06-26", "7203.T": "06-27", "BTC-USD": "06-26"}
-    market = panel.values[:, :, panel.features.index("mood_market_count")]
+    market = panel.values[:, :, panel.features.index("sentiment_market_count")]
     row = panel.sessions.get_loc(pd.Timestamp("2024-06-27"))
     # what was said about Tokyo's session counts for Tokyo's symbols alone
     assert [bool(market[row, panel.symbol_index(s)]) for s in ("AAPL", "7203.T", "BTC-USD")] == [False, True, False]
@@ -228,8 +228,8 @@ def test_what_closes_after_the_axis_changes_nothing_before(axis: str, at: int, s
     rng = np.random.default_rng(seed)
     bars, _ = panel_on(axis)
     config = FeatureConfig(horizons=(1, 5), calendar=axis)
-    mood = moods(bars, rng)
-    before = build_panel(bars, config, mood=mood)
+    sentiment = sentiments(bars, rng)
+    before = build_panel(bars, config, sentiment=sentiment)
     moment = exchange(axis).close(before.sessions[at])
 
     def later(frame: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
@@ -248,10 +248,10 @@ def test_what_closes_after_the_axis_changes_nothing_before(axis: str, at: int, s
         adj_close=frame["adj_close"] * np.where(coming, np.exp(rng.normal(0, 1, len(frame))), 1.0),
     )
     changed = changed[~coming | (rng.random(len(frame)) < rng.choice([0.0, 0.6, 1.0]))]
-    said = mood.frame[~later(mood.frame)]
-    unsaid = moods(bars, rng).frame
-    other = Mood(pd.concat([said, unsaid[later(unsaid)]]))
-    after = build_panel(Bars(changed), config, mood=other)
+    said = sentiment.frame[~later(sentiment.frame)]
+    unsaid = sentiments(bars, rng).frame
+    other = DailySentiment(pd.concat([said, unsaid[later(unsaid)]]))
+    after = build_panel(Bars(changed), config, sentiment=other)
 
     rows = at + 1
     shared = [s for s in before.symbols if s in after.symbols]

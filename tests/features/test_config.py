@@ -14,7 +14,7 @@ from tenor.features.catalogue import check_groups
     [
         ({"groups": ("trendy",)}, "'trendy' in features.groups. Did you mean 'trend'"),
         ({"groups": ("weather",)}, "Known: returns, trend"),
-        ({"groups": ("mood",)}, "features.sentiment"),
+        ({"groups": ("sentiment",)}, "features.sentiment"),
         ({"groups": ("trend", "trend")}, "twice"),
         ({"groups": ()}, "empty"),
         ({"horizons": ()}, "empty"),

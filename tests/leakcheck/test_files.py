@@ -27,7 +27,7 @@ def centred(frame):
     roll = lambda c: c.rolling(WINDOW, center=True).mean()
     return pd.DataFrame({"x": frame.groupby("symbol")["close"].transform(roll)})
 
-def moody(frame, mood):
+def with_news(frame, sentiment):
     return frame[["close"]]
 
 def fit_predict(panel, split):
@@ -71,7 +71,7 @@ def test_a_function_that_can_not_be_found_is_told_with_a_suggestion(module: Path
         "honest": "names no function: write path/to/file.py:function",
         f"{module}:": "names no function",
         f"{module}:honset": "has no function 'honset'. Did you mean 'honest'",
-        f"{module}:zzz": "It has centred, fit_predict, honest, moody, peeking",
+        f"{module}:zzz": "It has centred, fit_predict, honest, peeking, with_news",
         f"{module}:NUMBER": "is int, not a function",
         f"{tmp_path}/mien.py:honest": "Did you mean 'mine.py'",
         "nowhere/x.py:honest": "no file 'nowhere/x.py'",

@@ -15,7 +15,7 @@ from tenor.errors import ConfigError, DataError
 from tenor.features import Scaler, build_panel
 from tenor.leakcheck import KINDS, LeakReport, check_features, futures, leakcheck_function, tenor_features
 from tenor.leakcheck.cells import read_output
-from tenor.schema import MOOD_COLUMNS, Bars, Mood, News, Panel
+from tenor.schema import SENTIMENT_COLUMNS, Bars, DailySentiment, News, Panel
 
 Feature = Callable[[pd.DataFrame], Any]
 
@@ -218,25 +218,25 @@ def test_tenors_own_features_are_checked_on_the_calendar_given(few: Bars, calend
     assert report.ok, report.describe()
 
 
-def mood_for(bars: Bars) -> Mood:
+def sentiment_for(bars: Bars) -> DailySentiment:
     rng = np.random.default_rng(1)
     rows = bars.frame.loc[rng.random(len(bars.frame)) < 0.5, ["symbol", "session"]]
-    numbers = {c: rng.uniform(-1, 1, len(rows)) for c in MOOD_COLUMNS[2:]}
-    return Mood(rows.assign(**numbers | {c: rng.integers(1, 50, len(rows)) for c in ("n", "market_n")}))
+    numbers = {c: rng.uniform(-1, 1, len(rows)) for c in SENTIMENT_COLUMNS[2:]}
+    return DailySentiment(rows.assign(**numbers | {c: rng.integers(1, 50, len(rows)) for c in ("n", "market_n")}))
 
 
-def test_tomorrows_mood_is_caught_and_tenors_own_features_pass(few: Bars) -> None:
-    mood = mood_for(few)
+def test_tomorrows_sentiment_is_caught_and_tenors_own_features_pass(few: Bars) -> None:
+    sentiment = sentiment_for(few)
 
-    def early(frame: pd.DataFrame, mood: pd.DataFrame) -> Panel:
+    def early(frame: pd.DataFrame, sentiment: pd.DataFrame) -> Panel:
         sessions = exchange("XNYS").sessions(pd.Timestamp("2013-12-01"), pd.Timestamp("2016-01-01"))
-        place = sessions.get_indexer(pd.DatetimeIndex(mood["session"]))
-        shifted = Mood(mood.assign(session=sessions[place - 1]))
-        return build_panel(Bars(frame), FeatureConfig(groups=("returns",)), mood=shifted)
+        place = sessions.get_indexer(pd.DatetimeIndex(sentiment["session"]))
+        shifted = DailySentiment(sentiment.assign(session=sessions[place - 1]))
+        return build_panel(Bars(frame), FeatureConfig(groups=("returns",)), sentiment=shifted)
 
-    report = check_features(early, few, mood=mood, cuts=2)
+    report = check_features(early, few, sentiment=sentiment, cuts=2)
     assert report.kinds == ("news_after_close",)
-    own = check_features(tenor_features, few, mood=mood, cuts=3)
+    own = check_features(tenor_features, few, sentiment=sentiment, cuts=3)
     assert own.ok, own.describe()
     assert any("HistoryError" in note for note in own.notes)  # cut off after 3 sessions there is too little history
 

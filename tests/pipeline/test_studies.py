@@ -12,7 +12,7 @@ import pytest
 
 from tenor.cli import main
 from tenor.config import Config
-from tenor.schema import Bars, Mood
+from tenor.schema import Bars, DailySentiment
 from tenor.store import Lake
 
 
@@ -51,9 +51,9 @@ def test_an_unknown_grid_key_is_refused_with_a_suggestion(
     assert not (tmp_path / "x.toml").exists()
 
 
-def test_ablate_without_any_mood_says_what_is_missing(lake: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ablate_without_any_sentiment_says_what_is_missing(lake: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ablate", "--store", str(lake)]) == 1
-    assert "has neither news nor mood" in capsys.readouterr().err
+    assert "has neither news nor sentiment" in capsys.readouterr().err
 
 
 def test_ablate_compares_with_without_and_shuffled(
@@ -65,8 +65,8 @@ def test_ablate_compares_with_without_and_shuffled(
     rows = bars.frame[["symbol", "session"]].iloc[::3]
     noise = np.random.default_rng(0).normal(0, 0.3, len(rows)).clip(-1, 1)
     constant = dict.fromkeys(("n", "market_n"), 2.0) | dict.fromkeys(("std", "positive", "negative"), 0.3)
-    moods = dict.fromkeys(("mean", "surprise", "recent"), noise) | {"market_mean": 0.1}
-    lake.append_mood(Mood(rows.assign(**constant, **moods)), source="made")
+    sentiments = dict.fromkeys(("mean", "surprise", "recent"), noise) | {"market_mean": 0.1}
+    lake.append_sentiment(DailySentiment(rows.assign(**constant, **sentiments)), source="made")
     quick = ["--set", "training.seeds=[0]", "--set", "training.epochs=1", "--set", "model.lookback=5"]
     folds = ["--set", "folds.folds=2", "--set", "folds.valid_sessions=40", "--set", "folds.test_sessions=40"]
     capsys.readouterr()
@@ -75,7 +75,7 @@ def test_ablate_compares_with_without_and_shuffled(
     assert "Does the news help?" in (tmp_path / "ablated.html").read_text(encoding="utf-8")
     told = json.loads(capsys.readouterr().out)
     assert len(told["horizons"]) == 2
-    assert {c["other"] for c in told["horizons"][0]["contrasts"]} == {"without mood", "mood shuffled"}
+    assert {c["other"] for c in told["horizons"][0]["contrasts"]} == {"without sentiment", "sentiment shuffled"}
     assert "at 5 %" in told["horizons"][0]["verdict"] or "too few" in told["horizons"][0]["verdict"]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from racing import Made, add, promote, race, registry_at, train
 
-from tenor.config import FeatureConfig, ModelConfig, MoodConfig, SplitConfig, TrainConfig
+from tenor.config import FeatureConfig, ModelConfig, SentimentConfig, SplitConfig, TrainConfig
 from tenor.errors import ModelError
 from tenor.features import build_panel
 from tenor.inference.recipe import Recipe
@@ -58,15 +58,21 @@ class TestContract:
         told = registry.entries()[1].to_json()
         assert told["names"] == ["previous", "latest"]
         assert told["fingerprint"] == "b"
-        assert set(told["files"]) == {"forecaster.json", "weights.safetensors", "model.onnx", "mood.json", "card.json"}
+        assert set(told["files"]) == {
+            "forecaster.json",
+            "weights.safetensors",
+            "model.onnx",
+            "sentiment.json",
+            "card.json",
+        }
 
     def test_adding_again_rewrites_nothing_and_makes_it_the_latest(self, registry: Registry) -> None:
         for model in (A, B):
             add(registry, model)
         before = {key: registry.objects.get(key).etag for key in registry.objects.keys("versions/")}
-        assert registry.add(A, MoodConfig(window=9), {"fingerprint": "another"}) == A.version
+        assert registry.add(A, SentimentConfig(window=9), {"fingerprint": "another"}) == A.version
         assert {key: registry.objects.get(key).etag for key in registry.objects.keys("versions/")} == before
-        assert registry.mood(A.version) == MoodConfig(window=7)
+        assert registry.sentiment(A.version) == SentimentConfig(window=7)
         assert registry.pointers() == Pointers(champion=A.version, latest=A.version)
 
     def test_the_card_tells_when_and_by_what_it_was_made(self, registry: Registry) -> None:
@@ -219,7 +225,7 @@ def forecasters(bars_of: Callable[..., Bars]) -> list[Forecaster]:
 
 def test_real_models_there_and_back(registry: Registry, forecasters: list[Forecaster]) -> None:
     for forecaster in forecasters:
-        registry.add(forecaster, MoodConfig(), {"fingerprint": forecaster.fingerprint})
+        registry.add(forecaster, SentimentConfig(), {"fingerprint": forecaster.fingerprint})
         assert load(registry, "latest").files() == forecaster.files()
         assert Recipe.load(registry, forecaster.version) == forecaster.recipe
     assert load(registry).version == forecasters[0].version

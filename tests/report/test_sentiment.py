@@ -12,10 +12,10 @@ from scipy.stats import spearmanr
 from tenor.errors import DataError, UnknownSymbolError
 from tenor.evaluation.bootstrap import Interval
 from tenor.report import Paragraph, Picture, Table, style
-from tenor.report.figures_mood import LONGEST_WORD, MOST_WORDS, figure_words
+from tenor.report.figures_sentiment import LONGEST_WORD, MOST_WORDS, figure_words
 from tenor.report.page import render_page
-from tenor.report.sentiment import _rank_correlation, _returns, mood_section
-from tenor.schema import MOOD_COLUMNS, Mood
+from tenor.report.sentiment import _rank_correlation, _returns, sentiment_section
+from tenor.schema import SENTIMENT_COLUMNS, DailySentiment
 
 NOTHING = {"ablation": {}, "ours": "attention LSTM", "without": "persistence"}
 
@@ -27,15 +27,15 @@ class Why:
     words: tuple[tuple[str, float], ...]
 
 
-def mood_of(*lines: tuple[str, pd.Timestamp, float, float]) -> Mood:
-    """A mood of (symbol, session, items, mean); surprise and recent are the mean."""
+def sentiment_of(*lines: tuple[str, pd.Timestamp, float, float]) -> DailySentiment:
+    """A sentiment of (symbol, session, items, mean); surprise and recent are the mean."""
     frame = pd.DataFrame(lines, columns=["symbol", "session", "n", "mean"])
-    usual = {c: 0.0 for c in MOOD_COLUMNS if c not in frame}
-    return Mood(frame.assign(**{**usual, "surprise": frame["mean"], "recent": frame["mean"]}))
+    usual = {c: 0.0 for c in SENTIMENT_COLUMNS if c not in frame}
+    return DailySentiment(frame.assign(**{**usual, "surprise": frame["mean"], "recent": frame["mean"]}))
 
 
-def blocks_of(world, mood, symbols=(), **changed):
-    return mood_section(world.panel, mood, world.rows, symbols, **{**NOTHING, **changed}).blocks
+def blocks_of(world, sentiment, symbols=(), **changed):
+    return sentiment_section(world.panel, sentiment, world.rows, symbols, **{**NOTHING, **changed}).blocks
 
 
 def page_of(section) -> str:
@@ -43,10 +43,10 @@ def page_of(section) -> str:
 
 
 @pytest.fixture(scope="module")
-def mood(world) -> Mood:
+def sentiment(world) -> DailySentiment:
     """News of AAA on every second session of the test, of BBB before the test only, of CCC never."""
     dates = world.panel.sessions
-    return mood_of(
+    return sentiment_of(
         *(("AAA", dates[t], 1.0 + t % 9, 0.5 if t % 4 else -0.25) for t in range(world.rows.start, 150, 2)),
         ("BBB", dates[10], 7.0, 0.4),
         ("BBB", dates[12], 2.0, 0.0),
@@ -55,12 +55,12 @@ def mood(world) -> Mood:
     )
 
 
-def test_a_session_without_news_stays_blank(world, mood):
-    _, picture, *_ = blocks_of(world, mood, ["AAA"])
+def test_a_session_without_news_stays_blank(world, sentiment):
+    _, picture, *_ = blocks_of(world, sentiment, ["AAA"])
     assert isinstance(picture, Picture)
     price, scores, items = picture.figure.axes
     dots = {line.get_label(): line for line in scores.lines}
-    rows = mood.frame[(mood.frame["symbol"] == "AAA") & (mood.frame["session"] < "2030")]
+    rows = sentiment.frame[(sentiment.frame["symbol"] == "AAA") & (sentiment.frame["session"] < "2030")]
     for label, colour, part in (
         ("positive", style.OURS, rows[rows["mean"] > 0]),
         ("negative", style.AGAINST, rows[rows["mean"] < 0]),
@@ -78,48 +78,48 @@ def test_a_session_without_news_stays_blank(world, mood):
     assert f"{rows['n'].sum():.0f} items on {len(rows)} of 120 sessions" in picture.caption
 
 
-def test_the_test_is_marked_where_it_begins_within_the_sessions_shown(world, mood):
-    _, inside, outside, _, _ = blocks_of(world, mood, ["AAA", "BBB"])
+def test_the_test_is_marked_where_it_begins_within_the_sessions_shown(world, sentiment):
+    _, inside, outside, _, _ = blocks_of(world, sentiment, ["AAA", "BBB"])
     assert [t.get_text() for t in inside.figure.axes[0].texts] == ["test begins"]
     assert len(outside.figure.axes[0].texts) == 0
     assert "no news of it in the test" in outside.caption
     assert "no news of it in the test" not in inside.caption
 
 
-def test_a_symbol_without_mood_is_said_to_have_none(world, mood):
-    found = blocks_of(world, mood, ["CCC", "DDD", "EEE", "AAA"])
+def test_a_symbol_without_sentiment_is_said_to_have_none(world, sentiment):
+    found = blocks_of(world, sentiment, ["CCC", "DDD", "EEE", "AAA"])
     assert [b.text for b in found[1:4]] == [
         f"{s} has no news up to the end of the test." for s in ("CCC", "DDD", "EEE")
     ]
     assert not any(isinstance(b, Picture) for b in found)  # only three symbols are shown
     with pytest.raises(UnknownSymbolError, match="Did you mean 'AAA'"):
-        blocks_of(world, mood, ["AAAA"])
+        blocks_of(world, sentiment, ["AAAA"])
 
 
 def test_news_after_the_test_is_not_shown(world):
-    late = mood_of(("AAA", world.panel.sessions[150], 9.0, 0.5))
-    _, shown, *_ = mood_section(world.panel, late, slice(60, 140), ["AAA"], **NOTHING).blocks
+    late = sentiment_of(("AAA", world.panel.sessions[150], 9.0, 0.5))
+    _, shown, *_ = sentiment_section(world.panel, late, slice(60, 140), ["AAA"], **NOTHING).blocks
     assert shown == Paragraph("AAA has no news up to the end of the test.")
 
 
 @pytest.mark.parametrize("lines", [[("ZZZ", "2016-01-04")], [("AAA", "2030-01-02")]])
-def test_a_mood_that_never_meets_the_panel(world, lines):
-    mood = mood_of(*((s, pd.Timestamp(d), 9.0, 0.5) for s, d in lines))
-    found = blocks_of(world, mood, ["AAA"])
+def test_a_sentiment_that_never_meets_the_panel(world, lines):
+    sentiment = sentiment_of(*((s, pd.Timestamp(d), 9.0, 0.5) for s, d in lines))
+    found = blocks_of(world, sentiment, ["AAA"])
     assert all(isinstance(b, Paragraph) for b in found)
     assert "No stock has news" in found[2].text
 
 
 def test_the_most_moving_days_are_ranked_and_told_in_numbers(world):
     dates, close = world.panel.sessions, world.panel.close
-    mood = mood_of(
+    sentiment = sentiment_of(
         ("AAA", dates[20], 100.0, 0.2),  # 2.0
         ("BBB", dates[30], 9.0, -0.9),  # 2.7
         ("DDD", dates[40], 4.0, 1.0),  # too few items
         ("EEE", dates[159], 5.0, 0.5),  # 1.1, and no next session
         ("FFF", dates[50], 9.0, 0.0),  # no surprise
     )
-    _, table, _ = blocks_of(world, mood)
+    _, table, _ = blocks_of(world, sentiment)
     assert isinstance(table, Table)
     assert [row[0] for row in table.rows] == ["BBB", "AAA", "EEE"]
     same, following = (np.log(close[30 + k, 1] / close[29 + k, 1]) for k in (0, 1))
@@ -162,27 +162,27 @@ def test_returns_of_the_session_and_of_the_next():
     ("now", "then", "said"),
     [
         (0.8, 0.0, "has just done, and is not seen to lead it"),
-        (0.0, 0.8, "mood is followed by returns of its own sign"),
-        (0.0, -0.8, "mood is followed by returns against it"),
+        (0.0, 0.8, "sentiment is followed by returns of its own sign"),
+        (0.0, -0.8, "sentiment is followed by returns against it"),
     ],
 )
-def test_the_caption_says_whether_mood_follows_or_leads(world_of, now, then, said):
+def test_the_caption_says_whether_sentiment_follows_or_leads(world_of, now, then, said):
     world = world_of(sessions=300)
     same, following = _returns(world.panel.close)
     noise = np.random.default_rng(1).normal(0, 0.008, same.shape)
     means = np.nan_to_num(np.clip(20 * (now * same + then * following + noise), -0.99, 0.99))
-    mood = mood_of(
+    sentiment = sentiment_of(
         *(
             (s, d, 6.0, means[t, i])
             for t, d in enumerate(world.panel.sessions)
             for i, s in enumerate(world.panel.symbols)
         )
     )
-    _, table, _ = blocks_of(world, mood)
+    _, table, _ = blocks_of(world, sentiment)
     assert said in table.caption
 
 
-def test_the_ablation_says_what_mood_adds(world, mood):
+def test_the_ablation_says_what_sentiment_adds(world, sentiment):
     less = {
         "return_rmse": Interval(-2e-4, -3e-4, -1e-4),  # a smaller error: helps
         "direction": Interval(-0.02, -0.03, -0.01),
@@ -194,9 +194,9 @@ def test_the_ablation_says_what_mood_adds(world, mood):
         h: replace(world.evaluations[1], horizon=h, against={"persistence": row})
         for h, row in ((1, less), (5, unknown), (20, undefined))
     }
-    *_, picture = blocks_of(world, mood, ablation=ablation)
+    *_, picture = blocks_of(world, sentiment, ablation=ablation)
     for sentence in (
-        "mood helps (RMSE of returns, at 5 %); mood hurts (direction accuracy, at 5 %); no difference at 5 % (rank",
+        "sentiment helps (RMSE of returns, at 5 %); sentiment hurts (direction accuracy, at 5 %); no difference at ",
         "too few sessions to tell (RMSE of returns, direction accuracy and rank IC).",
         "forecasts): undefined.",
     ):
@@ -210,13 +210,13 @@ def test_the_ablation_says_what_mood_adds(world, mood):
     assert [to_hex(a.lines[1].get_color()) for a in (rmse, right, ic)] == [style.OURS, style.AGAINST, style.CALM]
 
 
-def test_an_ablation_of_other_models_is_refused(world, mood):
-    with pytest.raises(DataError, match="not 'attention LSTM' against 'without mood'"):
-        blocks_of(world, mood, ablation=world.evaluations, without="without mood")
+def test_an_ablation_of_other_models_is_refused(world, sentiment):
+    with pytest.raises(DataError, match="not 'attention LSTM' against 'without sentiment'"):
+        blocks_of(world, sentiment, ablation=world.evaluations, without="without sentiment")
     with pytest.raises(DataError, match="evaluate these two, ours first"):
-        blocks_of(world, mood, ablation=world.evaluations, ours="always-up")
-    *_, last = blocks_of(world, mood)
-    assert "nothing is known of what mood adds" in last.text
+        blocks_of(world, sentiment, ablation=world.evaluations, ours="always-up")
+    *_, last = blocks_of(world, sentiment)
+    assert "nothing is known of what sentiment adds" in last.text
 
 
 def test_words_keep_their_order_and_the_strongest_stay():
@@ -235,9 +235,9 @@ def test_words_that_the_font_lacks_and_endless_ones_are_shown_safely():
     assert style.svg(figure, "x").endswith("</svg>\n")  # a missing glyph would warn
 
 
-def test_whys_are_shown_with_their_scores(world, mood):
+def test_whys_are_shown_with_their_scores(world, sentiment):
     whys = [Why("Sales rose sharply", 0.66, (("Sales", 0.0), ("rose", 0.2), ("sharply", -0.31))), Why("", 0.0, ())]
-    *_, picture, nothing = blocks_of(world, mood, whys=whys)
+    *_, picture, nothing = blocks_of(world, sentiment, whys=whys)
     assert picture.caption.startswith("'Sales rose sharply' scores 0.66. ")
     assert "'sharply' (−0.31)" in picture.alt
     assert nothing == Paragraph("'' scores 0.00. It has no words to weigh.")
@@ -245,9 +245,15 @@ def test_whys_are_shown_with_their_scores(world, mood):
 
 def test_one_symbol_one_session(world_of):
     world = world_of(symbols=("ONE",), sessions=60, tested=12, horizons=(1,))
-    mood = mood_of(("ONE", world.panel.sessions[0], 1.0, 0.0))
-    section = mood_section(
-        world.panel, mood, world.rows, ["ONE"], ablation=world.evaluations, ours="attention LSTM", without="persistence"
+    sentiment = sentiment_of(("ONE", world.panel.sessions[0], 1.0, 0.0))
+    section = sentiment_section(
+        world.panel,
+        sentiment,
+        world.rows,
+        ["ONE"],
+        ablation=world.evaluations,
+        ours="attention LSTM",
+        without="persistence",
     )
     text = page_of(section)
     assert "1 item on 1 of 1 session," in text
@@ -264,12 +270,12 @@ def test_names_and_texts_are_escaped(world_of):
         table={nasty: evaluation.table["attention LSTM"]},
         against={nasty: evaluation.against["persistence"]},
     )
-    mood = mood_of(*((nasty, d, 9.0, 0.3) for d in world.panel.sessions[-30:]))
-    section = mood_section(
-        world.panel, mood, world.rows, [nasty], ablation={1: named}, ours=nasty, without=nasty,
+    sentiment = sentiment_of(*((nasty, d, 9.0, 0.3) for d in world.panel.sessions[-30:]))
+    section = sentiment_section(
+        world.panel, sentiment, world.rows, [nasty], ablation={1: named}, ours=nasty, without=nasty,
         whys=[Why(nasty, 0.1, ((nasty, 0.1), ("&", -0.1)))],
     )  # fmt: skip
     text = page_of(section)
     assert "<script" not in text
     assert text.count("&lt;script&gt;alert") >= 5
-    assert re.findall(r'<section id="([a-z-]+)"', text) == ["mood"]
+    assert re.findall(r'<section id="([a-z-]+)"', text) == ["sentiment"]

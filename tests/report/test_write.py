@@ -66,7 +66,7 @@ def text(world, tmp_path_factory) -> str:
     figure = Figure()
     figure.subplots().plot([1, 2])
     extra = Section(
-        "Mood & more",
+        "Sentiment & more",
         (
             Paragraph("An own paragraph."),
             Table(("a", "b"), (("x", "1\n[0, 2]"),), "own"),
@@ -103,7 +103,7 @@ def test_every_reference_within_the_page_leads_somewhere(page):
 def test_has_every_section_and_a_way_to_it(page):
     expected = [
         "results", "against-the-baselines", "prices-and-forecasts", "forecast-and-outcome", "probabilities",
-        "intervals", "years-and-stocks", "attention", "training", "mood-more",
+        "intervals", "years-and-stocks", "attention", "training", "sentiment-more",
     ]  # fmt: skip
     assert page.headings() == expected
     nav = page.references[1 : 1 + len(expected)]  # after the link that skips to the results

@@ -1,4 +1,4 @@
-"""Daily mood: worked values, what belongs to which session, and nothing from the future."""
+"""Daily sentiment: worked values, what belongs to which session, and nothing from the future."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tenor.calendars import exchange
-from tenor.config import MoodConfig, from_mapping, to_mapping
+from tenor.config import SentimentConfig, from_mapping, to_mapping
 from tenor.errors import ConfigError, DataError
-from tenor.schema import MOOD_COLUMNS, Mood, News, news_id
-from tenor.sentiment.daily import daily_mood
+from tenor.schema import SENTIMENT_COLUMNS, DailySentiment, News, news_id
+from tenor.sentiment.daily import daily_sentiment
 from tenor.sentiment.scores import Scores
 
 Item = tuple[str, str, str]
@@ -47,13 +47,13 @@ def told(said: News) -> Scores:
     )
 
 
-def mood(*items: Item, calendar: str = "XNYS", **config: Any) -> pd.DataFrame:
+def sentiment(*items: Item, calendar: str = "XNYS", **config: Any) -> pd.DataFrame:
     said = news(*items)
-    return daily_mood(said, told(said), MoodConfig(**config), calendar=calendar).frame
+    return daily_sentiment(said, told(said), SentimentConfig(**config), calendar=calendar).frame
 
 
 def test_worked_values() -> None:
-    frame = mood(
+    frame = sentiment(
         ("2015-06-11 14:00", "ABC", "first +0.5 -0.25"),
         ("2015-06-11 15:00", "ABC", "second +0 -0.75"),
         ("2015-06-11 15:00", "XYZ", "other +1 -0"),
@@ -61,7 +61,7 @@ def test_worked_values() -> None:
         ("2015-06-16 15:00", "ABC", "fourth +0.25 -0"),
         half_life=2.0,
     )
-    assert frame.columns.tolist() == list(MOOD_COLUMNS)
+    assert frame.columns.tolist() == list(SENTIMENT_COLUMNS)
     rows = {(row.symbol, f"{row.session:%m-%d}"): row for row in frame.itertuples(index=False)}
     assert sorted(rows) == [("ABC", "06-11"), ("ABC", "06-12"), ("ABC", "06-16"), ("XYZ", "06-11")]
     first, second, fourth, other = (rows[key] for key in sorted(rows))
@@ -81,7 +81,7 @@ def test_worked_values() -> None:
 
 @pytest.mark.parametrize(("window", "last"), [(60, -0.75), (4, -0.75), (3, -0.5), (2, -0.5), (1, 0.0)])
 def test_surprise_looks_back_over_its_window_and_no_further(window: int, last: float) -> None:
-    frame = mood(
+    frame = sentiment(
         ("2015-06-08 15:00", "ABC", "Monday +1 -0"),
         ("2015-06-10 15:00", "ABC", "Wednesday +0.5 -0"),
         ("2015-06-12 15:00", "ABC", "Friday +0 -0"),
@@ -93,7 +93,7 @@ def test_surprise_looks_back_over_its_window_and_no_further(window: int, last: f
 @pytest.mark.parametrize(("repeats", "mass"), [(0.0, 1.0), (0.5, 2.0), (1.0, 4.0)])
 def test_repeats_weigh_less_but_each_is_counted(repeats: float, mass: float) -> None:
     said = "Profit rose, says the firm: +0.5 -0"
-    frame = mood(
+    frame = sentiment(
         ("2015-06-11 14:00", "ABC", said),
         ("2015-06-11 14:01", "ABC", f"RT @some_one: {said} https://a.example/1"),
         ("2015-06-11 14:02", "ABC", said.replace("Profit", "PROFIT  ")),
@@ -114,7 +114,7 @@ def test_repeats_weigh_less_but_each_is_counted(repeats: float, mass: float) -> 
 
 def test_a_post_about_two_symbols_counts_for_each() -> None:
     both = [("2015-06-11 14:00", symbol, "together +1 -0") for symbol in ("ABC", "XYZ")]
-    frame = mood(*both, ("2015-06-11 14:00", "ABC", "alone +0 -1"))
+    frame = sentiment(*both, ("2015-06-11 14:00", "ABC", "alone +0 -1"))
     assert frame["mean"].tolist() == [0.0, 1.0]
     assert frame["market_n"].tolist() == [3.0, 3.0]
 
@@ -126,11 +126,11 @@ def test_what_cannot_be_read_counts_nowhere() -> None:
         ("2015-06-11 14:00", "XYZ", "pas en anglais"),
         ("2015-06-12 14:00", "ABC", ""),
     ]
-    pd.testing.assert_frame_equal(mood(*read, *unread), mood(*read), check_exact=True)
+    pd.testing.assert_frame_equal(sentiment(*read, *unread), sentiment(*read), check_exact=True)
 
 
 def test_no_news_has_no_row_and_neutral_news_has_one() -> None:
-    frame = mood(("2015-06-11 14:00", "ABC", "as expected +0 -0"), ("2015-06-15 14:00", "ABC", "up +1 -0"))
+    frame = sentiment(("2015-06-11 14:00", "ABC", "as expected +0 -0"), ("2015-06-15 14:00", "ABC", "up +1 -0"))
     assert [f"{day:%m-%d}" for day in frame["session"]] == ["06-11", "06-15"]
     assert frame["mean"].tolist() == [0.0, 1.0]
 
@@ -149,7 +149,7 @@ def test_no_news_has_no_row_and_neutral_news_has_one() -> None:
     ],
 )
 def test_an_item_belongs_to_the_next_cut_off(calendar: str, margin: int, moment: str, session: str) -> None:
-    frame = mood((moment, "ABC", "said +0.5 -0"), calendar=calendar, margin_minutes=margin)
+    frame = sentiment((moment, "ABC", "said +0.5 -0"), calendar=calendar, margin_minutes=margin)
     assert frame["session"].tolist() == [pd.Timestamp(session)]
 
 
@@ -174,7 +174,7 @@ def test_what_comes_after_a_cut_off_changes_no_row_up_to_it(
 ) -> None:
     new_york = exchange("XNYS")
     moment = pd.Timestamp("2014-11-24", tz="UTC") + pd.Timedelta(minutes=at)
-    margin = pd.Timedelta(minutes=MoodConfig().margin_minutes)
+    margin = pd.Timedelta(minutes=SentimentConfig().margin_minutes)
     session = new_york.session_of(pd.Series([moment]), margin=margin)[0]
     cut_off = new_york.close(session) - margin
     past: list[Item] = [("2014-11-21 15:00", "AA", "long ago +0.3 -0.1")]
@@ -182,25 +182,25 @@ def test_what_comes_after_a_cut_off_changes_no_row_up_to_it(
     # the sharpest case is always there: one item at the cut-off itself
     futures = [[item for item in items if pd.Timestamp(item[0]) >= cut_off] for items in (kept, instead)]
     futures[1].append((f"{cut_off}", "AA", "at the bell +0.9 -0.1"))
-    alone = mood(*past)
+    alone = sentiment(*past)
     for future in futures:
-        known = Mood(mood(*past, *future)).until(session).frame
+        known = DailySentiment(sentiment(*past, *future)).until(session).frame
         pd.testing.assert_frame_equal(known, alone, check_exact=True)
 
 
 @settings(max_examples=60, deadline=None)
 @given(items=ITEMS.filter(len), shuffled=st.randoms(use_true_random=False))
 def test_the_order_of_the_input_changes_nothing(items: list[Item], shuffled: Any) -> None:
-    ordered = mood(*items)
+    ordered = sentiment(*items)
     again = list(items)
     shuffled.shuffle(again)
-    pd.testing.assert_frame_equal(mood(*again), ordered, check_exact=True)
+    pd.testing.assert_frame_equal(sentiment(*again), ordered, check_exact=True)
 
 
 @settings(max_examples=60, deadline=None)
 @given(items=ITEMS.filter(len))
 def test_numbers_stay_in_their_ranges_and_add_up(items: list[Item]) -> None:
-    frame = mood(*items)
+    frame = sentiment(*items)
     assert frame["n"].sum() == len(news(*items).frame)
     assert frame[["mean", "recent", "market_mean"]].abs().le(1).all(axis=None)
     assert frame["surprise"].abs().le(2).all()
@@ -212,7 +212,9 @@ def test_numbers_stay_in_their_ranges_and_add_up(items: list[Item]) -> None:
 
 
 def test_long_silence_leaves_only_the_new() -> None:
-    frame = mood(("1995-01-03 15:00", "ABC", "then +1 -0"), ("2015-06-11 15:00", "ABC", "now +0 -1"), half_life=0.01)
+    frame = sentiment(
+        ("1995-01-03 15:00", "ABC", "then +1 -0"), ("2015-06-11 15:00", "ABC", "now +0 -1"), half_life=0.01
+    )
     assert frame["recent"].tolist() == [1.0, -1.0]
     assert frame["surprise"].tolist() == [0.0, 0.0]
 
@@ -221,7 +223,7 @@ def test_scores_of_other_items_are_refused() -> None:
     said = news(("2015-06-11 15:00", "ABC", "one +1 -0"), ("2015-06-11 16:00", "ABC", "two +1 -0"))
     other = told(news(("2015-06-11 15:00", "ABC", "one +1 -0")))
     with pytest.raises(DataError, match=r"1 scores for 2 news items: score news\.frame\['text'\]"):
-        daily_mood(said, other)
+        daily_sentiment(said, other)
 
 
 def test_a_missing_score_is_refused() -> None:
@@ -229,23 +231,23 @@ def test_a_missing_score_is_refused() -> None:
     scores = told(said)
     scores.probabilities[0, 0] = np.nan
     with pytest.raises(DataError, match="a readable item has no score"):
-        daily_mood(said, scores)
+        daily_sentiment(said, scores)
 
 
 @pytest.mark.parametrize("items", [[], [("2015-06-11 15:00", "ABC", ""), ("2015-06-11 15:00", "ABC", "kein Englisch")]])
 def test_nothing_to_read_is_refused(items: list[Item]) -> None:
     with pytest.raises(DataError, match=f"none of {len(items)} news items can be read"):
-        mood(*items)
+        sentiment(*items)
 
 
 def test_items_outside_the_calendar_are_refused() -> None:
     with pytest.raises(DataError, match=r"XNYS has no session for OLD news of 1950-01-03 15:00 UTC \(1 such items\)"):
-        mood(("1950-01-03 15:00", "OLD", "long gone +1 -0"), ("2015-06-11 15:00", "ABC", "said +1 -0"))
+        sentiment(("1950-01-03 15:00", "OLD", "long gone +1 -0"), ("2015-06-11 15:00", "ABC", "said +1 -0"))
 
 
 def test_an_unknown_calendar_is_refused() -> None:
     with pytest.raises(ConfigError, match="unknown exchange calendar 'XNYZ'"):
-        mood(("2015-06-11 15:00", "ABC", "said +1 -0"), calendar="XNYZ")
+        sentiment(("2015-06-11 15:00", "ABC", "said +1 -0"), calendar="XNYZ")
 
 
 @pytest.mark.parametrize(
@@ -262,17 +264,17 @@ def test_an_unknown_calendar_is_refused() -> None:
     ],
 )
 def test_impossible_settings_are_refused(key: str, value: float) -> None:
-    with pytest.raises(ConfigError, match=f"'mood.{key}' is {value}; it must be a (whole )?number"):
-        MoodConfig(**{key: value})  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=f"'sentiment.{key}' is {value}; it must be a (whole )?number"):
+        SentimentConfig(**{key: value})  # type: ignore[arg-type]
 
 
 def test_config_travels_as_a_mapping() -> None:
-    config = MoodConfig(margin_minutes=30, repeats=1.0)
-    assert from_mapping(MoodConfig, to_mapping(config)) == config
+    config = SentimentConfig(margin_minutes=30, repeats=1.0)
+    assert from_mapping(SentimentConfig, to_mapping(config)) == config
 
 
 def test_each_symbol_has_the_cut_off_of_its_own_market() -> None:
-    frame = mood(
+    frame = sentiment(
         ("2024-06-27 05:30", "7203.T", "before Tokyo's cut-off, 05:45 UTC +1 -0"),
         ("2024-06-27 05:50", "7203.T", "after it +0 -1"),
         ("2024-06-27 05:50", "ABC", "New York's is at 19:45 UTC +0.5 -0"),
@@ -293,8 +295,8 @@ def test_each_symbol_has_the_cut_off_of_its_own_market() -> None:
 def test_what_is_said_of_tokyo_after_its_close_does_not_reach_the_session() -> None:
     first = ("2024-06-27 05:30", "7203.T", "known at Tokyo's close +1 -0")
     later = ("2024-06-27 15:00", "ABC", "said in New York's session of that date +0 -1")
-    alone = mood(first)
-    both = mood(first, later)
+    alone = sentiment(first)
+    both = sentiment(first, later)
     assert alone.equals(both[both["symbol"] == "7203.T"].reset_index(drop=True))
 
 
@@ -313,16 +315,16 @@ HEADLINES = (
 
 
 def test_near_duplicates_count_once_where_that_is_asked_for() -> None:
-    first, next_day, other = mood(*HEADLINES, once=True).itertuples(index=False)
+    first, next_day, other = sentiment(*HEADLINES, once=True).itertuples(index=False)
     assert (first.n, next_day.n, other.n) == (2, 1, 1)
     assert first.mean == pytest.approx((0.5 - 1) / 2)
     assert (first.market_n, first.negative) == (3, 0.5)
     # by default only what is the same but for case, links and retweeting weighs less, and each is counted
-    first, *_ = mood(*HEADLINES).itertuples(index=False)
+    first, *_ = sentiment(*HEADLINES).itertuples(index=False)
     assert first.n == 4
     assert first.mean == pytest.approx((0.5 + 0.5 * 2**0.5 - 1) / (2 + 2**0.5))
 
 
 def test_which_of_near_duplicates_counts_is_the_first_that_was_known() -> None:
-    until = mood(*HEADLINES[:1], once=True)
-    assert mood(*HEADLINES[:3], once=True).equals(until)
+    until = sentiment(*HEADLINES[:1], once=True)
+    assert sentiment(*HEADLINES[:3], once=True).equals(until)

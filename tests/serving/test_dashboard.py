@@ -115,7 +115,7 @@ def test_a_symbol_is_picked_by_keyboard_and_by_mouse(up: Running, visit: Open) -
     assert page.input_value("#symbol") == "S01"
 
 
-def test_the_days_items_are_beside_their_mood(up: Running, visit: Open) -> None:
+def test_the_days_items_are_beside_their_sentiment(up: Running, visit: Open) -> None:
     page = drawn(visit(up, "#S00/1"))
     items = page.locator("#items li")
     assert items.count() == 2

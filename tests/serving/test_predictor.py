@@ -12,15 +12,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tenor.config import FeatureConfig, ModelConfig, MoodConfig, SplitConfig, TrainConfig
-from tenor.data import embedded_bars, embedded_mood
+from tenor.config import FeatureConfig, ModelConfig, SentimentConfig, SplitConfig, TrainConfig
+from tenor.data import embedded_bars, embedded_sentiment
 from tenor.errors import HistoryError, ModelError, UnknownSymbolError
 from tenor.features import build_panel
 from tenor.inference.cells import usable
 from tenor.inference.predictor import Predictor
 from tenor.pipeline.train import load
 from tenor.registry import Registry
-from tenor.schema import Bars, Mood
+from tenor.schema import Bars, DailySentiment
 from tenor.storage.object_store import open_objects
 from tenor.training import Forecaster, chronological, fit
 
@@ -35,22 +35,22 @@ def bars() -> Bars:
 
 
 @pytest.fixture(scope="module")
-def mood() -> Mood:
-    return embedded_mood()
+def sentiment() -> DailySentiment:
+    return embedded_sentiment()
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory, bars: Bars, mood: Mood) -> Registry:
-    """With mood and two seeds; then the plain LSTM of one seed, without mood."""
+def registry(tmp_path_factory: pytest.TempPathFactory, bars: Bars, sentiment: DailySentiment) -> Registry:
+    """With sentiment and two seeds; then the plain LSTM of one seed, without sentiment."""
     registry = Registry(open_objects(tmp_path_factory.mktemp("models")), Path("work"))
     for features, model, training in (
         (FeatureConfig(), ModelConfig(hidden=8, lookback=20), QUICK),
         (FeatureConfig(sentiment=False), ModelConfig(hidden=4, lookback=8, attention=False), PLAIN),
     ):  # fmt: skip
-        panel = build_panel(bars, features, mood=mood if features.sentiment else None)
+        panel = build_panel(bars, features, sentiment=sentiment if features.sentiment else None)
         split = chronological(panel.sessions, SplitConfig(), purge=5)
         made = fit(panel, split, features=features, model=model, training=training, workers=1)
-        registry.add(made, MoodConfig(window=9), {"fingerprint": made.fingerprint, "split": dict(made.split)})
+        registry.add(made, SentimentConfig(window=9), {"fingerprint": made.fingerprint, "split": dict(made.split)})
     return registry
 
 
@@ -68,10 +68,12 @@ NUMBERS = ("expected_return", "price", "lower", "upper", "p_up", "last_price")
 
 
 @pytest.mark.parametrize("version", ["champion", "latest"])
-def test_it_says_what_the_trained_model_says(registry: Registry, bars: Bars, mood: Mood, version: str) -> None:
+def test_it_says_what_the_trained_model_says(
+    registry: Registry, bars: Bars, sentiment: DailySentiment, version: str
+) -> None:
     predictor, forecaster = Predictor.load(registry, version), load(registry, version)
-    panel = build_panel(bars, forecaster.features, mood=mood if predictor.with_mood else None)
-    ours = predictor.forecasts(bars, mood, symbols=SYMBOLS)
+    panel = build_panel(bars, forecaster.features, sentiment=sentiment if predictor.with_sentiment else None)
+    ours = predictor.forecasts(bars, sentiment, symbols=SYMBOLS)
     theirs = forecaster.forecasts(panel, SYMBOLS)
     assert [(f.symbol, f.horizon) for f in ours] == [(s, h) for s in SYMBOLS for h in (1, 5)]
     assert ours.failed == theirs.failed == {}
@@ -89,11 +91,11 @@ def test_it_says_what_the_trained_model_says(registry: Registry, bars: Bars, moo
 
 
 def test_features_of_a_past_session_are_those_that_training_saw_to_the_bit(
-    predictor: Predictor, forecaster: Forecaster, bars: Bars, mood: Mood
+    predictor: Predictor, forecaster: Forecaster, bars: Bars, sentiment: DailySentiment
 ) -> None:
     day = pd.Timestamp("2016-02-24")
-    whole = build_panel(bars, forecaster.features, mood=mood)
-    then = predictor.recipe.panel(bars.until(day), mood.until(day))
+    whole = build_panel(bars, forecaster.features, sentiment=sentiment)
+    then = predictor.recipe.panel(bars.until(day), sentiment.until(day))
     row = whole.sessions.get_loc(day)
     assert then.sessions[-1] == day
     assert then.values.tobytes() == whole.values[: row + 1].tobytes()
@@ -102,40 +104,40 @@ def test_features_of_a_past_session_are_those_that_training_saw_to_the_bit(
 
 
 def test_as_of_sees_sessions_that_were_over_by_then_and_nothing_later(
-    predictor: Predictor, bars: Bars, mood: Mood
+    predictor: Predictor, bars: Bars, sentiment: DailySentiment
 ) -> None:
     noon = pd.Timestamp("2017-08-15 16:00", tz="UTC")  # New York trades: the session before is the last one over
-    then = predictor.forecasts(bars, mood, symbols=["MSFT"], as_of=noon)
+    then = predictor.forecasts(bars, sentiment, symbols=["MSFT"], as_of=noon)
     assert then[0].session == pd.Timestamp("2017-08-14")
     later = bars.frame.copy()
     after = later["session"] > "2017-08-14"
     later.loc[after, ["open", "high", "low", "close", "adj_close"]] *= 3
-    assert predictor.forecasts(Bars(later), mood, symbols=["MSFT"], as_of=noon) == then
+    assert predictor.forecasts(Bars(later), sentiment, symbols=["MSFT"], as_of=noon) == then
 
 
-def test_history_is_what_was_said_then(predictor: Predictor, bars: Bars, mood: Mood) -> None:
-    past = predictor.history(bars, mood, symbols=["MSFT", "AAPL", "NOPE"], sessions=30)
+def test_history_is_what_was_said_then(predictor: Predictor, bars: Bars, sentiment: DailySentiment) -> None:
+    past = predictor.history(bars, sentiment, symbols=["MSFT", "AAPL", "NOPE"], sessions=30)
     assert len(past) == 2 * 30 * 2
     assert isinstance(past.failed["NOPE"], UnknownSymbolError)
     assert [(f.symbol, f.horizon) for f in past[:3]] == [("MSFT", 1), ("MSFT", 5), ("MSFT", 1)]
     assert past[0].attention_time == {}
-    newest = {(f.symbol, f.horizon): f for f in predictor.forecasts(bars, mood, symbols=["AAPL", "MSFT"])}
+    newest = {(f.symbol, f.horizon): f for f in predictor.forecasts(bars, sentiment, symbols=["AAPL", "MSFT"])}
     for said in past:
         if said.session == newest[said.symbol, said.horizon].session:
             for name in NUMBERS:
                 assert getattr(said, name) == getattr(newest[said.symbol, said.horizon], name)
     day = past[20].session
-    then = predictor.forecasts(bars.until(day), mood.until(day), symbols=["MSFT"])
+    then = predictor.forecasts(bars.until(day), sentiment.until(day), symbols=["MSFT"])
     for said, again in zip(past[20:22], then, strict=True):
         for name in NUMBERS:
             assert getattr(said, name) == pytest.approx(getattr(again, name), rel=1e-5, abs=1e-8)
 
 
 def test_intervals_hold_nine_in_ten_where_the_fixed_ones_do_not(
-    predictor: Predictor, forecaster: Forecaster, bars: Bars, mood: Mood
+    predictor: Predictor, forecaster: Forecaster, bars: Bars, sentiment: DailySentiment
 ) -> None:
     """Returns that are wilder than validation's: the fixed width misses, the adaptive one learns."""
-    panel = build_panel(bars, forecaster.features, mood=mood)
+    panel = build_panel(bars, forecaster.features, sentiment=sentiment)
     start = panel.sessions.get_loc(pd.Timestamp(forecaster.split["test"][0]))
     targets = panel.targets.copy()
     targets[start:] *= 1.6
@@ -153,32 +155,34 @@ def test_intervals_hold_nine_in_ten_where_the_fixed_ones_do_not(
 
 
 def test_short_histories_keep_the_width_that_validation_taught(
-    predictor: Predictor, forecaster: Forecaster, bars: Bars, mood: Mood
+    predictor: Predictor, forecaster: Forecaster, bars: Bars, sentiment: DailySentiment
 ) -> None:
     short = bars.until(pd.Timestamp(forecaster.split["validation"][0]))
-    panel = predictor.recipe.panel(short, mood)
+    panel = predictor.recipe.panel(short, sentiment)
     said = forecaster.predict(panel)
-    forecast = predictor.forecasts(short, mood, symbols=["BA"])[0]
+    forecast = predictor.forecasts(short, sentiment, symbols=["BA"])[0]
     assert forecast.lower == pytest.approx(
         panel.close[-1, 2] * np.exp(float(said.lower[-1, panel.symbol_index("BA"), 0])), rel=1e-5
     )
 
 
-def test_one_symbol_that_fails_does_not_take_the_others_with_it(predictor: Predictor, bars: Bars, mood: Mood) -> None:
+def test_one_symbol_that_fails_does_not_take_the_others_with_it(
+    predictor: Predictor, bars: Bars, sentiment: DailySentiment
+) -> None:
     frame = bars.frame
     young = Bars(frame[(frame["symbol"] != "BA") | (frame["session"] >= "2017-06-01")])
-    made = predictor.forecasts(young, mood, symbols=["MSFT", "BA", "MSFTT", "MSFT"])
+    made = predictor.forecasts(young, sentiment, symbols=["MSFT", "BA", "MSFTT", "MSFT"])
     assert [(f.symbol, f.horizon) for f in made] == [("MSFT", 1), ("MSFT", 5)]
     assert isinstance(made.failed["BA"], HistoryError)
     assert "BA has 6 sessions with all features, and the model needs 20" in str(made.failed["BA"])
     assert "Did you mean 'MSFT'" in str(made.failed["MSFTT"])
 
 
-def test_mood_is_asked_for_where_the_model_needs_it(registry: Registry, predictor: Predictor, bars: Bars) -> None:
-    with pytest.raises(ModelError, match="was trained with mood, and there is none"):
+def test_sentiment_is_asked_for_where_the_model_needs_it(registry: Registry, predictor: Predictor, bars: Bars) -> None:
+    with pytest.raises(ModelError, match="was trained with sentiment, and there is none"):
         predictor.forecasts(bars, None, symbols=["MSFT"])
     plain = Predictor.load(registry, "latest")
-    assert not plain.with_mood
+    assert not plain.with_sentiment
     assert len(plain.forecasts(bars, None, symbols=["MSFT"])) == 2
 
 
@@ -186,7 +190,7 @@ def test_what_it_tells_of_itself(predictor: Predictor, forecaster: Forecaster) -
     assert predictor.symbols == SYMBOLS
     assert predictor.horizons == (1, 5)
     assert predictor.features == forecaster.features
-    assert predictor.mood == MoodConfig(window=9)
+    assert predictor.sentiment == SentimentConfig(window=9)
     assert predictor.card["fingerprint"] == forecaster.fingerprint
     assert predictor.universe(("AAPL", "BA", "ZZ"), ["ZZ"]) == ["AAPL", "BA", "ZZ"]
 
@@ -198,7 +202,7 @@ def test_a_graph_that_is_none_is_told(tmp_path: Path, forecaster: Forecaster) ->
         to_onnx = staticmethod(lambda: b"no graph")
 
     registry = Registry(open_objects(tmp_path), tmp_path)
-    registry.add(Broken(), MoodConfig(), {})
+    registry.add(Broken(), SentimentConfig(), {})
     with pytest.raises(ModelError, match=r"model\.onnx can't be run here"):
         Predictor.load(registry)
 

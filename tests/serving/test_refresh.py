@@ -48,11 +48,11 @@ def test_a_document_holds_what_the_page_draws(store: Path, board: Board) -> None
     assert [said["horizon"] for said in document["forecasts"]] == [1, 5]
     assert document["bars"]["session"][-1] == document["session"]
     assert len({len(column) for column in document["bars"].values()}) == 1
-    assert document["mood"]["n"][-1] == 2
+    assert document["sentiment"]["n"][-1] == 2
     newest = document["items"][0]
     assert newest["published_at"] >= document["items"][-1]["published_at"]
     assert -1 <= newest["score"] <= 1
-    assert newest["session"] in document["mood"]["session"]
+    assert newest["session"] in document["sentiment"]["session"]
     looked = document["attention"]
     assert np.shape(looked["feature"]) == (len(looked["sessions"]), len(looked["features"]))
     assert sum(looked["time"]) == pytest.approx(1, abs=1e-4)

@@ -24,7 +24,7 @@ from typer.testing import CliRunner
 
 from tenor.cli import app
 from tenor.errors import StoreError
-from tenor.schema import MOOD_COLUMNS, Bars, Mood, News, news_id
+from tenor.schema import SENTIMENT_COLUMNS, Bars, DailySentiment, News, news_id
 from tenor.store import Compacted, Lake, compaction
 from tenor.store import parts as parts_of
 from tenor.store.tables import BARS, TABLES
@@ -59,8 +59,8 @@ def append_something(lake: Lake, chance: np.random.Generator) -> None:
         lake.append_news(News(pd.DataFrame([row | item])))
     elif kind == 4:
         frame = pd.DataFrame({"symbol": symbol, "session": DAYS[:3]})
-        mood = Mood(frame.assign(**dict.fromkeys(MOOD_COLUMNS[2:], 1.0)).assign(mean=number / 4))
-        lake.append_mood(mood, source=str(chance.choice(["m1", "m2"])))
+        sentiment = DailySentiment(frame.assign(**dict.fromkeys(SENTIMENT_COLUMNS[2:], 1.0)).assign(mean=number / 4))
+        lake.append_sentiment(sentiment, source=str(chance.choice(["m1", "m2"])))
     elif kind == 5:
         lake.put_scores({news_id("wire", text): (0.1, 0.2, number)}, "m1")
     elif kind == 6:
@@ -87,8 +87,8 @@ def seen(lake: Lake, moments: list[pd.Timestamp]) -> Frames:
         frames = {n: connection.sql(f"SELECT * FROM {n} ORDER BY ALL").to_arrow_table().to_pandas() for n in names}
     frames |= {f"{name} rows": lake.rows(name) for name in ("bars", "actions")} | {"spans": lake.spans("bars")}
     frames["refusals"] = lake.refusals().sort_values(["file", "row"], ignore_index=True)
-    mood = lake.mood()
-    frames["mood of the last"] = pd.DataFrame() if mood is None else mood.frame
+    sentiment = lake.sentiment()
+    frames["sentiment of the last"] = pd.DataFrame() if sentiment is None else sentiment.frame
     for moment in (None, *moments):
         try:
             frames[f"bars at {moment}"] = lake.bars(as_of=moment).frame

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tenor.errors import ConfigError, StoreError, UnknownSymbolError
-from tenor.schema import MOOD_COLUMNS, Bars, Mood, News, news_id
+from tenor.schema import SENTIMENT_COLUMNS, Bars, DailySentiment, News, news_id
 from tenor.store import Appended, Lake
 
 MakeBars = Callable[..., Bars]
@@ -48,9 +48,9 @@ def some_news(*items: tuple[str, str, str]) -> News:
     return News(pd.DataFrame(rows))
 
 
-def some_mood(mean: float, sessions: tuple[str, ...] = ("2014-01-02", "2014-01-03")) -> Mood:
+def some_sentiment(mean: float, sessions: tuple[str, ...] = ("2014-01-02", "2014-01-03")) -> DailySentiment:
     frame = pd.DataFrame({"symbol": "S00", "session": pd.to_datetime(list(sessions))})
-    return Mood(frame.assign(**dict.fromkeys(MOOD_COLUMNS[2:], 1.0)).assign(mean=mean))
+    return DailySentiment(frame.assign(**dict.fromkeys(SENTIMENT_COLUMNS[2:], 1.0)).assign(mean=mean))
 
 
 def test_bars_come_back_as_they_went_in(location: str, bars: Bars) -> None:
@@ -112,7 +112,7 @@ def test_an_empty_lake_says_how_to_fill_it(location: str) -> None:
     with pytest.raises(StoreError, match="no bars yet"):
         lake.bars(["AAPL"])
     assert lake.symbols() == ()
-    assert lake.mood() is None
+    assert lake.sentiment() is None
     assert lake.news().frame.empty
     assert lake.refusals().empty
     assert lake.get_scores(["ab"], "model") == {}
@@ -131,16 +131,16 @@ def test_news_by_symbol_and_moment(location: str) -> None:
     assert len(lake.news(until=moment + pd.Timedelta(microseconds=1)).frame) == 3
 
 
-def test_moods_of_two_models_do_not_mix(location: str) -> None:
+def test_sentiments_of_two_models_do_not_mix(location: str) -> None:
     lake = Lake(location)
-    old, new = some_mood(0.1), some_mood(0.7, ("2014-01-03",))
-    lake.append_mood(old, source="model 1")
-    lake.append_mood(new, source="model 2")
+    old, new = some_sentiment(0.1), some_sentiment(0.7, ("2014-01-03",))
+    lake.append_sentiment(old, source="model 1")
+    lake.append_sentiment(new, source="model 2")
     for source, expected in (("model 1", old), ("model 2", new), (None, new)):
-        got = lake.mood(source)
+        got = lake.sentiment(source)
         assert got is not None
         assert got.fingerprint() == expected.fingerprint()
-    assert lake.mood("model 3") is None
+    assert lake.sentiment("model 3") is None
 
 
 def test_a_text_is_scored_once_by_a_model(location: str) -> None:

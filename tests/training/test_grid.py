@@ -67,7 +67,7 @@ def test_every_combination_is_a_candidate_and_the_last_key_varies_fastest() -> N
         (["calendar=XNYS"], "'calendar' can't be searched: folds are sessions of one calendar"),
         (["features.calendar=XNYS"], "can't be searched"),
         (["split.valid_end=2015-01-01"], "can't be searched: a search takes its folds"),
-        (["mood.window=3"], "can't be searched: the mood of the lake"),
+        (["sentiment.window=3"], "can't be searched: daily sentiment is computed before the search"),
         (["symbols=A"], "can't be searched: scores over different symbols"),
     ],
 )

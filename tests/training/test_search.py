@@ -15,7 +15,7 @@ from joblib.externals.loky import get_reusable_executor
 
 from tenor.config import FeatureConfig, FoldConfig, ModelConfig, SplitConfig, TrainConfig, from_mapping
 from tenor.errors import ConfigError, HistoryError
-from tenor.schema import MOOD_COLUMNS, Bars, Mood
+from tenor.schema import SENTIMENT_COLUMNS, Bars, DailySentiment
 from tenor.training.grid import read_grid
 from tenor.training.results import Results, tried
 from tenor.training.search import Search, tune
@@ -201,11 +201,11 @@ def test_it_is_json(search) -> None:
     assert set(plain["trials"][0]["skill"]) == {"mean", "sd", "folds"}
 
 
-def a_mood(bars: Bars) -> Mood:
+def a_sentiment(bars: Bars) -> DailySentiment:
     rows = bars.frame[["symbol", "session"]].iloc[::3]
     rng = np.random.default_rng(0)
-    numbers = {c: rng.uniform(0, 1, len(rows)) for c in MOOD_COLUMNS[2:]}
-    return Mood(rows.assign(**{**numbers, "n": 1.0, "market_n": 3.0}))
+    numbers = {c: rng.uniform(0, 1, len(rows)) for c in SENTIMENT_COLUMNS[2:]}
+    return DailySentiment(rows.assign(**{**numbers, "n": 1.0, "market_n": 3.0}))
 
 
 def test_features_lookback_horizons_and_sentiment_are_searched_on_the_same_cells(
@@ -225,7 +225,7 @@ def test_features_lookback_horizons_and_sentiment_are_searched_on_the_same_cells
     bars = Bars(late)
     grid = read_grid(words=["groups=returns,returns+trend", "lookback=5,20", "horizons=1,1+3", "sentiment=true,false"])
     base = {**BASE, "training": TrainConfig(seeds=(0,), epochs=1, segment=24, burn_in=4)}
-    found = tune(bars, grid, cache=tmp_path, mood=a_mood(bars), workers=1, **base)
+    found = tune(bars, grid, cache=tmp_path, sentiment=a_sentiment(bars), workers=1, **base)
     assert len(found.trials) == 16
     assert len({t.scores["skill"] for t in found.trials}) == 16
     assert len(set(judged)) == 2  # one a fold, the same for all
@@ -251,7 +251,7 @@ def test_a_fit_that_fails_has_no_score_and_the_rest_go_on(market_bars: Bars, tmp
     [
         (["horizons=1,5"], {}, ConfigError, r"features.horizons \[5\] is to be tried, which has it not"),
         (["hidden=3"], {"scoring": "r2"}, ConfigError, "scoring is 'r2'; it takes one of skill, rank_ic, mcc"),
-        (["sentiment=true,false"], {}, ConfigError, "needs a mood"),
+        (["sentiment=true,false"], {}, ConfigError, "needs a sentiment"),
         (["hidden=3"], {"folds": FoldConfig(folds=9)}, HistoryError, "9 folds of 126 test"),
         (["lookback=2,900"], {}, ConfigError, "no cell that all"),
     ],

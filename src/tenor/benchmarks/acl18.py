@@ -13,7 +13,7 @@ from tenor.benchmarks.training import Recipe, Told
 from tenor.config import FeatureConfig, ModelConfig, TrainConfig
 from tenor.errors import DataError
 from tenor.ingest.files import read_stocknet_bars
-from tenor.schema import Bars, Mood
+from tenor.schema import Bars, DailySentiment
 
 DATES = Dates(train=("2014-01-01", "2015-07-31"), valid=("2015-08-01", "2015-09-30"), test=("2015-10-01", "2015-12-31"))
 COUNTS = {"train": "20,315-20,345", "valid": "2,555", "test": "3,720"}
@@ -42,14 +42,14 @@ def acl18(
     seeds: Sequence[int] = tuple(range(10)),
     workers: int = 1,
     progress: Told | None = None,
-    text: Mood | None = None,
+    text: DailySentiment | None = None,
     kept: Path | None = None,
 ) -> BenchmarkResult:
     """Run the protocol on the published StockNet folder.
 
     Parameters
     ----------
-    text : the mood of its tweets, cut off at each session's close, or None for prices alone.
+    text : the sentiment of its tweets, cut off at each session's close, or None for prices alone.
     kept : a folder for finished seeds, so that a killed run goes on; None keeps nothing.
 
     Raises

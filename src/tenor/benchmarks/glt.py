@@ -22,8 +22,8 @@ from tenor.config import FeatureConfig, ModelConfig, TrainConfig
 from tenor.errors import DataError
 from tenor.features.context import context
 from tenor.features.indicators import ewma_volatility
-from tenor.features.sentiment import mood_features
-from tenor.schema import Float32, Float64, Mood, News, Panel, news_id
+from tenor.features.sentiment import sentiment_features
+from tenor.schema import DailySentiment, Float32, Float64, News, Panel, news_id
 
 MISSING = -123320.0
 """A number below this one means that there is none (the published files write -123321)."""
@@ -68,7 +68,7 @@ def glt(
     seeds: Sequence[int] = tuple(range(10)),
     workers: int = 1,
     progress: Told | None = None,
-    text: Mood | None = None,
+    text: DailySentiment | None = None,
     kept: Path | None = None,
 ) -> BenchmarkResult:
     """Run the protocol on a folder of the GLT layout; training begins with its first row.
@@ -76,7 +76,7 @@ def glt(
     Parameters
     ----------
     train_end, valid_end, test_end : last session of each part, YYYY-MM-DD; None: the test ends with the folder.
-    text : the mood of its tweets (see `read_glt_news`), or None for prices alone.
+    text : the sentiment of its tweets (see `read_glt_news`), or None for prices alone.
     kept : a folder for finished seeds, so that a killed run goes on; None keeps nothing.
     """
     read = read_glt(folder, text=text)
@@ -102,7 +102,7 @@ def glt(
     )
 
 
-def read_glt(folder: str | Path, *, text: Mood | None = None) -> GLT:
+def read_glt(folder: str | Path, *, text: DailySentiment | None = None) -> GLT:
     """Read the prices of a folder.
 
     Raises
@@ -136,7 +136,7 @@ def read_glt(folder: str | Path, *, text: Mood | None = None) -> GLT:
         label[rows[:-1][counts], column] = (move[1:][counts] > 0).astype("float64")
     across = context({1: one, 5: five}, volatility)
     if text is not None:
-        across |= mood_features(text, sessions, symbols, RECIPE.features.calendar)
+        across |= sentiment_features(text, sessions, symbols, RECIPE.features.calendar)
     return GLT(_panel(own, names, across, close, volatility, sessions, symbols), label.astype("float32"))
 
 

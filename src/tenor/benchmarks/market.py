@@ -9,7 +9,7 @@ import numpy as np
 from tenor.features.catalogue import FEATURES
 from tenor.schema import Panel
 
-OWN = tuple(feature.name for feature in FEATURES if feature.group not in ("context", "mood"))
+OWN = tuple(feature.name for feature in FEATURES if feature.group not in ("context", "sentiment"))
 
 
 def with_market_means(panel: Panel, names: tuple[str, ...] = OWN) -> Panel:

@@ -17,7 +17,7 @@ from tenor.benchmarks.training import Recipe, Told, labelled_only, train
 from tenor.config import to_mapping
 from tenor.evaluation.baselines import ALWAYS_UP, BOOSTING, LINEAR, fit_baselines
 from tenor.features import build_panel
-from tenor.schema import Bars, Float32, Mood, Panel
+from tenor.schema import Bars, DailySentiment, Float32, Panel
 
 NAMES = {ALWAYS_UP: "always up", LINEAR: "logistic regression", BOOSTING: "gradient boosting"}
 
@@ -48,13 +48,13 @@ def run_bars(
     seeds: Sequence[int],
     workers: int,
     progress: Told | None = None,
-    text: Mood | None = None,
+    text: DailySentiment | None = None,
     kept: Path | None = None,
 ) -> BenchmarkResult:
     """Run `benchmark` on `bars`: samples by its dates, trained from its recipe's `train_from` where that is set."""
     dates, notes = benchmark.dates, benchmark.notes
     recipe = replace(benchmark.recipe, features=replace(benchmark.recipe.features, sentiment=text is not None))
-    panel = build_panel(bars, recipe.features, mood=text)
+    panel = build_panel(bars, recipe.features, sentiment=text)
     if recipe.market_means:
         panel = with_market_means(panel)
     found = samples(bars, panel.sessions, panel.symbols, dates)

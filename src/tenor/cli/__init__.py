@@ -13,7 +13,7 @@ import typer
 from tenor.cli import console, data, models, registry, sentiment, serve, studies, upload
 from tenor.errors import ConfigError, TenorError
 
-HELP = "Stock forecasts from prices, indicators and the mood of the news, judged honestly."
+HELP = "Stock forecasts from prices, indicators and the sentiment of the news, judged honestly."
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=HELP)
 app.add_typer(data.app, name="data")

@@ -80,7 +80,7 @@ def show_collected(collected: Collected) -> None:
         line(f"refused: {text}")
     if (more := len(collected.refused) - SHOWN_REFUSALS) > 0:
         line(f"… and {more} more refused; --json tells all.")
-    for what, appended in (("bars", collected.bars), ("news", collected.news), ("mood", collected.mood)):
+    for what, appended in (("bars", collected.bars), ("news", collected.news), ("sentiment", collected.sentiment)):
         if appended.new or appended.revised or appended.unchanged:
             line(f"{what}: {appended.new} new, {appended.revised} revised, {appended.unchanged} already there")
 
@@ -195,11 +195,11 @@ def show_evaluation(evaluation: Evaluation) -> None:
 
 
 def show_ablation(ablation: dict[int, Evaluation]) -> None:
-    """Whether the mood helped: the model less the same model without mood, on the same days."""
+    """Whether the sentiment helped: the model less the same model without sentiment, on the same days."""
     for horizon, evaluation in ablation.items():
         ((without, differences),) = evaluation.against.items()
         span = f"{evaluation.first:%Y-%m-%d} … {evaluation.last:%Y-%m-%d}"
-        line(f"\nWith mood less {without}, {_ahead(horizon)}, {evaluation.days} days with mood, {span}:")
+        line(f"\nWith sentiment less {without}, {_ahead(horizon)}, {evaluation.days} days with sentiment, {span}:")
         for key, better in (("return_rmse", -1), ("direction", 1), ("rank_ic", 1)):
             title, _, scale = METRICS[key]
             found = differences[key]
@@ -207,13 +207,13 @@ def show_ablation(ablation: dict[int, Evaluation]) -> None:
                 judged = "undefined"
             else:
                 side = better * (int(found.low > 0) - int(found.high < 0))
-                judged = {1: "mood helps at 5 %", 0: "no difference at 5 %", -1: "mood hurts at 5 %"}[side]
+                judged = {1: "sentiment helps at 5 %", 0: "no difference at 5 %", -1: "sentiment hurts at 5 %"}[side]
             value, low, high = (f"{bound * scale:+.4f}" for bound in (found.value, found.low, found.high))
             line(f"  {title}: {value} [{low}, {high}]: {judged}")
 
 
 def show_ablated(ablated: Ablated) -> None:
-    """The verdict of each horizon, then with mood less each other arm on all cells and on parts of them."""
+    """The verdict of each horizon, then with sentiment less each other arm on all cells and on parts of them."""
     for folds in ablated.folds.splitlines():
         line(folds)
     for horizon, ablation in ablated.horizons.items():
@@ -227,7 +227,7 @@ def show_ablated(ablated: Ablated) -> None:
             )
             for row in ablation.rows()
         )
-        table(("with mood", "cells", "days", "metric", "difference", "low", "high", "p"), rows)
+        table(("with sentiment", "cells", "days", "metric", "difference", "low", "high", "p"), rows)
 
 
 def show_benchmark(result: BenchmarkResult) -> None:

@@ -86,7 +86,7 @@ def refresh(
 
 @app.command()
 def monitor(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
-    """What the last refresh found: drift of features and mood, error, coverage; and how stale it is by now."""
+    """What the last refresh found: drift of features and sentiment, error, coverage; and how stale it is by now."""
     from tenor.serving.published import board_of
     from tenor.serving.schemas import to_plain
     from tenor.serving.staleness import staleness

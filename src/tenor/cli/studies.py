@@ -1,4 +1,4 @@
-"""Questions beside training: does mood help, which settings are best, how do published models fare, does it leak?"""
+"""Beside training: does sentiment help, which settings are best, how do published models fare, does it leak?"""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def ablate(
     workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
-    """Does the mood help? Walk forward with it, without it, and with it shuffled across days; same folds and seeds."""
+    """Does sentiment help? Walk forward with it, without it, and with it shuffled across days; same folds and seeds."""
     from tenor.config import Config
     from tenor.pipeline import studies
 

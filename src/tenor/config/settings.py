@@ -227,8 +227,8 @@ class FeatureConfig(Section):
 
 
 @dataclass(frozen=True)
-class MoodConfig(Section):
-    """How items become a session's mood.
+class SentimentConfig(Section):
+    """How items become a session's sentiment.
 
     Attributes
     ----------
@@ -245,12 +245,12 @@ class MoodConfig(Section):
     once : bool
         Of items of one symbol and session that say nearly the same (`tenor.duplicates`: one with a word changed, too)
         the first one counts and the others do nowhere, not even in `n`; `repeats` then has nothing left to weigh. The
-        embedded mood was made without.
+        embedded sentiment was made without.
     model : str
         What scores the items: ``default``, a folder, or a Hugging Face id (see `Scorer.load`).
     """
 
-    section: ClassVar[str] = "mood"
+    section: ClassVar[str] = "sentiment"
     margin_minutes: int = whole(15, 0, 1440)
     half_life: float = number(5.0, 0, above=True)
     window: int = whole(60, 1)
@@ -420,14 +420,14 @@ class Config:
     ----------
     symbols : tuple of str
         What is trained on; empty means all that the lake holds.
-    sources, features, mood, model, training, split, folds : Section
+    sources, features, sentiment, model, training, split, folds : Section
         The settings of each stage.
     """
 
     symbols: tuple[str, ...] = ()
     sources: SourcesConfig = field(default_factory=SourcesConfig)
     features: FeatureConfig = field(default_factory=FeatureConfig)
-    mood: MoodConfig = field(default_factory=MoodConfig)
+    sentiment: SentimentConfig = field(default_factory=SentimentConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainConfig = field(default_factory=TrainConfig)
     split: SplitConfig = field(default_factory=SplitConfig)

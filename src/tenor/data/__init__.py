@@ -1,4 +1,4 @@
-"""The embedded default: real bars of 88 US stocks, 2012 to 2017, and the mood of what was posted about them.
+"""The embedded default: real bars of 88 US stocks, 2012 to 2017, and the sentiment of what was posted about them.
 
 Provenance and licence stand in this folder's README.md.
 """
@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from tenor.errors import DataError
-from tenor.schema import BAR_COLUMNS, PRICES, Bars, Mood
+from tenor.schema import BAR_COLUMNS, PRICES, Bars, DailySentiment
 
 BARS_FILE = "bars.parquet"
-MOOD_FILE = "mood.parquet"
+SENTIMENT_FILE = "sentiment.parquet"
 DECIMALS = 6
 """As many as the published prices have; the file keeps them as exact decimals."""
 
@@ -37,9 +37,9 @@ def embedded_bars() -> Bars:
 
 
 @functools.cache
-def embedded_mood() -> Mood:
-    """The mood of the posts about those tickers, 2014-01 to 2016-03: numbers only, by tenor's own model."""
-    return Mood(_read(MOOD_FILE).to_pandas())
+def embedded_sentiment() -> DailySentiment:
+    """The sentiment of the posts about those tickers, 2014-01 to 2016-03: numbers only, by tenor's own model."""
+    return DailySentiment(_read(SENTIMENT_FILE).to_pandas())
 
 
 def _read(name: str) -> pa.Table:

@@ -1,11 +1,11 @@
-"""Does the news help? The same folds and seeds with mood, without it, and with mood shuffled across days.
+"""Does the news help? The same folds and seeds with sentiment, without it, and with sentiment shuffled across days.
 
-Three arms that differ in nothing else. *Without* lacks the mood columns. *Shuffled* has them, number for number, but
-on other days: what it gains over *without* is not news, it is the chance to fit more columns. The days are shuffled
-before the first test part and within each test part, never across, so that a fold is not trained on mood of its own
-test days and every part keeps the distribution it had. A shuffled day can hold the mood of a later day: it
-is a placebo to compare with, never a forecast that could have been made, and since a day drawn at random says
-nothing about the returns that follow the day it is put on, that can't help it.
+Three arms that differ in nothing else. *Without* lacks the sentiment columns. *Shuffled* has them, number for number,
+but on other days: what it gains over *without* is not news, it is the chance to fit more columns. The days are
+shuffled before the first test part and within each test part, never across, so that a fold is not trained on
+sentiment of its own test days and every part keeps the distribution it had. A shuffled day can hold the sentiment of
+a later day: it is a placebo to compare with, never a forecast that could have been made, and since a day drawn at
+random says nothing about the returns that follow the day it is put on, that can't help it.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from tenor.schema import Bool, Float64, Panel, Predictions
 from tenor.storage.files import json_values
 from tenor.training import Split
 
-WITH, WITHOUT, SHUFFLED = "with mood", "without mood", "mood shuffled"
+WITH, WITHOUT, SHUFFLED = "with sentiment", "without sentiment", "sentiment shuffled"
 ARMS = (WITH, WITHOUT, SHUFFLED)
 HIGHER_IS_BETTER = {"loss": False, "skill": True, "direction": True, "rank_ic": True}
 """The metrics. `loss`: mean squared error of the return in units of its volatility, which the networks minimise."""
 HEADLINE = "loss"
 
-_MOOD = tuple(feature.name for feature in FEATURES if feature.group == "mood")
+_SENTIMENT = tuple(feature.name for feature in FEATURES if feature.group == "sentiment")
 _SUMS = ("n", "loss", "se", "se0", "hits", "ic", "ics")
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """With mood less another arm, on some of the cells.
+    """With sentiment less another arm, on some of the cells.
 
     Attributes
     ----------
@@ -60,14 +60,15 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Ablation:
-    """What mood is worth at one horizon.
+    """What sentiment is worth at one horizon.
 
     Attributes
     ----------
     horizon : sessions ahead. `first`, `last` : first and last session (YYYY-MM-DD) that counts.
     seeds : of every arm.
     levels : arm -> metric -> the ensemble's value on all cells.
-    contrasts : with mood less *without* and less *shuffled*: on all cells, then by news, by volatility and by fold.
+    contrasts : with sentiment less *without* and less *shuffled*: on all cells, then by news, by volatility and by
+        fold.
         Only the first is the question asked; the others were not corrected for being many.
     verdict : one sentence.
     """
@@ -82,7 +83,7 @@ class Ablation:
 
     def rows(self) -> list[dict[str, str | float]]:
         """One flat mapping a contrast and metric: other, cells, samples, days, metric, value, low, high, p, seed_mean,
-        seed_sd, seeds_better (how many seeds mood made better).
+        seed_sd, seeds_better (how many seeds sentiment made better).
         """
         found: list[dict[str, str | float]] = []
         for contrast in self.contrasts:
@@ -128,7 +129,7 @@ def ablate(
 
     Parameters
     ----------
-    panel_with, panel_without : of the same bars, the first with mood; all else must be equal.
+    panel_with, panel_without : of the same bars, the first with sentiment; all else must be equal.
     features : what `panel_with` was built with.
     kept, workers : as in `tenor.evaluation.walkforward.walk`.
     progress : told arm, networks done, networks in all.
@@ -136,12 +137,12 @@ def ablate(
 
     Raises
     ------
-    DataError : the panels differ in more than the mood columns. ConfigError : the first has no mood.
+    DataError : the panels differ in more than the sentiment columns. ConfigError : the first has no sentiment.
     HistoryError : as `walk` does.
     """
     _check(panel_with, panel_without)
     plain = replace(features, sentiment=False)
-    shuffled = shuffle_mood(panel_with, splits, seed=seed)
+    shuffled = shuffle_sentiment(panel_with, splits, seed=seed)
     arms = ((WITH, panel_with, features), (WITHOUT, panel_without, plain), (SHUFFLED, shuffled, features))
     walks = {
         arm: walk(
@@ -163,16 +164,16 @@ def ablate(
     }
 
 
-def shuffle_mood(panel: Panel, splits: Sequence[Split], *, seed: int) -> Panel:
-    """`panel` with the mood columns of whole sessions, all symbols together, put on other sessions.
+def shuffle_sentiment(panel: Panel, splits: Sequence[Split], *, seed: int) -> Panel:
+    """`panel` with the sentiment columns of whole sessions, all symbols together, put on other sessions.
 
     Sessions swap places only among those before the first test part, or within one test part; and only between the
-    first and the last session with any mood, so that years without news stay what they are.
+    first and the last session with any sentiment, so that years without news stay what they are.
     """
-    columns = _mood_columns(panel)
+    columns = _sentiment_columns(panel)
     rng = np.random.default_rng(seed)
     values = panel.values.copy()
-    place = panel.features.index("mood_known")
+    place = panel.features.index("sentiment_known")
     told = np.flatnonzero((panel.values[:, :, place] > 0).any(axis=1))
     first, last = (int(told[0]), int(told[-1])) if len(told) else (0, -1)
     stretches = [slice(0, splits[0].test.start), *(split.test for split in splits)]
@@ -190,7 +191,7 @@ def compare_arms(
 
     Parameters
     ----------
-    panel : the one with mood; its mood columns and volatilities tell the cells apart.
+    panel : the one with sentiment; its sentiment columns and volatilities tell the cells apart.
     """
     ours = walks[WITH]
     mask = np.logical_and.reduce([one.mask for one in walks.values()])
@@ -239,10 +240,13 @@ def compare_arms(
 
 
 def verdict(contrasts: Sequence[Contrast], *, days: int) -> str:
-    """One sentence on `HEADLINE` over all cells, at 5 %: against no mood, and against shuffled where that is better."""
+    """One sentence on `HEADLINE` over all cells, at 5 %: against no sentiment, and against shuffled if better."""
     found = {one.other: one.differences[HEADLINE] for one in contrasts if one.cells == "all"}
     plain, placebo = found[WITHOUT], found[SHUFFLED]
-    shown = f"squared error {_signed(plain)} against no mood, {_signed(placebo)} against mood shuffled across days"
+    shown = (
+        f"squared error {_signed(plain)} against no sentiment, "
+        f"{_signed(placebo)} against sentiment shuffled across days"
+    )
     if not math.isfinite(plain.p):
         if plain.value == 0:
             return "Sentiment changes nothing: the forecasts with it and without it have the same error."
@@ -265,18 +269,18 @@ def _signed(difference: Difference) -> str:
     return f"{difference.value:+.5f} [{difference.low:+.5f}, {difference.high:+.5f}{p}]"
 
 
-def _mood_columns(panel: Panel) -> list[int]:
-    columns = [i for i, name in enumerate(panel.features) if name in _MOOD]
+def _sentiment_columns(panel: Panel) -> list[int]:
+    columns = [i for i, name in enumerate(panel.features) if name in _SENTIMENT]
     if not columns:
         raise ConfigError(
-            "the panel has no mood to take away: build it with a Mood and features.sentiment = true "
+            "the panel has no sentiment to take away: build it with a DailySentiment and features.sentiment = true "
             "(the lake holds none until 'tenor data import' or 'tenor sentiment' put it there)."
         )
     return columns
 
 
 def _check(panel_with: Panel, panel_without: Panel) -> None:
-    columns = _mood_columns(panel_with)
+    columns = _sentiment_columns(panel_with)
     rest = tuple(name for i, name in enumerate(panel_with.features) if i not in columns)
     for what, same in (
         ("symbols", panel_with.symbols == panel_without.symbols),
@@ -287,16 +291,17 @@ def _check(panel_with: Panel, panel_without: Panel) -> None:
     ):
         if not same:
             raise DataError(
-                f"the panels with mood and without it differ in their {what}: build both from the same bars and config."
+                f"the panels with sentiment and without it differ in their {what}: "
+                "build both from the same bars and config."
             )
 
 
 def _kinds(panel: Panel, days: np.ndarray, counts: Bool) -> dict[str, Bool]:
     """Name -> [day, symbol], which cells; thirds and fifths are those of the days judged."""
-    features = {name: panel.values[days, :, i] for i, name in enumerate(panel.features) if name in _MOOD}
-    known, cell_news = features["mood_known"] > 0, features["mood_count"]
+    features = {name: panel.values[days, :, i] for i, name in enumerate(panel.features) if name in _SENTIMENT}
+    known, cell_news = features["sentiment_known"] > 0, features["sentiment_count"]
     # the market's count stands in every cell of a session that is masked in: cells that count have it
-    day_news = np.where(counts, features["mood_market_count"], 0.0).max(axis=1)
+    day_news = np.where(counts, features["sentiment_market_count"], 0.0).max(axis=1)
     market = np.nanmean(np.where(counts, panel.volatility[days], np.nan), axis=1)  # each day has a cell that counts
     low, high = np.quantile(market, (1 / 3, 2 / 3))
     everywhere = np.ones_like(counts)

@@ -1,4 +1,4 @@
-"""Bars and mood to a panel: causal indicators, cross-stock context, mood; and the scaler, fitted on training rows."""
+"""Bars and daily sentiment to a panel: causal indicators, cross-stock context; the scaler, fitted on train alone."""
 
 from tenor.features.catalogue import FEATURES, GROUPS, Feature, feature_names, warmup
 from tenor.features.panel import build_panel

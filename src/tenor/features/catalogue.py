@@ -73,29 +73,34 @@ FEATURES: tuple[Feature, ...] = (
     Feature("relative_return_5", "context", "(log(c / c[-5]) − m₅) / √(5 vol² + 5 mvol²)", "stock less market", 20),
     Feature("rank_return_1", "context", "(rank of r among symbols − ½) / count − ½, ties averaged",
             "rank over symbols", 1),
-    Feature("mood_known", "mood", "1 with news in the session, else 0", "Mood"),
-    Feature("mood_mean", "mood", "mean; 0 without news", "Mood"),
-    Feature("mood_std", "mood", "std; 0 without news", "Mood"),
-    Feature("mood_balance", "mood", "positive − negative; 0 without news", "Mood"),
-    Feature("mood_surprise", "mood", "surprise; 0 without news", "Mood"),
-    Feature("mood_count", "mood", "log(1 + n); 0 without news", "Mood"),
-    Feature("mood_recent", "mood", "the last recent, halved every `mood.half_life` sessions; 0 after 60", "Mood"),
-    Feature("mood_age", "mood", "sessions since the last news / 20, at most 1; 1 before the first", "Mood"),
-    Feature("mood_market", "mood", "market_mean; 0 in a session without any news", "Mood"),
-    Feature("mood_market_count", "mood", "log(1 + market_n); 0 in a session without any news", "Mood"),
-    Feature("mood_relative", "mood", "mean − market_mean; 0 without news", "Mood"),
+    Feature("sentiment_known", "sentiment", "1 with news in the session, else 0", "Sentiment"),
+    Feature("sentiment_mean", "sentiment", "mean; 0 without news", "Sentiment"),
+    Feature("sentiment_std", "sentiment", "std; 0 without news", "Sentiment"),
+    Feature("sentiment_balance", "sentiment", "positive − negative; 0 without news", "Sentiment"),
+    Feature("sentiment_surprise", "sentiment", "surprise; 0 without news", "Sentiment"),
+    Feature("sentiment_count", "sentiment", "log(1 + n); 0 without news", "Sentiment"),
+    Feature("sentiment_recent", "sentiment", "the last recent, halved every `sentiment.half_life` sessions; 0 after 60",
+            "Sentiment"),
+    Feature("sentiment_age", "sentiment", "sessions since the last news / 20, at most 1; 1 before the first",
+            "Sentiment"),
+    Feature("sentiment_market", "sentiment", "market_mean; 0 in a session without any news", "Sentiment"),
+    Feature("sentiment_market_count", "sentiment", "log(1 + market_n); 0 in a session without any news",
+            "Sentiment"),
+    Feature("sentiment_relative", "sentiment", "mean − market_mean; 0 without news", "Sentiment"),
 )  # fmt: skip
 
-MOOD = "mood"
-GROUPS: tuple[str, ...] = tuple(dict.fromkeys(f.group for f in FEATURES if f.group != MOOD))
-"""The groups that ``features.groups`` takes; mood has its own switch, ``features.sentiment``."""
+SENTIMENT = "sentiment"
+GROUPS: tuple[str, ...] = tuple(dict.fromkeys(f.group for f in FEATURES if f.group != SENTIMENT))
+"""The groups that ``features.groups`` takes; sentiment has its own switch, ``features.sentiment``."""
 
 
 def check_groups(groups: Sequence[str]) -> None:
     """Raise ConfigError for a group that there is not; near names are suggested."""
     for group in groups:
-        if group == MOOD:
-            raise ConfigError("features.groups does not take 'mood': mood features are switched by features.sentiment.")
+        if group == SENTIMENT:
+            raise ConfigError(
+                "features.groups does not take 'sentiment': sentiment features are switched by features.sentiment."
+            )
         if group not in GROUPS:
             hint = did_you_mean(group, GROUPS) or f" Known: {', '.join(GROUPS)}."
             raise ConfigError(f"unknown feature group {group!r} in features.groups.{hint}")

@@ -1,4 +1,4 @@
-"""Bars and mood to a Panel: own indicators symbol by symbol, placed on one axis of sessions, then the context."""
+"""Bars and sentiment to a Panel: own indicators symbol by symbol, placed on one axis of sessions, then the context."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tenor.calendars import calendar_of, exchange, interval_of
 from tenor.config import FeatureConfig
 from tenor.errors import DataError, HistoryError
 from tenor.features.axis import Axis, Places, calendars_of
-from tenor.features.catalogue import MOOD, check_groups, feature_names, warmup
+from tenor.features.catalogue import SENTIMENT, check_groups, feature_names, warmup
 from tenor.features.context import context
 from tenor.features.indicators import Series, ewma_volatility, indicators, span_return
-from tenor.features.sentiment import mood_features
-from tenor.schema import Bars, Bool, Float32, Float64, Mood, Panel
+from tenor.features.sentiment import sentiment_features
+from tenor.schema import Bars, Bool, DailySentiment, Float32, Float64, Panel
 
 
 class _Shown(NamedTuple):
@@ -35,7 +35,7 @@ class _Shown(NamedTuple):
 
 
 @np.errstate(all="ignore")
-def build_panel(bars: Bars, config: FeatureConfig, *, mood: Mood | None = None) -> Panel:
+def build_panel(bars: Bars, config: FeatureConfig, *, sentiment: DailySentiment | None = None) -> Panel:
     """The unscaled panel of all symbols of `bars`, over the sessions of `config.calendar`.
 
     Row t holds what was known after the close of session t; nothing after t changes it by one bit. Returns and
@@ -44,19 +44,19 @@ def build_panel(bars: Bars, config: FeatureConfig, *, mood: Mood | None = None) 
 
     A symbol whose name tells another market (`tenor.calendars`) shows in row t its last own bar that was over then, if
     that is new since t - 1 (`tenor.features.axis`). So its targets run from its last close known at t to its last one
-    known at t + h; its mood is that of its own last session; and its open is NaN where it lies before the close of
+    known at t + h; its sentiment is that of its own last session; and its open is NaN where it lies before the close of
     t - 1, as a coin's does on New York's sessions: nobody could have traded there on what row t - 1 knew.
 
     Parameters
     ----------
-    mood : adds the mood features if `config.sentiment` is on; without it there are none.
+    sentiment : adds the sentiment features if `config.sentiment` is on; without it there are none.
 
     Raises
     ------
-    DataError : a bar, or a mood, lies on a day that is no session of its calendar, or is of another interval.
+    DataError : a bar, or a sentiment, lies on a day that is no session of its calendar, or is of another interval.
     HistoryError : a horizon is longer than the data, or no symbol has enough bars for the warm-up.
     """
-    for what, given in (("bars", bars), ("mood", mood if config.sentiment else None)):
+    for what, given in (("bars", bars), ("sentiment", sentiment if config.sentiment else None)):
         if given is not None and given.interval != interval_of(config.calendar):
             raise DataError(
                 f"{what}: they are of {given.interval}, and features.calendar is {config.calendar}: read them by that "
@@ -71,7 +71,7 @@ def build_panel(bars: Bars, config: FeatureConfig, *, mood: Mood | None = None) 
             f"{first} to {last}: import more history or lower features.horizons."
         )
     check_groups(config.groups)
-    names = feature_names([*config.groups, MOOD] if mood is not None and config.sentiment else config.groups)
+    names = feature_names([*config.groups, SENTIMENT] if sentiment is not None and config.sentiment else config.groups)
     column = {name: i for i, name in enumerate(names)}
     grid = (len(sessions), len(symbols))
 
@@ -99,8 +99,8 @@ def build_panel(bars: Bars, config: FeatureConfig, *, mood: Mood | None = None) 
     across: dict[str, Float64] = {}
     if "context" in config.groups:
         across |= context({1: one, 5: five}, volatility)
-    if mood is not None and config.sentiment:
-        across |= _mood(mood, axis, symbols)
+    if sentiment is not None and config.sentiment:
+        across |= _sentiment(sentiment, axis, symbols)
     for name, cells in across.items():
         values[:, :, column[name]] = _narrow(cells)
 
@@ -137,19 +137,19 @@ def _series(bars: Bars, axis: Axis) -> Iterator[tuple[_Shown, Series]]:
         yield _Shown(rows, bar, fills), Series(*(np.ascontiguousarray(a[start:stop]) for a in adjusted))
 
 
-def _mood(mood: Mood, axis: Axis, symbols: tuple[str, ...]) -> dict[str, Float64]:
-    """The mood features on the axis: made on the sessions of each symbol's own calendar, by which its mood is dated."""
+def _sentiment(sentiment: DailySentiment, axis: Axis, symbols: tuple[str, ...]) -> dict[str, Float64]:
+    """The sentiment features on the axis: made on the sessions of each symbol's own calendar, by which it is dated."""
     own = np.array(calendars_of(symbols, axis.calendar))
-    dated = {symbol: calendar_of(symbol, axis.calendar) for symbol in mood.frame["symbol"].unique()}
+    dated = {symbol: calendar_of(symbol, axis.calendar) for symbol in sentiment.frame["symbol"].unique()}
     if {*own, *dated.values()} == {axis.calendar}:
-        return mood_features(mood, axis.sessions, symbols, axis.calendar)
+        return sentiment_features(sentiment, axis.sessions, symbols, axis.calendar)
     across: dict[str, Float64] = {}
     for calendar in sorted(set(own)):
         columns = np.flatnonzero(own == calendar)
         days, last = axis.known(calendar)
-        rows = mood.frame["symbol"].map(dated) == calendar
-        said = replace(mood, frame=mood.frame[rows])
-        for name, cells in mood_features(said, days, tuple(symbols[i] for i in columns), calendar).items():
+        rows = sentiment.frame["symbol"].map(dated) == calendar
+        said = replace(sentiment, frame=sentiment.frame[rows])
+        for name, cells in sentiment_features(said, days, tuple(symbols[i] for i in columns), calendar).items():
             across.setdefault(name, np.zeros((len(axis.sessions), len(symbols))))[:, columns] = cells[last]
     return across
 

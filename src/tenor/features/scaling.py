@@ -102,5 +102,5 @@ class Scaler:
         if self.features != panel.features:
             raise ModelError(
                 f"features do not match the model's: {'; '.join(wrong) or 'their order differs'}. "
-                "Build the panel with the model's own feature config, and with mood if it was trained with mood."
+                "Build the panel with the model's own feature config, and with sentiment if it was trained with it."
             )

@@ -1,4 +1,4 @@
-"""Mood rows to features on the panel's grid. No news is not neutral news: it has a flag of its own."""
+"""DailySentiment rows to features on the panel's grid. No news is not neutral news: it has a flag of its own."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from numpy.typing import NDArray
 
 from tenor.calendars import exchange
 from tenor.errors import DataError
-from tenor.schema import Float64, Mood
+from tenor.schema import DailySentiment, Float64
 
 FORGOTTEN = 60
 OLDEST = 20
 
 
-def mood_features(
-    mood: Mood, sessions: pd.DatetimeIndex, symbols: tuple[str, ...], calendar: str
+def sentiment_features(
+    sentiment: DailySentiment, sessions: pd.DatetimeIndex, symbols: tuple[str, ...], calendar: str
 ) -> dict[str, Float64]:
-    """The mood features by name, each [session, symbol] and finite everywhere.
+    """The sentiment features by name, each [session, symbol] and finite everywhere.
 
     Rows of other symbols count for the market alone; rows before the first or after the last of `sessions` for nothing.
 
     Raises
     ------
-    DataError : the mood has rows on days that are no session of `calendar`.
+    DataError : the sentiment has rows on days that are no session of `calendar`.
     """
-    frame = mood.frame[mood.frame["session"].between(sessions[0], sessions[-1])]
+    frame = sentiment.frame[sentiment.frame["session"].between(sessions[0], sessions[-1])]
     place = sessions.get_indexer(pd.DatetimeIndex(frame["session"]))
     if (place < 0).any():
         days = ", ".join(map(exchange(calendar).label, sorted(set(frame["session"][place < 0]))[:3]))
         raise DataError(
-            f"mood: {days} is no session of {calendar}: date the mood by the calendar of features.calendar."
+            f"sentiment: {days} is no session of {calendar}: date the sentiment by the calendar of features.calendar."
         )
 
     symbol = pd.Index(symbols).get_indexer(pd.Index(frame["symbol"]))
@@ -51,21 +51,21 @@ def mood_features(
     market_mean[place], market_n[place] = column["market_mean"], column["market_n"]
 
     age = _age(known > 0)
-    fade = np.array([0.5 ** (sessions_ago / mood.half_life) for sessions_ago in range(FORGOTTEN)] + [0.0])
+    fade = np.array([0.5 ** (sessions_ago / sentiment.half_life) for sessions_ago in range(FORGOTTEN)] + [0.0])
     index = np.arange(len(sessions))[:, None] - age
     last = np.take_along_axis(spread(column["recent"]), np.maximum(index, 0), axis=0)
     return {
-        "mood_known": known,
-        "mood_mean": spread(column["mean"]),
-        "mood_std": spread(column["std"]),
-        "mood_balance": spread(column["positive"] - column["negative"]),
-        "mood_surprise": spread(column["surprise"]),
-        "mood_count": spread(np.log1p(column["n"])),
-        "mood_recent": last * fade[np.minimum(age, FORGOTTEN)],
-        "mood_age": np.minimum(age, OLDEST) / OLDEST,
-        "mood_market": np.tile(market_mean[:, None], shape[1]),
-        "mood_market_count": np.tile(np.log1p(market_n)[:, None], shape[1]),
-        "mood_relative": spread(column["mean"] - column["market_mean"]),
+        "sentiment_known": known,
+        "sentiment_mean": spread(column["mean"]),
+        "sentiment_std": spread(column["std"]),
+        "sentiment_balance": spread(column["positive"] - column["negative"]),
+        "sentiment_surprise": spread(column["surprise"]),
+        "sentiment_count": spread(np.log1p(column["n"])),
+        "sentiment_recent": last * fade[np.minimum(age, FORGOTTEN)],
+        "sentiment_age": np.minimum(age, OLDEST) / OLDEST,
+        "sentiment_market": np.tile(market_mean[:, None], shape[1]),
+        "sentiment_market_count": np.tile(np.log1p(market_n)[:, None], shape[1]),
+        "sentiment_relative": spread(column["mean"] - column["market_mean"]),
     }
 
 

@@ -11,14 +11,14 @@ import onnxruntime
 import pandas as pd
 
 from tenor.calendars import exchange
-from tenor.config import FeatureConfig, MoodConfig
+from tenor.config import FeatureConfig, SentimentConfig
 from tenor.errors import ModelError
 from tenor.inference import forecasts
 from tenor.inference.cells import symbol_first
 from tenor.inference.forecasts import CHUNK, Forecasts
 from tenor.inference.recipe import Recipe, Run
 from tenor.registry import ONNX, Registry
-from tenor.schema import Bars, Mood, Panel
+from tenor.schema import Bars, DailySentiment, Panel
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,12 +28,12 @@ class Predictor:
     Attributes
     ----------
     recipe : its settings, scaler and calibration.
-    mood : how the mood that it was trained with was made.
+    sentiment : how the sentiment that it was trained with was made.
     card : what is told of it: data, parts, validation metrics, when it was made.
     """
 
     recipe: Recipe
-    mood: MoodConfig
+    sentiment: SentimentConfig
     card: Mapping[str, Any]
     _session: Any = field(repr=False)
 
@@ -56,7 +56,7 @@ class Predictor:
             raise ModelError(
                 f"{registry.where(found)}/{ONNX} can't be run here ({type(error).__name__}): train the model again."
             ) from error
-        return cls(Recipe.load(registry, found), registry.mood(found), registry.card(found), session)
+        return cls(Recipe.load(registry, found), registry.sentiment(found), registry.card(found), session)
 
     @property
     def version(self) -> str:
@@ -79,9 +79,9 @@ class Predictor:
         return self.recipe.features
 
     @property
-    def with_mood(self) -> bool:
-        """Whether it needs a mood."""
-        return self.recipe.with_mood
+    def with_sentiment(self) -> bool:
+        """Whether it needs a sentiment."""
+        return self.recipe.with_sentiment
 
     def universe(self, known: Sequence[str], symbols: Sequence[str]) -> list[str]:
         """The symbols whose bars a forecast of `symbols` takes, among the `known` ones of a lake.
@@ -91,32 +91,34 @@ class Predictor:
         return sorted({*symbols, *(symbol for symbol in self.symbols if symbol in known)})
 
     def forecasts(
-        self, bars: Bars, mood: Mood | None, *, symbols: Sequence[str], as_of: pd.Timestamp | None = None
+        self, bars: Bars, sentiment: DailySentiment | None, *, symbols: Sequence[str], as_of: pd.Timestamp | None = None
     ) -> Forecasts:
         """The newest forecasts of `symbols`, one a horizon each, with attention; ``failed`` says of whom there is none.
 
         Parameters
         ----------
         bars : of the whole `universe`, with all the history there is: indicators and intervals learn from it.
-        mood : made by `mood`'s settings; may be None where the model has none (`with_mood`).
+        sentiment : made by `sentiment`'s settings; may be None where the model has none (`with_sentiment`).
         as_of : tz-aware; only sessions that were over by then are seen. By default all of `bars`.
 
         Raises
         ------
-        ModelError : the model needs a mood. DataError, HistoryError : `bars` can't be used.
+        ModelError : the model needs a sentiment. DataError, HistoryError : `bars` can't be used.
         """
         if as_of is not None:
             last = exchange(self.features.calendar).last_closed(as_of)
-            bars, mood = bars.until(last), mood.until(last) if mood is not None else None
-        panel = self.recipe.panel(bars, mood)
+            bars, sentiment = bars.until(last), sentiment.until(last) if sentiment is not None else None
+        panel = self.recipe.panel(bars, sentiment)
         return forecasts.newest(self.recipe, self.runs, panel, symbols, self.horizons)
 
-    def history(self, bars: Bars, mood: Mood | None, *, symbols: Sequence[str], sessions: int) -> Forecasts:
+    def history(
+        self, bars: Bars, sentiment: DailySentiment | None, *, symbols: Sequence[str], sessions: int
+    ) -> Forecasts:
         """What the model says of each of the last `sessions` sessions, at every horizon, in one run; no attention.
 
         Those up to the end of validation (``card["split"]``) are of days that it was fitted or tuned on.
         """
-        return forecasts.past(self.recipe, self.runs, self.recipe.panel(bars, mood), symbols, sessions)
+        return forecasts.past(self.recipe, self.runs, self.recipe.panel(bars, sentiment), symbols, sessions)
 
     def runs(self, scaled: Panel) -> Iterator[tuple[slice, Run]]:
         """What the networks say of a scaled panel, `CHUNK` symbols at a time."""

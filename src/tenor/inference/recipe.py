@@ -13,14 +13,14 @@ import pandas as pd
 from tenor.config import FeatureConfig, from_mapping
 from tenor.errors import HistoryError, ModelError, TenorError
 from tenor.features import Scaler, build_panel
-from tenor.features.catalogue import MOOD, feature_names
+from tenor.features.catalogue import SENTIMENT, feature_names
 from tenor.inference.artifact import document_of
 from tenor.inference.calibration import Calibration
 from tenor.inference.cells import WARM_UP, spread, usable
 from tenor.inference.conformal import adapt
 from tenor.registry import Registry
 from tenor.registry.manifest import DOCUMENT
-from tenor.schema import Bars, Float32, Mood, Panel, Predictions
+from tenor.schema import Bars, DailySentiment, Float32, Panel, Predictions
 
 
 class Run(NamedTuple):
@@ -100,23 +100,23 @@ class Recipe:
         return self.lookback + WARM_UP
 
     @property
-    def with_mood(self) -> bool:
-        """Whether the model was fitted on mood features, and needs a mood."""
-        return bool(set(self.scaler.features) & set(feature_names([MOOD])))
+    def with_sentiment(self) -> bool:
+        """Whether the model was fitted on sentiment features, and needs a sentiment."""
+        return bool(set(self.scaler.features) & set(feature_names([SENTIMENT])))
 
-    def panel(self, bars: Bars, mood: Mood | None) -> Panel:
-        """The panel of `bars` as the model knows it; `mood` is left out where the model has none.
+    def panel(self, bars: Bars, sentiment: DailySentiment | None) -> Panel:
+        """The panel of `bars` as the model knows it; `sentiment` is left out where the model has none.
 
         Raises
         ------
-        ModelError : the model needs a mood, and there is none.
+        ModelError : the model needs a sentiment, and there is none.
         """
-        if self.with_mood and mood is None:
+        if self.with_sentiment and sentiment is None:
             raise ModelError(
-                f"model {self.version} was trained with mood, and there is none: import news, or train without it "
+                f"model {self.version} was trained with sentiment, and there is none: import news, or train without it "
                 "(features.sentiment = false)."
             )
-        return build_panel(bars, self.features, mood=mood if self.with_mood else None)
+        return build_panel(bars, self.features, sentiment=sentiment if self.with_sentiment else None)
 
     def scaled(self, panel: Panel) -> Panel:
         """`panel` as the networks read it.

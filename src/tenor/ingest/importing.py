@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tenor.data import embedded_bars, embedded_mood
+from tenor.data import embedded_bars, embedded_sentiment
 from tenor.ingest.files import FileSummary, SymbolReport, check_bars, read
 from tenor.store import Appended, Lake
 
@@ -22,14 +22,14 @@ class Collected:
 
     Attributes
     ----------
-    files : what became of each file. `bars`, `news`, `mood` : what the lake made of the rows that were kept.
+    files : what became of each file. `bars`, `news`, `sentiment` : what the lake made of the rows that were kept.
     refused : one text a refused row, naming file, row, column, value, why and remedy.
     """
 
     files: tuple[FileSummary, ...]
     bars: Appended
     news: Appended
-    mood: Appended
+    sentiment: Appended
     refused: tuple[str, ...]
 
     @property
@@ -43,7 +43,7 @@ class Collected:
 
 
 def collect(store: str, paths: Sequence[str], *, calendar: str | None = None) -> Collected:
-    """Read files and folders into the lake; the word ``embedded`` stands for the bars and the mood that tenor carries.
+    """Read files and folders into the lake; ``embedded`` stands for the bars and the sentiment that tenor carries.
 
     Raises
     ------
@@ -53,10 +53,10 @@ def collect(store: str, paths: Sequence[str], *, calendar: str | None = None) ->
     lake = Lake(store)
     files: list[FileSummary] = []
     refused: list[str] = []
-    bars = news = mood = NOTHING
+    bars = news = sentiment = NOTHING
     if EMBEDDED in paths:
         bars += lake.append_bars(embedded_bars(), source=EMBEDDED_SOURCE)
-        mood += lake.append_mood(embedded_mood(), source=EMBEDDED_SOURCE)
+        sentiment += lake.append_sentiment(embedded_sentiment(), source=EMBEDDED_SOURCE)
     for batch in read([path for path in paths if path != EMBEDDED], calendar=calendar):
         if batch.bars is not None:
             bars += lake.append_bars(batch.bars, source="file")
@@ -65,7 +65,7 @@ def collect(store: str, paths: Sequence[str], *, calendar: str | None = None) ->
         lake.append_refusals(batch.refusals, files=[file.file for file in batch.files])
         files += batch.files
         refused += [refusal.describe() for refusal in batch.refused]
-    return Collected(tuple(files), bars, news, mood, tuple(refused))
+    return Collected(tuple(files), bars, news, sentiment, tuple(refused))
 
 
 def check(store: str, *, calendar: str | None = None) -> list[SymbolReport]:

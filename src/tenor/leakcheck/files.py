@@ -24,7 +24,7 @@ from tenor.leakcheck.functions import check_features
 from tenor.leakcheck.report import LeakReport
 from tenor.leakcheck.tables import check_dataset
 from tenor.leakcheck.trainers import check_history, check_trainer, is_history
-from tenor.schema import Bars, Mood, News
+from tenor.schema import Bars, DailySentiment, News
 
 _PARQUET = (".parquet", ".pq")
 
@@ -136,7 +136,7 @@ def leakcheck_function(
     spec: str,
     bars: Bars,
     *,
-    mood: Mood | None = None,
+    sentiment: DailySentiment | None = None,
     news: News | None = None,
     targets: Sequence[str] = (),
     cuts: int = 6,
@@ -146,7 +146,7 @@ def leakcheck_function(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> LeakReport:
-    """`check_features` of the function that `spec` names; `mood`, `news` and `calendar` go to one that takes them."""
+    """`check_features` of the function that `spec` names; `sentiment`, `news`, `calendar` go to one that takes them."""
     function = load_function(spec)
     takes = _parameters(function)
     if "calendar" in takes:
@@ -154,7 +154,7 @@ def leakcheck_function(
     return check_features(
         function,
         bars,
-        mood=mood if "mood" in takes else None,
+        sentiment=sentiment if "sentiment" in takes else None,
         news=news if "news" in takes and news is not None and len(news.frame) else None,
         targets=targets,
         cuts=cuts,
@@ -171,7 +171,7 @@ def leakcheck_trainer(
     spec: str,
     bars: Bars,
     *,
-    mood: Mood | None = None,
+    sentiment: DailySentiment | None = None,
     features: FeatureConfig | None = None,
     train_end: str | None = None,
     valid_end: str | None = None,
@@ -183,18 +183,18 @@ def leakcheck_trainer(
 
     function = load_function(spec)
     config = features or FeatureConfig()
-    panel = build_panel(bars, config, mood=mood)
+    panel = build_panel(bars, config, sentiment=sentiment)
     split = chronological(
         panel.sessions, SplitConfig(train_end=train_end, valid_end=valid_end), purge=max(config.horizons)
     )
     return check_trainer(function, panel, split, seed=seed, name=spec.rpartition(":")[2])
 
 
-def tenor_features(frame: pd.DataFrame, mood: pd.DataFrame | None = None, calendar: str = "XNYS") -> Any:
+def tenor_features(frame: pd.DataFrame, sentiment: pd.DataFrame | None = None, calendar: str = "XNYS") -> Any:
     """Tenor's own features, for ``tenor leakcheck --features tenor.leakcheck:tenor_features``."""
     length = interval_of(calendar)
-    said = None if mood is None else Mood(mood, interval=length)
-    return build_panel(Bars(frame, length), FeatureConfig(calendar=calendar), mood=said)
+    said = None if sentiment is None else DailySentiment(sentiment, interval=length)
+    return build_panel(Bars(frame, length), FeatureConfig(calendar=calendar), sentiment=said)
 
 
 def _parameters(function: Callable[..., Any]) -> set[str]:
@@ -203,7 +203,7 @@ def _parameters(function: Callable[..., Any]) -> set[str]:
     except (TypeError, ValueError):  # some built-in ones tell nothing
         return set()
     if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters):
-        return {"mood", "news"}
+        return {"sentiment", "news"}
     return {p.name for p in parameters}
 
 

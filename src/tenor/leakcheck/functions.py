@@ -15,7 +15,7 @@ from tenor.leakcheck.cells import differences
 from tenor.leakcheck.futures import Inputs
 from tenor.leakcheck.naming import Seen, name_leaks
 from tenor.leakcheck.report import Finding, LeakReport
-from tenor.schema import Bars, Bool, Mood, News
+from tenor.schema import Bars, Bool, DailySentiment, News
 
 MODES = ("changed", "shuffled", "other rows", "truncated")
 EARLY = (2, 10, 30)
@@ -26,7 +26,7 @@ def check_features(
     function: Callable[..., Any],
     bars: Bars | pd.DataFrame,
     *,
-    mood: Mood | pd.DataFrame | None = None,
+    sentiment: DailySentiment | pd.DataFrame | None = None,
     news: News | pd.DataFrame | None = None,
     targets: Sequence[str] = (),
     cuts: int | Sequence[pd.Timestamp] = 6,
@@ -41,7 +41,8 @@ def check_features(
 
     Parameters
     ----------
-    function : ``function(frame)``, or ``function(frame, mood=..., news=...)`` with those that are given. `frame` is
+    function : ``function(frame)``, or ``function(frame, sentiment=..., news=...)`` with those that are given. `frame`
+        is
         long, with symbol, session and numbers, sorted, indexed 0 .. n - 1. It returns one row a (symbol, session): a
         DataFrame with or indexed by these keys, something row by row with `frame`, one column a symbol, or a Panel.
     targets : columns that look ahead on purpose; they are left out.
@@ -59,7 +60,7 @@ def check_features(
     if decided not in ("close", "open"):
         raise ConfigError(f"decided is {decided!r}; it takes 'close' or 'open'.")
     called = str(name or getattr(function, "__name__", type(function).__name__))
-    inputs = futures.gather(bars, mood, news, calendar)
+    inputs = futures.gather(bars, sentiment, news, calendar)
     sessions = pd.DatetimeIndex(inputs.tables["bars"]["session"].unique()).sort_values()
     moments = _cuts(inputs, sessions, cuts, known_from)
     modes = (*MODES, "same day") if decided == "open" else MODES

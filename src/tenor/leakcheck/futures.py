@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tenor.calendars import by_calendar, exchange, market_of, parts_of, sessions_of
 from tenor.errors import DataError
-from tenor.schema import Bars, Bool, Mood, News
+from tenor.schema import Bars, Bool, DailySentiment, News
 
 Days = NDArray[np.datetime64]
 Pick = Callable[[Days], Bool]
@@ -29,7 +29,7 @@ class Inputs:
 
     Attributes
     ----------
-    tables : ``bars`` and, where given, ``mood`` and ``news``; indexes 0 .. n - 1.
+    tables : ``bars`` and, where given, ``sentiment`` and ``news``; indexes 0 .. n - 1.
     days : by table, the session at whose close each row is known.
     """
 
@@ -50,7 +50,10 @@ class Inputs:
 
 
 def gather(
-    bars: Bars | pd.DataFrame, mood: Mood | pd.DataFrame | None, news: News | pd.DataFrame | None, calendar: str
+    bars: Bars | pd.DataFrame,
+    sentiment: DailySentiment | pd.DataFrame | None,
+    news: News | pd.DataFrame | None,
+    calendar: str,
 ) -> Inputs:
     """The inputs, each known from the close of its session on; an item of news from the first close after it.
 
@@ -63,9 +66,9 @@ def gather(
     frame = bars.frame if isinstance(bars, Bars) else bars
     frame = _sorted(frame, "bars")
     tables, days = {"bars": frame}, {"bars": frame["session"].to_numpy().astype("datetime64[us]")}
-    if mood is not None:
-        table = _sorted(mood.frame if isinstance(mood, Mood) else mood, "mood")
-        tables["mood"], days["mood"] = table, table["session"].to_numpy().astype("datetime64[us]")
+    if sentiment is not None:
+        table = _sorted(sentiment.frame if isinstance(sentiment, DailySentiment) else sentiment, "sentiment")
+        tables["sentiment"], days["sentiment"] = table, table["session"].to_numpy().astype("datetime64[us]")
     if news is not None:
         table = (news.frame if isinstance(news, News) else news).reset_index(drop=True)
         if "symbol" not in table:
@@ -149,7 +152,7 @@ def other_rows(inputs: Inputs, pick: Pick, rng: np.random.Generator, calendar: s
     frame = pd.concat([part for part in parts if len(part)])
     frame = frame.sort_values(["symbol", "session"], kind="stable", ignore_index=True)
     made = inputs.with_table("bars", frame, frame["session"].to_numpy().astype("datetime64[us]"))
-    for table in ("mood", "news"):
+    for table in ("sentiment", "news"):
         if table not in inputs.tables:
             continue
         rows, known = inputs.tables[table], inputs.days[table]

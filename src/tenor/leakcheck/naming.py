@@ -145,7 +145,7 @@ def _by_value(bench: Bench, change: Change, causes: Sequence[tuple[str, str]], r
         kind = "scaler_on_all_data"
     elif _fills_back(bench, change):
         kind = "back_fill"
-    elif tables == {"news"} or (tables == {"mood"} and reach.back <= 0):
+    elif tables == {"news"} or (tables == {"sentiment"} and reach.back <= 0):
         kind = "news_after_close"
     elif reach.ahead == 0:
         kind = "future"
@@ -168,7 +168,7 @@ def _by_value(bench: Bench, change: Change, causes: Sequence[tuple[str, str]], r
 
 
 def _said(bench: Bench, rows: Mapping[int, Change]) -> dict[int, list[str]]:
-    """For columns that changed with later rows: of mood and news, which did it alone."""
+    """For columns that changed with later rows: of sentiment and news, which did it alone."""
     said: dict[int, list[str]] = {}
     for cut in sorted({change.cut for change in rows.values()}):
         for table in bench.inputs.tables.keys() - {"bars"}:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tenor.calendars import exchange
-from tenor.config import Config, FoldConfig, MoodConfig, to_mapping
+from tenor.config import Config, FoldConfig, SentimentConfig, to_mapping
 from tenor.errors import ConfigError, HistoryError
 from tenor.evaluation.baselines import fit_baselines
 from tenor.evaluation.comparators import Told, folds_after, regressors, walk_beside_rivals
@@ -25,9 +25,9 @@ from tenor.registry import Registry
 from tenor.report import write_report
 from tenor.report.backtest import trading_section
 from tenor.report.sections_faithfulness import faithfulness_section
-from tenor.report.sentiment import mood_section
+from tenor.report.sentiment import sentiment_section
 from tenor.report.walk import walk_sections
-from tenor.schema import Mood, Panel, Predictions
+from tenor.schema import DailySentiment, Panel, Predictions
 from tenor.sentiment import Scorer, why
 from tenor.storage.files import write_json
 from tenor.store import Lake
@@ -35,13 +35,13 @@ from tenor.training import Forecaster, Progress, Split, fit, usable
 from tenor.training.folds import walk_forward
 from tenor.training.results import tried
 
-WITHOUT_MOOD = "the same without mood"
+WITHOUT_SENTIMENT = "the same without sentiment"
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A version's settings walked forward; that version on its own test part and, against the same model without mood,
-    on the test sessions that the mood reaches, both by horizon; and where the report lies.
+    """A version's settings walked forward; that version on its own test part and, against the same model without
+    sentiment, on the test sessions that sentiment reaches, both by horizon; and where the report lies.
     """
 
     version: str
@@ -101,14 +101,14 @@ def evaluate(
     forecaster = load(registry, version or "latest")
     if config is not None:
         _require_same(config, forecaster)
-    own = regressors(baselines, (forecaster.name, "LSTM", WITHOUT_MOOD))
+    own = regressors(baselines, (forecaster.name, "LSTM", WITHOUT_SENTIMENT))
     lake = Lake(store)
     calendar = forecaster.features.calendar
     bars = lake.bars(forecaster.symbols, calendar=calendar)
-    mood = lake.mood(calendar=calendar) if forecaster.features.sentiment else None
-    if mood is not None:
-        mood = replace(mood, half_life=registry.mood(forecaster.version).half_life)
-    panel = build(bars, mood, forecaster.features)
+    sentiment = lake.sentiment(calendar=calendar) if forecaster.features.sentiment else None
+    if sentiment is not None:
+        sentiment = replace(sentiment, half_life=registry.sentiment(forecaster.version).half_life)
+    panel = build(bars, sentiment, forecaster.features)
     split = split_again(panel, forecaster)
     folds = config.folds if config is not None and config.folds != FoldConfig() else None
     folds = folds or folds_after(split, forecaster.split["test"][1])
@@ -129,31 +129,33 @@ def evaluate(
     predictions = {forecaster.name: forecaster.predict(panel)}
     if forecaster.model.attention:
         predictions["LSTM"] = compare.fitted(panel, "without-attention", model={"attention": False}).predict(panel)
-    if mood is not None:
+    if sentiment is not None:
         plain = build(bars, None, replace(forecaster.features, sentiment=False))
-        predictions[WITHOUT_MOOD] = compare.fitted(plain, "without-mood", features={"sentiment": False}).predict(plain)
+        predictions[WITHOUT_SENTIMENT] = compare.fitted(
+            plain, "without-sentiment", features={"sentiment": False}
+        ).predict(plain)
     predictions |= fit_baselines(panel, split) | {one.name: one(panel, split) for one in own}
     # a late starter counts from the session on which the network has seen its lookback; the same cells for all models
     judged = replace(panel, mask=usable(panel, forecaster.model.lookback))
     evaluations = {h: judge(judged, split.test, predictions, horizon=h) for h in panel.horizons}
-    ablation = {} if mood is None else ablate(judged, split.test, mood, predictions, ours=forecaster.name)
+    ablation = {} if sentiment is None else ablate(judged, split.test, sentiment, predictions, ours=forecaster.name)
     shown = tuple(show) or panel.symbols[:3]
     first = panel.horizons[0]
     known = tried(registry.folder / "tuning")
     trading = trade(judged, split.test, predictions[forecaster.name], horizon=first, tried=known)
     attention = faithfulness(forecaster, panel, split.test, horizon=first) if testable(forecaster, panel) else None
     pages = [trading_section(trading), *([] if attention is None else [faithfulness_section(attention)])]
-    if mood is not None:
-        whys = strongest(lake, registry.mood(forecaster.version), shown)
+    if sentiment is not None:
+        whys = strongest(lake, registry.sentiment(forecaster.version), shown)
         pages.append(
-            mood_section(
+            sentiment_section(
                 judged,
-                mood,
+                sentiment,
                 split.test,
                 shown,
                 ablation=ablation,
                 ours=forecaster.name,
-                without=WITHOUT_MOOD,
+                without=WITHOUT_SENTIMENT,
                 whys=whys,
             )
         )
@@ -185,7 +187,7 @@ class Why:
     words: tuple[tuple[str, float], ...]
 
 
-def strongest(lake: Lake, config: MoodConfig, symbols: Sequence[str], count: int = 3) -> list[Why]:
+def strongest(lake: Lake, config: SentimentConfig, symbols: Sequence[str], count: int = 3) -> list[Why]:
     """The `count` texts of the lake about `symbols` whose scores are farthest from 0, explained; none without news."""
     frame = lake.news(symbols).frame.drop_duplicates("text")
     if frame.empty:
@@ -198,15 +200,15 @@ def strongest(lake: Lake, config: MoodConfig, symbols: Sequence[str], count: int
 
 
 def ablate(
-    panel: Panel, test: slice, mood: Mood, predictions: Mapping[str, Predictions], *, ours: str
+    panel: Panel, test: slice, sentiment: DailySentiment, predictions: Mapping[str, Predictions], *, ours: str
 ) -> dict[int, Evaluation]:
-    """The model beside the same model without mood, on those test sessions that the mood reaches; by horizon."""
-    first, last = mood.frame["session"].min(), mood.frame["session"].max()
+    """The model beside the same model without sentiment, on the test sessions that sentiment reaches; by horizon."""
+    first, last = sentiment.frame["session"].min(), sentiment.frame["session"].max()
     start = max(test.start, int(panel.sessions.searchsorted(first)))
     stop = min(test.stop, int(panel.sessions.searchsorted(last, side="right")))
     if stop <= start:
         return {}
-    pair = {name: predictions[name] for name in (ours, WITHOUT_MOOD)}
+    pair = {name: predictions[name] for name in (ours, WITHOUT_SENTIMENT)}
     return {h: judge(panel, slice(start, stop), pair, horizon=h) for h in panel.horizons}
 
 

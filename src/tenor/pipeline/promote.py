@@ -14,7 +14,7 @@ from tenor.errors import ModelError, TenorError
 from tenor.evaluation.significance import LEVEL, mean_test
 from tenor.inference.cells import spread, usable
 from tenor.registry import Pointers, Registry
-from tenor.schema import Bars, Float64, Mood, Panel
+from tenor.schema import Bars, DailySentiment, Float64, Panel
 from tenor.storage.object_store import Conflict
 from tenor.store import Lake
 from tenor.training import Forecaster
@@ -99,13 +99,13 @@ def _compare(lake: Lake, registry: Registry, challenger: str, champion: str) -> 
     calendar = models[0].features.calendar
     if models[1].features.calendar != calendar:
         return _undecided(challenger, champion, "they do not stand on the same sessions (features.calendar).")
-    mood = lake.mood(calendar=calendar) if any(model.recipe.with_mood for model in models) else None
+    sentiment = lake.sentiment(calendar=calendar) if any(model.recipe.with_sentiment for model in models) else None
     horizons = sorted(set(models[0].horizons) & set(models[1].horizons))
     symbols = sorted(set(models[0].symbols) & set(models[1].symbols) & set(lake.symbols(calendar)))
     if not horizons or not symbols:
         return _undecided(challenger, champion, "they have no symbol and horizon in common.")
     start = max(pd.Timestamp(model.split["test"][0]) for model in models)
-    ours, theirs = (_losses(model, lake, mood, symbols, horizons, start) for model in models)
+    ours, theirs = (_losses(model, lake, sentiment, symbols, horizons, start) for model in models)
     days = ours.index.intersection(theirs.index)
     # [day, symbol x horizon], the same cells of both
     a, b = ours.loc[days].to_numpy(), theirs.loc[days].to_numpy()
@@ -135,13 +135,18 @@ def _compare(lake: Lake, registry: Registry, challenger: str, champion: str) -> 
 
 
 def _losses(
-    model: Forecaster, lake: Lake, mood: Mood | None, symbols: list[str], horizons: list[int], start: pd.Timestamp
+    model: Forecaster,
+    lake: Lake,
+    sentiment: DailySentiment | None,
+    symbols: list[str],
+    horizons: list[int],
+    start: pd.Timestamp,
 ) -> pd.DataFrame:
     """[session from `start`, symbol and horizon]; squared error in units of volatility; NaN where it is not known."""
     calendar = model.features.calendar
     known = lake.symbols(calendar)
     bars: Bars = lake.bars([s for s in model.symbols if s in known], calendar=calendar)  # its own universe
-    panel: Panel = model.recipe.panel(bars, mood)
+    panel: Panel = model.recipe.panel(bars, sentiment)
     said = model.predict(panel)
     cells = usable(panel, model.model.lookback)
     with np.errstate(all="ignore"):

@@ -1,4 +1,4 @@
-"""What is asked beside training: the grid search, whether mood helps, published benchmarks, and whether data leak."""
+"""Beside training: the grid search, whether sentiment helps, published benchmarks, and whether data leak."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from tenor.leakcheck import LeakReport, leakcheck_function
 from tenor.pipeline.train import Scoring, build, registry_of, score
 from tenor.report.ablation import write_ablation
 from tenor.report.tuning import write_tuning
-from tenor.schema import Mood
+from tenor.schema import DailySentiment
 from tenor.sentiment import Scorer
-from tenor.sentiment.daily import daily_mood
+from tenor.sentiment.daily import daily_sentiment
 from tenor.storage.files import write_json, write_text
 from tenor.store import Lake
 from tenor.training.folds import fold_table, walk_forward
@@ -49,7 +49,7 @@ def ablate(
     texts: Scoring | None = None,
     report: Path | None = None,
 ) -> Ablated:
-    """Walk forward with mood, without it, and with it shuffled across days: same folds, same seeds.
+    """Walk forward with sentiment, without it, and with it shuffled across days: same folds, same seeds.
 
     Parameters
     ----------
@@ -57,15 +57,15 @@ def ablate(
 
     Raises
     ------
-    DataError : the lake has neither news nor mood.
+    DataError : the lake has neither news nor sentiment.
     """
     lake = Lake(store)
     bars = lake.bars(config.symbols or None, calendar=config.features.calendar)
-    mood = score(lake, config.mood, calendar=config.features.calendar, progress=texts)
-    if mood is None:
-        raise DataError(f"{store} has neither news nor mood to leave out: import some with 'tenor data import'.")
+    sentiment = score(lake, config.sentiment, calendar=config.features.calendar, progress=texts)
+    if sentiment is None:
+        raise DataError(f"{store} has neither news nor sentiment to leave out: import some with 'tenor data import'.")
     features = replace(config.features, sentiment=True)
-    panel = build(bars, mood, features)
+    panel = build(bars, sentiment, features)
     plain = build(bars, None, replace(features, sentiment=False))
     splits = walk_forward(panel.sessions, config.folds, purge=max(panel.horizons))
     found = compare_with_and_without(
@@ -127,12 +127,12 @@ def tune(
     lake = Lake(store)
     bars = lake.bars(config.symbols or None, calendar=config.features.calendar)
     # a grid may switch sentiment on even where the config has it off
-    mood = score(lake, config.mood, calendar=config.features.calendar, progress=texts)
+    sentiment = score(lake, config.sentiment, calendar=config.features.calendar, progress=texts)
     found = search(
         bars,
         wanted,
         cache=registry_of(store).folder / "tuning",
-        mood=mood,
+        sentiment=sentiment,
         features=config.features,
         model=config.model,
         training=config.training,
@@ -203,7 +203,7 @@ def benchmark(
             seeds=range(seeds),
             workers=workers,
             progress=progress,
-            text=_mood_of(data, store, texts) if text else None,
+            text=_sentiment_of(data, store, texts) if text else None,
             kept=kept,
         )
     else:
@@ -214,17 +214,17 @@ def benchmark(
     return result
 
 
-def _mood_of(folder: Path, store: str, progress: Scoring | None) -> Mood | None:
-    """The mood of a GLT folder's tweets, each scored once and remembered in the lake; None where it has none."""
+def _sentiment_of(folder: Path, store: str, progress: Scoring | None) -> DailySentiment | None:
+    """The sentiment of a GLT folder's tweets, each scored once and remembered in the lake; None where it has none."""
     news = read_glt_news(folder)
     if news is None:
         return None
     scores = Scorer.load().score(news.frame["text"].tolist(), cache=Lake(store).score_cache(), progress=progress)
-    return daily_mood(news, scores)
+    return daily_sentiment(news, scores)
 
 
 def leakcheck(store: str, function: str, *, calendar: str) -> LeakReport:
-    """Whether the feature function ``path/to/file.py:name`` sees the future of the lake's bars, mood or news."""
+    """Whether the feature function ``path/to/file.py:name`` sees the future of the lake's bars, sentiment or news."""
     lake = Lake(store)
-    bars, mood = lake.bars(calendar=calendar), lake.mood(calendar=calendar)
-    return leakcheck_function(function, bars, mood=mood, news=lake.news(), calendar=calendar)
+    bars, sentiment = lake.bars(calendar=calendar), lake.sentiment(calendar=calendar)
+    return leakcheck_function(function, bars, sentiment=sentiment, news=lake.news(), calendar=calendar)

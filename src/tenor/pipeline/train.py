@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tenor.calendars import interval_of
-from tenor.config import FeatureConfig, MoodConfig
+from tenor.config import FeatureConfig, SentimentConfig
 from tenor.errors import DataError, UnknownSymbolError
 from tenor.features import build_panel
 from tenor.inference.predictor import Predictor
 from tenor.inference.recipe import Recipe
 from tenor.registry import Registry, registry_of
-from tenor.schema import Bars, Forecast, Interval, Mood, Panel
+from tenor.schema import Bars, DailySentiment, Forecast, Interval, Panel
 from tenor.sentiment import Scorer
-from tenor.sentiment.daily import daily_mood
+from tenor.sentiment.daily import daily_sentiment
 from tenor.storage.files import json_values
 from tenor.store import Lake
 
@@ -43,11 +43,13 @@ Scoring = Callable[[int, int], None]
 """Told of the distinct texts scored, and of how many there are."""
 
 
-# score: news -> mood ------------------------------------------------------------------------------------------------
+# score: news -> sentiment -------------------------------------------------------------------------------------------
 
 
-def score(lake: Lake, config: MoodConfig, *, calendar: str, progress: Scoring | None = None) -> Mood | None:
-    """The mood of the lake's news, each text scored once; where there are no news, the mood that the lake holds.
+def score(
+    lake: Lake, config: SentimentConfig, *, calendar: str, progress: Scoring | None = None
+) -> DailySentiment | None:
+    """The sentiment of the lake's news, each text scored once; where there is no news, what the lake holds.
 
     Raises
     ------
@@ -55,21 +57,21 @@ def score(lake: Lake, config: MoodConfig, *, calendar: str, progress: Scoring | 
     """
     news = lake.news()
     if news.frame.empty:
-        held = lake.mood(calendar=calendar)
+        held = lake.sentiment(calendar=calendar)
         return None if held is None else replace(held, half_life=config.half_life)
     scorer = Scorer.load(config.model)
     scores = scorer.score(news.frame["text"].tolist(), cache=lake.score_cache(), progress=progress)
-    mood = daily_mood(news, scores, config, calendar=calendar)
-    lake.append_mood(mood, source=scorer.model_id)
-    return mood
+    sentiment = daily_sentiment(news, scores, config, calendar=calendar)
+    lake.append_sentiment(sentiment, source=scorer.model_id)
+    return sentiment
 
 
 # build: lake -> panel -----------------------------------------------------------------------------------------------
 
 
-def build(bars: Bars, mood: Mood | None, features: FeatureConfig) -> Panel:
-    """The panel of `bars` and, where `features` ask for it and there is one, of `mood`."""
-    return build_panel(bars, features, mood=mood if features.sentiment else None)
+def build(bars: Bars, sentiment: DailySentiment | None, features: FeatureConfig) -> Panel:
+    """The panel of `bars` and, where `features` ask for it and there is one, of `sentiment`."""
+    return build_panel(bars, features, sentiment=sentiment if features.sentiment else None)
 
 
 def split_of(panel: Panel, config: SplitConfig) -> Split:
@@ -120,7 +122,7 @@ def train(
     progress: Progress | None = None,
     scoring: Scoring | None = None,
 ) -> Trained:
-    """Train on the lake's bars and mood and register the forecaster as a new version, the ``latest``.
+    """Train on the lake's bars and sentiment and register the forecaster as a new version, the ``latest``.
 
     It becomes the champion where there is none, or where it beats the one there is (`promotion.challenge`).
     """
@@ -129,10 +131,10 @@ def train(
 
     lake = Lake(store)
     bars = lake.bars(config.symbols or None, calendar=config.features.calendar)
-    mood = None
+    sentiment = None
     if config.features.sentiment:
-        mood = score(lake, config.mood, calendar=config.features.calendar, progress=scoring)
-    panel = build(bars, mood, config.features)
+        sentiment = score(lake, config.sentiment, calendar=config.features.calendar, progress=scoring)
+    panel = build(bars, sentiment, config.features)
     split = split_of(panel, config.split)
     registry = registry_of(store)
     forecaster = fit(
@@ -145,7 +147,7 @@ def train(
         progress=progress,
         workers=workers,
     )
-    version = registry.add(forecaster, config.mood, _card(forecaster, bars, mood, panel, split))
+    version = registry.add(forecaster, config.sentiment, _card(forecaster, bars, sentiment, panel, split))
     now, contest = challenge(lake, registry, version)
     return Trained(
         forecaster, registry.where(version), split.describe(panel.sessions), now.champion or version, contest
@@ -160,7 +162,9 @@ def load(registry: Registry, version: str | None = None) -> Forecaster:
     return Forecaster.from_files(registry.model(found), registry.where(found))
 
 
-def _card(forecaster: Forecaster, bars: Bars, mood: Mood | None, panel: Panel, split: Split) -> dict[str, Any]:
+def _card(
+    forecaster: Forecaster, bars: Bars, sentiment: DailySentiment | None, panel: Panel, split: Split
+) -> dict[str, Any]:
     """What is told of a model: its data, its parts, its settings, and how it did on validation."""
     from tenor.config import to_mapping
     from tenor.training import usable
@@ -191,7 +195,7 @@ def _card(forecaster: Forecaster, bars: Bars, mood: Mood | None, panel: Panel, s
         },
         "fingerprint": forecaster.fingerprint,
         "bars": bars.fingerprint(),
-        "mood": mood.fingerprint() if mood is not None else None,
+        "sentiment": sentiment.fingerprint() if sentiment is not None else None,
     }
 
 
@@ -216,11 +220,11 @@ def predict(store: str, symbols: Sequence[str], *, horizon: int = 1, version: st
             raise UnknownSymbolError(symbol, known)
     if horizon not in predictor.horizons:
         raise DataError(f"horizon {horizon} is not in model {predictor.version}; it has {list(predictor.horizons)}.")
-    mood = None
-    if predictor.with_mood:
-        mood = score(lake, predictor.mood, calendar=calendar)
+    sentiment = None
+    if predictor.with_sentiment:
+        sentiment = score(lake, predictor.sentiment, calendar=calendar)
     bars = lake.bars(predictor.universe(known, symbols), calendar=calendar)
-    made = predictor.forecasts(bars, mood, symbols=symbols)
+    made = predictor.forecasts(bars, sentiment, symbols=symbols)
     for error in made.failed.values():
         raise error
     found = {forecast.symbol: forecast for forecast in made if forecast.horizon == horizon}

@@ -1,7 +1,7 @@
 """Trained models by version, and the pointers to those in use, in a folder or an S3 bucket. Needs no torch.
 
 ``versions/<version>/`` holds a model's files and never changes: weights (safetensors), ONNX graph, settings, how its
-mood was made, and its card. ``manifest.json`` has the SHA-256 of each and is written last: without it there is no
+sentiment was made, and its card. ``manifest.json`` has the SHA-256 of each and is written last: without it there is no
 version. ``pointers.json`` names champion, previous champion and the one trained last, in one object that is moved by
 compare-and-swap: of two who race, the second decides anew.
 """
@@ -20,13 +20,13 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any, Protocol
 
-from tenor.config import MoodConfig, from_mapping, to_mapping
+from tenor.config import SentimentConfig, from_mapping, to_mapping
 from tenor.errors import ConfigError, ModelError, did_you_mean
 from tenor.registry import manifest
 from tenor.registry.manifest import DOCUMENT, FORMAT, MANIFEST, ONNX, WEIGHTS, dump, key_of, manifest_of, signed
 from tenor.storage.object_store import Conflict, MissingObject, Objects, open_objects
 
-MOOD, CARD = "mood.json", "card.json"
+SENTIMENT, CARD = "sentiment.json", "card.json"
 POINTERS = "pointers.json"
 TRIES = 60
 _VERSION = re.compile(r"[0-9a-f]{12}")
@@ -90,7 +90,7 @@ class Registry:
         self.folder = folder
         self.location = objects.location
 
-    def add(self, model: Saveable, mood: MoodConfig, card: Mapping[str, Any]) -> str:
+    def add(self, model: Saveable, sentiment: SentimentConfig, card: Mapping[str, Any]) -> str:
         """Keep `model` under its version, point ``latest`` at it (and ``champion``, if there is none); the version.
 
         A version that is there already is left as it is. Killed at any point, this leaves no version or a whole one,
@@ -98,7 +98,7 @@ class Registry:
 
         Parameters
         ----------
-        mood : how the mood that it was trained with was made, so that it can be made again for a forecast.
+        sentiment : how the sentiment that it was trained with was made, so that it can be made again for a forecast.
         card : what is told of the model; JSON values, with the ``fingerprint`` of its data.
         """
         version = model.version
@@ -106,7 +106,7 @@ class Registry:
             files = {
                 **model.files(),
                 ONNX: model.to_onnx(),
-                MOOD: dump(to_mapping(mood)),
+                SENTIMENT: dump(to_mapping(sentiment)),
                 CARD: dump(dict(card)),
             }
             manifest = {
@@ -221,14 +221,14 @@ class Registry:
         """The files that `Forecaster.from_files` takes."""
         return self.read(version, DOCUMENT, WEIGHTS)
 
-    def mood(self, version: str) -> MoodConfig:
-        """How the mood that `version` was trained with was made."""
-        text = self.read(version, MOOD)[MOOD]
+    def sentiment(self, version: str) -> SentimentConfig:
+        """How the sentiment that `version` was trained with was made."""
+        text = self.read(version, SENTIMENT)[SENTIMENT]
         try:
-            return from_mapping(MoodConfig, json.loads(text), "mood")
+            return from_mapping(SentimentConfig, json.loads(text), "sentiment")
         except (ValueError, ConfigError) as error:
             raise ModelError(
-                f"{self.where(version)}/{MOOD} is of another tenor ({error}): train the model again."
+                f"{self.where(version)}/{SENTIMENT} is of another tenor ({error}): train the model again."
             ) from None
 
     def card(self, version: str) -> dict[str, Any]:

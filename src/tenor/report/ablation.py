@@ -1,4 +1,4 @@
-"""The page on whether mood helps: paired differences on all cells, by news, by volatility, and fold by fold."""
+"""The page on whether sentiment helps: paired differences on all cells, by news, by volatility, and fold by fold."""
 
 from __future__ import annotations
 
@@ -48,15 +48,13 @@ def _asked() -> Section:
         "What was compared",
         (
             Paragraph(
-                "Three arms with the same folds, seeds and settings: with mood; without its columns; and with the same "
+                "Three arms, same folds, seeds and settings: with sentiment; without its columns; and with the same "
                 "columns put on other days (shuffled), which keeps their number and distribution and takes away the "
-                "news "
-                "of the day. What mood gains over no mood and over shuffled mood alike is worth something; what it "
-                "gains "
-                "over no mood alone is the chance to fit more columns."
+                "news of the day. What it gains over no sentiment and over shuffled sentiment alike is worth "
+                "something; what it gains over no sentiment alone is the chance to fit more columns."
             ),
             Paragraph(
-                "The question is the squared error on all cells, against no mood and against shuffled mood. Everything "
+                "The question is the squared error on all cells, against none and against shuffled. Everything "
                 "below that is where to look next: its p-values are not corrected for being many, and one of twenty "
                 "would lie below 5 % by luck."
             ),
@@ -68,9 +66,9 @@ def _horizon(found: Ablation) -> Section:
     tables = [_table(found, other) for other in (WITHOUT, SHUFFLED)]
     picture = Picture(
         figure_contrasts(found),
-        "With mood less no mood (filled) and less shuffled mood (hollow), the ensembles, with 95 % intervals from "
+        "With sentiment less without (filled) and less shuffled (hollow), the ensembles, with 95 % intervals from "
         "resampled "
-        "days: blue where mood helps, orange where it hurts, grey where the interval holds zero.",
+        "days: blue where sentiment helps, orange where it hurts, grey where the interval holds zero.",
         "Forest plot of paired differences in squared error, direction and rank IC, by kind of cell and by fold.",
     )
     return Section(ahead(found.horizon).capitalize(), (picture, *tables))
@@ -88,7 +86,7 @@ def _table(found: Ablation, other: str) -> Table:
         if one.other == other
     )
     columns = ("cells", *(HEADINGS[metric] for metric in metrics), "seeds with a smaller error")
-    return Table(columns, rows, f"With mood less {other}: difference, 95 % interval and p-value", 0)
+    return Table(columns, rows, f"With sentiment less {other}: difference, 95 % interval and p-value", 0)
 
 
 def _cell(found: Difference, digits: int) -> str:
@@ -116,7 +114,7 @@ def _folds(folds: str) -> Section:
 
 @style.styled
 def figure_contrasts(found: Ablation) -> Figure:
-    """Forest plot: with mood less the other arms, by kind of cell, for the metrics of `TITLES`."""
+    """Forest plot: with sentiment less the other arms, by kind of cell, for the metrics of `TITLES`."""
     kinds = list(dict.fromkeys(one.cells for one in found.contrasts))
     figure = style.canvas(1.2 + 0.36 * len(kinds))
     panels = figure.subplots(1, len(TITLES), sharey=True)

@@ -1,4 +1,4 @@
-"""The section of the mood: beside the price, its most moving days, whether it helps the model, and what words weigh."""
+"""The section on sentiment: beside the price, its largest surprises, whether it helps, and what words weigh."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from tenor.evaluation.evaluate import Evaluation
 from tenor.evaluation.metrics import ratio
 from tenor.evaluation.significance import drawn_days, resampled
 from tenor.report.figures_judgement import DIFFERENCES, figure_differences
-from tenor.report.figures_mood import MOST_WORDS, figure_mood, figure_words
+from tenor.report.figures_sentiment import MOST_WORDS, figure_sentiment, figure_words
 from tenor.report.forecast import SESSIONS_SHOWN
 from tenor.report.page import Paragraph, Picture, Section, Table
 from tenor.report.style import ahead, day, listed, number, percent
-from tenor.schema import Float64, Mood, Panel
+from tenor.schema import DailySentiment, Float64, Panel
 
 MOST_SYMBOLS = 3
 DAYS_SHOWN = 12
 FEWEST_ITEMS = 5
-"""A session with fewer items does not count as a moving day: one loud post is no mood."""
+"""A session with fewer items does not count as a moving day: one loud post is no sentiment."""
 NAMES = {"return_rmse": "RMSE of returns", "direction": "direction accuracy", "rank_ic": "rank IC"}
 """The metrics of `DIFFERENCES` in prose."""
 
@@ -47,9 +47,9 @@ class WhyLike(Protocol):
         """(word, contribution); a positive one raised the score."""
 
 
-def mood_section(
+def sentiment_section(
     panel: Panel,
-    mood: Mood,
+    sentiment: DailySentiment,
     rows: slice,
     symbols: Sequence[str],
     *,
@@ -64,8 +64,9 @@ def mood_section(
     ----------
     rows : the test, on the panel's session axis.
     symbols : of these the first `MOST_SYMBOLS` are shown one by one.
-    ablation : horizon -> evaluation of the model with mood on test sessions that have mood, beside others; its
-        `against` holds the differences from the model `without` mood.
+    ablation : horizon -> evaluation of the model with sentiment on test sessions that have sentiment, beside others;
+        its
+        `against` holds the differences from the model `without` sentiment.
     ours, without : the names of the two models.
 
     Raises
@@ -73,23 +74,23 @@ def mood_section(
     UnknownSymbolError : a symbol that the panel has not.
     DataError : an evaluation judges another model than `ours`, or has no differences from `without`.
     """
-    said = _Said.of(panel, mood)
+    said = _Said.of(panel, sentiment)
     blocks: list[Block] = [
         Paragraph(
-            "Mood is the mean score of what was published about a stock, from −1 (all bad) to 1 (all good), as far as "
+            "Sentiment is the mean score of what was published about a stock, from −1 (bad) to 1 (good), as far as "
             "it was known shortly before a session's close. No news is not neutral news: a session without items has "
-            "no mood and stays blank."
+            "no sentiment and stays blank."
         )
     ]
     blocks += [_beside_price(panel, said, rows, symbol) for symbol in symbols[:MOST_SYMBOLS]]
     blocks += [_most_moving(panel, said), _with_and_without(ablation, ours, without)]
     blocks += [_by_word(why) for why in whys]
-    return Section("Mood", tuple(blocks))
+    return Section("Sentiment", tuple(blocks))
 
 
 @dataclass(frozen=True)
 class _Said:
-    """A mood on a panel's axes, [session, symbol]; NaN where nothing was said."""
+    """A sentiment on a panel's axes, [session, symbol]; NaN where nothing was said."""
 
     n: Float64
     mean: Float64
@@ -97,21 +98,21 @@ class _Said:
     surprise: Float64
 
     @classmethod
-    def of(cls, panel: Panel, mood: Mood) -> _Said:
-        session = panel.sessions.get_indexer(pd.DatetimeIndex(mood.frame["session"]))
-        symbol = pd.Index(panel.symbols).get_indexer(pd.Index(mood.frame["symbol"]))
+    def of(cls, panel: Panel, sentiment: DailySentiment) -> _Said:
+        session = panel.sessions.get_indexer(pd.DatetimeIndex(sentiment.frame["session"]))
+        symbol = pd.Index(panel.symbols).get_indexer(pd.Index(sentiment.frame["symbol"]))
         here = (session >= 0) & (symbol >= 0)
 
         def grid(column: str) -> Float64:
             values = np.full(panel.close.shape, np.nan)
-            values[session[here], symbol[here]] = mood.frame[column].to_numpy()[here]
+            values[session[here], symbol[here]] = sentiment.frame[column].to_numpy()[here]
             return values
 
         return cls(n=grid("n"), mean=grid("mean"), recent=grid("recent"), surprise=grid("surprise"))
 
 
 def _beside_price(panel: Panel, said: _Said, rows: slice, symbol: str) -> Picture | Paragraph:
-    """The last sessions of the test up to the symbol's last mood; those before the test if it has none there."""
+    """The last sessions of the test up to the symbol's last sentiment; those before the test if it has none there."""
     i = panel.symbol_index(symbol)
     first, stop, _ = rows.indices(len(panel.sessions))
     dated = np.flatnonzero(np.isfinite(said.n[:, i]))
@@ -128,12 +129,12 @@ def _beside_price(panel: Panel, said: _Said, rows: slice, symbol: str) -> Pictur
     caption = (
         f"{symbol}, {day(panel.sessions[start])} – {day(panel.sessions[last])}: "
         f"{_count(float(np.nansum(items)), 'item')} on {int(known.sum())} of {_count(len(items), 'session')}, "
-        f"{int((mean > 0).sum())} of them with a mood above zero, {int((mean < 0).sum())} below. The line is the mean "
+        f"{int((mean > 0).sum())} of them above zero, {int((mean < 0).sum())} below. The line is the mean "
         "of all items so far, older ones counting less, and holds over sessions without news."
     )
     if last < first:
         caption += " There is no news of it in the test: these sessions lie before it."
-    figure = figure_mood(
+    figure = figure_sentiment(
         symbol,
         panel.sessions[cut],
         panel.close[cut, i],
@@ -142,7 +143,7 @@ def _beside_price(panel: Panel, said: _Said, rows: slice, symbol: str) -> Pictur
         items,
         begins=panel.sessions[first] if start < first <= last else None,
     )
-    alt = f"Adjusted close of {symbol}, below it the mood of each session and the number of items."
+    alt = f"Adjusted close of {symbol}, below it the sentiment of each session and the number of items."
     return Picture(figure, caption, alt)
 
 
@@ -165,12 +166,12 @@ def _most_moving(panel: Panel, said: _Said) -> Table | Paragraph:
         )
         for t, s in places[order]
     )
-    columns = ("stock", "session", "items", "mood", "surprise", "return of that session", "return of the next")
+    columns = ("stock", "session", "items", "sentiment", "surprise", "return of that session", "return of the next")
     cells = np.isfinite(said.mean) & np.isfinite(panel.close)
     caption = (
-        f"The days on which mood moved most, by size of the surprise (mood less its trailing mean) times the root of "
+        f"The days of the largest surprise (sentiment less its trailing mean) times the root of "
         f"the number of items, of which there are at least {FEWEST_ITEMS}. Over all "
-        f"{_count(int(cells.sum()), 'stock-session')} with news, mood's rank correlation with the return of the same "
+        f"{_count(int(cells.sum()), 'stock-session')} with news, its rank correlation with the return of the same "
         f"session is {_compared(said.mean, same, following)}"
     )
     return Table(columns, lines, caption)
@@ -189,7 +190,7 @@ def _compared(mean: Float64, same: Float64, following: Float64) -> str:
     if _side(now, 1) == 1 and _side(then, 1) == 0:
         text += " So what is said goes with what the price has just done, and is not seen to lead it."
     elif _side(then, 1):
-        text += f" So mood is followed by returns {'of its own sign' if _side(then, 1) == 1 else 'against it'}."
+        text += f" So sentiment is followed by returns {'of its own sign' if _side(then, 1) == 1 else 'against it'}."
     return text
 
 
@@ -228,7 +229,9 @@ def _rank_correlation(x: Float64, y: Float64) -> Interval:
 
 def _with_and_without(ablation: Mapping[int, Evaluation], ours: str, without: str) -> Picture | Paragraph:
     if not ablation:
-        return Paragraph("No model without mood was trained to compare with, so nothing is known of what mood adds.")
+        return Paragraph(
+            "No model without sentiment was trained to compare with, so nothing is known of what sentiment adds."
+        )
     rows: dict[str, Mapping[str, Interval]] = {}
     told = []
     for horizon, found in ablation.items():
@@ -241,10 +244,10 @@ def _with_and_without(ablation: Mapping[int, Evaluation], ours: str, without: st
         rows[ahead(horizon)] = found.against[without]
         told.append(_sentence(found, found.against[without]))
     caption = (
-        f"What mood adds: '{ours}' less '{without}', the same cells, only sessions of the test with mood. "
+        f"What sentiment adds: '{ours}' less '{without}', the same cells, only sessions of the test with sentiment. "
         f"{' '.join(told)} Each is tested at 5 % by itself: by luck, one of twenty looks like something."
     )
-    alt = f"Forest plot of what mood adds to {listed(list(NAMES.values()))}, {listed(list(rows))}."
+    alt = f"Forest plot of what sentiment adds to {listed(list(NAMES.values()))}, {listed(list(rows))}."
     return Picture(figure_differences(rows), caption, alt)
 
 
@@ -256,8 +259,8 @@ def _sentence(found: Evaluation, less: Mapping[str, Interval]) -> str:
         if np.isfinite(difference.value):
             sides.setdefault(_side(difference, sign), []).append(NAMES[metric])
     words = {
-        1: "mood helps ({}, at 5 %)",
-        -1: "mood hurts ({}, at 5 %)",
+        1: "sentiment helps ({}, at 5 %)",
+        -1: "sentiment hurts ({}, at 5 %)",
         0: "no difference at 5 % ({})",
         None: "too few sessions to tell ({})",
     }

@@ -1,4 +1,4 @@
-"""Text to score: a BERT encoder tuned for finance, its training and evaluation, and the mood of a session."""
+"""Text to score: a BERT encoder tuned for finance, its training and evaluation, and the sentiment of a session."""
 
 from tenor.sentiment.explain import Explanation, why
 from tenor.sentiment.scorer import Scorer

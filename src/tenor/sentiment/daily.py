@@ -1,4 +1,4 @@
-"""News and its scores -> Mood: what was said about each symbol, session by session, as far as it was known in time."""
+"""News and its scores -> DailySentiment: what was published about each symbol, by session, as far as known in time."""
 
 from __future__ import annotations
 
@@ -12,28 +12,30 @@ import pandas as pd
 
 from tenor import calendars
 from tenor.calendars import calendar_of, exchange, interval_of
-from tenor.config import MoodConfig
+from tenor.config import SentimentConfig
 from tenor.duplicates import repeats
 from tenor.errors import DataError
-from tenor.schema import Float64, Mood, News
+from tenor.schema import DailySentiment, Float64, News
 from tenor.sentiment.scores import LABELS, Scores
 from tenor.sentiment.text import duplicate_key
 
 Int64 = npt.NDArray[np.int64]
 
 _POSITIVE, _NEGATIVE = LABELS.index("positive"), LABELS.index("negative")
-DEFAULT = MoodConfig()
+DEFAULT = SentimentConfig()
 _RETWEET = re.compile(r"^\s*(?:RT\s+@\w+\s*:?\s*)+", re.IGNORECASE)
 
 
-def daily_mood(news: News, scores: Scores, config: MoodConfig = DEFAULT, *, calendar: str = "XNYS") -> Mood:
-    """The mood of every symbol at every session that has at least one readable item.
+def daily_sentiment(
+    news: News, scores: Scores, config: SentimentConfig = DEFAULT, *, calendar: str = "XNYS"
+) -> DailySentiment:
+    """The sentiment of every symbol at every session that has at least one readable item.
 
     An item belongs to the first session, of its symbol's own market, whose cut-off lies after its publication, so a row
     holds nothing that was published later: items after a cut-off change no row up to it by one bit. An empty text and
     one that does not look English can't be read and count nowhere, not even in `n`.
 
-    With w the weight of an item (see `MoodConfig.repeats`) and s its score in -1..1, the columns are: `n` readable
+    With w the weight of an item (see `SentimentConfig.repeats`) and s its score in -1..1, the columns are: `n` readable
     items, repeats counted each; `mean` and `std` the w-weighted mean and deviation of s (`std` is 0 for one item);
     `positive` and `negative` the weighted shares of items whose likeliest class that is; `surprise` = `mean` less the
     weighted mean of the items of the `window` sessions before, 0 where these have none; `recent` the weighted mean of
@@ -70,7 +72,7 @@ def daily_mood(news: News, scores: Scores, config: MoodConfig = DEFAULT, *, cale
         trailing = past.trailing(config.window)
         surprise[of_symbol] = np.where(np.isnan(trailing), 0.0, mean[of_symbol] - trailing)
         recent[of_symbol] = past.decayed(config.half_life)
-    return Mood(
+    return DailySentiment(
         rows.assign(
             n=np.bincount(row),
             mean=mean,
@@ -87,28 +89,28 @@ def daily_mood(news: News, scores: Scores, config: MoodConfig = DEFAULT, *, cale
     )
 
 
-def sessions_of(news: News, config: MoodConfig, *, calendar: str) -> pd.Series[pd.Timestamp]:
-    """The session whose mood each item of `news` belongs to, by its symbol's own market; NaT where there is none."""
+def sessions_of(news: News, config: SentimentConfig, *, calendar: str) -> pd.Series[pd.Timestamp]:
+    """The session that each item of `news` belongs to, by its symbol's own market; NaT where there is none."""
     published, symbols = news.frame["published_at"], news.frame["symbol"]
     return calendars.sessions_of(published, symbols, calendar, margin_minutes=config.margin_minutes)
 
 
-def _items(news: News, scores: Scores, config: MoodConfig, calendar: str) -> pd.DataFrame:
+def _items(news: News, scores: Scores, config: SentimentConfig, calendar: str) -> pd.DataFrame:
     """The readable items in the order of `news`: symbol, session, weight, score, likeliest (class)."""
     frame = news.frame
     if len(scores) != len(frame):
-        raise DataError(f"mood: {len(scores)} scores for {len(frame)} news items: score news.frame['text'].")
+        raise DataError(f"sentiment: {len(scores)} scores for {len(frame)} news items: score news.frame['text'].")
     readable = scores.language_ok & ~scores.empty
     if not readable.any():
-        raise DataError(f"mood: none of {len(frame)} news items can be read: they are empty or not in English.")
+        raise DataError(f"sentiment: none of {len(frame)} news items can be read: they are empty or not in English.")
     frame, probabilities = frame[readable], scores.probabilities[readable].astype(np.float64)
     if not np.isfinite(probabilities).all():
-        raise DataError("mood: a readable item has no score: score the texts of news.frame again.")
+        raise DataError("sentiment: a readable item has no score: score the texts of news.frame again.")
     sessions = sessions_of(news, config, calendar=calendar)[readable]
     if sessions.isna().any():
         lost = frame.loc[sessions.isna().to_numpy()].iloc[0]
         raise DataError(
-            f"mood: {calendar_of(lost['symbol'], calendar)} has no session for {lost['symbol']} news of "
+            f"sentiment: {calendar_of(lost['symbol'], calendar)} has no session for {lost['symbol']} news of "
             f"{lost['published_at']:%Y-%m-%d %H:%M} UTC "
             f"({int(sessions.isna().sum())} such items): drop them or mend their dates."
         )

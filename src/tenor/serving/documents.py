@@ -1,4 +1,4 @@
-"""What the board holds of a symbol: forecasts, bars, mood, items, attention, and what came of past forecasts."""
+"""What the board holds of a symbol: forecasts, bars, sentiment, items, attention, and what came of past forecasts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tenor.serving.attention import Looked
 from tenor.serving.past import COLUMNS
 
 BARS = 260
-MOOD_SESSIONS = 260
+SENTIMENT_SESSIONS = 260
 ITEMS = 80
 HISTORY = 500
 """Sessions of past forecasts, enough to judge them by."""
@@ -28,7 +28,7 @@ def document(
     forecasts: Sequence[Forecast],
     *,
     bars: pd.DataFrame,
-    mood: pd.DataFrame | None,
+    sentiment: pd.DataFrame | None,
     items: Sequence[Mapping[str, Any]],
     past: Sequence[Forecast],
     looked: Looked | None,
@@ -40,7 +40,7 @@ def document(
     Parameters
     ----------
     forecasts : the newest, one a horizon.
-    bars : of this symbol, adjusted, sorted by session. `mood` : rows of this symbol.
+    bars : of this symbol, adjusted, sorted by session. `sentiment` : rows of this symbol.
     items : news with scores, newest first.
     past : the model run on past sessions. `looked` : the attention of the newest forecast.
     before : the document that this one takes the place of.
@@ -57,8 +57,8 @@ def document(
         "model_version": newest.model_version,
         "forecasts": [forecast.to_json() for forecast in forecasts],
         "bars": _columns(bars.tail(BARS), ("session", "open", "high", "low", "close", "volume"), day),
-        "mood": _columns(
-            None if mood is None else mood.tail(MOOD_SESSIONS),
+        "sentiment": _columns(
+            None if sentiment is None else sentiment.tail(SENTIMENT_SESSIONS),
             ("session", "n", "mean", "std", "positive", "negative", "recent"),
             day,
         ),

@@ -1,8 +1,9 @@
 """Is the world still the one the model was trained in, and do its intervals still hold?
 
-Drift: each feature's (and the mood's) last `WINDOW` sessions against the training part, by PSI and Kolmogorov-Smirnov
-distance. The cells of a session move together and neighbouring sessions look alike, so tables for independent draws
-would cry every day: what is unusual is read off the training part itself, from windows of the same length inside it.
+Drift: each feature's (and the sentiment's) last `WINDOW` sessions against the training part, by PSI and
+Kolmogorov-Smirnov distance. The cells of a session move together and neighbouring sessions look alike, so tables for
+independent draws would cry every day: what is unusual is read off the training part itself, from windows of the same
+length inside it.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class Report:
 
 
 def watch(panel: Panel, predictor: Predictor, documents: Sequence[Mapping[str, Any]], *, now: pd.Timestamp) -> Report:
-    """Check features, mood, errors, coverage and staleness, as they stand with `documents` (see `documents.document`).
+    """Check features, sentiment, errors, coverage and staleness with `documents` (see `documents.document`).
 
     Parameters
     ----------

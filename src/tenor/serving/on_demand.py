@@ -45,16 +45,16 @@ class FromLake:
     def _run(self) -> None:
         from tenor.inference.predictor import Predictor
         from tenor.registry import registry_of
-        from tenor.serving.refresh import mood_of
+        from tenor.serving.refresh import sentiment_of
         from tenor.store import Lake
 
         lake = Lake(self._store)
         predictor = Predictor.load(registry_of(self._store))
         calendar = predictor.features.calendar
         known = lake.symbols(calendar)
-        mood, _ = mood_of(lake, predictor, known, [])
+        sentiment, _ = sentiment_of(lake, predictor, known, [])
         bars = lake.bars(predictor.universe(known, known), calendar=calendar)
-        said = predictor.forecasts(bars, mood, symbols=known)
+        said = predictor.forecasts(bars, sentiment, symbols=known)
         made: dict[str, list[dict[str, Any]]] = {}
         for forecast in said:
             made.setdefault(forecast.symbol, []).append(forecast.to_json())

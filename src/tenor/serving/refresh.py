@@ -19,8 +19,8 @@ from tenor.errors import DataError, StoreError, TenorError, one_line
 from tenor.features.axis import on_axis
 from tenor.inference.predictor import Predictor
 from tenor.ingest.status import stale
-from tenor.schema import Forecast, Interval, Mood
-from tenor.sentiment.daily import daily_mood, sessions_of
+from tenor.schema import DailySentiment, Forecast, Interval
+from tenor.sentiment.daily import daily_sentiment, sessions_of
 from tenor.sentiment.scorer import Scorer
 from tenor.serving.attention import looked_at
 from tenor.serving.documents import BARS, HISTORY, ITEMS, document
@@ -108,21 +108,21 @@ def refresh(
     if not wanted:
         raise DataError(f"all of {len(asked)} symbols are stale, and sources.when_stale is refuse: fetch their bars.")
     bars = lake.bars(predictor.universe(known, wanted), calendar=axis)
-    mood, items = mood_of(lake, predictor, wanted, notes)
-    said = predictor.forecasts(bars, mood, symbols=wanted)
+    sentiment, items = sentiment_of(lake, predictor, wanted, notes)
+    said = predictor.forecasts(bars, sentiment, symbols=wanted)
     made: dict[str, list[Forecast]] = {}
     for forecast in said:
         made.setdefault(forecast.symbol, []).append(forecast)
     skipped = {**refused, **{symbol: str(error) for symbol, error in said.failed.items()}}
     if not made:
         raise DataError(f"not one of {len(wanted)} symbols can be forecast: {next(iter(skipped.values()), 'no bars')}")
-    past = predictor.history(bars, mood, symbols=list(made), sessions=HISTORY)
-    panel = predictor.recipe.panel(bars, mood)
+    past = predictor.history(bars, sentiment, symbols=list(made), sessions=HISTORY)
+    panel = predictor.recipe.panel(bars, sentiment)
     looked = looked_at(predictor, panel, made)
     before, built_on = _before(board, made)
     # dated as the forecasts are, which are of the axis's sessions, so that each finds what became of it
     frames = dict(iter(on_axis(bars.adjusted(), axis).groupby("symbol")))
-    moods = dict(iter(on_axis(mood.frame, axis).groupby("symbol"))) if mood is not None else {}
+    sentiments = dict(iter(on_axis(sentiment.frame, axis).groupby("symbol"))) if sentiment is not None else {}
     by_symbol: dict[str, list[Forecast]] = {symbol: [] for symbol in made}
     for forecast in past:
         by_symbol[forecast.symbol].append(forecast)
@@ -131,7 +131,7 @@ def refresh(
         return document(
             made[symbol],
             bars=frames[symbol].tail(BARS + HISTORY),
-            mood=moods.get(symbol),
+            sentiment=sentiments.get(symbol),
             items=items.get(symbol, ()),
             past=by_symbol[symbol],
             looked=looked.get(symbol),
@@ -169,24 +169,24 @@ def refresh(
     return done
 
 
-def mood_of(
+def sentiment_of(
     lake: Lake, predictor: Predictor, symbols: Sequence[str], notes: list[str]
-) -> tuple[Mood | None, dict[str, list[dict[str, Any]]]]:
-    """The mood of the lake, scored anew where there is news, and each symbol's latest items with their scores."""
-    if not predictor.with_mood:
+) -> tuple[DailySentiment | None, dict[str, list[dict[str, Any]]]]:
+    """The sentiment of the lake, scored anew where there is news, and each symbol's latest items with their scores."""
+    if not predictor.with_sentiment:
         return None, {}
     calendar = predictor.features.calendar
     news = lake.news()
     if news.frame.empty:
-        return lake.mood(calendar=calendar), {}
-    found: list[tuple[Mood, dict[str, list[dict[str, Any]]]]] = []
+        return lake.sentiment(calendar=calendar), {}
+    found: list[tuple[DailySentiment, dict[str, list[dict[str, Any]]]]] = []
 
     def score() -> None:
-        scorer = Scorer.load(predictor.mood.model)
+        scorer = Scorer.load(predictor.sentiment.model)
         scores = scorer.score(news.frame["text"].tolist(), cache=lake.score_cache())
-        mood = daily_mood(news, scores, predictor.mood, calendar=calendar)
-        lake.append_mood(mood, source=scorer.model_id)
-        sessions = sessions_of(news, predictor.mood, calendar=calendar)
+        sentiment = daily_sentiment(news, scores, predictor.sentiment, calendar=calendar)
+        lake.append_sentiment(sentiment, source=scorer.model_id)
+        sessions = sessions_of(news, predictor.sentiment, calendar=calendar)
         frame = news.frame.assign(session=sessions, row=np.arange(len(news.frame)))
         frame = frame[frame["symbol"].isin(list(symbols)) & frame["session"].notna()]
         rows = scores.rows()
@@ -203,10 +203,10 @@ def mood_of(
                 }
                 for item in group.tail(ITEMS).iloc[::-1].to_dict("records")
             ]
-        found.append((mood, items))
+        found.append((sentiment, items))
 
     _try(notes, "the news could not be scored", score)
-    return found[0] if found else (lake.mood(calendar=calendar), {})
+    return found[0] if found else (lake.sentiment(calendar=calendar), {})
 
 
 def _before(board: Board, symbols: Mapping[str, object]) -> tuple[dict[str, dict[str, Any]], dict[str, Entry]]:

@@ -112,7 +112,7 @@ async def symbols(request: Request) -> Response:
 
 @router.get("/symbols/{symbol}", responses=examples.UNCHANGED)
 async def detail(request: Request, symbol: Symbol) -> Response:
-    """All that is known of a symbol, as the page draws it: bars, mood, items, attention, past forecasts in columns."""
+    """All that is known of a symbol, as the page draws it: bars, sentiment, items, attention, past forecasts."""
     return _answer(request, _service(request).renderer.detail(symbol))
 
 
@@ -124,7 +124,7 @@ async def models(request: Request) -> Response:
 
 @router.get("/monitor", responses=examples.UNCHANGED)
 async def monitor(request: Request) -> Response:
-    """Drift of features and mood, error and coverage of the latest forecasts, staleness: as of the last refresh."""
+    """Drift of features and sentiment, error and coverage of the latest forecasts, staleness, at the last refresh."""
     return _answer(request, _service(request).renderer.monitor())
 
 

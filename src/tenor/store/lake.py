@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from tenor.calendars import interval_of
 from tenor.errors import DataError, StoreError, UnknownSymbolError, one_line
-from tenor.schema import BAR_COLUMNS, MOOD_COLUMNS, NEWS_COLUMNS, Bars, Interval, Mood, News
+from tenor.schema import BAR_COLUMNS, NEWS_COLUMNS, SENTIMENT_COLUMNS, Bars, DailySentiment, Interval, News
 from tenor.store import compaction
 from tenor.store.intraday import adjusted_like, dated
 from tenor.store.parts import open_parts
@@ -24,12 +24,12 @@ from tenor.store.tables import (
     CLEAN,
     FETCHES,
     INTRADAY,
-    INTRADAY_MOOD,
-    MOOD,
+    INTRADAY_SENTIMENT,
     NAMES,
     NEWS,
     REFUSALS,
     SCORES,
+    SENTIMENT,
     TABLES,
 )
 from tenor.store.versions import LONGEST, Appended, Versions, as_table
@@ -38,13 +38,13 @@ _LIVE = {table.name: table for table in (INTRADAY, ACTIONS, NAMES, FETCHES)}
 LIVE_TABLES = tuple(_LIVE)
 
 DAYS = ""
-"""For a calendar: the bars, or the mood, of days."""
+"""For a calendar: the bars, or the sentiment, of days."""
 
 Probabilities = tuple[float, float, float]
 
 
 class Lake:
-    """Bars, news, moods, scores and refusals as immutable Parquet parts, read through DuckDB.
+    """Bars, news, sentiments, scores and refusals as immutable Parquet parts, read through DuckDB.
 
     Appending is idempotent and atomic: a killed writer leaves nothing or a whole part, and several may write at once,
     for no part is ever changed. Of several versions of a row, the one ingested last counts.
@@ -141,21 +141,23 @@ class Lake:
         """
         return News(self._versions.read(NEWS, NEWS_COLUMNS, symbols, until, as_of))
 
-    def append_mood(self, mood: Mood, *, source: str) -> Appended:
-        """Add `mood`, as the model `source` saw it. Moods of different models live side by side."""
-        if mood.interval != "1d":
-            return self._versions.append(INTRADAY_MOOD, mood.frame.assign(source=source, interval=mood.interval))
-        return self._versions.append(MOOD, mood.frame.assign(source=source))
+    def append_sentiment(self, sentiment: DailySentiment, *, source: str) -> Appended:
+        """Add `sentiment`, as the model `source` saw it. Sentiment of different models live side by side."""
+        if sentiment.interval != "1d":
+            return self._versions.append(
+                INTRADAY_SENTIMENT, sentiment.frame.assign(source=source, interval=sentiment.interval)
+            )
+        return self._versions.append(SENTIMENT, sentiment.frame.assign(source=source))
 
-    def mood(self, source: str | None = None, *, calendar: str = DAYS) -> Mood | None:
-        """The mood as `source` saw it (by default: the source appended last), or None where there is none.
+    def sentiment(self, source: str | None = None, *, calendar: str = DAYS) -> DailySentiment | None:
+        """The sentiment as `source` saw it (by default: the source appended last), or None where there is none.
 
         Parameters
         ----------
-        calendar : of bars within a day (``XNYS@1h``): the mood by these.
+        calendar : of bars within a day (``XNYS@1h``): the sentiment by these.
         """
         interval = interval_of(calendar)
-        table, where = (MOOD, "true") if interval == "1d" else (INTRADAY_MOOD, f"interval = '{interval}'")
+        table, where = (SENTIMENT, "true") if interval == "1d" else (INTRADAY_SENTIMENT, f"interval = '{interval}'")
         with self._versions.connect(table) as connection:
             if source is None:
                 newest = f"SELECT source FROM {table.parts} WHERE {where} ORDER BY ingested_at DESC, source LIMIT 1"  # noqa: S608
@@ -163,7 +165,7 @@ class Lake:
                 source = found[0][0] if found else ""
             sql = f"SELECT * FROM {table.name} WHERE {where} AND source = ?"  # noqa: S608 - our own names
             rows = connection.sql(sql, params=[source]).to_arrow_table()
-        return Mood(rows.select(MOOD_COLUMNS).to_pandas(), interval=interval) if len(rows) else None
+        return DailySentiment(rows.select(SENTIMENT_COLUMNS).to_pandas(), interval=interval) if len(rows) else None
 
     def put_scores(self, scores: Mapping[str, Probabilities], model_id: str) -> Appended:
         """Keep `scores`: by text hash P(positive), P(neutral), P(negative), as `model_id` gave them."""
@@ -255,7 +257,7 @@ class Lake:
         return frame
 
     def query(self, sql: str) -> pd.DataFrame:
-        """Run `sql` in DuckDB over the tables, as views: bars, intraday, actions, news, names, mood, scores, refusals.
+        """Run `sql` in DuckDB over the tables: bars, intraday, actions, news, names, sentiment, scores, refusals.
 
         It sees nothing but the lake: no files, no network.
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from tenor.schema import MOOD_COLUMNS, PRICES
+from tenor.schema import PRICES, SENTIMENT_COLUMNS
 
 MOMENT = pa.timestamp("us", "UTC")
 INTRADAY_NUMBERS = ("open", "high", "low", "close", "volume")
@@ -153,24 +153,24 @@ FETCHES = Table(
     key=("symbol", "kind", "source", "asked_at"),
     when="asked_at",
 )
-MOOD = Table(
-    "mood",
+SENTIMENT = Table(
+    "sentiment",
     _schema(
         symbol=pa.string(),
         session=pa.date32(),
-        **dict.fromkeys(MOOD_COLUMNS[2:], pa.float64()),
+        **dict.fromkeys(SENTIMENT_COLUMNS[2:], pa.float64()),
         source=pa.string(),
     ),
     key=("symbol", "session", "source"),
     when="session",
 )
-INTRADAY_MOOD = Table(
-    "intraday_mood",
+INTRADAY_SENTIMENT = Table(
+    "intraday_sentiment",
     _schema(
         symbol=pa.string(),
         interval=pa.string(),
         session=pa.timestamp("us"),
-        **dict.fromkeys(MOOD_COLUMNS[2:], pa.float64()),
+        **dict.fromkeys(SENTIMENT_COLUMNS[2:], pa.float64()),
         source=pa.string(),
     ),
     key=("symbol", "interval", "session", "source"),
@@ -200,4 +200,4 @@ REFUSALS = Table(
     ),
     key=("file", "row", "kind"),
 )
-TABLES = (BARS, INTRADAY, ACTIONS, NEWS, NAMES, MOOD, INTRADAY_MOOD, SCORES, REFUSALS, FETCHES)
+TABLES = (BARS, INTRADAY, ACTIONS, NEWS, NAMES, SENTIMENT, INTRADAY_SENTIMENT, SCORES, REFUSALS, FETCHES)

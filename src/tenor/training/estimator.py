@@ -50,7 +50,7 @@ class PanelForecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
 
     Parameters
     ----------
-    market : bars and mood.
+    market : bars and sentiment.
     features, model, training : the configs; None is their defaults.
     horizon : the one that is predicted and scored; among ``features.horizons``.
     early_stopping : the last of the rows, a share or a count; there training is stopped and forecasts are calibrated.
@@ -246,7 +246,7 @@ class PanelForecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
 
     def _market(self) -> Market:
         if not isinstance(self.market, Market):
-            raise RowsError(f"market is {self.market!r}; hand over Market(bars, mood).")
+            raise RowsError(f"market is {self.market!r}; hand over Market(bars, sentiment).")
         return self.market
 
     def _config(self, room: str) -> Any:

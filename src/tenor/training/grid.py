@@ -22,7 +22,7 @@ ALIASES = {"lr": "training.learning_rate"}
 FIXED = {
     "features.calendar": "folds are sessions of one calendar",
     "split": "a search takes its folds from what comes before the test part",
-    "mood": "the mood of the lake is computed when news is collected: collect it again with another [mood] and compare",
+    "sentiment": "daily sentiment is computed before the search: train with another [sentiment] and compare",
     "symbols": "scores over different symbols can't be compared",
 }
 
@@ -59,7 +59,8 @@ def full_key(key: str) -> str:
         return full
     if len(full) > 1:
         raise ConfigError(f"grid key {key!r} can be {' or '.join(map(repr, full))}: write it in full.")
-    for name in (*full, key, key.partition(".")[0]):
+    # a bare word that is the last part of one key (sentiment: features.sentiment) means that key, not the section
+    for name in full or (key, key.partition(".")[0]):
         if name in FIXED:
             raise ConfigError(f"grid key {key!r} can't be searched: {FIXED[name]}.")
     if full:

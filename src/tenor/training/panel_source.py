@@ -1,4 +1,4 @@
-"""Bars and mood, of which any feature config can be built, for estimators that are copied and sent to processes."""
+"""Bars and sentiment, from which any feature config's panel is built, for estimators that are sent to processes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from tenor.config import FeatureConfig
 from tenor.features import build_panel
-from tenor.schema import Bars, Bool, Mood, Panel
+from tenor.schema import Bars, Bool, DailySentiment, Panel
 
 KEPT = 4
 """Panels that a process keeps."""
@@ -21,13 +21,13 @@ class Market:
 
     Attributes
     ----------
-    bars, mood : as `tenor.features.build_panel` takes them.
+    bars, sentiment : as `tenor.features.build_panel` takes them.
     cells : [session, symbol] of the panel; where scores count, or None for wherever something is forecast. It lets
         models of different lookbacks and features be judged on the same cells.
     """
 
     bars: Bars
-    mood: Mood | None = None
+    sentiment: DailySentiment | None = None
     cells: Bool | None = None
 
     @functools.cached_property
@@ -40,7 +40,7 @@ class Market:
 
     @functools.cached_property
     def _source(self) -> str:
-        return self.bars.fingerprint() + ("-" if self.mood is None else self.mood.fingerprint())
+        return self.bars.fingerprint() + ("-" if self.sentiment is None else self.sentiment.fingerprint())
 
     def panel(self, features: FeatureConfig) -> Panel:
         """The unscaled panel of `features`; the last few are kept."""
@@ -60,7 +60,7 @@ class Market:
 
 
 class _Source:
-    """Bars and mood of a market as the key of its panels: which cells count makes no other panel."""
+    """Bars and sentiment of a market as the key of its panels: which cells count makes no other panel."""
 
     def __init__(self, market: Market) -> None:
         self.market = market
@@ -74,4 +74,4 @@ class _Source:
 
 @functools.lru_cache(maxsize=KEPT)
 def _panel(source: _Source, features: FeatureConfig) -> Panel:
-    return build_panel(source.market.bars, features, mood=source.market.mood)
+    return build_panel(source.market.bars, features, sentiment=source.market.sentiment)

@@ -23,7 +23,7 @@ from tenor.config import FeatureConfig, FoldConfig, ModelConfig, SplitConfig, Tr
 from tenor.errors import ConfigError, TenorError
 from tenor.features.axis import Axis
 from tenor.inference.cells import usable
-from tenor.schema import Bars, Bool, Float64, Mood
+from tenor.schema import Bars, Bool, DailySentiment, Float64
 from tenor.storage.files import json_values
 from tenor.training.estimator import PanelForecaster, Rows, fit_key, score_key
 from tenor.training.folds import walk_forward
@@ -166,7 +166,7 @@ def tune(
     grid: Grid,
     *,
     cache: Path,
-    mood: Mood | None = None,
+    sentiment: DailySentiment | None = None,
     features: FeatureConfig,
     model: ModelConfig,
     training: TrainConfig,
@@ -179,9 +179,10 @@ def tune(
 ) -> Search:
     """Try every combination of `grid`, laid over the configs, on walk-forward folds before the test part.
 
-    Bars and mood after validation's last day are cut off before anything else is done. Each fit is stopped early on
-    the last sessions before those it is scored on, `folds.valid_sessions` of them. All are scored on the same cells.
-    Each score is kept in `cache`: the same call, after a kill, goes on where it was, and gives the same to the bit.
+    Bars and sentiment after validation's last day are cut off before anything else is done. Each fit is stopped early
+    on the last sessions before those it is scored on, `folds.valid_sessions` of them. All are scored on the same
+    cells. Each score is kept in `cache`: the same call, after a kill, goes on where it was, and gives the same to the
+    bit.
 
     Parameters
     ----------
@@ -199,12 +200,12 @@ def tune(
     base: dict[str, Any] = {"features": features, "model": model, "training": training}
     points = candidates(grid)
     configs = [configs_of(values, base) for values in points]
-    _check(points, configs, horizon=horizon, scoring=scoring, mood=mood)
+    _check(points, configs, horizon=horizon, scoring=scoring, sentiment=sentiment)
     purge = max(max(config["features"].horizons) for config in configs)
 
     every = Axis.of(bars, features.calendar).sessions
     end = every[chronological(every, split, purge=purge).test.start - 1]
-    past = Market(bars.until(end), None if mood is None else mood.until(end))
+    past = Market(bars.until(end), None if sentiment is None else sentiment.until(end))
     cells = _common(past, configs)
     market = replace(past, cells=cells)
     sessions = past.panel(features).sessions
@@ -278,7 +279,12 @@ def all_scores(estimator: Candidate, X: Rows, y: object = None) -> dict[str, flo
 
 
 def _check(
-    points: list[dict[str, Any]], configs: list[dict[str, Any]], *, horizon: int, scoring: str, mood: Mood | None
+    points: list[dict[str, Any]],
+    configs: list[dict[str, Any]],
+    *,
+    horizon: int,
+    scoring: str,
+    sentiment: DailySentiment | None,
 ) -> None:
     if scoring not in SCORINGS:
         raise ConfigError(f"scoring is {scoring!r}; it takes one of {', '.join(SCORINGS)}.")
@@ -288,8 +294,8 @@ def _check(
                 f"horizon {horizon} is to be scored, and features.horizons {list(config['features'].horizons)} is to "
                 "be tried, which has it not: name it in each, or score another."
             )
-    if mood is None and any(values.get("features.sentiment") for values in points):
-        raise ConfigError("grid key 'features.sentiment' needs a mood, and there is none: collect news first.")
+    if sentiment is None and any(values.get("features.sentiment") for values in points):
+        raise ConfigError("grid key 'features.sentiment' needs a sentiment, and there is none: collect news first.")
 
 
 def _common(market: Market, configs: list[dict[str, Any]]) -> Bool:

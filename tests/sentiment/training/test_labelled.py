@@ -79,7 +79,7 @@ def test_csv_of_a_user(tmp_path: Path) -> None:
     [
         ("text,label\nAcme,positiv\n", r"row 2: unknown label 'positiv'. Did you mean 'positive'\?"),
         ("text,label\nAcme\n", "row 2: unknown label ''"),
-        ("text,mood\nAcme,positive\n", "no column 'label'"),
+        ("text,sentiment\nAcme,positive\n", "no column 'label'"),
         ("text,label\n", "holds no labelled sentence"),
         ("", "no column 'text'"),
     ],

@@ -1,8 +1,8 @@
 // The page: which symbol, which horizon, which day; the rest is drawn from what the service answers.
 import { ask, follow } from "/page/api.js";
-import { drawLooked, drawMood, drawPrice } from "/page/charts.js";
+import { drawLooked, drawSentiment, drawPrice } from "/page/charts.js";
 import { ahead, count, day as dayName, within } from "/page/format.js";
-import { banner, hero, modelCard, moodDay, node, pastTable, track, watched } from "/page/panels.js";
+import { banner, hero, modelCard, sentimentDay, node, pastTable, track, watched } from "/page/panels.js";
 import { picker, segments } from "/page/picker.js";
 
 const by = (id) => document.getElementById(id);
@@ -20,7 +20,7 @@ function paint() {
   hero(detail, horizon, record);
   by("price-told").textContent = drawPrice(detail, horizon, span);
   pastTable(detail, horizon);
-  paintDay(state.day || detail.mood.session.at(-1) || "");
+  paintDay(state.day || detail.sentiment.session.at(-1) || "");
   if (detail.attention.sessions.length) by("looked-told").textContent = drawLooked(detail.attention);
   else by("looked-told").textContent = "This model has no attention to show.";
   by("looked").hidden = by("scale").hidden = !detail.attention.sessions.length;
@@ -28,14 +28,14 @@ function paint() {
 function paintDay(chosen) {
   state.day = chosen;
   const { detail, span } = state;
-  by("mood").hidden = !detail.mood.session.length;
-  if (detail.mood.session.length) drawMood(detail, Math.min(span, 90), chosen, paintDay);
-  const days = detail.mood.session.length;
-  by("mood-told").textContent = days ? `What was said before each session's cut-off, scored from −1 to +1; ${count(days, "session")} with items, the last on ${dayName(detail.mood.session.at(-1))}.` : "";
-  moodDay(detail, chosen);
+  by("sentiment").hidden = !detail.sentiment.session.length;
+  if (detail.sentiment.session.length) drawSentiment(detail, Math.min(span, 90), chosen, paintDay);
+  const days = detail.sentiment.session.length;
+  by("sentiment-told").textContent = days ? `What was said before each session's cut-off, scored from −1 to +1; ${count(days, "session")} with items, the last on ${dayName(detail.sentiment.session.at(-1))}.` : "";
+  sentimentDay(detail, chosen);
 }
 function stepDay(step) {
-  const days = state.detail.mood.session;
+  const days = state.detail.sentiment.session;
   const next = days[days.indexOf(state.day) + step];
   if (next) paintDay(next);
 }

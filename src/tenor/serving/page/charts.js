@@ -79,9 +79,9 @@ function barByBar(sessions, fan) {
   return { type: "category", categoryorder: "array", categoryarray: places, tickvals: shown, ticktext: shown.map((d) => tick(d)), tickangle: 0 };
 }
 
-// The mood of each session: bars from no mood at all, as strong as what was said.
-export function drawMood(detail, span, chosen, choose) {
-  const { session, mean, n } = detail.mood;
+// The sentiment of each session: bars from no sentiment at all, as strong as what was said.
+export function drawSentiment(detail, span, chosen, choose) {
+  const { session, mean, n } = detail.sentiment;
   const from = Math.max(0, session.length - span);
   const x = session.slice(from);
   const y = mean.slice(from);
@@ -91,11 +91,11 @@ export function drawMood(detail, span, chosen, choose) {
     marker: { color: y.map((value, i) => clear(value >= 0 ? up : down, x[i] === chosen ? 1 : 0.5)) },
     hovertemplate: "%{y:+.2f}, %{customdata} items<extra></extra>",
   }];
-  draw("mood", traces, {
+  draw("sentiment", traces, {
     bargap: 0.25, xaxis: { type: "category", nticks: 4, tickvals: ticks(x), ticktext: ticks(x).map((d) => tick(d)) },
     yaxis: { range: [-1, 1], tickvals: [-1, 0, 1], zeroline: true, zerolinecolor: colour("calm") },
   });
-  const box = document.getElementById("mood");
+  const box = document.getElementById("sentiment");
   box.removeAllListeners?.("plotly_click");
   box.on?.("plotly_click", (event) => choose(event.points[0].x));
 }

@@ -63,16 +63,16 @@ export function pastTable(detail, horizon) {
   by("past").replaceChildren(head, body);
 }
 
-export function moodDay(detail, chosen) {
-  const { session, n, mean, positive, negative } = detail.mood;
+export function sentimentDay(detail, chosen) {
+  const { session, n, mean, positive, negative } = detail.sentiment;
   const place = session.indexOf(chosen);
   by("day").textContent = place < 0 ? "" : day(chosen);
   by("day-before").disabled = place <= 0;
   by("day-after").disabled = place < 0 || place === session.length - 1;
   const items = detail.items.filter((item) => item.session === chosen);
-  by("mood-figures").replaceChildren(
+  by("sentiment-figures").replaceChildren(
     ...(place < 0 ? [] : [
-      figure("Mood", score(mean[place])), figure("Items", number(n[place], 0)),
+      figure("Sentiment", score(mean[place])), figure("Items", number(n[place], 0)),
       figure("Positive", percent(positive[place], 0)), figure("Negative", percent(negative[place], 0)),
     ]),
   );
@@ -80,7 +80,7 @@ export function moodDay(detail, chosen) {
   if (!items.length) {
     const why = session.length === 0
       ? "Nothing was said about this symbol, or this lake holds no news."
-      : "The texts behind this day's mood are not at hand here: only its figures are.";
+      : "The texts behind this day's sentiment are not at hand here: only its figures are.";
     by("items").append(node("li", why, { class: "none" }));
   }
 }

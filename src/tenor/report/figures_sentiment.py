@@ -1,4 +1,4 @@
-"""Figures of the mood: beside the price, and word by word."""
+"""Figures of the sentiment: beside the price, and word by word."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LONGEST_WORD = 24
 
 
 @style.styled
-def figure_mood(
+def figure_sentiment(
     symbol: str,
     sessions: pd.DatetimeIndex,
     close: Float64,
@@ -46,34 +46,34 @@ def figure_mood(
     begins : the session at which the test begins, marked where it is given.
     """
     figure = style.canvas(5.2)
-    price, mood, count = figure.subplots(3, 1, sharex=True, height_ratios=(2.0, 1.7, 0.8))
+    price, sentiment, count = figure.subplots(3, 1, sharex=True, height_ratios=(2.0, 1.7, 0.8))
     price.plot(sessions, close, color=style.INK, lw=1.2)
     price.set_title(f"{symbol}: adjusted close")
     style.plain_axis(price.yaxis)
     sides = ((mean > 0, style.OURS, "positive"), (mean < 0, style.AGAINST, "negative"), (mean == 0, style.CALM, None))
     for here, colour, label in sides:
-        mood.vlines(sessions[here], 0, mean[here], color=colour, lw=1.8)
-        # the dot shows a mood of nearly zero, which as a bar would look like a session without news
-        mood.plot(sessions[here], mean[here], "o", color=colour, ms=2.8, label=label)
-    mood.plot(sessions, recent, color=style.INK, lw=1.1, drawstyle="steps-post", label="recent sessions")
-    mood.axhline(0, color=style.MUTED, lw=0.8)
+        sentiment.vlines(sessions[here], 0, mean[here], color=colour, lw=1.8)
+        # the dot shows a sentiment of nearly zero, which as a bar would look like a session without news
+        sentiment.plot(sessions[here], mean[here], "o", color=colour, ms=2.8, label=label)
+    sentiment.plot(sessions, recent, color=style.INK, lw=1.1, drawstyle="steps-post", label="recent sessions")
+    sentiment.axhline(0, color=style.MUTED, lw=0.8)
     reach = 1.12 * max(0.1, *(float(np.nanmax(np.abs(v))) for v in (mean, recent) if np.isfinite(v).any()))
-    mood.set_ylim(-reach, reach)
-    mood.set_title("Mood: mean score of a session's items")
-    mood.locator_params(axis="y", nbins=5)
-    style.plain_axis(mood.yaxis)
-    style.key(mood, columns=3)
+    sentiment.set_ylim(-reach, reach)
+    sentiment.set_title("Sentiment: mean score of a session's items")
+    sentiment.locator_params(axis="y", nbins=5)
+    style.plain_axis(sentiment.yaxis)
+    style.key(sentiment, columns=3)
     count.vlines(sessions, 0, items, color=style.CALM, lw=3)
     count.set_title("Items")
     count.set_ylim(bottom=0)
     count.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
     style.plain_axis(count.yaxis)
-    for axes in (price, mood, count):
+    for axes in (price, sentiment, count):
         axes.margins(x=0.01)
-    for axes in (mood, count):
+    for axes in (sentiment, count):
         axes.grid(visible=False, axis="x")
     if begins is not None:
-        _mark(price, (price, mood, count), begins)
+        _mark(price, (price, sentiment, count), begins)
     style.date_ticks(count, sessions)
     return figure
 

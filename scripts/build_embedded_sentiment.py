@@ -1,6 +1,6 @@
-"""Rebuild src/tenor/data/mood.parquet from the published StockNet folder, with the sentiment model of the package.
+"""Rebuild src/tenor/data/sentiment.parquet from the published StockNet folder, with the sentiment model of the package.
 
-    python scripts/build_embedded_mood.py FOLDER
+    python scripts/build_embedded_sentiment.py FOLDER
 
 Scoring takes 5 to 10 minutes on one core. The scores are kept in `--scores` as they come: a killed run goes on where it
 was, and a second run with the same model only aggregates. What is written are numbers, no text.
@@ -23,17 +23,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tenor.calendars import exchange
-from tenor.config import MoodConfig, to_mapping
+from tenor.config import SentimentConfig, to_mapping
 from tenor.data import embedded_bars
 from tenor.errors import DataError, TenorError
 from tenor.ingest.files.stocknet import read_stocknet_news
-from tenor.schema import Bars, Float64, Mood
-from tenor.sentiment.daily import daily_mood
+from tenor.schema import Bars, DailySentiment, Float64
+from tenor.sentiment.daily import daily_sentiment
 from tenor.sentiment.scorer import Scorer
 from tenor.store import Lake
 
-OUT = Path(__file__).resolve().parent.parent / "src" / "tenor" / "data" / "mood.parquet"
-SCORES = Path(tempfile.gettempdir()) / "tenor-embedded-mood"
+OUT = Path(__file__).resolve().parent.parent / "src" / "tenor" / "data" / "sentiment.parquet"
+SCORES = Path(tempfile.gettempdir()) / "tenor-embedded-sentiment"
 CALENDAR = "XNYS"
 DECIMALS = 4
 NUMBERS = ("mean", "std", "positive", "negative", "surprise", "recent", "market_mean")
@@ -64,12 +64,14 @@ def build(folder: Path, out: Path, scores: Path, *, model: str | None, threads: 
         raise DataError(f"{folder} holds no post that can be used: take the folder as it was published.")
     scorer = Scorer.load(model, threads=threads)
     said = scorer.score(news.frame["text"].tolist(), cache=Lake(scores).score_cache(), progress=_progress())
-    config = MoodConfig()
-    mood = daily_mood(news, said, config, calendar=CALENDAR)
+    config = SentimentConfig()
+    sentiment = daily_sentiment(news, said, config, calendar=CALENDAR)
     # the posts end before the last session's cut-off: what is known of it is not what would have been known
     margin = pd.Timedelta(minutes=config.margin_minutes)
     broken_off = exchange(CALENDAR).session_of(news.frame["published_at"].tail(1), margin=margin).iloc[0]
-    mood = Mood(mood.frame[(mood.frame["session"] < broken_off) & mood.frame["symbol"].isin(bars.symbols)])
+    sentiment = DailySentiment(
+        sentiment.frame[(sentiment.frame["session"] < broken_off) & sentiment.frame["symbol"].isin(bars.symbols)]
+    )
     about = {
         "source": "StockNet (ACL 2018), posts, by their own times",
         "model": scorer.model_id,
@@ -78,17 +80,17 @@ def build(folder: Path, out: Path, scores: Path, *, model: str | None, threads: 
         "items": len(news.frame),
         "refused": len(imported.refused),
         "unreadable": int((~said.language_ok | said.empty).sum()),
-        "rows": len(mood.frame),
+        "rows": len(sentiment.frame),
     }
-    write(mood, out, about)
+    write(sentiment, out, about)
     print(json.dumps(about, indent=2))
-    summarise(Mood(pq.read_table(out).to_pandas()), bars)
+    summarise(DailySentiment(pq.read_table(out).to_pandas()), bars)
     print(f"{out}: {out.stat().st_size / 1024:.0f} KiB")
 
 
-def write(mood: Mood, out: Path, about: dict[str, object]) -> None:
-    """Write `mood`, rounded, and `about` in the file's metadata under ``tenor``; a kill leaves the old file."""
-    frame = mood.frame.assign(**{c: mood.frame[c].round(DECIMALS).astype("float32") for c in NUMBERS})
+def write(sentiment: DailySentiment, out: Path, about: dict[str, object]) -> None:
+    """Write `sentiment`, rounded, and `about` in the file's metadata under ``tenor``; a kill leaves the old file."""
+    frame = sentiment.frame.assign(**{c: sentiment.frame[c].round(DECIMALS).astype("float32") for c in NUMBERS})
     frame = frame.assign(**{c: frame[c].astype("int32") for c in ("n", "market_n")})
     table = pa.Table.from_pandas(frame, preserve_index=False)
     table = table.replace_schema_metadata({"tenor": json.dumps(about)})
@@ -100,9 +102,9 @@ def write(mood: Mood, out: Path, about: dict[str, object]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def summarise(mood: Mood, bars: Bars) -> None:
-    """Print what is in `mood`, and how it goes with the returns before, at and after its sessions."""
-    frame = mood.frame
+def summarise(sentiment: DailySentiment, bars: Bars) -> None:
+    """Print what is in `sentiment`, and how it goes with the returns before, at and after its sessions."""
+    frame = sentiment.frame
     print(f"sessions {frame['session'].min():%Y-%m-%d} .. {frame['session'].max():%Y-%m-%d}")
     years = frame.groupby(frame["session"].dt.year).agg(
         rows=("n", "size"), items=("n", "sum"), symbols=("symbol", "nunique"), sessions=("session", "nunique"),
