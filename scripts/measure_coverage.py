@@ -18,7 +18,7 @@ import pandas as pd
 from tenor.config import FeatureConfig
 from tenor.data import embedded_bars
 from tenor.errors import TenorError
-from tenor.evaluation.bootstrap import Interval
+from tenor.evaluation.bootstrap import ConfidenceInterval
 from tenor.evaluation.conformal import MISS, adapt, coverage
 from tenor.features import build_panel
 from tenor.ingest.files.bar_files import read_bars
@@ -72,7 +72,7 @@ def main() -> None:
             print(f"| {name} | {horizon} | {overall} | {spread} | {days} | {cells} | {violent} | {width} |")
 
 
-def _shown(share: Interval) -> str:
+def _shown(share: ConfidenceInterval) -> str:
     return f"{100 * share.value:.1f} [{100 * share.low:.1f}, {100 * share.high:.1f}]"
 
 

@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tenor.errors import ConfigError, DataError, did_you_mean
-from tenor.schema import LENGTHS, Interval, label, within_days
+from tenor.schema import LENGTHS, BarInterval, label, within_days
 
 FIRST = "1990-01-01"
 YEARS = (2015, 2024)
@@ -148,7 +148,7 @@ def days_of(code: str) -> str:
     return code.partition("@")[0]
 
 
-def interval_of(code: str) -> Interval:
+def interval_of(code: str) -> BarInterval:
     """How long a session of `code` is: ``1h`` of ``XNYS@1h``, ``1d`` of ``XNYS``.
 
     Raises
@@ -162,7 +162,7 @@ def interval_of(code: str) -> Interval:
     raise ConfigError(f"calendar {code!r}: there are no bars of {length!r}; it takes @1h, @15m, or a name without '@'.")
 
 
-def with_interval(calendar: str, interval: Interval) -> str:
+def with_interval(calendar: str, interval: BarInterval) -> str:
     """The calendar of the bars of `interval` on the exchange `calendar`: the reverse of `days_of` and `interval_of`."""
     return calendar if interval == "1d" else f"{calendar}@{interval}"
 

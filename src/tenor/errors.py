@@ -3,11 +3,16 @@
 TenorError                 one line: what value, where, what to do
 ├── UsageError             the caller asked for something that can't be
 │   ├── ConfigError        an unknown or impossible setting
+│   │   └── RowsError      rows that an estimator does not take
 │   └── UnknownSymbolError a symbol that the lake or the model does not hold
 ├── DataError              bars, news or a file that can't be used
-│   └── HistoryError       usable data, but too little of it
+│   ├── HistoryError       usable data, but too little of it
+│   └── UnusableError      a file, or a row of it, that can't be used
 ├── SourceError            a source on the network did not answer as it documents
 ├── StoreError             the lake can't be read or written
+│   ├── MissingObject      there is no object under the key
+│   └── Conflict           the object changed before it could be replaced
+├── TrainingError          a training that diverged or was killed
 ├── ModelError             a saved model that is missing, changed or does not fit
 └── ServiceError           a tenor service that can't be reached, or refuses
 """
@@ -28,6 +33,14 @@ class UsageError(TenorError):
 
 class ConfigError(UsageError):
     """A setting is unknown, of the wrong type or out of its range."""
+
+
+class RowsError(ConfigError, ValueError):
+    """X is not what a panel's estimator takes; a ValueError as well, as scikit-learn expects."""
+
+
+class TrainingError(TenorError):
+    """A training diverged, or one of its processes was killed."""
 
 
 class UnknownSymbolError(UsageError):
@@ -57,6 +70,15 @@ class HistoryError(DataError):
     """The data is sound, but there is too little of it for the lookback, horizon or split asked for."""
 
 
+class UnusableError(DataError):
+    """Nothing in a file can be used."""
+
+    def __init__(self, why: str, remedy: str) -> None:
+        super().__init__(f"{why}: {remedy}.")
+        self.why = why
+        self.remedy = remedy
+
+
 class SourceError(TenorError):
     """A source of bars or news did not answer, or not as it documents; its message never holds a key.
 
@@ -75,6 +97,14 @@ class SourceError(TenorError):
 
 class StoreError(TenorError):
     """The lake can't be read or written."""
+
+
+class MissingObject(StoreError):  # noqa: N818 - an answer that callers expect, as KeyError is to a mapping
+    """There is no object under the key."""
+
+
+class Conflict(StoreError):  # noqa: N818
+    """The object is not (any more) the one that the put was to replace: read it again and decide anew."""
 
 
 class ModelError(TenorError):

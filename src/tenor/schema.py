@@ -28,8 +28,8 @@ SENTIMENT_COLUMNS = (
     "symbol", "session", "n", "mean", "std", "positive", "negative",
     "surprise", "recent", "market_n", "market_mean",
 )  # fmt: skip
-Interval = Literal["1d", "1h", "15m"]
-LENGTHS: dict[Interval, pd.Timedelta] = {
+BarInterval = Literal["1d", "1h", "15m"]
+LENGTHS: dict[BarInterval, pd.Timedelta] = {
     "1d": pd.Timedelta(days=1),
     "1h": pd.Timedelta(hours=1),
     "15m": pd.Timedelta(minutes=15),
@@ -55,7 +55,7 @@ class Bars:
     """
 
     frame: pd.DataFrame
-    interval: Interval = "1d"
+    interval: BarInterval = "1d"
 
     def __post_init__(self) -> None:
         frame = _with_columns(self.frame, BAR_COLUMNS, "bars")
@@ -158,7 +158,7 @@ class DailySentiment:
 
     frame: pd.DataFrame
     half_life: float = SENTIMENT_HALF_LIFE
-    interval: Interval = "1d"
+    interval: BarInterval = "1d"
 
     def __post_init__(self) -> None:
         frame = _with_columns(self.frame, SENTIMENT_COLUMNS, "sentiment")
@@ -364,7 +364,7 @@ def _with_columns(frame: pd.DataFrame, columns: Sequence[str], what: str) -> pd.
     return frame.loc[:, list(columns)]
 
 
-def _as_sessions(column: pd.Series[Any], what: str, interval: Interval) -> pd.Series[Any]:
+def _as_sessions(column: pd.Series[Any], what: str, interval: BarInterval) -> pd.Series[Any]:
     dates = pd.to_datetime(column)
     if isinstance(dates.dtype, pd.DatetimeTZDtype):
         meaning = "a trading date" if interval == "1d" else "a bar's close in UTC"

@@ -10,7 +10,7 @@ from panels import panel_of
 
 from tenor.errors import DataError, HistoryError
 from tenor.evaluation import metrics
-from tenor.evaluation.bootstrap import METRICS, Interval
+from tenor.evaluation.bootstrap import METRICS, ConfidenceInterval
 from tenor.evaluation.evaluate import Direction, evaluate, verdict
 from tenor.schema import Predictions
 
@@ -127,7 +127,7 @@ def test_the_table_is_the_metrics_of_the_cells_that_count():
         part = found.table["tenor"][name]
         assert part.low < part.value < part.high
     assert list(found.table) == ["tenor", "persistence", "always-up"]
-    assert found.table["persistence"]["skill"] == Interval(0.0, 0.0, 0.0)
+    assert found.table["persistence"]["skill"] == ConfidenceInterval(0.0, 0.0, 0.0)
     assert found.table["persistence"]["mase"].value == 1.0
     assert math.isnan(found.table["persistence"]["direction"].value)
 
@@ -141,8 +141,8 @@ def test_differences_are_paired():
     of_one = found.table["tenor"]["return_rmse"]
     assert apart.value == pytest.approx(of_one.value - found.table["near"]["return_rmse"].value)
     assert apart.high - apart.low < (of_one.high - of_one.low) / 10
-    assert found.against["same"]["return_rmse"] == Interval(0.0, 0.0, 0.0)
-    assert found.against["same"]["rank_ic"] == Interval(0.0, 0.0, 0.0)
+    assert found.against["same"]["return_rmse"] == ConfidenceInterval(0.0, 0.0, 0.0)
+    assert found.against["same"]["rank_ic"] == ConfidenceInterval(0.0, 0.0, 0.0)
     assert math.isnan(evaluate(made, ROWS, beside(made, ours)).against["persistence"]["direction"].value)
 
 
@@ -248,9 +248,11 @@ def test_what_can_not_be_judged_is_refused():
 
 
 def intervals():
-    bounds = st.tuples(*[st.floats(-1, 1)] * 3).map(sorted).map(lambda b: Interval(b[1], b[0], b[2]))
+    bounds = st.tuples(*[st.floats(-1, 1)] * 3).map(sorted).map(lambda b: ConfidenceInterval(b[1], b[0], b[2]))
     return st.one_of(
-        bounds, st.just(Interval(0.1, math.nan, math.nan)), st.just(Interval(math.nan, math.nan, math.nan))
+        bounds,
+        st.just(ConfidenceInterval(0.1, math.nan, math.nan)),
+        st.just(ConfidenceInterval(math.nan, math.nan, math.nan)),
     )
 
 

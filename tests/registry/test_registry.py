@@ -11,14 +11,14 @@ import pytest
 from racing import Made, add, promote, race, registry_at, train
 
 from tenor.config import FeatureConfig, ModelConfig, SentimentConfig, SplitConfig, TrainConfig
-from tenor.errors import ModelError
+from tenor.errors import Conflict, ModelError
 from tenor.features import build_panel
 from tenor.inference.recipe import Recipe
 from tenor.pipeline.train import load
 from tenor.registry import POINTERS, Pointers, Registry, registry_of
 from tenor.registry.manifest import MANIFEST
 from tenor.schema import Bars
-from tenor.storage.object_store import Conflict, Object, Objects, open_objects
+from tenor.storage.object_store import Object, ObjectStore, open_store
 from tenor.training import Forecaster, chronological, fit
 
 PLACES = pytest.mark.parametrize("location", ["folder", pytest.param("bucket", marks=pytest.mark.slow)], indirect=True)
@@ -30,7 +30,7 @@ def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "folder":
         return str(tmp_path / "models")
     request.getfixturevalue("s3_environment")
-    open_objects("s3://registry").put("made", b"")
+    open_store("s3://registry").put("made", b"")
     return f"s3://registry/{hashlib.sha256(str(tmp_path).encode()).hexdigest()[:16]}"
 
 
@@ -193,7 +193,7 @@ class Killed(BaseException):
 class Dying:
     """Objects of a process that is killed right before its write number `allowed` + 1."""
 
-    def __init__(self, objects: Objects, allowed: int) -> None:
+    def __init__(self, objects: ObjectStore, allowed: int) -> None:
         self.objects, self.left, self.location = objects, allowed, objects.location
 
     def get(self, key: str) -> Object:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
-from tenor.evaluation.bootstrap import Interval
+from tenor.evaluation.bootstrap import ConfidenceInterval
 from tenor.evaluation.metrics import reliability
 from tenor.report import style
 from tenor.report.cells import bins_by_day, cells, mean_by_day
@@ -118,7 +118,7 @@ def test_the_kept_epoch_is_marked_counting_from_one(world):
     ],
 )
 def test_the_colour_of_a_difference_tells_its_side(metric, low, high, colour):
-    row = {metric: Interval((low + high) / 2, low, high)}
+    row = {metric: ConfidenceInterval((low + high) / 2, low, high)}
     figure = figure_differences({"persistence": row})
     panel = {"return_rmse": 0, "direction": 1, "rank_ic": 2}[metric]
     assert to_hex(figure.axes[panel].lines[1].get_color()) == colour

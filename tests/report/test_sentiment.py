@@ -10,7 +10,7 @@ from matplotlib.colors import to_hex
 from scipy.stats import spearmanr
 
 from tenor.errors import DataError, UnknownSymbolError
-from tenor.evaluation.bootstrap import Interval
+from tenor.evaluation.bootstrap import ConfidenceInterval
 from tenor.report import Paragraph, Picture, Table, style
 from tenor.report.figures_sentiment import LONGEST_WORD, MOST_WORDS, figure_words
 from tenor.report.page import render_page
@@ -184,12 +184,12 @@ def test_the_caption_says_whether_sentiment_follows_or_leads(world_of, now, then
 
 def test_the_ablation_says_what_sentiment_adds(world, sentiment):
     less = {
-        "return_rmse": Interval(-2e-4, -3e-4, -1e-4),  # a smaller error: helps
-        "direction": Interval(-0.02, -0.03, -0.01),
-        "rank_ic": Interval(0.01, -0.01, 0.03),
+        "return_rmse": ConfidenceInterval(-2e-4, -3e-4, -1e-4),  # a smaller error: helps
+        "direction": ConfidenceInterval(-0.02, -0.03, -0.01),
+        "rank_ic": ConfidenceInterval(0.01, -0.01, 0.03),
     }
-    unknown = {metric: Interval(0.01, np.nan, np.nan) for metric in less}
-    undefined = {metric: Interval(np.nan, np.nan, np.nan) for metric in less}
+    unknown = {metric: ConfidenceInterval(0.01, np.nan, np.nan) for metric in less}
+    undefined = {metric: ConfidenceInterval(np.nan, np.nan, np.nan) for metric in less}
     ablation = {
         h: replace(world.evaluations[1], horizon=h, against={"persistence": row})
         for h, row in ((1, less), (5, unknown), (20, undefined))

@@ -12,7 +12,7 @@ import pytest
 
 from tenor.config import FeatureConfig, ModelConfig, TrainConfig
 from tenor.evaluation.ablation import ARMS, HIGHER_IS_BETTER, SHUFFLED, WITHOUT, Ablation, Contrast
-from tenor.evaluation.bootstrap import Interval
+from tenor.evaluation.bootstrap import ConfidenceInterval
 from tenor.evaluation.faithfulness import LATEST, LEAST, MOST, RANDOM, Deletion, Faithfulness
 from tenor.evaluation.significance import Difference
 from tenor.evaluation.trading import trade
@@ -91,8 +91,8 @@ def test_trading_that_never_traded_is_said_to_be_undecided(world) -> None:
 
 
 def deletion(what: str = "steps", *, over: float, error: float, latest: float = 0.2) -> Deletion:
-    def curve(level: float) -> tuple[Interval, ...]:
-        return tuple(Interval(level * k, level * k - 0.01, level * k + 0.01) for k in (1, 2))
+    def curve(level: float) -> tuple[ConfidenceInterval, ...]:
+        return tuple(ConfidenceInterval(level * k, level * k - 0.01, level * k + 0.01) for k in (1, 2))
 
     arms = {MOST: curve(0.1 + over), RANDOM: curve(0.1), LEAST: curve(0.05)}
     if what == "steps":
@@ -103,8 +103,8 @@ def deletion(what: str = "steps", *, over: float, error: float, latest: float = 
         hidden=(1, 2),
         moved=arms,
         error=arms,
-        moved_over_random=Interval(over, over - 0.02, over + 0.02),
-        error_over_random=Interval(error, error - 0.02, error + 0.02),
+        moved_over_random=ConfidenceInterval(over, over - 0.02, over + 0.02),
+        error_over_random=ConfidenceInterval(error, error - 0.02, error + 0.02),
         p=0.025 if over > 0.02 else 0.6,
         honest=over > 0.02,
     )
@@ -136,7 +136,7 @@ def test_attention_section() -> None:
     most = next(line for line in curves if line.get_label() == MOST)
     np.testing.assert_allclose(most.get_ydata(), [0, 0.1, 0.2])
     assert len(figure_deletion(features).axes[0].lines) == 4  # three arms and the line of nothing
-    few = replace(steps, moved_over_random=Interval(0.1, math.nan, math.nan))
+    few = replace(steps, moved_over_random=ConfidenceInterval(0.1, math.nan, math.nan))
     assert plainly(few) == "There are too few days to tell for steps."
 
 

@@ -18,7 +18,7 @@ from tenor.serving.limits import Limits
 from tenor.serving.published import Board, board_of
 from tenor.serving.service import Service
 from tenor.serving.view import View
-from tenor.storage.object_store import open_objects
+from tenor.storage.object_store import open_store
 
 
 @pytest.fixture(scope="session")
@@ -84,7 +84,7 @@ def serve() -> Iterator[Serve]:
 @pytest.fixture(scope="module")
 def up(published_store: Path) -> Iterator[Running]:
     """One running service for tests that change nothing."""
-    board = Board(open_objects(f"{published_store}/serving"))
+    board = Board(open_store(f"{published_store}/serving"))
     running = run_service(Service(View(board, clock=clock_of(board)), poll=0))
     yield running
     running.stop()

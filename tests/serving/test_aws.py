@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 
 from tenor.calendars import exchange
+from tenor.errors import MissingObject
 from tenor.registry import registry_of
 from tenor.schema import Bars
 from tenor.serving import aws
 from tenor.serving.published import board_of
-from tenor.storage.object_store import FolderObjects, MissingObject, Object
+from tenor.storage.object_store import FolderStore, Object
 from tenor.store import Lake
 
 
-class Counted(FolderObjects):
+class Counted(FolderStore):
     """Counts what is read."""
 
     reads = 0
@@ -30,7 +31,7 @@ def test_files_of_a_version_are_read_once_and_pointers_each_time(tmp_path: Path)
     far = Counted(tmp_path / "far")
     far.put("versions/a/model.onnx", b"weights")
     far.put("pointers.json", b"1")
-    near = aws.Kept(far, FolderObjects(tmp_path / "near"))
+    near = aws.Kept(far, FolderStore(tmp_path / "near"))
     assert [near.get("versions/a/model.onnx").data for _ in range(3)] == [b"weights"] * 3
     assert far.reads == 1
     far.put("pointers.json", b"2")

@@ -19,7 +19,7 @@ from tenor.errors import ConfigError, StoreError
 from tenor.serving import logs, service
 from tenor.serving.limits import Buckets, Limits, depth
 from tenor.serving.published import Board
-from tenor.storage.object_store import Object, Objects
+from tenor.storage.object_store import Object, ObjectStore
 
 
 def address(url: str) -> tuple[str, int]:
@@ -149,7 +149,7 @@ def test_a_board_that_hangs_is_told_and_keeps_nobody_waiting(
     hangs, over = threading.Event(), threading.Event()
 
     class Hanging:
-        def __init__(self, inner: Objects) -> None:
+        def __init__(self, inner: ObjectStore) -> None:
             self._inner, self.location = inner, inner.location
             self.put, self.keys, self.delete = inner.put, inner.keys, inner.delete
 

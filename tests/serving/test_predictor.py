@@ -21,7 +21,7 @@ from tenor.inference.predictor import Predictor
 from tenor.pipeline.train import load
 from tenor.registry import Registry
 from tenor.schema import Bars, DailySentiment
-from tenor.storage.object_store import open_objects
+from tenor.storage.object_store import open_store
 from tenor.training import Forecaster, chronological, fit
 
 SYMBOLS = ("AAPL", "AMZN", "BA", "BABA", "C", "GOOG", "JPM", "MSFT")
@@ -42,7 +42,7 @@ def sentiment() -> DailySentiment:
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory, bars: Bars, sentiment: DailySentiment) -> Registry:
     """With sentiment and two seeds; then the plain LSTM of one seed, without sentiment."""
-    registry = Registry(open_objects(tmp_path_factory.mktemp("models")), Path("work"))
+    registry = Registry(open_store(tmp_path_factory.mktemp("models")), Path("work"))
     for features, model, training in (
         (FeatureConfig(), ModelConfig(hidden=8, lookback=20), QUICK),
         (FeatureConfig(sentiment=False), ModelConfig(hidden=4, lookback=8, attention=False), PLAIN),
@@ -201,7 +201,7 @@ def test_a_graph_that_is_none_is_told(tmp_path: Path, forecaster: Forecaster) ->
         files = staticmethod(forecaster.files)
         to_onnx = staticmethod(lambda: b"no graph")
 
-    registry = Registry(open_objects(tmp_path), tmp_path)
+    registry = Registry(open_store(tmp_path), tmp_path)
     registry.add(Broken(), SentimentConfig(), {})
     with pytest.raises(ModelError, match=r"model\.onnx can't be run here"):
         Predictor.load(registry)

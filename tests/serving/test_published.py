@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 from boards import document, head
 
-from tenor.errors import StoreError
+from tenor.errors import Conflict, StoreError
 from tenor.serving import published as module
 from tenor.serving.published import INDEX, Board
 from tenor.serving.staleness import staleness
-from tenor.storage.object_store import Conflict, Objects, open_objects
+from tenor.storage.object_store import ObjectStore, open_store
 
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Board:
-    return Board(open_objects(tmp_path))
+    return Board(open_store(tmp_path))
 
 
 def test_what_is_published_is_read_back(empty: Board) -> None:
@@ -113,7 +113,7 @@ def test_many_at_once_lose_nothing(empty: Board) -> None:
 class Dying:
     """Objects that break off at the n-th write."""
 
-    def __init__(self, inner: Objects, at: int) -> None:
+    def __init__(self, inner: ObjectStore, at: int) -> None:
         self._inner, self._left, self.location = inner, at, inner.location
         self.get, self.keys, self.delete = inner.get, inner.keys, inner.delete
 
@@ -193,7 +193,7 @@ def test_the_same_in_a_bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -
         "AWS_REGION": "us-east-1",
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
-    place = Board(open_objects("s3://boards/one/serving"))
+    place = Board(open_store("s3://boards/one/serving"))
     test_many_at_once_lose_nothing(place)
     index = place.index()
     assert index is not None

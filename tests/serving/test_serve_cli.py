@@ -26,7 +26,7 @@ from tenor.serving.monitor import Check, Report
 from tenor.serving.published import Board
 from tenor.serving.scheduler import Upkeep
 from tenor.serving.view import View
-from tenor.storage.object_store import open_objects
+from tenor.storage.object_store import open_store
 
 
 @pytest.fixture
@@ -176,7 +176,7 @@ def test_upkeep_runs_when_due_and_tells_of_failure(board: Board) -> None:
 
 def test_a_changed_byte_of_the_model_in_use_is_told_by_name(store: Path, board: Board) -> None:
     view = View(board, clock=clock_of(board))
-    upkeep = Upkeep([], view, models=open_objects(store / "models"))
+    upkeep = Upkeep([], view, models=open_store(store / "models"))
     view.poll()
     upkeep.check()
     assert view.problems == ()

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from racing import count_up, race
 
-from tenor.errors import ConfigError, StoreError, UsageError
-from tenor.storage.object_store import Conflict, MissingObject, Objects, open_objects
+from tenor.errors import ConfigError, Conflict, MissingObject, StoreError, UsageError
+from tenor.storage.object_store import ObjectStore, open_store
 
 PLACES = pytest.mark.parametrize("location", ["folder", pytest.param("bucket", marks=pytest.mark.slow)], indirect=True)
 """For what takes many processes: a server beside them is for the long run of the tests."""
@@ -26,17 +26,17 @@ def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "folder":
         return str(tmp_path / "not" / "there" / "yet")
     request.getfixturevalue("s3_environment")
-    open_objects("s3://objects").put("made", b"")  # and so the bucket
+    open_store("s3://objects").put("made", b"")  # and so the bucket
     return f"s3://objects/{tmp_path.name.replace('[', '-').replace(']', '')}"
 
 
 @pytest.fixture
-def objects(location: str) -> Objects:
-    return open_objects(location)
+def objects(location: str) -> ObjectStore:
+    return open_store(location)
 
 
 class TestContract:
-    def test_there_and_back(self, objects: Objects) -> None:
+    def test_there_and_back(self, objects: ObjectStore) -> None:
         with pytest.raises(MissingObject, match="no object 'a/b'"):
             objects.get("a/b")
         assert objects.keys() == objects.keys("a/") == []
@@ -50,7 +50,7 @@ class TestContract:
         objects.put("big", big)
         assert objects.get("big").data == big
 
-    def test_keys_are_sorted_and_cut_by_prefix_not_by_folder(self, objects: Objects) -> None:
+    def test_keys_are_sorted_and_cut_by_prefix_not_by_folder(self, objects: ObjectStore) -> None:
         for key in ("v/b/2", "v/a/1", "v/ab=1/3.json", "w", "v_x-y/1"):
             objects.put(key, key.encode())
         assert objects.keys() == ["v/a/1", "v/ab=1/3.json", "v/b/2", "v_x-y/1", "w"]
@@ -58,7 +58,7 @@ class TestContract:
         assert objects.keys("v/a/") == ["v/a/1"]
         assert objects.keys("nothing/") == []
 
-    def test_put_if_absent_and_if_match(self, objects: Objects) -> None:
+    def test_put_if_absent_and_if_match(self, objects: ObjectStore) -> None:
         first = objects.put("k", b"1", if_absent=True)
         with pytest.raises(Conflict, match=r"'k' in .* was written by somebody else"):
             objects.put("k", b"2", if_absent=True)
@@ -71,7 +71,7 @@ class TestContract:
             objects.put("k", b"3", if_match=second)
         assert objects.keys() == []
 
-    def test_deleting_what_is_not_there_is_done_already(self, objects: Objects) -> None:
+    def test_deleting_what_is_not_there_is_done_already(self, objects: ObjectStore) -> None:
         objects.delete("k")
         objects.put("k", b"1")
         objects.delete("k")
@@ -83,24 +83,24 @@ class TestContract:
         "key",
         ["", "/a", "a/", "a//b", "../a", "a/../b", "a/./b", ".lock", "a/.b", "a b", "a\\b", "ä", "a\0", "x" * 600],
     )
-    def test_keys_that_can_not_be(self, objects: Objects, key: str) -> None:
+    def test_keys_that_can_not_be(self, objects: ObjectStore, key: str) -> None:
         for call in (objects.get, objects.delete, lambda key: objects.put(key, b"")):
             with pytest.raises(UsageError, match="object key"):
                 call(key)
         assert objects.keys() == []
 
     @PLACES
-    def test_processes_that_race_never_lose_a_count(self, objects: Objects, location: str) -> None:
+    def test_processes_that_race_never_lose_a_count(self, objects: ObjectStore, location: str) -> None:
         objects.put("count", b"0")
         race(count_up, *[(location, 15)] * 3)
         assert objects.get("count").data == b"45"
 
-    def test_of_several_who_create_one_wins(self, objects: Objects, location: str) -> None:
+    def test_of_several_who_create_one_wins(self, objects: ObjectStore, location: str) -> None:
         from concurrent.futures import ThreadPoolExecutor
 
         def create(i: int) -> bool:
             try:
-                open_objects(location).put("one", str(i).encode(), if_absent=True)
+                open_store(location).put("one", str(i).encode(), if_absent=True)
             except Conflict:
                 return False
             return True
@@ -113,12 +113,12 @@ class TestContract:
 
 class TestFolder:
     def test_a_writer_killed_midway_leaves_the_old_object_and_no_lock(self, tmp_path: Path) -> None:
-        objects = open_objects(tmp_path)
+        objects = open_store(tmp_path)
         objects.put("k", b"old" * 1000)
         code = (
             "import os, signal; from tenor.storage import object_store as o; "
             "o.os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL); "
-            f"o.open_objects({str(tmp_path)!r}).put('k', b'new' * 1000)"
+            f"o.open_store({str(tmp_path)!r}).put('k', b'new' * 1000)"
         )
         done = subprocess.run([sys.executable, "-c", code], check=False)
         assert done.returncode == -signal.SIGKILL
@@ -130,8 +130,8 @@ class TestFolder:
     def test_what_is_in_the_way_is_told(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("x")
         with pytest.raises(StoreError, match=r"'k' in .*file can't be written: .*; check the folder"):
-            open_objects(tmp_path / "file").put("k", b"")
-        objects = open_objects(tmp_path / "o")
+            open_store(tmp_path / "file").put("k", b"")
+        objects = open_store(tmp_path / "o")
         objects.put("a/b", b"")
         with pytest.raises(StoreError, match="'a' in"):
             objects.put("a", b"")
@@ -141,7 +141,7 @@ class TestFolder:
     def test_a_full_disk_is_told_and_the_old_object_stays(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        objects = open_objects(tmp_path)
+        objects = open_store(tmp_path)
         objects.put("k", b"old")
 
         def full(handle: int) -> None:
@@ -155,9 +155,9 @@ class TestFolder:
 
 class TestBucket:
     def test_a_wrong_secret_is_refused_and_not_told(self, s3_environment: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        open_objects("s3://objects/denied").put("k", b"1")
+        open_store("s3://objects/denied").put("k", b"1")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-the-one")
-        objects = open_objects("s3://objects/denied")
+        objects = open_store("s3://objects/denied")
         calls: list[Callable[[], object]] = [lambda: objects.get("k"), lambda: objects.put("k", b""), objects.keys]
         for call in calls:
             with pytest.raises(StoreError, match="access denied") as told:
@@ -171,16 +171,16 @@ class TestBucket:
             monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{probe.getsockname()[1]}")
         begun = time.monotonic()
         with pytest.raises(StoreError, match=r"can't be reached.*check the endpoint"):
-            open_objects("s3://objects").get("k")
+            open_store("s3://objects").get("k")
         assert time.monotonic() - begun < 15
 
     @pytest.mark.parametrize("endpoint", ["http://s3.example.com", "http://8.8.8.8:8333"])
     def test_plain_http_is_for_local_servers(self, monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
         with pytest.raises(ConfigError, match="use https"):
-            open_objects("s3://objects")
+            open_store("s3://objects")
 
     @pytest.mark.parametrize("location", ["s3://", "s3:///x", "gs://bucket", "s3://bucket/../x"])
     def test_places_that_can_not_be(self, location: str) -> None:
         with pytest.raises(UsageError):
-            open_objects(location)
+            open_store(location)

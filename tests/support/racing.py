@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from tenor.config import SentimentConfig
+from tenor.errors import Conflict
 from tenor.registry import Registry
-from tenor.storage.object_store import Conflict, open_objects
+from tenor.storage.object_store import open_store
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Made:
 
 
 def registry_at(location: str) -> Registry:
-    return Registry(open_objects(location), Path("work"))
+    return Registry(open_store(location), Path("work"))
 
 
 def add(registry: Registry, model: Made) -> str:
@@ -46,7 +47,7 @@ def race(run: Callable[..., Any], *each: tuple[Any, ...]) -> list[Any]:
 
 
 def count_up(location: str, times: int) -> None:
-    objects = open_objects(location)
+    objects = open_store(location)
     while times:
         found = objects.get("count")
         try:

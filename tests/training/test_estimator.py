@@ -14,9 +14,9 @@ from sklearn.model_selection import TimeSeriesSplit, cross_val_score
 from sklearn.utils.estimator_checks import check_estimator
 
 from tenor.config import FeatureConfig, ModelConfig, TrainConfig
-from tenor.errors import ConfigError, HistoryError, TenorError
+from tenor.errors import ConfigError, HistoryError, RowsError, TenorError
 from tenor.schema import Bars
-from tenor.training.estimator import PanelForecaster, RowsError
+from tenor.training.estimator import PanelForecaster
 from tenor.training.panel_source import Market
 from tenor.training.results import Results
 

@@ -10,7 +10,7 @@ import numpy as np
 from tenor.benchmarks.protocol import confusion
 from tenor.errors import DataError
 from tenor.evaluation import metrics
-from tenor.evaluation.bootstrap import RESAMPLES, Interval, interval, resampled_days
+from tenor.evaluation.bootstrap import RESAMPLES, ConfidenceInterval, interval, resampled_days
 from tenor.schema import Float32, Float64
 
 
@@ -18,8 +18,8 @@ from tenor.schema import Float32, Float64
 class Score:
     """Accuracy (0..1) and MCC with 95 % intervals from resampling days; NaN bounds with too few days."""
 
-    accuracy: Interval
-    mcc: Interval
+    accuracy: ConfidenceInterval
+    mcc: ConfidenceInterval
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from tenor.benchmarks.judging import Judged
 from tenor.benchmarks.published import Published
-from tenor.evaluation.bootstrap import Interval
+from tenor.evaluation.bootstrap import ConfidenceInterval
 
 ENSEMBLE = "tenor, ensemble"
 
@@ -104,7 +104,7 @@ class BenchmarkResult:
         return f"the ensemble is {100 * less.value:+.2f} points better {_span(less, signed=True)}, paired by day"
 
 
-def _span(of: Interval, *, signed: bool = False) -> str:
+def _span(of: ConfidenceInterval, *, signed: bool = False) -> str:
     if not (math.isfinite(of.low) and math.isfinite(of.high)):
         return ""
     sign = "+" if signed else ""

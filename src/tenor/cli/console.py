@@ -16,7 +16,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:  # a verb pays for the rooms that it uses, not for those whose results could be shown
     from tenor.benchmarks import BenchmarkResult
-    from tenor.evaluation.bootstrap import Interval
+    from tenor.evaluation.bootstrap import ConfidenceInterval
     from tenor.evaluation.evaluate import Evaluation
     from tenor.evaluation.significance import Difference
     from tenor.evaluation.walkforward_summary import Walked
@@ -157,12 +157,12 @@ def _show_doubts(walked: Walked, horizon: int) -> None:
         line(f"direction right where it is surest: {', '.join(reversed(spoken))}")
 
 
-def _share(found: Interval) -> str:
+def _share(found: ConfidenceInterval) -> str:
     bounds = "" if math.isnan(found.low) else f" [{100 * found.low:.1f}, {100 * found.high:.1f}]"
     return "–" if math.isnan(found.value) else f"{100 * found.value:.1f}{bounds}"
 
 
-def _one_line(found: Interval | Difference, metric: str, *, finer: bool = False) -> str:
+def _one_line(found: ConfidenceInterval | Difference, metric: str, *, finer: bool = False) -> str:
     _, form, scale = METRICS[metric]
     if finer:  # differences are smaller than values, and have a sign
         form = "{:+.4f}"
@@ -385,7 +385,7 @@ def _ahead(horizon: int) -> str:
     return "next session" if horizon == 1 else f"{horizon} sessions ahead"
 
 
-def _cell(interval: Interval, form: str, scale: float) -> Text:
+def _cell(interval: ConfidenceInterval, form: str, scale: float) -> Text:
     if math.isnan(interval.value):
         return Text("–")
     low, high = (form.format(bound * scale) for bound in (interval.low, interval.high))

@@ -15,7 +15,7 @@ from tenor.errors import ConfigError, DataError, SourceError
 
 if TYPE_CHECKING:
     from tenor.ingest.fetch import Fetched
-    from tenor.schema import Interval
+    from tenor.schema import BarInterval
 
 BarLength = Annotated[str, typer.Option(help="How long a bar is: 1d, 1h or 15m.")]
 OneCalendar = Annotated[
@@ -193,7 +193,7 @@ def _show_fetched(fetched: Fetched) -> None:
         console.stderr.print(f"tenor: {failed} of {len(fetched.bars)} symbols could not be fetched", markup=False)
 
 
-def _interval(text: str) -> Interval:
+def _interval(text: str) -> BarInterval:
     from tenor.schema import LENGTHS
 
     for interval in LENGTHS:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tenor.config import SourcesConfig
-    from tenor.schema import Interval
+    from tenor.schema import BarInterval
     from tenor.serving.published import Board
 
 app = typer.Typer()
@@ -141,7 +141,7 @@ def serve(
     from tenor.serving.scheduler import Upkeep
     from tenor.serving.service import Service
     from tenor.serving.view import View
-    from tenor.storage.object_store import open_objects
+    from tenor.storage.object_store import open_store
 
     sources_of(config, set_)  # what is wrong with them is told now, not by the first refresh
     local = host in LOCAL
@@ -171,13 +171,13 @@ def serve(
         command += ["--config", str(config.absolute())]
     for setting in set_ or ():
         command += ["--set", setting]
-    keep_fresh = Upkeep(command, view, always=refresh, models=open_objects(f"{store.rstrip('/')}/models"))
+    keep_fresh = Upkeep(command, view, always=refresh, models=open_store(f"{store.rstrip('/')}/models"))
     shown = f"[{host}]" if ":" in host else host
     console.stderr.print(f"tenor: http://{shown}:{listening.getsockname()[1]}/", markup=False, soft_wrap=True)
     server.serve(service, listening, keep_fresh=keep_fresh)
 
 
-def _bringing(store: str, symbols: Sequence[str], sources: SourcesConfig) -> Callable[[Interval], None]:
+def _bringing(store: str, symbols: Sequence[str], sources: SourcesConfig) -> Callable[[BarInterval], None]:
     from tenor.ingest.fetch import bring
 
     return functools.partial(bring, store, symbols, sources)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tenor.evaluation import cells, metrics
-from tenor.evaluation.bootstrap import RESAMPLES, Interval
+from tenor.evaluation.bootstrap import RESAMPLES, ConfidenceInterval
 from tenor.evaluation.significance import drawn_days, resampled, share
 from tenor.schema import Float64, Panel, Predictions
 
@@ -29,8 +29,8 @@ class Spoken:
     threshold: float
     cells: float
     days: float
-    accuracy: Interval
-    edge: Interval
+    accuracy: ConfidenceInterval
+    edge: ConfidenceInterval
 
 
 def abstention(
@@ -88,5 +88,5 @@ def _spoken(
         cells=float(n.sum() / counts.sum()),
         days=float((n > 0).mean()),
         accuracy=accuracy,
-        edge=Interval(edge.value, edge.low, edge.high),
+        edge=ConfidenceInterval(edge.value, edge.low, edge.high),
     )

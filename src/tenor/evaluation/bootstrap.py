@@ -32,7 +32,7 @@ _SUMS = ("n", "se", "ae", "se0", "pse", "pae", "pae0", "tp", "fp", "tn", "fn", "
 
 
 @dataclass(frozen=True)
-class Interval:
+class ConfidenceInterval:
     """A value and its 95 % interval; NaN for what is undefined (see `FEWEST_BLOCKS`)."""
 
     value: float
@@ -57,13 +57,13 @@ def resampled_days(days: int, *, horizon: int, resamples: int = RESAMPLES, seed:
     return np.bincount(flat, minlength=resamples * days).reshape(resamples, days).astype("float64")
 
 
-def interval(value: float, draws: Float64) -> Interval:
+def interval(value: float, draws: Float64) -> ConfidenceInterval:
     """`value` between the 2.5 % and 97.5 % quantiles of `draws`; NaN bounds where half the draws are undefined."""
     known = draws[np.isfinite(draws)]
     if not math.isfinite(value) or 2 * len(known) <= len(draws):
-        return Interval(value, math.nan, math.nan)
+        return ConfidenceInterval(value, math.nan, math.nan)
     low, high = np.quantile(known, (0.025, 0.975))
-    return Interval(value, float(low), float(high))
+    return ConfidenceInterval(value, float(low), float(high))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tenor.errors import DataError
 from tenor.evaluation import cells
-from tenor.evaluation.bootstrap import RESAMPLES, Interval
+from tenor.evaluation.bootstrap import RESAMPLES, ConfidenceInterval
 from tenor.evaluation.significance import drawn_days, share
 from tenor.inference.conformal import MISS, adapt
 from tenor.schema import Bool, Float32, Float64, Panel, Predictions
@@ -31,11 +31,11 @@ class Coverage:
     width : mean of upper - lower, in log return.
     """
 
-    overall: Interval
-    by_year: dict[str, Interval]
-    volatile_days: Interval
-    volatile_cells: Interval
-    violent_days: Interval
+    overall: ConfidenceInterval
+    by_year: dict[str, ConfidenceInterval]
+    volatile_days: ConfidenceInterval
+    volatile_cells: ConfidenceInterval
+    violent_days: ConfidenceInterval
     width: float
 
 
@@ -56,7 +56,7 @@ def coverage(
     expected, moved = np.nanmean(volatility, axis=1), np.nanmean(np.abs(realised), axis=1)
     drawn, block = drawn_days(len(days), horizon=horizon, resamples=resamples, seed=seed)
 
-    def held(chosen: Bool) -> Interval:
+    def held(chosen: Bool) -> ConfidenceInterval:
         return share(
             (inside & chosen).sum(axis=1, dtype="float64"),
             (counts & chosen).sum(axis=1, dtype="float64"),

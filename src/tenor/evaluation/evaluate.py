@@ -14,7 +14,7 @@ from tenor.errors import DataError
 from tenor.evaluation import cells, metrics
 from tenor.evaluation.backtest import RULES, Backtest, backtest, buy_and_hold
 from tenor.evaluation.baselines import PERSISTENCE
-from tenor.evaluation.bootstrap import RESAMPLES, DayTotals, Interval
+from tenor.evaluation.bootstrap import RESAMPLES, ConfidenceInterval, DayTotals
 from tenor.evaluation.metrics import Bin
 from tenor.evaluation.significance import LEVEL, Comparison, compare, drawn_days, resampled, share
 from tenor.schema import Float64, Panel, Predictions
@@ -44,14 +44,14 @@ class Evaluation:
     last: pd.Timestamp
     days: int
     samples: int
-    table: dict[str, dict[str, Interval]]
+    table: dict[str, dict[str, ConfidenceInterval]]
     tests: list[Comparison]
-    against: dict[str, dict[str, Interval]]
+    against: dict[str, dict[str, ConfidenceInterval]]
     verdict: str
-    by_year: dict[str, dict[str, Interval]]
+    by_year: dict[str, dict[str, ConfidenceInterval]]
     by_symbol: dict[str, dict[str, float]]
     reliability: list[Bin]
-    coverage: Interval
+    coverage: ConfidenceInterval
     backtests: dict[str, Backtest]
 
     def to_json(self) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def evaluate(
     table = {name: chance.measured(total) for name, total in totals.items()}
     compared = compare(panel, rows, predictions, horizon=horizon, resamples=resamples, seed=seed) if others else []
     against = {
-        found.other: {metric: Interval(d.value, d.low, d.high) for metric, d in found.differences.items()}
+        found.other: {metric: ConfidenceInterval(d.value, d.low, d.high) for metric, d in found.differences.items()}
         for found in compared
     }
     sessions = panel.sessions[days]
@@ -138,12 +138,12 @@ class Direction:
     """Share of right directions less the share of rises, which is what always-up gets right; and that share."""
 
     always_up: float
-    difference: Interval
+    difference: ConfidenceInterval
 
 
 def verdict(
     name: str,
-    ours: Mapping[str, Interval],
+    ours: Mapping[str, ConfidenceInterval],
     squared_error: Mapping[str, int | None],
     direction: Direction,
     *,
@@ -195,7 +195,7 @@ def verdict(
     return text
 
 
-def _side(found: Interval) -> int | None:
+def _side(found: ConfidenceInterval) -> int | None:
     """On which side of 0 the whole interval lies; 0 for neither, None where there is none."""
     if not math.isfinite(found.low):
         return None
@@ -223,11 +223,11 @@ class _Resampled:
     def of(cls, days: int, *, horizon: int, resamples: int, seed: int) -> _Resampled:
         return cls(*drawn_days(days, horizon=horizon, resamples=resamples, seed=seed))
 
-    def interval(self, value: float, draws: Float64) -> Interval:
+    def interval(self, value: float, draws: Float64) -> ConfidenceInterval:
         found = resampled(value, draws, days=self.drawn.shape[1], block=self.block)
-        return Interval(found.value, found.low, found.high)
+        return ConfidenceInterval(found.value, found.low, found.high)
 
-    def measured(self, totals: DayTotals) -> dict[str, Interval]:
+    def measured(self, totals: DayTotals) -> dict[str, ConfidenceInterval]:
         draws = totals.measure(self.drawn)
         return {metric: self.interval(value, draws[metric]) for metric, value in totals.values().items()}
 
@@ -241,7 +241,7 @@ def _over_always_up(totals: DayTotals, chance: _Resampled) -> Direction:
 
 def _by_year(
     totals: DayTotals, sessions: pd.DatetimeIndex, *, horizon: int, resamples: int, seed: int
-) -> dict[str, dict[str, Interval]]:
+) -> dict[str, dict[str, ConfidenceInterval]]:
     found = {}
     years = sessions.year.to_numpy()
     for year in np.unique(years):
@@ -269,9 +269,11 @@ def _by_symbol(
     return found
 
 
-def _coverage(said: Predictions, days: np.ndarray, realised: Float64, axis: int, chance: _Resampled) -> Interval:
+def _coverage(
+    said: Predictions, days: np.ndarray, realised: Float64, axis: int, chance: _Resampled
+) -> ConfidenceInterval:
     if said.lower is None or said.upper is None:
-        return Interval(math.nan, math.nan, math.nan)
+        return ConfidenceInterval(math.nan, math.nan, math.nan)
     lower, upper = said.lower[days, :, axis], said.upper[days, :, axis]
     known = np.isfinite(realised) & np.isfinite(lower) & np.isfinite(upper)
     inside = known & (realised >= lower) & (realised <= upper)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from tenor.errors import ConfigError, HistoryError, ModelError
 from tenor.evaluation import metrics
-from tenor.evaluation.bootstrap import RESAMPLES, Interval
+from tenor.evaluation.bootstrap import RESAMPLES, ConfidenceInterval
 from tenor.evaluation.significance import LEVEL, drawn_days, resampled
 from tenor.schema import Bool, Float32, Float64, Panel
 from tenor.storage.files import json_values
@@ -56,10 +56,10 @@ class Deletion:
     what: str
     of: int
     hidden: tuple[int, ...]
-    moved: dict[str, tuple[Interval, ...]]
-    error: dict[str, tuple[Interval, ...]]
-    moved_over_random: Interval
-    error_over_random: Interval
+    moved: dict[str, tuple[ConfidenceInterval, ...]]
+    error: dict[str, tuple[ConfidenceInterval, ...]]
+    moved_over_random: ConfidenceInterval
+    error_over_random: ConfidenceInterval
     p: float
     honest: bool
 
@@ -244,12 +244,12 @@ class _Test:
         by_day = _ByDay(self.day, self.horizon, self.resamples, self.seed)
         places = {arm: slice(c, c + 1) for c, arm in enumerate(fixed)} | {RANDOM: slice(len(fixed), None)}
 
-        def curves(values: Float64) -> dict[str, tuple[Interval, ...]]:
+        def curves(values: Float64) -> dict[str, tuple[ConfidenceInterval, ...]]:
             return {
                 arm: tuple(by_day.interval(one) for one in values[place].mean(axis=0)) for arm, place in places.items()
             }
 
-        def over_random(values: Float64) -> Interval:
+        def over_random(values: Float64) -> ConfidenceInterval:
             return by_day.interval((values[0] - values[places[RANDOM]].mean(axis=0)).mean(axis=0))
 
         over = over_random(moved)
@@ -298,9 +298,9 @@ class _ByDay:
         self._counts = np.bincount(self._index).astype("float64")
         self._drawn, self._block = drawn_days(len(self._days), horizon=horizon, resamples=resamples, seed=seed)
 
-    def interval(self, values: Float64) -> Interval:
+    def interval(self, values: Float64) -> ConfidenceInterval:
         """The mean of `values` [forecast], between bounds from resampled days."""
         sums = np.bincount(self._index, weights=values)
         draws = metrics.ratio(self._drawn @ sums, self._drawn @ self._counts)
         found = resampled(float(values.mean()), draws, days=len(self._days), block=self._block)
-        return Interval(found.value, found.low, found.high)
+        return ConfidenceInterval(found.value, found.low, found.high)

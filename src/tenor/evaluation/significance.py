@@ -17,7 +17,14 @@ from scipy import stats
 
 from tenor.errors import DataError
 from tenor.evaluation import cells, metrics
-from tenor.evaluation.bootstrap import FEWEST_BLOCKS, RESAMPLES, DayTotals, Interval, block_length, resampled_days
+from tenor.evaluation.bootstrap import (
+    FEWEST_BLOCKS,
+    RESAMPLES,
+    ConfidenceInterval,
+    DayTotals,
+    block_length,
+    resampled_days,
+)
 from tenor.schema import Float64, Panel, Predictions
 from tenor.storage.files import json_values
 
@@ -214,7 +221,7 @@ def resampled(value: float, draws: Float64, *, days: int, block: int) -> Differe
 
     A resample of blocks varies too little by the factor 1 - block / days, and its tails are those of a normal whatever
     the number of blocks: deviations are widened by that, and by the 97.5 % quantile of t with 1.5 days / block degrees
-    of freedom over the normal's. Interval and p-value agree: 0 lies outside exactly where p < .05.
+    of freedom over the normal's. ConfidenceInterval and p-value agree: 0 lies outside exactly where p < .05.
     """
     known = draws[np.isfinite(draws)]
     if not math.isfinite(value) or 2 * len(known) <= len(draws) or len(known) < 1 / LEVEL:
@@ -229,12 +236,12 @@ def resampled(value: float, draws: Float64, *, days: int, block: int) -> Differe
     return Difference(value, value - half, value + half, p)
 
 
-def share(hits: Float64, counts: Float64, drawn: Float64, *, block: int) -> Interval:
-    """Interval, within 0..1, of sum(`hits`) / sum(`counts`), both [day], as `resampled` makes it of `drawn` days."""
+def share(hits: Float64, counts: Float64, drawn: Float64, *, block: int) -> ConfidenceInterval:
+    """sum(`hits`) / sum(`counts`), both [day], with its interval by `resampled` of the `drawn` days, within 0..1."""
     value = float(metrics.ratio(hits.sum(), counts.sum()))
     found = resampled(value, metrics.ratio(drawn @ hits, drawn @ counts), days=len(hits), block=block)
     low, high = np.clip((found.low, found.high), 0.0, 1.0)
-    return Interval(found.value, float(low), float(high))
+    return ConfidenceInterval(found.value, float(low), float(high))
 
 
 def holm(p: Mapping[str, float]) -> dict[str, float]:

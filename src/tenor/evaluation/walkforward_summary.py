@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tenor.evaluation.baselines import PERSISTENCE
-from tenor.evaluation.bootstrap import RESAMPLES, Interval
+from tenor.evaluation.bootstrap import RESAMPLES, ConfidenceInterval
 from tenor.evaluation.evaluate import Evaluation, evaluate
 from tenor.evaluation.significance import LEVEL
 from tenor.evaluation.uncertainty import ADAPTIVE, FIXED, Uncertainty, uncertainty
@@ -37,7 +37,7 @@ class FoldRow:
     dates: dict[str, tuple[str, str]]
     days: int
     samples: int
-    metrics: dict[str, Interval]
+    metrics: dict[str, ConfidenceInterval]
     p: float
 
     def to_json(self) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from tenor.ingest.services import PRICES
 from tenor.ingest.services.http import Http
 from tenor.ingest.services.keys import VARIABLES, Keys
 from tenor.ingest.services.prices import price_sources
-from tenor.schema import BAR_COLUMNS, Bars, Interval
+from tenor.schema import BAR_COLUMNS, BarInterval, Bars
 from tenor.store import Appended, Lake
 
 Progress = Callable[[int, int], None]
@@ -92,7 +92,7 @@ def fetch(
     symbols: Sequence[str],
     config: SourcesConfig | None = None,
     *,
-    interval: Interval = "1d",
+    interval: BarInterval = "1d",
     news: bool = True,
     now: pd.Timestamp | None = None,
     http: Http | None = None,
@@ -138,7 +138,7 @@ def fetch(
     return Fetched(tuple(outcomes), tuple(told))
 
 
-def bring(store: str, symbols: Sequence[str], config: SourcesConfig, interval: Interval) -> None:
+def bring(store: str, symbols: Sequence[str], config: SourcesConfig, interval: BarInterval) -> None:
     """`fetch` for a refresh: bars of `interval`, and with the daily ones the news.
 
     Raises
@@ -195,7 +195,7 @@ def _workers(count: int) -> Iterator[ThreadPoolExecutor]:
         pool.shutdown(cancel_futures=True)
 
 
-def _spans(lake: Lake, interval: Interval, symbols: list[str]) -> dict[str, list[Span]]:
+def _spans(lake: Lake, interval: BarInterval, symbols: list[str]) -> dict[str, list[Span]]:
     frame = lake.bar_spans(interval, symbols)
     found: dict[str, list[Span]] = {}
     for row in frame.itertuples(index=False):
@@ -218,7 +218,7 @@ def _held(lake: Lake, asking: Asking, batch: list[str], spans: dict[str, list[Sp
     return held
 
 
-def _stored(lake: Lake, asked: list[SymbolFetch], interval: Interval, now: pd.Timestamp) -> list[Outcome]:
+def _stored(lake: Lake, asked: list[SymbolFetch], interval: BarInterval, now: pd.Timestamp) -> list[Outcome]:
     """Append a batch: one part a source, the bars last, so that what they rest on is there when they are."""
     rows = [found.rows for found in asked if len(found.rows)]
     actions = [found.actions for found in asked if len(found.actions)]

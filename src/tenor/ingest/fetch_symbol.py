@@ -23,7 +23,7 @@ from tenor.ingest.reconcile import (
 from tenor.ingest.services import PRICES
 from tenor.ingest.services.asking import asked
 from tenor.ingest.services.prices import ACTION_COLUMNS, Answer, PriceSource
-from tenor.schema import BAR_COLUMNS, Interval
+from tenor.schema import BAR_COLUMNS, BarInterval
 
 Rows = Callable[[str], pd.DataFrame]
 """All rows that count of a symbol, with their sources."""
@@ -66,7 +66,7 @@ class Asking:
     config: SourcesConfig
     now: pd.Timestamp
     since: pd.Timestamp
-    interval: Interval
+    interval: BarInterval
     rows: Rows
 
     def symbol(self, symbol: str, spans: list[Span], held: pd.DataFrame) -> SymbolFetch:

@@ -12,7 +12,7 @@ from tenor.calendars import exchange, market_of, with_interval
 from tenor.config import SourcesConfig
 from tenor.errors import DataError
 from tenor.ingest.services import PRICES
-from tenor.schema import Interval
+from tenor.schema import BarInterval
 from tenor.store import Lake
 
 
@@ -67,7 +67,7 @@ def status(
     symbols: Sequence[str] | None = None,
     *,
     now: pd.Timestamp | None = None,
-    interval: Interval = "1d",
+    interval: BarInterval = "1d",
 ) -> list[SymbolStatus]:
     """The freshness of `symbols` (by default of all that have bars of `interval`), each by its own market's calendar.
 
@@ -99,7 +99,7 @@ def stale(
     symbols: Sequence[str],
     *,
     now: pd.Timestamp | None = None,
-    interval: Interval = "1d",
+    interval: BarInterval = "1d",
 ) -> dict[str, str]:
     """One line on each of `symbols` whose bars are older than config allows; nothing under ``ignore``.
 
@@ -118,7 +118,7 @@ def freshness(
     symbols: Sequence[str],
     *,
     now: pd.Timestamp | None = None,
-    interval: Interval = "1d",
+    interval: BarInterval = "1d",
 ) -> dict[str, str]:
     """What to say before a forecast of `symbols`: `stale`, unless config has it refused.
 
@@ -147,7 +147,7 @@ def _of(
     fetched: dict[Any, Any] | None,
     config: SourcesConfig,
     now: pd.Timestamp,
-    interval: Interval,
+    interval: BarInterval,
 ) -> SymbolStatus:
     market = market_of(symbol)
     calendar = exchange(with_interval(market.calendar, interval))

@@ -10,12 +10,11 @@ import numpy as np
 import pandas as pd
 
 from tenor.calendars import exchange
-from tenor.errors import ModelError, TenorError
+from tenor.errors import Conflict, ModelError, TenorError
 from tenor.evaluation.significance import LEVEL, mean_test
 from tenor.inference.cells import spread, usable
 from tenor.registry import Pointers, Registry
 from tenor.schema import Bars, DailySentiment, Float64, Panel
-from tenor.storage.object_store import Conflict
 from tenor.store import Lake
 from tenor.training import Forecaster
 

@@ -15,7 +15,7 @@ from tenor.features import build_panel
 from tenor.inference.predictor import Predictor
 from tenor.inference.recipe import Recipe
 from tenor.registry import Registry, registry_of
-from tenor.schema import Bars, DailySentiment, Forecast, Interval, Panel
+from tenor.schema import BarInterval, Bars, DailySentiment, Forecast, Panel
 from tenor.sentiment import Scorer
 from tenor.sentiment.daily import daily_sentiment
 from tenor.storage.files import json_values
@@ -231,6 +231,6 @@ def predict(store: str, symbols: Sequence[str], *, horizon: int = 1, version: st
     return [found[symbol] for symbol in symbols]
 
 
-def interval_of_version(store: str, version: str) -> Interval:
+def interval_of_version(store: str, version: str) -> BarInterval:
     """How long the bars are that `version` forecasts from."""
     return interval_of(Recipe.load(registry_of(store), version).features.calendar)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from tenor.errors import ConfigError
+from tenor.errors import ConfigError, Conflict, MissingObject
 from tenor.registry import POINTERS
 from tenor.registry.manifest import MANIFEST
 from tenor.serving.published import INDEX
-from tenor.storage.object_store import Conflict, MissingObject, Objects, open_objects
+from tenor.storage.object_store import ObjectStore, open_store
 from tenor.store.tables import TABLES
 
 Progress = Callable[[int, int], None]
@@ -39,7 +39,7 @@ def upload(source: str, target: str, *, progress: Progress | None = None) -> Upl
     """
     if source.rstrip("/") == target.rstrip("/"):
         raise ConfigError(f"--to is {target!r}, the store itself: name another place.")
-    here, there = open_objects(source), open_objects(target)
+    here, there = open_store(source), open_store(target)
     immutable = list(_immutable(here))
     pointers = [key for key in (f"models/{POINTERS}", f"serving/{INDEX}") if _holds(here, key)]
     if not immutable:
@@ -69,14 +69,14 @@ def upload(source: str, target: str, *, progress: Progress | None = None) -> Upl
     return Uploaded(sent, size, len(immutable) + len(pointers) - sent)
 
 
-def _immutable(objects: Objects) -> Iterator[str]:
+def _immutable(objects: ObjectStore) -> Iterator[str]:
     for table in TABLES:
         yield from objects.keys(f"{table.name}/")
     yield from sorted(objects.keys("models/versions/"), key=lambda key: key.endswith(MANIFEST))
     yield from objects.keys("serving/symbols/")
 
 
-def _holds(objects: Objects, key: str) -> bool:
+def _holds(objects: ObjectStore, key: str) -> bool:
     try:
         objects.get(key)
     except MissingObject:

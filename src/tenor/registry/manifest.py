@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tenor.errors import ModelError
-from tenor.storage.object_store import MissingObject, Objects
+from tenor.errors import MissingObject, ModelError
+from tenor.storage.object_store import ObjectStore
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -32,7 +32,7 @@ def signed(manifest: Mapping[str, Any]) -> bytes:
     return dump({**manifest, "sha256": hashlib.sha256(dump(manifest)).hexdigest()})
 
 
-def manifest_of(objects: Objects, version: str) -> dict[str, Any]:
+def manifest_of(objects: ObjectStore, version: str) -> dict[str, Any]:
     """The manifest of `version`.
 
     Raises
@@ -54,7 +54,7 @@ def manifest_of(objects: Objects, version: str) -> dict[str, Any]:
     return told
 
 
-def read(objects: Objects, version: str, sums: Mapping[str, str], names: Iterable[str]) -> dict[str, bytes]:
+def read(objects: ObjectStore, version: str, sums: Mapping[str, str], names: Iterable[str]) -> dict[str, bytes]:
     """The files `names` of `version`, whose SHA-256 must be those in `sums`.
 
     Raises
@@ -73,7 +73,7 @@ def read(objects: Objects, version: str, sums: Mapping[str, str], names: Iterabl
     return found
 
 
-def check(objects: Objects, version: str) -> None:
+def check(objects: ObjectStore, version: str) -> None:
     """Read every file of `version`; errors as those of `manifest_of` and `read`."""
     sums = manifest_of(objects, version)["files"]
     read(objects, version, sums, sums)

@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tenor.config import SentimentConfig, from_mapping, to_mapping
-from tenor.errors import ConfigError, ModelError, did_you_mean
+from tenor.errors import ConfigError, Conflict, MissingObject, ModelError, did_you_mean
 from tenor.registry import manifest
 from tenor.registry.manifest import DOCUMENT, FORMAT, MANIFEST, ONNX, WEIGHTS, dump, key_of, manifest_of, signed
-from tenor.storage.object_store import Conflict, MissingObject, Objects, open_objects
+from tenor.storage.object_store import ObjectStore, open_store
 
 SENTIMENT, CARD = "sentiment.json", "card.json"
 POINTERS = "pointers.json"
@@ -85,7 +85,7 @@ class Registry:
     folder : local; where work that is not part of any version is kept (checkpoints, companions, folds, searches).
     """
 
-    def __init__(self, objects: Objects, folder: Path) -> None:
+    def __init__(self, objects: ObjectStore, folder: Path) -> None:
         self.objects = objects
         self.folder = folder
         self.location = objects.location
@@ -313,6 +313,6 @@ def registry_of(store: str) -> Registry:
     Work that is part of no version stays on this machine: for a bucket, in the folder ``models``.
     """
     if store.startswith("s3://"):
-        return Registry(open_objects(f"{store.rstrip('/')}/models"), Path("models"))
+        return Registry(open_store(f"{store.rstrip('/')}/models"), Path("models"))
     folder = Path(store) / "models"
-    return Registry(open_objects(folder), folder)
+    return Registry(open_store(folder), folder)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tenor.evaluation import metrics
-from tenor.evaluation.bootstrap import Interval
+from tenor.evaluation.bootstrap import ConfidenceInterval
 from tenor.evaluation.significance import drawn_days, resampled
 from tenor.schema import Bool, Float64, Panel, Predictions
 
@@ -59,17 +59,19 @@ def cells(panel: Panel, rows: slice, predictions: Predictions, horizon: int) -> 
     )
 
 
-def mean_by_day(values: Float64, horizon: int) -> Interval:
+def mean_by_day(values: Float64, horizon: int) -> ConfidenceInterval:
     """Mean of the finite cells of `values` [session, symbol], with the 95 % interval that resampling days gives it."""
     known = np.isfinite(values)
     sums, counts = np.where(known, values, 0.0).sum(axis=1), known.sum(axis=1).astype("float64")
     drawn, block = drawn_days(len(values), horizon=horizon)
     draws = metrics.ratio(drawn @ sums, drawn @ counts)
     found = resampled(float(metrics.ratio(sums.sum(), counts.sum())), draws, days=len(values), block=block)
-    return Interval(found.value, found.low, found.high)
+    return ConfidenceInterval(found.value, found.low, found.high)
 
 
-def bins_by_day(values: Float64, by: Float64, horizon: int, *, bins: int) -> tuple[list[float], list[Interval]]:
+def bins_by_day(
+    values: Float64, by: Float64, horizon: int, *, bins: int
+) -> tuple[list[float], list[ConfidenceInterval]]:
     """`values` [session, symbol] in up to `bins` equally filled bins of `by`: each bin's mean of `by`, and of `values`.
 
     The bins of `tenor.evaluation.metrics.reliability`: equal values share one, so there may be fewer.
@@ -80,7 +82,7 @@ def bins_by_day(values: Float64, by: Float64, horizon: int, *, bins: int) -> tup
     edges = np.unique(np.quantile(by[known], np.arange(1, bins) / bins))
     place = np.searchsorted(edges, by, side="left")
     at: list[float] = []
-    means: list[Interval] = []
+    means: list[ConfidenceInterval] = []
     for i in range(len(edges) + 1):
         here = known & (place == i)
         if here.any():

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tenor.evaluation.bootstrap import Interval
+from tenor.evaluation.bootstrap import ConfidenceInterval
 from tenor.report import style
 from tenor.report.cells import Cells, bins_by_day
 from tenor.schema import Float64, Panel, Predictions
@@ -179,7 +179,7 @@ def figure_coverage(judged: Mapping[int, Cells], *, window: int = 21) -> Figure:
     return figure
 
 
-def _whiskers(axes: Axes, at: Sequence[float], means: Sequence[Interval], colour: str = style.OURS) -> None:
+def _whiskers(axes: Axes, at: Sequence[float], means: Sequence[ConfidenceInterval], colour: str = style.OURS) -> None:
     for x, mean in zip(at, means, strict=True):
         axes.plot([x, x], [mean.low, mean.high], color=colour, lw=1.4)
     axes.plot(at, [m.value for m in means], "o", color=colour, ms=5)

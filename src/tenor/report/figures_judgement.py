@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tenor.evaluation.bootstrap import Interval
+from tenor.evaluation.bootstrap import ConfidenceInterval
 from tenor.report import style
 
 DIFFERENCES = {
@@ -18,11 +18,11 @@ DIFFERENCES = {
 }
 """metric -> (title, unit, scale to it, what is better, sign of better)."""
 MOST_SYMBOLS = 100
-UNDEFINED = Interval(np.nan, np.nan, np.nan)
+UNDEFINED = ConfidenceInterval(np.nan, np.nan, np.nan)
 
 
 @style.styled
-def figure_differences(against: Mapping[str, Mapping[str, Interval]]) -> Figure:
+def figure_differences(against: Mapping[str, Mapping[str, ConfidenceInterval]]) -> Figure:
     """Forest plot: our model less each baseline, metric by metric, with 95 % intervals against a zero line."""
     names = list(against)
     figure = style.canvas(1.35 + 0.34 * len(names))
@@ -37,7 +37,7 @@ def figure_differences(against: Mapping[str, Mapping[str, Interval]]) -> Figure:
 
 
 @style.styled
-def figure_by_year(by_year: Mapping[str, Mapping[str, Interval]]) -> Figure:
+def figure_by_year(by_year: Mapping[str, Mapping[str, ConfidenceInterval]]) -> Figure:
     """Skill, direction accuracy and rank IC of our model year by year, with 95 % intervals."""
     years = list(by_year)
     figure = style.canvas(1.35 + 0.34 * len(years))
@@ -58,7 +58,7 @@ def figure_by_year(by_year: Mapping[str, Mapping[str, Interval]]) -> Figure:
     return figure
 
 
-def _forest(axes: Axes, rows: Sequence[Interval], sign: int, nothing: float = 0.0) -> None:
+def _forest(axes: Axes, rows: Sequence[ConfidenceInterval], sign: int, nothing: float = 0.0) -> None:
     axes.axvline(nothing, color=style.MUTED, lw=1)
     for place, found in enumerate(rows):
         good, bad = (

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tenor.evaluation.abstention import Spoken
-from tenor.evaluation.bootstrap import Interval
+from tenor.evaluation.bootstrap import ConfidenceInterval
 from tenor.evaluation.metrics import Bin
 from tenor.evaluation.uncertainty import ADAPTIVE, FIXED, Uncertainty
 from tenor.report import style
@@ -67,7 +67,7 @@ def figure_intervals(found: Mapping[int, Uncertainty]) -> Figure:
     return figure
 
 
-def coverage_rows(doubts: Uncertainty) -> list[tuple[str, dict[str, Interval]]]:
+def coverage_rows(doubts: Uncertainty) -> list[tuple[str, dict[str, ConfidenceInterval]]]:
     """Where -> kind -> share inside: overall, the volatile tenths, each fold and its volatile days."""
     kinds = doubts.coverage
     rows = [
@@ -81,7 +81,7 @@ def coverage_rows(doubts: Uncertainty) -> list[tuple[str, dict[str, Interval]]]:
     return rows
 
 
-def _dot(axes: Axes, found: Interval, place: float, colour: str, label: str | None) -> None:
+def _dot(axes: Axes, found: ConfidenceInterval, place: float, colour: str, label: str | None) -> None:
     axes.plot([found.low, found.high], [place, place], color=colour, lw=2)
     axes.plot([found.value], [place], "o", color=colour, ms=6, label=label)
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tenor.evaluation.bootstrap import Interval
+from tenor.evaluation.bootstrap import ConfidenceInterval
 from tenor.evaluation.evaluate import Evaluation
 from tenor.evaluation.metrics import Bin
 from tenor.report import figures_forecast, model
@@ -129,7 +129,7 @@ def intervals(evaluations: Mapping[int, Evaluation], judged: Mapping[int, Cells]
     return Section("Intervals", (Picture(figures_forecast.figure_coverage(given), caption, alt),))
 
 
-def _covered(found: Interval) -> str:
+def _covered(found: ConfidenceInterval) -> str:
     if not np.isfinite(found.low + found.high):
         return percent(found.value, 1)
     return f"{percent(found.value, 1)} [{number(found.low * 100, 1)}, {number(found.high * 100, 1)}]"

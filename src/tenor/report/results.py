@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tenor.evaluation.bootstrap import Interval
+from tenor.evaluation.bootstrap import ConfidenceInterval
 from tenor.evaluation.evaluate import Evaluation
 from tenor.report import figures_judgement as figures
 from tenor.report.page import Paragraph, Picture, Section, Table
@@ -61,7 +61,7 @@ def _table(found: Evaluation, ours: str, caption: str, metrics: Mapping[str, tup
     return Table(columns, rows, caption, models.index(ours) if ours in models else None)
 
 
-def _cell(found: Interval | None, form: str, digits: int) -> str:
+def _cell(found: ConfidenceInterval | None, form: str, digits: int) -> str:
     if found is None or not np.isfinite(found.value):
         return "–"
     shown = percent(found.value, digits) if form == "percent" else number(found.value, digits)
@@ -101,7 +101,7 @@ def differences(evaluations: Mapping[int, Evaluation]) -> Section:
     return Section("Against the baselines", tuple(blocks) or (Paragraph("There is no baseline to compare with."),))
 
 
-def _side(found: Interval, sign: int) -> int | None:
+def _side(found: ConfidenceInterval, sign: int) -> int | None:
     """1 for an interval on the better side of zero, -1 on the worse, 0 across; None where there is none."""
     if not np.isfinite(found.low + found.high):
         return None

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tenor.evaluation.bootstrap import Interval
+from tenor.evaluation.bootstrap import ConfidenceInterval
 from tenor.evaluation.faithfulness import LATEST, LEAST, MOST, RANDOM, Deletion, Faithfulness
 from tenor.report import style
 from tenor.report.page import Paragraph, Picture, Section
@@ -90,7 +90,7 @@ def figure_deletion(found: Deletion) -> Figure:
     return figure
 
 
-def _curve(axes: Axes, hidden: Sequence[int], values: Sequence[Interval], colour: str, name: str) -> None:
+def _curve(axes: Axes, hidden: Sequence[int], values: Sequence[ConfidenceInterval], colour: str, name: str) -> None:
     at = [0, *hidden]  # hiding nothing changes nothing
     axes.fill_between(at, [0, *(v.low for v in values)], [0, *(v.high for v in values)], color=colour, alpha=0.13, lw=0)
     axes.plot(at, [0, *(v.value for v in values)], color=colour, marker="o", ms=4, label=name)

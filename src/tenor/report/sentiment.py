@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tenor.errors import DataError
-from tenor.evaluation.bootstrap import Interval
+from tenor.evaluation.bootstrap import ConfidenceInterval
 from tenor.evaluation.evaluate import Evaluation
 from tenor.evaluation.metrics import ratio
 from tenor.evaluation.significance import drawn_days, resampled
@@ -194,7 +194,7 @@ def _compared(mean: Float64, same: Float64, following: Float64) -> str:
     return text
 
 
-def _correlated(found: Interval) -> str:
+def _correlated(found: ConfidenceInterval) -> str:
     if not np.isfinite(found.value):
         return "undefined"
     judged = {1: "above zero at 5 %", 0: "not told apart from zero", -1: "below zero at 5 %", None: "too few sessions"}
@@ -204,7 +204,7 @@ def _correlated(found: Interval) -> str:
     return f"{shown} ({judged[_side(found, 1)]})"
 
 
-def _rank_correlation(x: Float64, y: Float64) -> Interval:
+def _rank_correlation(x: Float64, y: Float64) -> ConfidenceInterval:
     """Spearman's correlation over the cells [session, symbol] in which both are known, and its 95 % interval.
 
     Days are resampled; the ranks stay those of the whole sample, so that each resample is a few sums by day.
@@ -224,7 +224,7 @@ def _rank_correlation(x: Float64, y: Float64) -> Interval:
     value = float(correlation(np.ones((1, len(sums))))[0])
     drawn, block = drawn_days(len(sums), horizon=1)
     found = resampled(value, correlation(drawn), days=len(sums), block=block)
-    return Interval(found.value, found.low, found.high)
+    return ConfidenceInterval(found.value, found.low, found.high)
 
 
 def _with_and_without(ablation: Mapping[int, Evaluation], ours: str, without: str) -> Picture | Paragraph:
@@ -232,7 +232,7 @@ def _with_and_without(ablation: Mapping[int, Evaluation], ours: str, without: st
         return Paragraph(
             "No model without sentiment was trained to compare with, so nothing is known of what sentiment adds."
         )
-    rows: dict[str, Mapping[str, Interval]] = {}
+    rows: dict[str, Mapping[str, ConfidenceInterval]] = {}
     told = []
     for horizon, found in ablation.items():
         judged = next(iter(found.table), None)
@@ -251,8 +251,8 @@ def _with_and_without(ablation: Mapping[int, Evaluation], ours: str, without: st
     return Picture(figure_differences(rows), caption, alt)
 
 
-def _sentence(found: Evaluation, less: Mapping[str, Interval]) -> str:
-    nothing = Interval(np.nan, np.nan, np.nan)
+def _sentence(found: Evaluation, less: Mapping[str, ConfidenceInterval]) -> str:
+    nothing = ConfidenceInterval(np.nan, np.nan, np.nan)
     sides: dict[int | None, list[str]] = {}
     for metric, (*_, sign) in DIFFERENCES.items():
         difference = less.get(metric, nothing)
@@ -281,7 +281,7 @@ def _by_word(why: WhyLike) -> Picture | Paragraph:
     return Picture(figure_words(why.words), caption, alt)
 
 
-def _side(found: Interval, sign: int) -> int | None:
+def _side(found: ConfidenceInterval, sign: int) -> int | None:
     """1 for an interval on the better side of zero, -1 on the worse, 0 across; None where there is none."""
     if not np.isfinite(found.low + found.high):
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from tenor.evaluation.bootstrap import Interval
+from tenor.evaluation.bootstrap import ConfidenceInterval
 from tenor.evaluation.evaluate import Evaluation
 from tenor.evaluation.significance import Difference
 from tenor.evaluation.uncertainty import Uncertainty
@@ -185,7 +185,7 @@ def _coverage(horizon: int, found: Uncertainty) -> Table:
     return Table(("share inside", *kinds), (*rows, widths), f"{ahead(horizon).capitalize()}: 90 % intervals")
 
 
-def _told(found: Interval | Difference, metric: str) -> str:
+def _told(found: ConfidenceInterval | Difference, metric: str) -> str:
     _, digits, as_percent = METRICS[metric]
     if not math.isfinite(found.value):
         return "–"

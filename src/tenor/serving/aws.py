@@ -33,7 +33,7 @@ from tenor.serving.middleware import EVENTS
 from tenor.serving.published import board_of
 from tenor.serving.service import Service
 from tenor.serving.view import View
-from tenor.storage.object_store import Object, Objects
+from tenor.storage.object_store import ObjectStore, StoredObject
 
 if TYPE_CHECKING:
     from tenor.inference.predictor import Predictor
@@ -133,14 +133,14 @@ class Kept:
     The registry compares every file with the version's checksums, wherever it came from.
     """
 
-    behind: Objects
-    folder: Objects
+    behind: ObjectStore
+    folder: ObjectStore
 
     def __post_init__(self) -> None:
         self.location = self.behind.location
 
-    def get(self, key: str) -> Object:
-        """See `Objects.get`."""
+    def get(self, key: str) -> StoredObject:
+        """See `ObjectStore.get`."""
         if not key.startswith("versions/"):
             return self.behind.get(key)
         with contextlib.suppress(StoreError):
@@ -151,15 +151,15 @@ class Kept:
         return found
 
     def put(self, key: str, data: bytes, *, if_match: str | None = None, if_absent: bool = False) -> str:
-        """See `Objects.put`."""
+        """See `ObjectStore.put`."""
         return self.behind.put(key, data, if_match=if_match, if_absent=if_absent)
 
     def keys(self, prefix: str = "") -> list[str]:
-        """See `Objects.keys`."""
+        """See `ObjectStore.keys`."""
         return self.behind.keys(prefix)
 
     def delete(self, key: str) -> None:
-        """See `Objects.delete`."""
+        """See `ObjectStore.delete`."""
         self.behind.delete(key)
 
 
@@ -167,11 +167,11 @@ def _predictor(registry: Registry, model: str) -> Predictor:
     """The model, from the files that an earlier invocation left in ``/tmp`` where they are whole."""
     from tenor.inference.predictor import Predictor
     from tenor.registry import Registry
-    from tenor.storage.object_store import open_objects
+    from tenor.storage.object_store import open_store
 
     version = None if model == "champion" else model
     place = Path(tempfile.gettempdir()) / "tenor" / hashlib.sha256(registry.location.encode()).hexdigest()[:16]
-    near = Registry(Kept(registry.objects, open_objects(place)), registry.folder)
+    near = Registry(Kept(registry.objects, open_store(place)), registry.folder)
     try:
         return Predictor.load(near, version)
     except ModelError:  # there is none, or a copy here is damaged: ask where it came from

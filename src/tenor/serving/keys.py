@@ -15,8 +15,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tenor.errors import StoreError, UsageError
-from tenor.storage.object_store import Conflict, MissingObject, Objects
+from tenor.errors import Conflict, MissingObject, StoreError, UsageError
+from tenor.storage.object_store import ObjectStore
 
 KEYS = "keys.json"
 _FORM = re.compile(r"tenor_([0-9a-f]{8})_([0-9a-f]{64})")
@@ -36,7 +36,7 @@ class Key:
 class Keys:
     """The keys kept under `objects`."""
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: ObjectStore) -> None:
         self.objects = objects
         self._known: dict[str, Key] = {}
 

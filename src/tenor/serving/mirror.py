@@ -11,7 +11,7 @@ from pathlib import Path
 from tenor.errors import TenorError
 from tenor.serving.published import Board
 from tenor.serving.view import Snapshot
-from tenor.storage.object_store import open_objects
+from tenor.storage.object_store import open_store
 
 log = logging.getLogger("tenor.serving")
 
@@ -22,7 +22,7 @@ def mirror_of(store: str) -> Board | None:
         return None
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     name = hashlib.sha256(store.rstrip("/").encode()).hexdigest()[:16]
-    return Board(open_objects(caches / "tenor" / "boards" / name))
+    return Board(open_store(caches / "tenor" / "boards" / name))
 
 
 def keep(mirror: Board, snapshot: Snapshot) -> None:

@@ -18,8 +18,8 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tenor.errors import StoreError
-from tenor.storage.object_store import Conflict, MissingObject, Objects, open_objects
+from tenor.errors import Conflict, MissingObject, StoreError
+from tenor.storage.object_store import ObjectStore, open_store
 
 FORMAT = 1
 INDEX = "index.json"
@@ -94,7 +94,7 @@ EMPTY = Index({}, {}, {})
 class Board:
     """What is published under `objects`."""
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: ObjectStore) -> None:
         self.objects = objects
 
     def index(self) -> Index | None:
@@ -240,7 +240,7 @@ class Board:
 
 def board_of(store: str) -> Board:
     """The board of `store`, a lake's folder or ``s3://bucket/prefix``: in ``serving`` under it."""
-    return Board(open_objects(f"{store.rstrip('/')}/serving"))
+    return Board(open_store(f"{store.rstrip('/')}/serving"))
 
 
 def _spelt(symbol: str) -> str:

@@ -19,7 +19,7 @@ from tenor.errors import DataError, StoreError, TenorError, one_line
 from tenor.features.axis import on_axis
 from tenor.inference.predictor import Predictor
 from tenor.ingest.status import stale
-from tenor.schema import DailySentiment, Forecast, Interval
+from tenor.schema import BarInterval, DailySentiment, Forecast
 from tenor.sentiment.daily import daily_sentiment, sessions_of
 from tenor.sentiment.scorer import Scorer
 from tenor.serving.attention import looked_at
@@ -69,7 +69,7 @@ def refresh(
     board: Board,
     predictor: Predictor,
     *,
-    fetch: Callable[[Interval], object] | None = None,
+    fetch: Callable[[BarInterval], object] | None = None,
     symbols: Sequence[str] | None = None,
     versions: Sequence[str] = (),
     sources: SourcesConfig | None = None,

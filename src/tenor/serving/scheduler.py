@@ -9,12 +9,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tenor.errors import ModelError, StoreError
+from tenor.errors import MissingObject, ModelError, StoreError
 from tenor.registry import manifest
 from tenor.serving.logs import LOGGER
 from tenor.serving.staleness import due
 from tenor.serving.view import View
-from tenor.storage.object_store import MissingObject, Objects
+from tenor.storage.object_store import ObjectStore
 
 LOOK = 20.0
 """Seconds between two looks at the clock."""
@@ -45,7 +45,7 @@ class Upkeep:
     view: View
     delay: float = 1800.0
     always: bool = True
-    models: Objects | None = None
+    models: ObjectStore | None = None
     slow: float = SLOW
     longest: float = LONGEST
     _tried: float = field(default=0.0, init=False)

@@ -28,7 +28,7 @@ class Staleness:
 
 
 @dataclass(frozen=True)
-class Interval:
+class PriceInterval:
     """The 90 % interval of the adjusted close, in the quote's currency."""
 
     lower: float
@@ -65,7 +65,7 @@ class ForecastAnswer:
     p_up: float
     last_price: float
     price: float
-    interval: Interval
+    interval: PriceInterval
     attention: Attention
     model_version: str
     live: bool

@@ -1,12 +1,71 @@
-"""Results as JSON values, and files that are written whole or not at all."""
+"""Files that are written whole or not at all, results as JSON values, and keys made of content."""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import math
+import os
+import secrets
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
+
+
+def write_whole(path: Path, data: bytes, *, fresh: Path | None = None) -> None:
+    """Write `data` to `path`, whole or not at all, so that it outlives a power cut; folders are made as needed.
+
+    Each call writes a file of its own beside `path` and renames it: writers in several threads and processes do not
+    disturb each other, and the last one stands. A call that is killed can leave its own file, ``.NAME.*.new``.
+
+    Parameters
+    ----------
+    path
+        The file.
+    data
+        What is to be in it.
+    fresh
+        The file to write first, on the same disk. Callers that hold a lock give one name for all, so that a killed call
+        leaves at most one file.
+
+    Raises
+    ------
+    OSError
+        The folder can't be written; nothing of the call is left.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = fresh or path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.new")
+    try:
+        with fresh.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        raise
+    sync_names(path.parent)
+
+
+def sync_names(folder: Path) -> None:
+    """Make what was renamed or deleted in `folder` outlive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path`, whole or not at all."""
+    write_whole(path, text.encode("utf-8"))
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Write `value` to `path` as JSON, whole or not at all."""
+    write_text(path, json.dumps(value, allow_nan=False, indent=1))
 
 
 def json_values(value: Any) -> Any:
@@ -25,13 +84,32 @@ def json_values(value: Any) -> Any:
     return value
 
 
-def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Write `value` to `path` as JSON, whole or not at all."""
-    write_text(path, json.dumps(value, allow_nan=False, indent=1))
+def content_key(*parts: Any, length: int = 24) -> str:
+    """`length` hex digits that stand for `parts`: equal content, equal key, in every process and on every machine.
 
+    Parameters
+    ----------
+    *parts
+        Bytes (or anything with the buffer protocol, a contiguous array say), or values of JSON's types, dataclasses
+        among them. The order of a mapping's keys does not count; that of the parts does.
+    length
+        Hex digits, 1 to 64.
 
-def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path`, whole or not at all."""
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.write_text(text, encoding="utf-8")
-    fresh.replace(path)
+    Examples
+    --------
+    >>> content_key({"b": 1, "a": 2}) == content_key({"a": 2, "b": 1})
+    True
+    >>> content_key(b"ab", b"c") == content_key(b"a", b"bc")
+    False
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, (str, int, float, dict, list, tuple)) or part is None or is_dataclass(part):
+            data = memoryview(json.dumps(json_values(part), sort_keys=True).encode())
+            kind = b"j"
+        else:
+            data, kind = memoryview(part).cast("B"), b"b"
+        # kind and size first: what ends one part can't begin the next
+        digest.update(kind + len(data).to_bytes(8, "big"))
+        digest.update(data)
+    return digest.hexdigest()[:length]

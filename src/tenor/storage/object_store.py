@@ -11,37 +11,33 @@ import fcntl
 import hashlib
 import ipaddress
 import os
+import random
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from tenor.errors import ConfigError, StoreError, UsageError
+from tenor.errors import ConfigError, Conflict, MissingObject, StoreError, UsageError
+from tenor.storage.files import sync_names, write_whole
 
 LONGEST_KEY = 512
+TRIES = 60
 _PART = re.compile(r"[A-Za-z0-9_=-][A-Za-z0-9._=-]*")
 
 
-class MissingObject(StoreError):  # noqa: N818 - an answer that callers expect, as KeyError is to a mapping
-    """There is no object under the key."""
-
-
-class Conflict(StoreError):  # noqa: N818
-    """The object is not (any more) the one that the put was to replace: read it again and decide anew."""
-
-
 @dataclass(frozen=True)
-class Object:
+class StoredObject:
     """An object's bytes, and the etag that stands for exactly them."""
 
     data: bytes = field(repr=False)
     etag: str
 
 
-class Objects(Protocol):
+class ObjectStore(Protocol):
     """A place that holds objects.
 
     Keys are ``/``-separated; each part is made of ASCII letters, digits and ``. _ - =`` and does not begin with a dot.
@@ -58,7 +54,7 @@ class Objects(Protocol):
 
     location: str
 
-    def get(self, key: str) -> Object:
+    def get(self, key: str) -> StoredObject:
         """The object `key`; raises MissingObject."""
 
     def put(self, key: str, data: bytes, *, if_match: str | None = None, if_absent: bool = False) -> str:
@@ -71,7 +67,7 @@ class Objects(Protocol):
         """Remove the object `key`, if it is there."""
 
 
-def open_objects(location: str | Path) -> Objects:
+def open_store(location: str | Path) -> ObjectStore:
     """The objects in `location`: a folder (made by the first put), or ``s3://bucket/prefix``.
 
     For a bucket, keys, region and endpoint come from the usual ``AWS_*`` variables (or the machine's own role);
@@ -83,20 +79,20 @@ def open_objects(location: str | Path) -> Objects:
     """
     text = str(location)
     if text.startswith("s3://"):
-        return BucketObjects(text)
+        return S3Store(text)
     if "://" in text:
         raise ConfigError(f"{text!r}: only a folder or s3://BUCKET/PREFIX can hold objects.")
-    return FolderObjects(Path(text))
+    return FolderStore(Path(text))
 
 
-class FolderObjects:
+class FolderStore:
     """Objects as files of `folder`. Conditions hold between all processes of the machine, by a lock on the folder."""
 
     def __init__(self, folder: Path) -> None:
         self.location = str(folder)
         self._root = folder.expanduser().resolve()
 
-    def get(self, key: str) -> Object:
+    def get(self, key: str) -> StoredObject:
         """The object `key`; raises MissingObject."""
         path = self._root / checked(key)
         try:
@@ -105,7 +101,7 @@ class FolderObjects:
             raise MissingObject(f"no object {key!r} in {self.location}.") from None
         except OSError as error:
             raise self._failed("read", key, error) from error
-        return Object(data, _etag(data))
+        return StoredObject(data, _etag(data))
 
     def put(self, key: str, data: bytes, *, if_match: str | None = None, if_absent: bool = False) -> str:
         """Write `data` under `key` and return its etag; raises Conflict where the condition does not hold."""
@@ -115,7 +111,7 @@ class FolderObjects:
             with self._alone():
                 if if_absent or if_match is not None:
                     self._compare(key, if_match)
-                _replace(path, data, self._root / ".new")
+                write_whole(path, data, fresh=self._root / ".new")
         except OSError as error:
             raise self._failed("written", key, error) from error
         return _etag(data)
@@ -167,11 +163,11 @@ class FolderObjects:
         )
 
 
-class BucketObjects:
+class S3Store:
     """Objects of an S3 bucket. The conditions are S3's own (``If-Match``, ``If-None-Match``)."""
 
     def __init__(self, location: str) -> None:
-        from obstore.store import S3Store  # a registry in a folder needs no S3 client
+        from obstore.store import S3Store as Client  # a registry in a folder needs no S3 client
 
         self.location = location
         bucket, _, prefix = location.removeprefix("s3://").rstrip("/").partition("/")
@@ -183,7 +179,7 @@ class BucketObjects:
         config: Any = {"region": os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"}
         if endpoint:
             config["endpoint"] = endpoint
-        self._store = S3Store(
+        self._store = Client(
             bucket,
             prefix=prefix or None,
             config=config,
@@ -195,14 +191,14 @@ class BucketObjects:
             retry_config={"max_retries": 4, "retry_timeout": timedelta(seconds=40)},
         )
 
-    def get(self, key: str) -> Object:
+    def get(self, key: str) -> StoredObject:
         """The object `key`; raises MissingObject."""
         import obstore
 
         checked(key)
         with self._told("read", key):
             found = obstore.get(self._store, key)
-            return Object(bytes(found.bytes()), str(found.meta["e_tag"]))
+            return StoredObject(bytes(found.bytes()), str(found.meta["e_tag"]))
 
     def put(self, key: str, data: bytes, *, if_match: str | None = None, if_absent: bool = False) -> str:
         """Write `data` under `key` and return its etag; raises Conflict where the condition does not hold."""
@@ -260,6 +256,49 @@ class BucketObjects:
             ) from None
 
 
+def change(objects: ObjectStore, key: str, make: Callable[[bytes | None], bytes | None]) -> bytes | None:
+    """Replace the object `key` by what `make` makes of it, however many others do so at the same time.
+
+    Compare-and-swap: the object is read, `make` is called, and the result is put only where the object is still the one
+    that was read; otherwise all of it is tried again, after a random wait that grows.
+
+    Parameters
+    ----------
+    objects
+        Where the object lies.
+    key
+        Its key.
+    make
+        Gets the object's bytes, None where there is none, and returns the new bytes, None to leave it as it is. It may
+        be called several times, and what it raises ends the change.
+
+    Returns
+    -------
+    bytes or None
+        What `make` returned last.
+
+    Raises
+    ------
+    Conflict
+        Others were faster `TRIES` times in a row.
+    """
+    for attempt in range(TRIES):
+        try:
+            found = objects.get(key)
+        except MissingObject:
+            found = None
+        data = make(None if found is None else found.data)
+        if data is None:
+            return None
+        try:
+            objects.put(key, data, if_match=None if found is None else found.etag, if_absent=found is None)
+        except Conflict:
+            time.sleep(random.uniform(0, min(1.0, 0.01 * 2**attempt)))  # noqa: S311 - spreads retries, no secret
+            continue
+        return data
+    raise Conflict(f"{key!r} in {objects.location} was changed by others {TRIES} times in a row: try again.")
+
+
 def checked(key: str) -> str:
     """`key`, if it can be one; raises UsageError."""
     if len(key) > LONGEST_KEY or not all(_PART.fullmatch(part) for part in key.split("/")):
@@ -307,22 +346,3 @@ def _conflict(key: str, location: str) -> Conflict:
 
 def _etag(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-def _replace(path: Path, data: bytes, fresh: Path) -> None:
-    """Write `data` to `path` by way of `fresh`; under the lock, so that one such name does for all that are killed."""
-    with fresh.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    sync_names(path.parent)
-
-
-def sync_names(folder: Path) -> None:
-    """Make what was renamed or deleted in `folder` outlive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

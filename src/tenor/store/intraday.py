@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from tenor.calendars import by_calendar, days_of, exchange
-from tenor.schema import BAR_COLUMNS, LENGTHS, Float64, Interval
+from tenor.schema import BAR_COLUMNS, LENGTHS, BarInterval, Float64
 
 
-def dated(rows: pd.DataFrame, *, interval: Interval, calendar: str) -> pd.DataFrame:
+def dated(rows: pd.DataFrame, *, interval: BarInterval, calendar: str) -> pd.DataFrame:
     """`rows` with ``session``, the close of the bar of their market that knows them, and ``day``, its trading date.
 
     A row that does not stand on the market's own grid (a source that cuts its bars at the full hour, where New York

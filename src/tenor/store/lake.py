@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from tenor.calendars import interval_of
 from tenor.errors import DataError, StoreError, UnknownSymbolError, one_line
-from tenor.schema import BAR_COLUMNS, NEWS_COLUMNS, SENTIMENT_COLUMNS, Bars, DailySentiment, Interval, News
+from tenor.schema import BAR_COLUMNS, NEWS_COLUMNS, SENTIMENT_COLUMNS, BarInterval, Bars, DailySentiment, News
 from tenor.store import compaction
 from tenor.store.intraday import adjusted_like, dated
 from tenor.store.parts import open_parts
@@ -236,7 +236,7 @@ class Lake:
         frame = self._versions.read(found, found.columns, symbols, None, since=since)
         return frame.sort_values(list(found.key), kind="stable", ignore_index=True)
 
-    def bar_spans(self, interval: Interval, symbols: Sequence[str] | None = None) -> pd.DataFrame:
+    def bar_spans(self, interval: BarInterval, symbols: Sequence[str] | None = None) -> pd.DataFrame:
         """`spans` of the bars of `interval`."""
         if interval == "1d":
             return self.spans(BARS.name, symbols)

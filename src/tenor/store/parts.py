@@ -27,7 +27,7 @@ import pyarrow.fs
 import pyarrow.parquet
 
 from tenor.errors import ConfigError, StoreError
-from tenor.storage.object_store import sync_names
+from tenor.storage.files import sync_names
 
 # the moment of ingestion, the content's digest; of a merged part the last moment in it, and at the end the first
 _NAME = re.compile(r"(\d{19})-([0-9a-f]{16})(?:-(\d{19}))?\.parquet")

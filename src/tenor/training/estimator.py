@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tenor.config import FeatureConfig, ModelConfig, TrainConfig, from_mapping, to_mapping
-from tenor.errors import ConfigError, HistoryError, TenorError
+from tenor.errors import ConfigError, HistoryError, RowsError, TenorError
 from tenor.schema import Float32
 from tenor.storage.files import json_values
 from tenor.training.fit import fit as train
@@ -33,10 +33,6 @@ ROOMS: dict[str, type[Any]] = {"features": FeatureConfig, "model": ModelConfig, 
 """The configs that an estimator has, by the name that their keys begin with."""
 
 Rows = NDArray[np.intp]
-
-
-class RowsError(ConfigError, ValueError):
-    """X is not what a panel's estimator takes; a ValueError as well, as scikit-learn expects."""
 
 
 class PanelForecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types

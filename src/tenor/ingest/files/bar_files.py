@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from tenor.errors import DataError
+from tenor.errors import DataError, UnusableError
 from tenor.ingest.files.cells import clean_symbol
-from tenor.ingest.files.refusals import Refusal, UnusableError, joined, listed, refusal_frame
+from tenor.ingest.files.refusals import Refusal, joined, listed, refusal_frame
 from tenor.ingest.files.rules import Sieve
 from tenor.ingest.files.tables import PARQUET_SUFFIXES, TEXT_SUFFIXES, read_table
 from tenor.schema import BAR_COLUMNS, Bars, News

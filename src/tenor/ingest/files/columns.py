@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tenor.ingest.files.refusals import UnusableError
+from tenor.errors import UnusableError
 
 # by preference: where a file has several, the first counts. An "original open" stands beside an adjusted "open" in
 # files whose high, low and close are unadjusted.

@@ -16,10 +16,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 
-from tenor.errors import one_line
+from tenor.errors import UnusableError, one_line
 from tenor.ingest.files.bar_files import FileSummary, Imported
 from tenor.ingest.files.cells import clean_symbol
-from tenor.ingest.files.refusals import UnusableError, joined, refusal_frame
+from tenor.ingest.files.refusals import joined, refusal_frame
 from tenor.ingest.files.tables import PARQUET_SUFFIXES, TEXT_SUFFIXES
 from tenor.schema import News, news_id
 

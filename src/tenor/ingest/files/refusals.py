@@ -9,8 +9,6 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
-from tenor.errors import DataError
-
 Kind = Literal[
     "file",  # nothing in the file can be used
     "row",  # another number of columns than the header has
@@ -27,15 +25,6 @@ Kind = Literal[
     "news",
 ]
 KINDS: tuple[str, ...] = get_args(Kind)
-
-
-class UnusableError(DataError):
-    """Nothing in a file can be used."""
-
-    def __init__(self, why: str, remedy: str) -> None:
-        super().__init__(f"{why}: {remedy}.")
-        self.why = why
-        self.remedy = remedy
 
 
 @dataclass(frozen=True)

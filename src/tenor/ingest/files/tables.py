@@ -14,9 +14,8 @@ import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from tenor.errors import one_line
+from tenor.errors import UnusableError, one_line
 from tenor.ingest.files.columns import Columns, guess, match
-from tenor.ingest.files.refusals import UnusableError
 
 TEXT_SUFFIXES = (".csv", ".txt", ".tsv")
 PARQUET_SUFFIXES = (".parquet", ".pq")

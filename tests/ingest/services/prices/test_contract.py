@@ -15,7 +15,7 @@ from tenor.errors import SourceError
 from tenor.ingest.services.asking import asked
 from tenor.ingest.services.http import Http
 from tenor.ingest.services.prices import Answer, PriceSource, price_sources
-from tenor.schema import PRICES, Interval
+from tenor.schema import PRICES, BarInterval
 
 SINCE = pd.Timestamp("2024-02-01")
 SYMBOLS = {"yahoo": "AAPL", "stooq": "AAPL", "tiingo": "AAPL", "alphavantage": "AAPL", "binance": "BTC-USD"}
@@ -32,7 +32,7 @@ def source(made: Any, name: str) -> PriceSource:
     return price_sources(made.config, made.http, made.keys)[name]
 
 
-def ask(made: Any, source: PriceSource, symbol: str | None = None, interval: Interval = "1d") -> Answer:
+def ask(made: Any, source: PriceSource, symbol: str | None = None, interval: BarInterval = "1d") -> Answer:
     symbol = symbol or SYMBOLS[source.name]
     return asked(source.name, lambda: source.bars(symbol, since=SINCE, now=made.world.now, interval=interval))
 
@@ -63,7 +63,7 @@ class TestPriceSource:
 
     @pytest.mark.parametrize("interval", ["1h", "15m"])
     def test_intraday_bars_are_moments_of_opening_in_utc(
-        self, made: Any, source: PriceSource, interval: Interval
+        self, made: Any, source: PriceSource, interval: BarInterval
     ) -> None:
         symbol = SYMBOLS[source.name]
         if not source.serves(symbol, interval):

@@ -12,7 +12,7 @@ from tenor.errors import SourceError
 from tenor.ingest.services.http import Http
 from tenor.ingest.services.keys import VARIABLES, Keys
 from tenor.ingest.services.prices.answer import Answer, actions_where, as_numbers, changed, make_answer, reach
-from tenor.schema import Interval
+from tenor.schema import BarInterval
 
 URL = "https://www.alphavantage.co"
 _SUFFIXES = {"": "", "L": ".LON", "DE": ".DEX", "TO": ".TRT", "BO": ".BSE", "NS": ".BSE"}
@@ -32,14 +32,14 @@ class AlphaVantage:
     url: str = URL
     name: str = "alphavantage"
 
-    def serves(self, symbol: str, interval: Interval) -> bool:
+    def serves(self, symbol: str, interval: BarInterval) -> bool:
         """Stocks of the exchanges that it has; intraday of the US alone."""
         if market_of(symbol).kind != "stock" or symbol.startswith("^") or "=" in symbol:
             return False
         suffix = parts_of(symbol)[1]
         return suffix == "" if interval != "1d" else suffix in _SUFFIXES
 
-    def bars(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp, interval: Interval = "1d") -> Answer:
+    def bars(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp, interval: BarInterval = "1d") -> Answer:
         """See `PriceSource`; the short form (100 rows) is asked for where it reaches back far enough."""
         stem, suffix = parts_of(symbol)
         short = interval == "1d" and (now.tz_localize(None) - since).days < 120
@@ -68,7 +68,7 @@ class AlphaVantage:
         actions = actions_where(at, splits=splits, dividends=dividends)
         return make_answer(self.name, symbol, interval, at, columns, since=since, now=now, actions=actions)
 
-    def _at(self, texts: list[str], interval: Interval, body: Any) -> pd.DatetimeIndex:
+    def _at(self, texts: list[str], interval: BarInterval, body: Any) -> pd.DatetimeIndex:
         try:
             if interval == "1d":
                 return pd.DatetimeIndex(pd.to_datetime(texts, format="%Y-%m-%d")).as_unit("us")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tenor.calendars import market_of
 from tenor.errors import SourceError
-from tenor.schema import LENGTHS, PRICES, Float64, Interval
+from tenor.schema import LENGTHS, PRICES, BarInterval, Float64
 
 ACTION_COLUMNS = ("session", "kind", "value")
 
@@ -33,7 +33,7 @@ class Answer:
 
     source: str
     symbol: str
-    interval: Interval
+    interval: BarInterval
     frame: pd.DataFrame
     actions: pd.DataFrame
     refused: dict[str, int]
@@ -52,10 +52,10 @@ class PriceSource(Protocol):
     def name(self) -> str:
         """As config calls it."""
 
-    def serves(self, symbol: str, interval: Interval) -> bool:
+    def serves(self, symbol: str, interval: BarInterval) -> bool:
         """Whether it has such bars at all: it is not asked otherwise."""
 
-    def bars(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp, interval: Interval = "1d") -> Answer:
+    def bars(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp, interval: BarInterval = "1d") -> Answer:
         """The bars of `symbol` from the day `since` to those that were over at `now` (UTC).
 
         Raises
@@ -135,7 +135,7 @@ def untouched_by_splits(days: pd.DatetimeIndex, actions: pd.DataFrame) -> Float6
 def make_answer(
     source: str,
     symbol: str,
-    interval: Interval,
+    interval: BarInterval,
     at: pd.DatetimeIndex,
     columns: dict[str, Float64],
     *,
@@ -177,13 +177,13 @@ def make_answer(
     return Answer(source, symbol, interval, frame, actions.reset_index(drop=True), told, name)
 
 
-def _over(symbol: str, interval: Interval, at: pd.DatetimeIndex, now: pd.Timestamp) -> NDArray[np.bool_]:
+def _over(symbol: str, interval: BarInterval, at: pd.DatetimeIndex, now: pd.Timestamp) -> NDArray[np.bool_]:
     if interval != "1d":
         return np.asarray(at + LENGTHS[interval] <= now)
     return np.asarray(at <= market_of(symbol).exchange.last_closed(now))
 
 
-def _rules(symbol: str, interval: Interval) -> list[tuple[str, Any]]:
+def _rules(symbol: str, interval: BarInterval) -> list[tuple[str, Any]]:
     prices = list(PRICES)
 
     def closed(frame: pd.DataFrame) -> NDArray[np.bool_]:

@@ -11,7 +11,7 @@ from tenor.calendars import market_of, parts_of
 from tenor.errors import SourceError
 from tenor.ingest.services.http import Http
 from tenor.ingest.services.prices.answer import Answer, as_moments, as_numbers, changed, make_answer
-from tenor.schema import LENGTHS, Interval
+from tenor.schema import LENGTHS, BarInterval
 
 URL = "https://api.binance.com"
 _PAGE = 1000
@@ -28,11 +28,11 @@ class Binance:
     url: str = URL
     name: str = "binance"
 
-    def serves(self, symbol: str, interval: Interval) -> bool:
+    def serves(self, symbol: str, interval: BarInterval) -> bool:
         """Coins."""
         return market_of(symbol).kind == "crypto" and interval in LENGTHS
 
-    def bars(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp, interval: Interval = "1d") -> Answer:
+    def bars(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp, interval: BarInterval = "1d") -> Answer:
         """See `PriceSource`."""
         coin, quote = parts_of(symbol)
         start = int(since.tz_localize("UTC").timestamp() * 1000)
@@ -57,7 +57,7 @@ class Binance:
             at = at.tz_localize(None).normalize()
         return make_answer(self.name, symbol, interval, at, columns, since=since, now=now)
 
-    def _page(self, pair: str, interval: Interval, start: int, end: int) -> list[Any]:
+    def _page(self, pair: str, interval: BarInterval, start: int, end: int) -> list[Any]:
         params = {"symbol": pair, "interval": interval, "startTime": str(start), "endTime": str(end)}
         params |= {"limit": str(_PAGE)}
         url = f"{self.url}/api/v3/klines"

@@ -11,7 +11,7 @@ from tenor.calendars import market_of, parts_of
 from tenor.errors import SourceError
 from tenor.ingest.services.http import Http
 from tenor.ingest.services.prices.answer import Answer, as_numbers, changed, make_answer
-from tenor.schema import Interval
+from tenor.schema import BarInterval
 
 URL = "https://stooq.com"
 _SUFFIXES = {"": "us", "DE": "de", "L": "uk", "T": "jp", "HK": "hk", "BD": "hu", "WA": ""}
@@ -25,7 +25,7 @@ class Stooq:
     url: str = URL
     name: str = "stooq"
 
-    def serves(self, symbol: str, interval: Interval) -> bool:
+    def serves(self, symbol: str, interval: BarInterval) -> bool:
         """Daily bars of the exchanges that it has, of coins in dollars and of currencies."""
         market = market_of(symbol)
         if market.kind == "crypto":
@@ -33,7 +33,7 @@ class Stooq:
         known = market.kind == "currency" or parts_of(symbol)[1] in _SUFFIXES
         return interval == "1d" and known and not symbol.startswith("^")
 
-    def bars(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp, interval: Interval = "1d") -> Answer:
+    def bars(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp, interval: BarInterval = "1d") -> Answer:
         """See `PriceSource`."""
         params = {"s": _own_symbol(symbol), "d1": f"{since:%Y%m%d}", "d2": f"{now:%Y%m%d}", "i": "d"}
         body = self.http.get_text(f"{self.url}/q/d/l/", source=self.name, params=params, form="csv", gap=0.5)

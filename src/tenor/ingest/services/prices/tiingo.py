@@ -20,7 +20,7 @@ from tenor.ingest.services.prices.answer import (
     make_answer,
     reach,
 )
-from tenor.schema import LENGTHS, Interval
+from tenor.schema import LENGTHS, BarInterval
 
 URL = "https://api.tiingo.com"
 _FREQUENCIES = {"1h": "1hour", "15m": "15min"}
@@ -36,12 +36,12 @@ class Tiingo:
     url: str = URL
     name: str = "tiingo"
 
-    def serves(self, symbol: str, interval: Interval) -> bool:
+    def serves(self, symbol: str, interval: BarInterval) -> bool:
         """US stocks and funds."""
         us = market_of(symbol).calendar == "XNYS" and parts_of(symbol)[1] == ""
         return us and interval in LENGTHS and not symbol.startswith("^") and "=" not in symbol
 
-    def bars(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp, interval: Interval = "1d") -> Answer:
+    def bars(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp, interval: BarInterval = "1d") -> Answer:
         """See `PriceSource`."""
         headers = {"Authorization": f"Token {self.keys.get(VARIABLES[self.name][0], self.name)}"}
         params = {"startDate": f"{since:%Y-%m-%d}", "format": "json"}

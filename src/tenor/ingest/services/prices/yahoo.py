@@ -21,7 +21,7 @@ from tenor.ingest.services.prices.answer import (
     reach,
     untouched_by_splits,
 )
-from tenor.schema import LENGTHS, Interval
+from tenor.schema import LENGTHS, BarInterval
 
 URL = "https://query1.finance.yahoo.com"
 _REACH = {"1h": pd.Timedelta(days=729), "15m": pd.Timedelta(days=59)}
@@ -35,11 +35,11 @@ class Yahoo:
     url: str = URL
     name: str = "yahoo"
 
-    def serves(self, symbol: str, interval: Interval) -> bool:
+    def serves(self, symbol: str, interval: BarInterval) -> bool:
         """Everything."""
         return bool(symbol) and interval in LENGTHS
 
-    def bars(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp, interval: Interval = "1d") -> Answer:
+    def bars(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp, interval: BarInterval = "1d") -> Answer:
         """See `PriceSource`; intraday bars reach back two years (1h) or two months (15m)."""
         first = since.tz_localize("UTC")
         if interval != "1d":
