@@ -27,8 +27,10 @@ class Emulator:
 
     Parameters
     ----------
-    task : the unpacked package. handler : ``module.function``. env : what the function is configured with.
-    timeout : seconds an invocation may take. memory : MiB the runtime may map; None leaves it unlimited.
+    task
+        The unpacked package. handler : ``module.function``. env : what the function is configured with.
+    timeout
+        Seconds an invocation may take. memory : MiB the runtime may map; None leaves it unlimited.
     """
 
     def __init__(

@@ -31,12 +31,14 @@ class Exchange:
 
     Parameters
     ----------
-    code : an exchange_calendars name: ``XNYS`` (New York), ``XLON``, ``XTKS`` …, or ``24/7``; with ``@1h`` or ``@15m``
+    code
+        An exchange_calendars name: ``XNYS`` (New York), ``XLON``, ``XTKS`` …, or ``24/7``; with ``@1h`` or ``@15m``
         its bars of that length.
 
     Raises
     ------
-    ConfigError : there is no such calendar, or there are no bars of that length.
+    ConfigError
+        There is no such calendar, or there are no bars of that length.
     """
 
     def __init__(self, code: str) -> None:
@@ -72,8 +74,10 @@ class Exchange:
 
         Parameters
         ----------
-        moments : tz-aware; any zone.
-        margin : how long before the close the cut-off lies, >= 0.
+        moments
+            Tz-aware; any zone.
+        margin
+            How long before the close the cut-off lies, >= 0.
 
         Returns
         -------
@@ -153,7 +157,8 @@ def interval_of(code: str) -> BarInterval:
 
     Raises
     ------
-    ConfigError : there are no bars of that length.
+    ConfigError
+        There are no bars of that length.
     """
     _, at, length = code.partition("@")
     for interval in LENGTHS:
@@ -225,9 +230,12 @@ class Market:
 
     Attributes
     ----------
-    calendar : exchange_calendars name; ``24/7`` for coins (UTC days), ``24/5`` for currencies (UTC days but weekends).
-    currency : what its prices are in.
-    kind : what it is.
+    calendar
+        exchange_calendars name; ``24/7`` for coins (UTC days), ``24/5`` for currencies (UTC days but weekends).
+    currency
+        What its prices are in.
+    kind
+        What it is.
     """
 
     calendar: str
@@ -327,12 +335,15 @@ def known_rows(days: pd.DatetimeIndex, calendar: str, moments: pd.DatetimeIndex)
 
     Parameters
     ----------
-    days : sessions of `calendar` that have a bar, rising.
-    moments : tz-aware; rising or not.
+    days
+        Sessions of `calendar` that have a bar, rising.
+    moments
+        Tz-aware; rising or not.
 
     Raises
     ------
-    DataError : `days` are not rising.
+    DataError
+        `days` are not rising.
     """
     if not days.is_monotonic_increasing:
         raise DataError("sessions must be rising to be placed on an axis of moments: sort the bars first.")

@@ -30,9 +30,11 @@ def repeats(
 
     Parameters
     ----------
-    groups : only texts of the same group are compared (a symbol, say); without it, all.
-    resemblance : share of shingles in common (estimated by `_HASHES` hashes, so within about .06) from which two
-        texts say the same, 0 .. 1.
+    groups
+        Only texts of the same group are compared (a symbol, say); without it, all.
+    resemblance
+        Share of shingles in common (estimated by `_HASHES` hashes, so within about .06) from which two texts say the
+        same, 0 .. 1.
     """
     keys = first_of_kind(texts, groups=groups, resemblance=resemblance)
     again: NDArray[np.bool_] = keys != np.arange(len(texts))

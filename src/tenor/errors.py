@@ -48,8 +48,10 @@ class UnknownSymbolError(UsageError):
 
     Parameters
     ----------
-    symbol : the symbol asked for.
-    known : the symbols there are; near ones are suggested.
+    symbol
+        The symbol asked for.
+    known
+        The symbols there are; near ones are suggested.
     """
 
     def __init__(self, symbol: str, known: Iterable[str]) -> None:
@@ -84,8 +86,10 @@ class SourceError(TenorError):
 
     Parameters
     ----------
-    message : what happened, and what to do.
-    kind : ``away`` (not reached, broken off or failing), ``limited`` (asked to wait), ``refused`` (a key is missing or
+    message
+        What happened, and what to do.
+    kind
+        ``away`` (not reached, broken off or failing), ``limited`` (asked to wait), ``refused`` (a key is missing or
         not accepted), ``unknown`` (it has no such symbol), ``malformed`` (the answer is not what is documented) or
         ``unsupported`` (it can't be asked that).
     """
@@ -116,8 +120,12 @@ class ServiceError(TenorError):
 
     Attributes
     ----------
-    status : the HTTP status of its answer; None without one. `kind` : of the problem, as ``unknown-symbol``.
-    retry_after : seconds after which it asks to be asked again.
+    status
+        The HTTP status of its answer; None without one.
+    kind
+        Of the problem, as ``unknown-symbol``.
+    retry_after
+        Seconds after which it asks to be asked again.
     """
 
     def __init__(

@@ -44,14 +44,17 @@ class Bars:
 
     Attributes
     ----------
-    frame : columns `BAR_COLUMNS`. Prices in the quote currency, > 0, no NaN; `adj_close` is `close` adjusted for splits
+    frame
+        Columns `BAR_COLUMNS`. Prices in the quote currency, > 0, no NaN; `adj_close` is `close` adjusted for splits
         and dividends (equal to `close` where a source has none); `volume` in shares, >= 0.
-    interval : how long a bar is. The `session` of a daily bar is its trading date, of a shorter one the UTC moment at
-        which it closed.
+    interval
+        How long a bar is. The `session` of a daily bar is its trading date, of a shorter one the UTC moment at which
+        it closed.
 
     Raises
     ------
-    DataError : a column is missing, or rows are duplicated, NaN, not positive or have high < low; the rows are named.
+    DataError
+        A column is missing, or rows are duplicated, NaN, not positive or have high < low; the rows are named.
     """
 
     frame: pd.DataFrame
@@ -110,12 +113,14 @@ class News:
 
     Attributes
     ----------
-    frame : columns `NEWS_COLUMNS`; `published_at` in UTC; `id` is `news_id(source, text)`; one row an (id, symbol,
+    frame
+        Columns `NEWS_COLUMNS`; `published_at` in UTC; `id` is `news_id(source, text)`; one row an (id, symbol,
         published_at), sorted by published_at, symbol and id.
 
     Raises
     ------
-    DataError : a column is missing, or an item has no time of publication or a time without a zone.
+    DataError
+        A column is missing, or an item has no time of publication or a time without a zone.
     """
 
     frame: pd.DataFrame
@@ -147,13 +152,15 @@ class DailySentiment:
 
     Attributes
     ----------
-    frame : columns `SENTIMENT_COLUMNS`, one row a symbol a session with at least one item (a session without news has
-        no
+    frame
+        Columns `SENTIMENT_COLUMNS`, one row a symbol a session with at least one item (a session without news has no
         row). `n` items; `mean`, `std` of their scores (-1..1); `positive`, `negative` shares (0..1); `surprise` =
         `mean` less its trailing mean; `recent` = decayed mean over the last sessions; `market_n`, `market_mean` over
         all symbols of that session.
-    half_life : sessions after which `recent` has weighed an item half, and fades by half where there is no news.
-    interval : what a session is here, as in `Bars`.
+    half_life
+        Sessions after which `recent` has weighed an item half, and fades by half where there is no news.
+    interval
+        What a session is here, as in `Bars`.
     """
 
     frame: pd.DataFrame
@@ -189,16 +196,23 @@ class Panel:
 
     Attributes
     ----------
-    values : [session, symbol, feature] float32, finite; 0 where `mask` is False. Row t holds what was known after the
+    values
+        [session, symbol, feature] float32, finite; 0 where `mask` is False. Row t holds what was known after the
         close of session t.
-    mask : [session, symbol] bool; True where the symbol traded and every feature was known.
-    targets : [session, symbol, horizon] float32; log return of the adjusted close from t to t + h sessions; NaN where
-        it is not known (yet).
-    volatility : [session, symbol] float32; EWMA of daily log returns' root mean square up to t, one session; NaN where
-        `mask` is False.
-    open, close : [session, symbol] float64; adjusted prices; NaN where the symbol did not trade.
-    sessions, symbols, features, horizons : the names of the axes.
-    calendar : whose sessions they are, and so how many make a year.
+    mask
+        [session, symbol] bool; True where the symbol traded and every feature was known.
+    targets
+        [session, symbol, horizon] float32; log return of the adjusted close from t to t + h sessions; NaN where it is
+        not known (yet).
+    volatility
+        [session, symbol] float32; EWMA of daily log returns' root mean square up to t, one session; NaN where `mask`
+        is False.
+    open, close
+        [session, symbol] float64; adjusted prices; NaN where the symbol did not trade.
+    sessions, symbols, features, horizons
+        The names of the axes.
+    calendar
+        Whose sessions they are, and so how many make a year.
     """
 
     values: Float32
@@ -275,11 +289,15 @@ class Predictions:
 
     Attributes
     ----------
-    model : the model's name, as it stands in tables.
-    mean : [session, symbol, horizon] float32; expected log return from t to t + h, said after the close of t; NaN where
+    model
+        The model's name, as it stands in tables.
+    mean
+        [session, symbol, horizon] float32; expected log return from t to t + h, said after the close of t; NaN where
         nothing was said.
-    p_up : [session, symbol, horizon] float32; P(return > 0); NaN where nothing was said.
-    lower, upper : the same shape, bounds of the 90 % interval of the return, or None for a model that gives none.
+    p_up
+        [session, symbol, horizon] float32; P(return > 0); NaN where nothing was said.
+    lower, upper
+        The same shape, bounds of the 90 % interval of the return, or None for a model that gives none.
     """
 
     model: str
@@ -301,13 +319,25 @@ class Forecast:
 
     Attributes
     ----------
-    as_of : UTC; the latest moment of information used (that session's close).
-    session : the last session seen, of the model's calendar. `target_session` : the session the forecast is for.
-    expected_return : log return to the close of `target_session`; `price` the adjusted close that it means. Of a symbol
-        of another market: from its last close known at the one to its last known at the other (``docs/sources.md``).
-    last_price : adjusted close of `session`. `lower`, `upper` : 90 % interval of the price. `p_up` : P(return > 0).
-    attention_time : weight of each of the last L sessions (by date, they sum to 1).
-    attention_features : mean weight of each feature over those sessions (they sum to 1).
+    as_of
+        UTC; the latest moment of information used (that session's close).
+    session
+        The last session seen, of the model's calendar.
+    target_session
+        The session the forecast is for.
+    expected_return
+        Log return to the close of `target_session`; `price` the adjusted close that it means. Of a symbol of another
+        market: from its last close known at the one to its last known at the other (``docs/sources.md``).
+    last_price
+        Adjusted close of `session`.
+    lower, upper
+        90 % interval of the price.
+    p_up
+        P(return > 0).
+    attention_time
+        Weight of each of the last L sessions (by date, they sum to 1).
+    attention_features
+        Mean weight of each feature over those sessions (they sum to 1).
     """
 
     symbol: str

@@ -49,12 +49,15 @@ def acl18(
 
     Parameters
     ----------
-    text : the sentiment of its tweets, cut off at each session's close, or None for prices alone.
-    kept : a folder for finished seeds, so that a killed run goes on; None keeps nothing.
+    text
+        The sentiment of its tweets, cut off at each session's close, or None for prices alone.
+    kept
+        A folder for finished seeds, so that a killed run goes on; None keeps nothing.
 
     Raises
     ------
-    DataError : `folder` is not the published one.
+    DataError
+        `folder` is not the published one.
     """
     bars = acl18_bars(folder)
     return run_bars(BENCHMARK, bars, seeds=seeds, workers=workers, progress=progress, text=text, kept=kept)

@@ -51,8 +51,10 @@ class GLT:
 
     Attributes
     ----------
-    panel : features of the folder and the context; horizon 1. `open` is NaN everywhere.
-    label : [session, symbol] float32 in the row of the session before: 1 up, 0 down, NaN no sample.
+    panel
+        Features of the folder and the context; horizon 1. `open` is NaN everywhere.
+    label
+        [session, symbol] float32 in the row of the session before: 1 up, 0 down, NaN no sample.
     """
 
     panel: Panel
@@ -75,9 +77,12 @@ def glt(
 
     Parameters
     ----------
-    train_end, valid_end, test_end : last session of each part, YYYY-MM-DD; None: the test ends with the folder.
-    text : the sentiment of its tweets (see `read_glt_news`), or None for prices alone.
-    kept : a folder for finished seeds, so that a killed run goes on; None keeps nothing.
+    train_end, valid_end, test_end
+        Last session of each part, YYYY-MM-DD; None: the test ends with the folder.
+    text
+        The sentiment of its tweets (see `read_glt_news`), or None for prices alone.
+    kept
+        A folder for finished seeds, so that a killed run goes on; None keeps nothing.
     """
     read = read_glt(folder, text=text)
     sessions = read.panel.sessions
@@ -107,7 +112,8 @@ def read_glt(folder: str | Path, *, text: DailySentiment | None = None) -> GLT:
 
     Raises
     ------
-    DataError : no such folder, a file without the columns, without rows, or with dates that can't be read or repeat.
+    DataError
+        No such folder, a file without the columns, without rows, or with dates that can't be read or repeat.
     """
     frames = {path.stem: _price(path) for path in _price_files(Path(folder))}
     names = [c for c in next(iter(frames.values())).columns if c not in ("label", "closing_price_for_label")]
@@ -147,7 +153,8 @@ def read_glt_news(folder: str | Path) -> News | None:
 
     Raises
     ------
-    DataError : a file whose name is no date, or a line that is no JSON object with a text; the message names it.
+    DataError
+        A file whose name is no date, or a line that is no JSON object with a text; the message names it.
     """
     rows = []
     for path in sorted(p for p in (Path(folder) / "tweet").glob("*/*") if not p.name.startswith(".")):

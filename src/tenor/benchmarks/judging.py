@@ -28,7 +28,10 @@ class Judged:
 
     Attributes
     ----------
-    scores : by model. `against` : the first model less each other one, on the same resampled days.
+    scores
+        By model.
+    against
+        The first model less each other one, on the same resampled days.
     """
 
     scores: dict[str, Score]
@@ -40,7 +43,8 @@ def judge(p_up: Mapping[str, Float32], label: Float32, *, resamples: int = RESAM
 
     Raises
     ------
-    DataError : a model is silent on a sample; the message counts them.
+    DataError
+        A model is silent on a sample; the message counts them.
     """
     drawn = resampled_days(len(label), horizon=1, resamples=resamples)
     tables = {name: _by_day(name, values, label) for name, values in p_up.items()}

@@ -44,7 +44,8 @@ def kdd17(
 
     Raises
     ------
-    DataError : `folder` holds no bars.
+    DataError
+        `folder` holds no bars.
     """
     bars = kdd17_bars(folder)
     return run_bars(BENCHMARK, bars, seeds=seeds, workers=workers, progress=progress, kept=kept)

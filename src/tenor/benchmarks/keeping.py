@@ -26,7 +26,10 @@ class Kept:
 
     Attributes
     ----------
-    folder : of one configuration on one data set. `owner` : the process that began the run.
+    folder
+        Of one configuration on one data set.
+    owner
+        The process that began the run.
     """
 
     folder: Path

@@ -46,8 +46,10 @@ class Samples:
 
     Attributes
     ----------
-    label : [session, symbol] float32; 1 up, 0 down, NaN no sample. The row is that of the last session seen, t - 1.
-    train, valid, test : rows of the samples whose session t lies in the part.
+    label
+        [session, symbol] float32; 1 up, 0 down, NaN no sample. The row is that of the last session seen, t - 1.
+    train, valid, test
+        Rows of the samples whose session t lies in the part.
     """
 
     label: Float32
@@ -72,7 +74,8 @@ def samples(bars: Bars, sessions: pd.DatetimeIndex, symbols: tuple[str, ...], da
 
     Raises
     ------
-    HistoryError : a part has no sample.
+    HistoryError
+        A part has no sample.
     """
     frame = bars.frame
     by_symbol = frame.groupby("symbol", sort=False)

@@ -32,12 +32,24 @@ class BenchmarkResult:
 
     Attributes
     ----------
-    benchmark : its name.
-    counts : samples of train, valid, test. `published_counts` : what the papers give, or None. `days` : test days.
-    seeds : by seed ``seed, accuracy, mcc, valid_mcc, epoch``.
-    judged : the ensemble of the seeds and the baselines, on the test samples.
-    published : rows of others.
-    notes : what a reader of the table has to know. `config` : all settings of our model.
+    benchmark
+        Its name.
+    counts
+        Samples of train, valid, test.
+    published_counts
+        What the papers give, or None.
+    days
+        Test days.
+    seeds
+        By seed ``seed, accuracy, mcc, valid_mcc, epoch``.
+    judged
+        The ensemble of the seeds and the baselines, on the test samples.
+    published
+        Rows of others.
+    notes
+        What a reader of the table has to know.
+    config
+        All settings of our model.
     """
 
     benchmark: str

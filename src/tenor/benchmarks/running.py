@@ -28,9 +28,16 @@ class Benchmark:
 
     Attributes
     ----------
-    dates : of the protocol's parts. `recipe` : ours.
-    counts : part -> how many samples the protocol's authors tell. `published` : their rows, and those of others.
-    notes : what a reader of the result must know.
+    dates
+        Of the protocol's parts.
+    recipe
+        ours.
+    counts
+        Part -> how many samples the protocol's authors tell.
+    published
+        Their rows, and those of others.
+    notes
+        What a reader of the result must know.
     """
 
     name: str

@@ -39,12 +39,15 @@ class Recipe:
 
     Attributes
     ----------
-    features, model, training : as everywhere. Of `training`, `seeds` are replaced and `patience` is not used: all
-        epochs are run.
-    market_means : the cross-stock mean of every own feature beside it.
-    trailing : P(up) is said against the network's own usual level: the daily median over symbols of its logit, in the
-        mean over so many sessions up to the present one, is taken off. No label takes part. None: it is not.
-    train_from : first session of the training part where it is not the protocol's, as YYYY-MM-DD.
+    features, model, training
+        As everywhere. Of `training`, `seeds` are replaced and `patience` is not used: all epochs are run.
+    market_means
+        The cross-stock mean of every own feature beside it.
+    trailing
+        P(up) is said against the network's own usual level: the daily median over symbols of its logit, in the mean
+        over so many sessions up to the present one, is taken off. No label takes part. None: it is not.
+    train_from
+        First session of the training part where it is not the protocol's, as YYYY-MM-DD.
     """
 
     features: FeatureConfig
@@ -61,8 +64,12 @@ class SeedResult:
 
     Attributes
     ----------
-    p_up : [session, symbol] float32; P(up), NaN where the network says nothing.
-    curve : validation MCC of each epoch. `epoch` : the one kept, counted from 1.
+    p_up
+        [session, symbol] float32; P(up), NaN where the network says nothing.
+    curve
+        Validation MCC of each epoch.
+    epoch
+        The one kept, counted from 1.
     """
 
     seed: int

@@ -22,11 +22,13 @@ def from_mapping(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
 
     Parameters
     ----------
-    where : dotted path of `values` inside its file, for messages (``"model"``).
+    where
+        Dotted path of `values` inside its file, for messages (``"model"``).
 
     Raises
     ------
-    ConfigError : an unknown key (with the nearest known one) or a value of the wrong type.
+    ConfigError
+        An unknown key (with the nearest known one) or a value of the wrong type.
     """
     assert dataclasses.is_dataclass(cls)
     hints = typing.get_type_hints(cls)

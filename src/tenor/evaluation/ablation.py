@@ -45,9 +45,16 @@ class Contrast:
 
     Attributes
     ----------
-    other : the other arm. `cells` : which cells. `samples`, `days` : how many.
-    differences : metric -> paired difference of the ensembles, its interval and p-value from resampled days.
-    by_seed : metric -> the difference of the two networks of each seed, in the order of the seeds.
+    other
+        The other arm.
+    cells
+        Which cells.
+    samples, days
+        How many.
+    differences
+        Metric -> paired difference of the ensembles, its interval and p-value from resampled days.
+    by_seed
+        Metric -> the difference of the two networks of each seed, in the order of the seeds.
     """
 
     other: str
@@ -64,13 +71,19 @@ class Ablation:
 
     Attributes
     ----------
-    horizon : sessions ahead. `first`, `last` : first and last session (YYYY-MM-DD) that counts.
-    seeds : of every arm.
-    levels : arm -> metric -> the ensemble's value on all cells.
-    contrasts : with sentiment less *without* and less *shuffled*: on all cells, then by news, by volatility and by
-        fold.
-        Only the first is the question asked; the others were not corrected for being many.
-    verdict : one sentence.
+    horizon
+        Sessions ahead.
+    first, last
+        First and last session (YYYY-MM-DD) that counts.
+    seeds
+        Of every arm.
+    levels
+        Arm -> metric -> the ensemble's value on all cells.
+    contrasts
+        With sentiment less *without* and less *shuffled*: on all cells, then by news, by volatility and by fold. Only
+        the first is the question asked; the others were not corrected for being many.
+    verdict
+        One sentence.
     """
 
     horizon: int
@@ -129,16 +142,25 @@ def ablate(
 
     Parameters
     ----------
-    panel_with, panel_without : of the same bars, the first with sentiment; all else must be equal.
-    features : what `panel_with` was built with.
-    kept, workers : as in `tenor.evaluation.walkforward.walk`.
-    progress : told arm, networks done, networks in all.
-    seed : of the shuffle and of the resampled days.
+    panel_with, panel_without
+        Of the same bars, the first with sentiment; all else must be equal.
+    features
+        What `panel_with` was built with.
+    kept, workers
+        As in `tenor.evaluation.walkforward.walk`.
+    progress
+        Told arm, networks done, networks in all.
+    seed
+        Of the shuffle and of the resampled days.
 
     Raises
     ------
-    DataError : the panels differ in more than the sentiment columns. ConfigError : the first has no sentiment.
-    HistoryError : as `walk` does.
+    DataError
+        The panels differ in more than the sentiment columns.
+    ConfigError
+        The first has no sentiment.
+    HistoryError
+        As `walk` does.
     """
     _check(panel_with, panel_without)
     plain = replace(features, sentiment=False)
@@ -191,7 +213,8 @@ def compare_arms(
 
     Parameters
     ----------
-    panel : the one with sentiment; its sentiment columns and volatilities tell the cells apart.
+    panel
+        The one with sentiment; its sentiment columns and volatilities tell the cells apart.
     """
     ours = walks[WITH]
     mask = np.logical_and.reduce([one.mask for one in walks.values()])

@@ -20,10 +20,14 @@ class Spoken:
 
     Attributes
     ----------
-    threshold : it speaks where |P(up) - .5| is at least this (with `whole_days`: where that day's mean is).
-    cells, days : share of cells on which it speaks, and of days on which it speaks of some symbol.
-    accuracy : share of right directions where it speaks, 95 % interval from resampled days.
-    edge : that less the share of rises on the same cells, which is what always-up gets right there.
+    threshold
+        It speaks where |P(up) - .5| is at least this (with `whole_days`: where that day's mean is).
+    cells, days
+        Share of cells on which it speaks, and of days on which it speaks of some symbol.
+    accuracy
+        Share of right directions where it speaks, 95 % interval from resampled days.
+    edge
+        That less the share of rises on the same cells, which is what always-up gets right there.
     """
 
     threshold: float
@@ -50,12 +54,15 @@ def abstention(
 
     Parameters
     ----------
-    rows : the test's sessions, as places on the panel's session axis.
-    whole_days : speak of all symbols of a day or of none.
+    rows
+        The test's sessions, as places on the panel's session axis.
+    whole_days
+        Speak of all symbols of a day or of none.
 
     Raises
     ------
-    HistoryError, DataError : no cell counts, or `said` can't be judged on those that do.
+    HistoryError, DataError
+        No cell counts, or `said` can't be judged on those that do.
     """
     days, realised, p_up = cells.chances(panel, rows, said, horizon=horizon)
     counts = np.isfinite(realised)

@@ -33,12 +33,19 @@ class Backtest:
 
     Attributes
     ----------
-    name : the rule. `cost` : bps of what is traded.
-    sessions : the first is the session of the first decision.
-    equity, gross : [session]; at the close, 1.0 at first, net of costs and without them. The last positions are marked,
-        not sold. 0 from the close on which a short book is ruined.
-    turnover : [session]; sum of |weight after trading - weight before it| at the fill; selling everything is 1.
-    calendar : whose sessions they are: it has `year` of them a year.
+    name
+        The rule.
+    cost
+        Bps of what is traded.
+    sessions
+        The first is the session of the first decision.
+    equity, gross
+        [session]; at the close, 1.0 at first, net of costs and without them. The last positions are marked, not sold.
+        0 from the close on which a short book is ruined.
+    turnover
+        [session]; sum of |weight after trading - weight before it| at the fill; selling everything is 1.
+    calendar
+        Whose sessions they are: it has `year` of them a year.
     """
 
     name: str
@@ -121,11 +128,17 @@ def backtest(
 
     Parameters
     ----------
-    cost : bps of the money traded, >= 0. `fill` : at which of the next session's prices.
+    cost
+        Bps of the money traded, >= 0.
+    fill
+        At which of the next session's prices.
 
     Raises
     ------
-    ConfigError : no such rule or fill, or a negative cost. HistoryError : fewer than two sessions.
+    ConfigError
+        No such rule or fill, or a negative cost.
+    HistoryError
+        Fewer than two sessions.
     """
     part = _part(panel, rows, cost)
     axis = panel.horizon_index(horizon)
@@ -172,8 +185,10 @@ def simulate(name: str, panel: Panel, weights: Float64, *, cost: float, fill: Fi
 
     Parameters
     ----------
-    weights : [session, symbol]; share of the equity wanted from the next fill on, decided after that session's close.
-    cost : bps of the money traded; paid from cash.
+    weights
+        [session, symbol]; share of the equity wanted from the next fill on, decided after that session's close.
+    cost
+        Bps of the money traded; paid from cash.
     """
     fills = _fills(panel, fill)
     equity, turnover = _follow(panel, fills, weights, cost)

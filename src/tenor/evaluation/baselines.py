@@ -56,7 +56,10 @@ def fit_baselines(panel: Panel, split: Parts, *, names: Sequence[str] | None = N
 
     Raises
     ------
-    ConfigError : an unknown name. HistoryError : no training or validation cell with a known target.
+    ConfigError
+        An unknown name.
+    HistoryError
+        No training or validation cell with a known target.
     """
     for name in names or ():
         if name not in BASELINES:
@@ -158,7 +161,8 @@ def learned(panel: Panel, split: Parts, name: str, fit: Callable[[Cells], tuple[
 
     Parameters
     ----------
-    fit : learns from `Cells` and returns, for each row of their `x`, the forecast in units of volatility and P(up).
+    fit
+        Learns from `Cells` and returns, for each row of their `x`, the forecast in units of volatility and P(up).
     """
     seen = _known(panel, split.train, 0, "training")
     scaler = StandardScaler().fit(panel.values[split.train][seen])

@@ -72,10 +72,13 @@ class DayTotals:
 
     Attributes
     ----------
-    sums : [day, statistic], the statistics of `_SUMS`.
-    concordant : [day, day]; over pairs of a cell that rose on day d and one that did not on day e, how often the first
-        had the higher P(up), ties one half.
-    directed : False for a model that names no direction; its direction metrics are NaN.
+    sums
+        [day, statistic], the statistics of `_SUMS`.
+    concordant
+        [day, day]; over pairs of a cell that rose on day d and one that did not on day e, how often the first had the
+        higher P(up), ties one half.
+    directed
+        False for a model that names no direction; its direction metrics are NaN.
     """
 
     sums: Float64
@@ -88,7 +91,10 @@ class DayTotals:
 
         Parameters
         ----------
-        mean, realised : log returns. `close` : the adjusted close that they start from.
+        mean, realised
+            Log returns.
+        close
+            The adjusted close that they start from.
         """
         counts = np.isfinite(realised)
         r = np.where(counts, realised, 0.0)
@@ -137,7 +143,8 @@ class DayTotals:
 
         Parameters
         ----------
-        drawn : [resample, day], how often each day counts; a row of ones gives the plain metrics.
+        drawn
+            [resample, day], how often each day counts; a row of ones gives the plain metrics.
         """
         total = dict(zip(_SUMS, (drawn @ self.sums).T, strict=True))
         n = total["n"]

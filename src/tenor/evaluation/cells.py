@@ -14,7 +14,8 @@ def realised(panel: Panel, rows: slice, *, horizon: int) -> tuple[NDArray[np.int
 
     Raises
     ------
-    HistoryError : no cell counts.
+    HistoryError
+        No cell counts.
     """
     axis = panel.horizon_index(horizon)
     returns = np.where(panel.mask[rows], panel.targets[rows, :, axis], np.nan).astype("float64")
@@ -42,11 +43,13 @@ def said(
 
     Parameters
     ----------
-    days, counts : the sessions' places, and which of their cells count.
+    days, counts
+        The sessions' places, and which of their cells count.
 
     Raises
     ------
-    DataError : the model's shape is not the panel's; or in a cell that counts it said nothing, or a P(up) not in 0..1.
+    DataError
+        The model's shape is not the panel's; or in a cell that counts it said nothing, or a P(up) not in 0..1.
     """
     if predictions.mean.shape != panel.targets.shape:
         raise DataError(

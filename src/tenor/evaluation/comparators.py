@@ -39,7 +39,8 @@ def regressors(specs: Sequence[str], taken: Sequence[str]) -> tuple[Regressor, .
 
     Raises
     ------
-    ConfigError : one can't be loaded, or is called like another model.
+    ConfigError
+        One can't be loaded, or is called like another model.
     """
     found: dict[str, Regressor] = {}
     for spec in specs:
@@ -66,7 +67,8 @@ def walk_beside_rivals(
 
     Parameters
     ----------
-    panel, splits, kept, workers : as `walk` takes them.
+    panel, splits, kept, workers
+        As `walk` takes them.
 
     Raises
     ------

@@ -23,12 +23,19 @@ class Coverage:
 
     Attributes
     ----------
-    overall : over all cells. `by_year` : year -> over its cells.
-    volatile_days : on the tenth of days on which volatility, as known when the forecast was made, was highest.
-    volatile_cells : in the tenth of cells whose volatility was highest, likewise.
-    violent_days : on the tenth of days that turned out with the largest mean absolute return. No interval made before
-        can cover 90 % on days chosen for how far they moved: it says how much was missed, not what is calibrated.
-    width : mean of upper - lower, in log return.
+    overall
+        Over all cells.
+    by_year
+        Year -> over its cells.
+    volatile_days
+        On the tenth of days on which volatility, as known when the forecast was made, was highest.
+    volatile_cells
+        In the tenth of cells whose volatility was highest, likewise.
+    violent_days
+        On the tenth of days that turned out with the largest mean absolute return. No interval made before can cover
+        90 % on days chosen for how far they moved: it says how much was missed, not what is calibrated.
+    width
+        Mean of upper - lower, in log return.
     """
 
     overall: ConfidenceInterval
@@ -46,7 +53,10 @@ def coverage(
 
     Raises
     ------
-    HistoryError : no cell counts. DataError : `said` has no interval in a cell that counts.
+    HistoryError
+        No cell counts.
+    DataError
+        `said` has no interval in a cell that counts.
     """
     days, realised = cells.realised(panel, rows, horizon=horizon)
     counts = np.isfinite(realised)

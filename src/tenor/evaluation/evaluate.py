@@ -27,16 +27,30 @@ class Evaluation:
 
     Attributes
     ----------
-    horizon : sessions ahead. `first`, `last` : sessions of the first and last forecast that counts.
-    days, samples : sessions and cells that count.
-    table : model -> metric (`bootstrap.METRICS`) -> value and interval; the model judged comes first. NaN: undefined.
-    tests : the judged model against each other one: Diebold-Mariano, Holm, Pesaran-Timmermann, paired bootstrap.
-    against : other model -> metric (`PAIRED`) -> the judged model less the other, on the same resampled days.
-    verdict : plain words.
-    by_year : year -> metric -> the judged model's. `by_symbol` : symbol -> samples, skill, mase, direction, auc.
-    reliability : groups of cells by the judged model's P(up).
-    coverage : share of returns inside the judged model's 90 % interval; NaN where it gives none.
-    backtests : ``long/flat``, ``long/short`` and ``buy and hold`` -> the judged model's portfolio.
+    horizon
+        Sessions ahead.
+    first, last
+        Sessions of the first and last forecast that counts.
+    days, samples
+        Sessions and cells that count.
+    table
+        Model -> metric (`bootstrap.METRICS`) -> value and interval; the model judged comes first. NaN: undefined.
+    tests
+        The judged model against each other one: Diebold-Mariano, Holm, Pesaran-Timmermann, paired bootstrap.
+    against
+        Other model -> metric (`PAIRED`) -> the judged model less the other, on the same resampled days.
+    verdict
+        Plain words.
+    by_year
+        Year -> metric -> the judged model's.
+    by_symbol
+        Symbol -> samples, skill, mase, direction, auc.
+    reliability
+        Groups of cells by the judged model's P(up).
+    coverage
+        Share of returns inside the judged model's 90 % interval; NaN where it gives none.
+    backtests
+        ``long/flat``, ``long/short`` and ``buy and hold`` -> the judged model's portfolio.
     """
 
     horizon: int
@@ -77,14 +91,19 @@ def evaluate(
 
     Parameters
     ----------
-    rows : the test's sessions, as places on the panel's session axis.
-    predictions : name -> what the model said over the whole panel.
-    cost : bps of the money traded, for the backtests.
+    rows
+        The test's sessions, as places on the panel's session axis.
+    predictions
+        Name -> what the model said over the whole panel.
+    cost
+        Bps of the money traded, for the backtests.
 
     Raises
     ------
-    HistoryError : no cell counts.
-    DataError : a model's shape is not the panel's, or it said nothing, or no probability, in a cell that counts.
+    HistoryError
+        No cell counts.
+    DataError
+        A model's shape is not the panel's, or it said nothing, or no probability, in a cell that counts.
     """
     if not predictions:
         raise DataError("nothing to evaluate: give the predictions of at least one model.")
@@ -153,9 +172,10 @@ def verdict(
 
     Parameters
     ----------
-    squared_error : other model -> 1 where ours is better at 5 % by a Diebold-Mariano test on days after Holm's
-        correction for their number, -1 where worse, 0 where neither, None where there are too few days. Direction and
-        rank IC stand at 5 % by themselves: the 95 % interval lies on one side.
+    squared_error
+        Other model -> 1 where ours is better at 5 % by a Diebold-Mariano test on days after Holm's correction for
+        their number, -1 where worse, 0 where neither, None where there are too few days. Direction and rank IC stand
+        at 5 % by themselves: the 95 % interval lies on one side.
     """
     skill, right, ic = ours["skill"], ours["direction"], ours["rank_ic"]
     shown = f"skill {_percent(skill.value)}"

@@ -43,14 +43,23 @@ class Deletion:
 
     Attributes
     ----------
-    what : ``steps`` or ``features``. `of` : how many there are to hide.
-    hidden : how many were hidden, rising.
-    moved : arm (`MOST`, `RANDOM`, `LEAST`; for steps `LATEST` too) -> for each of `hidden`, the mean absolute change of
+    what
+        ``steps`` or ``features``.
+    of
+        How many there are to hide.
+    hidden
+        How many were hidden, rising.
+    moved
+        Arm (`MOST`, `RANDOM`, `LEAST`; for steps `LATEST` too) -> for each of `hidden`, the mean absolute change of
         the forecast, in units of the return's volatility, with its interval from resampled days.
-    error : arm -> likewise the mean change of the squared error, in squared units of volatility; above 0 it hurts.
-    moved_over_random, error_over_random : *most attended* less *random*, mean over `hidden`.
-    p : of a permutation test: the share of `DRAWS` relabellings, and attention itself, that move forecasts as much.
-    honest : the forecast moves more than at random, at 5 %, by the interval and by `p`.
+    error
+        Arm -> likewise the mean change of the squared error, in squared units of volatility; above 0 it hurts.
+    moved_over_random, error_over_random
+        *most attended* less *random*, mean over `hidden`.
+    p
+        Of a permutation test: the share of `DRAWS` relabellings, and attention itself, that move forecasts as much.
+    honest
+        The forecast moves more than at random, at 5 %, by the interval and by `p`.
     """
 
     what: str
@@ -70,9 +79,14 @@ class Faithfulness:
 
     Attributes
     ----------
-    horizon : sessions ahead. `forecasts`, `days` : how many were tested, on how many days.
-    time, features : the two tests.
-    verdict : one sentence; it says so when attention is not honest.
+    horizon
+        Sessions ahead.
+    forecasts, days
+        How many were tested, on how many days.
+    time, features
+        The two tests.
+    verdict
+        One sentence; it says so when attention is not honest.
     """
 
     horizon: int
@@ -111,15 +125,25 @@ def faithfulness(
 
     Parameters
     ----------
-    panel : unscaled. `rows` : sessions the model was not trained on.
-    forecasts : tested at most, drawn evenly from the cells with a known return.
-    hidden : numbers of steps and of features to hide; those that would hide all are left out.
-    seed : of the sample, the relabellings and the resampled days.
+    panel
+        unscaled.
+    rows
+        Sessions the model was not trained on.
+    forecasts
+        Tested at most, drawn evenly from the cells with a known return.
+    hidden
+        Numbers of steps and of features to hide; those that would hide all are left out.
+    seed
+        Of the sample, the relabellings and the resampled days.
 
     Raises
     ------
-    ModelError : the model has no attention, or the panel does not fit it.
-    HistoryError : no forecast of `rows` has a known return. ConfigError : nothing to test is asked for.
+    ModelError
+        The model has no attention, or the panel does not fit it.
+    HistoryError
+        No forecast of `rows` has a known return.
+    ConfigError
+        Nothing to test is asked for.
     """
     if not forecaster.model.attention:
         raise ModelError("this model was trained without attention (model.attention = false): nothing to test.")

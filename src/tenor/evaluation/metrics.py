@@ -117,7 +117,8 @@ def daily_ic(forecast: ArrayLike, realised: ArrayLike) -> Float64:
 
     Parameters
     ----------
-    forecast, realised : [session, symbol]; NaN cells do not count.
+    forecast, realised
+        [session, symbol]; NaN cells do not count.
 
     Returns
     -------

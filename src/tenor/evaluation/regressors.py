@@ -25,8 +25,12 @@ class Regressor:
 
     Attributes
     ----------
-    name : how it is called in results. `spec` : where it came from, for messages.
-    source : an unfitted regressor, or a function or class that makes one without arguments.
+    name
+        How it is called in results.
+    spec
+        Where it came from, for messages.
+    source
+        An unfitted regressor, or a function or class that makes one without arguments.
     """
 
     name: str
@@ -39,7 +43,8 @@ class Regressor:
 
         Raises
         ------
-        ConfigError : there is no such file, module or name, or what it names does not fit and predict.
+        ConfigError
+            There is no such file, module or name, or what it names does not fit and predict.
         """
         found = cls(spec.rpartition(":")[2], spec, load_object(spec))
         found.unfitted()
@@ -67,7 +72,8 @@ class Regressor:
 
         Raises
         ------
-        TenorError : it raised, or its forecasts are not one finite number a row.
+        TenorError
+            It raised, or its forecasts are not one finite number a row.
         """
         return learned(panel, split, self.name, self._fit)
 

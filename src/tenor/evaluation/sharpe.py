@@ -27,10 +27,16 @@ class Sharpe:
 
     Attributes
     ----------
-    value : a year's. `error` : its standard error, see `standard_error`.
-    trials : how many configurations it is the best of, as far as is known.
-    hurdle : what the best of so many without any skill is expected to reach, a year's.
-    deflated : the deflated Sharpe ratio: the probability that the true ratio lies above `hurdle`.
+    value
+        A year's.
+    error
+        Its standard error, see `standard_error`.
+    trials
+        How many configurations it is the best of, as far as is known.
+    hurdle
+        What the best of so many without any skill is expected to reach, a year's.
+    deflated
+        The deflated Sharpe ratio: the probability that the true ratio lies above `hurdle`.
     """
 
     value: float

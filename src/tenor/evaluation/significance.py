@@ -70,13 +70,23 @@ class Comparison:
 
     Attributes
     ----------
-    model, other : their names. `horizon` : sessions ahead. `days` : sessions with a cell that counts.
-    squared_error : Diebold-Mariano; `value` is the mean over days of the judged model's squared error (of returns) less
-        the other's, so that below zero is better. Two-sided.
-    holm : its p-value adjusted for all comparisons of the table.
-    differences : metric (`PAIRED`) -> the judged model's less the other's.
-    direction, other_direction : Pesaran-Timmermann of each model.
-    verdict : one sentence.
+    model, other
+        Their names.
+    horizon
+        Sessions ahead.
+    days
+        Sessions with a cell that counts.
+    squared_error
+        Diebold-Mariano; `value` is the mean over days of the judged model's squared error (of returns) less the
+        other's, so that below zero is better. Two-sided.
+    holm
+        Its p-value adjusted for all comparisons of the table.
+    differences
+        Metric (`PAIRED`) -> the judged model's less the other's.
+    direction, other_direction
+        Pesaran-Timmermann of each model.
+    verdict
+        One sentence.
     """
 
     model: str
@@ -116,7 +126,10 @@ def mean_test(values: ArrayLike, *, horizon: int, one_sided: bool = False) -> Fi
 
     Parameters
     ----------
-    values : one finite number a day, in order. `one_sided` : against a mean above zero only.
+    values
+        One finite number a day, in order.
+    one_sided
+        Against a mean above zero only.
     """
     x = np.asarray(values, "float64")
     n = len(x)
@@ -146,8 +159,9 @@ def diebold_mariano(ours: ArrayLike, other: ArrayLike, realised: ArrayLike, *, h
 
     Parameters
     ----------
-    ours, other, realised : log returns [day, symbol]; cells whose `realised` is NaN do not count, the forecasts must be
-        finite in all others.
+    ours, other, realised
+        Log returns [day, symbol]; cells whose `realised` is NaN do not count, the forecasts must be finite in all
+        others.
     """
     f, g, r = (np.asarray(a, "float64") for a in (ours, other, realised))
     if f.ndim != 2 or not f.shape == g.shape == r.shape:
@@ -175,8 +189,9 @@ def pesaran_timmermann(p_up: ArrayLike, realised: ArrayLike, *, horizon: int) ->
 
     Parameters
     ----------
-    p_up, realised : [day, symbol]; said up is P(up) > .5, was up is a return > 0. Cells with a NaN `realised` do not
-        count, `p_up` must be finite in all others.
+    p_up, realised
+        [day, symbol]; said up is P(up) > .5, was up is a return > 0. Cells with a NaN `realised` do not count, `p_up`
+        must be finite in all others.
     """
     p, r = np.asarray(p_up, "float64"), np.asarray(realised, "float64")
     if p.ndim != 2 or p.shape != r.shape:
@@ -270,12 +285,17 @@ def compare(
 
     Parameters
     ----------
-    rows : the test's sessions, as places on the panel's session axis.
-    predictions : name -> what the model said over the whole panel.
+    rows
+        The test's sessions, as places on the panel's session axis.
+    predictions
+        Name -> what the model said over the whole panel.
 
     Raises
     ------
-    HistoryError : no cell counts. DataError : fewer than two models, or a model that can't be judged on these cells.
+    HistoryError
+        No cell counts.
+    DataError
+        Fewer than two models, or a model that can't be judged on these cells.
     """
     if len(predictions) < 2:
         raise DataError("nothing to compare: give the predictions of at least two models.")

@@ -53,11 +53,15 @@ def fit_statistical(
 
     Parameters
     ----------
-    workers : processes that share the symbols; None is one a core.
+    workers
+        Processes that share the symbols; None is one a core.
 
     Raises
     ------
-    ConfigError : an unknown name. HistoryError : no training cell with a known return.
+    ConfigError
+        An unknown name.
+    HistoryError
+        No training cell with a known return.
     """
     for name in names:
         if name not in NAMES:

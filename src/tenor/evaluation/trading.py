@@ -34,9 +34,12 @@ class Trading:
 
     Attributes
     ----------
-    horizon : of the forecasts, sessions ahead.
-    tried : configurations that the model was chosen from. Each rule is a trial of its own.
-    runs : rule by fill by cost; buy and hold last.
+    horizon
+        Of the forecasts, sessions ahead.
+    tried
+        Configurations that the model was chosen from. Each rule is a trial of its own.
+    runs
+        Rule by fill by cost; buy and hold last.
     """
 
     horizon: int
@@ -78,11 +81,15 @@ def trade(
 
     Parameters
     ----------
-    tried : configurations that the model was chosen from, itself included, as far as is known.
+    tried
+        Configurations that the model was chosen from, itself included, as far as is known.
 
     Raises
     ------
-    ConfigError : a cost below 0. HistoryError : fewer than two sessions.
+    ConfigError
+        A cost below 0.
+    HistoryError
+        Fewer than two sessions.
     """
     trials = max(1, tried) * len(rules)
     runs = []

@@ -25,12 +25,18 @@ class Uncertainty:
 
     Attributes
     ----------
-    brier : mean of (P(up) - went up)^2. `brier_constant` : that of always saying the share of rises of the same cells,
-        which a model without knowledge can at best reach.
-    ece : expected calibration error, in ten groups of equal count.
-    coverage : kind of 90 % interval (`FIXED`, `ADAPTIVE`) -> how often it held.
-    by_fold : likewise, a mapping for each fold in order.
-    abstention : accuracy as it falls silent where it is least sure; by cell, and by whole days.
+    brier
+        Mean of (P(up) - went up)^2.
+    brier_constant
+        That of always saying the share of rises of the same cells, which a model without knowledge can at best reach.
+    ece
+        Expected calibration error, in ten groups of equal count.
+    coverage
+        Kind of 90 % interval (`FIXED`, `ADAPTIVE`) -> how often it held.
+    by_fold
+        Likewise, a mapping for each fold in order.
+    abstention
+        Accuracy as it falls silent where it is least sure; by cell, and by whole days.
     """
 
     horizon: int
@@ -63,11 +69,15 @@ def uncertainty(
 
     Parameters
     ----------
-    intervals : kind -> predictions with the bounds of that kind. `folds` : the test parts that `rows` consist of.
+    intervals
+        Kind -> predictions with the bounds of that kind.
+    folds
+        The test parts that `rows` consist of.
 
     Raises
     ------
-    HistoryError, DataError : no cell counts, or `said` can't be judged on those that do.
+    HistoryError, DataError
+        No cell counts, or `said` can't be judged on those that do.
     """
     _, realised, p_up = cells.chances(panel, rows, said, horizon=horizon)
     share = float((realised[np.isfinite(realised)] > 0).mean())

@@ -61,14 +61,21 @@ class WalkForward:
 
     Attributes
     ----------
-    folds : in order of time.
-    predictions : the model first, then the baselines, over the whole panel; NaN outside the test parts.
-    seeds : seed -> what its networks alone say; likewise.
-    adaptive : the model's own, with intervals by `conformal.adapt` in each fold; None where they were not asked for, or
+    folds
+        In order of time.
+    predictions
+        The model first, then the baselines, over the whole panel; NaN outside the test parts.
+    seeds
+        Seed -> what its networks alone say; likewise.
+    adaptive
+        The model's own, with intervals by `conformal.adapt` in each fold; None where they were not asked for, or
         where a fold's validation part is too short for them.
-    rows : all test parts, which follow each other without a gap.
-    mask : [session, symbol]; the cells of the test parts that the model forecasts.
-    table : the folds as a table of dates.
+    rows
+        All test parts, which follow each other without a gap.
+    mask
+        [session, symbol]; the cells of the test parts that the model forecasts.
+    table
+        The folds as a table of dates.
     """
 
     folds: tuple[Fold, ...]
@@ -109,18 +116,27 @@ def walk(
 
     Parameters
     ----------
-    panel : unscaled, built with `features`.
-    splits : as `tenor.training.folds.walk_forward` cuts them: test parts follow each other without a gap.
-    baselines : names as in `fit_baselines`; all of them if None.
-    rivals : others that are fitted for every fold.
-    adaptive : also give the model adaptive intervals, warmed up on each fold's validation part.
-    kept : a folder for fitted folds and unfinished networks, so that a killed run resumes; None keeps nothing.
-    workers : processes that train networks side by side; None is one a core.
+    panel
+        Unscaled, built with `features`.
+    splits
+        As `tenor.training.folds.walk_forward` cuts them: test parts follow each other without a gap.
+    baselines
+        Names as in `fit_baselines`; all of them if None.
+    rivals
+        Others that are fitted for every fold.
+    adaptive
+        Also give the model adaptive intervals, warmed up on each fold's validation part.
+    kept
+        A folder for fitted folds and unfinished networks, so that a killed run resumes; None keeps nothing.
+    workers
+        Processes that train networks side by side; None is one a core.
 
     Raises
     ------
-    ConfigError : no fold, or test parts that overlap or leave a gap.
-    HistoryError : a fold's part has no cell to train, validate or fit a baseline on.
+    ConfigError
+        No fold, or test parts that overlap or leave a gap.
+    HistoryError
+        A fold's part has no cell to train, validate or fit a baseline on.
     """
     _check(panel, splits)
     with tempfile.TemporaryDirectory(prefix="tenor-") as passing:

@@ -27,10 +27,16 @@ class FoldRow:
 
     Attributes
     ----------
-    fold : counted from 1. `dates` : part -> its first and last day.
-    days, samples : sessions and cells that count.
-    metrics : of `SHOWN` -> value and 95 % interval.
-    p : of a Diebold-Mariano test against persistence; a fold's own, not adjusted. NaN with too few days.
+    fold
+        Counted from 1.
+    dates
+        Part -> its first and last day.
+    days, samples
+        Sessions and cells that count.
+    metrics
+        Of `SHOWN` -> value and 95 % interval.
+    p
+        Of a Diebold-Mariano test against persistence; a fold's own, not adjusted. NaN with too few days.
     """
 
     fold: int
@@ -52,9 +58,22 @@ class Walked:
 
     Attributes
     ----------
-    verdict : one sentence. `table` : the folds as a table of dates.
-    evaluations : all folds' days pooled. `folds` : each fold by itself. `uncertainty` : of all days and by fold.
-    scheme : how training parts follow each other. `purge` : sessions dropped between parts. `seeds` : networks a fold.
+    verdict
+        One sentence.
+    table
+        The folds as a table of dates.
+    evaluations
+        All folds' days pooled.
+    folds
+        Each fold by itself.
+    uncertainty
+        Of all days and by fold.
+    scheme
+        How training parts follow each other.
+    purge
+        Sessions dropped between parts.
+    seeds
+        Networks a fold.
     """
 
     verdict: str
@@ -85,7 +104,8 @@ def judge_walk(panel: Panel, walk: WalkForward, *, scheme: str, resamples: int =
 
     Raises
     ------
-    HistoryError : a fold in which no cell counts.
+    HistoryError
+        A fold in which no cell counts.
     """
     judged = walk.judged(panel)
     evaluations = {
@@ -132,7 +152,8 @@ def headline(evaluations: Mapping[int, Evaluation], where: str) -> str:
 
     Parameters
     ----------
-    where : what was tested, ``4 walk-forward folds``.
+    where
+        What was tested, ``4 walk-forward folds``.
     """
     sides: dict[int | None, list[int]] = {}
     for horizon, found in evaluations.items():

@@ -31,7 +31,10 @@ class Axis:
 
     Attributes
     ----------
-    calendar : whose sessions they are. `closes` : of each (UTC).
+    calendar
+        Whose sessions they are.
+    closes
+        Of each (UTC).
     """
 
     calendar: str
@@ -45,8 +48,11 @@ class Axis:
 
         Raises
         ------
-        DataError : a bar lies on a day that is no session of its own calendar; or a symbol tells no market beside
-            others that do, and so may be one of another market. HistoryError : the axis has no session.
+        DataError
+            A bar lies on a day that is no session of its own calendar; or a symbol tells no market beside others that
+            do, and so may be one of another market.
+        HistoryError
+            The axis has no session.
         """
         calendars = calendars_of(bars.symbols, calendar)
         axis = exchange(calendar)
@@ -103,7 +109,8 @@ def calendars_of(symbols: Sequence[str], axis: str) -> list[str]:
 
     Raises
     ------
-    DataError : one tells no market beside others that do, on an axis on which a US stock may not stand by its date.
+    DataError
+        One tells no market beside others that do, on an axis on which a US stock may not stand by its date.
     """
     calendars = [calendar_of(symbol, axis) for symbol in symbols]
     telling = [symbol for symbol in symbols if tells_market(symbol)]

@@ -20,10 +20,14 @@ class Feature:
 
     Attributes
     ----------
-    name, group : as they stand in config, reports and attention plots.
-    formula : in the words of ``docs/features.md``.
-    source : the function, or the book, it comes from.
-    warmup : bars of the symbol that must lie before the first one at which the feature is known.
+    name, group
+        As they stand in config, reports and attention plots.
+    formula
+        In the words of ``docs/features.md``.
+    source
+        The function, or the book, it comes from.
+    warmup
+        Bars of the symbol that must lie before the first one at which the feature is known.
     """
 
     name: str

@@ -20,8 +20,10 @@ def context(returns: dict[int, Float64], volatility: Float64) -> dict[str, Float
 
     Parameters
     ----------
-    returns : log returns over 1 and over 5 of the symbols' own bars, each [session, symbol]; NaN where not known.
-    volatility : [session, symbol], of one session; NaN where not known.
+    returns
+        Log returns over 1 and over 5 of the symbols' own bars, each [session, symbol]; NaN where not known.
+    volatility
+        [session, symbol], of one session; NaN where not known.
     """
     one, five = returns[1], returns[5]
     here = ~np.isnan(one)

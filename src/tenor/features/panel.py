@@ -25,8 +25,12 @@ class _Shown(NamedTuple):
 
     Attributes
     ----------
-    rows : of the axis. `bar` : the place of the bar that each shows among the symbol's own.
-    fills : whether that bar's open came after the close of the row before.
+    rows
+        Of the axis.
+    bar
+        The place of the bar that each shows among the symbol's own.
+    fills
+        Whether that bar's open came after the close of the row before.
     """
 
     rows: Places
@@ -49,12 +53,15 @@ def build_panel(bars: Bars, config: FeatureConfig, *, sentiment: DailySentiment 
 
     Parameters
     ----------
-    sentiment : adds the sentiment features if `config.sentiment` is on; without it there are none.
+    sentiment
+        Adds the sentiment features if `config.sentiment` is on; without it there are none.
 
     Raises
     ------
-    DataError : a bar, or a sentiment, lies on a day that is no session of its calendar, or is of another interval.
-    HistoryError : a horizon is longer than the data, or no symbol has enough bars for the warm-up.
+    DataError
+        A bar, or a sentiment, lies on a day that is no session of its calendar, or is of another interval.
+    HistoryError
+        A horizon is longer than the data, or no symbol has enough bars for the warm-up.
     """
     for what, given in (("bars", bars), ("sentiment", sentiment if config.sentiment else None)):
         if given is not None and given.interval != interval_of(config.calendar):

@@ -21,8 +21,10 @@ class Scaler:
 
     Attributes
     ----------
-    features : the names, in the panel's order.
-    mean, std : one number each; `std` is 0 for a feature that was constant.
+    features
+        The names, in the panel's order.
+    mean, std
+        One number each; `std` is 0 for a feature that was constant.
     """
 
     features: tuple[str, ...]
@@ -35,7 +37,8 @@ class Scaler:
 
         Raises
         ------
-        HistoryError : no cell is masked in there.
+        HistoryError
+            No cell is masked in there.
         """
         mask = panel.mask[rows]
         if not mask.any():
@@ -56,7 +59,8 @@ class Scaler:
 
         Raises
         ------
-        ModelError : the panel's features are not the ones this scaler was fitted on, in this order.
+        ModelError
+            The panel's features are not the ones this scaler was fitted on, in this order.
         """
         self._match(panel)
         values = np.zeros_like(panel.values)
@@ -77,8 +81,8 @@ class Scaler:
 
         Raises
         ------
-        ModelError : a key is missing or unknown, the lists differ in length, or a number is not finite (or a spread
-            negative).
+        ModelError
+            A key is missing or unknown, the lists differ in length, or a number is not finite (or a spread negative).
         """
         if set(values) != {"features", "mean", "std"}:
             raise ModelError(f"scaler: its keys are {sorted(values)}, not features, mean, std: save the model again.")

@@ -23,7 +23,8 @@ def sentiment_features(
 
     Raises
     ------
-    DataError : the sentiment has rows on days that are no session of `calendar`.
+    DataError
+        The sentiment has rows on days that are no session of `calendar`.
     """
     frame = sentiment.frame[sentiment.frame["session"].between(sessions[0], sessions[-1])]
     place = sessions.get_indexer(pd.DatetimeIndex(frame["session"]))

@@ -28,7 +28,8 @@ def unpacked(files: Mapping[str, bytes], where: str | Path) -> tuple[dict[str, A
 
     Raises
     ------
-    ModelError : a file is truncated, changed or of another format; the message names it.
+    ModelError
+        A file is truncated, changed or of another format; the message names it.
     """
     document, sums = _document(files[DOCUMENT], where)
     weights = files[WEIGHTS]
@@ -47,7 +48,8 @@ def write(folder: Path, document: dict[str, Any], weights: bytes) -> None:
 
     Raises
     ------
-    ModelError : `folder` holds something that is no saved model, or can't be written.
+    ModelError
+        `folder` holds something that is no saved model, or can't be written.
     """
     if folder.exists() and not (folder.is_dir() and ((folder / DOCUMENT).exists() or not any(folder.iterdir()))):
         raise ModelError(f"{folder} exists and is no saved model: choose another folder, nothing was overwritten.")
@@ -73,7 +75,8 @@ def read(folder: Path) -> tuple[dict[str, Any], bytes]:
 
     Raises
     ------
-    ModelError : a file is missing, truncated, changed or of another format; the message names it.
+    ModelError
+        A file is missing, truncated, changed or of another format; the message names it.
     """
     text = _bytes(folder / DOCUMENT)
     document_of(text, folder)  # a document that is none is told before weights that are missing

@@ -27,9 +27,12 @@ class Calibration:
 
     Attributes
     ----------
-    base : log-odds of an up target on the training part.
-    trust : 0.05 .. 5; below 1 where the network is surer than validation bears out.
-    width : split-conformal 90 % quantile of the absolute error on validation.
+    base
+        Log-odds of an up target on the training part.
+    trust
+        0.05 .. 5; below 1 where the network is surer than validation bears out.
+    width
+        Split-conformal 90 % quantile of the absolute error on validation.
     """
 
     base: tuple[float, ...]
@@ -67,9 +70,12 @@ def trust(logit: Float64, up: NDArray[np.bool_], *, base: float, days: float) ->
 
     Parameters
     ----------
-    logit, up : the network's log-odds and what happened, over the cells of validation.
-    base : log-odds of the base rate.
-    days : sessions of validation over the horizon.
+    logit, up
+        The network's log-odds and what happened, over the cells of validation.
+    base
+        Log-odds of the base rate.
+    days
+        Sessions of validation over the horizon.
     """
     toward = np.where(up, 1.0, -1.0)
     likelihood = np.array([-np.logaddexp(0, -toward * (base + t * (logit - base))).mean() for t in TRUSTS])

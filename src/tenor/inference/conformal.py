@@ -42,12 +42,17 @@ def adapt(panel: Panel, said: Predictions, *, valid: slice, rows: slice) -> Pred
 
     Parameters
     ----------
-    said : what a model said over the panel; `valid` and what follows must be forecasts it was not fitted on.
-    valid, rows : places on the panel's session axis; `rows` come after `valid`.
+    said
+        What a model said over the panel; `valid` and what follows must be forecasts it was not fitted on.
+    valid, rows
+        Places on the panel's session axis; `rows` come after `valid`.
 
     Raises
     ------
-    DataError : the shapes differ, or `rows` begin before `valid` ends. HistoryError : too few scores in `valid`.
+    DataError
+        The shapes differ, or `rows` begin before `valid` ends.
+    HistoryError
+        Too few scores in `valid`.
     """
     if said.mean.shape != panel.targets.shape:
         raise DataError(

@@ -46,7 +46,10 @@ def newest(recipe: Recipe, runs: Runs, panel: Panel, symbols: Sequence[str], hor
 
     Raises
     ------
-    ModelError : the panel is not what the model was fitted on. DataError : it has no such horizon.
+    ModelError
+        The panel is not what the model was fitted on.
+    DataError
+        It has no such horizon.
     """
     axes = [panel.horizon_index(horizon) for horizon in horizons]
     cells = usable(panel, recipe.lookback)

@@ -27,9 +27,12 @@ class Predictor:
 
     Attributes
     ----------
-    recipe : its settings, scaler and calibration.
-    sentiment : how the sentiment that it was trained with was made.
-    card : what is told of it: data, parts, validation metrics, when it was made.
+    recipe
+        Its settings, scaler and calibration.
+    sentiment
+        How the sentiment that it was trained with was made.
+    card
+        What is told of it: data, parts, validation metrics, when it was made.
     """
 
     recipe: Recipe
@@ -43,7 +46,8 @@ class Predictor:
 
         Raises
         ------
-        ModelError : there is no such version, or a file of it is missing, truncated or changed; it is named.
+        ModelError
+            There is no such version, or a file of it is missing, truncated or changed; it is named.
         """
         found = registry.resolve(version)
         graph = registry.read(found, ONNX)[ONNX]
@@ -97,13 +101,19 @@ class Predictor:
 
         Parameters
         ----------
-        bars : of the whole `universe`, with all the history there is: indicators and intervals learn from it.
-        sentiment : made by `sentiment`'s settings; may be None where the model has none (`with_sentiment`).
-        as_of : tz-aware; only sessions that were over by then are seen. By default all of `bars`.
+        bars
+            Of the whole `universe`, with all the history there is: indicators and intervals learn from it.
+        sentiment
+            Made by `sentiment`'s settings; may be None where the model has none (`with_sentiment`).
+        as_of
+            Tz-aware; only sessions that were over by then are seen. By default all of `bars`.
 
         Raises
         ------
-        ModelError : the model needs a sentiment. DataError, HistoryError : `bars` can't be used.
+        ModelError
+            The model needs a sentiment.
+        DataError, HistoryError
+            `bars` can't be used.
         """
         if as_of is not None:
             last = exchange(self.features.calendar).last_closed(as_of)

@@ -28,8 +28,12 @@ class Run(NamedTuple):
 
     Attributes
     ----------
-    mean, up_logit : [B, T, K] float32, in units of volatility and as log-odds.
-    time_weights : [B, T, L], `feature_weights` : [B, T, F]; None without attention.
+    mean, up_logit
+        [B, T, K] float32, in units of volatility and as log-odds.
+    time_weights
+        [B, T, L],.
+    feature_weights
+        [B, T, F]; None without attention.
     """
 
     mean: Float32
@@ -44,9 +48,18 @@ class Recipe:
 
     Attributes
     ----------
-    name : what tables call it. `version` : the model's.
-    lookback : sessions under attention. `attention` : whether it has any.
-    symbols : those it was trained on. `split` : first and last day of each part.
+    name
+        What tables call it.
+    version
+        The model's.
+    lookback
+        Sessions under attention.
+    attention
+        Whether it has any.
+    symbols
+        Those it was trained on.
+    split
+        First and last day of each part.
     """
 
     name: str
@@ -65,7 +78,8 @@ class Recipe:
 
         Raises
         ------
-        ModelError : it can't be read.
+        ModelError
+            It can't be read.
         """
         try:
             model = document["model"]
@@ -109,7 +123,8 @@ class Recipe:
 
         Raises
         ------
-        ModelError : the model needs a sentiment, and there is none.
+        ModelError
+            The model needs a sentiment, and there is none.
         """
         if self.with_sentiment and sentiment is None:
             raise ModelError(
@@ -123,7 +138,8 @@ class Recipe:
 
         Raises
         ------
-        ModelError : its features or horizons are not those that the model was fitted on.
+        ModelError
+            Its features or horizons are not those that the model was fitted on.
         """
         if panel.horizons != self.horizons:
             raise ModelError(

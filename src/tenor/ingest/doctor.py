@@ -29,9 +29,16 @@ class Check:
 
     Attributes
     ----------
-    kind : ``prices`` or ``news``. `symbol` : what it was asked for.
-    works : it gave at least one sound row. `told` : how many and of when, or what went wrong.
-    seconds : it took.
+    kind
+        ``prices`` or ``news``.
+    symbol
+        What it was asked for.
+    works
+        It gave at least one sound row.
+    told
+        How many and of when, or what went wrong.
+    seconds
+        It took.
     """
 
     source: str

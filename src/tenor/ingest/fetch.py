@@ -39,8 +39,14 @@ class Outcome:
 
     Attributes
     ----------
-    source : that answered; ``""`` where none did. `new`, `revised` : rows in the lake.
-    notes : what a person should look at. `errors` : by source, why it gave nothing.
+    source
+        That answered; ``""`` where none did.
+    new, revised
+        Rows in the lake.
+    notes
+        What a person should look at.
+    errors
+        By source, why it gave nothing.
     """
 
     symbol: str
@@ -106,15 +112,21 @@ def fetch(
 
     Parameters
     ----------
-    symbols : none means all that a live source brought before.
-    config : the default one where it is left out.
-    now : UTC; the clock's time by default. Sessions that were not over by then are left out.
-    http, keys : instead of the network and the environment's.
+    symbols
+        None means all that a live source brought before.
+    config
+        The default one where it is left out.
+    now
+        UTC; the clock's time by default. Sessions that were not over by then are left out.
+    http, keys
+        Instead of the network and the environment's.
 
     Raises
     ------
-    ConfigError : a text is no symbol, or there are none.
-    StoreError : the lake can't be written. What goes wrong with a source is told in the outcome.
+    ConfigError
+        A text is no symbol, or there are none.
+    StoreError
+        The lake can't be written. What goes wrong with a source is told in the outcome.
     """
     config = config or SourcesConfig()
     lake = Lake(store)
@@ -143,7 +155,8 @@ def bring(store: str, symbols: Sequence[str], config: SourcesConfig, interval: B
 
     Raises
     ------
-    SourceError : no source answered. And what `fetch` raises.
+    SourceError
+        No source answered. And what `fetch` raises.
     """
     if not fetch(store, symbols, config, interval=interval, news=interval == "1d").worked:
         raise SourceError("no source answered: see 'tenor data doctor'", kind="away")

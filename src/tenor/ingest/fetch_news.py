@@ -29,9 +29,18 @@ class NewsFetch:
 
     Attributes
     ----------
-    new : items that the lake did not have. `known` : that it had. `refused` : without a usable time or text.
-    repeats : of the items fetched, how many say nearly the same as another about the same symbol. `untied` : about
-        none of the symbols. `asked`, `failures` : requests, and how many of them failed; `errors` says how, once each.
+    new
+        Items that the lake did not have.
+    known
+        That it had.
+    refused
+        Without a usable time or text.
+    repeats
+        Of the items fetched, how many say nearly the same as another about the same symbol.
+    untied
+        About none of the symbols.
+    asked, failures
+        Requests, and how many of them failed; `errors` says how, once each.
     """
 
     source: str

@@ -35,10 +35,20 @@ class SymbolFetch:
 
     Attributes
     ----------
-    source : that answered; ``""`` where none did.
-    rows : what goes into the lake, with `source` and (daily) `BAR_COLUMNS` or the columns of ``intraday``.
-    new : how many of `rows` the lake has no version of. `actions` : splits and dividends. `name` : of the company.
-    notes : what a person should look at. `errors` : by source, why it gave nothing.
+    source
+        That answered; ``""`` where none did.
+    rows
+        What goes into the lake, with `source` and (daily) `BAR_COLUMNS` or the columns of ``intraday``.
+    new
+        How many of `rows` the lake has no version of.
+    actions
+        Splits and dividends.
+    name
+        Of the company.
+    notes
+        What a person should look at.
+    errors
+        By source, why it gave nothing.
     """
 
     symbol: str
@@ -57,9 +67,14 @@ class Asking:
 
     Attributes
     ----------
-    sources : in order. `now` : UTC; sessions that were not over are left out.
-    since : the first day of a symbol that the lake has nothing of.
-    rows : the lake's, for the few symbols of which all are needed.
+    sources
+        In order.
+    now
+        UTC; sessions that were not over are left out.
+    since
+        The first day of a symbol that the lake has nothing of.
+    rows
+        The lake's, for the few symbols of which all are needed.
     """
 
     sources: Mapping[str, PriceSource]

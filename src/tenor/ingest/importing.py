@@ -22,8 +22,12 @@ class Collected:
 
     Attributes
     ----------
-    files : what became of each file. `bars`, `news`, `sentiment` : what the lake made of the rows that were kept.
-    refused : one text a refused row, naming file, row, column, value, why and remedy.
+    files
+        What became of each file.
+    bars, news, sentiment
+        What the lake made of the rows that were kept.
+    refused
+        One text a refused row, naming file, row, column, value, why and remedy.
     """
 
     files: tuple[FileSummary, ...]
@@ -47,8 +51,10 @@ def collect(store: str, paths: Sequence[str], *, calendar: str | None = None) ->
 
     Raises
     ------
-    DataError : a path does not exist. What is wrong inside a file is refused, row by row, and the rest is kept.
-    StoreError : the lake can't be written.
+    DataError
+        A path does not exist. What is wrong inside a file is refused, row by row, and the rest is kept.
+    StoreError
+        The lake can't be written.
     """
     lake = Lake(store)
     files: list[FileSummary] = []

@@ -38,8 +38,10 @@ class Ground:
 
     Attributes
     ----------
-    base_last : the last session of rows that stay as they are; None where there are none.
-    own_last : the last session of the source's own rows; likewise.
+    base_last
+        The last session of rows that stay as they are; None where there are none.
+    own_last
+        The last session of the source's own rows; likewise.
     """
 
     base_last: pd.Timestamp | None
@@ -78,7 +80,8 @@ def spliced(held: pd.DataFrame, fresh: pd.DataFrame, base_last: pd.Timestamp, so
 
     Raises
     ------
-    SourceError : the two share no session.
+    SourceError
+        The two share no session.
     """
     base = held[(held["session"] <= base_last) & (held["source"] != source)]
     common = base.merge(fresh, on="session", suffixes=("_held", "")).sort_values("session")

@@ -22,12 +22,24 @@ class SymbolStatus:
 
     Attributes
     ----------
-    calendar, currency : of its market.
-    last_bar : its last session, and `source`, where that came from; `live` where that is a source that is fetched.
-    expected : the last session of its own market that was over. `behind` : sessions from `last_bar` to there.
-    stale : whether that is more than config allows; False for what only files brought.
-    last_news : the latest publication (UTC), or None. `news_source` : where from.
-    fetched_at : when a source was last asked, or None. `note` : what that fetch had to tell.
+    calendar, currency
+        Of its market.
+    last_bar
+        Its last session, and `source`, where that came from; `live` where that is a source that is fetched.
+    expected
+        The last session of its own market that was over.
+    behind
+        Sessions from `last_bar` to there.
+    stale
+        Whether that is more than config allows; False for what only files brought.
+    last_news
+        The latest publication (UTC), or None.
+    news_source
+        Where from.
+    fetched_at
+        When a source was last asked, or None.
+    note
+        What that fetch had to tell.
     """
 
     symbol: str
@@ -73,7 +85,8 @@ def status(
 
     Raises
     ------
-    UnknownSymbolError, StoreError : as of `Lake.bars`.
+    UnknownSymbolError, StoreError
+        As of `Lake.bars`.
     """
     lake = Lake(store)
     moment = now or pd.Timestamp.now("UTC")
@@ -124,7 +137,8 @@ def freshness(
 
     Raises
     ------
-    DataError : a symbol is stale and ``sources.when_stale`` is ``refuse``.
+    DataError
+        A symbol is stale and ``sources.when_stale`` is ``refuse``.
     """
     found = stale(store, config, symbols, now=now, interval=interval)
     if found and config.when_stale == "refuse":

@@ -27,10 +27,18 @@ class Change:
 
     Attributes
     ----------
-    column : its number. `cut` : the session after which the future differs, by its place on the grid.
-    mode : which other future.
-    cells : [session, symbol], True where changed; all False after the cut. `size` : by how much.
-    before, after : [session, symbol]; the column under the real future and under the other.
+    column
+        Its number.
+    cut
+        The session after which the future differs, by its place on the grid.
+    mode
+        Which other future.
+    cells
+        [session, symbol], True where changed; all False after the cut.
+    size
+        By how much.
+    before, after
+        [session, symbol]; the column under the real future and under the other.
     """
 
     column: int
@@ -48,9 +56,16 @@ class Bench:
 
     Attributes
     ----------
-    base : what it returned on the real data. `grid` : the sessions and symbols of it.
-    responsive : [column]; True once any change of the inputs changed the column anywhere.
-    rounding : the largest difference that was put down to rounding. `runs` : calls so far.
+    base
+        What it returned on the real data.
+    grid
+        The sessions and symbols of it.
+    responsive
+        [column]; True once any change of the inputs changed the column anywhere.
+    rounding
+        The largest difference that was put down to rounding.
+    runs
+        Calls so far.
     """
 
     function: Callable[..., Any]

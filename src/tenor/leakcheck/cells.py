@@ -48,7 +48,12 @@ class Cells:
 
     Attributes
     ----------
-    names : of the columns. `values` : [session, symbol, column]; NaN where there is none. `rounding` : [column].
+    names
+        Of the columns.
+    values
+        [session, symbol, column]; NaN where there is none.
+    rounding
+        [column].
     """
 
     names: tuple[str, ...]
@@ -61,7 +66,8 @@ def read_output(output: Any, frame: pd.DataFrame) -> Long:
 
     Raises
     ------
-    DataError : its form can't be understood, it has no columns, or a (symbol, session) appears twice.
+    DataError
+        Its form can't be understood, it has no columns, or a (symbol, session) appears twice.
     """
     if isinstance(output, Panel):
         return _from_panel(output)
@@ -105,7 +111,8 @@ def differences(before: Cells, after: Cells, *, exact: bool = False) -> tuple[Bo
 
     Parameters
     ----------
-    exact : rounding counts too.
+    exact
+        Rounding counts too.
 
     Returns
     -------

@@ -30,10 +30,18 @@ class Table:
 
     Attributes
     ----------
-    frame : the rows, index 0 .. n - 1. `dates`, `symbols` : [row]; one symbol, ``""``, where there is no such column.
-    features : names of the numeric columns that are inputs. `target`, `price`, `published` : names, if there are any.
-    part : [row] of ``train``, ``valid``, ``test`` and ``""`` (neither), or None.
-    left_out : names of the columns that are no numbers.
+    frame
+        The rows, index 0 .. n - 1.
+    dates, symbols
+        [row]; one symbol, ``""``, where there is no such column.
+    features
+        Names of the numeric columns that are inputs.
+    target, price, published
+        Names, if there are any.
+    part
+        [row] of ``train``, ``valid``, ``test`` and ``""`` (neither), or None.
+    left_out
+        Names of the columns that are no numbers.
     """
 
     frame: pd.DataFrame
@@ -84,8 +92,10 @@ def sort_out(
 
     Raises
     ------
-    ConfigError : a column named is not there (a near one is suggested), or `train_end` is no day within the table.
-    DataError : there is no date, a date can't be read, a (symbol, date) appears twice, or there are no features.
+    ConfigError
+        A column named is not there (a near one is suggested), or `train_end` is no day within the table.
+    DataError
+        There is no date, a date can't be read, a (symbol, date) appears twice, or there are no features.
     """
     if frame.empty:
         raise DataError("the table has no rows.")

@@ -49,7 +49,10 @@ def leakcheck_file(
 
     Raises
     ------
-    DataError : no such file, or it can't be read or used. ConfigError : as in `check_dataset`.
+    DataError
+        No such file, or it can't be read or used.
+    ConfigError
+        As in `check_dataset`.
     """
     frame = read_frame(Path(path))
     if is_history(frame) and target is None:
@@ -75,7 +78,8 @@ def read_frame(path: Path) -> pd.DataFrame:
 
     Raises
     ------
-    DataError : there is no such file, or it is neither.
+    DataError
+        There is no such file, or it is neither.
     """
     if not path.is_file():
         near = did_you_mean(path.name, [p.name for p in path.parent.iterdir()]) if path.parent.is_dir() else ""
@@ -103,8 +107,9 @@ def load_function(spec: str) -> Callable[..., Any]:
 
     Raises
     ------
-    ConfigError : `spec` is not of this form, the file, module or function is not there (a near name is suggested), or
-        the module raises when it is run.
+    ConfigError
+        `spec` is not of this form, the file, module or function is not there (a near name is suggested), or the
+        module raises when it is run.
     """
     function = load_object(spec)
     if not callable(function):
@@ -118,7 +123,8 @@ def load_object(spec: str) -> Any:
 
     Raises
     ------
-    ConfigError : as `load_function`.
+    ConfigError
+        As `load_function`.
     """
     place, colon, name = spec.rpartition(":")
     if not colon or not place or not name:

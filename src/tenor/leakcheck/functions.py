@@ -41,21 +41,29 @@ def check_features(
 
     Parameters
     ----------
-    function : ``function(frame)``, or ``function(frame, sentiment=..., news=...)`` with those that are given. `frame`
-        is
+    function
+        ``function(frame)``, or ``function(frame, sentiment=..., news=...)`` with those that are given. `frame` is
         long, with symbol, session and numbers, sorted, indexed 0 .. n - 1. It returns one row a (symbol, session): a
         DataFrame with or indexed by these keys, something row by row with `frame`, one column a symbol, or a Panel.
-    targets : columns that look ahead on purpose; they are left out.
-    cuts : how many sessions to cut after, beside three early ones; or the sessions themselves.
-    known_from : cut only from this session on. For functions that fit something (a scaler) up to a fixed day: that day.
-    calendar : of the symbols whose names tell no market; the others go by their own market's.
-    decided : ``close``: row t may use all of session t. ``open``: of session t it may use the open alone.
-    progress : called with (runs done, runs at least to do).
+    targets
+        Columns that look ahead on purpose; they are left out.
+    cuts
+        How many sessions to cut after, beside three early ones; or the sessions themselves.
+    known_from
+        Cut only from this session on. For functions that fit something (a scaler) up to a fixed day: that day.
+    calendar
+        Of the symbols whose names tell no market; the others go by their own market's.
+    decided
+        ``close``: row t may use all of session t. ``open``: of session t it may use the open alone.
+    progress
+        Called with (runs done, runs at least to do).
 
     Raises
     ------
-    DataError : the inputs or what the function returns can't be used, or the function raises on the unchanged data.
-    ConfigError : an option is out of its range.
+    DataError
+        The inputs or what the function returns can't be used, or the function raises on the unchanged data.
+    ConfigError
+        An option is out of its range.
     """
     if decided not in ("close", "open"):
         raise ConfigError(f"decided is {decided!r}; it takes 'close' or 'open'.")

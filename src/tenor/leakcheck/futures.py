@@ -29,8 +29,10 @@ class Inputs:
 
     Attributes
     ----------
-    tables : ``bars`` and, where given, ``sentiment`` and ``news``; indexes 0 .. n - 1.
-    days : by table, the session at whose close each row is known.
+    tables
+        ``bars`` and, where given, ``sentiment`` and ``news``; indexes 0 .. n - 1.
+    days
+        By table, the session at whose close each row is known.
     """
 
     tables: Mapping[str, pd.DataFrame]
@@ -61,7 +63,8 @@ def gather(
 
     Raises
     ------
-    DataError : `bars` has no column symbol or session, no rows, or a (symbol, session) twice; news has no zoned time.
+    DataError
+        `bars` has no column symbol or session, no rows, or a (symbol, session) twice; news has no zoned time.
     """
     frame = bars.frame if isinstance(bars, Bars) else bars
     frame = _sorted(frame, "bars")
@@ -106,8 +109,12 @@ def changed(
 
     Parameters
     ----------
-    only : the one (table, column) to change. `keep` : columns of bars to leave.
-    push : 0 draws changes in both directions; 1 and -1 push everything up or down (high only up, low only down).
+    only
+        The one (table, column) to change.
+    keep
+        Columns of bars to leave.
+    push
+        0 draws changes in both directions; 1 and -1 push everything up or down (high only up, low only down).
     """
     for table, frame in inputs.tables.items():
         rows = pick(inputs.days[table])

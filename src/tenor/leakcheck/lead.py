@@ -32,9 +32,12 @@ class Moves:
 
     Attributes
     ----------
-    ahead : [row]; the move that row t does not know yet.
-    known_after : the rows after which it is known, >= 1.
-    memory : True where moves can be told from earlier ones.
+    ahead
+        [row]; the move that row t does not know yet.
+    known_after
+        The rows after which it is known, >= 1.
+    memory
+        True where moves can be told from earlier ones.
     """
 
     ahead: Float64
@@ -48,9 +51,18 @@ class Lead:
 
     Attributes
     ----------
-    share : 0 .. 1, corrected for the number of moves used. `chance` : how likely that is for an honest column.
-    first : the share explained by the first move ahead alone. `rows` : used. `ahead` : moves needed for all of it.
-    limit : the share from which on it counts.
+    share
+        0 .. 1, corrected for the number of moves used.
+    chance
+        How likely that is for an honest column.
+    first
+        The share explained by the first move ahead alone.
+    rows
+        used.
+    ahead
+        Moves needed for all of it.
+    limit
+        The share from which on it counts.
     """
 
     share: float

@@ -28,9 +28,12 @@ class Reach:
 
     Attributes
     ----------
-    ahead : the most sessions by which a changed row lay before the changed session; 0 if none did.
-    back : the most by which one lay after it; -1 if not even the session itself changed.
-    whole : a late session changed the earliest rows.
+    ahead
+        The most sessions by which a changed row lay before the changed session; 0 if none did.
+    back
+        The most by which one lay after it; -1 if not even the session itself changed.
+    whole
+        A late session changed the earliest rows.
     """
 
     ahead: int = 0

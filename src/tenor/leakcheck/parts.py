@@ -58,7 +58,8 @@ def check_news(table: Table, calendar: str) -> list[Finding]:
 
     Raises
     ------
-    DataError : the times of publication can't be read, or have no time zone.
+    DataError
+        The times of publication can't be read, or have no time zone.
     """
     name = str(table.published)
     moments = _moments(table.frame[name], name)

@@ -80,9 +80,12 @@ class Finding:
 
     Attributes
     ----------
-    kind : a key of `KINDS`.
-    where : the column, part or function, and the session.
-    evidence : what was seen, with numbers.
+    kind
+        A key of `KINDS`.
+    where
+        The column, part or function, and the session.
+    evidence
+        What was seen, with numbers.
     """
 
     kind: str
@@ -120,9 +123,12 @@ class LeakReport:
 
     Attributes
     ----------
-    findings : leaks, in the order of the columns.
-    checked : what was tried, one line each.
-    notes : what could not be tried, and why.
+    findings
+        Leaks, in the order of the columns.
+    checked
+        What was tried, one line each.
+    notes
+        What could not be tried, and why.
     """
 
     findings: tuple[Finding, ...]

@@ -51,17 +51,24 @@ def check_dataset(
 
     Parameters
     ----------
-    target, date, symbol, split, published_at, price : names of columns; all but the target are found by their usual
-        names where they are not given. `split` holds train, valid and test; `price` is a close known in its own row.
-    features : the input columns; all other numeric ones if it is left out.
-    horizon : rows after which the target of a row is known.
-    train_end : last day of the training rows, where there is no split column.
-    calendar : the exchange whose closes news is held against; a symbol whose name tells another market goes by its own.
+    target, date, symbol, split, published_at, price
+        Names of columns; all but the target are found by their usual names where they are not given. `split` holds
+        train, valid and test; `price` is a close known in its own row.
+    features
+        The input columns; all other numeric ones if it is left out.
+    horizon
+        Rows after which the target of a row is known.
+    train_end
+        Last day of the training rows, where there is no split column.
+    calendar
+        The exchange whose closes news is held against; a symbol whose name tells another market goes by its own.
 
     Raises
     ------
-    ConfigError : a column named is not there, or an option is out of its range.
-    DataError : the table can't be used.
+    ConfigError
+        A column named is not there, or an option is out of its range.
+    DataError
+        The table can't be used.
     """
     if horizon < 1:
         raise ConfigError(f"horizon is {horizon}: a target is known after one row at the earliest.")

@@ -54,14 +54,19 @@ def check_trainer(
 
     Parameters
     ----------
-    function : ``function(panel, split)`` trains on ``split.train``, may choose on ``split.valid``, and returns
-        forecasts for every session of the panel: Predictions, an array [session, symbol] or [session, symbol,
-        horizon], or a pair of one of them and whatever it chose (the epoch). A Forecaster will do as well.
-    panel : unscaled. `split` : its parts.
+    function
+        ``function(panel, split)`` trains on ``split.train``, may choose on ``split.valid``, and returns forecasts for
+        every session of the panel: Predictions, an array [session, symbol] or [session, symbol, horizon], or a pair
+        of one of them and whatever it chose (the epoch). A Forecaster will do as well.
+    panel
+        unscaled.
+    split
+        Its parts.
 
     Raises
     ------
-    DataError : `function` raises, or returns something else.
+    DataError
+        `function` raises, or returns something else.
     """
     trainer = _Trainer(function, split, str(name or getattr(function, "__name__", type(function).__name__)))
     base, again = trainer(panel), trainer(panel)
@@ -88,13 +93,18 @@ def check_history(history: pd.DataFrame, *, chosen: int | None = None) -> LeakRe
 
     Parameters
     ----------
-    history : one row an epoch, with columns that are named after validation (``val…``) and the test (``test…``).
-    chosen : the epoch kept, in terms of a column ``epoch`` or else of the rows from 0; without it a column ``best``,
+    history
+        One row an epoch, with columns that are named after validation (``val…``) and the test (``test…``).
+    chosen
+        The epoch kept, in terms of a column ``epoch`` or else of the rows from 0; without it a column ``best``,
         ``chosen`` or ``kept`` marks it.
 
     Raises
     ------
-    DataError : there is no column of the test, or no row. ConfigError : the epoch kept is not told, or is not there.
+    DataError
+        There is no column of the test, or no row.
+    ConfigError
+        The epoch kept is not told, or is not there.
     """
     if history.empty:
         raise DataError("the training history has no rows.")

@@ -23,11 +23,15 @@ class Output(NamedTuple):
 
     Attributes
     ----------
-    mean : [B, T, K]; expected return in units of its volatility.
-    up_logit : [B, T, K]; log-odds of a positive return.
-    time_weights : [B, T, L], detached; weight of the states at t-L+1 .. t (the last is t itself), they sum to 1; None
-        without attention. Before the run began there is no state: weight 0.
-    feature_weights : [B, T, F], detached; weight of each feature at t, they sum to 1; None without attention.
+    mean
+        [B, T, K]; expected return in units of its volatility.
+    up_logit
+        [B, T, K]; log-odds of a positive return.
+    time_weights
+        [B, T, L], detached; weight of the states at t-L+1 .. t (the last is t itself), they sum to 1; None without
+        attention. Before the run began there is no state: weight 0.
+    feature_weights
+        [B, T, F], detached; weight of each feature at t, they sum to 1; None without attention.
     """
 
     mean: Tensor
@@ -41,8 +45,10 @@ class AttentionLSTM(nn.Module):
 
     Parameters
     ----------
-    config : its shape.
-    n_features, n_horizons : width of the input, and how many horizons are predicted.
+    config
+        Its shape.
+    n_features, n_horizons
+        Width of the input, and how many horizons are predicted.
     """
 
     def __init__(self, config: ModelConfig, n_features: int, n_horizons: int) -> None:
@@ -94,8 +100,10 @@ def attend_back(query: Tensor, key: Tensor, value: Tensor, lookback: int) -> tup
 
     Parameters
     ----------
-    query, key : [B, T, A].
-    value : [B, T, H].
+    query, key
+        [B, T, A].
+    value
+        [B, T, H].
 
     Returns
     -------

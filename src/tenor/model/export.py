@@ -27,7 +27,8 @@ def to_onnx(networks: Sequence[AttentionLSTM]) -> bytes:
 
     Parameters
     ----------
-    networks : in evaluation mode, all of one shape.
+    networks
+        In evaluation mode, all of one shape.
     """
     config = networks[0].config
     names = [*OUTPUTS, *(WEIGHTS if config.attention else ())]

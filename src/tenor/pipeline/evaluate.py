@@ -90,12 +90,17 @@ def evaluate(
 
     Parameters
     ----------
-    config : what the version must have been trained with; None takes it as it is. Its folds are walked; where they are
+    config
+        What the version must have been trained with; None takes it as it is. Its folds are walked; where they are
         left at their defaults, folds over the version's own test part.
-    version : the one trained last if None.
-    report : the HTML file to write.
-    show : symbols that get a figure of their own; some are picked if none is named.
-    baselines : regressors of the user's, each ``path/to/file.py:name``.
+    version
+        The one trained last if None.
+    report
+        The HTML file to write.
+    show
+        Symbols that get a figure of their own; some are picked if none is named.
+    baselines
+        Regressors of the user's, each ``path/to/file.py:name``.
     """
     registry = registry_of(store)
     forecaster = load(registry, version or "latest")
@@ -228,7 +233,8 @@ def split_again(panel: Panel, forecaster: Forecaster) -> Split:
 
     Raises
     ------
-    HistoryError : the lake no longer has a session that a part began or ended with.
+    HistoryError
+        The lake no longer has a session that a part began or ended with.
     """
     rows: dict[str, slice] = {}
     for name, days in forecaster.split.items():

@@ -30,11 +30,16 @@ class Contest:
 
     Attributes
     ----------
-    better : whether the challenger's loss is lower, one-sided, at 5 %.
-    days, first, last : sessions compared, after both models' validation parts; None where there are none.
-    challenger_loss, champion_loss : means over those days. `p` : of no difference, serial dependence allowed for
-        (`significance.mean_test`). None where undefined.
-    why : one sentence, with the numbers.
+    better
+        Whether the challenger's loss is lower, one-sided, at 5 %.
+    days, first, last
+        Sessions compared, after both models' validation parts; None where there are none.
+    challenger_loss, champion_loss
+        Means over those days.
+    p
+        Of no difference, serial dependence allowed for (`significance.mean_test`). None where undefined.
+    why
+        One sentence, with the numbers.
     """
 
     challenger: str
@@ -66,7 +71,8 @@ def promote(lake: Lake, registry: Registry, version: str, *, force: bool = False
 
     Raises
     ------
-    ModelError : there is no such version, or it does not beat the champion; the numbers are told.
+    ModelError
+        There is no such version, or it does not beat the champion; the numbers are told.
     """
     version = registry.resolve(version)
     if force:

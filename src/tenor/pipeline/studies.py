@@ -53,11 +53,13 @@ def ablate(
 
     Parameters
     ----------
-    report : the HTML file to write, if any.
+    report
+        The HTML file to write, if any.
 
     Raises
     ------
-    DataError : the lake has neither news nor sentiment.
+    DataError
+        The lake has neither news nor sentiment.
     """
     lake = Lake(store)
     bars = lake.bars(config.symbols or None, calendar=config.features.calendar)
@@ -115,11 +117,13 @@ def tune(
 
     Parameters
     ----------
-    report : the HTML file to write, if any.
+    report
+        The HTML file to write, if any.
 
     Raises
     ------
-    ConfigError : an impossible grid, or `out` is there already.
+    ConfigError
+        An impossible grid, or `out` is there already.
     """
     if out.exists():
         raise ConfigError(f"{out} is there already: name another file with --out, or remove it.")
@@ -179,12 +183,17 @@ def benchmark(
 
     Parameters
     ----------
-    seeds : how many are trained; the protocols ask for ten.
-    text : of glt, whether the folder's tweets are scored and used.
+    seeds
+        How many are trained; the protocols ask for ten.
+    text
+        Of glt, whether the folder's tweets are scored and used.
 
     Raises
     ------
-    ConfigError : an unknown benchmark, or one without the dates that it needs. DataError : not such a folder.
+    ConfigError
+        An unknown benchmark, or one without the dates that it needs.
+    DataError
+        Not such a folder.
     """
     kept = registry_of(store).folder / "benchmark"
     if name in ("acl18", "kdd17"):

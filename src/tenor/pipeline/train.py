@@ -53,7 +53,8 @@ def score(
 
     Raises
     ------
-    ModelError : the scoring model is missing or damaged.
+    ModelError
+        The scoring model is missing or damaged.
     """
     news = lake.news()
     if news.frame.empty:
@@ -90,8 +91,14 @@ class Trained:
 
     Attributes
     ----------
-    folder : where its files lie. `parts` : as dates.
-    champion : the version in use now. `contest` : the comparison with the one before, if there was another.
+    folder
+        Where its files lie.
+    parts
+        As dates.
+    champion
+        The version in use now.
+    contest
+        The comparison with the one before, if there was another.
     """
 
     forecaster: Forecaster
@@ -207,8 +214,14 @@ def predict(store: str, symbols: Sequence[str], *, horizon: int = 1, version: st
 
     Raises
     ------
-    UnknownSymbolError : the lake has no such symbol. ModelError : nothing was trained yet. DataError : the model has no
-    such horizon. HistoryError : a symbol has too few sessions.
+    UnknownSymbolError
+        The lake has no such symbol.
+    ModelError
+        Nothing was trained yet.
+    DataError
+        The model has no such horizon.
+    HistoryError
+        A symbol has too few sessions.
     """
     lake = Lake(store)
     registry = registry_of(store)

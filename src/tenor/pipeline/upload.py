@@ -34,8 +34,12 @@ def upload(source: str, target: str, *, progress: Progress | None = None) -> Upl
 
     Raises
     ------
-    ConfigError : both are the same place, or `source` holds nothing. Conflict : a pointer of the target moved
-    meanwhile. StoreError : a place can't be read or written.
+    ConfigError
+        Both are the same place, or `source` holds nothing.
+    Conflict
+        A pointer of the target moved meanwhile.
+    StoreError
+        A place can't be read or written.
     """
     if source.rstrip("/") == target.rstrip("/"):
         raise ConfigError(f"--to is {target!r}, the store itself: name another place.")

@@ -37,7 +37,10 @@ def manifest_of(objects: ObjectStore, version: str) -> dict[str, Any]:
 
     Raises
     ------
-    MissingObject : there is no such version. ModelError : the manifest is damaged, or of another tenor.
+    MissingObject
+        There is no such version.
+    ModelError
+        The manifest is damaged, or of another tenor.
     """
     key = key_of(version, MANIFEST)
     text = objects.get(key).data
@@ -59,7 +62,8 @@ def read(objects: ObjectStore, version: str, sums: Mapping[str, str], names: Ite
 
     Raises
     ------
-    ModelError : a file is missing, truncated or changed; it is named.
+    ModelError
+        A file is missing, truncated or changed; it is named.
     """
     found = {}
     for name in names:

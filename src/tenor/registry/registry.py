@@ -61,8 +61,16 @@ class Entry:
 
     Attributes
     ----------
-    created_at : UTC, ISO 8601. `tenor` : the version of tenor that trained it. `fingerprint` : SHA-256 of its data.
-    files : name -> SHA-256 of each file. `names` : the pointers that are on it.
+    created_at
+        UTC, ISO 8601.
+    tenor
+        The version of tenor that trained it.
+    fingerprint
+        SHA-256 of its data.
+    files
+        Name -> SHA-256 of each file.
+    names
+        The pointers that are on it.
     """
 
     version: str
@@ -82,7 +90,8 @@ class Registry:
 
     Parameters
     ----------
-    folder : local; where work that is not part of any version is kept (checkpoints, companions, folds, searches).
+    folder
+        Local; where work that is not part of any version is kept (checkpoints, companions, folds, searches).
     """
 
     def __init__(self, objects: ObjectStore, folder: Path) -> None:
@@ -98,8 +107,10 @@ class Registry:
 
         Parameters
         ----------
-        sentiment : how the sentiment that it was trained with was made, so that it can be made again for a forecast.
-        card : what is told of the model; JSON values, with the ``fingerprint`` of its data.
+        sentiment
+            How the sentiment that it was trained with was made, so that it can be made again for a forecast.
+        card
+            What is told of the model; JSON values, with the ``fingerprint`` of its data.
         """
         version = model.version
         if not self._exists(version):
@@ -126,11 +137,15 @@ class Registry:
 
         Parameters
         ----------
-        instead_of : the champion that it was compared with.
+        instead_of
+            The champion that it was compared with.
 
         Raises
         ------
-        ModelError : there is no such version. Conflict : somebody moved the champion away from `instead_of`.
+        ModelError
+            There is no such version.
+        Conflict
+            Somebody moved the champion away from `instead_of`.
         """
         self._require(version)
 
@@ -148,7 +163,10 @@ class Registry:
 
         Raises
         ------
-        ModelError : there is no previous one. Conflict : somebody moved the champion meanwhile.
+        ModelError
+            There is no previous one.
+        Conflict
+            Somebody moved the champion meanwhile.
         """
         begun, _ = self._pointers()
         if begun.previous is None:
@@ -177,7 +195,8 @@ class Registry:
 
         Raises
         ------
-        ModelError : there is none.
+        ModelError
+            There is none.
         """
         name = name or "champion"
         if name not in ("champion", "previous", "latest"):
@@ -213,7 +232,8 @@ class Registry:
 
         Raises
         ------
-        ModelError : there is no such version; or a file is missing, truncated or changed, which is named.
+        ModelError
+            There is no such version; or a file is missing, truncated or changed, which is named.
         """
         return manifest.read(self.objects, version, self.entry(version).files, names)
 

@@ -25,11 +25,13 @@ def write_ablation(path: Path, ablations: Mapping[int, Ablation], folds: str, *,
 
     Parameters
     ----------
-    folds : the folds as a table of dates, a line a fold.
+    folds
+        The folds as a table of dates, a line a fold.
 
     Raises
     ------
-    UsageError : `path` can't be written.
+    UsageError
+        `path` can't be written.
     """
     first = next(iter(ablations.values()))
     text = render_page(

@@ -39,11 +39,14 @@ def figure_sentiment(
 
     Parameters
     ----------
-    close : [session]; NaN where the symbol did not trade.
-    mean, items : [session]; mean score (-1..1) and number of items; NaN on a session without news, where nothing is
-        drawn.
-    recent : [session]; the decayed mean of all items so far, held over sessions without news.
-    begins : the session at which the test begins, marked where it is given.
+    close
+        [session]; NaN where the symbol did not trade.
+    mean, items
+        [session]; mean score (-1..1) and number of items; NaN on a session without news, where nothing is drawn.
+    recent
+        [session]; the decayed mean of all items so far, held over sessions without news.
+    begins
+        The session at which the test begins, marked where it is given.
     """
     figure = style.canvas(5.2)
     price, sentiment, count = figure.subplots(3, 1, sharex=True, height_ratios=(2.0, 1.7, 0.8))
@@ -96,7 +99,8 @@ def figure_words(words: Sequence[tuple[str, float]]) -> Figure:
 
     Parameters
     ----------
-    words : a word and how much of the score goes when it is left out.
+    words
+        A word and how much of the score goes when it is left out.
     """
     moved = np.array([by for _, by in words], dtype="float64")
     kept = np.sort(np.argsort(-np.abs(moved), kind="stable")[:MOST_WORDS])

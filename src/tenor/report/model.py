@@ -46,7 +46,8 @@ def figure_attention_time(weights: Float64, sessions: pd.DatetimeIndex) -> Figur
 
     Parameters
     ----------
-    weights : [session, lag]; mean over symbols, lag 0 (the session of the forecast itself) first; rows sum to 1.
+    weights
+        [session, lag]; mean over symbols, lag 0 (the session of the forecast itself) first; rows sum to 1.
     """
     lags = weights.shape[1]
     figure = style.canvas(3.9)
@@ -73,7 +74,8 @@ def figure_attention_features(weights: Float64, sessions: pd.DatetimeIndex, name
 
     Parameters
     ----------
-    weights : [session, feature]; mean over symbols; rows sum to 1.
+    weights
+        [session, feature]; mean over symbols; rows sum to 1.
     """
     means = np.nanmean(weights, axis=0)
     order = np.argsort(-means, kind="stable")[:MOST_FEATURES]

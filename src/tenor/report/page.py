@@ -33,10 +33,14 @@ class Table:
 
     Attributes
     ----------
-    columns : headings; the first column names the row.
-    rows : one text a column; what stands after a line break is set small below (an interval, say).
-    caption : what the table shows.
-    marked : the row that is highlighted ("ours"), if any.
+    columns
+        Headings; the first column names the row.
+    rows
+        One text a column; what stands after a line break is set small below (an interval, say).
+    caption
+        What the table shows.
+    marked
+        The row that is highlighted ("ours"), if any.
     """
 
     columns: tuple[str, ...]
@@ -79,8 +83,10 @@ def render_page(
 
     Parameters
     ----------
-    verdicts : (what for, sentences) shown at the top, the first sentence large.
-    about : what was forecast, on what, by which version …, in the order in which it is shown.
+    verdicts
+        (what for, sentences) shown at the top, the first sentence large.
+    about
+        What was forecast, on what, by which version …, in the order in which it is shown.
     """
     names = _anchors([s.title for s in sections])
     parts = [
@@ -108,7 +114,8 @@ def write_page(path: Path, text: str) -> None:
 
     Raises
     ------
-    UsageError : the file can't be written there.
+    UsageError
+        The file can't be written there.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -62,17 +62,22 @@ def sentiment_section(
 
     Parameters
     ----------
-    rows : the test, on the panel's session axis.
-    symbols : of these the first `MOST_SYMBOLS` are shown one by one.
-    ablation : horizon -> evaluation of the model with sentiment on test sessions that have sentiment, beside others;
-        its
+    rows
+        The test, on the panel's session axis.
+    symbols
+        Of these the first `MOST_SYMBOLS` are shown one by one.
+    ablation
+        Horizon -> evaluation of the model with sentiment on test sessions that have sentiment, beside others; its
         `against` holds the differences from the model `without` sentiment.
-    ours, without : the names of the two models.
+    ours, without
+        The names of the two models.
 
     Raises
     ------
-    UnknownSymbolError : a symbol that the panel has not.
-    DataError : an evaluation judges another model than `ours`, or has no differences from `without`.
+    UnknownSymbolError
+        A symbol that the panel has not.
+    DataError
+        An evaluation judges another model than `ours`, or has no differences from `without`.
     """
     said = _Said.of(panel, sentiment)
     blocks: list[Block] = [

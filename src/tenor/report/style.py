@@ -138,7 +138,8 @@ def date_ticks(axes: Axes, sessions: pd.DatetimeIndex, places: NDArray[np.float6
 
     Parameters
     ----------
-    places : where each session lies on the x axis; left out, at its date.
+    places
+        Where each session lies on the x axis; left out, at its date.
     """
     at: Any = sessions if places is None else places
     months = sessions.to_period("M")

@@ -26,11 +26,13 @@ def write_tuning(path: Path, found: Search, *, toml: str, about: Mapping[str, st
 
     Parameters
     ----------
-    toml : the best config, as ``tenor train --config`` takes it.
+    toml
+        The best config, as ``tenor train --config`` takes it.
 
     Raises
     ------
-    UsageError : `path` can't be written.
+    UsageError
+        `path` can't be written.
     """
     best = found.best
     settings = ", ".join(f"{key} {to_text(value)}" for key, value in best.values.items())

@@ -34,16 +34,29 @@ def write_report(
 
     Parameters
     ----------
-    evaluations : horizon -> its evaluation; the first horizon is the one that the figures of single cells show.
-    panel : unscaled. `rows` : the test, on its session axis.
-    predictions : as they were evaluated; the first one is ours.
-    attention : of the sessions in `rows`; None for a model without attention.
-    history : learning curves, one a seed: ``{"seed": 0, "train": [...], "valid": [...], "best_epoch": 3}``, the epochs
+    evaluations
+        Horizon -> its evaluation; the first horizon is the one that the figures of single cells show.
+    panel
+        unscaled.
+    rows
+        The test, on its session axis.
+    predictions
+        As they were evaluated; the first one is ours.
+    attention
+        Of the sessions in `rows`; None for a model without attention.
+    history
+        Learning curves, one a seed: ``{"seed": 0, "train": [...], "valid": [...], "best_epoch": 3}``, the epochs
         counted from 1.
-    symbols : those shown one by one with price and forecast.
-    about : model version, data, split dates, config …, shown in this order.
-    extra_sections : put after ours. `first_sections` : put before them.
-    verdict : one sentence on top of the horizons' own; None for none.
+    symbols
+        Those shown one by one with price and forecast.
+    about
+        Model version, data, split dates, config …, shown in this order.
+    extra_sections
+        Put after ours.
+    first_sections
+        Put before them.
+    verdict
+        One sentence on top of the horizons' own; None for none.
 
     Returns
     -------
@@ -51,8 +64,10 @@ def write_report(
 
     Raises
     ------
-    UnknownSymbolError : a symbol that the panel has not.
-    UsageError : nothing was evaluated, or `path` can't be written.
+    UnknownSymbolError
+        A symbol that the panel has not.
+    UsageError
+        Nothing was evaluated, or `path` can't be written.
     """
     if not evaluations or not predictions:
         raise UsageError("a report needs at least one evaluation and its predictions: evaluate first.")

@@ -57,11 +57,13 @@ def converted(name: str, model: Any, tokenizer: Any, *, max_tokens: int, cache: 
 
     Parameters
     ----------
-    name : of the folder in `cache`; it holds the hash of the weights.
+    name
+        Of the folder in `cache`; it holds the hash of the weights.
 
     Raises
     ------
-    ModelError : the model can't be exported, or `cache` can't be written.
+    ModelError
+        The model can't be exported, or `cache` can't be written.
     """
     folder = cache / name
     found = _read(folder)

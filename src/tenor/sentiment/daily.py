@@ -44,14 +44,17 @@ def daily_sentiment(
 
     Parameters
     ----------
-    scores : of the texts of `news.frame`, row by row.
-    calendar : of the exchange whose cut-offs count for symbols whose names tell no market (`tenor.calendars`); an
+    scores
+        Of the texts of `news.frame`, row by row.
+    calendar
+        Of the exchange whose cut-offs count for symbols whose names tell no market (`tenor.calendars`); an
         exchange_calendars name. With ``@1h`` the sessions, of every market, are its bars of one hour.
 
     Raises
     ------
-    DataError : `scores` has another number of rows, a score is missing, nothing is readable, or an item was published
-        when the calendar has no session.
+    DataError
+        `scores` has another number of rows, a score is missing, nothing is readable, or an item was published when
+        the calendar has no session.
     """
     items = _items(news, scores, config, calendar)
     calendars = {symbol: calendar_of(symbol, calendar) for symbol in items["symbol"].unique()}

@@ -51,12 +51,15 @@ class OnnxEncoder:
 
     Parameters
     ----------
-    folder : holds ``config.json``, ``model.onnx`` and ``tokenizer.json``.
-    threads : cores that one batch may use.
+    folder
+        Holds ``config.json``, ``model.onnx`` and ``tokenizer.json``.
+    threads
+        Cores that one batch may use.
 
     Raises
     ------
-    ModelError : a file is missing or not the one that was written, naming it; or onnxruntime is not installed.
+    ModelError
+        A file is missing or not the one that was written, naming it; or onnxruntime is not installed.
     """
 
     def __init__(self, folder: Path = SHIPPED, *, threads: int = 1) -> None:
@@ -108,11 +111,13 @@ def label_order(names: dict[int, str], where: str) -> list[int]:
 
     Parameters
     ----------
-    names : column -> label as the model calls it; ``bullish``/``bearish`` and short forms are understood.
+    names
+        Column -> label as the model calls it; ``bullish``/``bearish`` and short forms are understood.
 
     Raises
     ------
-    ModelError : not three labels, or one that can't be told; an order is never assumed.
+    ModelError
+        Not three labels, or one that can't be told; an order is never assumed.
     """
     if len(names) != len(LABELS):
         raise ModelError(

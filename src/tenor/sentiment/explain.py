@@ -49,7 +49,8 @@ def why(scorer: Scorer, text: str) -> Explanation:
 
     Raises
     ------
-    DataError : the text is empty once cleaned.
+    DataError
+        The text is empty once cleaned.
     """
     words = clean(text).split(" ")
     if words == [""]:

@@ -14,7 +14,8 @@ def read_texts(path: Path) -> list[str]:
 
     Raises
     ------
-    DataError : the file is missing, is neither, or has no such column.
+    DataError
+        The file is missing, is neither, or has no such column.
     """
     try:
         if path.suffix.lower() in (".parquet", ".pq"):

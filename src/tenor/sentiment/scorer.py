@@ -35,12 +35,15 @@ class Scorer:
 
         Parameters
         ----------
-        model : None for the one in this package; a folder of weights written by tenor; a Hugging Face folder or id.
-        threads : cores to use (the encoder of tenor only).
+        model
+            None for the one in this package; a folder of weights written by tenor; a Hugging Face folder or id.
+        threads
+            Cores to use (the encoder of tenor only).
 
         Raises
         ------
-        ModelError : the model is missing, changed, or not one of three classes.
+        ModelError
+            The model is missing, changed, or not one of three classes.
         """
         if model is None or model == "default":
             return cls(OnnxEncoder(SHIPPED, threads=threads))
@@ -67,13 +70,16 @@ class Scorer:
 
         Parameters
         ----------
-        cache : scores known there are not computed again, new ones are added as they come, so that a killed run goes
-            on where it was.
-        progress : called with the distinct texts done and the distinct texts in all.
+        cache
+            Scores known there are not computed again, new ones are added as they come, so that a killed run goes on
+            where it was.
+        progress
+            Called with the distinct texts done and the distinct texts in all.
 
         Raises
         ------
-        DataError : an item is no text, naming its position.
+        DataError
+            An item is no text, naming its position.
         """
         for position, text in enumerate(texts):
             if not isinstance(text, str):

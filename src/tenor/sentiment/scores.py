@@ -32,10 +32,14 @@ class Scores:
 
     Attributes
     ----------
-    probabilities : float32 ``[n, 3]``, columns as in `LABELS`; an empty text has NaN, it is no neutral one.
-    language_ok : bool ``[n]``, False where the text does not look English: the score is then a guess.
-    empty : bool ``[n]``, True where nothing was left to read once the text was cleaned.
-    model_id : which model said so.
+    probabilities
+        Float32 ``[n, 3]``, columns as in `LABELS`; an empty text has NaN, it is no neutral one.
+    language_ok
+        Bool ``[n]``, False where the text does not look English: the score is then a guess.
+    empty
+        Bool ``[n]``, True where nothing was left to read once the text was cleaned.
+    model_id
+        Which model said so.
     """
 
     probabilities: npt.NDArray[np.float32]

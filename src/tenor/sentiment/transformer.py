@@ -22,13 +22,17 @@ class TransformersEncoder:
 
     Parameters
     ----------
-    model : id (``ProsusAI/finbert``) or folder.
-    max_tokens : longer texts are cut; never more than the model's positions.
-    cache : folder of the converted graphs; default: in the user's cache folder.
+    model
+        Id (``ProsusAI/finbert``) or folder.
+    max_tokens
+        Longer texts are cut; never more than the model's positions.
+    cache
+        Folder of the converted graphs; default: in the user's cache folder.
 
     Raises
     ------
-    ModelError : it can't be loaded or converted, or its labels are not positive, neutral and negative.
+    ModelError
+        It can't be loaded or converted, or its labels are not positive, neutral and negative.
     """
 
     def __init__(self, model: str | Path, *, max_tokens: int = 128, cache: Path | None = None) -> None:

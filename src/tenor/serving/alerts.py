@@ -20,13 +20,16 @@ def tell(report: Report, before: Mapping[str, Any] | None, *, webhook: str | Non
 
     Parameters
     ----------
-    before : the last report as `Report.to_json` gave it.
-    webhook : an http(s) address that takes what was told as JSON. One that does not answer is noted in the log, and
-        keeps nobody waiting for more than `TIMEOUT` seconds.
+    before
+        The last report as `Report.to_json` gave it.
+    webhook
+        An http(s) address that takes what was told as JSON. One that does not answer is noted in the log, and keeps
+        nobody waiting for more than `TIMEOUT` seconds.
 
     Raises
     ------
-    ConfigError : `webhook` is no such address.
+    ConfigError
+        `webhook` is no such address.
     """
     if webhook is not None and not webhook.startswith(("http://", "https://")):
         raise ConfigError(f"webhook {webhook[:60]!r} is no http or https address.")

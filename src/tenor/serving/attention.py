@@ -19,8 +19,12 @@ class Looked:
 
     Attributes
     ----------
-    sessions, features : the names of the axes, L and F.
-    time : [L], the weight of each session; sums to 1. `feature` : [L, F], of each feature in it; rows sum to 1.
+    sessions, features
+        The names of the axes, L and F.
+    time
+        [L], the weight of each session; sums to 1.
+    feature
+        [L, F], of each feature in it; rows sum to 1.
     """
 
     sessions: tuple[str, ...]
@@ -34,7 +38,8 @@ def looked_at(predictor: Predictor, panel: Panel, symbols: Iterable[str]) -> dic
 
     Parameters
     ----------
-    panel : unscaled, of the predictor's own recipe.
+    panel
+        Unscaled, of the predictor's own recipe.
     """
     recipe = predictor.recipe
     if not recipe.attention:

@@ -31,12 +31,19 @@ class Client:
 
     Parameters
     ----------
-    url : as ``http://127.0.0.1:8000``. `key` : an API key, where the service wants one; it goes to `url` alone.
-    timeout : seconds for an answer to begin. `transport` : what carries the requests, for tests.
+    url
+        As ``http://127.0.0.1:8000``.
+    key
+        An API key, where the service wants one; it goes to `url` alone.
+    timeout
+        Seconds for an answer to begin.
+    transport
+        What carries the requests, for tests.
 
     Raises
     ------
-    ServiceError : by every method: the service can't be reached, its answer can't be read, or it is a problem.
+    ServiceError
+        By every method: the service can't be reached, its answer can't be read, or it is a problem.
     """
 
     def __init__(

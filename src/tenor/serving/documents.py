@@ -39,12 +39,22 @@ def document(
 
     Parameters
     ----------
-    forecasts : the newest, one a horizon.
-    bars : of this symbol, adjusted, sorted by session. `sentiment` : rows of this symbol.
-    items : news with scores, newest first.
-    past : the model run on past sessions. `looked` : the attention of the newest forecast.
-    before : the document that this one takes the place of.
-    behind : sessions that have closed since the last one seen.
+    forecasts
+        The newest, one a horizon.
+    bars
+        Of this symbol, adjusted, sorted by session.
+    sentiment
+        Rows of this symbol.
+    items
+        News with scores, newest first.
+    past
+        The model run on past sessions.
+    looked
+        The attention of the newest forecast.
+    before
+        The document that this one takes the place of.
+    behind
+        Sessions that have closed since the last one seen.
     """
     newest = forecasts[0]
     day = functools.partial(label, intraday=newest.intraday)

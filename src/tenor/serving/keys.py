@@ -45,7 +45,8 @@ class Keys:
 
         Raises
         ------
-        UsageError : the name is taken, or is not 1 to 40 letters, digits, dots, dashes and underscores.
+        UsageError
+            The name is taken, or is not 1 to 40 letters, digits, dots, dashes and underscores.
         """
         if not re.fullmatch(r"[A-Za-z0-9._-]{1,40}", name):
             raise UsageError(f"key name {name!r}: take 1 to 40 letters, digits, dots, dashes or underscores.")

@@ -20,11 +20,24 @@ class Limits:
 
     Attributes
     ----------
-    rate, burst : requests a second and at once, for one key (or address, without keys); a rate of 0 is no limit.
-    in_flight : requests worked on at once; more are told to come back. `streams` : event streams at once.
-    body : bytes of a request's body. `depth` : of its nesting.
-    body_seconds : in which the body must have arrived. `header_seconds` : the same for the head.
-    connections : open at once. `heavy` : texts scored or forecasts remade side by side; `waiting` for that.
+    rate, burst
+        Requests a second and at once, for one key (or address, without keys); a rate of 0 is no limit.
+    in_flight
+        Requests worked on at once; more are told to come back.
+    streams
+        Event streams at once.
+    body
+        Bytes of a request's body.
+    depth
+        Of its nesting.
+    body_seconds
+        In which the body must have arrived.
+    header_seconds
+        The same for the head.
+    connections
+        Open at once.
+    heavy
+        Texts scored or forecasts remade side by side; `waiting` for that.
     """
 
     rate: float = 0.0

@@ -53,8 +53,10 @@ class Guard:
 
     Parameters
     ----------
-    keys : those that open the service; None opens it to everybody.
-    hosts : names that a request may call this service by; None for any. A service that this machine's own user reaches
+    keys
+        Those that open the service; None opens it to everybody.
+    hosts
+        Names that a request may call this service by; None for any. A service that this machine's own user reaches
         without a key must not answer to a name that a web page made up (DNS rebinding).
     """
 

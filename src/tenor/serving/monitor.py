@@ -44,8 +44,14 @@ class Check:
 
     Attributes
     ----------
-    kind : ``drift``, ``error``, ``coverage`` or ``staleness``. `name` : the feature, or the horizon.
-    value, bound : what was found, and the bound beyond which it is an alarm. `detail` : one sentence.
+    kind
+        ``drift``, ``error``, ``coverage`` or ``staleness``.
+    name
+        The feature, or the horizon.
+    value, bound
+        What was found, and the bound beyond which it is an alarm.
+    detail
+        One sentence.
     """
 
     kind: str
@@ -78,7 +84,8 @@ def watch(panel: Panel, predictor: Predictor, documents: Sequence[Mapping[str, A
 
     Parameters
     ----------
-    panel : unscaled, of the predictor's own recipe, from the training part on.
+    panel
+        Unscaled, of the predictor's own recipe, from the training part on.
     """
     checks = [*drift(panel, _training(panel, predictor)), *outcomes(documents, predictor.horizons)]
     behind = min((int(document["behind"]) for document in documents), default=0)

@@ -31,7 +31,8 @@ class FromLake:
 
         Raises
         ------
-        TenorError : the lake or the model can't be read, or there is no forecast of this symbol.
+        TenorError
+            The lake or the model can't be read, or there is no forecast of this symbol.
         """
         with self._alone:  # those who wait find what the first one made
             if time.monotonic() - self._at > FRESH or not self._made:

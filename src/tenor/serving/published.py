@@ -38,9 +38,14 @@ class Entry:
 
     Attributes
     ----------
-    key, digest : where its document lies, and the SHA-256 (hex) of its bytes.
-    as_of, session : of its forecasts. `behind` : sessions that had closed since, when it was published.
-    brief : horizon -> ``expected_return, p_up, price, lower, upper, last_price, target_session``.
+    key, digest
+        Where its document lies, and the SHA-256 (hex) of its bytes.
+    as_of, session
+        Of its forecasts.
+    behind
+        Sessions that had closed since, when it was published.
+    brief
+        Horizon -> ``expected_return, p_up, price, lower, upper, last_price, target_session``.
     """
 
     key: str
@@ -66,10 +71,15 @@ class Index:
 
     Attributes
     ----------
-    head : what goes for all symbols: ``model_version, horizons, calendar, card, versions, track, closes`` (Unix times
-        of the next sessions' closes), ``published_at`` (Unix time), ``notes`` (what the refresh could not do).
-    entries : by symbol. `etag` : of the object it was read from; None for a board that is not there yet.
-    retired : key -> Unix time since when it is not named any more.
+    head
+        What goes for all symbols: ``model_version, horizons, calendar, card, versions, track, closes`` (Unix times of
+        the next sessions' closes), ``published_at`` (Unix time), ``notes`` (what the refresh could not do).
+    entries
+        By symbol.
+    etag
+        Of the object it was read from; None for a board that is not there yet.
+    retired
+        Key -> Unix time since when it is not named any more.
     """
 
     head: Mapping[str, Any]
@@ -102,7 +112,8 @@ class Board:
 
         Raises
         ------
-        StoreError : it can't be read, or is damaged.
+        StoreError
+            It can't be read, or is damaged.
         """
         try:
             found = self.objects.get(INDEX)
@@ -115,7 +126,8 @@ class Board:
 
         Raises
         ------
-        StoreError : it is gone, can't be read, or a byte of it was changed; the message names the object.
+        StoreError
+            It is gone, can't be read, or a byte of it was changed; the message names the object.
         """
         data = self.objects.get(entry.key).data
         if hashlib.sha256(data).hexdigest() != entry.digest:
@@ -134,15 +146,19 @@ class Board:
 
         Parameters
         ----------
-        documents : one a symbol, JSON mappings; ``symbol, as_of, session, behind, model_version, forecasts`` go into
-            the index as well.
-        head : see `Index.head`; the one published last counts.
-        again : makes a symbol's document anew, given the one that it takes the place of, where that is not the one in
+        documents
+            One a symbol, JSON mappings; ``symbol, as_of, session, behind, model_version, forecasts`` go into the
+            index as well.
+        head
+            See `Index.head`; the one published last counts.
+        again
+            Makes a symbol's document anew, given the one that it takes the place of, where that is not the one in
             `built_on`: what another refresh published meanwhile is kept.
 
         Raises
         ------
-        StoreError : the place can't be written, or others keep changing the index.
+        StoreError
+            The place can't be written, or others keep changing the index.
         """
         published_at = float(head["published_at"])
         entries = {str(document["symbol"]): self._put(document, published_at) for document in documents}
@@ -170,7 +186,8 @@ class Board:
 
         Raises
         ------
-        StoreError : the place can't be written.
+        StoreError
+            The place can't be written.
         """
 
         def change(index: Index) -> Index:

@@ -45,9 +45,14 @@ class Refreshed:
 
     Attributes
     ----------
-    symbols : those that have new forecasts. `skipped` : symbol -> why it has none.
-    stale : symbol -> how far its bars are behind, by the settings of sources.
-    notes : what could not be done; the board says it too, and counts as stale.
+    symbols
+        Those that have new forecasts.
+    skipped
+        Symbol -> why it has none.
+    stale
+        Symbol -> how far its bars are behind, by the settings of sources.
+    notes
+        What could not be done; the board says it too, and counts as stale.
     """
 
     version: str
@@ -81,14 +86,21 @@ def refresh(
 
     Parameters
     ----------
-    fetch : brings new bars of an interval into the lake, and with the daily ones the news.
-    versions : the models there are, for `/v1/models`.
-    sources : whose ``when_stale`` counts: told are the symbols whose bars are stale, or they get no new forecast.
-    now : tz-aware; the moment of the refresh.
+    fetch
+        Brings new bars of an interval into the lake, and with the daily ones the news.
+    versions
+        The models there are, for `/v1/models`.
+    sources
+        Whose ``when_stale`` counts: told are the symbols whose bars are stale, or they get no new forecast.
+    now
+        Tz-aware; the moment of the refresh.
 
     Raises
     ------
-    StoreError : the lake can't be read, or the board not written. DataError : not one symbol can be forecast.
+    StoreError
+        The lake can't be read, or the board not written.
+    DataError
+        Not one symbol can be forecast.
     """
     begun = time.monotonic()
     moment = now or pd.Timestamp.now("UTC")

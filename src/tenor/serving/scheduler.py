@@ -35,10 +35,15 @@ class Upkeep:
 
     Parameters
     ----------
-    view : tells what the board has seen. `delay` : seconds after a close at which its bars can be had.
-    always : False to refresh only a board that is empty.
-    models : where the model versions lie; the files of the one in use are read again and again, and what was changed
-        is told before a refresh fails on it.
+    view
+        Tells what the board has seen.
+    delay
+        Seconds after a close at which its bars can be had.
+    always
+        False to refresh only a board that is empty.
+    models
+        Where the model versions lie; the files of the one in use are read again and again, and what was changed is
+        told before a refresh fails on it.
     """
 
     command: Sequence[str]

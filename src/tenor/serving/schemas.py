@@ -18,8 +18,10 @@ class Staleness:
 
     Attributes
     ----------
-    stale : whether it should be taken with care; `reasons` says why, and is empty otherwise.
-    sessions_behind : sessions of the exchange that have closed since the last one seen.
+    stale
+        Whether it should be taken with care; `reasons` says why, and is empty otherwise.
+    sessions_behind
+        Sessions of the exchange that have closed since the last one seen.
     """
 
     stale: bool
@@ -50,10 +52,18 @@ class ForecastAnswer:
 
     Attributes
     ----------
-    as_of : ISO 8601, UTC; the latest moment of information used. `session` : the last session seen.
-    target_session : the session forecast, `horizon` sessions later.
-    expected_return : log return to the close of `target_session`; `price` is the adjusted close that it means.
-    p_up : P(return > 0). `live` : made for this request, not read from the board.
+    as_of
+        ISO 8601, UTC; the latest moment of information used.
+    session
+        The last session seen.
+    target_session
+        The session forecast, `horizon` sessions later.
+    expected_return
+        Log return to the close of `target_session`; `price` is the adjusted close that it means.
+    p_up
+        P(return > 0).
+    live
+        Made for this request, not read from the board.
     """
 
     symbol: str
@@ -78,8 +88,14 @@ class Problem:
 
     Attributes
     ----------
-    type : names the kind of problem. `title` : the kind in words. `detail` : this case, and what to do about it.
-    errors : for a body or parameter that can't be read, where and why.
+    type
+        Names the kind of problem.
+    title
+        The kind in words.
+    detail
+        This case, and what to do about it.
+    errors
+        For a body or parameter that can't be read, where and why.
     """
 
     type: str
@@ -113,8 +129,12 @@ class PastForecast:
 
     Attributes
     ----------
-    made : ``published`` when it was said then, ``replayed`` when the present model was run on the past later.
-    realised_return, realised_price : None where the target session has no bar yet. `held` : inside the interval.
+    made
+        ``published`` when it was said then, ``replayed`` when the present model was run on the past later.
+    realised_return, realised_price
+        None where the target session has no bar yet.
+    held
+        Inside the interval.
     """
 
     session: str
@@ -174,11 +194,17 @@ class TrackRecord:
 
     Attributes
     ----------
-    skill : 1 - RMSE / RMSE of persistence, on returns; `skill_low`, `skill_high` its 95 % interval from resampled days.
-    direction : share of right directions; `up_share` : the share that saying "up" each time would have got.
-    coverage : share of returns inside the 90 % interval. None for what is undefined: too few days.
-    verdict : one sentence, at 5 % over all horizons together: its p-value, Diebold-Mariano's on days, is adjusted by
-        Holm for their number.
+    skill
+        1 - RMSE / RMSE of persistence, on returns; `skill_low`, `skill_high` its 95 % interval from resampled days.
+    direction
+        Share of right directions;
+    up_share
+        The share that saying "up" each time would have got.
+    coverage
+        Share of returns inside the 90 % interval. None for what is undefined: too few days.
+    verdict
+        One sentence, at 5 % over all horizons together: its p-value, Diebold-Mariano's on days, is adjusted by Holm
+        for their number.
     """
 
     horizon: int
@@ -247,7 +273,8 @@ def from_plain(cls: type[T], value: Mapping[str, Any]) -> T:
 
     Raises
     ------
-    ValueError : a key is missing or has another shape.
+    ValueError
+        A key is missing or has another shape.
     """
     hints = typing.get_type_hints(cls)
     fields = [field for field in dataclasses.fields(cls) if field.name in value]  # type: ignore[arg-type]

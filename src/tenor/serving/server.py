@@ -110,7 +110,8 @@ def serve(
 
     Parameters
     ----------
-    keep_fresh : runs beside it in a thread of its own, until the event that it is given is set.
+    keep_fresh
+        Runs beside it in a thread of its own, until the event that it is given is set.
     """
     config: dict[str, Any] = {
         "http": protocol(service.limits),

@@ -39,10 +39,18 @@ class Service:
 
     Attributes
     ----------
-    view : the board's last good state. `scorer` : loads what scores texts.
-    live : makes forecasts on request, or None.
-    keys : those that open the service, or None for a service that is open. `hosts`, `origins` : see `create_app`.
-    poll : seconds between two looks at the board; 0 never looks after the start.
+    view
+        The board's last good state.
+    scorer
+        Loads what scores texts.
+    live
+        Makes forecasts on request, or None.
+    keys
+        Those that open the service, or None for a service that is open.
+    hosts, origins
+        See `create_app`.
+    poll
+        Seconds between two looks at the board; 0 never looks after the start.
     """
 
     view: View

@@ -21,7 +21,8 @@ def staleness(index: Index, entry: Entry | None, now: float, problems: Sequence[
 
     Parameters
     ----------
-    problems : why the board may be older than it should be (it can't be read, say); each is a reason.
+    problems
+        Why the board may be older than it should be (it can't be read, say); each is a reason.
     """
     freshest = entry or max(index.entries.values(), key=lambda found: found.rank(now), default=None)
     if freshest is None:
@@ -52,7 +53,8 @@ def due(index: Index | None, now: float, *, delay: float) -> bool:
 
     Parameters
     ----------
-    delay : how long after a close its bars can be had.
+    delay
+        How long after a close its bars can be had.
     """
     if index is None or not index.entries:
         return True

@@ -34,7 +34,8 @@ def track_record(rows: Iterable[PastForecast], *, horizon: int, since: str) -> T
 
     Parameters
     ----------
-    since : ISO date, the first day of the model's test part: what comes before was fitted or tuned on.
+    since
+        ISO date, the first day of the model's test part: what comes before was fitted or tuned on.
     """
     due = [row for row in rows if row.session >= since and row.realised_return is not None]
     if not due:

@@ -38,10 +38,15 @@ class View:
 
     Parameters
     ----------
-    preload : read every document at once, so that all of them can be served when the board's place goes away; without
-        it a document is read when it is first asked for.
-    last : a state from an earlier run, served until the board is read. `keep` : takes each new state.
-    clock : gives the Unix time.
+    preload
+        Read every document at once, so that all of them can be served when the board's place goes away; without it a
+        document is read when it is first asked for.
+    last
+        A state from an earlier run, served until the board is read.
+    keep
+        Takes each new state.
+    clock
+        Gives the Unix time.
     """
 
     def __init__(
@@ -69,7 +74,8 @@ class View:
 
         Raises
         ------
-        StoreError : there was none yet; the message says why.
+        StoreError
+            There was none yet; the message says why.
         """
         if self._snapshot is None:
             reasons = "; ".join(self.problems) or "nothing was published yet: run 'tenor refresh'"
@@ -104,7 +110,10 @@ class View:
 
         Raises
         ------
-        UnknownSymbolError : the board has no such symbol. StoreError : its document can't be read.
+        UnknownSymbolError
+            The board has no such symbol.
+        StoreError
+            Its document can't be read.
         """
         snapshot = self.snapshot
         entry = snapshot.entry(symbol)
@@ -122,7 +131,8 @@ class View:
 
         Parameters
         ----------
-        wait : for another's look that is under way; without it that one's is taken for this one's.
+        wait
+            For another's look that is under way; without it that one's is taken for this one's.
         """
         if not self._polling.acquire(blocking=wait):
             return ()  # the poll before still waits for an answer

@@ -45,11 +45,15 @@ class ObjectStore(Protocol):
 
     Attributes
     ----------
-    location : as the user gave it, for messages.
+    location
+        As the user gave it, for messages.
 
     Raises
     ------
-    UsageError : by every method, for a key that can't be. StoreError : where the place can't be read or written.
+    UsageError
+        By every method, for a key that can't be.
+    StoreError
+        Where the place can't be read or written.
     """
 
     location: str
@@ -75,7 +79,8 @@ def open_store(location: str | Path) -> ObjectStore:
 
     Raises
     ------
-    ConfigError : the location or the endpoint can't be.
+    ConfigError
+        The location or the endpoint can't be.
     """
     text = str(location)
     if text.startswith("s3://"):

@@ -51,8 +51,10 @@ def compact(parts: Parts, tables: Sequence[Table], *, least: int = 2, kept: time
 
     Raises
     ------
-    StoreError : a part is damaged, or parts can't be read: they stay.
-    OSError : of the place.
+    StoreError
+        A part is damaged, or parts can't be read: they stay.
+    OSError
+        Of the place.
     """
     done = Compacted()
     present = [table for table in tables if parts_of.listed(parts, table.name)]

@@ -18,8 +18,10 @@ def dated(rows: pd.DataFrame, *, interval: BarInterval, calendar: str) -> pd.Dat
 
     Parameters
     ----------
-    rows : columns ``symbol`` and ``opened_at`` (UTC), as the lake holds them.
-    calendar : of symbols whose names tell no market, with the interval (``XNYS@1h``).
+    rows
+        Columns ``symbol`` and ``opened_at`` (UTC), as the lake holds them.
+    calendar
+        Of symbols whose names tell no market, with the interval (``XNYS@1h``).
     """
     session, day = (pd.Series(pd.NaT, index=rows.index, dtype="datetime64[us]") for _ in range(2))
     for name, here in by_calendar(rows["symbol"], calendar):
@@ -49,7 +51,10 @@ def adjusted_like(bars: pd.DataFrame, daily: pd.DataFrame, splits: pd.DataFrame)
 
     Parameters
     ----------
-    daily : columns ``symbol, session, close, adj_close``. `splits` : columns ``symbol, session, value``.
+    daily
+        Columns ``symbol, session, close, adj_close``.
+    splits
+        Columns ``symbol, session, value``.
     """
     known = {str(symbol): frame.sort_values("session") for symbol, frame in daily.groupby("symbol")}
     cuts = {str(symbol): frame.sort_values("session") for symbol, frame in splits.groupby("symbol")}

@@ -51,12 +51,14 @@ class Lake:
 
     Parameters
     ----------
-    location : a folder (made by the first append) or ``s3://bucket/prefix``. For a bucket, endpoint, region and keys
-        come from the usual ``AWS_*`` variables.
+    location
+        A folder (made by the first append) or ``s3://bucket/prefix``. For a bucket, endpoint, region and keys come
+        from the usual ``AWS_*`` variables.
 
     Raises
     ------
-    StoreError : by every method, where the lake can't be read or written, naming the damaged part where there is one.
+    StoreError
+        By every method, where the lake can't be read or written, naming the damaged part where there is one.
     """
 
     def __init__(self, location: str | Path) -> None:
@@ -70,7 +72,8 @@ class Lake:
 
         Raises
         ------
-        DataError : they are not daily; shorter ones come as rows of ``intraday``, by `append_rows`.
+        DataError
+            They are not daily; shorter ones come as rows of ``intraday``, by `append_rows`.
         """
         if bars.interval != "1d":
             raise DataError(f"bars of {bars.interval} are not daily: append them as rows of the table 'intraday'.")
@@ -88,15 +91,19 @@ class Lake:
 
         Parameters
         ----------
-        calendar : of bars within a day (``XNYS@1h``), the one that counts for symbols whose names tell no market. Those
-            are adjusted for splits and dividends as the daily bars of the same days are (`tenor.store.intraday`).
-        as_of : tz-aware; what the lake held at that moment, before later revisions and re-adjustments: what a model
-            saw that read it then.
+        calendar
+            Of bars within a day (``XNYS@1h``), the one that counts for symbols whose names tell no market. Those are
+            adjusted for splits and dividends as the daily bars of the same days are (`tenor.store.intraday`).
+        as_of
+            Tz-aware; what the lake held at that moment, before later revisions and re-adjustments: what a model saw
+            that read it then.
 
         Raises
         ------
-        StoreError : there are none.
-        UnknownSymbolError : the lake has no such symbol; a near one is suggested.
+        StoreError
+            There are none.
+        UnknownSymbolError
+            The lake has no such symbol; a near one is suggested.
         """
         interval = interval_of(calendar)
         if interval == "1d":
@@ -154,7 +161,8 @@ class Lake:
 
         Parameters
         ----------
-        calendar : of bars within a day (``XNYS@1h``): the sentiment by these.
+        calendar
+            Of bars within a day (``XNYS@1h``): the sentiment by these.
         """
         interval = interval_of(calendar)
         table, where = (SENTIMENT, "true") if interval == "1d" else (INTRADAY_SENTIMENT, f"interval = '{interval}'")
@@ -196,8 +204,10 @@ class Lake:
 
         Parameters
         ----------
-        refusals : the columns of `refusals()`.
-        files : the files read; the ones that have no refusals (any more) are known from here alone.
+        refusals
+            The columns of `refusals()`.
+        files
+            The files read; the ones that have no refusals (any more) are known from here alone.
         """
         before, now = (frame.groupby("file") for frame in (self.refusals(), refusals))
         changed = []
@@ -230,7 +240,8 @@ class Lake:
 
         Parameters
         ----------
-        since : the first session, or the first moment, of a table that has any.
+        since
+            The first session, or the first moment, of a table that has any.
         """
         found = {BARS.name: BARS, NEWS.name: NEWS, **_LIVE}[table]
         frame = self._versions.read(found, found.columns, symbols, None, since=since)
@@ -263,7 +274,8 @@ class Lake:
 
         Raises
         ------
-        StoreError : DuckDB can't run it; its message says why.
+        StoreError
+            DuckDB can't run it; its message says why.
         """
         with self._versions.connect(*TABLES) as connection:
             connection.execute("SET enable_external_access = false")

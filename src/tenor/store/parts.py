@@ -50,8 +50,10 @@ class Parts(Protocol):
 
     Attributes
     ----------
-    location : as the user gave it, for messages.
-    filesystem, root : where pyarrow finds the tables' folders.
+    location
+        As the user gave it, for messages.
+    filesystem, root
+        Where pyarrow finds the tables' folders.
     """
 
     location: str

@@ -23,10 +23,13 @@ class Table:
 
     Attributes
     ----------
-    schema : every column of a part; `ingested_at` (UTC) is the last one.
-    key : rows that agree here are versions of one row; the latest ingested counts. The first one is what most reads
+    schema
+        Every column of a part; `ingested_at` (UTC) is the last one.
+    key
+        Rows that agree here are versions of one row; the latest ingested counts. The first one is what most reads
         select by, and parts are sorted by the key.
-    when : the column of time that appends and reads narrow their scan by, where there is one.
+    when
+        The column of time that appends and reads narrow their scan by, where there is one.
     """
 
     name: str

@@ -44,7 +44,8 @@ class Versions:
 
     Raises
     ------
-    StoreError : by every method, where they can't be read or written, naming the damaged part where there is one.
+    StoreError
+        By every method, where they can't be read or written, naming the damaged part where there is one.
     """
 
     parts: Parts

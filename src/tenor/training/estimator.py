@@ -46,12 +46,18 @@ class PanelForecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
 
     Parameters
     ----------
-    market : bars and sentiment.
-    features, model, training : the configs; None is their defaults.
-    horizon : the one that is predicted and scored; among ``features.horizons``.
-    early_stopping : the last of the rows, a share or a count; there training is stopped and forecasts are calibrated.
-    scoring : what ``score`` gives, of `tenor.training.scoring.SCORINGS`.
-    results : keeps scores on disk. A fit that has any there is trained only when something else is asked of it.
+    market
+        Bars and sentiment.
+    features, model, training
+        The configs; None is their defaults.
+    horizon
+        The one that is predicted and scored; among ``features.horizons``.
+    early_stopping
+        The last of the rows, a share or a count; there training is stopped and forecasts are calibrated.
+    scoring
+        What ``score`` gives, of `tenor.training.scoring.SCORINGS`.
+    results
+        Keeps scores on disk. A fit that has any there is trained only when something else is asked of it.
     """
 
     def __init__(
@@ -89,7 +95,8 @@ class PanelForecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
 
         Raises
         ------
-        ConfigError : an unknown key of a config (with the nearest known one), a value of the wrong type or range.
+        ConfigError
+            An unknown key of a config (with the nearest known one), a value of the wrong type or range.
         """
         changes: dict[str, dict[str, Any]] = {}
         whole: dict[str, Any] = {}
@@ -110,9 +117,12 @@ class PanelForecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
 
         Raises
         ------
-        RowsError : X is no run of sessions of the panel.
-        HistoryError : it is too short for the lookback and the horizons.
-        ConfigError : a parameter is impossible, or the training diverged.
+        RowsError
+            X is no run of sessions of the panel.
+        HistoryError
+            It is too short for the lookback and the horizons.
+        ConfigError
+            A parameter is impossible, or the training diverged.
         """
         rows = self._rows(X, reset=True)
         if len(rows) > 1 and not (np.diff(rows) == 1).all():

@@ -42,16 +42,23 @@ def fit(
 
     Parameters
     ----------
-    panel : unscaled, built with `features`.
-    split : of the panel's sessions, its purge at least the longest horizon.
-    checkpoints : a folder for the state of unfinished seeds; what this call put there is removed when it succeeds.
-    progress : told of every epoch.
-    workers : processes that train seeds side by side; None is one a core.
+    panel
+        Unscaled, built with `features`.
+    split
+        Of the panel's sessions, its purge at least the longest horizon.
+    checkpoints
+        A folder for the state of unfinished seeds; what this call put there is removed when it succeeds.
+    progress
+        Told of every epoch.
+    workers
+        Processes that train seeds side by side; None is one a core.
 
     Raises
     ------
-    ConfigError : the split or the feature config does not fit the panel, or the training diverged.
-    HistoryError : a part has no cell to train or validate on.
+    ConfigError
+        The split or the feature config does not fit the panel, or the training diverged.
+    HistoryError
+        A part has no cell to train or validate on.
     """
     _check(panel, split, features)
     rows = panel.between(0, split.valid.stop)  # from here on there is no later row

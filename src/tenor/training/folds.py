@@ -28,12 +28,15 @@ def walk_forward(sessions: pd.DatetimeIndex, config: FoldConfig, *, purge: int) 
 
     Parameters
     ----------
-    sessions : the panel's sessions, in order.
-    purge : rows dropped between training and validation and between validation and test; at least the longest horizon.
+    sessions
+        The panel's sessions, in order.
+    purge
+        Rows dropped between training and validation and between validation and test; at least the longest horizon.
 
     Raises
     ------
-    HistoryError : the first fold's training would hold fewer sessions than its validation.
+    HistoryError
+        The first fold's training would hold fewer sessions than its validation.
     """
     if purge < 0:
         raise ConfigError(f"a purge of {purge} sessions is impossible; it is at least the longest horizon.")

@@ -37,8 +37,10 @@ class Attention:
 
     Attributes
     ----------
-    time : [session, symbol, lookback]; weight of the states at t-lookback+1 .. t (the last is t), they sum to 1.
-    feature : [session, symbol, feature]; weight of each feature at t, they sum to 1.
+    time
+        [session, symbol, lookback]; weight of the states at t-lookback+1 .. t (the last is t), they sum to 1.
+    feature
+        [session, symbol, feature]; weight of each feature at t, they sum to 1.
     """
 
     time: Float32
@@ -54,13 +56,22 @@ class Forecaster:
 
     Attributes
     ----------
-    networks : in evaluation mode, in the order of `training.seeds`.
-    scaler : fitted on the training part. `calibration` : on validation.
-    features, model, training : the configs.
-    symbols : those it was trained on.
-    split : first and last day of each part.
-    history : learning curves, one a seed.
-    fingerprint : SHA-256 of the data that it was trained and validated on.
+    networks
+        In evaluation mode, in the order of `training.seeds`.
+    scaler
+        Fitted on the training part.
+    calibration
+        On validation.
+    features, model, training
+        The configs.
+    symbols
+        Those it was trained on.
+    split
+        First and last day of each part.
+    history
+        Learning curves, one a seed.
+    fingerprint
+        SHA-256 of the data that it was trained and validated on.
     """
 
     networks: tuple[AttentionLSTM, ...]
@@ -107,7 +118,8 @@ class Forecaster:
 
         Raises
         ------
-        ModelError : the panel's features or horizons are not those that the model was fitted on.
+        ModelError
+            The panel's features or horizons are not those that the model was fitted on.
         """
         scaled = self.recipe.scaled(panel)
         heads = [outputs(network, scaled) for network in self.networks]
@@ -124,7 +136,8 @@ class Forecaster:
 
         Raises
         ------
-        ModelError : the model was trained without attention, or the panel does not fit it.
+        ModelError
+            The model was trained without attention, or the panel does not fit it.
         """
         if not self.model.attention:
             raise ModelError("this model was trained without attention (model.attention = false): it has no weights.")
@@ -148,9 +161,12 @@ class Forecaster:
 
         Raises
         ------
-        UnknownSymbolError : the panel has no such symbol.
-        DataError : the panel has no such horizon.
-        HistoryError : the symbol has too few sessions for the lookback.
+        UnknownSymbolError
+            The panel has no such symbol.
+        DataError
+            The panel has no such horizon.
+        HistoryError
+            The symbol has too few sessions for the lookback.
         """
         made = self.forecasts(panel, [symbol], [horizon])
         for error in made.failed.values():
@@ -174,7 +190,8 @@ class Forecaster:
 
         Raises
         ------
-        ModelError : the folder holds something else, or can't be written.
+        ModelError
+            The folder holds something else, or can't be written.
         """
         artifact.write(Path(folder), self._saved(), self._weights())
 
@@ -184,7 +201,8 @@ class Forecaster:
 
         Raises
         ------
-        ModelError : a file is missing, truncated or changed; the message names it.
+        ModelError
+            A file is missing, truncated or changed; the message names it.
         """
         return cls._of(*artifact.read(Path(folder)), str(folder))
 

@@ -35,8 +35,9 @@ def read_grid(path: Path | None = None, words: Sequence[str] = ()) -> Grid:
 
     Raises
     ------
-    ConfigError : no such file, an unknown key (with the nearest known one), one that can't be searched, no value, a
-        value twice, or one that the config refuses.
+    ConfigError
+        No such file, an unknown key (with the nearest known one), one that can't be searched, no value, a value
+        twice, or one that the config refuses.
     """
     listed = _read(path) if path else {}
     for word in words:

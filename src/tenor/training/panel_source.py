@@ -21,9 +21,11 @@ class Market:
 
     Attributes
     ----------
-    bars, sentiment : as `tenor.features.build_panel` takes them.
-    cells : [session, symbol] of the panel; where scores count, or None for wherever something is forecast. It lets
-        models of different lookbacks and features be judged on the same cells.
+    bars, sentiment
+        As `tenor.features.build_panel` takes them.
+    cells
+        [session, symbol] of the panel; where scores count, or None for wherever something is forecast. It lets models
+        of different lookbacks and features be judged on the same cells.
     """
 
     bars: Bars

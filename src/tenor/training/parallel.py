@@ -59,7 +59,8 @@ def train_seeds(
 
     Raises
     ------
-    TenorError : what the training of a seed raised, or one of the processes was killed.
+    TenorError
+        What the training of a seed raised, or one of the processes was killed.
     """
     tellers = [_Teller(task, progress) for task in tasks]
     if min(workers, len(tasks)) > 1:

@@ -20,8 +20,10 @@ class Results:
 
     Attributes
     ----------
-    folder : where they lie; made when the first is written.
-    owner : the process that began the search. Another process that trains for it ends when it is gone.
+    folder
+        Where they lie; made when the first is written.
+    owner
+        The process that began the search. Another process that trains for it ends when it is gone.
     """
 
     folder: Path

@@ -24,7 +24,8 @@ def scores(panel: Panel, said: Predictions, cells: Bool, *, horizon: int) -> dic
 
     Parameters
     ----------
-    cells : [session, symbol]; those that count, where forecast and return are known as well.
+    cells
+        [session, symbol]; those that count, where forecast and return are known as well.
     """
     k = panel.horizon_index(horizon)
     realised, mean, p_up = (a[:, :, k].astype(np.float64) for a in (panel.targets, said.mean, said.p_up))

@@ -55,9 +55,12 @@ class Trial:
 
     Attributes
     ----------
-    values : full config key to value. rank : 1 is the best.
-    scores : scoring to its values by fold; NaN where one is undefined or its fit failed.
-    seconds : of one core, fits and scores of all folds. failed : why a fit failed, if one did.
+    values
+        Full config key to value. rank : 1 is the best.
+    scores
+        Scoring to its values by fold; NaN where one is undefined or its fit failed.
+    seconds
+        Of one core, fits and scores of all folds. failed : why a fit failed, if one did.
     """
 
     values: dict[str, Any]
@@ -89,8 +92,10 @@ class HeatMap:
 
     Attributes
     ----------
-    x, y : the keys. x_values, y_values : their values as text.
-    scores : [y, x]; NaN where every fit failed.
+    x, y
+        The keys. x_values, y_values : their values as text.
+    scores
+        [y, x]; NaN where every fit failed.
     """
 
     x: str
@@ -107,10 +112,14 @@ class Search:
 
     Attributes
     ----------
-    grid : what was tried. trials : the best first.
-    scoring : what they are ranked by.
-    folds : first and last day of training and of scoring, fold by fold.
-    base : the configs that the grid was laid over, by room.
+    grid
+        What was tried. trials : the best first.
+    scoring
+        What they are ranked by.
+    folds
+        First and last day of training and of scoring, fold by fold.
+    base
+        The configs that the grid was laid over, by room.
     """
 
     grid: Grid
@@ -186,16 +195,23 @@ def tune(
 
     Parameters
     ----------
-    grid : of `tenor.training.grid.read_grid`.
-    split : whose test part is out of bounds.
-    horizon : the one that is scored.
-    scoring : what to rank by, of `tenor.training.scoring.SCORINGS`; all of them are computed.
-    workers : processes side by side, each with one thread; None is one a core.
+    grid
+        Of `tenor.training.grid.read_grid`.
+    split
+        Whose test part is out of bounds.
+    horizon
+        The one that is scored.
+    scoring
+        What to rank by, of `tenor.training.scoring.SCORINGS`; all of them are computed.
+    workers
+        Processes side by side, each with one thread; None is one a core.
 
     Raises
     ------
-    ConfigError : a combination is impossible, or all fits failed.
-    HistoryError : too few sessions for the folds.
+    ConfigError
+        A combination is impossible, or all fits failed.
+    HistoryError
+        Too few sessions for the folds.
     """
     base: dict[str, Any] = {"features": features, "model": model, "training": training}
     points = candidates(grid)

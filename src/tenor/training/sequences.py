@@ -22,9 +22,12 @@ class Sequences:
 
     Attributes
     ----------
-    inputs : [N, T, F]; 0 where the panel has nothing.
-    targets : [N, T, K]; return in units of its volatility, clipped; 0 where `known` is 0.
-    known : [N, T, K]; 1 where the cell is usable and its target is known, else 0.
+    inputs
+        [N, T, F]; 0 where the panel has nothing.
+    targets
+        [N, T, K]; return in units of its volatility, clipped; 0 where `known` is 0.
+    known
+        [N, T, K]; 1 where the cell is usable and its target is known, else 0.
     """
 
     inputs: Float32
@@ -62,8 +65,10 @@ class Segments:
 
     Parameters
     ----------
-    data : starts with the panel.
-    rows : the training part.
+    data
+        Starts with the panel.
+    rows
+        The training part.
     """
 
     def __init__(self, data: Sequences, rows: slice, *, segment: int, burn_in: int) -> None:

@@ -21,8 +21,10 @@ class Split:
 
     Attributes
     ----------
-    train, valid, test : their rows, without the purged ones.
-    purge : rows dropped at the end of train and of validation. With purge >= the longest horizon no target of a part
+    train, valid, test
+        Their rows, without the purged ones.
+    purge
+        Rows dropped at the end of train and of validation. With purge >= the longest horizon no target of a part
         reaches into the next, so that nothing after the part's last day takes part in training or in choosing.
     """
 
@@ -61,12 +63,15 @@ def chronological(sessions: pd.DatetimeIndex, config: SplitConfig, *, purge: int
 
     Parameters
     ----------
-    sessions : the panel's sessions, in order.
-    purge : rows to drop between the parts; at least the longest horizon.
+    sessions
+        The panel's sessions, in order.
+    purge
+        Rows to drop between the parts; at least the longest horizon.
 
     Raises
     ------
-    HistoryError : a part would be empty; the message names its days and what to do.
+    HistoryError
+        A part would be empty; the message names its days and what to do.
     """
     if purge < 0:
         raise ConfigError(f"a purge of {purge} sessions is impossible; it is at least the longest horizon.")

@@ -15,12 +15,15 @@ def toml_text(values: Mapping[str, Any], *, comment: str = "") -> str:
 
     Parameters
     ----------
-    values : texts, booleans, numbers, lists of these, and tables of these, by text keys.
-    comment : put first, each line behind a ``#``.
+    values
+        Texts, booleans, numbers, lists of these, and tables of these, by text keys.
+    comment
+        Put first, each line behind a ``#``.
 
     Raises
     ------
-    TypeError : a value that TOML has no word for.
+    TypeError
+        A value that TOML has no word for.
     """
     lines = [f"# {line}".rstrip() for line in comment.splitlines()]
     _table(values, (), lines)

@@ -38,8 +38,10 @@ class History:
 
     Attributes
     ----------
-    train, valid : mean loss of each epoch; validation is measured at its end.
-    best_epoch : the epoch, counted from 1, whose weights are kept.
+    train, valid
+        Mean loss of each epoch; validation is measured at its end.
+    best_epoch
+        The epoch, counted from 1, whose weights are kept.
     """
 
     train: list[float] = field(default_factory=list)
@@ -81,7 +83,8 @@ class Trainer:
 
         Raises
         ------
-        ConfigError : a loss is no longer finite.
+        ConfigError
+            A loss is no longer finite.
         """
         train = self._train()
         valid = self._validate()

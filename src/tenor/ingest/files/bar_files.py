@@ -27,7 +27,10 @@ class FileSummary:
 
     Attributes
     ----------
-    symbols : how many have rows that were kept. `rows` read, `kept`, `refused`. `notes` : what was assumed.
+    symbols
+        How many have rows that were kept. `rows` read, `kept`, `refused`.
+    notes
+        What was assumed.
     """
 
     file: str
@@ -49,9 +52,12 @@ class Imported:
 
     Attributes
     ----------
-    bars, news : what can be used; None where nothing can.
-    refusals : what can't, with the columns of `Refusal`.
-    files : what became of each file.
+    bars, news
+        What can be used; None where nothing can.
+    refusals
+        What can't, with the columns of `Refusal`.
+    files
+        What became of each file.
     """
 
     bars: Bars | None
@@ -70,7 +76,8 @@ def find_files(path: Path, *, also: tuple[str, ...] = ()) -> list[Path]:
 
     Raises
     ------
-    DataError : there is no such file, or no such file in the folder.
+    DataError
+        There is no such file, or no such file in the folder.
     """
     if path.is_file():
         return [path]
@@ -99,12 +106,15 @@ def read_batches(
 
     Parameters
     ----------
-    calendar : whose sessions the rows must lie on; rows on other days are refused. By default each symbol's own.
-    now : UTC; rows of sessions that are not over by then are refused. The clock's time by default.
+    calendar
+        Whose sessions the rows must lie on; rows on other days are refused. By default each symbol's own.
+    now
+        UTC; rows of sessions that are not over by then are refused. The clock's time by default.
 
     Raises
     ------
-    DataError : a path does not exist, or a folder has no such file. What is wrong inside a file is a refusal.
+    DataError
+        A path does not exist, or a folder has no such file. What is wrong inside a file is a refusal.
     """
     now = now or pd.Timestamp.now("UTC")
     frames: list[pd.DataFrame] = []

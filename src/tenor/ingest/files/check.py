@@ -29,8 +29,11 @@ class Jump:
 
     Attributes
     ----------
-    factor : adjusted close over the one before. `split` : the nearest split ratio, like ``"1:7"`` (one share became
-        seven); ``""`` where none is near and the move is large without turnover to match.
+    factor
+        Adjusted close over the one before.
+    split
+        The nearest split ratio, like ``"1:7"`` (one share became seven); ``""`` where none is near and the move is
+        large without turnover to match.
     """
 
     session: pd.Timestamp
@@ -44,13 +47,18 @@ class SymbolReport:
 
     Attributes
     ----------
-    first, last, sessions : its span, and how many sessions have a bar.
-    missing : sessions of the exchange without a bar between `first` and `last`; `gaps` has their runs (first, last,
-        count).
-    duplicates, nonpositive, high_below_low, off_calendar, unreadable : rows, in the data or refused when it
-        was imported.
-    outside : rows whose open or close lies outside low .. high by more than rounding.
-    jumps : split-like moves. `stale` : runs of at least five sessions of one close (first, last, count).
+    first, last, sessions
+        Its span, and how many sessions have a bar.
+    missing
+        Sessions of the exchange without a bar between `first` and `last`; `gaps` has their runs (first, last, count).
+    duplicates, nonpositive, high_below_low, off_calendar, unreadable
+        Rows, in the data or refused when it was imported.
+    outside
+        Rows whose open or close lies outside low .. high by more than rounding.
+    jumps
+        Split-like moves.
+    stale
+        Runs of at least five sessions of one close (first, last, count).
     """
 
     symbol: str
@@ -106,9 +114,12 @@ def check_bars(
 
     Parameters
     ----------
-    bars : bars, or a raw frame of the same columns that may hold what `Bars` refuses (duplicates, prices <= 0, …).
-    calendar : whose sessions count; by default those of each symbol's own market.
-    refusals : what was refused when they were imported (columns of `Refusal`); counted under their symbols.
+    bars
+        Bars, or a raw frame of the same columns that may hold what `Bars` refuses (duplicates, prices <= 0, …).
+    calendar
+        Whose sessions count; by default those of each symbol's own market.
+    refusals
+        What was refused when they were imported (columns of `Refusal`); counted under their symbols.
     """
     frame = bars.frame if isinstance(bars, Bars) else bars
     missing = [c for c in BAR_COLUMNS if c not in frame.columns]

@@ -30,8 +30,10 @@ class Columns:
 
     Attributes
     ----------
-    place : tenor's name (`session`, `symbol`, `open` …, and `period` for Stooq's) to the column's position.
-    names : the file's own names, by position.
+    place
+        Tenor's name (`session`, `symbol`, `open` …, and `period` for Stooq's) to the column's position.
+    names
+        The file's own names, by position.
     """
 
     place: dict[str, int]
@@ -60,7 +62,8 @@ def match(names: Sequence[str]) -> Columns:
 
     Raises
     ------
-    UnusableError : one of date, open, high, low, close is not there; the message has the names found.
+    UnusableError
+        One of date, open, high, low, close is not there; the message has the names found.
     """
     columns = guess(names)
     missing = [c for c in _REQUIRED if c not in columns.place]

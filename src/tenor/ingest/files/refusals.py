@@ -33,10 +33,16 @@ class Refusal:
 
     Attributes
     ----------
-    row : its line in the file (the header is line 1; in Parquet the first row is row 1); 0 for the file as a whole.
-    symbol, session : of the row, where they are known (``""``, NaT where not).
-    column, value : the cell that is wrong, as it stands in the file; ``""`` where it is not one cell.
-    kind : one of `KINDS`. `why`, `remedy` : in words.
+    row
+        Its line in the file (the header is line 1; in Parquet the first row is row 1); 0 for the file as a whole.
+    symbol, session
+        Of the row, where they are known (``""``, NaT where not).
+    column, value
+        The cell that is wrong, as it stands in the file; ``""`` where it is not one cell.
+    kind
+        One of `KINDS`.
+    why, remedy
+        In words.
     """
 
     file: str

@@ -22,7 +22,12 @@ class Sieve:
 
     Parameters
     ----------
-    file : its name in messages. `raw` : its cells. `symbol` : whose bars they are, where no column says so.
+    file
+        Its name in messages.
+    raw
+        Its cells.
+    symbol
+        Whose bars they are, where no column says so.
     """
 
     def __init__(self, file: str, raw: RawTable, symbol: str) -> None:

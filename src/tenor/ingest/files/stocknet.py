@@ -39,7 +39,8 @@ def read_stocknet_news(path: Path, *, now: pd.Timestamp | None = None) -> Import
 
     Raises
     ------
-    DataError : `path` is not the published folder.
+    DataError
+        `path` is not the published folder.
     """
     root = _folder(path) / "tweet" / "raw"
     now = now or pd.Timestamp.now("UTC")

@@ -29,11 +29,16 @@ class RawTable:
 
     Attributes
     ----------
-    columns : which is which.
-    cells : by tenor's name, Arrow columns of n rows.
-    rows : where each row stands in the file, [n].
-    ragged : line and text of the rows that have another number of columns than the header.
-    symbol : the symbol that the file says it is about, in its own header; ``""`` mostly.
+    columns
+        Which is which.
+    cells
+        By tenor's name, Arrow columns of n rows.
+    rows
+        Where each row stands in the file, [n].
+    ragged
+        Line and text of the rows that have another number of columns than the header.
+    symbol
+        The symbol that the file says it is about, in its own header; ``""`` mostly.
     """
 
     columns: Columns
@@ -48,7 +53,8 @@ def read_table(path: Path) -> RawTable:
 
     Raises
     ------
-    UnusableError : it is empty, is neither text nor Parquet, or lacks a column.
+    UnusableError
+        It is empty, is neither text nor Parquet, or lacks a column.
     """
     try:
         with path.open("rb") as file:

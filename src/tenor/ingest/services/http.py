@@ -46,11 +46,22 @@ class Ask:
 
     Attributes
     ----------
-    source : who is asked, for messages. `url` : without query. `params` : the query; may hold a key.
-    headers : may hold a key: they do not follow a redirect to another host.
-    form : what the answer must be. `unknown` : statuses that mean that there is no such symbol.
-    gap : seconds between two requests to this host, at least.
-    post : sent as a form by POST instead, with `auth` as user and password.
+    source
+        Who is asked, for messages.
+    url
+        Without query.
+    params
+        The query; may hold a key.
+    headers
+        May hold a key: they do not follow a redirect to another host.
+    form
+        What the answer must be.
+    unknown
+        Statuses that mean that there is no such symbol.
+    gap
+        Seconds between two requests to this host, at least.
+    post
+        Sent as a form by POST instead, with `auth` as user and password.
     """
 
     source: str
@@ -69,8 +80,12 @@ class Http:
 
     Parameters
     ----------
-    keys : none of them shows in an error or a log line.
-    transport : instead of the network; `clock`, `sleep` : monotonic seconds, and how to wait.
+    keys
+        None of them shows in an error or a log line.
+    transport
+        Instead of the network;
+    clock, sleep
+        Monotonic seconds, and how to wait.
     """
 
     def __init__(

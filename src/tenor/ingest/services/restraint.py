@@ -13,7 +13,8 @@ class Pace:
 
     Parameters
     ----------
-    clock, sleep : monotonic seconds, and how to wait.
+    clock, sleep
+        Monotonic seconds, and how to wait.
     """
 
     def __init__(self, clock: Clock, sleep: Callable[[float], None]) -> None:
@@ -36,7 +37,8 @@ class Breaker:
 
     Parameters
     ----------
-    clock : monotonic seconds.
+    clock
+        Monotonic seconds.
     """
 
     def __init__(self, trips: int, rest: float, clock: Clock) -> None:

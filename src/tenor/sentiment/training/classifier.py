@@ -36,22 +36,34 @@ class FineTuneConfig:
 
     Attributes
     ----------
-    epochs, batch_size : passes over the sentences, and sentences a step.
-    learning_rate, head_learning_rate : peak of AdamW for the top encoder layer and for the head; both rise over the
-        first `warmup` share of the steps and fall to zero in a straight line.
-    layer_decay : factor on the learning rate from one layer to the next below.
-    weight_decay, dropout : regularisation; dropout holds for the encoder's states and the head.
-    label_smoothing : share of a label's mass that is spread over the classes.
-    averaging : decay of the moving average of the weights that is kept in the end; 0 keeps the last weights.
-    freeze_embeddings : leave the word vectors as they are (half of all weights, and a third of the time).
-    joining : share of the sentences that are read together with a second one, neutral or of the same label, which
-        leaves the label as it is: the model learns to find the word that counts in a longer text.
-    token_dropout : share of the tokens that are replaced by the unknown token.
-    consistency : weight of the disagreement between two readings of each sentence, with other dropout and other
-        dropped tokens; 0 reads each once, which takes half the time.
-    half_precision : multiply in bfloat16 where the processor has instructions for it, which takes half the time; the
-        weights stay float32.
-    max_tokens : longer texts are cut.
+    epochs, batch_size
+        Passes over the sentences, and sentences a step.
+    learning_rate, head_learning_rate
+        Peak of AdamW for the top encoder layer and for the head; both rise over the first `warmup` share of the steps
+        and fall to zero in a straight line.
+    layer_decay
+        Factor on the learning rate from one layer to the next below.
+    weight_decay, dropout
+        Regularisation; dropout holds for the encoder's states and the head.
+    label_smoothing
+        Share of a label's mass that is spread over the classes.
+    averaging
+        Decay of the moving average of the weights that is kept in the end; 0 keeps the last weights.
+    freeze_embeddings
+        Leave the word vectors as they are (half of all weights, and a third of the time).
+    joining
+        Share of the sentences that are read together with a second one, neutral or of the same label, which leaves
+        the label as it is: the model learns to find the word that counts in a longer text.
+    token_dropout
+        Share of the tokens that are replaced by the unknown token.
+    consistency
+        Weight of the disagreement between two readings of each sentence, with other dropout and other dropped tokens;
+        0 reads each once, which takes half the time.
+    half_precision
+        Multiply in bfloat16 where the processor has instructions for it, which takes half the time; the weights stay
+        float32.
+    max_tokens
+        Longer texts are cut.
     """
 
     epochs: int = 4

@@ -26,10 +26,14 @@ class Quality:
 
     Attributes
     ----------
-    macro_f1 : unweighted mean of the three F1.
-    per_class : precision, recall, F1 and count of each class; a ratio of nothing counts 0.
-    confusion : ``[truth][prediction]`` counts, in the order of `LABELS`.
-    ece : expected calibration error of the chosen class's probability, 15 bins of equal width (Guo et al. 2017); None
+    macro_f1
+        Unweighted mean of the three F1.
+    per_class
+        Precision, recall, F1 and count of each class; a ratio of nothing counts 0.
+    confusion
+        ``[truth][prediction]`` counts, in the order of `LABELS`.
+    ece
+        Expected calibration error of the chosen class's probability, 15 bins of equal width (Guo et al. 2017); None
         where there are no probabilities.
     """
 
@@ -83,10 +87,13 @@ def read_labelled(data: str, folder: Path | None = None, *, agreement: int = 50)
 
     Parameters
     ----------
-    data : ``fpb``, ``tfns`` (its validation part), ``semeval17``, ``sentfin``, or a CSV file (``text``, ``label``).
-    folder : where the published sets lie, as ``fpb/``, ``tfns/`` … or under ``sentiment/``; default: what the
-        environment variable ``TENOR_DATA`` names.
-    agreement : of Financial PhraseBank's annotators, in %: 50, 66, 75 or 100.
+    data
+        ``fpb``, ``tfns`` (its validation part), ``semeval17``, ``sentfin``, or a CSV file (``text``, ``label``).
+    folder
+        Where the published sets lie, as ``fpb/``, ``tfns/`` … or under ``sentiment/``; default: what the environment
+        variable ``TENOR_DATA`` names.
+    agreement
+        Of Financial PhraseBank's annotators, in %: 50, 66, 75 or 100.
     """
     readers: dict[str, Callable[[Path], Labelled]] = {
         "fpb": lambda path: labelled.read_fpb(path, agreement),

@@ -55,11 +55,15 @@ def fine_tune(
 
     Parameters
     ----------
-    valid : sentences watched after each epoch; they choose nothing, the schedule is run to its end.
-    targets : probabilities ``[n, 3]`` to learn in place of the labels of `train`: how sure its annotators were.
-    work : folder for the checkpoint of each epoch; when it holds one of the same settings and sentences, the run
-        goes on from there.
-    on_step : called after each step with the steps done and the steps in all.
+    valid
+        Sentences watched after each epoch; they choose nothing, the schedule is run to its end.
+    targets
+        Probabilities ``[n, 3]`` to learn in place of the labels of `train`: how sure its annotators were.
+    work
+        Folder for the checkpoint of each epoch; when it holds one of the same settings and sentences, the run goes on
+        from there.
+    on_step
+        Called after each step with the steps done and the steps in all.
     """
     config, model = start.config, start.model
     ids = tokenise(start.tokenizer, train.texts, config.max_tokens)

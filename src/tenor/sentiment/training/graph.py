@@ -33,10 +33,12 @@ def bert_graph(weights: Mapping[str, npt.NDArray[np.float32]], shape: Shape, sto
 
     Parameters
     ----------
-    weights : tensors by the names of `tenor.sentiment.training.finetune.Classifier`.
-    storage : how matrices lie in the file. ``int8`` keeps a scale a column (a row of the word vectors) and is turned
-        back to float32 when the session starts: activations stay float32, so a text's score can't depend on the
-        texts that share its batch.
+    weights
+        Tensors by the names of `tenor.sentiment.training.finetune.Classifier`.
+    storage
+        How matrices lie in the file. ``int8`` keeps a scale a column (a row of the word vectors) and is turned back
+        to float32 when the session starts: activations stay float32, so a text's score can't depend on the texts that
+        share its batch.
     """
     builder = _Builder(weights, storage)
     states = builder.embeddings(shape)

@@ -41,9 +41,12 @@ class Labelled:
 
     Attributes
     ----------
-    texts : n cleaned sentences.
-    labels : int64 ``[n]``, index into `LABELS`.
-    name : where they come from, for messages and tables.
+    texts
+        n cleaned sentences.
+    labels
+        Int64 ``[n]``, index into `LABELS`.
+    name
+        Where they come from, for messages and tables.
     """
 
     texts: tuple[str, ...]

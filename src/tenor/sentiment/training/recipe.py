@@ -82,7 +82,8 @@ def public_sentences(folder: Path) -> tuple[Labelled, Labelled]:
 
     Parameters
     ----------
-    folder : holds the published sets as ``tfns/``, ``sentfin/`` and ``fpb/``.
+    folder
+        Holds the published sets as ``tfns/``, ``sentfin/`` and ``fpb/``.
     """
     tested = _tested(folder)
     parts, valids = [], []
@@ -121,9 +122,12 @@ def train_shipped(
 
     Parameters
     ----------
-    folder : holds the published sets as ``tfns/``, ``sentfin/`` and ``fpb/``.
-    posts : texts without a label; the first `POSTS` of them (`unlabelled`) are learned from first, the others last.
-    teacher : folder of the large encoder, as Hugging Face keeps it.
+    folder
+        Holds the published sets as ``tfns/``, ``sentfin/`` and ``fpb/``.
+    posts
+        Texts without a label; the first `POSTS` of them (`unlabelled`) are learned from first, the others last.
+    teacher
+        Folder of the large encoder, as Hugging Face keeps it.
 
     Returns
     -------
@@ -202,7 +206,8 @@ def tune_on(
 
     Parameters
     ----------
-    start : folder that `Tuned.save` wrote; default: the weights in this package.
+    start
+        Folder that `Tuned.save` wrote; default: the weights in this package.
 
     Returns
     -------

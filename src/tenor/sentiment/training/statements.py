@@ -77,7 +77,8 @@ def statements(n: int, seed: int = 0, *, held_out: bool = False) -> Labelled:
 
     Parameters
     ----------
-    held_out : of the lines of the grammar that are kept apart, instead of the others.
+    held_out
+        Of the lines of the grammar that are kept apart, instead of the others.
     """
     rng = np.random.default_rng((seed, held_out))
     texts: dict[str, int] = {}

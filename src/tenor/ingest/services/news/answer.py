@@ -21,8 +21,12 @@ class NewsAnswer:
 
     Attributes
     ----------
-    frame : columns ``published_at`` (UTC), ``symbol`` (``""`` where the source does not say), ``text``, ``url``.
-    refused : items without a usable time or text. `names` : of companies, by symbol, where the source tells them.
+    frame
+        Columns ``published_at`` (UTC), ``symbol`` (``""`` where the source does not say), ``text``, ``url``.
+    refused
+        Items without a usable time or text.
+    names
+        Of companies, by symbol, where the source tells them.
     """
 
     frame: pd.DataFrame
@@ -35,8 +39,10 @@ class NewsSource(Protocol):
 
     Attributes
     ----------
-    name : as config calls it.
-    by_symbol : whether it is asked symbol by symbol; otherwise once, and its items are tied to symbols by their text.
+    name
+        As config calls it.
+    by_symbol
+        Whether it is asked symbol by symbol; otherwise once, and its items are tied to symbols by their text.
     """
 
     @property
@@ -55,7 +61,8 @@ class NewsSource(Protocol):
 
         Raises
         ------
-        SourceError : it did not answer, or not as it documents.
+        SourceError
+            It did not answer, or not as it documents.
         """
 
 

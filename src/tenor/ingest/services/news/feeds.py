@@ -38,7 +38,8 @@ class Feed:
 
     Parameters
     ----------
-    address : where it is; ``{symbol}`` in it stands for the symbol.
+    address
+        Where it is; ``{symbol}`` in it stands for the symbol.
     """
 
     http: Http
@@ -76,11 +77,13 @@ def feeds(http: Http, wanted: tuple[str, ...], url: str = "") -> list[Feed]:
 
     Parameters
     ----------
-    url : instead of each named feed's own host, where it is given (a mirror).
+    url
+        Instead of each named feed's own host, where it is given (a mirror).
 
     Raises
     ------
-    ConfigError : a text is neither a known name nor an address.
+    ConfigError
+        A text is neither a known name nor an address.
     """
     found = []
     for text in wanted:

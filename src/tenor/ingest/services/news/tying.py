@@ -23,7 +23,10 @@ class Ties:
 
     Parameters
     ----------
-    symbols : the ones looked for. `names` : of their companies; the legal form at the end is left away.
+    symbols
+        The ones looked for.
+    names
+        Of their companies; the legal form at the end is left away.
 
     Examples
     --------

@@ -24,11 +24,16 @@ class Answer:
 
     Attributes
     ----------
-    frame : columns ``at`` (the session, or the UTC moment at which an intraday bar opened), `PRICES` and ``volume``;
+    frame
+        Columns ``at`` (the session, or the UTC moment at which an intraday bar opened), `PRICES` and ``volume``;
         rising, each once. `open` .. `close` as they were traded where the source tells it, `adj_close` adjusted for
         splits and dividends.
-    actions : ``session, kind, value``: ``split`` (shares that one became) and ``dividend`` (money a share).
-    refused : rows that can't be used, by why. `name` : of the company, where the source tells it.
+    actions
+        ``session, kind, value``: ``split`` (shares that one became) and ``dividend`` (money a share).
+    refused
+        Rows that can't be used, by why.
+    name
+        Of the company, where the source tells it.
     """
 
     source: str
@@ -45,7 +50,8 @@ class PriceSource(Protocol):
 
     Attributes
     ----------
-    name : as config calls it.
+    name
+        As config calls it.
     """
 
     @property
@@ -60,7 +66,8 @@ class PriceSource(Protocol):
 
         Raises
         ------
-        SourceError : it has no such symbol, did not answer, or not as it documents.
+        SourceError
+            It has no such symbol, did not answer, or not as it documents.
         """
 
 
@@ -148,12 +155,15 @@ def make_answer(
 
     Parameters
     ----------
-    at : sessions (without a zone), or UTC moments of opening for intraday bars.
-    columns : the `PRICES` and ``volume``, as long as `at`; a volume that is missing is 0.
+    at
+        Sessions (without a zone), or UTC moments of opening for intraday bars.
+    columns
+        The `PRICES` and ``volume``, as long as `at`; a volume that is missing is 0.
 
     Raises
     ------
-    SourceError : the columns are not of one length, or none of many rows is sound.
+    SourceError
+        The columns are not of one length, or none of many rows is sound.
     """
     if len({len(at), *map(len, columns.values())}) != 1:
         raise SourceError(f"{source} sent columns of unequal length for {symbol}.", kind="malformed")
