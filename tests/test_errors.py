@@ -1,3 +1,4 @@
+import ast
 import re
 from pathlib import Path
 
@@ -12,8 +13,22 @@ def test_every_exception_is_drawn_at_the_top_and_descends_from_one_base() -> Non
         if isinstance(value, type) and issubclass(value, Exception)
     }
     assert all(issubclass(c, TenorError) for c in classes.values())
-    drawn = set(re.findall(r"\b\w+Error\b", tenor.errors.__doc__ or ""))
-    assert drawn == set(classes)
+    drawn = re.findall(r"^[│├└─ ]*((?!Everything)[A-Z]\w+) +[a-z]", tenor.errors.__doc__ or "", flags=re.MULTILINE)
+    assert sorted(drawn) == sorted(classes)
+
+
+def test_no_other_module_defines_an_exception() -> None:
+    source = Path(tenor.errors.__file__).parent
+    elsewhere = [
+        f"{path.name}: {node.name}"
+        for path in source.rglob("*.py")
+        if path.name != "errors.py"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+        and not node.name.startswith("_")  # a signal within one module, which nobody else sees
+        and any(re.search(r"(Error|Exception|Conflict|MissingObject)$", ast.unparse(base)) for base in node.bases)
+    ]
+    assert elsewhere == []
 
 
 def test_did_you_mean_ignores_case_and_stays_silent_when_nothing_is_near() -> None:
@@ -34,6 +49,6 @@ def test_no_room_raises_a_bare_builtin_for_bad_input() -> None:
         f"{path.name}:{number}"
         for path in source.rglob("*.py")
         for number, line in enumerate(path.read_text().splitlines(), 1)
-        if re.search(r"raise (Exception|RuntimeError|AssertionError)\(", line)
+        if re.search(r"raise (Exception|RuntimeError|AssertionError|KeyError)\(", line)
     ]
     assert offenders == []

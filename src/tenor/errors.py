@@ -14,6 +14,7 @@ TenorError                 one line: what value, where, what to do
 │   └── Conflict           the object changed before it could be replaced
 ├── TrainingError          a training that diverged or was killed
 ├── ModelError             a saved model that is missing, changed or does not fit
+├── RaisedError            a function of the user's raised: it is reported, not a fault of tenor's
 └── ServiceError           a tenor service that can't be reached, or refuses
 """
 
@@ -113,6 +114,10 @@ class Conflict(StoreError):  # noqa: N818
 
 class ModelError(TenorError):
     """A saved model is missing, truncated, changed since it was written, or does not fit the data."""
+
+
+class RaisedError(TenorError):
+    """A function of the user's own raised; the message says what."""
 
 
 class ServiceError(TenorError):

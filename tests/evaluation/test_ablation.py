@@ -30,7 +30,7 @@ from tenor.evaluation.ablation import (
 from tenor.evaluation.significance import Difference
 from tenor.evaluation.walkforward import WalkForward
 from tenor.features import feature_names
-from tenor.pipeline.studies import Ablated
+from tenor.pipeline.ablate import Ablated
 from tenor.schema import Panel, Predictions
 from tenor.training import Split
 

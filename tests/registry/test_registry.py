@@ -18,7 +18,7 @@ from tenor.pipeline.train import load
 from tenor.registry import POINTERS, Pointers, Registry, registry_of
 from tenor.registry.manifest import MANIFEST
 from tenor.schema import Bars
-from tenor.storage.object_store import Object, ObjectStore, open_store
+from tenor.storage.object_store import ObjectStore, StoredObject, open_store
 from tenor.training import Forecaster, chronological, fit
 
 PLACES = pytest.mark.parametrize("location", ["folder", pytest.param("bucket", marks=pytest.mark.slow)], indirect=True)
@@ -196,7 +196,7 @@ class Dying:
     def __init__(self, objects: ObjectStore, allowed: int) -> None:
         self.objects, self.left, self.location = objects, allowed, objects.location
 
-    def get(self, key: str) -> Object:
+    def get(self, key: str) -> StoredObject:
         return self.objects.get(key)
 
     def put(self, key: str, data: bytes, *, if_match: str | None = None, if_absent: bool = False) -> str:

@@ -21,8 +21,9 @@ if TYPE_CHECKING:  # a verb pays for the rooms that it uses, not for those whose
     from tenor.evaluation.significance import Difference
     from tenor.evaluation.walkforward_summary import Walked
     from tenor.ingest.importing import Collected
-    from tenor.pipeline.studies import Ablated, Tuned
+    from tenor.pipeline.ablate import Ablated
     from tenor.pipeline.train import Trained
+    from tenor.pipeline.tune import Tuned
     from tenor.schema import Forecast
     from tenor.sentiment import Explanation, Scores
     from tenor.sentiment.training.evaluate import Comparison

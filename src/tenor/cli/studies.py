@@ -27,11 +27,11 @@ def ablate(
 ) -> None:
     """Does sentiment help? Walk forward with it, without it, and with it shuffled across days; same folds and seeds."""
     from tenor.config import Config
-    from tenor.pipeline import studies
+    from tenor.pipeline import ablate as ablate_
 
     settings = Config.read(config, set_ or ())
     with console.bars(quiet=as_json) as bars:
-        ablated = studies.ablate(store, settings, workers=workers, progress=bars.arm, texts=bars.texts, report=report)
+        ablated = ablate_.ablate(store, settings, workers=workers, progress=bars.arm, texts=bars.texts, report=report)
     if as_json:
         console.print_json(ablated.to_json())
     else:
@@ -56,11 +56,11 @@ def tune(
 ) -> None:
     """Search a grid of settings on walk-forward folds before the test part. A killed search goes on."""
     from tenor.config import Config
-    from tenor.pipeline import studies
+    from tenor.pipeline import tune as tune_
 
     settings = Config.read(config, set_ or ())
     with console.bars(quiet=as_json) as bars:
-        tuned = studies.tune(
+        tuned = tune_.tune(
             store,
             settings,
             grid=grid or (),
@@ -94,10 +94,10 @@ def benchmark(
     as_json: AsJson = False,
 ) -> None:
     """Our row beside the published ones, by their protocol: ten seeds, frozen settings. A killed run goes on."""
-    from tenor.pipeline import studies
+    from tenor.pipeline import benchmark as benchmark_
 
     with console.bars(quiet=as_json) as bars:
-        result = studies.benchmark(
+        result = benchmark_.benchmark(
             name,
             data,
             out=out,
@@ -134,12 +134,12 @@ def leakcheck(
     as_json: AsJson = False,
 ) -> None:
     """Does your data, or your feature function, see the future? Exits 1 where it does, and names what."""
-    from tenor.pipeline import studies
+    from tenor.pipeline import leakcheck as leakcheck_
 
     if (file is None) == (features is None):
         raise typer.BadParameter("give a file, or --features, and not both.")
     if features is not None:
-        found = studies.leakcheck(store, features, calendar=calendar)
+        found = leakcheck_.leakcheck(store, features, calendar=calendar)
     else:
         from tenor.leakcheck import leakcheck_file
 

@@ -9,16 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tenor.errors import DataError, one_line
+from tenor.errors import DataError, RaisedError, one_line
 from tenor.leakcheck.cells import Cells, Grid, Long, differences, on_grid, read_output
 from tenor.leakcheck.futures import Inputs
 from tenor.schema import Bool, Float64
 
 Progress = Callable[[int, int], None]
-
-
-class RaisedError(Exception):
-    """The function under test raised; the text says what."""
 
 
 @dataclass(frozen=True)

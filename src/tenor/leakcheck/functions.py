@@ -8,9 +8,9 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from tenor.errors import ConfigError, DataError
+from tenor.errors import ConfigError, DataError, RaisedError
 from tenor.leakcheck import futures
-from tenor.leakcheck.bench import Bench, Progress, RaisedError
+from tenor.leakcheck.bench import Bench, Progress
 from tenor.leakcheck.cells import differences
 from tenor.leakcheck.futures import Inputs
 from tenor.leakcheck.naming import Seen, name_leaks

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tenor.errors import RaisedError
 from tenor.leakcheck import futures
-from tenor.leakcheck.bench import Bench, Change, RaisedError
+from tenor.leakcheck.bench import Bench, Change
 from tenor.leakcheck.cells import differences
 from tenor.leakcheck.report import Finding
 from tenor.schema import Bool

@@ -1,0 +1,84 @@
+"""Does sentiment help? The same model with it, without it, and with it shuffled across days."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tenor.config import Config, to_mapping
+from tenor.errors import DataError
+from tenor.evaluation.ablation import Ablation
+from tenor.evaluation.ablation import ablate as compare_with_and_without
+from tenor.pipeline.train import Scoring, build, registry_of, score
+from tenor.report.ablation import write_ablation
+from tenor.store import Lake
+from tenor.training.folds import fold_table, walk_forward
+
+
+@dataclass(frozen=True)
+class Ablated:
+    """The ablation by horizon, and the folds it was made on, as a table of dates."""
+
+    horizons: dict[int, Ablation]
+    folds: str
+
+    def to_json(self) -> dict[str, Any]:
+        """A mapping of JSON values."""
+        return {"folds": self.folds.splitlines(), "horizons": [a.to_json() for a in self.horizons.values()]}
+
+
+def ablate(
+    store: str,
+    config: Config,
+    *,
+    workers: int | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+    texts: Scoring | None = None,
+    report: Path | None = None,
+) -> Ablated:
+    """Walk forward with sentiment, without it, and with it shuffled across days: same folds, same seeds.
+
+    Parameters
+    ----------
+    report
+        The HTML file to write, if any.
+
+    Raises
+    ------
+    DataError
+        The lake has neither news nor sentiment.
+    """
+    lake = Lake(store)
+    bars = lake.bars(config.symbols or None, calendar=config.features.calendar)
+    sentiment = score(lake, config.sentiment, calendar=config.features.calendar, progress=texts)
+    if sentiment is None:
+        raise DataError(f"{store} has neither news nor sentiment to leave out: import some with 'tenor data import'.")
+    features = replace(config.features, sentiment=True)
+    panel = build(bars, sentiment, features)
+    plain = build(bars, None, replace(features, sentiment=False))
+    splits = walk_forward(panel.sessions, config.folds, purge=max(panel.horizons))
+    found = compare_with_and_without(
+        panel,
+        plain,
+        splits,
+        features=features,
+        model=config.model,
+        training=config.training,
+        kept=registry_of(store).folder,
+        workers=workers,
+        progress=progress,
+    )
+    table = fold_table(panel.sessions, splits)
+    if report is not None:
+        write_ablation(report, found, table, about=_about(config, panel.symbols))
+    return Ablated(found, table)
+
+
+def _about(config: Config, symbols: Sequence[str]) -> dict[str, str]:
+    return {
+        "Symbols": str(len(symbols)),
+        "Network": ", ".join(f"{key} {value}" for key, value in to_mapping(config.model).items()),
+        "Training": ", ".join(f"{key} {value}" for key, value in to_mapping(config.training).items()),
+    }

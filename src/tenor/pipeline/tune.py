@@ -1,0 +1,93 @@
+"""The grid search: which settings are best on folds before the test part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tenor.config import Config, to_mapping
+from tenor.errors import ConfigError
+from tenor.pipeline.train import Scoring, registry_of, score
+from tenor.report.tuning import write_tuning
+from tenor.storage.files import write_text
+from tenor.store import Lake
+from tenor.training.grid import read_grid
+from tenor.training.search import Search, SearchProgress
+from tenor.training.search import tune as search
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A finished search, and the TOML file with its best config."""
+
+    search: Search
+    best: Path
+
+    def to_json(self) -> dict[str, Any]:
+        """A mapping of JSON values."""
+        return {"best": str(self.best), **self.search.to_json()}
+
+
+def tune(
+    store: str,
+    config: Config,
+    *,
+    grid: Sequence[str],
+    grid_file: Path | None,
+    out: Path,
+    horizon: int,
+    scoring: str,
+    workers: int | None = None,
+    progress: SearchProgress | None = None,
+    texts: Scoring | None = None,
+    report: Path | None = None,
+) -> Tuned:
+    """Search the grid on walk-forward folds before the test part, and write the best config to `out`.
+
+    Parameters
+    ----------
+    report
+        The HTML file to write, if any.
+
+    Raises
+    ------
+    ConfigError
+        An impossible grid, or `out` is there already.
+    """
+    if out.exists():
+        raise ConfigError(f"{out} is there already: name another file with --out, or remove it.")
+    wanted = read_grid(grid_file, grid)
+    lake = Lake(store)
+    bars = lake.bars(config.symbols or None, calendar=config.features.calendar)
+    # a grid may switch sentiment on even where the config has it off
+    sentiment = score(lake, config.sentiment, calendar=config.features.calendar, progress=texts)
+    found = search(
+        bars,
+        wanted,
+        cache=registry_of(store).folder / "tuning",
+        sentiment=sentiment,
+        features=config.features,
+        model=config.model,
+        training=config.training,
+        split=config.split,
+        folds=config.folds,
+        horizon=horizon,
+        scoring=scoring,
+        workers=workers,
+        progress=progress,
+    )
+    best = found.best_toml(around=to_mapping(config))
+    write_text(out, best)
+    if report is not None:
+        write_tuning(report, found, toml=best, about=_about(config, tuple(bars.frame["symbol"].unique())))
+    return Tuned(found, out)
+
+
+def _about(config: Config, symbols: Sequence[str]) -> dict[str, str]:
+    return {
+        "Symbols": str(len(symbols)),
+        "Network": ", ".join(f"{key} {value}" for key, value in to_mapping(config.model).items()),
+        "Training": ", ".join(f"{key} {value}" for key, value in to_mapping(config.training).items()),
+    }
