@@ -24,28 +24,20 @@ WITH_TORCH = """
 import json, os
 import torch, transformers
 from tenor.pipeline.train import load
-from tenor.registry import registry_of
-from tenor.store import Lake
-from tenor.features import build_panel
+from tenor.workspace import Workspace
 
 def handler(event, context):
-    store = os.environ["TENOR_STORE"]
-    model = load(registry_of(store), None)
-    lake = Lake(store)
-    panel = build_panel(lake.bars(), model.features, sentiment=lake.sentiment() if model.features.sentiment else None)
+    workspace = Workspace(os.environ["TENOR_STORE"])
+    model = load(workspace.registry)
+    panel = model.recipe.panel(*workspace.inputs(model.recipe, ["AAPL"]))
     return model.forecast(panel, "AAPL", 1).to_json()
 """
 WITHOUT = """
 import os
-from tenor.registry import registry_of
-from tenor.inference.predictor import Predictor
-from tenor.store import Lake
+from tenor.pipeline.predict import predict
 
 def handler(event, context):
-    store = os.environ["TENOR_STORE"]
-    model, lake = Predictor.load(registry_of(store)), Lake(store)
-    sentiment = lake.sentiment() if model.with_sentiment else None
-    return model.forecasts(lake.bars(), sentiment, symbols=["AAPL"])[0].to_json()
+    return predict(os.environ["TENOR_STORE"], ["AAPL"])[0].to_json()
 """
 
 
@@ -71,7 +63,7 @@ def main() -> None:
         source = str(HERE.parent / "src")
         request = http_event("GET", "/v1/forecast/AAPL")
         arms = {
-            "API function: published forecast": (api, "tenor.serving.aws.api", env, request),
+            "API function: published forecast": (api, "tenor.aws.api", env, request),
             "refresh function: forecast made with ONNX Runtime": (refresh, "without.handler", env, {}),
             "the same with PyTorch and transformers": (
                 heavy, "heavy.handler", env | {"PYTHONPATH": f"{heavy}:{source}:{everything}"}, {}

@@ -13,7 +13,7 @@ import pandas as pd
 
 import tenor
 from tenor.errors import TenorError
-from tenor.pipeline.train import predict
+from tenor.pipeline.predict import predict
 
 CLOSE = 1e-4
 """Relative difference that machines of another kind may make."""

@@ -28,7 +28,8 @@ from tenor.ingest.services.http import Http
 from tenor.ingest.services.keys import Keys
 from tenor.ingest.status import stale
 from tenor.pipeline.evaluate import split_again
-from tenor.pipeline.train import load, registry_of
+from tenor.pipeline.train import load
+from tenor.registry import registry_of
 from tenor.schema import BAR_COLUMNS, Bars, News, Panel, news_id
 from tenor.sentiment.daily import daily_sentiment
 from tenor.sentiment.scores import Scores
@@ -276,7 +277,7 @@ def test_nothing_that_was_known_after_a_close_changes_its_row(cut: str) -> None:
     changed.loc[later, prices] = changed.loc[later, prices] * 1.7
     other = sentiment.frame.copy()
     other.loc[other["session"] > pd.Timestamp(cut), ["mean", "recent", "market_mean"]] *= -1
-    second = build_panel(Bars(changed, "1h"), config, sentiment=type(sentiment)(other, sentiment.half_life, "1h"))
+    second = build_panel(Bars(changed, "1h"), config, sentiment=type(sentiment)(other, "1h"))
     assert same_until(whole, second, row)
     assert not same_until(whole, second, row + 7)
 

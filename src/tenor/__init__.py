@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from tenor.errors import TenorError
     from tenor.features import build_panel
     from tenor.pipeline.evaluate import evaluate
-    from tenor.pipeline.train import predict, train
+    from tenor.pipeline.predict import predict
+    from tenor.pipeline.train import train
     from tenor.schema import Bars, DailySentiment, Forecast, News, Panel
     from tenor.sentiment import Scorer
     from tenor.serving.client import Client
@@ -42,7 +43,7 @@ _ROOMS = {
     "embedded_bars": "data",
     "embedded_sentiment": "data",
     "evaluate": "pipeline.evaluate",
-    "predict": "pipeline.train",
+    "predict": "pipeline.predict",
     "train": "pipeline.train",
 }
 

@@ -34,8 +34,6 @@ LENGTHS: dict[BarInterval, pd.Timedelta] = {
     "1h": pd.Timedelta(hours=1),
     "15m": pd.Timedelta(minutes=15),
 }
-SENTIMENT_HALF_LIFE = 5.0
-"""Sessions after which what was said counts half, unless `SentimentConfig.half_life` says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -157,14 +155,11 @@ class DailySentiment:
         row). `n` items; `mean`, `std` of their scores (-1..1); `positive`, `negative` shares (0..1); `surprise` =
         `mean` less its trailing mean; `recent` = decayed mean over the last sessions; `market_n`, `market_mean` over
         all symbols of that session.
-    half_life
-        Sessions after which `recent` has weighed an item half, and fades by half where there is no news.
     interval
         What a session is here, as in `Bars`.
     """
 
     frame: pd.DataFrame
-    half_life: float = SENTIMENT_HALF_LIFE
     interval: BarInterval = "1d"
 
     def __post_init__(self) -> None:

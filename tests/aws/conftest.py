@@ -91,12 +91,10 @@ class Account:
 def account(s3_server: str) -> Iterator[Account]:
     """A bucket filled through S3 by the code that fills a laptop's lake; sessions up to 2024-11-01."""
     from tenor.config import Config
-    from tenor.inference.predictor import Predictor
     from tenor.ingest.fetch import fetch
+    from tenor.pipeline.refresh import refresh
     from tenor.pipeline.train import train
-    from tenor.registry import registry_of
-    from tenor.serving.refresh import refresh
-    from tenor.store import Lake
+    from tenor.workspace import Workspace
 
     world = World(now=pd.Timestamp("2024-11-01 23:00", tz="UTC"))
     credentials = {
@@ -119,7 +117,8 @@ def account(s3_server: str) -> Iterator[Account]:
         assert fetch(store, SYMBOLS, config.sources).worked
         quick = ("training.seeds=[0]", "training.epochs=1", "model.hidden=4", "model.lookback=10")
         train(store, Config.read(None, quick), workers=1)
-        refresh(Lake(store), board_of(store), Predictor.load(registry_of(store)), now=world.now)
+        workspace = Workspace(store)
+        refresh(workspace, workspace.predictor(), now=world.now)
         yield Account(env, world)
 
 

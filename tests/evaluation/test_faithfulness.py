@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 import torch
 
-from tenor.config import FeatureConfig, ModelConfig, TrainConfig
+from tenor.config import FeatureConfig, ModelConfig, SentimentConfig, TrainConfig
 from tenor.errors import ConfigError, DataError, HistoryError, ModelError
 from tenor.evaluation.faithfulness import LATEST, LEAST, MOST, RANDOM, Deletion, Faithfulness, faithfulness
 from tenor.features import Scaler
-from tenor.inference.calibration import Calibration
+from tenor.heads import Calibration
+from tenor.inference.recipe import Recipe
 from tenor.model import AttentionLSTM
 from tenor.schema import Panel
 from tenor.training import Forecaster
@@ -30,13 +31,21 @@ def forecaster_of(panel: Panel, network: AttentionLSTM) -> Forecaster:
     horizons = len(panel.horizons)
     return Forecaster(
         networks=(network.requires_grad_(requires_grad=False).eval(),),
-        scaler=Scaler.fit(panel, slice(0, 120)),
-        calibration=Calibration((0.0,) * horizons, (1.0,) * horizons, (1.6,) * horizons),
-        features=FeatureConfig(horizons=panel.horizons),
-        model=MODEL,
+        recipe=Recipe(
+            features=FeatureConfig(horizons=panel.horizons),
+            sentiment=SentimentConfig(),
+            model=MODEL,
+            scaler=Scaler.fit(panel, slice(0, 120)),
+            calibration=Calibration(
+                {
+                    "mean": {"width": (1.6,) * horizons},
+                    "up_logit": {"base": (0.0,) * horizons, "slope": (1.0,) * horizons},
+                }
+            ),
+            symbols=panel.symbols,
+            split=dict.fromkeys(("train", "validation", "test"), ("2014-01-02", "2014-01-03")),
+        ),
         training=TrainConfig(seeds=(0,)),
-        symbols=panel.symbols,
-        split=dict.fromkeys(("train", "validation", "test"), ("2014-01-02", "2014-01-03")),
         history=(History([1.0], [1.0], 1),),
         fingerprint="",
     )
@@ -64,7 +73,7 @@ def made(
         net.query.weight[0, 0] = 20.0
         net.key.weight[0, 1] = key_sign
         net.dense.weight[0, 1] = 1.0  # of the context alone: the state itself is not passed on
-        net.mean.weight[:, 0] = 1.0
+        net.heads["mean"].weight[:, 0] = 1.0
     return net
 
 
@@ -122,7 +131,7 @@ def test_hidden_steps_are_those_attended(sentiment_panel: Panel, tested: Callabl
     chosen = int(rng.choice(len(day), size=1, replace=False)[0])
     t, s = day[chosen] + ROWS.start, symbol[chosen]
     b = (
-        forecaster.scaler.transform(sentiment_panel)
+        forecaster.recipe.scaler.transform(sentiment_panel)
         .values[t - 9 : t + 1, s, sentiment_panel.features.index("b")]
         .astype(float)
     )
@@ -183,7 +192,7 @@ def test_the_same_seed_gives_the_same(sentiment_panel: Panel, tested: Callable[.
 def test_what_can_not_be_tested_is_refused(sentiment_panel: Panel, tested: Callable[..., Faithfulness]) -> None:
     net = made(sentiment_panel, key_sign=1.0, gate={})
     forecaster = forecaster_of(sentiment_panel, net)
-    plain = replace(forecaster, model=replace(MODEL, attention=False))
+    plain = replace(forecaster, recipe=replace(forecaster.recipe, model=replace(MODEL, attention=False)))
     with pytest.raises(ModelError, match="trained without attention"):
         faithfulness(plain, sentiment_panel, ROWS)
     with pytest.raises(HistoryError, match="no forecast with a known return"):

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -31,7 +29,7 @@ def make(rows: list[tuple[object, ...]]) -> DailySentiment:
 
 @pytest.fixture
 def found() -> dict[str, np.ndarray]:
-    return sentiment_features(make(ROWS), SESSIONS, ("A", "B"), "XNYS")
+    return sentiment_features(make(ROWS), SESSIONS, ("A", "B"), "XNYS", 5.0)
 
 
 def test_the_names_are_the_catalogues(found: dict[str, np.ndarray]) -> None:
@@ -65,12 +63,9 @@ def test_recent_sentiment_fades_between_news(found: dict[str, np.ndarray]) -> No
     assert (recent[75:] == 0).all()
 
 
-def test_it_fades_by_the_half_life_that_the_sentiment_was_made_with() -> None:
-    slow = sentiment_features(replace(make(ROWS), half_life=20.0), SESSIONS, ("A", "B"), "XNYS")["sentiment_recent"][
-        :, 0
-    ]
+def test_it_fades_by_the_half_life_of_the_settings() -> None:
+    slow = sentiment_features(make(ROWS), SESSIONS, ("A", "B"), "XNYS", 20.0)["sentiment_recent"][:, 0]
     np.testing.assert_allclose(slow[10:15], 0.4 * 0.5 ** (np.arange(5) / 20))
-    assert replace(make(ROWS), half_life=20.0).until(SESSIONS[12]).half_life == 20.0
 
 
 def test_age_of_the_last_news(found: dict[str, np.ndarray]) -> None:
@@ -88,9 +83,9 @@ def test_the_market_counts_symbols_that_have_no_bars(found: dict[str, np.ndarray
 
 
 def test_sentiment_outside_the_panel_is_not_used() -> None:
-    early = sentiment_features(make(ROWS), SESSIONS[11:], ("A", "B"), "XNYS")
+    early = sentiment_features(make(ROWS), SESSIONS[11:], ("A", "B"), "XNYS", 5.0)
     assert early["sentiment_recent"][:4, 0].tolist() == [0, 0, 0, 0]
-    none = sentiment_features(make([]), SESSIONS, ("A", "B"), "XNYS")
+    none = sentiment_features(make([]), SESSIONS, ("A", "B"), "XNYS", 5.0)
     assert not none["sentiment_known"].any()
     assert (none["sentiment_age"] == 1).all()
 
@@ -98,7 +93,7 @@ def test_sentiment_outside_the_panel_is_not_used() -> None:
 def test_sentiment_on_a_day_off_is_refused() -> None:
     frame = make(ROWS).frame.assign(session=pd.Timestamp("2015-02-14"), symbol=["A", "B", "C", "D"])
     with pytest.raises(DataError, match="2015-02-14 is no session of XNYS"):
-        sentiment_features(DailySentiment(frame), SESSIONS, ("A", "B"), "XNYS")
+        sentiment_features(DailySentiment(frame), SESSIONS, ("A", "B"), "XNYS", 5.0)
 
 
 def test_sentiment_joins_the_panel_only_when_it_is_given_and_wanted(bars: Bars) -> None:

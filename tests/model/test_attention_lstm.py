@@ -47,7 +47,7 @@ def net() -> AttentionLSTM:
 
 def test_shapes_and_weights(net: AttentionLSTM) -> None:
     out = net(torch.randn(3, 20, 5))
-    assert out.mean.shape == out.up_logit.shape == (3, 20, 2)
+    assert {name: output.shape for name, output in out.heads.items()} == {"mean": (3, 20, 2), "up_logit": (3, 20, 2)}
     assert out.time_weights.shape == (3, 20, 6)
     assert out.feature_weights.shape == (3, 20, 5)
     torch.testing.assert_close(out.time_weights.sum(-1), torch.ones(3, 20))
@@ -67,7 +67,9 @@ def test_no_step_sees_a_later_one_by_one_bit(attention: bool, layers: int) -> No
     x = torch.randn(3, 40, 5)
     changed = x.clone()
     changed[:, 17:] = torch.randn(3, 23, 5) * 100
-    for before, after in zip(net(x), net(changed), strict=True):
+    first, second = net(x), net(changed)
+    pairs = [(first.heads[name], second.heads[name]) for name in first.heads]
+    for before, after in [*pairs, *zip(first[1:], second[1:], strict=True)]:
         if before is not None:
             assert torch.equal(before[:, :17], after[:, :17])
             if before.shape[-1] != 6:
@@ -76,14 +78,13 @@ def test_no_step_sees_a_later_one_by_one_bit(attention: bool, layers: int) -> No
 
 def test_it_starts_at_the_zero_forecast_with_every_feature_weighing_the_same() -> None:
     out = AttentionLSTM(ModelConfig(hidden=8), 5, 2)(torch.randn(2, 9, 5))
-    assert (out.mean == 0).all()
-    assert (out.up_logit == 0).all()
+    assert all((output == 0).all() for output in out.heads.values())
     torch.testing.assert_close(out.feature_weights, torch.full((2, 9, 5), 0.2))
 
 
 def test_every_parameter_learns(net: AttentionLSTM) -> None:
     out = net(torch.randn(3, 20, 5))
-    (out.mean.square().sum() + out.up_logit.square().sum()).backward()
+    sum(output.square().sum() for output in out.heads.values()).backward()
     for name, parameter in net.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().max() > 0, name
@@ -91,7 +92,7 @@ def test_every_parameter_learns(net: AttentionLSTM) -> None:
 
 def test_without_attention_it_is_a_plain_lstm() -> None:
     net = AttentionLSTM(ModelConfig(hidden=8, attention=False), 5, 2)
-    assert {name.split(".")[0] for name, _ in net.named_parameters()} == {"lstm", "dense", "mean", "up"}
+    assert {name.split(".")[0] for name, _ in net.named_parameters()} == {"lstm", "dense", "heads"}
     out = net(torch.randn(2, 9, 5))
     assert out.time_weights is None
     assert out.feature_weights is None

@@ -42,7 +42,11 @@ def test_the_graph_is_the_mean_over_the_networks(config: ModelConfig, count: int
         with torch.no_grad():
             outs = [network(x) for network in networks]
         for name, found in zip(names, session.run(None, {"x": x.numpy()}), strict=True):
-            wanted = torch.stack([getattr(out, name) for out in outs]).mean(0).numpy()
+            wanted = (
+                torch.stack([out.heads[name] if name in out.heads else getattr(out, name) for out in outs])
+                .mean(0)
+                .numpy()
+            )
             assert found.shape == wanted.shape
             np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=2e-6)
 

@@ -12,11 +12,12 @@ import pytest
 from tenor.calendars import exchange
 from tenor.cli import main
 from tenor.errors import ModelError
-from tenor.inference.recipe import Recipe
+from tenor.inference.predictor import read_recipe
 from tenor.pipeline import promote
 from tenor.registry import Registry, registry_of
 from tenor.schema import Bars
 from tenor.store import Lake
+from tenor.workspace import Workspace
 
 STILL = ("training.learning_rate=1e-9", "training.epochs=1")
 KEEN = ("training.learning_rate=2e-2", "training.epochs=12", "training.patience=12", "training.segments_per_step=8")
@@ -81,19 +82,19 @@ def test_training_promotes_what_is_better_and_nothing_else(store: Path, registry
 
 def test_a_contest_tells_the_numbers(store: Path, registry: Registry) -> None:
     still, keen, again = registry.versions()
-    lake = Lake(store)
-    won, lost = promote.compare(lake, registry, keen, still), promote.compare(lake, registry, again, keen)
+    workspace = Workspace(str(store))
+    won, lost = promote.compare(workspace, keen, still), promote.compare(workspace, again, keen)
     assert won.better
     assert won.p is not None
     assert won.p < 0.05
     assert won.challenger_loss < won.champion_loss
     assert (lost.better, lost.champion_loss) == (False, won.challenger_loss)
-    test = Recipe.load(registry, keen).split["test"]
+    test = read_recipe(registry.open(keen)).split["test"]
     assert won.first == test[0]
     assert won.last < test[1]  # the last day's outcome is not known yet
     assert won.days == lost.days > 100
     assert f"loss {won.challenger_loss:.5f} against {won.champion_loss:.5f} of champion {still}" in won.why
-    same = promote.compare(lake, registry, still, still)
+    same = promote.compare(workspace, still, still)
     assert not same.better
     assert "too few or too equal to tell" in same.why
 
@@ -102,7 +103,7 @@ def test_only_days_that_neither_has_seen_count(store: Path, registry: Registry, 
     """A champion that was trained up to the last days leaves too few."""
     champion = registry.champion()
     assert train(store, 3, *STILL, "split.train_end=2015-10-01", "split.valid_end=2016-01-08") == 0
-    contest = promote.compare(Lake(store), registry, registry.pointers().latest, champion)
+    contest = promote.compare(Workspace(str(store)), registry.pointers().latest, champion)
     assert 0 < contest.days < 12
     assert not contest.better
     assert "too few" in contest.why
@@ -114,7 +115,7 @@ def test_what_is_not_better_is_refused_without_force(
     still, keen = registry.versions()[:2]
     before = registry.pointers()
     with pytest.raises(ModelError, match=rf"{still} is not promoted: loss .* champion {keen} .* --force"):
-        promote.promote(Lake(store), registry, still)
+        promote.promote(Workspace(str(store)), still)
     assert registry.pointers() == before
     assert main(["models", "promote", still, "--store", str(store)]) == 1
     assert "not shown to be better, p = " in " ".join(capsys.readouterr().err.split())

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from racing import Made, add, promote, race, registry_at, train
 
-from tenor.config import FeatureConfig, ModelConfig, SentimentConfig, SplitConfig, TrainConfig
+from tenor.config import FeatureConfig, ModelConfig, SplitConfig, TrainConfig
 from tenor.errors import Conflict, ModelError
 from tenor.features import build_panel
-from tenor.inference.recipe import Recipe
+from tenor.inference.predictor import read_recipe
 from tenor.pipeline.train import load
 from tenor.registry import POINTERS, Pointers, Registry, registry_of
 from tenor.registry.manifest import MANIFEST
@@ -55,14 +55,13 @@ class TestContract:
         assert registry.rollback() == Pointers(A.version, B.version, B.version)
         for name, version in (("champion", A), ("previous", B), ("latest", B), (None, A), (B.version, B)):
             assert registry.resolve(name) == version.version
-        told = registry.entries()[1].to_json()
+        told = registry.all()[1].to_json()
         assert told["names"] == ["previous", "latest"]
         assert told["fingerprint"] == "b"
         assert set(told["files"]) == {
             "forecaster.json",
             "weights.safetensors",
             "model.onnx",
-            "sentiment.json",
             "card.json",
         }
 
@@ -70,14 +69,13 @@ class TestContract:
         for model in (A, B):
             add(registry, model)
         before = {key: registry.objects.get(key).etag for key in registry.objects.keys("versions/")}
-        assert registry.add(A, SentimentConfig(window=9), {"fingerprint": "another"}) == A.version
+        assert registry.add(A, {"fingerprint": "another"}) == A.version
         assert {key: registry.objects.get(key).etag for key in registry.objects.keys("versions/")} == before
-        assert registry.sentiment(A.version) == SentimentConfig(window=7)
         assert registry.pointers() == Pointers(champion=A.version, latest=A.version)
 
     def test_the_card_tells_when_and_by_what_it_was_made(self, registry: Registry) -> None:
         add(registry, A)
-        card = registry.card(A.version)
+        card = registry.open(A.version).card()
         assert card["loss"] == 1.5
         assert card["version"] == A.version
         assert card["created_at"][:2] == "20"
@@ -88,7 +86,7 @@ class TestContract:
         with pytest.raises(ModelError, match=r"no previous champion"):
             registry.rollback()
         with pytest.raises(ModelError, match=r"no model version 'abc'.*Known: none"):
-            registry.read("abc", "card.json")
+            registry.open("abc").read("card.json")
         add(registry, A)
         near = A.version[:-1] + "x"
         for bad in (near, "../../etc", "x" * 9000):
@@ -104,14 +102,14 @@ class TestContract:
             for place in (0, len(good) // 2, len(good) - 1):
                 registry.objects.put(key, good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :])
                 with pytest.raises(ModelError, match=rf"{key} is truncated or was changed"):
-                    registry.read(A.version, key.rpartition("/")[2])
+                    registry.open(A.version).read(key.rpartition("/")[2])
             registry.objects.put(key, good[:-1])
             with pytest.raises(ModelError, match=rf"{key} is truncated or was changed"):
-                registry.read(A.version, key.rpartition("/")[2])
+                registry.open(A.version).read(key.rpartition("/")[2])
             registry.objects.put(key, good)
         registry.objects.delete(f"versions/{A.version}/model.onnx")
         with pytest.raises(ModelError, match=r"model\.onnx is missing"):
-            registry.read(A.version, "model.onnx")
+            registry.open(A.version).read("model.onnx")
 
     @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"champion": 3}', b'{"king": null}', b'{"latest": "../x"}'])
     def test_damaged_pointers_are_told(self, registry: Registry, damage: bytes) -> None:
@@ -144,14 +142,15 @@ class TestContract:
                 assert now.champion in registry.versions()
                 assert now.latest in registry.versions()
                 for version in registry.versions():
-                    registry.read(version, *registry.entry(version).files)
+                    registry.open(version).read(*registry.open(version).files)
                 add(registry, model)  # the same training again
                 registry.promote(model.version)
             else:
                 break
             assert registry.champion() == registry.pointers().latest == model.version
-            registry.read(model.version, *registry.entry(model.version).files)
-        assert allowed == 8  # five files, the manifest, and the pointers twice: each of them was the last one once
+            registry.open(model.version).read(*registry.open(model.version).files)
+        # every file, the manifest, and the pointers twice: each of them was the last write once
+        assert allowed == len(registry.open(model.version).files) + 1 + 2
 
     @PLACES
     def test_trainers_who_race_lose_no_version_and_mix_none(self, registry: Registry, location: str) -> None:
@@ -160,11 +159,11 @@ class TestContract:
         models = {Made(f"{who}{i}").version: Made(f"{who}{i}") for who in "xy" for i in range(4)}
         assert set(registry.versions()) == set(models)
         for version, model in models.items():
-            assert registry.read(version, "weights.safetensors", "model.onnx") == {
+            assert registry.open(version).read("weights.safetensors", "model.onnx") == {
                 "weights.safetensors": model.files()["weights.safetensors"],
                 "model.onnx": model.to_onnx(),
             }
-            assert registry.card(version)["fingerprint"] == model.name
+            assert registry.open(version).card()["fingerprint"] == model.name
         now = registry.pointers()
         assert {now.champion, now.previous, now.latest} <= set(models)
         assert now.champion != now.previous
@@ -225,9 +224,9 @@ def forecasters(bars_of: Callable[..., Bars]) -> list[Forecaster]:
 
 def test_real_models_there_and_back(registry: Registry, forecasters: list[Forecaster]) -> None:
     for forecaster in forecasters:
-        registry.add(forecaster, SentimentConfig(), {"fingerprint": forecaster.fingerprint})
+        registry.add(forecaster, {"fingerprint": forecaster.fingerprint})
         assert load(registry, "latest").files() == forecaster.files()
-        assert Recipe.load(registry, forecaster.version) == forecaster.recipe
+        assert read_recipe(registry.open(forecaster.version)) == forecaster.recipe
     assert load(registry).version == forecasters[0].version
     key = f"versions/{forecasters[0].version}/{MANIFEST}"
     told = json.loads(registry.objects.get(key).data)

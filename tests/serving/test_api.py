@@ -50,7 +50,7 @@ def test_every_answer_says_as_of_when_by_which_model_and_how_stale(up: Running) 
 
 
 def test_the_board_says_what_the_predictor_said(up: Running, published_store: Path) -> None:
-    from tenor.pipeline.train import predict
+    from tenor.pipeline.predict import predict
 
     for said in predict(str(published_store), ["S02"], horizon=5):
         with tenor.Client(up.url) as client:
@@ -249,14 +249,14 @@ def test_new_forecasts_are_pushed(board: Board, serve: Serve) -> None:
 def test_a_live_forecast_and_what_becomes_of_it_without_a_lake(
     board: Board, store: Path, serve: Serve, tmp_path: Path
 ) -> None:
-    from tenor.serving.on_demand import FromLake
+    from tenor.pipeline.predict import OnDemand
 
-    running = serve(board, live=FromLake(str(store)))
+    running = serve(board, live=OnDemand(str(store)))
     with tenor.Client(running.url, timeout=60) as client:
         kept, live = client.forecast("S00"), client.forecast("S00", live=True)
         assert live.live
         assert (live.price, live.interval) == (kept.price, kept.interval)
-    broken = serve(board, live=FromLake(str(tmp_path / "nowhere")))
+    broken = serve(board, live=OnDemand(str(tmp_path / "nowhere")))
     with tenor.Client(broken.url, timeout=60) as client:
         fallback = client.forecast("S00", live=True)
         assert (fallback.live, fallback.price) == (False, kept.price)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tenor import aws
 from tenor.calendars import exchange
 from tenor.errors import MissingObject
 from tenor.registry import registry_of
 from tenor.schema import Bars
-from tenor.serving import aws
 from tenor.serving.published import board_of
 from tenor.storage.object_store import FolderStore, Object
 from tenor.store import Lake

@@ -49,8 +49,16 @@ def registry(tmp_path_factory: pytest.TempPathFactory, bars: Bars, sentiment: Da
     ):  # fmt: skip
         panel = build_panel(bars, features, sentiment=sentiment if features.sentiment else None)
         split = chronological(panel.sessions, SplitConfig(), purge=5)
-        made = fit(panel, split, features=features, model=model, training=training, workers=1)
-        registry.add(made, SentimentConfig(window=9), {"fingerprint": made.fingerprint, "split": dict(made.split)})
+        made = fit(
+            panel,
+            split,
+            features=features,
+            model=model,
+            training=training,
+            sentiment=SentimentConfig(window=9),
+            workers=1,
+        )
+        registry.add(made, {"fingerprint": made.fingerprint, "split": dict(made.split)})
     return registry
 
 
@@ -72,15 +80,15 @@ def test_it_says_what_the_trained_model_says(
     registry: Registry, bars: Bars, sentiment: DailySentiment, version: str
 ) -> None:
     predictor, forecaster = Predictor.load(registry, version), load(registry, version)
-    panel = build_panel(bars, forecaster.features, sentiment=sentiment if predictor.with_sentiment else None)
-    ours = predictor.forecasts(bars, sentiment, symbols=SYMBOLS)
-    theirs = forecaster.forecasts(panel, SYMBOLS)
+    panel = build_panel(bars, forecaster.features, sentiment=sentiment if predictor.recipe.with_sentiment else None)
+    ours = predictor.run(bars, sentiment).newest(SYMBOLS)
+    theirs = forecaster.run(panel).newest(SYMBOLS)
     assert [(f.symbol, f.horizon) for f in ours] == [(s, h) for s in SYMBOLS for h in (1, 5)]
     assert ours.failed == theirs.failed == {}
     spread = float(np.nanstd(forecaster.predict(panel).mean))
     for one, other in zip(ours, theirs, strict=True):
         assert (one.as_of, one.session, one.target_session) == (other.as_of, other.session, other.target_session)
-        assert one.model_version == other.model_version == forecaster.version == predictor.version
+        assert one.model_version == other.model_version == forecaster.version == predictor.recipe.version
         for name in NUMBERS:
             assert getattr(one, name) == pytest.approx(getattr(other, name), rel=1e-5, abs=1e-5 * spread)
         for name in ("attention_time", "attention_features"):
@@ -100,34 +108,34 @@ def test_features_of_a_past_session_are_those_that_training_saw_to_the_bit(
     assert then.sessions[-1] == day
     assert then.values.tobytes() == whole.values[: row + 1].tobytes()
     scaled = predictor.recipe.scaled(then).values
-    assert scaled.tobytes() == forecaster.scaler.transform(whole).values[: row + 1].tobytes()
+    assert scaled.tobytes() == forecaster.recipe.scaler.transform(whole).values[: row + 1].tobytes()
 
 
 def test_as_of_sees_sessions_that_were_over_by_then_and_nothing_later(
     predictor: Predictor, bars: Bars, sentiment: DailySentiment
 ) -> None:
     noon = pd.Timestamp("2017-08-15 16:00", tz="UTC")  # New York trades: the session before is the last one over
-    then = predictor.forecasts(bars, sentiment, symbols=["MSFT"], as_of=noon)
+    then = predictor.run(bars, sentiment, as_of=noon).newest(["MSFT"])
     assert then[0].session == pd.Timestamp("2017-08-14")
     later = bars.frame.copy()
     after = later["session"] > "2017-08-14"
     later.loc[after, ["open", "high", "low", "close", "adj_close"]] *= 3
-    assert predictor.forecasts(Bars(later), sentiment, symbols=["MSFT"], as_of=noon) == then
+    assert predictor.run(Bars(later), sentiment, as_of=noon).newest(["MSFT"]) == then
 
 
 def test_history_is_what_was_said_then(predictor: Predictor, bars: Bars, sentiment: DailySentiment) -> None:
-    past = predictor.history(bars, sentiment, symbols=["MSFT", "AAPL", "NOPE"], sessions=30)
+    past = predictor.run(bars, sentiment).history(["MSFT", "AAPL", "NOPE"], 30)
     assert len(past) == 2 * 30 * 2
     assert isinstance(past.failed["NOPE"], UnknownSymbolError)
     assert [(f.symbol, f.horizon) for f in past[:3]] == [("MSFT", 1), ("MSFT", 5), ("MSFT", 1)]
     assert past[0].attention_time == {}
-    newest = {(f.symbol, f.horizon): f for f in predictor.forecasts(bars, sentiment, symbols=["AAPL", "MSFT"])}
+    newest = {(f.symbol, f.horizon): f for f in predictor.run(bars, sentiment).newest(["AAPL", "MSFT"])}
     for said in past:
         if said.session == newest[said.symbol, said.horizon].session:
             for name in NUMBERS:
                 assert getattr(said, name) == getattr(newest[said.symbol, said.horizon], name)
     day = past[20].session
-    then = predictor.forecasts(bars.until(day), sentiment.until(day), symbols=["MSFT"])
+    then = predictor.run(bars.until(day), sentiment.until(day)).newest(["MSFT"])
     for said, again in zip(past[20:22], then, strict=True):
         for name in NUMBERS:
             assert getattr(said, name) == pytest.approx(getattr(again, name), rel=1e-5, abs=1e-8)
@@ -160,7 +168,7 @@ def test_short_histories_keep_the_width_that_validation_taught(
     short = bars.until(pd.Timestamp(forecaster.split["validation"][0]))
     panel = predictor.recipe.panel(short, sentiment)
     said = forecaster.predict(panel)
-    forecast = predictor.forecasts(short, sentiment, symbols=["BA"])[0]
+    forecast = predictor.run(short, sentiment).newest(["BA"])[0]
     assert forecast.lower == pytest.approx(
         panel.close[-1, 2] * np.exp(float(said.lower[-1, panel.symbol_index("BA"), 0])), rel=1e-5
     )
@@ -171,7 +179,7 @@ def test_one_symbol_that_fails_does_not_take_the_others_with_it(
 ) -> None:
     frame = bars.frame
     young = Bars(frame[(frame["symbol"] != "BA") | (frame["session"] >= "2017-06-01")])
-    made = predictor.forecasts(young, sentiment, symbols=["MSFT", "BA", "MSFTT", "MSFT"])
+    made = predictor.run(young, sentiment).newest(["MSFT", "BA", "MSFTT", "MSFT"])
     assert [(f.symbol, f.horizon) for f in made] == [("MSFT", 1), ("MSFT", 5)]
     assert isinstance(made.failed["BA"], HistoryError)
     assert "BA has 6 sessions with all features, and the model needs 20" in str(made.failed["BA"])
@@ -180,19 +188,18 @@ def test_one_symbol_that_fails_does_not_take_the_others_with_it(
 
 def test_sentiment_is_asked_for_where_the_model_needs_it(registry: Registry, predictor: Predictor, bars: Bars) -> None:
     with pytest.raises(ModelError, match="was trained with sentiment, and there is none"):
-        predictor.forecasts(bars, None, symbols=["MSFT"])
+        predictor.run(bars, None).newest(["MSFT"])
     plain = Predictor.load(registry, "latest")
-    assert not plain.with_sentiment
-    assert len(plain.forecasts(bars, None, symbols=["MSFT"])) == 2
+    assert not plain.recipe.with_sentiment
+    assert len(plain.run(bars, None).newest(["MSFT"])) == 2
 
 
 def test_what_it_tells_of_itself(predictor: Predictor, forecaster: Forecaster) -> None:
-    assert predictor.symbols == SYMBOLS
-    assert predictor.horizons == (1, 5)
-    assert predictor.features == forecaster.features
-    assert predictor.sentiment == SentimentConfig(window=9)
+    assert predictor.recipe == forecaster.recipe
+    assert predictor.recipe.symbols == SYMBOLS
+    assert predictor.recipe.sentiment == SentimentConfig(window=9)
     assert predictor.card["fingerprint"] == forecaster.fingerprint
-    assert predictor.universe(("AAPL", "BA", "ZZ"), ["ZZ"]) == ["AAPL", "BA", "ZZ"]
+    assert predictor.recipe.universe(("AAPL", "BA", "ZZ"), ["ZZ"]) == ["AAPL", "BA", "ZZ"]
 
 
 def test_a_graph_that_is_none_is_told(tmp_path: Path, forecaster: Forecaster) -> None:
@@ -202,14 +209,14 @@ def test_a_graph_that_is_none_is_told(tmp_path: Path, forecaster: Forecaster) ->
         to_onnx = staticmethod(lambda: b"no graph")
 
     registry = Registry(open_store(tmp_path), tmp_path)
-    registry.add(Broken(), SentimentConfig(), {})
+    registry.add(Broken(), {})
     with pytest.raises(ModelError, match=r"model\.onnx can't be run here"):
         Predictor.load(registry)
 
 
 PROBE = """
 import json, sys, warnings
-from tenor.pipeline.train import predict
+from tenor.pipeline.predict import predict
 store = sys.argv[1]
 made = predict(store, ["S01"])
 heavy = ("torch", "sklearn", "matplotlib", "transformers", "tenor.training", "tenor.model")

@@ -129,7 +129,7 @@ def test_what_can_not_be_fetched_or_scored_is_said_and_the_rest_is_done(
     def broken(*_: object, **__: object) -> None:
         raise OSError("no such weights")
 
-    monkeypatch.setattr("tenor.serving.refresh.Scorer.load", broken)
+    monkeypatch.setattr("tenor.workspace.Scorer.load", broken)
     done = run_refresh(store, fetch=fetch)
     assert len(done.symbols) == 6
     assert [note.split(":")[0] for note in done.notes] == [
@@ -152,12 +152,15 @@ def test_a_symbol_without_history_is_left_out_with_its_reason(store: Path) -> No
 
 def test_a_lake_that_is_gone_leaves_the_board(store: Path, board: Board) -> None:
     before = board.index()
-    from tenor.inference.predictor import Predictor
-    from tenor.registry import registry_of
+    from tenor.workspace import Workspace
 
-    predictor = Predictor.load(registry_of(str(store)))
+    predictor = Workspace(str(store)).predictor()
     for part in (store / "bars").iterdir():
         part.write_bytes(part.read_bytes()[:100])
     with pytest.raises(StoreError):
         run_refresh(store, predictor=predictor)
-    assert board.index() == before
+    after = board.index()
+    assert after.entries == before.entries
+    (note,) = set(after.head.pop("notes")) - set(before.head.pop("notes"))
+    assert note.startswith("the last refresh failed: ")
+    assert after.head == before.head

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tenor.config import SentimentConfig
 from tenor.errors import Conflict
 from tenor.registry import Registry
 from tenor.storage.object_store import open_store
@@ -37,7 +36,7 @@ def registry_at(location: str) -> Registry:
 
 
 def add(registry: Registry, model: Made) -> str:
-    return registry.add(model, SentimentConfig(window=7), {"fingerprint": model.name, "loss": 1.5})
+    return registry.add(model, {"fingerprint": model.name, "loss": 1.5})
 
 
 def race(run: Callable[..., Any], *each: tuple[Any, ...]) -> list[Any]:

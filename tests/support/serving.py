@@ -14,10 +14,10 @@ import pandas as pd
 import uvicorn
 
 from tenor.calendars import exchange
+from tenor.pipeline.refresh import Refreshed
 from tenor.schema import Bars, News, news_id
 from tenor.serving.app import create_app
-from tenor.serving.published import Board, board_of
-from tenor.serving.refresh import Refreshed
+from tenor.serving.published import Board
 from tenor.serving.server import Server, bind, protocol
 from tenor.serving.service import Service
 
@@ -39,13 +39,14 @@ def written_news(bars: Bars) -> News:
 
 def run_refresh(store: Path, **options: Any) -> Refreshed:
     """`refresh` of everything in `store`."""
-    from tenor.inference.predictor import Predictor
-    from tenor.registry import registry_of
-    from tenor.serving.refresh import refresh
-    from tenor.store import Lake
+    from tenor.pipeline.refresh import refresh
+    from tenor.workspace import Workspace
 
-    predictor = options.pop("predictor", None) or Predictor.load(registry_of(str(store)))
-    return refresh(Lake(store), options.pop("board", None) or board_of(str(store)), predictor, **options)
+    workspace = Workspace(str(store))
+    if "board" in options:
+        workspace.published = options.pop("board")
+    predictor = options.pop("predictor", None) or workspace.predictor()
+    return refresh(workspace, predictor, **options)
 
 
 def clock_of(board: Board) -> Callable[[], float]:

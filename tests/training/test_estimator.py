@@ -200,7 +200,7 @@ def test_nothing_after_the_last_fitted_session_takes_part(bars_of) -> None:
         fitted = PanelForecaster(Market(one), FEATURES, MODEL, TRAINING).fit(X[:150]).forecaster()
         versions.append(
             [v.numpy().tobytes() for network in fitted.networks for v in network.state_dict().values()]
-            + [fitted.calibration]
+            + [fitted.recipe.calibration]
         )
     assert versions[0] == versions[1]
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tenor.config import FeatureConfig, ModelConfig, SplitConfig, TrainConfig
-from tenor.errors import ConfigError, HistoryError, TenorError
+from tenor.errors import ConfigError, HistoryError, TenorError, TrainingError
 from tenor.schema import Panel
 from tenor.training import Forecaster, Split, chronological
 
@@ -34,7 +34,7 @@ def test_the_same_seed_gives_the_same_weights_to_the_bit_and_another_seed_others
     before = torch.get_rng_state(), torch.get_num_threads()
     again = fit_it()
     assert weights(again) == weights(forecaster)
-    assert again.calibration == forecaster.calibration
+    assert again.recipe.calibration == forecaster.recipe.calibration
     assert again.version == forecaster.version
     assert torch.equal(torch.get_rng_state(), before[0])
     assert torch.get_num_threads() == before[1]
@@ -63,7 +63,8 @@ def test_rows_after_validation_take_no_part(fit_it, forecaster, panel: Panel, sp
     changed.volatility[rows] = 1e-9
     other = fit_it(panel=changed)
     assert weights(other) == weights(forecaster)
-    assert (other.calibration, other.scaler) == (forecaster.calibration, forecaster.scaler)
+    assert other.recipe.calibration == forecaster.recipe.calibration
+    assert other.recipe.scaler == forecaster.recipe.scaler
 
 
 def test_patience_stops_and_the_best_weights_are_kept(fit_it) -> None:
@@ -102,7 +103,7 @@ def test_direction_can_be_left_out(fit_it) -> None:
         ({"split": Split(slice(0, 140), slice(143, 180), slice(185, 240), 3)}, ConfigError,
          "drops 3 sessions between its parts and the longest horizon is 5"),
         ({"split": Split(slice(0, 140), slice(145, 180), slice(185, 999), 5)}, ConfigError, "ends at session 999"),
-        ({"training": TrainConfig(seeds=(0,), epochs=2, learning_rate=1e30)}, ConfigError,
+        ({"training": TrainConfig(seeds=(0,), epochs=2, learning_rate=1e30)}, TrainingError,
          r"diverged in epoch \d of seed 0 .*lower training.learning_rate, now 1e\+30"),
     ],
 )  # fmt: skip
@@ -113,7 +114,7 @@ def test_what_cannot_be_trained_is_refused(fit_it, changed: dict, error: type[Te
 
 
 def test_an_error_in_a_process_is_the_same_error_here(fit_it) -> None:
-    with pytest.raises(ConfigError, match="diverged in epoch"):
+    with pytest.raises(TrainingError, match="diverged in epoch"):
         fit_it(training=TrainConfig(seeds=(0, 1), epochs=2, learning_rate=1e30), workers=2)
 
 

@@ -23,7 +23,7 @@ def test_there_and_back_to_the_bit(forecaster: Forecaster, folder: Path, panel: 
     said, again = forecaster.predict(panel), loaded.predict(panel)
     for name in ("mean", "p_up", "lower", "upper"):
         assert getattr(said, name).tobytes() == getattr(again, name).tobytes()
-    for name in ("scaler", "calibration", "features", "model", "training", "symbols", "split", "history", "version"):
+    for name in ("recipe", "training", "history", "fingerprint", "version"):
         assert getattr(loaded, name) == getattr(forecaster, name)
     assert loaded.curves()[1] == {"seed": 7, **vars(forecaster.history[1])}
     loaded.save(folder.parent / "copy")

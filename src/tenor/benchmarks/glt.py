@@ -18,7 +18,7 @@ from tenor.benchmarks.protocol import Dates, Samples, complete, rows_of
 from tenor.benchmarks.result import BenchmarkResult
 from tenor.benchmarks.running import run
 from tenor.benchmarks.training import Recipe, Told
-from tenor.config import FeatureConfig, ModelConfig, TrainConfig
+from tenor.config import FeatureConfig, ModelConfig, SentimentConfig, TrainConfig
 from tenor.errors import DataError
 from tenor.features.context import context
 from tenor.features.indicators import ewma_volatility
@@ -142,7 +142,7 @@ def read_glt(folder: str | Path, *, text: DailySentiment | None = None) -> GLT:
         label[rows[:-1][counts], column] = (move[1:][counts] > 0).astype("float64")
     across = context({1: one, 5: five}, volatility)
     if text is not None:
-        across |= sentiment_features(text, sessions, symbols, RECIPE.features.calendar)
+        across |= sentiment_features(text, sessions, symbols, RECIPE.features.calendar, SentimentConfig().half_life)
     return GLT(_panel(own, names, across, close, volatility, sessions, symbols), label.astype("float32"))
 
 

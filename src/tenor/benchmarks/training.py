@@ -160,7 +160,7 @@ def _train_seed(
         for epoch in range(epochs):
             trainer.run_epoch()
             trainer.net.eval()
-            said = np.where(said_where, outputs(trainer.net, scaled)[1][:, :, 0], np.float32(np.nan))
+            said = np.where(said_where, outputs(trainer.net, scaled)["up_logit"][:, :, 0], np.float32(np.nan))
             logit[epoch] = said if trailing is None else centred(said, trailing)
             curve.append(valid_mcc(logit[epoch, task.valid], label))
             if progress is not None:

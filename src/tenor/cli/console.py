@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # a verb pays for the rooms that it uses, not for those whose
     from tenor.evaluation.walkforward_summary import Walked
     from tenor.ingest.importing import Collected
     from tenor.pipeline.ablate import Ablated
-    from tenor.pipeline.train import Trained
+    from tenor.pipeline.train import TrainResult
     from tenor.pipeline.tune import Tuned
     from tenor.schema import Forecast
     from tenor.sentiment import Explanation, Scores
@@ -86,7 +86,7 @@ def show_collected(collected: Collected) -> None:
             line(f"{what}: {appended.new} new, {appended.revised} revised, {appended.unchanged} already there")
 
 
-def show_trained(trained: Trained) -> None:
+def show_trained(trained: TrainResult) -> None:
     """The new version and its learning, seed by seed; and which one is in use now."""
     line(trained.parts)
     rows = (

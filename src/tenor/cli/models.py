@@ -95,11 +95,12 @@ def predict(
 ) -> None:
     """Forecast from the last bars in the lake; stale ones are told, or refused, as sources.when_stale says."""
     from tenor.ingest.status import freshness
-    from tenor.pipeline import train
+    from tenor.pipeline.predict import forecasts_of
+    from tenor.workspace import Workspace
 
     sources = sources_of(config, set_)
-    forecasts = train.predict(store, symbols, horizon=horizon, version=model)
-    late = freshness(store, sources, symbols, interval=train.interval_of_version(store, forecasts[0].model_version))
+    forecasts, interval = forecasts_of(Workspace(store), symbols, horizon=horizon, version=model)
+    late = freshness(store, sources, symbols, interval=interval)
     for line in late.values():
         console.stderr.print(f"tenor: stale: {line}", markup=False, soft_wrap=True)
     for forecast in forecasts:

@@ -20,14 +20,14 @@ def list_models(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
     """Every version, the one made first first, and the names that point at it."""
     from tenor.registry import registry_of
 
-    entries = registry_of(store).entries()
+    versions = registry_of(store).all()
     if as_json:
-        for entry in entries:
-            console.print_json(entry.to_json())
+        for version in versions:
+            console.print_json(version.to_json())
         return
     rows = (
-        (entry.version, f"{entry.created_at[:16].replace('T', ' ')}", entry.tenor, ", ".join(entry.names))
-        for entry in entries
+        (each.name, f"{each.created_at[:16].replace('T', ' ')}", each.tenor, ", ".join(each.pointers))
+        for each in versions
     )
     console.table(("version", "made, UTC", "tenor", ""), rows)
 
@@ -37,8 +37,7 @@ def show(name: Name = "champion", store: Store = DEFAULT_STORE, as_json: AsJson 
     """The card of a version: data, parts, settings, and how it did on validation."""
     from tenor.registry import registry_of
 
-    registry = registry_of(store)
-    card = registry.card(registry.resolve(name))
+    card = registry_of(store).open(name).card()
     if as_json:
         console.print_json(card)
         return
@@ -54,11 +53,10 @@ def promote(
     as_json: AsJson = False,
 ) -> None:
     """Make a version the champion, if it beats the one in use on sessions that neither has seen."""
-    from tenor.pipeline import promote
-    from tenor.registry import registry_of
-    from tenor.store import Lake
+    from tenor.pipeline.promote import promote
+    from tenor.workspace import Workspace
 
-    now, contest = promote.promote(Lake(store), registry_of(store), name, force=force)
+    now, contest = promote(Workspace(store), name, force=force)
     if as_json:
         console.print_json(
             {"champion": now.champion, "previous": now.previous, "contest": contest.to_json() if contest else None}
@@ -92,7 +90,8 @@ def diff(
     from tenor.registry import registry_of
 
     registry = registry_of(store)
-    one, two = (_flat(registry.card(registry.resolve(name))) for name in (first, second))
+    one = _flat(registry.open(first).card())
+    two = _flat(registry.open(second).card())
     changed = {key: (one.get(key), two.get(key)) for key in {**one, **two} if one.get(key) != two.get(key)}
     if as_json:
         console.print_json({key: list(values) for key, values in changed.items()})

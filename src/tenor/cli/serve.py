@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import sys
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tenor.cli import console
 from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Store, Version, sources_of
-from tenor.errors import ConfigError, StoreError, TenorError, one_line
+from tenor.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tenor.config import SourcesConfig
     from tenor.schema import BarInterval
-    from tenor.serving.published import Board
 
 app = typer.Typer()
 keys = typer.Typer(no_args_is_help=True, help="API keys of the service.")
@@ -43,45 +41,33 @@ def refresh(
     as_json: AsJson = False,
 ) -> None:
     """Score the news, forecast every symbol, and publish it all where the service reads it."""
-    from tenor.inference.predictor import Predictor
-    from tenor.registry import registry_of
-    from tenor.serving import alerts, logs
-    from tenor.serving.published import board_of
-    from tenor.serving.refresh import refresh as run
-    from tenor.store import Lake
+    from tenor.pipeline.refresh import refresh as run
+    from tenor.serving import logs
+    from tenor.workspace import Workspace
 
     sources = sources_of(config, set_)
     logs.to_stream()
-    board, registry = board_of(store), registry_of(store)
-    before = _published(board)
-    try:
-        done = run(
-            Lake(store),
-            board,
-            Predictor.load(registry, model),
-            fetch=_bringing(store, symbol or (), sources) if fetch else None,
-            symbols=symbol,
-            versions=registry.versions(),
-            sources=sources,
-        )
-    except (TenorError, OSError) as error:
-        # services that read the board learn of it there, if it can be written
-        with contextlib.suppress(TenorError, OSError):
-            board.tell(f"the last refresh failed: {one_line(error, 200)}")
-        raise
-    alerts.tell(done.monitor, before, webhook=webhook)
+    workspace = Workspace(store)
+    result = run(
+        workspace,
+        workspace.predictor(model),
+        fetch=_bringing(store, symbol or (), sources) if fetch else None,
+        symbols=symbol,
+        sources=sources,
+        webhook=webhook,
+    )
     if as_json:
-        console.print_json(done.to_json())
+        console.print_json(result.to_json())
         return
-    console.line(f"{len(done.symbols)} symbols as of {done.as_of}, by {done.version}, in {done.seconds:.1f} s")
-    for name, why in done.skipped.items():
+    console.line(f"{len(result.symbols)} symbols as of {result.as_of}, by {result.version}, in {result.seconds:.1f} s")
+    for name, why in result.skipped.items():
         console.line(f"no forecast of {name}: {why}")
-    for name, why in done.stale.items():
-        if name not in done.skipped:
+    for name, why in result.stale.items():
+        if name not in result.skipped:
             console.line(f"stale: {why}")
-    for note in done.notes:
+    for note in result.notes:
         console.line(note)
-    console.line(f"{len(done.monitor.alarms)} alarms: 'tenor monitor --store {store}' tells more")
+    console.line(f"{len(result.monitor.alarms)} alarms: 'tenor monitor --store {store}' tells more")
 
 
 @app.command()
@@ -132,11 +118,11 @@ def serve(
     set_: Overrides = None,
 ) -> None:
     """Serve forecasts and the dashboard. A store without forecasts gets its first refresh."""
+    from tenor.pipeline.predict import OnDemand
     from tenor.serving import logs, server
     from tenor.serving.keys import Keys
     from tenor.serving.limits import Limits
     from tenor.serving.mirror import keep, kept, mirror_of
-    from tenor.serving.on_demand import FromLake
     from tenor.serving.published import board_of
     from tenor.serving.scheduler import Upkeep
     from tenor.serving.service import Service
@@ -162,7 +148,7 @@ def serve(
         keys=known,
         hosts=frozenset((*LOCAL, *(name.lower() for name in allow_host or ()))) if local or allow_host else None,
         origins=tuple(allow_origin or ()),
-        live=FromLake(store),
+        live=OnDemand(store),
     )
     command = [sys.executable, "-m", "tenor", "refresh", "--store", store, *(["--fetch"] if refresh else [])]
     if webhook:
@@ -181,15 +167,6 @@ def _bringing(store: str, symbols: Sequence[str], sources: SourcesConfig) -> Cal
     from tenor.ingest.fetch import bring
 
     return functools.partial(bring, store, symbols, sources)
-
-
-def _published(board: Board) -> dict[str, Any] | None:
-    """The monitor's last report, where there is one that can be read."""
-    try:
-        index = board.index()
-    except StoreError:
-        return None
-    return index.head.get("monitor") if index else None
 
 
 @keys.command("make")

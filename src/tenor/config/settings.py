@@ -248,6 +248,10 @@ class SentimentConfig(Section):
         embedded sentiment was made without.
     model : str
         What scores the items: ``default``, a folder, or a Hugging Face id (see `Scorer.load`).
+    source : str
+        Which daily sentiment of a lake is used: ``news`` is computed from the lake's news by these settings; any other
+        name is that of imported daily sentiment, such as the embedded one; ``auto`` is ``news`` where the lake has any,
+        otherwise what was imported last. A trained model keeps the one that it was trained on.
     """
 
     section: ClassVar[str] = "sentiment"
@@ -257,6 +261,7 @@ class SentimentConfig(Section):
     repeats: float = number(0.5, 0, 1)
     once: bool = False
     model: str = "default"
+    source: str = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,7 @@ from tenor.evaluation.bootstrap import RESAMPLES, ConfidenceInterval
 from tenor.evaluation.significance import LEVEL, drawn_days, resampled
 from tenor.schema import Bool, Float32, Float64, Panel
 from tenor.storage.files import json_values
-from tenor.training import Attention, Forecaster, usable
+from tenor.training import Forecaster, PanelAttention, usable
 
 MOST, RANDOM, LEAST, LATEST = "most attended", "random", "least attended", "latest"
 DRAWS = 39
@@ -178,7 +178,7 @@ def faithfulness(
 
 def verdict(time: Deletion, features: Deletion) -> str:
     """One sentence on both."""
-    return f"{_told('Attention over time', time)}; {_told('attention over features', features)}."
+    return f"{_told('PanelAttention over time', time)}; {_told('attention over features', features)}."
 
 
 def _told(name: str, found: Deletion) -> str:
@@ -219,13 +219,13 @@ def _windows(forecaster: Forecaster, panel: Panel, day: Integers, symbol: Intege
     spread, and every choice is compared on the same window.
     """
     length = 2 * forecaster.model.lookback
-    values = forecaster.scaler.transform(panel).values
+    values = forecaster.recipe.scaler.transform(panel).values
     padded = np.concatenate((np.zeros((length - 1, *values.shape[1:]), dtype=values.dtype), values))
     run = day[:, None] + np.arange(length)  # the window of session t ends at padded row t + length - 1
     return np.asarray(padded[run, symbol[:, None]], dtype=np.float32)
 
 
-def _attended(attention: Attention, day: Integers, symbol: Integers, lookback: int) -> tuple[Float32, Float32]:
+def _attended(attention: PanelAttention, day: Integers, symbol: Integers, lookback: int) -> tuple[Float32, Float32]:
     """Weights of the last `lookback` steps [forecast, lookback], and of the features, [forecast, feature]."""
     back = np.maximum(day[:, None] - np.arange(lookback), 0)
     of_feature = attention.feature[back, symbol[:, None]]  # NaN on sessions without a forecast
@@ -310,7 +310,7 @@ class _Test:
             for start in range(0, len(windows), BATCH):
                 with torch.no_grad():
                     out = network(torch.from_numpy(windows[start : start + BATCH]))
-                total[start : start + BATCH] += out.mean[:, -1, self.place].numpy()
+                total[start : start + BATCH] += out.heads["mean"][:, -1, self.place].numpy()
         return total / len(self.forecaster.networks)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tenor.calendars import calendar_of, exchange, interval_of
-from tenor.config import FeatureConfig
+from tenor.config import FeatureConfig, SentimentConfig
 from tenor.errors import DataError, HistoryError
 from tenor.features.axis import Axis, Places, calendars_of
 from tenor.features.catalogue import SENTIMENT, check_groups, feature_names, warmup
@@ -39,7 +39,13 @@ class _Shown(NamedTuple):
 
 
 @np.errstate(all="ignore")
-def build_panel(bars: Bars, config: FeatureConfig, *, sentiment: DailySentiment | None = None) -> Panel:
+def build_panel(
+    bars: Bars,
+    config: FeatureConfig,
+    *,
+    sentiment: DailySentiment | None = None,
+    half_life: float = SentimentConfig.half_life,
+) -> Panel:
     """The unscaled panel of all symbols of `bars`, over the sessions of `config.calendar`.
 
     Row t holds what was known after the close of session t; nothing after t changes it by one bit. Returns and
@@ -55,6 +61,8 @@ def build_panel(bars: Bars, config: FeatureConfig, *, sentiment: DailySentiment 
     ----------
     sentiment
         Adds the sentiment features if `config.sentiment` is on; without it there are none.
+    half_life
+        Sessions after which `sentiment_recent` fades by half while there is no news, > 0 (`SentimentConfig.half_life`).
 
     Raises
     ------
@@ -107,7 +115,7 @@ def build_panel(bars: Bars, config: FeatureConfig, *, sentiment: DailySentiment 
     if "context" in config.groups:
         across |= context({1: one, 5: five}, volatility)
     if sentiment is not None and config.sentiment:
-        across |= _sentiment(sentiment, axis, symbols)
+        across |= _sentiment(sentiment, axis, symbols, half_life)
     for name, cells in across.items():
         values[:, :, column[name]] = _narrow(cells)
 
@@ -144,19 +152,20 @@ def _series(bars: Bars, axis: Axis) -> Iterator[tuple[_Shown, Series]]:
         yield _Shown(rows, bar, fills), Series(*(np.ascontiguousarray(a[start:stop]) for a in adjusted))
 
 
-def _sentiment(sentiment: DailySentiment, axis: Axis, symbols: tuple[str, ...]) -> dict[str, Float64]:
+def _sentiment(sentiment: DailySentiment, axis: Axis, symbols: tuple[str, ...], half_life: float) -> dict[str, Float64]:
     """The sentiment features on the axis: made on the sessions of each symbol's own calendar, by which it is dated."""
     own = np.array(calendars_of(symbols, axis.calendar))
     dated = {symbol: calendar_of(symbol, axis.calendar) for symbol in sentiment.frame["symbol"].unique()}
     if {*own, *dated.values()} == {axis.calendar}:
-        return sentiment_features(sentiment, axis.sessions, symbols, axis.calendar)
+        return sentiment_features(sentiment, axis.sessions, symbols, axis.calendar, half_life)
     across: dict[str, Float64] = {}
     for calendar in sorted(set(own)):
         columns = np.flatnonzero(own == calendar)
         days, last = axis.known(calendar)
         rows = sentiment.frame["symbol"].map(dated) == calendar
-        said = replace(sentiment, frame=sentiment.frame[rows])
-        for name, cells in sentiment_features(said, days, tuple(symbols[i] for i in columns), calendar).items():
+        of_calendar = replace(sentiment, frame=sentiment.frame[rows])
+        own_symbols = tuple(symbols[i] for i in columns)
+        for name, cells in sentiment_features(of_calendar, days, own_symbols, calendar, half_life).items():
             across.setdefault(name, np.zeros((len(axis.sessions), len(symbols))))[:, columns] = cells[last]
     return across
 

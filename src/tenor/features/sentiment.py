@@ -15,7 +15,7 @@ OLDEST = 20
 
 
 def sentiment_features(
-    sentiment: DailySentiment, sessions: pd.DatetimeIndex, symbols: tuple[str, ...], calendar: str
+    sentiment: DailySentiment, sessions: pd.DatetimeIndex, symbols: tuple[str, ...], calendar: str, half_life: float
 ) -> dict[str, Float64]:
     """The sentiment features by name, each [session, symbol] and finite everywhere.
 
@@ -52,7 +52,7 @@ def sentiment_features(
     market_mean[place], market_n[place] = column["market_mean"], column["market_n"]
 
     age = _age(known > 0)
-    fade = np.array([0.5 ** (sessions_ago / sentiment.half_life) for sessions_ago in range(FORGOTTEN)] + [0.0])
+    fade = np.array([0.5 ** (sessions_ago / half_life) for sessions_ago in range(FORGOTTEN)] + [0.0])
     index = np.arange(len(sessions))[:, None] - age
     last = np.take_along_axis(spread(column["recent"]), np.maximum(index, 0), axis=0)
     return {

@@ -1,22 +1,47 @@
-"""Forecasts of many symbols from one run of the networks: the newest ones, and those of past sessions."""
+"""One run of the networks over a panel, and its views: newest forecasts, past ones, attention. Needs no torch.
+
+A run costs what all of a refresh costs: features are built, the networks run and the intervals adapt once. So it is an
+object, `PanelForecasts`, and all that anybody wants of it is a view.
+"""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from tenor.calendars import exchange
 from tenor.errors import HistoryError, TenorError
+from tenor.heads import HEADS, Outputs
 from tenor.inference.cells import usable
-from tenor.inference.recipe import Recipe, Run
-from tenor.schema import Float32, Forecast, Panel, Predictions
+from tenor.inference.recipe import Recipe
+from tenor.schema import Bool, Float32, Forecast, Panel, Predictions
 
 CHUNK = 32
 """Symbols that run through the networks at once: it bounds memory."""
+
+
+class Run(NamedTuple):
+    """The outputs of the ensemble at every session of some symbols: the mean over its networks.
+
+    Attributes
+    ----------
+    heads
+        Head -> [B, T, K] float32; see `tenor.heads.HEADS`.
+    time_weights
+        [B, T, L]; None without attention.
+    feature_weights
+        [B, T, F]; None without attention.
+    """
+
+    heads: Outputs
+    time_weights: Float32 | None
+    feature_weights: Float32 | None
+
 
 Runs = Callable[[Panel], Iterator[tuple[slice, Run]]]
 """Runs the networks along all sessions of a scaled panel, `CHUNK` symbols at a time."""
@@ -25,142 +50,186 @@ Runs = Callable[[Panel], Iterator[tuple[slice, Run]]]
 class Forecasts(list[Forecast]):
     """Forecasts, and why there is none of some symbols: ``failed`` has the error by symbol."""
 
-    def __init__(self, made: Sequence[Forecast] = (), failed: dict[str, TenorError] | None = None) -> None:
-        super().__init__(made)
+    def __init__(self, forecasts: Sequence[Forecast] = (), failed: dict[str, TenorError] | None = None) -> None:
+        super().__init__(forecasts)
         self.failed = failed or {}
 
 
 @dataclass(frozen=True)
-class _Looked:
-    """Where the networks looked in one symbol's forecast: `time` [lookback], and `feature`, the mean over these."""
+class Attention:
+    """The attention of one symbol's newest forecast.
 
+    Attributes
+    ----------
+    sessions, features
+        The names of the axes, L and F.
+    time
+        [L], the weight of each session; they sum to 1.
+    feature
+        [L, F], of each feature in it; rows sum to 1.
+    complete
+        [L]; whether the symbol had all features in that session.
+    """
+
+    sessions: tuple[str, ...]
+    features: tuple[str, ...]
     time: Float32
     feature: Float32
+    complete: Bool
+
+    def by_session(self) -> dict[str, float]:
+        """The weight of each session, by its name."""
+        return dict(zip(self.sessions, self.time.tolist(), strict=True))
+
+    def by_feature(self) -> dict[str, float]:
+        """The mean weight of each feature over the sessions that have it, by its name."""
+        return dict(zip(self.features, self.feature[self.complete].mean(axis=0).tolist(), strict=True))
 
 
-def newest(recipe: Recipe, runs: Runs, panel: Panel, symbols: Sequence[str], horizons: Sequence[int]) -> Forecasts:
-    """The forecasts of `symbols` at `horizons`, each from the symbol's last session with all features.
+@dataclass(frozen=True, eq=False)
+class PanelForecasts:
+    """What a model predicts over a whole panel, from one run of its networks.
 
-    The networks run over all symbols of `panel`: their intervals learn from all of them. A symbol without a forecast
-    is told in ``failed``: UnknownSymbolError where the panel has none such, HistoryError where it has too few sessions.
-
-    Raises
-    ------
-    ModelError
-        The panel is not what the model was fitted on.
-    DataError
-        It has no such horizon.
+    Attributes
+    ----------
+    recipe
+        The model's.
+    panel
+        Unscaled.
+    predictions
+        Of every cell, with adapted intervals.
+    last
+        [symbol]; the row of each symbol's newest forecast, -1 where it has none.
     """
-    axes = [panel.horizon_index(horizon) for horizon in horizons]
-    cells = usable(panel, recipe.lookback)
-    last = np.where(cells.any(axis=0), len(cells) - 1 - cells[::-1].argmax(axis=0), -1)
-    failed: dict[str, TenorError] = {}
-    columns: dict[str, int] = {}
-    for symbol in dict.fromkeys(symbols):
-        try:
-            columns[symbol] = _column(recipe, panel, symbol, last)
-        except TenorError as error:
-            failed[symbol] = error
-    wanted = {column: int(last[column]) for column in columns.values()}
-    said, looked = _run(recipe, runs, panel, wanted if recipe.attention else {})
-    said = recipe.adapted(panel, said)
-    named = exchange(panel.calendar).label
-    made = []
-    for column, row in wanted.items():
-        seen = looked.get(column)
-        attention: tuple[dict[str, float], dict[str, float]] = ({}, {})
-        if seen is not None:
-            days = map(named, panel.sessions[row - recipe.lookback + 1 : row + 1])
-            attention = (
-                dict(zip(days, seen.time.tolist(), strict=True)),
-                dict(zip(panel.features, seen.feature.tolist(), strict=True)),
+
+    recipe: Recipe
+    panel: Panel
+    predictions: Predictions
+    last: np.ndarray[tuple[int], np.dtype[np.intp]]
+    _cells: Bool
+    _attention: dict[int, Attention]
+
+    @classmethod
+    def of(cls, recipe: Recipe, runs: Runs, panel: Panel) -> PanelForecasts:
+        """Run the networks over all symbols of `panel`: their intervals learn from all of them.
+
+        Raises
+        ------
+        ModelError
+            The panel is not what the model was fitted on.
+        """
+        cells = usable(panel, recipe.lookback)
+        # argmax finds the first True of the reversed rows, which is the last one; it is 0 where there is none
+        last = np.where(cells.any(axis=0), len(cells) - 1 - cells[::-1].argmax(axis=0), -1)
+        shape = (len(panel.sessions), len(panel.symbols), len(panel.horizons))
+        outputs: Outputs = {head.name: np.empty(shape, dtype=np.float32) for head in HEADS}
+        attention: dict[int, Attention] = {}
+        names = tuple(map(exchange(panel.calendar).label, panel.sessions))
+        for columns, run in runs(recipe.scaled(panel)):
+            for name, output in outputs.items():
+                output[:, columns] = run.heads[name].transpose(1, 0, 2)
+            if run.time_weights is None or run.feature_weights is None:
+                continue
+            for place, column in enumerate(range(columns.start, columns.start + len(run.time_weights))):
+                row = int(last[column])
+                if row >= 0:
+                    seen = slice(row - recipe.lookback + 1, row + 1)
+                    # copies: a view would keep the weights of every session alive
+                    attention[column] = Attention(
+                        names[seen],
+                        panel.features,
+                        run.time_weights[place, row].copy(),
+                        run.feature_weights[place, seen].copy(),
+                        cells[seen, column],
+                    )
+        predictions = recipe.adapted(panel, recipe.predictions(panel, outputs))
+        return cls(recipe, panel, predictions, last, cells, attention)
+
+    def attention(self, symbol: str) -> Attention | None:
+        """The attention of the newest forecast of `symbol`; None without a forecast or in a model without attention."""
+        return self._attention.get(self.panel.symbol_index(symbol))
+
+    def newest(self, symbols: Sequence[str], horizons: Sequence[int] | None = None) -> Forecasts:
+        """The forecasts of `symbols` at `horizons` (all by default), each from the last session with all features.
+
+        ``failed`` has the error of each symbol without one: UnknownSymbolError where the panel has no such symbol,
+        HistoryError where it has too few sessions.
+
+        Raises
+        ------
+        DataError
+            The panel has no such horizon.
+        """
+        axes = [self.panel.horizon_index(horizon) for horizon in horizons or self.panel.horizons]
+        forecasts: list[Forecast] = []
+        failed: dict[str, TenorError] = {}
+        for symbol in dict.fromkeys(symbols):
+            try:
+                column = self.panel.symbol_index(symbol)
+                self._require_history(symbol, column)
+            except TenorError as error:
+                failed[symbol] = error
+                continue
+            attention = self._attention.get(column)
+            by_session = attention.by_session() if attention is not None else {}
+            by_feature = attention.by_feature() if attention is not None else {}
+            row = int(self.last[column])
+            forecasts += [self._forecast(row, column, k, by_session, by_feature) for k in axes]
+        return Forecasts(forecasts, failed)
+
+    def history(self, symbols: Sequence[str], sessions: int) -> Forecasts:
+        """The forecasts of each of the last `sessions` sessions of the panel, at every horizon, without attention.
+
+        Sessions in which a symbol has no forecast are left out; a symbol that the panel does not have is in ``failed``.
+        Ordered by symbol as given, session and horizon.
+        """
+        forecasts: list[Forecast] = []
+        failed: dict[str, TenorError] = {}
+        count = len(self.panel.sessions)
+        for symbol in dict.fromkeys(symbols):
+            try:
+                column = self.panel.symbol_index(symbol)
+            except TenorError as error:
+                failed[symbol] = error
+                continue
+            for row in range(max(0, count - sessions), count):
+                if self._cells[row, column]:
+                    forecasts += [self._forecast(row, column, k, {}, {}) for k in range(len(self.panel.horizons))]
+        return Forecasts(forecasts, failed)
+
+    def _require_history(self, symbol: str, column: int) -> None:
+        if self.last[column] < 0:
+            raise HistoryError(
+                f"{symbol} has {int(self.panel.mask[:, column].sum())} sessions with all features, and the model needs "
+                f"{self.recipe.lookback} (model.lookback): import more of its history."
             )
-        made += [_forecast(recipe, panel, said, row, column, k, *attention) for k in axes]
-    return Forecasts(made, failed)
 
-
-def past(recipe: Recipe, runs: Runs, panel: Panel, symbols: Sequence[str], sessions: int) -> Forecasts:
-    """What the model says of each of the last `sessions` sessions of `panel`, at every horizon, without attention.
-
-    Sessions in which a symbol has no forecast are left out; a symbol that the panel does not have is in ``failed``.
-    Ordered by symbol as asked, session and horizon.
-    """
-    said, _ = _run(recipe, runs, panel, {})
-    said = recipe.adapted(panel, said)
-    cells = usable(panel, recipe.lookback)
-    made, failed = [], dict[str, TenorError]()
-    for symbol in dict.fromkeys(symbols):
-        try:
-            column = panel.symbol_index(symbol)
-        except TenorError as error:
-            failed[symbol] = error
-            continue
-        for row in range(max(0, len(panel.sessions) - sessions), len(panel.sessions)):
-            if cells[row, column]:
-                made += [_forecast(recipe, panel, said, row, column, k, {}, {}) for k in range(len(panel.horizons))]
-    return Forecasts(made, failed)
-
-
-def _column(recipe: Recipe, panel: Panel, symbol: str, last: np.ndarray[tuple[int], np.dtype[np.intp]]) -> int:
-    column = panel.symbol_index(symbol)
-    if last[column] < 0:
-        raise HistoryError(
-            f"{symbol} has {int(panel.mask[:, column].sum())} sessions with all features, and the model needs "
-            f"{recipe.lookback} (model.lookback): import more of its history."
+    def _forecast(
+        self, row: int, column: int, k: int, by_session: dict[str, float], by_feature: dict[str, float]
+    ) -> Forecast:
+        panel, predictions = self.panel, self.predictions
+        assert predictions.lower is not None
+        assert predictions.upper is not None
+        horizon = panel.horizons[k]
+        close, session = float(panel.close[row, column]), pd.Timestamp(panel.sessions[row])
+        mean = float(predictions.mean[row, column, k])
+        as_of, target = _dates(panel.calendar, session, horizon)
+        return Forecast(
+            symbol=panel.symbols[column],
+            as_of=as_of,
+            session=session,
+            target_session=target,
+            horizon=horizon,
+            expected_return=mean,
+            last_price=close,
+            price=close * float(np.exp(mean)),
+            lower=close * float(np.exp(float(predictions.lower[row, column, k]))),
+            upper=close * float(np.exp(float(predictions.upper[row, column, k]))),
+            p_up=float(predictions.p_up[row, column, k]),
+            attention_time=by_session,
+            attention_features=by_feature,
+            model_version=self.recipe.version,
         )
-    return column
-
-
-def _run(recipe: Recipe, runs: Runs, panel: Panel, rows: dict[int, int]) -> tuple[Predictions, dict[int, _Looked]]:
-    """What the networks say in every cell, and where they looked in row ``rows[column]`` of some columns."""
-    scaled = recipe.scaled(panel)
-    shape = (len(panel.sessions), len(panel.symbols), len(panel.horizons))
-    mean, logit = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.float32)
-    looked: dict[int, _Looked] = {}
-    cells = usable(panel, recipe.lookback)
-    for columns, run in runs(scaled):
-        mean[:, columns] = run.mean.transpose(1, 0, 2)
-        logit[:, columns] = run.up_logit.transpose(1, 0, 2)
-        for place, column in enumerate(range(columns.start, columns.start + len(run.mean))):
-            if column in rows and run.time_weights is not None and run.feature_weights is not None:
-                seen = slice(rows[column] - recipe.lookback + 1, rows[column] + 1)
-                told = run.feature_weights[place, seen][cells[seen, column]]
-                looked[column] = _Looked(run.time_weights[place, rows[column]], told.mean(axis=0))
-    return recipe.predictions(panel, mean, logit), looked
-
-
-def _forecast(
-    recipe: Recipe,
-    panel: Panel,
-    said: Predictions,
-    row: int,
-    column: int,
-    k: int,
-    attention_time: dict[str, float],
-    attention_features: dict[str, float],
-) -> Forecast:
-    assert said.lower is not None
-    assert said.upper is not None
-    horizon = panel.horizons[k]
-    close, session = float(panel.close[row, column]), pd.Timestamp(panel.sessions[row])
-    mean, low, high = (float(a[row, column, k]) for a in (said.mean, said.lower, said.upper))
-    as_of, target = _dates(recipe.features.calendar, session, horizon)
-    return Forecast(
-        symbol=panel.symbols[column],
-        as_of=as_of,
-        session=session,
-        target_session=target,
-        horizon=horizon,
-        expected_return=mean,
-        last_price=close,
-        price=close * float(np.exp(mean)),
-        lower=close * float(np.exp(low)),
-        upper=close * float(np.exp(high)),
-        p_up=float(said.p_up[row, column, k]),
-        attention_time=attention_time,
-        attention_features=attention_features,
-        model_version=recipe.version,
-    )
 
 
 @functools.lru_cache(maxsize=4096)

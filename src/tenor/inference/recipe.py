@@ -1,80 +1,61 @@
-"""All of a fitted model but its networks: what is done to a panel before them, and to what they say after them."""
+"""All of a fitted model but its networks: how its panel is made, and what its networks' outputs become."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tenor.config import FeatureConfig, from_mapping
+from tenor.config import FeatureConfig, ModelConfig, SentimentConfig, from_mapping, to_mapping
 from tenor.errors import HistoryError, ModelError, TenorError
 from tenor.features import Scaler, build_panel
 from tenor.features.catalogue import SENTIMENT, feature_names
-from tenor.inference.artifact import document_of
-from tenor.inference.calibration import Calibration
+from tenor.heads import Calibration, Outputs
 from tenor.inference.cells import WARM_UP, spread, usable
 from tenor.inference.conformal import adapt
-from tenor.registry import Registry
-from tenor.registry.manifest import DOCUMENT
-from tenor.schema import Bars, DailySentiment, Float32, Panel, Predictions
-
-
-class Run(NamedTuple):
-    """What the ensemble says at every session of some symbols: the mean over its networks.
-
-    Attributes
-    ----------
-    mean, up_logit
-        [B, T, K] float32, in units of volatility and as log-odds.
-    time_weights
-        [B, T, L],.
-    feature_weights
-        [B, T, F]; None without attention.
-    """
-
-    mean: Float32
-    up_logit: Float32
-    time_weights: Float32 | None
-    feature_weights: Float32 | None
+from tenor.schema import Bars, DailySentiment, Panel, Predictions
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A model's settings, scaler and calibration.
+    """A model's settings, scaler and calibration: all that server, command line and evaluation need to agree.
 
     Attributes
     ----------
-    name
-        What tables call it.
     version
-        The model's.
-    lookback
-        Sessions under attention.
-    attention
-        Whether it has any.
+        The model's; empty until its weights are known.
+    features
+        How its panel is made.
+    sentiment
+        How the daily sentiment that it sees is made, and which one of a lake's it is.
+    model
+        The shape of its networks.
+    scaler
+        Fitted on the training part.
+    calibration
+        Fitted on validation.
     symbols
         Those it was trained on.
     split
         First and last day of each part.
     """
 
-    name: str
-    version: str
+    version: str = ""
     features: FeatureConfig
+    sentiment: SentimentConfig
+    model: ModelConfig
     scaler: Scaler
     calibration: Calibration
-    lookback: int
-    attention: bool
     symbols: tuple[str, ...]
     split: Mapping[str, tuple[str, str]]
 
     @classmethod
-    def of(cls, document: Mapping[str, Any], version: str) -> Recipe:
-        """The recipe in the document of a saved forecaster.
+    def from_mapping(cls, document: Mapping[str, Any], version: str) -> Recipe:
+        """The recipe of `version` in the document of a saved model.
 
         Raises
         ------
@@ -82,31 +63,45 @@ class Recipe:
             It can't be read.
         """
         try:
-            model = document["model"]
             return cls(
-                name=model_name(attention=model["attention"]),
                 version=version,
                 features=from_mapping(FeatureConfig, document["features"], "features"),
+                sentiment=from_mapping(SentimentConfig, document["sentiment"], "sentiment"),
+                model=from_mapping(ModelConfig, document["model"], "model"),
                 scaler=Scaler.from_mapping(document["scaler"]),
                 calibration=Calibration.from_mapping(document["calibration"]),
-                lookback=model["lookback"],
-                attention=model["attention"],
                 symbols=tuple(document["symbols"]),
                 split={name: (first, last) for name, (first, last) in document["split"].items()},
             )
         except (KeyError, TypeError, ValueError, TenorError) as error:
             raise ModelError(f"model {version} can't be read by this tenor ({error}): train it again.") from error
 
-    @classmethod
-    def load(cls, registry: Registry, version: str) -> Recipe:
-        """The recipe of `version` in `registry`; raises ModelError as `of` does."""
-        text = registry.read(version, DOCUMENT)[DOCUMENT]
-        return cls.of(document_of(text, registry.where(version)), version)
+    def to_mapping(self) -> dict[str, Any]:
+        """A mapping of JSON values without the version; `from_mapping` reads it back."""
+        return {
+            "features": to_mapping(self.features),
+            "sentiment": to_mapping(self.sentiment),
+            "model": to_mapping(self.model),
+            "scaler": self.scaler.to_mapping(),
+            "calibration": self.calibration.to_mapping(),
+            "symbols": list(self.symbols),
+            "split": {name: list(days) for name, days in self.split.items()},
+        }
+
+    @property
+    def name(self) -> str:
+        """What tables call the model."""
+        return "attention LSTM" if self.model.attention else "LSTM"
 
     @property
     def horizons(self) -> tuple[int, ...]:
         """The horizons forecast, in sessions."""
         return self.features.horizons
+
+    @property
+    def lookback(self) -> int:
+        """Sessions under attention."""
+        return self.model.lookback
 
     @property
     def history_needed(self) -> int:
@@ -115,8 +110,15 @@ class Recipe:
 
     @property
     def with_sentiment(self) -> bool:
-        """Whether the model was fitted on sentiment features, and needs a sentiment."""
+        """Whether the model was fitted on sentiment features, and needs daily sentiment."""
         return bool(set(self.scaler.features) & set(feature_names([SENTIMENT])))
+
+    def universe(self, known: Sequence[str], symbols: Sequence[str]) -> list[str]:
+        """The symbols whose bars a forecast of `symbols` takes, among the `known` ones of a lake.
+
+        Cross-stock features need the whole universe that the model was trained on, beside the symbols to forecast.
+        """
+        return sorted({*symbols, *(symbol for symbol in self.symbols if symbol in known)})
 
     def panel(self, bars: Bars, sentiment: DailySentiment | None) -> Panel:
         """The panel of `bars` as the model knows it; `sentiment` is left out where the model has none.
@@ -124,14 +126,19 @@ class Recipe:
         Raises
         ------
         ModelError
-            The model needs a sentiment, and there is none.
+            The model needs daily sentiment, and there is none.
         """
         if self.with_sentiment and sentiment is None:
             raise ModelError(
                 f"model {self.version} was trained with sentiment, and there is none: import news, or train without it "
                 "(features.sentiment = false)."
             )
-        return build_panel(bars, self.features, sentiment=sentiment if self.with_sentiment else None)
+        return build_panel(
+            bars,
+            self.features,
+            sentiment=sentiment if self.with_sentiment else None,
+            half_life=self.sentiment.half_life,
+        )
 
     def scaled(self, panel: Panel) -> Panel:
         """`panel` as the networks read it.
@@ -148,26 +155,19 @@ class Recipe:
             )
         return self.scaler.transform(panel)
 
-    def predictions(self, panel: Panel, mean: Float32, logit: Float32) -> Predictions:
-        """What the networks said, `mean` and `logit` [session, symbol, horizon], as returns with 90 % intervals.
+    def predictions(self, panel: Panel, outputs: Outputs) -> Predictions:
+        """The networks' `outputs`, each [session, symbol, horizon], as returns with 90 % intervals.
 
         The intervals are the split-conformal ones: as wide as validation taught, in units of volatility.
         """
-        scale = spread(panel)
-        width = np.asarray(self.calibration.width)
-        said = np.where(usable(panel, self.lookback)[:, :, None], 1.0, np.nan)
-        parts = (
-            mean * scale * said,
-            self.calibration.p_up(logit) * said,
-            (mean - width) * scale * said,
-            (mean + width) * scale * said,
-        )
-        return Predictions(self.name, *(part.astype(np.float32) for part in parts))
+        forecast = np.where(usable(panel, self.lookback)[:, :, None], 1.0, np.nan)  # NaN where nothing is forecast
+        columns = self.calibration.columns(outputs, spread(panel))
+        return Predictions(self.name, **{name: (each * forecast).astype(np.float32) for name, each in columns.items()})
 
-    def adapted(self, panel: Panel, said: Predictions) -> Predictions:
-        """`said` with intervals that learned from how often earlier ones held, on the sessions after validation.
+    def adapted(self, panel: Panel, predictions: Predictions) -> Predictions:
+        """`predictions` with intervals that learned from how often earlier ones held, after validation.
 
-        Adaptive conformal inference (`intervals.adapt`) over all symbols of the panel, from the model's validation part
+        Adaptive conformal inference (`conformal.adapt`) over all symbols of the panel, from the model's validation part
         on; where the panel begins later, from its own beginning, the first half of it taking that part's place. Cells
         before that, and all cells where there are too few earlier forecasts to judge, keep the interval they have.
         """
@@ -175,23 +175,18 @@ class Recipe:
         start, end = int(panel.sessions.searchsorted(days[0])), int(panel.sessions.searchsorted(days[1], side="right"))
         if panel.sessions[0] > days[0]:
             end = max(end, len(panel.sessions) // 2)
-        assert said.lower is not None
-        assert said.upper is not None
+        assert predictions.lower is not None
+        assert predictions.upper is not None
         if not start < end < len(panel.sessions):
-            return said
+            return predictions
         with contextlib.suppress(HistoryError):
-            made = adapt(panel, said, valid=slice(start, end), rows=slice(end, len(panel.sessions)))
-            assert made.lower is not None
-            assert made.upper is not None
-            known = np.isfinite(made.lower) & np.isfinite(made.upper)
-            said = replace(
-                said,
-                lower=np.where(known, made.lower, said.lower).astype(np.float32),
-                upper=np.where(known, made.upper, said.upper).astype(np.float32),
+            moved = adapt(panel, predictions, valid=slice(start, end), rows=slice(end, len(panel.sessions)))
+            assert moved.lower is not None
+            assert moved.upper is not None
+            known = np.isfinite(moved.lower) & np.isfinite(moved.upper)
+            predictions = replace(
+                predictions,
+                lower=np.where(known, moved.lower, predictions.lower).astype(np.float32),
+                upper=np.where(known, moved.upper, predictions.upper).astype(np.float32),
             )
-        return said
-
-
-def model_name(*, attention: bool) -> str:
-    """What tables call a model."""
-    return "attention LSTM" if attention else "LSTM"
+        return predictions

@@ -16,17 +16,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tenor.config import ModelConfig
+from tenor.heads import HEADS
 
 
 class Output(NamedTuple):
-    """What the network says at every step.
+    """What the network predicts at every step.
 
     Attributes
     ----------
-    mean
-        [B, T, K]; expected return in units of its volatility.
-    up_logit
-        [B, T, K]; log-odds of a positive return.
+    heads
+        Name -> [B, T, K]; see `tenor.heads.HEADS`.
     time_weights
         [B, T, L], detached; weight of the states at t-L+1 .. t (the last is t itself), they sum to 1; None without
         attention. Before the run began there is no state: weight 0.
@@ -34,8 +33,7 @@ class Output(NamedTuple):
         [B, T, F], detached; weight of each feature at t, they sum to 1; None without attention.
     """
 
-    mean: Tensor
-    up_logit: Tensor
+    heads: dict[str, Tensor]
     time_weights: Tensor | None
     feature_weights: Tensor | None
 
@@ -70,11 +68,12 @@ class AttentionLSTM(nn.Module):
             nn.init.zeros_(self.gate.bias)
         self.dense = nn.Linear(2 * width if config.attention else width, width)
         self.dropout = nn.Dropout(config.dropout)
-        self.mean = nn.Linear(width, n_horizons)
-        self.up = nn.Linear(width, n_horizons)
-        for head in (self.mean, self.up):  # training starts at the zero forecast, the one that is hard to beat
-            nn.init.zeros_(head.weight)
-            nn.init.zeros_(head.bias)
+        self.heads = nn.ModuleDict()
+        for head in HEADS:
+            linear = nn.Linear(width, n_horizons)
+            nn.init.zeros_(linear.weight)  # training starts at the zero forecast, the one that is hard to beat
+            nn.init.zeros_(linear.bias)
+            self.heads[head.name] = linear
 
     def forward(self, x: Tensor) -> Output:
         """Predict at every step of `x` [B, T, F]; a step knows nothing of later ones."""
@@ -89,7 +88,7 @@ class AttentionLSTM(nn.Module):
             states = torch.cat((context, states), dim=-1)  # [B, T, 2H]
             time_weights = weights.detach()
         dense = self.dropout(torch.tanh(self.dense(states)))  # [B, T, H]
-        return Output(self.mean(dense), self.up(dense), time_weights, feature_weights)
+        return Output({name: head(dense) for name, head in self.heads.items()}, time_weights, feature_weights)
 
 
 def attend_back(query: Tensor, key: Tensor, value: Tensor, lookback: int) -> tuple[Tensor, Tensor]:

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tenor.heads import HEADS
 from tenor.model.attention_lstm import AttentionLSTM
 
 INPUT = "x"
-OUTPUTS = ("mean", "up_logit")
+OUTPUTS = tuple(head.name for head in HEADS)
 WEIGHTS = ("time_weights", "feature_weights")
 """Outputs of a model with attention, beside `OUTPUTS`."""
 OPSET = 17
@@ -69,5 +70,7 @@ class _Ensemble(nn.Module):
             # whole blocks: a traced division rounds towards zero, and what is added comes later and changes nothing
             x = functional.pad(x, (0, 0, 0, (lookback - time % lookback) % lookback))
         outs = [network(x) for network in self.networks]
-        kept = len(OUTPUTS) + (len(WEIGHTS) if self.config.attention else 0)
-        return tuple(torch.stack([out[i] for out in outs]).mean(0)[:, :time] for i in range(kept))
+        each = [[out.heads[name] for out in outs] for name in OUTPUTS]
+        if self.config.attention:
+            each += [[getattr(out, name) for out in outs] for name in WEIGHTS]
+        return tuple(torch.stack(tensors).mean(0)[:, :time] for tensors in each)

@@ -11,10 +11,10 @@ from tenor.config import Config, to_mapping
 from tenor.errors import DataError
 from tenor.evaluation.ablation import Ablation
 from tenor.evaluation.ablation import ablate as compare_with_and_without
-from tenor.pipeline.train import Scoring, build, registry_of, score
+from tenor.pipeline.train import config_panel
 from tenor.report.ablation import write_ablation
-from tenor.store import Lake
 from tenor.training.folds import fold_table, walk_forward
+from tenor.workspace import ScoringProgress, Workspace
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def ablate(
     *,
     workers: int | None = None,
     progress: Callable[[str, int, int], None] | None = None,
-    texts: Scoring | None = None,
+    texts: ScoringProgress | None = None,
     report: Path | None = None,
 ) -> Ablated:
     """Walk forward with sentiment, without it, and with it shuffled across days: same folds, same seeds.
@@ -50,14 +50,15 @@ def ablate(
     DataError
         The lake has neither news nor sentiment.
     """
-    lake = Lake(store)
-    bars = lake.bars(config.symbols or None, calendar=config.features.calendar)
-    sentiment = score(lake, config.sentiment, calendar=config.features.calendar, progress=texts)
+    workspace = Workspace(store)
+    calendar = config.features.calendar
+    bars = workspace.lake.bars(config.symbols or None, calendar=calendar)
+    sentiment = workspace.daily_sentiment(config.sentiment, calendar=calendar, progress=texts, save=True)
     if sentiment is None:
         raise DataError(f"{store} has neither news nor sentiment to leave out: import some with 'tenor data import'.")
     features = replace(config.features, sentiment=True)
-    panel = build(bars, sentiment, features)
-    plain = build(bars, None, replace(features, sentiment=False))
+    panel = config_panel(replace(config, features=features), bars, sentiment)
+    plain = config_panel(replace(config, features=replace(features, sentiment=False)), bars, None)
     splits = walk_forward(panel.sessions, config.folds, purge=max(panel.horizons))
     found = compare_with_and_without(
         panel,
@@ -66,7 +67,7 @@ def ablate(
         features=features,
         model=config.model,
         training=config.training,
-        kept=registry_of(store).folder,
+        kept=workspace.work,
         workers=workers,
         progress=progress,
     )

@@ -7,12 +7,13 @@ from pathlib import Path
 from tenor.benchmarks import BenchmarkResult, acl18, glt, kdd17, read_glt_news
 from tenor.benchmarks.training import Told
 from tenor.errors import ConfigError, did_you_mean
-from tenor.pipeline.train import Scoring, registry_of
+from tenor.registry import registry_of
 from tenor.schema import DailySentiment
 from tenor.sentiment import Scorer
 from tenor.sentiment.daily import daily_sentiment
 from tenor.storage.files import write_json
 from tenor.store import Lake
+from tenor.workspace import ScoringProgress
 
 
 def benchmark(
@@ -28,7 +29,7 @@ def benchmark(
     store: str,
     seeds: int = 10,
     text: bool = True,
-    texts: Scoring | None = None,
+    texts: ScoringProgress | None = None,
 ) -> BenchmarkResult:
     """Run the benchmark `name` on its published folder, and write the result to `out` as JSON.
 
@@ -76,7 +77,7 @@ def benchmark(
     return result
 
 
-def _sentiment_of(folder: Path, store: str, progress: Scoring | None) -> DailySentiment | None:
+def _sentiment_of(folder: Path, store: str, progress: ScoringProgress | None) -> DailySentiment | None:
     """The sentiment of a GLT folder's tweets, each scored once and remembered in the lake; None where it has none."""
     news = read_glt_news(folder)
     if news is None:

@@ -20,7 +20,8 @@ from tenor.evaluation.evaluate import evaluate as judge
 from tenor.evaluation.faithfulness import Faithfulness, faithfulness, testable
 from tenor.evaluation.trading import Trading, trade
 from tenor.evaluation.walkforward_summary import Walked, headline, judge_walk
-from tenor.pipeline.train import build, load, registry_of
+from tenor.features import build_panel
+from tenor.pipeline.train import load
 from tenor.registry import Registry
 from tenor.report import write_report
 from tenor.report.backtest import trading_section
@@ -34,6 +35,7 @@ from tenor.store import Lake
 from tenor.training import Forecaster, Progress, Split, fit, usable
 from tenor.training.folds import walk_forward
 from tenor.training.results import tried
+from tenor.workspace import Workspace
 
 WITHOUT_SENTIMENT = "the same without sentiment"
 
@@ -102,18 +104,17 @@ def evaluate(
     baselines
         Regressors of the user's, each ``path/to/file.py:name``.
     """
-    registry = registry_of(store)
+    workspace = Workspace(store)
+    registry = workspace.registry
     forecaster = load(registry, version or "latest")
+    recipe = forecaster.recipe
     if config is not None:
         _require_same(config, forecaster)
     own = regressors(baselines, (forecaster.name, "LSTM", WITHOUT_SENTIMENT))
-    lake = Lake(store)
-    calendar = forecaster.features.calendar
-    bars = lake.bars(forecaster.symbols, calendar=calendar)
-    sentiment = lake.sentiment(calendar=calendar) if forecaster.features.sentiment else None
-    if sentiment is not None:
-        sentiment = replace(sentiment, half_life=registry.sentiment(forecaster.version).half_life)
-    panel = build(bars, sentiment, forecaster.features)
+    calendar = recipe.features.calendar
+    bars = workspace.lake.bars(recipe.symbols, calendar=calendar)
+    sentiment = workspace.daily_sentiment(recipe.sentiment, calendar=calendar) if recipe.with_sentiment else None
+    panel = recipe.panel(bars, sentiment)
     split = split_again(panel, forecaster)
     folds = config.folds if config is not None and config.folds != FoldConfig() else None
     folds = folds or folds_after(split, forecaster.split["test"][1])
@@ -135,7 +136,7 @@ def evaluate(
     if forecaster.model.attention:
         predictions["LSTM"] = compare.fitted(panel, "without-attention", model={"attention": False}).predict(panel)
     if sentiment is not None:
-        plain = build(bars, None, replace(forecaster.features, sentiment=False))
+        plain = build_panel(bars, replace(forecaster.features, sentiment=False))
         predictions[WITHOUT_SENTIMENT] = compare.fitted(
             plain, "without-sentiment", features={"sentiment": False}
         ).predict(plain)
@@ -151,7 +152,7 @@ def evaluate(
     attention = faithfulness(forecaster, panel, split.test, horizon=first) if testable(forecaster, panel) else None
     pages = [trading_section(trading), *([] if attention is None else [faithfulness_section(attention)])]
     if sentiment is not None:
-        whys = strongest(lake, registry.sentiment(forecaster.version), shown)
+        whys = strongest(workspace.lake, recipe.sentiment, shown)
         pages.append(
             sentiment_section(
                 judged,
@@ -272,6 +273,7 @@ class Companions:
             features=replace(self.forecaster.features, **features),
             model=replace(self.forecaster.model, **model),
             training=self.forecaster.training,
+            sentiment=self.forecaster.recipe.sentiment,
             checkpoints=self.registry.folder / "checkpoints",
             progress=self.progress,
             workers=self.workers,

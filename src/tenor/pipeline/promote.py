@@ -13,10 +13,10 @@ from tenor.calendars import exchange
 from tenor.errors import Conflict, ModelError, TenorError
 from tenor.evaluation.significance import LEVEL, mean_test
 from tenor.inference.cells import spread, usable
-from tenor.registry import Pointers, Registry
-from tenor.schema import Bars, DailySentiment, Float64, Panel
-from tenor.store import Lake
+from tenor.registry import Pointers
+from tenor.schema import Float64, Panel
 from tenor.training import Forecaster
+from tenor.workspace import Workspace
 
 ROUNDS = 5
 
@@ -58,15 +58,15 @@ class Contest:
         return asdict(self)
 
 
-def compare(lake: Lake, registry: Registry, challenger: str, champion: str) -> Contest:
+def compare(workspace: Workspace, challenger: str, champion: str) -> Contest:
     """Judge `challenger` against `champion` on the lake's bars; `why` tells what keeps them from being compared."""
     try:
-        return _compare(lake, registry, challenger, champion)
+        return _compare(workspace, challenger, champion)
     except TenorError as error:
         return _undecided(challenger, champion, f"can't be compared: {error}")
 
 
-def promote(lake: Lake, registry: Registry, version: str, *, force: bool = False) -> tuple[Pointers, Contest | None]:
+def promote(workspace: Workspace, version: str, *, force: bool = False) -> tuple[Pointers, Contest | None]:
     """Make `version` the champion if it beats the one there is, or `force`; the pointers, and the contest if one was.
 
     Raises
@@ -74,22 +74,23 @@ def promote(lake: Lake, registry: Registry, version: str, *, force: bool = False
     ModelError
         There is no such version, or it does not beat the champion; the numbers are told.
     """
-    version = registry.resolve(version)
+    version = workspace.registry.resolve(version)
     if force:
-        return registry.promote(version), None
-    now, contest = challenge(lake, registry, version)
+        return workspace.registry.promote(version), None
+    now, contest = challenge(workspace, version)
     if contest is not None and not contest.better:
         raise ModelError(f"{version} is not promoted: {contest.why} To promote it all the same: --force.")
     return now, contest
 
 
-def challenge(lake: Lake, registry: Registry, version: str) -> tuple[Pointers, Contest | None]:
+def challenge(workspace: Workspace, version: str) -> tuple[Pointers, Contest | None]:
     """Promote `version` if there is no champion or it beats the one there is; a Contest unless it is that itself."""
+    registry = workspace.registry
     for _ in range(ROUNDS):
         now = registry.pointers()
         if now.champion is None or now.champion == version:
             return registry.promote(version), None
-        contest = compare(lake, registry, version, now.champion)
+        contest = compare(workspace, version, now.champion)
         if not contest.better:
             return now, contest
         try:
@@ -99,63 +100,63 @@ def challenge(lake: Lake, registry: Registry, version: str) -> tuple[Pointers, C
     raise ModelError(f"the champion changed {ROUNDS} times while {version} was compared with it: try again.")
 
 
-def _compare(lake: Lake, registry: Registry, challenger: str, champion: str) -> Contest:
-    models = [Forecaster.from_files(registry.model(v), registry.where(v)) for v in (challenger, champion)]
+def _compare(workspace: Workspace, challenger: str, champion: str) -> Contest:
+    versions = [workspace.registry.open(name) for name in (challenger, champion)]
+    models = [Forecaster.from_files(version.model(), version.location) for version in versions]
     calendar = models[0].features.calendar
     if models[1].features.calendar != calendar:
         return _undecided(challenger, champion, "they do not stand on the same sessions (features.calendar).")
-    sentiment = lake.sentiment(calendar=calendar) if any(model.recipe.with_sentiment for model in models) else None
     horizons = sorted(set(models[0].horizons) & set(models[1].horizons))
-    symbols = sorted(set(models[0].symbols) & set(models[1].symbols) & set(lake.symbols(calendar)))
+    known = workspace.lake.symbols(calendar)
+    symbols = sorted(set(models[0].symbols) & set(models[1].symbols) & set(known))
     if not horizons or not symbols:
         return _undecided(challenger, champion, "they have no symbol and horizon in common.")
     start = max(pd.Timestamp(model.split["test"][0]) for model in models)
-    ours, theirs = (_losses(model, lake, sentiment, symbols, horizons, start) for model in models)
+    ours = _losses(models[0], workspace, symbols, horizons, start)
+    theirs = _losses(models[1], workspace, symbols, horizons, start)
     days = ours.index.intersection(theirs.index)
     # [day, symbol x horizon], the same cells of both
     a, b = ours.loc[days].to_numpy(), theirs.loc[days].to_numpy()
     both = np.isfinite(a) & np.isfinite(b)
-    seen = both.any(axis=1)
-    if not seen.any():
+    compared = both.any(axis=1)
+    if not compared.any():
         return _undecided(challenger, champion, "there is no session after both validation parts with a known outcome.")
-    count = both[seen].sum(axis=1)
-    losses: list[Float64] = [np.where(both, loss, 0.0)[seen].sum(axis=1) / count for loss in (a, b)]
-    found = mean_test(losses[1] - losses[0], horizon=max(horizons), one_sided=True)
-    ours_mean, theirs_mean = (float(loss.mean()) for loss in losses)
-    first, last = map(exchange(calendar).label, days[seen][[0, -1]])
-    known = math.isfinite(found.p)
-    better = known and found.p < LEVEL
+    count = both[compared].sum(axis=1)
+    losses: list[Float64] = [np.where(both, loss, 0.0)[compared].sum(axis=1) / count for loss in (a, b)]
+    test = mean_test(losses[1] - losses[0], horizon=max(horizons), one_sided=True)
+    ours_mean, theirs_mean = float(losses[0].mean()), float(losses[1].mean())
+    sessions = int(compared.sum())
+    first, last = map(exchange(calendar).label, days[compared][[0, -1]])
+    defined = math.isfinite(test.p)
+    better = defined and test.p < LEVEL
     numbers = (
-        f"loss {ours_mean:.5f} against {theirs_mean:.5f} of champion {champion} over {int(seen.sum())} sessions that "
+        f"loss {ours_mean:.5f} against {theirs_mean:.5f} of champion {champion} over {sessions} sessions that "
         f"neither has seen, {first} … {last}"
     )
     if better:
-        why = f"{numbers}: better, p = {found.p:.3f}."
-    elif known:
-        why = f"{numbers}: not shown to be better, p = {found.p:.2f}."
+        why = f"{numbers}: better, p = {test.p:.3f}."
+    elif defined:
+        why = f"{numbers}: not shown to be better, p = {test.p:.2f}."
     else:
         why = f"{numbers}: too few or too equal to tell."
-    p = found.p if known else None
-    return Contest(challenger, champion, better, int(seen.sum()), first, last, ours_mean, theirs_mean, p, why)
+    p = test.p if defined else None
+    return Contest(challenger, champion, better, sessions, first, last, ours_mean, theirs_mean, p, why)
 
 
 def _losses(
-    model: Forecaster,
-    lake: Lake,
-    sentiment: DailySentiment | None,
-    symbols: list[str],
-    horizons: list[int],
-    start: pd.Timestamp,
+    model: Forecaster, workspace: Workspace, symbols: list[str], horizons: list[int], start: pd.Timestamp
 ) -> pd.DataFrame:
     """[session from `start`, symbol and horizon]; squared error in units of volatility; NaN where it is not known."""
-    calendar = model.features.calendar
-    known = lake.symbols(calendar)
-    bars: Bars = lake.bars([s for s in model.symbols if s in known], calendar=calendar)  # its own universe
-    panel: Panel = model.recipe.panel(bars, sentiment)
-    said = model.predict(panel)
-    cells = usable(panel, model.model.lookback)
+    recipe = model.recipe
+    calendar = recipe.features.calendar
+    bars = workspace.lake.bars(recipe.universe(workspace.lake.symbols(calendar), ()), calendar=calendar)
+    # each model sees the daily sentiment that it was trained on
+    sentiment = workspace.daily_sentiment(recipe.sentiment, calendar=calendar) if recipe.with_sentiment else None
+    panel: Panel = recipe.panel(bars, sentiment)
+    predictions = model.predict(panel)
+    cells = usable(panel, recipe.lookback)
     with np.errstate(all="ignore"):
-        error = (said.mean.astype("float64") - panel.targets) / spread(panel)
+        error = (predictions.mean.astype("float64") - panel.targets) / spread(panel)
     error[~cells] = np.nan
     rows = slice(int(panel.sessions.searchsorted(start)), None)
     loss = {

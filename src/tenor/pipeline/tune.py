@@ -9,13 +9,12 @@ from typing import Any
 
 from tenor.config import Config, to_mapping
 from tenor.errors import ConfigError
-from tenor.pipeline.train import Scoring, registry_of, score
 from tenor.report.tuning import write_tuning
 from tenor.storage.files import write_text
-from tenor.store import Lake
 from tenor.training.grid import read_grid
 from tenor.training.search import Search, SearchProgress
 from tenor.training.search import tune as search
+from tenor.workspace import ScoringProgress, Workspace
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ def tune(
     scoring: str,
     workers: int | None = None,
     progress: SearchProgress | None = None,
-    texts: Scoring | None = None,
+    texts: ScoringProgress | None = None,
     report: Path | None = None,
 ) -> Tuned:
     """Search the grid on walk-forward folds before the test part, and write the best config to `out`.
@@ -59,14 +58,15 @@ def tune(
     if out.exists():
         raise ConfigError(f"{out} is there already: name another file with --out, or remove it.")
     wanted = read_grid(grid_file, grid)
-    lake = Lake(store)
-    bars = lake.bars(config.symbols or None, calendar=config.features.calendar)
+    workspace = Workspace(store)
+    calendar = config.features.calendar
+    bars = workspace.lake.bars(config.symbols or None, calendar=calendar)
     # a grid may switch sentiment on even where the config has it off
-    sentiment = score(lake, config.sentiment, calendar=config.features.calendar, progress=texts)
+    sentiment = workspace.daily_sentiment(config.sentiment, calendar=calendar, progress=texts, save=True)
     found = search(
         bars,
         wanted,
-        cache=registry_of(store).folder / "tuning",
+        cache=workspace.work / "tuning",
         sentiment=sentiment,
         features=config.features,
         model=config.model,

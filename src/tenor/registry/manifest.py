@@ -10,7 +10,7 @@ from typing import Any
 from tenor.errors import MissingObject, ModelError
 from tenor.storage.object_store import ObjectStore
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 DOCUMENT = "forecaster.json"
 WEIGHTS = "weights.safetensors"

@@ -10,25 +10,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
 import re
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any, Protocol
 
-from tenor.config import SentimentConfig, from_mapping, to_mapping
-from tenor.errors import ConfigError, Conflict, MissingObject, ModelError, did_you_mean
+from tenor.errors import Conflict, MissingObject, ModelError, did_you_mean
 from tenor.registry import manifest
 from tenor.registry.manifest import DOCUMENT, FORMAT, MANIFEST, ONNX, WEIGHTS, dump, key_of, manifest_of, signed
-from tenor.storage.object_store import ObjectStore, open_store
+from tenor.storage.object_store import ObjectStore, change, open_store
 
-SENTIMENT, CARD = "sentiment.json", "card.json"
+CARD = "card.json"
 POINTERS = "pointers.json"
-TRIES = 60
 _VERSION = re.compile(r"[0-9a-f]{12}")
 
 
@@ -55,12 +51,14 @@ class Pointers:
     latest: str | None = None
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A version, as its manifest tells of it.
+@dataclass(frozen=True, eq=False)
+class Version:
+    """A version of the registry, opened: its manifest is read and checked, its files are read when they are asked for.
 
     Attributes
     ----------
+    name
+        Twelve hex digits.
     created_at
         UTC, ISO 8601.
     tenor
@@ -69,20 +67,50 @@ class Entry:
         SHA-256 of its data.
     files
         Name -> SHA-256 of each file.
-    names
-        The pointers that are on it.
+    pointers
+        The names that point at it: ``champion``, ``previous``, ``latest``.
+    location
+        Where its files lie, for people.
     """
 
-    version: str
+    name: str
     created_at: str
     tenor: str
     fingerprint: str
     files: dict[str, str]
-    names: tuple[str, ...] = ()
+    pointers: tuple[str, ...]
+    location: str
+    _objects: ObjectStore = field(repr=False)
+
+    def read(self, *names: str) -> dict[str, bytes]:
+        """The files `names`, by name; each is one request.
+
+        Raises
+        ------
+        ModelError
+            A file is missing, truncated or changed, which is named.
+        """
+        return manifest.read(self._objects, self.name, self.files, names)
+
+    def model(self) -> dict[str, bytes]:
+        """The files that `Forecaster.from_files` takes."""
+        return self.read(DOCUMENT, WEIGHTS)
+
+    def card(self) -> dict[str, Any]:
+        """Its data, parts, settings and validation metrics, and when and by which tenor it was made."""
+        card: dict[str, Any] = json.loads(self.read(CARD)[CARD])
+        return {"version": self.name, "created_at": self.created_at, "tenor": self.tenor, **card}
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values."""
-        return {**asdict(self), "names": list(self.names)}
+        return {
+            "version": self.name,
+            "created_at": self.created_at,
+            "tenor": self.tenor,
+            "fingerprint": self.fingerprint,
+            "files": self.files,
+            "names": list(self.pointers),
+        }
 
 
 class Registry:
@@ -99,7 +127,7 @@ class Registry:
         self.folder = folder
         self.location = objects.location
 
-    def add(self, model: Saveable, sentiment: SentimentConfig, card: Mapping[str, Any]) -> str:
+    def add(self, model: Saveable, card: Mapping[str, Any]) -> str:
         """Keep `model` under its version, point ``latest`` at it (and ``champion``, if there is none); the version.
 
         A version that is there already is left as it is. Killed at any point, this leaves no version or a whole one,
@@ -107,8 +135,6 @@ class Registry:
 
         Parameters
         ----------
-        sentiment
-            How the sentiment that it was trained with was made, so that it can be made again for a forecast.
         card
             What is told of the model; JSON values, with the ``fingerprint`` of its data.
         """
@@ -117,7 +143,6 @@ class Registry:
             files = {
                 **model.files(),
                 ONNX: model.to_onnx(),
-                SENTIMENT: dump(to_mapping(sentiment)),
                 CARD: dump(dict(card)),
             }
             manifest = {
@@ -147,7 +172,7 @@ class Registry:
         Conflict
             Somebody moved the champion away from `instead_of`.
         """
-        self._require(version)
+        self.open(version)
 
         def moved(now: Pointers) -> Pointers:
             if now.champion == version:
@@ -168,10 +193,10 @@ class Registry:
         Conflict
             Somebody moved the champion meanwhile.
         """
-        begun, _ = self._pointers()
+        begun = self.pointers()
         if begun.previous is None:
             raise ModelError(f"no previous champion in {self.location}: there is nothing to go back to.")
-        self._require(begun.previous)
+        self.open(begun.previous)
         done = replace(begun, champion=begun.previous, previous=begun.champion)
 
         def moved(now: Pointers) -> Pointers:
@@ -184,7 +209,11 @@ class Registry:
 
     def pointers(self) -> Pointers:
         """The versions that have a name."""
-        return self._pointers()[0]
+        try:
+            data: bytes | None = self.objects.get(POINTERS).data
+        except MissingObject:
+            data = None
+        return self._read_pointers(data)
 
     def champion(self) -> str:
         """The version in use; raises ModelError when nothing was trained yet."""
@@ -198,64 +227,47 @@ class Registry:
         ModelError
             There is none.
         """
-        name = name or "champion"
-        if name not in ("champion", "previous", "latest"):
-            self._require(name)
-            return name
-        found: str | None = getattr(self.pointers(), name)
-        if found is None:
-            if name == "previous":
-                raise ModelError(f"no previous champion in {self.location}.")
-            raise ModelError(f"no trained model under {self.location!r}: run 'tenor train' first.")
-        return found
+        return self.open(name).name
 
-    def versions(self) -> tuple[str, ...]:
-        """All versions, the one made first first."""
-        return tuple(entry.version for entry in self.entries())
+    def open(self, name: str | None = None) -> Version:
+        """The version `name`, or the one that ``champion`` (by default), ``previous`` or ``latest`` points at.
 
-    def entries(self) -> list[Entry]:
-        """All versions with what their manifests tell, the one made first first."""
-        keys = self.objects.keys("versions/")
-        found = [key.split("/")[1] for key in keys if key.endswith(f"/{MANIFEST}")]
-        now = self.pointers()
-        return sorted(
-            (self._entry(version, now) for version in found), key=lambda entry: (entry.created_at, entry.version)
-        )
-
-    def entry(self, version: str) -> Entry:
-        """What the manifest of `version` tells."""
-        self._require(version)
-        return self._entry(version, self.pointers())
-
-    def read(self, version: str, *names: str) -> dict[str, bytes]:
-        """The files `names` of `version`, by name.
+        Reads the pointers and the manifest, once each.
 
         Raises
         ------
         ModelError
-            There is no such version; or a file is missing, truncated or changed, which is named.
+            There is no such version, or its manifest is damaged.
         """
-        return manifest.read(self.objects, version, self.entry(version).files, names)
-
-    def model(self, version: str) -> dict[str, bytes]:
-        """The files that `Forecaster.from_files` takes."""
-        return self.read(version, DOCUMENT, WEIGHTS)
-
-    def sentiment(self, version: str) -> SentimentConfig:
-        """How the sentiment that `version` was trained with was made."""
-        text = self.read(version, SENTIMENT)[SENTIMENT]
+        name = name or "champion"
+        pointers = self.pointers()
+        version = name
+        if name in ("champion", "previous", "latest"):
+            pointed: str | None = getattr(pointers, name)
+            if pointed is None and name == "previous":
+                raise ModelError(f"no previous champion in {self.location}.")
+            if pointed is None:
+                raise ModelError(f"no trained model under {self.location!r}: run 'tenor train' first.")
+            version = pointed
         try:
-            return from_mapping(SentimentConfig, json.loads(text), "sentiment")
-        except (ValueError, ConfigError) as error:
-            raise ModelError(
-                f"{self.where(version)}/{SENTIMENT} is of another tenor ({error}): train the model again."
-            ) from None
+            if not _VERSION.fullmatch(version):
+                raise MissingObject(version)
+            return self._open(version, pointers)
+        except MissingObject:
+            known = self.versions()
+            hint = did_you_mean(version, known) or f" Known: {', '.join(known) or 'none'}."
+            raise ModelError(f"no model version {version[:40]!r} under {self.location!r}.{hint}") from None
 
-    def card(self, version: str) -> dict[str, Any]:
-        """What is told of `version`: its card, and when and by which tenor it was made."""
-        entry = self.entry(version)
-        card: dict[str, Any] = json.loads(self.read(version, CARD)[CARD])
-        return {"version": version, "created_at": entry.created_at, "tenor": entry.tenor, **card}
+    def versions(self) -> tuple[str, ...]:
+        """All versions, the one made first first."""
+        return tuple(version.name for version in self.all())
+
+    def all(self) -> list[Version]:
+        """All versions, opened, the one made first first."""
+        keys = self.objects.keys("versions/")
+        names = [key.split("/")[1] for key in keys if key.endswith(f"/{MANIFEST}")]
+        pointers = self.pointers()
+        return sorted((self._open(name, pointers) for name in names), key=lambda each: (each.created_at, each.name))
 
     def where(self, version: str) -> str:
         """Where the files of `version` lie, for people."""
@@ -283,48 +295,47 @@ class Registry:
             return False
         return True
 
-    def _require(self, version: str) -> None:
-        if not (_VERSION.fullmatch(version) and self._exists(version)):
-            versions = self.versions()
-            hint = did_you_mean(version, versions) or f" Known: {', '.join(versions) or 'none'}."
-            raise ModelError(f"no model version {version[:40]!r} under {self.location!r}.{hint}")
+    def _open(self, version: str, pointers: Pointers) -> Version:
+        contents = manifest_of(self.objects, version)
+        names = tuple(name for name, pointed in asdict(pointers).items() if pointed == version)
+        return Version(
+            version,
+            contents["created_at"],
+            contents["tenor"],
+            contents["fingerprint"],
+            contents["files"],
+            names,
+            self.where(version),
+            self.objects,
+        )
 
-    def _entry(self, version: str, now: Pointers) -> Entry:
-        told = manifest_of(self.objects, version)
-        names = tuple(name for name, pointed in asdict(now).items() if pointed == version)
-        return Entry(version, told["created_at"], told["tenor"], told["fingerprint"], told["files"], names)
-
-    def _pointers(self) -> tuple[Pointers, str | None]:
+    def _read_pointers(self, data: bytes | None) -> Pointers:
+        if data is None:
+            return Pointers()
         try:
-            found = self.objects.get(POINTERS)
-        except MissingObject:
-            return Pointers(), None
-        try:
-            told = json.loads(found.data)
-            pointers = Pointers(**told)
-            if not all(value is None or _VERSION.fullmatch(value) for value in told.values()):
+            values = json.loads(data)
+            pointers = Pointers(**values)
+            if not all(value is None or _VERSION.fullmatch(value) for value in values.values()):
                 raise ValueError
         except (ValueError, TypeError):
             raise ModelError(
                 f"{self.location}/{POINTERS} is damaged: remove it, and name the champion again with "
                 "'tenor models promote VERSION --force'."
             ) from None
-        return pointers, found.etag
+        return pointers
 
     def _move(self, moved: Callable[[Pointers], Pointers]) -> Pointers:
         """Replace the pointers by what `moved` makes of them, however many others move them at the same time."""
-        for attempt in range(TRIES):
-            now, etag = self._pointers()
-            wanted = moved(now)
-            if wanted == now:
-                return now
-            try:
-                self.objects.put(POINTERS, dump(asdict(wanted)), if_match=etag, if_absent=etag is None)
-            except Conflict:
-                time.sleep(random.uniform(0, min(0.5, 0.005 * 2**attempt)))  # noqa: S311 - no secret
-                continue
-            return wanted
-        raise Conflict(f"the pointers in {self.location} were moved by others {TRIES} times in a row: try again.")
+        pointers = Pointers()
+
+        def make(data: bytes | None) -> bytes | None:
+            nonlocal pointers
+            before = self._read_pointers(data)
+            pointers = moved(before)
+            return None if pointers == before else dump(asdict(pointers))
+
+        change(self.objects, POINTERS, make)
+        return pointers
 
 
 def registry_of(store: str) -> Registry:

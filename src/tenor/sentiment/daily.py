@@ -87,7 +87,6 @@ def daily_sentiment(
             market_n=np.bincount(day)[day_of_row],
             market_mean=market[day_of_row],
         ),
-        config.half_life,
         interval_of(calendar),
     )
 

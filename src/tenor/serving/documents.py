@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from tenor.inference.forecasts import Attention
 from tenor.schema import Forecast, label
-from tenor.serving.attention import Looked
 from tenor.serving.past import COLUMNS
 
 BARS = 260
@@ -31,7 +31,7 @@ def document(
     sentiment: pd.DataFrame | None,
     items: Sequence[Mapping[str, Any]],
     past: Sequence[Forecast],
-    looked: Looked | None,
+    looked: Attention | None,
     before: Mapping[str, Any] | None,
     behind: int,
 ) -> dict[str, Any]:
@@ -158,7 +158,7 @@ def _history(
     return dict(found)
 
 
-def _attention(looked: Looked | None) -> dict[str, Any]:
+def _attention(looked: Attention | None) -> dict[str, Any]:
     """What the newest forecast looked at: ``time`` by session, ``feature`` by session and feature."""
     if looked is None:
         return {"sessions": [], "features": [], "time": [], "feature": []}

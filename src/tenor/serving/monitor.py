@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tenor.inference.predictor import Predictor
+from tenor.inference.recipe import Recipe
 from tenor.schema import Float64, Panel
 from tenor.serving.past import past_forecasts
 
@@ -79,15 +79,15 @@ class Report:
         return {"as_of": self.as_of, "alarms": len(self.alarms), "checks": [asdict(check) for check in self.checks]}
 
 
-def watch(panel: Panel, predictor: Predictor, documents: Sequence[Mapping[str, Any]], *, now: pd.Timestamp) -> Report:
+def watch(panel: Panel, recipe: Recipe, documents: Sequence[Mapping[str, Any]], *, now: pd.Timestamp) -> Report:
     """Check features, sentiment, errors, coverage and staleness with `documents` (see `documents.document`).
 
     Parameters
     ----------
     panel
-        Unscaled, of the predictor's own recipe, from the training part on.
+        Unscaled, of the same recipe, from the training part on.
     """
-    checks = [*drift(panel, _training(panel, predictor)), *outcomes(documents, predictor.horizons)]
+    checks = [*drift(panel, _training(panel, recipe)), *outcomes(documents, recipe.horizons)]
     behind = min((int(document["behind"]) for document in documents), default=0)
     detail = f"{behind} sessions have closed since the last one seen" if behind else "the last closed session is in"
     checks.append(Check("staleness", "sessions_behind", float(behind), 0.0, behind > 0, detail))
@@ -187,7 +187,7 @@ def outcomes(documents: Iterable[Mapping[str, Any]], horizons: Sequence[int]) ->
     return found
 
 
-def _training(panel: Panel, predictor: Predictor) -> slice:
+def _training(panel: Panel, recipe: Recipe) -> slice:
     """The training part's places on the panel's session axis."""
-    first, last = (pd.Timestamp(day) for day in predictor.recipe.split["train"])
+    first, last = (pd.Timestamp(day) for day in recipe.split["train"])
     return slice(int(panel.sessions.searchsorted(first)), int(panel.sessions.searchsorted(last, side="right")))

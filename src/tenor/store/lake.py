@@ -31,6 +31,7 @@ from tenor.store.tables import (
     SCORES,
     SENTIMENT,
     TABLES,
+    Table,
 )
 from tenor.store.versions import LONGEST, Appended, Versions, as_table
 
@@ -148,32 +149,66 @@ class Lake:
         """
         return News(self._versions.read(NEWS, NEWS_COLUMNS, symbols, until, as_of))
 
-    def append_sentiment(self, sentiment: DailySentiment, *, source: str) -> Appended:
-        """Add `sentiment`, as the model `source` saw it. Sentiment of different models live side by side."""
-        if sentiment.interval != "1d":
-            return self._versions.append(
-                INTRADAY_SENTIMENT, sentiment.frame.assign(source=source, interval=sentiment.interval)
-            )
-        return self._versions.append(SENTIMENT, sentiment.frame.assign(source=source))
+    def has_news(self) -> bool:
+        """Whether there is any item of news."""
+        with self._versions.connect(NEWS) as connection:
+            return bool(connection.sql(f"SELECT 1 FROM {NEWS.parts} LIMIT 1").fetchall())  # noqa: S608 - our own name
 
-    def sentiment(self, source: str | None = None, *, calendar: str = DAYS) -> DailySentiment | None:
-        """The sentiment as `source` saw it (by default: the source appended last), or None where there is none.
+    def append_sentiment(self, sentiment: DailySentiment, *, source: str, settings: str = "") -> Appended:
+        """Add daily `sentiment`. That of other sources and of other settings lives beside it.
 
         Parameters
         ----------
+        source
+            The model that scored the items, or the name of an imported set.
+        settings
+            The key of all settings that made it (`tenor.workspace.settings_key`); empty for an imported set.
+        """
+        table, columns = SENTIMENT, {"source": source, "settings": settings}
+        if sentiment.interval != "1d":
+            table, columns = INTRADAY_SENTIMENT, {**columns, "interval": sentiment.interval}
+        return self._versions.append(table, sentiment.frame.assign(**columns))
+
+    def sentiment(
+        self, source: str | None = None, *, settings: str = "", calendar: str = DAYS
+    ) -> DailySentiment | None:
+        """The daily sentiment of `source` made by `settings`, or None where there is none.
+
+        Parameters
+        ----------
+        source
+            By default the one appended last with these settings.
+        settings
+            The key of the settings that made it; empty for an imported set.
         calendar
             Of bars within a day (``XNYS@1h``): the sentiment by these.
         """
-        interval = interval_of(calendar)
-        table, where = (SENTIMENT, "true") if interval == "1d" else (INTRADAY_SENTIMENT, f"interval = '{interval}'")
+        table, interval = self._sentiment_table(calendar)
+        where = "settings = $settings" + ("" if table is SENTIMENT else f" AND interval = '{interval}'")
+        if source is None:
+            names = self.sentiment_sources(settings=settings, calendar=calendar)
+            source = names[0] if names else ""
         with self._versions.connect(table) as connection:
-            if source is None:
-                newest = f"SELECT source FROM {table.parts} WHERE {where} ORDER BY ingested_at DESC, source LIMIT 1"  # noqa: S608
-                found = connection.sql(newest).fetchall()
-                source = found[0][0] if found else ""
-            sql = f"SELECT * FROM {table.name} WHERE {where} AND source = ?"  # noqa: S608 - our own names
-            rows = connection.sql(sql, params=[source]).to_arrow_table()
+            sql = f"SELECT * FROM {table.name} WHERE {where} AND source = $source"  # noqa: S608 - our own names
+            rows = connection.sql(sql, params={"settings": settings, "source": source}).to_arrow_table()
         return DailySentiment(rows.select(SENTIMENT_COLUMNS).to_pandas(), interval=interval) if len(rows) else None
+
+    def sentiment_sources(self, *, settings: str = "", calendar: str = DAYS) -> tuple[str, ...]:
+        """The sources of daily sentiment made by `settings`, the one appended last first."""
+        table, interval = self._sentiment_table(calendar)
+        where = "settings = $settings" + ("" if table is SENTIMENT else f" AND interval = '{interval}'")
+        with self._versions.connect(table) as connection:
+            sql = (
+                f"SELECT source FROM {table.parts} WHERE {where} "  # noqa: S608 - our own names
+                "GROUP BY source ORDER BY max(ingested_at) DESC, source"
+            )
+            rows = connection.sql(sql, params={"settings": settings}).fetchall()
+        return tuple(row[0] for row in rows)
+
+    @staticmethod
+    def _sentiment_table(calendar: str) -> tuple[Table, BarInterval]:
+        interval = interval_of(calendar)
+        return (SENTIMENT if interval == "1d" else INTRADAY_SENTIMENT), interval
 
     def put_scores(self, scores: Mapping[str, Probabilities], model_id: str) -> Appended:
         """Keep `scores`: by text hash P(positive), P(neutral), P(negative), as `model_id` gave them."""

@@ -163,8 +163,9 @@ SENTIMENT = Table(
         session=pa.date32(),
         **dict.fromkeys(SENTIMENT_COLUMNS[2:], pa.float64()),
         source=pa.string(),
+        settings=pa.string(),
     ),
-    key=("symbol", "session", "source"),
+    key=("symbol", "session", "source", "settings"),
     when="session",
 )
 INTRADAY_SENTIMENT = Table(
@@ -175,8 +176,9 @@ INTRADAY_SENTIMENT = Table(
         session=pa.timestamp("us"),
         **dict.fromkeys(SENTIMENT_COLUMNS[2:], pa.float64()),
         source=pa.string(),
+        settings=pa.string(),
     ),
-    key=("symbol", "interval", "session", "source"),
+    key=("symbol", "interval", "session", "source", "settings"),
     when="session",
 )
 SCORES = Table(

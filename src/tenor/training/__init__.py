@@ -2,15 +2,15 @@
 
 from tenor.inference.cells import usable
 from tenor.training.fit import fit
-from tenor.training.forecaster import Attention, Forecaster
+from tenor.training.forecaster import Forecaster, PanelAttention
 from tenor.training.parallel import Progress
 from tenor.training.split import Split, chronological
 from tenor.training.trainer import History
 
 __all__ = [
-    "Attention",
     "Forecaster",
     "History",
+    "PanelAttention",
     "Progress",
     "Split",
     "chronological",

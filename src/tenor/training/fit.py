@@ -10,14 +10,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tenor.config import FeatureConfig, ModelConfig, TrainConfig
+from tenor.config import FeatureConfig, ModelConfig, SentimentConfig, TrainConfig
 from tenor.errors import ConfigError, HistoryError
 from tenor.features import Scaler
-from tenor.inference.calibration import Calibration, base_rate, trust, width
+from tenor.heads import Calibration, Head, Outcomes
+from tenor.inference.recipe import Recipe
 from tenor.model import AttentionLSTM
 from tenor.schema import Panel
 from tenor.training import checkpoint
-from tenor.training.forecaster import Forecaster, build, outputs
+from tenor.training.forecaster import Forecaster, build, mean_outputs, outputs
 from tenor.training.parallel import Progress, available_cores, train_seeds
 from tenor.training.sequences import Sequences, scaled_targets
 from tenor.training.split import Split
@@ -31,6 +32,7 @@ def fit(
     features: FeatureConfig,
     model: ModelConfig,
     training: TrainConfig,
+    sentiment: SentimentConfig | None = None,
     checkpoints: Path | None = None,
     progress: Progress | None = None,
     workers: int | None = None,
@@ -44,6 +46,8 @@ def fit(
     ----------
     panel
         Unscaled, built with `features`.
+    sentiment
+        How the panel's daily sentiment was made, for the model's recipe: what it is served on is made alike.
     split
         Of the panel's sessions, its purge at least the longest horizon.
     checkpoints
@@ -56,7 +60,9 @@ def fit(
     Raises
     ------
     ConfigError
-        The split or the feature config does not fit the panel, or the training diverged.
+        The split or the feature config does not fit the panel.
+    TrainingError
+        The training diverged, or a process of it was killed.
     HistoryError
         A part has no cell to train or validate on.
     """
@@ -81,38 +87,36 @@ def fit(
             shutil.rmtree(folder, ignore_errors=True)
     return Forecaster(
         networks=networks,
-        scaler=scaler,
-        calibration=calibration,
-        features=features,
-        model=model,
+        recipe=Recipe(
+            features=features,
+            sentiment=sentiment or SentimentConfig(),
+            model=model,
+            scaler=scaler,
+            calibration=calibration,
+            symbols=panel.symbols,
+            split=split.dates(panel.sessions),
+        ),
         training=training,
-        symbols=panel.symbols,
-        split=split.dates(panel.sessions),
         history=tuple(one.history for one in trained),
         fingerprint=fingerprint,
     )
 
 
 def _calibrate(networks: Sequence[AttentionLSTM], scaled: Panel, split: Split, data: Sequences) -> Calibration:
-    heads = [outputs(network, scaled) for network in networks]
-    mean, logit = (np.mean([head[i] for head in heads], axis=0)[split.valid].astype(np.float64) for i in (0, 1))
+    predicted = mean_outputs([outputs(network, scaled) for network in networks])
     targets = scaled_targets(scaled).astype(np.float64)  # not clipped: an interval has to hold the tails as well
     known = data.known.transpose(1, 0, 2) > 0
-    fitted = []
-    for k, horizon in enumerate(scaled.horizons):
+
+    def outcomes(head: Head, k: int) -> Outcomes:
         train, valid = known[split.train, :, k], known[split.valid, :, k]
-        up = targets[split.train, :, k][train] > 0
-        base = base_rate(float(up.sum()), float(up.size))
-        target = targets[split.valid, :, k][valid]
-        days = valid.any(axis=1).sum() / horizon
-        fitted.append(
-            (
-                base,
-                trust(logit[..., k][valid], target > 0, base=base, days=days),
-                width(target - mean[..., k][valid]),
-            )
+        return Outcomes(
+            output=predicted[head.name][split.valid, :, k].astype(np.float64)[valid],
+            target=targets[split.valid, :, k][valid],
+            train_target=targets[split.train, :, k][train],
+            days=valid.any(axis=1).sum() / scaled.horizons[k],
         )
-    return Calibration(*zip(*fitted, strict=True))
+
+    return Calibration.fit(outcomes, len(scaled.horizons))
 
 
 def _check(panel: Panel, split: Split, features: FeatureConfig) -> None:

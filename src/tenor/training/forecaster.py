@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +18,11 @@ from safetensors.torch import save as pack
 
 from tenor.config import FeatureConfig, ModelConfig, TrainConfig, from_mapping, to_mapping
 from tenor.errors import ModelError, TenorError
-from tenor.features import Scaler
-from tenor.inference import artifact, forecasts
-from tenor.inference.calibration import Calibration
+from tenor.heads import HEADS, Outputs
+from tenor.inference import artifact
 from tenor.inference.cells import symbol_first, usable
-from tenor.inference.forecasts import CHUNK, Forecasts
-from tenor.inference.recipe import Recipe, Run, model_name
+from tenor.inference.forecasts import CHUNK, PanelForecasts, Run
+from tenor.inference.recipe import Recipe
 from tenor.model import AttentionLSTM, Output
 from tenor.model.export import to_onnx
 from tenor.schema import Float32, Forecast, Panel, Predictions
@@ -32,8 +30,8 @@ from tenor.training.trainer import History
 
 
 @dataclass(frozen=True)
-class Attention:
-    """What the networks looked at, averaged over them; NaN where nothing is forecast.
+class PanelAttention:
+    """The attention of the networks at every cell, averaged over them; NaN where nothing is forecast.
 
     Attributes
     ----------
@@ -49,25 +47,19 @@ class Attention:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Forecaster:
-    """An ensemble of trained networks, one a seed, with scaler and calibration; `fit` makes it.
+    """An ensemble of trained networks, one a seed, and the recipe around them; `fit` makes it.
 
     A forecast after the close of session t depends on the panel's rows up to t alone. Cells are forecast where the
-    symbol traded and it is at least its `model.lookback`-th session with all features; elsewhere there is NaN.
+    symbol traded and it is at least its `recipe.lookback`-th session with all features; elsewhere there is NaN.
 
     Attributes
     ----------
     networks
         In evaluation mode, in the order of `training.seeds`.
-    scaler
-        Fitted on the training part.
-    calibration
-        On validation.
-    features, model, training
-        The configs.
-    symbols
-        Those it was trained on.
-    split
-        First and last day of each part.
+    recipe
+        The settings, scaler and calibration; its version is that of the model.
+    training
+        How the networks were trained.
     history
         Learning curves, one a seed.
     fingerprint
@@ -75,36 +67,52 @@ class Forecaster:
     """
 
     networks: tuple[AttentionLSTM, ...]
-    scaler: Scaler
-    calibration: Calibration
-    features: FeatureConfig
-    model: ModelConfig
+    recipe: Recipe
     training: TrainConfig
-    symbols: tuple[str, ...]
-    split: Mapping[str, tuple[str, str]]
     history: tuple[History, ...]
     fingerprint: str
 
-    @property
-    def horizons(self) -> tuple[int, ...]:
-        """The horizons forecast, in sessions."""
-        return self.features.horizons
+    def __post_init__(self) -> None:
+        # the version stands for the content, so it can't be chosen: twelve hex digits that change with any weight,
+        # setting or calibration
+        body = repr(sorted(self._document().items())).encode()
+        version = hashlib.sha256(self._weights() + body).hexdigest()[:12]
+        object.__setattr__(self, "recipe", dataclasses.replace(self.recipe, version=version))
 
     @property
-    def history_needed(self) -> int:
-        """Sessions with all features, after which a forecast no longer feels where the panel begins (< 1e-3 sd)."""
-        return self.recipe.history_needed
+    def version(self) -> str:
+        """Twelve hex digits that name this model."""
+        return self.recipe.version
 
     @property
     def name(self) -> str:
         """What tables call it."""
-        return model_name(attention=self.model.attention)
+        return self.recipe.name
 
-    @functools.cached_property
-    def version(self) -> str:
-        """Twelve hex digits that name this model: they change with any weight, config or calibration."""
-        body = repr(sorted(self._document().items())).encode()
-        return hashlib.sha256(self._weights() + body).hexdigest()[:12]
+    @property
+    def features(self) -> FeatureConfig:
+        """How its panel is made."""
+        return self.recipe.features
+
+    @property
+    def model(self) -> ModelConfig:
+        """The shape of its networks."""
+        return self.recipe.model
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Those it was trained on."""
+        return self.recipe.symbols
+
+    @property
+    def split(self) -> Mapping[str, tuple[str, str]]:
+        """First and last day of each part."""
+        return self.recipe.split
+
+    @property
+    def horizons(self) -> tuple[int, ...]:
+        """The horizons forecast, in sessions."""
+        return self.recipe.horizons
 
     def curves(self) -> list[dict[str, Any]]:
         """The learning curves: ``seed, train, valid, best_epoch`` (counted from 1) for each seed."""
@@ -122,16 +130,14 @@ class Forecaster:
             The panel's features or horizons are not those that the model was fitted on.
         """
         scaled = self.recipe.scaled(panel)
-        heads = [outputs(network, scaled) for network in self.networks]
-        mean, logit = (np.mean([head[i] for head in heads], axis=0) for i in (0, 1))
-        return self.recipe.predictions(panel, mean, logit)
+        return self.recipe.predictions(panel, mean_outputs([outputs(network, scaled) for network in self.networks]))
 
     def predict_each(self, panel: Panel) -> list[Predictions]:
-        """What each network alone says, in the order of `training.seeds`; calibrated as the ensemble is."""
+        """The predictions of each network alone, in the order of `training.seeds`; calibrated as the ensemble is."""
         scaled = self.recipe.scaled(panel)
-        return [self.recipe.predictions(panel, *outputs(network, scaled)) for network in self.networks]
+        return [self.recipe.predictions(panel, outputs(network, scaled)) for network in self.networks]
 
-    def attention(self, panel: Panel, rows: slice | None = None) -> Attention:
+    def attention(self, panel: Panel, rows: slice | None = None) -> PanelAttention:
         """Where the networks looked at each cell of `rows` (all sessions if None): the mean over the networks.
 
         Raises
@@ -152,10 +158,10 @@ class Forecaster:
                     total[:, columns] += weights[:, start:].numpy().transpose(1, 0, 2) / len(self.networks)
         silent = ~usable(scaled, self.model.lookback)[start:]
         time[silent] = feature[silent] = np.nan
-        return Attention(time, feature)
+        return PanelAttention(time, feature)
 
     def forecast(self, panel: Panel, symbol: str, horizon: int) -> Forecast:
-        """The forecast of `symbol` from its last session with all features; `forecasts` makes many in one run.
+        """The forecast of `symbol` from its last session with all features; `run` makes many at once.
 
         That is the panel's last session, unless the symbol has no bar there: `Forecast.session` and `as_of` tell.
 
@@ -168,14 +174,14 @@ class Forecaster:
         HistoryError
             The symbol has too few sessions for the lookback.
         """
-        made = self.forecasts(panel, [symbol], [horizon])
-        for error in made.failed.values():
+        forecasts = self.run(panel).newest([symbol], [horizon])
+        for error in forecasts.failed.values():
             raise error
-        return made[0]
+        return forecasts[0]
 
-    def forecasts(self, panel: Panel, symbols: Sequence[str], horizons: Sequence[int] | None = None) -> Forecasts:
-        """The newest forecasts of `symbols` at `horizons` (all by default); see `tenor.inference.forecasts.newest`."""
-        return forecasts.newest(self.recipe, self._ensemble, panel, symbols, horizons or panel.horizons)
+    def run(self, panel: Panel) -> PanelForecasts:
+        """All that the model predicts over an unscaled panel, from one run of its networks."""
+        return PanelForecasts.of(self.recipe, self._ensemble, panel)
 
     def files(self) -> dict[str, bytes]:
         """The files of the model by name, as `save` writes them."""
@@ -214,52 +220,35 @@ class Forecaster:
     @classmethod
     def _of(cls, document: Mapping[str, Any], weights: bytes, where: str) -> Forecaster:
         try:
-            model = from_mapping(ModelConfig, document["model"], "model")
+            recipe = Recipe.from_mapping(document, "")
             training = from_mapping(TrainConfig, document["training"], "training")
-            features = from_mapping(FeatureConfig, document["features"], "features")
-            scaler = Scaler.from_mapping(document["scaler"])
             tensors = unpack(weights)
             networks = build(
                 [
                     {n.removeprefix(f"{s}."): t for n, t in tensors.items() if n.startswith(f"{s}.")}
                     for s in training.seeds
                 ],
-                model,
-                len(scaler.features),
-                len(features.horizons),
+                recipe.model,
+                len(recipe.scaler.features),
+                len(recipe.horizons),
             )
             return cls(
                 networks=networks,
-                scaler=scaler,
-                calibration=Calibration.from_mapping(document["calibration"]),
-                features=features,
-                model=model,
+                recipe=recipe,
                 training=training,
-                symbols=tuple(document["symbols"]),
-                split={name: (first, last) for name, (first, last) in document["split"].items()},
                 history=tuple(History(**curve) for curve in document["history"]),
                 fingerprint=document["fingerprint"],
             )
         except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError, TenorError) as error:
             raise ModelError(f"{where} holds a model that this tenor can't read ({error}): train it again.") from error
 
-    @functools.cached_property
-    def recipe(self) -> Recipe:
-        """All but the networks."""
-        return Recipe.of(self._document(), self.version)
-
     def _saved(self) -> dict[str, Any]:
-        return {"tenor": version("tenor"), **self._document()}
+        return {"tenor": installed("tenor"), **self._document()}
 
     def _document(self) -> dict[str, Any]:
         return {
-            "model": to_mapping(self.model),
+            **self.recipe.to_mapping(),
             "training": to_mapping(self.training),
-            "features": to_mapping(self.features),
-            "scaler": self.scaler.to_mapping(),
-            "calibration": self.calibration.to_mapping(),
-            "symbols": list(self.symbols),
-            "split": {name: list(days) for name, days in self.split.items()},
             "history": [dataclasses.asdict(history) for history in self.history],
             "fingerprint": self.fingerprint,
         }
@@ -274,17 +263,27 @@ class Forecaster:
         )
 
     def _ensemble(self, scaled: Panel) -> Iterator[tuple[slice, Run]]:
-        """The mean over the networks of what they say, some symbols at a time."""
+        """The mean over the networks of their outputs, some symbols at a time."""
         for every in zip(*(_runs(network, scaled) for network in self.networks), strict=True):
+            columns = every[0][0]
+            outs = [out for _, out in every]
+            heads = mean_outputs([{name: output.numpy() for name, output in out.heads.items()} for out in outs])
             time = feature = None
-            mean, logit, *weights = (
-                np.mean([out.numpy() for out in outs], axis=0)
-                for outs in zip(*(out for _, out in every), strict=True)
-                if outs[0] is not None
-            )
-            if weights:
-                time, feature = weights
-            yield every[0][0], Run(mean, logit, time, feature)
+            if self.model.attention:
+                time = np.mean([_numpy(out.time_weights) for out in outs], axis=0)
+                feature = np.mean([_numpy(out.feature_weights) for out in outs], axis=0)
+            yield columns, Run(heads, time, feature)
+
+
+def _numpy(weights: torch.Tensor | None) -> Float32:
+    assert weights is not None
+    array: Float32 = weights.numpy()
+    return array
+
+
+def mean_outputs(each: Sequence[Outputs]) -> Outputs:
+    """The mean over networks of their outputs, head by head."""
+    return {name: np.mean([heads[name] for heads in each], axis=0) for name in each[0]}
 
 
 def build(
@@ -300,14 +299,14 @@ def build(
     return tuple(networks)
 
 
-def outputs(network: AttentionLSTM, scaled: Panel) -> tuple[Float32, Float32]:
-    """Mean (in units of volatility) and up logit of every cell, [session, symbol, horizon] each."""
+def outputs(network: AttentionLSTM, scaled: Panel) -> Outputs:
+    """The outputs of `network` at every cell, by head, each [session, symbol, horizon]."""
     shape = (len(scaled.sessions), len(scaled.symbols), len(scaled.horizons))
-    mean, logit = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.float32)
+    heads: Outputs = {head.name: np.empty(shape, dtype=np.float32) for head in HEADS}
     for columns, out in _runs(network, scaled):
-        mean[:, columns] = out.mean.numpy().transpose(1, 0, 2)
-        logit[:, columns] = out.up_logit.numpy().transpose(1, 0, 2)
-    return mean, logit
+        for name, output in heads.items():
+            output[:, columns] = out.heads[name].numpy().transpose(1, 0, 2)
+    return heads
 
 
 def _runs(network: AttentionLSTM, scaled: Panel) -> Iterator[tuple[slice, Output]]:

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tenor.config import ModelConfig, TrainConfig
-from tenor.errors import ConfigError
+from tenor.errors import TrainingError
+from tenor.heads import HEADS
 from tenor.inference.cells import WARM_UP
 from tenor.model import AttentionLSTM
 from tenor.training.sequences import Segments, Sequences
@@ -59,7 +60,10 @@ class Trainer:
         torch.manual_seed(task.seed)
         self.net = AttentionLSTM(task.model, task.data.inputs.shape[2], task.data.targets.shape[2])
         with torch.no_grad():  # P(up) starts at the base rate: a net stopped early must not have unlearned a drift
-            self.net.up.bias.copy_(_base_logit(task.data, task.train))
+            for head in HEADS:
+                if head.start == "base_rate":
+                    bias: Tensor = self.net.heads[head.name].bias  # type: ignore[assignment]
+                    bias.copy_(_base_logit(task.data, task.train))
         config = task.training
         self.optimiser = torch.optim.Adam(
             self.net.parameters(),
@@ -83,13 +87,13 @@ class Trainer:
 
         Raises
         ------
-        ConfigError
+        TrainingError
             A loss is no longer finite.
         """
         train = self._train()
         valid = self._validate()
         if not (math.isfinite(train) and math.isfinite(valid)):
-            raise ConfigError(
+            raise TrainingError(
                 f"training diverged in epoch {len(self.history.train) + 1} of seed {self.task.seed} (loss {train:.3g}, "
                 f"validation {valid:.3g}): lower training.learning_rate, now {self.task.training.learning_rate:g}."
             )
@@ -107,7 +111,7 @@ class Trainer:
             inputs, targets, known = self._segments.take(places)
             out = self.net(inputs)
             ahead = slice(config.burn_in, None)
-            loss, cells = _loss(out.mean[:, ahead], out.up_logit[:, ahead], targets, known, config.direction_weight)
+            loss, cells = _loss({k: v[:, ahead] for k, v in out.heads.items()}, targets, known, config)
             self.optimiser.zero_grad()
             (loss / cells).backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(self.net.parameters(), config.clip_norm)
@@ -124,8 +128,8 @@ class Trainer:
         self.net.eval()
         out = self.net(inputs)
         rows = slice(start - begin, None)
-        weight = self.task.training.direction_weight
-        loss, cells = _loss(out.mean[:, rows], out.up_logit[:, rows], targets[:, rows], known[:, rows], weight)
+        heads = {name: output[:, rows] for name, output in out.heads.items()}
+        loss, cells = _loss(heads, targets[:, rows], known[:, rows], self.task.training)
         return float(loss / cells)
 
 
@@ -148,11 +152,26 @@ def _base_logit(data: Sequences, rows: slice) -> Tensor:
     return torch.log((up + 1) / (count - up + 1))
 
 
-def _loss(
-    mean: Tensor, up_logit: Tensor, targets: Tensor, known: Tensor, direction_weight: float
-) -> tuple[Tensor, Tensor]:
-    """The loss summed over the known targets, and their number."""
-    up = (targets > 0).to(targets.dtype)
-    direction = functional.binary_cross_entropy_with_logits(up_logit, up, reduction="none")
-    loss = (mean - targets).square() + direction_weight * direction
-    return (loss * known).sum(), known.sum()
+def _squared_error(output: Tensor, target: Tensor) -> Tensor:
+    return (output - target).square()
+
+
+def _cross_entropy(output: Tensor, target: Tensor) -> Tensor:
+    up = (target > 0).to(target.dtype)
+    return functional.binary_cross_entropy_with_logits(output, up, reduction="none")
+
+
+LOSSES = {"squared_error": _squared_error, "cross_entropy": _cross_entropy}
+"""The losses that a row of `tenor.heads.HEADS` can name, cell by cell."""
+
+
+def _loss(outputs: dict[str, Tensor], targets: Tensor, known: Tensor, config: TrainConfig) -> tuple[Tensor, Tensor]:
+    """The heads' weighted losses summed over the known targets, and the number of these."""
+    total: Tensor | None = None
+    for head in HEADS:
+        loss = LOSSES[head.loss](outputs[head.name], targets)
+        if head.weight is not None:
+            loss = getattr(config, head.weight) * loss
+        total = loss if total is None else total + loss
+    assert total is not None
+    return (total * known).sum(), known.sum()

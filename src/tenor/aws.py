@@ -37,8 +37,8 @@ from tenor.storage.object_store import ObjectStore, StoredObject
 
 if TYPE_CHECKING:
     from tenor.inference.predictor import Predictor
+    from tenor.pipeline.refresh import Refreshed
     from tenor.registry import Registry
-    from tenor.serving.refresh import Refreshed
 
 LOOK = 15.0
 """Seconds for which an environment trusts what it read of the board: between two requests it does not run."""
@@ -102,24 +102,22 @@ def refresh(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     """
     from tenor.config import SourcesConfig, from_mapping
     from tenor.ingest.fetch import bring
-    from tenor.registry import registry_of
-    from tenor.serving.refresh import refresh as run
-    from tenor.store import Lake
+    from tenor.pipeline.refresh import refresh as run
+    from tenor.workspace import Workspace
 
     logs.to_stream()
     store = _setting("TENOR_STORE")
     symbols = list(event.get("symbols") or filter(None, os.environ.get("TENOR_SYMBOLS", "").split(",")))
     sources = from_mapping(SourcesConfig, json.loads(os.environ.get("TENOR_SOURCES") or "{}"), "sources")
     model = os.environ.get("TENOR_MODEL", "champion")
-    registry = registry_of(store)
+    workspace = Workspace(store)
     done = run(
-        Lake(store),
-        board_of(store),
-        _predictor(registry, model),
+        workspace,
+        _predictor(workspace.registry, model),
         fetch=functools.partial(bring, store, symbols, sources) if symbols else None,
         symbols=symbols or None,
-        versions=registry.versions(),
         sources=sources,
+        webhook=os.environ.get("TENOR_WEBHOOK"),
     )
     print(json.dumps(_metrics(done)))  # noqa: T201 - CloudWatch reads metrics out of the log
     told = {"skipped": done.skipped, "stale": done.stale}

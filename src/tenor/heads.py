@@ -1,0 +1,206 @@
+"""What the network predicts, by name: one row a head. Needs no torch.
+
+A head is an output of the network at every session, symbol and horizon. Its row in `HEADS` says all that is peculiar to
+it: the loss that it is trained by, where its bias starts, what validation teaches about it, and which columns of a
+prediction it becomes. The network, the training, the ONNX graph, the saved model and the predictions loop over the
+table, so a new head is a row here, a weight in `TrainConfig` and, for a new column, a field of `Predictions`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenor.errors import ModelError
+from tenor.schema import Float32, Float64
+
+Outputs = dict[str, Float32]
+"""The network's outputs by head, each [session, symbol, horizon]."""
+
+Parameters = Mapping[str, Float64]
+"""What was fitted of one head, by name: one number a horizon, [K]."""
+
+COVERAGE = 0.90
+SLOPES = np.geomspace(0.05, 5.0, 200)
+PRIOR = 0.7
+"""Spread of the prior of the log of the slope about 0, which is the network's own confidence."""
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What one head is calibrated on, at one horizon: the cells whose target is known.
+
+    Attributes
+    ----------
+    output
+        The head's output over the validation part.
+    target
+        The return in units of its volatility, of the same cells; not clipped.
+    train_target
+        The same over the training part.
+    days
+        Sessions of validation over the horizon: as many are separate.
+    """
+
+    output: Float64
+    target: Float64
+    train_target: Float64
+    days: float
+
+
+@dataclass(frozen=True)
+class Head:
+    """One output of the network.
+
+    Attributes
+    ----------
+    name
+        In the network, its ONNX graph and the saved calibration.
+    loss
+        Of the output against the return in units of its volatility: its squared error, or the cross-entropy of the
+        output as log-odds of a positive one.
+    weight
+        The key of `TrainConfig` that weighs the loss; None for 1.
+    start
+        Where its bias starts: at zero, or at the log-odds of a positive target in the training part.
+    calibrate
+        From outcomes to the head's parameters, one number each.
+    columns
+        From the output [..., K], the parameters and the volatility of the return over each horizon [..., K] to columns
+        of `Predictions`.
+    """
+
+    name: str
+    loss: Literal["squared_error", "cross_entropy"]
+    weight: str | None
+    start: Literal["zero", "base_rate"]
+    calibrate: Callable[[Outcomes], dict[str, float]]
+    columns: Callable[[Float32, Parameters, Float32], dict[str, NDArray[Any]]]
+
+
+def base_rate(up: float, count: float) -> float:
+    """Log-odds of `up` of `count` targets, one added to either side so that it is finite."""
+    return float(np.log((up + 1) / (count - up + 1)))
+
+
+def platt_slope(logit: Float64, up: NDArray[np.bool_], *, base: float, days: float) -> float:
+    """How far to trust the network's log-odds: the slope about the base rate with the highest posterior.
+
+    Stocks move together and targets of five sessions overlap: cells are no independent witnesses. The mean
+    log-likelihood therefore counts as often as there are separate days, against a log-normal prior about 1. (Platt
+    scaling with a prior and a fixed point: Platt 1999, Probabilistic outputs for support vector machines.)
+
+    Parameters
+    ----------
+    logit, up
+        The network's log-odds and what happened, over the cells of validation.
+    base
+        Log-odds of the base rate.
+    days
+        Sessions of validation over the horizon.
+    """
+    toward = np.where(up, 1.0, -1.0)
+    likelihood = np.array([-np.logaddexp(0, -toward * (base + slope * (logit - base))).mean() for slope in SLOPES])
+    posterior = days * likelihood - 0.5 * (np.log(SLOPES) / PRIOR) ** 2
+    return float(SLOPES[int(posterior.argmax())])
+
+
+def conformal_width(error: Float64) -> float:
+    """The split-conformal quantile of the absolute `error`: the ``ceil((n + 1) * 0.9)``-th smallest of n.
+
+    For exchangeable errors a new one lies below it with at least 90 % (Lei et al. 2018, Distribution-free predictive
+    inference for regression). Errors of overlapping horizons, and of stocks that move together, are not: the share out
+    of sample can differ, and evaluation measures it.
+    """
+    rank = min(len(error), int(np.ceil((len(error) + 1) * COVERAGE)))
+    return float(np.partition(np.abs(error), rank - 1)[rank - 1])
+
+
+def _calibrate_mean(cells: Outcomes) -> dict[str, float]:
+    return {"width": conformal_width(cells.target - cells.output)}
+
+
+def _mean_columns(output: Float32, fitted: Parameters, scale: Float32) -> dict[str, NDArray[Any]]:
+    width = fitted["width"]
+    return {"mean": output * scale, "lower": (output - width) * scale, "upper": (output + width) * scale}
+
+
+def _calibrate_direction(cells: Outcomes) -> dict[str, float]:
+    rose = cells.train_target > 0
+    base = base_rate(float(rose.sum()), float(rose.size))
+    return {"base": base, "slope": platt_slope(cells.output, cells.target > 0, base=base, days=cells.days)}
+
+
+def _direction_columns(output: Float32, fitted: Parameters, _scale: Float32) -> dict[str, NDArray[Any]]:
+    # it rises with the network's log-odds whatever was fitted, and falls back to the base rate as the slope does
+    base, slope = fitted["base"], fitted["slope"]
+    return {"p_up": 1 / (1 + np.exp(-(base + slope * (output - base))))}
+
+
+HEADS = (
+    Head("mean", "squared_error", None, "zero", _calibrate_mean, _mean_columns),
+    Head("up_logit", "cross_entropy", "direction_weight", "base_rate", _calibrate_direction, _direction_columns),
+)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What validation, and the base rate of training, taught about each head; none of it can turn a forecast round.
+
+    Attributes
+    ----------
+    fitted
+        Head -> parameter -> one number a horizon.
+    """
+
+    fitted: Mapping[str, Mapping[str, tuple[float, ...]]]
+
+    @classmethod
+    def fit(cls, outcomes: Callable[[Head, int], Outcomes], horizons: int) -> Calibration:
+        """Calibrate every head at each of `horizons`; ``outcomes(head, k)`` has its cells at the k-th."""
+        fitted: dict[str, dict[str, tuple[float, ...]]] = {}
+        for head in HEADS:
+            each = [head.calibrate(outcomes(head, k)) for k in range(horizons)]
+            fitted[head.name] = {name: tuple(values[name] for values in each) for name in each[0]}
+        return cls(fitted)
+
+    def columns(self, outputs: Outputs, scale: Float32) -> dict[str, NDArray[Any]]:
+        """The columns of `Predictions` that `outputs` become.
+
+        Parameters
+        ----------
+        outputs
+            By head, each [..., K].
+        scale
+            [..., K]; the volatility of the return over each horizon.
+        """
+        columns: dict[str, NDArray[Any]] = {}
+        for head in HEADS:
+            parameters = {name: np.asarray(values) for name, values in self.fitted[head.name].items()}
+            columns |= head.columns(outputs[head.name], parameters, scale)
+        return columns
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Lists of numbers by head and parameter, fit for JSON."""
+        return {head: {name: list(values) for name, values in each.items()} for head, each in self.fitted.items()}
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Calibration:
+        """Read what `to_mapping` wrote; raises ModelError for anything else."""
+        try:
+            fitted = {
+                head: {name: tuple(map(float, numbers)) for name, numbers in each.items()}
+                for head, each in values.items()
+            }
+            usable = set(fitted) == {head.name for head in HEADS} and all(
+                np.isfinite(numbers).all() and numbers for each in fitted.values() for numbers in each.values()
+            )
+        except (AttributeError, TypeError, ValueError):
+            usable = False
+        if not usable:
+            raise ModelError(f"calibration: {dict(values)} can't be used: save the model again.")
+        return cls(fitted)

@@ -1,0 +1,307 @@
+"""A refresh: fetch what is new, score the news, forecast every symbol, publish. Requests read; a refresh computes."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tenor.calendars import Exchange, exchange
+from tenor.config import SentimentConfig, SourcesConfig
+from tenor.errors import DataError, StoreError, TenorError, one_line
+from tenor.features.axis import on_axis
+from tenor.inference.predictor import Predictor
+from tenor.inference.recipe import Recipe
+from tenor.ingest.status import stale
+from tenor.schema import BarInterval, DailySentiment, Forecast
+from tenor.sentiment.daily import sessions_of
+from tenor.serving import alerts
+from tenor.serving.documents import BARS, HISTORY, ITEMS, document
+from tenor.serving.monitor import Report, watch
+from tenor.serving.past import past_forecasts
+from tenor.serving.published import Board, Entry
+from tenor.serving.track_record import track_record, with_verdicts
+from tenor.storage.files import json_values
+from tenor.workspace import NEWS, ScoredNews, Workspace
+
+AHEAD = pd.Timedelta(days=180)
+CLOSES = 2000
+"""How far the board knows the exchange's closes, and how many at most, to tell staleness without a calendar."""
+A_DAY = pd.Timedelta(days=1)
+
+log = logging.getLogger("tenor.serving")
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """What a refresh did.
+
+    Attributes
+    ----------
+    symbols
+        Those that have new forecasts.
+    skipped
+        Symbol -> why it has none.
+    stale
+        Symbol -> how far its bars are behind, by the settings of sources.
+    notes
+        What could not be done; the board says it too, and counts as stale.
+    """
+
+    version: str
+    as_of: str
+    symbols: tuple[str, ...]
+    skipped: dict[str, str]
+    notes: tuple[str, ...]
+    seconds: float
+    monitor: Report
+    stale: dict[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """A mapping of JSON values."""
+        return {**asdict(self), "monitor": self.monitor.to_json()}
+
+
+def refresh(
+    workspace: Workspace,
+    predictor: Predictor,
+    *,
+    fetch: Callable[[BarInterval], object] | None = None,
+    symbols: Sequence[str] | None = None,
+    sources: SourcesConfig | None = None,
+    webhook: str | None = None,
+    now: pd.Timestamp | None = None,
+) -> Refreshed:
+    """Forecast `symbols` (by default all of the lake that have history enough) and publish the forecasts.
+
+    What can't be fetched or scored is noted with the published forecasts, and these are made from what there is. An
+    error that ends the refresh is noted there as well, if it can be written, before it is raised.
+
+    Parameters
+    ----------
+    predictor
+        The model; `Workspace.predictor` loads it.
+    fetch
+        Brings new bars of an interval into the lake, and with the daily ones the news.
+    sources
+        Whose ``when_stale`` counts: symbols whose bars are stale are reported, or get no new forecast.
+    webhook
+        Where alarms that the last refresh did not have are posted as JSON.
+    now
+        Tz-aware; the moment of the refresh.
+
+    Raises
+    ------
+    StoreError
+        The lake can't be read, or the forecasts not published.
+    DataError
+        Not one symbol can be forecast.
+    """
+    published = workspace.published
+    before = _last_monitor(published)
+    try:
+        result = _refresh(workspace, predictor, fetch, symbols, sources, now or pd.Timestamp.now("UTC"))
+    except (TenorError, OSError) as error:
+        # services that read the published forecasts learn of it there, if it can be written
+        with contextlib.suppress(TenorError, OSError):
+            published.tell(f"the last refresh failed: {one_line(error, 200)}")
+        raise
+    alerts.tell(result.monitor, before, webhook=webhook)
+    return result
+
+
+def _refresh(
+    workspace: Workspace,
+    predictor: Predictor,
+    fetch: Callable[[BarInterval], object] | None,
+    symbols: Sequence[str] | None,
+    sources: SourcesConfig | None,
+    now: pd.Timestamp,
+) -> Refreshed:
+    begun = time.monotonic()
+    notes: list[str] = []
+    lake, published, recipe = workspace.lake, workspace.published, predictor.recipe
+    axis = recipe.features.calendar
+    calendar = exchange(axis)
+    if fetch is not None:
+        _try(notes, "new bars and news could not be fetched", functools.partial(fetch, "1d"))
+        if calendar.interval != "1d":
+            shorter = functools.partial(fetch, calendar.interval)
+            _try(notes, f"new bars of {calendar.interval} could not be fetched", shorter)
+    known = lake.symbols(axis)
+    requested = tuple(symbols or known)
+    late = stale(lake.location, sources, requested, now=now, interval=calendar.interval) if sources is not None else {}
+    refused = late if sources is not None and sources.when_stale == "refuse" else {}
+    wanted = tuple(symbol for symbol in requested if symbol not in refused)
+    if not wanted:
+        raise DataError(
+            f"all of {len(requested)} symbols are stale, and sources.when_stale is refuse: fetch their bars."
+        )
+    bars = lake.bars(recipe.universe(known, wanted), calendar=axis)
+    sentiment, items = _sentiment(workspace, recipe, wanted, notes)
+    # features, networks and intervals run once; all below are views of that run
+    run = predictor.run(bars, sentiment)
+    newest = run.newest(wanted)
+    forecasts: dict[str, list[Forecast]] = {}
+    for forecast in newest:
+        forecasts.setdefault(forecast.symbol, []).append(forecast)
+    skipped = {**refused, **{symbol: str(error) for symbol, error in newest.failed.items()}}
+    if not forecasts:
+        raise DataError(f"not one of {len(wanted)} symbols can be forecast: {next(iter(skipped.values()), 'no bars')}")
+    history: dict[str, list[Forecast]] = {symbol: [] for symbol in forecasts}
+    for forecast in run.history(list(forecasts), HISTORY):
+        history[forecast.symbol].append(forecast)
+    standing, built_on = _before(published, forecasts)
+    # dated as the forecasts are, which are of the axis's sessions, so that each finds what became of it
+    frames = dict(iter(on_axis(bars.adjusted(), axis).groupby("symbol")))
+    sentiments = dict(iter(on_axis(sentiment.frame, axis).groupby("symbol"))) if sentiment is not None else {}
+
+    def write(symbol: str, before: Mapping[str, Any] | None) -> dict[str, Any]:
+        return document(
+            forecasts[symbol],
+            bars=frames[symbol].tail(BARS + HISTORY),
+            sentiment=sentiments.get(symbol),
+            items=items.get(symbol, ()),
+            past=history[symbol],
+            looked=run.attention(symbol),
+            before=before,
+            behind=_behind(calendar, forecasts[symbol][0].session, now),
+        )
+
+    documents = [write(symbol, standing.get(symbol)) for symbol in forecasts]
+    track = with_verdicts(
+        track_record(
+            (row for one in documents for row in past_forecasts(one, horizon)),
+            horizon=horizon,
+            since=recipe.split["test"][0],
+        )
+        for horizon in recipe.horizons
+    )
+    report = watch(run.panel, recipe, documents, now=now)
+    head = {
+        "published_at": now.timestamp(),
+        "model_version": recipe.version,
+        "versions": list(workspace.registry.versions()) or [recipe.version],
+        "horizons": list(recipe.horizons),
+        "calendar": axis,
+        "closes": _closes(calendar, now),
+        "card": json_values(dict(predictor.card)),
+        "track": [asdict(record) for record in track],
+        "monitor": report.to_json(),
+        "notes": notes,
+    }
+    index = published.publish(documents, head, again=write, built_on=built_on)
+    result = Refreshed(
+        recipe.version, index.as_of, tuple(forecasts), skipped, tuple(notes), time.monotonic() - begun, report, late
+    )
+    log.info(
+        "refreshed", extra={"symbols": len(forecasts), "skipped": len(skipped), "seconds": round(result.seconds, 2)}
+    )
+    return result
+
+
+def _sentiment(
+    workspace: Workspace, recipe: Recipe, symbols: Sequence[str], notes: list[str]
+) -> tuple[DailySentiment | None, dict[str, list[dict[str, Any]]]]:
+    """The daily sentiment that the model sees, and each symbol's latest items with their scores."""
+    if not recipe.with_sentiment:
+        return None, {}
+    calendar = recipe.features.calendar
+    config = workspace.resolve_sentiment(recipe.sentiment, calendar=calendar)
+    if config.source != NEWS:
+        return workspace.daily_sentiment(config, calendar=calendar), {}
+    try:
+        scored = workspace.scored_news(config, save=True)
+        if scored is None:
+            return None, {}
+        daily = workspace.daily_sentiment(config, calendar=calendar, scored=scored, save=True)
+    except (TenorError, OSError) as error:
+        _note(notes, "the news could not be scored", error)
+        return workspace.saved_sentiment(config, calendar=calendar), {}
+    return daily, _items(scored, config, symbols, calendar)
+
+
+def _items(
+    scored: ScoredNews, config: SentimentConfig, symbols: Sequence[str], calendar: str
+) -> dict[str, list[dict[str, Any]]]:
+    """Each symbol's latest items with their scores, newest first."""
+    sessions = sessions_of(scored.news, config, calendar=calendar)
+    frame = scored.news.frame.assign(session=sessions, row=np.arange(len(scored.news.frame)))
+    frame = frame[frame["symbol"].isin(list(symbols)) & frame["session"].notna()]
+    rows = scored.scores.rows()
+    label = exchange(calendar).label
+    return {
+        str(symbol): [
+            {
+                "session": label(item["session"]),
+                "published_at": item["published_at"].isoformat(),
+                "text": str(item["text"])[:400],
+                "source": item["source"],
+                "url": item["url"],
+                **rows[item["row"]],
+            }
+            for item in group.tail(ITEMS).iloc[::-1].to_dict("records")
+        ]
+        for symbol, group in frame.groupby("symbol")
+    }
+
+
+def _last_monitor(published: Board) -> dict[str, Any] | None:
+    """The last refresh's monitoring, where there is one that can be read."""
+    try:
+        index = published.index()
+    except StoreError:
+        return None
+    return index.head.get("monitor") if index else None
+
+
+def _before(board: Board, symbols: Mapping[str, object]) -> tuple[dict[str, dict[str, Any]], dict[str, Entry]]:
+    """The documents that stand on the board, for what was published before, and their entries."""
+    try:
+        index = board.index()
+    except StoreError as error:
+        log.warning("board index is written anew", extra={"error": str(error)})
+        return {}, {}
+    entries = {symbol: entry for symbol, entry in index.entries.items() if symbol in symbols} if index else {}
+    found = {}
+    for symbol, entry in entries.items():
+        try:
+            found[symbol] = json.loads(board.read(entry))
+        except StoreError as error:
+            log.warning("published forecasts are lost", extra={"symbol": symbol, "error": str(error)})
+    return found, entries
+
+
+def _behind(calendar: Exchange, session: pd.Timestamp, now: pd.Timestamp) -> int:
+    return int((calendar.closes(calendar.sessions(session, _today(now) + A_DAY)[1:]) <= now).sum())
+
+
+def _closes(calendar: Exchange, now: pd.Timestamp) -> list[float]:
+    """The next sessions' closes, and the last few: a refresh may come between a close and its bars."""
+    closes = calendar.closes(calendar.sessions(_today(now) - 5 * A_DAY, _today(now) + AHEAD))
+    ahead = closes.searchsorted(now) + CLOSES
+    return [moment.timestamp() for moment in closes[:ahead]]
+
+
+def _today(now: pd.Timestamp) -> pd.Timestamp:
+    return now.tz_convert("UTC").tz_localize(None).normalize()
+
+
+def _try(notes: list[str], what: str, act: Callable[[], object]) -> None:
+    try:
+        act()
+    except (TenorError, OSError) as error:
+        _note(notes, what, error)
+
+
+def _note(notes: list[str], what: str, error: Exception) -> None:
+    notes.append(f"{what}: {one_line(error, 200)}")
+    log.warning(what, extra={"error": str(error)})
