@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenor.sentiment.language import looks_english
-from tenor.sentiment.text import MAX_CHARACTERS, clean, duplicate_key, text_hash
+from tenor.sentiment.text import MAX_CHARACTERS, clean, duplicate_key, looks_english, text_hash
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def sentiment_score(
 ) -> None:
     """P(positive), P(neutral), P(negative) and a score in -1..1 for each text."""
     from tenor.sentiment import Scorer
-    from tenor.sentiment.files import read_texts
+    from tenor.sentiment.text import read_texts
 
     if bool(texts) == (file is not None):
         raise typer.BadParameter("give texts, or --file, and not both.")
@@ -114,7 +114,7 @@ def sentiment_train(
 ) -> None:
     """Tune the scorer of this package on labelled sentences. A killed run goes on where it stopped."""
     from tenor.sentiment.training.evaluate import read_labelled
-    from tenor.sentiment.training.recipe import tune_on
+    from tenor.sentiment.training.tune import tune_on
 
     sentences = read_labelled(data, folder)
     with console.bars(quiet=as_json) as bars:

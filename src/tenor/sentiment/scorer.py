@@ -11,9 +11,8 @@ import numpy.typing as npt
 
 from tenor.errors import DataError
 from tenor.sentiment.encoder import CONFIG, SHIPPED, Encoder, OnnxEncoder
-from tenor.sentiment.language import looks_english
 from tenor.sentiment.scores import LABELS, ScoreCache, Scores
-from tenor.sentiment.text import clean, text_hash
+from tenor.sentiment.text import clean, looks_english, text_hash
 
 _TOKENS_A_BATCH = 640  # measured: 475 texts of 20 tokens a second on a core; 389 at 5,120, 241 one by one
 _TEXTS_A_ROUND = 8192  # scored between two writes to the cache: what a kill can cost

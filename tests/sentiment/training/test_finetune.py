@@ -18,7 +18,7 @@ from tenor.sentiment.scorer import Scorer, softmax  # noqa: E402
 from tenor.sentiment.training.classifier import FineTuneConfig, load_encoder, load_tuned, pad, tokenise  # noqa: E402
 from tenor.sentiment.training.export import fit_temperature, write_weights  # noqa: E402
 from tenor.sentiment.training.finetune import Epoch, _joined, fine_tune  # noqa: E402
-from tenor.sentiment.training.recipe import tune_on  # noqa: E402
+from tenor.sentiment.training.tune import tune_on  # noqa: E402
 
 FAST = FineTuneConfig(
     epochs=8,

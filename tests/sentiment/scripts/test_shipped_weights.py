@@ -1,23 +1,21 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tenor.errors import DataError
 from tenor.sentiment.scores import LABELS
 from tenor.sentiment.training.labelled import Labelled
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from tenor.sentiment.encoder import OnnxEncoder  # noqa: E402
+import shipped_weights  # noqa: E402
+
 from tenor.sentiment.scorer import Scorer, softmax  # noqa: E402
 from tenor.sentiment.text import duplicate_key  # noqa: E402
-from tenor.sentiment.training import recipe  # noqa: E402
-from tenor.sentiment.training.classifier import FineTuneConfig, load_encoder, load_shipped, mean_of_weights  # noqa: E402
+from tenor.sentiment.training.classifier import FineTuneConfig, load_encoder  # noqa: E402
 
 QUICK = FineTuneConfig(
     epochs=2, batch_size=16, learning_rate=3e-3, head_learning_rate=3e-2, freeze_embeddings=False, max_tokens=32
@@ -42,7 +40,7 @@ def sets(tmp_path: Path, easy: Labelled) -> Path:
 
 
 def test_training_never_sees_a_tested_sentence(sets: Path, easy: Labelled) -> None:
-    train, valid = recipe.public_sentences(sets)
+    train, valid = shipped_weights.public_sentences(sets)
     tested = {duplicate_key(text) for text in (*easy.texts[:60], *easy.texts[110:130])}
     assert not tested & {duplicate_key(text) for text in (*train.texts, *valid.texts)}
     assert not set(train.texts) & set(valid.texts)
@@ -52,17 +50,17 @@ def test_training_never_sees_a_tested_sentence(sets: Path, easy: Labelled) -> No
 def test_the_shipped_recipe_runs_to_its_end_and_resumes(
     sets: Path, tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recipe, "encoder_folder", lambda: tiny_bert)
+    monkeypatch.setattr(shipped_weights, "encoder_folder", lambda: tiny_bert)
     for name in ("TEACHER_RUN", "TEACHER_LAST", "SHIPPED_RUN", "SHIPPED_LAST"):
-        monkeypatch.setattr(recipe, name, QUICK)
-    for name in ("TAUGHT", "STATEMENTS", "POSTS"):
-        monkeypatch.setattr(recipe, name, 20)
+        monkeypatch.setattr(shipped_weights, name, QUICK)
+    for name in ("TEACHER_STATEMENTS", "STATEMENTS", "POSTS"):
+        monkeypatch.setattr(shipped_weights, name, 20)
     posts = [f"people say that acme number {i} is all right" for i in range(30)]
-    found = recipe.train_shipped(sets, posts, tmp_path / "out", teacher=tiny_bert, work=tmp_path / "work")
-    assert found.n > 0
+    first = shipped_weights.train_shipped(sets, posts, tmp_path / "out", teacher=tiny_bert, work=tmp_path / "work")
+    assert first.n > 0
     assert Scorer.load(tmp_path / "out").model_id.startswith("tenor-minilm-")
     steps: list[int] = []
-    again = recipe.train_shipped(
+    again = shipped_weights.train_shipped(
         sets,
         posts[::-1],
         tmp_path / "again",
@@ -70,45 +68,24 @@ def test_the_shipped_recipe_runs_to_its_end_and_resumes(
         work=tmp_path / "work",
         on_step=lambda step, _: steps.append(step),
     )
-    assert steps == []  # all five trainings were done
-    assert again == found
+    assert steps == []  # all five trainings were finished before
+    assert again == first
     assert (tmp_path / "again" / "model.onnx").read_bytes() == (tmp_path / "out" / "model.onnx").read_bytes()
 
 
 def test_posts_to_learn_from_are_distinct_english_and_unseen(easy: Labelled) -> None:
     posts = [f"the price of acme rose on day {i} and more" for i in range(8)]
     others = ["", "up up up", easy.texts[3].upper(), "der kurs der aktie ist heute stark gestiegen", posts[2].title()]
-    found = recipe.unlabelled([*posts, *others], easy)
-    assert {duplicate_key(text) for text in found} == set(posts)
-    assert recipe.unlabelled([*others, *posts[::-1]], easy) == found
+    distinct = shipped_weights.unlabelled([*posts, *others], easy)
+    assert {duplicate_key(text) for text in distinct} == set(posts)
+    assert shipped_weights.unlabelled([*others, *posts[::-1]], easy) == distinct
 
 
-def test_a_label_counts_twice_where_figures_are_compared(tiny_bert: Path) -> None:
+def test_a_label_counts_twice_where_numbers_are_compared(tiny_bert: Path) -> None:
     large = load_encoder(tiny_bert, QUICK)
     texts = ("acme sets date", "sales were 12 against 10")
     sentences = Labelled(texts, np.array([2, 2], dtype=np.int64), "two")
-    said = softmax(large.logits(texts))
+    probabilities = softmax(large.logits(texts))
     label = np.array([0.0, 0.0, 1.0])
-    expected = [0.25 * label + 0.75 * said[0], 0.5 * label + 0.5 * said[1]]
-    np.testing.assert_allclose(recipe._agreed(large, sentences, 0.25), expected, atol=1e-6)
-
-
-def test_tuning_starts_from_what_is_shipped() -> None:
-    """The stored graph gives back the classifier that it was written from."""
-    texts = ("Acme profit falls hard", "Acme wins a large order", "Acme will meet on Monday")
-    encoder = OnnxEncoder()
-    expected = np.concatenate([encoder.logits(np.array([ids])) for ids in encoder.tokenise(list(texts))])
-    np.testing.assert_allclose(load_shipped(FineTuneConfig()).logits(texts), expected, atol=1e-4)
-
-
-def test_mean_of_weights(tiny_bert: Path) -> None:
-    first, second = load_encoder(tiny_bert, QUICK), load_encoder(tiny_bert, replace(QUICK, seed=5))
-    heads = [tuned.model.head.weight.detach().clone() for tuned in (first, second)]
-    assert not torch.equal(*heads)
-    torch.testing.assert_close(mean_of_weights([first, second]).model.head.weight.detach(), (heads[0] + heads[1]) / 2)
-
-
-def test_one_class_alone_is_refused(tiny_bert: Path, tmp_path: Path) -> None:
-    only = Labelled(tuple(f"acme sets date {i}" for i in range(30)), np.zeros(30, dtype=np.int64), "mine.csv")
-    with pytest.raises(DataError, match=r"mine\.csv: 30 distinct sentences do not hold all three classes"):
-        recipe.tune_on(only, tmp_path / "out", work=tmp_path / "work")
+    expected = [0.25 * label + 0.75 * probabilities[0], 0.5 * label + 0.5 * probabilities[1]]
+    np.testing.assert_allclose(shipped_weights.mixed_targets(large, sentences, 0.25), expected, atol=1e-6)
