@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 from statements import statements
 
-from tenor.sentiment.numbers_in_text import mark_figures
+from tenor.sentiment.numbers_in_text import mark_numbers
 from tenor.sentiment.scorer import softmax
 from tenor.sentiment.scores import LABELS
 from tenor.sentiment.text import clean, duplicate_key, looks_english, text_hash
 from tenor.sentiment.training.classifier import (
     FineTuneConfig,
-    Tuned,
+    TunedClassifier,
     encoder_folder,
     half_precision,
     load_encoder,
@@ -25,7 +25,7 @@ from tenor.sentiment.training.classifier import (
 )
 from tenor.sentiment.training.evaluate import Quality
 from tenor.sentiment.training.finetune import Epoch, fine_tune
-from tenor.sentiment.training.labelled import Labelled, join, read_fpb, read_sentfin, read_tfns
+from tenor.sentiment.training.labelled import LabelledTexts, join, read_fpb, read_sentfin, read_tfns
 from tenor.sentiment.training.tune import write_calibrated
 
 TEACHER_RUN = FineTuneConfig(
@@ -66,7 +66,7 @@ class _Callbacks(TypedDict):
     on_step: Callable[[int, int], None] | None
 
 
-def public_sentences(folder: Path) -> tuple[Labelled, Labelled]:
+def public_sentences(folder: Path) -> tuple[LabelledTexts, LabelledTexts]:
     """Training and validation sentences of the shipped weights: TFNS (its train part) and SEntFiN, both MIT.
 
     What Financial PhraseBank or the validation part of TFNS holds in any spelling is left out, so that both are
@@ -87,7 +87,7 @@ def public_sentences(folder: Path) -> tuple[Labelled, Labelled]:
     return train, join(valids, "TFNS + SEntFiN, validation").without(train)
 
 
-def unlabelled(posts: Iterable[str], *others: Labelled) -> tuple[str, ...]:
+def unlabelled(posts: Iterable[str], *others: LabelledTexts) -> tuple[str, ...]:
     """The distinct English posts of four words or more that none of `others` holds, sorted by their hash."""
     known = {duplicate_key(text) for other in others for text in other.texts}
     distinct: dict[str, str] = {}
@@ -142,13 +142,15 @@ def train_shipped(
     fine_tune(large, train, valid, work=work / "teacher", **callbacks)
     extra = statements(TEACHER_STATEMENTS).unique().without(*test_sets)
     targets = np.concatenate([_one_hot(train), mixed_targets(large, extra, 0.5)])
-    large = Tuned(large.model, large.tokenizer, TEACHER_LAST)
+    large = TunedClassifier(large.model, large.tokenizer, TEACHER_LAST)
     fine_tune(large, join([train, extra], "labelled"), targets=targets, work=work / "teacher-statements", **callbacks)
 
     # 2: the small one, on the probabilities of the large one
     composed = statements(STATEMENTS, seed=1).unique().without(*test_sets)
     texts = unlabelled(posts, train, valid, *test_sets)
-    unread = Labelled(texts, np.full(len(texts), LABELS.index("neutral")), "posts")  # share 0: the label is not used
+    unread = LabelledTexts(
+        texts, np.full(len(texts), LABELS.index("neutral")), "posts"
+    )  # share 0: the label is not used
     parts = [train, composed, unread]
     part_targets = [mixed_targets(large, part, share) for part, share in zip(parts, (0.5, 0.25, 0.0), strict=True)]
     pool, targets = _pool(parts, part_targets, (slice(None), slice(None), slice(POSTS)))
@@ -159,20 +161,20 @@ def train_shipped(
 
     # 3: the mean of the small ones, once more through what is left of the posts
     mean = mean_of_weights(members)
-    tuned = Tuned(mean.model, mean.tokenizer, SHIPPED_LAST)
+    tuned = TunedClassifier(mean.model, mean.tokenizer, SHIPPED_LAST)
     pool, targets = _pool(parts, part_targets, (slice(None), slice(STATEMENTS // 2), slice(POSTS, None)))
     fine_tune(tuned, pool, targets=targets, work=work / "last", **callbacks)
     tuned.save(work / "tuned")
     return write_calibrated(tuned, valid, out, SHIPPED_NAME)
 
 
-def mixed_targets(teacher: Tuned, sentences: Labelled, share: float) -> npt.NDArray[np.float32]:
+def mixed_targets(teacher: TunedClassifier, sentences: LabelledTexts, share: float) -> npt.NDArray[np.float32]:
     """Probabilities ``[n, 3]`` to learn: `share` of the label, the rest of the teacher's probabilities.
 
     Where two numbers are compared the label counts twice as much: it is certain there, and `teacher` may not
     understand the comparison.
     """
-    compared = np.array([mark_figures(text) != text for text in sentences.texts])
+    compared = np.array([mark_numbers(text) != text for text in sentences.texts])
     label_share = share * (1.0 + compared)[:, None]
     with half_precision(teacher.config):
         probabilities = softmax(teacher.logits(sentences.texts))
@@ -181,18 +183,18 @@ def mixed_targets(teacher: Tuned, sentences: Labelled, share: float) -> npt.NDAr
 
 
 def _pool(
-    parts: Sequence[Labelled], part_targets: Sequence[npt.NDArray[np.float32]], rows: Sequence[slice]
-) -> tuple[Labelled, npt.NDArray[np.float32]]:
+    parts: Sequence[LabelledTexts], part_targets: Sequence[npt.NDArray[np.float32]], rows: Sequence[slice]
+) -> tuple[LabelledTexts, npt.NDArray[np.float32]]:
     """The sentences of `parts` at `rows` with their targets; a sentence's label becomes its likeliest class."""
     targets = np.concatenate([own[r] for own, r in zip(part_targets, rows, strict=True)])
     chosen = [part.take(np.arange(len(part))[r]) for part, r in zip(parts, rows, strict=True)]
     return replace(join(chosen, "teacher's"), labels=targets.argmax(1).astype(np.int64)), targets
 
 
-def _one_hot(sentences: Labelled) -> npt.NDArray[np.float32]:
+def _one_hot(sentences: LabelledTexts) -> npt.NDArray[np.float32]:
     return np.eye(len(LABELS), dtype=np.float32)[sentences.labels]
 
 
-def _test_sets(folder: Path) -> tuple[Labelled, Labelled]:
+def _test_sets(folder: Path) -> tuple[LabelledTexts, LabelledTexts]:
     """Whatever is evaluated on, and so never trained on."""
     return read_fpb(folder / "fpb"), read_tfns(folder / "tfns")

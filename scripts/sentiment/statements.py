@@ -16,7 +16,7 @@ import numpy as np
 
 from tenor.sentiment.scores import LABELS
 from tenor.sentiment.text import clean
-from tenor.sentiment.training.labelled import Labelled
+from tenor.sentiment.training.labelled import LabelledTexts
 
 GRAMMAR = Path(__file__).with_name("statements.txt")
 MIX = (0.32, 0.50, 0.18)
@@ -77,7 +77,7 @@ def read_grammar(path: Path = GRAMMAR) -> Grammar:
     return {name: tuple(lines) for name, lines in sections.items()}
 
 
-def statements(n: int, seed: int = 0, *, held_out: bool = False, grammar: Grammar | None = None) -> Labelled:
+def statements(n: int, seed: int = 0, *, held_out: bool = False, grammar: Grammar | None = None) -> LabelledTexts:
     """`n` distinct statements in the mix `MIX`, the same for the same `seed`.
 
     Parameters
@@ -100,7 +100,7 @@ def statements(n: int, seed: int = 0, *, held_out: bool = False, grammar: Gramma
             texts.setdefault(clean(_statement(LABELS[label], rng, grammar, held_out=held_out)), label)
     order = rng.permutation(len(texts))
     rows = list(texts.items())
-    return Labelled(
+    return LabelledTexts(
         tuple(rows[i][0] for i in order), np.array([rows[i][1] for i in order], dtype=np.int64), "statements"
     )
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tenor.sentiment.numbers_in_text import mark_figures
+from tenor.sentiment.numbers_in_text import mark_numbers
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ from tenor.sentiment.numbers_in_text import mark_figures
     ],
 )
 def test_the_later_figure_is_marked(marked: str) -> None:
-    assert mark_figures(re.sub(r" \((?:up|down|better|worse)\)", "", marked)) == marked
+    assert mark_numbers(re.sub(r" \((?:up|down|better|worse)\)", "", marked)) == marked
 
 
 @pytest.mark.parametrize(
@@ -53,9 +53,9 @@ def test_the_later_figure_is_marked(marked: str) -> None:
     ],
 )
 def test_other_figures_are_left_alone(text: str) -> None:
-    assert mark_figures(text) == text
+    assert mark_numbers(text) == text
 
 
 @pytest.mark.parametrize("text", ["9" * 4096, "1 " * 2048, "1.1.1." * 600, "$" * 4096, "12 (" * 1000, "1 from " * 500])
 def test_no_text_takes_long(text: str) -> None:
-    assert mark_figures(text).startswith(text[:1])
+    assert mark_numbers(text).startswith(text[:1])

@@ -60,11 +60,11 @@ def sentiment_evaluate(
 ) -> None:
     """Accuracy, macro-F1 and calibration on labelled sentences, beside a majority class and two lexicons."""
     from tenor.sentiment import Scorer
-    from tenor.sentiment.training.evaluate import compare, read_labelled
+    from tenor.sentiment.training.evaluate import compare_scorers, read_labelled
 
     sentences = read_labelled(data, folder, agreement=agreement)
     with console.bars(quiet=as_json) as bars:
-        comparison = compare(Scorer.load(scorer), sentences, progress=bars.texts)
+        comparison = compare_scorers(Scorer.load(scorer), sentences, progress=bars.texts)
     if as_json:
         console.print_json(comparison.to_json())
     else:

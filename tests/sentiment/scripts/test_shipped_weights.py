@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tenor.sentiment.scores import LABELS
-from tenor.sentiment.training.labelled import Labelled
+from tenor.sentiment.training.labelled import LabelledTexts
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -23,7 +23,7 @@ QUICK = FineTuneConfig(
 
 
 @pytest.fixture
-def sets(tmp_path: Path, easy: Labelled) -> Path:
+def sets(tmp_path: Path, easy: LabelledTexts) -> Path:
     """The three published sets in miniature; PhraseBank and TFNS's two parts share sentences."""
     for name in ("fpb", "tfns", "sentfin"):
         (tmp_path / name).mkdir()
@@ -39,7 +39,7 @@ def sets(tmp_path: Path, easy: Labelled) -> Path:
     return tmp_path
 
 
-def test_training_never_sees_a_tested_sentence(sets: Path, easy: Labelled) -> None:
+def test_training_never_sees_a_tested_sentence(sets: Path, easy: LabelledTexts) -> None:
     train, valid = shipped_weights.public_sentences(sets)
     tested = {duplicate_key(text) for text in (*easy.texts[:60], *easy.texts[110:130])}
     assert not tested & {duplicate_key(text) for text in (*train.texts, *valid.texts)}
@@ -73,7 +73,7 @@ def test_the_shipped_recipe_runs_to_its_end_and_resumes(
     assert (tmp_path / "again" / "model.onnx").read_bytes() == (tmp_path / "out" / "model.onnx").read_bytes()
 
 
-def test_posts_to_learn_from_are_distinct_english_and_unseen(easy: Labelled) -> None:
+def test_posts_to_learn_from_are_distinct_english_and_unseen(easy: LabelledTexts) -> None:
     posts = [f"the price of acme rose on day {i} and more" for i in range(8)]
     others = ["", "up up up", easy.texts[3].upper(), "der kurs der aktie ist heute stark gestiegen", posts[2].title()]
     distinct = shipped_weights.unlabelled([*posts, *others], easy)
@@ -84,7 +84,7 @@ def test_posts_to_learn_from_are_distinct_english_and_unseen(easy: Labelled) -> 
 def test_a_label_counts_twice_where_numbers_are_compared(tiny_bert: Path) -> None:
     large = load_encoder(tiny_bert, QUICK)
     texts = ("acme sets date", "sales were 12 against 10")
-    sentences = Labelled(texts, np.array([2, 2], dtype=np.int64), "two")
+    sentences = LabelledTexts(texts, np.array([2, 2], dtype=np.int64), "two")
     probabilities = softmax(large.logits(texts))
     label = np.array([0.0, 0.0, 1.0])
     expected = [0.25 * label + 0.75 * probabilities[0], 0.5 * label + 0.5 * probabilities[1]]

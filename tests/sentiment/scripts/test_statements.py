@@ -9,25 +9,25 @@ from statements import HELD_OUT_EVERY, MIX, read_grammar, statements
 
 from tenor.sentiment.scores import LABELS
 from tenor.sentiment.text import clean, duplicate_key
-from tenor.sentiment.training.labelled import Labelled
+from tenor.sentiment.training.labelled import LabelledTexts
 
 DRAWN = (*LABELS, "gains", "burdens")  # the sections whose lines are sentences
 FRAMES = {"opening": (":",), "closing": (":",)}  # what some lines get before or after them
 
 
 @pytest.fixture(scope="module")
-def some() -> Labelled:
+def some() -> LabelledTexts:
     return statements(3000)
 
 
-def test_the_same_seed_gives_the_same_statements(some: Labelled) -> None:
+def test_the_same_seed_gives_the_same_statements(some: LabelledTexts) -> None:
     again = statements(3000)
     assert again.texts == some.texts
     np.testing.assert_array_equal(again.labels, some.labels)
     assert len(set(some.texts) & set(statements(3000, seed=1).texts)) < 300
 
 
-def test_the_mix_is_kept_and_nothing_is_left_unfilled(some: Labelled) -> None:
+def test_the_mix_is_kept_and_nothing_is_left_unfilled(some: LabelledTexts) -> None:
     assert len(some) == len(set(some.texts)) == 3000
     np.testing.assert_allclose(np.bincount(some.labels) / 3000, MIX, atol=1e-3)
     for text in some.texts:
@@ -80,7 +80,7 @@ def test_which_of_two_amounts_is_larger_is_all_that_tells(section: str, label: i
     assert compared > 30
 
 
-def test_words_vary(some: Labelled) -> None:
+def test_words_vary(some: LabelledTexts) -> None:
     openings = Counter(" ".join(duplicate_key(text).split()[1:4]) for text in some.texts)
     assert max(openings.values()) < 60
     assert 0.05 < np.mean([text == text.lower() for text in some.texts]) < 0.25

@@ -10,10 +10,16 @@ import pytest
 from tenor.errors import ConfigError, DataError
 from tenor.sentiment.scorer import Scorer
 from tenor.sentiment.training import lexicons
-from tenor.sentiment.training.evaluate import compare, mean_and_spread, quality, quality_of_classes, read_labelled
-from tenor.sentiment.training.labelled import Labelled
+from tenor.sentiment.training.evaluate import (
+    compare_scorers,
+    mean_and_spread,
+    quality,
+    quality_of_classes,
+    read_labelled,
+)
+from tenor.sentiment.training.labelled import LabelledTexts
 
-MADE = Labelled(
+MADE = LabelledTexts(
     (
         "Acme reports great growth and strong profit",
         "Acme happy to win award",
@@ -84,7 +90,7 @@ def test_a_missing_lexicon_names_its_extra(
 
 
 def test_compare_drops_duplicates_and_sets_baselines_beside(scorer: Scorer) -> None:
-    found = compare(scorer, MADE, lexicon_baselines=False)
+    found = compare_scorers(scorer, MADE, lexicon_baselines=False)
     assert found.dropped == 1
     model, majority = found.rows
     assert model.n == majority.n == 5
@@ -94,7 +100,7 @@ def test_compare_drops_duplicates_and_sets_baselines_beside(scorer: Scorer) -> N
     assert [row["model"] for row in report["models"]] == [scorer.model_id, "always positive"]
     assert report["models"][0]["ece"] is not None
     with pytest.raises(DataError, match="no sentence is left"):
-        compare(scorer, Labelled(("a b", "A b."), np.array([0, 1]), "torn"))
+        compare_scorers(scorer, LabelledTexts(("a b", "A b."), np.array([0, 1]), "torn"))
 
 
 @pytest.fixture(scope="module")

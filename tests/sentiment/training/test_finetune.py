@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tenor.errors import ConfigError, ModelError
-from tenor.sentiment.training.labelled import Labelled
+from tenor.sentiment.training.labelled import LabelledTexts
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -33,7 +33,7 @@ FAST = FineTuneConfig(
 )
 
 
-def test_learns_what_one_word_decides(tiny_bert: Path, easy: Labelled) -> None:
+def test_learns_what_one_word_decides(tiny_bert: Path, easy: LabelledTexts) -> None:
     train, test = easy.split(0.25, seed=0)
     tuned = load_encoder(tiny_bert, FAST)
     before = (tuned.logits(test.texts).argmax(1) == test.labels).mean()
@@ -44,7 +44,7 @@ def test_learns_what_one_word_decides(tiny_bert: Path, easy: Labelled) -> None:
     assert epochs[-1].loss < epochs[0].loss
 
 
-def test_same_seed_same_weights_other_seed_other_weights(tiny_bert: Path, easy: Labelled) -> None:
+def test_same_seed_same_weights_other_seed_other_weights(tiny_bert: Path, easy: LabelledTexts) -> None:
     def run(seed: int) -> np.ndarray:
         tuned = load_encoder(tiny_bert, replace(FAST, epochs=1, seed=seed))
         fine_tune(tuned, easy)
@@ -54,7 +54,7 @@ def test_same_seed_same_weights_other_seed_other_weights(tiny_bert: Path, easy: 
     assert np.abs(run(3) - run(4)).max() > 1e-3
 
 
-def test_joined_sentences_keep_their_label(easy: Labelled) -> None:
+def test_joined_sentences_keep_their_label(easy: LabelledTexts) -> None:
     ids = [[2, 10 + label, 100 + i, 3] for i, label in enumerate(easy.labels.tolist())]
     joined = _joined(ids, easy.labels, replace(FAST, joining=0.99, max_tokens=8), np.random.default_rng(0))
     longer = [(sentence, label) for sentence, label in zip(joined, easy.labels, strict=True) if len(sentence) > 4]
@@ -65,7 +65,7 @@ def test_joined_sentences_keep_their_label(easy: Labelled) -> None:
     assert _joined(ids, easy.labels, replace(FAST, joining=0.99, max_tokens=5), np.random.default_rng(0)) == ids
 
 
-def test_two_readings_agree_more_when_that_is_asked_for(tiny_bert: Path, easy: Labelled) -> None:
+def test_two_readings_agree_more_when_that_is_asked_for(tiny_bert: Path, easy: LabelledTexts) -> None:
     def disagreement(consistency: float) -> float:
         tuned = load_encoder(tiny_bert, replace(FAST, dropout=0.3, consistency=consistency))
         fine_tune(tuned, easy)
@@ -80,7 +80,7 @@ def test_two_readings_agree_more_when_that_is_asked_for(tiny_bert: Path, easy: L
 
 @pytest.mark.parametrize("able", [True, False])
 def test_half_precision_learns_the_same_and_keeps_full_weights(
-    able: bool, tiny_bert: Path, easy: Labelled, monkeypatch: pytest.MonkeyPatch
+    able: bool, tiny_bert: Path, easy: LabelledTexts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": able})
     whole, half = load_encoder(tiny_bert, FAST), load_encoder(tiny_bert, replace(FAST, half_precision=True))
@@ -92,7 +92,7 @@ def test_half_precision_learns_the_same_and_keeps_full_weights(
     assert np.mean(ours.argmax(1) == theirs.argmax(1)) > 0.95
 
 
-def test_targets_are_learned_in_place_of_labels(tiny_bert: Path, easy: Labelled) -> None:
+def test_targets_are_learned_in_place_of_labels(tiny_bert: Path, easy: LabelledTexts) -> None:
     unsure = np.full((len(easy), 3), 0.2, dtype=np.float32)
     unsure[np.arange(len(easy)), easy.labels] = 0.6
     tuned = load_encoder(tiny_bert, replace(FAST, token_dropout=0.0, joining=0.0))
@@ -102,7 +102,7 @@ def test_targets_are_learned_in_place_of_labels(tiny_bert: Path, easy: Labelled)
     assert probabilities.max(1).mean() == pytest.approx(0.6, abs=0.1)
 
 
-def test_frozen_word_vectors_stay(tiny_bert: Path, easy: Labelled) -> None:
+def test_frozen_word_vectors_stay(tiny_bert: Path, easy: LabelledTexts) -> None:
     tuned = load_encoder(tiny_bert, replace(FAST, epochs=1, freeze_embeddings=True))
     words = tuned.model.encoder.embeddings.word_embeddings.weight
     query = tuned.model.encoder.encoder.layer[0].attention.self.query.weight
@@ -116,7 +116,7 @@ class _KilledError(Exception):
     pass
 
 
-def test_a_killed_run_resumes_and_ends_as_an_unbroken_one(tiny_bert: Path, easy: Labelled, tmp_path: Path) -> None:
+def test_a_killed_run_resumes_and_ends_as_an_unbroken_one(tiny_bert: Path, easy: LabelledTexts, tmp_path: Path) -> None:
     unbroken = load_encoder(tiny_bert, FAST)
     fine_tune(unbroken, easy)
 
@@ -137,7 +137,7 @@ def test_a_killed_run_resumes_and_ends_as_an_unbroken_one(tiny_bert: Path, easy:
         assert torch.equal(ours, theirs), name
 
 
-def test_a_checkpoint_of_another_run_is_refused(tiny_bert: Path, easy: Labelled, tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_run_is_refused(tiny_bert: Path, easy: LabelledTexts, tmp_path: Path) -> None:
     fine_tune(load_encoder(tiny_bert, replace(FAST, epochs=1)), easy, work=tmp_path)
     with pytest.raises(ModelError, match="another run"):
         fine_tune(load_encoder(tiny_bert, FAST), easy, work=tmp_path)
@@ -147,20 +147,20 @@ def test_a_checkpoint_of_another_run_is_refused(tiny_bert: Path, easy: Labelled,
         fine_tune(load_encoder(tiny_bert, FAST), easy, work=tmp_path)
 
 
-def test_saved_and_loaded_alike(tiny_bert: Path, easy: Labelled, tmp_path: Path) -> None:
+def test_saved_and_loaded_alike(tiny_bert: Path, easy: LabelledTexts, tmp_path: Path) -> None:
     tuned = load_encoder(tiny_bert, FAST)
     tuned.save(tmp_path)
     again = load_tuned(tmp_path)
     assert again.config == FAST
     np.testing.assert_array_equal(again.logits(easy.texts), tuned.logits(easy.texts))
     (tmp_path / "model.safetensors").write_bytes(b"short")
-    with pytest.raises(ModelError, match="no tuned encoder"):
+    with pytest.raises(ModelError, match="no readable classifier"):
         load_tuned(tmp_path)
 
 
 @pytest.mark.parametrize(("storage", "tolerance"), [("fp32", 1e-5), ("fp16", 0.02), ("int8", 0.2)])
 def test_the_graph_gives_what_torch_gives(
-    tiny_bert: Path, easy: Labelled, tmp_path: Path, storage: str, tolerance: float
+    tiny_bert: Path, easy: LabelledTexts, tmp_path: Path, storage: str, tolerance: float
 ) -> None:
     tuned = load_encoder(tiny_bert, FAST)
     fine_tune(tuned, easy)
@@ -173,7 +173,7 @@ def test_the_graph_gives_what_torch_gives(
     assert (logits.argmax(1) == expected.argmax(1)).mean() > 0.98
 
 
-def test_tune_on_writes_weights_that_score(tiny_bert: Path, easy: Labelled, tmp_path: Path) -> None:
+def test_tune_on_writes_weights_that_score(tiny_bert: Path, easy: LabelledTexts, tmp_path: Path) -> None:
     load_encoder(tiny_bert, FAST).save(tmp_path / "start")
     quality = tune_on(easy, tmp_path / "mine", work=tmp_path / "work", start=tmp_path / "start", config=FAST)
     assert quality.accuracy > 0.8

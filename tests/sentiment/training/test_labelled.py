@@ -8,7 +8,7 @@ import pytest
 
 from tenor.errors import ConfigError, DataError
 from tenor.sentiment.training.labelled import (
-    Labelled,
+    LabelledTexts,
     fpb_targets,
     join,
     read_csv,
@@ -19,8 +19,8 @@ from tenor.sentiment.training.labelled import (
 )
 
 
-def _set(*rows: tuple[str, int], name: str = "made") -> Labelled:
-    return Labelled(tuple(t for t, _ in rows), np.array([label for _, label in rows], dtype=np.int64), name)
+def _set(*rows: tuple[str, int], name: str = "made") -> LabelledTexts:
+    return LabelledTexts(tuple(t for t, _ in rows), np.array([label for _, label in rows], dtype=np.int64), name)
 
 
 def test_fpb_lines_split_at_the_last_at_sign(tmp_path: Path) -> None:

@@ -13,20 +13,20 @@ from tenor.errors import ConfigError
 from tenor.sentiment.scorer import softmax
 from tenor.sentiment.scores import LABELS
 from tenor.sentiment.training.evaluate import quality
-from tenor.sentiment.training.labelled import Labelled, read_fpb
+from tenor.sentiment.training.labelled import LabelledTexts, read_fpb
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from tenor.cli.sentiment import app  # noqa: E402
 from tenor.sentiment.training import protocol  # noqa: E402
-from tenor.sentiment.training.classifier import FineTuneConfig, Tuned, load_encoder, load_tuned  # noqa: E402
+from tenor.sentiment.training.classifier import FineTuneConfig, TunedClassifier, load_encoder, load_tuned  # noqa: E402
 
 QUICK = FineTuneConfig(epochs=2, batch_size=16, learning_rate=3e-3, head_learning_rate=3e-2, freeze_embeddings=False)
 
 
 @pytest.fixture
-def fpb(tmp_path: Path, easy: Labelled) -> Path:
+def fpb(tmp_path: Path, easy: LabelledTexts) -> Path:
     """PhraseBank in miniature: 60 sentences, of which 20 and 20 more are less agreed on."""
     folder = tmp_path / "fpb"
     folder.mkdir()
@@ -43,7 +43,7 @@ def start(tmp_path: Path, tiny_bert: Path) -> Path:
 
 
 def test_it_tests_on_what_it_kept_apart(fpb: Path, start: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    trained: list[Labelled] = []
+    trained: list[LabelledTexts] = []
     fine_tune = protocol.fine_tune
     monkeypatch.setattr(
         protocol, "fine_tune", lambda tuned, train, **told: trained.append(train) or fine_tune(tuned, train, **told)
@@ -63,7 +63,7 @@ def test_it_tests_on_what_it_kept_apart(fpb: Path, start: Path, monkeypatch: pyt
 def test_a_seed_that_was_done_is_not_run_again(fpb: Path, start: Path, tmp_path: Path) -> None:
     steps: list[int] = []
 
-    def run(seeds: int, config: FineTuneConfig = QUICK) -> protocol.SeedsReport:
+    def run(seeds: int, config: FineTuneConfig = QUICK) -> protocol.ProtocolReport:
         steps.clear()
         return protocol.fpb_protocol(
             fpb,
@@ -99,7 +99,7 @@ def test_a_killed_seed_goes_on_from_its_last_epoch(fpb: Path, start: Path, tmp_p
         if steps.count(step) == 2 and step == 5:  # of the second member
             raise KeyboardInterrupt
 
-    def run(on_step: Callable[[int, int], None]) -> protocol.SeedsReport:
+    def run(on_step: Callable[[int, int], None]) -> protocol.ProtocolReport:
         return protocol.fpb_protocol(
             fpb, range(1), start=start, config=QUICK, members=2, work=tmp_path / "w", on_step=on_step
         )
@@ -114,7 +114,7 @@ def test_a_killed_seed_goes_on_from_its_last_epoch(fpb: Path, start: Path, tmp_p
 
 
 def test_the_mean_of_the_members_is_tested(fpb: Path, start: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    averaged: list[list[Tuned]] = []
+    averaged: list[list[TunedClassifier]] = []
     mean = protocol.mean_of_weights
     monkeypatch.setattr(protocol, "mean_of_weights", lambda group: averaged.append(list(group)) or mean(group))
     report = protocol.fpb_protocol(fpb, range(1), start=start, config=QUICK, members=3)

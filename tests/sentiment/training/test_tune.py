@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tenor.errors import DataError
-from tenor.sentiment.training.labelled import Labelled
+from tenor.sentiment.training.labelled import LabelledTexts
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -37,6 +37,6 @@ def test_mean_of_weights(tiny_bert: Path) -> None:
 
 
 def test_one_class_alone_is_refused(tiny_bert: Path, tmp_path: Path) -> None:
-    only = Labelled(tuple(f"acme sets date {i}" for i in range(30)), np.zeros(30, dtype=np.int64), "mine.csv")
+    only = LabelledTexts(tuple(f"acme sets date {i}" for i in range(30)), np.zeros(30, dtype=np.int64), "mine.csv")
     with pytest.raises(DataError, match=r"mine\.csv: 30 distinct sentences do not hold all three classes"):
         tune_on(only, tmp_path / "out", work=tmp_path / "work")

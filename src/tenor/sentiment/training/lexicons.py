@@ -9,11 +9,11 @@ import numpy.typing as npt
 
 from tenor.errors import ConfigError
 
-_VADER_CUT = 0.05  # the cut that VADER's authors give for its compound score
+_VADER_CUT = 0.05  # the threshold that VADER's authors give for its compound score
 
 
 def vader(texts: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Classes ``[n]`` (index into `LABELS`) by VADER's compound score, cut at +-.05.
+    """Classes ``[n]`` (index into `LABELS`) by VADER's compound score, cut at +-0.05.
 
     Raises
     ------

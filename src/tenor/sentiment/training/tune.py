@@ -7,11 +7,11 @@ from pathlib import Path
 
 from tenor.errors import DataError
 from tenor.sentiment.scorer import softmax
-from tenor.sentiment.training.classifier import FineTuneConfig, Tuned, load_shipped, load_tuned
+from tenor.sentiment.training.classifier import FineTuneConfig, TunedClassifier, load_shipped, load_tuned
 from tenor.sentiment.training.evaluate import Quality, quality
 from tenor.sentiment.training.export import fit_temperature, write_weights
 from tenor.sentiment.training.finetune import Epoch, fine_tune
-from tenor.sentiment.training.labelled import Labelled
+from tenor.sentiment.training.labelled import LabelledTexts
 
 TUNE_CONFIG = FineTuneConfig(
     epochs=3, learning_rate=1.5e-4, head_learning_rate=5e-4, averaging=0.99, token_dropout=0.05, label_smoothing=0.05
@@ -20,7 +20,7 @@ _VALID_SHARE = 0.1
 
 
 def tune_on(
-    sentences: Labelled,
+    sentences: LabelledTexts,
     out: Path,
     *,
     work: Path,
@@ -40,7 +40,7 @@ def tune_on(
     work
         Folder for the checkpoints: a killed run resumes from there.
     start
-        Folder that `Tuned.save` wrote; default: the weights in this package.
+        Folder that `TunedClassifier.save` wrote; default: the weights in this package.
     config
         How to tune.
     on_epoch, on_step
@@ -66,7 +66,7 @@ def tune_on(
     return write_calibrated(tuned, valid, out, out.name)
 
 
-def write_calibrated(tuned: Tuned, valid: Labelled, out: Path, name: str) -> Quality:
+def write_calibrated(tuned: TunedClassifier, valid: LabelledTexts, out: Path, name: str) -> Quality:
     """Fit the temperature on `valid`, write the weights to `out` as model `name`; the quality on `valid`."""
     logits = tuned.logits(valid.texts)
     temperature = fit_temperature(logits, valid.labels)
