@@ -33,7 +33,7 @@ def main() -> None:
     arguments = parser.parse_args()
     news = read_stocknet_news(arguments.stocknet).news
     if news is None:
-        raise DataError(f"{arguments.stocknet} holds no post that can be used: take the folder as it was published.")
+        raise DataError(f"{arguments.stocknet} holds no usable post: take the folder as it was published.")
     quality = train_shipped(
         arguments.folder,
         news.frame["text"].tolist(),
