@@ -1,4 +1,4 @@
-"""Near-duplicates: what is counted once, and what is not."""
+"""Near-duplicates: which texts count as repeated, and which do not."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HEADLINE = "Harbour cranes stand still as the dock workers of Example Port rejec
         HEADLINE.replace("reject a", "reject the"),
     ],
 )
-def test_reprints_and_retweets_are_repeats(copy: str) -> None:
+def test_reprints_and_retweets_are_near_duplicates(copy: str) -> None:
     assert near_duplicates([HEADLINE, copy]).tolist() == [False, True]
 
 
@@ -52,13 +52,13 @@ def test_only_earlier_texts_count_and_only_of_the_same_group() -> None:
 def test_the_estimate_is_near_the_resemblance() -> None:
     rng = np.random.default_rng(0)
     letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
-    found = {0.95: 0, 0.3: 0}
+    detected = {0.95: 0, 0.3: 0}
     for _ in range(40):
         base = "".join(rng.choice(letters, 300))
-        for share in found:
-            # with this many shingles kept of n, two texts share share / (2 - share) of theirs
-            kept = int(300 * 2 * share / (1 + share))
-            other = base[:kept] + "".join(rng.choice(letters, 300 - kept))
-            found[share] += bool(near_duplicates([base, other])[1])
-    assert found[0.95] >= 39
-    assert found[0.3] == 0
+        for share in detected:
+            # with this many of n shingles in common, two texts have a resemblance of `share`
+            common = int(300 * 2 * share / (1 + share))
+            other = base[:common] + "".join(rng.choice(letters, 300 - common))
+            detected[share] += bool(near_duplicates([base, other])[1])
+    assert detected[0.95] >= 39
+    assert detected[0.3] == 0

@@ -24,9 +24,9 @@ from tenor.sentiment.training.classifier import (
     mean_of_weights,
 )
 from tenor.sentiment.training.evaluate import Quality
+from tenor.sentiment.training.export import write_calibrated
 from tenor.sentiment.training.finetune import Epoch, fine_tune
 from tenor.sentiment.training.labelled import LabelledTexts, join, read_fpb, read_sentfin, read_tfns
-from tenor.sentiment.training.tune import write_calibrated
 
 TEACHER_RUN = FineTuneConfig(
     epochs=2,

@@ -31,7 +31,7 @@ from tenor.sentiment.numbers_in_text import mark_numbers
         "The result was EUR -2.3 mn (worse) against EUR 1.1 mn",
     ],
 )
-def test_the_later_figure_is_marked(marked: str) -> None:
+def test_the_later_number_is_marked(marked: str) -> None:
     assert mark_numbers(re.sub(r" \((?:up|down|better|worse)\)", "", marked)) == marked
 
 
@@ -52,7 +52,7 @@ def test_the_later_figure_is_marked(marked: str) -> None:
         "Ratio 3/4 versus 5/6, code A12-7 against B13-8",
     ],
 )
-def test_other_figures_are_left_alone(text: str) -> None:
+def test_other_numbers_are_left_alone(text: str) -> None:
     assert mark_numbers(text) == text
 
 

@@ -15,7 +15,6 @@ from tenor.sentiment.scores import LABELS, ScoreCache, Scores
 from tenor.sentiment.text import clean, looks_english, text_hash
 
 _TOKENS_A_BATCH = 640  # measured: 475 texts of 20 tokens a second on a core; 389 at 5,120, 241 one by one
-_TEXTS_A_ROUND = 8192  # scored between two writes to the cache: the most that a killed run loses
 
 
 class Scorer:
@@ -23,10 +22,18 @@ class Scorer:
 
     A text's score depends on the text alone: batches hold texts of one token count, so there is no padding, and
     activations are float32 (what is left is float noise below 1e-5).
+
+    Parameters
+    ----------
+    encoder
+        Gives the logits.
+    round_size
+        Texts scored between two writes to the cache: the most that a killed run loses.
     """
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, *, round_size: int = 8192) -> None:
         self._encoder = encoder
+        self._round_size = round_size
 
     @classmethod
     def load(cls, model: str | Path | None = None, *, threads: int = 1) -> Scorer:
@@ -113,8 +120,8 @@ class Scorer:
         names = [name for name in distinct if name not in known]
         if progress is not None:
             progress(len(known), len(distinct))
-        for start in range(0, len(names), _TEXTS_A_ROUND):
-            part = names[start : start + _TEXTS_A_ROUND]
+        for start in range(0, len(names), self._round_size):
+            part = names[start : start + self._round_size]
             fresh: dict[str, tuple[float, float, float]] = {}
             for rows, probabilities in self._batches([distinct[name] for name in part]):
                 for row, (positive, neutral, negative) in zip(rows, probabilities.tolist(), strict=True):

@@ -17,7 +17,7 @@ from tenor.sentiment.encoder import OnnxEncoder  # noqa: E402
 from tenor.sentiment.scorer import Scorer, softmax  # noqa: E402
 from tenor.sentiment.training.classifier import FineTuneConfig, load_encoder, load_tuned, pad, tokenise  # noqa: E402
 from tenor.sentiment.training.export import fit_temperature, write_weights  # noqa: E402
-from tenor.sentiment.training.finetune import Epoch, _joined, fine_tune  # noqa: E402
+from tenor.sentiment.training.finetune import Epoch, fine_tune, join_neighbours  # noqa: E402
 from tenor.sentiment.training.tune import tune_on  # noqa: E402
 
 FAST = FineTuneConfig(
@@ -56,16 +56,16 @@ def test_same_seed_same_weights_other_seed_other_weights(tiny_bert: Path, easy: 
 
 def test_joined_sentences_keep_their_label(easy: LabelledTexts) -> None:
     ids = [[2, 10 + label, 100 + i, 3] for i, label in enumerate(easy.labels.tolist())]
-    joined = _joined(ids, easy.labels, replace(FAST, joining=0.99, max_tokens=8), np.random.default_rng(0))
+    joined = join_neighbours(ids, easy.labels, replace(FAST, joining=0.99, max_tokens=8), np.random.default_rng(0))
     longer = [(sentence, label) for sentence, label in zip(joined, easy.labels, strict=True) if len(sentence) > 4]
     assert len(longer) > 60
     for sentence, label in longer:
         assert (sentence[0], sentence[-1], len(sentence)) == (2, 3, 6)
         assert {sentence[1] - 10, sentence[3] - 10} <= {int(label), 1}
-    assert _joined(ids, easy.labels, replace(FAST, joining=0.99, max_tokens=5), np.random.default_rng(0)) == ids
+    assert join_neighbours(ids, easy.labels, replace(FAST, joining=0.99, max_tokens=5), np.random.default_rng(0)) == ids
 
 
-def test_two_readings_agree_more_when_that_is_asked_for(tiny_bert: Path, easy: LabelledTexts) -> None:
+def test_two_passes_agree_more_with_a_weight_on_consistency(tiny_bert: Path, easy: LabelledTexts) -> None:
     def disagreement(consistency: float) -> float:
         tuned = load_encoder(tiny_bert, replace(FAST, dropout=0.3, consistency=consistency))
         fine_tune(tuned, easy)
@@ -87,9 +87,9 @@ def test_half_precision_learns_the_same_and_keeps_full_weights(
     fine_tune(whole, easy)
     fine_tune(half, easy)
     assert {weight.dtype for weight in half.model.state_dict().values()} == {torch.float32}
-    ours, theirs = half.logits(easy.texts), whole.logits(easy.texts)
-    assert np.array_equal(ours, theirs) != able
-    assert np.mean(ours.argmax(1) == theirs.argmax(1)) > 0.95
+    halved, full = half.logits(easy.texts), whole.logits(easy.texts)
+    assert np.array_equal(halved, full) != able
+    assert np.mean(halved.argmax(1) == full.argmax(1)) > 0.95
 
 
 def test_targets_are_learned_in_place_of_labels(tiny_bert: Path, easy: LabelledTexts) -> None:
@@ -116,9 +116,9 @@ class _KilledError(Exception):
     pass
 
 
-def test_a_killed_run_resumes_and_ends_as_an_unbroken_one(tiny_bert: Path, easy: LabelledTexts, tmp_path: Path) -> None:
-    unbroken = load_encoder(tiny_bert, FAST)
-    fine_tune(unbroken, easy)
+def test_a_killed_run_resumes_to_the_same_weights(tiny_bert: Path, easy: LabelledTexts, tmp_path: Path) -> None:
+    uninterrupted = load_encoder(tiny_bert, FAST)
+    fine_tune(uninterrupted, easy)
 
     def kill(epoch: Epoch) -> None:
         if epoch.number == 3:  # after two checkpoints
@@ -131,10 +131,10 @@ def test_a_killed_run_resumes_and_ends_as_an_unbroken_one(tiny_bert: Path, easy:
     epochs = fine_tune(resumed, easy, work=tmp_path, on_step=lambda step, _: steps.append(step))
     assert [epoch.number for epoch in epochs] == list(range(1, 9))
     assert steps[0] == 2 * 12 + 1
-    for (name, ours), theirs in zip(
-        resumed.model.state_dict().items(), unbroken.model.state_dict().values(), strict=True
+    for (name, weights), expected in zip(
+        resumed.model.state_dict().items(), uninterrupted.model.state_dict().values(), strict=True
     ):
-        assert torch.equal(ours, theirs), name
+        assert torch.equal(weights, expected), name
 
 
 def test_a_checkpoint_of_another_run_is_refused(tiny_bert: Path, easy: LabelledTexts, tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_checkpoint_of_another_run_is_refused(tiny_bert: Path, easy: LabelledT
         fine_tune(load_encoder(tiny_bert, FAST), easy, work=tmp_path)
 
 
-def test_saved_and_loaded_alike(tiny_bert: Path, easy: LabelledTexts, tmp_path: Path) -> None:
+def test_a_saved_classifier_loads_unchanged(tiny_bert: Path, easy: LabelledTexts, tmp_path: Path) -> None:
     tuned = load_encoder(tiny_bert, FAST)
     tuned.save(tmp_path)
     again = load_tuned(tmp_path)

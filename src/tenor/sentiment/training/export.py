@@ -11,9 +11,12 @@ import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 
 from tenor.sentiment.encoder import CONFIG, WEIGHTS_FORMAT
+from tenor.sentiment.scorer import softmax
 from tenor.sentiment.scores import LABELS
 from tenor.sentiment.training.classifier import TunedClassifier
+from tenor.sentiment.training.evaluate import Quality, quality
 from tenor.sentiment.training.graph import Shape, Storage, bert_graph
+from tenor.sentiment.training.labelled import LabelledTexts
 from tenor.storage.files import write_text, write_whole
 
 
@@ -58,6 +61,14 @@ def write_weights(
     for file, content in files.items():
         write_whole(folder / file, content)
     write_text(folder / CONFIG, json.dumps(config, indent=1) + "\n")
+
+
+def write_calibrated(tuned: TunedClassifier, valid: LabelledTexts, out: Path, name: str) -> Quality:
+    """Fit the temperature on `valid`, write the weights to `out` as model `name`; the quality on `valid`."""
+    logits = tuned.logits(valid.texts)
+    temperature = fit_temperature(logits, valid.labels)
+    write_weights(tuned, out, name=name, temperature=temperature)
+    return quality(valid.labels, softmax(logits / temperature), model=name)
 
 
 def fit_temperature(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> float:

@@ -110,7 +110,7 @@ def fine_tune(
         losses = []
         model.train()
         rng = np.random.default_rng((config.seed, number))
-        sentences = _joined(ids, train.labels, config, rng)
+        sentences = join_neighbours(ids, train.labels, config, rng)
         views = [_dropped(sentences, config, start.tokenizer, rng) for _ in range(2 if config.consistency else 1)]
         for batch in _batches([len(sentence) for sentence in sentences], config.batch_size, rng):
             with half_precision(config):
@@ -176,10 +176,10 @@ def _optimizer(model: Classifier, config: FineTuneConfig) -> torch.optim.Optimiz
     return torch.optim.AdamW(parts, fused=True)
 
 
-def _joined(
+def join_neighbours(
     ids: list[list[int]], labels: npt.NDArray[np.int64], config: FineTuneConfig, rng: np.random.Generator
 ) -> list[list[int]]:
-    """Some sentences with another before or after them that does not change their label."""
+    """Sentences of token ids, a share `joining` of them with another one before or after that leaves their label."""
     joined = list(ids)
     for i in np.flatnonzero(rng.random(len(ids)) < config.joining):
         j = int(rng.integers(len(ids)))

@@ -1,4 +1,4 @@
-"""Tuning on a user's own labelled sentences, and the weights that come of a tuned classifier."""
+"""Tuning on a user's own labelled sentences."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tenor.errors import DataError
-from tenor.sentiment.scorer import softmax
-from tenor.sentiment.training.classifier import FineTuneConfig, TunedClassifier, load_shipped, load_tuned
-from tenor.sentiment.training.evaluate import Quality, quality
-from tenor.sentiment.training.export import fit_temperature, write_weights
+from tenor.sentiment.training.classifier import FineTuneConfig, load_shipped, load_tuned
+from tenor.sentiment.training.evaluate import Quality
+from tenor.sentiment.training.export import write_calibrated
 from tenor.sentiment.training.finetune import Epoch, fine_tune
 from tenor.sentiment.training.labelled import LabelledTexts
 
@@ -64,11 +63,3 @@ def tune_on(
     fine_tune(tuned, train, valid, work=work, on_epoch=on_epoch, on_step=on_step)
     tuned.save(work / "tuned")
     return write_calibrated(tuned, valid, out, out.name)
-
-
-def write_calibrated(tuned: TunedClassifier, valid: LabelledTexts, out: Path, name: str) -> Quality:
-    """Fit the temperature on `valid`, write the weights to `out` as model `name`; the quality on `valid`."""
-    logits = tuned.logits(valid.texts)
-    temperature = fit_temperature(logits, valid.labels)
-    write_weights(tuned, out, name=name, temperature=temperature)
-    return quality(valid.labels, softmax(logits / temperature), model=name)
