@@ -70,7 +70,7 @@ def public_sentences(folder: Path) -> tuple[LabelledTexts, LabelledTexts]:
     """Training and validation sentences of the shipped weights: TFNS (its train part) and SEntFiN, both MIT.
 
     What Financial PhraseBank or the validation part of TFNS holds in any spelling is left out, so that both are
-    unseen; 8 % of each set is kept apart for validation.
+    unseen; 8 % of each set is held out for validation.
 
     Parameters
     ----------

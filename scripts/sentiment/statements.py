@@ -87,7 +87,7 @@ def statements(n: int, seed: int = 0, *, held_out: bool = False, grammar: Gramma
     seed
         Draws lines, parts and order.
     held_out
-        From the lines of the grammar that are kept apart, instead of the others.
+        Draw from the held-out lines of the grammar instead of the others.
     grammar
         Default: the one in `GRAMMAR`.
     """

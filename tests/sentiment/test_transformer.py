@@ -23,7 +23,7 @@ def _save(tiny_bert: Path, folder: Path, names: list[str]) -> Path:
         tiny_bert, id2label=dict(enumerate(names)), label2id={name: i for i, name in enumerate(names)}
     )
     model = transformers.BertForSequenceClassification(config)
-    # the random head says the same of everything: bend it, so that columns can be told apart
+    # the random head gives every text the same: bend it, so that the columns differ
     with torch.no_grad():
         model.classifier.bias.copy_(torch.arange(len(names)).float())
     model.save_pretrained(folder)

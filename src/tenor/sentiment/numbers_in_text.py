@@ -133,7 +133,7 @@ def _mark(text: str, first: _Amount, second: _Amount) -> tuple[int, str] | None:
     elif (
         _AGAINST.search(between)
         or _BRACKET.match(between)
-        or _says_when(between, text[second.end : second.end + _NEAR])
+        or _is_earlier_or_expected(between, text[second.end : second.end + _NEAR])
     ):
         now, then = first, second
     else:
@@ -157,7 +157,7 @@ def _just_before(text: str, position: int) -> str:
     return text[max(0, position - _NEAR) : position]
 
 
-def _says_when(between: str, after: str) -> bool:
+def _is_earlier_or_expected(between: str, after: str) -> bool:
     """Whether the second number is called an earlier or an expected one, in the same clause as the first."""
     return not _AND.search(between) and bool(_SOME_TIME_AGO.search(between) or _AFTERWARDS.match(after))
 

@@ -87,7 +87,7 @@ def test_words_vary(some: LabelledTexts) -> None:
     assert 0.2 < np.mean([text.endswith(" .") for text in some.texts]) < 0.5
 
 
-def test_numbers_say_what_the_label_says() -> None:
+def test_compared_numbers_agree_with_the_label() -> None:
     """Where a sentence sets one amount against another, the first is larger in good news and smaller in bad."""
     amount = r"(\d[\d,]*\.\d+)"  # years and counts have no decimals
     versus = re.compile(rf"\b(?:sales|profit|revenue)\b\D*?{amount}[^.]* (?:against|versus|compared \w+) \D*?{amount}")

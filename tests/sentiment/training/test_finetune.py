@@ -193,6 +193,21 @@ def test_fit_temperature_finds_the_scale() -> None:
     assert fit_temperature(logits * 2.5, labels) == pytest.approx(2.5, abs=0.25)
 
 
+def test_fit_temperature_finds_the_least_loss() -> None:
+    rng = np.random.default_rng(1)
+    logits = rng.normal(0, 2, (500, 3)).astype(np.float32)
+    labels = np.where(rng.random(500) < 0.7, logits.argmax(1), rng.integers(0, 3, 500))
+
+    def loss(temperature: float) -> float:
+        return -float(np.log(softmax(logits.astype(float) / temperature)[np.arange(500), labels]).mean())
+
+    grid = np.arange(0.25, 4.0, 0.001)
+    assert fit_temperature(logits, labels) == pytest.approx(grid[np.argmin([loss(t) for t in grid])], abs=0.002)
+    # bounded on both sides: logits that are always right, and logits that say nothing
+    assert fit_temperature(logits, logits.argmax(1)) == pytest.approx(0.25, abs=1e-3)
+    assert fit_temperature(logits * 100, labels) == pytest.approx(4.0, abs=1e-3)
+
+
 @pytest.mark.parametrize("wrong", [{"epochs": 0}, {"max_tokens": 2}, {"averaging": 1.0}, {"dropout": -0.1}])
 def test_impossible_settings_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigError):

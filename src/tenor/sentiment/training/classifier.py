@@ -47,10 +47,10 @@ class FineTuneConfig:
         in a straight line.
     head_learning_rate
         The same for the head.
-    warmup
-        Share of the steps, 0 .. 1.
     layer_decay
         Factor on the learning rate from one layer to the next below.
+    warmup
+        Share of the steps, 0 .. 1.
     weight_decay
         Of matrices; biases and norms have none.
     dropout

@@ -145,10 +145,9 @@ class _Builder:
         split = [f"{name}{part}" for part in parts]
         self.nodes.append(helper.make_node("Split", [projected], split, axis=-1, num_outputs=3))
         by_head = self.constant(np.array([0, 0, heads, width // heads]))  # 0 keeps a dimension: [b, t, h, d / h]
-        reshaped = [self.node("Reshape", [part, by_head]) for part in split]
-        query = self.node("Transpose", [reshaped[0]], perm=[0, 2, 1, 3])  # [b, h, t, d / h]
-        key = self.node("Transpose", [reshaped[1]], perm=[0, 2, 3, 1])  # [b, h, d / h, t]
-        value = self.node("Transpose", [reshaped[2]], perm=[0, 2, 1, 3])  # [b, h, t, d / h]
+        query = self.node("Transpose", [self.node("Reshape", [split[0], by_head])], perm=[0, 2, 1, 3])  # b h t d
+        key = self.node("Transpose", [self.node("Reshape", [split[1], by_head])], perm=[0, 2, 3, 1])  # b h d t
+        value = self.node("Transpose", [self.node("Reshape", [split[2], by_head])], perm=[0, 2, 1, 3])  # b h t d
         query = self.node("Mul", [query, self.constant(np.array([(width // heads) ** -0.5], dtype=np.float32))])
         weights = self.node("Softmax", [self.node("MatMul", [query, key])], axis=-1)  # [b, h, t, t]
         mixed = self.node("Transpose", [self.node("MatMul", [weights, value])], perm=[0, 2, 1, 3])
