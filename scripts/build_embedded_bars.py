@@ -1,7 +1,7 @@
 """Rebuild src/tenor/data/bars.parquet from the published StockNet folder: ``build_embedded_bars.py FOLDER [OUT]``.
 
-Rows without prices are dropped, and a ticker that starts late starts late: whatever `tenor data import` would refuse
-is not in the file. Prices become exact decimals, so that the file holds the published figures and nothing else.
+Rows without prices are dropped, and no ticker is filled up before its first bar: whatever `tenor data import` refuses
+is not in the file. Prices become exact decimals, so that the file holds the published numbers to the digit.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def to_table(bars: Bars) -> pa.Table:
     for column in PRICES:
         scaled = np.rint(frame[column].to_numpy() * _SCALE).astype("int64")
         if not (scaled / _SCALE == frame[column].to_numpy()).all():
-            raise SystemExit(f"{column} has more than {DECIMALS} decimals: the file would not hold it exactly")
+            raise SystemExit(f"{column} has more than {DECIMALS} decimals: the file can not hold it exactly")
         millionths = pa.array(scaled).cast(pa.decimal128(19, 0))
         columns[column] = _shifted(millionths)
     columns["volume"] = pa.array(frame["volume"].to_numpy().astype("int64"))
@@ -38,7 +38,7 @@ def to_table(bars: Bars) -> pa.Table:
 
 
 def _shifted(whole: pa.Array) -> pa.Array:
-    """Whole numbers of millionths as decimals of six places: the same digits, read with another scale."""
+    """Whole millionths as decimals of six places: the same bytes, read with another scale (a cast would multiply)."""
     return pa.Array.from_buffers(pa.decimal128(18, DECIMALS), len(whole), whole.buffers())
 
 
@@ -67,7 +67,7 @@ def main(argv: list[str]) -> None:
     for refusal in imported.refused:
         print(refusal.describe())
     if imported.bars is None:
-        raise SystemExit(f"{argv[0]} has no bars that can be used")
+        raise SystemExit(f"{argv[0]} has no usable bars")
     write(to_table(imported.bars), out)
     frame = imported.bars.frame
     print(f"{out}: {len(frame)} bars of {frame['symbol'].nunique()} symbols, {out.stat().st_size / 1e6:.2f} MB")

@@ -2,15 +2,15 @@
 
     python scripts/build_embedded_sentiment.py FOLDER
 
-Scoring takes 5 to 10 minutes on one core. The scores are kept in `--scores` as they come: a killed run goes on where it
-was, and a second run with the same model only aggregates. What is written are numbers, no text.
+Scoring takes 5 to 10 minutes on one core. Scores are stored in `--scores` as they come: a killed run resumes, and a
+second run with the same model only aggregates. The file holds numbers, no text.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
-import os
 import sys
 import tempfile
 import time
@@ -30,6 +30,7 @@ from tenor.ingest.files.stocknet import read_stocknet_news
 from tenor.schema import Bars, DailySentiment, Float64
 from tenor.sentiment.daily import daily_sentiment
 from tenor.sentiment.scorer import Scorer
+from tenor.storage.files import write_whole
 from tenor.store import Lake
 
 OUT = Path(__file__).resolve().parent.parent / "src" / "tenor" / "data" / "sentiment.parquet"
@@ -44,33 +45,34 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("folder", type=Path, help="the StockNet folder as published: it has price/raw and tweet/raw")
     parser.add_argument("--out", type=Path, default=OUT, help="the file to write (default: %(default)s)")
-    parser.add_argument("--scores", type=Path, default=SCORES, help="where scores are kept (default: %(default)s)")
+    parser.add_argument("--scores", type=Path, default=SCORES, help="where scores are stored (default: %(default)s)")
     parser.add_argument("--model", help="a folder of weights, instead of the model of the package")
     parser.add_argument("--threads", type=int, default=1, help="cores to score with (default: %(default)s)")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        build(given.folder, given.out, given.scores, model=given.model, threads=given.threads)
+        build(options.folder, options.out, options.scores, model=options.model, threads=options.threads)
     except TenorError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def build(folder: Path, out: Path, scores: Path, *, model: str | None, threads: int) -> None:
-    """Read, score, aggregate, write and sum up."""
+def build(folder: Path, out: Path, scores_folder: Path, *, model: str | None, threads: int) -> None:
+    """Read, score, aggregate, write and print a summary."""
     imported = read_stocknet_news(folder)
     news, bars = imported.news, embedded_bars()
     if news is None:
-        raise DataError(f"{folder} holds no post that can be used: take the folder as it was published.")
+        raise DataError(f"{folder} holds no usable post: take the folder as it was published.")
     scorer = Scorer.load(model, threads=threads)
-    said = scorer.score(news.frame["text"].tolist(), cache=Lake(scores).score_cache(), progress=_progress())
+    cache = Lake(scores_folder).score_cache()
+    scores = scorer.score(news.frame["text"].tolist(), cache=cache, progress=_progress())
     config = SentimentConfig()
-    sentiment = daily_sentiment(news, said, config, calendar=CALENDAR)
-    # the posts end before the last session's cut-off: what is known of it is not what would have been known
+    sentiment = daily_sentiment(news, scores, config, calendar=CALENDAR)
+    # the posts end before the last session's cut-off, so that this session lacks posts that were known in time
     margin = pd.Timedelta(minutes=config.margin_minutes)
-    broken_off = exchange(CALENDAR).session_of(news.frame["published_at"].tail(1), margin=margin).iloc[0]
+    incomplete = exchange(CALENDAR).session_of(news.frame["published_at"].tail(1), margin=margin).iloc[0]
     sentiment = DailySentiment(
-        sentiment.frame[(sentiment.frame["session"] < broken_off) & sentiment.frame["symbol"].isin(bars.symbols)]
+        sentiment.frame[(sentiment.frame["session"] < incomplete) & sentiment.frame["symbol"].isin(bars.symbols)]
     )
     about = {
         "source": "StockNet (ACL 2018), posts, by their own times",
@@ -79,7 +81,7 @@ def build(folder: Path, out: Path, scores: Path, *, model: str | None, threads: 
         "calendar": CALENDAR,
         "items": len(news.frame),
         "refused": len(imported.refused),
-        "unreadable": int((~said.language_ok | said.empty).sum()),
+        "unreadable": int((~scores.language_ok | scores.empty).sum()),
         "rows": len(sentiment.frame),
     }
     write(sentiment, out, about)
@@ -89,21 +91,18 @@ def build(folder: Path, out: Path, scores: Path, *, model: str | None, threads: 
 
 
 def write(sentiment: DailySentiment, out: Path, about: dict[str, object]) -> None:
-    """Write `sentiment`, rounded, and `about` in the file's metadata under ``tenor``; a kill leaves the old file."""
+    """Write `sentiment`, rounded, and `about` in the metadata under ``tenor``; a killed run leaves the old file."""
     frame = sentiment.frame.assign(**{c: sentiment.frame[c].round(DECIMALS).astype("float32") for c in NUMBERS})
     frame = frame.assign(**{c: frame[c].astype("int32") for c in ("n", "market_n")})
     table = pa.Table.from_pandas(frame, preserve_index=False)
     table = table.replace_schema_metadata({"tenor": json.dumps(about)})
-    temporary = out.with_name(f".{out.name}.{os.getpid()}")
-    try:
-        pq.write_table(table, temporary, compression="zstd", compression_level=19)
-        temporary.replace(out)
-    finally:
-        temporary.unlink(missing_ok=True)
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd", compression_level=19)
+    write_whole(out, buffer.getvalue())
 
 
 def summarise(sentiment: DailySentiment, bars: Bars) -> None:
-    """Print what is in `sentiment`, and how it goes with the returns before, at and after its sessions."""
+    """Print a summary of `sentiment`, and its correlation with the returns before, at and after its sessions."""
     frame = sentiment.frame
     print(f"sessions {frame['session'].min():%Y-%m-%d} .. {frame['session'].max():%Y-%m-%d}")
     years = frame.groupby(frame["session"].dt.year).agg(
@@ -126,26 +125,31 @@ def effects(frame: pd.DataFrame, bars: Bars, column: str, *, draws: int = 2000) 
     adjusted = bars.frame.pivot_table(index="session", columns="symbol", values="adj_close")
     returns = adjusted.transform(np.log).diff()
     grid = frame.pivot_table(index="session", columns="symbol", values=column)
-    found: dict[str, tuple[float, ...]] = {}
+    correlations: dict[str, tuple[float, ...]] = {}
     for name, lag in (("the return before", 1), ("the same session's return", 0), ("the next return", -1)):
         after = returns.shift(lag).reindex(index=grid.index, columns=grid.columns)
         both = grid.notna() & after.notna()
         x, y = grid.where(both), after.where(both)
-        found[f"{name}, by symbol"] = _resampled(x.rank(), y.rank(), np.flatnonzero(both.sum() >= 100), draws)
+        correlations[f"{name}, by symbol"] = _resampled(x.rank(), y.rank(), np.flatnonzero(both.sum() >= 100), draws)
         daily = x.rank(axis=1).corrwith(y.rank(axis=1), axis=1)[both.sum(axis=1) >= 20].dropna().to_numpy()
         weeks = _weeks(len(daily), draws)
         means = weeks @ daily / weeks.sum(axis=1)
-        found[f"{name}, across"] = (float(daily.mean()), *np.quantile(means, [0.025, 0.975]).tolist())
-    return found
+        correlations[f"{name}, across"] = (float(daily.mean()), *np.quantile(means, [0.025, 0.975]).tolist())
+    return correlations
 
 
 def _resampled(x: pd.DataFrame, y: pd.DataFrame, symbols: np.ndarray, draws: int) -> tuple[float, ...]:
-    a, b = (ranks.to_numpy()[:, symbols] for ranks in (x, y))
+    """Mean correlation of the ranks `x` and `y` over `symbols`, and its 95 % interval."""
+    a, b = x.to_numpy()[:, symbols], y.to_numpy()[:, symbols]
     known = np.isfinite(a)
-    a, b = (np.where(known, v - np.nanmean(v, axis=0), 0.0) for v in (a, b))
+    # centred and 0 where unknown: what is missing adds nothing to the sums below
+    a = np.where(known, a - np.nanmean(a, axis=0), 0.0)
+    b = np.where(known, b - np.nanmean(b, axis=0), 0.0)
 
     def correlation(times: Float64) -> Float64:
-        n, sa, sb, saa, sbb, sab = (times @ v for v in (known * 1.0, a, b, a * a, b * b, a * b))
+        # the sums of every resampling as one matrix product each: [draw, session] @ [session, symbol]
+        n, sa, sb = times @ (known * 1.0), times @ a, times @ b
+        saa, sbb, sab = times @ (a * a), times @ (b * b), times @ (a * b)
         return np.asarray(
             ((sab - sa * sb / n) / np.sqrt((saa - sa * sa / n) * (sbb - sb * sb / n))).mean(axis=1), dtype=np.float64
         )

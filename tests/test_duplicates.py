@@ -1,11 +1,11 @@
-"""Near-duplicates: what is counted once, and what is not."""
+"""Near-duplicates: which texts count as repeated, and which do not."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from tenor.duplicates import first_of_kind, repeats
+from tenor.duplicates import first_occurrences, near_duplicates
 
 HEADLINE = "Harbour cranes stand still as the dock workers of Example Port reject a third offer"
 
@@ -22,8 +22,8 @@ HEADLINE = "Harbour cranes stand still as the dock workers of Example Port rejec
         HEADLINE.replace("reject a", "reject the"),
     ],
 )
-def test_reprints_and_retweets_are_repeats(copy: str) -> None:
-    assert repeats([HEADLINE, copy]).tolist() == [False, True]
+def test_reprints_and_retweets_are_near_duplicates(copy: str) -> None:
+    assert near_duplicates([HEADLINE, copy]).tolist() == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -36,29 +36,29 @@ def test_reprints_and_retweets_are_repeats(copy: str) -> None:
     ],
 )
 def test_other_news_is_none(other: str) -> None:
-    assert repeats([HEADLINE, other]).tolist() == [False, False]
+    assert near_duplicates([HEADLINE, other]).tolist() == [False, False]
 
 
 def test_only_earlier_texts_count_and_only_of_the_same_group() -> None:
     texts = [HEADLINE, "Something else entirely happened at the refinery", HEADLINE + "!", HEADLINE]
-    whole = first_of_kind(texts)
+    whole = first_occurrences(texts)
     assert whole.tolist() == [0, 1, 0, 0]
     for stop in range(1, 5):
-        assert first_of_kind(texts[:stop]).tolist() == whole[:stop].tolist()
-    assert repeats(texts, groups=["A", "A", "B", "A"]).tolist() == [False, False, False, True]
-    assert repeats([]).tolist() == []
+        assert first_occurrences(texts[:stop]).tolist() == whole[:stop].tolist()
+    assert near_duplicates(texts, groups=["A", "A", "B", "A"]).tolist() == [False, False, False, True]
+    assert near_duplicates([]).tolist() == []
 
 
 def test_the_estimate_is_near_the_resemblance() -> None:
     rng = np.random.default_rng(0)
     letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
-    found = {0.95: 0, 0.3: 0}
+    detected = {0.95: 0, 0.3: 0}
     for _ in range(40):
         base = "".join(rng.choice(letters, 300))
-        for share in found:
-            # with this many shingles kept of n, two texts share share / (2 - share) of theirs
-            kept = int(300 * 2 * share / (1 + share))
-            other = base[:kept] + "".join(rng.choice(letters, 300 - kept))
-            found[share] += bool(repeats([base, other])[1])
-    assert found[0.95] >= 39
-    assert found[0.3] == 0
+        for share in detected:
+            # with this many of n shingles in common, two texts have a resemblance of `share`
+            common = int(300 * 2 * share / (1 + share))
+            other = base[:common] + "".join(rng.choice(letters, 300 - common))
+            detected[share] += bool(near_duplicates([base, other])[1])
+    assert detected[0.95] >= 39
+    assert detected[0.3] == 0

@@ -14,63 +14,75 @@ import numpy as np
 from numpy.typing import NDArray
 
 _HASHES = 64
-_ROWS = 4  # a band; 16 bands of 4 rows find pairs of resemblance .7 with 98.8 %, of .3 with 12 %
+_ROWS = 4  # a band; 16 bands of 4 rows find pairs of resemblance 0.7 with 98.8 %, of 0.3 with 12 %
 _SHINGLE = 5
 _NOISE = re.compile(r"(^\s*(rt\s+@\w+\s*:?\s*)+)|https?://\S+|www\.\S+|\bvia\s+@\w+|[\W_]+", re.IGNORECASE)
 _RANDOM = np.random.default_rng(20_250_101)
+# odd multipliers: a product with one permutes the 64-bit numbers, so that each column is a hash function of its own
 _FACTORS, _MIXERS = (_RANDOM.integers(1, 1 << 63, (2, _HASHES), dtype=np.uint64) << np.uint64(1)) | np.uint64(1)
 
 
-def repeats(
+def near_duplicates(
     texts: Sequence[str], *, groups: Sequence[str] | None = None, resemblance: float = 0.7
 ) -> NDArray[np.bool_]:
-    """Which of `texts` say nearly what an earlier one says: [n]; the first of its kind is False.
+    """Which of `texts` are near-duplicates of an earlier one: [n]; the first of several is False.
 
-    Whether a text is a repeat depends on those before it alone: in order of publication nothing leaks back.
+    Whether a text is a near-duplicate depends on those before it alone: in order of publication nothing leaks back.
 
     Parameters
     ----------
+    texts
+        In order of publication.
     groups
         Only texts of the same group are compared (a symbol, say); without it, all.
     resemblance
-        Share of shingles in common (estimated by `_HASHES` hashes, so within about .06) from which two texts say the
-        same, 0 .. 1.
+        Share of shingles in common (estimated by `_HASHES` hashes, so within about 0.06) from which two texts are
+        near-duplicates, 0 .. 1.
     """
-    keys = first_of_kind(texts, groups=groups, resemblance=resemblance)
-    again: NDArray[np.bool_] = keys != np.arange(len(texts))
-    return again
+    first = first_occurrences(texts, groups=groups, resemblance=resemblance)
+    duplicated: NDArray[np.bool_] = first != np.arange(len(texts))
+    return duplicated
 
 
-def first_of_kind(
+def first_occurrences(
     texts: Sequence[str], *, groups: Sequence[str] | None = None, resemblance: float = 0.7
 ) -> NDArray[np.int64]:
-    """For each of `texts` the place of the first that says nearly the same: its own where there is none, [n]."""
-    found = np.arange(len(texts))
+    """For each of `texts` the position of the first that it is a near-duplicate of: its own where there is none, [n].
+
+    Parameters
+    ----------
+    texts, groups, resemblance
+        As in `near_duplicates`.
+    """
+    first = np.arange(len(texts))
     buckets: dict[tuple[str, int, bytes], list[int]] = {}
     signatures: dict[int, NDArray[np.uint64]] = {}
-    for place, text in enumerate(texts):
-        group = groups[place] if groups is not None else ""
+    for position, text in enumerate(texts):
+        group = groups[position] if groups is not None else ""
         plain = _NOISE.sub(" ", text).casefold().strip()
         signature = _signature(plain)
+        # two texts are compared where at least one band of their signatures is equal
         bands = [(group, b, signature[b : b + _ROWS].tobytes()) for b in range(0, _HASHES, _ROWS)]
-        near = {other for band in bands for other in buckets.get(band, ())}
-        for other in sorted(near):
+        candidates = {other for band in bands for other in buckets.get(band, ())}
+        for other in sorted(candidates):
+            # the share of equal hashes estimates the share of shingles in common (Jaccard)
             if float((signatures[other] == signature).mean()) >= resemblance:
-                found[place] = other
+                first[position] = other
                 break
         else:
-            # only the first of a kind is looked up: a chain of small changes does not join what is far apart
-            signatures[place] = signature
+            # only first occurrences are looked up: a chain of small changes does not join what is far apart
+            signatures[position] = signature
             for band in bands:
-                buckets.setdefault(band, []).append(place)
-    return found
+                buckets.setdefault(band, []).append(position)
+    return first
 
 
 def _signature(text: str) -> NDArray[np.uint64]:
+    """The least of each hash over all shingles of `text`, ``[_HASHES]``."""
     raw = text.encode()
-    pieces = {raw[i : i + _SHINGLE] for i in range(max(len(raw) - _SHINGLE + 1, 1))}
-    hashed = np.array([zlib.crc32(piece) for piece in pieces], dtype=np.uint64)
-    mixed = hashed[:, None] * _FACTORS[None, :]  # 64 bits, wrapping
+    shingles = {raw[i : i + _SHINGLE] for i in range(max(len(raw) - _SHINGLE + 1, 1))}
+    hashed = np.array([zlib.crc32(shingle) for shingle in shingles], dtype=np.uint64)
+    mixed = hashed[:, None] * _FACTORS[None, :]  # [shingle, hash], 64 bits, wrapping
     mixed ^= mixed >> np.uint64(32)
     mixed *= _MIXERS
     least: NDArray[np.uint64] = (mixed >> np.uint64(32)).min(axis=0)

@@ -20,9 +20,8 @@ from tenor.data import SENTIMENT_FILE, embedded_bars, embedded_sentiment
 from tenor.ingest.files.stocknet import read_stocknet_news
 from tenor.schema import SENTIMENT_COLUMNS, News
 from tenor.sentiment.daily import daily_sentiment
-from tenor.sentiment.language import looks_english
 from tenor.sentiment.scorer import Scorer
-from tenor.sentiment.text import clean
+from tenor.sentiment.text import clean, looks_english
 
 FEW = ("HRG", "PTR", "CODI")  # with some 140 posts in all
 

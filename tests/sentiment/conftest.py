@@ -11,7 +11,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import numpy as np
 import pytest
 
-from tenor.sentiment.training.labelled import Labelled
+from tenor.sentiment.training.labelled import LabelledTexts
 
 GOOD = ("profit", "gain", "record", "growth")
 BAD = ("loss", "fraud", "slump", "default")
@@ -62,7 +62,7 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def easy() -> Labelled:
+def easy() -> LabelledTexts:
     """192 sentences that one word decides."""
     texts, labels = [], []
     for firm in FIRMS:
@@ -72,4 +72,4 @@ def easy() -> Labelled:
                     for word in words:
                         texts.append(f"{firm} {verb} {article} {word}")
                         labels.append(label)
-    return Labelled(tuple(texts), np.array(labels, dtype=np.int64), "easy")
+    return LabelledTexts(tuple(texts), np.array(labels, dtype=np.int64), "easy")

@@ -1,4 +1,4 @@
-"""Daily sentiment: worked values, what belongs to which session, and nothing from the future."""
+"""Daily sentiment: worked values, the session of each item, and nothing from the future."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ def news(*items: Item) -> News:
     )
 
 
-def told(said: News) -> Scores:
-    """What the texts tell of themselves: ``+P(positive) -P(negative)``; without it a text is foreign, or empty."""
-    texts = said.frame["text"].tolist()
-    found = [re.search(r"\+([\d.]+) -([\d.]+)", text) for text in texts]
-    pairs = [(float(m[1]), float(m[2])) if m else (np.nan, np.nan) for m in found]
+def scores_in_text(items: News) -> Scores:
+    """The scores that the texts state: ``+P(positive) -P(negative)``; without them a text is foreign, or empty."""
+    texts = items.frame["text"].tolist()
+    matches = [re.search(r"\+([\d.]+) -([\d.]+)", text) for text in texts]
+    pairs = [(float(m[1]), float(m[2])) if m else (np.nan, np.nan) for m in matches]
     return Scores(
         probabilities=np.array([[up, 1 - up - down, down] for up, down in pairs], np.float32).reshape(-1, 3),
-        language_ok=np.array([m is not None for m in found], np.bool_),
+        language_ok=np.array([m is not None for m in matches], np.bool_),
         empty=np.array([not text for text in texts], np.bool_),
-        model_id="told",
+        model_id="in-text",
     )
 
 
 def sentiment(*items: Item, calendar: str = "XNYS", **config: Any) -> pd.DataFrame:
-    said = news(*items)
-    return daily_sentiment(said, told(said), SentimentConfig(**config), calendar=calendar).frame
+    published = news(*items)
+    return daily_sentiment(published, scores_in_text(published), SentimentConfig(**config), calendar=calendar).frame
 
 
 def test_worked_values() -> None:
@@ -92,15 +92,15 @@ def test_surprise_looks_back_over_its_window_and_no_further(window: int, last: f
 
 @pytest.mark.parametrize(("repeats", "mass"), [(0.0, 1.0), (0.5, 2.0), (1.0, 4.0)])
 def test_repeats_weigh_less_but_each_is_counted(repeats: float, mass: float) -> None:
-    said = "Profit rose, says the firm: +0.5 -0"
+    text = "Profit rose, says the firm: +0.5 -0"
     frame = sentiment(
-        ("2015-06-11 14:00", "ABC", said),
-        ("2015-06-11 14:01", "ABC", f"RT @some_one: {said} https://a.example/1"),
-        ("2015-06-11 14:02", "ABC", said.replace("Profit", "PROFIT  ")),
-        ("2015-06-11 14:03", "ABC", f"{said} !!!"),
+        ("2015-06-11 14:00", "ABC", text),
+        ("2015-06-11 14:01", "ABC", f"RT @some_one: {text} https://a.example/1"),
+        ("2015-06-11 14:02", "ABC", text.replace("Profit", "PROFIT  ")),
+        ("2015-06-11 14:03", "ABC", f"{text} !!!"),
         ("2015-06-11 14:04", "ABC", "another story +0 -1"),
-        ("2015-06-11 14:05", "XYZ", said),  # another symbol's copy is no repeat
-        ("2015-06-12 14:00", "ABC", said),  # nor is another session's
+        ("2015-06-11 14:05", "XYZ", text),  # another symbol's copy is no repeat
+        ("2015-06-12 14:00", "ABC", text),  # nor is another session's
         repeats=repeats,
     )
     first, second, other = frame.itertuples(index=False)
@@ -119,7 +119,7 @@ def test_a_post_about_two_symbols_counts_for_each() -> None:
     assert frame["market_n"].tolist() == [3.0, 3.0]
 
 
-def test_what_cannot_be_read_counts_nowhere() -> None:
+def test_unreadable_items_count_nowhere() -> None:
     read: list[Item] = [("2015-06-11 14:00", "ABC", "said +0.5 -0"), ("2015-06-12 14:00", "XYZ", "said +0.5 -0")]
     unread: list[Item] = [
         ("2015-06-11 14:00", "ABC", "nicht auf Englisch"),
@@ -160,7 +160,7 @@ ITEMS = st.lists(
         MINUTES.map(lambda m: f"{pd.Timestamp('2014-11-24', tz='UTC') + pd.Timedelta(minutes=m)}"),
         st.sampled_from(["AA", "BB", "CC", "DD"]),
         st.tuples(st.sampled_from(["rise", "RISE!", "fall", "RT @x: fall", "same"]), st.integers(0, 7)).map(
-            lambda said: f"{said[0]} +{said[1] / 10} -{(7 - said[1]) / 23:.4f}"
+            lambda pair: f"{pair[0]} +{pair[1] / 10} -{(7 - pair[1]) / 23:.4f}"
         ),
     ),
     max_size=40,
@@ -168,9 +168,9 @@ ITEMS = st.lists(
 
 
 @settings(max_examples=60, deadline=None)
-@given(early=ITEMS, kept=ITEMS, instead=ITEMS, at=MINUTES)
-def test_what_comes_after_a_cut_off_changes_no_row_up_to_it(
-    early: list[Item], kept: list[Item], instead: list[Item], at: int
+@given(early=ITEMS, late=ITEMS, instead=ITEMS, at=MINUTES)
+def test_items_after_a_cut_off_change_no_row_up_to_it(
+    early: list[Item], late: list[Item], instead: list[Item], at: int
 ) -> None:
     new_york = exchange("XNYS")
     moment = pd.Timestamp("2014-11-24", tz="UTC") + pd.Timedelta(minutes=at)
@@ -180,7 +180,7 @@ def test_what_comes_after_a_cut_off_changes_no_row_up_to_it(
     past: list[Item] = [("2014-11-21 15:00", "AA", "long ago +0.3 -0.1")]
     past += [item for item in early if pd.Timestamp(item[0]) < cut_off]
     # the sharpest case is always there: one item at the cut-off itself
-    futures = [[item for item in items if pd.Timestamp(item[0]) >= cut_off] for items in (kept, instead)]
+    futures = [[item for item in items if pd.Timestamp(item[0]) >= cut_off] for items in (late, instead)]
     futures[1].append((f"{cut_off}", "AA", "at the bell +0.9 -0.1"))
     alone = sentiment(*past)
     for future in futures:
@@ -220,18 +220,18 @@ def test_long_silence_leaves_only_the_new() -> None:
 
 
 def test_scores_of_other_items_are_refused() -> None:
-    said = news(("2015-06-11 15:00", "ABC", "one +1 -0"), ("2015-06-11 16:00", "ABC", "two +1 -0"))
-    other = told(news(("2015-06-11 15:00", "ABC", "one +1 -0")))
+    published = news(("2015-06-11 15:00", "ABC", "one +1 -0"), ("2015-06-11 16:00", "ABC", "two +1 -0"))
+    other = scores_in_text(news(("2015-06-11 15:00", "ABC", "one +1 -0")))
     with pytest.raises(DataError, match=r"1 scores for 2 news items: score news\.frame\['text'\]"):
-        daily_sentiment(said, other)
+        daily_sentiment(published, other)
 
 
 def test_a_missing_score_is_refused() -> None:
-    said = news(("2015-06-11 15:00", "ABC", "said +1 -0"))
-    scores = told(said)
+    published = news(("2015-06-11 15:00", "ABC", "said +1 -0"))
+    scores = scores_in_text(published)
     scores.probabilities[0, 0] = np.nan
     with pytest.raises(DataError, match="a readable item has no score"):
-        daily_sentiment(said, scores)
+        daily_sentiment(published, scores)
 
 
 @pytest.mark.parametrize("items", [[], [("2015-06-11 15:00", "ABC", ""), ("2015-06-11 15:00", "ABC", "kein Englisch")]])

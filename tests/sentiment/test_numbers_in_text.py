@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tenor.sentiment.numbers_in_text import mark_figures
+from tenor.sentiment.numbers_in_text import mark_numbers
 
 
 @pytest.mark.parametrize(
@@ -31,8 +31,8 @@ from tenor.sentiment.numbers_in_text import mark_figures
         "The result was EUR -2.3 mn (worse) against EUR 1.1 mn",
     ],
 )
-def test_the_later_figure_is_marked(marked: str) -> None:
-    assert mark_figures(re.sub(r" \((?:up|down|better|worse)\)", "", marked)) == marked
+def test_the_later_number_is_marked(marked: str) -> None:
+    assert mark_numbers(re.sub(r" \((?:up|down|better|worse)\)", "", marked)) == marked
 
 
 @pytest.mark.parametrize(
@@ -52,10 +52,10 @@ def test_the_later_figure_is_marked(marked: str) -> None:
         "Ratio 3/4 versus 5/6, code A12-7 against B13-8",
     ],
 )
-def test_other_figures_are_left_alone(text: str) -> None:
-    assert mark_figures(text) == text
+def test_other_numbers_are_left_alone(text: str) -> None:
+    assert mark_numbers(text) == text
 
 
 @pytest.mark.parametrize("text", ["9" * 4096, "1 " * 2048, "1.1.1." * 600, "$" * 4096, "12 (" * 1000, "1 from " * 500])
 def test_no_text_takes_long(text: str) -> None:
-    assert mark_figures(text).startswith(text[:1])
+    assert mark_numbers(text).startswith(text[:1])

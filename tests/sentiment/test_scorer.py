@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tenor.errors import DataError
+from tenor.sentiment.encoder import Ids, Logits, OnnxEncoder
 from tenor.sentiment.scorer import Scorer
 from tenor.sentiment.scores import LABELS, Probabilities
 
@@ -35,18 +36,26 @@ def scorer() -> Scorer:
 
 
 class Memory:
-    """A cache that counts what it is asked and told."""
+    """A cache in memory."""
 
     def __init__(self) -> None:
-        self.kept: dict[tuple[str, str], Probabilities] = {}
-        self.asked = 0
+        self.stored: dict[tuple[str, str], Probabilities] = {}
 
     def get(self, text_hashes: Sequence[str], model_id: str) -> Mapping[str, Probabilities]:
-        self.asked += len(text_hashes)
-        return {name: self.kept[name, model_id] for name in text_hashes if (name, model_id) in self.kept}
+        return {name: self.stored[name, model_id] for name in text_hashes if (name, model_id) in self.stored}
 
     def put(self, scores: Mapping[str, Probabilities], model_id: str) -> None:
-        self.kept |= {(name, model_id): value for name, value in scores.items()}
+        self.stored |= {(name, model_id): value for name, value in scores.items()}
+
+
+class CountingEncoder(OnnxEncoder):
+    """Counts the texts that it runs."""
+
+    runs = 0
+
+    def logits(self, ids: Ids) -> Logits:
+        self.runs += len(ids)
+        return super().logits(ids)
 
 
 @pytest.mark.parametrize("label", LABELS)
@@ -68,7 +77,7 @@ def test_clear_sentences(scorer: Scorer, label: str) -> None:
         ("Costs went from 40 to 32 million euros", "Costs went from 32 to 40 million euros"),
     ],
 )
-def test_the_larger_of_two_figures_tells(scorer: Scorer, good: str, bad: str) -> None:
+def test_the_larger_of_two_numbers_decides(scorer: Scorer, good: str, bad: str) -> None:
     high, low = scorer.score([good, bad]).score
     assert high > 0.5
     assert low < -0.5
@@ -107,7 +116,7 @@ def test_odd_texts_are_scored_and_flagged(scorer: Scorer, text: str, language_ok
 
 
 @pytest.mark.parametrize("text", ["", "  \n ", "\x00\x01", "<br/>", "\u200b\u202e", "<!-- nothing -->"])
-def test_empty_texts_are_no_neutral_ones(scorer: Scorer, text: str) -> None:
+def test_empty_texts_are_not_neutral(scorer: Scorer, text: str) -> None:
     scores = scorer.score([text, "Acme profit falls"])
     assert scores.empty.tolist() == [True, False]
     assert np.isnan(scores.score[0])
@@ -136,28 +145,26 @@ def test_no_texts(scorer: Scorer) -> None:
     assert scores.rows() == []
 
 
-def test_what_is_no_text_is_refused(scorer: Scorer) -> None:
+def test_anything_but_a_text_is_refused(scorer: Scorer) -> None:
     with pytest.raises(DataError, match="text 1 is nan"):
         scorer.score(["fine", float("nan")])  # type: ignore[list-item]
     with pytest.raises(DataError, match="text 0 is None"):
         scorer.score([None])  # type: ignore[list-item]
 
 
-def test_a_text_is_scored_once(scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
-    cache, run = Memory(), []
-    encoder = scorer._encoder
-    logits = encoder.logits
-    monkeypatch.setattr(encoder, "logits", lambda ids: run.append(len(ids)) or logits(ids))
+def test_a_text_is_scored_once() -> None:
+    cache, encoder = Memory(), CountingEncoder()
+    scorer = Scorer(encoder)
     first = scorer.score(["Acme gains", "Acme  gains", "Acme falls", ""], cache=cache)
-    assert sum(run) == 2
-    assert len(cache.kept) == 2
+    assert encoder.runs == 2
+    assert len(cache.stored) == 2
     again = scorer.score(["Acme falls", "Acme gains"], cache=cache)
-    assert sum(run) == 2
+    assert encoder.runs == 2
     np.testing.assert_array_equal(again.probabilities, first.probabilities[[2, 0]])
 
 
-def test_a_killed_run_keeps_what_it_scored(scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tenor.sentiment.scorer._TEXTS_A_ROUND", 4)
+def test_a_killed_run_keeps_its_scores() -> None:
+    scorer = Scorer(OnnxEncoder(), round_size=4)
     texts, cache = [f"Acme sells {i} units" for i in range(10)], Memory()
 
     def kill(done: int, total: int) -> None:
@@ -166,11 +173,11 @@ def test_a_killed_run_keeps_what_it_scored(scorer: Scorer, monkeypatch: pytest.M
 
     with pytest.raises(KeyboardInterrupt):
         scorer.score(texts, cache=cache, progress=kill)
-    assert len(cache.kept) == 8
-    seen: list[tuple[int, int]] = []
-    scores = scorer.score(texts, cache=cache, progress=lambda done, total: seen.append((done, total)))
-    assert seen[0] == (8, 10)
-    assert seen[-1] == (10, 10)
+    assert len(cache.stored) == 8
+    progress: list[tuple[int, int]] = []
+    scores = scorer.score(texts, cache=cache, progress=lambda done, total: progress.append((done, total)))
+    assert progress[0] == (8, 10)
+    assert progress[-1] == (10, 10)
     np.testing.assert_allclose(scores.probabilities, scorer.score(texts).probabilities, atol=1e-5)
 
 

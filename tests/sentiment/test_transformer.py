@@ -1,26 +1,17 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tenor.errors import ModelError
-from tenor.sentiment import converted
 from tenor.sentiment.scorer import Scorer
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 TEXTS = ["acme posts a profit", "the meeting", "acme posts a profit", "globex sets the loss of umbrella"]
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where graphs are kept; never the user's own folder."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "tenor" / "encoders"
 
 
 def _save(tiny_bert: Path, folder: Path, names: list[str]) -> Path:
@@ -32,7 +23,7 @@ def _save(tiny_bert: Path, folder: Path, names: list[str]) -> Path:
         tiny_bert, id2label=dict(enumerate(names)), label2id={name: i for i, name in enumerate(names)}
     )
     model = transformers.BertForSequenceClassification(config)
-    # the random head says the same of everything: bend it, so that columns can be told apart
+    # the random head gives every text the same: bend it, so that the columns differ
     with torch.no_grad():
         model.classifier.bias.copy_(torch.arange(len(names)).float())
     model.save_pretrained(folder)
@@ -47,57 +38,38 @@ def _expected(folder: Path) -> np.ndarray:
         return np.stack([model(**tokenizer(t, return_tensors="pt")).logits.softmax(-1)[0].numpy() for t in TEXTS])
 
 
-@pytest.mark.parametrize(("tolerated", "storage", "within"), [(1.0, "int8", 0.05), (-1.0, "float32", 1e-6)])
-def test_label_order_is_taken_from_the_model(
-    tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tolerated: float, storage: str, within: float
-) -> None:
-    monkeypatch.setattr(converted, "TOLERATED", tolerated)
+def test_label_order_is_taken_from_the_model(tiny_bert: Path, tmp_path: Path) -> None:
     folder = _save(tiny_bert, tmp_path / "m", ["Negative", "POSITIVE", "neutral"])
     scorer = Scorer.load(folder)
     assert scorer.model_id.startswith("m-")
-    assert scorer.model_id.endswith(f"-{storage}")
     scores = scorer.score(TEXTS)
-    np.testing.assert_allclose(scores.probabilities, _expected(folder)[:, [1, 2, 0]], atol=within)
+    np.testing.assert_allclose(scores.probabilities, _expected(folder)[:, [1, 2, 0]], atol=1e-6)
     assert scores.neutral[0] > scores.positive[0] > scores.negative[0]  # the bias rises with the column
 
 
-def test_int8_is_kept_only_where_labels_stay(tiny_bert: Path, tmp_path: Path, cache: Path) -> None:
-    scorer = Scorer.load(_save(tiny_bert, tmp_path / "m", ["positive", "neutral", "negative"]))
-    (note,) = (json.loads(path.read_text()) for path in cache.glob("*/storage.json"))
-    assert 0 <= note["labels_changed_by_int8"] <= 1
-    assert scorer.model_id.endswith("int8" if note["labels_changed_by_int8"] <= converted.TOLERATED else "float32")
-
-
-def test_a_quantised_score_depends_on_the_text_alone(
-    tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(converted, "TOLERATED", 1.0)
-    scorer = Scorer.load(_save(tiny_bert, tmp_path / "m", ["positive", "neutral", "negative"]))
-    same_length = ["acme posts a profit", "globex sets the loss", "umbrella posts a fraud"]
-    together = scorer.score(same_length).probabilities
-    np.testing.assert_array_equal(together, np.stack([scorer.score([t]).probabilities[0] for t in same_length]))
-
-
-def test_a_model_is_converted_once(
-    tiny_bert: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_score_depends_on_the_text_alone(tiny_bert: Path, tmp_path: Path) -> None:
     folder = _save(tiny_bert, tmp_path / "m", ["positive", "neutral", "negative"])
-    first = Scorer.load(folder).score(TEXTS).probabilities
-    made: list[int] = []
-    convert = converted._convert
-    monkeypatch.setattr(converted, "_convert", lambda *told: made.append(1) or convert(*told))
-    np.testing.assert_array_equal(Scorer.load(folder).score(TEXTS).probabilities, first)
-    assert made == []
-    (graph,) = cache.glob("*/model.onnx")
-    graph.write_bytes(graph.read_bytes()[:-7])  # damaged: made again, not used
-    np.testing.assert_array_equal(Scorer.load(folder).score(TEXTS).probabilities, first)
-    assert made == [1]
+    scorer = Scorer.load(folder)
+    same_length = ["acme posts a profit", "globex sets the loss", "umbrella posts a fraud"]
+    texts = [*same_length, "the meeting", *TEXTS]
+    together = scorer.score(texts).probabilities
+    alone = np.stack([scorer.score([text]).probabilities[0] for text in texts])
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+    np.testing.assert_allclose(scorer.score(texts[::-1]).probabilities[::-1], alone, atol=1e-6)
+    np.testing.assert_array_equal(Scorer.load(folder).score(texts).probabilities, together)
 
 
-def test_a_cache_that_cant_be_written_is_named(tiny_bert: Path, tmp_path: Path) -> None:
-    (tmp_path / "cache").write_text("a file, no folder")
-    with pytest.raises(ModelError, match=r"cache/tenor/encoders/m-\w+ can't be written .*XDG_CACHE_HOME"):
-        Scorer.load(_save(tiny_bert, tmp_path / "m", ["positive", "neutral", "negative"]))
+def test_half_precision_weights_are_run_in_single(tiny_bert: Path, tmp_path: Path) -> None:
+    folder = _save(tiny_bert, tmp_path / "m", ["positive", "neutral", "negative"])
+    half = transformers.AutoModelForSequenceClassification.from_pretrained(folder).half()
+    half.save_pretrained(folder)
+    whole = transformers.AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    with torch.inference_mode():
+        logits = whole(**tokenizer(TEXTS[0], return_tensors="pt")).logits
+    np.testing.assert_allclose(
+        Scorer.load(folder).score(TEXTS[:1]).probabilities, logits.softmax(-1).numpy(), atol=1e-6
+    )
 
 
 @pytest.mark.parametrize(
@@ -128,3 +100,9 @@ def test_two_models_never_share_an_id(tiny_bert: Path, tmp_path: Path) -> None:
     first = Scorer.load(_save(tiny_bert, tmp_path / "a" / "m", ["positive", "neutral", "negative"]))
     second = Scorer.load(_save(tiny_bert, tmp_path / "b" / "m", ["neutral", "positive", "negative"]))
     assert first.model_id != second.model_id
+    assert Scorer.load(tmp_path / "a" / "m").model_id == first.model_id
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path / "a" / "m")
+    with torch.no_grad():
+        model.classifier.bias[0] += 1e-3
+    model.save_pretrained(tmp_path / "a" / "m")
+    assert Scorer.load(tmp_path / "a" / "m").model_id != first.model_id

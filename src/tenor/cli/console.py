@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # a verb pays for the rooms that it uses, not for those whose
     from tenor.pipeline.tune import Tuned
     from tenor.schema import Forecast
     from tenor.sentiment import Explanation, Scores
-    from tenor.sentiment.training.evaluate import Comparison
+    from tenor.sentiment.training.evaluate import ScorerComparison
 
 stdout = Console(highlight=False)
 stderr = Console(stderr=True, highlight=False)
@@ -303,7 +303,7 @@ def show_why(explanation: Explanation) -> None:
         line("this does not look like English: the model was tuned on English alone")
 
 
-def show_comparison(comparison: Comparison) -> None:
+def show_comparison(comparison: ScorerComparison) -> None:
     """The model beside the baselines."""
     line(f"{comparison.data}: {comparison.rows[0].n} sentences, {comparison.dropped} duplicates dropped")
     rows = (

@@ -1,4 +1,4 @@
-"""`tenor sentiment`: score texts, ask why, measure and tune the scorer."""
+"""`tenor sentiment`: score texts, explain scores, evaluate and tune the scorer."""
 
 from __future__ import annotations
 
@@ -10,37 +10,41 @@ import typer
 from tenor.cli import console
 from tenor.cli.options import AsJson, Labelled, Published, ScorerName
 
-app = typer.Typer(no_args_is_help=True, help="Score texts with BERT, ask why, measure and tune the scorer.")
+app = typer.Typer(no_args_is_help=True, help="Score texts with BERT, explain scores, evaluate and tune the scorer.")
 
 
 @app.command("score")
 def sentiment_score(
     texts: Annotated[list[str] | None, typer.Argument(help="Texts to score.")] = None,
-    file: Annotated[Path | None, typer.Option(help="A CSV or Parquet file with a column 'text'.")] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="A CSV or Parquet file with a column 'text', instead of texts.")
+    ] = None,
     scorer: ScorerName = "default",
     as_json: AsJson = False,
 ) -> None:
-    """P(positive), P(neutral), P(negative) and a score in -1..1 for each text."""
+    """Print P(positive), P(neutral), P(negative) and a score in -1..1 for each text."""
     from tenor.sentiment import Scorer
-    from tenor.sentiment.files import read_texts
+    from tenor.sentiment.text import read_texts
 
     if bool(texts) == (file is not None):
-        raise typer.BadParameter("give texts, or --file, and not both.")
-    given = texts or read_texts(Path(str(file)))
+        raise typer.BadParameter("give either texts or --file.")
+    to_score = texts or read_texts(Path(str(file)))
     with console.bars(quiet=as_json) as bars:
-        scores = Scorer.load(scorer).score(given, progress=bars.texts)
+        scores = Scorer.load(scorer).score(to_score, progress=bars.texts)
     if as_json:
         for row in scores.rows():
             console.print_json(row)
     else:
-        console.show_scores(given, scores)
+        console.show_scores(to_score, scores)
 
 
 @app.command("why")
 def sentiment_why(
-    text: Annotated[str, typer.Argument(help="The text.")], scorer: ScorerName = "default", as_json: AsJson = False
+    text: Annotated[str, typer.Argument(help="The text to explain.")],
+    scorer: ScorerName = "default",
+    as_json: AsJson = False,
 ) -> None:
-    """Which words moved the score: each is left out in turn."""
+    """Show how much each word moves the score: each is left out in turn."""
     from tenor.sentiment import Scorer, why
 
     explanation = why(Scorer.load(scorer), text)
@@ -54,17 +58,19 @@ def sentiment_why(
 def sentiment_evaluate(
     data: Labelled,
     folder: Published = None,
-    agreement: Annotated[int, typer.Option(help="Of PhraseBank's annotators, in %: 50, 66, 75 or 100.")] = 50,
+    agreement: Annotated[
+        int, typer.Option(help="For fpb: least agreement of its annotators in %: 50, 66, 75 or 100.")
+    ] = 50,
     scorer: ScorerName = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Accuracy, macro-F1 and calibration on labelled sentences, beside a majority class and two lexicons."""
+    """Print accuracy, macro-F1 and calibration on labelled sentences, beside a majority class and two lexicons."""
     from tenor.sentiment import Scorer
-    from tenor.sentiment.training.evaluate import compare, read_labelled
+    from tenor.sentiment.training.evaluate import compare_scorers, read_labelled
 
     sentences = read_labelled(data, folder, agreement=agreement)
     with console.bars(quiet=as_json) as bars:
-        comparison = compare(Scorer.load(scorer), sentences, progress=bars.texts)
+        comparison = compare_scorers(Scorer.load(scorer), sentences, progress=bars.texts)
     if as_json:
         console.print_json(comparison.to_json())
     else:
@@ -74,18 +80,19 @@ def sentiment_evaluate(
 @app.command("benchmark")
 def sentiment_benchmark(
     folder: Published = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Splits to tune and test on.")] = 5,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of random splits to tune and test on.")] = 5,
     start: Annotated[
-        Path | None, typer.Option(help="A float32 classifier to start from; without it, the weights of this package.")
+        Path | None,
+        typer.Option(help="Folder of a float32 classifier to start from (default: the weights in this package)."),
     ] = None,
-    work: Annotated[Path, typer.Option(help="Each seed's result; what is there is not run again.")] = Path(
-        "sentiment-benchmark"
-    ),
+    work: Annotated[
+        Path, typer.Option(help="Folder for the result of each seed; finished seeds are not run again.")
+    ] = Path("sentiment-benchmark"),
     as_json: AsJson = False,
 ) -> None:
-    """Tune on Financial PhraseBank and test on a random 20 %, once a seed: about 8 minutes a seed on one core.
+    """Tune on Financial PhraseBank and test on a random 20 %, once a seed.
 
-    Twice that on a processor without bfloat16.
+    A seed takes about 8 minutes on one core, twice that on a processor without bfloat16.
     """
     from tenor.sentiment.training.evaluate import published_folder
     from tenor.sentiment.training.protocol import fpb_protocol
@@ -98,23 +105,25 @@ def sentiment_benchmark(
         console.print_json(report)
         return
     cells = [(part, measure) for part in ("at_50", "at_100") for measure in ("accuracy", "macro_f1")]
-    rows = [(str(told["seed"]), *(f"{told[part][name]:.3f}" for part, name in cells)) for told in report["seeds"]]
+    rows = [(str(result["seed"]), *(f"{result[part][name]:.3f}" for part, name in cells)) for result in report["seeds"]]
     spread = [report[f"{name}_{part}"] for part, name in cells]
-    rows.append(("mean ± sd", *(f"{of['mean']:.3f} ± {of['sd']:.3f}" for of in spread)))
+    rows.append(("mean ± sd", *(f"{values['mean']:.3f} ± {values['sd']:.3f}" for values in spread)))
     console.table(("seed", "accuracy 50 %", "macro-F1", "accuracy 100 %", "macro-F1"), rows)
 
 
 @app.command("train")
 def sentiment_train(
     data: Labelled,
-    out: Annotated[Path, typer.Option(help="Where the tuned weights go; --scorer takes that folder.")],
+    out: Annotated[Path, typer.Option(help="Folder for the tuned weights, to pass to --scorer.")],
     folder: Published = None,
-    work: Annotated[Path, typer.Option(help="State of an unfinished run, to go on from.")] = Path("sentiment-work"),
+    work: Annotated[Path, typer.Option(help="Folder for checkpoints, from which a killed run resumes.")] = Path(
+        "sentiment-work"
+    ),
     as_json: AsJson = False,
 ) -> None:
-    """Tune the scorer of this package on labelled sentences. A killed run goes on where it stopped."""
+    """Tune the scorer of this package on labelled sentences. A killed run resumes when it is started again."""
     from tenor.sentiment.training.evaluate import read_labelled
-    from tenor.sentiment.training.recipe import tune_on
+    from tenor.sentiment.training.tune import tune_on
 
     sentences = read_labelled(data, folder)
     with console.bars(quiet=as_json) as bars:
@@ -123,5 +132,5 @@ def sentiment_train(
         console.print_json({"out": str(out), **quality.to_json()})
     else:
         console.line(
-            f"{out}: accuracy {quality.accuracy:.3f}, macro-F1 {quality.macro_f1:.3f} on {quality.n} kept apart"
+            f"{out}: accuracy {quality.accuracy:.3f}, macro-F1 {quality.macro_f1:.3f} on {quality.n} held-out sentences"
         )

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from tenor.config import SourcesConfig
-from tenor.duplicates import repeats
+from tenor.duplicates import near_duplicates
 from tenor.errors import SourceError
 from tenor.ingest.services.asking import asked
 from tenor.ingest.services.http import Http
@@ -141,7 +141,7 @@ def _from(
         frame = pd.concat(frames, ignore_index=True)
         frame, untied = (frame, 0) if source.by_symbol else _tied(frame, ties)
         if len(frame):
-            again = int(repeats(frame["text"].tolist(), groups=frame["symbol"].tolist()).sum())
+            again = int(near_duplicates(frame["text"].tolist(), groups=frame["symbol"].tolist()).sum())
             appended = lake.append_news(as_news(frame, source.name))
     named = [(s, n, source.name) for a in sound for s, n in (a.names or {}).items() if n]
     if named:

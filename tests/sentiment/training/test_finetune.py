@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tenor.errors import ConfigError, ModelError
-from tenor.sentiment.training.labelled import Labelled
+from tenor.sentiment.training.labelled import LabelledTexts
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -17,8 +17,8 @@ from tenor.sentiment.encoder import OnnxEncoder  # noqa: E402
 from tenor.sentiment.scorer import Scorer, softmax  # noqa: E402
 from tenor.sentiment.training.classifier import FineTuneConfig, load_encoder, load_tuned, pad, tokenise  # noqa: E402
 from tenor.sentiment.training.export import fit_temperature, write_weights  # noqa: E402
-from tenor.sentiment.training.finetune import Epoch, _joined, fine_tune  # noqa: E402
-from tenor.sentiment.training.recipe import tune_on  # noqa: E402
+from tenor.sentiment.training.finetune import Epoch, fine_tune, join_neighbours  # noqa: E402
+from tenor.sentiment.training.tune import tune_on  # noqa: E402
 
 FAST = FineTuneConfig(
     epochs=8,
@@ -33,7 +33,7 @@ FAST = FineTuneConfig(
 )
 
 
-def test_learns_what_one_word_decides(tiny_bert: Path, easy: Labelled) -> None:
+def test_learns_what_one_word_decides(tiny_bert: Path, easy: LabelledTexts) -> None:
     train, test = easy.split(0.25, seed=0)
     tuned = load_encoder(tiny_bert, FAST)
     before = (tuned.logits(test.texts).argmax(1) == test.labels).mean()
@@ -44,7 +44,7 @@ def test_learns_what_one_word_decides(tiny_bert: Path, easy: Labelled) -> None:
     assert epochs[-1].loss < epochs[0].loss
 
 
-def test_same_seed_same_weights_other_seed_other_weights(tiny_bert: Path, easy: Labelled) -> None:
+def test_same_seed_same_weights_other_seed_other_weights(tiny_bert: Path, easy: LabelledTexts) -> None:
     def run(seed: int) -> np.ndarray:
         tuned = load_encoder(tiny_bert, replace(FAST, epochs=1, seed=seed))
         fine_tune(tuned, easy)
@@ -54,18 +54,18 @@ def test_same_seed_same_weights_other_seed_other_weights(tiny_bert: Path, easy: 
     assert np.abs(run(3) - run(4)).max() > 1e-3
 
 
-def test_joined_sentences_keep_their_label(easy: Labelled) -> None:
+def test_joined_sentences_keep_their_label(easy: LabelledTexts) -> None:
     ids = [[2, 10 + label, 100 + i, 3] for i, label in enumerate(easy.labels.tolist())]
-    joined = _joined(ids, easy.labels, replace(FAST, joining=0.99, max_tokens=8), np.random.default_rng(0))
+    joined = join_neighbours(ids, easy.labels, replace(FAST, joining=0.99, max_tokens=8), np.random.default_rng(0))
     longer = [(sentence, label) for sentence, label in zip(joined, easy.labels, strict=True) if len(sentence) > 4]
     assert len(longer) > 60
     for sentence, label in longer:
         assert (sentence[0], sentence[-1], len(sentence)) == (2, 3, 6)
         assert {sentence[1] - 10, sentence[3] - 10} <= {int(label), 1}
-    assert _joined(ids, easy.labels, replace(FAST, joining=0.99, max_tokens=5), np.random.default_rng(0)) == ids
+    assert join_neighbours(ids, easy.labels, replace(FAST, joining=0.99, max_tokens=5), np.random.default_rng(0)) == ids
 
 
-def test_two_readings_agree_more_when_that_is_asked_for(tiny_bert: Path, easy: Labelled) -> None:
+def test_two_passes_agree_more_with_a_weight_on_consistency(tiny_bert: Path, easy: LabelledTexts) -> None:
     def disagreement(consistency: float) -> float:
         tuned = load_encoder(tiny_bert, replace(FAST, dropout=0.3, consistency=consistency))
         fine_tune(tuned, easy)
@@ -80,19 +80,19 @@ def test_two_readings_agree_more_when_that_is_asked_for(tiny_bert: Path, easy: L
 
 @pytest.mark.parametrize("able", [True, False])
 def test_half_precision_learns_the_same_and_keeps_full_weights(
-    able: bool, tiny_bert: Path, easy: Labelled, monkeypatch: pytest.MonkeyPatch
+    able: bool, tiny_bert: Path, easy: LabelledTexts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": able})
     whole, half = load_encoder(tiny_bert, FAST), load_encoder(tiny_bert, replace(FAST, half_precision=True))
     fine_tune(whole, easy)
     fine_tune(half, easy)
     assert {weight.dtype for weight in half.model.state_dict().values()} == {torch.float32}
-    ours, theirs = half.logits(easy.texts), whole.logits(easy.texts)
-    assert np.array_equal(ours, theirs) != able
-    assert np.mean(ours.argmax(1) == theirs.argmax(1)) > 0.95
+    halved, full = half.logits(easy.texts), whole.logits(easy.texts)
+    assert np.array_equal(halved, full) != able
+    assert np.mean(halved.argmax(1) == full.argmax(1)) > 0.95
 
 
-def test_targets_are_learned_in_place_of_labels(tiny_bert: Path, easy: Labelled) -> None:
+def test_targets_are_learned_in_place_of_labels(tiny_bert: Path, easy: LabelledTexts) -> None:
     unsure = np.full((len(easy), 3), 0.2, dtype=np.float32)
     unsure[np.arange(len(easy)), easy.labels] = 0.6
     tuned = load_encoder(tiny_bert, replace(FAST, token_dropout=0.0, joining=0.0))
@@ -102,7 +102,7 @@ def test_targets_are_learned_in_place_of_labels(tiny_bert: Path, easy: Labelled)
     assert probabilities.max(1).mean() == pytest.approx(0.6, abs=0.1)
 
 
-def test_frozen_word_vectors_stay(tiny_bert: Path, easy: Labelled) -> None:
+def test_frozen_word_vectors_stay(tiny_bert: Path, easy: LabelledTexts) -> None:
     tuned = load_encoder(tiny_bert, replace(FAST, epochs=1, freeze_embeddings=True))
     words = tuned.model.encoder.embeddings.word_embeddings.weight
     query = tuned.model.encoder.encoder.layer[0].attention.self.query.weight
@@ -116,9 +116,9 @@ class _KilledError(Exception):
     pass
 
 
-def test_a_killed_run_resumes_and_ends_as_an_unbroken_one(tiny_bert: Path, easy: Labelled, tmp_path: Path) -> None:
-    unbroken = load_encoder(tiny_bert, FAST)
-    fine_tune(unbroken, easy)
+def test_a_killed_run_resumes_to_the_same_weights(tiny_bert: Path, easy: LabelledTexts, tmp_path: Path) -> None:
+    uninterrupted = load_encoder(tiny_bert, FAST)
+    fine_tune(uninterrupted, easy)
 
     def kill(epoch: Epoch) -> None:
         if epoch.number == 3:  # after two checkpoints
@@ -131,13 +131,13 @@ def test_a_killed_run_resumes_and_ends_as_an_unbroken_one(tiny_bert: Path, easy:
     epochs = fine_tune(resumed, easy, work=tmp_path, on_step=lambda step, _: steps.append(step))
     assert [epoch.number for epoch in epochs] == list(range(1, 9))
     assert steps[0] == 2 * 12 + 1
-    for (name, ours), theirs in zip(
-        resumed.model.state_dict().items(), unbroken.model.state_dict().values(), strict=True
+    for (name, weights), expected in zip(
+        resumed.model.state_dict().items(), uninterrupted.model.state_dict().values(), strict=True
     ):
-        assert torch.equal(ours, theirs), name
+        assert torch.equal(weights, expected), name
 
 
-def test_a_checkpoint_of_another_run_is_refused(tiny_bert: Path, easy: Labelled, tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_run_is_refused(tiny_bert: Path, easy: LabelledTexts, tmp_path: Path) -> None:
     fine_tune(load_encoder(tiny_bert, replace(FAST, epochs=1)), easy, work=tmp_path)
     with pytest.raises(ModelError, match="another run"):
         fine_tune(load_encoder(tiny_bert, FAST), easy, work=tmp_path)
@@ -147,20 +147,20 @@ def test_a_checkpoint_of_another_run_is_refused(tiny_bert: Path, easy: Labelled,
         fine_tune(load_encoder(tiny_bert, FAST), easy, work=tmp_path)
 
 
-def test_saved_and_loaded_alike(tiny_bert: Path, easy: Labelled, tmp_path: Path) -> None:
+def test_a_saved_classifier_loads_unchanged(tiny_bert: Path, easy: LabelledTexts, tmp_path: Path) -> None:
     tuned = load_encoder(tiny_bert, FAST)
     tuned.save(tmp_path)
     again = load_tuned(tmp_path)
     assert again.config == FAST
     np.testing.assert_array_equal(again.logits(easy.texts), tuned.logits(easy.texts))
     (tmp_path / "model.safetensors").write_bytes(b"short")
-    with pytest.raises(ModelError, match="no tuned encoder"):
+    with pytest.raises(ModelError, match="no readable classifier"):
         load_tuned(tmp_path)
 
 
 @pytest.mark.parametrize(("storage", "tolerance"), [("fp32", 1e-5), ("fp16", 0.02), ("int8", 0.2)])
 def test_the_graph_gives_what_torch_gives(
-    tiny_bert: Path, easy: Labelled, tmp_path: Path, storage: str, tolerance: float
+    tiny_bert: Path, easy: LabelledTexts, tmp_path: Path, storage: str, tolerance: float
 ) -> None:
     tuned = load_encoder(tiny_bert, FAST)
     fine_tune(tuned, easy)
@@ -173,7 +173,7 @@ def test_the_graph_gives_what_torch_gives(
     assert (logits.argmax(1) == expected.argmax(1)).mean() > 0.98
 
 
-def test_tune_on_writes_weights_that_score(tiny_bert: Path, easy: Labelled, tmp_path: Path) -> None:
+def test_tune_on_writes_weights_that_score(tiny_bert: Path, easy: LabelledTexts, tmp_path: Path) -> None:
     load_encoder(tiny_bert, FAST).save(tmp_path / "start")
     quality = tune_on(easy, tmp_path / "mine", work=tmp_path / "work", start=tmp_path / "start", config=FAST)
     assert quality.accuracy > 0.8
@@ -191,6 +191,21 @@ def test_fit_temperature_finds_the_scale() -> None:
     labels = np.array([rng.choice(3, p=p / p.sum()) for p in softmax(logits).astype(float)])
     assert fit_temperature(logits, labels) == pytest.approx(1.0, abs=0.1)
     assert fit_temperature(logits * 2.5, labels) == pytest.approx(2.5, abs=0.25)
+
+
+def test_fit_temperature_finds_the_least_loss() -> None:
+    rng = np.random.default_rng(1)
+    logits = rng.normal(0, 2, (500, 3)).astype(np.float32)
+    labels = np.where(rng.random(500) < 0.7, logits.argmax(1), rng.integers(0, 3, 500))
+
+    def loss(temperature: float) -> float:
+        return -float(np.log(softmax(logits.astype(float) / temperature)[np.arange(500), labels]).mean())
+
+    grid = np.arange(0.25, 4.0, 0.001)
+    assert fit_temperature(logits, labels) == pytest.approx(grid[np.argmin([loss(t) for t in grid])], abs=0.002)
+    # bounded on both sides: logits that are always right, and logits that say nothing
+    assert fit_temperature(logits, logits.argmax(1)) == pytest.approx(0.25, abs=1e-3)
+    assert fit_temperature(logits * 100, labels) == pytest.approx(4.0, abs=1e-3)
 
 
 @pytest.mark.parametrize("wrong", [{"epochs": 0}, {"max_tokens": 2}, {"averaging": 1.0}, {"dropout": -0.1}])

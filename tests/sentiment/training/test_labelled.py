@@ -8,7 +8,7 @@ import pytest
 
 from tenor.errors import ConfigError, DataError
 from tenor.sentiment.training.labelled import (
-    Labelled,
+    LabelledTexts,
     fpb_targets,
     join,
     read_csv,
@@ -19,8 +19,8 @@ from tenor.sentiment.training.labelled import (
 )
 
 
-def _set(*rows: tuple[str, int], name: str = "made") -> Labelled:
-    return Labelled(tuple(t for t, _ in rows), np.array([label for _, label in rows], dtype=np.int64), name)
+def _set(*rows: tuple[str, int], name: str = "invented") -> LabelledTexts:
+    return LabelledTexts(tuple(t for t, _ in rows), np.array([label for _, label in rows], dtype=np.int64), name)
 
 
 def test_fpb_lines_split_at_the_last_at_sign(tmp_path: Path) -> None:
@@ -32,8 +32,8 @@ def test_fpb_lines_split_at_the_last_at_sign(tmp_path: Path) -> None:
 
 def test_targets_say_how_sure_the_annotators_were(tmp_path: Path) -> None:
     rows = ["Acme rises .@positive\n", "Acme meets .@neutral\n", "Acme falls .@negative\n", "Acme sells .@neutral\n"]
-    for name, kept in (("50Agree", 4), ("66Agree", 3), ("75Agree", 2), ("AllAgree", 1)):
-        (tmp_path / f"Sentences_{name}.txt").write_text("".join(rows[:kept]))
+    for name, count in (("50Agree", 4), ("66Agree", 3), ("75Agree", 2), ("AllAgree", 1)):
+        (tmp_path / f"Sentences_{name}.txt").write_text("".join(rows[:count]))
     targets = fpb_targets(tmp_path, read_fpb(tmp_path))
     expected = [[1, 0, 0], [0.065, 0.87, 0.065], [0, 0.3, 0.7], [0.21, 0.58, 0.21]]
     np.testing.assert_allclose(targets, expected, atol=1e-6)
@@ -105,23 +105,23 @@ def test_missing_and_unreadable_files(tmp_path: Path) -> None:
 
 
 def test_unique_drops_repeats_and_contradictions() -> None:
-    made = _set(("Acme gains", 0), ("ACME gains!", 0), ("Acme waits", 1), ("acme waits", 2), ("Globex waits", 1))
-    assert made.unique().texts == ("Acme gains", "Globex waits")
+    sentences = _set(("Acme gains", 0), ("ACME gains!", 0), ("Acme waits", 1), ("acme waits", 2), ("Globex waits", 1))
+    assert sentences.unique().texts == ("Acme gains", "Globex waits")
 
 
 def test_without_compares_in_any_spelling() -> None:
-    made = _set(("Acme gains https://example.com", 0), ("Acme waits", 1))
-    assert made.without(_set(("ACME gains.", 2))).texts == ("Acme waits",)
+    sentences = _set(("Acme gains https://example.com", 0), ("Acme waits", 1))
+    assert sentences.without(_set(("ACME gains.", 2))).texts == ("Acme waits",)
 
 
 def test_split_is_a_partition_by_seed() -> None:
-    made = _set(*[(f"sentence {i}", i % 3) for i in range(50)])
-    rest, part = made.split(0.2, seed=1)
+    sentences = _set(*[(f"sentence {i}", i % 3) for i in range(50)])
+    rest, part = sentences.split(0.2, seed=1)
     assert len(part) == 10
-    assert sorted(rest.texts + part.texts) == sorted(made.texts)
-    assert made.split(0.2, seed=1)[1].texts == part.texts
-    assert made.split(0.2, seed=2)[1].texts != part.texts
-    assert join([rest, part], "all").labels.tolist().count(0) == made.labels.tolist().count(0)
+    assert sorted(rest.texts + part.texts) == sorted(sentences.texts)
+    assert sentences.split(0.2, seed=1)[1].texts == part.texts
+    assert sentences.split(0.2, seed=2)[1].texts != part.texts
+    assert join([rest, part], "all").labels.tolist().count(0) == sentences.labels.tolist().count(0)
 
 
 def test_published_sets_have_their_published_sizes(published: Callable[[str], Path]) -> None:

@@ -13,20 +13,20 @@ from tenor.errors import ConfigError
 from tenor.sentiment.scorer import softmax
 from tenor.sentiment.scores import LABELS
 from tenor.sentiment.training.evaluate import quality
-from tenor.sentiment.training.labelled import Labelled, read_fpb
+from tenor.sentiment.training.labelled import LabelledTexts, read_fpb
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from tenor.cli.sentiment import app  # noqa: E402
 from tenor.sentiment.training import protocol  # noqa: E402
-from tenor.sentiment.training.classifier import FineTuneConfig, Tuned, load_encoder, load_tuned  # noqa: E402
+from tenor.sentiment.training.classifier import FineTuneConfig, TunedClassifier, load_encoder, load_tuned  # noqa: E402
 
 QUICK = FineTuneConfig(epochs=2, batch_size=16, learning_rate=3e-3, head_learning_rate=3e-2, freeze_embeddings=False)
 
 
 @pytest.fixture
-def fpb(tmp_path: Path, easy: Labelled) -> Path:
+def fpb(tmp_path: Path, easy: LabelledTexts) -> Path:
     """PhraseBank in miniature: 60 sentences, of which 20 and 20 more are less agreed on."""
     folder = tmp_path / "fpb"
     folder.mkdir()
@@ -42,11 +42,13 @@ def start(tmp_path: Path, tiny_bert: Path) -> Path:
     return tmp_path / "start"
 
 
-def test_it_tests_on_what_it_kept_apart(fpb: Path, start: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    trained: list[Labelled] = []
+def test_the_test_sentences_are_held_out(fpb: Path, start: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained: list[LabelledTexts] = []
     fine_tune = protocol.fine_tune
     monkeypatch.setattr(
-        protocol, "fine_tune", lambda tuned, train, **told: trained.append(train) or fine_tune(tuned, train, **told)
+        protocol,
+        "fine_tune",
+        lambda tuned, train, **options: trained.append(train) or fine_tune(tuned, train, **options),
     )
     report = protocol.fpb_protocol(fpb, range(2), start=start, config=QUICK, members=1)
     for result, train in zip(report.results, trained, strict=True):
@@ -60,10 +62,10 @@ def test_it_tests_on_what_it_kept_apart(fpb: Path, start: Path, monkeypatch: pyt
     assert load_tuned(start).config == QUICK  # the start is left as it was
 
 
-def test_a_seed_that_was_done_is_not_run_again(fpb: Path, start: Path, tmp_path: Path) -> None:
+def test_a_finished_seed_is_not_run_again(fpb: Path, start: Path, tmp_path: Path) -> None:
     steps: list[int] = []
 
-    def run(seeds: int, config: FineTuneConfig = QUICK) -> protocol.SeedsReport:
+    def run(seeds: int, config: FineTuneConfig = QUICK) -> protocol.ProtocolReport:
         steps.clear()
         return protocol.fpb_protocol(
             fpb,
@@ -90,8 +92,8 @@ def test_a_seed_that_was_done_is_not_run_again(fpb: Path, start: Path, tmp_path:
     assert sorted(p.name for p in (tmp_path / "w").iterdir()) == ["seed-0.json", "seed-1.json"]
 
 
-def test_a_killed_seed_goes_on_from_its_last_epoch(fpb: Path, start: Path, tmp_path: Path) -> None:
-    unbroken = protocol.fpb_protocol(fpb, range(1), start=start, config=QUICK, members=2)
+def test_a_killed_seed_resumes_after_its_last_epoch(fpb: Path, start: Path, tmp_path: Path) -> None:
+    uninterrupted = protocol.fpb_protocol(fpb, range(1), start=start, config=QUICK, members=2)
     steps: list[int] = []
 
     def kill(step: int, _: int) -> None:
@@ -99,7 +101,7 @@ def test_a_killed_seed_goes_on_from_its_last_epoch(fpb: Path, start: Path, tmp_p
         if steps.count(step) == 2 and step == 5:  # of the second member
             raise KeyboardInterrupt
 
-    def run(on_step: Callable[[int, int], None]) -> protocol.SeedsReport:
+    def run(on_step: Callable[[int, int], None]) -> protocol.ProtocolReport:
         return protocol.fpb_protocol(
             fpb, range(1), start=start, config=QUICK, members=2, work=tmp_path / "w", on_step=on_step
         )
@@ -109,12 +111,12 @@ def test_a_killed_seed_goes_on_from_its_last_epoch(fpb: Path, start: Path, tmp_p
     steps.clear()
     resumed = run(lambda s, _: steps.append(s))
     assert steps == [4, 5, 6]
-    assert resumed == unbroken
+    assert resumed == uninterrupted
     assert json.loads((tmp_path / "w" / "seed-0.json").read_text())["seed"] == 0
 
 
 def test_the_mean_of_the_members_is_tested(fpb: Path, start: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    averaged: list[list[Tuned]] = []
+    averaged: list[list[TunedClassifier]] = []
     mean = protocol.mean_of_weights
     monkeypatch.setattr(protocol, "mean_of_weights", lambda group: averaged.append(list(group)) or mean(group))
     report = protocol.fpb_protocol(fpb, range(1), start=start, config=QUICK, members=3)
@@ -122,11 +124,11 @@ def test_the_mean_of_the_members_is_tested(fpb: Path, start: Path, monkeypatch: 
     assert len({tuned.config.seed for tuned in group}) == 3
     _, test = read_fpb(fpb).unique().split(0.2, 0)
     assert report.results[0].at_50 == quality(test.labels, softmax(group[0].logits(test.texts)), model="seed 0")
-    with pytest.raises(ConfigError, match="members is 0; at least 1"):
+    with pytest.raises(ConfigError, match="members is 0; it must be at least 1"):
         protocol.fpb_protocol(fpb, range(1), start=start, members=0)
 
 
-def test_results_that_cant_be_kept_stop_it_at_once(fpb: Path, tmp_path: Path) -> None:
+def test_a_folder_that_cant_be_made_is_refused_at_once(fpb: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="file/w can't be made"):
         protocol.fpb_protocol(fpb, range(1), work=tmp_path / "file" / "w")
@@ -139,10 +141,11 @@ def test_the_verb_prints_each_seed_and_their_mean(fpb: Path, start: Path, tmp_pa
         assert done.exit_code == 0
         return done.stdout
 
-    told = json.loads(run("--json"))
-    assert [seed["seed"] for seed in told["seeds"]] == [0, 1]
-    assert told["accuracy_at_50"]["mean"] == pytest.approx(np.mean([s["at_50"]["accuracy"] for s in told["seeds"]]))
-    lines = run().splitlines()  # from what was kept
+    printed = json.loads(run("--json"))
+    assert [seed["seed"] for seed in printed["seeds"]] == [0, 1]
+    mean = printed["accuracy_at_50"]["mean"]
+    assert mean == pytest.approx(np.mean([seed["at_50"]["accuracy"] for seed in printed["seeds"]]))
+    lines = run().splitlines()  # from the saved results
     assert lines[-1].split()[0] == "mean"
-    assert f"{told['accuracy_at_50']['mean']:.3f}" in lines[-1]
+    assert f"{mean:.3f}" in lines[-1]
     assert len(lines) == 4

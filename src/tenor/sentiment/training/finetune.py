@@ -1,11 +1,10 @@
 """Fine-tuning of a BERT classifier on labelled sentences: all layers at once, the lower ones more gently.
 
-A checkpoint after every epoch lets a killed run go on; the run ends as an unbroken one would.
+A checkpoint after every epoch lets a killed run resume; it ends with the weights of an uninterrupted one.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator
@@ -17,23 +16,31 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialise
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from tenor.config import from_mapping, to_mapping
 from tenor.errors import ModelError
 from tenor.sentiment.scores import LABELS
-from tenor.sentiment.training.classifier import Classifier, FineTuneConfig, Tuned, half_precision, pad, tokenise
+from tenor.sentiment.training.classifier import (
+    Classifier,
+    FineTuneConfig,
+    TunedClassifier,
+    half_precision,
+    pad,
+    tokenise,
+)
 from tenor.sentiment.training.evaluate import quality_of_classes
-from tenor.sentiment.training.labelled import Labelled
+from tenor.sentiment.training.labelled import LabelledTexts
+from tenor.storage.files import content_key, write_whole
 
 _POOL = 64  # batches whose sentences are sorted by length together
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What an epoch came to: mean training loss, and accuracy and macro-F1 on the validation sentences, if any."""
+    """Results of an epoch: mean training loss, and accuracy and macro-F1 on the validation sentences, if any."""
 
     number: int
     loss: float
@@ -42,9 +49,9 @@ class Epoch:
 
 
 def fine_tune(
-    start: Tuned,
-    train: Labelled,
-    valid: Labelled | None = None,
+    start: TunedClassifier,
+    train: LabelledTexts,
+    valid: LabelledTexts | None = None,
     *,
     targets: npt.NDArray[np.float32] | None = None,
     work: Path | None = None,
@@ -55,27 +62,43 @@ def fine_tune(
 
     Parameters
     ----------
+    start
+        The classifier to tune; it is changed.
+    train
+        Sentences to learn from.
     valid
-        Sentences watched after each epoch; they choose nothing, the schedule is run to its end.
+        Sentences evaluated after each epoch; they select nothing, the schedule is run to its end.
     targets
         Probabilities ``[n, 3]`` to learn in place of the labels of `train`: how sure its annotators were.
     work
-        Folder for the checkpoint of each epoch; when it holds one of the same settings and sentences, the run goes on
+        Folder for the checkpoint of each epoch; if it holds one of the same settings and sentences, the run resumes
         from there.
+    on_epoch
+        Called after each epoch.
     on_step
-        Called after each step with the steps done and the steps in all.
+        Called after each step with the number of steps done and of all steps.
+
+    Returns
+    -------
+    list[Epoch]
+        The results of all epochs, those before a resumed checkpoint included.
+
+    Raises
+    ------
+    ModelError
+        The checkpoint in `work` is of another run, or can't be read.
     """
     config, model = start.config, start.model
     ids = tokenise(start.tokenizer, train.texts, config.max_tokens)
-    wanted = torch.from_numpy(train.labels if targets is None else targets)
+    goal = torch.from_numpy(train.labels if targets is None else targets)  # [n] classes or [n, 3] probabilities
     steps = config.epochs * math.ceil(len(train) / config.batch_size)
     if config.freeze_embeddings:
         for parameter in model.encoder.embeddings.parameters():
             parameter.requires_grad_(False)
     optimizer = _optimizer(model, config)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _ramp(step, steps, config.warmup))
-    learned = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
-    average = {name: parameter.detach().clone() for name, parameter in learned} if config.averaging else {}
+    trainable = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
+    average = {name: parameter.detach().clone() for name, parameter in trainable} if config.averaging else {}
     loss_of = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
 
     signature = _signature(config, train, targets)
@@ -87,12 +110,13 @@ def fine_tune(
         losses = []
         model.train()
         rng = np.random.default_rng((config.seed, number))
-        whole = _joined(ids, train.labels, config, rng)
-        views = [_dropped(whole, config, start.tokenizer, rng) for _ in range(2 if config.consistency else 1)]
-        for batch in _batches([len(i) for i in whole], config.batch_size, rng):
+        sentences = join_neighbours(ids, train.labels, config, rng)
+        views = [_dropped(sentences, config, start.tokenizer, rng) for _ in range(2 if config.consistency else 1)]
+        for batch in _batches([len(sentence) for sentence in sentences], config.batch_size, rng):
             with half_precision(config):
                 logits = model(*pad([view[i] for view in views for i in batch])).float()
-            loss = loss_of(logits, wanted[torch.from_numpy(batch)].repeat(len(views), *[1] * (wanted.ndim - 1)))
+            wanted = goal[torch.from_numpy(batch)]
+            loss = loss_of(logits, torch.cat([wanted] * len(views)))  # logits: all of view 1, then all of view 2
             if config.consistency:
                 loss = loss + config.consistency * _disagreement(*logits.chunk(2))
             optimizer.zero_grad(set_to_none=True)
@@ -101,6 +125,7 @@ def fine_tune(
             optimizer.step()
             schedule.step()
             done += 1
+            # early on the average forgets faster, so that the untrained weights leave it
             _follow(average, model, min(config.averaging, (1 + done) / (10 + done)))
             losses.append(loss.item())
             if on_step is not None:
@@ -108,8 +133,8 @@ def fine_tune(
         epochs.append(Epoch(number, float(np.mean(losses))))
         if valid is not None:
             with _averaged(model, average):
-                watched = quality_of_classes(valid.labels, start.logits(valid.texts).argmax(1))
-            epochs[-1] = replace(epochs[-1], accuracy=watched.accuracy, macro_f1=watched.macro_f1)
+                validation = quality_of_classes(valid.labels, start.logits(valid.texts).argmax(1))
+            epochs[-1] = replace(epochs[-1], accuracy=validation.accuracy, macro_f1=validation.macro_f1)
         if on_epoch is not None:
             on_epoch(epochs[-1])
         _checkpoint(work, signature, epochs, model, optimizer, average)
@@ -121,10 +146,11 @@ def fine_tune(
 
 
 def _disagreement(first: Tensor, second: Tensor) -> Tensor:
-    """Mean of both Kullback-Leibler divergences between two readings of the same sentences (R-Drop, Wu et al. 2021)."""
-    p, q = first.log_softmax(-1), second.log_softmax(-1)
-    both: Tensor = ((p.exp() - q.exp()) * (p - q)).sum(-1).mean() / 2
-    return both
+    """Mean of both Kullback-Leibler divergences between two passes of the same sentences (R-Drop, Wu et al. 2021)."""
+    log_p, log_q = first.log_softmax(-1), second.log_softmax(-1)
+    # KL(p, q) + KL(q, p) = sum of (p - q)(log p - log q)
+    divergence: Tensor = ((log_p.exp() - log_q.exp()) * (log_p - log_q)).sum(-1).mean() / 2
+    return divergence
 
 
 def _ramp(step: int, steps: int, warmup: float) -> float:
@@ -150,14 +176,14 @@ def _optimizer(model: Classifier, config: FineTuneConfig) -> torch.optim.Optimiz
     return torch.optim.AdamW(parts, fused=True)
 
 
-def _joined(
+def join_neighbours(
     ids: list[list[int]], labels: npt.NDArray[np.int64], config: FineTuneConfig, rng: np.random.Generator
 ) -> list[list[int]]:
-    """Some sentences with another before or after them that does not change their label."""
+    """Sentences of token ids, a share `joining` of them with another one before or after that leaves their label."""
     joined = list(ids)
     for i in np.flatnonzero(rng.random(len(ids)) < config.joining):
         j = int(rng.integers(len(ids)))
-        if labels[j] in (labels[i], LABELS.index("neutral")):
+        if labels[j] in (labels[i], LABELS.index("neutral")):  # the label of i is that of both together
             first, second = (ids[i], ids[j]) if rng.random() < 0.5 else (ids[j], ids[i])
             together = first[:-1] + second[1:]  # one [CLS], one [SEP]
             if len(together) <= config.max_tokens:
@@ -168,7 +194,7 @@ def _joined(
 def _dropped(
     ids: list[list[int]], config: FineTuneConfig, tokenizer: Tokenizer, rng: np.random.Generator
 ) -> list[list[int]]:
-    """The sentences with some inner tokens made unknown."""
+    """The sentences with some inner tokens replaced by the unknown token."""
     unknown = tokenizer.token_to_id("[UNK]")
     if not config.token_dropout or unknown is None:
         return ids
@@ -181,7 +207,7 @@ def _dropped(
 
 
 def _batches(lengths: list[int], size: int, rng: np.random.Generator) -> Iterator[npt.NDArray[np.int64]]:
-    """Every sentence once, batches of like length in random order."""
+    """Every sentence once, in batches of similar length, the batches in random order."""
     order = rng.permutation(len(lengths))
     batches: list[npt.NDArray[np.int64]] = []
     size_of = np.array(lengths)
@@ -217,10 +243,10 @@ class _averaged:  # noqa: N801 - reads as a verb in a with statement
         self._swap()
 
 
-def _signature(config: FineTuneConfig, train: Labelled, targets: npt.NDArray[np.float32] | None) -> str:
-    taught = train.labels if targets is None else targets
-    digest = hashlib.sha256("\n".join(train.texts).encode() + taught.tobytes()).hexdigest()
-    return json.dumps({"config": to_mapping(config), "sentences": digest})
+def _signature(config: FineTuneConfig, train: LabelledTexts, targets: npt.NDArray[np.float32] | None) -> str:
+    return content_key(
+        to_mapping(config), train.texts, train.labels.tobytes(), None if targets is None else targets.tobytes()
+    )
 
 
 def _checkpoint(
@@ -233,18 +259,15 @@ def _checkpoint(
 ) -> None:
     if work is None:
         return
-    work.mkdir(parents=True, exist_ok=True)
     tensors = {f"model.{n}": t for n, t in model.state_dict().items()}
     tensors |= {f"average.{n}": t for n, t in average.items()}
     for key, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{key}.{n}": t for n, t in state.items()}
     # one file for all of it: a kill between two files would leave halves of two epochs
     described = json.dumps([to_mapping(epoch) for epoch in epochs])
-    part = work / "checkpoint.part"
-    save_file(
-        {n: t.clone().contiguous() for n, t in tensors.items()}, part, {"signature": signature, "epochs": described}
-    )
-    part.replace(work / "checkpoint.safetensors")
+    # cloned, as the average may share its memory with the model
+    owned = {n: t.clone().contiguous() for n, t in tensors.items()}
+    write_whole(work / "checkpoint.safetensors", serialise(owned, {"signature": signature, "epochs": described}))
 
 
 def _resume(
@@ -260,7 +283,7 @@ def _resume(
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path} can't be read: {error}; delete it to start again.") from error
     if described["signature"] != signature:
-        raise ModelError(f"{path} is of another run (settings or sentences differ): give another folder or delete it.")
+        raise ModelError(f"{path} is of another run (settings or sentences differ): name another folder or delete it.")
     epochs = [from_mapping(Epoch, epoch) for epoch in json.loads(described["epochs"])]
     model.load_state_dict({n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")})
     for name in average:
@@ -268,10 +291,10 @@ def _resume(
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         if name.startswith("optimizer."):
-            _, key, what = name.split(".", 2)
-            state.setdefault(int(key), {})[what] = tensor
-    whole = optimizer.state_dict()
-    optimizer.load_state_dict({"state": state, "param_groups": whole["param_groups"]})
+            _, key, kind = name.split(".", 2)
+            state.setdefault(int(key), {})[kind] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    # the schedule is a function of the step alone: set it there instead of saving it
     steps = int(next(iter(state.values()))["step"].item())
     schedule.last_epoch = steps
     for group, rate, base in zip(optimizer.param_groups, schedule.lr_lambdas, schedule.base_lrs, strict=True):

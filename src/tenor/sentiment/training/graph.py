@@ -1,7 +1,10 @@
 """A tuned BERT classifier as an ONNX graph of plain operators, its matrices stored as int8 (or as they are).
 
-The graph is written node by node instead of traced: it has no mask, because texts are only ever run beside texts of
-the same number of tokens, so that nothing depends on padding, and it follows no library's internals.
+Why node by node and not `torch.onnx.export` with a quantiser (docs/decisions/0003): a traced graph is float32, four
+times the size, and dynamic quantisation scales activations by the whole batch, so that a text's score depends on its
+neighbours. Here int8 matrices are turned back to float32 when the session starts, and activations stay float32. There
+is no mask either, as batches hold texts of one token count and nothing is padding; and `graph_weights` can read the
+weights back by name, from which users tune on.
 """
 
 from __future__ import annotations
@@ -16,12 +19,12 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 Storage = Literal["fp32", "fp16", "int8"]
-OPSET = 20  # the first with Gelu as one operator
+_OPSET = 20  # the first with Gelu as one operator
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What the graph needs to know of a BERT beside its weights."""
+    """The dimensions of a BERT that its weights do not show."""
 
     layers: int
     heads: int
@@ -34,7 +37,9 @@ def bert_graph(weights: Mapping[str, npt.NDArray[np.float32]], shape: Shape, sto
     Parameters
     ----------
     weights
-        Tensors by the names of `tenor.sentiment.training.finetune.Classifier`.
+        Tensors by the names of `tenor.sentiment.training.classifier.Classifier`.
+    shape
+        Layers, heads and the epsilon of the layer norms.
     storage
         How matrices lie in the file. ``int8`` keeps a scale a column (a row of the word vectors) and is turned back
         to float32 when the session starts: activations stay float32, so a text's score can't depend on the texts that
@@ -45,7 +50,7 @@ def bert_graph(weights: Mapping[str, npt.NDArray[np.float32]], shape: Shape, sto
     for layer in range(shape.layers):
         states = builder.layer(states, f"encoder.encoder.layer.{layer}.", shape)
     mean = builder.node("ReduceMean", [states, builder.constant(np.array([1]))], keepdims=0)
-    logits = builder.linear(mean, "head.", kept=True)
+    logits = builder.linear(mean, "head.", exact=True)  # 3 columns: nothing to save
     builder.node("Identity", [logits], output="logits")
     graph = helper.make_graph(
         builder.nodes,
@@ -54,7 +59,7 @@ def bert_graph(weights: Mapping[str, npt.NDArray[np.float32]], shape: Shape, sto
         [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", len(weights["head.bias"])])],
         builder.initializers,
     )
-    operators = [helper.make_opsetid("", OPSET)]
+    operators = [helper.make_opsetid("", _OPSET)]
     model = helper.make_model(graph, opset_imports=operators, producer_name="tenor", ir_version=10)
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString())
@@ -86,9 +91,9 @@ class _Builder:
         small = self.node("Cast", [self.constant(whole, name)], to=TensorProto.FLOAT)
         return self.node("Mul", [small, self.constant(scale, name + ".scale")])
 
-    def linear(self, states: str, name: str, *, kept: bool = False) -> str:
+    def linear(self, states: str, name: str, *, exact: bool = False) -> str:
         value = self.weights[name + "weight"].T
-        matrix = self.constant(value, name + "weight") if kept else self.matrix(value, name + "weight")
+        matrix = self.constant(value, name + "weight") if exact else self.matrix(value, name + "weight")
         product = self.node("MatMul", [states, matrix])
         return self.node("Add", [product, self.constant(self.weights[name + "bias"], name + "bias")])
 
@@ -98,16 +103,16 @@ class _Builder:
         return self.node("LayerNormalization", [states, scale, bias], epsilon=shape.layer_norm_eps)
 
     def rows(self, value: npt.NDArray[np.float32], name: str) -> str:
-        """The rows ``input_ids`` of an embedding table; only those rows are turned back to float32."""
+        """The rows ``input_ids`` of an embedding table; only those rows are turned back to float32, at each run."""
         if self.storage == "fp32":
             return self.node("Gather", [self.constant(value, name), "input_ids"])
         if self.storage == "fp16":
-            found = self.node("Gather", [self.constant(value.astype(np.float16), name), "input_ids"])
-            return self.node("Cast", [found], to=TensorProto.FLOAT)
+            rows = self.node("Gather", [self.constant(value.astype(np.float16), name), "input_ids"])
+            return self.node("Cast", [rows], to=TensorProto.FLOAT)
         whole, scale = quantise(value, axis=1)
-        found = self.node("Gather", [self.constant(whole, name), "input_ids"])
+        rows = self.node("Gather", [self.constant(whole, name), "input_ids"])
         scales = self.node("Gather", [self.constant(scale, name + ".scale"), "input_ids"])
-        return self.node("Mul", [self.node("Cast", [found], to=TensorProto.FLOAT), scales])
+        return self.node("Mul", [self.node("Cast", [rows], to=TensorProto.FLOAT), scales])
 
     def embeddings(self, shape: Shape) -> str:
         name = "encoder.embeddings."
@@ -139,11 +144,10 @@ class _Builder:
         projected = self.node("Add", [product, self.constant(bias, name + "bias")])  # [b, t, 3 d]
         split = [f"{name}{part}" for part in parts]
         self.nodes.append(helper.make_node("Split", [projected], split, axis=-1, num_outputs=3))
-        folded = self.constant(np.array([0, 0, heads, width // heads]))
-        query, key, value = (
-            self.node("Transpose", [self.node("Reshape", [part, folded])], perm=perm)
-            for part, perm in zip(split, ([0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3]), strict=True)
-        )
+        by_head = self.constant(np.array([0, 0, heads, width // heads]))  # 0 keeps a dimension: [b, t, h, d / h]
+        query = self.node("Transpose", [self.node("Reshape", [split[0], by_head])], perm=[0, 2, 1, 3])  # b h t d
+        key = self.node("Transpose", [self.node("Reshape", [split[1], by_head])], perm=[0, 2, 3, 1])  # b h d t
+        value = self.node("Transpose", [self.node("Reshape", [split[2], by_head])], perm=[0, 2, 1, 3])  # b h t d
         query = self.node("Mul", [query, self.constant(np.array([(width // heads) ** -0.5], dtype=np.float32))])
         weights = self.node("Softmax", [self.node("MatMul", [query, key])], axis=-1)  # [b, h, t, t]
         mixed = self.node("Transpose", [self.node("MatMul", [weights, value])], perm=[0, 2, 1, 3])
@@ -155,16 +159,17 @@ def graph_weights(graph: bytes) -> dict[str, npt.NDArray[np.float32]]:
 
     The vector of the first segment stays in those of the positions; the one of the segment itself is zero.
     """
-    held = {t.name: numpy_helper.to_array(t) for t in onnx.load_from_string(graph).graph.initializer}
+    stored = {t.name: numpy_helper.to_array(t) for t in onnx.load_from_string(graph).graph.initializer}
     weights: dict[str, npt.NDArray[np.float32]] = {}
-    for name, value in held.items():
+    for name, value in stored.items():
         if name.startswith("constant_") or name.endswith(".scale"):
             continue
-        whole = value.astype(np.float32) * held.get(name + ".scale", np.float32(1))
+        whole = value.astype(np.float32) * stored.get(name + ".scale", np.float32(1))
         if "attention.self." in name:
-            part = name.rpartition(".")
-            for which, third in zip(("query", "key", "value"), np.split(whole, 3, axis=-1), strict=True):
-                weights[f"{part[0]}.{which}.{part[2]}"] = np.ascontiguousarray(third.T)
+            # query, key and value are one matrix in the graph: [in, 3 out], or a bias [3 out]
+            prefix, _, kind = name.rpartition(".")
+            for part, third in zip(("query", "key", "value"), np.split(whole, 3, axis=-1), strict=True):
+                weights[f"{prefix}.{part}.{kind}"] = np.ascontiguousarray(third.T)
         else:
             linear = whole.ndim == 2 and "embeddings" not in name
             weights[name] = np.ascontiguousarray(whole.T) if linear else whole

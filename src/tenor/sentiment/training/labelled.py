@@ -1,4 +1,4 @@
-"""Labelled sentences: the published sets and a user's own CSV, read into one type; duplicates and splits."""
+"""LabelledTexts sentences: the published sets and a user's own CSV, read into one type; duplicates and splits."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ FPB_AGREEMENT = {
     100: "Sentences_AllAgree.txt",
 }
 FPB_CERTAINTY = {50: 0.58, 66: 0.7, 75: 0.87, 100: 1.0}
-"""Share of the annotators behind the label of a sentence that is in this file, but not in the next stricter one."""
+"""Share of the annotators behind the label of a sentence that is in this file but not in the next stricter one."""
 SEMEVAL_NEUTRAL = 0.15
-"""SemEval-2017 scores within this of zero count as neutral: about the least step that its annotators used."""
+"""SemEval-2017 scores within this of zero count as neutral: about the smallest step that its annotators used."""
 
 _POSITIVE, _NEUTRAL, _NEGATIVE = range(3)
 _TFNS = {"0": _NEGATIVE, "1": _POSITIVE, "2": _NEUTRAL}
-# the mapping of entities to labels has names with quotes in it, which no parser takes: the labels alone are enough
+# the mapping of entities to labels has unescaped quotes in names, which no parser reads: the labels alone are enough
 _DECISION = re.compile(r":\s*['\"](positive|neutral|negative)['\"]")
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledTexts:
     """Cleaned sentences and their classes.
 
     Attributes
@@ -56,42 +56,42 @@ class Labelled:
     def __len__(self) -> int:
         return len(self.texts)
 
-    def take(self, index: npt.NDArray[np.int64]) -> Labelled:
+    def take(self, index: npt.NDArray[np.int64]) -> LabelledTexts:
         """The sentences at the positions `index`."""
-        return Labelled(tuple(self.texts[i] for i in index), self.labels[index], self.name)
+        return LabelledTexts(tuple(self.texts[i] for i in index), self.labels[index], self.name)
 
-    def unique(self) -> Labelled:
-        """Each sentence once (`duplicate_key`); one that comes with two different labels goes altogether."""
-        seen: dict[str, set[int]] = defaultdict(set)
+    def unique(self) -> LabelledTexts:
+        """Each sentence once (`duplicate_key`); one with two different labels is dropped."""
+        labels: dict[str, set[int]] = defaultdict(set)
         first: dict[str, int] = {}
         for i, (text, label) in enumerate(zip(self.texts, self.labels, strict=True)):
             key = duplicate_key(text)
-            seen[key].add(int(label))
+            labels[key].add(int(label))
             first.setdefault(key, i)
-        keep = [i for key, i in first.items() if len(seen[key]) == 1 and key]
+        keep = [i for key, i in first.items() if len(labels[key]) == 1 and key]
         return self.take(np.array(keep, dtype=np.int64))
 
-    def without(self, *others: Labelled) -> Labelled:
+    def without(self, *others: LabelledTexts) -> LabelledTexts:
         """The sentences that none of `others` holds in any spelling (`duplicate_key`)."""
         known = {duplicate_key(text) for other in others for text in other.texts}
         keep = [i for i, text in enumerate(self.texts) if duplicate_key(text) not in known]
         return self.take(np.array(keep, dtype=np.int64))
 
-    def split(self, share: float, seed: int) -> tuple[Labelled, Labelled]:
+    def split(self, share: float, seed: int) -> tuple[LabelledTexts, LabelledTexts]:
         """A random (rest, part) with ``round(share * n)`` sentences in the part."""
         order = np.random.default_rng(seed).permutation(len(self)).astype(np.int64)
         cut = round(share * len(self))
         return self.take(np.sort(order[cut:])), self.take(np.sort(order[:cut]))
 
 
-def join(parts: Iterable[Labelled], name: str) -> Labelled:
+def join(parts: Iterable[LabelledTexts], name: str) -> LabelledTexts:
     """`parts` one after the other."""
     parts = list(parts)
     texts = tuple(text for part in parts for text in part.texts)
-    return Labelled(texts, np.concatenate([part.labels for part in parts]).astype(np.int64), name)
+    return LabelledTexts(texts, np.concatenate([part.labels for part in parts]).astype(np.int64), name)
 
 
-def read_fpb(folder: Path, agreement: int = 50) -> Labelled:
+def read_fpb(folder: Path, agreement: int = 50) -> LabelledTexts:
     """Financial PhraseBank (lines ``sentence@label``), where at least `agreement` % of the annotators agree."""
     if agreement not in FPB_AGREEMENT:
         raise ConfigError(f"Financial PhraseBank has no {agreement} % agreement: take one of {sorted(FPB_AGREEMENT)}.")
@@ -104,11 +104,11 @@ def read_fpb(folder: Path, agreement: int = 50) -> Labelled:
     return _labelled(rows, f"Financial PhraseBank, {agreement} %", path)
 
 
-def fpb_targets(folder: Path, sentences: Labelled) -> npt.NDArray[np.float32]:
-    """What Financial PhraseBank's annotators said of `sentences`, as probabilities ``[n, 3]``.
+def fpb_targets(folder: Path, sentences: LabelledTexts) -> npt.NDArray[np.float32]:
+    """How Financial PhraseBank's annotators voted on `sentences`, as probabilities ``[n, 3]``.
 
-    The files tell in which band the majority lay, not what the others said: the label gets the middle of the band, and
-    the rest goes to neutral, or from neutral to both sides alike, as good is rarely taken for bad.
+    The files show the band of the majority's share, not the other votes: the label gets the middle of the band, and the
+    rest goes to neutral, or from neutral in equal parts to the others, as positive is rarely taken for negative.
     """
     share = np.full(len(sentences), FPB_CERTAINTY[50])
     for agreement in sorted(FPB_AGREEMENT)[1:]:
@@ -122,7 +122,7 @@ def fpb_targets(folder: Path, sentences: Labelled) -> npt.NDArray[np.float32]:
     return targets.astype(np.float32)
 
 
-def read_tfns(folder: Path, part: str = "valid") -> Labelled:
+def read_tfns(folder: Path, part: str = "valid") -> LabelledTexts:
     """Twitter Financial News Sentiment, `part` ``train`` or ``valid`` (0 bearish, 1 bullish, 2 neutral)."""
     path = folder / f"sent_{part}.csv"
     rows = []
@@ -133,8 +133,8 @@ def read_tfns(folder: Path, part: str = "valid") -> Labelled:
     return _labelled(rows, f"TFNS, {part}", path)
 
 
-def read_sentfin(folder: Path) -> Labelled:
-    """SEntFiN 1.0: the titles whose entities agree; neutral ones agree with good ones, and with bad ones."""
+def read_sentfin(folder: Path) -> LabelledTexts:
+    """SEntFiN 1.0: the titles whose entities agree; neutral agrees with positive, and with negative."""
     path = folder / "SEntFiN.csv"
     rows = []
     for _, row in _csv_rows(path, ("Title", "Decisions")):
@@ -146,7 +146,7 @@ def read_sentfin(folder: Path) -> Labelled:
     return _labelled(rows, "SEntFiN", path)
 
 
-def read_semeval(folder: Path) -> Labelled:
+def read_semeval(folder: Path) -> LabelledTexts:
     """SemEval-2017 task 5 headlines; their scores cut into classes at +-`SEMEVAL_NEUTRAL`."""
     path = folder / "SemEval2017Task5Headlines.json"
     try:
@@ -161,7 +161,7 @@ def read_semeval(folder: Path) -> Labelled:
     return _labelled(rows, "SemEval-2017 task 5 headlines", path)
 
 
-def read_csv(path: Path) -> Labelled:
+def read_csv(path: Path) -> LabelledTexts:
     """A user's CSV with the columns ``text`` and ``label`` (positive, neutral, negative, in any case)."""
     rows = [(row["text"], _label(row["label"].strip(), path, n)) for n, row in _csv_rows(path, ("text", "label"))]
     return _labelled(rows, path.name, path)
@@ -174,11 +174,11 @@ def _label(word: str, path: Path, number: int) -> int:
     return LABELS.index(word.lower())
 
 
-def _labelled(rows: list[tuple[str, int]], name: str, path: Path) -> Labelled:
+def _labelled(rows: list[tuple[str, int]], name: str, path: Path) -> LabelledTexts:
     if not rows:
         raise DataError(f"{path} holds no labelled sentence.")
     texts, labels = zip(*rows, strict=True)
-    return Labelled(tuple(clean(text) for text in texts), np.array(labels, dtype=np.int64), name)
+    return LabelledTexts(tuple(clean(text) for text in texts), np.array(labels, dtype=np.int64), name)
 
 
 def _csv_rows(path: Path, columns: tuple[str, ...]) -> Iterable[tuple[int, dict[str, str]]]:

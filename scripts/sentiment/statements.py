@@ -1,30 +1,30 @@
 """Company statements with their class, composed from a grammar: results against a year before, orders, lay-offs, dates.
 
-Tweets and headlines do not teach this genre: that a smaller loss is good news, a won order too, and a head count none.
-The sentences and the firms in them are invented, so nothing in them is known of any real one.
+Tweets and headlines do not teach this genre: a smaller loss is good news, so is an order, and a head count is neither.
+The sentences and the firms in them are invented and say nothing about any real one.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 
 from tenor.sentiment.scores import LABELS
 from tenor.sentiment.text import clean
-from tenor.sentiment.training.labelled import Labelled
+from tenor.sentiment.training.labelled import LabelledTexts
 
-GRAMMAR = "statements.txt"
+GRAMMAR = Path(__file__).with_name("statements.txt")
 MIX = (0.32, 0.50, 0.18)
 """Shares of positive, neutral and negative statements: company news is mostly neutral, and good rather than bad."""
 COMPARED = 0.12
-"""Share of the positive and negative statements in which two figures alone tell good from bad."""
+"""Share of the positive and negative statements in which two numbers alone tell good from bad."""
 HELD_OUT_EVERY = 6
-"""One line in so many of each class is kept apart: what is learned is tested on lines that were not trained on."""
+"""One line in this many of each class is held out, to test on lines that were not trained on."""
 
 _PART = re.compile(r"\{(\w+)\}")
 _CHOICE = re.compile(r"<([^<>]*)>")
@@ -60,50 +60,59 @@ _BY = ("by ", "by ", "", "some ", "by about ", "nearly ", "more than ")
 _PERCENT = ("{} %", "{}%", "{} percent", "{} per cent", "{} pct")
 
 
+Grammar = Mapping[str, Sequence[str]]
+"""Section -> its lines. The sections of the classes and ``gains`` and ``burdens`` are sentences, the others parts."""
+
+
 @cache
-def _grammar() -> dict[str, tuple[str, ...]]:
+def read_grammar(path: Path = GRAMMAR) -> Grammar:
+    """The grammar of a file: ``[section]``, then one entry a line; empty lines and ``#`` comments are skipped."""
     sections: dict[str, list[str]] = {}
     lines: list[str] = []
-    for line in files("tenor.sentiment.training").joinpath(GRAMMAR).read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8").splitlines():
         if line.startswith("["):
             lines = sections.setdefault(line[1:-1], [])
         elif line.strip() and not line.startswith("#"):
             lines.append(line)
-    return {name: tuple(found) for name, found in sections.items()}
+    return {name: tuple(lines) for name, lines in sections.items()}
 
 
-def statements(n: int, seed: int = 0, *, held_out: bool = False) -> Labelled:
+def statements(n: int, seed: int = 0, *, held_out: bool = False, grammar: Grammar | None = None) -> LabelledTexts:
     """`n` distinct statements in the mix `MIX`, the same for the same `seed`.
 
     Parameters
     ----------
+    n
+        How many.
+    seed
+        Draws lines, parts and order.
     held_out
-        Of the lines of the grammar that are kept apart, instead of the others.
+        Draw from the held-out lines of the grammar instead of the others.
+    grammar
+        Default: the one in `GRAMMAR`.
     """
+    grammar = read_grammar() if grammar is None else grammar
     rng = np.random.default_rng((seed, held_out))
     texts: dict[str, int] = {}
     for label, share in enumerate(MIX):
         wanted = len(texts) + round(share * n)
         while len(texts) < wanted:
-            texts.setdefault(clean(_statement(LABELS[label], rng, held_out=held_out)), label)
+            texts.setdefault(clean(_statement(LABELS[label], rng, grammar, held_out=held_out)), label)
     order = rng.permutation(len(texts))
     rows = list(texts.items())
-    return Labelled(
+    return LabelledTexts(
         tuple(rows[i][0] for i in order), np.array([rows[i][1] for i in order], dtype=np.int64), "statements"
     )
 
 
-def _statement(label: str, rng: np.random.Generator, *, held_out: bool) -> str:
+def _statement(label: str, rng: np.random.Generator, grammar: Grammar, *, held_out: bool) -> str:
     section, grows = label, True
     if label != "neutral" and rng.random() < COMPARED:
         section = ("gains", "burdens")[int(rng.random() < 0.4)]
+        # more of what is a gain is good news, more of a burden bad
         grows = (section == "gains") == (label == "positive")
-    lines = _lines(section, held_out=held_out)
-    return _Sentence(rng, grows=grows).write(lines[int(rng.integers(len(lines)))])
-
-
-def _lines(label: str, *, held_out: bool) -> list[str]:
-    return [line for i, line in enumerate(_grammar()[label]) if (i % HELD_OUT_EVERY == 3) == held_out]
+    lines = [line for i, line in enumerate(grammar[section]) if (i % HELD_OUT_EVERY == 3) == held_out]
+    return _Sentence(rng, grammar, grows=grows).write(lines[int(rng.integers(len(lines)))])
 
 
 @dataclass(frozen=True)
@@ -123,21 +132,22 @@ class _Money:
 class _Sentence:
     """Fills one line; amounts, percentages and currency keep their form in it; the new one is larger if it `grows`."""
 
-    def __init__(self, rng: np.random.Generator, *, grows: bool) -> None:
+    def __init__(self, rng: np.random.Generator, grammar: Grammar, *, grows: bool) -> None:
         self._rng = rng
+        self._grammar = grammar
         low = float(np.exp(rng.normal(3.0, 1.6)))
         self._money = _Money(
-            form=self._one(_MONEY),
+            form=self._one_of(_MONEY),
             unit=_UNITS[int(rng.integers(len(_UNITS)))],
             low=low,
             high=low * (1.03 + float(rng.exponential(0.3))),
         )
-        self._percent = self._one(_PERCENT)
+        self._percent = self._one_of(_PERCENT)
         self._low_percent = float(rng.uniform(1, 40))
         high_percent = self._low_percent + float(rng.uniform(0.4, 15))
         amounts = [self._money.write(value) for value in (self._money.low, self._money.high)]
         percents = [self._percent.format(f"{value:.1f}") for value in (self._low_percent, high_percent)]
-        self._built: dict[str, Callable[[], str]] = {
+        self._parts: dict[str, Callable[[], str]] = {
             "empty": lambda: "",
             "hi": lambda: amounts[1],
             "lo": lambda: amounts[0],
@@ -147,7 +157,7 @@ class _Sentence:
             "amount2": lambda: f"EUR {rng.uniform(0.5, 60):.2f}",
             "amount3": lambda: f"EUR {rng.uniform(0.05, 0.5):.2f}",
             "pct": self._share,
-            "bypct": lambda: self._one(_BY) + self._share(),
+            "bypct": lambda: self._one_of(_BY) + self._share(),
             "bypct2": self._share,
             "lopct": lambda: percents[0],
             "hipct": lambda: percents[1],
@@ -157,16 +167,17 @@ class _Sentence:
             "date": self._date,
             "hour": lambda: f"{rng.integers(8, 17)}:{rng.choice(['00', '30'])}",
             "count": lambda: f"{int(np.exp(rng.uniform(3.0, 8.5))):,}",
-            "few": lambda: self._one(("two", "three", "four", "five", "six", "seven", "8", "10", "12", "20")),
+            "few": lambda: self._one_of(("two", "three", "four", "five", "six", "seven", "8", "10", "12", "20")),
             "big": lambda: f"{int(np.exp(rng.uniform(9, 18))):,}",
-            "name": lambda: self._one(_STARTS) + self._one(_ENDS),
+            "name": lambda: self._one_of(_STARTS) + self._one_of(_ENDS),
         }  # fmt: skip
 
     def write(self, line: str) -> str:
         line = self._framed(line)
         while True:
-            line, choices = _CHOICE.subn(lambda found: self._one(found[1].split("|")), line)
-            line, parts = _PART.subn(lambda found: self._part(found[1]), line)
+            # innermost first, until none is left: parts hold choices, choices hold parts
+            line, choices = _CHOICE.subn(lambda match: self._one_of(match[1].split("|")), line)
+            line, parts = _PART.subn(lambda match: self._part(match[1]), line)
             if not choices + parts:
                 return self._styled(line)
 
@@ -180,15 +191,15 @@ class _Sentence:
         return line
 
     def _part(self, name: str) -> str:
-        return self._built[name]() if name in self._built else self._one(_grammar()[name])
+        return self._parts[name]() if name in self._parts else self._one_of(self._grammar[name])
 
     def _styled(self, line: str) -> str:
         line = re.sub(r" (?=[.,])", "", re.sub(r"\s+", " ", line)).strip()
-        line = _ARTICLE.sub(lambda found: found[1] + ("n " if found[2] in "aeio" else " "), line)
+        line = _ARTICLE.sub(lambda match: match[1] + ("n " if match[2] in "aeio" else " "), line)
         line = line[0].upper() + line[1:]
         style = self._rng.random()
         if style < 0.4:  # the spacing of corpora that were split into words
-            line = _PUNCTUATION.sub(lambda found: f" {found[1]}" if found[1] else f"{found[2]} ", line)
+            line = _PUNCTUATION.sub(lambda match: f" {match[1]}" if match[1] else f"{match[2]} ", line)
         if style < 0.08 or style > 0.92:
             line = line.lower()
         return line.removesuffix(".").rstrip() if 0.4 < style < 0.5 else line
@@ -200,8 +211,8 @@ class _Sentence:
         )
 
     def _date(self) -> str:
-        day, month = self._rng.integers(1, 29), self._one(_MONTHS)
+        day, month = self._rng.integers(1, 29), self._one_of(_MONTHS)
         return f"{day} {month}" if self._rng.random() < 0.5 else f"{month} {day}, {self._rng.integers(1998, 2025)}"
 
-    def _one(self, options: Sequence[str]) -> str:
+    def _one_of(self, options: Sequence[str]) -> str:
         return options[int(self._rng.integers(len(options)))]

