@@ -30,8 +30,8 @@ FEWEST = 50
 FEWEST_IN_GROUP = 100
 
 
-def adapt(panel: Panel, said: Predictions, *, valid: slice, rows: slice) -> Predictions:
-    """`said` with bounds of 90 % intervals on `rows`, at every horizon; NaN elsewhere.
+def adapt(panel: Panel, predictions: Predictions, *, valid: slice, rows: slice) -> Predictions:
+    """`predictions` with bounds of 90 % intervals on `rows`, at every horizon; NaN elsewhere.
 
     The dynamically tuned adaptive conformal inference of Gibbs & Candès (2024): for each of `RATES` a level follows
     level + rate (MISS - share of the day's cells outside) (2021), and the levels are averaged with weights that rise
@@ -42,8 +42,8 @@ def adapt(panel: Panel, said: Predictions, *, valid: slice, rows: slice) -> Pred
 
     Parameters
     ----------
-    said
-        What a model said over the panel; `valid` and what follows must be forecasts it was not fitted on.
+    predictions
+        Of a model over the panel; those of `valid` and what follows must be of sessions it was not fitted on.
     valid, rows
         Places on the panel's session axis; `rows` come after `valid`.
 
@@ -54,54 +54,56 @@ def adapt(panel: Panel, said: Predictions, *, valid: slice, rows: slice) -> Pred
     HistoryError
         Too few scores in `valid`.
     """
-    if said.mean.shape != panel.targets.shape:
+    if predictions.mean.shape != panel.targets.shape:
         raise DataError(
-            f"predictions of {said.model} have shape {said.mean.shape}, the panel's targets {panel.targets.shape}: "
-            "predict the panel that the intervals are for."
+            f"predictions of {predictions.model} have shape {predictions.mean.shape}, the panel's targets "
+            f"{panel.targets.shape}: predict the panel that the intervals are for."
         )
     start, middle, stop = _bounds(panel, valid, rows)
-    lower: Float32 = np.full_like(said.mean, np.nan)
-    upper: Float32 = np.full_like(said.mean, np.nan)
+    lower: Float32 = np.full_like(predictions.mean, np.nan)
+    upper: Float32 = np.full_like(predictions.mean, np.nan)
     first = rows.indices(len(panel.sessions))[0]
     for axis, horizon in enumerate(panel.horizons):
+        mean = predictions.mean[..., axis]
         scale = panel.volatility.astype("float64") * math.sqrt(horizon)
-        score = (
-            np.abs(np.where(panel.mask, panel.targets[..., axis], np.nan) - said.mean[..., axis].astype("float64"))
-            / scale
-        )
-        width = (
-            scale[first:stop]
-            * _quantiles(score[start:stop], scale[start:stop], middle - start, horizon)[first - start :]
-        )
-        lower[first:stop, :, axis] = said.mean[first:stop, :, axis] - width
-        upper[first:stop, :, axis] = said.mean[first:stop, :, axis] + width
-    return replace(said, lower=lower, upper=upper)
+        realised = np.where(panel.mask, panel.targets[..., axis], np.nan)
+        score = np.abs(realised - mean.astype("float64")) / scale
+        reach = _quantiles(score[start:stop], scale[start:stop], middle - start, horizon)
+        width = scale[first:stop] * reach[first - start :]
+        lower[first:stop, :, axis] = mean[first:stop] - width
+        upper[first:stop, :, axis] = mean[first:stop] + width
+    return replace(predictions, lower=lower, upper=upper)
 
 
 class _Levels:
-    """The miscoverage levels of `RATES` and how far each is trusted."""
+    """The miscoverage levels, one a rate, and their weights.
+
+    In the paper's symbols: `RATES` are γ_i, `each` α_t^i, `weights` p_t^i, `level` the weighted mean, `ETA` η and `SIGMA`
+    σ, by which a little weight is given back to every rate so that none dies for good.
+    """
 
     # Gibbs & Candès (2024), section 3: what makes the regret over MEMORY steps small
-    MIXING = 1 / (2 * MEMORY)
-    HASTE = math.sqrt(
+    SIGMA = 1 / (2 * MEMORY)
+    ETA = math.sqrt(
         3 / MEMORY * (math.log(len(RATES) * MEMORY) + 2) / ((1 - MISS) ** 2 * MISS**3 + MISS**2 * (1 - MISS) ** 3)
     )
 
     def __init__(self) -> None:
         self.each = np.full(len(RATES), MISS)
-        self.trust = np.full(len(RATES), 1 / len(RATES))
+        self.weights = np.full(len(RATES), 1 / len(RATES))
 
     @property
     def level(self) -> float:
-        return float(self.trust @ self.each)
+        return float(self.weights @ self.each)
 
-    def learn(self, rarity: Float64, each: Float64) -> None:
-        """From one day's cells: `rarity` [cell], the highest level at which it lay inside; `each`, the levels then."""
-        apart = rarity - each[:, None]  # [rate, cell]
-        loss = (MISS * apart - np.minimum(apart, 0)).mean(axis=1)
-        trust = self.trust * np.exp(-self.HASTE * (loss - loss.min()))
-        self.trust = (1 - self.MIXING) * trust / trust.sum() + self.MIXING / len(RATES)
-        self.each = self.each + np.array(RATES) * (MISS - (apart < 0).mean(axis=1))
+    def learn(self, beta: Float64, each: Float64) -> None:
+        """From one day's cells: `beta` [cell], the highest level at which it lay inside; `each`, the levels then."""
+        distance = beta - each[:, None]  # [rate, cell]; below 0 where the interval of that rate missed
+        # the pinball loss of β_t against α_t^i, and its gradient step below
+        loss = (MISS * distance - np.minimum(distance, 0)).mean(axis=1)
+        weights = self.weights * np.exp(-self.ETA * (loss - loss.min()))  # less the least: exp can't underflow for all
+        self.weights = (1 - self.SIGMA) * weights / weights.sum() + self.SIGMA / len(RATES)
+        self.each = self.each + np.array(RATES) * (MISS - (distance < 0).mean(axis=1))
 
 
 @dataclass(frozen=True)
@@ -111,33 +113,56 @@ class _Scores:
     edges: Float64
     groups: list[Float64]
 
-    @classmethod
-    def of(cls, score: Float64, scale: Float64) -> _Scores:
-        known = np.isfinite(score)
-        x, v = score[known], scale[known]
-        count = max(1, min(GROUPS, len(x) // FEWEST_IN_GROUP))
-        edges = np.quantile(v, np.arange(1, count) / count)
-        group = np.searchsorted(edges, v)
-        # equal volatilities can leave a group empty: it answers with all scores
-        return cls(edges, [np.sort(part) if len(part := x[group == g]) else np.sort(x) for g in range(count)])
-
     def quantile(self, scale: Float64, level: float) -> Float64:
         """For each cell of `scale` the score that a share `level` lies above (conformal; at most the highest)."""
-        found = np.array(
+        of_group = np.array(
             [g[min(max(math.ceil((len(g) + 1) * (1 - level)) - 1, 0), len(g) - 1)] for g in self.groups],
             dtype="float64",
         )
         known = np.isfinite(scale)
-        return np.where(known, found[np.searchsorted(self.edges, np.where(known, scale, 0.0))], np.nan)
+        return np.where(known, of_group[np.searchsorted(self.edges, np.where(known, scale, 0.0))], np.nan)
 
-    def rarity(self, score: Float64, scale: Float64) -> Float64:
-        """The highest level whose `quantile` reaches each score."""
+    def highest_level(self, score: Float64, scale: Float64) -> Float64:
+        """The highest level whose `quantile` reaches each score (β_t in the paper)."""
         group = np.searchsorted(self.edges, scale)
-        found = np.empty(len(score))
+        level = np.empty(len(score))
         for g, past in enumerate(self.groups):
             here = group == g
-            found[here] = 1 - np.searchsorted(past, score[here]) / (len(past) + 1)
-        return found
+            level[here] = 1 - np.searchsorted(past, score[here]) / (len(past) + 1)
+        return level
+
+
+class _Window:
+    """`_Scores` of any run of days. All cells are sorted once, by score and by scale; a window keeps the order.
+
+    Sorting each window anew would be most of the cost of a forecast: it is done every `REFRESH` days over up to `MEMORY`
+    days of all symbols.
+    """
+
+    def __init__(self, score: Float64, scale: Float64) -> None:
+        self._score, self._scale = score.ravel(), scale.ravel()
+        known = np.flatnonzero(np.isfinite(self._score))
+        self._by_score = known[np.argsort(self._score[known], kind="stable")]
+        self._by_scale = known[np.argsort(self._scale[known], kind="stable")]
+        self._symbols = score.shape[1]
+        self._group = np.zeros(len(self._score), dtype=np.intp)
+
+    def scores(self, first: int, stop: int) -> _Scores:
+        """The scores of days `first` .. `stop` - 1."""
+        low, high = first * self._symbols, stop * self._symbols  # a cell's place is its day times the symbols and more
+        by_scale = self._by_scale[(self._by_scale >= low) & (self._by_scale < high)]
+        by_score = self._by_score[(self._by_score >= low) & (self._by_score < high)]
+        scales = self._scale[by_scale]
+        count = max(1, min(GROUPS, len(scales) // FEWEST_IN_GROUP))
+        edges = np.quantile(scales, np.arange(1, count) / count)
+        # the cells in order of scale fall into the groups one after another; looked up in order of score, each group
+        # comes out sorted
+        ends = np.searchsorted(scales, edges, side="right")
+        sizes = np.diff([0, *ends, len(scales)])
+        self._group[by_scale] = np.repeat(np.arange(count), sizes)
+        group, x = self._group[by_score], self._score[by_score]
+        # equal volatilities can leave a group empty: it answers with all scores
+        return _Scores(edges, [part if len(part := x[group == g]) else x for g in range(count)])
 
 
 def _quantiles(score: Float64, scale: Float64, begin: int, horizon: int) -> Float64:
@@ -150,18 +175,19 @@ def _quantiles(score: Float64, scale: Float64, begin: int, horizon: int) -> Floa
         )
     reach = np.full(score.shape, np.nan)
     levels = _Levels()
-    made: deque[tuple[_Scores, Float64]] = deque()  # what the forecasts that are not yet judged were made with
+    window = _Window(score, scale)
+    pending: deque[tuple[_Scores, Float64]] = deque()  # what the forecasts that can't be judged yet were made with
     for t in range(begin, len(score)):
         judged = t - horizon
         if judged >= begin:
-            past, each = made.popleft()
-            seen = np.isfinite(score[judged])
-            if seen.any():
-                levels.learn(past.rarity(score[judged, seen], scale[judged, seen]), each)
+            past, each = pending.popleft()
+            realised = np.isfinite(score[judged])
+            if realised.any():
+                beta = past.highest_level(score[judged, realised], scale[judged, realised])
+                levels.learn(beta, each)
         if (t - begin) % REFRESH == 0:
-            window = slice(max(0, judged - MEMORY + 1), judged + 1)
-            scores = _Scores.of(score[window], scale[window])
-        made.append((scores, levels.each))
+            scores = window.scores(max(0, judged - MEMORY + 1), judged + 1)
+        pending.append((scores, levels.each))
         reach[t] = scores.quantile(scale[t], levels.level)
     return reach
 
