@@ -15,8 +15,8 @@ from emulator import PYTHON, RIE, Emulator
 from services import serving
 from world import World
 
-from tenor.serving.keys import Keys
-from tenor.serving.published import board_of
+from tenor.serving.keys import ApiKeys
+from tenor.serving.published import published_forecasts
 
 ROOT = Path(__file__).resolve().parents[2]
 SYMBOLS = ("AAPL", "AMZN", "CVX", "INTC", "MSFT", "XOM")
@@ -82,7 +82,7 @@ class Account:
         return self.env["TENOR_STORE"]
 
     def index(self) -> Any:
-        index = board_of(self.store).index()
+        index = published_forecasts(self.store).index()
         assert index is not None
         return index
 
@@ -119,11 +119,11 @@ def account(s3_server: str) -> Iterator[Account]:
         assert fetch(store, SYMBOLS, config.sources).worked
         quick = ("training.seeds=[0]", "training.epochs=1", "model.hidden=4", "model.lookback=10")
         train(store, Config.read(None, quick), workers=1)
-        refresh(Lake(store), board_of(store), Predictor.load(registry_of(store)), now=world.now)
+        refresh(Lake(store), published_forecasts(store), Predictor.load(registry_of(store)), now=world.now)
         yield Account(env, world)
 
 
 @pytest.fixture(scope="session")
 def api_key(account: Account) -> str:
     """A key that opens the service."""
-    return Keys(board_of(account.store).objects).make("check")
+    return ApiKeys(published_forecasts(account.store).objects).make("check")

@@ -17,7 +17,7 @@ import pytest
 
 from tenor.calendars import exchange
 from tenor.registry import registry_of
-from tenor.serving.published import board_of
+from tenor.serving.published import published_forecasts
 from tenor.store import Lake
 
 pytestmark = pytest.mark.aws
@@ -95,7 +95,7 @@ def test_a_refresh_cut_off_by_its_time_out_leaves_the_old_forecasts(
         now = account.index()
         assert set(now.entries) == set(before.entries)
         for entry in now.entries.values():
-            assert json.loads(board_of(account.store).read(entry))["symbol"]
+            assert json.loads(published_forecasts(account.store).read(entry))["symbol"]
 
 
 def test_hundreds_of_cold_invocations_lose_no_forecast_and_corrupt_no_pointer(
@@ -138,7 +138,7 @@ def test_hundreds_of_cold_invocations_lose_no_forecast_and_corrupt_no_pointer(
     index = account.index()
     assert set(index.entries) == set(symbols)
     for entry in index.entries.values():
-        assert json.loads(board_of(account.store).read(entry))["symbol"] in symbols
+        assert json.loads(published_forecasts(account.store).read(entry))["symbol"] in symbols
     assert registry_of(account.store).champion() == champion
 
 

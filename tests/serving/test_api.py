@@ -14,9 +14,9 @@ from serving import Running, Serve
 
 import tenor
 from tenor.errors import ServiceError
-from tenor.serving.keys import Keys
+from tenor.serving.keys import ApiKeys
 from tenor.serving.limits import Limits
-from tenor.serving.published import Board
+from tenor.serving.published import PublishedForecasts
 from tenor.store import Lake
 
 
@@ -144,10 +144,10 @@ def test_what_has_not_changed_is_not_sent_again(http: httpx.Client) -> None:
     assert http.get("/v1/forecast/S00").headers["etag"] != http.get("/v1/forecast/S01").headers["etag"]
 
 
-def test_a_stale_forecast_has_another_etag(board: Board, serve: Serve) -> None:
+def test_a_stale_forecast_has_another_etag(published: PublishedForecasts, serve: Serve) -> None:
     moment = [0.0]
-    running = serve(board, clock=lambda: moment[0])
-    index = board.index()
+    running = serve(published, clock=lambda: moment[0])
+    index = published.index()
     assert index is not None
     moment[0] = float(index.head["published_at"])
     fresh = httpx.get(f"{running.url}/v1/forecast/S00")
@@ -169,11 +169,11 @@ def test_counters_know_the_route_and_not_the_symbol(http: httpx.Client) -> None:
         assert name in text
 
 
-def test_a_key_opens_and_anything_else_does_not(board: Board, serve: Serve) -> None:
-    keys = Keys(board.objects)
+def test_a_key_opens_and_anything_else_does_not(published: PublishedForecasts, serve: Serve) -> None:
+    keys = ApiKeys(published.objects)
     key = keys.make("ann")
-    assert key not in board.objects.get("keys.json").data.decode()
-    running = serve(board, keys=keys)
+    assert key not in published.objects.get("keys.json").data.decode()
+    running = serve(published, keys=keys)
     near = key[:-1] + ("0" if key[-1] != "0" else "1")
     for wrong in ("", "Bearer", "Bearer x", f"Bearer {near}", f"Basic {key}", "Bearer tenor_\u00e9".encode()):
         answer = httpx.get(
@@ -195,8 +195,8 @@ def test_a_key_opens_and_anything_else_does_not(board: Board, serve: Serve) -> N
     assert raised.value.status == 401
 
 
-def test_a_callers_rate_is_bounded_and_grows_back(board: Board, serve: Serve) -> None:
-    running = serve(board, limits=Limits(rate=1.0, burst=3))
+def test_a_callers_rate_is_bounded_and_grows_back(published: PublishedForecasts, serve: Serve) -> None:
+    running = serve(published, limits=Limits(rate=1.0, burst=3))
     with httpx.Client(base_url=running.url) as client:
         answers = [client.get("/v1/symbols") for _ in range(7)]
         assert [answer.status_code for answer in answers[:3]] == [200, 200, 200]
@@ -207,8 +207,8 @@ def test_a_callers_rate_is_bounded_and_grows_back(board: Board, serve: Serve) ->
         assert client.get("/v1/symbols").status_code == 200
 
 
-def test_only_named_hosts_and_origins(board: Board, serve: Serve) -> None:
-    running = serve(board, hosts=frozenset({"127.0.0.1"}), origins=("https://desk.example",))
+def test_only_named_hosts_and_origins(published: PublishedForecasts, serve: Serve) -> None:
+    running = serve(published, hosts=frozenset({"127.0.0.1"}), origins=("https://desk.example",))
     assert httpx.get(f"{running.url}/v1/symbols", headers={"Host": "rebound.example"}).status_code == 400
     allowed = httpx.get(f"{running.url}/v1/symbols", headers={"Origin": "https://desk.example"})
     assert allowed.headers["access-control-allow-origin"] == "https://desk.example"
@@ -221,19 +221,19 @@ def test_other_origins_are_told_nothing_by_default(http: httpx.Client) -> None:
     assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
-def test_new_forecasts_are_pushed(board: Board, serve: Serve) -> None:
-    running = serve(board)
-    index = board.index()
+def test_new_forecasts_are_pushed(published: PublishedForecasts, serve: Serve) -> None:
+    running = serve(published)
+    index = published.index()
     assert index is not None
     with tenor.Client(running.url) as client:
         events = client.events(["S01"])
-        document = json.loads(board.read(index.entries["S01"]))
-        other = json.loads(board.read(index.entries["S02"]))
+        document = json.loads(published.read(index.entries["S01"]))
+        other = json.loads(published.read(index.entries["S02"]))
 
         def publish_soon() -> None:
             time.sleep(0.4)
             later = {**index.head, "published_at": index.head["published_at"] + 1}
-            board.publish([{**other, "as_of": "2030-01-01"}, {**document, "as_of": "2030-01-01"}], later)
+            published.publish([{**other, "as_of": "2030-01-01"}, {**document, "as_of": "2030-01-01"}], later)
 
         import threading
 
@@ -247,16 +247,16 @@ def test_new_forecasts_are_pushed(board: Board, serve: Serve) -> None:
 
 
 def test_a_live_forecast_and_what_becomes_of_it_without_a_lake(
-    board: Board, store: Path, serve: Serve, tmp_path: Path
+    published: PublishedForecasts, store: Path, serve: Serve, tmp_path: Path
 ) -> None:
     from tenor.serving.on_demand import FromLake
 
-    running = serve(board, live=FromLake(str(store)))
+    running = serve(published, live=FromLake(str(store)))
     with tenor.Client(running.url, timeout=60) as client:
         kept, live = client.forecast("S00"), client.forecast("S00", live=True)
         assert live.live
         assert (live.price, live.interval) == (kept.price, kept.interval)
-    broken = serve(board, live=FromLake(str(tmp_path / "nowhere")))
+    broken = serve(published, live=FromLake(str(tmp_path / "nowhere")))
     with tenor.Client(broken.url, timeout=60) as client:
         fallback = client.forecast("S00", live=True)
         assert (fallback.live, fallback.price) == (False, kept.price)

@@ -12,7 +12,7 @@ from tenor.errors import MissingObject
 from tenor.registry import registry_of
 from tenor.schema import Bars
 from tenor.serving import aws
-from tenor.serving.published import board_of
+from tenor.serving.published import published_forecasts
 from tenor.storage.object_store import FolderStore, Object
 from tenor.store import Lake
 
@@ -31,7 +31,7 @@ def test_files_of_a_version_are_read_once_and_pointers_each_time(tmp_path: Path)
     far = Counted(tmp_path / "far")
     far.put("versions/a/model.onnx", b"weights")
     far.put("pointers.json", b"1")
-    near = aws.Kept(far, FolderStore(tmp_path / "near"))
+    near = aws.CachedStore(far, FolderStore(tmp_path / "near"))
     assert [near.get("versions/a/model.onnx").data for _ in range(3)] == [b"weights"] * 3
     assert far.reads == 1
     far.put("pointers.json", b"2")
@@ -68,7 +68,7 @@ def test_a_refresh_that_no_source_answers_says_so_on_the_board(
     monkeypatch.setenv("TENOR_SYMBOLS", "S00,S01")
     monkeypatch.setenv("TENOR_SOURCES", json.dumps(away | {"http": {"attempts": 1, "connect_seconds": 0.5}}))
     assert aws.refresh({}, None)["symbols"] == 2
-    index = board_of(str(store)).index()
+    index = published_forecasts(str(store)).index()
     assert index is not None
     (note,) = index.head["notes"]
     assert note == "new bars and news could not be fetched: no source answered: see 'tenor data doctor'"

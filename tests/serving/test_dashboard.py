@@ -11,8 +11,8 @@ import httpx
 import pytest
 from serving import Running, Serve
 
-from tenor.serving.keys import Keys
-from tenor.serving.published import Board
+from tenor.serving.keys import ApiKeys
+from tenor.serving.published import PublishedForecasts
 
 CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no {CHROMIUM}: install Debian's chromium")
@@ -155,32 +155,32 @@ def test_it_can_be_read_by_everybody(up: Running, visit: Open, scheme: str, widt
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_the_page_says_that_it_is_stale(board: Board, serve: Serve, visit: Open) -> None:
-    running = serve(board, clock=lambda: 4e9)
+def test_the_page_says_that_it_is_stale(published: PublishedForecasts, serve: Serve, visit: Open) -> None:
+    running = serve(published, clock=lambda: 4e9)
     page = drawn(visit(running))
     assert page.is_visible("#banner")
     assert "Stale: the last session seen is" in page.inner_text("#banner")
 
 
-def test_new_forecasts_come_by_themselves(board: Board, serve: Serve, visit: Open) -> None:
+def test_new_forecasts_come_by_themselves(published: PublishedForecasts, serve: Serve, visit: Open) -> None:
     import json
 
-    index = board.index()
+    index = published.index()
     assert index is not None
-    running = serve(board)
+    running = serve(published)
     page = drawn(visit(running, "#S01/1"))
     page.wait_for_timeout(400)
-    document = json.loads(board.read(index.entries["S01"]))
+    document = json.loads(published.read(index.entries["S01"]))
     document["forecasts"][0]["price"] = 4321.0
     document["as_of"] = "2030-01-01T21:00:00+00:00"
-    board.publish([document], {**index.head, "published_at": index.head["published_at"] + 1})
+    published.publish([document], {**index.head, "published_at": index.head["published_at"] + 1})
     shows(page, "#figures", "4,321.00")
 
 
-def test_a_key_is_asked_for_and_kept_in_the_tab(board: Board, serve: Serve, visit: Open) -> None:
-    keys = Keys(board.objects)
+def test_a_key_is_asked_for_and_kept_in_the_tab(published: PublishedForecasts, serve: Serve, visit: Open) -> None:
+    keys = ApiKeys(published.objects)
     key = keys.make("ann")
-    running = serve(board, keys=keys)
+    running = serve(published, keys=keys)
     page = visit(running, expected="401")
     page.wait_for_selector("#door[open]")
     page.fill("#door-key", key)
@@ -189,17 +189,17 @@ def test_a_key_is_asked_for_and_kept_in_the_tab(board: Board, serve: Serve, visi
     assert page.evaluate("localStorage.length + ' ' + document.cookie") == "0 "
 
 
-def test_text_in_the_news_is_only_text(board: Board, serve: Serve, visit: Open) -> None:
+def test_text_in_the_news_is_only_text(published: PublishedForecasts, serve: Serve, visit: Open) -> None:
     import json
 
-    index = board.index()
+    index = published.index()
     assert index is not None
-    document = json.loads(board.read(index.entries["S00"]))
+    document = json.loads(published.read(index.entries["S00"]))
     document["as_of"] = "2030-01-01T21:00:00+00:00"
     for item in document["items"]:
         item["text"], item["url"] = "<img src=x onerror=alert(1)><b>bold</b>", "javascript:alert(1)"
-    board.publish([document], {**index.head, "published_at": index.head["published_at"] + 1})
-    page = drawn(visit(serve(board), "#S00/1"))
+    published.publish([document], {**index.head, "published_at": index.head["published_at"] + 1})
+    page = drawn(visit(serve(published), "#S00/1"))
     assert "<b>bold</b>" in page.inner_text("#items")
     assert page.locator("#items b, #items img, #items a").count() == 0
 

@@ -18,7 +18,7 @@ from serving import Serve
 from tenor.errors import ConfigError, StoreError
 from tenor.serving import logs, service
 from tenor.serving.limits import Buckets, Limits, depth
-from tenor.serving.published import Board
+from tenor.serving.published import PublishedForecasts
 from tenor.storage.object_store import Object, ObjectStore
 
 
@@ -47,13 +47,13 @@ def raw(url: str, *parts: bytes, pause: float = 0.0, patience: float = 5.0) -> t
 def lines() -> Iterator[io.StringIO]:
     """What the service logs."""
     stream = io.StringIO()
-    logs.to_stream(stream)
+    logs.log_to_stream(stream)
     yield stream
     logging.getLogger(logs.LOGGER).handlers[:] = []
 
 
-def test_a_head_that_drips_is_cut_off(board: Board, serve: Serve) -> None:
-    url = serve(board, limits=Limits(header_seconds=0.4)).url
+def test_a_head_that_drips_is_cut_off(published: PublishedForecasts, serve: Serve) -> None:
+    url = serve(published, limits=Limits(header_seconds=0.4)).url
     drip = (b"GET /healthz HTTP/1.1\r\n", *(b"X-A: b\r\n",) * 20)
     got, seconds = raw(url, *drip, pause=0.1)
     assert got == b""
@@ -64,16 +64,16 @@ def test_a_head_that_drips_is_cut_off(board: Board, serve: Serve) -> None:
     assert httpx.get(f"{url}/healthz").status_code == 200
 
 
-def test_a_second_request_on_a_line_has_the_same_time_for_its_head(board: Board, serve: Serve) -> None:
-    url = serve(board, limits=Limits(header_seconds=0.4)).url
+def test_a_second_request_on_a_line_has_the_same_time_for_its_head(published: PublishedForecasts, serve: Serve) -> None:
+    url = serve(published, limits=Limits(header_seconds=0.4)).url
     whole = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
     got, seconds = raw(url, whole, b"GET /healthz HTT", pause=0.2)
     assert got.count(b"alive") == 1
     assert seconds < 2.0
 
 
-def test_a_body_that_drips_is_refused_in_time(board: Board, serve: Serve) -> None:
-    url = serve(board, limits=Limits(body_seconds=0.4)).url
+def test_a_body_that_drips_is_refused_in_time(published: PublishedForecasts, serve: Serve) -> None:
+    url = serve(published, limits=Limits(body_seconds=0.4)).url
     head = b"POST /v1/forecasts HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
     got, seconds = raw(url, head, b'{"symb')
     assert got.startswith(b"HTTP/1.1 408")
@@ -81,15 +81,15 @@ def test_a_body_that_drips_is_refused_in_time(board: Board, serve: Serve) -> Non
     assert seconds < 2.5
 
 
-def test_a_body_without_a_length_is_counted(board: Board, serve: Serve) -> None:
-    url = serve(board, limits=Limits(body=1000)).url
+def test_a_body_without_a_length_is_counted(published: PublishedForecasts, serve: Serve) -> None:
+    url = serve(published, limits=Limits(body=1000)).url
     body = (b"x" * 100 for _ in range(30))
     answer = httpx.post(f"{url}/v1/forecasts", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 413
 
 
-def test_a_huge_head_and_broken_http_do_no_harm(board: Board, serve: Serve) -> None:
-    url = serve(board).url
+def test_a_huge_head_and_broken_http_do_no_harm(published: PublishedForecasts, serve: Serve) -> None:
+    url = serve(published).url
     huge = b"GET / HTTP/1.1\r\nX: " + b"a" * 100_000 + b"\r\n\r\n"
     for text in (huge, b"\x16\x03\x01\x00\xa5", b"GET /\r\n\r\n\r\n"):
         got, _ = raw(url, text, patience=1.0)
@@ -97,8 +97,8 @@ def test_a_huge_head_and_broken_http_do_no_harm(board: Board, serve: Serve) -> N
     assert httpx.get(f"{url}/healthz").status_code == 200
 
 
-def test_more_at_once_than_it_takes_are_told_to_come_back(board: Board, serve: Serve) -> None:
-    running = serve(board, limits=Limits(in_flight=4, body_seconds=2.0))
+def test_more_at_once_than_it_takes_are_told_to_come_back(published: PublishedForecasts, serve: Serve) -> None:
+    running = serve(published, limits=Limits(in_flight=4, body_seconds=2.0))
     head = b"POST /v1/forecasts HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n"
     waiting = [socket.create_connection(address(running.url)) for _ in range(4)]
     for line in waiting:
@@ -114,7 +114,7 @@ def test_more_at_once_than_it_takes_are_told_to_come_back(board: Board, serve: S
     assert httpx.get(f"{running.url}/v1/symbols").status_code == 200
 
 
-def test_heavy_work_waits_in_a_short_line_and_the_rest_goes_on(board: Board, serve: Serve) -> None:
+def test_heavy_work_waits_in_a_short_line_and_the_rest_goes_on(published: PublishedForecasts, serve: Serve) -> None:
     opened = threading.Event()
 
     class Slow:
@@ -122,7 +122,7 @@ def test_heavy_work_waits_in_a_short_line_and_the_rest_goes_on(board: Board, ser
             opened.wait(5)
             raise StoreError("never mind")
 
-    running = serve(board, limits=Limits(heavy=1, waiting=1), scorer=Slow)  # type: ignore[arg-type]
+    running = serve(published, limits=Limits(heavy=1, waiting=1), scorer=Slow)  # type: ignore[arg-type]
     codes: list[int] = []
 
     def ask() -> None:
@@ -143,7 +143,7 @@ def test_heavy_work_waits_in_a_short_line_and_the_rest_goes_on(board: Board, ser
 
 
 def test_a_board_that_hangs_is_told_and_keeps_nobody_waiting(
-    board: Board, serve: Serve, monkeypatch: pytest.MonkeyPatch
+    published: PublishedForecasts, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "POLL_TIMEOUT", 0.3)
     hangs, over = threading.Event(), threading.Event()
@@ -158,7 +158,7 @@ def test_a_board_that_hangs_is_told_and_keeps_nobody_waiting(
                 over.wait(20)
             return self._inner.get(key)
 
-    running = serve(Board(Hanging(board.objects)))
+    running = serve(PublishedForecasts(Hanging(published.objects)))
     hangs.set()
     time.sleep(1.0)
     told = httpx.get(f"{running.url}/readyz").json()
@@ -172,8 +172,8 @@ def test_a_board_that_hangs_is_told_and_keeps_nobody_waiting(
     assert httpx.get(f"{running.url}/readyz").json()["status"] == "ready"
 
 
-def test_no_caller_can_write_into_the_log(board: Board, serve: Serve, lines: io.StringIO) -> None:
-    url = serve(board).url
+def test_no_caller_can_write_into_the_log(published: PublishedForecasts, serve: Serve, lines: io.StringIO) -> None:
+    url = serve(published).url
     forged = '%0A{"event":"forged"}%1b[2J'
     httpx.get(f"{url}/v1/{forged}", headers={"X-Request-Id": "a\tb{}"})
     httpx.get(f"{url}/v1/symbols?key=secret", headers={"Authorization": "Bearer tenor_secret"})
@@ -189,12 +189,12 @@ def test_no_caller_can_write_into_the_log(board: Board, serve: Serve, lines: io.
 
 
 def test_the_log_tells_when_forecasts_become_stale_and_fresh_again(
-    board: Board, serve: Serve, lines: io.StringIO
+    published: PublishedForecasts, serve: Serve, lines: io.StringIO
 ) -> None:
-    index = board.index()
+    index = published.index()
     assert index is not None
     moment = [float(index.head["published_at"])]
-    serve(board, clock=lambda: moment[0])
+    serve(published, clock=lambda: moment[0])
     moment[0] += 5 * 86400
     time.sleep(0.4)
     moment[0] -= 5 * 86400
@@ -205,9 +205,9 @@ def test_the_log_tells_when_forecasts_become_stale_and_fresh_again(
 
 
 def test_an_error_inside_is_a_problem_without_its_text(
-    board: Board, serve: Serve, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
+    published: PublishedForecasts, serve: Serve, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    running = serve(board)
+    running = serve(published)
     monkeypatch.setattr(running.service.renderer, "symbols", lambda: 1 / 0)
     answer = httpx.get(f"{running.url}/v1/symbols")
     assert answer.status_code == 500

@@ -13,7 +13,7 @@ import pytest
 from tenor.config import FeatureConfig
 from tenor.features import build_panel
 from tenor.schema import Bars, Panel
-from tenor.serving.monitor import WINDOW, drift, outcomes
+from tenor.serving.monitor import WINDOW, feature_drift, forecast_outcomes
 from tenor.serving.past import COLUMNS
 
 TRAINING = slice(80, 500)
@@ -26,7 +26,7 @@ def panel(bars_of: Callable[..., Bars]) -> Panel:
 
 
 def alarms(panel: Panel, training: slice = TRAINING) -> list[str]:
-    return [check.name for check in drift(panel, training) if check.alarm]
+    return [check.name for check in feature_drift(panel, training) if check.alarm]
 
 
 @pytest.mark.parametrize("feature", ["return_1", "rsi_14", "volume_z", "volatility"])
@@ -97,7 +97,7 @@ def documents(story: Story, seed: int = 0, symbols: int = 12, days: int = 120) -
 
 
 def told(story: Story, seed: int = 0) -> list[str]:
-    return [check.kind for check in outcomes(documents(story, seed), (1,)) if check.alarm]
+    return [check.kind for check in forecast_outcomes(documents(story, seed), (1,)) if check.alarm]
 
 
 def test_errors_and_intervals_that_fail_are_found() -> None:
@@ -111,7 +111,7 @@ def test_forecasts_that_are_as_good_as_ever_raise_nothing_in_a_hundred_months() 
 
 
 def test_too_little_to_tell_is_not_told(panel: Panel) -> None:
-    assert outcomes([], (1,)) == []
-    assert outcomes(documents(Story(), days=30), (1,)) == []
-    assert drift(panel, slice(0, 40)) == []
-    assert drift(panel.between(0, 500), slice(80, 500)) == []
+    assert forecast_outcomes([], (1,)) == []
+    assert forecast_outcomes(documents(Story(), days=30), (1,)) == []
+    assert feature_drift(panel, slice(0, 40)) == []
+    assert feature_drift(panel.between(0, 500), slice(80, 500)) == []

@@ -21,10 +21,10 @@ import tenor
 from tenor.cli import main
 from tenor.errors import ConfigError, UsageError
 from tenor.serving.alerts import tell
-from tenor.serving.keys import Keys
+from tenor.serving.keys import ApiKeys
 from tenor.serving.monitor import Check, Report
-from tenor.serving.published import Board
-from tenor.serving.scheduler import Upkeep
+from tenor.serving.published import PublishedForecasts
+from tenor.serving.scheduler import RefreshScheduler
 from tenor.serving.view import View
 from tenor.storage.object_store import open_store
 
@@ -95,17 +95,17 @@ def test_keys_are_shown_once(store: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "tenor keys make" in capsys.readouterr().err
 
 
-def test_keys_change_hands_safely(board: Board) -> None:
-    makers = [threading.Thread(target=Keys(board.objects).make, args=(f"k{i}",)) for i in range(6)]
+def test_keys_change_hands_safely(published: PublishedForecasts) -> None:
+    makers = [threading.Thread(target=ApiKeys(published.objects).make, args=(f"k{i}",)) for i in range(6)]
     for maker in makers:
         maker.start()
     for maker in makers:
         maker.join()
-    assert [key.name for key in sorted(Keys(board.objects).all(), key=lambda key: key.name)] == [
+    assert [key.name for key in sorted(ApiKeys(published.objects).all(), key=lambda key: key.name)] == [
         f"k{i}" for i in range(6)
     ]
     with pytest.raises(UsageError, match="a b"):
-        Keys(board.objects).make("a b")
+        ApiKeys(published.objects).make("a b")
 
 
 def report(*alarms: str) -> Report:
@@ -157,16 +157,16 @@ def test_a_webhook_that_fails_stops_nothing(
         tell(report("a"), None, webhook="ftp://x")
 
 
-def test_upkeep_runs_when_due_and_tells_of_failure(board: Board) -> None:
-    view = View(board, clock=clock_of(board))
+def test_upkeep_runs_when_due_and_tells_of_failure(published: PublishedForecasts) -> None:
+    view = View(published, clock=clock_of(published))
     view.poll()
     stop = threading.Event()
-    good = Upkeep([sys.executable, "-c", "pass"], view)
+    good = RefreshScheduler([sys.executable, "-c", "pass"], view)
     assert not good.look(stop)
     moment = view.clock() + 5 * 86400
     view.clock = lambda: moment
-    assert not Upkeep([sys.executable, "-c", "pass"], view, always=False).look(stop)
-    bad = Upkeep([sys.executable, "-c", "import sys; sys.exit('tenor: no disk left')"], view)
+    assert not RefreshScheduler([sys.executable, "-c", "pass"], view, always=False).look(stop)
+    bad = RefreshScheduler([sys.executable, "-c", "import sys; sys.exit('tenor: no disk left')"], view)
     assert bad.look(stop)
     assert not bad.look(stop)
     assert "the last refresh failed: no disk left" in view.problems
@@ -174,9 +174,9 @@ def test_upkeep_runs_when_due_and_tells_of_failure(board: Board) -> None:
     assert view.problems == ()
 
 
-def test_a_changed_byte_of_the_model_in_use_is_told_by_name(store: Path, board: Board) -> None:
-    view = View(board, clock=clock_of(board))
-    upkeep = Upkeep([], view, models=open_store(store / "models"))
+def test_a_changed_byte_of_the_model_in_use_is_told_by_name(store: Path, published: PublishedForecasts) -> None:
+    view = View(published, clock=clock_of(published))
+    upkeep = RefreshScheduler([], view, models=open_store(store / "models"))
     view.poll()
     upkeep.check()
     assert view.problems == ()
@@ -185,7 +185,7 @@ def test_a_changed_byte_of_the_model_in_use_is_told_by_name(store: Path, board: 
     graph.write_bytes(whole[:1000] + bytes([whole[1000] ^ 1]) + whole[1001:])
     upkeep.check()
     assert view.problems == (), "not again so soon"
-    upkeep = Upkeep([], view, models=upkeep.models)
+    upkeep = RefreshScheduler([], view, models=upkeep.models)
     upkeep.check()
     assert "model.onnx is truncated or was changed" in view.problems[0]
     assert main(["refresh", "--store", str(store)]) == 1
@@ -194,15 +194,15 @@ def test_a_changed_byte_of_the_model_in_use_is_told_by_name(store: Path, board: 
     graph.write_bytes(whole)
     upkeep.check()
     assert view.problems == ()
-    other = View(board, clock=clock_of(board))
+    other = View(published, clock=clock_of(published))
     other.poll()
     assert any("the last refresh failed" in reason and "model.onnx" in reason for reason in other.staleness().reasons)
 
 
-def test_a_refresh_that_hangs_is_told_and_ended(board: Board) -> None:
-    view = View(board, clock=lambda: 4e9)
+def test_a_refresh_that_hangs_is_told_and_ended(published: PublishedForecasts) -> None:
+    view = View(published, clock=lambda: 4e9)
     view.poll()
-    hanging = Upkeep([sys.executable, "-c", "import time; time.sleep(30)"], view, slow=0.2, longest=0.6)
+    hanging = RefreshScheduler([sys.executable, "-c", "import time; time.sleep(30)"], view, slow=0.2, longest=0.6)
     looking = threading.Thread(target=hanging.look, args=(threading.Event(),))
     looking.start()
     told: set[str] = set()
@@ -213,11 +213,11 @@ def test_a_refresh_that_hangs_is_told_and_ended(board: Board) -> None:
     assert "was stopped" in view.problems[0]
 
 
-def test_a_refresh_ends_with_its_service(board: Board) -> None:
-    view = View(board, clock=lambda: 4e9)
+def test_a_refresh_ends_with_its_service(published: PublishedForecasts) -> None:
+    view = View(published, clock=lambda: 4e9)
     view.poll()
     stop = threading.Event()
     threading.Timer(0.5, stop.set).start()
     begun = time.monotonic()
-    Upkeep([sys.executable, "-c", "import time; time.sleep(30)"], view).look(stop)
+    RefreshScheduler([sys.executable, "-c", "import time; time.sleep(30)"], view).look(stop)
     assert time.monotonic() - begun < 5

@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from boards import document, head
+from published_documents import document, head
 
 from tenor.errors import StoreError, UnknownSymbolError
 from tenor.serving.mirror import keep, kept, mirror_of
-from tenor.serving.published import INDEX, Board, Entry, Index
+from tenor.serving.published import INDEX, PublishedForecasts, SymbolEntry, Index
 from tenor.serving.staleness import GRACE, due, staleness
 from tenor.serving.view import View
 from tenor.storage.object_store import open_store
@@ -23,7 +23,7 @@ HOUR = 3600.0
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    Board(open_store(tmp_path / "b")).publish([document("A"), document("B")], head())
+    PublishedForecasts(open_store(tmp_path / "b")).publish([document("A"), document("B")], head())
     return tmp_path / "b"
 
 
@@ -46,7 +46,7 @@ def test_the_service_itself_needs_no_pandas() -> None:
 
 
 def test_nothing_published_is_not_ready(tmp_path: Path) -> None:
-    view = View(Board(open_store(tmp_path)))
+    view = View(PublishedForecasts(open_store(tmp_path)))
     assert view.poll() == ()
     assert not view.ready
     with pytest.raises(StoreError, match="tenor refresh"):
@@ -54,7 +54,7 @@ def test_nothing_published_is_not_ready(tmp_path: Path) -> None:
 
 
 def test_the_place_gone_leaves_what_was_read(place: Path) -> None:
-    view = View(Board(open_store(place)))
+    view = View(PublishedForecasts(open_store(place)))
     assert view.poll() == ("A", "B")
     shutil.rmtree(place)
     assert view.poll() == ()
@@ -64,24 +64,24 @@ def test_the_place_gone_leaves_what_was_read(place: Path) -> None:
 
 
 def test_a_damaged_index_leaves_what_was_read_until_it_is_mended(place: Path) -> None:
-    board = Board(open_store(place))
-    view = View(board, clock=lambda: 1.0)
+    published = PublishedForecasts(open_store(place))
+    view = View(published, clock=lambda: 1.0)
     view.poll()
-    good = board.objects.get(INDEX).data
-    board.objects.put(INDEX, good[:-5])
+    good = published.objects.get(INDEX).data
+    published.objects.put(INDEX, good[:-5])
     view.poll()
     assert "is damaged" in " ".join(view.staleness().reasons)
     assert view.document("B") == document("B")
-    board.objects.put(INDEX, good)
+    published.objects.put(INDEX, good)
     view.poll()
     assert view.problems == ()
 
 
 def test_a_damaged_document_leaves_that_symbols_last_good_one(place: Path) -> None:
-    board = Board(open_store(place))
-    view = View(board)
+    published = PublishedForecasts(open_store(place))
+    view = View(published)
     view.poll()
-    index = board.publish([document("A", day=2), document("B", day=2)], head(2.0))
+    index = published.publish([document("A", day=2), document("B", day=2)], head(2.0))
     (place / index.entries["A"].key).write_bytes(b"{}")
     assert view.poll() == ("B",)
     assert view.document("A")["session"] == "2020-01-01"
@@ -91,12 +91,12 @@ def test_a_damaged_document_leaves_that_symbols_last_good_one(place: Path) -> No
 
 
 def test_a_copy_of_a_bucket_is_served_while_the_bucket_is_away(place: Path, tmp_path: Path) -> None:
-    bucket, copy = Board(open_store(place)), Board(open_store(tmp_path / "copy"))
+    bucket, copy = PublishedForecasts(open_store(place)), PublishedForecasts(open_store(tmp_path / "copy"))
     View(bucket, keep=partial(keep, copy), clock=lambda: 1.0).poll()
     bucket.publish([document("B", day=2)], head(2.0))
     View(bucket, keep=partial(keep, copy), clock=lambda: 1.0).poll()
     assert len(copy.objects.keys("symbols/")) == 2
-    away = Board(open_store(tmp_path / "file" / "away"))
+    away = PublishedForecasts(open_store(tmp_path / "file" / "away"))
     (tmp_path / "file").write_bytes(b"no folder")
     later = View(away, last=kept(copy), clock=lambda: 1.0)
     assert later.staleness().reasons == ("the board was not read yet",)
@@ -115,25 +115,25 @@ def test_a_copy_of_a_bucket_is_served_while_the_bucket_is_away(place: Path, tmp_
 
 def test_no_copy_is_no_harm(place: Path, tmp_path: Path) -> None:
     assert mirror_of("a/folder") is None
-    nowhere = Board(open_store(tmp_path / "nowhere"))
+    nowhere = PublishedForecasts(open_store(tmp_path / "nowhere"))
     assert kept(nowhere) is None
     (tmp_path / "full").write_bytes(b"")
-    view = View(Board(open_store(place)), keep=partial(keep, Board(open_store(tmp_path / "full"))))
+    view = View(PublishedForecasts(open_store(place)), keep=partial(keep, PublishedForecasts(open_store(tmp_path / "full"))))
     assert view.poll() == ("A", "B")
     assert view.problems == ()
 
 
 def test_only_what_changed_is_read_again(place: Path) -> None:
-    board = Board(open_store(place))
-    view = View(board)
+    published = PublishedForecasts(open_store(place))
+    view = View(published)
     view.poll()
-    board.publish([document("B", day=2)], head(2.0))
+    published.publish([document("B", day=2)], head(2.0))
     assert view.poll() == ("B",)
     assert view.poll() == ()
 
 
 def test_without_preloading_a_document_is_read_when_asked_for(place: Path) -> None:
-    view = View(Board(open_store(place)), preload=False)
+    view = View(PublishedForecasts(open_store(place)), preload=False)
     view.poll()
     assert view.snapshot.documents == {}
     assert view.document("A") == document("A")
@@ -143,7 +143,7 @@ def test_without_preloading_a_document_is_read_when_asked_for(place: Path) -> No
 
 
 def index_of(published: float, closes: list[float], *, behind: int = 0, version: str = "m") -> Index:
-    entry = Entry("k", "d", "2020-01-01T21:00:00+00:00", "2020-01-01", behind, published, version, {})
+    entry = SymbolEntry("k", "d", "2020-01-01T21:00:00+00:00", "2020-01-01", behind, published, version, {})
     return Index({"closes": closes, "published_at": published, "model_version": "m"}, {"A": entry}, {})
 
 

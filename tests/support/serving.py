@@ -16,7 +16,7 @@ import uvicorn
 from tenor.calendars import exchange
 from tenor.schema import Bars, News, news_id
 from tenor.serving.app import create_app
-from tenor.serving.published import Board, board_of
+from tenor.serving.published import PublishedForecasts, published_forecasts
 from tenor.serving.refresh import Refreshed
 from tenor.serving.server import Server, bind, protocol
 from tenor.serving.service import Service
@@ -45,12 +45,12 @@ def run_refresh(store: Path, **options: Any) -> Refreshed:
     from tenor.store import Lake
 
     predictor = options.pop("predictor", None) or Predictor.load(registry_of(str(store)))
-    return refresh(Lake(store), options.pop("board", None) or board_of(str(store)), predictor, **options)
+    return refresh(Lake(store), options.pop("published", None) or published_forecasts(str(store)), predictor, **options)
 
 
-def clock_of(board: Board) -> Callable[[], float]:
+def clock_of(published: PublishedForecasts) -> Callable[[], float]:
     """A clock that stood still when the board was published."""
-    index = board.index()
+    index = published.index()
     assert index is not None
     moment = float(index.head["published_at"])
     return lambda: moment

@@ -8,14 +8,14 @@ from typing import Any
 
 from tenor.errors import ConfigError
 from tenor.serving.logs import LOGGER
-from tenor.serving.monitor import Report
+from tenor.serving.monitor import MonitorReport
 
 TIMEOUT = 5.0
 
 log = logging.getLogger(LOGGER)
 
 
-def tell(report: Report, before: Mapping[str, Any] | None, *, webhook: str | None = None) -> dict[str, Any] | None:
+def tell(report: MonitorReport, before: Mapping[str, Any] | None, *, webhook: str | None = None) -> dict[str, Any] | None:
     """Tell of alarms that are new or over since the report `before`; what was told, or None for no change.
 
     Parameters

@@ -16,8 +16,8 @@ from starlette.responses import Response
 
 from tenor.errors import TenorError
 from tenor.serving import dashboard, operating, routes
-from tenor.serving.middleware import Guard
-from tenor.serving.problems import of_error, problem, respond
+from tenor.serving.middleware import AccessMiddleware
+from tenor.serving.problems import problem_of, problem, problem_response
 from tenor.serving.service import Service
 
 
@@ -56,7 +56,7 @@ def create_app(service: Service) -> Any:
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _unforeseen)
-    guarded = Guard(app, limits=service.limits, metrics=service.metrics, keys=service.keys, hosts=service.hosts)
+    guarded = AccessMiddleware(app, limits=service.limits, metrics=service.metrics, keys=service.keys, hosts=service.hosts)
     if not service.origins:
         return guarded
     return CORSMiddleware(
@@ -70,7 +70,7 @@ def create_app(service: Service) -> Any:
 
 def _tenor_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, TenorError)
-    return respond(of_error(error, request.state.request_id))
+    return problem_response(problem_of(error, request.state.request_id))
 
 
 def _http_error(request: Request, error: Exception) -> Response:
@@ -79,7 +79,7 @@ def _http_error(request: Request, error: Exception) -> Response:
         404: "There is nothing under this path: /v1/openapi.json lists what there is.",
         405: "/v1/openapi.json lists the methods of each path.",
     }.get(error.status_code, str(error.detail))
-    return respond(problem(error.status_code, detail, request_id=request.state.request_id), error.headers or {})
+    return problem_response(problem(error.status_code, detail, request_id=request.state.request_id), error.headers or {})
 
 
 def _invalid(request: Request, error: Exception) -> Response:
@@ -88,9 +88,9 @@ def _invalid(request: Request, error: Exception) -> Response:
     told = tuple(f"{'.'.join(str(part)[:40] for part in one['loc'])}: {one['msg']}"[:200] for one in found[:10])
     status = 400 if any(one["type"] == "json_invalid" for one in found) else 422
     detail = "The body is not JSON." if status == 400 else "See 'errors' for each field."
-    return respond(problem(status, detail, request_id=request.state.request_id, errors=told))
+    return problem_response(problem(status, detail, request_id=request.state.request_id, errors=told))
 
 
 def _unforeseen(request: Request, error: Exception) -> Response:
     del error  # the guard writes it into the log, and nobody else learns of it
-    return respond(problem(500, "The log tells more under this request id.", request_id=request.state.request_id))
+    return problem_response(problem(500, "The log tells more under this request id.", request_id=request.state.request_id))

@@ -12,12 +12,12 @@ import httpx
 
 from tenor.errors import ServiceError
 from tenor.serving.schemas import (
-    ForecastAnswer,
-    ForecastsAnswer,
-    HistoryAnswer,
-    ModelsAnswer,
-    SentimentAnswer,
-    SymbolsAnswer,
+    ForecastResponse,
+    ForecastsResponse,
+    HistoryResponse,
+    ModelsResponse,
+    SentimentResponse,
+    SymbolsResponse,
     from_plain,
 )
 
@@ -59,31 +59,31 @@ class Client:
         self._url = url
         self._kept: dict[str, tuple[str, dict[str, Any]]] = {}
 
-    def forecast(self, symbol: str, *, horizon: int | None = None, live: bool = False) -> ForecastAnswer:
+    def forecast(self, symbol: str, *, horizon: int | None = None, live: bool = False) -> ForecastResponse:
         """The forecast of `symbol`, by default at the shortest horizon; with `live` made for this request."""
         query = {"horizon": horizon, "live": "true" if live else None}
-        return self._get(ForecastAnswer, f"/v1/forecast/{quote(symbol, safe='')}", query)
+        return self._get(ForecastResponse, f"/v1/forecast/{quote(symbol, safe='')}", query)
 
-    def forecasts(self, symbols: Sequence[str], *, horizon: int | None = None) -> ForecastsAnswer:
+    def forecasts(self, symbols: Sequence[str], *, horizon: int | None = None) -> ForecastsResponse:
         """The forecasts of `symbols`; one that has none is among the answer's problems."""
-        return self._post(ForecastsAnswer, "/v1/forecasts", {"symbols": list(symbols), "horizon": horizon})
+        return self._post(ForecastsResponse, "/v1/forecasts", {"symbols": list(symbols), "horizon": horizon})
 
-    def history(self, symbol: str, *, horizon: int | None = None, limit: int = 250) -> HistoryAnswer:
+    def history(self, symbol: str, *, horizon: int | None = None, limit: int = 250) -> HistoryResponse:
         """The last `limit` forecasts of `symbol` with what came true."""
         query = {"horizon": horizon, "limit": limit}
-        return self._get(HistoryAnswer, f"/v1/history/{quote(symbol, safe='')}", query)
+        return self._get(HistoryResponse, f"/v1/history/{quote(symbol, safe='')}", query)
 
-    def symbols(self) -> SymbolsAnswer:
+    def symbols(self) -> SymbolsResponse:
         """Every symbol that has a forecast."""
-        return self._get(SymbolsAnswer, "/v1/symbols", {})
+        return self._get(SymbolsResponse, "/v1/symbols", {})
 
-    def models(self) -> ModelsAnswer:
+    def models(self) -> ModelsResponse:
         """The model in use, its card, and how its forecasts did."""
-        return self._get(ModelsAnswer, "/v1/models", {})
+        return self._get(ModelsResponse, "/v1/models", {})
 
-    def sentiment(self, texts: Sequence[str], *, why: bool = False) -> SentimentAnswer:
+    def sentiment(self, texts: Sequence[str], *, why: bool = False) -> SentimentResponse:
         """The scores of `texts`; with `why`, the words that moved them."""
-        return self._post(SentimentAnswer, "/v1/sentiment", {"texts": list(texts), "why": why})
+        return self._post(SentimentResponse, "/v1/sentiment", {"texts": list(texts), "why": why})
 
     def events(self, symbols: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
         """New forecasts of `symbols` (all by default) as they are published, until the service ends the stream."""

@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from tenor.serving.published import Entry
+from tenor.serving.published import SymbolEntry
 from tenor.serving.view import Snapshot
 
 BEAT = 15.0
@@ -65,7 +65,7 @@ class Hub:
                 queue.put_nowait(text)
 
 
-def brief(symbol: str, entry: Entry) -> dict[str, Any]:
+def brief(symbol: str, entry: SymbolEntry) -> dict[str, Any]:
     """What an event tells of a symbol."""
     return {
         "symbol": symbol,

@@ -24,7 +24,7 @@ _NOBODY = "0" * 64
 
 
 @dataclass(frozen=True)
-class Key:
+class ApiKey:
     """A key that may be used: its name and public part, the hash of the whole, and when it was made (Unix time)."""
 
     name: str
@@ -33,12 +33,12 @@ class Key:
     made: float
 
 
-class Keys:
+class ApiKeys:
     """The keys kept under `objects`."""
 
     def __init__(self, objects: ObjectStore) -> None:
         self.objects = objects
-        self._known: dict[str, Key] = {}
+        self._known: dict[str, ApiKey] = {}
 
     def make(self, name: str) -> str:
         """A new key for `name`, to be shown once.
@@ -52,9 +52,9 @@ class Keys:
             raise UsageError(f"key name {name!r}: take 1 to 40 letters, digits, dots, dashes or underscores.")
         public = secrets.token_hex(4)
         text = f"tenor_{public}_{secrets.token_hex(32)}"
-        key = Key(name, public, hashlib.sha256(text.encode()).hexdigest(), time.time())
+        key = ApiKey(name, public, hashlib.sha256(text.encode()).hexdigest(), time.time())
 
-        def with_it(keys: dict[str, Key]) -> None:
+        def with_it(keys: dict[str, ApiKey]) -> None:
             if any(other.name == name for other in keys.values()):
                 raise UsageError(f"there is a key for {name!r} already: revoke it first, or take another name.")
             keys[public] = key
@@ -65,7 +65,7 @@ class Keys:
     def revoke(self, name: str) -> None:
         """Let the key of `name` open nothing any more; raises UsageError when there is none."""
 
-        def without(keys: dict[str, Key]) -> None:
+        def without(keys: dict[str, ApiKey]) -> None:
             found = [public for public, key in keys.items() if key.name == name]
             if not found:
                 raise UsageError(f"there is no key for {name!r}.")
@@ -74,7 +74,7 @@ class Keys:
 
         self._change(without)
 
-    def all(self) -> tuple[Key, ...]:
+    def all(self) -> tuple[ApiKey, ...]:
         """The keys there are, oldest first."""
         self.poll()
         return tuple(sorted(self._known.values(), key=lambda key: key.made))
@@ -91,14 +91,14 @@ class Keys:
         same = hmac.compare_digest(digest, known.sha256 if known else _NOBODY)
         return known.name if known and same else None
 
-    def _read(self) -> tuple[dict[str, Key], str | None]:
+    def _read(self) -> tuple[dict[str, ApiKey], str | None]:
         try:
             found = self.objects.get(KEYS)
         except MissingObject:
             return {}, None
         try:
             keys: list[Mapping[str, object]] = json.loads(found.data)["keys"]
-            return {str(key["id"]): Key(**key) for key in keys}, found.etag  # type: ignore[arg-type]
+            return {str(key["id"]): ApiKey(**key) for key in keys}, found.etag  # type: ignore[arg-type]
         except (ValueError, KeyError, TypeError) as error:
             raise StoreError(
                 f"{KEYS} is damaged ({error}): delete it and make new keys with 'tenor keys make'."

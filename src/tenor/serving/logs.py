@@ -13,7 +13,7 @@ LONGEST = 300
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
-class Lines(logging.Formatter):
+class JsonFormatter(logging.Formatter):
     """A record as one line of JSON: time (UTC), level, event, and what was given as `extra`."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -37,11 +37,11 @@ class Lines(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-def to_stream(stream: TextIO | None = None, *, level: int = logging.INFO) -> logging.Logger:
+def log_to_stream(stream: TextIO | None = None, *, level: int = logging.INFO) -> logging.Logger:
     """The service's logger, writing to `stream` (stderr by default), and no further."""
     logger = logging.getLogger(LOGGER)
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(Lines())
+    handler.setFormatter(JsonFormatter())
     logger.handlers[:] = [handler]
     logger.setLevel(level)
     logger.propagate = False

@@ -11,11 +11,11 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from tenor.serving.keys import Keys
+from tenor.serving.keys import ApiKeys
 from tenor.serving.limits import Buckets, Limits, depth
 from tenor.serving.logs import LOGGER
 from tenor.serving.metrics import Metrics
-from tenor.serving.problems import problem, respond
+from tenor.serving.problems import problem, problem_response
 from tenor.serving.schemas import Problem
 
 Message = MutableMapping[str, Any]
@@ -48,7 +48,7 @@ class _Visit:
     size: int = 0
 
 
-class Guard:
+class AccessMiddleware:
     """Wraps `app`.
 
     Parameters
@@ -61,7 +61,7 @@ class Guard:
     """
 
     def __init__(
-        self, app: App, *, limits: Limits, metrics: Metrics, keys: Keys | None, hosts: frozenset[str] | None
+        self, app: App, *, limits: Limits, metrics: Metrics, keys: ApiKeys | None, hosts: frozenset[str] | None
     ) -> None:
         self._app = app
         self._limits = limits
@@ -192,7 +192,7 @@ class Guard:
         async def nothing() -> Message:
             return {"type": "http.disconnect"}
 
-        await respond(named, headers or {})(scope, nothing, send)
+        await problem_response(named, headers or {})(scope, nothing, send)
 
     def _tell(self, scope: Scope, visit: _Visit) -> None:
         seconds = time.perf_counter() - visit.begun

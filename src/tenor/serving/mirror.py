@@ -9,23 +9,23 @@ import os
 from pathlib import Path
 
 from tenor.errors import TenorError
-from tenor.serving.published import Board
+from tenor.serving.published import PublishedForecasts
 from tenor.serving.view import Snapshot
 from tenor.storage.object_store import open_store
 
 log = logging.getLogger("tenor.serving")
 
 
-def mirror_of(store: str) -> Board | None:
+def mirror_of(store: str) -> PublishedForecasts | None:
     """Where the board of `store` is copied to; None for a folder, which is as near as a copy would be."""
     if not store.startswith("s3://"):
         return None
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     name = hashlib.sha256(store.rstrip("/").encode()).hexdigest()[:16]
-    return Board(open_store(caches / "tenor" / "boards" / name))
+    return PublishedForecasts(open_store(caches / "tenor" / "boards" / name))
 
 
-def keep(mirror: Board, snapshot: Snapshot) -> None:
+def keep(mirror: PublishedForecasts, snapshot: Snapshot) -> None:
     """Make `mirror` hold `snapshot`: documents first, then the index that names them, then what is over goes.
 
     Killed at any point it leaves a state that is whole. A disk that is full costs the copy alone, and is logged.
@@ -42,7 +42,7 @@ def keep(mirror: Board, snapshot: Snapshot) -> None:
         log.warning("no copy of the board", extra={"error": str(error)})
 
 
-def kept(mirror: Board) -> Snapshot | None:
+def kept(mirror: PublishedForecasts) -> Snapshot | None:
     """The state that `mirror` holds, without what was damaged; None where there is none."""
     with contextlib.suppress(TenorError, OSError):
         index = mirror.index()

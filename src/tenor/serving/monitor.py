@@ -39,7 +39,7 @@ EARLIER = 60
 
 
 @dataclass(frozen=True)
-class Check:
+class MonitorCheck:
     """One thing watched.
 
     Attributes
@@ -63,14 +63,14 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Report:
+class MonitorReport:
     """Everything watched at one refresh, alarms first."""
 
     as_of: str
-    checks: tuple[Check, ...]
+    checks: tuple[MonitorCheck, ...]
 
     @property
-    def alarms(self) -> tuple[Check, ...]:
+    def alarms(self) -> tuple[MonitorCheck, ...]:
         """Those that raise an alarm."""
         return tuple(check for check in self.checks if check.alarm)
 
@@ -79,7 +79,7 @@ class Report:
         return {"as_of": self.as_of, "alarms": len(self.alarms), "checks": [asdict(check) for check in self.checks]}
 
 
-def watch(panel: Panel, predictor: Predictor, documents: Sequence[Mapping[str, Any]], *, now: pd.Timestamp) -> Report:
+def watch(panel: Panel, predictor: Predictor, documents: Sequence[Mapping[str, Any]], *, now: pd.Timestamp) -> MonitorReport:
     """Check features, sentiment, errors, coverage and staleness with `documents` (see `documents.document`).
 
     Parameters
@@ -87,15 +87,15 @@ def watch(panel: Panel, predictor: Predictor, documents: Sequence[Mapping[str, A
     panel
         Unscaled, of the predictor's own recipe, from the training part on.
     """
-    checks = [*drift(panel, _training(panel, predictor)), *outcomes(documents, predictor.horizons)]
+    checks = [*feature_drift(panel, _training(panel, predictor)), *forecast_outcomes(documents, predictor.horizons)]
     behind = min((int(document["behind"]) for document in documents), default=0)
     detail = f"{behind} sessions have closed since the last one seen" if behind else "the last closed session is in"
-    checks.append(Check("staleness", "sessions_behind", float(behind), 0.0, behind > 0, detail))
+    checks.append(MonitorCheck("staleness", "sessions_behind", float(behind), 0.0, behind > 0, detail))
     order = {True: 0, False: 1}
-    return Report(now.isoformat(), tuple(sorted(checks, key=lambda c: (order[c.alarm], c.kind, -c.value))))
+    return MonitorReport(now.isoformat(), tuple(sorted(checks, key=lambda c: (order[c.alarm], c.kind, -c.value))))
 
 
-def drift(panel: Panel, training: slice, *, window: int = WINDOW) -> list[Check]:
+def feature_drift(panel: Panel, training: slice, *, window: int = WINDOW) -> list[MonitorCheck]:
     """Each feature's last `window` sessions against `training` (places on the session axis).
 
     The value is the larger of PSI and KS distance, each over its own bound, so that 1 is the bound of an alarm; both
@@ -123,7 +123,7 @@ def drift(panel: Panel, training: slice, *, window: int = WINDOW) -> list[Check]
             f"PSI {psi[-1]:.2f} (bound {psi_bound:.2f}) and KS {distance[-1]:.2f} (bound {distance_bound:.2f}) "
             f"over the last {window} sessions against the training part"
         )
-        found.append(Check("drift", name, float(value), 1.0, bool(value > 1), detail))
+        found.append(MonitorCheck("drift", name, float(value), 1.0, bool(value > 1), detail))
     return found
 
 
@@ -154,9 +154,9 @@ def _distances(windows: Float64, reference: Float64) -> tuple[Float64, Float64]:
     return psi, np.abs(cumulated[0] - cumulated[1]).max(axis=1)
 
 
-def outcomes(documents: Iterable[Mapping[str, Any]], horizons: Sequence[int]) -> list[Check]:
+def forecast_outcomes(documents: Iterable[Mapping[str, Any]], horizons: Sequence[int]) -> list[MonitorCheck]:
     """Error against persistence, and coverage against the promised, of the forecasts that came due last."""
-    found: list[Check] = []
+    found: list[MonitorCheck] = []
     documents = list(documents)
     for horizon in horizons:
         rows = [
@@ -179,11 +179,11 @@ def outcomes(documents: Iterable[Mapping[str, Any]], horizons: Sequence[int]) ->
         worse = float(recent["worse"].mean()) / scale
         bound = SIGNS * float(earlier["worse"].std()) / scale / root
         text = f"squared error {worse:+.2%} against persistence's, over {len(recent)} sessions".replace("-", "−")
-        found.append(Check("error", f"{horizon}", worse, bound, worse > bound, text))
+        found.append(MonitorCheck("error", f"{horizon}", worse, bound, worse > bound, text))
         covered = float(recent["held"].mean())
         least = PROMISED - max(0.05, SIGNS * float(earlier["held"].std()) / root)
         text = f"the 90 % interval held {covered:.1%} of returns over {len(recent)} sessions"
-        found.append(Check("coverage", f"{horizon}", covered, least, covered < least, text))
+        found.append(MonitorCheck("coverage", f"{horizon}", covered, least, covered < least, text))
     return found
 
 

@@ -37,7 +37,7 @@ def problem(status: int, detail: str, *, request_id: str = "", kind: str = "", e
     return Problem(f"urn:tenor:problem:{kind or name}", title, status, detail, request_id, errors)
 
 
-def of_error(error: TenorError, request_id: str = "") -> Problem:
+def problem_of(error: TenorError, request_id: str = "") -> Problem:
     """The problem that an error of tenor is to a caller."""
     if isinstance(error, UnknownSymbolError):
         return problem(404, str(error), request_id=request_id, kind="unknown-symbol")
@@ -48,7 +48,7 @@ def of_error(error: TenorError, request_id: str = "") -> Problem:
     return problem(503, str(error), request_id=request_id, kind="model")
 
 
-def respond(found: Problem, headers: Mapping[str, str] = {}) -> Response:
+def problem_response(found: Problem, headers: Mapping[str, str] = {}) -> Response:
     """`found` as a response."""
     plain = {key: value for key, value in dataclasses.asdict(found).items() if value not in ("", ())}
     extra = {"Retry-After": "1"} if found.status in (429, 503) else {}

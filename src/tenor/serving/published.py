@@ -33,7 +33,7 @@ Document = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Entry:
+class SymbolEntry:
     """A symbol in the index.
 
     Attributes
@@ -83,7 +83,7 @@ class Index:
     """
 
     head: Mapping[str, Any]
-    entries: Mapping[str, Entry]
+    entries: Mapping[str, SymbolEntry]
     retired: Mapping[str, float]
     etag: str | None = None
 
@@ -101,7 +101,7 @@ class Index:
 EMPTY = Index({}, {}, {})
 
 
-class Board:
+class PublishedForecasts:
     """What is published under `objects`."""
 
     def __init__(self, objects: ObjectStore) -> None:
@@ -121,7 +121,7 @@ class Board:
             return None
         return _read_index(found.data, found.etag)
 
-    def read(self, entry: Entry) -> bytes:
+    def read(self, entry: SymbolEntry) -> bytes:
         """All that is known of a symbol, as JSON.
 
         Raises
@@ -140,7 +140,7 @@ class Board:
         head: Mapping[str, Any],
         *,
         again: Callable[[str, Document], Document] | None = None,
-        built_on: Mapping[str, Entry] | None = None,
+        built_on: Mapping[str, SymbolEntry] | None = None,
     ) -> Index:
         """Put `documents` on the board, beside and in place of what is there, and return the index that stands then.
 
@@ -235,7 +235,7 @@ class Board:
         except StoreError:
             return EMPTY, found.etag
 
-    def _put(self, document: Mapping[str, Any], now: float) -> Entry:
+    def _put(self, document: Mapping[str, Any], now: float) -> SymbolEntry:
         data = json.dumps(document, allow_nan=False, separators=(",", ":")).encode()
         digest = hashlib.sha256(data).hexdigest()
         symbol = _spelt(str(document["symbol"]))
@@ -243,7 +243,7 @@ class Board:
         key = f"symbols/{symbol}-{digest[:16]}-{secrets.token_hex(4)}.json"
         self.objects.put(key, data)
         wanted = ("expected_return", "p_up", "price", "lower", "upper", "last_price", "target_session")
-        return Entry(
+        return SymbolEntry(
             key=key,
             digest=digest,
             as_of=str(document["as_of"]),
@@ -255,9 +255,9 @@ class Board:
         )
 
 
-def board_of(store: str) -> Board:
+def published_forecasts(store: str) -> PublishedForecasts:
     """The board of `store`, a lake's folder or ``s3://bucket/prefix``: in ``serving`` under it."""
-    return Board(open_store(f"{store.rstrip('/')}/serving"))
+    return PublishedForecasts(open_store(f"{store.rstrip('/')}/serving"))
 
 
 def _spelt(symbol: str) -> str:
@@ -266,7 +266,7 @@ def _spelt(symbol: str) -> str:
     return (spelt.replace(".", "=2E", 1) if spelt.startswith(".") else spelt)[:120]
 
 
-def _merge(index: Index, fresh: Mapping[str, Entry], head: Mapping[str, Any], now: float) -> Index:
+def _merge(index: Index, fresh: Mapping[str, SymbolEntry], head: Mapping[str, Any], now: float) -> Index:
     entries, retired = dict(index.entries), dict(index.retired)
     for symbol, entry in fresh.items():
         before = entries.get(symbol)
@@ -295,7 +295,7 @@ def _read_index(data: bytes, etag: str) -> Index:
         plain = json.loads(data)
         if plain["format"] != FORMAT:
             raise StoreError(f"board: {INDEX} has format {plain['format']!r}, this tenor reads {FORMAT}: refresh it.")
-        entries = {symbol: Entry(**entry) for symbol, entry in plain["entries"].items()}
+        entries = {symbol: SymbolEntry(**entry) for symbol, entry in plain["entries"].items()}
         return Index(plain["head"], entries, plain["retired"], etag)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"board: {INDEX} is damaged ({error}): run 'tenor refresh' to write it again.") from error

@@ -40,13 +40,13 @@ class Renderer:
         stale = self.view.staleness(entry)
         return self._once(
             ("forecast", entry.digest, horizon, stale),
-            lambda: to_plain(forecast_answer(pick(self.view.document(symbol)["forecasts"], horizon), stale)),
+            lambda: to_plain(forecast_response(pick(self.view.document(symbol)["forecasts"], horizon), stale)),
         )
 
-    def forecasts(self, symbol: str, horizon: int | None) -> schemas.ForecastAnswer:
+    def forecasts(self, symbol: str, horizon: int | None) -> schemas.ForecastResponse:
         """The same, not as text."""
         plain: dict[str, Any] = json.loads(self.forecast(symbol, horizon).data)
-        return schemas.from_plain(schemas.ForecastAnswer, plain)
+        return schemas.from_plain(schemas.ForecastResponse, plain)
 
     def history(self, symbol: str, horizon: int | None, limit: int) -> Body:
         """The last `limit` past forecasts of `symbol`; errors as those of `forecast`."""
@@ -58,7 +58,7 @@ class Renderer:
             chosen = int(pick(document["forecasts"], horizon)["horizon"])
             found = past_forecasts(document, chosen, last=limit)
             version = str(document["model_version"])
-            return to_plain(schemas.HistoryAnswer(symbol, document["as_of"], chosen, version, found, stale))
+            return to_plain(schemas.HistoryResponse(symbol, document["as_of"], chosen, version, found, stale))
 
         return self._once(("history", entry.digest, horizon, limit, stale), make)
 
@@ -88,7 +88,7 @@ class Renderer:
         empty = {"as_of": index.as_of, "alarms": 0, "checks": []}
         return self._once(("monitor", index.etag), lambda: dict(index.head.get("monitor", empty)))
 
-    def _symbols(self, index: Index, stale: Staleness) -> schemas.SymbolsAnswer:
+    def _symbols(self, index: Index, stale: Staleness) -> schemas.SymbolsResponse:
         rows = []
         for symbol, entry in index.entries.items():
             brief = entry.brief[min(entry.brief, key=int)]
@@ -104,7 +104,7 @@ class Renderer:
                 )
             )
         head = index.head
-        return schemas.SymbolsAnswer(tuple(rows), tuple(head["horizons"]), index.as_of, head["model_version"], stale)
+        return schemas.SymbolsResponse(tuple(rows), tuple(head["horizons"]), index.as_of, head["model_version"], stale)
 
     def _once(self, name: tuple[object, ...], make: Callable[[], Mapping[str, Any]]) -> Body:
         body = self._kept.get(name)
@@ -126,9 +126,9 @@ def pick(forecasts: list[dict[str, Any]], horizon: int | None) -> dict[str, Any]
     return forecasts[known.index(wanted)]
 
 
-def forecast_answer(said: Mapping[str, Any], stale: Staleness, *, live: bool = False) -> schemas.ForecastAnswer:
+def forecast_response(said: Mapping[str, Any], stale: Staleness, *, live: bool = False) -> schemas.ForecastResponse:
     """A forecast (see `schema.Forecast.to_json`) as an answer."""
-    return schemas.ForecastAnswer(
+    return schemas.ForecastResponse(
         symbol=said["symbol"],
         as_of=said["as_of"],
         session=said["session"],
@@ -139,14 +139,14 @@ def forecast_answer(said: Mapping[str, Any], stale: Staleness, *, live: bool = F
         last_price=said["last_price"],
         price=said["price"],
         interval=schemas.PriceInterval(said["lower"], said["upper"]),
-        attention=schemas.Attention(said["attention_time"], said["attention_features"]),
+        attention=schemas.AttentionWeights(said["attention_time"], said["attention_features"]),
         model_version=said["model_version"],
         live=live,
         staleness=stale,
     )
 
 
-def _models(index: Index, stale: Staleness) -> schemas.ModelsAnswer:
+def _models(index: Index, stale: Staleness) -> schemas.ModelsResponse:
     head = index.head
     track = tuple(schemas.from_plain(schemas.TrackRecord, record) for record in head["track"])
-    return schemas.ModelsAnswer(head["model_version"], tuple(head["versions"]), head["card"], track, index.as_of, stale)
+    return schemas.ModelsResponse(head["model_version"], tuple(head["versions"]), head["card"], track, index.as_of, stale)

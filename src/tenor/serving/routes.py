@@ -13,8 +13,8 @@ from starlette.responses import Response, StreamingResponse
 from tenor.errors import TenorError, UsageError
 from tenor.serving import examples, schemas
 from tenor.serving.logs import LOGGER
-from tenor.serving.problems import of_error, problem, respond
-from tenor.serving.rendering import Body, forecast_answer, pick
+from tenor.serving.problems import problem_of, problem, problem_response
+from tenor.serving.rendering import Body, forecast_response, pick
 from tenor.serving.responses import NO_STORE, json_response
 from tenor.serving.schemas import to_plain
 from tenor.serving.service import Service
@@ -60,7 +60,7 @@ class Texts(BaseModel):
 
 @router.get(
     "/forecast/{symbol}",
-    response_model=schemas.ForecastAnswer,
+    response_model=schemas.ForecastResponse,
     responses=examples.of(examples.FORECAST) | examples.UNCHANGED,
 )
 async def forecast(
@@ -76,7 +76,7 @@ async def forecast(
     return _answer(request, service.renderer.forecast(symbol, horizon))
 
 
-@router.post("/forecasts", response_model=schemas.ForecastsAnswer, responses=examples.of(examples.FORECASTS))
+@router.post("/forecasts", response_model=schemas.ForecastsResponse, responses=examples.of(examples.FORECASTS))
 async def forecasts(request: Request, batch: Batch) -> Response:
     """Forecasts of many symbols; one that has none gets its problem, and the others their forecasts."""
     service = _service(request)
@@ -85,13 +85,13 @@ async def forecasts(request: Request, batch: Batch) -> Response:
         try:
             made.append(service.renderer.forecasts(symbol, batch.horizon))
         except UsageError as error:
-            problems.append(schemas.SymbolProblem(symbol, of_error(error, request.state.request_id)))
-    return json_response(to_plain(schemas.ForecastsAnswer(tuple(made), tuple(problems), service.view.staleness())))
+            problems.append(schemas.SymbolProblem(symbol, problem_of(error, request.state.request_id)))
+    return json_response(to_plain(schemas.ForecastsResponse(tuple(made), tuple(problems), service.view.staleness())))
 
 
 @router.get(
     "/history/{symbol}",
-    response_model=schemas.HistoryAnswer,
+    response_model=schemas.HistoryResponse,
     responses=examples.of(examples.HISTORY) | examples.UNCHANGED,
 )
 async def history(
@@ -104,7 +104,7 @@ async def history(
     return _answer(request, _service(request).renderer.history(symbol, horizon, limit))
 
 
-@router.get("/symbols", response_model=schemas.SymbolsAnswer, responses=examples.UNCHANGED)
+@router.get("/symbols", response_model=schemas.SymbolsResponse, responses=examples.UNCHANGED)
 async def symbols(request: Request) -> Response:
     """Every symbol that has a forecast."""
     return _answer(request, _service(request).renderer.symbols())
@@ -116,7 +116,7 @@ async def detail(request: Request, symbol: Symbol) -> Response:
     return _answer(request, _service(request).renderer.detail(symbol))
 
 
-@router.get("/models", response_model=schemas.ModelsAnswer, responses=examples.UNCHANGED)
+@router.get("/models", response_model=schemas.ModelsResponse, responses=examples.UNCHANGED)
 async def models(request: Request) -> Response:
     """The model in use: its card, and how its forecasts did against persistence."""
     return _answer(request, _service(request).renderer.models())
@@ -128,7 +128,7 @@ async def monitor(request: Request) -> Response:
     return _answer(request, _service(request).renderer.monitor())
 
 
-@router.post("/sentiment", response_model=schemas.SentimentAnswer, responses=examples.of(examples.SENTIMENT))
+@router.post("/sentiment", response_model=schemas.SentimentResponse, responses=examples.of(examples.SENTIMENT))
 async def sentiment(request: Request, given: Texts) -> Response:
     """Score texts; with `why`, tell which words moved each score."""
     service = _service(request)
@@ -174,7 +174,7 @@ async def _live(request: Request, service: Service, symbol: str, horizon: int | 
                 stale = (
                     kept.staleness if said["as_of"] == kept.as_of else schemas.Staleness(stale=False, sessions_behind=0)
                 )
-                return json_response(to_plain(forecast_answer(said, stale, live=True)))
+                return json_response(to_plain(forecast_response(said, stale, live=True)))
             reason = "the lake is behind the board"
         except TimeoutError:
             reason = f"no live forecast within {LIVE_SECONDS:g} seconds"
@@ -207,7 +207,7 @@ def _service(request: Request) -> Service:
 
 def _busy(request: Request, service: Service, what: str) -> Response:
     service.metrics.refused.labels("busy").inc()
-    return respond(problem(503, f"{what}: come back in a second.", request_id=request.state.request_id))
+    return problem_response(problem(503, f"{what}: come back in a second.", request_id=request.state.request_id))
 
 
 def _answer(request: Request, body: Body) -> Response:

@@ -30,7 +30,7 @@ log = logging.getLogger(LOGGER)
 
 
 @dataclass
-class Upkeep:
+class RefreshScheduler:
     """Runs `command`, which refreshes the board, whenever a session has closed that the board has not seen.
 
     Parameters

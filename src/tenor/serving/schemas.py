@@ -39,7 +39,7 @@ class PriceInterval:
 
 
 @dataclass(frozen=True)
-class Attention:
+class AttentionWeights:
     """What the network looked at: the weight of each session by date, and of each feature; each sums to 1."""
 
     sessions: dict[str, float]
@@ -47,7 +47,7 @@ class Attention:
 
 
 @dataclass(frozen=True)
-class ForecastAnswer:
+class ForecastResponse:
     """One symbol, one horizon.
 
     Attributes
@@ -76,7 +76,7 @@ class ForecastAnswer:
     last_price: float
     price: float
     interval: PriceInterval
-    attention: Attention
+    attention: AttentionWeights
     model_version: str
     live: bool
     staleness: Staleness
@@ -115,10 +115,10 @@ class SymbolProblem:
 
 
 @dataclass(frozen=True)
-class ForecastsAnswer:
+class ForecastsResponse:
     """The forecasts of a batch in the order asked for, and a problem for each symbol that has none."""
 
-    forecasts: tuple[ForecastAnswer, ...]
+    forecasts: tuple[ForecastResponse, ...]
     problems: tuple[SymbolProblem, ...]
     staleness: Staleness
 
@@ -153,7 +153,7 @@ class PastForecast:
 
 
 @dataclass(frozen=True)
-class HistoryAnswer:
+class HistoryResponse:
     """Past forecasts of a symbol at one horizon, oldest first."""
 
     symbol: str
@@ -178,7 +178,7 @@ class SymbolSummary:
 
 
 @dataclass(frozen=True)
-class SymbolsAnswer:
+class SymbolsResponse:
     """Every symbol on the board; `p_up` and `expected_return` at the shortest horizon."""
 
     symbols: tuple[SymbolSummary, ...]
@@ -222,7 +222,7 @@ class TrackRecord:
 
 
 @dataclass(frozen=True)
-class ModelsAnswer:
+class ModelsResponse:
     """The model that made the board's forecasts, its card, and how its forecasts did."""
 
     champion: str
@@ -255,7 +255,7 @@ class TextScore:
 
 
 @dataclass(frozen=True)
-class SentimentAnswer:
+class SentimentResponse:
     """Scores of the texts, in their order; `model_id` names the weights."""
 
     scores: tuple[TextScore, ...]

@@ -30,7 +30,7 @@ log = logging.getLogger(LOGGER)
 def protocol(limits: Limits) -> type[H11Protocol]:
     """HTTP/1.1 in which the head of a request must arrive whole within `limits.header_seconds`."""
 
-    class Punctual(H11Protocol):
+    class TimedProtocol(H11Protocol):
         """Closes a connection on which a head comes too slowly, and one too many."""
 
         _late: asyncio.TimerHandle | None = None
@@ -74,7 +74,7 @@ def protocol(limits: Limits) -> type[H11Protocol]:
             if self.cycle is None or self.cycle.response_complete:
                 self.transport.close()
 
-    return Punctual
+    return TimedProtocol
 
 
 class Server(uvicorn.Server):

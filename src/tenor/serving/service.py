@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tenor.errors import StoreError
 from tenor.serving.events import Hub
-from tenor.serving.keys import Keys
+from tenor.serving.keys import ApiKeys
 from tenor.serving.limits import Gate, Limits
 from tenor.serving.logs import LOGGER
 from tenor.serving.metrics import Metrics
@@ -55,7 +55,7 @@ class Service:
 
     view: View
     limits: Limits = field(default_factory=Limits)
-    keys: Keys | None = None
+    keys: ApiKeys | None = None
     hosts: frozenset[str] | None = None
     origins: tuple[str, ...] = ()
     live: Live | None = None

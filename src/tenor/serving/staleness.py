@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from tenor.serving.published import SKEW, Entry, Index
+from tenor.serving.published import SKEW, SymbolEntry, Index
 from tenor.serving.schemas import Staleness
 
 GRACE = 6 * 3600.0
@@ -16,7 +16,7 @@ LATE = 3
 """Sessions behind which bars are late; further behind, nobody brings any."""
 
 
-def staleness(index: Index, entry: Entry | None, now: float, problems: Sequence[str] = ()) -> Staleness:
+def staleness(index: Index, entry: SymbolEntry | None, now: float, problems: Sequence[str] = ()) -> Staleness:
     """How stale `entry` is at the Unix time `now`; with None, the freshest entry of the board.
 
     Parameters

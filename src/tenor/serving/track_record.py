@@ -19,14 +19,14 @@ NOTHING = "No forecast made after the model's validation part has come due yet: 
 
 
 @dataclass(frozen=True)
-class Tested:
+class TestedRecord:
     """A track record, and the two-sided p-value of "its squared error is persistence's" (Diebold-Mariano on days)."""
 
     record: TrackRecord
     p: float
 
 
-def track_record(rows: Iterable[PastForecast], *, horizon: int, since: str) -> Tested:
+def track_record(rows: Iterable[PastForecast], *, horizon: int, since: str) -> TestedRecord:
     """Judge past forecasts of all symbols, day by day; `with_verdicts` then says what it comes to.
 
     Skill is 1 - RMSE / RMSE of persistence on returns; its interval comes from resampling days in blocks, because
@@ -39,7 +39,7 @@ def track_record(rows: Iterable[PastForecast], *, horizon: int, since: str) -> T
     """
     due = [row for row in rows if row.session >= since and row.realised_return is not None]
     if not due:
-        return Tested(TrackRecord(horizon, 0, 0, None, None, None, None, None, None, None, None, NOTHING), math.nan)
+        return TestedRecord(TrackRecord(horizon, 0, 0, None, None, None, None, None, None, None, None, NOTHING), math.nan)
     days = sorted({row.session for row in due})
     place = {day: i for i, day in enumerate(days)}
     day = np.array([place[row.session] for row in due])
@@ -63,10 +63,10 @@ def track_record(rows: Iterable[PastForecast], *, horizon: int, since: str) -> T
         coverage=float(np.mean([bool(row.held) for row in due])),
         verdict="",
     )
-    return Tested(record, mean_test((ours - nothing) / np.bincount(day), horizon=horizon).p)
+    return TestedRecord(record, mean_test((ours - nothing) / np.bincount(day), horizon=horizon).p)
 
 
-def with_verdicts(tested: Iterable[Tested]) -> list[TrackRecord]:
+def with_verdicts(tested: Iterable[TestedRecord]) -> list[TrackRecord]:
     """The records with their verdicts, at 5 % over all horizons together (Holm)."""
     tested = list(tested)
     adjusted = holm({str(place): one.p for place, one in enumerate(tested)})

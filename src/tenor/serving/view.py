@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tenor.errors import StoreError, TenorError, UnknownSymbolError, one_line
-from tenor.serving.published import Board, Entry, Index
+from tenor.serving.published import PublishedForecasts, SymbolEntry, Index
 from tenor.serving.schemas import Staleness
 from tenor.serving.staleness import staleness
 
@@ -25,7 +25,7 @@ class Snapshot:
     index: Index
     documents: Mapping[str, bytes]
 
-    def entry(self, symbol: str) -> Entry:
+    def entry(self, symbol: str) -> SymbolEntry:
         """The entry of `symbol`; raises UnknownSymbolError with a suggestion."""
         entry = self.index.entries.get(symbol)
         if entry is None:
@@ -51,14 +51,14 @@ class View:
 
     def __init__(
         self,
-        board: Board,
+        published: PublishedForecasts,
         *,
         preload: bool = True,
         last: Snapshot | None = None,
         keep: Callable[[Snapshot], None] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.board = board
+        self.published = published
         self.clock = clock
         self._keep = keep
         self._preload = preload
@@ -101,7 +101,7 @@ class View:
             else:
                 self._problems[name] = problem
 
-    def staleness(self, entry: Entry | None = None) -> Staleness:
+    def staleness(self, entry: SymbolEntry | None = None) -> Staleness:
         """How stale `entry` is, or the whole board."""
         return staleness(self.snapshot.index, entry, self.clock(), self.problems)
 
@@ -119,7 +119,7 @@ class View:
         entry = snapshot.entry(symbol)
         data = snapshot.documents.get(symbol)
         if data is None:
-            data = self.board.read(entry)
+            data = self.published.read(entry)
             snapshot = Snapshot(snapshot.index, {**snapshot.documents, symbol: data})
             if self._snapshot is not None and self._snapshot.index is snapshot.index:
                 self._snapshot = snapshot
@@ -145,7 +145,7 @@ class View:
             self._polling.release()
 
     def _read(self) -> tuple[str, ...]:
-        index = self.board.index()
+        index = self.published.index()
         if index is None:
             known = "the board is gone: its index is not there any more" if self._snapshot else None
             self.note("board", known or "nothing was published yet: run 'tenor refresh'")
@@ -181,8 +181,8 @@ class View:
         self.note("documents", told)
         return tuple(symbol for symbol in changed if symbol not in damaged)
 
-    def _fetch(self, entry: Entry) -> bytes | None:
+    def _fetch(self, entry: SymbolEntry) -> bytes | None:
         try:
-            return self.board.read(entry)
+            return self.published.read(entry)
         except (TenorError, OSError):
             return None

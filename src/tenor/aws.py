@@ -27,10 +27,10 @@ from mangum import Mangum
 from tenor.errors import ConfigError, ModelError, StoreError
 from tenor.serving import logs
 from tenor.serving.app import create_app
-from tenor.serving.keys import Keys
+from tenor.serving.keys import ApiKeys
 from tenor.serving.limits import Limits
 from tenor.serving.middleware import EVENTS
-from tenor.serving.published import board_of
+from tenor.serving.published import published_forecasts
 from tenor.serving.service import Service
 from tenor.serving.view import View
 from tenor.storage.object_store import ObjectStore, StoredObject
@@ -66,11 +66,11 @@ class _Running:
 
 @functools.cache
 def _running() -> _Running:
-    logs.to_stream()
-    board = board_of(_setting("TENOR_STORE"))
-    keys = None if os.environ.get("TENOR_AUTH") == "gateway" else Keys(board.objects)
+    logs.log_to_stream()
+    published = published_forecasts(_setting("TENOR_STORE"))
+    keys = None if os.environ.get("TENOR_AUTH") == "gateway" else ApiKeys(published.objects)
     # one request at a time comes in here: how many and how fast is API Gateway's business
-    service = Service(View(board, preload=False), limits=Limits(), keys=keys, poll=0)
+    service = Service(View(published, preload=False), limits=Limits(), keys=keys, poll=0)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     return _Running(service, Mangum(create_app(service), lifespan="off"), loop)
@@ -106,7 +106,7 @@ def refresh(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     from tenor.serving.refresh import refresh as run
     from tenor.store import Lake
 
-    logs.to_stream()
+    logs.log_to_stream()
     store = _setting("TENOR_STORE")
     symbols = list(event.get("symbols") or filter(None, os.environ.get("TENOR_SYMBOLS", "").split(",")))
     sources = from_mapping(SourcesConfig, json.loads(os.environ.get("TENOR_SOURCES") or "{}"), "sources")
@@ -114,7 +114,7 @@ def refresh(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     registry = registry_of(store)
     done = run(
         Lake(store),
-        board_of(store),
+        published_forecasts(store),
         _predictor(registry, model),
         fetch=functools.partial(bring, store, symbols, sources) if symbols else None,
         symbols=symbols or None,
@@ -127,7 +127,7 @@ def refresh(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
 
 
 @dataclass
-class Kept:
+class CachedStore:
     """Objects of which a model version's files, which never change, are kept in `folder` once they were read.
 
     The registry compares every file with the version's checksums, wherever it came from.
@@ -171,7 +171,7 @@ def _predictor(registry: Registry, model: str) -> Predictor:
 
     version = None if model == "champion" else model
     place = Path(tempfile.gettempdir()) / "tenor" / hashlib.sha256(registry.location.encode()).hexdigest()[:16]
-    near = Registry(Kept(registry.objects, open_store(place)), registry.folder)
+    near = Registry(CachedStore(registry.objects, open_store(place)), registry.folder)
     try:
         return Predictor.load(near, version)
     except ModelError:  # there is none, or a copy here is damaged: ask where it came from
