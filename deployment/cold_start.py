@@ -71,7 +71,7 @@ def main() -> None:
         source = str(HERE.parent / "src")
         request = http_event("GET", "/v1/forecast/AAPL")
         arms = {
-            "API function: published forecast": (api, "tenor.serving.aws.api", env, request),
+            "API function: published forecast": (api, "tenor.aws.api", env, request),
             "refresh function: forecast made with ONNX Runtime": (refresh, "without.handler", env, {}),
             "the same with PyTorch and transformers": (
                 heavy, "heavy.handler", env | {"PYTHONPATH": f"{heavy}:{source}:{everything}"}, {}

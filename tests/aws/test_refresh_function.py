@@ -22,7 +22,7 @@ from tenor.store import Lake
 
 pytestmark = pytest.mark.aws
 
-HANDLER = "tenor.serving.aws.refresh"
+HANDLER = "tenor.aws.refresh"
 SCHEDULED = {"source": "tenor.schedule"}
 COLD = 500
 """Cold invocations in the race: refreshes and requests."""
@@ -126,7 +126,7 @@ def test_hundreds_of_cold_invocations_lose_no_forecast_and_corrupt_no_pointer(
             if told.get("symbols") != 1:
                 failures.append((number, told))
         else:
-            function = emulator(api_task, "tenor.serving.aws.api", env, timeout=110)
+            function = emulator(api_task, "tenor.aws.api", env, timeout=110)
             status, _, body = function.get(f"/v1/forecast/{symbol}")
             if status != 200 or body["symbol"] != symbol:
                 failures.append((number, status, body))

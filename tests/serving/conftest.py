@@ -1,4 +1,4 @@
-"""A small lake with a trained champion and a published board, and the service running on a port of its own."""
+"""A small lake with a trained champion and published forecasts, and the service running on a port of its own."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def store(published_store: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def published(store: Path) -> PublishedForecasts:
-    """Its board."""
+    """What is published in it."""
     return published_forecasts(str(store))
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from tenor import aws
 from tenor.calendars import exchange
 from tenor.errors import MissingObject
 from tenor.registry import registry_of
 from tenor.schema import Bars
-from tenor.serving import aws
 from tenor.serving.published import published_forecasts
-from tenor.storage.object_store import FolderStore, Object
+from tenor.storage.object_store import FolderStore, StoredObject
 from tenor.store import Lake
 
 
@@ -22,7 +22,7 @@ class Counted(FolderStore):
 
     reads = 0
 
-    def get(self, key: str) -> Object:
+    def get(self, key: str) -> StoredObject:
         self.reads += 1
         return super().get(key)
 
@@ -59,7 +59,7 @@ def test_a_refresh_judges_stale_bars_as_its_sources_say(
     assert all("from yahoo" in line for line in done["stale"].values())
 
 
-def test_a_refresh_that_no_source_answers_says_so_on_the_board(
+def test_a_refresh_that_no_source_answers_is_published_with_that_note(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     away = {"prices": ["yahoo"], "news": [], "urls": ["yahoo=http://127.0.0.1:9"], "when_stale": "ignore"}

@@ -1,4 +1,4 @@
-"""What the door keeps out: floods, slow senders, and text that would forge a line of the log."""
+"""What the middleware refuses: floods, slow senders, and text that would forge a line of the log."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Any
 
 import httpx
 import pytest
-from serving import Serve
+from serving import Serve, until
 
 from tenor.errors import ConfigError, StoreError
 from tenor.serving import logs, service
 from tenor.serving.limits import Buckets, Limits, depth
 from tenor.serving.published import PublishedForecasts
-from tenor.storage.object_store import Object, ObjectStore
+from tenor.storage.object_store import ObjectStore, StoredObject
 
 
 def address(url: str) -> tuple[str, int]:
@@ -103,14 +103,14 @@ def test_more_at_once_than_it_takes_are_told_to_come_back(published: PublishedFo
     waiting = [socket.create_connection(address(running.url)) for _ in range(4)]
     for line in waiting:
         line.sendall(head)
-    time.sleep(0.3)
+    until(lambda: running.measured("tenor_in_flight") == 4)
     refused = httpx.get(f"{running.url}/v1/symbols")
     assert refused.status_code == 503
     assert refused.headers["Retry-After"] == "1"
     assert refused.headers["content-type"] == "application/problem+json"
     for line in waiting:
         line.close()
-    time.sleep(0.3)
+    until(lambda: running.measured("tenor_in_flight") == 0)
     assert httpx.get(f"{running.url}/v1/symbols").status_code == 200
 
 
@@ -131,7 +131,7 @@ def test_heavy_work_waits_in_a_short_line_and_the_rest_goes_on(published: Publis
     threads = [threading.Thread(target=ask) for _ in range(2)]
     for thread in threads:
         thread.start()
-    time.sleep(0.5)
+    until(running.service.gate.full)
     third = httpx.post(f"{running.url}/v1/sentiment", json={"texts": ["a"]})
     assert third.status_code == 503
     assert "Too many texts" in third.text
@@ -142,7 +142,7 @@ def test_heavy_work_waits_in_a_short_line_and_the_rest_goes_on(published: Publis
     assert codes == [503, 503]
 
 
-def test_a_board_that_hangs_is_told_and_keeps_nobody_waiting(
+def test_a_store_that_hangs_is_reported_and_keeps_nobody_waiting(
     published: PublishedForecasts, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "POLL_TIMEOUT", 0.3)
@@ -153,22 +153,22 @@ def test_a_board_that_hangs_is_told_and_keeps_nobody_waiting(
             self._inner, self.location = inner, inner.location
             self.put, self.keys, self.delete = inner.put, inner.keys, inner.delete
 
-        def get(self, key: str) -> Object:
+        def get(self, key: str) -> StoredObject:
             if hangs.is_set():
                 over.wait(20)
             return self._inner.get(key)
 
     running = serve(PublishedForecasts(Hanging(published.objects)))
     hangs.set()
-    time.sleep(1.0)
-    told = httpx.get(f"{running.url}/readyz").json()
+    until(lambda: running.service.view.staleness().stale)
+    ready = httpx.get(f"{running.url}/readyz").json()
     answer = httpx.get(f"{running.url}/v1/forecast/S00", timeout=1.0).json()
     over.set()
     hangs.clear()
-    assert told["status"] == "degraded"
-    assert "has not answered" in " ".join(told["staleness"]["reasons"])
+    assert ready["status"] == "degraded"
+    assert "has not answered" in " ".join(ready["staleness"]["reasons"])
     assert answer["staleness"]["stale"]
-    time.sleep(1.0)
+    until(lambda: not running.service.view.staleness().stale)
     assert httpx.get(f"{running.url}/readyz").json()["status"] == "ready"
 
 
@@ -196,9 +196,9 @@ def test_the_log_tells_when_forecasts_become_stale_and_fresh_again(
     moment = [float(index.head["published_at"])]
     serve(published, clock=lambda: moment[0])
     moment[0] += 5 * 86400
-    time.sleep(0.4)
+    until(lambda: '"stale"' in lines.getvalue())
     moment[0] -= 5 * 86400
-    time.sleep(0.4)
+    until(lambda: "fresh again" in lines.getvalue())
     told = [json.loads(line) for line in lines.getvalue().splitlines()]
     assert [line["event"] for line in told if line["event"] in ("stale", "fresh again")] == ["stale", "fresh again"]
     assert "sessions have closed" in next(line for line in told if line["event"] == "stale")["reasons"][0]
@@ -208,7 +208,7 @@ def test_an_error_inside_is_a_problem_without_its_text(
     published: PublishedForecasts, serve: Serve, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running = serve(published)
-    monkeypatch.setattr(running.service.renderer, "symbols", lambda: 1 / 0)
+    monkeypatch.setattr(running.service.bodies, "get", lambda *_: 1 / 0)
     answer = httpx.get(f"{running.url}/v1/symbols")
     assert answer.status_code == 500
     assert answer.json()["request_id"] in lines.getvalue()

@@ -1,4 +1,4 @@
-"""The board's promises: whole or not at all, nobody's forecasts lost, no name that leads elsewhere."""
+"""What publishing promises: whole or not at all, nobody's forecasts lost, no name that leads elsewhere."""
 
 from __future__ import annotations
 
@@ -80,11 +80,11 @@ def test_what_another_refresh_published_meanwhile_is_built_on(empty: PublishedFo
 
 
 def test_a_note_stays_until_the_next_refresh(empty: PublishedForecasts) -> None:
-    empty.tell("nobody reads this")
+    empty.add_note("nobody reads this")
     assert empty.index() is None
     empty.publish([document("A")], head(1.0))
     for _ in range(2):
-        empty.tell("the disk is full")
+        empty.add_note("the disk is full")
     index = empty.index()
     assert index is not None
     assert index.head["notes"] == ["the disk is full"]
@@ -125,7 +125,7 @@ class Dying:
 
 
 @pytest.mark.parametrize("at", [0, 1, 2])
-def test_broken_off_at_any_write_leaves_the_old_board(empty: PublishedForecasts, at: int) -> None:
+def test_broken_off_at_any_write_leaves_the_old_forecasts(empty: PublishedForecasts, at: int) -> None:
     empty.publish([document("A"), document("B")], head())
     before = empty.index()
     with pytest.raises(OSError, match="No space"):
@@ -168,7 +168,7 @@ def test_replaced_objects_go_after_a_while(empty: PublishedForecasts, monkeypatc
     assert killed
     assert len(empty.objects.keys("symbols/")) == 3
     begun = time.time()
-    monkeypatch.setattr(module.time, "time", lambda: begun + module.KEPT + 1)
+    monkeypatch.setattr(module.time, "time", lambda: begun + module.RETENTION + 1)
     empty.publish([document("A", day=3)], head(3.0))
     assert first not in empty.objects.keys("symbols/")
     assert len(empty.objects.keys("symbols/")) == 2
@@ -182,7 +182,7 @@ def test_an_index_that_never_rests_is_given_up(empty: PublishedForecasts, monkey
             return super().put(key, data)
 
     monkeypatch.setattr(module.time, "sleep", lambda _: None)
-    with pytest.raises(StoreError, match="changed 60 times"):
+    with pytest.raises(StoreError, match="changed by others 60 times"):
         PublishedForecasts(Restless(empty.objects, 99)).publish([document("A")], head())
 
 

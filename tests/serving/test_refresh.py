@@ -15,8 +15,7 @@ from serving import run_refresh
 from tenor.calendars import exchange
 from tenor.errors import StoreError
 from tenor.schema import Bars
-from tenor.serving.past import past_forecasts
-from tenor.serving.published import PublishedForecasts, Index, published_forecasts
+from tenor.serving.published import Index, PublishedForecasts, past_forecasts, published_forecasts
 from tenor.store import Lake
 
 

@@ -15,14 +15,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from serving import clock_of
+from serving import clock_of, until
 
 import tenor
 from tenor.cli import main
 from tenor.errors import ConfigError, UsageError
-from tenor.serving.alerts import tell
 from tenor.serving.keys import ApiKeys
-from tenor.serving.monitor import Check, Report
+from tenor.serving.monitor import MonitorCheck, MonitorReport, notify
 from tenor.serving.published import PublishedForecasts
 from tenor.serving.scheduler import RefreshScheduler
 from tenor.serving.view import View
@@ -31,7 +30,7 @@ from tenor.storage.object_store import open_store
 
 @pytest.fixture
 def started(trained: Path, tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """`tenor serve` on a store without a board, in a process of its own."""
+    """`tenor serve` on a store without forecasts, in a process of its own."""
     import shutil
 
     shutil.copytree(trained, tmp_path / "lake")
@@ -45,16 +44,17 @@ def started(trained: Path, tmp_path: Path) -> Iterator[tuple[str, subprocess.Pop
         process.kill()
 
 
-def test_serve_fills_an_empty_board_answers_and_stops_when_told(started: tuple[str, subprocess.Popen[str]]) -> None:
+def test_serve_refreshes_an_empty_store_answers_and_stops(started: tuple[str, subprocess.Popen[str]]) -> None:
     url, process = started
     with tenor.Client(url) as client:
-        for _ in range(600):
+
+        def ready() -> bool:
             try:
-                if client.ready()["status"] != "not ready":
-                    break
+                return bool(client.ready()["status"] != "not ready")
             except tenor.TenorError:
-                pass
-            time.sleep(0.1)
+                return False
+
+        until(ready, 60)
         said = client.forecast("S00")
     assert said.staleness.stale
     assert "sessions have closed" in said.staleness.reasons[0]
@@ -108,8 +108,10 @@ def test_keys_change_hands_safely(published: PublishedForecasts) -> None:
         ApiKeys(published.objects).make("a b")
 
 
-def report(*alarms: str) -> Report:
-    return Report("2020", tuple(Check("drift", name, 2.0, 1.0, name in alarms, f"{name} moved") for name in "ab"))
+def report(*alarms: str) -> MonitorReport:
+    return MonitorReport(
+        "2020", tuple(MonitorCheck("drift", name, 2.0, 1.0, name in alarms, f"{name} moved") for name in "ab")
+    )
 
 
 @pytest.fixture
@@ -134,9 +136,9 @@ def hook() -> Iterator[tuple[str, list[dict[str, object]]]]:
 
 def test_an_alarm_is_told_when_it_begins_and_when_it_is_over(hook: tuple[str, list[dict[str, object]]]) -> None:
     url, got = hook
-    tell(report("a"), None, webhook=url)
-    tell(report("a"), report("a").to_json(), webhook=url)
-    tell(report("b"), report("a").to_json(), webhook=url)
+    notify(report("a"), None, webhook=url)
+    notify(report("a"), report("a").to_json(), webhook=url)
+    notify(report("b"), report("a").to_json(), webhook=url)
     assert got == [
         {"as_of": "2020", "alarms": [{"kind": "drift", "name": "a", "detail": "a moved"}], "over": []},
         {
@@ -150,14 +152,14 @@ def test_an_alarm_is_told_when_it_begins_and_when_it_is_over(hook: tuple[str, li
 def test_a_webhook_that_fails_stops_nothing(
     hook: tuple[str, list[dict[str, object]]], caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert tell(report("a"), None, webhook=f"{hook[0]}/broken") is not None
-    assert tell(report("a"), None, webhook="http://127.0.0.1:9/secret-token") is not None
+    assert notify(report("a"), None, webhook=f"{hook[0]}/broken") is not None
+    assert notify(report("a"), None, webhook="http://127.0.0.1:9/secret-token") is not None
     assert "secret-token" not in caplog.text
     with pytest.raises(ConfigError, match="ftp"):
-        tell(report("a"), None, webhook="ftp://x")
+        notify(report("a"), None, webhook="ftp://x")
 
 
-def test_upkeep_runs_when_due_and_tells_of_failure(published: PublishedForecasts) -> None:
+def test_scheduler_runs_when_due_and_tells_of_failure(published: PublishedForecasts) -> None:
     view = View(published, clock=clock_of(published))
     view.poll()
     stop = threading.Event()
@@ -176,23 +178,23 @@ def test_upkeep_runs_when_due_and_tells_of_failure(published: PublishedForecasts
 
 def test_a_changed_byte_of_the_model_in_use_is_told_by_name(store: Path, published: PublishedForecasts) -> None:
     view = View(published, clock=clock_of(published))
-    upkeep = RefreshScheduler([], view, models=open_store(store / "models"))
+    scheduler = RefreshScheduler([], view, models=open_store(store / "models"))
     view.poll()
-    upkeep.check()
+    scheduler.check()
     assert view.problems == ()
     graph = next((store / "models").glob("versions/*/model.onnx"))
     whole = graph.read_bytes()
     graph.write_bytes(whole[:1000] + bytes([whole[1000] ^ 1]) + whole[1001:])
-    upkeep.check()
+    scheduler.check()
     assert view.problems == (), "not again so soon"
-    upkeep = RefreshScheduler([], view, models=upkeep.models)
-    upkeep.check()
+    scheduler = RefreshScheduler([], view, models=scheduler.models)
+    scheduler.check()
     assert "model.onnx is truncated or was changed" in view.problems[0]
     assert main(["refresh", "--store", str(store)]) == 1
     assert view.staleness().stale
     assert view.document("S00")["symbol"] == "S00"
     graph.write_bytes(whole)
-    upkeep.check()
+    scheduler.check()
     assert view.problems == ()
     other = View(published, clock=clock_of(published))
     other.poll()

@@ -45,7 +45,8 @@ def refresh(
     """Score the news, forecast every symbol, and publish it all where the service reads it."""
     from tenor.inference.predictor import Predictor
     from tenor.registry import registry_of
-    from tenor.serving import alerts, logs
+    from tenor.serving import logs
+    from tenor.serving.monitor import notify
     from tenor.serving.published import published_forecasts
     from tenor.serving.refresh import refresh as run
     from tenor.store import Lake
@@ -67,9 +68,9 @@ def refresh(
     except (TenorError, OSError) as error:
         # services that read the board learn of it there, if it can be written
         with contextlib.suppress(TenorError, OSError):
-            board.tell(f"the last refresh failed: {one_line(error, 200)}")
+            board.add_note(f"the last refresh failed: {one_line(error, 200)}")
         raise
-    alerts.tell(done.monitor, before, webhook=webhook)
+    notify(done.monitor, before, webhook=webhook)
     if as_json:
         console.print_json(done.to_json())
         return
@@ -135,12 +136,11 @@ def serve(
     from tenor.serving import logs, server
     from tenor.serving.keys import ApiKeys
     from tenor.serving.limits import Limits
-    from tenor.serving.mirror import keep, kept, mirror_of
     from tenor.serving.on_demand import FromLake
     from tenor.serving.published import published_forecasts
     from tenor.serving.scheduler import RefreshScheduler
     from tenor.serving.service import Service
-    from tenor.serving.view import View
+    from tenor.serving.view import View, snapshot_cache
     from tenor.storage.object_store import open_store
 
     sources_of(config, set_)  # what is wrong with them is told now, not by the first refresh
@@ -154,8 +154,7 @@ def serve(
         )
     listening = server.bind(host, port)
     logs.log_to_stream()
-    mirror = mirror_of(store)
-    view = View(board, last=kept(mirror), keep=functools.partial(keep, mirror)) if mirror is not None else View(board)
+    view = View(board, cache=snapshot_cache(store))
     service = Service(
         view,
         limits=Limits(rate=rate if rate is not None else 0.0 if local else 20.0),

@@ -1,4 +1,4 @@
-"""The page at ``/`` and its files. Nothing comes from elsewhere: plotly's script is the one in its own wheel."""
+"""The dashboard at ``/`` and its files. No other host is involved: plotly's script is the one in its wheel."""
 
 from __future__ import annotations
 
@@ -56,29 +56,29 @@ async def _send(request: Request, name: str) -> Response:
     path = _paths().get(name)
     if path is None:
         raise HTTPException(404)
-    found = await asyncio.to_thread(_read, path)
+    content = await asyncio.to_thread(_read, path)
     headers = {
-        "ETag": found.etag,
+        "ETag": content.etag,
         "Cache-Control": "no-cache",
         "Content-Security-Policy": POLICY,
         "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
         "Vary": "Accept-Encoding",
     }
-    if request.headers.get("if-none-match", "").removeprefix("W/") == found.etag:
+    if request.headers.get("if-none-match", "").removeprefix("W/") == content.etag:
         return Response(status_code=304, headers=headers)
     if "gzip" in request.headers.get("accept-encoding", ""):
-        return Response(found.zipped, headers={**headers, "Content-Encoding": "gzip"}, media_type=found.media)
-    return Response(found.data, headers=headers, media_type=found.media)
+        return Response(content.zipped, headers={**headers, "Content-Encoding": "gzip"}, media_type=content.media)
+    return Response(content.data, headers=headers, media_type=content.media)
 
 
 @functools.cache
 def _paths() -> dict[str, Path]:
     """The files there are, by name: no name that a request brings ever becomes a path."""
-    found = {path.name: path for path in FOLDER.iterdir() if path.suffix in TYPES}
+    paths = {path.name: path for path in FOLDER.iterdir() if path.suffix in TYPES}
     plotly = importlib.util.find_spec("plotly")
     for place in plotly.submodule_search_locations or () if plotly else ():
-        found[PLOTLY] = Path(place) / "package_data" / PLOTLY
-    return found
+        paths[PLOTLY] = Path(place) / "package_data" / PLOTLY
+    return paths
 
 
 @functools.lru_cache(maxsize=32)

@@ -1,4 +1,4 @@
-"""Logs as one JSON object a line. Keys, query strings and bodies never get in; control characters come out escaped."""
+"""Logs as one JSON object a line, without keys, query strings and bodies; control characters are escaped."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "task
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as one line of JSON: time (UTC), level, event, and what was given as `extra`."""
+    """A record as one line of JSON: time (UTC), level, event, and the fields of `extra`."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""

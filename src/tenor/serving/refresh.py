@@ -25,8 +25,7 @@ from tenor.sentiment.scorer import Scorer
 from tenor.serving.attention import looked_at
 from tenor.serving.documents import BARS, HISTORY, ITEMS, document
 from tenor.serving.monitor import MonitorReport, watch
-from tenor.serving.past import past_forecasts
-from tenor.serving.published import PublishedForecasts, SymbolEntry
+from tenor.serving.published import PublishedForecasts, SymbolEntry, past_forecasts
 from tenor.serving.track_record import track_record, with_verdicts
 from tenor.storage.files import json_values
 from tenor.store import Lake
@@ -221,7 +220,9 @@ def sentiment_of(
     return found[0] if found else (lake.sentiment(calendar=calendar), {})
 
 
-def _before(board: PublishedForecasts, symbols: Mapping[str, object]) -> tuple[dict[str, dict[str, Any]], dict[str, SymbolEntry]]:
+def _before(
+    board: PublishedForecasts, symbols: Mapping[str, object]
+) -> tuple[dict[str, dict[str, Any]], dict[str, SymbolEntry]]:
     """The documents that stand on the board, for what was published before, and their entries."""
     try:
         index = board.index()
