@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from package import FUNCTIONS
 
+import tenor
 from tenor import aws
 from tenor.calendars import exchange
 from tenor.errors import MissingObject
@@ -15,6 +19,21 @@ from tenor.schema import Bars
 from tenor.serving.published import published_forecasts
 from tenor.storage.object_store import FolderStore, StoredObject
 from tenor.store import Lake
+
+
+@pytest.mark.parametrize(
+    ("function", "code"),
+    [
+        ("api", "import tenor.aws, tenor.sentiment.explain; tenor.sentiment.Scorer.load().score(['Sales rose.'])"),
+        ("refresh", "import tenor.aws, tenor.ingest.fetch, tenor.serving.refresh, tenor.store"),
+        ("refresh", "import sys, tenor.cli; sys.exit(tenor.cli.main(['refresh', '--help']))"),
+    ],
+)
+def test_a_function_imports_nothing_that_is_not_packed(function: str, code: str) -> None:
+    left_out = FUNCTIONS[function].left_out
+    assert left_out < {path.name for path in Path(tenor.__file__).parent.iterdir()}
+    block = f"import sys; sys.modules.update({{'tenor.' + name: None for name in {sorted(left_out)}}})\n"
+    subprocess.run([sys.executable, "-c", block + code], check=True, stdout=subprocess.DEVNULL)
 
 
 class Counted(FolderStore):
