@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from serving import Running, Serve
+from serving import Running, Serve, until
 
 from tenor.serving.keys import ApiKeys
 from tenor.serving.published import PublishedForecasts
@@ -33,28 +33,28 @@ def browser() -> Iterator[Any]:
 @pytest.fixture
 def visit(browser: Any) -> Iterator[Open]:
     """Opens the page of a service; fails when the console complains or anything is asked of another place."""
-    told: list[str] = []
+    complaints: list[str] = []
     contexts = []
 
     def go(running: Running, fragment: str = "", *, expected: str = "", **options: Any) -> Any:
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda m: None if expected and expected in m.text else told.append(m.text))
-        page.on("pageerror", lambda error: told.append(str(error)))
-        page.on("request", lambda r: None if r.url.startswith((running.url, "data:")) else told.append(r.url))
+        page.on("console", lambda m: None if expected and expected in m.text else complaints.append(m.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda r: None if r.url.startswith((running.url, "data:")) else complaints.append(r.url))
         page.goto(f"{running.url}/{fragment}")
         return page
 
     yield go
     for context in contexts:
         context.close()
-    assert told == []
+    assert complaints == []
 
 
 def drawn(page: Any) -> Any:
     page.wait_for_selector("#price .main-svg", timeout=20_000)
-    page.wait_for_selector("#looked .main-svg", timeout=20_000)
+    page.wait_for_selector("#attention .main-svg", timeout=20_000)
     return page
 
 
@@ -66,17 +66,17 @@ def shows(page: Any, place: str, text: str) -> None:
 
 def test_what_the_page_shows_is_what_the_service_says(up: Running, visit: Open) -> None:
     page = drawn(visit(up, "#S01/5"))
-    said = httpx.get(f"{up.url}/v1/forecast/S01?horizon=5").json()
+    forecast = httpx.get(f"{up.url}/v1/forecast/S01?horizon=5").json()
     assert page.inner_text("h1") == "S01"
-    assert f"{said['price']:.2f}" in page.inner_text("#figures")
-    assert f"{said['interval']['lower']:.2f} … {said['interval']['upper']:.2f}" in page.inner_text("#figures")
+    assert f"{forecast['price']:.2f}" in page.inner_text("#figures")
+    assert f"{forecast['interval']['lower']:.2f} … {forecast['interval']['upper']:.2f}" in page.inner_text("#figures")
     models = httpx.get(f"{up.url}/v1/models").json()
     assert page.inner_text("#verdict") == models["track"][1]["verdict"]
     for record in models["track"]:
         assert record["verdict"] in page.inner_text("#track")
     assert models["champion"] in page.inner_text("#card")
-    assert "Weight of each feature" in page.inner_text("#looked-told")
-    assert re.search(r"held \d+ \(\d+ %\)", page.inner_text("#price-told"))
+    assert "Weight of each feature" in page.inner_text("#attention-text")
+    assert re.search(r"held \d+ \(\d+ %\)", page.inner_text("#price-text"))
     assert page.is_hidden("#banner")
     past = httpx.get(f"{up.url}/v1/history/S01?horizon=5").json()["forecasts"]
     page.click("summary")
@@ -120,8 +120,8 @@ def test_the_days_items_are_beside_their_sentiment(up: Running, visit: Open) -> 
     items = page.locator("#items li")
     assert items.count() == 2
     assert "raised its outlook" in page.inner_text("#items")
-    told = page.locator("#items .score").all_inner_texts()
-    scores = [float(text.replace("−", "-").replace("+", "")) for text in told]
+    texts = page.locator("#items .score").all_inner_texts()
+    scores = [float(text.replace("−", "-").replace("+", "")) for text in texts]
     assert min(scores) < 0 < max(scores)
     before = page.inner_text("#day")
     page.click("#day-before")
@@ -129,7 +129,7 @@ def test_the_days_items_are_beside_their_sentiment(up: Running, visit: Open) -> 
     assert page.locator("#day-after").is_enabled()
     page.goto(f"{up.url}/#S05/1")
     shows(page, "h1", "S05")
-    assert "Nothing was said" in page.inner_text("#items")
+    assert "There is no news" in page.inner_text("#items")
 
 
 def test_light_and_dark_are_kept(up: Running, visit: Open) -> None:
@@ -159,7 +159,7 @@ def test_the_page_says_that_it_is_stale(published: PublishedForecasts, serve: Se
     running = serve(published, clock=lambda: 4e9)
     page = drawn(visit(running))
     assert page.is_visible("#banner")
-    assert "Stale: the last session seen is" in page.inner_text("#banner")
+    assert "Stale: the last session used is" in page.inner_text("#banner")
 
 
 def test_new_forecasts_come_by_themselves(published: PublishedForecasts, serve: Serve, visit: Open) -> None:
@@ -169,7 +169,7 @@ def test_new_forecasts_come_by_themselves(published: PublishedForecasts, serve: 
     assert index is not None
     running = serve(published)
     page = drawn(visit(running, "#S01/1"))
-    page.wait_for_timeout(400)
+    until(lambda: running.service.hub.listeners == 1)
     document = json.loads(published.read(index.entries["S01"]))
     document["forecasts"][0]["price"] = 4321.0
     document["as_of"] = "2030-01-01T21:00:00+00:00"
@@ -182,8 +182,8 @@ def test_a_key_is_asked_for_and_kept_in_the_tab(published: PublishedForecasts, s
     key = keys.make("ann")
     running = serve(published, keys=keys)
     page = visit(running, expected="401")
-    page.wait_for_selector("#door[open]")
-    page.fill("#door-key", key)
+    page.wait_for_selector("#key-dialog[open]")
+    page.fill("#key-dialog-key", key)
     page.keyboard.press("Enter")
     drawn(page)
     assert page.evaluate("localStorage.length + ' ' + document.cookie") == "0 "

@@ -54,7 +54,7 @@ def test_serve_refreshes_an_empty_store_answers_and_stops(started: tuple[str, su
             except tenor.TenorError:
                 return False
 
-        until(ready, 60)
+        until(ready, 120)
         said = client.forecast("S00")
     assert said.staleness.stale
     assert "sessions have closed" in said.staleness.reasons[0]
