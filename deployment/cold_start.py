@@ -1,7 +1,7 @@
 """How long a cold start takes, import to first forecast, as a ratio to the same with PyTorch and transformers.
 
 ``python deployment/cold_start.py --store LAKE`` runs the functions under Lambda's emulator, interleaved, and prints
-medians. The store must hold a model and a board (``tenor refresh``).
+medians. The store must hold a model and published forecasts (``tenor refresh``).
 """
 
 from __future__ import annotations

@@ -51,14 +51,14 @@ class Month:
 def month(symbols: int, requests_per_second: float) -> Month:
     """The bill of a month in which `symbols` are refreshed every session, at this rate of requests all day."""
     requests = requests_per_second * MONTH
-    read = MONTH / 15 * min(1.0, requests_per_second)  # an environment looks at the board every 15 seconds
+    read = MONTH / 15 * min(1.0, requests_per_second)  # an environment polls the forecasts every 15 seconds
     return Month(
         api=requests * (INVOCATION + API_MS / 1e3 * API_MEMORY_GB * GB_SECOND),
         gateway=requests * HTTP_REQUEST,
         logs=requests * API_LOG_BYTES / 1e9 * LOG_GB,
         transfer=max(0.0, requests * ANSWER_BYTES / 1e9 - 100) * OUT_GB,  # the first 100 GB are free
         refresh=SESSIONS * REFRESH_SECONDS[symbols] * REFRESH_MEMORY_GB[symbols] * GB_SECOND,
-        # versions of 90 days: 63 sessions' boards, of which S3 keeps the newest five
+        # versions of 90 days: 63 sessions' forecasts, of which S3 keeps the newest five
         storage=symbols * BOARD_BYTES * 6 / 1e9 * STORED_GB + SESSIONS * symbols * 2 * PUT + read * GET,
     )
 

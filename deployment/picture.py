@@ -28,7 +28,7 @@ PLACES = {
 }  # fmt: skip
 NAMES = {
     "HttpApi": "HTTP API\nthrottled", "Jwt": "JWT authorizer\n(or API keys)", "AccessLog": "access log",
-    "Api": "API function\nzip, reads the board", "ApiLog": "log", "Bucket": "S3 bucket\nlake · models · board",
+    "Api": "API function\nzip, reads forecasts", "ApiLog": "log", "Bucket": "S3 bucket\nlake · models · forecasts",
     "Key": "KMS key\neverything at rest", "Refresh": "refresh function\nimage, makes forecasts",
     "Task": "the same image\non Fargate", "RefreshLog": "log", "Schedule": "schedule\nafter the close",
     "DeadLetters": "dead letters", "Alarms": "alarms by mail", "Cost": "budget",

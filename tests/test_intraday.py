@@ -1,4 +1,4 @@
-"""Bars within a day: from a service to a forecast on the board, and what was known at each of their closes."""
+"""Bars within a day: from a service to a published forecast, and what was known at each of their closes."""
 
 from __future__ import annotations
 

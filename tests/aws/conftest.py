@@ -67,7 +67,7 @@ def refresh_task() -> Path:
 
 @dataclass(frozen=True)
 class Account:
-    """What stands in for an AWS account: a bucket with a trained model and a board, and a market to fetch from.
+    """What stands in for an AWS account: a bucket with a trained model and forecasts, and a market to fetch from.
 
     Attributes
     ----------

@@ -59,7 +59,7 @@ def test_without_a_gateway_a_key_decides(
     assert function.get("/v1/forecast/AAPL", x_api_key=api_key)[0] == 200
 
 
-def test_wrong_permissions_and_a_missing_board_are_told_not_hidden(
+def test_wrong_permissions_and_missing_forecasts_are_reported(
     emulator: Callable[..., Any], api_task: Path, account: Any
 ) -> None:
     env = account.env | {"TENOR_AUTH": "gateway"}

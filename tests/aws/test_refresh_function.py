@@ -48,7 +48,7 @@ def test_the_schedules_event_fetches_forecasts_and_publishes(
     assert metrics["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "tenor"
 
 
-def test_a_model_that_is_not_there_fails_the_invocation_and_leaves_the_board(
+def test_a_model_that_is_not_there_fails_the_invocation_and_leaves_the_forecasts(
     emulator: Callable[..., Any], refresh_task: Path, account: Any
 ) -> None:
     before = account.index()
@@ -74,7 +74,7 @@ def test_a_throttled_bucket_delays_a_refresh_and_loses_nothing(
     assert set(account.index().entries) == set(account.env["TENOR_SYMBOLS"].split(","))
 
 
-def test_too_little_memory_fails_one_invocation_and_not_the_board(
+def test_too_little_memory_fails_one_invocation_and_not_the_forecasts(
     emulator: Callable[..., Any], refresh_task: Path, account: Any
 ) -> None:
     before = account.index()

@@ -193,7 +193,7 @@ def test_the_same_in_a_bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -
         "AWS_REGION": "us-east-1",
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
-    place = PublishedForecasts(open_store("s3://boards/one/serving"))
+    place = PublishedForecasts(open_store("s3://published/one/serving"))
     test_many_at_once_lose_nothing(place)
     index = place.index()
     assert index is not None
