@@ -40,8 +40,8 @@ def emulator(tools: Path) -> Iterator[Callable[..., Emulator]]:
         return started[-1]
 
     yield start
-    for one in started:
-        one.stop()
+    for function in started:
+        function.stop()
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +71,10 @@ class Account:
 
     Attributes
     ----------
-    env : what the template sets for the functions. `world` : the market; its `now` may be moved on.
+    env
+        The environment variables that the template sets for the functions.
+    world
+        The market; its `now` may be moved on.
     """
 
     env: dict[str, str]

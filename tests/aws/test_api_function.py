@@ -107,8 +107,8 @@ def test_nothing_heavy_is_packed_or_imported(api_task: Path) -> None:
         "import tenor.aws\n"
         "print([m for m in ('torch', 'pandas', 'onnxruntime', 'numpy') if m in sys.modules])"
     )
-    told = subprocess.run([PYTHON, "-I", "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "[]"
+    done = subprocess.run([PYTHON, "-I", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_importing_opens_no_socket_and_reads_no_setting(api_task: Path) -> None:
@@ -120,8 +120,8 @@ def test_importing_opens_no_socket_and_reads_no_setting(api_task: Path) -> None:
         "import tenor.aws\n"
         "print([name for name in seen if name not in ('socket.gethostname',)])"
     )
-    told = subprocess.run([PYTHON, "-I", "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "[]"
+    done = subprocess.run([PYTHON, "-I", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_the_zip_holds_bytecode_of_one_moment(tools: Path) -> None:

@@ -46,7 +46,7 @@ def test_every_response_names_moment_model_and_staleness(up: Running) -> None:
         assert oldest.realised_price is not None
         assert oldest.held is (oldest.lower <= oldest.realised_price <= oldest.upper)
         batch = client.forecasts(["S05", "S06", "S00"])
-        assert [said.symbol for said in batch.forecasts] == ["S05", "S00"]
+        assert [forecast.symbol for forecast in batch.forecasts] == ["S05", "S00"]
         assert [(bad.symbol, bad.problem.status) for bad in batch.problems] == [("S06", 404)]
         assert client.ready()["status"] == "ready"
 
@@ -54,10 +54,10 @@ def test_every_response_names_moment_model_and_staleness(up: Running) -> None:
 def test_the_published_forecasts_are_the_predictors(up: Running, published_store: Path) -> None:
     from tenor.pipeline.train import predict
 
-    for said in predict(str(published_store), ["S02"], horizon=5):
+    for forecast in predict(str(published_store), ["S02"], horizon=5):
         with tenor.Client(up.url) as client:
-            got = client.forecast("S02", horizon=5)
-        assert (got.price, got.interval.lower, got.p_up) == (said.price, said.lower, said.p_up)
+            served = client.forecast("S02", horizon=5)
+        assert (served.price, served.interval.lower, served.p_up) == (forecast.price, forecast.lower, forecast.p_up)
 
 
 def test_realised_values_are_those_of_the_bars(up: Running, published_store: Path) -> None:
@@ -72,8 +72,10 @@ def test_realised_values_are_those_of_the_bars(up: Running, published_store: Pat
 
 def test_texts_are_scored_and_explained(up: Running) -> None:
     with tenor.Client(up.url) as client:
-        told = client.sentiment(["Sales and profit rose strongly.", "The firm lost its largest client.", " "], why=True)
-    good, bad, empty = told.scores
+        response = client.sentiment(
+            ["Sales and profit rose strongly.", "The firm lost its largest client.", " "], why=True
+        )
+    good, bad, empty = response.scores
     assert good.score is not None
     assert bad.score is not None
     assert good.score > 0 > bad.score
@@ -121,13 +123,13 @@ PROBLEMS: list[tuple[str, str, dict[str, Any], int, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("method", "path", "options", "status", "told"), PROBLEMS)
-def test_what_is_wrong_is_a_problem_that_says_so(
-    http: httpx.Client, method: str, path: str, options: dict[str, Any], status: int, told: str
+@pytest.mark.parametrize(("method", "path", "options", "status", "expected"), PROBLEMS)
+def test_invalid_requests_are_answered_with_a_problem(
+    http: httpx.Client, method: str, path: str, options: dict[str, Any], status: int, expected: str
 ) -> None:
     answer = http.request(method, path, **options)
     assert answer.status_code == status
-    assert told in answer.text
+    assert expected in answer.text
     if status != 200:
         assert answer.headers["content-type"] == "application/problem+json"
         problem = answer.json()
@@ -137,7 +139,7 @@ def test_what_is_wrong_is_a_problem_that_says_so(
         assert "Traceback" not in answer.text
 
 
-def test_what_has_not_changed_is_not_sent_again(http: httpx.Client) -> None:
+def test_an_unchanged_response_is_not_sent_again(http: httpx.Client) -> None:
     for path in ("/v1/forecast/S00", "/v1/history/S00", "/v1/symbols", "/v1/symbols/S00", "/v1/models", "/v1/monitor"):
         first = http.get(path)
         again = http.get(path, headers={"If-None-Match": f'"other", W/{first.headers["etag"]}'})
@@ -171,7 +173,7 @@ def test_counters_know_the_route_and_not_the_symbol(http: httpx.Client) -> None:
         assert name in text
 
 
-def test_a_key_opens_and_anything_else_does_not(published: PublishedForecasts, serve: Serve) -> None:
+def test_a_valid_key_is_accepted_and_anything_else_is_not(published: PublishedForecasts, serve: Serve) -> None:
     keys = ApiKeys(published.objects)
     key = keys.make("ann")
     assert key not in published.objects.get("keys.json").data.decode()
@@ -217,7 +219,7 @@ def test_only_named_hosts_and_origins(published: PublishedForecasts, serve: Serv
     assert "access-control-allow-origin" not in other.headers
 
 
-def test_other_origins_are_told_nothing_by_default(http: httpx.Client) -> None:
+def test_other_origins_get_no_cors_headers_by_default(http: httpx.Client) -> None:
     answer = http.get("/v1/symbols", headers={"Origin": "https://evil.example"})
     assert not [name for name in answer.headers if name.startswith("access-control")]
 
@@ -247,7 +249,7 @@ def test_new_forecasts_are_pushed(published: PublishedForecasts, serve: Serve) -
         assert list(events) == []
 
 
-def test_a_live_forecast_and_what_becomes_of_it_without_a_lake(
+def test_a_live_forecast_and_its_fallback_without_a_lake(
     published: PublishedForecasts, store: Path, serve: Serve, tmp_path: Path
 ) -> None:
     from tenor.serving.on_demand import FromLake
@@ -265,7 +267,7 @@ def test_a_live_forecast_and_what_becomes_of_it_without_a_lake(
         assert "no live forecast" in fallback.staleness.reasons[-1]
 
 
-def test_the_client_tells_what_it_met(up: Running, unused: Callable[[], int]) -> None:
+def test_the_client_raises_the_problem_of_the_service(up: Running, unused: Callable[[], int]) -> None:
     with tenor.Client(up.url) as client, pytest.raises(ServiceError, match="Did you mean") as raised:
         client.forecast("S0O")
     assert (raised.value.status, raised.value.kind) == (404, "unknown-symbol")
@@ -274,7 +276,7 @@ def test_the_client_tells_what_it_met(up: Running, unused: Callable[[], int]) ->
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"symbols": 3}', b'{"symbols": []}'])
-def test_the_client_takes_no_nonsense(body: bytes) -> None:
+def test_the_client_refuses_malformed_responses(body: bytes) -> None:
     transport = httpx.MockTransport(lambda _: httpx.Response(200, content=body))
     with tenor.Client("http://other.example", transport=transport) as client, pytest.raises(ServiceError):
         client.symbols()

@@ -59,9 +59,9 @@ def test_files_of_a_version_are_read_once_and_pointers_each_time(tmp_path: Path)
         near.get("versions/b/model.onnx")
 
 
-@pytest.mark.parametrize(("when", "refused", "told"), [("refuse", 1, 1), ("say", 0, 1), ("ignore", 0, 0)])
+@pytest.mark.parametrize(("when", "refused", "reported"), [("refuse", 1, 1), ("say", 0, 1), ("ignore", 0, 0)])
 def test_a_refresh_judges_stale_bars_as_its_sources_say(
-    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str, refused: int, told: int
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str, refused: int, reported: int
 ) -> None:
     lake = Lake(store)
     last = lake.bars(["S00"]).frame.tail(1)
@@ -71,11 +71,11 @@ def test_a_refresh_judges_stale_bars_as_its_sources_say(
     monkeypatch.delenv("TENOR_SYMBOLS", raising=False)
     monkeypatch.setenv("TENOR_STORE", str(store))
     monkeypatch.setenv("TENOR_SOURCES", json.dumps({"when_stale": when}))
-    done = aws.refresh({}, None)
-    assert done["symbols"] == 6 - refused
-    assert list(done["skipped"]) == ["S00"][:refused]
-    assert list(done["stale"]) == ["S00"][:told]
-    assert all("from yahoo" in line for line in done["stale"].values())
+    result = aws.refresh({}, None)
+    assert result["symbols"] == 6 - refused
+    assert list(result["skipped"]) == ["S00"][:refused]
+    assert list(result["stale"]) == ["S00"][:reported]
+    assert all("from yahoo" in line for line in result["stale"].values())
 
 
 def test_a_refresh_that_no_source_answers_is_published_with_that_note(
@@ -93,7 +93,7 @@ def test_a_refresh_that_no_source_answers_is_published_with_that_note(
     assert note == "new bars and news could not be fetched: no source answered: see 'tenor data doctor'"
 
 
-def test_a_damaged_copy_is_thrown_away(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_cache_is_deleted(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
     (tmp_path / "tmp").mkdir()
     registry = registry_of(str(store))

@@ -64,7 +64,7 @@ def shows(page: Any, place: str, text: str) -> None:
     expect(page.locator(place)).to_contain_text(text, timeout=10_000)
 
 
-def test_what_the_page_shows_is_what_the_service_says(up: Running, visit: Open) -> None:
+def test_the_page_shows_the_values_of_the_service(up: Running, visit: Open) -> None:
     page = drawn(visit(up, "#S01/5"))
     forecast = httpx.get(f"{up.url}/v1/forecast/S01?horizon=5").json()
     assert page.inner_text("h1") == "S01"
@@ -132,7 +132,7 @@ def test_the_days_items_are_beside_their_sentiment(up: Running, visit: Open) -> 
     assert "There is no news" in page.inner_text("#items")
 
 
-def test_light_and_dark_are_kept(up: Running, visit: Open) -> None:
+def test_the_choice_of_light_or_dark_is_stored(up: Running, visit: Open) -> None:
     page = drawn(visit(up, color_scheme="dark"))
     shade = "getComputedStyle(document.body).backgroundColor"
     dark = page.evaluate(shade)
@@ -150,8 +150,8 @@ def test_it_can_be_read_by_everybody(up: Running, visit: Open, scheme: str, widt
     from axe_playwright_python.sync_playwright import Axe
 
     page = drawn(visit(up, color_scheme=scheme, viewport={"width": width, "height": 844}))
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
+    report = Axe().run(page)
+    assert report.violations_count == 0, report.generate_report()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
@@ -162,7 +162,7 @@ def test_the_page_says_that_it_is_stale(published: PublishedForecasts, serve: Se
     assert "Stale: the last session used is" in page.inner_text("#banner")
 
 
-def test_new_forecasts_come_by_themselves(published: PublishedForecasts, serve: Serve, visit: Open) -> None:
+def test_new_forecasts_are_shown_without_a_reload(published: PublishedForecasts, serve: Serve, visit: Open) -> None:
     import json
 
     index = published.index()
@@ -177,7 +177,7 @@ def test_new_forecasts_come_by_themselves(published: PublishedForecasts, serve: 
     shows(page, "#figures", "4,321.00")
 
 
-def test_a_key_is_asked_for_and_kept_in_the_tab(published: PublishedForecasts, serve: Serve, visit: Open) -> None:
+def test_a_key_is_requested_and_stored_in_the_tab(published: PublishedForecasts, serve: Serve, visit: Open) -> None:
     keys = ApiKeys(published.objects)
     key = keys.make("ann")
     running = serve(published, keys=keys)
@@ -204,7 +204,7 @@ def test_text_in_the_news_is_only_text(published: PublishedForecasts, serve: Ser
     assert page.locator("#items b, #items img, #items a").count() == 0
 
 
-def test_the_policy_lets_nothing_in_from_elsewhere(up: Running) -> None:
+def test_the_content_policy_allows_no_other_host(up: Running) -> None:
     answer = httpx.get(f"{up.url}/")
     policy = answer.headers["content-security-policy"]
     assert "default-src 'none'" in policy

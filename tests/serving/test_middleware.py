@@ -28,19 +28,19 @@ def address(url: str) -> tuple[str, int]:
 
 
 def raw(url: str, *parts: bytes, pause: float = 0.0, patience: float = 5.0) -> tuple[bytes, float]:
-    """Send `parts` with pauses; what came back until the other side hung up, and after how many seconds."""
+    """Send `parts` with pauses; the response until the other side closed the connection, and the seconds until then."""
     begun = time.monotonic()
     with socket.create_connection(address(url), timeout=patience) as line:
         try:
             for part in parts:
                 line.sendall(part)
                 time.sleep(pause)
-            got = b""
+            received = b""
             while piece := line.recv(65536):
-                got += piece
+                received += piece
         except (ConnectionError, TimeoutError):
-            got = b""
-    return got, time.monotonic() - begun
+            received = b""
+    return received, time.monotonic() - begun
 
 
 @pytest.fixture
@@ -55,8 +55,8 @@ def lines() -> Iterator[io.StringIO]:
 def test_a_head_that_drips_is_cut_off(published: PublishedForecasts, serve: Serve) -> None:
     url = serve(published, limits=Limits(header_seconds=0.4)).url
     drip = (b"GET /healthz HTTP/1.1\r\n", *(b"X-A: b\r\n",) * 20)
-    got, seconds = raw(url, *drip, pause=0.1)
-    assert got == b""
+    received, seconds = raw(url, *drip, pause=0.1)
+    assert received == b""
     assert seconds < 2.5
     silent, seconds = raw(url)
     assert silent == b""
@@ -67,17 +67,17 @@ def test_a_head_that_drips_is_cut_off(published: PublishedForecasts, serve: Serv
 def test_a_second_request_on_a_line_has_the_same_time_for_its_head(published: PublishedForecasts, serve: Serve) -> None:
     url = serve(published, limits=Limits(header_seconds=0.4)).url
     whole = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
-    got, seconds = raw(url, whole, b"GET /healthz HTT", pause=0.2)
-    assert got.count(b"alive") == 1
+    received, seconds = raw(url, whole, b"GET /healthz HTT", pause=0.2)
+    assert received.count(b"alive") == 1
     assert seconds < 2.0
 
 
 def test_a_body_that_drips_is_refused_in_time(published: PublishedForecasts, serve: Serve) -> None:
     url = serve(published, limits=Limits(body_seconds=0.4)).url
     head = b"POST /v1/forecasts HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
-    got, seconds = raw(url, head, b'{"symb')
-    assert got.startswith(b"HTTP/1.1 408")
-    assert b"application/problem+json" in got
+    received, seconds = raw(url, head, b'{"symb')
+    assert received.startswith(b"HTTP/1.1 408")
+    assert b"application/problem+json" in received
     assert seconds < 2.5
 
 
@@ -92,12 +92,12 @@ def test_a_huge_head_and_broken_http_do_no_harm(published: PublishedForecasts, s
     url = serve(published).url
     huge = b"GET / HTTP/1.1\r\nX: " + b"a" * 100_000 + b"\r\n\r\n"
     for text in (huge, b"\x16\x03\x01\x00\xa5", b"GET /\r\n\r\n\r\n"):
-        got, _ = raw(url, text, patience=1.0)
-        assert not got.startswith(b"HTTP/1.1 5")
+        received, _ = raw(url, text, patience=1.0)
+        assert not received.startswith(b"HTTP/1.1 5")
     assert httpx.get(f"{url}/healthz").status_code == 200
 
 
-def test_more_at_once_than_it_takes_are_told_to_come_back(published: PublishedForecasts, serve: Serve) -> None:
+def test_requests_beyond_the_limit_are_refused_with_retry_after(published: PublishedForecasts, serve: Serve) -> None:
     running = serve(published, limits=Limits(in_flight=4, body_seconds=2.0))
     head = b"POST /v1/forecasts HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n"
     waiting = [socket.create_connection(address(running.url)) for _ in range(4)]
@@ -114,7 +114,7 @@ def test_more_at_once_than_it_takes_are_told_to_come_back(published: PublishedFo
     assert httpx.get(f"{running.url}/v1/symbols").status_code == 200
 
 
-def test_heavy_work_waits_in_a_short_line_and_the_rest_goes_on(published: PublishedForecasts, serve: Serve) -> None:
+def test_heavy_requests_wait_in_a_short_queue_others_do_not(published: PublishedForecasts, serve: Serve) -> None:
     opened = threading.Event()
 
     class Slow:
@@ -172,7 +172,7 @@ def test_a_store_that_hangs_is_reported_and_keeps_nobody_waiting(
     assert httpx.get(f"{running.url}/readyz").json()["status"] == "ready"
 
 
-def test_no_caller_can_write_into_the_log(published: PublishedForecasts, serve: Serve, lines: io.StringIO) -> None:
+def test_no_caller_can_forge_a_line_of_the_log(published: PublishedForecasts, serve: Serve, lines: io.StringIO) -> None:
     url = serve(published).url
     forged = '%0A{"event":"forged"}%1b[2J'
     httpx.get(f"{url}/v1/{forged}", headers={"X-Request-Id": "a\tb{}"})
@@ -188,7 +188,7 @@ def test_no_caller_can_write_into_the_log(published: PublishedForecasts, serve: 
     assert request["request_id"].isalnum()
 
 
-def test_the_log_tells_when_forecasts_become_stale_and_fresh_again(
+def test_the_log_records_when_forecasts_become_stale_and_fresh_again(
     published: PublishedForecasts, serve: Serve, lines: io.StringIO
 ) -> None:
     index = published.index()
@@ -199,9 +199,9 @@ def test_the_log_tells_when_forecasts_become_stale_and_fresh_again(
     until(lambda: '"stale"' in lines.getvalue())
     moment[0] -= 5 * 86400
     until(lambda: "fresh again" in lines.getvalue())
-    told = [json.loads(line) for line in lines.getvalue().splitlines()]
-    assert [line["event"] for line in told if line["event"] in ("stale", "fresh again")] == ["stale", "fresh again"]
-    assert "sessions have closed" in next(line for line in told if line["event"] == "stale")["reasons"][0]
+    records = [json.loads(line) for line in lines.getvalue().splitlines()]
+    assert [line["event"] for line in records if line["event"] in ("stale", "fresh again")] == ["stale", "fresh again"]
+    assert "sessions have closed" in next(line for line in records if line["event"] == "stale")["reasons"][0]
 
 
 def test_an_error_inside_is_a_problem_without_its_text(
@@ -237,7 +237,7 @@ def test_depth_counts_brackets_outside_strings(text: str, expected: int) -> None
     assert depth(text.encode()) == expected
 
 
-def test_limits_that_can_not_be_are_refused() -> None:
+def test_impossible_limits_are_refused() -> None:
     with pytest.raises(ConfigError, match="in_flight is 0"):
         Limits(in_flight=0)
     with pytest.raises(ConfigError, match="rate is -1"):

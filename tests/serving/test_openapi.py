@@ -63,13 +63,13 @@ def hammer(up: Running, examples: int) -> None:
     """Ask what the description allows, and what it does not."""
     schema = from_url(f"{up.url}/v1/openapi.json")
     for operation in schema.get_all_operations():
-        found = operation.ok()
-        if found.path == "/v1/events":
+        route = operation.ok()
+        if route.path == "/v1/events":
             continue  # does not end
-        taken = bool(found.body or found.query or found.path_parameters)
+        taken = bool(route.body or route.query or route.path_parameters)
         for mode in (GenerationMode.POSITIVE, *([GenerationMode.NEGATIVE] if taken else [])):
 
-            @given(case=found.as_strategy(generation_mode=mode))
+            @given(case=route.as_strategy(generation_mode=mode))
             @settings(
                 max_examples=examples if taken else 5, deadline=None, phases=[Phase.generate], derandomize=True,
                 database=None, suppress_health_check=list(HealthCheck),
@@ -81,10 +81,10 @@ def hammer(up: Running, examples: int) -> None:
             ask()
 
 
-def test_nothing_that_is_asked_breaks_it(up: Running) -> None:
+def test_no_request_breaks_the_service(up: Running) -> None:
     hammer(up, 12)
 
 
 @pytest.mark.slow
-def test_nothing_that_is_asked_at_length_breaks_it(up: Running) -> None:
+def test_no_request_breaks_the_service_at_length(up: Running) -> None:
     hammer(up, 500)

@@ -55,7 +55,7 @@ def test_an_older_forecast_never_takes_a_newer_ones_place(empty: PublishedForeca
     assert len(index.retired) == 1
 
 
-def test_what_a_wrong_clock_published_in_the_future_gives_way(empty: PublishedForecasts) -> None:
+def test_an_entry_from_the_future_is_replaced(empty: PublishedForecasts) -> None:
     now = time.time()
     empty.publish([document("A")], head(now + 86_400))
     index = empty.publish([document("A", model_version="right")], head(now))
@@ -63,7 +63,7 @@ def test_what_a_wrong_clock_published_in_the_future_gives_way(empty: PublishedFo
     assert index.head["published_at"] == now
 
 
-def test_what_another_refresh_published_meanwhile_is_built_on(empty: PublishedForecasts) -> None:
+def test_forecasts_that_another_refresh_published_meanwhile_are_built_on(empty: PublishedForecasts) -> None:
     begun = empty.publish([document("A"), document("B")], head(1.0))
     empty.publish([document("A", day=2)], head(2.0))
     seen = []
@@ -125,7 +125,7 @@ class Dying:
 
 
 @pytest.mark.parametrize("at", [0, 1, 2])
-def test_broken_off_at_any_write_leaves_the_old_forecasts(empty: PublishedForecasts, at: int) -> None:
+def test_an_error_at_any_write_leaves_the_old_forecasts(empty: PublishedForecasts, at: int) -> None:
     empty.publish([document("A"), document("B")], head())
     before = empty.index()
     with pytest.raises(OSError, match="No space"):
@@ -145,7 +145,7 @@ def test_a_changed_byte_is_refused_by_name(empty: PublishedForecasts, tmp_path: 
 
 
 @pytest.mark.parametrize("text", HALF)
-def test_a_damaged_index_is_told_and_the_next_refresh_mends_it(empty: PublishedForecasts, text: str) -> None:
+def test_a_damaged_index_is_reported_and_the_next_refresh_repairs_it(empty: PublishedForecasts, text: str) -> None:
     empty.objects.put(INDEX, text.encode())
     with pytest.raises(StoreError, match=r"index.json is damaged"):
         empty.index()
@@ -155,13 +155,13 @@ def test_a_damaged_index_is_told_and_the_next_refresh_mends_it(empty: PublishedF
     assert list(index.entries) == ["A"]
 
 
-def test_a_newer_format_is_not_guessed_at(empty: PublishedForecasts) -> None:
+def test_a_newer_format_is_refused(empty: PublishedForecasts) -> None:
     empty.objects.put(INDEX, b'{"format":2}')
     with pytest.raises(StoreError, match="format 2"):
         empty.index()
 
 
-def test_replaced_objects_go_after_a_while(empty: PublishedForecasts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replaced_objects_are_deleted_after_a_while(empty: PublishedForecasts, monkeypatch: pytest.MonkeyPatch) -> None:
     first = empty.publish([document("A")], head(1.0)).entries["A"].key
     killed = empty.objects.put("symbols/A-left-by-one-that-was-killed.json", b"{}")
     empty.publish([document("A", day=2)], head(2.0))
@@ -174,7 +174,9 @@ def test_replaced_objects_go_after_a_while(empty: PublishedForecasts, monkeypatc
     assert len(empty.objects.keys("symbols/")) == 2
 
 
-def test_an_index_that_never_rests_is_given_up(empty: PublishedForecasts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_publishing_gives_up_on_an_index_that_keeps_changing(
+    empty: PublishedForecasts, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Restless(Dying):
         def put(self, key: str, data: bytes, *, if_match: str | None = None, if_absent: bool = False) -> str:
             if key == INDEX:

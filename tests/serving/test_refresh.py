@@ -88,7 +88,7 @@ def test_of_two_that_race_what_either_published_stays(store: Path, published: Pu
     first = add_sessions(store, 1)
 
     class Overtaken(PublishedForecasts):
-        """A board on which another refresh, of the session before, gets its word in first."""
+        """Forecasts that another refresh, of the session before, publishes first."""
 
         def publish(self, *given: Any, **more: Any) -> Index:
             published.publish([document_of(other, "S01")], other_index.head)

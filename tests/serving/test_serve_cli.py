@@ -55,9 +55,9 @@ def test_serve_refreshes_an_empty_store_answers_and_stops(started: tuple[str, su
                 return False
 
         until(ready, 120)
-        said = client.forecast("S00")
-    assert said.staleness.stale
-    assert "sessions have closed" in said.staleness.reasons[0]
+        forecast = client.forecast("S00")
+    assert forecast.staleness.stale
+    assert "sessions have closed" in forecast.staleness.reasons[0]
     begun = time.monotonic()
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) in (0, -signal.SIGTERM)
@@ -72,10 +72,10 @@ def test_monitor_prints_what_the_refresh_found(store: Path, capsys: pytest.Captu
     report = json.loads(capsys.readouterr().out)
     assert {check["kind"] for check in report["checks"]} == {"drift", "error", "coverage", "staleness"}
     assert main(["monitor", "--store", str(store)]) == 0
-    told = capsys.readouterr().out
-    assert "volume_z" in told
-    assert "alarms at" in told
-    assert "stale by now" in told
+    output = capsys.readouterr().out
+    assert "volume_z" in output
+    assert "alarms at" in output
+    assert "stale by now" in output
     assert main(["monitor", "--store", str(store / "no")]) == 2
     assert "tenor refresh" in capsys.readouterr().err
 
@@ -95,7 +95,7 @@ def test_keys_are_shown_once(store: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "tenor keys make" in capsys.readouterr().err
 
 
-def test_keys_change_hands_safely(published: PublishedForecasts) -> None:
+def test_keys_made_at_once_are_all_stored(published: PublishedForecasts) -> None:
     makers = [threading.Thread(target=ApiKeys(published.objects).make, args=(f"k{i}",)) for i in range(6)]
     for maker in makers:
         maker.start()
@@ -116,11 +116,11 @@ def report(*alarms: str) -> MonitorReport:
 
 @pytest.fixture
 def hook() -> Iterator[tuple[str, list[dict[str, object]]]]:
-    got: list[dict[str, object]] = []
+    messages: list[dict[str, object]] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            messages.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             self.send_response(500 if self.path == "/broken" else 204)
             self.end_headers()
 
@@ -129,17 +129,17 @@ def hook() -> Iterator[tuple[str, list[dict[str, object]]]]:
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}", got
+    yield f"http://127.0.0.1:{server.server_port}", messages
     server.shutdown()
     server.server_close()
 
 
-def test_an_alarm_is_told_when_it_begins_and_when_it_is_over(hook: tuple[str, list[dict[str, object]]]) -> None:
-    url, got = hook
+def test_an_alarm_is_sent_when_it_begins_and_when_it_is_over(hook: tuple[str, list[dict[str, object]]]) -> None:
+    url, messages = hook
     notify(report("a"), None, webhook=url)
     notify(report("a"), report("a").to_json(), webhook=url)
     notify(report("b"), report("a").to_json(), webhook=url)
-    assert got == [
+    assert messages == [
         {"as_of": "2020", "alarms": [{"kind": "drift", "name": "a", "detail": "a moved"}], "over": []},
         {
             "as_of": "2020",
@@ -159,7 +159,7 @@ def test_a_webhook_that_fails_stops_nothing(
         notify(report("a"), None, webhook="ftp://x")
 
 
-def test_scheduler_runs_when_due_and_tells_of_failure(published: PublishedForecasts) -> None:
+def test_the_scheduler_runs_when_due_and_reports_failure(published: PublishedForecasts) -> None:
     view = View(published, clock=clock_of(published))
     view.poll()
     stop = threading.Event()
@@ -176,7 +176,7 @@ def test_scheduler_runs_when_due_and_tells_of_failure(published: PublishedForeca
     assert view.problems == ()
 
 
-def test_a_changed_byte_of_the_model_in_use_is_told_by_name(store: Path, published: PublishedForecasts) -> None:
+def test_a_changed_byte_of_the_model_in_use_is_reported_by_name(store: Path, published: PublishedForecasts) -> None:
     view = View(published, clock=clock_of(published))
     scheduler = RefreshScheduler([], view, models=open_store(store / "models"))
     view.poll()
@@ -201,17 +201,17 @@ def test_a_changed_byte_of_the_model_in_use_is_told_by_name(store: Path, publish
     assert any("the last refresh failed" in reason and "model.onnx" in reason for reason in other.staleness().reasons)
 
 
-def test_a_refresh_that_hangs_is_told_and_ended(published: PublishedForecasts) -> None:
+def test_a_refresh_that_hangs_is_reported_and_stopped(published: PublishedForecasts) -> None:
     view = View(published, clock=lambda: 4e9)
     view.poll()
     hanging = RefreshScheduler([sys.executable, "-c", "import time; time.sleep(30)"], view, slow=0.2, longest=0.6)
     looking = threading.Thread(target=hanging.look, args=(threading.Event(),))
     looking.start()
-    told: set[str] = set()
+    problems: set[str] = set()
     while looking.is_alive():
-        told.update(view.problems)
+        problems.update(view.problems)
         time.sleep(0.02)
-    assert any("under way for more than" in one for one in told)
+    assert any("under way for more than" in problem for problem in problems)
     assert "was stopped" in view.problems[0]
 
 

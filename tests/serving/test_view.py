@@ -51,7 +51,7 @@ def test_nothing_published_is_not_ready(tmp_path: Path) -> None:
         _ = view.snapshot
 
 
-def test_the_place_gone_leaves_what_was_read(place: Path) -> None:
+def test_a_lost_store_leaves_the_last_good_state(place: Path) -> None:
     view = View(PublishedForecasts(open_store(place)))
     assert view.poll() == ("A", "B")
     shutil.rmtree(place)
@@ -61,7 +61,7 @@ def test_the_place_gone_leaves_what_was_read(place: Path) -> None:
     assert "the published forecasts are gone" in " ".join(view.staleness().reasons)
 
 
-def test_a_damaged_index_leaves_what_was_read_until_it_is_mended(place: Path) -> None:
+def test_a_damaged_index_leaves_the_last_good_state_until_it_is_repaired(place: Path) -> None:
     published = PublishedForecasts(open_store(place))
     view = View(published, clock=lambda: 1.0)
     view.poll()
@@ -132,7 +132,7 @@ def test_only_what_changed_is_read_again(place: Path) -> None:
     assert view.poll() == ()
 
 
-def test_without_preloading_a_document_is_read_when_asked_for(place: Path) -> None:
+def test_without_preloading_a_document_is_read_when_requested(place: Path) -> None:
     view = View(PublishedForecasts(open_store(place)), preload=False)
     view.poll()
     assert view.snapshot.documents == {}
@@ -175,7 +175,7 @@ def test_a_refresh_is_due_half_an_hour_after_a_close(now: float, expected: bool)
 
 
 @pytest.mark.parametrize(("behind", "expected"), [(0, False), (1, True), (2317, False)])
-def test_bars_that_are_late_are_looked_for_again(behind: int, expected: bool) -> None:
+def test_a_refresh_is_repeated_while_bars_are_late(behind: int, expected: bool) -> None:
     published_early = index_of(10 * HOUR + 60, [10 * HOUR, 34 * HOUR], behind=behind)
     assert due(published_early, 10 * HOUR + 1870, delay=1800.0)
     late = index_of(11 * HOUR, [10 * HOUR, 34 * HOUR], behind=behind)

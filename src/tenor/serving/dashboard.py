@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import gzip
-import hashlib
 import importlib.util
 import re
 from dataclasses import dataclass
@@ -14,6 +13,8 @@ from pathlib import Path
 from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+
+from tenor.storage.files import content_key
 
 FOLDER = Path(__file__).parent / "page"
 TYPES = {
@@ -86,7 +87,7 @@ def _read(path: Path) -> _File:
     data = path.read_bytes()
     if path.name == "index.html":
         data = data.replace(PLACE, _styles())
-    etag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+    etag = f'"{content_key(data, length=32)}"'
     return _File(data, gzip.compress(data, 6, mtime=0), etag, TYPES[path.suffix])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
@@ -16,6 +15,7 @@ from starlette.responses import Response
 
 from tenor.errors import DataError, StoreError, TenorError, UnknownSymbolError, UsageError
 from tenor.serving.schemas import Problem
+from tenor.storage.files import content_key
 
 NO_STORE = {"Cache-Control": "no-store"}
 PROBLEM_JSON = "application/problem+json"
@@ -90,7 +90,7 @@ class BodyCache:
         body = self._bodies.get(key)
         if body is None:
             data = _json(render())
-            body = Body(data, f'"{hashlib.sha256(data).hexdigest()[:32]}"')
+            body = Body(data, f'"{content_key(data, length=32)}"')
             self._bodies[key] = body
             if len(self._bodies) > CACHED_BODIES:
                 self._bodies.popitem(last=False)
