@@ -46,7 +46,7 @@ def test_every_response_names_moment_model_and_staleness(up: Running) -> None:
         assert oldest.realised_price is not None
         assert oldest.held is (oldest.lower <= oldest.realised_price <= oldest.upper)
         batch = client.forecasts(["S05", "S06", "S00"])
-        assert [forecast.symbol for forecast in batch.forecasts] == ["S05", "S00"]
+        assert batch.forecasts == (client.forecast("S05"), client.forecast("S00"))
         assert [(bad.symbol, bad.problem.status) for bad in batch.problems] == [("S06", 404)]
         assert client.ready()["status"] == "ready"
 

@@ -27,7 +27,8 @@ def rows(days: int, foresight: float, *, noise: float = 0.0, seed: int = 0, symb
                 PastForecast(
                     session=day, target_session=after, last_price=100.0, expected_return=predicted,
                     price=100 * math.exp(predicted), lower=97.0, upper=103.0, p_up=0.6 if predicted > 0 else 0.4,
-                    made="replayed", model_version="m", realised_return=realised, realised_price=100 * math.exp(realised),
+                    made="replayed", model_version="m",
+                    realised_return=realised, realised_price=100 * math.exp(realised),
                     held=97 <= 100 * math.exp(realised) <= 103,
                 )
             )  # fmt: skip
