@@ -58,7 +58,7 @@ class _Running:
     def answer(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
         """Poll the published forecasts when the last poll is old, then answer."""
         if time.monotonic() - self.polled > POLL_INTERVAL:
-            self.loop.run_until_complete(self.service.look())
+            self.loop.run_until_complete(self.service.update())
             self.polled = time.monotonic()
         return self.adapter(event, context)
 

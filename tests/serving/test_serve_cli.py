@@ -164,15 +164,15 @@ def test_the_scheduler_runs_when_due_and_reports_failure(published: PublishedFor
     view.poll()
     stop = threading.Event()
     good = RefreshScheduler([sys.executable, "-c", "pass"], view)
-    assert not good.look(stop)
+    assert not good.refresh_if_due(stop)
     moment = view.clock() + 5 * 86400
     view.clock = lambda: moment
-    assert not RefreshScheduler([sys.executable, "-c", "pass"], view, always=False).look(stop)
+    assert not RefreshScheduler([sys.executable, "-c", "pass"], view, always=False).refresh_if_due(stop)
     bad = RefreshScheduler([sys.executable, "-c", "import sys; sys.exit('tenor: no disk left')"], view)
-    assert bad.look(stop)
-    assert not bad.look(stop)
+    assert bad.refresh_if_due(stop)
+    assert not bad.refresh_if_due(stop)
     assert "the last refresh failed: no disk left" in view.problems
-    assert good.look(stop)
+    assert good.refresh_if_due(stop)
     assert view.problems == ()
 
 
@@ -205,7 +205,7 @@ def test_a_refresh_that_hangs_is_reported_and_stopped(published: PublishedForeca
     view = View(published, clock=lambda: 4e9)
     view.poll()
     hanging = RefreshScheduler([sys.executable, "-c", "import time; time.sleep(30)"], view, slow=0.2, longest=0.6)
-    looking = threading.Thread(target=hanging.look, args=(threading.Event(),))
+    looking = threading.Thread(target=hanging.refresh_if_due, args=(threading.Event(),))
     looking.start()
     problems: set[str] = set()
     while looking.is_alive():
@@ -221,5 +221,5 @@ def test_a_refresh_ends_with_its_service(published: PublishedForecasts) -> None:
     stop = threading.Event()
     threading.Timer(0.5, stop.set).start()
     begun = time.monotonic()
-    RefreshScheduler([sys.executable, "-c", "import time; time.sleep(30)"], view).look(stop)
+    RefreshScheduler([sys.executable, "-c", "import time; time.sleep(30)"], view).refresh_if_due(stop)
     assert time.monotonic() - begun < 5

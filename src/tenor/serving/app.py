@@ -31,7 +31,7 @@ def create_app(service: Service) -> Any:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await service.look()
+        await service.update()
         watching = asyncio.create_task(service.watch()) if service.poll else None
         yield
         service.hub.close()

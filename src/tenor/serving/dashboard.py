@@ -74,7 +74,7 @@ async def _send(request: Request, name: str) -> Response:
 
 @functools.cache
 def _paths() -> dict[str, Path]:
-    """The files there are, by name: no name that a request brings ever becomes a path."""
+    """The files there are, by name: the name in a request never becomes a path."""
     paths = {path.name: path for path in FOLDER.iterdir() if path.suffix in TYPES}
     plotly = importlib.util.find_spec("plotly")
     for place in plotly.submodule_search_locations or () if plotly else ():

@@ -228,7 +228,7 @@ class PublishedForecasts:
 
         def new_data(data: bytes | None) -> bytes | None:
             nonlocal written, expired
-            index = EMPTY
+            index, expired = EMPTY, []  # of this attempt: those before it came to nothing
             if data is not None:
                 with contextlib.suppress(StoreError):
                     index = _read_index(data)
@@ -237,7 +237,7 @@ class PublishedForecasts:
                 return None
             retired, now = self._retired(written), time.time()
             expired = [key for key, since in retired.items() if now - since > RETENTION]
-            written = replace(written, retired={key: retired[key] for key in retired.keys() - set(expired)})
+            written = replace(written, retired={key: since for key, since in retired.items() if key not in expired})
             return _write_index(written)
 
         change(self.objects, INDEX, new_data)

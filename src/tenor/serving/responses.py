@@ -104,7 +104,7 @@ def problem(status: int, detail: str, *, request_id: str = "", kind: str = "", e
 
 
 def problem_of(error: TenorError, request_id: str = "") -> Problem:
-    """The problem that tells a caller of `error`."""
+    """The problem by which `error` is reported to a caller."""
     if isinstance(error, UnknownSymbolError):
         return problem(404, str(error), request_id=request_id, kind="unknown-symbol")
     if isinstance(error, StoreError):

@@ -260,11 +260,14 @@ async def models(request: Request) -> Response:
 
     def render() -> dict[str, Any]:
         head = index.head
-        track = tuple(schemas.from_plain(schemas.TrackRecord, record) for record in head["track"])
-        versions = tuple(head["versions"])
-        return to_plain(
-            schemas.ModelsResponse(head["model_version"], versions, head["card"], track, index.as_of, stale)
-        )
+        return {
+            "champion": head["model_version"],
+            "versions": head["versions"],
+            "card": head["card"],
+            "track": head["track"],
+            "as_of": index.as_of,
+            "staleness": to_plain(stale),
+        }
 
     return _body(request, ("models", index.etag, stale), render)
 

@@ -66,7 +66,7 @@ class RefreshScheduler:
     def __call__(self, stop: threading.Event) -> None:
         """Keep the forecasts fresh until `stop` is set."""
         while not stop.is_set():
-            self.look(stop)
+            self.refresh_if_due(stop)
             self.check()
             stop.wait(INTERVAL)
 
@@ -88,7 +88,7 @@ class RefreshScheduler:
         else:
             self.view.note("model", None)
 
-    def look(self, stop: threading.Event) -> bool:
+    def refresh_if_due(self, stop: threading.Event) -> bool:
         """Refresh if one is due; returns whether it was."""
         if not self.view.ready:
             self.view.poll(wait=True)

@@ -92,9 +92,9 @@ class Service:
         """Poll the published forecasts again and again, and send listeners what is new."""
         while True:
             await asyncio.sleep(self.poll)
-            await self.look()
+            await self.update()
 
-    async def look(self) -> None:
+    async def update(self) -> None:
         """Poll the published forecasts once; log when they become stale, and when they are fresh again."""
         await self._poll()
         staleness = self.view.staleness() if self.view.ready else None
