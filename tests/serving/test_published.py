@@ -174,6 +174,26 @@ def test_replaced_objects_are_deleted_after_a_while(empty: PublishedForecasts, m
     assert len(empty.objects.keys("symbols/")) == 2
 
 
+def test_a_change_that_comes_to_nothing_deletes_nothing(
+    empty: PublishedForecasts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty.publish([document("A")], head(1.0))
+    empty.publish([document("A", day=2)], head(2.0))
+    before = empty.objects.keys("symbols/")
+
+    class Overtaken(Dying):
+        """Another process removes the index between the read and the write."""
+
+        def put(self, key: str, data: bytes, *, if_match: str | None = None, if_absent: bool = False) -> str:
+            self.delete(INDEX)
+            raise Conflict("changed")
+
+    begun = time.time()
+    monkeypatch.setattr(module.time, "time", lambda: begun + module.RETENTION + 1)
+    PublishedForecasts(Overtaken(empty.objects, 99)).add_note("the disk is full")
+    assert empty.objects.keys("symbols/") == before
+
+
 def test_publishing_gives_up_on_an_index_that_keeps_changing(
     empty: PublishedForecasts, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,7 +54,7 @@ def test_serve_refreshes_an_empty_store_answers_and_stops(started: tuple[str, su
             except tenor.TenorError:
                 return False
 
-        until(ready, 120)
+        until(ready, 120, pause=0.5)  # each look writes a line of the log into a pipe that nobody reads yet
         forecast = client.forecast("S00")
     assert forecast.staleness.stale
     assert "sessions have closed" in forecast.staleness.reasons[0]

@@ -56,13 +56,13 @@ def clock_of(published: PublishedForecasts) -> Callable[[], float]:
     return lambda: moment
 
 
-def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
-    """Wait until `condition` is true; fails after `seconds`."""
+def until(condition: Callable[[], object], seconds: float = 20.0, *, pause: float = 0.01) -> None:
+    """Wait until `condition` is true, with a `pause` between two looks; fails after `seconds`."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
             raise AssertionError(f"not true within {seconds:g} seconds")
-        time.sleep(0.01)
+        time.sleep(pause)
 
 
 @dataclass
