@@ -20,7 +20,7 @@ from tenor.schema import Bars, DailySentiment, News
 from tenor.sentiment.daily import daily_sentiment
 from tenor.sentiment.scorer import Scorer
 from tenor.sentiment.scores import Scores
-from tenor.serving.published import Board, board_of
+from tenor.serving.published import PublishedForecasts, published_forecasts
 from tenor.storage.files import content_key
 from tenor.store import Lake
 
@@ -65,9 +65,9 @@ class Workspace:
         return registry_of(self.store)
 
     @functools.cached_property
-    def published(self) -> Board:
+    def published(self) -> PublishedForecasts:
         """The published forecasts."""
-        return board_of(self.store)
+        return published_forecasts(self.store)
 
     @property
     def work(self) -> Path:

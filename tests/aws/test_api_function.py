@@ -59,7 +59,7 @@ def test_without_a_gateway_a_key_decides(
     assert function.get("/v1/forecast/AAPL", x_api_key=api_key)[0] == 200
 
 
-def test_wrong_permissions_and_a_missing_board_are_told_not_hidden(
+def test_wrong_permissions_and_missing_forecasts_are_reported(
     emulator: Callable[..., Any], api_task: Path, account: Any
 ) -> None:
     env = account.env | {"TENOR_AUTH": "gateway"}
@@ -107,8 +107,8 @@ def test_nothing_heavy_is_packed_or_imported(api_task: Path) -> None:
         "import tenor.aws\n"
         "print([m for m in ('torch', 'pandas', 'onnxruntime', 'numpy') if m in sys.modules])"
     )
-    told = subprocess.run([PYTHON, "-I", "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "[]"
+    done = subprocess.run([PYTHON, "-I", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_importing_opens_no_socket_and_reads_no_setting(api_task: Path) -> None:
@@ -120,8 +120,8 @@ def test_importing_opens_no_socket_and_reads_no_setting(api_task: Path) -> None:
         "import tenor.aws\n"
         "print([name for name in seen if name not in ('socket.gethostname',)])"
     )
-    told = subprocess.run([PYTHON, "-I", "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "[]"
+    done = subprocess.run([PYTHON, "-I", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_the_zip_holds_bytecode_of_one_moment(tools: Path) -> None:

@@ -1,4 +1,4 @@
-"""Serve forecasts: refresh the board, run the service, watch for drift, make keys."""
+"""Serve forecasts: publish them, run the service, watch for drift, make keys."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def refresh(
     from tenor.workspace import Workspace
 
     sources = sources_of(config, set_)
-    logs.to_stream()
+    logs.log_to_stream()
     workspace = Workspace(store)
     result = run(
         workspace,
@@ -73,11 +73,11 @@ def refresh(
 @app.command()
 def monitor(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
     """What the last refresh found: drift of features and sentiment, error, coverage; and how stale it is by now."""
-    from tenor.serving.published import board_of
+    from tenor.serving.published import published_forecasts
     from tenor.serving.schemas import to_plain
     from tenor.serving.staleness import staleness
 
-    index = board_of(store).index()
+    index = published_forecasts(store).index()
     if index is None or "monitor" not in index.head:
         raise ConfigError(f"nothing was published in {store!r} yet: run 'tenor refresh --store {store}'.")
     report = index.head["monitor"]
@@ -120,28 +120,26 @@ def serve(
     """Serve forecasts and the dashboard. A store without forecasts gets its first refresh."""
     from tenor.pipeline.predict import OnDemand
     from tenor.serving import logs, server
-    from tenor.serving.keys import Keys
+    from tenor.serving.keys import ApiKeys
     from tenor.serving.limits import Limits
-    from tenor.serving.mirror import keep, kept, mirror_of
-    from tenor.serving.published import board_of
-    from tenor.serving.scheduler import Upkeep
+    from tenor.serving.published import published_forecasts
+    from tenor.serving.scheduler import RefreshScheduler
     from tenor.serving.service import Service
-    from tenor.serving.view import View
+    from tenor.serving.view import View, snapshot_cache
     from tenor.storage.object_store import open_store
 
     sources_of(config, set_)  # what is wrong with them is told now, not by the first refresh
     local = host in LOCAL
     guarded = not local if key is None else key
-    board = board_of(store)
-    known = Keys(board.objects) if guarded else None
+    published = published_forecasts(store)
+    known = ApiKeys(published.objects) if guarded else None
     if known is not None and not known.all():
         raise ConfigError(
             f"there is no API key yet: make one with 'tenor keys make NAME --store {store}', or serve with --no-key."
         )
     listening = server.bind(host, port)
-    logs.to_stream()
-    mirror = mirror_of(store)
-    view = View(board, last=kept(mirror), keep=functools.partial(keep, mirror)) if mirror is not None else View(board)
+    logs.log_to_stream()
+    view = View(published, cache=snapshot_cache(store))
     service = Service(
         view,
         limits=Limits(rate=rate if rate is not None else 0.0 if local else 20.0),
@@ -157,7 +155,7 @@ def serve(
         command += ["--config", str(config.absolute())]
     for setting in set_ or ():
         command += ["--set", setting]
-    keep_fresh = Upkeep(command, view, always=refresh, models=open_store(f"{store.rstrip('/')}/models"))
+    keep_fresh = RefreshScheduler(command, view, always=refresh, models=open_store(f"{store.rstrip('/')}/models"))
     shown = f"[{host}]" if ":" in host else host
     console.stderr.print(f"tenor: http://{shown}:{listening.getsockname()[1]}/", markup=False, soft_wrap=True)
     server.serve(service, listening, keep_fresh=keep_fresh)
@@ -172,10 +170,10 @@ def _bringing(store: str, symbols: Sequence[str], sources: SourcesConfig) -> Cal
 @keys.command("make")
 def keys_make(name: Annotated[str, typer.Argument(help="Whose key it is.")], store: Store = DEFAULT_STORE) -> None:
     """Make a key and print it, once: only its hash is kept."""
-    from tenor.serving.keys import Keys
-    from tenor.serving.published import board_of
+    from tenor.serving.keys import ApiKeys
+    from tenor.serving.published import published_forecasts
 
-    console.line(Keys(board_of(store).objects).make(name))
+    console.line(ApiKeys(published_forecasts(store).objects).make(name))
 
 
 @keys.command("list")
@@ -183,12 +181,12 @@ def keys_list(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
     """The names that have a key."""
     from datetime import UTC, datetime
 
-    from tenor.serving.keys import Keys
-    from tenor.serving.published import board_of
+    from tenor.serving.keys import ApiKeys
+    from tenor.serving.published import published_forecasts
 
     rows = [
         (k.name, k.id, f"{datetime.fromtimestamp(k.made, UTC):%Y-%m-%d %H:%M}")
-        for k in Keys(board_of(store).objects).all()
+        for k in ApiKeys(published_forecasts(store).objects).all()
     ]
     if as_json:
         for name, public, made in rows:
@@ -202,8 +200,8 @@ def keys_revoke(
     name: Annotated[str, typer.Argument(help="Whose key opens nothing any more.")], store: Store = DEFAULT_STORE
 ) -> None:
     """Take a key back."""
-    from tenor.serving.keys import Keys
-    from tenor.serving.published import board_of
+    from tenor.serving.keys import ApiKeys
+    from tenor.serving.published import published_forecasts
 
-    Keys(board_of(store).objects).revoke(name)
+    ApiKeys(published_forecasts(store).objects).revoke(name)
     console.line(f"the key of {name} is revoked; services notice within seconds")

@@ -78,8 +78,8 @@ def adapt(panel: Panel, predictions: Predictions, *, valid: slice, rows: slice) 
 class _Levels:
     """The miscoverage levels, one a rate, and their weights.
 
-    In the paper's symbols: `RATES` are γ_i, `each` α_t^i, `weights` p_t^i, `level` the weighted mean, `ETA` η and `SIGMA`
-    σ, by which a little weight is given back to every rate so that none dies for good.
+    In the paper's symbols: `RATES` are γ_i, `each` α_t^i, `weights` p_t^i, `level` their mean, `ETA` η and `SIGMA` σ,
+    by which a little weight is given back to every rate so that none dies for good.
     """
 
     # Gibbs & Candès (2024), section 3: what makes the regret over MEMORY steps small
@@ -135,8 +135,8 @@ class _Scores:
 class _Window:
     """`_Scores` of any run of days. All cells are sorted once, by score and by scale; a window keeps the order.
 
-    Sorting each window anew would be most of the cost of a forecast: it is done every `REFRESH` days over up to `MEMORY`
-    days of all symbols.
+    A window is taken every `REFRESH` days, over up to `MEMORY` days of all symbols: sorting each anew would cost most of
+    the time of a run.
     """
 
     def __init__(self, score: Float64, scale: Float64) -> None:

@@ -23,18 +23,16 @@ from tenor.inference.recipe import Recipe
 from tenor.ingest.status import stale
 from tenor.schema import BarInterval, DailySentiment, Forecast
 from tenor.sentiment.daily import sessions_of
-from tenor.serving import alerts
 from tenor.serving.documents import BARS, HISTORY, ITEMS, document
-from tenor.serving.monitor import Report, watch
-from tenor.serving.past import past_forecasts
-from tenor.serving.published import Board, Entry
+from tenor.serving.monitor import MonitorReport, notify, watch
+from tenor.serving.published import PublishedForecasts, SymbolEntry, past_forecasts
 from tenor.serving.track_record import track_record, with_verdicts
 from tenor.storage.files import json_values
 from tenor.workspace import NEWS, ScoredNews, Workspace
 
 AHEAD = pd.Timedelta(days=180)
 CLOSES = 2000
-"""How far the board knows the exchange's closes, and how many at most, to tell staleness without a calendar."""
+"""How far ahead the index lists the exchange's closes, and how many at most, to tell staleness without a calendar."""
 A_DAY = pd.Timedelta(days=1)
 
 log = logging.getLogger("tenor.serving")
@@ -53,7 +51,7 @@ class Refreshed:
     stale
         Symbol -> how far its bars are behind, by the settings of sources.
     notes
-        What could not be done; the board says it too, and counts as stale.
+        What could not be done; the published forecasts say it too, and count as stale.
     """
 
     version: str
@@ -62,7 +60,7 @@ class Refreshed:
     skipped: dict[str, str]
     notes: tuple[str, ...]
     seconds: float
-    monitor: Report
+    monitor: MonitorReport
     stale: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -112,9 +110,9 @@ def refresh(
     except (TenorError, OSError) as error:
         # services that read the published forecasts learn of it there, if it can be written
         with contextlib.suppress(TenorError, OSError):
-            published.tell(f"the last refresh failed: {one_line(error, 200)}")
+            published.add_note(f"the last refresh failed: {one_line(error, 200)}")
         raise
-    alerts.tell(result.monitor, before, webhook=webhook)
+    notify(result.monitor, before, webhook=webhook)
     return result
 
 
@@ -254,7 +252,7 @@ def _items(
     }
 
 
-def _last_monitor(published: Board) -> dict[str, Any] | None:
+def _last_monitor(published: PublishedForecasts) -> dict[str, Any] | None:
     """The last refresh's monitoring, where there is one that can be read."""
     try:
         index = published.index()
@@ -263,21 +261,23 @@ def _last_monitor(published: Board) -> dict[str, Any] | None:
     return index.head.get("monitor") if index else None
 
 
-def _before(board: Board, symbols: Mapping[str, object]) -> tuple[dict[str, dict[str, Any]], dict[str, Entry]]:
-    """The documents that stand on the board, for what was published before, and their entries."""
+def _before(
+    published: PublishedForecasts, symbols: Mapping[str, object]
+) -> tuple[dict[str, dict[str, Any]], dict[str, SymbolEntry]]:
+    """The documents that are published now, for what was published before, and their entries."""
     try:
-        index = board.index()
+        index = published.index()
     except StoreError as error:
-        log.warning("board index is written anew", extra={"error": str(error)})
+        log.warning("the index of the published forecasts is written anew", extra={"error": str(error)})
         return {}, {}
     entries = {symbol: entry for symbol, entry in index.entries.items() if symbol in symbols} if index else {}
-    found = {}
+    documents = {}
     for symbol, entry in entries.items():
         try:
-            found[symbol] = json.loads(board.read(entry))
+            documents[symbol] = json.loads(published.read(entry))
         except StoreError as error:
             log.warning("published forecasts are lost", extra={"symbol": symbol, "error": str(error)})
-    return found, entries
+    return documents, entries
 
 
 def _behind(calendar: Exchange, session: pd.Timestamp, now: pd.Timestamp) -> int:

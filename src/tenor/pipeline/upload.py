@@ -1,4 +1,4 @@
-"""A whole store in another place: the lake's parts, the model versions and the board, pointers last."""
+"""A whole store in another place: the lake's parts, the model versions and the published forecasts, pointers last."""
 
 from __future__ import annotations
 
