@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from wire import SERVICES
 from world import World
 
 from tenor.config import HttpConfig, SourcesConfig
 from tenor.errors import ConfigError
+from tenor.ingest.services.catalogue import price_sources
 from tenor.ingest.services.http import Http
 from tenor.ingest.services.keys import Keys
-from tenor.ingest.services.prices import price_sources
 from tenor.schema import PRICES, Bars
 from tenor.store import Lake
 
@@ -179,19 +180,17 @@ def test_an_unexplained_jump_and_a_disagreement_are_flagged_and_nothing_is_repai
 
 def test_two_sources_that_disagree_are_reported(live_with: Make) -> None:
     live = live_with(World(), cross_check=True)
-    import services as running
-
-    speak = running.SERVICES["tiingo"]
+    wire = SERVICES["tiingo"]
 
     def other(*args: Any) -> Any:
-        status, kind, body = speak(*args)
+        status, kind, body = wire.speak(*args)
         return status, kind, body.replace(b'"adjClose": 1', b'"adjClose": 2', 1)
 
-    running.SERVICES["tiingo"] = other
+    SERVICES["tiingo"] = dataclasses.replace(wire, speak=other)
     try:
         (outcome,) = live.fetch("AAPL", day="2024-06-28").bars
     finally:
-        running.SERVICES["tiingo"] = speak
+        SERVICES["tiingo"] = wire
     assert outcome.source == "yahoo"
     assert any("yahoo and tiingo disagree on returns: 2024-01-03 by" in note for note in outcome.notes)
     assert_truth(live, "AAPL")

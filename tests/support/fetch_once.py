@@ -15,13 +15,13 @@ from tenor.ingest.services.keys import Keys
 
 def main() -> None:
     """Fetch once, after saying so."""
-    told = json.loads(sys.argv[1])
-    config = from_mapping(SourcesConfig, told["config"])
-    keys = Keys.from_environment(told["environment"])
+    settings = json.loads(sys.argv[1])
+    config = from_mapping(SourcesConfig, settings["config"])
+    keys = Keys.from_environment(settings["environment"])
     print("ready", flush=True)
     with Http(config.http, keys=keys, sleep=lambda _: None) as http:
-        now = pd.Timestamp(told["now"])
-        fetch(told["store"], told["symbols"], config, now=now, http=http, keys=keys)
+        now = pd.Timestamp(settings["now"])
+        fetch(settings["store"], settings["symbols"], config, now=now, http=http, keys=keys)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 from services import Service
+from wire import ENVIRONMENT
 from world import World
 
 from tenor.config import HttpConfig, SourcesConfig
@@ -15,11 +16,7 @@ from tenor.ingest.services.http import Http
 from tenor.ingest.services.keys import Keys
 from tenor.store import Lake
 
-ENVIRONMENT = {
-    "TIINGO_API_KEY": "tiingo-key-5f3a",
-    "ALPHAVANTAGE_API_KEY": "alpha-key-91c2",
-    "FINNHUB_API_KEY": "finnhub-key-77d0",
-}
+__all__ = ["ENVIRONMENT", "PATIENT", "Live"]
 PATIENT = HttpConfig(
     connect_seconds=5.0, read_seconds=10.0, deadline_seconds=20.0, attempts=2, backoff_seconds=0.0,
     max_megabytes=1.0, trips=10_000, requests_per_minute=1e6,

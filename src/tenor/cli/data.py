@@ -187,7 +187,7 @@ def _show_fetched(fetched: Fetched) -> None:
         told = f"{news.new} new, {news.known} already there, {news.repeats} of them repeats, {news.refused} refused"
         console.line(f"news from {news.source}: {told}")
         for error in news.errors:
-            console.line(f"news from {news.source}: {news.failures} of {news.asked} requests failed: {error}")
+            console.line(f"news from {news.source}: {news.failures} of {news.requests} requests failed: {error}")
     failed = sum(outcome.failed for outcome in fetched.bars)
     if failed:
         console.stderr.print(f"tenor: {failed} of {len(fetched.bars)} symbols could not be fetched", markup=False)

@@ -13,11 +13,10 @@ import pandas as pd
 from tenor.config import SourcesConfig
 from tenor.errors import SourceError
 from tenor.ingest.fetch import opened
-from tenor.ingest.services.asking import asked
+from tenor.ingest.services.catalogue import news_classes, news_sources, price_sources
+from tenor.ingest.services.fields import guarded
 from tenor.ingest.services.http import Http
-from tenor.ingest.services.keys import VARIABLES, Keys
-from tenor.ingest.services.news import news_sources
-from tenor.ingest.services.prices import price_sources
+from tenor.ingest.services.keys import Keys
 
 PROBES = ("AAPL", "BTC-USD")
 _RECENT = pd.Timedelta(days=14)
@@ -77,8 +76,7 @@ def doctor(
             symbol = next((s for s in PROBES if source.serves(s)), PROBES[0]) if source.by_symbol else ""
             found.append(_tried(source.name, "news", symbol, _items(source, symbol, moment)))
         for name in config.news:
-            missing = [v for v in VARIABLES.get(name, ()) if v not in known]
-            if missing and name != "reddit":
+            if missing := news_classes()[name].missing_keys(known):
                 told = f"needs a key: set the environment's {missing[0]}"
                 found.append(Check(name, "news", "", False, told, 0.0))
             if name == "feeds" and not config.feeds:
@@ -89,7 +87,7 @@ def doctor(
 def _tried(name: str, kind: str, symbol: str, question: Callable[[], str]) -> Check:
     start = time.perf_counter()
     try:
-        told, works = asked(name, question), True
+        told, works = guarded(name, question), True
     except SourceError as error:
         told, works = str(error), False
     return Check(name, kind, symbol, works, told, time.perf_counter() - start)

@@ -13,14 +13,14 @@ import pandas as pd
 
 from tenor.config import SourcesConfig
 from tenor.errors import ConfigError, SourceError, StoreError
-from tenor.ingest.fetch_news import NewsFetch, fetch_news
+from tenor.ingest.fetch_news import NewsResult, fetch_news
 from tenor.ingest.fetch_symbol import Asking, SymbolFetch
 from tenor.ingest.files.cells import clean_symbol
 from tenor.ingest.reconcile import Span
-from tenor.ingest.services import PRICES
+from tenor.ingest.services import PRICE_SOURCES
+from tenor.ingest.services.catalogue import price_sources
 from tenor.ingest.services.http import Http
-from tenor.ingest.services.keys import VARIABLES, Keys
-from tenor.ingest.services.prices import price_sources
+from tenor.ingest.services.keys import Keys
 from tenor.schema import BAR_COLUMNS, BarInterval, Bars
 from tenor.store import Appended, Lake
 
@@ -67,7 +67,7 @@ class Fetched:
     """What a fetch did: `bars` by symbol, `news` by source."""
 
     bars: tuple[Outcome, ...]
-    news: tuple[NewsFetch, ...]
+    news: tuple[NewsResult, ...]
 
     @property
     def worked(self) -> bool:
@@ -133,8 +133,8 @@ def fetch(
     wanted = _symbols(lake, symbols)
     moment = now or pd.Timestamp.now("UTC")
     with opened(config, http, keys) as (client, known):
-        made = price_sources(config, client, known)
-        usable = {name: s for name, s in made.items() if all(v in known for v in VARIABLES.get(name, ()))}
+        sources = price_sources(config, client, known)
+        usable = {name: source for name, source in sources.items() if not source.missing_keys(known)}
         asking = Asking(
             sources=usable,
             config=config,
@@ -165,7 +165,7 @@ def bring(store: str, symbols: Sequence[str], config: SourcesConfig, interval: B
 def _symbols(lake: Lake, symbols: Sequence[str]) -> list[str]:
     if not symbols:
         spans = lake.spans("bars")
-        found = sorted(set(spans.loc[spans["source"].isin(PRICES), "symbol"]))
+        found = sorted(set(spans.loc[spans["source"].isin(PRICE_SOURCES), "symbol"]))
         if not found:
             raise ConfigError("no symbols were named, and no live source has brought any to the lake: name some.")
         return found

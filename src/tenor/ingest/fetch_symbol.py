@@ -20,9 +20,9 @@ from tenor.ingest.reconcile import (
     spliced,
     without_noise,
 )
-from tenor.ingest.services import PRICES
-from tenor.ingest.services.asking import asked
-from tenor.ingest.services.prices import ACTION_COLUMNS, Answer, PriceSource
+from tenor.ingest.services import PRICE_SOURCES
+from tenor.ingest.services.fields import guarded
+from tenor.ingest.services.price_source import ACTION_COLUMNS, PriceAnswer, PriceSource
 from tenor.schema import BAR_COLUMNS, BarInterval
 
 Rows = Callable[[str], pd.DataFrame]
@@ -107,13 +107,13 @@ class Asking:
         return min(starts, default=self.since)
 
     def _ground(self, source: str, place: int, spans: list[Span]) -> Ground:
-        return Ground.of(spans, source, primary=place == 0, live=PRICES)
+        return Ground.of(spans, source, primary=place == 0, live=PRICE_SOURCES)
 
     def _since(self, symbol: str, ground: Ground) -> pd.Timestamp:
         return ground.since(market_of(symbol).exchange, first=self.since, overlap=self.config.overlap)
 
-    def _ask(self, source: PriceSource, symbol: str, since: pd.Timestamp) -> Answer:
-        return asked(source.name, lambda: source.bars(symbol, since=since, now=self.now, interval=self.interval))
+    def _ask(self, source: PriceSource, symbol: str, since: pd.Timestamp) -> PriceAnswer:
+        return guarded(source.name, lambda: source.bars(symbol, since=since, now=self.now, interval=self.interval))
 
     def _daily(
         self, symbol: str, serving: list[PriceSource], place: int, spans: list[Span], held: pd.DataFrame
@@ -166,7 +166,7 @@ class Asking:
         new = len(rows) if held is None else int((rows["opened_at"] > held).sum())
         return SymbolFetch(symbol, source.name, rows, new)
 
-    def _expect(self, answer: Answer, since: pd.Timestamp, ground: Ground) -> None:
+    def _expect(self, answer: PriceAnswer, since: pd.Timestamp, ground: Ground) -> None:
         """An answer without bars is none where some are known to be: the next source is asked."""
         if not answer.frame.empty:
             return
@@ -206,6 +206,6 @@ class Asking:
         ]
 
 
-def _fresh(answer: Answer) -> pd.DataFrame:
+def _fresh(answer: PriceAnswer) -> pd.DataFrame:
     frame = answer.frame.rename(columns={"at": "session"}).assign(symbol=answer.symbol)
     return frame[list(BAR_COLUMNS)].assign(source=answer.source)

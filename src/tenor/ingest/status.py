@@ -11,7 +11,7 @@ import pandas as pd
 from tenor.calendars import exchange, market_of, with_interval
 from tenor.config import SourcesConfig
 from tenor.errors import DataError
-from tenor.ingest.services import PRICES
+from tenor.ingest.services import PRICE_SOURCES
 from tenor.schema import BarInterval
 from tenor.store import Lake
 
@@ -169,7 +169,7 @@ def _of(
     if interval != "1d":  # the lake knows when it opened
         last = calendar.session_of(pd.Series([last]), margin=pd.Timedelta(0)).iloc[0]
     behind = max(len(calendar.sessions(last, expected)) - 1, 0) if last < expected else 0
-    live = bars["source"] in PRICES
+    live = bars["source"] in PRICE_SOURCES
     return SymbolStatus(
         symbol=symbol,
         calendar=calendar.code,

@@ -6,27 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tenor.errors import SourceError
-
-VARIABLES = {
-    "alphavantage": ("ALPHAVANTAGE_API_KEY",),
-    "tiingo": ("TIINGO_API_KEY",),
-    "finnhub": ("FINNHUB_API_KEY",),
-    "reddit": ("REDDIT_CLIENT_ID", "REDDIT_CLIENT_SECRET"),
-}
-"""The environment's variables that a source needs (Reddit: may have)."""
+from tenor.ingest.services.catalogue import key_variables
 
 
 @dataclass(frozen=True)
 class Keys:
-    """The keys that were found, by their variable; its text says which, never what they are."""
+    """Keys by their environment variable. Neither `repr` nor an error shows one."""
 
     _values: Mapping[str, str] = field(repr=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Keys:
-        """Those of `VARIABLES` that `environment` has."""
-        names = [name for variables in VARIABLES.values() for name in variables]
-        return cls({name: environment[name].strip() for name in names if environment.get(name, "").strip()})
+        """Those in `environment` that some source looks for (`key_variables`)."""
+        values = {variable: environment.get(variable, "").strip() for variable in key_variables()}
+        return cls({variable: value for variable, value in values.items() if value})
 
     def __contains__(self, variable: str) -> bool:
         return variable in self._values
