@@ -17,7 +17,7 @@ from tenor.config import HttpConfig, SourcesConfig
 from tenor.errors import ConfigError
 from tenor.ingest.services.catalogue import price_sources
 from tenor.ingest.services.http import Http
-from tenor.ingest.services.keys import Keys
+from tenor.ingest.services.keys import SourceKeys
 from tenor.schema import PRICES, Bars
 from tenor.store import Lake
 
@@ -221,7 +221,7 @@ def test_no_source_has_the_symbol(live_with: Make) -> None:
 def test_a_source_without_its_key_is_not_asked(live_with: Make) -> None:
 
     live = live_with(World(), prices=("tiingo", "yahoo"))
-    live = dataclasses.replace(live, keys=Keys.from_environment({}))
+    live = dataclasses.replace(live, keys=SourceKeys.from_environment({}))
     (outcome,) = live.fetch("AAPL", day="2024-06-28").bars
     assert (outcome.source, outcome.errors) == ("yahoo", ())
     assert not live.services["tiingo"].requests
@@ -242,7 +242,7 @@ def test_two_fetches_at_once_leave_each_row_once(live_with: Make) -> None:
 
 def test_config_is_strict() -> None:
     with pytest.raises(ConfigError, match=r"unknown source 'yaho' in sources.prices. Did you mean 'yahoo'"):
-        price_sources(SourcesConfig(prices=("yaho",)), Http(HttpConfig(), keys=Keys({})), Keys({}))
+        price_sources(SourcesConfig(prices=("yaho",)), Http(HttpConfig(), keys=SourceKeys({})), SourceKeys({}))
     with pytest.raises(ConfigError, match="is not NAME=URL"):
         SourcesConfig(urls=("yahoo:http://x",))
     with pytest.raises(ConfigError, match=r"'sources\.since' is 'soon'"):

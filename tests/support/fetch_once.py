@@ -10,14 +10,14 @@ import pandas as pd
 from tenor.config import SourcesConfig, from_mapping
 from tenor.ingest.fetch import fetch
 from tenor.ingest.services.http import Http
-from tenor.ingest.services.keys import Keys
+from tenor.ingest.services.keys import SourceKeys
 
 
 def main() -> None:
     """Fetch once, after saying so."""
     settings = json.loads(sys.argv[1])
     config = from_mapping(SourcesConfig, settings["config"])
-    keys = Keys.from_environment(settings["environment"])
+    keys = SourceKeys.from_environment(settings["environment"])
     print("ready", flush=True)
     with Http(config.http, keys=keys, sleep=lambda _: None) as http:
         now = pd.Timestamp(settings["now"])

@@ -13,7 +13,7 @@ from world import World
 from tenor.config import HttpConfig, SourcesConfig
 from tenor.ingest.fetch import Fetched, fetch
 from tenor.ingest.services.http import Http
-from tenor.ingest.services.keys import Keys
+from tenor.ingest.services.keys import SourceKeys
 from tenor.store import Lake
 
 __all__ = ["ENVIRONMENT", "PATIENT", "Live"]
@@ -31,7 +31,7 @@ class Live:
     services: dict[str, Service]
     lake: Lake
     http: Http
-    keys: Keys
+    keys: SourceKeys
     config: SourcesConfig
 
     def fetch(self, *symbols: str, day: str | None = None, **options: Any) -> Fetched:

@@ -16,7 +16,7 @@ from tenor.ingest.fetch import opened
 from tenor.ingest.services.catalogue import news_classes, news_sources, price_sources
 from tenor.ingest.services.fields import guarded
 from tenor.ingest.services.http import Http
-from tenor.ingest.services.keys import Keys
+from tenor.ingest.services.keys import SourceKeys
 
 PROBES = ("AAPL", "BTC-USD")
 _RECENT = pd.Timedelta(days=14)
@@ -57,7 +57,7 @@ def doctor(
     *,
     now: pd.Timestamp | None = None,
     http: Http | None = None,
-    keys: Keys | None = None,
+    keys: SourceKeys | None = None,
 ) -> list[Check]:
     """Ask every configured source for the last two weeks of a symbol that it has. Nothing is written.
 

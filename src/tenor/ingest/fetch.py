@@ -20,7 +20,7 @@ from tenor.ingest.reconcile import Span
 from tenor.ingest.services import PRICE_SOURCES
 from tenor.ingest.services.catalogue import price_sources
 from tenor.ingest.services.http import Http
-from tenor.ingest.services.keys import Keys
+from tenor.ingest.services.keys import SourceKeys
 from tenor.schema import BAR_COLUMNS, BarInterval, Bars
 from tenor.store import Appended, Lake
 
@@ -83,9 +83,11 @@ class Fetched:
 
 
 @contextlib.contextmanager
-def opened(config: SourcesConfig, http: Http | None = None, keys: Keys | None = None) -> Iterator[tuple[Http, Keys]]:
+def opened(
+    config: SourcesConfig, http: Http | None = None, keys: SourceKeys | None = None
+) -> Iterator[tuple[Http, SourceKeys]]:
     """The client and the keys: those given, or new ones with the keys of the process's environment."""
-    keys = keys or Keys.from_environment(os.environ)
+    keys = keys or SourceKeys.from_environment(os.environ)
     if http is not None:
         yield http, keys
         return
@@ -102,7 +104,7 @@ def fetch(
     news: bool = True,
     now: pd.Timestamp | None = None,
     http: Http | None = None,
-    keys: Keys | None = None,
+    keys: SourceKeys | None = None,
     progress: Progress | None = None,
 ) -> Fetched:
     """Bring the bars and the news of `symbols` into the lake: what is new, and what was revised of the last sessions.

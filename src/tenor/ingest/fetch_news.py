@@ -15,7 +15,7 @@ from tenor.errors import SourceError
 from tenor.ingest.services.catalogue import news_sources
 from tenor.ingest.services.fields import guarded
 from tenor.ingest.services.http import Http
-from tenor.ingest.services.keys import Keys
+from tenor.ingest.services.keys import SourceKeys
 from tenor.ingest.services.matching import SymbolMatcher
 from tenor.ingest.services.news_source import NewsAnswer, NewsSource, as_news
 from tenor.store import Appended, Lake
@@ -72,7 +72,7 @@ class NewsResult:
 
 
 def fetch_news(
-    lake: Lake, symbols: Sequence[str], config: SourcesConfig, *, now: pd.Timestamp, http: Http, keys: Keys
+    lake: Lake, symbols: Sequence[str], config: SourcesConfig, *, now: pd.Timestamp, http: Http, keys: SourceKeys
 ) -> list[NewsResult]:
     """Bring the news about `symbols` into the lake; each source's items are appended as soon as it is done."""
     sources = news_sources(config, http, keys)

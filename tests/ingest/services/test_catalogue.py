@@ -17,7 +17,7 @@ from tenor.errors import ConfigError
 from tenor.ingest.services import NEWS_SOURCES, PRICE_SOURCES
 from tenor.ingest.services.catalogue import key_variables, news_classes, news_sources, price_classes, price_sources
 from tenor.ingest.services.http import Http
-from tenor.ingest.services.keys import Keys
+from tenor.ingest.services.keys import SourceKeys
 
 MODULE = '''
 from tenor.ingest.services.price_source import PriceSource, actions_where, price_answer
@@ -57,14 +57,14 @@ def test_one_new_module_is_all_that_a_new_source_takes(tmp_path: Path, monkeypat
     (tmp_path / "example.py").write_text(textwrap.dedent(MODULE))
     package = tenor.ingest.services.prices
     monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path)])
-    keys = Keys.from_environment({"EXAMPLE_KEY": "sesame"})
+    keys = SourceKeys.from_environment({"EXAMPLE_KEY": "sesame"})
     config = SourcesConfig(prices=("yahoo", "example"), urls=("example=https://mirror.example/",))
     try:
         with Http(PATIENT, keys=keys) as http:
             sources = price_sources(config, http, keys)
         assert list(sources) == ["yahoo", "example"]
         assert sources["example"].url == "https://mirror.example"
-        assert sources["example"].missing_keys(Keys.from_environment({})) == ["EXAMPLE_KEY"]
+        assert sources["example"].missing_keys(SourceKeys.from_environment({})) == ["EXAMPLE_KEY"]
         assert sources["example"].key() == "sesame"
         assert keys.hidden("open sesame") == "open ***"
     finally:
@@ -83,7 +83,7 @@ def test_one_new_module_is_all_that_a_new_source_takes(tmp_path: Path, monkeypat
     ],
 )
 def test_an_unknown_name_is_refused_wherever_it_stands(settings: dict[str, tuple[str, ...]], message: str) -> None:
-    keys = Keys.from_environment({})
+    keys = SourceKeys.from_environment({})
     config = SourcesConfig(**settings)  # type: ignore[arg-type]
     with Http(PATIENT, keys=keys) as http:
         for build in (price_sources, news_sources):

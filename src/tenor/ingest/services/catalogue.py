@@ -16,7 +16,7 @@ from tenor.ingest.services.source import Source
 
 if TYPE_CHECKING:
     from tenor.ingest.services.http import Http
-    from tenor.ingest.services.keys import Keys
+    from tenor.ingest.services.keys import SourceKeys
 
 
 def price_classes() -> dict[str, type[PriceSource]]:
@@ -29,7 +29,7 @@ def news_classes() -> dict[str, type[NewsSource]]:
     return _classes("tenor.ingest.services.news", NewsSource)
 
 
-def price_sources(config: SourcesConfig, http: Http, keys: Keys) -> dict[str, PriceSource]:
+def price_sources(config: SourcesConfig, http: Http, keys: SourceKeys) -> dict[str, PriceSource]:
     """The sources of prices that `config` names, in its order, whether or not their keys are there.
 
     Raises
@@ -42,7 +42,7 @@ def price_sources(config: SourcesConfig, http: Http, keys: Keys) -> dict[str, Pr
     return {source.name: source for name in config.prices for source in classes[name].from_config(config, http, keys)}
 
 
-def news_sources(config: SourcesConfig, http: Http, keys: Keys) -> list[NewsSource]:
+def news_sources(config: SourcesConfig, http: Http, keys: SourceKeys) -> list[NewsSource]:
     """The sources of news that `config` names and, where they need one, there is a key for.
 
     Raises

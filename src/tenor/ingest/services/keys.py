@@ -10,13 +10,13 @@ from tenor.ingest.services.catalogue import key_variables
 
 
 @dataclass(frozen=True)
-class Keys:
+class SourceKeys:
     """Keys by their environment variable. Neither `repr` nor an error shows one."""
 
     _values: Mapping[str, str] = field(repr=False)
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Keys:
+    def from_environment(cls, environment: Mapping[str, str]) -> SourceKeys:
         """Those in `environment` that some source looks for (`key_variables`)."""
         values = {variable: environment.get(variable, "").strip() for variable in key_variables()}
         return cls({variable: value for variable, value in values.items() if value})

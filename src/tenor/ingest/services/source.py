@@ -9,7 +9,7 @@ from tenor.config import SourcesConfig
 
 if TYPE_CHECKING:
     from tenor.ingest.services.http import Http
-    from tenor.ingest.services.keys import Keys
+    from tenor.ingest.services.keys import SourceKeys
 
 
 class Source:
@@ -44,16 +44,16 @@ class Source:
     needs_keys: bool = True
     gap: float = 0.0
 
-    def __init__(self, http: Http, keys: Keys, url: str = "") -> None:
+    def __init__(self, http: Http, keys: SourceKeys, url: str = "") -> None:
         self.http, self.keys, self.url = http, keys, url or self.default_url
 
     @classmethod
-    def from_config(cls, config: SourcesConfig, http: Http, keys: Keys) -> list[Self]:
+    def from_config(cls, config: SourcesConfig, http: Http, keys: SourceKeys) -> list[Self]:
         """The source as `config` has it. A class may give several (one a feed, say), or none."""
         return [cls(http, keys, config.url(cls.name, cls.default_url))]
 
     @classmethod
-    def missing_keys(cls, keys: Keys) -> list[str]:
+    def missing_keys(cls, keys: SourceKeys) -> list[str]:
         """The environment variables without which it can't be asked, and that are not set."""
         return [variable for variable in cls.key_variables if cls.needs_keys and variable not in keys]
 

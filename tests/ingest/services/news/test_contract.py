@@ -21,7 +21,7 @@ from tenor.ingest.services import NEWS_SOURCES
 from tenor.ingest.services.catalogue import news_sources
 from tenor.ingest.services.fields import guarded
 from tenor.ingest.services.http import Http
-from tenor.ingest.services.keys import Keys
+from tenor.ingest.services.keys import SourceKeys
 from tenor.ingest.services.news.feeds import FEEDS, Feed
 from tenor.ingest.services.news_source import NewsAnswer, NewsSource, as_news
 from tenor.schema import news_id
@@ -34,7 +34,7 @@ DAYS = pd.Timedelta(days=4)
 class Made:
     world: World
     services: dict[str, Service]
-    keys: Keys
+    keys: SourceKeys
     config: SourcesConfig
     slept: list[float] = field(default_factory=list)
 
@@ -67,7 +67,7 @@ def made(_running: tuple[World, dict[str, Service]]) -> Made:
         service.faults.clear()
     urls = tuple(f"{name}={service.url}" for name, service in services.items())
     config = SourcesConfig(urls=urls, forums=("stocks",), http=PATIENT)
-    return Made(world, services, Keys.from_environment(ENVIRONMENT), config)
+    return Made(world, services, SourceKeys.from_environment(ENVIRONMENT), config)
 
 
 @pytest.fixture
@@ -204,7 +204,7 @@ def test_reddit_asks_for_a_token_once_and_without_keys_reads_what_is_public(made
     assert paths == ["/api/v1/access_token", "/r/stocks/search.json", "/r/stocks/search.json"]
     assert "bearer-token" not in repr(source)
     made.services["reddit"].requests.clear()
-    made.keys = Keys.from_environment({})
+    made.keys = SourceKeys.from_environment({})
     assert len(ask(made, made.source("reddit", http)).frame) == 9
     assert [path for path, _ in made.services["reddit"].requests] == ["/r/stocks/search.json"]
 
@@ -219,4 +219,4 @@ def test_stocktwits_reads_page_by_page_back_to_where_it_stopped(made: Made, http
 
 def test_sources_without_a_key_are_left_out(made: Made, http: Http) -> None:
     config = dataclasses.replace(made.config, news=("finnhub", "alphavantage", "yahoo", "reddit"))
-    assert [s.name for s in news_sources(config, http, Keys.from_environment({}))] == ["yahoo", "reddit"]
+    assert [s.name for s in news_sources(config, http, SourceKeys.from_environment({}))] == ["yahoo", "reddit"]

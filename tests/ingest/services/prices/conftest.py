@@ -14,7 +14,7 @@ from world import World
 from tenor.config import SourcesConfig
 from tenor.ingest.services import PRICE_SOURCES
 from tenor.ingest.services.http import Http
-from tenor.ingest.services.keys import Keys
+from tenor.ingest.services.keys import SourceKeys
 
 WAITING = replace(PATIENT, backoff_seconds=0.01)
 """With waits that differ from none."""
@@ -27,7 +27,7 @@ class Made:
     world: World
     services: dict[str, Service]
     http: Http
-    keys: Keys
+    keys: SourceKeys
     config: SourcesConfig
     slept: list[float] = field(default_factory=list)
 
@@ -51,7 +51,7 @@ def made(_running: tuple[World, dict[str, Service]]) -> Iterator[Made]:
         service.requests.clear()
         service.faults.clear()
         service.choose, service.retry_after = None, "0"
-    keys = Keys.from_environment(ENVIRONMENT)
+    keys = SourceKeys.from_environment(ENVIRONMENT)
     slept: list[float] = []
     urls = tuple(f"{name}={services[name].url}" for name in PRICE_SOURCES)
     config = SourcesConfig(prices=PRICE_SOURCES, urls=urls, http=WAITING)

@@ -108,7 +108,7 @@ class TestPriceSource:
         [
             ("429", "limited", "asks for fewer requests"),
             ("500", "away", "fails"),
-            ("drip", "away", "was not done within|did not answer in time"),
+            ("drip", "away", "did not finish within|did not answer in time"),
             ("truncated", "malformed", "cut off"),
             ("html", "malformed", "web page"),
             ("length", "away", "broke off in the middle"),
@@ -172,12 +172,12 @@ class TestPriceSource:
 
 
 def test_a_key_that_is_not_accepted_and_one_that_is_missing(made: Any) -> None:
-    from tenor.ingest.services.keys import Keys
+    from tenor.ingest.services.keys import SourceKeys
 
-    sources = price_sources(made.config, made.http, Keys.from_environment({}))
+    sources = price_sources(made.config, made.http, SourceKeys.from_environment({}))
     with pytest.raises(SourceError, match="tiingo needs a key: set the environment's TIINGO_API_KEY"):
         ask(made, sources["tiingo"])
-    wrong = Keys.from_environment({"TIINGO_API_KEY": "wrong-tiingo", "ALPHAVANTAGE_API_KEY": "wrong-alpha"})
+    wrong = SourceKeys.from_environment({"TIINGO_API_KEY": "wrong-tiingo", "ALPHAVANTAGE_API_KEY": "wrong-alpha"})
     sources = price_sources(made.config, made.http, wrong)
     for name, kind in (("tiingo", "refused"), ("alphavantage", "limited")):
         with pytest.raises(SourceError) as caught:

@@ -16,7 +16,7 @@ from tenor.ingest.services.news_source import NewsAnswer, NewsSource, news_answe
 
 if TYPE_CHECKING:
     from tenor.ingest.services.http import Http
-    from tenor.ingest.services.keys import Keys
+    from tenor.ingest.services.keys import SourceKeys
 
 FEEDS = {
     "yahoo-symbol": "https://feeds.finance.yahoo.com/rss/2.0/headline?s={symbol}&region=US&lang=en-US",
@@ -52,13 +52,13 @@ class Feed(NewsSource):
 
     name = "feeds"
 
-    def __init__(self, http: Http, keys: Keys, url: str, name: str) -> None:
+    def __init__(self, http: Http, keys: SourceKeys, url: str, name: str) -> None:
         super().__init__(http, keys, url)
         self.name = name
         self.by_symbol = "{symbol}" in url
 
     @classmethod
-    def from_config(cls, config: SourcesConfig, http: Http, keys: Keys) -> list[Self]:
+    def from_config(cls, config: SourcesConfig, http: Http, keys: SourceKeys) -> list[Self]:
         """The feeds that `config` names or gives the address of; a mirror has all the named ones.
 
         Raises

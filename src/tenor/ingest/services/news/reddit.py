@@ -16,7 +16,7 @@ from tenor.ingest.services.news_source import NewsAnswer, NewsSource, news_answe
 
 if TYPE_CHECKING:
     from tenor.ingest.services.http import Http
-    from tenor.ingest.services.keys import Keys
+    from tenor.ingest.services.keys import SourceKeys
 
 SIGNED_URL = "https://oauth.reddit.com"
 _LENGTH = 1000
@@ -40,7 +40,7 @@ class Reddit(NewsSource):
     needs_keys = False
     gap = 1.0
 
-    def __init__(self, http: Http, keys: Keys, url: str = "", *, forums: tuple[str, ...] = ()) -> None:
+    def __init__(self, http: Http, keys: SourceKeys, url: str = "", *, forums: tuple[str, ...] = ()) -> None:
         super().__init__(http, keys, url)
         # with an application's keys its searches go to a host of their own; a mirror has both
         self.signed_url = url or SIGNED_URL
@@ -48,7 +48,7 @@ class Reddit(NewsSource):
         self._token = _Token()
 
     @classmethod
-    def from_config(cls, config: SourcesConfig, http: Http, keys: Keys) -> list[Self]:
+    def from_config(cls, config: SourcesConfig, http: Http, keys: SourceKeys) -> list[Self]:
         """One, for the forums of `config`."""
         return [cls(http, keys, config.url(cls.name, ""), forums=config.forums)]
 
