@@ -82,10 +82,10 @@ def test_the_doctor_says_what_works(live_with: Make) -> None:
         ("yahoo", "prices", True), ("stooq", "prices", False), ("tiingo", "prices", True), ("binance", "prices", True),
         ("yahoo", "news", True), ("feeds", "news", False), ("finnhub", "news", False),
     ]  # fmt: skip
-    told = {(c.source, c.kind): c.told for c in checks}
+    told = {(c.source, c.kind): c.message for c in checks}
     assert told["yahoo", "prices"].endswith("bars to 2024-06-28")
     assert "web page" in told["stooq", "prices"]
-    assert told["finnhub", "news"] == "needs a key: set the environment's FINNHUB_API_KEY"
+    assert told["finnhub", "news"] == "needs a key: set the environment variable FINNHUB_API_KEY"
     assert checks[3].symbol == "BTC-USD"
     assert not Path(live.lake.location).exists()
 

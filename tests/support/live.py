@@ -11,7 +11,7 @@ from wire import ENVIRONMENT
 from world import World
 
 from tenor.config import HttpConfig, SourcesConfig
-from tenor.ingest.fetch import Fetched, fetch
+from tenor.ingest.fetch import FetchResult, fetch
 from tenor.ingest.services.http import Http
 from tenor.ingest.services.keys import SourceKeys
 from tenor.store import Lake
@@ -34,7 +34,7 @@ class Live:
     keys: SourceKeys
     config: SourcesConfig
 
-    def fetch(self, *symbols: str, day: str | None = None, **options: Any) -> Fetched:
+    def fetch(self, *symbols: str, day: str | None = None, **options: Any) -> FetchResult:
         """Fetch at 23:30 UTC of `day`, New York and Frankfurt being closed."""
         if day is not None:
             self.world.now = pd.Timestamp(f"{day} 23:30", tz="UTC")

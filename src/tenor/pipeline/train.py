@@ -1,4 +1,4 @@
-"""The story on one page, once `collect` filled the lake: score -> build -> train -> register -> predict."""
+"""The story on one page, once `import_files` filled the lake: score -> build -> train -> register -> predict."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def refresh(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     An error ends the invocation as failed, so that it is tried again and, in the end, put into the dead-letter queue.
     """
     from tenor.config import SourcesConfig, from_mapping
-    from tenor.ingest.fetch import bring
+    from tenor.ingest.fetch import fetch_or_fail
     from tenor.registry import registry_of
     from tenor.serving.refresh import refresh as run
     from tenor.store import Lake
@@ -116,7 +116,7 @@ def refresh(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
         Lake(store),
         board_of(store),
         _predictor(registry, model),
-        fetch=functools.partial(bring, store, symbols, sources) if symbols else None,
+        fetch=functools.partial(fetch_or_fail, store, symbols, sources) if symbols else None,
         symbols=symbols or None,
         versions=registry.versions(),
         sources=sources,

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from tenor.errors import DataError
-from tenor.ingest.files import check_bars, is_stocknet, read, read_stocknet_bars, read_stocknet_news
+from tenor.ingest.files import check_bars, is_stocknet, read_files, read_stocknet_bars, read_stocknet_news
 from tenor.schema import news_id
 from tenor.store import Lake
 
@@ -58,9 +58,9 @@ def test_what_is_no_dated_tweet_is_refused_by_line(folder: Path, now: pd.Timesta
     told = {(Path(r.file).parent.name, Path(r.file).name, r.row): r.why for r in imported.refused}
     undated = "has no time of publication that tenor can read"
     assert told == {
-        ("AAA", "2014-01-03", 2): "is no JSON",
+        ("AAA", "2014-01-03", 2): "is not JSON",
         ("AAA", "2014-01-03", 3): "has no text",
-        ("AAA", "2014-01-03", 4): "is no JSON",
+        ("AAA", "2014-01-03", 4): "is not JSON",
         ("BBB", "2014-01-02", 2): "has no text",
         ("BBB", "2014-01-02", 3): "has no text",
         ("BBB", "2014-01-02", 4): undated,
@@ -72,7 +72,7 @@ def test_what_is_no_dated_tweet_is_refused_by_line(folder: Path, now: pd.Timesta
 
 
 def test_the_folder_is_known_and_both_halves_are_read(folder: Path, tmp_path: Path, now: pd.Timestamp) -> None:
-    prices, news = read([folder], now=now)
+    prices, news = read_files([folder], now=now)
     assert prices.bars is not None
     assert prices.bars.symbols == ("AAA",)
     assert [r.kind for r in prices.refused] == ["empty"]
@@ -95,7 +95,7 @@ def test_another_folder_is_none(tmp_path: Path) -> None:
 
 def test_the_published_folder(published: Callable[[str], Path], tmp_path: Path) -> None:
     folder = published("stocknet-dataset")
-    prices, news = list(read([folder]))
+    prices, news = list(read_files([folder]))
     assert prices.bars is not None
     assert (len(prices.bars.symbols), len(prices.bars.frame)) == (88, 108_589)
     assert {(r.symbol, f"{r.session:%Y-%m-%d}", r.kind) for r in prices.refused} == {

@@ -133,7 +133,7 @@ class CircuitBreaker:
         self._lock = threading.Lock()
 
     def resting(self, host: str) -> float:
-        """Seconds that `host` still rests; 0 where a request may be sent. After a rest one request alone is let through."""
+        """Seconds that `host` still rests; 0 where a request may be sent: after a rest, a single one."""
         with self._lock:
             until = self._until.get(host)
             if until is None:
@@ -312,7 +312,7 @@ class Http:
         return self._checked(request, status, headers, body)
 
     async def _in_time(self, request: Request) -> tuple[int, httpx.Headers, bytes]:
-        """Status, headers and body of the answer, all within the deadline: from the look-up of the name to the last byte."""
+        """Status, headers and body, all within the deadline: from the look-up of the name to the last byte."""
         try:
             async with asyncio.timeout(self._config.deadline_seconds):
                 return await self._read(request)
@@ -420,7 +420,7 @@ def without_query(url: str) -> str:
 
 
 def _retry_after(text: str) -> float | None:
-    """The seconds that a Retry-After header asks for, given as a number or as a date; None where it is empty or invalid."""
+    """The seconds that a Retry-After header asks for, as a number or as a date; None where it is empty or invalid."""
     text = text.strip()
     if not text:
         return None

@@ -25,9 +25,9 @@ class SourceKeys:
         return variable in self._values
 
     def get(self, variable: str, source: str) -> str:
-        """The key; raises SourceError (``refused``) where there is none."""
+        """The key in `variable`; raises SourceError (``refused``) where there is none."""
         if variable not in self._values:
-            raise SourceError(f"{source} needs a key: set the environment's {variable}.", kind="refused")
+            raise SourceError(f"{source} needs a key: set the environment variable {variable}.", kind="refused")
         return self._values[variable]
 
     def hidden(self, text: str) -> str:

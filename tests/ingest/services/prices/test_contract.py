@@ -175,7 +175,7 @@ def test_a_key_that_is_not_accepted_and_one_that_is_missing(made: Any) -> None:
     from tenor.ingest.services.keys import SourceKeys
 
     sources = price_sources(made.config, made.http, SourceKeys.from_environment({}))
-    with pytest.raises(SourceError, match="tiingo needs a key: set the environment's TIINGO_API_KEY"):
+    with pytest.raises(SourceError, match="tiingo needs a key: set the environment variable TIINGO_API_KEY"):
         ask(made, sources["tiingo"])
     wrong = SourceKeys.from_environment({"TIINGO_API_KEY": "wrong-tiingo", "ALPHAVANTAGE_API_KEY": "wrong-alpha"})
     sources = price_sources(made.config, made.http, wrong)
