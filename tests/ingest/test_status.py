@@ -137,6 +137,53 @@ def test_the_default_config_is_the_documented_one() -> None:
     assert config.when_stale == "say"
 
 
+WITHOUT = """
+import sys
+from importlib.abc import MetaPathFinder
+
+class Missing(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {missing!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Missing())
+from tenor.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def without(missing: tuple[str, ...], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """``tenor`` with `arguments` on an installation that lacks the packages `missing`."""
+    command = [sys.executable, "-c", WITHOUT.format(missing=missing), *arguments]
+    return subprocess.run(command, check=False, timeout=120, capture_output=True, text=True)
+
+
+def test_what_needs_no_services_works_without_torch_and_a_client(tmp_path: Path) -> None:
+    missing = ("torch", "httpx", "tenacity", "feedparser")
+    (tmp_path / "AAPL.csv").write_text(
+        "Date,Open,High,Low,Close,Volume\n2024-01-02,10,12,9,11,5\n2024-01-03,11,12,10,11.5,5\n"
+    )
+    store = ("--store", str(tmp_path / "lake"))
+    settings = ("--set", "sources.max_stale_sessions=3")
+    for arguments, shown in (
+        (("import", str(tmp_path / "AAPL.csv"), *store), "bars: 2 new"),
+        (("status", *store, *settings), "0 of 1 symbols are stale"),
+        (("check", *store), "1 of 1 symbols are clean"),
+        (("compact", *store), "0 parts merged"),
+        (("fetch", "--help"), "Fetch new and revised bars"),
+    ):
+        run = without(missing, "data", *arguments)
+        assert (run.returncode, run.stderr) == (0, "")
+        assert shown in run.stdout
+
+
+@pytest.mark.parametrize("package", ["httpx", "tenacity", "feedparser"])
+def test_each_missing_package_of_the_extra_is_named(tmp_path: Path, package: str) -> None:
+    run = without((package,), "data", "fetch", "AAPL", "--store", str(tmp_path / "lake"))
+    assert run.returncode == 2
+    assert run.stderr == f"tenor: {package} is not installed: pip install 'tenor[live]'.\n"
+
+
 def test_asking_how_fresh_a_lake_is_needs_no_client() -> None:
     code = "import sys; import tenor.ingest.status, tenor.ingest.files; sys.exit('httpx' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

@@ -91,7 +91,7 @@ def data_fetch(
         settings = dataclasses.replace(settings, prices=tuple(source))
     if since:
         settings = dataclasses.replace(settings, since=since)
-    with console.bars(quiet=as_json) as bars:
+    with _live(), console.bars(quiet=as_json) as bars:
         result = fetch(store, symbols or (), settings, interval=length, news=news, progress=bars.symbols)
     if as_json:
         console.print_json(result.to_json())
@@ -156,7 +156,9 @@ def data_doctor(config: ConfigFile = None, set_: Overrides = None, as_json: AsJs
     with _live():
         from tenor.ingest.doctor import doctor
 
-    checks = doctor(sources_of(config, set_))
+    settings = sources_of(config, set_)
+    with _live():
+        checks = doctor(settings)
     if as_json:
         for check in checks:
             console.print_json(check.to_json())
@@ -172,7 +174,7 @@ def data_doctor(config: ConfigFile = None, set_: Overrides = None, as_json: AsJs
 
 @contextlib.contextmanager
 def _live() -> Iterator[None]:
-    """Name the extra to install where a package of it is missing."""
+    """Name the extra to install where a package of it is missing: at an import, or when sources are built."""
     try:
         yield
     except ModuleNotFoundError as error:

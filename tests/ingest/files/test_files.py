@@ -73,7 +73,7 @@ def test_a_bad_row_is_named_and_the_rest_is_kept(tmp_path: Path, case: str, load
     assert only(imported).endswith(".")
     assert len(rows_of(imported)) == 1
     (summary,) = imported.files
-    assert (summary.rows, summary.kept, summary.refused, summary.symbols) == (2, 1, 1, 1)
+    assert (summary.rows, summary.usable, summary.refused, summary.symbols) == (2, 1, 1, 1)
 
 
 BAD_FILES: dict[str, tuple[str, bytes, str]] = {
@@ -203,7 +203,7 @@ def test_whatever_the_cells_hold_rows_are_kept_or_named(
     lines = [delimiter.join(row) for row in [tuple(YAHOO.strip().split(",")), *rows]]
     imported = load("\n".join(lines).encode("utf-8", "replace"))
     (summary,) = imported.files
-    assert summary.kept == len(imported.bars.frame if imported.bars else [])
+    assert summary.usable == len(imported.bars.frame if imported.bars else [])
     assert summary.refused == len(imported.refused)
     for refusal in imported.refused:
         assert refusal.why

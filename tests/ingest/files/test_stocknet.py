@@ -68,7 +68,7 @@ def test_what_is_no_dated_tweet_is_refused_by_line(folder: Path, now: pd.Timesta
         ("BBB", "2014-01-04", 2): "is from the future",
     }
     (summary,) = imported.files
-    assert (summary.kept, summary.refused, summary.notes) == (5, 8, ("1 repeated",))
+    assert (summary.usable, summary.refused, summary.notes) == (5, 8, ("1 repeated",))
 
 
 def test_the_folder_is_known_and_both_halves_are_read(folder: Path, tmp_path: Path, now: pd.Timestamp) -> None:
@@ -103,7 +103,7 @@ def test_the_published_folder(published: Callable[[str], Path], tmp_path: Path) 
     }
     assert news.news is not None
     assert news.refused == []
-    assert (news.files[0].kept, len(news.news.frame), news.files[0].symbols) == (119_844, 119_001, 87)
+    assert (news.files[0].usable, len(news.news.frame), news.files[0].symbols) == (119_844, 119_001, 87)
     lake = Lake(tmp_path)
     lake.append_news(news.news)
     assert lake.append_news(news.news).unchanged == 119_001

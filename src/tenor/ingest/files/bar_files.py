@@ -33,7 +33,7 @@ class FileSummary:
         How many symbols have rows that can be used.
     rows
         Rows read.
-    kept
+    usable
         Rows that can be used.
     refused
         Rows that can't.
@@ -44,14 +44,14 @@ class FileSummary:
     file: str
     symbols: int
     rows: int
-    kept: int
+    usable: int
     refused: int
     notes: tuple[str, ...] = ()
 
     def describe(self) -> str:
         """The summary in one line."""
         notes = f" ({'; '.join(self.notes)})" if self.notes else ""
-        return f"{self.file}: {self.kept} of {self.rows} rows kept, {self.refused} refused{notes}"
+        return f"{self.file}: {self.usable} of {self.rows} rows usable, {self.refused} refused{notes}"
 
 
 @dataclass(frozen=True)

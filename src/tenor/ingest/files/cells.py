@@ -150,7 +150,7 @@ def _typed_dates(column: Any) -> Dates:
 
 
 def _order(texts: list[str]) -> tuple[bool, bool]:
-    """Whether the dates of a file are day first (14/03/2016), and whether both orders occur, so that neither is sure."""
+    """Whether the dates of a file are day first (14/03/2016), and whether both orders occur, so that it is unclear."""
     month_first = day_first = False
     for text in texts:
         parts = _YEAR_LAST.match(text)

@@ -19,8 +19,8 @@ _LARGE = 0.35
 _SPLITS = (3 / 2, 2.0, 5 / 2, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 15.0, 20.0, 25.0, 30.0, 50.0)
 # log distance to a split's ratio that counts as near
 _NEAR = 0.03
-# multiples of the usual turnover (the median of `_TRADED` sessions) above which a move near a split's ratio, and a large
-# move, are explained by trading
+# multiples of the usual turnover (the median of `_TRADED` sessions) above which trading explains a move near a split's
+# ratio, and a large move
 _BUSY = 2.0
 _AWAKE = 1.5
 _TRADED = 20

@@ -173,9 +173,9 @@ def _imported(
             usable &= ~hit
         news = _news(path, frame[usable], places, text[usable], about[usable], moments[usable])
     refusals = join_refusals([r for r in refused if len(r)])
-    kept = 0 if news is None else int(usable.sum())
+    usable_rows = 0 if news is None else int(usable.sum())
     symbols = 0 if news is None else news.frame["symbol"].nunique()
-    summary = FileSummary(str(path), symbols, len(frame) + len(broken), kept, len(refusals))
+    summary = FileSummary(str(path), symbols, len(frame) + len(broken), usable_rows, len(refusals))
     return FileBatch(None, refusals, (summary,), news)
 
 
