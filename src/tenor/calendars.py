@@ -31,7 +31,7 @@ YEARS = (2015, 2024)
 
 MarketKind = Literal["stock", "crypto", "currency"]
 
-# London is in pence (GBp), as its sources quote it. The National Stock Exchange of India is not in exchange_calendars; it
+# London is in pence (GBp), as its sources quote it. India's National Stock Exchange is not in exchange_calendars; it
 # has the holidays of Bombay.
 MARKET_SUFFIXES: dict[str, tuple[str, str]] = {
     "L": ("XLON", "GBp"), "DE": ("XETR", "EUR"), "F": ("XFRA", "EUR"), "PA": ("XPAR", "EUR"), "AS": ("XAMS", "EUR"),

@@ -24,7 +24,7 @@ from tenor.ingest.services.keys import SourceKeys
 from tenor.schema import BAR_COLUMNS, BarInterval, Bars
 from tenor.store import Lake
 
-Progress = Callable[[int, int], None]
+FetchProgress = Callable[[int, int], None]
 """Called with the number of symbols done, and the number of all."""
 
 # symbols a batch
@@ -117,7 +117,7 @@ def fetch(
     now: pd.Timestamp | None = None,
     http: Http | None = None,
     keys: SourceKeys | None = None,
-    progress: Progress | None = None,
+    progress: FetchProgress | None = None,
 ) -> FetchResult:
     """Bring the bars and the news of `symbols` into the lake: new sessions, and revisions of the last ones.
 
@@ -203,7 +203,7 @@ def _symbols(lake: Lake, symbols: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(clean))
 
 
-def _bars(lake: Lake, plan: FetchPlan, symbols: list[str], progress: Progress | None) -> list[SymbolOutcome]:
+def _bars(lake: Lake, plan: FetchPlan, symbols: list[str], progress: FetchProgress | None) -> list[SymbolOutcome]:
     spans = _spans(lake, plan.interval, symbols)
     size = min(max(len(symbols) // 8, _LEAST), _MOST)
     outcomes: list[SymbolOutcome] = []

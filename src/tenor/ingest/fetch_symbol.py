@@ -26,7 +26,7 @@ from tenor.ingest.services.fields import guarded
 from tenor.ingest.services.price_source import ACTION_COLUMNS, PriceAnswer, PriceSource
 from tenor.schema import BAR_COLUMNS, BarInterval
 
-Rows = Callable[[str], pd.DataFrame]
+StoredRows = Callable[[str], pd.DataFrame]
 """Gives the current version of each of a symbol's rows in the lake, with its source."""
 
 
@@ -89,7 +89,7 @@ class FetchPlan:
     now: pd.Timestamp
     since: pd.Timestamp
     interval: BarInterval
-    rows: Rows
+    rows: StoredRows
 
     def fetch(self, symbol: str, spans: list[Span], stored: pd.DataFrame) -> SymbolFetch:
         """The answer of the first source that has `symbol`; `stored` are the lake's rows from the overlap on."""

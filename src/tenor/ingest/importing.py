@@ -13,7 +13,7 @@ from tenor.store import Appended, Lake
 EMBEDDED = "embedded"
 EMBEDDED_SOURCE = "StockNet, embedded"
 
-NOTHING = Appended(0, 0, 0)
+_NOTHING = Appended(0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class ImportResult:
     @property
     def usable(self) -> bool:
         """Whether the import brought bars or news."""
-        return self.bars != NOTHING or self.news != NOTHING
+        return self.bars != _NOTHING or self.news != _NOTHING
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values."""
@@ -63,7 +63,7 @@ def import_files(store: str, paths: Sequence[str], *, calendar: str | None = Non
     lake = Lake(store)
     files: list[FileSummary] = []
     refused: list[str] = []
-    bars = news = sentiment = NOTHING
+    bars = news = sentiment = _NOTHING
     if EMBEDDED in paths:
         bars += lake.append_bars(embedded_bars(), source=EMBEDDED_SOURCE)
         sentiment += lake.append_sentiment(embedded_sentiment(), source=EMBEDDED_SOURCE)

@@ -29,7 +29,7 @@ TIME_OF_DAY = "has a time of day, and tenor takes daily bars"
 
 
 @dataclass(frozen=True)
-class Dates:
+class DateColumn:
     """Dates of n rows.
 
     Attributes
@@ -51,7 +51,7 @@ class Dates:
 
 
 @dataclass(frozen=True)
-class Numbers:
+class NumberColumn:
     """Numbers of n rows.
 
     Attributes
@@ -69,12 +69,12 @@ class Numbers:
     wrong: NDArray[np.bool_]
 
 
-def numbers(column: Any) -> Numbers:
+def read_numbers(column: Any) -> NumberColumn:
     """Read an Arrow column of numbers or texts."""
     kind = column.type
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         values = _doubles(column.cast(pa.float64(), safe=False))
-        return Numbers(values, np.isnan(values), np.zeros(len(values), dtype=bool))
+        return NumberColumn(values, np.isnan(values), np.zeros(len(values), dtype=bool))
     texts = _texts(column)
     missing = pc.fill_null(pc.is_in(pc.utf8_lower(texts), value_set=_MISSING), True)
     filled = pc.if_else(missing, None, texts)
@@ -85,15 +85,15 @@ def numbers(column: Any) -> Numbers:
         sound = pc.fill_null(pc.match_substring_regex(filled, _NUMBER), True)
         wrong = ~_bools(sound)
         values = _doubles(pc.if_else(sound, filled, None).cast(pa.float64()))
-    return Numbers(values, _bools(missing), wrong)
+    return NumberColumn(values, _bools(missing), wrong)
 
 
-def texts(column: Any, rows: NDArray[np.int64]) -> list[str]:
+def cell_texts(column: Any, rows: NDArray[np.int64]) -> list[str]:
     """The cells of `column` at `rows`, as text."""
     return [_shown(value) for value in column.take(pa.array(rows)).to_pylist()]
 
 
-def symbols(column: Any) -> tuple[NDArray[np.int32], list[str], list[str]]:
+def read_symbols(column: Any) -> tuple[NDArray[np.int32], list[str], list[str]]:
     """The code of each of n rows, the symbol of each code (``""`` where its text is no symbol), and its text."""
     codes, raw = _distinct(column)
     own = ["" if text is None else text for text in raw]
@@ -106,7 +106,7 @@ def clean_symbol(text: str) -> str:
     return symbol if _SYMBOL.fullmatch(symbol) else ""
 
 
-def dates(column: Any) -> Dates:
+def read_dates(column: Any) -> DateColumn:
     """Read an Arrow column of dates, times, texts or whole numbers (YYYYMMDD) as days."""
     kind = column.type
     if pa.types.is_dictionary(kind):
@@ -129,11 +129,11 @@ def dates(column: Any) -> Dates:
         else:
             why[text] = read
     if not texts:
-        return Dates(np.empty(0, "datetime64[D]"), np.empty(0, object))
-    return Dates(days[codes], np.array(texts, dtype=object)[codes], why, day_first)
+        return DateColumn(np.empty(0, "datetime64[D]"), np.empty(0, object))
+    return DateColumn(days[codes], np.array(texts, dtype=object)[codes], why, day_first)
 
 
-def _typed_dates(column: Any) -> Dates:
+def _typed_dates(column: Any) -> DateColumn:
     if pa.types.is_timestamp(column.type):
         if column.type.tz:  # the date counts in the zone in which it was written
             column = pc.local_timestamp(column)
@@ -146,7 +146,7 @@ def _typed_dates(column: Any) -> Dates:
     shown[np.isnat(moments)] = ""
     why = dict.fromkeys(shown[timed], TIME_OF_DAY) | {"": "is missing"}
     days[timed] = np.datetime64("NaT")
-    return Dates(days, shown, why)
+    return DateColumn(days, shown, why)
 
 
 def _order(texts: list[str]) -> tuple[bool, bool]:

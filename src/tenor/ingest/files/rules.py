@@ -72,8 +72,8 @@ class RowFilter:
                     remedy="complete the line or drop it",
                 )
             )
-        values = {c: cells.numbers(raw.cells[c]) for c in (*PRICES, "volume") if c in raw.cells}
-        days = cells.dates(raw.cells["session"])
+        values = {c: cells.read_numbers(raw.cells[c]) for c in (*PRICES, "volume") if c in raw.cells}
+        days = cells.read_dates(raw.cells["session"])
         self._days = days.days
         # a blank line is no row
         self.remaining = ~np.logical_and.reduce([days.texts == "", *(read.missing for read in values.values())])
@@ -81,7 +81,7 @@ class RowFilter:
             self._read_symbols()
         self._read_dates(days)
         if "period" in raw.cells:
-            codes, own, _ = cells.symbols(raw.cells["period"])
+            codes, own, _ = cells.read_symbols(raw.cells["period"])
             intraday = np.array([text not in ("D", "") for text in own], dtype=bool)[codes]
             self.refuse_cells(intraday, "period", "row", "is no daily bar", "export daily bars")
         empty = np.logical_and.reduce([values[c].missing for c in PRICES if c in values])
@@ -107,8 +107,8 @@ class RowFilter:
                 self.refuse_cells(values <= 0, column, "nonpositive", "is not positive", "correct it or drop the row")
         high, low = self._values["high"], self._values["low"]
         below = self.remaining & (high < low)
-        values = [f"{h:.10g} < {w:.10g}" for h, w in zip(high[below], low[below], strict=True)]
-        self.refuse(below, "high", values, "high_below_low", "is below low", "swap or correct them, or drop the row")
+        shown = [f"{h:.10g} < {w:.10g}" for h, w in zip(high[below], low[below], strict=True)]
+        self.refuse(below, "high", shown, "high_below_low", "is below low", "swap or correct them, or drop the row")
         volume = self._values["volume"]
         bad = ~np.isfinite(volume) | (volume < 0)
         self.refuse_cells(bad, "volume", "number", "is negative or not finite", "correct it or drop the row")
@@ -174,7 +174,7 @@ class RowFilter:
         if (bad & self.remaining).any():
             rows = np.flatnonzero(bad & self.remaining)
             name = column if column in self._raw.cells else "close"
-            self.refuse(bad, name, cells.texts(self._raw.cells[name], rows), kind, why, remedy)
+            self.refuse(bad, name, cells.cell_texts(self._raw.cells[name], rows), kind, why, remedy)
 
     def refuse_days(self, bad: NDArray[np.bool_], kind: RefusalKind, why: str, remedy: str) -> None:
         """Refuse the rows where `bad` holds, naming the day."""
@@ -210,7 +210,7 @@ class RowFilter:
         self.remaining[rows] = False
 
     def _read_symbols(self) -> None:
-        self._codes, self._symbols, texts = cells.symbols(self._raw.cells["symbol"])
+        self._codes, self._symbols, texts = cells.read_symbols(self._raw.cells["symbol"])
         bad = np.array([not s for s in self._symbols], dtype=bool)[self._codes]
         values = [texts[c][:40] for c in self._codes[bad]]
         self.refuse(bad, "symbol", values, "symbol", "is no symbol", "correct it or drop the row")
@@ -219,7 +219,7 @@ class RowFilter:
         self._symbols = list(own)
         self._codes = codes[self._codes].astype("int32")
 
-    def _read_dates(self, days: cells.Dates) -> None:
+    def _read_dates(self, days: cells.DateColumn) -> None:
         bad = np.isnat(days.days) & self.remaining
         texts = [str(text) for text in days.texts[bad]]
         why = [days.why[text] for text in texts]

@@ -26,6 +26,12 @@ class PriceAnswer:
 
     Attributes
     ----------
+    source
+        Its name.
+    symbol
+        The symbol.
+    interval
+        The length of a bar.
     frame
         Columns ``at`` (the session, or the UTC moment at which an intraday bar opened), `PRICES` and ``volume``;
         rising, each once. `open` .. `close` as traded where the source has that, `adj_close` adjusted for splits and
