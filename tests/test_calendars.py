@@ -54,7 +54,7 @@ MOMENTS = [
     ("XNYS", "2015-06-10 00:00:00", "UTC", 0, "2015-06-10"),
     ("XNYS", "2015-06-09 23:59:59", "UTC", 0, "2015-06-10"),
     ("XNYS", "2015-06-13 00:00:00", "UTC", 0, "2015-06-15"),
-    # the same instant told in other zones
+    # the same instant in other zones
     ("XNYS", "2015-06-13 04:59:59", TOKYO, 0, "2015-06-12"),
     ("XNYS", "2015-06-13 05:00:00", TOKYO, 0, "2015-06-15"),
     # London closes at 16:30, at 12:30 on Christmas Eve; its summer time begins three weeks after New York's
@@ -86,9 +86,9 @@ def test_a_moment_belongs_to_the_first_session_whose_cut_off_lies_after_it(
     calendar: str, local: str, zone: str, margin: int, session: str
 ) -> None:
     moments = pd.Series([pd.Timestamp(local, tz=zone)])
-    found = exchange(calendar).session_of(moments, margin=pd.Timedelta(minutes=margin))
-    assert found.tolist() == [pd.Timestamp(session)]
-    assert found.dtype == "datetime64[us]"
+    sessions = exchange(calendar).session_of(moments, margin=pd.Timedelta(minutes=margin))
+    assert sessions.tolist() == [pd.Timestamp(session)]
+    assert sessions.dtype == "datetime64[us]"
 
 
 def test_every_moment_of_a_year_lies_between_the_cut_offs_around_it() -> None:
@@ -105,8 +105,8 @@ def test_index_order_and_resolution_of_the_moments_do_not_matter() -> None:
     moments = pd.Series(
         pd.DatetimeIndex(["2015-06-15 21:00", "2015-06-12 15:00"], tz="UTC").as_unit("ns"), index=["late", "early"]
     )
-    found = exchange("XNYS").session_of(moments, margin=pd.Timedelta(0))
-    assert found.to_dict() == {"late": pd.Timestamp("2015-06-16"), "early": pd.Timestamp("2015-06-12")}
+    sessions = exchange("XNYS").session_of(moments, margin=pd.Timedelta(0))
+    assert sessions.to_dict() == {"late": pd.Timestamp("2015-06-16"), "early": pd.Timestamp("2015-06-12")}
 
 
 @pytest.mark.parametrize("moment", ["1989-12-29 12:00", "2199-01-01 12:00", None])

@@ -29,8 +29,8 @@ def test_each_day_brings_what_is_new(live_with: Make) -> None:
     second = live.fetch("AAPL", "SAP.DE", day="2024-06-21", news=True).news
     assert [n.new for n in second] == [4, 2]
     assert all(n.known > 0 for n in second)
-    held = live.lake.news(["AAPL"]).frame
-    yahoo = held[held["source"] == "yahoo"]
+    stored = live.lake.news(["AAPL"]).frame
+    yahoo = stored[stored["source"] == "yahoo"]
     assert len(yahoo) == 52  # the service gives the latest 50
     truth = live.world.news("AAPL", yahoo["published_at"].min())
     assert set(yahoo["published_at"]) == {i["at"].floor("s") for i in truth}

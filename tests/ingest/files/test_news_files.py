@@ -50,7 +50,7 @@ def test_every_format_gives_the_same_news(tmp_path: Path, suffix: str) -> None:
         ["CCC", "a pilot strikes", "wire"],
     ]
     assert set(batch.news.frame["published_at"]) == {pd.Timestamp("2024-05-01 13:30", tz="UTC")}
-    assert batch.files[0].kept == 4
+    assert batch.files[0].usable == 4
     assert batch.refusals.empty
 
 
@@ -65,9 +65,9 @@ def test_rows_that_can_not_be_used_are_refused_by_number(tmp_path: Path, suffix:
         ("", "AAA", "nothing", "", ""),
     ]
     (batch,) = read_files([written(tmp_path / f"mine{suffix}", bad + ROWS)], now=NOW)
-    told = {r.row: (r.column, r.why) for r in batch.refused}
+    reasons = {r.row: (r.column, r.why) for r in batch.refused}
     first = 2 if suffix == ".csv" else 1
-    assert told == {
+    assert reasons == {
         first: ("Published At", "is no time with a zone"),
         first + 1: ("Published At", "is no time with a zone"),
         first + 2: ("Published At", "is from the future"),

@@ -55,9 +55,9 @@ def test_tweets_become_news_by_their_own_times(folder: Path, now: pd.Timestamp) 
 
 def test_what_is_no_dated_tweet_is_refused_by_line(folder: Path, now: pd.Timestamp) -> None:
     imported = read_stocknet_news(folder, now=now)
-    told = {(Path(r.file).parent.name, Path(r.file).name, r.row): r.why for r in imported.refused}
+    reasons = {(Path(r.file).parent.name, Path(r.file).name, r.row): r.why for r in imported.refused}
     undated = "has no time of publication that tenor can read"
-    assert told == {
+    assert reasons == {
         ("AAA", "2014-01-03", 2): "is not JSON",
         ("AAA", "2014-01-03", 3): "has no text",
         ("AAA", "2014-01-03", 4): "is not JSON",

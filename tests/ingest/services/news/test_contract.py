@@ -187,11 +187,11 @@ def test_feeds_by_name_and_by_address(made: Made, http: Http) -> None:
     config = SourcesConfig(
         feeds=(*FEEDS, "https://me.example/my.xml?token=abc"), news=("feeds",), urls=("feeds=http://127.0.0.1:9",)
     )
-    found = news_sources(config, http, made.keys)
-    assert len(found) == len(FEEDS) + 1
-    assert all(feed.url.startswith("http://127.0.0.1:9/") for feed in found[:-1])
-    assert found[-1].name == "feed me.example/my.xml"
-    assert [feed.by_symbol for feed in found[:2]] == [True, True]
+    sources = news_sources(config, http, made.keys)
+    assert len(sources) == len(FEEDS) + 1
+    assert all(feed.url.startswith("http://127.0.0.1:9/") for feed in sources[:-1])
+    assert sources[-1].name == "feed me.example/my.xml"
+    assert [feed.by_symbol for feed in sources[:2]] == [True, True]
     with pytest.raises(ConfigError, match=r"unknown feed 'cnb' in sources.feeds.* Did you mean 'cnbc'"):
         news_sources(dataclasses.replace(config, feeds=("cnb",)), http, made.keys)
 

@@ -104,7 +104,7 @@ class TestPriceSource:
         assert (7.0 in made.slept) == (fault == "429")
 
     @pytest.mark.parametrize(
-        ("fault", "kind", "said"),
+        ("fault", "kind", "message"),
         [
             ("429", "limited", "asks for fewer requests"),
             ("500", "away", "fails"),
@@ -118,14 +118,14 @@ class TestPriceSource:
         ],
     )
     def test_what_does_not_pass_is_one_clear_error(
-        self, made: Any, source: PriceSource, fault: str, kind: str, said: str, caplog: pytest.LogCaptureFixture
+        self, made: Any, source: PriceSource, fault: str, kind: str, message: str, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.DEBUG)
         made.services[source.name].faults = [f"*{fault}"]
         if fault == "drip":
             http = Http(dataclasses.replace(made.config.http, deadline_seconds=0.3, attempts=1), keys=made.keys)
             source = price_sources(made.config, http, made.keys)[source.name]
-        with pytest.raises(SourceError, match=said) as caught:
+        with pytest.raises(SourceError, match=message) as caught:
             ask(made, source)
         assert caught.value.kind == kind
         assert str(caught.value).startswith(source.name)
