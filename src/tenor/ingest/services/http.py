@@ -20,7 +20,7 @@ import tenacity
 
 from tenor.config import HttpConfig
 from tenor.errors import SourceError
-from tenor.ingest.services.keys import SourceKeys
+from tenor.ingest.services.keys import HideKeys, SourceKeys
 
 Form = Literal["json", "csv", "xml"]
 Clock = Callable[[], float]
@@ -197,7 +197,7 @@ class Http:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="tenor-http", daemon=True)
         self._thread.start()
-        self._filter = _HideKeys(keys)
+        self._filter = HideKeys(keys)
         for name in _LOGGERS:
             logging.getLogger(name).addFilter(self._filter)
 
@@ -398,19 +398,6 @@ class Http:
     def _malformed(self, request: Request, why: str) -> SourceError:
         message = f"{request.source} at {without_query(request.url)} {why}: see 'tenor data doctor'."
         return SourceError(self._keys.hidden(message), kind="malformed")
-
-
-class _HideKeys(logging.Filter):
-    """Takes the keys out of the HTTP client's log records."""
-
-    def __init__(self, keys: SourceKeys) -> None:
-        super().__init__()
-        self._keys = keys
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record through, without the keys."""
-        record.msg, record.args = self._keys.hidden(record.getMessage()), ()
-        return True
 
 
 def without_query(url: str) -> str:

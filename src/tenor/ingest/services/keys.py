@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -35,3 +36,16 @@ class SourceKeys:
         for value in self._values.values():
             text = text.replace(value, "***")
         return text
+
+
+class HideKeys(logging.Filter):
+    """Takes the keys out of the HTTP client's log records."""
+
+    def __init__(self, keys: SourceKeys) -> None:
+        super().__init__()
+        self._keys = keys
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record through, without the keys."""
+        record.msg, record.args = self._keys.hidden(record.getMessage()), ()
+        return True
