@@ -56,7 +56,7 @@ def test_import_again_changes_nothing_and_json_tells_it(run: Run, lake: Path) ->
     told = json.loads(out)
     assert code == 0
     assert told["bars"]["new"] == told["bars"]["revised"] == 0
-    assert told["bars"]["unchanged"] == told["files"][0]["kept"] > 2_000
+    assert told["bars"]["unchanged"] == told["files"][0]["usable"] > 2_000
     assert told["refused"] == []
 
 
@@ -148,7 +148,7 @@ def test_what_a_file_has_wrong_is_told_with_file_and_value(
     told = json.loads(out)
     assert message in " ".join(told["refused"])
     assert name in " ".join(told["refused"])
-    kept = told["files"][0]["kept"] if told["files"] else 0
+    kept = told["files"][0]["usable"] if told["files"] else 0
     assert code == (0 if kept else 1)
     assert bool(err) == (kept == 0)
 

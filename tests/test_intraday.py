@@ -25,7 +25,7 @@ from tenor.config import FeatureConfig, SentimentConfig, SourcesConfig, SplitCon
 from tenor.errors import ConfigError, DataError, StoreError, UnknownSymbolError
 from tenor.features import build_panel
 from tenor.ingest.services.http import Http
-from tenor.ingest.services.keys import Keys
+from tenor.ingest.services.keys import SourceKeys
 from tenor.ingest.status import stale
 from tenor.pipeline.evaluate import split_again
 from tenor.pipeline.train import load
@@ -60,7 +60,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
         services = stack.enter_context(serving(world))
         urls = tuple(f"{name}={service.url}" for name, service in services.items())
         config = SourcesConfig(prices=("yahoo",), since="2024-01-02", urls=urls, http=PATIENT)
-        keys = Keys.from_environment(ENVIRONMENT)
+        keys = SourceKeys.from_environment(ENVIRONMENT)
         http = stack.enter_context(Http(PATIENT, keys=keys, sleep=lambda _: None))
         lake = Lake(tmp_path_factory.mktemp("hours") / "lake")
         live = Live(world, services, lake, http, keys, config)

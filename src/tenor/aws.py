@@ -100,7 +100,7 @@ def refresh(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     An error makes the invocation fail, so that Lambda tries it again and in the end puts it into the dead-letter queue.
     """
     from tenor.config import SourcesConfig, from_mapping
-    from tenor.ingest.fetch import bring
+    from tenor.ingest.fetch import fetch_or_fail
     from tenor.pipeline.refresh import refresh as run
     from tenor.workspace import Workspace
 
@@ -113,7 +113,7 @@ def refresh(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     result = run(
         workspace,
         _predictor(workspace.registry, model),
-        fetch=functools.partial(bring, store, symbols, sources) if symbols else None,
+        fetch=functools.partial(fetch_or_fail, store, symbols, sources) if symbols else None,
         symbols=symbols or None,
         sources=sources,
         webhook=os.environ.get("TENOR_WEBHOOK"),

@@ -1,8 +1,12 @@
-"""Exchange sessions: which there are, when they close, and which one a moment belongs to (exchange_calendars).
+"""Sessions and markets: which sessions an exchange has, and on which market a symbol trades.
 
-``XNYS@1h`` is a calendar too, and its sessions are the bars of one hour of each day in New York: they begin at the
-open, follow each other every hour, and the last one ends with the close, however short it is. Such a session is named
-by the UTC moment of its own close. All that goes by a calendar so goes by bars as well.
+`Exchange` is one calendar of exchange_calendars: its sessions, when they open and close, and to which one a moment
+belongs. ``XNYS@1h`` is a calendar too. Its sessions are New York's bars of one hour: the first begins at the open, each
+follows the one before, and the last ends with the close, however short it is. Such a session is named by the UTC moment
+of its close. Whatever works with a calendar of days so works with bars.
+
+`Market` is where a symbol trades, read from how the symbol is written (as Yahoo writes it): ``SAP.DE``, ``BTC-USD``.
+`calendar_of` and the functions below it place symbols of several markets on the sessions of one calendar.
 """
 
 from __future__ import annotations
@@ -23,7 +27,25 @@ from tenor.schema import LENGTHS, BarInterval, label, within_days
 
 FIRST = "1990-01-01"
 YEARS = (2015, 2024)
-"""Years in which sessions are counted: always the same, so that a figure does not depend on the day it is made on."""
+"""The years in which sessions are counted: fixed, so that annualised figures do not depend on the day of the run."""
+
+MarketKind = Literal["stock", "crypto", "currency"]
+
+# London is in pence (GBp), as its sources quote it. India's National Stock Exchange is not in exchange_calendars; it
+# has the holidays of Bombay.
+MARKET_SUFFIXES: dict[str, tuple[str, str]] = {
+    "L": ("XLON", "GBp"), "DE": ("XETR", "EUR"), "F": ("XFRA", "EUR"), "PA": ("XPAR", "EUR"), "AS": ("XAMS", "EUR"),
+    "BR": ("XBRU", "EUR"), "LS": ("XLIS", "EUR"), "MI": ("XMIL", "EUR"), "MC": ("XMAD", "EUR"), "VI": ("XWBO", "EUR"),
+    "HE": ("XHEL", "EUR"), "IR": ("XDUB", "EUR"), "AT": ("ASEX", "EUR"), "SW": ("XSWX", "CHF"), "ST": ("XSTO", "SEK"),
+    "CO": ("XCSE", "DKK"), "OL": ("XOSL", "NOK"), "WA": ("XWAR", "PLN"), "PR": ("XPRA", "CZK"), "BD": ("XBUD", "HUF"),
+    "IS": ("XIST", "TRY"), "T": ("XTKS", "JPY"), "NS": ("XBOM", "INR"), "BO": ("XBOM", "INR"), "HK": ("XHKG", "HKD"),
+    "SS": ("XSHG", "CNY"), "SZ": ("XSHG", "CNY"), "KS": ("XKRX", "KRW"), "KQ": ("XKRX", "KRW"), "TW": ("XTAI", "TWD"),
+    "SI": ("XSES", "SGD"), "AX": ("XASX", "AUD"), "NZ": ("XNZE", "NZD"), "TO": ("XTSE", "CAD"), "V": ("XTSE", "CAD"),
+    "SA": ("BVMF", "BRL"), "MX": ("XMEX", "MXN"), "JO": ("XJSE", "ZAc"), "TA": ("XTAE", "ILA"), "SR": ("XSAU", "SAR"),
+}  # fmt: skip
+"""For each suffix of a stock the exchange_calendars name of its exchange, and the currency of its prices."""
+_COIN = re.compile(r"([A-Z0-9]{2,10})-(USD|USDT|USDC|EUR|GBP|JPY|BTC|ETH)")
+_PAIR = re.compile(r"([A-Z]{3})([A-Z]{3})=X")
 
 
 class Exchange:
@@ -32,13 +54,13 @@ class Exchange:
     Parameters
     ----------
     code
-        An exchange_calendars name: ``XNYS`` (New York), ``XLON``, ``XTKS`` …, or ``24/7``; with ``@1h`` or ``@15m``
-        its bars of that length.
+        An exchange_calendars name: ``XNYS`` (New York), ``XLON``, ``XTKS`` …, or ``24/7``. With ``@1h`` or ``@15m`` the
+        sessions are its bars of that length.
 
     Raises
     ------
     ConfigError
-        There is no such calendar, or there are no bars of that length.
+        The calendar, or bars of that length, do not exist.
     """
 
     def __init__(self, code: str) -> None:
@@ -57,11 +79,11 @@ class Exchange:
         return self._sessions[(self._sessions >= first) & (self._sessions <= last)]
 
     def close(self, session: pd.Timestamp) -> pd.Timestamp:
-        """The moment (UTC) at which `session` closes; early closes are known."""
+        """The moment (UTC) at which `session` closes, early closes included."""
         return self._closes[self._place(session)]
 
     def following(self, session: pd.Timestamp, count: int = 1) -> pd.Timestamp:
-        """The session `count` sessions after `session`, which may itself be no session (a stray Saturday bar, say)."""
+        """The session `count` sessions after `session`, which need not be a session (a stray Saturday, say)."""
         place = int(self._sessions.searchsorted(session, side="right")) - 1 + count
         if not 0 <= place < len(self._sessions):
             raise DataError(f"{self.code}: the calendar has no session {count} after {self.label(session)}.")
@@ -75,13 +97,19 @@ class Exchange:
         Parameters
         ----------
         moments
-            Tz-aware; any zone.
+            Tz-aware, in any zone.
         margin
             How long before the close the cut-off lies, >= 0.
 
         Returns
         -------
-        Series of session dates on the same index; NaT where the calendar does not reach.
+        pandas.Series
+            Session dates on the same index; NaT outside the calendar.
+
+        Raises
+        ------
+        DataError
+            `moments` have no time zone.
         """
         if not isinstance(moments.dtype, pd.DatetimeTZDtype):
             raise DataError("moments have no time zone: convert them to UTC first.")
@@ -123,7 +151,7 @@ class Exchange:
 
     @functools.cached_property
     def sessions_per_year(self) -> float:
-        """How many sessions a year has, by `YEARS`: what annualises a session's figure."""
+        """How many sessions a year has, on average over `YEARS`: the factor that annualises a session's figure."""
         years = np.asarray(self._sessions.year)
         whole = years[(years > years[0]) & (years >= YEARS[0]) & (years <= YEARS[1])]
         return len(whole) / len(np.unique(whole))
@@ -143,17 +171,17 @@ class Exchange:
 
 @functools.cache
 def exchange(code: str) -> Exchange:
-    """The exchange `code`, made once."""
+    """The exchange `code`; each is built once."""
     return Exchange(code)
 
 
 def days_of(code: str) -> str:
-    """The exchange whose days, or whose bars, `code` means: ``XNYS`` of ``XNYS@1h``."""
+    """The exchange of `code` without the length of its bars: ``XNYS`` of ``XNYS@1h``."""
     return code.partition("@")[0]
 
 
 def interval_of(code: str) -> BarInterval:
-    """How long a session of `code` is: ``1h`` of ``XNYS@1h``, ``1d`` of ``XNYS``.
+    """The length of a session of `code`: ``1h`` of ``XNYS@1h``, ``1d`` of ``XNYS``.
 
     Raises
     ------
@@ -168,12 +196,12 @@ def interval_of(code: str) -> BarInterval:
 
 
 def with_interval(calendar: str, interval: BarInterval) -> str:
-    """The calendar of the bars of `interval` on the exchange `calendar`: the reverse of `days_of` and `interval_of`."""
+    """The calendar of bars of `interval` on the exchange `calendar`: `days_of` and `interval_of` undo it."""
     return calendar if interval == "1d" else f"{calendar}@{interval}"
 
 
 def through(sessions: pd.DatetimeIndex, until: str) -> int:
-    """How many of `sessions` there are up to `until`: a day (YYYY-MM-DD), whole, or the moment of a bar's close.
+    """How many of `sessions` there are up to `until`: a day (YYYY-MM-DD), included whole, or the moment of a close.
 
     Days of intraday bars are UTC days.
     """
@@ -183,10 +211,147 @@ def through(sessions: pd.DatetimeIndex, until: str) -> int:
     return int(sessions.searchsorted(last, side="right"))
 
 
+@dataclass(frozen=True)
+class Market:
+    """Where a symbol trades.
+
+    Attributes
+    ----------
+    calendar
+        exchange_calendars name; ``24/7`` for coins (UTC days), ``24/5`` for currencies (UTC days without weekends).
+    currency
+        Of its prices.
+    kind
+        Of the symbol.
+    """
+
+    calendar: str
+    currency: str
+    kind: MarketKind = "stock"
+
+    @property
+    def exchange(self) -> Exchange:
+        """The exchange of its calendar."""
+        return exchange(self.calendar)
+
+    @property
+    def sessions_per_year(self) -> float:
+        """The factor that annualises a daily figure: about 252 in New York, 245 in Tokyo, 365 for coins."""
+        return self.exchange.sessions_per_year
+
+
+def market_of(symbol: str) -> Market:
+    """The market of `symbol`; without a known suffix New York's.
+
+    Examples
+    --------
+    >>> market_of("AAPL").calendar, market_of("SAP.DE").calendar, market_of("RELIANCE.NS").currency
+    ('XNYS', 'XETR', 'INR')
+    >>> market_of("BTC-USD").kind, market_of("EURUSD=X").calendar, market_of("BRK-B").calendar
+    ('crypto', '24/5', 'XNYS')
+    """
+    if coin := _COIN.fullmatch(symbol):
+        return Market("24/7", coin[2], "crypto")
+    if pair := _PAIR.fullmatch(symbol):
+        return Market("24/5", pair[2], "currency")
+    _, dot, suffix = symbol.rpartition(".")
+    calendar, currency = MARKET_SUFFIXES.get(suffix, ("XNYS", "USD")) if dot else ("XNYS", "USD")
+    return Market(calendar, currency)
+
+
+def calendar_of(symbol: str, axis: str) -> str:
+    """The calendar of `symbol` in a panel on the sessions of `axis`: that of its market, where its name shows one.
+
+    A name that shows no market (``AAPL``, ``BRK-B``) is taken to trade on `axis`, so that users' files with names of
+    their own work on any calendar. On an axis of bars the symbol's bars have the same length.
+
+    Examples
+    --------
+    >>> calendar_of("7203.T", "XNYS"), calendar_of("AAPL", "XNYS"), calendar_of("ABC", "XLON")
+    ('XTKS', 'XNYS', 'XLON')
+    >>> calendar_of("BTC-USD", "XNYS@1h"), calendar_of("AAPL", "XNYS@1h")
+    ('24/7@1h', 'XNYS@1h')
+    """
+    return with_interval(market_of(symbol).calendar, interval_of(axis)) if shows_market(symbol) else axis
+
+
+def shows_market(symbol: str) -> bool:
+    """Whether the name of `symbol` shows where it trades."""
+    return bool(parts_of(symbol)[1])
+
+
+def by_calendar(symbols: pd.Series[Any], axis: str) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Each calendar of `calendar_of`, and which rows have symbols on it; a row without a symbol counts to `axis`."""
+    names = symbols.astype("str").fillna("")
+    own = names.map({name: calendar_of(str(name), axis) for name in names.unique()}).to_numpy()
+    for each in sorted(set(own)):
+        yield each, np.asarray(own == each)
+
+
+def sessions_of(
+    moments: pd.Series[Any], symbols: pd.Series[Any], axis: str, *, margin_minutes: int = 0
+) -> pd.Series[Any]:
+    """`Exchange.session_of` for each of `moments`, by the calendar of its symbol; NaT where there is none."""
+    margin = pd.Timedelta(minutes=margin_minutes)
+    sessions = pd.Series(pd.NaT, index=moments.index, dtype="datetime64[us]")
+    for each, rows in by_calendar(symbols, axis):
+        sessions[rows] = exchange(each).session_of(moments[rows], margin=margin)
+    return sessions
+
+
+def parts_of(symbol: str) -> tuple[str, str]:
+    """Both sides of a coin or a pair of currencies (``BTC-USD``: ``BTC``, ``USD``), or stem and suffix of a stock.
+
+    Examples
+    --------
+    >>> parts_of("SAP.DE"), parts_of("EURUSD=X"), parts_of("AAPL")
+    (('SAP', 'DE'), ('EUR', 'USD'), ('AAPL', ''))
+    """
+    if pair := _COIN.fullmatch(symbol) or _PAIR.fullmatch(symbol):
+        return pair[1], pair[2]
+    stem, dot, suffix = symbol.rpartition(".")
+    return (stem, suffix) if dot and suffix in MARKET_SUFFIXES else (symbol, "")
+
+
+def known_rows(days: pd.DatetimeIndex, calendar: str, moments: pd.DatetimeIndex) -> NDArray[np.intp]:
+    """For each of `moments` the place of the last of `days` that was over by then; -1 before the first.
+
+    So symbols of several markets stand on one axis: at any moment each shows the last bar that was known then. Tokyo's
+    session is over before New York's of the same date opens. A coin's UTC day ends after New York has closed, so at
+    New York's close the last known bar of the coin is that of the day before.
+
+    Parameters
+    ----------
+    days
+        Sessions of `calendar` that have a bar, rising.
+    calendar
+        Of `days`.
+    moments
+        Tz-aware, in any order.
+
+    Returns
+    -------
+    numpy.ndarray
+        Places in `days`, as long as `moments`.
+
+    Raises
+    ------
+    DataError
+        `days` are not rising.
+    """
+    if not days.is_monotonic_increasing:
+        raise DataError("sessions must be in rising order to be placed on an axis of moments: sort the bars first.")
+    last_over = exchange(calendar).closed_by(moments)
+    # NaT (nothing was over yet) becomes a moment before all days, hence place -1
+    place = np.asarray(days.searchsorted(last_over.fillna(pd.Timestamp("1677-12-31")), side="right")) - 1
+    return place.astype(np.intp)
+
+
 def _cut(
     opens: pd.DatetimeIndex, closes: pd.DatetimeIndex, length: pd.Timedelta
 ) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
     """Opens and closes of the bars of `length` between each of `opens` and its close."""
+    # the number of bars each day, the last one possibly shorter; then for each bar its place within its day
     count = np.ceil(np.asarray((closes - opens) / length)).astype(np.int64)
     first = np.repeat(np.cumsum(count) - count, count)
     begins = opens.repeat(count) + (np.arange(int(count.sum())) - first) * length
@@ -201,152 +366,3 @@ def _calendar(code: str) -> Any:
     earliest = exchange_calendars.get_calendar(code).bound_min()
     start = max(pd.Timestamp(FIRST), earliest) if earliest is not None else pd.Timestamp(FIRST)
     return exchange_calendars.get_calendar(code, start=start)
-
-
-# which market a symbol trades on, by how it is written ----------------------------------------------------------------
-
-
-Kind = Literal["stock", "crypto", "currency"]
-
-# suffix -> exchange_calendars name and quote currency. London is quoted in pence (GBp), as its sources quote it.
-# The National Stock Exchange of India has no calendar of its own there; it keeps Bombay's holidays.
-_SUFFIXES: dict[str, tuple[str, str]] = {
-    "L": ("XLON", "GBp"), "DE": ("XETR", "EUR"), "F": ("XFRA", "EUR"), "PA": ("XPAR", "EUR"), "AS": ("XAMS", "EUR"),
-    "BR": ("XBRU", "EUR"), "LS": ("XLIS", "EUR"), "MI": ("XMIL", "EUR"), "MC": ("XMAD", "EUR"), "VI": ("XWBO", "EUR"),
-    "HE": ("XHEL", "EUR"), "IR": ("XDUB", "EUR"), "AT": ("ASEX", "EUR"), "SW": ("XSWX", "CHF"), "ST": ("XSTO", "SEK"),
-    "CO": ("XCSE", "DKK"), "OL": ("XOSL", "NOK"), "WA": ("XWAR", "PLN"), "PR": ("XPRA", "CZK"), "BD": ("XBUD", "HUF"),
-    "IS": ("XIST", "TRY"), "T": ("XTKS", "JPY"), "NS": ("XBOM", "INR"), "BO": ("XBOM", "INR"), "HK": ("XHKG", "HKD"),
-    "SS": ("XSHG", "CNY"), "SZ": ("XSHG", "CNY"), "KS": ("XKRX", "KRW"), "KQ": ("XKRX", "KRW"), "TW": ("XTAI", "TWD"),
-    "SI": ("XSES", "SGD"), "AX": ("XASX", "AUD"), "NZ": ("XNZE", "NZD"), "TO": ("XTSE", "CAD"), "V": ("XTSE", "CAD"),
-    "SA": ("BVMF", "BRL"), "MX": ("XMEX", "MXN"), "JO": ("XJSE", "ZAc"), "TA": ("XTAE", "ILA"), "SR": ("XSAU", "SAR"),
-}  # fmt: skip
-_COIN = re.compile(r"([A-Z0-9]{2,10})-(USD|USDT|USDC|EUR|GBP|JPY|BTC|ETH)")
-_PAIR = re.compile(r"([A-Z]{3})([A-Z]{3})=X")
-
-
-@dataclass(frozen=True)
-class Market:
-    """Where a symbol trades.
-
-    Attributes
-    ----------
-    calendar
-        exchange_calendars name; ``24/7`` for coins (UTC days), ``24/5`` for currencies (UTC days but weekends).
-    currency
-        What its prices are in.
-    kind
-        What it is.
-    """
-
-    calendar: str
-    currency: str
-    kind: Kind = "stock"
-
-    @property
-    def exchange(self) -> Exchange:
-        """Its calendar."""
-        return exchange(self.calendar)
-
-    @property
-    def sessions_per_year(self) -> float:
-        """What annualises a daily figure: about 252 in New York, 245 in Tokyo, 365 for coins."""
-        return self.exchange.sessions_per_year
-
-
-def market_of(symbol: str) -> Market:
-    """The market of `symbol`; without a known suffix it is a US one.
-
-    Examples
-    --------
-    >>> market_of("AAPL").calendar, market_of("SAP.DE").calendar, market_of("RELIANCE.NS").currency
-    ('XNYS', 'XETR', 'INR')
-    >>> market_of("BTC-USD").kind, market_of("EURUSD=X").calendar, market_of("BRK-B").calendar
-    ('crypto', '24/5', 'XNYS')
-    """
-    if coin := _COIN.fullmatch(symbol):
-        return Market("24/7", coin[2], "crypto")
-    if pair := _PAIR.fullmatch(symbol):
-        return Market("24/5", pair[2], "currency")
-    _, dot, suffix = symbol.rpartition(".")
-    calendar, currency = _SUFFIXES.get(suffix, ("XNYS", "USD")) if dot else ("XNYS", "USD")
-    return Market(calendar, currency)
-
-
-def calendar_of(symbol: str, axis: str) -> str:
-    """The calendar of `symbol` beside others on the sessions of `axis`: its market's, where its name tells that.
-
-    A name that tells no market (``AAPL``, ``BRK-B``) is taken to trade on `axis`: so one's own files, with names of
-    one's own, stand on whatever calendar they come from. On an axis of bars its own are as long.
-
-    Examples
-    --------
-    >>> calendar_of("7203.T", "XNYS"), calendar_of("AAPL", "XNYS"), calendar_of("ABC", "XLON")
-    ('XTKS', 'XNYS', 'XLON')
-    >>> calendar_of("BTC-USD", "XNYS@1h"), calendar_of("AAPL", "XNYS@1h")
-    ('24/7@1h', 'XNYS@1h')
-    """
-    return with_interval(market_of(symbol).calendar, interval_of(axis)) if tells_market(symbol) else axis
-
-
-def tells_market(symbol: str) -> bool:
-    """Whether the name of `symbol` says where it trades."""
-    return bool(parts_of(symbol)[1])
-
-
-def by_calendar(symbols: pd.Series[Any], axis: str) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    """Each calendar of `calendar_of`, and which rows are of symbols of it; a row without a symbol goes by `axis`."""
-    names = symbols.astype("str").fillna("")
-    own = names.map({name: calendar_of(str(name), axis) for name in names.unique()}).to_numpy()
-    for each in sorted(set(own)):
-        yield each, np.asarray(own == each)
-
-
-def sessions_of(
-    moments: pd.Series[Any], symbols: pd.Series[Any], axis: str, *, margin_minutes: int = 0
-) -> pd.Series[Any]:
-    """`Exchange.session_of` each of `moments`, by the calendar of its symbol; NaT where there is none."""
-    margin = pd.Timedelta(minutes=margin_minutes)
-    found = pd.Series(pd.NaT, index=moments.index, dtype="datetime64[us]")
-    for each, rows in by_calendar(symbols, axis):
-        found[rows] = exchange(each).session_of(moments[rows], margin=margin)
-    return found
-
-
-def parts_of(symbol: str) -> tuple[str, str]:
-    """The two sides of a coin or a pair of currencies (``BTC-USD``: ``BTC``, ``USD``), or stem and suffix of a stock.
-
-    Examples
-    --------
-    >>> parts_of("SAP.DE"), parts_of("EURUSD=X"), parts_of("AAPL")
-    (('SAP', 'DE'), ('EUR', 'USD'), ('AAPL', ''))
-    """
-    if found := _COIN.fullmatch(symbol) or _PAIR.fullmatch(symbol):
-        return found[1], found[2]
-    stem, dot, suffix = symbol.rpartition(".")
-    return (stem, suffix) if dot and suffix in _SUFFIXES else (symbol, "")
-
-
-def known_rows(days: pd.DatetimeIndex, calendar: str, moments: pd.DatetimeIndex) -> NDArray[np.intp]:
-    """For each of `moments` the place of the last of `days` that was over by then; -1 before the first.
-
-    It is how symbols of several markets stand on one axis: at any moment each shows the last bar that was knowable
-    there. Tokyo's of the day is over before New York opens; a coin's UTC day ends after New York has closed, so that
-    at New York's close the coin's bar of the day before is the last one known.
-
-    Parameters
-    ----------
-    days
-        Sessions of `calendar` that have a bar, rising.
-    moments
-        Tz-aware; rising or not.
-
-    Raises
-    ------
-    DataError
-        `days` are not rising.
-    """
-    if not days.is_monotonic_increasing:
-        raise DataError("sessions must be rising to be placed on an axis of moments: sort the bars first.")
-    over = exchange(calendar).closed_by(moments)
-    place = np.asarray(days.searchsorted(over.fillna(pd.Timestamp("1677-12-31")), side="right")) - 1
-    return place.astype(np.intp)

@@ -14,7 +14,7 @@ from world import World
 
 from tenor.config import SourcesConfig
 from tenor.ingest.services.http import Http
-from tenor.ingest.services.keys import Keys
+from tenor.ingest.services.keys import SourceKeys
 from tenor.store import Lake
 
 
@@ -28,7 +28,7 @@ def live_with(tmp_path: Path) -> Iterator[Callable[..., Live]]:
             urls = tuple(f"{name}={service.url}" for name, service in services.items())
             settings = {"prices": ("yahoo", "tiingo", "binance"), "since": "2024-01-02", "http": PATIENT, **settings}
             config = SourcesConfig(urls=urls, parallel=2, **settings)
-            keys = Keys.from_environment(ENVIRONMENT)
+            keys = SourceKeys.from_environment(ENVIRONMENT)
             http = stack.enter_context(Http(PATIENT, keys=keys, sleep=lambda _: None))
             return Live(world, services, Lake(tmp_path / "lake"), http, keys, config)
 

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from wire import SERVICES
 from world import World
 
 from tenor.config import HttpConfig, SourcesConfig
 from tenor.errors import ConfigError
+from tenor.ingest.services.catalogue import price_sources
 from tenor.ingest.services.http import Http
-from tenor.ingest.services.keys import Keys
-from tenor.ingest.services.prices import price_sources
+from tenor.ingest.services.keys import SourceKeys
 from tenor.schema import PRICES, Bars
 from tenor.store import Lake
 
@@ -27,12 +28,12 @@ FIRST = pd.Timestamp("2024-01-02")
 
 def assert_truth(live: Live, symbol: str, *, source: str = "yahoo") -> None:
     """The lake holds of `symbol` what the market has, and all of it from `source`."""
-    held = live.bars(symbol)
+    stored = live.bars(symbol)
     truth = live.world.bars(symbol, FIRST)
-    assert list(held["session"]) == list(truth["session"])
+    assert list(stored["session"]) == list(truth["session"])
     for column in (*PRICES, "volume"):
-        np.testing.assert_allclose(held[column], truth[column], rtol=2e-6)
-    assert set(held["source"]) == {source}
+        np.testing.assert_allclose(stored[column], truth[column], rtol=2e-6)
+    assert set(stored["source"]) == {source}
 
 
 def test_symbols_of_every_market_in_one_go(live_with: Make) -> None:
@@ -76,13 +77,13 @@ def test_a_correction_revises_and_the_as_of_view_keeps_what_was_seen(live_with: 
     world = World(corrections={"AAPL": {"2024-06-26": ("2024-06-28 12:00", 1.05)}})
     live = live_with(world)
     live.fetch("AAPL", day="2024-06-27")
-    seen = live.lake.bars(["AAPL"])
+    original = live.lake.bars(["AAPL"])
     moment = pd.Timestamp.now("UTC")
     (outcome,) = live.fetch("AAPL", day="2024-06-28").bars
     assert (outcome.new, outcome.revised) == (1, 1)
     assert_truth(live, "AAPL")
-    assert live.lake.bars(["AAPL"], as_of=moment).fingerprint() == seen.fingerprint()
-    assert live.lake.bars(["AAPL"]).fingerprint() != seen.fingerprint()
+    assert live.lake.bars(["AAPL"], as_of=moment).fingerprint() == original.fingerprint()
+    assert live.lake.bars(["AAPL"]).fingerprint() != original.fingerprint()
 
 
 @pytest.mark.parametrize("action", ["splits", "dividends"])
@@ -90,22 +91,22 @@ def test_a_later_action_readjusts_history_and_not_what_the_model_saw(live_with: 
     world = World(**{action: {"AAPL": {"2024-06-28": 4.0 if action == "splits" else 0.8}}})
     live = live_with(world)
     live.fetch("AAPL", day="2024-06-27")
-    seen = live.lake.bars(["AAPL"])
+    original = live.lake.bars(["AAPL"])
     moment = pd.Timestamp.now("UTC")
     (outcome,) = live.fetch("AAPL", day="2024-06-28").bars
     assert outcome.new == 1
-    assert outcome.revised == len(seen.frame)
+    assert outcome.revised == len(original.frame)
     assert outcome.notes == ("adjusted prices changed back to 2024-01-02: a split, a dividend or a correction",)
     assert_truth(live, "AAPL")
     now = live.lake.bars(["AAPL"]).frame
     before = now[now["session"] <= pd.Timestamp("2024-06-27")]
-    np.testing.assert_allclose(before["close"], seen.frame["close"], rtol=1e-9)  # raw prices are history
-    ratio = before["adj_close"].to_numpy() / seen.frame["adj_close"].to_numpy()
+    np.testing.assert_allclose(before["close"], original.frame["close"], rtol=1e-9)  # raw prices are history
+    ratio = before["adj_close"].to_numpy() / original.frame["adj_close"].to_numpy()
     np.testing.assert_allclose(ratio, ratio[0])
-    assert ratio[0] == pytest.approx(0.25 if action == "splits" else 1 - 0.8 / seen.frame["close"].iloc[-1])
+    assert ratio[0] == pytest.approx(0.25 if action == "splits" else 1 - 0.8 / original.frame["close"].iloc[-1])
     # the day's return is the market's, not the action's
     assert abs(np.log(now["adj_close"].iloc[-1] / now["adj_close"].iloc[-2])) < 0.05
-    assert live.lake.bars(["AAPL"], as_of=moment).fingerprint() == seen.fingerprint()
+    assert live.lake.bars(["AAPL"], as_of=moment).fingerprint() == original.fingerprint()
     actions = live.lake.rows("actions", ["AAPL"])
     assert actions[["kind", "source"]].to_numpy().tolist() == [[action[:-1], "yahoo"]]
 
@@ -117,7 +118,7 @@ def test_another_source_steps_in_and_the_first_takes_over_again(live_with: Make)
     (outcome,) = live.fetch("AAPL", day="2024-06-25").bars
     assert (outcome.source, outcome.new, outcome.failed) == ("tiingo", 1, False)
     assert "yahoo" in outcome.errors[0]
-    (outcome,) = live.fetch("AAPL", day="2024-06-27").bars  # over a dividend that yahoo has not told
+    (outcome,) = live.fetch("AAPL", day="2024-06-27").bars  # over a dividend that yahoo has not reported
     assert outcome.source == "tiingo"
     rows = live.bars("AAPL")
     assert list(rows["source"].tail(4)) == ["yahoo", "tiingo", "tiingo", "tiingo"]
@@ -166,32 +167,30 @@ def test_partial_results_are_kept_and_told(live_with: Make) -> None:
 
 
 def test_an_unexplained_jump_and_a_disagreement_are_flagged_and_nothing_is_repaired(live_with: Make) -> None:
-    # the prices of the 28th are told halved until July, with no more turnover than ever, and no action explains it
+    # the prices of the 28th are reported halved until July, with no more turnover than ever, and no action explains it
     world = World(corrections={"AAPL": {"2024-06-28": ("2024-07-02 00:00", 0.5)}})
     live = live_with(world, cross_check=True)
     live.fetch("AAPL", day="2024-06-27")
     (outcome,) = live.fetch("AAPL", day="2024-06-28").bars
-    (told,) = outcome.notes
-    assert "2024-06-28 moves by a factor of 0.499 that" in told
-    assert told.endswith("that no action explains (like a split of 1:2)")
+    (note,) = outcome.notes
+    assert "2024-06-28 moves by a factor of 0.499 that" in note
+    assert note.endswith("that no action explains (like a split of 1:2)")
     assert live.bars("AAPL")["close"].iloc[-1] == pytest.approx(live.world.bars("AAPL", FIRST)["close"].iloc[-1])
 
 
 def test_two_sources_that_disagree_are_reported(live_with: Make) -> None:
     live = live_with(World(), cross_check=True)
-    import services as running
-
-    speak = running.SERVICES["tiingo"]
+    wire = SERVICES["tiingo"]
 
     def other(*args: Any) -> Any:
-        status, kind, body = speak(*args)
+        status, kind, body = wire.speak(*args)
         return status, kind, body.replace(b'"adjClose": 1', b'"adjClose": 2', 1)
 
-    running.SERVICES["tiingo"] = other
+    SERVICES["tiingo"] = dataclasses.replace(wire, speak=other)
     try:
         (outcome,) = live.fetch("AAPL", day="2024-06-28").bars
     finally:
-        running.SERVICES["tiingo"] = speak
+        SERVICES["tiingo"] = wire
     assert outcome.source == "yahoo"
     assert any("yahoo and tiingo disagree on returns: 2024-01-03 by" in note for note in outcome.notes)
     assert_truth(live, "AAPL")
@@ -222,7 +221,7 @@ def test_no_source_has_the_symbol(live_with: Make) -> None:
 def test_a_source_without_its_key_is_not_asked(live_with: Make) -> None:
 
     live = live_with(World(), prices=("tiingo", "yahoo"))
-    live = dataclasses.replace(live, keys=Keys.from_environment({}))
+    live = dataclasses.replace(live, keys=SourceKeys.from_environment({}))
     (outcome,) = live.fetch("AAPL", day="2024-06-28").bars
     assert (outcome.source, outcome.errors) == ("yahoo", ())
     assert not live.services["tiingo"].requests
@@ -243,7 +242,7 @@ def test_two_fetches_at_once_leave_each_row_once(live_with: Make) -> None:
 
 def test_config_is_strict() -> None:
     with pytest.raises(ConfigError, match=r"unknown source 'yaho' in sources.prices. Did you mean 'yahoo'"):
-        price_sources(SourcesConfig(prices=("yaho",)), Http(HttpConfig(), keys=Keys({})), Keys({}))
+        price_sources(SourcesConfig(prices=("yaho",)), Http(HttpConfig(), keys=SourceKeys({})), SourceKeys({}))
     with pytest.raises(ConfigError, match="is not NAME=URL"):
         SourcesConfig(urls=("yahoo:http://x",))
     with pytest.raises(ConfigError, match=r"'sources\.since' is 'soon'"):

@@ -1,14 +1,15 @@
-"""News from services into the lake: tied to symbols, kept once, gone on from where it stopped."""
+"""News from services into the lake: assigned to symbols, stored once, continued from where a fetch stopped."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pandas as pd
 import pytest
 from live import Live
-from services import SERVICES
+from wire import SERVICES
 from world import World
 
 Make = Callable[..., Live]
@@ -16,20 +17,20 @@ Make = Callable[..., Live]
 
 @pytest.fixture
 def restored() -> Iterator[None]:
-    kept = dict(SERVICES)
+    before = dict(SERVICES)
     yield
-    SERVICES.update(kept)
+    SERVICES.update(before)
 
 
 def test_each_day_brings_what_is_new(live_with: Make) -> None:
     live = live_with(World(news_days=60), news=("yahoo", "stocktwits"))
     first = live.fetch("AAPL", "SAP.DE", day="2024-06-20", news=True).news
-    assert [(n.source, n.failed, n.asked) for n in first] == [("yahoo", False, 2), ("stocktwits", False, 1)]
+    assert [(n.source, n.failed, n.requests) for n in first] == [("yahoo", False, 2), ("stocktwits", False, 1)]
     second = live.fetch("AAPL", "SAP.DE", day="2024-06-21", news=True).news
     assert [n.new for n in second] == [4, 2]
     assert all(n.known > 0 for n in second)
-    held = live.lake.news(["AAPL"]).frame
-    yahoo = held[held["source"] == "yahoo"]
+    stored = live.lake.news(["AAPL"]).frame
+    yahoo = stored[stored["source"] == "yahoo"]
     assert len(yahoo) == 52  # the service gives the latest 50
     truth = live.world.news("AAPL", yahoo["published_at"].min())
     assert set(yahoo["published_at"]) == {i["at"].floor("s") for i in truth}
@@ -59,7 +60,7 @@ def test_partial_news_are_kept(live_with: Make) -> None:
 
 
 @pytest.mark.usefixtures("restored")
-def test_a_general_feed_is_tied_to_symbols_and_repeats_are_counted(live_with: Make) -> None:
+def test_items_of_a_general_feed_are_assigned_to_symbols_and_repeats_are_counted(live_with: Make) -> None:
     live = live_with(World(), news=("yahoo", "feeds"))
     live.fetch("AAPL", "MSFT", day="2024-06-20", news=True)  # brings the companies' names
     titles = [
@@ -73,10 +74,11 @@ def test_a_general_feed_is_tied_to_symbols_and_repeats_are_counted(live_with: Ma
         for i, t in enumerate(titles)
     )
     body = f"<rss version='2.0'><channel><title>x</title>{items}</channel></rss>".encode()
-    SERVICES["feeds"] = lambda *_: (200, "application/rss+xml", body)
+    answer = (200, "application/rss+xml", body)
+    SERVICES["feeds"] = dataclasses.replace(SERVICES["feeds"], speak=lambda *_: answer)
     config: Any = live.config.__class__(**{**live.config.__dict__, "feeds": ("fed-press",), "news": ("feeds",)})
-    (told,) = live.fetch("AAPL", "MSFT", news=True, config=config).news
-    assert (told.source, told.new, told.repeats, told.untied) == ("feed fed-press", 4, 1, 1)
+    (result,) = live.fetch("AAPL", "MSFT", news=True, config=config).news
+    assert (result.source, result.new, result.repeats, result.unassigned) == ("feed fed-press", 4, 1, 1)
     rows = live.lake.news().frame
     feed = rows[rows["source"] == "feed fed-press"]
     assert feed.groupby("symbol").size().to_dict() == {"AAPL": 3, "MSFT": 1}

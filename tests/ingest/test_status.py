@@ -30,25 +30,27 @@ def test_each_symbol_is_judged_by_its_own_market(live_with: Make) -> None:
     live = live_with(World(), news=("yahoo",))
     live.fetch("AAPL", "7203.T", "BTC-USD", day="2024-06-28", news=True)
     monday = pd.Timestamp("2024-07-01 12:00", tz="UTC")  # New York is not open yet, Tokyo is closed again
-    found = {s.symbol: s for s in status(live.lake.location, live.config, now=monday)}
-    assert {s: one.behind for s, one in found.items()} == {"AAPL": 0, "7203.T": 1, "BTC-USD": 3}
-    assert {s: one.stale for s, one in found.items()} == {"AAPL": False, "7203.T": False, "BTC-USD": True}
-    assert found["AAPL"].last_news == max(i["at"] for i in live.world.news("AAPL", pd.Timestamp(0, tz="UTC"))).floor(
+    statuses = {s.symbol: s for s in status(live.lake.location, live.config, now=monday)}
+    assert {s: row.behind for s, row in statuses.items()} == {"AAPL": 0, "7203.T": 1, "BTC-USD": 3}
+    assert {s: row.stale for s, row in statuses.items()} == {"AAPL": False, "7203.T": False, "BTC-USD": True}
+    assert statuses["AAPL"].last_news == max(i["at"] for i in live.world.news("AAPL", pd.Timestamp(0, tz="UTC"))).floor(
         "s"
     )
-    assert found["AAPL"].source == found["AAPL"].news_source == "yahoo"
-    assert found["AAPL"].fetched_at == live.world.now
-    assert (found["7203.T"].currency, found["BTC-USD"].calendar) == ("JPY", "24/7")
-    assert json.loads(json.dumps(found["BTC-USD"].to_json()))["expected"] == "2024-06-30"
+    assert statuses["AAPL"].source == statuses["AAPL"].news_source == "yahoo"
+    assert statuses["AAPL"].fetched_at == live.world.now
+    assert (statuses["7203.T"].currency, statuses["BTC-USD"].calendar) == ("JPY", "24/7")
+    assert json.loads(json.dumps(statuses["BTC-USD"].to_json()))["expected"] == "2024-06-30"
 
 
 def test_a_stale_source_is_told_or_refused_as_config_says(live_with: Make) -> None:
     live = live_with(World())
     live.fetch("AAPL", "MSFT", day="2024-06-21")
     later = pd.Timestamp("2024-06-27 21:00", tz="UTC")
-    told = freshness(live.lake.location, live.config, ["AAPL", "MSFT"], now=later)
-    assert list(told) == ["AAPL", "MSFT"]
-    assert told["AAPL"] == ("the last bar of AAPL is of 2024-06-21 (from yahoo), 4 sessions of XNYS behind 2024-06-27")
+    warnings = freshness(live.lake.location, live.config, ["AAPL", "MSFT"], now=later)
+    assert list(warnings) == ["AAPL", "MSFT"]
+    assert warnings["AAPL"] == (
+        "the last bar of AAPL is of 2024-06-21 (from yahoo), 4 sessions of XNYS behind 2024-06-27"
+    )
     strict = dataclasses.replace(live.config, when_stale="refuse")
     with pytest.raises(DataError, match=r"the last bar of AAPL .* \(and 1 more symbols\): run 'tenor data fetch'"):
         freshness(live.lake.location, strict, ["AAPL", "MSFT"], now=later)
@@ -82,10 +84,10 @@ def test_the_doctor_says_what_works(live_with: Make) -> None:
         ("yahoo", "prices", True), ("stooq", "prices", False), ("tiingo", "prices", True), ("binance", "prices", True),
         ("yahoo", "news", True), ("feeds", "news", False), ("finnhub", "news", False),
     ]  # fmt: skip
-    told = {(c.source, c.kind): c.told for c in checks}
-    assert told["yahoo", "prices"].endswith("bars to 2024-06-28")
-    assert "web page" in told["stooq", "prices"]
-    assert told["finnhub", "news"] == "needs a key: set the environment's FINNHUB_API_KEY"
+    messages = {(c.source, c.kind): c.message for c in checks}
+    assert messages["yahoo", "prices"].endswith("bars to 2024-06-28")
+    assert "web page" in messages["stooq", "prices"]
+    assert messages["finnhub", "news"] == "needs a key: set the environment variable FINNHUB_API_KEY"
     assert checks[3].symbol == "BTC-USD"
     assert not Path(live.lake.location).exists()
 
@@ -115,8 +117,8 @@ def test_the_commands(toml: tuple[Live, Path], capsys: pytest.CaptureFixture[str
     assert main(["data", "fetch", "NOPE", "--no-news", *where]) == 1
     assert "nothing could be fetched" in capsys.readouterr().err
     assert main(["data", "fetch", "--json", "--no-news", *where]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert [(o["symbol"], o["source"], o["new"]) for o in told["bars"]] == [("AAPL", "yahoo", 0)]
+    printed = json.loads(capsys.readouterr().out)
+    assert [(o["symbol"], o["source"], o["new"]) for o in printed["bars"]] == [("AAPL", "yahoo", 0)]
     assert main(["data", "fetch", "AAPL", "--interval", "2h", *where]) == 2
     assert main(["data", "fetch", "AAPL", "--source", "yahu", *where]) == 2
     assert "Did you mean 'yahoo'" in capsys.readouterr().err
@@ -135,6 +137,53 @@ def test_the_default_config_is_the_documented_one() -> None:
     config: Any = SourcesConfig()
     assert config.prices[0] == "yahoo"
     assert config.when_stale == "say"
+
+
+WITHOUT = """
+import sys
+from importlib.abc import MetaPathFinder
+
+class Missing(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {missing!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Missing())
+from tenor.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def without(missing: tuple[str, ...], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """``tenor`` with `arguments` on an installation that lacks the packages `missing`."""
+    command = [sys.executable, "-c", WITHOUT.format(missing=missing), *arguments]
+    return subprocess.run(command, check=False, timeout=120, capture_output=True, text=True)
+
+
+def test_what_needs_no_services_works_without_torch_and_a_client(tmp_path: Path) -> None:
+    missing = ("torch", "httpx", "tenacity", "feedparser")
+    (tmp_path / "AAPL.csv").write_text(
+        "Date,Open,High,Low,Close,Volume\n2024-01-02,10,12,9,11,5\n2024-01-03,11,12,10,11.5,5\n"
+    )
+    store = ("--store", str(tmp_path / "lake"))
+    settings = ("--set", "sources.max_stale_sessions=3")
+    for arguments, shown in (
+        (("import", str(tmp_path / "AAPL.csv"), *store), "bars: 2 new"),
+        (("status", *store, *settings), "0 of 1 symbols are stale"),
+        (("check", *store), "1 of 1 symbols are clean"),
+        (("compact", *store), "0 parts merged"),
+        (("fetch", "--help"), "Fetch new and revised bars"),
+    ):
+        run = without(missing, "data", *arguments)
+        assert (run.returncode, run.stderr) == (0, "")
+        assert shown in run.stdout
+
+
+@pytest.mark.parametrize("package", ["httpx", "tenacity", "feedparser"])
+def test_each_missing_package_of_the_extra_is_named(tmp_path: Path, package: str) -> None:
+    run = without((package,), "data", "fetch", "AAPL", "--store", str(tmp_path / "lake"))
+    assert run.returncode == 2
+    assert run.stderr == f"tenor: {package} is not installed: pip install 'tenor[live]'.\n"
 
 
 def test_asking_how_fresh_a_lake_is_needs_no_client() -> None:

@@ -44,14 +44,16 @@ def a_world() -> World:
 
 def kill_midway(live: Live, symbols: tuple[str, ...], chance: random.Random) -> None:
     """Start the day's fetch in a process of its own, and kill it somewhere on the way."""
-    told = {
+    settings = {
         "store": live.lake.location,
         "symbols": symbols,
         "config": to_mapping(live.config),
         "environment": ENVIRONMENT,
         "now": str(live.world.now),
     }
-    with subprocess.Popen([sys.executable, str(SCRIPT), json.dumps(told)], stdout=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen(
+        [sys.executable, str(SCRIPT), json.dumps(settings)], stdout=subprocess.PIPE, text=True
+    ) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
         time.sleep(chance.uniform(0.0, 1.5))

@@ -474,7 +474,7 @@ def test_the_verb_says_what_it_did(tmp_path: Path) -> None:
     run = CliRunner().invoke
     found = run(app, ["data", "compact", "--store", lake.location])
     assert found.exit_code == 0
-    assert "12 parts merged into 1; 0 deleted" in found.stdout
-    assert "the old parts are passed over from now on" in found.stdout
+    assert "12 parts merged into 1; 0 of earlier runs deleted" in found.stdout
+    assert "the old parts are no longer read" in found.stdout
     found = run(app, ["data", "compact", "--store", lake.location, "--json"])
     assert json.loads(found.stdout) == {"old": 0, "new": 0, "deleted": 0}

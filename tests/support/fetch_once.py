@@ -10,18 +10,18 @@ import pandas as pd
 from tenor.config import SourcesConfig, from_mapping
 from tenor.ingest.fetch import fetch
 from tenor.ingest.services.http import Http
-from tenor.ingest.services.keys import Keys
+from tenor.ingest.services.keys import SourceKeys
 
 
 def main() -> None:
     """Fetch once, after saying so."""
-    told = json.loads(sys.argv[1])
-    config = from_mapping(SourcesConfig, told["config"])
-    keys = Keys.from_environment(told["environment"])
+    settings = json.loads(sys.argv[1])
+    config = from_mapping(SourcesConfig, settings["config"])
+    keys = SourceKeys.from_environment(settings["environment"])
     print("ready", flush=True)
     with Http(config.http, keys=keys, sleep=lambda _: None) as http:
-        now = pd.Timestamp(told["now"])
-        fetch(told["store"], told["symbols"], config, now=now, http=http, keys=keys)
+        now = pd.Timestamp(settings["now"])
+        fetch(settings["store"], settings["symbols"], config, now=now, http=http, keys=keys)
 
 
 if __name__ == "__main__":

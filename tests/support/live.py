@@ -7,19 +7,16 @@ from typing import Any
 
 import pandas as pd
 from services import Service
+from wire import ENVIRONMENT
 from world import World
 
 from tenor.config import HttpConfig, SourcesConfig
-from tenor.ingest.fetch import Fetched, fetch
+from tenor.ingest.fetch import FetchResult, fetch
 from tenor.ingest.services.http import Http
-from tenor.ingest.services.keys import Keys
+from tenor.ingest.services.keys import SourceKeys
 from tenor.store import Lake
 
-ENVIRONMENT = {
-    "TIINGO_API_KEY": "tiingo-key-5f3a",
-    "ALPHAVANTAGE_API_KEY": "alpha-key-91c2",
-    "FINNHUB_API_KEY": "finnhub-key-77d0",
-}
+__all__ = ["ENVIRONMENT", "PATIENT", "Live"]
 PATIENT = HttpConfig(
     connect_seconds=5.0, read_seconds=10.0, deadline_seconds=20.0, attempts=2, backoff_seconds=0.0,
     max_megabytes=1.0, trips=10_000, requests_per_minute=1e6,
@@ -34,10 +31,10 @@ class Live:
     services: dict[str, Service]
     lake: Lake
     http: Http
-    keys: Keys
+    keys: SourceKeys
     config: SourcesConfig
 
-    def fetch(self, *symbols: str, day: str | None = None, **options: Any) -> Fetched:
+    def fetch(self, *symbols: str, day: str | None = None, **options: Any) -> FetchResult:
         """Fetch at 23:30 UTC of `day`, New York and Frankfurt being closed."""
         if day is not None:
             self.world.now = pd.Timestamp(f"{day} 23:30", tz="UTC")

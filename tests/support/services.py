@@ -1,4 +1,4 @@
-"""The services, each on a port of its own, with faults to order."""
+"""The services of `wire`, each on a port of its own, with faults on request."""
 
 from __future__ import annotations
 
@@ -16,22 +16,18 @@ from world import World
 
 FAULTS = ("429", "500", "drip", "truncated", "html", "length", "loop", "changed", "huge")
 HUGE = 10 * (1 << 20)
-# what a service's answer loses when a field of it is renamed
-FIELDS = {
-    "yahoo": (b'"indicators"', b'"news"'), "stooq": (b"Close",), "tiingo": (b'"close"',),
-    "alphavantage": (b'"4. close"', b'"feed"'), "binance": (), "finnhub": (b'"datetime"',),
-    "stocktwits": (b'"messages"',), "reddit": (b'"children"', b'"access_token"'), "feeds": (),
-}  # fmt: skip
 
 
 @dataclass
 class Service:
-    """One running service: where it is, what it was asked, and what is wrong with its answers.
+    """One running service: where it is, its requests, and what is wrong with its answers.
 
     Attributes
     ----------
-    faults : names of `FAULTS` for the next requests, one each; ``*`` before a name holds for all that follow.
-    choose : asked with the number of the request for a fault, where `faults` is empty.
+    faults
+        Names of `FAULTS` for the next requests, one each; ``*`` before a name holds for all that follow.
+    choose
+        Gives the fault by the number of the request, where `faults` is empty.
     """
 
     name: str
@@ -80,13 +76,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             elif fault == "huge":
                 self._send(200, "application/json", b"[" + b" " * HUGE + b"]")
             else:
-                answer = SERVICES[self.service.name](self.world, parts.path, query, dict(self.headers))
+                answer = SERVICES[self.service.name].speak(self.world, parts.path, query, dict(self.headers))
                 self._spoilt(fault, *answer)
 
     def _spoilt(self, fault: str | None, status: int, kind: str, body: bytes) -> None:
         if fault == "changed":
-            body = body if FIELDS[self.service.name] else b"{}"
-            for name in FIELDS[self.service.name]:
+            body = body if SERVICES[self.service.name].fields else b"{}"
+            for name in SERVICES[self.service.name].fields:
                 body = body.replace(name, b'"renamed"')
         elif fault == "truncated":
             body = body[: len(body) * 2 // 3]
@@ -128,7 +124,7 @@ class _Server(http.server.ThreadingHTTPServer):
 def serving(world: World, names: tuple[str, ...] = tuple(SERVICES)) -> Iterator[dict[str, Service]]:
     """The services `names` about `world`, running on ports that the system gave."""
     running: list[_Server] = []
-    found: dict[str, Service] = {}
+    services: dict[str, Service] = {}
     try:
         for name in names:
             service = Service(name)
@@ -137,8 +133,8 @@ def serving(world: World, names: tuple[str, ...] = tuple(SERVICES)) -> Iterator[
             threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
             running.append(server)
             service.url = f"http://127.0.0.1:{server.server_address[1]}"
-            found[name] = service
-        yield found
+            services[name] = service
+        yield services
     finally:
         for server in running:
             server.shutdown()

@@ -1,9 +1,13 @@
-"""The documented wire formats, spoken about the made-up market: one function a service, request -> (status, body)."""
+"""The documented wire formats, spoken about the made-up market: one function and one entry of `SERVICES` a service.
+
+The contract tests (``tests/ingest/services``) run over every entry.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
@@ -14,6 +18,41 @@ from world import World
 from tenor.calendars import exchange, market_of
 
 Speak = Callable[[World, str, Mapping[str, str], Mapping[str, str]], tuple[int, str, bytes]]
+"""World, path, query and headers -> status, content type and body."""
+
+
+@dataclass(frozen=True)
+class Wire:
+    """How a service speaks, and what the contract tests must know of it.
+
+    Attributes
+    ----------
+    speak
+        Its answer to a request.
+    fields
+        Texts in its answer that are replaced when the format "changes"; without any the answer becomes ``{}``.
+    keys
+        The keys that it accepts, by environment variable.
+    symbol, unknown
+        One that it has, and one that it has not.
+    adjusted_only
+        It has adjusted prices alone.
+    actions
+        It reports splits and dividends.
+    cut_off_is_seen
+        An answer that is cut off can be recognised.
+    """
+
+    speak: Speak
+    fields: tuple[bytes, ...] = ()
+    keys: Mapping[str, str] = field(default_factory=dict)
+    symbol: str = "AAPL"
+    unknown: str = "NOPE"
+    adjusted_only: bool = False
+    actions: bool = True
+    cut_off_is_seen: bool = True
+
+
 JSON, CSV, XML = "application/json", "text/csv", "application/rss+xml"
 _OWN = {"btc.v": "BTC-USD", "eurusd": "EURUSD=X"}
 
@@ -64,8 +103,8 @@ def yahoo(world: World, path: str, query: Mapping[str, str], headers: Mapping[st
     events: dict[str, Any] = {}
     for stamp, row in zip(stamps, rows.itertuples(), strict=True):
         if row.split != 1:
-            told = {"date": stamp, "numerator": row.split, "denominator": 1, "splitRatio": f"{row.split:g}:1"}
-            events.setdefault("splits", {})[str(stamp)] = told
+            split = {"date": stamp, "numerator": row.split, "denominator": 1, "splitRatio": f"{row.split:g}:1"}
+            events.setdefault("splits", {})[str(stamp)] = split
         if row.dividend:
             events.setdefault("dividends", {})[str(stamp)] = {"date": stamp, "amount": row.dividend}
     result = {"meta": meta, "timestamp": stamps, "indicators": indicators}
@@ -98,19 +137,19 @@ def tiingo(world: World, path: str, query: Mapping[str, str], headers: Mapping[s
     since = pd.Timestamp(query["startDate"])
     if kind == "iex":
         rows = world.intraday(symbol, since, {"1hour": 60, "15min": 15}[query["resampleFreq"]])
-        told = [
+        prices = [
             {"date": f"{r.at:%Y-%m-%dT%H:%M:%S}.000Z", "open": r.open, "high": r.high, "low": r.low, "close": r.close,
              "volume": r.volume}
             for r in rows.itertuples()
         ]  # fmt: skip
-        return _json(told)
+        return _json(prices)
     rows = world.bars(symbol, since)
-    told = [
+    prices = [
         {"date": f"{r.session:%Y-%m-%d}T00:00:00.000Z", "open": r.open, "high": r.high, "low": r.low, "close": r.close,
          "volume": int(r.volume), "adjClose": r.adj_close, "divCash": r.dividend, "splitFactor": r.split}
         for r in rows.itertuples()
     ]  # fmt: skip
-    return _json(told)
+    return _json(prices)
 
 
 def alphavantage(
@@ -170,13 +209,13 @@ def binance(world: World, path: str, query: Mapping[str, str], headers: Mapping[
         minutes = {"1h": 60, "15m": 15}[query["interval"]]
         rows, length = world.intraday(symbol, pd.Timestamp("2024-01-01"), minutes), pd.Timedelta(minutes=minutes)
     rows = rows[(rows["at"] >= start) & (rows["at"] <= end)].head(int(query["limit"]))
-    told = []
+    klines = []
     for r in rows.itertuples():
         open_ms = int(r.at.timestamp() * 1000)
         close_ms = int((r.at + length).timestamp() * 1000) - 1
         texts = [f"{v:.8f}" for v in (r.open, r.high, r.low, r.close, r.volume)]
-        told.append([open_ms, *texts, close_ms, "0.0", 12, "0.0", "0.0", "0"])
-    return _json(told)
+        klines.append([open_ms, *texts, close_ms, "0.0", 12, "0.0", "0.0", "0"])
+    return _json(klines)
 
 
 def finnhub(world: World, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> tuple[int, str, bytes]:
@@ -234,23 +273,37 @@ def feeds(world: World, path: str, query: Mapping[str, str], headers: Mapping[st
     symbol = query.get("s", "AAPL")
     items = world.news(symbol, world.now - pd.Timedelta(days=world.news_days))
     if path == "/atom":
-        told = "".join(
+        entries = "".join(
             f"<entry><id>tag:{n['id']}</id><title>{n['title']}</title><summary>{n['summary']}</summary>"
             f"<link href='{n['url']}'/><published>{n['at']:%Y-%m-%dT%H:%M:%SZ}</published></entry>"
             for n in items
         )
-        body = f"<feed xmlns='http://www.w3.org/2005/Atom'><title>Example</title>{told}</feed>"
+        body = f"<feed xmlns='http://www.w3.org/2005/Atom'><title>Example</title>{entries}</feed>"
         return 200, "application/atom+xml", f"<?xml version='1.0' encoding='utf-8'?>{body}".encode()
-    told = "".join(
+    entries = "".join(
         f"<item><guid>{n['id']}</guid><title>{n['title']}</title><description>{n['summary']}</description>"
         f"<link>{n['url']}</link><pubDate>{n['at']:%a, %d %b %Y %H:%M:%S} +0000</pubDate></item>"
         for n in items
     )
-    body = f"<rss version='2.0'><channel><title>Example</title>{told}</channel></rss>"
+    body = f"<rss version='2.0'><channel><title>Example</title>{entries}</channel></rss>"
     return 200, XML, f"<?xml version='1.0' encoding='utf-8'?>{body}".encode()
 
 
-SERVICES: dict[str, Speak] = {
-    "yahoo": yahoo, "stooq": stooq, "tiingo": tiingo, "alphavantage": alphavantage, "binance": binance,
-    "finnhub": finnhub, "stocktwits": stocktwits, "reddit": reddit, "feeds": feeds,
+SERVICES: dict[str, Wire] = {
+    "yahoo": Wire(yahoo, (b'"indicators"', b'"news"')),
+    # nothing in a CSV says that it is cut off, unless it ends in the middle of a row
+    "stooq": Wire(stooq, (b"Close",), adjusted_only=True, actions=False, cut_off_is_seen=False),
+    "tiingo": Wire(tiingo, (b'"close"',), {"TIINGO_API_KEY": "tiingo-key-5f3a"}),
+    "alphavantage": Wire(alphavantage, (b'"4. close"', b'"feed"'), {"ALPHAVANTAGE_API_KEY": "alpha-key-91c2"}),
+    "binance": Wire(binance, symbol="BTC-USD", unknown="NOPE-USD", actions=False),
+    "finnhub": Wire(finnhub, (b'"datetime"',), {"FINNHUB_API_KEY": "finnhub-key-77d0"}),
+    "stocktwits": Wire(stocktwits, (b'"messages"',)),
+    "reddit": Wire(
+        reddit, (b'"children"', b'"access_token"'),
+        {"REDDIT_CLIENT_ID": "reddit-id-20", "REDDIT_CLIENT_SECRET": "reddit-secret-21"},
+    ),
+    # a feed that is cut off keeps the items that came whole
+    "feeds": Wire(feeds, cut_off_is_seen=False),
 }  # fmt: skip
+ENVIRONMENT = {variable: key for wire in SERVICES.values() for variable, key in wire.keys.items()}
+"""All keys, as an environment has them."""

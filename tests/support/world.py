@@ -1,4 +1,4 @@
-"""A made-up market: the same prices, actions and news, whoever is asked, as they were known at a moment."""
+"""A made-up market: the same prices, actions and news for every service, as they were known at a moment."""
 
 from __future__ import annotations
 
@@ -21,14 +21,26 @@ WORDS = [
 
 @dataclass
 class World:
-    """What there is to know.
+    """All facts about the market.
 
     Attributes
     ----------
-    splits, dividends : by symbol, day -> ratio or money a share.
-    corrections : by symbol, day -> (moment from which the right bar is known, by what the wrong prices were off).
-    now : the moment at which it is asked. `news_days`, `intraday_days` : how far back headlines, and the bars within
-        days, are served.
+    seed
+        Of the prices and the news.
+    now
+        The moment of the requests.
+    splits
+        By symbol, day -> ratio.
+    dividends
+        By symbol, day -> money a share.
+    corrections
+        By symbol, day -> (moment from which the right bar is known, factor by which the wrong prices are off).
+    news_days
+        How many days back headlines are served.
+    intraday_days
+        How many sessions back intraday bars are served.
+    unknown
+        Symbols that no service has.
     """
 
     seed: int = 0

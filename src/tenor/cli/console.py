@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # a verb pays for the rooms that it uses, not for those whose
     from tenor.evaluation.evaluate import Evaluation
     from tenor.evaluation.significance import Difference
     from tenor.evaluation.walkforward_summary import Walked
-    from tenor.ingest.importing import Collected
+    from tenor.ingest.importing import ImportResult
     from tenor.pipeline.ablate import Ablated
     from tenor.pipeline.train import TrainResult
     from tenor.pipeline.tune import Tuned
@@ -73,7 +73,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
         Console(highlight=False, width=240).print(drawn)
 
 
-def show_collected(collected: Collected) -> None:
+def show_collected(collected: ImportResult) -> None:
     """What an import did, file by file."""
     for file in collected.files if len(collected.files) <= SHOWN_REFUSALS else ():
         line(file.describe())

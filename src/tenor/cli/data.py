@@ -1,4 +1,4 @@
-"""`tenor data`: bring bars and news into the lake, and look at what is there."""
+"""`tenor data`: bring bars and news into the lake, and inspect them."""
 
 from __future__ import annotations
 
@@ -14,43 +14,47 @@ from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Stor
 from tenor.errors import ConfigError, DataError, SourceError
 
 if TYPE_CHECKING:
-    from tenor.ingest.fetch import Fetched
+    from tenor.ingest.fetch import FetchResult
     from tenor.schema import BarInterval
 
-BarLength = Annotated[str, typer.Option(help="How long a bar is: 1d, 1h or 15m.")]
+BarLength = Annotated[str, typer.Option(help="Length of a bar: 1d, 1h or 15m.")]
 OneCalendar = Annotated[
     str | None,
-    typer.Option("--calendar", help="One exchange's for all: XNYS, XLON, 24/7 …; without it, each symbol's own."),
+    typer.Option(
+        "--calendar", help="Calendar for all symbols: XNYS, XLON, 24/7 …; by default each symbol's own exchange."
+    ),
 ]
 
-app = typer.Typer(no_args_is_help=True, help="Bring bars and news into the lake, and look at what is there.")
+app = typer.Typer(no_args_is_help=True, help="Bring bars and news into the lake, and inspect them.")
 
 
 @app.command("import")
 def data_import(
-    paths: Annotated[list[str], typer.Argument(help="Files or folders; 'embedded' for the bars that tenor carries.")],
+    paths: Annotated[
+        list[str], typer.Argument(help="Files or folders, or 'embedded' for the data that comes with tenor.")
+    ],
     store: Store = DEFAULT_STORE,
     calendar: OneCalendar = None,
     as_json: AsJson = False,
 ) -> None:
-    """Bring CSV, Parquet or the StockNet folder into the lake; what can't be used is refused by row, the rest kept."""
-    from tenor.ingest.importing import collect
+    """Import CSV, JSON lines, Parquet or the StockNet folder. Unusable rows are reported, all others imported."""
+    from tenor.ingest.importing import import_files
 
-    collected = collect(store, paths, calendar=calendar)
+    result = import_files(store, paths, calendar=calendar)
     if as_json:
-        console.print_json(collected.to_json())
+        console.print_json(result.to_json())
     else:
-        console.show_collected(collected)
-    if not collected.usable:
-        raise DataError(f"nothing in {', '.join(paths)} could be used; {len(collected.refused)} rows were refused.")
+        console.show_collected(result)
+    if not result.usable:
+        raise DataError(f"nothing in {', '.join(paths)} could be used; {len(result.refused)} rows were refused.")
 
 
 @app.command("check")
 def data_check(store: Store = DEFAULT_STORE, calendar: OneCalendar = None, as_json: AsJson = False) -> None:
-    """Report per symbol: gaps, duplicates, impossible prices, split-like jumps, stale runs."""
-    from tenor.ingest.importing import check
+    """Report gaps, duplicates, impossible prices, jumps like splits and runs of one price, symbol by symbol."""
+    from tenor.ingest.importing import check_lake
 
-    reports = check(store, calendar=calendar)
+    reports = check_lake(store, calendar=calendar)
     if as_json:
         for report in reports:
             console.print_json(report.to_json())
@@ -64,20 +68,20 @@ def data_check(store: Store = DEFAULT_STORE, calendar: OneCalendar = None, as_js
 def data_fetch(
     symbols: Annotated[
         list[str] | None,
-        typer.Argument(help="AAPL SAP.DE 7203.T BTC-USD EURUSD=X …; none: all that were fetched before."),
+        typer.Argument(help="AAPL SAP.DE 7203.T BTC-USD EURUSD=X …; by default all that were fetched before."),
     ] = None,
     store: Store = DEFAULT_STORE,
     source: Annotated[
-        list[str] | None, typer.Option(help="Ask this source of prices, instead of the configured; may be repeated.")
+        list[str] | None, typer.Option(help="Source of prices to ask instead of the configured ones; may be repeated.")
     ] = None,
-    since: Annotated[str | None, typer.Option(help="The first day of a symbol that the lake has nothing of.")] = None,
+    since: Annotated[str | None, typer.Option(help="First day (YYYY-MM-DD) of symbols new to the lake.")] = None,
     interval: BarLength = "1d",
-    news: Annotated[bool, typer.Option("--news/--no-news", help="News as well.")] = True,
+    news: Annotated[bool, typer.Option("--news/--no-news", help="Fetch news as well.")] = True,
     config: ConfigFile = None,
     set_: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Bring bars and news from services into the lake: what is new or revised. What fails is told, the rest kept."""
+    """Fetch new and revised bars and news from services. Failures are reported, everything else is stored."""
     with _live():
         from tenor.ingest.fetch import fetch
 
@@ -87,110 +91,112 @@ def data_fetch(
         settings = dataclasses.replace(settings, prices=tuple(source))
     if since:
         settings = dataclasses.replace(settings, since=since)
-    with console.bars(quiet=as_json) as bars:
-        fetched = fetch(store, symbols or (), settings, interval=length, news=news, progress=bars.symbols)
+    with _live(), console.bars(quiet=as_json) as bars:
+        result = fetch(store, symbols or (), settings, interval=length, news=news, progress=bars.symbols)
     if as_json:
-        console.print_json(fetched.to_json())
+        console.print_json(result.to_json())
     else:
-        _show_fetched(fetched)
-    if not fetched.worked:
+        _show_fetched(result)
+    if not result.worked:
         raise SourceError("nothing could be fetched: see 'tenor data doctor'.", kind="away")
 
 
 @app.command("status")
 def data_status(
-    symbols: Annotated[list[str] | None, typer.Argument(help="Symbols; none: all.")] = None,
+    symbols: Annotated[list[str] | None, typer.Argument(help="By default all symbols.")] = None,
     store: Store = DEFAULT_STORE,
     interval: BarLength = "1d",
     config: ConfigFile = None,
     set_: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say per symbol: the last bar, the last news, where from, and how many sessions of its market they are behind."""
+    """Show each symbol's last bar and news, their sources, and how many sessions of its market the bar is behind."""
     from tenor.calendars import exchange
     from tenor.ingest.status import status
 
-    found = status(store, sources_of(config, set_), symbols or None, interval=_interval(interval))
+    statuses = status(store, sources_of(config, set_), symbols or None, interval=_interval(interval))
     if as_json:
-        for one in found:
-            console.print_json(one.to_json())
+        for each in statuses:
+            console.print_json(each.to_json())
         return
     rows = (
         (
-            one.symbol,
-            one.calendar,
-            exchange(one.calendar).label(one.last_bar),
-            one.source,
-            f"{one.behind}{' stale' if one.stale else '' if one.live else ' (files)'}",
-            "–" if one.last_news is None else f"{one.last_news:%Y-%m-%d %H:%M}",
-            one.news_source or "–",
-            one.note if len(one.note) <= 60 else f"{one.note[:59]}…",
+            each.symbol,
+            each.calendar,
+            exchange(each.calendar).label(each.last_bar),
+            each.source,
+            f"{each.behind}{' stale' if each.stale else '' if each.live else ' (files)'}",
+            "–" if each.last_news is None else f"{each.last_news:%Y-%m-%d %H:%M}",
+            each.news_source or "–",
+            each.note if len(each.note) <= 60 else f"{each.note[:59]}…",
         )
-        for one in found
+        for each in statuses
     )
     console.table(("symbol", "calendar", "last bar", "from", "behind", "last news", "from", "note"), rows)
-    console.line(f"{sum(one.stale for one in found)} of {len(found)} symbols are stale")
+    console.line(f"{sum(each.stale for each in statuses)} of {len(statuses)} symbols are stale")
 
 
 @app.command("compact")
 def data_compact(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
-    """Merge the lake's many small parts into few, for quicker reading; every row and every version stays."""
+    """Merge the lake's small parts for faster reading. Every row and every version stays."""
     from tenor.store import Lake
 
-    done = Lake(store).compact()
+    result = Lake(store).compact()
     if as_json:
-        console.print_json(dataclasses.asdict(done))
+        console.print_json(dataclasses.asdict(result))
         return
-    console.line(f"{done.old} parts merged into {done.new}; {done.deleted} deleted that were merged before")
-    if done.new:
-        console.line("the old parts are passed over from now on; a compaction in an hour or later deletes them")
+    console.line(f"{result.old} parts merged into {result.new}; {result.deleted} of earlier runs deleted")
+    if result.new:
+        console.line("the old parts are no longer read; a compaction in an hour or later deletes them")
 
 
 @app.command("doctor")
 def data_doctor(config: ConfigFile = None, set_: Overrides = None, as_json: AsJson = False) -> None:
-    """Ask every configured source one small question, for real, and say which work."""
+    """Send every configured source one small request, and report which work."""
     with _live():
         from tenor.ingest.doctor import doctor
 
-    checks = doctor(sources_of(config, set_))
+    settings = sources_of(config, set_)
+    with _live():
+        checks = doctor(settings)
     if as_json:
         for check in checks:
             console.print_json(check.to_json())
     else:
         rows = (
-            (c.source, c.kind, "works" if c.works else "fails", c.symbol or "–", f"{c.seconds:.1f} s", c.told)
+            (c.source, c.kind, "works" if c.works else "fails", c.symbol or "–", f"{c.seconds:.1f} s", c.message)
             for c in checks
         )
-        console.table(("source", "for", "", "asked for", "took", "said"), rows)
+        console.table(("source", "for", "", "symbol", "time", "message"), rows)
     if not any(check.works for check in checks):
         raise SourceError("no source works from here: check the network, then the keys.", kind="away")
 
 
 @contextlib.contextmanager
 def _live() -> Iterator[None]:
-    """Say which extra is missing, where one is."""
+    """Name the extra to install where a package of it is missing: at an import, or when sources are built."""
     try:
         yield
     except ModuleNotFoundError as error:
         raise ConfigError(f"{error.name} is not installed: pip install 'tenor[live]'.") from None
 
 
-def _show_fetched(fetched: Fetched) -> None:
-    rows = ((o.symbol, o.source or "–", str(o.new), str(o.revised)) for o in fetched.bars)
+def _show_fetched(result: FetchResult) -> None:
+    rows = ((o.symbol, o.source or "–", str(o.new), str(o.revised)) for o in result.bars)
     console.table(("symbol", "source", "new bars", "revised"), rows)
-    for outcome in fetched.bars:
+    for outcome in result.bars:
         for note in outcome.notes:
             console.line(f"{outcome.symbol}: {note}")
         for error in outcome.errors:
-            console.line(f"{outcome.symbol}: {'failed' if outcome.failed else 'passed over'}: {error}")
-    for news in fetched.news:
-        told = f"{news.new} new, {news.known} already there, {news.repeats} of them repeats, {news.refused} refused"
-        console.line(f"news from {news.source}: {told}")
+            console.line(f"{outcome.symbol}: {'failed' if outcome.failed else 'skipped'}: {error}")
+    for news in result.news:
+        counts = f"{news.new} new, {news.known} already there, {news.repeats} of them repeats, {news.refused} refused"
+        console.line(f"news from {news.source}: {counts}")
         for error in news.errors:
-            console.line(f"news from {news.source}: {news.failures} of {news.asked} requests failed: {error}")
-    failed = sum(outcome.failed for outcome in fetched.bars)
+            console.line(f"news from {news.source}: {news.failures} of {news.requests} requests failed: {error}")
+    failed = sum(outcome.failed for outcome in result.bars)
     if failed:
-        console.stderr.print(f"tenor: {failed} of {len(fetched.bars)} symbols could not be fetched", markup=False)
+        console.stderr.print(f"tenor: {failed} of {len(result.bars)} symbols could not be fetched", markup=False)
 
 
 def _interval(text: str) -> BarInterval:

@@ -23,13 +23,13 @@ def train(
 ) -> None:
     """Train on the lake's bars. The first model is the champion, a later one if it beats it. A killed run resumes."""
     from tenor.config import Config
-    from tenor.ingest.importing import EMBEDDED, collect
+    from tenor.ingest.importing import EMBEDDED, import_files
     from tenor.pipeline import train
 
     settings = Config.read(config, set_ or ())
     if store == DEFAULT_STORE and not Path(store).exists():
         console.stderr.print(f"no lake at {store!r} yet: filling it with the embedded bars of 88 US stocks, 2012-2017")
-        collect(store, [EMBEDDED])
+        import_files(store, [EMBEDDED])
     with console.bars(quiet=as_json) as bars:
         trained = train.train(store, settings, workers=workers, progress=bars.epoch, scoring=bars.texts)
     if as_json:

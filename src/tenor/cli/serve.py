@@ -162,9 +162,9 @@ def serve(
 
 
 def _bringing(store: str, symbols: Sequence[str], sources: SourcesConfig) -> Callable[[BarInterval], None]:
-    from tenor.ingest.fetch import bring
+    from tenor.ingest.fetch import fetch_or_fail
 
-    return functools.partial(bring, store, symbols, sources)
+    return functools.partial(fetch_or_fail, store, symbols, sources)
 
 
 @keys.command("make")

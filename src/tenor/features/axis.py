@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tenor.calendars import calendar_of, days_of, exchange, known_rows, tells_market
+from tenor.calendars import calendar_of, days_of, exchange, known_rows, shows_market
 from tenor.errors import DataError, HistoryError
 from tenor.schema import Bars, Bool
 
@@ -113,10 +113,10 @@ def calendars_of(symbols: Sequence[str], axis: str) -> list[str]:
         One tells no market beside others that do, on an axis on which a US stock may not stand by its date.
     """
     calendars = [calendar_of(symbol, axis) for symbol in symbols]
-    telling = [symbol for symbol in symbols if tells_market(symbol)]
+    telling = [symbol for symbol in symbols if shows_market(symbol)]
     if telling and days_of(axis) not in ROUND_THE_WORLD:
         for symbol in symbols:
-            if not tells_market(symbol):
+            if not shows_market(symbol):
                 raise DataError(
                     f"bars: {symbol} does not tell its market, and stands beside {telling[0]}, on {axis}: write it "
                     "with its market's suffix, or set features.calendar to XNYS if it is a US stock."

@@ -135,8 +135,8 @@ class _Scores:
 class _Window:
     """`_Scores` of any run of days. All cells are sorted once, by score and by scale; a window keeps the order.
 
-    A window is taken every `REFRESH` days, over up to `MEMORY` days of all symbols: sorting each anew would cost most of
-    the time of a run.
+    A window is taken every `REFRESH` days, over up to `MEMORY` days of all symbols: sorting each anew would be most of
+    the cost of a run.
     """
 
     def __init__(self, score: Float64, scale: Float64) -> None:

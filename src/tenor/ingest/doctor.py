@@ -1,4 +1,4 @@
-"""Does each source work, from here, now? Each is asked one small question for real."""
+"""Whether each source works now: each gets one small, real request."""
 
 from __future__ import annotations
 
@@ -12,40 +12,41 @@ import pandas as pd
 
 from tenor.config import SourcesConfig
 from tenor.errors import SourceError
-from tenor.ingest.fetch import opened
-from tenor.ingest.services.asking import asked
+from tenor.ingest.fetch import client_and_keys
+from tenor.ingest.services.catalogue import news_classes, news_sources, price_sources
+from tenor.ingest.services.fields import guarded
 from tenor.ingest.services.http import Http
-from tenor.ingest.services.keys import VARIABLES, Keys
-from tenor.ingest.services.news import news_sources
-from tenor.ingest.services.prices import price_sources
+from tenor.ingest.services.keys import SourceKeys
 
 PROBES = ("AAPL", "BTC-USD")
 _RECENT = pd.Timedelta(days=14)
 
 
 @dataclass(frozen=True)
-class Check:
-    """One source.
+class SourceCheck:
+    """Whether one source works.
 
     Attributes
     ----------
+    source
+        Its name.
     kind
         ``prices`` or ``news``.
     symbol
-        What it was asked for.
+        The symbol requested.
     works
-        It gave at least one sound row.
-    told
-        How many and of when, or what went wrong.
+        Whether it gave at least one usable row.
+    message
+        How many rows and up to when, or what went wrong.
     seconds
-        It took.
+        How long it took.
     """
 
     source: str
     kind: str
     symbol: str
     works: bool
-    told: str
+    message: str
     seconds: float
 
     def to_json(self) -> dict[str, Any]:
@@ -58,41 +59,46 @@ def doctor(
     *,
     now: pd.Timestamp | None = None,
     http: Http | None = None,
-    keys: Keys | None = None,
-) -> list[Check]:
-    """Ask every configured source for the last two weeks of a symbol that it has. Nothing is written.
+    keys: SourceKeys | None = None,
+) -> list[SourceCheck]:
+    """Ask every configured source for the last two weeks of a symbol that it has. Nothing is stored.
 
-    A source whose key the environment lacks does not work, and is told so without being asked.
+    A source whose key is not in the environment is reported as not working, without a request.
+
+    Raises
+    ------
+    ConfigError
+        The settings name an unknown source.
     """
     moment = now or pd.Timestamp.now("UTC")
-    found: list[Check] = []
-    at_once = dataclasses.replace(config, http=dataclasses.replace(config.http, attempts=1))  # now is the question
-    with opened(at_once, http, keys) as (client, known):
+    checks: list[SourceCheck] = []
+    # the question is whether a source works at this moment: no second try
+    at_once = dataclasses.replace(config, http=dataclasses.replace(config.http, attempts=1))
+    with client_and_keys(at_once, http, keys) as (client, known):
         for price in price_sources(config, client, known).values():
             symbol = next((s for s in PROBES if price.serves(s, "1d")), PROBES[0])
             since = (moment - _RECENT).tz_localize(None).normalize()
-            found.append(_tried(price.name, "prices", symbol, _bars(price, symbol, since, moment)))
+            checks.append(_tried(price.name, "prices", symbol, _bars(price, symbol, since, moment)))
         news = news_sources(config, client, known)
         for source in news:
             symbol = next((s for s in PROBES if source.serves(s)), PROBES[0]) if source.by_symbol else ""
-            found.append(_tried(source.name, "news", symbol, _items(source, symbol, moment)))
+            checks.append(_tried(source.name, "news", symbol, _items(source, symbol, moment)))
         for name in config.news:
-            missing = [v for v in VARIABLES.get(name, ()) if v not in known]
-            if missing and name != "reddit":
-                told = f"needs a key: set the environment's {missing[0]}"
-                found.append(Check(name, "news", "", False, told, 0.0))
+            if missing := news_classes()[name].missing_keys(known):
+                message = f"needs a key: set the environment variable {missing[0]}"
+                checks.append(SourceCheck(name, "news", "", False, message, 0.0))
             if name == "feeds" and not config.feeds:
-                found.append(Check("feeds", "news", "", False, "no feed is named: set sources.feeds", 0.0))
-    return found
+                checks.append(SourceCheck("feeds", "news", "", False, "no feed is configured: set sources.feeds", 0.0))
+    return checks
 
 
-def _tried(name: str, kind: str, symbol: str, question: Callable[[], str]) -> Check:
+def _tried(name: str, kind: str, symbol: str, question: Callable[[], str]) -> SourceCheck:
     start = time.perf_counter()
     try:
-        told, works = asked(name, question), True
+        message, works = guarded(name, question), True
     except SourceError as error:
-        told, works = str(error), False
-    return Check(name, kind, symbol, works, told, time.perf_counter() - start)
+        message, works = str(error), False
+    return SourceCheck(name, kind, symbol, works, message, time.perf_counter() - start)
 
 
 def _bars(source: Any, symbol: str, since: pd.Timestamp, now: pd.Timestamp) -> Callable[[], str]:

@@ -1,4 +1,4 @@
-"""Sources -> lake: symbol by symbol, a batch at a time, so that what came stays when the rest does not."""
+"""Sources -> lake: symbol by symbol, stored a batch at a time, so that a fetch that fails keeps its earlier batches."""
 
 from __future__ import annotations
 
@@ -13,40 +13,44 @@ import pandas as pd
 
 from tenor.config import SourcesConfig
 from tenor.errors import ConfigError, SourceError, StoreError
-from tenor.ingest.fetch_news import NewsFetch, fetch_news
-from tenor.ingest.fetch_symbol import Asking, SymbolFetch
+from tenor.ingest.fetch_news import NewsResult, fetch_news
+from tenor.ingest.fetch_symbol import FetchPlan, SymbolFetch
 from tenor.ingest.files.cells import clean_symbol
 from tenor.ingest.reconcile import Span
-from tenor.ingest.services import PRICES
+from tenor.ingest.services import PRICE_SOURCES
+from tenor.ingest.services.catalogue import price_sources
 from tenor.ingest.services.http import Http
-from tenor.ingest.services.keys import VARIABLES, Keys
-from tenor.ingest.services.prices import price_sources
+from tenor.ingest.services.keys import SourceKeys
 from tenor.schema import BAR_COLUMNS, BarInterval, Bars
-from tenor.store import Appended, Lake
+from tenor.store import Lake
 
-Progress = Callable[[int, int], None]
-"""Told of the symbols done, and of how many there are."""
+FetchProgress = Callable[[int, int], None]
+"""Called with the number of symbols done, and the number of all."""
 
+# symbols a batch
 _LEAST, _MOST = 16, 400
 _MANY_PARTS = 64
-"""A table with so many small parts has them merged: each fetch adds at least one, and each read opens all."""
-NOTHING = Appended(0, 0, 0)
+"""From so many small parts on a table is compacted: each fetch adds at least one, and each read opens all."""
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """One symbol after a fetch.
+class SymbolOutcome:
+    """The result of fetching one symbol.
 
     Attributes
     ----------
+    symbol
+        The symbol.
     source
-        That answered; ``""`` where none did.
-    new, revised
-        Rows in the lake.
+        The one that answered; ``""`` where none did.
+    new
+        Rows that the lake did not have.
+    revised
+        Rows of which it had another version.
     notes
-        What a person should look at.
+        Findings that a person should look at.
     errors
-        By source, why it gave nothing.
+        For each source that failed, why.
     """
 
     symbol: str
@@ -58,20 +62,28 @@ class Outcome:
 
     @property
     def failed(self) -> bool:
-        """No source answered."""
+        """Whether no source answered."""
         return not self.source
 
 
 @dataclass(frozen=True)
-class Fetched:
-    """What a fetch did: `bars` by symbol, `news` by source."""
+class FetchResult:
+    """The result of a fetch.
 
-    bars: tuple[Outcome, ...]
-    news: tuple[NewsFetch, ...]
+    Attributes
+    ----------
+    bars
+        One outcome a symbol.
+    news
+        One result a source.
+    """
+
+    bars: tuple[SymbolOutcome, ...]
+    news: tuple[NewsResult, ...]
 
     @property
     def worked(self) -> bool:
-        """Whether anything answered at all."""
+        """Whether any source answered."""
         return any(not o.failed for o in self.bars) or any(not n.failed for n in self.news)
 
     def to_json(self) -> dict[str, Any]:
@@ -83,9 +95,11 @@ class Fetched:
 
 
 @contextlib.contextmanager
-def opened(config: SourcesConfig, http: Http | None = None, keys: Keys | None = None) -> Iterator[tuple[Http, Keys]]:
+def client_and_keys(
+    config: SourcesConfig, http: Http | None = None, keys: SourceKeys | None = None
+) -> Iterator[tuple[Http, SourceKeys]]:
     """The client and the keys: those given, or new ones with the keys of the process's environment."""
-    keys = keys or Keys.from_environment(os.environ)
+    keys = keys or SourceKeys.from_environment(os.environ)
     if http is not None:
         yield http, keys
         return
@@ -102,40 +116,50 @@ def fetch(
     news: bool = True,
     now: pd.Timestamp | None = None,
     http: Http | None = None,
-    keys: Keys | None = None,
-    progress: Progress | None = None,
-) -> Fetched:
-    """Bring the bars and the news of `symbols` into the lake: what is new, and what was revised of the last sessions.
+    keys: SourceKeys | None = None,
+    progress: FetchProgress | None = None,
+) -> FetchResult:
+    """Bring the bars and the news of `symbols` into the lake: new sessions, and revisions of the last ones.
 
-    Batches are appended as they come, so that a fetch that is cut off keeps what it had; the next one goes on from what
-    the lake holds. Several may run at once.
+    Each batch is appended as soon as it is complete: an interrupted fetch keeps its earlier batches, and the next one
+    continues from there. Several may run at once.
 
     Parameters
     ----------
+    store
+        Where the lake is.
     symbols
-        None means all that a live source brought before.
+        As Yahoo writes them; without any, all that a live source brought before.
     config
-        The default one where it is left out.
+        Which sources to ask, and how.
+    interval
+        The length of a bar.
+    news
+        Fetch news as well.
     now
         UTC; the clock's time by default. Sessions that were not over by then are left out.
-    http, keys
-        Instead of the network and the environment's.
+    http
+        Sends the requests; by default a new client on the network.
+    keys
+        Of the services; by default those in the environment.
+    progress
+        Called after each symbol.
 
     Raises
     ------
     ConfigError
-        A text is no symbol, or there are none.
+        A text is no symbol, there are no symbols, or the settings name an unknown source.
     StoreError
-        The lake can't be written. What goes wrong with a source is told in the outcome.
+        The lake can't be written. The failures of sources are in the result.
     """
     config = config or SourcesConfig()
     lake = Lake(store)
-    wanted = _symbols(lake, symbols)
+    requested = _symbols(lake, symbols)
     moment = now or pd.Timestamp.now("UTC")
-    with opened(config, http, keys) as (client, known):
-        made = price_sources(config, client, known)
-        usable = {name: s for name, s in made.items() if all(v in known for v in VARIABLES.get(name, ()))}
-        asking = Asking(
+    with client_and_keys(config, http, keys) as (client, known):
+        sources = price_sources(config, client, known)
+        usable = {name: source for name, source in sources.items() if not source.missing_keys(known)}
+        plan = FetchPlan(
             sources=usable,
             config=config,
             now=moment,
@@ -143,20 +167,21 @@ def fetch(
             interval=interval,
             rows=lambda symbol: lake.rows("bars", [symbol]),
         )
-        outcomes = _bars(lake, asking, wanted, progress)
-        told = fetch_news(lake, wanted, config, now=moment, http=client, keys=known) if news else ()
-    with contextlib.suppress(StoreError):  # what came is there; a damaged part is told by whoever reads it
+        outcomes = _bars(lake, plan, requested, progress)
+        news_results = fetch_news(lake, requested, config, now=moment, http=client, keys=known) if news else ()
+    # the rows are stored; a damaged part is reported by whatever reads it
+    with contextlib.suppress(StoreError):
         lake.compact(least=_MANY_PARTS)
-    return Fetched(tuple(outcomes), tuple(told))
+    return FetchResult(tuple(outcomes), tuple(news_results))
 
 
-def bring(store: str, symbols: Sequence[str], config: SourcesConfig, interval: BarInterval) -> None:
-    """`fetch` for a refresh: bars of `interval`, and with the daily ones the news.
+def fetch_or_fail(store: str, symbols: Sequence[str], config: SourcesConfig, interval: BarInterval) -> None:
+    """`fetch` before a refresh: bars of `interval`, with news where they are daily.
 
     Raises
     ------
     SourceError
-        No source answered. And what `fetch` raises.
+        No source answered.
     """
     if not fetch(store, symbols, config, interval=interval, news=interval == "1d").worked:
         raise SourceError("no source answered: see 'tenor data doctor'", kind="away")
@@ -165,10 +190,10 @@ def bring(store: str, symbols: Sequence[str], config: SourcesConfig, interval: B
 def _symbols(lake: Lake, symbols: Sequence[str]) -> list[str]:
     if not symbols:
         spans = lake.spans("bars")
-        found = sorted(set(spans.loc[spans["source"].isin(PRICES), "symbol"]))
-        if not found:
+        fetched_before = sorted(set(spans.loc[spans["source"].isin(PRICE_SOURCES), "symbol"]))
+        if not fetched_before:
             raise ConfigError("no symbols were named, and no live source has brought any to the lake: name some.")
-        return found
+        return fetched_before
     clean = []
     for text in symbols:
         symbol = clean_symbol(text)
@@ -178,29 +203,29 @@ def _symbols(lake: Lake, symbols: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(clean))
 
 
-def _bars(lake: Lake, asking: Asking, symbols: list[str], progress: Progress | None) -> list[Outcome]:
-    spans = _spans(lake, asking.interval, symbols)
+def _bars(lake: Lake, plan: FetchPlan, symbols: list[str], progress: FetchProgress | None) -> list[SymbolOutcome]:
+    spans = _spans(lake, plan.interval, symbols)
     size = min(max(len(symbols) // 8, _LEAST), _MOST)
-    outcomes: list[Outcome] = []
-    with _workers(asking.config.parallel) as pool:
+    outcomes: list[SymbolOutcome] = []
+    with _workers(plan.config.parallel) as pool:
         for start in range(0, len(symbols), size):
             batch = symbols[start : start + size]
-            held = _held(lake, asking, batch, spans)
-            asked: list[SymbolFetch] = []
+            stored = _stored_rows(lake, plan, batch, spans)
+            results: list[SymbolFetch] = []
             try:
-                for found in pool.map(lambda s: asking.symbol(s, spans.get(s, []), held[s]), batch):  # noqa: B023
-                    asked.append(found)
+                for result in pool.map(lambda s: plan.fetch(s, spans.get(s, []), stored[s]), batch):  # noqa: B023
+                    results.append(result)
                     if progress:
-                        progress(start + len(asked), len(symbols))
-            finally:  # whoever breaks off a fetch keeps what came
-                if asked:
-                    outcomes += _stored(lake, asked, asking.interval, asking.now)
+                        progress(start + len(results), len(symbols))
+            finally:  # an interrupted fetch keeps the answers that came
+                if results:
+                    outcomes += _append(lake, results, plan.interval, plan.now)
     return outcomes
 
 
 @contextlib.contextmanager
 def _workers(count: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads that take no further question once something was raised."""
+    """Threads that start no further request once an error was raised."""
     pool = ThreadPoolExecutor(count, thread_name_prefix="tenor-fetch")
     try:
         yield pool
@@ -210,32 +235,34 @@ def _workers(count: int) -> Iterator[ThreadPoolExecutor]:
 
 def _spans(lake: Lake, interval: BarInterval, symbols: list[str]) -> dict[str, list[Span]]:
     frame = lake.bar_spans(interval, symbols)
-    found: dict[str, list[Span]] = {}
+    spans: dict[str, list[Span]] = {}
     for row in frame.itertuples(index=False):
-        found.setdefault(str(row.symbol), []).append(Span(str(row.source), row.first, row.last))  # type: ignore[arg-type]
-    return found
+        spans.setdefault(str(row.symbol), []).append(Span(str(row.source), row.first, row.last))  # type: ignore[arg-type]
+    return spans
 
 
-def _held(lake: Lake, asking: Asking, batch: list[str], spans: dict[str, list[Span]]) -> dict[str, pd.DataFrame]:
-    """The lake's rows from where the sources will be asked, by symbol; one read for the batch."""
-    known = [symbol for symbol in batch if symbol in spans] if asking.interval == "1d" else []
+def _stored_rows(
+    lake: Lake, plan: FetchPlan, batch: list[str], spans: dict[str, list[Span]]
+) -> dict[str, pd.DataFrame]:
+    """The lake's rows from where the sources will be asked, by symbol, in one read for the batch."""
+    known = [symbol for symbol in batch if symbol in spans] if plan.interval == "1d" else []
     columns = [*BAR_COLUMNS, "source"]
     nothing = pd.DataFrame({c: pd.Series(dtype="float64") for c in columns}).astype(
         {"symbol": "str", "session": "datetime64[us]", "source": "str"}
     )
-    held = dict.fromkeys(batch, nothing)
+    stored = dict.fromkeys(batch, nothing)
     if known:
-        since = min(asking.starts(symbol, spans[symbol]) for symbol in known)
+        since = min(plan.starts(symbol, spans[symbol]) for symbol in known)
         rows = lake.rows("bars", known, since=since)
-        held |= {str(symbol): frame[columns].reset_index(drop=True) for symbol, frame in rows.groupby("symbol")}
-    return held
+        stored |= {str(symbol): frame[columns].reset_index(drop=True) for symbol, frame in rows.groupby("symbol")}
+    return stored
 
 
-def _stored(lake: Lake, asked: list[SymbolFetch], interval: BarInterval, now: pd.Timestamp) -> list[Outcome]:
-    """Append a batch: one part a source, the bars last, so that what they rest on is there when they are."""
-    rows = [found.rows for found in asked if len(found.rows)]
-    actions = [found.actions for found in asked if len(found.actions)]
-    names = [(found.symbol, found.name, found.source) for found in asked if found.name]
+def _append(lake: Lake, results: list[SymbolFetch], interval: BarInterval, now: pd.Timestamp) -> list[SymbolOutcome]:
+    """Append a batch, one part a source. The bars come last, so that a reader who sees them sees their actions too."""
+    rows = [result.rows for result in results if len(result.rows)]
+    actions = [result.actions for result in results if len(result.actions)]
+    names = [(result.symbol, result.name, result.source) for result in results if result.name]
     if actions:
         lake.append_rows("actions", pd.concat(actions, ignore_index=True))
     if names:
@@ -247,10 +274,7 @@ def _stored(lake: Lake, asked: list[SymbolFetch], interval: BarInterval, now: pd
                 lake.append_bars(Bars(frame), source=str(source), claim=True)
         else:
             lake.append_rows("intraday", whole)
-    outcomes = [
-        Outcome(found.symbol, found.source, found.new, len(found.rows) - found.new, found.notes, found.errors)
-        for found in asked
-    ]
+    outcomes = [SymbolOutcome(r.symbol, r.source, r.new, len(r.rows) - r.new, r.notes, r.errors) for r in results]
     log = pd.DataFrame(
         {
             "symbol": [o.symbol for o in outcomes],

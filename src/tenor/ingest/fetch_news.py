@@ -1,4 +1,4 @@
-"""News -> lake: every source that config names is asked; what it gives is tied to symbols and kept once."""
+"""News -> lake: every source that the settings name is asked, and its items are assigned to symbols."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ import pandas as pd
 from tenor.config import SourcesConfig
 from tenor.duplicates import near_duplicates
 from tenor.errors import SourceError
-from tenor.ingest.services.asking import asked
+from tenor.ingest.services.catalogue import news_sources
+from tenor.ingest.services.fields import guarded
 from tenor.ingest.services.http import Http
-from tenor.ingest.services.keys import Keys
-from tenor.ingest.services.news import NewsAnswer, NewsSource, Ties, as_news, news_sources
+from tenor.ingest.services.keys import SourceKeys
+from tenor.ingest.services.matching import SymbolMatcher
+from tenor.ingest.services.news_source import NewsAnswer, NewsSource, as_news
 from tenor.store import Appended, Lake
 
 _FIRST = pd.Timedelta(days=30)
@@ -24,23 +26,29 @@ _KIND = "news"
 
 
 @dataclass(frozen=True)
-class NewsFetch:
-    """What a source of news gave.
+class NewsResult:
+    """The result of fetching from one source of news.
 
     Attributes
     ----------
+    source
+        Its name.
     new
         Items that the lake did not have.
     known
-        That it had.
+        Items that it had.
     refused
-        Without a usable time or text.
+        Items without a usable time or text.
     repeats
         Of the items fetched, how many say nearly the same as another about the same symbol.
-    untied
-        About none of the symbols.
-    asked, failures
-        Requests, and how many of them failed; `errors` says how, once each.
+    unassigned
+        Items about none of the symbols.
+    requests
+        How many were sent.
+    failures
+        How many of them failed.
+    errors
+        How they failed, each message once.
     """
 
     source: str
@@ -48,15 +56,15 @@ class NewsFetch:
     known: int
     refused: int
     repeats: int
-    untied: int
-    asked: int
+    unassigned: int
+    requests: int
     failures: int
     errors: tuple[str, ...]
 
     @property
     def failed(self) -> bool:
-        """It answered not once."""
-        return self.failures >= self.asked
+        """No request was answered."""
+        return self.failures >= self.requests
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values."""
@@ -64,24 +72,33 @@ class NewsFetch:
 
 
 def fetch_news(
-    lake: Lake, symbols: Sequence[str], config: SourcesConfig, *, now: pd.Timestamp, http: Http, keys: Keys
-) -> list[NewsFetch]:
+    lake: Lake, symbols: Sequence[str], config: SourcesConfig, *, now: pd.Timestamp, http: Http, keys: SourceKeys
+) -> list[NewsResult]:
     """Bring the news about `symbols` into the lake; each source's items are appended as soon as it is done."""
     sources = news_sources(config, http, keys)
     if not sources:
         return []
     last = _last(lake, symbols)
     names = {str(row["symbol"]): str(row["name"]) for row in lake.rows("names", list(symbols)).to_dict("records")}
-    ties = Ties(symbols, names)
+    matcher = SymbolMatcher(symbols, names)
     starts = _Starts(last, _first_asked(lake, symbols, last, sources), now)
-    return [_from(source, lake, symbols, starts, ties, config, now) for source in sources]
+    return [_from(source, lake, symbols, starts, matcher, config, now) for source in sources]
 
 
 @dataclass(frozen=True)
 class _Starts:
-    """From when each source is asked about each symbol, by (symbol, source): what is held, and when it was first asked.
+    """From when each source is asked about each symbol.
 
-    A source that failed the first days is asked from where it would have been asked on the first.
+    A source that failed on the first days is asked from where it would have been asked on the first.
+
+    Attributes
+    ----------
+    last
+        The latest publication in the lake, by (symbol, source).
+    first_asked
+        When the source was first asked about the symbol, likewise.
+    now
+        The moment of this fetch.
     """
 
     last: dict[tuple[str, str], pd.Timestamp]
@@ -89,21 +106,21 @@ class _Starts:
     now: pd.Timestamp
 
     def since(self, symbol: str, source: str) -> pd.Timestamp:
-        held = self.last.get((symbol, source))
-        if held is not None:  # what was held back, or published out of order, is looked for again
-            return held - _AGAIN
+        last = self.last.get((symbol, source))
+        if last is not None:  # items that were held back, or published out of order, are looked for again
+            return last - _AGAIN
         return self.first_asked.get((symbol, source), self.now) - _FIRST
 
 
 def _first_asked(
     lake: Lake, symbols: Sequence[str], last: dict[tuple[str, str], pd.Timestamp], sources: Sequence[NewsSource]
 ) -> dict[tuple[str, str], pd.Timestamp]:
-    wanting = [s for s in ["", *symbols] if any((s, source.name) not in last for source in sources)]
-    found: dict[tuple[str, str], pd.Timestamp] = {}
-    for row in lake.rows("fetches", wanting).to_dict("records"):
+    without_news = [s for s in ["", *symbols] if any((s, source.name) not in last for source in sources)]
+    moments: dict[tuple[str, str], pd.Timestamp] = {}
+    for row in lake.rows("fetches", without_news).to_dict("records"):
         if row["kind"] == _KIND:
-            found.setdefault((str(row["symbol"]), str(row["source"])), row["asked_at"])
-    return found
+            moments.setdefault((str(row["symbol"]), str(row["source"])), row["asked_at"])
+    return moments
 
 
 def _last(lake: Lake, symbols: Sequence[str]) -> dict[tuple[str, str], pd.Timestamp]:
@@ -116,72 +133,71 @@ def _from(
     lake: Lake,
     symbols: Sequence[str],
     starts: _Starts,
-    ties: Ties,
+    matcher: SymbolMatcher,
     config: SourcesConfig,
     now: pd.Timestamp,
-) -> NewsFetch:
+) -> NewsResult:
     def ask(symbol: str) -> NewsAnswer | SourceError:
         since = starts.since(symbol, source.name)
         try:
-            return asked(source.name, lambda: source.items(symbol, since=since, now=now))
+            return guarded(source.name, lambda: source.items(symbol, since=since, now=now))
         except SourceError as error:
             return error
 
-    wanted = [s for s in symbols if source.serves(s)] if source.by_symbol else [""]
+    requested = [s for s in symbols if source.serves(s)] if source.by_symbol else [""]
     with ThreadPoolExecutor(config.parallel, thread_name_prefix="tenor-news") as pool:
-        answers = list(pool.map(ask, wanted))
-    _noted(lake, source, wanted, answers, starts, now)
+        answers = list(pool.map(ask, requested))
+    _log_fetch(lake, source, requested, answers, starts, now)
     errors = [answer for answer in answers if isinstance(answer, SourceError)]
     sound = [answer for answer in answers if isinstance(answer, NewsAnswer)]
     frames = [answer.frame for answer in sound if len(answer.frame)]
-    untied = 0
+    unassigned = repeated = 0
     appended = Appended(0, 0, 0)
-    again = 0
     if frames:
         frame = pd.concat(frames, ignore_index=True)
-        frame, untied = (frame, 0) if source.by_symbol else _tied(frame, ties)
+        if not source.by_symbol:
+            frame, unassigned = _assigned(frame, matcher)
         if len(frame):
-            again = int(near_duplicates(frame["text"].tolist(), groups=frame["symbol"].tolist()).sum())
+            repeated = int(near_duplicates(frame["text"].tolist(), groups=frame["symbol"].tolist()).sum())
             appended = lake.append_news(as_news(frame, source.name))
-    named = [(s, n, source.name) for a in sound for s, n in (a.names or {}).items() if n]
-    if named:
-        lake.append_rows("names", pd.DataFrame(named, columns=["symbol", "name", "source"]))
-    return NewsFetch(
-        source.name,
-        appended.new,
-        appended.unchanged + appended.revised,
-        sum(answer.refused for answer in sound),
-        again,
-        untied,
-        len(wanted),
-        len(errors),
-        tuple(dict.fromkeys(str(error) for error in errors)),
+    names = [(symbol, name, source.name) for a in sound for symbol, name in (a.names or {}).items() if name]
+    if names:
+        lake.append_rows("names", pd.DataFrame(names, columns=["symbol", "name", "source"]))
+    return NewsResult(
+        source=source.name,
+        new=appended.new,
+        known=appended.unchanged + appended.revised,
+        refused=sum(answer.refused for answer in sound),
+        repeats=repeated,
+        unassigned=unassigned,
+        requests=len(requested),
+        failures=len(errors),
+        errors=tuple(dict.fromkeys(str(error) for error in errors)),
     )
 
 
-def _noted(
+def _log_fetch(
     lake: Lake,
     source: NewsSource,
-    wanted: Sequence[str],
+    requested: Sequence[str],
     answers: Sequence[NewsAnswer | SourceError],
     starts: _Starts,
     now: pd.Timestamp,
 ) -> None:
-    """Keep what failed, and that a symbol without any news was asked for; the rest shows in the news themselves."""
-    pairs = zip(wanted, answers, strict=True)
-    told = [(s, a) for s, a in pairs if isinstance(a, SourceError) or (s, source.name) not in starts.last]
-    if not told:
+    """Write down the failures and the requests for symbols without any news; the news themselves show the rest."""
+    pairs = zip(requested, answers, strict=True)
+    entries = [(s, a) for s, a in pairs if isinstance(a, SourceError) or (s, source.name) not in starts.last]
+    if not entries:
         return
-    note = pd.Series([str(a) if isinstance(a, SourceError) else "" for _, a in told], dtype="str")
-    asked_at = pd.Series([now] * len(told), dtype="datetime64[us, UTC]")
-    rows = {"symbol": [s for s, _ in told], "kind": _KIND, "asked_at": asked_at, "source": source.name}
+    note = pd.Series([str(a) if isinstance(a, SourceError) else "" for _, a in entries], dtype="str")
+    asked_at = pd.Series([now] * len(entries), dtype="datetime64[us, UTC]")
+    rows = {"symbol": [s for s, _ in entries], "kind": _KIND, "asked_at": asked_at, "source": source.name}
     lake.append_rows("fetches", pd.DataFrame({**rows, "new": 0, "revised": 0, "note": note}))
 
 
-def _tied(frame: pd.DataFrame, ties: Ties) -> tuple[pd.DataFrame, int]:
+def _assigned(frame: pd.DataFrame, matcher: SymbolMatcher) -> tuple[pd.DataFrame, int]:
     """The items once for each symbol that they are about, and how many are about none."""
-    about = [ties.symbols(text) for text in frame["text"]]
-    tied = frame.assign(symbol=pd.Series(about, index=frame.index, dtype="object"))
-    untied = sum(not found for found in about)
-    tied = tied.explode("symbol").dropna(subset=["symbol"])
-    return tied.astype({"symbol": "str"}).reset_index(drop=True), untied
+    about = [matcher.symbols(text) for text in frame["text"]]
+    items = frame.assign(symbol=pd.Series(about, index=frame.index, dtype="object"))
+    items = items.explode("symbol").dropna(subset=["symbol"])
+    return items.astype({"symbol": "str"}).reset_index(drop=True), sum(not each for each in about)

@@ -1,7 +1,8 @@
-"""One symbol's bars: ask the sources in turn, and say what of their answers goes into the lake."""
+"""One symbol's bars: ask the sources in turn, and decide which rows of their answers go into the lake."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -12,7 +13,7 @@ from tenor.config import SourcesConfig
 from tenor.errors import SourceError
 from tenor.ingest.files import find_jumps
 from tenor.ingest.reconcile import (
-    Ground,
+    Boundary,
     Span,
     carried_back,
     disagreements,
@@ -20,25 +21,27 @@ from tenor.ingest.reconcile import (
     spliced,
     without_noise,
 )
-from tenor.ingest.services import PRICES
-from tenor.ingest.services.asking import asked
-from tenor.ingest.services.prices import ACTION_COLUMNS, Answer, PriceSource
+from tenor.ingest.services import PRICE_SOURCES
+from tenor.ingest.services.fields import guarded
+from tenor.ingest.services.price_source import ACTION_COLUMNS, PriceAnswer, PriceSource
 from tenor.schema import BAR_COLUMNS, BarInterval
 
-Rows = Callable[[str], pd.DataFrame]
-"""All rows that count of a symbol, with their sources."""
+StoredRows = Callable[[str], pd.DataFrame]
+"""Gives the current version of each of a symbol's rows in the lake, with its source."""
 
 
 @dataclass(frozen=True)
 class SymbolFetch:
-    """What became of one symbol.
+    """The result of asking the sources about one symbol.
 
     Attributes
     ----------
+    symbol
+        The symbol.
     source
-        That answered; ``""`` where none did.
+        The one that answered; ``""`` where none did.
     rows
-        What goes into the lake, with `source` and (daily) `BAR_COLUMNS` or the columns of ``intraday``.
+        Rows for the lake, with `source` and (daily) `BAR_COLUMNS` or the columns of ``intraday``.
     new
         How many of `rows` the lake has no version of.
     actions
@@ -46,9 +49,9 @@ class SymbolFetch:
     name
         Of the company.
     notes
-        What a person should look at.
+        Findings that a person should look at.
     errors
-        By source, why it gave nothing.
+        For each source that failed, why.
     """
 
     symbol: str
@@ -62,19 +65,23 @@ class SymbolFetch:
 
 
 @dataclass(frozen=True)
-class Asking:
-    """Who is asked, and for what.
+class FetchPlan:
+    """The sources to ask, and for what.
 
     Attributes
     ----------
     sources
-        In order.
+        By name, in the order in which they are asked.
+    config
+        The settings.
     now
-        UTC; sessions that were not over are left out.
+        UTC; sessions that were not over by then are left out.
     since
-        The first day of a symbol that the lake has nothing of.
+        The first day for a symbol of which the lake has nothing.
+    interval
+        The length of a bar.
     rows
-        The lake's, for the few symbols of which all are needed.
+        The lake's rows of a symbol, for the few symbols of which all are needed.
     """
 
     sources: Mapping[str, PriceSource]
@@ -82,104 +89,106 @@ class Asking:
     now: pd.Timestamp
     since: pd.Timestamp
     interval: BarInterval
-    rows: Rows
+    rows: StoredRows
 
-    def symbol(self, symbol: str, spans: list[Span], held: pd.DataFrame) -> SymbolFetch:
-        """The first source that answers about `symbol`; `held` are the lake's rows from the overlap on."""
+    def fetch(self, symbol: str, spans: list[Span], stored: pd.DataFrame) -> SymbolFetch:
+        """The answer of the first source that has `symbol`; `stored` are the lake's rows from the overlap on."""
         serving = [s for s in self.sources.values() if s.serves(symbol, self.interval)]
         errors = () if serving else (f"no source in sources.prices has {self.interval} bars of {symbol}",)
         for place, source in enumerate(serving):
             try:
                 if self.interval == "1d":
-                    found = self._daily(symbol, serving, place, spans, held)
+                    result = self._daily(symbol, serving, place, spans, stored)
                 else:
-                    found = self._intraday(symbol, source, spans)
+                    result = self._intraday(symbol, source, spans)
             except SourceError as error:
                 errors = (*errors, str(error))
                 continue
-            return SymbolFetch(**{**found.__dict__, "errors": errors})
+            return dataclasses.replace(result, errors=errors)
         return SymbolFetch(symbol, errors=errors)
 
     def starts(self, symbol: str, spans: list[Span]) -> pd.Timestamp:
-        """The earliest session from which any source would be asked: what has to be known of the lake."""
+        """The earliest session from which any source would be asked: from there on the lake's rows are needed."""
         serving = [s for s in self.sources.values() if s.serves(symbol, self.interval)]
-        starts = [self._since(symbol, self._ground(s.name, i, spans)) for i, s in enumerate(serving)]
+        starts = [self._since(symbol, self._boundary(s.name, i, spans)) for i, s in enumerate(serving)]
         return min(starts, default=self.since)
 
-    def _ground(self, source: str, place: int, spans: list[Span]) -> Ground:
-        return Ground.of(spans, source, primary=place == 0, live=PRICES)
+    def _boundary(self, source: str, place: int, spans: list[Span]) -> Boundary:
+        return Boundary.of(spans, source, primary=place == 0, live=PRICE_SOURCES)
 
-    def _since(self, symbol: str, ground: Ground) -> pd.Timestamp:
-        return ground.since(market_of(symbol).exchange, first=self.since, overlap=self.config.overlap)
+    def _since(self, symbol: str, boundary: Boundary) -> pd.Timestamp:
+        return boundary.since(market_of(symbol).exchange, first=self.since, overlap=self.config.overlap)
 
-    def _ask(self, source: PriceSource, symbol: str, since: pd.Timestamp) -> Answer:
-        return asked(source.name, lambda: source.bars(symbol, since=since, now=self.now, interval=self.interval))
+    def _ask(self, source: PriceSource, symbol: str, since: pd.Timestamp) -> PriceAnswer:
+        return guarded(source.name, lambda: source.bars(symbol, since=since, now=self.now, interval=self.interval))
 
     def _daily(
-        self, symbol: str, serving: list[PriceSource], place: int, spans: list[Span], held: pd.DataFrame
+        self, symbol: str, serving: list[PriceSource], place: int, spans: list[Span], stored: pd.DataFrame
     ) -> SymbolFetch:
         source = serving[place]
-        ground = self._ground(source.name, place, spans)
-        since = self._since(symbol, ground)
+        boundary = self._boundary(source.name, place, spans)
+        since = self._since(symbol, boundary)
         answer = self._ask(source, symbol, since)
         fresh = _fresh(answer)
-        self._expect(answer, since, ground)
+        self._require_bars(answer, since, boundary)
         notes = [
             f"{source.name}: {count} rows with {why} refused" for why, count in answer.refused.items() if why != "empty"
         ]
-        if ground.base_last is not None:
-            notes += self._compared(source.name, fresh, "the lake", held[held["source"] != source.name])
-            rows = spliced(held, fresh, ground.base_last, source.name)
-        elif ground.own_last is None:
-            older = self.rows(symbol) if spans else held
+        if boundary.base_last is not None:
+            notes += self._compared(source.name, fresh, "the lake", stored[stored["source"] != source.name])
+            rows = spliced(stored, fresh, boundary.base_last, source.name)
+        elif boundary.own_last is None:
+            older = self.rows(symbol) if spans else stored
             rows = pd.concat([carried_back(older, fresh), fresh]) if spans else fresh
         else:
-            own = held[held["source"] == source.name]
+            own = stored[stored["source"] == source.name]
             if scale_changed(own, fresh):
                 first = min(span.first for span in spans)
                 answer = self._ask(source, symbol, first)
                 fresh = _fresh(answer)
-                self._expect(answer, first, ground)
-                held = self.rows(symbol)
+                self._require_bars(answer, first, boundary)
+                stored = self.rows(symbol)
                 notes.append(f"adjusted prices changed back to {first:%Y-%m-%d}: a split, a dividend or a correction")
-                rows = pd.concat([carried_back(held, fresh), fresh])
+                rows = pd.concat([carried_back(stored, fresh), fresh])
             else:
                 rows = fresh
-        rows = without_noise(held, rows)
-        jumps = self._jumps(held, rows, source.name)
+        rows = without_noise(stored, rows)
+        jumps = self._jumps(stored, rows, source.name)
         if self.config.cross_check or jumps:
             notes += self._second(symbol, serving[place + 1 :], fresh, since)
         actions = answer.actions.assign(symbol=symbol, source=source.name)[["symbol", *ACTION_COLUMNS, "source"]]
-        new = int((~rows["session"].isin(held["session"])).sum())
+        new = int((~rows["session"].isin(stored["session"])).sum())
         return SymbolFetch(symbol, source.name, rows, new, actions, answer.name, (*notes, *jumps))
 
     def _intraday(self, symbol: str, source: PriceSource, spans: list[Span]) -> SymbolFetch:
-        held = max((span.last for span in spans), default=None)
+        last = max((span.last for span in spans), default=None)
         since = self.since
-        if held is not None:  # moments, here: the overlap is a few days
-            since = (held.tz_convert("UTC").tz_localize(None) - pd.Timedelta(days=self.config.overlap / 2)).normalize()
+        if last is not None:  # a moment, not a session: the overlap is a few days
+            since = (last.tz_convert("UTC").tz_localize(None) - pd.Timedelta(days=self.config.overlap / 2)).normalize()
         answer = self._ask(source, symbol, since)
-        if answer.frame.empty and held is None:
+        if answer.frame.empty and last is None:
             raise SourceError(f"{source.name} has no {self.interval} bars of {symbol}.", kind="unknown")
         rows = answer.frame.drop(columns="adj_close").rename(columns={"at": "opened_at"})
         rows = rows.assign(symbol=symbol, interval=self.interval, source=source.name)
-        new = len(rows) if held is None else int((rows["opened_at"] > held).sum())
+        new = len(rows) if last is None else int((rows["opened_at"] > last).sum())
         return SymbolFetch(symbol, source.name, rows, new)
 
-    def _expect(self, answer: Answer, since: pd.Timestamp, ground: Ground) -> None:
-        """An answer without bars is none where some are known to be: the next source is asked."""
+    def _require_bars(self, answer: PriceAnswer, since: pd.Timestamp, boundary: Boundary) -> None:
+        """Refuse an answer without bars, so that the next source is asked."""
         if not answer.frame.empty:
             return
         what = (
-            f"since {since:%Y-%m-%d}, though the lake holds some" if ground.own_last or ground.base_last else "at all"
+            f"since {since:%Y-%m-%d}, though the lake has some" if boundary.own_last or boundary.base_last else "at all"
         )
         raise SourceError(f"{answer.source} has no bars of {answer.symbol} {what}.", kind="unknown")
 
     def _compared(self, name: str, fresh: pd.DataFrame, other: str, rows: pd.DataFrame) -> list[str]:
-        found = disagreements(fresh, rows, bound_bps=self.config.disagreement_bps)
-        shown = ", ".join(f"{day:%Y-%m-%d} by {bps:.0f} bps" for day, bps in found[:3])
-        more = f" and {len(found) - 3} more sessions" if len(found) > 3 else ""
-        return [f"{name} and {other} disagree on returns: {shown}{more}"] if found else []
+        differences = disagreements(fresh, rows, bound_bps=self.config.disagreement_bps)
+        if not differences:
+            return []
+        shown = ", ".join(f"{day:%Y-%m-%d} by {bps:.0f} bps" for day, bps in differences[:3])
+        more = f" and {len(differences) - 3} more sessions" if len(differences) > 3 else ""
+        return [f"{name} and {other} disagree on returns: {shown}{more}"]
 
     def _second(self, symbol: str, others: list[PriceSource], fresh: pd.DataFrame, since: pd.Timestamp) -> list[str]:
         for other in others:
@@ -190,10 +199,10 @@ class Asking:
             return self._compared(fresh["source"].iloc[0], fresh, other.name, second)
         return []
 
-    def _jumps(self, held: pd.DataFrame, rows: pd.DataFrame, source: str) -> list[str]:
-        """Moves among the new sessions that look like a split which the source does not tell, or that nobody traded."""
-        old = held[~held["session"].isin(rows["session"])]
-        new = rows[~rows["session"].isin(held["session"])]
+    def _jumps(self, stored: pd.DataFrame, rows: pd.DataFrame, source: str) -> list[str]:
+        """Moves among the new sessions that look like a split the source does not report, or without the turnover."""
+        old = stored[~stored["session"].isin(rows["session"])]
+        new = rows[~rows["session"].isin(stored["session"])]
         if new.empty:
             return []
         series = pd.concat([old, rows]).sort_values("session", ignore_index=True)
@@ -206,6 +215,6 @@ class Asking:
         ]
 
 
-def _fresh(answer: Answer) -> pd.DataFrame:
+def _fresh(answer: PriceAnswer) -> pd.DataFrame:
     frame = answer.frame.rename(columns={"at": "session"}).assign(symbol=answer.symbol)
     return frame[list(BAR_COLUMNS)].assign(source=answer.source)

@@ -1,4 +1,4 @@
-"""Files, folders and the embedded bars -> the lake; and what is wrong with what the lake holds."""
+"""Files, folders and the embedded data -> the lake; and a check of the bars in the lake."""
 
 from __future__ import annotations
 
@@ -7,27 +7,31 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tenor.data import embedded_bars, embedded_sentiment
-from tenor.ingest.files import FileSummary, SymbolReport, check_bars, read
+from tenor.ingest.files import FileSummary, SymbolReport, check_bars, read_files
 from tenor.store import Appended, Lake
 
 EMBEDDED = "embedded"
 EMBEDDED_SOURCE = "StockNet, embedded"
 
-NOTHING = Appended(0, 0, 0)
+_NOTHING = Appended(0, 0, 0)
 
 
 @dataclass(frozen=True)
-class Collected:
-    """What an import did.
+class ImportResult:
+    """The result of an import.
 
     Attributes
     ----------
     files
-        What became of each file.
-    bars, news, sentiment
-        What the lake made of the rows that were kept.
+        A summary of each file.
+    bars
+        How many bars were new, revised or already there.
+    news
+        Likewise of news.
+    sentiment
+        Likewise of daily sentiment.
     refused
-        One text a refused row, naming file, row, column, value, why and remedy.
+        One text for each refused row: file, row, column, value, reason and remedy.
     """
 
     files: tuple[FileSummary, ...]
@@ -38,32 +42,32 @@ class Collected:
 
     @property
     def usable(self) -> bool:
-        """Whether anything was kept."""
-        return self.bars != NOTHING or self.news != NOTHING
+        """Whether the import brought bars or news."""
+        return self.bars != _NOTHING or self.news != _NOTHING
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values."""
         return asdict(self)
 
 
-def collect(store: str, paths: Sequence[str], *, calendar: str | None = None) -> Collected:
-    """Read files and folders into the lake; ``embedded`` stands for the bars and the sentiment that tenor carries.
+def import_files(store: str, paths: Sequence[str], *, calendar: str | None = None) -> ImportResult:
+    """Read files and folders into the lake; ``embedded`` stands for the bars and the sentiment that come with tenor.
 
     Raises
     ------
     DataError
-        A path does not exist. What is wrong inside a file is refused, row by row, and the rest is kept.
+        A path does not exist. Unusable rows inside a file are refused one by one, and the other rows imported.
     StoreError
         The lake can't be written.
     """
     lake = Lake(store)
     files: list[FileSummary] = []
     refused: list[str] = []
-    bars = news = sentiment = NOTHING
+    bars = news = sentiment = _NOTHING
     if EMBEDDED in paths:
         bars += lake.append_bars(embedded_bars(), source=EMBEDDED_SOURCE)
         sentiment += lake.append_sentiment(embedded_sentiment(), source=EMBEDDED_SOURCE)
-    for batch in read([path for path in paths if path != EMBEDDED], calendar=calendar):
+    for batch in read_files([path for path in paths if path != EMBEDDED], calendar=calendar):
         if batch.bars is not None:
             bars += lake.append_bars(batch.bars, source="file")
         if batch.news is not None:
@@ -71,10 +75,10 @@ def collect(store: str, paths: Sequence[str], *, calendar: str | None = None) ->
         lake.append_refusals(batch.refusals, files=[file.file for file in batch.files])
         files += batch.files
         refused += [refusal.describe() for refusal in batch.refused]
-    return Collected(tuple(files), bars, news, sentiment, tuple(refused))
+    return ImportResult(tuple(files), bars, news, sentiment, tuple(refused))
 
 
-def check(store: str, *, calendar: str | None = None) -> list[SymbolReport]:
-    """What is wrong with the lake's bars, by symbol."""
+def check_lake(store: str, *, calendar: str | None = None) -> list[SymbolReport]:
+    """A report on the lake's bars for each symbol."""
     lake = Lake(store)
     return check_bars(lake.bars(), calendar=calendar, refusals=lake.refusals())

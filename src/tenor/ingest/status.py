@@ -1,4 +1,4 @@
-"""How fresh the lake is: per symbol the last bar, the last news, where they came from, and how far behind they are."""
+"""How fresh the lake is: per symbol the last bar, the last news, their sources, and how far behind they are."""
 
 from __future__ import annotations
 
@@ -11,35 +11,43 @@ import pandas as pd
 from tenor.calendars import exchange, market_of, with_interval
 from tenor.config import SourcesConfig
 from tenor.errors import DataError
-from tenor.ingest.services import PRICES
+from tenor.ingest.services import PRICE_SOURCES
 from tenor.schema import BarInterval
 from tenor.store import Lake
 
 
 @dataclass(frozen=True)
 class SymbolStatus:
-    """One symbol.
+    """How fresh one symbol's rows are.
 
     Attributes
     ----------
-    calendar, currency
+    symbol
+        The symbol.
+    calendar
         Of its market.
+    currency
+        Of its prices.
     last_bar
-        Its last session, and `source`, where that came from; `live` where that is a source that is fetched.
+        The session of its last bar.
+    source
+        Of the last bar.
+    live
+        Whether that source is a service; otherwise the bar came from a file.
     expected
         The last session of its own market that was over.
     behind
-        Sessions from `last_bar` to there.
+        Sessions from `last_bar` to `expected`.
     stale
-        Whether that is more than config allows; False for what only files brought.
+        Whether `behind` is more than the settings allow; False where only files brought bars.
     last_news
         The latest publication (UTC), or None.
     news_source
-        Where from.
+        Of the latest publication.
     fetched_at
         When a source was last asked, or None.
     note
-        What that fetch had to tell.
+        The notes and errors of that fetch.
     """
 
     symbol: str
@@ -66,7 +74,7 @@ class SymbolStatus:
         return plain
 
     def describe(self) -> str:
-        """One line on a symbol that is stale."""
+        """One line about a symbol that is stale."""
         return (
             f"the last bar of {self.symbol} is of {exchange(self.calendar).label(self.last_bar)} (from {self.source}), "
             f"{self.behind} sessions of {self.calendar} behind {exchange(self.calendar).label(self.expected)}"
@@ -85,8 +93,10 @@ def status(
 
     Raises
     ------
-    UnknownSymbolError, StoreError
-        As of `Lake.bars`.
+    UnknownSymbolError
+        The lake has no bars of a symbol.
+    StoreError
+        The lake can't be read, or is empty.
     """
     lake = Lake(store)
     moment = now or pd.Timestamp.now("UTC")
@@ -95,7 +105,7 @@ def status(
         calendar = with_interval("XNYS", interval)
         for symbol in symbols or ():
             if symbol not in bars:
-                lake.bars([symbol], calendar=calendar)  # says that there are none, and which there are
+                lake.bars([symbol], calendar=calendar)  # raises an error that names the symbols there are
         if not bars:
             lake.bars(calendar=calendar)
     news = _latest(lake.spans("news", symbols))
@@ -114,15 +124,14 @@ def stale(
     now: pd.Timestamp | None = None,
     interval: BarInterval = "1d",
 ) -> dict[str, str]:
-    """One line on each of `symbols` whose bars are older than config allows; nothing under ``ignore``.
+    """One line about each of `symbols` whose bars are older than the settings allow; nothing under ``ignore``.
 
-    Symbols that only files brought are not judged: nobody promised that they are of today.
+    Symbols with bars from files alone are never stale: files are not expected to be of today.
     """
     if config.when_stale == "ignore":
         return {}
-    return {
-        one.symbol: one.describe() for one in status(store, config, symbols, now=now, interval=interval) if one.stale
-    }
+    rows = status(store, config, symbols, now=now, interval=interval)
+    return {row.symbol: row.describe() for row in rows if row.stale}
 
 
 def freshness(
@@ -133,23 +142,23 @@ def freshness(
     now: pd.Timestamp | None = None,
     interval: BarInterval = "1d",
 ) -> dict[str, str]:
-    """What to say before a forecast of `symbols`: `stale`, unless config has it refused.
+    """The warnings of `stale` before a forecast of `symbols`, or an error where the settings refuse stale bars.
 
     Raises
     ------
     DataError
         A symbol is stale and ``sources.when_stale`` is ``refuse``.
     """
-    found = stale(store, config, symbols, now=now, interval=interval)
-    if found and config.when_stale == "refuse":
-        more = f" (and {len(found) - 1} more symbols)" if len(found) > 1 else ""
-        first = next(iter(found.values()))
+    warnings = stale(store, config, symbols, now=now, interval=interval)
+    if warnings and config.when_stale == "refuse":
+        more = f" (and {len(warnings) - 1} more symbols)" if len(warnings) > 1 else ""
+        first = next(iter(warnings.values()))
         raise DataError(f"{first}{more}: run 'tenor data fetch', or set sources.when_stale to say.")
-    return found
+    return warnings
 
 
 def _latest(spans: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Of each symbol the source whose rows reach furthest."""
+    """For each symbol the span that ends last."""
     rows = spans.sort_values("last", kind="stable").to_dict("records")
     return {str(row["symbol"]): {str(k): v for k, v in row.items()} for row in rows}
 
@@ -166,10 +175,10 @@ def _of(
     market = market_of(symbol)
     calendar = exchange(with_interval(market.calendar, interval))
     last, expected = pd.Timestamp(bars["last"]), calendar.last_closed(now)
-    if interval != "1d":  # the lake knows when it opened
+    if interval != "1d":  # the lake has the moment of opening
         last = calendar.session_of(pd.Series([last]), margin=pd.Timedelta(0)).iloc[0]
     behind = max(len(calendar.sessions(last, expected)) - 1, 0) if last < expected else 0
-    live = bars["source"] in PRICES
+    live = bars["source"] in PRICE_SOURCES
     return SymbolStatus(
         symbol=symbol,
         calendar=calendar.code,

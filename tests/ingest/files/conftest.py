@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tenor.ingest.files import Imported, read_bars
+from tenor.ingest.files import FileBatch, read_bars
 
 
 @pytest.fixture
@@ -17,10 +17,10 @@ def now() -> pd.Timestamp:
 
 
 @pytest.fixture
-def load(tmp_path: Path, now: pd.Timestamp) -> Callable[..., Imported]:
+def load(tmp_path: Path, now: pd.Timestamp) -> Callable[..., FileBatch]:
     """``load(content, name)``: what reading the file `name` of that content gives, at `now`."""
 
-    def _load(content: str | bytes, name: str = "AAA.csv", *, calendar: str = "XNYS") -> Imported:
+    def _load(content: str | bytes, name: str = "AAA.csv", *, calendar: str = "XNYS") -> FileBatch:
         path = tmp_path / name
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         return read_bars([path], calendar=calendar, now=now)

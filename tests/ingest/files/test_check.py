@@ -22,8 +22,8 @@ def frame(bars_of: MakeBars) -> pd.DataFrame:
 
 
 def report(frame: pd.DataFrame, **options: object) -> SymbolReport:
-    (found,) = check_bars(frame, **options)  # type: ignore[arg-type]
-    return found
+    (result,) = check_bars(frame, **options)  # type: ignore[arg-type]
+    return result
 
 
 def scaled(frame: pd.DataFrame, start: int, factor: float, *, volume: float) -> pd.DataFrame:
@@ -59,16 +59,16 @@ FAULTS: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], dict[str, int]]]
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_counted_under_its_name(frame: pd.DataFrame, fault: str) -> None:
     plant, expected = FAULTS[fault]
-    found = report(plant(frame.copy()))
+    result = report(plant(frame.copy()))
     names = ("missing", "duplicates", "nonpositive", "high_below_low", "off_calendar", "unreadable", "outside")
-    assert {name: getattr(found, name) for name in names if getattr(found, name)} == expected
-    assert not found.clean
+    assert {name: getattr(result, name) for name in names if getattr(result, name)} == expected
+    assert not result.clean
 
 
 def test_gaps_are_runs_of_sessions(frame: pd.DataFrame) -> None:
-    found = report(frame.drop(index=[10, 11, 12, 50]))
+    result = report(frame.drop(index=[10, 11, 12, 50]))
     sessions = frame["session"]
-    assert found.gaps == ((sessions[10], sessions[12], 3), (sessions[50], sessions[50], 1))
+    assert result.gaps == ((sessions[10], sessions[12], 3), (sessions[50], sessions[50], 1))
 
 
 @pytest.mark.parametrize(
@@ -80,10 +80,10 @@ def test_an_unadjusted_split_is_told_by_its_ratio(
 ) -> None:
     calm = frame.assign(**dict.fromkeys(PRICES, 40.0))
     calm[list(PRICES)] *= 1 + 0.001 * np.sin(np.arange(len(calm)))[:, None]
-    found = report(scaled(calm, 60, factor, volume=volume))
-    assert [(j.session, j.split) for j in found.jumps] == [(frame["session"][60], split)]
-    assert found.jumps[0].factor == pytest.approx(factor, rel=0.01)
-    assert found.to_json()["jumps"] == [
+    result = report(scaled(calm, 60, factor, volume=volume))
+    assert [(j.session, j.split) for j in result.jumps] == [(frame["session"][60], split)]
+    assert result.jumps[0].factor == pytest.approx(factor, rel=0.01)
+    assert result.to_json()["jumps"] == [
         {"session": f"{frame['session'][60]:%Y-%m-%d}", "factor": pytest.approx(factor, rel=0.01), "split": split}
     ]
 
@@ -93,12 +93,12 @@ def test_a_crash_that_everybody_traded_is_no_jump(frame: pd.DataFrame) -> None:
     assert [j.split for j in report(scaled(frame, 60, 0.43, volume=1)).jumps] == [""]
 
 
-@pytest.mark.parametrize(("length", "found"), [(4, 0), (5, 1), (9, 1)])
-def test_stale_runs_begin_at_five_equal_closes(frame: pd.DataFrame, length: int, found: int) -> None:
+@pytest.mark.parametrize(("length", "runs"), [(4, 0), (5, 1), (9, 1)])
+def test_stale_runs_begin_at_five_equal_closes(frame: pd.DataFrame, length: int, runs: int) -> None:
     flat = frame.copy()
     flat.loc[20 : 20 + length - 1, "close"] = flat.loc[20, "close"]
     stale = report(flat).stale
-    assert [(a, b, n) for a, b, n in stale] == [(flat["session"][20], flat["session"][20 + length - 1], length)] * found
+    assert [(a, b, n) for a, b, n in stale] == [(flat["session"][20], flat["session"][20 + length - 1], length)] * runs
 
 
 def test_refusals_of_the_import_are_counted(tmp_path: Path) -> None:
@@ -110,10 +110,10 @@ def test_refusals_of_the_import_are_counted(tmp_path: Path) -> None:
     )
     imported = read_bars([tmp_path])
     assert imported.bars is not None
-    found = report(imported.bars.frame, refusals=imported.refusals)
-    counts = (found.duplicates, found.nonpositive, found.high_below_low, found.off_calendar, found.unreadable)
+    result = report(imported.bars.frame, refusals=imported.refusals)
+    counts = (result.duplicates, result.nonpositive, result.high_below_low, result.off_calendar, result.unreadable)
     assert counts == (2, 1, 1, 1, 1)
-    assert found.row() == ("AAA", "2014-01-02", "2014-01-08", "2", "3", "2", "1", "1", "0", "0")
+    assert result.row() == ("AAA", "2014-01-02", "2014-01-08", "2", "3", "2", "1", "1", "0", "0")
 
 
 def test_one_bar_and_a_round_the_clock_calendar(bars: Bars) -> None:
@@ -134,7 +134,7 @@ def test_known_splits_of_published_prices_are_found(published: Callable[[str], P
     assert imported.refused == []
     assert all(not r.jumps for r in check_bars(imported.bars))
     unadjusted = check_bars(Bars(imported.bars.frame.assign(adj_close=imported.bars.frame["close"])))
-    found = {(r.symbol, f"{j.session:%Y-%m-%d}", j.split) for r in unadjusted for j in r.jumps}
+    result = {(r.symbol, f"{j.session:%Y-%m-%d}", j.split) for r in unadjusted for j in r.jumps}
     known = {
         ("AAPL", "2014-06-09", "1:7"),
         ("BRK-B", "2010-01-21", "1:50"),
@@ -144,5 +144,5 @@ def test_known_splits_of_published_prices_are_found(published: Callable[[str], P
         ("KO", "2012-08-13", "1:2"),
         ("MA", "2014-01-22", "1:10"),
     }
-    assert known <= found
-    assert len(found) <= 12
+    assert known <= result
+    assert len(result) <= 12

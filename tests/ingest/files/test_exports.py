@@ -14,16 +14,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tenor.ingest.files import Imported, read_bars
+from tenor.ingest.files import FileBatch, read_bars
 from tenor.schema import Bars
 
-Load = Callable[..., Imported]
+Load = Callable[..., FileBatch]
 YAHOO = "Date,Open,High,Low,Close,Adj Close,Volume\n"
 GOOD = "2014-01-03,11,11.5,10,10.5,10,200\n"
 THURSDAY, FRIDAY = "2014-01-02", "2014-01-03"
 
 
-def rows_of(imported: Imported) -> list[tuple[object, ...]]:
+def rows_of(imported: FileBatch) -> list[tuple[object, ...]]:
     assert imported.bars is not None
     frame = imported.bars.frame.assign(session=imported.bars.frame["session"].dt.strftime("%Y-%m-%d"))
     return list(frame.itertuples(index=False, name=None))

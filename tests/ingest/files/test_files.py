@@ -11,20 +11,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tenor.errors import DataError
-from tenor.ingest.files import Imported, check_bars, read, read_bars, read_batches
+from tenor.ingest.files import FileBatch, check_bars, read_bars, read_batches, read_files
 
-Load = Callable[..., Imported]
+Load = Callable[..., FileBatch]
 YAHOO = "Date,Open,High,Low,Close,Adj Close,Volume\n"
 GOOD = "2014-01-03,11,11.5,10,10.5,10,200\n"
 
 
-def rows_of(imported: Imported) -> list[tuple[object, ...]]:
+def rows_of(imported: FileBatch) -> list[tuple[object, ...]]:
     assert imported.bars is not None
     frame = imported.bars.frame.assign(session=imported.bars.frame["session"].dt.strftime("%Y-%m-%d"))
     return list(frame.itertuples(index=False, name=None))
 
 
-def only(imported: Imported) -> str:
+def only(imported: FileBatch) -> str:
     (refusal,) = imported.refused
     return refusal.describe()
 
@@ -42,21 +42,21 @@ BAD_ROWS = {
     "null row": ("2014-01-02,null,null,null,null,null,null", "row 2: Close 'null' has no prices: nothing to do"),
     "one cell missing": ("2014-01-02,10,12,9.5,11,,100", "row 2: Adj Close '' is missing: fill it in or drop"),
     "no date": (",10,12,9.5,11,10.5,100", "row 2: Date '' is missing: write dates as YYYY-MM-DD"),
-    "odd date": ("yesterday,10,12,9.5,11,10.5,100", "row 2: Date 'yesterday' is no date that tenor can read"),
-    "no such day": ("2014-02-30,10,12,9.5,11,10.5,100", "row 2: Date '2014-02-30' is no day of the calendar"),
+    "odd date": ("yesterday,10,12,9.5,11,10.5,100", "row 2: Date 'yesterday' is not a date that tenor can read"),
+    "no such day": ("2014-02-30,10,12,9.5,11,10.5,100", "row 2: Date '2014-02-30' is not a day of the calendar"),
     "time of day": ("2014-01-02 16:00,10,12,9.5,11,10.5,100", "row 2: Date '2014-01-02 16:00' has a time of day"),
     "short line": ("2014-01-02,10,12", "row 2: row '2014-01-02,10,12' does not have the 7 columns of the header"),
     "long line": ("2014-01-02,10,12,9.5,11,10.5,100,7", "does not have the 7 columns of the header: complete the line"),
-    "saturday": ("2014-01-04,10,12,9.5,11,10.5,100", "row 2: Date '2014-01-04' is no session of XNYS: choose the"),
+    "saturday": ("2014-01-04,10,12,9.5,11,10.5,100", "row 2: Date '2014-01-04' is not a session of XNYS: choose the"),
     "holiday": (
         "2014-01-01,10,12,9.5,11,10.5,100",
-        "'2014-01-01' is no session of XNYS: choose the exchange with --cal",
+        "'2014-01-01' is not a session of XNYS: choose the exchange with --cal",
     ),
     "today": ("2020-06-01,10,12,9.5,11,10.5,100", "'2020-06-01' is not over yet (it is 2020-06-01 12:00 UTC)"),
     "future": ("2031-01-02,10,12,9.5,11,10.5,100", "'2031-01-02' is not over yet"),
     "far future": ("9999-12-31,10,12,9.5,11,10.5,100", "'9999-12-31' is not over yet"),
     "far past": ("0001-01-03,10,12,9.5,11,10.5,100", "'0001-01-03' lies before the calendar of XNYS begins"),
-    "again": (GOOD.strip(), "row 3: Date '2014-01-03' repeats row 2 of the same day: nothing to do: one is kept"),
+    "again": (GOOD.strip(), "row 3: Date '2014-01-03' repeats row 2 of the same day: nothing to do: one is imported"),
     "otherwise": (
         "2014-01-03,11,11.5,10,10.6,10,200",
         "row 3: Date '2014-01-03' has other values than row 2 of the same day: keep the right one",
@@ -73,7 +73,7 @@ def test_a_bad_row_is_named_and_the_rest_is_kept(tmp_path: Path, case: str, load
     assert only(imported).endswith(".")
     assert len(rows_of(imported)) == 1
     (summary,) = imported.files
-    assert (summary.rows, summary.kept, summary.refused, summary.symbols) == (2, 1, 1, 1)
+    assert (summary.rows, summary.usable, summary.refused, summary.symbols) == (2, 1, 1, 1)
 
 
 BAD_FILES: dict[str, tuple[str, bytes, str]] = {
@@ -87,13 +87,13 @@ BAD_FILES: dict[str, tuple[str, bytes, str]] = {
     ),
     "no close": ("AAA.csv", b"date,open,high,low,last\n2014-01-02,1,2,1,2\n", "has no column for close (its header:"),
     "no header": ("AAA.csv", b"2014-01-02,1,2,1,2,2,9\n", "has no column for date"),
-    "junk": ("AAA.csv", bytes(range(256)) * 40, "is no text: tenor reads CSV and Parquet"),
-    "junk as parquet": ("AAA.parquet", bytes(range(256)) * 40, "is no Parquet that can be read"),
-    "half a parquet": ("AAA.parquet", b"PAR1" + b"\x15\x00" * 99, "is no Parquet that can be read"),
+    "junk": ("AAA.csv", bytes(range(256)) * 40, "is not text: tenor reads CSV and Parquet"),
+    "junk as parquet": ("AAA.parquet", bytes(range(256)) * 40, "is not a readable Parquet file"),
+    "half a parquet": ("AAA.parquet", b"PAR1" + b"\x15\x00" * 99, "is not a readable Parquet file"),
     "a name that is no symbol": (
         "my prices of today.csv",
         (YAHOO + GOOD).encode(),
-        "its name is none: add a column ti",
+        "its own name is no symbol: add a column ti",
     ),
     "two symbols side by side": (
         "AAA.csv",
@@ -183,7 +183,7 @@ def test_a_later_file_revises_an_earlier_one(tmp_path: Path, now: pd.Timestamp) 
     (tmp_path / "2").mkdir()
     (tmp_path / "1" / "AAA.csv").write_text(YAHOO + GOOD)
     (tmp_path / "2" / "AAA.csv").write_text(YAHOO + GOOD.replace("200", "300"))
-    batches = list(read([tmp_path], now=now))
+    batches = list(read_files([tmp_path], now=now))
     assert [b.bars.frame["volume"].tolist() for b in batches if b.bars] == [[200.0], [300.0]]
     assert rows_of(read_bars([tmp_path], now=now))[0][-1] == 300.0
 
@@ -203,7 +203,7 @@ def test_whatever_the_cells_hold_rows_are_kept_or_named(
     lines = [delimiter.join(row) for row in [tuple(YAHOO.strip().split(",")), *rows]]
     imported = load("\n".join(lines).encode("utf-8", "replace"))
     (summary,) = imported.files
-    assert summary.kept == len(imported.bars.frame if imported.bars else [])
+    assert summary.usable == len(imported.bars.frame if imported.bars else [])
     assert summary.refused == len(imported.refused)
     for refusal in imported.refused:
         assert refusal.why
@@ -234,9 +234,9 @@ def test_each_symbol_keeps_its_own_markets_days(tmp_path: Path, now: pd.Timestam
     kept = imported.bars.frame[["symbol", "session"]].astype("str").to_numpy().tolist()
     assert kept == [["AAA", "2016-07-18"], ["BBB.DE", "2016-07-04"], ["BTC-USD", "2016-07-17"]]
     assert {r.row: r.why for r in imported.refused} == {
-        2: "is no session of XNYS",
-        4: "is no session of XTKS",
-        7: "is no session of 24/5",
+        2: "is not a session of XNYS",
+        4: "is not a session of XTKS",
+        7: "is not a session of 24/5",
     }
     reports = {r.symbol: r for r in check_bars(imported.bars)}
     assert all(r.clean for r in reports.values())

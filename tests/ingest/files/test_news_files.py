@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tenor.ingest.files import read
+from tenor.ingest.files import read_files
 from tenor.ingest.files.news_files import is_news_file
-from tenor.ingest.importing import collect
+from tenor.ingest.importing import import_files
 from tenor.store import Appended, Lake
 
 NOW = pd.Timestamp("2024-06-01 12:00", tz="UTC")
@@ -39,7 +39,7 @@ def written(path: Path, rows: list[tuple[str, ...]] = ROWS) -> Path:
 def test_every_format_gives_the_same_news(tmp_path: Path, suffix: str) -> None:
     path = written(tmp_path / f"mine{suffix}")
     assert is_news_file(path)
-    (batch,) = read([path], now=NOW)
+    (batch,) = read_files([path], now=NOW)
     assert batch.bars is None
     assert batch.news is not None
     assert sorted(batch.news.frame[["symbol", "text", "source"]].to_numpy().tolist()) == [
@@ -50,7 +50,7 @@ def test_every_format_gives_the_same_news(tmp_path: Path, suffix: str) -> None:
         ["CCC", "a pilot strikes", "wire"],
     ]
     assert set(batch.news.frame["published_at"]) == {pd.Timestamp("2024-05-01 13:30", tz="UTC")}
-    assert batch.files[0].kept == 4
+    assert batch.files[0].usable == 4
     assert batch.refusals.empty
 
 
@@ -64,10 +64,10 @@ def test_rows_that_can_not_be_used_are_refused_by_number(tmp_path: Path, suffix:
         ("2024-05-01T13:30:00Z", "AAA", "  ", "", ""),
         ("", "AAA", "nothing", "", ""),
     ]
-    (batch,) = read([written(tmp_path / f"mine{suffix}", bad + ROWS)], now=NOW)
-    told = {r.row: (r.column, r.why) for r in batch.refused}
+    (batch,) = read_files([written(tmp_path / f"mine{suffix}", bad + ROWS)], now=NOW)
+    reasons = {r.row: (r.column, r.why) for r in batch.refused}
     first = 2 if suffix == ".csv" else 1
-    assert told == {
+    assert reasons == {
         first: ("Published At", "is no time with a zone"),
         first + 1: ("Published At", "is no time with a zone"),
         first + 2: ("Published At", "is from the future"),
@@ -83,7 +83,7 @@ def test_json_lines_that_are_none_and_parquet_with_types(tmp_path: Path) -> None
     path = tmp_path / "a.jsonl"
     whole = '{"text": "x \\ud83d", "ticker": ["AAA"], "time": 1714570200}'
     path.write_text(f"{{\n\n[1]\n{whole}\nnull\n")
-    (batch,) = read([path], now=NOW)
+    (batch,) = read_files([path], now=NOW)
     assert [r.row for r in batch.refused] == [1, 3, 5]
     assert batch.news is not None
     assert batch.news.frame["symbol"].tolist() == ["AAA"]
@@ -92,19 +92,19 @@ def test_json_lines_that_are_none_and_parquet_with_types(tmp_path: Path) -> None
         {"title": ["a", "b"], "time": times, "tickers": [np.array(["AAA", "BBB"]), np.array([], dtype=object)]}
     )
     frame.to_parquet(tmp_path / "typed.parquet")
-    (batch,) = read([tmp_path / "typed.parquet"], now=NOW)
+    (batch,) = read_files([tmp_path / "typed.parquet"], now=NOW)
     assert batch.news is not None
     assert batch.news.frame["symbol"].tolist() == ["AAA", "BBB"]
     assert len(batch.refused) == 1
     frame.assign(time=times.tz_localize(None)).to_parquet(tmp_path / "naive.parquet")
-    (batch,) = read([tmp_path / "naive.parquet"], now=NOW)
+    (batch,) = read_files([tmp_path / "naive.parquet"], now=NOW)
     assert batch.news is None
 
 
 def test_a_file_without_times_is_one_refusal(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_text("headline,ticker\nhello,AAA\n")
-    (batch,) = read([path], now=NOW)
+    (batch,) = read_files([path], now=NOW)
     assert [r.describe() for r in batch.refused] == [
         f"{path} has no column for time: name the columns text, published_at and symbol."
     ]
@@ -115,8 +115,8 @@ def test_a_folder_of_bars_and_news_is_imported_as_both(tmp_path: Path) -> None:
     folder.mkdir()
     written(folder / "news.jsonl")
     (folder / "AAA.csv").write_text("Date,Open,High,Low,Close,Volume\n2024-05-01,1,2,1,2,10\n")
-    done = collect(str(tmp_path / "lake"), [str(folder)])
+    done = import_files(str(tmp_path / "lake"), [str(folder)])
     assert (done.bars, done.news) == (Appended(1, 0, 0), Appended(5, 0, 0))
-    again = collect(str(tmp_path / "lake"), [str(folder)])
+    again = import_files(str(tmp_path / "lake"), [str(folder)])
     assert again.news == Appended(0, 0, 5)
     assert len(Lake(tmp_path / "lake").news(["AAA"]).frame) == 2

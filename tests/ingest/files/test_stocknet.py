@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from tenor.errors import DataError
-from tenor.ingest.files import check_bars, is_stocknet, read, read_stocknet_bars, read_stocknet_news
+from tenor.ingest.files import check_bars, is_stocknet, read_files, read_stocknet_bars, read_stocknet_news
 from tenor.schema import news_id
 from tenor.store import Lake
 
@@ -55,12 +55,12 @@ def test_tweets_become_news_by_their_own_times(folder: Path, now: pd.Timestamp) 
 
 def test_what_is_no_dated_tweet_is_refused_by_line(folder: Path, now: pd.Timestamp) -> None:
     imported = read_stocknet_news(folder, now=now)
-    told = {(Path(r.file).parent.name, Path(r.file).name, r.row): r.why for r in imported.refused}
+    reasons = {(Path(r.file).parent.name, Path(r.file).name, r.row): r.why for r in imported.refused}
     undated = "has no time of publication that tenor can read"
-    assert told == {
-        ("AAA", "2014-01-03", 2): "is no JSON",
+    assert reasons == {
+        ("AAA", "2014-01-03", 2): "is not JSON",
         ("AAA", "2014-01-03", 3): "has no text",
-        ("AAA", "2014-01-03", 4): "is no JSON",
+        ("AAA", "2014-01-03", 4): "is not JSON",
         ("BBB", "2014-01-02", 2): "has no text",
         ("BBB", "2014-01-02", 3): "has no text",
         ("BBB", "2014-01-02", 4): undated,
@@ -68,11 +68,11 @@ def test_what_is_no_dated_tweet_is_refused_by_line(folder: Path, now: pd.Timesta
         ("BBB", "2014-01-04", 2): "is from the future",
     }
     (summary,) = imported.files
-    assert (summary.kept, summary.refused, summary.notes) == (5, 8, ("1 repeated",))
+    assert (summary.usable, summary.refused, summary.notes) == (5, 8, ("1 repeated",))
 
 
 def test_the_folder_is_known_and_both_halves_are_read(folder: Path, tmp_path: Path, now: pd.Timestamp) -> None:
-    prices, news = read([folder], now=now)
+    prices, news = read_files([folder], now=now)
     assert prices.bars is not None
     assert prices.bars.symbols == ("AAA",)
     assert [r.kind for r in prices.refused] == ["empty"]
@@ -95,7 +95,7 @@ def test_another_folder_is_none(tmp_path: Path) -> None:
 
 def test_the_published_folder(published: Callable[[str], Path], tmp_path: Path) -> None:
     folder = published("stocknet-dataset")
-    prices, news = list(read([folder]))
+    prices, news = list(read_files([folder]))
     assert prices.bars is not None
     assert (len(prices.bars.symbols), len(prices.bars.frame)) == (88, 108_589)
     assert {(r.symbol, f"{r.session:%Y-%m-%d}", r.kind) for r in prices.refused} == {
@@ -103,7 +103,7 @@ def test_the_published_folder(published: Callable[[str], Path], tmp_path: Path) 
     }
     assert news.news is not None
     assert news.refused == []
-    assert (news.files[0].kept, len(news.news.frame), news.files[0].symbols) == (119_844, 119_001, 87)
+    assert (news.files[0].usable, len(news.news.frame), news.files[0].symbols) == (119_844, 119_001, 87)
     lake = Lake(tmp_path)
     lake.append_news(news.news)
     assert lake.append_news(news.news).unchanged == 119_001

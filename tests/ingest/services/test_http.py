@@ -18,25 +18,24 @@ import pytest
 
 from tenor.config import HttpConfig
 from tenor.errors import ConfigError, SourceError
-from tenor.ingest.services.http import Http, _retry_after
-from tenor.ingest.services.keys import Keys
-from tenor.ingest.services.restraint import Breaker, Pace
+from tenor.ingest.services.http import CircuitBreaker, Http, RateLimit, _retry_after
+from tenor.ingest.services.keys import SourceKeys
 
 Answer = Callable[[http.server.BaseHTTPRequestHandler], None]
-KEYS = Keys.from_environment({"TIINGO_API_KEY": "hush-1234"})
+KEYS = SourceKeys.from_environment({"TIINGO_API_KEY": "hush-1234"})
 
 
 class Server:
-    """Answers as `answer` says; `seen` are the requests' paths and headers."""
+    """Answers as `answer` says; `requests` are the requests' paths and headers."""
 
     def __init__(self) -> None:
         self.answer: Answer = lambda handler: None
-        self.seen: list[tuple[str, dict[str, str]]] = []
+        self.requests: list[tuple[str, dict[str, str]]] = []
         server = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                server.seen.append((self.path, dict(self.headers)))
+                server.requests.append((self.path, dict(self.headers)))
                 server.answer(self)
 
             def log_message(self, *args: Any) -> None:
@@ -109,11 +108,11 @@ def test_retry_after_counts_instead_and_one_that_is_too_long_gives_the_host_its_
         server.answer = reply(429, Retry_After="3600")
         with pytest.raises(SourceError, match="it asks to wait 3600 s: try later"):
             http_.get_json(server.url, source="x")
-        asked = len(server.seen)
+        before = len(server.requests)
         server.answer = reply(200)
         with pytest.raises(SourceError, match="x rests for 3600 s more"):
             http_.get_json(server.url, source="x")
-        assert len(server.seen) == asked
+        assert len(server.requests) == before
         time.now += 3600
         assert http_.get_json(server.url, source="x") == {}
 
@@ -149,7 +148,7 @@ def test_an_unknown_symbol_is_no_failure_of_the_host(server: Server) -> None:
 
 def test_while_one_tries_after_a_rest_the_others_wait() -> None:
     time = Time()
-    breaker = Breaker(1, 60.0, lambda: time.now)
+    breaker = CircuitBreaker(1, 60.0, lambda: time.now)
     breaker.failed("h")
     time.now = 61.0
     assert breaker.resting("h") == 0.0
@@ -160,14 +159,14 @@ def test_while_one_tries_after_a_rest_the_others_wait() -> None:
 
 def test_the_pace_holds_over_threads() -> None:
     slept: list[float] = []
-    pace = Pace(lambda: 0.0, slept.append)
-    threads = [threading.Thread(target=pace.wait, args=("h", 0.5)) for _ in range(4)]
+    limit = RateLimit(lambda: 0.0, slept.append)
+    threads = [threading.Thread(target=limit.wait, args=("h", 0.5)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert sorted(slept) == [0.5, 1.0, 1.5]
-    pace.wait("other", 0.5)
+    limit.wait("other", 0.5)
     assert len(slept) == 3
 
 
@@ -179,8 +178,8 @@ def test_a_redirect_is_followed_and_a_key_does_not_go_to_another_host(server: Se
         with client(Time()) as http_:
             headers = {"Authorization": "Token hush-1234", "X-Finnhub-Token": "hush-1234"}
             assert http_.get_json(server.url, source="x", headers=headers) == [2]
-        assert server.seen[0][1]["Authorization"] == "Token hush-1234"
-        assert "hush-1234" not in str(other.seen)
+        assert server.requests[0][1]["Authorization"] == "Token hush-1234"
+        assert "hush-1234" not in str(other.requests)
     finally:
         other.close()
 
@@ -251,12 +250,12 @@ def dripping(start: bytes, drop: bytes) -> Iterator[int]:
 def test_the_deadline_holds_whatever_drips(what: str, server: Server) -> None:
     secure = what == "handshake"  # a part of connecting, which has a limit of its own
     limits = {"connect_seconds": 0.4} if secure else {"deadline_seconds": 0.4}
-    said = "did not answer in time" if secure else r"was not done within 0\.4 s"
+    message = "did not answer in time" if secure else r"did not finish within 0\.4 s"
     server.answer = reply(200, b"[1]")
     with dripping(*DRIPS[what]) as port, client(Time(), attempts=1, **limits) as http_:
         for _ in range(2):
             start = real_time.monotonic()
-            with pytest.raises(SourceError, match=rf"x at 127\.0\.0\.1:{port}/p {said}: try") as caught:
+            with pytest.raises(SourceError, match=rf"x at 127\.0\.0\.1:{port}/p {message}: try") as caught:
                 http_.get_json(f"http{'s' * secure}://127.0.0.1:{port}/p", source="x")
             assert caught.value.kind == "away"
             assert 0.3 < real_time.monotonic() - start < 3
@@ -323,4 +322,4 @@ def test_limits_are_checked() -> None:
 def test_keys_do_not_show() -> None:
     assert "hush" not in repr(KEYS)
     assert KEYS.hidden("a hush-1234 b") == "a *** b"
-    assert Keys.from_environment({"TIINGO_API_KEY": "  "}).hidden("a b") == "a b"
+    assert SourceKeys.from_environment({"TIINGO_API_KEY": "  "}).hidden("a b") == "a b"

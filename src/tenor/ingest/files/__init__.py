@@ -1,11 +1,11 @@
-"""Where bars and news come from: files and folders of the user's, and datasets as they were published."""
+"""Bars and news from the user's files and folders, and from datasets as they were published."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from tenor.ingest.files.bar_files import FileSummary, Imported, find_files, read_bars, read_batches
+from tenor.ingest.files.bar_files import FileBatch, FileSummary, find_files, read_bars, read_batches
 from tenor.ingest.files.check import Jump, SymbolReport, check_bars, find_jumps
 from tenor.ingest.files.news_files import JSON_SUFFIXES, is_news_file, read_news_file
 from tenor.ingest.files.refusals import REFUSAL_COLUMNS, Refusal
@@ -13,27 +13,27 @@ from tenor.ingest.files.stocknet import is_stocknet, read_stocknet_bars, read_st
 
 __all__ = [
     "REFUSAL_COLUMNS",
+    "FileBatch",
     "FileSummary",
-    "Imported",
     "Jump",
     "Refusal",
     "SymbolReport",
     "check_bars",
     "find_jumps",
     "is_stocknet",
-    "read",
     "read_bars",
     "read_batches",
+    "read_files",
     "read_news_file",
     "read_stocknet_bars",
     "read_stocknet_news",
 ]
 
 
-def read(
+def read_files(
     paths: Sequence[str | Path], *, calendar: str | None = None, now: pd.Timestamp | None = None
-) -> Iterator[Imported]:
-    """Read whatever `paths` are (files of bars or of news, folders of them, the StockNet folder), batch by batch.
+) -> Iterator[FileBatch]:
+    """Read `paths`, batch by batch: files of bars or of news, folders of them, or the StockNet folder.
 
     Parameters and errors are those of `read_batches`.
     """

@@ -29,8 +29,20 @@ TIME_OF_DAY = "has a time of day, and tenor takes daily bars"
 
 
 @dataclass(frozen=True)
-class Dates:
-    """Dates of n rows: `days` ``datetime64[D]`` with NaT where `why` (by distinct text) says what is wrong."""
+class DateColumn:
+    """Dates of n rows.
+
+    Attributes
+    ----------
+    days
+        ``datetime64[D]``, [n]; NaT where the cell is no date.
+    texts
+        The cells as texts, [n].
+    why
+        For each distinct text that is no date, the reason.
+    day_first
+        Whether dates like 14/03/2016 were read day first.
+    """
 
     days: NDArray[np.datetime64]
     texts: NDArray[np.object_]
@@ -39,20 +51,30 @@ class Dates:
 
 
 @dataclass(frozen=True)
-class Numbers:
-    """Numbers of n rows: NaN where the cell is `missing` or where it is `wrong`: a text that is no number."""
+class NumberColumn:
+    """Numbers of n rows.
+
+    Attributes
+    ----------
+    values
+        [n]; NaN where the cell is missing or wrong.
+    missing
+        Whether the cell is empty, [n].
+    wrong
+        Whether the cell is a text that is not a number, [n].
+    """
 
     values: NDArray[np.float64]
     missing: NDArray[np.bool_]
     wrong: NDArray[np.bool_]
 
 
-def numbers(column: Any) -> Numbers:
+def read_numbers(column: Any) -> NumberColumn:
     """Read an Arrow column of numbers or texts."""
     kind = column.type
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         values = _doubles(column.cast(pa.float64(), safe=False))
-        return Numbers(values, np.isnan(values), np.zeros(len(values), dtype=bool))
+        return NumberColumn(values, np.isnan(values), np.zeros(len(values), dtype=bool))
     texts = _texts(column)
     missing = pc.fill_null(pc.is_in(pc.utf8_lower(texts), value_set=_MISSING), True)
     filled = pc.if_else(missing, None, texts)
@@ -63,28 +85,28 @@ def numbers(column: Any) -> Numbers:
         sound = pc.fill_null(pc.match_substring_regex(filled, _NUMBER), True)
         wrong = ~_bools(sound)
         values = _doubles(pc.if_else(sound, filled, None).cast(pa.float64()))
-    return Numbers(values, _bools(missing), wrong)
+    return NumberColumn(values, _bools(missing), wrong)
 
 
-def texts(column: Any, rows: NDArray[np.int64]) -> list[str]:
+def cell_texts(column: Any, rows: NDArray[np.int64]) -> list[str]:
     """The cells of `column` at `rows`, as text."""
     return [_shown(value) for value in column.take(pa.array(rows)).to_pylist()]
 
 
-def symbols(column: Any) -> tuple[NDArray[np.int32], list[str], list[str]]:
-    """Codes of n rows, the symbol of each code (``""`` where the text is no symbol), and the text of each code."""
+def read_symbols(column: Any) -> tuple[NDArray[np.int32], list[str], list[str]]:
+    """The code of each of n rows, the symbol of each code (``""`` where its text is no symbol), and its text."""
     codes, raw = _distinct(column)
     own = ["" if text is None else text for text in raw]
     return codes, [clean_symbol(text) for text in own], own
 
 
 def clean_symbol(text: str) -> str:
-    """``" aapl.us"`` as ``AAPL`` (``.US`` is a price service's mark, no part of the symbol), or ``""``."""
+    """``AAPL`` for ``" aapl.us"`` (some price services append ``.US``), or ``""`` where `text` is no symbol."""
     symbol = text.strip().upper().removesuffix(".US")
     return symbol if _SYMBOL.fullmatch(symbol) else ""
 
 
-def dates(column: Any) -> Dates:
+def read_dates(column: Any) -> DateColumn:
     """Read an Arrow column of dates, times, texts or whole numbers (YYYYMMDD) as days."""
     kind = column.type
     if pa.types.is_dictionary(kind):
@@ -107,13 +129,13 @@ def dates(column: Any) -> Dates:
         else:
             why[text] = read
     if not texts:
-        return Dates(np.empty(0, "datetime64[D]"), np.empty(0, object))
-    return Dates(days[codes], np.array(texts, dtype=object)[codes], why, day_first)
+        return DateColumn(np.empty(0, "datetime64[D]"), np.empty(0, object))
+    return DateColumn(days[codes], np.array(texts, dtype=object)[codes], why, day_first)
 
 
-def _typed_dates(column: Any) -> Dates:
+def _typed_dates(column: Any) -> DateColumn:
     if pa.types.is_timestamp(column.type):
-        if column.type.tz:  # the date is the one on the wall where the bar was made
+        if column.type.tz:  # the date counts in the zone in which it was written
             column = pc.local_timestamp(column)
         moments = column.cast(pa.timestamp("us"), safe=False).to_numpy().astype("datetime64[us]")
     else:
@@ -124,17 +146,17 @@ def _typed_dates(column: Any) -> Dates:
     shown[np.isnat(moments)] = ""
     why = dict.fromkeys(shown[timed], TIME_OF_DAY) | {"": "is missing"}
     days[timed] = np.datetime64("NaT")
-    return Dates(days, shown, why)
+    return DateColumn(days, shown, why)
 
 
 def _order(texts: list[str]) -> tuple[bool, bool]:
-    """Whether the dates of a file are day first (14/03/2016), and whether they can be neither (both kinds occur)."""
+    """Whether the dates of a file are day first (14/03/2016), and whether both orders occur, so that it is unclear."""
     month_first = day_first = False
     for text in texts:
-        found = _YEAR_LAST.match(text)
-        if found and found[2] != ".":
-            day_first |= int(found[1]) > 12
-            month_first |= int(found[3]) > 12
+        parts = _YEAR_LAST.match(text)
+        if parts and parts[2] != ".":
+            day_first |= int(parts[1]) > 12
+            month_first |= int(parts[3]) > 12
     return day_first and not month_first, day_first and month_first
 
 
@@ -142,25 +164,25 @@ def _order(texts: list[str]) -> tuple[bool, bool]:
 def _read_date(text: str, *, day_first: bool, both: bool) -> dt.date | str:
     if not text or text.casefold() in ("null", "nan", "nat", "none"):
         return "is missing"
-    if found := _ISO.match(text):
-        year, month, day = found[1], found[3], found[4]
-    elif found := _YEAR_LAST.match(text):
-        if both and found[2] != ".":
+    if parts := _ISO.match(text):
+        year, month, day = parts[1], parts[3], parts[4]
+    elif parts := _YEAR_LAST.match(text):
+        if both and parts[2] != ".":
             return "may be month first or day first: the file has both"
-        swapped = day_first or found[2] == "."
-        month, day = (found[3], found[1]) if swapped else (found[1], found[3])
-        year = found[4]
-    elif (found := _PACKED.match(text)) and not text[8:9].isdigit():
-        year, month, day = found.groups()
+        swapped = day_first or parts[2] == "."
+        month, day = (parts[3], parts[1]) if swapped else (parts[1], parts[3])
+        year = parts[4]
+    elif (parts := _PACKED.match(text)) and not text[8:9].isdigit():
+        year, month, day = parts.groups()
     else:
-        return "is no date that tenor can read"
-    rest = text[found.end() :]
+        return "is not a date that tenor can read"
+    rest = text[parts.end() :]
     if not _MIDNIGHT.fullmatch(rest):
-        return TIME_OF_DAY if re.match(r"[T ]\s*\d{1,2}:\d{2}", rest) else "is no date that tenor can read"
+        return TIME_OF_DAY if re.match(r"[T ]\s*\d{1,2}:\d{2}", rest) else "is not a date that tenor can read"
     try:
         return dt.date(int(year), int(month), int(day))
     except ValueError:
-        return "is no day of the calendar"
+        return "is not a day of the calendar"
 
 
 def _distinct(column: Any) -> tuple[NDArray[np.int32], list[Any]]:

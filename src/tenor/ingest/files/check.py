@@ -1,4 +1,4 @@
-"""Is the data sound? What a careful person would look for in bars before they train on them, per symbol."""
+"""Faults in bars that should be known before a model is trained on them, symbol by symbol."""
 
 from __future__ import annotations
 
@@ -14,26 +14,31 @@ from tenor.calendars import exchange, market_of
 from tenor.errors import DataError
 from tenor.schema import BAR_COLUMNS, Bars
 
+# a larger log move counts as a jump where the turnover is ordinary
 _LARGE = 0.35
 _SPLITS = (3 / 2, 2.0, 5 / 2, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 15.0, 20.0, 25.0, 30.0, 50.0)
+# log distance to a split's ratio that counts as near
 _NEAR = 0.03
+# multiples of the usual turnover (the median of `_TRADED` sessions) above which trading explains a move near a split's
+# ratio, and a large move
 _BUSY = 2.0
 _AWAKE = 1.5
-_STALE = 5
 _TRADED = 20
+_STALE = 5
 
 
 @dataclass(frozen=True)
 class Jump:
-    """A move that looks like an unadjusted split, or that nobody traded.
+    """A move that looks like an unadjusted split, or a large one with little turnover.
 
     Attributes
     ----------
+    session
+        The session of the move.
     factor
-        Adjusted close over the one before.
+        Its adjusted close over the one before.
     split
-        The nearest split ratio, like ``"1:7"`` (one share became seven); ``""`` where none is near and the move is
-        large without turnover to match.
+        The nearest split ratio, like ``"1:7"`` (one share became seven); ``""`` where none is near.
     """
 
     session: pd.Timestamp
@@ -43,22 +48,38 @@ class Jump:
 
 @dataclass(frozen=True)
 class SymbolReport:
-    """What is wrong with one symbol's bars.
+    """The faults in one symbol's bars.
 
     Attributes
     ----------
-    first, last, sessions
-        Its span, and how many sessions have a bar.
+    symbol
+        The symbol.
+    first
+        Session of its first bar.
+    last
+        Session of its last bar.
+    sessions
+        How many sessions have a bar.
     missing
-        Sessions of the exchange without a bar between `first` and `last`; `gaps` has their runs (first, last, count).
-    duplicates, nonpositive, high_below_low, off_calendar, unreadable
-        Rows, in the data or refused when it was imported.
+        Sessions of the exchange between `first` and `last` without a bar.
+    gaps
+        The runs of missing sessions (first, last, count).
+    duplicates
+        Rows for a session that has one, in the data or refused on import.
+    nonpositive
+        Rows with a price that is not positive, likewise.
+    high_below_low
+        Rows with high below low, likewise.
+    off_calendar
+        Rows on days on which the exchange was closed, likewise.
+    unreadable
+        Rows with a missing or unreadable price, likewise.
     outside
         Rows whose open or close lies outside low .. high by more than rounding.
     jumps
-        Split-like moves.
+        Moves that look like splits.
     stale
-        Runs of at least five sessions of one close (first, last, count).
+        Runs of at least five sessions with the same close (first, last, count).
     """
 
     symbol: str
@@ -78,7 +99,7 @@ class SymbolReport:
 
     @property
     def clean(self) -> bool:
-        """Nothing was found."""
+        """Whether there are no faults."""
         counts = (self.missing, self.duplicates, self.nonpositive, self.high_below_low, self.off_calendar)
         return not any((*counts, self.unreadable, self.outside, self.jumps, self.stale))
 
@@ -110,16 +131,16 @@ class SymbolReport:
 def check_bars(
     bars: Bars | pd.DataFrame, *, calendar: str | None = None, refusals: pd.DataFrame | None = None
 ) -> list[SymbolReport]:
-    """Look through `bars`, symbol by symbol.
+    """Look for faults in `bars`, symbol by symbol.
 
     Parameters
     ----------
     bars
         Bars, or a raw frame of the same columns that may hold what `Bars` refuses (duplicates, prices <= 0, …).
     calendar
-        Whose sessions count; by default those of each symbol's own market.
+        The exchange whose sessions count; by default each symbol's own.
     refusals
-        What was refused when they were imported (columns of `Refusal`); counted under their symbols.
+        Rows refused on import (columns of `Refusal`), counted under their symbols.
     """
     frame = bars.frame if isinstance(bars, Bars) else bars
     missing = [c for c in BAR_COLUMNS if c not in frame.columns]
@@ -166,39 +187,41 @@ def _report(symbol: str, rows: pd.DataFrame, calendar: str | None, refused: Coun
 
 
 def find_jumps(rows: pd.DataFrame) -> tuple[Jump, ...]:
-    """Moves near a split's ratio, or large ones, on a day whose turnover tells of no event.
+    """Moves near a split's ratio, and large ones, on days without unusual turnover.
 
-    A split takes effect overnight and leaves the money that changes hands as it was; news that moves a stock as far
+    A split takes effect overnight and leaves the money that changes hands unchanged; news that moves a stock as far
     multiplies it.
     """
     adjusted = rows["adj_close"].to_numpy(dtype="float64")
     if len(adjusted) < 2:
         return ()
+    # the open on the scale of the adjusted close
     opened = rows["open"].to_numpy(dtype="float64") * adjusted / rows["close"].to_numpy(dtype="float64")
     move = np.log(adjusted[1:] / adjusted[:-1])
     overnight = np.log(opened[1:] / adjusted[:-1])
     turnover = rows["close"].to_numpy(dtype="float64") * rows["volume"].to_numpy(dtype="float64")
     usual = pd.Series(turnover).rolling(_TRADED, min_periods=1).median().to_numpy()[:-1]
-    busy, awake = ((usual > 0) & (turnover[1:] > times * usual) for times in (_BUSY, _AWAKE))
+    busy = (usual > 0) & (turnover[1:] > _BUSY * usual)
+    awake = (usual > 0) & (turnover[1:] > _AWAKE * usual)
     ratios = np.log(np.array(_SPLITS))
     distance = np.abs(np.abs(overnight)[:, None] - ratios)
     near = distance.min(axis=1) < _NEAR
     split = near & ~busy & (np.abs(move) > ratios[0] - 2 * _NEAR)
     large = (np.abs(move) > _LARGE) & ~awake
     sessions = pd.DatetimeIndex(rows["session"])
-    found = []
+    jumps = []
     for i in np.flatnonzero(split | large).tolist():
         ratio = _SPLITS[int(distance[i].argmin())]
         before, after = ("1", f"{ratio:.3g}") if overnight[i] < 0 else (f"{ratio:.3g}", "1")
-        found.append(Jump(sessions[i + 1], float(np.exp(move[i])), f"{before}:{after}" if split[i] else ""))
-    return tuple(found)
+        jumps.append(Jump(sessions[i + 1], float(np.exp(move[i])), f"{before}:{after}" if split[i] else ""))
+    return tuple(jumps)
 
 
 def _stale(rows: pd.DataFrame) -> tuple[tuple[pd.Timestamp, pd.Timestamp, int], ...]:
     close = rows["close"].to_numpy(dtype="float64")
     sessions = pd.DatetimeIndex(rows["session"])
     same = np.concatenate([[False], close[1:] == close[:-1]])
-    # a run of n equal closes is a run of n - 1 that equal the one before
+    # n equal closes in a row are n - 1 closes that equal the one before
     runs = _runs(sessions, same, _STALE - 1)
     places = [int(sessions.searchsorted(first)) - 1 for first, _, _ in runs]
     return tuple((sessions[i], last, n + 1) for i, (_, last, n) in zip(places, runs, strict=True))
@@ -208,6 +231,7 @@ def _runs(
     sessions: pd.DatetimeIndex, flags: NDArray[np.bool_], least: int
 ) -> tuple[tuple[pd.Timestamp, pd.Timestamp, int], ...]:
     """Runs of at least `least` sessions for which `flags` holds: first, last, count."""
+    # +1 where a run begins, -1 behind its end
     edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype("int8"), [0]])))
     starts, stops = edges[::2], edges[1::2]
     return tuple(

@@ -1,4 +1,4 @@
-"""One's own news: CSV, JSON lines or Parquet with a text, a time and a symbol a row, a batch at a time."""
+"""News from the user's files: CSV, JSON lines or Parquet with a text, a time and a symbol a row, a batch at a time."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from tenor.errors import UnusableError, one_line
-from tenor.ingest.files.bar_files import FileSummary, Imported
+from tenor.ingest.files.bar_files import FileBatch, FileSummary
 from tenor.ingest.files.cells import clean_symbol
-from tenor.ingest.files.refusals import joined, refusal_frame
+from tenor.ingest.files.refusals import join_refusals, refusal_frame
 from tenor.ingest.files.tables import PARQUET_SUFFIXES, TEXT_SUFFIXES
 from tenor.schema import News, news_id
 
@@ -75,27 +75,27 @@ def is_news_file(path: Path) -> bool:
     return "text" in _Places.among(names).own and not any(name.strip().casefold() == "close" for name in names)
 
 
-def read_news_file(path: Path, *, now: pd.Timestamp | None = None) -> Iterator[Imported]:
+def read_news_file(path: Path, *, now: pd.Timestamp | None = None) -> Iterator[FileBatch]:
     """The news in `path`, some 200,000 rows at a time, so that memory stays bounded.
 
     A row about several symbols (``AAPL, MSFT``) is an item of each. A row without a text, a symbol or a time with a
-    zone, or of a time after `now`, is refused. What is no such file at all is one refusal.
+    zone, or of a time after `now`, is refused. A file that can't be read at all is one refusal.
     """
     moment = now or pd.Timestamp.now("UTC")
     try:
         yield from _batches(path, moment)
     except UnusableError as error:
         refused = refusal_frame(file=str(path), row=[0], kind="file", why=error.why, remedy=error.remedy)
-        yield Imported(None, refused, (FileSummary(str(path), 0, 0, 0, 1),))
+        yield FileBatch(None, refused, (FileSummary(str(path), 0, 0, 0, 1),))
 
 
-def _batches(path: Path, now: pd.Timestamp) -> Iterator[Imported]:
+def _batches(path: Path, now: pd.Timestamp) -> Iterator[FileBatch]:
     try:
         for first, frame, broken in _frames(path):
             places = _Places.among([str(c) for c in frame.columns])
             if len(frame) and places.missing:
-                told = ", ".join("time" if c == "published_at" else c for c in places.missing)
-                raise UnusableError(f"has no column for {told}", "name the columns text, published_at and symbol")
+                missing = ", ".join("time" if c == "published_at" else c for c in places.missing)
+                raise UnusableError(f"has no column for {missing}", "name the columns text, published_at and symbol")
             yield _imported(path, frame, places, first, broken, now)
     except (OSError, ValueError, csv.Error, pa.ArrowException) as error:
         raise UnusableError(f"can't be read ({one_line(error, 120)})", "export it again") from error
@@ -111,7 +111,7 @@ def _names(path: Path) -> list[str]:
 
 
 def _frames(path: Path) -> Iterator[tuple[int, pd.DataFrame, list[int]]]:
-    """Number of the first row, rows, and the numbers of the lines that are none."""
+    """The number of the first row, the rows, and the numbers of the lines that can't be read."""
     if path.suffix.lower() in JSON_SUFFIXES:
         yield from _json_frames(path)
     elif path.suffix.lower() in PARQUET_SUFFIXES:
@@ -149,17 +149,17 @@ def _json_frames(path: Path) -> Iterator[tuple[int, pd.DataFrame, list[int]]]:
 
 def _imported(
     path: Path, frame: pd.DataFrame, places: _Places, first: int, broken: list[int], now: pd.Timestamp
-) -> Imported:
+) -> FileBatch:
     jsonl = path.suffix.lower() in JSON_SUFFIXES
     rows = frame.index.to_numpy() if jsonl else np.arange(first, first + len(frame))
-    refused = [_refused(path, np.array(broken, dtype="int64"), "", "", "is no JSON object", "correct it or drop it")]
+    refused = [_refused(path, np.array(broken, dtype="int64"), "", "", "is not a JSON object", "correct it or drop it")]
     news = None
     if len(frame):
         text = frame[places.own["text"]].map(_clean_text)
         about = frame[places.own["symbol"]].map(_symbols)
         moments, zoned = _moments(frame[places.own["published_at"]])
-        told = frame[places.own["published_at"]].astype("str").str.slice(0, 40).to_numpy(dtype=object)
-        left = np.ones(len(frame), dtype=bool)
+        times = frame[places.own["published_at"]].astype("str").str.slice(0, 40).to_numpy(dtype=object)
+        usable = np.ones(len(frame), dtype=bool)
         rules = (
             ("text", (text == "").to_numpy(), "is missing", "drop the row"),
             ("symbol", ~about.map(bool).to_numpy(dtype=bool), "is no symbol", "correct it or drop the row"),
@@ -167,16 +167,16 @@ def _imported(
             ("published_at", (moments > now).to_numpy(), "is from the future", "correct it or drop the row"),
         )
         for column, bad, why, remedy in rules:
-            hit = bad & left
-            value = told[hit] if column == "published_at" else ""
+            hit = bad & usable
+            value = times[hit] if column == "published_at" else ""
             refused.append(_refused(path, rows[hit], places.own[column], value, why, remedy))
-            left &= ~hit
-        news = _news(path, frame[left], places, text[left], about[left], moments[left])
-    whole = joined([r for r in refused if len(r)])
-    kept = 0 if news is None else int(left.sum())
+            usable &= ~hit
+        news = _news(path, frame[usable], places, text[usable], about[usable], moments[usable])
+    refusals = join_refusals([r for r in refused if len(r)])
+    usable_rows = 0 if news is None else int(usable.sum())
     symbols = 0 if news is None else news.frame["symbol"].nunique()
-    summary = FileSummary(str(path), symbols, len(frame) + len(broken), kept, len(whole))
-    return Imported(None, whole, (summary,), news)
+    summary = FileSummary(str(path), symbols, len(frame) + len(broken), usable_rows, len(refusals))
+    return FileBatch(None, refusals, (summary,), news)
 
 
 def _news(
@@ -200,21 +200,23 @@ def _news(
 
 
 def _moments(column: pd.Series[Any]) -> tuple[pd.Series[Any], np.ndarray[Any, np.dtype[np.bool_]]]:
-    """UTC moments, and whether each is one: numbers since 1970, times of a zone, or texts that end in one."""
+    """UTC moments, and which rows have one: numbers since 1970, times with a zone, or texts that end in one."""
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         moments = column.dt.tz_convert("UTC").astype("datetime64[us, UTC]")
         return moments, moments.notna().to_numpy()
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        nothing = pd.Series(pd.NaT, index=column.index, dtype="datetime64[us, UTC]")
-        return nothing, np.zeros(len(column), dtype=bool)
+        missing = pd.Series(pd.NaT, index=column.index, dtype="datetime64[us, UTC]")
+        return missing, np.zeros(len(column), dtype=bool)
     numbers = pd.to_numeric(column, errors="coerce").astype("float64")
     numbers = numbers.where(numbers < _MILLISECONDS, numbers / 1000.0).where(lambda n: n.between(0, 1e11))
     texts = column.astype("str").str.strip()
     texts = texts.where(texts.str.contains(_ZONED) & numbers.isna(), "")
     moments = pd.to_datetime(texts, format="ISO8601", utc=True, errors="coerce").astype("datetime64[us, UTC]")
-    whole = (numbers * 1e6).round()
-    counted = pd.to_datetime(whole.fillna(0).astype("int64"), unit="us", utc=True).astype("datetime64[us, UTC]")
-    moments = moments.where(numbers.isna(), counted)
+    microseconds = (numbers * 1e6).round()
+    from_numbers = pd.to_datetime(microseconds.fillna(0).astype("int64"), unit="us", utc=True).astype(
+        "datetime64[us, UTC]"
+    )
+    moments = moments.where(numbers.isna(), from_numbers)
     return moments, moments.notna().to_numpy()
 
 

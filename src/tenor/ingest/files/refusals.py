@@ -1,4 +1,4 @@
-"""What an import refused, where it stands, why, and what to do: one row a refusal, kept in columns."""
+"""Rows that an import refused: where they stand, why, and what to do. One row of a frame is one refusal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
-Kind = Literal[
+RefusalKind = Literal[
     "file",  # nothing in the file can be used
     "row",  # another number of columns than the header has
     "date",
@@ -24,7 +24,7 @@ Kind = Literal[
     "conflict",  # another bar for a day that has one
     "news",
 ]
-KINDS: tuple[str, ...] = get_args(Kind)
+REFUSAL_KINDS: tuple[str, ...] = get_args(RefusalKind)
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,24 @@ class Refusal:
 
     Attributes
     ----------
+    file
+        Its path.
     row
-        Its line in the file (the header is line 1; in Parquet the first row is row 1); 0 for the file as a whole.
-    symbol, session
-        Of the row, where they are known (``""``, NaT where not).
-    column, value
-        The cell that is wrong, as it stands in the file; ``""`` where it is not one cell.
+        The line in the file (the header is line 1; in Parquet the first row is row 1); 0 for the file as a whole.
+    symbol
+        Of the row; ``""`` where it is unknown.
+    session
+        Of the row; NaT where it is unknown.
+    column
+        The file's name of the column that is wrong; ``""`` where it is not one cell.
+    value
+        The cell as it stands in the file; ``""`` likewise.
     kind
-        One of `KINDS`.
-    why, remedy
-        In words.
+        One of `REFUSAL_KINDS`.
+    why
+        The reason, in words.
+    remedy
+        What to do about it, in words.
     """
 
     file: str
@@ -74,7 +82,7 @@ def refusal_frame(
     *,
     file: str,
     row: Any,
-    kind: Kind,
+    kind: RefusalKind,
     why: Any,
     remedy: str,
     column: str = "",
@@ -101,14 +109,14 @@ def refusal_frame(
     )
 
 
-def joined(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def join_refusals(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """`frames` of refusals as one, in order of file and row."""
     if not frames:
         return no_refusals()
     return pd.concat(frames, ignore_index=True).sort_values(["file", "row"], kind="stable", ignore_index=True)
 
 
-def listed(frame: pd.DataFrame) -> list[Refusal]:
+def refusals_of(frame: pd.DataFrame) -> list[Refusal]:
     """The rows of `frame` as `Refusal`."""
     return [Refusal(*row) for row in frame.loc[:, list(REFUSAL_COLUMNS)].itertuples(index=False, name=None)]
 

@@ -1,4 +1,4 @@
-"""Which rows of a file are bars: each rule takes away the rows that break it and says why."""
+"""Which rows of a file are bars: each rule removes the rows that break it and gives the reason."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from numpy.typing import NDArray
 
 from tenor.calendars import exchange, market_of
 from tenor.ingest.files import cells
-from tenor.ingest.files.refusals import Kind, joined, refusal_frame
+from tenor.ingest.files.refusals import RefusalKind, join_refusals, refusal_frame
 from tenor.ingest.files.tables import RawTable
 from tenor.schema import PRICES
 
 
-class Sieve:
-    """The rows of one file on their way through the rules.
+class RowFilter:
+    """The rows of one file, and the rules that they must pass.
 
     Parameters
     ----------
     file
-        Its name in messages.
+        The file's name in messages.
     raw
-        Its cells.
+        The file's cells.
     symbol
-        Whose bars they are, where no column says so.
+        The symbol of all rows, where no column has one.
     """
 
     def __init__(self, file: str, raw: RawTable, symbol: str) -> None:
         self.file = file
         self._raw = raw
-        self.left = np.ones(len(raw.rows), dtype=bool)
+        self.remaining = np.ones(len(raw.rows), dtype=bool)
         self.notes = raw.columns.notes()
         self._refused: list[pd.DataFrame] = []
         self._codes = np.zeros(len(raw.rows), dtype="int32")
@@ -42,12 +42,12 @@ class Sieve:
         self._values: dict[str, NDArray[np.float64]] = {}
 
     def refusals(self) -> pd.DataFrame:
-        """What was refused so far."""
-        return joined(self._refused)
+        """The rows refused so far."""
+        return join_refusals(self._refused)
 
     def frame(self) -> pd.DataFrame:
-        """What is left, as columns of `Bars`, in the file's order."""
-        keep = self.left
+        """The remaining rows, as columns of `Bars`, in the file's order."""
+        keep = self.remaining
         return pd.DataFrame(
             {
                 "symbol": pd.Categorical.from_codes(self._codes[keep], pd.Index(self._symbols, dtype="str")),
@@ -72,16 +72,16 @@ class Sieve:
                     remedy="complete the line or drop it",
                 )
             )
-        values = {c: cells.numbers(raw.cells[c]) for c in (*PRICES, "volume") if c in raw.cells}
-        days = cells.dates(raw.cells["session"])
+        values = {c: cells.read_numbers(raw.cells[c]) for c in (*PRICES, "volume") if c in raw.cells}
+        days = cells.read_dates(raw.cells["session"])
         self._days = days.days
         # a blank line is no row
-        self.left = ~np.logical_and.reduce([days.texts == "", *(read.missing for read in values.values())])
+        self.remaining = ~np.logical_and.reduce([days.texts == "", *(read.missing for read in values.values())])
         if "symbol" in raw.cells:
             self._read_symbols()
         self._read_dates(days)
         if "period" in raw.cells:
-            codes, own, _ = cells.symbols(raw.cells["period"])
+            codes, own, _ = cells.read_symbols(raw.cells["period"])
             intraday = np.array([text not in ("D", "") for text in own], dtype=bool)[codes]
             self.refuse_cells(intraday, "period", "row", "is no daily bar", "export daily bars")
         empty = np.logical_and.reduce([values[c].missing for c in PRICES if c in values])
@@ -92,10 +92,10 @@ class Sieve:
                 self.refuse_cells(read.missing, column, "number", "is missing", "fill it in or drop the row")
             self._values[column] = read.values
         self._values.setdefault("adj_close", self._values["close"])
-        volume = self._values.get("volume", np.zeros(len(self.left)))
+        volume = self._values.get("volume", np.zeros(len(self.remaining)))
         gaps = np.isnan(volume)
-        if (gaps & self.left).any():
-            self.notes.append(f"{int((gaps & self.left).sum())} rows have no volume: it is taken as 0")
+        if (gaps & self.remaining).any():
+            self.notes.append(f"{int((gaps & self.remaining).sum())} rows have no volume: it is taken as 0")
         self._values["volume"] = np.where(gaps, 0.0, volume)
 
     def sound_prices(self) -> None:
@@ -106,9 +106,9 @@ class Sieve:
                 self.refuse_cells(~np.isfinite(values), column, "number", "is not finite", "correct it or drop the row")
                 self.refuse_cells(values <= 0, column, "nonpositive", "is not positive", "correct it or drop the row")
         high, low = self._values["high"], self._values["low"]
-        below = self.left & (high < low)
-        told = [f"{h:.10g} < {w:.10g}" for h, w in zip(high[below], low[below], strict=True)]
-        self.refuse(below, "high", told, "high_below_low", "is below low", "swap or correct them, or drop the row")
+        below = self.remaining & (high < low)
+        shown = [f"{h:.10g} < {w:.10g}" for h, w in zip(high[below], low[below], strict=True)]
+        self.refuse(below, "high", shown, "high_below_low", "is below low", "swap or correct them, or drop the row")
         volume = self._values["volume"]
         bad = ~np.isfinite(volume) | (volume < 0)
         self.refuse_cells(bad, "volume", "number", "is negative or not finite", "correct it or drop the row")
@@ -122,27 +122,30 @@ class Sieve:
     def _on(self, calendar: str, now: pd.Timestamp, among: NDArray[np.bool_]) -> None:
         unfinished = _first_unfinished(calendar, now)
         if unfinished is not None:
-            told = f"is not over yet (it is {now:%Y-%m-%d %H:%M} UTC)"
+            why = f"is not over yet (it is {now:%Y-%m-%d %H:%M} UTC)"
             remedy = "import it again when the session is over"
-            self.refuse_days(among & (self._days >= unfinished), "unfinished", told, remedy)
-        known = self._days[self.left & among]
+            self.refuse_days(among & (self._days >= unfinished), "unfinished", why, remedy)
+        known = self._days[self.remaining & among]
         if not len(known):
             return
         sessions = exchange(calendar).sessions(pd.Timestamp("1800-01-01"), pd.Timestamp(known.max()))
         if not len(sessions) or known.min() < _day(sessions[0]):
             begins = _day(sessions[0]) if len(sessions) else known.max() + 1
-            told = f"lies before the calendar of {calendar} begins"
-            self.refuse_days(among & (self._days < begins), "off_calendar", told, "nothing to do: newer rows are kept")
+            why = f"lies before the calendar of {calendar} begins"
+            self.refuse_days(
+                among & (self._days < begins), "off_calendar", why, "nothing to do: newer rows are imported"
+            )
         closed = among & ~np.isin(self._days, sessions.to_numpy().astype("datetime64[D]"))
-        told = f"is no session of {calendar}"
+        why = f"is not a session of {calendar}"
         remedy = "choose the exchange with --calendar (24/7 for coins, 24/5 for currencies) or drop the row"
-        self.refuse_days(closed, "off_calendar", told, remedy)
+        self.refuse_days(closed, "off_calendar", why, remedy)
 
-    def once(self) -> None:
-        """One bar a symbol a day: of several, the first in the file stays."""
-        rows = np.flatnonzero(self.left)
+    def one_bar_a_day(self) -> None:
+        """One bar per symbol and day: of several, the first in the file stays."""
+        rows = np.flatnonzero(self.remaining)
         if len(rows) < 2:
             return
+        # symbol in the upper 32 bits, day in the lower (shifted: days before 1970 are negative): one sort orders both
         key = self._codes[rows].astype("int64") << 32 | self._days[rows].astype("int64") + (1 << 30)
         order = np.argsort(key, kind="stable")
         ordered = key[order]
@@ -150,36 +153,44 @@ class Sieve:
         if not again.any():
             self._note_order(key)
             return
+        # for each row the place of the first one of its symbol and day
         starts = np.maximum.accumulate(np.where(again, 0, np.arange(len(order))))
         later, first = rows[order[again]], rows[order[starts[again]]]
         same = np.logical_and.reduce([self._values[c][later] == self._values[c][first] for c in (*PRICES, "volume")])
-        nothing, choose = "nothing to do: one is kept", "keep the right one; the first was taken"
-        repeat: tuple[Kind, Any, str, str] = ("repeat", same, "repeats", nothing)
-        conflict: tuple[Kind, Any, str, str] = ("conflict", ~same, "has other values than", choose)
-        for kind, picked, word, remedy in (repeat, conflict):
-            chosen = np.argsort(later[picked], kind="stable")
-            mask = np.zeros(len(self.left), dtype=bool)
-            mask[later[picked]] = True
-            told = [f"{word} row {self._raw.rows[f]} of the same day" for f in first[picked][chosen]]
-            self.refuse(mask, "session", self._day_texts(mask), kind, told, remedy)
+        nothing, choose = "nothing to do: one is imported", "keep the right one; the first was imported"
+        repeat: tuple[RefusalKind, Any, str, str] = ("repeat", same, "repeats", nothing)
+        conflict: tuple[RefusalKind, Any, str, str] = ("conflict", ~same, "has other values than", choose)
+        for kind, chosen, word, remedy in (repeat, conflict):
+            mask = np.zeros(len(self.remaining), dtype=bool)
+            mask[later[chosen]] = True
+            # `refuse` takes one reason a row, in the order of the file
+            in_order = np.argsort(later[chosen], kind="stable")
+            why = [f"{word} row {self._raw.rows[f]} of the same day" for f in first[chosen][in_order]]
+            self.refuse(mask, "session", self._day_texts(mask), kind, why, remedy)
         self._note_order(key)
 
-    def refuse_cells(self, bad: NDArray[np.bool_], column: str, kind: Kind, why: str, remedy: str) -> None:
-        """Take away the rows where `bad` holds, naming the cell of `column` as it stands in the file."""
-        if (bad & self.left).any():
-            rows = np.flatnonzero(bad & self.left)
+    def refuse_cells(self, bad: NDArray[np.bool_], column: str, kind: RefusalKind, why: str, remedy: str) -> None:
+        """Refuse the rows where `bad` holds, naming the cell of `column` as it stands in the file."""
+        if (bad & self.remaining).any():
+            rows = np.flatnonzero(bad & self.remaining)
             name = column if column in self._raw.cells else "close"
-            self.refuse(bad, name, cells.texts(self._raw.cells[name], rows), kind, why, remedy)
+            self.refuse(bad, name, cells.cell_texts(self._raw.cells[name], rows), kind, why, remedy)
 
-    def refuse_days(self, bad: NDArray[np.bool_], kind: Kind, why: str, remedy: str) -> None:
-        """Take away the rows where `bad` holds, naming the day."""
-        self.refuse(bad, "session", self._day_texts(bad & self.left), kind, why, remedy)
+    def refuse_days(self, bad: NDArray[np.bool_], kind: RefusalKind, why: str, remedy: str) -> None:
+        """Refuse the rows where `bad` holds, naming the day."""
+        self.refuse(bad, "session", self._day_texts(bad & self.remaining), kind, why, remedy)
 
     def refuse(
-        self, bad: NDArray[np.bool_], column: str, values: Sequence[str], kind: Kind, why: str | list[str], remedy: str
+        self,
+        bad: NDArray[np.bool_],
+        column: str,
+        values: Sequence[str],
+        kind: RefusalKind,
+        why: str | list[str],
+        remedy: str,
     ) -> None:
-        """Take away the rows where `bad` holds; `values` (and `why`, as a list) has one text for each of those left."""
-        rows = np.flatnonzero(bad & self.left)
+        """Refuse the rows where `bad` holds; `values` (and `why`, as a list) has one text for each still remaining."""
+        rows = np.flatnonzero(bad & self.remaining)
         if not len(rows):
             return
         names = np.array(self._symbols, dtype=object)
@@ -196,20 +207,20 @@ class Sieve:
                 remedy=remedy,
             )
         )
-        self.left[rows] = False
+        self.remaining[rows] = False
 
     def _read_symbols(self) -> None:
-        self._codes, self._symbols, texts = cells.symbols(self._raw.cells["symbol"])
+        self._codes, self._symbols, texts = cells.read_symbols(self._raw.cells["symbol"])
         bad = np.array([not s for s in self._symbols], dtype=bool)[self._codes]
-        told = [texts[c][:40] for c in self._codes[bad]]
-        self.refuse(bad, "symbol", told, "symbol", "is no symbol", "correct it or drop the row")
+        values = [texts[c][:40] for c in self._codes[bad]]
+        self.refuse(bad, "symbol", values, "symbol", "is no symbol", "correct it or drop the row")
         # AAPL and aapl.us are one symbol
         own, codes = np.unique(np.array(self._symbols, dtype=object), return_inverse=True)
         self._symbols = list(own)
         self._codes = codes[self._codes].astype("int32")
 
-    def _read_dates(self, days: cells.Dates) -> None:
-        bad = np.isnat(days.days) & self.left
+    def _read_dates(self, days: cells.DateColumn) -> None:
+        bad = np.isnat(days.days) & self.remaining
         texts = [str(text) for text in days.texts[bad]]
         why = [days.why[text] for text in texts]
         remedy = "write dates as YYYY-MM-DD, one row a day"
@@ -218,7 +229,7 @@ class Sieve:
             self.notes.append("dates are read day first: some first numbers are above 12")
 
     def _day_texts(self, mask: NDArray[np.bool_]) -> list[str]:
-        return [str(day) for day in self._days[mask & self.left]]
+        return [str(day) for day in self._days[mask & self.remaining]]
 
     def _note_order(self, key: NDArray[Any]) -> None:
         same = (key[1:] >> 32) == (key[:-1] >> 32)

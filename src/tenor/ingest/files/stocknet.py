@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from tenor.errors import DataError
-from tenor.ingest.files.bar_files import FileSummary, Imported, read_bars
-from tenor.ingest.files.refusals import joined, refusal_frame
+from tenor.ingest.files.bar_files import FileBatch, FileSummary, read_bars
+from tenor.ingest.files.refusals import join_refusals, refusal_frame
 from tenor.schema import News, news_id
 
 SOURCE = "twitter"
@@ -26,15 +26,15 @@ def is_stocknet(path: Path) -> bool:
     return (path / "price" / "raw").is_dir() and (path / "tweet" / "raw").is_dir()
 
 
-def read_stocknet_bars(path: Path) -> Imported:
+def read_stocknet_bars(path: Path) -> FileBatch:
     """The bars of the published folder `path`; its null rows are among the refusals."""
     return read_bars([_folder(path) / "price" / "raw"])
 
 
-def read_stocknet_news(path: Path, *, now: pd.Timestamp | None = None) -> Imported:
+def read_stocknet_news(path: Path, *, now: pd.Timestamp | None = None) -> FileBatch:
     """The tweets of the published folder `path` as `News` of source ``twitter``, by their own times.
 
-    A tweet about several symbols is an item of each. Lines that are no JSON, and tweets without a text or a time of
+    A tweet about several symbols is an item of each. Lines that are not JSON, and tweets without a text or a time of
     publication, or of a time after `now`, are refused.
 
     Raises
@@ -63,8 +63,8 @@ def read_stocknet_news(path: Path, *, now: pd.Timestamp | None = None) -> Import
     for i in np.flatnonzero(~sound):
         why = "has no time of publication that tenor can read" if pd.isna(moments[i]) else "is from the future"
         bad.append((*places[i], times[i][:40], why))
-    kept = np.flatnonzero(sound)
-    refused = joined(
+    usable = np.flatnonzero(sound)
+    refused = join_refusals(
         [
             refusal_frame(
                 file=file, row=[row], kind="news", column="created_at" if value else "", value=value, why=why,
@@ -74,22 +74,22 @@ def read_stocknet_news(path: Path, *, now: pd.Timestamp | None = None) -> Import
         ]
     )  # fmt: skip
     news = None
-    if len(kept):
+    if len(usable):
         frame = pd.DataFrame(
             {
-                "id": [news_id(SOURCE, texts[i]) for i in kept],
-                "published_at": moments[kept],
-                "symbol": [symbols[i] for i in kept],
-                "text": [texts[i] for i in kept],
+                "id": [news_id(SOURCE, texts[i]) for i in usable],
+                "published_at": moments[usable],
+                "symbol": [symbols[i] for i in usable],
+                "text": [texts[i] for i in usable],
                 "source": SOURCE,
                 "url": "",
             }
         )
         news = News(frame)
-    notes = (f"{len(kept) - len(news.frame)} repeated",) if news and len(news.frame) < len(kept) else ()
-    names = {symbols[i] for i in kept}
-    summary = FileSummary(str(root), len(names), lines, len(kept), len(bad), notes)
-    return Imported(None, refused, (summary,), news)
+    notes = (f"{len(usable) - len(news.frame)} repeated",) if news and len(news.frame) < len(usable) else ()
+    names = {symbols[i] for i in usable}
+    summary = FileSummary(str(root), len(names), lines, len(usable), len(bad), notes)
+    return FileBatch(None, refused, (summary,), news)
 
 
 def _folder(path: Path) -> Path:
@@ -106,11 +106,11 @@ def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def _parse(line: bytes) -> tuple[str, str] | str:
-    """Text and time of a tweet, or what is wrong with it."""
+    """Text and time of a tweet, or why it can't be used."""
     try:
         tweet = json.loads(line)
     except (ValueError, RecursionError):
-        return "is no JSON"
+        return "is not JSON"
     if not isinstance(tweet, dict) or not isinstance(tweet.get("text"), str) or not tweet["text"].strip():
         return "has no text"
     # half a surrogate pair is legal in JSON, but no text that can be stored

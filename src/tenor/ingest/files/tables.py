@@ -1,9 +1,13 @@
-"""Files to Arrow tables: CSV and its kin with any delimiter and encoding, and Parquet. Cells stay as they are."""
+"""Files to Arrow tables: CSV with any delimiter and encoding, and Parquet. Cells stay as they are.
+
+Exports name their columns in many ways; names are compared without case, spacing and punctuation.
+"""
 
 from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +19,58 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from tenor.errors import UnusableError, one_line
-from tenor.ingest.files.columns import Columns, guess, match
 
 TEXT_SUFFIXES = (".csv", ".txt", ".tsv")
 PARQUET_SUFFIXES = (".parquet", ".pq")
 _SNIFFED = 1 << 16
 _BLOCK = 1 << 23
+# In order of preference: where a file has several, the first one counts. An "original open" stands beside an adjusted
+# "open" in files whose high, low and close are unadjusted.
+_ALIASES: dict[str, tuple[str, ...]] = {
+    "session": ("date", "session", "day", "datetime", "timestamp", "index level 0"),
+    "symbol": ("ticker", "symbol", "stock", "tic", "name"),
+    "open": ("original open", "open", "open price"),
+    "high": ("high", "high price"),
+    "low": ("low", "low price"),
+    "close": ("close", "close price"),
+    "adj_close": ("adj close", "adjusted close", "close adj", "adjclose", "adj close price"),
+    "volume": ("volume", "vol", "tick volume", "tickvol"),
+    "period": ("per",),
+}
+_REQUIRED = ("session", "open", "high", "low", "close")
+
+
+@dataclass(frozen=True)
+class FileColumns:
+    """Which column of a file holds what.
+
+    Attributes
+    ----------
+    place
+        From tenor's name (`session`, `symbol`, `open` …, and `period` for Stooq's) to the column's position.
+    names
+        The file's own names, by position.
+    """
+
+    place: dict[str, int]
+    names: tuple[str, ...]
+
+    def own_name(self, column: str) -> str:
+        """The file's own name of `column`."""
+        return self.names[self.place[column]]
+
+    def notes(self) -> list[str]:
+        """The assumptions made about the columns, in words."""
+        notes = []
+        if "adj_close" not in self.place:
+            notes.append("no adjusted close: the close is used, so splits and dividends show as moves")
+        if "volume" not in self.place:
+            notes.append("no volume: it is taken as 0")
+        for column in self.place:
+            twins = [n for n in self.names if _plain(n) in _ALIASES[column] and n != self.own_name(column)]
+            if twins:
+                notes.append(f"{column.replace('_', ' ')} is read from {self.own_name(column)!r}, not {twins[0]!r}")
+        return notes
 
 
 @dataclass(frozen=True)
@@ -30,18 +80,18 @@ class RawTable:
     Attributes
     ----------
     columns
-        Which is which.
+        Which column holds what.
     cells
         By tenor's name, Arrow columns of n rows.
     rows
         Where each row stands in the file, [n].
     ragged
-        Line and text of the rows that have another number of columns than the header.
+        Line number and text of the rows whose number of columns differs from the header's.
     symbol
-        The symbol that the file says it is about, in its own header; ``""`` mostly.
+        The symbol in the file's own header; ``""`` in most files.
     """
 
-    columns: Columns
+    columns: FileColumns
     cells: dict[str, Any]
     rows: NDArray[np.int64]
     ragged: tuple[tuple[int, str], ...] = ()
@@ -70,14 +120,14 @@ def read_table(path: Path) -> RawTable:
 
 def _read_parquet(path: Path) -> RawTable:
     try:
-        # bytes, not the path: Arrow would take folders named a=b above it for columns
+        # an open file, not its path: Arrow would read folders named a=b above it as columns
         with path.open("rb") as file, pyarrow.parquet.ParquetFile(file) as parquet:
             names = parquet.schema_arrow.names
-            columns = match(names)
+            columns = match_columns(names)
             wanted = {c: names[i] for c, i in columns.place.items()}
             table = parquet.read(columns=list(wanted.values()))
     except (pa.ArrowException, OSError) as error:
-        raise UnusableError(f"is no Parquet that can be read ({_line(error)})", "export it again") from error
+        raise UnusableError(f"is not a readable Parquet file ({_line(error)})", "export it again") from error
     if not len(table):
         raise UnusableError("has columns but no rows", "export it again")
     cells = {column: table[name] for column, name in wanted.items()}
@@ -88,16 +138,18 @@ def _read_text(path: Path, head: bytes) -> RawTable:
     encoding = _encoding(head)
     lines = re.split(r"\r\n|\r|\n", head.decode(encoding, errors="replace").lstrip("\ufeff"))
     if "\x00" in lines[0]:
-        raise UnusableError("is no text", "tenor reads CSV and Parquet")
+        raise UnusableError("is not text", "tenor reads CSV and Parquet")
     delimiter, names = _header(lines[0])
     symbol, header_lines = "", 1
     if names[0].strip() == "Price" and len(lines) > 2 and lines[1].startswith("Ticker"):
         # yfinance writes three header lines: fields, then tickers, then the index's name
         tickers = {t.strip() for t in lines[1].split(delimiter)[1:]}
         if len(tickers) != 1:
-            raise UnusableError(f"has {len(tickers)} symbols side by side", "write one file a symbol, or one row a bar")
+            raise UnusableError(
+                f"has {len(tickers)} symbols side by side", "write one file per symbol, or one row per bar"
+            )
         names, symbol, header_lines = ["Date", *names[1:]], tickers.pop(), 3
-    columns = match(names)
+    columns = match_columns(names)
     table, ragged = _parse(path, encoding, delimiter, len(names), header_lines, columns)
     lines_of = np.arange(header_lines + 1, header_lines + 1 + len(table) + len(ragged))
     if ragged:
@@ -109,7 +161,7 @@ def _read_text(path: Path, head: bytes) -> RawTable:
 
 
 def _parse(
-    path: Path, encoding: str, delimiter: str, width: int, header_lines: int, columns: Columns
+    path: Path, encoding: str, delimiter: str, width: int, header_lines: int, columns: FileColumns
 ) -> tuple[Any, list[tuple[int, str]]]:
     ragged: list[tuple[int, str]] = []
 
@@ -122,7 +174,7 @@ def _parse(
         try:
             table = pyarrow.csv.read_csv(
                 path,
-                # line numbers are known to one thread alone
+                # line numbers are only known when a single thread reads
                 read_options=pyarrow.csv.ReadOptions(
                     use_threads=False,
                     block_size=_BLOCK,
@@ -147,7 +199,7 @@ def _parse(
                 continue
             if "Empty CSV" in str(error):
                 raise UnusableError("has a header but no rows", "export it again") from error
-            raise UnusableError(f"is no CSV that can be read ({_line(error)})", "export it again") from error
+            raise UnusableError(f"is not a readable CSV file ({_line(error)})", "export it again") from error
         except (OSError, UnicodeError) as error:
             raise UnusableError(f"can't be read ({_line(error)})", "check the file and its encoding") from error
 
@@ -156,16 +208,54 @@ def _encoding(head: bytes) -> str:
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return "utf-16"
     if b"\x00" in head:
-        raise UnusableError("is no text", "tenor reads CSV and Parquet")
+        raise UnusableError("is not text", "tenor reads CSV and Parquet")
     return "utf-8"
 
 
 def _header(line: str) -> tuple[str, list[str]]:
-    """The delimiter under which most columns make sense, and the names."""
+    """The delimiter under which most columns are recognised, and the names."""
     split = {mark: next(csv.reader([line], delimiter=mark, skipinitialspace=True), [""]) for mark in ",;\t|"}
-    best = max(split, key=lambda mark: (len(guess(split[mark]).place), len(split[mark])))
+    best = max(split, key=lambda mark: (len(_guess_columns(split[mark]).place), len(split[mark])))
     return best, split[best] or [""]
 
 
 def _line(error: Exception) -> str:
     return one_line(error, 160).rstrip(".")
+
+
+def match_columns(names: Sequence[str]) -> FileColumns:
+    """Find tenor's columns among `names`.
+
+    Raises
+    ------
+    UnusableError
+        One of date, open, high, low, close is missing; the message has the names there are.
+    """
+    columns = _guess_columns(names)
+    missing = [c for c in _REQUIRED if c not in columns.place]
+    if missing:
+        wanted = ", ".join("date" if c == "session" else c for c in missing)
+        shown = ", ".join(repr(n.strip()[:24]) for n in names[:12]) + (" …" if len(names) > 12 else "")
+        raise UnusableError(
+            f"has no column for {wanted} (its header: {shown})",
+            "name the columns date, open, high, low, close and, where there are any, ticker, adj close, volume",
+        )
+    return columns
+
+
+def _guess_columns(names: Sequence[str]) -> FileColumns:
+    """As `match_columns`, but columns may be missing."""
+    plain = [_plain(name) for name in names]
+    place = {}
+    for column, aliases in _ALIASES.items():
+        for alias in aliases:
+            if alias in plain:
+                place[column] = plain.index(alias)
+                break
+    return FileColumns(place, tuple(names))
+
+
+def _plain(name: str) -> str:
+    """``"<Adj_Close>"``, ``"5. adjusted close"`` and ``"ADJ CLOSE"`` without their marks, in lower case."""
+    name = re.sub(r"^\s*\d+\.\s*", "", name.casefold())
+    return re.sub(r"[^a-z0-9]+", " ", name).strip()

@@ -1,4 +1,18 @@
-"""Services on the network that have bars or news."""
+"""Services on the network that have bars or news.
 
-PRICES = ("yahoo", "stooq", "tiingo", "alphavantage", "binance")
-NEWS = ("yahoo", "feeds", "finnhub", "alphavantage", "stocktwits", "reddit")
+Each module of `tenor.ingest.services.prices` and of `tenor.ingest.services.news` is one source, and its name is the
+source's. Nothing of them is imported here: the names alone must cost neither an HTTP client nor a feed parser.
+"""
+
+import pkgutil
+from pathlib import Path
+
+_HERE = Path(__file__).parent
+
+
+def _modules(folder: str) -> tuple[str, ...]:
+    return tuple(sorted(module.name for module in pkgutil.iter_modules([str(_HERE / folder)])))
+
+
+PRICE_SOURCES = _modules("prices")
+NEWS_SOURCES = _modules("news")

@@ -20,34 +20,44 @@ import tenacity
 
 from tenor.config import HttpConfig
 from tenor.errors import SourceError
-from tenor.ingest.services.keys import Keys
-from tenor.ingest.services.restraint import Breaker, Pace
+from tenor.ingest.services.keys import HideKeys, SourceKeys
 
 Form = Literal["json", "csv", "xml"]
+Clock = Callable[[], float]
 
 AGENT = "Mozilla/5.0 (compatible; tenor; research)"
-_PASSING = (408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 524)
+_TEMPORARY = (408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 524)
 _MEGABYTE = 1 << 20
-# they tell whole addresses, a redirect's among them, and a query may hold a key
+# they log whole addresses, those of redirects among them, and a query may hold a key
 _LOGGERS = ("httpx", "httpcore.http11", "httpcore.connection", "httpcore.proxy")
 
 
-class _PassingError(Exception):
-    """A failure that another try may not meet. `after` : seconds that the source asks to wait."""
+class _TemporaryError(Exception):
+    """A failure that another try may not meet.
 
-    def __init__(self, said: str, *, kind: str = "away", after: float | None = None) -> None:
-        super().__init__(said)
-        self.said, self.kind, self.after = said, kind, after
+    Parameters
+    ----------
+    message
+        The rest of a sentence about the source.
+    kind
+        Of the SourceError that it becomes when no try succeeds.
+    after
+        Seconds that the source asks to wait.
+    """
+
+    def __init__(self, message: str, *, kind: str = "away", after: float | None = None) -> None:
+        super().__init__(message)
+        self.message, self.kind, self.after = message, kind, after
 
 
 @dataclass(frozen=True)
-class Ask:
+class Request:
     """One request.
 
     Attributes
     ----------
     source
-        Who is asked, for messages.
+        The source's name, for messages.
     url
         Without query.
     params
@@ -55,13 +65,15 @@ class Ask:
     headers
         May hold a key: they do not follow a redirect to another host.
     form
-        What the answer must be.
+        The format that the answer must have.
     unknown
         Statuses that mean that there is no such symbol.
     gap
         Seconds between two requests to this host, at least.
     post
-        Sent as a form by POST instead, with `auth` as user and password.
+        The fields of a form to send by POST; without it the request is a GET.
+    auth
+        User and password of a POST.
     """
 
     source: str
@@ -75,45 +87,124 @@ class Ask:
     auth: tuple[str, str] | None = None
 
 
-class Http:
-    """Asks hosts, within the limits of `config`.
+class RateLimit:
+    """At most one request to a host every `gap` seconds, over all threads.
 
     Parameters
     ----------
+    clock
+        Gives monotonic seconds.
+    sleep
+        Waits for so many seconds.
+    """
+
+    def __init__(self, clock: Clock, sleep: Callable[[float], None]) -> None:
+        self._clock, self._sleep = clock, sleep
+        self._next_turn: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def wait(self, host: str, gap: float) -> None:
+        """Return when a request may be sent to `host`."""
+        with self._lock:
+            now = self._clock()
+            turn = max(now, self._next_turn.get(host, now))
+            self._next_turn[host] = turn + gap
+        if turn > now:
+            self._sleep(turn - now)
+
+
+class CircuitBreaker:
+    """A host that failed `trips` times in a row rests for `rest` seconds; then one request may try again.
+
+    Parameters
+    ----------
+    trips
+        Failures in a row.
+    rest
+        Seconds.
+    clock
+        Gives monotonic seconds.
+    """
+
+    def __init__(self, trips: int, rest: float, clock: Clock) -> None:
+        self._trips, self._rest, self._clock = trips, rest, clock
+        self._failures: dict[str, int] = {}
+        self._until: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def resting(self, host: str) -> float:
+        """Seconds that `host` still rests; 0 where a request may be sent: after a rest, a single one."""
+        with self._lock:
+            until = self._until.get(host)
+            if until is None:
+                return 0.0
+            seconds = until - self._clock()
+            if seconds > 0:
+                return seconds
+            # half open: the others wait for the result of this one
+            self._until[host] = self._clock() + self._rest
+            return 0.0
+
+    def succeeded(self, host: str) -> None:
+        """An answer came."""
+        with self._lock:
+            self._failures.pop(host, None)
+            self._until.pop(host, None)
+
+    def failed(self, host: str, *, rest: float | None = None) -> None:
+        """No answer came; `rest` is the number of seconds for which the host itself asked."""
+        with self._lock:
+            self._failures[host] = self._failures.get(host, 0) + 1
+            if rest is not None:
+                self._until[host] = self._clock() + rest
+            elif self._failures[host] >= self._trips:
+                self._until[host] = self._clock() + self._rest
+
+
+class Http:
+    """Sends requests, within the limits of `config`.
+
+    Parameters
+    ----------
+    config
+        Limits of time, size, tries and pace.
     keys
         None of them shows in an error or a log line.
     transport
-        Instead of the network;
-    clock, sleep
-        Monotonic seconds, and how to wait.
+        Instead of the network.
+    clock
+        Gives monotonic seconds.
+    sleep
+        Waits for so many seconds.
     """
 
     def __init__(
         self,
         config: HttpConfig,
         *,
-        keys: Keys,
+        keys: SourceKeys,
         transport: httpx.AsyncBaseTransport | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Clock = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._config, self._keys, self._clock, self._sleep = config, keys, clock, sleep
-        self._pace = Pace(clock, sleep)
-        self._breaker = Breaker(config.trips, config.rest_seconds, clock)
+        self._rate_limit = RateLimit(clock, sleep)
+        self._breaker = CircuitBreaker(config.trips, config.rest_seconds, clock)
         timeout = httpx.Timeout(config.read_seconds, connect=config.connect_seconds)
         self._client = httpx.AsyncClient(timeout=timeout, transport=transport, headers={"User-Agent": AGENT})
-        # only what runs in a loop can be stopped wherever it waits: for a name, a handshake, a header's next byte
+        # A deadline must hold wherever a request waits: for a name, a handshake, the next byte of a header. Only a task
+        # of an event loop can be cancelled in all of these places, so the loop runs in a thread of its own.
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="tenor-http", daemon=True)
         self._thread.start()
-        self._filter = _HideKeys(keys)
+        self._filter = HideKeys(keys)
         for name in _LOGGERS:
             logging.getLogger(name).addFilter(self._filter)
 
     def close(self) -> None:
-        """Give the connections back. A request that another thread waits for is broken off."""
+        """Close the connections. A request that another thread waits for is cancelled."""
         if not self._loop.is_closed():
-            asyncio.run_coroutine_threadsafe(self._closed(), self._loop).result()
+            asyncio.run_coroutine_threadsafe(self._cancel_all(), self._loop).result()
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
@@ -137,7 +228,7 @@ class Http:
         gap: float = 0.0,
     ) -> Any:
         """The JSON value at `url`; raises SourceError where there is none."""
-        return self._answer(Ask(source, url, params or {}, headers or {}, "json", unknown, gap))
+        return self._answer(Request(source, url, params or {}, headers or {}, "json", unknown, gap))
 
     def get_text(
         self,
@@ -149,32 +240,34 @@ class Http:
         gap: float = 0.0,
     ) -> bytes:
         """The bytes at `url`; raises SourceError where they can't be of `form`."""
-        found: bytes = self._answer(Ask(source, url, params or {}, {}, form, gap=gap))
-        return found
+        body: bytes = self._answer(Request(source, url, params or {}, {}, form, gap=gap))
+        return body
 
     def post_json(self, url: str, *, source: str, form: Mapping[str, str], auth: tuple[str, str]) -> Any:
-        """What `url` answers to `form` in JSON: how a service hands out a token."""
-        return self._answer(Ask(source, url, {}, {}, "json", post=form, auth=auth))
+        """The JSON answer of `url` to a POST of `form`, as services give out tokens."""
+        return self._answer(Request(source, url, {}, {}, "json", post=form, auth=auth))
 
-    def _answer(self, ask: Ask) -> Any:
-        host = httpx.URL(ask.url).netloc.decode()
-        if (left := self._breaker.resting(host)) > 0:
-            raise SourceError(f"{ask.source} rests for {left:.0f} s more after failures: try later.", kind="away")
+    def _answer(self, request: Request) -> Any:
+        host = httpx.URL(request.url).netloc.decode()
+        if (seconds := self._breaker.resting(host)) > 0:
+            raise SourceError(
+                f"{request.source} rests for {seconds:.0f} s more after failures: try later.", kind="away"
+            )
         try:
-            answer = self._retried(ask, host)
+            answer = self._retried(request, host)
         except SourceError as error:
             if error.kind == "unknown":
                 self._breaker.succeeded(host)
             else:
                 self._breaker.failed(host)
             raise
-        except _PassingError as error:
+        except _TemporaryError as error:
             too_long = error.after if error.after is not None and error.after > self._longest else None
             self._breaker.failed(host, rest=too_long)
             wait = f"; it asks to wait {too_long:.0f} s" if too_long else ""
             tries = f" after {self._config.attempts} tries" if self._config.attempts > 1 and not too_long else ""
-            told = f"{ask.source} at {shown(ask.url)} {error.said}{wait}{tries}: try later."
-            raise SourceError(self._keys.hidden(told), kind=error.kind) from None
+            message = f"{request.source} at {without_query(request.url)} {error.message}{wait}{tries}: try later."
+            raise SourceError(self._keys.hidden(message), kind=error.kind) from None
         self._breaker.succeeded(host)
         return answer
 
@@ -182,152 +275,139 @@ class Http:
     def _longest(self) -> float:
         return self._config.longest_wait_seconds
 
-    def _retried(self, ask: Ask, host: str) -> Any:
+    def _retried(self, request: Request, host: str) -> Any:
         first = self._config.backoff_seconds
         jittered = tenacity.wait_exponential(multiplier=first, max=self._longest) + tenacity.wait_random(0, first)
 
         def wait(state: tenacity.RetryCallState) -> float:
             error = state.outcome.exception() if state.outcome else None
-            after = error.after if isinstance(error, _PassingError) else None
+            after = error.after if isinstance(error, _TemporaryError) else None
             return jittered(state) if after is None else after
 
-        def again(error: BaseException) -> bool:
-            return isinstance(error, _PassingError) and (error.after or 0.0) <= self._longest
+        def worth_retrying(error: BaseException) -> bool:
+            return isinstance(error, _TemporaryError) and (error.after or 0.0) <= self._longest
 
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(self._config.attempts),
             wait=wait,
-            retry=tenacity.retry_if_exception(again),
+            retry=tenacity.retry_if_exception(worth_retrying),
             sleep=self._sleep,
             reraise=True,
         )
-        return retrying(self._once, ask, host)
+        return retrying(self._once, request, host)
 
-    def _once(self, ask: Ask, host: str) -> Any:
-        self._pace.wait(host, max(60.0 / self._config.requests_per_minute, ask.gap))
+    def _once(self, request: Request, host: str) -> Any:
+        self._rate_limit.wait(host, max(60.0 / self._config.requests_per_minute, request.gap))
         try:
-            status, headers, body = asyncio.run_coroutine_threadsafe(self._in_time(ask), self._loop).result()
+            status, headers, body = asyncio.run_coroutine_threadsafe(self._in_time(request), self._loop).result()
         except httpx.HTTPError as error:  # without its cause: the text of some has the address, key and all
             if isinstance(error, httpx.TimeoutException):
-                raise _PassingError("did not answer in time") from None
+                raise _TemporaryError("did not answer in time") from None
             if isinstance(error, httpx.DecodingError):
-                raise _PassingError("sent bytes that can't be unpacked", kind="malformed") from None
+                raise _TemporaryError("sent bytes that can't be unpacked", kind="malformed") from None
             broken = "broke off in the middle" if isinstance(error, httpx.RemoteProtocolError) else "can't be reached"
-            raise _PassingError(broken) from None
+            raise _TemporaryError(broken) from None
         except httpx.InvalidURL:
-            raise self._wrong(ask, "redirects to what is no address") from None
-        return self._checked(ask, status, headers, body)
+            raise self._malformed(request, "redirects to an invalid address") from None
+        return self._checked(request, status, headers, body)
 
-    async def _in_time(self, ask: Ask) -> tuple[int, httpx.Headers, bytes]:
-        """Status, headers and body of the answer; from looking up its name to its last byte, in the time set."""
+    async def _in_time(self, request: Request) -> tuple[int, httpx.Headers, bytes]:
+        """Status, headers and body, all within the deadline: from the look-up of the name to the last byte."""
         try:
             async with asyncio.timeout(self._config.deadline_seconds):
-                return await self._read(ask)
+                return await self._read(request)
         except TimeoutError:
-            raise _PassingError(f"was not done within {self._config.deadline_seconds:g} s") from None
+            raise _TemporaryError(f"did not finish within {self._config.deadline_seconds:g} s") from None
 
-    async def _read(self, ask: Ask) -> tuple[int, httpx.Headers, bytes]:
-        request = self._request(ask)
+    async def _read(self, request: Request) -> tuple[int, httpx.Headers, bytes]:
+        message = self._build(request)
         for _ in range(self._config.max_redirects + 1):
-            async with self._opened(request, ask) as response:
+            async with self._opened(message, request) as response:
                 following = response.next_request
                 if not (response.is_redirect and following):
-                    return response.status_code, response.headers, await self._body(ask, response)
-            if request.url.scheme == "https" and following.url.scheme != "https":
-                raise self._wrong(ask, "redirects to an address without TLS")
-            if following.url.host != request.url.host:
+                    return response.status_code, response.headers, await self._body(request, response)
+            if message.url.scheme == "https" and following.url.scheme != "https":
+                raise self._malformed(request, "redirects to an address without TLS")
+            if following.url.host != message.url.host:
                 # a key must not go where a redirect sends it
-                for name in ask.headers:
+                for name in request.headers:
                     following.headers.pop(name, None)
-            request = following
-        raise self._wrong(ask, f"redirects more than {self._config.max_redirects} times")
+            message = following
+        raise self._malformed(request, f"redirects more than {self._config.max_redirects} times")
 
-    def _request(self, ask: Ask) -> httpx.Request:
-        headers = {**dict(ask.headers), "Accept-Encoding": "gzip, deflate"}
-        if ask.post is not None:
-            return self._client.build_request("POST", ask.url, data=dict(ask.post), headers=headers)
-        return self._client.build_request("GET", ask.url, params=dict(ask.params), headers=headers)
+    def _build(self, request: Request) -> httpx.Request:
+        headers = {**dict(request.headers), "Accept-Encoding": "gzip, deflate"}
+        if request.post is not None:
+            return self._client.build_request("POST", request.url, data=dict(request.post), headers=headers)
+        return self._client.build_request("GET", request.url, params=dict(request.params), headers=headers)
 
     @contextlib.asynccontextmanager
-    async def _opened(self, request: httpx.Request, ask: Ask) -> AsyncIterator[httpx.Response]:
-        response = await self._client.send(request, stream=True, auth=ask.auth)
+    async def _opened(self, message: httpx.Request, request: Request) -> AsyncIterator[httpx.Response]:
+        response = await self._client.send(message, stream=True, auth=request.auth)
         try:
             yield response
         finally:
             await response.aclose()
 
-    async def _body(self, ask: Ask, response: httpx.Response) -> bytes:
+    async def _body(self, request: Request, response: httpx.Response) -> bytes:
         limit = int(self._config.max_megabytes * _MEGABYTE)
-        told = response.headers.get("content-length", "")
-        if told.isdigit() and int(told) > limit:
-            raise self._too_large(ask)
+        announced = response.headers.get("content-length", "")
+        if announced.isdigit() and int(announced) > limit:
+            raise self._too_large(request)
         chunks, size = [], 0
         async for chunk in response.aiter_bytes():
             size += len(chunk)
             if size > limit:
-                raise self._too_large(ask)
+                raise self._too_large(request)
             chunks.append(chunk)
         return b"".join(chunks)
 
-    async def _closed(self) -> None:
+    async def _cancel_all(self) -> None:
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
         await self._client.aclose()
 
-    def _checked(self, ask: Ask, status: int, headers: httpx.Headers, body: bytes) -> Any:
-        if status in ask.unknown:
-            raise SourceError(f"{ask.source} has no such symbol ({status}).", kind="unknown")
+    def _checked(self, request: Request, status: int, headers: httpx.Headers, body: bytes) -> Any:
+        if status in request.unknown:
+            raise SourceError(f"{request.source} has no such symbol ({status}).", kind="unknown")
         if status in (401, 402, 403):
-            said = "refuses the request: check its key and what the key may ask"
-            raise SourceError(f"{ask.source} at {shown(ask.url)} {said} ({status}).", kind="refused")
-        if status in _PASSING or status == 418:  # Binance's word for a host that did not heed its 429
+            why = "refuses the request: check its key and what the key permits"
+            raise SourceError(f"{request.source} at {without_query(request.url)} {why} ({status}).", kind="refused")
+        if status in _TEMPORARY or status == 418:  # Binance sends it to clients that ignored its 429
             limited = status in (418, 429)
-            said = "asks for fewer requests" if limited else "fails"
+            message = "asks for fewer requests" if limited else "fails"
             after = _retry_after(headers.get("retry-after", ""))
-            raise _PassingError(f"{said} ({status})", kind="limited" if limited else "away", after=after)
+            raise _TemporaryError(f"{message} ({status})", kind="limited" if limited else "away", after=after)
         if status != 200:
-            raise self._wrong(ask, f"answered with status {status}")
+            raise self._malformed(request, f"answered with status {status}")
         head = body.lstrip(b"\xef\xbb\xbf \t\r\n")[:64].lower()
         if head.startswith((b"<!doctype html", b"<html")):
-            raise self._wrong(ask, f"answered with a web page, not {ask.form.upper()}")
-        if ask.form != "json":
+            raise self._malformed(request, f"answered with a web page, not {request.form.upper()}")
+        if request.form != "json":
             return body
         try:
             return json.loads(body)
         except (ValueError, RecursionError):
-            raise _PassingError("sent JSON that is cut off or broken", kind="malformed") from None
+            raise _TemporaryError("sent JSON that is cut off or broken", kind="malformed") from None
 
-    def _too_large(self, ask: Ask) -> SourceError:
-        return self._wrong(ask, f"sent more than {self._config.max_megabytes:g} MB")
+    def _too_large(self, request: Request) -> SourceError:
+        return self._malformed(request, f"sent more than {self._config.max_megabytes:g} MB")
 
-    def _wrong(self, ask: Ask, said: str) -> SourceError:
-        told = f"{ask.source} at {shown(ask.url)} {said}: see 'tenor data doctor'."
-        return SourceError(self._keys.hidden(told), kind="malformed")
-
-
-class _HideKeys(logging.Filter):
-    """Log records of the HTTP client, without the keys."""
-
-    def __init__(self, keys: Keys) -> None:
-        super().__init__()
-        self._keys = keys
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Every record is kept, none with a key in it."""
-        record.msg, record.args = self._keys.hidden(record.getMessage()), ()
-        return True
+    def _malformed(self, request: Request, why: str) -> SourceError:
+        message = f"{request.source} at {without_query(request.url)} {why}: see 'tenor data doctor'."
+        return SourceError(self._keys.hidden(message), kind="malformed")
 
 
-def shown(url: str) -> str:
-    """Host and path of `url`: what may stand in a message. A query may hold a key."""
+def without_query(url: str) -> str:
+    """Host and path of `url`, for messages: a query may hold a key."""
     parsed = httpx.URL(url)
     return f"{parsed.netloc.decode()}{parsed.path}"
 
 
 def _retry_after(text: str) -> float | None:
-    """Seconds that a Retry-After asks for, written as a number or as a date; None where it says nothing."""
+    """The seconds that a Retry-After header asks for, as a number or as a date; None where it is empty or invalid."""
     text = text.strip()
     if not text:
         return None

@@ -2,39 +2,33 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tenor.errors import SourceError
-
-VARIABLES = {
-    "alphavantage": ("ALPHAVANTAGE_API_KEY",),
-    "tiingo": ("TIINGO_API_KEY",),
-    "finnhub": ("FINNHUB_API_KEY",),
-    "reddit": ("REDDIT_CLIENT_ID", "REDDIT_CLIENT_SECRET"),
-}
-"""The environment's variables that a source needs (Reddit: may have)."""
+from tenor.ingest.services.catalogue import key_variables
 
 
 @dataclass(frozen=True)
-class Keys:
-    """The keys that were found, by their variable; its text says which, never what they are."""
+class SourceKeys:
+    """Keys by their environment variable. Neither `repr` nor an error shows one."""
 
     _values: Mapping[str, str] = field(repr=False)
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Keys:
-        """Those of `VARIABLES` that `environment` has."""
-        names = [name for variables in VARIABLES.values() for name in variables]
-        return cls({name: environment[name].strip() for name in names if environment.get(name, "").strip()})
+    def from_environment(cls, environment: Mapping[str, str]) -> SourceKeys:
+        """Those in `environment` that some source looks for (`key_variables`)."""
+        values = {variable: environment.get(variable, "").strip() for variable in key_variables()}
+        return cls({variable: value for variable, value in values.items() if value})
 
     def __contains__(self, variable: str) -> bool:
         return variable in self._values
 
     def get(self, variable: str, source: str) -> str:
-        """The key; raises SourceError (``refused``) where there is none."""
+        """The key in `variable`; raises SourceError (``refused``) where there is none."""
         if variable not in self._values:
-            raise SourceError(f"{source} needs a key: set the environment's {variable}.", kind="refused")
+            raise SourceError(f"{source} needs a key: set the environment variable {variable}.", kind="refused")
         return self._values[variable]
 
     def hidden(self, text: str) -> str:
@@ -42,3 +36,16 @@ class Keys:
         for value in self._values.values():
             text = text.replace(value, "***")
         return text
+
+
+class HideKeys(logging.Filter):
+    """Takes the keys out of the HTTP client's log records."""
+
+    def __init__(self, keys: SourceKeys) -> None:
+        super().__init__()
+        self._keys = keys
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record through, without the keys."""
+        record.msg, record.args = self._keys.hidden(record.getMessage()), ()
+        return True

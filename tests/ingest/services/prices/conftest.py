@@ -8,14 +8,16 @@ from dataclasses import dataclass, field, replace
 import pytest
 from live import ENVIRONMENT, PATIENT
 from services import Service, serving
+from wire import SERVICES
 from world import World
 
 from tenor.config import SourcesConfig
+from tenor.ingest.services import PRICE_SOURCES
 from tenor.ingest.services.http import Http
-from tenor.ingest.services.keys import Keys
+from tenor.ingest.services.keys import SourceKeys
 
 WAITING = replace(PATIENT, backoff_seconds=0.01)
-"""With waits that can be told apart from none."""
+"""With waits that differ from none."""
 
 
 @dataclass
@@ -25,7 +27,7 @@ class Made:
     world: World
     services: dict[str, Service]
     http: Http
-    keys: Keys
+    keys: SourceKeys
     config: SourcesConfig
     slept: list[float] = field(default_factory=list)
 
@@ -36,7 +38,7 @@ def _running() -> Iterator[tuple[World, dict[str, Service]]]:
         splits={"AAPL": {"2024-05-13": 4.0}},
         dividends={"AAPL": {"2024-03-14": 0.6, "2024-06-13": 0.2}},
     )
-    for symbol in ("AAPL", "BTC-USD"):  # the first look into a calendar takes its time
+    for symbol in {SERVICES[name].symbol for name in PRICE_SOURCES}:  # the first look into a calendar takes its time
         world.bars(symbol, world.now.tz_localize(None))
     with serving(world) as services:
         yield world, services
@@ -49,9 +51,9 @@ def made(_running: tuple[World, dict[str, Service]]) -> Iterator[Made]:
         service.requests.clear()
         service.faults.clear()
         service.choose, service.retry_after = None, "0"
-    keys = Keys.from_environment(ENVIRONMENT)
+    keys = SourceKeys.from_environment(ENVIRONMENT)
     slept: list[float] = []
-    prices = ("yahoo", "stooq", "tiingo", "alphavantage", "binance")
-    config = SourcesConfig(prices=prices, urls=tuple(f"{n}={services[n].url}" for n in prices), http=WAITING)
+    urls = tuple(f"{name}={services[name].url}" for name in PRICE_SOURCES)
+    config = SourcesConfig(prices=PRICE_SOURCES, urls=urls, http=WAITING)
     with Http(WAITING, keys=keys, sleep=slept.append) as http:
         yield Made(world, services, http, keys, config, slept)

@@ -1,4 +1,4 @@
-"""One contract for every source of prices: the same market over five wire formats, whole and with faults."""
+"""One contract for every source of prices: the same market over each wire format, whole and with faults."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from wire import ENVIRONMENT, SERVICES
 
 from tenor.errors import SourceError
-from tenor.ingest.services.asking import asked
+from tenor.ingest.services import PRICE_SOURCES
+from tenor.ingest.services.catalogue import price_sources
+from tenor.ingest.services.fields import guarded
 from tenor.ingest.services.http import Http
-from tenor.ingest.services.prices import Answer, PriceSource, price_sources
+from tenor.ingest.services.price_source import PriceAnswer, PriceSource
 from tenor.schema import PRICES, BarInterval
 
 SINCE = pd.Timestamp("2024-02-01")
-SYMBOLS = {"yahoo": "AAPL", "stooq": "AAPL", "tiingo": "AAPL", "alphavantage": "AAPL", "binance": "BTC-USD"}
-KEYS = ("tiingo-key-5f3a", "alpha-key-91c2")
 
 
-@pytest.fixture(params=list(SYMBOLS))
+@pytest.fixture(params=PRICE_SOURCES)
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -32,9 +33,9 @@ def source(made: Any, name: str) -> PriceSource:
     return price_sources(made.config, made.http, made.keys)[name]
 
 
-def ask(made: Any, source: PriceSource, symbol: str | None = None, interval: BarInterval = "1d") -> Answer:
-    symbol = symbol or SYMBOLS[source.name]
-    return asked(source.name, lambda: source.bars(symbol, since=SINCE, now=made.world.now, interval=interval))
+def ask(made: Any, source: PriceSource, symbol: str | None = None, interval: BarInterval = "1d") -> PriceAnswer:
+    symbol = symbol or SERVICES[source.name].symbol
+    return guarded(source.name, lambda: source.bars(symbol, since=SINCE, now=made.world.now, interval=interval))
 
 
 class TestPriceSource:
@@ -44,15 +45,15 @@ class TestPriceSource:
         assert list(answer.frame["at"]) == list(truth["session"])
         assert answer.refused == {}
         np.testing.assert_allclose(answer.frame["adj_close"], truth["adj_close"], rtol=1e-7)
-        factor = 1.0 if source.name != "stooq" else truth["adj_close"] / truth["close"]
+        factor = 1.0 if not SERVICES[source.name].adjusted_only else truth["adj_close"] / truth["close"]
         for column in ("open", "high", "low", "close"):
             np.testing.assert_allclose(answer.frame[column], truth[column] * factor, rtol=1e-7)
-        if source.name != "stooq":
+        if not SERVICES[source.name].adjusted_only:
             np.testing.assert_allclose(answer.frame["volume"], truth["volume"], rtol=1e-7)
 
-    def test_splits_and_dividends_are_told_where_the_service_tells_them(self, made: Any, source: PriceSource) -> None:
+    def test_splits_and_dividends_where_the_service_reports_them(self, made: Any, source: PriceSource) -> None:
         actions = ask(made, source).actions
-        if source.name in ("stooq", "binance"):
+        if not SERVICES[source.name].actions:
             assert actions.empty
             return
         assert actions.to_numpy().tolist() == [
@@ -65,7 +66,7 @@ class TestPriceSource:
     def test_intraday_bars_are_moments_of_opening_in_utc(
         self, made: Any, source: PriceSource, interval: BarInterval
     ) -> None:
-        symbol = SYMBOLS[source.name]
+        symbol = SERVICES[source.name].symbol
         if not source.serves(symbol, interval):
             assert source.name == "stooq"
             return
@@ -87,15 +88,15 @@ class TestPriceSource:
 
     def test_a_symbol_that_it_does_not_have(self, made: Any, source: PriceSource) -> None:
         made.world.unknown = ("NOPE", "NOPE-USD")
-        symbol = "NOPE-USD" if source.name == "binance" else "NOPE"
+        symbol = SERVICES[source.name].unknown
         with pytest.raises(SourceError, match="no such symbol") as caught:
             ask(made, source, symbol)
         assert caught.value.kind == "unknown"
 
     @pytest.mark.parametrize("fault", ["429", "500", "truncated", "length"])
     def test_what_passes_is_tried_again(self, made: Any, source: PriceSource, fault: str) -> None:
-        if fault == "truncated" and source.name == "stooq":
-            pytest.skip("a CSV does not say that it is cut off, unless in the middle of a row")
+        if fault == "truncated" and not SERVICES[source.name].cut_off_is_seen:
+            pytest.skip("nothing in its answer says that it is cut off")
         made.services[source.name].faults = [fault]
         made.services[source.name].retry_after = "7"
         assert len(ask(made, source).frame) > 90
@@ -103,11 +104,11 @@ class TestPriceSource:
         assert (7.0 in made.slept) == (fault == "429")
 
     @pytest.mark.parametrize(
-        ("fault", "kind", "said"),
+        ("fault", "kind", "message"),
         [
             ("429", "limited", "asks for fewer requests"),
             ("500", "away", "fails"),
-            ("drip", "away", "was not done within|did not answer in time"),
+            ("drip", "away", "did not finish within|did not answer in time"),
             ("truncated", "malformed", "cut off"),
             ("html", "malformed", "web page"),
             ("length", "away", "broke off in the middle"),
@@ -117,20 +118,20 @@ class TestPriceSource:
         ],
     )
     def test_what_does_not_pass_is_one_clear_error(
-        self, made: Any, source: PriceSource, fault: str, kind: str, said: str, caplog: pytest.LogCaptureFixture
+        self, made: Any, source: PriceSource, fault: str, kind: str, message: str, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.DEBUG)
         made.services[source.name].faults = [f"*{fault}"]
         if fault == "drip":
             http = Http(dataclasses.replace(made.config.http, deadline_seconds=0.3, attempts=1), keys=made.keys)
             source = price_sources(made.config, http, made.keys)[source.name]
-        with pytest.raises(SourceError, match=said) as caught:
+        with pytest.raises(SourceError, match=message) as caught:
             ask(made, source)
         assert caught.value.kind == kind
         assert str(caught.value).startswith(source.name)
         assert "\n" not in str(caught.value)
-        told = "".join(traceback.format_exception(caught.value)) + caplog.text + repr(source) + repr(made.http)
-        assert not [key for key in KEYS if key in told]
+        text = "".join(traceback.format_exception(caught.value)) + caplog.text + repr(source) + repr(made.http)
+        assert not [key for key in ENVIRONMENT.values() if key in text]
 
     def test_an_empty_result_is_no_bars_or_no_such_symbol(self, made: Any, source: PriceSource) -> None:
         far = made.world.now.tz_localize(None).normalize() + pd.Timedelta(days=1)
@@ -138,47 +139,45 @@ class TestPriceSource:
             with pytest.raises(SourceError, match="no such symbol, or no bar of AAPL since 2024-06-29"):
                 source.bars("AAPL", since=far, now=made.world.now)
             return
-        answer = source.bars(SYMBOLS[source.name], since=far, now=made.world.now)
+        answer = source.bars(SERVICES[source.name].symbol, since=far, now=made.world.now)
         assert answer.frame.empty
         assert set(answer.frame.columns) == {"at", *PRICES, "volume"}
 
     def test_nothing_in_an_answer_is_trusted(self, made: Any, source: PriceSource) -> None:
         # every leaf of the answer becomes something else, one after another: a frame of sound bars or a SourceError
-        from services import SERVICES
-
-        speak = SERVICES[source.name]
+        wire = SERVICES[source.name]
         rng = np.random.default_rng(3)
 
         def mangled(*args: Any) -> tuple[int, str, bytes]:
-            status, kind, body = speak(*args)
+            status, kind, body = wire.speak(*args)
             text = bytearray(body)
             for place in rng.integers(0, len(text), 3):
                 text[place] = rng.choice(list(b'0x"[]{},:-n '))
             return status, kind, bytes(text)
 
-        SERVICES[source.name] = mangled
-        sound = told = 0
+        SERVICES[source.name] = dataclasses.replace(wire, speak=mangled)
+        sound = refused = 0
         try:
             for _ in range(12):
                 try:
                     answer = ask(made, source)
                 except SourceError as error:
-                    told += str(error).startswith(source.name)
+                    refused += str(error).startswith(source.name)
                     continue
                 prices = answer.frame[list(PRICES)].to_numpy()
                 sound += bool(np.isfinite(prices).all() and (prices > 0).all() and answer.frame["at"].is_unique)
         finally:
-            SERVICES[source.name] = speak
-        assert sound + told == 12
+            SERVICES[source.name] = wire
+        assert sound + refused == 12
 
 
 def test_a_key_that_is_not_accepted_and_one_that_is_missing(made: Any) -> None:
-    from tenor.ingest.services.keys import Keys
+    from tenor.ingest.services.keys import SourceKeys
 
-    sources = price_sources(made.config, made.http, Keys.from_environment({}))
-    with pytest.raises(SourceError, match="tiingo needs a key: set the environment's TIINGO_API_KEY"):
+    sources = price_sources(made.config, made.http, SourceKeys.from_environment({}))
+    with pytest.raises(SourceError, match="tiingo needs a key: set the environment variable TIINGO_API_KEY"):
         ask(made, sources["tiingo"])
-    wrong = Keys.from_environment({"TIINGO_API_KEY": "wrong-tiingo", "ALPHAVANTAGE_API_KEY": "wrong-alpha"})
+    wrong = SourceKeys.from_environment({"TIINGO_API_KEY": "wrong-tiingo", "ALPHAVANTAGE_API_KEY": "wrong-alpha"})
     sources = price_sources(made.config, made.http, wrong)
     for name, kind in (("tiingo", "refused"), ("alphavantage", "limited")):
         with pytest.raises(SourceError) as caught:

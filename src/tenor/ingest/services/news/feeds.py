@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import calendar
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
 import feedparser
 import pandas as pd
 
+from tenor.config import SourcesConfig
 from tenor.errors import ConfigError, SourceError, did_you_mean
-from tenor.ingest.services.http import Http
-from tenor.ingest.services.news.answer import NewsAnswer, news_answer
+from tenor.ingest.services.news_source import NewsAnswer, NewsSource, news_answer
+
+if TYPE_CHECKING:
+    from tenor.ingest.services.http import Http
+    from tenor.ingest.services.keys import SourceKeys
 
 FEEDS = {
     "yahoo-symbol": "https://feeds.finance.yahoo.com/rss/2.0/headline?s={symbol}&region=US&lang=en-US",
@@ -32,24 +35,52 @@ FEEDS = {
 _ZONED = re.compile(r"(Z|[+-]\d{2}:?\d{2}|\b(GMT|UTC?|E[SD]T|C[SD]T|M[SD]T|P[SD]T))\s*$", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Feed:
-    """One feed.
+class Feed(NewsSource):
+    """One feed; `from_config` gives all that ``sources.feeds`` has.
 
     Parameters
     ----------
-    address
+    http
+        Sends the requests.
+    keys
+        Of all services; a feed has none.
+    url
         Where it is; ``{symbol}`` in it stands for the symbol.
+    name
+        In messages, and as the source of its items.
     """
 
-    http: Http
-    address: str
-    name: str
+    name = "feeds"
 
-    @property
-    def by_symbol(self) -> bool:
-        """Whether its address names a symbol."""
-        return "{symbol}" in self.address
+    def __init__(self, http: Http, keys: SourceKeys, url: str, name: str) -> None:
+        super().__init__(http, keys, url)
+        self.name = name
+        self.by_symbol = "{symbol}" in url
+
+    @classmethod
+    def from_config(cls, config: SourcesConfig, http: Http, keys: SourceKeys) -> list[Self]:
+        """The feeds that `config` names or gives the address of; a mirror has all the named ones.
+
+        Raises
+        ------
+        ConfigError
+            A text is neither a known name nor an address.
+        """
+        mirror = config.url(cls.name, "")
+        sources = []
+        for text in config.feeds:
+            if text.startswith(("http://", "https://")):
+                # no query in the name: it may hold a token
+                address, name = text, re.sub(r"^https?://", "", text).split("?")[0][:60]
+            elif text in FEEDS:
+                address, name = FEEDS[text], text
+                if mirror:
+                    address = re.sub(r"^https?://[^/]+", mirror, address)
+            else:
+                hint = did_you_mean(text, FEEDS) or f" Known: {', '.join(FEEDS)}."
+                raise ConfigError(f"unknown feed {text!r} in sources.feeds: give a name or an address.{hint}")
+            sources.append(cls(http, keys, address, f"feed {name}"))
+        return sources
 
     def serves(self, symbol: str) -> bool:
         """Every symbol."""
@@ -57,7 +88,7 @@ class Feed:
 
     def items(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp) -> NewsAnswer:
         """See `NewsSource`. A date without a zone is no UTC time: its item is refused."""
-        url = self.address.replace("{symbol}", quote(symbol, safe=""))
+        url = self.url.replace("{symbol}", quote(symbol, safe=""))
         body = self.http.get_text(url, source=self.name, form="xml")
         parsed = feedparser.parse(body)
         if not parsed.get("version"):
@@ -72,38 +103,12 @@ class Feed:
         )
 
 
-def feeds(http: Http, wanted: tuple[str, ...], url: str = "") -> list[Feed]:
-    """The feeds that `wanted` names or gives the address of.
-
-    Parameters
-    ----------
-    url
-        Instead of each named feed's own host, where it is given (a mirror).
-
-    Raises
-    ------
-    ConfigError
-        A text is neither a known name nor an address.
-    """
-    found = []
-    for text in wanted:
-        if text.startswith(("http://", "https://")):
-            found.append(Feed(http, text, f"feed {re.sub(r'^https?://', '', text).split('?')[0][:60]}"))
-        elif text in FEEDS:
-            address = re.sub(r"^https?://[^/]+", url, FEEDS[text]) if url else FEEDS[text]
-            found.append(Feed(http, address, f"feed {text}"))
-        else:
-            hint = did_you_mean(text, FEEDS) or f" Known: {', '.join(FEEDS)}."
-            raise ConfigError(f"unknown feed {text!r} in sources.feeds: give a name or an address.{hint}")
-    return found
-
-
 def _published(entry: Any) -> float | None:
-    """Seconds since 1970 (the parser gives UTC, also to what says no zone: that is refused here)."""
+    """Seconds since 1970 (the parser takes a time without a zone for UTC: that is refused here)."""
     for field in ("published", "updated"):
         if field not in entry:
             continue
-        told, parsed = entry[field], entry.get(f"{field}_parsed")
-        if parsed and _ZONED.search(str(told)):
+        parsed = entry.get(f"{field}_parsed")
+        if parsed and _ZONED.search(str(entry[field])):
             return float(calendar.timegm(parsed))
     return None

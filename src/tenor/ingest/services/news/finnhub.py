@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pandas as pd
 
 from tenor.calendars import market_of, parts_of
-from tenor.ingest.services.http import Http
-from tenor.ingest.services.keys import VARIABLES, Keys
-from tenor.ingest.services.news.answer import NewsAnswer, news_answer
-from tenor.ingest.services.prices.answer import changed, reach
-
-URL = "https://finnhub.io"
-_GAP = 1.0
+from tenor.ingest.services.fields import field_at, format_changed
+from tenor.ingest.services.news_source import NewsAnswer, NewsSource, news_answer
 
 
-@dataclass(frozen=True)
-class Finnhub:
+class Finnhub(NewsSource):
     """The company-news endpoint: a year back at most."""
 
-    http: Http
-    keys: Keys
-    url: str = URL
-    name: str = "finnhub"
-    by_symbol: bool = True
+    name = "finnhub"
+    default_url = "https://finnhub.io"
+    key_variables = ("FINNHUB_API_KEY",)
+    gap = 1.0
 
     def serves(self, symbol: str) -> bool:
         """US stocks."""
@@ -32,18 +23,17 @@ class Finnhub:
 
     def items(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp) -> NewsAnswer:
         """See `NewsSource`."""
-        headers = {"X-Finnhub-Token": self.keys.get(VARIABLES[self.name][0], self.name)}
+        headers = {"X-Finnhub-Token": self.key()}
         params = {"symbol": symbol, "from": f"{since:%Y-%m-%d}", "to": f"{now:%Y-%m-%d}"}
-        url = f"{self.url}/api/v1/company-news"
-        body = self.http.get_json(url, source=self.name, params=params, headers=headers, gap=_GAP)
+        body = self.get_json("/api/v1/company-news", params=params, headers=headers)
         if not isinstance(body, list):
-            raise changed(self.name, "company-news")
+            raise format_changed(self.name, "company-news")
         return news_answer(
             (
                 (
-                    reach(item, "datetime", source=self.name),
+                    field_at(item, "datetime", source=self.name),
                     symbol,
-                    reach(item, "headline", source=self.name),
+                    field_at(item, "headline", source=self.name),
                     item.get("url"),
                 )
                 for item in body

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
 
 from tenor.calendars import market_of, parts_of
-from tenor.ingest.services.http import Http
-from tenor.ingest.services.keys import VARIABLES, Keys
-from tenor.ingest.services.news.answer import NewsAnswer, news_answer
-from tenor.ingest.services.prices.answer import reach
+from tenor.config import SourcesConfig
+from tenor.ingest.services.fields import field_at
+from tenor.ingest.services.news_source import NewsAnswer, NewsSource, news_answer
 
-URL = "https://www.reddit.com"
+if TYPE_CHECKING:
+    from tenor.ingest.services.http import Http
+    from tenor.ingest.services.keys import SourceKeys
+
 SIGNED_URL = "https://oauth.reddit.com"
-_GAP = 1.0
 _LENGTH = 1000
+# seconds before its end at which a token counts as over: a request under way must not outlive it
+_SAFETY = 60.0
 
 
 @dataclass
@@ -29,64 +31,69 @@ class _Token:
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
 
-@dataclass(frozen=True)
-class Reddit:
+class Reddit(NewsSource):
     """The search of each forum, newest first. Without keys it reads the public pages, which Reddit may refuse."""
 
-    http: Http
-    keys: Keys
-    forums: tuple[str, ...]
-    url: str = URL
-    signed_url: str = SIGNED_URL
-    name: str = "reddit"
-    by_symbol: bool = True
-    clock: Callable[[], float] = time.monotonic
-    _token: _Token = field(default_factory=_Token)
+    name = "reddit"
+    default_url = "https://www.reddit.com"
+    key_variables = ("REDDIT_CLIENT_ID", "REDDIT_CLIENT_SECRET")
+    needs_keys = False
+    gap = 1.0
+
+    def __init__(self, http: Http, keys: SourceKeys, url: str = "", *, forums: tuple[str, ...] = ()) -> None:
+        super().__init__(http, keys, url)
+        # with an application's keys its searches go to a host of their own; a mirror has both
+        self.signed_url = url or SIGNED_URL
+        self.forums = forums
+        self._token = _Token()
+
+    @classmethod
+    def from_config(cls, config: SourcesConfig, http: Http, keys: SourceKeys) -> list[Self]:
+        """One, for the forums of `config`."""
+        return [cls(http, keys, config.url(cls.name, ""), forums=config.forums)]
 
     def serves(self, symbol: str) -> bool:
-        """US stocks and coins: other symbols are not how people write there."""
+        """US stocks and coins: people there do not write of others by symbol."""
         market = market_of(symbol)
         return bool(self.forums) and (market.kind == "crypto" or parts_of(symbol)[1] == "")
 
     def items(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp) -> NewsAnswer:
         """See `NewsSource`."""
-        signed = all(variable in self.keys for variable in VARIABLES[self.name])
+        signed = all(variable in self.keys for variable in self.key_variables)
         headers = {"Authorization": f"Bearer {self._bearer()}"} if signed else {}
         word = parts_of(symbol)[0] if market_of(symbol).kind == "crypto" else symbol
         params = {"q": f'"{word}"', "restrict_sr": "1", "sort": "new", "limit": "100", "raw_json": "1"}
-        rows: list[Any] = []
+        posts: list[Any] = []
         for forum in self.forums:
             url = f"{self.signed_url if signed else self.url}/r/{forum}/search.json"
-            body = self.http.get_json(url, source=self.name, params=params, headers=headers, gap=_GAP)
-            rows += [
-                reach(post, "data", source=self.name) for post in reach(body, "data", "children", source=self.name)
-            ]
+            body = self.http.get_json(url, source=self.name, params=params, headers=headers, gap=self.gap)
+            children = field_at(body, "data", "children", source=self.name)
+            posts += [field_at(child, "data", source=self.name) for child in children]
         return news_answer(
             (
-                (reach(post, "created_utc", source=self.name), symbol, _text(post, self.name), _link(post))
-                for post in rows
+                (field_at(post, "created_utc", source=self.name), symbol, _text(post, self.name), _link(post))
+                for post in posts
             ),
             since=since,
             now=now,
         )
 
     def _bearer(self) -> str:
-        user, secret = (self.keys.get(variable, self.name) for variable in VARIABLES[self.name])
         with self._token.lock:
-            if self.clock() >= self._token.until:
+            if time.monotonic() >= self._token.until:
                 body = self.http.post_json(
                     f"{self.url}/api/v1/access_token",
                     source=self.name,
                     form={"grant_type": "client_credentials"},
-                    auth=(user, secret),
+                    auth=(self.key(0), self.key(1)),
                 )
-                self._token.text = str(reach(body, "access_token", source=self.name))
-                self._token.until = self.clock() + float(reach(body, "expires_in", source=self.name)) - 60.0
+                self._token.text = str(field_at(body, "access_token", source=self.name))
+                self._token.until = time.monotonic() + float(field_at(body, "expires_in", source=self.name)) - _SAFETY
             return self._token.text
 
 
 def _text(post: Any, source: str) -> str:
-    title = str(reach(post, "title", source=source))
+    title = str(field_at(post, "title", source=source))
     return f"{title} {str(post.get('selftext') or '')[:_LENGTH]}".strip()
 
 

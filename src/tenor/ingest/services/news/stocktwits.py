@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 import pandas as pd
 
 from tenor.calendars import market_of, parts_of
-from tenor.ingest.services.http import Http
-from tenor.ingest.services.news.answer import NewsAnswer, iso_moment, news_answer
-from tenor.ingest.services.prices.answer import reach
+from tenor.ingest.services.fields import field_at
+from tenor.ingest.services.news_source import NewsAnswer, NewsSource, iso_moment, news_answer
 
-URL = "https://api.stocktwits.com"
 _PAGES = 20
-_GAP = 1.0
 
 
-@dataclass(frozen=True)
-class StockTwits:
+class StockTwits(NewsSource):
     """The stream of a symbol. It is read back to where the lake ends, 20 pages of 30 at most."""
 
-    http: Http
-    url: str = URL
-    name: str = "stocktwits"
-    by_symbol: bool = True
+    name = "stocktwits"
+    default_url = "https://api.stocktwits.com"
+    gap = 1.0
 
     def serves(self, symbol: str) -> bool:
         """US stocks and coins."""
@@ -35,12 +29,12 @@ class StockTwits:
     def items(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp) -> NewsAnswer:
         """See `NewsSource`."""
         own = f"{parts_of(symbol)[0]}.X" if market_of(symbol).kind == "crypto" else symbol
-        url = f"{self.url}/api/2/streams/symbol/{quote(own, safe='')}.json"
+        path = f"/api/2/streams/symbol/{quote(own, safe='')}.json"
         messages: list[Any] = []
         params: dict[str, str] = {}
         for _ in range(_PAGES):
-            body = self.http.get_json(url, source=self.name, params=params, gap=_GAP)
-            page = reach(body, "messages", source=self.name)
+            body = self.get_json(path, params=params)
+            page = field_at(body, "messages", source=self.name)
             messages += page
             oldest = min((m for m in (iso_moment(item.get("created_at")) for item in page) if m), default=since)
             cursor = body.get("cursor") or {}
@@ -50,9 +44,9 @@ class StockTwits:
         return news_answer(
             (
                 (
-                    iso_moment(reach(item, "created_at", source=self.name)),
+                    iso_moment(field_at(item, "created_at", source=self.name)),
                     symbol,
-                    reach(item, "body", source=self.name),
+                    field_at(item, "body", source=self.name),
                     f"https://stocktwits.com/message/{item.get('id', '')}",
                 )
                 for item in messages

@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from tenor.calendars import market_of, parts_of
 from tenor.errors import SourceError
-from tenor.ingest.services.http import Http
-from tenor.ingest.services.prices.answer import Answer, as_moments, as_numbers, changed, make_answer
+from tenor.ingest.services.fields import as_moments, as_numbers, format_changed
+from tenor.ingest.services.price_source import PriceAnswer, PriceSource, price_answer
 from tenor.schema import LENGTHS, BarInterval
 
-URL = "https://api.binance.com"
 _PAGE = 1000
 _PAGES = 500
 # dollars are traded there as a coin that follows the dollar
 _QUOTES = {"USD": "USDT"}
 
 
-@dataclass(frozen=True)
-class Binance:
-    """The klines endpoint. ``BTC-USD`` is asked for as BTCUSDT, which may part from the dollar in a crisis."""
+class Binance(PriceSource):
+    """The klines endpoint. ``BTC-USD`` is asked for as BTCUSDT, which may leave the dollar in a crisis."""
 
-    http: Http
-    url: str = URL
-    name: str = "binance"
+    name = "binance"
+    default_url = "https://api.binance.com"
+    gap = 0.1
 
     def serves(self, symbol: str, interval: BarInterval) -> bool:
         """Coins."""
         return market_of(symbol).kind == "crypto" and interval in LENGTHS
 
-    def bars(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp, interval: BarInterval = "1d") -> Answer:
+    def bars(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp, interval: BarInterval = "1d") -> PriceAnswer:
         """See `PriceSource`."""
         coin, quote = parts_of(symbol)
         start = int(since.tz_localize("UTC").timestamp() * 1000)
@@ -55,13 +52,12 @@ class Binance:
         columns["adj_close"] = columns["close"].copy()
         if interval == "1d":
             at = at.tz_localize(None).normalize()
-        return make_answer(self.name, symbol, interval, at, columns, since=since, now=now)
+        return price_answer(self.name, symbol, interval, at, columns, since=since, now=now)
 
     def _page(self, pair: str, interval: BarInterval, start: int, end: int) -> list[Any]:
         params = {"symbol": pair, "interval": interval, "startTime": str(start), "endTime": str(end)}
         params |= {"limit": str(_PAGE)}
-        url = f"{self.url}/api/v3/klines"
-        page = self.http.get_json(url, source=self.name, params=params, unknown=(400, 404), gap=0.1)
+        page = self.get_json("/api/v3/klines", params=params, unknown=(400, 404))
         if not isinstance(page, list) or any(not isinstance(row, list) or len(row) < 6 for row in page):
-            raise changed(self.name, "klines")
+            raise format_changed(self.name, "klines")
         return page

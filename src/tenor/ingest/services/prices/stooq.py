@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
 
 import pandas as pd
 
 from tenor.calendars import market_of, parts_of
 from tenor.errors import SourceError
-from tenor.ingest.services.http import Http
-from tenor.ingest.services.prices.answer import Answer, as_numbers, changed, make_answer
+from tenor.ingest.services.fields import as_numbers, format_changed
+from tenor.ingest.services.price_source import PriceAnswer, PriceSource, price_answer
 from tenor.schema import BarInterval
 
-URL = "https://stooq.com"
 _SUFFIXES = {"": "us", "DE": "de", "L": "uk", "T": "jp", "HK": "hk", "BD": "hu", "WA": ""}
 
 
-@dataclass(frozen=True)
-class Stooq:
-    """The download of a symbol's history. It has adjusted prices alone: `close` is what it was worth in today's."""
+class Stooq(PriceSource):
+    """The download of a symbol's history. It has adjusted prices alone: `close` is the adjusted close."""
 
-    http: Http
-    url: str = URL
-    name: str = "stooq"
+    name = "stooq"
+    default_url = "https://stooq.com"
+    gap = 0.5
 
     def serves(self, symbol: str, interval: BarInterval) -> bool:
         """Daily bars of the exchanges that it has, of coins in dollars and of currencies."""
@@ -33,35 +30,35 @@ class Stooq:
         known = market.kind == "currency" or parts_of(symbol)[1] in _SUFFIXES
         return interval == "1d" and known and not symbol.startswith("^")
 
-    def bars(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp, interval: BarInterval = "1d") -> Answer:
+    def bars(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp, interval: BarInterval = "1d") -> PriceAnswer:
         """See `PriceSource`."""
         params = {"s": _own_symbol(symbol), "d1": f"{since:%Y%m%d}", "d2": f"{now:%Y%m%d}", "i": "d"}
-        body = self.http.get_text(f"{self.url}/q/d/l/", source=self.name, params=params, form="csv", gap=0.5)
+        body = self.get_text("/q/d/l/", params=params, form="csv")
         lines = body.decode("utf-8-sig", errors="replace").strip().splitlines()
         if not lines or lines[0].strip().casefold() == "no data":
             raise SourceError(
                 f"stooq has no such symbol, or no bar of {symbol} since {since:%Y-%m-%d}.", kind="unknown"
             )
         if "daily hits limit" in lines[0].casefold():
-            raise SourceError("stooq gives no more answers today: its limit a day is reached.", kind="limited")
+            raise SourceError("stooq gives no more answers today: its daily limit is reached.", kind="limited")
         rows = list(csv.reader(lines))
-        names = [name.strip().casefold() for name in rows[0]]
-        if missing := [name for name in ("date", "open", "high", "low", "close") if name not in names]:
-            raise changed(self.name, missing[0])
+        header = [name.strip().casefold() for name in rows[0]]
+        if missing := [name for name in ("date", "open", "high", "low", "close") if name not in header]:
+            raise format_changed(self.name, missing[0])
         rows = [row for row in rows[1:] if row]
-        if any(len(row) != len(names) for row in rows):
+        if any(len(row) != len(header) for row in rows):
             raise SourceError(f"stooq sent a CSV that is cut off for {symbol}: try later.", kind="malformed")
-        own = {name: [row[place] or None for row in rows] for place, name in enumerate(names)}
-        columns = {c: as_numbers(own[c], source=self.name, field=c) for c in ("open", "high", "low", "close")}
+        texts = {name: [row[place] or None for row in rows] for place, name in enumerate(header)}
+        columns = {c: as_numbers(texts[c], source=self.name, field=c) for c in ("open", "high", "low", "close")}
         columns["adj_close"] = columns["close"].copy()
         # currencies have no volume
-        columns["volume"] = as_numbers(own.get("volume", [0.0] * len(rows)), source=self.name, field="volume")
+        columns["volume"] = as_numbers(texts.get("volume", [0.0] * len(rows)), source=self.name, field="volume")
         try:
-            texts = [text or "" for text in own["date"]]
-            days = pd.DatetimeIndex(pd.to_datetime(texts, format="%Y-%m-%d")).as_unit("us")
+            dates = [text or "" for text in texts["date"]]
+            days = pd.DatetimeIndex(pd.to_datetime(dates, format="%Y-%m-%d")).as_unit("us")
         except (ValueError, TypeError):
-            raise changed(self.name, "date") from None
-        return make_answer(self.name, symbol, interval, days, columns, since=since, now=now)
+            raise format_changed(self.name, "date") from None
+        return price_answer(self.name, symbol, interval, days, columns, since=since, now=now)
 
 
 def _own_symbol(symbol: str) -> str:

@@ -2,44 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
 
-from tenor.ingest.services.http import Http
-from tenor.ingest.services.prices.answer import (
-    Answer,
+from tenor.ingest.services.fields import as_moments, as_numbers, field_at, format_changed
+from tenor.ingest.services.price_source import (
+    PriceAnswer,
+    PriceSource,
     actions_of,
-    as_moments,
-    as_numbers,
-    changed,
-    make_answer,
     no_actions,
-    reach,
+    price_answer,
     untouched_by_splits,
 )
 from tenor.schema import LENGTHS, BarInterval
 
-URL = "https://query1.finance.yahoo.com"
 _REACH = {"1h": pd.Timedelta(days=729), "15m": pd.Timedelta(days=59)}
 
 
-@dataclass(frozen=True)
-class Yahoo:
-    """The chart service. Its prices are adjusted for splits, which is undone here by the splits that it tells."""
+class Yahoo(PriceSource):
+    """The chart service. Its prices are adjusted for splits, which is undone here by the splits that it reports."""
 
-    http: Http
-    url: str = URL
-    name: str = "yahoo"
+    name = "yahoo"
+    default_url = "https://query1.finance.yahoo.com"
 
     def serves(self, symbol: str, interval: BarInterval) -> bool:
         """Everything."""
         return bool(symbol) and interval in LENGTHS
 
-    def bars(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp, interval: BarInterval = "1d") -> Answer:
+    def bars(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp, interval: BarInterval = "1d") -> PriceAnswer:
         """See `PriceSource`; intraday bars reach back two years (1h) or two months (15m)."""
         first = since.tz_localize("UTC")
         if interval != "1d":
@@ -51,16 +44,14 @@ class Yahoo:
             "events": "div,splits",
             "includeAdjustedClose": "true",
         }
-        body = self.http.get_json(
-            f"{self.url}/v8/finance/chart/{quote(symbol, safe='')}", source=self.name, params=params
-        )
-        found = reach(body, "chart", "result", 0, source=self.name)
-        meta = reach(found, "meta", source=self.name)
-        zone = reach(meta, "exchangeTimezoneName", source=self.name)
-        quotes = reach(found, "indicators", "quote", 0, source=self.name)
-        stamps = found.get("timestamp") or []  # left out where there is no bar
+        body = self.get_json(f"/v8/finance/chart/{quote(symbol, safe='')}", params=params)
+        result = field_at(body, "chart", "result", 0, source=self.name)
+        meta = field_at(result, "meta", source=self.name)
+        zone = field_at(meta, "exchangeTimezoneName", source=self.name)
+        quotes = field_at(result, "indicators", "quote", 0, source=self.name)
+        stamps = result.get("timestamp") or []  # left out where there is no bar
         if not stamps and quotes:
-            raise changed(self.name, "timestamp")
+            raise format_changed(self.name, "timestamp")
         moments = as_moments(stamps, source=self.name, field="timestamp", unit="s")
         keys = ("open", "high", "low", "close", "volume")
         columns = {
@@ -68,27 +59,28 @@ class Yahoo:
         }
         if interval != "1d":
             columns["adj_close"] = columns["close"].copy()
-            return make_answer(self.name, symbol, interval, moments, columns, since=since, now=now)
+            return price_answer(self.name, symbol, interval, moments, columns, since=since, now=now)
         days = _local_days(moments, zone)
-        actions = _actions(found.get("events") or {}, zone, self.name)
-        adjusted = found["indicators"].get("adjclose")
+        actions = _actions(result.get("events") or {}, zone, self.name)
+        adjusted = result["indicators"].get("adjclose")
         if adjusted is None:  # coins and currencies have none
             columns["adj_close"] = columns["close"].copy()
         else:
-            column = reach(adjusted, 0, "adjclose", source=self.name) if stamps else []
+            column = field_at(adjusted, 0, "adjclose", source=self.name) if stamps else []
             columns["adj_close"] = as_numbers(column, source=self.name, field="adjclose")
+        # undo the split adjustment: prices and volumes as they were traded
         since_split = untouched_by_splits(days, actions)
         for key in ("open", "high", "low", "close"):
             columns[key] = columns[key] * since_split
         columns["volume"] = columns["volume"] / since_split
         title = str(meta.get("longName") or meta.get("shortName") or "")
-        return make_answer(
+        return price_answer(
             self.name, symbol, interval, days, columns, since=since, now=now, actions=actions, name=title
         )
 
 
 def _listed(quotes: Any, key: str, stamps: list[Any], source: str) -> Any:
-    return reach(quotes, key, source=source) if stamps else []
+    return field_at(quotes, key, source=source) if stamps else []
 
 
 def _local_days(moments: pd.DatetimeIndex, zone: str) -> pd.DatetimeIndex:
@@ -98,13 +90,14 @@ def _local_days(moments: pd.DatetimeIndex, zone: str) -> pd.DatetimeIndex:
 def _actions(events: Any, zone: str, source: str) -> pd.DataFrame:
     rows = []
     for kind, key in (("split", "splits"), ("dividend", "dividends")):
-        found = list((events.get(key) or {}).values())
-        dates = as_moments([reach(e, "date", source=source) for e in found], source=source, field="date", unit="s")
-        for day, event in zip(_local_days(dates, zone), found, strict=True):
+        of_kind = list((events.get(key) or {}).values())
+        dates = as_moments([field_at(e, "date", source=source) for e in of_kind], source=source, field="date", unit="s")
+        for day, event in zip(_local_days(dates, zone), of_kind, strict=True):
             if kind == "split":
-                above, below = (reach(event, part, source=source) for part in ("numerator", "denominator"))
-                value = float(above) / float(below) if below else np.nan
+                shares = field_at(event, "numerator", source=source)
+                before = field_at(event, "denominator", source=source)
+                value = float(shares) / float(before) if before else np.nan
             else:
-                value = float(reach(event, "amount", source=source))
+                value = float(field_at(event, "amount", source=source))
             rows.append((day, kind, value))
     return actions_of(rows) if rows else no_actions()

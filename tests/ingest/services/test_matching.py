@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tenor.ingest.services.news import Ties
+from tenor.ingest.services.matching import SymbolMatcher
 
 NAMES = {
     "AAPL": "Orchard Example Inc.",
@@ -13,7 +13,7 @@ NAMES = {
     "GE": "Lamp",
     "ALL": "Every Insurance Group, Inc.",
 }
-TIES = Ties(["AAPL", "SAP.DE", "MSFT", "GE", "BTC-USD", "ALL"], NAMES)
+MATCHER = SymbolMatcher(["AAPL", "SAP.DE", "MSFT", "GE", "BTC-USD", "ALL"], NAMES)
 
 
 @pytest.mark.parametrize(
@@ -40,9 +40,9 @@ TIES = Ties(["AAPL", "SAP.DE", "MSFT", "GE", "BTC-USD", "ALL"], NAMES)
     ],
 )
 def test_by_cashtag_ticker_and_name(text: str, symbols: list[str]) -> None:
-    assert TIES.symbols(text) == symbols
+    assert MATCHER.symbols(text) == symbols
 
 
 def test_names_with_signs_of_their_own() -> None:
-    ties = Ties(["A", "B"], {"A": "C++ (Example) S.p.A.", "B": ""})
-    assert ties.symbols("shares of C++ (Example) rise") == ["A"]
+    matcher = SymbolMatcher(["A", "B"], {"A": "C++ (Example) S.p.A.", "B": ""})
+    assert matcher.symbols("shares of C++ (Example) rise") == ["A"]

@@ -1,4 +1,4 @@
-"""Which symbols a text is about: by cashtag, by ticker, by the company's name."""
+"""Which symbols a text is about, by cashtag, by ticker and by the company's name."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ _WORD = re.compile(r"(?<![\w$.])[A-Z][A-Z0-9.\-]{2,14}(?![\w])")
 _SHORTEST_NAME = 4
 
 
-class Ties:
-    """What the texts of a feed that is about no symbol in particular are tied by.
+class SymbolMatcher:
+    """Finds the symbols that a text is about: for feeds that are about no symbol in particular.
 
     Parameters
     ----------
     symbols
-        The ones looked for.
+        The symbols to look for.
     names
-        Of their companies; the legal form at the end is left away.
+        Of their companies, by symbol; the legal form at the end does not count.
 
     Examples
     --------
-    >>> ties = Ties(["SAP.DE", "AAPL"], {"AAPL": "Orchard Example Inc."})
-    >>> ties.symbols("$sap up; Orchard Example opens a plant"), ties.symbols("no orchard in sight")
+    >>> matcher = SymbolMatcher(["SAP.DE", "AAPL"], {"AAPL": "Orchard Example Inc."})
+    >>> matcher.symbols("$sap up; Orchard Example opens a plant"), matcher.symbols("no orchard in sight")
     (['SAP.DE', 'AAPL'], [])
     """
 
@@ -57,6 +57,6 @@ class Ties:
         written = {m.upper().rstrip(".-") for m in _CASHTAG.findall(text)} | {m.upper() for m in _LISTED.findall(text)}
         if not text.isupper():
             written |= {m.rstrip(".-") for m in _WORD.findall(text)}
-        found = {self._tickers[w] for w in written if w in self._tickers}
-        found |= {symbol for symbol, name in self._names if name.search(text)}
-        return [symbol for symbol in self._order if symbol in found]
+        symbols = {self._tickers[w] for w in written if w in self._tickers}
+        symbols |= {symbol for symbol, name in self._names if name.search(text)}
+        return [symbol for symbol in self._order if symbol in symbols]

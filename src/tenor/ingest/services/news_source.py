@@ -1,14 +1,16 @@
-"""What a source of news gives: items with a UTC time of publication; those without one are refused and counted."""
+"""A source of news, and its answer: items with a UTC time of publication; those without one are refused and counted."""
 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import pandas as pd
 
+from tenor.ingest.services.source import Source
 from tenor.schema import News, news_id
 
 _EARLIEST = pd.Timestamp("1990-01-01", tz="UTC")
@@ -22,11 +24,11 @@ class NewsAnswer:
     Attributes
     ----------
     frame
-        Columns ``published_at`` (UTC), ``symbol`` (``""`` where the source does not say), ``text``, ``url``.
+        Columns ``published_at`` (UTC), ``symbol`` (``""`` where the source names none), ``text``, ``url``.
     refused
         Items without a usable time or text.
     names
-        Of companies, by symbol, where the source tells them.
+        Of companies, by symbol, where the source has them.
     """
 
     frame: pd.DataFrame
@@ -34,28 +36,22 @@ class NewsAnswer:
     names: dict[str, str] | None = None
 
 
-class NewsSource(Protocol):
+class NewsSource(Source, ABC):
     """A service that has news.
 
     Attributes
     ----------
-    name
-        As config calls it.
-    by_symbol
-        Whether it is asked symbol by symbol; otherwise once, and its items are tied to symbols by their text.
+    by_symbol : bool
+        Whether it is asked symbol by symbol; otherwise once, and its items are assigned to symbols by their text.
     """
 
-    @property
-    def name(self) -> str:
-        """As config calls it."""
+    by_symbol: bool = True
 
-    @property
-    def by_symbol(self) -> bool:
-        """Whether it is asked symbol by symbol."""
-
+    @abstractmethod
     def serves(self, symbol: str) -> bool:
         """Whether it has news of `symbol` at all."""
 
+    @abstractmethod
     def items(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp) -> NewsAnswer:
         """Items published from `since` to `now` (UTC), about `symbol` (``""`` for a source that is asked once).
 
@@ -77,7 +73,7 @@ def news_answer(
 
     An item dated later than an hour from `now` is refused too: such a date is wrong, or the item is not out yet.
     """
-    kept, refused = [], 0
+    rows_in_range, refused = [], 0
     for moment, symbol, text, url in rows:
         at = _moment(moment)
         body = " ".join(text.split())[:_LONGEST] if isinstance(text, str) else ""
@@ -86,15 +82,15 @@ def news_answer(
         if at is None or not body or not _EARLIEST <= at <= now + pd.Timedelta(hours=1):
             refused += 1
         elif since <= at <= now:
-            kept.append((at, symbol, body, url if isinstance(url, str) else ""))
-    frame = pd.DataFrame(kept, columns=["published_at", "symbol", "text", "url"])
+            rows_in_range.append((at, symbol, body, url if isinstance(url, str) else ""))
+    frame = pd.DataFrame(rows_in_range, columns=["published_at", "symbol", "text", "url"])
     frame["published_at"] = pd.to_datetime(frame["published_at"], utc=True).astype("datetime64[us, UTC]")
     frame = frame.astype({"symbol": "str", "text": "str", "url": "str"})
     return NewsAnswer(frame.drop_duplicates(["published_at", "symbol", "text"], ignore_index=True), refused, names)
 
 
 def as_news(frame: pd.DataFrame, source: str) -> News:
-    """The items of an answer, tied to symbols, as `News` of `source`."""
+    """The items of an answer, each of one symbol, as `News` of `source`."""
     ids = [news_id(source, text) for text in frame["text"]]
     return News(frame.assign(id=pd.Series(ids, dtype="str", index=frame.index), source=source))
 

@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from tenor.calendars import market_of, parts_of
 from tenor.errors import SourceError
-from tenor.ingest.services.http import Http
-from tenor.ingest.services.keys import VARIABLES, Keys
-from tenor.ingest.services.prices.answer import Answer, actions_where, as_numbers, changed, make_answer, reach
+from tenor.ingest.services.fields import as_numbers, field_at, format_changed
+from tenor.ingest.services.price_source import PriceAnswer, PriceSource, actions_where, price_answer
+from tenor.ingest.services.source import Source
 from tenor.schema import BarInterval
 
-URL = "https://www.alphavantage.co"
 _SUFFIXES = {"": "", "L": ".LON", "DE": ".DEX", "TO": ".TRT", "BO": ".BSE", "NS": ".BSE"}
 _INTERVALS = {"1h": "60min", "15m": "15min"}
-_GAP = 1.0
 _DAILY = {"open": "1. open", "high": "2. high", "low": "3. low", "close": "4. close", "adj_close": "5. adjusted close"}
 _DAILY |= {"volume": "6. volume", "dividend": "7. dividend amount", "split": "8. split coefficient"}
 _INTRADAY = {key: _DAILY[key] for key in ("open", "high", "low", "close")} | {"volume": "5. volume"}
 
 
-@dataclass(frozen=True)
-class AlphaVantage:
-    """The time series. The key goes in the query: there is no other way; it shows nowhere else."""
+class AlphaVantage(PriceSource):
+    """The time series. Its key goes in the query, the only place where the service takes it."""
 
-    http: Http
-    keys: Keys
-    url: str = URL
-    name: str = "alphavantage"
+    name = "alphavantage"
+    default_url = "https://www.alphavantage.co"
+    key_variables = ("ALPHAVANTAGE_API_KEY",)
+    gap = 1.0
 
     def serves(self, symbol: str, interval: BarInterval) -> bool:
         """Stocks of the exchanges that it has; intraday of the US alone."""
@@ -39,7 +35,7 @@ class AlphaVantage:
         suffix = parts_of(symbol)[1]
         return suffix == "" if interval != "1d" else suffix in _SUFFIXES
 
-    def bars(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp, interval: BarInterval = "1d") -> Answer:
+    def bars(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp, interval: BarInterval = "1d") -> PriceAnswer:
         """See `PriceSource`; the short form (100 rows) is asked for where it reaches back far enough."""
         stem, suffix = parts_of(symbol)
         short = interval == "1d" and (now.tz_localize(None) - since).days < 120
@@ -49,49 +45,55 @@ class AlphaVantage:
         else:
             params |= {"function": "TIME_SERIES_INTRADAY", "interval": _INTERVALS[interval], "adjusted": "false"}
             params |= {"extended_hours": "false"}
-        body = ask(self.http, self.keys, self.url, self.name, params)
-        series = reach(body, _series_name(body, self.name), source=self.name)
+        body = query(self, params)
+        series = field_at(body, _series_name(body, self.name), source=self.name)
         if not isinstance(series, dict):
-            raise changed(self.name, "Time Series")
+            raise format_changed(self.name, "Time Series")
         names = _DAILY if interval == "1d" else _INTRADAY
         columns = {
             key: as_numbers(
-                [reach(row, field, source=self.name) for row in series.values()], source=self.name, field=field
+                [field_at(row, field, source=self.name) for row in series.values()], source=self.name, field=field
             )
             for key, field in names.items()
         }
         at = self._at(list(series), interval, body)
         if interval != "1d":
             columns["adj_close"] = columns["close"].copy()
-            return make_answer(self.name, symbol, interval, at, columns, since=since, now=now)
+            return price_answer(self.name, symbol, interval, at, columns, since=since, now=now)
         splits, dividends = columns.pop("split"), columns.pop("dividend")
         actions = actions_where(at, splits=splits, dividends=dividends)
-        return make_answer(self.name, symbol, interval, at, columns, since=since, now=now, actions=actions)
+        return price_answer(self.name, symbol, interval, at, columns, since=since, now=now, actions=actions)
 
     def _at(self, texts: list[str], interval: BarInterval, body: Any) -> pd.DatetimeIndex:
         try:
             if interval == "1d":
                 return pd.DatetimeIndex(pd.to_datetime(texts, format="%Y-%m-%d")).as_unit("us")
-            meta = reach(body, "Meta Data", source=self.name)
+            meta = field_at(body, "Meta Data", source=self.name)
             zone = next((str(v) for k, v in meta.items() if k.endswith("Time Zone")), "US/Eastern")
             local = pd.DatetimeIndex(pd.to_datetime(texts, format="%Y-%m-%d %H:%M:%S"))
             return local.tz_localize(zone).tz_convert("UTC").as_unit("us")
         except (ValueError, TypeError):
-            raise changed(self.name, "Time Series") from None
+            raise format_changed(self.name, "Time Series") from None
 
 
-def ask(http: Http, keys: Keys, url: str, name: str, params: dict[str, str]) -> Any:
-    """What the service answers; its refusals come with status 200 and a text, which may repeat the key."""
-    key = keys.get(VARIABLES[name][0], name)
-    body = http.get_json(f"{url}/query", source=name, params={**params, "apikey": key}, gap=_GAP)
+def query(source: Source, params: dict[str, str]) -> dict[str, Any]:
+    """The service's JSON answer to `params`.
+
+    Raises
+    ------
+    SourceError
+        It refuses. That comes with status 200 and a text, which may repeat the key.
+    """
+    name = source.name
+    body = source.get_json("/query", params={**params, "apikey": source.key()})
     if not isinstance(body, dict):
-        raise changed(name, "Meta Data")
+        raise format_changed(name, "Meta Data")
     if "Error Message" in body:
         raise SourceError(f"{name} has no such symbol.", kind="unknown")
     for field in ("Note", "Information"):
         if field in body:
-            said = keys.hidden(" ".join(str(body[field]).split()))[:160]
-            raise SourceError(f"{name} gives no answer ({said}).", kind="limited")
+            reason = source.keys.hidden(" ".join(str(body[field]).split()))[:160]
+            raise SourceError(f"{name} gives no answer ({reason}).", kind="limited")
     return body
 
 
@@ -99,4 +101,4 @@ def _series_name(body: dict[str, Any], source: str) -> str:
     for name in body:
         if name.startswith("Time Series"):
             return name
-    raise changed(source, "Time Series")
+    raise format_changed(source, "Time Series")

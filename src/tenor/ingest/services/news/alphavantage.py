@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from tenor.calendars import market_of, parts_of
-from tenor.ingest.services.http import Http
-from tenor.ingest.services.keys import Keys
-from tenor.ingest.services.news.answer import NewsAnswer, iso_moment, news_answer
-from tenor.ingest.services.prices.alpha_vantage import URL, ask
-from tenor.ingest.services.prices.answer import reach
+from tenor.ingest.services.fields import field_at
+from tenor.ingest.services.news_source import NewsAnswer, NewsSource, iso_moment, news_answer
+from tenor.ingest.services.prices.alphavantage import AlphaVantage, query
 
 
-@dataclass(frozen=True)
-class AlphaVantageNews:
+class AlphaVantageNews(NewsSource):
     """The feed. Its times have no zone; they are UTC."""
 
-    http: Http
-    keys: Keys
-    url: str = URL
-    name: str = "alphavantage"
-    by_symbol: bool = True
+    name = "alphavantage"
+    default_url = AlphaVantage.default_url
+    key_variables = AlphaVantage.key_variables
+    gap = AlphaVantage.gap
 
     def serves(self, symbol: str) -> bool:
         """US stocks, coins and currencies."""
@@ -34,16 +29,16 @@ class AlphaVantageNews:
         prefix = {"crypto": "CRYPTO:", "currency": "FOREX:", "stock": ""}[market_of(symbol).kind]
         ticker = prefix + (parts_of(symbol)[0] if prefix else symbol)
         params = {"function": "NEWS_SENTIMENT", "tickers": ticker, "time_from": f"{since:%Y%m%dT%H%M}"}
-        body = ask(self.http, self.keys, self.url, self.name, {**params, "sort": "EARLIEST", "limit": "1000"})
+        body = query(self, {**params, "sort": "EARLIEST", "limit": "1000"})
         return news_answer(
             (
                 (
-                    _moment(reach(item, "time_published", source=self.name)),
+                    _moment(field_at(item, "time_published", source=self.name)),
                     symbol,
-                    reach(item, "title", source=self.name),
+                    field_at(item, "title", source=self.name),
                     item.get("url"),
                 )
-                for item in reach(body, "feed", source=self.name)
+                for item in field_at(body, "feed", source=self.name)
             ),
             since=since,
             now=now,

@@ -1,11 +1,12 @@
-"""What a source of prices gives: bars that were checked row by row, and the corporate actions among them."""
+"""A source of prices, and its answer: bars that were checked row by row, and the corporate actions among them."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,27 +14,35 @@ from numpy.typing import NDArray
 
 from tenor.calendars import market_of
 from tenor.errors import SourceError
+from tenor.ingest.services.source import Source
 from tenor.schema import LENGTHS, PRICES, BarInterval, Float64
 
 ACTION_COLUMNS = ("session", "kind", "value")
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a source said about one symbol.
+class PriceAnswer:
+    """The answer of a source about one symbol.
 
     Attributes
     ----------
+    source
+        Its name.
+    symbol
+        The symbol.
+    interval
+        The length of a bar.
     frame
         Columns ``at`` (the session, or the UTC moment at which an intraday bar opened), `PRICES` and ``volume``;
-        rising, each once. `open` .. `close` as they were traded where the source tells it, `adj_close` adjusted for
-        splits and dividends.
+        rising, each once. `open` .. `close` as traded where the source has that, `adj_close` adjusted for splits and
+        dividends.
     actions
-        ``session, kind, value``: ``split`` (shares that one became) and ``dividend`` (money a share).
+        Columns `ACTION_COLUMNS`; of kind ``split`` the value is the number of shares that one share became, of kind
+        ``dividend`` it is money per share.
     refused
-        Rows that can't be used, by why.
+        Counts of the rows that can't be used, by reason.
     name
-        Of the company, where the source tells it.
+        Of the company, where the source has it.
     """
 
     source: str
@@ -45,23 +54,15 @@ class Answer:
     name: str = ""
 
 
-class PriceSource(Protocol):
-    """A service that has bars.
+class PriceSource(Source, ABC):
+    """A service that has bars."""
 
-    Attributes
-    ----------
-    name
-        As config calls it.
-    """
-
-    @property
-    def name(self) -> str:
-        """As config calls it."""
-
+    @abstractmethod
     def serves(self, symbol: str, interval: BarInterval) -> bool:
         """Whether it has such bars at all: it is not asked otherwise."""
 
-    def bars(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp, interval: BarInterval = "1d") -> Answer:
+    @abstractmethod
+    def bars(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp, interval: BarInterval = "1d") -> PriceAnswer:
         """The bars of `symbol` from the day `since` to those that were over at `now` (UTC).
 
         Raises
@@ -69,46 +70,6 @@ class PriceSource(Protocol):
         SourceError
             It has no such symbol, did not answer, or not as it documents.
         """
-
-
-def reach(value: Any, *path: str | int, source: str) -> Any:
-    """What lies at `path` inside the JSON `value`; raises SourceError naming the field that is not there."""
-    for place, key in enumerate(path):
-        try:
-            value = value[key]
-        except (KeyError, IndexError, TypeError):
-            named = ".".join(map(str, path[: place + 1]))
-            raise changed(source, named) from None
-    return value
-
-
-def changed(source: str, field: str) -> SourceError:
-    """The answer of `source` is not what it documents: `field` is missing or of another kind."""
-    return SourceError(
-        f"{source} has changed its answer: {field!r} is missing or of another kind; see 'tenor data doctor'.",
-        kind="malformed",
-    )
-
-
-def as_numbers(values: Any, *, source: str, field: str) -> Float64:
-    """A list of numbers or of texts of numbers; null is NaN."""
-    if not isinstance(values, (list, tuple)):
-        raise changed(source, field)
-    try:
-        return np.array([np.nan if v is None else v for v in values], dtype=object).astype(np.float64)
-    except (TypeError, ValueError):
-        raise changed(source, field) from None
-
-
-def as_moments(values: Sequence[Any], *, source: str, field: str, unit: Literal["s", "ms"] | None = None) -> Any:
-    """Numbers since 1970 (with `unit`) or ISO texts, as UTC moments."""
-    try:
-        index = pd.to_datetime(list(values), unit=unit, utc=True) if unit else pd.to_datetime(list(values), utc=True)
-    except (ValueError, TypeError, OverflowError):
-        raise changed(source, field) from None
-    if len(index) and index.isna().any():
-        raise changed(source, field)
-    return pd.DatetimeIndex(index).as_unit("us")
 
 
 def no_actions() -> pd.DataFrame:
@@ -139,7 +100,7 @@ def untouched_by_splits(days: pd.DatetimeIndex, actions: pd.DataFrame) -> Float6
     return factor
 
 
-def make_answer(
+def price_answer(
     source: str,
     symbol: str,
     interval: BarInterval,
@@ -150,7 +111,7 @@ def make_answer(
     now: pd.Timestamp,
     actions: pd.DataFrame | None = None,
     name: str = "",
-) -> Answer:
+) -> PriceAnswer:
     """The rows of an answer that are sound and over at `now`; what is not sound is counted.
 
     Parameters
@@ -170,21 +131,22 @@ def make_answer(
     frame = pd.DataFrame({"at": at, **columns})
     frame["volume"] = frame["volume"].where(np.isfinite(frame["volume"]), 0.0)
     refused: Counter[str] = Counter()
-    wanted = np.asarray(at >= (since if interval == "1d" else since.tz_localize("UTC")))
-    frame = frame[wanted & _over(symbol, interval, at, now)]
+    in_range = np.asarray(at >= (since if interval == "1d" else since.tz_localize("UTC")))
+    frame = frame[in_range & _over(symbol, interval, at, now)]
     for why, bad in _rules(symbol, interval):
         rows = bad(frame)
         refused[why] += int(rows.sum())
         frame = frame[~rows]
-    again = frame["at"].duplicated(keep="last").to_numpy()
-    refused["repeated"] += int(again.sum())
-    frame = frame[~again].sort_values("at", ignore_index=True)
+    repeated = frame["at"].duplicated(keep="last").to_numpy()
+    refused["repeated"] += int(repeated.sum())
+    frame = frame[~repeated].sort_values("at", ignore_index=True)
+    # an empty row is how services write a day without trade: no fault of the answer
     lost = sum(refused.values()) - refused["empty"]
     if frame.empty and lost > 1:
         raise SourceError(f"{source} sent {lost} rows for {symbol}, none of which can be used.", kind="malformed")
-    told = {why: count for why, count in refused.items() if count}
+    counts = {why: count for why, count in refused.items() if count}
     actions = no_actions() if actions is None else actions[(actions["session"] >= since).to_numpy()]
-    return Answer(source, symbol, interval, frame, actions.reset_index(drop=True), told, name)
+    return PriceAnswer(source, symbol, interval, frame, actions.reset_index(drop=True), counts, name)
 
 
 def _over(symbol: str, interval: BarInterval, at: pd.DatetimeIndex, now: pd.Timestamp) -> NDArray[np.bool_]:

@@ -1,0 +1,79 @@
+"""What every source on the network declares of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from tenor.config import SourcesConfig
+
+if TYPE_CHECKING:
+    from tenor.ingest.services.http import Http
+    from tenor.ingest.services.keys import SourceKeys
+
+
+class Source:
+    """A service on the network. A subclass is one source, in a module of its own that has the source's name.
+
+    Parameters
+    ----------
+    http
+        Sends the requests.
+    keys
+        Of all services.
+    url
+        Where the service is; `default_url` where it is left out.
+
+    Attributes
+    ----------
+    name : str
+        As the settings call it.
+    default_url : str
+        Scheme and host.
+    key_variables : tuple of str
+        The environment variables that hold its keys.
+    needs_keys : bool
+        False where it works without them as well.
+    gap : float
+        Seconds between two requests, at least.
+    """
+
+    name: str
+    default_url: str
+    key_variables: tuple[str, ...] = ()
+    needs_keys: bool = True
+    gap: float = 0.0
+
+    def __init__(self, http: Http, keys: SourceKeys, url: str = "") -> None:
+        self.http, self.keys, self.url = http, keys, url or self.default_url
+
+    @classmethod
+    def from_config(cls, config: SourcesConfig, http: Http, keys: SourceKeys) -> list[Self]:
+        """The source as `config` has it. A class may give several (one a feed, say), or none."""
+        return [cls(http, keys, config.url(cls.name, cls.default_url))]
+
+    @classmethod
+    def missing_keys(cls, keys: SourceKeys) -> list[str]:
+        """The environment variables without which it can't be asked, and that are not set."""
+        return [variable for variable in cls.key_variables if cls.needs_keys and variable not in keys]
+
+    def key(self, place: int = 0) -> str:
+        """The key of `key_variables` at `place`; raises SourceError where there is none."""
+        return self.keys.get(self.key_variables[place], self.name)
+
+    def get_json(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        unknown: tuple[int, ...] = (404,),
+    ) -> Any:
+        """The JSON value at `path` of the service; raises SourceError where there is none."""
+        return self.http.get_json(
+            self.url + path, source=self.name, params=params, headers=headers, unknown=unknown, gap=self.gap
+        )
+
+    def get_text(self, path: str, *, form: Literal["csv", "xml"], params: Mapping[str, str] | None = None) -> bytes:
+        """The bytes at `path` of the service; raises SourceError where they can't be of `form`."""
+        return self.http.get_text(self.url + path, source=self.name, form=form, params=params, gap=self.gap)
