@@ -29,7 +29,8 @@ from tenor.workspace import Workspace
 def handler(event, context):
     workspace = Workspace(os.environ["TENOR_STORE"])
     model = load(workspace.registry)
-    panel = model.recipe.panel(*workspace.inputs(model.recipe, ["AAPL"]))
+    lake = workspace.forecasts(workspace.predictor())
+    panel = model.recipe.panel(lake.trained_bars, lake.sentiment)
     return model.forecast(panel, "AAPL", 1).to_json()
 """
 WITHOUT = """

@@ -7,7 +7,7 @@ closes. Other moments are tz-aware UTC, returns are natural logs.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -357,6 +357,12 @@ class Forecast:
         for key in ("session", "target_session"):
             plain[key] = label(getattr(self, key), intraday=self.intraday)
         return plain
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Forecast:
+        """Read what `to_json` wrote, to the bit."""
+        moments = {key: pd.Timestamp(values[key]) for key in ("as_of", "session", "target_session")}
+        return cls(**{**values, **moments})
 
     @property
     def intraday(self) -> bool:

@@ -7,16 +7,17 @@ version (checkpoints, folds, searches) lies in `work`, on this machine.
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tenor.config import SentimentConfig, to_mapping
-from tenor.errors import DataError, UnknownSymbolError
+from tenor.errors import DataError, StoreError
+from tenor.inference.forecasts import Attention, Forecasts, PanelForecasts
 from tenor.inference.predictor import Predictor
-from tenor.inference.recipe import Recipe
 from tenor.registry import Registry, registry_of
-from tenor.schema import Bars, DailySentiment, News
+from tenor.schema import Bars, DailySentiment, Forecast, News
 from tenor.sentiment.daily import daily_sentiment
 from tenor.sentiment.scorer import Scorer
 from tenor.sentiment.scores import Scores
@@ -78,21 +79,9 @@ class Workspace:
         """The predictor of `version`, by default of the champion."""
         return Predictor.load(self.registry, version)
 
-    def inputs(self, recipe: Recipe, symbols: Sequence[str]) -> tuple[Bars, DailySentiment | None]:
-        """The bars and the daily sentiment from which a model forecasts `symbols`.
-
-        Raises
-        ------
-        UnknownSymbolError
-            The lake has no bars of one of them.
-        """
-        calendar = recipe.features.calendar
-        known = self.lake.symbols(calendar)
-        for symbol in symbols:
-            if symbol not in known:
-                raise UnknownSymbolError(symbol, known)
-        sentiment = self.daily_sentiment(recipe.sentiment, calendar=calendar) if recipe.with_sentiment else None
-        return self.lake.bars(recipe.universe(known, symbols), calendar=calendar), sentiment
+    def forecasts(self, predictor: Predictor) -> LakeForecasts:
+        """The forecasts of a model from the lake as it is now."""
+        return LakeForecasts(self, predictor)
 
     def resolve_sentiment(self, config: SentimentConfig, *, calendar: str) -> SentimentConfig:
         """`config` with its ``auto`` source replaced by the one that it means for this lake now.
@@ -179,6 +168,137 @@ class Workspace:
             news.frame["text"].tolist(), cache=cache if save else _ReadOnlyCache(cache.get), progress=progress
         )
         return ScoredNews(news, scores)
+
+
+class LakeForecasts:
+    """What a model predicts from the lake's bars and daily sentiment: the same whoever asks, and for whichever symbols.
+
+    The symbols that the model was trained on are forecast from one run over all of them that the lake holds, whatever
+    is asked for: cross-stock features and adaptive intervals learn from all, so a run over others would give another
+    forecast. Symbols that it has not seen are forecast by a second run, over these as well, so that they change nothing
+    for the first. Each run is made when it is first needed.
+
+    Parameters
+    ----------
+    workspace
+        The store.
+    predictor
+        The model.
+    """
+
+    def __init__(self, workspace: Workspace, predictor: Predictor) -> None:
+        self._workspace, self._predictor = workspace, predictor
+        self.recipe = predictor.recipe
+        self._calendar = predictor.recipe.features.calendar
+        self.known = workspace.lake.symbols(self._calendar)
+        """The symbols of the lake."""
+
+    @functools.cached_property
+    def sentiment(self) -> DailySentiment | None:
+        """The daily sentiment that the model sees."""
+        if not self.recipe.with_sentiment:
+            return None
+        return self._workspace.daily_sentiment(self.recipe.sentiment, calendar=self._calendar)
+
+    @functools.cached_property
+    def trained_bars(self) -> Bars | None:
+        """The bars of the symbols that the model was trained on; None where the lake has none of them."""
+        symbols = [symbol for symbol in self.recipe.symbols if symbol in self.known]
+        return self._workspace.lake.bars(symbols, calendar=self._calendar) if symbols else None
+
+    @functools.cached_property
+    def all_bars(self) -> Bars:
+        """The bars of all symbols of the lake."""
+        bars = self.trained_bars
+        if bars is not None and not set(self.known) - set(bars.symbols):
+            return bars
+        return self._workspace.lake.bars(self.known, calendar=self._calendar)
+
+    @functools.cached_property
+    def trained(self) -> PanelForecasts | None:
+        """The run over the symbols that the model was trained on; None where the lake has none of them."""
+        return None if self.trained_bars is None else self._predictor.run(self.trained_bars, self.sentiment)
+
+    @functools.cached_property
+    def everything(self) -> PanelForecasts:
+        """The run over all symbols of the lake, for those that the model has not seen."""
+        if self.trained is not None and self.all_bars is self.trained_bars:
+            return self.trained
+        return self._predictor.run(self.all_bars, self.sentiment)
+
+    def newest(self, symbols: Sequence[str], horizons: Sequence[int] | None = None) -> Forecasts:
+        """The newest forecasts of `symbols`, as `PanelForecasts.newest`; saved ones where they are of the same inputs.
+
+        Raises
+        ------
+        DataError
+            The model has no such horizon.
+        """
+        wanted = tuple(horizons or self.recipe.horizons)
+        for horizon in wanted:
+            if horizon not in self.recipe.horizons:
+                raise DataError(
+                    f"horizon {horizon} is not in model {self.recipe.version}; it has {list(self.recipe.horizons)}."
+                )
+        seen, unseen = self._by_training(symbols)
+        saved = self._saved() if seen and "trained" not in self.__dict__ else {}
+        if all(symbol in saved for symbol in seen):
+            found = Forecasts([f for symbol in seen for f in saved[symbol] if f.horizon in wanted])
+        else:
+            found = Forecasts() if self.trained is None else self.trained.newest(seen, wanted)
+        others = self.everything.newest(unseen, wanted) if unseen else Forecasts()
+        return Forecasts([*found, *others], {**found.failed, **others.failed})
+
+    def history(self, symbols: Sequence[str], sessions: int) -> Forecasts:
+        """The forecasts of the last `sessions` sessions, as `PanelForecasts.history`."""
+        seen, unseen = self._by_training(symbols)
+        found = self.trained.history(seen, sessions) if self.trained is not None and seen else Forecasts()
+        others = self.everything.history(unseen, sessions) if unseen else Forecasts()
+        return Forecasts([*found, *others], {**found.failed, **others.failed})
+
+    def attention(self, symbol: str) -> Attention | None:
+        """The attention of the newest forecast of `symbol`, as `PanelForecasts.attention`."""
+        run = self.trained if self.trained is not None and symbol in self.recipe.symbols else self.everything
+        return run.attention(symbol)
+
+    def save(self) -> None:
+        """Keep the newest forecasts beside the model, so that the next one to ask about the same inputs has them."""
+        if self.trained is None:
+            return
+        forecasts = [forecast.to_json() for forecast in self.trained.newest(self.trained.panel.symbols)]
+        data = json.dumps({"inputs": self._inputs(), "forecasts": forecasts}, allow_nan=False).encode()
+        self._workspace.registry.objects.put(self._key, data)
+
+    @property
+    def _key(self) -> str:
+        return f"forecasts/{self.recipe.version}.json"
+
+    def _inputs(self) -> str:
+        """What stands for all that the run over the trained symbols depends on."""
+        bars, sentiment = self.trained_bars, self.sentiment
+        return content_key(
+            self.recipe.version,
+            "" if bars is None else bars.fingerprint(),
+            "" if sentiment is None else sentiment.fingerprint(),
+        )
+
+    def _saved(self) -> dict[str, list[Forecast]]:
+        """The saved forecasts by symbol, if they are of these inputs; a copy that can't be read is none."""
+        try:
+            saved = json.loads(self._workspace.registry.objects.get(self._key).data)
+            if saved["inputs"] != self._inputs():
+                return {}
+            forecasts: dict[str, list[Forecast]] = {}
+            for values in saved["forecasts"]:
+                forecasts.setdefault(values["symbol"], []).append(Forecast.from_json(values))
+        except (StoreError, ValueError, KeyError, TypeError):
+            return {}
+        return forecasts
+
+    def _by_training(self, symbols: Sequence[str]) -> tuple[list[str], list[str]]:
+        distinct = list(dict.fromkeys(symbols))
+        seen = [symbol for symbol in distinct if symbol in self.recipe.symbols and symbol in self.known]
+        return seen, [symbol for symbol in distinct if symbol not in seen]
 
 
 @dataclass(frozen=True)

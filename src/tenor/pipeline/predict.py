@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tenor.calendars import interval_of
-from tenor.errors import DataError, UnknownSymbolError
+from tenor.errors import UnknownSymbolError
 from tenor.schema import BarInterval, Forecast
 from tenor.workspace import Workspace
 
@@ -38,14 +38,15 @@ def forecasts_of(
 ) -> tuple[list[Forecast], BarInterval]:
     """As `predict`, and how long the bars are that the model forecasts from."""
     predictor = workspace.predictor(version)
-    recipe = predictor.recipe
-    if horizon not in recipe.horizons:
-        raise DataError(f"horizon {horizon} is not in model {recipe.version}; it has {list(recipe.horizons)}.")
-    forecasts = predictor.run(*workspace.inputs(recipe, symbols)).newest(symbols, [horizon])
+    lake = workspace.forecasts(predictor)
+    for symbol in symbols:
+        if symbol not in lake.known:
+            raise UnknownSymbolError(symbol, lake.known)
+    forecasts = lake.newest(symbols, [horizon])
     for error in forecasts.failed.values():
         raise error
     by_symbol = {forecast.symbol: forecast for forecast in forecasts}
-    return [by_symbol[symbol] for symbol in symbols], interval_of(recipe.features.calendar)
+    return [by_symbol[symbol] for symbol in symbols], interval_of(predictor.recipe.features.calendar)
 
 
 class OnDemand:
@@ -77,9 +78,8 @@ class OnDemand:
 
     def _run(self) -> None:
         workspace = Workspace(self._store)
-        predictor = workspace.predictor()
-        symbols = workspace.lake.symbols(predictor.recipe.features.calendar)
-        newest = predictor.run(*workspace.inputs(predictor.recipe, symbols)).newest(symbols)
+        lake = workspace.forecasts(workspace.predictor())
+        newest = lake.newest(lake.known)
         forecasts: dict[str, list[dict[str, Any]]] = {}
         for forecast in newest:
             forecasts.setdefault(forecast.symbol, []).append(forecast.to_json())

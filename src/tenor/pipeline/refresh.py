@@ -134,8 +134,8 @@ def _refresh(
         if calendar.interval != "1d":
             shorter = functools.partial(fetch, calendar.interval)
             _try(notes, f"new bars of {calendar.interval} could not be fetched", shorter)
-    known = lake.symbols(axis)
-    requested = tuple(symbols or known)
+    run = workspace.forecasts(predictor)
+    requested = tuple(symbols or run.known)
     late = stale(lake.location, sources, requested, now=now, interval=calendar.interval) if sources is not None else {}
     refused = late if sources is not None and sources.when_stale == "refuse" else {}
     wanted = tuple(symbol for symbol in requested if symbol not in refused)
@@ -143,10 +143,8 @@ def _refresh(
         raise DataError(
             f"all of {len(requested)} symbols are stale, and sources.when_stale is refuse: fetch their bars."
         )
-    bars = lake.bars(recipe.universe(known, wanted), calendar=axis)
-    sentiment, items = _sentiment(workspace, recipe, wanted, notes)
+    run.sentiment, items = _sentiment(workspace, recipe, wanted, notes)
     # features, networks and intervals run once; all below are views of that run
-    run = predictor.run(bars, sentiment)
     newest = run.newest(wanted)
     forecasts: dict[str, list[Forecast]] = {}
     for forecast in newest:
@@ -159,8 +157,9 @@ def _refresh(
         history[forecast.symbol].append(forecast)
     standing, built_on = _before(published, forecasts)
     # dated as the forecasts are, which are of the axis's sessions, so that each finds what became of it
+    bars = run.all_bars.select(list(forecasts))
     frames = dict(iter(on_axis(bars.adjusted(), axis).groupby("symbol")))
-    sentiments = dict(iter(on_axis(sentiment.frame, axis).groupby("symbol"))) if sentiment is not None else {}
+    sentiments = dict(iter(on_axis(run.sentiment.frame, axis).groupby("symbol"))) if run.sentiment is not None else {}
 
     def write(symbol: str, before: Mapping[str, Any] | None) -> dict[str, Any]:
         return document(
@@ -183,7 +182,7 @@ def _refresh(
         )
         for horizon in recipe.horizons
     )
-    report = watch(run.panel, recipe, documents, now=now)
+    report = watch((run.trained or run.everything).panel, recipe, documents, now=now)
     head = {
         "published_at": now.timestamp(),
         "model_version": recipe.version,
@@ -196,6 +195,7 @@ def _refresh(
         "monitor": report.to_json(),
         "notes": notes,
     }
+    run.save()
     index = published.publish(documents, head, again=write, built_on=built_on)
     result = Refreshed(
         recipe.version, index.as_of, tuple(forecasts), skipped, tuple(notes), time.monotonic() - begun, report, late

@@ -101,6 +101,8 @@ def train(
     registry = workspace.registry
     version = registry.add(forecaster, _card(forecaster, bars, sentiment, panel, split))
     now, contest = challenge(workspace, version)
+    if now.champion is not None:  # so that the first prediction need not compute what is known by now
+        workspace.forecasts(workspace.predictor(now.champion)).save()
     return TrainResult(
         forecaster, registry.where(version), split.describe(panel.sessions), now.champion or version, contest
     )
