@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tenor.evaluation.bootstrap import ConfidenceInterval
+from tenor.evaluation.significance import bins_by_day
 from tenor.report import style
-from tenor.report.cells import Cells, bins_by_day
+from tenor.report.cells import Cells
 from tenor.schema import Float64, Panel, Predictions
 
 LEVEL = 0.9
