@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tenor import metrics
 from tenor.cli import console
 from tenor.errors import ConfigError, DataError
-from tenor.evaluation import metrics
 from tenor.evaluation.ablation import (
     ARMS,
     HIGHER_IS_BETTER,

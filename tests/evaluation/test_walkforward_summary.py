@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tenor import metrics
 from tenor.config import FoldConfig
-from tenor.evaluation import metrics
 from tenor.evaluation.baselines import fit_baselines
 from tenor.evaluation.comparators import folds_after, walk_beside_rivals
 from tenor.evaluation.conformal import adapt

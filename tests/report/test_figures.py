@@ -6,8 +6,8 @@ import pytest
 from matplotlib.colors import to_hex
 
 from tenor.evaluation.bootstrap import ConfidenceInterval
-from tenor.evaluation.metrics import reliability
 from tenor.evaluation.significance import bins_by_day, mean_by_day
+from tenor.metrics import reliability
 from tenor.report import style
 from tenor.report.cells import cells
 from tenor.report.figures_forecast import figure_coverage, figure_price, figure_reliability, figure_scatter

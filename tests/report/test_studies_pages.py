@@ -186,7 +186,7 @@ def search(*means: float) -> Search:
         Trial(
             {"model.hidden": h, "training.learning_rate": lr},
             rank,
-            dict.fromkeys(("skill", "rank_ic", "mcc"), (mean, mean + 0.01)),
+            dict.fromkeys(("error_reduction", "rank_ic", "mcc"), (mean, mean + 0.01)),
             1.0,
             None if math.isfinite(mean) else "it diverged",
         )
@@ -194,7 +194,7 @@ def search(*means: float) -> Search:
     )
     fold = {"fit": ("2012-01-03", "2014-01-02"), "score": ("2014-01-03", "2014-06-30")}
     base = {"features": FeatureConfig(), "model": ModelConfig(), "training": TrainConfig()}
-    return Search(grid, trials, "skill", (fold, fold), base)
+    return Search(grid, trials, "error_reduction", (fold, fold), base)
 
 
 def test_tuning_page(tmp_path: Path) -> None:

@@ -177,7 +177,7 @@ def test_unfitted_it_says_so_and_a_scoring_unknown_too(estimator: PanelForecaste
     for call in (estimator.predict, estimator.scores, lambda _: estimator.forecaster()):
         with pytest.raises(NotFittedError):
             call(X)
-    with pytest.raises(ConfigError, match="scoring is 'r2'; it takes one of skill"):
+    with pytest.raises(ConfigError, match="scoring is 'r2'; it takes one of error_reduction"):
         estimator.set_params(scoring="r2").fit(X).score(X)
 
 
@@ -220,7 +220,7 @@ def test_a_score_that_is_kept_needs_no_training(estimator, tmp_path: Path, monke
     with pytest.raises(AssertionError, match="trained again"):  # trained only when something new is asked
         clone(estimator).fit(X[:150]).scores(X[150:199])
     (kept,) = tmp_path.glob("*/*.json")
-    kept.write_text('{"skill": 0.')  # a damaged result is none
+    kept.write_text('{"error_reduction": 0.')  # a damaged result is none
     monkeypatch.undo()
     assert clone(estimator).fit(X[:150]).scores(X[150:200]) == first
 
@@ -231,6 +231,6 @@ def test_cells_choose_where_scores_count(market: Market, estimator: PanelForecas
     cells = np.zeros((260, 6), dtype=bool)
     cells[150:200, 0] = True
     one = clone(estimator).set_params(market=dataclasses.replace(market, cells=cells)).fit(X[:150])
-    assert one.scores(X[150:200])["skill"] != everywhere["skill"]
+    assert one.scores(X[150:200])["error_reduction"] != everywhere["error_reduction"]
     assert np.isnan(one.scores(X[150:200])["rank_ic"])
     assert one.market != market

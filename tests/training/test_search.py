@@ -50,12 +50,12 @@ def comparable(search: Search) -> list[tuple]:
 def test_every_point_is_tried_on_every_fold_and_the_best_comes_first(search) -> None:
     found, cache, told = search
     assert len(found.trials) == 4
-    means = [t.mean("skill") for t in found.trials]
+    means = [t.mean("error_reduction") for t in found.trials]
     assert means == sorted(means, reverse=True)
     assert [t.rank for t in found.trials] == [1, 2, 3, 4]
-    assert all(len(t.scores[s]) == 2 for t in found.trials for s in ("skill", "rank_ic", "mcc"))
+    assert all(len(t.scores[s]) == 2 for t in found.trials for s in ("error_reduction", "rank_ic", "mcc"))
     assert all(t.seconds > 0 and t.failed is None for t in found.trials)
-    assert len({t.scores["skill"] for t in found.trials}) == 4
+    assert len({t.scores["error_reduction"] for t in found.trials}) == 4
     assert len(list(cache.glob("*/*.json"))) == 8
     assert told[0] == (0, 8, None)
     assert told[-1][:2] == (8, 8)
@@ -173,7 +173,7 @@ def test_a_process_knows_that_nobody_waits_for_it(tmp_path: Path) -> None:
 def test_the_best_config_is_toml_that_gives_it_back(search) -> None:
     found, *_ = search
     text = found.best_toml({"symbols": ["S00"], "split": {"valid_end": "2014-12-31", "train_end": None}})
-    assert text.startswith("# The best of 4 by mean skill over 2 folds, ")
+    assert text.startswith("# The best of 4 by mean error_reduction over 2 folds, ")
     read = tomllib.loads(text)
     best = found.configs()
     assert best["model"].hidden == found.best.values["model.hidden"]
@@ -188,7 +188,7 @@ def test_a_heat_map_of_two_keys(search) -> None:
     chart = found.heat_map("model.hidden", "training.learning_rate")
     assert (chart.x_values, chart.y_values) == (("3", "5"), ("0.01", "0.001"))
     place = np.unravel_index(chart.scores.argmax(), (2, 2))
-    assert chart.scores[place] == found.best.mean("skill")
+    assert chart.scores[place] == found.best.mean("error_reduction")
     assert chart.x_values[place[1]] == str(found.best.values["model.hidden"])
     for pair in (("model.hidden", "model.hidden"), ("model.hidden", "model.layers")):
         with pytest.raises(ConfigError, match="two keys of the grid"):
@@ -198,7 +198,7 @@ def test_a_heat_map_of_two_keys(search) -> None:
 def test_it_is_json(search) -> None:
     plain = json.loads(json.dumps(search[0].to_json(), allow_nan=False))
     assert plain["trials"][0]["rank"] == 1
-    assert set(plain["trials"][0]["skill"]) == {"mean", "sd", "folds"}
+    assert set(plain["trials"][0]["error_reduction"]) == {"mean", "sd", "folds"}
 
 
 def a_sentiment(bars: Bars) -> DailySentiment:
@@ -227,7 +227,7 @@ def test_features_lookback_horizons_and_sentiment_are_searched_on_the_same_cells
     base = {**BASE, "training": TrainConfig(seeds=(0,), epochs=1, segment=24, burn_in=4)}
     found = tune(bars, grid, cache=tmp_path, sentiment=a_sentiment(bars), workers=1, **base)
     assert len(found.trials) == 16
-    assert len({t.scores["skill"] for t in found.trials}) == 16
+    assert len({t.scores["error_reduction"] for t in found.trials}) == 16
     assert len(set(judged)) == 2  # one a fold, the same for all
     assert all(forecast == on for _, forecast, on in judged)
 
@@ -241,7 +241,7 @@ def test_a_fit_that_fails_has_no_score_and_the_rest_go_on(market_bars: Bars, tmp
         assert worst.rank == 2
         assert worst.failed is not None
         assert "lower training.learning_rate" in worst.failed
-        assert found.to_json()["trials"][1]["skill"]["mean"] is None
+        assert found.to_json()["trials"][1]["error_reduction"]["mean"] is None
     with pytest.raises(ConfigError, match="diverged in epoch"):
         tune(market_bars, read_grid(words=["lr=1e30"]), cache=tmp_path, workers=1, **BASE)
 
@@ -250,7 +250,12 @@ def test_a_fit_that_fails_has_no_score_and_the_rest_go_on(market_bars: Bars, tmp
     ("words", "changed", "error", "message"),
     [
         (["horizons=1,5"], {}, ConfigError, r"features.horizons \[5\] is to be tried, which has it not"),
-        (["hidden=3"], {"scoring": "r2"}, ConfigError, "scoring is 'r2'; it takes one of skill, rank_ic, mcc"),
+        (
+            ["hidden=3"],
+            {"scoring": "r2"},
+            ConfigError,
+            "scoring is 'r2'; it takes one of error_reduction, rank_ic, mcc",
+        ),
         (["sentiment=true,false"], {}, ConfigError, "needs a sentiment"),
         (["hidden=3"], {"folds": FoldConfig(folds=9)}, HistoryError, "9 folds of 126 test"),
         (["lookback=2,900"], {}, ConfigError, "no cell that all"),

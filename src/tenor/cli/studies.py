@@ -47,7 +47,7 @@ def tune(
         list[str] | None, typer.Option(help="A key and its values: hidden=16,32; may be given again.")
     ] = None,
     grid_file: Annotated[Path | None, typer.Option(help="The same as a TOML file, in a table [grid].")] = None,
-    scoring: Annotated[str, typer.Option(help="What ranks: skill, rank_ic or mcc.")] = "skill",
+    scoring: Annotated[str, typer.Option(help="What ranks: error_reduction, rank_ic or mcc.")] = "error_reduction",
     horizon: Annotated[int, typer.Option(min=1, help="The horizon that is scored, in sessions.")] = 1,
     out: Annotated[Path, typer.Option(help="Where the best config goes; --config takes it.")] = Path("best.toml"),
     report: Report = None,

@@ -18,9 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from tenor import metrics
 from tenor.config import FeatureConfig, ModelConfig, TrainConfig
 from tenor.errors import ConfigError, DataError
-from tenor.evaluation import cells, metrics
+from tenor.evaluation import cells
 from tenor.evaluation.bootstrap import RESAMPLES
 from tenor.evaluation.significance import LEVEL, Difference, drawn_days, format_p, resampled
 from tenor.evaluation.walkforward import FoldProgress, WalkForward, walk
@@ -382,7 +383,7 @@ def _measure(drawn: Float64, sums: Float64) -> dict[str, Float64]:
     total = dict(zip(_SUMS, (drawn @ sums).T, strict=True))
     return {
         "loss": metrics.ratio(total["loss"], total["n"]),
-        "skill": 1.0 - np.sqrt(metrics.ratio(total["se"], total["se0"])),
+        "skill": metrics.skill_of_sums(total["se"], total["se0"]),
         "direction": metrics.ratio(total["hits"], total["n"]),
         "rank_ic": metrics.ratio(total["ic"], total["ics"]),
     }

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tenor.evaluation import cells, metrics
+from tenor import metrics
+from tenor.evaluation import cells
 from tenor.evaluation.bootstrap import RESAMPLES, ConfidenceInterval
 from tenor.evaluation.significance import drawn_days, resampled, share
 from tenor.schema import Float64, Panel, Predictions

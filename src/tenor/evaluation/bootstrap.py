@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tenor.evaluation import metrics
+from tenor import metrics
 from tenor.schema import Float64
 
 RESAMPLES = 1000
@@ -153,7 +153,7 @@ class DayTotals:
             "return_mae": metrics.ratio(total["ae"], n),
             "price_rmse": np.sqrt(metrics.ratio(total["pse"], n)),
             "price_mae": metrics.ratio(total["pae"], n),
-            "skill": 1.0 - np.sqrt(metrics.ratio(total["se"], total["se0"])),
+            "skill": metrics.skill_of_sums(total["se"], total["se0"]),
             "mase": metrics.ratio(total["pae"], total["pae0"]),
             "rank_ic": metrics.ratio(total["ic"], total["ics"]),
             "icir": metrics.icir_of_sums(total["ic"], total["ic2"], total["ics"]),

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tenor import metrics
 from tenor.errors import DataError
-from tenor.evaluation import cells, metrics
+from tenor.evaluation import cells
 from tenor.evaluation.backtest import RULES, Backtest, backtest, buy_and_hold
 from tenor.evaluation.baselines import PERSISTENCE
 from tenor.evaluation.bootstrap import RESAMPLES, ConfidenceInterval, DayTotals
-from tenor.evaluation.metrics import Bin
 from tenor.evaluation.significance import Comparison, compare, drawn_days, resampled, share, side_of_zero
+from tenor.metrics import Bin
 from tenor.schema import Float64, Panel, Predictions
 from tenor.storage.files import json_values
 

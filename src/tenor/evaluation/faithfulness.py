@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from tenor import metrics
 from tenor.errors import ConfigError, HistoryError, ModelError
-from tenor.evaluation import metrics
 from tenor.evaluation.bootstrap import RESAMPLES, ConfidenceInterval
 from tenor.evaluation.significance import LEVEL, drawn_days, format_p, resampled, side_of_zero
 from tenor.schema import Bool, Float32, Float64, Panel

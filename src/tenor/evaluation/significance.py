@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from tenor import metrics
 from tenor.errors import DataError
-from tenor.evaluation import cells, metrics
+from tenor.evaluation import cells
 from tenor.evaluation.bootstrap import (
     FEWEST_BLOCKS,
     RESAMPLES,
@@ -347,7 +348,7 @@ def bins_by_day(
 ) -> tuple[list[float], list[ConfidenceInterval]]:
     """`values` [session, symbol] in up to `bins` equally filled bins of `by`: each bin's mean of `by`, and of `values`.
 
-    The bins of `tenor.evaluation.metrics.reliability`: equal values share one, so there may be fewer.
+    The bins of `tenor.metrics.reliability`: equal values share one, so there may be fewer.
     """
     known = np.isfinite(values) & np.isfinite(by)
     if not known.any():

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tenor.evaluation import cells, metrics
+from tenor import metrics
+from tenor.evaluation import cells
 from tenor.evaluation.abstention import Spoken, abstention
 from tenor.evaluation.bootstrap import RESAMPLES
 from tenor.evaluation.conformal import Coverage, coverage

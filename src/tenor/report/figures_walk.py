@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 from tenor.evaluation.abstention import Spoken
 from tenor.evaluation.bootstrap import ConfidenceInterval
-from tenor.evaluation.metrics import Bin
 from tenor.evaluation.uncertainty import ADAPTIVE, FIXED, Uncertainty
+from tenor.metrics import Bin
 from tenor.report import style
 from tenor.report.style import ahead
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from tenor.evaluation.bootstrap import ConfidenceInterval
 from tenor.evaluation.evaluate import Evaluation
-from tenor.evaluation.metrics import Bin
+from tenor.metrics import Bin
 from tenor.report import figures_forecast, model
 from tenor.report.cells import Cells
 from tenor.report.page import Paragraph, Picture, Section

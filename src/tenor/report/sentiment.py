@@ -12,8 +12,8 @@ import pandas as pd
 from tenor.errors import DataError
 from tenor.evaluation.bootstrap import ConfidenceInterval
 from tenor.evaluation.evaluate import Evaluation
-from tenor.evaluation.metrics import ratio
 from tenor.evaluation.significance import drawn_days, resampled
+from tenor.metrics import ratio
 from tenor.report.figures_judgement import DIFFERENCES, figure_differences
 from tenor.report.figures_sentiment import MOST_WORDS, figure_sentiment, figure_words
 from tenor.report.forecast import SESSIONS_SHOWN

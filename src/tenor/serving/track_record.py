@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tenor.evaluation.bootstrap import interval, resampled_days
-from tenor.evaluation.metrics import ratio
 from tenor.evaluation.significance import holm, mean_test
+from tenor.metrics import skill_of_sums
 from tenor.serving.schemas import PastForecast, TrackRecord
 
 LEVEL = 0.05
@@ -47,8 +47,8 @@ def track_record(rows: Iterable[PastForecast], *, horizon: int, since: str) -> T
     came = np.array([row.realised_return for row in due], dtype="float64")
     ours, nothing = (np.bincount(day, weights=error) for error in ((said - came) ** 2, came**2))
     drawn = resampled_days(len(days), horizon=horizon)
-    draws = 1 - np.sqrt(ratio(drawn @ ours, drawn @ nothing)) if len(drawn) else np.empty(0)
-    skill = interval(float(1 - np.sqrt(ratio(ours.sum(), nothing.sum()))), draws)
+    draws = skill_of_sums(drawn @ ours, drawn @ nothing) if len(drawn) else np.empty(0)
+    skill = interval(float(skill_of_sums(ours.sum(), nothing.sum())), draws)
     record = TrackRecord(
         horizon=horizon,
         days=len(days),
