@@ -158,7 +158,7 @@ def icir_of_sums(total: ArrayLike, squares: ArrayLike, n: ArrayLike) -> Float64:
 
     It is the mean of `daily_ic` over its standard deviation (ddof 1); not annualised.
     """
-    n = np.asarray(n, "float64")
+    squares, n = np.asarray(squares, "float64"), np.asarray(n, "float64")
     mean = ratio(total, n)
     variance = ratio(squares - n * mean**2, n - 1)
     variance = np.where(variance > 1e-14, variance, np.nan)  # below lies rounding, not spread

@@ -72,7 +72,7 @@ def test_some_of_the_days():
 def test_many_distinct_forecasts_are_counted_in_steps(monkeypatch):
     given = cells(shape=(60, 30))
     whole = DayTotals.of(*given)
-    monkeypatch.setattr("tenor.evaluation.bootstrap.CHUNK", 1)
+    monkeypatch.setattr("tenor.evaluation.bootstrap.AUC_CHUNK", 1)
     np.testing.assert_array_equal(DayTotals.of(*given).concordant, whole.concordant)
 
 

@@ -11,7 +11,7 @@ from panels import panel_of
 from tenor import metrics
 from tenor.errors import DataError, HistoryError
 from tenor.evaluation.bootstrap import METRICS, ConfidenceInterval
-from tenor.evaluation.evaluate import Direction, evaluate, verdict
+from tenor.evaluation.evaluate import Direction, evaluate, evaluation_verdict
 from tenor.schema import Predictions
 
 ROWS = slice(100, 400)
@@ -231,7 +231,7 @@ def test_what_can_not_be_judged_is_refused():
     hole = replace(ours, mean=ours.mean.copy())
     hole.mean[150, 4, 0] = np.nan
     with pytest.raises(
-        DataError, match=r"boosting says nothing in 1 of 3588 cells that count, the first S04 on 2015-08-03"
+        DataError, match=r"boosting predicts nothing in 1 of 3588 cells that count, the first S04 on 2015-08-03"
     ):
         evaluate(made, ROWS, {"tenor": ours, "boosting": hole})
     assert evaluate(made, ROWS, {"tenor": ours, "boosting": hole}, horizon=5).samples == 295 * 12
@@ -244,7 +244,7 @@ def test_what_can_not_be_judged_is_refused():
     with pytest.raises(DataError, match="at least one model"):
         evaluate(made, ROWS, {})
     for rows in (slice(399, 400), slice(200, 200)):
-        with pytest.raises(HistoryError, match="no forecast 1 sessions ahead can be judged"):
+        with pytest.raises(HistoryError, match="no forecast 1 sessions ahead can be evaluated"):
             evaluate(made, rows, {"tenor": ours})
 
 
@@ -267,7 +267,7 @@ def intervals():
     boosting=st.sampled_from([1, 0, -1, None]),
 )
 def test_a_verdict_never_claims_more_than_its_tests(skill, right, apart, ic, nothing, boosting):
-    text = verdict(
+    text = evaluation_verdict(
         "tenor",
         {"skill": skill, "direction": right, "rank_ic": ic},
         {"persistence": nothing, "boosting": boosting},

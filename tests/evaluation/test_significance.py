@@ -15,7 +15,7 @@ from scipy import stats
 from tenor.errors import DataError, HistoryError
 from tenor.evaluation.bootstrap import ConfidenceInterval
 from tenor.evaluation.significance import (
-    compare,
+    compare_models,
     diebold_mariano,
     drawn_days,
     format_p,
@@ -326,7 +326,7 @@ def test_the_table_tells_better_from_same_from_worse(horizon):
         "good": planted(made, 0.6, "good", seed=3),
         "twin": replace(ours, model="twin"),
     }
-    found = {c.other: c for c in compare(made, ROWS, said, horizon=horizon)}
+    found = {c.other: c for c in compare_models(made, ROWS, said, horizon=horizon)}
     assert list(found) == ["persistence", "near", "good", "twin"]
     assert found["persistence"].verdict.startswith("tenor beats persistence in squared error at 5 % after Holm (Dieb")
     assert found["near"].verdict.startswith("No edge over near in squared error at 5 % after Holm (Diebold-Mariano ")
@@ -354,7 +354,7 @@ def test_the_table_tells_better_from_same_from_worse(horizon):
 
 def test_a_worthless_model_has_no_edge():
     made = make_panel()
-    found = compare(made, ROWS, {"tenor": planted(made, 0, "tenor", 1e-4), "persistence": flat(made)}, horizon=1)
+    found = compare_models(made, ROWS, {"tenor": planted(made, 0, "tenor", 1e-4), "persistence": flat(made)}, horizon=1)
     assert found[0].verdict.startswith("No edge over persistence in squared error at 5 % after Holm (")
     assert found[0].side == 0
     assert found[0].direction.by_day.p > 0.05
@@ -367,17 +367,19 @@ def test_only_cells_that_count_are_compared():
     mask[:, 4] = False
     ours = planted(made, 0.2, "tenor")
     hidden = replace(made, mask=mask)
-    expected = compare(hidden, ROWS, {"tenor": ours, "persistence": flat(made)}, horizon=5)[0]
+    expected = compare_models(hidden, ROWS, {"tenor": ours, "persistence": flat(made)}, horizon=5)[0]
     assert expected.days == 260
     ours.mean[~mask], ours.p_up[~mask] = np.nan, np.nan
     made.targets[~mask] = 9.0
-    assert repr(compare(hidden, ROWS, {"tenor": ours, "persistence": flat(made)}, horizon=5)[0]) == repr(expected)
+    assert repr(compare_models(hidden, ROWS, {"tenor": ours, "persistence": flat(made)}, horizon=5)[0]) == repr(
+        expected
+    )
 
 
 def test_few_days_are_told():
     made = make_panel()
     said = {"tenor": planted(made, 0.2, "tenor"), "persistence": flat(made)}
-    found = compare(made, slice(380, 400), said, horizon=1)
+    found = compare_models(made, slice(380, 400), said, horizon=1)
     assert found[0].verdict == "19 days are too few to tell tenor from persistence in squared error."
     assert math.isnan(found[0].differences["rank_ic"].low)
     assert found[0].side is None
@@ -402,7 +404,11 @@ def test_p_values_read_as_p_values():
     [
         (lambda m: {"tenor": flat(m)}, DataError, "at least two models"),
         (lambda m: {"tenor": flat(m), "odd": flat(make_panel(300))}, DataError, r"odd have shape \(300, 12, 2\)"),
-        (lambda m: {"tenor": flat(m), "mute": replace(flat(m), mean=m.targets * np.nan)}, DataError, "mute says noth"),
+        (
+            lambda m: {"tenor": flat(m), "mute": replace(flat(m), mean=m.targets * np.nan)},
+            DataError,
+            "mute predicts noth",
+        ),
         (lambda m: {"tenor": flat(m), "x": replace(flat(m), p_up=m.targets * 0 + 2)}, DataError, r"x gives a P\(up\)"),
     ],
     ids=["alone", "shape", "mute", "no probability"],
@@ -410,10 +416,10 @@ def test_p_values_read_as_p_values():
 def test_what_cannot_be_compared_is_refused(change, error, message):
     made = make_panel()
     with pytest.raises(error, match=message):
-        compare(made, ROWS, change(made), horizon=1)
+        compare_models(made, ROWS, change(made), horizon=1)
 
 
 def test_nothing_to_judge():
     made = make_panel()
     with pytest.raises(HistoryError, match="no forecast 5 sessions ahead"):
-        compare(made, slice(396, 400), {"a": flat(made), "b": flat(made)}, horizon=5)
+        compare_models(made, slice(396, 400), {"a": flat(made), "b": flat(made)}, horizon=5)

@@ -13,9 +13,9 @@ import pytest
 from tenor.config import FeatureConfig, ModelConfig, TrainConfig
 from tenor.evaluation.ablation import ARMS, HIGHER_IS_BETTER, SHUFFLED, WITHOUT, Ablation, Contrast
 from tenor.evaluation.bootstrap import ConfidenceInterval
+from tenor.evaluation.cost_sweep import sweep_costs
 from tenor.evaluation.faithfulness import LATEST, LEAST, MOST, RANDOM, Deletion, Faithfulness
 from tenor.evaluation.significance import Difference
-from tenor.evaluation.trading import trade
 from tenor.report.ablation import figure_contrasts, write_ablation
 from tenor.report.backtest import figure_costs, trading_section
 from tenor.report.page import Paragraph, Picture, Table
@@ -61,7 +61,7 @@ def words(section) -> str:
 @pytest.fixture(scope="module")
 def traded(world):
     ours = next(iter(world.predictions.values()))
-    return trade(world.panel, world.rows, ours, horizon=1, tried=7)
+    return sweep_costs(world.panel, world.rows, ours, horizon=1, tried=7)
 
 
 def test_trading_shows_every_cost_and_what_deflation_leaves(traded) -> None:
@@ -84,7 +84,7 @@ def test_trading_shows_every_cost_and_what_deflation_leaves(traded) -> None:
 def test_trading_that_never_traded_is_said_to_be_undecided(world) -> None:
     shape = world.panel.targets.shape
     nothing = Predictions("none", np.zeros(shape, "float32"), np.full(shape, 0.4, "float32"))
-    section = trading_section(trade(world.panel, world.rows, nothing, horizon=1))
+    section = trading_section(sweep_costs(world.panel, world.rows, nothing, horizon=1))
     assert words(section).startswith("Too few sessions, or none with a position")
     picture = next(block for block in section.blocks if isinstance(block, Picture))
     assert "Never traded: long/flat and long/short." in picture.caption

@@ -8,19 +8,19 @@ from typing import Any
 import pytest
 
 from tenor.evaluation.uncertainty import ADAPTIVE, FIXED, uncertainty
-from tenor.evaluation.walkforward_summary import FoldRow, Walked
+from tenor.evaluation.walkforward_summary import FoldRow, WalkForwardSummary
 from tenor.report.page import Picture, Section, Table
 from tenor.report.walk import walk_sections
 from tenor.report.write import write_report
 
 
-def walked_of(world: Any) -> Walked:
+def walked_of(world: Any) -> WalkForwardSummary:
     """`world`'s test, as if its halves were folds."""
     parts = (slice(world.rows.start, world.rows.start + 45), slice(world.rows.start + 45, world.rows.stop))
     name, said = next(iter(world.predictions.items()))
     dates = {"train": ("2015-06-01", "2015-08-01"), "validation": ("2015-08-03", "2015-09-01"), "test": ("a", "b")}
     shown = ("skill", "direction", "mcc", "rank_ic")
-    return Walked(
+    return WalkForwardSummary(
         verdict="No edge over persistence at 5 %, 1 session ahead (made up).",
         table="fold  train",
         scheme="expanding",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # a verb pays for the rooms that it uses, not for those whose
     from tenor.evaluation.bootstrap import ConfidenceInterval
     from tenor.evaluation.evaluate import Evaluation
     from tenor.evaluation.significance import Difference
-    from tenor.evaluation.walkforward_summary import Walked
+    from tenor.evaluation.walkforward_summary import WalkForwardSummary
     from tenor.ingest.importing import Collected
     from tenor.pipeline.ablate import Ablated
     from tenor.pipeline.train import Trained
@@ -104,7 +104,7 @@ def show_trained(trained: Trained) -> None:
         line(f"champion: still {trained.champion}; 'tenor models promote {version} --force' takes the new one instead")
 
 
-def show_walked(walked: Walked) -> None:
+def show_walked(walked: WalkForwardSummary) -> None:
     """The verdict; the folds as dates; then by horizon each fold, each test against another model, and the doubts."""
     stdout.print(Text(walked.verdict, style="bold"), soft_wrap=True)
     seeds = f"{walked.seeds} seed{'' if walked.seeds == 1 else 's'} each"
@@ -141,7 +141,7 @@ def show_walked(walked: Walked) -> None:
         _show_doubts(walked, horizon)
 
 
-def _show_doubts(walked: Walked, horizon: int) -> None:
+def _show_doubts(walked: WalkForwardSummary, horizon: int) -> None:
     found = walked.uncertainty[horizon]
     line(
         f"P(up): Brier {found.brier:.4f} (always the share of rises: {found.brier_constant:.4f}), "

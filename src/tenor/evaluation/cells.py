@@ -1,4 +1,4 @@
-"""Which cells count when models are judged: mask True and return known; the same for every model."""
+"""Which cells count when models are evaluated: mask True and return known; the same for every model."""
 
 from __future__ import annotations
 
@@ -22,34 +22,42 @@ def realised(panel: Panel, rows: slice, *, horizon: int) -> tuple[NDArray[np.int
     known = np.isfinite(returns).any(axis=1)
     if not known.any():
         raise HistoryError(
-            f"no forecast {horizon} sessions ahead can be judged in the test: no cell has a known return. "
+            f"no forecast {horizon} sessions ahead can be evaluated in the test: no cell has a known return. "
             "Import more history or move the split dates."
         )
     return np.arange(len(panel.sessions))[rows][known], returns[known]
 
 
-def chances(panel: Panel, rows: slice, one: Predictions, *, horizon: int) -> tuple[NDArray[np.intp], Float64, Float64]:
-    """What `realised` gives, and P(up) [day, symbol] by `one` model, NaN where none counts; errors of both."""
+def realised_and_p_up(
+    panel: Panel, rows: slice, predictions: Predictions, *, horizon: int
+) -> tuple[NDArray[np.intp], Float64, Float64]:
+    """What `realised` gives, and the P(up) [day, symbol] of one model, NaN where none counts; raises as both do."""
     days, returns = realised(panel, rows, horizon=horizon)
     counts = np.isfinite(returns)
-    _, p_up = said(panel, days, counts, one.model, one, horizon=horizon)
+    _, p_up = predicted(panel, days, counts, predictions.model, predictions, horizon=horizon)
     return days, returns, np.where(counts, p_up, np.nan)
 
 
-def said(
+def predicted(
     panel: Panel, days: NDArray[np.intp], counts: Bool, name: str, predictions: Predictions, *, horizon: int
 ) -> tuple[Float64, Float64]:
     """Mean and P(up) [day, symbol] of one model on `days`.
 
     Parameters
     ----------
+    panel
+        The panel that was predicted.
     days, counts
-        The sessions' places, and which of their cells count.
+        The sessions' places, and which of their cells count [day, symbol].
+    name, predictions
+        Of the model; its name is for messages.
+    horizon
+        Sessions ahead.
 
     Raises
     ------
     DataError
-        The model's shape is not the panel's; or in a cell that counts it said nothing, or a P(up) not in 0..1.
+        The model's shape is not the panel's; or a cell that counts has no prediction, or a P(up) not in 0..1.
     """
     if predictions.mean.shape != panel.targets.shape:
         raise DataError(
@@ -63,7 +71,7 @@ def said(
     if missing.any():
         day, symbol = np.argwhere(missing)[0]
         raise DataError(
-            f"{name} says nothing in {int(missing.sum())} of {int(counts.sum())} cells that count, "
+            f"{name} predicts nothing in {int(missing.sum())} of {int(counts.sum())} cells that count, "
             f"the first {panel.symbols[symbol]} on {panel.sessions[days[day]]:%Y-%m-%d}: "
             "let it predict every cell of the panel's mask."
         )

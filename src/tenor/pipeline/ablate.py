@@ -66,7 +66,7 @@ def ablate(
         features=features,
         model=config.model,
         training=config.training,
-        kept=registry_of(store).folder,
+        cache=registry_of(store).folder,
         workers=workers,
         progress=progress,
     )

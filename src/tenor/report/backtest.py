@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from tenor.evaluation.backtest import FILLS, RULES
-from tenor.evaluation.trading import HOLD, Run, Trading
+from tenor.evaluation.cost_sweep import HOLD, CostSweep, SweepRun
 from tenor.report import style
 from tenor.report.page import Paragraph, Picture, Section, Table
 from tenor.report.style import ahead, listed, number, percent
@@ -17,7 +17,7 @@ SURE = 0.95
 COLUMNS = ("rule and cost", "gain", "a year", "Sharpe ratio", "deflated", "worst fall", "turnover a session")
 
 
-def trading_section(found: Trading) -> Section:
+def trading_section(found: CostSweep) -> Section:
     """What the forecasts would have earned, cost by cost."""
     before = Paragraph(_said(found))
     rules: list[str] = [rule for rule in RULES if found.of(rule)]
@@ -43,7 +43,7 @@ def trading_section(found: Trading) -> Section:
     return Section("Trading", (before, picture, *(_table(found, fill) for fill in FILLS), after))
 
 
-def _said(found: Trading) -> str:
+def _said(found: CostSweep) -> str:
     """What the Sharpe ratios allow to say."""
     judged = [run for run in found.runs if run.rule != HOLD and run.fill == "open" and run.cost == _usual(found)]
     known = [run for run in judged if np.isfinite(run.sharpe.deflated)]
@@ -70,18 +70,18 @@ def _said(found: Trading) -> str:
     return f"{listed([run.rule for run in shown]).capitalize()} earned more {cost} than luck explains. {figures}."
 
 
-def _usual(found: Trading) -> float:
+def _usual(found: CostSweep) -> float:
     costs = sorted({run.cost for run in found.runs})
     return min(costs, key=lambda cost: abs(cost - 10.0))
 
 
-def _table(found: Trading, fill: str) -> Table:
+def _table(found: CostSweep, fill: str) -> Table:
     shown = (run for run in found.runs if run.rule != HOLD or run.cost == _usual(found))
     rows = tuple(_row(run) for run in shown if run.fill == fill)
     return Table(COLUMNS, rows, f"Filled at the next session's {fill}, net of costs")
 
 
-def _row(run: Run) -> tuple[str, ...]:
+def _row(run: SweepRun) -> tuple[str, ...]:
     kept, ratio = run.backtest, run.sharpe
     error = f"\n± {number(ratio.error)}" if np.isfinite(ratio.error) else ""
     return (
@@ -96,7 +96,7 @@ def _row(run: Run) -> tuple[str, ...]:
 
 
 @style.styled
-def figure_costs(found: Trading) -> Figure:
+def figure_costs(found: CostSweep) -> Figure:
     """Gain of each rule at each cost, filled at the next open, and its fall from the last peak; grey: buy and hold."""
     rules = [rule for rule in RULES if found.of(rule)]
     figure = style.canvas(5.2)

@@ -8,9 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tenor.evaluation.abstention import Spoken
 from tenor.evaluation.bootstrap import ConfidenceInterval
-from tenor.evaluation.uncertainty import ADAPTIVE, FIXED, Uncertainty
+from tenor.evaluation.uncertainty import ADAPTIVE, FIXED, CoverageAccuracy, Uncertainty
 from tenor.metrics import Bin
 from tenor.report import style
 from tenor.report.style import ahead
@@ -87,7 +86,9 @@ def _dot(axes: Axes, found: ConfidenceInterval, place: float, colour: str, label
 
 
 @style.styled
-def figure_abstention(cells: Mapping[int, Sequence[Spoken]], days: Mapping[int, Sequence[Spoken]]) -> Figure:
+def figure_abstention(
+    cells: Mapping[int, Sequence[CoverageAccuracy]], days: Mapping[int, Sequence[CoverageAccuracy]]
+) -> Figure:
     """Share of right directions against the share on which the model speaks, beside always-up there.
 
     A column a horizon; above it is silent on single forecasts, below on whole days.

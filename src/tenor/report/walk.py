@@ -8,7 +8,7 @@ from tenor.evaluation.bootstrap import ConfidenceInterval
 from tenor.evaluation.evaluate import Evaluation
 from tenor.evaluation.significance import Difference
 from tenor.evaluation.uncertainty import Uncertainty
-from tenor.evaluation.walkforward_summary import FoldRow, Walked
+from tenor.evaluation.walkforward_summary import FoldRow, WalkForwardSummary
 from tenor.report import figures_judgement, figures_walk
 from tenor.report.page import Paragraph, Picture, Section, Table
 from tenor.report.results import results
@@ -24,12 +24,12 @@ METRICS = {
 """metric -> (heading, digits, whether it is told in percent)."""
 
 
-def walk_sections(walked: Walked) -> list[Section]:
+def walk_sections(walked: WalkForwardSummary) -> list[Section]:
     """The sections, in the order in which they are read."""
     return [_folds(walked), _tests(walked), _doubts(walked)]
 
 
-def _folds(walked: Walked) -> Section:
+def _folds(walked: WalkForwardSummary) -> Section:
     first = next(iter(walked.folds.values()))
     before = Paragraph(
         f"The model's settings, trained anew in each of {len(first)} {walked.scheme} folds with {walked.seeds} "
@@ -86,7 +86,7 @@ def _fold(row: FoldRow) -> tuple[str, ...]:
     return (str(row.fold), str(row.days), f"{row.samples:,}", *told, _p(row.p))
 
 
-def _tests(walked: Walked) -> Section:
+def _tests(walked: WalkForwardSummary) -> Section:
     before = Paragraph(
         "Diebold-Mariano asks whether two models have the same expected squared error, from one number a day, with a "
         "variance that lets days depend on each other: below zero, ours is better. Holm's correction keeps the chance "
@@ -134,7 +134,7 @@ def _tests(walked: Walked) -> Section:
     return Section("Tests against the others", (*blocks, *pooled))
 
 
-def _doubts(walked: Walked) -> Section:
+def _doubts(walked: WalkForwardSummary) -> Section:
     found = walked.uncertainty
     blocks: list[Paragraph | Table | Picture] = []
     bins = {h: e.reliability for h, e in walked.evaluations.items() if e.reliability}
