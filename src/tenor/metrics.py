@@ -118,7 +118,7 @@ def auc(p_up: ArrayLike, realised: ArrayLike) -> float:
     rose = r > 0
     ups, downs = int(rose.sum()), int((~rose).sum())
     ranks = pd.Series(p).rank().to_numpy()
-    # Mann-Whitney: the ranks of the cells that rose, less what they would sum to if they were all the lowest, count the
+    # Mann-Whitney: the ranks of the cells that rose, minus what they would sum to if they were all the lowest, count the
     # pairs in which the riser has the higher P(up)
     return float(ratio(ranks[rose].sum() - ups * (ups + 1) / 2, ups * downs))
 
@@ -207,6 +207,6 @@ def _mean(values: Float64) -> float:
 
 
 def _centred_ranks(values: Float64, known: Bool, n: Float64) -> Float64:
-    """Ranks within each session less their mean, (n + 1) / 2; 0 in cells that are not known, so that sums skip them."""
+    """Ranks within each session minus their mean, (n + 1) / 2; 0 where not known, so that sums skip those cells."""
     ranks = pd.DataFrame(np.where(known, values, np.nan)).rank(axis=1).to_numpy()
     return np.where(known, ranks - ((n + 1) / 2)[:, None], 0.0)

@@ -14,8 +14,8 @@ from scipy import stats
 
 from tenor.errors import DataError, HistoryError
 from tenor.evaluation.bootstrap import ConfidenceInterval
+from tenor.evaluation.comparison import compare_models
 from tenor.evaluation.significance import (
-    compare_models,
     diebold_mariano,
     drawn_days,
     format_p,

@@ -34,7 +34,7 @@ from tenor.evaluation.bootstrap import RESAMPLES
 from tenor.evaluation.evaluate import Evaluation, evaluate
 from tenor.evaluation.significance import Difference, drawn_days, format_p, resampled, side_of_zero
 from tenor.evaluation.walkforward import WalkForward, walk
-from tenor.features import FEATURES
+from tenor.features import feature_names
 from tenor.schema import Bool, DailySentiment, Float64, Panel, Predictions
 from tenor.storage.files import json_values
 from tenor.training import Split
@@ -45,7 +45,7 @@ HIGHER_IS_BETTER = {"loss": False, "skill": True, "direction": True, "rank_ic": 
 """The metrics. `loss`: mean squared error of the return in units of its volatility, which the networks minimise."""
 HEADLINE = "loss"
 
-_SENTIMENT = tuple(feature.name for feature in FEATURES if feature.group == "sentiment")
+_SENTIMENT = feature_names(["sentiment"])
 _SUMS = ("n", "loss", "se", "se0", "hits", "ic", "ics")
 """What is summed by day: cells, losses, squared errors, squared returns, hits, rank ICs and how many are defined."""
 
@@ -299,7 +299,7 @@ def compare_arms(
     def sums(network: Predictions, chosen: Bool) -> Float64:
         return _sums(network, days, axis, np.where(chosen, realised, np.nan), scale)
 
-    kinds = _kinds(panel, days, np.isfinite(realised)) | _folds(panel, ours, days)
+    kinds = cells.by_news_and_volatility(panel, days, np.isfinite(realised)) | _folds(panel, ours, days)
     each_day_once = np.ones((1, len(days)))
     levels = {arm: _measure(each_day_once, sums(predictions[arm], kinds["all"])) for arm in ARMS}
     contrasts = []
@@ -388,34 +388,6 @@ def _check(panel_with: Panel, panel_without: Panel) -> None:
                 f"the panels with sentiment and without it differ in their {what}: "
                 "build both from the same bars and config."
             )
-
-
-def _kinds(panel: Panel, days: np.ndarray, counts: Bool) -> dict[str, Bool]:
-    """Name -> [day, symbol], which cells; thirds and fifths are those of the test's days."""
-    features = {name: panel.values[days, :, i] for i, name in enumerate(panel.features) if name in _SENTIMENT}
-    known, cell_news = features["sentiment_known"] > 0, features["sentiment_count"]
-    # the market's count stands in every cell of a session that is masked in: cells that count have it
-    day_news = np.where(counts, features["sentiment_market_count"], 0.0).max(axis=1)
-    market = np.nanmean(np.where(counts, panel.volatility[days], np.nan), axis=1)  # each day has a cell that counts
-    low, high = np.quantile(market, (1 / 3, 2 / 3))
-    everywhere = np.ones_like(counts)
-
-    def of_days(chosen: Any) -> Bool:
-        return np.asarray(everywhere & np.asarray(chosen)[:, None])
-
-    much = np.zeros_like(counts)
-    if (known & counts).any():
-        much = known & (cell_news >= np.quantile(cell_news[known & counts], 0.8))
-    return {
-        "all": everywhere,
-        "fifth of days with most news": of_days((day_news > 0) & (day_news >= np.quantile(day_news, 0.8))),
-        "fifth of news cells with most news": much,
-        "cells with news": known,
-        "cells without news": ~known,
-        "calm third of days": of_days(market <= low),
-        "middle third of days": of_days((market > low) & (market <= high)),
-        "volatile third of days": of_days(market > high),
-    }
 
 
 def _folds(panel: Panel, ours: WalkForward, days: np.ndarray) -> dict[str, Bool]:

@@ -104,6 +104,8 @@ class DayTotals:
         ----------
         mean, realised
             Log returns.
+        p_up
+            P(up), 0..1.
         close
             The adjusted close that they start from.
         """

@@ -16,7 +16,8 @@ from tenor.evaluation import cells
 from tenor.evaluation.backtest import RULES, Backtest, backtest, buy_and_hold
 from tenor.evaluation.baselines import PERSISTENCE
 from tenor.evaluation.bootstrap import RESAMPLES, ConfidenceInterval, DayTotals
-from tenor.evaluation.significance import Comparison, compare_models, drawn_days, resampled, share, side_of_zero
+from tenor.evaluation.comparison import Comparison, compare_models
+from tenor.evaluation.significance import drawn_days, resampled, share, side_of_zero
 from tenor.metrics import Bin
 from tenor.schema import Float64, Panel, Predictions
 from tenor.storage.files import json_values

@@ -1,7 +1,7 @@
 """Is the attention honest? Hide what a forecast attended to most, and see whether it moves more than it would anyway.
 
 A deletion test (after Samek et al. 2017): inputs are hidden by setting them to 0, the training part's mean, and the
-network runs again on the forecast's own window. If attention tells what mattered, hiding the most-attended k steps (or
+network runs again on the forecast's own window. If attention shows what mattered, hiding the most-attended k steps (or
 features) moves the forecast more than hiding k random ones, and hiding the least-attended moves it less.
 
 What is random is which step or feature carries which rank: one relabelling holds for all forecasts of a draw. So
@@ -75,7 +75,7 @@ class Deletion:
 
 @dataclass(frozen=True)
 class Faithfulness:
-    """Whether attention over time and over features tells what forecasts rest on.
+    """Whether attention over time and over features shows what forecasts rest on.
 
     Attributes
     ----------

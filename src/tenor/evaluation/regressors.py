@@ -18,7 +18,7 @@ from tenor.schema import Float64, Panel, Predictions
 
 @dataclass(frozen=True)
 class Regressor:
-    """A regressor that is made anew for every fit.
+    """A regressor that is created anew for every fit.
 
     It is trained on return / (volatility * sqrt(h)), clipped, from a cell's standardised features, over the training
     part alone; P(up) comes from its forecasts by a logistic regression on the validation part.

@@ -47,8 +47,8 @@ def fit_statistical(
 ) -> dict[str, Predictions]:
     """Forecasts of the models `names` for every cell of the mask after the validation part; NaN before it.
 
-    The forecast is that of the log close h sessions on, less the log close of the session. P(up) takes the
-    return for normal, with that mean and the panel's volatility times sqrt(h); where the forecast is no change at all
+    The forecast is that of the log close h sessions on, minus the log close of the session. P(up) assumes a
+    normal return, with that mean and the panel's volatility times sqrt(h); where the forecast is no change at all
     (a random walk without drift, or too short a history), it is the share of rises in training.
 
     Parameters
