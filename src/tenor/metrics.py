@@ -118,8 +118,8 @@ def auc(p_up: ArrayLike, realised: ArrayLike) -> float:
     rose = r > 0
     ups, downs = int(rose.sum()), int((~rose).sum())
     ranks = pd.Series(p).rank().to_numpy()
-    # Mann-Whitney: the ranks of the cells that rose, minus what they would sum to if they were all the lowest, count the
-    # pairs in which the riser has the higher P(up)
+    # Mann-Whitney: the ranks of the cells that rose, minus what they would sum to if they were all the lowest, count
+    # the pairs in which the riser has the higher P(up)
     return float(ratio(ranks[rose].sum() - ups * (ups + 1) / 2, ups * downs))
 
 
