@@ -28,7 +28,7 @@ from tenor.training.scoring import SCORINGS, scores
 from tenor.training.split import Split
 from tenor.training.trainer import reproducible
 
-FORMAT = 2
+FORMAT = 1
 ROOMS: dict[str, type[Any]] = {"features": FeatureConfig, "model": ModelConfig, "training": TrainConfig}
 """The configs that an estimator has, by the name that their keys begin with."""
 
