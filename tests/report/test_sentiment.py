@@ -12,9 +12,9 @@ from scipy.stats import spearmanr
 from tenor.errors import DataError, UnknownSymbolError
 from tenor.evaluation.bootstrap import ConfidenceInterval
 from tenor.report import Paragraph, Picture, Table, style
-from tenor.report.figures_sentiment import LONGEST_WORD, MOST_WORDS, figure_words
 from tenor.report.page import render_page
 from tenor.report.sentiment import _rank_correlation, _returns, sentiment_section
+from tenor.report.words import LONGEST_WORD, MOST_WORDS, figure_words
 from tenor.schema import SENTIMENT_COLUMNS, DailySentiment
 
 NOTHING = {"ablation": {}, "ours": "attention LSTM", "without": "persistence"}
@@ -124,7 +124,7 @@ def test_the_most_moving_days_are_ranked_and_told_in_numbers(world):
     assert [row[0] for row in table.rows] == ["BBB", "AAA", "EEE"]
     same, following = (np.log(close[30 + k, 1] / close[29 + k, 1]) for k in (0, 1))
     assert table.rows[0][1:] == (
-        style.day(dates[30]), "9", "−0.90", "−0.90", style.percent(float(same)), style.percent(float(following)),
+        style.format_day(dates[30]), "9", "−0.90", "−0.90", style.format_percent(float(same)), style.format_percent(float(following)),
     )  # fmt: skip
     assert table.rows[2][-1] == "–"
     assert "5 stock-sessions" in table.caption

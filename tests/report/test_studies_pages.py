@@ -18,10 +18,10 @@ from tenor.evaluation.significance import Difference
 from tenor.evaluation.trading import trade
 from tenor.report.ablation import figure_contrasts, write_ablation
 from tenor.report.backtest import figure_costs, trading_section
+from tenor.report.model import describe_deletion, faithfulness_section, figure_deletion
 from tenor.report.page import Paragraph, Picture, Table
-from tenor.report.sections_faithfulness import faithfulness_section, figure_deletion, plainly
 from tenor.report.style import AGAINST, CALM, OURS
-from tenor.report.tuning import verdict, write_tuning
+from tenor.report.tuning import search_verdict, write_tuning
 from tenor.schema import Predictions
 from tenor.training.search import Search, Trial
 
@@ -124,7 +124,7 @@ def deletion(what: str = "steps", *, over: float, error: float, latest: float = 
     ],
 )
 def test_it_is_said_when_hiding_the_most_attended_hurts_no_more(over: float, error: float, says: str) -> None:
-    assert says in plainly(deletion("features", over=over, error=error))
+    assert says in describe_deletion(deletion("features", over=over, error=error))
 
 
 def test_attention_section() -> None:
@@ -137,7 +137,7 @@ def test_attention_section() -> None:
     np.testing.assert_allclose(most.get_ydata(), [0, 0.1, 0.2])
     assert len(figure_deletion(features).axes[0].lines) == 4  # three arms and the line of nothing
     few = replace(steps, moved_over_random=ConfidenceInterval(0.1, math.nan, math.nan))
-    assert plainly(few) == "There are too few days to tell for steps."
+    assert describe_deletion(few) == "There are too few days to tell for steps."
 
 
 def ablation(
@@ -212,6 +212,6 @@ def test_tuning_page(tmp_path: Path) -> None:
 def test_a_search_of_one_point_has_no_rival(tmp_path: Path) -> None:
     one = search(0.04, math.nan, math.nan, math.nan)
     alone = replace(one, trials=one.trials[:1], grid={"model.hidden": (8,), "training.learning_rate": (0.001,)})
-    assert verdict(alone).endswith("There is nothing to compare it with.")
+    assert search_verdict(alone).endswith("There is nothing to compare it with.")
     text = text_of(write_tuning(tmp_path / "page.html", alone, toml=alone.best_toml(), about={}))
     assert "A heat map takes two keys" in text

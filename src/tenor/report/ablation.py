@@ -13,7 +13,7 @@ from tenor.evaluation.ablation import HEADLINE, HIGHER_IS_BETTER, SHUFFLED, WITH
 from tenor.evaluation.significance import LEVEL, Difference
 from tenor.report import style
 from tenor.report.page import Paragraph, Picture, Section, Table, render_page, write_page
-from tenor.report.style import ahead, number
+from tenor.report.style import format_number, sessions_ahead
 
 TITLES = {"loss": "Squared error, in volatilities", "direction": "Direction right", "rank_ic": "Rank IC"}
 HEADINGS = {"loss": "squared error", "skill": "skill", "direction": "direction right", "rank_ic": "rank IC"}
@@ -37,7 +37,7 @@ def write_ablation(path: Path, ablations: Mapping[int, Ablation], folds: str, *,
     text = render_page(
         title="Does the news help?",
         subtitle=f"Walked forward {first.first} – {first.last}, {len(first.seeds)} seeds a fold and arm",
-        verdicts=[(ahead(horizon).capitalize(), found.verdict) for horizon, found in ablations.items()],
+        verdicts=[(sessions_ahead(horizon).capitalize(), found.verdict) for horizon, found in ablations.items()],
         about=about,
         sections=[_asked(), *(_horizon(found) for found in ablations.values()), _folds(folds)],
     )
@@ -73,7 +73,7 @@ def _horizon(found: Ablation) -> Section:
         "days: blue where sentiment helps, orange where it hurts, grey where the interval holds zero.",
         "Forest plot of paired differences in squared error, direction and rank IC, by kind of cell and by fold.",
     )
-    return Section(ahead(found.horizon).capitalize(), (picture, *tables))
+    return Section(sessions_ahead(found.horizon).capitalize(), (picture, *tables))
 
 
 def _table(found: Ablation, other: str) -> Table:
@@ -95,11 +95,11 @@ def _cell(found: Difference, digits: int) -> str:
     if not np.isfinite(found.value):
         return "–"
     if not np.isfinite(found.low + found.high):
-        return number(found.value, digits)
-    told = f"[{number(found.low, digits)}, {number(found.high, digits)}]"
+        return format_number(found.value, digits)
+    told = f"[{format_number(found.low, digits)}, {format_number(found.high, digits)}]"
     if np.isfinite(found.p):
         told += f", p {found.p:.3f}"
-    return f"{number(found.value, digits)}\n{told}"
+    return f"{format_number(found.value, digits)}\n{told}"
 
 
 def _seeds(found: Contrast) -> str:

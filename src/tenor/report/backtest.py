@@ -9,7 +9,7 @@ from tenor.evaluation.backtest import FILLS, RULES
 from tenor.evaluation.trading import HOLD, Run, Trading
 from tenor.report import style
 from tenor.report.page import Paragraph, Picture, Section, Table
-from tenor.report.style import ahead, listed, number, percent
+from tenor.report.style import format_number, format_percent, join_names, sessions_ahead
 
 SURE = 0.95
 """A deflated Sharpe ratio above it counts as shown."""
@@ -23,14 +23,14 @@ def trading_section(found: Trading) -> Section:
     rules: list[str] = [rule for rule in RULES if found.of(rule)]
     idle = [rule for rule in rules if not any(run.backtest.turnover.any() for run in found.of(rule))]
     caption = (
-        f"What the forecasts {ahead(found.horizon)} would have earned, filled at the next session's open: a line for "
+        f"What the forecasts {sessions_ahead(found.horizon)} would have earned, filled at the next session's open: a line for "
         "each cost of trading, in bps of what is traded. Grey is buy and hold of the same stocks. Dividends are "
         "reinvested; there is no interest, no borrowing fee and no market impact."
     )
     if idle:
-        caption += f" Never traded: {listed(idle)}."
+        caption += f" Never traded: {join_names(idle)}."
     picture = Picture(
-        figure_costs(found), caption, f"Gain and drawdown of {listed(rules)} at each cost, beside buy and hold."
+        figure_costs(found), caption, f"Gain and drawdown of {join_names(rules)} at each cost, beside buy and hold."
     )
     after = Paragraph(
         "Below each Sharpe ratio stands its standard error, which allows for fat tails and dependent days "
@@ -47,7 +47,7 @@ def _said(found: Trading) -> str:
     """What the Sharpe ratios allow to say."""
     judged = [run for run in found.runs if run.rule != HOLD and run.fill == "open" and run.cost == _usual(found)]
     known = [run for run in judged if np.isfinite(run.sharpe.deflated)]
-    cost = f"at {number(_usual(found), 0)} bps, filled at the next open"
+    cost = f"at {format_number(_usual(found), 0)} bps, filled at the next open"
     if not known:
         return f"Too few sessions, or none with a position, to judge the Sharpe ratio of a rule {cost}."
     shown = [run for run in known if run.sharpe.deflated > SURE]
@@ -57,17 +57,17 @@ def _said(found: Trading) -> str:
         f"{best.sharpe.trials // found.tried} rules)"
     )
     figures = (
-        f"Sharpe ratio {number(best.sharpe.value)} ± {number(best.sharpe.error)}, where the best of {trials} without "
+        f"Sharpe ratio {format_number(best.sharpe.value)} ± {format_number(best.sharpe.error)}, where the best of {trials} without "
         "skill "
-        f"is expected to reach {number(best.sharpe.hurdle)}: deflated {percent(best.sharpe.deflated, 1)}, of which "
+        f"is expected to reach {format_number(best.sharpe.hurdle)}: deflated {format_percent(best.sharpe.deflated, 1)}, of which "
         "95 % is asked"
     )
     held = next((run for run in found.of(HOLD) if run.cost == _usual(found)), None)
     if held is not None and np.isfinite(held.sharpe.value):
-        figures += f". Buy and hold of the same stocks has {number(held.sharpe.value)}"
+        figures += f". Buy and hold of the same stocks has {format_number(held.sharpe.value)}"
     if not shown:
         return f"No rule is shown to earn anything {cost}. The nearest is {best.rule}: {figures}."
-    return f"{listed([run.rule for run in shown]).capitalize()} earned more {cost} than luck explains. {figures}."
+    return f"{join_names([run.rule for run in shown]).capitalize()} earned more {cost} than luck explains. {figures}."
 
 
 def _usual(found: Trading) -> float:
@@ -83,15 +83,15 @@ def _table(found: Trading, fill: str) -> Table:
 
 def _row(run: Run) -> tuple[str, ...]:
     kept, ratio = run.backtest, run.sharpe
-    error = f"\n± {number(ratio.error)}" if np.isfinite(ratio.error) else ""
+    error = f"\n± {format_number(ratio.error)}" if np.isfinite(ratio.error) else ""
     return (
-        f"{run.rule}, {number(run.cost, 0)} bps",
-        percent(float(kept.equity[-1]) - 1, 1),
-        percent(kept.annual_return, 1),
-        number(ratio.value) + error,
-        percent(ratio.deflated, 1),
-        percent(-kept.max_drawdown, 1),
-        percent(kept.mean_turnover, 1),
+        f"{run.rule}, {format_number(run.cost, 0)} bps",
+        format_percent(float(kept.equity[-1]) - 1, 1),
+        format_percent(kept.annual_return, 1),
+        format_number(ratio.value) + error,
+        format_percent(ratio.deflated, 1),
+        format_percent(-kept.max_drawdown, 1),
+        format_percent(kept.mean_turnover, 1),
     )
 
 
@@ -104,7 +104,7 @@ def figure_costs(found: Trading) -> Figure:
     for column, rule in enumerate(rules):
         above, below = panels[:, column]
         colours = iter(style.SERIES)
-        lines = [(run, next(colours, style.INK), f"{number(run.cost, 0)} bps") for run in found.of(rule)]
+        lines = [(run, next(colours, style.INK), f"{format_number(run.cost, 0)} bps") for run in found.of(rule)]
         held = [run for run in found.of(HOLD) if run.cost == _usual(found)]
         for run, colour, name in [*((run, style.CALM, HOLD) for run in held), *lines]:
             equity = run.backtest.equity

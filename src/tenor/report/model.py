@@ -1,9 +1,9 @@
-"""Figures of the model itself: learning curves and what it attended to."""
+"""The model itself: learning curves, what it attended to, and whether attention tells what forecasts rest on."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -14,11 +14,93 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from tenor.evaluation.bootstrap import ConfidenceInterval
+from tenor.evaluation.faithfulness import LATEST, LEAST, MOST, RANDOM, Deletion, Faithfulness
 from tenor.report import style
-from tenor.schema import Float64
+from tenor.report.page import Paragraph, Picture, Section
+from tenor.report.style import format_percent, join_names, sessions_ahead
+from tenor.schema import Bool, Float32, Float64, Panel
 
+HARDLY = 0.1
+"""Weights nearer to equal than this, a share of the equal weight, choose nothing worth the name."""
 MOST_FEATURES = 40
 """Features shown, those with the highest mean weight."""
+COLOURS = {MOST: style.OURS, RANDOM: style.CALM, LEAST: style.FOURTH, LATEST: style.AGAINST}
+
+
+class AttentionLike(Protocol):
+    """Weights of the test's sessions, each forecast's summing to 1."""
+
+    @property
+    def time(self) -> Float32:
+        """[session, symbol, lag]; the last lag is the session of the forecast itself."""
+
+    @property
+    def feature(self) -> Float32:
+        """[session, symbol, feature]."""
+
+
+def attention_section(panel: Panel, rows: slice, found: AttentionLike) -> Section:
+    """What the model attended to, over time and over features."""
+    mask, sessions = panel.mask[rows], panel.sessions[rows]
+    time = _mean_over_symbols(found.time, mask)[:, ::-1]  # the session itself first
+    feature = _mean_over_symbols(found.feature, mask)
+    if not (np.isfinite(time).any() and np.isfinite(feature).any()):
+        return Section("Attention", (Paragraph("The test has no session with attention."),))
+    before = Paragraph(
+        "Attention says what the network weighed, not that there is a signal in it: a model without skill has "
+        "attention too. The weights of a forecast sum to 100 %. In the maps blue is more than an equal weight, "
+        "orange less; beside them, the dashed line is an equal weight."
+    )
+    by_lag = np.nanmean(time, axis=0)
+    recent = min(5, len(by_lag))
+    over_time = Picture(
+        figure_attention_time(time, sessions),
+        f"Each column is a session on which forecasts were made, each row a session before it; mean over stocks. The "
+        f"last {recent} sessions get {format_percent(float(by_lag[:recent].sum()), 0)} of the weight; equal weights would "
+        f"give them {format_percent(recent / len(by_lag), 0)}. {_choice(found.time, mask, 'sessions')}",
+        "Heat map of attention by lag and session, and bars of its mean by lag.",
+    )
+    means = np.nanmean(feature, axis=0)
+    top = [panel.features[i] for i in np.argsort(-means, kind="stable")[:3]]
+    shown = min(len(means), MOST_FEATURES)
+    over_features = Picture(
+        figure_attention_features(feature, sessions, panel.features),
+        f"{'All' if shown == len(means) else 'The first'} {shown} features by mean weight: {join_names(top)} lead; equal "
+        f"weights would be {format_percent(1 / len(means), 1)} each. {_choice(found.feature, mask, 'features')}",
+        "Heat map of attention by feature and month, and sorted bars of its mean.",
+    )
+    return Section("Attention", (before, over_time, over_features))
+
+
+def _choice(weights: Float32, mask: Bool, what: str) -> str:
+    times = weights[mask].astype("float64") * weights.shape[-1]
+    away = float(np.nanmean(np.abs(times - 1.0)))
+    said = f"In a single forecast a weight is on average {format_percent(away, 0)} away from equal"
+    return f"{said}: the network hardly chooses among {what}." if away < HARDLY else f"{said}."
+
+
+def _mean_over_symbols(weights: Float32, mask: Bool) -> Float64:
+    known = mask[:, :, None] & np.isfinite(weights)
+    counts = known.sum(axis=1)
+    sums: Float64 = np.where(known, weights, 0.0).sum(axis=1, dtype="float64")
+    means: Float64 = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
+    return means
+
+
+def training_section(history: Sequence[Mapping[str, Any]]) -> Section:
+    """Learning curves."""
+    if not history:
+        return Section("Training", (Paragraph("No learning curves were kept."),))
+    kept = sorted(int(run["best_epoch"]) for run in history)
+    span = f"epoch {kept[0]}" if kept[0] == kept[-1] else f"epochs {kept[0]} to {kept[-1]}"
+    caption = (
+        f"A line for each of {len(history)} seed{'s' if len(history) > 1 else ''}; dots mark the weights that were "
+        f"kept, those with the lowest validation loss ({span}). A training loss that falls on while validation rises "
+        "is learning by heart. The two panels have scales of their own."
+    )
+    alt = "Training and validation loss by epoch, a line a seed, the kept epoch marked."
+    return Section("Training", (Picture(figure_learning(history), caption, alt),))
 
 
 @style.styled
@@ -115,5 +197,84 @@ def _scale(figure: Figure, axes: Axes, image: ScalarMappable, norm: LogNorm) -> 
     bar = figure.colorbar(image, ax=axes, pad=0.01, aspect=8 * figure.get_figheight())
     bar.outline.set_visible(False)
     ticks = np.geomspace(float(norm.vmin or 0), float(norm.vmax or 0), 5)
-    bar.set_ticks(ticks.tolist(), labels=[f"{style.number(tick)} ×" for tick in ticks], minor=False)
+    bar.set_ticks(ticks.tolist(), labels=[f"{style.format_number(tick)} ×" for tick in ticks], minor=False)
     bar.ax.minorticks_off()
+
+
+def faithfulness_section(found: Faithfulness) -> Section:
+    """The deletion curves, and what they say in plain words."""
+    before = Paragraph(
+        "If attention tells what a forecast rests on, then hiding what it attends to most must change the forecast "
+        "more, "
+        f"and hurt it more, than hiding as much at random. That was tried on {found.forecasts} forecasts "
+        f"{sessions_ahead(found.horizon)}, on {found.days} days of the test. {describe_deletion(found.time)} {describe_deletion(found.features)}"
+    )
+    pictures = [
+        Picture(
+            figure_deletion(one),
+            f"Hiding up to {max(one.hidden)} of {one.of} {one.what}. Left: how far the forecast moves. Right: how "
+            "much its "
+            "squared error grows; below zero it got better. Bands are 95 % intervals from resampled days. Blue must "
+            "lie above "
+            f"grey. Permutation test against random rankings: p {one.p:.3f}.",
+            f"Curves of the change of forecast and of error by how many {one.what} were hidden, most attended, random, "
+            "least attended.",
+        )
+        for one in (found.time, found.features)
+    ]
+    return Section("Is the attention honest?", (before, *pictures))
+
+
+def describe_deletion(found: Deletion) -> str:
+    """Two sentences at most: whether hiding the most attended moves forecasts more, and whether it hurts more."""
+    over, error = found.moved_over_random, found.error_over_random
+    what = found.what
+    if not (np.isfinite(over.low) and np.isfinite(error.low)):
+        return f"There are too few days to tell for {what}."
+    if found.honest:
+        moves = f"Hiding the most-attended {what} moves the forecast more than hiding random ones (p {found.p:.3f})"
+    else:
+        moves = f"Hiding the most-attended {what} moves the forecast no more than hiding random ones (p {found.p:.3f})"
+    if error.low > 0:
+        hurts = "and hurts more in squared error"
+    elif error.high < 0:
+        hurts = "and hurts less in squared error: what it attends to most was no help"
+    else:
+        hurts = "but hurts no more" if found.honest else "and hurts no more: these weights explain nothing"
+    latest = ""
+    if LATEST in found.moved:
+        most, last = (float(np.mean([one.value for one in found.moved[arm]])) for arm in (MOST, LATEST))
+        if last > most:
+            latest = (
+                f" Hiding the latest {what} moves it further still, {last / most:.1f} times as far." if most else ""
+            )
+    return f"{moves} {hurts}.{latest}"
+
+
+@style.styled
+def figure_deletion(found: Deletion) -> Figure:
+    """Change of the forecast, and of its squared error, by how many items were hidden."""
+    figure = style.canvas(3.5)
+    left, right = figure.subplots(1, 2)
+    for axes, curves, title in (
+        (left, found.moved, "Change of the forecast, in volatilities"),
+        (right, found.error, "Growth of the squared error, in squared volatilities"),
+    ):
+        for arm, values in curves.items():
+            _curve(axes, found.hidden, values, COLOURS[arm], arm)
+        axes.axhline(0, color=style.MUTED, lw=0.8)
+        axes.set_title(title)
+        axes.set_xlabel(f"{found.what} hidden, of {found.of}")
+        axes.set_xticks([0, *found.hidden])
+        style.plain_axis(axes.yaxis)
+    handles, labels = left.get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside upper right", ncols=len(labels), frameon=False, fontsize=9, labelcolor=style.MUTED
+    )
+    return figure
+
+
+def _curve(axes: Axes, hidden: Sequence[int], values: Sequence[ConfidenceInterval], colour: str, name: str) -> None:
+    at = [0, *hidden]  # hiding nothing changes nothing
+    axes.fill_between(at, [0, *(v.low for v in values)], [0, *(v.high for v in values)], color=colour, alpha=0.13, lw=0)
+    axes.plot(at, [0, *(v.value for v in values)], color=colour, marker="o", ms=4, label=name)

@@ -1,16 +1,18 @@
-"""Sections of the judgement: results, differences from baselines, years and stocks, trading."""
+"""The results: every model's metrics, differences from the baselines, years and stocks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from tenor.evaluation.bootstrap import ConfidenceInterval
 from tenor.evaluation.evaluate import Evaluation
-from tenor.report import figures_judgement as figures
+from tenor.report import style
 from tenor.report.page import Paragraph, Picture, Section, Table
-from tenor.report.style import ahead, listed, number, percent
+from tenor.report.style import format_number, format_percent, join_names, sessions_ahead
 
 DIRECTION = {
     "direction": ("direction right", "percent", 2),
@@ -28,12 +30,20 @@ ERRORS = {
     "mase": ("MASE", "number", 3),
 }
 """metric -> (heading, form, digits)."""
+DIFFERENCES = {
+    "return_rmse": ("RMSE of returns", "difference, bps", 1e4, "lower is better", -1),
+    "direction": ("Direction accuracy", "difference, % points", 1e2, "higher is better", 1),
+    "rank_ic": ("Rank IC", "difference", 1.0, "higher is better", 1),
+}
+"""metric -> (title, unit, scale to it, what is better, sign of better)."""
+MOST_SYMBOLS = 100
+UNDEFINED = ConfidenceInterval(np.nan, np.nan, np.nan)
 
 
-def results(evaluations: Mapping[int, Evaluation], ours: str) -> Section:
+def results_section(evaluations: Mapping[int, Evaluation], ours: str) -> Section:
     """Every model's metrics with their intervals, two tables a horizon; the row of `ours` is marked."""
     tables = [
-        _table(found, ours, f"{ahead(horizon).capitalize()}: {what}", metrics)
+        _table(found, ours, f"{sessions_ahead(horizon).capitalize()}: {what}", metrics)
         for horizon, found in evaluations.items()
         for what, metrics in (("direction and ranking", DIRECTION), ("size of the errors", ERRORS))
     ]
@@ -64,14 +74,14 @@ def _table(found: Evaluation, ours: str, caption: str, metrics: Mapping[str, tup
 def _cell(found: ConfidenceInterval | None, form: str, digits: int) -> str:
     if found is None or not np.isfinite(found.value):
         return "–"
-    shown = percent(found.value, digits) if form == "percent" else number(found.value, digits)
+    shown = format_percent(found.value, digits) if form == "percent" else format_number(found.value, digits)
     if not np.isfinite(found.low + found.high):
         return shown
     scale = 100 if form == "percent" else 1
-    return f"{shown}\n[{number(found.low * scale, digits)}, {number(found.high * scale, digits)}]"
+    return f"{shown}\n[{format_number(found.low * scale, digits)}, {format_number(found.high * scale, digits)}]"
 
 
-def differences(evaluations: Mapping[int, Evaluation]) -> Section:
+def differences_section(evaluations: Mapping[int, Evaluation]) -> Section:
     """Forest plots of our model less each baseline."""
     blocks = []
     for horizon, found in evaluations.items():
@@ -79,7 +89,7 @@ def differences(evaluations: Mapping[int, Evaluation]) -> Section:
             continue
         sides = [
             _side(row[metric], sign)
-            for metric, (*_, sign) in figures.DIFFERENCES.items()
+            for metric, (*_, sign) in DIFFERENCES.items()
             for row in found.against.values()
             if metric in row
         ]
@@ -92,12 +102,12 @@ def differences(evaluations: Mapping[int, Evaluation]) -> Section:
             else "The test has too few sessions to tell any difference from chance."
         )
         caption = (
-            f"{ahead(horizon).capitalize()}: our model less each baseline, on the same days. A line that crosses zero "
+            f"{sessions_ahead(horizon).capitalize()}: our model less each baseline, on the same days. A line that crosses zero "
             "(grey) is no difference that this test can tell from chance; blue is in our favour, orange against. "
             f"{said}"
         )
-        alt = f"Forest plot of differences in RMSE, direction accuracy and rank IC from {listed(list(found.against))}."
-        blocks.append(Picture(figures.figure_differences(found.against), caption, alt))
+        alt = f"Forest plot of differences in RMSE, direction accuracy and rank IC from {join_names(list(found.against))}."
+        blocks.append(Picture(figure_differences(found.against), caption, alt))
     return Section("Against the baselines", tuple(blocks) or (Paragraph("There is no baseline to compare with."),))
 
 
@@ -108,17 +118,17 @@ def _side(found: ConfidenceInterval, sign: int) -> int | None:
     return sign * (int(found.low > 0) - int(found.high < 0))
 
 
-def years_and_stocks(found: Evaluation) -> Section:
+def years_and_stocks_section(found: Evaluation) -> Section:
     """Skill by year and by symbol."""
     blocks: list[Picture | Paragraph] = []
     if found.by_year:
         caption = (
-            f"{ahead(found.horizon).capitalize()}, our model by year of the test, with 95 % intervals: blue above the "
+            f"{sessions_ahead(found.horizon).capitalize()}, our model by year of the test, with 95 % intervals: blue above the "
             "line of no skill, orange below, grey if the interval holds it. In a year in which most stocks rise, 50 % "
             "is no bar to clear: compare with always-up in the table above."
         )
         alt = "Skill, direction accuracy and rank IC by year, with intervals."
-        blocks.append(Picture(figures.figure_by_year(found.by_year), caption, alt))
+        blocks.append(Picture(figure_by_year(found.by_year), caption, alt))
     skill = {s: row["skill"] for s, row in found.by_symbol.items() if np.isfinite(row.get("skill", np.nan))}
     if skill:
         better = sum(value > 0 for value in skill.values())
@@ -126,9 +136,105 @@ def years_and_stocks(found: Evaluation) -> Section:
             f"Skill of each stock, best first, down the columns: above zero for {better} of {len(skill)}. Noise would "
             "mostly lie below zero; in a rising market, whatever leans up lies above."
         )
-        if len(skill) > figures.MOST_SYMBOLS:
-            caption += f" Only the first and the last {figures.MOST_SYMBOLS // 2} are shown."
+        if len(skill) > MOST_SYMBOLS:
+            caption += f" Only the first and the last {MOST_SYMBOLS // 2} are shown."
         if len(skill) > 10:
             caption += " The ends of so long a list owe much to luck: they are no advice on what to pick."
-        blocks.append(Picture(figures.figure_by_symbol(skill), caption, "Dot plot of skill by stock, sorted."))
+        blocks.append(Picture(figure_by_symbol(skill), caption, "Dot plot of skill by stock, sorted."))
     return Section("Years and stocks", tuple(blocks) or (Paragraph("The test is too short to part it."),))
+
+
+@style.styled
+def figure_differences(against: Mapping[str, Mapping[str, ConfidenceInterval]]) -> Figure:
+    """Forest plot: our model less each baseline, metric by metric, with 95 % intervals against a zero line."""
+    names = list(against)
+    figure = style.canvas(1.35 + 0.34 * len(names))
+    panels = figure.subplots(1, len(DIFFERENCES), sharey=True)
+    for axes, (metric, (title, unit, scale, better, sign)) in zip(panels, DIFFERENCES.items(), strict=True):
+        _forest(axes, [against[n].get(metric, UNDEFINED) for n in names], sign)
+        axes.set_title(title)
+        axes.set_xlabel(f"{unit} ({better})")
+        style.plain_axis(axes.xaxis, scale)
+    _rows(panels, names)
+    return figure
+
+
+@style.styled
+def figure_by_year(by_year: Mapping[str, Mapping[str, ConfidenceInterval]]) -> Figure:
+    """Skill, direction accuracy and rank IC of our model year by year, with 95 % intervals."""
+    years = list(by_year)
+    figure = style.canvas(1.35 + 0.34 * len(years))
+    panels = figure.subplots(1, 3, sharey=True)
+    shown = (
+        ("skill", "Skill against persistence", 0.0),
+        ("direction", "Direction accuracy", 0.5),
+        ("rank_ic", "Rank IC", 0.0),
+    )
+    for axes, (metric, title, nothing) in zip(panels, shown, strict=True):
+        _forest(axes, [by_year[y].get(metric, UNDEFINED) for y in years], 1, nothing)
+        axes.set_title(title)
+        if metric == "rank_ic":
+            style.plain_axis(axes.xaxis)
+        else:
+            style.percent_axis(axes.xaxis)
+    _rows(panels, years)
+    return figure
+
+
+def _forest(axes: Axes, rows: Sequence[ConfidenceInterval], sign: int, nothing: float = 0.0) -> None:
+    axes.axvline(nothing, color=style.MUTED, lw=1)
+    for place, found in enumerate(rows):
+        good, bad = (
+            (found.low > nothing, found.high < nothing) if sign > 0 else (found.high < nothing, found.low > nothing)
+        )
+        colour = style.OURS if good else style.AGAINST if bad else style.CALM
+        axes.plot([found.low, found.high], [place, place], color=colour, lw=2)
+        axes.plot([found.value], [place], "o", color=colour, ms=6)
+        if not np.isfinite(found.value):
+            axes.annotate(
+                "undefined",
+                (nothing, place),
+                xytext=(6, 0),
+                textcoords="offset points",
+                va="center",
+                color=style.MUTED,
+                size=9,
+            )
+    axes.grid(visible=False, axis="y")
+    axes.locator_params(axis="x", nbins=4)
+
+
+def _rows(panels: Sequence[Axes], names: Sequence[str]) -> None:
+    panels[0].set_yticks(range(len(names)), names)
+    panels[0].set_ylim(len(names) - 0.4, -0.6)
+    for axes in panels:
+        axes.tick_params(axis="y", length=0, labelcolor=style.INK)
+
+
+@style.styled
+def figure_by_symbol(by_symbol: Mapping[str, float]) -> Figure:
+    """Skill of every symbol, sorted, read down the columns; past `MOST_SYMBOLS` only the ends of the list."""
+    ranked = sorted(by_symbol.items(), key=lambda item: -item[1])
+    if len(ranked) > MOST_SYMBOLS:
+        ranked = [*ranked[: MOST_SYMBOLS // 2], *ranked[-(MOST_SYMBOLS // 2) :]]
+    columns = min(4, max(1, -(-len(ranked) // 12)))
+    height = -(-len(ranked) // columns)
+    figure = style.canvas(0.7 + 0.19 * height)
+    panels = figure.subplots(1, columns, sharex=True, squeeze=False)[0]
+    panels[0].set_title("Skill against persistence")
+    for column, axes in enumerate(panels):
+        part = ranked[column * height : (column + 1) * height]
+        axes.axvline(0, color=style.MUTED, lw=1)
+        for place, (_, value) in enumerate(part):
+            axes.plot([0, value], [place, place], color=style.GRID, lw=1.2)
+        for colour, keep in ((style.OURS, True), (style.AGAINST, False)):
+            chosen = [(v, i) for i, (_, v) in enumerate(part) if (v >= 0) is keep]
+            axes.plot([v for v, _ in chosen], [i for _, i in chosen], "o", color=colour, ms=4.5)
+        axes.set_yticks(range(len(part)), [name for name, _ in part])
+        axes.set_ylim(height - 0.4, -0.6)
+        axes.tick_params(axis="y", length=0, labelcolor=style.INK, labelsize=8.5)
+        axes.tick_params(axis="x", labelsize=8.5)
+        axes.grid(visible=False, axis="y")
+        axes.locator_params(axis="x", nbins=4)
+        style.percent_axis(axes.xaxis)
+    return figure

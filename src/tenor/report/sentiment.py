@@ -1,24 +1,28 @@
-"""The section on sentiment: beside the price, its largest surprises, whether it helps, and what words weigh."""
+"""The section on sentiment: beside the price, its largest surprises, and whether it helps."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from tenor.errors import DataError
 from tenor.evaluation.bootstrap import ConfidenceInterval
 from tenor.evaluation.evaluate import Evaluation
 from tenor.evaluation.metrics import ratio
 from tenor.evaluation.significance import drawn_days, resampled
-from tenor.report.figures_judgement import DIFFERENCES, figure_differences
-from tenor.report.figures_sentiment import MOST_WORDS, figure_sentiment, figure_words
+from tenor.report import style
 from tenor.report.forecast import SESSIONS_SHOWN
 from tenor.report.page import Paragraph, Picture, Section, Table
-from tenor.report.style import ahead, day, listed, number, percent
+from tenor.report.results import DIFFERENCES, figure_differences
+from tenor.report.style import format_day, format_number, format_percent, join_names, sessions_ahead
+from tenor.report.words import WhyLike, word_block
 from tenor.schema import DailySentiment, Float64, Panel
 
 MOST_SYMBOLS = 3
@@ -27,24 +31,7 @@ FEWEST_ITEMS = 5
 """A session with fewer items does not count as a moving day: one loud post is no sentiment."""
 NAMES = {"return_rmse": "RMSE of returns", "direction": "direction accuracy", "rank_ic": "rank IC"}
 """The metrics of `DIFFERENCES` in prose."""
-
 Block = Picture | Table | Paragraph
-
-
-class WhyLike(Protocol):
-    """A text, its score, and its words in their order, each with how much of the score goes without it."""
-
-    @property
-    def text(self) -> str:
-        """What was scored; it is shown."""
-
-    @property
-    def score(self) -> float:
-        """P(positive) - P(negative), -1..1."""
-
-    @property
-    def words(self) -> Sequence[tuple[str, float]]:
-        """(word, contribution); a positive one raised the score."""
 
 
 def sentiment_section(
@@ -89,7 +76,7 @@ def sentiment_section(
     ]
     blocks += [_beside_price(panel, said, rows, symbol) for symbol in symbols[:MOST_SYMBOLS]]
     blocks += [_most_moving(panel, said), _with_and_without(ablation, ours, without)]
-    blocks += [_by_word(why) for why in whys]
+    blocks += [word_block(why) for why in whys]
     return Section("Sentiment", tuple(blocks))
 
 
@@ -132,7 +119,7 @@ def _beside_price(panel: Panel, said: _Said, rows: slice, symbol: str) -> Pictur
     recent = np.asarray(pd.Series(said.recent[: last + 1, i]).ffill(), dtype="float64")[cut]
     mean = said.mean[cut, i]
     caption = (
-        f"{symbol}, {day(panel.sessions[start])} – {day(panel.sessions[last])}: "
+        f"{symbol}, {format_day(panel.sessions[start])} – {format_day(panel.sessions[last])}: "
         f"{_count(float(np.nansum(items)), 'item')} on {int(known.sum())} of {_count(len(items), 'session')}, "
         f"{int((mean > 0).sum())} of them above zero, {int((mean < 0).sum())} below. The line is the mean "
         "of all items so far, older ones counting less, and holds over sessions without news."
@@ -162,12 +149,12 @@ def _most_moving(panel: Panel, said: _Said) -> Table | Paragraph:
     lines = tuple(
         (
             panel.symbols[s],
-            day(panel.sessions[t]),
-            number(float(said.n[t, s]), 0),
-            number(float(said.mean[t, s])),
-            number(float(said.surprise[t, s])),
-            percent(float(same[t, s])),
-            percent(float(following[t, s])),
+            format_day(panel.sessions[t]),
+            format_number(float(said.n[t, s]), 0),
+            format_number(float(said.mean[t, s])),
+            format_number(float(said.surprise[t, s])),
+            format_percent(float(same[t, s])),
+            format_percent(float(following[t, s])),
         )
         for t, s in places[order]
     )
@@ -203,9 +190,9 @@ def _correlated(found: ConfidenceInterval) -> str:
     if not np.isfinite(found.value):
         return "undefined"
     judged = {1: "above zero at 5 %", 0: "not told apart from zero", -1: "below zero at 5 %", None: "too few sessions"}
-    shown = number(found.value, 3)
+    shown = format_number(found.value, 3)
     if np.isfinite(found.low):
-        shown += f" [{number(found.low, 3)}, {number(found.high, 3)}]"
+        shown += f" [{format_number(found.low, 3)}, {format_number(found.high, 3)}]"
     return f"{shown} ({judged[_side(found, 1)]})"
 
 
@@ -243,16 +230,16 @@ def _with_and_without(ablation: Mapping[int, Evaluation], ours: str, without: st
         judged = next(iter(found.table), None)
         if judged != ours or without not in found.against:
             raise DataError(
-                f"ablation {ahead(horizon)}: it judges {judged!r} against {', '.join(found.against) or 'nothing'}, "
+                f"ablation {sessions_ahead(horizon)}: it judges {judged!r} against {', '.join(found.against) or 'nothing'}, "
                 f"not {ours!r} against {without!r}: evaluate these two, ours first."
             )
-        rows[ahead(horizon)] = found.against[without]
+        rows[sessions_ahead(horizon)] = found.against[without]
         told.append(_sentence(found, found.against[without]))
     caption = (
         f"What sentiment adds: '{ours}' less '{without}', the same cells, only sessions of the test with sentiment. "
         f"{' '.join(told)} Each is tested at 5 % by itself: by luck, one of twenty looks like something."
     )
-    alt = f"Forest plot of what sentiment adds to {listed(list(NAMES.values()))}, {listed(list(rows))}."
+    alt = f"Forest plot of what sentiment adds to {join_names(list(NAMES.values()))}, {join_names(list(rows))}."
     return Picture(figure_differences(rows), caption, alt)
 
 
@@ -269,21 +256,9 @@ def _sentence(found: Evaluation, less: Mapping[str, ConfidenceInterval]) -> str:
         0: "no difference at 5 % ({})",
         None: "too few sessions to tell ({})",
     }
-    parts = [text.format(listed(sides[side])) for side, text in words.items() if side in sides]
+    parts = [text.format(join_names(sides[side])) for side, text in words.items() if side in sides]
     size = f"{_count(found.days, 'session')}, {_count(found.samples, 'forecast')}"
-    return f"{ahead(found.horizon).capitalize()} ({size}): {'; '.join(parts) or 'undefined'}."
-
-
-def _by_word(why: WhyLike) -> Picture | Paragraph:
-    told = f"'{why.text}' scores {number(why.score)}."
-    if not why.words:
-        return Paragraph(f"{told} It has no words to weigh.")
-    caption = f"{told} A bar is what the score loses when that word is left out; words that say the same share it."
-    if len(why.words) > MOST_WORDS:
-        caption += f" Of {len(why.words)} words the {MOST_WORDS} that weigh most are shown."
-    strongest = max(why.words, key=lambda word: abs(word[1]))
-    alt = f"Bars of what each word adds to the score; the most moving is '{strongest[0]}' ({number(strongest[1])})."
-    return Picture(figure_words(why.words), caption, alt)
+    return f"{sessions_ahead(found.horizon).capitalize()} ({size}): {'; '.join(parts) or 'undefined'}."
 
 
 def _side(found: ConfidenceInterval, sign: int) -> int | None:
@@ -295,3 +270,72 @@ def _side(found: ConfidenceInterval, sign: int) -> int | None:
 
 def _count(number_: float, what: str) -> str:
     return f"{number_:,.0f} {what}{'' if number_ == 1 else 's'}"
+
+
+@style.styled
+def figure_sentiment(
+    symbol: str,
+    sessions: pd.DatetimeIndex,
+    close: Float64,
+    mean: Float64,
+    recent: Float64,
+    items: Float64,
+    *,
+    begins: pd.Timestamp | None = None,
+) -> Figure:
+    """One symbol's adjusted close, below it what was said of it, and how many items said it.
+
+    Parameters
+    ----------
+    close
+        [session]; NaN where the symbol did not trade.
+    mean, items
+        [session]; mean score (-1..1) and number of items; NaN on a session without news, where nothing is drawn.
+    recent
+        [session]; the decayed mean of all items so far, held over sessions without news.
+    begins
+        The session at which the test begins, marked where it is given.
+    """
+    figure = style.canvas(5.2)
+    price, sentiment, count = figure.subplots(3, 1, sharex=True, height_ratios=(2.0, 1.7, 0.8))
+    price.plot(sessions, close, color=style.INK, lw=1.2)
+    price.set_title(f"{symbol}: adjusted close")
+    style.plain_axis(price.yaxis)
+    sides = ((mean > 0, style.OURS, "positive"), (mean < 0, style.AGAINST, "negative"), (mean == 0, style.CALM, None))
+    for here, colour, label in sides:
+        sentiment.vlines(sessions[here], 0, mean[here], color=colour, lw=1.8)
+        # the dot shows a sentiment of nearly zero, which as a bar would look like a session without news
+        sentiment.plot(sessions[here], mean[here], "o", color=colour, ms=2.8, label=label)
+    sentiment.plot(sessions, recent, color=style.INK, lw=1.1, drawstyle="steps-post", label="recent sessions")
+    sentiment.axhline(0, color=style.MUTED, lw=0.8)
+    reach = 1.12 * max(0.1, *(float(np.nanmax(np.abs(v))) for v in (mean, recent) if np.isfinite(v).any()))
+    sentiment.set_ylim(-reach, reach)
+    sentiment.set_title("Sentiment: mean score of a session's items")
+    sentiment.locator_params(axis="y", nbins=5)
+    style.plain_axis(sentiment.yaxis)
+    style.legend(sentiment, columns=3)
+    count.vlines(sessions, 0, items, color=style.CALM, lw=3)
+    count.set_title("Items")
+    count.set_ylim(bottom=0)
+    count.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
+    style.plain_axis(count.yaxis)
+    for axes in (price, sentiment, count):
+        axes.margins(x=0.01)
+    for axes in (sentiment, count):
+        axes.grid(visible=False, axis="x")
+    if begins is not None:
+        _mark(price, (price, sentiment, count), begins)
+    style.date_ticks(count, sessions)
+    return figure
+
+
+def _mark(labelled: Axes, panels: Sequence[Axes], begins: pd.Timestamp) -> None:
+    at: Any = begins  # matplotlib's types know no dates
+    for axes in panels:
+        axes.axvline(at, color=style.MUTED, lw=0.9, ls="--")
+    low, high = labelled.get_ylim()
+    labelled.set_ylim(low, high + 0.15 * (high - low))  # room for the label above the line of prices
+    labelled.annotate(
+        "test begins", (begins, 1.0), xycoords=("data", "axes fraction"), xytext=(4, -2), textcoords="offset points",
+        va="top", color=style.MUTED, size=9,
+    )  # fmt: skip

@@ -13,7 +13,7 @@ from matplotlib.ticker import NullLocator
 
 from tenor.report import style
 from tenor.report.page import Paragraph, Picture, Section, Table, render_page, write_page
-from tenor.report.style import number
+from tenor.report.style import format_number
 from tenor.training.grid import to_text
 from tenor.training.search import HeatMap, Search, Trial
 
@@ -39,7 +39,7 @@ def write_tuning(path: Path, found: Search, *, toml: str, about: Mapping[str, st
     text = render_page(
         title="Which settings are best?",
         subtitle=f"{len(found.trials)} configurations on {len(found.folds)} folds before the test part",
-        verdicts=[(f"By mean {found.scoring}", verdict(found))],
+        verdicts=[(f"By mean {found.scoring}", search_verdict(found))],
         about={"Best": settings, **about},
         sections=[
             Section("Heat maps", (*_maps(found),)),
@@ -63,11 +63,11 @@ def _config(toml: str) -> Table:
     return Table(("key", "value"), rows, "All settings of the best, as 'tenor train --config' takes them")
 
 
-def verdict(found: Search) -> str:
+def search_verdict(found: Search) -> str:
     """The best, by how much, and whether that is more than the folds differ by themselves."""
     best, scoring = found.best, found.scoring
     told = ", ".join(f"{key} {to_text(value)}" for key, value in best.values.items())
-    value, sd = number(best.mean(scoring), 4), number(best.sd(scoring), 4)
+    value, sd = format_number(best.mean(scoring), 4), format_number(best.sd(scoring), 4)
     opening = f"Best is {told}: {scoring} {value} ± {sd} over the folds. "
     others = [trial for trial in found.trials[1:] if np.isfinite(trial.mean(scoring))]
     if not others:
@@ -76,7 +76,7 @@ def verdict(found: Search) -> str:
     apart = np.asarray(best.scores[scoring]) - np.asarray(second.scores[scoring])
     won = int((apart > 0).sum())
     return opening + (
-        f"It is ahead of the next by {number(float(apart.mean()), 4)}, in {won} of {len(apart)} folds. Being the "
+        f"It is ahead of the next by {format_number(float(apart.mean()), 4)}, in {won} of {len(apart)} folds. Being the "
         "best of "
         f"{len(found.trials)}, it will score lower on new sessions."
     )
@@ -107,7 +107,7 @@ def _trials(found: Search) -> Table:
             ", ".join(f"{key} {to_text(value)}" for key, value in trial.values.items()),
             str(trial.rank),
             *(_score(trial, measure) for measure in measures),
-            number(trial.seconds, 1),
+            format_number(trial.seconds, 1),
             trial.failed or "",
         )
         for trial in found.trials
@@ -118,7 +118,7 @@ def _trials(found: Search) -> Table:
 
 def _score(trial: Trial, measure: str) -> str:
     value = trial.mean(measure)
-    return f"{number(value, 4)}\n± {number(trial.sd(measure), 4)}" if np.isfinite(value) else "–"
+    return f"{format_number(value, 4)}\n± {format_number(trial.sd(measure), 4)}" if np.isfinite(value) else "–"
 
 
 def _folds(found: Search) -> Table:
@@ -138,7 +138,7 @@ def figure_heat(found: HeatMap) -> Figure:
     axes.imshow(found.scores, aspect="auto", cmap=style.ramp(), vmin=low, vmax=high or low + 1e-9, interpolation="none")
     for place in np.ndindex(rows, columns):
         value = float(found.scores[place])
-        axes.text(place[1], place[0], number(value, 4), ha="center", va="center", color=style.INK, size=10)
+        axes.text(place[1], place[0], format_number(value, 4), ha="center", va="center", color=style.INK, size=10)
     axes.set_xticks(range(columns), list(found.x_values))
     axes.set_yticks(range(rows), list(found.y_values))
     axes.set_xlabel(found.x)

@@ -8,10 +8,10 @@ from typing import Any
 
 from tenor.errors import UsageError
 from tenor.evaluation.evaluate import Evaluation
-from tenor.report import forecast, results
-from tenor.report.cells import cells
+from tenor.report import forecast, model, results
+from tenor.report.forecast import forecast_cells
 from tenor.report.page import Section, render_page, write_page
-from tenor.report.style import ahead, day
+from tenor.report.style import format_day, sessions_ahead
 from tenor.schema import Panel, Predictions
 
 
@@ -21,7 +21,7 @@ def write_report(
     evaluations: Mapping[int, Evaluation],
     panel: Panel,
     predictions: Mapping[str, Predictions],
-    attention: forecast.AttentionLike | None,
+    attention: model.AttentionLike | None,
     rows: slice,
     history: Sequence[Mapping[str, Any]],
     symbols: Sequence[str],
@@ -74,32 +74,32 @@ def write_report(
     for symbol in symbols:
         panel.symbol_index(symbol)
     name, ours = next(iter(predictions.items()))
-    judged = {horizon: cells(panel, rows, ours, horizon) for horizon in evaluations}
+    judged = {horizon: forecast_cells(panel, rows, ours, horizon) for horizon in evaluations}
     first = next(iter(evaluations.values()))
     parts = [
         *first_sections,
-        results.results(evaluations, name),
-        results.differences(evaluations),
-        forecast.prices(panel, rows, ours, symbols, judged[first.horizon]),
-        forecast.outcomes(judged[first.horizon]),
-        forecast.probabilities(evaluations, judged),
-        forecast.intervals(evaluations, judged),
-        results.years_and_stocks(first),
-        *([forecast.attention(panel, rows, attention)] if attention is not None else []),
-        forecast.training(history),
+        results.results_section(evaluations, name),
+        results.differences_section(evaluations),
+        forecast.prices_section(panel, rows, ours, symbols, judged[first.horizon]),
+        forecast.outcomes_section(judged[first.horizon]),
+        forecast.probabilities_section(evaluations, judged),
+        forecast.intervals_section(evaluations, judged),
+        results.years_and_stocks_section(first),
+        *([model.attention_section(panel, rows, attention)] if attention is not None else []),
+        model.training_section(history),
         *extra_sections,
     ]
     count = len(panel.symbols)
     text = render_page(
         title=f"Forecasts of {panel.symbols[0] if count == 1 else f'{count} stocks'}",
         subtitle=(
-            f"Tested on {first.days:,} sessions, {day(first.first)} – {day(first.last)}, "
-            f"{first.samples:,} forecasts {ahead(first.horizon)}"
+            f"Tested on {first.days:,} sessions, {format_day(first.first)} – {format_day(first.last)}, "
+            f"{first.samples:,} forecasts {sessions_ahead(first.horizon)}"
         ),
         verdicts=[
             *([("Walked forward, retrained in every fold", verdict)] if verdict else []),
             *(
-                (f"{'Its own test part, ' if verdict else ''}{ahead(h)}".capitalize(), e.verdict)
+                (f"{'Its own test part, ' if verdict else ''}{sessions_ahead(h)}".capitalize(), e.verdict)
                 for h, e in evaluations.items()
             ),
         ],
