@@ -55,7 +55,7 @@ def beside(made, ours):
             0.0003,
             "No edge over persistence in squared error at 5 % (skill",
             "no difference at 5 %",
-            "not told apart",
+            "not distinguishable",
         ),
     ],
 )

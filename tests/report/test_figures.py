@@ -7,8 +7,8 @@ from matplotlib.colors import to_hex
 
 from tenor.evaluation.bootstrap import ConfidenceInterval
 from tenor.evaluation.metrics import reliability
+from tenor.evaluation.significance import bins_by_day, mean_by_day
 from tenor.report import style
-from tenor.report.cells import bins_by_day, mean_by_day
 from tenor.report.forecast import figure_coverage, figure_price, figure_reliability, figure_scatter, forecast_cells
 from tenor.report.model import attention_section, figure_attention_features, figure_attention_time, figure_learning
 from tenor.report.results import figure_by_symbol, figure_differences

@@ -22,7 +22,7 @@ from tenor.config import FeatureConfig, ModelConfig, TrainConfig
 from tenor.errors import ConfigError, DataError
 from tenor.evaluation import cells, metrics
 from tenor.evaluation.bootstrap import RESAMPLES
-from tenor.evaluation.significance import LEVEL, Difference, drawn_days, resampled
+from tenor.evaluation.significance import LEVEL, Difference, drawn_days, format_p, resampled
 from tenor.evaluation.walkforward import FoldProgress, WalkForward, walk
 from tenor.features import FEATURES
 from tenor.schema import Bool, Float64, Panel, Predictions
@@ -288,7 +288,7 @@ def _told(progress: Callable[[str, int, int], None], arm: str) -> FoldProgress:
 
 
 def _signed(difference: Difference) -> str:
-    p = f", p {difference.p:.3f}" if math.isfinite(difference.p) else ""
+    p = f", p {format_p(difference.p)}" if math.isfinite(difference.p) else ""
     return f"{difference.value:+.5f} [{difference.low:+.5f}, {difference.high:+.5f}{p}]"
 
 

@@ -95,5 +95,5 @@ def _spoken(
         cells=float(n.sum() / counts.sum()),
         days=float((n > 0).mean()),
         accuracy=accuracy,
-        edge=ConfidenceInterval(edge.value, edge.low, edge.high),
+        edge=edge.interval,
     )

@@ -16,7 +16,7 @@ from tenor.evaluation.backtest import RULES, Backtest, backtest, buy_and_hold
 from tenor.evaluation.baselines import PERSISTENCE
 from tenor.evaluation.bootstrap import RESAMPLES, ConfidenceInterval, DayTotals
 from tenor.evaluation.metrics import Bin
-from tenor.evaluation.significance import LEVEL, Comparison, compare, drawn_days, resampled, share
+from tenor.evaluation.significance import Comparison, compare, drawn_days, resampled, share, side_of_zero
 from tenor.schema import Float64, Panel, Predictions
 from tenor.storage.files import json_values
 
@@ -121,7 +121,7 @@ def evaluate(
     table = {name: chance.measured(total) for name, total in totals.items()}
     compared = compare(panel, rows, predictions, horizon=horizon, resamples=resamples, seed=seed) if others else []
     against = {
-        found.other: {metric: ConfidenceInterval(d.value, d.low, d.high) for metric, d in found.differences.items()}
+        found.other: {metric: difference.interval for metric, difference in found.differences.items()}
         for found in compared
     }
     sessions = panel.sessions[days]
@@ -137,7 +137,7 @@ def evaluate(
         verdict=verdict(
             ours,
             table[ours],
-            {found.other: _tested(found) for found in compared},
+            {found.other: found.side for found in compared},
             _over_always_up(totals[ours], chance),
             days=len(days),
         ),
@@ -186,13 +186,13 @@ def verdict(
         0: "No edge over persistence in squared error at 5 %",
         -1: f"{name} is worse than persistence in squared error at 5 %",
         None: f"{days} days are too few to tell {name} from persistence in squared error",
-    }[squared_error.get(PERSISTENCE, _side(skill))]
+    }[squared_error.get(PERSISTENCE, side_of_zero(skill))]
     text = f"{opening} ({shown}). " if math.isfinite(skill.value) else "No return moved: skill is undefined. "
     if math.isfinite(right.value):
         judged = {1: "better at 5 %", 0: "no difference at 5 %", -1: "worse at 5 %", None: "too few days to tell"}
         shares = (f"{100 * share:.1f} %" for share in (right.value, direction.always_up))
         text += "Direction right in {} of cases against {} for always-up".format(*shares)
-        text += f": {judged[_side(direction.difference)]}."
+        text += f": {judged[side_of_zero(direction.difference)]}."
     else:
         text += "It names no direction."
     groups: dict[int | None, list[str]] = {}
@@ -209,27 +209,15 @@ def verdict(
         text += (
             " Squared error: " + "; ".join(f"{w} {', '.join(groups[s])}" for s, w in words.items() if s in groups) + "."
         )
-    if _side(ic) is not None:
-        held = {1: "above zero at 5 %", 0: "not told apart from zero at 5 %", -1: "below zero at 5 %"}[_side(ic) or 0]
-        text += f" Rank IC {ic.value:.3f}: {held}."
+    side_of_ic = side_of_zero(ic)
+    if side_of_ic is not None:
+        where = {1: "above zero at 5 %", 0: "not distinguishable from zero at 5 %", -1: "below zero at 5 %"}[side_of_ic]
+        text += f" Rank IC {ic.value:.3f}: {where}."
     return text
-
-
-def _side(found: ConfidenceInterval) -> int | None:
-    """On which side of 0 the whole interval lies; 0 for neither, None where there is none."""
-    if not math.isfinite(found.low):
-        return None
-    return int(found.low > 0) - int(found.high < 0)
 
 
 def _percent(share: float) -> str:
     return f"{100 * share + 0.0:.2f} %".replace("-0.00 ", "0.00 ")
-
-
-def _tested(found: Comparison) -> int | None:
-    if not math.isfinite(found.holm):
-        return 0 if found.squared_error.value == 0 else None
-    return int(np.sign(-found.squared_error.value)) if found.holm < LEVEL else 0
 
 
 @dataclass(frozen=True)
@@ -244,8 +232,7 @@ class _Resampled:
         return cls(*drawn_days(days, horizon=horizon, resamples=resamples, seed=seed))
 
     def interval(self, value: float, draws: Float64) -> ConfidenceInterval:
-        found = resampled(value, draws, days=self.drawn.shape[1], block=self.block)
-        return ConfidenceInterval(found.value, found.low, found.high)
+        return resampled(value, draws, days=self.drawn.shape[1], block=self.block).interval
 
     def measured(self, totals: DayTotals) -> dict[str, ConfidenceInterval]:
         draws = totals.measure(self.drawn)

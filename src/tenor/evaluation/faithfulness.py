@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from tenor.errors import ConfigError, HistoryError, ModelError
 from tenor.evaluation import metrics
 from tenor.evaluation.bootstrap import RESAMPLES, ConfidenceInterval
-from tenor.evaluation.significance import LEVEL, drawn_days, resampled
+from tenor.evaluation.significance import LEVEL, drawn_days, format_p, resampled, side_of_zero
 from tenor.schema import Bool, Float32, Float64, Panel
 from tenor.storage.files import json_values
 from tenor.training import Attention, Forecaster, usable
@@ -189,11 +189,11 @@ def _told(name: str, found: Deletion) -> str:
     if LATEST in found.moved and (latest := np.mean([one.value for one in found.moved[LATEST]])) > 0:
         times += f" and {most / latest:.2f} times as far as hiding the latest"
     says = "is honest at 5 %" if found.honest else "is not shown to be honest at 5 %"
-    low, high = found.error_over_random.low, found.error_over_random.high
-    hurts = "hurts more" if low > 0 else ("hurts less" if high < 0 else "does not hurt more")
+    side = side_of_zero(found.error_over_random)
+    hurts = {1: "hurts more", -1: "hurts less"}.get(side or 0, "does not hurt more")
     return (
         f"{name} {says}: hiding the most-attended {found.what} moves the forecast {times} "
-        f"(p {found.p:.3f}) and {hurts} than random in squared error"
+        f"(p {format_p(found.p)}) and {hurts} than random in squared error"
     )
 
 
@@ -326,5 +326,4 @@ class _ByDay:
         """The mean of `values` [forecast], between bounds from resampled days."""
         sums = np.bincount(self._index, weights=values)
         draws = metrics.ratio(self._drawn @ sums, self._drawn @ self._counts)
-        found = resampled(float(values.mean()), draws, days=len(self._days), block=self._block)
-        return ConfidenceInterval(found.value, found.low, found.high)
+        return resampled(float(values.mean()), draws, days=len(self._days), block=self._block).interval

@@ -7,7 +7,7 @@ neighbouring days depend on each other. docs/significance.md has the formulas, a
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -55,6 +55,11 @@ class Difference:
     high: float
     p: float
 
+    @property
+    def interval(self) -> ConfidenceInterval:
+        """The difference and its interval, without the p-value."""
+        return ConfidenceInterval(self.value, self.low, self.high)
+
 
 @dataclass(frozen=True)
 class Directed:
@@ -100,10 +105,79 @@ class Comparison:
     other_direction: Directed
     verdict: str
 
+    @property
+    def side(self) -> int | None:
+        """1 where the judged model's squared error is smaller at 5 % after Holm, -1 the other's; see `side_of_test`."""
+        return side_of_test(self.squared_error, self.holm)
+
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values; what is undefined is None."""
         plain: dict[str, Any] = json_values(asdict(self))
         return plain
+
+
+def side_of_zero(interval: ConfidenceInterval | Difference, *, higher_is_better: bool = True) -> int | None:
+    """On which side of zero the whole interval lies.
+
+    Parameters
+    ----------
+    interval
+        A value or difference with its bounds.
+    higher_is_better
+        False for errors: the sides change their signs, so that 1 always means better.
+
+    Returns
+    -------
+    int or None
+        1 above zero, -1 below it, 0 where the interval contains zero, None where it is undefined.
+
+    Examples
+    --------
+    >>> side_of_zero(ConfidenceInterval(0.2, 0.1, 0.3)), side_of_zero(ConfidenceInterval(0.2, -0.1, 0.5))
+    (1, 0)
+    >>> side_of_zero(ConfidenceInterval(0.2, 0.1, 0.3), higher_is_better=False)
+    -1
+    """
+    if not (math.isfinite(interval.low) and math.isfinite(interval.high)):
+        return None
+    side = int(interval.low > 0) - int(interval.high < 0)
+    return side if higher_is_better else -side
+
+
+def side_of_test(test: Finding, adjusted: float) -> int | None:
+    """Which of two forecasts a Diebold-Mariano `test` shows to be better at `LEVEL`.
+
+    Parameters
+    ----------
+    test
+        Of the first forecast's squared error less the other's.
+    adjusted
+        The p-value to decide by, after Holm's correction.
+
+    Returns
+    -------
+    int or None
+        1 where the first forecast is better, -1 where it is worse, 0 where neither is shown (forecasts that are the
+        same among them), None where there are too few days to test.
+    """
+    if not math.isfinite(adjusted):
+        return 0 if test.value == 0 else None
+    if adjusted >= LEVEL:
+        return 0
+    return 1 if test.value < 0 else -1
+
+
+def format_p(p: float) -> str:
+    """A p-value for people, three digits; a dash where it is undefined.
+
+    Examples
+    --------
+    >>> format_p(0.0421), format_p(0.0002), format_p(math.nan)
+    ('0.042', '< 0.001', '–')
+    """
+    if not math.isfinite(p):
+        return "–"
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def lags(days: int, *, horizon: int) -> int:
@@ -259,6 +333,37 @@ def share(hits: Float64, counts: Float64, drawn: Float64, *, block: int) -> Conf
     return ConfidenceInterval(found.value, float(low), float(high))
 
 
+def mean_by_day(values: Float64, horizon: int) -> ConfidenceInterval:
+    """Mean of the finite cells of `values` [session, symbol], with the 95 % interval that resampling days gives it."""
+    known = np.isfinite(values)
+    sums, counts = np.where(known, values, 0.0).sum(axis=1), known.sum(axis=1).astype("float64")
+    drawn, block = drawn_days(len(values), horizon=horizon)
+    draws = metrics.ratio(drawn @ sums, drawn @ counts)
+    return resampled(float(metrics.ratio(sums.sum(), counts.sum())), draws, days=len(values), block=block).interval
+
+
+def bins_by_day(
+    values: Float64, by: Float64, horizon: int, *, bins: int
+) -> tuple[list[float], list[ConfidenceInterval]]:
+    """`values` [session, symbol] in up to `bins` equally filled bins of `by`: each bin's mean of `by`, and of `values`.
+
+    The bins of `tenor.evaluation.metrics.reliability`: equal values share one, so there may be fewer.
+    """
+    known = np.isfinite(values) & np.isfinite(by)
+    if not known.any():
+        return [], []
+    edges = np.unique(np.quantile(by[known], np.arange(1, bins) / bins))
+    place = np.searchsorted(edges, by, side="left")
+    at: list[float] = []
+    means: list[ConfidenceInterval] = []
+    for i in range(len(edges) + 1):
+        here = known & (place == i)
+        if here.any():
+            at.append(float(by[here].mean()))
+            means.append(mean_by_day(np.where(here, values, np.nan), horizon))
+    return at, means
+
+
 def holm(p: Mapping[str, float]) -> dict[str, float]:
     """P-values adjusted so that the chance of any false rejection in the table is at most the level (Holm 1979).
 
@@ -337,48 +442,15 @@ def compare(
     ]
 
 
-def summary(comparisons: Sequence[Comparison]) -> str:
-    """One sentence on the whole table of one model and one horizon: who is beaten, who is not, and its direction."""
-    groups: dict[str, list[str]] = {}
-    for found in comparisons:
-        groups.setdefault(_side(found.squared_error, found.holm), []).append(found.other)
-    words = {
-        "beats": "beats",
-        "no edge": "has no edge over",
-        "worse": "is worse than",
-        "untested": "is untested against",
-    }
-    told = "; ".join(f"{said} {', '.join(groups[side])}" for side, said in words.items() if side in groups)
-    text = f"In squared error, at 5 % after Holm, {comparisons[0].model} {told}"
-    by_day = comparisons[0].direction.by_day
-    if math.isfinite(by_day.p):
-        above = "goes" if by_day.p < LEVEL else "does not go"
-        text += f"; its direction {above} with the market's beyond chance (Pesaran-Timmermann by day, {_p(by_day.p)})"
-    return text + "."
-
-
-def _side(found: Finding, adjusted: float) -> str:
+def _verdict(model: str, other: str, test: Finding, adjusted: float, *, days: int) -> str:
     if not math.isfinite(adjusted):
-        return "untested"
-    if adjusted >= LEVEL:
-        return "no edge"
-    return "beats" if found.value < 0 else "worse"
-
-
-def _verdict(model: str, other: str, found: Finding, adjusted: float, *, days: int) -> str:
-    side = _side(found, adjusted)
-    if side == "untested":
-        if found.value == 0:
-            return f"{model} and {other} forecast the same: there is nothing to tell apart."
+        if test.value == 0:
+            return f"{model} and {other} forecast the same: there is no difference to test."
         return f"{days} days are too few to tell {model} from {other} in squared error."
     opening = {
-        "beats": f"{model} beats {other} in squared error at 5 % after Holm",
-        "no edge": f"No edge over {other} in squared error at 5 % after Holm",
-        "worse": f"{model} is worse than {other} in squared error at 5 % after Holm",
-    }[side]
-    shown = f"Diebold-Mariano {found.statistic:.2f}, {_p(found.p)}, Holm {_p(adjusted)}"
+        1: f"{model} beats {other} in squared error at 5 % after Holm",
+        0: f"No edge over {other} in squared error at 5 % after Holm",
+        -1: f"{model} is worse than {other} in squared error at 5 % after Holm",
+    }[side_of_test(test, adjusted) or 0]
+    shown = f"Diebold-Mariano {test.statistic:.2f}, p {format_p(test.p)}, Holm p {format_p(adjusted)}"
     return f"{opening} ({shown})."
-
-
-def _p(p: float) -> str:
-    return "p < 0.001" if p < 0.001 else f"p {p:.3f}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 from tenor.evaluation.baselines import PERSISTENCE
 from tenor.evaluation.bootstrap import RESAMPLES, ConfidenceInterval
 from tenor.evaluation.evaluate import Evaluation, evaluate
-from tenor.evaluation.significance import LEVEL
 from tenor.evaluation.uncertainty import ADAPTIVE, FIXED, Uncertainty, uncertainty
 from tenor.evaluation.walkforward import WalkForward
 from tenor.schema import Panel
@@ -176,16 +174,12 @@ def headline(evaluations: Mapping[int, Evaluation], where: str) -> str:
     )
 
 
-def side_of(found: Evaluation, other: str) -> int | None:
-    """1 where the judged model's squared error is smaller at 5 % after Holm, -1 larger, 0 neither, None unknown."""
-    for test in found.tests:
-        if test.other == other and math.isfinite(test.holm):
-            if test.holm >= LEVEL:
-                return 0
-            return 1 if test.squared_error.value < 0 else -1
-        if test.other == other and test.squared_error.value == 0:
-            return 0
-    return None
+def side_of(evaluation: Evaluation, other: str) -> int | None:
+    """Whose squared error is smaller, the judged model's (1) or that of `other` (-1); see `side_of_test`.
+
+    None also where `other` is not among the models of the evaluation.
+    """
+    return next((test.side for test in evaluation.tests if test.other == other), None)
 
 
 def _ahead(horizons: Sequence[int]) -> str:

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from tenor.evaluation.bootstrap import ConfidenceInterval
 from tenor.evaluation.evaluate import Evaluation
 from tenor.evaluation.metrics import Bin
+from tenor.evaluation.significance import bins_by_day
 from tenor.report import style
-from tenor.report.cells import bins_by_day
 from tenor.report.page import Paragraph, Picture, Section
 from tenor.report.style import format_number, format_percent, join_names, sessions_ahead
 from tenor.schema import Bool, Float64, Panel, Predictions

@@ -215,8 +215,7 @@ def _rank_correlation(x: Float64, y: Float64) -> ConfidenceInterval:
 
     value = float(correlation(np.ones((1, len(sums))))[0])
     drawn, block = drawn_days(len(sums), horizon=1)
-    found = resampled(value, correlation(drawn), days=len(sums), block=block)
-    return ConfidenceInterval(found.value, found.low, found.high)
+    return resampled(value, correlation(drawn), days=len(sums), block=block).interval
 
 
 def _with_and_without(ablation: Mapping[int, Evaluation], ours: str, without: str) -> Picture | Paragraph:
