@@ -113,25 +113,36 @@ def deletion(what: str = "steps", *, over: float, error: float, latest: float = 
 @pytest.mark.parametrize(
     ("over", "error", "says"),
     [
-        (0.05, 0.1, "moves the forecast more than hiding random ones (p 0.025) and hurts more in squared error."),
-        (0.05, 0.0, "moves the forecast more than hiding random ones (p 0.025) but hurts no more."),
+        (0.05, 0.1, "more than hiding random ones (p 0.025) and increases the squared error more."),
+        (0.05, 0.0, "more than hiding random ones (p 0.025) but does not increase the squared error more."),
         (
             0.0,
             0.0,
-            "moves the forecast no more than hiding random ones (p 0.600) and hurts no more: these weights explain",
+            (
+                "no more than hiding random ones (p 0.600) and does not increase the squared error more: these weights "
+                "explain nothing."
+            ),
         ),
-        (0.0, -0.1, "and hurts less in squared error: what it attends to most was no help."),
+        (
+            0.0,
+            -0.1,
+            (
+                "no more than hiding random ones (p 0.600) and increases the squared error less: what it attends to "
+                "most did not help the forecast."
+            ),
+        ),
     ],
 )
-def test_it_is_said_when_hiding_the_most_attended_hurts_no_more(over: float, error: float, says: str) -> None:
-    assert says in describe_deletion(deletion("features", over=over, error=error))
+def test_it_is_reported_when_hiding_the_most_attended_hurts_no_more(over: float, error: float, says: str) -> None:
+    text = describe_deletion(deletion("features", over=over, error=error))
+    assert text == f"Hiding the most-attended features moves the forecast {says}"
 
 
 def test_attention_section() -> None:
     steps, features = deletion(over=0.0, error=0.0), deletion("features", over=0.05, error=0.1)
     section = faithfulness_section(Faithfulness(1, 200, 90, steps, features, "…"))
     assert "on 200 forecasts 1 session ahead, on 90 days" in words(section)
-    assert "Hiding the latest steps moves it further still, 2.0 times as far." in words(section)
+    assert "Hiding the latest steps moves it even further, 2.0 times as far." in words(section)
     curves = figure_deletion(steps).axes[0].lines
     most = next(line for line in curves if line.get_label() == MOST)
     np.testing.assert_allclose(most.get_ydata(), [0, 0.1, 0.2])
@@ -214,4 +225,4 @@ def test_a_search_of_one_point_has_no_rival(tmp_path: Path) -> None:
     alone = replace(one, trials=one.trials[:1], grid={"model.hidden": (8,), "training.learning_rate": (0.001,)})
     assert search_verdict(alone).endswith("There is nothing to compare it with.")
     text = text_of(write_tuning(tmp_path / "page.html", alone, toml=alone.best_toml(), about={}))
-    assert "A heat map takes two keys" in text
+    assert "A heat map needs two keys" in text

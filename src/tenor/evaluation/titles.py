@@ -5,13 +5,8 @@ The report, the terminal and the glossary read this one table. It needs the stan
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from tenor.evaluation.bootstrap import ConfidenceInterval
-    from tenor.evaluation.significance import Difference
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -56,13 +51,6 @@ class MetricTitle:
     def direction(self) -> str:
         """``higher is better`` or ``lower is better``."""
         return "higher is better" if self.higher_is_better else "lower is better"
-
-    def better_side(self, difference: ConfidenceInterval | Difference) -> int | None:
-        """1 for an interval wholly on the better side of zero, -1 on the worse side, 0 across; None without bounds."""
-        if not math.isfinite(difference.low + difference.high):
-            return None
-        side = int(difference.low > 0) - int(difference.high < 0)
-        return side if self.higher_is_better else -side
 
 
 TITLES: dict[str, MetricTitle] = {
@@ -110,8 +98,3 @@ TITLES: dict[str, MetricTitle] = {
     ),
 }  # fmt: skip
 """Key of the metric -> how it is shown: those of `tenor.evaluation.bootstrap.METRICS`, and those of an ablation."""
-
-
-def p_text(p: float) -> str:
-    """A p-value as the cell of a table; a dash where it is undefined."""
-    return "–" if not math.isfinite(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"

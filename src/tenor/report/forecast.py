@@ -16,7 +16,8 @@ from tenor.evaluation.metrics import Bin
 from tenor.evaluation.significance import bins_by_day
 from tenor.report import style
 from tenor.report.page import Paragraph, Picture, Section
-from tenor.report.style import format_number, format_percent, join_names, sessions_ahead
+from tenor.report.results import interval_cell
+from tenor.report.style import format_number, format_percent, join_names, sentence_case, sessions_ahead
 from tenor.schema import Bool, Float64, Panel, Predictions
 
 SESSIONS_SHOWN = 120
@@ -24,112 +25,114 @@ LEVEL = 0.9
 
 
 def prices_section(
-    panel: Panel, rows: slice, ours: Predictions, symbols: Sequence[str], judged: ForecastCells
+    panel: Panel, rows: slice, ours: Predictions, symbols: Sequence[str], cells: ForecastCells
 ) -> Section:
     """Price and forecast of the chosen symbols."""
     blocks: list[Picture | Paragraph] = [
         Paragraph(
-            "On a price chart every forecast looks good, because it starts from the last price: 'nothing changes' "
-            "would be drawn as nearly the same line. What the model adds is the forecast return, in the lower panels."
+            "On a price chart every forecast looks good, because it starts from the last price: a forecast of no "
+            "change would be drawn as nearly the same line. What the model adds is the forecast return, in the lower "
+            "panels."
         )
     ]
     last = slice(-SESSIONS_SHOWN, None)
     for symbol in symbols:
         n = panel.symbol_index(symbol)
-        said, came, inside = judged.mean[last, n], judged.realised[last, n], judged.inside[last, n]
-        known = np.isfinite(said) & np.isfinite(came)
+        forecast, realised, inside = cells.mean[last, n], cells.realised[last, n], cells.inside[last, n]
+        known = np.isfinite(forecast) & np.isfinite(realised)
         if not known.any():
-            blocks.append(Paragraph(f"{symbol} has no forecast with a known outcome in the last sessions of the test."))
+            blocks.append(Paragraph(f"{symbol} has no forecast with a known return in the last sessions of the test."))
             continue
         caption = (
-            f"{symbol}, the last {int(known.sum())} sessions of the test; what was said {sessions_ahead(judged.horizon)} stands "
-            f"at the session it is about. The mean size of a forecast return is {_size(said[known])}, that of a "
-            f"realised one {_size(came[known])}."
+            f"{symbol}, the last {int(known.sum())} sessions of the test; a forecast {sessions_ahead(cells.horizon)} "
+            "is drawn at the session that it is for. The mean absolute forecast return is "
+            f"{_mean_size(forecast[known])}, the mean absolute realised return {_mean_size(realised[known])}."
         )
         if np.isfinite(inside).any():
-            caption += f" {format_percent(float(np.nanmean(inside)), 0)} of the returns lie inside the 90 % interval."
-        figure = figure_price(panel, rows, ours, symbol, horizon=judged.horizon, sessions=SESSIONS_SHOWN)
+            share = format_percent(float(np.nanmean(inside)), 0)
+            caption += f" {share} of the returns are inside the 90 % interval."
+        figure = figure_price(panel, rows, ours, symbol, horizon=cells.horizon, sessions=SESSIONS_SHOWN)
         alt = f"Price of {symbol} with its forecast and 90 % interval, and below the returns."
         blocks.append(Picture(figure, caption, alt))
     return Section("Prices and forecasts", tuple(blocks))
 
 
-def _size(returns: Float64) -> str:
+def _mean_size(returns: Float64) -> str:
     return format_percent(float(np.abs(returns).mean()))
 
 
-def outcomes_section(judged: ForecastCells) -> Section:
+def outcomes_section(cells: ForecastCells) -> Section:
     """Predicted against realised returns."""
-    known = np.isfinite(judged.mean) & np.isfinite(judged.realised)
+    known = np.isfinite(cells.mean) & np.isfinite(cells.realised)
     if not known.any():
-        return Section("Forecast and outcome", (Paragraph("No forecast of the test has a known outcome."),))
-    said, came = judged.mean[known], judged.realised[known]
-    if said.std() > 0:
-        wide = (
-            f"Realised returns spread {format_number(float(came.std() / said.std()), 0)} times as far as the forecasts, so "
-            "the cloud on the left is a thin upright band: that is what honest forecasts of daily returns look like."
+        return Section("Forecast and outcome", (Paragraph("No forecast of the test has a known return."),))
+    forecast, realised = cells.mean[known], cells.realised[known]
+    if forecast.std() > 0:
+        times = format_number(float(realised.std() / forecast.std()), 0)
+        comparison = (
+            f"Realised returns vary {times} times as much as the forecasts, so that the cloud on the left is a thin "
+            "upright band: that is what honest forecasts of daily returns look like."
         )
     else:
-        wide = "All forecasts are the same."
+        comparison = "All forecasts are the same."
     caption = (
-        f"{sessions_ahead(judged.horizon).capitalize()}, {len(said):,} forecasts. {wide} On the right, the outcomes rise with "
-        "the forecasts if there is something in these, and lie on the orange line if they also have the right size."
+        f"{sentence_case(sessions_ahead(cells.horizon))}, {len(forecast):,} forecasts. {comparison} On the right, the "
+        "realised returns rise with the forecasts if these carry information, and lie on the orange line if they also "
+        "have the right size."
     )
     alt = (
-        "Left: density of realised against forecast return, equal axes. Right: mean outcome of each tenth of forecasts."
+        "Left: density of realised against forecast return, equal axes. Right: mean realised return of each tenth of "
+        "the forecasts."
     )
-    return Section("Forecast and outcome", (Picture(figure_scatter(judged), caption, alt),))
+    return Section("Forecast and outcome", (Picture(figure_scatter(cells), caption, alt),))
 
 
-def probabilities_section(evaluations: Mapping[int, Evaluation], judged: Mapping[int, ForecastCells]) -> Section:
+def probabilities_section(evaluations: Mapping[int, Evaluation], cells: Mapping[int, ForecastCells]) -> Section:
     """Reliability of P(up)."""
-    bins = {h: e.reliability for h, e in evaluations.items() if e.reliability}
-    if not bins:
+    by_horizon = {h: evaluation.reliability for h, evaluation in evaluations.items() if evaluation.reliability}
+    if not by_horizon:
         return Section("Probabilities", (Paragraph("No probability of the test has a known outcome."),))
-    said = " ".join(
-        f"{sessions_ahead(h).capitalize()}, the lowest tenth says {format_percent(found[0].p_up, 1)}, the highest "
-        f"{format_percent(found[-1].p_up, 1)}; they are {format_number(100 * _off(found), 1)} points off on average."
-        for h, found in bins.items()
+    summary = " ".join(
+        f"{sentence_case(sessions_ahead(h))}, the mean P(up) is {format_percent(bins[0].p_up, 1)} in the lowest tenth "
+        f"and {format_percent(bins[-1].p_up, 1)} in the highest; on average it is "
+        f"{format_number(100 * _calibration_error(bins), 1)} % points off."
+        for h, bins in by_horizon.items()
     )
     caption = (
-        "Where the model says 55 %, 55 % should go up: dots on the orange line, each a tenth of the forecasts with its "
-        "95 % interval. Dots level with the dashed line, the share of all that went up, mean that what it says makes "
-        f"no difference. {said}"
+        "Where the model forecasts 55 %, 55 % should rise: dots on the orange line, each a tenth of the forecasts with "
+        "its 95 % interval. Dots level with the dashed line, the share of all that rose, mean that the forecast "
+        f"probability makes no difference. {summary}"
     )
-    alt = "Share of stocks that went up against the probability said, and how often each probability was said."
-    figure = figure_reliability({h: judged[h] for h in bins})
+    alt = "Share of stocks that rose against the forecast probability, and how often each probability was forecast."
+    figure = figure_reliability({h: cells[h] for h in by_horizon})
     return Section("Probabilities", (Picture(figure, caption, alt),))
 
 
-def _off(bins: Sequence[Bin]) -> float:
+def _calibration_error(bins: Sequence[Bin]) -> float:
     return sum(abs(b.p_up - b.share_up) * b.count for b in bins) / sum(b.count for b in bins)
 
 
-def intervals_section(evaluations: Mapping[int, Evaluation], judged: Mapping[int, ForecastCells]) -> Section:
+def intervals_section(evaluations: Mapping[int, Evaluation], cells: Mapping[int, ForecastCells]) -> Section:
     """Coverage of the 90 % intervals."""
-    given = {h: c for h, c in judged.items() if np.isfinite(c.inside).any()}
-    if not given:
+    with_intervals = {h: part for h, part in cells.items() if np.isfinite(part.inside).any()}
+    if not with_intervals:
         return Section("Intervals", (Paragraph("The model gives no intervals."),))
-    covered = join_names([f"{_covered(evaluations[h].coverage)} {sessions_ahead(h)}" for h in given])
+    covered = join_names([f"{_share_inside(evaluations[h].coverage)} {sessions_ahead(h)}" for h in with_intervals])
     caption = (
-        "A 90 % interval should hold 90 % of what comes, at any time and for any kind of stock (dashed line); above it "
-        f"is too wide, below too narrow. Over the whole test it held {covered}."
+        "A 90 % interval should contain 90 % of the returns, at any time and for any kind of stock (dashed line); "
+        f"above the line it is too wide, below too narrow. Over the whole test it contained {covered}."
     )
     alt = "Share of realised returns inside the 90 % interval over time, and by fifth of volatility."
-    return Section("Intervals", (Picture(figure_coverage(given), caption, alt),))
+    return Section("Intervals", (Picture(figure_coverage(with_intervals), caption, alt),))
 
 
-def _covered(found: ConfidenceInterval) -> str:
-    if not np.isfinite(found.low + found.high):
-        return format_percent(found.value, 1)
-    return (
-        f"{format_percent(found.value, 1)} [{format_number(found.low * 100, 1)}, {format_number(found.high * 100, 1)}]"
-    )
+def _share_inside(coverage: ConfidenceInterval) -> str:
+    return interval_cell(coverage, 1, as_percent=True).replace("\n", " ")
 
 
 @dataclass(frozen=True)
 class ForecastCells:
-    """What was forecast and what came, [session, symbol], NaN where a cell does not count.
+    """Forecasts and realised values, [session, symbol], NaN where a cell does not count.
 
     A cell counts where the panel's mask is True and its return is known: the same rule as in `tenor.evaluation`.
     Returns are natural logs over `horizon` sessions. `lower` and `upper` are all NaN for a model without intervals.
@@ -156,10 +159,10 @@ def forecast_cells(panel: Panel, rows: slice, predictions: Predictions, horizon:
     h = panel.horizon_index(horizon)
     target = panel.targets[rows, :, h].astype("float64")
     counts: Bool = panel.mask[rows] & np.isfinite(target)
-    nothing = np.full(target.shape, np.nan)
+    undefined = np.full(target.shape, np.nan)
 
     def cut(values: np.ndarray | None) -> Float64:
-        return nothing if values is None else np.where(counts, values[rows, :, h].astype("float64"), np.nan)
+        return undefined if values is None else np.where(counts, values[rows, :, h].astype("float64"), np.nan)
 
     return ForecastCells(
         horizon=horizon,
@@ -179,20 +182,21 @@ def figure_price(
 ) -> Figure:
     """Adjusted close and forecast of one symbol over the last `sessions` of `rows`, and below them the returns.
 
-    What was said after the close of t stands at t + `horizon`, the session it is about.
+    A forecast made after the close of t is drawn at t + `horizon`, the session that it is for.
     """
     n, h = panel.symbol_index(symbol), panel.horizon_index(horizon)
-    said = np.arange(*rows.indices(len(panel.sessions)))[-sessions:]
-    said = said[said + horizon < len(panel.sessions)]
-    when = panel.sessions[said + horizon]
-    start, came = panel.close[said, n], panel.close[said + horizon, n]
-    mean = np.where(panel.mask[said, n], predictions.mean[said, n, h], np.nan).astype("float64")
-    realised = np.log(came / start)
+    made = np.arange(*rows.indices(len(panel.sessions)))[-sessions:]
+    made = made[made + horizon < len(panel.sessions)]
+    when = panel.sessions[made + horizon]
+    start = panel.close[made, n]
+    close = panel.close[made + horizon, n]
+    mean = np.where(panel.mask[made, n], predictions.mean[made, n, h], np.nan).astype("float64")
+    realised = np.log(close / start)
 
-    low = high = np.full(len(said), np.nan)
+    low = high = np.full(len(made), np.nan)
     if predictions.lower is not None and predictions.upper is not None:
-        low = np.where(np.isfinite(mean), predictions.lower[said, n, h], np.nan).astype("float64")
-        high = np.where(np.isfinite(mean), predictions.upper[said, n, h], np.nan).astype("float64")
+        low = np.where(np.isfinite(mean), predictions.lower[made, n, h], np.nan).astype("float64")
+        high = np.where(np.isfinite(mean), predictions.upper[made, n, h], np.nan).astype("float64")
     outside = (realised < low) | (realised > high)
 
     figure = style.canvas(5.6)
@@ -200,15 +204,15 @@ def figure_price(
     band = {"color": style.OURS, "alpha": 0.16, "lw": 0}
     price.fill_between(when, start * np.exp(low), start * np.exp(high), label="90 % interval", **band)
     price.plot(when, start * np.exp(mean), color=style.OURS, label="forecast")
-    price.plot(when, came, color=style.INK, lw=1.1, label="adjusted close")
+    price.plot(when, close, color=style.INK, lw=1.1, label="adjusted close")
     price.set_title(f"{symbol}: price")
     style.legend(price, columns=4)
     returns.fill_between(when, low, high, **band)
-    width = 0.8 * _spacing(when)
+    width = 0.8 * _days_between(when)
     for here, colour, label in ((~outside, style.CALM, "realised"), (outside, style.AGAINST, "outside the interval")):
         returns.bar(when[here], realised[here], width=width, color=colour, label=label)
     returns.plot(when, mean, color=style.OURS, lw=1.2, label="forecast")
-    returns.set_title(f"Return over {_sessions(horizon)}")
+    returns.set_title(f"Return over {_horizon_text(horizon)}")
     style.legend(returns, columns=4)
     alone.bar(when, mean, width=width, color=style.OURS)
     alone.set_title("The forecast returns alone, on their own scale")
@@ -226,12 +230,12 @@ def figure_price(
 
 
 @style.styled
-def figure_scatter(judged: ForecastCells) -> Figure:
+def figure_scatter(cells: ForecastCells) -> Figure:
     """Forecast against realised returns: every cell on equal axes, and realised means of tenths of the forecasts."""
     figure = style.canvas(4.4)
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.25))
-    known = np.isfinite(judged.realised) & np.isfinite(judged.mean)
-    x, y = judged.mean[known], judged.realised[known]
+    known = np.isfinite(cells.realised) & np.isfinite(cells.mean)
+    x, y = cells.mean[known], cells.realised[known]
     reach = float(max(np.quantile(np.abs(y), 0.995), np.abs(x).max())) * 1.05 if len(x) else 0.01
     reach = reach or 0.01
     if len(x):
@@ -258,44 +262,44 @@ def figure_scatter(judged: ForecastCells) -> Figure:
         style.percent_axis(axis)
 
     right.locator_params(axis="x", nbins=5)
-    at, means = bins_by_day(judged.realised, judged.mean, judged.horizon, bins=10)
+    at, means = bins_by_day(cells.realised, cells.mean, cells.horizon, bins=10)
     _whiskers(right, at, means)
     right.axhline(0, color=style.MUTED, lw=0.8)
     if at:
         ends = np.array([min(at), max(at)])
         right.plot(ends, ends, color=style.AGAINST, lw=1)
     right.set(xlabel="forecast return, mean of the tenth", ylabel="mean realised return")
-    right.set_title("Mean outcome of each tenth, with 95 % interval")
+    right.set_title("Mean return of each tenth, with 95 % interval")
     return figure
 
 
 @style.styled
-def figure_reliability(judged: Mapping[int, ForecastCells]) -> Figure:
-    """Share that went up against P(up) said, in tenths, a column a horizon, with how often each was said below."""
+def figure_reliability(by_horizon: Mapping[int, ForecastCells]) -> Figure:
+    """Share that rose against the forecast P(up), in tenths, a column a horizon; below, how often each was forecast."""
     figure = style.canvas(4.8)
-    panels = figure.subplots(2, len(judged), squeeze=False, sharex="col", height_ratios=(2.4, 1))
-    for column, (horizon, part) in enumerate(judged.items()):
+    panels = figure.subplots(2, len(by_horizon), squeeze=False, sharex="col", height_ratios=(2.4, 1))
+    for column, (horizon, part) in enumerate(by_horizon.items()):
         above, below = panels[0, column], panels[1, column]
         rose = np.where(np.isfinite(part.realised), part.realised > 0, np.nan)
-        said = part.p_up[np.isfinite(part.p_up)]
-        ends = _around(said, 0.01)
+        forecast = part.p_up[np.isfinite(part.p_up)]
+        ends = _with_margin(forecast, 0.01)
         above.plot(ends, ends, color=style.AGAINST, lw=1)
         base = float(np.nanmean(rose))
         above.axhline(base, color=style.MUTED, lw=0.9, ls="--")
         at, means = bins_by_day(rose, part.p_up, horizon, bins=10)
         _whiskers(above, at, means)
         above.annotate(
-            "said = came", (ends[1], ends[1]), xytext=(-2, 6), textcoords="offset points",
+            "forecast = realised", (ends[1], ends[1]), xytext=(-2, 6), textcoords="offset points",
             ha="right", color=style.AGAINST, size=9,
         )  # fmt: skip
         above.annotate(
             f"all: {style.format_percent(base, 1)}", (ends[0], base), xytext=(2, 4), textcoords="offset points",
             color=style.MUTED, size=9,
         )  # fmt: skip
-        above.set_title(f"Share that went up over {_sessions(horizon)}")
-        below.hist(said, bins=40, range=ends, color=style.CALM)
-        below.set_title("How often it was said")
-        below.set(xlim=ends, xlabel="P(up) said")
+        above.set_title(f"Share that rose over {_horizon_text(horizon)}")
+        below.hist(forecast, bins=40, range=ends, color=style.CALM)
+        below.set_title("How often it was forecast")
+        below.set(xlim=ends, xlabel="forecast P(up)")
         below.grid(visible=False, axis="x")
         style.plain_axis(below.yaxis)
         below.locator_params(axis="both", nbins=5)
@@ -305,12 +309,12 @@ def figure_reliability(judged: Mapping[int, ForecastCells]) -> Figure:
 
 
 @style.styled
-def figure_coverage(judged: Mapping[int, ForecastCells], *, window: int = 21) -> Figure:
+def figure_coverage(by_horizon: Mapping[int, ForecastCells], *, window: int = 21) -> Figure:
     """Share of realised returns inside the 90 % interval: over time, and by the stock's volatility on the day."""
     figure = style.canvas(3.6)
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1.5, 1))
-    shift = np.linspace(-0.08, 0.08, len(judged)) if len(judged) > 1 else [0.0]
-    for colour, offset, (horizon, part) in zip(style.SERIES, shift, judged.items(), strict=False):
+    shift = np.linspace(-0.08, 0.08, len(by_horizon)) if len(by_horizon) > 1 else [0.0]
+    for colour, offset, (horizon, part) in zip(style.SERIES, shift, by_horizon.items(), strict=False):
         inside = part.inside
         known = np.isfinite(inside)
         by_day = pd.DataFrame({"hits": np.where(known, inside, 0.0).sum(axis=1), "cells": known.sum(axis=1)})
@@ -319,7 +323,7 @@ def figure_coverage(judged: Mapping[int, ForecastCells], *, window: int = 21) ->
             part.sessions,
             (rolled["hits"] / rolled["cells"].where(rolled["cells"] > 0)).to_numpy(),
             color=colour,
-            label=_sessions(horizon),
+            label=_horizon_text(horizon),
         )
         _, means = bins_by_day(inside, part.volatility, horizon, bins=5)
         _whiskers(right, [i + offset for i in range(len(means))], means, colour)
@@ -330,7 +334,7 @@ def figure_coverage(judged: Mapping[int, ForecastCells], *, window: int = 21) ->
     for axes in (left, right):
         axes.axhline(LEVEL, color=style.MUTED, lw=0.9, ls="--")
         style.percent_axis(axes.yaxis)
-    style.date_ticks(left, next(iter(judged.values())).sessions)
+    style.date_ticks(left, next(iter(by_horizon.values())).sessions)
     style.legend(left, columns=4)
     return figure
 
@@ -341,20 +345,19 @@ def _whiskers(axes: Axes, at: Sequence[float], means: Sequence[ConfidenceInterva
     axes.plot(at, [m.value for m in means], "o", color=colour, ms=5)
 
 
-def _spacing(when: pd.DatetimeIndex) -> float:
-    return (
-        float(np.min(np.diff(when.to_numpy()).astype("timedelta64[h]").astype("float64"))) / 24
-        if len(when) > 1
-        else 1.0
-    )
+def _days_between(when: pd.DatetimeIndex) -> float:
+    """The least distance between two sessions, in days, which is the unit of a date axis; bars are as wide as that."""
+    if len(when) < 2:
+        return 1.0
+    return float(np.min(np.diff(when.to_numpy()).astype("timedelta64[h]").astype("float64"))) / 24
 
 
-def _around(values: Float64, least: float) -> tuple[float, float]:
+def _with_margin(values: Float64, least: float) -> tuple[float, float]:
     if not len(values):
         return 0.4, 0.6
     margin = max(float(np.ptp(values)) * 0.06, least)
     return float(values.min()) - margin, float(values.max()) + margin
 
 
-def _sessions(horizon: int) -> str:
+def _horizon_text(horizon: int) -> str:
     return "1 session" if horizon == 1 else f"{horizon} sessions"

@@ -16,13 +16,14 @@ from matplotlib.ticker import MaxNLocator
 
 from tenor.evaluation.bootstrap import ConfidenceInterval
 from tenor.evaluation.faithfulness import LATEST, LEAST, MOST, RANDOM, Deletion, Faithfulness
+from tenor.evaluation.significance import side_of_zero
 from tenor.report import style
 from tenor.report.page import Paragraph, Picture, Section
 from tenor.report.style import format_percent, join_names, sessions_ahead
 from tenor.schema import Bool, Float32, Float64, Panel
 
 HARDLY = 0.1
-"""Weights nearer to equal than this, a share of the equal weight, choose nothing worth the name."""
+"""Weights that differ from an equal weight by less than this share of it do not choose."""
 MOST_FEATURES = 40
 """Features shown, those with the highest mean weight."""
 COLOURS = {MOST: style.OURS, RANDOM: style.CALM, LEAST: style.FOURTH, LATEST: style.AGAINST}
@@ -40,44 +41,46 @@ class AttentionLike(Protocol):
         """[session, symbol, feature]."""
 
 
-def attention_section(panel: Panel, rows: slice, found: AttentionLike) -> Section:
+def attention_section(panel: Panel, rows: slice, attention: AttentionLike) -> Section:
     """What the model attended to, over time and over features."""
     mask, sessions = panel.mask[rows], panel.sessions[rows]
-    time = _mean_over_symbols(found.time, mask)[:, ::-1]  # the session itself first
-    feature = _mean_over_symbols(found.feature, mask)
-    if not (np.isfinite(time).any() and np.isfinite(feature).any()):
+    by_lag = _mean_over_symbols(attention.time, mask)[:, ::-1]  # the session of the forecast first
+    by_feature = _mean_over_symbols(attention.feature, mask)
+    if not (np.isfinite(by_lag).any() and np.isfinite(by_feature).any()):
         return Section("Attention", (Paragraph("The test has no session with attention."),))
     before = Paragraph(
-        "Attention says what the network weighed, not that there is a signal in it: a model without skill has "
-        "attention too. The weights of a forecast sum to 100 %. In the maps blue is more than an equal weight, "
+        "Attention shows what the network gave weight to, not that there is a signal in it: a model without skill has "
+        "attention too. The weights of a forecast sum to 100 %. In the heat maps blue is more than an equal weight, "
         "orange less; beside them, the dashed line is an equal weight."
     )
-    by_lag = np.nanmean(time, axis=0)
-    recent = min(5, len(by_lag))
+    lag_means = np.nanmean(by_lag, axis=0)
+    recent = min(5, len(lag_means))
     over_time = Picture(
-        figure_attention_time(time, sessions),
-        f"Each column is a session on which forecasts were made, each row a session before it; mean over stocks. The "
-        f"last {recent} sessions get {format_percent(float(by_lag[:recent].sum()), 0)} of the weight; equal weights would "
-        f"give them {format_percent(recent / len(by_lag), 0)}. {_choice(found.time, mask, 'sessions')}",
+        figure_attention_time(by_lag, sessions),
+        "Each column is a session on which forecasts were made, each row a session before it; mean over stocks. The "
+        f"last {recent} sessions get {format_percent(float(lag_means[:recent].sum()), 0)} of the weight; equal weights "
+        f"would give them {format_percent(recent / len(lag_means), 0)}. "
+        f"{_distance_from_equal(attention.time, mask, 'sessions')}",
         "Heat map of attention by lag and session, and bars of its mean by lag.",
     )
-    means = np.nanmean(feature, axis=0)
-    top = [panel.features[i] for i in np.argsort(-means, kind="stable")[:3]]
-    shown = min(len(means), MOST_FEATURES)
+    feature_means = np.nanmean(by_feature, axis=0)
+    top = [panel.features[i] for i in np.argsort(-feature_means, kind="stable")[:3]]
+    shown = min(len(feature_means), MOST_FEATURES)
     over_features = Picture(
-        figure_attention_features(feature, sessions, panel.features),
-        f"{'All' if shown == len(means) else 'The first'} {shown} features by mean weight: {join_names(top)} lead; equal "
-        f"weights would be {format_percent(1 / len(means), 1)} each. {_choice(found.feature, mask, 'features')}",
+        figure_attention_features(by_feature, sessions, panel.features),
+        f"{'All' if shown == len(feature_means) else 'The first'} {shown} features by mean weight: {join_names(top)} "
+        f"have the most; equal weights would be {format_percent(1 / len(feature_means), 1)} each. "
+        f"{_distance_from_equal(attention.feature, mask, 'features')}",
         "Heat map of attention by feature and month, and sorted bars of its mean.",
     )
     return Section("Attention", (before, over_time, over_features))
 
 
-def _choice(weights: Float32, mask: Bool, what: str) -> str:
-    times = weights[mask].astype("float64") * weights.shape[-1]
-    away = float(np.nanmean(np.abs(times - 1.0)))
-    said = f"In a single forecast a weight is on average {format_percent(away, 0)} away from equal"
-    return f"{said}: the network hardly chooses among {what}." if away < HARDLY else f"{said}."
+def _distance_from_equal(weights: Float32, mask: Bool, what: str) -> str:
+    times_equal = weights[mask].astype("float64") * weights.shape[-1]
+    distance = float(np.nanmean(np.abs(times_equal - 1.0)))
+    text = f"In a single forecast a weight is on average {format_percent(distance, 0)} away from equal"
+    return f"{text}: the network hardly chooses among {what}." if distance < HARDLY else f"{text}."
 
 
 def _mean_over_symbols(weights: Float32, mask: Bool) -> Float64:
@@ -91,21 +94,76 @@ def _mean_over_symbols(weights: Float32, mask: Bool) -> Float64:
 def training_section(history: Sequence[Mapping[str, Any]]) -> Section:
     """Learning curves."""
     if not history:
-        return Section("Training", (Paragraph("No learning curves were kept."),))
-    kept = sorted(int(run["best_epoch"]) for run in history)
-    span = f"epoch {kept[0]}" if kept[0] == kept[-1] else f"epochs {kept[0]} to {kept[-1]}"
+        return Section("Training", (Paragraph("No learning curves were saved."),))
+    epochs = sorted(int(run["best_epoch"]) for run in history)
+    span = f"epoch {epochs[0]}" if epochs[0] == epochs[-1] else f"epochs {epochs[0]} to {epochs[-1]}"
     caption = (
-        f"A line for each of {len(history)} seed{'s' if len(history) > 1 else ''}; dots mark the weights that were "
-        f"kept, those with the lowest validation loss ({span}). A training loss that falls on while validation rises "
-        "is learning by heart. The two panels have scales of their own."
+        f"A line for each of {len(history)} seed{'s' if len(history) > 1 else ''}; dots mark the weights that the "
+        f"model uses, those with the lowest validation loss ({span}). Where the training loss falls on while the "
+        "validation loss rises, the network overfits. The two panels have scales of their own."
     )
-    alt = "Training and validation loss by epoch, a line a seed, the kept epoch marked."
+    alt = "Training and validation loss by epoch, a line a seed, the epoch in use marked."
     return Section("Training", (Picture(figure_learning(history), caption, alt),))
+
+
+def faithfulness_section(faithfulness: Faithfulness) -> Section:
+    """The deletion curves, and their result in plain words."""
+    time, features = faithfulness.time, faithfulness.features
+    before = Paragraph(
+        "If attention shows what a forecast depends on, then hiding what it attends to most must change the forecast "
+        "more, and increase its error more, than hiding as much at random. This was tested on "
+        f"{faithfulness.forecasts} forecasts {sessions_ahead(faithfulness.horizon)}, on {faithfulness.days} days of "
+        f"the test. {describe_deletion(time)} {describe_deletion(features)}"
+    )
+    return Section("Is the attention honest?", (before, _deletion_picture(time), _deletion_picture(features)))
+
+
+def _deletion_picture(deletion: Deletion) -> Picture:
+    caption = (
+        f"Hiding up to {max(deletion.hidden)} of {deletion.of} {deletion.what}. Left: how far the forecast moves. "
+        "Right: how much its squared error grows; below zero it became smaller. Bands are 95 % intervals from "
+        "resampled days. Blue must be above grey. Permutation test against random rankings: "
+        f"p {deletion.p:.3f}."
+    )
+    alt = (
+        f"Curves of the change of the forecast and of its error by how many {deletion.what} were hidden: most "
+        "attended, random, least attended."
+    )
+    return Picture(figure_deletion(deletion), caption, alt)
+
+
+def describe_deletion(deletion: Deletion) -> str:
+    """Two sentences at most: whether hiding the most attended moves forecasts more, and whether it hurts more."""
+    what = deletion.what
+    moved, error = side_of_zero(deletion.moved_over_random), side_of_zero(deletion.error_over_random)
+    if moved is None or error is None:
+        return f"There are too few days to tell for {what}."
+    more = "more" if deletion.honest else "no more"
+    moves = f"Hiding the most-attended {what} moves the forecast {more} than hiding random ones (p {deletion.p:.3f})"
+    if error == 1:
+        hurts = "and increases the squared error more"
+    elif error == -1:
+        hurts = "and increases the squared error less: what it attends to most did not help the forecast"
+    elif deletion.honest:
+        hurts = "but does not increase the squared error more"
+    else:
+        hurts = "and does not increase the squared error more: these weights explain nothing"
+    return f"{moves} {hurts}.{_latest_sentence(deletion)}"
+
+
+def _latest_sentence(deletion: Deletion) -> str:
+    if LATEST not in deletion.moved:
+        return ""
+    most = float(np.mean([interval.value for interval in deletion.moved[MOST]]))
+    latest = float(np.mean([interval.value for interval in deletion.moved[LATEST]]))
+    if not most or latest <= most:
+        return ""
+    return f" Hiding the latest {deletion.what} moves it even further, {latest / most:.1f} times as far."
 
 
 @style.styled
 def figure_learning(history: Sequence[Mapping[str, Any]]) -> Figure:
-    """Loss on training and validation rows epoch by epoch, a line a seed, the epoch that was kept marked."""
+    """Loss on training and validation rows epoch by epoch, a line a seed, the epoch whose weights are used marked."""
     figure = style.canvas(3.4)
     panels = figure.subplots(1, 2)
     for axes, part, title in zip(panels, ("train", "valid"), ("Training loss", "Validation loss"), strict=True):
@@ -184,8 +242,8 @@ def figure_attention_features(weights: Float64, sessions: pd.DatetimeIndex, name
 def _times_equal(weights: Float64, count: int | None = None) -> tuple[Float64, LogNorm]:
     """`weights` as multiples of an equal weight of `count` inputs, and a colour scale about 1 for them.
 
-    The scale holds 99.5 % of them: a single session must not bleach all others. It never
-    shrinks below a tenth more or less, so that what is nearly equal looks nearly equal.
+    The scale contains 99.5 % of them, so that a single extreme session does not bleach all others. It is never
+    narrower than a tenth more or less, so that weights that are nearly equal look nearly equal.
     """
     times = weights * (weights.shape[1] if count is None else count)
     ratio = np.maximum(times, 1 / np.maximum(times, 1e-9))
@@ -201,71 +259,21 @@ def _scale(figure: Figure, axes: Axes, image: ScalarMappable, norm: LogNorm) -> 
     bar.ax.minorticks_off()
 
 
-def faithfulness_section(found: Faithfulness) -> Section:
-    """The deletion curves, and what they say in plain words."""
-    before = Paragraph(
-        "If attention tells what a forecast rests on, then hiding what it attends to most must change the forecast "
-        "more, "
-        f"and hurt it more, than hiding as much at random. That was tried on {found.forecasts} forecasts "
-        f"{sessions_ahead(found.horizon)}, on {found.days} days of the test. {describe_deletion(found.time)} {describe_deletion(found.features)}"
-    )
-    pictures = [
-        Picture(
-            figure_deletion(one),
-            f"Hiding up to {max(one.hidden)} of {one.of} {one.what}. Left: how far the forecast moves. Right: how "
-            "much its "
-            "squared error grows; below zero it got better. Bands are 95 % intervals from resampled days. Blue must "
-            "lie above "
-            f"grey. Permutation test against random rankings: p {one.p:.3f}.",
-            f"Curves of the change of forecast and of error by how many {one.what} were hidden, most attended, random, "
-            "least attended.",
-        )
-        for one in (found.time, found.features)
-    ]
-    return Section("Is the attention honest?", (before, *pictures))
-
-
-def describe_deletion(found: Deletion) -> str:
-    """Two sentences at most: whether hiding the most attended moves forecasts more, and whether it hurts more."""
-    over, error = found.moved_over_random, found.error_over_random
-    what = found.what
-    if not (np.isfinite(over.low) and np.isfinite(error.low)):
-        return f"There are too few days to tell for {what}."
-    if found.honest:
-        moves = f"Hiding the most-attended {what} moves the forecast more than hiding random ones (p {found.p:.3f})"
-    else:
-        moves = f"Hiding the most-attended {what} moves the forecast no more than hiding random ones (p {found.p:.3f})"
-    if error.low > 0:
-        hurts = "and hurts more in squared error"
-    elif error.high < 0:
-        hurts = "and hurts less in squared error: what it attends to most was no help"
-    else:
-        hurts = "but hurts no more" if found.honest else "and hurts no more: these weights explain nothing"
-    latest = ""
-    if LATEST in found.moved:
-        most, last = (float(np.mean([one.value for one in found.moved[arm]])) for arm in (MOST, LATEST))
-        if last > most:
-            latest = (
-                f" Hiding the latest {what} moves it further still, {last / most:.1f} times as far." if most else ""
-            )
-    return f"{moves} {hurts}.{latest}"
-
-
 @style.styled
-def figure_deletion(found: Deletion) -> Figure:
+def figure_deletion(deletion: Deletion) -> Figure:
     """Change of the forecast, and of its squared error, by how many items were hidden."""
     figure = style.canvas(3.5)
     left, right = figure.subplots(1, 2)
     for axes, curves, title in (
-        (left, found.moved, "Change of the forecast, in volatilities"),
-        (right, found.error, "Growth of the squared error, in squared volatilities"),
+        (left, deletion.moved, "Change of the forecast, in volatilities"),
+        (right, deletion.error, "Growth of the squared error, in squared volatilities"),
     ):
         for arm, values in curves.items():
-            _curve(axes, found.hidden, values, COLOURS[arm], arm)
+            _curve(axes, deletion.hidden, values, COLOURS[arm], arm)
         axes.axhline(0, color=style.MUTED, lw=0.8)
         axes.set_title(title)
-        axes.set_xlabel(f"{found.what} hidden, of {found.of}")
-        axes.set_xticks([0, *found.hidden])
+        axes.set_xlabel(f"{deletion.what} hidden, of {deletion.of}")
+        axes.set_xticks([0, *deletion.hidden])
         style.plain_axis(axes.yaxis)
     handles, labels = left.get_legend_handles_labels()
     figure.legend(

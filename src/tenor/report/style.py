@@ -6,7 +6,7 @@ import functools
 import io
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec
 
 import matplotlib as mpl
@@ -196,27 +196,16 @@ def format_day(moment: pd.Timestamp) -> str:
     return f"{moment.day} {moment:%b %Y}"
 
 
-def join_names(names: list[str], most: int = 4) -> str:
+def sentence_case(text: str) -> str:
+    """`text` with a capital first letter; the rest stays, abbreviations too."""
+    return text[:1].upper() + text[1:]
+
+
+def join_names(names: Sequence[str], most: int = 4) -> str:
     """``a, b and c``; past `most` names the rest is counted."""
     if len(names) > most:
         names = [*names[: most - 1], f"{len(names) - most + 1} more"]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def spread(places: NDArray[np.float64], gap: float) -> NDArray[np.float64]:
-    """`places` moved as little as needed so that any two are at least `gap` apart, order kept (labels at line ends)."""
-    order = np.argsort(places, kind="stable")
-    # pool neighbours that collide and spread each pool evenly about its mean
-    pools: list[tuple[float, int]] = []
-    for value in places[order]:
-        pools.append((float(value), 1))
-        while len(pools) > 1 and pools[-1][0] - pools[-2][0] < gap * (pools[-1][1] + pools[-2][1]) / 2:
-            (low, few), (high, many) = pools[-2:]
-            pools[-2:] = [((low * few + high * many) / (few + many), few + many)]
-    moved = np.concatenate([middle + gap * (np.arange(n) - (n - 1) / 2) for middle, n in pools]) if pools else places
-    out = np.empty(len(places))
-    out[order] = moved
-    return out
 
 
 def legend(axes: Axes, *, columns: int) -> None:

@@ -38,16 +38,19 @@ class WhyLike(Protocol):
         """(word, contribution); a positive one raised the score."""
 
 
-def word_block(why: WhyLike) -> Picture | Paragraph:
-    """The text, its score and the bars of its words."""
-    told = f"'{why.text}' scores {format_number(why.score)}."
+def words_block(why: WhyLike) -> Picture | Paragraph:
+    """The text, its score, and the bars of its words."""
+    opening = f"'{why.text}' scores {format_number(why.score)}."
     if not why.words:
-        return Paragraph(f"{told} It has no words to weigh.")
-    caption = f"{told} A bar is what the score loses when that word is left out; words that say the same share it."
+        return Paragraph(f"{opening} It has no words to weigh.")
+    caption = (
+        f"{opening} A bar is how much lower the score is when that word is left out; words with the same meaning share "
+        "it."
+    )
     if len(why.words) > MOST_WORDS:
-        caption += f" Of {len(why.words)} words the {MOST_WORDS} that weigh most are shown."
-    strongest = max(why.words, key=lambda word: abs(word[1]))
-    alt = f"Bars of what each word adds to the score; the most moving is '{strongest[0]}' ({format_number(strongest[1])})."
+        caption += f" Of {len(why.words)} words the {MOST_WORDS} that contribute most are shown."
+    strongest, contribution = max(why.words, key=lambda word: abs(word[1]))
+    alt = f"Bars of what each word adds to the score; the largest is '{strongest}' ({format_number(contribution)})."
     return Picture(figure_words(why.words), caption, alt)
 
 
@@ -58,14 +61,15 @@ def figure_words(words: Sequence[tuple[str, float]]) -> Figure:
     Parameters
     ----------
     words
-        A word and how much of the score goes when it is left out.
+        A word and how much lower the score is without it.
     """
-    moved = np.array([by for _, by in words], dtype="float64")
-    kept = np.sort(np.argsort(-np.abs(moved), kind="stable")[:MOST_WORDS])
-    figure = style.canvas(0.75 + 0.24 * len(kept))
+    contributions = np.array([contribution for _, contribution in words], dtype="float64")
+    # the largest, then back in the order of the text
+    chosen = np.sort(np.argsort(-np.abs(contributions), kind="stable")[:MOST_WORDS])
+    figure = style.canvas(0.75 + 0.24 * len(chosen))
     axes = figure.subplots()
-    by = moved[kept]
-    axes.barh(range(len(kept)), by, height=0.7, color=[style.OURS if v > 0 else style.AGAINST for v in by])
+    by = contributions[chosen]
+    axes.barh(range(len(chosen)), by, height=0.7, color=[style.OURS if v > 0 else style.AGAINST for v in by])
     axes.axvline(0, color=style.MUTED, lw=0.8)
     reach = 1.25 * max(0.05, float(np.abs(by).max()))
     axes.set_xlim(-reach, reach)
@@ -75,8 +79,8 @@ def figure_words(words: Sequence[tuple[str, float]]) -> Figure:
             style.format_number(float(value)), (value, place), xytext=(4 * side, 0), textcoords="offset points",
             ha="left" if side > 0 else "right", va="center", color=style.MUTED, size=9,
         )  # fmt: skip
-    axes.set_yticks(range(len(kept)), [_shown(words[i][0]) for i in kept])
-    axes.set_ylim(len(kept) - 0.4, -0.6)
+    axes.set_yticks(range(len(chosen)), [_drawable(words[i][0]) for i in chosen])
+    axes.set_ylim(len(chosen) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0, labelcolor=style.INK)
     axes.grid(visible=False, axis="y")
     axes.set_title("What each word adds to the score")
@@ -84,14 +88,14 @@ def figure_words(words: Sequence[tuple[str, float]]) -> Figure:
     return figure
 
 
-def _shown(word: str) -> str:
+def _drawable(word: str) -> str:
     """`word`, cut, and in characters that the figure's font can measure."""
     cut = word if len(word) <= LONGEST_WORD else f"{word[: LONGEST_WORD - 1]}…"
-    return "".join(c if _has(c) else "\N{REPLACEMENT CHARACTER}" for c in cut)
+    return "".join(c if _in_font(c) else "\N{REPLACEMENT CHARACTER}" for c in cut)
 
 
 @cache
-def _has(character: str) -> bool:
+def _in_font(character: str) -> bool:
     return character.isprintable() and _font().get_char_index(ord(character)) != 0
 
 

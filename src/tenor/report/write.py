@@ -11,7 +11,7 @@ from tenor.evaluation.evaluate import Evaluation
 from tenor.report import forecast, model, results
 from tenor.report.forecast import forecast_cells
 from tenor.report.page import Section, render_page, write_page
-from tenor.report.style import format_day, sessions_ahead
+from tenor.report.style import format_day, sentence_case, sessions_ahead
 from tenor.schema import Panel, Predictions
 
 
@@ -30,20 +30,22 @@ def write_report(
     verdict: str | None = None,
     first_sections: Sequence[Section] = (),
 ) -> Path:
-    """Write the report as one self-contained HTML file, at once: an earlier one at `path` stays whole if this fails.
+    """Write the report as one self-contained HTML file; an earlier one at `path` stays as it was if this fails.
 
     Parameters
     ----------
+    path
+        The file.
     evaluations
-        Horizon -> its evaluation; the first horizon is the one that the figures of single cells show.
+        Horizon -> its evaluation; the figures of single cells show the first horizon.
     panel
-        unscaled.
-    rows
-        The test, on its session axis.
+        Unscaled.
     predictions
-        As they were evaluated; the first one is ours.
+        Those that were evaluated; the first is our model's.
     attention
         Of the sessions in `rows`; None for a model without attention.
+    rows
+        The test, on the panel's session axis.
     history
         Learning curves, one a seed: ``{"seed": 0, "train": [...], "valid": [...], "best_epoch": 3}``, the epochs
         counted from 1.
@@ -52,38 +54,39 @@ def write_report(
     about
         Model version, data, split dates, config …, shown in this order.
     extra_sections
-        Put after ours.
-    first_sections
-        Put before them.
+        Put after the report's own sections.
     verdict
-        One sentence on top of the horizons' own; None for none.
+        One sentence above those of the horizons; None for none.
+    first_sections
+        Put before the report's own sections.
 
     Returns
     -------
-    `path`.
+    Path
+        `path`.
 
     Raises
     ------
     UnknownSymbolError
-        A symbol that the panel has not.
+        A symbol that the panel does not have.
     UsageError
-        Nothing was evaluated, or `path` can't be written.
+        `evaluations` or `predictions` is empty, or `path` can't be written.
     """
     if not evaluations or not predictions:
         raise UsageError("a report needs at least one evaluation and its predictions: evaluate first.")
     for symbol in symbols:
         panel.symbol_index(symbol)
     name, ours = next(iter(predictions.items()))
-    judged = {horizon: forecast_cells(panel, rows, ours, horizon) for horizon in evaluations}
+    cells = {horizon: forecast_cells(panel, rows, ours, horizon) for horizon in evaluations}
     first = next(iter(evaluations.values()))
-    parts = [
+    sections = [
         *first_sections,
         results.results_section(evaluations, name),
         results.differences_section(evaluations),
-        forecast.prices_section(panel, rows, ours, symbols, judged[first.horizon]),
-        forecast.outcomes_section(judged[first.horizon]),
-        forecast.probabilities_section(evaluations, judged),
-        forecast.intervals_section(evaluations, judged),
+        forecast.prices_section(panel, rows, ours, symbols, cells[first.horizon]),
+        forecast.outcomes_section(cells[first.horizon]),
+        forecast.probabilities_section(evaluations, cells),
+        forecast.intervals_section(evaluations, cells),
         results.years_and_stocks_section(first),
         *([model.attention_section(panel, rows, attention)] if attention is not None else []),
         model.training_section(history),
@@ -97,14 +100,14 @@ def write_report(
             f"{first.samples:,} forecasts {sessions_ahead(first.horizon)}"
         ),
         verdicts=[
-            *([("Walked forward, retrained in every fold", verdict)] if verdict else []),
+            *([("Walk-forward, trained anew in every fold", verdict)] if verdict else []),
             *(
-                (f"{'Its own test part, ' if verdict else ''}{sessions_ahead(h)}".capitalize(), e.verdict)
-                for h, e in evaluations.items()
+                (sentence_case(f"{'its own test part, ' if verdict else ''}{sessions_ahead(horizon)}"), result.verdict)
+                for horizon, result in evaluations.items()
             ),
         ],
         about=about,
-        sections=parts,
+        sections=sections,
     )
     write_page(path, text)
     return path
