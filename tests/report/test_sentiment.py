@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 
 from tenor.errors import DataError, UnknownSymbolError
 from tenor.evaluation.bootstrap import ConfidenceInterval
-from tenor.report import Paragraph, Picture, Table, style
+from tenor.report import Paragraph, Picture, TextTable, style
 from tenor.report.page import render_page
 from tenor.report.sentiment import _rank_correlation, _returns, sentiment_section
 from tenor.report.words import LONGEST_WORD, MOST_WORDS, figure_words
@@ -120,7 +120,7 @@ def test_the_most_moving_days_are_ranked_and_told_in_numbers(world):
         ("FFF", dates[50], 9.0, 0.0),  # no surprise
     )
     _, table, _ = blocks_of(world, sentiment)
-    assert isinstance(table, Table)
+    assert isinstance(table, TextTable)
     assert [row[0] for row in table.rows] == ["BBB", "AAA", "EEE"]
     same, following = (np.log(close[30 + k, 1] / close[29 + k, 1]) for k in (0, 1))
     assert table.rows[0][1:] == (

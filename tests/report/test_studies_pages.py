@@ -19,7 +19,7 @@ from tenor.evaluation.trading import trade
 from tenor.report.ablation import figure_contrasts, write_ablation
 from tenor.report.backtest import figure_costs, trading_section
 from tenor.report.model import describe_deletion, faithfulness_section, figure_deletion
-from tenor.report.page import Paragraph, Picture, Table
+from tenor.report.page import Paragraph, Picture, TextTable
 from tenor.report.style import AGAINST, CALM, OURS
 from tenor.report.tuning import search_verdict, write_tuning
 from tenor.schema import Predictions
@@ -66,7 +66,7 @@ def traded(world):
 
 def test_trading_shows_every_cost_and_what_deflation_leaves(traded) -> None:
     section = trading_section(traded)
-    opened, closed = (block for block in section.blocks if isinstance(block, Table))
+    opened, closed = (block for block in section.blocks if isinstance(block, TextTable))
     assert [row[0] for row in opened.rows] == [
         *(f"{rule}, {cost} bps" for rule in ("long/flat", "long/short") for cost in (0, 5, 10, 20)),
         "buy and hold, 10 bps",

@@ -10,7 +10,7 @@ import pytest
 from tenor.evaluation.significance import format_p
 from tenor.evaluation.uncertainty import ADAPTIVE, FIXED, uncertainty
 from tenor.evaluation.walkforward_summary import FoldRow, Walked
-from tenor.report.page import Picture, Section, Table
+from tenor.report.page import PageSection, Picture, TextTable
 from tenor.report.walk import walk_sections
 from tenor.report.write import write_report
 
@@ -47,9 +47,9 @@ def walked_of(world: Any) -> Walked:
     )
 
 
-def texts(section: Section) -> str:
+def texts(section: PageSection) -> str:
     return " ".join(
-        " ".join(cell for row in b.rows for cell in row) if isinstance(b, Table) else getattr(b, "text", "")
+        " ".join(cell for row in b.rows for cell in row) if isinstance(b, TextTable) else getattr(b, "text", "")
         for b in section.blocks
     )
 
@@ -58,7 +58,7 @@ def test_the_sections_show_folds_tests_and_uncertainty(world: Any) -> None:
     folds, tests, uncertain = walk_sections(walked_of(world))
     assert [s.title for s in (folds, tests, uncertain)] == ["Walk-forward", "Tests against the others", "Uncertainty"]
     assert "2015-06-01\n… 2015-08-01" in texts(folds)
-    table = next(b for b in tests.blocks if isinstance(b, Table))
+    table = next(b for b in tests.blocks if isinstance(b, TextTable))
     assert [row[0] for row in table.rows] == ["attention LSTM", "persistence", "always-up"]
     first = next(iter(world.evaluations.values())).tests[0]
     assert table.rows[1][4] == format_p(first.holm)

@@ -12,7 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from tenor.errors import UnknownSymbolError, UsageError
-from tenor.report import Paragraph, Picture, Section, Table, write_report
+from tenor.report import PageSection, Paragraph, Picture, TextTable, write_report
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 
@@ -66,11 +66,11 @@ def text(world, tmp_path_factory) -> str:
     path = tmp_path_factory.mktemp("report") / "report.html"
     figure = Figure()
     figure.subplots().plot([1, 2])
-    extra = Section(
+    extra = PageSection(
         "Sentiment & more",
         (
             Paragraph("An own paragraph."),
-            Table(("a", "b"), (("x", "1\n[0, 2]"),), "own"),
+            TextTable(("a", "b"), (("x", "1\n[0, 2]"),), "own"),
             Picture(figure, "own", "own"),
         ),
     )
@@ -237,7 +237,7 @@ def test_a_file_in_place_of_the_folder_is_reported_in_one_line(world, tmp_path):
 
 
 def test_minus_signs_and_percents_of_prose_are_set_right(world, tmp_path):
-    prose = Section("x", (Paragraph("from -0.05 % to 2016-01-04 (-3)"),))
+    prose = PageSection("x", (Paragraph("from -0.05 % to 2016-01-04 (-3)"),))
     small = world.arguments(symbols=[], attention=None, history=[], evaluations={1: world.evaluations[1]})
     text = write_report(tmp_path / "r.html", **small, extra_sections=[prose]).read_text(encoding="utf-8")
     assert "from −0.05\u00a0% to 2016-01-04 (−3)" in text
@@ -245,4 +245,4 @@ def test_minus_signs_and_percents_of_prose_are_set_right(world, tmp_path):
 
 def test_a_table_with_a_short_row_is_refused():
     with pytest.raises(ValueError, match="1 cells under 2 columns"):
-        Table(("a", "b"), (("x",),), "short")
+        TextTable(("a", "b"), (("x",),), "short")

@@ -13,7 +13,7 @@ from tenor.evaluation.ablation import HEADLINE, SHUFFLED, WITH, WITHOUT, Ablatio
 from tenor.evaluation.significance import LEVEL, Difference
 from tenor.evaluation.titles import TITLES
 from tenor.report import style
-from tenor.report.page import Paragraph, Picture, Section, Table, render_page, write_page
+from tenor.report.page import PageSection, Paragraph, Picture, TextTable, render_page, write_page
 from tenor.report.results import interval_cell
 from tenor.report.style import join_names, sentence_case, sessions_ahead
 
@@ -57,8 +57,8 @@ def write_ablation(path: Path, ablations: Mapping[int, Ablation], folds: str, *,
     return path
 
 
-def _question() -> Section:
-    return Section(
+def _question() -> PageSection:
+    return PageSection(
         "What is compared",
         (
             Paragraph(
@@ -76,7 +76,7 @@ def _question() -> Section:
     )
 
 
-def _horizon_section(ablation: Ablation) -> Section:
+def _horizon_section(ablation: Ablation) -> PageSection:
     tables = [_table(ablation, other) for other in (WITHOUT, SHUFFLED)]
     picture = Picture(
         figure_contrasts(ablation),
@@ -86,10 +86,10 @@ def _horizon_section(ablation: Ablation) -> Section:
         f"Forest plot of paired differences in {join_names([TITLES[metric].title for metric in SHOWN])}, by kind of "
         "cell and by fold.",
     )
-    return Section(sentence_case(sessions_ahead(ablation.horizon)), (picture, *tables))
+    return PageSection(sentence_case(sessions_ahead(ablation.horizon)), (picture, *tables))
 
 
-def _table(ablation: Ablation, other: str) -> Table:
+def _table(ablation: Ablation, other: str) -> TextTable:
     rows = tuple(
         (
             f"{contrast.cells}\n{contrast.days:,} days, {contrast.samples:,} forecasts",
@@ -100,7 +100,7 @@ def _table(ablation: Ablation, other: str) -> Table:
         if contrast.other == other
     )
     columns = ("cells", *(TITLES[metric].title for metric in SHOWN), "seeds with a smaller error")
-    return Table(columns, rows, f"{WITH.capitalize()} minus {other}: difference, 95 % interval and p-value", 0)
+    return TextTable(columns, rows, f"{WITH.capitalize()} minus {other}: difference, 95 % interval and p-value", 0)
 
 
 def _digits(metric: str) -> int:
@@ -121,11 +121,13 @@ def _seeds(contrast: Contrast) -> str:
     return f"{int((values < 0).sum())} of {len(values)}"
 
 
-def _folds(folds: str) -> Section:
+def _folds(folds: str) -> PageSection:
     head, *rows = [re.split(r"\s{2,}", line.strip()) for line in folds.splitlines() if line.strip()]
     if all(len(row) == len(head) for row in rows):
-        return Section("Folds", (Table(tuple(head), tuple(map(tuple, rows)), "First and last session of each part"),))
-    return Section("Folds", tuple(Paragraph(line) for line in folds.splitlines() if line.strip()))
+        return PageSection(
+            "Folds", (TextTable(tuple(head), tuple(map(tuple, rows)), "First and last session of each part"),)
+        )
+    return PageSection("Folds", tuple(Paragraph(line) for line in folds.splitlines() if line.strip()))
 
 
 @style.styled

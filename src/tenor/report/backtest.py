@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from tenor.evaluation.backtest import FILLS, RULES
 from tenor.evaluation.trading import HOLD, Run, Trading
 from tenor.report import style
-from tenor.report.page import Paragraph, Picture, Section, Table
+from tenor.report.page import PageSection, Paragraph, Picture, TextTable
 from tenor.report.style import format_number, format_percent, join_names, sentence_case, sessions_ahead
 
 SURE = 0.95
@@ -19,7 +19,7 @@ USUAL_COST = 10.0
 COLUMNS = ("rule and cost", "gain", "a year", "Sharpe ratio", "deflated", "maximum drawdown", "turnover a session")
 
 
-def trading_section(trading: Trading) -> Section:
+def trading_section(trading: Trading) -> PageSection:
     """What the forecasts would have earned, cost by cost."""
     before = Paragraph(_sharpe_verdict(trading))
     rules: list[str] = [rule for rule in RULES if trading.of(rule)]
@@ -42,7 +42,7 @@ def trading_section(trading: Trading) -> Section:
         "the stocks with the highest forecasts and sells the lowest tenth short (a fifth each of fewer than 20 stocks; "
         "of fewer than 10, every stock by the sign of its forecast). A turnover of 100 % is selling everything."
     )
-    return Section("Trading", (before, picture, *(_table(trading, fill) for fill in FILLS), after))
+    return PageSection("Trading", (before, picture, *(_table(trading, fill) for fill in FILLS), after))
 
 
 def _sharpe_verdict(trading: Trading) -> str:
@@ -79,10 +79,10 @@ def _usual_cost(trading: Trading) -> float:
     return min(costs, key=lambda cost: abs(cost - USUAL_COST))
 
 
-def _table(trading: Trading, fill: str) -> Table:
+def _table(trading: Trading, fill: str) -> TextTable:
     shown = (run for run in trading.runs if run.rule != HOLD or run.cost == _usual_cost(trading))
     rows = tuple(_row(run) for run in shown if run.fill == fill)
-    return Table(COLUMNS, rows, f"Filled at the next session's {fill}, net of costs")
+    return TextTable(COLUMNS, rows, f"Filled at the next session's {fill}, net of costs")
 
 
 def _row(run: Run) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from tenor.evaluation.evaluate import Evaluation
 from tenor.evaluation.metrics import Bin
 from tenor.evaluation.significance import bins_by_day
 from tenor.report import style
-from tenor.report.page import Paragraph, Picture, Section
+from tenor.report.page import PageSection, Paragraph, Picture
 from tenor.report.results import interval_cell
 from tenor.report.style import format_number, format_percent, join_names, sentence_case, sessions_ahead
 from tenor.schema import Bool, Float64, Panel, Predictions
@@ -26,7 +26,7 @@ LEVEL = 0.9
 
 def prices_section(
     panel: Panel, rows: slice, ours: Predictions, symbols: Sequence[str], cells: ForecastCells
-) -> Section:
+) -> PageSection:
     """Price and forecast of the chosen symbols."""
     blocks: list[Picture | Paragraph] = [
         Paragraph(
@@ -54,18 +54,18 @@ def prices_section(
         figure = figure_price(panel, rows, ours, symbol, horizon=cells.horizon, sessions=SESSIONS_SHOWN)
         alt = f"Price of {symbol} with its forecast and 90 % interval, and below the returns."
         blocks.append(Picture(figure, caption, alt))
-    return Section("Prices and forecasts", tuple(blocks))
+    return PageSection("Prices and forecasts", tuple(blocks))
 
 
 def _mean_size(returns: Float64) -> str:
     return format_percent(float(np.abs(returns).mean()))
 
 
-def outcomes_section(cells: ForecastCells) -> Section:
+def outcomes_section(cells: ForecastCells) -> PageSection:
     """Predicted against realised returns."""
     known = np.isfinite(cells.mean) & np.isfinite(cells.realised)
     if not known.any():
-        return Section("Forecast and outcome", (Paragraph("No forecast of the test has a known return."),))
+        return PageSection("Forecast and outcome", (Paragraph("No forecast of the test has a known return."),))
     forecast, realised = cells.mean[known], cells.realised[known]
     if forecast.std() > 0:
         times = format_number(float(realised.std() / forecast.std()), 0)
@@ -84,14 +84,14 @@ def outcomes_section(cells: ForecastCells) -> Section:
         "Left: density of realised against forecast return, equal axes. Right: mean realised return of each tenth of "
         "the forecasts."
     )
-    return Section("Forecast and outcome", (Picture(figure_scatter(cells), caption, alt),))
+    return PageSection("Forecast and outcome", (Picture(figure_scatter(cells), caption, alt),))
 
 
-def probabilities_section(evaluations: Mapping[int, Evaluation], cells: Mapping[int, ForecastCells]) -> Section:
+def probabilities_section(evaluations: Mapping[int, Evaluation], cells: Mapping[int, ForecastCells]) -> PageSection:
     """Reliability of P(up)."""
     by_horizon = {h: evaluation.reliability for h, evaluation in evaluations.items() if evaluation.reliability}
     if not by_horizon:
-        return Section("Probabilities", (Paragraph("No probability of the test has a known outcome."),))
+        return PageSection("Probabilities", (Paragraph("No probability of the test has a known outcome."),))
     summary = " ".join(
         f"{sentence_case(sessions_ahead(h))}, the mean P(up) is {format_percent(bins[0].p_up, 1)} in the lowest tenth "
         f"and {format_percent(bins[-1].p_up, 1)} in the highest; on average it is "
@@ -105,25 +105,25 @@ def probabilities_section(evaluations: Mapping[int, Evaluation], cells: Mapping[
     )
     alt = "Share of stocks that rose against the forecast probability, and how often each probability was forecast."
     figure = figure_reliability({h: cells[h] for h in by_horizon})
-    return Section("Probabilities", (Picture(figure, caption, alt),))
+    return PageSection("Probabilities", (Picture(figure, caption, alt),))
 
 
 def _calibration_error(bins: Sequence[Bin]) -> float:
     return sum(abs(b.p_up - b.share_up) * b.count for b in bins) / sum(b.count for b in bins)
 
 
-def intervals_section(evaluations: Mapping[int, Evaluation], cells: Mapping[int, ForecastCells]) -> Section:
+def intervals_section(evaluations: Mapping[int, Evaluation], cells: Mapping[int, ForecastCells]) -> PageSection:
     """Coverage of the 90 % intervals."""
     with_intervals = {h: part for h, part in cells.items() if np.isfinite(part.inside).any()}
     if not with_intervals:
-        return Section("Intervals", (Paragraph("The model gives no intervals."),))
+        return PageSection("Intervals", (Paragraph("The model gives no intervals."),))
     covered = join_names([f"{_share_inside(evaluations[h].coverage)} {sessions_ahead(h)}" for h in with_intervals])
     caption = (
         "A 90 % interval should contain 90 % of the returns, at any time and for any kind of stock (dashed line); "
         f"above the line it is too wide, below too narrow. Over the whole test it contained {covered}."
     )
     alt = "Share of realised returns inside the 90 % interval over time, and by fifth of volatility."
-    return Section("Intervals", (Picture(figure_coverage(with_intervals), caption, alt),))
+    return PageSection("Intervals", (Picture(figure_coverage(with_intervals), caption, alt),))
 
 
 def _share_inside(coverage: ConfidenceInterval) -> str:
@@ -289,7 +289,7 @@ def figure_reliability(by_horizon: Mapping[int, ForecastCells]) -> Figure:
         at, means = bins_by_day(rose, part.p_up, horizon, bins=10)
         _whiskers(above, at, means)
         above.annotate(
-            "forecast = realised", (ends[1], ends[1]), xytext=(-2, 6), textcoords="offset points",
+            "calibrated", (ends[1], ends[1]), xytext=(-2, 6), textcoords="offset points",
             ha="right", color=style.AGAINST, size=9,
         )  # fmt: skip
         above.annotate(

@@ -18,7 +18,7 @@ from tenor.evaluation.bootstrap import ConfidenceInterval
 from tenor.evaluation.faithfulness import LATEST, LEAST, MOST, RANDOM, Deletion, Faithfulness
 from tenor.evaluation.significance import side_of_zero
 from tenor.report import style
-from tenor.report.page import Paragraph, Picture, Section
+from tenor.report.page import PageSection, Paragraph, Picture
 from tenor.report.style import format_percent, join_names, sessions_ahead
 from tenor.schema import Bool, Float32, Float64, Panel
 
@@ -41,13 +41,13 @@ class AttentionLike(Protocol):
         """[session, symbol, feature]."""
 
 
-def attention_section(panel: Panel, rows: slice, attention: AttentionLike) -> Section:
+def attention_section(panel: Panel, rows: slice, attention: AttentionLike) -> PageSection:
     """What the model attended to, over time and over features."""
     mask, sessions = panel.mask[rows], panel.sessions[rows]
     by_lag = _mean_over_symbols(attention.time, mask)[:, ::-1]  # the session of the forecast first
     by_feature = _mean_over_symbols(attention.feature, mask)
     if not (np.isfinite(by_lag).any() and np.isfinite(by_feature).any()):
-        return Section("Attention", (Paragraph("The test has no session with attention."),))
+        return PageSection("Attention", (Paragraph("The test has no session with attention."),))
     before = Paragraph(
         "Attention shows what the network gave weight to, not that there is a signal in it: a model without skill has "
         "attention too. The weights of a forecast sum to 100 %. In the heat maps blue is more than an equal weight, "
@@ -73,7 +73,7 @@ def attention_section(panel: Panel, rows: slice, attention: AttentionLike) -> Se
         f"{_distance_from_equal(attention.feature, mask, 'features')}",
         "Heat map of attention by feature and month, and sorted bars of its mean.",
     )
-    return Section("Attention", (before, over_time, over_features))
+    return PageSection("Attention", (before, over_time, over_features))
 
 
 def _distance_from_equal(weights: Float32, mask: Bool, what: str) -> str:
@@ -91,10 +91,10 @@ def _mean_over_symbols(weights: Float32, mask: Bool) -> Float64:
     return means
 
 
-def training_section(history: Sequence[Mapping[str, Any]]) -> Section:
+def training_section(history: Sequence[Mapping[str, Any]]) -> PageSection:
     """Learning curves."""
     if not history:
-        return Section("Training", (Paragraph("No learning curves were saved."),))
+        return PageSection("Training", (Paragraph("No learning curves were saved."),))
     epochs = sorted(int(run["best_epoch"]) for run in history)
     span = f"epoch {epochs[0]}" if epochs[0] == epochs[-1] else f"epochs {epochs[0]} to {epochs[-1]}"
     caption = (
@@ -103,10 +103,10 @@ def training_section(history: Sequence[Mapping[str, Any]]) -> Section:
         "validation loss rises, the network overfits. The two panels have scales of their own."
     )
     alt = "Training and validation loss by epoch, a line a seed, the epoch in use marked."
-    return Section("Training", (Picture(figure_learning(history), caption, alt),))
+    return PageSection("Training", (Picture(figure_learning(history), caption, alt),))
 
 
-def faithfulness_section(faithfulness: Faithfulness) -> Section:
+def faithfulness_section(faithfulness: Faithfulness) -> PageSection:
     """The deletion curves, and their result in plain words."""
     time, features = faithfulness.time, faithfulness.features
     before = Paragraph(
@@ -115,7 +115,7 @@ def faithfulness_section(faithfulness: Faithfulness) -> Section:
         f"{faithfulness.forecasts} forecasts {sessions_ahead(faithfulness.horizon)}, on {faithfulness.days} days of "
         f"the test. {describe_deletion(time)} {describe_deletion(features)}"
     )
-    return Section("Is the attention honest?", (before, _deletion_picture(time), _deletion_picture(features)))
+    return PageSection("Is the attention honest?", (before, _deletion_picture(time), _deletion_picture(features)))
 
 
 def _deletion_picture(deletion: Deletion) -> Picture:

@@ -38,7 +38,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Table:
+class TextTable:
     """A table of texts.
 
     Attributes
@@ -74,11 +74,11 @@ class Paragraph:
 
 
 @dataclass(frozen=True)
-class Section:
+class PageSection:
     """A part of the page with its own heading and its own place in the navigation."""
 
     title: str
-    blocks: tuple[Picture | Table | Paragraph, ...]
+    blocks: tuple[Picture | TextTable | Paragraph, ...]
 
 
 def render_page(
@@ -87,7 +87,7 @@ def render_page(
     subtitle: str,
     verdicts: Sequence[tuple[str, str]],
     about: Mapping[str, str],
-    sections: Sequence[Section],
+    sections: Sequence[PageSection],
 ) -> str:
     """The whole page as text.
 
@@ -138,7 +138,7 @@ def write_page(path: Path, text: str) -> None:
         raise UsageError(f"can't write the report to {path}: {reason}. Choose another path.") from error
 
 
-def _inline(block: Picture | Table | Paragraph, key: str) -> Markup | None:
+def _inline(block: Picture | TextTable | Paragraph, key: str) -> Markup | None:
     # matplotlib has escaped the text inside; S704 would guard against text that nobody escaped
     return Markup(style.svg(block.figure, key)) if isinstance(block, Picture) else None  # noqa: S704
 

@@ -13,7 +13,7 @@ from tenor.evaluation.evaluate import Evaluation
 from tenor.evaluation.significance import PAIRED, Difference, side_of_zero
 from tenor.evaluation.titles import TITLES
 from tenor.report import style
-from tenor.report.page import Paragraph, Picture, Section, Table
+from tenor.report.page import PageSection, Paragraph, Picture, TextTable
 from tenor.report.style import format_number, format_percent, join_names, sentence_case, sessions_ahead
 
 DIRECTION_METRICS = ("direction", "mcc", "auc", "rank_ic", "icir")
@@ -25,7 +25,7 @@ MOST_SYMBOLS = 100
 UNDEFINED = ConfidenceInterval(np.nan, np.nan, np.nan)
 
 
-def results_section(evaluations: Mapping[int, Evaluation], ours: str) -> Section:
+def results_section(evaluations: Mapping[int, Evaluation], ours: str) -> PageSection:
     """Every model's metrics with their intervals, two tables a horizon; the row of `ours` is marked."""
     before = Paragraph(
         "Every model is evaluated on the same sessions, none of which was used in training. Below each value is its "
@@ -40,10 +40,10 @@ def results_section(evaluations: Mapping[int, Evaluation], ours: str) -> Section
         "its standard deviation. Price errors are in the currency of the quotes, so that the stocks with the highest "
         "quotes dominate them."
     )
-    return Section("Results", (before, *results_tables(evaluations, ours), after))
+    return PageSection("Results", (before, *results_tables(evaluations, ours), after))
 
 
-def results_tables(evaluations: Mapping[int, Evaluation], ours: str) -> list[Table]:
+def results_tables(evaluations: Mapping[int, Evaluation], ours: str) -> list[TextTable]:
     """Two tables a horizon: direction and ranking, and errors."""
     return [
         _table(evaluation, ours, f"{sentence_case(sessions_ahead(horizon))}: {topic}", metrics)
@@ -52,14 +52,14 @@ def results_tables(evaluations: Mapping[int, Evaluation], ours: str) -> list[Tab
     ]
 
 
-def _table(evaluation: Evaluation, ours: str, caption: str, metrics: Sequence[str]) -> Table:
+def _table(evaluation: Evaluation, ours: str, caption: str, metrics: Sequence[str]) -> TextTable:
     models = list(evaluation.table)
     rows = tuple(
         (model, *(metric_cell(evaluation.table[model].get(metric, UNDEFINED), metric) for metric in metrics))
         for model in models
     )
     columns = ("model", *(TITLES[metric].title for metric in metrics))
-    return Table(columns, rows, caption, models.index(ours) if ours in models else None)
+    return TextTable(columns, rows, caption, models.index(ours) if ours in models else None)
 
 
 def metric_cell(interval: ConfidenceInterval | Difference, metric: str, *, difference: bool = False) -> str:
@@ -80,7 +80,7 @@ def interval_cell(interval: ConfidenceInterval | Difference, digits: int, *, as_
     return f"{text}\n[{format_number(interval.low * scale, digits)}, {format_number(interval.high * scale, digits)}]"
 
 
-def differences_section(evaluations: Mapping[int, Evaluation]) -> Section:
+def differences_section(evaluations: Mapping[int, Evaluation]) -> PageSection:
     """Forest plots of the differences between our model and each baseline."""
     blocks = []
     for horizon, evaluation in evaluations.items():
@@ -92,7 +92,7 @@ def differences_section(evaluations: Mapping[int, Evaluation]) -> Section:
             f"orange worse. {_count_sides(evaluation)}"
         )
         blocks.append(Picture(figure_differences(evaluation.against), caption, differences_alt(evaluation)))
-    return Section("Against the baselines", tuple(blocks) or (Paragraph("There is no baseline to compare with."),))
+    return PageSection("Against the baselines", tuple(blocks) or (Paragraph("There is no baseline to compare with."),))
 
 
 def _count_sides(evaluation: Evaluation) -> str:
@@ -119,7 +119,7 @@ def differences_alt(evaluation: Evaluation) -> str:
     return f"Forest plot of differences in {metrics} from {join_names(list(evaluation.against))}."
 
 
-def years_and_stocks_section(evaluation: Evaluation) -> Section:
+def years_and_stocks_section(evaluation: Evaluation) -> PageSection:
     """Skill by year and by symbol."""
     blocks: list[Picture | Paragraph] = []
     if evaluation.by_year:
@@ -144,7 +144,7 @@ def years_and_stocks_section(evaluation: Evaluation) -> Section:
         if len(skill) > 10:
             caption += " The two ends of so long a list owe much to chance: they are no advice on what to buy."
         blocks.append(Picture(figure_by_symbol(skill), caption, "Dot plot of skill by stock, sorted."))
-    return Section("Years and stocks", tuple(blocks) or (Paragraph("The test is too short to be divided."),))
+    return PageSection("Years and stocks", tuple(blocks) or (Paragraph("The test is too short to be divided."),))
 
 
 @style.styled

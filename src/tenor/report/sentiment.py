@@ -20,7 +20,7 @@ from tenor.evaluation.significance import PAIRED, drawn_days, resampled, side_of
 from tenor.evaluation.titles import TITLES
 from tenor.report import style
 from tenor.report.forecast import SESSIONS_SHOWN
-from tenor.report.page import Paragraph, Picture, Section, Table
+from tenor.report.page import PageSection, Paragraph, Picture, TextTable
 from tenor.report.results import UNDEFINED, figure_differences
 from tenor.report.style import (
     format_day,
@@ -49,7 +49,7 @@ def sentiment_section(
     ours: str,
     without: str,
     whys: Sequence[WhyLike] = (),
-) -> Section:
+) -> PageSection:
     """The sentiment of the news about the stocks, beside their prices.
 
     Parameters
@@ -78,7 +78,7 @@ def sentiment_section(
         An evaluation is about another model than `ours`, or has no differences from `without`.
     """
     grid = _SentimentGrid.of(panel, sentiment)
-    blocks: list[Picture | Table | Paragraph] = [
+    blocks: list[Picture | TextTable | Paragraph] = [
         Paragraph(
             "Sentiment is the mean score of what was published about a stock, from −1 (bad) to 1 (good), as far as "
             "it was known shortly before a session's close. No news is not neutral news: a session without items has "
@@ -88,7 +88,7 @@ def sentiment_section(
     blocks += [_beside_price(panel, grid, rows, symbol) for symbol in symbols[:MOST_SYMBOLS]]
     blocks += [_largest_surprises(panel, grid), _effect_of_sentiment(ablation, ours, without)]
     blocks += [words_block(why) for why in whys]
-    return Section("Sentiment", tuple(blocks))
+    return PageSection("Sentiment", tuple(blocks))
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def _beside_price(panel: Panel, grid: _SentimentGrid, rows: slice, symbol: str) 
     return Picture(figure, caption, alt)
 
 
-def _largest_surprises(panel: Panel, grid: _SentimentGrid) -> Table | Paragraph:
+def _largest_surprises(panel: Panel, grid: _SentimentGrid) -> TextTable | Paragraph:
     same, following = _returns(panel.close)
     size = np.where(grid.n >= FEWEST_ITEMS, np.abs(grid.surprise) * np.sqrt(grid.n), np.nan)
     places = np.argwhere(size > 0)
@@ -178,7 +178,7 @@ def _largest_surprises(panel: Panel, grid: _SentimentGrid) -> Table | Paragraph:
         "the rank correlation of sentiment with the return of the same session is "
         f"{_lead_or_lag(grid.mean, same, following)}"
     )
-    return Table(columns, lines, caption)
+    return TextTable(columns, lines, caption)
 
 
 def _returns(close: Float64) -> tuple[Float64, Float64]:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from tenor.report import style
-from tenor.report.page import Paragraph, Picture, Section, Table, render_page, write_page
+from tenor.report.page import PageSection, Paragraph, Picture, TextTable, render_page, write_page
 from tenor.report.style import format_number
 from tenor.training.grid import to_text
 from tenor.training.search import HeatMap, Search, Trial
@@ -53,17 +53,17 @@ def write_tuning(path: Path, search: Search, *, toml: str, about: Mapping[str, s
         verdicts=[(f"By mean {search.scoring}", search_verdict(search))],
         about={"Best": settings, **about},
         sections=[
-            Section("Heat maps", (*_maps(search),)),
-            Section("Trials", (_trials(search),)),
-            Section("Folds", (_folds(search),)),
-            Section("Best config", (_config(toml),)),
+            PageSection("Heat maps", (*_maps(search),)),
+            PageSection("Trials", (_trials(search),)),
+            PageSection("Folds", (_folds(search),)),
+            PageSection("Best config", (_config(toml),)),
         ],
     )
     write_page(path, text)
     return path
 
 
-def _config(toml: str) -> Table:
+def _config(toml: str) -> TextTable:
     settings = tomllib.loads(toml)
     rows = tuple(
         (f"{section}.{key}" if section else key, to_text(value))
@@ -71,7 +71,7 @@ def _config(toml: str) -> Table:
         if isinstance(table, dict)
         for key, value in table.items()
     )
-    return Table(("key", "value"), rows, "All settings of the best, as 'tenor train --config' takes them")
+    return TextTable(("key", "value"), rows, "All settings of the best, as 'tenor train --config' takes them")
 
 
 def search_verdict(search: Search) -> str:
@@ -110,7 +110,7 @@ def _maps(search: Search) -> list[Picture | Paragraph]:
     ]
 
 
-def _trials(search: Search) -> Table:
+def _trials(search: Search) -> TextTable:
     measures = tuple(search.best.scores)
     columns = ("settings", "rank", *measures, "seconds", "")
     rows = tuple(
@@ -124,7 +124,7 @@ def _trials(search: Search) -> Table:
         for trial in search.trials
     )
     caption = f"Every configuration, ranked by mean {search.scoring}; mean ± deviation over the folds"
-    return Table(columns, rows, caption, 0)
+    return TextTable(columns, rows, caption, 0)
 
 
 def _score(trial: Trial, measure: str) -> str:
@@ -132,10 +132,10 @@ def _score(trial: Trial, measure: str) -> str:
     return f"{format_number(value, 4)}\n± {format_number(trial.sd(measure), 4)}" if np.isfinite(value) else "–"
 
 
-def _folds(search: Search) -> Table:
+def _folds(search: Search) -> TextTable:
     rows = tuple((str(i), *fold["fit"], *fold["score"]) for i, fold in enumerate(search.folds, 1))
     columns = ("fold", "fitted from", "to", "scored from", "to")
-    return Table(columns, rows, "Sessions of each fold, none in the test part")
+    return TextTable(columns, rows, "Sessions of each fold, none in the test part")
 
 
 @style.styled

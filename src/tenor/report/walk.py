@@ -18,7 +18,7 @@ from tenor.evaluation.titles import TITLES
 from tenor.evaluation.uncertainty import ADAPTIVE, FIXED, Uncertainty
 from tenor.evaluation.walkforward_summary import FoldRow, Walked
 from tenor.report import style
-from tenor.report.page import Paragraph, Picture, Section, Table
+from tenor.report.page import PageSection, Paragraph, Picture, TextTable
 from tenor.report.results import (
     YEAR_METRICS,
     differences_alt,
@@ -34,12 +34,12 @@ LEVEL = 0.9
 COLOURS = {FIXED: style.CALM, ADAPTIVE: style.OURS}
 
 
-def walk_sections(walked: Walked) -> list[Section]:
+def walk_sections(walked: Walked) -> list[PageSection]:
     """The sections, in the order in which they are read."""
     return [_folds_section(walked), _tests_section(walked), _uncertainty_section(walked)]
 
 
-def _folds_section(walked: Walked) -> Section:
+def _folds_section(walked: Walked) -> PageSection:
     first = next(iter(walked.folds.values()))
     before = Paragraph(
         f"A model with the same settings is trained anew in each of {len(first)} {walked.scheme} folds, with "
@@ -48,12 +48,12 @@ def _folds_section(walked: Walked) -> Section:
         "reaches into the next part. The days of all test parts together are evaluated. The sections after the "
         "uncertainty, from the results on, are about one version, the one named above, on its own test part."
     )
-    dates = Table(
+    dates = TextTable(
         ("fold", "train", "validation", "test"),
         tuple((str(row.fold), *(f"{start}\n… {end}" for start, end in row.dates.values())) for row in first),
         "The folds",
     )
-    blocks: list[Paragraph | Table | Picture] = [before, dates]
+    blocks: list[Paragraph | TextTable | Picture] = [before, dates]
     blocks += [_folds_table(walked.evaluations[horizon], rows) for horizon, rows in walked.folds.items()]
     horizon, rows = next(iter(walked.folds.items()))
     if len(rows) > 1:
@@ -64,10 +64,10 @@ def _folds_section(walked: Walked) -> Section:
         )
         metrics = join_names([TITLES[metric].title for metric in YEAR_METRICS])
         blocks.append(Picture(figure, caption, f"{sentence_case(metrics)} by fold, with intervals."))
-    return Section("Walk-forward", tuple(blocks))
+    return PageSection("Walk-forward", tuple(blocks))
 
 
-def _folds_table(pooled: Evaluation, rows: Sequence[FoldRow]) -> Table:
+def _folds_table(pooled: Evaluation, rows: Sequence[FoldRow]) -> TextTable:
     metrics = tuple(rows[0].metrics)
     columns = (
         "fold",
@@ -89,7 +89,7 @@ def _folds_table(pooled: Evaluation, rows: Sequence[FoldRow]) -> Table:
         f"{sentence_case(sessions_ahead(pooled.horizon))}: the model by fold, and over all; 95 % intervals from "
         "resampled days"
     )
-    return Table(columns, (*(_fold_cells(row) for row in rows), all_days), caption, marked=len(rows))
+    return TextTable(columns, (*(_fold_cells(row) for row in rows), all_days), caption, marked=len(rows))
 
 
 def _fold_cells(row: FoldRow) -> tuple[str, ...]:
@@ -97,7 +97,7 @@ def _fold_cells(row: FoldRow) -> tuple[str, ...]:
     return (str(row.fold), str(row.days), f"{row.samples:,}", *values, format_p(row.p))
 
 
-def _tests_section(walked: Walked) -> Section:
+def _tests_section(walked: Walked) -> PageSection:
     before = Paragraph(
         "Diebold-Mariano tests whether two models have the same expected squared error, from one number a day, with a "
         "variance that allows for dependent days: below zero, our model is better. Holm's correction keeps the "
@@ -105,7 +105,7 @@ def _tests_section(walked: Walked) -> Section:
         "the same resampled days. Pesaran-Timmermann (PT) tests whether a model's direction agrees with the market's "
         "more often than always forecasting the same direction would."
     )
-    blocks: list[Paragraph | Table | Picture] = [before]
+    blocks: list[Paragraph | TextTable | Picture] = [before]
     for horizon, evaluation in walked.evaluations.items():
         if not evaluation.tests:
             continue
@@ -118,10 +118,10 @@ def _tests_section(walked: Walked) -> Section:
         blocks.append(_tests_table(evaluation))
         blocks.append(Picture(figure_differences(evaluation.against), caption, differences_alt(evaluation)))
     ours = next(iter(next(iter(walked.evaluations.values())).table))
-    return Section("Tests against the others", (*blocks, *results_tables(walked.evaluations, ours)))
+    return PageSection("Tests against the others", (*blocks, *results_tables(walked.evaluations, ours)))
 
 
-def _tests_table(evaluation: Evaluation) -> Table:
+def _tests_table(evaluation: Evaluation) -> TextTable:
     first = evaluation.tests[0]
     paired = tuple(first.differences)
     columns = (
@@ -154,11 +154,11 @@ def _tests_table(evaluation: Evaluation) -> Table:
         ),
     )
     caption = f"{sentence_case(sessions_ahead(evaluation.horizon))}: our model compared with each other model"
-    return Table(columns, rows, caption, marked=0)
+    return TextTable(columns, rows, caption, marked=0)
 
 
-def _uncertainty_section(walked: Walked) -> Section:
-    blocks: list[Paragraph | Table | Picture] = []
+def _uncertainty_section(walked: Walked) -> PageSection:
+    blocks: list[Paragraph | TextTable | Picture] = []
     bins = {h: evaluation.reliability for h, evaluation in walked.evaluations.items() if evaluation.reliability}
     if bins:
         scores = " ".join(_probability_scores(uncertainty) for uncertainty in walked.uncertainty.values())
@@ -192,7 +192,7 @@ def _uncertainty_section(walked: Walked) -> Section:
         blocks.append(Picture(figure, caption, alt))
     else:
         blocks.append(Paragraph("The model forecasts no direction, so that it can't abstain from any."))
-    return Section("Uncertainty", tuple(blocks))
+    return PageSection("Uncertainty", tuple(blocks))
 
 
 def _probability_scores(uncertainty: Uncertainty) -> str:
@@ -203,7 +203,7 @@ def _probability_scores(uncertainty: Uncertainty) -> str:
     )
 
 
-def _coverage_table(uncertainty: Uncertainty) -> Table:
+def _coverage_table(uncertainty: Uncertainty) -> TextTable:
     kinds = tuple(uncertainty.coverage)
     rows = tuple(
         (where, *(interval_cell(shares[kind], 2, as_percent=True) for kind in kinds))
@@ -211,7 +211,7 @@ def _coverage_table(uncertainty: Uncertainty) -> Table:
     )
     widths = ("mean width", *(format_percent(uncertainty.coverage[kind].width) for kind in kinds))
     caption = f"{sentence_case(sessions_ahead(uncertainty.horizon))}: 90 % intervals"
-    return Table(("share inside", *kinds), (*rows, widths), caption)
+    return TextTable(("share inside", *kinds), (*rows, widths), caption)
 
 
 def coverage_rows(uncertainty: Uncertainty) -> list[tuple[str, dict[str, ConfidenceInterval]]]:

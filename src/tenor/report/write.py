@@ -10,7 +10,7 @@ from tenor.errors import UsageError
 from tenor.evaluation.evaluate import Evaluation
 from tenor.report import forecast, model, results
 from tenor.report.forecast import forecast_cells
-from tenor.report.page import Section, render_page, write_page
+from tenor.report.page import PageSection, render_page, write_page
 from tenor.report.style import format_day, sentence_case, sessions_ahead
 from tenor.schema import Panel, Predictions
 
@@ -26,9 +26,9 @@ def write_report(
     history: Sequence[Mapping[str, Any]],
     symbols: Sequence[str],
     about: Mapping[str, str],
-    extra_sections: Sequence[Section] = (),
+    extra_sections: Sequence[PageSection] = (),
     verdict: str | None = None,
-    first_sections: Sequence[Section] = (),
+    first_sections: Sequence[PageSection] = (),
 ) -> Path:
     """Write the report as one self-contained HTML file; an earlier one at `path` stays as it was if this fails.
 
