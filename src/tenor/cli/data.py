@@ -15,6 +15,7 @@ from tenor.errors import ConfigError, DataError, SourceError
 
 if TYPE_CHECKING:
     from tenor.ingest.fetch import Fetched
+    from tenor.ingest.importing import Collected
     from tenor.schema import BarInterval
 
 BarLength = Annotated[str, typer.Option(help="How long a bar is: 1d, 1h or 15m.")]
@@ -22,6 +23,8 @@ OneCalendar = Annotated[
     str | None,
     typer.Option("--calendar", help="One exchange's for all: XNYS, XLON, 24/7 …; without it, each symbol's own."),
 ]
+
+SHOWN_REFUSALS = 20
 
 app = typer.Typer(no_args_is_help=True, help="Bring bars and news into the lake, and look at what is there.")
 
@@ -40,7 +43,7 @@ def data_import(
     if as_json:
         console.print_json(collected.to_json())
     else:
-        console.show_collected(collected)
+        _show_import(collected)
     if not collected.usable:
         raise DataError(f"nothing in {', '.join(paths)} could be used; {len(collected.refused)} rows were refused.")
 
@@ -87,7 +90,7 @@ def data_fetch(
         settings = dataclasses.replace(settings, prices=tuple(source))
     if since:
         settings = dataclasses.replace(settings, since=since)
-    with console.bars(quiet=as_json) as bars:
+    with console.progress_bars(quiet=as_json) as bars:
         fetched = fetch(store, symbols or (), settings, interval=length, news=news, progress=bars.symbols)
     if as_json:
         console.print_json(fetched.to_json())
@@ -173,6 +176,19 @@ def _live() -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         raise ConfigError(f"{error.name} is not installed: pip install 'tenor[live]'.") from None
+
+
+def _show_import(result: Collected) -> None:
+    """What an import did, file by file."""
+    for file in result.files if len(result.files) <= SHOWN_REFUSALS else ():
+        console.line(file.describe())
+    for text in result.refused[:SHOWN_REFUSALS]:
+        console.line(f"refused: {text}")
+    if (more := len(result.refused) - SHOWN_REFUSALS) > 0:
+        console.line(f"… and {more} more refused; --json lists all.")
+    for kind, appended in (("bars", result.bars), ("news", result.news), ("sentiment", result.sentiment)):
+        if appended.new or appended.revised or appended.unchanged:
+            console.line(f"{kind}: {appended.new} new, {appended.revised} revised, {appended.unchanged} already there")
 
 
 def _show_fetched(fetched: Fetched) -> None:

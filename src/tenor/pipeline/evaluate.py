@@ -24,7 +24,7 @@ from tenor.pipeline.train import build, load, registry_of
 from tenor.registry import Registry
 from tenor.report import write_report
 from tenor.report.backtest import trading_section
-from tenor.report.sections_faithfulness import faithfulness_section
+from tenor.report.model import faithfulness_section
 from tenor.report.sentiment import sentiment_section
 from tenor.report.walk import walk_sections
 from tenor.schema import DailySentiment, Panel, Predictions
