@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # a verb pays for the rooms that it uses, not for those whose
     from tenor.ingest.importing import Collected
     from tenor.pipeline.ablate import Ablated
     from tenor.pipeline.train import Trained
-    from tenor.pipeline.tune import Tuned
+    from tenor.pipeline.tune import TuneResult
     from tenor.schema import Forecast
     from tenor.sentiment import Explanation, Scores
     from tenor.sentiment.training.evaluate import Comparison
@@ -239,7 +239,7 @@ def show_benchmark(result: BenchmarkResult) -> None:
         line(note)
 
 
-def show_tuned(tuned: Tuned) -> None:
+def show_tuned(tuned: TuneResult) -> None:
     """The candidates, best first: mean and spread over the folds of all that was measured."""
     found = tuned.search
     measures = tuple(found.best.scores)

@@ -32,8 +32,8 @@ from tenor.sentiment import Scorer, why
 from tenor.storage.files import write_json
 from tenor.store import Lake
 from tenor.training import Forecaster, Progress, Split, fit, usable
+from tenor.training.candidate import tried
 from tenor.training.folds import walk_forward
-from tenor.training.results import tried
 
 WITHOUT_SENTIMENT = "the same without sentiment"
 
