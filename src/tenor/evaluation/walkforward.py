@@ -25,8 +25,9 @@ from tenor.errors import ConfigError, HistoryError, ModelError
 from tenor.evaluation import conformal
 from tenor.evaluation.baselines import fit_baselines
 from tenor.features import Scaler
+from tenor.inference.cells import usable
 from tenor.schema import Bool, Panel, Predictions
-from tenor.training import Forecaster, Split, checkpoint, fit, usable
+from tenor.training import Forecaster, Split, checkpoint, fit
 from tenor.training.folds import fold_table
 from tenor.training.parallel import available_cores, train_seeds
 from tenor.training.sequences import Sequences
