@@ -237,7 +237,7 @@ def _fit_all(
     # that cores do not wait for the last seed of each fold.
     tasks = [task for split in missing for task in _tasks(panel, split, model, training)]
     prints = {id(task.data): task.data.fingerprint() for task in tasks}
-    places = [checkpoints / checkpoint.key(task, prints[id(task.data)]) for task in tasks]
+    places = [checkpoints / checkpoint.folder_name(task, prints[id(task.data)]) for task in tasks]
     if tasks:
         train_seeds(tasks, places, workers=workers or available_cores(), progress=counter)
     done: list[Forecaster] = []

@@ -124,7 +124,7 @@ def _side_by_side(
         while pending:
             done, pending = wait(pending, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
             for folder, report in zip(folders, reporters, strict=True):
-                report(checkpoint.peek(folder))
+                report(checkpoint.saved_history(folder))
             for future in done:
                 future.result()
         return [future.result() for future in running]
