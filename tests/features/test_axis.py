@@ -72,7 +72,11 @@ def shown(axis: str, symbol: str, day: str) -> str:
         # a Monday: the coin's Sunday; the currencies' Friday, which was over when New York had closed on Friday
         ("XNYS", "BTC-USD", "2024-06-24", "06-23"),
         ("XNYS", "EURUSD=X", "2024-06-24", "06-21"),
-        # the day after Independence Day: the later of two bars that became known since
+        # around Independence Day, as in the docstring of the axis: the later of two bars that became known since
+        ("XNYS", "BTC-USD", "2024-07-02", "07-01"),
+        ("XNYS", "BTC-USD", "2024-07-03", "07-02"),
+        ("XNYS", "7203.T", "2024-07-03", "07-03"),
+        ("XNYS", "BTC-USD", "2024-07-08", "07-07"),
         ("XNYS", "7203.T", "2024-07-05", "07-05"),
         ("XNYS", "SAP.DE", "2024-07-05", "07-05"),
         ("XNYS", "BTC-USD", "2024-07-05", "07-04"),
@@ -161,7 +165,9 @@ def test_names_that_tell_no_market_are_of_the_axis(bars_of: Callable[..., Bars])
 
 def test_a_us_stock_is_not_taken_for_one_of_tokyo() -> None:
     bars = world(("AAPL", "7203.T"), FIRST, LAST)
-    with pytest.raises(DataError, match=r"AAPL does not tell its market, and stands beside 7203\.T, on XTKS: .*XNYS"):
+    with pytest.raises(
+        DataError, match=r"the name of AAPL has no market, and it stands beside 7203\.T, on XTKS: .*XNYS"
+    ):
         build_panel(bars, FeatureConfig(calendar="XTKS"))
 
 
