@@ -154,8 +154,8 @@ def calendars_of(symbols: Sequence[str], axis: str) -> list[str]:
         for symbol in symbols:
             if not tells_market(symbol):
                 raise DataError(
-                    f"bars: the name of {symbol} has no market, and it stands beside {with_market[0]}, on {axis}: write it "
-                    "with its market's suffix, or set features.calendar to XNYS if it is a US stock."
+                    f"bars: the name of {symbol} has no market, and it stands beside {with_market[0]}, on {axis}: "
+                    "write it with its market's suffix, or set features.calendar to XNYS if it is a US stock."
                 )
     return calendars
 
