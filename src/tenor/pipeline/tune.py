@@ -47,6 +47,22 @@ def tune(
 
     Parameters
     ----------
+    store
+        The lake.
+    config
+        The settings that the grid is laid over.
+    grid, grid_file
+        As `tenor.training.grid.read_grid` takes them.
+    out
+        The TOML file for the best config.
+    horizon, scoring
+        What is scored, and what ranks.
+    workers
+        Processes side by side; None is one a core.
+    progress
+        Is called as fits are done.
+    texts
+        Is called as texts are scored.
     report
         The HTML file to write, if any.
 

@@ -46,8 +46,8 @@ def available_cores() -> int:
 def end_idle_processes() -> None:
     """End the processes that wait for the next training; to be called before joblib starts its own.
 
-    loky has one reusable executor a process. joblib adds a folder for its arrays to those it makes, and takes one that
-    `train_seeds` made for one of its own; it then fails on the folder that is not there.
+    loky has one reusable executor for each process. joblib takes an executor that `train_seeds` left for one of its
+    own, looks for the folder of arrays that its own have, and fails because this one has none.
     """
     get_reusable_executor(reuse=True).shutdown(wait=True)
 
