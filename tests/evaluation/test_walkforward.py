@@ -15,8 +15,9 @@ from tenor.errors import ConfigError
 from tenor.evaluation.baselines import fit_baselines
 from tenor.evaluation.evaluate import evaluate
 from tenor.evaluation.walkforward import WalkForward, fold_key, walk
+from tenor.inference.cells import usable
 from tenor.schema import Panel
-from tenor.training import Split, fit, usable
+from tenor.training import Split, fit
 
 FEW = ("persistence", "always-up")
 

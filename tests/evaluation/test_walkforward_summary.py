@@ -18,9 +18,10 @@ from tenor.evaluation.evaluate import evaluate
 from tenor.evaluation.uncertainty import ADAPTIVE, FIXED, uncertainty
 from tenor.evaluation.walkforward import WalkForward
 from tenor.evaluation.walkforward_summary import WalkForwardSummary, headline, side_of, summarise_walk
+from tenor.inference.cells import usable
 from tenor.inference.conformal import adapt
 from tenor.schema import Panel, Predictions
-from tenor.training import Split, fit, usable
+from tenor.training import Split, fit
 from tenor.training.folds import walk_forward
 
 

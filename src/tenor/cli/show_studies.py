@@ -10,7 +10,7 @@ from tenor.cli.console import horizon_text, line, table
 if TYPE_CHECKING:
     from tenor.benchmarks import BenchmarkResult
     from tenor.pipeline.ablate import Ablated
-    from tenor.pipeline.tune import Tuned
+    from tenor.pipeline.tune import TuneResult
 
 
 def show_ablation(result: Ablated) -> None:
@@ -45,7 +45,7 @@ def show_benchmark(result: BenchmarkResult) -> None:
         line(note)
 
 
-def show_tuning(result: Tuned) -> None:
+def show_tuning(result: TuneResult) -> None:
     """The candidates, best first: mean and standard deviation over the folds of each measure."""
     search = result.search
     measures = tuple(search.best.scores)

@@ -24,9 +24,10 @@ from tenor import metrics
 from tenor.errors import ConfigError, HistoryError, ModelError
 from tenor.evaluation.bootstrap import RESAMPLES, ConfidenceInterval
 from tenor.evaluation.significance import LEVEL, drawn_days, format_p, resampled, side_of_zero
+from tenor.inference.cells import usable
 from tenor.schema import Bool, Float32, Float64, Panel
 from tenor.storage.files import json_values
-from tenor.training import Attention, Forecaster, usable
+from tenor.training import Attention, Forecaster
 
 MOST, RANDOM, LEAST, LATEST = "most attended", "random", "least attended", "latest"
 DRAWS = 39

@@ -22,10 +22,11 @@ from tenor.config import FeatureConfig, ModelConfig, TrainConfig, to_mapping
 from tenor.errors import ConfigError, HistoryError, ModelError
 from tenor.evaluation.baselines import fit_baselines
 from tenor.features import Scaler
+from tenor.inference.cells import usable
 from tenor.inference.conformal import adapt
 from tenor.schema import Bool, Float32, Panel, Predictions
 from tenor.storage.files import content_key
-from tenor.training import Forecaster, Split, checkpoint, fit, usable
+from tenor.training import Forecaster, Split, checkpoint, fit
 from tenor.training.folds import fold_table
 from tenor.training.parallel import available_cores, train_seeds
 from tenor.training.sequences import Sequences
@@ -256,7 +257,7 @@ def _fit_all(
         of_fold = _tasks(panel, split, model, training)
         fingerprint = of_fold[0].data.fingerprint()  # all seeds of a fold share their data, which is slow to hash
         tasks += of_fold
-        places += [checkpoints / checkpoint.key(task, fingerprint) for task in of_fold]
+        places += [checkpoints / checkpoint.folder_name(task, fingerprint) for task in of_fold]
     if tasks:
         train_seeds(tasks, places, workers=workers or available_cores(), progress=counter)
     forecasters: list[Forecaster] = []

@@ -20,6 +20,7 @@ from tenor.evaluation.evaluate import Evaluation
 from tenor.evaluation.evaluate import evaluate as judge
 from tenor.evaluation.faithfulness import Faithfulness, faithfulness, testable
 from tenor.evaluation.walkforward_summary import WalkForwardSummary, headline, summarise_walk
+from tenor.inference.cells import usable
 from tenor.pipeline.train import build, load, registry_of
 from tenor.registry import Registry
 from tenor.report import write_report
@@ -31,9 +32,9 @@ from tenor.schema import DailySentiment, Panel, Predictions
 from tenor.sentiment import Scorer, why
 from tenor.storage.files import write_json
 from tenor.store import Lake
-from tenor.training import Forecaster, Progress, Split, fit, usable
+from tenor.training import Forecaster, Progress, Split, fit
+from tenor.training.candidate import tried
 from tenor.training.folds import walk_forward
-from tenor.training.results import tried
 
 WITHOUT_SENTIMENT = "the same without sentiment"
 

@@ -174,7 +174,7 @@ def _card(
 ) -> dict[str, Any]:
     """What is told of a model: its data, its parts, its settings, and how it did on validation."""
     from tenor.config import to_mapping
-    from tenor.training import usable
+    from tenor.inference.cells import usable
     from tenor.training.scoring import scores
 
     said = forecaster.predict(panel)
