@@ -1,7 +1,7 @@
 """How long a cold start takes, import to first forecast, as a ratio to the same with PyTorch and transformers.
 
 ``python deployment/cold_start.py --store LAKE`` runs the functions under Lambda's emulator, interleaved, and prints
-medians. The store must hold a model and a board (``tenor refresh``).
+medians. The store must hold a model and published forecasts (``tenor refresh``).
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--store", type=Path, required=True)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     if RIE is None:
         sys.exit("the emulator is not here: run 'make -C deployment tools' first.")
-    env = {"TENOR_STORE": str(asked.store.resolve()), "TENOR_AUTH": "gateway"}
+    env = {"TENOR_STORE": str(options.store.resolve()), "TENOR_AUTH": "gateway"}
     with tempfile.TemporaryDirectory() as scratch:
         api = Path(scratch) / "api"
         with zipfile.ZipFile(BUILD / "api-x86_64.zip") as archive:
@@ -71,7 +71,7 @@ def main() -> None:
         source = str(HERE.parent / "src")
         request = http_event("GET", "/v1/forecast/AAPL")
         arms = {
-            "API function: published forecast": (api, "tenor.serving.aws.api", env, request),
+            "API function: published forecast": (api, "tenor.aws.api", env, request),
             "refresh function: forecast made with ONNX Runtime": (refresh, "without.handler", env, {}),
             "the same with PyTorch and transformers": (
                 heavy, "heavy.handler", env | {"PYTHONPATH": f"{heavy}:{source}:{everything}"}, {}
@@ -82,17 +82,18 @@ def main() -> None:
             for name, (task, handler, settings, event) in arms.items():
                 function = Emulator(RIE, task, handler, settings, timeout=120)
                 begun = time.perf_counter()
-                told = function.invoke(event, patience=130)
+                result = function.invoke(event, patience=130)
                 spent = time.perf_counter() - begun
                 printed = function.stop()
-                if told.get("statusCode", 200) != 200 or "errorMessage" in told:
-                    sys.exit(f"{name}: {told}\n{printed}")
+                if result.get("statusCode", 200) != 200 or "errorMessage" in result:
+                    sys.exit(f"{name}: {result}\n{printed}")
                 if round_:  # the first round reads the files into memory
                     seconds[name].append(spent)
     slowest = statistics.median(seconds["the same with PyTorch and transformers"])
-    for name, found in seconds.items():
-        middle = statistics.median(found)
-        print(f"{middle:6.2f} s  {min(found):.2f} … {max(found):.2f}  {middle / slowest:5.3f} of the last  {name}")
+    for name, measured in seconds.items():
+        median = statistics.median(measured)
+        span = f"{min(measured):.2f} … {max(measured):.2f}"
+        print(f"{median:6.2f} s  {span}  {median / slowest:5.3f} of the last  {name}")
 
 
 if __name__ == "__main__":

@@ -20,14 +20,14 @@ FIXED = 1.00 + 5 * 0.10
 MONTH = 30 * 86_400
 SESSIONS = 21
 
-# measured under the emulator (docs/deployment.md says how); a Lambda of 512 MB has .29 of a core
+# measured under the emulator (docs/deployment.md says how); a Lambda of 512 MB has 0.29 of a core
 API_MEMORY_GB = 0.5
 API_MS = 1.2 / 0.29
 API_LOG_BYTES = 260 + 230
 ANSWER_BYTES = 3_000
 REFRESH_MEMORY_GB = {100: 2.0, 5_000: 10.0}
 REFRESH_SECONDS = {100: 10.4, 5_000: 425.0}
-BOARD_BYTES = 150_000
+DOCUMENT_BYTES = 150_000
 """Of one symbol."""
 
 
@@ -44,22 +44,22 @@ class Month:
 
     @property
     def total(self) -> float:
-        """With what is paid for being there."""
+        """All of it, with the fixed part."""
         return self.api + self.gateway + self.logs + self.transfer + self.refresh + self.storage + FIXED
 
 
 def month(symbols: int, requests_per_second: float) -> Month:
     """The bill of a month in which `symbols` are refreshed every session, at this rate of requests all day."""
     requests = requests_per_second * MONTH
-    read = MONTH / 15 * min(1.0, requests_per_second)  # an environment looks at the board every 15 seconds
+    read = MONTH / 15 * min(1.0, requests_per_second)  # an environment polls the forecasts every 15 seconds
     return Month(
         api=requests * (INVOCATION + API_MS / 1e3 * API_MEMORY_GB * GB_SECOND),
         gateway=requests * HTTP_REQUEST,
         logs=requests * API_LOG_BYTES / 1e9 * LOG_GB,
         transfer=max(0.0, requests * ANSWER_BYTES / 1e9 - 100) * OUT_GB,  # the first 100 GB are free
         refresh=SESSIONS * REFRESH_SECONDS[symbols] * REFRESH_MEMORY_GB[symbols] * GB_SECOND,
-        # versions of 90 days: 63 sessions' boards, of which S3 keeps the newest five
-        storage=symbols * BOARD_BYTES * 6 / 1e9 * STORED_GB + SESSIONS * symbols * 2 * PUT + read * GET,
+        # versions of 90 days: 63 sessions' forecasts, of which S3 keeps the newest five
+        storage=symbols * DOCUMENT_BYTES * 6 / 1e9 * STORED_GB + SESSIONS * symbols * 2 * PUT + read * GET,
     )
 
 

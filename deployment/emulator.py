@@ -27,10 +27,18 @@ class Emulator:
 
     Parameters
     ----------
+    rie
+        The emulator's executable.
     task
-        The unpacked package. handler : ``module.function``. env : what the function is configured with.
+        The unpacked package.
+    handler
+        ``module.function``.
+    env
+        The function's environment variables.
     timeout
-        Seconds an invocation may take. memory : MiB the runtime may map; None leaves it unlimited.
+        Seconds an invocation may take.
+    memory
+        MiB that the runtime may map; None for no limit.
     """
 
     def __init__(
@@ -78,7 +86,7 @@ class Emulator:
         try:
             with urllib.request.urlopen(request, timeout=patience) as answer:
                 text = answer.read().decode()
-        except urllib.error.HTTPError as error:  # how the emulator tells that the function was cut off
+        except urllib.error.HTTPError as error:  # how the emulator answers when the function was cut off
             text = error.read().decode()
         try:
             return json.loads(text)

@@ -46,16 +46,16 @@ def main() -> None:
     parser.add_argument("function", choices=sorted(FUNCTIONS))
     parser.add_argument("--architecture", choices=sorted(ARCHITECTURES), default="arm64")
     parser.add_argument("--out", type=Path, required=True, help="A zip file; or a folder, which must be new.")
-    asked = parser.parse_args()
-    function = FUNCTIONS[asked.function]
+    options = parser.parse_args()
+    function = FUNCTIONS[options.function]
     if sys.version_info[:2] not in PYTHONS:
         sys.exit("a function's bytecode is made by the Python that it runs on: use 3.12, as the template says.")
-    zipped = asked.out.suffix == ".zip"
-    if not zipped and asked.out.exists():
-        sys.exit(f"{asked.out} is there already: name a new folder, or remove it.")
+    zipped = options.out.suffix == ".zip"
+    if not zipped and options.out.exists():
+        sys.exit(f"{options.out} is there already: name a new folder, or remove it.")
     with tempfile.TemporaryDirectory() as scratch:
         tree = Path(scratch) / "tree"
-        install(pins(function), asked.architecture, tree)
+        install(pins(function), options.architecture, tree)
         shutil.copytree(ROOT / "src" / "tenor", tree / "tenor", ignore=function.unneeded)
         name_version(tree)
         precompile(tree)
@@ -64,34 +64,35 @@ def main() -> None:
         if zipped and size > LIMIT:
             sys.exit(f"unzipped it has {size / 2**20:.0f} MiB, and Lambda takes {LIMIT / 2**20:.0f}: drop a part.")
         if zipped:
-            write(tree, files, asked.out)
+            write(tree, files, options.out)
         report(tree, files)
         if zipped:
-            packed = asked.out.read_bytes()
-            print(f"{len(packed) / 2**20:8.1f} MiB  zipped: {asked.out}, sha256 {hashlib.sha256(packed).hexdigest()}")
+            packed = options.out.read_bytes()
+            print(f"{len(packed) / 2**20:8.1f} MiB  zipped: {options.out}, sha256 {hashlib.sha256(packed).hexdigest()}")
         else:
-            shutil.move(tree, asked.out)
+            shutil.move(tree, options.out)
 
 
 @dataclass(frozen=True)
 class Function:
-    """What a function is made of: the names of its packages, and the rooms of tenor that it never imports."""
+    """What a function is made of: its requirements, and the subpackages of tenor that it never imports."""
 
     requirements: str
-    rooms_left_out: frozenset[str]
+    left_out: frozenset[str]
 
     def unneeded(self, folder: str, names: list[str]) -> set[str]:
-        """Which of `names` in `folder` stay behind."""
+        """Which of `names` in `folder` are not packed."""
         inside = Path(folder).name == "tenor"
-        return {name for name in names if name == "__pycache__" or (inside and name in self.rooms_left_out)}
+        return {name for name in names if name == "__pycache__" or (inside and name in self.left_out)}
 
 
+TRAINING_ONLY = frozenset({"benchmarks", "data", "leakcheck", "model", "report", "training"})
 FUNCTIONS = {
     "api": Function(
         "requirements-api.txt",
-        frozenset({"cli", "data", "evaluation", "features", "model", "report", "sources", "store", "training"}),
+        TRAINING_ONLY | {"cli", "evaluation", "features", "inference", "ingest", "pipeline", "store"},
     ),
-    "refresh": Function("requirements-refresh.txt", frozenset({"data", "model", "report", "training"})),
+    "refresh": Function("requirements-refresh.txt", TRAINING_ONLY),
 }
 
 
@@ -137,9 +138,9 @@ def install(requirements: list[str], architecture: str, tree: Path) -> None:
         only = ONLY.get(name.split("/", 1)[0])
         if path.is_dir() or DROPPED.search(name) or (only is not None and name not in only):
             continue
-        kept = tree / name
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(path, kept)
+        target = tree / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(path, target)
 
 
 def name_version(tree: Path) -> None:

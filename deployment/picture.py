@@ -28,7 +28,7 @@ PLACES = {
 }  # fmt: skip
 NAMES = {
     "HttpApi": "HTTP API\nthrottled", "Jwt": "JWT authorizer\n(or API keys)", "AccessLog": "access log",
-    "Api": "API function\nzip, reads the board", "ApiLog": "log", "Bucket": "S3 bucket\nlake · models · board",
+    "Api": "API function\nzip, reads forecasts", "ApiLog": "log", "Bucket": "S3 bucket\nlake · models · forecasts",
     "Key": "KMS key\neverything at rest", "Refresh": "refresh function\nimage, makes forecasts",
     "Task": "the same image\non Fargate", "RefreshLog": "log", "Schedule": "schedule\nafter the close",
     "DeadLetters": "dead letters", "Alarms": "alarms by mail", "Cost": "budget",
@@ -58,7 +58,7 @@ def main() -> None:
     axes.set(xlim=(-1.0, 4.5), ylim=(-0.4, 3.4))
     axes.axis("off")
     texts = {"callers": axes.text(-0.8, 2, "callers", ha="center", va="center", color=INK, fontsize=10)}
-    for name in (one for one in PLACES if one in resources):
+    for name in (name for name in PLACES if name in resources):
         face = AMBER if name in ("Api", "Refresh", "Task", "Bucket") else BLUE
         box = {"boxstyle": "round,pad=0.5", "facecolor": face, "edgecolor": LINE}
         texts[name] = axes.text(
@@ -67,7 +67,7 @@ def main() -> None:
     figure.canvas.draw()  # boxes have a size from now on
     arrows = {("callers", "HttpApi"), *edges(resources)}
     for start, end in sorted(arrows):
-        begin, stop = (texts[one].get_position() for one in (start, end))
+        begin, stop = texts[start].get_position(), texts[end].get_position()
         axes.annotate(
             "",
             edge(axes, texts[end], begin),

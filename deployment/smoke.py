@@ -1,4 +1,4 @@
-"""Ask the live service for each symbol's forecast and compare it with one made here from the same store.
+"""Compare the live service's forecast of each symbol with one made here from the same store.
 
 ``KEY=… python deployment/smoke.py --url https://… --store lake`` exits with 1 where they differ, and says how.
 """
@@ -25,25 +25,25 @@ def main() -> None:
     parser.add_argument("--url", required=True)
     parser.add_argument("--store", default="lake", help="A store with the bars and the model that the service has.")
     parser.add_argument("--symbols", nargs="*", help="By default the first five that the service knows.")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     try:
-        differing = compare(asked.url, asked.store, asked.symbols)
+        differing = compare(options.url, options.store, options.symbols)
     except TenorError as error:
         sys.exit(f"smoke: {error}")
     if differing:
         sys.exit(f"{len(differing)} forecasts differ: {', '.join(differing)}")
-    print("the service says what is computed here")
+    print("the forecasts of the service equal those made here")
 
 
 def compare(url: str, store: str, symbols: list[str] | None) -> list[str]:
     """The symbols whose live forecast is not the local one."""
     differing = []
     with tenor.Client(url, key=os.environ.get("KEY")) as client:
-        for symbol in symbols or [one.symbol for one in client.symbols().symbols][:5]:
+        for symbol in symbols or [row.symbol for row in client.symbols().symbols][:5]:
             live = client.forecast(symbol)
             here = predict(store, [symbol], horizon=live.horizon, version=live.model_version)[0]
-            apart = abs(live.price / here.price - 1)
-            same = apart < CLOSE and pd.Timestamp(live.as_of) == here.as_of
+            difference = abs(live.price / here.price - 1)
+            same = difference < CLOSE and pd.Timestamp(live.as_of) == here.as_of
             print(f"{symbol}: live {live.price:.4f} as of {live.as_of}, here {here.price:.4f} as of {here.as_of}")
             if not same:
                 differing.append(symbol)

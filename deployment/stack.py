@@ -24,16 +24,16 @@ def main() -> None:
     offline.add_argument("parameters", nargs="*", metavar="NAME=VALUE")
     back = commands.add_parser("rollback", help="Point the API at the version published before.")
     back.add_argument("stack")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     try:
-        if asked.command == "account":
+        if options.command == "account":
             print(boto3.client("sts").get_caller_identity()["Account"])
-        elif asked.command == "resources":
-            resources(asked.template, dict(pair.split("=", 1) for pair in asked.parameters))
-        elif asked.command == "rollback":
-            rollback(asked.stack)
+        elif options.command == "resources":
+            resources(options.template, dict(pair.split("=", 1) for pair in options.parameters))
+        elif options.command == "rollback":
+            rollback(options.stack)
         else:
-            print(outputs(asked.stack)[asked.name])
+            print(outputs(options.stack)[options.name])
     except (BotoCoreError, ClientError) as error:
         sys.exit(f"AWS: {error}")
     except KeyError as error:
@@ -42,8 +42,8 @@ def main() -> None:
 
 def outputs(stack: str) -> dict[str, str]:
     """The outputs of `stack` by name."""
-    found = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
-    return {one["OutputKey"]: one["OutputValue"] for one in found.get("Outputs", [])}
+    description = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
+    return {output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", [])}
 
 
 def rollback(stack: str) -> None:
@@ -52,7 +52,7 @@ def rollback(stack: str) -> None:
     client = boto3.client("lambda")
     now = client.get_alias(FunctionName=function, Name="live")["FunctionVersion"]
     pages = client.get_paginator("list_versions_by_function").paginate(FunctionName=function)
-    numbers = [int(one["Version"]) for page in pages for one in page["Versions"] if one["Version"].isdigit()]
+    numbers = [int(entry["Version"]) for page in pages for entry in page["Versions"] if entry["Version"].isdigit()]
     before = [number for number in numbers if number < int(now)]
     if not before:
         sys.exit(f"version {now} of {function} is the first: there is nothing to go back to.")
@@ -81,8 +81,8 @@ def holds(test: Any, conditions: dict[str, Any], values: dict[str, str]) -> bool
     if kind == "Fn::Not":
         return not holds(operand[0], conditions, values)
     if kind in ("Fn::And", "Fn::Or"):
-        return (all if kind == "Fn::And" else any)(holds(one, conditions, values) for one in operand)
-    left, right = (values[one["Ref"]] if isinstance(one, dict) else one for one in operand)
+        return (all if kind == "Fn::And" else any)(holds(part, conditions, values) for part in operand)
+    left, right = [values[side["Ref"]] if isinstance(side, dict) else side for side in operand]  # Fn::Equals
     return bool(left == right)
 
 

@@ -1,4 +1,4 @@
-"""Bars within a day: from a service to a forecast on the board, and what was known at each of their closes."""
+"""Bars within a day: from a service to a published forecast, and what was known at each of their closes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tenor.pipeline.train import load, registry_of
 from tenor.schema import BAR_COLUMNS, Bars, News, Panel, news_id
 from tenor.sentiment.daily import daily_sentiment
 from tenor.sentiment.scores import Scores
-from tenor.serving.published import board_of
+from tenor.serving.published import published_forecasts
 from tenor.serving.service import Service
 from tenor.serving.view import View
 from tenor.store import Lake
@@ -398,7 +398,7 @@ def test_the_board_and_the_api_name_hours(store: str, live: Live, tmp_path: Path
     # the next evening: what was said of the morning has come true by now
     run_refresh(copy, now=utc("2024-06-28 23:35"), fetch=fetch)
     assert asked == ["1d", "1h"]
-    board = board_of(str(copy))
+    board = published_forecasts(str(copy))
     service = run_service(Service(View(board, clock=clock_of(board))))
     try:
         said = httpx.get(f"{service.url}/v1/forecast/AAPL").json()

@@ -82,9 +82,9 @@ def test_a_refresh_tells_and_refuses_likewise(store: str, capsys: pytest.Capture
 
 
 def test_what_became_of_past_forecasts_is_found_on_every_market(store: str) -> None:
-    from tenor.serving.published import board_of
+    from tenor.serving.published import published_forecasts
 
-    board = board_of(store)
+    board = published_forecasts(store)
     index = board.index()
     assert index is not None
     for symbol in SYMBOLS:

@@ -15,8 +15,8 @@ from emulator import PYTHON, RIE, Emulator
 from services import serving
 from world import World
 
-from tenor.serving.keys import Keys
-from tenor.serving.published import board_of
+from tenor.serving.keys import ApiKeys
+from tenor.serving.published import published_forecasts
 
 ROOT = Path(__file__).resolve().parents[2]
 SYMBOLS = ("AAPL", "AMZN", "CVX", "INTC", "MSFT", "XOM")
@@ -40,8 +40,8 @@ def emulator(tools: Path) -> Iterator[Callable[..., Emulator]]:
         return started[-1]
 
     yield start
-    for one in started:
-        one.stop()
+    for function in started:
+        function.stop()
 
 
 @pytest.fixture(scope="session")
@@ -67,11 +67,14 @@ def refresh_task() -> Path:
 
 @dataclass(frozen=True)
 class Account:
-    """What stands in for an AWS account: a bucket with a trained model and a board, and a market to fetch from.
+    """What stands in for an AWS account: a bucket with a trained model and forecasts, and a market to fetch from.
 
     Attributes
     ----------
-    env : what the template sets for the functions. `world` : the market; its `now` may be moved on.
+    env
+        The environment variables that the template sets for the functions.
+    world
+        The market; its `now` may be moved on.
     """
 
     env: dict[str, str]
@@ -82,7 +85,7 @@ class Account:
         return self.env["TENOR_STORE"]
 
     def index(self) -> Any:
-        index = board_of(self.store).index()
+        index = published_forecasts(self.store).index()
         assert index is not None
         return index
 
@@ -119,11 +122,11 @@ def account(s3_server: str) -> Iterator[Account]:
         assert fetch(store, SYMBOLS, config.sources).worked
         quick = ("training.seeds=[0]", "training.epochs=1", "model.hidden=4", "model.lookback=10")
         train(store, Config.read(None, quick), workers=1)
-        refresh(Lake(store), board_of(store), Predictor.load(registry_of(store)), now=world.now)
+        refresh(Lake(store), published_forecasts(store), Predictor.load(registry_of(store)), now=world.now)
         yield Account(env, world)
 
 
 @pytest.fixture(scope="session")
 def api_key(account: Account) -> str:
     """A key that opens the service."""
-    return Keys(board_of(account.store).objects).make("check")
+    return ApiKeys(published_forecasts(account.store).objects).make("check")

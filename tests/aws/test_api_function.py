@@ -34,7 +34,7 @@ ROUTES = (
 
 
 def test_every_route_answers_as_it_does_on_a_laptop(emulator: Callable[..., Any], api_task: Path, account: Any) -> None:
-    function = emulator(api_task, "tenor.serving.aws.api", account.env | {"TENOR_AUTH": "gateway"})
+    function = emulator(api_task, "tenor.aws.api", account.env | {"TENOR_AUTH": "gateway"})
     for path, expected in ROUTES:
         status, headers, body = function.get(path)
         assert status == expected, (path, body)
@@ -53,22 +53,22 @@ def test_every_route_answers_as_it_does_on_a_laptop(emulator: Callable[..., Any]
 def test_without_a_gateway_a_key_decides(
     emulator: Callable[..., Any], api_task: Path, account: Any, api_key: str
 ) -> None:
-    function = emulator(api_task, "tenor.serving.aws.api", account.env)
+    function = emulator(api_task, "tenor.aws.api", account.env)
     assert function.get("/v1/forecast/AAPL")[0] == 401
     assert function.get("/v1/forecast/AAPL", authorization="Bearer wrong")[0] == 401
     assert function.get("/v1/forecast/AAPL", x_api_key=api_key)[0] == 200
 
 
-def test_wrong_permissions_and_a_missing_board_are_told_not_hidden(
+def test_wrong_permissions_and_missing_forecasts_are_reported(
     emulator: Callable[..., Any], api_task: Path, account: Any
 ) -> None:
     env = account.env | {"TENOR_AUTH": "gateway"}
-    denied = emulator(api_task, "tenor.serving.aws.api", env | {"AWS_SECRET_ACCESS_KEY": "wrong"})
+    denied = emulator(api_task, "tenor.aws.api", env | {"AWS_SECRET_ACCESS_KEY": "wrong"})
     status, _, body = denied.get("/v1/forecast/AAPL")
     assert status == 503
     assert "wrong" not in json.dumps(body)
     assert denied.get("/readyz")[0] == 503
-    empty = emulator(api_task, "tenor.serving.aws.api", env | {"TENOR_STORE": "s3://no-such-bucket"})
+    empty = emulator(api_task, "tenor.aws.api", env | {"TENOR_STORE": "s3://no-such-bucket"})
     assert empty.get("/v1/forecast/AAPL")[0] == 503
     assert empty.get("/healthz")[0] == 200
 
@@ -79,7 +79,7 @@ def test_a_time_out_ends_the_invocation_and_not_the_environment(
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, and never says a word
         endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
         env = account.env | {"TENOR_AUTH": "gateway", "AWS_ENDPOINT_URL": endpoint}
-        function = emulator(api_task, "tenor.serving.aws.api", env, timeout=2)
+        function = emulator(api_task, "tenor.aws.api", env, timeout=2)
         for _ in range(2):
             answer = function.invoke({"version": "2.0", "rawPath": "/readyz"}, patience=30)
             assert "timed out" in json.dumps(answer)
@@ -104,11 +104,11 @@ def test_nothing_heavy_is_packed_or_imported(api_task: Path) -> None:
     assert not [name for name in heavy if (api_task / name).exists()]
     code = (
         f"import sys; sys.path[:0] = [{str(api_task)!r}]\n"
-        "import tenor.serving.aws\n"
+        "import tenor.aws\n"
         "print([m for m in ('torch', 'pandas', 'onnxruntime', 'numpy') if m in sys.modules])"
     )
-    told = subprocess.run([PYTHON, "-I", "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "[]"
+    done = subprocess.run([PYTHON, "-I", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_importing_opens_no_socket_and_reads_no_setting(api_task: Path) -> None:
@@ -117,11 +117,11 @@ def test_importing_opens_no_socket_and_reads_no_setting(api_task: Path) -> None:
         "import os\n"
         "seen = []\n"
         "sys.addaudithook(lambda name, args: seen.append(name) if name.startswith('socket.') else None)\n"
-        "import tenor.serving.aws\n"
+        "import tenor.aws\n"
         "print([name for name in seen if name not in ('socket.gethostname',)])"
     )
-    told = subprocess.run([PYTHON, "-I", "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "[]"
+    done = subprocess.run([PYTHON, "-I", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_the_zip_holds_bytecode_of_one_moment(tools: Path) -> None:

@@ -17,12 +17,12 @@ import pytest
 
 from tenor.calendars import exchange
 from tenor.registry import registry_of
-from tenor.serving.published import board_of
+from tenor.serving.published import published_forecasts
 from tenor.store import Lake
 
 pytestmark = pytest.mark.aws
 
-HANDLER = "tenor.serving.aws.refresh"
+HANDLER = "tenor.aws.refresh"
 SCHEDULED = {"source": "tenor.schedule"}
 COLD = 500
 """Cold invocations in the race: refreshes and requests."""
@@ -35,8 +35,8 @@ def test_the_schedules_event_fetches_forecasts_and_publishes(
     before = account.index()
     account.world.now = pd.Timestamp("2024-11-08 23:00", tz="UTC")
     function = emulator(refresh_task, HANDLER, account.env, timeout=120)
-    told = function.invoke(SCHEDULED, patience=130)
-    assert told.get("symbols") == 6, (told, function.stop())
+    result = function.invoke(SCHEDULED, patience=130)
+    assert result.get("symbols") == 6, (result, function.stop())
     after = account.index()
     assert after.as_of > before.as_of
     assert {entry.session for entry in after.entries.values()} == {"2024-11-08"}
@@ -48,18 +48,18 @@ def test_the_schedules_event_fetches_forecasts_and_publishes(
     assert metrics["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "tenor"
 
 
-def test_a_model_that_is_not_there_fails_the_invocation_and_leaves_the_board(
+def test_a_model_that_is_not_there_fails_the_invocation_and_leaves_the_forecasts(
     emulator: Callable[..., Any], refresh_task: Path, account: Any
 ) -> None:
     before = account.index()
     function = emulator(refresh_task, HANDLER, account.env | {"TENOR_MODEL": "0123456789ab"}, timeout=60)
-    told = function.invoke(SCHEDULED, patience=70)
-    assert told["errorType"] == "ModelError"
-    assert "0123456789ab" in told["errorMessage"]
+    result = function.invoke(SCHEDULED, patience=70)
+    assert result["errorType"] == "ModelError"
+    assert "0123456789ab" in result["errorMessage"]
     denied = emulator(refresh_task, HANDLER, account.env | {"AWS_SECRET_ACCESS_KEY": "wrong"}, timeout=60)
-    told = denied.invoke(SCHEDULED, patience=70)
-    assert told["errorType"] == "StoreError"
-    assert "wrong" not in json.dumps(told)
+    result = denied.invoke(SCHEDULED, patience=70)
+    assert result["errorType"] == "StoreError"
+    assert "wrong" not in json.dumps(result)
     assert account.index() == before
 
 
@@ -68,19 +68,19 @@ def test_a_throttled_bucket_delays_a_refresh_and_loses_nothing(
 ) -> None:
     env = account.env | {"AWS_ENDPOINT_URL": throttled.url, "TENOR_SYMBOLS": ""}
     function = emulator(refresh_task, HANDLER, env, timeout=120)
-    told = function.invoke(SCHEDULED, patience=130)
-    assert told.get("symbols") == 6, told
+    result = function.invoke(SCHEDULED, patience=130)
+    assert result.get("symbols") == 6, result
     assert throttled.refused > 10
     assert set(account.index().entries) == set(account.env["TENOR_SYMBOLS"].split(","))
 
 
-def test_too_little_memory_fails_one_invocation_and_not_the_board(
+def test_too_little_memory_fails_one_invocation_and_not_the_forecasts(
     emulator: Callable[..., Any], refresh_task: Path, account: Any
 ) -> None:
     before = account.index()
     function = emulator(refresh_task, HANDLER, account.env, timeout=60, memory=400)
-    told = json.dumps(function.invoke(SCHEDULED, patience=70))
-    assert "error" in told.lower()
+    result = json.dumps(function.invoke(SCHEDULED, patience=70))
+    assert "error" in result.lower()
     assert account.index() == before
 
 
@@ -95,7 +95,7 @@ def test_a_refresh_cut_off_by_its_time_out_leaves_the_old_forecasts(
         now = account.index()
         assert set(now.entries) == set(before.entries)
         for entry in now.entries.values():
-            assert json.loads(board_of(account.store).read(entry))["symbol"]
+            assert json.loads(published_forecasts(account.store).read(entry))["symbol"]
 
 
 def test_hundreds_of_cold_invocations_lose_no_forecast_and_corrupt_no_pointer(
@@ -122,11 +122,11 @@ def test_hundreds_of_cold_invocations_lose_no_forecast_and_corrupt_no_pointer(
         symbol = symbols[number % len(symbols)]
         if number % 10 == 0:
             function = emulator(refresh_task, HANDLER, offline, timeout=110)
-            told = function.invoke({"symbols": [symbol]}, patience=120)
-            if told.get("symbols") != 1:
-                failures.append((number, told))
+            result = function.invoke({"symbols": [symbol]}, patience=120)
+            if result.get("symbols") != 1:
+                failures.append((number, result))
         else:
-            function = emulator(api_task, "tenor.serving.aws.api", env, timeout=110)
+            function = emulator(api_task, "tenor.aws.api", env, timeout=110)
             status, _, body = function.get(f"/v1/forecast/{symbol}")
             if status != 200 or body["symbol"] != symbol:
                 failures.append((number, status, body))
@@ -138,7 +138,7 @@ def test_hundreds_of_cold_invocations_lose_no_forecast_and_corrupt_no_pointer(
     index = account.index()
     assert set(index.entries) == set(symbols)
     for entry in index.entries.values():
-        assert json.loads(board_of(account.store).read(entry))["symbol"] in symbols
+        assert json.loads(published_forecasts(account.store).read(entry))["symbol"] in symbols
     assert registry_of(account.store).champion() == champion
 
 

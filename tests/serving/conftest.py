@@ -1,4 +1,4 @@
-"""A small lake with a trained champion and a published board, and the service running on a port of its own."""
+"""A small lake with a trained champion and published forecasts, and the service running on a port of its own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from serving import Running, Serve, clock_of, run_refresh, run_service, written_
 from tenor.calendars import exchange
 from tenor.schema import Bars
 from tenor.serving.limits import Limits
-from tenor.serving.published import Board, board_of
+from tenor.serving.published import PublishedForecasts, published_forecasts
 from tenor.serving.service import Service
 from tenor.serving.view import View
 from tenor.storage.object_store import open_store
@@ -58,9 +58,9 @@ def store(published_store: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def board(store: Path) -> Board:
-    """Its board."""
-    return board_of(str(store))
+def published(store: Path) -> PublishedForecasts:
+    """What is published in it."""
+    return published_forecasts(str(store))
 
 
 @pytest.fixture
@@ -68,9 +68,9 @@ def serve() -> Iterator[Serve]:
     """Starts services; they are stopped after the test."""
     started: list[Running] = []
 
-    def start(board: Board, *, clock: Callable[[], float] | None = None, **options: Any) -> Running:
+    def start(published: PublishedForecasts, *, clock: Callable[[], float] | None = None, **options: Any) -> Running:
         limits = options.pop("limits", Limits())
-        view = View(board, clock=clock or clock_of(board))
+        view = View(published, clock=clock or clock_of(published))
         service = Service(view, limits=limits, poll=options.pop("poll", 0.1), **options)
         running = run_service(service)
         started.append(running)
@@ -84,8 +84,8 @@ def serve() -> Iterator[Serve]:
 @pytest.fixture(scope="module")
 def up(published_store: Path) -> Iterator[Running]:
     """One running service for tests that change nothing."""
-    board = Board(open_store(f"{published_store}/serving"))
-    running = run_service(Service(View(board, clock=clock_of(board)), poll=0))
+    published = PublishedForecasts(open_store(f"{published_store}/serving"))
+    running = run_service(Service(View(published, clock=clock_of(published)), poll=0))
     yield running
     running.stop()
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import httpx
 import pytest
-from serving import Running, Serve
+from serving import Running, Serve, until
 
-from tenor.serving.keys import Keys
-from tenor.serving.published import Board
+from tenor.serving.keys import ApiKeys
+from tenor.serving.published import PublishedForecasts
 
 CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no {CHROMIUM}: install Debian's chromium")
@@ -33,28 +33,28 @@ def browser() -> Iterator[Any]:
 @pytest.fixture
 def visit(browser: Any) -> Iterator[Open]:
     """Opens the page of a service; fails when the console complains or anything is asked of another place."""
-    told: list[str] = []
+    complaints: list[str] = []
     contexts = []
 
     def go(running: Running, fragment: str = "", *, expected: str = "", **options: Any) -> Any:
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda m: None if expected and expected in m.text else told.append(m.text))
-        page.on("pageerror", lambda error: told.append(str(error)))
-        page.on("request", lambda r: None if r.url.startswith((running.url, "data:")) else told.append(r.url))
+        page.on("console", lambda m: None if expected and expected in m.text else complaints.append(m.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda r: None if r.url.startswith((running.url, "data:")) else complaints.append(r.url))
         page.goto(f"{running.url}/{fragment}")
         return page
 
     yield go
     for context in contexts:
         context.close()
-    assert told == []
+    assert complaints == []
 
 
 def drawn(page: Any) -> Any:
     page.wait_for_selector("#price .main-svg", timeout=20_000)
-    page.wait_for_selector("#looked .main-svg", timeout=20_000)
+    page.wait_for_selector("#attention .main-svg", timeout=20_000)
     return page
 
 
@@ -64,19 +64,19 @@ def shows(page: Any, place: str, text: str) -> None:
     expect(page.locator(place)).to_contain_text(text, timeout=10_000)
 
 
-def test_what_the_page_shows_is_what_the_service_says(up: Running, visit: Open) -> None:
+def test_the_page_shows_the_values_of_the_service(up: Running, visit: Open) -> None:
     page = drawn(visit(up, "#S01/5"))
-    said = httpx.get(f"{up.url}/v1/forecast/S01?horizon=5").json()
+    forecast = httpx.get(f"{up.url}/v1/forecast/S01?horizon=5").json()
     assert page.inner_text("h1") == "S01"
-    assert f"{said['price']:.2f}" in page.inner_text("#figures")
-    assert f"{said['interval']['lower']:.2f} … {said['interval']['upper']:.2f}" in page.inner_text("#figures")
+    assert f"{forecast['price']:.2f}" in page.inner_text("#figures")
+    assert f"{forecast['interval']['lower']:.2f} … {forecast['interval']['upper']:.2f}" in page.inner_text("#figures")
     models = httpx.get(f"{up.url}/v1/models").json()
     assert page.inner_text("#verdict") == models["track"][1]["verdict"]
     for record in models["track"]:
         assert record["verdict"] in page.inner_text("#track")
     assert models["champion"] in page.inner_text("#card")
-    assert "Weight of each feature" in page.inner_text("#looked-told")
-    assert re.search(r"held \d+ \(\d+ %\)", page.inner_text("#price-told"))
+    assert "Weight of each feature" in page.inner_text("#attention-text")
+    assert re.search(r"held \d+ \(\d+ %\)", page.inner_text("#price-text"))
     assert page.is_hidden("#banner")
     past = httpx.get(f"{up.url}/v1/history/S01?horizon=5").json()["forecasts"]
     page.click("summary")
@@ -120,8 +120,8 @@ def test_the_days_items_are_beside_their_sentiment(up: Running, visit: Open) -> 
     items = page.locator("#items li")
     assert items.count() == 2
     assert "raised its outlook" in page.inner_text("#items")
-    told = page.locator("#items .score").all_inner_texts()
-    scores = [float(text.replace("−", "-").replace("+", "")) for text in told]
+    texts = page.locator("#items .score").all_inner_texts()
+    scores = [float(text.replace("−", "-").replace("+", "")) for text in texts]
     assert min(scores) < 0 < max(scores)
     before = page.inner_text("#day")
     page.click("#day-before")
@@ -129,10 +129,10 @@ def test_the_days_items_are_beside_their_sentiment(up: Running, visit: Open) -> 
     assert page.locator("#day-after").is_enabled()
     page.goto(f"{up.url}/#S05/1")
     shows(page, "h1", "S05")
-    assert "Nothing was said" in page.inner_text("#items")
+    assert "There is no news" in page.inner_text("#items")
 
 
-def test_light_and_dark_are_kept(up: Running, visit: Open) -> None:
+def test_the_choice_of_light_or_dark_is_stored(up: Running, visit: Open) -> None:
     page = drawn(visit(up, color_scheme="dark"))
     shade = "getComputedStyle(document.body).backgroundColor"
     dark = page.evaluate(shade)
@@ -150,61 +150,61 @@ def test_it_can_be_read_by_everybody(up: Running, visit: Open, scheme: str, widt
     from axe_playwright_python.sync_playwright import Axe
 
     page = drawn(visit(up, color_scheme=scheme, viewport={"width": width, "height": 844}))
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
+    report = Axe().run(page)
+    assert report.violations_count == 0, report.generate_report()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_the_page_says_that_it_is_stale(board: Board, serve: Serve, visit: Open) -> None:
-    running = serve(board, clock=lambda: 4e9)
+def test_the_page_says_that_it_is_stale(published: PublishedForecasts, serve: Serve, visit: Open) -> None:
+    running = serve(published, clock=lambda: 4e9)
     page = drawn(visit(running))
     assert page.is_visible("#banner")
-    assert "Stale: the last session seen is" in page.inner_text("#banner")
+    assert "Stale: the last session used is" in page.inner_text("#banner")
 
 
-def test_new_forecasts_come_by_themselves(board: Board, serve: Serve, visit: Open) -> None:
+def test_new_forecasts_are_shown_without_a_reload(published: PublishedForecasts, serve: Serve, visit: Open) -> None:
     import json
 
-    index = board.index()
+    index = published.index()
     assert index is not None
-    running = serve(board)
+    running = serve(published)
     page = drawn(visit(running, "#S01/1"))
-    page.wait_for_timeout(400)
-    document = json.loads(board.read(index.entries["S01"]))
+    until(lambda: running.service.hub.listeners == 1)
+    document = json.loads(published.read(index.entries["S01"]))
     document["forecasts"][0]["price"] = 4321.0
     document["as_of"] = "2030-01-01T21:00:00+00:00"
-    board.publish([document], {**index.head, "published_at": index.head["published_at"] + 1})
+    published.publish([document], {**index.head, "published_at": index.head["published_at"] + 1})
     shows(page, "#figures", "4,321.00")
 
 
-def test_a_key_is_asked_for_and_kept_in_the_tab(board: Board, serve: Serve, visit: Open) -> None:
-    keys = Keys(board.objects)
+def test_a_key_is_requested_and_stored_in_the_tab(published: PublishedForecasts, serve: Serve, visit: Open) -> None:
+    keys = ApiKeys(published.objects)
     key = keys.make("ann")
-    running = serve(board, keys=keys)
+    running = serve(published, keys=keys)
     page = visit(running, expected="401")
-    page.wait_for_selector("#door[open]")
-    page.fill("#door-key", key)
+    page.wait_for_selector("#key-dialog[open]")
+    page.fill("#key-dialog-key", key)
     page.keyboard.press("Enter")
     drawn(page)
     assert page.evaluate("localStorage.length + ' ' + document.cookie") == "0 "
 
 
-def test_text_in_the_news_is_only_text(board: Board, serve: Serve, visit: Open) -> None:
+def test_text_in_the_news_is_only_text(published: PublishedForecasts, serve: Serve, visit: Open) -> None:
     import json
 
-    index = board.index()
+    index = published.index()
     assert index is not None
-    document = json.loads(board.read(index.entries["S00"]))
+    document = json.loads(published.read(index.entries["S00"]))
     document["as_of"] = "2030-01-01T21:00:00+00:00"
     for item in document["items"]:
         item["text"], item["url"] = "<img src=x onerror=alert(1)><b>bold</b>", "javascript:alert(1)"
-    board.publish([document], {**index.head, "published_at": index.head["published_at"] + 1})
-    page = drawn(visit(serve(board), "#S00/1"))
+    published.publish([document], {**index.head, "published_at": index.head["published_at"] + 1})
+    page = drawn(visit(serve(published), "#S00/1"))
     assert "<b>bold</b>" in page.inner_text("#items")
     assert page.locator("#items b, #items img, #items a").count() == 0
 
 
-def test_the_policy_lets_nothing_in_from_elsewhere(up: Running) -> None:
+def test_the_content_policy_allows_no_other_host(up: Running) -> None:
     answer = httpx.get(f"{up.url}/")
     policy = answer.headers["content-security-policy"]
     assert "default-src 'none'" in policy

@@ -1,4 +1,4 @@
-"""What the door keeps out: floods, slow senders, and text that would forge a line of the log."""
+"""What the middleware refuses: floods, slow senders, and text that would forge a line of the log."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Any
 
 import httpx
 import pytest
-from serving import Serve
+from serving import Serve, until
 
 from tenor.errors import ConfigError, StoreError
 from tenor.serving import logs, service
 from tenor.serving.limits import Buckets, Limits, depth
-from tenor.serving.published import Board
-from tenor.storage.object_store import Object, ObjectStore
+from tenor.serving.published import PublishedForecasts
+from tenor.storage.object_store import ObjectStore, StoredObject
 
 
 def address(url: str) -> tuple[str, int]:
@@ -28,35 +28,35 @@ def address(url: str) -> tuple[str, int]:
 
 
 def raw(url: str, *parts: bytes, pause: float = 0.0, patience: float = 5.0) -> tuple[bytes, float]:
-    """Send `parts` with pauses; what came back until the other side hung up, and after how many seconds."""
+    """Send `parts` with pauses; the response until the other side closed the connection, and the seconds until then."""
     begun = time.monotonic()
     with socket.create_connection(address(url), timeout=patience) as line:
         try:
             for part in parts:
                 line.sendall(part)
                 time.sleep(pause)
-            got = b""
+            received = b""
             while piece := line.recv(65536):
-                got += piece
+                received += piece
         except (ConnectionError, TimeoutError):
-            got = b""
-    return got, time.monotonic() - begun
+            received = b""
+    return received, time.monotonic() - begun
 
 
 @pytest.fixture
 def lines() -> Iterator[io.StringIO]:
     """What the service logs."""
     stream = io.StringIO()
-    logs.to_stream(stream)
+    logs.log_to_stream(stream)
     yield stream
     logging.getLogger(logs.LOGGER).handlers[:] = []
 
 
-def test_a_head_that_drips_is_cut_off(board: Board, serve: Serve) -> None:
-    url = serve(board, limits=Limits(header_seconds=0.4)).url
+def test_a_head_that_drips_is_cut_off(published: PublishedForecasts, serve: Serve) -> None:
+    url = serve(published, limits=Limits(header_seconds=0.4)).url
     drip = (b"GET /healthz HTTP/1.1\r\n", *(b"X-A: b\r\n",) * 20)
-    got, seconds = raw(url, *drip, pause=0.1)
-    assert got == b""
+    received, seconds = raw(url, *drip, pause=0.1)
+    assert received == b""
     assert seconds < 2.5
     silent, seconds = raw(url)
     assert silent == b""
@@ -64,57 +64,57 @@ def test_a_head_that_drips_is_cut_off(board: Board, serve: Serve) -> None:
     assert httpx.get(f"{url}/healthz").status_code == 200
 
 
-def test_a_second_request_on_a_line_has_the_same_time_for_its_head(board: Board, serve: Serve) -> None:
-    url = serve(board, limits=Limits(header_seconds=0.4)).url
+def test_a_second_request_on_a_line_has_the_same_time_for_its_head(published: PublishedForecasts, serve: Serve) -> None:
+    url = serve(published, limits=Limits(header_seconds=0.4)).url
     whole = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
-    got, seconds = raw(url, whole, b"GET /healthz HTT", pause=0.2)
-    assert got.count(b"alive") == 1
+    received, seconds = raw(url, whole, b"GET /healthz HTT", pause=0.2)
+    assert received.count(b"alive") == 1
     assert seconds < 2.0
 
 
-def test_a_body_that_drips_is_refused_in_time(board: Board, serve: Serve) -> None:
-    url = serve(board, limits=Limits(body_seconds=0.4)).url
+def test_a_body_that_drips_is_refused_in_time(published: PublishedForecasts, serve: Serve) -> None:
+    url = serve(published, limits=Limits(body_seconds=0.4)).url
     head = b"POST /v1/forecasts HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
-    got, seconds = raw(url, head, b'{"symb')
-    assert got.startswith(b"HTTP/1.1 408")
-    assert b"application/problem+json" in got
+    received, seconds = raw(url, head, b'{"symb')
+    assert received.startswith(b"HTTP/1.1 408")
+    assert b"application/problem+json" in received
     assert seconds < 2.5
 
 
-def test_a_body_without_a_length_is_counted(board: Board, serve: Serve) -> None:
-    url = serve(board, limits=Limits(body=1000)).url
+def test_a_body_without_a_length_is_counted(published: PublishedForecasts, serve: Serve) -> None:
+    url = serve(published, limits=Limits(body=1000)).url
     body = (b"x" * 100 for _ in range(30))
     answer = httpx.post(f"{url}/v1/forecasts", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 413
 
 
-def test_a_huge_head_and_broken_http_do_no_harm(board: Board, serve: Serve) -> None:
-    url = serve(board).url
+def test_a_huge_head_and_broken_http_do_no_harm(published: PublishedForecasts, serve: Serve) -> None:
+    url = serve(published).url
     huge = b"GET / HTTP/1.1\r\nX: " + b"a" * 100_000 + b"\r\n\r\n"
     for text in (huge, b"\x16\x03\x01\x00\xa5", b"GET /\r\n\r\n\r\n"):
-        got, _ = raw(url, text, patience=1.0)
-        assert not got.startswith(b"HTTP/1.1 5")
+        received, _ = raw(url, text, patience=1.0)
+        assert not received.startswith(b"HTTP/1.1 5")
     assert httpx.get(f"{url}/healthz").status_code == 200
 
 
-def test_more_at_once_than_it_takes_are_told_to_come_back(board: Board, serve: Serve) -> None:
-    running = serve(board, limits=Limits(in_flight=4, body_seconds=2.0))
+def test_requests_beyond_the_limit_are_refused_with_retry_after(published: PublishedForecasts, serve: Serve) -> None:
+    running = serve(published, limits=Limits(in_flight=4, body_seconds=2.0))
     head = b"POST /v1/forecasts HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n"
     waiting = [socket.create_connection(address(running.url)) for _ in range(4)]
     for line in waiting:
         line.sendall(head)
-    time.sleep(0.3)
+    until(lambda: running.measured("tenor_in_flight") == 4)
     refused = httpx.get(f"{running.url}/v1/symbols")
     assert refused.status_code == 503
     assert refused.headers["Retry-After"] == "1"
     assert refused.headers["content-type"] == "application/problem+json"
     for line in waiting:
         line.close()
-    time.sleep(0.3)
+    until(lambda: running.measured("tenor_in_flight") == 0)
     assert httpx.get(f"{running.url}/v1/symbols").status_code == 200
 
 
-def test_heavy_work_waits_in_a_short_line_and_the_rest_goes_on(board: Board, serve: Serve) -> None:
+def test_heavy_requests_wait_in_a_short_queue_others_do_not(published: PublishedForecasts, serve: Serve) -> None:
     opened = threading.Event()
 
     class Slow:
@@ -122,7 +122,7 @@ def test_heavy_work_waits_in_a_short_line_and_the_rest_goes_on(board: Board, ser
             opened.wait(5)
             raise StoreError("never mind")
 
-    running = serve(board, limits=Limits(heavy=1, waiting=1), scorer=Slow)  # type: ignore[arg-type]
+    running = serve(published, limits=Limits(heavy=1, waiting=1), scorer=Slow)  # type: ignore[arg-type]
     codes: list[int] = []
 
     def ask() -> None:
@@ -131,7 +131,7 @@ def test_heavy_work_waits_in_a_short_line_and_the_rest_goes_on(board: Board, ser
     threads = [threading.Thread(target=ask) for _ in range(2)]
     for thread in threads:
         thread.start()
-    time.sleep(0.5)
+    until(running.service.gate.full)
     third = httpx.post(f"{running.url}/v1/sentiment", json={"texts": ["a"]})
     assert third.status_code == 503
     assert "Too many texts" in third.text
@@ -142,8 +142,8 @@ def test_heavy_work_waits_in_a_short_line_and_the_rest_goes_on(board: Board, ser
     assert codes == [503, 503]
 
 
-def test_a_board_that_hangs_is_told_and_keeps_nobody_waiting(
-    board: Board, serve: Serve, monkeypatch: pytest.MonkeyPatch
+def test_a_store_that_hangs_is_reported_and_keeps_nobody_waiting(
+    published: PublishedForecasts, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "POLL_TIMEOUT", 0.3)
     hangs, over = threading.Event(), threading.Event()
@@ -153,27 +153,27 @@ def test_a_board_that_hangs_is_told_and_keeps_nobody_waiting(
             self._inner, self.location = inner, inner.location
             self.put, self.keys, self.delete = inner.put, inner.keys, inner.delete
 
-        def get(self, key: str) -> Object:
+        def get(self, key: str) -> StoredObject:
             if hangs.is_set():
                 over.wait(20)
             return self._inner.get(key)
 
-    running = serve(Board(Hanging(board.objects)))
+    running = serve(PublishedForecasts(Hanging(published.objects)))
     hangs.set()
-    time.sleep(1.0)
-    told = httpx.get(f"{running.url}/readyz").json()
+    until(lambda: running.service.view.staleness().stale)
+    ready = httpx.get(f"{running.url}/readyz").json()
     answer = httpx.get(f"{running.url}/v1/forecast/S00", timeout=1.0).json()
     over.set()
     hangs.clear()
-    assert told["status"] == "degraded"
-    assert "has not answered" in " ".join(told["staleness"]["reasons"])
+    assert ready["status"] == "degraded"
+    assert "has not answered" in " ".join(ready["staleness"]["reasons"])
     assert answer["staleness"]["stale"]
-    time.sleep(1.0)
+    until(lambda: not running.service.view.staleness().stale)
     assert httpx.get(f"{running.url}/readyz").json()["status"] == "ready"
 
 
-def test_no_caller_can_write_into_the_log(board: Board, serve: Serve, lines: io.StringIO) -> None:
-    url = serve(board).url
+def test_no_caller_can_forge_a_line_of_the_log(published: PublishedForecasts, serve: Serve, lines: io.StringIO) -> None:
+    url = serve(published).url
     forged = '%0A{"event":"forged"}%1b[2J'
     httpx.get(f"{url}/v1/{forged}", headers={"X-Request-Id": "a\tb{}"})
     httpx.get(f"{url}/v1/symbols?key=secret", headers={"Authorization": "Bearer tenor_secret"})
@@ -188,27 +188,27 @@ def test_no_caller_can_write_into_the_log(board: Board, serve: Serve, lines: io.
     assert request["request_id"].isalnum()
 
 
-def test_the_log_tells_when_forecasts_become_stale_and_fresh_again(
-    board: Board, serve: Serve, lines: io.StringIO
+def test_the_log_records_when_forecasts_become_stale_and_fresh_again(
+    published: PublishedForecasts, serve: Serve, lines: io.StringIO
 ) -> None:
-    index = board.index()
+    index = published.index()
     assert index is not None
     moment = [float(index.head["published_at"])]
-    serve(board, clock=lambda: moment[0])
+    serve(published, clock=lambda: moment[0])
     moment[0] += 5 * 86400
-    time.sleep(0.4)
+    until(lambda: '"stale"' in lines.getvalue())
     moment[0] -= 5 * 86400
-    time.sleep(0.4)
-    told = [json.loads(line) for line in lines.getvalue().splitlines()]
-    assert [line["event"] for line in told if line["event"] in ("stale", "fresh again")] == ["stale", "fresh again"]
-    assert "sessions have closed" in next(line for line in told if line["event"] == "stale")["reasons"][0]
+    until(lambda: "fresh again" in lines.getvalue())
+    records = [json.loads(line) for line in lines.getvalue().splitlines()]
+    assert [line["event"] for line in records if line["event"] in ("stale", "fresh again")] == ["stale", "fresh again"]
+    assert "sessions have closed" in next(line for line in records if line["event"] == "stale")["reasons"][0]
 
 
 def test_an_error_inside_is_a_problem_without_its_text(
-    board: Board, serve: Serve, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
+    published: PublishedForecasts, serve: Serve, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    running = serve(board)
-    monkeypatch.setattr(running.service.renderer, "symbols", lambda: 1 / 0)
+    running = serve(published)
+    monkeypatch.setattr(running.service.bodies, "get", lambda *_: 1 / 0)
     answer = httpx.get(f"{running.url}/v1/symbols")
     assert answer.status_code == 500
     assert answer.json()["request_id"] in lines.getvalue()
@@ -237,7 +237,7 @@ def test_depth_counts_brackets_outside_strings(text: str, expected: int) -> None
     assert depth(text.encode()) == expected
 
 
-def test_limits_that_can_not_be_are_refused() -> None:
+def test_impossible_limits_are_refused() -> None:
     with pytest.raises(ConfigError, match="in_flight is 0"):
         Limits(in_flight=0)
     with pytest.raises(ConfigError, match="rate is -1"):

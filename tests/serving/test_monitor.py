@@ -13,8 +13,8 @@ import pytest
 from tenor.config import FeatureConfig
 from tenor.features import build_panel
 from tenor.schema import Bars, Panel
-from tenor.serving.monitor import WINDOW, drift, outcomes
-from tenor.serving.past import COLUMNS
+from tenor.serving.monitor import WINDOW, feature_drift, forecast_outcomes
+from tenor.serving.published import HISTORY_COLUMNS
 
 TRAINING = slice(80, 500)
 
@@ -26,7 +26,7 @@ def panel(bars_of: Callable[..., Bars]) -> Panel:
 
 
 def alarms(panel: Panel, training: slice = TRAINING) -> list[str]:
-    return [check.name for check in drift(panel, training) if check.alarm]
+    return [check.name for check in feature_drift(panel, training) if check.alarm]
 
 
 @pytest.mark.parametrize("feature", ["return_1", "rsi_14", "volume_z", "volatility"])
@@ -80,38 +80,49 @@ def documents(story: Story, seed: int = 0, symbols: int = 12, days: int = 120) -
     rng = np.random.default_rng(seed)
     sessions = [f"{day:%Y-%m-%d}" for day in pd.bdate_range("2020-01-01", periods=days + 1)]
     market = rng.normal(0, 0.012, days)
-    made = []
+    documents = []
     for _ in range(symbols):
-        columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+        columns: dict[str, list[Any]] = {name: [] for name in HISTORY_COLUMNS}
         for i in range(days):
             late = i >= days - WINDOW
-            came = float(0.5 * market[i] + rng.normal(0, 0.016))
-            said = float(rng.normal(0, story.error if late else 0.0005))
+            realised = float(0.5 * market[i] + rng.normal(0, 0.016))
+            predicted = float(rng.normal(0, story.error if late else 0.0005))
             width = 1.645 * 0.0171 * (story.shrunk if late else 1.0)
-            reached = 100 * np.exp(came)
-            row = (sessions[i], sessions[i + 1], 100.0, said, said - width, said + width, 0.5, reached, "replayed", "m")
-            for name, value in zip(COLUMNS, row, strict=True):
+            price = 100 * np.exp(realised)
+            row = (
+                sessions[i],
+                sessions[i + 1],
+                100.0,
+                predicted,
+                predicted - width,
+                predicted + width,
+                0.5,
+                price,
+                "replayed",
+                "m",
+            )
+            for name, value in zip(HISTORY_COLUMNS, row, strict=True):
                 columns[name].append(value)
-        made.append({"history": {"1": columns}})
-    return made
+        documents.append({"history": {"1": columns}})
+    return documents
 
 
-def told(story: Story, seed: int = 0) -> list[str]:
-    return [check.kind for check in outcomes(documents(story, seed), (1,)) if check.alarm]
+def alarm_kinds(story: Story, seed: int = 0) -> list[str]:
+    return [check.kind for check in forecast_outcomes(documents(story, seed), (1,)) if check.alarm]
 
 
 def test_errors_and_intervals_that_fail_are_found() -> None:
-    assert "error" in told(Story(error=0.02))
-    assert told(Story(shrunk=0.5)) == ["coverage"]
+    assert "error" in alarm_kinds(Story(error=0.02))
+    assert alarm_kinds(Story(shrunk=0.5)) == ["coverage"]
 
 
 @pytest.mark.slow
-def test_forecasts_that_are_as_good_as_ever_raise_nothing_in_a_hundred_months() -> None:
-    assert sum(len(told(Story(error=0.0005), seed)) for seed in range(100)) <= 2
+def test_unchanged_forecasts_raise_nothing_in_a_hundred_months() -> None:
+    assert sum(len(alarm_kinds(Story(error=0.0005), seed)) for seed in range(100)) <= 2
 
 
-def test_too_little_to_tell_is_not_told(panel: Panel) -> None:
-    assert outcomes([], (1,)) == []
-    assert outcomes(documents(Story(), days=30), (1,)) == []
-    assert drift(panel, slice(0, 40)) == []
-    assert drift(panel.between(0, 500), slice(80, 500)) == []
+def test_too_few_days_raise_no_alarm(panel: Panel) -> None:
+    assert forecast_outcomes([], (1,)) == []
+    assert forecast_outcomes(documents(Story(), days=30), (1,)) == []
+    assert feature_drift(panel, slice(0, 40)) == []
+    assert feature_drift(panel.between(0, 500), slice(80, 500)) == []

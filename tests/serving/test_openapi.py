@@ -27,17 +27,49 @@ def test_every_route_is_described_with_examples(http: httpx.Client) -> None:
     assert "application/problem+json" in described["paths"]["/v1/models"]["get"]["responses"]["503"]["content"]
 
 
+@pytest.mark.parametrize(
+    ("path", "method", "body"),
+    [
+        ("/v1/forecast/S00", "get", None), ("/v1/history/S00", "get", None), ("/v1/symbols", "get", None),
+        ("/v1/models", "get", None), ("/v1/forecasts", "post", {"symbols": ["S00", "S0O"]}),
+    ],
+)  # fmt: skip
+def test_a_response_has_the_fields_that_are_described_in_their_order(
+    http: httpx.Client, path: str, method: str, body: dict[str, Any] | None
+) -> None:
+    schemas = http.get("/v1/openapi.json").json()
+    operation = schemas["paths"][path.replace("S00", "{symbol}")][method]
+    described = operation["responses"]["200"]["content"]["application/json"]["schema"]
+    answer = http.request(method, path, json=body)
+
+    def compare(schema: dict[str, Any], value: Any) -> None:
+        if "$ref" in schema:
+            schema = schemas["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        if "properties" in schema:
+            fields = [name for name in schema["properties"] if name in schema["required"] or name in value]
+            assert list(value) == fields
+            for name, inner in value.items():
+                compare(schema["properties"][name], inner)
+        elif "items" in schema:
+            for item in value:
+                compare(schema["items"], item)
+
+    compare(described, answer.json())
+    if "example" in (content := operation["responses"]["200"]["content"]["application/json"]):
+        assert list(content["example"]) == list(answer.json())
+
+
 def hammer(up: Running, examples: int) -> None:
     """Ask what the description allows, and what it does not."""
     schema = from_url(f"{up.url}/v1/openapi.json")
     for operation in schema.get_all_operations():
-        found = operation.ok()
-        if found.path == "/v1/events":
+        route = operation.ok()
+        if route.path == "/v1/events":
             continue  # does not end
-        taken = bool(found.body or found.query or found.path_parameters)
+        taken = bool(route.body or route.query or route.path_parameters)
         for mode in (GenerationMode.POSITIVE, *([GenerationMode.NEGATIVE] if taken else [])):
 
-            @given(case=found.as_strategy(generation_mode=mode))
+            @given(case=route.as_strategy(generation_mode=mode))
             @settings(
                 max_examples=examples if taken else 5, deadline=None, phases=[Phase.generate], derandomize=True,
                 database=None, suppress_health_check=list(HealthCheck),
@@ -49,10 +81,10 @@ def hammer(up: Running, examples: int) -> None:
             ask()
 
 
-def test_nothing_that_is_asked_breaks_it(up: Running) -> None:
+def test_no_request_breaks_the_service(up: Running) -> None:
     hammer(up, 12)
 
 
 @pytest.mark.slow
-def test_nothing_that_is_asked_at_length_breaks_it(up: Running) -> None:
+def test_no_request_breaks_the_service_at_length(up: Running) -> None:
     hammer(up, 500)

@@ -1,4 +1,4 @@
-"""The board's promises: whole or not at all, nobody's forecasts lost, no name that leads elsewhere."""
+"""What publishing promises: whole or not at all, nobody's forecasts lost, no name that leads elsewhere."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from boards import document, head
+from published_documents import document, head
 
 from tenor.errors import Conflict, StoreError
 from tenor.serving import published as module
-from tenor.serving.published import INDEX, Board
+from tenor.serving.published import INDEX, PublishedForecasts
 from tenor.serving.staleness import staleness
 from tenor.storage.object_store import ObjectStore, open_store
 
 
 @pytest.fixture
-def empty(tmp_path: Path) -> Board:
-    return Board(open_store(tmp_path))
+def empty(tmp_path: Path) -> PublishedForecasts:
+    return PublishedForecasts(open_store(tmp_path))
 
 
-def test_what_is_published_is_read_back(empty: Board) -> None:
+def test_what_is_published_is_read_back(empty: PublishedForecasts) -> None:
     assert empty.index() is None
     empty.publish([document("B"), document("A")], head())
     index = empty.index()
@@ -39,7 +39,7 @@ HALF = ["", "{", "[]", '{"format":1}', '{"format":1,"head":{},"entries":{"A":{}}
 
 
 @pytest.mark.parametrize("symbol", ODD)
-def test_any_symbol_stays_inside_its_folder(empty: Board, tmp_path: Path, symbol: str) -> None:
+def test_any_symbol_stays_inside_its_folder(empty: PublishedForecasts, tmp_path: Path, symbol: str) -> None:
     empty.publish([document(symbol)], head())
     index = empty.index()
     assert index is not None
@@ -48,14 +48,14 @@ def test_any_symbol_stays_inside_its_folder(empty: Board, tmp_path: Path, symbol
     assert sorted(path.parent.name for path in files) == sorted([tmp_path.name, "symbols"])
 
 
-def test_an_older_forecast_never_takes_a_newer_ones_place(empty: Board) -> None:
+def test_an_older_forecast_never_takes_a_newer_ones_place(empty: PublishedForecasts) -> None:
     empty.publish([document("A", day=9)], head(1.0))
     index = empty.publish([document("A", day=8)], head(2.0))
     assert index.entries["A"].session == "2020-01-09"
     assert len(index.retired) == 1
 
 
-def test_what_a_wrong_clock_published_in_the_future_gives_way(empty: Board) -> None:
+def test_an_entry_from_the_future_is_replaced(empty: PublishedForecasts) -> None:
     now = time.time()
     empty.publish([document("A")], head(now + 86_400))
     index = empty.publish([document("A", model_version="right")], head(now))
@@ -63,7 +63,7 @@ def test_what_a_wrong_clock_published_in_the_future_gives_way(empty: Board) -> N
     assert index.head["published_at"] == now
 
 
-def test_what_another_refresh_published_meanwhile_is_built_on(empty: Board) -> None:
+def test_forecasts_that_another_refresh_published_meanwhile_are_built_on(empty: PublishedForecasts) -> None:
     begun = empty.publish([document("A"), document("B")], head(1.0))
     empty.publish([document("A", day=2)], head(2.0))
     seen = []
@@ -79,12 +79,12 @@ def test_what_another_refresh_published_meanwhile_is_built_on(empty: Board) -> N
     assert "kept" not in json.loads(empty.read(index.entries["B"]))
 
 
-def test_a_note_stays_until_the_next_refresh(empty: Board) -> None:
-    empty.tell("nobody reads this")
+def test_a_note_stays_until_the_next_refresh(empty: PublishedForecasts) -> None:
+    empty.add_note("nobody reads this")
     assert empty.index() is None
     empty.publish([document("A")], head(1.0))
     for _ in range(2):
-        empty.tell("the disk is full")
+        empty.add_note("the disk is full")
     index = empty.index()
     assert index is not None
     assert index.head["notes"] == ["the disk is full"]
@@ -92,9 +92,9 @@ def test_a_note_stays_until_the_next_refresh(empty: Board) -> None:
     assert "notes" not in empty.publish([document("A")], head(2.0)).head
 
 
-def test_many_at_once_lose_nothing(empty: Board) -> None:
+def test_many_at_once_lose_nothing(empty: PublishedForecasts) -> None:
     def one(i: int) -> None:
-        Board(empty.objects).publish([document(f"S{i}"), document("SHARED", day=1 + i)], head(float(i)))
+        PublishedForecasts(empty.objects).publish([document(f"S{i}"), document("SHARED", day=1 + i)], head(float(i)))
 
     threads = [threading.Thread(target=one, args=(i,)) for i in range(12)]
     for thread in threads:
@@ -125,18 +125,18 @@ class Dying:
 
 
 @pytest.mark.parametrize("at", [0, 1, 2])
-def test_broken_off_at_any_write_leaves_the_old_board(empty: Board, at: int) -> None:
+def test_an_error_at_any_write_leaves_the_old_forecasts(empty: PublishedForecasts, at: int) -> None:
     empty.publish([document("A"), document("B")], head())
     before = empty.index()
     with pytest.raises(OSError, match="No space"):
-        Board(Dying(empty.objects, at)).publish([document("A", day=2), document("B", day=2)], head(2.0))
+        PublishedForecasts(Dying(empty.objects, at)).publish([document("A", day=2), document("B", day=2)], head(2.0))
     after = empty.index()
     assert after == before
     assert after is not None
     assert json.loads(empty.read(after.entries["B"])) == document("B")
 
 
-def test_a_changed_byte_is_refused_by_name(empty: Board, tmp_path: Path) -> None:
+def test_a_changed_byte_is_refused_by_name(empty: PublishedForecasts, tmp_path: Path) -> None:
     index = empty.publish([document("A")], head())
     path = tmp_path / index.entries["A"].key
     path.write_bytes(path.read_bytes().replace(b"0.01", b"0.02"))
@@ -145,7 +145,7 @@ def test_a_changed_byte_is_refused_by_name(empty: Board, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("text", HALF)
-def test_a_damaged_index_is_told_and_the_next_refresh_mends_it(empty: Board, text: str) -> None:
+def test_a_damaged_index_is_reported_and_the_next_refresh_repairs_it(empty: PublishedForecasts, text: str) -> None:
     empty.objects.put(INDEX, text.encode())
     with pytest.raises(StoreError, match=r"index.json is damaged"):
         empty.index()
@@ -155,26 +155,48 @@ def test_a_damaged_index_is_told_and_the_next_refresh_mends_it(empty: Board, tex
     assert list(index.entries) == ["A"]
 
 
-def test_a_newer_format_is_not_guessed_at(empty: Board) -> None:
+def test_a_newer_format_is_refused(empty: PublishedForecasts) -> None:
     empty.objects.put(INDEX, b'{"format":2}')
     with pytest.raises(StoreError, match="format 2"):
         empty.index()
 
 
-def test_replaced_objects_go_after_a_while(empty: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replaced_objects_are_deleted_after_a_while(empty: PublishedForecasts, monkeypatch: pytest.MonkeyPatch) -> None:
     first = empty.publish([document("A")], head(1.0)).entries["A"].key
     killed = empty.objects.put("symbols/A-left-by-one-that-was-killed.json", b"{}")
     empty.publish([document("A", day=2)], head(2.0))
     assert killed
     assert len(empty.objects.keys("symbols/")) == 3
     begun = time.time()
-    monkeypatch.setattr(module.time, "time", lambda: begun + module.KEPT + 1)
+    monkeypatch.setattr(module.time, "time", lambda: begun + module.RETENTION + 1)
     empty.publish([document("A", day=3)], head(3.0))
     assert first not in empty.objects.keys("symbols/")
     assert len(empty.objects.keys("symbols/")) == 2
 
 
-def test_an_index_that_never_rests_is_given_up(empty: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_that_comes_to_nothing_deletes_nothing(
+    empty: PublishedForecasts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty.publish([document("A")], head(1.0))
+    empty.publish([document("A", day=2)], head(2.0))
+    before = empty.objects.keys("symbols/")
+
+    class Overtaken(Dying):
+        """Another process removes the index between the read and the write."""
+
+        def put(self, key: str, data: bytes, *, if_match: str | None = None, if_absent: bool = False) -> str:
+            self.delete(INDEX)
+            raise Conflict("changed")
+
+    begun = time.time()
+    monkeypatch.setattr(module.time, "time", lambda: begun + module.RETENTION + 1)
+    PublishedForecasts(Overtaken(empty.objects, 99)).add_note("the disk is full")
+    assert empty.objects.keys("symbols/") == before
+
+
+def test_publishing_gives_up_on_an_index_that_keeps_changing(
+    empty: PublishedForecasts, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Restless(Dying):
         def put(self, key: str, data: bytes, *, if_match: str | None = None, if_absent: bool = False) -> str:
             if key == INDEX:
@@ -182,8 +204,8 @@ def test_an_index_that_never_rests_is_given_up(empty: Board, monkeypatch: pytest
             return super().put(key, data)
 
     monkeypatch.setattr(module.time, "sleep", lambda _: None)
-    with pytest.raises(StoreError, match="changed 60 times"):
-        Board(Restless(empty.objects, 99)).publish([document("A")], head())
+    with pytest.raises(StoreError, match="changed by others 60 times"):
+        PublishedForecasts(Restless(empty.objects, 99)).publish([document("A")], head())
 
 
 @pytest.mark.slow
@@ -193,7 +215,7 @@ def test_the_same_in_a_bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -
         "AWS_REGION": "us-east-1",
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
-    place = Board(open_store("s3://boards/one/serving"))
+    place = PublishedForecasts(open_store("s3://published/one/serving"))
     test_many_at_once_lose_nothing(place)
     index = place.index()
     assert index is not None

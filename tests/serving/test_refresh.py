@@ -15,15 +15,14 @@ from serving import run_refresh
 from tenor.calendars import exchange
 from tenor.errors import StoreError
 from tenor.schema import Bars
-from tenor.serving.past import past_forecasts
-from tenor.serving.published import Board, Index, board_of
+from tenor.serving.published import Index, PublishedForecasts, past_forecasts, published_forecasts
 from tenor.store import Lake
 
 
-def document_of(board: Board, symbol: str) -> dict[str, Any]:
-    index = board.index()
+def document_of(published: PublishedForecasts, symbol: str) -> dict[str, Any]:
+    index = published.index()
     assert index is not None
-    found: dict[str, Any] = json.loads(board.read(index.entries[symbol]))
+    found: dict[str, Any] = json.loads(published.read(index.entries[symbol]))
     return found
 
 
@@ -43,8 +42,8 @@ def add_sessions(store: Path, count: int, seed: int = 9) -> pd.Timestamp:
     return exchange("XNYS").close(days[-1])
 
 
-def test_a_document_holds_what_the_page_draws(store: Path, board: Board) -> None:
-    document = document_of(board, "S00")
+def test_a_document_holds_what_the_page_draws(store: Path, published: PublishedForecasts) -> None:
+    document = document_of(published, "S00")
     assert [said["horizon"] for said in document["forecasts"]] == [1, 5]
     assert document["bars"]["session"][-1] == document["session"]
     assert len({len(column) for column in document["bars"].values()}) == 1
@@ -56,11 +55,11 @@ def test_a_document_holds_what_the_page_draws(store: Path, board: Board) -> None
     looked = document["attention"]
     assert np.shape(looked["feature"]) == (len(looked["sessions"]), len(looked["features"]))
     assert sum(looked["time"]) == pytest.approx(1, abs=1e-4)
-    assert document_of(board, "S05")["items"] == []
+    assert document_of(published, "S05")["items"] == []
 
 
-def test_the_attention_shown_is_the_forecasts_own(board: Board) -> None:
-    document = document_of(board, "S03")
+def test_the_attention_shown_is_the_forecasts_own(published: PublishedForecasts) -> None:
+    document = document_of(published, "S03")
     said, looked = document["forecasts"][0], document["attention"]
     assert looked["sessions"] == list(said["attention_time"])
     assert looked["time"] == pytest.approx(list(said["attention_time"].values()), rel=1e-4)
@@ -68,11 +67,11 @@ def test_the_attention_shown_is_the_forecasts_own(board: Board) -> None:
     assert mean == pytest.approx(list(said["attention_features"].values()), abs=1e-4)
 
 
-def test_what_was_published_stays_as_it_was_said(store: Path, board: Board) -> None:
-    said = {one["horizon"]: one for one in document_of(board, "S01")["forecasts"]}
+def test_what_was_published_stays_as_it_was_said(store: Path, published: PublishedForecasts) -> None:
+    said = {one["horizon"]: one for one in document_of(published, "S01")["forecasts"]}
     closed = add_sessions(store, 2)
     run_refresh(store, now=closed + pd.Timedelta(minutes=30))
-    after = document_of(board, "S01")
+    after = document_of(published, "S01")
     past = {row.session: row for row in past_forecasts(after, 1)}
     kept = past[said[1]["session"]]
     assert kept.made == "published"
@@ -81,29 +80,29 @@ def test_what_was_published_stays_as_it_was_said(store: Path, board: Board) -> N
     assert kept.realised_price is not None
     assert {row.made for day, row in past.items() if day != said[1]["session"]} == {"replayed"}
     run_refresh(store, now=closed + pd.Timedelta(minutes=40))
-    assert document_of(board, "S01")["published"] == after["published"]
+    assert document_of(published, "S01")["published"] == after["published"]
 
 
-def test_of_two_that_race_what_either_published_stays(store: Path, board: Board) -> None:
-    old = {said["horizon"]: said for said in document_of(board, "S01")["forecasts"]}
+def test_of_two_that_race_what_either_published_stays(store: Path, published: PublishedForecasts) -> None:
+    old = {said["horizon"]: said for said in document_of(published, "S01")["forecasts"]}
     first = add_sessions(store, 1)
 
-    class Overtaken(Board):
-        """A board on which another refresh, of the session before, gets its word in first."""
+    class Overtaken(PublishedForecasts):
+        """Forecasts that another refresh, of the session before, publishes first."""
 
         def publish(self, *given: Any, **more: Any) -> Index:
-            board.publish([document_of(other, "S01")], other_index.head)
+            published.publish([document_of(other, "S01")], other_index.head)
             return super().publish(*given, **more)
 
-    other = board_of(str(store.parent / "other"))
+    other = published_forecasts(str(store.parent / "other"))
     shutil.copytree(store, store.parent / "other")
     run_refresh(store.parent / "other", now=first + pd.Timedelta(minutes=30))
     other_index = other.index()
     assert other_index is not None
     between = {said["horizon"]: said for said in document_of(other, "S01")["forecasts"]}
     second = add_sessions(store, 1, seed=10)
-    run_refresh(store, board=Overtaken(board.objects), now=second + pd.Timedelta(minutes=30))
-    past = {row.session: row for row in past_forecasts(document_of(board, "S01"), 1)}
+    run_refresh(store, published=Overtaken(published.objects), now=second + pd.Timedelta(minutes=30))
+    past = {row.session: row for row in past_forecasts(document_of(published, "S01"), 1)}
     for said in (old, between):
         assert past[said[1]["session"]].made == "published"
         assert past[said[1]["session"]].expected_return == pytest.approx(said[1]["expected_return"], rel=1e-5)
@@ -113,7 +112,7 @@ def test_a_missing_session_counts_as_behind(store: Path) -> None:
     last = Lake(store).bars().frame["session"].max()
     late = exchange("XNYS").close(exchange("XNYS").following(last, 3)) + pd.Timedelta(minutes=1)
     done = run_refresh(store, now=late)
-    index = board_of(str(store)).index()
+    index = published_forecasts(str(store)).index()
     assert index is not None
     assert index.entries["S00"].behind == 3
     assert [check.kind for check in done.monitor.alarms if check.kind == "staleness"] == ["staleness"]
@@ -136,7 +135,7 @@ def test_what_can_not_be_fetched_or_scored_is_said_and_the_rest_is_done(
         "new bars and news could not be fetched",
         "the news could not be scored",
     ]
-    index = board_of(str(store)).index()
+    index = published_forecasts(str(store)).index()
     assert index is not None
     assert index.head["notes"] == list(done.notes)
 
@@ -150,8 +149,8 @@ def test_a_symbol_without_history_is_left_out_with_its_reason(store: Path) -> No
     assert len(done.symbols) == 6
 
 
-def test_a_lake_that_is_gone_leaves_the_board(store: Path, board: Board) -> None:
-    before = board.index()
+def test_a_lake_that_is_gone_leaves_the_board(store: Path, published: PublishedForecasts) -> None:
+    before = published.index()
     from tenor.inference.predictor import Predictor
     from tenor.registry import registry_of
 
@@ -160,4 +159,4 @@ def test_a_lake_that_is_gone_leaves_the_board(store: Path, board: Board) -> None
         part.write_bytes(part.read_bytes()[:100])
     with pytest.raises(StoreError):
         run_refresh(store, predictor=predictor)
-    assert board.index() == before
+    assert published.index() == before

@@ -15,23 +15,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from serving import clock_of
+from serving import clock_of, until
 
 import tenor
 from tenor.cli import main
 from tenor.errors import ConfigError, UsageError
-from tenor.serving.alerts import tell
-from tenor.serving.keys import Keys
-from tenor.serving.monitor import Check, Report
-from tenor.serving.published import Board
-from tenor.serving.scheduler import Upkeep
+from tenor.serving.keys import ApiKeys
+from tenor.serving.monitor import MonitorCheck, MonitorReport, notify
+from tenor.serving.published import PublishedForecasts
+from tenor.serving.scheduler import RefreshScheduler
 from tenor.serving.view import View
 from tenor.storage.object_store import open_store
 
 
 @pytest.fixture
 def started(trained: Path, tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """`tenor serve` on a store without a board, in a process of its own."""
+    """`tenor serve` on a store without forecasts, in a process of its own."""
     import shutil
 
     shutil.copytree(trained, tmp_path / "lake")
@@ -45,19 +44,20 @@ def started(trained: Path, tmp_path: Path) -> Iterator[tuple[str, subprocess.Pop
         process.kill()
 
 
-def test_serve_fills_an_empty_board_answers_and_stops_when_told(started: tuple[str, subprocess.Popen[str]]) -> None:
+def test_serve_refreshes_an_empty_store_answers_and_stops(started: tuple[str, subprocess.Popen[str]]) -> None:
     url, process = started
     with tenor.Client(url) as client:
-        for _ in range(600):
+
+        def ready() -> bool:
             try:
-                if client.ready()["status"] != "not ready":
-                    break
+                return bool(client.ready()["status"] != "not ready")
             except tenor.TenorError:
-                pass
-            time.sleep(0.1)
-        said = client.forecast("S00")
-    assert said.staleness.stale
-    assert "sessions have closed" in said.staleness.reasons[0]
+                return False
+
+        until(ready, 120, pause=0.5)  # each look writes a line of the log into a pipe that nobody reads yet
+        forecast = client.forecast("S00")
+    assert forecast.staleness.stale
+    assert "sessions have closed" in forecast.staleness.reasons[0]
     begun = time.monotonic()
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) in (0, -signal.SIGTERM)
@@ -72,10 +72,10 @@ def test_monitor_prints_what_the_refresh_found(store: Path, capsys: pytest.Captu
     report = json.loads(capsys.readouterr().out)
     assert {check["kind"] for check in report["checks"]} == {"drift", "error", "coverage", "staleness"}
     assert main(["monitor", "--store", str(store)]) == 0
-    told = capsys.readouterr().out
-    assert "volume_z" in told
-    assert "alarms at" in told
-    assert "stale by now" in told
+    output = capsys.readouterr().out
+    assert "volume_z" in output
+    assert "alarms at" in output
+    assert "stale by now" in output
     assert main(["monitor", "--store", str(store / "no")]) == 2
     assert "tenor refresh" in capsys.readouterr().err
 
@@ -95,30 +95,32 @@ def test_keys_are_shown_once(store: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "tenor keys make" in capsys.readouterr().err
 
 
-def test_keys_change_hands_safely(board: Board) -> None:
-    makers = [threading.Thread(target=Keys(board.objects).make, args=(f"k{i}",)) for i in range(6)]
+def test_keys_made_at_once_are_all_stored(published: PublishedForecasts) -> None:
+    makers = [threading.Thread(target=ApiKeys(published.objects).make, args=(f"k{i}",)) for i in range(6)]
     for maker in makers:
         maker.start()
     for maker in makers:
         maker.join()
-    assert [key.name for key in sorted(Keys(board.objects).all(), key=lambda key: key.name)] == [
+    assert [key.name for key in sorted(ApiKeys(published.objects).all(), key=lambda key: key.name)] == [
         f"k{i}" for i in range(6)
     ]
     with pytest.raises(UsageError, match="a b"):
-        Keys(board.objects).make("a b")
+        ApiKeys(published.objects).make("a b")
 
 
-def report(*alarms: str) -> Report:
-    return Report("2020", tuple(Check("drift", name, 2.0, 1.0, name in alarms, f"{name} moved") for name in "ab"))
+def report(*alarms: str) -> MonitorReport:
+    return MonitorReport(
+        "2020", tuple(MonitorCheck("drift", name, 2.0, 1.0, name in alarms, f"{name} moved") for name in "ab")
+    )
 
 
 @pytest.fixture
 def hook() -> Iterator[tuple[str, list[dict[str, object]]]]:
-    got: list[dict[str, object]] = []
+    messages: list[dict[str, object]] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            messages.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             self.send_response(500 if self.path == "/broken" else 204)
             self.end_headers()
 
@@ -127,17 +129,17 @@ def hook() -> Iterator[tuple[str, list[dict[str, object]]]]:
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}", got
+    yield f"http://127.0.0.1:{server.server_port}", messages
     server.shutdown()
     server.server_close()
 
 
-def test_an_alarm_is_told_when_it_begins_and_when_it_is_over(hook: tuple[str, list[dict[str, object]]]) -> None:
-    url, got = hook
-    tell(report("a"), None, webhook=url)
-    tell(report("a"), report("a").to_json(), webhook=url)
-    tell(report("b"), report("a").to_json(), webhook=url)
-    assert got == [
+def test_an_alarm_is_sent_when_it_begins_and_when_it_is_over(hook: tuple[str, list[dict[str, object]]]) -> None:
+    url, messages = hook
+    notify(report("a"), None, webhook=url)
+    notify(report("a"), report("a").to_json(), webhook=url)
+    notify(report("b"), report("a").to_json(), webhook=url)
+    assert messages == [
         {"as_of": "2020", "alarms": [{"kind": "drift", "name": "a", "detail": "a moved"}], "over": []},
         {
             "as_of": "2020",
@@ -150,74 +152,74 @@ def test_an_alarm_is_told_when_it_begins_and_when_it_is_over(hook: tuple[str, li
 def test_a_webhook_that_fails_stops_nothing(
     hook: tuple[str, list[dict[str, object]]], caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert tell(report("a"), None, webhook=f"{hook[0]}/broken") is not None
-    assert tell(report("a"), None, webhook="http://127.0.0.1:9/secret-token") is not None
+    assert notify(report("a"), None, webhook=f"{hook[0]}/broken") is not None
+    assert notify(report("a"), None, webhook="http://127.0.0.1:9/secret-token") is not None
     assert "secret-token" not in caplog.text
     with pytest.raises(ConfigError, match="ftp"):
-        tell(report("a"), None, webhook="ftp://x")
+        notify(report("a"), None, webhook="ftp://x")
 
 
-def test_upkeep_runs_when_due_and_tells_of_failure(board: Board) -> None:
-    view = View(board, clock=clock_of(board))
+def test_the_scheduler_runs_when_due_and_reports_failure(published: PublishedForecasts) -> None:
+    view = View(published, clock=clock_of(published))
     view.poll()
     stop = threading.Event()
-    good = Upkeep([sys.executable, "-c", "pass"], view)
-    assert not good.look(stop)
+    good = RefreshScheduler([sys.executable, "-c", "pass"], view)
+    assert not good.refresh_if_due(stop)
     moment = view.clock() + 5 * 86400
     view.clock = lambda: moment
-    assert not Upkeep([sys.executable, "-c", "pass"], view, always=False).look(stop)
-    bad = Upkeep([sys.executable, "-c", "import sys; sys.exit('tenor: no disk left')"], view)
-    assert bad.look(stop)
-    assert not bad.look(stop)
+    assert not RefreshScheduler([sys.executable, "-c", "pass"], view, always=False).refresh_if_due(stop)
+    bad = RefreshScheduler([sys.executable, "-c", "import sys; sys.exit('tenor: no disk left')"], view)
+    assert bad.refresh_if_due(stop)
+    assert not bad.refresh_if_due(stop)
     assert "the last refresh failed: no disk left" in view.problems
-    assert good.look(stop)
+    assert good.refresh_if_due(stop)
     assert view.problems == ()
 
 
-def test_a_changed_byte_of_the_model_in_use_is_told_by_name(store: Path, board: Board) -> None:
-    view = View(board, clock=clock_of(board))
-    upkeep = Upkeep([], view, models=open_store(store / "models"))
+def test_a_changed_byte_of_the_model_in_use_is_reported_by_name(store: Path, published: PublishedForecasts) -> None:
+    view = View(published, clock=clock_of(published))
+    scheduler = RefreshScheduler([], view, models=open_store(store / "models"))
     view.poll()
-    upkeep.check()
+    scheduler.check()
     assert view.problems == ()
     graph = next((store / "models").glob("versions/*/model.onnx"))
     whole = graph.read_bytes()
     graph.write_bytes(whole[:1000] + bytes([whole[1000] ^ 1]) + whole[1001:])
-    upkeep.check()
+    scheduler.check()
     assert view.problems == (), "not again so soon"
-    upkeep = Upkeep([], view, models=upkeep.models)
-    upkeep.check()
+    scheduler = RefreshScheduler([], view, models=scheduler.models)
+    scheduler.check()
     assert "model.onnx is truncated or was changed" in view.problems[0]
     assert main(["refresh", "--store", str(store)]) == 1
     assert view.staleness().stale
     assert view.document("S00")["symbol"] == "S00"
     graph.write_bytes(whole)
-    upkeep.check()
+    scheduler.check()
     assert view.problems == ()
-    other = View(board, clock=clock_of(board))
+    other = View(published, clock=clock_of(published))
     other.poll()
     assert any("the last refresh failed" in reason and "model.onnx" in reason for reason in other.staleness().reasons)
 
 
-def test_a_refresh_that_hangs_is_told_and_ended(board: Board) -> None:
-    view = View(board, clock=lambda: 4e9)
+def test_a_refresh_that_hangs_is_reported_and_stopped(published: PublishedForecasts) -> None:
+    view = View(published, clock=lambda: 4e9)
     view.poll()
-    hanging = Upkeep([sys.executable, "-c", "import time; time.sleep(30)"], view, slow=0.2, longest=0.6)
-    looking = threading.Thread(target=hanging.look, args=(threading.Event(),))
+    hanging = RefreshScheduler([sys.executable, "-c", "import time; time.sleep(30)"], view, slow=0.2, longest=0.6)
+    looking = threading.Thread(target=hanging.refresh_if_due, args=(threading.Event(),))
     looking.start()
-    told: set[str] = set()
+    problems: set[str] = set()
     while looking.is_alive():
-        told.update(view.problems)
+        problems.update(view.problems)
         time.sleep(0.02)
-    assert any("under way for more than" in one for one in told)
+    assert any("under way for more than" in problem for problem in problems)
     assert "was stopped" in view.problems[0]
 
 
-def test_a_refresh_ends_with_its_service(board: Board) -> None:
-    view = View(board, clock=lambda: 4e9)
+def test_a_refresh_ends_with_its_service(published: PublishedForecasts) -> None:
+    view = View(published, clock=lambda: 4e9)
     view.poll()
     stop = threading.Event()
     threading.Timer(0.5, stop.set).start()
     begun = time.monotonic()
-    Upkeep([sys.executable, "-c", "import time; time.sleep(30)"], view).look(stop)
+    RefreshScheduler([sys.executable, "-c", "import time; time.sleep(30)"], view).refresh_if_due(stop)
     assert time.monotonic() - begun < 5

@@ -18,27 +18,28 @@ DAYS = [f"{day:%Y-%m-%d}" for day in pd.bdate_range("2020-01-01", periods=300)]
 def rows(days: int, foresight: float, *, noise: float = 0.0, seed: int = 0, symbols: int = 5) -> list[PastForecast]:
     """Forecasts that hold `foresight` of the return, and `noise` of their own."""
     rng = np.random.default_rng(seed)
-    made = []
+    past = []
     for day, after in itertools.islice(itertools.pairwise(DAYS), days):
         for _ in range(symbols):
-            came = float(rng.normal(0, 0.02))
-            said = foresight * came + noise * float(rng.normal(0, 0.02))
-            made.append(
+            realised = float(rng.normal(0, 0.02))
+            predicted = foresight * realised + noise * float(rng.normal(0, 0.02))
+            past.append(
                 PastForecast(
-                    session=day, target_session=after, last_price=100.0, expected_return=said,
-                    price=100 * math.exp(said), lower=97.0, upper=103.0, p_up=0.6 if said > 0 else 0.4, made="replayed",
-                    model_version="m", realised_return=came, realised_price=100 * math.exp(came),
-                    held=97 <= 100 * math.exp(came) <= 103,
+                    session=day, target_session=after, last_price=100.0, expected_return=predicted,
+                    price=100 * math.exp(predicted), lower=97.0, upper=103.0, p_up=0.6 if predicted > 0 else 0.4,
+                    made="replayed", model_version="m",
+                    realised_return=realised, realised_price=100 * math.exp(realised),
+                    held=97 <= 100 * math.exp(realised) <= 103,
                 )
             )  # fmt: skip
-    return made
+    return past
 
 
-def judged(made: list[PastForecast], since: str = "2020-01-01") -> str:
-    return with_verdicts([track_record(made, horizon=1, since=since)])[0].verdict
+def judged(past: list[PastForecast], since: str = "2020-01-01") -> str:
+    return with_verdicts([track_record(past, horizon=1, since=since)])[0].verdict
 
 
-def test_foresight_is_found_noise_is_worse_and_nothing_is_no_edge() -> None:
+def test_foresight_is_better_noise_is_worse_and_persistence_has_no_edge() -> None:
     assert judged(rows(250, 0.2)).startswith("Better than persistence")
     assert judged(rows(250, 0.0, noise=0.5)).startswith("Worse than persistence")
     assert judged(rows(250, 0.0, noise=0.02)).startswith(("No edge", "Worse"))
@@ -47,13 +48,14 @@ def test_foresight_is_found_noise_is_worse_and_nothing_is_no_edge() -> None:
     assert judged(rows(250, 0.2), since="2030-01-01").startswith("No forecast made after")
 
 
-def test_the_numbers_are_those_of_the_definitions() -> None:
-    made = rows(100, 0.3, noise=0.3)
-    record = track_record(made, horizon=1, since=DAYS[40]).record
-    due = [row for row in made if row.session >= DAYS[40]]
-    said, came = (np.array([getattr(row, name) for row in due]) for name in ("expected_return", "realised_return"))
-    assert record.skill == pytest.approx(1 - np.sqrt(((said - came) ** 2).mean() / (came**2).mean()))
-    assert record.direction == pytest.approx(((said > 0) == (came > 0)).mean())
+def test_the_record_follows_its_definitions() -> None:
+    past = rows(100, 0.3, noise=0.3)
+    record = track_record(past, horizon=1, since=DAYS[40]).record
+    due = [row for row in past if row.session >= DAYS[40]]
+    predicted = np.array([row.expected_return for row in due])
+    realised = np.array([row.realised_return for row in due])
+    assert record.skill == pytest.approx(1 - np.sqrt(((predicted - realised) ** 2).mean() / (realised**2).mean()))
+    assert record.direction == pytest.approx(((predicted > 0) == (realised > 0)).mean())
     assert (record.days, record.forecasts, record.first) == (60, 300, DAYS[40])
     assert record.coverage == pytest.approx(np.mean([row.held for row in due]))
     assert record.skill_low is not None
@@ -62,7 +64,7 @@ def test_the_numbers_are_those_of_the_definitions() -> None:
     assert record.skill_low < record.skill < record.skill_high
 
 
-def test_two_horizons_are_corrected_for_being_two() -> None:
+def test_p_values_are_adjusted_for_two_horizons() -> None:
     one = track_record(rows(60, 0.035, noise=0.05, seed=3), horizon=1, since="2020-01-01")
     alone = with_verdicts([one])[0].verdict
     together = with_verdicts([one, track_record(rows(60, 0.0, noise=0.05, seed=4), horizon=1, since="2020")])[0].verdict
@@ -72,7 +74,7 @@ def test_two_horizons_are_corrected_for_being_two() -> None:
     assert "Holm" not in alone
 
 
-def test_under_the_null_an_edge_is_seldom_seen() -> None:
+def test_under_the_null_an_edge_is_seldom_found() -> None:
     verdicts = [judged(rows(120, 0.0, noise=0.001, seed=seed, symbols=3)) for seed in range(60)]
-    found = sum(not verdict.startswith("No edge") for verdict in verdicts)
-    assert found <= 8  # 5 % of 60 is 3; more than 8 has a probability below 1 %
+    false_alarms = sum(not verdict.startswith("No edge") for verdict in verdicts)
+    assert false_alarms <= 8  # 5 % of 60 is 3; more than 8 has a probability below 1 %

@@ -1,21 +1,19 @@
-"""What is served while the board's place misbehaves: the last good state, and that it is old."""
+"""What is served while the place of the forecasts fails: the last good state, marked as stale."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
 import pytest
-from boards import document, head
+from published_documents import document, head
 
 from tenor.errors import StoreError, UnknownSymbolError
-from tenor.serving.mirror import keep, kept, mirror_of
-from tenor.serving.published import INDEX, Board, Entry, Index
+from tenor.serving.published import INDEX, Index, PublishedForecasts, SymbolEntry
 from tenor.serving.staleness import GRACE, due, staleness
-from tenor.serving.view import View
+from tenor.serving.view import SnapshotCache, View, snapshot_cache
 from tenor.storage.object_store import open_store
 
 HOUR = 3600.0
@@ -23,13 +21,13 @@ HOUR = 3600.0
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    Board(open_store(tmp_path / "b")).publish([document("A"), document("B")], head())
+    PublishedForecasts(open_store(tmp_path / "b")).publish([document("A"), document("B")], head())
     return tmp_path / "b"
 
 
 def test_reading_takes_the_standard_library_alone() -> None:
     probe = (
-        "import sys, tenor.serving.view, tenor.serving.past, tenor.serving.keys\n"
+        "import sys, tenor.serving.view, tenor.serving.published, tenor.serving.keys\n"
         "print(*sorted({'pandas','numpy','torch','pyarrow','duckdb','fastapi','onnxruntime'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
@@ -46,42 +44,42 @@ def test_the_service_itself_needs_no_pandas() -> None:
 
 
 def test_nothing_published_is_not_ready(tmp_path: Path) -> None:
-    view = View(Board(open_store(tmp_path)))
+    view = View(PublishedForecasts(open_store(tmp_path)))
     assert view.poll() == ()
     assert not view.ready
     with pytest.raises(StoreError, match="tenor refresh"):
         _ = view.snapshot
 
 
-def test_the_place_gone_leaves_what_was_read(place: Path) -> None:
-    view = View(Board(open_store(place)))
+def test_a_lost_store_leaves_the_last_good_state(place: Path) -> None:
+    view = View(PublishedForecasts(open_store(place)))
     assert view.poll() == ("A", "B")
     shutil.rmtree(place)
     assert view.poll() == ()
     assert view.document("A") == document("A")
     assert view.staleness().stale
-    assert "board is gone" in " ".join(view.staleness().reasons)
+    assert "the published forecasts are gone" in " ".join(view.staleness().reasons)
 
 
-def test_a_damaged_index_leaves_what_was_read_until_it_is_mended(place: Path) -> None:
-    board = Board(open_store(place))
-    view = View(board, clock=lambda: 1.0)
+def test_a_damaged_index_leaves_the_last_good_state_until_it_is_repaired(place: Path) -> None:
+    published = PublishedForecasts(open_store(place))
+    view = View(published, clock=lambda: 1.0)
     view.poll()
-    good = board.objects.get(INDEX).data
-    board.objects.put(INDEX, good[:-5])
+    good = published.objects.get(INDEX).data
+    published.objects.put(INDEX, good[:-5])
     view.poll()
     assert "is damaged" in " ".join(view.staleness().reasons)
     assert view.document("B") == document("B")
-    board.objects.put(INDEX, good)
+    published.objects.put(INDEX, good)
     view.poll()
     assert view.problems == ()
 
 
 def test_a_damaged_document_leaves_that_symbols_last_good_one(place: Path) -> None:
-    board = Board(open_store(place))
-    view = View(board)
+    published = PublishedForecasts(open_store(place))
+    view = View(published)
     view.poll()
-    index = board.publish([document("A", day=2), document("B", day=2)], head(2.0))
+    index = published.publish([document("A", day=2), document("B", day=2)], head(2.0))
     (place / index.entries["A"].key).write_bytes(b"{}")
     assert view.poll() == ("B",)
     assert view.document("A")["session"] == "2020-01-01"
@@ -91,49 +89,51 @@ def test_a_damaged_document_leaves_that_symbols_last_good_one(place: Path) -> No
 
 
 def test_a_copy_of_a_bucket_is_served_while_the_bucket_is_away(place: Path, tmp_path: Path) -> None:
-    bucket, copy = Board(open_store(place)), Board(open_store(tmp_path / "copy"))
-    View(bucket, keep=partial(keep, copy), clock=lambda: 1.0).poll()
+    bucket, copy = PublishedForecasts(open_store(place)), PublishedForecasts(open_store(tmp_path / "copy"))
+    View(bucket, cache=SnapshotCache(copy), clock=lambda: 1.0).poll()
     bucket.publish([document("B", day=2)], head(2.0))
-    View(bucket, keep=partial(keep, copy), clock=lambda: 1.0).poll()
+    View(bucket, cache=SnapshotCache(copy), clock=lambda: 1.0).poll()
     assert len(copy.objects.keys("symbols/")) == 2
-    away = Board(open_store(tmp_path / "file" / "away"))
+    away = PublishedForecasts(open_store(tmp_path / "file" / "away"))
     (tmp_path / "file").write_bytes(b"no folder")
-    later = View(away, last=kept(copy), clock=lambda: 1.0)
-    assert later.staleness().reasons == ("the board was not read yet",)
+    later = View(away, cache=SnapshotCache(copy), clock=lambda: 1.0)
+    assert later.staleness().reasons == ("the published forecasts have not been read yet",)
     later.poll()
     assert later.document("B") == document("B", day=2)
     assert later.staleness().stale
     damaged = tmp_path / "copy" / later.snapshot.index.entries["A"].key
     damaged.write_bytes(b"{}")
-    last = kept(copy)
+    last = SnapshotCache(copy).load()
     assert last is not None
     assert list(last.index.entries) == ["B"]
-    again = View(bucket, last=last, clock=lambda: 2.0)
+    again = View(bucket, cache=SnapshotCache(copy), clock=lambda: 2.0)
+    assert list(again.snapshot.index.entries) == ["B"]
     assert again.poll() == ("A",)
     assert again.problems == ()
 
 
 def test_no_copy_is_no_harm(place: Path, tmp_path: Path) -> None:
-    assert mirror_of("a/folder") is None
-    nowhere = Board(open_store(tmp_path / "nowhere"))
-    assert kept(nowhere) is None
+    assert snapshot_cache("a/folder") is None
+    nowhere = SnapshotCache(PublishedForecasts(open_store(tmp_path / "nowhere")))
+    assert nowhere.load() is None
     (tmp_path / "full").write_bytes(b"")
-    view = View(Board(open_store(place)), keep=partial(keep, Board(open_store(tmp_path / "full"))))
+    full = SnapshotCache(PublishedForecasts(open_store(tmp_path / "full")))
+    view = View(PublishedForecasts(open_store(place)), cache=full)
     assert view.poll() == ("A", "B")
     assert view.problems == ()
 
 
 def test_only_what_changed_is_read_again(place: Path) -> None:
-    board = Board(open_store(place))
-    view = View(board)
+    published = PublishedForecasts(open_store(place))
+    view = View(published)
     view.poll()
-    board.publish([document("B", day=2)], head(2.0))
+    published.publish([document("B", day=2)], head(2.0))
     assert view.poll() == ("B",)
     assert view.poll() == ()
 
 
-def test_without_preloading_a_document_is_read_when_asked_for(place: Path) -> None:
-    view = View(Board(open_store(place)), preload=False)
+def test_without_preloading_a_document_is_read_when_requested(place: Path) -> None:
+    view = View(PublishedForecasts(open_store(place)), preload=False)
     view.poll()
     assert view.snapshot.documents == {}
     assert view.document("A") == document("A")
@@ -143,7 +143,7 @@ def test_without_preloading_a_document_is_read_when_asked_for(place: Path) -> No
 
 
 def index_of(published: float, closes: list[float], *, behind: int = 0, version: str = "m") -> Index:
-    entry = Entry("k", "d", "2020-01-01T21:00:00+00:00", "2020-01-01", behind, published, version, {})
+    entry = SymbolEntry("k", "d", "2020-01-01T21:00:00+00:00", "2020-01-01", behind, published, version, {})
     return Index({"closes": closes, "published_at": published, "model_version": "m"}, {"A": entry}, {})
 
 
@@ -156,15 +156,15 @@ def index_of(published: float, closes: list[float], *, behind: int = 0, version:
         (index_of(0.0, [10 * HOUR, 34 * HOUR, 99 * HOUR]), 50 * HOUR, 2, "2 sessions have closed"),
         (index_of(0.0, [10 * HOUR], behind=2317), 1.0, 2317, "2,317 sessions have closed"),
         (index_of(HOUR, [10 * HOUR]), 0.0, 0, "published in the future"),
-        (index_of(0.0, [HOUR]), 99 * HOUR, 1, "longer than the board knows"),
+        (index_of(0.0, [HOUR]), 99 * HOUR, 1, "closes published with it have all passed"),
         (index_of(0.0, [10 * HOUR], version="old"), 1.0, 0, "no longer the one in use"),
     ],
 )
 def test_staleness_by_the_clock_alone(index: Index, now: float, behind: int, why: str) -> None:
-    told = staleness(index, index.entries["A"], now)
-    assert told.sessions_behind == behind
-    assert told.stale == bool(why)
-    assert why in " ".join(told.reasons)
+    result = staleness(index, index.entries["A"], now)
+    assert result.sessions_behind == behind
+    assert result.stale == bool(why)
+    assert why in " ".join(result.reasons)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_a_refresh_is_due_half_an_hour_after_a_close(now: float, expected: bool)
 
 
 @pytest.mark.parametrize(("behind", "expected"), [(0, False), (1, True), (2317, False)])
-def test_bars_that_are_late_are_looked_for_again(behind: int, expected: bool) -> None:
+def test_a_refresh_is_repeated_while_bars_are_late(behind: int, expected: bool) -> None:
     published_early = index_of(10 * HOUR + 60, [10 * HOUR, 34 * HOUR], behind=behind)
     assert due(published_early, 10 * HOUR + 1870, delay=1800.0)
     late = index_of(11 * HOUR, [10 * HOUR, 34 * HOUR], behind=behind)

@@ -1,4 +1,4 @@
-"""What processes do that race for objects and pointers, in a module that they can import."""
+"""Functions of processes that race for objects and pointers, in a module that they can import."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def add(registry: Registry, model: Made) -> str:
 
 
 def race(run: Callable[..., Any], *each: tuple[Any, ...]) -> list[Any]:
-    """`run` with each of the arguments, in as many processes at once; what they returned."""
+    """Call `run` with each of the arguments, in as many processes at once; returns what they return."""
     with multiprocessing.get_context("spawn").Pool(len(each)) as pool:
         return pool.starmap_async(run, each, chunksize=1).get(timeout=60)
 
@@ -49,9 +49,9 @@ def race(run: Callable[..., Any], *each: tuple[Any, ...]) -> list[Any]:
 def count_up(location: str, times: int) -> None:
     objects = open_store(location)
     while times:
-        found = objects.get("count")
+        stored = objects.get("count")
         try:
-            objects.put("count", str(int(found.data) + 1).encode(), if_match=found.etag)
+            objects.put("count", str(int(stored.data) + 1).encode(), if_match=stored.etag)
         except Conflict:
             continue
         times -= 1
@@ -64,7 +64,7 @@ def train(location: str, who: str) -> None:
 
 
 def promote(location: str, versions: list[str]) -> list[tuple[str, str]]:
-    """Put `versions`, one after another, in the place of the champion that is seen; from which to which."""
+    """Replace the champion by each of `versions` in turn; returns the moves (from, to)."""
     registry, moves = registry_at(location), []
     for version in versions:
         while (now := registry.champion()) != version:

@@ -1,4 +1,4 @@
-"""A real S3 server for tests of lake, registry and board: SeaweedFS, one process a worker, in a temporary folder."""
+"""A real S3 server for tests of lake, registry and forecasts: SeaweedFS, one process a worker, in its own folder."""
 
 from __future__ import annotations
 

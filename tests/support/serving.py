@@ -16,7 +16,7 @@ import uvicorn
 from tenor.calendars import exchange
 from tenor.schema import Bars, News, news_id
 from tenor.serving.app import create_app
-from tenor.serving.published import Board, board_of
+from tenor.serving.published import PublishedForecasts, published_forecasts
 from tenor.serving.refresh import Refreshed
 from tenor.serving.server import Server, bind, protocol
 from tenor.serving.service import Service
@@ -45,15 +45,24 @@ def run_refresh(store: Path, **options: Any) -> Refreshed:
     from tenor.store import Lake
 
     predictor = options.pop("predictor", None) or Predictor.load(registry_of(str(store)))
-    return refresh(Lake(store), options.pop("board", None) or board_of(str(store)), predictor, **options)
+    return refresh(Lake(store), options.pop("published", None) or published_forecasts(str(store)), predictor, **options)
 
 
-def clock_of(board: Board) -> Callable[[], float]:
-    """A clock that stood still when the board was published."""
-    index = board.index()
+def clock_of(published: PublishedForecasts) -> Callable[[], float]:
+    """A clock that stopped when the forecasts were published."""
+    index = published.index()
     assert index is not None
     moment = float(index.head["published_at"])
     return lambda: moment
+
+
+def until(condition: Callable[[], object], seconds: float = 20.0, *, pause: float = 0.01) -> None:
+    """Wait until `condition` is true, with a `pause` between two looks; fails after `seconds`."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"not true within {seconds:g} seconds")
+        time.sleep(pause)
 
 
 @dataclass
@@ -64,6 +73,10 @@ class Running:
     service: Service
     server: Server
     thread: threading.Thread
+
+    def measured(self, name: str) -> float | None:
+        """The present value of the metric `name`."""
+        return self.service.metrics.registry.get_sample_value(name)
 
     def stop(self) -> None:
         """Stop it as a signal would."""
@@ -85,8 +98,5 @@ def run_service(service: Service) -> Running:
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    for _ in range(200):
-        if server.started:
-            return Running(url, service, server, thread)
-        time.sleep(0.02)
-    raise AssertionError("the service did not start")
+    until(lambda: server.started)
+    return Running(url, service, server, thread)

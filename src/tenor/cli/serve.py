@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tenor.config import SourcesConfig
     from tenor.schema import BarInterval
-    from tenor.serving.published import Board
+    from tenor.serving.published import PublishedForecasts
 
 app = typer.Typer()
 keys = typer.Typer(no_args_is_help=True, help="API keys of the service.")
@@ -45,14 +45,15 @@ def refresh(
     """Score the news, forecast every symbol, and publish it all where the service reads it."""
     from tenor.inference.predictor import Predictor
     from tenor.registry import registry_of
-    from tenor.serving import alerts, logs
-    from tenor.serving.published import board_of
+    from tenor.serving import logs
+    from tenor.serving.monitor import notify
+    from tenor.serving.published import published_forecasts
     from tenor.serving.refresh import refresh as run
     from tenor.store import Lake
 
     sources = sources_of(config, set_)
-    logs.to_stream()
-    board, registry = board_of(store), registry_of(store)
+    logs.log_to_stream()
+    board, registry = published_forecasts(store), registry_of(store)
     before = _published(board)
     try:
         done = run(
@@ -67,9 +68,9 @@ def refresh(
     except (TenorError, OSError) as error:
         # services that read the board learn of it there, if it can be written
         with contextlib.suppress(TenorError, OSError):
-            board.tell(f"the last refresh failed: {one_line(error, 200)}")
+            board.add_note(f"the last refresh failed: {one_line(error, 200)}")
         raise
-    alerts.tell(done.monitor, before, webhook=webhook)
+    notify(done.monitor, before, webhook=webhook)
     if as_json:
         console.print_json(done.to_json())
         return
@@ -87,11 +88,11 @@ def refresh(
 @app.command()
 def monitor(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
     """What the last refresh found: drift of features and sentiment, error, coverage; and how stale it is by now."""
-    from tenor.serving.published import board_of
+    from tenor.serving.published import published_forecasts
     from tenor.serving.schemas import to_plain
     from tenor.serving.staleness import staleness
 
-    index = board_of(store).index()
+    index = published_forecasts(store).index()
     if index is None or "monitor" not in index.head:
         raise ConfigError(f"nothing was published in {store!r} yet: run 'tenor refresh --store {store}'.")
     report = index.head["monitor"]
@@ -133,29 +134,27 @@ def serve(
 ) -> None:
     """Serve forecasts and the dashboard. A store without forecasts gets its first refresh."""
     from tenor.serving import logs, server
-    from tenor.serving.keys import Keys
+    from tenor.serving.keys import ApiKeys
     from tenor.serving.limits import Limits
-    from tenor.serving.mirror import keep, kept, mirror_of
     from tenor.serving.on_demand import FromLake
-    from tenor.serving.published import board_of
-    from tenor.serving.scheduler import Upkeep
+    from tenor.serving.published import published_forecasts
+    from tenor.serving.scheduler import RefreshScheduler
     from tenor.serving.service import Service
-    from tenor.serving.view import View
+    from tenor.serving.view import View, snapshot_cache
     from tenor.storage.object_store import open_store
 
     sources_of(config, set_)  # what is wrong with them is told now, not by the first refresh
     local = host in LOCAL
     guarded = not local if key is None else key
-    board = board_of(store)
-    known = Keys(board.objects) if guarded else None
+    board = published_forecasts(store)
+    known = ApiKeys(board.objects) if guarded else None
     if known is not None and not known.all():
         raise ConfigError(
             f"there is no API key yet: make one with 'tenor keys make NAME --store {store}', or serve with --no-key."
         )
     listening = server.bind(host, port)
-    logs.to_stream()
-    mirror = mirror_of(store)
-    view = View(board, last=kept(mirror), keep=functools.partial(keep, mirror)) if mirror is not None else View(board)
+    logs.log_to_stream()
+    view = View(board, cache=snapshot_cache(store))
     service = Service(
         view,
         limits=Limits(rate=rate if rate is not None else 0.0 if local else 20.0),
@@ -171,7 +170,7 @@ def serve(
         command += ["--config", str(config.absolute())]
     for setting in set_ or ():
         command += ["--set", setting]
-    keep_fresh = Upkeep(command, view, always=refresh, models=open_store(f"{store.rstrip('/')}/models"))
+    keep_fresh = RefreshScheduler(command, view, always=refresh, models=open_store(f"{store.rstrip('/')}/models"))
     shown = f"[{host}]" if ":" in host else host
     console.stderr.print(f"tenor: http://{shown}:{listening.getsockname()[1]}/", markup=False, soft_wrap=True)
     server.serve(service, listening, keep_fresh=keep_fresh)
@@ -183,7 +182,7 @@ def _bringing(store: str, symbols: Sequence[str], sources: SourcesConfig) -> Cal
     return functools.partial(bring, store, symbols, sources)
 
 
-def _published(board: Board) -> dict[str, Any] | None:
+def _published(board: PublishedForecasts) -> dict[str, Any] | None:
     """The monitor's last report, where there is one that can be read."""
     try:
         index = board.index()
@@ -195,10 +194,10 @@ def _published(board: Board) -> dict[str, Any] | None:
 @keys.command("make")
 def keys_make(name: Annotated[str, typer.Argument(help="Whose key it is.")], store: Store = DEFAULT_STORE) -> None:
     """Make a key and print it, once: only its hash is kept."""
-    from tenor.serving.keys import Keys
-    from tenor.serving.published import board_of
+    from tenor.serving.keys import ApiKeys
+    from tenor.serving.published import published_forecasts
 
-    console.line(Keys(board_of(store).objects).make(name))
+    console.line(ApiKeys(published_forecasts(store).objects).make(name))
 
 
 @keys.command("list")
@@ -206,12 +205,12 @@ def keys_list(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
     """The names that have a key."""
     from datetime import UTC, datetime
 
-    from tenor.serving.keys import Keys
-    from tenor.serving.published import board_of
+    from tenor.serving.keys import ApiKeys
+    from tenor.serving.published import published_forecasts
 
     rows = [
         (k.name, k.id, f"{datetime.fromtimestamp(k.made, UTC):%Y-%m-%d %H:%M}")
-        for k in Keys(board_of(store).objects).all()
+        for k in ApiKeys(published_forecasts(store).objects).all()
     ]
     if as_json:
         for name, public, made in rows:
@@ -225,8 +224,8 @@ def keys_revoke(
     name: Annotated[str, typer.Argument(help="Whose key opens nothing any more.")], store: Store = DEFAULT_STORE
 ) -> None:
     """Take a key back."""
-    from tenor.serving.keys import Keys
-    from tenor.serving.published import board_of
+    from tenor.serving.keys import ApiKeys
+    from tenor.serving.published import published_forecasts
 
-    Keys(board_of(store).objects).revoke(name)
+    ApiKeys(published_forecasts(store).objects).revoke(name)
     console.line(f"the key of {name} is revoked; services notice within seconds")

@@ -1,4 +1,4 @@
-"""Forecasts for others: what a refresh publishes on a board, and the service, page and monitor that read it.
+"""Published forecasts, and the service, dashboard and monitor that read them.
 
-Nothing is imported here: what reads a board (`board`, `view`, `answers`) needs the standard library alone.
+Nothing is imported here: what reads them (`published`, `view`, `schemas`, `keys`) needs the standard library alone.
 """

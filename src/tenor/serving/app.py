@@ -15,23 +15,23 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 from tenor.errors import TenorError
-from tenor.serving import dashboard, operating, routes
-from tenor.serving.middleware import Guard
-from tenor.serving.problems import of_error, problem, respond
+from tenor.serving import dashboard, routes
+from tenor.serving.middleware import AccessMiddleware
+from tenor.serving.responses import problem, problem_of, problem_response
 from tenor.serving.service import Service
 
 
 def create_app(service: Service) -> Any:
     """The ASGI application of `service`.
 
-    Routes under ``/v1``, ``/healthz``, ``/readyz``, ``/metrics`` and the page at ``/``. Errors are problem details
-    (RFC 9457). Other origins' pages may call it only if `service.origins` names them; it goes by the names in
-    `service.hosts` alone, where that is given.
+    Routes under ``/v1``, ``/healthz``, ``/readyz``, ``/metrics`` and the dashboard at ``/``. Errors are problem details
+    (RFC 9457). Other origins' pages may call it only if `service.origins` names them; where `service.hosts` is given,
+    it answers to those host names alone.
     """
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await service.look()
+        await service.update()
         watching = asyncio.create_task(service.watch()) if service.poll else None
         yield
         service.hub.close()
@@ -41,26 +41,28 @@ def create_app(service: Service) -> Any:
     app = FastAPI(
         title="tenor",
         version=version("tenor"),
-        description="Forecasts of stocks: their intervals, what they looked at, how stale they are, how they did.",
+        description="Forecasts of stocks: their intervals, attention, staleness and track record.",
         openapi_url="/v1/openapi.json",
-        docs_url=None,  # these pages load their scripts from elsewhere
+        docs_url=None,  # these pages load their scripts from other hosts
         redoc_url=None,
         lifespan=lifespan,
         redirect_slashes=False,
     )
     app.state.service = service
     app.include_router(routes.router)
-    app.include_router(operating.router)
+    app.include_router(routes.operator)
     app.include_router(dashboard.router)
     app.add_exception_handler(TenorError, _tenor_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _unforeseen)
-    guarded = Guard(app, limits=service.limits, metrics=service.metrics, keys=service.keys, hosts=service.hosts)
+    protected = AccessMiddleware(
+        app, limits=service.limits, metrics=service.metrics, keys=service.keys, hosts=service.hosts
+    )
     if not service.origins:
-        return guarded
+        return protected
     return CORSMiddleware(
-        guarded,
+        protected,
         allow_origins=service.origins,
         allow_methods=["GET", "POST"],
         allow_headers=["Authorization", "Content-Type", "If-None-Match", "X-Api-Key"],
@@ -70,27 +72,31 @@ def create_app(service: Service) -> Any:
 
 def _tenor_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, TenorError)
-    return respond(of_error(error, request.state.request_id))
+    return problem_response(problem_of(error, request.state.request_id))
 
 
 def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     detail = {
-        404: "There is nothing under this path: /v1/openapi.json lists what there is.",
+        404: "There is nothing under this path: /v1/openapi.json lists the paths.",
         405: "/v1/openapi.json lists the methods of each path.",
     }.get(error.status_code, str(error.detail))
-    return respond(problem(error.status_code, detail, request_id=request.state.request_id), error.headers or {})
+    return problem_response(
+        problem(error.status_code, detail, request_id=request.state.request_id), error.headers or {}
+    )
 
 
 def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    found = error.errors()
-    told = tuple(f"{'.'.join(str(part)[:40] for part in one['loc'])}: {one['msg']}"[:200] for one in found[:10])
-    status = 400 if any(one["type"] == "json_invalid" for one in found) else 422
+    errors = error.errors()
+    messages = tuple(f"{'.'.join(str(part)[:40] for part in item['loc'])}: {item['msg']}"[:200] for item in errors[:10])
+    status = 400 if any(item["type"] == "json_invalid" for item in errors) else 422
     detail = "The body is not JSON." if status == 400 else "See 'errors' for each field."
-    return respond(problem(status, detail, request_id=request.state.request_id, errors=told))
+    return problem_response(problem(status, detail, request_id=request.state.request_id, errors=messages))
 
 
 def _unforeseen(request: Request, error: Exception) -> Response:
-    del error  # the guard writes it into the log, and nobody else learns of it
-    return respond(problem(500, "The log tells more under this request id.", request_id=request.state.request_id))
+    del error  # the middleware logs it, and nobody else learns of it
+    return problem_response(
+        problem(500, "The log has more under this request id.", request_id=request.state.request_id)
+    )

@@ -1,11 +1,10 @@
-"""The page at ``/`` and its files. Nothing comes from elsewhere: plotly's script is the one in its own wheel."""
+"""The dashboard at ``/`` and its files. No other host is involved: plotly's script is the one in its wheel."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
 import gzip
-import hashlib
 import importlib.util
 import re
 from dataclasses import dataclass
@@ -14,6 +13,8 @@ from pathlib import Path
 from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+
+from tenor.storage.files import content_key
 
 FOLDER = Path(__file__).parent / "page"
 TYPES = {
@@ -56,29 +57,29 @@ async def _send(request: Request, name: str) -> Response:
     path = _paths().get(name)
     if path is None:
         raise HTTPException(404)
-    found = await asyncio.to_thread(_read, path)
+    content = await asyncio.to_thread(_read, path)
     headers = {
-        "ETag": found.etag,
+        "ETag": content.etag,
         "Cache-Control": "no-cache",
         "Content-Security-Policy": POLICY,
         "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
         "Vary": "Accept-Encoding",
     }
-    if request.headers.get("if-none-match", "").removeprefix("W/") == found.etag:
+    if request.headers.get("if-none-match", "").removeprefix("W/") == content.etag:
         return Response(status_code=304, headers=headers)
     if "gzip" in request.headers.get("accept-encoding", ""):
-        return Response(found.zipped, headers={**headers, "Content-Encoding": "gzip"}, media_type=found.media)
-    return Response(found.data, headers=headers, media_type=found.media)
+        return Response(content.zipped, headers={**headers, "Content-Encoding": "gzip"}, media_type=content.media)
+    return Response(content.data, headers=headers, media_type=content.media)
 
 
 @functools.cache
 def _paths() -> dict[str, Path]:
-    """The files there are, by name: no name that a request brings ever becomes a path."""
-    found = {path.name: path for path in FOLDER.iterdir() if path.suffix in TYPES}
+    """The files there are, by name: the name in a request never becomes a path."""
+    paths = {path.name: path for path in FOLDER.iterdir() if path.suffix in TYPES}
     plotly = importlib.util.find_spec("plotly")
     for place in plotly.submodule_search_locations or () if plotly else ():
-        found[PLOTLY] = Path(place) / "package_data" / PLOTLY
-    return found
+        paths[PLOTLY] = Path(place) / "package_data" / PLOTLY
+    return paths
 
 
 @functools.lru_cache(maxsize=32)
@@ -86,7 +87,7 @@ def _read(path: Path) -> _File:
     data = path.read_bytes()
     if path.name == "index.html":
         data = data.replace(PLACE, _styles())
-    etag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+    etag = f'"{content_key(data, length=32)}"'
     return _File(data, gzip.compress(data, 6, mtime=0), etag, TYPES[path.suffix])
 
 

@@ -1,4 +1,4 @@
-"""What the board holds of a symbol: forecasts, bars, sentiment, items, attention, and what came of past forecasts."""
+"""The published document of a symbol: forecasts, bars, sentiment, items, attention, and past forecasts."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import pandas as pd
 
 from tenor.schema import Forecast, label
 from tenor.serving.attention import Looked
-from tenor.serving.past import COLUMNS
+from tenor.serving.published import HISTORY_COLUMNS
 
 BARS = 260
 SENTIMENT_SESSIONS = 260
 ITEMS = 80
 HISTORY = 500
-"""Sessions of past forecasts, enough to judge them by."""
+"""Sessions of past forecasts, enough for a track record."""
 _Label = Callable[[pd.Timestamp], str]
 PUBLISHED = 500
-"""Forecasts that were really published, kept a symbol: past forecasts are not made prettier by a later model."""
+"""Published forecasts stored for each symbol, so that a later model does not embellish the past."""
 
 
 def document(
@@ -50,11 +50,11 @@ def document(
     past
         The model run on past sessions.
     looked
-        The attention of the newest forecast.
+        The attention of the newest forecasts.
     before
-        The document that this one takes the place of.
+        The document that this one replaces.
     behind
-        Sessions that have closed since the last one seen.
+        Sessions that have closed since the last one used.
     """
     newest = forecasts[0]
     day = functools.partial(label, intraday=newest.intraday)
@@ -92,25 +92,25 @@ def _columns(frame: pd.DataFrame | None, names: Sequence[str], day: _Label) -> d
 
 
 def _published(before: Mapping[str, Any] | None, newest: str) -> list[dict[str, Any]]:
-    """Forecasts made for earlier sessions when those were the last, as log returns from that session's close."""
+    """Forecasts published after earlier sessions, as log returns from that session's close."""
     if before is None:
         return []
     rows = {(row["session"], row["horizon"]): row for row in before.get("published", ())}
-    for said in before["forecasts"]:
-        if said["session"] >= newest:
+    for forecast in before["forecasts"]:
+        if forecast["session"] >= newest:
             continue
-        last = said["last_price"]
+        last = forecast["last_price"]
         rows.setdefault(
-            (said["session"], said["horizon"]),
+            (forecast["session"], forecast["horizon"]),
             {
-                "session": said["session"],
-                "target_session": said["target_session"],
-                "horizon": said["horizon"],
-                "mean": _short(said["expected_return"]),
-                "low": _short(math.log(said["lower"] / last)),
-                "high": _short(math.log(said["upper"] / last)),
-                "p_up": _short(said["p_up"]),
-                "model_version": said["model_version"],
+                "session": forecast["session"],
+                "target_session": forecast["target_session"],
+                "horizon": forecast["horizon"],
+                "mean": _short(forecast["expected_return"]),
+                "low": _short(math.log(forecast["lower"] / last)),
+                "high": _short(math.log(forecast["upper"] / last)),
+                "p_up": _short(forecast["p_up"]),
+                "model_version": forecast["model_version"],
             },
         )
     return [rows[key] for key in sorted(rows)][-PUBLISHED:]
@@ -119,47 +119,47 @@ def _published(before: Mapping[str, Any] | None, newest: str) -> list[dict[str, 
 def _history(
     past: Iterable[Forecast], published: Iterable[Mapping[str, Any]], bars: pd.DataFrame, day: _Label
 ) -> dict[str, dict[str, list[Any]]]:
-    """By horizon, the columns of past forecasts; what was published counts before what is replayed."""
+    """By horizon, the columns of past forecasts; a published one comes before a replayed one."""
     rows: dict[tuple[str, int], dict[str, Any]] = {}
-    for said in past:
-        rows[day(said.session), said.horizon] = {
-            "session": day(said.session),
-            "target_session": day(said.target_session),
-            "mean": said.expected_return,
-            "low": math.log(said.lower / said.last_price),
-            "high": math.log(said.upper / said.last_price),
-            "p_up": said.p_up,
-            "model_version": said.model_version,
+    for forecast in past:
+        rows[day(forecast.session), forecast.horizon] = {
+            "session": day(forecast.session),
+            "target_session": day(forecast.target_session),
+            "mean": forecast.expected_return,
+            "low": math.log(forecast.lower / forecast.last_price),
+            "high": math.log(forecast.upper / forecast.last_price),
+            "p_up": forecast.p_up,
+            "model_version": forecast.model_version,
             "made": "replayed",
         }
     for row in published:
         rows[row["session"], row["horizon"]] = {**row, "made": "published"}
     closes = {day(session): float(price) for session, price in zip(bars["session"], bars["close"], strict=True)}
-    found: dict[str, dict[str, list[Any]]] = defaultdict(lambda: {name: [] for name in COLUMNS})
+    histories: dict[str, dict[str, list[Any]]] = defaultdict(lambda: {name: [] for name in HISTORY_COLUMNS})
     shown = sorted({session for session, _ in rows})[-HISTORY:]
     for (session, horizon), row in sorted(rows.items()):
         if not shown or session < shown[0]:
             continue
         last = closes.get(session)
         if last is None:
-            continue  # its bar was taken back since
-        reached = closes.get(row["target_session"])
+            continue  # its bar was revised away
+        realised = closes.get(row["target_session"])
         values = (
             session,
             row["target_session"],
             _short(last),
             *(_short(row[name]) for name in ("mean", "low", "high", "p_up")),
-            None if reached is None else _short(reached),
+            None if realised is None else _short(realised),
             row["made"],
             row["model_version"],
         )
-        for name, value in zip(COLUMNS, values, strict=True):
-            found[str(horizon)][name].append(value)
-    return dict(found)
+        for name, value in zip(HISTORY_COLUMNS, values, strict=True):
+            histories[str(horizon)][name].append(value)
+    return dict(histories)
 
 
 def _attention(looked: Looked | None) -> dict[str, Any]:
-    """What the newest forecast looked at: ``time`` by session, ``feature`` by session and feature."""
+    """The attention of the newest forecast: ``time`` by session, ``feature`` by session and feature."""
     if looked is None:
         return {"sessions": [], "features": [], "time": [], "feature": []}
     return {

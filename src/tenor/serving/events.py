@@ -1,4 +1,4 @@
-"""New forecasts pushed to whoever listens (server-sent events)."""
+"""New forecasts as server-sent events."""
 
 from __future__ import annotations
 
@@ -7,31 +7,36 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from tenor.serving.published import Entry
+from tenor.serving.published import SymbolEntry
 from tenor.serving.view import Snapshot
 
 BEAT = 15.0
-"""Seconds of silence after which a comment shows that the line still holds."""
+"""Seconds of silence after which a comment is sent, so that the connection is not taken for dead."""
 QUEUE = 200
-"""Events that may wait for a slow listener; one that lets more pile up is cut off, and asks again."""
+"""Events that may wait for a slow listener; one with more is disconnected, and connects again."""
 
 
 class Hub:
-    """Hands what is new to every listener. Lives in one event loop."""
+    """Sends what is new to every listener. Belongs to one event loop."""
 
     def __init__(self) -> None:
         self._listeners: set[asyncio.Queue[str | None]] = set()
         self._closed = False
 
+    @property
+    def listeners(self) -> int:
+        """How many streams are open."""
+        return len(self._listeners)
+
     def publish(self, snapshot: Snapshot, symbols: Sequence[str]) -> None:
-        """Tell of the forecasts of `symbols`."""
+        """Send the forecasts of `symbols`."""
         for symbol in symbols:
             entry = snapshot.index.entries.get(symbol)
             if entry is not None:
-                self._send(_event("forecast", brief(symbol, entry), entry.digest[:16]))
+                self._send(_event("forecast", summary(symbol, entry), entry.digest[:16]))
 
     def close(self) -> None:
-        """End every stream: the service stops."""
+        """End every stream, because the service stops."""
         self._closed = True
         for queue in self._listeners:
             _put(queue, None)
@@ -65,8 +70,8 @@ class Hub:
                 queue.put_nowait(text)
 
 
-def brief(symbol: str, entry: Entry) -> dict[str, Any]:
-    """What an event tells of a symbol."""
+def summary(symbol: str, entry: SymbolEntry) -> dict[str, Any]:
+    """The data of a symbol's event."""
     return {
         "symbol": symbol,
         "as_of": entry.as_of,

@@ -1,4 +1,4 @@
-"""What one caller may ask of the service: how often, how much, how deep, and how slowly."""
+"""Limits on requests: rate, number at once, size, nesting and time."""
 
 from __future__ import annotations
 
@@ -20,24 +20,28 @@ class Limits:
 
     Attributes
     ----------
-    rate, burst
-        Requests a second and at once, for one key (or address, without keys); a rate of 0 is no limit.
+    rate
+        Requests a second of one key (or address, without keys); 0 is no limit.
+    burst
+        Its requests at once.
     in_flight
-        Requests worked on at once; more are told to come back.
+        Requests worked on at once; further ones are answered with 503.
     streams
         Event streams at once.
     body
         Bytes of a request's body.
     depth
-        Of its nesting.
+        Nesting of its JSON.
     body_seconds
         In which the body must have arrived.
     header_seconds
-        The same for the head.
+        In which the head must have arrived.
     connections
         Open at once.
     heavy
-        Texts scored or forecasts remade side by side; `waiting` for that.
+        Requests at once that score texts or make forecasts.
+    waiting
+        Requests that wait for that.
     """
 
     rate: float = 0.0
@@ -68,21 +72,21 @@ class Buckets:
         self._callers: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def wait(self, caller: str) -> float:
-        """Take a token of `caller`: 0, or the seconds until there is one."""
+        """Take a token of `caller`; 0 if there was one, else the seconds until there is."""
         if not self._rate:
             return 0.0
         now = self._clock()
-        tokens, seen = self._callers.pop(caller, (float(self._burst), now))
-        tokens = min(float(self._burst), tokens + (now - seen) * self._rate)
-        short = max(0.0, 1.0 - tokens)
-        self._callers[caller] = (tokens if short else tokens - 1.0, now)
+        tokens, before = self._callers.pop(caller, (float(self._burst), now))
+        tokens = min(float(self._burst), tokens + (now - before) * self._rate)
+        missing = max(0.0, 1.0 - tokens)
+        self._callers[caller] = (tokens if missing else tokens - 1.0, now)
         if len(self._callers) > CALLERS:
             self._callers.popitem(last=False)
-        return short / self._rate
+        return missing / self._rate
 
 
 class Gate:
-    """At most `width` callers inside and `waiting` before the door; more are turned away."""
+    """At most `width` requests at once, and `waiting` that wait for one of them to end; further ones are refused."""
 
     def __init__(self, width: int, waiting: int) -> None:
         self._room = asyncio.Semaphore(width)
@@ -90,7 +94,7 @@ class Gate:
         self._count = 0
 
     def full(self) -> bool:
-        """Whether one more would be turned away."""
+        """Whether one more would be refused."""
         return self._count >= self._most
 
     async def __aenter__(self) -> None:

@@ -1,4 +1,4 @@
-"""Logs as one JSON object a line. Keys, query strings and bodies never get in; control characters come out escaped."""
+"""Logs as one JSON object a line, without keys, query strings and bodies; control characters are escaped."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ LONGEST = 300
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
-class Lines(logging.Formatter):
-    """A record as one line of JSON: time (UTC), level, event, and what was given as `extra`."""
+class JsonFormatter(logging.Formatter):
+    """A record as one line of JSON: time (UTC), level, event, and the fields of `extra`."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
@@ -37,11 +37,11 @@ class Lines(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-def to_stream(stream: TextIO | None = None, *, level: int = logging.INFO) -> logging.Logger:
+def log_to_stream(stream: TextIO | None = None, *, level: int = logging.INFO) -> logging.Logger:
     """The service's logger, writing to `stream` (stderr by default), and no further."""
     logger = logging.getLogger(LOGGER)
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(Lines())
+    handler.setFormatter(JsonFormatter())
     logger.handlers[:] = [handler]
     logger.setLevel(level)
     logger.propagate = False

@@ -1,4 +1,4 @@
-"""What the service counts, in Prometheus' text form."""
+"""Counters of the service, in Prometheus' text format."""
 
 from __future__ import annotations
 
@@ -24,10 +24,14 @@ class Metrics:
         self.in_flight = Gauge("tenor_in_flight", "Requests being worked on.", registry=self.registry)
         self.streams = Gauge("tenor_event_streams", "Open event streams.", registry=self.registry)
         self._symbols = Gauge("tenor_symbols", "Symbols with forecasts.", registry=self.registry)
-        self._behind = Gauge("tenor_sessions_behind", "Sessions closed since the last seen.", registry=self.registry)
+        self._behind = Gauge(
+            "tenor_sessions_behind", "Sessions closed since the last one used.", registry=self.registry
+        )
         self._stale = Gauge("tenor_stale", "1 where forecasts are marked stale.", registry=self.registry)
         self._published = Gauge("tenor_published_seconds", "Unix time of the last refresh.", registry=self.registry)
-        self._problems = Gauge("tenor_problems", "What keeps the board from being read.", registry=self.registry)
+        self._problems = Gauge(
+            "tenor_problems", "Problems with reading the published forecasts.", registry=self.registry
+        )
         names = ("kind", "name")
         self._watched = Gauge("tenor_watched", "What the monitor measured.", names, registry=self.registry)
         self._bounds = Gauge("tenor_watched_bound", "The bound of an alarm.", names, registry=self.registry)
@@ -39,14 +43,14 @@ class Metrics:
         self._seconds.labels(route).observe(seconds)
 
     def text(self, view: View) -> bytes:
-        """Everything, with how `view` stands now."""
+        """All counters, with the present state of `view`."""
         self._problems.set(len(view.problems))
         if view.ready:
             index = view.snapshot.index
-            told = view.staleness()
+            staleness = view.staleness()
             self._symbols.set(len(index.entries))
-            self._behind.set(told.sessions_behind)
-            self._stale.set(told.stale)
+            self._behind.set(staleness.sessions_behind)
+            self._stale.set(staleness.stale)
             self._published.set(float(index.head.get("published_at", 0)))
             for gauge in (self._watched, self._bounds, self._alarms):
                 gauge.clear()

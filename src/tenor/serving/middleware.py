@@ -1,8 +1,9 @@
-"""The door of the service (plain ASGI): who may come in, how much they may carry, and a line in the log for each."""
+"""Middleware (plain ASGI): host names, API keys, rates, sizes and time limits of requests, counters and the log."""
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import re
 import secrets
@@ -11,11 +12,11 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from tenor.serving.keys import Keys
+from tenor.serving.keys import ApiKeys
 from tenor.serving.limits import Buckets, Limits, depth
 from tenor.serving.logs import LOGGER
 from tenor.serving.metrics import Metrics
-from tenor.serving.problems import problem, respond
+from tenor.serving.responses import problem, problem_response
 from tenor.serving.schemas import Problem
 
 Message = MutableMapping[str, Any]
@@ -25,7 +26,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 OPEN = re.compile(r"/(?:healthz|readyz|page/[a-z.-]+)?")
-"""Paths that need no key and count against no rate: is it alive, and the page without its data."""
+"""Paths that need no key and count against no rate: health, and the dashboard without its data."""
 EVENTS = "/v1/events"
 _ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 _HEADERS = (
@@ -38,8 +39,8 @@ log = logging.getLogger(LOGGER)
 
 
 @dataclass
-class _Visit:
-    """One request: what the log and the counters need to know of it."""
+class _Request:
+    """One request, as the log and the counters need it."""
 
     id: str
     begun: float
@@ -48,20 +49,26 @@ class _Visit:
     size: int = 0
 
 
-class Guard:
-    """Wraps `app`.
+class AccessMiddleware:
+    """Lets requests through to `app` that may be made and are small enough; counts and logs them all.
 
     Parameters
     ----------
+    app
+        The application behind it.
+    limits
+        The bounds of requests.
+    metrics
+        Counters.
     keys
-        Those that open the service; None opens it to everybody.
+        The API keys that are accepted; None for no keys.
     hosts
-        Names that a request may call this service by; None for any. A service that this machine's own user reaches
-        without a key must not answer to a name that a web page made up (DNS rebinding).
+        Host names that a request may use; None for any. A service that this machine's own user reaches without a key
+        must not answer to a name that a web page made up (DNS rebinding).
     """
 
     def __init__(
-        self, app: App, *, limits: Limits, metrics: Metrics, keys: Keys | None, hosts: frozenset[str] | None
+        self, app: App, *, limits: Limits, metrics: Metrics, keys: ApiKeys | None, hosts: frozenset[str] | None
     ) -> None:
         self._app = app
         self._limits = limits
@@ -69,7 +76,7 @@ class Guard:
         self._keys = keys
         self._hosts = hosts
         self._buckets = Buckets(limits.rate, limits.burst)
-        self._inside = 0
+        self._in_flight = 0
         self._streams = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -78,65 +85,65 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        given = headers.get(b"x-request-id", b"").decode("latin-1")
-        visit = _Visit(given if _ID.fullmatch(given) else secrets.token_hex(8), time.perf_counter())
-        scope.setdefault("state", {})["request_id"] = visit.id
+        request_id = headers.get(b"x-request-id", b"").decode("latin-1")
+        request = _Request(request_id if _ID.fullmatch(request_id) else secrets.token_hex(8), time.perf_counter())
+        scope.setdefault("state", {})["request_id"] = request.id
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
-                visit.status = message["status"]
-                own = [(b"x-request-id", visit.id.encode()), *_HEADERS]
+                request.status = message["status"]
+                own = [(b"x-request-id", request.id.encode()), *_HEADERS]
                 message = {**message, "headers": [*message.get("headers", ()), *own]}
             else:
-                visit.size += len(message.get("body", b""))
+                request.size += len(message.get("body", b""))
             await send(message)
 
         stream = scope["path"] == EVENTS
-        self._inside += not stream
+        self._in_flight += not stream
         self._streams += stream
-        self._metrics.in_flight.set(self._inside)
+        self._metrics.in_flight.set(self._in_flight)
         self._metrics.streams.set(self._streams)
         try:
-            await self._admit(scope, receive, sending, headers, visit)
+            await self._admit(scope, receive, sending, headers, request)
         except Exception:
-            log.exception("failed", extra={"request_id": visit.id})
-            if not visit.status:
-                await self._refuse(problem(500, "The log tells more under this request id."), scope, sending, visit)
+            log.exception("failed", extra={"request_id": request.id})
+            if not request.status:
+                await self._refuse(problem(500, "The log has more under this request id."), scope, sending, request)
         finally:
-            self._inside -= not stream
+            self._in_flight -= not stream
             self._streams -= stream
-            self._tell(scope, visit)
+            self._record(scope, request)
 
     async def _admit(
-        self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes], visit: _Visit
+        self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes], request: _Request
     ) -> None:
-        refused = self._refused(scope, headers, visit)
-        if refused is not None:
-            found, extra = refused
-            await self._refuse(found, scope, send, visit, extra)
+        refusal = self._refusal(scope, headers, request)
+        if refusal is not None:
+            why, extra = refusal
+            await self._refuse(why, scope, send, request, extra)
             return
         if scope["method"] in ("POST", "PUT", "PATCH"):
             body = await self._body(receive, headers)
             if isinstance(body, Problem):
-                await self._refuse(body, scope, send, visit, {"Connection": "close"})
+                await self._refuse(body, scope, send, request, {"Connection": "close"})
                 return
             receive = _replay(body, receive)
         await self._app(scope, receive, send)
 
-    def _refused(
-        self, scope: Scope, headers: dict[bytes, bytes], visit: _Visit
+    def _refusal(
+        self, scope: Scope, headers: dict[bytes, bytes], request: _Request
     ) -> tuple[Problem, dict[str, str]] | None:
-        """Why this request goes no further, and headers that say more; None lets it in."""
+        """The problem for which the request is refused, and further headers; None lets it through."""
         host = headers.get(b"host", b"").decode("latin-1").rsplit("@")[-1]
         if self._hosts is not None and re.sub(r":\d+$", "", host).strip("[]").lower() not in self._hosts:
-            return problem(400, "This service does not go by that host name: see --allow-host.", kind="host"), {}
+            return problem(400, "This service does not answer to that host name: see --allow-host.", kind="host"), {}
         if scope["path"] == EVENTS:
             if self._streams > self._limits.streams:
                 return problem(503, "Too many event streams are open: come back later."), {"Retry-After": "30"}
-        elif self._inside > self._limits.in_flight:
+        elif self._in_flight > self._limits.in_flight:
             return problem(503, "Too many requests are being worked on: come back in a second."), {}
         address = (scope.get("client") or ("unknown",))[0]
-        visit.caller = f"address {address}"
+        request.caller = f"address {address}"
         if OPEN.fullmatch(scope["path"]):
             return None
         if self._keys is not None:
@@ -149,8 +156,8 @@ class Guard:
                     return problem(429, "Too many wrong keys."), {"Retry-After": str(int(wait) + 1)}
                 detail = "Send it as 'Authorization: Bearer KEY'; 'tenor keys make NAME' makes one."
                 return problem(401, detail), {"WWW-Authenticate": 'Bearer realm="tenor"'}
-            visit.caller = f"key {holder}"
-        wait = self._buckets.wait(visit.caller)
+            request.caller = f"key {holder}"
+        wait = self._buckets.wait(request.caller)
         if wait:
             rate = f"{self._limits.rate:g} a second, {self._limits.burst} at once"
             return problem(429, f"More than {rate}."), {"Retry-After": str(int(wait) + 1)}
@@ -184,23 +191,23 @@ class Guard:
         return bytes(body)
 
     async def _refuse(
-        self, found: Problem, scope: Scope, send: Send, visit: _Visit, headers: dict[str, str] | None = None
+        self, why: Problem, scope: Scope, send: Send, request: _Request, headers: dict[str, str] | None = None
     ) -> None:
-        self._metrics.refused.labels(found.type.rpartition(":")[2]).inc()
-        named = Problem(found.type, found.title, found.status, found.detail, visit.id)
+        self._metrics.refused.labels(why.type.rpartition(":")[2]).inc()
+        response = problem_response(dataclasses.replace(why, request_id=request.id), headers or {})
 
-        async def nothing() -> Message:
+        async def no_body() -> Message:
             return {"type": "http.disconnect"}
 
-        await respond(named, headers or {})(scope, nothing, send)
+        await response(scope, no_body, send)
 
-    def _tell(self, scope: Scope, visit: _Visit) -> None:
-        seconds = time.perf_counter() - visit.begun
+    def _record(self, scope: Scope, request: _Request) -> None:
+        seconds = time.perf_counter() - request.begun
         route = getattr(scope.get("route"), "path", None) or "other"
         method = scope["method"] if scope["method"] in _METHODS else "other"
-        self._metrics.in_flight.set(self._inside)
+        self._metrics.in_flight.set(self._in_flight)
         self._metrics.streams.set(self._streams)
-        self._metrics.answered(route, method, visit.status, seconds)
+        self._metrics.answered(route, method, request.status, seconds)
         if log.isEnabledFor(logging.INFO):
             log.info(
                 "request",
@@ -208,11 +215,11 @@ class Guard:
                     "method": method,
                     "path": scope["path"],
                     "route": route,
-                    "status": visit.status,
+                    "status": request.status,
                     "ms": round(seconds * 1000, 2),
-                    "bytes": visit.size,
-                    "caller": visit.caller,
-                    "request_id": visit.id,
+                    "bytes": request.size,
+                    "caller": request.caller,
+                    "request_id": request.id,
                 },
             )
 
@@ -222,13 +229,13 @@ _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 def _replay(body: bytes, receive: Receive) -> Receive:
     """`receive` as if the body had not been read yet."""
-    given = False
+    replayed = False
 
     async def again() -> Message:
-        nonlocal given
-        if given:
+        nonlocal replayed
+        if replayed:
             return await receive()
-        given = True
+        replayed = True
         return {"type": "http.request", "body": body, "more_body": False}
 
     return again

@@ -1,13 +1,14 @@
-"""Is the world still the one the model was trained in, and do its intervals still hold?
+"""Is the data still like that of the training, are the errors and intervals still what they were, and who is alerted?
 
 Drift: each feature's (and the sentiment's) last `WINDOW` sessions against the training part, by PSI and
-Kolmogorov-Smirnov distance. The cells of a session move together and neighbouring sessions look alike, so tables for
-independent draws would cry every day: what is unusual is read off the training part itself, from windows of the same
-length inside it.
+Kolmogorov-Smirnov distance. The cells of a session move together and neighbouring sessions are alike, so critical
+values for independent draws would raise an alarm every day: the bound comes from the training part itself, from windows
+of the same length inside it.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,30 +18,35 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tenor.errors import ConfigError
 from tenor.inference.predictor import Predictor
 from tenor.schema import Float64, Panel
-from tenor.serving.past import past_forecasts
+from tenor.serving.logs import LOGGER
+from tenor.serving.published import past_forecasts
 
 WINDOW = 20
 """Sessions that are compared with the training part."""
 BINS = 10
 """Groups of equal count in the training part, for PSI."""
 FINE = 5
-"""Steps of a bin in which the Kolmogorov-Smirnov distance is taken."""
+"""Parts of a bin, by which the Kolmogorov-Smirnov distance is measured."""
 LEAST_PSI = 0.25
-"""The customary bound of a large shift: below it nothing is called drift."""
+"""The customary bound of a large shift: below it nothing counts as drift."""
 MARGIN = 1.5
-"""How far beyond the most unusual window of the training part something must lie to be called drift."""
-PROMISED = 0.90
-SIGNS = 3.5
-"""Standard errors by which error or coverage must miss to raise an alarm."""
+"""How many times as unusual as the most unusual window of the training part something must be to count as drift."""
+NOMINAL_COVERAGE = 0.90
+STANDARD_ERRORS = 3.5
+"""How many of them error or coverage must deviate by to raise an alarm."""
 EARLIER = 60
-"""Sessions before the window that say how much a day's error and coverage vary."""
+"""Sessions before the window from which the variation of a day's error and coverage is estimated."""
+TIMEOUT = 5.0
+
+log = logging.getLogger(LOGGER)
 
 
 @dataclass(frozen=True)
-class Check:
-    """One thing watched.
+class MonitorCheck:
+    """One measurement and whether it raises an alarm.
 
     Attributes
     ----------
@@ -48,8 +54,12 @@ class Check:
         ``drift``, ``error``, ``coverage`` or ``staleness``.
     name
         The feature, or the horizon.
-    value, bound
-        What was found, and the bound beyond which it is an alarm.
+    value
+        What was measured.
+    bound
+        The bound beyond which it raises an alarm.
+    alarm
+        Whether it does.
     detail
         One sentence.
     """
@@ -63,15 +73,15 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Report:
-    """Everything watched at one refresh, alarms first."""
+class MonitorReport:
+    """The checks of one refresh, alarms first."""
 
     as_of: str
-    checks: tuple[Check, ...]
+    checks: tuple[MonitorCheck, ...]
 
     @property
-    def alarms(self) -> tuple[Check, ...]:
-        """Those that raise an alarm."""
+    def alarms(self) -> tuple[MonitorCheck, ...]:
+        """The checks that raise an alarm."""
         return tuple(check for check in self.checks if check.alarm)
 
     def to_json(self) -> dict[str, Any]:
@@ -79,23 +89,31 @@ class Report:
         return {"as_of": self.as_of, "alarms": len(self.alarms), "checks": [asdict(check) for check in self.checks]}
 
 
-def watch(panel: Panel, predictor: Predictor, documents: Sequence[Mapping[str, Any]], *, now: pd.Timestamp) -> Report:
+def watch(
+    panel: Panel, predictor: Predictor, documents: Sequence[Mapping[str, Any]], *, now: pd.Timestamp
+) -> MonitorReport:
     """Check features, sentiment, errors, coverage and staleness with `documents` (see `documents.document`).
 
     Parameters
     ----------
     panel
         Unscaled, of the predictor's own recipe, from the training part on.
+    predictor
+        Whose forecasts they are.
+    documents
+        One a symbol.
+    now
+        The moment of the refresh.
     """
-    checks = [*drift(panel, _training(panel, predictor)), *outcomes(documents, predictor.horizons)]
+    checks = [*feature_drift(panel, _training(panel, predictor)), *forecast_outcomes(documents, predictor.horizons)]
     behind = min((int(document["behind"]) for document in documents), default=0)
-    detail = f"{behind} sessions have closed since the last one seen" if behind else "the last closed session is in"
-    checks.append(Check("staleness", "sessions_behind", float(behind), 0.0, behind > 0, detail))
+    detail = f"{behind} sessions have closed since the last one used" if behind else "the last closed session was used"
+    checks.append(MonitorCheck("staleness", "sessions_behind", float(behind), 0.0, behind > 0, detail))
     order = {True: 0, False: 1}
-    return Report(now.isoformat(), tuple(sorted(checks, key=lambda c: (order[c.alarm], c.kind, -c.value))))
+    return MonitorReport(now.isoformat(), tuple(sorted(checks, key=lambda c: (order[c.alarm], c.kind, -c.value))))
 
 
-def drift(panel: Panel, training: slice, *, window: int = WINDOW) -> list[Check]:
+def feature_drift(panel: Panel, training: slice, *, window: int = WINDOW) -> list[MonitorCheck]:
     """Each feature's last `window` sessions against `training` (places on the session axis).
 
     The value is the larger of PSI and KS distance, each over its own bound, so that 1 is the bound of an alarm; both
@@ -104,16 +122,17 @@ def drift(panel: Panel, training: slice, *, window: int = WINDOW) -> list[Check]
     start, stop, _ = training.indices(len(panel.sessions))
     if stop - start < 4 * window or len(panel.sessions) - stop < 1:
         return []
-    found = []
+    checks = []
     for k, name in enumerate(panel.features):
         counts = _counts(panel.values[:, :, k], panel.mask, training)
         if counts.shape[1] < 2:
-            continue  # the same everywhere in the training part
+            continue  # constant in the training part
         whole = counts[start:stop].sum(axis=0)
-        moving = np.cumsum(np.vstack([np.zeros(counts.shape[1]), counts]), axis=0)
-        windows = moving[window:] - moving[:-window]
+        # counts of every window at once: the cumulated counts at its end less those at its start
+        cumulated = np.cumsum(np.vstack([np.zeros(counts.shape[1]), counts]), axis=0)
+        windows = cumulated[window:] - cumulated[:-window]
         psi, distance = _distances(windows, whole)
-        # windows inside the training part, each against the rest of it, so that none is measured against itself
+        # windows inside the training part, each against the rest of it: against the whole it would look too alike
         inside = slice(start, stop - window + 1)
         usual_psi, usual_distance = _distances(windows[inside], whole - windows[inside])
         psi_bound = max(LEAST_PSI, MARGIN * float(usual_psi.max()))
@@ -123,8 +142,8 @@ def drift(panel: Panel, training: slice, *, window: int = WINDOW) -> list[Check]
             f"PSI {psi[-1]:.2f} (bound {psi_bound:.2f}) and KS {distance[-1]:.2f} (bound {distance_bound:.2f}) "
             f"over the last {window} sessions against the training part"
         )
-        found.append(Check("drift", name, float(value), 1.0, bool(value > 1), detail))
-    return found
+        checks.append(MonitorCheck("drift", name, float(value), 1.0, bool(value > 1), detail))
+    return checks
 
 
 def _counts(values: NDArray[np.float32], mask: NDArray[np.bool_], training: slice) -> Float64:
@@ -135,6 +154,7 @@ def _counts(values: NDArray[np.float32], mask: NDArray[np.bool_], training: slic
     edges = np.unique(np.quantile(reference, np.arange(1, BINS * FINE) / (BINS * FINE)))
     bin_of = np.searchsorted(edges, values, side="left")
     row = np.broadcast_to(np.arange(len(values))[:, None], mask.shape)
+    # session and bin as one number, so that one bincount makes the whole table
     flat = (row * (len(edges) + 1) + bin_of)[mask]
     size = len(values) * (len(edges) + 1)
     return np.bincount(flat, minlength=size).reshape(len(values), -1).astype("float64")
@@ -142,21 +162,30 @@ def _counts(values: NDArray[np.float32], mask: NDArray[np.bool_], training: slic
 
 def _distances(windows: Float64, reference: Float64) -> tuple[Float64, Float64]:
     """PSI and Kolmogorov-Smirnov distance of each row of `windows` from `reference` (one, or one a row)."""
-    steps = max(1, round(windows.shape[1] / BINS))
-    places = np.arange(0, windows.shape[1], steps)
     reference = np.broadcast_to(reference, windows.shape)
-    coarse, base = (np.add.reduceat(table, places, axis=1) + 0.5 for table in (windows, reference))
-    p, q = (table / table.sum(axis=1, keepdims=True) for table in (coarse, base))
+    # PSI takes the coarse bins, each the sum of several fine ones; the added half cell keeps the logarithm finite
+    starts = np.arange(0, windows.shape[1], max(1, round(windows.shape[1] / BINS)))
+    p = _shares(np.add.reduceat(windows, starts, axis=1) + 0.5)
+    q = _shares(np.add.reduceat(reference, starts, axis=1) + 0.5)
     psi = ((p - q) * np.log(p / q)).sum(axis=1)
-    cumulated = [
-        np.cumsum(table, axis=1) / np.maximum(table.sum(axis=1, keepdims=True), 1) for table in (windows, reference)
-    ]
-    return psi, np.abs(cumulated[0] - cumulated[1]).max(axis=1)
+    distance = np.abs(_distribution(windows) - _distribution(reference)).max(axis=1)
+    return psi, distance
 
 
-def outcomes(documents: Iterable[Mapping[str, Any]], horizons: Sequence[int]) -> list[Check]:
-    """Error against persistence, and coverage against the promised, of the forecasts that came due last."""
-    found: list[Check] = []
+def _shares(counts: Float64) -> Float64:
+    shares: Float64 = counts / counts.sum(axis=1, keepdims=True)
+    return shares
+
+
+def _distribution(counts: Float64) -> Float64:
+    """The cumulative distribution of each row; zeros for a row without cells."""
+    distribution: Float64 = np.cumsum(counts, axis=1) / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    return distribution
+
+
+def forecast_outcomes(documents: Iterable[Mapping[str, Any]], horizons: Sequence[int]) -> list[MonitorCheck]:
+    """Error against persistence, and coverage against the nominal one, of the forecasts that came due last."""
+    checks: list[MonitorCheck] = []
     documents = list(documents)
     for horizon in horizons:
         rows = [
@@ -167,24 +196,82 @@ def outcomes(documents: Iterable[Mapping[str, Any]], horizons: Sequence[int]) ->
         ]
         if not rows:
             continue
-        frame = pd.DataFrame(rows, columns=["session", "said", "came", "held"])
-        frame["worse"] = (frame["said"] - frame["came"]) ** 2 - frame["came"] ** 2
-        daily = frame.groupby("session")[["worse", "held"]].mean().astype("float64")
+        frame = pd.DataFrame(rows, columns=["session", "predicted", "realised", "held"])
+        # the squared error beyond that of persistence, which forecasts a return of 0
+        frame["excess"] = (frame["predicted"] - frame["realised"]) ** 2 - frame["realised"] ** 2
+        daily = frame.groupby("session")[["excess", "held"]].mean().astype("float64")
         recent, earlier = daily.tail(WINDOW), daily.iloc[-WINDOW - EARLIER : -WINDOW]
         if len(earlier) < WINDOW:
             continue
-        # forecasts of h sessions share h - 1 of them: fewer of the days are news
+        # neighbouring forecasts of h sessions share h - 1 of them: fewer of the days are independent
         root = math.sqrt(len(recent) / horizon)
-        scale = float((frame["came"] ** 2).mean()) or 1.0
-        worse = float(recent["worse"].mean()) / scale
-        bound = SIGNS * float(earlier["worse"].std()) / scale / root
-        text = f"squared error {worse:+.2%} against persistence's, over {len(recent)} sessions".replace("-", "−")
-        found.append(Check("error", f"{horizon}", worse, bound, worse > bound, text))
+        scale = float((frame["realised"] ** 2).mean()) or 1.0
+        excess = float(recent["excess"].mean()) / scale
+        bound = STANDARD_ERRORS * float(earlier["excess"].std()) / scale / root
+        text = f"squared error {excess:+.2%} against persistence's, over {len(recent)} sessions".replace("-", "−")
+        checks.append(MonitorCheck("error", f"{horizon}", excess, bound, excess > bound, text))
         covered = float(recent["held"].mean())
-        least = PROMISED - max(0.05, SIGNS * float(earlier["held"].std()) / root)
+        least = NOMINAL_COVERAGE - max(0.05, STANDARD_ERRORS * float(earlier["held"].std()) / root)
         text = f"the 90 % interval held {covered:.1%} of returns over {len(recent)} sessions"
-        found.append(Check("coverage", f"{horizon}", covered, least, covered < least, text))
-    return found
+        checks.append(MonitorCheck("coverage", f"{horizon}", covered, least, covered < least, text))
+    return checks
+
+
+def notify(
+    report: MonitorReport, before: Mapping[str, Any] | None, *, webhook: str | None = None
+) -> dict[str, Any] | None:
+    """Log alarms that are new or over since the report `before`, and post them to `webhook`.
+
+    Parameters
+    ----------
+    report
+        The new report.
+    before
+        The last report as `MonitorReport.to_json` returned it.
+    webhook
+        An http(s) address that takes the message as JSON. One that does not answer is noted in the log, and costs at
+        most `TIMEOUT` seconds.
+
+    Returns
+    -------
+    dict or None
+        The message: ``as_of``, ``alarms`` that are new and those that are ``over``; None where nothing changed.
+
+    Raises
+    ------
+    ConfigError
+        `webhook` is no such address.
+    """
+    if webhook is not None and not webhook.startswith(("http://", "https://")):
+        raise ConfigError(f"webhook {webhook[:60]!r} is not an http or https address.")
+    known = {(check["kind"], check["name"]) for check in (before or {}).get("checks", ()) if check["alarm"]}
+    raised = {(check.kind, check.name): check for check in report.alarms}
+    new = [check for key, check in raised.items() if key not in known]
+    over = sorted(known - raised.keys())
+    if not new and not over:
+        return None
+    for check in new:
+        log.warning("alarm", extra={"kind": check.kind, "watched": check.name, "detail": check.detail})
+    for kind, name in over:
+        log.info("alarm over", extra={"kind": kind, "watched": name})
+    message = {
+        "as_of": report.as_of,
+        "alarms": [{"kind": check.kind, "name": check.name, "detail": check.detail} for check in new],
+        "over": [{"kind": kind, "name": name} for kind, name in over],
+    }
+    if webhook is not None:
+        _post(webhook, message)
+    return message
+
+
+def _post(webhook: str, message: Mapping[str, Any]) -> None:
+    import httpx
+
+    try:
+        httpx.post(webhook, json=message, timeout=TIMEOUT).raise_for_status()
+    except httpx.HTTPError as error:
+        # the address may hold a secret: it is not logged
+        log.error("the webhook did not accept the alarms", extra={"error": type(error).__name__})
 
 
 def _training(panel: Panel, predictor: Predictor) -> slice:

@@ -1,8 +1,8 @@
-"""The board: what a refresh publishes and requests read, as JSON objects in a folder or a bucket.
+"""The published forecasts: what a refresh writes and requests read, as JSON objects in a folder or a bucket.
 
-``symbols/<symbol>-<digest>-<random>.json`` holds all that is known of a symbol and never changes; ``index.json`` names
-the ones that count, and is replaced by compare-and-swap. A refresh that is killed leaves the old index, whole, and its
-unfinished objects unread; two at once both end up in the index. Reading needs the standard library alone.
+``symbols/<symbol>-<digest>-<random>.json`` is the document of a symbol and never changes; ``index.json`` names the
+current ones, and is replaced by compare-and-swap. A refresh that is killed leaves the old index, whole, and its
+unfinished objects unread; of two at once both end up in the index. Reading needs the standard library alone.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import random
+import math
 import secrets
 import time
 import urllib.parse
@@ -18,32 +18,45 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tenor.errors import Conflict, MissingObject, StoreError
-from tenor.storage.object_store import ObjectStore, open_store
+from tenor.errors import MissingObject, StoreError
+from tenor.serving.schemas import PastForecast
+from tenor.storage.object_store import ObjectStore, change, open_store
 
 FORMAT = 1
 INDEX = "index.json"
-KEPT = 900.0
-"""Seconds that a replaced object stays, for readers that still hold the index before."""
-TRIES = 60
+RETENTION = 900.0
+"""Seconds that a replaced object stays, for readers that still use the index before."""
 SKEW = 300.0
 """Seconds that two machines' clocks may be apart."""
+HISTORY_COLUMNS = (
+    "session", "target_session", "last_price", "mean", "low", "high", "p_up", "realised_price", "made", "model_version",
+)  # fmt: skip
+"""Past forecasts lie in a document in columns, which take less room.
+
+`mean`, `low`, `high` are log returns from `last_price`, the adjusted close of `session`.
+"""
 
 Document = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Entry:
+class SymbolEntry:
     """A symbol in the index.
 
     Attributes
     ----------
-    key, digest
-        Where its document lies, and the SHA-256 (hex) of its bytes.
+    key
+        Where its document lies.
+    digest
+        The SHA-256 (hex) of its bytes.
     as_of, session
         Of its forecasts.
     behind
-        Sessions that had closed since, when it was published.
+        Sessions that had closed since `session` when it was published.
+    published_at
+        Unix time.
+    model_version
+        The model that made its forecasts.
     brief
         Horizon -> ``expected_return, p_up, price, lower, upper, last_price, target_session``.
     """
@@ -58,42 +71,42 @@ class Entry:
     brief: Mapping[str, Mapping[str, Any]]
 
     def rank(self, now: float) -> tuple[str, float]:
-        """Of two entries of a symbol, the one of higher rank counts: seen more, then made later.
+        """Of two entries of a symbol the one of higher rank counts: later information first, then the later one.
 
-        One that was made in the future, as `now` goes, was made by a clock that is wrong, and gives way.
+        An entry published after `now` was published by a wrong clock, and gives way.
         """
         return self.as_of, self.published_at if self.published_at <= now + SKEW else 0.0
 
 
 @dataclass(frozen=True)
 class Index:
-    """What the board holds.
+    """The index of what is published.
 
     Attributes
     ----------
     head
-        What goes for all symbols: ``model_version, horizons, calendar, card, versions, track, closes`` (Unix times of
-        the next sessions' closes), ``published_at`` (Unix time), ``notes`` (what the refresh could not do).
+        What is the same for all symbols: ``model_version, horizons, calendar, card, versions, track, closes`` (Unix
+        times of the next sessions' closes), ``published_at`` (Unix time), ``notes`` (what the refresh could not do).
     entries
         By symbol.
-    etag
-        Of the object it was read from; None for a board that is not there yet.
     retired
-        Key -> Unix time since when it is not named any more.
+        Key of a document that is no longer current -> the Unix time since when.
+    etag
+        Of the object it was read from; None for one that was not read.
     """
 
     head: Mapping[str, Any]
-    entries: Mapping[str, Entry]
+    entries: Mapping[str, SymbolEntry]
     retired: Mapping[str, float]
     etag: str | None = None
 
     @property
     def as_of(self) -> str:
-        """The latest moment that any forecast saw; empty without forecasts."""
+        """The latest moment of information in any forecast; empty without forecasts."""
         return max((entry.as_of for entry in self.entries.values()), default="")
 
     def only(self, symbols: Container[str]) -> Index:
-        """The same with the entries of `symbols` alone, which is no longer what an object holds."""
+        """The index with the entries of `symbols` alone; no object holds that one, so it has no etag."""
         entries = {symbol: entry for symbol, entry in self.entries.items() if symbol in symbols}
         return replace(self, entries=entries, etag=None)
 
@@ -101,8 +114,8 @@ class Index:
 EMPTY = Index({}, {}, {})
 
 
-class Board:
-    """What is published under `objects`."""
+class PublishedForecasts:
+    """The forecasts published under `objects`."""
 
     def __init__(self, objects: ObjectStore) -> None:
         self.objects = objects
@@ -116,22 +129,22 @@ class Board:
             It can't be read, or is damaged.
         """
         try:
-            found = self.objects.get(INDEX)
+            stored = self.objects.get(INDEX)
         except MissingObject:
             return None
-        return _read_index(found.data, found.etag)
+        return _read_index(stored.data, stored.etag)
 
-    def read(self, entry: Entry) -> bytes:
-        """All that is known of a symbol, as JSON.
+    def read(self, entry: SymbolEntry) -> bytes:
+        """The document of a symbol, as JSON.
 
         Raises
         ------
         StoreError
-            It is gone, can't be read, or a byte of it was changed; the message names the object.
+            It is gone, can't be read, or was changed since it was published; the message names the object.
         """
         data = self.objects.get(entry.key).data
         if hashlib.sha256(data).hexdigest() != entry.digest:
-            raise StoreError(f"board: {entry.key} was changed since it was published: run 'tenor refresh'.")
+            raise StoreError(f"{entry.key} was changed since it was published: run 'tenor refresh'.")
         return data
 
     def publish(
@@ -140,9 +153,9 @@ class Board:
         head: Mapping[str, Any],
         *,
         again: Callable[[str, Document], Document] | None = None,
-        built_on: Mapping[str, Entry] | None = None,
+        built_on: Mapping[str, SymbolEntry] | None = None,
     ) -> Index:
-        """Put `documents` on the board, beside and in place of what is there, and return the index that stands then.
+        """Publish `documents`, beside and in place of what is there.
 
         Parameters
         ----------
@@ -152,8 +165,15 @@ class Board:
         head
             See `Index.head`; the one published last counts.
         again
-            Makes a symbol's document anew, given the one that it takes the place of, where that is not the one in
-            `built_on`: what another refresh published meanwhile is kept.
+            Makes a symbol's document again, from the one that it replaces, where that is not the one in `built_on`:
+            what another refresh published meanwhile is not lost.
+        built_on
+            The entries whose documents `documents` were made from.
+
+        Returns
+        -------
+        Index
+            The one that was written.
 
         Raises
         ------
@@ -162,27 +182,29 @@ class Board:
         """
         published_at = float(head["published_at"])
         entries = {str(document["symbol"]): self._put(document, published_at) for document in documents}
-        seen = {symbol: entry.key for symbol, entry in (built_on or {}).items()}
+        built_on_keys = {symbol: entry.key for symbol, entry in (built_on or {}).items()}
 
-        def change(index: Index) -> Index:
+        def updated(index: Index) -> Index:
             if again is not None:
                 for symbol, entry in entries.items():
-                    there, now = index.entries.get(symbol), time.time()
-                    if there is None or there.key == seen.get(symbol) or there.rank(now) > entry.rank(now):
-                        continue
-                    seen[symbol] = there.key
-                    with contextlib.suppress(StoreError):  # what is damaged can't be kept
-                        entries[symbol] = self._put(again(symbol, json.loads(self.read(there))), published_at)
+                    current, now = index.entries.get(symbol), time.time()
+                    if current is None or current.key == built_on_keys.get(symbol):
+                        continue  # nobody published this symbol meanwhile
+                    if current.rank(now) > entry.rank(now):
+                        continue  # the other one is newer and stays
+                    built_on_keys[symbol] = current.key
+                    with contextlib.suppress(StoreError):  # what is damaged can't be built on
+                        entries[symbol] = self._put(again(symbol, json.loads(self.read(current))), published_at)
             return _merge(index, entries, head, time.time())
 
-        return self._change(change)
+        return self._change(updated)
 
-    def copy(self, index: Index) -> None:
-        """Make `index`, of another board whose documents are here already, this board's."""
+    def set_index(self, index: Index) -> None:
+        """Replace the index by `index`, whose documents are here already."""
         self.objects.put(INDEX, _write_index(index))
 
-    def tell(self, note: str) -> None:
-        """Add `note` to what the last refresh could not do; nothing happens on a board without forecasts.
+    def add_note(self, note: str) -> None:
+        """Add `note` to what the last refresh could not do; without forecasts nothing happens.
 
         Raises
         ------
@@ -190,60 +212,55 @@ class Board:
             The place can't be written.
         """
 
-        def change(index: Index) -> Index:
+        def updated(index: Index) -> Index:
             notes = [*dict.fromkeys([*index.head.get("notes", ()), note])]
             return replace(index, head={**index.head, "notes": notes}) if index.entries else index
 
-        self._change(change)
+        self._change(updated)
 
-    def _change(self, change: Callable[[Index], Index]) -> Index:
-        """Replace the index by what `change` makes of it, however many others do so at the same time."""
-        for attempt in range(TRIES):
-            index, etag = self._current()
-            changed = change(index)
-            if changed is index:
-                return index
-            retired = self._retired(changed)
-            gone = [key for key, since in retired.items() if time.time() - since > KEPT]
-            kept = {key: since for key, since in retired.items() if key not in gone}
-            changed = replace(changed, retired=kept)
-            try:
-                etag = self.objects.put(INDEX, _write_index(changed), if_match=etag, if_absent=etag is None)
-            except Conflict:
-                time.sleep(random.uniform(0, min(1.0, 0.02 * 2**attempt)))  # noqa: S311 - spreads retries, no secret
-                continue
-            for key in gone:
-                self.objects.delete(key)
-            return replace(changed, etag=etag)
-        raise StoreError(f"board: {INDEX} changed {TRIES} times under our hands: stop some of the refreshes.")
+    def _change(self, update: Callable[[Index], Index]) -> Index:
+        """Replace the index by what `update` returns, however many others do so at the same time.
+
+        A damaged index counts as empty: the next refresh writes it again.
+        """
+        written: Index = EMPTY
+        expired: list[str] = []
+
+        def new_data(data: bytes | None) -> bytes | None:
+            nonlocal written, expired
+            index, expired = EMPTY, []  # of this attempt: those before it came to nothing
+            if data is not None:
+                with contextlib.suppress(StoreError):
+                    index = _read_index(data)
+            written = update(index)
+            if written is index:
+                return None
+            retired, now = self._retired(written), time.time()
+            expired = [key for key, since in retired.items() if now - since > RETENTION]
+            written = replace(written, retired={key: since for key, since in retired.items() if key not in expired})
+            return _write_index(written)
+
+        change(self.objects, INDEX, new_data)
+        for key in expired:  # only now does no index name them
+            self.objects.delete(key)
+        return written
 
     def _retired(self, index: Index) -> dict[str, float]:
-        """What `index` does not name (any more): replaced, or left by a refresh that was killed."""
-        named, now = {entry.key for entry in index.entries.values()}, time.time()
-        lying = {*index.retired, *self.objects.keys("symbols/")}
-        # a refresh under way has its documents here before the index names them: they have `KEPT` seconds for that
-        return {key: min(index.retired.get(key, now), now) for key in sorted(lying - named)}
+        """The documents that `index` does not name: replaced ones, and those of a refresh that was killed."""
+        current, now = {entry.key for entry in index.entries.values()}, time.time()
+        present = {*index.retired, *self.objects.keys("symbols/")}
+        # a refresh under way has its documents here before the index names them: they have `RETENTION` for that
+        return {key: min(index.retired.get(key, now), now) for key in sorted(present - current)}
 
-    def _current(self) -> tuple[Index, str | None]:
-        """The index to build on and its etag; a damaged one is built anew."""
-        try:
-            found = self.objects.get(INDEX)
-        except MissingObject:
-            return EMPTY, None
-        try:
-            return _read_index(found.data, found.etag), found.etag
-        except StoreError:
-            return EMPTY, found.etag
-
-    def _put(self, document: Mapping[str, Any], now: float) -> Entry:
+    def _put(self, document: Mapping[str, Any], now: float) -> SymbolEntry:
         data = json.dumps(document, allow_nan=False, separators=(",", ":")).encode()
         digest = hashlib.sha256(data).hexdigest()
-        symbol = _spelt(str(document["symbol"]))
-        # a key of its own even for the same bytes: nobody's clean-up can take away what another just published
+        symbol = _key_part(str(document["symbol"]))
+        # a key of its own even for the same bytes: no other refresh's clean-up can delete what this one just published
         key = f"symbols/{symbol}-{digest[:16]}-{secrets.token_hex(4)}.json"
         self.objects.put(key, data)
-        wanted = ("expected_return", "p_up", "price", "lower", "upper", "last_price", "target_session")
-        return Entry(
+        fields = ("expected_return", "p_up", "price", "lower", "upper", "last_price", "target_session")
+        return SymbolEntry(
             key=key,
             digest=digest,
             as_of=str(document["as_of"]),
@@ -251,22 +268,55 @@ class Board:
             behind=int(document["behind"]),
             published_at=now,
             model_version=str(document["model_version"]),
-            brief={str(said["horizon"]): {name: said[name] for name in wanted} for said in document["forecasts"]},
+            brief={
+                str(forecast["horizon"]): {name: forecast[name] for name in fields}
+                for forecast in document["forecasts"]
+            },
         )
 
 
-def board_of(store: str) -> Board:
-    """The board of `store`, a lake's folder or ``s3://bucket/prefix``: in ``serving`` under it."""
-    return Board(open_store(f"{store.rstrip('/')}/serving"))
+def published_forecasts(store: str) -> PublishedForecasts:
+    """The published forecasts of `store`, a lake's folder or ``s3://bucket/prefix``: in ``serving`` under it."""
+    return PublishedForecasts(open_store(f"{store.rstrip('/')}/serving"))
 
 
-def _spelt(symbol: str) -> str:
-    """`symbol` in the letters that a key may have."""
-    spelt = urllib.parse.quote(symbol, safe="").replace("%", "=").replace("~", "=7E")
-    return (spelt.replace(".", "=2E", 1) if spelt.startswith(".") else spelt)[:120]
+def past_forecasts(document: Document, horizon: int, *, last: int | None = None) -> tuple[PastForecast, ...]:
+    """The past forecasts at `horizon` in the document of a symbol, oldest first; the `last` ones alone, if given."""
+    columns = document["history"].get(str(horizon))
+    if columns is None:
+        return ()
+    rows = list(zip(*(columns[name] for name in HISTORY_COLUMNS), strict=True))
+    shown = rows if last is None else rows[max(0, len(rows) - last) :]
+    return tuple(_past_forecast(dict(zip(HISTORY_COLUMNS, row, strict=True))) for row in shown)
 
 
-def _merge(index: Index, fresh: Mapping[str, Entry], head: Mapping[str, Any], now: float) -> Index:
+def _past_forecast(row: Mapping[str, Any]) -> PastForecast:
+    last_price, realised_price = row["last_price"], row["realised_price"]
+    realised_return = None if realised_price is None else math.log(realised_price / last_price)
+    return PastForecast(
+        session=row["session"],
+        target_session=row["target_session"],
+        last_price=last_price,
+        expected_return=row["mean"],
+        price=last_price * math.exp(row["mean"]),
+        lower=last_price * math.exp(row["low"]),
+        upper=last_price * math.exp(row["high"]),
+        p_up=row["p_up"],
+        made=row["made"],
+        model_version=row["model_version"],
+        realised_return=realised_return,
+        realised_price=realised_price,
+        held=None if realised_return is None else row["low"] <= realised_return <= row["high"],
+    )
+
+
+def _key_part(symbol: str) -> str:
+    """`symbol` in the characters that a key may have: ``^GSPC`` becomes ``=5EGSPC``."""
+    quoted = urllib.parse.quote(symbol, safe="").replace("%", "=").replace("~", "=7E")
+    return (quoted.replace(".", "=2E", 1) if quoted.startswith(".") else quoted)[:120]
+
+
+def _merge(index: Index, fresh: Mapping[str, SymbolEntry], head: Mapping[str, Any], now: float) -> Index:
     entries, retired = dict(index.entries), dict(index.retired)
     for symbol, entry in fresh.items():
         before = entries.get(symbol)
@@ -290,12 +340,12 @@ def _write_index(index: Index) -> bytes:
     return json.dumps(plain, allow_nan=False, separators=(",", ":")).encode()
 
 
-def _read_index(data: bytes, etag: str) -> Index:
+def _read_index(data: bytes, etag: str | None = None) -> Index:
     try:
         plain = json.loads(data)
         if plain["format"] != FORMAT:
-            raise StoreError(f"board: {INDEX} has format {plain['format']!r}, this tenor reads {FORMAT}: refresh it.")
-        entries = {symbol: Entry(**entry) for symbol, entry in plain["entries"].items()}
+            raise StoreError(f"{INDEX} has format {plain['format']!r}, this tenor reads {FORMAT}: run 'tenor refresh'.")
+        entries = {symbol: SymbolEntry(**entry) for symbol, entry in plain["entries"].items()}
         return Index(plain["head"], entries, plain["retired"], etag)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StoreError(f"board: {INDEX} is damaged ({error}): run 'tenor refresh' to write it again.") from error
+        raise StoreError(f"{INDEX} is damaged ({error}): run 'tenor refresh' to write it again.") from error

@@ -24,9 +24,8 @@ from tenor.sentiment.daily import daily_sentiment, sessions_of
 from tenor.sentiment.scorer import Scorer
 from tenor.serving.attention import looked_at
 from tenor.serving.documents import BARS, HISTORY, ITEMS, document
-from tenor.serving.monitor import Report, watch
-from tenor.serving.past import past_forecasts
-from tenor.serving.published import Board, Entry
+from tenor.serving.monitor import MonitorReport, watch
+from tenor.serving.published import PublishedForecasts, SymbolEntry, past_forecasts
 from tenor.serving.track_record import track_record, with_verdicts
 from tenor.storage.files import json_values
 from tenor.store import Lake
@@ -61,7 +60,7 @@ class Refreshed:
     skipped: dict[str, str]
     notes: tuple[str, ...]
     seconds: float
-    monitor: Report
+    monitor: MonitorReport
     stale: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -71,7 +70,7 @@ class Refreshed:
 
 def refresh(
     lake: Lake,
-    board: Board,
+    board: PublishedForecasts,
     predictor: Predictor,
     *,
     fetch: Callable[[BarInterval], object] | None = None,
@@ -221,7 +220,9 @@ def sentiment_of(
     return found[0] if found else (lake.sentiment(calendar=calendar), {})
 
 
-def _before(board: Board, symbols: Mapping[str, object]) -> tuple[dict[str, dict[str, Any]], dict[str, Entry]]:
+def _before(
+    board: PublishedForecasts, symbols: Mapping[str, object]
+) -> tuple[dict[str, dict[str, Any]], dict[str, SymbolEntry]]:
     """The documents that stand on the board, for what was published before, and their entries."""
     try:
         index = board.index()

@@ -1,9 +1,17 @@
-"""The routes under ``/v1``."""
+"""The routes: ``/v1`` for callers, and what an operator asks for (is it alive, is it ready, its counters).
+
+Adding one takes a response in `schemas`, a function here and, where people call it from Python, a method of `Client`.
+A GET renders its body once for each state of what it shows: `_body` caches it under the digest of the published
+document and its staleness, and time alone changes neither.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import json
 import logging
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
@@ -11,29 +19,45 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 
 from tenor.errors import TenorError, UsageError
-from tenor.serving import examples, schemas
+from tenor.serving import schemas
 from tenor.serving.logs import LOGGER
-from tenor.serving.problems import of_error, problem, respond
-from tenor.serving.rendering import Body, forecast_answer, pick
-from tenor.serving.responses import NO_STORE, json_response
-from tenor.serving.schemas import to_plain
+from tenor.serving.published import past_forecasts
+from tenor.serving.responses import (
+    NO_STORE,
+    PROBLEM_RESPONSES,
+    Body,
+    json_response,
+    problem,
+    problem_of,
+    problem_response,
+)
+from tenor.serving.schemas import Staleness, to_plain
 from tenor.serving.service import Service
 
 LIVE_SECONDS = 20.0
 MOST_SYMBOLS = 500
 MOST_TEXTS = 64
-MOST_WORDS_TEXTS = 4
+MOST_EXPLAINED_TEXTS = 4
 LONGEST_TEXT = 5_000
 
 Symbol = Annotated[
     str, Path(pattern=r"^[A-Za-z0-9^][A-Za-z0-9.^=_-]{0,23}$", description="As in /v1/symbols.", examples=["AAPL"])
 ]
 Horizon = Annotated[
-    int | None, Query(ge=1, le=1000, description="Sessions ahead; without it the shortest there is.", examples=[1])
+    int | None, Query(ge=1, le=1000, description="Sessions ahead; by default the shortest there is.", examples=[1])
 ]
+Responses = dict[int | str, dict[str, Any]]
 
-router = APIRouter(prefix="/v1", responses=examples.PROBLEMS)
+UNCHANGED: Responses = {304: {"description": "The response that If-None-Match names is still current."}}
+
+router = APIRouter(prefix="/v1", responses=PROBLEM_RESPONSES)
+operator = APIRouter(tags=["operating"])
 log = logging.getLogger(LOGGER)
+
+
+def _example(response: type[Any]) -> Responses:
+    """The example of `response` as that of status 200."""
+    return {200: {"content": {"application/json": {"example": response.example}}}}
 
 
 class Batch(BaseModel):
@@ -58,10 +82,13 @@ class Texts(BaseModel):
     why: bool = False
 
 
+# forecasts ----------------------------------------------------------------------------------------------------------
+
+
 @router.get(
     "/forecast/{symbol}",
-    response_model=schemas.ForecastAnswer,
-    responses=examples.of(examples.FORECAST) | examples.UNCHANGED,
+    response_model=schemas.ForecastResponse,
+    responses=_example(schemas.ForecastResponse) | UNCHANGED,
 )
 async def forecast(
     request: Request,
@@ -69,75 +96,216 @@ async def forecast(
     horizon: Horizon = None,
     live: Annotated[bool, Query(description="Make it now, from the latest bars, where this service can.")] = False,
 ) -> Response:
-    """One symbol's forecast: price and return with their interval, what the network looked at, and how stale it is."""
+    """One symbol's forecast: price and return with their interval, the network's attention, and its staleness."""
     service = _service(request)
     if live:
         return await _live(request, service, symbol, horizon)
-    return _answer(request, service.renderer.forecast(symbol, horizon))
+    return _forecast(service, symbol, horizon).response(request)
 
 
-@router.post("/forecasts", response_model=schemas.ForecastsAnswer, responses=examples.of(examples.FORECASTS))
+@router.post("/forecasts", response_model=schemas.ForecastsResponse, responses=_example(schemas.ForecastsResponse))
 async def forecasts(request: Request, batch: Batch) -> Response:
-    """Forecasts of many symbols; one that has none gets its problem, and the others their forecasts."""
+    """Forecasts of many symbols; a symbol that has none gets its problem, and the others their forecasts."""
     service = _service(request)
-    made, problems = [], []
+    bodies, problems = [], []
     for symbol in batch.symbols:
         try:
-            made.append(service.renderer.forecasts(symbol, batch.horizon))
+            bodies.append(_forecast(service, symbol, batch.horizon).data)
         except UsageError as error:
-            problems.append(schemas.SymbolProblem(symbol, of_error(error, request.state.request_id)))
-    return json_response(to_plain(schemas.ForecastsAnswer(tuple(made), tuple(problems), service.view.staleness())))
+            problems.append(to_plain(schemas.SymbolProblem(symbol, problem_of(error, request.state.request_id))))
+    # each forecast is JSON already: it is put in as it is, neither read nor written again
+    rest = json.dumps({"problems": problems, "staleness": to_plain(service.view.staleness())}, separators=(",", ":"))
+    data = b'{"forecasts":[' + b",".join(bodies) + b"]," + rest.encode().removeprefix(b"{")
+    return Response(data, headers=NO_STORE, media_type="application/json")
+
+
+def _forecast(service: Service, symbol: str, horizon: int | None) -> Body:
+    """A published forecast; raises UnknownSymbolError, UsageError for a horizon that does not exist."""
+    entry = service.view.snapshot.entry(symbol)
+    stale = service.view.staleness(entry)
+
+    def render() -> dict[str, Any]:
+        return _forecast_response(_at_horizon(service.view.document(symbol)["forecasts"], horizon), stale)
+
+    return service.bodies.get(("forecast", entry.digest, horizon, stale), render)
+
+
+async def _live(request: Request, service: Service, symbol: str, horizon: int | None) -> Response:
+    """A forecast made now; where that fails, the published one with the reason."""
+    # raises for a symbol or horizon that does not exist, before anything is computed
+    stale = service.view.staleness(service.view.snapshot.entry(symbol))
+    published = _at_horizon(service.view.document(symbol)["forecasts"], horizon)
+    if service.live is None:
+        reason = "this service has no lake to make a forecast from"
+    elif service.gate.full():
+        return _busy(request, service, "Too many forecasts are being made")
+    else:
+        try:
+            async with asyncio.timeout(LIVE_SECONDS), service.gate:
+                forecasts = await asyncio.to_thread(service.live, symbol)
+            made = _at_horizon(forecasts, published["horizon"])
+            if made["as_of"] >= published["as_of"]:
+                # from newer bars than the published one, it is as new as can be
+                current = stale if made["as_of"] == published["as_of"] else Staleness(stale=False, sessions_behind=0)
+                return json_response(_forecast_response(made, current, live=True))
+            reason = "the lake is older than the published forecasts"
+        except TimeoutError:
+            reason = f"no live forecast within {LIVE_SECONDS:g} seconds"
+        except (TenorError, OSError) as error:
+            reason = f"no live forecast: {error}"
+            log.warning("no live forecast", extra={"symbol": symbol, "error": str(error)})
+    stale = dataclasses.replace(stale, stale=True, reasons=(*stale.reasons, reason))
+    return json_response(_forecast_response(published, stale))
+
+
+def _at_horizon(forecasts: Sequence[Mapping[str, Any]], horizon: int | None) -> Mapping[str, Any]:
+    """The forecast at `horizon`, by default at the shortest; raises UsageError that names the horizons there are."""
+    by_horizon = {int(forecast["horizon"]): forecast for forecast in forecasts}
+    chosen = min(by_horizon) if horizon is None else horizon
+    if chosen not in by_horizon:
+        known = ", ".join(map(str, by_horizon))
+        raise UsageError(f"there is no forecast {chosen} sessions ahead; horizons: {known}.")
+    return by_horizon[chosen]
+
+
+def _forecast_response(forecast: Mapping[str, Any], stale: Staleness, *, live: bool = False) -> dict[str, Any]:
+    """A published forecast (see `schema.Forecast.to_json`) in the fields of `schemas.ForecastResponse`."""
+    shared = (
+        "symbol", "as_of", "session", "target_session", "horizon", "expected_return", "p_up", "last_price", "price",
+    )  # fmt: skip
+    return {
+        **{name: forecast[name] for name in shared},
+        "interval": to_plain(schemas.PriceInterval(forecast["lower"], forecast["upper"])),
+        "attention": {"sessions": forecast["attention_time"], "features": forecast["attention_features"]},
+        "model_version": forecast["model_version"],
+        "live": live,
+        "staleness": to_plain(stale),
+    }
 
 
 @router.get(
     "/history/{symbol}",
-    response_model=schemas.HistoryAnswer,
-    responses=examples.of(examples.HISTORY) | examples.UNCHANGED,
+    response_model=schemas.HistoryResponse,
+    responses=_example(schemas.HistoryResponse) | UNCHANGED,
 )
 async def history(
     request: Request,
     symbol: Symbol,
     horizon: Horizon = None,
-    limit: Annotated[int, Query(ge=1, le=1000, description="The last so many.")] = 250,
+    limit: Annotated[int, Query(ge=1, le=1000, description="How many, the latest ones.")] = 250,
 ) -> Response:
-    """Past forecasts of a symbol with what came true."""
-    return _answer(request, _service(request).renderer.history(symbol, horizon, limit))
+    """Past forecasts of a symbol with the realised returns and prices."""
+    view = _service(request).view
+    entry = view.snapshot.entry(symbol)
+    stale = view.staleness(entry)
+
+    def render() -> dict[str, Any]:
+        document = view.document(symbol)
+        chosen = int(_at_horizon(document["forecasts"], horizon)["horizon"])
+        rows = past_forecasts(document, chosen, last=limit)
+        version = str(document["model_version"])
+        return to_plain(schemas.HistoryResponse(symbol, document["as_of"], chosen, version, rows, stale))
+
+    return _body(request, ("history", entry.digest, horizon, limit, stale), render)
 
 
-@router.get("/symbols", response_model=schemas.SymbolsAnswer, responses=examples.UNCHANGED)
+# what is published --------------------------------------------------------------------------------------------------
+
+
+@router.get("/symbols", response_model=schemas.SymbolsResponse, responses=UNCHANGED)
 async def symbols(request: Request) -> Response:
     """Every symbol that has a forecast."""
-    return _answer(request, _service(request).renderer.symbols())
+    view = _service(request).view
+    index = view.snapshot.index
+    stale = view.staleness()
+
+    def render() -> dict[str, Any]:
+        rows = []
+        for symbol, entry in index.entries.items():
+            shortest = entry.brief[min(entry.brief, key=int)]
+            rows.append(
+                schemas.SymbolSummary(
+                    symbol=symbol,
+                    as_of=entry.as_of,
+                    session=entry.session,
+                    last_price=shortest["last_price"],
+                    p_up=shortest["p_up"],
+                    expected_return=shortest["expected_return"],
+                    stale=view.staleness(entry).stale,
+                )
+            )
+        horizons, version = tuple(index.head["horizons"]), index.head["model_version"]
+        return to_plain(schemas.SymbolsResponse(tuple(rows), horizons, index.as_of, version, stale))
+
+    return _body(request, ("symbols", index.etag, stale), render)
 
 
-@router.get("/symbols/{symbol}", responses=examples.UNCHANGED)
+@router.get("/symbols/{symbol}", responses=UNCHANGED)
 async def detail(request: Request, symbol: Symbol) -> Response:
-    """All that is known of a symbol, as the page draws it: bars, sentiment, items, attention, past forecasts."""
-    return _answer(request, _service(request).renderer.detail(symbol))
+    """Everything published of a symbol, for the dashboard: bars, sentiment, items, attention, past forecasts."""
+    view = _service(request).view
+    entry = view.snapshot.entry(symbol)
+    stale = view.staleness(entry)
+    return _body(
+        request, ("detail", entry.digest, stale), lambda: {**view.document(symbol), "staleness": to_plain(stale)}
+    )
 
 
-@router.get("/models", response_model=schemas.ModelsAnswer, responses=examples.UNCHANGED)
+@router.get("/models", response_model=schemas.ModelsResponse, responses=UNCHANGED)
 async def models(request: Request) -> Response:
-    """The model in use: its card, and how its forecasts did against persistence."""
-    return _answer(request, _service(request).renderer.models())
+    """The model in use: its card, and the track record of its forecasts against persistence."""
+    view = _service(request).view
+    index = view.snapshot.index
+    stale = view.staleness()
+
+    def render() -> dict[str, Any]:
+        head = index.head
+        return {
+            "champion": head["model_version"],
+            "versions": head["versions"],
+            "card": head["card"],
+            "track": head["track"],
+            "as_of": index.as_of,
+            "staleness": to_plain(stale),
+        }
+
+    return _body(request, ("models", index.etag, stale), render)
 
 
-@router.get("/monitor", responses=examples.UNCHANGED)
+@router.get("/monitor", responses=UNCHANGED)
 async def monitor(request: Request) -> Response:
     """Drift of features and sentiment, error and coverage of the latest forecasts, staleness, at the last refresh."""
-    return _answer(request, _service(request).renderer.monitor())
+    index = _service(request).view.snapshot.index
+    empty = {"as_of": index.as_of, "alarms": 0, "checks": []}
+    return _body(request, ("monitor", index.etag), lambda: dict(index.head.get("monitor", empty)))
 
 
-@router.post("/sentiment", response_model=schemas.SentimentAnswer, responses=examples.of(examples.SENTIMENT))
-async def sentiment(request: Request, given: Texts) -> Response:
-    """Score texts; with `why`, tell which words moved each score."""
+# sentiment and events -----------------------------------------------------------------------------------------------
+
+
+@router.post("/sentiment", response_model=schemas.SentimentResponse, responses=_example(schemas.SentimentResponse))
+async def sentiment(request: Request, batch: Texts) -> Response:
+    """Score texts; with `why`, show which words moved each score."""
     service = _service(request)
-    if given.why and len(given.texts) > MOST_WORDS_TEXTS:
-        raise UsageError(f"'why' is told for {MOST_WORDS_TEXTS} texts at a time, not {len(given.texts)}.")
+    if batch.why and len(batch.texts) > MOST_EXPLAINED_TEXTS:
+        raise UsageError(f"'why' takes at most {MOST_EXPLAINED_TEXTS} texts at a time, not {len(batch.texts)}.")
     if service.gate.full():
         return _busy(request, service, "Too many texts are being scored")
     async with service.gate:
-        return json_response(await asyncio.to_thread(_score, service, given))
+        return json_response(await asyncio.to_thread(_score, service, batch))
+
+
+def _score(service: Service, batch: Texts) -> dict[str, Any]:
+    scorer = service.loaded_scorer
+    scores = scorer.score(batch.texts)
+    rows = scores.rows()
+    if batch.why:
+        from tenor.sentiment.explain import why
+
+        for text, row in zip(batch.texts, rows, strict=True):
+            words = () if row["empty"] else why(scorer, text).words
+            row["words"] = [{"word": word.text, "contribution": word.contribution} for word in words]
+    return {"scores": rows, "model_id": scores.model_id}
 
 
 @router.get(
@@ -152,52 +320,51 @@ async def events(
     """Server-sent events: ``hello`` at once, then ``forecast`` for every symbol whose forecasts are new."""
     service = _service(request)
     hello = {"as_of": service.view.snapshot.index.as_of, "staleness": to_plain(service.view.staleness())}
-    wanted = frozenset(name for name in symbols.split(",") if name)
+    requested = frozenset(name for name in symbols.split(",") if name)
     headers = {**NO_STORE, "X-Accel-Buffering": "no"}
-    return StreamingResponse(service.hub.listen(hello, wanted), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(service.hub.listen(hello, requested), media_type="text/event-stream", headers=headers)
 
 
-async def _live(request: Request, service: Service, symbol: str, horizon: int | None) -> Response:
-    """A forecast made now; where that fails, the one on the board, which says so."""
-    kept = service.renderer.forecasts(symbol, horizon)  # raises for what does not exist, before anything is computed
-    reason = ""
-    if service.live is None:
-        reason = "this service has no lake to make a forecast from"
-    elif service.gate.full():
-        return _busy(request, service, "Too many forecasts are being made")
-    else:
-        try:
-            async with asyncio.timeout(LIVE_SECONDS), service.gate:
-                made = await asyncio.to_thread(service.live, symbol)
-            said = pick([dict(one) for one in made], kept.horizon)
-            if said["as_of"] >= kept.as_of:
-                stale = (
-                    kept.staleness if said["as_of"] == kept.as_of else schemas.Staleness(stale=False, sessions_behind=0)
-                )
-                return json_response(to_plain(forecast_answer(said, stale, live=True)))
-            reason = "the lake is behind the board"
-        except TimeoutError:
-            reason = f"no live forecast within {LIVE_SECONDS:g} seconds"
-        except (TenorError, OSError) as error:
-            reason = f"no live forecast: {error}"
-            log.warning("no live forecast", extra={"symbol": symbol, "error": str(error)})
-    plain = to_plain(kept)
-    plain["staleness"]["stale"] = True
-    plain["staleness"]["reasons"] = [*kept.staleness.reasons, reason]
-    return json_response(plain)
+# for operators ------------------------------------------------------------------------------------------------------
 
 
-def _score(service: Service, given: Texts) -> dict[str, Any]:
-    scorer = service.loaded_scorer
-    scores = scorer.score(given.texts)
-    rows = scores.rows()
-    if given.why:
-        from tenor.sentiment.explain import why
+@operator.get("/healthz")
+async def healthz() -> Response:
+    """Whether the process answers at all."""
+    return json_response({"status": "alive"})
 
-        for text, row in zip(given.texts, rows, strict=True):
-            words = () if row["empty"] else why(scorer, text).words
-            row["words"] = [{"word": word.text, "contribution": word.contribution} for word in words]
-    return {"scores": rows, "model_id": scores.model_id}
+
+@operator.get("/readyz", responses={503: {"description": "There is nothing to serve yet."}})
+async def readyz(request: Request) -> Response:
+    """``ready``; ``degraded``: the last good forecasts are served, and why they are stale; 503: there are none."""
+    view = _service(request).view
+    if not view.ready:
+        problems = view.problems or ("nothing was published yet: run 'tenor refresh'",)
+        return json_response({"status": "not ready", "problems": list(problems)}, 503)
+    index = view.snapshot.index
+    stale = view.staleness()
+    return json_response(
+        {
+            "status": "degraded" if stale.stale else "ready",
+            "as_of": index.as_of,
+            "model_version": index.head["model_version"],
+            "symbols": len(index.entries),
+            "staleness": to_plain(stale),
+            "alarms": int(index.head.get("monitor", {}).get("alarms", 0)),
+            # None: this process has not read them yet, and serves the copy of an earlier one
+            "board_read_seconds_ago": round(max(0.0, view.clock() - view.last_good), 1) if view.last_good else None,
+        }
+    )
+
+
+@operator.get("/metrics")
+async def metrics(request: Request) -> Response:
+    """Counters, for Prometheus."""
+    service = _service(request)
+    return Response(service.metrics.text(service.view), headers=NO_STORE, media_type="text/plain; version=0.0.4")
+
+
+# shared -------------------------------------------------------------------------------------------------------------
 
 
 def _service(request: Request) -> Service:
@@ -205,15 +372,10 @@ def _service(request: Request) -> Service:
     return service
 
 
+def _body(request: Request, key: tuple[Hashable, ...], render: Callable[[], Mapping[str, Any]]) -> Response:
+    return _service(request).bodies.get(key, render).response(request)
+
+
 def _busy(request: Request, service: Service, what: str) -> Response:
     service.metrics.refused.labels("busy").inc()
-    return respond(problem(503, f"{what}: come back in a second.", request_id=request.state.request_id))
-
-
-def _answer(request: Request, body: Body) -> Response:
-    """`body`, or that it has not changed."""
-    headers = {"ETag": body.etag, "Cache-Control": "private, no-cache"}
-    asked = request.headers.get("if-none-match", "")
-    if asked and any(tag.strip().removeprefix("W/") in (body.etag, "*") for tag in asked.split(",")):
-        return Response(status_code=304, headers=headers)
-    return Response(body.data, headers=headers, media_type="application/json")
+    return problem_response(problem(503, f"{what}: come back in a second.", request_id=request.state.request_id))

@@ -1,4 +1,4 @@
-"""Beside a running service: refreshes after each close, in a process of their own so that requests do not wait."""
+"""Refreshes beside a running service, after each close, in a process of their own so that requests do not wait."""
 
 from __future__ import annotations
 
@@ -16,34 +16,41 @@ from tenor.serving.staleness import due
 from tenor.serving.view import View
 from tenor.storage.object_store import ObjectStore
 
-LOOK = 20.0
+INTERVAL = 20.0
 """Seconds between two looks at the clock."""
 RETRY = 900.0
-"""Seconds before what failed, or found nothing new, is tried again."""
+"""Seconds before a refresh that failed, or found nothing new, is tried again."""
 LONGEST = 1800.0
+"""Seconds after which a refresh is stopped."""
 SLOW = 300.0
-"""Seconds after which a refresh that still runs is told of: what it waits for may hang."""
-CHECKED = 300.0
+"""Seconds after which a refresh that still runs is reported: what it waits for may hang."""
+CHECK_INTERVAL = 300.0
 """Seconds between two checks of the model's files."""
 
 log = logging.getLogger(LOGGER)
 
 
 @dataclass
-class Upkeep:
-    """Runs `command`, which refreshes the board, whenever a session has closed that the board has not seen.
+class RefreshScheduler:
+    """Runs `command`, which refreshes the forecasts, whenever a session has closed whose bar they do not use yet.
 
     Parameters
     ----------
+    command
+        The command line.
     view
-        Tells what the board has seen.
+        What is published.
     delay
-        Seconds after a close at which its bars can be had.
+        Seconds after a close at which its bars are available.
     always
-        False to refresh only a board that is empty.
+        False to refresh only where nothing is published.
     models
-        Where the model versions lie; the files of the one in use are read again and again, and what was changed is
-        told before a refresh fails on it.
+        Where the model versions lie. The files of the one in use are checked regularly, so that damage is reported
+        before a refresh fails on it.
+    slow
+        Seconds after which a refresh is reported as slow.
+    longest
+        Seconds after which it is stopped.
     """
 
     command: Sequence[str]
@@ -57,32 +64,32 @@ class Upkeep:
     _checked: float = field(default=float("-inf"), init=False)
 
     def __call__(self, stop: threading.Event) -> None:
-        """Keep it fresh until `stop` is set."""
+        """Keep the forecasts fresh until `stop` is set."""
         while not stop.is_set():
-            self.look(stop)
+            self.refresh_if_due(stop)
             self.check()
-            stop.wait(LOOK)
+            stop.wait(INTERVAL)
 
     def check(self) -> None:
-        """See that the files of the model whose forecasts are served are what was trained, every `CHECKED` seconds."""
-        if self.models is None or not self.view.ready or time.monotonic() - self._checked < CHECKED:
+        """Compare the files of the model in use with their checksums, every `CHECK_INTERVAL` seconds."""
+        if self.models is None or not self.view.ready or time.monotonic() - self._checked < CHECK_INTERVAL:
             return
         self._checked = time.monotonic()
         try:
             manifest.check(self.models, str(self.view.snapshot.index.head["model_version"]))
         except (ModelError, MissingObject) as error:
-            self._checked = float("-inf")  # so that its repair is seen soon
-            told = f"the model in use is damaged: {error}"
-            if told not in self.view.problems:
+            self._checked = float("-inf")  # so that a repair is noticed soon
+            problem = f"the model in use is damaged: {error}"
+            if problem not in self.view.problems:
                 log.error("model damaged", extra={"error": str(error)})
-            self.view.note("model", told)
+            self.view.note("model", problem)
         except StoreError:
-            self._checked = float("-inf")  # its place is away, as the board tells
+            self._checked = float("-inf")  # the store is away, which the view reports
         else:
             self.view.note("model", None)
 
-    def look(self, stop: threading.Event) -> bool:
-        """Refresh if it is time to; whether it was."""
+    def refresh_if_due(self, stop: threading.Event) -> bool:
+        """Refresh if one is due; returns whether it was."""
         if not self.view.ready:
             self.view.poll(wait=True)
         now = self.view.clock()
@@ -98,22 +105,21 @@ class Upkeep:
 
     def _run(self, stop: threading.Event) -> None:
         with subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as child:
-            killer = threading.Timer(self.longest, child.kill)
-            killer.start()
-            teller = threading.Timer(self.slow, self._tell_of_slowness)
-            teller.start()
-            watcher = threading.Thread(target=_end_with, args=(child, stop), daemon=True)
-            watcher.start()
+            too_long = threading.Timer(self.longest, child.kill)
+            too_long.start()
+            slow = threading.Timer(self.slow, self._report_slow)
+            slow.start()
+            threading.Thread(target=_end_with, args=(child, stop), daemon=True).start()
             assert child.stderr is not None
-            told = child.stderr.read()
+            output = child.stderr.read()
             code = child.wait()
-            late = not killer.is_alive()
-            killer.cancel()
-            teller.cancel()
+            killed = not too_long.is_alive()
+            too_long.cancel()
+            slow.cancel()
         if code:
-            said = [line for line in told.splitlines() if line.startswith("tenor: ")]
-            reason = said[-1].removeprefix("tenor: ")[:200] if said else f"it ended with {code}"
-            if late:
+            errors = [line for line in output.splitlines() if line.startswith("tenor: ")]
+            reason = errors[-1].removeprefix("tenor: ")[:200] if errors else f"it ended with {code}"
+            if killed:
                 reason = f"it did not end within {self.longest / 60:g} minutes and was stopped"
             self.view.note("refresh", f"the last refresh failed: {reason}")
             log.error("refresh failed", extra={"code": code, "error": reason})
@@ -121,13 +127,13 @@ class Upkeep:
             self.view.note("refresh", None)
             log.info("refresh done")
 
-    def _tell_of_slowness(self) -> None:
+    def _report_slow(self) -> None:
         self.view.note("refresh", f"a refresh has been under way for more than {self.slow / 60:g} minutes")
         log.warning("refresh is slow")
 
 
 def _end_with(child: subprocess.Popen[str], stop: threading.Event) -> None:
-    """Let no refresh outlive the service."""
+    """Terminate `child` when the service stops."""
     while child.poll() is None:
         if stop.wait(0.5):
             child.terminate()

@@ -1,4 +1,7 @@
-"""What the service answers, as plain dataclasses: the server describes them in OpenAPI, the client reads them back."""
+"""The responses of the service as plain dataclasses: the server describes them in OpenAPI, the client reads them back.
+
+A response that OpenAPI shows an example of carries it as `example`.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +10,23 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Staleness:
-    """How old what is answered is.
+    """How old the forecasts of a response are.
 
     Attributes
     ----------
     stale
-        Whether it should be taken with care; `reasons` says why, and is empty otherwise.
+        Whether they should be used with care.
     sessions_behind
-        Sessions of the exchange that have closed since the last one seen.
+        Sessions of the exchange that have closed since the last one whose bars were used.
+    reasons
+        Why they are stale; empty where they are not.
     """
 
     stale: bool
@@ -39,23 +44,23 @@ class PriceInterval:
 
 
 @dataclass(frozen=True)
-class Attention:
-    """What the network looked at: the weight of each session by date, and of each feature; each sums to 1."""
+class AttentionWeights:
+    """The network's attention: the weight of each session by date, and of each feature; each sums to 1."""
 
     sessions: dict[str, float]
     features: dict[str, float]
 
 
 @dataclass(frozen=True)
-class ForecastAnswer:
-    """One symbol, one horizon.
+class ForecastResponse:
+    """The forecast of one symbol at one horizon.
 
     Attributes
     ----------
     as_of
         ISO 8601, UTC; the latest moment of information used.
     session
-        The last session seen.
+        The last session whose bar was used.
     target_session
         The session forecast, `horizon` sessions later.
     expected_return
@@ -63,8 +68,28 @@ class ForecastAnswer:
     p_up
         P(return > 0).
     live
-        Made for this request, not read from the board.
+        Made for this request, not read from the published forecasts.
     """
+
+    example: ClassVar[dict[str, Any]] = {
+        "symbol": "AAPL",
+        "as_of": "2017-09-01T20:00:00+00:00",
+        "session": "2017-09-01",
+        "target_session": "2017-09-05",
+        "horizon": 1,
+        "expected_return": 0.0004,
+        "p_up": 0.52,
+        "last_price": 164.05,
+        "price": 164.12,
+        "interval": {"lower": 160.9, "upper": 167.3, "level": 0.9},
+        "attention": {
+            "sessions": {"2017-08-31": 0.49, "2017-09-01": 0.51},
+            "features": {"return_1": 0.6, "rsi_14": 0.4},
+        },
+        "model_version": "7d8124670d25",
+        "live": False,
+        "staleness": {"stale": False, "sessions_behind": 0, "reasons": []},
+    }
 
     symbol: str
     as_of: str
@@ -76,7 +101,7 @@ class ForecastAnswer:
     last_price: float
     price: float
     interval: PriceInterval
-    attention: Attention
+    attention: AttentionWeights
     model_version: str
     live: bool
     staleness: Staleness
@@ -84,19 +109,31 @@ class ForecastAnswer:
 
 @dataclass(frozen=True)
 class Problem:
-    """What went wrong (RFC 9457).
+    """Why a request was not answered (RFC 9457).
 
     Attributes
     ----------
     type
-        Names the kind of problem.
+        The kind of problem, as a URN.
     title
         The kind in words.
+    status
+        The HTTP status.
     detail
         This case, and what to do about it.
+    request_id
+        The request in the log.
     errors
         For a body or parameter that can't be read, where and why.
     """
+
+    example: ClassVar[dict[str, Any]] = {
+        "type": "urn:tenor:problem:unknown-symbol",
+        "title": "There is no such thing",
+        "status": 404,
+        "detail": "unknown symbol 'APPL'. Did you mean 'AAPL'?",
+        "request_id": "6f1c0a9be2d14c37",
+    }
 
     type: str
     title: str
@@ -115,26 +152,32 @@ class SymbolProblem:
 
 
 @dataclass(frozen=True)
-class ForecastsAnswer:
-    """The forecasts of a batch in the order asked for, and a problem for each symbol that has none."""
+class ForecastsResponse:
+    """The forecasts of a batch in the order requested, and a problem for each symbol that has none."""
 
-    forecasts: tuple[ForecastAnswer, ...]
+    example: ClassVar[dict[str, Any]] = {
+        "forecasts": [ForecastResponse.example],
+        "problems": [{"symbol": "APPL", "problem": Problem.example}],
+        "staleness": {"stale": False, "sessions_behind": 0, "reasons": []},
+    }
+
+    forecasts: tuple[ForecastResponse, ...]
     problems: tuple[SymbolProblem, ...]
     staleness: Staleness
 
 
 @dataclass(frozen=True)
 class PastForecast:
-    """What was said after `session`, and what came true.
+    """A forecast made after `session`, and the realised value.
 
     Attributes
     ----------
     made
-        ``published`` when it was said then, ``replayed`` when the present model was run on the past later.
+        ``published`` where it was published at that time, ``replayed`` where the present model was run on the past.
     realised_return, realised_price
         None where the target session has no bar yet.
     held
-        Inside the interval.
+        Whether the realised price lies inside the interval.
     """
 
     session: str
@@ -153,8 +196,33 @@ class PastForecast:
 
 
 @dataclass(frozen=True)
-class HistoryAnswer:
+class HistoryResponse:
     """Past forecasts of a symbol at one horizon, oldest first."""
+
+    example: ClassVar[dict[str, Any]] = {
+        "symbol": "AAPL",
+        "as_of": "2017-09-01T20:00:00+00:00",
+        "horizon": 1,
+        "model_version": "7d8124670d25",
+        "forecasts": [
+            {
+                "session": "2017-08-31",
+                "target_session": "2017-09-01",
+                "last_price": 164.0,
+                "expected_return": 0.0004,
+                "price": 164.07,
+                "lower": 160.8,
+                "upper": 167.4,
+                "p_up": 0.52,
+                "made": "published",
+                "model_version": "7d8124670d25",
+                "realised_return": 0.0003,
+                "realised_price": 164.05,
+                "held": True,
+            }
+        ],
+        "staleness": {"stale": False, "sessions_behind": 0, "reasons": []},
+    }
 
     symbol: str
     as_of: str
@@ -178,8 +246,8 @@ class SymbolSummary:
 
 
 @dataclass(frozen=True)
-class SymbolsAnswer:
-    """Every symbol on the board; `p_up` and `expected_return` at the shortest horizon."""
+class SymbolsResponse:
+    """Every symbol that has a forecast; `p_up` and `expected_return` at the shortest horizon."""
 
     symbols: tuple[SymbolSummary, ...]
     horizons: tuple[int, ...]
@@ -192,16 +260,24 @@ class SymbolsAnswer:
 class TrackRecord:
     """Forecasts that came due after the model's validation part, against persistence ("the price stays").
 
+    A figure that too few days leave undefined is None.
+
     Attributes
     ----------
+    days, forecasts
+        How many came due.
+    first, last
+        The first and last session after which they were made.
     skill
-        1 - RMSE / RMSE of persistence, on returns; `skill_low`, `skill_high` its 95 % interval from resampled days.
+        1 - RMSE / RMSE of persistence, on returns.
+    skill_low, skill_high
+        Its 95 % interval, from resampled days.
     direction
-        Share of right directions;
+        Share of right directions.
     up_share
-        The share that saying "up" each time would have got.
+        The share that always forecasting "up" would have got right.
     coverage
-        Share of returns inside the 90 % interval. None for what is undefined: too few days.
+        Share of returns inside the 90 % interval.
     verdict
         One sentence, at 5 % over all horizons together: its p-value, Diebold-Mariano's on days, is adjusted by Holm
         for their number.
@@ -222,8 +298,8 @@ class TrackRecord:
 
 
 @dataclass(frozen=True)
-class ModelsAnswer:
-    """The model that made the board's forecasts, its card, and how its forecasts did."""
+class ModelsResponse:
+    """The model that made the published forecasts, its card, and the track record of its forecasts."""
 
     champion: str
     versions: tuple[str, ...]
@@ -235,7 +311,7 @@ class ModelsAnswer:
 
 @dataclass(frozen=True)
 class WordWeight:
-    """A word of a text, and how much of the score goes when it is left out."""
+    """A word of a text, and by how much the score falls when it is left out."""
 
     word: str
     contribution: float
@@ -243,7 +319,7 @@ class WordWeight:
 
 @dataclass(frozen=True)
 class TextScore:
-    """One text's scores; None for a text with nothing to read. `words` where they were asked for."""
+    """One text's scores; None for a text with nothing to read. `words` only where the request asks for them."""
 
     positive: float | None
     neutral: float | None
@@ -255,21 +331,28 @@ class TextScore:
 
 
 @dataclass(frozen=True)
-class SentimentAnswer:
+class SentimentResponse:
     """Scores of the texts, in their order; `model_id` names the weights."""
+
+    example: ClassVar[dict[str, Any]] = {
+        "scores": [
+            {"positive": 0.97, "neutral": 0.02, "negative": 0.01, "score": 0.96, "language_ok": True, "empty": False}
+        ],
+        "model_id": "tenor-minilm",
+    }
 
     scores: tuple[TextScore, ...]
     model_id: str
 
 
 def to_plain(value: Any) -> dict[str, Any]:
-    """An answer as plain dicts, lists and scalars."""
+    """A response as plain dicts, lists and scalars."""
     plain: dict[str, Any] = dataclasses.asdict(value)
     return plain
 
 
 def from_plain(cls: type[T], value: Mapping[str, Any]) -> T:
-    """The answer `cls` from what `to_plain` gave; keys that a newer server added are passed over.
+    """The response `cls` from what `to_plain` returned; keys that a newer server added are ignored.
 
     Raises
     ------
@@ -297,5 +380,5 @@ def _convert(hint: Any, value: Any) -> Any:
     if hint is float and isinstance(value, int):
         return float(value)
     if isinstance(hint, type) and not isinstance(value, hint):
-        raise ValueError(f"{value!r} is no {hint.__name__}")
+        raise ValueError(f"{value!r} is not of type {hint.__name__}")
     return value

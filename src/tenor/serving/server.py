@@ -1,4 +1,4 @@
-"""The service as a process: uvicorn, with time limits on the head of a request, which it has none of."""
+"""The service as a process: uvicorn, with a time limit for the head of a request, which it lacks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tenor.serving.logs import LOGGER
 from tenor.serving.service import Service
 
 GRACE = 10
-"""Seconds that requests under way have when the service is told to stop."""
+"""Seconds that requests under way have when the service stops."""
 IDLE = 15
 LARGEST_HEAD = 32 * 1024
 
@@ -30,10 +30,10 @@ log = logging.getLogger(LOGGER)
 def protocol(limits: Limits) -> type[H11Protocol]:
     """HTTP/1.1 in which the head of a request must arrive whole within `limits.header_seconds`."""
 
-    class Punctual(H11Protocol):
-        """Closes a connection on which a head comes too slowly, and one too many."""
+    class TimedProtocol(H11Protocol):
+        """Closes a connection on which a head arrives too slowly, and those beyond `limits.connections`."""
 
-        _late: asyncio.TimerHandle | None = None
+        _timer: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             """Start the clock."""
@@ -53,7 +53,7 @@ def protocol(limits: Limits) -> type[H11Protocol]:
             super().data_received(data)
             if self.cycle is not None and not self.cycle.response_complete:
                 self._stop()
-            elif self._late is None and not self.transport.is_closing():
+            elif self._timer is None and not self.transport.is_closing():
                 self._start()
 
         def on_response_complete(self) -> None:
@@ -62,56 +62,60 @@ def protocol(limits: Limits) -> type[H11Protocol]:
             super().on_response_complete()
 
         def _start(self) -> None:
-            self._late = self.loop.call_later(limits.header_seconds, self._too_late)
+            self._timer = self.loop.call_later(limits.header_seconds, self._time_out)
 
         def _stop(self) -> None:
-            if self._late is not None:
-                self._late.cancel()
-                self._late = None
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
 
-        def _too_late(self) -> None:
-            self._late = None
+        def _time_out(self) -> None:
+            self._timer = None
             if self.cycle is None or self.cycle.response_complete:
                 self.transport.close()
 
-    return Punctual
+    return TimedProtocol
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, which ends event streams when it is told to stop, so that it can stop."""
+    """uvicorn's server, which on a signal ends the event streams first, since it waits for them."""
 
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)
         self._service = service
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Told to stop."""
+        """End the streams, then stop."""
         self._service.hub.close()
         super().handle_exit(sig, frame)
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A socket to serve on, port 0 for any; raises ConfigError where the address can't be had."""
+    """A socket to serve on, port 0 for any; raises ConfigError where the address can't be used."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    found = socket.socket(family, socket.SOCK_STREAM)
-    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        found.bind((host, port))
+        listening.bind((host, port))
     except OSError as error:
-        found.close()
+        listening.close()
         raise ConfigError(f"can't serve on {host} port {port}: {error.strerror}; take another --port.") from error
-    return found
+    return listening
 
 
 def serve(
     service: Service, listening: socket.socket, *, keep_fresh: Callable[[threading.Event], None] | None = None
 ) -> None:
-    """Serve until the process is told to stop.
+    """Serve until the process gets a signal to stop.
 
     Parameters
     ----------
+    service
+        What is served.
+    listening
+        The socket, see `bind`.
     keep_fresh
-        Runs beside it in a thread of its own, until the event that it is given is set.
+        Runs in a thread of its own, until its event is set.
     """
     config: dict[str, Any] = {
         "http": protocol(service.limits),

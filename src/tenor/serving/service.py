@@ -1,4 +1,4 @@
-"""What a service serves from: a view of the board, what can be computed on request, and the bounds."""
+"""What the routes share: the view of the published forecasts, what is computed on request, and the limits."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tenor.errors import StoreError
 from tenor.serving.events import Hub
-from tenor.serving.keys import Keys
+from tenor.serving.keys import ApiKeys
 from tenor.serving.limits import Gate, Limits
 from tenor.serving.logs import LOGGER
 from tenor.serving.metrics import Metrics
-from tenor.serving.rendering import Renderer
+from tenor.serving.responses import BodyCache
 from tenor.serving.view import View
 
 if TYPE_CHECKING:
@@ -30,32 +30,40 @@ class Live(Protocol):
     """Makes a forecast from the latest bars, in the thread that calls it."""
 
     def __call__(self, symbol: str) -> Sequence[dict[str, Any]]:
-        """The forecasts of `symbol` at every horizon, as `schema.Forecast.to_json` tells them."""
+        """The forecasts of `symbol` at every horizon, as `schema.Forecast.to_json` returns them."""
 
 
 @dataclass
 class Service:
-    """What the routes serve from.
+    """What the routes share.
 
     Attributes
     ----------
     view
-        The board's last good state.
-    scorer
-        Loads what scores texts.
-    live
-        Makes forecasts on request, or None.
+        The last good state of the published forecasts.
+    limits
+        How much one caller, and all together, may request.
     keys
-        Those that open the service, or None for a service that is open.
+        The API keys that are accepted, or None for a service without keys.
     hosts, origins
         See `create_app`.
+    live
+        Makes forecasts on request, or None.
+    scorer
+        Loads what scores texts; by default the shipped model.
     poll
-        Seconds between two looks at the board; 0 never looks after the start.
+        Seconds between two polls of the published forecasts; 0 polls at the start alone.
+    metrics
+        Its counters.
+    hub
+        Its event streams.
+    bodies
+        The bodies rendered last.
     """
 
     view: View
     limits: Limits = field(default_factory=Limits)
-    keys: Keys | None = None
+    keys: ApiKeys | None = None
     hosts: frozenset[str] | None = None
     origins: tuple[str, ...] = ()
     live: Live | None = None
@@ -63,21 +71,17 @@ class Service:
     poll: float = 5.0
     metrics: Metrics = field(default_factory=Metrics)
     hub: Hub = field(default_factory=Hub)
+    bodies: BodyCache = field(default_factory=BodyCache, init=False)
     _stale: bool = field(default=False, init=False)
 
     @cached_property
-    def renderer(self) -> Renderer:
-        """The view's answers."""
-        return Renderer(self.view)
-
-    @cached_property
     def gate(self) -> Gate:
-        """Where texts to be scored and forecasts to be remade wait."""
+        """Where requests to score texts or to make forecasts wait."""
         return Gate(self.limits.heavy, self.limits.waiting)
 
     @cached_property
     def loaded_scorer(self) -> Scorer:
-        """What scores texts, loaded when it is first asked for."""
+        """What scores texts, loaded with the first request."""
         if self.scorer is not None:
             return self.scorer()
         from tenor.sentiment.scorer import Scorer
@@ -85,30 +89,31 @@ class Service:
         return Scorer.load()
 
     async def watch(self) -> None:
-        """Look at the board again and again, and tell listeners what is new."""
+        """Poll the published forecasts again and again, and send listeners what is new."""
         while True:
             await asyncio.sleep(self.poll)
-            await self.look()
+            await self.update()
 
-    async def look(self) -> None:
-        """Look at the board once, and tell the log when forecasts become stale, and when they are fresh again."""
-        await self._look()
-        told = self.view.staleness() if self.view.ready else None
-        if told is not None and told.stale != self._stale:
-            self._stale = told.stale
+    async def update(self) -> None:
+        """Poll the published forecasts once; log when they become stale, and when they are fresh again."""
+        await self._poll()
+        staleness = self.view.staleness() if self.view.ready else None
+        if staleness is not None and staleness.stale != self._stale:
+            self._stale = staleness.stale
             log.log(
-                logging.WARNING if told.stale else logging.INFO,
-                "stale" if told.stale else "fresh again",
-                extra={"reasons": list(told.reasons)},
+                logging.WARNING if staleness.stale else logging.INFO,
+                "stale" if staleness.stale else "fresh again",
+                extra={"reasons": list(staleness.reasons)},
             )
 
-    async def _look(self) -> None:
-        # a place that does not answer keeps nobody waiting, and is told as a problem
-        looking = asyncio.ensure_future(asyncio.to_thread(self.view.poll))
+    async def _poll(self) -> None:
+        # a place that does not answer keeps nobody waiting: the poll goes on in its thread, and is noted as a problem
+        polling = asyncio.ensure_future(asyncio.to_thread(self.view.poll))
         try:
-            changed = await asyncio.wait_for(asyncio.shield(looking), POLL_TIMEOUT)
+            changed = await asyncio.wait_for(asyncio.shield(polling), POLL_TIMEOUT)
         except TimeoutError:
-            self.view.note("board", f"the board's place has not answered for {POLL_TIMEOUT:g} seconds")
+            problem = f"the place of the published forecasts has not answered for {POLL_TIMEOUT:g} seconds"
+            self.view.note("published", problem)
             return
         if changed:
             self.hub.publish(self.view.snapshot, changed)
@@ -117,4 +122,4 @@ class Service:
                 await asyncio.wait_for(asyncio.to_thread(self.keys.poll), POLL_TIMEOUT)
                 self.view.note("keys", None)
             except (StoreError, TimeoutError):
-                self.view.note("keys", "the keys can't be read: those known before still hold")
+                self.view.note("keys", "the keys can't be read: those known before stay valid")

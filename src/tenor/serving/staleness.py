@@ -1,34 +1,40 @@
-"""How stale is it? Told from what was written down when the board was published, and the clock: without a calendar."""
+"""How stale the published forecasts are: from what was published with them and the clock, without a calendar."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from tenor.serving.published import SKEW, Entry, Index
+from tenor.serving.published import SKEW, Index, SymbolEntry
 from tenor.serving.schemas import Staleness
 
 GRACE = 6 * 3600.0
-"""Seconds after a close within which its bar, and a forecast from it, may still be on their way."""
+"""Seconds after a close in which its bar, and a forecast from it, need not be there yet."""
 GRACE_WITHIN = 2 * 3600.0
 """The same after the close of a bar within the day."""
 LATE = 3
-"""Sessions behind which bars are late; further behind, nobody brings any."""
+"""Up to so many sessions behind, bars are only late; further behind, none are fetched any more."""
 
 
-def staleness(index: Index, entry: Entry | None, now: float, problems: Sequence[str] = ()) -> Staleness:
-    """How stale `entry` is at the Unix time `now`; with None, the freshest entry of the board.
+def staleness(index: Index, entry: SymbolEntry | None, now: float, problems: Sequence[str] = ()) -> Staleness:
+    """How stale a forecast is.
 
     Parameters
     ----------
+    index
+        What is published.
+    entry
+        Of the forecast; None for the freshest of the index.
+    now
+        Unix time.
     problems
-        Why the board may be older than it should be (it can't be read, say); each is a reason.
+        Why what is published may be newer than `index` (it can't be read, say); each is a reason.
     """
-    freshest = entry or max(index.entries.values(), key=lambda found: found.rank(now), default=None)
+    freshest = entry or max(index.entries.values(), key=lambda other: other.rank(now), default=None)
     if freshest is None:
-        return Staleness(stale=True, sessions_behind=0, reasons=("the board is empty", *problems))
+        return Staleness(stale=True, sessions_behind=0, reasons=("nothing is published", *problems))
     published = freshest.published_at
-    # closes of a later index reach further, and hold all that came after this entry was published
+    # the closes of an index published later than this entry reach further, and contain all those after it
     closes: Sequence[float] = index.head.get("closes", ())
     since = bisect_right(closes, now) - bisect_right(closes, published)
     grace = GRACE_WITHIN if "@" in index.head.get("calendar", "") else GRACE
@@ -36,11 +42,11 @@ def staleness(index: Index, entry: Entry | None, now: float, problems: Sequence[
     reasons = []
     if freshest.behind + late > 0:
         count = freshest.behind + max(since, 0)
-        reasons.append(f"the last session seen is {freshest.session}: {count:,} sessions have closed since")
+        reasons.append(f"the last session used is {freshest.session}: {count:,} sessions have closed since")
     if closes and now - grace > closes[-1]:
-        reasons.append("nothing was refreshed for longer than the board knows the exchange's calendar")
+        reasons.append("the last refresh is so old that the closes published with it have all passed")
     if now < published - SKEW:
-        reasons.append("the board was published in the future: a clock is wrong, here or where it was refreshed")
+        reasons.append("the forecasts were published in the future: a clock is wrong, here or at the refresh")
     if freshest.model_version != index.head.get("model_version", freshest.model_version):
         reasons.append(f"made by the model {freshest.model_version}, which is no longer the one in use")
     reasons += index.head.get("notes", ())
@@ -49,20 +55,24 @@ def staleness(index: Index, entry: Entry | None, now: float, problems: Sequence[
 
 
 def due(index: Index | None, now: float, *, delay: float) -> bool:
-    """Whether a session has closed, `delay` seconds ago or more, that the board has not seen yet.
+    """Whether a refresh is due: a session closed, `delay` seconds ago or more, whose bar no forecast uses yet.
 
     Parameters
     ----------
+    index
+        What is published, or None.
+    now
+        Unix time.
     delay
-        How long after a close its bars can be had.
+        Seconds after a close at which its bars are available.
     """
     if index is None or not index.entries:
         return True
     published = float(index.head["published_at"])
     closes: Sequence[float] = index.head.get("closes", ())
     if closes and now > closes[-1]:
-        return True  # the board knows no closes any more
-    freshest = max(index.entries.values(), key=lambda found: found.rank(now))
+        return True  # all the closes published with it have passed
+    freshest = max(index.entries.values(), key=lambda other: other.rank(now))
     if 0 < freshest.behind <= LATE and now - published >= delay:
-        return True  # the refresh came before the bars did
+        return True  # the last refresh ran before the bars were available
     return any(published < close + delay <= now for close in closes)

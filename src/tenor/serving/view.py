@@ -1,31 +1,40 @@
-"""The board as a server sees it: the last good state in memory, whatever becomes of the place it came from."""
+"""The published forecasts as a server sees them: the last good state in memory, whatever becomes of their place."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tenor.errors import StoreError, TenorError, UnknownSymbolError, one_line
-from tenor.serving.published import Board, Entry, Index
+from tenor.serving.published import Index, PublishedForecasts, SymbolEntry
 from tenor.serving.schemas import Staleness
 from tenor.serving.staleness import staleness
+from tenor.storage.files import content_key
+from tenor.storage.object_store import open_store
 
 READERS = 8
+NOTHING_PUBLISHED = "nothing was published yet: run 'tenor refresh'"
+
+log = logging.getLogger("tenor.serving")
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One state of the board, whole: every entry of `index` has its document, as the bytes that were published."""
+    """One state of the published forecasts: an index, and its documents as the bytes that were published."""
 
     index: Index
     documents: Mapping[str, bytes]
 
-    def entry(self, symbol: str) -> Entry:
+    def entry(self, symbol: str) -> SymbolEntry:
         """The entry of `symbol`; raises UnknownSymbolError with a suggestion."""
         entry = self.index.entries.get(symbol)
         if entry is None:
@@ -33,37 +42,82 @@ class Snapshot:
         return entry
 
 
+class SnapshotCache:
+    """A copy of a bucket's forecasts on this machine: a service that starts while the bucket is away serves it."""
+
+    def __init__(self, copy: PublishedForecasts) -> None:
+        self._copy = copy
+
+    def save(self, snapshot: Snapshot) -> None:
+        """Write `snapshot`: documents first, then the index that names them; then the old documents are deleted.
+
+        Killed at any point it leaves a whole state. A full disk costs the copy alone, and is logged.
+        """
+        try:
+            present = set(self._copy.objects.keys("symbols/"))
+            for symbol, entry in snapshot.index.entries.items():
+                if entry.key not in present:  # a document never changes
+                    self._copy.objects.put(entry.key, snapshot.documents[symbol])
+            self._copy.set_index(snapshot.index)
+            for key in present - {entry.key for entry in snapshot.index.entries.values()}:
+                self._copy.objects.delete(key)
+        except (TenorError, OSError) as error:
+            log.warning("the published forecasts could not be copied", extra={"error": str(error)})
+
+    def load(self) -> Snapshot | None:
+        """The state saved last, without damaged documents; None where there is none."""
+        with contextlib.suppress(TenorError, OSError):
+            index = self._copy.index()
+            documents = {}
+            for symbol, entry in index.entries.items() if index else ():
+                with contextlib.suppress(TenorError, OSError):
+                    documents[symbol] = self._copy.read(entry)
+            if index is not None and documents:
+                return Snapshot(index.only(documents), documents)
+        return None
+
+
+def snapshot_cache(store: str) -> SnapshotCache | None:
+    """The cache of `store` in the user's cache folder; None for a folder, which is as near as a copy would be."""
+    if not store.startswith("s3://"):
+        return None
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    name = content_key(store.rstrip("/"), length=16)
+    return SnapshotCache(PublishedForecasts(open_store(caches / "tenor" / "published" / name)))
+
+
 class View:
-    """What of `board` is served.
+    """What is served of `published`.
 
     Parameters
     ----------
+    published
+        The forecasts.
     preload
-        Read every document at once, so that all of them can be served when the board's place goes away; without it a
-        document is read when it is first asked for.
-    last
-        A state from an earlier run, served until the board is read.
-    keep
-        Takes each new state.
+        Read every document at once, so that all of them can be served when their place goes away; without it a
+        document is read when it is first requested.
+    cache
+        Has a state from an earlier run, served until the published forecasts are read, and stores each new state.
     clock
-        Gives the Unix time.
+        Returns the Unix time.
     """
 
     def __init__(
         self,
-        board: Board,
+        published: PublishedForecasts,
         *,
         preload: bool = True,
-        last: Snapshot | None = None,
-        keep: Callable[[Snapshot], None] | None = None,
+        cache: SnapshotCache | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.board = board
+        self.published = published
         self.clock = clock
-        self._keep = keep
+        self._cache = cache
         self._preload = preload
-        self._snapshot: Snapshot | None = last
-        self._problems: dict[str, str] = {"board": "the board was not read yet"} if last else {}
+        self._snapshot: Snapshot | None = cache.load() if cache is not None else None
+        self._problems: dict[str, str] = {}
+        if self._snapshot is not None:
+            self._problems["published"] = "the published forecasts have not been read yet"
         self._lock = threading.Lock()
         self._polling = threading.Lock()
         self.last_good = 0.0
@@ -78,7 +132,7 @@ class View:
             There was none yet; the message says why.
         """
         if self._snapshot is None:
-            reasons = "; ".join(self.problems) or "nothing was published yet: run 'tenor refresh'"
+            reasons = "; ".join(self.problems) or NOTHING_PUBLISHED
             raise StoreError(f"there are no forecasts to serve: {reasons.rstrip('.')}.")
         return self._snapshot
 
@@ -89,7 +143,7 @@ class View:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What keeps the view from being what the board now holds."""
+        """Why the view may not be what is published now."""
         with self._lock:
             return tuple(self._problems.values())
 
@@ -101,17 +155,17 @@ class View:
             else:
                 self._problems[name] = problem
 
-    def staleness(self, entry: Entry | None = None) -> Staleness:
-        """How stale `entry` is, or the whole board."""
+    def staleness(self, entry: SymbolEntry | None = None) -> Staleness:
+        """How stale `entry` is; without one, how stale all of it is."""
         return staleness(self.snapshot.index, entry, self.clock(), self.problems)
 
     def document(self, symbol: str) -> dict[str, Any]:
-        """All that is known of `symbol`.
+        """The document of `symbol`.
 
         Raises
         ------
         UnknownSymbolError
-            The board has no such symbol.
+            No such symbol is published.
         StoreError
             Its document can't be read.
         """
@@ -119,7 +173,7 @@ class View:
         entry = snapshot.entry(symbol)
         data = snapshot.documents.get(symbol)
         if data is None:
-            data = self.board.read(entry)
+            data = self.published.read(entry)
             snapshot = Snapshot(snapshot.index, {**snapshot.documents, symbol: data})
             if self._snapshot is not None and self._snapshot.index is snapshot.index:
                 self._snapshot = snapshot
@@ -127,62 +181,72 @@ class View:
         return document
 
     def poll(self, *, wait: bool = False) -> tuple[str, ...]:
-        """Read what changed on the board; the symbols whose documents are new. Never raises: see `problems`.
+        """Read what changed. Never raises: see `problems`.
 
         Parameters
         ----------
         wait
-            For another's look that is under way; without it that one's is taken for this one's.
+            Wait for a poll that another thread has begun; without it nothing is read then.
+
+        Returns
+        -------
+        tuple of str
+            The symbols whose documents are new.
         """
         if not self._polling.acquire(blocking=wait):
-            return ()  # the poll before still waits for an answer
+            return ()
         try:
             return self._read()
         except (TenorError, OSError) as error:
-            self.note("board", f"the board can't be read: {one_line(error, 200)}")
+            self.note("published", f"the published forecasts can't be read: {one_line(error, 200)}")
             return ()
         finally:
             self._polling.release()
 
     def _read(self) -> tuple[str, ...]:
-        index = self.board.index()
+        index = self.published.index()
         if index is None:
-            known = "the board is gone: its index is not there any more" if self._snapshot else None
-            self.note("board", known or "nothing was published yet: run 'tenor refresh'")
+            lost = self._snapshot is not None
+            gone = "the published forecasts are gone: their index does not exist any more"
+            self.note("published", gone if lost else NOTHING_PUBLISHED)
             return ()
         self.last_good = self.clock()
         before = self._snapshot
-        if before is not None and before.index.etag == index.etag and not self._problems.keys() & {"documents"}:
-            self.note("board", None)
+        unchanged = before is not None and before.index.etag == index.etag
+        with self._lock:
+            damaged_before = "documents" in self._problems  # they may have been repaired under the same index
+        if unchanged and not damaged_before:
+            self.note("published", None)
             return ()
-        held = dict(before.documents) if before else {}
+        known = dict(before.documents) if before else {}
         changed = [
             symbol
             for symbol, entry in index.entries.items()
-            if before is None or symbol not in held or before.index.entries[symbol].digest != entry.digest
+            if before is None or symbol not in known or before.index.entries[symbol].digest != entry.digest
         ]
-        documents = {symbol: held[symbol] for symbol in index.entries if symbol in held and symbol not in changed}
+        documents = {symbol: known[symbol] for symbol in index.entries if symbol in known and symbol not in changed}
         entries, damaged = dict(index.entries), []
         if self._preload:
             with ThreadPoolExecutor(READERS) as pool:
-                for symbol, data in zip(changed, pool.map(self._fetch, [entries[s] for s in changed]), strict=True):
-                    if data is not None:
-                        documents[symbol] = data
-                        continue
-                    damaged.append(symbol)
-                    entries.pop(symbol)
-                    if before is not None and symbol in held:  # the last good one goes on being served
-                        entries[symbol], documents[symbol] = before.index.entries[symbol], held[symbol]
+                texts = list(pool.map(self._fetch, [entries[symbol] for symbol in changed]))
+            for symbol, data in zip(changed, texts, strict=True):
+                if data is not None:
+                    documents[symbol] = data
+                    continue
+                damaged.append(symbol)
+                entries.pop(symbol)
+                if before is not None and symbol in known:  # its last good document goes on being served
+                    entries[symbol], documents[symbol] = before.index.entries[symbol], known[symbol]
         self._snapshot = Snapshot(Index(index.head, entries, index.retired, index.etag), documents)
-        if self._keep is not None and entries:
-            self._keep(self._snapshot)
-        self.note("board", None)
-        told = f"{len(damaged)} documents can't be read ({', '.join(damaged[:3])})" if damaged else None
-        self.note("documents", told)
+        if self._cache is not None and entries:
+            self._cache.save(self._snapshot)
+        self.note("published", None)
+        problem = f"{len(damaged)} documents can't be read ({', '.join(damaged[:3])})" if damaged else None
+        self.note("documents", problem)
         return tuple(symbol for symbol in changed if symbol not in damaged)
 
-    def _fetch(self, entry: Entry) -> bytes | None:
+    def _fetch(self, entry: SymbolEntry) -> bytes | None:
         try:
-            return self.board.read(entry)
+            return self.published.read(entry)
         except (TenorError, OSError):
             return None

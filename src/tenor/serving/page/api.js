@@ -1,4 +1,4 @@
-// What the page asks of the service. A key, where the service wants one, stays in this tab.
+// Requests to the service. An API key, where the service needs one, stays in this tab.
 const KEY = "tenor-key";
 
 export class Problem extends Error {
@@ -8,43 +8,43 @@ export class Problem extends Error {
   }
 }
 
-export async function ask(path) {
+export async function get(path) {
   const key = sessionStorage.getItem(KEY);
   const headers = key ? { Authorization: `Bearer ${key}` } : {};
-  const answer = await fetch(path, { headers });
-  if (answer.status === 401) {
+  const response = await fetch(path, { headers });
+  if (response.status === 401) {
     await enter();
-    return ask(path);
+    return get(path);
   }
-  const body = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Problem(answer.status, body.detail || `The service answered ${answer.status}.`);
+  const body = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Problem(response.status, body.detail || `The service answered with status ${response.status}.`);
   return body;
 }
 
 let entering = null;
 function enter() {
   if (entering) return entering;
-  const door = document.getElementById("door");
-  const field = document.getElementById("door-key");
+  const dialog = document.getElementById("key-dialog");
+  const field = document.getElementById("key-dialog-key");
   entering = new Promise((resolve) => {
-    door.addEventListener("close", () => {
+    dialog.addEventListener("close", () => {
       sessionStorage.setItem(KEY, field.value.trim());
       field.value = "";
       entering = null;
       resolve();
     }, { once: true });
   });
-  door.addEventListener("cancel", (event) => event.preventDefault());
-  door.showModal();
+  dialog.addEventListener("cancel", (event) => event.preventDefault());
+  dialog.showModal();
   return entering;
 }
 
-// New forecasts as they are published; with a key, which an event stream can't carry, look every minute.
-export function follow(tell) {
+// Calls `update` for new forecasts as they are published; with a key, which an event stream can't carry, every minute.
+export function follow(update) {
   if (sessionStorage.getItem(KEY)) {
-    setInterval(() => tell(null), 60_000);
+    setInterval(() => update(null), 60_000);
     return;
   }
   const stream = new EventSource("/v1/events");
-  stream.addEventListener("forecast", (event) => tell(JSON.parse(event.data).symbol));
+  stream.addEventListener("forecast", (event) => update(JSON.parse(event.data).symbol));
 }

@@ -1,6 +1,6 @@
-// The page: which symbol, which horizon, which day; the rest is drawn from what the service answers.
-import { ask, follow } from "/page/api.js";
-import { drawLooked, drawSentiment, drawPrice } from "/page/charts.js";
+// The page: which symbol, horizon and day are shown; the rest is drawn from the service's responses.
+import { follow, get } from "/page/api.js";
+import { drawAttention, drawSentiment, drawPrice } from "/page/charts.js";
 import { ahead, count, day as dayName, within } from "/page/format.js";
 import { banner, hero, modelCard, sentimentDay, node, pastTable, track, watched } from "/page/panels.js";
 import { picker, segments } from "/page/picker.js";
@@ -16,14 +16,14 @@ const choosing = picker(by("symbol"), by("symbols"), (symbol) => show(symbol));
 function paint() {
   const { detail, horizon, span } = state;
   if (!detail) return;
-  const record = state.models.track.find((one) => one.horizon === horizon);
+  const record = state.models.track.find((candidate) => candidate.horizon === horizon);
   hero(detail, horizon, record);
-  by("price-told").textContent = drawPrice(detail, horizon, span);
+  by("price-text").textContent = drawPrice(detail, horizon, span);
   pastTable(detail, horizon);
   paintDay(state.day || detail.sentiment.session.at(-1) || "");
-  if (detail.attention.sessions.length) by("looked-told").textContent = drawLooked(detail.attention);
-  else by("looked-told").textContent = "This model has no attention to show.";
-  by("looked").hidden = by("scale").hidden = !detail.attention.sessions.length;
+  if (detail.attention.sessions.length) by("attention-text").textContent = drawAttention(detail.attention);
+  else by("attention-text").textContent = "This model has no attention.";
+  by("attention").hidden = by("scale").hidden = !detail.attention.sessions.length;
 }
 function paintDay(chosen) {
   state.day = chosen;
@@ -31,7 +31,7 @@ function paintDay(chosen) {
   by("sentiment").hidden = !detail.sentiment.session.length;
   if (detail.sentiment.session.length) drawSentiment(detail, Math.min(span, 90), chosen, paintDay);
   const days = detail.sentiment.session.length;
-  by("sentiment-told").textContent = days ? `What was said before each session's cut-off, scored from −1 to +1; ${count(days, "session")} with items, the last on ${dayName(detail.sentiment.session.at(-1))}.` : "";
+  by("sentiment-text").textContent = days ? `News and posts before each session's cut-off, scored from −1 to +1; ${count(days, "session")} with items, the last on ${dayName(detail.sentiment.session.at(-1))}.` : "";
   sentimentDay(detail, chosen);
 }
 function stepDay(step) {
@@ -44,11 +44,11 @@ async function show(symbol, quietly = false) {
   if (!quietly) document.body.classList.add("busy");
   state.wanted = symbol;
   try {
-    const detail = await ask(`/v1/symbols/${encodeURIComponent(symbol)}`);
+    const detail = await get(`/v1/symbols/${encodeURIComponent(symbol)}`);
     if (state.wanted !== symbol) return; // another was chosen meanwhile
     if (symbol !== state.symbol) state.day = "";
     Object.assign(state, { symbol, detail });
-    const known = detail.forecasts.map((one) => one.horizon);
+    const known = detail.forecasts.map((forecast) => forecast.horizon);
     if (!known.includes(state.horizon)) state.horizon = known[0];
     choosing.show(symbol);
     history.replaceState(null, "", `#${encodeURIComponent(symbol)}/${state.horizon}`);
@@ -78,7 +78,7 @@ function theme() {
 }
 
 async function load() {
-  const [symbols, models, report] = await Promise.all([ask("/v1/symbols"), ask("/v1/models"), ask("/v1/monitor")]);
+  const [symbols, models, report] = await Promise.all([get("/v1/symbols"), get("/v1/models"), get("/v1/monitor")]);
   Object.assign(state, { symbols: symbols.symbols, models });
   choosing.set(symbols.symbols);
   track(models.track);
@@ -97,11 +97,11 @@ async function start() {
     state.span = span;
     paint();
   });
-  const key = [["line", "close"], ["said", "forecast"], ["band", "90 % interval, as said before"], ["dot", "fell outside"]];
+  const key = [["line", "close"], ["forecast", "forecast"], ["band", "90 % interval, as forecast before"], ["dot", "outside the interval"]];
   by("price-key").replaceChildren(...key.map(([shape, text]) => {
-    const one = node("span");
-    one.append(node("i", "", { class: shape }), text);
-    return one;
+    const entry = node("span");
+    entry.append(node("i", "", { class: shape }), text);
+    return entry;
   }));
   const names = symbols.symbols.map((row) => row.symbol);
   await show(names.includes(wanted) ? wanted : names[0]);
@@ -116,7 +116,7 @@ by("day-before").addEventListener("click", () => stepDay(-1));
 by("day-after").addEventListener("click", () => stepDay(1));
 addEventListener("keydown", (event) => {
   if (event.target.closest("input, dialog") || event.metaKey || event.ctrlKey || event.altKey) return;
-  const horizons = state.detail?.forecasts.map((one) => one.horizon) || [];
+  const horizons = state.detail?.forecasts.map((forecast) => forecast.horizon) || [];
   const act = {
     "/": () => by("symbol").focus(),
     "[": () => step(-1),
@@ -137,7 +137,7 @@ async function begin() {
   try {
     await start();
   } catch (problem) {
-    banner({ reasons: [] }, `${problem.message.replace(/\.$/, "")}; looking again in a few seconds`);
+    banner({ reasons: [] }, `${problem.message.replace(/\.$/, "")}; trying again in a few seconds`);
     setTimeout(begin, 4000);
   }
 }

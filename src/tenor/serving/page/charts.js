@@ -28,16 +28,16 @@ function layout(extra) {
 
 const draw = (id, traces, extra) => Plotly.react(id, traces, layout(extra), CONFIG);
 
-// Price, each past forecast's interval at the session it was for, what fell outside, and the fan from the last session.
+// Price, the interval of each past forecast at its target session, the prices outside it, and the fan from the last session.
 export function drawPrice(detail, horizon, span) {
   const { session, close } = detail.bars;
   const from = Math.max(0, session.length - span);
   const first = session[from];
   const past = rowsOf(detail, horizon).filter((row) => row.target_session >= first && row.realised_price !== null);
   const missed = past.filter((row) => !row.held);
-  const fan = detail.forecasts.filter((one) => one.horizon <= Math.max(horizon, ...detail.forecasts.map((f) => f.horizon)));
+  const fan = detail.forecasts.filter((forecast) => forecast.horizon <= Math.max(horizon, ...detail.forecasts.map((f) => f.horizon)));
   const last = { x: detail.session, price: fan[0].last_price };
-  const x = [last.x, ...fan.map((one) => one.target_session)];
+  const x = [last.x, ...fan.map((forecast) => forecast.target_session)];
   const ours = colour("ours");
   const band = (upper, fill) => ({
     x: past.map((row) => row.target_session), y: past.map((row) => (upper ? row.upper : row.lower)), mode: "lines",
@@ -50,12 +50,12 @@ export function drawPrice(detail, horizon, span) {
       hovertemplate: "%{y:,.2f}<extra>close</extra>" },
     { x: missed.map((row) => row.target_session), y: missed.map((row) => row.realised_price), mode: "markers",
       marker: { color: colour("against"), size: 6 }, hovertemplate: "outside its interval<extra></extra>" },
-    { x, y: [last.price, ...fan.map((one) => one.lower)], mode: "lines", line: { width: 0 }, hoverinfo: "skip" },
-    { x, y: [last.price, ...fan.map((one) => one.upper)], mode: "lines", line: { width: 0 }, fill: "tonexty",
+    { x, y: [last.price, ...fan.map((forecast) => forecast.lower)], mode: "lines", line: { width: 0 }, hoverinfo: "skip" },
+    { x, y: [last.price, ...fan.map((forecast) => forecast.upper)], mode: "lines", line: { width: 0 }, fill: "tonexty",
       fillcolor: clear(ours, 0.3), hoverinfo: "skip" },
-    { x, y: [last.price, ...fan.map((one) => one.price)], mode: "lines+markers", line: { color: ours, width: 2.2 },
+    { x, y: [last.price, ...fan.map((forecast) => forecast.price)], mode: "lines+markers", line: { color: ours, width: 2.2 },
       marker: { color: ours, size: x.map((_, i) => (i && fan[i - 1].horizon === horizon ? 9 : i ? 5 : 0)) },
-      text: ["", ...fan.map((one) => `90 %: ${price(one.lower)} … ${price(one.upper)}`)],
+      text: ["", ...fan.map((forecast) => `90 %: ${price(forecast.lower)} … ${price(forecast.upper)}`)],
       hovertemplate: "%{y:,.2f}<br>%{text}<extra>forecast</extra>" },
   ];
   const end = new Date(new Date(x.at(-1)).getTime() + span * 0.03 * 864e5).toISOString().slice(0, 10);
@@ -71,15 +71,15 @@ export function drawPrice(detail, horizon, span) {
 // An axis on which a bar is as wide as the next, ahead as well: by the clock, nights and weekends would take most of the room.
 function barByBar(sessions, fan) {
   const places = [...sessions];
-  for (const one of fan) {
-    while (places.length < sessions.length + one.horizon - 1) places.push(`+${places.length}`);
-    places.push(one.target_session);
+  for (const forecast of fan) {
+    while (places.length < sessions.length + forecast.horizon - 1) places.push(`+${places.length}`);
+    places.push(forecast.target_session);
   }
   const shown = ticks(sessions);
   return { type: "category", categoryorder: "array", categoryarray: places, tickvals: shown, ticktext: shown.map((d) => tick(d)), tickangle: 0 };
 }
 
-// The sentiment of each session: bars from no sentiment at all, as strong as what was said.
+// The sentiment of each session as a bar from zero.
 export function drawSentiment(detail, span, chosen, choose) {
   const { session, mean, n } = detail.sentiment;
   const from = Math.max(0, session.length - span);
@@ -102,8 +102,8 @@ export function drawSentiment(detail, span, chosen, choose) {
 
 const ticks = (x) => [0.08, 0.5, 0.92].map((share) => x[Math.round(share * (x.length - 1))]).filter((d, i, all) => d && all.indexOf(d) === i);
 
-// Weight of each feature in each session, against the same weight for all.
-export function drawLooked(attention) {
+// Weight of each feature in each session, relative to the same weight for all.
+export function drawAttention(attention) {
   const { sessions, features, time, feature } = attention;
   const even = 1 / (sessions.length * features.length);
   const total = features.map((_, k) => feature.reduce((sum, row, t) => sum + time[t] * row[k], 0));
@@ -114,7 +114,7 @@ export function drawLooked(attention) {
   const names = rows.map((k) => plain(features[k])).reverse();
   const away = Math.max(0.05, ...z.flat().map((value) => Math.abs(value - 1)));
   const [more, less, paper] = [colour("ours"), colour("against"), colour("paper")];
-  draw("looked", [{
+  draw("attention", [{
     type: "heatmap", x: sessions, y: names, z, zmin: 1 - away, zmax: 1 + away, xgap: 1, ygap: 1,
     colorscale: [[0, less], [0.5, paper], [1, more]],
     hovertemplate: "%{y}, %{x}<br>%{z:.3f} × an even share<extra></extra>", showscale: false,
@@ -125,7 +125,7 @@ export function drawLooked(attention) {
   document.getElementById("scale-high").textContent = `${number(1 + away)}×`;
   const flat = feature.flatMap((row, t) => row.map((weight) => (time[t] * weight) / even));
   const [low, high] = [Math.min(...flat), Math.max(...flat)];
-  const spread = high < 2 ? "Its attention is close to even: it hardly prefers any day or feature, and what stands out here means little." : "";
+  const spread = high < 2 ? "Its attention is close to even: it hardly prefers any day or feature, and differences here mean little." : "";
   return `Weight of each feature in each of the last ${sessions.length} sessions, as multiples of an even share: ${number(low)} to ${number(high)}. Most weight: ${rows.slice(0, 3).map((k) => plain(features[k])).join(", ")}. ${spread}`;
 }
 
@@ -135,12 +135,12 @@ export function rowsOf(detail, horizon) {
   return columns.session.map((session, i) => {
     const last = columns.last_price[i];
     const realised = columns.realised_price[i];
-    const came = realised === null ? null : Math.log(realised / last);
+    const realisedReturn = realised === null ? null : Math.log(realised / last);
     return {
       session, target_session: columns.target_session[i], last_price: last, expected_return: columns.mean[i],
       price: last * Math.exp(columns.mean[i]), lower: last * Math.exp(columns.low[i]), upper: last * Math.exp(columns.high[i]),
-      made: columns.made[i], realised_price: realised, realised_return: came,
-      held: came === null ? null : columns.low[i] <= came && came <= columns.high[i],
+      made: columns.made[i], realised_price: realised, realised_return: realisedReturn,
+      held: realisedReturn === null ? null : columns.low[i] <= realisedReturn && realisedReturn <= columns.high[i],
     };
   });
 }

@@ -1,4 +1,4 @@
-// Numbers and dates as people read them; what is not known is a dash.
+// Numbers and dates as people read them; an unknown value is a dash.
 const DASH = "–";
 export const known = (value) => value !== null && value !== undefined && Number.isFinite(value);
 
@@ -25,13 +25,13 @@ export const simple = (log) => Math.expm1(log);
 // a session is a date, or, for a bar within a day, the UTC moment of its close
 export const within = (iso) => iso.includes("T");
 const at = (iso) => new Date(within(iso) ? `${iso}Z` : `${iso}T12:00:00Z`);
-const told = (iso, form) =>
+const dated = (iso, form) =>
   at(iso).toLocaleDateString("en-GB", { ...form, day: "numeric", month: "short", year: "numeric", timeZone: "UTC" }) + (within(iso) ? `, ${iso.slice(11)} UTC` : "");
-export const day = (iso) => told(iso, {});
-// as short as the foot of a chart wants it; where it has room for more, `long` is what it takes for a date
+export const day = (iso) => dated(iso, {});
+// short, for the axis of a chart; with `long` for a date where there is room for more
 export const tick = (iso, long = (d) => day(d).replace(/ \d{4}$/, "")) =>
   within(iso) ? `${day(iso).replace(/ \d{4},.*/, "")}<br>${iso.slice(11)}` : long(iso);
-export const weekday = (iso) => told(iso, { weekday: "short" });
+export const weekday = (iso) => dated(iso, { weekday: "short" });
 export const moment = (iso) =>
   `${new Date(iso).toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", timeZone: "UTC" })} UTC`;
 export const ahead = (horizon) => (horizon === 1 ? "next session" : `${horizon} sessions ahead`);

@@ -4,34 +4,34 @@ import { ahead, count, day, known, moment, number, percent, plain, price, score,
 
 const by = (id) => document.getElementById(id);
 export function node(tag, text = "", attributes = {}) {
-  const made = document.createElement(tag);
-  made.textContent = text;
-  Object.entries(attributes).forEach(([name, value]) => made.setAttribute(name, value));
-  return made;
+  const element = document.createElement(tag);
+  element.textContent = text;
+  Object.entries(attributes).forEach(([name, value]) => element.setAttribute(name, value));
+  return element;
 }
-function drawn(tag, attributes, text = "") {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  Object.entries(attributes).forEach(([name, value]) => made.setAttribute(name, value));
-  made.textContent = text;
-  return made;
+function svgNode(tag, attributes, text = "") {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  Object.entries(attributes).forEach(([name, value]) => element.setAttribute(name, value));
+  element.textContent = text;
+  return element;
 }
 function figure(name, value, note = "") {
   const box = node("div");
-  const told = node("dd", value);
-  if (note) told.append(node("small", note));
-  box.append(node("dt", name), told);
+  const shown = node("dd", value);
+  if (note) shown.append(node("small", note));
+  box.append(node("dt", name), shown);
   return box;
 }
 
 export function hero(detail, horizon, track) {
-  const said = detail.forecasts.find((one) => one.horizon === horizon) || detail.forecasts[0];
+  const forecast = detail.forecasts.find((candidate) => candidate.horizon === horizon) || detail.forecasts[0];
   by("hero-title").textContent = detail.symbol;
-  by("hero-when").textContent = `${ahead(said.horizon)[0].toUpperCase()}${ahead(said.horizon).slice(1)}: ${weekday(said.target_session)} · seen up to ${weekday(said.session)}`;
+  by("hero-when").textContent = `${ahead(forecast.horizon)[0].toUpperCase()}${ahead(forecast.horizon).slice(1)}: ${weekday(forecast.target_session)} · data up to ${weekday(forecast.session)}`;
   by("figures").replaceChildren(
-    figure("Expected price", price(said.price), signed(simple(said.expected_return))),
-    figure("90 % interval", `${price(said.lower)} … ${price(said.upper)}`),
-    figure("P(up)", percent(said.p_up, 0)),
-    figure("Last close", price(said.last_price)),
+    figure("Expected price", price(forecast.price), signed(simple(forecast.expected_return))),
+    figure("90 % interval", `${price(forecast.lower)} … ${price(forecast.upper)}`),
+    figure("P(up)", percent(forecast.p_up, 0)),
+    figure("Last close", price(forecast.last_price)),
   );
   by("verdict").textContent = track ? track.verdict : "";
   document.title = `${detail.symbol} · tenor`;
@@ -47,7 +47,7 @@ export function pastTable(detail, horizon) {
   const rows = rowsOf(detail, horizon).slice(-25).reverse();
   const head = node("thead");
   const top = node("tr");
-  ["For", "Said", "90 % interval", "Came", "Return said", "Return", "Held"].forEach((name) => top.append(node("th", name, { scope: "col" })));
+  ["Session", "Forecast", "90 % interval", "Realised", "Forecast return", "Realised return", "Inside"].forEach((name) => top.append(node("th", name, { scope: "col" })));
   head.append(top);
   const body = node("tbody");
   rows.forEach((row) => {
@@ -79,19 +79,19 @@ export function sentimentDay(detail, chosen) {
   by("items").replaceChildren(...items.map(item));
   if (!items.length) {
     const why = session.length === 0
-      ? "Nothing was said about this symbol, or this lake holds no news."
-      : "The texts behind this day's sentiment are not at hand here: only its figures are.";
+      ? "There is no news on this symbol, or none in this lake."
+      : "The texts of this day are not stored here, only its figures.";
     by("items").append(node("li", why, { class: "none" }));
   }
 }
-function item(one) {
+function item(news) {
   const box = node("li");
   const text = node("div");
-  const low = known(one.score) && one.score < 0;
-  box.append(node("span", score(one.score), { class: low ? "score low" : "score", title: "score, −1 to +1" }), text);
-  const safe = /^https?:\/\//.test(one.url || "");
-  text.append(safe ? node("a", one.text, { href: one.url, rel: "noreferrer noopener", target: "_blank" }) : one.text);
-  text.append(node("small", `${one.source} · ${moment(one.published_at)}${one.language_ok ? "" : " · not English?"}`));
+  const low = known(news.score) && news.score < 0;
+  box.append(node("span", score(news.score), { class: low ? "score low" : "score", title: "score, −1 to +1" }), text);
+  const safe = /^https?:\/\//.test(news.url || "");
+  text.append(safe ? node("a", news.text, { href: news.url, rel: "noreferrer noopener", target: "_blank" }) : news.text);
+  text.append(node("small", `${news.source} · ${moment(news.published_at)}${news.language_ok ? "" : " · not English?"}`));
   return box;
 }
 
@@ -103,7 +103,7 @@ export function track(records) {
     if (record.days) {
       const figures = node("dl", "", { class: "figures small" });
       figures.append(
-        figure("Direction right", percent(record.direction), `“up” each time ${percent(record.up_share)}`),
+        figure("Direction right", percent(record.direction), `always “up”: ${percent(record.up_share)}`),
         figure("Inside the 90 % interval", percent(record.coverage)),
         figure("Forecasts", number(record.forecasts, 0), `${day(record.first)} – ${day(record.last)}`),
       );
@@ -115,13 +115,13 @@ export function track(records) {
 function gauge(record) {
   const reach = 1.15 * Math.max(Math.abs(record.skill_low), Math.abs(record.skill_high), 1e-4);
   const at = (value) => 200 + (value / reach) * 180;
-  const box = drawn("svg", { class: "gauge", viewBox: "0 0 400 46", role: "img",
+  const box = svgNode("svg", { class: "gauge", viewBox: "0 0 400 46", role: "img",
     "aria-label": `Skill ${signed(record.skill)}, 95 % interval ${signed(record.skill_low)} to ${signed(record.skill_high)}` });
   box.append(
-    drawn("line", { class: "axis", x1: 10, x2: 390, y1: 18, y2: 18 }), drawn("line", { class: "zero", x1: 200, x2: 200, y1: 4, y2: 32 }),
-    drawn("line", { class: "span", x1: at(record.skill_low), x2: at(record.skill_high), y1: 18, y2: 18 }),
-    drawn("circle", { class: "value", cx: at(record.skill), cy: 18, r: 5.5 }),
-    drawn("text", { x: 10, y: 44 }, "worse than persistence"), drawn("text", { x: 390, y: 44, "text-anchor": "end" }, "better"),
+    svgNode("line", { class: "axis", x1: 10, x2: 390, y1: 18, y2: 18 }), svgNode("line", { class: "zero", x1: 200, x2: 200, y1: 4, y2: 32 }),
+    svgNode("line", { class: "span", x1: at(record.skill_low), x2: at(record.skill_high), y1: 18, y2: 18 }),
+    svgNode("circle", { class: "value", cx: at(record.skill), cy: 18, r: 5.5 }),
+    svgNode("text", { x: 10, y: 44 }, "worse than persistence"), svgNode("text", { x: 390, y: 44, "text-anchor": "end" }, "better"),
   );
   return box;
 }
@@ -130,13 +130,13 @@ export function modelCard(models) {
   const { card } = models;
   const parts = Object.entries(card.split || {}).map(([name, days]) => [`${name[0].toUpperCase()}${name.slice(1)}`, days.map(day).join(" – ")]);
   const settings = card.settings || {};
-  const validation = Object.entries(card.validation || {}).map(([horizon, found]) => [
+  const validation = Object.entries(card.validation || {}).map(([horizon, results]) => [
     `Validation, ${ahead(Number(horizon))}`,
-    Object.entries(found).filter(([, value]) => known(value)).map(([name, value]) => `${plain(name)} ${number(value, Number.isInteger(value) ? 0 : 4)}`).join(", "),
+    Object.entries(results).filter(([, value]) => known(value)).map(([name, value]) => `${plain(name)} ${number(value, Number.isInteger(value) ? 0 : 4)}`).join(", "),
   ]);
   const facts = [
     ["Model", `${card.name || "model"}, version ${models.champion}`],
-    ["Made", card.created_at ? `${moment(card.created_at)}, tenor ${card.tenor}` : "–"],
+    ["Created", card.created_at ? `${moment(card.created_at)}, tenor ${card.tenor}` : "–"],
     ["Universe", card.symbols ? count(card.symbols.length, "symbol") : "–"],
     ["Features", card.features ? count(card.features.length, "feature") : "–"],
     ...parts,
@@ -161,8 +161,8 @@ export function watched(report) {
       return line;
     }
     const meter = node("span", "", { class: "meter" });
-    const svg = drawn("svg", { viewBox: "0 0 100 6", preserveAspectRatio: "none", "aria-hidden": "true" });
-    svg.append(drawn("rect", { class: "fill", width: 100 * share, height: 6 }));
+    const svg = svgNode("svg", { viewBox: "0 0 100 6", preserveAspectRatio: "none", "aria-hidden": "true" });
+    svg.append(svgNode("rect", { class: "fill", width: 100 * share, height: 6 }));
     meter.append(svg);
     line.append(node("strong", `${check.alarm ? "Alarm: " : ""}${name}`), meter, node("small", check.detail));
     return line;

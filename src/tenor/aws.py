@@ -1,9 +1,9 @@
-"""AWS Lambda's two handlers: `api` answers what API Gateway sends, `refresh` runs after a market's close.
+"""AWS Lambda's two handlers: `api` answers API Gateway's events, `refresh` runs after a market's close.
 
-Nothing is opened or read from the environment at import: a snapshot taken then holds neither sockets nor secrets. What
-they need comes from ``TENOR_STORE`` and, for a refresh, ``TENOR_SYMBOLS`` (fetched first, where given),
-``TENOR_SOURCES`` (the config's ``[sources]``, as JSON: who is asked, and what stale bars do) and ``TENOR_MODEL``.
-``TENOR_AUTH=gateway`` says that API Gateway has let the caller in already; otherwise API keys decide.
+Nothing is opened or read from the environment at import: a snapshot taken then holds neither sockets nor secrets. The
+settings are ``TENOR_STORE`` and, for a refresh, ``TENOR_SYMBOLS`` (fetched first, where given), ``TENOR_SOURCES`` (the
+config's ``[sources]``, as JSON: which services, and what is done with stale bars) and ``TENOR_MODEL``.
+With ``TENOR_AUTH=gateway`` API Gateway has checked the caller already; otherwise API keys decide.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import hashlib
 import json
 import os
 import shutil
@@ -27,10 +26,10 @@ from mangum import Mangum
 from tenor.errors import ConfigError, ModelError, StoreError
 from tenor.serving import logs
 from tenor.serving.app import create_app
-from tenor.serving.keys import Keys
+from tenor.serving.keys import ApiKeys
 from tenor.serving.limits import Limits
 from tenor.serving.middleware import EVENTS
-from tenor.serving.published import board_of
+from tenor.serving.published import published_forecasts
 from tenor.serving.service import Service
 from tenor.serving.view import View
 from tenor.storage.object_store import ObjectStore, StoredObject
@@ -40,11 +39,11 @@ if TYPE_CHECKING:
     from tenor.registry import Registry
     from tenor.serving.refresh import Refreshed
 
-LOOK = 15.0
-"""Seconds for which an environment trusts what it read of the board: between two requests it does not run."""
+POLL_INTERVAL = 15.0
+"""Seconds before an environment reads the published forecasts again: it can do so with a request alone."""
 
 
-# answers ------------------------------------------------------------------------------------------------------------
+# requests -----------------------------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -54,35 +53,35 @@ class _Running:
     service: Service
     adapter: Mangum
     loop: asyncio.AbstractEventLoop
-    looked: float = float("-inf")
+    polled: float = float("-inf")
 
     def answer(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
-        """Look at the board when the last look is old, then answer."""
-        if time.monotonic() - self.looked > LOOK:
-            self.loop.run_until_complete(self.service.look())
-            self.looked = time.monotonic()
+        """Poll the published forecasts when the last poll is old, then answer."""
+        if time.monotonic() - self.polled > POLL_INTERVAL:
+            self.loop.run_until_complete(self.service.update())
+            self.polled = time.monotonic()
         return self.adapter(event, context)
 
 
 @functools.cache
 def _running() -> _Running:
-    logs.to_stream()
-    board = board_of(_setting("TENOR_STORE"))
-    keys = None if os.environ.get("TENOR_AUTH") == "gateway" else Keys(board.objects)
-    # one request at a time comes in here: how many and how fast is API Gateway's business
-    service = Service(View(board, preload=False), limits=Limits(), keys=keys, poll=0)
+    logs.log_to_stream()
+    published = published_forecasts(_setting("TENOR_STORE"))
+    keys = None if os.environ.get("TENOR_AUTH") == "gateway" else ApiKeys(published.objects)
+    # one request at a time arrives here: API Gateway limits their rate
+    service = Service(View(published, preload=False), limits=Limits(), keys=keys, poll=0)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     return _Running(service, Mangum(create_app(service), lifespan="off"), loop)
 
 
 def api(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """The answer to an HTTP API's event, payload format 2.0. A stream of events would never end: it is refused."""
+    """The response to an HTTP API's event, payload format 2.0; event streams, which would never end, are refused."""
     if event.get("rawPath") == EVENTS:
         body = {
             "title": "Not Implemented",
             "status": 501,
-            "detail": "There are no event streams here: ask again later.",
+            "detail": "There are no event streams here: poll the forecasts instead.",
         }
         return {
             "statusCode": 501,
@@ -98,7 +97,7 @@ def api(event: dict[str, Any], context: Any) -> dict[str, Any]:
 def refresh(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     """Fetch, score, forecast and publish; the event may name ``symbols`` in place of the configured ones.
 
-    An error ends the invocation as failed, so that it is tried again and, in the end, put into the dead-letter queue.
+    An error makes the invocation fail, so that Lambda tries it again and in the end puts it into the dead-letter queue.
     """
     from tenor.config import SourcesConfig, from_mapping
     from tenor.ingest.fetch import bring
@@ -106,84 +105,97 @@ def refresh(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     from tenor.serving.refresh import refresh as run
     from tenor.store import Lake
 
-    logs.to_stream()
+    logs.log_to_stream()
     store = _setting("TENOR_STORE")
     symbols = list(event.get("symbols") or filter(None, os.environ.get("TENOR_SYMBOLS", "").split(",")))
     sources = from_mapping(SourcesConfig, json.loads(os.environ.get("TENOR_SOURCES") or "{}"), "sources")
     model = os.environ.get("TENOR_MODEL", "champion")
     registry = registry_of(store)
-    done = run(
+    result = run(
         Lake(store),
-        board_of(store),
+        published_forecasts(store),
         _predictor(registry, model),
         fetch=functools.partial(bring, store, symbols, sources) if symbols else None,
         symbols=symbols or None,
         versions=registry.versions(),
         sources=sources,
     )
-    print(json.dumps(_metrics(done)))  # noqa: T201 - CloudWatch reads metrics out of the log
-    told = {"skipped": done.skipped, "stale": done.stale}
-    return {"version": done.version, "as_of": done.as_of, "symbols": len(done.symbols), **told}
+    print(json.dumps(_metrics(result)))  # noqa: T201 - CloudWatch reads metrics from the log
+    return {
+        "version": result.version,
+        "as_of": result.as_of,
+        "symbols": len(result.symbols),
+        "skipped": result.skipped,
+        "stale": result.stale,
+    }
 
 
 @dataclass
-class Kept:
-    """Objects of which a model version's files, which never change, are kept in `folder` once they were read.
+class CachedStore:
+    """An object store with a cache for the files of model versions, which never change once they are written.
 
-    The registry compares every file with the version's checksums, wherever it came from.
+    The registry compares every file with the version's checksums, whether it comes from the cache or not.
+
+    Attributes
+    ----------
+    store
+        The store.
+    cache
+        Where the files of versions are cached once they were read.
     """
 
-    behind: ObjectStore
-    folder: ObjectStore
+    store: ObjectStore
+    cache: ObjectStore
 
     def __post_init__(self) -> None:
-        self.location = self.behind.location
+        self.location = self.store.location
 
     def get(self, key: str) -> StoredObject:
         """See `ObjectStore.get`."""
         if not key.startswith("versions/"):
-            return self.behind.get(key)
+            return self.store.get(key)
         with contextlib.suppress(StoreError):
-            return self.folder.get(key)
-        found = self.behind.get(key)
-        with contextlib.suppress(StoreError):  # a full disk costs the copy alone
-            self.folder.put(key, found.data)
-        return found
+            return self.cache.get(key)
+        stored = self.store.get(key)
+        with contextlib.suppress(StoreError):  # a full disk costs the cache alone
+            self.cache.put(key, stored.data)
+        return stored
 
     def put(self, key: str, data: bytes, *, if_match: str | None = None, if_absent: bool = False) -> str:
         """See `ObjectStore.put`."""
-        return self.behind.put(key, data, if_match=if_match, if_absent=if_absent)
+        return self.store.put(key, data, if_match=if_match, if_absent=if_absent)
 
     def keys(self, prefix: str = "") -> list[str]:
         """See `ObjectStore.keys`."""
-        return self.behind.keys(prefix)
+        return self.store.keys(prefix)
 
     def delete(self, key: str) -> None:
         """See `ObjectStore.delete`."""
-        self.behind.delete(key)
+        self.store.delete(key)
 
 
 def _predictor(registry: Registry, model: str) -> Predictor:
-    """The model, from the files that an earlier invocation left in ``/tmp`` where they are whole."""
+    """The model, from the files that an earlier invocation cached in ``/tmp`` where they are undamaged."""
     from tenor.inference.predictor import Predictor
     from tenor.registry import Registry
+    from tenor.storage.files import content_key
     from tenor.storage.object_store import open_store
 
     version = None if model == "champion" else model
-    place = Path(tempfile.gettempdir()) / "tenor" / hashlib.sha256(registry.location.encode()).hexdigest()[:16]
-    near = Registry(Kept(registry.objects, open_store(place)), registry.folder)
+    folder = Path(tempfile.gettempdir()) / "tenor" / content_key(registry.location, length=16)
+    cached = Registry(CachedStore(registry.objects, open_store(folder)), registry.folder)
     try:
-        return Predictor.load(near, version)
-    except ModelError:  # there is none, or a copy here is damaged: ask where it came from
-        shutil.rmtree(place, ignore_errors=True)
+        return Predictor.load(cached, version)
+    except ModelError:  # there is no such version, or the cache is damaged: the store itself decides
+        shutil.rmtree(folder, ignore_errors=True)
         return Predictor.load(registry, version)
 
 
-def _metrics(done: Refreshed) -> dict[str, Any]:
-    """`done` in CloudWatch's embedded metric format, for the template's alarms."""
-    coverage = [check.value for check in done.monitor.checks if check.kind == "coverage"]
-    behind = [check.value for check in done.monitor.checks if check.kind == "staleness"]
-    values: dict[str, float] = {"Symbols": len(done.symbols), "SessionsBehind": max(behind, default=0)}
+def _metrics(result: Refreshed) -> dict[str, Any]:
+    """`result` in CloudWatch's embedded metric format, for the template's alarms."""
+    coverage = [check.value for check in result.monitor.checks if check.kind == "coverage"]
+    behind = [check.value for check in result.monitor.checks if check.kind == "staleness"]
+    values: dict[str, float] = {"Symbols": len(result.symbols), "SessionsBehind": max(behind, default=0)}
     if coverage:
         values["IntervalCoverage"] = min(coverage)
     stack = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "tenor").removesuffix("-refresh")

@@ -1,4 +1,4 @@
-"""Documents for a board, made up."""
+"""Made-up documents to publish."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 def document(symbol: str, day: int = 1, **more: Any) -> dict[str, Any]:
     """The document of `symbol` as of a day of January 2020."""
-    said = {
+    forecast = {
         "symbol": symbol, "horizon": 1, "expected_return": 0.01, "p_up": 0.5, "price": 10.0, "lower": 9.0,
         "upper": 11.0, "last_price": 9.9, "target_session": "2020-02-01",
     }  # fmt: skip
     return {
         "symbol": symbol, "as_of": f"2020-01-{day:02d}T21:00:00+00:00", "session": f"2020-01-{day:02d}", "behind": 0,
-        "model_version": "m", "forecasts": [said], **more,
+        "model_version": "m", "forecasts": [forecast], **more,
     }  # fmt: skip
 
 
