@@ -4,7 +4,7 @@ DEMO := demo
 # one thread a process: the work is spread over processes, and results do not depend on how many cores there are
 export OMP_NUM_THREADS = 1
 
-.PHONY: setup demo test lint check-all check-aws load bench lock clean
+.PHONY: setup demo test lint check-all check-aws load bench lock docs-features clean
 
 setup: .venv/.done
 
@@ -55,6 +55,10 @@ bench: setup
 
 lock: setup
 	$(BIN)/python scripts/lock.py
+
+# the table of docs/features.md, from the declarations beside the code
+docs-features: setup
+	$(BIN)/python scripts/write_docs_features.py
 
 clean:
 	rm -rf .venv $(DEMO)

@@ -19,8 +19,9 @@ from tenor.config import FeatureConfig
 from tenor.data import embedded_bars
 from tenor.errors import TenorError
 from tenor.evaluation.bootstrap import ConfidenceInterval
-from tenor.evaluation.conformal import MISS, adapt, coverage
+from tenor.evaluation.uncertainty import coverage
 from tenor.features import build_panel
+from tenor.inference.conformal import MISS, adapt
 from tenor.ingest.files.bar_files import read_bars
 from tenor.schema import Bars, Panel, Predictions
 
@@ -35,13 +36,13 @@ def bars_of(folder: Path | None) -> Bars:
     return bars
 
 
-def one_quantile(panel: Panel, said: Predictions, valid: slice) -> Predictions:
-    """`said` with bounds of volatility times one quantile of validation a horizon."""
+def one_quantile(panel: Panel, predictions: Predictions, valid: slice) -> Predictions:
+    """`predictions` with bounds of volatility times one quantile of validation a horizon."""
     unit = panel.volatility[..., None] * np.sqrt(np.array(panel.horizons))
-    score = np.where(panel.mask[..., None], np.abs(panel.targets - said.mean) / unit, np.nan)
+    score = np.where(panel.mask[..., None], np.abs(panel.targets - predictions.mean) / unit, np.nan)
     known = slice(valid.start, valid.stop - max(panel.horizons))
     width = (np.nanquantile(score[known], 1 - MISS, axis=(0, 1)) * unit).astype("float32")
-    return replace(said, lower=said.mean - width, upper=said.mean + width)
+    return replace(predictions, lower=predictions.mean - width, upper=predictions.mean + width)
 
 
 def main() -> None:
@@ -56,20 +57,29 @@ def main() -> None:
         [pd.Timestamp(args.valid), pd.Timestamp(args.test) - pd.Timedelta(days=7), pd.Timestamp(args.test)]
     )
     valid, test = slice(int(start), int(end)), slice(int(first), len(panel.sessions))
-    nothing = np.where(panel.mask[..., None], np.zeros_like(panel.targets), np.nan).astype("float32")
-    said = Predictions("persistence", nothing, nothing + np.float32(0.5))
-    made = {"one quantile": one_quantile(panel, said, valid), "adaptive": adapt(panel, said, valid=valid, rows=test)}
+    zeros = np.where(panel.mask[..., None], np.zeros_like(panel.targets), np.nan).astype("float32")
+    persistence = Predictions("persistence", zeros, zeros + np.float32(0.5))
+    kinds = {
+        "one quantile": one_quantile(panel, persistence, valid),
+        "adaptive": adapt(panel, persistence, valid=valid, rows=test),
+    }
     print("| intervals | ahead | overall | years | volatile days | volatile cells | violent days | width |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for horizon in panel.horizons:
-        for name, one in made.items():
-            found = coverage(panel, test, one, horizon=horizon)
-            years = [value.value for value in found.by_year.values()]
-            parts = (found.overall, found.volatile_days, found.volatile_cells, found.violent_days)
-            overall, days, cells, violent = map(_shown, parts)
-            spread = f"{100 * min(years):.1f} to {100 * max(years):.1f}"
-            width = f"{100 * found.width:.2f}"
-            print(f"| {name} | {horizon} | {overall} | {spread} | {days} | {cells} | {violent} | {width} |")
+        for name, predictions in kinds.items():
+            result = coverage(panel, test, predictions, horizon=horizon)
+            years = [year.value for year in result.by_year.values()]
+            columns = [
+                name,
+                str(horizon),
+                _shown(result.overall),
+                f"{100 * min(years):.1f} to {100 * max(years):.1f}",
+                _shown(result.volatile_days),
+                _shown(result.volatile_cells),
+                _shown(result.violent_days),
+                f"{100 * result.width:.2f}",
+            ]
+            print(f"| {' | '.join(columns)} |")
 
 
 def _shown(share: ConfidenceInterval) -> str:

@@ -1,4 +1,4 @@
-"""How often does each test reject where there is nothing, and where there is something? Figure and tables of the docs.
+"""How often does each test reject where there is no effect, and where there is one? Figure and tables of the docs.
 
 Stocks share a market, volatility comes in bouts, returns are Student t with 4 degrees of freedom, targets of 5 sessions
 overlap, and forecasts may be slow (`persistence` is their autocorrelation from day to day).
@@ -38,11 +38,21 @@ SHARED_DRAWS = 20
 
 @dataclass(frozen=True)
 class World:
-    """What is simulated: sessions ahead, autocorrelation of forecasts, how much of the return the first one knows."""
+    """What is simulated.
+
+    Attributes
+    ----------
+    horizon
+        Sessions ahead.
+    persistence
+        Autocorrelation of the forecasts from day to day.
+    known
+        Share of the return that the first forecast contains.
+    """
 
     horizon: int
     persistence: float
-    skill: float = 0.0
+    known: float = 0.0
 
 
 def slow(rng: np.random.Generator, shape: tuple[int, ...], persistence: float) -> Float64:
@@ -54,7 +64,7 @@ def slow(rng: np.random.Generator, shape: tuple[int, ...], persistence: float) -
 
 
 def draw(rng: np.random.Generator, days: int, world: World) -> tuple[Float64, Float64, Float64]:
-    """Returns and two forecasts [day, symbol] in units of a day's volatility; without skill neither knows a thing."""
+    """Returns and two forecasts [day, symbol] in units of a day's volatility."""
     h = world.horizon
     bouts = np.exp(0.5 * slow(rng, (days + h, 1), 0.97))
     market = rng.standard_t(4, (days + h, 1)) / math.sqrt(2)
@@ -62,31 +72,32 @@ def draw(rng: np.random.Generator, days: int, world: World) -> tuple[Float64, Fl
     level = np.cumsum(np.vstack([np.zeros(SYMBOLS), 0.03 + bouts * (0.6 * market + 0.8 * own)]), axis=0)
     returns = level[h : h + days] - level[:days]
     spread = 0.3 * math.sqrt(h)
-    ours, other = (
-        spread
-        * math.sqrt(0.5)
-        * (slow(rng, (days, 1), world.persistence) + slow(rng, (days, SYMBOLS), world.persistence))
-        for _ in range(2)
-    )
-    return returns, ours + world.skill * returns, other
+
+    def forecast() -> Float64:
+        shared, own = slow(rng, (days, 1), world.persistence), slow(rng, (days, SYMBOLS), world.persistence)
+        return spread * math.sqrt(0.5) * (shared + own)
+
+    ours, other = forecast(), forecast()
+    return returns, ours + world.known * returns, other
 
 
 def p_values(rng: np.random.Generator, days: int, world: World, repetitions: int) -> dict[str, Float64]:
     """P-values of each of `TESTS`, [repetition]."""
-    found: dict[str, list[float]] = {name: [] for name in TESTS}
+    by_test: dict[str, list[float]] = {name: [] for name in TESTS}
     h = world.horizon
     for repetition in range(repetitions):
         if repetition % SHARED_DRAWS == 0:
             drawn, block = drawn_days(days, horizon=h, seed=int(rng.integers(2**31)))
         returns, ours, other = draw(rng, days, world)
-        found["Diebold-Mariano"].append(diebold_mariano(ours, other, returns, horizon=h).p)
-        apart = ((ours - returns) ** 2 - (other - returns) ** 2).mean(axis=1)
-        difference = resampled(float(apart.mean()), drawn @ apart / days, days=days, block=block)
-        found["day-block bootstrap"].append(difference.p)
+        by_test["Diebold-Mariano"].append(diebold_mariano(ours, other, returns, horizon=h).p)
+        differentials = ((ours - returns) ** 2 - (other - returns) ** 2).mean(axis=1)
+        draws = drawn @ differentials / days
+        difference = resampled(float(differentials.mean()), draws, days=days, block=block)
+        by_test["day-block bootstrap"].append(difference.p)
         direction = pesaran_timmermann(1 / (1 + np.exp(0.1 - ours)), returns, horizon=h)
-        found["Pesaran-Timmermann by day"].append(direction.by_day.p)
-        found["Pesaran-Timmermann classic"].append(direction.classic.p)
-    return {name: np.array(values) for name, values in found.items()}
+        by_test["Pesaran-Timmermann by day"].append(direction.by_day.p)
+        by_test["Pesaran-Timmermann classic"].append(direction.classic.p)
+    return {name: np.array(values) for name, values in by_test.items()}
 
 
 Shares = dict[tuple[int, int, str, float], float]
@@ -94,13 +105,13 @@ Shares = dict[tuple[int, int, str, float], float]
 
 
 def size(persistence: float, repetitions: int, seed: int) -> Shares:
-    """How often each test rejects where nothing is to be found."""
+    """How often each test rejects where neither forecast contains anything of the return."""
     shares: Shares = {}
     for horizon in (1, 5):
         for days in DAYS:
             rng = np.random.default_rng([seed, horizon, days])
-            found = p_values(rng, days, World(horizon, persistence), repetitions)
-            for name, p in found.items():
+            by_test = p_values(rng, days, World(horizon, persistence), repetitions)
+            for name, p in by_test.items():
                 for level in LEVELS:
                     shares[horizon, days, name, level] = float((p < level).mean())
     return shares
@@ -170,12 +181,12 @@ def table(shares: Shares) -> str:
 
 
 def power(repetitions: int, seed: int) -> str:
-    """Markdown: percent rejected at 5 % as the first forecast knows more of the return, 250 days, one session ahead."""
-    lines = ["| share of the return known | " + " | ".join(TESTS) + " |", "| --- |" + " --- |" * len(TESTS)]
-    for skill in (0.0, 0.02, 0.05, 0.1, 0.2):
-        found = p_values(np.random.default_rng([seed, 9]), 250, World(1, 0.9, skill), repetitions)
-        rates = (f"{100 * (p < 0.05).mean():.0f}" for p in found.values())
-        lines.append(f"| {skill:g} | " + " | ".join(rates) + " |")
+    """Markdown: percent rejected at 5 % as the first forecast contains more of the return (250 days, 1 ahead)."""
+    lines = ["| share of the return contained | " + " | ".join(TESTS) + " |", "| --- |" + " --- |" * len(TESTS)]
+    for known in (0.0, 0.02, 0.05, 0.1, 0.2):
+        by_test = p_values(np.random.default_rng([seed, 9]), 250, World(1, 0.9, known), repetitions)
+        rates = (f"{100 * (p < 0.05).mean():.0f}" for p in by_test.values())
+        lines.append(f"| {known:g} | " + " | ".join(rates) + " |")
     return "\n".join(lines)
 
 
@@ -186,13 +197,14 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    quick, lasting = (size(persistence, args.repetitions, args.seed) for persistence in (0.0, 0.9))
-    print(f"Slow forecasts (autocorrelation 0.9)\n\n{table(lasting)}\n")
-    print(f"Forecasts without memory\n\n{table(quick)}\n")
+    without_memory = size(0.0, args.repetitions, args.seed)
+    with_memory = size(0.9, args.repetitions, args.seed)
+    print(f"Slow forecasts (autocorrelation 0.9)\n\n{table(with_memory)}\n")
+    print(f"Forecasts without memory\n\n{table(without_memory)}\n")
     print(f"Power\n\n{power(args.repetitions // 4, args.seed)}")
     if args.figure:
         args.figure.parent.mkdir(parents=True, exist_ok=True)
-        figure(lasting, args.repetitions).savefig(args.figure, dpi=120, facecolor="white")
+        figure(with_memory, args.repetitions).savefig(args.figure, dpi=120, facecolor="white")
 
 
 if __name__ == "__main__":

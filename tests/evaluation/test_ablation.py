@@ -9,11 +9,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from tenor.cli import console
+from tenor import metrics
+from tenor.cli import show_studies
 from tenor.errors import ConfigError, DataError
-from tenor.evaluation import metrics
 from tenor.evaluation.ablation import (
     ARMS,
     HIGHER_IS_BETTER,
@@ -23,15 +24,17 @@ from tenor.evaluation.ablation import (
     Ablation,
     Contrast,
     ablate,
+    ablation_verdict,
     compare_arms,
+    compare_on_news_sessions,
     shuffle_sentiment,
-    verdict,
 )
+from tenor.evaluation.evaluate import evaluate
 from tenor.evaluation.significance import Difference
 from tenor.evaluation.walkforward import WalkForward
 from tenor.features import feature_names
 from tenor.pipeline.ablate import Ablated
-from tenor.schema import Panel, Predictions
+from tenor.schema import SENTIMENT_COLUMNS, DailySentiment, Panel, Predictions
 from tenor.training import Split
 
 SENTIMENT = feature_names(["sentiment"])
@@ -192,8 +195,8 @@ def test_what_is_undefined_is_a_dash_in_the_table_and_null_in_json(
     found = compare_arms(sentiment_panel, dict.fromkeys(ARMS, same), horizon=1, resamples=50)
     loss = found.contrasts[0].differences["loss"]
     assert math.isnan(loss.p)
-    console.show_ablated(Ablated({1: found}, "folds"))
-    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("less ")]
+    show_studies.show_ablation(Ablated({1: found}, "folds"))
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith((WITHOUT, SHUFFLED))]
     assert len(rows) == len(found.rows())
     assert not any("nan" in row for row in rows)
     assert any(row.rstrip().endswith("–") for row in rows)
@@ -213,11 +216,13 @@ def test_what_is_undefined_is_a_dash_in_the_table_and_null_in_json(
     ],
 )
 def test_the_verdict(plain: tuple[float, float], placebo: tuple[float, float], says: str) -> None:
-    contrasts = [
-        Contrast(other, "all", 1, 1, {"loss": Difference(value, value - 1, value + 1, p)}, {})
-        for other, (value, p) in ((WITHOUT, plain), (SHUFFLED, placebo))
-    ]
-    assert verdict(contrasts, days=12).startswith(says)
+    def contrast(other: str, value: float, p: float) -> Contrast:
+        # interval and p-value agree, as `resampled` makes them
+        half = math.nan if math.isnan(p) else 0.5 if p < 0.05 else 1.5
+        return Contrast(other, "all", 1, 1, {"loss": Difference(value, value - half, value + half, p)}, {})
+
+    contrasts = [contrast(WITHOUT, *plain), contrast(SHUFFLED, *placebo)]
+    assert ablation_verdict(contrasts, days=12).startswith(says)
 
 
 # at the door ---------------------------------------------------------------------------------------------------------
@@ -239,3 +244,31 @@ def test_panels_that_do_not_match_are_refused(
     ):
         with pytest.raises(DataError, match=f"differ in their {what}: build both from the same bars"):
             ablate(sentiment_panel, other, folds, **small)
+
+
+def test_a_version_and_its_twin_are_compared_where_sentiment_reaches(sentiment_panel: Panel) -> None:
+    rng = np.random.default_rng(5)
+    shape = sentiment_panel.targets.shape
+    predictions = {
+        name: Predictions(name, rng.normal(0, 0.01, shape).astype("float32"), rng.random(shape).astype("float32"))
+        for name in ("other", "ours", "plain")
+    }
+
+    def sentiment_on(first: int, last: int) -> DailySentiment:
+        rows = [("S00", sentiment_panel.sessions[day], *[1.0] * 9) for day in (first, last)]
+        return DailySentiment(pd.DataFrame(rows, columns=list(SENTIMENT_COLUMNS)))
+
+    def compared(rows: slice, first: int, last: int) -> dict[int, Any]:
+        return compare_on_news_sessions(
+            sentiment_panel, rows, sentiment_on(first, last), predictions, ours="ours", without="plain", resamples=40
+        )
+
+    # from the first session with sentiment to the last, whatever lies between, and no further than the test
+    for first, last, cut in ((130, 200, slice(130, 201)), (20, 200, slice(100, 201)), (130, 255, slice(130, 240))):
+        pair = {"ours": predictions["ours"], "plain": predictions["plain"]}
+        expected = {h: evaluate(sentiment_panel, cut, pair, horizon=h, resamples=40).to_json() for h in (1, 5)}
+        found = compared(slice(100, 240), first, last)
+        assert {h: evaluation.to_json() for h, evaluation in found.items()} == expected
+    assert list(found[1].against) == ["plain"]
+    assert compared(slice(100, 240), 10, 99) == {}
+    assert compared(slice(100, 240), 240, 250) == {}

@@ -11,7 +11,7 @@ from tenor.calendars import exchange
 from tenor.config import FeatureConfig
 from tenor.errors import ConfigError, DataError, HistoryError
 from tenor.evaluation.backtest import Backtest, backtest, buy_and_hold, long_flat, long_short, simulate
-from tenor.evaluation.trading import trade
+from tenor.evaluation.cost_sweep import sweep_costs
 from tenor.features import build_panel
 from tenor.schema import Bars, Panel, Predictions
 
@@ -246,7 +246,7 @@ def test_what_can_not_be_done_is_refused(call):
     made = walk()
     options = {"horizon": 1, "rule": "long/flat"} if call is backtest else {}
     given = (said(made),) if call is backtest else ()
-    with pytest.raises(HistoryError, match="at least 2 sessions, the rows asked for have 1"):
+    with pytest.raises(HistoryError, match="at least 2 sessions, the given rows have 1"):
         call(made, slice(3, 4), *given, **options)
     with pytest.raises(ConfigError, match="cost of -1 bps"):
         call(made, ALL, *given, **options, cost=-1)
@@ -271,7 +271,7 @@ def test_a_year_has_as_many_sessions_as_its_axis(calendar: str, year: float) -> 
         parts.append(pd.DataFrame({"symbol": symbol, "session": days, **prices}))
     config = FeatureConfig(groups=("returns",), sentiment=False, horizons=(1,), calendar=calendar)
     made = build_panel(Bars(pd.concat(parts)), config)
-    found = trade(made, slice(100, 200), said(made), horizon=1, costs=(5.0,))
+    found = sweep_costs(made, slice(100, 200), said(made), horizon=1, costs=(5.0,))
     for run in found.runs:
         daily = run.backtest.returns
         assert run.backtest.annual_return == pytest.approx(run.backtest.equity[-1] ** (year / len(daily)) - 1)

@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tenor import metrics
 from tenor.errors import ConfigError, HistoryError
-from tenor.evaluation import metrics
 from tenor.evaluation.baselines import BASELINES, always_up, boosting, drift, fit_baselines, linear, persistence
 from tenor.schema import Panel
 

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from panels import panel_of
 
+from tenor import metrics
 from tenor.errors import DataError, HistoryError
-from tenor.evaluation import metrics
 from tenor.evaluation.bootstrap import METRICS, ConfidenceInterval
-from tenor.evaluation.evaluate import Direction, evaluate, verdict
+from tenor.evaluation.evaluate import Direction, evaluate, evaluation_verdict
 from tenor.schema import Predictions
 
 ROWS = slice(100, 400)
@@ -55,7 +55,7 @@ def beside(made, ours):
             0.0003,
             "No edge over persistence in squared error at 5 % (skill",
             "no difference at 5 %",
-            "not told apart",
+            "not distinguishable",
         ),
     ],
 )
@@ -107,6 +107,7 @@ def test_the_table_is_the_metrics_of_the_cells_that_count():
     realised = np.where(counts, made.targets[ROWS, :, 1], np.nan).astype("float64")
     mean, p_up, close = ours.mean[ROWS, :, 1].astype("float64"), ours.p_up[ROWS, :, 1], made.close[ROWS]
     price = close * np.exp(realised)
+    daily = metrics.daily_ic(mean, realised)
     values = {name: found.table["tenor"][name].value for name in METRICS}
     assert values == pytest.approx(
         {
@@ -120,7 +121,7 @@ def test_the_table_is_the_metrics_of_the_cells_that_count():
             "mcc": metrics.mcc(p_up, realised),
             "auc": metrics.auc(p_up, realised),
             "rank_ic": metrics.rank_ic(mean, realised),
-            "icir": metrics.icir(mean, realised),
+            "icir": np.nanmean(daily) / np.nanstd(daily, ddof=1),
         }
     )
     for name in METRICS:
@@ -230,7 +231,7 @@ def test_what_can_not_be_judged_is_refused():
     hole = replace(ours, mean=ours.mean.copy())
     hole.mean[150, 4, 0] = np.nan
     with pytest.raises(
-        DataError, match=r"boosting says nothing in 1 of 3588 cells that count, the first S04 on 2015-08-03"
+        DataError, match=r"boosting predicts nothing in 1 of 3588 cells that count, the first S04 on 2015-08-03"
     ):
         evaluate(made, ROWS, {"tenor": ours, "boosting": hole})
     assert evaluate(made, ROWS, {"tenor": ours, "boosting": hole}, horizon=5).samples == 295 * 12
@@ -243,7 +244,7 @@ def test_what_can_not_be_judged_is_refused():
     with pytest.raises(DataError, match="at least one model"):
         evaluate(made, ROWS, {})
     for rows in (slice(399, 400), slice(200, 200)):
-        with pytest.raises(HistoryError, match="no forecast 1 sessions ahead can be judged"):
+        with pytest.raises(HistoryError, match="no forecast 1 sessions ahead can be evaluated"):
             evaluate(made, rows, {"tenor": ours})
 
 
@@ -266,7 +267,7 @@ def intervals():
     boosting=st.sampled_from([1, 0, -1, None]),
 )
 def test_a_verdict_never_claims_more_than_its_tests(skill, right, apart, ic, nothing, boosting):
-    text = verdict(
+    text = evaluation_verdict(
         "tenor",
         {"skill": skill, "direction": right, "rank_ic": ic},
         {"persistence": nothing, "boosting": boosting},

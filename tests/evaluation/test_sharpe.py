@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from tenor.evaluation.sharpe import expected_best, probabilistic, sharpe, standard_error
+from tenor.evaluation.cost_sweep import expected_best, probabilistic, sharpe, standard_error
 
 YEAR = math.sqrt(250)
 

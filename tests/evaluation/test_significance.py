@@ -13,17 +13,19 @@ from panels import panel_of
 from scipy import stats
 
 from tenor.errors import DataError, HistoryError
+from tenor.evaluation.bootstrap import ConfidenceInterval
+from tenor.evaluation.comparison import compare_models
 from tenor.evaluation.significance import (
-    compare,
     diebold_mariano,
     drawn_days,
+    format_p,
     holm,
     lags,
     mean_test,
     pesaran_timmermann,
     resampled,
     share,
-    summary,
+    side_of_zero,
 )
 from tenor.schema import Predictions
 
@@ -324,12 +326,12 @@ def test_the_table_tells_better_from_same_from_worse(horizon):
         "good": planted(made, 0.6, "good", seed=3),
         "twin": replace(ours, model="twin"),
     }
-    found = {c.other: c for c in compare(made, ROWS, said, horizon=horizon)}
+    found = {c.other: c for c in compare_models(made, ROWS, said, horizon=horizon)}
     assert list(found) == ["persistence", "near", "good", "twin"]
     assert found["persistence"].verdict.startswith("tenor beats persistence in squared error at 5 % after Holm (Dieb")
     assert found["near"].verdict.startswith("No edge over near in squared error at 5 % after Holm (Diebold-Mariano ")
     assert found["good"].verdict.startswith("tenor is worse than good in squared error at 5 % after Holm (")
-    assert found["twin"].verdict == "tenor and twin forecast the same: there is nothing to tell apart."
+    assert found["twin"].verdict == "tenor and twin forecast the same: there is no difference to test."
     assert found["persistence"].squared_error.value < 0 < found["good"].squared_error.value
     adjusted = holm({name: c.squared_error.p for name, c in found.items()})
     assert {name: c.holm for name, c in found.items()} == pytest.approx(adjusted, nan_ok=True)
@@ -347,18 +349,15 @@ def test_the_table_tells_better_from_same_from_worse(horizon):
     assert found["good"].other_direction.by_day.value > persistence.direction.by_day.value > 0
     text = json.dumps([c.to_json() for c in found.values()], allow_nan=False)
     assert json.loads(text)[0]["other_direction"]["by_day"]["p"] is None
-    told = summary(list(found.values()))
-    assert told.startswith("In squared error, at 5 % after Holm, tenor beats persistence; has no edge over near; ")
-    assert (
-        "; is worse than good; is untested against twin; its direction goes with the market's beyond chance (" in told
-    )
+    assert {name: c.side for name, c in found.items()} == {"persistence": 1, "near": 0, "good": -1, "twin": 0}
 
 
 def test_a_worthless_model_has_no_edge():
     made = make_panel()
-    found = compare(made, ROWS, {"tenor": planted(made, 0, "tenor", 1e-4), "persistence": flat(made)}, horizon=1)
+    found = compare_models(made, ROWS, {"tenor": planted(made, 0, "tenor", 1e-4), "persistence": flat(made)}, horizon=1)
     assert found[0].verdict.startswith("No edge over persistence in squared error at 5 % after Holm (")
-    assert "its direction does not go with the market's" in summary(found)
+    assert found[0].side == 0
+    assert found[0].direction.by_day.p > 0.05
 
 
 def test_only_cells_that_count_are_compared():
@@ -368,20 +367,36 @@ def test_only_cells_that_count_are_compared():
     mask[:, 4] = False
     ours = planted(made, 0.2, "tenor")
     hidden = replace(made, mask=mask)
-    expected = compare(hidden, ROWS, {"tenor": ours, "persistence": flat(made)}, horizon=5)[0]
+    expected = compare_models(hidden, ROWS, {"tenor": ours, "persistence": flat(made)}, horizon=5)[0]
     assert expected.days == 260
     ours.mean[~mask], ours.p_up[~mask] = np.nan, np.nan
     made.targets[~mask] = 9.0
-    assert repr(compare(hidden, ROWS, {"tenor": ours, "persistence": flat(made)}, horizon=5)[0]) == repr(expected)
+    assert repr(compare_models(hidden, ROWS, {"tenor": ours, "persistence": flat(made)}, horizon=5)[0]) == repr(
+        expected
+    )
 
 
 def test_few_days_are_told():
     made = make_panel()
     said = {"tenor": planted(made, 0.2, "tenor"), "persistence": flat(made)}
-    found = compare(made, slice(380, 400), said, horizon=1)
+    found = compare_models(made, slice(380, 400), said, horizon=1)
     assert found[0].verdict == "19 days are too few to tell tenor from persistence in squared error."
     assert math.isnan(found[0].differences["rank_ic"].low)
-    assert "untested against persistence" in summary(found)
+    assert found[0].side is None
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "side"),
+    [(0.1, 0.3, 1), (-0.3, -0.1, -1), (-0.1, 0.3, 0), (0.0, 0.3, 0), (math.nan, math.nan, None), (0.1, math.nan, None)],
+)
+def test_the_side_of_zero_is_that_of_the_whole_interval(low, high, side):
+    interval = ConfidenceInterval(0.2, low, high)
+    assert side_of_zero(interval) == side
+    assert side_of_zero(interval, higher_is_better=False) == (None if side is None else -side)
+
+
+def test_p_values_read_as_p_values():
+    assert [format_p(p) for p in (0.25, 0.0014, 0.00099, math.nan)] == ["0.250", "0.001", "< 0.001", "–"]
 
 
 @pytest.mark.parametrize(
@@ -389,7 +404,11 @@ def test_few_days_are_told():
     [
         (lambda m: {"tenor": flat(m)}, DataError, "at least two models"),
         (lambda m: {"tenor": flat(m), "odd": flat(make_panel(300))}, DataError, r"odd have shape \(300, 12, 2\)"),
-        (lambda m: {"tenor": flat(m), "mute": replace(flat(m), mean=m.targets * np.nan)}, DataError, "mute says noth"),
+        (
+            lambda m: {"tenor": flat(m), "mute": replace(flat(m), mean=m.targets * np.nan)},
+            DataError,
+            "mute predicts noth",
+        ),
         (lambda m: {"tenor": flat(m), "x": replace(flat(m), p_up=m.targets * 0 + 2)}, DataError, r"x gives a P\(up\)"),
     ],
     ids=["alone", "shape", "mute", "no probability"],
@@ -397,10 +416,10 @@ def test_few_days_are_told():
 def test_what_cannot_be_compared_is_refused(change, error, message):
     made = make_panel()
     with pytest.raises(error, match=message):
-        compare(made, ROWS, change(made), horizon=1)
+        compare_models(made, ROWS, change(made), horizon=1)
 
 
 def test_nothing_to_judge():
     made = make_panel()
     with pytest.raises(HistoryError, match="no forecast 5 sessions ahead"):
-        compare(made, slice(396, 400), {"a": flat(made), "b": flat(made)}, horizon=5)
+        compare_models(made, slice(396, 400), {"a": flat(made), "b": flat(made)}, horizon=5)

@@ -10,7 +10,7 @@ import pytest
 from statsforecast.models import AutoARIMA, AutoETS, DynamicOptimizedTheta
 
 from tenor.errors import ConfigError
-from tenor.evaluation.statistical import ARIMA, ETS, NAMES, THETA, fit_statistical
+from tenor.evaluation.statistical import ARIMA, ETS, STATISTICAL, THETA, fit_statistical
 from tenor.schema import Panel
 from tenor.training import Split
 
@@ -35,7 +35,7 @@ def panel(sentiment_panel_of: Callable[..., Panel]) -> Panel:
 
 def test_they_say_something_in_every_cell_after_validation_and_nothing_before(panel: Panel) -> None:
     found = fit_statistical(panel, SPLIT, workers=1)
-    assert tuple(found) == NAMES
+    assert tuple(found) == STATISTICAL
     for said in found.values():
         for values in (said.mean, said.p_up):
             assert np.isnan(values[:195]).all()
@@ -83,7 +83,7 @@ def test_the_future_changes_no_forecast(panel: Panel, t: int) -> None:
     close[t + 3 :, 0] = np.nan
     before = fit_statistical(panel, SPLIT, workers=1)
     after = fit_statistical(replace(panel, close=close, targets=targets, mask=mask), SPLIT, workers=1)
-    for name in NAMES:
+    for name in STATISTICAL:
         np.testing.assert_array_equal(after[name].mean[: t + 1], before[name].mean[: t + 1])
         np.testing.assert_array_equal(after[name].p_up[: t + 1], before[name].p_up[: t + 1])
     assert (after[ETS].mean[t + 1 :, 1] != before[ETS].mean[t + 1 :, 1]).any()
@@ -94,7 +94,7 @@ def test_side_by_side_is_the_same_and_progress_is_told(panel: Panel) -> None:
     told: list[tuple[int, int]] = []
     alone = fit_statistical(panel, SPLIT, workers=1)
     both = fit_statistical(panel, SPLIT, workers=2, progress=lambda done, total: told.append((done, total)))
-    for name in NAMES:
+    for name in STATISTICAL:
         np.testing.assert_array_equal(both[name].mean, alone[name].mean)
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
 

@@ -1,4 +1,4 @@
-"""Folds fitted, kept, resumed and pooled."""
+"""Folds fitted, saved, resumed and pooled."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ import tenor.evaluation.walkforward as module
 from tenor.errors import ConfigError
 from tenor.evaluation.baselines import fit_baselines
 from tenor.evaluation.evaluate import evaluate
-from tenor.evaluation.walkforward import WalkForward, key, walk
+from tenor.evaluation.walkforward import WalkForward, fold_key, walk
+from tenor.inference.cells import usable
 from tenor.schema import Panel
-from tenor.training import Split, fit, usable
+from tenor.training import Split, fit
 
 FEW = ("persistence", "always-up")
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("kept")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("folds")
 
 
 @pytest.fixture(scope="module")
-def walked(sentiment_panel: Panel, folds: tuple[Split, ...], small: dict[str, Any], kept: Path) -> WalkForward:
-    return walk(sentiment_panel, folds, **small, baselines=FEW, kept=kept, workers=1)
+def walked(sentiment_panel: Panel, folds: tuple[Split, ...], small: dict[str, Any], folder: Path) -> WalkForward:
+    return walk(sentiment_panel, folds, **small, baselines=FEW, cache=folder, workers=1)
 
 
 def test_a_fold_says_what_a_fit_of_its_own_says(
@@ -66,7 +67,9 @@ def test_nothing_is_said_outside_the_test_parts(
 
 def test_all_test_parts_are_judged_together(walked: WalkForward, sentiment_panel: Panel) -> None:
     for horizon in (1, 5):
-        found = evaluate(walked.judged(sentiment_panel), walked.rows, walked.predictions, horizon=horizon, resamples=50)
+        found = evaluate(
+            walked.counted(sentiment_panel), walked.rows, walked.predictions, horizon=horizon, resamples=50
+        )
         assert found.days == 100 - horizon
         assert list(found.table) == ["attention LSTM", *FEW]
 
@@ -88,7 +91,7 @@ def test_a_fold_does_not_know_what_comes_after_it(
 
 
 def test_kept_folds_are_not_trained_again(
-    walked: WalkForward, sentiment_panel: Panel, folds: tuple[Split, ...], small: dict[str, Any], kept: Path,
+    walked: WalkForward, sentiment_panel: Panel, folds: tuple[Split, ...], small: dict[str, Any], folder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     def no_fit(*_: object, **__: object) -> None:
@@ -102,12 +105,12 @@ def test_kept_folds_are_not_trained_again(
         folds,
         **small,
         baselines=(),
-        kept=kept,
+        cache=folder,
         progress=lambda done, total: told.append((done, total)),
     )
     np.testing.assert_array_equal(again.predictions[again.name].mean, walked.predictions[walked.name].mean)
     assert told == [(4, 4)]
-    assert not list((kept / "checkpoints").iterdir())
+    assert not list((folder / "checkpoints").iterdir())
 
 
 class Killed(BaseException):
@@ -128,14 +131,14 @@ def test_a_killed_run_goes_on_where_it_stopped(
             raise Killed
 
     with pytest.raises(Killed):
-        walk(sentiment_panel, folds, **small, baselines=(), kept=tmp_path, workers=1, progress=stop)
+        walk(sentiment_panel, folds, **small, baselines=(), cache=tmp_path, workers=1, progress=stop)
     told: list[int] = []
     again = walk(
         sentiment_panel,
         folds,
         **small,
         baselines=(),
-        kept=tmp_path,
+        cache=tmp_path,
         workers=1,
         progress=lambda done, _: told.append(done),
     )
@@ -147,11 +150,11 @@ def test_a_killed_run_goes_on_where_it_stopped(
 def test_a_damaged_kept_fold_is_fitted_again(
     walked: WalkForward, sentiment_panel: Panel, folds: tuple[Split, ...], small: dict[str, Any], tmp_path: Path
 ) -> None:
-    walk(sentiment_panel, folds, **small, baselines=(), kept=tmp_path, workers=1)
+    walk(sentiment_panel, folds, **small, baselines=(), cache=tmp_path, workers=1)
     weights = sorted((tmp_path / "folds").glob("*/weights.safetensors"))
     assert len(weights) == 2
     weights[0].write_bytes(weights[0].read_bytes()[:-4])
-    again = walk(sentiment_panel, folds, **small, baselines=(), kept=tmp_path, workers=1)
+    again = walk(sentiment_panel, folds, **small, baselines=(), cache=tmp_path, workers=1)
     np.testing.assert_array_equal(again.predictions[again.name].mean, walked.predictions[walked.name].mean)
 
 
@@ -166,20 +169,20 @@ def test_the_key_changes_with_all_that_the_fit_depends_on(
     sentiment_panel: Panel, sentiment_panel_of: Callable[..., Panel], folds: tuple[Split, ...], small: dict[str, Any]
 ) -> None:
     split = folds[0]
-    base = key(sentiment_panel, split, **small)
-    assert base == key(sentiment_panel_of(), split, **small)
+    base = fold_key(sentiment_panel, split, **small)
+    assert base == fold_key(sentiment_panel_of(), split, **small)
     later = sentiment_panel.values.copy()
     later[split.valid.stop :] = 0
-    assert base == key(replace(sentiment_panel, values=later), split, **small)
+    assert base == fold_key(replace(sentiment_panel, values=later), split, **small)
     sooner = sentiment_panel.values.copy()
     sooner[10, 0, 0] += 1
     others = [
-        key(replace(sentiment_panel, values=sooner), split, **small),
-        key(sentiment_panel, folds[1], **small),
-        key(sentiment_panel, split, **{**small, "features": replace(small["features"], sentiment=False)}),
-        key(sentiment_panel, split, **{**small, "model": replace(small["model"], dropout=0.2)}),
-        key(sentiment_panel, split, **{**small, "training": replace(small["training"], seeds=(0, 4))}),
-        key(replace(sentiment_panel, symbols=tuple(f"T{i}" for i in range(6))), split, **small),
+        fold_key(replace(sentiment_panel, values=sooner), split, **small),
+        fold_key(sentiment_panel, folds[1], **small),
+        fold_key(sentiment_panel, split, **{**small, "features": replace(small["features"], sentiment=False)}),
+        fold_key(sentiment_panel, split, **{**small, "model": replace(small["model"], dropout=0.2)}),
+        fold_key(sentiment_panel, split, **{**small, "training": replace(small["training"], seeds=(0, 4))}),
+        fold_key(replace(sentiment_panel, symbols=tuple(f"T{i}" for i in range(6))), split, **small),
     ]
     assert len({base, *others}) == 7
 

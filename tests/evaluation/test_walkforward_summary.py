@@ -1,4 +1,4 @@
-"""A walk-forward judged: pooled, by fold, in one sentence; its rivals; and how its doubts held."""
+"""A walk-forward evaluated: pooled, by fold, in one sentence; its comparators; and how its uncertainty held."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tenor import metrics
 from tenor.config import FoldConfig
-from tenor.evaluation import metrics
 from tenor.evaluation.baselines import fit_baselines
-from tenor.evaluation.comparators import folds_after, walk_beside_rivals
-from tenor.evaluation.conformal import adapt
+from tenor.evaluation.comparators import folds_after, walk_with_comparators
 from tenor.evaluation.evaluate import evaluate
 from tenor.evaluation.uncertainty import ADAPTIVE, FIXED, uncertainty
 from tenor.evaluation.walkforward import WalkForward
-from tenor.evaluation.walkforward_summary import Walked, headline, judge_walk, side_of
+from tenor.evaluation.walkforward_summary import WalkForwardSummary, headline, side_of, summarise_walk
+from tenor.inference.cells import usable
+from tenor.inference.conformal import adapt
 from tenor.schema import Panel, Predictions
-from tenor.training import Split, fit, usable
+from tenor.training import Split, fit
 from tenor.training.folds import walk_forward
 
 
@@ -33,12 +34,12 @@ def told() -> list[tuple[str, int, int]]:
 def walked(
     sentiment_panel: Panel, folds: tuple[Split, ...], small: dict[str, Any], told: list[tuple[str, int, int]]
 ) -> WalkForward:
-    return walk_beside_rivals(sentiment_panel, folds, **small, workers=1, progress=lambda *seen: told.append(seen))
+    return walk_with_comparators(sentiment_panel, folds, **small, workers=1, progress=lambda *seen: told.append(seen))
 
 
 @pytest.fixture(scope="module")
-def judged(sentiment_panel: Panel, walked: WalkForward) -> Walked:
-    return judge_walk(sentiment_panel, walked, scheme="expanding", resamples=60)
+def judged(sentiment_panel: Panel, walked: WalkForward) -> WalkForwardSummary:
+    return summarise_walk(sentiment_panel, walked, scheme="expanding", resamples=60)
 
 
 def test_all_that_has_to_be_beaten_is_walked_beside_it(walked: WalkForward, told: list[tuple[str, int, int]]) -> None:
@@ -68,7 +69,9 @@ def test_adaptive_intervals_are_those_of_each_fold_by_itself(
     np.testing.assert_array_equal(walked.adaptive.lower[split.test], expected.lower[split.test])
 
 
-def test_folds_by_themselves_and_together(judged: Walked, sentiment_panel: Panel, walked: WalkForward) -> None:
+def test_folds_by_themselves_and_together(
+    judged: WalkForwardSummary, sentiment_panel: Panel, walked: WalkForward
+) -> None:
     for horizon in (1, 5):
         rows = judged.folds[horizon]
         assert [row.fold for row in rows] == [1, 2]
@@ -84,7 +87,7 @@ def test_folds_by_themselves_and_together(judged: Walked, sentiment_panel: Panel
     assert len(judged.table.splitlines()) == 3
 
 
-def test_the_json_begins_with_the_verdict_and_holds_no_nan(judged: Walked) -> None:
+def test_the_json_begins_with_the_verdict_and_holds_no_nan(judged: WalkForwardSummary) -> None:
     plain = json.loads(json.dumps(judged.to_json(), allow_nan=False))
     assert next(iter(plain)) == "verdict"
     assert plain["verdict"].startswith(("No edge over persistence at 5 %", "Attention LSTM", "Too few"))

@@ -55,8 +55,8 @@ def shown(axis: str, symbol: str, day: str) -> str:
     bars, panel = panel_on(axis)
     close = panel.close[panel.sessions.get_loc(pd.Timestamp(day)), panel.symbol_index(symbol)]
     own = bars.frame[bars.frame["symbol"] == symbol]
-    found = own.loc[own["adj_close"] == close, "session"]
-    return f"{found.iloc[0]:%m-%d}" if len(found) else "–"
+    sessions = own.loc[own["adj_close"] == close, "session"]
+    return f"{sessions.iloc[0]:%m-%d}" if len(sessions) else "–"
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,11 @@ def shown(axis: str, symbol: str, day: str) -> str:
         # a Monday: the coin's Sunday; the currencies' Friday, which was over when New York had closed on Friday
         ("XNYS", "BTC-USD", "2024-06-24", "06-23"),
         ("XNYS", "EURUSD=X", "2024-06-24", "06-21"),
-        # the day after Independence Day: the later of two bars that became known since
+        # around Independence Day, as in the docstring of the axis: the later of two bars that became known since
+        ("XNYS", "BTC-USD", "2024-07-02", "07-01"),
+        ("XNYS", "BTC-USD", "2024-07-03", "07-02"),
+        ("XNYS", "7203.T", "2024-07-03", "07-03"),
+        ("XNYS", "BTC-USD", "2024-07-08", "07-07"),
         ("XNYS", "7203.T", "2024-07-05", "07-05"),
         ("XNYS", "SAP.DE", "2024-07-05", "07-05"),
         ("XNYS", "BTC-USD", "2024-07-05", "07-04"),
@@ -113,8 +117,8 @@ def test_features_are_of_the_own_bars() -> None:
         (bar,) = np.flatnonzero(own["session"] == pd.Timestamp("2024-06-27" if symbol == "7203.T" else "2024-06-26"))
         assert panel.volatility[row, column] == np.float32(volatility[bar])
         for name, values in indicators(series, names).items():
-            found = panel.values[row, column, panel.features.index(name)]
-            assert found == pytest.approx(values[bar], rel=1e-4, abs=1e-6), name
+            cell = panel.values[row, column, panel.features.index(name)]
+            assert cell == pytest.approx(values[bar], rel=1e-4, abs=1e-6), name
 
 
 def test_targets_run_from_what_is_known_to_what_will_be() -> None:
@@ -161,7 +165,9 @@ def test_names_that_tell_no_market_are_of_the_axis(bars_of: Callable[..., Bars])
 
 def test_a_us_stock_is_not_taken_for_one_of_tokyo() -> None:
     bars = world(("AAPL", "7203.T"), FIRST, LAST)
-    with pytest.raises(DataError, match=r"AAPL does not tell its market, and stands beside 7203\.T, on XTKS: .*XNYS"):
+    with pytest.raises(
+        DataError, match=r"the name of AAPL has no market, and it stands beside 7203\.T, on XTKS: .*XNYS"
+    ):
         build_panel(bars, FeatureConfig(calendar="XTKS"))
 
 
@@ -209,11 +215,11 @@ def test_sentiment_stands_beside_the_bar_that_it_belongs_to() -> None:
     values = dict.fromkeys(SENTIMENT_COLUMNS[2:], 0.25) | {"n": 3, "market_n": 9}
     panel = build_panel(bars, CONFIG, sentiment=DailySentiment(frame.assign(**values)))
     known = panel.values[:, :, panel.features.index("sentiment_known")]
-    found = {panel.symbols[i]: f"{panel.sessions[t]:%m-%d}" for t, i in zip(*np.nonzero(known), strict=True)}
-    assert found == {"AAPL": "06-26", "7203.T": "06-27", "BTC-USD": "06-26"}
+    sessions = {panel.symbols[i]: f"{panel.sessions[t]:%m-%d}" for t, i in zip(*np.nonzero(known), strict=True)}
+    assert sessions == {"AAPL": "06-26", "7203.T": "06-27", "BTC-USD": "06-26"}
     market = panel.values[:, :, panel.features.index("sentiment_market_count")]
     row = panel.sessions.get_loc(pd.Timestamp("2024-06-27"))
-    # what was said about Tokyo's session counts for Tokyo's symbols alone
+    # the sentiment of Tokyo's session counts for Tokyo's symbols alone
     assert [bool(market[row, panel.symbol_index(s)]) for s in ("AAPL", "7203.T", "BTC-USD")] == [False, True, False]
 
 
@@ -234,11 +240,11 @@ def test_what_closes_after_the_axis_changes_nothing_before(axis: str, at: int, s
 
     def later(frame: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         calendars = frame["symbol"].map({s: calendar_of(s, axis) for s in frame["symbol"].unique()})
-        found = np.zeros(len(frame), dtype=bool)
+        is_later = np.zeros(len(frame), dtype=bool)
         for calendar in set(calendars):
             here = (calendars == calendar).to_numpy()
-            found[here] = exchange(calendar).closes(pd.DatetimeIndex(frame.loc[here, "session"])) > moment
-        return found
+            is_later[here] = exchange(calendar).closes(pd.DatetimeIndex(frame.loc[here, "session"])) > moment
+        return is_later
 
     frame = bars.frame
     coming = later(frame)
@@ -248,9 +254,9 @@ def test_what_closes_after_the_axis_changes_nothing_before(axis: str, at: int, s
         adj_close=frame["adj_close"] * np.where(coming, np.exp(rng.normal(0, 1, len(frame))), 1.0),
     )
     changed = changed[~coming | (rng.random(len(frame)) < rng.choice([0.0, 0.6, 1.0]))]
-    said = sentiment.frame[~later(sentiment.frame)]
-    unsaid = sentiments(bars, rng).frame
-    other = DailySentiment(pd.concat([said, unsaid[later(unsaid)]]))
+    earlier = sentiment.frame[~later(sentiment.frame)]
+    redrawn = sentiments(bars, rng).frame
+    other = DailySentiment(pd.concat([earlier, redrawn[later(redrawn)]]))
     after = build_panel(Bars(changed), config, sentiment=other)
 
     rows = at + 1

@@ -7,18 +7,15 @@ import pytest
 
 from tenor.config import FeatureConfig
 from tenor.features import FEATURES, GROUPS, build_panel, feature_names, warmup
-from tenor.features.catalogue import VOLATILITY_WARMUP, markdown
-from tenor.features.indicators import BY_GROUP, Series, indicators
+from tenor.features.catalogue import markdown
+from tenor.features.indicators import VOLATILITY_WARMUP, Series, indicator, indicators
 from tenor.schema import Bars
 
 DOC = Path(__file__).parents[2] / "docs" / "features.md"
 
 
 def test_the_documentation_is_the_catalogue() -> None:
-    assert markdown() in DOC.read_text(encoding="utf-8"), (
-        "docs/features.md has drifted: paste the output of "
-        "python -c 'from tenor.features.catalogue import markdown; print(markdown())'"
-    )
+    assert markdown() in DOC.read_text(encoding="utf-8"), "docs/features.md is out of date: run 'make docs-features'."
 
 
 def test_names_are_unique_and_every_group_is_there() -> None:
@@ -28,7 +25,7 @@ def test_names_are_unique_and_every_group_is_there() -> None:
     assert feature_names(["trend", "returns"]) == feature_names(["returns", "trend"])
 
 
-@pytest.mark.parametrize("group", BY_GROUP)
+@pytest.mark.parametrize("group", sorted({feature.group for feature in indicator.features}))
 def test_each_group_computes_what_the_catalogue_names(group: str, bars: Bars) -> None:
     frame = bars.frame[bars.frame["symbol"] == "S00"]
     series = Series(*(frame[c].to_numpy() for c in ("open", "high", "low", "close", "volume")))
@@ -40,6 +37,13 @@ def test_each_group_computes_what_the_catalogue_names(group: str, bars: Bars) ->
             assert known[max(feature.warmup, VOLATILITY_WARMUP) :].all(), feature.name
             # what settles (EMA, RSI, ATR) has numbers before its warm-up ends; nothing has any after
             assert feature.warmup >= int(known.argmax()), f"{feature.name} is known from {known.argmax()}"
+
+
+def test_the_panel_has_the_features_in_the_order_of_their_declaration(bars: Bars) -> None:
+    panel = build_panel(bars, FeatureConfig())
+    own = tuple(feature.name for feature in indicator.features)
+    assert panel.features[: len(own)] == own
+    assert panel.features == feature_names(GROUPS)
 
 
 @pytest.mark.parametrize("groups", [("returns",), ("context",), ("trend",), ("momentum", "volume"), GROUPS])

@@ -25,14 +25,14 @@ def test_one_session_by_hand() -> None:
     one[:29, :2] = 0.01
     one[29] = [0.03, -0.01, NAN, 0.01]
     five = np.where(np.isnan(one), NAN, 0.02)
-    found = {n: v[29] for n, v in context({1: one, 5: five}, np.full((30, 4), 0.02)).items()}
-    np.testing.assert_allclose(found["market_return_1"], [1, 1, NAN, 1], rtol=1e-12)
-    np.testing.assert_allclose(found["market_return_5"], [2 / 5**0.5, 2 / 5**0.5, NAN, 2 / 5**0.5], rtol=1e-12)
-    np.testing.assert_allclose(found["market_volatility"], [np.log(0.01), np.log(0.01), NAN, np.log(0.01)])
-    np.testing.assert_allclose(found["dispersion"][0], np.std([0.03, -0.01, 0.01]) / 0.02)
-    np.testing.assert_allclose(found["breadth"][0], 1 / 3)
-    np.testing.assert_allclose(found["relative_return_1"] * 5**0.5, [2, -2, NAN, 0], atol=1e-12)
-    np.testing.assert_allclose(found["rank_return_1"], [1 / 3, -1 / 3, NAN, 0], atol=1e-12)
+    features = {n: v[29] for n, v in context({1: one, 5: five}, np.full((30, 4), 0.02)).items()}
+    np.testing.assert_allclose(features["market_return_1"], [1, 1, NAN, 1], rtol=1e-12)
+    np.testing.assert_allclose(features["market_return_5"], [2 / 5**0.5, 2 / 5**0.5, NAN, 2 / 5**0.5], rtol=1e-12)
+    np.testing.assert_allclose(features["market_volatility"], [np.log(0.01), np.log(0.01), NAN, np.log(0.01)])
+    np.testing.assert_allclose(features["dispersion"][0], np.std([0.03, -0.01, 0.01]) / 0.02)
+    np.testing.assert_allclose(features["breadth"][0], 1 / 3)
+    np.testing.assert_allclose(features["relative_return_1"] * 5**0.5, [2, -2, NAN, 0], atol=1e-12)
+    np.testing.assert_allclose(features["rank_return_1"], [1 / 3, -1 / 3, NAN, 0], atol=1e-12)
 
 
 def test_it_computes_what_the_catalogue_names(returns: tuple[dict[int, Float64], Float64]) -> None:
@@ -41,11 +41,11 @@ def test_it_computes_what_the_catalogue_names(returns: tuple[dict[int, Float64],
 
 def test_one_symbol_is_its_own_market() -> None:
     one = np.random.default_rng(0).normal(0, 0.01, (50, 1))
-    found = {n: v[25:] for n, v in context({1: one, 5: one}, np.full((50, 1), 0.01)).items()}
+    features = {n: v[25:] for n, v in context({1: one, 5: one}, np.full((50, 1), 0.01)).items()}
     for name in ("dispersion", "relative_return_1", "relative_return_5", "rank_return_1"):
-        assert (found[name] == 0).all(), name
-    assert (found["breadth"] == np.sign(one[25:])).all()
-    assert all(np.isfinite(v).all() for v in found.values())
+        assert (features[name] == 0).all(), name
+    assert (features["breadth"] == np.sign(one[25:])).all()
+    assert all(np.isfinite(v).all() for v in features.values())
 
 
 def test_a_symbol_without_data_changes_no_bit(returns: tuple[dict[int, Float64], Float64]) -> None:

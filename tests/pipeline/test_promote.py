@@ -143,10 +143,10 @@ def test_versions_are_listed_shown_and_compared(
     assert main(["models", "show", *at, "--json"]) == 0
     card = json.loads(capsys.readouterr().out)
     assert card["version"] == keen
-    assert card["validation"]["1"]["skill"] > 0.1
+    assert card["validation"]["1"]["error_reduction"] > 0.1
     assert card["bars"] == Lake(store).bars().fingerprint()
     assert main(["models", "show", still, *at]) == 0
-    assert "validation.1.skill" in capsys.readouterr().out
+    assert "validation.1.error_reduction" in capsys.readouterr().out
     assert main(["models", "diff", still, keen, *at, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["settings.training.learning_rate"] == [1e-9, 2e-2]

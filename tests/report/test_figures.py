@@ -6,13 +6,12 @@ import pytest
 from matplotlib.colors import to_hex
 
 from tenor.evaluation.bootstrap import ConfidenceInterval
-from tenor.evaluation.metrics import reliability
+from tenor.evaluation.significance import bins_by_day, mean_by_day
+from tenor.metrics import reliability
 from tenor.report import style
-from tenor.report.cells import bins_by_day, cells, mean_by_day
-from tenor.report.figures_forecast import figure_coverage, figure_price, figure_reliability, figure_scatter
-from tenor.report.figures_judgement import figure_by_symbol, figure_differences
-from tenor.report.forecast import attention
-from tenor.report.model import figure_attention_features, figure_attention_time, figure_learning
+from tenor.report.forecast import figure_coverage, figure_price, figure_reliability, figure_scatter, forecast_cells
+from tenor.report.model import attention_section, figure_attention_features, figure_attention_time, figure_learning
+from tenor.report.results import figure_by_symbol, figure_differences
 
 
 def _ours(world):
@@ -35,7 +34,7 @@ def test_a_forecast_stands_at_the_session_it_is_about(world, horizon):
 
 @pytest.mark.parametrize("horizon", [1, 5])
 def test_cells_are_those_that_were_evaluated(world, horizon):
-    judged = cells(world.panel, world.rows, _ours(world), horizon)
+    judged = forecast_cells(world.panel, world.rows, _ours(world), horizon)
     evaluation = world.evaluations[horizon]
     assert np.isfinite(judged.realised).sum() == evaluation.samples
     assert np.nanmean(judged.inside) == pytest.approx(evaluation.coverage.value)
@@ -67,7 +66,9 @@ def test_bins_of_nothing_and_of_one_value():
 def test_attention_is_shown_from_the_session_itself_backwards(world):
     time = np.zeros_like(world.attention.time)
     time[:, :, -1] = 1.0  # all on the session of the forecast, which stands last
-    section = attention(world.panel, world.rows, type(world.attention)(time=time, feature=world.attention.feature))
+    section = attention_section(
+        world.panel, world.rows, type(world.attention)(time=time, feature=world.attention.feature)
+    )
     bars = section.blocks[1].figure.axes[1].patches
     assert [b.get_width() for b in bars] == [1.0] + [0.0] * 7
     assert "The last 5 sessions get 100\u00a0% of the weight; equal weights would give them 62\u00a0%" in (
@@ -78,7 +79,7 @@ def test_attention_is_shown_from_the_session_itself_backwards(world):
 def test_attention_that_hardly_chooses_is_called_so_and_looks_so(world):
     def blocks(weights):
         found = type(world.attention)(time=weights.astype("float32"), feature=world.attention.feature)
-        return attention(world.panel, world.rows, found).blocks
+        return attention_section(world.panel, world.rows, found).blocks
 
     shape = world.attention.time.shape
     equal = np.full(shape, 1 / 8)
@@ -131,10 +132,10 @@ def test_symbols_are_sorted_best_first_and_long_lists_show_their_ends():
 
 
 def test_figures_stand_what_a_thin_test_gives(world):
-    judged = cells(world.panel, slice(158, 160), _ours(world), 5)  # no outcome is known yet
+    judged = forecast_cells(world.panel, slice(158, 160), _ours(world), 5)  # no outcome is known yet
     for figure in (figure_scatter(judged), figure_coverage({5: judged})):
         assert style.svg(figure, "x").startswith("<svg viewBox=")
-    one = cells(world.panel, slice(150, 151), _ours(world), 1)
+    one = forecast_cells(world.panel, slice(150, 151), _ours(world), 1)
     for figure in (figure_scatter(one), figure_coverage({1: one}), figure_reliability({1: one})):
         assert style.svg(figure, "x").endswith("</svg>\n")
     weights = np.full((1, 1), 1.0)

@@ -11,10 +11,10 @@ from scipy.stats import spearmanr
 
 from tenor.errors import DataError, UnknownSymbolError
 from tenor.evaluation.bootstrap import ConfidenceInterval
-from tenor.report import Paragraph, Picture, Table, style
-from tenor.report.figures_sentiment import LONGEST_WORD, MOST_WORDS, figure_words
+from tenor.report import Paragraph, Picture, TextTable, style
 from tenor.report.page import render_page
 from tenor.report.sentiment import _rank_correlation, _returns, sentiment_section
+from tenor.report.words import LONGEST_WORD, MOST_WORDS, figure_words
 from tenor.schema import SENTIMENT_COLUMNS, DailySentiment
 
 NOTHING = {"ablation": {}, "ours": "attention LSTM", "without": "persistence"}
@@ -82,8 +82,8 @@ def test_the_test_is_marked_where_it_begins_within_the_sessions_shown(world, sen
     _, inside, outside, _, _ = blocks_of(world, sentiment, ["AAA", "BBB"])
     assert [t.get_text() for t in inside.figure.axes[0].texts] == ["test begins"]
     assert len(outside.figure.axes[0].texts) == 0
-    assert "no news of it in the test" in outside.caption
-    assert "no news of it in the test" not in inside.caption
+    assert "no news in the test" in outside.caption
+    assert "no news in the test" not in inside.caption
 
 
 def test_a_symbol_without_sentiment_is_said_to_have_none(world, sentiment):
@@ -120,11 +120,12 @@ def test_the_most_moving_days_are_ranked_and_told_in_numbers(world):
         ("FFF", dates[50], 9.0, 0.0),  # no surprise
     )
     _, table, _ = blocks_of(world, sentiment)
-    assert isinstance(table, Table)
+    assert isinstance(table, TextTable)
     assert [row[0] for row in table.rows] == ["BBB", "AAA", "EEE"]
     same, following = (np.log(close[30 + k, 1] / close[29 + k, 1]) for k in (0, 1))
     assert table.rows[0][1:] == (
-        style.day(dates[30]), "9", "−0.90", "−0.90", style.percent(float(same)), style.percent(float(following)),
+        style.format_day(dates[30]), "9", "−0.90", "−0.90",
+        style.format_percent(float(same)), style.format_percent(float(following)),
     )  # fmt: skip
     assert table.rows[2][-1] == "–"
     assert "5 stock-sessions" in table.caption
@@ -161,9 +162,9 @@ def test_returns_of_the_session_and_of_the_next():
 @pytest.mark.parametrize(
     ("now", "then", "said"),
     [
-        (0.8, 0.0, "has just done, and is not seen to lead it"),
-        (0.0, 0.8, "sentiment is followed by returns of its own sign"),
-        (0.0, -0.8, "sentiment is followed by returns against it"),
+        (0.8, 0.0, "agrees with what the price has just done, and is not shown to lead it"),
+        (0.0, 0.8, "sentiment is followed by returns of the same sign"),
+        (0.0, -0.8, "sentiment is followed by returns of the opposite sign"),
     ],
 )
 def test_the_caption_says_whether_sentiment_follows_or_leads(world_of, now, then, said):
@@ -211,12 +212,12 @@ def test_the_ablation_says_what_sentiment_adds(world, sentiment):
 
 
 def test_an_ablation_of_other_models_is_refused(world, sentiment):
-    with pytest.raises(DataError, match="not 'attention LSTM' against 'without sentiment'"):
+    with pytest.raises(DataError, match="not 'attention LSTM' with 'without sentiment'"):
         blocks_of(world, sentiment, ablation=world.evaluations, without="without sentiment")
-    with pytest.raises(DataError, match="evaluate these two, ours first"):
+    with pytest.raises(DataError, match="evaluate these two, 'always-up' first"):
         blocks_of(world, sentiment, ablation=world.evaluations, ours="always-up")
     *_, last = blocks_of(world, sentiment)
-    assert "nothing is known of what sentiment adds" in last.text
+    assert "it is unknown what sentiment adds" in last.text
 
 
 def test_words_keep_their_order_and_the_strongest_stay():

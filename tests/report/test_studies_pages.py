@@ -13,15 +13,15 @@ import pytest
 from tenor.config import FeatureConfig, ModelConfig, TrainConfig
 from tenor.evaluation.ablation import ARMS, HIGHER_IS_BETTER, SHUFFLED, WITHOUT, Ablation, Contrast
 from tenor.evaluation.bootstrap import ConfidenceInterval
+from tenor.evaluation.cost_sweep import sweep_costs
 from tenor.evaluation.faithfulness import LATEST, LEAST, MOST, RANDOM, Deletion, Faithfulness
 from tenor.evaluation.significance import Difference
-from tenor.evaluation.trading import trade
 from tenor.report.ablation import figure_contrasts, write_ablation
 from tenor.report.backtest import figure_costs, trading_section
-from tenor.report.page import Paragraph, Picture, Table
-from tenor.report.sections_faithfulness import faithfulness_section, figure_deletion, plainly
+from tenor.report.model import describe_deletion, faithfulness_section, figure_deletion
+from tenor.report.page import Paragraph, Picture, TextTable
 from tenor.report.style import AGAINST, CALM, OURS
-from tenor.report.tuning import verdict, write_tuning
+from tenor.report.tuning import search_verdict, write_tuning
 from tenor.schema import Predictions
 from tenor.training.search import Search, Trial
 
@@ -61,12 +61,12 @@ def words(section) -> str:
 @pytest.fixture(scope="module")
 def traded(world):
     ours = next(iter(world.predictions.values()))
-    return trade(world.panel, world.rows, ours, horizon=1, tried=7)
+    return sweep_costs(world.panel, world.rows, ours, horizon=1, tried=7)
 
 
 def test_trading_shows_every_cost_and_what_deflation_leaves(traded) -> None:
     section = trading_section(traded)
-    opened, closed = (block for block in section.blocks if isinstance(block, Table))
+    opened, closed = (block for block in section.blocks if isinstance(block, TextTable))
     assert [row[0] for row in opened.rows] == [
         *(f"{rule}, {cost} bps" for rule in ("long/flat", "long/short") for cost in (0, 5, 10, 20)),
         "buy and hold, 10 bps",
@@ -84,7 +84,7 @@ def test_trading_shows_every_cost_and_what_deflation_leaves(traded) -> None:
 def test_trading_that_never_traded_is_said_to_be_undecided(world) -> None:
     shape = world.panel.targets.shape
     nothing = Predictions("none", np.zeros(shape, "float32"), np.full(shape, 0.4, "float32"))
-    section = trading_section(trade(world.panel, world.rows, nothing, horizon=1))
+    section = trading_section(sweep_costs(world.panel, world.rows, nothing, horizon=1))
     assert words(section).startswith("Too few sessions, or none with a position")
     picture = next(block for block in section.blocks if isinstance(block, Picture))
     assert "Never traded: long/flat and long/short." in picture.caption
@@ -113,31 +113,42 @@ def deletion(what: str = "steps", *, over: float, error: float, latest: float = 
 @pytest.mark.parametrize(
     ("over", "error", "says"),
     [
-        (0.05, 0.1, "moves the forecast more than hiding random ones (p 0.025) and hurts more in squared error."),
-        (0.05, 0.0, "moves the forecast more than hiding random ones (p 0.025) but hurts no more."),
+        (0.05, 0.1, "more than hiding random ones (p 0.025) and increases the squared error more."),
+        (0.05, 0.0, "more than hiding random ones (p 0.025) but does not increase the squared error more."),
         (
             0.0,
             0.0,
-            "moves the forecast no more than hiding random ones (p 0.600) and hurts no more: these weights explain",
+            (
+                "no more than hiding random ones (p 0.600) and does not increase the squared error more: these weights "
+                "explain nothing."
+            ),
         ),
-        (0.0, -0.1, "and hurts less in squared error: what it attends to most was no help."),
+        (
+            0.0,
+            -0.1,
+            (
+                "no more than hiding random ones (p 0.600) and increases the squared error less: what it attends to "
+                "most did not help the forecast."
+            ),
+        ),
     ],
 )
-def test_it_is_said_when_hiding_the_most_attended_hurts_no_more(over: float, error: float, says: str) -> None:
-    assert says in plainly(deletion("features", over=over, error=error))
+def test_it_is_reported_when_hiding_the_most_attended_hurts_no_more(over: float, error: float, says: str) -> None:
+    text = describe_deletion(deletion("features", over=over, error=error))
+    assert text == f"Hiding the most-attended features moves the forecast {says}"
 
 
 def test_attention_section() -> None:
     steps, features = deletion(over=0.0, error=0.0), deletion("features", over=0.05, error=0.1)
     section = faithfulness_section(Faithfulness(1, 200, 90, steps, features, "…"))
     assert "on 200 forecasts 1 session ahead, on 90 days" in words(section)
-    assert "Hiding the latest steps moves it further still, 2.0 times as far." in words(section)
+    assert "Hiding the latest steps moves it even further, 2.0 times as far." in words(section)
     curves = figure_deletion(steps).axes[0].lines
     most = next(line for line in curves if line.get_label() == MOST)
     np.testing.assert_allclose(most.get_ydata(), [0, 0.1, 0.2])
     assert len(figure_deletion(features).axes[0].lines) == 4  # three arms and the line of nothing
     few = replace(steps, moved_over_random=ConfidenceInterval(0.1, math.nan, math.nan))
-    assert plainly(few) == "There are too few days to tell for steps."
+    assert describe_deletion(few) == "There are too few days to tell for steps."
 
 
 def ablation(
@@ -186,7 +197,7 @@ def search(*means: float) -> Search:
         Trial(
             {"model.hidden": h, "training.learning_rate": lr},
             rank,
-            dict.fromkeys(("skill", "rank_ic", "mcc"), (mean, mean + 0.01)),
+            dict.fromkeys(("error_reduction", "rank_ic", "mcc"), (mean, mean + 0.01)),
             1.0,
             None if math.isfinite(mean) else "it diverged",
         )
@@ -194,7 +205,7 @@ def search(*means: float) -> Search:
     )
     fold = {"fit": ("2012-01-03", "2014-01-02"), "score": ("2014-01-03", "2014-06-30")}
     base = {"features": FeatureConfig(), "model": ModelConfig(), "training": TrainConfig()}
-    return Search(grid, trials, "skill", (fold, fold), base)
+    return Search(grid, trials, "error_reduction", (fold, fold), base)
 
 
 def test_tuning_page(tmp_path: Path) -> None:
@@ -212,6 +223,6 @@ def test_tuning_page(tmp_path: Path) -> None:
 def test_a_search_of_one_point_has_no_rival(tmp_path: Path) -> None:
     one = search(0.04, math.nan, math.nan, math.nan)
     alone = replace(one, trials=one.trials[:1], grid={"model.hidden": (8,), "training.learning_rate": (0.001,)})
-    assert verdict(alone).endswith("There is nothing to compare it with.")
+    assert search_verdict(alone).endswith("There is nothing to compare it with.")
     text = text_of(write_tuning(tmp_path / "page.html", alone, toml=alone.best_toml(), about={}))
-    assert "A heat map takes two keys" in text
+    assert "A heat map needs two keys" in text

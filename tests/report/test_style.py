@@ -5,8 +5,6 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from tenor.report import style
@@ -24,33 +22,24 @@ from tenor.report import style
     ],
 )
 def test_number(value, digits, shown):
-    assert style.number(value, digits) == shown
+    assert style.format_number(value, digits) == shown
 
 
 @pytest.mark.parametrize(("value", "shown"), [(0.5213, "52.13\u00a0%"), (-0.00001, "0.00\u00a0%"), (float("nan"), "–")])
 def test_percent(value, shown):
-    assert style.percent(value) == shown
+    assert style.format_percent(value) == shown
 
 
 def test_a_day_and_a_list_in_words():
-    assert style.day(pd.Timestamp("2016-01-04")) == "4 Jan 2016"
-    assert [style.listed(list("abcdef")[:n]) for n in (1, 2, 4, 6)] == [
+    assert style.format_day(pd.Timestamp("2016-01-04")) == "4 Jan 2016"
+    assert [style.join_names(list("abcdef")[:n]) for n in (1, 2, 4, 6)] == [
         "a",
         "a and b",
         "a, b, c and d",
         "a, b, c and 3 more",
     ]
-    assert [style.ahead(h) for h in (1, 5)] == ["1 session ahead", "5 sessions ahead"]
-
-
-@given(st.lists(st.floats(-100, 100), max_size=8), st.floats(0.01, 5))
-def test_spread_keeps_the_order_and_the_gap(values, gap):
-    places = np.array(values)
-    moved = style.spread(places, gap)
-    order = np.argsort(places, kind="stable")
-    assert (np.diff(moved[order]) >= gap * (1 - 1e-6) - 1e-9).all()
-    if len(values) and (np.diff(places[order]) >= gap).all():
-        np.testing.assert_allclose(moved, places)
+    assert style.sentence_case("rank IC") == "Rank IC"
+    assert [style.sessions_ahead(h) for h in (1, 5)] == ["1 session ahead", "5 sessions ahead"]
 
 
 def _contrast(one: str, other: str) -> float:

@@ -7,20 +7,21 @@ from typing import Any
 
 import pytest
 
+from tenor.evaluation.significance import format_p
 from tenor.evaluation.uncertainty import ADAPTIVE, FIXED, uncertainty
-from tenor.evaluation.walkforward_summary import FoldRow, Walked
-from tenor.report.page import Picture, Section, Table
+from tenor.evaluation.walkforward_summary import FoldRow, WalkForwardSummary
+from tenor.report.page import PageSection, Picture, TextTable
 from tenor.report.walk import walk_sections
 from tenor.report.write import write_report
 
 
-def walked_of(world: Any) -> Walked:
+def walked_of(world: Any) -> WalkForwardSummary:
     """`world`'s test, as if its halves were folds."""
     parts = (slice(world.rows.start, world.rows.start + 45), slice(world.rows.start + 45, world.rows.stop))
-    name, said = next(iter(world.predictions.items()))
+    name, predictions = next(iter(world.predictions.items()))
     dates = {"train": ("2015-06-01", "2015-08-01"), "validation": ("2015-08-03", "2015-09-01"), "test": ("a", "b")}
     shown = ("skill", "direction", "mcc", "rank_ic")
-    return Walked(
+    return WalkForwardSummary(
         verdict="No edge over persistence at 5 %, 1 session ahead (made up).",
         table="fold  train",
         scheme="expanding",
@@ -33,30 +34,37 @@ def walked_of(world: Any) -> Walked:
         },
         uncertainty={
             h: uncertainty(
-                world.panel, world.rows, said, {FIXED: said, ADAPTIVE: said}, horizon=h, folds=parts, resamples=40
+                world.panel,
+                world.rows,
+                predictions,
+                {FIXED: predictions, ADAPTIVE: predictions},
+                horizon=h,
+                folds=parts,
+                resamples=40,
             )
             for h in world.evaluations
         },
     )
 
 
-def texts(section: Section) -> str:
+def texts(section: PageSection) -> str:
     return " ".join(
-        " ".join(cell for row in b.rows for cell in row) if isinstance(b, Table) else getattr(b, "text", "")
+        " ".join(cell for row in b.rows for cell in row) if isinstance(b, TextTable) else getattr(b, "text", "")
         for b in section.blocks
     )
 
 
-def test_the_sections_tell_folds_tests_and_doubts(world: Any) -> None:
-    folds, tests, doubts = walk_sections(walked_of(world))
-    assert [s.title for s in (folds, tests, doubts)] == ["Walk-forward", "Tests against the others", "Uncertainty"]
+def test_the_sections_show_folds_tests_and_uncertainty(world: Any) -> None:
+    folds, tests, uncertain = walk_sections(walked_of(world))
+    assert [s.title for s in (folds, tests, uncertain)] == ["Walk-forward", "Tests against the others", "Uncertainty"]
     assert "2015-06-01\n… 2015-08-01" in texts(folds)
-    table = next(b for b in tests.blocks if isinstance(b, Table))
+    table = next(b for b in tests.blocks if isinstance(b, TextTable))
     assert [row[0] for row in table.rows] == ["attention LSTM", "persistence", "always-up"]
     first = next(iter(world.evaluations.values())).tests[0]
-    assert f"{first.holm:.3f}" in table.rows[1][4] or first.holm < 0.001
-    assert sum(isinstance(b, Picture) for b in doubts.blocks) == 3
-    assert "fold 2, volatile days" in texts(doubts)
+    assert table.rows[1][4] == format_p(first.holm)
+    assert table.columns[2:5] == ("Diebold-Mariano", "p", "p, Holm")
+    assert sum(isinstance(b, Picture) for b in uncertain.blocks) == 3
+    assert "fold 2, volatile days" in texts(uncertain)
 
 
 def test_the_report_begins_with_the_sentence(world: Any, tmp_path: Any) -> None:
@@ -72,5 +80,5 @@ def test_the_report_begins_with_the_sentence(world: Any, tmp_path: Any) -> None:
 
 @pytest.mark.parametrize("always", [0.5, 0.52])
 def test_a_model_that_always_says_the_same(world_of: Callable[..., Any], always: float) -> None:
-    doubts = walk_sections(walked_of(world_of(always=always)))[2]
-    assert ("names no direction" in texts(doubts)) is (always == 0.5)
+    uncertain = walk_sections(walked_of(world_of(always=always)))[2]
+    assert ("forecasts no direction" in texts(uncertain)) is (always == 0.5)

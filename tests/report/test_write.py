@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -11,7 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from tenor.errors import UnknownSymbolError, UsageError
-from tenor.report import Paragraph, Picture, Section, Table, write_report
+from tenor.report import PageSection, Paragraph, Picture, TextTable, write_report
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 
@@ -65,11 +66,11 @@ def text(world, tmp_path_factory) -> str:
     path = tmp_path_factory.mktemp("report") / "report.html"
     figure = Figure()
     figure.subplots().plot([1, 2])
-    extra = Section(
+    extra = PageSection(
         "Sentiment & more",
         (
             Paragraph("An own paragraph."),
-            Table(("a", "b"), (("x", "1\n[0, 2]"),), "own"),
+            TextTable(("a", "b"), (("x", "1\n[0, 2]"),), "own"),
             Picture(figure, "own", "own"),
         ),
     )
@@ -135,8 +136,21 @@ def test_the_table_shows_values_intervals_and_dashes(page, world):
     assert "persistence–" in re.sub(r"\s", "", page.text)  # it names no direction
 
 
-def test_a_symbol_without_recent_forecasts_is_said_to_have_none(page):
-    assert "CCC, the last" in page.text or "CCC has no forecast" in page.text
+def test_a_symbol_has_as_many_sessions_as_it_has_forecasts_with_known_returns(page):
+    # CCC left 70 sessions before the end of a test of 90, so that the return after its 20th forecast is unknown
+    assert "CCC, the last 19 sessions of the test; a forecast 1 session ahead is drawn" in page.text
+    assert "CCC has no forecast" not in page.text
+
+
+def test_a_symbol_without_recent_forecasts_is_reported_to_have_none(world, tmp_path):
+    ours = next(iter(world.predictions.values()))
+    mean = ours.mean.copy()
+    mean[:, 2] = np.nan
+    predictions = {**world.predictions, ours.model: replace(ours, mean=mean)}
+    path = write_report(tmp_path / "r.html", **world.arguments(symbols=["CCC"], predictions=predictions))
+    text = Page(path.read_text(encoding="utf-8")).text
+    assert "CCC has no forecast with a known return in the last sessions of the test." in text
+    assert "CCC, the last" not in text
 
 
 def test_colours_follow_the_theme(text):
@@ -197,18 +211,16 @@ def test_nothing_evaluated_and_unknown_symbols_are_refused(world, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("moment", ["write_text", "replace"])
+@pytest.mark.parametrize("moment", ["fsync", "replace"])
 def test_a_failure_midway_leaves_the_old_report_whole(moment, world, tmp_path, monkeypatch):
     path = tmp_path / "r.html"
     path.write_text("the old one")
-    real = getattr(Path, moment)
 
-    def fails(self, *args, **kwargs):
-        if moment == "write_text":
-            real(self, "half", encoding="utf-8")
+    def fails(*args):
+        assert len(list(tmp_path.iterdir())) == 2  # the new one is being written beside it
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, moment, fails)
+    monkeypatch.setattr({"fsync": os, "replace": Path}[moment], moment, fails)
     small = world.arguments(symbols=[], attention=None, history=[], evaluations={1: world.evaluations[1]})
     with pytest.raises(UsageError, match=r"r\.html: No space left on device"):
         write_report(path, **small)
@@ -217,7 +229,7 @@ def test_a_failure_midway_leaves_the_old_report_whole(moment, world, tmp_path, m
     assert [p.name for p in tmp_path.iterdir()] == ["r.html"]
 
 
-def test_a_folder_in_the_way_is_told_in_one_line(world, tmp_path):
+def test_a_file_in_place_of_the_folder_is_reported_in_one_line(world, tmp_path):
     (tmp_path / "file").write_text("")
     small = world.arguments(symbols=[], attention=None, history=[], evaluations={1: world.evaluations[1]})
     with pytest.raises(UsageError, match=r"can't write the report to .*r\.html"):
@@ -225,7 +237,7 @@ def test_a_folder_in_the_way_is_told_in_one_line(world, tmp_path):
 
 
 def test_minus_signs_and_percents_of_prose_are_set_right(world, tmp_path):
-    prose = Section("x", (Paragraph("from -0.05 % to 2016-01-04 (-3)"),))
+    prose = PageSection("x", (Paragraph("from -0.05 % to 2016-01-04 (-3)"),))
     small = world.arguments(symbols=[], attention=None, history=[], evaluations={1: world.evaluations[1]})
     text = write_report(tmp_path / "r.html", **small, extra_sections=[prose]).read_text(encoding="utf-8")
     assert "from −0.05\u00a0% to 2016-01-04 (−3)" in text
@@ -233,4 +245,4 @@ def test_minus_signs_and_percents_of_prose_are_set_right(world, tmp_path):
 
 def test_a_table_with_a_short_row_is_refused():
     with pytest.raises(ValueError, match="1 cells under 2 columns"):
-        Table(("a", "b"), (("x",),), "short")
+        TextTable(("a", "b"), (("x",),), "short")

@@ -28,6 +28,7 @@ from tenor.schema import SENTIMENT_COLUMNS, Bars, DailySentiment, News, news_id
 from tenor.store import Compacted, Lake, compaction
 from tenor.store import parts as parts_of
 from tenor.store.tables import BARS, TABLES
+from tenor.store.versions import Versions
 
 AT_ONCE = timedelta(0)
 SYMBOLS = ("AAA", "BBB", "CCC")
@@ -82,7 +83,7 @@ def all_versions(lake: Lake, table: str = "bars") -> pd.DataFrame:
 
 def seen(lake: Lake, moments: list[pd.Timestamp]) -> Frames:
     """All that can be read of a lake, now and as of `moments`."""
-    with lake._versions.connect(*TABLES) as connection:  # one for all
+    with Versions(parts_of.open_parts(lake.location)).connect(*TABLES) as connection:  # one for all
         names = [name for table in TABLES for name in (table.name, table.parts)]
         frames = {n: connection.sql(f"SELECT * FROM {n} ORDER BY ALL").to_arrow_table().to_pandas() for n in names}
     frames |= {f"{name} rows": lake.rows(name) for name in ("bars", "actions")} | {"spans": lake.spans("bars")}
@@ -105,7 +106,7 @@ def assert_same(got: Frames, expected: Frames) -> None:
 
 
 def part_names(lake: Lake, table: str = "bars") -> list[str]:
-    return list(parts_of.listed(lake._versions.parts, table))
+    return list(parts_of.part_files(parts_of.open_parts(lake.location), table))
 
 
 def a_lake(location: Path, appends: int = 12, seed: int = 0) -> Lake:
@@ -146,16 +147,16 @@ def test_no_read_of_any_moment_changes(
 
 def test_few_parts_of_a_bounded_size_come_of_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lake = a_lake(tmp_path, 25)
-    size = sum(found.size for found in parts_of.listed(lake._versions.parts, "bars").values())
+    size = sum(file.size for file in parts_of.part_files(parts_of.open_parts(lake.location), "bars").values())
     monkeypatch.setattr(compaction, "FULL", size // 8)
     monkeypatch.setattr(compaction, "LARGEST", size // 4)
     before = all_versions(lake)
     done = lake.compact(kept=AT_ONCE)
-    found = parts_of.listed(lake._versions.parts, "bars")
+    files = parts_of.part_files(parts_of.open_parts(lake.location), "bars")
     assert done.old == done.deleted >= 24  # one may be left that no other fits beside
-    assert len(found) == done.new + 25 - done.old <= 6
-    assert all(part.size <= size // 4 for part in found.values())
-    full = [name for name, part in found.items() if part.size >= size // 8]
+    assert len(files) == done.new + 25 - done.old <= 6
+    assert all(part.size <= size // 4 for part in files.values())
+    full = [name for name, part in files.items() if part.size >= size // 8]
     lake.compact(kept=AT_ONCE)
     assert set(full) <= set(part_names(lake))  # what is full is not written again
     pd.testing.assert_frame_equal(all_versions(lake), before)
@@ -171,8 +172,8 @@ def test_a_merged_part_is_sorted_and_says_what_it_replaces(tmp_path: Path) -> No
     assert table.sort_by([("symbol", "ascending"), ("session", "ascending"), ("ingested_at", "ascending")]).equals(
         table
     )
-    told = pq.read_metadata(tmp_path / "bars" / name).metadata[b"tenor.replaces"].decode()
-    assert told.split() == old
+    replaced = pq.read_metadata(tmp_path / "bars" / name).metadata[b"tenor.replaces"].decode()
+    assert replaced.split() == old
     assert (parts_of.first_of(name), parts_of.moment_of(name)) == tuple(
         parts_of.moment_of(n) for n in (old[0], old[-1])
     )
@@ -192,7 +193,7 @@ def test_a_part_that_came_late_counts(tmp_path: Path) -> None:
     lake.compact()
     before = len(all_versions(lake))
     # a writer that took its moment before the others wrote, and was slow
-    parts_of.write(lake._versions.parts, "bars", rows, moment)
+    parts_of.write(parts_of.open_parts(lake.location), "bars", rows, moment)
     assert len(all_versions(lake)) == before + len(rows)
     lake.compact(kept=AT_ONCE)
     assert len(all_versions(lake)) == before + len(rows)
@@ -241,12 +242,12 @@ def test_who_listed_the_parts_before_can_read_on(tmp_path: Path) -> None:
     lake = a_lake(tmp_path)
     expected = all_versions(lake)
     count = "SELECT count(*) FROM bars_parts"
-    with lake._versions.connect(BARS) as connection:
+    with Versions(parts_of.open_parts(lake.location)).connect(BARS) as connection:
         lake.compact()
         assert connection.sql(count).fetchall() == [(len(expected),)]
 
     def read_for_hours() -> None:
-        with lake._versions.connect(BARS) as connection:
+        with Versions(parts_of.open_parts(lake.location)).connect(BARS) as connection:
             lake.append_bars(Bars(lake.bars().frame.assign(volume=9.0)), source="x")
             lake.compact(kept=AT_ONCE)
             connection.sql(count).fetchall()
@@ -274,12 +275,13 @@ DYING = textwrap.dedent(
     import os, signal, sys
     from datetime import timedelta
     from pathlib import Path
+    from tenor.storage import files
     from tenor.store import Lake, parts as parts_of
 
     location, point, left = sys.argv[1], sys.argv[2], int(sys.argv[3])
     places = {
         "merging": (parts_of, "merged"), "writing": (parts_of.FolderParts, "write"), "naming": (Path, "replace"),
-        "named": (parts_of, "sync_names"), "deleting": (parts_of, "delete"),
+        "named": (files, "sync_names"), "deleting": (parts_of, "delete"),
     }
     owner, name = places[point]
     real = getattr(owner, name)

@@ -14,6 +14,7 @@ import pytest
 from tenor.errors import ConfigError, StoreError, UnknownSymbolError
 from tenor.schema import SENTIMENT_COLUMNS, Bars, DailySentiment, News, news_id
 from tenor.store import Appended, Lake
+from tenor.store import parts as parts_of
 
 MakeBars = Callable[..., Bars]
 
@@ -187,9 +188,7 @@ def test_a_damaged_part_is_named(location: str, bars: Bars, tmp_path: Path) -> N
     lake = Lake(location)
     lake.append_bars(bars, source="x")
     lake.append_bars(changed(bars, 0, volume=1.0), source="x")
-    parts = lake._versions.parts  # the only way to damage a part in a bucket and in a folder alike
-    from tenor.store import parts as parts_of
-
+    parts = parts_of.open_parts(location)  # a part is damaged in a bucket and in a folder alike
     name = parts_of.names(parts, "bars")[0]
     path = f"{parts.root}/bars/{name}"
     with parts.filesystem.open_input_stream(path) as stream:

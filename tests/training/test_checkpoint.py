@@ -39,13 +39,13 @@ def test_a_broken_run_goes_on_and_ends_as_an_unbroken_one(fit_it, tmp_path: Path
     with pytest.raises(StopError):
         fit_it(training=TRAINING, checkpoints=tmp_path, progress=stop_after(last))
     assert len(list(tmp_path.iterdir())) == 1
-    told = []
-    resumed = fit_it(training=TRAINING, checkpoints=tmp_path, progress=lambda *e: told.append(e))
+    epochs_reported = []
+    resumed = fit_it(training=TRAINING, checkpoints=tmp_path, progress=lambda *e: epochs_reported.append(e))
     whole = fit_it(training=TRAINING)
     assert weights(resumed) == weights(whole)
     assert resumed.history == whole.history
     assert resumed.version == whole.version
-    assert [e[1] for e in told] == [1, 2, 3, 4, 5, 6]
+    assert [e[1] for e in epochs_reported] == [1, 2, 3, 4, 5, 6]
     assert not list(tmp_path.iterdir())  # nothing is left of a run that succeeded
 
 
@@ -138,10 +138,10 @@ def test_kill_minus_nine_midway(fit_it, tmp_path: Path, workers: int) -> None:
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert list(tmp_path.glob("*/state.safetensors"))
-    told = []
-    resumed = fit_it(training=LONG, checkpoints=tmp_path, progress=lambda *epoch: told.append(epoch))
+    epochs_reported = []
+    resumed = fit_it(training=LONG, checkpoints=tmp_path, progress=lambda *epoch: epochs_reported.append(epoch))
     whole = fit_it(training=LONG)
     assert weights(resumed) == weights(whole)
     assert (resumed.version, resumed.history) == (whole.version, whole.history)
-    assert len(told) == 60
+    assert len(epochs_reported) == 60
     assert not list(tmp_path.iterdir())

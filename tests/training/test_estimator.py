@@ -2,9 +2,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import os
 from multiprocessing.reduction import ForkingPickler
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,8 +15,7 @@ from tenor.config import FeatureConfig, ModelConfig, TrainConfig
 from tenor.errors import ConfigError, HistoryError, RowsError, TenorError
 from tenor.schema import Bars
 from tenor.training.estimator import PanelForecaster
-from tenor.training.panel_source import Market
-from tenor.training.results import Results
+from tenor.training.panel_source import PanelSource
 
 FEATURES = FeatureConfig(groups=("returns",))
 MODEL = ModelConfig(hidden=4, attention_size=3, lookback=5)
@@ -52,13 +49,13 @@ APPLY = {
 
 
 @pytest.fixture(scope="module")
-def market(bars_of) -> Market:
-    return Market(bars_of(symbols=6, sessions=260))
+def source(bars_of) -> PanelSource:
+    return PanelSource(bars_of(symbols=6, sessions=260))
 
 
 @pytest.fixture
-def estimator(market: Market) -> PanelForecaster:
-    return PanelForecaster(market, FEATURES, MODEL, TRAINING)
+def estimator(source: PanelSource) -> PanelForecaster:
+    return PanelForecaster(source, FEATURES, MODEL, TRAINING)
 
 
 X = np.arange(200).reshape(-1, 1)
@@ -67,8 +64,8 @@ X = np.arange(200).reshape(-1, 1)
 @pytest.mark.filterwarnings("ignore")  # the checks warn of what they check
 def test_scikit_learns_checks_that_can_apply_pass(estimator: PanelForecaster) -> None:
     outcome: dict[str, set[str]] = {}
-    for one in check_estimator(estimator, expected_failed_checks=CANNOT_APPLY, on_fail=None, on_skip=None):
-        outcome.setdefault(one["status"], set()).add(one["check_name"])
+    for check in check_estimator(estimator, expected_failed_checks=CANNOT_APPLY, on_fail=None, on_skip=None):
+        outcome.setdefault(check["status"], set()).add(check["check_name"])
     assert outcome.get("failed", set()) == set()
     assert outcome["passed"] == APPLY
     assert outcome["xfail"] == set(CANNOT_APPLY)
@@ -101,8 +98,8 @@ def test_prediction_of_a_row_depends_on_no_other_row(estimator: PanelForecaster)
 
 def test_it_survives_the_way_to_another_process(estimator: PanelForecaster) -> None:
     again = ForkingPickler.loads(ForkingPickler.dumps(estimator))
-    assert again.market == estimator.market
-    assert again.market.fingerprint == estimator.market.fingerprint
+    assert again.source == estimator.source
+    assert again.source.fingerprint == estimator.source.fingerprint
     np.testing.assert_array_equal(again.fit(X).predict(X), estimator.fit(X).predict(X))
 
 
@@ -164,7 +161,7 @@ def test_rows_that_are_none_are_refused_in_one_line(estimator: PanelForecaster, 
         ({"early_stopping": True}, 200, ConfigError, "early_stopping is True"),
         ({"early_stopping": 199}, 200, HistoryError, "199 of them are for early stopping"),
         ({"horizon": 3}, 200, ConfigError, r"horizon 3 is to be scored, and features.horizons is \[1, 5\]"),
-        ({"market": None}, 200, ConfigError, "market is None"),
+        ({"source": None}, 200, ConfigError, "source is None"),
         ({"model": 3}, 200, ConfigError, "model is 3; it takes a ModelConfig"),
     ],
 )
@@ -174,18 +171,18 @@ def test_a_fit_that_cannot_be_is_refused(estimator, params: dict, rows: int, err
 
 
 def test_unfitted_it_says_so_and_a_scoring_unknown_too(estimator: PanelForecaster) -> None:
-    for call in (estimator.predict, estimator.scores, lambda _: estimator.forecaster()):
+    for call in (estimator.predict, estimator.scores, estimator.score):
         with pytest.raises(NotFittedError):
             call(X)
-    with pytest.raises(ConfigError, match="scoring is 'r2'; it takes one of skill"):
+    with pytest.raises(ConfigError, match="scoring is 'r2'; it takes one of error_reduction"):
         estimator.set_params(scoring="r2").fit(X).score(X)
 
 
 def test_scikit_learn_can_cross_validate_it_with_a_splitter_that_knows_no_purge(estimator: PanelForecaster) -> None:
-    found = cross_val_score(estimator, X, cv=TimeSeriesSplit(2, test_size=40), error_score="raise")
-    assert np.isfinite(found).all()
+    scores = cross_val_score(estimator, X, cv=TimeSeriesSplit(2, test_size=40), error_score="raise")
+    assert np.isfinite(scores).all()
     estimator.fit(X[:120])
-    assert estimator.score(X[120:160]) == found[0]
+    assert estimator.score(X[120:160]) == scores[0]
 
 
 def test_nothing_after_the_last_fitted_session_takes_part(bars_of) -> None:
@@ -196,8 +193,8 @@ def test_nothing_after_the_last_fitted_session_takes_part(bars_of) -> None:
     frame.loc[later, ["open", "high", "low", "close", "adj_close"]] *= 3.0
     frame.loc[later, "volume"] += 5.0
     versions = []
-    for one in (bars, Bars(frame)):
-        fitted = PanelForecaster(Market(one), FEATURES, MODEL, TRAINING).fit(X[:150]).forecaster()
+    for of in (bars, Bars(frame)):
+        fitted = PanelForecaster(PanelSource(of), FEATURES, MODEL, TRAINING).fit(X[:150]).forecaster_
         versions.append(
             [v.numpy().tobytes() for network in fitted.networks for v in network.state_dict().values()]
             + [fitted.recipe.calibration]
@@ -205,32 +202,25 @@ def test_nothing_after_the_last_fitted_session_takes_part(bars_of) -> None:
     assert versions[0] == versions[1]
 
 
-def test_a_score_that_is_kept_needs_no_training(estimator, tmp_path: Path, monkeypatch) -> None:
-    estimator.set_params(results=Results(tmp_path, os.getpid()))
-    first = estimator.fit(X[:150]).scores(X[150:200])
-
-    def refuse(*_: object, **__: object) -> None:
-        raise AssertionError("trained again")
-
-    monkeypatch.setattr("tenor.training.estimator.train", refuse)
-    assert clone(estimator).fit(X[:150]).scores(X[150:200]) == first
-    for params, rows in (({"model__hidden": 5}, 150), ({}, 151), ({"early_stopping": 0.3}, 150)):
-        with pytest.raises(AssertionError, match="trained again"):
-            clone(estimator).set_params(**params).fit(X[:rows])
-    with pytest.raises(AssertionError, match="trained again"):  # trained only when something new is asked
-        clone(estimator).fit(X[:150]).scores(X[150:199])
-    (kept,) = tmp_path.glob("*/*.json")
-    kept.write_text('{"skill": 0.')  # a damaged result is none
-    monkeypatch.undo()
-    assert clone(estimator).fit(X[:150]).scores(X[150:200]) == first
-
-
-def test_cells_choose_where_scores_count(market: Market, estimator: PanelForecaster) -> None:
+def test_cells_choose_where_scores_count(estimator: PanelForecaster) -> None:
     fitted = estimator.fit(X[:150])
     everywhere = fitted.scores(X[150:200])
+    assert fitted.scores(X[150:200], cells=np.ones((260, 6), dtype=bool)) == everywhere
     cells = np.zeros((260, 6), dtype=bool)
     cells[150:200, 0] = True
-    one = clone(estimator).set_params(market=dataclasses.replace(market, cells=cells)).fit(X[:150])
-    assert one.scores(X[150:200])["skill"] != everywhere["skill"]
-    assert np.isnan(one.scores(X[150:200])["rank_ic"])
-    assert one.market != market
+    one_symbol = fitted.scores(X[150:200], cells=cells)
+    assert one_symbol["error_reduction"] != everywhere["error_reduction"]
+    assert np.isnan(one_symbol["rank_ic"])
+
+
+def test_sources_of_the_same_content_are_equal_and_a_copy_is_the_original(bars_of, source: PanelSource) -> None:
+    assert PanelSource(bars_of(symbols=6, sessions=260)) == source
+    assert PanelSource(bars_of(symbols=5, sessions=260)) != source
+    assert copy.deepcopy(source) is source
+    assert source.panel(FEATURES) is PanelSource(source.bars).panel(FEATURES)  # built once
+
+
+def test_progress_is_reported(estimator: PanelForecaster) -> None:
+    epochs: list[tuple[int, int]] = []
+    estimator.fit(X, progress=lambda seed, epoch, *_: epochs.append((seed, epoch)))
+    assert epochs == [(0, 1)]

@@ -37,8 +37,8 @@ def test_ten_sessions_by_hand() -> None:
     ]  # fmt: skip
     for scheme, expected in table:
         folds = walk_forward(days, FoldConfig(scheme=scheme, **config), purge=1)
-        found = [tuple(day[5:] for span in fold.dates(days).values() for day in span) for fold in folds]
-        assert found == expected
+        dates = [tuple(day[5:] for span in fold.dates(days).values() for day in span) for fold in folds]
+        assert dates == expected
 
 
 def test_rolling_starts_as_the_docstring_says() -> None:
@@ -69,16 +69,16 @@ def test_parts_are_purged_and_test_parts_follow_without_gap(
         with pytest.raises(HistoryError, match=f"need {needed} sessions, and there are {count} of them"):
             walk_forward(days, config, purge=purge)
         return
-    found = walk_forward(days, config, purge=purge)
-    assert len(found) == folds
-    assert found[-1].test.stop == count
-    for split in found:
+    splits = walk_forward(days, config, purge=purge)
+    assert len(splits) == folds
+    assert splits[-1].test.stop == count
+    for split in splits:
         assert split.train.start >= 0
         assert split.train.stop - split.train.start >= valid
         assert split.valid.start - split.train.stop == split.test.start - split.valid.stop == purge
         assert split.valid.stop - split.valid.start == valid
         assert split.test.stop - split.test.start == test
-    for before, after in itertools.pairwise(found):
+    for before, after in itertools.pairwise(splits):
         assert after.test.start == before.test.stop
 
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from tenor.config import ModelConfig, TrainConfig
 from tenor.errors import DataError, HistoryError, ModelError, UnknownSymbolError
+from tenor.inference.cells import usable
 from tenor.schema import Panel
-from tenor.training import Forecaster, usable
+from tenor.training import Forecaster
 
 CELLS = ("mean", "p_up", "lower", "upper")
 

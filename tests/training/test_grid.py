@@ -41,9 +41,9 @@ def test_a_file_takes_any_way_to_write_a_key_and_words_come_after_it(tmp_path: P
 
 
 def test_every_combination_is_a_candidate_and_the_last_key_varies_fastest() -> None:
-    found = candidates(read_grid(words=["hidden=1,2", "layers=1,2"]))
-    assert [tuple(c.values()) for c in found] == [(1, 1), (1, 2), (2, 1), (2, 2)]
-    assert list(found[0]) == ["model.hidden", "model.layers"]
+    points = candidates(read_grid(words=["hidden=1,2", "layers=1,2"]))
+    assert [tuple(c.values()) for c in points] == [(1, 1), (1, 2), (2, 1), (2, 2)]
+    assert list(points[0]) == ["model.hidden", "model.layers"]
 
 
 @pytest.mark.parametrize(

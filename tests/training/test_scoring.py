@@ -22,25 +22,25 @@ def said(panel, mean, p_up=None) -> Predictions:
 def test_who_knows_everything_scores_one_and_who_says_the_contrary_minus(seen) -> None:
     truth = seen.targets
     best = scores(seen, said(seen, truth), seen.mask, horizon=1)
-    assert best == pytest.approx({"skill": 1.0, "rank_ic": 1.0, "mcc": 1.0})
+    assert best == pytest.approx({"error_reduction": 1.0, "rank_ic": 1.0, "mcc": 1.0})
     worst = scores(seen, said(seen, -truth), seen.mask, horizon=1)
-    assert worst == pytest.approx({"skill": -3.0, "rank_ic": -1.0, "mcc": -1.0})  # (2r)^2 = 4 r^2
+    assert worst == pytest.approx({"error_reduction": -3.0, "rank_ic": -1.0, "mcc": -1.0})  # (2r)^2 = 4 r^2
 
 
 def test_who_says_nothing_scores_nothing(seen) -> None:
     zero = np.zeros_like(seen.targets)
     found = scores(seen, said(seen, zero), seen.mask, horizon=5)
-    assert found["skill"] == 0
+    assert found["error_reduction"] == 0
     assert found["mcc"] == 0
     assert math.isnan(found["rank_ic"])
 
 
-def test_skill_is_in_units_of_volatility(seen) -> None:
+def test_error_reduction_is_in_units_of_volatility(seen) -> None:
     rough = dataclasses.replace(seen, volatility=seen.volatility * np.r_[100.0, np.ones(5)].astype(np.float32))
     mean = np.zeros_like(seen.targets)
     mean[:, 0] = seen.targets[:, 0] * 3  # badly wrong where volatility is a hundred times as high
-    assert abs(scores(rough, said(seen, mean), seen.mask, horizon=1)["skill"]) < 1e-3
-    assert scores(seen, said(seen, mean), seen.mask, horizon=1)["skill"] < -0.1
+    assert abs(scores(rough, said(seen, mean), seen.mask, horizon=1)["error_reduction"]) < 1e-3
+    assert scores(seen, said(seen, mean), seen.mask, horizon=1)["error_reduction"] < -0.1
 
 
 def test_only_the_cells_asked_for_count(seen) -> None:
@@ -48,9 +48,14 @@ def test_only_the_cells_asked_for_count(seen) -> None:
     mean[:60] = 7.0
     on = seen.mask.copy()
     on[:60] = False
-    assert scores(seen, said(seen, mean), on, horizon=1)["skill"] == pytest.approx(1.0)
+    assert scores(seen, said(seen, mean), on, horizon=1)["error_reduction"] == pytest.approx(1.0)
     nothing = scores(seen, said(seen, mean), np.zeros_like(on), horizon=1)
     assert all(math.isnan(v) for v in nothing.values())
+
+
+def test_a_model_without_a_direction_can_still_be_ranked(seen) -> None:
+    half = np.full_like(seen.targets, 0.5)
+    assert scores(seen, said(seen, seen.targets, half), seen.mask, horizon=1)["mcc"] == 0
 
 
 def test_few_symbols_have_no_rank(panel_of) -> None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tenor import metrics
 from tenor.benchmarks.protocol import confusion
 from tenor.errors import DataError
-from tenor.evaluation import metrics
 from tenor.evaluation.bootstrap import RESAMPLES, ConfidenceInterval, interval, resampled_days
 from tenor.schema import Float32, Float64
 

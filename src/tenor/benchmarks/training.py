@@ -16,11 +16,11 @@ import joblib
 import numpy as np
 import pandas as pd
 
+from tenor import metrics
 from tenor.benchmarks.keeping import Kept, kept_in
 from tenor.benchmarks.protocol import Samples
 from tenor.config import FeatureConfig, ModelConfig, TrainConfig, to_mapping
 from tenor.errors import ConfigError
-from tenor.evaluation import metrics
 from tenor.features import Scaler
 from tenor.inference.cells import usable
 from tenor.schema import Float32, Panel

@@ -15,6 +15,7 @@ from tenor.errors import ConfigError, DataError, SourceError
 
 if TYPE_CHECKING:
     from tenor.ingest.fetch import FetchResult
+    from tenor.ingest.importing import ImportResult
     from tenor.schema import BarInterval
 
 BarLength = Annotated[str, typer.Option(help="Length of a bar: 1d, 1h or 15m.")]
@@ -24,6 +25,8 @@ OneCalendar = Annotated[
         "--calendar", help="Calendar for all symbols: XNYS, XLON, 24/7 …; by default each symbol's own exchange."
     ),
 ]
+
+SHOWN_REFUSALS = 20
 
 app = typer.Typer(no_args_is_help=True, help="Bring bars and news into the lake, and inspect them.")
 
@@ -44,7 +47,7 @@ def data_import(
     if as_json:
         console.print_json(result.to_json())
     else:
-        console.show_collected(result)
+        _show_import(result)
     if not result.usable:
         raise DataError(f"nothing in {', '.join(paths)} could be used; {len(result.refused)} rows were refused.")
 
@@ -91,7 +94,7 @@ def data_fetch(
         settings = dataclasses.replace(settings, prices=tuple(source))
     if since:
         settings = dataclasses.replace(settings, since=since)
-    with _live(), console.bars(quiet=as_json) as bars:
+    with _live(), console.progress_bars(quiet=as_json) as bars:
         result = fetch(store, symbols or (), settings, interval=length, news=news, progress=bars.symbols)
     if as_json:
         console.print_json(result.to_json())
@@ -179,6 +182,19 @@ def _live() -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         raise ConfigError(f"{error.name} is not installed: pip install 'tenor[live]'.") from None
+
+
+def _show_import(result: ImportResult) -> None:
+    """What an import did, file by file."""
+    for file in result.files if len(result.files) <= SHOWN_REFUSALS else ():
+        console.line(file.describe())
+    for text in result.refused[:SHOWN_REFUSALS]:
+        console.line(f"refused: {text}")
+    if (more := len(result.refused) - SHOWN_REFUSALS) > 0:
+        console.line(f"… and {more} more refused; --json lists all.")
+    for kind, appended in (("bars", result.bars), ("news", result.news), ("sentiment", result.sentiment)):
+        if appended.new or appended.revised or appended.unchanged:
+            console.line(f"{kind}: {appended.new} new, {appended.revised} revised, {appended.unchanged} already there")
 
 
 def _show_fetched(result: FetchResult) -> None:

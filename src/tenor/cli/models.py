@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tenor.cli import console
+from tenor.cli import console, show_evaluation, show_training
 from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Store, Version, Workers, sources_of
 
 app = typer.Typer()
@@ -30,12 +30,12 @@ def train(
     if store == DEFAULT_STORE and not Path(store).exists():
         console.stderr.print(f"no lake at {store!r} yet: filling it with the embedded bars of 88 US stocks, 2012-2017")
         import_files(store, [EMBEDDED])
-    with console.bars(quiet=as_json) as bars:
+    with console.progress_bars(quiet=as_json) as bars:
         trained = train.train(store, settings, workers=workers, progress=bars.epoch, scoring=bars.texts)
     if as_json:
         console.print_json(trained.to_json())
     else:
-        console.show_trained(trained)
+        show_training.show_training(trained)
 
 
 @app.command()
@@ -60,7 +60,7 @@ def evaluate(
     from tenor.pipeline import evaluate
 
     settings = Config.read(config, set_ or ()) if config or set_ else None
-    with console.bars(quiet=as_json) as bars:
+    with console.progress_bars(quiet=as_json) as bars:
         judged = evaluate.evaluate(
             store,
             config=settings,
@@ -75,11 +75,11 @@ def evaluate(
     if as_json:
         console.print_json(judged.to_json())
         return
-    console.show_walked(judged.walked)
+    show_evaluation.show_walk_forward(judged.walked)
     console.line(f"\nVersion {judged.version} on its own test part")
     for evaluation in judged.evaluations.values():
-        console.show_evaluation(evaluation)
-    console.show_ablation(judged.ablation)
+        show_evaluation.show_evaluation(evaluation)
+    show_evaluation.show_sentiment_effect(judged.ablation)
     console.line(f"\nreport: {judged.report}")
 
 
@@ -107,4 +107,4 @@ def predict(
         if as_json:
             console.print_json({**forecast.to_json(), "stale": late.get(forecast.symbol)})
         else:
-            console.show_forecast(forecast)
+            show_training.show_forecast(forecast)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tenor.cli import console
+from tenor.cli import console, show_sentiment
 from tenor.cli.options import AsJson, Labelled, Published, ScorerName
 
 app = typer.Typer(no_args_is_help=True, help="Score texts with BERT, explain scores, evaluate and tune the scorer.")
@@ -29,13 +29,13 @@ def sentiment_score(
     if bool(texts) == (file is not None):
         raise typer.BadParameter("give either texts or --file.")
     to_score = texts or read_texts(Path(str(file)))
-    with console.bars(quiet=as_json) as bars:
+    with console.progress_bars(quiet=as_json) as bars:
         scores = Scorer.load(scorer).score(to_score, progress=bars.texts)
     if as_json:
         for row in scores.rows():
             console.print_json(row)
     else:
-        console.show_scores(to_score, scores)
+        show_sentiment.show_scores(to_score, scores)
 
 
 @app.command("why")
@@ -51,7 +51,7 @@ def sentiment_why(
     if as_json:
         console.print_json(explanation.to_json())
     else:
-        console.show_why(explanation)
+        show_sentiment.show_explanation(explanation)
 
 
 @app.command("evaluate")
@@ -69,12 +69,12 @@ def sentiment_evaluate(
     from tenor.sentiment.training.evaluate import compare_scorers, read_labelled
 
     sentences = read_labelled(data, folder, agreement=agreement)
-    with console.bars(quiet=as_json) as bars:
+    with console.progress_bars(quiet=as_json) as bars:
         comparison = compare_scorers(Scorer.load(scorer), sentences, progress=bars.texts)
     if as_json:
         console.print_json(comparison.to_json())
     else:
-        console.show_comparison(comparison)
+        show_sentiment.show_comparison(comparison)
 
 
 @app.command("benchmark")
@@ -97,7 +97,7 @@ def sentiment_benchmark(
     from tenor.sentiment.training.evaluate import published_folder
     from tenor.sentiment.training.protocol import fpb_protocol
 
-    with console.bars(quiet=as_json) as bars:
+    with console.progress_bars(quiet=as_json) as bars:
         report = fpb_protocol(
             published_folder("fpb", folder), range(seeds), start=start, work=work, on_step=bars.steps
         ).to_json()
@@ -126,7 +126,7 @@ def sentiment_train(
     from tenor.sentiment.training.tune import tune_on
 
     sentences = read_labelled(data, folder)
-    with console.bars(quiet=as_json) as bars:
+    with console.progress_bars(quiet=as_json) as bars:
         quality = tune_on(sentences, out, work=work, on_step=bars.steps)
     if as_json:
         console.print_json({"out": str(out), **quality.to_json()})

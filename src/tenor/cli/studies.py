@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tenor.cli import console
+from tenor.cli import console, show_studies
 from tenor.cli.options import DEFAULT_STORE, AsJson, Calendar, ConfigFile, Overrides, Store, Workers
 from tenor.errors import DataError
 
@@ -30,12 +30,12 @@ def ablate(
     from tenor.pipeline import ablate as ablate_
 
     settings = Config.read(config, set_ or ())
-    with console.bars(quiet=as_json) as bars:
+    with console.progress_bars(quiet=as_json) as bars:
         ablated = ablate_.ablate(store, settings, workers=workers, progress=bars.arm, texts=bars.texts, report=report)
     if as_json:
         console.print_json(ablated.to_json())
     else:
-        console.show_ablated(ablated)
+        show_studies.show_ablation(ablated)
 
 
 @app.command()
@@ -47,7 +47,7 @@ def tune(
         list[str] | None, typer.Option(help="A key and its values: hidden=16,32; may be given again.")
     ] = None,
     grid_file: Annotated[Path | None, typer.Option(help="The same as a TOML file, in a table [grid].")] = None,
-    scoring: Annotated[str, typer.Option(help="What ranks: skill, rank_ic or mcc.")] = "skill",
+    scoring: Annotated[str, typer.Option(help="What ranks: error_reduction, rank_ic or mcc.")] = "error_reduction",
     horizon: Annotated[int, typer.Option(min=1, help="The horizon that is scored, in sessions.")] = 1,
     out: Annotated[Path, typer.Option(help="Where the best config goes; --config takes it.")] = Path("best.toml"),
     report: Report = None,
@@ -59,7 +59,7 @@ def tune(
     from tenor.pipeline import tune as tune_
 
     settings = Config.read(config, set_ or ())
-    with console.bars(quiet=as_json) as bars:
+    with console.progress_bars(quiet=as_json) as bars:
         tuned = tune_.tune(
             store,
             settings,
@@ -76,7 +76,7 @@ def tune(
     if as_json:
         console.print_json(tuned.to_json())
     else:
-        console.show_tuned(tuned)
+        show_studies.show_tuning(tuned)
 
 
 @app.command()
@@ -96,7 +96,7 @@ def benchmark(
     """Our row beside the published ones, by their protocol: ten seeds, frozen settings. A killed run goes on."""
     from tenor.pipeline import benchmark as benchmark_
 
-    with console.bars(quiet=as_json) as bars:
+    with console.progress_bars(quiet=as_json) as bars:
         result = benchmark_.benchmark(
             name,
             data,
@@ -114,7 +114,7 @@ def benchmark(
     if as_json:
         console.print_json(result.to_json())
     else:
-        console.show_benchmark(result)
+        show_studies.show_benchmark(result)
 
 
 @app.command()

@@ -22,7 +22,7 @@ def upload(
     """Copy bars, news, models and published forecasts; what is there already is left alone, pointers move last."""
     from tenor.pipeline.upload import upload as copy
 
-    with console.bars(quiet=as_json) as bars:
+    with console.progress_bars(quiet=as_json) as bars:
         done = copy(store, to, progress=bars.objects)
     if as_json:
         console.print_json(asdict(done))

@@ -1,4 +1,4 @@
 """Is it better than doing nothing? Metrics, day-resampled intervals, baselines, a simple backtest and the verdict.
 
-Nothing is imported here: `tenor.evaluation.metrics` lies below `tenor.training` and must not pull in the rest.
+Nothing is imported here: the command line and the report's types need one module at a time, not all with torch.
 """

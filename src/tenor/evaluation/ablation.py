@@ -1,8 +1,15 @@
-"""Does the news help? The same folds and seeds with sentiment, without it, and with sentiment shuffled across days.
+"""Does the news help? The same model with sentiment and without it, all else equal. It is asked of two populations:
 
-Three arms that differ in nothing else. *Without* lacks the sentiment columns. *Shuffled* has them, number for number,
-but on other days: what it gains over *without* is not news, it is the chance to fit more columns. The days are
-shuffled before the first test part and within each test part, never across, so that a fold is not trained on
+- `ablate`: is sentiment worth having in this *method*? Settings are walked forward over folds, retrained in each, on
+  all cells, with or without news: a placebo arm, several seeds and many test days give the power to answer, and days
+  without news count because a feature that is empty on most days may still do harm there. `tenor ablate` runs it.
+- `compare_on_news_sessions`: did sentiment help *this version*? One split, the version as it was trained and its twin
+  without sentiment, only on the test sessions that sentiment reaches: outside them the two differ by chance alone,
+  which would dilute what news does where there is some. `tenor evaluate` reports it.
+
+The arms of `ablate` differ in nothing but sentiment. *Without* lacks the sentiment columns. *Shuffled* has them, number
+for number, but on other days: what it gains over *without* is not news, it is the chance to fit more columns. The days
+are shuffled before the first test part and within each test part, never across, so that a fold is not trained on
 sentiment of its own test days and every part keeps the distribution it had. A shuffled day can hold the sentiment of
 a later day: it is a placebo to compare with, never a forecast that could have been made, and since a day drawn at
 random says nothing about the returns that follow the day it is put on, that can't help it.
@@ -13,19 +20,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tenor import metrics
 from tenor.config import FeatureConfig, ModelConfig, TrainConfig
 from tenor.errors import ConfigError, DataError
-from tenor.evaluation import cells, metrics
+from tenor.evaluation import cells
 from tenor.evaluation.bootstrap import RESAMPLES
-from tenor.evaluation.significance import LEVEL, Difference, drawn_days, resampled
-from tenor.evaluation.walkforward import FoldProgress, WalkForward, walk
-from tenor.features import FEATURES
-from tenor.schema import Bool, Float64, Panel, Predictions
+from tenor.evaluation.evaluate import Evaluation, evaluate
+from tenor.evaluation.significance import Difference, drawn_days, format_p, resampled, side_of_zero
+from tenor.evaluation.walkforward import WalkForward, walk
+from tenor.features import feature_names
+from tenor.schema import Bool, DailySentiment, Float64, Panel, Predictions
 from tenor.storage.files import json_values
 from tenor.training import Split
 
@@ -35,13 +45,14 @@ HIGHER_IS_BETTER = {"loss": False, "skill": True, "direction": True, "rank_ic": 
 """The metrics. `loss`: mean squared error of the return in units of its volatility, which the networks minimise."""
 HEADLINE = "loss"
 
-_SENTIMENT = tuple(feature.name for feature in FEATURES if feature.group == "sentiment")
+_SENTIMENT = feature_names(["sentiment"])
 _SUMS = ("n", "loss", "se", "se0", "hits", "ic", "ics")
+"""What is summed by day: cells, losses, squared errors, squared returns, hits, rank ICs and how many are defined."""
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """With sentiment less another arm, on some of the cells.
+    """The arm with sentiment minus another, on some of the cells.
 
     Attributes
     ----------
@@ -67,7 +78,7 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Ablation:
-    """What sentiment is worth at one horizon.
+    """The effect of sentiment at one horizon.
 
     Attributes
     ----------
@@ -80,8 +91,8 @@ class Ablation:
     levels
         Arm -> metric -> the ensemble's value on all cells.
     contrasts
-        With sentiment less *without* and less *shuffled*: on all cells, then by news, by volatility and by fold. Only
-        the first is the question asked; the others were not corrected for being many.
+        With sentiment minus *without* and minus *shuffled*: on all cells, then by news, by volatility and by fold. Only
+        the first answers the question; the others are not corrected for being many.
     verdict
         One sentence.
     """
@@ -98,12 +109,12 @@ class Ablation:
         """One flat mapping a contrast and metric: other, cells, samples, days, metric, value, low, high, p, seed_mean,
         seed_sd, seeds_better (how many seeds sentiment made better).
         """
-        found: list[dict[str, str | float]] = []
+        rows: list[dict[str, str | float]] = []
         for contrast in self.contrasts:
             for metric, difference in contrast.differences.items():
                 by_seed = np.array(contrast.by_seed[metric])
                 better = by_seed > 0 if HIGHER_IS_BETTER[metric] else by_seed < 0
-                found.append(
+                rows.append(
                     {
                         "other": contrast.other,
                         "cells": contrast.cells,
@@ -116,12 +127,12 @@ class Ablation:
                         "seeds_better": int(better.sum()),
                     }
                 )
-        return found
+        return rows
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values; what is undefined is None."""
-        plain: dict[str, Any] = json_values(asdict(self))
-        return plain
+        values: dict[str, Any] = json_values(asdict(self))
+        return values
 
 
 def ablate(
@@ -132,13 +143,13 @@ def ablate(
     features: FeatureConfig,
     model: ModelConfig,
     training: TrainConfig,
-    kept: Path | None = None,
+    cache: Path | None = None,
     workers: int | None = None,
     progress: Callable[[str, int, int], None] | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[int, Ablation]:
-    """Walk all `splits` three times and compare, for every horizon of the panels.
+    """Walk all `splits` three times and compare on all cells, for every horizon of the panels.
 
     Parameters
     ----------
@@ -146,12 +157,19 @@ def ablate(
         Of the same bars, the first with sentiment; all else must be equal.
     features
         What `panel_with` was built with.
-    kept, workers
+    splits, model, training, cache, workers
         As in `tenor.evaluation.walkforward.walk`.
     progress
-        Told arm, networks done, networks in all.
+        Called with an arm, how many of its networks are done, and how many there are.
+    resamples
+        Of the days.
     seed
         Of the shuffle and of the resampled days.
+
+    Returns
+    -------
+    dict of int to Ablation
+        Horizon -> its ablation.
 
     Raises
     ------
@@ -174,9 +192,9 @@ def ablate(
             model=model,
             training=training,
             baselines=(),
-            kept=kept,
+            cache=cache,
             workers=workers,
-            progress=None if progress is None else _told(progress, arm),
+            progress=None if progress is None else partial(progress, arm),
         )
         for arm, panel, config in arms
     }
@@ -184,6 +202,53 @@ def ablate(
         horizon: compare_arms(panel_with, walks, horizon=horizon, resamples=resamples, seed=seed)
         for horizon in panel_with.horizons
     }
+
+
+def compare_on_news_sessions(
+    panel: Panel,
+    rows: slice,
+    sentiment: DailySentiment,
+    predictions: Mapping[str, Predictions],
+    *,
+    ours: str,
+    without: str,
+    resamples: int = RESAMPLES,
+) -> dict[int, Evaluation]:
+    """A model beside the same model without sentiment, on the sessions of `rows` that sentiment reaches.
+
+    Parameters
+    ----------
+    panel
+        The panel that was predicted, with only the cells that count in its mask.
+    rows
+        The test's sessions, as places on the panel's session axis.
+    sentiment
+        What the model saw; `rows` are cut to the sessions from its first to its last.
+    predictions
+        Name -> predictions over the whole panel; those of other models than the two are not used.
+    ours, without
+        The names of the two models.
+    resamples
+        Of the days.
+
+    Returns
+    -------
+    dict of int to Evaluation
+        Horizon -> evaluation of `ours` against `without`; empty where sentiment reaches no session of `rows`.
+
+    Raises
+    ------
+    HistoryError, DataError
+        As `evaluate` does.
+    """
+    start, stop, _ = rows.indices(len(panel.sessions))
+    first, last = sentiment.frame["session"].min(), sentiment.frame["session"].max()
+    start = max(start, int(panel.sessions.searchsorted(first)))
+    stop = min(stop, int(panel.sessions.searchsorted(last, side="right")))
+    if stop <= start:
+        return {}
+    pair = {name: predictions[name] for name in (ours, without)}
+    return {h: evaluate(panel, slice(start, stop), pair, horizon=h, resamples=resamples) for h in panel.horizons}
 
 
 def shuffle_sentiment(panel: Panel, splits: Sequence[Split], *, seed: int) -> Panel:
@@ -196,11 +261,12 @@ def shuffle_sentiment(panel: Panel, splits: Sequence[Split], *, seed: int) -> Pa
     rng = np.random.default_rng(seed)
     values = panel.values.copy()
     place = panel.features.index("sentiment_known")
-    told = np.flatnonzero((panel.values[:, :, place] > 0).any(axis=1))
-    first, last = (int(told[0]), int(told[-1])) if len(told) else (0, -1)
+    with_news = np.flatnonzero((panel.values[:, :, place] > 0).any(axis=1))
+    first, last = (int(with_news[0]), int(with_news[-1])) if len(with_news) else (0, -1)
     stretches = [slice(0, splits[0].test.start), *(split.test for split in splits)]
     for stretch in stretches:
         rows = np.arange(max(stretch.start, first), min(stretch.stop, last + 1))
+        # rows [n, 1] and columns [m] broadcast to [n, m]: all symbols of a session move together, column by column
         values[rows[:, None], :, columns] = panel.values[rng.permutation(rows)[:, None], :, columns]
     values[~panel.mask] = 0.0
     return replace(panel, values=values)
@@ -209,36 +275,42 @@ def shuffle_sentiment(panel: Panel, splits: Sequence[Split], *, seed: int) -> Pa
 def compare_arms(
     panel: Panel, walks: Mapping[str, WalkForward], *, horizon: int, resamples: int = RESAMPLES, seed: int = 0
 ) -> Ablation:
-    """Compare the three `walks` (by the names of `ARMS`) over the cells that all of them forecast.
+    """Compare the three `walks` (by the names of `ARMS`) over the cells that all of them predict.
 
     Parameters
     ----------
     panel
-        The one with sentiment; its sentiment columns and volatilities tell the cells apart.
+        The one with sentiment; its sentiment columns and volatilities decide which kind a cell is of.
+    walks
+        Arm -> its walk-forward.
+    horizon
+        Sessions ahead.
+    resamples, seed
+        Of the resampled days.
     """
     ours = walks[WITH]
-    mask = np.logical_and.reduce([one.mask for one in walks.values()])
-    judged = replace(panel, mask=mask)
-    days, realised = cells.realised(judged, ours.rows, horizon=horizon)
+    mask = np.logical_and.reduce([of_arm.mask for of_arm in walks.values()])
+    days, realised = cells.realised(replace(panel, mask=mask), ours.rows, horizon=horizon)
     axis = panel.horizon_index(horizon)
     scale = panel.volatility[days].astype("float64") * math.sqrt(horizon)
-    said = {arm: one.predictions[one.name] for arm, one in walks.items()}
+    predictions = {arm: of_arm.predictions[of_arm.name] for arm, of_arm in walks.items()}
     drawn, block = drawn_days(len(days), horizon=horizon, resamples=resamples, seed=seed)
 
-    def sums(one: Predictions, kind: Bool) -> Float64:
-        return _sums(one, days, axis, np.where(kind, realised, np.nan), scale)
+    def sums(network: Predictions, chosen: Bool) -> Float64:
+        return _sums(network, days, axis, np.where(chosen, realised, np.nan), scale)
 
-    kinds = _kinds(panel, days, np.isfinite(realised)) | _folds(panel, ours, days)
-    whole = {arm: _measure(np.ones((1, len(days))), sums(said[arm], kinds["all"])) for arm in ARMS}
+    kinds = cells.by_news_and_volatility(panel, days, np.isfinite(realised)) | _folds(panel, ours, days)
+    each_day_once = np.ones((1, len(days)))
+    levels = {arm: _measure(each_day_once, sums(predictions[arm], kinds["all"])) for arm in ARMS}
     contrasts = []
     for other in (WITHOUT, SHUFFLED):
         for kind, chosen in kinds.items():
             counted = chosen & np.isfinite(realised)
             if not counted.any():
                 continue
-            differences = _less(sums(said[WITH], chosen), sums(said[other], chosen), drawn, block)
             by_seed = [
-                _less_plainly(sums(ours.seeds[s], chosen), sums(walks[other].seeds[s], chosen)) for s in ours.seeds
+                _plain_differences(sums(ours.seeds[seed], chosen), sums(walks[other].seeds[seed], chosen))
+                for seed in ours.seeds
             ]
             contrasts.append(
                 Contrast(
@@ -246,8 +318,10 @@ def compare_arms(
                     cells=kind,
                     samples=int(counted.sum()),
                     days=int(counted.any(axis=1).sum()),
-                    differences=differences,
-                    by_seed={metric: tuple(one[metric] for one in by_seed) for metric in HIGHER_IS_BETTER},
+                    differences=_differences(
+                        sums(predictions[WITH], chosen), sums(predictions[other], chosen), drawn, block
+                    ),
+                    by_seed={metric: tuple(of_seed[metric] for of_seed in by_seed) for metric in HIGHER_IS_BETTER},
                 )
             )
     sessions = panel.sessions[days]
@@ -256,16 +330,16 @@ def compare_arms(
         first=f"{sessions[0]:%Y-%m-%d}",
         last=f"{sessions[-1]:%Y-%m-%d}",
         seeds=tuple(ours.seeds),
-        levels={arm: {metric: float(value[0]) for metric, value in found.items()} for arm, found in whole.items()},
+        levels={arm: {metric: float(value[0]) for metric, value in row.items()} for arm, row in levels.items()},
         contrasts=tuple(contrasts),
-        verdict=verdict(contrasts, days=len(days)),
+        verdict=ablation_verdict(contrasts, days=len(days)),
     )
 
 
-def verdict(contrasts: Sequence[Contrast], *, days: int) -> str:
+def ablation_verdict(contrasts: Sequence[Contrast], *, days: int) -> str:
     """One sentence on `HEADLINE` over all cells, at 5 %: against no sentiment, and against shuffled if better."""
-    found = {one.other: one.differences[HEADLINE] for one in contrasts if one.cells == "all"}
-    plain, placebo = found[WITHOUT], found[SHUFFLED]
+    whole = {contrast.other: contrast.differences[HEADLINE] for contrast in contrasts if contrast.cells == "all"}
+    plain, placebo = whole[WITHOUT], whole[SHUFFLED]
     shown = (
         f"squared error {_signed(plain)} against no sentiment, "
         f"{_signed(placebo)} against sentiment shuffled across days"
@@ -274,21 +348,18 @@ def verdict(contrasts: Sequence[Contrast], *, days: int) -> str:
         if plain.value == 0:
             return "Sentiment changes nothing: the forecasts with it and without it have the same error."
         return f"{days} days are too few to tell whether sentiment helps ({shown})."
-    if plain.p >= LEVEL:
+    side = side_of_zero(plain, higher_is_better=HIGHER_IS_BETTER[HEADLINE])
+    if side == 0:
         return f"Sentiment does not help at 5 % ({shown})."
-    if plain.value > 0:
+    if side == -1:
         return f"Sentiment hurts at 5 % ({shown})."
-    if math.isfinite(placebo.p) and placebo.p < LEVEL and placebo.value < 0:
+    if math.isfinite(placebo.p) and side_of_zero(placebo, higher_is_better=HIGHER_IS_BETTER[HEADLINE]) == 1:
         return f"Sentiment helps at 5 % ({shown})."
     return f"Sentiment columns help at 5 %, but shuffled ones no less: it is not the news of the day ({shown})."
 
 
-def _told(progress: Callable[[str, int, int], None], arm: str) -> FoldProgress:
-    return lambda done, total: progress(arm, done, total)
-
-
 def _signed(difference: Difference) -> str:
-    p = f", p {difference.p:.3f}" if math.isfinite(difference.p) else ""
+    p = f", p {format_p(difference.p)}" if math.isfinite(difference.p) else ""
     return f"{difference.value:+.5f} [{difference.low:+.5f}, {difference.high:+.5f}{p}]"
 
 
@@ -319,49 +390,22 @@ def _check(panel_with: Panel, panel_without: Panel) -> None:
             )
 
 
-def _kinds(panel: Panel, days: np.ndarray, counts: Bool) -> dict[str, Bool]:
-    """Name -> [day, symbol], which cells; thirds and fifths are those of the days judged."""
-    features = {name: panel.values[days, :, i] for i, name in enumerate(panel.features) if name in _SENTIMENT}
-    known, cell_news = features["sentiment_known"] > 0, features["sentiment_count"]
-    # the market's count stands in every cell of a session that is masked in: cells that count have it
-    day_news = np.where(counts, features["sentiment_market_count"], 0.0).max(axis=1)
-    market = np.nanmean(np.where(counts, panel.volatility[days], np.nan), axis=1)  # each day has a cell that counts
-    low, high = np.quantile(market, (1 / 3, 2 / 3))
-    everywhere = np.ones_like(counts)
-
-    def of_days(chosen: Any) -> Bool:
-        return np.asarray(everywhere & np.asarray(chosen)[:, None])
-
-    much = np.zeros_like(counts)
-    if (known & counts).any():
-        much = known & (cell_news >= np.quantile(cell_news[known & counts], 0.8))
-    return {
-        "all": everywhere,
-        "fifth of days with most news": of_days((day_news > 0) & (day_news >= np.quantile(day_news, 0.8))),
-        "fifth of news cells with most news": much,
-        "cells with news": known,
-        "cells without news": ~known,
-        "calm third of days": of_days(market <= low),
-        "middle third of days": of_days((market > low) & (market <= high)),
-        "volatile third of days": of_days(market > high),
-    }
-
-
 def _folds(panel: Panel, ours: WalkForward, days: np.ndarray) -> dict[str, Bool]:
     """Name -> [day, symbol], the cells of each fold's test part."""
-    found: dict[str, Bool] = {}
+    by_fold: dict[str, Bool] = {}
     for number, fold in enumerate(ours.folds, start=1):
         rows = fold.split.test
         here = (days >= rows.start) & (days < rows.stop)
         name = f"fold {number}, from {panel.sessions[rows.start]:%Y-%m-%d}"
-        found[name] = np.broadcast_to(here[:, None], (len(days), len(panel.symbols)))
-    return found
+        by_fold[name] = np.broadcast_to(here[:, None], (len(days), len(panel.symbols)))
+    return by_fold
 
 
-def _sums(said: Predictions, days: np.ndarray, axis: int, realised: Float64, scale: Float64) -> Float64:
+def _sums(predictions: Predictions, days: np.ndarray, axis: int, realised: Float64, scale: Float64) -> Float64:
     """[day, statistic] of `_SUMS` over the cells whose `realised` is finite."""
     counts = np.isfinite(realised)
-    mean, p_up = (np.where(counts, a[days, :, axis], 0.0).astype("float64") for a in (said.mean, said.p_up))
+    mean = np.where(counts, predictions.mean[days, :, axis], 0.0).astype("float64")
+    p_up = np.where(counts, predictions.p_up[days, :, axis], 0.0).astype("float64")
     actual = np.where(counts, realised, 0.0)
     unit = np.where(counts, scale, 1.0)
     ic = metrics.daily_ic(np.where(counts, mean, np.nan), realised)
@@ -378,18 +422,18 @@ def _sums(said: Predictions, days: np.ndarray, axis: int, realised: Float64, sca
 
 
 def _measure(drawn: Float64, sums: Float64) -> dict[str, Float64]:
-    """Metric -> [resample]."""
+    """Metric -> [resample], from how often each day was `drawn` [resample, day] and what was summed by day."""
     total = dict(zip(_SUMS, (drawn @ sums).T, strict=True))
     return {
         "loss": metrics.ratio(total["loss"], total["n"]),
-        "skill": 1.0 - np.sqrt(metrics.ratio(total["se"], total["se0"])),
+        "skill": metrics.skill_of_sums(total["se"], total["se0"]),
         "direction": metrics.ratio(total["hits"], total["n"]),
         "rank_ic": metrics.ratio(total["ic"], total["ics"]),
     }
 
 
-def _less(ours: Float64, other: Float64, drawn: Float64, block: int) -> dict[str, Difference]:
-    values = _less_plainly(ours, other)
+def _differences(ours: Float64, other: Float64, drawn: Float64, block: int) -> dict[str, Difference]:
+    values = _plain_differences(ours, other)
     first, second = _measure(drawn, ours), _measure(drawn, other)
     return {
         metric: resampled(value, first[metric] - second[metric], days=len(ours), block=block)
@@ -397,7 +441,7 @@ def _less(ours: Float64, other: Float64, drawn: Float64, block: int) -> dict[str
     }
 
 
-def _less_plainly(ours: Float64, other: Float64) -> dict[str, float]:
-    once = np.ones((1, len(ours)))
-    first, second = _measure(once, ours), _measure(once, other)
+def _plain_differences(ours: Float64, other: Float64) -> dict[str, float]:
+    each_day_once = np.ones((1, len(ours)))
+    first, second = _measure(each_day_once, ours), _measure(each_day_once, other)
     return {metric: float(first[metric][0] - second[metric][0]) for metric in HIGHER_IS_BETTER}

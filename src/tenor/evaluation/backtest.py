@@ -128,6 +128,16 @@ def backtest(
 
     Parameters
     ----------
+    panel
+        The panel that was predicted.
+    rows
+        Sessions to trade on, as places on the panel's session axis.
+    predictions
+        Over the whole panel.
+    horizon
+        Sessions ahead.
+    rule
+        One of `RULES`.
     cost
         Bps of the money traded, >= 0.
     fill
@@ -139,6 +149,8 @@ def backtest(
         No such rule or fill, or a negative cost.
     HistoryError
         Fewer than two sessions.
+    DataError
+        The predictions are not of this panel's shape.
     """
     part = _part(panel, rows, cost)
     axis = panel.horizon_index(horizon)
@@ -167,8 +179,8 @@ def long_flat(p_up: Float64, available: Bool) -> Float64:
 def long_short(mean: Float64, available: Bool) -> Float64:
     """Weights [session, symbol] of the rule ``long/short`` of `backtest`; ties go by the order of the symbols."""
     n = available.sum(axis=1, keepdims=True)
-    known = np.where(available, mean, np.inf)
-    place = known.argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
+    known = np.where(available, mean, np.inf)  # those without a forecast come last
+    place = known.argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")  # the sort's own inverse: ranks
     few = np.where(n < 20, n // 5, n // 10)  # a leg of one stock would be that stock's backtest
     legs = (available & (place >= n - few)).astype("float64") - (available & (place < few))
     spread = np.where(available, mean, -np.inf).max(axis=1, keepdims=True) > known.min(axis=1, keepdims=True)
@@ -185,10 +197,16 @@ def simulate(name: str, panel: Panel, weights: Float64, *, cost: float, fill: Fi
 
     Parameters
     ----------
+    name
+        Of the result.
+    panel
+        The sessions traded on, all of them.
     weights
-        [session, symbol]; share of the equity wanted from the next fill on, decided after that session's close.
+        [session, symbol]; target share of the equity from the next fill on, decided after that session's close.
     cost
         Bps of the money traded; paid from cash.
+    fill
+        At which of the next session's prices.
     """
     fills = _fills(panel, fill)
     equity, turnover = _follow(panel, fills, weights, cost)
@@ -222,7 +240,7 @@ def _part(panel: Panel, rows: slice, cost: float) -> Panel:
     if cost < 0 or not math.isfinite(cost):
         raise ConfigError(f"a cost of {cost} bps is not possible: give 0 or more.")
     if stop - start < 2:
-        raise HistoryError(f"a backtest needs at least 2 sessions, the rows asked for have {max(stop - start, 0)}.")
+        raise HistoryError(f"a backtest needs at least 2 sessions, the given rows have {max(stop - start, 0)}.")
     return panel.between(start, stop)
 
 
@@ -233,30 +251,31 @@ def _fills(panel: Panel, fill: Fill) -> Float64:
 
 
 def _follow(panel: Panel, fills: Float64, weights: Float64, cost: float) -> tuple[Float64, Float64]:
+    """Equity and turnover [session] of a portfolio that aims at `weights`, filled at `fills` a session later."""
     sessions = len(panel.sessions)
     equity, turnover = np.ones(sessions), np.zeros(sessions)
-    cash, held, price = 1.0, np.zeros(len(panel.symbols)), panel.close[0]
+    cash, positions, price = 1.0, np.zeros(len(panel.symbols)), panel.close[0]  # positions in money, short below 0
     for s in range(1, sessions):
-        held, price = _marked(held, price, fills[s])
-        worth = cash + held.sum()
-        if worth <= 0:
+        positions, price = _marked(positions, price, fills[s])
+        worth = cash + positions.sum()
+        if worth <= 0:  # ruined by the gap to the fill
             equity[s:] = 0.0
             break
         tradable = np.isfinite(fills[s])
-        free = max(worth - np.abs(held[~tradable]).sum(), 0.0)
-        wanted = np.where(tradable, weights[s - 1] * free, held)
-        traded = np.abs(wanted - held).sum()
-        cash -= (wanted - held).sum() + traded * cost / 1e4
-        held, turnover[s] = wanted, traded / worth
-        held, price = _marked(held, price, panel.close[s])
-        equity[s] = cash + held.sum()
+        free = max(worth - np.abs(positions[~tradable]).sum(), 0.0)  # what is tied up in the others can't be shared out
+        targets = np.where(tradable, weights[s - 1] * free, positions)
+        traded = np.abs(targets - positions).sum()
+        cash -= (targets - positions).sum() + traded * cost / 1e4
+        positions, turnover[s] = targets, traded / worth
+        positions, price = _marked(positions, price, panel.close[s])
+        equity[s] = cash + positions.sum()
         if equity[s] <= 0:
             equity[s:] = 0.0
             break
     return equity, turnover
 
 
-def _marked(held: Float64, price: Float64, now: Float64) -> tuple[Float64, Float64]:
+def _marked(positions: Float64, price: Float64, now: Float64) -> tuple[Float64, Float64]:
     """Positions at the prices of `now`, and those prices; where there is none, the last ones."""
     price_now = np.where(np.isfinite(now), now, price)
-    return held * np.where(np.isfinite(price), price_now / price, 1.0), price_now
+    return positions * np.where(np.isfinite(price), price_now / price, 1.0), price_now

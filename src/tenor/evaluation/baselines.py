@@ -31,11 +31,11 @@ CLIP = 4.0
 FEATURE_CLIP = 5.0
 RIDGE_ALPHAS = (1e1, 1e2, 1e3, 1e4, 1e5, 1e6)
 LOGISTIC_CS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
-ROUNDS = 150
-"""Boosting rounds tried; validation chooses how many are kept."""
+BOOSTING_ROUNDS = 150
+"""Rounds tried; validation chooses how many are used."""
 
 
-class Parts(Protocol):
+class SplitLike(Protocol):
     """Where training and validation lie on the session axis (`tenor.training.split.Split` is one)."""
 
     @property
@@ -47,12 +47,13 @@ class Parts(Protocol):
         """Rows that choose between settings."""
 
 
-def fit_baselines(panel: Panel, split: Parts, *, names: Sequence[str] | None = None) -> dict[str, Predictions]:
+def fit_baselines(panel: Panel, split: SplitLike, *, names: Sequence[str] | None = None) -> dict[str, Predictions]:
     """Fit the baselines `names` (all of them by default) and let each predict every cell of `panel`.
 
     Returns
     -------
-    name -> Predictions over the whole panel, NaN where its mask is False, in the order asked for.
+    dict of str to Predictions
+        Name -> predictions over the whole panel, NaN where its mask is False, in the order of `names`.
 
     Raises
     ------
@@ -69,44 +70,46 @@ def fit_baselines(panel: Panel, split: Parts, *, names: Sequence[str] | None = N
     return {name: BASELINES[name](panel, split) for name in (BASELINES if names is None else names)}
 
 
-def persistence(panel: Panel, split: Parts | None = None) -> Predictions:
+def persistence(panel: Panel, split: SplitLike | None = None) -> Predictions:
     """The price stays: return 0, P(up) .5, which names no direction."""
     del split
     return _constant(panel, PERSISTENCE, np.zeros(len(panel.horizons)), np.full(len(panel.horizons), 0.5))
 
 
-def drift(panel: Panel, split: Parts) -> Predictions:
+def drift(panel: Panel, split: SplitLike) -> Predictions:
     """Each symbol's mean return and share of rises in training; the pooled ones for a symbol without a training row."""
     mean, p_up = np.empty(panel.targets.shape[1:]), np.empty(panel.targets.shape[1:])
     for axis in range(len(panel.horizons)):
         known = _known(panel, split.train, axis, "training")
         returns = np.where(known, panel.targets[split.train, :, axis], 0.0).astype("float64")
         n = known.sum(axis=0)
-        for found, values in ((mean, returns), (p_up, (returns > 0).astype("float64"))):
-            found[:, axis] = np.where(n > 0, values.sum(axis=0) / np.maximum(n, 1), values.sum() / n.sum())
+        rose = (returns > 0).astype("float64")
+        for averages, values in ((mean, returns), (p_up, rose)):
+            averages[:, axis] = np.where(n > 0, values.sum(axis=0) / np.maximum(n, 1), values.sum() / n.sum())
     return _constant(panel, DRIFT, mean, p_up)
 
 
-def always_up(panel: Panel, split: Parts) -> Predictions:
+def always_up(panel: Panel, split: SplitLike) -> Predictions:
     """The pooled mean return in training, and its share of rises, but at least .501: the direction is always up."""
     mean, p_up = np.empty(len(panel.horizons)), np.empty(len(panel.horizons))
     for axis in range(len(panel.horizons)):
         known = _known(panel, split.train, axis, "training")
         returns = panel.targets[split.train, :, axis][known].astype("float64")
-        mean[axis], p_up[axis] = returns.mean(), max((returns > 0).mean(), 0.501)
+        mean[axis] = returns.mean()
+        p_up[axis] = max((returns > 0).mean(), 0.501)
     return _constant(panel, ALWAYS_UP, mean, p_up)
 
 
-def rises(panel: Panel, split: Parts, axis: int) -> float:
+def rises(panel: Panel, split: SplitLike, axis: int) -> float:
     """The share of training cells whose return over the horizon at place `axis` is above zero."""
     known = _known(panel, split.train, axis, "training")
     return float((panel.targets[split.train, :, axis][known] > 0).mean())
 
 
-def linear(panel: Panel, split: Parts) -> Predictions:
+def linear(panel: Panel, split: SplitLike) -> Predictions:
     """Ridge regression for the return, logistic regression for the direction; penalties chosen on validation."""
 
-    def fit(cells: Cells) -> tuple[Float64, Float64]:
+    def fit(cells: TrainingCells) -> tuple[Float64, Float64]:
         ridges = (Ridge(alpha=alpha).fit(cells.x_train, cells.y_train) for alpha in RIDGE_ALPHAS)
         ridge = min(ridges, key=lambda m: _squared(m.predict(cells.x_valid), cells.y_valid))
         logistics = (LogisticRegression(C=c, max_iter=500).fit(cells.x_train, cells.up_train) for c in LOGISTIC_CS)
@@ -116,14 +119,14 @@ def linear(panel: Panel, split: Parts) -> Predictions:
     return learned(panel, split, LINEAR, fit)
 
 
-def boosting(panel: Panel, split: Parts) -> Predictions:
+def boosting(panel: Panel, split: SplitLike) -> Predictions:
     """Histogram gradient boosting for the return and for the direction; validation chooses the number of rounds."""
     options: dict[str, Any] = {
-        "max_iter": ROUNDS, "learning_rate": 0.05, "max_leaf_nodes": 7, "min_samples_leaf": 200,
+        "max_iter": BOOSTING_ROUNDS, "learning_rate": 0.05, "max_leaf_nodes": 7, "min_samples_leaf": 200,
         "l2_regularization": 1.0, "early_stopping": False, "random_state": 0,
     }  # fmt: skip
 
-    def fit(cells: Cells) -> tuple[Float64, Float64]:
+    def fit(cells: TrainingCells) -> tuple[Float64, Float64]:
         regressor = HistGradientBoostingRegressor(**options).fit(cells.x_train, cells.y_train)
         losses = [_squared(y, cells.y_valid) for y in regressor.staged_predict(cells.x_valid)]
         mean = _stage(regressor.staged_predict(cells.x), losses)
@@ -134,7 +137,7 @@ def boosting(panel: Panel, split: Parts) -> Predictions:
     return learned(panel, split, BOOSTING, fit)
 
 
-BASELINES: dict[str, Callable[[Panel, Parts], Predictions]] = {
+BASELINES: dict[str, Callable[[Panel, SplitLike], Predictions]] = {
     PERSISTENCE: persistence,
     DRIFT: drift,
     ALWAYS_UP: always_up,
@@ -144,7 +147,7 @@ BASELINES: dict[str, Callable[[Panel, Parts], Predictions]] = {
 
 
 @dataclass(frozen=True)
-class Cells:
+class TrainingCells:
     """One horizon's cells as rows: standardised features, scaled clipped targets and whether they rose."""
 
     x: Float32
@@ -156,16 +159,23 @@ class Cells:
     up_valid: Bool
 
 
-def learned(panel: Panel, split: Parts, name: str, fit: Callable[[Cells], tuple[Float64, Float64]]) -> Predictions:
-    """What a pooled model says of every cell of the mask, horizon by horizon.
+def learned(
+    panel: Panel, split: SplitLike, name: str, fit: Callable[[TrainingCells], tuple[Float64, Float64]]
+) -> Predictions:
+    """The predictions of a pooled model for every cell of the mask, horizon by horizon.
 
     Parameters
     ----------
+    panel, split
+        The panel, and where training and validation lie on its session axis.
+    name
+        Of the model.
     fit
-        Learns from `Cells` and returns, for each row of their `x`, the forecast in units of volatility and P(up).
+        Learns from `TrainingCells` and returns, for each row of their `x`, the forecast in units of volatility and
+        P(up).
     """
-    seen = _known(panel, split.train, 0, "training")
-    scaler = StandardScaler().fit(panel.values[split.train][seen])
+    in_training = _known(panel, split.train, 0, "training")
+    scaler = StandardScaler().fit(panel.values[split.train][in_training])
     values = np.zeros_like(panel.values)
     x = scaler.transform(panel.values[panel.mask]).clip(-FEATURE_CLIP, FEATURE_CLIP).astype("float32")
     values[panel.mask] = x
@@ -178,7 +188,7 @@ def learned(panel: Panel, split: Parts, name: str, fit: Callable[[Cells], tuple[
             returns = panel.targets[rows, :, axis][known].astype("float64")
             scaled = np.clip(returns / np.maximum(scale[rows][known], 1e-8), -CLIP, CLIP)
             parts += [values[rows][known], scaled, returns > 0]
-        cells = Cells(x, *parts)
+        cells = TrainingCells(x, *parts)
         one_class = cells.up_train.all() or not cells.up_train.any()  # nothing to learn, and classifiers refuse it
         y, p = (cells.y_train.mean(), cells.up_train.mean()) if one_class else fit(cells)
         mean[panel.mask, axis] = y * scale[panel.mask]
@@ -199,11 +209,11 @@ def _known(panel: Panel, rows: slice, axis: int, what: str) -> Bool:
 
 def _constant(panel: Panel, name: str, mean: Float64, p_up: Float64) -> Predictions:
     """Predictions that are the same every session; `mean`, `p_up` [horizon] or [symbol, horizon]."""
-    said = panel.mask[:, :, None]
+    mask = panel.mask[:, :, None]
     return Predictions(
         name,
-        np.where(said, mean, np.nan).astype("float32"),
-        np.where(said, p_up, np.nan).astype("float32"),
+        np.where(mask, mean, np.nan).astype("float32"),
+        np.where(mask, p_up, np.nan).astype("float32"),
     )
 
 
@@ -221,5 +231,5 @@ def _log_loss(p_up: Float64, rose: Bool) -> float:
 
 def _stage(staged: Any, losses: list[float]) -> Float64:
     """The forecast of the boosting round with the lowest validation loss."""
-    found: Float64 = next(itertools.islice(staged, int(np.argmin(losses)), None))
-    return found
+    best: Float64 = next(itertools.islice(staged, int(np.argmin(losses)), None))
+    return best

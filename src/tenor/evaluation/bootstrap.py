@@ -13,14 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tenor.evaluation import metrics
-from tenor.schema import Float64
+from tenor import metrics
+from tenor.schema import Bool, Float64
 
 RESAMPLES = 1000
 FEWEST_BLOCKS = 4
 """With fewer days than this many blocks nothing is resampled: bounds are NaN rather than too narrow."""
 
-CHUNK = 4_000_000
+AUC_CHUNK = 4_000_000
 """Running counts held at a time for the AUC, four bytes each."""
 
 METRICS = (
@@ -33,7 +33,15 @@ _SUMS = ("n", "se", "ae", "se0", "pse", "pae", "pae0", "tp", "fp", "tn", "fn", "
 
 @dataclass(frozen=True)
 class ConfidenceInterval:
-    """A value and its 95 % interval; NaN for what is undefined (see `FEWEST_BLOCKS`)."""
+    """A value and its 95 % interval; NaN for what is undefined (see `FEWEST_BLOCKS`).
+
+    Attributes
+    ----------
+    value
+        On the days as they are.
+    low, high
+        Bounds of the interval.
+    """
 
     value: float
     low: float
@@ -51,8 +59,11 @@ def resampled_days(days: int, *, horizon: int, resamples: int = RESAMPLES, seed:
     if days < FEWEST_BLOCKS * block:
         return np.zeros((0, days))
     rng = np.random.default_rng(seed)
-    starts = rng.integers(0, days, size=(resamples, -(-days // block), 1))
+    starts = rng.integers(0, days, size=(resamples, -(-days // block), 1))  # -(-a // b) rounds up
+    # circular: a block that starts near the end goes on at the beginning, so that every day is drawn equally often;
+    # what the last block has too many is cut off
     drawn = ((starts + np.arange(block)) % days).reshape(resamples, -1)[:, :days]
+    # counts of all resamples by one bincount: day d of resample i has the number i * days + d
     flat = (drawn + days * np.arange(resamples)[:, None]).ravel()
     return np.bincount(flat, minlength=resamples * days).reshape(resamples, days).astype("float64")
 
@@ -93,15 +104,19 @@ class DayTotals:
         ----------
         mean, realised
             Log returns.
+        p_up
+            P(up), 0..1.
         close
             The adjusted close that they start from.
         """
         counts = np.isfinite(realised)
+        # zeros where nothing counts add nothing to a sum, while NaN would spoil its day
         r = np.where(counts, realised, 0.0)
         f = np.where(counts, mean, 0.0)
         p0 = np.where(counts, close, 0.0)
         price_error = p0 * (np.exp(f) - np.exp(r))
-        said, was = (p_up > 0.5) & counts, (r > 0) & counts
+        up = (p_up > 0.5) & counts
+        rose = (r > 0) & counts
         ic = metrics.daily_ic(np.where(counts, mean, np.nan), realised)
         defined = np.isfinite(ic)
         ic = np.where(defined, ic, 0.0)
@@ -113,15 +128,15 @@ class DayTotals:
             "pse": price_error**2,
             "pae": np.abs(price_error),
             "pae0": np.abs(p0 * (1.0 - np.exp(r))),
-            "tp": said & was,
-            "fp": said & ~was,
-            "tn": counts & ~said & ~was,
-            "fn": ~said & was,
+            "tp": up & rose,
+            "fp": up & ~rose,
+            "tn": counts & ~up & ~rose,
+            "fn": ~up & rose,
         }
         sums = [columns[name].sum(axis=1, dtype="float64") for name in columns]
         directed = metrics.names_direction(np.where(counts, p_up, np.nan))
         days = len(realised)
-        concordant = _concordant(p_up, was, counts) if directed else np.zeros((days, days))
+        concordant = _concordant(p_up, rose, counts) if directed else np.zeros((days, days))
         return cls(np.stack([*sums, ic, ic**2, defined.astype("float64")], axis=1), concordant, directed)
 
     @property
@@ -148,54 +163,55 @@ class DayTotals:
         """
         total = dict(zip(_SUMS, (drawn @ self.sums).T, strict=True))
         n = total["n"]
-        found = {
+        values = {
             "return_rmse": np.sqrt(metrics.ratio(total["se"], n)),
             "return_mae": metrics.ratio(total["ae"], n),
             "price_rmse": np.sqrt(metrics.ratio(total["pse"], n)),
             "price_mae": metrics.ratio(total["pae"], n),
-            "skill": 1.0 - np.sqrt(metrics.ratio(total["se"], total["se0"])),
+            "skill": metrics.skill_of_sums(total["se"], total["se0"]),
             "mase": metrics.ratio(total["pae"], total["pae0"]),
             "rank_ic": metrics.ratio(total["ic"], total["ics"]),
             "icir": metrics.icir_of_sums(total["ic"], total["ic2"], total["ics"]),
         }
         if self.directed:
-            tp, fp, tn, fn = (total[name] for name in ("tp", "fp", "tn", "fn"))
-            found["direction"] = metrics.ratio(tp + tn, n)
-            found["mcc"] = metrics.mcc_of_counts(tp, fp, tn, fn)
+            tp, fp, tn, fn = total["tp"], total["fp"], total["tn"], total["fn"]
+            values["direction"] = metrics.ratio(tp + tn, n)
+            values["mcc"] = metrics.mcc_of_counts(tp, fp, tn, fn)
+            # a pair of days d and e counts as often as d was drawn times e was drawn: w' C w for each resample w
             pairs = ((drawn @ self.concordant) * drawn).sum(axis=1)
-            found["auc"] = metrics.ratio(pairs, (tp + fn) * (tn + fp))
+            values["auc"] = metrics.ratio(pairs, (tp + fn) * (tn + fp))
         undefined = np.full(len(drawn), np.nan)
-        return {name: found.get(name, undefined) for name in METRICS}
+        return {name: values.get(name, undefined) for name in METRICS}
 
     def values(self) -> dict[str, float]:
         """Every metric on the days as they are."""
         return {name: float(draws[0]) for name, draws in self.measure(np.ones((1, len(self.sums)))).items()}
 
 
-def _concordant(p_up: Float64, was: np.ndarray, counts: np.ndarray) -> Float64:
+def _concordant(p_up: Float64, rose: Bool, counts: Bool) -> Float64:
     """The [day, day] counts of `DayTotals.concordant`.
 
     By ranks: for each day e, a running count along all distinct P(up) of the cells that did not rise, read off at the
     cells that rose and summed by their day. Counts and their halves are exact in float32 for any day's cells.
     """
     days = len(p_up)
-    found = np.zeros((days, days))
-    day, _ = np.nonzero(counts)
+    pairs = np.zeros((days, days))
+    day, _ = np.nonzero(counts)  # of every cell that counts, in order of days
     values, rank = np.unique(p_up[counts], return_inverse=True)
-    rose = was[counts]
-    up_day, up_rank = day[rose], rank[rose]
-    down_day, down_rank = day[~rose], rank[~rose]
+    up = rose[counts]
+    up_day, up_rank = day[up], rank[up]
+    down_day, down_rank = day[~up], rank[~up]
     if not len(up_day) or not len(down_day):
-        return found
-    firsts = np.flatnonzero(np.r_[True, np.diff(up_day) > 0])
+        return pairs
+    firsts = np.flatnonzero(np.r_[True, np.diff(up_day) > 0])  # the first riser of each day that has one
     with_ups = up_day[firsts]
-    step = max(1, CHUNK // len(values))
+    step = max(1, AUC_CHUNK // len(values))  # days e at a time, which bounds memory
     for start in range(0, days, step):
         stop = min(start + step, days)
         here = slice(*np.searchsorted(down_day, (start, stop)))
-        at = np.zeros((stop - start, len(values)), dtype="float32")
+        at = np.zeros((stop - start, len(values)), dtype="float32")  # [day e, distinct P(up)]
         np.add.at(at, (down_day[here] - start, down_rank[here]), 1.0)
         below = np.cumsum(at, axis=1)
-        below -= at / 2
-        found[with_ups, start:stop] = np.add.reduceat(below[:, up_rank], firsts, axis=1).T
-    return found
+        below -= at / 2  # those of the same P(up) are ties, and count one half
+        pairs[with_ups, start:stop] = np.add.reduceat(below[:, up_rank], firsts, axis=1).T
+    return pairs

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from tenor.config import FeatureConfig, FoldConfig, ModelConfig, TrainConfig
 from tenor.errors import ConfigError
 from tenor.evaluation.baselines import BASELINES
 from tenor.evaluation.regressors import Regressor
-from tenor.evaluation.statistical import NAMES, fit_statistical
-from tenor.evaluation.walkforward import FoldProgress, WalkForward, walk
+from tenor.evaluation.statistical import STATISTICAL, fit_statistical
+from tenor.evaluation.walkforward import WalkForward, walk
 from tenor.schema import Panel, Predictions
 from tenor.training import Split
 
@@ -19,8 +20,8 @@ MOST_FOLDS = 4
 SHORTEST_TEST = 60
 """Sessions of a fold's test part below which another fold is not worth its training."""
 
-Told = Callable[[str, int, int], None]
-"""Told what is being done, and how many of how many are."""
+StageProgress = Callable[[str, int, int], None]
+"""Called with the name of a stage, how many of its steps are done, and how many there are."""
 
 
 def folds_after(split: Split, last: str) -> FoldConfig:
@@ -28,30 +29,39 @@ def folds_after(split: Split, last: str) -> FoldConfig:
 
     Up to `MOST_FOLDS` of equal length, of at least `SHORTEST_TEST` sessions if there is more than one.
     """
-    tested = split.test.stop - split.test.start
-    count = max(1, min(MOST_FOLDS, tested // SHORTEST_TEST))
+    sessions = split.test.stop - split.test.start
+    count = max(1, min(MOST_FOLDS, sessions // SHORTEST_TEST))
     valid = min(split.valid.stop - split.valid.start, split.train.stop - split.train.start)
-    return FoldConfig(folds=count, valid_sessions=valid, test_sessions=tested // count, test_end=last)
+    return FoldConfig(folds=count, valid_sessions=valid, test_sessions=sessions // count, test_end=last)
 
 
 def regressors(specs: Sequence[str], taken: Sequence[str]) -> tuple[Regressor, ...]:
     """The regressors that `specs` name, each under a name of its own.
 
+    Parameters
+    ----------
+    specs
+        Each ``path/to/file.py:name`` or ``package.module:name``.
+    taken
+        Names that other models have, beside those of the baselines.
+
     Raises
     ------
     ConfigError
-        One can't be loaded, or is called like another model.
+        One can't be loaded, or has the name of another model.
     """
-    found: dict[str, Regressor] = {}
+    loaded: dict[str, Regressor] = {}
     for spec in specs:
-        one = Regressor.load(spec)
-        if one.name in (*BASELINES, *NAMES, *taken, *found):
-            raise ConfigError(f"baseline {spec!r} is called {one.name!r}, as another model is: give it another name.")
-        found[one.name] = one
-    return tuple(found.values())
+        regressor = Regressor.load(spec)
+        if regressor.name in (*BASELINES, *STATISTICAL, *taken, *loaded):
+            raise ConfigError(
+                f"baseline {spec!r} is called {regressor.name!r}, as another model is: give it another name."
+            )
+        loaded[regressor.name] = regressor
+    return tuple(loaded.values())
 
 
-def walk_beside_rivals(
+def walk_with_comparators(
     panel: Panel,
     splits: Sequence[Split],
     *,
@@ -59,39 +69,33 @@ def walk_beside_rivals(
     model: ModelConfig,
     training: TrainConfig,
     own: Sequence[Regressor] = (),
-    kept: Path | None = None,
+    cache: Path | None = None,
     workers: int | None = None,
-    progress: Told | None = None,
+    progress: StageProgress | None = None,
 ) -> WalkForward:
     """Walk the model forward beside the baselines, the statistical ones, a plain LSTM and a user's `own`.
 
     Parameters
     ----------
-    panel, splits, kept, workers
+    panel, splits, features, model, training, cache, workers
         As `walk` takes them.
+    own
+        Regressors of the user's.
+    progress
+        Called for every network, and for every symbol that the statistical models are done with.
+
+    Returns
+    -------
+    WalkForward
+        With adaptive intervals; the plain LSTM comes second among its predictions, where the model has attention.
 
     Raises
     ------
-    As `walk` and `Regressor` do.
+    ConfigError, HistoryError
+        As `walk` does.
+    TenorError
+        A regressor of the user's raised, or its predictions are not one finite number a row.
     """
-    done = 0
-
-    def tell(what: str) -> FoldProgress:
-        return lambda n, total: progress(what, n, total) if progress is not None else None
-
-    def classical(seen: Panel, split: Split) -> Mapping[str, Predictions]:
-        nonlocal done
-
-        def count(n: int, total: int) -> None:
-            tell(", ".join(NAMES))(done + n, total * len(splits))
-
-        found = fit_statistical(seen, split, workers=workers, progress=count)
-        done += len(seen.symbols)
-        return found
-
-    def users(seen: Panel, split: Split) -> Mapping[str, Predictions]:
-        return {one.name: one(seen, split) for one in own}
-
     plain: WalkForward | None = None
     if model.attention:
         plain = walk(
@@ -101,24 +105,45 @@ def walk_beside_rivals(
             model=replace(model, attention=False),
             training=training,
             baselines=(),
-            kept=kept,
+            cache=cache,
             workers=workers,
-            progress=tell("folds and seeds, plain LSTM"),
+            progress=None if progress is None else partial(progress, "folds and seeds, plain LSTM"),
         )
-    walked = walk(
+    result = walk(
         panel,
         splits,
         features=features,
         model=model,
         training=training,
-        rivals=(classical, users),
+        comparators=(_Statistical(len(splits), workers, progress), partial(_fit_own, own)),
         adaptive=True,
-        kept=kept,
+        cache=cache,
         workers=workers,
-        progress=tell("folds and seeds"),
+        progress=None if progress is None else partial(progress, "folds and seeds"),
     )
     if plain is None:
-        return walked
-    name, *others = walked.predictions
-    said = {name: walked.predictions[name], plain.name: plain.predictions[plain.name]}
-    return replace(walked, predictions=said | {other: walked.predictions[other] for other in others})
+        return result
+    name, *others = result.predictions
+    ordered = {name: result.predictions[name], plain.name: plain.predictions[plain.name]}
+    return replace(result, predictions=ordered | {other: result.predictions[other] for other in others})
+
+
+class _Statistical:
+    """The statistical models as a comparator; progress counts the symbols of all `folds` together."""
+
+    def __init__(self, folds: int, workers: int | None, progress: StageProgress | None) -> None:
+        self._folds, self._workers, self._progress = folds, workers, progress
+        self._done = 0
+
+    def __call__(self, panel: Panel, split: Split) -> dict[str, Predictions]:
+        predictions = fit_statistical(panel, split, workers=self._workers, progress=self._report)
+        self._done += len(panel.symbols)
+        return predictions
+
+    def _report(self, done: int, of_fold: int) -> None:
+        if self._progress is not None:
+            self._progress(", ".join(STATISTICAL), self._done + done, of_fold * self._folds)
+
+
+def _fit_own(own: Sequence[Regressor], panel: Panel, split: Split) -> Mapping[str, Predictions]:
+    return {regressor.name: regressor(panel, split) for regressor in own}

@@ -1,4 +1,4 @@
-"""Judge a forecaster beside baselines, on the same cells of data that it never saw, and say so in plain words."""
+"""Evaluate a forecaster beside baselines, on the same cells that it never saw, with a verdict in plain words."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tenor import metrics
 from tenor.errors import DataError
-from tenor.evaluation import cells, metrics
+from tenor.evaluation import cells
 from tenor.evaluation.backtest import RULES, Backtest, backtest, buy_and_hold
 from tenor.evaluation.baselines import PERSISTENCE
 from tenor.evaluation.bootstrap import RESAMPLES, ConfidenceInterval, DayTotals
-from tenor.evaluation.metrics import Bin
-from tenor.evaluation.significance import LEVEL, Comparison, compare, drawn_days, resampled, share
+from tenor.evaluation.comparison import Comparison, compare_models
+from tenor.evaluation.significance import drawn_days, resampled, share, side_of_zero
+from tenor.metrics import Bin
 from tenor.schema import Float64, Panel, Predictions
 from tenor.storage.files import json_values
 
@@ -34,23 +36,23 @@ class Evaluation:
     days, samples
         Sessions and cells that count.
     table
-        Model -> metric (`bootstrap.METRICS`) -> value and interval; the model judged comes first. NaN: undefined.
+        Model -> metric (`bootstrap.METRICS`) -> value and interval; the evaluated model comes first. NaN: undefined.
     tests
-        The judged model against each other one: Diebold-Mariano, Holm, Pesaran-Timmermann, paired bootstrap.
+        The evaluated model against each other one: Diebold-Mariano, Holm, Pesaran-Timmermann, paired bootstrap.
     against
-        Other model -> metric (`PAIRED`) -> the judged model less the other, on the same resampled days.
+        Other model -> metric (`PAIRED`) -> the evaluated model minus the other, on the same resampled days.
     verdict
         Plain words.
     by_year
-        Year -> metric -> the judged model's.
+        Year -> metric -> the evaluated model's.
     by_symbol
         Symbol -> samples, skill, mase, direction, auc.
     reliability
-        Groups of cells by the judged model's P(up).
+        Groups of cells by the evaluated model's P(up).
     coverage
-        Share of returns inside the judged model's 90 % interval; NaN where it gives none.
+        Share of returns inside the evaluated model's 90 % interval; NaN where it gives none.
     backtests
-        ``long/flat``, ``long/short`` and ``buy and hold`` -> the judged model's portfolio.
+        ``long/flat``, ``long/short`` and ``buy and hold`` -> the evaluated model's portfolio.
     """
 
     horizon: int
@@ -70,9 +72,9 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values: dates as YYYY-MM-DD, what is undefined as None."""
-        plain = {name: json_values(value) for name, value in self.__dict__.items() if name not in ("first", "last")}
+        values = {name: json_values(value) for name, value in self.__dict__.items() if name not in ("first", "last")}
         first, last = f"{self.first:%Y-%m-%d}", f"{self.last:%Y-%m-%d}"
-        return {"verdict": plain.pop("verdict"), "first": first, "last": last, **plain}
+        return {"verdict": values.pop("verdict"), "first": first, "last": last, **values}
 
 
 def evaluate(
@@ -85,25 +87,31 @@ def evaluate(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Evaluation:
-    """Judge the first of `predictions` beside the others on `rows`.
+    """Evaluate the first of `predictions` beside the others on `rows`.
 
     A cell counts where the panel's mask is True and its return is known; the same cells count for every model.
 
     Parameters
     ----------
+    panel
+        The panel that was predicted.
     rows
         The test's sessions, as places on the panel's session axis.
     predictions
-        Name -> what the model said over the whole panel.
+        Name -> predictions over the whole panel.
+    horizon
+        Sessions ahead.
     cost
         Bps of the money traded, for the backtests.
+    resamples, seed
+        Of the resampled days.
 
     Raises
     ------
     HistoryError
         No cell counts.
     DataError
-        A model's shape is not the panel's, or it said nothing, or no probability, in a cell that counts.
+        A model's shape is not the panel's, or it has no prediction, or no probability, in a cell that counts.
     """
     if not predictions:
         raise DataError("nothing to evaluate: give the predictions of at least one model.")
@@ -112,17 +120,18 @@ def evaluate(
     counts = np.isfinite(realised)
     close = panel.close[days]
     totals: dict[str, DayTotals] = {}
-    for name, said in predictions.items():
-        mean, p_up = cells.said(panel, days, counts, name, said, horizon=horizon)
+    for name, of_model in predictions.items():
+        mean, p_up = cells.predicted(panel, days, counts, name, of_model, horizon=horizon)
         totals[name] = DayTotals.of(mean, p_up, realised, close)
     chance = _Resampled.of(len(days), horizon=horizon, resamples=resamples, seed=seed)
     ours, *others = predictions
-    mean, p_up = cells.said(panel, days, counts, ours, predictions[ours], horizon=horizon)
+    mean, p_up = cells.predicted(panel, days, counts, ours, predictions[ours], horizon=horizon)
     table = {name: chance.measured(total) for name, total in totals.items()}
-    compared = compare(panel, rows, predictions, horizon=horizon, resamples=resamples, seed=seed) if others else []
+    tests: list[Comparison] = []
+    if others:
+        tests = compare_models(panel, rows, predictions, horizon=horizon, resamples=resamples, seed=seed)
     against = {
-        found.other: {metric: ConfidenceInterval(d.value, d.low, d.high) for metric, d in found.differences.items()}
-        for found in compared
+        test.other: {metric: difference.interval for metric, difference in test.differences.items()} for test in tests
     }
     sessions = panel.sessions[days]
     return Evaluation(
@@ -132,12 +141,12 @@ def evaluate(
         days=len(days),
         samples=int(counts.sum()),
         table=table,
-        tests=compared,
+        tests=tests,
         against=against,
-        verdict=verdict(
+        verdict=evaluation_verdict(
             ours,
             table[ours],
-            {found.other: _tested(found) for found in compared},
+            {test.other: test.side for test in tests},
             _over_always_up(totals[ours], chance),
             days=len(days),
         ),
@@ -154,13 +163,21 @@ def evaluate(
 
 @dataclass(frozen=True)
 class Direction:
-    """Share of right directions less the share of rises, which is what always-up gets right; and that share."""
+    """Direction accuracy against always-up.
+
+    Attributes
+    ----------
+    always_up
+        Share of rises, which is what always-up gets right.
+    difference
+        Share of right directions minus that.
+    """
 
     always_up: float
     difference: ConfidenceInterval
 
 
-def verdict(
+def evaluation_verdict(
     name: str,
     ours: Mapping[str, ConfidenceInterval],
     squared_error: Mapping[str, int | None],
@@ -168,14 +185,20 @@ def verdict(
     *,
     days: int,
 ) -> str:
-    """What the tests allow to say: squared error against persistence, direction against always-up, then the rest.
+    """The tests in words: squared error against persistence, direction against always-up, then the other models.
 
     Parameters
     ----------
+    name, ours
+        The evaluated model, and its metrics.
     squared_error
         Other model -> 1 where ours is better at 5 % by a Diebold-Mariano test on days after Holm's correction for
         their number, -1 where worse, 0 where neither, None where there are too few days. Direction and rank IC stand
         at 5 % by themselves: the 95 % interval lies on one side.
+    direction
+        Against always-up.
+    days
+        Sessions with a cell that counts.
     """
     skill, right, ic = ours["skill"], ours["direction"], ours["rank_ic"]
     shown = f"skill {_percent(skill.value)}"
@@ -186,13 +209,12 @@ def verdict(
         0: "No edge over persistence in squared error at 5 %",
         -1: f"{name} is worse than persistence in squared error at 5 %",
         None: f"{days} days are too few to tell {name} from persistence in squared error",
-    }[squared_error.get(PERSISTENCE, _side(skill))]
+    }[squared_error.get(PERSISTENCE, side_of_zero(skill))]
     text = f"{opening} ({shown}). " if math.isfinite(skill.value) else "No return moved: skill is undefined. "
     if math.isfinite(right.value):
-        judged = {1: "better at 5 %", 0: "no difference at 5 %", -1: "worse at 5 %", None: "too few days to tell"}
-        shares = (f"{100 * share:.1f} %" for share in (right.value, direction.always_up))
-        text += "Direction right in {} of cases against {} for always-up".format(*shares)
-        text += f": {judged[_side(direction.difference)]}."
+        results = {1: "better at 5 %", 0: "no difference at 5 %", -1: "worse at 5 %", None: "too few days to tell"}
+        text += f"Direction right in {100 * right.value:.1f} % of cases against {100 * direction.always_up:.1f} % for "
+        text += f"always-up: {results[side_of_zero(direction.difference)]}."
     else:
         text += "It names no direction."
     groups: dict[int | None, list[str]] = {}
@@ -209,27 +231,15 @@ def verdict(
         text += (
             " Squared error: " + "; ".join(f"{w} {', '.join(groups[s])}" for s, w in words.items() if s in groups) + "."
         )
-    if _side(ic) is not None:
-        held = {1: "above zero at 5 %", 0: "not told apart from zero at 5 %", -1: "below zero at 5 %"}[_side(ic) or 0]
-        text += f" Rank IC {ic.value:.3f}: {held}."
+    side_of_ic = side_of_zero(ic)
+    if side_of_ic is not None:
+        where = {1: "above zero at 5 %", 0: "not distinguishable from zero at 5 %", -1: "below zero at 5 %"}[side_of_ic]
+        text += f" Rank IC {ic.value:.3f}: {where}."
     return text
-
-
-def _side(found: ConfidenceInterval) -> int | None:
-    """On which side of 0 the whole interval lies; 0 for neither, None where there is none."""
-    if not math.isfinite(found.low):
-        return None
-    return int(found.low > 0) - int(found.high < 0)
 
 
 def _percent(share: float) -> str:
     return f"{100 * share + 0.0:.2f} %".replace("-0.00 ", "0.00 ")
-
-
-def _tested(found: Comparison) -> int | None:
-    if not math.isfinite(found.holm):
-        return 0 if found.squared_error.value == 0 else None
-    return int(np.sign(-found.squared_error.value)) if found.holm < LEVEL else 0
 
 
 @dataclass(frozen=True)
@@ -244,8 +254,7 @@ class _Resampled:
         return cls(*drawn_days(days, horizon=horizon, resamples=resamples, seed=seed))
 
     def interval(self, value: float, draws: Float64) -> ConfidenceInterval:
-        found = resampled(value, draws, days=self.drawn.shape[1], block=self.block)
-        return ConfidenceInterval(found.value, found.low, found.high)
+        return resampled(value, draws, days=self.drawn.shape[1], block=self.block).interval
 
     def measured(self, totals: DayTotals) -> dict[str, ConfidenceInterval]:
         draws = totals.measure(self.drawn)
@@ -262,39 +271,40 @@ def _over_always_up(totals: DayTotals, chance: _Resampled) -> Direction:
 def _by_year(
     totals: DayTotals, sessions: pd.DatetimeIndex, *, horizon: int, resamples: int, seed: int
 ) -> dict[str, dict[str, ConfidenceInterval]]:
-    found = {}
+    by_year = {}
     years = sessions.year.to_numpy()
     for year in np.unique(years):
-        first, last = np.searchsorted(years, (year, year + 1))
-        chance = _Resampled.of(int(last - first), horizon=horizon, resamples=resamples, seed=seed)
-        found[str(year)] = chance.measured(totals.on(slice(first, last)))
-    return found
+        first, stop = np.searchsorted(years, (year, year + 1))
+        chance = _Resampled.of(int(stop - first), horizon=horizon, resamples=resamples, seed=seed)
+        by_year[str(year)] = chance.measured(totals.on(slice(first, stop)))
+    return by_year
 
 
 def _by_symbol(
     symbols: tuple[str, ...], mean: Float64, p_up: Float64, realised: Float64, close: Float64
 ) -> dict[str, dict[str, float]]:
-    found = {}
+    by_symbol = {}
     for i, symbol in enumerate(symbols):
         known = np.isfinite(realised[:, i])
         if known.any():
             f, p, r, last = mean[known, i], p_up[known, i], realised[known, i], close[known, i]
-            found[symbol] = {
+            by_symbol[symbol] = {
                 "samples": float(known.sum()),
                 "skill": metrics.skill(f, r),
                 "mase": metrics.mase(last * np.exp(f), last * np.exp(r), last),
                 "direction": metrics.direction_accuracy(p, r),
                 "auc": metrics.auc(p, r),
             }
-    return found
+    return by_symbol
 
 
 def _coverage(
-    said: Predictions, days: np.ndarray, realised: Float64, axis: int, chance: _Resampled
+    predictions: Predictions, days: np.ndarray, realised: Float64, axis: int, chance: _Resampled
 ) -> ConfidenceInterval:
-    if said.lower is None or said.upper is None:
+    if predictions.lower is None or predictions.upper is None:
         return ConfidenceInterval(math.nan, math.nan, math.nan)
-    lower, upper = said.lower[days, :, axis], said.upper[days, :, axis]
+    lower = predictions.lower[days, :, axis]
+    upper = predictions.upper[days, :, axis]
     known = np.isfinite(realised) & np.isfinite(lower) & np.isfinite(upper)
     inside = known & (realised >= lower) & (realised <= upper)
     hits, counts = inside.sum(axis=1, dtype="float64"), known.sum(axis=1, dtype="float64")

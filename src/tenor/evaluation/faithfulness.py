@@ -1,12 +1,12 @@
 """Is the attention honest? Hide what a forecast attended to most, and see whether it moves more than it would anyway.
 
 A deletion test (after Samek et al. 2017): inputs are hidden by setting them to 0, the training part's mean, and the
-network runs again on the forecast's own window. If attention tells what mattered, hiding the most-attended k steps (or
+network runs again on the forecast's own window. If attention shows what mattered, hiding the most-attended k steps (or
 features) moves the forecast more than hiding k random ones, and hiding the least-attended moves it less.
 
 What is random is which step or feature carries which rank: one relabelling holds for all forecasts of a draw. So
 attention that ranks the same items first everywhere is compared with other fixed rankings, as it must be: independent
-choices for each forecast would make a lucky ranking look significant. Steps have a plain rival as well, the latest.
+choices for each forecast would make a lucky ranking look significant. Steps have a simple comparator too, the latest.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from tenor import metrics
 from tenor.errors import ConfigError, HistoryError, ModelError
-from tenor.evaluation import metrics
 from tenor.evaluation.bootstrap import RESAMPLES, ConfidenceInterval
-from tenor.evaluation.significance import LEVEL, drawn_days, resampled
+from tenor.evaluation.significance import LEVEL, drawn_days, format_p, resampled, side_of_zero
+from tenor.inference.cells import usable
 from tenor.schema import Bool, Float32, Float64, Panel
 from tenor.storage.files import json_values
-from tenor.training import Forecaster, PanelAttention, usable
+from tenor.training import Forecaster, PanelAttention
 
 MOST, RANDOM, LEAST, LATEST = "most attended", "random", "least attended", "latest"
 DRAWS = 39
@@ -55,11 +56,11 @@ class Deletion:
     error
         Arm -> likewise the mean change of the squared error, in squared units of volatility; above 0 it hurts.
     moved_over_random, error_over_random
-        *most attended* less *random*, mean over `hidden`.
+        *most attended* minus *random*, mean over `hidden`.
     p
         Of a permutation test: the share of `DRAWS` relabellings, and attention itself, that move forecasts as much.
     honest
-        The forecast moves more than at random, at 5 %, by the interval and by `p`.
+        Whether the forecast moves more than at random, at 5 %, by the interval and by `p`.
     """
 
     what: str
@@ -75,7 +76,7 @@ class Deletion:
 
 @dataclass(frozen=True)
 class Faithfulness:
-    """Whether attention over time and over features tells what forecasts rest on.
+    """Whether attention over time and over features shows what forecasts rest on.
 
     Attributes
     ----------
@@ -98,12 +99,12 @@ class Faithfulness:
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values; what is undefined is None."""
-        plain: dict[str, Any] = json_values(asdict(self))
-        return plain
+        values: dict[str, Any] = json_values(asdict(self))
+        return values
 
 
 def testable(forecaster: Forecaster, panel: Panel) -> bool:
-    """Whether there is attention, and more than one step and one feature that it could tell apart."""
+    """Whether there is attention, over more than one step and more than one feature."""
     return forecaster.model.attention and min(forecaster.model.lookback, len(panel.features)) > 1
 
 
@@ -125,14 +126,20 @@ def faithfulness(
 
     Parameters
     ----------
+    forecaster
+        The model.
     panel
-        unscaled.
+        Unscaled, built as the model asks.
     rows
         Sessions the model was not trained on.
+    horizon
+        Sessions ahead.
     forecasts
         Tested at most, drawn evenly from the cells with a known return.
     hidden
         Numbers of steps and of features to hide; those that would hide all are left out.
+    resamples
+        Of the days.
     seed
         Of the sample, the relabellings and the resampled days.
 
@@ -143,7 +150,7 @@ def faithfulness(
     HistoryError
         No forecast of `rows` has a known return.
     ConfigError
-        Nothing to test is asked for.
+        `forecasts` or `hidden` leave nothing to test.
     """
     if not forecaster.model.attention:
         raise ModelError("this model was trained without attention (model.attention = false): nothing to test.")
@@ -162,38 +169,37 @@ def faithfulness(
     realised = panel.targets[day, symbol, place].astype("float64") / scale
 
     test = _Test(forecaster, windows, realised, place, day, horizon, resamples, seed)
-    found = {
-        "steps": test.of("steps", time, hidden, rng),
-        "features": test.of("features", feature, hidden, rng),
-    }
+    of_steps = test.of("steps", time, hidden, rng)
+    of_features = test.of("features", feature, hidden, rng)
     return Faithfulness(
         horizon=horizon,
         forecasts=len(day),
         days=len(np.unique(day)),
-        time=found["steps"],
-        features=found["features"],
-        verdict=verdict(found["steps"], found["features"]),
+        time=of_steps,
+        features=of_features,
+        verdict=faithfulness_verdict(of_steps, of_features),
     )
 
 
-def verdict(time: Deletion, features: Deletion) -> str:
+def faithfulness_verdict(time: Deletion, features: Deletion) -> str:
     """One sentence on both."""
-    return f"{_told('PanelAttention over time', time)}; {_told('attention over features', features)}."
+    return f"{_clause('Attention over time', time)}; {_clause('attention over features', features)}."
 
 
-def _told(name: str, found: Deletion) -> str:
-    if not math.isfinite(found.moved_over_random.low):
+def _clause(name: str, deletion: Deletion) -> str:
+    if not math.isfinite(deletion.moved_over_random.low):
         return f"{name} can't be tested on so few days"
-    most, random = (np.mean([one.value for one in found.moved[arm]]) for arm in (MOST, RANDOM))
+    moved = {arm: np.mean([point.value for point in curve]) for arm, curve in deletion.moved.items()}
+    most, random, latest = moved[MOST], moved[RANDOM], moved.get(LATEST, 0.0)
     times = f"{most / random:.2f} times as far as hiding random ones" if random > 0 else "where random ones do not"
-    if LATEST in found.moved and (latest := np.mean([one.value for one in found.moved[LATEST]])) > 0:
+    if latest > 0:
         times += f" and {most / latest:.2f} times as far as hiding the latest"
-    says = "is honest at 5 %" if found.honest else "is not shown to be honest at 5 %"
-    low, high = found.error_over_random.low, found.error_over_random.high
-    hurts = "hurts more" if low > 0 else ("hurts less" if high < 0 else "does not hurt more")
+    result = "is honest at 5 %" if deletion.honest else "is not shown to be honest at 5 %"
+    side = side_of_zero(deletion.error_over_random)
+    hurts = {1: "hurts more", -1: "hurts less"}.get(side or 0, "does not hurt more")
     return (
-        f"{name} {says}: hiding the most-attended {found.what} moves the forecast {times} "
-        f"(p {found.p:.3f}) and {hurts} than random in squared error"
+        f"{name} {result}: hiding the most-attended {deletion.what} moves the forecast {times} "
+        f"(p {format_p(deletion.p)}) and {hurts} than random in squared error"
     )
 
 
@@ -229,14 +235,14 @@ def _attended(attention: PanelAttention, day: Integers, symbol: Integers, lookba
     """Weights of the last `lookback` steps [forecast, lookback], and of the features, [forecast, feature]."""
     back = np.maximum(day[:, None] - np.arange(lookback), 0)
     of_feature = attention.feature[back, symbol[:, None]]  # NaN on sessions without a forecast
-    seen = np.isfinite(of_feature)
-    mean = np.where(seen, of_feature, 0.0).sum(axis=1) / seen.sum(axis=1)
+    known = np.isfinite(of_feature)
+    mean = np.where(known, of_feature, 0.0).sum(axis=1) / known.sum(axis=1)
     return attention.time[day, symbol], mean.astype(np.float32)
 
 
 @dataclass(frozen=True)
 class _Test:
-    """A sample of forecasts that can be made again with inputs hidden."""
+    """A sample of forecasts, to be repeated with inputs hidden."""
 
     forecaster: Forecaster
     windows: Float32
@@ -257,20 +263,23 @@ class _Test:
         fixed = {MOST: ranked, LEAST: ranked[:, ::-1]}
         if what == "steps":
             fixed[LATEST] = np.broadcast_to(np.arange(items)[::-1], ranked.shape)
+        # permutation[ranked] gives every item the rank of another one, the same for all forecasts of a draw
         choices = [*fixed.values(), *(rng.permutation(items)[ranked] for _ in range(DRAWS))]
-        said = self._say(self.windows)
-        moved, error = (np.empty((len(choices), len(counts), len(said))) for _ in range(2))
+        unhidden = self._predict(self.windows)
+        moved = np.empty((len(choices), len(counts), len(unhidden)))
+        error = np.empty_like(moved)
         for c, order in enumerate(choices):
             for i, k in enumerate(counts):
-                again = self._say(self._hide(order[:, :k], what))
-                moved[c, i] = np.abs(again - said)
-                error[c, i] = (again - self.realised) ** 2 - (said - self.realised) ** 2
+                with_hidden = self._predict(self._hide(order[:, :k], what))
+                moved[c, i] = np.abs(with_hidden - unhidden)
+                error[c, i] = (with_hidden - self.realised) ** 2 - (unhidden - self.realised) ** 2
         by_day = _ByDay(self.day, self.horizon, self.resamples, self.seed)
         places = {arm: slice(c, c + 1) for c, arm in enumerate(fixed)} | {RANDOM: slice(len(fixed), None)}
 
         def curves(values: Float64) -> dict[str, tuple[ConfidenceInterval, ...]]:
             return {
-                arm: tuple(by_day.interval(one) for one in values[place].mean(axis=0)) for arm, place in places.items()
+                arm: tuple(by_day.interval(of_count) for of_count in values[place].mean(axis=0))
+                for arm, place in places.items()
             }
 
         def over_random(values: Float64) -> ConfidenceInterval:
@@ -295,7 +304,7 @@ class _Test:
         """The windows with `chosen` [forecast, k] steps or features of the lookback at 0."""
         lookback = self.forecaster.model.lookback
         windows = self.windows.copy()
-        last = windows[:, -lookback:]
+        last = windows[:, -lookback:]  # a view: what is set in it is set in `windows`
         each = np.arange(len(windows))[:, None]
         if what == "steps":
             last[each, chosen] = 0.0
@@ -303,7 +312,7 @@ class _Test:
             last[each, :, chosen] = 0.0
         return windows
 
-    def _say(self, windows: Float32) -> Float64:
+    def _predict(self, windows: Float32) -> Float64:
         """[forecast]; the ensemble's mean for the windows' last session, in units of volatility."""
         total = np.zeros(len(windows))
         for network in self.forecaster.networks:
@@ -326,5 +335,4 @@ class _ByDay:
         """The mean of `values` [forecast], between bounds from resampled days."""
         sums = np.bincount(self._index, weights=values)
         draws = metrics.ratio(self._drawn @ sums, self._drawn @ self._counts)
-        found = resampled(float(values.mean()), draws, days=len(self._days), block=self._block)
-        return ConfidenceInterval(found.value, found.low, found.high)
+        return resampled(float(values.mean()), draws, days=len(self._days), block=self._block).interval

@@ -11,14 +11,14 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
 from tenor.errors import ConfigError, TenorError, one_line
-from tenor.evaluation.baselines import Cells, Parts, learned
+from tenor.evaluation.baselines import SplitLike, TrainingCells, learned
 from tenor.leakcheck.files import load_object
 from tenor.schema import Float64, Panel, Predictions
 
 
 @dataclass(frozen=True)
 class Regressor:
-    """A regressor that is made anew for every fit.
+    """A regressor that is created anew for every fit.
 
     It is trained on return / (volatility * sqrt(h)), clipped, from a cell's standardised features, over the training
     part alone; P(up) comes from its forecasts by a logistic regression on the validation part.
@@ -46,28 +46,28 @@ class Regressor:
         ConfigError
             There is no such file, module or name, or what it names does not fit and predict.
         """
-        found = cls(spec.rpartition(":")[2], spec, load_object(spec))
-        found.unfitted()
-        return found
+        regressor = cls(spec.rpartition(":")[2], spec, load_object(spec))
+        regressor.unfitted()  # raises now, not after the first fold was trained
+        return regressor
 
     def unfitted(self) -> Any:
         """A regressor of its own, never fitted."""
-        made = self.source
-        if isinstance(made, type) or not _regresses(made):
-            if not callable(made):
-                raise ConfigError(self._unfit(made))
+        regressor = self.source
+        if isinstance(regressor, type) or not _regresses(regressor):
+            if not callable(regressor):
+                raise ConfigError(self._no_regressor(regressor))
             try:
-                made = made()
+                regressor = regressor()
             except Exception as error:
                 raise ConfigError(
                     f"baseline {self.spec!r}: calling it without arguments raised {type(error).__name__}: "
                     f"{_line(error)}. It must return an unfitted regressor."
                 ) from error
-            if not _regresses(made):
-                raise ConfigError(self._unfit(made))
-        return clone(made) if hasattr(made, "get_params") else copy.deepcopy(made)
+            if not _regresses(regressor):
+                raise ConfigError(self._no_regressor(regressor))
+        return clone(regressor) if hasattr(regressor, "get_params") else copy.deepcopy(regressor)
 
-    def __call__(self, panel: Panel, split: Parts) -> Predictions:
+    def __call__(self, panel: Panel, split: SplitLike) -> Predictions:
         """Fit it, and let it predict every cell of the mask.
 
         Raises
@@ -77,27 +77,28 @@ class Regressor:
         """
         return learned(panel, split, self.name, self._fit)
 
-    def _fit(self, cells: Cells) -> tuple[Float64, Float64]:
+    def _fit(self, cells: TrainingCells) -> tuple[Float64, Float64]:
         model = self.unfitted()
         try:
             model.fit(cells.x_train, cells.y_train)
             raw, valid = model.predict(cells.x), model.predict(cells.x_valid)
         except Exception as error:
             raise TenorError(f"baseline {self.spec!r} raised {type(error).__name__}: {_line(error)}.") from error
-        said, of_valid = self._checked(raw, len(cells.x)), self._checked(valid, len(cells.x_valid))
+        mean = self._checked(raw, len(cells.x))
+        of_valid = self._checked(valid, len(cells.x_valid))
         up = cells.up_valid
         if up.all() or not up.any() or np.ptp(of_valid) == 0:  # nothing to learn P(up) from
-            return said, np.full(len(said), float(cells.up_train.mean()))
+            return mean, np.full(len(mean), float(cells.up_train.mean()))
         # unpenalised: two parameters from thousands of cells; in units of spread, so that the solver is at ease
         spread = float(of_valid.std())
         direction = LogisticRegression(C=np.inf).fit(of_valid[:, None] / spread, up)
-        return said, direction.predict_proba(said[:, None] / spread)[:, 1]
+        return mean, direction.predict_proba(mean[:, None] / spread)[:, 1]
 
-    def _checked(self, said: Any, rows: int) -> Float64:
+    def _checked(self, predictions: Any, rows: int) -> Float64:
         try:
-            values = np.asarray(said, dtype="float64")
+            values = np.asarray(predictions, dtype="float64")
         except (TypeError, ValueError):
-            raise TenorError(f"baseline {self.spec!r} predicts {type(said).__name__}, not numbers.") from None
+            raise TenorError(f"baseline {self.spec!r} predicts {type(predictions).__name__}, not numbers.") from None
         values = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
         if values.shape != (rows,):
             raise TenorError(
@@ -108,10 +109,10 @@ class Regressor:
             raise TenorError(f"baseline {self.spec!r} predicts NaN or infinity in {bad} of {rows} rows.")
         return values
 
-    def _unfit(self, made: Any) -> str:
-        lacks = " and ".join(m for m in ("fit", "predict") if not callable(getattr(made, m, None)))
+    def _no_regressor(self, thing: Any) -> str:
+        lacks = " and ".join(m for m in ("fit", "predict") if not callable(getattr(thing, m, None)))
         return (
-            f"baseline {self.spec!r} gives {type(made).__name__}, which has no {lacks}: "
+            f"baseline {self.spec!r} gives {type(thing).__name__}, which has no {lacks}: "
             "it must be an unfitted scikit-learn regressor, or a function that returns one."
         )
 

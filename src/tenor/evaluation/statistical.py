@@ -21,40 +21,51 @@ from joblib.externals.loky import get_reusable_executor
 from scipy.special import ndtr
 
 from tenor.errors import ConfigError, did_you_mean
-from tenor.evaluation.baselines import Parts, rises
+from tenor.evaluation.baselines import SplitLike, rises
 from tenor.schema import Float64, Panel, Predictions
 
 ARIMA = "ARIMA"
 ETS = "ETS"
 THETA = "theta"
-NAMES = (ARIMA, ETS, THETA)
+STATISTICAL = (ARIMA, ETS, THETA)
 
-FEWEST = 60
-"""Closes needed before the test to choose a model; a symbol with fewer is said to stay where it is."""
+FEWEST_CLOSES = 60
+"""Closes needed before the test to choose a model; a symbol with fewer is predicted to stay where it is."""
 LARGEST_ORDER = 3
 
-Told = Callable[[int, int], None]
-"""Told how many of how many symbols are done."""
+SymbolProgress = Callable[[int, int], None]
+"""Called with how many of how many symbols are done."""
 
 
 def fit_statistical(
     panel: Panel,
-    split: Parts,
+    split: SplitLike,
     *,
-    names: Sequence[str] = NAMES,
+    names: Sequence[str] = STATISTICAL,
     workers: int | None = None,
-    progress: Told | None = None,
+    progress: SymbolProgress | None = None,
 ) -> dict[str, Predictions]:
     """Forecasts of the models `names` for every cell of the mask after the validation part; NaN before it.
 
-    The forecast is that of the log close h sessions on, less the log close of the session. P(up) takes the
-    return for normal, with that mean and the panel's volatility times sqrt(h); where the forecast is no change at all
+    The forecast is that of the log close h sessions on, minus the log close of the session. P(up) assumes a
+    normal return, with that mean and the panel's volatility times sqrt(h); where the forecast is no change at all
     (a random walk without drift, or too short a history), it is the share of rises in training.
 
     Parameters
     ----------
+    panel, split
+        The panel, and where training and validation lie on its session axis.
+    names
+        Of `STATISTICAL`.
     workers
         Processes that share the symbols; None is one a core.
+    progress
+        Called for every symbol that is done.
+
+    Returns
+    -------
+    dict of str to Predictions
+        In the order of `names`.
 
     Raises
     ------
@@ -64,8 +75,10 @@ def fit_statistical(
         No training cell with a known return.
     """
     for name in names:
-        if name not in NAMES:
-            raise ConfigError(f"unknown model {name!r}.{did_you_mean(name, NAMES) or f' There are {[*NAMES]}.'}")
+        if name not in STATISTICAL:
+            raise ConfigError(
+                f"unknown model {name!r}.{did_you_mean(name, STATISTICAL) or f' There are {[*STATISTICAL]}.'}"
+            )
     first = split.valid.indices(len(panel.sessions))[1]
     base = np.array([rises(panel, split, axis) for axis in range(len(panel.horizons))])
     tasks = [
@@ -73,12 +86,12 @@ def fit_statistical(
         for s in range(len(panel.symbols))
     ]
     cores = min(workers or int(joblib.cpu_count()), len(tasks)) or 1
-    found: list[Float64] = []
+    by_symbol: list[Float64] = []
     for returns in _run(tasks, cores):
-        found.append(returns)
+        by_symbol.append(returns)
         if progress is not None:
-            progress(len(found), len(tasks))
-    means = np.stack(found, axis=2)  # [name, session, symbol, horizon]
+            progress(len(by_symbol), len(tasks))
+    means = np.stack(by_symbol, axis=2)  # [name, session, symbol, horizon]
     scale = panel.volatility.astype("float64")[:, :, None] * np.sqrt(panel.horizons)
     return {name: _predictions(name, mean, scale, base) for name, mean in zip(names, means, strict=True)}
 
@@ -117,25 +130,25 @@ class _Task:
 
 def _forecast(task: _Task, parent: int) -> Float64:
     """Log returns [name, session, horizon]."""
-    found = np.full((len(task.names), len(task.close), len(task.horizons)), np.nan)
+    returns = np.full((len(task.names), len(task.close), len(task.horizons)), np.nan)
     places = np.flatnonzero(np.isfinite(task.close))
     y = np.log(task.close[places])
     before = int(np.searchsorted(places, task.first))
     steps, last = np.array(task.horizons) - 1, max(task.horizons)
-    for name, rows in zip(task.names, found, strict=True):
+    for name, rows in zip(task.names, returns, strict=True):
         model = _chosen(name, y[:before])
         always = _always(model, y[:before], last, steps)
         for t in np.flatnonzero(task.mask[task.first :]) + task.first:
             known = int(np.searchsorted(places, t, side="right"))
             rows[t] = _ahead(model, y[:known], last, steps) if always is None else always
-        if os.getpid() != parent != os.getppid():  # whoever asked was killed
+        if os.getpid() != parent != os.getppid():  # the parent was killed
             os._exit(1)
-    return found
+    return returns
 
 
 def _chosen(name: str, y: Float64) -> Any:
     """The model of kind `name` fitted on `y`; None where there is too little to choose one by."""
-    if len(y) < FEWEST or np.ptp(y) < 1e-9:
+    if len(y) < FEWEST_CLOSES or np.ptp(y) < 1e-9:
         return None
     from statsforecast.models import AutoARIMA, AutoETS, DynamicOptimizedTheta  # takes seconds to import
 

@@ -1,4 +1,7 @@
-"""Does the model know how sure it is? Its P(up), its intervals and its silence, on sessions that it never saw."""
+"""Does the model know how sure it is? Its P(up), its 90 % intervals, and its accuracy where it is surest.
+
+All on sessions that the model never saw, with 95 % intervals from resampled days.
+"""
 
 from __future__ import annotations
 
@@ -7,36 +10,95 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tenor.evaluation import cells, metrics
-from tenor.evaluation.abstention import Spoken, abstention
-from tenor.evaluation.bootstrap import RESAMPLES
-from tenor.evaluation.conformal import Coverage, coverage
-from tenor.schema import Panel, Predictions
+from tenor import metrics
+from tenor.errors import DataError
+from tenor.evaluation import cells
+from tenor.evaluation.bootstrap import RESAMPLES, ConfidenceInterval
+from tenor.evaluation.significance import drawn_days, resampled, share
+from tenor.schema import Bool, Float64, Panel, Predictions
 from tenor.storage.files import json_values
 
 FIXED = "one quantile of validation"
 ADAPTIVE = "adaptive"
 
+SHARES = (1.0, 0.8, 0.6, 0.4, 0.2, 0.1, 0.05)
+"""Shares of the cells, or days, that `abstention` keeps."""
+
 
 @dataclass(frozen=True)
-class Uncertainty:
-    """How one model's doubts held at one horizon.
+class Coverage:
+    """Share of returns inside the 90 % interval, with 95 % intervals from resampled days; NaN with too few days.
 
     Attributes
     ----------
+    overall
+        Over all cells.
+    by_year
+        Year -> over its cells.
+    volatile_days
+        On the tenth of days on which volatility, as known when the forecast was made, was highest.
+    volatile_cells
+        In the tenth of cells whose volatility was highest, likewise.
+    violent_days
+        On the tenth of days that turned out with the largest mean absolute return. No interval made before can cover
+        90 % on days chosen for how far they moved: it says how much was missed, not what is calibrated.
+    width
+        Mean of upper - lower, in log return.
+    """
+
+    overall: ConfidenceInterval
+    by_year: dict[str, ConfidenceInterval]
+    volatile_days: ConfidenceInterval
+    volatile_cells: ConfidenceInterval
+    violent_days: ConfidenceInterval
+    width: float
+
+
+@dataclass(frozen=True)
+class CoverageAccuracy:
+    """Accuracy of a model that abstains below a threshold: one point of its coverage-accuracy curve.
+
+    Attributes
+    ----------
+    threshold
+        It predicts a direction where |P(up) - .5| is at least this (with `whole_days`: where that day's mean is).
+    cells, days
+        Share of cells for which it predicts a direction, and of days on which it does so for some symbol.
+    accuracy
+        Share of right directions among them, with its 95 % interval from resampled days.
+    edge
+        `accuracy` minus the share of rises on the same cells, which is what always-up gets right there.
+    """
+
+    threshold: float
+    cells: float
+    days: float
+    accuracy: ConfidenceInterval
+    edge: ConfidenceInterval
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """How well one model's own uncertainty held at one horizon.
+
+    Attributes
+    ----------
+    horizon
+        Sessions ahead.
     brier
         Mean of (P(up) - went up)^2.
     brier_constant
-        That of always saying the share of rises of the same cells, which a model without knowledge can at best reach.
+        That of always predicting the share of rises of the same cells, the best that a model without knowledge can do.
     ece
         Expected calibration error, in ten groups of equal count.
     coverage
         Kind of 90 % interval (`FIXED`, `ADAPTIVE`) -> how often it held.
     by_fold
         Likewise, a mapping for each fold in order.
-    abstention
-        Accuracy as it falls silent where it is least sure; by cell, and by whole days.
+    abstention, abstention_days
+        Accuracy as the model abstains where it is least sure; by cell, and by whole days.
     """
 
     horizon: int
@@ -45,19 +107,19 @@ class Uncertainty:
     ece: float
     coverage: dict[str, Coverage]
     by_fold: tuple[dict[str, Coverage], ...]
-    abstention: tuple[Spoken, ...]
-    abstention_days: tuple[Spoken, ...]
+    abstention: tuple[CoverageAccuracy, ...]
+    abstention_days: tuple[CoverageAccuracy, ...]
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values; what is undefined is None."""
-        plain: dict[str, Any] = json_values(asdict(self))
-        return plain
+        values: dict[str, Any] = json_values(asdict(self))
+        return values
 
 
 def uncertainty(
     panel: Panel,
     rows: slice,
-    said: Predictions,
+    predictions: Predictions,
     intervals: Mapping[str, Predictions],
     *,
     horizon: int,
@@ -65,41 +127,177 @@ def uncertainty(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Uncertainty:
-    """Judge the doubts of `said` on `rows`.
+    """Evaluate the uncertainty that `predictions` state, on `rows`.
 
     Parameters
     ----------
+    panel, rows, horizon
+        The panel, the test's sessions as places on its session axis, and sessions ahead.
+    predictions
+        Of the model, over the whole panel.
     intervals
         Kind -> predictions with the bounds of that kind.
     folds
         The test parts that `rows` consist of.
+    resamples, seed
+        Of the resampled days.
 
     Raises
     ------
-    HistoryError, DataError
-        No cell counts, or `said` can't be judged on those that do.
+    HistoryError
+        No cell counts.
+    DataError
+        The predictions or bounds lack a cell that counts.
     """
-    _, realised, p_up = cells.chances(panel, rows, said, horizon=horizon)
-    share = float((realised[np.isfinite(realised)] > 0).mean())
+    _, realised, p_up = cells.realised_and_p_up(panel, rows, predictions, horizon=horizon)
+    rises = float((realised[np.isfinite(realised)] > 0).mean())
 
-    def held(part: slice) -> dict[str, Coverage]:
+    def coverages(part: slice) -> dict[str, Coverage]:
         return {
-            kind: coverage(panel, part, one, horizon=horizon, resamples=resamples, seed=seed)
-            for kind, one in intervals.items()
+            kind: coverage(panel, part, bounded, horizon=horizon, resamples=resamples, seed=seed)
+            for kind, bounded in intervals.items()
         }
 
-    def silent(whole_days: bool) -> tuple[Spoken, ...]:
+    def curve(whole_days: bool) -> tuple[CoverageAccuracy, ...]:
         return tuple(
-            abstention(panel, rows, said, horizon=horizon, whole_days=whole_days, resamples=resamples, seed=seed)
+            abstention(panel, rows, predictions, horizon=horizon, whole_days=whole_days, resamples=resamples, seed=seed)
         )
 
     return Uncertainty(
         horizon=horizon,
         brier=metrics.brier(p_up, realised),
-        brier_constant=share * (1 - share),
+        brier_constant=rises * (1 - rises),
         ece=metrics.ece(p_up, realised),
-        coverage=held(rows),
-        by_fold=tuple(held(part) for part in folds),
-        abstention=silent(whole_days=False),
-        abstention_days=silent(whole_days=True),
+        coverage=coverages(rows),
+        by_fold=tuple(coverages(part) for part in folds),
+        abstention=curve(whole_days=False),
+        abstention_days=curve(whole_days=True),
     )
+
+
+def coverage(
+    panel: Panel, rows: slice, predictions: Predictions, *, horizon: int, resamples: int = RESAMPLES, seed: int = 0
+) -> Coverage:
+    """How often the intervals of `predictions` held on `rows` (of one fold, or of all).
+
+    Raises
+    ------
+    HistoryError
+        No cell counts.
+    DataError
+        `predictions` have no interval in a cell that counts.
+    """
+    days, realised = cells.realised(panel, rows, horizon=horizon)
+    counts = np.isfinite(realised)
+    lower = _bound(panel, predictions, "lower", days, counts, horizon)
+    upper = _bound(panel, predictions, "upper", days, counts, horizon)
+    inside = counts & (realised >= lower) & (realised <= upper)
+    volatility = np.where(counts, panel.volatility[days], np.nan)
+    expected_moves = np.nanmean(volatility, axis=1)
+    realised_moves = np.nanmean(np.abs(realised), axis=1)
+    drawn, block = drawn_days(len(days), horizon=horizon, resamples=resamples, seed=seed)
+
+    def share_inside(chosen: Bool) -> ConfidenceInterval:
+        hits = (inside & chosen).sum(axis=1, dtype="float64")
+        return share(hits, (counts & chosen).sum(axis=1, dtype="float64"), drawn, block=block)
+
+    years = panel.sessions[days].year.to_numpy()
+    return Coverage(
+        overall=share_inside(counts),
+        by_year={str(year): share_inside((years == year)[:, None]) for year in np.unique(years)},
+        volatile_days=share_inside((expected_moves >= np.quantile(expected_moves, 0.9))[:, None]),
+        volatile_cells=share_inside(counts & (volatility >= np.nanquantile(volatility, 0.9))),
+        violent_days=share_inside((realised_moves >= np.quantile(realised_moves, 0.9))[:, None]),
+        width=float((upper - lower)[counts].mean()),
+    )
+
+
+def abstention(
+    panel: Panel,
+    rows: slice,
+    predictions: Predictions,
+    *,
+    horizon: int,
+    whole_days: bool = False,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> list[CoverageAccuracy]:
+    """Accuracy as the model abstains where it is least sure, from all cells to the surest twentieth.
+
+    Thresholds are quantiles of the test's own certainty, never of its outcomes. Cells of equal certainty are kept or
+    dropped together, so that fewer points than `SHARES` can result; a model that names no direction has none.
+
+    Parameters
+    ----------
+    panel, rows, predictions, horizon
+        As `uncertainty` takes them.
+    whole_days
+        Predict all symbols of a day or none.
+    resamples, seed
+        Of the resampled days.
+
+    Raises
+    ------
+    HistoryError
+        No cell counts.
+    DataError
+        The predictions lack a cell that counts.
+    """
+    days, realised, p_up = cells.realised_and_p_up(panel, rows, predictions, horizon=horizon)
+    counts = np.isfinite(realised)
+    if not metrics.names_direction(p_up[counts]):
+        return []
+    certainty = np.where(counts, np.abs(p_up - 0.5), 0.0)
+    if whole_days:  # every cell of a day gets the day's mean, so that a threshold keeps or drops the day as a whole
+        by_day = certainty.sum(axis=1) / counts.sum(axis=1)
+        certainty = np.repeat(by_day[:, None], counts.shape[1], axis=1)
+    drawn, block = drawn_days(len(days), horizon=horizon, resamples=resamples, seed=seed)
+    # method="higher" makes each threshold a certainty that occurs: interpolated ones would split ties by rounding
+    thresholds = np.quantile(certainty[counts], 1 - np.array(SHARES), method="higher")
+    rose = realised > 0
+    right = (p_up > 0.5) == rose
+    return [
+        _curve_point(threshold, counts & (certainty >= threshold), counts, right, rose, drawn, block)
+        for threshold in np.unique(thresholds)
+    ]
+
+
+def _curve_point(
+    threshold: float,
+    predicted: Bool,
+    counts: Bool,
+    right: Bool,
+    rose: Bool,
+    drawn: Float64,
+    block: int,
+) -> CoverageAccuracy:
+    n = predicted.sum(axis=1, dtype="float64")
+    hits = (predicted & right).sum(axis=1, dtype="float64")
+    rises = (predicted & rose).sum(axis=1, dtype="float64")
+    edges = metrics.ratio(drawn @ (hits - rises), drawn @ n)
+    edge = resampled(float((hits - rises).sum() / n.sum()), edges, days=len(n), block=block)
+    return CoverageAccuracy(
+        threshold=float(threshold),
+        cells=float(n.sum() / counts.sum()),
+        days=float((n > 0).mean()),
+        accuracy=share(hits, n, drawn, block=block),
+        edge=edge.interval,
+    )
+
+
+def _bound(
+    panel: Panel, predictions: Predictions, name: str, days: NDArray[np.intp], counts: Bool, horizon: int
+) -> Float64:
+    """The bound `name` (lower or upper) of every cell, [day, symbol]."""
+    values = predictions.lower if name == "lower" else predictions.upper
+    if values is None:
+        raise DataError(f"predictions of {predictions.model} have no interval: give them one with adapt first.")
+    bound = values[days, :, panel.horizon_index(horizon)].astype("float64")
+    missing = counts & ~np.isfinite(bound)
+    if missing.any():
+        day, symbol = np.argwhere(missing)[0]
+        raise DataError(
+            f"{predictions.model} gives no {name} bound for {panel.symbols[symbol]} on "
+            f"{panel.sessions[days[day]]:%Y-%m-%d}: run adapt over the rows that are evaluated."
+        )
+    return bound

@@ -1,15 +1,13 @@
-"""Train anew for every fold, forecast the fold's test part, and judge all test parts together.
+"""Train anew for every fold, predict the fold's test part, and pool the predictions of all test parts.
 
-Folds and seeds are independent of each other, so that all their networks train side by side. A fitted fold is kept in
+Folds and seeds are independent of each other, so that all their networks train side by side. A fitted fold is saved in
 a folder named by a hash of all it depends on: a run that was killed goes on where it stopped, and one with another
 config, other dates or other data never finds it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,27 +20,30 @@ import torch
 
 from tenor.config import FeatureConfig, ModelConfig, TrainConfig, to_mapping
 from tenor.errors import ConfigError, HistoryError, ModelError
-from tenor.evaluation import conformal
 from tenor.evaluation.baselines import fit_baselines
 from tenor.features import Scaler
-from tenor.schema import Bool, Panel, Predictions
-from tenor.training import Forecaster, Split, checkpoint, fit, usable
+from tenor.inference.cells import usable
+from tenor.inference.conformal import adapt
+from tenor.schema import Bool, Float32, Panel, Predictions
+from tenor.storage.files import content_key
+from tenor.training import Forecaster, Split, checkpoint, fit
 from tenor.training.folds import fold_table
 from tenor.training.parallel import available_cores, train_seeds
 from tenor.training.sequences import Sequences
 from tenor.training.trainer import Task
 
-FORMAT = 1
+FOLD_FORMAT = 2
+"""Of the saved folds; a change makes all earlier ones unfindable."""
 
-Rival = Callable[[Panel, Split], Mapping[str, Predictions]]
+Comparator = Callable[[Panel, Split], Mapping[str, Predictions]]
 """Fits other models on a split of a panel that ends with its test part, and lets them predict that part."""
 
 
 class FoldProgress(Protocol):
-    """Told of every network that is done, in the caller's own process and thread."""
+    """Called for every network that is done, in the caller's own process and thread."""
 
     def __call__(self, done: int, total: int) -> None:
-        """`done` of `total` networks (folds times seeds) are trained; those kept by an earlier run count at once."""
+        """`done` of `total` networks (folds times seeds) are trained; those of an earlier run count at once."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,9 @@ class Fold:
 
 @dataclass(frozen=True)
 class WalkForward:
-    """Forecasts of the test parts of all folds, each by the model that was trained before its part.
+    """Predictions of the test parts of all folds, each by the model that was trained before its part.
 
-    Judge them with ``evaluate(walk.judged(panel), walk.rows, walk.predictions)``.
+    Evaluate them with ``evaluate(walk.counted(panel), walk.rows, walk.predictions)``.
 
     Attributes
     ----------
@@ -66,14 +67,14 @@ class WalkForward:
     predictions
         The model first, then the baselines, over the whole panel; NaN outside the test parts.
     seeds
-        Seed -> what its networks alone say; likewise.
+        Seed -> the predictions of its networks alone; likewise.
     adaptive
-        The model's own, with intervals by `conformal.adapt` in each fold; None where they were not asked for, or
-        where a fold's validation part is too short for them.
+        The model's own, with intervals by `tenor.inference.conformal.adapt` in each fold; None where they were not
+        requested, or where a fold's validation part is too short for them.
     rows
         All test parts, which follow each other without a gap.
     mask
-        [session, symbol]; the cells of the test parts that the model forecasts.
+        [session, symbol]; the cells of the test parts that the model predicts.
     table
         The folds as a table of dates.
     """
@@ -91,8 +92,8 @@ class WalkForward:
         """The model's name in `predictions`."""
         return next(iter(self.predictions))
 
-    def judged(self, panel: Panel) -> Panel:
-        """`panel` with only the cells that count."""
+    def counted(self, panel: Panel) -> Panel:
+        """`panel` with only the cells that count in its mask."""
         return replace(panel, mask=self.mask)
 
 
@@ -104,13 +105,13 @@ def walk(
     model: ModelConfig,
     training: TrainConfig,
     baselines: Sequence[str] | None = None,
-    rivals: Sequence[Rival] = (),
+    comparators: Sequence[Comparator] = (),
     adaptive: bool = False,
-    kept: Path | None = None,
+    cache: Path | None = None,
     workers: int | None = None,
     progress: FoldProgress | None = None,
 ) -> WalkForward:
-    """Fit every fold of `splits`, and the baselines with it, and pool what they say of the test parts.
+    """Fit every fold of `splits`, and the baselines with it, and pool their predictions of the test parts.
 
     Nothing after a fold's test part is looked at for it, and nothing after its validation part in fitting.
 
@@ -120,16 +121,20 @@ def walk(
         Unscaled, built with `features`.
     splits
         As `tenor.training.folds.walk_forward` cuts them: test parts follow each other without a gap.
+    features, model, training
+        Settings of the model.
     baselines
         Names as in `fit_baselines`; all of them if None.
-    rivals
-        Others that are fitted for every fold.
+    comparators
+        Other models that are fitted for every fold.
     adaptive
         Also give the model adaptive intervals, warmed up on each fold's validation part.
-    kept
-        A folder for fitted folds and unfinished networks, so that a killed run resumes; None keeps nothing.
+    cache
+        A folder for fitted folds and unfinished networks, so that a killed run resumes; None saves nothing.
     workers
         Processes that train networks side by side; None is one a core.
+    progress
+        Called for every network that is done.
 
     Raises
     ------
@@ -139,31 +144,32 @@ def walk(
         A fold's part has no cell to train, validate or fit a baseline on.
     """
     _check(panel, splits)
-    with tempfile.TemporaryDirectory(prefix="tenor-") as passing:
-        root = Path(passing) if kept is None else kept
+    with tempfile.TemporaryDirectory(prefix="tenor-") as temporary:
+        root = Path(temporary) if cache is None else cache
         forecasters = _fit_all(panel, splits, features, model, training, root, workers, progress)
     pooled = _Pool(panel)
     for split, forecaster in zip(splits, forecasters, strict=True):
-        seen = panel.between(0, split.test.stop)
-        said = {forecaster.name: forecaster.predict(seen)} | fit_baselines(seen, split, names=baselines)
+        past = panel.between(0, split.test.stop)  # no row after the test part exists from here on
+        of_fold = {forecaster.name: forecaster.predict(past)} | fit_baselines(past, split, names=baselines)
         if adaptive:
-            cells = replace(seen, mask=usable(seen, model.lookback))
+            cells = replace(past, mask=usable(past, model.lookback))
             try:
-                said[_ADAPTIVE] = conformal.adapt(cells, said[forecaster.name], valid=split.valid, rows=split.test)
+                of_fold[_ADAPTIVE] = adapt(cells, of_fold[forecaster.name], valid=split.valid, rows=split.test)
             except HistoryError:  # one fold's validation part has too few cells to warm up on: nothing to pool
                 adaptive = False
-        for rival in rivals:
-            said |= rival(seen, split)
-        each = zip(training.seeds, forecaster.predict_each(seen), strict=True)
-        pooled.take(split.test, said | {f"seed {seed}": one for seed, one in each})
+        for comparator in comparators:
+            of_fold |= comparator(past, split)
+        for seed, of_seed in zip(training.seeds, forecaster.predict_each(past), strict=True):
+            of_fold[_seed_name(seed)] = of_seed
+        pooled.add(split.test, of_fold)
     rows = slice(splits[0].test.start, splits[-1].test.stop)
     mask = np.zeros_like(panel.mask)
     mask[rows] = usable(panel, model.lookback)[rows]
     predictions = pooled.predictions()
     adapted = predictions.pop(_ADAPTIVE, None)
     return WalkForward(
-        folds=tuple(Fold(split, one) for split, one in zip(splits, forecasters, strict=True)),
-        seeds={seed: predictions.pop(f"seed {seed}") for seed in training.seeds},
+        folds=tuple(Fold(split, forecaster) for split, forecaster in zip(splits, forecasters, strict=True)),
+        seeds={seed: predictions.pop(_seed_name(seed)) for seed in training.seeds},
         adaptive=adapted if adaptive else None,
         predictions=predictions,
         rows=rows,
@@ -173,36 +179,47 @@ def walk(
 
 
 _ADAPTIVE = "with adaptive intervals"
+"""The name under which a fold's predictions with adaptive intervals are pooled beside the models'."""
+
+
+def _seed_name(seed: int) -> str:
+    return f"seed {seed}"
 
 
 class _Pool:
-    """Puts predictions of one part after another in place; NaN elsewhere."""
+    """Puts the predictions of one part after another in place; NaN elsewhere."""
 
     def __init__(self, panel: Panel) -> None:
         self._shape = panel.targets.shape
         self._models: dict[str, Predictions] = {}
 
-    def take(self, rows: slice, said: dict[str, Predictions]) -> None:
-        for name, one in said.items():
-            whole = self._models.setdefault(name, self._blank(one))
-            for ours, theirs in zip(_arrays(whole), _arrays(one), strict=True):
-                if ours is not None and theirs is not None:
-                    ours[rows] = theirs[rows]
+    def add(self, rows: slice, predictions: Mapping[str, Predictions]) -> None:
+        """Copy `rows` of each model's predictions."""
+        for name, part in predictions.items():
+            whole = self._models.setdefault(name, self._blank(part))
+            whole.mean[rows] = part.mean[rows]
+            whole.p_up[rows] = part.p_up[rows]
+            if whole.lower is not None and part.lower is not None:
+                whole.lower[rows] = part.lower[rows]
+            if whole.upper is not None and part.upper is not None:
+                whole.upper[rows] = part.upper[rows]
 
     def predictions(self) -> dict[str, Predictions]:
+        """Model -> its predictions over the whole panel."""
         return dict(self._models)
 
     def _blank(self, like: Predictions) -> Predictions:
-        mean, p_up, lower, upper = (
-            None if a is None else np.full(self._shape, np.nan, dtype=np.float32) for a in _arrays(like)
+        """Predictions of nothing, with bounds if `like` has them."""
+        return Predictions(
+            like.model,
+            self._nans(),
+            self._nans(),
+            None if like.lower is None else self._nans(),
+            None if like.upper is None else self._nans(),
         )
-        assert mean is not None
-        assert p_up is not None
-        return Predictions(like.model, mean, p_up, lower, upper)
 
-
-def _arrays(said: Predictions) -> tuple[np.ndarray | None, ...]:
-    return said.mean, said.p_up, said.lower, said.upper
+    def _nans(self) -> Float32:
+        return np.full(self._shape, np.nan, dtype=np.float32)
 
 
 def _check(panel: Panel, splits: Sequence[Split]) -> None:
@@ -227,22 +244,26 @@ def _fit_all(
     workers: int | None,
     progress: FoldProgress | None,
 ) -> list[Forecaster]:
-    folders = [root / "folds" / key(panel, split, features, model, training) for split in splits]
-    fitted = [_kept(folder) for folder in folders]
-    missing = [split for split, one in zip(splits, fitted, strict=True) if one is None]
+    folders = [root / "folds" / fold_key(panel, split, features, model, training) for split in splits]
+    saved = [_load(folder) for folder in folders]
+    missing = [split for split, forecaster in zip(splits, saved, strict=True) if forecaster is None]
     counter = _Counter(progress, total=len(splits) * len(training.seeds), left=len(missing) * len(training.seeds))
     checkpoints = root / "checkpoints"
     # All networks of all folds train side by side up to their last checkpoint; `fit` then finds them finished, so
     # that cores do not wait for the last seed of each fold.
-    tasks = [task for split in missing for task in _tasks(panel, split, model, training)]
-    prints = {id(task.data): task.data.fingerprint() for task in tasks}
-    places = [checkpoints / checkpoint.key(task, prints[id(task.data)]) for task in tasks]
+    tasks: list[Task] = []
+    places: list[Path] = []
+    for split in missing:
+        of_fold = _tasks(panel, split, model, training)
+        fingerprint = of_fold[0].data.fingerprint()  # all seeds of a fold share their data, which is slow to hash
+        tasks += of_fold
+        places += [checkpoints / checkpoint.folder_name(task, fingerprint) for task in of_fold]
     if tasks:
         train_seeds(tasks, places, workers=workers or available_cores(), progress=counter)
-    done: list[Forecaster] = []
-    for split, folder, one in zip(splits, folders, fitted, strict=True):
-        if one is None:
-            one = fit(
+    forecasters: list[Forecaster] = []
+    for split, folder, forecaster in zip(splits, folders, saved, strict=True):
+        if forecaster is None:
+            forecaster = fit(
                 panel,
                 split,
                 features=features,
@@ -251,9 +272,9 @@ def _fit_all(
                 checkpoints=checkpoints,
                 workers=1,
             )
-            one.save(folder)
-        done.append(one)
-    return done
+            forecaster.save(folder)
+        forecasters.append(forecaster)
+    return forecasters
 
 
 def _tasks(panel: Panel, split: Split, model: ModelConfig, training: TrainConfig) -> list[Task]:
@@ -264,7 +285,7 @@ def _tasks(panel: Panel, split: Split, model: ModelConfig, training: TrainConfig
     return [Task(data, split.train, split.valid, model, training, seed) for seed in training.seeds]
 
 
-def _kept(folder: Path) -> Forecaster | None:
+def _load(folder: Path) -> Forecaster | None:
     """The forecaster saved in `folder`; None where there is none that is whole."""
     try:
         return Forecaster.load(folder)
@@ -272,15 +293,12 @@ def _kept(folder: Path) -> Forecaster | None:
         return None
 
 
-def key(panel: Panel, split: Split, features: FeatureConfig, model: ModelConfig, training: TrainConfig) -> str:
+def fold_key(panel: Panel, split: Split, features: FeatureConfig, model: ModelConfig, training: TrainConfig) -> str:
     """A hash of all that the fitted forecaster of a fold depends on: configs, dates, versions and data."""
-    seen = panel.between(0, split.valid.stop)
-    digest = hashlib.sha256()
-    for array in (seen.values, seen.mask, seen.targets, seen.volatility):
-        digest.update(repr((array.shape, array.dtype.str)).encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    about = {
-        "format": FORMAT,
+    past = panel.between(0, split.valid.stop)
+    arrays = [np.ascontiguousarray(array) for array in (past.values, past.mask, past.targets, past.volatility)]
+    settings = {
+        "format": FOLD_FORMAT,
         "versions": [version("tenor"), torch.__version__],
         "features": to_mapping(features),
         "model": to_mapping(model),
@@ -288,24 +306,25 @@ def key(panel: Panel, split: Split, features: FeatureConfig, model: ModelConfig,
         "split": {name: list(days) for name, days in split.dates(panel.sessions).items()},
         "columns": list(panel.features),
         "symbols": list(panel.symbols),
-        "data": digest.hexdigest(),
+        # the bytes alone would not tell a matrix from its reshaped self
+        "arrays": [[list(array.shape), array.dtype.str] for array in arrays],
     }
-    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:24]
+    return content_key(settings, *arrays)
 
 
 class _Counter:
-    """Turns word of epochs into a count of networks that are done."""
+    """Turns the progress of epochs into a count of networks that are done."""
 
     def __init__(self, progress: FoldProgress | None, *, total: int, left: int) -> None:
         self._progress, self._total, self._done = progress, total, total - left
-        self._tell()
+        self._report()
 
     def __call__(self, seed: int, epoch: int, epochs: int, train_loss: float, valid_loss: float) -> None:
         del seed, train_loss, valid_loss
         if epoch == epochs:
             self._done += 1
-            self._tell()
+            self._report()
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         if self._progress is not None:
             self._progress(self._done, self._total)

@@ -1,8 +1,7 @@
-"""A walk-forward judged: all folds together by day, each fold by itself, and the whole in one sentence."""
+"""A walk-forward evaluated: all folds together by day, each fold by itself, and the whole in one sentence."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 from tenor.evaluation.baselines import PERSISTENCE
 from tenor.evaluation.bootstrap import RESAMPLES, ConfidenceInterval
 from tenor.evaluation.evaluate import Evaluation, evaluate
-from tenor.evaluation.significance import LEVEL
 from tenor.evaluation.uncertainty import ADAPTIVE, FIXED, Uncertainty, uncertainty
 from tenor.evaluation.walkforward import WalkForward
 from tenor.schema import Panel
@@ -48,13 +46,13 @@ class FoldRow:
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values; what is undefined is None."""
-        plain: dict[str, Any] = json_values(asdict(self))
-        return plain
+        values: dict[str, Any] = json_values(asdict(self))
+        return values
 
 
 @dataclass(frozen=True)
-class Walked:
-    """What a walk-forward says, by horizon.
+class WalkForwardSummary:
+    """The results of a walk-forward, by horizon.
 
     Attributes
     ----------
@@ -93,37 +91,48 @@ class Walked:
             "purge": self.purge,
             "seeds": self.seeds,
             "table": self.table.splitlines(),
-            "evaluations": [one.to_json() for one in self.evaluations.values()],
+            "evaluations": [evaluation.to_json() for evaluation in self.evaluations.values()],
             "folds": {str(horizon): [row.to_json() for row in rows] for horizon, rows in self.folds.items()},
-            "uncertainty": [one.to_json() for one in self.uncertainty.values()],
+            "uncertainty": [of_horizon.to_json() for of_horizon in self.uncertainty.values()],
         }
 
 
-def judge_walk(panel: Panel, walk: WalkForward, *, scheme: str, resamples: int = RESAMPLES) -> Walked:
-    """Judge `walk`, made with adaptive intervals, at every horizon of `panel`.
+def summarise_walk(panel: Panel, walk: WalkForward, *, scheme: str, resamples: int = RESAMPLES) -> WalkForwardSummary:
+    """Evaluate `walk`, made with adaptive intervals, at every horizon of `panel`.
+
+    Parameters
+    ----------
+    panel
+        The panel that was walked.
+    walk
+        Its predictions.
+    scheme
+        How training parts follow each other, for the report.
+    resamples
+        Of the days.
 
     Raises
     ------
     HistoryError
         A fold in which no cell counts.
     """
-    judged = walk.judged(panel)
+    counted = walk.counted(panel)
     evaluations = {
-        h: evaluate(judged, walk.rows, walk.predictions, horizon=h, resamples=resamples) for h in panel.horizons
+        h: evaluate(counted, walk.rows, walk.predictions, horizon=h, resamples=resamples) for h in panel.horizons
     }
     ours = walk.predictions[walk.name]
     kinds = {FIXED: ours} | ({} if walk.adaptive is None else {ADAPTIVE: walk.adaptive})
     parts = tuple(fold.split.test for fold in walk.folds)
-    return Walked(
+    return WalkForwardSummary(
         verdict=headline(evaluations, f"{len(parts)} walk-forward fold{'s' if len(parts) > 1 else ''}"),
         table=fold_table(panel.sessions, [fold.split for fold in walk.folds]),
         scheme=scheme,
         purge=walk.folds[0].split.purge,
         seeds=len(walk.seeds),
         evaluations=evaluations,
-        folds={h: _rows(judged, walk, h, resamples) for h in panel.horizons},
+        folds={h: _rows(counted, walk, h, resamples) for h in panel.horizons},
         uncertainty={
-            h: uncertainty(judged, walk.rows, ours, kinds, horizon=h, folds=parts, resamples=resamples)
+            h: uncertainty(counted, walk.rows, ours, kinds, horizon=h, folds=parts, resamples=resamples)
             for h in panel.horizons
         },
     )
@@ -133,15 +142,15 @@ def _rows(panel: Panel, walk: WalkForward, horizon: int, resamples: int) -> tupl
     pair = {name: walk.predictions[name] for name in dict.fromkeys((walk.name, PERSISTENCE))}
     rows = []
     for number, fold in enumerate(walk.folds, start=1):
-        found = evaluate(panel, fold.split.test, pair, horizon=horizon, resamples=resamples)
+        evaluation = evaluate(panel, fold.split.test, pair, horizon=horizon, resamples=resamples)
         rows.append(
             FoldRow(
                 fold=number,
                 dates=fold.split.dates(panel.sessions),
-                days=found.days,
-                samples=found.samples,
-                metrics={metric: found.table[walk.name][metric] for metric in SHOWN},
-                p=found.tests[0].squared_error.p,
+                days=evaluation.days,
+                samples=evaluation.samples,
+                metrics={metric: evaluation.table[walk.name][metric] for metric in SHOWN},
+                p=evaluation.tests[0].squared_error.p,
             )
         )
     return tuple(rows)
@@ -152,12 +161,14 @@ def headline(evaluations: Mapping[int, Evaluation], where: str) -> str:
 
     Parameters
     ----------
+    evaluations
+        By horizon.
     where
         What was tested, ``4 walk-forward folds``.
     """
     sides: dict[int | None, list[int]] = {}
-    for horizon, found in evaluations.items():
-        sides.setdefault(side_of(found, PERSISTENCE), []).append(horizon)
+    for horizon, evaluation in evaluations.items():
+        sides.setdefault(side_of(evaluation, PERSISTENCE), []).append(horizon)
     name = next(iter(next(iter(evaluations.values())).table))
     words: dict[int | None, str] = {
         1: f"{name} beats persistence at 5 %",
@@ -165,30 +176,26 @@ def headline(evaluations: Mapping[int, Evaluation], where: str) -> str:
         -1: f"{name} is worse than persistence at 5 %",
         None: f"too few days to tell {name} from persistence",
     }
-    told = "; ".join(f"{said}, {_ahead(sides[side])}" for side, said in words.items() if side in sides)
-    first = min(found.first for found in evaluations.values())
-    last = max(found.last for found in evaluations.values())
-    days = max(found.days for found in evaluations.values())
+    results = "; ".join(f"{text}, {_ahead(sides[side])}" for side, text in words.items() if side in sides)
+    first = min(evaluation.first for evaluation in evaluations.values())
+    last = max(evaluation.last for evaluation in evaluations.values())
+    days = max(evaluation.days for evaluation in evaluations.values())
     count = len(next(iter(evaluations.values())).tests)
     return (
-        f"{told[0].upper()}{told[1:]} ({where}, {days} days, {first:%Y-%m-%d} … {last:%Y-%m-%d}; "
+        f"{results[0].upper()}{results[1:]} ({where}, {days} days, {first:%Y-%m-%d} … {last:%Y-%m-%d}; "
         f"squared error, Diebold-Mariano after Holm over {count} model{'s' if count != 1 else ''})."
     )
 
 
-def side_of(found: Evaluation, other: str) -> int | None:
-    """1 where the judged model's squared error is smaller at 5 % after Holm, -1 larger, 0 neither, None unknown."""
-    for test in found.tests:
-        if test.other == other and math.isfinite(test.holm):
-            if test.holm >= LEVEL:
-                return 0
-            return 1 if test.squared_error.value < 0 else -1
-        if test.other == other and test.squared_error.value == 0:
-            return 0
-    return None
+def side_of(evaluation: Evaluation, other: str) -> int | None:
+    """Whose squared error is smaller, the evaluated model's (1) or that of `other` (-1); see `side_of_test`.
+
+    None also where `other` is not among the models of the evaluation.
+    """
+    return next((test.side for test in evaluation.tests if test.other == other), None)
 
 
 def _ahead(horizons: Sequence[int]) -> str:
     counts = [str(h) for h in horizons]
-    said = counts[0] if len(counts) == 1 else f"{', '.join(counts[:-1])} and {counts[-1]}"
-    return f"{said} session{'' if said == '1' else 's'} ahead"
+    listed = counts[0] if len(counts) == 1 else f"{', '.join(counts[:-1])} and {counts[-1]}"
+    return f"{listed} session{'' if listed == '1' else 's'} ahead"

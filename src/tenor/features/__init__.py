@@ -1,6 +1,7 @@
 """Bars and daily sentiment to a panel: causal indicators, cross-stock context; the scaler, fitted on train alone."""
 
-from tenor.features.catalogue import FEATURES, GROUPS, Feature, feature_names, warmup
+from tenor.features.catalogue import FEATURES, GROUPS, feature_names, warmup
+from tenor.features.feature import Feature
 from tenor.features.panel import build_panel
 from tenor.features.scaling import Scaler
 

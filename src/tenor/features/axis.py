@@ -1,9 +1,16 @@
-"""The sessions that a panel stands on, and where the bars of each market's calendar come to stand among them.
+"""The sessions that a panel stands on, and where the bars of each market's calendar stand among them.
 
-A row of a panel is what was known at the close of a session of one calendar, the axis. A symbol of that calendar has
-its bar of the session there. A symbol of another one has the last bar of its own that was over by then: Tokyo's of the
-same day stands at New York's close, a coin's of the day before, for its UTC day ends later. A bar stands once, in the
-first row that knows it; where two became known since the row before, the later one does.
+A row of a panel is what was known at the close of a session of one calendar, the axis. A symbol of that calendar shows
+its bar of the session there. A symbol of another one shows the last bar of its own that was over by then. A bar is
+shown once, in the first row that knows it; where two became known since the row before, the later one is shown.
+
+Around Independence Day 2024, a Thursday, on New York's sessions::
+
+    row         AAPL   7203.T  BTC-USD
+    2024-07-02  07-02  07-02   07-01    Tokyo's day is over by then; the coin's UTC day is not
+    2024-07-03  07-03  07-03   07-02
+    2024-07-05  07-05  07-05   07-04    Tokyo's bar of 07-04 and the coin's of 07-03 are not shown: later ones are known
+    2024-07-08  07-08  07-08   07-07    a Monday: the coin's Sunday
 """
 
 from __future__ import annotations
@@ -20,7 +27,8 @@ from tenor.errors import DataError, HistoryError
 from tenor.schema import Bars, Bool
 
 ROUND_THE_WORLD = ("XNYS", "24/7", "24/5")
-"""Axes on which a symbol that tells no market may stand beside those that tell one: a US stock, or over by midnight."""
+"""Axes on which symbols without a market in their names may stand beside symbols with one: a US stock's bar of the date
+is over by the row's close."""
 
 Places = NDArray[np.intp]
 
@@ -33,8 +41,23 @@ class Axis:
     ----------
     calendar
         Whose sessions they are.
+    sessions
+        Their days (or the closes of bars within days), rising.
     closes
-        Of each (UTC).
+        The close of each session (UTC).
+
+    Examples
+    --------
+    >>> days = exchange("XNYS").sessions(pd.Timestamp("2024-07-02"), pd.Timestamp("2024-07-08"))
+    >>> axis = Axis("XNYS", days, exchange("XNYS").closes(days))
+    >>> tokyo = exchange("XTKS").sessions(pd.Timestamp("2024-07-02"), pd.Timestamp("2024-07-08"))
+    >>> rows, shown = axis.rows(tokyo, "XTKS")
+    >>> for row, bar in zip(rows, shown):
+    ...     print(f"{axis.sessions[row]:%m-%d} shows {tokyo[bar]:%m-%d}")
+    07-02 shows 07-02
+    07-03 shows 07-03
+    07-05 shows 07-05
+    07-08 shows 07-08
     """
 
     calendar: str
@@ -43,14 +66,13 @@ class Axis:
 
     @classmethod
     def of(cls, bars: Bars, calendar: str) -> Axis:
-        """The sessions of `calendar` from the first that knows a bar of `bars` to the last that was over by a bar's
-        close.
+        """The axis from the first session that knows a bar of `bars` to the last that was over by a bar's close.
 
         Raises
         ------
         DataError
-            A bar lies on a day that is no session of its own calendar; or a symbol tells no market beside others that
-            do, and so may be one of another market.
+            A bar lies on a day that is no session of its own calendar; or the name of a symbol has no market beside
+            others that have one, so that its market is uncertain.
         HistoryError
             The axis has no session.
         """
@@ -67,6 +89,7 @@ class Axis:
             known = exchange(name).sessions(own.min(), own.max())
             _refuse_strays(own, symbols, known, name)
             edges += exchange(name).closes(pd.DatetimeIndex([own.min(), own.max()])).tolist()
+        # a margin on either side: closes of other markets, and longest holidays, lie between sessions of the axis
         every = axis.sessions(_day(min(edges)) - pd.Timedelta(days=2), _day(max(edges)) + pd.Timedelta(days=15))
         closes = axis.closes(every)
         start = int(closes.searchsorted(min(edges)))
@@ -78,17 +101,30 @@ class Axis:
         return cls(calendar, every[start:stop], closes[start:stop])
 
     def rows(self, days: pd.DatetimeIndex, calendar: str) -> tuple[Places, Places]:
-        """Where bars of `days`, sessions of `calendar`, stand: rows of the axis, and which of `days` each shows."""
+        """The rows of the axis that show a bar, and which one.
+
+        Parameters
+        ----------
+        days
+            The sessions of `calendar` that have a bar, rising.
+        calendar
+            The symbol's own.
+
+        Returns
+        -------
+        tuple of two arrays
+            Places in `sessions`, and for each of them the place in `days` of the bar that it shows.
+        """
         if calendar == self.calendar:
             return np.asarray(self.sessions.get_indexer(days)), np.arange(len(days))
-        place = known_rows(days, calendar, self.closes)
-        rows = np.flatnonzero(np.diff(place, prepend=-1) > 0)
-        return rows, place[rows]
+        last = known_rows(days, calendar, self.closes)  # the last bar known in each row; -1 before the first
+        rows = np.flatnonzero(np.diff(last, prepend=-1) > 0)  # only where it is another one than in the row before
+        return rows, last[rows]
 
     def open_after(self, rows: Places, days: pd.DatetimeIndex, calendar: str) -> Bool:
         """Whether the bar of each of `days`, shown in `rows`, opened at the close of the row before or later.
 
-        Who decides at that close can trade at no price that lies before it.
+        A decision made at that close can be traded at no price that lies before it.
         """
         if calendar == self.calendar or not len(rows):
             return np.ones(len(rows), dtype=bool)
@@ -96,7 +132,7 @@ class Axis:
         return np.asarray((exchange(calendar).opens(days) >= before) | (rows == 0))
 
     def known(self, calendar: str) -> tuple[pd.DatetimeIndex, Places]:
-        """The sessions of `calendar` as far as the axis goes, and which of them was the last one over in each row."""
+        """The sessions of `calendar` as far as the axis goes, and the place of the last one over in each row."""
         if calendar == self.calendar:
             return self.sessions, np.arange(len(self.sessions))
         over = exchange(calendar).closed_by(self.closes)
@@ -110,16 +146,16 @@ def calendars_of(symbols: Sequence[str], axis: str) -> list[str]:
     Raises
     ------
     DataError
-        One tells no market beside others that do, on an axis on which a US stock may not stand by its date.
+        The name of one has no market beside others that have one, on an axis on which it can't be taken for a US stock.
     """
     calendars = [calendar_of(symbol, axis) for symbol in symbols]
-    telling = [symbol for symbol in symbols if shows_market(symbol)]
-    if telling and days_of(axis) not in ROUND_THE_WORLD:
+    with_market = [symbol for symbol in symbols if shows_market(symbol)]
+    if with_market and days_of(axis) not in ROUND_THE_WORLD:
         for symbol in symbols:
             if not shows_market(symbol):
                 raise DataError(
-                    f"bars: {symbol} does not tell its market, and stands beside {telling[0]}, on {axis}: write it "
-                    "with its market's suffix, or set features.calendar to XNYS if it is a US stock."
+                    f"bars: the name of {symbol} has no market, and it stands beside {with_market[0]}, on {axis}: "
+                    "write it with its market's suffix, or set features.calendar to XNYS if it is a US stock."
                 )
     return calendars
 

@@ -6,11 +6,74 @@ symbol without data (one that starts years later, say) adds exact zeros and chan
 
 from __future__ import annotations
 
+import functools
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
+from tenor.features.feature import Declarations
 from tenor.features.indicators import ewma_volatility
-from tenor.schema import Float64
+from tenor.schema import Bool, Float64
+
+
+@dataclass(frozen=True)
+class CrossSection:
+    """The symbols side by side: float64 arrays [session, symbol], NaN where a symbol did not trade.
+
+    What several features are made of is a property, computed once.
+
+    Attributes
+    ----------
+    return_1, return_5
+        Log returns over 1 and over 5 of the symbol's own bars.
+    volatility
+        Of one session.
+    """
+
+    return_1: Float64
+    return_5: Float64
+    volatility: Float64
+
+    @functools.cached_property
+    def traded(self) -> Bool:
+        """[session, symbol]; whether the symbol traded."""
+        return ~np.isnan(self.return_1)
+
+    @functools.cached_property
+    def count(self) -> Float64:
+        """[session]; symbols that traded."""
+        return np.asarray(self.traded.sum(axis=1).astype(np.float64))
+
+    @functools.cached_property
+    def market_1(self) -> Float64:
+        """[session]; mean return over 1 bar."""
+        return _mean(self.return_1)
+
+    @functools.cached_property
+    def market_5(self) -> Float64:
+        """[session]; mean return over 5 bars."""
+        return _mean(self.return_5)
+
+    @functools.cached_property
+    def market_volatility(self) -> Float64:
+        """[session]; volatility of the mean return."""
+        return _volatility_of_mean(self.market_1)
+
+    @functools.cached_property
+    def scale(self) -> Float64:
+        """[session, symbol]; what a return relative to the market's is divided by."""
+        # by both volatilities: a symbol that stands still while the market moves must not be hundreds of its own away
+        scale: Float64 = np.sqrt(self.volatility**2 + self.market_volatility[:, None] ** 2)
+        return scale
+
+    def of_all(self, values: Float64) -> Float64:
+        """`values` [session] for each symbol that traded."""
+        return np.where(self.traded, values[:, None], np.nan)
+
+
+context_feature: Declarations[CrossSection] = Declarations()
+"""Declares a feature of the group ``context``, and holds all that are declared."""
 
 
 def context(returns: dict[int, Float64], volatility: Float64) -> dict[str, Float64]:
@@ -25,30 +88,82 @@ def context(returns: dict[int, Float64], volatility: Float64) -> dict[str, Float
     volatility
         [session, symbol], of one session; NaN where not known.
     """
-    one, five = returns[1], returns[5]
-    here = ~np.isnan(one)
     with np.errstate(all="ignore"):
-        count = here.sum(axis=1)
-        market_1, market_5 = _mean(one), _mean(five)
-        market_volatility = _market_volatility(market_1)
-        spread = np.sqrt(_mean((one - market_1[:, None]) ** 2))
-        breadth = ((one > 0).sum(axis=1) - (one < 0).sum(axis=1)) / count
-        rank = (pd.DataFrame(one).rank(axis=1).to_numpy() - 0.5) / count[:, None] - 0.5
-        # by both volatilities: a symbol that stands still while the market moves must not be hundreds of its own away
-        scale = np.sqrt(volatility**2 + market_volatility[:, None] ** 2)
-        market = {
-            "market_return_1": market_1 / market_volatility,
-            "market_return_5": market_5 / (market_volatility * np.sqrt(5)),
-            "market_volatility": np.log(market_volatility),
-            "dispersion": spread / _mean(volatility),
-            "breadth": breadth,
-        }
-        return {
-            **{name: np.where(here, row[:, None], np.nan) for name, row in market.items()},
-            "relative_return_1": (one - market_1[:, None]) / scale,
-            "relative_return_5": (five - market_5[:, None]) / (scale * np.sqrt(5)),
-            "rank_return_1": rank,
-        }
+        return context_feature.compute(CrossSection(returns[1], returns[5], volatility), ["context"])
+
+
+@context_feature(name="market_return_1", group="context", formula="m₁ / mvol", source="mean over symbols", warmup=20)
+def _market_return_1(x: CrossSection) -> Float64:
+    return x.of_all(x.market_1 / x.market_volatility)
+
+
+@context_feature(
+    name="market_return_5", group="context", formula="m₅ / (mvol √5)", source="mean over symbols", warmup=20
+)
+def _market_return_5(x: CrossSection) -> Float64:
+    return x.of_all(x.market_5 / (x.market_volatility * np.sqrt(5)))
+
+
+@context_feature(name="market_volatility", group="context", formula="log(mvol)", source="EWMA, half-life 20", warmup=20)
+def _market_volatility(x: CrossSection) -> Float64:
+    return x.of_all(np.log(x.market_volatility))
+
+
+@context_feature(
+    name="dispersion",
+    group="context",
+    formula="sd over symbols of r / mean over symbols of vol",
+    source="spread over symbols",
+    warmup=20,
+)
+def _dispersion(x: CrossSection) -> Float64:
+    spread = np.sqrt(_mean((x.return_1 - x.market_1[:, None]) ** 2))
+    return x.of_all(spread / _mean(x.volatility))
+
+
+@context_feature(
+    name="breadth",
+    group="context",
+    formula="share of symbols with r > 0 − share with r < 0",
+    source="count of symbols",
+    warmup=1,
+)
+def _breadth(x: CrossSection) -> Float64:
+    return x.of_all(((x.return_1 > 0).sum(axis=1) - (x.return_1 < 0).sum(axis=1)) / x.count)
+
+
+@context_feature(
+    name="relative_return_1",
+    group="context",
+    formula="(r − m₁) / √(vol² + mvol²)",
+    source="stock − market",
+    warmup=20,
+)
+def _relative_return_1(x: CrossSection) -> Float64:
+    return (x.return_1 - x.market_1[:, None]) / x.scale
+
+
+@context_feature(
+    name="relative_return_5",
+    group="context",
+    formula="(log(c / c[-5]) − m₅) / √(5 vol² + 5 mvol²)",
+    source="stock − market",
+    warmup=20,
+)
+def _relative_return_5(x: CrossSection) -> Float64:
+    return np.asarray((x.return_5 - x.market_5[:, None]) / (x.scale * np.sqrt(5)))
+
+
+@context_feature(
+    name="rank_return_1",
+    group="context",
+    formula="(rank of r among symbols − ½) / count − ½, ties averaged",
+    source="rank over symbols",
+    warmup=1,
+)
+def _rank_return_1(x: CrossSection) -> Float64:
+    rank: Float64 = pd.DataFrame(x.return_1).rank(axis=1).to_numpy()
+    return (rank - 0.5) / x.count[:, None] - 0.5
 
 
 def _mean(values: Float64) -> Float64:
@@ -59,7 +174,7 @@ def _mean(values: Float64) -> Float64:
     return mean
 
 
-def _market_volatility(market: Float64) -> Float64:
+def _volatility_of_mean(market: Float64) -> Float64:
     """Volatility of the market's mean return; a session in which nobody traded is no step."""
     out = np.full(len(market), np.nan)
     known = ~np.isnan(market)

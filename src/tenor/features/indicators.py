@@ -1,5 +1,9 @@
 """Causal indicators of one symbol on its own bars, without units: row t is computed from rows up to t, in one order.
 
+Each is a function of the `Series`, under a decorator that declares it: the catalogue, its order, the panel's columns
+and ``docs/features.md`` follow from the declarations. A new one is written at the end of its group, so that groups stay
+together.
+
 TA-Lib's recursions run from the first bar on. What they give for a row does not depend, to the bit, on the rows after
 it; it does depend, ever more weakly, on where history begins. So whoever compares figures to the bit (server and
 trainer) must begin at the same bar.
@@ -7,20 +11,27 @@ trainer) must begin at the same bar.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import talib
 
-from tenor.features.catalogue import VOLATILITY_WARMUP, feature_names
+from tenor.features.feature import Declarations
 from tenor.schema import Float64
 
 HALF_LIFE = 20
 """Own bars in which a return's weight in the volatility halves. On 88 US stocks up to the end of 2014 it forecasts the
 next squared return better (QLIKE -7.845) than RiskMetrics' 0.94 a session, a half-life of 11 (-7.829); 40 would give
 -7.852 and be late at every turn."""
+
+VOLATILITY_WARMUP = 20
+"""Own returns that the volatility rests on, at least."""
+
+SETTLED = 60
+"""Own bars after which the recursive averages (EMA, RSI, ATR) have forgotten all but a few percent of their seed."""
 
 FLOOR = 1e-4
 """One basis point: a symbol that stands still (a stale run, a peg) is taken to move at least so much a session."""
@@ -31,6 +42,8 @@ class Series:
     """The bars of one symbol, adjusted for splits and dividends: float64 arrays of one length, nothing missing.
 
     `volume` is adjusted against the prices, so that price times volume is what was traded, in the quote currency.
+
+    What several indicators are made of is a property, computed once.
     """
 
     open: Float64
@@ -41,6 +54,46 @@ class Series:
 
     def __len__(self) -> int:
         return len(self.close)
+
+    @functools.cached_property
+    def step(self) -> Float64:
+        """Log return over one bar."""
+        return span_return(self.close, 1)
+
+    @functools.cached_property
+    def vol(self) -> Float64:
+        """Volatility of one session."""
+        return ewma_volatility(self.step)
+
+    @functools.cached_property
+    def traded(self) -> Float64:
+        """Price times volume."""
+        return self.close * self.volume
+
+    @functools.cached_property
+    def macd(self) -> tuple[Float64, Float64]:
+        """MACD (12, 26, 9) and its histogram, in units of price."""
+        line, _, histogram = talib.MACD(self.close, fastperiod=12, slowperiod=26, signalperiod=9)
+        return line, histogram
+
+    @functools.cached_property
+    def stochastic(self) -> Float64:
+        """Where the close lies in the range of 14 bars, -1 .. 1; 0 where there was no range."""
+        no_range = talib.MAX(self.high, 14) == talib.MIN(self.low, 14)
+        fast, _ = talib.STOCHF(self.high, self.low, self.close, fastk_period=14, fastd_period=1)
+        return np.where(no_range, 0.0, fast / 50 - 1)
+
+    @functools.cached_property
+    def bollinger(self) -> tuple[Float64, Float64]:
+        """Distance of log close from its mean over 20 bars, and half the width of the band, two deviations."""
+        # on log prices: TA-Lib takes a variance under 1e-14 for zero, and some coins cost 1e-5
+        log_close = np.log(self.close)
+        upper, middle, lower = talib.BBANDS(log_close, timeperiod=20, nbdevup=2, nbdevdn=2)
+        return log_close - middle, np.maximum((upper - lower) / 2, FLOOR)
+
+
+indicator: Declarations[Series] = Declarations()
+"""Declares an indicator, and holds all that are declared."""
 
 
 def span_return(close: Float64, bars: int) -> Float64:
@@ -61,95 +114,218 @@ def ewma_volatility(returns: Float64) -> Float64:
     return volatility
 
 
-def indicators(series: Series, groups: tuple[str, ...]) -> dict[str, Float64]:
+def indicators(series: Series, groups: Sequence[str]) -> dict[str, Float64]:
     """The features of `groups` that need one symbol alone, by name; rows before a feature's warm-up mean nothing.
 
     Where the whole of `series` is warm-up, all is NaN.
     """
-    own = [group for group in BY_GROUP if group in groups]
     if len(series) <= VOLATILITY_WARMUP:
         # no cell of it can be known, and TA-Lib refuses a series without a single number
-        return {name: np.full(len(series), np.nan) for name in feature_names(own)}
-    volatility = ewma_volatility(span_return(series.close, 1))
+        return {name: np.full(len(series), np.nan) for name in indicator.of(groups)}
     with np.errstate(all="ignore"):
-        return {name: row for group in own for name, row in BY_GROUP[group](series, volatility).items()}
+        return indicator.compute(series, groups)
 
 
-def _returns(s: Series, vol: Float64) -> dict[str, Float64]:
+@indicator(name="return_1", group="returns", formula="log(c / c[-1]) / vol", source="log return", warmup=20)
+def _return_1(s: Series) -> Float64:
+    return s.step / s.vol
+
+
+@indicator(name="return_5", group="returns", formula="log(c / c[-5]) / (vol √5)", source="log return", warmup=20)
+def _return_5(s: Series) -> Float64:
+    return np.asarray(span_return(s.close, 5) / (s.vol * np.sqrt(5)))
+
+
+@indicator(name="return_20", group="returns", formula="log(c / c[-20]) / (vol √20)", source="log return", warmup=20)
+def _return_20(s: Series) -> Float64:
+    return np.asarray(span_return(s.close, 20) / (s.vol * np.sqrt(20)))
+
+
+@indicator(name="overnight", group="returns", formula="log(o / c[-1]) / vol, in ±10", source="log return", warmup=20)
+def _overnight(s: Series) -> Float64:
     overnight = np.full(len(s), np.nan)
     overnight[1:] = np.log(s.open[1:] / s.close[:-1])
-    return {
-        "return_1": span_return(s.close, 1) / vol,
-        "return_5": span_return(s.close, 5) / (vol * np.sqrt(5)),
-        "return_20": span_return(s.close, 20) / (vol * np.sqrt(20)),
-        # one bad tick in a high, a low or an open must not set the scale of the column
-        "overnight": np.clip(overnight / vol, -10.0, 10.0),
-        "high": np.clip(np.log(s.high / s.close) / vol, -10.0, 10.0),
-        "low": np.clip(np.log(s.low / s.close) / vol, -10.0, 10.0),
-    }
+    # one bad tick in a high, a low or an open must not set the scale of the column: hence the limits, here and below
+    return np.clip(overnight / s.vol, -10.0, 10.0)
 
 
-def _trend(s: Series, vol: Float64) -> dict[str, Float64]:
-    macd, _, histogram = talib.MACD(s.close, fastperiod=12, slowperiod=26, signalperiod=9)
-    return {
-        **{f"sma_{n}": np.log(s.close / talib.SMA(s.close, n)) / (vol * np.sqrt(n)) for n in (5, 20, 60)},
-        "ema_12": np.log(s.close / talib.EMA(s.close, 12)) / (vol * np.sqrt(12)),
-        "macd": macd / (s.close * vol),
-        "macd_histogram": histogram / (s.close * vol),
-    }
+@indicator(name="high", group="returns", formula="log(h / c) / vol, in ±10", source="log return", warmup=20)
+def _high(s: Series) -> Float64:
+    return np.clip(np.log(s.high / s.close) / s.vol, -10.0, 10.0)
 
 
-def _momentum(s: Series, vol: Float64) -> dict[str, Float64]:
+@indicator(name="low", group="returns", formula="log(l / c) / vol, in ±10", source="log return", warmup=20)
+def _low(s: Series) -> Float64:
+    return np.clip(np.log(s.low / s.close) / s.vol, -10.0, 10.0)
+
+
+def _from_sma(s: Series, bars: int) -> Float64:
+    return np.asarray(np.log(s.close / talib.SMA(s.close, bars)) / (s.vol * np.sqrt(bars)))
+
+
+@indicator(name="sma_5", group="trend", formula="log(c / SMA(c, 5)) / (vol √5)", source="TA-Lib SMA", warmup=20)
+def _sma_5(s: Series) -> Float64:
+    return _from_sma(s, 5)
+
+
+@indicator(name="sma_20", group="trend", formula="log(c / SMA(c, 20)) / (vol √20)", source="TA-Lib SMA", warmup=20)
+def _sma_20(s: Series) -> Float64:
+    return _from_sma(s, 20)
+
+
+@indicator(name="sma_60", group="trend", formula="log(c / SMA(c, 60)) / (vol √60)", source="TA-Lib SMA", warmup=59)
+def _sma_60(s: Series) -> Float64:
+    return _from_sma(s, 60)
+
+
+@indicator(name="ema_12", group="trend", formula="log(c / EMA(c, 12)) / (vol √12)", source="TA-Lib EMA", warmup=SETTLED)
+def _ema_12(s: Series) -> Float64:
+    return np.asarray(np.log(s.close / talib.EMA(s.close, 12)) / (s.vol * np.sqrt(12)))
+
+
+@indicator(
+    name="macd", group="trend", formula="(EMA(c, 12) − EMA(c, 26)) / (c vol)", source="TA-Lib MACD", warmup=SETTLED
+)
+def _macd(s: Series) -> Float64:
+    line, _ = s.macd
+    return line / (s.close * s.vol)
+
+
+@indicator(
+    name="macd_histogram",
+    group="trend",
+    formula="(MACD − EMA(MACD, 9)) / (c vol)",
+    source="TA-Lib MACD",
+    warmup=SETTLED,
+)
+def _macd_histogram(s: Series) -> Float64:
+    _, histogram = s.macd
+    return histogram / (s.close * s.vol)
+
+
+@indicator(
+    name="rsi_14",
+    group="momentum",
+    formula="RSI(c, 14) / 50 − 1; 0 where c stood still for 14 bars",
+    source="TA-Lib RSI",
+    warmup=SETTLED,
+)
+def _rsi_14(s: Series) -> Float64:
     # TA-Lib calls a price that never moves 0 (the most oversold there is); it is neutral here
     still = talib.MAX(s.close, 15) == talib.MIN(s.close, 15)
-    no_range = talib.MAX(s.high, 14) == talib.MIN(s.low, 14)
-    fast, _ = talib.STOCHF(s.high, s.low, s.close, fastk_period=14, fastd_period=1)
-    fast = np.where(no_range, 0.0, fast / 50 - 1)
-    return {
-        "rsi_14": np.where(still, 0.0, talib.RSI(s.close, 14) / 50 - 1),
-        "stochastic_14": fast,
-        "stochastic_14_3": talib.SMA(fast, 3),
-        "roc_10": talib.ROC(s.close, 10) / 100 / (vol * np.sqrt(10)),
-    }
+    return np.where(still, 0.0, talib.RSI(s.close, 14) / 50 - 1)
 
 
-def _volatility(s: Series, vol: Float64) -> dict[str, Float64]:
-    # on log prices: TA-Lib takes a variance under 1e-14 for zero, and some coins cost 1e-5
-    log_close = np.log(s.close)
-    upper, middle, lower = talib.BBANDS(log_close, timeperiod=20, nbdevup=2, nbdevdn=2)
-    half = np.maximum((upper - lower) / 2, FLOOR)
+@indicator(
+    name="stochastic_14",
+    group="momentum",
+    formula="2 (c − min l) / (max h − min l) − 1 over 14 bars; 0 where max h = min l",
+    source="TA-Lib STOCHF",
+    warmup=13,
+)
+def _stochastic_14(s: Series) -> Float64:
+    return s.stochastic
+
+
+@indicator(name="stochastic_14_3", group="momentum", formula="SMA(stochastic_14, 3)", source="TA-Lib SMA", warmup=15)
+def _stochastic_14_3(s: Series) -> Float64:
+    return talib.SMA(s.stochastic, 3)
+
+
+@indicator(name="roc_10", group="momentum", formula="(c / c[-10] − 1) / (vol √10)", source="TA-Lib ROC", warmup=20)
+def _roc_10(s: Series) -> Float64:
+    return np.asarray(talib.ROC(s.close, 10) / 100 / (s.vol * np.sqrt(10)))
+
+
+@indicator(name="volatility", group="volatility", formula="log(vol)", source="EWMA, half-life 20", warmup=20)
+def _volatility(s: Series) -> Float64:
+    return np.log(s.vol)
+
+
+@indicator(
+    name="realised_5",
+    group="volatility",
+    formula="log(sd(r, 5) / vol), sd at least 1e-4",
+    source="TA-Lib STDDEV",
+    warmup=20,
+)
+def _realised_5(s: Series) -> Float64:
+    return np.log(np.maximum(talib.STDDEV(s.step, 5), FLOOR) / s.vol)
+
+
+@indicator(
+    name="atr_14",
+    group="volatility",
+    formula="log(ATR(h, l, c, 14) / (c vol)), ATR / c at least 1e-4",
+    source="TA-Lib ATR",
+    warmup=SETTLED,
+)
+def _atr_14(s: Series) -> Float64:
     atr = talib.ATR(s.high, s.low, s.close, 14) / s.close
-    return {
-        "volatility": np.log(vol),
-        "realised_5": np.log(np.maximum(talib.STDDEV(span_return(s.close, 1), 5), FLOOR) / vol),
-        "atr_14": np.log(np.maximum(atr, FLOOR) / vol),
-        "bollinger_width": np.log(half / vol),
-        "bollinger_position": (log_close - middle) / half,
-    }
+    return np.log(np.maximum(atr, FLOOR) / s.vol)
 
 
-def _volume(s: Series, vol: Float64) -> dict[str, Float64]:  # noqa: ARG001 - one signature for all groups
+@indicator(
+    name="bollinger_width",
+    group="volatility",
+    formula="log(2 sd(log c, 20) / vol), the half width at least 1e-4",
+    source="TA-Lib BBANDS",
+    warmup=20,
+)
+def _bollinger_width(s: Series) -> Float64:
+    _, half = s.bollinger
+    return np.log(half / s.vol)
+
+
+@indicator(
+    name="bollinger_position",
+    group="volatility",
+    formula="(log c − mean(log c, 20)) / (2 sd(log c, 20)), the half width at least 1e-4",
+    source="TA-Lib BBANDS",
+    warmup=19,
+)
+def _bollinger_position(s: Series) -> Float64:
+    distance, half = s.bollinger
+    return distance / half
+
+
+@indicator(
+    name="obv_20",
+    group="volume",
+    formula="(OBV − OBV[-20]) / sum(v, 20), in −1..1; 0 where nothing was traded",
+    source="TA-Lib OBV, SUM",
+    warmup=20,
+)
+def _obv_20(s: Series) -> Float64:
     obv = talib.OBV(s.close, s.volume)
     flow = np.full(len(s), np.nan)
     flow[20:] = obv[20:] - obv[:-20]
     flow = np.clip(flow / talib.SUM(s.volume, 20), -1.0, 1.0)
-    traded = s.close * s.volume
-    log_traded = np.log1p(traded)
-    spread = np.maximum(talib.STDDEV(log_traded, 20), 0.05)
-    # running sums may keep a rest, of either sign, after the last volumes were zero: hence the maximum, and the tests
-    # for "nothing was traded" on the volumes themselves
-    trend = np.clip(np.log(np.maximum(talib.SMA(traded, 5), 0.0) / talib.SMA(traded, 60)), -5.0, 5.0)
-    return {
-        "obv_20": np.where(talib.MAX(s.volume, 20) == 0, 0.0, flow),
-        "volume_z": (log_traded - talib.SMA(log_traded, 20)) / spread,
-        "volume_trend": np.where(talib.MAX(s.volume, 60) == 0, 0.0, trend),
-    }
+    # running sums may keep a rest, of either sign, after the last volumes were zero: hence the tests for "nothing was
+    # traded" on the volumes themselves, here and in the trend
+    return np.where(talib.MAX(s.volume, 20) == 0, 0.0, flow)
 
 
-BY_GROUP: Mapping[str, Callable[[Series, Float64], dict[str, Float64]]] = {
-    "returns": _returns,
-    "trend": _trend,
-    "momentum": _momentum,
-    "volatility": _volatility,
-    "volume": _volume,
-}
+@indicator(
+    name="volume_z",
+    group="volume",
+    formula="(log(1 + c v) − mean) / sd over 20 bars, sd at least 0.05",
+    source="TA-Lib SMA, STDDEV",
+    warmup=19,
+)
+def _volume_z(s: Series) -> Float64:
+    log_traded = np.log1p(s.traded)
+    deviation = np.maximum(talib.STDDEV(log_traded, 20), 0.05)
+    return (log_traded - talib.SMA(log_traded, 20)) / deviation
+
+
+@indicator(
+    name="volume_trend",
+    group="volume",
+    formula="log(SMA(c v, 5) / SMA(c v, 60)), in ±5; 0 where nothing was traded",
+    source="TA-Lib SMA",
+    warmup=59,
+)
+def _volume_trend(s: Series) -> Float64:
+    trend = np.clip(np.log(np.maximum(talib.SMA(s.traded, 5), 0.0) / talib.SMA(s.traded, 60)), -5.0, 5.0)
+    return np.where(talib.MAX(s.volume, 60) == 0, 0.0, trend)

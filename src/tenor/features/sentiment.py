@@ -8,10 +8,27 @@ from numpy.typing import NDArray
 
 from tenor.calendars import exchange
 from tenor.errors import DataError
+from tenor.features.feature import Feature
 from tenor.schema import DailySentiment, Float64
 
 FORGOTTEN = 60
 OLDEST = 20
+
+_FORMULAS = {
+    "sentiment_known": "1 with news in the session, else 0",
+    "sentiment_mean": "mean; 0 without news",
+    "sentiment_std": "std; 0 without news",
+    "sentiment_balance": "positive − negative; 0 without news",
+    "sentiment_surprise": "surprise; 0 without news",
+    "sentiment_count": "log(1 + n); 0 without news",
+    "sentiment_recent": "the last recent, halved every `sentiment.half_life` sessions; 0 after 60",
+    "sentiment_age": "sessions since the last news / 20, at most 1; 1 before the first",
+    "sentiment_market": "market_mean; 0 in a session without any news",
+    "sentiment_market_count": "log(1 + market_n); 0 in a session without any news",
+    "sentiment_relative": "mean − market_mean; 0 without news",
+}
+SENTIMENT_FEATURES = tuple(Feature(name, "sentiment", formula, "Sentiment") for name, formula in _FORMULAS.items())
+"""What `sentiment_features` computes, in its order."""
 
 
 def sentiment_features(

@@ -67,7 +67,7 @@ def ablate(
         features=features,
         model=config.model,
         training=config.training,
-        kept=workspace.work,
+        cache=workspace.work,
         workers=workers,
         progress=progress,
     )

@@ -14,27 +14,28 @@ from tenor.calendars import exchange
 from tenor.config import Config, FoldConfig, SentimentConfig, to_mapping
 from tenor.errors import ConfigError, HistoryError
 from tenor.evaluation.baselines import fit_baselines
-from tenor.evaluation.comparators import Told, folds_after, regressors, walk_beside_rivals
+from tenor.evaluation.comparators import StageProgress, folds_after, regressors, walk_with_comparators
+from tenor.evaluation.cost_sweep import CostSweep, sweep_costs
 from tenor.evaluation.evaluate import Evaluation
 from tenor.evaluation.evaluate import evaluate as judge
 from tenor.evaluation.faithfulness import Faithfulness, faithfulness, testable
-from tenor.evaluation.trading import Trading, trade
-from tenor.evaluation.walkforward_summary import Walked, headline, judge_walk
+from tenor.evaluation.walkforward_summary import WalkForwardSummary, headline, summarise_walk
 from tenor.features import build_panel
+from tenor.inference.cells import usable
 from tenor.pipeline.train import load
 from tenor.registry import Registry
 from tenor.report import write_report
 from tenor.report.backtest import trading_section
-from tenor.report.sections_faithfulness import faithfulness_section
+from tenor.report.model import faithfulness_section
 from tenor.report.sentiment import sentiment_section
 from tenor.report.walk import walk_sections
 from tenor.schema import DailySentiment, Panel, Predictions
 from tenor.sentiment import Scorer, why
 from tenor.storage.files import write_json
 from tenor.store import Lake
-from tenor.training import Forecaster, Progress, Split, fit, usable
+from tenor.training import Forecaster, Progress, Split, fit
+from tenor.training.candidate import tried
 from tenor.training.folds import walk_forward
-from tenor.training.results import tried
 from tenor.workspace import Workspace
 
 WITHOUT_SENTIMENT = "the same without sentiment"
@@ -47,10 +48,10 @@ class Judged:
     """
 
     version: str
-    walked: Walked
+    walked: WalkForwardSummary
     evaluations: dict[int, Evaluation]
     ablation: dict[int, Evaluation]
-    trading: Trading
+    trading: CostSweep
     attention: Faithfulness | None
     report: Path
 
@@ -84,7 +85,7 @@ def evaluate(
     baselines: Sequence[str] = (),
     workers: int | None = None,
     progress: Progress | None = None,
-    walking: Told | None = None,
+    walking: StageProgress | None = None,
 ) -> Judged:
     """Walk a version's settings forward, and judge it on the sessions after its validation part, beside baselines.
 
@@ -119,18 +120,18 @@ def evaluate(
     folds = config.folds if config is not None and config.folds != FoldConfig() else None
     folds = folds or folds_after(split, forecaster.split["test"][1])
     splits = walk_forward(panel.sessions, folds, purge=max(panel.horizons))
-    walk = walk_beside_rivals(
+    walk = walk_with_comparators(
         panel,
         splits,
         features=forecaster.features,
         model=forecaster.model,
         training=forecaster.training,
         own=own,
-        kept=registry.folder,
+        cache=registry.folder,
         workers=workers,
         progress=walking,
     )
-    walked = judge_walk(panel, walk, scheme=folds.scheme)
+    walked = summarise_walk(panel, walk, scheme=folds.scheme)
     compare = Companions(registry, forecaster, split, workers, progress)
     predictions = {forecaster.name: forecaster.predict(panel)}
     if forecaster.model.attention:
@@ -148,7 +149,7 @@ def evaluate(
     shown = tuple(show) or panel.symbols[:3]
     first = panel.horizons[0]
     known = tried(registry.folder / "tuning")
-    trading = trade(judged, split.test, predictions[forecaster.name], horizon=first, tried=known)
+    trading = sweep_costs(judged, split.test, predictions[forecaster.name], horizon=first, tried=known)
     attention = faithfulness(forecaster, panel, split.test, horizon=first) if testable(forecaster, panel) else None
     pages = [trading_section(trading), *([] if attention is None else [faithfulness_section(attention)])]
     if sentiment is not None:

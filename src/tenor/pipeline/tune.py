@@ -12,13 +12,12 @@ from tenor.errors import ConfigError
 from tenor.report.tuning import write_tuning
 from tenor.storage.files import write_text
 from tenor.training.grid import read_grid
-from tenor.training.search import Search, SearchProgress
-from tenor.training.search import tune as search
+from tenor.training.search import Search, SearchProgress, grid_search
 from tenor.workspace import ScoringProgress, Workspace
 
 
 @dataclass(frozen=True)
-class Tuned:
+class TuneResult:
     """A finished search, and the TOML file with its best config."""
 
     search: Search
@@ -42,11 +41,27 @@ def tune(
     progress: SearchProgress | None = None,
     texts: ScoringProgress | None = None,
     report: Path | None = None,
-) -> Tuned:
+) -> TuneResult:
     """Search the grid on walk-forward folds before the test part, and write the best config to `out`.
 
     Parameters
     ----------
+    store
+        The lake.
+    config
+        The settings that the grid is laid over.
+    grid, grid_file
+        As `tenor.training.grid.read_grid` takes them.
+    out
+        The TOML file for the best config.
+    horizon, scoring
+        What is scored, and what ranks.
+    workers
+        Processes side by side; None is one a core.
+    progress
+        Is called as fits are done.
+    texts
+        Is called as texts are scored.
     report
         The HTML file to write, if any.
 
@@ -57,15 +72,14 @@ def tune(
     """
     if out.exists():
         raise ConfigError(f"{out} is there already: name another file with --out, or remove it.")
-    wanted = read_grid(grid_file, grid)
     workspace = Workspace(store)
     calendar = config.features.calendar
     bars = workspace.lake.bars(config.symbols or None, calendar=calendar)
     # a grid may switch sentiment on even where the config has it off
     sentiment = workspace.daily_sentiment(config.sentiment, calendar=calendar, progress=texts, save=True)
-    found = search(
+    search = grid_search(
         bars,
-        wanted,
+        read_grid(grid_file, grid),
         cache=workspace.work / "tuning",
         sentiment=sentiment,
         features=config.features,
@@ -78,11 +92,11 @@ def tune(
         workers=workers,
         progress=progress,
     )
-    best = found.best_toml(around=to_mapping(config))
+    best = search.best_toml(around=to_mapping(config))
     write_text(out, best)
     if report is not None:
-        write_tuning(report, found, toml=best, about=_about(config, tuple(bars.frame["symbol"].unique())))
-    return Tuned(found, out)
+        write_tuning(report, search, toml=best, about=_about(config, tuple(bars.frame["symbol"].unique())))
+    return TuneResult(search, out)
 
 
 def _about(config: Config, symbols: Sequence[str]) -> dict[str, str]:

@@ -9,15 +9,16 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from tenor.evaluation.ablation import HEADLINE, HIGHER_IS_BETTER, SHUFFLED, WITHOUT, Ablation, Contrast
+from tenor.evaluation.ablation import HEADLINE, SHUFFLED, WITH, WITHOUT, Ablation, Contrast
 from tenor.evaluation.significance import LEVEL, Difference
+from tenor.evaluation.titles import TITLES
 from tenor.report import style
-from tenor.report.page import Paragraph, Picture, Section, Table, render_page, write_page
-from tenor.report.style import ahead, number
+from tenor.report.page import PageSection, Paragraph, Picture, TextTable, render_page, write_page
+from tenor.report.results import interval_cell
+from tenor.report.style import join_names, sentence_case, sessions_ahead
 
-TITLES = {"loss": "Squared error, in volatilities", "direction": "Direction right", "rank_ic": "Rank IC"}
-HEADINGS = {"loss": "squared error", "skill": "skill", "direction": "direction right", "rank_ic": "rank IC"}
-DIGITS = {"loss": 5, "skill": 5, "direction": 4, "rank_ic": 4}
+SHOWN = ("loss", "direction", "rank_ic")
+"""Metrics that the tables and the figure show."""
 
 
 def write_ablation(path: Path, ablations: Mapping[int, Ablation], folds: str, *, about: Mapping[str, str]) -> Path:
@@ -25,8 +26,19 @@ def write_ablation(path: Path, ablations: Mapping[int, Ablation], folds: str, *,
 
     Parameters
     ----------
+    path
+        The file.
+    ablations
+        Horizon -> what sentiment is worth there.
     folds
         The folds as a table of dates, a line a fold.
+    about
+        Data, settings …, shown in this order.
+
+    Returns
+    -------
+    Path
+        `path`.
 
     Raises
     ------
@@ -36,103 +48,107 @@ def write_ablation(path: Path, ablations: Mapping[int, Ablation], folds: str, *,
     first = next(iter(ablations.values()))
     text = render_page(
         title="Does the news help?",
-        subtitle=f"Walked forward {first.first} – {first.last}, {len(first.seeds)} seeds a fold and arm",
-        verdicts=[(ahead(horizon).capitalize(), found.verdict) for horizon, found in ablations.items()],
+        subtitle=f"Walk-forward, {first.first} – {first.last}, {len(first.seeds)} seeds in each fold and arm",
+        verdicts=[(sentence_case(sessions_ahead(horizon)), result.verdict) for horizon, result in ablations.items()],
         about=about,
-        sections=[_asked(), *(_horizon(found) for found in ablations.values()), _folds(folds)],
+        sections=[_question(), *(_horizon_section(result) for result in ablations.values()), _folds(folds)],
     )
     write_page(path, text)
     return path
 
 
-def _asked() -> Section:
-    return Section(
-        "What was compared",
+def _question() -> PageSection:
+    return PageSection(
+        "What is compared",
         (
             Paragraph(
-                "Three arms, same folds, seeds and settings: with sentiment; without its columns; and with the same "
-                "columns put on other days (shuffled), which keeps their number and distribution and takes away the "
-                "news of the day. What it gains over no sentiment and over shuffled sentiment alike is worth "
-                "something; what it gains over no sentiment alone is the chance to fit more columns."
+                "There are three arms with the same folds, seeds and settings: with sentiment; without its columns; "
+                "and with the same columns moved to other days (shuffled), which keeps their number and distribution "
+                "and removes the news of the day. A gain over both no sentiment and shuffled sentiment is information; "
+                "a gain over no sentiment alone comes from fitting more columns."
             ),
             Paragraph(
-                "The question is the squared error on all cells, against none and against shuffled. Everything "
-                "below that is where to look next: its p-values are not corrected for being many, and one of twenty "
-                "would lie below 5 % by luck."
+                "The hypothesis tested is about the squared error on all cells, against no sentiment and against "
+                "shuffled sentiment. All other rows only suggest where to look next: their p-values are not corrected "
+                "for their number, and one of twenty would be below 5 % by chance."
             ),
         ),
     )
 
 
-def _horizon(found: Ablation) -> Section:
-    tables = [_table(found, other) for other in (WITHOUT, SHUFFLED)]
+def _horizon_section(ablation: Ablation) -> PageSection:
+    tables = [_table(ablation, other) for other in (WITHOUT, SHUFFLED)]
     picture = Picture(
-        figure_contrasts(found),
-        "With sentiment less without (filled) and less shuffled (hollow), the ensembles, with 95 % intervals from "
-        "resampled "
-        "days: blue where sentiment helps, orange where it hurts, grey where the interval holds zero.",
-        "Forest plot of paired differences in squared error, direction and rank IC, by kind of cell and by fold.",
+        figure_contrasts(ablation),
+        f"The ensemble {WITH} minus the one without it (filled) and minus the one with shuffled sentiment (hollow), "
+        "with 95 % intervals from resampled days: blue where sentiment helps, orange where it hurts, grey where the "
+        "interval contains zero.",
+        f"Forest plot of paired differences in {join_names([TITLES[metric].title for metric in SHOWN])}, by kind of "
+        "cell and by fold.",
     )
-    return Section(ahead(found.horizon).capitalize(), (picture, *tables))
+    return PageSection(sentence_case(sessions_ahead(ablation.horizon)), (picture, *tables))
 
 
-def _table(found: Ablation, other: str) -> Table:
-    metrics = tuple(TITLES)
+def _table(ablation: Ablation, other: str) -> TextTable:
     rows = tuple(
         (
-            f"{one.cells}\n{one.days:,} days, {one.samples:,} forecasts",
-            *(_cell(one.differences[metric], DIGITS[metric]) for metric in metrics),
-            _seeds(one),
+            f"{contrast.cells}\n{contrast.days:,} days, {contrast.samples:,} forecasts",
+            *(_cell(contrast.differences[metric], _digits(metric)) for metric in SHOWN),
+            _seeds(contrast),
         )
-        for one in found.contrasts
-        if one.other == other
+        for contrast in ablation.contrasts
+        if contrast.other == other
     )
-    columns = ("cells", *(HEADINGS[metric] for metric in metrics), "seeds with a smaller error")
-    return Table(columns, rows, f"With sentiment less {other}: difference, 95 % interval and p-value", 0)
+    columns = ("cells", *(TITLES[metric].title for metric in SHOWN), "seeds with a smaller error")
+    return TextTable(columns, rows, f"{WITH.capitalize()} minus {other}: difference, 95 % interval and p-value", 0)
 
 
-def _cell(found: Difference, digits: int) -> str:
-    if not np.isfinite(found.value):
-        return "–"
-    if not np.isfinite(found.low + found.high):
-        return number(found.value, digits)
-    told = f"[{number(found.low, digits)}, {number(found.high, digits)}]"
-    if np.isfinite(found.p):
-        told += f", p {found.p:.3f}"
-    return f"{number(found.value, digits)}\n{told}"
+def _digits(metric: str) -> int:
+    # shares are shown as fractions here, beside an error that has no percent
+    title = TITLES[metric]
+    return title.difference_digits + (2 if title.unit == "%" else 0)
 
 
-def _seeds(found: Contrast) -> str:
-    values = np.asarray(found.by_seed[HEADLINE])
+def _cell(difference: Difference, digits: int) -> str:
+    text = interval_cell(difference, digits, as_percent=False)
+    if "\n" in text and np.isfinite(difference.p):
+        text += f", p {difference.p:.3f}"
+    return text
+
+
+def _seeds(contrast: Contrast) -> str:
+    values = np.asarray(contrast.by_seed[HEADLINE])
     return f"{int((values < 0).sum())} of {len(values)}"
 
 
-def _folds(folds: str) -> Section:
+def _folds(folds: str) -> PageSection:
     head, *rows = [re.split(r"\s{2,}", line.strip()) for line in folds.splitlines() if line.strip()]
     if all(len(row) == len(head) for row in rows):
-        return Section("Folds", (Table(tuple(head), tuple(map(tuple, rows)), "First and last session of each part"),))
-    return Section("Folds", tuple(Paragraph(line) for line in folds.splitlines() if line.strip()))
+        return PageSection(
+            "Folds", (TextTable(tuple(head), tuple(map(tuple, rows)), "First and last session of each part"),)
+        )
+    return PageSection("Folds", tuple(Paragraph(line) for line in folds.splitlines() if line.strip()))
 
 
 @style.styled
-def figure_contrasts(found: Ablation) -> Figure:
-    """Forest plot: with sentiment less the other arms, by kind of cell, for the metrics of `TITLES`."""
-    kinds = list(dict.fromkeys(one.cells for one in found.contrasts))
+def figure_contrasts(ablation: Ablation) -> Figure:
+    """Forest plot: with sentiment minus the other arms, by kind of cell, for the metrics of `SHOWN`."""
+    kinds = list(dict.fromkeys(contrast.cells for contrast in ablation.contrasts))
     figure = style.canvas(1.2 + 0.36 * len(kinds))
-    panels = figure.subplots(1, len(TITLES), sharey=True)
-    for axes, (metric, title) in zip(panels, TITLES.items(), strict=True):
+    panels = figure.subplots(1, len(SHOWN), sharey=True)
+    for axes, metric in zip(panels, SHOWN, strict=True):
         axes.axvline(0, color=style.MUTED, lw=1)
         for other, shift in ((WITHOUT, -0.14), (SHUFFLED, 0.14)):
-            chosen = {one.cells: one.differences[metric] for one in found.contrasts if one.other == other}
+            by_kind = {c.cells: c.differences[metric] for c in ablation.contrasts if c.other == other}
             for place, kind in enumerate(kinds):
-                if kind in chosen and np.isfinite(chosen[kind].value):
-                    one = chosen[kind]
-                    colour = _colour(one, higher=HIGHER_IS_BETTER[metric])
-                    axes.plot([one.low, one.high], [place + shift] * 2, color=colour, lw=1.6)
+                if kind in by_kind and np.isfinite(by_kind[kind].value):
+                    difference = by_kind[kind]
+                    colour = _colour(difference, higher=TITLES[metric].higher_is_better)
+                    axes.plot([difference.low, difference.high], [place + shift] * 2, color=colour, lw=1.6)
                     face = colour if other == WITHOUT else style.PAPER
-                    axes.plot([one.value], [place + shift], "o", color=colour, mfc=face, ms=5)
-        axes.set_title(title)
-        axes.set_xlabel("lower is better" if not HIGHER_IS_BETTER[metric] else "higher is better")
+                    axes.plot([difference.value], [place + shift], "o", color=colour, mfc=face, ms=5)
+        axes.set_title(sentence_case(TITLES[metric].title))
+        axes.set_xlabel(TITLES[metric].direction)
         axes.grid(visible=False, axis="y")
         axes.locator_params(axis="x", nbins=4)
         axes.tick_params(axis="y", length=0, labelcolor=style.INK)
@@ -142,7 +158,7 @@ def figure_contrasts(found: Ablation) -> Figure:
     return figure
 
 
-def _colour(found: Difference, *, higher: bool) -> str:
-    if not (np.isfinite(found.low + found.high) and found.p < LEVEL):
+def _colour(difference: Difference, *, higher: bool) -> str:
+    if not (np.isfinite(difference.low + difference.high) and difference.p < LEVEL):
         return style.CALM
-    return style.OURS if (found.value > 0) == higher else style.AGAINST
+    return style.OURS if (difference.value > 0) == higher else style.AGAINST

@@ -1,4 +1,4 @@
-"""The section on trading: equity at each cost, the falls, and what is left of the Sharpe ratios."""
+"""The section on trading: gain and drawdown at each cost, and Sharpe ratios deflated for the number of trials."""
 
 from __future__ import annotations
 
@@ -6,122 +6,127 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from tenor.evaluation.backtest import FILLS, RULES
-from tenor.evaluation.trading import HOLD, Run, Trading
+from tenor.evaluation.cost_sweep import HOLD, CostSweep, SweepRun
 from tenor.report import style
-from tenor.report.page import Paragraph, Picture, Section, Table
-from tenor.report.style import ahead, listed, number, percent
+from tenor.report.page import PageSection, Paragraph, Picture, TextTable
+from tenor.report.style import format_number, format_percent, join_names, sentence_case, sessions_ahead
 
 SURE = 0.95
-"""A deflated Sharpe ratio above it counts as shown."""
+"""A rule with a deflated Sharpe ratio above it is said to earn something."""
+USUAL_COST = 10.0
+"""Bps; the cost closest to it is the one that the verdict is about."""
 
-COLUMNS = ("rule and cost", "gain", "a year", "Sharpe ratio", "deflated", "worst fall", "turnover a session")
+COLUMNS = ("rule and cost", "gain", "a year", "Sharpe ratio", "deflated", "maximum drawdown", "turnover a session")
 
 
-def trading_section(found: Trading) -> Section:
+def trading_section(trading: CostSweep) -> PageSection:
     """What the forecasts would have earned, cost by cost."""
-    before = Paragraph(_said(found))
-    rules: list[str] = [rule for rule in RULES if found.of(rule)]
-    idle = [rule for rule in rules if not any(run.backtest.turnover.any() for run in found.of(rule))]
+    before = Paragraph(_sharpe_verdict(trading))
+    rules: list[str] = [rule for rule in RULES if trading.of(rule)]
+    idle = [rule for rule in rules if not any(run.backtest.turnover.any() for run in trading.of(rule))]
     caption = (
-        f"What the forecasts {ahead(found.horizon)} would have earned, filled at the next session's open: a line for "
-        "each cost of trading, in bps of what is traded. Grey is buy and hold of the same stocks. Dividends are "
-        "reinvested; there is no interest, no borrowing fee and no market impact."
+        f"What the forecasts {sessions_ahead(trading.horizon)} would have earned, filled at the next session's open: a "
+        "line for each cost of trading, in bps of the amount traded. Grey is buy and hold of the same stocks. "
+        "Dividends are reinvested; interest, borrowing fees and market impact are left out."
     )
     if idle:
-        caption += f" Never traded: {listed(idle)}."
+        caption += f" Never traded: {join_names(idle)}."
     picture = Picture(
-        figure_costs(found), caption, f"Gain and drawdown of {listed(rules)} at each cost, beside buy and hold."
+        figure_costs(trading), caption, f"Gain and drawdown of {join_names(rules)} at each cost, beside buy and hold."
     )
     after = Paragraph(
-        "Below each Sharpe ratio stands its standard error, which allows for fat tails and dependent days "
+        "Below each Sharpe ratio is its standard error, which allows for fat tails and dependent days "
         "(Lo 2002). The deflated ratio (Bailey and López de Prado 2014) is the probability that the true ratio "
-        "lies above the one that the best of so many trials without any skill is expected to reach; that of buy and "
-        "hold, a single trial, is the probability that it lies above zero. Long/short holds the tenth of the stocks "
-        "with the highest forecast and sells the lowest tenth short (a fifth each of fewer than 20 stocks; of fewer "
-        "than 10, every stock by the sign of its forecast). Turnover of 100 % is selling everything."
+        "is above the one that the best of so many trials without any skill is expected to reach; for buy and "
+        "hold, a single trial, it is the probability that the true ratio is above zero. Long/short buys the tenth of "
+        "the stocks with the highest forecasts and sells the lowest tenth short (a fifth each of fewer than 20 stocks; "
+        "of fewer than 10, every stock by the sign of its forecast). A turnover of 100 % is selling everything."
     )
-    return Section("Trading", (before, picture, *(_table(found, fill) for fill in FILLS), after))
+    return PageSection("Trading", (before, picture, *(_table(trading, fill) for fill in FILLS), after))
 
 
-def _said(found: Trading) -> str:
-    """What the Sharpe ratios allow to say."""
-    judged = [run for run in found.runs if run.rule != HOLD and run.fill == "open" and run.cost == _usual(found)]
-    known = [run for run in judged if np.isfinite(run.sharpe.deflated)]
-    cost = f"at {number(_usual(found), 0)} bps, filled at the next open"
+def _sharpe_verdict(trading: CostSweep) -> str:
+    """What the Sharpe ratios show."""
+    usual = _usual_cost(trading)
+    runs = [run for run in trading.runs if run.rule != HOLD and run.fill == "open" and run.cost == usual]
+    known = [run for run in runs if np.isfinite(run.sharpe.deflated)]
+    cost = f"at {format_number(usual, 0)} bps, filled at the next open"
     if not known:
-        return f"Too few sessions, or none with a position, to judge the Sharpe ratio of a rule {cost}."
+        return f"Too few sessions, or none with a position, to assess the Sharpe ratio of a rule {cost}."
     shown = [run for run in known if run.sharpe.deflated > SURE]
     best = max(known, key=lambda run: run.sharpe.deflated)
+    sharpe = best.sharpe
     trials = (
-        f"{best.sharpe.trials} trials ({found.tried} configuration{'s' if found.tried > 1 else ''} times "
-        f"{best.sharpe.trials // found.tried} rules)"
+        f"{sharpe.trials} trials ({trading.tried} configuration{'s' if trading.tried > 1 else ''} times "
+        f"{sharpe.trials // trading.tried} rules)"
     )
     figures = (
-        f"Sharpe ratio {number(best.sharpe.value)} ± {number(best.sharpe.error)}, where the best of {trials} without "
-        "skill "
-        f"is expected to reach {number(best.sharpe.hurdle)}: deflated {percent(best.sharpe.deflated, 1)}, of which "
-        "95 % is asked"
+        f"Sharpe ratio {format_number(sharpe.value)} ± {format_number(sharpe.error)}, where the best of {trials} "
+        f"without skill is expected to reach {format_number(sharpe.hurdle)}: deflated "
+        f"{format_percent(sharpe.deflated, 1)}, of which {format_percent(SURE, 0)} is required"
     )
-    held = next((run for run in found.of(HOLD) if run.cost == _usual(found)), None)
-    if held is not None and np.isfinite(held.sharpe.value):
-        figures += f". Buy and hold of the same stocks has {number(held.sharpe.value)}"
+    hold = next((run for run in trading.of(HOLD) if run.cost == usual), None)
+    if hold is not None and np.isfinite(hold.sharpe.value):
+        figures += f". Buy and hold of the same stocks has {format_number(hold.sharpe.value)}"
     if not shown:
-        return f"No rule is shown to earn anything {cost}. The nearest is {best.rule}: {figures}."
-    return f"{listed([run.rule for run in shown]).capitalize()} earned more {cost} than luck explains. {figures}."
+        return f"No rule is shown to earn anything {cost}. The closest is {best.rule}: {figures}."
+    names = sentence_case(join_names([run.rule for run in shown]))
+    return f"{names} earned more {cost} than chance explains. {figures}."
 
 
-def _usual(found: Trading) -> float:
-    costs = sorted({run.cost for run in found.runs})
-    return min(costs, key=lambda cost: abs(cost - 10.0))
+def _usual_cost(trading: CostSweep) -> float:
+    costs = sorted({run.cost for run in trading.runs})
+    return min(costs, key=lambda cost: abs(cost - USUAL_COST))
 
 
-def _table(found: Trading, fill: str) -> Table:
-    shown = (run for run in found.runs if run.rule != HOLD or run.cost == _usual(found))
+def _table(trading: CostSweep, fill: str) -> TextTable:
+    shown = (run for run in trading.runs if run.rule != HOLD or run.cost == _usual_cost(trading))
     rows = tuple(_row(run) for run in shown if run.fill == fill)
-    return Table(COLUMNS, rows, f"Filled at the next session's {fill}, net of costs")
+    return TextTable(COLUMNS, rows, f"Filled at the next session's {fill}, net of costs")
 
 
-def _row(run: Run) -> tuple[str, ...]:
-    kept, ratio = run.backtest, run.sharpe
-    error = f"\n± {number(ratio.error)}" if np.isfinite(ratio.error) else ""
+def _row(run: SweepRun) -> tuple[str, ...]:
+    result, sharpe = run.backtest, run.sharpe
+    error = f"\n± {format_number(sharpe.error)}" if np.isfinite(sharpe.error) else ""
     return (
-        f"{run.rule}, {number(run.cost, 0)} bps",
-        percent(float(kept.equity[-1]) - 1, 1),
-        percent(kept.annual_return, 1),
-        number(ratio.value) + error,
-        percent(ratio.deflated, 1),
-        percent(-kept.max_drawdown, 1),
-        percent(kept.mean_turnover, 1),
+        f"{run.rule}, {format_number(run.cost, 0)} bps",
+        format_percent(float(result.equity[-1]) - 1, 1),
+        format_percent(result.annual_return, 1),
+        format_number(sharpe.value) + error,
+        format_percent(sharpe.deflated, 1),
+        format_percent(-result.max_drawdown, 1),
+        format_percent(result.mean_turnover, 1),
     )
 
 
 @style.styled
-def figure_costs(found: Trading) -> Figure:
-    """Gain of each rule at each cost, filled at the next open, and its fall from the last peak; grey: buy and hold."""
-    rules = [rule for rule in RULES if found.of(rule)]
+def figure_costs(trading: CostSweep) -> Figure:
+    """Gain and drawdown of each rule at each cost, filled at the next open; grey: buy and hold."""
+    rules = [rule for rule in RULES if trading.of(rule)]
     figure = style.canvas(5.2)
     panels = figure.subplots(2, len(rules), sharex=True, sharey="row", height_ratios=(2.2, 1), squeeze=False)
     for column, rule in enumerate(rules):
         above, below = panels[:, column]
         colours = iter(style.SERIES)
-        lines = [(run, next(colours, style.INK), f"{number(run.cost, 0)} bps") for run in found.of(rule)]
-        held = [run for run in found.of(HOLD) if run.cost == _usual(found)]
-        for run, colour, name in [*((run, style.CALM, HOLD) for run in held), *lines]:
+        lines = [(run, next(colours, style.INK), f"{format_number(run.cost, 0)} bps") for run in trading.of(rule)]
+        hold = [run for run in trading.of(HOLD) if run.cost == _usual_cost(trading)]
+        for run, colour, name in [*((run, style.CALM, HOLD) for run in hold), *lines]:
             equity = run.backtest.equity
             above.plot(run.backtest.sessions, equity - 1.0, color=colour, lw=1.4, label=name)
             below.plot(run.backtest.sessions, equity / np.maximum.accumulate(equity) - 1.0, color=colour, lw=1.1)
         above.set_title(f"{rule}: gain net of costs".capitalize())
-        below.set_title("Below the last peak")
+        below.set_title("Drawdown from the last peak")
         for axes in (above, below):
             axes.axhline(0, color=style.MUTED, lw=0.8)
             style.percent_axis(axes.yaxis)
             axes.margins(x=0.0)
-        style.date_ticks(below, found.of(rule)[0].backtest.sessions)
-    style_key = panels[0, 0].get_legend_handles_labels()
+        style.date_ticks(below, trading.of(rule)[0].backtest.sessions)
+    handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(
-        *style_key,
+        handles,
+        labels,
         loc="outside upper right",
-        ncols=len(style_key[1]),
+        ncols=len(labels),
         frameon=False,
         fontsize=9,
         labelcolor=style.MUTED,

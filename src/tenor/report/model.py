@@ -1,9 +1,9 @@
-"""Figures of the model itself: learning curves and what it attended to."""
+"""The model itself: learning curves, what it attended to, and whether attention tells what forecasts rest on."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -14,16 +14,156 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from tenor.evaluation.bootstrap import ConfidenceInterval
+from tenor.evaluation.faithfulness import LATEST, LEAST, MOST, RANDOM, Deletion, Faithfulness
+from tenor.evaluation.significance import side_of_zero
 from tenor.report import style
-from tenor.schema import Float64
+from tenor.report.page import PageSection, Paragraph, Picture
+from tenor.report.style import format_percent, join_names, sessions_ahead
+from tenor.schema import Bool, Float32, Float64, Panel
 
+HARDLY = 0.1
+"""Weights that differ from an equal weight by less than this share of it do not choose."""
 MOST_FEATURES = 40
 """Features shown, those with the highest mean weight."""
+COLOURS = {MOST: style.OURS, RANDOM: style.CALM, LEAST: style.FOURTH, LATEST: style.AGAINST}
+
+
+class AttentionLike(Protocol):
+    """Weights of the test's sessions, each forecast's summing to 1."""
+
+    @property
+    def time(self) -> Float32:
+        """[session, symbol, lag]; the last lag is the session of the forecast itself."""
+
+    @property
+    def feature(self) -> Float32:
+        """[session, symbol, feature]."""
+
+
+def attention_section(panel: Panel, rows: slice, attention: AttentionLike) -> PageSection:
+    """What the model attended to, over time and over features."""
+    mask, sessions = panel.mask[rows], panel.sessions[rows]
+    by_lag = _mean_over_symbols(attention.time, mask)[:, ::-1]  # the session of the forecast first
+    by_feature = _mean_over_symbols(attention.feature, mask)
+    if not (np.isfinite(by_lag).any() and np.isfinite(by_feature).any()):
+        return PageSection("Attention", (Paragraph("The test has no session with attention."),))
+    before = Paragraph(
+        "Attention shows what the network gave weight to, not that there is a signal in it: a model without skill has "
+        "attention too. The weights of a forecast sum to 100 %. In the heat maps blue is more than an equal weight, "
+        "orange less; beside them, the dashed line is an equal weight."
+    )
+    lag_means = np.nanmean(by_lag, axis=0)
+    recent = min(5, len(lag_means))
+    over_time = Picture(
+        figure_attention_time(by_lag, sessions),
+        "Each column is a session on which forecasts were made, each row a session before it; mean over stocks. The "
+        f"last {recent} sessions get {format_percent(float(lag_means[:recent].sum()), 0)} of the weight; equal weights "
+        f"would give them {format_percent(recent / len(lag_means), 0)}. "
+        f"{_distance_from_equal(attention.time, mask, 'sessions')}",
+        "Heat map of attention by lag and session, and bars of its mean by lag.",
+    )
+    feature_means = np.nanmean(by_feature, axis=0)
+    top = [panel.features[i] for i in np.argsort(-feature_means, kind="stable")[:3]]
+    shown = min(len(feature_means), MOST_FEATURES)
+    over_features = Picture(
+        figure_attention_features(by_feature, sessions, panel.features),
+        f"{'All' if shown == len(feature_means) else 'The first'} {shown} features by mean weight: {join_names(top)} "
+        f"have the most; equal weights would be {format_percent(1 / len(feature_means), 1)} each. "
+        f"{_distance_from_equal(attention.feature, mask, 'features')}",
+        "Heat map of attention by feature and month, and sorted bars of its mean.",
+    )
+    return PageSection("Attention", (before, over_time, over_features))
+
+
+def _distance_from_equal(weights: Float32, mask: Bool, what: str) -> str:
+    times_equal = weights[mask].astype("float64") * weights.shape[-1]
+    distance = float(np.nanmean(np.abs(times_equal - 1.0)))
+    text = f"In a single forecast a weight is on average {format_percent(distance, 0)} away from equal"
+    return f"{text}: the network hardly chooses among {what}." if distance < HARDLY else f"{text}."
+
+
+def _mean_over_symbols(weights: Float32, mask: Bool) -> Float64:
+    known = mask[:, :, None] & np.isfinite(weights)
+    counts = known.sum(axis=1)
+    sums: Float64 = np.where(known, weights, 0.0).sum(axis=1, dtype="float64")
+    means: Float64 = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
+    return means
+
+
+def training_section(history: Sequence[Mapping[str, Any]]) -> PageSection:
+    """Learning curves."""
+    if not history:
+        return PageSection("Training", (Paragraph("No learning curves were saved."),))
+    epochs = sorted(int(run["best_epoch"]) for run in history)
+    span = f"epoch {epochs[0]}" if epochs[0] == epochs[-1] else f"epochs {epochs[0]} to {epochs[-1]}"
+    caption = (
+        f"A line for each of {len(history)} seed{'s' if len(history) > 1 else ''}; dots mark the weights that the "
+        f"model uses, those with the lowest validation loss ({span}). Where the training loss falls on while the "
+        "validation loss rises, the network overfits. The two panels have scales of their own."
+    )
+    alt = "Training and validation loss by epoch, a line a seed, the epoch in use marked."
+    return PageSection("Training", (Picture(figure_learning(history), caption, alt),))
+
+
+def faithfulness_section(faithfulness: Faithfulness) -> PageSection:
+    """The deletion curves, and their result in plain words."""
+    time, features = faithfulness.time, faithfulness.features
+    before = Paragraph(
+        "If attention shows what a forecast depends on, then hiding what it attends to most must change the forecast "
+        "more, and increase its error more, than hiding as much at random. This was tested on "
+        f"{faithfulness.forecasts} forecasts {sessions_ahead(faithfulness.horizon)}, on {faithfulness.days} days of "
+        f"the test. {describe_deletion(time)} {describe_deletion(features)}"
+    )
+    return PageSection("Is the attention honest?", (before, _deletion_picture(time), _deletion_picture(features)))
+
+
+def _deletion_picture(deletion: Deletion) -> Picture:
+    caption = (
+        f"Hiding up to {max(deletion.hidden)} of {deletion.of} {deletion.what}. Left: how far the forecast moves. "
+        "Right: how much its squared error grows; below zero it became smaller. Bands are 95 % intervals from "
+        "resampled days. Blue must be above grey. Permutation test against random rankings: "
+        f"p {deletion.p:.3f}."
+    )
+    alt = (
+        f"Curves of the change of the forecast and of its error by how many {deletion.what} were hidden: most "
+        "attended, random, least attended."
+    )
+    return Picture(figure_deletion(deletion), caption, alt)
+
+
+def describe_deletion(deletion: Deletion) -> str:
+    """Two sentences at most: whether hiding the most attended moves forecasts more, and whether it hurts more."""
+    what = deletion.what
+    moved, error = side_of_zero(deletion.moved_over_random), side_of_zero(deletion.error_over_random)
+    if moved is None or error is None:
+        return f"There are too few days to tell for {what}."
+    more = "more" if deletion.honest else "no more"
+    moves = f"Hiding the most-attended {what} moves the forecast {more} than hiding random ones (p {deletion.p:.3f})"
+    if error == 1:
+        hurts = "and increases the squared error more"
+    elif error == -1:
+        hurts = "and increases the squared error less: what it attends to most did not help the forecast"
+    elif deletion.honest:
+        hurts = "but does not increase the squared error more"
+    else:
+        hurts = "and does not increase the squared error more: these weights explain nothing"
+    return f"{moves} {hurts}.{_latest_sentence(deletion)}"
+
+
+def _latest_sentence(deletion: Deletion) -> str:
+    if LATEST not in deletion.moved:
+        return ""
+    most = float(np.mean([interval.value for interval in deletion.moved[MOST]]))
+    latest = float(np.mean([interval.value for interval in deletion.moved[LATEST]]))
+    if not most or latest <= most:
+        return ""
+    return f" Hiding the latest {deletion.what} moves it even further, {latest / most:.1f} times as far."
 
 
 @style.styled
 def figure_learning(history: Sequence[Mapping[str, Any]]) -> Figure:
-    """Loss on training and validation rows epoch by epoch, a line a seed, the epoch that was kept marked."""
+    """Loss on training and validation rows epoch by epoch, a line a seed, the epoch whose weights are used marked."""
     figure = style.canvas(3.4)
     panels = figure.subplots(1, 2)
     for axes, part, title in zip(panels, ("train", "valid"), ("Training loss", "Validation loss"), strict=True):
@@ -102,8 +242,8 @@ def figure_attention_features(weights: Float64, sessions: pd.DatetimeIndex, name
 def _times_equal(weights: Float64, count: int | None = None) -> tuple[Float64, LogNorm]:
     """`weights` as multiples of an equal weight of `count` inputs, and a colour scale about 1 for them.
 
-    The scale holds 99.5 % of them: a single session must not bleach all others. It never
-    shrinks below a tenth more or less, so that what is nearly equal looks nearly equal.
+    The scale contains 99.5 % of them, so that a single extreme session does not bleach all others. It is never
+    narrower than a tenth more or less, so that weights that are nearly equal look nearly equal.
     """
     times = weights * (weights.shape[1] if count is None else count)
     ratio = np.maximum(times, 1 / np.maximum(times, 1e-9))
@@ -115,5 +255,34 @@ def _scale(figure: Figure, axes: Axes, image: ScalarMappable, norm: LogNorm) -> 
     bar = figure.colorbar(image, ax=axes, pad=0.01, aspect=8 * figure.get_figheight())
     bar.outline.set_visible(False)
     ticks = np.geomspace(float(norm.vmin or 0), float(norm.vmax or 0), 5)
-    bar.set_ticks(ticks.tolist(), labels=[f"{style.number(tick)} ×" for tick in ticks], minor=False)
+    bar.set_ticks(ticks.tolist(), labels=[f"{style.format_number(tick)} ×" for tick in ticks], minor=False)
     bar.ax.minorticks_off()
+
+
+@style.styled
+def figure_deletion(deletion: Deletion) -> Figure:
+    """Change of the forecast, and of its squared error, by how many items were hidden."""
+    figure = style.canvas(3.5)
+    left, right = figure.subplots(1, 2)
+    for axes, curves, title in (
+        (left, deletion.moved, "Change of the forecast, in volatilities"),
+        (right, deletion.error, "Growth of the squared error, in squared volatilities"),
+    ):
+        for arm, values in curves.items():
+            _curve(axes, deletion.hidden, values, COLOURS[arm], arm)
+        axes.axhline(0, color=style.MUTED, lw=0.8)
+        axes.set_title(title)
+        axes.set_xlabel(f"{deletion.what} hidden, of {deletion.of}")
+        axes.set_xticks([0, *deletion.hidden])
+        style.plain_axis(axes.yaxis)
+    handles, labels = left.get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside upper right", ncols=len(labels), frameon=False, fontsize=9, labelcolor=style.MUTED
+    )
+    return figure
+
+
+def _curve(axes: Axes, hidden: Sequence[int], values: Sequence[ConfidenceInterval], colour: str, name: str) -> None:
+    at = [0, *hidden]  # hiding nothing changes nothing
+    axes.fill_between(at, [0, *(v.low for v in values)], [0, *(v.high for v in values)], color=colour, alpha=0.13, lw=0)
+    axes.plot(at, [0, *(v.value for v in values)], color=colour, marker="o", ms=4, label=name)

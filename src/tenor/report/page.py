@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +14,22 @@ from matplotlib.figure import Figure
 
 from tenor.errors import UsageError
 from tenor.report import style
+from tenor.storage.files import write_text
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure, the sentences that say how to read it, and `alt`: what it shows, for those who can't see it."""
+    """A figure.
+
+    Attributes
+    ----------
+    figure
+        It is drawn as inline SVG.
+    caption
+        How to read it.
+    alt
+        What it shows, for those who can't see it.
+    """
 
     figure: Figure
     caption: str
@@ -28,7 +38,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Table:
+class TextTable:
     """A table of texts.
 
     Attributes
@@ -36,11 +46,11 @@ class Table:
     columns
         Headings; the first column names the row.
     rows
-        One text a column; what stands after a line break is set small below (an interval, say).
+        One text a column; the text after a line break is set small below (an interval, for example).
     caption
         What the table shows.
     marked
-        The row that is highlighted ("ours"), if any.
+        Index of the row that is highlighted (our model's), if any.
     """
 
     columns: tuple[str, ...]
@@ -64,11 +74,11 @@ class Paragraph:
 
 
 @dataclass(frozen=True)
-class Section:
+class PageSection:
     """A part of the page with its own heading and its own place in the navigation."""
 
     title: str
-    blocks: tuple[Picture | Table | Paragraph, ...]
+    blocks: tuple[Picture | TextTable | Paragraph, ...]
 
 
 def render_page(
@@ -77,18 +87,22 @@ def render_page(
     subtitle: str,
     verdicts: Sequence[tuple[str, str]],
     about: Mapping[str, str],
-    sections: Sequence[Section],
+    sections: Sequence[PageSection],
 ) -> str:
     """The whole page as text.
 
     Parameters
     ----------
+    title, subtitle
+        At the top.
     verdicts
-        (what for, sentences) shown at the top, the first sentence large.
+        (label, sentences) shown at the top, the first sentence large.
     about
-        What was forecast, on what, by which version …, in the order in which it is shown.
+        Model, data, version …, in the order in which they are shown.
+    sections
+        In the order in which they are shown.
     """
-    names = _anchors([s.title for s in sections])
+    anchors = _anchors([section.title for section in sections])
     parts = [
         {
             "anchor": anchor,
@@ -97,12 +111,12 @@ def render_page(
                 {"kind": b.kind, "block": b, "svg": _inline(b, f"{anchor}-{i}")} for i, b in enumerate(section.blocks)
             ],
         }
-        for anchor, section in zip(names, sections, strict=True)
+        for anchor, section in zip(anchors, sections, strict=True)
     ]
     return _template().render(
         title=title,
         subtitle=subtitle,
-        verdicts=[(what, *_headline(sentences)) for what, sentences in verdicts],
+        verdicts=[(label, *_headline(sentences)) for label, sentences in verdicts],
         about=list(about.items()),
         sections=parts,
         theme=list(style.THEME.values()),
@@ -110,7 +124,7 @@ def render_page(
 
 
 def write_page(path: Path, text: str) -> None:
-    """Write `text` to `path` at once: a report that was there before stays whole if this fails midway.
+    """Write `text` to `path`, whole or not at all: an earlier report at `path` stays as it was if this fails.
 
     Raises
     ------
@@ -118,19 +132,13 @@ def write_page(path: Path, text: str) -> None:
         The file can't be written there.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            part.write_text(text, encoding="utf-8")
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        write_text(path, text)
     except OSError as error:
-        why = error.strerror or type(error).__name__
-        raise UsageError(f"can't write the report to {path}: {why}. Choose another place.") from error
+        reason = error.strerror or type(error).__name__
+        raise UsageError(f"can't write the report to {path}: {reason}. Choose another path.") from error
 
 
-def _inline(block: Picture | Table | Paragraph, key: str) -> Markup | None:
+def _inline(block: Picture | TextTable | Paragraph, key: str) -> Markup | None:
     # matplotlib has escaped the text inside; S704 would guard against text that nobody escaped
     return Markup(style.svg(block.figure, key)) if isinstance(block, Picture) else None  # noqa: S704
 
@@ -138,12 +146,12 @@ def _inline(block: Picture | Table | Paragraph, key: str) -> Markup | None:
 def _anchors(titles: Sequence[str]) -> list[str]:
     taken: list[str] = []
     for title in titles:
-        word = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "section"
-        free, count = word, 1
-        while free in taken:
+        base = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "section"
+        anchor, count = base, 1
+        while anchor in taken:
             count += 1
-            free = f"{word}-{count}"
-        taken.append(free)
+            anchor = f"{base}-{count}"
+        taken.append(anchor)
     return taken
 
 

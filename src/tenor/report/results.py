@@ -1,134 +1,244 @@
-"""Sections of the judgement: results, differences from baselines, years and stocks, trading."""
+"""The results: every model's metrics, differences from the baselines, years and stocks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from tenor.evaluation.bootstrap import ConfidenceInterval
 from tenor.evaluation.evaluate import Evaluation
-from tenor.report import figures_judgement as figures
-from tenor.report.page import Paragraph, Picture, Section, Table
-from tenor.report.style import ahead, listed, number, percent
+from tenor.evaluation.significance import PAIRED, Difference, side_of_zero
+from tenor.evaluation.titles import TITLES
+from tenor.report import style
+from tenor.report.page import PageSection, Paragraph, Picture, TextTable
+from tenor.report.style import format_number, format_percent, join_names, sentence_case, sessions_ahead
 
-DIRECTION = {
-    "direction": ("direction right", "percent", 2),
-    "mcc": ("MCC", "number", 3),
-    "auc": ("AUC", "number", 3),
-    "rank_ic": ("rank IC", "number", 3),
-    "icir": ("ICIR", "number", 2),
-}
-ERRORS = {
-    "return_rmse": ("RMSE of returns", "percent", 3),
-    "return_mae": ("MAE of returns", "percent", 3),
-    "price_rmse": ("RMSE of prices", "number", 2),
-    "price_mae": ("MAE of prices", "number", 2),
-    "skill": ("skill", "percent", 2),
-    "mase": ("MASE", "number", 3),
-}
-"""metric -> (heading, form, digits)."""
+DIRECTION_METRICS = ("direction", "mcc", "auc", "rank_ic", "icir")
+ERROR_METRICS = ("return_rmse", "return_mae", "price_rmse", "price_mae", "skill", "mase")
+YEAR_METRICS = ("skill", "direction", "rank_ic")
+DIFFERENCE_AXES = {"return_rmse": ("bps", 1e4), "direction": ("% points", 1e2), "rank_ic": ("", 1.0)}
+"""Metric -> unit of a difference on a figure's axis, and the scale to it: differences in RMSE are far below 1 %."""
+MOST_SYMBOLS = 100
+UNDEFINED = ConfidenceInterval(np.nan, np.nan, np.nan)
 
 
-def results(evaluations: Mapping[int, Evaluation], ours: str) -> Section:
+def results_section(evaluations: Mapping[int, Evaluation], ours: str) -> PageSection:
     """Every model's metrics with their intervals, two tables a horizon; the row of `ours` is marked."""
-    tables = [
-        _table(found, ours, f"{ahead(horizon).capitalize()}: {what}", metrics)
-        for horizon, found in evaluations.items()
-        for what, metrics in (("direction and ranking", DIRECTION), ("size of the errors", ERRORS))
-    ]
     before = Paragraph(
-        "Every model is judged on the same sessions, which none of them saw in training. Below each value stands its "
-        "95 % interval from resampling days. The marked row is our model; no value is set in bold, because intervals "
-        "that overlap name no winner. A dash means undefined: a model that says the same for all has no rank IC."
+        "Every model is evaluated on the same sessions, none of which was used in training. Below each value is its "
+        "95 % interval from resampled days. The marked row is our model. No value is set in bold, because intervals "
+        "that overlap show no winner. A dash means undefined: a model that forecasts the same for all stocks has no "
+        "rank IC."
     )
     after = Paragraph(
-        "Skill is 1 − RMSE / RMSE of persistence, which says that the price stays: above zero is better than doing "
-        "nothing. MASE is the mean price error over that of persistence: below 1 is better. Rank IC is the mean rank "
-        "correlation of forecast and return across stocks on one session, ICIR that mean over its standard deviation. "
-        "Price errors are in quote currency and so belong mostly to the stocks with the highest quotes."
+        "Skill is 1 − RMSE / RMSE of persistence, which forecasts that the price stays: above zero is better than "
+        "persistence. MASE is the mean absolute price error over that of persistence: below 1 is better. Rank IC is "
+        "the mean rank correlation of forecast and return across the stocks of one session, ICIR is that mean over "
+        "its standard deviation. Price errors are in the currency of the quotes, so that the stocks with the highest "
+        "quotes dominate them."
     )
-    return Section("Results", (before, *tables, after))
+    return PageSection("Results", (before, *results_tables(evaluations, ours), after))
 
 
-def _table(found: Evaluation, ours: str, caption: str, metrics: Mapping[str, tuple[str, str, int]]) -> Table:
-    models = list(found.table)
+def results_tables(evaluations: Mapping[int, Evaluation], ours: str) -> list[TextTable]:
+    """Two tables a horizon: direction and ranking, and errors."""
+    return [
+        _table(evaluation, ours, f"{sentence_case(sessions_ahead(horizon))}: {topic}", metrics)
+        for horizon, evaluation in evaluations.items()
+        for topic, metrics in (("direction and ranking", DIRECTION_METRICS), ("size of the errors", ERROR_METRICS))
+    ]
+
+
+def _table(evaluation: Evaluation, ours: str, caption: str, metrics: Sequence[str]) -> TextTable:
+    models = list(evaluation.table)
     rows = tuple(
-        (model, *(_cell(found.table[model].get(metric), form, digits) for metric, (_, form, digits) in metrics.items()))
+        (model, *(metric_cell(evaluation.table[model].get(metric, UNDEFINED), metric) for metric in metrics))
         for model in models
     )
-    columns = ("model", *(heading for heading, _, _ in metrics.values()))
-    return Table(columns, rows, caption, models.index(ours) if ours in models else None)
+    columns = ("model", *(TITLES[metric].title for metric in metrics))
+    return TextTable(columns, rows, caption, models.index(ours) if ours in models else None)
 
 
-def _cell(found: ConfidenceInterval | None, form: str, digits: int) -> str:
-    if found is None or not np.isfinite(found.value):
+def metric_cell(interval: ConfidenceInterval | Difference, metric: str, *, difference: bool = False) -> str:
+    """A value of `metric`, or a difference in it, and its interval on a line of its own; a dash where undefined."""
+    title = TITLES[metric]
+    digits = title.difference_digits if difference else title.digits
+    return interval_cell(interval, digits, as_percent=title.unit == "%")
+
+
+def interval_cell(interval: ConfidenceInterval | Difference, digits: int, *, as_percent: bool) -> str:
+    """A value and its interval on a line of its own; a dash where undefined."""
+    if not np.isfinite(interval.value):
         return "–"
-    shown = percent(found.value, digits) if form == "percent" else number(found.value, digits)
-    if not np.isfinite(found.low + found.high):
-        return shown
-    scale = 100 if form == "percent" else 1
-    return f"{shown}\n[{number(found.low * scale, digits)}, {number(found.high * scale, digits)}]"
+    text = format_percent(interval.value, digits) if as_percent else format_number(interval.value, digits)
+    if not np.isfinite(interval.low + interval.high):
+        return text
+    scale = 100 if as_percent else 1
+    return f"{text}\n[{format_number(interval.low * scale, digits)}, {format_number(interval.high * scale, digits)}]"
 
 
-def differences(evaluations: Mapping[int, Evaluation]) -> Section:
-    """Forest plots of our model less each baseline."""
+def differences_section(evaluations: Mapping[int, Evaluation]) -> PageSection:
+    """Forest plots of the differences between our model and each baseline."""
     blocks = []
-    for horizon, found in evaluations.items():
-        if not found.against:
+    for horizon, evaluation in evaluations.items():
+        if not evaluation.against:
             continue
-        sides = [
-            _side(row[metric], sign)
-            for metric, (*_, sign) in figures.DIFFERENCES.items()
-            for row in found.against.values()
-            if metric in row
-        ]
-        told = [side for side in sides if side is not None]
-        said = (
-            f"Of {len(told)} differences {told.count(1) or 'none'} are clearly in our favour, "
-            f"{told.count(-1) or 'none'} clearly against; among so many, about {max(1, round(0.05 * len(told)))} "
-            "would look clear by luck alone."
-            if told
-            else "The test has too few sessions to tell any difference from chance."
-        )
         caption = (
-            f"{ahead(horizon).capitalize()}: our model less each baseline, on the same days. A line that crosses zero "
-            "(grey) is no difference that this test can tell from chance; blue is in our favour, orange against. "
-            f"{said}"
+            f"{sentence_case(sessions_ahead(horizon))}: our model minus each baseline, on the same days. Where the "
+            "line crosses zero (grey), this test shows no difference beyond chance; blue is better for our model, "
+            f"orange worse. {_count_sides(evaluation)}"
         )
-        alt = f"Forest plot of differences in RMSE, direction accuracy and rank IC from {listed(list(found.against))}."
-        blocks.append(Picture(figures.figure_differences(found.against), caption, alt))
-    return Section("Against the baselines", tuple(blocks) or (Paragraph("There is no baseline to compare with."),))
+        blocks.append(Picture(figure_differences(evaluation.against), caption, differences_alt(evaluation)))
+    return PageSection("Against the baselines", tuple(blocks) or (Paragraph("There is no baseline to compare with."),))
 
 
-def _side(found: ConfidenceInterval, sign: int) -> int | None:
-    """1 for an interval on the better side of zero, -1 on the worse, 0 across; None where there is none."""
-    if not np.isfinite(found.low + found.high):
-        return None
-    return sign * (int(found.low > 0) - int(found.high < 0))
+def _count_sides(evaluation: Evaluation) -> str:
+    sides = [
+        side_of_zero(differences[metric], higher_is_better=TITLES[metric].higher_is_better)
+        for metric in PAIRED
+        for differences in evaluation.against.values()
+        if metric in differences
+    ]
+    tested = [side for side in sides if side is not None]
+    if not tested:
+        return "The test has too few sessions to tell any difference from chance."
+    by_chance = max(1, round(0.05 * len(tested)))
+    return (
+        f"Of {len(tested)} differences {tested.count(1) or 'none'} are significantly better, "
+        f"{tested.count(-1) or 'none'} significantly worse; among so many, about "
+        f"{by_chance} would look significant by chance alone."
+    )
 
 
-def years_and_stocks(found: Evaluation) -> Section:
+def differences_alt(evaluation: Evaluation) -> str:
+    """What `figure_differences` shows, for those who can't see it."""
+    metrics = join_names([TITLES[metric].title for metric in PAIRED])
+    return f"Forest plot of differences in {metrics} from {join_names(list(evaluation.against))}."
+
+
+def years_and_stocks_section(evaluation: Evaluation) -> PageSection:
     """Skill by year and by symbol."""
     blocks: list[Picture | Paragraph] = []
-    if found.by_year:
+    if evaluation.by_year:
         caption = (
-            f"{ahead(found.horizon).capitalize()}, our model by year of the test, with 95 % intervals: blue above the "
-            "line of no skill, orange below, grey if the interval holds it. In a year in which most stocks rise, 50 % "
-            "is no bar to clear: compare with always-up in the table above."
+            f"{sentence_case(sessions_ahead(evaluation.horizon))}, our model by year of the test, with 95 % intervals: "
+            "blue above the value of no skill, orange below, grey if the interval contains it. In a year in which most "
+            "stocks rise, a direction accuracy above 50 % is no achievement: compare with always-up in the table above."
         )
-        alt = "Skill, direction accuracy and rank IC by year, with intervals."
-        blocks.append(Picture(figures.figure_by_year(found.by_year), caption, alt))
-    skill = {s: row["skill"] for s, row in found.by_symbol.items() if np.isfinite(row.get("skill", np.nan))}
+        metrics = join_names([TITLES[metric].title for metric in YEAR_METRICS])
+        blocks.append(
+            Picture(figure_by_year(evaluation.by_year), caption, f"{sentence_case(metrics)} by year, with intervals.")
+        )
+    skill = {s: row["skill"] for s, row in evaluation.by_symbol.items() if np.isfinite(row.get("skill", np.nan))}
     if skill:
         better = sum(value > 0 for value in skill.values())
         caption = (
-            f"Skill of each stock, best first, down the columns: above zero for {better} of {len(skill)}. Noise would "
-            "mostly lie below zero; in a rising market, whatever leans up lies above."
+            f"Skill of each stock, best first, down the columns: above zero for {better} of {len(skill)}. A forecast "
+            "of pure noise would mostly be below zero; in a rising market, any forecast that leans upwards is above."
         )
-        if len(skill) > figures.MOST_SYMBOLS:
-            caption += f" Only the first and the last {figures.MOST_SYMBOLS // 2} are shown."
+        if len(skill) > MOST_SYMBOLS:
+            caption += f" Only the first and the last {MOST_SYMBOLS // 2} are shown."
         if len(skill) > 10:
-            caption += " The ends of so long a list owe much to luck: they are no advice on what to pick."
-        blocks.append(Picture(figures.figure_by_symbol(skill), caption, "Dot plot of skill by stock, sorted."))
-    return Section("Years and stocks", tuple(blocks) or (Paragraph("The test is too short to part it."),))
+            caption += " The two ends of so long a list owe much to chance: they are no advice on what to buy."
+        blocks.append(Picture(figure_by_symbol(skill), caption, "Dot plot of skill by stock, sorted."))
+    return PageSection("Years and stocks", tuple(blocks) or (Paragraph("The test is too short to be divided."),))
+
+
+@style.styled
+def figure_differences(against: Mapping[str, Mapping[str, ConfidenceInterval]]) -> Figure:
+    """Forest plot: our model minus each baseline, metric by metric, with 95 % intervals against a zero line."""
+    names = list(against)
+    figure = style.canvas(1.35 + 0.34 * len(names))
+    panels = figure.subplots(1, len(DIFFERENCE_AXES), sharey=True)
+    for axes, (metric, (unit, scale)) in zip(panels, DIFFERENCE_AXES.items(), strict=True):
+        title = TITLES[metric]
+        intervals = [against[name].get(metric, UNDEFINED) for name in names]
+        _forest(axes, intervals, higher_is_better=title.higher_is_better)
+        axes.set_title(sentence_case(title.title))
+        axes.set_xlabel(f"difference{f', {unit}' if unit else ''} ({title.direction})")
+        style.plain_axis(axes.xaxis, scale)
+    _label_rows(panels, names)
+    return figure
+
+
+@style.styled
+def figure_by_year(by_year: Mapping[str, Mapping[str, ConfidenceInterval]]) -> Figure:
+    """Skill, direction accuracy and rank IC of our model year by year (or fold by fold), with 95 % intervals."""
+    years = list(by_year)
+    figure = style.canvas(1.35 + 0.34 * len(years))
+    panels = figure.subplots(1, len(YEAR_METRICS), sharey=True)
+    for axes, metric in zip(panels, YEAR_METRICS, strict=True):
+        title = TITLES[metric]
+        intervals = [by_year[year].get(metric, UNDEFINED) for year in years]
+        _forest(axes, intervals, higher_is_better=title.higher_is_better, no_skill=title.no_skill or 0.0)
+        axes.set_title(sentence_case(title.title))
+        if title.unit == "%":
+            style.percent_axis(axes.xaxis)
+        else:
+            style.plain_axis(axes.xaxis)
+    _label_rows(panels, years)
+    return figure
+
+
+def _forest(
+    axes: Axes, intervals: Sequence[ConfidenceInterval], *, higher_is_better: bool, no_skill: float = 0.0
+) -> None:
+    axes.axvline(no_skill, color=style.MUTED, lw=1)
+    for place, interval in enumerate(intervals):
+        # the side of `no_skill`, as side_of_zero gives it for zero; NaN bounds are on neither
+        above, below = interval.low > no_skill, interval.high < no_skill
+        better, worse = (above, below) if higher_is_better else (below, above)
+        colour = style.OURS if better else style.AGAINST if worse else style.CALM
+        axes.plot([interval.low, interval.high], [place, place], color=colour, lw=2)
+        axes.plot([interval.value], [place], "o", color=colour, ms=6)
+        if not np.isfinite(interval.value):
+            axes.annotate(
+                "undefined",
+                (no_skill, place),
+                xytext=(6, 0),
+                textcoords="offset points",
+                va="center",
+                color=style.MUTED,
+                size=9,
+            )
+    axes.grid(visible=False, axis="y")
+    axes.locator_params(axis="x", nbins=4)
+
+
+def _label_rows(panels: Sequence[Axes], names: Sequence[str]) -> None:
+    panels[0].set_yticks(range(len(names)), names)
+    panels[0].set_ylim(len(names) - 0.4, -0.6)
+    for axes in panels:
+        axes.tick_params(axis="y", length=0, labelcolor=style.INK)
+
+
+@style.styled
+def figure_by_symbol(by_symbol: Mapping[str, float]) -> Figure:
+    """Skill of every symbol, sorted, read down the columns; past `MOST_SYMBOLS` only the ends of the list."""
+    ranked = sorted(by_symbol.items(), key=lambda item: -item[1])
+    if len(ranked) > MOST_SYMBOLS:
+        ranked = [*ranked[: MOST_SYMBOLS // 2], *ranked[-(MOST_SYMBOLS // 2) :]]
+    columns = min(4, max(1, -(-len(ranked) // 12)))
+    height = -(-len(ranked) // columns)
+    figure = style.canvas(0.7 + 0.19 * height)
+    panels = figure.subplots(1, columns, sharex=True, squeeze=False)[0]
+    panels[0].set_title(sentence_case(TITLES["skill"].title))
+    for column, axes in enumerate(panels):
+        part = ranked[column * height : (column + 1) * height]
+        axes.axvline(0, color=style.MUTED, lw=1)
+        for place, (_, value) in enumerate(part):
+            axes.plot([0, value], [place, place], color=style.GRID, lw=1.2)
+        for colour, above in ((style.OURS, True), (style.AGAINST, False)):
+            chosen = [(value, place) for place, (_, value) in enumerate(part) if (value >= 0) is above]
+            axes.plot([value for value, _ in chosen], [place for _, place in chosen], "o", color=colour, ms=4.5)
+        axes.set_yticks(range(len(part)), [name for name, _ in part])
+        axes.set_ylim(height - 0.4, -0.6)
+        axes.tick_params(axis="y", length=0, labelcolor=style.INK, labelsize=8.5)
+        axes.tick_params(axis="x", labelsize=8.5)
+        axes.grid(visible=False, axis="y")
+        axes.locator_params(axis="x", nbins=4)
+        style.percent_axis(axes.xaxis)
+    return figure

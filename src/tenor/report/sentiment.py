@@ -1,50 +1,42 @@
-"""The section on sentiment: beside the price, its largest surprises, whether it helps, and what words weigh."""
+"""The section on sentiment: beside the price, its largest surprises, and whether it helps."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from tenor.errors import DataError
 from tenor.evaluation.bootstrap import ConfidenceInterval
 from tenor.evaluation.evaluate import Evaluation
-from tenor.evaluation.metrics import ratio
-from tenor.evaluation.significance import drawn_days, resampled
-from tenor.report.figures_judgement import DIFFERENCES, figure_differences
-from tenor.report.figures_sentiment import MOST_WORDS, figure_sentiment, figure_words
+from tenor.evaluation.significance import PAIRED, drawn_days, resampled, side_of_zero
+from tenor.evaluation.titles import TITLES
+from tenor.metrics import ratio
+from tenor.report import style
 from tenor.report.forecast import SESSIONS_SHOWN
-from tenor.report.page import Paragraph, Picture, Section, Table
-from tenor.report.style import ahead, day, listed, number, percent
+from tenor.report.page import PageSection, Paragraph, Picture, TextTable
+from tenor.report.results import UNDEFINED, figure_differences
+from tenor.report.style import (
+    format_day,
+    format_number,
+    format_percent,
+    join_names,
+    sentence_case,
+    sessions_ahead,
+)
+from tenor.report.words import WhyLike, words_block
 from tenor.schema import DailySentiment, Float64, Panel
 
 MOST_SYMBOLS = 3
 DAYS_SHOWN = 12
 FEWEST_ITEMS = 5
-"""A session with fewer items does not count as a moving day: one loud post is no sentiment."""
-NAMES = {"return_rmse": "RMSE of returns", "direction": "direction accuracy", "rank_ic": "rank IC"}
-"""The metrics of `DIFFERENCES` in prose."""
-
-Block = Picture | Table | Paragraph
-
-
-class WhyLike(Protocol):
-    """A text, its score, and its words in their order, each with how much of the score goes without it."""
-
-    @property
-    def text(self) -> str:
-        """What was scored; it is shown."""
-
-    @property
-    def score(self) -> float:
-        """P(positive) - P(negative), -1..1."""
-
-    @property
-    def words(self) -> Sequence[tuple[str, float]]:
-        """(word, contribution); a positive one raised the score."""
+"""A session with fewer items is not among the largest surprises: one loud post is no sentiment."""
 
 
 def sentiment_section(
@@ -57,11 +49,15 @@ def sentiment_section(
     ours: str,
     without: str,
     whys: Sequence[WhyLike] = (),
-) -> Section:
-    """What was said of the stocks, beside what they did.
+) -> PageSection:
+    """The sentiment of the news about the stocks, beside their prices.
 
     Parameters
     ----------
+    panel
+        Its closes are shown.
+    sentiment
+        By symbol and session.
     rows
         The test, on the panel's session axis.
     symbols
@@ -71,31 +67,33 @@ def sentiment_section(
         `against` holds the differences from the model `without` sentiment.
     ours, without
         The names of the two models.
+    whys
+        Texts whose words are shown with what each contributes to the score.
 
     Raises
     ------
     UnknownSymbolError
-        A symbol that the panel has not.
+        A symbol that the panel does not have.
     DataError
-        An evaluation judges another model than `ours`, or has no differences from `without`.
+        An evaluation is about another model than `ours`, or has no differences from `without`.
     """
-    said = _Said.of(panel, sentiment)
-    blocks: list[Block] = [
+    grid = _SentimentGrid.of(panel, sentiment)
+    blocks: list[Picture | TextTable | Paragraph] = [
         Paragraph(
             "Sentiment is the mean score of what was published about a stock, from −1 (bad) to 1 (good), as far as "
             "it was known shortly before a session's close. No news is not neutral news: a session without items has "
             "no sentiment and stays blank."
         )
     ]
-    blocks += [_beside_price(panel, said, rows, symbol) for symbol in symbols[:MOST_SYMBOLS]]
-    blocks += [_most_moving(panel, said), _with_and_without(ablation, ours, without)]
-    blocks += [_by_word(why) for why in whys]
-    return Section("Sentiment", tuple(blocks))
+    blocks += [_beside_price(panel, grid, rows, symbol) for symbol in symbols[:MOST_SYMBOLS]]
+    blocks += [_largest_surprises(panel, grid), _effect_of_sentiment(ablation, ours, without)]
+    blocks += [words_block(why) for why in whys]
+    return PageSection("Sentiment", tuple(blocks))
 
 
 @dataclass(frozen=True)
-class _Said:
-    """A sentiment on a panel's axes, [session, symbol]; NaN where nothing was said."""
+class _SentimentGrid:
+    """Daily sentiment on a panel's axes, [session, symbol]; NaN on a session without news."""
 
     n: Float64
     mean: Float64
@@ -103,42 +101,43 @@ class _Said:
     surprise: Float64
 
     @classmethod
-    def of(cls, panel: Panel, sentiment: DailySentiment) -> _Said:
+    def of(cls, panel: Panel, sentiment: DailySentiment) -> _SentimentGrid:
         session = panel.sessions.get_indexer(pd.DatetimeIndex(sentiment.frame["session"]))
         symbol = pd.Index(panel.symbols).get_indexer(pd.Index(sentiment.frame["symbol"]))
-        here = (session >= 0) & (symbol >= 0)
+        in_panel = (session >= 0) & (symbol >= 0)
 
         def grid(column: str) -> Float64:
             values = np.full(panel.close.shape, np.nan)
-            values[session[here], symbol[here]] = sentiment.frame[column].to_numpy()[here]
+            values[session[in_panel], symbol[in_panel]] = sentiment.frame[column].to_numpy()[in_panel]
             return values
 
         return cls(n=grid("n"), mean=grid("mean"), recent=grid("recent"), surprise=grid("surprise"))
 
 
-def _beside_price(panel: Panel, said: _Said, rows: slice, symbol: str) -> Picture | Paragraph:
+def _beside_price(panel: Panel, grid: _SentimentGrid, rows: slice, symbol: str) -> Picture | Paragraph:
     """The last sessions of the test up to the symbol's last sentiment; those before the test if it has none there."""
     i = panel.symbol_index(symbol)
     first, stop, _ = rows.indices(len(panel.sessions))
-    dated = np.flatnonzero(np.isfinite(said.n[:, i]))
-    dated = dated[dated < stop]
-    if not len(dated):
+    with_news = np.flatnonzero(np.isfinite(grid.n[:, i]))
+    with_news = with_news[with_news < stop]
+    if not len(with_news):
         return Paragraph(f"{symbol} has no news up to the end of the test.")
-    last = int(dated[-1])
+    last = int(with_news[-1])
     start = max(0, last + 1 - SESSIONS_SHOWN)
     cut = slice(start, last + 1)
-    items = said.n[cut, i]
+    items = grid.n[cut, i]
     known = np.isfinite(items)
-    recent = np.asarray(pd.Series(said.recent[: last + 1, i]).ffill(), dtype="float64")[cut]
-    mean = said.mean[cut, i]
+    # filled forward from the first session on, not from the first one shown, where it may have no news
+    recent = np.asarray(pd.Series(grid.recent[: last + 1, i]).ffill(), dtype="float64")[cut]
+    mean = grid.mean[cut, i]
     caption = (
-        f"{symbol}, {day(panel.sessions[start])} – {day(panel.sessions[last])}: "
+        f"{symbol}, {format_day(panel.sessions[start])} – {format_day(panel.sessions[last])}: "
         f"{_count(float(np.nansum(items)), 'item')} on {int(known.sum())} of {_count(len(items), 'session')}, "
         f"{int((mean > 0).sum())} of them above zero, {int((mean < 0).sum())} below. The line is the mean "
-        "of all items so far, older ones counting less, and holds over sessions without news."
+        "of all items so far, in which older ones count less; it stays level over sessions without news."
     )
     if last < first:
-        caption += " There is no news of it in the test: these sessions lie before it."
+        caption += " It has no news in the test: these sessions are before it."
     figure = figure_sentiment(
         symbol,
         panel.sessions[cut],
@@ -152,61 +151,67 @@ def _beside_price(panel: Panel, said: _Said, rows: slice, symbol: str) -> Pictur
     return Picture(figure, caption, alt)
 
 
-def _most_moving(panel: Panel, said: _Said) -> Table | Paragraph:
+def _largest_surprises(panel: Panel, grid: _SentimentGrid) -> TextTable | Paragraph:
     same, following = _returns(panel.close)
-    moved = np.where(said.n >= FEWEST_ITEMS, np.abs(said.surprise) * np.sqrt(said.n), np.nan)
-    places = np.argwhere(moved > 0)
+    size = np.where(grid.n >= FEWEST_ITEMS, np.abs(grid.surprise) * np.sqrt(grid.n), np.nan)
+    places = np.argwhere(size > 0)
     if not len(places):
         return Paragraph(f"No stock has news that differs from before on a session with {FEWEST_ITEMS} items or more.")
-    order = np.argsort(-moved[tuple(places.T)], kind="stable")[:DAYS_SHOWN]
+    order = np.argsort(-size[tuple(places.T)], kind="stable")[:DAYS_SHOWN]
     lines = tuple(
         (
             panel.symbols[s],
-            day(panel.sessions[t]),
-            number(float(said.n[t, s]), 0),
-            number(float(said.mean[t, s])),
-            number(float(said.surprise[t, s])),
-            percent(float(same[t, s])),
-            percent(float(following[t, s])),
+            format_day(panel.sessions[t]),
+            format_number(float(grid.n[t, s]), 0),
+            format_number(float(grid.mean[t, s])),
+            format_number(float(grid.surprise[t, s])),
+            format_percent(float(same[t, s])),
+            format_percent(float(following[t, s])),
         )
         for t, s in places[order]
     )
     columns = ("stock", "session", "items", "sentiment", "surprise", "return of that session", "return of the next")
-    cells = np.isfinite(said.mean) & np.isfinite(panel.close)
+    cells = np.isfinite(grid.mean) & np.isfinite(panel.close)
     caption = (
-        f"The days of the largest surprise (sentiment less its trailing mean) times the root of "
-        f"the number of items, of which there are at least {FEWEST_ITEMS}. Over all "
-        f"{_count(int(cells.sum()), 'stock-session')} with news, its rank correlation with the return of the same "
-        f"session is {_compared(said.mean, same, following)}"
+        "The days with the largest surprise (sentiment minus its trailing mean) times the square root of the number of "
+        f"items, with at least {FEWEST_ITEMS} items. Over all {_count(int(cells.sum()), 'stock-session')} with news, "
+        "the rank correlation of sentiment with the return of the same session is "
+        f"{_lead_or_lag(grid.mean, same, following)}"
     )
-    return Table(columns, lines, caption)
+    return TextTable(columns, lines, caption)
 
 
 def _returns(close: Float64) -> tuple[Float64, Float64]:
-    """Log returns of each session and of the next one, [session, symbol]; NaN where one of the two closes is not."""
+    """Log returns of each session and of the next one, [session, symbol]; NaN where either close is missing."""
     change = np.diff(np.log(close), axis=0)
     gap = np.full((1, close.shape[1]), np.nan)
     return np.concatenate([gap, change]), np.concatenate([change, gap])
 
 
-def _compared(mean: Float64, same: Float64, following: Float64) -> str:
-    now, then = _rank_correlation(mean, same), _rank_correlation(mean, following)
-    text = f"{_correlated(now)}; with that of the next, {_correlated(then)}."
-    if _side(now, 1) == 1 and _side(then, 1) == 0:
-        text += " So what is said goes with what the price has just done, and is not seen to lead it."
-    elif _side(then, 1):
-        text += f" So sentiment is followed by returns {'of its own sign' if _side(then, 1) == 1 else 'against it'}."
+def _lead_or_lag(mean: Float64, same: Float64, following: Float64) -> str:
+    with_same, with_following = _rank_correlation(mean, same), _rank_correlation(mean, following)
+    text = f"{_correlation_text(with_same)}; with that of the next, {_correlation_text(with_following)}."
+    leads = side_of_zero(with_following)
+    if side_of_zero(with_same) == 1 and leads == 0:
+        text += " So the news agrees with what the price has just done, and is not shown to lead it."
+    elif leads:
+        text += f" So sentiment is followed by returns {'of the same' if leads == 1 else 'of the opposite'} sign."
     return text
 
 
-def _correlated(found: ConfidenceInterval) -> str:
-    if not np.isfinite(found.value):
+def _correlation_text(interval: ConfidenceInterval) -> str:
+    if not np.isfinite(interval.value):
         return "undefined"
-    judged = {1: "above zero at 5 %", 0: "not told apart from zero", -1: "below zero at 5 %", None: "too few sessions"}
-    shown = number(found.value, 3)
-    if np.isfinite(found.low):
-        shown += f" [{number(found.low, 3)}, {number(found.high, 3)}]"
-    return f"{shown} ({judged[_side(found, 1)]})"
+    sides = {
+        1: "above zero at 5 %",
+        0: "not distinguishable from zero",
+        -1: "below zero at 5 %",
+        None: "too few sessions",
+    }
+    text = format_number(interval.value, 3)
+    if np.isfinite(interval.low):
+        text += f" [{format_number(interval.low, 3)}, {format_number(interval.high, 3)}]"
+    return f"{text} ({sides[side_of_zero(interval)]})"
 
 
 def _rank_correlation(x: Float64, y: Float64) -> ConfidenceInterval:
@@ -221,6 +226,7 @@ def _rank_correlation(x: Float64, y: Float64) -> ConfidenceInterval:
         ranks[known] = pd.Series(values[known]).rank(pct=True).to_numpy() - 0.5
     sums = np.stack([known * part for part in (np.ones(x.shape), a, b, a * a, b * b, a * b)], axis=2).sum(axis=1)[days]
 
+    # Spearman's rho is Pearson's of the ranks, which needs n, Σa, Σb, Σa², Σb², Σab alone: a resample adds up days
     def correlation(drawn: Float64) -> Float64:
         n, sa, sb, saa, sbb, sab = (drawn @ sums).T
         spread = np.maximum(saa - ratio(sa * sa, n), 0.0) * np.maximum(sbb - ratio(sb * sb, n), 0.0)
@@ -228,70 +234,125 @@ def _rank_correlation(x: Float64, y: Float64) -> ConfidenceInterval:
 
     value = float(correlation(np.ones((1, len(sums))))[0])
     drawn, block = drawn_days(len(sums), horizon=1)
-    found = resampled(value, correlation(drawn), days=len(sums), block=block)
-    return ConfidenceInterval(found.value, found.low, found.high)
+    return resampled(value, correlation(drawn), days=len(sums), block=block).interval
 
 
-def _with_and_without(ablation: Mapping[int, Evaluation], ours: str, without: str) -> Picture | Paragraph:
+def _effect_of_sentiment(ablation: Mapping[int, Evaluation], ours: str, without: str) -> Picture | Paragraph:
     if not ablation:
         return Paragraph(
-            "No model without sentiment was trained to compare with, so nothing is known of what sentiment adds."
+            "No model without sentiment was trained to compare with, so that it is unknown what sentiment adds."
         )
     rows: dict[str, Mapping[str, ConfidenceInterval]] = {}
-    told = []
-    for horizon, found in ablation.items():
-        judged = next(iter(found.table), None)
-        if judged != ours or without not in found.against:
+    sentences = []
+    for horizon, evaluation in ablation.items():
+        model = next(iter(evaluation.table), None)
+        if model != ours or without not in evaluation.against:
             raise DataError(
-                f"ablation {ahead(horizon)}: it judges {judged!r} against {', '.join(found.against) or 'nothing'}, "
-                f"not {ours!r} against {without!r}: evaluate these two, ours first."
+                f"the ablation {sessions_ahead(horizon)} compares {model!r} with "
+                f"{', '.join(evaluation.against) or 'nothing'}, not {ours!r} with {without!r}: "
+                f"evaluate these two, {ours!r} first."
             )
-        rows[ahead(horizon)] = found.against[without]
-        told.append(_sentence(found, found.against[without]))
+        rows[sessions_ahead(horizon)] = evaluation.against[without]
+        sentences.append(_effect_sentence(evaluation, evaluation.against[without]))
     caption = (
-        f"What sentiment adds: '{ours}' less '{without}', the same cells, only sessions of the test with sentiment. "
-        f"{' '.join(told)} Each is tested at 5 % by itself: by luck, one of twenty looks like something."
+        f"What sentiment adds: '{ours}' minus '{without}', on the same cells, only on sessions of the test with "
+        f"sentiment. {' '.join(sentences)} Each is tested at 5 % by itself: by chance, one of twenty looks significant."
     )
-    alt = f"Forest plot of what sentiment adds to {listed(list(NAMES.values()))}, {listed(list(rows))}."
+    metrics = join_names([TITLES[metric].title for metric in PAIRED])
+    alt = f"Forest plot of what sentiment adds to {metrics}, {join_names(list(rows))}."
     return Picture(figure_differences(rows), caption, alt)
 
 
-def _sentence(found: Evaluation, less: Mapping[str, ConfidenceInterval]) -> str:
-    nothing = ConfidenceInterval(np.nan, np.nan, np.nan)
+def _effect_sentence(evaluation: Evaluation, differences: Mapping[str, ConfidenceInterval]) -> str:
     sides: dict[int | None, list[str]] = {}
-    for metric, (*_, sign) in DIFFERENCES.items():
-        difference = less.get(metric, nothing)
+    for metric in PAIRED:
+        title, difference = TITLES[metric], differences.get(metric, UNDEFINED)
         if np.isfinite(difference.value):
-            sides.setdefault(_side(difference, sign), []).append(NAMES[metric])
+            side = side_of_zero(difference, higher_is_better=title.higher_is_better)
+            sides.setdefault(side, []).append(title.title)
     words = {
         1: "sentiment helps ({}, at 5 %)",
         -1: "sentiment hurts ({}, at 5 %)",
         0: "no difference at 5 % ({})",
         None: "too few sessions to tell ({})",
     }
-    parts = [text.format(listed(sides[side])) for side, text in words.items() if side in sides]
-    size = f"{_count(found.days, 'session')}, {_count(found.samples, 'forecast')}"
-    return f"{ahead(found.horizon).capitalize()} ({size}): {'; '.join(parts) or 'undefined'}."
+    parts = [text.format(join_names(sides[side])) for side, text in words.items() if side in sides]
+    size = f"{_count(evaluation.days, 'session')}, {_count(evaluation.samples, 'forecast')}"
+    return f"{sentence_case(sessions_ahead(evaluation.horizon))} ({size}): {'; '.join(parts) or 'undefined'}."
 
 
-def _by_word(why: WhyLike) -> Picture | Paragraph:
-    told = f"'{why.text}' scores {number(why.score)}."
-    if not why.words:
-        return Paragraph(f"{told} It has no words to weigh.")
-    caption = f"{told} A bar is what the score loses when that word is left out; words that say the same share it."
-    if len(why.words) > MOST_WORDS:
-        caption += f" Of {len(why.words)} words the {MOST_WORDS} that weigh most are shown."
-    strongest = max(why.words, key=lambda word: abs(word[1]))
-    alt = f"Bars of what each word adds to the score; the most moving is '{strongest[0]}' ({number(strongest[1])})."
-    return Picture(figure_words(why.words), caption, alt)
+def _count(number: float, what: str) -> str:
+    return f"{number:,.0f} {what}{'' if number == 1 else 's'}"
 
 
-def _side(found: ConfidenceInterval, sign: int) -> int | None:
-    """1 for an interval on the better side of zero, -1 on the worse, 0 across; None where there is none."""
-    if not np.isfinite(found.low + found.high):
-        return None
-    return sign * (int(found.low > 0) - int(found.high < 0))
+@style.styled
+def figure_sentiment(
+    symbol: str,
+    sessions: pd.DatetimeIndex,
+    close: Float64,
+    mean: Float64,
+    recent: Float64,
+    items: Float64,
+    *,
+    begins: pd.Timestamp | None = None,
+) -> Figure:
+    """One symbol's adjusted close, below it the sentiment of its news, and the number of items.
+
+    Parameters
+    ----------
+    symbol
+        Its name.
+    sessions
+        The sessions shown.
+    close
+        [session]; NaN where the symbol did not trade.
+    mean, items
+        [session]; mean score (-1..1) and number of items; NaN on a session without news, where nothing is drawn.
+    recent
+        [session]; the decayed mean of all items so far, level over sessions without news.
+    begins
+        The session at which the test begins, marked where it is given.
+    """
+    figure = style.canvas(5.2)
+    price, sentiment, count = figure.subplots(3, 1, sharex=True, height_ratios=(2.0, 1.7, 0.8))
+    price.plot(sessions, close, color=style.INK, lw=1.2)
+    price.set_title(f"{symbol}: adjusted close")
+    style.plain_axis(price.yaxis)
+    sides = ((mean > 0, style.OURS, "positive"), (mean < 0, style.AGAINST, "negative"), (mean == 0, style.CALM, None))
+    for here, colour, label in sides:
+        sentiment.vlines(sessions[here], 0, mean[here], color=colour, lw=1.8)
+        # the dot shows a sentiment of nearly zero, which as a bar would look like a session without news
+        sentiment.plot(sessions[here], mean[here], "o", color=colour, ms=2.8, label=label)
+    sentiment.plot(sessions, recent, color=style.INK, lw=1.1, drawstyle="steps-post", label="recent sessions")
+    sentiment.axhline(0, color=style.MUTED, lw=0.8)
+    reach = 1.12 * max(0.1, *(float(np.nanmax(np.abs(v))) for v in (mean, recent) if np.isfinite(v).any()))
+    sentiment.set_ylim(-reach, reach)
+    sentiment.set_title("Sentiment: mean score of a session's items")
+    sentiment.locator_params(axis="y", nbins=5)
+    style.plain_axis(sentiment.yaxis)
+    style.legend(sentiment, columns=3)
+    count.vlines(sessions, 0, items, color=style.CALM, lw=3)
+    count.set_title("Items")
+    count.set_ylim(bottom=0)
+    count.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
+    style.plain_axis(count.yaxis)
+    for axes in (price, sentiment, count):
+        axes.margins(x=0.01)
+    for axes in (sentiment, count):
+        axes.grid(visible=False, axis="x")
+    if begins is not None:
+        _mark(price, (price, sentiment, count), begins)
+    style.date_ticks(count, sessions)
+    return figure
 
 
-def _count(number_: float, what: str) -> str:
-    return f"{number_:,.0f} {what}{'' if number_ == 1 else 's'}"
+def _mark(labelled: Axes, panels: Sequence[Axes], begins: pd.Timestamp) -> None:
+    at: Any = begins  # matplotlib's types know no dates
+    for axes in panels:
+        axes.axvline(at, color=style.MUTED, lw=0.9, ls="--")
+    low, high = labelled.get_ylim()
+    labelled.set_ylim(low, high + 0.15 * (high - low))  # room for the label above the line of prices
+    labelled.annotate(
+        "test begins", (begins, 1.0), xycoords=("data", "axes fraction"), xytext=(4, -2), textcoords="offset points",
+        va="top", color=style.MUTED, size=9,
+    )  # fmt: skip

@@ -6,7 +6,7 @@ import functools
 import io
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec
 
 import matplotlib as mpl
@@ -93,8 +93,8 @@ def canvas(height: float) -> Figure:
     return Figure(figsize=(WIDTH, height), layout="constrained")
 
 
-def svg(figure: Figure, key: str) -> str:
-    """`figure` as inline SVG: transparent, its colours taken from the page's theme, its ids starting with `key`."""
+def svg(figure: Figure, prefix: str) -> str:
+    """`figure` as inline SVG: transparent, its colours taken from the page's theme, its ids starting with `prefix`."""
     out = io.StringIO()
     with mpl.rc_context(_RC):
         figure.savefig(out, format="svg", facecolor="none", dpi=SHARPNESS)
@@ -107,18 +107,18 @@ def svg(figure: Figure, key: str) -> str:
     box = re.search(r'viewBox="[^"]*"', text)
     assert box is not None
     text = re.sub(r"<svg[^>]*>", f'<svg {box[0]} aria-hidden="true" focusable="false">', text, count=1)
-    text = _own_ids(text, key)
+    text = _own_ids(text, prefix)
     text = re.sub(r"'DejaVu Sans'[^;\"]*", "var(--font)", text)
     for colour, (name, _, _) in THEME.items():
         text = text.replace(colour, f"var(--{name})")
     return re.sub(r"\n\s*", "\n", text)
 
 
-def _own_ids(text: str, key: str) -> str:
+def _own_ids(text: str, prefix: str) -> str:
     # several figures share one page: ids that nothing points at go, the others get the figure's own prefix
     used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', text))
-    text = re.sub(r'\sid="([^"]+)"', lambda m: f' id="{key}-{m[1]}"' if m[1] in used else "", text)
-    return re.sub(r'(href="#|url\(#)', rf"\g<1>{key}-", text)
+    text = re.sub(r'\sid="([^"]+)"', lambda m: f' id="{prefix}-{m[1]}"' if m[1] in used else "", text)
+    return re.sub(r'(href="#|url\(#)', rf"\g<1>{prefix}-", text)
 
 
 def ramp(colour: str = "#2f83c8") -> ListedColormap:
@@ -171,7 +171,7 @@ def _short(value: float) -> str:
     return "0" if text == "-0" else text.replace("-", "−")
 
 
-def number(value: float, digits: int = 2) -> str:
+def format_number(value: float, digits: int = 2) -> str:
     """`value` with thousands separators and a true minus sign; a dash where it is undefined."""
     if not math.isfinite(value):
         return "–"
@@ -181,45 +181,34 @@ def number(value: float, digits: int = 2) -> str:
     return text.replace("-", "−")
 
 
-def percent(value: float, digits: int = 2) -> str:
+def format_percent(value: float, digits: int = 2) -> str:
     """A share or return (0.01) as percent (1.00 %); a dash where it is undefined."""
-    return f"{number(value * 100, digits)}\u00a0%" if math.isfinite(value) else "–"
+    return f"{format_number(value * 100, digits)}\u00a0%" if math.isfinite(value) else "–"
 
 
-def ahead(horizon: int) -> str:
+def sessions_ahead(horizon: int) -> str:
     """``1 session ahead``, ``5 sessions ahead``."""
     return f"{horizon} session{'s' if horizon > 1 else ''} ahead"
 
 
-def day(moment: pd.Timestamp) -> str:
+def format_day(moment: pd.Timestamp) -> str:
     """A date as 4 Jan 2016."""
     return f"{moment.day} {moment:%b %Y}"
 
 
-def listed(names: list[str], most: int = 4) -> str:
+def sentence_case(text: str) -> str:
+    """`text` with a capital first letter; the rest stays, abbreviations too."""
+    return text[:1].upper() + text[1:]
+
+
+def join_names(names: Sequence[str], most: int = 4) -> str:
     """``a, b and c``; past `most` names the rest is counted."""
     if len(names) > most:
         names = [*names[: most - 1], f"{len(names) - most + 1} more"]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def spread(places: NDArray[np.float64], gap: float) -> NDArray[np.float64]:
-    """`places` moved as little as needed so that any two are at least `gap` apart, order kept (labels at line ends)."""
-    order = np.argsort(places, kind="stable")
-    # pool neighbours that collide and spread each pool evenly about its mean
-    pools: list[tuple[float, int]] = []
-    for value in places[order]:
-        pools.append((float(value), 1))
-        while len(pools) > 1 and pools[-1][0] - pools[-2][0] < gap * (pools[-1][1] + pools[-2][1]) / 2:
-            (low, few), (high, many) = pools[-2:]
-            pools[-2:] = [((low * few + high * many) / (few + many), few + many)]
-    moved = np.concatenate([middle + gap * (np.arange(n) - (n - 1) / 2) for middle, n in pools]) if pools else places
-    out = np.empty(len(places))
-    out[order] = moved
-    return out
-
-
-def key(axes: Axes, *, columns: int) -> None:
+def legend(axes: Axes, *, columns: int) -> None:
     """The legend of a panel, in one line above its right end, beside the title."""
     axes.legend(
         loc="lower right",

@@ -8,10 +8,10 @@ from typing import Any
 
 from tenor.errors import UsageError
 from tenor.evaluation.evaluate import Evaluation
-from tenor.report import forecast, results
-from tenor.report.cells import cells
-from tenor.report.page import Section, render_page, write_page
-from tenor.report.style import ahead, day
+from tenor.report import forecast, model, results
+from tenor.report.forecast import forecast_cells
+from tenor.report.page import PageSection, render_page, write_page
+from tenor.report.style import format_day, sentence_case, sessions_ahead
 from tenor.schema import Panel, Predictions
 
 
@@ -21,29 +21,31 @@ def write_report(
     evaluations: Mapping[int, Evaluation],
     panel: Panel,
     predictions: Mapping[str, Predictions],
-    attention: forecast.AttentionLike | None,
+    attention: model.AttentionLike | None,
     rows: slice,
     history: Sequence[Mapping[str, Any]],
     symbols: Sequence[str],
     about: Mapping[str, str],
-    extra_sections: Sequence[Section] = (),
+    extra_sections: Sequence[PageSection] = (),
     verdict: str | None = None,
-    first_sections: Sequence[Section] = (),
+    first_sections: Sequence[PageSection] = (),
 ) -> Path:
-    """Write the report as one self-contained HTML file, at once: an earlier one at `path` stays whole if this fails.
+    """Write the report as one self-contained HTML file; an earlier one at `path` stays as it was if this fails.
 
     Parameters
     ----------
+    path
+        The file.
     evaluations
-        Horizon -> its evaluation; the first horizon is the one that the figures of single cells show.
+        Horizon -> its evaluation; the figures of single cells show the first horizon.
     panel
-        unscaled.
-    rows
-        The test, on its session axis.
+        Unscaled.
     predictions
-        As they were evaluated; the first one is ours.
+        Those that were evaluated; the first is our model's.
     attention
         Of the sessions in `rows`; None for a model without attention.
+    rows
+        The test, on the panel's session axis.
     history
         Learning curves, one a seed: ``{"seed": 0, "train": [...], "valid": [...], "best_epoch": 3}``, the epochs
         counted from 1.
@@ -52,59 +54,60 @@ def write_report(
     about
         Model version, data, split dates, config …, shown in this order.
     extra_sections
-        Put after ours.
-    first_sections
-        Put before them.
+        Put after the report's own sections.
     verdict
-        One sentence on top of the horizons' own; None for none.
+        One sentence above those of the horizons; None for none.
+    first_sections
+        Put before the report's own sections.
 
     Returns
     -------
-    `path`.
+    Path
+        `path`.
 
     Raises
     ------
     UnknownSymbolError
-        A symbol that the panel has not.
+        A symbol that the panel does not have.
     UsageError
-        Nothing was evaluated, or `path` can't be written.
+        `evaluations` or `predictions` is empty, or `path` can't be written.
     """
     if not evaluations or not predictions:
         raise UsageError("a report needs at least one evaluation and its predictions: evaluate first.")
     for symbol in symbols:
         panel.symbol_index(symbol)
     name, ours = next(iter(predictions.items()))
-    judged = {horizon: cells(panel, rows, ours, horizon) for horizon in evaluations}
+    cells = {horizon: forecast_cells(panel, rows, ours, horizon) for horizon in evaluations}
     first = next(iter(evaluations.values()))
-    parts = [
+    sections = [
         *first_sections,
-        results.results(evaluations, name),
-        results.differences(evaluations),
-        forecast.prices(panel, rows, ours, symbols, judged[first.horizon]),
-        forecast.outcomes(judged[first.horizon]),
-        forecast.probabilities(evaluations, judged),
-        forecast.intervals(evaluations, judged),
-        results.years_and_stocks(first),
-        *([forecast.attention(panel, rows, attention)] if attention is not None else []),
-        forecast.training(history),
+        results.results_section(evaluations, name),
+        results.differences_section(evaluations),
+        forecast.prices_section(panel, rows, ours, symbols, cells[first.horizon]),
+        forecast.outcomes_section(cells[first.horizon]),
+        forecast.probabilities_section(evaluations, cells),
+        forecast.intervals_section(evaluations, cells),
+        results.years_and_stocks_section(first),
+        *([model.attention_section(panel, rows, attention)] if attention is not None else []),
+        model.training_section(history),
         *extra_sections,
     ]
     count = len(panel.symbols)
     text = render_page(
         title=f"Forecasts of {panel.symbols[0] if count == 1 else f'{count} stocks'}",
         subtitle=(
-            f"Tested on {first.days:,} sessions, {day(first.first)} – {day(first.last)}, "
-            f"{first.samples:,} forecasts {ahead(first.horizon)}"
+            f"Tested on {first.days:,} sessions, {format_day(first.first)} – {format_day(first.last)}, "
+            f"{first.samples:,} forecasts {sessions_ahead(first.horizon)}"
         ),
         verdicts=[
-            *([("Walked forward, retrained in every fold", verdict)] if verdict else []),
+            *([("Walk-forward, trained anew in every fold", verdict)] if verdict else []),
             *(
-                (f"{'Its own test part, ' if verdict else ''}{ahead(h)}".capitalize(), e.verdict)
-                for h, e in evaluations.items()
+                (sentence_case(f"{'its own test part, ' if verdict else ''}{sessions_ahead(horizon)}"), result.verdict)
+                for horizon, result in evaluations.items()
             ),
         ],
         about=about,
-        sections=parts,
+        sections=sections,
     )
     write_page(path, text)
     return path

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tenor.evaluation.bootstrap import interval, resampled_days
-from tenor.evaluation.metrics import ratio
 from tenor.evaluation.significance import holm, mean_test
+from tenor.metrics import skill_of_sums
 from tenor.serving.schemas import PastForecast, TrackRecord
 
 LEVEL = 0.05
@@ -56,8 +56,8 @@ def track_record(rows: Iterable[PastForecast], *, horizon: int, since: str) -> T
     errors = np.bincount(day, weights=(predicted - realised) ** 2)
     persistence = np.bincount(day, weights=realised**2)
     drawn = resampled_days(len(days), horizon=horizon)
-    draws = 1 - np.sqrt(ratio(drawn @ errors, drawn @ persistence)) if len(drawn) else np.empty(0)
-    skill = interval(float(1 - np.sqrt(ratio(errors.sum(), persistence.sum()))), draws)
+    draws = skill_of_sums(drawn @ errors, drawn @ persistence) if len(drawn) else np.empty(0)
+    skill = interval(float(skill_of_sums(errors.sum(), persistence.sum())), draws)
     record = TrackRecord(
         horizon=horizon,
         days=len(days),

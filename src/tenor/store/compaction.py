@@ -1,8 +1,8 @@
 """Small parts merged into few, while others append and read.
 
-A merged part has every row of the parts that it names, every version, with source and moment of ingestion. It appears
-in one step, and with it the parts it names no longer count: a reader sees the old ones or the new one. They are deleted
-by a later run, when nobody is still reading what was listed before the new one came.
+A merged part has every row of the parts that it lists, every version, with source and moment of ingestion. It appears
+in one step, and with it the parts it lists no longer count: a reader sees the old ones or the new one. They are deleted
+by a later run, when nobody is still reading what was listed before the merged part appeared.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from tenor.errors import StoreError, one_line
 from tenor.store import parts as parts_of
-from tenor.store.parts import Listed, Parts
+from tenor.store.parts import PartFile, Parts
 from tenor.store.tables import Table, quoted
 from tenor.store.versions import LONGEST, database
 
@@ -33,7 +33,17 @@ _SORT_MEMORY = "512MB"  # what does not fit goes to the disk
 
 @dataclass(frozen=True)
 class Compacted:
-    """What a compaction did: `old` parts were merged into `new` ones, and `deleted` ones had been replaced before."""
+    """What a compaction did.
+
+    Attributes
+    ----------
+    old
+        Parts that were merged.
+    new
+        Parts that they were merged into.
+    deleted
+        Parts that had been replaced before, and were deleted now.
+    """
 
     old: int = 0
     new: int = 0
@@ -46,8 +56,19 @@ class Compacted:
 def compact(parts: Parts, tables: Sequence[Table], *, least: int = 2, kept: timedelta = KEPT) -> Compacted:
     """Merge the small parts of each of `tables` that has `least` of them; delete what was replaced `kept` ago.
 
-    No read returns anything else for it, of any moment. Killed, it leaves the old parts or the new one. Others may read
-    and append; in a folder a second compaction waits for the first.
+    No read, of any moment, returns anything else after it. Killed, it leaves the old parts or the new one. Others may
+    read and append; in a folder a second compaction waits for the first.
+
+    Parameters
+    ----------
+    parts
+        Where they lie.
+    tables
+        The tables to compact.
+    least
+        Small parts that a table must have, at least two.
+    kept
+        How long replaced parts stay.
 
     Raises
     ------
@@ -57,9 +78,9 @@ def compact(parts: Parts, tables: Sequence[Table], *, least: int = 2, kept: time
         Of the place.
     """
     done = Compacted()
-    present = [table for table in tables if parts_of.listed(parts, table.name)]
+    present = [table for table in tables if parts_of.part_files(parts, table.name)]
     if not present:
-        return done
+        return done  # the lock is a file: a folder that is no lake must stay as it is
     with parts.alone():
         for table in present:
             done += _merge(parts, table, max(least, 2)) + Compacted(deleted=_sweep(parts, table, kept))
@@ -67,44 +88,49 @@ def compact(parts: Parts, tables: Sequence[Table], *, least: int = 2, kept: time
 
 
 def _merge(parts: Parts, table: Table, least: int) -> Compacted:
-    found = parts_of.listed(parts, table.name)
-    replaced = parts_of.replaced(parts, table.name, found)
-    small = [name for name in parts_of.current(found, replaced) if found[name].size < FULL]
+    files = parts_of.part_files(parts, table.name)
+    replaced = parts_of.replaced(parts, table.name, files)
+    small = [name for name in parts_of.current(files, replaced) if files[name].size < FULL]
     done = Compacted()
     if len(small) < least:
         return done
-    for group in _groups(small, found):
-        # the whole tree below: a part must stay replaced when the one that replaced it first is gone
+    for group in _groups(small, files):
+        # Merging A (which replaced B and C, still there) into D: D must replace B and C as well, for they would count
+        # again as soon as A is deleted.
         below = set(group).union(*(replaced.get(name, ()) for name in group))
-        # a damaged part must not pass for a sound one
-        parts_of.check(parts, table.name, group)
+        # the merged part gets a digest of its own: a damaged source would pass for sound ever after
+        parts_of.verify(parts, table.name, group)
         rows = parts_of.dataset(parts, table.name, table.schema, group)
         with _sorted(table, rows) as batches:
             name, data, count = parts_of.merged(batches, group, below)
         if count != rows.count_rows():
-            raise StoreError(f"{parts.location}: {count} rows came of merging {len(group)} parts of {table.name}.")
+            raise StoreError(
+                f"{parts.location}: merging {len(group)} parts of {table.name} gave {count} rows instead of "
+                f"{rows.count_rows()}; nothing was changed."
+            )
         if not set(group) <= set(parts_of.names(parts, table.name)):
-            continue  # in a bucket, another compaction was quicker
+            continue  # in a bucket, which has no lock, another compaction was quicker
         parts.write(table.name, name, data)
         done += Compacted(len(group), 1)
     return done
 
 
-def _groups(small: Sequence[str], found: Mapping[str, Listed]) -> list[list[str]]:
+def _groups(small: Sequence[str], files: Mapping[str, PartFile]) -> list[list[str]]:
+    """`small` cut, in order, into runs of at most `LARGEST` bytes; runs of one part are left out."""
     groups: list[list[str]] = [[]]
     size = 0
     for name in small:
-        if size + found[name].size > LARGEST:
+        if size + files[name].size > LARGEST:
             groups.append([])
             size = 0
         groups[-1].append(name)
-        size += found[name].size
+        size += files[name].size
     return [group for group in groups if len(group) > 1]
 
 
 @contextlib.contextmanager
 def _sorted(table: Table, rows: pa.dataset.Dataset) -> Iterator[pa.RecordBatchReader]:
-    """`rows` by the table's key, streamed."""
+    """`rows` by the table's key, streamed: ``SELECT * FROM rows ORDER BY "symbol", "session", "ingested_at"``."""
     order = ", ".join(map(quoted, (*table.key, "ingested_at")))
     with database(memory_limit=_SORT_MEMORY) as connection:
         connection.register("rows", rows)
@@ -117,16 +143,18 @@ def _sorted(table: Table, rows: pa.dataset.Dataset) -> Iterator[pa.RecordBatchRe
 
 def _sweep(parts: Parts, table: Table, kept: timedelta) -> int:
     """Delete what was replaced `kept` ago; of parts that replaced one another, the lowest first."""
-    found = parts_of.listed(parts, table.name)
-    replaced = parts_of.replaced(parts, table.name, found)
+    files = parts_of.part_files(parts, table.name)
+    replaced = parts_of.replaced(parts, table.name, files)
     now = datetime.now(UTC)
-    over = set().union(*(names for by, names in replaced.items() if now - found[by].written >= kept))
-    left = set(found)
+    over = set().union(*(names for by, names in replaced.items() if now - files[by].written >= kept))
+    left = set(files)
+    # A part that replaced others goes after them: were it deleted first and this process killed, they would count
+    # again.
     while ready := sorted(name for name in over & left if not replaced.get(name, frozenset()) & left):
         for name in ready:
             parts_of.delete(parts, table.name, name)
         left.difference_update(ready)
-    for name, half in parts_of.unfinished(parts, table.name).items():
-        if now - half.written >= KEPT:  # a writer takes seconds: this one was killed
+    for name, file in parts_of.unfinished(parts, table.name).items():
+        if now - file.written >= KEPT:  # a writer takes seconds: this one was killed
             parts_of.delete(parts, table.name, name)
-    return len(found) - len(left)
+    return len(files) - len(left)

@@ -1,4 +1,4 @@
-"""Rows of the table ``intraday`` -> Bars: each dated by the bar of its own market that it fills, and adjusted."""
+"""Rows of the table ``intraday`` to Bars: each dated by the bar of its own market that it fills, and adjusted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tenor.schema import BAR_COLUMNS, LENGTHS, BarInterval, Float64
 
 
 def dated(rows: pd.DataFrame, *, interval: BarInterval, calendar: str) -> pd.DataFrame:
-    """`rows` with ``session``, the close of the bar of their market that knows them, and ``day``, its trading date.
+    """`rows` with ``session``, the close of the bar of their market that they belong to, and ``day``, its trading date.
 
     A row that does not stand on the market's own grid (a source that cuts its bars at the full hour, where New York
     opens at half past) belongs to the first bar that closes no earlier than it ends; of several in one bar the last
@@ -20,49 +20,57 @@ def dated(rows: pd.DataFrame, *, interval: BarInterval, calendar: str) -> pd.Dat
     ----------
     rows
         Columns ``symbol`` and ``opened_at`` (UTC), as the lake holds them.
+    interval
+        The length of a row.
     calendar
-        Of symbols whose names tell no market, with the interval (``XNYS@1h``).
+        Of symbols whose names have no market, with the interval (``XNYS@1h``).
     """
-    session, day = (pd.Series(pd.NaT, index=rows.index, dtype="datetime64[us]") for _ in range(2))
+    session = pd.Series(pd.NaT, index=rows.index, dtype="datetime64[us]")
+    day = session.copy()
     for name, here in by_calendar(rows["symbol"], calendar):
         bars, days = exchange(name), exchange(days_of(name))
-        on = days.session_of(rows["opened_at"][here], margin=pd.Timedelta(0)).dropna()
-        begins = rows["opened_at"][on.index]
-        dates = pd.DatetimeIndex(on)
+        trading_day = days.session_of(rows["opened_at"][here], margin=pd.Timedelta(0)).dropna()
+        begins = rows["opened_at"][trading_day.index]
+        dates = pd.DatetimeIndex(trading_day)
         inside = np.asarray(days.opens(dates) <= pd.DatetimeIndex(begins))
+        # the last row of a day may reach past the close: it ends there
         ends = np.minimum(pd.DatetimeIndex(begins + LENGTHS[interval]).asi8, days.closes(dates).asi8)
         over = pd.Series(pd.DatetimeIndex(ends.view("datetime64[us]"), tz="UTC"), index=begins.index)
-        # a close at the very end of the row is that of its own bar
-        found = bars.session_of(over - pd.Timedelta(microseconds=1), margin=pd.Timedelta(0))
-        session[begins.index[inside]] = found[inside]
-        day[begins.index[inside]] = on[inside]
-    placed = rows.assign(session=session, day=day)
-    placed = placed[placed["session"].notna()].sort_values(["symbol", "session", "opened_at"], kind="stable")
-    return placed.drop_duplicates(["symbol", "session"], keep="last")
+        # a bar that closes at the very end of the row is the row's own: hence the microsecond
+        closes = bars.session_of(over - pd.Timedelta(microseconds=1), margin=pd.Timedelta(0))
+        session[begins.index[inside]] = closes[inside]
+        day[begins.index[inside]] = trading_day[inside]
+    with_session = rows.assign(session=session, day=day)
+    with_session = with_session[with_session["session"].notna()]
+    in_order = with_session.sort_values(["symbol", "session", "opened_at"], kind="stable")
+    return in_order.drop_duplicates(["symbol", "session"], keep="last")
 
 
 def adjusted_like(bars: pd.DataFrame, daily: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
-    """`bars` (as `dated` gives them) with ``adj_close``, by what daily bars say of each day: adj_close / close there.
+    """`bars` (of `dated`) with ``adj_close``, by the ratio adj_close / close of the daily bar of each day.
 
-    Some sources undo splits in the bars that they give, some do not, and the lake may hold bars from before and after
-    one. So each day's last close is held against the daily one: where they are as far apart as splits since then make
-    them, the day's bars are put back to what was traded. A day of which there is no daily bar (yet) is adjusted like
-    the last one before it, and what lies before the first like that one; without daily bars nothing is adjusted.
+    Some sources undo splits in their bars, some do not, and the lake may have bars from before and after a split. So
+    each day's last close is compared with the daily one: where they differ by the factor of splits since then, the
+    day's bars are put back to what was traded. A day without a daily bar (yet) is adjusted like the last one before it,
+    and what lies before the first like that one; without daily bars nothing is adjusted.
 
     Parameters
     ----------
+    bars
+        Of several symbols.
     daily
         Columns ``symbol, session, close, adj_close``.
     splits
         Columns ``symbol, session, value``.
     """
-    known = {str(symbol): frame.sort_values("session") for symbol, frame in daily.groupby("symbol")}
-    cuts = {str(symbol): frame.sort_values("session") for symbol, frame in splits.groupby("symbol")}
-    placed = [
-        _of_symbol(frame, known[str(symbol)], cuts.get(str(symbol))) if str(symbol) in known else frame
-        for symbol, frame in bars.assign(adj_close=bars["close"]).groupby("symbol", sort=False)
+    daily_of = {str(symbol): frame.sort_values("session") for symbol, frame in daily.groupby("symbol")}
+    splits_of = {str(symbol): frame.sort_values("session") for symbol, frame in splits.groupby("symbol")}
+    unadjusted = bars.assign(adj_close=bars["close"])
+    adjusted = [
+        _of_symbol(frame, daily_of[str(symbol)], splits_of.get(str(symbol))) if str(symbol) in daily_of else frame
+        for symbol, frame in unadjusted.groupby("symbol", sort=False)
     ]
-    return pd.concat(placed or [bars.assign(adj_close=bars["close"])]).loc[:, list(BAR_COLUMNS)]
+    return pd.concat(adjusted or [unadjusted]).loc[:, list(BAR_COLUMNS)]
 
 
 def _of_symbol(bars: pd.DataFrame, daily: pd.DataFrame, splits: pd.DataFrame | None) -> pd.DataFrame:
@@ -71,10 +79,8 @@ def _of_symbol(bars: pd.DataFrame, daily: pd.DataFrame, splits: pd.DataFrame | N
     ratio: Float64 = (daily["adj_close"] / daily["close"]).to_numpy()
     if splits is not None:
         last = bars.drop_duplicates("day", keep="last").set_index("day")["close"]
-        apart = np.log(daily.set_index("session")["close"]).reindex(last.index) - np.log(last)
-        undone = {
-            day: _undone(gap, splits[(splits["session"] > day).to_numpy()]) for day, gap in apart.dropna().items()
-        }
+        gaps = np.log(daily.set_index("session")["close"]).reindex(last.index) - np.log(last)
+        undone = {day: _undone(gap, splits[(splits["session"] > day).to_numpy()]) for day, gap in gaps.dropna().items()}
         scale: Float64 = bars["day"].map(undone).fillna(1.0).to_numpy()
         prices = {name: bars[name] * scale for name in ("open", "high", "low", "close")}
         bars = bars.assign(**prices, volume=bars["volume"] / scale)
@@ -82,6 +88,9 @@ def _of_symbol(bars: pd.DataFrame, daily: pd.DataFrame, splits: pd.DataFrame | N
 
 
 def _undone(gap: float, later: pd.DataFrame) -> float:
-    """By how much the splits that were undone in a day's bars changed them: none, or all up to one of `later`."""
+    """The factor by which a source undid splits in a day's bars: that of the first n of the `later` ones, n from 0.
+
+    It is the one nearest to `gap`, the log of the daily close over the last close of the day's bars.
+    """
     products = np.concatenate([[1.0], np.cumprod(later["value"].to_numpy(dtype="float64"))])
     return float(products[np.argmin(np.abs(np.log(products) - gap))])

@@ -325,7 +325,7 @@ class Lake:
 
         The old parts stay for `kept`, for those who are reading them, and are deleted by a later call.
         """
-        with self._versions.told("compacted"):
+        with self._versions.store_errors("compacted"):
             return compaction.compact(self._versions.parts, TABLES, least=least, kept=kept)
 
     def _require(

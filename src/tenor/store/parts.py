@@ -1,8 +1,13 @@
 """Where parts lie: a local folder or an S3 bucket, behind the few operations that the lake needs.
 
-A part is written once, under a name that says when and what, and never changed. It appears whole or not at all: a
-folder gets it by rename, a bucket by the completion of its upload. A merged part names, inside, the parts that it
-replaces; as soon as it is there these are passed over, and later they are deleted (`tenor.store.compaction`).
+A part is written once, under a name that says when and what, and never changed. It appears whole or not at all: in a
+folder by rename, in a bucket by the completion of its upload. A merged part lists, in its metadata, the parts that it
+replaces; as soon as it is there these no longer count, and later they are deleted (`tenor.store.compaction`).
+
+A part ingested at 1 700 000 000 s, and the part that two were merged into::
+
+    1700000000000000000-0f3a5c77d2e41b96.parquet                         moment of ingestion - digest of the content
+    1700000100000000000-9b1d4e60aa72c3f5-1700000000000000000.parquet     last moment - digest - first moment
 """
 
 from __future__ import annotations
@@ -27,9 +32,9 @@ import pyarrow.fs
 import pyarrow.parquet
 
 from tenor.errors import ConfigError, StoreError
-from tenor.storage.files import sync_names
+from tenor.storage.files import write_whole
 
-# the moment of ingestion, the content's digest; of a merged part the last moment in it, and at the end the first
+# moments have 19 digits, so that names sort by time
 _NAME = re.compile(r"(\d{19})-([0-9a-f]{16})(?:-(\d{19}))?\.parquet")
 _UNFINISHED = re.compile(rf"\.{_NAME.pattern}\.[0-9a-f]{{8}}\.tmp")
 _REPLACES = b"tenor.replaces"
@@ -38,8 +43,16 @@ ROW_GROUP = 200_000
 
 
 @dataclass(frozen=True)
-class Listed:
-    """A file in a table's folder: its `size` in bytes and when it was `written`, by the clock of the place."""
+class PartFile:
+    """A file in a table's folder.
+
+    Attributes
+    ----------
+    size
+        In bytes.
+    written
+        When it was, by the clock of the place.
+    """
 
     size: int
     written: datetime
@@ -78,17 +91,8 @@ class FolderParts:
     def write(self, table: str, name: str, data: bytes) -> None:
         """Store `data` under a temporary name and rename it once it lies on the disk."""
         folder = Path(self.root, table)
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / f".{name}.{secrets.token_hex(4)}.tmp"
-        try:
-            with temporary.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(folder / name)
-        finally:
-            temporary.unlink(missing_ok=True)
-        sync_names(folder)
+        # the temporary name tells a later compaction which part was being written, see `unfinished`
+        write_whole(folder / name, data, fresh=folder / f".{name}.{secrets.token_hex(4)}.tmp")
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
@@ -137,56 +141,61 @@ def open_parts(location: str | Path) -> Parts:
     return FolderParts(Path(location))
 
 
-def listed(parts: Parts, table: str) -> dict[str, Listed]:
+def part_files(parts: Parts, table: str) -> dict[str, PartFile]:
     """All parts of `table`, oldest first, replaced ones too. Half-written and foreign files are no parts."""
-    return {name: found for name, found in _files(parts, table).items() if _NAME.fullmatch(name)}
+    return {name: file for name, file in _files(parts, table).items() if _NAME.fullmatch(name)}
 
 
-def unfinished(parts: Parts, table: str) -> dict[str, Listed]:
+def unfinished(parts: Parts, table: str) -> dict[str, PartFile]:
     """Half-written files: of writers at work, or killed."""
-    return {name: found for name, found in _files(parts, table).items() if _UNFINISHED.fullmatch(name)}
+    return {name: file for name, file in _files(parts, table).items() if _UNFINISHED.fullmatch(name)}
 
 
 def names(parts: Parts, table: str) -> list[str]:
     """The parts of `table` that count, oldest first."""
-    found = listed(parts, table)
-    return current(found, replaced(parts, table, found))
+    there = part_files(parts, table)
+    return current(there, replaced(parts, table, there))
 
 
-def current(found: Iterable[str], replacing: Mapping[str, Iterable[str]]) -> list[str]:
-    """Those of the parts `found` that none of `replacing` replaces."""
+def current(part_names: Iterable[str], replacing: Mapping[str, Iterable[str]]) -> list[str]:
+    """Those of `part_names` that none of `replacing` (see `replaced`) replaces."""
     over = set().union(*replacing.values())
-    return [name for name in found if name not in over]
+    return [name for name in part_names if name not in over]
 
 
-def replaced(parts: Parts, table: str, found: Iterable[str]) -> dict[str, frozenset[str]]:
-    """By merged part: which parts of `found` it replaces. Only what may replace one of them is opened."""
+def replaced(parts: Parts, table: str, part_names: Iterable[str]) -> dict[str, frozenset[str]]:
+    """By merged part: which of `part_names` it replaces. Only what may replace one of them is opened."""
     by_part: dict[str, frozenset[str]] = {}
-    found = frozenset(found)
-    for name in sorted(found):
+    there = frozenset(part_names)
+    for name in sorted(there):
+        if not _NAME.fullmatch(name)[3]:  # type: ignore[index]  # all are names of parts
+            continue  # not merged
+        # A merged part replaces only parts whose moments lie within its own, and its name has both ends. So most merged
+        # parts, whose sources were deleted long ago, need not be opened: in a bucket each costs a request.
         low, high = first_of(name), moment_of(name)
-        within = (o for o in found if o != name and low <= first_of(o) and moment_of(o) <= high)
-        if _NAME.fullmatch(name)[3] and any(within):  # type: ignore[index]  # found are parts
-            by_part[name] = found & _replaces(parts, table, name)
+        if any(low <= first_of(other) and moment_of(other) <= high for other in there if other != name):
+            by_part[name] = there & _replaces(parts, table, name)
     return by_part
 
 
-def _files(parts: Parts, table: str) -> dict[str, Listed]:
+def _files(parts: Parts, table: str) -> dict[str, PartFile]:
     selector = pyarrow.fs.FileSelector(f"{parts.root}/{table}", allow_not_found=True)
     infos = sorted(parts.filesystem.get_file_info(selector), key=lambda info: info.base_name)
-    return {info.base_name: Listed(info.size or 0, info.mtime) for info in infos if info.is_file}
+    return {info.base_name: PartFile(info.size or 0, info.mtime) for info in infos if info.is_file}
 
 
 def _replaces(parts: Parts, table: str, name: str) -> frozenset[str]:
     try:
         with parts.filesystem.open_input_file(f"{parts.root}/{table}/{name}") as file:
-            told = pyarrow.parquet.read_metadata(file).metadata or {}
-    except FileNotFoundError:  # replaced itself, and deleted since it was listed: what replaced it names the same parts
+            metadata = pyarrow.parquet.read_metadata(file).metadata or {}
+    except FileNotFoundError:
+        # Itself replaced, and deleted since it was listed. What replaced it names the same parts; this one is gone, and
+        # must not be read.
         return frozenset([name])
     except (OSError, pa.ArrowException):
-        check(parts, table, [name])
+        verify(parts, table, [name])  # a damaged part is named as such
         raise
-    return frozenset(told.get(_REPLACES, b"").decode().split())
+    return frozenset(metadata.get(_REPLACES, b"").decode().split())
 
 
 def dataset(parts: Parts, table: str, schema: pa.Schema, part_names: Iterable[str]) -> Any:
@@ -211,7 +220,22 @@ def write(parts: Parts, table: str, rows: pa.Table, moment_ns: int) -> str:
 
 
 def merged(batches: pa.RecordBatchReader, old: Iterable[str], replaces: Iterable[str]) -> tuple[str, bytes, int]:
-    """The part that has the rows of the parts `old` and replaces the parts `replaces`: its name, content and rows."""
+    """The part that has the rows of the parts `old` and replaces the parts `replaces`.
+
+    Parameters
+    ----------
+    batches
+        The rows, sorted.
+    old
+        Names of the parts that they come from.
+    replaces
+        Names of the parts that no longer count.
+
+    Returns
+    -------
+    tuple
+        Its name, its content, and how many rows it has.
+    """
     sink = pa.BufferOutputStream()
     count = 0
     with pyarrow.parquet.ParquetWriter(sink, batches.schema, compression="zstd") as writer:
@@ -220,7 +244,8 @@ def merged(batches: pa.RecordBatchReader, old: Iterable[str], replaces: Iterable
             count += batch.num_rows
         writer.add_key_value_metadata({_REPLACES: " ".join(sorted(replaces)).encode()})
     data = sink.getvalue().to_pybytes()
-    first, last = min(map(first_of, old)), max(map(moment_of, old))
+    first = min(map(first_of, old))
+    last = max(map(moment_of, old))
     return f"{last:019d}-{_digest(data)}-{first:019d}.parquet", data, count
 
 
@@ -240,7 +265,7 @@ def first_of(name: str) -> int:
     return int(name[37:56] if len(name) > 56 else name[:19])
 
 
-def check(parts: Parts, table: str, part_names: Iterable[str]) -> None:
+def verify(parts: Parts, table: str, part_names: Iterable[str]) -> None:
     """Raise StoreError for the first part whose content is not what its name says."""
     for name in part_names:
         path = f"{parts.root}/{table}/{name}"
@@ -252,12 +277,12 @@ def check(parts: Parts, table: str, part_names: Iterable[str]) -> None:
                 f"the part {parts.location}/{table}/{name} went while it was read, merged into another: read again."
             ) from None
         if _digest(data) != name[20:36]:
-            where = f"{parts.location}/{table}/{name}"
             raise StoreError(
-                f"the part {where} is damaged ({len(data)} bytes that do not match its name): delete it and import "
-                "its source again."
+                f"the part {parts.location}/{table}/{name} is damaged ({len(data)} bytes that do not match its name): "
+                "delete it and import its source again."
             )
 
 
 def _digest(data: bytes) -> str:
+    # no `content_key`: this is in the names of parts, and the parts of a lake are read for years
     return hashlib.sha256(data).hexdigest()[:16]

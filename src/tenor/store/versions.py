@@ -1,4 +1,4 @@
-"""Rows and their versions: appended as parts, and read back, through DuckDB, as the ones that count."""
+"""Rows and their versions: appended as parts, and read back through DuckDB, of each row the version that counts."""
 
 from __future__ import annotations
 
@@ -23,12 +23,22 @@ from tenor.store.parts import Parts
 from tenor.store.tables import Table
 
 LONGEST = 300
-"""Characters of DuckDB's or Arrow's message that stand in one of ours."""
+"""Characters of a message of DuckDB or Arrow that are quoted in an error."""
 
 
 @dataclass(frozen=True)
 class Appended:
-    """What an append found: rows that were new, that changed a row there was, and that the lake held already."""
+    """What an append did.
+
+    Attributes
+    ----------
+    new
+        Rows that were new.
+    revised
+        Rows that changed one that the lake had.
+    unchanged
+        Rows that the lake had already; they are not written again.
+    """
 
     new: int
     revised: int
@@ -56,15 +66,17 @@ class Versions:
         return self.parts.location
 
     def append(self, table: Table, frame: pd.DataFrame, *, claim: bool = False) -> Appended:
-        """Add what of `frame` is new or differs; with `claim` what is from another source differs."""
+        """Add those rows of `frame` that are new or differ; with `claim` a row from another source differs."""
         incoming = as_table(table, frame)
         total = len(incoming)
         if not total:
             return Appended(0, 0, 0)
+        # compared only with rows of the same symbols (or the like) and the same span of time: a day's bars must not
+        # cost a look at all of history
         with self.connect(table, among=pc.unique(incoming[table.key[0]]).to_pylist()) as connection:
             connection.register("incoming", incoming)
             span = pc.min_max(incoming[table.when]).as_py() if table.when else {}
-            bounds = {"low": span["min"], "high": span["max"]} if span else {}
+            bounds = {"low": span["min"], "high": span["max"]} if span else {}  # $low and $high of the SQL
             changed = connection.sql(table.changed(claim=claim), params=bounds).to_arrow_table()
         new = int(np.count_nonzero(changed["is_new"].to_numpy()))
         if len(changed):
@@ -73,7 +85,7 @@ class Versions:
 
     def write(self, table: Table, rows: pa.Table) -> None:
         """Add `rows` as they are, ingested now."""
-        with self.told("written"):
+        with self.store_errors("written"):
             latest = parts_of.names(self.parts, table.name)[-1:]
             # a clock set back must not let a revision count as older than what it revises
             moment = max([time.time_ns() // 1000] + [parts_of.moment_of(name) // 1000 + 1 for name in latest])
@@ -94,7 +106,7 @@ class Versions:
     ) -> pd.DataFrame:
         """`columns` of the rows that count, of `symbols` (None: all) and between `since` and `until` where given.
 
-        With `interval` those of it alone, of a table that has that column.
+        With `interval` only rows of that interval, of a table that has the column.
         """
         where: list[str] = []
         values: list[Any] = []
@@ -118,20 +130,22 @@ class Versions:
     def connect(
         self, *tables: Table, as_of: pd.Timestamp | None = None, among: Sequence[str] | None = None
     ) -> Iterator[Any]:
-        """DuckDB with `tables` (as they were at `as_of`) as views; what goes wrong inside is told as a StoreError.
+        """DuckDB with `tables` (as they were at `as_of`) as views; errors inside become a StoreError.
 
-        With `among` only the rows whose first column of the key is one of these: what has none of them is not read.
+        With `among` only the rows whose first column of the key is one of these; row groups without any are not read.
+        Of the table ``bars`` the view is ``bars``, the rows that count; ``bars_parts`` has all versions.
         """
-        found = {}
+        parts: dict[str, list[str]] = {}
         latest = None if as_of is None else _nanoseconds(as_of)
-        with self.told("read"):
+        with self.store_errors("read"):
             for table in tables:
                 names = parts_of.names(self.parts, table.name)
-                found[table.name] = [n for n in names if latest is None or parts_of.first_of(n) <= latest]
+                # a part that begins later has no row of that moment; of one that goes on later some rows are left out
+                parts[table.name] = [n for n in names if latest is None or parts_of.first_of(n) <= latest]
         with database() as connection:
             try:
                 for table in tables:
-                    names = found[table.name]
+                    names = parts[table.name]
                     rows: Any = table.schema.empty_table()
                     if names:
                         rows = parts_of.dataset(self.parts, table.name, table.schema, names)
@@ -142,23 +156,30 @@ class Versions:
                     connection.execute(f"CREATE VIEW {table.name} AS {table.current()}")
                 yield connection
             except (duckdb.Error, pa.ArrowException, OSError) as error:
-                with self.told("read"):
-                    for name, part_names in found.items():
-                        parts_of.check(self.parts, name, part_names)
+                with self.store_errors("read"):
+                    # which part is to blame, if one is: it is named with its remedy
+                    for name, part_names in parts.items():
+                        parts_of.verify(self.parts, name, part_names)
                 raise StoreError(
                     f"the lake {self.location} can't be read: {one_line(error, LONGEST).rstrip('.')}"
                 ) from error
 
     @contextlib.contextmanager
-    def told(self, done: str) -> Iterator[None]:
-        """What goes wrong inside, while the parts are being `done`, becomes a StoreError with a remedy."""
+    def store_errors(self, done: str) -> Iterator[None]:
+        """Errors of the disk, the bucket or Arrow inside become a StoreError with a remedy.
+
+        Parameters
+        ----------
+        done
+            What is being done to the parts, as ``written``.
+        """
         try:
             yield
         except (OSError, pa.ArrowException) as error:
             remote = "://" in self.location
             remedy = "check bucket, AWS_* keys and endpoint" if remote else "check the folder and its rights"
-            said = one_line(error, LONGEST).rstrip(".")
-            raise StoreError(f"the lake {self.location} can't be {done}: {said}; {remedy}.") from error
+            message = one_line(error, LONGEST).rstrip(".")
+            raise StoreError(f"the lake {self.location} can't be {done}: {message}; {remedy}.") from error
 
 
 def as_table(table: Table, frame: pd.DataFrame) -> pa.Table:

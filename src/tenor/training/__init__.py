@@ -1,6 +1,5 @@
 """From a Panel to a Forecaster: chronological parts, sequence training, calibration."""
 
-from tenor.inference.cells import usable
 from tenor.training.fit import fit
 from tenor.training.forecaster import Forecaster, PanelAttention
 from tenor.training.parallel import Progress
@@ -15,5 +14,4 @@ __all__ = [
     "Split",
     "chronological",
     "fit",
-    "usable",
 ]

@@ -1,47 +1,45 @@
-"""A checkpoint: all of a seed in training, in one file that is either whole or not there.
+"""A checkpoint: the whole state of a seed in training, in one file that is either whole or not there.
 
 The file is safetensors (networks, Adam's moments, random state) with the history as JSON in its header. Its folder is
-named by a hash of all that the training depends on: another config or other data never finds it.
+named by a key of all that the training depends on: another config or other data never finds it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from tenor.config import to_mapping
+from tenor.storage.files import content_key, write_whole
 from tenor.training.trainer import History, Task, Trainer
 
 FILE = "state.safetensors"
-FORMAT = 1
+FORMAT = 2
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
-def key(task: Task, fingerprint: str) -> str:
+def folder_name(task: Task, fingerprint: str) -> str:
     """The name of the folder of `task`, whose data has `fingerprint`; other seeds in the config do not change it."""
-    training = to_mapping(task.training)
-    training["seeds"] = [task.seed]
-    parts = {
-        "format": FORMAT,
-        "torch": torch.__version__,
-        "data": fingerprint,
-        "rows": [task.train.start, task.train.stop, task.valid.start, task.valid.stop],
-        "model": to_mapping(task.model),
-        "training": training,
-    }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]
+    return content_key(
+        {
+            "format": FORMAT,
+            "torch": torch.__version__,
+            "data": fingerprint,
+            "rows": [task.train.start, task.train.stop, task.valid.start, task.valid.stop],
+            "model": to_mapping(task.model),
+            "training": {**to_mapping(task.training), "seeds": [task.seed]},
+        }
+    )
 
 
 def save(folder: Path, trainer: Trainer) -> None:
-    """Write the state of `trainer`, between two epochs, in place of the last one."""
+    """Write the state of `trainer`, between two epochs, in place of the one before."""
     tensors: dict[str, Tensor] = {"random": torch.get_rng_state()}
     for name, value in trainer.net.state_dict().items():
         tensors[f"net.{name}"] = value
@@ -50,14 +48,12 @@ def save(folder: Path, trainer: Trainer) -> None:
     for name, parameter in trainer.net.named_parameters():
         for moment in MOMENTS:
             tensors[f"adam.{moment}.{name}"] = trainer.optimiser.state[parameter][moment]
-    folder.mkdir(parents=True, exist_ok=True)
-    fresh = folder / f".{FILE}.{os.getpid()}"
-    save_file(tensors, fresh, metadata={"history": json.dumps(asdict(trainer.history))})
-    fresh.replace(folder / FILE)
+    # the history lies in the header: whoever reports progress reads it without the tensors
+    write_whole(folder / FILE, to_bytes(tensors, metadata={"history": json.dumps(asdict(trainer.history))}))
 
 
 def restore(folder: Path, trainer: Trainer) -> bool:
-    """Put `trainer`, as it was made, into the state saved in `folder`; False where there is none that can be read."""
+    """Put a new `trainer` into the state saved in `folder`; False where there is none that can be read."""
     try:
         with safe_open(folder / FILE, framework="pt") as file:
             history = _history(file.metadata())
@@ -74,7 +70,7 @@ def restore(folder: Path, trainer: Trainer) -> bool:
     return True
 
 
-def peek(folder: Path) -> History:
+def saved_history(folder: Path) -> History:
     """The history saved in `folder`; an empty one where there is none yet."""
     try:
         with safe_open(folder / FILE, framework="pt") as file:

@@ -77,7 +77,7 @@ def fit(
     fingerprint = data.fingerprint()
     with tempfile.TemporaryDirectory(prefix="tenor-") as passing:
         root = Path(passing) if checkpoints is None else checkpoints
-        folders = [root / checkpoint.key(task, fingerprint) for task in tasks]
+        folders = [root / checkpoint.folder_name(task, fingerprint) for task in tasks]
         trained = train_seeds(tasks, folders, workers=workers or available_cores(), progress=progress)
         with reproducible():
             weights = [{name: torch.from_numpy(value) for name, value in one.weights.items()} for one in trained]

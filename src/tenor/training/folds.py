@@ -30,6 +30,8 @@ def walk_forward(sessions: pd.DatetimeIndex, config: FoldConfig, *, purge: int) 
     ----------
     sessions
         The panel's sessions, in order.
+    config
+        How many folds, of which lengths, and whether training grows or rolls.
     purge
         Rows dropped between training and validation and between validation and test; at least the longest horizon.
 
@@ -47,14 +49,14 @@ def walk_forward(sessions: pd.DatetimeIndex, config: FoldConfig, *, purge: int) 
     room = first_test - config.valid_sessions - 2 * purge
     if room < config.valid_sessions:
         raise HistoryError(_short(sessions, end, config, purge))
-    found = []
+    splits = []
     for fold in range(config.folds):
         later = fold * config.test_sessions
         start, train_stop = (later if config.scheme == "rolling" else 0), room + later
         valid = slice(train_stop + purge, train_stop + purge + config.valid_sessions)
         test = slice(valid.stop + purge, valid.stop + purge + config.test_sessions)
-        found.append(Split(slice(start, train_stop), valid, test, purge))
-    return tuple(found)
+        splits.append(Split(slice(start, train_stop), valid, test, purge))
+    return tuple(splits)
 
 
 def fold_table(sessions: pd.DatetimeIndex, folds: Sequence[Split]) -> str:

@@ -12,12 +12,12 @@ from typing import Any
 
 from tenor.errors import ConfigError, did_you_mean
 from tenor.features.catalogue import check_groups
-from tenor.training.estimator import ROOMS, reset
+from tenor.training.estimator import SECTIONS, with_changes
 
 Grid = dict[str, tuple[Any, ...]]
 """Full config key (``model.hidden``) to the values that are tried, as the config holds them."""
 
-KEYS = tuple(f"{room}.{field.name}" for room, config in ROOMS.items() for field in dataclasses.fields(config))
+KEYS = tuple(f"{section}.{field.name}" for section, config in SECTIONS.items() for field in dataclasses.fields(config))
 ALIASES = {"lr": "training.learning_rate"}
 FIXED = {
     "features.calendar": "folds are sessions of one calendar",
@@ -30,25 +30,31 @@ FIXED = {
 def read_grid(path: Path | None = None, words: Sequence[str] = ()) -> Grid:
     """The grid in the [grid] table of the TOML file `path`, then each ``key=value,value`` of `words`.
 
-    A key is full (``model.hidden``), or its last part where only one key has it (``hidden``, and ``lr``). A value of a
-    list, such as ``features.groups``, is a list in TOML, and joined by + in a word: ``groups=returns,returns+trend``.
+    A key is full (``model.hidden``), or its last part where only one key has it (``hidden``, and ``lr``). A value that
+    is a list itself, such as ``features.groups``, is a list in TOML, and joined by + in a word:
+    ``groups=returns,returns+trend``.
+
+    Examples
+    --------
+    >>> read_grid(words=["hidden=16,32", "groups=returns,returns+trend"])
+    {'model.hidden': (16, 32), 'features.groups': (('returns',), ('returns', 'trend'))}
 
     Raises
     ------
     ConfigError
-        No such file, an unknown key (with the nearest known one), one that can't be searched, no value, a value
-        twice, or one that the config refuses.
+        There is no such file; a key is unknown (the nearest known one is suggested) or can't be searched; it has no
+        value, a value twice, or one that the config refuses.
     """
-    listed = _read(path) if path else {}
+    values = _read(path) if path else {}
     for word in words:
         key, separator, text = word.partition("=")
         if not separator or not key.strip():
             raise ConfigError(f"grid {word!r} is not KEY=VALUE,VALUE, for example hidden=16,32.")
         full = full_key(key.strip())
-        listed[full] = _values(full, text)
-    if not listed:
+        values[full] = _values(full, text)
+    if not values:
         raise ConfigError("the grid is empty: name a key and the values to try, for example hidden=16,32.")
-    return {key: _sound(key, values) for key, values in listed.items()}
+    return {key: _checked(key, of_key) for key, of_key in values.items()}
 
 
 def full_key(key: str) -> str:
@@ -77,12 +83,12 @@ def candidates(grid: Grid) -> list[dict[str, Any]]:
 
 
 def configs_of(values: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
-    """The configs of `base` (by room) with `values` (by full key); raises ConfigError for an impossible one."""
+    """The configs of `base` (by section) with `values` (by full key); raises ConfigError for an impossible one."""
     changes: dict[str, dict[str, Any]] = {}
     for key, value in values.items():
-        room, _, name = key.partition(".")
-        changes.setdefault(room, {})[name] = value
-    return {room: reset(config, room, changes.get(room, {})) for room, config in base.items()}
+        section, _, name = key.partition(".")
+        changes.setdefault(section, {})[name] = value
+    return {section: with_changes(config, section, changes.get(section, {})) for section, config in base.items()}
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -96,15 +102,15 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"grid file {str(path)!r} is not TOML: {error}.") from None
     others = [name for name in table if name != "grid"]
     if others or not isinstance(table.get("grid"), dict):
-        found = f"it has {', '.join(map(repr, others))}" if others else "it has none"
-        raise ConfigError(f"grid file {str(path)!r} holds one table, [grid], with lists by config key; {found}.")
-    listed: dict[str, Any] = {}
-    for key, values in _flat(table["grid"]):
+        content = f"it has {', '.join(map(repr, others))}" if others else "it has none"
+        raise ConfigError(f"grid file {str(path)!r} holds one table, [grid], with lists by config key; {content}.")
+    values: dict[str, Any] = {}
+    for key, of_key in _flat(table["grid"]):
         full = full_key(key)
-        if full in listed:
+        if full in values:
             raise ConfigError(f"grid file {str(path)!r} names {full!r} twice, the second time as {key!r}.")
-        listed[full] = values
-    return listed
+        values[full] = of_key
+    return values
 
 
 def _flat(table: Mapping[str, Any], above: str = "") -> list[tuple[str, Any]]:
@@ -116,13 +122,14 @@ def _flat(table: Mapping[str, Any], above: str = "") -> list[tuple[str, Any]]:
 
 
 def _values(key: str, text: str) -> list[Any]:
+    """The values in `text`, as TOML where it is: ``16,32``, ``["returns"],["trend"]``; else bare words: ``a,a+b``."""
     try:
-        listed: list[Any] = tomllib.loads(f"values = [{text}]")["values"]
+        values: list[Any] = tomllib.loads(f"values = [{text}]")["values"]
     except tomllib.TOMLDecodeError:
-        listed = [_value(part.strip()) for part in text.split(",") if part.strip()]
+        values = [_value(part.strip()) for part in text.split(",") if part.strip()]
     if not _takes_lists(key):
-        return listed
-    return [value if isinstance(value, list) else [_value(v) for v in str(value).split("+")] for value in listed]
+        return values
+    return [value if isinstance(value, list) else [_value(v) for v in str(value).split("+")] for value in values]
 
 
 def _value(text: str) -> Any:
@@ -133,25 +140,26 @@ def _value(text: str) -> Any:
 
 
 def _takes_lists(key: str) -> bool:
-    room, _, name = key.partition(".")
-    return typing.get_origin(typing.get_type_hints(ROOMS[room])[name]) is tuple
+    section, _, name = key.partition(".")
+    return typing.get_origin(typing.get_type_hints(SECTIONS[section])[name]) is tuple
 
 
-def _sound(key: str, values: Any) -> tuple[Any, ...]:
+def _checked(key: str, values: Any) -> tuple[Any, ...]:
     if not isinstance(values, list):
         raise ConfigError(f"grid key {key!r} takes a list of values to try, not {values!r}: write [{values!r}].")
     if not values:
         raise ConfigError(f"grid key {key!r} has no value to try: give it one or leave it out.")
-    room, _, name = key.partition(".")
-    found: list[Any] = []
+    section, _, name = key.partition(".")
+    checked: list[Any] = []
     for value in values:
-        held = getattr(reset(ROOMS[room](), room, {name: value}), name)
+        # as the config holds it: a whole number for a float becomes one, a list a tuple
+        as_config = getattr(with_changes(SECTIONS[section](), section, {name: value}), name)
         if key == "features.groups":
-            check_groups(held)
-        if held in found:
-            raise ConfigError(f"grid key {key!r} has {to_text(held)} twice: once is enough.")
-        found.append(held)
-    return tuple(found)
+            check_groups(as_config)
+        if as_config in checked:
+            raise ConfigError(f"grid key {key!r} has {to_text(as_config)} twice: once is enough.")
+        checked.append(as_config)
+    return tuple(checked)
 
 
 def to_text(value: Any) -> str:

@@ -13,25 +13,25 @@ from typing import Protocol
 import joblib
 from joblib.externals.loky import get_reusable_executor
 
-from tenor.errors import TenorError
+from tenor.errors import TrainingError
 from tenor.schema import Float32
 from tenor.training import checkpoint
 from tenor.training.trainer import History, Task, Trainer, reproducible
 
-POLL = 0.2
-"""Seconds between two looks at what the processes have reached."""
+POLL_SECONDS = 0.2
+"""Between two looks at the checkpoints of the processes."""
 
 
 class Progress(Protocol):
-    """Told of every epoch of every seed, in the caller's own process and thread."""
+    """Is called after every epoch of every seed, in the caller's own process and thread."""
 
     def __call__(self, seed: int, epoch: int, epochs: int, train_loss: float, valid_loss: float) -> None:
         """`epoch` of `epochs` is over. When a seed stops early, its last call has `epochs` equal to `epoch`."""
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A seed's best weights and how it got there."""
+class TrainedSeed:
+    """A seed's best weights and its learning curves."""
 
     seed: int
     weights: dict[str, Float32]
@@ -44,79 +44,92 @@ def available_cores() -> int:
 
 
 def end_idle_processes() -> None:
-    """End the processes that wait for the next training. To be called before joblib starts its own.
+    """End the processes that wait for the next training; to be called before joblib starts its own.
 
-    loky has one reusable executor a process. joblib adds a folder for its arrays to those it makes, and takes one that
-    `train_seeds` made for one of its own; it then fails on the folder that is not there.
+    loky has one reusable executor for each process. joblib takes an executor that `train_seeds` left for one of its
+    own, looks for the folder of arrays that its own have, and fails because this one has none.
     """
     get_reusable_executor(reuse=True).shutdown(wait=True)
 
 
+def orphaned(owner: int) -> bool:
+    """Whether this is a process that works for process `owner`, its parent, which is gone."""
+    return os.getpid() != owner and os.getppid() != owner
+
+
+def end_if_orphaned(owner: int) -> None:
+    """End this process if `owner` was killed: nobody waits for its result any more."""
+    if orphaned(owner):
+        os._exit(1)  # not sys.exit, which waits for threads and writes to pipes that nobody reads
+
+
 def train_seeds(
     tasks: Sequence[Task], folders: Sequence[Path], *, workers: int, progress: Progress | None
-) -> list[Trained]:
+) -> list[TrainedSeed]:
     """Train each of `tasks`, with its checkpoint in the folder at the same place, in up to `workers` processes.
 
     Raises
     ------
     TenorError
-        What the training of a seed raised, or one of the processes was killed.
+        What the training of a seed raised.
+    TrainingError
+        One of the processes was killed.
     """
-    tellers = [_Teller(task, progress) for task in tasks]
+    reporters = [_Reporter(task, progress) for task in tasks]
     if min(workers, len(tasks)) > 1:
-        return _side_by_side(tasks, folders, tellers, min(workers, len(tasks)))
-    return [_train(*each) for each in zip(tasks, folders, tellers, strict=True)]
+        return _side_by_side(tasks, folders, reporters, min(workers, len(tasks)))
+    return [_train(*each) for each in zip(tasks, folders, reporters, strict=True)]
 
 
-class _Teller:
-    """Passes on those epochs of a history that were not told yet."""
+class _Reporter:
+    """Reports those epochs of a history that were not reported yet."""
 
     def __init__(self, task: Task, progress: Progress | None) -> None:
         self._task = task
         self._progress = progress
-        self._told = 0
+        self._reported = 0
 
     def __call__(self, history: History) -> None:
         config, epochs = self._task.training, len(history.train)
-        for epoch in range(self._told + 1, epochs + 1):
+        for epoch in range(self._reported + 1, epochs + 1):
             stopped = epoch == epochs and epoch - history.best_epoch >= config.patience
             if self._progress is not None:
                 losses = history.train[epoch - 1], history.valid[epoch - 1]
                 self._progress(self._task.seed, epoch, epoch if stopped else config.epochs, *losses)
-        self._told = epochs
+        self._reported = epochs
 
 
-def _train(task: Task, folder: Path, tell: Callable[[History], None]) -> Trained:
-    """Train `task` to its end, from its checkpoint where there is one; `tell` hears of a state, then it is saved."""
+def _train(task: Task, folder: Path, report: Callable[[History], None]) -> TrainedSeed:
+    """Train `task` to its end, from its checkpoint where there is one; each state is reported, then saved."""
     with reproducible():
         trainer = Trainer(task)
         checkpoint.restore(folder, trainer)
-        tell(trainer.history)
+        report(trainer.history)
         while not trainer.finished:
             trainer.run_epoch()
-            tell(trainer.history)
+            report(trainer.history)
             checkpoint.save(folder, trainer)
-    return Trained(task.seed, {name: value.numpy() for name, value in trainer.best.items()}, trainer.history)
+    return TrainedSeed(task.seed, {name: value.numpy() for name, value in trainer.best.items()}, trainer.history)
 
 
 def _side_by_side(
-    tasks: Sequence[Task], folders: Sequence[Path], tellers: Sequence[_Teller], workers: int
-) -> list[Trained]:
+    tasks: Sequence[Task], folders: Sequence[Path], reporters: Sequence[_Reporter], workers: int
+) -> list[TrainedSeed]:
     # loky, not concurrent.futures: its processes do not import the caller's __main__ again, so a script needs no guard
     executor = get_reusable_executor(max_workers=workers, timeout=30)
-    running: list[Future[Trained]] = []
+    running: list[Future[TrainedSeed]] = []
     try:
         running += [executor.submit(_in_child, *each, os.getpid()) for each in zip(tasks, folders, strict=True)]
         pending = set(running)
         while pending:
-            done, pending = wait(pending, timeout=POLL, return_when=FIRST_COMPLETED)
-            for folder, tell in zip(folders, tellers, strict=True):
-                tell(checkpoint.peek(folder))
+            done, pending = wait(pending, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+            for folder, report in zip(folders, reporters, strict=True):
+                report(checkpoint.saved_history(folder))
             for future in done:
                 future.result()
         return [future.result() for future in running]
     except BrokenExecutor:
-        raise TenorError(
+        raise TrainingError(
             "a training process was killed, most likely because memory ran out. Run the same command again: it goes on "
             "from the last checkpoint; with one worker it takes less memory."
         ) from None
@@ -125,11 +138,6 @@ def _side_by_side(
             executor.shutdown(wait=True, kill_workers=True)
 
 
-def _in_child(task: Task, folder: Path, parent: int) -> Trained:
+def _in_child(task: Task, folder: Path, parent: int) -> TrainedSeed:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent as well, which ends its children
-
-    def tell(_: History) -> None:
-        if os.getppid() != parent:  # the parent was killed: nobody waits for this any more
-            os._exit(1)
-
-    return _train(task, folder, tell)
+    return _train(task, folder, lambda _: end_if_orphaned(parent))

@@ -5,7 +5,6 @@ Letters in shape comments: N symbols, T sessions, F features, K horizons, B segm
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from tenor.inference.cells import spread, symbol_first, usable
 from tenor.schema import Float32, Panel
+from tenor.storage.files import content_key
 
 
 @dataclass(frozen=True)
@@ -44,16 +44,17 @@ class Sequences:
 
     def between(self, start: int, stop: int) -> tuple[Tensor, Tensor, Tensor]:
         """Inputs, targets and known of sessions start .. stop - 1."""
-        inputs, targets, known = (torch.from_numpy(a[:, start:stop]) for a in (self.inputs, self.targets, self.known))
-        return inputs, targets, known
+        rows = slice(start, stop)
+        return (
+            torch.from_numpy(self.inputs[:, rows]),
+            torch.from_numpy(self.targets[:, rows]),
+            torch.from_numpy(self.known[:, rows]),
+        )
 
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of every number and of the shapes."""
-        digest = hashlib.sha256()
-        for array in (self.inputs, self.targets, self.known):
-            digest.update(repr(array.shape).encode())
-            digest.update(array.data)
-        return digest.hexdigest()
+        """A key of every number and of the shapes."""
+        shapes = [list(self.inputs.shape), list(self.targets.shape)]
+        return content_key(shapes, self.inputs, self.targets, self.known, length=64)
 
 
 class Segments:
@@ -63,42 +64,63 @@ class Segments:
     segment before the part, at an offset drawn anew for each symbol and epoch: the borders fall elsewhere every time.
     What lies before the first session or after the part is 0, as a cell without data is.
 
+    With `segment` 3 and `burn_in` 2 a symbol lies in memory like this (b: zeros before, 0 .. 9: its sessions, a: zeros
+    after), and with the part 4 .. 9 and an offset of 1 its segments, behind their burn-in in brackets, are::
+
+        b b b b b 0 1 2 3 4 5 6 7 8 9 a a a
+                    [1 2]3 4 5
+                          [4 5]6 7 8
+                                [7 8]9 a a
+
     Parameters
     ----------
     data
         Starts with the panel.
     rows
         The training part.
+    segment
+        Sessions that are predicted in a segment.
+    burn_in
+        Sessions before them that the LSTM runs over first.
     """
 
     def __init__(self, data: Sequences, rows: slice, *, segment: int, burn_in: int) -> None:
         self.segment, self.burn_in = segment, burn_in
         length = rows.stop - rows.start
-        self._runs = -(-(length + segment - 1) // segment)  # segments a symbol, whatever the offset
+        # segments a symbol, enough for every offset: the first one may start segment - 1 sessions early
+        self._runs = -(-(length + segment - 1) // segment)
+        # zeros around each symbol, so that no segment reaches into the symbol that lies beside it in memory
         before, after = segment + burn_in, self._runs * segment - length
+
+        def one_axis(values: Float32) -> Tensor:
+            """[N * length of a padded symbol, …]: a segment is then a run of places on one axis."""
+            padded = np.pad(values[:, : rows.stop], ((0, 0), (before, after), (0, 0)))
+            return torch.from_numpy(padded).flatten(0, 1)
+
         known = data.known[:, : rows.stop].copy()
-        known[:, : rows.start] = 0
-        self._inputs, self._targets, self._known = (
-            torch.from_numpy(np.pad(a[:, : rows.stop], ((0, 0), (before, after), (0, 0)))).flatten(0, 1)
-            for a in (data.inputs, data.targets, known)
-        )  # [N * length of a padded symbol, …]
+        known[:, : rows.start] = 0  # what lies before the part is read, and not learned from
+        self._inputs = one_axis(data.inputs)
+        self._targets = one_axis(data.targets)
+        self._known = one_axis(known)
         symbols = len(known)
         starts = torch.arange(symbols) * (before + rows.stop + after) + before + rows.start
         self._starts = starts[:, None] + segment * torch.arange(self._runs)  # [N, runs], if the offset is 0
-        self._before = torch.nn.functional.pad(self._known.sum(1).long().cumsum(0), (1, 0))  # known targets so far
+        # known targets before each place: the difference of two of them counts those of a segment in one step
+        self._known_before = torch.nn.functional.pad(self._known.sum(1).long().cumsum(0), (1, 0))
 
     def epoch(self) -> Tensor:
         """The places of the first predicted session of each segment, shuffled; drawn from torch's global generator."""
         places = (self._starts - torch.randint(self.segment, (len(self._starts), 1))).flatten()
-        places = places[self._before[places + self.segment] > self._before[places]]
+        # a segment without a known target would be a step on nothing
+        places = places[self._known_before[places + self.segment] > self._known_before[places]]
         shuffled: Tensor = places[torch.randperm(len(places))]
         return shuffled
 
     def take(self, places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Inputs [B, burn_in + segment, F], targets and known [B, segment, K] of the segments at `places`."""
         run = places[:, None] + torch.arange(-self.burn_in, self.segment)  # [B, burn_in + segment]
-        ahead = run[:, self.burn_in :]
-        return self._inputs[run], self._targets[ahead], self._known[ahead]
+        predicted = run[:, self.burn_in :]
+        return self._inputs[run], self._targets[predicted], self._known[predicted]
 
 
 def scaled_targets(panel: Panel) -> Float32:

@@ -65,6 +65,8 @@ def chronological(sessions: pd.DatetimeIndex, config: SplitConfig, *, purge: int
     ----------
     sessions
         The panel's sessions, in order.
+    config
+        The last days of the parts; what is left open follows from the shares 60 : 15 : 25.
     purge
         Rows to drop between the parts; at least the longest horizon.
 
@@ -103,12 +105,12 @@ def chronological(sessions: pd.DatetimeIndex, config: SplitConfig, *, purge: int
 def _empty(sessions: pd.DatetimeIndex, name: str, first: int, end: int, purge: int) -> str:
     named = labels(sessions)
     span = f"the bars span {named[0]} … {named[-1]} ({len(sessions)} sessions)"
-    held = max(0, end - first)
-    if held == 0:
+    count = max(0, end - first)
+    if count == 0:
         why = f"the {name} part holds no session; {span}"
     else:
         why = (
-            f"the {name} part {named[first]} … {named[end - 1]} has {held} sessions, "
+            f"the {name} part {named[first]} … {named[end - 1]} has {count} sessions, "
             f"and {purge} are dropped at its end so that no target (horizon up to {purge}) reaches past it; {span}"
         )
     keys = ", ".join(f"split.{k}" for k in SPLIT_KEYS)

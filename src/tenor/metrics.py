@@ -1,4 +1,4 @@
-"""Metrics of forecasts: pure functions of NumPy arrays. Returns are natural logs.
+"""Metrics of forecasts: pure functions of arrays, one definition each for the whole package. Returns are natural logs.
 
 Arrays of one shape, any number of axes; a cell in which either side is NaN does not count. What is undefined (no cell,
 one class only, a forecast without a direction) is NaN, never an error and never a warning. All but the rank metrics
@@ -36,8 +36,8 @@ class Bin:
 def ratio(numerator: ArrayLike, denominator: ArrayLike) -> Float64:
     """`numerator` / `denominator`, NaN where the denominator is not positive."""
     above, below = np.broadcast_arrays(np.asarray(numerator, "float64"), np.asarray(denominator, "float64"))
-    found: Float64 = np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
-    return found
+    quotient: Float64 = np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
+    return quotient
 
 
 def rmse(forecast: ArrayLike, realised: ArrayLike) -> float:
@@ -58,7 +58,12 @@ def skill(forecast: ArrayLike, realised: ArrayLike) -> float:
     On returns, because on prices the symbols with the highest quotes would decide it.
     """
     f, r = _pairs(forecast, realised)
-    return 1.0 - float(ratio(rmse(f, r), rmse(np.zeros_like(r), r)))
+    return float(skill_of_sums(((f - r) ** 2).sum(), (r**2).sum()))
+
+
+def skill_of_sums(squared_error: ArrayLike, squared_return: ArrayLike) -> Float64:
+    """`skill` from (arrays of) the summed squared errors and the summed squared returns of the same cells."""
+    return np.asarray(1.0 - np.sqrt(ratio(squared_error, squared_return)))
 
 
 def mase(forecast: ArrayLike, realised: ArrayLike, last: ArrayLike) -> float:
@@ -66,9 +71,11 @@ def mase(forecast: ArrayLike, realised: ArrayLike, last: ArrayLike) -> float:
 
     Hyndman & Koehler (2006), scaled out of sample and at the forecast's own horizon.
     """
-    f, r, last_ = np.broadcast_arrays(*(np.asarray(a, "float64") for a in (forecast, realised, last)))
-    known = np.isfinite(f) & np.isfinite(r) & np.isfinite(last_)
-    return float(ratio(mae(f[known], r[known]), mae(last_[known], r[known])))
+    f, r, p0 = np.broadcast_arrays(
+        np.asarray(forecast, "float64"), np.asarray(realised, "float64"), np.asarray(last, "float64")
+    )
+    known = np.isfinite(f) & np.isfinite(r) & np.isfinite(p0)
+    return float(ratio(mae(f[known], r[known]), mae(p0[known], r[known])))
 
 
 def names_direction(p_up: ArrayLike) -> bool:
@@ -88,17 +95,19 @@ def mcc(p_up: ArrayLike, realised: ArrayLike) -> float:
     p, r = _pairs(p_up, realised)
     if not names_direction(p):
         return math.nan
-    said, was = p > 0.5, r > 0
-    counts = ((said & was).sum(), (said & ~was).sum(), (~said & ~was).sum(), (~said & was).sum())
-    return float(mcc_of_counts(*counts))
+    up, rose = p > 0.5, r > 0
+    return float(
+        mcc_of_counts(tp=(up & rose).sum(), fp=(up & ~rose).sum(), tn=(~up & ~rose).sum(), fn=(~up & rose).sum())
+    )
 
 
 def mcc_of_counts(tp: ArrayLike, fp: ArrayLike, tn: ArrayLike, fn: ArrayLike) -> Float64:
     """Matthews correlation of (arrays of) confusion counts; 0 where a row or column of the table is empty."""
-    tp, fp, tn, fn = (np.asarray(a, "float64") for a in (tp, fp, tn, fn))
+    tp, fp = np.asarray(tp, "float64"), np.asarray(fp, "float64")
+    tn, fn = np.asarray(tn, "float64"), np.asarray(fn, "float64")
     scale = np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
-    found = np.where(scale > 0, ratio(tp * tn - fp * fn, scale), 0.0)
-    return np.where(tp + fp + tn + fn > 0, found, np.nan)
+    correlation = np.where(scale > 0, ratio(tp * tn - fp * fn, scale), 0.0)
+    return np.where(tp + fp + tn + fn > 0, correlation, np.nan)
 
 
 def auc(p_up: ArrayLike, realised: ArrayLike) -> float:
@@ -106,10 +115,12 @@ def auc(p_up: ArrayLike, realised: ArrayLike) -> float:
     p, r = _pairs(p_up, realised)
     if not names_direction(p):
         return math.nan
-    was = r > 0
-    up, down = int(was.sum()), int((~was).sum())
+    rose = r > 0
+    ups, downs = int(rose.sum()), int((~rose).sum())
     ranks = pd.Series(p).rank().to_numpy()
-    return float(ratio(ranks[was].sum() - up * (up + 1) / 2, up * down))
+    # Mann-Whitney: the ranks of the cells that rose, minus what they would sum to if they were all the lowest, count
+    # the pairs in which the riser has the higher P(up)
+    return float(ratio(ranks[rose].sum() - ups * (ups + 1) / 2, ups * downs))
 
 
 def daily_ic(forecast: ArrayLike, realised: ArrayLike) -> Float64:
@@ -122,14 +133,15 @@ def daily_ic(forecast: ArrayLike, realised: ArrayLike) -> Float64:
 
     Returns
     -------
-    [session]; NaN where fewer than `FEWEST_SYMBOLS` count, or where one of the two is constant.
+    array
+        [session]; NaN where fewer than `FEWEST_SYMBOLS` count, or where one of the two is constant.
     """
     f, r = np.asarray(forecast, "float64"), np.asarray(realised, "float64")
     if f.ndim != 2 or f.shape != r.shape:
         raise DataError(f"rank IC takes two arrays [session, symbol] of one shape, not {f.shape} and {r.shape}.")
     known = np.isfinite(f) & np.isfinite(r)
     n = known.sum(axis=1)
-    x, y = (_centred_ranks(a, known, n) for a in (f, r))
+    x, y = _centred_ranks(f, known, n), _centred_ranks(r, known, n)
     ic = ratio((x * y).sum(axis=1), np.sqrt((x * x).sum(axis=1) * (y * y).sum(axis=1)))
     ic[n < FEWEST_SYMBOLS] = np.nan
     return ic
@@ -141,16 +153,12 @@ def rank_ic(forecast: ArrayLike, realised: ArrayLike) -> float:
     return _mean(ic[np.isfinite(ic)])
 
 
-def icir(forecast: ArrayLike, realised: ArrayLike) -> float:
-    """Mean of `daily_ic` over its standard deviation (ddof 1); not annualised."""
-    ic = daily_ic(forecast, realised)
-    ic = ic[np.isfinite(ic)]
-    return float(icir_of_sums(ic.sum(), (ic * ic).sum(), len(ic)))
-
-
 def icir_of_sums(total: ArrayLike, squares: ArrayLike, n: ArrayLike) -> Float64:
-    """`icir` from (arrays of) the sum, sum of squares and number of daily ICs."""
-    total, squares, n = (np.asarray(a, "float64") for a in (total, squares, n))
+    """The rank IC's information ratio, from (arrays of) the sum, sum of squares and number of daily ICs.
+
+    It is the mean of `daily_ic` over its standard deviation (ddof 1); not annualised.
+    """
+    squares, n = np.asarray(squares, "float64"), np.asarray(n, "float64")
     mean = ratio(total, n)
     variance = ratio(squares - n * mean**2, n - 1)
     variance = np.where(variance > 1e-14, variance, np.nan)  # below lies rounding, not spread
@@ -174,8 +182,9 @@ def reliability(p_up: ArrayLike, realised: ArrayLike, *, bins: int = 10) -> list
     edges = np.unique(np.quantile(p, np.arange(1, bins) / bins))
     group = np.searchsorted(edges, p, side="left")
     count = np.bincount(group, minlength=len(edges) + 1)
-    p_sum, up = np.bincount(group, weights=p), np.bincount(group, weights=(r > 0).astype("float64"))
-    return [Bin(float(p_sum[g] / count[g]), float(up[g] / count[g]), int(count[g])) for g in np.flatnonzero(count)]
+    p_sum = np.bincount(group, weights=p)
+    ups = np.bincount(group, weights=(r > 0).astype("float64"))
+    return [Bin(float(p_sum[g] / count[g]), float(ups[g] / count[g]), int(count[g])) for g in np.flatnonzero(count)]
 
 
 def ece(p_up: ArrayLike, realised: ArrayLike, *, bins: int = 10) -> float:
@@ -198,5 +207,6 @@ def _mean(values: Float64) -> float:
 
 
 def _centred_ranks(values: Float64, known: Bool, n: Float64) -> Float64:
+    """Ranks within each session minus their mean, (n + 1) / 2; 0 where not known, so that sums skip those cells."""
     ranks = pd.DataFrame(np.where(known, values, np.nan)).rank(axis=1).to_numpy()
     return np.where(known, ranks - ((n + 1) / 2)[:, None], 0.0)

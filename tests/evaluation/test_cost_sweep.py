@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tenor.errors import ConfigError
 from tenor.evaluation.backtest import backtest
-from tenor.evaluation.trading import COSTS, HOLD, trade
+from tenor.evaluation.cost_sweep import COSTS, HOLD, sweep_costs
 from tenor.schema import Panel, Predictions
 
 SESSIONS, SYMBOLS = 40, 22
@@ -42,7 +42,7 @@ def said(seed: int = 0) -> Predictions:
 
 
 def test_every_rule_cost_and_fill_is_there() -> None:
-    found = trade(panel(), slice(None), said(), horizon=1, tried=5)
+    found = sweep_costs(panel(), slice(None), said(), horizon=1, tried=5)
     assert {(r.rule, r.fill, r.cost) for r in found.runs} == {
         (rule, fill, cost) for rule in ("long/flat", "long/short", HOLD) for fill in ("open", "close") for cost in COSTS
     }
@@ -84,8 +84,8 @@ def test_no_figure_up_to_a_session_knows_a_later_price_or_forecast(cut: int, see
     changed = replace(made, open=np.where(after, other.open, made.open), close=np.where(after, other.close, made.close))
     mean = np.where((np.arange(SESSIONS) >= cut)[:, None, None], said(seed + 1).mean, forecast.mean)
     later = Predictions("made", mean, (mean > 0).astype("float32"))
-    first = trade(made, slice(None), forecast, horizon=1, costs=(0.0, 10.0))
-    second = trade(changed, slice(None), later, horizon=1, costs=(0.0, 10.0))
+    first = sweep_costs(made, slice(None), forecast, horizon=1, costs=(0.0, 10.0))
+    second = sweep_costs(changed, slice(None), later, horizon=1, costs=(0.0, 10.0))
     for a, b in zip(first.runs, second.runs, strict=True):
         for name in ("equity", "gross", "turnover"):
             np.testing.assert_array_equal(getattr(a.backtest, name)[: cut + 1], getattr(b.backtest, name)[: cut + 1])

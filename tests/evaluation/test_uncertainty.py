@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from tenor.errors import DataError, HistoryError
-from tenor.evaluation.abstention import SHARES, abstention
+from tenor.evaluation.uncertainty import SHARES, abstention
 from tenor.schema import Panel, Predictions
 
 ROWS = slice(100, 400)
@@ -123,7 +123,7 @@ def test_one_day_one_symbol():
 def test_what_cannot_be_judged_is_refused():
     panel, rows, said = rows_of(honest)
     said.p_up[200, 3] = np.nan
-    with pytest.raises(DataError, match="tenor says nothing in 1 of 3000 cells"):
+    with pytest.raises(DataError, match="tenor predicts nothing in 1 of 3000 cells"):
         abstention(panel, rows, said, horizon=1)
     panel.mask[:] = False
     with pytest.raises(HistoryError, match="no forecast 1 sessions ahead"):

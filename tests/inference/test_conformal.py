@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from panels import panel_of
 
 from tenor.errors import DataError, HistoryError
-from tenor.evaluation.conformal import adapt, coverage
+from tenor.evaluation.uncertainty import coverage
 from tenor.inference import conformal
+from tenor.inference.conformal import adapt
 from tenor.schema import Predictions
 
 VALID, ROWS = slice(0, 120), slice(121, 420)

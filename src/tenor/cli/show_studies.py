@@ -1,0 +1,65 @@
+"""How an ablation, a grid search and a published benchmark look in a terminal."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from tenor.cli.console import horizon_text, line, table
+
+if TYPE_CHECKING:
+    from tenor.benchmarks import BenchmarkResult
+    from tenor.pipeline.ablate import Ablated
+    from tenor.pipeline.tune import TuneResult
+
+
+def show_ablation(result: Ablated) -> None:
+    """The verdict of each horizon, then with sentiment minus each other arm, on all cells and on parts of them."""
+    from tenor.evaluation.significance import format_p
+
+    for fold in result.folds.splitlines():
+        line(fold)
+    for horizon, ablation in result.horizons.items():
+        line(f"\n{horizon_text(horizon)}: {ablation.verdict}")
+        rows = (
+            (
+                *(str(row[key]) for key in ("other", "cells", "days", "metric")),
+                *(_signed(float(row[key])) for key in ("value", "low", "high")),
+                format_p(float(row["p"])),
+            )
+            for row in ablation.rows()
+        )
+        columns = ("with sentiment minus", "cells", "days", "metric", "difference", "low", "high", "p")
+        table(columns, rows)
+
+
+def _signed(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:+.5f}"
+
+
+def show_benchmark(result: BenchmarkResult) -> None:
+    """The table, our rows first, and its notes."""
+    rows = ((row.model, row.accuracy, row.interval, row.mcc, row.remark) for row in result.rows())
+    table(("model", "accuracy %", "95 %", "MCC", "remark"), rows)
+    for note in result.notes:
+        line(note)
+
+
+def show_tuning(result: TuneResult) -> None:
+    """The candidates, best first: mean and standard deviation over the folds of each measure."""
+    search = result.search
+    measures = tuple(search.best.scores)
+    rows: list[tuple[str, ...]] = []
+    for trial in search.trials:
+        settings = ", ".join(f"{key} {value}" for key, value in trial.values.items())
+        if trial.failed:
+            scores = ["–"] * len(measures)
+        else:
+            scores = [_mean_and_sd(trial.mean(measure), trial.sd(measure)) for measure in measures]
+        rows.append((str(trial.rank), settings, *scores, trial.failed or ""))
+    table(("rank", "settings", *measures, ""), rows)
+    line(f"ranked by {search.scoring} over {len(search.folds)} folds; the best config: {result.best}")
+
+
+def _mean_and_sd(mean: float, sd: float) -> str:
+    return "–" if math.isnan(mean) else f"{mean:+.4f} ± {sd:.4f}"

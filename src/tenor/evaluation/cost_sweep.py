@@ -1,0 +1,230 @@
+"""The forecasts as portfolios: each rule at several costs and fills, and how much of its Sharpe ratio could be luck.
+
+A Sharpe ratio is the mean over the standard deviation of simple returns. The functions below take and give ratios of a
+session; times the root of the sessions in a year they are a year's, which is what `Sharpe` holds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from tenor.evaluation.backtest import FILLS, RULES, Backtest, Fill, Rule, backtest, buy_and_hold
+from tenor.schema import Float64, Panel, Predictions
+from tenor.storage.files import json_values
+
+COSTS = (0.0, 5.0, 10.0, 20.0)
+"""Bps of the money traded."""
+
+HOLD = "buy and hold"
+
+SHORTEST = 20
+"""Returns below which the ratio is left undefined: skewness and kurtosis of fewer mean nothing."""
+
+SMALLEST = 1e-12
+"""A standard deviation below it is rounding."""
+
+
+@dataclass(frozen=True)
+class Sharpe:
+    """An annualised Sharpe ratio and how far it can be trusted; NaN where it is undefined.
+
+    Attributes
+    ----------
+    value
+        A year's.
+    error
+        Its standard error, see `standard_error`.
+    trials
+        How many configurations it is the best of, as far as is known.
+    hurdle
+        What the best of so many with a true ratio of zero is expected to reach, a year's.
+    deflated
+        The deflated Sharpe ratio: the probability that the true ratio lies above `hurdle`.
+    """
+
+    value: float
+    error: float
+    trials: int
+    hurdle: float
+    deflated: float
+
+
+@dataclass(frozen=True)
+class SweepRun:
+    """One rule at one cost and fill.
+
+    Attributes
+    ----------
+    rule, fill
+        As `backtest` names them; `HOLD` is a rule as well.
+    cost
+        Bps of the money traded.
+    backtest
+        The portfolio.
+    sharpe
+        Of its returns net of costs.
+    """
+
+    rule: str
+    fill: Fill
+    cost: float
+    backtest: Backtest
+    sharpe: Sharpe
+
+
+@dataclass(frozen=True)
+class CostSweep:
+    """What the forecasts of one model would have earned.
+
+    Attributes
+    ----------
+    horizon
+        Of the forecasts, sessions ahead.
+    tried
+        Configurations that the model was chosen from. Each rule is a trial of its own.
+    runs
+        Rule by fill by cost; buy and hold last.
+    """
+
+    horizon: int
+    tried: int
+    runs: tuple[SweepRun, ...]
+
+    def of(self, rule: str, fill: Fill = "open") -> tuple[SweepRun, ...]:
+        """The runs of `rule` at `fill`, by rising cost."""
+        return tuple(run for run in self.runs if (run.rule, run.fill) == (rule, fill))
+
+    def to_json(self) -> dict[str, Any]:
+        """A mapping of JSON values; what is undefined is None."""
+        return {
+            "horizon": self.horizon,
+            "tried": self.tried,
+            "runs": [
+                {
+                    "rule": run.rule,
+                    "fill": run.fill,
+                    **json_values(run.backtest),
+                    "sharpe": json_values(run.sharpe),
+                }
+                for run in self.runs
+            ],
+        }
+
+
+def sweep_costs(
+    panel: Panel,
+    rows: slice,
+    predictions: Predictions,
+    *,
+    horizon: int,
+    tried: int = 1,
+    costs: Sequence[float] = COSTS,
+    rules: Sequence[Rule] = RULES,
+) -> CostSweep:
+    """Trade the forecasts of `horizon` on `rows` by all rules, at all costs and fills.
+
+    Parameters
+    ----------
+    panel, rows, predictions, horizon
+        As `backtest` takes them.
+    tried
+        Configurations that the model was chosen from, itself included, as far as is known.
+    costs
+        Bps of the money traded.
+    rules
+        Rules of `backtest`.
+
+    Raises
+    ------
+    ConfigError
+        A cost below 0.
+    HistoryError
+        Fewer than two sessions.
+    """
+    trials = max(1, tried) * len(rules)
+    runs = []
+    for rule in rules:
+        for fill in FILLS:
+            for cost in costs:
+                run = backtest(panel, rows, predictions, horizon=horizon, rule=rule, cost=cost, fill=fill)
+                runs.append(SweepRun(rule, fill, cost, run, sharpe(run.returns, trials=trials, per_year=run.year)))
+    for fill in FILLS:
+        for cost in costs:
+            run = buy_and_hold(panel, rows, cost=cost, fill=fill)
+            runs.append(SweepRun(HOLD, fill, cost, run, sharpe(run.returns, per_year=run.year)))
+    return CostSweep(horizon, max(1, tried), tuple(runs))
+
+
+def sharpe(returns: Float64, *, per_year: float, trials: int = 1) -> Sharpe:
+    """The Sharpe ratio of simple `returns`, its error, and its deflation for being the best of `trials`.
+
+    What the other trials earned is not known, so that their ratios are assumed to spread as those of independent trials
+    with a true ratio of zero, by 1 / sqrt(len(returns) - 1) a session. Trials that resemble each other would lower the
+    hurdle.
+
+    Parameters
+    ----------
+    returns
+        Simple returns [session].
+    per_year
+        Sessions in a year.
+    trials
+        How many configurations it is the best of.
+    """
+    if len(returns) < SHORTEST or float(returns.std()) < SMALLEST:
+        return Sharpe(math.nan, math.nan, trials, math.nan, math.nan)
+    ratio = float(returns.mean() / returns.std(ddof=1))
+    hurdle = expected_best(trials, spread=1 / math.sqrt(len(returns) - 1))
+    year = math.sqrt(per_year)
+    deflated = probabilistic(
+        ratio, hurdle, count=len(returns), skew=float(stats.skew(returns)), kurtosis=float(stats.kurtosis(returns)) + 3
+    )
+    return Sharpe(ratio * year, standard_error(returns) * year, trials, hurdle * year, deflated)
+
+
+def standard_error(returns: Float64, *, lags: int | None = None) -> float:
+    """Standard error of the Sharpe ratio of `returns`, a session's.
+
+    The delta method over mean and variance with a Newey-West covariance (Lo 2002, "The Statistics of Sharpe Ratios").
+    With `lags` 0 it is what Mertens (2002) gives for independent returns of any distribution,
+    sqrt((1 - skew SR + (kurtosis - 1) / 4 SR^2) / n); for normal ones sqrt((1 + SR^2 / 2) / n). None takes
+    floor(4 (n / 100)^(2/9)) lags.
+    """
+    n = len(returns)
+    if lags is None:
+        lags = int(4 * (n / 100) ** (2 / 9))
+    # the influence function of mean / sd: how much each return moves the ratio, by the mean and by the variance
+    standardised = (returns - returns.mean()) / returns.std()
+    influence = standardised - returns.mean() / returns.std() / 2 * (standardised**2 - 1)
+    total = float(influence @ influence)
+    for lag in range(1, min(lags, n - 1) + 1):
+        total += 2 * (1 - lag / (lags + 1)) * float(influence[lag:] @ influence[:-lag])
+    return math.sqrt(total) / n
+
+
+def expected_best(trials: int, *, spread: float) -> float:
+    """The expected highest of `trials` Sharpe ratios round zero that spread by `spread`; 0 for a single one.
+
+    Bailey and Lopez de Prado 2014, "The Deflated Sharpe Ratio", equation 1.
+    """
+    if trials < 2:
+        return 0.0
+    # the mean of the highest of n normals, by its Gumbel limit: a mix of two of their quantiles
+    lower = float(stats.norm.ppf(1 - 1 / trials))
+    upper = float(stats.norm.ppf(1 - 1 / (trials * math.e)))
+    return spread * ((1 - np.euler_gamma) * lower + np.euler_gamma * upper)
+
+
+def probabilistic(ratio: float, hurdle: float, *, count: int, skew: float, kurtosis: float) -> float:
+    """Probability that the true ratio lies above `hurdle`, all a session's; `kurtosis` is 3 for a normal.
+
+    Bailey and Lopez de Prado 2012, "The Sharpe Ratio Efficient Frontier".
+    """
+    variance = 1 - skew * ratio + (kurtosis - 1) / 4 * ratio**2
+    return float(stats.norm.cdf((ratio - hurdle) * math.sqrt((count - 1) / max(variance, SMALLEST))))

@@ -1,0 +1,100 @@
+"""How each metric is shown to people: its title, unit, digits, which side is better, and what it means.
+
+The report, the terminal and the glossary read this one table. It needs the standard library alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class MetricTitle:
+    """One metric, as it is shown.
+
+    Attributes
+    ----------
+    title
+        In lower case but for names, as a table's heading or within a sentence.
+    unit
+        ``%`` for shares and returns, which are stored as fractions; empty for what has no unit.
+    digits, difference_digits
+        Decimal places, in `unit`, of a value and of a difference between two models, which is smaller.
+    higher_is_better
+        Whether a higher value is better.
+    no_skill
+        The value that a forecast without information is expected to get; None where that depends on the data.
+    explanation
+        One sentence.
+    """
+
+    title: str
+    unit: Literal["", "%"]
+    digits: int
+    difference_digits: int
+    higher_is_better: bool
+    no_skill: float | None
+    explanation: str
+
+    @property
+    def scale(self) -> float:
+        """What a stored value is multiplied with to be in `unit`."""
+        return 100.0 if self.unit == "%" else 1.0
+
+    @property
+    def heading(self) -> str:
+        """The title and, where there is one, the unit, for columns whose cells are bare numbers."""
+        return f"{self.title}, {self.unit}" if self.unit else self.title
+
+    @property
+    def direction(self) -> str:
+        """``higher is better`` or ``lower is better``."""
+        return "higher is better" if self.higher_is_better else "lower is better"
+
+
+TITLES: dict[str, MetricTitle] = {
+    "return_rmse": MetricTitle(
+        "RMSE of returns", "%", 3, 4, False, None, "Root of the mean squared error of the forecast returns."
+    ),
+    "return_mae": MetricTitle(
+        "MAE of returns", "%", 3, 4, False, None, "Mean absolute error of the forecast returns."
+    ),
+    "price_rmse": MetricTitle(
+        "RMSE of prices", "", 3, 4, False, None,
+        "Root of the mean squared error of the forecast prices, in the currency of the quotes.",
+    ),
+    "price_mae": MetricTitle(
+        "MAE of prices", "", 3, 4, False, None,
+        "Mean absolute error of the forecast prices, in the currency of the quotes.",
+    ),
+    "skill": MetricTitle(
+        "skill against persistence", "%", 2, 4, True, 0.0,
+        "1 − RMSE / RMSE of persistence, on returns; persistence forecasts that the price stays.",
+    ),
+    "mase": MetricTitle(
+        "MASE", "", 4, 4, False, 1.0, "Mean absolute error of the forecast prices over that of persistence."
+    ),
+    "direction": MetricTitle(
+        "direction accuracy", "%", 2, 2, True, 0.5, "Share of forecasts whose direction, up or not up, was right."
+    ),
+    "mcc": MetricTitle(
+        "MCC", "", 3, 4, True, 0.0, "Matthews correlation of the forecast and the realised direction, from −1 to 1."
+    ),
+    "auc": MetricTitle(
+        "AUC", "", 3, 4, True, 0.5,
+        "Probability that a stock that rose had a higher P(up) than one that did not rise.",
+    ),
+    "rank_ic": MetricTitle(
+        "rank IC", "", 3, 4, True, 0.0,
+        "Rank correlation of forecast and return across the stocks of one session, mean over sessions.",
+    ),
+    "icir": MetricTitle(
+        "ICIR", "", 3, 4, True, 0.0, "Mean of the rank IC over its standard deviation from session to session."
+    ),
+    "loss": MetricTitle(
+        "squared error in units of volatility", "", 5, 5, False, None,
+        "Mean squared error of the return divided by its volatility, which is what the network minimises.",
+    ),
+}  # fmt: skip
+"""Key of the metric -> how it is shown: those of `tenor.evaluation.bootstrap.METRICS`, and those of an ablation."""

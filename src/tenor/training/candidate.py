@@ -1,0 +1,101 @@
+"""One candidate of a grid search: its scores are on disk as soon as they are known, so that a killed search goes on."""
+
+from __future__ import annotations
+
+import json
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from sklearn.base import BaseEstimator
+
+from tenor.config import to_mapping
+from tenor.errors import TenorError
+from tenor.schema import Bool
+from tenor.storage.files import content_key, json_values, write_json
+from tenor.training.estimator import SECTIONS, PanelForecaster, Rows
+from tenor.training.parallel import end_if_orphaned
+from tenor.training.scoring import SCORINGS
+
+FORMAT = 2
+"""Of a result on disk."""
+
+
+class Candidate(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """A forecaster of the grid whose scores are read from disk, or computed and saved there.
+
+    A training may fail (a learning rate too high, a lookback too long): its scores are NaN then, and the reason is
+    saved.
+
+    Parameters
+    ----------
+    forecaster
+        Its parameters are this one's too, behind ``forecaster__``.
+    cells
+        [session, symbol]; where scores count.
+    cache
+        The folder of scores.
+    owner
+        The process that began the search. A process that trains for it ends when it is gone.
+    """
+
+    def __init__(self, forecaster: PanelForecaster, cells: Bool, cache: Path, owner: int) -> None:
+        self.forecaster = forecaster
+        self.cells = cells
+        self.cache = cache
+        self.owner = owner
+
+    def fit(self, X: Rows, y: object = None) -> Candidate:  # noqa: ARG002 (scikit-learn hands it over)
+        """Note the sessions X: whether a training is needed shows when scores are asked for."""
+        self.fitted_rows_ = X[:, 0]
+        return self
+
+    def scores(self, X: Rows) -> dict[str, float]:
+        """All scores over the sessions X."""
+        file = self.file(self.fitted_rows_, X[:, 0])
+        result = read_result(file)
+        if result is None:
+            begun = time.perf_counter()
+            try:
+                self.forecaster.fit(self.fitted_rows_, progress=self._stop_if_orphaned)
+                result = {"scores": self.forecaster.scores(X, cells=self.cells)}
+            except TenorError as error:
+                result = {"failed": str(error)}
+            write_json(file, json_values({**result, "seconds": time.perf_counter() - begun}))
+        scores = result.get("scores", {})
+        # undefined is null in JSON
+        return {name: float("nan") if scores.get(name) is None else float(scores[name]) for name in SCORINGS}
+
+    def file(self, fitted: Rows, scored: Rows) -> Path:
+        """Where the result of a fit and its scores lies: ``<key of the configs>-<key of all else>.json``."""
+        assert self.forecaster.source is not None
+        configs = {section: to_mapping(self.forecaster.config(section)) for section in SECTIONS}
+        rest = {
+            "format": FORMAT,
+            "versions": [version("tenor"), torch.__version__],
+            "source": self.forecaster.source.fingerprint,
+            "early_stopping": self.forecaster.early_stopping,
+            "horizon": self.forecaster.horizon,
+            "rows": [[int(rows[0]), int(rows[-1])] for rows in (fitted, scored)],
+            "shape": list(self.cells.shape),
+        }
+        return self.cache / f"{content_key(configs)}-{content_key(rest, self.cells)}.json"
+
+    def _stop_if_orphaned(self, *_: object, **__: object) -> None:
+        end_if_orphaned(self.owner)
+
+
+def read_result(file: Path) -> dict[str, Any] | None:
+    """The result in `file`; None where there is none that can be read."""
+    try:
+        result = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return result if isinstance(result, dict) else None
+
+
+def tried(cache: Path) -> int:
+    """How many configurations were tried by all searches with the folder `cache`; 0 where there was none."""
+    return len({file.name.partition("-")[0] for file in cache.glob("[!.]*.json")})
