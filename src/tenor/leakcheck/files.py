@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import csv
 import functools
-import importlib
-import importlib.util
 import inspect
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +22,7 @@ from tenor.leakcheck.report import LeakReport
 from tenor.leakcheck.tables import check_dataset
 from tenor.leakcheck.trainers import check_history, check_trainer, is_history
 from tenor.schema import Bars, DailySentiment, News
+from tenor.user_code import load_object
 
 _PARQUET = (".parquet", ".pq")
 
@@ -118,26 +116,6 @@ def load_function(spec: str) -> Callable[..., Any]:
     return function  # type: ignore[no-any-return]
 
 
-def load_object(spec: str) -> Any:
-    """As `load_function`, but whatever has that name.
-
-    Raises
-    ------
-    ConfigError
-        As `load_function`.
-    """
-    place, colon, name = spec.rpartition(":")
-    if not colon or not place or not name:
-        raise ConfigError(f"{spec!r} names no function: write path/to/file.py:function or package.module:function.")
-    module = _from_file(Path(place)) if place.endswith(".py") or "/" in place else _from_package(place)
-    found = getattr(module, name, None)
-    if found is None:
-        known = [n for n, value in vars(module).items() if callable(value) and not n.startswith("_")]
-        shown = f" It has {', '.join(sorted(known)[:8])}." if known else " It has none."
-        raise ConfigError(f"{place} has no function {name!r}.{did_you_mean(name, known) or shown}")
-    return found
-
-
 def leakcheck_function(
     spec: str,
     bars: Bars,
@@ -211,35 +189,3 @@ def _parameters(function: Callable[..., Any]) -> set[str]:
     if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters):
         return {"sentiment", "news"}
     return {p.name for p in parameters}
-
-
-def _from_file(path: Path) -> Any:
-    if not path.is_file():
-        near = did_you_mean(path.name, [p.name for p in path.parent.glob("*.py")]) if path.parent.is_dir() else ""
-        raise ConfigError(f"no file {str(path)!r}.{near}")
-    made = importlib.util.spec_from_file_location(f"leakchecked_{path.stem}", path)
-    if made is None or made.loader is None:
-        raise ConfigError(f"{str(path)!r} is no Python file: its name ends in .py.")
-    module = importlib.util.module_from_spec(made)
-    sys.modules[made.name] = module  # dataclasses and the like look their module up
-    folder = str(path.resolve().parent)
-    sys.path.insert(0, folder)  # what lies beside it can be imported, as when it is run
-    try:
-        made.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        del sys.modules[made.name]
-        raise ConfigError(f"{str(path)!r} can't be run: {type(error).__name__}: {_line(error)}.") from error
-    finally:
-        sys.path.remove(folder)
-    return module
-
-
-def _from_package(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except (Exception, SystemExit) as error:
-        raise ConfigError(f"module {name!r} can't be imported: {type(error).__name__}: {_line(error)}.") from error
-
-
-def _line(error: BaseException) -> str:
-    return one_line(error, 200).rstrip(".")
