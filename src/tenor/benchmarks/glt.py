@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tenor.benchmarks.protocol import Dates, Samples, complete, rows_of
+from tenor.benchmarks.protocol import PartDates, Samples, require_samples, rows_of
 from tenor.benchmarks.result import BenchmarkResult
-from tenor.benchmarks.running import run
-from tenor.benchmarks.training import Recipe, Told
+from tenor.benchmarks.running import run_panel
+from tenor.benchmarks.training import BenchmarkProgress, BenchmarkSettings
 from tenor.config import FeatureConfig, ModelConfig, TrainConfig
 from tenor.errors import DataError
 from tenor.features.context import context
@@ -37,7 +37,7 @@ NOTES = (
     "Tweets carry a day and no time: a file of day d is known from the next session on.",
 )
 
-RECIPE = Recipe(
+SETTINGS = BenchmarkSettings(
     features=FeatureConfig(groups=("context",), sentiment=True, horizons=(1,)),
     model=ModelConfig(lookback=5),
     training=TrainConfig(epochs=8, learning_rate=1e-3, segments_per_step=16, direction_weight=2.0),
@@ -69,9 +69,9 @@ def glt(
     test_end: str | None = None,
     seeds: Sequence[int] = tuple(range(10)),
     workers: int = 1,
-    progress: Told | None = None,
+    progress: BenchmarkProgress | None = None,
     text: DailySentiment | None = None,
-    kept: Path | None = None,
+    cache: Path | None = None,
 ) -> BenchmarkResult:
     """Run the protocol on a folder of the GLT layout; training begins with its first row.
 
@@ -81,29 +81,29 @@ def glt(
         Last session of each part, YYYY-MM-DD; None: the test ends with the folder.
     text
         The sentiment of its tweets (see `read_glt_news`), or None for prices alone.
-    kept
-        A folder for finished seeds, so that a killed run goes on; None keeps nothing.
+    cache
+        A folder for finished seeds, from which a killed run is continued; None saves nothing.
     """
     read = read_glt(folder, text=text)
     sessions = read.panel.sessions
     last = f"{sessions[-1]:%Y-%m-%d}" if test_end is None else test_end
-    dates = Dates(
+    dates = PartDates(
         train=(f"{sessions[0]:%Y-%m-%d}", train_end), valid=(_next(train_end), valid_end), test=(_next(valid_end), last)
     )
     train, valid, test = (rows_of(sessions, *part) for part in (dates.train, dates.valid, dates.test))
     samples = Samples(read.label, train, valid, test)
-    complete(samples, dates, sessions)
-    return run(
+    require_samples(samples, dates, sessions)
+    return run_panel(
         Path(folder).name or "glt",
         read.panel,
         samples,
-        RECIPE,
+        SETTINGS,
         counts=samples.counts(),
-        notes=(*NOTES, f"Our rows use {'prices alone' if text is None else 'prices and text'}."),
+        notes=(*NOTES, f"tenor's rows use {'prices alone' if text is None else 'prices and text'}."),
         seeds=seeds,
         workers=workers,
         progress=progress,
-        kept=kept,
+        cache=cache,
     )
 
 
@@ -142,7 +142,7 @@ def read_glt(folder: str | Path, *, text: DailySentiment | None = None) -> GLT:
         label[rows[:-1][counts], column] = (move[1:][counts] > 0).astype("float64")
     across = context({1: one, 5: five}, volatility)
     if text is not None:
-        across |= sentiment_features(text, sessions, symbols, RECIPE.features.calendar)
+        across |= sentiment_features(text, sessions, symbols, SETTINGS.features.calendar)
     return GLT(_panel(own, names, across, close, volatility, sessions, symbols), label.astype("float32"))
 
 
