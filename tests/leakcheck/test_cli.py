@@ -81,10 +81,10 @@ def test_a_planted_leak_is_named(
     planted = leak(honest)
     planted.to_csv(tmp_path / "table.csv", index=False)
     assert main(["leakcheck", str(tmp_path / "table.csv"), *options_of(planted), "--json"]) == 1
-    told = capsys.readouterr()
-    kinds = {found["kind"] for found in json.loads(told.out)["findings"]}
+    output = capsys.readouterr()
+    kinds = {finding["kind"] for finding in json.loads(output.out)["findings"]}
     assert leak.__name__ in kinds
-    assert leak.__name__ in told.err
+    assert leak.__name__ in output.err
     if leak is not shuffled_split:  # whose targets overlap as well
         assert kinds == {leak.__name__}
 
@@ -98,8 +98,8 @@ def test_the_epoch_of_the_tests_best_is_named(tmp_path: Path, capsys: pytest.Cap
     history = pd.DataFrame({"epoch": epochs, "val_loss": valid, "test_loss": test, "kept": kept})
     history.to_csv(tmp_path / "history.csv", index=False)
     assert main(["leakcheck", str(tmp_path / "history.csv"), "--json"]) == 1
-    told = capsys.readouterr()
-    assert [found["kind"] for found in json.loads(told.out)["findings"]] == ["test_set_early_stopping"]
+    output = capsys.readouterr()
+    assert [finding["kind"] for finding in json.loads(output.out)["findings"]] == ["test_set_early_stopping"]
     history.assign(kept=(epochs == valid.argmin() + 1).astype(int)).to_csv(tmp_path / "history.csv", index=False)
     assert main(["leakcheck", str(tmp_path / "history.csv")]) == 0
 

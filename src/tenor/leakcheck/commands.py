@@ -1,4 +1,4 @@
-"""The checks for the command line: a table in a file, a function or a trainer by its name."""
+"""The checks as the command line calls them: a table in a file, a function or a trainer by its name."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from tenor.calendars import interval_of
 from tenor.config import FeatureConfig
 from tenor.errors import ConfigError, DataError, did_you_mean, one_line
 from tenor.features import build_panel
-from tenor.leakcheck.bench import Progress
 from tenor.leakcheck.functions import check_features
 from tenor.leakcheck.report import LeakReport
+from tenor.leakcheck.runner import RunProgress
 from tenor.leakcheck.tables import check_dataset
 from tenor.leakcheck.trainers import check_history, check_trainer, is_history
 from tenor.schema import Bars, DailySentiment, News
@@ -41,7 +41,7 @@ def leakcheck_file(
     price: str | None = None,
     chosen: int | None = None,
     calendar: str = "XNYS",
-    progress: Progress | None = None,
+    progress: RunProgress | None = None,
 ) -> LeakReport:
     """`check_dataset` of a CSV or Parquet file; `check_history` where it holds learning curves (``epoch``, ``test…``).
 
@@ -91,7 +91,7 @@ def read_frame(path: Path) -> pd.DataFrame:
             frame = pd.read_parquet(path)
             named = [name for name in frame.index.names if name is not None]
             return frame.reset_index() if named else frame
-        # separators other than the comma are found out; NA is a symbol
+        # separators other than the comma are detected; NA is a symbol
         return pd.read_csv(path, sep=None, engine="python", keep_default_na=False, na_values=["", "nan", "NaN", "null"])
     except pd.errors.EmptyDataError:
         raise DataError(f"{str(path)!r} is empty.") from None
@@ -128,7 +128,7 @@ def leakcheck_function(
     decided: Literal["close", "open"] = "close",
     calendar: str = "XNYS",
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: RunProgress | None = None,
 ) -> LeakReport:
     """`check_features` of the function that `spec` names; `sentiment`, `news`, `calendar` go to one that takes them."""
     function = load_function(spec)
@@ -177,14 +177,14 @@ def leakcheck_trainer(
 def tenor_features(frame: pd.DataFrame, sentiment: pd.DataFrame | None = None, calendar: str = "XNYS") -> Any:
     """Tenor's own features, for ``tenor leakcheck --features tenor.leakcheck:tenor_features``."""
     length = interval_of(calendar)
-    said = None if sentiment is None else DailySentiment(sentiment, interval=length)
-    return build_panel(Bars(frame, length), FeatureConfig(calendar=calendar), sentiment=said)
+    daily = None if sentiment is None else DailySentiment(sentiment, interval=length)
+    return build_panel(Bars(frame, length), FeatureConfig(calendar=calendar), sentiment=daily)
 
 
 def _parameters(function: Callable[..., Any]) -> set[str]:
     try:
         parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # some built-in ones tell nothing
+    except (TypeError, ValueError):  # some built-in functions have no signature
         return set()
     if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters):
         return {"sentiment", "news"}
