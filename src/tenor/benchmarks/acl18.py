@@ -50,6 +50,12 @@ def acl18(
 
     Parameters
     ----------
+    folder
+        With ``price/raw``, one file a ticker.
+    seeds
+        Of the networks to train; the protocol demands ten.
+    workers, progress
+        As in `tenor.benchmarks.training.train_benchmark`.
     text
         The sentiment of its tweets, cut off at each session's close, or None for prices alone.
     cache
@@ -58,7 +64,7 @@ def acl18(
     Raises
     ------
     DataError
-        `folder` is not the published one.
+        `folder` holds no bars in ``price/raw``.
     """
     bars = acl18_bars(folder)
     return run_bars(BENCHMARK, bars, seeds=seeds, workers=workers, progress=progress, text=text, cache=cache)

@@ -41,7 +41,16 @@ def kdd17(
 ) -> BenchmarkResult:
     """Run the protocol on the folder ``price_long_50``.
 
-    `cache` is a folder for finished seeds, from which a killed run is continued; None saves nothing.
+    Parameters
+    ----------
+    folder
+        With ``AAPL.csv`` and the others.
+    seeds
+        Of the networks to train; the protocol demands ten.
+    workers, progress
+        As in `tenor.benchmarks.training.train_benchmark`.
+    cache
+        A folder for finished seeds, from which a killed run is continued; None saves nothing.
 
     Raises
     ------

@@ -53,7 +53,7 @@ class Samples:
     Attributes
     ----------
     label
-        [session, symbol] float32; 1 up, 0 down, NaN no sample. The row is that of the last session seen, t - 1.
+        [session, symbol] float32; 1 up, 0 down, NaN no sample. The label of session t is in row t - 1.
     train, valid, test
         Rows of the samples whose session t lies in the part.
     """

@@ -117,7 +117,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkResult:
-    """How our model did on a benchmark.
+    """The result of tenor's model on a benchmark.
 
     Attributes
     ----------
@@ -138,7 +138,7 @@ class BenchmarkResult:
     notes
         What a reader of the table has to know.
     config
-        All settings of our model.
+        All settings of tenor's model.
     """
 
     benchmark: str
