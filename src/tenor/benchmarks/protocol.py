@@ -69,7 +69,7 @@ class Samples:
 
 
 def label_of(simple_return: ArrayLike) -> Float32:
-    """1 for a return of at least `UP`, 0 for one of at most `DOWN`, else NaN; `simple_return` is a ratio less 1."""
+    """1 for a return of at least `UP`, 0 for one of at most `DOWN`, else NaN; a return is a price ratio minus 1."""
     r = np.asarray(simple_return, dtype="float64")
     with np.errstate(invalid="ignore"):
         return np.where(r >= UP, 1.0, np.where(r <= DOWN, 0.0, np.nan)).astype("float32")
@@ -86,8 +86,8 @@ def label_samples(bars: Bars, sessions: pd.DatetimeIndex, symbols: tuple[str, ..
     Mon     100.0
     Tue     101.0  +1.0 %    Mon: 1
     Wed     (no bar)
-    Thu     100.8  -0.2 %    none: between the thresholds
-    Fri     99.0   -1.8 %    Thu: 0
+    Thu     100.0  -1.0 %    Tue: 0
+    Fri     100.2  +0.2 %    none: between the thresholds
     ======= ====== ========= ============================
 
     Raises
@@ -106,8 +106,9 @@ def label_samples(bars: Bars, sessions: pd.DatetimeIndex, symbols: tuple[str, ..
     grid = np.full((len(sessions), len(symbols)), np.nan, dtype="float32")
     column = pd.Index(symbols).get_indexer(pd.Index(frame["symbol"]))
     grid[row_before[counts], column[counts]] = label[counts]
-    train, valid, test = (rows_of(sessions, *getattr(dates, name)) for name in PARTS)
-    result = Samples(grid, train, valid, test)
+    result = Samples(
+        grid, rows_of(sessions, *dates.train), rows_of(sessions, *dates.valid), rows_of(sessions, *dates.test)
+    )
     require_samples(result, dates, session)
     return result
 

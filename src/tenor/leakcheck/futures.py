@@ -137,7 +137,7 @@ def with_shuffled_days(inputs: Inputs, pick: Pick, rng: np.random.Generator) -> 
     """The picked rows in another order: each symbol's values are shuffled over its days."""
     for table, frame in inputs.tables.items():
         rows = np.flatnonzero(pick(inputs.days[table]))
-        order = rows.copy()
+        order = rows.copy()  # [picked row] -> the row whose values it gets
         for places in pd.Series(np.arange(len(rows))).groupby(frame["symbol"].to_numpy()[rows]).groups.values():
             where = np.asarray(places)
             order[where] = rows[rng.permutation(where)]
@@ -155,6 +155,7 @@ def with_other_rows(inputs: Inputs, pick: Pick, rng: np.random.Generator, calend
     bars, days = inputs.tables["bars"], inputs.days["bars"]
     symbols = bars["symbol"].unique()
     gone = set(rng.choice(symbols, (len(symbols) + 2) // 4, replace=False))
+    # of the picked rows alone: nothing before the cut may change
     dropped = pick(days) & (bars["symbol"].isin(gone).to_numpy() | (rng.random(len(bars)) < 1 / 3))
     # the new symbol begins after the cut, with copies of another symbol's bars
     twin = pick(days) & (bars["symbol"] == symbols[0]).to_numpy()
