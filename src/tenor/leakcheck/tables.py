@@ -32,21 +32,21 @@ from tenor.schema import Bool, Float64
 LEAD_SYMBOLS = 8
 """Lead tests look at this many symbols, those with the longest histories."""
 LEAD_ROWS = 2500
-"""And at this many of each symbol's last rows."""
+"""And at this many rows of each, the last ones."""
 
 EXACT = 1e-5
-"""How near to 0 and 1 the moments of a scaled column come, when it was written with four digits or more."""
+"""How near to 0 and 1 the moments of a scaled column are if it was written with four digits or more."""
 LEAST_RANGE = 250
-"""Rows below which a bounded indicator may touch its ends once each by itself."""
+"""With fewer rows a bounded indicator may reach each of its ends once by chance."""
 _ENDS = "its least value at"
-_FAR = 1e4
+_FAR = 1e4  # larger values are not scaled
 LEAST_VALUES = 50
-"""Fewer rows, or fewer different values, say nothing."""
+"""A column with fewer rows, or fewer different values, is not tested."""
 
 DEFAULTS = (0.0, 1.0, -1.0, 0.5, 50.0, 100.0)
 """Values that people fill gaps with on purpose."""
 LEAST_RUN, LEAST_RUN_ALONE = 3, 5
-"""Equal first values that count, where several symbols have them and where one has."""
+"""How many equal first values count as a run: where several symbols have one, and where only one has."""
 
 
 def check_dataset(
