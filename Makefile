@@ -41,7 +41,7 @@ check-all: lint
 load: setup
 	@test -d $(DEMO)/lake || $(MAKE) demo
 	$(BIN)/tenor refresh --store $(DEMO)/lake
-	$(BIN)/python benchmarks/serving_load.py --store $(DEMO)/lake
+	$(BIN)/python perf/serving_load.py --store $(DEMO)/lake
 
 # the AWS functions as they are packed, under Lambda's emulator against a real S3 server; the template's linters
 check-aws: setup
@@ -49,9 +49,9 @@ check-aws: setup
 	$(BIN)/pytest -m aws tests/aws --timeout=1800
 
 bench: setup
-	$(BIN)/python benchmarks/training_speed.py
-	$(BIN)/python benchmarks/lake_at_size.py
-	$(BIN)/python benchmarks/lake_reads.py
+	$(BIN)/python perf/training_speed.py
+	$(BIN)/python perf/lake_at_size.py
+	$(BIN)/python perf/lake_reads.py
 
 lock: setup
 	$(BIN)/python scripts/lock.py

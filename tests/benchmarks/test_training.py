@@ -6,18 +6,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tenor.benchmarks.market import with_market_means
-from tenor.benchmarks.protocol import Dates, Samples, samples
+from tenor.benchmarks.protocol import PartDates, Samples, label_samples
 from tenor.benchmarks.result import ENSEMBLE
-from tenor.benchmarks.running import run
-from tenor.benchmarks.training import Recipe, Run, centred, choose, labelled_only, train
+from tenor.benchmarks.running import run_panel, with_market_means
+from tenor.benchmarks.training import (
+    BenchmarkSettings,
+    SeedLogits,
+    centred,
+    choose_epoch,
+    labelled_only,
+    train_benchmark,
+)
 from tenor.config import FeatureConfig, ModelConfig, TrainConfig
 from tenor.errors import ConfigError
 from tenor.features import build_panel
 from tenor.schema import Bars, Panel
 
 FEATURES = FeatureConfig(groups=("returns", "context"), sentiment=False, horizons=(1,))
-RECIPE = Recipe(
+SETTINGS = BenchmarkSettings(
     features=FEATURES,
     model=ModelConfig(hidden=4, attention_size=4, lookback=5),
     training=TrainConfig(epochs=3, segment=40, burn_in=5, segments_per_step=4),
@@ -29,62 +35,68 @@ def case(bars_of: Callable[..., Bars]) -> tuple[Panel, Samples]:
     bars = bars_of(symbols=5, sessions=260)
     panel = build_panel(bars, FEATURES)
     days = [f"{panel.sessions[i]:%Y-%m-%d}" for i in (60, 159, 160, 209, 210, 259)]
-    dates = Dates(train=(days[0], days[1]), valid=(days[2], days[3]), test=(days[4], days[5]))
-    return panel, samples(bars, panel.sessions, panel.symbols, dates)
+    dates = PartDates(train=(days[0], days[1]), valid=(days[2], days[3]), test=(days[4], days[5]))
+    return panel, label_samples(bars, panel.sessions, panel.symbols, dates)
 
 
 def test_no_test_label_takes_part(case: tuple[Panel, Samples]) -> None:
-    panel, found = case
-    label, targets = found.label.copy(), panel.targets.copy()
-    label[found.test] = 1 - label[found.test]
-    targets[found.test] = np.nan
-    plain = train(panel, found, RECIPE, seeds=(0, 1), workers=1)
-    other = train(replace(panel, targets=targets), replace(found, label=label), RECIPE, seeds=(0, 1), workers=1)
+    panel, samples = case
+    label, targets = samples.label.copy(), panel.targets.copy()
+    label[samples.test] = 1 - label[samples.test]
+    targets[samples.test] = np.nan
+    plain = train_benchmark(panel, samples, SETTINGS, seeds=(0, 1), workers=1)
+    other = train_benchmark(
+        replace(panel, targets=targets), replace(samples, label=label), SETTINGS, seeds=(0, 1), workers=1
+    )
     for one, two in zip(plain, other, strict=True):
         assert (one.epoch, one.curve) == (two.epoch, two.curve)
         np.testing.assert_array_equal(one.p_up, two.p_up)
 
 
 def test_the_validation_labels_do_take_part(case: tuple[Panel, Samples]) -> None:
-    panel, found = case
-    label = found.label.copy()
-    label[found.valid] = 1 - label[found.valid]
-    (plain,) = train(panel, found, RECIPE, seeds=(0,), workers=1)
-    (other,) = train(panel, replace(found, label=label), RECIPE, seeds=(0,), workers=1)
+    panel, samples = case
+    label = samples.label.copy()
+    label[samples.valid] = 1 - label[samples.valid]
+    (plain,) = train_benchmark(panel, samples, SETTINGS, seeds=(0,), workers=1)
+    (other,) = train_benchmark(panel, replace(samples, label=label), SETTINGS, seeds=(0,), workers=1)
     np.testing.assert_allclose(other.curve, -np.array(plain.curve), atol=1e-12)
 
 
 @pytest.mark.slow
 def test_workers_change_nothing(case: tuple[Panel, Samples]) -> None:
-    panel, found = case
-    told: list[int] = []
-    alone = train(panel, found, RECIPE, seeds=(0, 1), workers=1)
-    beside = train(panel, found, RECIPE, seeds=(0, 1), workers=2, progress=lambda seed, *_: told.append(seed))
-    assert told == [0, 1]
+    panel, samples = case
+    finished: list[int] = []
+    alone = train_benchmark(panel, samples, SETTINGS, seeds=(0, 1), workers=1)
+    beside = train_benchmark(
+        panel, samples, SETTINGS, seeds=(0, 1), workers=2, progress=lambda seed, *_: finished.append(seed)
+    )
+    assert finished == [0, 1]
     for one, two in zip(alone, beside, strict=True):
         np.testing.assert_array_equal(one.p_up, two.p_up)
 
 
 def test_all_seeds_stand_at_the_epoch_that_is_best_in_the_mean() -> None:
     logit = np.arange(6, dtype="float32").reshape(3, 2, 1)
-    trained = [Run(0, logit, (0.3, 0.0, 0.1)), Run(1, -logit, (0.0, 0.2, 0.3))]
-    chosen = choose(trained)
+    trained = [SeedLogits(0, logit, (0.3, 0.0, 0.1)), SeedLogits(1, -logit, (0.0, 0.2, 0.3))]
+    chosen = choose_epoch(trained)
     assert [one.epoch for one in chosen] == [3, 3]
     np.testing.assert_allclose(chosen[0].p_up[:, 0], 1 / (1 + np.exp([-4.0, -5.0])), rtol=1e-6)
 
 
 def test_only_labelled_cells_carry_a_loss(case: tuple[Panel, Samples]) -> None:
-    panel, found = case
-    known = np.isfinite(labelled_only(panel, found).targets[:, :, 0])
-    assert (known[found.train] == np.isfinite(found.label[found.train])).all()
-    assert not known[: found.train.start].any()
-    assert not known[found.test].any()
+    panel, samples = case
+    known = np.isfinite(labelled_only(panel, samples).targets[:, :, 0])
+    assert (known[samples.train] == np.isfinite(samples.label[samples.train])).all()
+    assert not known[: samples.train.start].any()
+    assert not known[samples.test].any()
 
 
 def test_a_part_without_history(case: tuple[Panel, Samples]) -> None:
-    panel, found = case
+    panel, samples = case
     with pytest.raises(ConfigError, match="no training sample has the history"):
-        train(panel, found, replace(RECIPE, model=replace(RECIPE.model, lookback=200)), seeds=(0,), workers=1)
+        train_benchmark(
+            panel, samples, replace(SETTINGS, model=replace(SETTINGS.model, lookback=200)), seeds=(0,), workers=1
+        )
 
 
 def test_market_means(case: tuple[Panel, Samples]) -> None:
@@ -101,12 +113,12 @@ def test_market_means(case: tuple[Panel, Samples]) -> None:
 
 
 def test_run_scores_all_models_on_the_same_samples(case: tuple[Panel, Samples]) -> None:
-    panel, found = case
-    result = run("made", panel, found, RECIPE, counts=found.counts(), seeds=(0, 1), workers=1)
-    assert list(result.judged.scores) == [ENSEMBLE, "always up", "logistic regression", "gradient boosting"]
-    up = float(np.nanmean(found.label[found.test]))
-    assert result.judged.scores["always up"].accuracy.value == pytest.approx(up)
-    assert result.judged.scores["always up"].mcc.value == 0
+    panel, samples = case
+    result = run_panel("made", panel, samples, SETTINGS, counts=samples.counts(), seeds=(0, 1), workers=1)
+    assert list(result.models.scores) == [ENSEMBLE, "always up", "logistic regression", "gradient boosting"]
+    up = float(np.nanmean(samples.label[samples.test]))
+    assert result.models.scores["always up"].accuracy.value == pytest.approx(up)
+    assert result.models.scores["always up"].mcc.value == 0
     assert result.days == 50
     assert len(result.seeds) == 2
     assert result.config["training"]["seeds"] == [0, 1]

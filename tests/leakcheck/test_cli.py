@@ -1,4 +1,4 @@
-"""Seven planted leaks, each handed to ``tenor leakcheck`` as a user would, and each called by its name."""
+"""Seven planted leaks, each given to ``tenor leakcheck`` as a user would, and each reported by its name."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 from tenor.calendars import exchange
 from tenor.cli import main
 from tenor.schema import Bars
+from tenor.store import Lake
 
 TRAINED = 420
 """Rows of the training part, of 600."""
@@ -81,10 +82,10 @@ def test_a_planted_leak_is_named(
     planted = leak(honest)
     planted.to_csv(tmp_path / "table.csv", index=False)
     assert main(["leakcheck", str(tmp_path / "table.csv"), *options_of(planted), "--json"]) == 1
-    told = capsys.readouterr()
-    kinds = {found["kind"] for found in json.loads(told.out)["findings"]}
+    output = capsys.readouterr()
+    kinds = {finding["kind"] for finding in json.loads(output.out)["findings"]}
     assert leak.__name__ in kinds
-    assert leak.__name__ in told.err
+    assert leak.__name__ in output.err
     if leak is not shuffled_split:  # whose targets overlap as well
         assert kinds == {leak.__name__}
 
@@ -98,8 +99,8 @@ def test_the_epoch_of_the_tests_best_is_named(tmp_path: Path, capsys: pytest.Cap
     history = pd.DataFrame({"epoch": epochs, "val_loss": valid, "test_loss": test, "kept": kept})
     history.to_csv(tmp_path / "history.csv", index=False)
     assert main(["leakcheck", str(tmp_path / "history.csv"), "--json"]) == 1
-    told = capsys.readouterr()
-    assert [found["kind"] for found in json.loads(told.out)["findings"]] == ["test_set_early_stopping"]
+    output = capsys.readouterr()
+    assert [finding["kind"] for finding in json.loads(output.out)["findings"]] == ["test_set_early_stopping"]
     history.assign(kept=(epochs == valid.argmin() + 1).astype(int)).to_csv(tmp_path / "history.csv", index=False)
     assert main(["leakcheck", str(tmp_path / "history.csv")]) == 0
 
@@ -109,3 +110,29 @@ def test_the_table_without_a_leak_passes(
 ) -> None:
     honest.iloc[np.r_[: TRAINED - 1, TRAINED : len(honest)]].to_csv(tmp_path / "table.csv", index=False)
     assert main(["leakcheck", str(tmp_path / "table.csv"), *OPTIONS]) == 0, capsys.readouterr().out
+
+
+def test_the_leak_of_a_function_is_named(
+    bars_of: Callable[..., Bars], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.py").write_text(
+        "def centred(bars):\n"
+        "    out = bars[['symbol', 'session']].copy()\n"
+        "    out['ma'] = bars.groupby('symbol')['close'].transform(lambda c: c.rolling(5, center=True).mean())\n"
+        "    return out\n\n"
+        "def trailing(bars):\n"
+        "    out = bars[['symbol', 'session']].copy()\n"
+        "    out['ma'] = bars.groupby('symbol')['close'].transform(lambda c: c.rolling(5).mean())\n"
+        "    return out\n"
+    )
+    lake = tmp_path / "lake"
+    Lake(lake).append_bars(bars_of(symbols=3, sessions=420), source="made")
+    capsys.readouterr()
+    assert main(["leakcheck", "--features", f"{tmp_path}/mine.py:centred", "--store", str(lake), "--json"]) == 1
+    output = capsys.readouterr()
+    assert json.loads(output.out)["findings"][0]["kind"] == "centred_window"
+    assert "1 finding: centred_window." in output.err
+    assert main(["leakcheck", "--features", f"{tmp_path}/mine.py:trailing", "--store", str(lake)]) == 0
+    assert main(["leakcheck", "--features", f"{tmp_path}/mine.py:centered", "--store", str(lake)]) == 2
+    assert "Did you mean 'centred'" in capsys.readouterr().err
+    assert main(["leakcheck"]) == 2

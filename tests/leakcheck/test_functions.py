@@ -13,8 +13,8 @@ from tenor.calendars import exchange
 from tenor.config import FeatureConfig
 from tenor.errors import ConfigError, DataError
 from tenor.features import Scaler, build_panel
-from tenor.leakcheck import KINDS, LeakReport, check_features, futures, leakcheck_function, tenor_features
-from tenor.leakcheck.cells import read_output
+from tenor.leakcheck import LEAK_KINDS, LeakReport, check_features, leakcheck_function, tenor_features
+from tenor.leakcheck.output import read_output
 from tenor.schema import SENTIMENT_COLUMNS, Bars, DailySentiment, News, Panel
 
 Feature = Callable[[pd.DataFrame], Any]
@@ -103,7 +103,7 @@ def test_a_planted_leak_is_caught_by_name(few: Bars, leak: str) -> None:
     report = check_features(leaky, few, cuts=1)
     assert report.kinds == (kind,)
     assert not report.ok
-    assert KINDS[kind][0] in report.describe()
+    assert LEAK_KINDS[kind][0] in report.describe()
 
 
 @pytest.mark.parametrize("leak", LEAKS)
@@ -199,16 +199,29 @@ def test_news_is_known_by_the_close_of_its_symbols_own_market(few: Bars) -> None
     assert check_features(tone_by(by_utc_day), few, news=york, cuts=3).ok
 
 
+def rows_given(bars: pd.DataFrame, calendar: str) -> pd.DataFrame:
+    """Every (symbol, session) that a check of `bars` gives to a feature function, in all of its calls."""
+    calls: list[pd.DataFrame] = []
+
+    def recorded(frame: pd.DataFrame) -> pd.DataFrame:
+        calls.append(frame[["symbol", "session"]].copy())
+        return frame[["close"]]
+
+    check_features(recorded, bars, cuts=3, calendar=calendar)
+    return pd.concat(calls).drop_duplicates()
+
+
 def test_each_market_has_more_sessions_of_its_own_to_come(few: Bars) -> None:
     frame = pd.concat([few.frame, on(few, "XTKS", ".T").frame, on(few, "24/7", "-USD").frame], ignore_index=True)
-    more = futures._more_sessions(frame, "XNYS")
+    given = rows_given(frame, "XNYS")
     for suffix, calendar in ((".T", "XTKS"), ("-USD", "24/7"), ("", "XNYS")):
-        rows = frame["symbol"].str.fullmatch(rf"S\d\d{suffix}")
-        expected = [exchange(calendar).following(frame.loc[rows, "session"].max(), k) for k in range(1, 6)]
-        found = more[more["symbol"].str.fullmatch(rf"S\d\d{suffix}")]
-        assert list(found["session"].unique()) == expected
-        assert len(found) == 4 * 5
-    assert futures._more_sessions(few.frame, "XTKS").empty  # New York's holidays are not Tokyo's
+        market = rf"S\d\d{suffix}"
+        last = frame.loc[frame["symbol"].str.fullmatch(market), "session"].max()
+        later = given[given["symbol"].str.fullmatch(market) & (given["session"] > last)]
+        assert sorted(later["session"].unique()) == [exchange(calendar).following(last, k) for k in range(1, 6)]
+        assert len(later) == 4 * 5
+    # New York's holidays are not Tokyo's: which session comes next is not known
+    assert rows_given(few.frame, "XTKS")["session"].max() == few.frame["session"].max()
 
 
 @pytest.mark.parametrize(("calendar", "suffix"), [("XTKS", ".T"), ("24/7", "-USD"), ("24/7", "-x")])
@@ -257,7 +270,7 @@ def test_tenors_scaled_features_pass_from_the_day_on_which_the_scaler_was_fitted
     assert report.kinds == ("scaler_on_all_data",)
 
 
-def test_what_can_not_be_repeated_is_told_apart(few: Bars) -> None:
+def test_what_is_not_repeatable_is_reported_as_such(few: Bars) -> None:
     def noisy(frame: pd.DataFrame) -> pd.DataFrame:
         rng = np.random.default_rng()
         return pd.DataFrame({"noise": rng.normal(size=len(frame)), "level": frame["close"].to_numpy()})
@@ -278,15 +291,15 @@ def test_a_function_that_ignores_its_inputs_proves_nothing(few: Bars) -> None:
     assert check_features(cached, few, cuts=1).kinds == ("unresponsive",)
 
 
-def test_a_column_that_nothing_moves_is_told(few: Bars) -> None:
+def test_a_column_that_nothing_changes_is_noted(few: Bars) -> None:
     report = check_features(
         lambda f: pd.DataFrame({"x": f["close"], "weekday": f["session"].dt.day_of_week}), few, cuts=1
     )
     assert report.ok
-    assert any("'weekday': no change of the inputs moved it" in note for note in report.notes)
+    assert any("'weekday': no change of the inputs changed it" in note for note in report.notes)
 
 
-def test_rounding_is_no_leak_and_is_told(few: Bars) -> None:
+def test_rounding_is_no_leak_and_is_noted(few: Bars) -> None:
     def through_totals(frame: pd.DataFrame) -> pd.DataFrame:
         # a trailing mean by way of the whole total: honest but for the last digits
         total = frame.groupby("symbol")["close"].transform("sum")
@@ -307,7 +320,7 @@ def test_a_function_that_changes_its_frame_is_given_a_fresh_one(few: Bars) -> No
     assert check_features(rude, few, cuts=1).ok
 
 
-def test_a_function_that_can_not_take_truncated_data_is_told(few: Bars) -> None:
+def test_a_function_that_can_not_take_truncated_data_is_reported(few: Bars) -> None:
     whole = len(few.frame)
 
     def picky(frame: pd.DataFrame) -> pd.DataFrame:
@@ -426,13 +439,13 @@ def test_a_count_that_is_changed_stays_one(few: Bars) -> None:
 def test_the_same_seed_gives_the_same_report_and_it_goes_to_json(few: Bars) -> None:
     import json
 
-    told: list[tuple[int, int]] = []
+    runs: list[tuple[int, int]] = []
     reports: list[LeakReport] = [
-        check_features(LEAKS["centred mean"][1], few, cuts=1, progress=lambda *done: told.append(done))
+        check_features(LEAKS["centred mean"][1], few, cuts=1, progress=lambda *done: runs.append(done))
         for _ in range(2)
     ]
     assert reports[0] == reports[1]
-    assert told[0] == (1, told[0][1])
+    assert runs[0] == (1, runs[0][1])
     plain = json.loads(json.dumps(reports[0].to_json(), allow_nan=False))
     assert plain["ok"] is False
     assert plain["findings"][0]["kind"] == "centred_window"

@@ -1,6 +1,6 @@
-"""How often the checks of a finished table cry wolf, and how often they see one: on real bars, symbol by symbol.
+"""How often the checks of a finished table raise a false alarm, and how often they detect a leak: on real bars.
 
-``pytest -m slow -s tests/evaluation/test_leakcheck_rates.py`` prints the figures that ``docs/leakcheck.md`` states.
+``pytest -m slow -s tests/leakcheck/test_rates.py`` prints the figures that ``docs/leakcheck.md`` states.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def tables() -> list[pd.DataFrame]:
     """One table a symbol: tenor's own features, raw bars, the next return."""
     bars = embedded_bars()
     panel = build_panel(bars, FeatureConfig())
-    made = []
+    result = []
     for i, symbol in enumerate(panel.symbols):
         known = panel.mask[:, i]
         own = pd.DataFrame(panel.values[known, i].astype("float64"), columns=panel.features)
@@ -35,8 +35,8 @@ def tables() -> list[pd.DataFrame]:
         table = own.merge(raw, on="date", suffixes=("", "_raw"))
         table["target"] = np.log(table["adj_close"]).diff().shift(-1)
         if len(table) >= 1000:
-            made.append(table)
-    return made
+            result.append(table)
+    return result
 
 
 def planted(table: pd.DataFrame) -> dict[str, pd.Series]:
@@ -85,10 +85,10 @@ def test_detection(tables: list[pd.DataFrame]) -> None:
             short = table.iloc[-length:].reset_index(drop=True)
             end = short["date"].iloc[int(0.7 * len(short))].date().isoformat()
             for name, column in planted(short).items():
-                kept = short[["date", "adj_close", "volume", "return_5", "target"]].assign(x=column)
+                tested = short[["date", "adj_close", "volume", "return_5", "target"]].assign(x=column)
                 kinds = {
                     f.kind
-                    for f in check_dataset(kept, target="target", train_end=end).findings
+                    for f in check_dataset(tested, target="target", train_end=end).findings
                     if f.where.startswith("column 'x'")
                 }
                 seen[name] += bool(kinds)

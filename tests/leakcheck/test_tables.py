@@ -164,10 +164,10 @@ def test_the_same_days_close_is_caught_where_the_target_is_the_same_days_move(ho
 TARGETS: dict[str, tuple[int, Column]] = {
     "direction": (1, lambda f: (f["target"] > 0).astype("int64")),
     "five sessions": (5, each(lambda c: np.log(c).diff(5).shift(-5))),
-    "five sessions, told as one": (1, each(lambda c: np.log(c).diff(5).shift(-5))),
+    "five sessions, declared as one": (1, each(lambda c: np.log(c).diff(5).shift(-5))),
     "the price itself": (1, each(lambda c: c.shift(-1))),
     "the price in five": (5, each(lambda c: c.shift(-5))),
-    "the price in five, told as one": (1, each(lambda c: c.shift(-5))),
+    "the price in five, declared as one": (1, each(lambda c: c.shift(-5))),
     "volatility to come": (5, each(lambda r: r.rolling(5).std().shift(-5), "return_1")),
     "volume to come": (1, each(lambda v: np.log(v).shift(-1), "volume")),
 }
@@ -182,7 +182,7 @@ def test_honest_features_pass_under_other_targets(honest: pd.DataFrame, kind: st
 
 
 @pytest.mark.parametrize(
-    "kind", [k for k in TARGETS if not k.startswith("vol") and k != "the price in five, told as one"]
+    "kind", [k for k in TARGETS if not k.startswith("vol") and k != "the price in five, declared as one"]
 )
 def test_the_next_close_is_caught_under_other_targets(honest: pd.DataFrame, kind: str) -> None:
     horizon, target = TARGETS[kind]
@@ -207,7 +207,7 @@ def test_a_scaler_is_caught_without_knowing_the_split_and_the_report_says_so(hon
     frame = honest.assign(x=LEAKS["standard scaler"][1](honest)).drop(columns="split")
     report = check_dataset(frame, target="target")
     assert report.kinds == ("scaler_on_all_data",)
-    assert "if some of them are for testing" in report.findings[0].evidence
+    assert "if some of them are test rows, the scaler was fitted on them" in report.findings[0].evidence
     assert any("name --split or --train-end" in line for line in report.checked)
     by_date = check_dataset(frame, target="target", train_end="2014-09-30")
     assert "over the 564 training rows mean" in by_date.findings[0].evidence
@@ -336,7 +336,7 @@ def test_what_can_not_be_used_is_refused(case: str) -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 30, 59])
-def test_too_few_rows_are_told(honest: pd.DataFrame, rows: int) -> None:
+def test_too_few_rows_are_noted(honest: pd.DataFrame, rows: int) -> None:
     report = check_dataset(honest.groupby("symbol").head(rows), target="target")
     assert report.ok
     assert any("no symbol has 60 rows" in note for note in report.notes)

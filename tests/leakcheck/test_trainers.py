@@ -56,16 +56,16 @@ class Linear:
         judge_x, judge_y = of(self.stop)
         judge_x = (judge_x - mean) / std
         weights = np.random.default_rng(0).normal(0, 0.01, (x.shape[1], y.shape[1]))
-        best, chosen, kept = np.inf, 0, weights
+        best, chosen, saved = np.inf, 0, weights
         for epoch in range(25):
             loss = float(((judge_x @ weights - judge_y) ** 2).mean())
             if loss < best:
-                best, chosen, kept = loss, epoch, weights
+                best, chosen, saved = loss, epoch, weights
             weights = weights - 0.05 * x.T @ (x @ weights - y) / len(x)
-        said = ((panel.values - mean) / std @ kept).astype("float32")
-        said[~panel.mask] = np.nan
-        said = Predictions("linear", said, (said > 0).astype("float32"))
-        return (said, chosen) if self.tell else said
+        forecast = ((panel.values - mean) / std @ saved).astype("float32")
+        forecast[~panel.mask] = np.nan
+        predictions = Predictions("linear", forecast, (forecast > 0).astype("float32"))
+        return (predictions, chosen) if self.tell else predictions
 
 
 LEAKS: dict[str, tuple[str, Linear]] = {
@@ -92,7 +92,7 @@ def test_an_honest_trainer_passes(panel: Panel, split: Split, tell: bool) -> Non
     assert report.checked[0].startswith("linear: ")
 
 
-def test_what_was_chosen_is_told(panel: Panel, split: Split) -> None:
+def test_what_was_chosen_is_reported(panel: Panel, split: Split) -> None:
     finding = check_trainer(Linear(stop="test"), panel, split).findings[0]
     assert "and it chose" in finding.evidence
     assert "validation part that ends before the test" in finding.remedy
@@ -113,7 +113,7 @@ def test_tenors_own_training_passes(panel: Panel, split: Split) -> None:
     assert report.ok, report.describe()
 
 
-def test_chance_and_indifference_are_told_apart(panel: Panel, split: Split) -> None:
+def test_chance_and_indifference_have_names_of_their_own(panel: Panel, split: Split) -> None:
     rng = np.random.default_rng()
     noisy = check_trainer(lambda p, s: rng.normal(size=p.mask.shape), panel, split, name="noisy")
     assert noisy.kinds == ("not_repeatable",)
@@ -149,7 +149,7 @@ def test_an_epoch_that_is_the_tests_best_and_not_validations_is_caught() -> None
     assert check_history(marked).kinds == ("test_set_early_stopping",)
 
 
-def test_scores_are_best_where_they_are_high_and_no_validation_is_told() -> None:
+def test_scores_are_best_where_they_are_high_and_no_validation_is_reported() -> None:
     curves = CURVES[["epoch"]].assign(test_accuracy=[0.5, 0.52, 0.51, 0.5])
     report = check_history(curves, chosen=2)
     assert "there is no curve of a validation part" in report.findings[0].evidence
@@ -161,8 +161,8 @@ def test_scores_are_best_where_they_are_high_and_no_validation_is_told() -> None
     [
         (CURVES.iloc[:0], 1, DataError, "no rows"),
         (CURVES.drop(columns="test_loss"), 1, DataError, "no column of the test"),
-        (CURVES, None, ConfigError, "which epoch was kept"),
-        (CURVES, 9, ConfigError, "epoch 9 was kept, but the history has 1 to 4"),
+        (CURVES, None, ConfigError, "the chosen epoch is not given"),
+        (CURVES, 9, ConfigError, "epoch 9 was chosen, but the history has 1 to 4"),
         (CURVES.assign(test_loss="x"), 1, DataError, "holds no numbers"),
     ],
 )

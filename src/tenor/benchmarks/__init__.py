@@ -1,16 +1,14 @@
-"""Published benchmarks of movement prediction: our row beside others', by their protocols, to the sample count."""
+"""Published benchmarks of movement prediction: tenor's row beside others', by their protocols, to the sample count."""
 
 from tenor.benchmarks.acl18 import acl18
 from tenor.benchmarks.glt import glt, read_glt, read_glt_news
-from tenor.benchmarks.judging import Judged, Score
 from tenor.benchmarks.kdd17 import kdd17
-from tenor.benchmarks.published import Published
-from tenor.benchmarks.result import BenchmarkResult, Row
+from tenor.benchmarks.result import BenchmarkResult, ModelScores, PublishedRow, Row, Score
 
 __all__ = [
     "BenchmarkResult",
-    "Judged",
-    "Published",
+    "ModelScores",
+    "PublishedRow",
     "Row",
     "Score",
     "acl18",

@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tenor.benchmarks.protocol import Dates
-from tenor.benchmarks.published import ACL18
-from tenor.benchmarks.result import BenchmarkResult
+from tenor.benchmarks.protocol import PartDates
+from tenor.benchmarks.result import ACL18, BenchmarkResult
 from tenor.benchmarks.running import Benchmark, run_bars
-from tenor.benchmarks.training import Recipe, Told
+from tenor.benchmarks.training import BenchmarkProgress, BenchmarkSettings
 from tenor.config import FeatureConfig, ModelConfig, TrainConfig
 from tenor.errors import DataError
 from tenor.ingest.files import read_stocknet_bars
 from tenor.schema import Bars, DailySentiment
 
-DATES = Dates(train=("2014-01-01", "2015-07-31"), valid=("2015-08-01", "2015-09-30"), test=("2015-10-01", "2015-12-31"))
+DATES = PartDates(
+    train=("2014-01-01", "2015-07-31"), valid=("2015-08-01", "2015-09-30"), test=("2015-10-01", "2015-12-31")
+)
 COUNTS = {"train": "20,315-20,345", "valid": "2,555", "test": "3,720"}
 LEFT_OUT = "GMRE"
 """The 88th ticker: its bars begin after the test."""
 
-RECIPE = Recipe(
+SETTINGS = BenchmarkSettings(
     features=FeatureConfig(groups=("returns", "trend"), sentiment=False, horizons=(1,)),
     model=ModelConfig(lookback=5),
     training=TrainConfig(epochs=8, learning_rate=1e-3, segments_per_step=16, direction_weight=2.0),
@@ -33,7 +34,7 @@ NOTES = (
     "The test is 64 days and stocks move together: read the interval, which resamples days.",
     "Not reported: the 1,008 test samples with text on each of 5 days. No reading of that rule gave 1,008.",
 )
-BENCHMARK = Benchmark(name="ACL18", dates=DATES, recipe=RECIPE, counts=COUNTS, published=ACL18, notes=NOTES)
+BENCHMARK = Benchmark(name="ACL18", dates=DATES, settings=SETTINGS, counts=COUNTS, published=ACL18, notes=NOTES)
 
 
 def acl18(
@@ -41,30 +42,36 @@ def acl18(
     *,
     seeds: Sequence[int] = tuple(range(10)),
     workers: int = 1,
-    progress: Told | None = None,
+    progress: BenchmarkProgress | None = None,
     text: DailySentiment | None = None,
-    kept: Path | None = None,
+    cache: Path | None = None,
 ) -> BenchmarkResult:
     """Run the protocol on the published StockNet folder.
 
     Parameters
     ----------
+    folder
+        With ``price/raw``, one file a ticker.
+    seeds
+        Of the networks to train; the protocol demands ten.
+    workers, progress
+        As in `tenor.benchmarks.training.train_benchmark`.
     text
         The sentiment of its tweets, cut off at each session's close, or None for prices alone.
-    kept
-        A folder for finished seeds, so that a killed run goes on; None keeps nothing.
+    cache
+        A folder for finished seeds, from which a killed run is continued; None saves nothing.
 
     Raises
     ------
     DataError
-        `folder` is not the published one.
+        `folder` holds no bars in ``price/raw``.
     """
     bars = acl18_bars(folder)
-    return run_bars(BENCHMARK, bars, seeds=seeds, workers=workers, progress=progress, text=text, kept=kept)
+    return run_bars(BENCHMARK, bars, seeds=seeds, workers=workers, progress=progress, text=text, cache=cache)
 
 
 def acl18_bars(folder: str | Path) -> Bars:
-    """The bars of the 87 tickers, up to the last test session: later ones could only tell what is not known yet."""
+    """The bars of the 87 tickers, up to the last test session; later ones are of no use."""
     bars = read_stocknet_bars(Path(folder)).bars
     if bars is None:
         raise DataError(f"{folder}: no bar in price/raw: check the path.")

@@ -1,6 +1,6 @@
 """Folders in the GLT layout: ``price/SYMBOL.csv`` with normalised features and labels, ``tweet/SYMBOL/DATE``.
 
-ACL18, BigData22 and CIKM18 are passed round in it. The label of a row is the move of its own session, so features end
+ACL18, BigData22 and CIKM18 are distributed in it. The label of a row is the move of its own session, so features end
 with the row before. The layout holds no raw bars: no open, high, low or volume, only the close that labels came from.
 """
 
@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tenor.benchmarks.protocol import Dates, Samples, complete, rows_of
+from tenor.benchmarks.protocol import PartDates, Samples, require_samples, rows_of
 from tenor.benchmarks.result import BenchmarkResult
-from tenor.benchmarks.running import run
-from tenor.benchmarks.training import Recipe, Told
+from tenor.benchmarks.running import run_panel
+from tenor.benchmarks.training import BenchmarkProgress, BenchmarkSettings
 from tenor.config import FeatureConfig, ModelConfig, SentimentConfig, TrainConfig
 from tenor.errors import DataError
 from tenor.features.context import context
@@ -26,28 +26,28 @@ from tenor.features.sentiment import sentiment_features
 from tenor.schema import DailySentiment, Float32, Float64, News, Panel, news_id
 
 MISSING = -123320.0
-"""A number below this one means that there is none (the published files write -123321)."""
+"""Numbers below this one stand for a missing value (the published files write -123321)."""
 
-WINDOW = 5
-"""Complete rows that lie before a sample."""
+COMPLETE_ROWS = 5
+"""The number of rows without a gap that a sample needs before it."""
 
 NOTES = (
     "The layout has no raw bars (open, high, low, volume): features are its own, and context from its closing price.",
-    "Its features came normalised by a recipe that is not in it: whether that looked ahead can't be checked.",
-    "Tweets carry a day and no time: a file of day d is known from the next session on.",
+    "Its features are normalised in a way that is not documented: whether that looked ahead can't be checked.",
+    "Tweets have a day and no time: a file of day d is known from the next session on.",
 )
 
-RECIPE = Recipe(
+SETTINGS = BenchmarkSettings(
     features=FeatureConfig(groups=("context",), sentiment=True, horizons=(1,)),
     model=ModelConfig(lookback=5),
     training=TrainConfig(epochs=8, learning_rate=1e-3, segments_per_step=16, direction_weight=2.0),
 )
-"""As for ACL18, on the features that the layout has; frozen without a look at any such folder's test."""
+"""As for ACL18, on the features that the layout has; frozen before any test part of such a folder was used."""
 
 
 @dataclass(frozen=True, eq=False)
 class GLT:
-    """A folder as read.
+    """The content of a folder.
 
     Attributes
     ----------
@@ -69,41 +69,58 @@ def glt(
     test_end: str | None = None,
     seeds: Sequence[int] = tuple(range(10)),
     workers: int = 1,
-    progress: Told | None = None,
+    progress: BenchmarkProgress | None = None,
     text: DailySentiment | None = None,
-    kept: Path | None = None,
+    cache: Path | None = None,
 ) -> BenchmarkResult:
     """Run the protocol on a folder of the GLT layout; training begins with its first row.
 
     Parameters
     ----------
+    folder
+        With ``price/`` and, where it has texts, ``tweet/``.
     train_end, valid_end, test_end
         Last session of each part, YYYY-MM-DD; None: the test ends with the folder.
+    seeds
+        Of the networks to train; the protocols demand ten.
+    workers, progress
+        As in `tenor.benchmarks.training.train_benchmark`.
     text
         The sentiment of its tweets (see `read_glt_news`), or None for prices alone.
-    kept
-        A folder for finished seeds, so that a killed run goes on; None keeps nothing.
+    cache
+        A folder for finished seeds, from which a killed run is continued; None saves nothing.
+
+    Raises
+    ------
+    DataError
+        The folder can't be used, or the dates are out of order.
+    HistoryError
+        A part has no sample.
     """
-    read = read_glt(folder, text=text)
-    sessions = read.panel.sessions
+    data = read_glt(folder, text=text)
+    sessions = data.panel.sessions
     last = f"{sessions[-1]:%Y-%m-%d}" if test_end is None else test_end
-    dates = Dates(
+    dates = PartDates(
         train=(f"{sessions[0]:%Y-%m-%d}", train_end), valid=(_next(train_end), valid_end), test=(_next(valid_end), last)
     )
-    train, valid, test = (rows_of(sessions, *part) for part in (dates.train, dates.valid, dates.test))
-    samples = Samples(read.label, train, valid, test)
-    complete(samples, dates, sessions)
-    return run(
+    samples = Samples(
+        data.label,
+        rows_of(sessions, *dates.train),
+        rows_of(sessions, *dates.valid),
+        rows_of(sessions, *dates.test),
+    )
+    require_samples(samples, dates, sessions)
+    return run_panel(
         Path(folder).name or "glt",
-        read.panel,
+        data.panel,
         samples,
-        RECIPE,
+        SETTINGS,
         counts=samples.counts(),
-        notes=(*NOTES, f"Our rows use {'prices alone' if text is None else 'prices and text'}."),
+        notes=(*NOTES, f"tenor's rows use {'prices alone' if text is None else 'prices and text'}."),
         seeds=seeds,
         workers=workers,
         progress=progress,
-        kept=kept,
+        cache=cache,
     )
 
 
@@ -124,7 +141,9 @@ def read_glt(folder: str | Path, *, text: DailySentiment | None = None) -> GLT:
     symbols = tuple(sorted(frames))
     grid = (len(sessions), len(symbols))
     own: Float32 = np.full((*grid, len(names)), np.nan, dtype="float32")
-    close, label, volatility, one, five = (np.full(grid, np.nan) for _ in range(5))
+    # [session, symbol] each; returns over one and five rows
+    close, label, volatility = np.full(grid, np.nan), np.full(grid, np.nan), np.full(grid, np.nan)
+    return_1, return_5 = np.full(grid, np.nan), np.full(grid, np.nan)
     for column, symbol in enumerate(symbols):
         frame = frames[symbol]
         rows = sessions.get_indexer(pd.DatetimeIndex(frame.index))
@@ -133,23 +152,24 @@ def read_glt(folder: str | Path, *, text: DailySentiment | None = None) -> GLT:
         price = np.where(price > 0, price, np.nan)
         close[rows, column] = price
         log = np.log(price)
-        one[rows[1:], column] = np.diff(log)
-        five[rows[5:], column] = log[5:] - log[:-5]
-        volatility[rows, column] = ewma_volatility(one[rows, column])
-        whole = frame[names].notna().all(axis=1).rolling(WINDOW).sum().to_numpy() == WINDOW
+        return_1[rows[1:], column] = np.diff(log)
+        return_5[rows[5:], column] = log[5:] - log[:-5]
+        volatility[rows, column] = ewma_volatility(return_1[rows, column])
+        complete = frame[names].notna().all(axis=1).rolling(COMPLETE_ROWS).sum().to_numpy() == COMPLETE_ROWS
         move = frame["label"].to_numpy("float64")
-        counts = whole[:-1] & np.isfinite(move[1:]) & (np.abs(move[1:]) > 1e-8)
+        # a move of row t is the label of row t - 1; the published sets write a move between the thresholds as 0
+        counts = complete[:-1] & np.isfinite(move[1:]) & (np.abs(move[1:]) > 1e-8)
         label[rows[:-1][counts], column] = (move[1:][counts] > 0).astype("float64")
-    across = context({1: one, 5: five}, volatility)
+    across = context({1: return_1, 5: return_5}, volatility)
     if text is not None:
-        across |= sentiment_features(text, sessions, symbols, RECIPE.features.calendar, SentimentConfig().half_life)
+        across |= sentiment_features(text, sessions, symbols, SETTINGS.features.calendar, SentimentConfig().half_life)
     return GLT(_panel(own, names, across, close, volatility, sessions, symbols), label.astype("float32"))
 
 
 def read_glt_news(folder: str | Path) -> News | None:
-    """The tweets of a folder; each is dated at the last second of its day in New York, since it carries a day alone.
+    """The tweets of a folder, each dated at the last second of its day in New York, since it has a day and no time.
 
-    So the next session after the day is the first that knows it. None where the folder has no tweets.
+    So each is known from the session after its day on. None where the folder has no tweets.
 
     Raises
     ------
@@ -206,7 +226,7 @@ def _price(path: Path) -> pd.DataFrame:
         numbers = frame.astype("float64")
     except (TypeError, ValueError) as error:
         raise DataError(f"{path}: a date or number can't be read ({error}).") from None
-    if days.isna().any() or days.duplicated().any() or len(days) <= WINDOW:
+    if days.isna().any() or days.duplicated().any() or len(days) <= COMPLETE_ROWS:
         raise DataError(f"{path}: {len(days)} rows, with a date that is missing or twice, or too few of them.")
     numbers = numbers.set_index(pd.DatetimeIndex(days)).sort_index()
     return numbers.where(numbers > MISSING)

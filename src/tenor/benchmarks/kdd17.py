@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tenor.benchmarks.protocol import Dates
-from tenor.benchmarks.published import KDD17
-from tenor.benchmarks.result import BenchmarkResult
+from tenor.benchmarks.protocol import PartDates
+from tenor.benchmarks.result import KDD17, BenchmarkResult
 from tenor.benchmarks.running import Benchmark, run_bars
-from tenor.benchmarks.training import Recipe, Told
+from tenor.benchmarks.training import BenchmarkProgress, BenchmarkSettings
 from tenor.config import FeatureConfig, ModelConfig, TrainConfig
 from tenor.errors import DataError
 from tenor.ingest.files import read_bars
 from tenor.schema import Bars
 
-DATES = Dates(train=("2007-01-01", "2014-12-31"), valid=("2015-01-01", "2015-12-31"), test=("2016-01-01", "2016-12-31"))
+DATES = PartDates(
+    train=("2007-01-01", "2014-12-31"), valid=("2015-01-01", "2015-12-31"), test=("2016-01-01", "2016-12-31")
+)
 COUNTS = {"train": "64,644", "valid": "8,070", "test": "7,398"}
 
-RECIPE = Recipe(
+SETTINGS = BenchmarkSettings(
     features=FeatureConfig(groups=("returns", "context"), sentiment=False, horizons=(1,)),
     model=ModelConfig(),
     training=TrainConfig(epochs=9, learning_rate=1e-3, segments_per_step=16, direction_weight=2.0),
@@ -27,7 +28,7 @@ RECIPE = Recipe(
 """Chosen on validation MCC alone, then frozen."""
 
 NOTES = ("Opens are read from Original_Open: the files' column Open is on another scale than High, Low and Close.",)
-BENCHMARK = Benchmark(name="KDD17", dates=DATES, recipe=RECIPE, counts=COUNTS, published=KDD17, notes=NOTES)
+BENCHMARK = Benchmark(name="KDD17", dates=DATES, settings=SETTINGS, counts=COUNTS, published=KDD17, notes=NOTES)
 
 
 def kdd17(
@@ -35,12 +36,21 @@ def kdd17(
     *,
     seeds: Sequence[int] = tuple(range(10)),
     workers: int = 1,
-    progress: Told | None = None,
-    kept: Path | None = None,
+    progress: BenchmarkProgress | None = None,
+    cache: Path | None = None,
 ) -> BenchmarkResult:
     """Run the protocol on the folder ``price_long_50``.
 
-    `kept` is a folder for finished seeds, so that a killed run goes on; None keeps nothing.
+    Parameters
+    ----------
+    folder
+        With ``AAPL.csv`` and the others.
+    seeds
+        Of the networks to train; the protocol demands ten.
+    workers, progress
+        As in `tenor.benchmarks.training.train_benchmark`.
+    cache
+        A folder for finished seeds, from which a killed run is continued; None saves nothing.
 
     Raises
     ------
@@ -48,7 +58,7 @@ def kdd17(
         `folder` holds no bars.
     """
     bars = kdd17_bars(folder)
-    return run_bars(BENCHMARK, bars, seeds=seeds, workers=workers, progress=progress, kept=kept)
+    return run_bars(BENCHMARK, bars, seeds=seeds, workers=workers, progress=progress, cache=cache)
 
 
 def kdd17_bars(folder: str | Path) -> Bars:

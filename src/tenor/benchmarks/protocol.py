@@ -27,8 +27,14 @@ PARTS = ("train", "valid", "test")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dates:
-    """First and last target session of each part, as YYYY-MM-DD; parts may not overlap."""
+class PartDates:
+    """First and last target session of each part, as YYYY-MM-DD; parts may not overlap.
+
+    Raises
+    ------
+    DataError
+        The dates are out of order.
+    """
 
     train: tuple[str, str]
     valid: tuple[str, str]
@@ -47,7 +53,7 @@ class Samples:
     Attributes
     ----------
     label
-        [session, symbol] float32; 1 up, 0 down, NaN no sample. The row is that of the last session seen, t - 1.
+        [session, symbol] float32; 1 up, 0 down, NaN no sample. The label of session t is in row t - 1.
     train, valid, test
         Rows of the samples whose session t lies in the part.
     """
@@ -63,14 +69,26 @@ class Samples:
 
 
 def label_of(simple_return: ArrayLike) -> Float32:
-    """1 for a return of at least `UP`, 0 for one of at most `DOWN`, else NaN; `simple_return` is a ratio less 1."""
+    """1 for a return of at least `UP`, 0 for one of at most `DOWN`, else NaN; a return is a price ratio minus 1."""
     r = np.asarray(simple_return, dtype="float64")
     with np.errstate(invalid="ignore"):
         return np.where(r >= UP, 1.0, np.where(r <= DOWN, 0.0, np.nan)).astype("float32")
 
 
-def samples(bars: Bars, sessions: pd.DatetimeIndex, symbols: tuple[str, ...], dates: Dates) -> Samples:
+def label_samples(bars: Bars, sessions: pd.DatetimeIndex, symbols: tuple[str, ...], dates: PartDates) -> Samples:
     """The samples of `bars` on the grid of a panel of the same bars.
+
+    A session without a bar of the symbol moves the sample to the row of the bar before:
+
+    ======= ====== ========= ============================
+    session close  move      row in which the label stands
+    ======= ====== ========= ============================
+    Mon     100.0
+    Tue     101.0  +1.0 %    Mon: 1
+    Wed     (no bar)
+    Thu     100.0  -1.0 %    Tue: 0
+    Fri     100.2  +0.2 %    none: between the thresholds
+    ======= ====== ========= ============================
 
     Raises
     ------
@@ -81,22 +99,32 @@ def samples(bars: Bars, sessions: pd.DatetimeIndex, symbols: tuple[str, ...], da
     by_symbol = frame.groupby("symbol", sort=False)
     simple = by_symbol["adj_close"].pct_change()
     session = pd.DatetimeIndex(frame["session"])
-    seen = sessions.get_indexer(pd.DatetimeIndex(by_symbol["session"].shift(1)))  # the symbol's bar before
+    row_before = sessions.get_indexer(pd.DatetimeIndex(by_symbol["session"].shift(1)))  # of the symbol's last bar
     label = label_of(simple)
     counts = np.isfinite(label) & (by_symbol.cumcount().to_numpy() >= EARLIER_BARS)
     counts &= (session >= pd.Timestamp(dates.train[0])) & (session <= pd.Timestamp(dates.test[1]))
     grid = np.full((len(sessions), len(symbols)), np.nan, dtype="float32")
     column = pd.Index(symbols).get_indexer(pd.Index(frame["symbol"]))
-    grid[seen[counts], column[counts]] = label[counts]
-    found = Samples(grid, *(rows_of(sessions, *getattr(dates, name)) for name in PARTS))
-    complete(found, dates, session)
-    return found
+    grid[row_before[counts], column[counts]] = label[counts]
+    result = Samples(
+        grid, rows_of(sessions, *dates.train), rows_of(sessions, *dates.valid), rows_of(sessions, *dates.test)
+    )
+    require_samples(result, dates, session)
+    return result
 
 
-def confusion(p_up: Float32, label: Float32) -> tuple[Bool, Bool, Bool]:
-    """Which cells are samples, which were said to rise, which rose; `p_up` and `label` [row, symbol]."""
-    known = np.isfinite(label)
-    return known, (p_up > 0.5) & known, known & (label > 0.5)
+def confusion(up: Bool, label: Float32) -> tuple[Bool, Bool, Bool, Bool]:
+    """Cells of true positives, false positives, true negatives and false negatives; all [row, symbol].
+
+    Parameters
+    ----------
+    up
+        True where a rise is predicted.
+    label
+        1 up, 0 down, NaN no sample.
+    """
+    known, rose = np.isfinite(label), label > 0.5  # a comparison with NaN is False
+    return known & up & rose, known & up & ~rose, known & ~up & ~rose, known & ~up & rose
 
 
 def rows_of(sessions: pd.DatetimeIndex, first: str, last: str) -> slice:
@@ -105,12 +133,25 @@ def rows_of(sessions: pd.DatetimeIndex, first: str, last: str) -> slice:
     return slice(max(0, int(start) - 1), max(0, int(stop) - 1))
 
 
-def complete(found: Samples, dates: Dates, session: pd.DatetimeIndex) -> None:
-    """Refuse samples with an empty part; `session` are the days that there are bars of."""
-    for name, count in found.counts().items():
+def require_samples(samples: Samples, dates: PartDates, days: pd.DatetimeIndex) -> None:
+    """Refuse samples with an empty part.
+
+    Parameters
+    ----------
+    samples, dates
+        What is checked, and the dates of its parts.
+    days
+        The sessions of the bars, for the message.
+
+    Raises
+    ------
+    HistoryError
+        A part has no sample.
+    """
+    for name, count in samples.counts().items():
         if count == 0:
             first, last = getattr(dates, name)
             raise HistoryError(
-                f"benchmark: no sample between {first} and {last} ({name}); the bars span {session.min():%Y-%m-%d} … "
-                f"{session.max():%Y-%m-%d}: check the folder and the dates."
+                f"benchmark: no sample between {first} and {last} ({name}); the bars span {days.min():%Y-%m-%d} … "
+                f"{days.max():%Y-%m-%d}: check the folder and the dates."
             )

@@ -1,4 +1,4 @@
-"""One benchmark from panel and samples to its result: train, predict once, judge beside the baselines."""
+"""One benchmark from bars to its result: samples, panel, training, one prediction, scores beside the baselines."""
 
 from __future__ import annotations
 
@@ -8,43 +8,45 @@ from pathlib import Path
 
 import numpy as np
 
-from tenor.benchmarks.judging import judge, plain
-from tenor.benchmarks.market import with_market_means
-from tenor.benchmarks.protocol import Dates, Samples, samples
-from tenor.benchmarks.published import Published
-from tenor.benchmarks.result import ENSEMBLE, BenchmarkResult
-from tenor.benchmarks.training import Recipe, Told, labelled_only, train
+from tenor.benchmarks.protocol import PartDates, Samples, label_samples
+from tenor.benchmarks.result import ENSEMBLE, BenchmarkResult, PublishedRow, accuracy_and_mcc, score_models
+from tenor.benchmarks.training import BenchmarkProgress, BenchmarkSettings, labelled_only, train_benchmark
 from tenor.config import to_mapping
 from tenor.evaluation.baselines import ALWAYS_UP, BOOSTING, LINEAR, fit_baselines
 from tenor.features import build_panel
+from tenor.features.catalogue import FEATURES
 from tenor.schema import Bars, DailySentiment, Float32, Panel
 
-NAMES = {ALWAYS_UP: "always up", LINEAR: "logistic regression", BOOSTING: "gradient boosting"}
+BASELINE_TITLES = {ALWAYS_UP: "always up", LINEAR: "logistic regression", BOOSTING: "gradient boosting"}
+OWN_FEATURES = tuple(feature.name for feature in FEATURES if feature.group not in ("context", "sentiment"))
+"""Features that are computed from a symbol's own bars."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:
-    """A benchmark whose protocol names its days, and our settings for it.
+    """A benchmark whose protocol names its days, and tenor's settings for it.
 
     Attributes
     ----------
+    name
+        Of the set.
     dates
         Of the protocol's parts.
-    recipe
-        ours.
+    settings
+        Of tenor's model.
     counts
-        Part -> how many samples the protocol's authors tell.
+        By part, the number of samples that the protocol's authors report.
     published
-        Their rows, and those of others.
+        Rows that others reported.
     notes
-        What a reader of the result must know.
+        What a reader of the result has to know.
     """
 
     name: str
-    dates: Dates
-    recipe: Recipe
+    dates: PartDates
+    settings: BenchmarkSettings
     counts: dict[str, str] = field(default_factory=dict)
-    published: tuple[Published, ...] = ()
+    published: tuple[PublishedRow, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -54,80 +56,114 @@ def run_bars(
     *,
     seeds: Sequence[int],
     workers: int,
-    progress: Told | None = None,
+    progress: BenchmarkProgress | None = None,
     text: DailySentiment | None = None,
-    kept: Path | None = None,
+    cache: Path | None = None,
 ) -> BenchmarkResult:
-    """Run `benchmark` on `bars`: samples by its dates, trained from its recipe's `train_from` where that is set."""
+    """Run `benchmark` on `bars`.
+
+    Parameters
+    ----------
+    benchmark
+        Its dates give the samples; training begins earlier where its settings have a `train_from`.
+    bars, text
+        The data; without `text`, prices alone.
+    seeds, workers, progress, cache
+        As in `train_benchmark`.
+    """
     dates, notes = benchmark.dates, benchmark.notes
-    recipe = replace(benchmark.recipe, features=replace(benchmark.recipe.features, sentiment=text is not None))
-    panel = build_panel(bars, recipe.features, sentiment=text)
-    if recipe.market_means:
+    given = benchmark.settings
+    settings = replace(given, features=replace(given.features, sentiment=text is not None))
+    panel = build_panel(bars, settings.features, sentiment=text)
+    if settings.market_means:
         panel = with_market_means(panel)
-    found = samples(bars, panel.sessions, panel.symbols, dates)
-    counts = found.counts()
-    if recipe.train_from is not None:
-        found = samples(bars, panel.sessions, panel.symbols, replace(dates, train=(recipe.train_from, dates.train[1])))
-        longer = (
-            f"All learned rows are trained from {recipe.train_from} on ({found.counts()['train']:,} samples), not from "
-            f"the protocol's {dates.train[0]}. Validation and test are the protocol's."
+    samples = label_samples(bars, panel.sessions, panel.symbols, dates)
+    counts = samples.counts()
+    if settings.train_from is not None:
+        longer = replace(dates, train=(settings.train_from, dates.train[1]))
+        samples = label_samples(bars, panel.sessions, panel.symbols, longer)
+        note = (
+            f"All learned rows are trained from {settings.train_from} on ({samples.counts()['train']:,} samples), not "
+            f"from the protocol's {dates.train[0]}. Validation and test are the protocol's."
         )
-        notes = (*notes, longer)
-    text_note = "prices alone" if text is None else "prices and text; what came after a session's close is not seen"
-    return run(
+        notes = (*notes, note)
+    text_note = "prices alone" if text is None else "prices and text published before the close of the session"
+    return run_panel(
         benchmark.name,
         panel,
-        found,
-        recipe,
+        samples,
+        settings,
         counts=counts,
         published_counts=benchmark.counts,
         published=benchmark.published,
-        notes=(*notes, f"Our rows use {text_note}."),
+        notes=(*notes, f"tenor's rows use {text_note}."),
         seeds=seeds,
         workers=workers,
         progress=progress,
-        kept=kept,
+        cache=cache,
     )
 
 
-def run(
+def run_panel(
     name: str,
     panel: Panel,
-    found: Samples,
-    recipe: Recipe,
+    samples: Samples,
+    settings: BenchmarkSettings,
     *,
     counts: dict[str, int],
     published_counts: dict[str, str] | None = None,
-    published: tuple[Published, ...] = (),
+    published: tuple[PublishedRow, ...] = (),
     notes: tuple[str, ...] = (),
     seeds: Sequence[int],
     workers: int,
-    progress: Told | None = None,
-    kept: Path | None = None,
+    progress: BenchmarkProgress | None = None,
+    cache: Path | None = None,
 ) -> BenchmarkResult:
-    """Train `recipe` on the training samples with each of `seeds` and judge it on the test samples, once."""
-    trained = train(panel, found, recipe, seeds=seeds, workers=workers, progress=progress, kept=kept)
-    said: dict[str, Float32] = {ENSEMBLE: np.mean([one.p_up for one in trained], axis=0, dtype="float32")}
-    learned = labelled_only(panel, found)
-    for baseline, predictions in fit_baselines(learned, found, names=tuple(NAMES)).items():
-        said[NAMES[baseline]] = predictions.p_up[:, :, 0]
-    label = found.label[found.test]
-    test = {model: p_up[found.test] for model, p_up in said.items()}
+    """Train on the training samples with each of `seeds`, and score the predictions of the test samples once.
+
+    Parameters
+    ----------
+    name, counts, published_counts, published, notes
+        As in `BenchmarkResult`.
+    panel, samples, settings, seeds, workers, progress, cache
+        As in `train_benchmark`.
+    """
+    trained = train_benchmark(panel, samples, settings, seeds=seeds, workers=workers, progress=progress, cache=cache)
+    p_up: dict[str, Float32] = {ENSEMBLE: np.mean([seed.p_up for seed in trained], axis=0, dtype="float32")}
+    learned = labelled_only(panel, samples)
+    for baseline, predictions in fit_baselines(learned, samples, names=tuple(BASELINE_TITLES)).items():
+        p_up[BASELINE_TITLES[baseline]] = predictions.p_up[:, :, 0]
+    label = samples.label[samples.test]
     rows = []
-    for one in trained:
-        accuracy, mcc = plain(one.p_up[found.test], label)
-        rows.append(
-            {"seed": one.seed, "accuracy": accuracy, "mcc": mcc, "valid_mcc": one.curve[one.epoch - 1],
-             "epoch": one.epoch}
-        )  # fmt: skip
+    for seed in trained:
+        accuracy, mcc = accuracy_and_mcc(seed.p_up[samples.test], label)
+        valid = seed.curve[seed.epoch - 1]
+        rows.append({"seed": seed.seed, "accuracy": accuracy, "mcc": mcc, "valid_mcc": valid, "epoch": seed.epoch})
     return BenchmarkResult(
         benchmark=name,
         counts=counts,
         published_counts=published_counts,
         days=int(np.isfinite(label).any(axis=1).sum()),
         seeds=tuple(rows),
-        judged=judge(test, label),
+        models=score_models({model: values[samples.test] for model, values in p_up.items()}, label),
         published=published,
         notes=notes,
-        config=to_mapping(replace(recipe, training=replace(recipe.training, seeds=tuple(seeds)))),
+        config=to_mapping(replace(settings, training=replace(settings.training, seeds=tuple(seeds)))),
+    )
+
+
+def with_market_means(panel: Panel, names: tuple[str, ...] = OWN_FEATURES) -> Panel:
+    """`panel` with, for each of its features among `names`, the session's mean over the symbols masked in.
+
+    They are called ``market_mean_…``; those of a session are computed from that session alone.
+    """
+    columns = [i for i, name in enumerate(panel.features) if name in names]
+    present = panel.mask[:, :, None]
+    total = np.where(present, panel.values[:, :, columns], 0.0).astype("float64").sum(axis=1)
+    mean = (total / np.maximum(present.sum(axis=1), 1)).astype("float32")  # [session, feature]
+    values = np.where(present, mean[:, None, :], np.float32(0.0))
+    return replace(
+        panel,
+        values=np.concatenate([panel.values, values], axis=2),
+        features=panel.features + tuple(f"market_mean_{panel.features[i]}" for i in columns),
     )

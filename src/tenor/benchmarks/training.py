@@ -1,51 +1,58 @@
-"""Our model on a benchmark: the attention LSTM, trained on the labelled samples, epoch chosen by validation MCC.
+"""tenor's model on a benchmark: the attention LSTM, trained on the labelled samples, epoch chosen by validation MCC.
 
-Training is that of `tenor.training`, with two differences that the protocols ask for: only labelled cells carry a
-loss, and a seed keeps the epoch with the best MCC on the validation samples. No label of the test part is read here.
+Training is that of `tenor.training`, with two differences that the protocols demand: only labelled cells carry a
+loss, and the epoch is the one with the best mean MCC on the validation samples. No label of the test part is read here.
 """
 
 from __future__ import annotations
 
+import io
 import math
 import os
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
 import pandas as pd
+import torch
 
 from tenor import metrics
-from tenor.benchmarks.keeping import Kept, kept_in
-from tenor.benchmarks.protocol import Samples
+from tenor.benchmarks.protocol import Samples, confusion
 from tenor.config import FeatureConfig, ModelConfig, TrainConfig, to_mapping
 from tenor.errors import ConfigError
 from tenor.features import Scaler
 from tenor.inference.cells import usable
-from tenor.schema import Float32, Panel
+from tenor.schema import Bool, Float32, Panel
+from tenor.storage.files import content_key, write_whole
 from tenor.training.forecaster import outputs
 from tenor.training.parallel import end_idle_processes
 from tenor.training.sequences import Sequences
 from tenor.training.trainer import Task, Trainer, reproducible
 
-Told = Callable[[int, int, int, float, float], None]
-"""seed, epoch, epochs, training loss, validation MCC."""
+BenchmarkProgress = Callable[[int, int, int, float, float], None]
+"""Called with seed, epoch, epochs, training loss and validation MCC."""
+
+CACHE_FORMAT = 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """All settings of our model on one benchmark.
+class BenchmarkSettings:
+    """All settings of tenor's model on one benchmark.
 
     Attributes
     ----------
     features, model, training
         As everywhere. Of `training`, `seeds` are replaced and `patience` is not used: all epochs are run.
     market_means
-        The cross-stock mean of every own feature beside it.
+        Adds the cross-stock mean of each feature of a symbol's own.
     trailing
-        P(up) is said against the network's own usual level: the daily median over symbols of its logit, in the mean
-        over so many sessions up to the present one, is taken off. No label takes part. None: it is not.
+        Sessions over which the network's own usual level is taken: the mean of the daily median logit over symbols, up
+        to the present session, is subtracted from its logits. No label takes part. None subtracts nothing.
     train_from
         First session of the training part where it is not the protocol's, as YYYY-MM-DD.
     """
@@ -59,17 +66,38 @@ class Recipe:
 
 
 @dataclass(frozen=True, eq=False)
-class SeedResult:
-    """One trained seed at the epoch that validation chose.
+class SeedLogits:
+    """One seed over all epochs.
 
     Attributes
     ----------
+    seed
+        Of the random generator.
+    logit
+        [epoch, session, symbol] float32; NaN where there is no prediction.
+    curve
+        Validation MCC of each epoch.
+    """
+
+    seed: int
+    logit: Float32
+    curve: tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedSeed:
+    """One seed at the epoch that validation chose.
+
+    Attributes
+    ----------
+    seed
+        Of the random generator.
     p_up
-        [session, symbol] float32; P(up), NaN where the network says nothing.
+        [session, symbol] float32; P(up), NaN where there is no prediction.
     curve
         Validation MCC of each epoch.
     epoch
-        The one kept, counted from 1.
+        The chosen one, counted from 1.
     """
 
     seed: int
@@ -78,104 +106,166 @@ class SeedResult:
     epoch: int
 
 
-@dataclass(frozen=True, eq=False)
-class Run:
-    """One seed over all epochs: `logit` [epoch, session, symbol] float32, NaN where nothing is said."""
+@dataclass(frozen=True)
+class SeedCache:
+    """Seeds that are trained already, one file each: ``FOLDER/SEED.npz``. Each file is whole or not there.
 
-    seed: int
-    logit: Float32
-    curve: tuple[float, ...]
+    Attributes
+    ----------
+    folder
+        Of one configuration on one data set.
+    owner
+        The process that began the run.
+    """
+
+    folder: Path
+    owner: int
+
+    @classmethod
+    def of(cls, root: Path, panel: Panel, samples: Samples, settings: dict[str, Any]) -> SeedCache:
+        """The cache of `settings` on this data below `root`; other data, parts or versions have another folder."""
+        arrays = (panel.values, panel.mask, panel.targets, panel.volatility, samples.label)
+        description = {
+            "format": CACHE_FORMAT,
+            "versions": [version("tenor"), torch.__version__],
+            "parts": [[part.start, part.stop] for part in (samples.train, samples.valid, samples.test)],
+            "settings": settings,
+            "arrays": [[list(array.shape), array.dtype.str] for array in arrays],
+        }
+        return cls(root / content_key(description, *(np.ascontiguousarray(array) for array in arrays)), os.getpid())
+
+    def load(self, seed: int) -> SeedLogits | None:
+        """`seed` as it was saved; None where it is not there or can't be read."""
+        try:
+            with np.load(self.folder / f"{seed}.npz", allow_pickle=False) as arrays:
+                return SeedLogits(seed, arrays["logit"], tuple(map(float, arrays["curve"])))
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return None
+
+    def save(self, trained: SeedLogits) -> None:
+        """Write a seed."""
+        data = io.BytesIO()
+        np.savez(data, logit=trained.logit, curve=np.asarray(trained.curve))
+        write_whole(self.folder / f"{trained.seed}.npz", data.getvalue())
+
+    def orphaned(self) -> bool:
+        """True in a process that trains for an owner that has ended."""
+        return os.getpid() != self.owner and os.getppid() != self.owner
 
 
-def train(
+def train_benchmark(
     panel: Panel,
     samples: Samples,
-    recipe: Recipe,
+    settings: BenchmarkSettings,
     *,
     seeds: Sequence[int],
     workers: int,
-    progress: Told | None = None,
-    kept: Path | None = None,
-) -> list[SeedResult]:
-    """Train a network a seed, choose the epoch by validation, and let each say P(up) in every cell of `panel`.
+    progress: BenchmarkProgress | None = None,
+    cache: Path | None = None,
+) -> list[TrainedSeed]:
+    """Train a network a seed, choose the epoch by validation, and predict every cell of `panel` with each network.
 
-    `progress` hears of a seed's epochs as they come with one worker, and when the seed is done with more. `kept` is a
-    folder in which each seed is kept when it is done, so that the same call, after a kill, trains the others alone.
+    Parameters
+    ----------
+    panel, samples
+        Unscaled features, and the labelled cells of the same grid.
+    settings, seeds
+        What is trained.
+    workers
+        Processes.
+    progress
+        Called after each epoch with one worker, and after each seed with several.
+    cache
+        A folder in which each finished seed is saved: the same call, after a kill, trains only the others.
+
+    Raises
+    ------
+    ConfigError
+        No training or validation sample has the history that the model reads.
     """
     scaler = Scaler.fit(panel.between(0, samples.valid.stop), samples.train)
     scaled = scaler.transform(panel)
     learned = labelled_only(scaled, samples).between(0, samples.valid.stop)
-    data = Sequences.of(learned, lookback=recipe.model.lookback, clip=recipe.training.target_clip)
+    data = Sequences.of(learned, lookback=settings.model.lookback, clip=settings.training.target_clip)
     label = samples.label[samples.valid].copy()
-    _check(data, samples)
+    _require_history(data, samples)
 
     def task(seed: int) -> Task:
-        training = replace(recipe.training, seeds=(seed,), patience=recipe.training.epochs)
-        return Task(data, samples.train, samples.valid, recipe.model, training, seed)
+        # patience is never reached: each epoch is a candidate
+        training = replace(settings.training, seeds=(seed,), patience=settings.training.epochs)
+        return Task(data, samples.train, samples.valid, settings.model, training, seed)
 
-    place = None
-    if kept is not None:
-        settings = to_mapping(replace(recipe, training=replace(recipe.training, seeds=(0,))))
-        place = kept_in(kept, panel, samples.label, (samples.train, samples.valid, samples.test), settings)
-    missing = [seed for seed in seeds if place is None or place.of(seed) is None]
+    store = None
+    if cache is not None:
+        # the seeds are the files' names; which others are trained beside one does not matter
+        plain = to_mapping(replace(settings, training=replace(settings.training, seeds=(0,))))
+        store = SeedCache.of(cache, panel, samples, plain)
+    missing = [seed for seed in seeds if store is None or store.load(seed) is None]
     if min(workers, len(missing)) <= 1:
-        return choose([_train_seed(task(seed), scaled, label, recipe.trailing, progress, place) for seed in seeds])
-    done = []
+        return choose_epoch([_train_or_load(task(s), scaled, label, settings.trailing, progress, store) for s in seeds])
+    trained = []
     end_idle_processes()
     parallel = joblib.Parallel(n_jobs=workers, return_as="generator")
-    train_seed = joblib.delayed(_train_seed)
-    for run in parallel(train_seed(task(seed), scaled, label, recipe.trailing, None, place) for seed in seeds):
+    calls = (joblib.delayed(_train_or_load)(task(s), scaled, label, settings.trailing, None, store) for s in seeds)
+    for one in parallel(calls):
         if progress is not None:
-            progress(run.seed, len(run.curve), len(run.curve), math.nan, max(run.curve))
-        done.append(run)
-    return choose(done)
+            progress(one.seed, len(one.curve), len(one.curve), math.nan, max(one.curve))
+        trained.append(one)
+    return choose_epoch(trained)
 
 
-def choose(trained: Sequence[Run]) -> list[SeedResult]:
+def choose_epoch(trained: Sequence[SeedLogits]) -> list[TrainedSeed]:
     """All seeds at the epoch whose validation MCC is best in the mean over the seeds.
 
     One epoch for all, because the best epoch of one seed on two months of validation is mostly luck.
     """
-    epoch = int(np.argmax(np.mean([run.curve for run in trained], axis=0)))
+    epoch = int(np.argmax(np.mean([seed.curve for seed in trained], axis=0)))
     chosen = []
-    for run in trained:
-        p_up = 1.0 / (1.0 + np.exp(-run.logit[epoch].astype("float64")))
-        chosen.append(SeedResult(run.seed, p_up.astype("float32"), run.curve, epoch + 1))
+    for seed in trained:
+        p_up = 1.0 / (1.0 + np.exp(-seed.logit[epoch].astype("float64")))
+        chosen.append(TrainedSeed(seed.seed, p_up.astype("float32"), seed.curve, epoch + 1))
     return chosen
 
 
-def _train_seed(
-    task: Task, scaled: Panel, label: Float32, trailing: int | None, progress: Told | None, kept: Kept | None
-) -> Run:
-    if kept is not None and (found := kept.of(task.seed)) is not None:
+def _train_or_load(
+    task: Task,
+    scaled: Panel,
+    label: Float32,
+    trailing: int | None,
+    progress: BenchmarkProgress | None,
+    cache: SeedCache | None,
+) -> SeedLogits:
+    """The seed of `task`, from `cache` or trained; `label` is that of the validation rows."""
+    if cache is not None and (saved := cache.load(task.seed)) is not None:
         if progress is not None:
-            progress(task.seed, len(found[1]), len(found[1]), math.nan, found[1][-1])
-        return Run(task.seed, *found)
-    said_where = usable(scaled, task.model.lookback)
+            progress(task.seed, len(saved.curve), len(saved.curve), math.nan, saved.curve[-1])
+        return saved
+    predictable: Bool = usable(scaled, task.model.lookback)
     epochs = task.training.epochs
-    logit: Float32 = np.empty((epochs, *said_where.shape), dtype="float32")
-    curve = []
+    logit: Float32 = np.empty((epochs, *predictable.shape), dtype="float32")
+    curve: list[float] = []
     with reproducible():
         trainer = Trainer(task)
         for epoch in range(epochs):
             trainer.run_epoch()
             trainer.net.eval()
-            said = np.where(said_where, outputs(trainer.net, scaled)["up_logit"][:, :, 0], np.float32(np.nan))
-            logit[epoch] = said if trailing is None else centred(said, trailing)
+            raw = np.where(predictable, outputs(trainer.net, scaled)["up_logit"][:, :, 0], np.float32(np.nan))
+            logit[epoch] = raw if trailing is None else centred(raw, trailing)
             curve.append(valid_mcc(logit[epoch, task.valid], label))
             if progress is not None:
                 progress(task.seed, epoch + 1, epochs, trainer.history.train[-1], curve[-1])
-            if kept is not None and kept.orphaned():  # nobody waits for this any more
+            if cache is not None and cache.orphaned():  # nobody waits for this any more
                 os._exit(1)
-    if kept is not None:
-        kept.keep(task.seed, logit, curve)
-    return Run(task.seed, logit, tuple(curve))
+    trained = SeedLogits(task.seed, logit, tuple(curve))
+    if cache is not None:
+        cache.save(trained)
+    return trained
 
 
 def centred(logit: Float32, sessions: int) -> Float32:
-    """`logit` [session, symbol] less the mean of its daily medians over the last `sessions`, the present one included.
+    """`logit` [session, symbol] minus the mean of its daily medians over the last `sessions`, the present one included.
 
-    In the first sessions there are fewer to take the mean over; a session in which nothing is said counts for nothing.
+    In the first sessions there are fewer to take the mean over; a session without a prediction is left out of it.
     """
     level = pd.DataFrame(logit).median(axis=1).rolling(sessions, min_periods=1).mean().to_numpy("float32")
     return np.asarray(logit - level[:, None], dtype="float32")
@@ -183,21 +273,19 @@ def centred(logit: Float32, sessions: int) -> Float32:
 
 def valid_mcc(logit: Float32, label: Float32) -> float:
     """MCC of `logit` > 0 against `label` (1 up, 0 down, NaN no sample), both [session, symbol]."""
-    known = np.isfinite(label)
-    said, rose = known & (logit > 0), known & (label > 0.5)
-    counts = ((said & rose).sum(), (said & ~rose).sum(), (known & ~said & ~rose).sum(), (rose & ~said).sum())
-    return float(metrics.mcc_of_counts(*counts))
+    tp, fp, tn, fn = confusion(logit > 0, label)
+    return float(metrics.mcc_of_counts(tp.sum(), fp.sum(), tn.sum(), fn.sum()))
 
 
 def labelled_only(panel: Panel, samples: Samples) -> Panel:
     """`panel` with targets only where a sample of the training or validation part stands."""
-    keep = np.zeros(samples.label.shape, dtype=bool)
+    labelled: Bool = np.zeros(samples.label.shape, dtype=bool)
     for rows in (samples.train, samples.valid):
-        keep[rows] = np.isfinite(samples.label[rows])
-    return replace(panel, targets=np.where(keep[:, :, None], panel.targets, np.float32(np.nan)))
+        labelled[rows] = np.isfinite(samples.label[rows])
+    return replace(panel, targets=np.where(labelled[:, :, None], panel.targets, np.float32(np.nan)))
 
 
-def _check(data: Sequences, samples: Samples) -> None:
+def _require_history(data: Sequences, samples: Samples) -> None:
     for name, rows in (("training", samples.train), ("validation", samples.valid)):
         if not data.known[:, rows].any():
             raise ConfigError(

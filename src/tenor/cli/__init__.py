@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
-from tenor.cli import console, data, models, registry, sentiment, serve, studies, upload
+from tenor.cli import ablate, benchmark, console, data, leakcheck, models, registry, sentiment, serve, tune, upload
 from tenor.errors import ConfigError, TenorError
 
 HELP = "Stock forecasts from prices, indicators and the sentiment of the news, judged honestly."
@@ -19,7 +19,10 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 app.add_typer(data.app, name="data")
 app.add_typer(models.app)
 app.add_typer(registry.app, name="models")
-app.add_typer(studies.app)
+app.add_typer(ablate.app)
+app.add_typer(tune.app)
+app.add_typer(benchmark.app)
+app.add_typer(leakcheck.app)
 app.add_typer(sentiment.app, name="sentiment")
 app.add_typer(serve.app)
 app.add_typer(upload.app)

@@ -12,8 +12,8 @@ from sklearn.linear_model import LogisticRegression
 
 from tenor.errors import ConfigError, TenorError, one_line
 from tenor.evaluation.baselines import SplitLike, TrainingCells, learned
-from tenor.leakcheck.files import load_object
 from tenor.schema import Float64, Panel, Predictions
+from tenor.user_code import load_object
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 What each part can and cannot prove stands in ``docs/leakcheck.md``.
 """
 
-from tenor.leakcheck.files import (
+from tenor.leakcheck.commands import (
     leakcheck_file,
     leakcheck_function,
     leakcheck_trainer,
@@ -11,13 +11,13 @@ from tenor.leakcheck.files import (
     tenor_features,
 )
 from tenor.leakcheck.functions import check_features
-from tenor.leakcheck.report import KINDS, Finding, LeakReport
+from tenor.leakcheck.report import LEAK_KINDS, LeakFinding, LeakReport
 from tenor.leakcheck.tables import check_dataset
 from tenor.leakcheck.trainers import check_history, check_trainer
 
 __all__ = [
-    "KINDS",
-    "Finding",
+    "LEAK_KINDS",
+    "LeakFinding",
     "LeakReport",
     "check_dataset",
     "check_features",

@@ -16,16 +16,17 @@ from tenor.schema import Bars, Bool, DailySentiment, News
 
 Days = NDArray[np.datetime64]
 Pick = Callable[[Days], Bool]
+"""Which rows to change, from the session at whose close each is known."""
 
-KEYS = frozenset({"symbol", "session", "published_at", "id"})
-NEWCOMER = "~NEW"  # sorts after every real symbol, so that codes given in order stay as they are
-_FEW = 8
+KEY_COLUMNS = frozenset({"symbol", "session", "published_at", "id"})
+NEWCOMER = "~NEW"  # sorts after every real symbol, so that codes assigned in order of the symbols do not change
+_FEW = 8  # a column of so few different values is a code or a small count
 _LATEST = np.datetime64("9999-12-31", "us")
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a feature function is given.
+    """The arguments of a feature function.
 
     Attributes
     ----------
@@ -40,7 +41,7 @@ class Inputs:
 
     def columns(self) -> list[tuple[str, str]]:
         """Every (table, column) that can be changed."""
-        return [(table, str(c)) for table, frame in self.tables.items() for c in frame.columns if c not in KEYS]
+        return [(table, str(c)) for table, frame in self.tables.items() for c in frame.columns if c not in KEY_COLUMNS]
 
     def with_table(self, table: str, frame: pd.DataFrame, days: Days) -> Inputs:
         """The same with `table` replaced, its rows numbered afresh."""
@@ -51,15 +52,15 @@ class Inputs:
         )
 
 
-def gather(
+def gather_inputs(
     bars: Bars | pd.DataFrame,
     sentiment: DailySentiment | pd.DataFrame | None,
     news: News | pd.DataFrame | None,
     calendar: str,
 ) -> Inputs:
-    """The inputs, each known from the close of its session on; an item of news from the first close after it.
+    """The inputs, each row known from the close of its session on; an item of news from the first close after it.
 
-    That is its symbol's market's, and `calendar`'s where the symbol's name tells no market.
+    The close is that of the symbol's market, or of `calendar` where the symbol's name names no market.
 
     Raises
     ------
@@ -96,7 +97,7 @@ def only_at(at: pd.Timestamp) -> Pick:
     return lambda days: days == moment
 
 
-def changed(
+def with_changed_values(
     inputs: Inputs,
     pick: Pick,
     rng: np.random.Generator,
@@ -105,14 +106,16 @@ def changed(
     keep: frozenset[str] = frozenset(),
     push: float = 0.0,
 ) -> Inputs:
-    """Other values in the rows picked.
+    """Other values in the picked rows.
 
     Parameters
     ----------
+    inputs, pick, rng
+        The tables, the rows to change, and the source of the changes.
     only
-        The one (table, column) to change.
+        The one (table, column) to change; None changes all.
     keep
-        Columns of bars to leave.
+        Columns of bars that stay as they are.
     push
         0 draws changes in both directions; 1 and -1 push everything up or down (high only up, low only down).
     """
@@ -123,34 +126,38 @@ def changed(
         new = {}
         for name in frame.columns:
             column = str(name)
-            if column in KEYS or (only and only[1] != column) or (table == "bars" and column in keep):
+            if column in KEY_COLUMNS or (only and only[1] != column) or (table == "bars" and column in keep):
                 continue
             new[name] = _other(frame[name], rows, rng, _direction(column, push))
         inputs = inputs.with_table(table, frame.assign(**new), inputs.days[table])
     return inputs
 
 
-def shuffled(inputs: Inputs, pick: Pick, rng: np.random.Generator) -> Inputs:
-    """The rows picked, dealt anew to the days: each symbol's values, in another order."""
+def with_shuffled_days(inputs: Inputs, pick: Pick, rng: np.random.Generator) -> Inputs:
+    """The picked rows in another order: each symbol's values are shuffled over its days."""
     for table, frame in inputs.tables.items():
         rows = np.flatnonzero(pick(inputs.days[table]))
-        order = rows.copy()
+        order = rows.copy()  # [picked row] -> the row whose values it gets
         for places in pd.Series(np.arange(len(rows))).groupby(frame["symbol"].to_numpy()[rows]).groups.values():
             where = np.asarray(places)
             order[where] = rows[rng.permutation(where)]
-        columns = [c for c in frame.columns if c not in KEYS]
+        columns = [c for c in frame.columns if c not in KEY_COLUMNS]
         values = {c: _put(frame[c], rows, frame[c].iloc[order]) for c in columns}
         inputs = inputs.with_table(table, frame.assign(**values), inputs.days[table])
     return inputs
 
 
-def other_rows(inputs: Inputs, pick: Pick, rng: np.random.Generator, calendar: str) -> Inputs:
-    """Rows picked are dropped (a third of them, and everything of one symbol in four); others are added."""
+def with_other_rows(inputs: Inputs, pick: Pick, rng: np.random.Generator, calendar: str) -> Inputs:
+    """Picked rows are dropped (a third of them, and all of one symbol in four); others are added.
+
+    Added are a symbol that begins after the cut, five more sessions, and news and sentiment that repeat earlier rows.
+    """
     bars, days = inputs.tables["bars"], inputs.days["bars"]
     symbols = bars["symbol"].unique()
     gone = set(rng.choice(symbols, (len(symbols) + 2) // 4, replace=False))
+    # of the picked rows alone: nothing before the cut may change
     dropped = pick(days) & (bars["symbol"].isin(gone).to_numpy() | (rng.random(len(bars)) < 1 / 3))
-    # the newcomer comes after the cut with copies of another symbol's bars
+    # the new symbol begins after the cut, with copies of another symbol's bars
     twin = pick(days) & (bars["symbol"] == symbols[0]).to_numpy()
     name = _newcomer(str(symbols[0]))
     newcomer = bars[twin].assign(symbol=name)
@@ -158,38 +165,38 @@ def other_rows(inputs: Inputs, pick: Pick, rng: np.random.Generator, calendar: s
     parts = [bars[~dropped], newcomer, more[~more["symbol"].isin(gone)]]
     frame = pd.concat([part for part in parts if len(part)])
     frame = frame.sort_values(["symbol", "session"], kind="stable", ignore_index=True)
-    made = inputs.with_table("bars", frame, frame["session"].to_numpy().astype("datetime64[us]"))
+    result = inputs.with_table("bars", frame, frame["session"].to_numpy().astype("datetime64[us]"))
     for table in ("sentiment", "news"):
         if table not in inputs.tables:
             continue
         rows, known = inputs.tables[table], inputs.days[table]
         late = np.flatnonzero(pick(known))
-        kept = np.setdiff1d(np.arange(len(rows)), late[rng.random(len(late)) < 1 / 3])
+        remaining = np.setdiff1d(np.arange(len(rows)), late[rng.random(len(late)) < 1 / 3])
         extra = rng.choice(late, len(late) // 3, replace=False) if len(late) > 2 else late[:0]
         more = rows.iloc[extra]
         if table == "news":
-            # the same words said again, a little later
+            # the same texts again, a little later
             more = more.assign(published_at=more["published_at"] + pd.Timedelta(minutes=7))
         else:
             more = more.assign(symbol=name).drop_duplicates(["symbol", "session"])
             extra = np.asarray(more.index)
-        frame = pd.concat([rows.iloc[kept], more])
-        made = made.with_table(table, frame, np.concatenate([known[kept], known[extra]]))
-    return made
+        frame = pd.concat([rows.iloc[remaining], more])
+        result = result.with_table(table, frame, np.concatenate([known[remaining], known[extra]]))
+    return result
 
 
-def truncated(inputs: Inputs, pick: Pick, *, only: str | None = None) -> Inputs:
-    """Nothing of the rows picked; of the one table `only`, if it is named."""
+def without_rows(inputs: Inputs, pick: Pick, *, only: str | None = None) -> Inputs:
+    """Without the picked rows; of the table `only` alone, if it is named."""
     for table, frame in inputs.tables.items():
         if only not in (None, table):
             continue
-        kept = ~pick(inputs.days[table])
-        inputs = inputs.with_table(table, frame[kept], inputs.days[table][kept])
+        remaining = ~pick(inputs.days[table])
+        inputs = inputs.with_table(table, frame[remaining], inputs.days[table][remaining])
     return inputs
 
 
 def with_holes(inputs: Inputs, at: pd.Timestamp, *, rows: bool) -> Inputs:
-    """Every other symbol misses the session `at` and the one before: its rows, or the numbers in them."""
+    """Every second symbol lacks the session `at` and the one before: its rows, or the numbers in them."""
     bars, days = inputs.tables["bars"], inputs.days["bars"]
     sessions = np.unique(days)
     place = int(np.searchsorted(sessions, at.to_datetime64()))
@@ -201,34 +208,35 @@ def with_holes(inputs: Inputs, at: pd.Timestamp, *, rows: bool) -> Inputs:
     return inputs.with_table("bars", bars.assign(**holed), days)
 
 
-def _sorted(frame: pd.DataFrame, what: str) -> pd.DataFrame:
+def _sorted(frame: pd.DataFrame, table: str) -> pd.DataFrame:
     missing = [c for c in ("symbol", "session") if c not in frame.columns]
     if missing:
-        raise DataError(f"{what}: no column {', '.join(map(repr, missing))}: rename yours to symbol and session.")
+        raise DataError(f"{table}: no column {', '.join(map(repr, missing))}: rename yours to symbol and session.")
     if frame.empty:
-        raise DataError(f"{what}: no rows to check.")
+        raise DataError(f"{table}: no rows to check.")
     days = pd.to_datetime(frame["session"])
     if isinstance(days.dtype, pd.DatetimeTZDtype) or days.isna().any():
-        raise DataError(f"{what}: 'session' is missing in some rows or has a time zone: it is a date.")
+        raise DataError(f"{table}: 'session' is missing in some rows or has a time zone: it is a date.")
     frame = frame.assign(session=days.astype("datetime64[us]"), symbol=frame["symbol"].astype("str"))
     frame = frame.sort_values(["symbol", "session"], kind="stable", ignore_index=True)
     twice = frame.duplicated(["symbol", "session"])
     if twice.any():
         row = frame[twice].iloc[0]
-        raise DataError(f"{what}: {row['symbol']} {row['session']:%Y-%m-%d} appears twice: keep one row.")
+        raise DataError(f"{table}: {row['symbol']} {row['session']:%Y-%m-%d} appears twice: keep one row.")
     return frame
 
 
 def _numeric(frame: pd.DataFrame) -> list[Any]:
-    return [c for c in frame.columns if c not in KEYS and pd.api.types.is_numeric_dtype(frame[c].dtype)]
+    return [c for c in frame.columns if c not in KEY_COLUMNS and pd.api.types.is_numeric_dtype(frame[c].dtype)]
 
 
 def _direction(column: str, push: float) -> float:
-    """Keeps high above low whatever else is changed."""
+    """`push` for the column: the high only rises and the low only falls, so that high stays above low."""
     return {"high": 1.0, "low": -1.0}.get(column.lower(), push)
 
 
 def _other(column: pd.Series[Any], rows: Bool, rng: np.random.Generator, push: float) -> pd.Series[Any]:
+    """`column` with other values in `rows`: of the same kind, and within the range in which the column lies."""
     picked = column[rows]
     if pd.api.types.is_bool_dtype(column.dtype):
         return _put(column, rows, picked ^ (rng.random(len(picked)) < 0.5 if push == 0 else True))
@@ -245,21 +253,21 @@ def _other(column: pd.Series[Any], rows: Bool, rng: np.random.Generator, push: f
         return column
     noise = rng.normal(0, 0.3, len(picked)) if push == 0 else push * rng.uniform(0.3, 0.7, len(picked))
     values = number[rows]
-    seen = np.unique(known)
-    if len(seen) <= _FEW:  # a code or a small count: another one of those seen
-        place = np.searchsorted(seen, values).clip(max=len(seen) - 1)
-        step = rng.integers(1, max(len(seen), 2), len(values)) if push == 0 else np.ones(len(values), dtype=np.int64)
-        values = np.where(np.isnan(values), np.nan, seen[(place + step) % len(seen)])
+    levels = np.unique(known)
+    if len(levels) <= _FEW:  # a code or a small count: another one of its values
+        place = np.searchsorted(levels, values).clip(max=len(levels) - 1)
+        step = rng.integers(1, max(len(levels), 2), len(values)) if push == 0 else np.ones(len(values), dtype=np.int64)
+        values = np.where(np.isnan(values), np.nan, levels[(place + step) % len(levels)])
     elif (known > 0).all():
         scaled = values * np.exp(noise)
-        if (known == np.round(known)).all():  # a count stays one: no fewer than the smallest, and another than it was
+        if (known == np.round(known)).all():  # a count stays a count: not below the smallest, and never as it was
             scaled = np.maximum(np.round(scaled), known.min())
             scaled = np.where(scaled == values, values + 1, scaled)
         values = scaled
     elif (known >= 0).all():
         values = values * np.exp(noise) + known.mean() * np.abs(noise) / 4
     else:
-        # bounded scores stay within what was seen, and the ends come back inside
+        # bounded scores stay within their range: clipping puts what would leave it on its ends
         values = np.clip(values + known.std() * 4 * noise, known.min(), known.max())
     if (known == np.round(known)).all():
         values = np.round(values)
@@ -271,29 +279,29 @@ def _other(column: pd.Series[Any], rows: Bool, rng: np.random.Generator, push: f
 
 
 def _put(column: pd.Series[Any], rows: Any, values: pd.Series[Any]) -> pd.Series[Any]:
-    made = column.copy()
-    made.iloc[rows] = values.to_numpy()
-    return made
+    changed = column.copy()
+    changed.iloc[rows] = values.to_numpy()
+    return changed
 
 
 def _newcomer(twin: str) -> str:
-    """A symbol of the market of `twin` that is not there yet."""
+    """A new symbol of the market of `twin`."""
     _, market = parts_of(twin)
     if not market:
         return NEWCOMER
-    # names of coins and currencies that tell their market are of capitals alone
+    # the market is read from names of coins and currencies only where they are all capitals
     others = {"crypto": f"ZZZZZZZZZZ-{market}", "currency": f"ZZZ{market}=X"}
     return others.get(market_of(twin).kind, f"{NEWCOMER}.{market}")
 
 
 def _more_sessions(bars: pd.DataFrame, calendar: str) -> pd.DataFrame:
-    """Five sessions more than there were on each symbol's calendar, with the last bars again."""
+    """The five sessions that follow on each symbol's calendar, with copies of the last bars."""
     more = [bars.iloc[:0]]
     for each, rows in by_calendar(bars["symbol"], calendar):
         here = bars[rows]
         last = here["session"].max()
         sessions = pd.DatetimeIndex(here["session"].unique()).sort_values()
-        # another rhythm (weeks, say): no way to know what comes next
+        # dates of another rhythm (weeks, say): which one comes next is not known
         if sessions.isin(exchange(each).sessions(sessions[0], last)).all():
             newest = here[here["session"] == last]
             more += [newest.assign(session=exchange(each).following(last, k)) for k in range(1, 6)]

@@ -1,8 +1,8 @@
-"""Does a column of a finished table know what comes next? Lead tests, symbol by symbol, against what it may know.
+"""Does a column of a finished table know what comes next? Lead tests, symbol by symbol.
 
-A column's news of a row (what its own two rows before, the past moves and the past level do not explain) is regressed
-on the moves that lie ahead of the row. For an honest column they explain next to nothing; for one that holds a
-later close, or is smoothed with later rows, most of it.
+The news of a row (the part of its value that the two rows before it, the past moves and the past level do not explain)
+is regressed on the moves that lie ahead of the row. In an honest column they explain next to nothing of it; in one that
+holds a later close, or is smoothed with later rows, most of it.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from scipy import stats
 from tenor.schema import Float64
 
 MOST_AHEAD = 30
-"""Sessions ahead that are looked at."""
+"""The number of sessions ahead that are tested."""
 PLAIN, PERSISTENT = 0.10, 0.30
-"""Share of a column's news explained by what lies ahead, from which on it is a leak: where neither that nor the
-moves themselves have a memory (returns), and where one of them has (levels, volatility)."""
+"""The share of a column's news explained by later moves from which on it is a leak: the first where neither the news
+nor the moves have a memory (returns), the second where one of them has (levels, volatility)."""
 BEYOND_CHANCE = 1e-6
 LEAST_ROWS = 60
-_TAIL = 0.02  # both ends are drawn in: one wild day in common is no leak
+_TAIL = 0.02  # clipped at both ends: one extreme day in common is no leak
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Moves:
     ahead
         [row]; the move that row t does not know yet.
     known_after
-        The rows after which it is known, >= 1.
+        The number of rows after which it is known, >= 1.
     memory
-        True where moves can be told from earlier ones.
+        True where earlier moves predict later ones.
     """
 
     ahead: Float64
@@ -47,22 +47,22 @@ class Moves:
 
 @dataclass(frozen=True)
 class Lead:
-    """How much of a column's news is explained by what lies ahead, over all symbols.
+    """How much of a column's news is explained by later moves, over all symbols.
 
     Attributes
     ----------
     share
         0 .. 1, corrected for the number of moves used.
     chance
-        How likely that is for an honest column.
+        The p-value: how likely such a share is for an honest column.
     first
         The share explained by the first move ahead alone.
     rows
-        used.
+        The number of rows used.
     ahead
-        Moves needed for all of it.
+        The number of moves ahead that give 97 % of it.
     limit
-        The share from which on it counts.
+        The share from which on it counts as a leak.
     """
 
     share: float
@@ -84,7 +84,7 @@ class Lead:
 
 
 def moves_of_target(target: Float64, horizon: int) -> Moves:
-    """The moves that a target column speaks of: itself, or its changes where it is a level."""
+    """The moves that a target column holds: itself, or its changes where it is a level."""
     memory = _correlation(target, horizon)
     if memory > 0.95:
         level = np.log(target) if (target[np.isfinite(target)] > 0).all() else target
@@ -100,26 +100,26 @@ def moves_of_price(price: Float64) -> Moves:
     return Moves(np.append(returns, np.nan), 1, memory=False)
 
 
-def lead(column: Sequence[Float64], moves: Sequence[Moves]) -> Lead | None:
-    """The lead of `column` over `moves`, both symbol by symbol, [row]; None with too few rows or nothing that varies.
+def best_lead(column: Sequence[Float64], moves: Sequence[Moves]) -> Lead | None:
+    """The largest lead of `column` over `moves`, both symbol by symbol, [row]; None where nothing can be tested.
 
-    The column is looked at as it is and, where it is positive, in logs; the moves as they are and by size; and its
-    own past with and without its credit, since what is smoothed backwards in time follows from its own past. The form
-    that knows most counts.
+    Several forms are tested: the column as it is and, where it is positive, in logs; the moves as they are and their
+    absolute values; the column's own past as a regressor and without it, because a column that is smoothed backwards in
+    time is predictable from its own past. The form with the largest share counts.
     """
     plain = all(move.known_after == 1 and not move.memory for move in moves)
-    found: list[Lead] = []
+    leads: list[Lead] = []
     for logs in (False, True):
         if logs and not all((x[np.isfinite(x)] > 0).all() for x in column):
             continue
         form = [np.log(x) if logs else x for x in column]
-        found += _lead(form, moves)
-        found += _lead(form, moves, by_size=True)
-        found += _lead(form, moves, own_past=False) if plain else []
-    return max(found, key=lambda one: (one.leaks, one.share), default=None)
+        leads += _lead(form, moves)
+        leads += _lead(form, moves, by_size=True)
+        leads += _lead(form, moves, own_past=False) if plain else []
+    return max(leads, key=lambda candidate: (candidate.leaks, candidate.share), default=None)
 
 
-def same(column: Sequence[Float64], target: Sequence[Float64]) -> bool:
+def is_rescaled(column: Sequence[Float64], target: Sequence[Float64]) -> bool:
     """True if the column is the target, scaled and shifted, to the seventh digit."""
     x, y = np.concatenate(list(column)), np.concatenate(list(target))
     both = np.isfinite(x) & np.isfinite(y)
@@ -130,6 +130,7 @@ def same(column: Sequence[Float64], target: Sequence[Float64]) -> bool:
 
 def centred_on(column: Float64, other: Float64) -> int:
     """The length of the centred window over `other` whose mean `column` is, scaled and shifted; 0 if there is none."""
+    # the sum over a window is the difference of two running totals; the mean is taken off first to keep the digits
     total = np.concatenate([[0.0], np.cumsum(np.nan_to_num(other - np.nanmean(other)))])
     gaps = np.concatenate([[0.0], np.cumsum(np.isnan(other))])
     for half in range(1, MOST_AHEAD + 1):
@@ -149,14 +150,14 @@ def centred_on(column: Float64, other: Float64) -> int:
 def _lead(
     column: Sequence[Float64], moves: Sequence[Moves], *, by_size: bool = False, own_past: bool = True
 ) -> list[Lead]:
-    """The lead in one form, or nothing where there is too little to tell."""
+    """The lead in one form; an empty list where there are too few rows."""
     news, ahead, spent = [], [], 0
     for x, move in zip(column, moves, strict=True):
-        made = _news(x, move, by_size=by_size, own_past=own_past)
-        if made is not None:
-            news.append(made[0])
-            ahead.append(made[1])
-            spent += made[2]
+        residuals = _news(x, move, by_size=by_size, own_past=own_past)
+        if residuals is not None:
+            news.append(residuals[0])
+            ahead.append(residuals[1])
+            spent += residuals[2]
     if not news:
         return []
     width = min(a.shape[1] for a in ahead)
@@ -172,11 +173,14 @@ def _lead(
 
 
 def _news(x: Float64, move: Moves, *, by_size: bool, own_past: bool) -> tuple[Float64, Float64, int] | None:
-    """What is new in each row of `x`, the moves ahead less what was known of them, and the terms spent on it."""
+    """What is new in each row of `x`, the part of the moves ahead that was not known, and the terms spent on both.
+
+    Both are residuals of regressions on the same known terms (Frisch-Waugh-Lovell), then clipped and standardised.
+    """
     x = x / max(float(np.abs(x[np.isfinite(x)]).max(initial=0.0)), 1e-300)
     u = np.abs(move.ahead - np.nanmedian(move.ahead)) if by_size and np.isfinite(move.ahead).any() else move.ahead
     count = len(x)
-    # without its own past a column's news of a row is like that of the next: fewer moves, or chance would explain much
+    # without its own past as a regressor the news of neighbouring rows is alike: fewer moves, or chance explains much
     reach = min(MOST_AHEAD, count // 8) if own_past else (min(10, count // 100) if count >= 200 else 0)
     if reach < 1 or count < LEAST_ROWS:
         return None
@@ -188,28 +192,35 @@ def _news(x: Float64, move: Moves, *, by_size: bool, own_past: bool) -> tuple[Fl
     rows = np.isfinite(x) & np.isfinite(leads).all(axis=1) & np.isfinite(known).all(axis=1)
     if rows.sum() < max(LEAST_ROWS, 2 * known.shape[1] + reach) or np.ptp(x[rows]) == 0:
         return None
+    # projecting on an orthonormal basis of the known terms and subtracting gives the residuals of all columns at once
     basis = _basis(known[rows])
     rest = np.column_stack([x[rows], leads[rows]])
     rest -= basis @ (basis.T @ rest)
     size = rest[:, 0].std()
-    if size <= 1e-9:  # all of it follows from what was known
+    if size <= 1e-9:  # the known terms explain all of it
         return None
     rest = np.clip(rest, *np.quantile(rest, [_TAIL, 1 - _TAIL], axis=0))
     spread = rest.std(axis=0)
-    if spread[0] == 0:  # what is new is a few rows' spikes: too few to tell
+    if spread[0] == 0:  # only a few rows' spikes are new: too few to test
         return None
     rest = (rest - rest.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
     return rest[:, 0], rest[:, 1:], basis.shape[1]
 
 
 class _Explained:
-    """How much of `y` the first of the columns `leads` explain, corrected for their number."""
+    """How much of `y` the first columns of `leads` explain, corrected for their number.
+
+    Products are computed once, so that each number of columns costs one small inverse.
+    """
 
     def __init__(self, y: Float64, leads: Float64, free: int) -> None:
-        self._products, self._with, self._total, self._free = leads.T @ leads, leads.T @ y, float(y @ y), free
+        self._products = leads.T @ leads
+        self._with = leads.T @ y
+        self._total = float(y @ y)
+        self._free = free
 
     def by(self, terms: int) -> tuple[float, float]:
-        """The share explained by the first `terms` columns, and its chance."""
+        """The share explained by the first `terms` columns (adjusted R squared), and its p-value (F test)."""
         degrees = self._free - terms
         if degrees < 1:
             return 0.0, 1.0
@@ -228,15 +239,15 @@ def _basis(matrix: Float64) -> NDArray[np.float64]:
 
 
 def _shifted(x: Float64, by: int) -> Float64:
-    """`x` of `by` rows before; of later rows where `by` is negative; NaN beyond the ends."""
-    made = np.full(len(x), np.nan)
+    """`x` as it was `by` rows before; later rows where `by` is negative; NaN beyond the ends."""
+    shifted = np.full(len(x), np.nan)
     if by > 0:
-        made[by:] = x[:-by]
+        shifted[by:] = x[:-by]
     elif by < 0:
-        made[:by] = x[-by:]
+        shifted[:by] = x[-by:]
     else:
-        made[:] = x
-    return made
+        shifted[:] = x
+    return shifted
 
 
 def _correlation(x: Float64, lag: int) -> float:

@@ -1,11 +1,11 @@
-"""What a leak check hands back: findings, each under the name by which people know the leak, and what was checked."""
+"""The result of a leak check: findings, each under the usual name of the leak, and what was checked."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-KINDS: dict[str, tuple[str, str]] = {
+LEAK_KINDS: dict[str, tuple[str, str]] = {
     "scaler_on_all_data": (
         "scaler (or another statistic) fitted on all data",
         "fit it on the training rows alone, or on a trailing or expanding window, and apply it to the rest",
@@ -47,7 +47,7 @@ KINDS: dict[str, tuple[str, str]] = {
         "stop, and choose anything else, on a validation part that ends before the test begins",
     ),
     "trained_on_test": (
-        "the test's targets take part in training",
+        "the model is trained on the test's targets",
         "fit on the training rows alone",
     ),
     "survivorship": (
@@ -59,33 +59,33 @@ KINDS: dict[str, tuple[str, str]] = {
         "compute row t from rows up to t alone",
     ),
     "not_repeatable": (
-        "not repeatable: two identical calls differ, so nothing can be said of the future",
+        "not repeatable: two identical calls differ, so whether it depends on the future can't be tested",
         "fix its seeds, sort what it iterates over, and check again",
     ),
     "unresponsive": (
-        "no input changed any output, so nothing was proved",
-        "make sure that it computes from the frame that it is given, and not from a file or a cache",
+        "no change of the inputs changed the output, so nothing was proved",
+        "compute from the frame that is passed in, not from a file or a cache",
     ),
     "raises": (
         "could not be checked: it raises",
         "make it work on any stretch of valid data",
     ),
 }
-"""Kind of finding -> its name in words, and what to do."""
+"""Kind of finding -> its name in words, and the remedy."""
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One leak, or one reason why nothing can be said.
+class LeakFinding:
+    """One leak, or one reason why nothing can be concluded.
 
     Attributes
     ----------
     kind
-        A key of `KINDS`.
+        A key of `LEAK_KINDS`.
     where
         The column, part or function, and the session.
     evidence
-        What was seen, with numbers.
+        What was observed, with numbers.
     """
 
     kind: str
@@ -95,12 +95,12 @@ class Finding:
     @property
     def title(self) -> str:
         """The name of the leak in words."""
-        return KINDS[self.kind][0]
+        return LEAK_KINDS[self.kind][0]
 
     @property
     def remedy(self) -> str:
-        """What to do about it."""
-        return KINDS[self.kind][1]
+        """How to repair it."""
+        return LEAK_KINDS[self.kind][1]
 
     def to_json(self) -> dict[str, str]:
         """A mapping of texts."""
@@ -119,30 +119,30 @@ class Finding:
 
 @dataclass(frozen=True)
 class LeakReport:
-    """What a check found.
+    """The result of a check.
 
     Attributes
     ----------
     findings
         Leaks, in the order of the columns.
     checked
-        What was tried, one line each.
+        What was tested, one line each.
     notes
-        What could not be tried, and why.
+        What could not be tested, and why.
     """
 
-    findings: tuple[Finding, ...]
+    findings: tuple[LeakFinding, ...]
     checked: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
-        """True if nothing was found. It means no more than that; see ``docs/leakcheck.md``."""
+        """True if there are no findings, which does not prove that there are no leaks; see ``docs/leakcheck.md``."""
         return not self.findings
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The kinds found, each once, sorted."""
+        """The kinds of the findings, each once, sorted."""
         return tuple(sorted({finding.kind for finding in self.findings}))
 
     def to_json(self) -> dict[str, Any]:
@@ -155,10 +155,10 @@ class LeakReport:
         }
 
     def describe(self) -> str:
-        """Lines for a terminal: the verdict, each finding, what was checked, what was not."""
+        """Lines for a terminal: the result, each finding, what was checked, what was not."""
         count = len(self.findings)
-        verdict = "No leak found." if self.ok else f"{count} finding{'s' if count > 1 else ''}."
-        lines = [verdict, *(f"- {finding.describe()}" for finding in self.findings)]
+        summary = "No leak found." if self.ok else f"{count} finding{'s' if count > 1 else ''}."
+        lines = [summary, *(f"- {finding.describe()}" for finding in self.findings)]
         lines += [f"checked: {line}" for line in self.checked]
         lines += [f"not checked: {line}" for line in self.notes]
         return "\n".join(lines)

@@ -1,4 +1,8 @@
-"""A finished table: does it hold what was not known yet?"""
+"""A finished table: does it hold what was not known yet?
+
+Three questions are asked of each column: does it know the moves ahead (`tenor.leakcheck.lead`), was it scaled with all
+rows, were its gaps filled from later rows? Dates are checked by `tenor.leakcheck.dates`.
+"""
 
 from __future__ import annotations
 
@@ -9,27 +13,40 @@ import pandas as pd
 
 from tenor.calendars import by_calendar
 from tenor.errors import ConfigError
-from tenor.leakcheck.columns import Table, sort_out
-from tenor.leakcheck.filled import filled_back
+from tenor.leakcheck.dataset import Dataset, read_roles
+from tenor.leakcheck.dates import check_news, check_split
 from tenor.leakcheck.lead import (
     LEAST_ROWS,
     MOST_AHEAD,
     Lead,
     Moves,
+    best_lead,
     centred_on,
-    lead,
+    is_rescaled,
     moves_of_price,
     moves_of_target,
-    same,
 )
-from tenor.leakcheck.parts import check_news, check_split
-from tenor.leakcheck.report import Finding, LeakReport
-from tenor.leakcheck.scaled import scaled_on_all
-from tenor.schema import Float64
+from tenor.leakcheck.report import LeakFinding, LeakReport
+from tenor.schema import Bool, Float64
 
-MOST_SYMBOLS = 8
-"""Lead tests look at the symbols with the longest histories, so many of them."""
-MOST_ROWS = 2500
+LEAD_SYMBOLS = 8
+"""Lead tests look at this many symbols, those with the longest histories."""
+LEAD_ROWS = 2500
+"""And at this many rows of each, the last ones."""
+
+EXACT = 1e-5
+"""How near to 0 and 1 the moments of a scaled column are if it was written with four digits or more."""
+LEAST_RANGE = 250
+"""With fewer rows a bounded indicator may reach each of its ends once by chance."""
+_ENDS = "its least value at"
+_FAR = 1e4  # larger values are not scaled
+LEAST_VALUES = 50
+"""A column with fewer rows, or fewer different values, is not tested."""
+
+DEFAULTS = (0.0, 1.0, -1.0, 0.5, 50.0, 100.0)
+"""Values that people fill gaps with on purpose."""
+LEAST_RUN, LEAST_RUN_ALONE = 3, 5
+"""How many equal first values count as a run: where several symbols have one, and where only one has."""
 
 
 def check_dataset(
@@ -47,32 +64,36 @@ def check_dataset(
     calendar: str = "XNYS",
     progress: Callable[[int, int], None] | None = None,
 ) -> LeakReport:
-    """Look for leaks in a table of one row a symbol a date, by what its numbers and dates give away.
+    """Look for leaks in a table of one row a symbol a date, from its numbers and dates alone.
 
     Parameters
     ----------
+    frame
+        The table.
     target, date, symbol, split, published_at, price
-        Names of columns; all but the target are found by their usual names where they are not given. `split` holds
+        Names of columns; without them, all but the target are looked up under their usual names. `split` holds
         train, valid and test; `price` is a close known in its own row.
     features
-        The input columns; all other numeric ones if it is left out.
+        The input columns; by default all other numeric ones.
     horizon
         Rows after which the target of a row is known.
     train_end
         Last day of the training rows, where there is no split column.
     calendar
-        The exchange whose closes news is held against; a symbol whose name tells another market goes by its own.
+        The exchange whose closes news is compared with, for symbols whose names name no market.
+    progress
+        Called with the number of features checked, and of all.
 
     Raises
     ------
     ConfigError
-        A column named is not there, or an option is out of its range.
+        A named column is missing, or an option is out of its range.
     DataError
         The table can't be used.
     """
     if horizon < 1:
         raise ConfigError(f"horizon is {horizon}: a target is known after one row at the earliest.")
-    table = sort_out(
+    table = read_roles(
         frame,
         target=target,
         date=date,
@@ -84,7 +105,7 @@ def check_dataset(
         price=price,
     )
     groups = list(table.by_symbol())
-    findings: list[Finding] = []
+    findings: list[LeakFinding] = []
     size = (
         f"{len(table.frame)} rows, {len(groups)} symbol{'s' if len(groups) > 1 else ''}, "
         f"{table.dates.min():%Y-%m-%d} to {table.dates.max():%Y-%m-%d}, {len(table.features)} features"
@@ -92,13 +113,13 @@ def check_dataset(
     checked = [size]
     notes = [f"{', '.join(map(repr, table.left_out))}: no numbers"] if table.left_out else []
 
-    found, told = _leads(table, horizon, progress)
-    findings += found
-    (checked if told.startswith("what") else notes).append(told)
+    leads, line, tested = _leads(table, horizon, progress)
+    findings += leads
+    (checked if tested else notes).append(line)
     for name in (*table.features, *([table.target] if table.target else [])):
-        findings += scaled_on_all(table, name)
-        findings += filled_back(table, name) if name != table.target else []
-    known = "" if table.part is not None else "; which rows are for training is not known: name --split or --train-end"
+        findings += _scaled_on_all(table, name)
+        findings += _filled_back(table, name) if name != table.target else []
+    known = "" if table.part is not None else "; the training rows are not known: name --split or --train-end"
     checked.append(f"scaling over all rows, and gaps filled from later rows{known}")
     if table.part is not None:
         findings += check_split(table, horizon, calendar)
@@ -112,10 +133,12 @@ def check_dataset(
     return LeakReport(tuple(findings), tuple(checked), tuple(notes))
 
 
-def _leads(table: Table, horizon: int, progress: Callable[[int, int], None] | None) -> tuple[list[Finding], str]:
-    """Columns that know what comes next, and what was held against what."""
-    symbols = sorted(table.by_symbol(), key=lambda group: group[1].start - group[1].stop)[:MOST_SYMBOLS]
-    rows = [slice(max(s.start, s.stop - MOST_ROWS), s.stop) for _, s in symbols if s.stop - s.start >= LEAST_ROWS]
+def _leads(
+    table: Dataset, horizon: int, progress: Callable[[int, int], None] | None
+) -> tuple[list[LeakFinding], str, bool]:
+    """Columns that know what comes next; a line on what was compared, or why nothing was; whether anything was."""
+    symbols = sorted(table.by_symbol(), key=lambda group: group[1].start - group[1].stop)[:LEAD_SYMBOLS]
+    rows = [slice(max(s.start, s.stop - LEAD_ROWS), s.stop) for _, s in symbols if s.stop - s.start >= LEAST_ROWS]
     if table.published is not None:
         # a table of news has many rows a session, and so no rows ahead
         rows = [r for r in rows if table.dates[r].is_unique]
@@ -126,62 +149,232 @@ def _leads(table: Table, horizon: int, progress: Callable[[int, int], None] | No
         sources.append((table.price, [moves_of_price(table.numbers(table.price)[r]) for r in rows]))
     if not sources:
         why = "no target or price is named" if rows else f"no symbol has {LEAST_ROWS} rows"
-        return [], f"whether a feature knows what comes next: {why}"
+        return [], f"whether a feature knows what comes next: {why}", False
     findings = []
     for place, name in enumerate(table.features):
         column = [table.numbers(name)[r] for r in rows]
         for source, moves in sources:
-            one = lead(column, moves)
-            if one is not None and one.leaks:
-                findings.append(_named(table, name, source, column, moves, one, rows))
+            best = best_lead(column, moves)
+            if best is not None and best.leaks:
+                findings.append(_lead_finding(table, name, source, column, moves, best, rows))
                 break
         if progress:
             progress(place + 1, len(table.features))
     names = " and ".join(repr(source) for source, _ in sources)
-    return findings, f"what each feature knows of the next {MOST_AHEAD} moves of {names}, {len(rows)} symbols"
+    line = f"what each feature knows of the next {MOST_AHEAD} moves of {names}, {len(rows)} symbols"
+    return findings, line, True
 
 
-def _named(
-    table: Table,
+def _lead_finding(
+    table: Dataset,
     name: str,
     source: str,
     column: Sequence[Float64],
     moves: Sequence[Moves],
-    one: Lead,
+    best: Lead,
     rows: Sequence[slice],
-) -> Finding:
+) -> LeakFinding:
     text = (
-        f"{one.share:.0%} of what is new in it is explained by moves of {source!r} that come after "
-        f"(an honest column stays below {one.limit:.0%}; {one.rows} rows)"
+        f"{best.share:.0%} of what is new in it is explained by later moves of {source!r} "
+        f"(an honest column stays below {best.limit:.0%}; {best.rows} rows)"
     )
     window, base = _window(table, name, source, column, moves, rows)
     if window:
-        return Finding(
+        return LeakFinding(
             "centred_window",
             f"column {name!r}",
             f"{text}; it is the mean of {window} rows of {base} around each row, {window // 2} ahead",
         )
     at_once = all(move.known_after == 1 for move in moves)
-    if one.further if at_once else one.first < 0.05:
-        return Finding("centred_window", f"column {name!r}", f"{text}; they reach {one.ahead} rows ahead")
-    if source == table.target and same(column, [table.numbers(source)[r] for r in rows]):
+    if best.further if at_once else best.first < 0.05:
+        return LeakFinding("centred_window", f"column {name!r}", f"{text}; they reach {best.ahead} rows ahead")
+    if source == table.target and is_rescaled(column, [table.numbers(source)[r] for r in rows]):
         text += f"; it is {source!r} itself, scaled"
     elif at_once:
         text += "; nearly all of it by the very next one: it holds the close on which that move ends"
-    return Finding("same_day_close", f"column {name!r}", text)
+    return LeakFinding("same_day_close", f"column {name!r}", text)
 
 
 def _window(
-    table: Table, name: str, source: str, column: Sequence[Float64], moves: Sequence[Moves], rows: Sequence[slice]
+    table: Dataset, name: str, source: str, column: Sequence[Float64], moves: Sequence[Moves], rows: Sequence[slice]
 ) -> tuple[int, str]:
-    """The centred window whose mean the column is, and of what; 0 if it is none."""
+    """The length of the centred window whose mean the column is, and of what; 0 and an empty text if it is none."""
+    # compared on the first, longest symbol alone
     others = {repr(n): table.numbers(n)[rows[0]] for n in (*table.features, table.price) if n not in (name, None)}
     if moves[0].known_after == 1:
-        known = np.concatenate([[np.nan], moves[0].ahead[:-1]])
-        others[f"the moves of {source!r}"] = known
-        others[f"the level of {source!r}"] = np.cumsum(np.nan_to_num(known))
+        past = np.concatenate([[np.nan], moves[0].ahead[:-1]])
+        others[f"the moves of {source!r}"] = past
+        others[f"the level of {source!r}"] = np.cumsum(np.nan_to_num(past))
     for base, other in others.items():
         window = centred_on(column[0], other) if np.isfinite(other).any() else 0
         if window:
             return window, base
     return 0, ""
+
+
+def _scaled_on_all(table: Dataset, name: str) -> list[LeakFinding]:
+    """A finding if all rows together (or all rows of each symbol) are scaled exactly and the training rows are not.
+
+    A scaler leaves exact moments in the rows that it was fitted on, to many digits, and in no others.
+    """
+    values = table.numbers(name)
+    if _few(values) or _within_dates(table, values):
+        return []
+    groups = [rows for _, rows in table.by_symbol() if not _few(values[rows])]
+    scopes = {f"all {len(values)} rows": [slice(0, len(values))]}
+    if len(groups) > 1:
+        scopes[f"all rows of each of {len(groups)} symbols"] = groups
+    for scope, slices in scopes.items():
+        forms = {_form(values[rows]) for rows in slices}
+        form = forms.pop() if len(forms) == 1 else ""
+        if not form:
+            continue
+        train = table.train
+        if form.startswith(_ENDS) and not all(
+            _beyond(values[rows], None if train is None else train[rows]) for rows in slices
+        ):
+            continue
+        if train is None:
+            text = f"over {scope} it has {form}; if some of them are test rows, the scaler was fitted on them as well"
+            return [LeakFinding("scaler_on_all_data", f"column {name!r}", text)]
+        if all(_form(values[rows][train[rows]], ends_from=LEAST_VALUES) == form for rows in slices):
+            continue
+        part = values[train]
+        text = (
+            f"over {scope} it has {form}, over the {int(train.sum())} training rows mean {np.nanmean(part):.3g}, "
+            f"standard deviation {np.nanstd(part):.3g}, range {np.nanmin(part):.3g} to {np.nanmax(part):.3g}"
+        )
+        return [LeakFinding("scaler_on_all_data", f"column {name!r}", text)]
+    return []
+
+
+def _few(values: Float64) -> bool:
+    known = values[np.isfinite(values)]
+    return len(known) < LEAST_VALUES or len(np.unique(known)) < LEAST_VALUES
+
+
+def _form(values: Float64, *, ends_from: int = LEAST_RANGE) -> str:
+    """How `values` are scaled, exactly; empty if they are not."""
+    known = values[np.isfinite(values)]
+    if len(known) < LEAST_VALUES or np.abs(known).max() > _FAR:
+        return ""
+    if abs(known.mean()) < EXACT and min(abs(known.std() - 1), abs(known.std(ddof=1) - 1)) < EXACT:
+        return "mean 0 and standard deviation 1"
+    # ranks divided by their number: evenly spaced, whatever the values were
+    ranks = np.arange(1, len(known) + 1) / len(known)
+    if np.abs(np.sort(known) - ranks).max() < 2 / len(known):
+        return "ranks from 0 to 1, evenly spaced"
+    quarter, middle, three = np.quantile(known, [0.25, 0.5, 0.75])
+    if abs(middle) < EXACT and abs(three - quarter - 1) < EXACT:
+        return "median 0 and quartiles 1 apart"
+    low, high = known.min(), known.max()
+    if len(known) < ends_from or len(np.unique(known)) < len(known) / 2:  # a ratio of small counts reaches its ends
+        return ""
+    # a min-max scaler puts one row on each end; a clipped or bounded column puts many there
+    once = max((known == low).sum(), (known == high).sum()) <= 2
+    if once and abs(high - 1) < 1e-9 and min(abs(low), abs(low + 1)) < 1e-9:
+        return f"{_ENDS} {low:.0f} and its greatest at 1"
+    return ""
+
+
+def _beyond(values: Float64, train: Bool | None) -> bool:
+    """True if the ends cannot be explained by the column being bounded, as an oscillator is.
+
+    The training rows stop well short of one end; or, where they are not known, few rows come near either.
+    """
+    known = np.isfinite(values)
+    low, high = values[known].min(), values[known].max()
+    span = high - low
+    if train is not None:
+        part = values[known & train]
+        return len(part) > 0 and max(part.min() - low, high - part.max()) > 0.05 * span
+    return float((np.minimum(values[known] - low, high - values[known]) < 0.02 * span).mean()) < 0.03
+
+
+def _within_dates(table: Dataset, values: Float64) -> bool:
+    """True if the column is scaled within each date, across symbols: that is honest, and makes the whole even too."""
+    known: Bool = np.isfinite(values)
+    days, counts = np.unique(table.dates.to_numpy()[known], return_inverse=True)
+    size = np.bincount(counts)
+    if len(days) == 0 or np.median(size) < 3:
+        return False
+    mean = np.bincount(counts, values[known]) / size
+    return float((np.abs(mean - np.median(mean)) < 1e-4).mean()) > 0.9
+
+
+def _filled_back(table: Dataset, name: str) -> list[LeakFinding]:
+    """A finding if symbols begin with a run of one value, or if gaps of other columns hold the next row's value."""
+    values = table.numbers(name)
+    groups = [(symbol, rows) for symbol, rows in table.by_symbol() if rows.stop - rows.start >= 30]
+    return _first_runs(table, name, values, groups) or _in_gaps(table, name, values, groups)
+
+
+def _first_runs(table: Dataset, name: str, values: Float64, groups: list[tuple[str, slice]]) -> list[LeakFinding]:
+    runs = {}
+    for symbol, rows in groups:
+        length = _first_run(values[rows])
+        if length:
+            runs[symbol] = (length, rows.start + int(np.isfinite(values[rows]).argmax()))
+    firsts = {values[start] for _, start in runs.values()}
+    several = len(runs) > 1
+    if not runs or (several and len(firsts) < len(runs) / 2):  # the same value in most symbols is a default
+        return []
+    symbol, (length, start) = max(runs.items(), key=lambda run: run[1][0])
+    if length < (LEAST_RUN if several else LEAST_RUN_ALONE):
+        return []
+    others = f"; {len(runs)} of {len(groups)} symbols begin like this" if several else ""
+    text = (
+        f"its first {length} rows all hold {values[start]:.6g}, the value of "
+        f"{table.dates[start + length - 1]:%Y-%m-%d}, and no later run is nearly as long{others}"
+    )
+    return [LeakFinding("back_fill", f"column {name!r}, {table.row(start)}", text)]
+
+
+def _first_run(values: Float64) -> int:
+    """Length of the first run of equal values if it is three times any later one and no default; else 0."""
+    known = values[np.isfinite(values)]
+    if len(known) < 30 or known[0] in DEFAULTS:
+        return 0
+    ends = np.flatnonzero(np.diff(known) != 0)
+    if not len(ends):
+        return 0
+    length, rest = int(ends[0]) + 1, known[ends[0] + 1 :]
+    if length < LEAST_RUN or len(np.unique(rest)) < 20:
+        return 0
+    others = np.diff(np.concatenate([ends, [len(known) - 1]]))
+    return length if 3 * int(others.max()) <= length else 0
+
+
+def _in_gaps(table: Dataset, name: str, values: Float64, groups: list[tuple[str, slice]]) -> list[LeakFinding]:
+    """In rows where other columns are missing: is it the next known value, and not the last?"""
+    others = [c for c in (*table.features, table.price) if c not in (name, None)]
+    if not others:
+        return []
+    gaps: Bool = np.zeros(len(values), dtype=bool)
+    for other in others:
+        gaps |= np.isnan(table.numbers(str(other)))
+    gaps &= np.isfinite(values)
+    ahead = behind = plain = repeated = 0  # rows that equal only the next one, only the last one; usual rows, repeats
+    first = -1
+    for _, rows in groups:
+        x, hole = values[rows], gaps[rows].copy()
+        # gaps at the start are warm-ups, which `_first_runs` looks at
+        hole[: int(np.argmin(hole)) if not hole.all() else len(hole)] = False
+        following, before = np.append(x[1:], np.nan), np.append(np.nan, x[:-1])
+        next_only = hole & (x == following) & (x != before)
+        last_only = hole & (x == before) & (x != following)
+        ahead += int(next_only.sum())
+        behind += int(last_only.sum())
+        # how often a row equals the next one away from gaps: in a column that repeats itself this is no evidence
+        usual = ~hole & ~np.append(hole[1:], False) & ~np.append(False, hole[:-1])
+        plain += int(usual.sum())
+        repeated += int((usual & (x == following)).sum())
+        if first < 0 and next_only.any():
+            first = rows.start + int(next_only.argmax())
+    if ahead < LEAST_RUN or ahead <= 4 * behind or repeated > 0.05 * max(plain, 1):
+        return []
+    text = (
+        f"in {ahead} rows in which other columns are missing it holds the next row's value and not the last one's "
+        f"(the opposite in {behind})"
+    )
+    return [LeakFinding("back_fill", f"column {name!r}, {table.row(first)}", text)]

@@ -1,4 +1,4 @@
-"""Training under other tests: nothing that is learnt, chosen or scaled may change with the test's rows."""
+"""Training with other test data: nothing that is learnt, chosen or scaled may change with the test's rows."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ import numpy as np
 import pandas as pd
 
 from tenor.errors import ConfigError, DataError, one_line
-from tenor.leakcheck.report import Finding, LeakReport
+from tenor.leakcheck.report import LeakFinding, LeakReport
 from tenor.schema import Float64, Panel, Predictions
 
 if TYPE_CHECKING:  # training brings torch, which a check of somebody's own trainer does not need
     from tenor.training import Split
 
 FitPredict = Callable[[Panel, "Split"], Any]
-_NUDGE = 1e-4
+_NUDGE = 1e-4  # training on the targets shows so small a change; choosing an epoch by them does not
+# parts of names of curves that rise as the model improves
 _RISING = ("acc", "auc", "mcc", "f1", "r2", "ic", "score", "sharpe")
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """What a trainer said of the whole panel, and what it chose (an epoch, say), if it told."""
+class TrainerOutput:
+    """A trainer's forecasts for the whole panel, [session, symbol] or with horizons, and its choice (an epoch, say)."""
 
     mean: Float64
     chosen: Any
@@ -36,7 +37,7 @@ class _Trainer:
     name: str
     runs: int = 0
 
-    def __call__(self, panel: Panel) -> Fitted:
+    def __call__(self, panel: Panel) -> TrainerOutput:
         self.runs += 1
         try:
             return _read(self.function(panel, self.split), panel)
@@ -50,18 +51,22 @@ class _Trainer:
 def check_trainer(
     function: FitPredict, panel: Panel, split: Split, *, seed: int = 0, name: str | None = None
 ) -> LeakReport:
-    """Give the test other targets, other features, and other targets to rows that reach into it, and train again.
+    """Train again with other test targets, other test features, and other targets in rows that reach into the test.
 
     Parameters
     ----------
     function
         ``function(panel, split)`` trains on ``split.train``, may choose on ``split.valid``, and returns forecasts for
         every session of the panel: Predictions, an array [session, symbol] or [session, symbol, horizon], or a pair
-        of one of them and whatever it chose (the epoch). A Forecaster will do as well.
+        of one of them and whatever it chose (the epoch). A Forecaster is taken as well.
     panel
-        unscaled.
+        Features, unscaled, and targets.
     split
         Its parts.
+    seed
+        Of the random changes.
+    name
+        Of the trainer, for the report; by default the function's.
 
     Raises
     ------
@@ -71,17 +76,19 @@ def check_trainer(
     trainer = _Trainer(function, split, str(name or getattr(function, "__name__", type(function).__name__)))
     base, again = trainer(panel), trainer(panel)
     if _differ(base, again).any() or base.chosen != again.chosen:
-        text = "trained twice on the same panel it forecasts differently"
-        return LeakReport((Finding("not_repeatable", trainer.name, text),), (f"{trainer.name}: 2 trainings",))
+        text = "two trainings on the same panel give different forecasts"
+        return LeakReport((LeakFinding("not_repeatable", trainer.name, text),), (f"{trainer.name}: 2 trainings",))
     rng = np.random.default_rng(seed)
     findings, notes = _targets_of_test(trainer, panel, base, rng), []
     if findings:
-        notes.append("scaling: what the test's targets do hides what its features do")
+        notes.append("scaling: the effect of the test's targets hides that of its features")
     else:
         findings += _features_of_test(trainer, panel, base, rng)
     findings += _overlap(trainer, panel, base)
     if not findings and not _differ(base, trainer(_with_targets(panel, split.train, lambda y: -2 * y))).any():
-        findings.append(Finding("unresponsive", trainer.name, "turning every training target round changed nothing"))
+        findings.append(
+            LeakFinding("unresponsive", trainer.name, "turning every training target round changed nothing")
+        )
     checked = (
         f"{trainer.name}: {trainer.runs} trainings with other targets and features of the test and of rows before it",
     )
@@ -89,27 +96,28 @@ def check_trainer(
 
 
 def check_history(history: pd.DataFrame, *, chosen: int | None = None) -> LeakReport:
-    """Does the epoch that was kept lie where the test was best, and not where validation was?
+    """Is the chosen epoch the one where the test was best, and not the one where validation was?
 
     Parameters
     ----------
     history
-        One row an epoch, with columns that are named after validation (``val…``) and the test (``test…``).
+        One row an epoch, with columns whose names begin with ``val`` (validation) and ``test``.
     chosen
-        The epoch kept, in terms of a column ``epoch`` or else of the rows from 0; without it a column ``best``,
-        ``chosen`` or ``kept`` marks it.
+        The epoch whose weights were saved, as in the column ``epoch`` or else as a row from 0; without it a column
+        ``best``, ``chosen`` or ``kept`` marks it.
 
     Raises
     ------
     DataError
         There is no column of the test, or no row.
     ConfigError
-        The epoch kept is not told, or is not there.
+        The chosen epoch is not given, or is not in the history.
     """
     if history.empty:
         raise DataError("the training history has no rows.")
     frame = history.set_axis([str(c).strip().lower() for c in history.columns], axis=1)
-    tests, valids = ([c for c in frame.columns if c.startswith(p)] for p in ("test", "val"))
+    tests = [c for c in frame.columns if c.startswith("test")]
+    valids = [c for c in frame.columns if c.startswith("val")]
     if not tests:
         raise DataError(f"the training history has no column of the test, like test_loss: {', '.join(frame.columns)}.")
     epochs = frame["epoch"].to_numpy() if "epoch" in frame else np.arange(len(frame))
@@ -117,20 +125,20 @@ def check_history(history: pd.DataFrame, *, chosen: int | None = None) -> LeakRe
         mark = next((c for c in ("best", "chosen", "kept") if c in frame), None)
         marked = np.flatnonzero(frame[mark].astype("bool")) if mark else np.array([], dtype=int)
         if len(marked) != 1:
-            raise ConfigError("which epoch was kept is not told: name it, or mark its row in a column 'best'.")
+            raise ConfigError("the chosen epoch is not given: name it, or mark its row in a column 'best'.")
         chosen = int(epochs[marked[0]])
     if chosen not in epochs:
-        raise ConfigError(f"epoch {chosen} was kept, but the history has {epochs.min()} to {epochs.max()}.")
+        raise ConfigError(f"epoch {chosen} was chosen, but the history has {epochs.min()} to {epochs.max()}.")
     by_test = {c: epochs[_best(frame[c], c)] for c in tests}
     by_valid = {c: epochs[_best(frame[c], c)] for c in valids}
-    checked = (f"the epoch kept, {chosen} of {len(frame)}, against {', '.join([*valids, *tests])}",)
+    checked = (f"the chosen epoch, {chosen} of {len(frame)}, against {', '.join([*valids, *tests])}",)
     at = [c for c, epoch in by_test.items() if epoch == chosen]
     if not at or chosen in by_valid.values():
         return LeakReport((), checked)
-    why = f"validation was best at {', '.join(f'{e} ({c})' for c, e in by_valid.items())}" if by_valid else (
-        "there is no curve of a validation part"
-    )  # fmt: skip
-    finding = Finding("test_set_early_stopping", f"epoch {chosen}", f"it is the best by {at[0]!r}, and {why}")
+    why = "there is no curve of a validation part"
+    if by_valid:
+        why = f"validation was best at {', '.join(f'{epoch} ({c})' for c, epoch in by_valid.items())}"
+    finding = LeakFinding("test_set_early_stopping", f"epoch {chosen}", f"it is the best by {at[0]!r}, and {why}")
     return LeakReport((finding,), checked)
 
 
@@ -140,39 +148,44 @@ def is_history(frame: pd.DataFrame) -> bool:
     return "epoch" in names and any(n.startswith("test") for n in names)
 
 
-def _targets_of_test(trainer: _Trainer, panel: Panel, base: Fitted, rng: np.random.Generator) -> list[Finding]:
+def _targets_of_test(
+    trainer: _Trainer, panel: Panel, base: TrainerOutput, rng: np.random.Generator
+) -> list[LeakFinding]:
     """Training, or choosing, on the test's targets."""
     test = slice(trainer.split.test.start, len(panel.sessions))
     order = rng.permutation(test.stop - test.start)
-    said = base.mean[test] if base.mean.ndim == 3 else base.mean[test, :, None]
-    spread = float(np.std(said[np.isfinite(said)])) if np.isfinite(said).any() else 0.0
+    forecast = base.mean[test] if base.mean.ndim == 3 else base.mean[test, :, None]
+    spread = float(np.std(forecast[np.isfinite(forecast)])) if np.isfinite(forecast).any() else 0.0
+    # ten times the targets' spread, whatever unit the forecasts have
     size = 10 * float(np.nanstd(panel.targets[test])) / spread if spread > 0 else 1.0
-    # what agrees with it makes longer training look better, what contradicts it shorter
-    for told, other in (
-        ("set against its forecasts", lambda y: np.where(np.isnan(said), y, -size * said)),
-        ("set to its forecasts, enlarged", lambda y: np.where(np.isnan(said), y, size * said)),
-        ("dealt anew to its days", lambda y: y[order]),
+    # targets that agree with the forecasts make longer training look better, opposite ones shorter
+    for description, other in (
+        ("opposite to its forecasts", lambda y: np.where(np.isnan(forecast), y, -size * forecast)),
+        ("equal to its forecasts, enlarged", lambda y: np.where(np.isnan(forecast), y, size * forecast)),
+        ("shuffled over its days", lambda y: y[order]),
     ):
         fitted = trainer(_with_targets(panel, test, other))
         moved = _differ(base, fitted)
         if not moved.any() and fitted.chosen == base.chosen:
             continue
-        text = f"with the test's targets {told}, {_share(moved)} of its forecasts changed"
+        text = f"with the test's targets {description}, {_share(moved)} of its forecasts changed"
         where = f"{trainer.name}, test from {panel.sessions[test.start]:%Y-%m-%d}"
         if fitted.chosen != base.chosen:
             text += f", and it chose {fitted.chosen} instead of {base.chosen}"
         # learning feels the least nudge; choosing the best of a few does not
         nudged = trainer(_with_targets(panel, test, lambda y: y * np.float32(1 + _NUDGE)))
         if _differ(base, nudged).any():
-            text += f"; a change of {_NUDGE:.0e} of them is felt as well: they are learnt from"
-            return [Finding("trained_on_test", where, text)]
-        text += f"; a change of {_NUDGE:.0e} of them is not felt: something is chosen by them"
-        return [Finding("test_set_early_stopping", where, text)]
+            text += f"; a change of {_NUDGE:.0e} of them changes forecasts as well: the model is trained on them"
+            return [LeakFinding("trained_on_test", where, text)]
+        text += f"; a change of {_NUDGE:.0e} of them changes nothing: something is chosen by them"
+        return [LeakFinding("test_set_early_stopping", where, text)]
     return []
 
 
-def _features_of_test(trainer: _Trainer, panel: Panel, base: Fitted, rng: np.random.Generator) -> list[Finding]:
-    """Scaling, or anything else that is fitted, on the test's rows: it shows in forecasts made before the test."""
+def _features_of_test(
+    trainer: _Trainer, panel: Panel, base: TrainerOutput, rng: np.random.Generator
+) -> list[LeakFinding]:
+    """Scaling, or another fit, on the test's rows: it changes forecasts made before the test."""
     start = trainer.split.test.start
     values, closes, opens = panel.values.copy(), panel.close.copy(), panel.open.copy()
     later = values[start:]
@@ -190,13 +203,14 @@ def _features_of_test(trainer: _Trainer, panel: Panel, base: Fitted, rng: np.ran
     where = f"{trainer.name}, sessions before {panel.sessions[start]:%Y-%m-%d}"
     text = f"with other features in the test, {_share(moved)} of the forecasts made before it changed"
     if len(days) > start // 2:
-        return [Finding("scaler_on_all_data", where, f"{text}, from {panel.sessions[days[0]]:%Y-%m-%d} on")]
-    return [Finding("future", where, f"{text}, the first {start - days[0]} sessions before it")]
+        return [LeakFinding("scaler_on_all_data", where, f"{text}, from {panel.sessions[days[0]]:%Y-%m-%d} on")]
+    return [LeakFinding("future", where, f"{text}, the first {start - days[0]} sessions before it")]
 
 
-def _overlap(trainer: _Trainer, panel: Panel, base: Fitted) -> list[Finding]:
+def _overlap(trainer: _Trainer, panel: Panel, base: TrainerOutput) -> list[LeakFinding]:
     """Targets that end after the next part has begun."""
-    split, findings = trainer.split, []
+    split = trainer.split
+    findings = []
     for part, starts in (("train", split.valid.start), ("validation", split.test.start)):
         targets = panel.targets.copy()
         for i, horizon in enumerate(panel.horizons):
@@ -210,19 +224,19 @@ def _overlap(trainer: _Trainer, panel: Panel, base: Fitted) -> list[Finding]:
                 f"targets that end after {panel.sessions[starts]:%Y-%m-%d}, where the next part begins, change "
                 f"{_share(moved)} of the forecasts (horizons {', '.join(map(str, panel.horizons))})"
             )
-            findings.append(Finding("overlapping_targets", f"{trainer.name}, end of {part}", text))
+            findings.append(LeakFinding("overlapping_targets", f"{trainer.name}, end of {part}", text))
     return findings
 
 
 def _with_targets(panel: Panel, rows: slice, other: Callable[[Any], Any]) -> Panel:
     targets = panel.targets.copy()
-    made = other(targets[rows])
+    new = other(targets[rows])
     # which targets are known stays as it is
-    targets[rows] = np.where(np.isfinite(targets[rows]) & np.isfinite(made), made, targets[rows])
+    targets[rows] = np.where(np.isfinite(targets[rows]) & np.isfinite(new), new, targets[rows])
     return replace(panel, targets=targets)
 
 
-def _read(output: Any, panel: Panel) -> Fitted:
+def _read(output: Any, panel: Panel) -> TrainerOutput:
     chosen: Any = None
     if isinstance(output, tuple) and len(output) == 2:
         output, chosen = output
@@ -237,12 +251,12 @@ def _read(output: Any, panel: Panel) -> Fitted:
             f"the trainer returned {got}: return Predictions or an array [{grid[0]}, {grid[1]}] of forecasts for the "
             "whole panel, or a pair of it and what was chosen."
         )
-    return Fitted(mean.astype("float64"), chosen)
+    return TrainerOutput(mean.astype("float64"), chosen)
 
 
-def _differ(one: Fitted, other: Fitted) -> Any:
-    """Where forecasts differ, to the bit; what is missing in both is the same."""
-    return (one.mean != other.mean) & ~(np.isnan(one.mean) & np.isnan(other.mean))
+def _differ(first: TrainerOutput, second: TrainerOutput) -> Any:
+    """Where forecasts differ, to the bit; two missing ones are equal."""
+    return (first.mean != second.mean) & ~(np.isnan(first.mean) & np.isnan(second.mean))
 
 
 def _share(moved: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tenor.benchmarks import BenchmarkResult, acl18, glt, kdd17, read_glt_news
-from tenor.benchmarks.training import Told
+from tenor.benchmarks.training import BenchmarkProgress
 from tenor.errors import ConfigError, did_you_mean
 from tenor.registry import registry_of
 from tenor.schema import DailySentiment
@@ -25,7 +25,7 @@ def benchmark(
     valid_end: str | None,
     test_end: str | None,
     workers: int,
-    progress: Told,
+    progress: BenchmarkProgress,
     store: str,
     seeds: int = 10,
     text: bool = True,
@@ -33,28 +33,42 @@ def benchmark(
 ) -> BenchmarkResult:
     """Run the benchmark `name` on its published folder, and write the result to `out` as JSON.
 
-    Each seed is kept beside the models of `store` when it is done: the same call, after a kill, goes on with the rest.
+    Each finished seed is saved beside the models of `store`: the same call, after a kill, trains only the others.
 
     Parameters
     ----------
+    name
+        acl18, kdd17 or glt.
+    data
+        The published folder.
+    out
+        The JSON file to write; None writes none.
+    train_end, valid_end, test_end
+        Last day of each part, YYYY-MM-DD; for glt alone.
+    workers, progress
+        As in `tenor.benchmarks.training.train_benchmark`.
+    store
+        The lake, beside which seeds are saved and in which scores of tweets are remembered.
     seeds
-        How many are trained; the protocols ask for ten.
+        How many networks are trained; the protocols ask for ten.
     text
-        Of glt, whether the folder's tweets are scored and used.
+        For glt: whether the folder's tweets are scored and used.
+    texts
+        Called with the number of tweets scored, and of all.
 
     Raises
     ------
     ConfigError
-        An unknown benchmark, or one without the dates that it needs.
+        The benchmark is unknown, or the dates that it needs are missing.
     DataError
-        Not such a folder.
+        `data` is not such a folder.
     """
-    kept = registry_of(store).folder / "benchmark"
+    cache = registry_of(store).folder / "benchmark"
     if name in ("acl18", "kdd17"):
         if train_end or valid_end or test_end:
             raise ConfigError(f"{name} has the dates of its protocol: leave out --train-end, --valid-end, --test-end.")
         run = acl18 if name == "acl18" else kdd17
-        result = run(data, seeds=range(seeds), workers=workers, progress=progress, kept=kept)
+        result = run(data, seeds=range(seeds), workers=workers, progress=progress, cache=cache)
     elif name == "glt":
         if not (train_end and valid_end):
             raise ConfigError("glt needs --train-end and --valid-end, days as YYYY-MM-DD.")
@@ -67,7 +81,7 @@ def benchmark(
             workers=workers,
             progress=progress,
             text=_sentiment_of(data, store, texts) if text else None,
-            kept=kept,
+            cache=cache,
         )
     else:
         hint = did_you_mean(name, ("acl18", "kdd17", "glt")) or " There are acl18, kdd17 and glt."

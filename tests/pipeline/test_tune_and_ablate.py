@@ -1,4 +1,4 @@
-"""The verbs beside training, on a small lake of made bars."""
+"""`tenor tune` and `tenor ablate`, on a small lake of made bars."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tenor.store import Lake
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory, bars_of: Callable[..., Bars]) -> Path:
-    folder = tmp_path_factory.mktemp("studies")
+    folder = tmp_path_factory.mktemp("tune")
     bars_of(symbols=3, sessions=420).frame.to_parquet(folder / "bars.parquet")
     assert main(["data", "import", str(folder / "bars.parquet"), "--store", str(folder / "lake")]) == 0
     return folder / "lake"
@@ -77,37 +77,3 @@ def test_ablate_compares_with_without_and_shuffled(
     assert len(told["horizons"]) == 2
     assert {c["other"] for c in told["horizons"][0]["contrasts"]} == {"without sentiment", "sentiment shuffled"}
     assert "at 5 %" in told["horizons"][0]["verdict"] or "too few" in told["horizons"][0]["verdict"]
-
-
-def test_leakcheck_names_what_a_function_and_a_table_leak(
-    lake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "mine.py").write_text(
-        "def centred(bars):\n"
-        "    out = bars[['symbol', 'session']].copy()\n"
-        "    out['ma'] = bars.groupby('symbol')['close'].transform(lambda c: c.rolling(5, center=True).mean())\n"
-        "    return out\n\n"
-        "def trailing(bars):\n"
-        "    out = bars[['symbol', 'session']].copy()\n"
-        "    out['ma'] = bars.groupby('symbol')['close'].transform(lambda c: c.rolling(5).mean())\n"
-        "    return out\n"
-    )
-    capsys.readouterr()
-    assert main(["leakcheck", "--features", f"{tmp_path}/mine.py:centred", "--store", str(lake), "--json"]) == 1
-    told = capsys.readouterr()
-    assert json.loads(told.out)["findings"][0]["kind"] == "centred_window"
-    assert "1 leaks: centred_window" in told.err
-    assert main(["leakcheck", "--features", f"{tmp_path}/mine.py:trailing", "--store", str(lake)]) == 0
-    assert main(["leakcheck", "--features", f"{tmp_path}/mine.py:centered", "--store", str(lake)]) == 2
-    assert "Did you mean 'centred'" in capsys.readouterr().err
-    assert main(["leakcheck"]) == 2
-
-
-def test_a_benchmark_that_does_not_exist_or_lacks_its_dates_is_usage(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["benchmark", "acl19", "--data", str(tmp_path)]) == 2
-    assert "Did you mean 'acl18'" in capsys.readouterr().err
-    assert main(["benchmark", "glt", "--data", str(tmp_path)]) == 2
-    assert "needs --train-end and --valid-end" in capsys.readouterr().err
-    assert main(["benchmark", "kdd17", "--data", str(tmp_path / "nothing")]) == 1

@@ -1,6 +1,6 @@
 """What does reading a whole market cost, before and after compaction? Each question in a process of its own.
 
-    python benchmarks/lake_reads.py [--symbols 5000] [--years 20] [--daily 365] [--times 3]
+    python perf/lake_reads.py [--symbols 5000] [--years 20] [--daily 365] [--times 3]
 
 The lake is made up as a year of fetches leaves it: 200 symbols a part, then the last `--daily` sessions a part each. It
 and a copy of it that was compacted are asked in turn.

@@ -5,9 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from tenor.benchmarks.judging import judge, plain
-from tenor.benchmarks.published import ACL18, KDD17
-from tenor.benchmarks.result import ENSEMBLE, BenchmarkResult
+from tenor.benchmarks.result import ACL18, ENSEMBLE, KDD17, BenchmarkResult, accuracy_and_mcc, score_models
 from tenor.errors import DataError
 
 RNG = np.random.default_rng(0)
@@ -24,45 +22,45 @@ def result(seeds: int = 2) -> BenchmarkResult:
         days=60,
         seeds=tuple({"seed": s, "accuracy": 0.5 + s / 10, "mcc": s / 10, "valid_mcc": 0.1, "epoch": 2}
                     for s in range(seeds)),
-        judged=judge({ENSEMBLE: np.nan_to_num(GOOD), "always up": UP}, LABEL),
+        models=score_models({ENSEMBLE: np.nan_to_num(GOOD), "always up": UP}, LABEL),
         published=ACL18,
         notes=(),
         config={},
     )  # fmt: skip
 
 
-def test_plain_by_hand() -> None:
+def test_accuracy_and_mcc_by_hand() -> None:
     label = np.array([[1, 1, 0, np.nan], [0, 0, 1, 1]], dtype="float32")
     p_up = np.array([[0.9, 0.4, 0.2, np.nan], [0.7, 0.1, 0.8, 0.6]], dtype="float32")
-    accuracy, mcc = plain(p_up, label)
+    accuracy, mcc = accuracy_and_mcc(p_up, label)
     assert accuracy == pytest.approx(5 / 7)
     assert mcc == pytest.approx((3 * 2 - 1 * 1) / np.sqrt(4 * 4 * 3 * 3))
 
 
 def test_interval_holds_the_value_and_the_difference_is_paired() -> None:
-    judged = judge({"ours": np.nan_to_num(GOOD), "always up": UP, "same": np.nan_to_num(GOOD)}, LABEL)
-    ours = judged.scores["ours"].accuracy
+    models = score_models({"ours": np.nan_to_num(GOOD), "always up": UP, "same": np.nan_to_num(GOOD)}, LABEL)
+    ours = models.scores["ours"].accuracy
     assert ours.low < ours.value < ours.high
-    assert judged.against["always up"].accuracy.low > 0
-    assert judged.against["same"].accuracy == judged.against["same"].mcc
-    assert (judged.against["same"].accuracy.low, judged.against["same"].accuracy.high) == (0, 0)
+    assert models.differences["always up"].accuracy.low > 0
+    assert models.differences["same"].accuracy == models.differences["same"].mcc
+    assert (models.differences["same"].accuracy.low, models.differences["same"].accuracy.high) == (0, 0)
 
 
-def test_a_silent_model_is_an_error() -> None:
-    silent = np.full_like(LABEL, np.nan)
-    with pytest.raises(DataError, match=f"says nothing on {int(np.isfinite(LABEL).sum())} of"):
-        judge({"ours": silent}, LABEL)
+def test_a_missing_prediction_is_an_error() -> None:
+    missing = np.full_like(LABEL, np.nan)
+    with pytest.raises(DataError, match=f"has no prediction for {int(np.isfinite(LABEL).sum())} of"):
+        score_models({"ours": missing}, LABEL)
 
 
 def test_rows_and_json() -> None:
-    found = result()
-    rows = found.rows()
+    benchmark = result()
+    rows = benchmark.rows()
     assert rows[0].accuracy == "55.00 ± 7.07"
     assert [row.model for row in rows[1:3]] == [ENSEMBLE, "always up"]
     assert "paired by day" in rows[2].remark
     assert sum(row.remark.startswith("published") for row in rows) == len(ACL18)
-    plain_json = json.loads(json.dumps(found.to_json(), allow_nan=False))
-    assert plain_json["judged"]["scores"][ENSEMBLE]["accuracy"]["value"] == found.judged.scores[ENSEMBLE].accuracy.value
+    plain = json.loads(json.dumps(benchmark.to_json(), allow_nan=False))
+    assert plain["models"]["scores"][ENSEMBLE]["accuracy"]["value"] == benchmark.models.scores[ENSEMBLE].accuracy.value
 
 
 def test_one_seed_has_no_spread() -> None:

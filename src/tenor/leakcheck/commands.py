@@ -1,13 +1,10 @@
-"""The checks for the command line: a table in a file, a function or a trainer by its name."""
+"""The checks as the command line calls them: a table in a file, a function or a trainer by its name."""
 
 from __future__ import annotations
 
 import csv
 import functools
-import importlib
-import importlib.util
 import inspect
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -19,12 +16,13 @@ from tenor.calendars import interval_of
 from tenor.config import FeatureConfig
 from tenor.errors import ConfigError, DataError, did_you_mean, one_line
 from tenor.features import build_panel
-from tenor.leakcheck.bench import Progress
 from tenor.leakcheck.functions import check_features
 from tenor.leakcheck.report import LeakReport
+from tenor.leakcheck.runner import RunProgress
 from tenor.leakcheck.tables import check_dataset
 from tenor.leakcheck.trainers import check_history, check_trainer, is_history
 from tenor.schema import Bars, DailySentiment, News
+from tenor.user_code import load_object
 
 _PARQUET = (".parquet", ".pq")
 
@@ -43,7 +41,7 @@ def leakcheck_file(
     price: str | None = None,
     chosen: int | None = None,
     calendar: str = "XNYS",
-    progress: Progress | None = None,
+    progress: RunProgress | None = None,
 ) -> LeakReport:
     """`check_dataset` of a CSV or Parquet file; `check_history` where it holds learning curves (``epoch``, ``test…``).
 
@@ -93,7 +91,7 @@ def read_frame(path: Path) -> pd.DataFrame:
             frame = pd.read_parquet(path)
             named = [name for name in frame.index.names if name is not None]
             return frame.reset_index() if named else frame
-        # separators other than the comma are found out; NA is a symbol
+        # separators other than the comma are detected; NA is a symbol
         return pd.read_csv(path, sep=None, engine="python", keep_default_na=False, na_values=["", "nan", "NaN", "null"])
     except pd.errors.EmptyDataError:
         raise DataError(f"{str(path)!r} is empty.") from None
@@ -118,26 +116,6 @@ def load_function(spec: str) -> Callable[..., Any]:
     return function  # type: ignore[no-any-return]
 
 
-def load_object(spec: str) -> Any:
-    """As `load_function`, but whatever has that name.
-
-    Raises
-    ------
-    ConfigError
-        As `load_function`.
-    """
-    place, colon, name = spec.rpartition(":")
-    if not colon or not place or not name:
-        raise ConfigError(f"{spec!r} names no function: write path/to/file.py:function or package.module:function.")
-    module = _from_file(Path(place)) if place.endswith(".py") or "/" in place else _from_package(place)
-    found = getattr(module, name, None)
-    if found is None:
-        known = [n for n, value in vars(module).items() if callable(value) and not n.startswith("_")]
-        shown = f" It has {', '.join(sorted(known)[:8])}." if known else " It has none."
-        raise ConfigError(f"{place} has no function {name!r}.{did_you_mean(name, known) or shown}")
-    return found
-
-
 def leakcheck_function(
     spec: str,
     bars: Bars,
@@ -150,7 +128,7 @@ def leakcheck_function(
     decided: Literal["close", "open"] = "close",
     calendar: str = "XNYS",
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: RunProgress | None = None,
 ) -> LeakReport:
     """`check_features` of the function that `spec` names; `sentiment`, `news`, `calendar` go to one that takes them."""
     function = load_function(spec)
@@ -199,47 +177,15 @@ def leakcheck_trainer(
 def tenor_features(frame: pd.DataFrame, sentiment: pd.DataFrame | None = None, calendar: str = "XNYS") -> Any:
     """Tenor's own features, for ``tenor leakcheck --features tenor.leakcheck:tenor_features``."""
     length = interval_of(calendar)
-    said = None if sentiment is None else DailySentiment(sentiment, interval=length)
-    return build_panel(Bars(frame, length), FeatureConfig(calendar=calendar), sentiment=said)
+    daily = None if sentiment is None else DailySentiment(sentiment, interval=length)
+    return build_panel(Bars(frame, length), FeatureConfig(calendar=calendar), sentiment=daily)
 
 
 def _parameters(function: Callable[..., Any]) -> set[str]:
     try:
         parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # some built-in ones tell nothing
+    except (TypeError, ValueError):  # some built-in functions have no signature
         return set()
     if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters):
         return {"sentiment", "news"}
     return {p.name for p in parameters}
-
-
-def _from_file(path: Path) -> Any:
-    if not path.is_file():
-        near = did_you_mean(path.name, [p.name for p in path.parent.glob("*.py")]) if path.parent.is_dir() else ""
-        raise ConfigError(f"no file {str(path)!r}.{near}")
-    made = importlib.util.spec_from_file_location(f"leakchecked_{path.stem}", path)
-    if made is None or made.loader is None:
-        raise ConfigError(f"{str(path)!r} is no Python file: its name ends in .py.")
-    module = importlib.util.module_from_spec(made)
-    sys.modules[made.name] = module  # dataclasses and the like look their module up
-    folder = str(path.resolve().parent)
-    sys.path.insert(0, folder)  # what lies beside it can be imported, as when it is run
-    try:
-        made.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        del sys.modules[made.name]
-        raise ConfigError(f"{str(path)!r} can't be run: {type(error).__name__}: {_line(error)}.") from error
-    finally:
-        sys.path.remove(folder)
-    return module
-
-
-def _from_package(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except (Exception, SystemExit) as error:
-        raise ConfigError(f"module {name!r} can't be imported: {type(error).__name__}: {_line(error)}.") from error
-
-
-def _line(error: BaseException) -> str:
-    return one_line(error, 200).rstrip(".")

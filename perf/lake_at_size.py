@@ -1,6 +1,6 @@
 """Does the lake hold a whole market? 5,000 symbols of 20 years and 10 million news items, made up, in and out again.
 
-    python benchmarks/lake_at_size.py [--symbols 5000] [--years 20] [--news 10000000] [--folder DIR]
+    python perf/lake_at_size.py [--symbols 5000] [--years 20] [--news 10000000] [--folder DIR]
 
 It prints, step by step, seconds and the peak of the process's memory so far. Rows are random walks and random words.
 """

@@ -1,6 +1,6 @@
 """200 concurrent clients on precomputed forecasts, from a second process: errors, p50, p99 and requests a second.
 
-``python benchmarks/serving_load.py --store LAKE [--clients 200] [--seconds 60]``; exits 1 where a request failed or p99
+``python perf/serving_load.py --store LAKE [--clients 200] [--seconds 60]``; exits 1 where a request failed or p99
 is more than 20 times p50. LAKE needs published forecasts: ``tenor refresh --store LAKE``.
 """
 

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from tenor.calendars import by_calendar, exchange, sessions_of
 from tenor.errors import DataError, one_line
-from tenor.leakcheck.columns import Table
-from tenor.leakcheck.report import Finding
+from tenor.leakcheck.dataset import Dataset
+from tenor.leakcheck.report import LeakFinding
 
 
-def check_split(table: Table, horizon: int, calendar: str) -> list[Finding]:
-    """Findings where rows to learn from lie among or after those to be judged on, or their targets reach into them."""
+def check_split(table: Dataset, horizon: int, calendar: str) -> list[LeakFinding]:
+    """Findings where rows of a part lie among or after those of a later part, or their targets reach into it."""
     findings = []
     days = _days(table, calendar)
     place = days.get_indexer(table.dates)
@@ -33,7 +33,7 @@ def check_split(table: Table, horizon: int, calendar: str) -> list[Finding]:
                 f"{later} begins; {early} of {int(after.sum())} {later} rows lie "
                 f"before the end of {earlier}"
             )
-            findings.append(Finding("shuffled_split", where, text))
+            findings.append(LeakFinding("shuffled_split", where, text))
         elif table.target is not None:
             reaching = int((place[before] + horizon > begins).sum())
             if reaching:
@@ -41,20 +41,20 @@ def check_split(table: Table, horizon: int, calendar: str) -> list[Finding]:
                     f"the targets of {reaching} {earlier} rows end after {days[begins]:%Y-%m-%d}, where {later} begins "
                     f"(horizon {horizon})"
                 )
-                findings.append(Finding("overlapping_targets", where, text))
+                findings.append(LeakFinding("overlapping_targets", where, text))
     return findings
 
 
-def _days(table: Table, calendar: str) -> pd.DatetimeIndex:
-    """The exchange's sessions if all dates are some, so that dropped ones count; else the dates that there are."""
+def _days(table: Dataset, calendar: str) -> pd.DatetimeIndex:
+    """The exchange's sessions if all dates are sessions, so that missing ones count; else the dates of the table."""
     days = pd.DatetimeIndex(np.unique(table.dates.to_numpy()))
     own = [each for each, _ in by_calendar(table.symbols, calendar)]
     sessions = exchange(own[0]).sessions(days[0], days[-1])
     return sessions if len(own) == 1 and days.isin(sessions).all() else days
 
 
-def check_news(table: Table, calendar: str) -> list[Finding]:
-    """Findings where an item was published at or after the close of the session of its row, or has no time of day.
+def check_news(table: Dataset, calendar: str) -> list[LeakFinding]:
+    """Findings where an item was published after the close of its row's session, or has no time of day.
 
     Raises
     ------
@@ -66,15 +66,16 @@ def check_news(table: Table, calendar: str) -> list[Finding]:
     known = moments.notna().to_numpy()
     if not known.any():
         raise DataError(f"{name!r} is empty in every row.")
-    dates = _told_of(table, calendar)
+    dates = _sessions_of_rows(table, calendar)
     session = sessions_of(moments, table.symbols, calendar).to_numpy()
     late = known & (session > dates)
     findings = []
     if _no_time(table.frame[name]):
         same = known & (moments.dt.tz_localize(None).dt.normalize().to_numpy() >= dates)
         if same.any():
-            text = f"{int(same.sum())} of {int(known.sum())} items have a day alone, their row's own or a later one"
-            return [Finding("news_without_time", f"column {name!r}, {table.row(int(same.argmax()))}", text)]
+            count = f"{int(same.sum())} of {int(known.sum())} items"
+            text = f"{count} have a day without a time, their row's own or a later one"
+            return [LeakFinding("news_without_time", f"column {name!r}, {table.row(int(same.argmax()))}", text)]
         return []
     if late.any():
         first = int(late.argmax())
@@ -82,20 +83,20 @@ def check_news(table: Table, calendar: str) -> list[Finding]:
             f"{int(late.sum())} of {int(known.sum())} items were published after the close of their row's session; the "
             f"first at {moments.iloc[first]:%Y-%m-%d %H:%M} UTC belongs to {pd.Timestamp(session[first]):%Y-%m-%d}"
         )
-        findings.append(Finding("news_after_close", f"column {name!r}, {table.row(first)}", text))
+        findings.append(LeakFinding("news_after_close", f"column {name!r}, {table.row(first)}", text))
     return findings
 
 
-def _told_of(table: Table, calendar: str) -> NDArray[np.datetime64]:
-    """[row]; the session that a row is of: a row dated on a holiday or a Sunday speaks of the next one."""
-    found = np.empty(len(table.dates), dtype="datetime64[us]")
+def _sessions_of_rows(table: Dataset, calendar: str) -> NDArray[np.datetime64]:
+    """[row]; the session of each row: one dated on a holiday or a Sunday belongs to the next session."""
+    result = np.empty(len(table.dates), dtype="datetime64[us]")
     for each, rows in by_calendar(table.symbols, calendar):
         days = table.dates[rows].normalize()
         trading = exchange(each).sessions(days.min(), days.max() + pd.Timedelta(days=14))
         if trading.empty:
             raise DataError(f"{each} has no sessions about {days.min():%Y-%m-%d}: is the date column a date?")
-        found[rows] = trading[trading.searchsorted(days).clip(max=len(trading) - 1)].to_numpy()
-    return found
+        result[rows] = trading[trading.searchsorted(days).clip(max=len(trading) - 1)].to_numpy()
+    return result
 
 
 def _moments(column: pd.Series[Any], name: str) -> pd.Series[pd.Timestamp]:

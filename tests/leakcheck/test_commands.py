@@ -66,7 +66,7 @@ def test_a_trainer_in_a_file_is_checked_by_its_name(module: Path, bars_of: Calla
     assert leakcheck_trainer(f"{module}:peeking", bars, features=features).kinds == ("trained_on_test",)
 
 
-def test_a_function_that_can_not_be_found_is_told_with_a_suggestion(module: Path, tmp_path: Path) -> None:
+def test_a_function_that_can_not_be_found_is_refused_with_a_suggestion(module: Path, tmp_path: Path) -> None:
     for spec, message in {
         "honest": "names no function: write path/to/file.py:function",
         f"{module}:": "names no function",
@@ -85,7 +85,7 @@ def test_a_function_that_can_not_be_found_is_told_with_a_suggestion(module: Path
 
 
 @pytest.mark.parametrize("text", ["def broken(:\n", "raise ValueError('no\\nway')\n", "import sys; sys.exit(4)\n"])
-def test_a_module_that_can_not_be_run_is_told_in_one_line(tmp_path: Path, text: str) -> None:
+def test_a_module_that_can_not_be_run_is_reported_in_one_line(tmp_path: Path, text: str) -> None:
     path = tmp_path / "broken.py"
     path.write_text(text)
     with pytest.raises(ConfigError, match=r"can't be run: (SyntaxError|ValueError: no way|SystemExit: 4)") as error:
@@ -122,7 +122,7 @@ def test_learning_curves_are_read_from_their_file(tmp_path: Path) -> None:
     assert leakcheck_file(path, chosen=2).ok
 
 
-def test_a_file_that_can_not_be_read_is_told(tmp_path: Path) -> None:
+def test_a_file_that_can_not_be_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_text("")
     (tmp_path / "cut.parquet").write_bytes(b"PAR1 and no more")
     (tmp_path / "bytes.csv").write_bytes(bytes(range(256)) * 4)

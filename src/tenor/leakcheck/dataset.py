@@ -1,4 +1,4 @@
-"""A finished table, its columns sorted out: date, symbol, target, part, and which are features."""
+"""A finished table and the roles of its columns: date, symbol, target, part, and which are features."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tenor.errors import ConfigError, DataError, did_you_mean, one_line
-from tenor.leakcheck.cells import SESSION_NAMES, SYMBOL_NAMES, find_name
+from tenor.leakcheck.output import SESSION_NAMES, SYMBOL_NAMES, find_name
 from tenor.schema import Bool, Float64
 
 PRICE_NAMES = ("adj_close", "adjusted_close", "adjclose", "close")
@@ -25,8 +25,8 @@ _PARTS = {
 
 
 @dataclass(frozen=True)
-class Table:
-    """A table whose columns are sorted out, its rows by symbol and date.
+class Dataset:
+    """A table with the roles of its columns, its rows sorted by symbol and date.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Table:
     features
         Names of the numeric columns that are inputs.
     target, price, published
-        Names, if there are any.
+        Names of columns, or None.
     part
         [row] of ``train``, ``valid``, ``test`` and ``""`` (neither), or None.
     left_out
@@ -72,11 +72,11 @@ class Table:
         return None if self.part is None else np.asarray(self.part == "train")
 
     def row(self, place: int) -> str:
-        """How a row is told."""
+        """A row in words: its symbol and date."""
         return f"{self.symbols.iloc[place]} {self.dates[place]:%Y-%m-%d}".strip()
 
 
-def sort_out(
+def read_roles(
     frame: pd.DataFrame,
     *,
     target: str | None,
@@ -87,13 +87,13 @@ def sort_out(
     train_end: pd.Timestamp | str | None,
     published_at: str | None,
     price: str | None,
-) -> Table:
-    """Find the columns: those named must be there, those not named are looked for under their usual names.
+) -> Dataset:
+    """The table with the roles of its columns: named ones must be there, others are looked up under their usual names.
 
     Raises
     ------
     ConfigError
-        A column named is not there (a near one is suggested), or `train_end` is no day within the table.
+        A named column is missing (a near one is suggested), or `train_end` is no day within the table.
     DataError
         There is no date, a date can't be read, a (symbol, date) appears twice, or there are no features.
     """
@@ -104,10 +104,12 @@ def sort_out(
         twice = next(n for n in names if names.count(n) > 1)
         raise DataError(f"the table has two columns {twice!r}: rename one.")
     frame = frame.set_axis(names, axis=1)
-    for asked in (target, date, symbol, split, published_at, price, *(features or ())):
-        if asked is not None and asked not in names:
-            hint = did_you_mean(asked, names) or f" It has {', '.join(names[:12])}{' …' if len(names) > 12 else ''}."
-            raise ConfigError(f"the table has no column {asked!r}.{hint}")
+    for requested in (target, date, symbol, split, published_at, price, *(features or ())):
+        if requested is not None and requested not in names:
+            hint = (
+                did_you_mean(requested, names) or f" It has {', '.join(names[:12])}{' …' if len(names) > 12 else ''}."
+            )
+            raise ConfigError(f"the table has no column {requested!r}.{hint}")
     date = date or find_name(names, SESSION_NAMES)
     if date is None:
         raise DataError(f"the table has no date column among {', '.join(names[:12])}: name it with --date.")
@@ -116,25 +118,26 @@ def sort_out(
     published = published_at or find_name(names, PUBLISHED_NAMES)
     dates = _dates(frame[date], date)
     symbols = frame[symbol].astype("str") if symbol else pd.Series("", index=frame.index, dtype="str")
+    # by symbol, then date, then the row's own place (the last key of lexsort counts most)
     order = np.lexsort([np.arange(len(frame)), dates.to_numpy(), pd.factorize(symbols, sort=True)[0]])
     frame, dates = frame.iloc[order].reset_index(drop=True), dates[order]
     symbols = symbols.iloc[order].reset_index(drop=True)
     _refuse_twice(dates, symbols, symbol, published)
 
     part = _part(frame, split or find_name(names, SPLIT_NAMES), explicit=split is not None)
-    taken = {date, symbol, target, published, None}
+    not_inputs = {date, symbol, target, published, None}
     if part is not None:
-        taken.add(split or find_name(names, SPLIT_NAMES))
+        not_inputs.add(split or find_name(names, SPLIT_NAMES))
     if part is None and train_end is not None:
         part = _part_by_date(dates, train_end)
-    inputs = [n for n in names if n not in taken] if features is None else [str(f) for f in features]
+    inputs = [n for n in names if n not in not_inputs] if features is None else [str(f) for f in features]
     numeric = tuple(n for n in inputs if _is_number(frame[n]))
     left_out = tuple(n for n in inputs if n not in numeric)
     if target is not None and not _is_number(frame[target]):
         raise DataError(f"the target {target!r} is no number: code classes as 0 and 1.")
     if not numeric and target is None and published is None and part is None:
         raise DataError("the table has no numeric feature columns, and nothing else to check.")
-    return Table(frame, dates, symbols, numeric, target, price, published, part, left_out)
+    return Dataset(frame, dates, symbols, numeric, target, price, published, part, left_out)
 
 
 def _is_number(column: pd.Series[Any]) -> bool:
@@ -172,7 +175,7 @@ def _refuse_twice(dates: pd.DatetimeIndex, symbols: pd.Series[Any], symbol: str 
 
 
 def _part(frame: pd.DataFrame, name: str | None, *, explicit: bool) -> Any:
-    """[row] of ``train``, ``valid``, ``test``, ``""``; None where the column (found by its name alone) is none."""
+    """[row] of ``train``, ``valid``, ``test``, ``""``; None where the column, looked up by its name, holds no parts."""
     if name is None:
         return None
     column = frame[name]

@@ -1,4 +1,4 @@
-"""What a feature function returns, whatever its form, as one array over [session, symbol, column]; and differences."""
+"""The output of a feature function, whatever its form, as one array over [session, symbol, column]."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tenor.schema import Bool, Float64, Panel
 SESSION_NAMES = ("session", "date", "day", "datetime", "timestamp")
 SYMBOL_NAMES = ("symbol", "ticker", "stock", "tic")
 ROUNDING = {4: 1e-6, 8: 1e-9}
-"""Differences below this part of a column's largest value are rounding; by bytes of the column's float."""
+"""Bytes of a column's float -> the share of the column's largest value below which a difference is rounding."""
 
 _FORMS = (
     "return a DataFrame with columns symbol and session, or indexed by them, or one row (of a frame, series or array) "
@@ -24,7 +24,7 @@ _FORMS = (
 
 
 @dataclass(frozen=True)
-class Grid:
+class OutputAxes:
     """The sessions and symbols on which outputs are compared."""
 
     sessions: pd.DatetimeIndex
@@ -32,8 +32,20 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Long:
-    """An output, one row a (symbol, session): its keys, its columns as numbers, and each column's rounding."""
+class LongOutput:
+    """An output in long form: one row a (symbol, session).
+
+    Attributes
+    ----------
+    symbols, sessions
+        [row].
+    names
+        Of the columns.
+    values
+        [row, column].
+    rounding
+        [column]; see `ROUNDING`.
+    """
 
     symbols: pd.Index[Any]
     sessions: pd.DatetimeIndex
@@ -43,8 +55,8 @@ class Long:
 
 
 @dataclass(frozen=True)
-class Cells:
-    """An output on a grid.
+class GridOutput:
+    """An output on the sessions and symbols of `OutputAxes`.
 
     Attributes
     ----------
@@ -53,7 +65,7 @@ class Cells:
     values
         [session, symbol, column]; NaN where there is none.
     rounding
-        [column].
+        [column]; see `ROUNDING`.
     """
 
     names: tuple[str, ...]
@@ -61,13 +73,13 @@ class Cells:
     rounding: Float64
 
 
-def read_output(output: Any, frame: pd.DataFrame) -> Long:
+def read_output(output: Any, frame: pd.DataFrame) -> LongOutput:
     """`output` of a feature function that was given `frame` (columns symbol and session, index 0 .. n - 1).
 
     Raises
     ------
     DataError
-        Its form can't be understood, it has no columns, or a (symbol, session) appears twice.
+        Its form is not a known one, it has no columns, or a (symbol, session) appears twice.
     """
     if isinstance(output, Panel):
         return _from_panel(output)
@@ -88,35 +100,38 @@ def read_output(output: Any, frame: pd.DataFrame) -> Long:
         raise DataError(f"the function returned {names[at]} {days[at]:%Y-%m-%d} twice: one row a symbol a session.")
     columns = [_numbers(values.iloc[:, i]) for i in range(values.shape[1])]
     rounding = [ROUNDING[4 if dtype in (np.float32, np.float16) else 8] for dtype in values.dtypes]
-    return Long(names, days, tuple(map(str, values.columns)), np.column_stack(columns), np.array(rounding))
+    return LongOutput(names, days, tuple(map(str, values.columns)), np.column_stack(columns), np.array(rounding))
 
 
-def on_grid(long: Long, grid: Grid, names: Sequence[str] | None = None) -> Cells:
-    """`long` on `grid`; what lies outside it is dropped, and a column of `names` that is missing is all NaN."""
+def on_axes(long: LongOutput, axes: OutputAxes, names: Sequence[str] | None = None) -> GridOutput:
+    """`long` on `axes`; rows outside them are dropped, and a column of `names` that is missing is all NaN."""
     wanted = tuple(long.names if names is None else names)
-    rows, columns = grid.sessions.get_indexer(long.sessions), grid.symbols.get_indexer(long.symbols)
+    rows, columns = axes.sessions.get_indexer(long.sessions), axes.symbols.get_indexer(long.symbols)
     inside = (rows >= 0) & (columns >= 0)
-    values = np.full((len(grid.sessions), len(grid.symbols), len(wanted)), np.nan)
+    values = np.full((len(axes.sessions), len(axes.symbols), len(wanted)), np.nan)
     rounding = np.full(len(wanted), ROUNDING[8])
     for i, name in enumerate(wanted):
         if name in long.names:
             place = long.names.index(name)
             values[rows[inside], columns[inside], i] = long.values[inside, place]
             rounding[i] = long.rounding[place]
-    return Cells(wanted, values, rounding)
+    return GridOutput(wanted, values, rounding)
 
 
-def differences(before: Cells, after: Cells, *, exact: bool = False) -> tuple[Bool, Float64]:
+def changed_cells(before: GridOutput, after: GridOutput, *, exact: bool = False) -> tuple[Bool, Float64]:
     """Which cells differ by more than rounding, and by how much (infinite where one side has no number).
 
     Parameters
     ----------
+    before, after
+        Two outputs with the same axes and columns.
     exact
-        Rounding counts too.
+        Whether differences within rounding count too.
 
     Returns
     -------
-    Both [session, symbol, column].
+    tuple[Bool, Float64]
+        Both [session, symbol, column].
     """
     old, new = before.values, after.values
     with np.errstate(invalid="ignore"):
@@ -132,18 +147,18 @@ def differences(before: Cells, after: Cells, *, exact: bool = False) -> tuple[Bo
 
 
 def find_name(names: Sequence[Any], known: Sequence[str]) -> Any | None:
-    """The first of `names` that is one of `known`, case and marks ignored; None if there is none."""
+    """The first of `names` that is one of `known`, case ignored and spaces as underscores; None if there is none."""
     plain = {str(name).strip().lower().replace(" ", "_"): name for name in reversed(names)}
     return next((plain[name] for name in known if name in plain), None)
 
 
-def _from_panel(panel: Panel) -> Long:
+def _from_panel(panel: Panel) -> LongOutput:
     """The features and the volatility of a panel; its targets look ahead by design and are left out."""
     sessions, symbols = panel.sessions, pd.Index(panel.symbols).astype("str")
     shape = (len(sessions) * len(symbols), -1)
     values = np.where(panel.mask[:, :, None], panel.values, np.nan).reshape(shape).astype("float64")
     volatility = panel.volatility.reshape(shape).astype("float64")
-    return Long(
+    return LongOutput(
         pd.Index(np.tile(symbols.to_numpy(), len(sessions))),
         sessions.repeat(len(symbols)),
         (*panel.features, "(volatility)"),

@@ -1,0 +1,37 @@
+"""`tenor ablate`: does sentiment help?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tenor.cli import console, show_studies
+from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Store, Workers
+
+app = typer.Typer()
+
+
+@app.command()
+def ablate(
+    store: Store = DEFAULT_STORE,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+    report: Annotated[Path | None, typer.Option(help="The HTML page of the ablation to write.")] = None,
+    workers: Workers = None,
+    as_json: AsJson = False,
+) -> None:
+    """Walk forward with sentiment, without it, and with it shuffled across days, and compare the predictions."""
+    from tenor.config import Config
+    from tenor.pipeline.ablate import ablate as walk_forward_each
+
+    settings = Config.read(config, set_ or ())
+    with console.progress_bars(quiet=as_json) as bars:
+        ablated = walk_forward_each(
+            store, settings, workers=workers, progress=bars.arm, texts=bars.texts, report=report
+        )
+    if as_json:
+        console.print_json(ablated.to_json())
+    else:
+        show_studies.show_ablation(ablated)
