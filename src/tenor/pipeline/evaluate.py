@@ -13,6 +13,7 @@ import pandas as pd
 from tenor.calendars import exchange
 from tenor.config import Config, FoldConfig, SentimentConfig, to_mapping
 from tenor.errors import ConfigError, HistoryError
+from tenor.evaluation.ablation import compare_on_news_sessions
 from tenor.evaluation.baselines import fit_baselines
 from tenor.evaluation.comparators import StageProgress, folds_after, regressors, walk_with_comparators
 from tenor.evaluation.cost_sweep import CostSweep, sweep_costs
@@ -145,7 +146,11 @@ def evaluate(
     # a late starter counts from the session on which the network has seen its lookback; the same cells for all models
     judged = replace(panel, mask=usable(panel, forecaster.model.lookback))
     evaluations = {h: judge(judged, split.test, predictions, horizon=h) for h in panel.horizons}
-    ablation = {} if sentiment is None else ablate(judged, split.test, sentiment, predictions, ours=forecaster.name)
+    ablation = {}
+    if sentiment is not None:
+        ablation = compare_on_news_sessions(
+            judged, split.test, sentiment, predictions, ours=forecaster.name, without=WITHOUT_SENTIMENT
+        )
     shown = tuple(show) or panel.symbols[:3]
     first = panel.horizons[0]
     known = tried(registry.folder / "tuning")
@@ -204,19 +209,6 @@ def strongest(lake: Lake, config: SentimentConfig, symbols: Sequence[str], count
     order = np.argsort(-np.abs(np.where(scores.language_ok, scores.score, 0)), kind="stable")[:count]
     explained = [(text, why(scorer, text)) for text in frame["text"].iloc[order]]
     return [Why(text, e.score, tuple((word.text, word.contribution) for word in e.words)) for text, e in explained]
-
-
-def ablate(
-    panel: Panel, test: slice, sentiment: DailySentiment, predictions: Mapping[str, Predictions], *, ours: str
-) -> dict[int, Evaluation]:
-    """The model beside the same model without sentiment, on the test sessions that sentiment reaches; by horizon."""
-    first, last = sentiment.frame["session"].min(), sentiment.frame["session"].max()
-    start = max(test.start, int(panel.sessions.searchsorted(first)))
-    stop = min(test.stop, int(panel.sessions.searchsorted(last, side="right")))
-    if stop <= start:
-        return {}
-    pair = {name: predictions[name] for name in (ours, WITHOUT_SENTIMENT)}
-    return {h: judge(panel, slice(start, stop), pair, horizon=h) for h in panel.horizons}
 
 
 def _require_same(config: Config, forecaster: Forecaster) -> None:

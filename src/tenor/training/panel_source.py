@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass
 from typing import Any
 
-from tenor.config import FeatureConfig
+from tenor.config import FeatureConfig, SentimentConfig
 from tenor.features import build_panel
 from tenor.schema import Bars, DailySentiment, Panel
 from tenor.storage.files import content_key
@@ -21,18 +21,22 @@ class PanelSource:
 
     Attributes
     ----------
-    bars, sentiment
+    bars, sentiment, half_life
         As `tenor.features.build_panel` takes them.
     """
 
     bars: Bars
     sentiment: DailySentiment | None = None
+    half_life: float = SentimentConfig.half_life
 
     @functools.cached_property
     def fingerprint(self) -> str:
         """A key of all of its content."""
         return content_key(
-            self.bars.fingerprint(), None if self.sentiment is None else self.sentiment.fingerprint(), length=64
+            self.bars.fingerprint(),
+            None if self.sentiment is None else self.sentiment.fingerprint(),
+            self.half_life,
+            length=64,
         )
 
     def panel(self, features: FeatureConfig) -> Panel:
@@ -55,4 +59,4 @@ class PanelSource:
 # by content, not by identity: each task that a process is sent brings a copy of its own
 @functools.lru_cache(maxsize=CACHED_PANELS)
 def _panel(source: PanelSource, features: FeatureConfig) -> Panel:
-    return build_panel(source.bars, features, sentiment=source.sentiment)
+    return build_panel(source.bars, features, sentiment=source.sentiment, half_life=source.half_life)
