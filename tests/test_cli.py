@@ -15,6 +15,7 @@ import pytest
 from tenor.cli import main
 from tenor.schema import Bars
 
+pytestmark = pytest.mark.torch  # the lake has a champion, trained by the command line
 ROOT = Path(__file__).parent.parent
 QUICK = """
 [training]
