@@ -18,26 +18,10 @@ ENTRY = re.compile(r"^\*{0,2}[A-Za-z_]\w*(\[\w+\])?( : \S.*)?$")
 TWO_FIELDS = re.compile(r"[.:;] +`?\w+`?(, `?\w+`?)* : ")
 
 # rooms with docstrings that are not numpydoc yet; none is added
-UNFINISHED = set(
-    [
-        "benchmarks",
-        "calendars",
-        "config",
-        "evaluation",
-        "features",
-        "inference",
-        "ingest",
-        "leakcheck",
-        "model",
-        "pipeline",
-        "report",
-        "schema",
-        "sentiment",
-        "serving",
-        "store",
-        "training",
-    ]
-)
+UNFINISHED = {
+    "benchmarks", "calendars", "config", "evaluation", "features", "inference", "ingest", "leakcheck", "model",
+    "pipeline", "report", "schema", "sentiment", "serving", "store", "training",
+}  # fmt: skip
 
 
 @cache
