@@ -42,6 +42,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if fixtures & {"s3_environment", "s3_server"} or in_bucket:
             item.add_marker("s3")
         module = getattr(item, "module", None)
+        if module is None:  # a doctest
+            continue
         if module not in torch_modules:
             torch_modules[module] = any(
                 name == room or name.startswith(f"{room}.")

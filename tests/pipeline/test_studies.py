@@ -15,6 +15,8 @@ from tenor.config import Config
 from tenor.schema import Bars, DailySentiment
 from tenor.store import Lake
 
+pytestmark = pytest.mark.torch  # the verbs train
+
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory, bars_of: Callable[..., Bars]) -> Path:
