@@ -4,7 +4,7 @@ DEMO := demo
 # one thread a process: the work is spread over processes, and results do not depend on how many cores there are
 export OMP_NUM_THREADS = 1
 
-.PHONY: setup demo test lint check-all check-aws load bench lock docs-features clean
+.PHONY: setup demo quick test lint check-all check-aws load bench lock docs-features clean
 
 setup: .venv/.done
 
@@ -28,6 +28,12 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# while working: about a minute; no training, no browser, no S3 server
+quick: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pytest -n 2 -q -m "not slow and not aws and not browser and not s3 and not torch" tests
 
 test: lint
 	$(BIN)/pytest -n 2 -m "not slow and not aws"

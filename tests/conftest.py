@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import tarfile
 from collections.abc import Callable
@@ -17,6 +18,41 @@ from tenor.calendars import exchange
 from tenor.schema import Bars
 
 __all__ = ["s3_environment", "s3_server"]  # fixtures, for all tests
+
+# rooms that import torch; a test module that takes something of theirs trains, or runs what was trained
+WITH_TORCH = (
+    "torch",
+    "tenor.benchmarks",
+    "tenor.model",
+    "tenor.pipeline",
+    "tenor.sentiment.training",
+    "tenor.training",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a browser, an S3 server or torch, by the fixtures and modules that a test uses."""
+    torch_modules: dict[object, bool] = {}
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        callspec = getattr(item, "callspec", None)
+        in_bucket = callspec is not None and any(isinstance(p, str) and p == "bucket" for p in callspec.params.values())
+        if "browser" in fixtures:
+            item.add_marker("browser")
+        if fixtures & {"s3_environment", "s3_server"} or in_bucket:
+            item.add_marker("s3")
+        module = getattr(item, "module", None)
+        if module is None:  # a doctest
+            continue
+        if module not in torch_modules:
+            torch_modules[module] = any(
+                name == room or name.startswith(f"{room}.")
+                for value in vars(module).values()
+                for name in [getattr(value, "__name__" if inspect.ismodule(value) else "__module__", None) or ""]
+                for room in WITH_TORCH
+            )
+        if torch_modules[module] or "trained" in fixtures:
+            item.add_marker("torch")
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from tenor.cli import main
 from tenor.schema import Bars
 from tenor.store import Lake
 
+pytestmark = pytest.mark.torch  # the store has a model, trained by the command line
 SYMBOLS = ("AAPL", "7203.T", "SAP.DE", "BTC-USD")
 LAST = {"AAPL": "2024-07-09", "7203.T": "2024-07-10", "SAP.DE": "2024-07-09", "BTC-USD": "2024-07-09"}
 MODEL = ("model.hidden=4", "model.lookback=5", "training.epochs=2", "training.seeds=[0]")

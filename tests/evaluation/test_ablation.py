@@ -33,7 +33,7 @@ from tenor.evaluation.evaluate import evaluate
 from tenor.evaluation.significance import Difference
 from tenor.evaluation.walkforward import WalkForward
 from tenor.features import feature_names
-from tenor.pipeline.ablate import Ablated
+from tenor.pipeline.ablate import AblationResult
 from tenor.schema import SENTIMENT_COLUMNS, DailySentiment, Panel, Predictions
 from tenor.training import Split
 
@@ -195,7 +195,7 @@ def test_what_is_undefined_is_a_dash_in_the_table_and_null_in_json(
     found = compare_arms(sentiment_panel, dict.fromkeys(ARMS, same), horizon=1, resamples=50)
     loss = found.contrasts[0].differences["loss"]
     assert math.isnan(loss.p)
-    show_studies.show_ablation(Ablated({1: found}, "folds"))
+    show_studies.show_ablation(AblationResult({1: found}, "folds"))
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith((WITHOUT, SHUFFLED))]
     assert len(rows) == len(found.rows())
     assert not any("nan" in row for row in rows)

@@ -18,6 +18,7 @@ import pytest
 from tenor.cli import main
 from tenor.schema import Bars
 
+pytestmark = pytest.mark.torch
 CONFIG = """
 [training]
 seeds = [0, 1]

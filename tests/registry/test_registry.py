@@ -149,8 +149,11 @@ class TestContract:
                 break
             assert registry.champion() == registry.pointers().latest == model.version
             registry.open(model.version).read(*registry.open(model.version).files)
-        # every file, the manifest, and the pointers twice: each of them was the last write once
-        assert allowed == len(registry.open(model.version).files) + 1 + 2
+        # a run that nothing kills needs that many writes, so that each of them was the last one once
+        unbroken = Dying(registry.objects, 100)
+        add(Registry(unbroken, Path("work")), Made("not killed"))
+        Registry(unbroken, Path("work")).promote(Made("not killed").version)
+        assert allowed == 100 - unbroken.left > len(A.files())
 
     @PLACES
     def test_trainers_who_race_lose_no_version_and_mix_none(self, registry: Registry, location: str) -> None:

@@ -57,8 +57,10 @@ def _start(weed: str, folders: pytest.TempPathFactory, tries: int = 3) -> tuple[
 
 
 @pytest.fixture
-def s3_environment(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+def s3_environment(request: pytest.FixtureRequest, s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """The usual variables point at the server; returns its endpoint."""
+    if request.node.get_closest_marker("s3") is None:
+        pytest.fail("this test starts the S3 server: mark it with pytest.mark.s3")
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "lake")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "lake-secret")

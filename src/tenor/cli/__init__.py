@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import typer
 
 from tenor.cli import ablate, benchmark, console, data, leakcheck, models, registry, sentiment, serve, tune, upload
+from tenor.cli.extras import missing
 from tenor.errors import ConfigError, TenorError
 
 HELP = "Stock forecasts from prices, indicators and the sentiment of the news, judged honestly."
@@ -38,6 +39,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(str(error), 2)
     except TenorError as error:
         return _fail(str(error), 1)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "tenor":
+            raise  # not an extra that is missing, but a fault of ours
+        return _fail(missing(error.name), 1)
     except BrokenPipeError:  # the reader of our output went away
         sys.stderr.close()
         return 1

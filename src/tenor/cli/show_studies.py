@@ -9,11 +9,11 @@ from tenor.cli.console import horizon_text, line, table
 
 if TYPE_CHECKING:
     from tenor.benchmarks import BenchmarkResult
-    from tenor.pipeline.ablate import Ablated
+    from tenor.pipeline.ablate import AblationResult
     from tenor.pipeline.tune import TuneResult
 
 
-def show_ablation(result: Ablated) -> None:
+def show_ablation(result: AblationResult) -> None:
     """The verdict of each horizon, then with sentiment minus each other arm, on all cells and on parts of them."""
     from tenor.evaluation.significance import format_p
 

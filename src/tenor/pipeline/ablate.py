@@ -18,7 +18,7 @@ from tenor.workspace import ScoringProgress, Workspace
 
 
 @dataclass(frozen=True)
-class Ablated:
+class AblationResult:
     """The ablation by horizon, and the folds it was made on, as a table of dates."""
 
     horizons: dict[int, Ablation]
@@ -37,7 +37,7 @@ def ablate(
     progress: Callable[[str, int, int], None] | None = None,
     texts: ScoringProgress | None = None,
     report: Path | None = None,
-) -> Ablated:
+) -> AblationResult:
     """Walk forward with sentiment, without it, and with it shuffled across days: same folds, same seeds.
 
     Parameters
@@ -74,7 +74,7 @@ def ablate(
     table = fold_table(panel.sessions, splits)
     if report is not None:
         write_ablation(report, found, table, about=_about(config, panel.symbols))
-    return Ablated(found, table)
+    return AblationResult(found, table)
 
 
 def _about(config: Config, symbols: Sequence[str]) -> dict[str, str]:

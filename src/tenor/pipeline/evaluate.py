@@ -18,7 +18,7 @@ from tenor.evaluation.baselines import fit_baselines
 from tenor.evaluation.comparators import StageProgress, folds_after, regressors, walk_with_comparators
 from tenor.evaluation.cost_sweep import CostSweep, sweep_costs
 from tenor.evaluation.evaluate import Evaluation
-from tenor.evaluation.evaluate import evaluate as judge
+from tenor.evaluation.evaluate import evaluate as evaluate_horizon
 from tenor.evaluation.faithfulness import Faithfulness, faithfulness, testable
 from tenor.evaluation.walkforward_summary import WalkForwardSummary, headline, summarise_walk
 from tenor.features import build_panel
@@ -30,7 +30,7 @@ from tenor.report.backtest import trading_section
 from tenor.report.model import faithfulness_section
 from tenor.report.sentiment import sentiment_section
 from tenor.report.walk import walk_sections
-from tenor.schema import DailySentiment, Panel, Predictions
+from tenor.schema import Panel
 from tenor.sentiment import Scorer, why
 from tenor.storage.files import write_json
 from tenor.store import Lake
@@ -43,7 +43,7 @@ WITHOUT_SENTIMENT = "the same without sentiment"
 
 
 @dataclass(frozen=True)
-class Judged:
+class EvaluationResult:
     """A version's settings walked forward; that version on its own test part and, against the same model without
     sentiment, on the test sessions that sentiment reaches, both by horizon; and where the report lies.
     """
@@ -87,7 +87,7 @@ def evaluate(
     workers: int | None = None,
     progress: Progress | None = None,
     walking: StageProgress | None = None,
-) -> Judged:
+) -> EvaluationResult:
     """Walk a version's settings forward, and judge it on the sessions after its validation part, beside baselines.
 
     A killed run goes on with the folds and networks that it had finished.
@@ -144,24 +144,24 @@ def evaluate(
         ).predict(plain)
     predictions |= fit_baselines(panel, split) | {one.name: one(panel, split) for one in own}
     # a late starter counts from the session on which the network has seen its lookback; the same cells for all models
-    judged = replace(panel, mask=usable(panel, forecaster.model.lookback))
-    evaluations = {h: judge(judged, split.test, predictions, horizon=h) for h in panel.horizons}
+    counted = replace(panel, mask=usable(panel, forecaster.model.lookback))
+    evaluations = {h: evaluate_horizon(counted, split.test, predictions, horizon=h) for h in panel.horizons}
     ablation = {}
     if sentiment is not None:
         ablation = compare_on_news_sessions(
-            judged, split.test, sentiment, predictions, ours=forecaster.name, without=WITHOUT_SENTIMENT
+            counted, split.test, sentiment, predictions, ours=forecaster.name, without=WITHOUT_SENTIMENT
         )
     shown = tuple(show) or panel.symbols[:3]
     first = panel.horizons[0]
     known = tried(registry.folder / "tuning")
-    trading = sweep_costs(judged, split.test, predictions[forecaster.name], horizon=first, tried=known)
+    trading = sweep_costs(counted, split.test, predictions[forecaster.name], horizon=first, tried=known)
     attention = faithfulness(forecaster, panel, split.test, horizon=first) if testable(forecaster, panel) else None
     pages = [trading_section(trading), *([] if attention is None else [faithfulness_section(attention)])]
     if sentiment is not None:
         whys = strongest(workspace.lake, recipe.sentiment, shown)
         pages.append(
             sentiment_section(
-                judged,
+                counted,
                 sentiment,
                 split.test,
                 shown,
@@ -174,7 +174,7 @@ def evaluate(
     write_report(
         report,
         evaluations=evaluations,
-        panel=judged,
+        panel=counted,
         predictions=predictions,
         attention=forecaster.attention(panel, split.test) if forecaster.model.attention else None,
         rows=split.test,
@@ -185,9 +185,9 @@ def evaluate(
         verdict=walked.verdict,
         first_sections=walk_sections(walked),
     )
-    evaluated = Judged(forecaster.version, walked, evaluations, ablation, trading, attention, report)
-    write_json(report.with_suffix(".json"), evaluated.to_json())
-    return evaluated
+    result = EvaluationResult(forecaster.version, walked, evaluations, ablation, trading, attention, report)
+    write_json(report.with_suffix(".json"), result.to_json())
+    return result
 
 
 @dataclass(frozen=True)

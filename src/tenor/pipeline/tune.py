@@ -82,6 +82,7 @@ def tune(
         read_grid(grid_file, grid),
         cache=workspace.work / "tuning",
         sentiment=sentiment,
+        half_life=config.sentiment.half_life,
         features=config.features,
         model=config.model,
         training=config.training,

@@ -24,7 +24,7 @@ from joblib.externals.loky.process_executor import BrokenProcessPool
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-from tenor.config import FeatureConfig, FoldConfig, ModelConfig, SplitConfig, TrainConfig, to_mapping
+from tenor.config import FeatureConfig, FoldConfig, ModelConfig, SentimentConfig, SplitConfig, TrainConfig, to_mapping
 from tenor.errors import ConfigError, TrainingError
 from tenor.features.axis import Axis
 from tenor.inference.cells import usable
@@ -195,6 +195,7 @@ def grid_search(
     *,
     cache: Path,
     sentiment: DailySentiment | None = None,
+    half_life: float = SentimentConfig.half_life,
     features: FeatureConfig,
     model: ModelConfig,
     training: TrainConfig,
@@ -220,8 +221,8 @@ def grid_search(
         Of `tenor.training.grid.read_grid`.
     cache
         The folder of scores.
-    sentiment
-        Of the same symbols.
+    sentiment, half_life
+        Of the same symbols; as `tenor.features.build_panel` takes them.
     features, model, training
         The configs that the grid is laid over.
     split
@@ -254,7 +255,7 @@ def grid_search(
 
     every = Axis.of(bars, features.calendar).sessions
     end = every[chronological(every, split, purge=purge).test.start - 1]
-    source = PanelSource(bars.until(end), None if sentiment is None else sentiment.until(end))
+    source = PanelSource(bars.until(end), None if sentiment is None else sentiment.until(end), half_life)
     cells = _common_cells(source, configs)
     sessions = source.panel(features).sessions
     parts = walk_forward(sessions, folds, purge=purge)

@@ -1,0 +1,207 @@
+"""Each extra by itself: what a verb lacks is one line that names the way to install it, and settings need no extra."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import installed
+import pytest
+from serving import run_refresh
+
+from tenor.cli.extras import extras_with
+from tenor.schema import Bars
+
+EXTRAS = [None, *installed.extras()]
+SETTINGS = """
+[sources]
+prices = ["stooq"]
+news = []
+urls = ["stooq=http://127.0.0.1:9"]
+[sources.http]
+attempts = 1
+[training]
+seeds = [0]
+epochs = 1
+[model]
+hidden = 4
+lookback = 10
+"""
+MISSING = re.compile(r"tenor: .+ is not installed: pip install 'tenor\[[\w,]+\]'( or 'tenor\[[\w,]+\]')*\.\n")
+# what each extra is for: these verbs lack nothing, whatever else becomes of them
+BASE = (
+    "data import", "data check", "data status", "data compact", "models list", "models show", "models diff",
+    "models rollback", "predict", "monitor", "keys make", "keys list", "keys revoke",
+)  # fmt: skip
+TRAINING = ("models promote", "refresh", "train", "evaluate", "tune", "ablate", "leakcheck", "benchmark")
+SERVED = {
+    None: BASE,
+    "train": (*BASE, *TRAINING),
+    "sentiment": (*BASE, "sentiment score", "sentiment why"),
+    "serve": (*BASE, "refresh", "serve", "sentiment score", "sentiment why"),
+    "aws": BASE,
+    "live": (*BASE, "data fetch", "data doctor"),
+    "finetune": BASE,
+    "bench": BASE,
+}
+
+
+@cache
+def lacking(extra: str | None) -> dict[str, list[str]]:
+    return installed.hidden(extra)
+
+
+def run_verbs(extra: str | None, commands: list[list[str]], folder: Path) -> list[dict[str, Any]]:
+    """Run `commands` where only `extra` is installed (none: no extra); no command: the help of every verb."""
+    done = subprocess.run(
+        [sys.executable, installed.__file__],
+        input=json.dumps({**lacking(extra), "commands": commands}),
+        capture_output=True, text=True, check=False, cwd=folder,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    results: list[dict[str, Any]] = json.loads(done.stdout)
+    return results
+
+
+def leaves() -> set[str]:
+    """Every verb that does something by itself, as "data status"."""
+    paths = [" ".join(path) for path in installed.verbs()]
+    return {path for path in paths if path and not any(other.startswith(f"{path} ") for other in paths)}
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, bars_of: Callable[..., Bars]) -> Path:
+    """A folder with bars.csv, settings.toml and a lake that has a champion and published forecasts."""
+    from tenor.config import Config
+    from tenor.pipeline.train import train
+    from tenor.store import Lake
+
+    folder = tmp_path_factory.mktemp("installations")
+    (folder / "settings.toml").write_text(SETTINGS)
+    bars = bars_of(symbols=3, sessions=320, seed=5)
+    bars.frame.to_csv(folder / "bars.csv", index=False)
+    Lake(folder / "lake").append_bars(bars, source="test")
+    train(str(folder / "lake"), Config.read(folder / "settings.toml"), workers=1)
+    run_refresh(folder / "lake")
+    return folder
+
+
+def test_every_extra_is_in_the_table() -> None:
+    assert set(SERVED) == set(EXTRAS)
+
+
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_the_help_of_every_verb_needs_no_extra(extra: str | None, tmp_path: Path) -> None:
+    results = run_verbs(extra, [], tmp_path)
+    assert len(results) > 30
+    for result in results:
+        assert (result["code"], result["err"]) == (0, ""), result
+        assert "Usage: tenor" in result["out"]
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_a_verb_works_with_settings_or_names_the_extra_that_it_lacks(
+    extra: str | None, served: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "served"
+    shutil.copytree(served, folder)
+    store = ["--store", "lake"]
+    settings = ["--config", "settings.toml", "--set", "sources.overlap=3"]
+    train = [*store, *settings, "--workers", "1"]
+    commands = {
+        "data import": ["bars.csv", *store],
+        "data check": store,
+        "data status": [*store, *settings],
+        "data compact": store,
+        "data fetch": ["S00", *store, *settings],
+        "data doctor": settings,
+        "models list": store,
+        "models show": store,
+        "models diff": ["champion", "latest", *store],
+        "models promote": ["latest", *store],
+        "models rollback": store,
+        "predict": ["S00", *store, *settings],
+        "refresh": [*store, *settings],
+        "monitor": store,
+        "keys list": store,
+        # it asks for a key before it listens
+        "serve": ["--host", "0.0.0.0", *store, *settings],
+        "keys make": ["someone", *store],
+        "keys revoke": ["someone", *store],
+        "train": train,
+        "evaluate": [*train, "--set", "model.hidden=5"],
+        "tune": [*train, "--grid", "hidden=4"],
+        "ablate": train,
+        "leakcheck": ["bars.csv", "--target", "close"],
+        "benchmark": ["acl18", "--data", "."],
+        "sentiment score": ["Sales fell short"],
+        "sentiment why": ["Sales fell short"],
+        "sentiment evaluate": ["--data", "none.csv"],
+        "sentiment benchmark": ["--folder", "."],
+        "sentiment train": ["--data", "none.csv", "--out", "weights"],
+    }
+    assert {verb for verb in leaves() if verb != "upload"} == set(commands)  # it would ask a real bucket
+    if extra is not None and "torch" not in lacking(extra)["modules"] and extra != "train":
+        # `train` shows what torch is for; another extra that happens to bring it need not show it again
+        for verb in TRAINING:
+            del commands[verb]
+    results = run_verbs(extra, [[*verb.split(), *rest] for verb, rest in commands.items()], folder)
+    for verb, result in zip(commands, results, strict=True):
+        assert "Traceback" not in result["err"], result
+        if "not installed" in result["err"]:
+            assert MISSING.fullmatch(result["err"]), result
+            assert result["code"] in (1, 2), result
+            assert verb not in SERVED[extra], result
+        elif verb in ("data status", "predict", "monitor"):
+            assert result["code"] == 0, result
+
+
+def test_a_verb_without_its_extra_says_which_one(tmp_path: Path) -> None:
+    fetch, serve, train, score = run_verbs(
+        None,
+        [["data", "fetch", "AAPL"], ["serve"], ["benchmark", "acl18", "--data", "."], ["sentiment", "score", "Up"]],
+        tmp_path,
+    )
+    assert fetch["err"].endswith("is not installed: pip install 'tenor[live]'.\n")
+    assert serve["err"] == "tenor: uvicorn is not installed: pip install 'tenor[serve]'.\n"
+    assert "tenor[train]" in train["err"]
+    assert score["err"].endswith("is not installed: pip install 'tenor[sentiment]'.\n")
+    assert [fetch["out"], serve["out"], train["out"], score["out"]] == [""] * 4
+
+
+def test_every_module_of_an_extra_is_tied_to_it() -> None:
+    modules: dict[str, list[str]] = {}
+    for module, distributions in importlib.metadata.packages_distributions().items():
+        for name in distributions:
+            modules.setdefault(installed.normal(name), []).append(module)
+    for extra, wanted in installed.extras().items():
+        for line in wanted:
+            name = installed.normal(re.split(r"[<>=\[ ]", line)[0])
+            # a wheel may carry tests or data beside its module
+            assert any(extra in extras_with(module) for module in modules.get(name, [])) or name not in modules, line
+
+
+@pytest.mark.parametrize("verb", [["data", "status"], ["data", "doctor"], ["serve", "--host", "0.0.0.0"]])
+@pytest.mark.parametrize("given", [["--config", "settings.toml"], ["--set", "sources.overlap=3"]])
+def test_settings_are_read_without_torch(verb: list[str], given: list[str], tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text(SETTINGS)
+    probe = (
+        "import json, sys; from tenor.cli import main; from tenor.config import Config; "
+        "main(json.loads(sys.argv[1])); print([m for m in ('torch', 'sklearn', 'transformers') if m in sys.modules])"
+    )
+    offline = ["--set", "sources.prices=['stooq']", "--set", "sources.news=[]", "--set", "sources.http.attempts=1"]
+    argv = [*verb, *given, *offline, "--set", "sources.urls=['stooq=http://127.0.0.1:9']"]
+    done = subprocess.run(
+        [sys.executable, "-c", probe, json.dumps(argv)], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert "Traceback" not in done.stderr
