@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tenor.cli.show_evaluation import SHOWN, show_evaluation, show_sentiment_effect
+from tenor.cli.show_evaluation import EVALUATION_METRICS, show_evaluation, show_sentiment_effect
 from tenor.evaluation.bootstrap import METRICS, ConfidenceInterval
 from tenor.evaluation.titles import TITLES
 
@@ -34,8 +34,11 @@ def test_every_metric_is_a_row_with_its_unit_and_its_interval(capsys: pytest.Cap
     values = {metric: ConfidenceInterval(0.0123456, -0.01, 0.02) for metric in METRICS}
     show_evaluation(evaluation(table={"ours": values, "persistence": dict.fromkeys(METRICS, UNDEFINED)}))
     lines = capsys.readouterr().out.splitlines()
-    assert set(SHOWN) == set(METRICS)
-    shown = {metric: next(text for text in lines if text.startswith(f"{TITLES[metric].heading} ")) for metric in SHOWN}
+    assert set(EVALUATION_METRICS) == set(METRICS)
+    shown = {
+        metric: next(text for text in lines if text.startswith(f"{TITLES[metric].heading} "))
+        for metric in EVALUATION_METRICS
+    }
     assert shown["skill"].split()[-2:] == ["+1.23", "–"]
     assert shown["direction"].split()[-2:] == ["1.23", "–"]
     assert shown["mase"].split()[-2:] == ["0.0123", "–"]

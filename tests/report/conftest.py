@@ -48,7 +48,7 @@ def make_world(
     always: float | None = None,
     intervals: bool = True,
 ) -> World:
-    """`always` : a P(up) said in every cell, with a mean of zero, in place of forecasts that know a little."""
+    """`always` : a P(up) forecast in every cell, with a mean of zero, in place of forecasts that know a little."""
     rng = np.random.default_rng(7)
     grid = (sessions, len(symbols))
     close = 50 * np.exp(np.cumsum(rng.normal(0, 0.015, grid), axis=0))
@@ -82,14 +82,14 @@ def make_world(
     nowhere = ~mask[:, :, None] & np.ones(len(horizons), dtype=bool)
     mean, p_up = np.where(nowhere, np.nan, mean), np.where(nowhere, np.nan, p_up)
 
-    def said(name: str, mean: np.ndarray, p_up: np.ndarray, width: np.ndarray | None = None) -> Predictions:
+    def predictions_of(name: str, mean: np.ndarray, p_up: np.ndarray, width: np.ndarray | None = None) -> Predictions:
         bounds = () if width is None else ((mean - width).astype("float32"), (mean + width).astype("float32"))
         return Predictions(name, mean.astype("float32"), p_up.astype("float32"), *bounds)
 
     predictions = {
-        "attention LSTM": said("attention LSTM", mean, p_up, width if intervals else None),
-        "persistence": said("persistence", np.zeros(shape), np.full(shape, 0.5)),
-        "always-up": said("always-up", np.zeros(shape), np.full(shape, 0.52)),
+        "attention LSTM": predictions_of("attention LSTM", mean, p_up, width if intervals else None),
+        "persistence": predictions_of("persistence", np.zeros(shape), np.full(shape, 0.5)),
+        "always-up": predictions_of("always-up", np.zeros(shape), np.full(shape, 0.52)),
     }
     evaluations = {h: evaluate(panel, rows, predictions, horizon=h, resamples=60) for h in horizons}
     unmasked = ~mask[rows][:, :, None]

@@ -23,13 +23,13 @@ def test_a_forecast_stands_at_the_session_it_is_about(world, horizon):
     panel, ours = world.panel, _ours(world)
     figure = figure_price(panel, world.rows, ours, "AAA", horizon=horizon, sessions=30)
     forecast = next(line for line in figure.axes[0].lines if line.get_label() == "forecast")
-    said = np.arange(len(panel.sessions) - 30, len(panel.sessions) - horizon)
-    assert list(pd.DatetimeIndex(forecast.get_xdata())) == list(panel.sessions[said + horizon])
+    origin = np.arange(len(panel.sessions) - 30, len(panel.sessions) - horizon)
+    assert list(pd.DatetimeIndex(forecast.get_xdata())) == list(panel.sessions[origin + horizon])
     h = panel.horizon_index(horizon)
-    expected = panel.close[said, 0] * np.exp(ours.mean[said, 0, h].astype("float64"))
+    expected = panel.close[origin, 0] * np.exp(ours.mean[origin, 0, h].astype("float64"))
     np.testing.assert_allclose(forecast.get_ydata(), expected)
     realised = next(line for line in figure.axes[0].lines if line.get_label() == "adjusted close")
-    np.testing.assert_array_equal(realised.get_ydata(), panel.close[said + horizon, 0])
+    np.testing.assert_array_equal(realised.get_ydata(), panel.close[origin + horizon, 0])
 
 
 @pytest.mark.parametrize("horizon", [1, 5])
@@ -78,8 +78,8 @@ def test_attention_is_shown_from_the_session_itself_backwards(world):
 
 def test_attention_that_hardly_chooses_is_called_so_and_looks_so(world):
     def blocks(weights):
-        found = type(world.attention)(time=weights.astype("float32"), feature=world.attention.feature)
-        return attention_section(world.panel, world.rows, found).blocks
+        weighted = type(world.attention)(time=weights.astype("float32"), feature=world.attention.feature)
+        return attention_section(world.panel, world.rows, weighted).blocks
 
     shape = world.attention.time.shape
     equal = np.full(shape, 1 / 8)
@@ -118,7 +118,7 @@ def test_the_kept_epoch_is_marked_counting_from_one(world):
         ("rank_ic", np.nan, np.nan, style.CALM),
     ],
 )
-def test_the_colour_of_a_difference_tells_its_side(metric, low, high, colour):
+def test_the_colour_of_a_difference_shows_its_side(metric, low, high, colour):
     row = {metric: ConfidenceInterval((low + high) / 2, low, high)}
     figure = figure_differences({"persistence": row})
     panel = {"return_rmse": 0, "direction": 1, "rank_ic": 2}[metric]

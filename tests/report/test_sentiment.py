@@ -86,12 +86,12 @@ def test_the_test_is_marked_where_it_begins_within_the_sessions_shown(world, sen
     assert "no news in the test" not in inside.caption
 
 
-def test_a_symbol_without_sentiment_is_said_to_have_none(world, sentiment):
-    found = blocks_of(world, sentiment, ["CCC", "DDD", "EEE", "AAA"])
-    assert [b.text for b in found[1:4]] == [
+def test_a_symbol_without_sentiment_is_reported_to_have_none(world, sentiment):
+    blocks = blocks_of(world, sentiment, ["CCC", "DDD", "EEE", "AAA"])
+    assert [b.text for b in blocks[1:4]] == [
         f"{s} has no news up to the end of the test." for s in ("CCC", "DDD", "EEE")
     ]
-    assert not any(isinstance(b, Picture) for b in found)  # only three symbols are shown
+    assert not any(isinstance(b, Picture) for b in blocks)  # only three symbols are shown
     with pytest.raises(UnknownSymbolError, match="Did you mean 'AAA'"):
         blocks_of(world, sentiment, ["AAAA"])
 
@@ -105,12 +105,12 @@ def test_news_after_the_test_is_not_shown(world):
 @pytest.mark.parametrize("lines", [[("ZZZ", "2016-01-04")], [("AAA", "2030-01-02")]])
 def test_a_sentiment_that_never_meets_the_panel(world, lines):
     sentiment = sentiment_of(*((s, pd.Timestamp(d), 9.0, 0.5) for s, d in lines))
-    found = blocks_of(world, sentiment, ["AAA"])
-    assert all(isinstance(b, Paragraph) for b in found)
-    assert "No stock has news" in found[2].text
+    blocks = blocks_of(world, sentiment, ["AAA"])
+    assert all(isinstance(b, Paragraph) for b in blocks)
+    assert "No stock has news" in blocks[2].text
 
 
-def test_the_most_moving_days_are_ranked_and_told_in_numbers(world):
+def test_the_most_moving_days_are_ranked_and_shown_in_numbers(world):
     dates, close = world.panel.sessions, world.panel.close
     sentiment = sentiment_of(
         ("AAA", dates[20], 100.0, 0.2),  # 2.0
@@ -140,11 +140,13 @@ def test_rank_correlation_is_spearmans_over_known_cells():
     y = np.exp(np.nan_to_num(x) + noise)
     y[0] = np.nan
     known = np.isfinite(x) & np.isfinite(y)
-    found = _rank_correlation(x, y)
-    assert found.value == pytest.approx(spearmanr(x[known], y[known]).statistic, abs=1e-12)
-    assert 0.5 < found.low < found.value < found.high < 0.8
+    correlation = _rank_correlation(x, y)
+    assert correlation.value == pytest.approx(spearmanr(x[known], y[known]).statistic, abs=1e-12)
+    assert 0.5 < correlation.low < correlation.value < correlation.high < 0.8
     n = known.sum()
-    assert found.high - found.low == pytest.approx(4 * (1 - found.value**2) / np.sqrt(n), rel=0.35)  # independent cells
+    assert correlation.high - correlation.low == pytest.approx(
+        4 * (1 - correlation.value**2) / np.sqrt(n), rel=0.35
+    )  # independent cells
 
 
 @pytest.mark.parametrize("x", [np.full((60, 2), np.nan), np.ones((60, 2))])
@@ -160,14 +162,14 @@ def test_returns_of_the_session_and_of_the_next():
 
 
 @pytest.mark.parametrize(
-    ("now", "then", "said"),
+    ("now", "then", "sentence"),
     [
         (0.8, 0.0, "agrees with what the price has just done, and is not shown to lead it"),
         (0.0, 0.8, "sentiment is followed by returns of the same sign"),
         (0.0, -0.8, "sentiment is followed by returns of the opposite sign"),
     ],
 )
-def test_the_caption_says_whether_sentiment_follows_or_leads(world_of, now, then, said):
+def test_the_caption_states_whether_sentiment_follows_or_leads(world_of, now, then, sentence):
     world = world_of(sessions=300)
     same, following = _returns(world.panel.close)
     noise = np.random.default_rng(1).normal(0, 0.008, same.shape)
@@ -180,7 +182,7 @@ def test_the_caption_says_whether_sentiment_follows_or_leads(world_of, now, then
         )
     )
     _, table, _ = blocks_of(world, sentiment)
-    assert said in table.caption
+    assert sentence in table.caption
 
 
 def test_the_ablation_says_what_sentiment_adds(world, sentiment):

@@ -73,15 +73,15 @@ def test_trading_shows_every_cost_and_what_deflation_leaves(traded) -> None:
     ]
     assert "close" in closed.caption
     assert "±" in opened.rows[0][3]
-    said = words(section)
-    assert "14 trials (7 configurations times 2 rules)" in said
-    assert "Buy and hold of the same stocks has" in said
+    text = words(section)
+    assert "14 trials (7 configurations times 2 rules)" in text
+    assert "Buy and hold of the same stocks has" in text
     figure = figure_costs(traded)
     assert len(figure.axes) == 4
     assert {line.get_label() for line in figure.axes[0].lines} >= {"0 bps", "5 bps", "10 bps", "20 bps", "buy and hold"}
 
 
-def test_trading_that_never_traded_is_said_to_be_undecided(world) -> None:
+def test_trading_that_never_traded_is_reported_as_undecided(world) -> None:
     shape = world.panel.targets.shape
     nothing = Predictions("none", np.zeros(shape, "float32"), np.full(shape, 0.4, "float32"))
     section = trading_section(sweep_costs(world.panel, world.rows, nothing, horizon=1))
@@ -155,8 +155,10 @@ def ablation(
     value: float, *, cells: tuple[str, ...] = ("all", "cells with news", "fold 1, from 2015-01-02")
 ) -> Ablation:
     def contrast(other: str, kind: str) -> Contrast:
-        found = {m: Difference(value, value - 0.01, value + 0.01, 0.001 if value else 0.9) for m in HIGHER_IS_BETTER}
-        return Contrast(other, kind, 1000, 50, found, dict.fromkeys(HIGHER_IS_BETTER, (value, -value)))
+        differences = {
+            m: Difference(value, value - 0.01, value + 0.01, 0.001 if value else 0.9) for m in HIGHER_IS_BETTER
+        }
+        return Contrast(other, kind, 1000, 50, differences, dict.fromkeys(HIGHER_IS_BETTER, (value, -value)))
 
     return Ablation(
         horizon=1,
@@ -184,7 +186,7 @@ def test_ablation_page(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("value", "first", "second"), [(0.05, AGAINST, OURS), (-0.05, OURS, AGAINST), (0.0, CALM, CALM)]
 )
-def test_colour_says_which_side_is_better(value: float, first: str, second: str) -> None:
+def test_colour_shows_which_side_is_better(value: float, first: str, second: str) -> None:
     loss, direction, _ = figure_contrasts(ablation(value)).axes
     for axes, colour in ((loss, first), (direction, second)):
         assert {line.get_color() for line in axes.lines[1:]} == {colour}
@@ -209,8 +211,8 @@ def search(*means: float) -> Search:
 
 
 def test_tuning_page(tmp_path: Path) -> None:
-    found = search(0.04, 0.03, 0.02, math.nan)
-    path = write_tuning(tmp_path / "page.html", found, toml=found.best_toml({"symbols": ["AAA"]}), about={})
+    result = search(0.04, 0.03, 0.02, math.nan)
+    path = write_tuning(tmp_path / "page.html", result, toml=result.best_toml({"symbols": ["AAA"]}), about={})
     text = text_of(path)
     assert "Best is model.hidden 8, training.learning_rate 0.001" in text
     assert "in 2 of 2 folds" in text
@@ -220,7 +222,7 @@ def test_tuning_page(tmp_path: Path) -> None:
     assert path.read_text().count('role="img"') == 1
 
 
-def test_a_search_of_one_point_has_no_rival(tmp_path: Path) -> None:
+def test_a_search_of_one_point_has_nothing_to_compare_with(tmp_path: Path) -> None:
     one = search(0.04, math.nan, math.nan, math.nan)
     alone = replace(one, trials=one.trials[:1], grid={"model.hidden": (8,), "training.learning_rate": (0.001,)})
     assert search_verdict(alone).endswith("There is nothing to compare it with.")

@@ -32,13 +32,15 @@ class Page(HTMLParser):
         assert self.open == []
 
     def handle_starttag(self, tag, attrs):
-        found = dict(attrs)
-        assert len(found) == len(attrs), f"an attribute twice in <{tag}>"
-        self.tags.append((tag, found))
-        if "id" in found:
-            self.ids.append(found["id"])
-        self.references += [found[k] for k in ("src", "href", "xlink:href", "srcset", "action", "data") if k in found]
-        self.references += re.findall(r"url\(([^)]*)\)", " ".join(v or "" for v in found.values()))
+        attributes = dict(attrs)
+        assert len(attributes) == len(attrs), f"an attribute twice in <{tag}>"
+        self.tags.append((tag, attributes))
+        if "id" in attributes:
+            self.ids.append(attributes["id"])
+        self.references += [
+            attributes[k] for k in ("src", "href", "xlink:href", "srcset", "action", "data") if k in attributes
+        ]
+        self.references += re.findall(r"url\(([^)]*)\)", " ".join(v or "" for v in attributes.values()))
         if tag not in VOID:
             self.open.append(tag)
 
@@ -131,8 +133,8 @@ def test_only_our_row_is_marked_and_nothing_else_is_bold(page, world):
 
 
 def test_the_table_shows_values_intervals_and_dashes(page, world):
-    found = world.evaluations[1].table["attention LSTM"]["direction"]
-    assert f"{found.value * 100:.2f}\u00a0%[{found.low * 100:.2f}, {found.high * 100:.2f}]" in page.text
+    interval = world.evaluations[1].table["attention LSTM"]["direction"]
+    assert f"{interval.value * 100:.2f}\u00a0%[{interval.low * 100:.2f}, {interval.high * 100:.2f}]" in page.text
     assert "persistence–" in re.sub(r"\s", "", page.text)  # it names no direction
 
 

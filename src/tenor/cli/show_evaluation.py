@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tenor.evaluation.uncertainty import Uncertainty
     from tenor.evaluation.walkforward_summary import FoldRow, WalkForwardSummary
 
-SHOWN = tuple(metric for metric in TITLES if metric != "loss")
+EVALUATION_METRICS = tuple(metric for metric in TITLES if metric != "loss")
 """Metrics of an evaluation, in the order of the table; the loss is an ablation's."""
 
 
@@ -107,7 +107,7 @@ def show_evaluation(evaluation: Evaluation) -> None:
     line(evaluation.verdict)
     rows: Iterator[tuple[str | Text, ...]] = (
         (TITLES[metric].heading, *(_metric_cell(evaluation.table[model][metric], metric) for model in evaluation.table))
-        for metric in SHOWN
+        for metric in EVALUATION_METRICS
     )
     table(("", *evaluation.table), rows)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tenor.sentiment import Explanation, Scores
     from tenor.sentiment.training.evaluate import ScorerComparison
 
-SHOWN_TEXT = 60
+TEXT_WIDTH = 60
 SCORE_KEYS = ("positive", "neutral", "negative", "score")
 
 
@@ -24,7 +24,7 @@ def show_scores(texts: Sequence[str], scores: Scores) -> None:
         numbers = ("–",) * 4 if row["empty"] else tuple(f"{row[key]:.3f}" for key in SCORE_KEYS)
         note = "empty" if row["empty"] else "" if row["language_ok"] else "not English?"
         words = " ".join(text.split())
-        rows.append((Text(words if len(words) <= SHOWN_TEXT else words[: SHOWN_TEXT - 1] + "…"), *numbers, note))
+        rows.append((Text(words if len(words) <= TEXT_WIDTH else words[: TEXT_WIDTH - 1] + "…"), *numbers, note))
     table(("text", *SCORE_KEYS, ""), rows)
 
 

@@ -17,7 +17,7 @@ from tenor.report.page import PageSection, Paragraph, Picture, TextTable, render
 from tenor.report.results import interval_cell
 from tenor.report.style import join_names, sentence_case, sessions_ahead
 
-SHOWN = ("loss", "direction", "rank_ic")
+ABLATION_METRICS = ("loss", "direction", "rank_ic")
 """Metrics that the tables and the figure show."""
 
 
@@ -78,13 +78,13 @@ def _question() -> PageSection:
 
 def _horizon_section(ablation: Ablation) -> PageSection:
     tables = [_table(ablation, other) for other in (WITHOUT, SHUFFLED)]
+    metrics = join_names([TITLES[metric].title for metric in ABLATION_METRICS])
     picture = Picture(
         figure_contrasts(ablation),
         f"The ensemble {WITH} minus the one without it (filled) and minus the one with shuffled sentiment (hollow), "
         "with 95 % intervals from resampled days: blue where sentiment helps, orange where it hurts, grey where the "
         "interval contains zero.",
-        f"Forest plot of paired differences in {join_names([TITLES[metric].title for metric in SHOWN])}, by kind of "
-        "cell and by fold.",
+        f"Forest plot of paired differences in {metrics}, by kind of cell and by fold.",
     )
     return PageSection(sentence_case(sessions_ahead(ablation.horizon)), (picture, *tables))
 
@@ -93,13 +93,13 @@ def _table(ablation: Ablation, other: str) -> TextTable:
     rows = tuple(
         (
             f"{contrast.cells}\n{contrast.days:,} days, {contrast.samples:,} forecasts",
-            *(_cell(contrast.differences[metric], _digits(metric)) for metric in SHOWN),
+            *(_cell(contrast.differences[metric], _digits(metric)) for metric in ABLATION_METRICS),
             _seeds(contrast),
         )
         for contrast in ablation.contrasts
         if contrast.other == other
     )
-    columns = ("cells", *(TITLES[metric].title for metric in SHOWN), "seeds with a smaller error")
+    columns = ("cells", *(TITLES[metric].title for metric in ABLATION_METRICS), "seeds with a smaller error")
     return TextTable(columns, rows, f"{WITH.capitalize()} minus {other}: difference, 95 % interval and p-value", 0)
 
 
@@ -132,11 +132,11 @@ def _folds(folds: str) -> PageSection:
 
 @style.styled
 def figure_contrasts(ablation: Ablation) -> Figure:
-    """Forest plot: with sentiment minus the other arms, by kind of cell, for the metrics of `SHOWN`."""
+    """Forest plot: with sentiment minus the other arms, by kind of cell, for the metrics of `ABLATION_METRICS`."""
     kinds = list(dict.fromkeys(contrast.cells for contrast in ablation.contrasts))
     figure = style.canvas(1.2 + 0.36 * len(kinds))
-    panels = figure.subplots(1, len(SHOWN), sharey=True)
-    for axes, metric in zip(panels, SHOWN, strict=True):
+    panels = figure.subplots(1, len(ABLATION_METRICS), sharey=True)
+    for axes, metric in zip(panels, ABLATION_METRICS, strict=True):
         axes.axvline(0, color=style.MUTED, lw=1)
         for other, shift in ((WITHOUT, -0.14), (SHUFFLED, 0.14)):
             by_kind = {c.cells: c.differences[metric] for c in ablation.contrasts if c.other == other}

@@ -11,12 +11,20 @@ from tenor.report import style
 from tenor.report.page import PageSection, Paragraph, Picture, TextTable
 from tenor.report.style import format_number, format_percent, join_names, sentence_case, sessions_ahead
 
-SURE = 0.95
+DEFLATED_LEVEL = 0.95
 """A rule with a deflated Sharpe ratio above it is said to earn something."""
 USUAL_COST = 10.0
 """Bps; the cost closest to it is the one that the verdict is about."""
 
-COLUMNS = ("rule and cost", "gain", "a year", "Sharpe ratio", "deflated", "maximum drawdown", "turnover a session")
+TRADING_COLUMNS = (
+    "rule and cost",
+    "gain",
+    "a year",
+    "Sharpe ratio",
+    "deflated",
+    "maximum drawdown",
+    "turnover a session",
+)
 
 
 def trading_section(trading: CostSweep) -> PageSection:
@@ -53,7 +61,7 @@ def _sharpe_verdict(trading: CostSweep) -> str:
     cost = f"at {format_number(usual, 0)} bps, filled at the next open"
     if not known:
         return f"Too few sessions, or none with a position, to assess the Sharpe ratio of a rule {cost}."
-    shown = [run for run in known if run.sharpe.deflated > SURE]
+    shown = [run for run in known if run.sharpe.deflated > DEFLATED_LEVEL]
     best = max(known, key=lambda run: run.sharpe.deflated)
     sharpe = best.sharpe
     trials = (
@@ -63,7 +71,7 @@ def _sharpe_verdict(trading: CostSweep) -> str:
     figures = (
         f"Sharpe ratio {format_number(sharpe.value)} ± {format_number(sharpe.error)}, where the best of {trials} "
         f"without skill is expected to reach {format_number(sharpe.hurdle)}: deflated "
-        f"{format_percent(sharpe.deflated, 1)}, of which {format_percent(SURE, 0)} is required"
+        f"{format_percent(sharpe.deflated, 1)}, of which {format_percent(DEFLATED_LEVEL, 0)} is required"
     )
     hold = next((run for run in trading.of(HOLD) if run.cost == usual), None)
     if hold is not None and np.isfinite(hold.sharpe.value):
@@ -82,7 +90,7 @@ def _usual_cost(trading: CostSweep) -> float:
 def _table(trading: CostSweep, fill: str) -> TextTable:
     shown = (run for run in trading.runs if run.rule != HOLD or run.cost == _usual_cost(trading))
     rows = tuple(_row(run) for run in shown if run.fill == fill)
-    return TextTable(COLUMNS, rows, f"Filled at the next session's {fill}, net of costs")
+    return TextTable(TRADING_COLUMNS, rows, f"Filled at the next session's {fill}, net of costs")
 
 
 def _row(run: SweepRun) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from tenor.report.style import format_number, format_percent, join_names, senten
 from tenor.schema import Bool, Float64, Panel, Predictions
 
 SESSIONS_SHOWN = 120
-LEVEL = 0.9
+INTERVAL_LEVEL = 0.9
 
 
 def prices_section(
@@ -185,18 +185,18 @@ def figure_price(
     A forecast made after the close of t is drawn at t + `horizon`, the session that it is for.
     """
     n, h = panel.symbol_index(symbol), panel.horizon_index(horizon)
-    made = np.arange(*rows.indices(len(panel.sessions)))[-sessions:]
-    made = made[made + horizon < len(panel.sessions)]
-    when = panel.sessions[made + horizon]
-    start = panel.close[made, n]
-    close = panel.close[made + horizon, n]
-    mean = np.where(panel.mask[made, n], predictions.mean[made, n, h], np.nan).astype("float64")
+    origin = np.arange(*rows.indices(len(panel.sessions)))[-sessions:]
+    origin = origin[origin + horizon < len(panel.sessions)]
+    when = panel.sessions[origin + horizon]
+    start = panel.close[origin, n]
+    close = panel.close[origin + horizon, n]
+    mean = np.where(panel.mask[origin, n], predictions.mean[origin, n, h], np.nan).astype("float64")
     realised = np.log(close / start)
 
-    low = high = np.full(len(made), np.nan)
+    low = high = np.full(len(origin), np.nan)
     if predictions.lower is not None and predictions.upper is not None:
-        low = np.where(np.isfinite(mean), predictions.lower[made, n, h], np.nan).astype("float64")
-        high = np.where(np.isfinite(mean), predictions.upper[made, n, h], np.nan).astype("float64")
+        low = np.where(np.isfinite(mean), predictions.lower[origin, n, h], np.nan).astype("float64")
+        high = np.where(np.isfinite(mean), predictions.upper[origin, n, h], np.nan).astype("float64")
     outside = (realised < low) | (realised > high)
 
     figure = style.canvas(5.6)
@@ -332,7 +332,7 @@ def figure_coverage(by_horizon: Mapping[int, ForecastCells], *, window: int = 21
     right.set_xticks(range(5), ["calmest", "2", "3", "4", "wildest"])
     right.tick_params(axis="y", length=0)
     for axes in (left, right):
-        axes.axhline(LEVEL, color=style.MUTED, lw=0.9, ls="--")
+        axes.axhline(INTERVAL_LEVEL, color=style.MUTED, lw=0.9, ls="--")
         style.percent_axis(axes.yaxis)
     style.date_ticks(left, next(iter(by_horizon.values())).sessions)
     style.legend(left, columns=4)

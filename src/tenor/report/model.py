@@ -22,11 +22,11 @@ from tenor.report.page import PageSection, Paragraph, Picture
 from tenor.report.style import format_percent, join_names, sessions_ahead
 from tenor.schema import Bool, Float32, Float64, Panel
 
-HARDLY = 0.1
+LEAST_DISTANCE = 0.1
 """Weights that differ from an equal weight by less than this share of it do not choose."""
 MOST_FEATURES = 40
 """Features shown, those with the highest mean weight."""
-COLOURS = {MOST: style.OURS, RANDOM: style.CALM, LEAST: style.FOURTH, LATEST: style.AGAINST}
+ARM_COLOURS = {MOST: style.OURS, RANDOM: style.CALM, LEAST: style.FOURTH, LATEST: style.AGAINST}
 
 
 class AttentionLike(Protocol):
@@ -80,7 +80,7 @@ def _distance_from_equal(weights: Float32, mask: Bool, what: str) -> str:
     times_equal = weights[mask].astype("float64") * weights.shape[-1]
     distance = float(np.nanmean(np.abs(times_equal - 1.0)))
     text = f"In a single forecast a weight is on average {format_percent(distance, 0)} away from equal"
-    return f"{text}: the network hardly chooses among {what}." if distance < HARDLY else f"{text}."
+    return f"{text}: the network hardly chooses among {what}." if distance < LEAST_DISTANCE else f"{text}."
 
 
 def _mean_over_symbols(weights: Float32, mask: Bool) -> Float64:
@@ -269,7 +269,7 @@ def figure_deletion(deletion: Deletion) -> Figure:
         (right, deletion.error, "Growth of the squared error, in squared volatilities"),
     ):
         for arm, values in curves.items():
-            _curve(axes, deletion.hidden, values, COLOURS[arm], arm)
+            _curve(axes, deletion.hidden, values, ARM_COLOURS[arm], arm)
         axes.axhline(0, color=style.MUTED, lw=0.8)
         axes.set_title(title)
         axes.set_xlabel(f"{deletion.what} hidden, of {deletion.of}")

@@ -21,7 +21,7 @@ ERROR_METRICS = ("return_rmse", "return_mae", "price_rmse", "price_mae", "skill"
 YEAR_METRICS = ("skill", "direction", "rank_ic")
 DIFFERENCE_AXES = {"return_rmse": ("bps", 1e4), "direction": ("% points", 1e2), "rank_ic": ("", 1.0)}
 """Metric -> unit of a difference on a figure's axis, and the scale to it: differences in RMSE are far below 1 %."""
-MOST_SYMBOLS = 100
+RANKED_SYMBOLS = 100
 UNDEFINED = ConfidenceInterval(np.nan, np.nan, np.nan)
 
 
@@ -139,8 +139,8 @@ def years_and_stocks_section(evaluation: Evaluation) -> PageSection:
             f"Skill of each stock, best first, down the columns: above zero for {better} of {len(skill)}. A forecast "
             "of pure noise would mostly be below zero; in a rising market, any forecast that leans upwards is above."
         )
-        if len(skill) > MOST_SYMBOLS:
-            caption += f" Only the first and the last {MOST_SYMBOLS // 2} are shown."
+        if len(skill) > RANKED_SYMBOLS:
+            caption += f" Only the first and the last {RANKED_SYMBOLS // 2} are shown."
         if len(skill) > 10:
             caption += " The two ends of so long a list owe much to chance: they are no advice on what to buy."
         blocks.append(Picture(figure_by_symbol(skill), caption, "Dot plot of skill by stock, sorted."))
@@ -217,10 +217,10 @@ def _label_rows(panels: Sequence[Axes], names: Sequence[str]) -> None:
 
 @style.styled
 def figure_by_symbol(by_symbol: Mapping[str, float]) -> Figure:
-    """Skill of every symbol, sorted, read down the columns; past `MOST_SYMBOLS` only the ends of the list."""
+    """Skill of every symbol, sorted, read down the columns; past `RANKED_SYMBOLS` only the ends of the list."""
     ranked = sorted(by_symbol.items(), key=lambda item: -item[1])
-    if len(ranked) > MOST_SYMBOLS:
-        ranked = [*ranked[: MOST_SYMBOLS // 2], *ranked[-(MOST_SYMBOLS // 2) :]]
+    if len(ranked) > RANKED_SYMBOLS:
+        ranked = [*ranked[: RANKED_SYMBOLS // 2], *ranked[-(RANKED_SYMBOLS // 2) :]]
     columns = min(4, max(1, -(-len(ranked) // 12)))
     height = -(-len(ranked) // columns)
     figure = style.canvas(0.7 + 0.19 * height)

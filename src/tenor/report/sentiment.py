@@ -33,7 +33,7 @@ from tenor.report.style import (
 from tenor.report.words import WhyLike, words_block
 from tenor.schema import DailySentiment, Float64, Panel
 
-MOST_SYMBOLS = 3
+SYMBOLS_SHOWN = 3
 DAYS_SHOWN = 12
 FEWEST_ITEMS = 5
 """A session with fewer items is not among the largest surprises: one loud post is no sentiment."""
@@ -61,7 +61,7 @@ def sentiment_section(
     rows
         The test, on the panel's session axis.
     symbols
-        Of these the first `MOST_SYMBOLS` are shown one by one.
+        Of these the first `SYMBOLS_SHOWN` are shown one by one.
     ablation
         Horizon -> evaluation of the model with sentiment on test sessions that have sentiment, beside others; its
         `against` holds the differences from the model `without` sentiment.
@@ -85,7 +85,7 @@ def sentiment_section(
             "no sentiment and stays blank."
         )
     ]
-    blocks += [_beside_price(panel, grid, rows, symbol) for symbol in symbols[:MOST_SYMBOLS]]
+    blocks += [_beside_price(panel, grid, rows, symbol) for symbol in symbols[:SYMBOLS_SHOWN]]
     blocks += [_largest_surprises(panel, grid), _effect_of_sentiment(ablation, ours, without)]
     blocks += [words_block(why) for why in whys]
     return PageSection("Sentiment", tuple(blocks))

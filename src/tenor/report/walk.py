@@ -17,6 +17,7 @@ from tenor.evaluation.uncertainty import ADAPTIVE, FIXED, CoverageAccuracy, Unce
 from tenor.evaluation.walkforward_summary import FoldRow, WalkForwardSummary
 from tenor.metrics import Bin
 from tenor.report import style
+from tenor.report.forecast import INTERVAL_LEVEL
 from tenor.report.page import PageSection, Paragraph, Picture, TextTable
 from tenor.report.results import (
     YEAR_METRICS,
@@ -29,8 +30,7 @@ from tenor.report.results import (
 )
 from tenor.report.style import format_number, format_percent, join_names, sentence_case, sessions_ahead
 
-LEVEL = 0.9
-COLOURS = {FIXED: style.CALM, ADAPTIVE: style.OURS}
+INTERVAL_COLOURS = {FIXED: style.CALM, ADAPTIVE: style.OURS}
 
 
 def walk_sections(walked: WalkForwardSummary) -> list[PageSection]:
@@ -258,10 +258,10 @@ def figure_intervals(by_horizon: Mapping[int, Uncertainty]) -> Figure:
     for axes, (horizon, uncertainty) in zip(panels, by_horizon.items(), strict=True):
         kinds = list(uncertainty.coverage)
         shift = np.linspace(-0.14, 0.14, len(kinds)) if len(kinds) > 1 else [0.0]
-        axes.axvline(LEVEL, color=style.MUTED, lw=1, ls="--")
+        axes.axvline(INTERVAL_LEVEL, color=style.MUTED, lw=1, ls="--")
         for kind, offset in zip(kinds, shift, strict=True):
             for place, (_, shares) in enumerate(coverage_rows(uncertainty)):
-                _dot(axes, shares[kind], place + offset, COLOURS[kind], kind if place == 0 else None)
+                _dot(axes, shares[kind], place + offset, INTERVAL_COLOURS[kind], kind if place == 0 else None)
         axes.set_title(f"Inside, {sessions_ahead(horizon)}")
         axes.locator_params(axis="x", nbins=5)
         axes.grid(visible=False, axis="y")
