@@ -206,3 +206,5 @@ REFUSALS = Table(
     key=("file", "row", "kind"),
 )
 TABLES = (BARS, INTRADAY, ACTIONS, NEWS, NAMES, SENTIMENT, INTRADAY_SENTIMENT, SCORES, REFUSALS, FETCHES)
+OLD_TABLES = ("mood", "intraday_mood")
+"""Tables of stores that an older tenor wrote, which are refused."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import tempfile
 import time
@@ -20,7 +21,7 @@ import pyarrow.compute as pc
 from tenor.errors import StoreError, one_line
 from tenor.store import parts as parts_of
 from tenor.store.parts import Parts
-from tenor.store.tables import Table
+from tenor.store.tables import OLD_TABLES, Table
 
 LONGEST = 300
 """Characters of a message of DuckDB or Arrow that are quoted in an error."""
@@ -65,6 +66,17 @@ class Versions:
         """Where they lie."""
         return self.parts.location
 
+    @functools.cached_property
+    def _checked(self) -> bool:
+        """True, once it is known that no older tenor wrote here: its tables have other names and would be missed."""
+        for name in OLD_TABLES:
+            if parts_of.part_files(self.parts, name):
+                raise StoreError(
+                    f"the lake {self.location} was written by an older tenor (it has a table {name!r}): import and "
+                    "fetch into a new store."
+                )
+        return True
+
     def append(self, table: Table, frame: pd.DataFrame, *, claim: bool = False) -> Appended:
         """Add those rows of `frame` that are new or differ; with `claim` a row from another source differs."""
         incoming = as_table(table, frame)
@@ -86,6 +98,7 @@ class Versions:
     def write(self, table: Table, rows: pa.Table) -> None:
         """Add `rows` as they are, ingested now."""
         with self.store_errors("written"):
+            _ = self._checked
             latest = parts_of.names(self.parts, table.name)[-1:]
             # a clock set back must not let a revision count as older than what it revises
             moment = max([time.time_ns() // 1000] + [parts_of.moment_of(name) // 1000 + 1 for name in latest])
@@ -138,6 +151,7 @@ class Versions:
         parts: dict[str, list[str]] = {}
         latest = None if as_of is None else _nanoseconds(as_of)
         with self.store_errors("read"):
+            _ = self._checked
             for table in tables:
                 names = parts_of.names(self.parts, table.name)
                 # a part that begins later has no row of that moment; of one that goes on later some rows are left out
