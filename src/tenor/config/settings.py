@@ -355,7 +355,7 @@ class SplitConfig(Section):
     ----------
     train_end, valid_end, test_end : str or None
         Last day (YYYY-MM-DD) of each part; of bars within a day a moment as well (YYYY-MM-DDTHH:MM, UTC). Left out,
-        test ends with the history, and the parts share the sessions as 60 : 15 : 25.
+        test ends with the history, and the parts share the sessions as 60, 15 and 25 %.
 
     Raises
     ------

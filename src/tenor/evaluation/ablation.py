@@ -238,7 +238,9 @@ def compare_on_news_sessions(
 
     Raises
     ------
-    HistoryError, DataError
+    HistoryError
+        As `evaluate` does.
+    DataError
         As `evaluate` does.
     """
     start, stop, _ = rows.indices(len(panel.sessions))

@@ -91,7 +91,9 @@ def walk_with_comparators(
 
     Raises
     ------
-    ConfigError, HistoryError
+    ConfigError
+        As `walk` does.
+    HistoryError
         As `walk` does.
     TenorError
         A regressor of the user's raised, or its predictions are not one finite number a row.

@@ -79,7 +79,9 @@ class Predictor:
         ------
         ModelError
             The model needs daily sentiment.
-        DataError, HistoryError
+        DataError
+            `bars` can't be used.
+        HistoryError
             `bars` can't be used.
         """
         if as_of is not None:

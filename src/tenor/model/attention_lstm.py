@@ -106,7 +106,10 @@ def attend_back(query: Tensor, key: Tensor, value: Tensor, lookback: int) -> tup
 
     Returns
     -------
-    context [B, T, H] and weights [B, T, L] (the last is the step itself; 0 where there is no such step yet).
+    context : Tensor
+        [B, T, H].
+    weights : Tensor
+        [B, T, L]; the last is the step itself, 0 where there is no such step yet.
     """
     batch, time, size = query.shape
     blocks = -(-time // lookback)  # N

@@ -72,7 +72,11 @@ def train(
 
     Raises
     ------
-    ConfigError, StoreError, HistoryError
+    ConfigError
+        The settings, the lake or its history can't be used.
+    StoreError
+        The settings, the lake or its history can't be used.
+    HistoryError
         The settings, the lake or its history can't be used.
     TrainingError
         The training diverged, or a process of it was killed.

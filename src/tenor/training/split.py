@@ -66,7 +66,7 @@ def chronological(sessions: pd.DatetimeIndex, config: SplitConfig, *, purge: int
     sessions
         The panel's sessions, in order.
     config
-        The last days of the parts; what is left open follows from the shares 60 : 15 : 25.
+        The last days of the parts; what is left open follows from the shares of 60, 15 and 25 %.
     purge
         Rows to drop between the parts; at least the longest horizon.
 
