@@ -33,7 +33,7 @@ QUESTIONS: dict[str, Callable[[Lake], object]] = {
 }
 WORK: dict[str, Callable[[Lake], object]] = {
     "compact": lambda lake: lake.compact(),
-    "compact, an hour later": lambda lake: lake.compact(kept=timedelta(0)),
+    "compact, an hour later": lambda lake: lake.compact(keep=timedelta(0)),
 }
 
 

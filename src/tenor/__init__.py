@@ -25,18 +25,22 @@ if TYPE_CHECKING:
     from tenor.serving.client import Client
     from tenor.store import Lake
     from tenor.training import Forecaster
+    from tenor.training.estimator import PanelForecaster
+    from tenor.training.panel_source import PanelSource
 
 _ROOMS = {
     "Bars": "schema",
     "Client": "serving.client",
     "Config": "config",
+    "DailySentiment": "schema",
     "FeatureConfig": "config",
     "Forecast": "schema",
     "Forecaster": "training",
     "Lake": "store",
-    "DailySentiment": "schema",
     "News": "schema",
     "Panel": "schema",
+    "PanelForecaster": "training.estimator",
+    "PanelSource": "training.panel_source",
     "Scorer": "sentiment",
     "TenorError": "errors",
     "build_panel": "features",
@@ -58,6 +62,8 @@ __all__ = [
     "Lake",
     "News",
     "Panel",
+    "PanelForecaster",
+    "PanelSource",
     "Scorer",
     "TenorError",
     "build_panel",

@@ -240,21 +240,21 @@ class LakeForecasts:
                 raise DataError(
                     f"horizon {horizon} is not in model {self.recipe.version}; it has {list(self.recipe.horizons)}."
                 )
-        seen, unseen = self._by_training(symbols)
-        saved = self._saved() if seen and "trained" not in self.__dict__ else {}
-        if all(symbol in saved for symbol in seen):
-            found = Forecasts([f for symbol in seen for f in saved[symbol] if f.horizon in wanted])
+        trained, unseen = self._by_training(symbols)
+        saved = self._saved() if trained and "trained" not in self.__dict__ else {}
+        if all(symbol in saved for symbol in trained):
+            known = Forecasts([f for symbol in trained for f in saved[symbol] if f.horizon in wanted])
         else:
-            found = Forecasts() if self.trained is None else self.trained.newest(seen, wanted)
+            known = Forecasts() if self.trained is None else self.trained.newest(trained, wanted)
         others = self.everything.newest(unseen, wanted) if unseen else Forecasts()
-        return Forecasts([*found, *others], {**found.failed, **others.failed})
+        return Forecasts([*known, *others], {**known.failed, **others.failed})
 
     def history(self, symbols: Sequence[str], sessions: int) -> Forecasts:
         """The forecasts of the last `sessions` sessions, as `PanelForecasts.history`."""
-        seen, unseen = self._by_training(symbols)
-        found = self.trained.history(seen, sessions) if self.trained is not None and seen else Forecasts()
+        trained, unseen = self._by_training(symbols)
+        known = self.trained.history(trained, sessions) if self.trained is not None and trained else Forecasts()
         others = self.everything.history(unseen, sessions) if unseen else Forecasts()
-        return Forecasts([*found, *others], {**found.failed, **others.failed})
+        return Forecasts([*known, *others], {**known.failed, **others.failed})
 
     def attention(self, symbol: str) -> Attention | None:
         """The attention of the newest forecast of `symbol`, as `PanelForecasts.attention`."""
@@ -297,8 +297,8 @@ class LakeForecasts:
 
     def _by_training(self, symbols: Sequence[str]) -> tuple[list[str], list[str]]:
         distinct = list(dict.fromkeys(symbols))
-        seen = [symbol for symbol in distinct if symbol in self.recipe.symbols and symbol in self.known]
-        return seen, [symbol for symbol in distinct if symbol not in seen]
+        trained = [symbol for symbol in distinct if symbol in self.recipe.symbols and symbol in self.known]
+        return trained, [symbol for symbol in distinct if symbol not in trained]
 
 
 @dataclass(frozen=True)

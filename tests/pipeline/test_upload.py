@@ -31,14 +31,14 @@ def store(tmp_path: Path, bars_of: Callable[..., Bars]) -> Path:
 def test_everything_that_counts_goes_and_keys_stay(store: Path, tmp_path: Path) -> None:
     target = tmp_path / "there"
     done = upload(str(store), str(target))
-    assert (done.sent, done.kept) == (7, 0)
+    assert (done.sent, done.present) == (7, 0)
     assert Lake(target).bars().frame.equals(Lake(store).bars().frame)
     arrived = set(FolderStore(target).keys())
     assert "serving/keys.json" not in arrived
     assert "models/checkpoints/x.json" not in arrived
     assert "models/pointers.json" in arrived
     again = upload(str(store), str(target))
-    assert (again.sent, again.kept) == (2, 5)  # the pointers are written anew
+    assert (again.sent, again.present) == (2, 5)  # the pointers are written anew
 
 
 def test_to_a_bucket_and_back(store: Path, tmp_path: Path, s3_environment: str) -> None:

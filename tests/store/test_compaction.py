@@ -140,7 +140,7 @@ def test_no_read_of_any_moment_changes(
         before = seen(lake, moments[::6])
         done += lake.compact(least=int(chance.integers(2, 5)), kept=AT_ONCE if chance.random() < 0.5 else timedelta(1))
         assert_same(seen(lake, moments[::6]), before)
-    done += lake.compact(kept=AT_ONCE)
+    done += lake.compact(keep=AT_ONCE)
     assert_same(seen(lake, moments[::6]), before)
     assert done.old > done.new > 0
 
@@ -151,13 +151,13 @@ def test_few_parts_of_a_bounded_size_come_of_many(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(compaction, "FULL", size // 8)
     monkeypatch.setattr(compaction, "LARGEST", size // 4)
     before = all_versions(lake)
-    done = lake.compact(kept=AT_ONCE)
+    done = lake.compact(keep=AT_ONCE)
     files = parts_of.part_files(parts_of.open_parts(lake.location), "bars")
     assert done.old == done.deleted >= 24  # one may be left that no other fits beside
     assert len(files) == done.new + 25 - done.old <= 6
     assert all(part.size <= size // 4 for part in files.values())
     full = [name for name, part in files.items() if part.size >= size // 8]
-    lake.compact(kept=AT_ONCE)
+    lake.compact(keep=AT_ONCE)
     assert set(full) <= set(part_names(lake))  # what is full is not written again
     pd.testing.assert_frame_equal(all_versions(lake), before)
 
@@ -195,7 +195,7 @@ def test_a_part_that_came_late_counts(tmp_path: Path) -> None:
     # a writer that took its moment before the others wrote, and was slow
     parts_of.write(parts_of.open_parts(lake.location), "bars", rows, moment)
     assert len(all_versions(lake)) == before + len(rows)
-    lake.compact(kept=AT_ONCE)
+    lake.compact(keep=AT_ONCE)
     assert len(all_versions(lake)) == before + len(rows)
 
 
@@ -205,7 +205,7 @@ def test_a_revision_after_a_compaction_counts_though_the_clock_was_set_back(
     lake = Lake(tmp_path)
     for volume in (1.0, 2.0):
         lake.append_bars(Bars(bars.frame.assign(volume=volume)), source="x")
-    lake.compact(kept=AT_ONCE)
+    lake.compact(keep=AT_ONCE)
     before = time.time_ns() - 3_600_000_000_000
     monkeypatch.setattr(time, "time_ns", lambda: before)
     lake.append_bars(bars, source="x")
@@ -249,7 +249,7 @@ def test_who_listed_the_parts_before_can_read_on(tmp_path: Path) -> None:
     def read_for_hours() -> None:
         with Versions(parts_of.open_parts(lake.location)).connect(BARS) as connection:
             lake.append_bars(Bars(lake.bars().frame.assign(volume=9.0)), source="x")
-            lake.compact(kept=AT_ONCE)
+            lake.compact(keep=AT_ONCE)
             connection.sql(count).fetchall()
 
     with pytest.raises(StoreError, match="went while it was read, merged into another: read again"):
@@ -262,7 +262,7 @@ def test_what_killed_writers_left_is_cleared_away(tmp_path: Path) -> None:
     mine = tmp_path / "bars" / ".mine.tmp"
     for file in (*halves, mine):
         file.write_bytes(b"PAR1")
-    long_ago = time.time() - 2 * compaction.KEPT.total_seconds()
+    long_ago = time.time() - 2 * compaction.KEEP.total_seconds()
     for file in (halves[0], mine):
         os.utime(file, (long_ago, long_ago))
     lake.compact()
@@ -294,7 +294,7 @@ DYING = textwrap.dedent(
         return real(*args)
 
     setattr(owner, name, dying)
-    Lake(location).compact(kept=timedelta(0))
+    Lake(location).compact(keep=timedelta(0))
     """
 )
 
@@ -319,7 +319,7 @@ def test_killed_at_a_point_of_its_way(point: str, after: int, layered: Path, tmp
     assert subprocess.run(command, timeout=60, check=False).returncode == -9
     assert_same(seen(lake, []), before)
     assert (part_names(lake) == parts_before) == (point in ("merging", "writing", "naming"))
-    lake.compact(kept=AT_ONCE)
+    lake.compact(keep=AT_ONCE)
     assert_same(seen(lake, []), before)
     assert len(part_names(lake)) == 1
 
@@ -334,7 +334,7 @@ COMPACTING = textwrap.dedent(
     print("ready", flush=True)
     sys.stdin.readline()
     for _ in range(rounds):
-        Lake(location).compact(kept=timedelta(seconds=kept))
+        Lake(location).compact(keep=timedelta(seconds=kept))
     """
 )
 

@@ -85,7 +85,7 @@ class SeedLogits:
 
 
 @dataclass(frozen=True, eq=False)
-class TrainedSeed:
+class BenchmarkSeed:
     """One seed at the epoch that validation chose.
 
     Attributes
@@ -162,7 +162,7 @@ def train_benchmark(
     workers: int,
     progress: BenchmarkProgress | None = None,
     cache: Path | None = None,
-) -> list[TrainedSeed]:
+) -> list[BenchmarkSeed]:
     """Train a network a seed, choose the epoch by validation, and predict every cell of `panel` with each network.
 
     Parameters
@@ -214,7 +214,7 @@ def train_benchmark(
     return choose_epoch(trained)
 
 
-def choose_epoch(trained: Sequence[SeedLogits]) -> list[TrainedSeed]:
+def choose_epoch(trained: Sequence[SeedLogits]) -> list[BenchmarkSeed]:
     """All seeds at the epoch whose validation MCC is best in the mean over the seeds.
 
     One epoch for all, because the best epoch of one seed on two months of validation is mostly luck.
@@ -223,7 +223,7 @@ def choose_epoch(trained: Sequence[SeedLogits]) -> list[TrainedSeed]:
     chosen = []
     for seed in trained:
         p_up = 1.0 / (1.0 + np.exp(-seed.logit[epoch].astype("float64")))
-        chosen.append(TrainedSeed(seed.seed, p_up.astype("float32"), seed.curve, epoch + 1))
+        chosen.append(BenchmarkSeed(seed.seed, p_up.astype("float32"), seed.curve, epoch + 1))
     return chosen
 
 

@@ -27,4 +27,4 @@ def upload(
     if as_json:
         console.print_json(asdict(done))
     else:
-        console.line(f"{done.sent} objects sent ({done.bytes / 1e6:.1f} MB), {done.kept} were there already")
+        console.line(f"{done.sent} objects sent ({done.bytes / 1e6:.1f} MB), {done.present} were there already")

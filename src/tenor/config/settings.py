@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NoReturn
 
 from tenor.config.mapping import from_mapping
 from tenor.errors import ConfigError
@@ -55,7 +55,7 @@ class Section:
                 ):
                     self.refuse(each.name, f"it must be {_range_text(kind, least, most, above=above)}")
 
-    def refuse(self, key: str, what: str) -> None:
+    def refuse(self, key: str, what: str) -> NoReturn:
         """Raise the ConfigError of `key`; `what` says what it must be."""
         value = getattr(self, key)
         shown = list(value) if isinstance(value, tuple) else value
@@ -459,7 +459,6 @@ def last_of(config: Section, key: str) -> datetime:
         day = datetime.fromisoformat(getattr(config, key))
     except (TypeError, ValueError):
         config.refuse(key, "write a day as YYYY-MM-DD")
-        raise AssertionError from None
     if day.tzinfo is not None:
         config.refuse(key, "write it without a time zone, in UTC")
     return day

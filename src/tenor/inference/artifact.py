@@ -43,7 +43,7 @@ def document_of(text: bytes, where: str | Path) -> dict[str, Any]:
     return _document(text, where)[0]
 
 
-def write(folder: Path, document: dict[str, Any], weights: bytes) -> None:
+def write_folder(folder: Path, document: dict[str, Any], weights: bytes) -> None:
     """Write the files into `folder`, in place of a model that is there already: it is made beside it and renamed.
 
     Raises
@@ -70,7 +70,7 @@ def write(folder: Path, document: dict[str, Any], weights: bytes) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def read(folder: Path) -> tuple[dict[str, Any], bytes]:
+def read_folder(folder: Path) -> tuple[dict[str, Any], bytes]:
     """The document and the weights in `folder`.
 
     Raises

@@ -133,14 +133,14 @@ class PanelForecasts:
             for place, column in enumerate(range(columns.start, columns.start + len(run.time_weights))):
                 row = int(last[column])
                 if row >= 0:
-                    seen = slice(row - recipe.lookback + 1, row + 1)
+                    window = slice(row - recipe.lookback + 1, row + 1)
                     # copies: a view would keep the weights of every session alive
                     attention[column] = Attention(
-                        names[seen],
+                        names[window],
                         panel.features,
                         run.time_weights[place, row].copy(),
-                        run.feature_weights[place, seen].copy(),
-                        cells[seen, column],
+                        run.feature_weights[place, window].copy(),
+                        cells[window, column],
                     )
         predictions = recipe.adapted(panel, recipe.predictions(panel, outputs))
         return cls(recipe, panel, predictions, last, cells, attention)

@@ -60,7 +60,7 @@ def ablate(
     panel = config_panel(replace(config, features=features), bars, sentiment)
     plain = config_panel(replace(config, features=replace(features, sentiment=False)), bars, None)
     splits = walk_forward(panel.sessions, config.folds, purge=max(panel.horizons))
-    found = compare_with_and_without(
+    horizons = compare_with_and_without(
         panel,
         plain,
         splits,
@@ -73,8 +73,8 @@ def ablate(
     )
     table = fold_table(panel.sessions, splits)
     if report is not None:
-        write_ablation(report, found, table, about=_about(config, panel.symbols))
-    return AblationResult(found, table)
+        write_ablation(report, horizons, table, about=_about(config, panel.symbols))
+    return AblationResult(horizons, table)
 
 
 def _about(config: Config, symbols: Sequence[str]) -> dict[str, str]:

@@ -213,11 +213,11 @@ def strongest(lake: Lake, config: SentimentConfig, symbols: Sequence[str], count
 
 def _require_same(config: Config, forecaster: Forecaster) -> None:
     for part in ("features", "model", "training"):
-        asked, trained = (to_mapping(getattr(source, part)) for source in (config, forecaster))
+        requested, trained = to_mapping(getattr(config, part)), to_mapping(getattr(forecaster, part))
         for key, value in trained.items():
-            if asked[key] != value:
+            if requested[key] != value:
                 raise ConfigError(
-                    f"{part}.{key} is {asked[key]!r}, but version {forecaster.version} was trained with {value!r}: "
+                    f"{part}.{key} is {requested[key]!r}, but version {forecaster.version} was trained with {value!r}: "
                     "train with this config first, or leave it out."
                 )
 

@@ -22,7 +22,7 @@ from tenor.inference.predictor import Predictor
 from tenor.inference.recipe import Recipe
 from tenor.ingest.status import stale
 from tenor.schema import BarInterval, DailySentiment, Forecast
-from tenor.sentiment.daily import sessions_of
+from tenor.sentiment.daily import item_sessions
 from tenor.serving.documents import BARS, HISTORY, ITEMS, document
 from tenor.serving.monitor import MonitorReport, notify, watch
 from tenor.serving.published import PublishedForecasts, SymbolEntry, past_forecasts
@@ -231,7 +231,7 @@ def _items(
     scored: ScoredNews, config: SentimentConfig, symbols: Sequence[str], calendar: str
 ) -> dict[str, list[dict[str, Any]]]:
     """Each symbol's latest items with their scores, newest first."""
-    sessions = sessions_of(scored.news, config, calendar=calendar)
+    sessions = item_sessions(scored.news, config, calendar=calendar)
     frame = scored.news.frame.assign(session=sessions, row=np.arange(len(scored.news.frame)))
     frame = frame[frame["symbol"].isin(list(symbols)) & frame["session"].notna()]
     rows = scored.scores.rows()

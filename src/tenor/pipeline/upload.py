@@ -22,7 +22,7 @@ class Uploaded:
 
     sent: int
     bytes: int
-    kept: int
+    present: int
 
 
 def upload(source: str, target: str, *, progress: Progress | None = None) -> Uploaded:

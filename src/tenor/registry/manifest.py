@@ -45,19 +45,19 @@ def manifest_of(objects: ObjectStore, version: str) -> dict[str, Any]:
     key = key_of(version, MANIFEST)
     text = objects.get(key).data
     try:
-        told: dict[str, Any] = json.loads(text)
-        del told["sha256"]
-        whole = signed(told) == text and told["version"] == version
+        contents: dict[str, Any] = json.loads(text)
+        del contents["sha256"]
+        whole = signed(contents) == text and contents["version"] == version
     except (ValueError, KeyError, TypeError):
         whole = False
     if not whole:
         raise changed(f"{objects.location}/{key}")
-    if told["format"] != FORMAT:
-        raise ModelError(f"{objects.location}/{key} is of another tenor ({told['tenor']}): train the model again.")
-    return told
+    if contents["format"] != FORMAT:
+        raise ModelError(f"{objects.location}/{key} is of another tenor ({contents['tenor']}): train the model again.")
+    return contents
 
 
-def read(objects: ObjectStore, version: str, sums: Mapping[str, str], names: Iterable[str]) -> dict[str, bytes]:
+def read_files(objects: ObjectStore, version: str, sums: Mapping[str, str], names: Iterable[str]) -> dict[str, bytes]:
     """The files `names` of `version`, whose SHA-256 must be those in `sums`.
 
     Raises
@@ -65,24 +65,24 @@ def read(objects: ObjectStore, version: str, sums: Mapping[str, str], names: Ite
     ModelError
         A file is missing, truncated or changed; it is named.
     """
-    found = {}
+    files = {}
     for name in names:
         key = key_of(version, name)
         try:
-            found[name] = objects.get(key).data
+            files[name] = objects.get(key).data
         except MissingObject:
             raise ModelError(f"{objects.location}/{key} is missing: train the model again.") from None
-        if hashlib.sha256(found[name]).hexdigest() != sums.get(name):
+        if hashlib.sha256(files[name]).hexdigest() != sums.get(name):
             raise changed(f"{objects.location}/{key}")
-    return found
+    return files
 
 
 def check(objects: ObjectStore, version: str) -> None:
-    """Read every file of `version`; errors as those of `manifest_of` and `read`."""
+    """Read every file of `version`; errors as those of `manifest_of` and `read_files`."""
     sums = manifest_of(objects, version)["files"]
-    read(objects, version, sums, sums)
+    read_files(objects, version, sums, sums)
 
 
 def changed(path: str) -> ModelError:
-    """What is told of a file that is not what was saved."""
+    """What is reported of a file that is not what was saved."""
     return ModelError(f"{path} is truncated or was changed since it was saved (checksum): train or copy it again.")

@@ -90,7 +90,7 @@ class Version:
         ModelError
             A file is missing, truncated or changed, which is named.
         """
-        return manifest.read(self._objects, self.name, self.files, names)
+        return manifest.read_files(self._objects, self.name, self.files, names)
 
     def model(self) -> dict[str, bytes]:
         """The files that `Forecaster.from_files` takes."""

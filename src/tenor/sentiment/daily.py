@@ -95,7 +95,7 @@ def daily_sentiment(
     )
 
 
-def sessions_of(news: News, config: SentimentConfig, *, calendar: str) -> pd.Series[pd.Timestamp]:
+def item_sessions(news: News, config: SentimentConfig, *, calendar: str) -> pd.Series[pd.Timestamp]:
     """The session that each item of `news` belongs to, by its symbol's own market; NaT where there is none."""
     published, symbols = news.frame["published_at"], news.frame["symbol"]
     return calendars.sessions_of(published, symbols, calendar, margin_minutes=config.margin_minutes)
@@ -112,7 +112,7 @@ def _items(news: News, scores: Scores, config: SentimentConfig, calendar: str) -
     frame, probabilities = frame[readable], scores.probabilities[readable].astype(np.float64)
     if not np.isfinite(probabilities).all():
         raise DataError("sentiment: a readable item has no score: score the texts of news.frame again.")
-    sessions = sessions_of(news, config, calendar=calendar)[readable]
+    sessions = item_sessions(news, config, calendar=calendar)[readable]
     if sessions.isna().any():
         example = frame.loc[sessions.isna().to_numpy()].iloc[0]
         raise DataError(

@@ -125,12 +125,12 @@ class FolderStore:
         """The keys that begin with `prefix`, sorted."""
         start, _, _ = prefix.rpartition("/")
         top = self._root / checked(start) if start else self._root
-        found = []
+        keys = []
         for folder, folders, names in os.walk(top):
             folders[:] = [name for name in folders if _PART.fullmatch(name)]
             here = Path(folder).relative_to(self._root)
-            found += [(here / name).as_posix() for name in names if _PART.fullmatch(name)]
-        return sorted(key for key in found if key.startswith(prefix))
+            keys += [(here / name).as_posix() for name in names if _PART.fullmatch(name)]
+        return sorted(key for key in keys if key.startswith(prefix))
 
     def delete(self, key: str) -> None:
         """Remove the object `key`, if it is there."""
@@ -145,10 +145,10 @@ class FolderStore:
 
     def _compare(self, key: str, if_match: str | None) -> None:
         try:
-            found = self.get(key).etag
+            etag: str | None = self.get(key).etag
         except MissingObject:
-            found = None
-        if found != if_match:
+            etag = None
+        if etag != if_match:
             raise _conflict(key, self.location)
 
     @contextlib.contextmanager
@@ -201,9 +201,9 @@ class S3Store:
         import obstore
 
         checked(key)
-        with self._told("read", key):
-            found = obstore.get(self._store, key)
-            return StoredObject(bytes(found.bytes()), str(found.meta["e_tag"]))
+        with self._errors("read", key):
+            result = obstore.get(self._store, key)
+            return StoredObject(bytes(result.bytes()), str(result.meta["e_tag"]))
 
     def put(self, key: str, data: bytes, *, if_match: str | None = None, if_absent: bool = False) -> str:
         """Write `data` under `key` and return its etag; raises Conflict where the condition does not hold."""
@@ -211,10 +211,10 @@ class S3Store:
 
         checked(key)
         mode: Any = "create" if if_absent else "overwrite" if if_match is None else {"e_tag": if_match}
-        with self._told("written", key, conditional=mode != "overwrite"):
+        with self._errors("written", key, conditional=mode != "overwrite"):
             # in one request: a condition on the parts of an upload would hold for its end alone
-            made = obstore.put(self._store, key, data, mode=mode, use_multipart=False)
-            return str(made["e_tag"])
+            result = obstore.put(self._store, key, data, mode=mode, use_multipart=False)
+            return str(result["e_tag"])
 
     def keys(self, prefix: str = "") -> list[str]:
         """The keys that begin with `prefix`, sorted."""
@@ -223,20 +223,20 @@ class S3Store:
         start, _, _ = prefix.rpartition("/")
         if start:
             checked(start)
-        with self._told("listed", prefix):
-            found = [meta["path"] for batch in obstore.list(self._store, start or None) for meta in batch]
-        return sorted(key for key in found if key.startswith(prefix))
+        with self._errors("listed", prefix):
+            keys = [meta["path"] for batch in obstore.list(self._store, start or None) for meta in batch]
+        return sorted(key for key in keys if key.startswith(prefix))
 
     def delete(self, key: str) -> None:
         """Remove the object `key`, if it is there."""
         import obstore
 
         checked(key)
-        with self._told("deleted", key), contextlib.suppress(FileNotFoundError):
+        with self._errors("deleted", key), contextlib.suppress(FileNotFoundError):
             obstore.delete(self._store, key)
 
     @contextlib.contextmanager
-    def _told(self, done: str, key: str, *, conditional: bool = False) -> Iterator[None]:
+    def _errors(self, done: str, key: str, *, conditional: bool = False) -> Iterator[None]:
         from obstore import exceptions
 
         where = f"{key!r} in {self.location}"
@@ -289,14 +289,14 @@ def change(objects: ObjectStore, key: str, make: Callable[[bytes | None], bytes 
     """
     for attempt in range(TRIES):
         try:
-            found = objects.get(key)
+            current: StoredObject | None = objects.get(key)
         except MissingObject:
-            found = None
-        data = make(None if found is None else found.data)
+            current = None
+        data = make(None if current is None else current.data)
         if data is None:
             return None
         try:
-            objects.put(key, data, if_match=None if found is None else found.etag, if_absent=found is None)
+            objects.put(key, data, if_match=None if current is None else current.etag, if_absent=current is None)
         except Conflict:
             time.sleep(random.uniform(0, min(1.0, 0.01 * 2**attempt)))  # noqa: S311 - spreads retries, no secret
             continue

@@ -1,7 +1,7 @@
 """The lake: everything that was brought in, as immutable Parquet parts in a folder or a bucket."""
 
 from tenor.store.compaction import Compacted
-from tenor.store.lake import Lake, ScoreCache
+from tenor.store.lake import Lake, LakeScores
 from tenor.store.versions import Appended
 
-__all__ = ["Appended", "Compacted", "Lake", "ScoreCache"]
+__all__ = ["Appended", "Compacted", "Lake", "LakeScores"]

@@ -25,7 +25,7 @@ FULL = 32 << 20
 """A part of so many bytes is left as it is."""
 LARGEST = 2 * FULL
 """Parts are merged as long as they have no more bytes together: so a merged part is held in memory as a whole."""
-KEPT = timedelta(hours=1)
+KEEP = timedelta(hours=1)
 """How long replaced parts stay: longer than any read takes that listed them."""
 
 _SORT_MEMORY = "512MB"  # what does not fit goes to the disk
@@ -53,8 +53,8 @@ class Compacted:
         return Compacted(self.old + other.old, self.new + other.new, self.deleted + other.deleted)
 
 
-def compact(parts: Parts, tables: Sequence[Table], *, least: int = 2, kept: timedelta = KEPT) -> Compacted:
-    """Merge the small parts of each of `tables` that has `least` of them; delete what was replaced `kept` ago.
+def compact(parts: Parts, tables: Sequence[Table], *, least: int = 2, keep: timedelta = KEEP) -> Compacted:
+    """Merge the small parts of each of `tables` that has `least` of them; delete what was replaced `keep` ago.
 
     No read, of any moment, returns anything else after it. Killed, it leaves the old parts or the new one. Others may
     read and append; in a folder a second compaction waits for the first.
@@ -67,7 +67,7 @@ def compact(parts: Parts, tables: Sequence[Table], *, least: int = 2, kept: time
         The tables to compact.
     least
         Small parts that a table must have, at least two.
-    kept
+    keep
         How long replaced parts stay.
 
     Raises
@@ -83,7 +83,7 @@ def compact(parts: Parts, tables: Sequence[Table], *, least: int = 2, kept: time
         return done  # the lock is a file: a folder that is no lake must stay as it is
     with parts.alone():
         for table in present:
-            done += _merge(parts, table, max(least, 2)) + Compacted(deleted=_sweep(parts, table, kept))
+            done += _merge(parts, table, max(least, 2)) + Compacted(deleted=_sweep(parts, table, keep))
     return done
 
 
@@ -141,12 +141,12 @@ def _sorted(table: Table, rows: pa.dataset.Dataset) -> Iterator[pa.RecordBatchRe
             raise StoreError(f"the parts of {table.name} can't be merged: {one_line(error, LONGEST)}") from error
 
 
-def _sweep(parts: Parts, table: Table, kept: timedelta) -> int:
-    """Delete what was replaced `kept` ago; of parts that replaced one another, the lowest first."""
+def _sweep(parts: Parts, table: Table, keep: timedelta) -> int:
+    """Delete what was replaced `keep` ago; of parts that replaced one another, the lowest first."""
     files = parts_of.part_files(parts, table.name)
     replaced = parts_of.replaced(parts, table.name, files)
     now = datetime.now(UTC)
-    over = set().union(*(names for by, names in replaced.items() if now - files[by].written >= kept))
+    over = set().union(*(names for by, names in replaced.items() if now - files[by].written >= keep))
     left = set(files)
     # A part that replaced others goes after them: were it deleted first and this process killed, they would count
     # again.
@@ -155,6 +155,6 @@ def _sweep(parts: Parts, table: Table, kept: timedelta) -> int:
             parts_of.delete(parts, table.name, name)
         left.difference_update(ready)
     for name, file in parts_of.unfinished(parts, table.name).items():
-        if now - file.written >= KEPT:  # a writer takes seconds: this one was killed
+        if now - file.written >= KEEP:  # a writer takes seconds: this one was killed
             parts_of.delete(parts, table.name, name)
     return len(files) - len(left)

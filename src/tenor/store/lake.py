@@ -112,9 +112,9 @@ class Lake:
         else:
             rows = self._versions.read(INTRADAY, INTRADAY.columns, symbols, None, as_of, interval=interval)
             frame = dated(rows, interval=interval, calendar=calendar)
-            found = frame["symbol"].unique().tolist()
-            daily = self._versions.read(BARS, ("symbol", "session", "close", "adj_close"), found, None, as_of)
-            actions = self._versions.read(ACTIONS, ("symbol", "session", "kind", "value"), found, None, as_of)
+            present = frame["symbol"].unique().tolist()
+            daily = self._versions.read(BARS, ("symbol", "session", "close", "adj_close"), present, None, as_of)
+            actions = self._versions.read(ACTIONS, ("symbol", "session", "kind", "value"), present, None, as_of)
             frame = adjusted_like(frame, daily, actions[actions["kind"] == "split"])
             frame = frame if until is None else frame[frame["session"] <= until]
         if frame.empty and as_of is not None:
@@ -128,8 +128,8 @@ class Lake:
         interval = interval_of(calendar)
         table, where = (BARS, "true") if interval == "1d" else (INTRADAY, f"interval = '{interval}'")
         with self._versions.connect(table) as connection:
-            found = f"SELECT DISTINCT symbol FROM {table.parts} WHERE {where} ORDER BY symbol"  # noqa: S608 - our names
-            rows = connection.sql(found).fetchall()
+            sql = f"SELECT DISTINCT symbol FROM {table.parts} WHERE {where} ORDER BY symbol"  # noqa: S608 - our names
+            rows = connection.sql(sql).fetchall()
         return tuple(row[0] for row in rows)
 
     def append_news(self, news: News) -> Appended:
@@ -230,9 +230,9 @@ class Lake:
             ).fetchall()
         return {row[0]: (row[1], row[2], row[3]) for row in rows}
 
-    def score_cache(self) -> ScoreCache:
+    def score_cache(self) -> LakeScores:
         """The lake as the place where the sentiment room keeps its scores."""
-        return ScoreCache(self)
+        return LakeScores(self)
 
     def append_refusals(self, refusals: pd.DataFrame, *, files: Sequence[str]) -> None:
         """Keep what an import of `files` refused, in place of what an earlier import of the same files refused.
@@ -278,9 +278,9 @@ class Lake:
         since
             The first session, or the first moment, of a table that has any.
         """
-        found = {BARS.name: BARS, NEWS.name: NEWS, **_LIVE}[table]
-        frame = self._versions.read(found, found.columns, symbols, None, since=since)
-        return frame.sort_values(list(found.key), kind="stable", ignore_index=True)
+        chosen = {BARS.name: BARS, NEWS.name: NEWS, **_LIVE}[table]
+        frame = self._versions.read(chosen, chosen.columns, symbols, None, since=since)
+        return frame.sort_values(list(chosen.key), kind="stable", ignore_index=True)
 
     def bar_spans(self, interval: BarInterval, symbols: Sequence[str] | None = None) -> pd.DataFrame:
         """`spans` of the bars of `interval`."""
@@ -291,14 +291,14 @@ class Lake:
 
     def spans(self, table: str, symbols: Sequence[str] | None = None) -> pd.DataFrame:
         """Per symbol and source: `first`, `last` (session or moment) and `count` of the rows of a table that count."""
-        found = {BARS.name: BARS, NEWS.name: NEWS, INTRADAY.name: INTRADAY}[table]
-        when = f"{found.when}::TIMESTAMP" if found.when == "session" else found.when
-        also = ", interval" if found is INTRADAY else ""
+        chosen = {BARS.name: BARS, NEWS.name: NEWS, INTRADAY.name: INTRADAY}[table]
+        when = f"{chosen.when}::TIMESTAMP" if chosen.when == "session" else chosen.when
+        also = ", interval" if chosen is INTRADAY else ""
         sql = (
             f"SELECT symbol{also}, source, min({when}) AS first, max({when}) AS last, count(*) AS count "  # noqa: S608
-            f"FROM ({found.current()}) GROUP BY ALL ORDER BY ALL"
+            f"FROM ({chosen.current()}) GROUP BY ALL ORDER BY ALL"
         )
-        with self._versions.connect(found, among=symbols) as connection:
+        with self._versions.connect(chosen, among=symbols) as connection:
             frame: pd.DataFrame = connection.sql(sql).to_arrow_table().to_pandas()
         return frame
 
@@ -320,13 +320,13 @@ class Lake:
                 raise StoreError(f"the query can't be run: {one_line(error, LONGEST).rstrip('.')}.") from error
             return pd.DataFrame() if result is None else result.to_arrow_table().to_pandas()
 
-    def compact(self, *, least: int = 2, kept: timedelta = compaction.KEPT) -> compaction.Compacted:
+    def compact(self, *, least: int = 2, keep: timedelta = compaction.KEEP) -> compaction.Compacted:
         """Merge small parts, where a table has `least` of them, into few; no read returns anything else for it.
 
-        The old parts stay for `kept`, for those who are reading them, and are deleted by a later call.
+        The old parts stay for `keep`, for those who are reading them, and are deleted by a later call.
         """
         with self._versions.store_errors("compacted"):
-            return compaction.compact(self._versions.parts, TABLES, least=least, kept=kept)
+            return compaction.compact(self._versions.parts, TABLES, least=least, keep=keep)
 
     def _require(
         self,
@@ -359,7 +359,7 @@ class Lake:
 
 
 @dataclass(frozen=True)
-class ScoreCache:
+class LakeScores:
     """The scores of `lake`, in the form in which the sentiment room keeps them."""
 
     lake: Lake

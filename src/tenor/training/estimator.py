@@ -14,6 +14,7 @@ from tenor.config import FeatureConfig, ModelConfig, TrainConfig, from_mapping, 
 from tenor.errors import ConfigError, HistoryError, RowsError
 from tenor.schema import Bool, Float32
 from tenor.training.fit import fit as train
+from tenor.training.forecaster import Forecaster
 from tenor.training.panel_source import PanelSource
 from tenor.training.parallel import Progress
 from tenor.training.scoring import SCORINGS, scores
@@ -79,6 +80,8 @@ class PanelForecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
     >>> search.predict(X[-1:]).shape  # one session, two symbols
     (1, 2)
     """
+
+    forecaster_: Forecaster
 
     def __init__(
         self,

@@ -199,7 +199,7 @@ class Forecaster:
         ModelError
             The folder holds something else, or can't be written.
         """
-        artifact.write(Path(folder), self._saved(), self._weights())
+        artifact.write_folder(Path(folder), self._saved(), self._weights())
 
     @classmethod
     def load(cls, folder: str | Path) -> Forecaster:
@@ -210,7 +210,7 @@ class Forecaster:
         ModelError
             A file is missing, truncated or changed; the message names it.
         """
-        return cls._of(*artifact.read(Path(folder)), str(folder))
+        return cls._of(*artifact.read_folder(Path(folder)), str(folder))
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes], where: str) -> Forecaster:
