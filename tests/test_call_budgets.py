@@ -73,7 +73,7 @@ def test_a_refresh_builds_runs_and_adapts_once(store: str, calls: Counter[str]) 
     for file in (Path(store) / "models" / "forecasts").glob("*.json"):
         file.unlink()
     workspace = Workspace(store)
-    result = refresh(workspace, workspace.predictor())
+    result = refresh(workspace, workspace.predictor)
     assert len(result.symbols) == 4
     assert dict(calls) == ONCE
 

@@ -68,7 +68,7 @@ def store(tmp_path: Path, bars_of: Callable[..., Bars]) -> str:
 def published(store: str) -> dict[tuple[str, int], dict[str, Any]]:
     """What a refresh publishes, by symbol and horizon."""
     workspace = Workspace(store)
-    refresh(workspace, workspace.predictor())
+    refresh(workspace, workspace.predictor)
     index = workspace.published.index()
     assert index is not None
     documents = [json.loads(workspace.published.read(entry)) for entry in index.entries.values()]

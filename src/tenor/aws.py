@@ -112,7 +112,7 @@ def refresh(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     workspace = Workspace(store)
     result = run(
         workspace,
-        _predictor(workspace.registry, model),
+        functools.partial(_predictor, workspace.registry, model),
         fetch=functools.partial(fetch_or_fail, store, symbols, sources) if symbols else None,
         symbols=symbols or None,
         sources=sources,

@@ -121,7 +121,7 @@ def account(s3_server: str) -> Iterator[Account]:
         quick = ("training.seeds=[0]", "training.epochs=1", "model.hidden=4", "model.lookback=10")
         train(store, Config.read(None, quick), workers=1)
         workspace = Workspace(store)
-        refresh(workspace, workspace.predictor(), now=world.now)
+        refresh(workspace, workspace.predictor, now=world.now)
         yield Account(env, world)
 
 

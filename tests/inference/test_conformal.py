@@ -175,7 +175,7 @@ def test_a_share_outside_moves_each_level_at_its_own_rate():
     levels = conformal._Levels()
     levels.learn(np.array([0.05, 0.5, 0.6, 0.7]), levels.each)
     assert levels.each == pytest.approx(0.1 + np.array(conformal.RATES) * (0.1 - 0.25))
-    assert levels.trust == pytest.approx(np.full(8, 1 / 8))
+    assert levels.weights == pytest.approx(np.full(8, 1 / 8))
     assert levels.level == pytest.approx(levels.each.mean())
 
 

@@ -25,7 +25,7 @@ from tenor.store import Lake
     ("function", "code"),
     [
         ("api", "import tenor.aws, tenor.sentiment.explain; tenor.sentiment.Scorer.load().score(['Sales rose.'])"),
-        ("refresh", "import tenor.aws, tenor.ingest.fetch, tenor.serving.refresh, tenor.store"),
+        ("refresh", "import tenor.aws, tenor.ingest.fetch, tenor.pipeline.refresh, tenor.store"),
         ("refresh", "import sys, tenor.cli; sys.exit(tenor.cli.main(['refresh', '--help']))"),
     ],
 )
@@ -97,8 +97,8 @@ def test_a_damaged_cache_is_deleted(store: Path, tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
     (tmp_path / "tmp").mkdir()
     registry = registry_of(str(store))
-    version = aws._predictor(registry, "champion").version
+    version = aws._predictor(registry, "champion").recipe.version
     [copy] = (tmp_path / "tmp").rglob("model.onnx")
     copy.write_bytes(copy.read_bytes()[:-1] + b"?")
-    assert aws._predictor(registry, version).version == version
+    assert aws._predictor(registry, version).recipe.version == version
     assert not list((tmp_path / "tmp").rglob("model.onnx"))

@@ -138,7 +138,7 @@ def test_no_read_of_any_moment_changes(
             append_something(lake, chance)
             moments.append(pd.Timestamp.now("UTC"))
         before = seen(lake, moments[::6])
-        done += lake.compact(least=int(chance.integers(2, 5)), kept=AT_ONCE if chance.random() < 0.5 else timedelta(1))
+        done += lake.compact(least=int(chance.integers(2, 5)), keep=AT_ONCE if chance.random() < 0.5 else timedelta(1))
         assert_same(seen(lake, moments[::6]), before)
     done += lake.compact(keep=AT_ONCE)
     assert_same(seen(lake, moments[::6]), before)

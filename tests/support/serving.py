@@ -45,8 +45,8 @@ def run_refresh(store: Path, **options: Any) -> Refreshed:
     workspace = Workspace(str(store))
     if "published" in options:
         workspace.published = options.pop("published")
-    predictor = options.pop("predictor", None) or workspace.predictor()
-    return refresh(workspace, predictor, **options)
+    predictor = options.pop("predictor", None)
+    return refresh(workspace, workspace.predictor if predictor is None else lambda: predictor, **options)
 
 
 def clock_of(published: PublishedForecasts) -> Callable[[], float]:

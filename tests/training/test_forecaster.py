@@ -60,7 +60,7 @@ def test_a_panel_that_ends_earlier_says_the_same(forecaster: Forecaster, panel: 
 
 def test_a_panel_that_starts_later_says_nearly_the_same(forecaster: Forecaster, panel: Panel) -> None:
     whole = forecaster.predict(panel).mean
-    start = len(panel.sessions) - forecaster.history_needed
+    start = len(panel.sessions) - forecaster.recipe.history_needed
     late = forecaster.predict(panel.between(start, len(panel.sessions))).mean[-1]
     assert np.abs(late - whole[-1]).max() < 1e-3 * np.nanstd(whole)
 

@@ -50,7 +50,7 @@ def refresh(
     workspace = Workspace(store)
     result = run(
         workspace,
-        workspace.predictor(model),
+        functools.partial(workspace.predictor, model),
         fetch=_bringing(store, symbol or (), sources) if fetch else None,
         symbols=symbol,
         sources=sources,

@@ -70,7 +70,7 @@ class Refreshed:
 
 def refresh(
     workspace: Workspace,
-    predictor: Predictor,
+    load: Callable[[], Predictor],
     *,
     fetch: Callable[[BarInterval], object] | None = None,
     symbols: Sequence[str] | None = None,
@@ -85,8 +85,8 @@ def refresh(
 
     Parameters
     ----------
-    predictor
-        The model; `Workspace.predictor` loads it.
+    load
+        Loads the model: `Workspace.predictor`. A model that can't be loaded is noted like any other error.
     fetch
         Brings new bars of an interval into the lake, and with the daily ones the news.
     sources
@@ -106,7 +106,7 @@ def refresh(
     published = workspace.published
     before = _last_monitor(published)
     try:
-        result = _refresh(workspace, predictor, fetch, symbols, sources, now or pd.Timestamp.now("UTC"))
+        result = _refresh(workspace, load(), fetch, symbols, sources, now or pd.Timestamp.now("UTC"))
     except (TenorError, OSError) as error:
         # services that read the published forecasts learn of it there, if it can be written
         with contextlib.suppress(TenorError, OSError):
