@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tenor.config import Config, to_mapping
+from tenor.config import Config
 from tenor.errors import DataError
 from tenor.evaluation.ablation import Ablation
 from tenor.evaluation.ablation import ablate as compare_with_and_without
-from tenor.pipeline.train import config_panel
+from tenor.pipeline.train import config_panel, describe_config
 from tenor.report.ablation import write_ablation
 from tenor.training.folds import fold_table, walk_forward
 from tenor.workspace import ScoringProgress, Workspace
@@ -73,13 +73,5 @@ def ablate(
     )
     table = fold_table(panel.sessions, splits)
     if report is not None:
-        write_ablation(report, horizons, table, about=_about(config, panel.symbols))
+        write_ablation(report, horizons, table, about=describe_config(config, panel.symbols))
     return AblationResult(horizons, table)
-
-
-def _about(config: Config, symbols: Sequence[str]) -> dict[str, str]:
-    return {
-        "Symbols": str(len(symbols)),
-        "Network": ", ".join(f"{key} {value}" for key, value in to_mapping(config.model).items()),
-        "Training": ", ".join(f"{key} {value}" for key, value in to_mapping(config.training).items()),
-    }

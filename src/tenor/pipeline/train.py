@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,6 +118,15 @@ def config_panel(config: Config, bars: Bars, sentiment: DailySentiment | None) -
     from tenor.features import build_panel
 
     return build_panel(bars, config.features, sentiment=sentiment, half_life=config.sentiment.half_life)
+
+
+def describe_config(config: Config, symbols: Sequence[str]) -> dict[str, str]:
+    """What reports say of the settings of a study."""
+    return {
+        "Symbols": str(len(symbols)),
+        "Network": ", ".join(f"{key} {value}" for key, value in to_mapping(config.model).items()),
+        "Training": ", ".join(f"{key} {value}" for key, value in to_mapping(config.training).items()),
+    }
 
 
 def load(registry: Registry, version: str | None = None) -> Forecaster:

@@ -9,6 +9,7 @@ from typing import Any
 
 from tenor.config import Config, to_mapping
 from tenor.errors import ConfigError
+from tenor.pipeline.train import describe_config
 from tenor.report.tuning import write_tuning
 from tenor.storage.files import write_text
 from tenor.training.grid import read_grid
@@ -96,13 +97,5 @@ def tune(
     best = search.best_toml(around=to_mapping(config))
     write_text(out, best)
     if report is not None:
-        write_tuning(report, search, toml=best, about=_about(config, tuple(bars.frame["symbol"].unique())))
+        write_tuning(report, search, toml=best, about=describe_config(config, tuple(bars.frame["symbol"].unique())))
     return TuneResult(search, out)
-
-
-def _about(config: Config, symbols: Sequence[str]) -> dict[str, str]:
-    return {
-        "Symbols": str(len(symbols)),
-        "Network": ", ".join(f"{key} {value}" for key, value in to_mapping(config.model).items()),
-        "Training": ", ".join(f"{key} {value}" for key, value in to_mapping(config.training).items()),
-    }
