@@ -9,7 +9,6 @@ from tenor.config.settings import (
     FoldConfig,
     HttpConfig,
     ModelConfig,
-    Section,
     SentimentConfig,
     SourcesConfig,
     SplitConfig,
