@@ -60,7 +60,14 @@ def test_a_model_that_is_not_there_fails_the_invocation_and_leaves_the_forecasts
     result = denied.invoke(SCHEDULED, patience=70)
     assert result["errorType"] == "StoreError"
     assert "wrong" not in json.dumps(result)
-    assert account.index() == before
+    after = account.index()
+    assert after.entries == before.entries
+    # who reads the forecasts learns that the refresh failed, and why
+    added = [note for note in after.head.pop("notes") if note not in before.head.pop("notes", [])]
+    assert len(added) == 1
+    assert added[0].startswith("the last refresh failed: ")
+    assert "0123456789ab" in added[0]
+    assert after.head == before.head
 
 
 def test_a_throttled_bucket_delays_a_refresh_and_loses_nothing(
