@@ -27,7 +27,6 @@ from tenor.features import build_panel
 from tenor.ingest.services.http import Http
 from tenor.ingest.services.keys import SourceKeys
 from tenor.ingest.status import stale
-from tenor.pipeline.evaluate import split_again
 from tenor.pipeline.train import load
 from tenor.registry import registry_of
 from tenor.schema import BAR_COLUMNS, Bars, News, Panel, news_id
@@ -37,7 +36,7 @@ from tenor.serving.published import published_forecasts
 from tenor.serving.service import Service
 from tenor.serving.view import View
 from tenor.store import Lake
-from tenor.training import chronological
+from tenor.training import chronological, split_from_dates
 
 SYMBOLS = ("AAPL", "MSFT", "BTC-USD")
 HOURS = "XNYS@1h"
@@ -359,7 +358,7 @@ def test_its_parts_are_found_again_to_the_bar(store: str) -> None:
     panel = build_panel(
         Lake(store).bars(calendar=HOURS), forecaster.features, sentiment=Lake(store).sentiment(calendar=HOURS)
     )
-    assert split_again(panel, forecaster) == chronological(panel.sessions, SplitConfig(), purge=5)
+    assert split_from_dates(panel.sessions, forecaster.split) == chronological(panel.sessions, SplitConfig(), purge=5)
     # a day that is named as the last one counts whole
     cut = chronological(panel.sessions, SplitConfig(train_end="2024-04-10", valid_end="2024-05-09T15:30"), purge=5)
     assert panel.sessions[cut.train.stop + 4] == pd.Timestamp("2024-04-10 20:00")

@@ -219,6 +219,15 @@ def test_reading_never_writes(store: str, capsys: pytest.CaptureFixture[str]) ->
     for verb in (["predict", "S00"], ["data", "status"], ["models", "list"], ["models", "show"]):
         assert main([*verb, "--store", store]) == 0
         assert contents() == before, verb
+    # what evaluation and the report ask for: the new item is scored, and not kept
+    workspace = Workspace(store)
+    scored = workspace.scored_news(SentimentConfig(), symbols=["S00"])
+    assert scored is not None
+    assert "The outlook was cut." in scored.news.frame["text"].tolist()
+    assert workspace.daily_sentiment(SentimentConfig(), calendar="XNYS") is not None
+    assert contents() == before
+    assert workspace.daily_sentiment(SentimentConfig(), calendar="XNYS", save=True) is not None
+    assert contents() != before
 
 
 def test_a_lake_of_before_is_refused_in_one_line(store: str, capsys: pytest.CaptureFixture[str]) -> None:

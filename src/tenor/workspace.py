@@ -156,10 +156,18 @@ class Workspace:
         return self.lake.sentiment(settings=settings_key(config, calendar), calendar=calendar)
 
     def scored_news(
-        self, config: SentimentConfig, *, progress: ScoringProgress | None = None, save: bool = False
+        self,
+        config: SentimentConfig,
+        *,
+        symbols: Sequence[str] | None = None,
+        progress: ScoringProgress | None = None,
+        save: bool = False,
     ) -> ScoredNews | None:
-        """All news of the lake with their scores by ``config.model``; None where there is none."""
-        news = self.lake.news()
+        """The news of the lake (about `symbols`, by default all) with their scores by ``config.model``.
+
+        None where there is no news. Parameters are those of `daily_sentiment`.
+        """
+        news = self.lake.news(symbols)
         if news.frame.empty:
             return None
         scorer = Scorer.load(config.model)

@@ -21,15 +21,14 @@ import torch
 from tenor.config import FeatureConfig, ModelConfig, TrainConfig, to_mapping
 from tenor.errors import ConfigError, HistoryError, ModelError
 from tenor.evaluation.baselines import fit_baselines
-from tenor.features import Scaler
 from tenor.inference.cells import usable
 from tenor.inference.conformal import adapt
 from tenor.schema import Bool, Float32, Panel, Predictions
 from tenor.storage.files import content_key
 from tenor.training import Forecaster, Split, checkpoint, fit
+from tenor.training.fit import prepare
 from tenor.training.folds import fold_table
 from tenor.training.parallel import available_cores, train_seeds
-from tenor.training.sequences import Sequences
 from tenor.training.trainer import Task
 
 FOLD_FORMAT = 2
@@ -254,7 +253,7 @@ def _fit_all(
     tasks: list[Task] = []
     places: list[Path] = []
     for split in missing:
-        of_fold = _tasks(panel, split, model, training)
+        of_fold = prepare(panel, split, model, training).tasks
         fingerprint = of_fold[0].data.fingerprint()  # all seeds of a fold share their data, which is slow to hash
         tasks += of_fold
         places += [checkpoints / checkpoint.folder_name(task, fingerprint) for task in of_fold]
@@ -275,14 +274,6 @@ def _fit_all(
             forecaster.save(folder)
         forecasters.append(forecaster)
     return forecasters
-
-
-def _tasks(panel: Panel, split: Split, model: ModelConfig, training: TrainConfig) -> list[Task]:
-    """What `fit` will train; if it ever prepares data differently, it finds no checkpoint and trains by itself."""
-    rows = panel.between(0, split.valid.stop)
-    scaled = Scaler.fit(rows, split.train).transform(rows)
-    data = Sequences.of(scaled, lookback=model.lookback, clip=training.target_clip)
-    return [Task(data, split.train, split.valid, model, training, seed) for seed in training.seeds]
 
 
 def _load(folder: Path) -> Forecaster | None:

@@ -1,20 +1,20 @@
-"""The other half of the story: forecaster + panel -> judgement beside baselines and companions -> report."""
+"""Evaluate: a version and its settings, walked forward and on its own test part, beside baselines -> report."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from tenor.calendars import exchange
 from tenor.config import Config, FoldConfig, SentimentConfig, to_mapping
-from tenor.errors import ConfigError, HistoryError
+from tenor.errors import ConfigError
 from tenor.evaluation.ablation import compare_on_news_sessions
 from tenor.evaluation.baselines import fit_baselines
+from tenor.evaluation.companions import Companions
 from tenor.evaluation.comparators import StageProgress, folds_after, regressors, walk_with_comparators
 from tenor.evaluation.cost_sweep import CostSweep, sweep_costs
 from tenor.evaluation.evaluate import Evaluation
@@ -24,7 +24,6 @@ from tenor.evaluation.walkforward_summary import WalkForwardSummary, headline, s
 from tenor.features import build_panel
 from tenor.inference.cells import usable
 from tenor.pipeline.train import load
-from tenor.registry import Registry
 from tenor.report import write_report
 from tenor.report.backtest import trading_section
 from tenor.report.model import faithfulness_section
@@ -33,8 +32,7 @@ from tenor.report.walk import walk_sections
 from tenor.schema import Panel
 from tenor.sentiment import Scorer, why
 from tenor.storage.files import write_json
-from tenor.store import Lake
-from tenor.training import Forecaster, Progress, Split, fit
+from tenor.training import Forecaster, Progress, Split, split_from_dates
 from tenor.training.candidate import tried
 from tenor.training.folds import walk_forward
 from tenor.workspace import Workspace
@@ -107,8 +105,7 @@ def evaluate(
         Regressors of the user's, each ``path/to/file.py:name``.
     """
     workspace = Workspace(store)
-    registry = workspace.registry
-    forecaster = load(registry, version or "latest")
+    forecaster = load(workspace.registry, version or "latest")
     recipe = forecaster.recipe
     if config is not None:
         _require_same(config, forecaster)
@@ -117,48 +114,52 @@ def evaluate(
     bars = workspace.lake.bars(recipe.symbols, calendar=calendar)
     sentiment = workspace.daily_sentiment(recipe.sentiment, calendar=calendar) if recipe.with_sentiment else None
     panel = recipe.panel(bars, sentiment)
-    split = split_again(panel, forecaster)
+    split = split_from_dates(panel.sessions, recipe.split)
+
+    # its settings walked forward, trained anew in every fold
     folds = config.folds if config is not None and config.folds != FoldConfig() else None
-    folds = folds or folds_after(split, forecaster.split["test"][1])
-    splits = walk_forward(panel.sessions, folds, purge=max(panel.horizons))
+    folds = folds or folds_after(split, recipe.split["test"][1])
     walk = walk_with_comparators(
         panel,
-        splits,
-        features=forecaster.features,
-        model=forecaster.model,
+        walk_forward(panel.sessions, folds, purge=max(panel.horizons)),
+        features=recipe.features,
+        model=recipe.model,
         training=forecaster.training,
         own=own,
-        cache=registry.folder,
+        cache=workspace.work,
         workers=workers,
         progress=walking,
     )
     walked = summarise_walk(panel, walk, scheme=folds.scheme)
-    compare = Companions(registry, forecaster, split, workers, progress)
+
+    # the version itself on its own test part, beside companions and baselines
+    companions = Companions(forecaster, split, workspace.work, workers, progress)
     predictions = {forecaster.name: forecaster.predict(panel)}
-    if forecaster.model.attention:
-        predictions["LSTM"] = compare.fitted(panel, "without-attention", model={"attention": False}).predict(panel)
+    if recipe.model.attention:
+        predictions["LSTM"] = companions.fitted(panel, "without-attention", model={"attention": False}).predict(panel)
     if sentiment is not None:
-        plain = build_panel(bars, replace(forecaster.features, sentiment=False))
-        predictions[WITHOUT_SENTIMENT] = compare.fitted(
-            plain, "without-sentiment", features={"sentiment": False}
-        ).predict(plain)
-    predictions |= fit_baselines(panel, split) | {one.name: one(panel, split) for one in own}
+        plain = build_panel(bars, replace(recipe.features, sentiment=False))
+        without = companions.fitted(plain, "without-sentiment", features={"sentiment": False})
+        predictions[WITHOUT_SENTIMENT] = without.predict(plain)
+    predictions |= fit_baselines(panel, split) | {regressor.name: regressor(panel, split) for regressor in own}
     # a late starter counts from the session on which the network has seen its lookback; the same cells for all models
-    counted = replace(panel, mask=usable(panel, forecaster.model.lookback))
+    counted = replace(panel, mask=usable(panel, recipe.lookback))
     evaluations = {h: evaluate_horizon(counted, split.test, predictions, horizon=h) for h in panel.horizons}
     ablation = {}
     if sentiment is not None:
         ablation = compare_on_news_sessions(
             counted, split.test, sentiment, predictions, ours=forecaster.name, without=WITHOUT_SENTIMENT
         )
-    shown = tuple(show) or panel.symbols[:3]
     first = panel.horizons[0]
-    known = tried(registry.folder / "tuning")
-    trading = sweep_costs(counted, split.test, predictions[forecaster.name], horizon=first, tried=known)
+    trading = sweep_costs(
+        counted, split.test, predictions[forecaster.name], horizon=first, tried=tried(workspace.work / "tuning")
+    )
     attention = faithfulness(forecaster, panel, split.test, horizon=first) if testable(forecaster, panel) else None
+    result = EvaluationResult(forecaster.version, walked, evaluations, ablation, trading, attention, report)
+
+    shown = tuple(show) or panel.symbols[:3]
     pages = [trading_section(trading), *([] if attention is None else [faithfulness_section(attention)])]
     if sentiment is not None:
-        whys = strongest(workspace.lake, recipe.sentiment, shown)
         pages.append(
             sentiment_section(
                 counted,
@@ -168,7 +169,7 @@ def evaluate(
                 ablation=ablation,
                 ours=forecaster.name,
                 without=WITHOUT_SENTIMENT,
-                whys=whys,
+                whys=_explained_texts(workspace, recipe.sentiment, shown),
             )
         )
     write_report(
@@ -176,22 +177,21 @@ def evaluate(
         evaluations=evaluations,
         panel=counted,
         predictions=predictions,
-        attention=forecaster.attention(panel, split.test) if forecaster.model.attention else None,
+        attention=forecaster.attention(panel, split.test) if recipe.model.attention else None,
         rows=split.test,
         history=forecaster.curves(),
         symbols=shown,
-        about=about(forecaster, panel, split),
+        about=describe_version(forecaster, panel, split),
         extra_sections=pages,
         verdict=walked.verdict,
         first_sections=walk_sections(walked),
     )
-    result = EvaluationResult(forecaster.version, walked, evaluations, ablation, trading, attention, report)
     write_json(report.with_suffix(".json"), result.to_json())
     return result
 
 
 @dataclass(frozen=True)
-class Why:
+class ExplainedText:
     """A text of the lake, and how much each of its words moved its score."""
 
     text: str
@@ -199,16 +199,21 @@ class Why:
     words: tuple[tuple[str, float], ...]
 
 
-def strongest(lake: Lake, config: SentimentConfig, symbols: Sequence[str], count: int = 3) -> list[Why]:
-    """The `count` texts of the lake about `symbols` whose scores are farthest from 0, explained; none without news."""
-    frame = lake.news(symbols).frame.drop_duplicates("text")
-    if frame.empty:
+def _explained_texts(
+    workspace: Workspace, config: SentimentConfig, symbols: Sequence[str], count: int = 3
+) -> list[ExplainedText]:
+    """The `count` texts about `symbols` whose scores are farthest from 0, explained; none without news."""
+    scored = workspace.scored_news(config, symbols=symbols)
+    if scored is None:
         return []
+    texts = scored.news.frame["text"]
+    # the first of equal texts stands for all; one that does not look English has no score to explain
+    strength = np.abs(np.where(scored.scores.language_ok, scored.scores.score, 0))
+    strength = np.where(texts.duplicated().to_numpy(), -1.0, strength)
+    order = np.argsort(-strength, kind="stable")[: min(count, int((strength >= 0).sum()))]
     scorer = Scorer.load(config.model)
-    scores = scorer.score(frame["text"].tolist(), cache=lake.score_cache())
-    order = np.argsort(-np.abs(np.where(scores.language_ok, scores.score, 0)), kind="stable")[:count]
-    explained = [(text, why(scorer, text)) for text in frame["text"].iloc[order]]
-    return [Why(text, e.score, tuple((word.text, word.contribution) for word in e.words)) for text, e in explained]
+    explained = [(text, why(scorer, text)) for text in texts.iloc[order]]
+    return [ExplainedText(text, e.score, tuple((w.text, w.contribution) for w in e.words)) for text, e in explained]
 
 
 def _require_same(config: Config, forecaster: Forecaster) -> None:
@@ -222,70 +227,14 @@ def _require_same(config: Config, forecaster: Forecaster) -> None:
                 )
 
 
-def split_again(panel: Panel, forecaster: Forecaster) -> Split:
-    """The parts that `forecaster` was trained and is tested on, found again by date.
-
-    Raises
-    ------
-    HistoryError
-        The lake no longer has a session that a part began or ended with.
-    """
-    rows: dict[str, slice] = {}
-    for name, days in forecaster.split.items():
-        first, last = (panel.sessions.get_indexer(pd.DatetimeIndex([day]))[0] for day in days)
-        if min(first, last) < 0:
-            raise HistoryError(
-                f"the model's {name} part, {days[0]} … {days[1]}, is not in the lake's bars, which span "
-                f"{_span(panel)}: use the lake it was trained on."
-            )
-        rows[name] = slice(int(first), int(last) + 1)
-    train, valid, test = (rows[name] for name in ("train", "validation", "test"))
-    return Split(train, valid, test, purge=valid.start - train.stop)
-
-
-@dataclass(frozen=True)
-class Companions:
-    """Models that a version is compared with: same data, same seeds, one thing changed; trained once and kept."""
-
-    registry: Registry
-    forecaster: Forecaster
-    split: Split
-    workers: int | None
-    progress: Progress | None
-
-    def fitted(
-        self, panel: Panel, name: str, *, features: Mapping[str, Any] = {}, model: Mapping[str, Any] = {}
-    ) -> Forecaster:
-        """The model with `features` and `model` in place of those settings of the forecaster."""
-        folder = self.registry.companion(self.forecaster.version, name)
-        if folder.exists():
-            return Forecaster.load(folder)
-        companion = fit(
-            panel,
-            self.split,
-            features=replace(self.forecaster.features, **features),
-            model=replace(self.forecaster.model, **model),
-            training=self.forecaster.training,
-            sentiment=self.forecaster.recipe.sentiment,
-            checkpoints=self.registry.folder / "checkpoints",
-            progress=self.progress,
-            workers=self.workers,
-        )
-        companion.save(folder)
-        return companion
-
-
-def _span(panel: Panel) -> str:
-    return " … ".join(map(exchange(panel.calendar).label, panel.sessions[[0, -1]]))
-
-
-def about(forecaster: Forecaster, panel: Panel, split: Split) -> dict[str, str]:
+def describe_version(forecaster: Forecaster, panel: Panel, split: Split) -> dict[str, str]:
     """What the report says of the model, its data and its settings."""
     parts = split.parts()
+    span = " … ".join(map(exchange(panel.calendar).label, panel.sessions[[0, -1]]))
     return {
         "Model version": forecaster.version,
         "Symbols": str(len(panel.symbols)),
-        "Bars": f"{_span(panel)} ({panel.calendar})",
+        "Bars": f"{span} ({panel.calendar})",
         **{
             name.capitalize(): f"{first} … {last} ({parts[name].stop - parts[name].start} sessions)"
             for name, (first, last) in split.dates(panel.sessions).items()

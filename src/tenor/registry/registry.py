@@ -273,10 +273,6 @@ class Registry:
         """Where the files of `version` lie, for people."""
         return f"{self.location}/versions/{version}"
 
-    def companion(self, version: str, name: str) -> Path:
-        """Where a model that `version` is compared with is kept, so that it is trained once."""
-        return self.folder / "companions" / f"{version}-{name}"
-
     def _keep(self, key: str, data: bytes) -> str:
         """Put `data` unless there is something already, and return the SHA-256 of what is there then.
 

@@ -3,7 +3,7 @@
 from tenor.training.fit import fit
 from tenor.training.forecaster import Forecaster, PanelAttention
 from tenor.training.parallel import Progress
-from tenor.training.split import Split, chronological
+from tenor.training.split import Split, chronological, split_from_dates
 from tenor.training.trainer import History
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "Split",
     "chronological",
     "fit",
+    "split_from_dates",
 ]

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -67,13 +68,9 @@ def fit(
         A part has no cell to train or validate on.
     """
     _check(panel, split, features)
-    rows = panel.between(0, split.valid.stop)  # from here on there is no later row
-    scaler = Scaler.fit(rows, split.train)
-    scaled = scaler.transform(rows)
-    data = Sequences.of(scaled, lookback=model.lookback, clip=training.target_clip)
+    scaler, scaled, tasks = prepare(panel, split, model, training)
+    data = tasks[0].data
     _check_cells(panel, split, data, model)
-
-    tasks = [Task(data, split.train, split.valid, model, training, seed) for seed in training.seeds]
     fingerprint = data.fingerprint()
     with tempfile.TemporaryDirectory(prefix="tenor-") as passing:
         root = Path(passing) if checkpoints is None else checkpoints
@@ -100,6 +97,34 @@ def fit(
         history=tuple(one.history for one in trained),
         fingerprint=fingerprint,
     )
+
+
+class Prepared(NamedTuple):
+    """What a fit trains on.
+
+    Attributes
+    ----------
+    scaler
+        Fitted on the training part.
+    scaled
+        The panel up to the end of validation, scaled.
+    tasks
+        One a seed, all on the same data.
+    """
+
+    scaler: Scaler
+    scaled: Panel
+    tasks: list[Task]
+
+
+def prepare(panel: Panel, split: Split, model: ModelConfig, training: TrainConfig) -> Prepared:
+    """Scale `panel` up to the end of validation and make a task of each seed; nothing is trained."""
+    rows = panel.between(0, split.valid.stop)  # from here on there is no later row
+    scaler = Scaler.fit(rows, split.train)
+    scaled = scaler.transform(rows)
+    data = Sequences.of(scaled, lookback=model.lookback, clip=training.target_clip)
+    tasks = [Task(data, split.train, split.valid, model, training, seed) for seed in training.seeds]
+    return Prepared(scaler, scaled, tasks)
 
 
 def _calibrate(networks: Sequence[AttentionLSTM], scaled: Panel, split: Split, data: Sequences) -> Calibration:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -51,6 +52,28 @@ class Split:
             for (name, (first, last)), rows in zip(self.dates(sessions).items(), self.parts().values(), strict=True)
         ]
         return f" · purge {self.purge} · ".join(named)
+
+
+def split_from_dates(sessions: pd.DatetimeIndex, dates: Mapping[str, tuple[str, str]]) -> Split:
+    """The parts whose first and last sessions are `dates`, as `Split.dates` gives them.
+
+    Raises
+    ------
+    HistoryError
+        A part began or ended with a session that is not among `sessions`.
+    """
+    rows: dict[str, slice] = {}
+    for name, (first_day, last_day) in dates.items():
+        first, last = sessions.get_indexer(pd.DatetimeIndex([first_day, last_day]))
+        if min(first, last) < 0:
+            span = labels(sessions)
+            raise HistoryError(
+                f"the model's {name} part, {first_day} … {last_day}, is not in the lake's bars, which span "
+                f"{span[0]} … {span[-1]}: use the lake it was trained on."
+            )
+        rows[name] = slice(int(first), int(last) + 1)
+    train, valid, test = rows["train"], rows["validation"], rows["test"]
+    return Split(train, valid, test, purge=valid.start - train.stop)
 
 
 def chronological(sessions: pd.DatetimeIndex, config: SplitConfig, *, purge: int) -> Split:
