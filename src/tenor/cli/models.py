@@ -1,4 +1,4 @@
-"""Train, judge and forecast: the main job."""
+"""`tenor train`, `tenor evaluate`, `tenor predict`: the main job."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def train(
     workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train on the lake's bars. The first model is the champion, a later one if it beats it. A killed run resumes."""
+    """Train on the lake's bars. A new model becomes the champion if it beats the current one. A killed run resumes."""
     from tenor.config import Config
     from tenor.ingest.importing import EMBEDDED, import_files
     from tenor.pipeline import train
@@ -44,18 +44,18 @@ def evaluate(
     config: ConfigFile = None,
     set_: Overrides = None,
     workers: Workers = None,
-    model: Annotated[str | None, typer.Option(help="A version, or champion; without it, the latest.")] = None,
-    report: Annotated[Path, typer.Option(help="The HTML report to write; the figures as JSON lie beside it.")] = Path(
-        "report.html"
-    ),
-    show: Annotated[list[str] | None, typer.Option(help="A symbol to draw by itself; may be given again.")] = None,
+    model: Annotated[str | None, typer.Option(help="A version, or champion; by default the latest.")] = None,
+    report: Annotated[
+        Path, typer.Option(help="The HTML report to write; its figures are written as JSON beside it.")
+    ] = Path("report.html"),
+    show: Annotated[list[str] | None, typer.Option(help="A symbol that gets its own figure; may be repeated.")] = None,
     baseline: Annotated[
         list[str] | None,
         typer.Option(help="Your own regressor: path/to/file.py:name, scikit-learn's fit and predict; may be repeated."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Is it better than doing nothing? Walk forward, judge beside baselines, write the report. A killed run goes on."""
+    """Evaluate a model walk-forward against baselines, and write the report. A killed run resumes."""
     from tenor.config import Config
     from tenor.pipeline import evaluate
 
@@ -93,7 +93,7 @@ def predict(
     set_: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Forecast from the last bars in the lake; stale ones are told, or refused, as sources.when_stale says."""
+    """Forecast from the last bars in the lake. Stale bars are reported or refused, by sources.when_stale."""
     from tenor.ingest.status import freshness
     from tenor.pipeline.predict import forecasts_of
     from tenor.workspace import Workspace

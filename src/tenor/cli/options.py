@@ -12,16 +12,17 @@ if TYPE_CHECKING:
     from tenor.config import SourcesConfig
 
 Store = Annotated[str, typer.Option(help="The lake: a folder, or s3://bucket/prefix.", envvar="TENOR_STORE")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print data instead of text: one object, or one a line.")]
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings, in TOML.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text: one object, or one per line.")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="A TOML file with settings.")]
 Overrides = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting, above the file: model.hidden=64.")
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="One setting; it overrides the file: model.hidden=64."),
 ]
 Calendar = Annotated[
     str, typer.Option(help="Of symbols whose names tell no market: XNYS, XLON, 24/7 …; the others have their market's.")
 ]
-Version = Annotated[str | None, typer.Option("--model", help="A version, or previous, latest; without it, champion.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes to train in; without it, one a core.")]
+Version = Annotated[str | None, typer.Option("--model", help="A version, previous or latest; by default the champion.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes to train in; by default one per core.")]
 ScorerName = Annotated[
     str, typer.Option("--scorer", help="'default', a folder of weights, or a Hugging Face id such as ProsusAI/finbert.")
 ]

@@ -17,7 +17,7 @@ Name = Annotated[str, typer.Argument(help="A version, or champion, previous, lat
 
 @app.command("list")
 def list_models(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
-    """Every version, the one made first first, and the names that point at it."""
+    """List all versions, oldest first, and the names that point at them."""
     from tenor.registry import registry_of
 
     versions = registry_of(store).all()
@@ -34,7 +34,7 @@ def list_models(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
 
 @app.command()
 def show(name: Name = "champion", store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
-    """The card of a version: data, parts, settings, and how it did on validation."""
+    """Show the card of a version: data, parts, settings and validation metrics."""
     from tenor.registry import registry_of
 
     card = registry_of(store).open(name).card()
@@ -49,10 +49,10 @@ def show(name: Name = "champion", store: Store = DEFAULT_STORE, as_json: AsJson 
 def promote(
     name: Name,
     store: Store = DEFAULT_STORE,
-    force: Annotated[bool, typer.Option("--force", help="Even where it is not shown to be better.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Promote it even if it is not shown to be better.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a version the champion, if it beats the one in use on sessions that neither has seen."""
+    """Make a version the champion if it beats the current one on sessions that neither has seen."""
     from tenor.pipeline.promote import promote
     from tenor.workspace import Workspace
 
@@ -86,7 +86,7 @@ def diff(
     store: Store = DEFAULT_STORE,
     as_json: AsJson = False,
 ) -> None:
-    """What differs between the cards of two versions."""
+    """Show the differences between the cards of two versions."""
     from tenor.registry import registry_of
 
     registry = registry_of(store)

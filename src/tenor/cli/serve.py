@@ -32,15 +32,15 @@ LOCAL = ("127.0.0.1", "::1", "localhost")
 @app.command()
 def refresh(
     store: Store = DEFAULT_STORE,
-    symbol: Annotated[list[str] | None, typer.Option(help="Only this symbol; may be given again.")] = None,
-    fetch: Annotated[bool, typer.Option("--fetch", help="First bring new bars and news into the lake.")] = False,
+    symbol: Annotated[list[str] | None, typer.Option(help="Only this symbol; may be repeated.")] = None,
+    fetch: Annotated[bool, typer.Option("--fetch", help="Fetch new bars and news first.")] = False,
     model: Version = None,
     webhook: Webhook = None,
     config: ConfigFile = None,
     set_: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score the news, forecast every symbol, and publish it all where the service reads it."""
+    """Score the news, forecast every symbol, and publish the forecasts for the service."""
     from tenor.pipeline.refresh import refresh as run
     from tenor.serving import logs
     from tenor.workspace import Workspace
@@ -72,7 +72,7 @@ def refresh(
 
 @app.command()
 def monitor(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
-    """What the last refresh found: drift of features and sentiment, error, coverage; and how stale it is by now."""
+    """Show the checks of the last refresh (drift, error, coverage) and how stale the forecasts are now."""
     from tenor.serving.published import published_forecasts
     from tenor.serving.schemas import to_plain
     from tenor.serving.staleness import staleness
@@ -98,14 +98,16 @@ def monitor(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
 @app.command()
 def serve(
     store: Store = DEFAULT_STORE,
-    host: Annotated[str, typer.Option(help="The address to serve on; 0.0.0.0 for every one.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")] = 8000,
-    refresh: Annotated[bool, typer.Option(help="After each session's close, fetch what is new and refresh.")] = False,
+    host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 picks a free port.")] = 8000,
+    refresh: Annotated[bool, typer.Option(help="Fetch and refresh after each session's close.")] = False,
     key: Annotated[
-        bool | None, typer.Option("--key/--no-key", help="Ask for API keys; by default only off this machine.")
+        bool | None,
+        typer.Option("--key/--no-key", help="Require API keys; by default only when serving other machines."),
     ] = None,
     rate: Annotated[
-        float | None, typer.Option(min=0, help="Requests a second of one caller; by default 20 off this machine.")
+        float | None,
+        typer.Option(min=0, help="Requests per second of one caller; by default 20 when serving other machines."),
     ] = None,
     allow_host: Annotated[
         list[str] | None, typer.Option(help="A further name that requests may call this service by.")
@@ -169,7 +171,7 @@ def _bringing(store: str, symbols: Sequence[str], sources: SourcesConfig) -> Cal
 
 @keys.command("make")
 def keys_make(name: Annotated[str, typer.Argument(help="Whose key it is.")], store: Store = DEFAULT_STORE) -> None:
-    """Make a key and print it, once: only its hash is kept."""
+    """Make a key and print it once: only its hash is stored."""
     from tenor.serving.keys import ApiKeys
     from tenor.serving.published import published_forecasts
 
@@ -178,7 +180,7 @@ def keys_make(name: Annotated[str, typer.Argument(help="Whose key it is.")], sto
 
 @keys.command("list")
 def keys_list(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
-    """The names that have a key."""
+    """List the names that have a key."""
     from datetime import UTC, datetime
 
     from tenor.serving.keys import ApiKeys
@@ -199,7 +201,7 @@ def keys_list(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
 def keys_revoke(
     name: Annotated[str, typer.Argument(help="Whose key opens nothing any more.")], store: Store = DEFAULT_STORE
 ) -> None:
-    """Take a key back."""
+    """Revoke a key."""
     from tenor.serving.keys import ApiKeys
     from tenor.serving.published import published_forecasts
 

@@ -19,7 +19,7 @@ def upload(
     store: Store = DEFAULT_STORE,
     as_json: AsJson = False,
 ) -> None:
-    """Copy bars, news, models and published forecasts; what is there already is left alone, pointers move last."""
+    """Copy bars, news, models and published forecasts to another store. Existing objects stay; pointers move last."""
     from tenor.pipeline.upload import upload as copy
 
     with console.progress_bars(quiet=as_json) as bars:
