@@ -287,10 +287,10 @@ class Predictions:
     model
         The model's name, as it stands in tables.
     mean
-        [session, symbol, horizon] float32; expected log return from t to t + h, said after the close of t; NaN where
+        [session, symbol, horizon] float32; expected log return from t to t + h, made after the close of t; NaN where
         nothing was said.
     p_up
-        [session, symbol, horizon] float32; P(return > 0); NaN where nothing was said.
+        [session, symbol, horizon] float32; P(return > 0); NaN where there is no prediction.
     lower, upper
         The same shape, bounds of the 90 % interval of the return, or None for a model that gives none.
     """

@@ -72,7 +72,7 @@ def promote(workspace: Workspace, version: str, *, force: bool = False) -> tuple
     Raises
     ------
     ModelError
-        There is no such version, or it does not beat the champion; the numbers are told.
+        There is no such version, or it does not beat the champion; the message has the numbers.
     """
     version = workspace.registry.resolve(version)
     if force:

@@ -136,7 +136,7 @@ class Registry:
         Parameters
         ----------
         card
-            What is told of the model; JSON values, with the ``fingerprint`` of its data.
+            What people are shown of the model; JSON values, with the ``fingerprint`` of its data.
         """
         version = model.version
         if not self._exists(version):
