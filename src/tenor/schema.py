@@ -280,7 +280,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What one model said at every cell of a panel.
+    """The predictions of one model at every cell of a panel.
 
     Attributes
     ----------
@@ -288,7 +288,7 @@ class Predictions:
         The model's name, as it stands in tables.
     mean
         [session, symbol, horizon] float32; expected log return from t to t + h, made after the close of t; NaN where
-        nothing was said.
+        there is none.
     p_up
         [session, symbol, horizon] float32; P(return > 0); NaN where there is no prediction.
     lower, upper
