@@ -33,7 +33,7 @@ lint: setup
 quick: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pytest -n 2 -q -m "not slow and not aws and not browser and not s3 and not torch" tests
+	$(BIN)/pytest -n 2 -q -m "not slow and not aws and not browser and not s3 and not torch and not processes" tests
 
 test: lint
 	$(BIN)/pytest -n 2 -m "not slow and not aws"

@@ -20,6 +20,8 @@ from serving import run_refresh
 from tenor.cli.extras import extras_with
 from tenor.schema import Bars
 
+pytestmark = pytest.mark.processes
+
 EXTRAS = [None, *installed.extras()]
 SETTINGS = """
 [sources]

@@ -23,6 +23,8 @@ from tenor.config import to_mapping
 from tenor.schema import PRICES
 from tenor.store import Lake
 
+pytestmark = pytest.mark.processes
+
 SYMBOLS = ("AAPL", "MSFT", "SAP.DE", "7203.T", "BTC-USD", "EURUSD=X")
 SCRIPT = Path(__file__).parents[1] / "support" / "fetch_once.py"
 

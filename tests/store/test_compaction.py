@@ -30,6 +30,8 @@ from tenor.store import parts as parts_of
 from tenor.store.tables import BARS, TABLES
 from tenor.store.versions import Versions
 
+pytestmark = pytest.mark.processes
+
 AT_ONCE = timedelta(0)
 SYMBOLS = ("AAA", "BBB", "CCC")
 DAYS = pd.date_range("2024-01-01", periods=12, freq="D", unit="us")

@@ -15,6 +15,8 @@ import pytest
 from tenor.schema import Bars
 from tenor.store import Lake
 
+pytestmark = pytest.mark.processes
+
 # each round revises every row of one symbol, so that a torn write would show as a mixture
 WRITER = textwrap.dedent(
     """
