@@ -5,6 +5,7 @@ model was trained on is what it is judged and served on, whatever else the lake 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,14 @@ import tenor
 from tenor.calendars import exchange
 from tenor.cli import main
 from tenor.config import Config, SentimentConfig
-from tenor.errors import DataError
+from tenor.errors import DataError, StoreError
 from tenor.pipeline.predict import OnDemand
 from tenor.pipeline.refresh import refresh
 from tenor.pipeline.train import load, train
 from tenor.schema import Bars, DailySentiment, News, news_id
+from tenor.storage.object_store import FolderStore
 from tenor.store import Lake
+from tenor.store.tables import TABLES
 from tenor.workspace import Workspace, settings_key
 
 pytestmark = pytest.mark.torch
@@ -132,6 +135,33 @@ def test_a_saved_forecast_is_used_only_for_the_same_inputs(store: str) -> None:
     (saved,) = (Path(store) / "models" / "forecasts").glob("*.json")
     saved.write_text("{")
     assert tenor.predict(store, ["S00"]) == [after]  # a damaged copy is computed anew
+
+
+def test_what_is_kept_is_no_condition_for_a_refresh_or_a_training(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    train(store, Config.read(None, QUICK), workers=1)
+    (before,) = tenor.predict(store, ["S00"])
+    put = FolderStore.put
+
+    def denied(self: FolderStore, key: str, *args: Any, **kwargs: Any) -> str:
+        if key.startswith("forecasts/"):
+            raise StoreError(f"{key!r} can't be written: access denied.")
+        return put(self, key, *args, **kwargs)
+
+    monkeypatch.setattr(FolderStore, "put", denied)
+    assert published(store)["S00", 1] == before.to_json()
+    # the champion's graph is damaged: it can't forecast, and the version just trained is registered all the same
+    champion = Workspace(store).registry.champion()
+    graph = Path(store) / "models" / "versions" / champion / "model.onnx"
+    graph.write_bytes(graph.read_bytes()[:-1])
+    result = train(store, Config.read(None, [*QUICK, "training.seeds=[5]"]), workers=1)
+    assert result.forecaster.version in Workspace(store).registry.versions()
+
+
+def test_a_refresh_on_aws_may_write_every_table_and_what_is_kept() -> None:
+    template = (Path(__file__).parents[1] / "deployment" / "template.yaml").read_text(encoding="utf-8")
+    objects = template.partition("Sid: Objects")[2].partition("- Sid:")[0]
+    folders = set(re.findall(r"\$\{Bucket\.Arn\}/([\w/]+)/\*", objects))
+    assert folders == {table.name for table in TABLES} | {"serving", "models/forecasts"}
 
 
 def test_a_symbol_unseen_in_training_changes_nothing_for_the_others(store: str, bars_of: Callable[..., Bars]) -> None:

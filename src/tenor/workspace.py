@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,8 @@ from tenor.sentiment.scores import Scores
 from tenor.serving.published import PublishedForecasts, published_forecasts
 from tenor.storage.files import content_key
 from tenor.store import Lake
+
+log = logging.getLogger("tenor.workspace")
 
 NEWS = "news"
 """The `SentimentConfig.source` that is computed from the lake's news."""
@@ -211,7 +214,7 @@ class LakeForecasts:
     @functools.cached_property
     def trained_bars(self) -> Bars | None:
         """The bars of the symbols that the model was trained on; None where the lake has none of them."""
-        symbols = [symbol for symbol in self.recipe.symbols if symbol in self.known]
+        symbols = self.recipe.universe(self.known, ())
         return self._workspace.lake.bars(symbols, calendar=self._calendar) if symbols else None
 
     @functools.cached_property
@@ -270,12 +273,18 @@ class LakeForecasts:
         return run.attention(symbol)
 
     def save(self) -> None:
-        """Keep the newest forecasts beside the model, so that the next one to ask about the same inputs has them."""
+        """Keep the newest forecasts beside the model, so that the next one to ask about the same inputs has them.
+
+        They can be computed again at any time: a place that can't be written is noted in the log, and no error.
+        """
         if self.trained is None:
             return
         forecasts = [forecast.to_json() for forecast in self.trained.newest(self.trained.panel.symbols)]
         data = json.dumps({"inputs": self._inputs(), "forecasts": forecasts}, allow_nan=False).encode()
-        self._workspace.registry.objects.put(self._key, data)
+        try:
+            self._workspace.registry.objects.put(self._key, data)
+        except StoreError as error:
+            log.warning("the newest forecasts are not kept", extra={"error": str(error)})
 
     @property
     def _key(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tenor.config import Config, to_mapping
+from tenor.errors import TenorError
 from tenor.features.catalogue import check_groups
 from tenor.inference import usable
 from tenor.pipeline.promote import Contest, challenge
@@ -74,11 +76,11 @@ def train(
     Raises
     ------
     ConfigError
-        The settings, the lake or its history can't be used.
+        A setting can't be used.
     StoreError
-        The settings, the lake or its history can't be used.
+        The lake can't be read, or the version not written.
     HistoryError
-        The settings, the lake or its history can't be used.
+        The lake has too little history.
     TrainingError
         The training diverged, or a process of it was killed.
     """
@@ -106,8 +108,13 @@ def train(
     registry = workspace.registry
     version = registry.add(forecaster, _card(forecaster, bars, sentiment, panel, split))
     now, contest = challenge(workspace, version)
-    if now.champion is not None:  # so that the first prediction need not compute what is known by now
-        workspace.forecasts(workspace.predictor(now.champion)).save()
+    if now.champion is not None:
+        # so that the first prediction need not compute what is known by now; the version stands, whatever fails here
+        with contextlib.suppress(TenorError):
+            lake = workspace.forecasts(workspace.predictor(now.champion))
+            if now.champion == version:
+                lake.sentiment = sentiment
+            lake.save()
     return TrainResult(
         forecaster, registry.where(version), split.describe(panel.sessions), now.champion or version, contest
     )
