@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tenor.distribution import Shape
 from tenor.errors import ModelError
 from tenor.schema import Float32, Float64
 
@@ -24,7 +25,9 @@ Outputs = dict[str, Float32]
 Parameters = Mapping[str, Float64]
 """What was fitted of one head, by name: one number a horizon, [K]."""
 
-COVERAGE = 0.90
+TARGETS = ("return", "log_variance")
+"""What heads are trained on: the return in units of its volatility, and the log of the mean variance ahead."""
+Target = Literal["return", "log_variance"]
 SLOPES = np.geomspace(0.05, 5.0, 200)
 PRIOR = 0.7
 """Spread of the prior of the log of the slope about 0, which is the network's own confidence."""
@@ -39,17 +42,23 @@ class Outcomes:
     output
         The head's output over the validation part.
     target
-        The return in units of its volatility, of the same cells; not clipped.
+        Its target in the same cells; not clipped.
     train_target
         The same over the training part.
+    returns
+        Log return over the horizon, in the cells of `target`.
     days
         Sessions of validation over the horizon: as many are separate.
+    horizon
+        Sessions ahead.
     """
 
     output: Float64
     target: Float64
     train_target: Float64
+    returns: Float64
     days: float
+    horizon: int
 
 
 @dataclass(frozen=True)
@@ -60,13 +69,18 @@ class Head:
     ----------
     name
         In the network, its ONNX graph and the saved calibration.
+    target
+        What it is trained on, of `TARGETS`.
     loss
-        Of the output against the return in units of its volatility: its squared error, or the cross-entropy of the
-        output as log-odds of a positive one.
+        Of the output against the target: its squared error, or the cross-entropy of the output as log-odds of a
+        positive one.
     weight
-        The key of `TrainConfig` that weighs the loss; None for 1.
+        The key of `TrainConfig` that weighs the loss.
     start
-        Where its bias starts: at zero, or at the log-odds of a positive target in the training part.
+        Where its bias starts: at zero, at the log-odds of a positive target in the training part, or at the mean
+        difference of the target to the log of the pooled variance there.
+    pools_variance
+        Whether the log of the past variances' mean under attention is added to its output.
     calibrate
         From outcomes to the head's parameters, one number each.
     columns
@@ -75,9 +89,11 @@ class Head:
     """
 
     name: str
+    target: Target
     loss: Literal["squared_error", "cross_entropy"]
-    weight: str | None
-    start: Literal["zero", "base_rate"]
+    weight: str
+    start: Literal["zero", "base_rate", "pooled"]
+    pools_variance: bool
     calibrate: Callable[[Outcomes], dict[str, float]]
     columns: Callable[[Float32, Parameters, Float32], dict[str, NDArray[Any]]]
 
@@ -109,24 +125,20 @@ def platt_slope(logit: Float64, up: NDArray[np.bool_], *, base: float, days: flo
     return float(SLOPES[int(posterior.argmax())])
 
 
-def conformal_width(error: Float64) -> float:
-    """The split-conformal quantile of the absolute `error`: the ``ceil((n + 1) * 0.9)``-th smallest of n.
-
-    For exchangeable errors a new one lies below it with at least 90 % (Lei et al. 2018, Distribution-free predictive
-    inference for regression). Errors of overlapping horizons, and of stocks that move together, are not: the share out
-    of sample can differ, and evaluation measures it.
-    """
-    rank = min(len(error), int(np.ceil((len(error) + 1) * COVERAGE)))
-    return float(np.partition(np.abs(error), rank - 1)[rank - 1])
+def _calibrate_mean(_cells: Outcomes) -> dict[str, float]:
+    return {}  # what validation could teach about a mean near zero is noise
 
 
-def _calibrate_mean(cells: Outcomes) -> dict[str, float]:
-    return {"width": conformal_width(cells.target - cells.output)}
+def _mean_columns(output: Float32, _fitted: Parameters, scale: Float32) -> dict[str, NDArray[Any]]:
+    return {"mean": output * scale}
 
 
-def _mean_columns(output: Float32, fitted: Parameters, scale: Float32) -> dict[str, NDArray[Any]]:
-    width = fitted["width"]
-    return {"mean": output * scale, "lower": (output - width) * scale, "upper": (output + width) * scale}
+def _calibrate_log_variance(cells: Outcomes) -> dict[str, float]:
+    return Shape.fit(cells.output, cells.target, cells.returns, cells.horizon).to_mapping()
+
+
+def _log_variance_columns(output: Float32, _fitted: Parameters, _scale: Float32) -> dict[str, NDArray[Any]]:
+    return {"log_variance": output}  # `Calibration.shapes` makes a distribution of it
 
 
 def _calibrate_direction(cells: Outcomes) -> dict[str, float]:
@@ -142,9 +154,16 @@ def _direction_columns(output: Float32, fitted: Parameters, _scale: Float32) -> 
 
 
 HEADS = (
-    Head("mean", "squared_error", None, "zero", _calibrate_mean, _mean_columns),
-    Head("up_logit", "cross_entropy", "direction_weight", "base_rate", _calibrate_direction, _direction_columns),
-)
+    Head("mean", "return", "squared_error", "return_weight", "zero", False, _calibrate_mean, _mean_columns),
+    Head(
+        "up_logit", "return", "cross_entropy", "direction_weight", "base_rate", False,
+        _calibrate_direction, _direction_columns,
+    ),
+    Head(
+        "log_variance", "log_variance", "squared_error", "risk_weight", "pooled", True,
+        _calibrate_log_variance, _log_variance_columns,
+    ),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -184,6 +203,12 @@ class Calibration:
             columns |= head.columns(outputs[head.name], parameters, scale)
         return columns
 
+    def shapes(self) -> list[Shape]:
+        """The shape of the return's distribution at each horizon."""
+        fitted = self.fitted["log_variance"]
+        count = len(next(iter(fitted.values())))
+        return [Shape.from_mapping({name: numbers[k] for name, numbers in fitted.items()}) for k in range(count)]
+
     def to_mapping(self) -> dict[str, Any]:
         """Lists of numbers by head and parameter, fit for JSON."""
         return {head: {name: list(values) for name, values in each.items()} for head, each in self.fitted.items()}
@@ -197,7 +222,7 @@ class Calibration:
                 for head, each in values.items()
             }
             usable = set(fitted) == {head.name for head in HEADS} and all(
-                np.isfinite(numbers).all() and numbers for each in fitted.values() for numbers in each.values()
+                len(numbers) and np.isfinite(numbers).all() for each in fitted.values() for numbers in each.values()
             )
         except (AttributeError, TypeError, ValueError):
             usable = False

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tenor.distribution import Risk
 from tenor.errors import DataError, HistoryError, UnknownSymbolError
+from tenor.variance import close_to_close, log_mean_ahead
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -202,6 +204,12 @@ class Panel:
     volatility
         [session, symbol] float32; EWMA of daily log returns' root mean square up to t, one session; NaN where `mask`
         is False.
+    variance
+        [session, symbol] float64; what the symbol moved since its last session (`tenor.variance`); NaN where it did
+        not trade. Left out, it is that of the closes.
+    log_variance
+        [session, symbol, horizon] float32; log of the mean of `variance` over t + 1 .. t + h, the target of risk; NaN
+        where it is not known (yet). Left out, it follows from `variance`.
     open, close
         [session, symbol] float64; adjusted prices; NaN where the symbol did not trade.
     sessions, symbols, features, horizons
@@ -221,14 +229,22 @@ class Panel:
     features: tuple[str, ...]
     horizons: tuple[int, ...]
     calendar: str = "XNYS"
+    variance: Float64 = field(default=None)  # type: ignore[assignment]  # __post_init__ fills it in
+    log_variance: Float32 = field(default=None)  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
+        if self.variance is None:
+            object.__setattr__(self, "variance", close_to_close(self.close))
+        if self.log_variance is None:
+            object.__setattr__(self, "log_variance", log_mean_ahead(self.variance, self.close, self.horizons))
         grid = (len(self.sessions), len(self.symbols))
         shapes = {
             "values": (*grid, len(self.features)),
             "mask": grid,
             "targets": (*grid, len(self.horizons)),
             "volatility": grid,
+            "variance": grid,
+            "log_variance": (*grid, len(self.horizons)),
             "open": grid,
             "close": grid,
         }
@@ -260,6 +276,8 @@ class Panel:
             mask=self.mask[cut],
             targets=self.targets[cut],
             volatility=self.volatility[cut],
+            variance=self.variance[cut],
+            log_variance=self.log_variance[cut],
             open=self.open[cut],
             close=self.close[cut],
             sessions=self.sessions[cut],
@@ -293,6 +311,8 @@ class Predictions:
         [session, symbol, horizon] float32; P(return > 0); NaN where there is no prediction.
     lower, upper
         The same shape, bounds of the 90 % interval of the return, or None for a model that gives none.
+    risk
+        How far the return may lie from zero, or None for a model that forecasts no volatility.
     """
 
     model: str
@@ -300,6 +320,7 @@ class Predictions:
     p_up: Float32
     lower: Float32 | None = None
     upper: Float32 | None = None
+    risk: Risk | None = None
 
     def __post_init__(self) -> None:
         for name in ("p_up", "lower", "upper"):

@@ -156,9 +156,9 @@ class FeatureConfig(Section):
     """
 
     section: ClassVar[str] = "features"
-    groups: tuple[str, ...] = ("returns", "trend", "momentum", "volatility", "volume", "context")
+    groups: tuple[str, ...] = ("returns", "trend", "momentum", "volatility", "volume", "risk", "context", "calendar")
     sentiment: bool = True
-    horizons: tuple[int, ...] = (1, 5)
+    horizons: tuple[int, ...] = (1, 5, 20)
     calendar: str = "XNYS"
 
     def __post_init__(self) -> None:
@@ -226,18 +226,19 @@ class ModelConfig(Section):
     attention_size : int
         Width of the queries and keys of the attention over time.
     lookback : int
-        Hidden states (sessions) under attention, the current one included.
+        Sessions under attention, the current one included.
     dropout : float
         Share of units dropped between layers and before the heads, below 1.
     attention : bool
-        False leaves out the feature gate and the attention over time: the plain LSTM to compare with.
+        False leaves out the feature gate and the attention over time: the plain LSTM to compare with. All past
+        variances then weigh the same.
     """
 
     section: ClassVar[str] = "model"
     hidden: int = whole(32, 1, 1024)
     layers: int = whole(1, 1, 4)
     attention_size: int = whole(16, 1, 1024)
-    lookback: int = whole(30, 2, 1000)
+    lookback: int = whole(66, 2, 1000)
     dropout: float = number(0.1, 0)
     attention: bool = True
 
@@ -271,8 +272,12 @@ class TrainConfig(Section):
         Sessions run before them, which no loss is taken on.
     segments_per_step : int
         Segments in a batch.
+    risk_weight : float
+        Weight of the squared error of the log variance; 0 leaves it out.
+    return_weight : float
+        Weight of the return's squared error; 0 leaves it out.
     direction_weight : float
-        Weight of the direction's cross-entropy beside the return's squared error; 0 leaves it out.
+        Weight of the direction's cross-entropy; 0 leaves it out.
     target_clip : float
         Targets (returns in units of their volatility) are clipped here, in training alone.
     """
@@ -281,13 +286,15 @@ class TrainConfig(Section):
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     epochs: int = whole(30, 1)
     patience: int = whole(5, 1)
-    learning_rate: float = number(5e-4, 0, above=True)
+    learning_rate: float = number(2e-3, 0, above=True)
     weight_decay: float = number(1e-2, 0)
     clip_norm: float = number(1.0, 0, above=True)
     segment: int = whole(120, 1)
-    burn_in: int = whole(30, 0)
+    burn_in: int = whole(66, 0)
     segments_per_step: int = whole(64, 1)
-    direction_weight: float = number(0.5, 0)
+    risk_weight: float = number(1.0, 0)
+    return_weight: float = number(0.1, 0)
+    direction_weight: float = number(0.05, 0)
     target_clip: float = number(4.0, 0, above=True)
 
     def __post_init__(self) -> None:

@@ -8,9 +8,15 @@ from tenor.errors import ConfigError, did_you_mean
 from tenor.features.context import context_feature
 from tenor.features.feature import Feature
 from tenor.features.indicators import VOLATILITY_WARMUP, indicator
+from tenor.features.schedule import schedule_feature
 from tenor.features.sentiment import SENTIMENT_FEATURES
 
-FEATURES: tuple[Feature, ...] = (*indicator.features, *context_feature.features, *SENTIMENT_FEATURES)
+FEATURES: tuple[Feature, ...] = (
+    *indicator.features,
+    *context_feature.features,
+    *schedule_feature.features,
+    *SENTIMENT_FEATURES,
+)
 """All features in the panel's order."""
 
 SENTIMENT = "sentiment"

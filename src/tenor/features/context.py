@@ -7,7 +7,8 @@ symbol without data (one that starts years later, say) adds exact zeros and chan
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -29,11 +30,14 @@ class CrossSection:
         Log returns over 1 and over 5 of the symbol's own bars.
     volatility
         Of one session.
+    log_variances
+        Log of the mean variance over so many of the symbol's own bars.
     """
 
     return_1: Float64
     return_5: Float64
     volatility: Float64
+    log_variances: Mapping[int, Float64] = field(default_factory=dict)
 
     @functools.cached_property
     def traded(self) -> Bool:
@@ -76,8 +80,14 @@ context_feature: Declarations[CrossSection] = Declarations()
 """Declares a feature of the group ``context``, and holds all that are declared."""
 
 
-def context(returns: dict[int, Float64], volatility: Float64) -> dict[str, Float64]:
-    """The features of the group ``context``, by name, each [session, symbol]; NaN where a symbol did not trade.
+def context(
+    returns: dict[int, Float64],
+    volatility: Float64,
+    log_variances: Mapping[int, Float64] | None = None,
+    *,
+    groups: Sequence[str] = ("context",),
+) -> dict[str, Float64]:
+    """The features across symbols, by name, each [session, symbol]; NaN where a symbol did not trade.
 
     With one symbol they stay defined: the market is that symbol, spread, rank and relative returns are 0.
 
@@ -87,9 +97,15 @@ def context(returns: dict[int, Float64], volatility: Float64) -> dict[str, Float
         Log returns over 1 and over 5 of the symbols' own bars, each [session, symbol]; NaN where not known.
     volatility
         [session, symbol], of one session; NaN where not known.
+    log_variances
+        Log of the mean variance over 1, 5, 22 and 66 of the symbols' own bars, each [session, symbol]; the group
+        ``risk`` needs them.
+    groups
+        Which features.
     """
     with np.errstate(all="ignore"):
-        return context_feature.compute(CrossSection(returns[1], returns[5], volatility), ["context"])
+        section = CrossSection(returns[1], returns[5], volatility, log_variances or {})
+        return context_feature.compute(section, groups)
 
 
 @context_feature(name="market_return_1", group="context", formula="m₁ / mvol", source="mean over symbols", warmup=20)
@@ -164,6 +180,54 @@ def _relative_return_5(x: CrossSection) -> Float64:
 def _rank_return_1(x: CrossSection) -> Float64:
     rank: Float64 = pd.DataFrame(x.return_1).rank(axis=1).to_numpy()
     return (rank - 0.5) / x.count[:, None] - 0.5
+
+
+def _market_log_variance(x: CrossSection, bars: int) -> Float64:
+    return x.of_all(_mean(x.log_variances[bars]))
+
+
+@context_feature(
+    name="market_log_variance",
+    group="risk",
+    formula="mean over symbols of log_variance",
+    source="mean over symbols",
+    warmup=1,
+)
+def _market_log_variance_1(x: CrossSection) -> Float64:
+    return _market_log_variance(x, 1)
+
+
+@context_feature(
+    name="market_log_variance_5",
+    group="risk",
+    formula="mean over symbols of log_variance_5",
+    source="mean over symbols",
+    warmup=5,
+)
+def _market_log_variance_5(x: CrossSection) -> Float64:
+    return _market_log_variance(x, 5)
+
+
+@context_feature(
+    name="market_log_variance_22",
+    group="risk",
+    formula="mean over symbols of log_variance_22",
+    source="mean over symbols",
+    warmup=22,
+)
+def _market_log_variance_22(x: CrossSection) -> Float64:
+    return _market_log_variance(x, 22)
+
+
+@context_feature(
+    name="market_log_variance_66",
+    group="risk",
+    formula="mean over symbols of log_variance_66",
+    source="mean over symbols",
+    warmup=66,
+)
+def _market_log_variance_66(x: CrossSection) -> Float64:
+    return _market_log_variance(x, 66)
 
 
 def _mean(values: Float64) -> Float64:

@@ -21,6 +21,7 @@ import talib
 
 from tenor.features.feature import Declarations
 from tenor.schema import Float64
+from tenor.variance import session_variance
 
 HALF_LIFE = 20
 """Own bars in which a return's weight in the volatility halves. On 88 US stocks up to the end of 2014 it forecasts the
@@ -64,6 +65,11 @@ class Series:
     def vol(self) -> Float64:
         """Volatility of one session."""
         return ewma_volatility(self.step)
+
+    @functools.cached_property
+    def variance(self) -> Float64:
+        """Of each bar: gap and range (`tenor.variance.session_variance`)."""
+        return session_variance(self.open, self.high, self.low, self.close, self.vol)
 
     @functools.cached_property
     def traded(self) -> Float64:
@@ -329,3 +335,75 @@ def _volume_z(s: Series) -> Float64:
 def _volume_trend(s: Series) -> Float64:
     trend = np.clip(np.log(np.maximum(talib.SMA(s.traded, 5), 0.0) / talib.SMA(s.traded, 60)), -5.0, 5.0)
     return np.where(talib.MAX(s.volume, 60) == 0, 0.0, trend)
+
+
+def log_mean_variance(variance: Float64, bars: int) -> Float64:
+    """Log of the mean of the last `bars` variances; NaN until there are as many."""
+    mean: Float64 = pd.Series(variance).rolling(bars, min_periods=bars).mean().to_numpy()
+    return np.log(mean)
+
+
+@indicator(
+    name="log_variance",
+    group="risk",
+    formula="log(gap² + Garman-Klass), the terms of tenor.variance",
+    source="Garman & Klass 1980",
+    warmup=1,
+)
+def _log_variance(s: Series) -> Float64:
+    return np.log(s.variance)
+
+
+@indicator(
+    name="log_variance_5",
+    group="risk",
+    formula="log(mean variance of 5 bars)",
+    source="heterogeneous autoregression, Corsi 2009",
+    warmup=5,
+)
+def _log_variance_5(s: Series) -> Float64:
+    return log_mean_variance(s.variance, 5)
+
+
+@indicator(
+    name="log_variance_22",
+    group="risk",
+    formula="log(mean variance of 22 bars)",
+    source="heterogeneous autoregression, Corsi 2009",
+    warmup=22,
+)
+def _log_variance_22(s: Series) -> Float64:
+    return log_mean_variance(s.variance, 22)
+
+
+@indicator(
+    name="log_variance_66",
+    group="risk",
+    formula="log(mean variance of 66 bars)",
+    source="heterogeneous autoregression, one quarter",
+    warmup=66,
+)
+def _log_variance_66(s: Series) -> Float64:
+    return log_mean_variance(s.variance, 66)
+
+
+@indicator(
+    name="fall",
+    group="risk",
+    formula="log(1 + max(−r, 0) / vol)",
+    source="leverage effect",
+    warmup=20,
+)
+def _fall(s: Series) -> Float64:
+    return np.log1p(np.maximum(-s.step, 0.0) / s.vol)
+
+
+@indicator(
+    name="rise",
+    group="risk",
+    formula="log(1 + max(r, 0) / vol)",
+    source="leverage effect",
+    warmup=20,
+)
+def _rise(s: Series) -> Float64:
+    return np.log1p(np.maximum(s.step, 0.0) / s.vol)

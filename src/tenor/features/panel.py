@@ -15,9 +15,11 @@ from tenor.errors import DataError, HistoryError
 from tenor.features.axis import Axis, Places, calendars_of
 from tenor.features.catalogue import SENTIMENT, check_groups, feature_names, warmup
 from tenor.features.context import context
-from tenor.features.indicators import Series, ewma_volatility, indicators, span_return
+from tenor.features.indicators import Series, indicators, log_mean_variance, span_return
+from tenor.features.schedule import Schedule, schedule_feature
 from tenor.features.sentiment import sentiment_features
 from tenor.schema import Bars, Bool, DailySentiment, Float32, Float64, Panel
+from tenor.variance import suspended
 
 
 class _Shown(NamedTuple):
@@ -91,18 +93,26 @@ def build_panel(
     grid = (len(sessions), len(symbols))
 
     values: Float32 = np.full((*grid, len(names)), np.nan, dtype=np.float32)
-    open_, close, volatility, one, five = (np.full(grid, np.nan) for _ in range(5))
+    open_, close, volatility, variance, one, five = (np.full(grid, np.nan) for _ in range(6))
+    log_variances = {bars_back: np.full(grid, np.nan) for bars_back in (1, 5, 22, 66)}
     warm = np.zeros(grid, dtype=bool)
     needed = warmup(config.groups)
     longest = 0
     for i, (shown, series) in enumerate(_series(bars, axis)):
         rows, bar = shown.rows, shown.bar
-        step = span_return(series.close, 1)
-        one[rows, i], five[rows, i] = step[bar], span_return(series.close, 5)[bar]
-        volatility[rows, i] = ewma_volatility(step)[bar]
+        one[rows, i], five[rows, i] = series.step[bar], span_return(series.close, 5)[bar]
+        volatility[rows, i] = series.vol[bar]
+        variance[rows, i] = _since(series.variance, bar)
         open_[rows, i] = np.where(shown.fills, series.open[bar], np.nan)
         close[rows, i] = series.close[bar]
-        warm[rows[bar >= needed], i] = True
+        # a suspended symbol is not there: nothing is learned from it, and no average over symbols has it
+        still = suspended(series.high, series.low, series.close)[bar]
+        one[rows[still], i] = five[rows[still], i] = np.nan
+        if "risk" in config.groups:
+            for bars_back, grid_of in log_variances.items():
+                moving = log_mean_variance(series.variance, bars_back)[bar]
+                grid_of[rows, i] = np.where(still, np.nan, moving)
+        warm[rows[(bar >= needed) & ~still], i] = True
         longest = max(longest, len(series))
         for name, row in indicators(series, config.groups).items():
             values[rows, i, column[name]] = _narrow(row[bar])
@@ -111,9 +121,9 @@ def build_panel(
             f"too little history: of {len(symbols)} symbols the longest has {longest} sessions, and the features "
             f"chosen need at least {needed + 1}: import more history or choose fewer features.groups."
         )
-    across: dict[str, Float64] = {}
-    if "context" in config.groups:
-        across |= context({1: one, 5: five}, volatility)
+    across = context({1: one, 5: five}, volatility, log_variances, groups=config.groups)
+    for name, line in schedule_feature.compute(Schedule(config.calendar, sessions), config.groups).items():
+        across[name] = np.repeat(line[:, None], len(symbols), axis=1)
     if sentiment is not None and config.sentiment:
         across |= _sentiment(sentiment, axis, symbols, half_life)
     for name, cells in across.items():
@@ -133,7 +143,17 @@ def build_panel(
         features=names,
         horizons=config.horizons,
         calendar=config.calendar,
+        variance=variance,
     )
+
+
+def _since(variance: Float64, bar: Places) -> Float64:
+    """What a symbol moved from the bar shown before to each of those shown, `bar`: those between them add to it."""
+    total = np.cumsum(np.nan_to_num(variance))[bar]
+    since = np.diff(total, prepend=0.0)
+    # the bar's own where none lies between: a difference of running sums would lose its last digits
+    alone = np.diff(bar, prepend=bar[:1] - 1) == 1
+    return np.where(alone, variance[bar], np.where(since > 0, since, np.nan))
 
 
 def _series(bars: Bars, axis: Axis) -> Iterator[tuple[_Shown, Series]]:

@@ -26,6 +26,13 @@ def spread(panel: Panel) -> Float32:
     return panel.volatility[:, :, None] * np.sqrt(np.array(panel.horizons, dtype=np.float32))
 
 
+def network_input(scaled: Panel, columns: slice | None = None) -> Float32:
+    """[N, T, F + 1] of a scaled panel, or of some of its symbols: features, then the variance, 0 where there is none."""
+    columns = columns or slice(None)
+    variance = np.nan_to_num(scaled.variance[:, columns, None])
+    return symbol_first(np.concatenate((scaled.values[:, columns], variance.astype(np.float32)), axis=2))
+
+
 def symbol_first(values: NDArray[Any]) -> Float32:
     """[T, N, X] as float32 [N, T, X]."""
     return np.ascontiguousarray(values.transpose(1, 0, 2), dtype=np.float32)

@@ -1,7 +1,8 @@
 """90 % intervals that stay at 90 %: adaptive conformal inference over a panel, day by day.
 
-A forecast's score is |return - mean| / (volatility sqrt(h)). Its interval is the mean give or take the scale times a
-quantile of earlier scores, and the level of that quantile is learned online from the share of cells that fell outside.
+Of a model that forecasts risk, the score of a forecast is how far its 90 % interval would have had to be stretched to
+hold the return; of another one, |return - mean| / (volatility sqrt(h)). A new interval is stretched by a quantile of
+earlier scores, and the level of that quantile is learned online from the share of cells that fell outside.
 Nothing is used before it was known: a forecast of h sessions made at t can be judged at t + h.
 """
 
@@ -60,19 +61,31 @@ def adapt(panel: Panel, predictions: Predictions, *, valid: slice, rows: slice) 
             f"{panel.targets.shape}: predict the panel that the intervals are for."
         )
     start, middle, stop = _bounds(panel, valid, rows)
+    widening: Float32 = np.full_like(predictions.mean, np.nan)
     lower: Float32 = np.full_like(predictions.mean, np.nan)
     upper: Float32 = np.full_like(predictions.mean, np.nan)
     first = rows.indices(len(panel.sessions))[0]
     for axis, horizon in enumerate(panel.horizons):
-        mean = predictions.mean[..., axis]
+        centre, below, above = _sides(panel, predictions, axis, horizon)
+        error = np.where(panel.mask, panel.targets[..., axis], np.nan) - centre
+        score = np.maximum(error / above, -error / below)
+        reach = _quantiles(score[start:stop], (above + below)[start:stop], middle - start, horizon)[first - start :]
+        lower[first:stop, :, axis] = centre[first:stop] - below[first:stop] * reach
+        upper[first:stop, :, axis] = centre[first:stop] + above[first:stop] * reach
+        widening[first:stop, :, axis] = reach
+    risk = None if predictions.risk is None else predictions.risk.widened(widening)
+    return replace(predictions, lower=lower, upper=upper, risk=risk)
+
+
+def _sides(panel: Panel, predictions: Predictions, axis: int, horizon: int) -> tuple[Float64, Float64, Float64]:
+    """[session, symbol] each: what an interval lies about, and its reach below and above that, in units to stretch."""
+    if predictions.risk is None:
         scale = panel.volatility.astype("float64") * math.sqrt(horizon)
-        realised = np.where(panel.mask, panel.targets[..., axis], np.nan)
-        score = np.abs(realised - mean.astype("float64")) / scale
-        reach = _quantiles(score[start:stop], scale[start:stop], middle - start, horizon)
-        width = scale[first:stop] * reach[first - start :]
-        lower[first:stop, :, axis] = mean[first:stop] - width
-        upper[first:stop, :, axis] = mean[first:stop] + width
-    return replace(predictions, lower=lower, upper=upper)
+        return predictions.mean[..., axis].astype("float64"), scale, scale
+    risk = predictions.risk.widened(np.ones_like(predictions.mean))
+    low, high = (risk.quantile(level, axis).astype("float64") for level in (MISS / 2, 1 - MISS / 2))
+    smallest = 1e-3 * risk.volatility[..., axis]  # a market that only ever rose has no loss to stretch
+    return np.zeros_like(low), np.maximum(-low, smallest), np.maximum(high, smallest)
 
 
 class _Levels:

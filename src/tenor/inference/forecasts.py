@@ -33,7 +33,7 @@ class Run(NamedTuple):
     heads
         Head -> [B, T, K] float32; see `tenor.heads.HEADS`.
     time_weights
-        [B, T, L]; None without attention.
+        [B, T, K, L]; None without attention.
     feature_weights
         [B, T, F]; None without attention.
     """
@@ -64,7 +64,7 @@ class Attention:
     sessions, features
         The names of the axes, L and F.
     time
-        [L], the weight of each session; they sum to 1.
+        [K, L], the weight of each session in the forecast of each horizon; they sum to 1.
     feature
         [L, F], of each feature in it; rows sum to 1.
     complete
@@ -77,9 +77,9 @@ class Attention:
     feature: Float32
     complete: Bool
 
-    def by_session(self) -> dict[str, float]:
-        """The weight of each session, by its name."""
-        return dict(zip(self.sessions, self.time.tolist(), strict=True))
+    def by_session(self, k: int) -> dict[str, float]:
+        """The weight of each session in the forecast of the k-th horizon, by its name."""
+        return dict(zip(self.sessions, self.time[k].tolist(), strict=True))
 
     def by_feature(self) -> dict[str, float]:
         """The mean weight of each feature over the sessions that have it, by its name."""
@@ -171,10 +171,11 @@ class PanelForecasts:
                 failed[symbol] = error
                 continue
             attention = self._attention.get(column)
-            by_session = attention.by_session() if attention is not None else {}
             by_feature = attention.by_feature() if attention is not None else {}
             row = int(self.last[column])
-            forecasts += [self._forecast(row, column, k, by_session, by_feature) for k in axes]
+            for k in axes:
+                by_session = attention.by_session(k) if attention is not None else {}
+                forecasts.append(self._forecast(row, column, k, by_session, by_feature))
         return Forecasts(forecasts, failed)
 
     def history(self, symbols: Sequence[str], sessions: int) -> Forecasts:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import onnxruntime
 import pandas as pd
 
@@ -14,7 +13,7 @@ from tenor.calendars import exchange
 from tenor.errors import ModelError
 from tenor.heads import HEADS
 from tenor.inference.artifact import document_of
-from tenor.inference.cells import symbol_first
+from tenor.inference.cells import network_input
 from tenor.inference.forecasts import CHUNK, PanelForecasts, Run
 from tenor.inference.recipe import Recipe
 from tenor.registry import ONNX, Registry, Version
@@ -94,7 +93,7 @@ class Predictor:
         names = [output.name for output in self._session.get_outputs()]
         for start in range(0, len(scaled.symbols), CHUNK):
             columns = slice(start, start + CHUNK)
-            values = np.ascontiguousarray(symbol_first(scaled.values[:, columns]))
+            values = network_input(scaled, columns)
             outputs = dict(zip(names, self._session.run(None, {"x": values}), strict=True))
             heads = {head.name: outputs[head.name] for head in HEADS}
             yield columns, Run(heads, outputs.get("time_weights"), outputs.get("feature_weights"))

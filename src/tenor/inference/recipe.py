@@ -11,13 +11,18 @@ import numpy as np
 import pandas as pd
 
 from tenor.config import FeatureConfig, ModelConfig, SentimentConfig, from_mapping, to_mapping
+from tenor.distribution import Risk
 from tenor.errors import HistoryError, ModelError, TenorError
 from tenor.features import Scaler, build_panel
 from tenor.features.catalogue import SENTIMENT, feature_names
 from tenor.heads import Calibration, Outputs
 from tenor.inference.cells import WARM_UP, spread, usable
 from tenor.inference.conformal import adapt
-from tenor.schema import Bars, DailySentiment, Panel, Predictions
+from tenor.schema import Bars, DailySentiment, Float32, Panel, Predictions
+
+
+INTERVAL = (0.05, 0.95)
+"""Levels of the bounds that every prediction has: a 90 % interval."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,11 +163,16 @@ class Recipe:
     def predictions(self, panel: Panel, outputs: Outputs) -> Predictions:
         """The networks' `outputs`, each [session, symbol, horizon], as returns with 90 % intervals.
 
-        The intervals are the split-conformal ones: as wide as validation taught, in units of volatility.
+        The intervals are quantiles of the return as validation taught them, in units of the forecast volatility.
         """
         forecast = np.where(usable(panel, self.lookback)[:, :, None], 1.0, np.nan)  # NaN where nothing is forecast
-        columns = self.calibration.columns(outputs, spread(panel))
-        return Predictions(self.name, **{name: (each * forecast).astype(np.float32) for name, each in columns.items()})
+        columns = {
+            name: (each * forecast).astype(np.float32)
+            for name, each in self.calibration.columns(outputs, spread(panel)).items()
+        }
+        risk = Risk.of(columns.pop("log_variance"), self.calibration.shapes())
+        lower, upper = (_at_each_horizon(risk, level) for level in INTERVAL)
+        return Predictions(self.name, **columns, lower=lower, upper=upper, risk=risk)
 
     def adapted(self, panel: Panel, predictions: Predictions) -> Predictions:
         """`predictions` with intervals that learned from how often earlier ones held, after validation.
@@ -183,10 +193,19 @@ class Recipe:
             moved = adapt(panel, predictions, valid=slice(start, end), rows=slice(end, len(panel.sessions)))
             assert moved.lower is not None
             assert moved.upper is not None
+            assert moved.risk is not None
+            assert predictions.risk is not None
             known = np.isfinite(moved.lower) & np.isfinite(moved.upper)
             predictions = replace(
                 predictions,
                 lower=np.where(known, moved.lower, predictions.lower).astype(np.float32),
                 upper=np.where(known, moved.upper, predictions.upper).astype(np.float32),
+                risk=predictions.risk.widened(np.where(known, moved.risk.widening, 1.0)),
             )
         return predictions
+
+
+def _at_each_horizon(risk: Risk, level: float) -> Float32:
+    """[session, symbol, horizon]; the quantile of the return at `level`."""
+    quantiles: Float32 = np.stack([risk.quantile(level, k) for k in range(risk.volatility.shape[2])], axis=2)
+    return quantiles

@@ -1,9 +1,12 @@
 """The attention LSTM and its config. It reads a run of sessions once and predicts at every one of them.
 
-A feature gate, an LSTM, attention over its last `lookback` hidden states, a dense layer, and two heads a horizon:
-the return (in units of its volatility) and the logit of its being positive. Nothing at step t looks past step t.
+A feature gate, an LSTM, a dense layer, and a head for each thing that is forecast, at every horizon. Risk is where
+attention carries the forecast: of each horizon it chooses, at every step, how much each of the last `lookback` sessions
+says about the sessions ahead. The forecast log variance is the log of the mean of their variances under these weights,
+plus a correction from the dense layer: an ARCH(∞) whose weights the network chooses from what it sees.
+Nothing at step t looks past step t.
 
-Letters in shape comments: B batch, T time, F features, H hidden, A attention_size, L lookback, K horizons.
+Letters in shape comments: B batch, T time, F features, H hidden, A attention_size, L lookback, K horizons, N blocks.
 """
 
 from __future__ import annotations
@@ -18,6 +21,11 @@ from torch.nn import functional
 from tenor.config import ModelConfig
 from tenor.heads import HEADS
 
+DECAY = 0.7
+"""Power of the lag by which attention falls at first: the weights of a heterogeneous autoregression fall about so."""
+SMALLEST = 1e-9
+"""Below the least variance of a session: what the pool of a window without any session is taken for."""
+
 
 class Output(NamedTuple):
     """What the network predicts at every step.
@@ -27,8 +35,8 @@ class Output(NamedTuple):
     heads
         Name -> [B, T, K]; see `tenor.heads.HEADS`.
     time_weights
-        [B, T, L], detached; weight of the states at t-L+1 .. t (the last is t itself), they sum to 1; None without
-        attention. Before the run began there is no state: weight 0.
+        [B, T, K, L], detached; weight of the sessions at t-L+1 .. t (the last is t itself) in the forecast of each
+        horizon, they sum to 1; None without attention. A session without a bar has weight 0.
     feature_weights
         [B, T, F], detached; weight of each feature at t, they sum to 1; None without attention.
     """
@@ -39,19 +47,20 @@ class Output(NamedTuple):
 
 
 class AttentionLSTM(nn.Module):
-    """An LSTM with a gate of attention over its inputs and causal attention over its last states.
+    """An LSTM with a gate of attention over its inputs, and causal attention over the variances of past sessions.
 
     Parameters
     ----------
     config
-        Its shape.
+        Its shape. Without attention the gate is left out and all variances of the lookback weigh the same.
     n_features, n_horizons
-        Width of the input, and how many horizons are predicted.
+        Width of the input without the variance, and how many horizons are predicted.
     """
 
     def __init__(self, config: ModelConfig, n_features: int, n_horizons: int) -> None:
         super().__init__()
         self.config = config
+        self.n_features = n_features
         width = config.hidden
         self.lstm = nn.LSTM(
             n_features,
@@ -62,76 +71,97 @@ class AttentionLSTM(nn.Module):
         )
         if config.attention:
             self.gate = nn.Linear(n_features, n_features)
-            self.query = nn.Linear(width, config.attention_size, bias=False)
-            self.key = nn.Linear(width, config.attention_size, bias=False)
+            self.query = nn.Linear(width, n_horizons * config.attention_size)
+            self.key = nn.Linear(width + n_features, n_horizons * config.attention_size, bias=False)
             nn.init.zeros_(self.gate.weight)  # all features weigh the same until the data say otherwise
             nn.init.zeros_(self.gate.bias)
-        self.dense = nn.Linear(2 * width if config.attention else width, width)
+            lag = torch.arange(config.lookback - 1, -1, -1, dtype=torch.float32)  # the last step is lag 0
+            self.by_lag = nn.Parameter(-DECAY * torch.log1p(lag).repeat(n_horizons, 1))  # [K, L]
+        self.dense = nn.Linear(width, width)
         self.dropout = nn.Dropout(config.dropout)
         self.heads = nn.ModuleDict()
         for head in HEADS:
             linear = nn.Linear(width, n_horizons)
-            nn.init.zeros_(linear.weight)  # training starts at the zero forecast, the one that is hard to beat
+            # training starts at the forecast that is hard to beat: no return, and the pooled variance as it is
+            nn.init.zeros_(linear.weight)
             nn.init.zeros_(linear.bias)
             self.heads[head.name] = linear
 
     def forward(self, x: Tensor) -> Output:
-        """Predict at every step of `x` [B, T, F]; a step knows nothing of later ones."""
+        """Predict at every step of `x` [B, T, F + 1]: features, and last the variance of the session, 0 for none.
+
+        A step knows nothing of later ones.
+        """
+        x, variance = x[..., : self.n_features], x[..., self.n_features]  # [B, T, F], [B, T]
         time_weights = feature_weights = None
         if self.config.attention:
             gate = functional.softmax(self.gate(x), dim=-1)  # [B, T, F]
             x = x * gate * x.shape[-1]  # times F: the mean gate is 1, whatever F is
             feature_weights = gate.detach()
         states, _ = self.lstm(x)  # [B, T, H]
+        past = windows(variance, self.config.lookback)  # [B, T, L]
         if self.config.attention:
-            context, weights = attend_back(self.query(states), self.key(states), states, self.config.lookback)
-            states = torch.cat((context, states), dim=-1)  # [B, T, 2H]
+            scores = self._scores(states, x)
+            weights = functional.softmax(scores.masked_fill(past[:, :, None] <= 0, -1e9), dim=-1)  # [B, T, K, L]
+            pooled = (weights * past[:, :, None]).sum(-1)  # [B, T, K]
             time_weights = weights.detach()
+        else:
+            there = (past > 0).to(past.dtype)
+            pooled = (past.sum(-1) / there.sum(-1).clamp(min=1))[..., None]  # [B, T, 1]
         dense = self.dropout(torch.tanh(self.dense(states)))  # [B, T, H]
-        return Output({name: head(dense) for name, head in self.heads.items()}, time_weights, feature_weights)
+        outputs = {name: linear(dense) for name, linear in self.heads.items()}
+        for head in HEADS:
+            if head.pools_variance:
+                outputs[head.name] = outputs[head.name] + torch.log(pooled.clamp(min=SMALLEST))
+        return Output(outputs, time_weights, feature_weights)
+
+    def _scores(self, states: Tensor, x: Tensor) -> Tensor:
+        """[B, T, K, L]; how much each step t asks for the sessions t-L+1 .. t, before they are normed."""
+        batch, time, _ = states.shape
+        size, lookback = self.config.attention_size, self.config.lookback
+
+        def by_horizon(values: Tensor) -> Tensor:
+            """[B, T, K * A] as [B * K, T, A]."""
+            return values.reshape(batch, time, -1, size).transpose(1, 2).reshape(-1, time, size)
+
+        scores = banded_products(
+            by_horizon(self.query(states)), by_horizon(self.key(torch.cat((states, x), -1))), lookback
+        )
+        scores = scores.reshape(batch, -1, time, lookback).transpose(1, 2) / math.sqrt(size)
+        return scores + self.by_lag
 
 
-def attend_back(query: Tensor, key: Tensor, value: Tensor, lookback: int) -> tuple[Tensor, Tensor]:
-    """Scaled dot-product attention of every step over itself and the `lookback` - 1 steps before it.
+def banded_products(query: Tensor, key: Tensor, lookback: int) -> Tensor:
+    """The dot product of every step's query with its own key and those of the `lookback` - 1 steps before it.
 
     Time is cut into blocks of `lookback` steps: the band of a block's queries lies within its own keys and those of
-    the block before, so memory is [T, 2L], not [T, T] nor L copies of the states.
+    the block before, so memory is [T, 2L], not [T, T] nor L copies of the keys.
 
     Parameters
     ----------
     query, key
         [B, T, A].
-    value
-        [B, T, H].
 
     Returns
     -------
-    context : Tensor
-        [B, T, H].
-    weights : Tensor
+    Tensor
         [B, T, L]; the last is the step itself, 0 where there is no such step yet.
     """
     batch, time, size = query.shape
     blocks = -(-time // lookback)  # N
     fill = blocks * lookback - time
     rows = functional.pad(query, (0, 0, 0, fill)).reshape(batch, blocks, lookback, size)  # [B, N, L, A]
-    scores = rows @ _two_blocks(key, lookback, fill).transpose(-1, -2) / math.sqrt(size)  # [B, N, L, 2L]
+    products = rows @ _two_blocks(key, lookback, fill).transpose(-1, -2)  # [B, N, L, 2L]
+    return _bands(products)[:, :time]
 
-    row = torch.arange(lookback, device=query.device)[:, None]
-    column = torch.arange(2 * lookback, device=query.device)[None, :]  # column c of block n is step (n - 1) L + c
-    band = (column > row) & (column <= row + lookback)  # [L, 2L]
-    exists = column >= lookback  # the first block has none before it
-    allowed = torch.cat((band[None] & exists, band.expand(blocks - 1, -1, -1)))  # [N, L, 2L]
-    weights = functional.softmax(scores.masked_fill(~allowed, -math.inf), dim=-1)
-    context = weights @ _two_blocks(value, lookback, fill)  # [B, N, L, H]
 
-    # Row i of a block holds its band in columns i+1 .. i+L. Read with rows of 2L+1 the bands stand below each other.
-    skewed = functional.pad(weights.reshape(batch, blocks, 2 * lookback * lookback), (0, lookback))
-    bands = skewed.reshape(batch, blocks, lookback, 2 * lookback + 1)[..., 1 : lookback + 1]  # [B, N, L, L]
-    return (
-        context.reshape(batch, blocks * lookback, value.shape[-1])[:, :time],
-        bands.reshape(batch, blocks * lookback, lookback)[:, :time],
-    )
+def windows(steps: Tensor, lookback: int) -> Tensor:
+    """`steps` [B, T] as [B, T, L]: each with the `lookback` - 1 before it, 0 where there is none yet."""
+    batch, time = steps.shape
+    blocks = -(-time // lookback)
+    fill = blocks * lookback - time
+    both = _two_blocks(steps[..., None], lookback, fill)[..., 0]  # [B, N, 2L]
+    return _bands(both[:, :, None].expand(-1, -1, lookback, -1))[:, :time]
 
 
 def _two_blocks(steps: Tensor, lookback: int, fill: int) -> Tensor:
@@ -139,3 +169,12 @@ def _two_blocks(steps: Tensor, lookback: int, fill: int) -> Tensor:
     batch, _, width = steps.shape
     padded = functional.pad(steps, (0, 0, lookback, fill)).reshape(batch, -1, lookback, width)  # [B, N+1, L, X]
     return torch.cat((padded[:, :-1], padded[:, 1:]), dim=2)
+
+
+def _bands(blocks: Tensor) -> Tensor:
+    """[B, N, L, 2L] to [B, N L, L]: of row i of each block the columns i+1 .. i+L, which are its own last L steps."""
+    batch, count, lookback, _ = blocks.shape
+    # one row after another, and read with rows of 2L+1: the bands then stand below each other
+    skewed = functional.pad(blocks.reshape(batch, count, 2 * lookback * lookback), (0, lookback))
+    bands = skewed.reshape(batch, count, lookback, 2 * lookback + 1)[..., 1 : lookback + 1]
+    return bands.reshape(batch, count * lookback, lookback)

@@ -22,7 +22,7 @@ OPSET = 17
 
 
 def to_onnx(networks: Sequence[AttentionLSTM]) -> bytes:
-    """The graph: `INPUT` [B, T, F] float32 to the means over `networks` of what `Output` holds, for any B and T >= 1.
+    """The graph: `INPUT` [B, T, F + 1] float32 to the means over `networks` of what `Output` holds, for any B and T >= 1.
 
     It runs on ONNX Runtime as torch runs it, up to rounding (< 1e-5 of the outputs' spread).
 
@@ -35,7 +35,7 @@ def to_onnx(networks: Sequence[AttentionLSTM]) -> bytes:
     names = [*OUTPUTS, *(WEIGHTS if config.attention else ())]
     file: Any = io.BytesIO()  # torch takes one, its types do not say so
     # sizes that are not one and not a multiple of anything, so that no axis is taken for a constant
-    sample = torch.zeros(3, config.lookback + 2, networks[0].lstm.input_size)
+    sample = torch.zeros(3, config.lookback + 2, networks[0].n_features + 1)
     with warnings.catch_warnings(), torch.no_grad():
         # the tracer warns of checks inside torch that it can't record; the exported graph is compared with torch by
         # the tests for runs shorter and longer than the sample
@@ -66,9 +66,8 @@ class _Ensemble(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         time = x.shape[1]
         lookback = self.config.lookback
-        if self.config.attention:
-            # whole blocks: a traced division rounds towards zero, and what is added comes later and changes nothing
-            x = functional.pad(x, (0, 0, 0, (lookback - time % lookback) % lookback))
+        # whole blocks: a traced division rounds towards zero, and what is added comes later and changes nothing
+        x = functional.pad(x, (0, 0, 0, (lookback - time % lookback) % lookback))
         outs = [network(x) for network in self.networks]
         each = [[out.heads[name] for out in outs] for name in OUTPUTS]
         if self.config.attention:

@@ -14,7 +14,7 @@ import torch
 from tenor.config import FeatureConfig, ModelConfig, SentimentConfig, TrainConfig
 from tenor.errors import ConfigError, HistoryError
 from tenor.features import Scaler
-from tenor.heads import Calibration, Head, Outcomes
+from tenor.heads import TARGETS, Calibration, Head, Outcomes
 from tenor.inference.recipe import Recipe
 from tenor.model import AttentionLSTM
 from tenor.schema import Panel
@@ -129,16 +129,21 @@ def prepare(panel: Panel, split: Split, model: ModelConfig, training: TrainConfi
 
 def _calibrate(networks: Sequence[AttentionLSTM], scaled: Panel, split: Split, data: Sequences) -> Calibration:
     predicted = mean_outputs([outputs(network, scaled) for network in networks])
-    targets = scaled_targets(scaled).astype(np.float64)  # not clipped: an interval has to hold the tails as well
+    # not clipped: a distribution has to hold the tails as well
+    targets = dict(zip(TARGETS, (scaled_targets(scaled), scaled.log_variance), strict=True))
     known = data.known.transpose(1, 0, 2) > 0
 
     def outcomes(head: Head, k: int) -> Outcomes:
-        train, valid = known[split.train, :, k], known[split.valid, :, k]
+        place = TARGETS.index(head.target) * len(scaled.horizons) + k
+        train, valid = known[split.train, :, place], known[split.valid, :, place]
+        target = targets[head.target][:, :, k].astype(np.float64)
         return Outcomes(
             output=predicted[head.name][split.valid, :, k].astype(np.float64)[valid],
-            target=targets[split.valid, :, k][valid],
-            train_target=targets[split.train, :, k][train],
+            target=target[split.valid][valid],
+            train_target=target[split.train][train],
+            returns=scaled.targets[split.valid, :, k].astype(np.float64)[valid],
             days=valid.any(axis=1).sum() / scaled.horizons[k],
+            horizon=scaled.horizons[k],
         )
 
     return Calibration.fit(outcomes, len(scaled.horizons))
@@ -167,7 +172,7 @@ def _check(panel: Panel, split: Split, features: FeatureConfig) -> None:
 def _check_cells(panel: Panel, split: Split, data: Sequences, model: ModelConfig) -> None:
     dates = split.dates(panel.sessions)
     for name, rows in (("train", split.train), ("validation", split.valid)):
-        cells = data.known[:, rows].sum(axis=(0, 1))
+        cells = data.known[:, rows, : len(panel.horizons)].sum(axis=(0, 1))
         for horizon, count in zip(panel.horizons, cells, strict=True):
             if count == 0:
                 first, last = dates[name]

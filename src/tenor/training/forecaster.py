@@ -20,7 +20,7 @@ from tenor.config import FeatureConfig, ModelConfig, TrainConfig, from_mapping, 
 from tenor.errors import ModelError, TenorError
 from tenor.heads import HEADS, Outputs
 from tenor.inference import artifact
-from tenor.inference.cells import symbol_first, usable
+from tenor.inference.cells import network_input, usable
 from tenor.inference.forecasts import CHUNK, PanelForecasts, Run
 from tenor.inference.recipe import Recipe
 from tenor.model import AttentionLSTM, Output
@@ -36,7 +36,8 @@ class PanelAttention:
     Attributes
     ----------
     time
-        [session, symbol, lookback]; weight of the states at t-lookback+1 .. t (the last is t), they sum to 1.
+        [session, symbol, horizon, lookback]; weight of the sessions t-lookback+1 .. t (the last is t) in the forecast
+        of risk, they sum to 1.
     feature
         [session, symbol, feature]; weight of each feature at t, they sum to 1.
     """
@@ -149,13 +150,13 @@ class Forecaster:
             raise ModelError("this model was trained without attention (model.attention = false): it has no weights.")
         start, stop, _ = (rows or slice(None)).indices(len(panel.sessions))
         scaled = self.recipe.scaled(panel).between(0, stop)
-        width = (self.model.lookback, len(panel.features))
-        time, feature = (np.zeros((stop - start, len(panel.symbols), w), dtype=np.float32) for w in width)
+        widths = ((len(panel.horizons), self.model.lookback), (len(panel.features),))
+        time, feature = (np.zeros((stop - start, len(panel.symbols), *w), dtype=np.float32) for w in widths)
         for network in self.networks:
             for columns, out in _runs(network, scaled):
                 for total, weights in ((time, out.time_weights), (feature, out.feature_weights)):
                     assert weights is not None
-                    total[:, columns] += weights[:, start:].numpy().transpose(1, 0, 2) / len(self.networks)
+                    total[:, columns] += weights[:, start:].numpy().swapaxes(0, 1) / len(self.networks)
         silent = ~usable(scaled, self.model.lookback)[start:]
         time[silent] = feature[silent] = np.nan
         return PanelAttention(time, feature)
@@ -314,5 +315,5 @@ def _runs(network: AttentionLSTM, scaled: Panel) -> Iterator[tuple[slice, Output
     for start in range(0, len(scaled.symbols), CHUNK):
         columns = slice(start, start + CHUNK)
         with torch.no_grad():  # not around the yield: several of these run side by side
-            out = network(torch.from_numpy(symbol_first(scaled.values[:, columns])))
+            out = network(torch.from_numpy(network_input(scaled, columns)))
         yield columns, out

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tenor.inference.cells import spread, symbol_first, usable
+from tenor.inference.cells import network_input, spread, symbol_first, usable
 from tenor.schema import Float32, Panel
 from tenor.storage.files import content_key
 
@@ -23,11 +23,12 @@ class Sequences:
     Attributes
     ----------
     inputs
-        [N, T, F]; 0 where the panel has nothing.
+        [N, T, F + 1]; scaled features, and the variance of the session; 0 where the panel has nothing.
     targets
-        [N, T, K]; return in units of its volatility, clipped; 0 where `known` is 0.
+        [N, T, 2 K], `tenor.heads.TARGETS` side by side: return in units of its volatility, clipped; log of the mean
+        variance ahead. 0 where `known` is 0.
     known
-        [N, T, K]; 1 where the cell is usable and its target is known, else 0.
+        [N, T, 2 K]; 1 where the cell is usable and its target is known, else 0.
     """
 
     inputs: Float32
@@ -37,10 +38,11 @@ class Sequences:
     @classmethod
     def of(cls, scaled: Panel, *, lookback: int, clip: float) -> Sequences:
         """The sequences of a scaled panel."""
-        targets = scaled_targets(scaled)  # [T, N, K]
+        returns = np.clip(scaled_targets(scaled), -clip, clip)  # [T, N, K]; a NaN stays one
+        targets = np.concatenate((returns, scaled.log_variance), axis=2)  # [T, N, 2 K], in the order of TARGETS
         known = usable(scaled, lookback)[:, :, None] & np.isfinite(targets)
-        targets = np.where(known, np.clip(targets, -clip, clip), 0)
-        return cls(symbol_first(scaled.values), symbol_first(targets), symbol_first(known))
+        targets = np.where(known, targets, 0)
+        return cls(network_input(scaled), symbol_first(targets), symbol_first(known))
 
     def between(self, start: int, stop: int) -> tuple[Tensor, Tensor, Tensor]:
         """Inputs, targets and known of sessions start .. stop - 1."""
@@ -117,7 +119,7 @@ class Segments:
         return shuffled
 
     def take(self, places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Inputs [B, burn_in + segment, F], targets and known [B, segment, K] of the segments at `places`."""
+        """Inputs [B, burn_in + segment, F + 1], targets and known [B, segment, 2 K] of the segments at `places`."""
         run = places[:, None] + torch.arange(-self.burn_in, self.segment)  # [B, burn_in + segment]
         predicted = run[:, self.burn_in :]
         return self._inputs[run], self._targets[predicted], self._known[predicted]

@@ -13,9 +13,10 @@ from torch.nn import functional
 
 from tenor.config import ModelConfig, TrainConfig
 from tenor.errors import TrainingError
-from tenor.heads import HEADS
+from tenor.heads import HEADS, TARGETS, Head
 from tenor.inference.cells import WARM_UP
 from tenor.model import AttentionLSTM
+from tenor.model.attention_lstm import SMALLEST
 from tenor.training.sequences import Segments, Sequences
 
 Weights = dict[str, Tensor]
@@ -58,12 +59,13 @@ class Trainer:
     def __init__(self, task: Task) -> None:
         self.task = task
         torch.manual_seed(task.seed)
-        self.net = AttentionLSTM(task.model, task.data.inputs.shape[2], task.data.targets.shape[2])
-        with torch.no_grad():  # P(up) starts at the base rate: a net stopped early must not have unlearned a drift
+        # inputs have the variance beside the features, and targets lie side by side
+        horizons = task.data.targets.shape[2] // len(TARGETS)
+        self.net = AttentionLSTM(task.model, task.data.inputs.shape[2] - 1, horizons)
+        with torch.no_grad():  # a net stopped early must not have unlearned a drift, or the level of a log
             for head in HEADS:
-                if head.start == "base_rate":
-                    bias: Tensor = self.net.heads[head.name].bias  # type: ignore[assignment]
-                    bias.copy_(_base_logit(task.data, task.train))
+                bias: Tensor = self.net.heads[head.name].bias  # type: ignore[assignment]
+                bias.copy_(STARTS[head.start](task.data, task.train, head))
         config = task.training
         self.optimiser = torch.optim.Adam(
             self.net.parameters(),
@@ -145,11 +147,42 @@ def reproducible() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _base_logit(data: Sequences, rows: slice) -> Tensor:
+def _zero(data: Sequences, _rows: slice, _head: Head) -> Tensor:
+    return torch.zeros(data.targets.shape[2] // len(TARGETS))
+
+
+def _base_logit(data: Sequences, rows: slice, head: Head) -> Tensor:
     """[K]; log-odds of an up target among the known ones of `rows`, one added to either side so that it is finite."""
     _, targets, known = data.between(rows.start, rows.stop)
+    targets, known = targets[..., _place(targets, head)], known[..., _place(known, head)]
     count, up = known.sum(dim=(0, 1)), (known * (targets > 0)).sum(dim=(0, 1))
     return torch.log((up + 1) / (count - up + 1))
+
+
+def _from_pooled(data: Sequences, rows: slice, head: Head) -> Tensor:
+    """[K]; mean of the target less the log of the mean of the last `_POOLED` variances, over `rows`."""
+    variance = torch.from_numpy(data.inputs[:, : rows.stop, -1])
+    there = (variance > 0).to(variance.dtype)
+    sums, counts = (functional.pad(each.cumsum(1), (_POOLED, 0)) for each in (variance.double(), there.double()))
+    mean = (sums[:, _POOLED:] - sums[:, :-_POOLED]) / (counts[:, _POOLED:] - counts[:, :-_POOLED]).clamp(min=1)
+    pooled = torch.log(mean.clamp(min=SMALLEST))[:, rows, None]
+    _, targets, known = data.between(rows.start, rows.stop)
+    targets, known = targets[..., _place(targets, head)], known[..., _place(known, head)]
+    return (known * (targets - pooled)).sum(dim=(0, 1)).div(known.sum(dim=(0, 1)).clamp(min=1)).float()
+
+
+_POOLED = 22
+"""Sessions over which attention as it starts weighs about as much as over all of them."""
+
+STARTS = {"zero": _zero, "base_rate": _base_logit, "pooled": _from_pooled}
+"""Where the bias of a head can start, as a row of `tenor.heads.HEADS` names it."""
+
+
+def _place(values: Tensor, head: Head) -> slice:
+    """Where the target of `head` lies on the last axis of targets, or of what is known of them."""
+    horizons = values.shape[-1] // len(TARGETS)
+    start = horizons * TARGETS.index(head.target)
+    return slice(start, start + horizons)
 
 
 def _squared_error(output: Tensor, target: Tensor) -> Tensor:
@@ -166,12 +199,12 @@ LOSSES = {"squared_error": _squared_error, "cross_entropy": _cross_entropy}
 
 
 def _loss(outputs: dict[str, Tensor], targets: Tensor, known: Tensor, config: TrainConfig) -> tuple[Tensor, Tensor]:
-    """The heads' weighted losses summed over the known targets, and the number of these."""
-    total: Tensor | None = None
+    """The heads' weighted losses summed over the known targets, and the mean number of these over the targets."""
+    total = torch.zeros((), dtype=targets.dtype)
     for head in HEADS:
-        loss = LOSSES[head.loss](outputs[head.name], targets)
-        if head.weight is not None:
-            loss = getattr(config, head.weight) * loss
-        total = loss if total is None else total + loss
-    assert total is not None
-    return (total * known).sum(), known.sum()
+        weight: float = getattr(config, head.weight)
+        if weight:
+            place = _place(targets, head)
+            loss = LOSSES[head.loss](outputs[head.name], targets[..., place])
+            total = total + weight * (loss * known[..., place]).sum()
+    return total, known.sum() / len(TARGETS)
