@@ -69,7 +69,8 @@ class Shape:
         shortfalls = []
         for confidence in CONFIDENCES:
             beyond = standard[: max(1, int(np.floor(len(standard) * (1 - confidence))))]
-            shortfalls.append(max(float(-beyond.mean()), float(-quantiles[0])))
+            # of few returns the mean beyond a quantile that lies between two of them can be closer to zero than it
+            shortfalls.append(max(float(-beyond.mean()), float(-quantiles[LEVELS.index(round(1 - confidence, 2))])))
         return cls(level, tuple(map(float, quantiles)), tuple(shortfalls))
 
     def to_mapping(self) -> dict[str, float]:
@@ -174,8 +175,8 @@ def calibrated(
     horizons
         Sessions ahead of each.
     """
-    shapes = [
-        Shape.fit(log_variance[rows, :, k].ravel(), realised[rows, :, k].ravel(), returns[rows, :, k].ravel(), horizon)
-        for k, horizon in enumerate(horizons)
-    ]
+    shapes = []
+    for k, horizon in enumerate(horizons):
+        cells = [each[rows, :, k].ravel().astype("float64") for each in (log_variance, realised, returns)]
+        shapes.append(Shape.fit(cells[0], cells[1], cells[2], horizon))
     return Risk.of(log_variance, shapes)

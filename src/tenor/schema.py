@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -187,6 +187,10 @@ class DailySentiment:
         return _fingerprint(self.frame)
 
 
+_LEFT_OUT: Any = None
+"""Of a field that `Panel` fills in."""
+
+
 @dataclass(frozen=True)
 class Panel:
     """Everything a model may see, dense over sessions and symbols.
@@ -229,13 +233,13 @@ class Panel:
     features: tuple[str, ...]
     horizons: tuple[int, ...]
     calendar: str = "XNYS"
-    variance: Float64 = field(default=None)  # type: ignore[assignment]  # __post_init__ fills it in
-    log_variance: Float32 = field(default=None)  # type: ignore[assignment]
+    variance: Float64 = _LEFT_OUT
+    log_variance: Float32 = _LEFT_OUT
 
     def __post_init__(self) -> None:
-        if self.variance is None:
+        if self.variance is _LEFT_OUT:
             object.__setattr__(self, "variance", close_to_close(self.close))
-        if self.log_variance is None:
+        if self.log_variance is _LEFT_OUT:
             object.__setattr__(self, "log_variance", log_mean_ahead(self.variance, self.close, self.horizons))
         grid = (len(self.sessions), len(self.symbols))
         shapes = {
@@ -347,11 +351,24 @@ class Forecast:
     last_price
         Adjusted close of `session`.
     lower, upper
-        90 % interval of the price.
+        90 % interval of the price: the quantiles 0.05 and 0.95.
     p_up
         P(return > 0).
+    volatility
+        Forecast standard deviation of the log return of one session, over the horizon.
+    volatility_rank
+        Its place in the symbol's own last year: the share of that year's forecasts of the same horizon that were lower.
+    baseline_volatility
+        What an exponentially weighted mean of past squared returns (half-life 20 sessions) says, to compare with.
+    quantiles
+        Of the price, by level (``"0.01"`` to ``"0.99"``).
+    value_at_risk, expected_shortfall
+        By confidence (``"0.95"``, ``"0.99"``): the loss over the horizon, a share of `last_price`, that is exceeded
+        with the remaining probability; and the mean loss where it is. Above 0 is a loss.
+    verdict
+        What is known of how good such forecasts are, in one sentence.
     attention_time
-        Weight of each of the last L sessions (by date, they sum to 1).
+        Weight of each of the last L sessions in the forecast of risk (by date, they sum to 1).
     attention_features
         Mean weight of each feature over those sessions (they sum to 1).
     """
@@ -367,6 +384,13 @@ class Forecast:
     lower: float
     upper: float
     p_up: float
+    volatility: float
+    volatility_rank: float
+    baseline_volatility: float
+    quantiles: dict[str, float]
+    value_at_risk: dict[str, float]
+    expected_shortfall: dict[str, float]
+    verdict: str
     attention_time: dict[str, float]
     attention_features: dict[str, float]
     model_version: str

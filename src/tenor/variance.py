@@ -55,7 +55,8 @@ def session_variance(open_: Float64, high: Float64, low: Float64, close: Float64
     within = 0.5 * (top - bottom) ** 2 - (2 * np.log(2) - 1) * (c - o) ** 2
     variance = np.full(len(close), np.nan)
     variance[1:] = (o[1:] - c[:-1]) ** 2 + within[1:]
-    return np.maximum(variance, np.fmax(LEAST, LEAST_SHARE * volatility**2))
+    floored: Float64 = np.maximum(variance, np.fmax(LEAST, LEAST_SHARE * volatility**2))
+    return floored
 
 
 def suspended(high: Float64, low: Float64, close: Float64) -> NDArray[np.bool_]:

@@ -32,17 +32,17 @@ class Schedule:
     def _beyond(self) -> pd.DatetimeIndex:
         """`sessions` and the two that follow them."""
         days, last = exchange(self.calendar), self.sessions[-1]
-        return self.sessions.append(pd.DatetimeIndex([days.following(last, 1), days.following(last, 2)]))
+        return pd.DatetimeIndex([*self.sessions, *([days.following(last, 1), days.following(last, 2)])])
 
     @functools.cached_property
     def next(self) -> pd.DatetimeIndex:
         """[session]; the one after each."""
-        return self._beyond[1:-1]
+        return pd.DatetimeIndex(self._beyond[1:-1])
 
     @functools.cached_property
     def after_next(self) -> pd.DatetimeIndex:
         """[session]; the second one after each."""
-        return self._beyond[2:]
+        return pd.DatetimeIndex(self._beyond[2:])
 
 
 schedule_feature: Declarations[Schedule] = Declarations()

@@ -7,7 +7,8 @@ object, `PanelForecasts`, and all that anybody wants of it is a view.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,12 +16,15 @@ import numpy as np
 import pandas as pd
 
 from tenor.calendars import exchange
+from tenor.distribution import CONFIDENCES
 from tenor.errors import HistoryError, TenorError
 from tenor.heads import HEADS, Outputs
 from tenor.inference.cells import usable
 from tenor.inference.recipe import Recipe
 from tenor.schema import Bool, Float32, Forecast, Panel, Predictions
 
+SHOWN_LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+"""Quantiles that a forecast carries."""
 CHUNK = 32
 """Symbols that run through the networks at once: it bounds memory."""
 
@@ -100,17 +104,20 @@ class PanelForecasts:
         Of every cell, with adapted intervals.
     last
         [symbol]; the row of each symbol's newest forecast, -1 where it has none.
+    verdicts
+        Horizon -> what is known of how good the model's forecasts are.
     """
 
     recipe: Recipe
     panel: Panel
     predictions: Predictions
     last: np.ndarray[tuple[int], np.dtype[np.intp]]
+    verdicts: Mapping[int, str]
     _cells: Bool
     _attention: dict[int, Attention]
 
     @classmethod
-    def of(cls, recipe: Recipe, runs: Runs, panel: Panel) -> PanelForecasts:
+    def of(cls, recipe: Recipe, runs: Runs, panel: Panel, verdicts: Mapping[int, str] | None = None) -> PanelForecasts:
         """Run the networks over all symbols of `panel`: their intervals learn from all of them.
 
         Raises
@@ -143,7 +150,7 @@ class PanelForecasts:
                         cells[window, column],
                     )
         predictions = recipe.adapted(panel, recipe.predictions(panel, outputs))
-        return cls(recipe, panel, predictions, last, cells, attention)
+        return cls(recipe, panel, predictions, last, verdicts or {}, cells, attention)
 
     def attention(self, symbol: str) -> Attention | None:
         """The attention of the newest forecast of `symbol`; None without a forecast or in a model without attention."""
@@ -211,7 +218,13 @@ class PanelForecasts:
         panel, predictions = self.panel, self.predictions
         assert predictions.lower is not None
         assert predictions.upper is not None
+        risk = predictions.risk
+        assert risk is not None
         horizon = panel.horizons[k]
+
+        def price(log_return: Float32) -> float:
+            return close * float(np.exp(float(log_return[row, column])))
+
         close, session = float(panel.close[row, column]), pd.Timestamp(panel.sessions[row])
         mean = float(predictions.mean[row, column, k])
         as_of, target = _dates(panel.calendar, session, horizon)
@@ -227,10 +240,27 @@ class PanelForecasts:
             lower=close * float(np.exp(float(predictions.lower[row, column, k]))),
             upper=close * float(np.exp(float(predictions.upper[row, column, k]))),
             p_up=float(predictions.p_up[row, column, k]),
+            volatility=float(risk.volatility[row, column, k]),
+            volatility_rank=self._rank(row, column, k),
+            baseline_volatility=float(panel.volatility[row, column]),
+            quantiles={f"{level:g}": price(risk.quantile(level, k)) for level in SHOWN_LEVELS},
+            value_at_risk={f"{c:g}": -math.expm1(-float(risk.value_at_risk(c, k)[row, column])) for c in CONFIDENCES},
+            expected_shortfall={
+                f"{c:g}": -math.expm1(-float(risk.expected_shortfall(c, k)[row, column])) for c in CONFIDENCES
+            },
+            verdict=self.verdicts.get(horizon, ""),
             attention_time=by_session,
             attention_features=by_feature,
             model_version=self.recipe.version,
         )
+
+    def _rank(self, row: int, column: int, k: int) -> float:
+        """The share of the symbol's forecast volatilities of the year up to `row` that are lower than that of `row`."""
+        assert self.predictions.risk is not None
+        year = round(exchange(self.panel.calendar).sessions_per_year)
+        own = self.predictions.risk.volatility[max(0, row - year) : row, column, k]
+        own = own[np.isfinite(own)]
+        return float((own < self.predictions.risk.volatility[row, column, k]).mean()) if len(own) else 0.5
 
 
 @functools.lru_cache(maxsize=4096)

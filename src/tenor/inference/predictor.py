@@ -86,7 +86,12 @@ class Predictor:
         if as_of is not None:
             last = exchange(self.recipe.features.calendar).last_closed(as_of)
             bars, sentiment = bars.until(last), sentiment.until(last) if sentiment is not None else None
-        return PanelForecasts.of(self.recipe, self._runs, self.recipe.panel(bars, sentiment))
+        panel = self.recipe.panel(bars, sentiment)
+        return PanelForecasts.of(self.recipe, self._runs, panel, self._verdicts())
+
+    def _verdicts(self) -> dict[int, str]:
+        """What training found of each horizon's forecasts, by the card."""
+        return {int(horizon): str(known["verdict"]) for horizon, known in self.card["validation"].items()}
 
     def _runs(self, scaled: Panel) -> Iterator[tuple[slice, Run]]:
         """The networks' outputs over a scaled panel, `CHUNK` symbols at a time."""

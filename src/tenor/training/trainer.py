@@ -203,8 +203,7 @@ def _loss(outputs: dict[str, Tensor], targets: Tensor, known: Tensor, config: Tr
     total = torch.zeros((), dtype=targets.dtype)
     for head in HEADS:
         weight: float = getattr(config, head.weight)
-        if weight:
-            place = _place(targets, head)
-            loss = LOSSES[head.loss](outputs[head.name], targets[..., place])
-            total = total + weight * (loss * known[..., place]).sum()
+        place = _place(targets, head)
+        loss = LOSSES[head.loss](outputs[head.name], targets[..., place])
+        total = total + weight * (loss * known[..., place]).sum()
     return total, known.sum() / len(TARGETS)

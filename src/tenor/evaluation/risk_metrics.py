@@ -1,0 +1,300 @@
+"""How good is a forecast of risk: losses of variances, quantiles and intervals, and whether two forecasts differ.
+
+The losses are one number a cell, so that models can be compared on the same cells; `by_day` makes them one number a
+day, which is the unit of every test, since stocks move together. Arrays are [day, symbol] of one shape; a cell counts
+where everything in it is finite, and is NaN elsewhere. Returns are natural logs. What is undefined is NaN, never a
+warning.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tenor import metrics
+from tenor.errors import DataError
+from tenor.evaluation.bootstrap import FEWEST_BLOCKS, RESAMPLES
+from tenor.evaluation.significance import HypothesisTest, mean_test
+from tenor.schema import Bool, Float64
+
+CRPS_LEVELS = tuple(round(0.05 * i, 2) for i in range(1, 20))
+"""The levels of the quantiles over which `crps` is averaged: 0.05 to 0.95 by 0.05."""
+SAME = 1e-12
+"""Losses of two models that differ by no more than this share of their size are the same but for rounding."""
+
+
+def known_cells(**arrays: ArrayLike) -> tuple[Float64, ...]:
+    """The `arrays` as float64, NaN in every cell in which one of them is not finite.
+
+    Raises
+    ------
+    DataError
+        They differ in shape.
+    """
+    values = [np.asarray(a, "float64") for a in arrays.values()]
+    if len({a.shape for a in values}) > 1:
+        shapes = ", ".join(f"{name} {a.shape}" for name, a in zip(arrays, values, strict=True))
+        raise DataError(f"arrays of one shape are needed, these differ: {shapes}.")
+    known = np.logical_and.reduce([np.isfinite(a) for a in values])
+    return tuple(np.where(known, a, np.nan) for a in values)
+
+
+def squared_log_error(forecast_log_variance: ArrayLike, realised_log_variance: ArrayLike) -> Float64:
+    """Squared error of the log of the variance; whoever over- or underestimates by the same factor loses the same.
+
+    Parameters
+    ----------
+    forecast_log_variance, realised_log_variance
+        [day, symbol]; natural logs.
+
+    Returns
+    -------
+    array
+        [day, symbol], without a unit.
+    """
+    f, r = known_cells(forecast_log_variance=forecast_log_variance, realised_log_variance=realised_log_variance)
+    return np.asarray((f - r) ** 2)
+
+
+def qlike(forecast_variance: ArrayLike, realised_variance: ArrayLike) -> Float64:
+    """QLIKE loss of a variance: ratio - log(ratio) - 1, ratio = realised / forecast; 0 where both are equal.
+
+    It ranks forecasts in expectation as the true variance would, although `realised_variance` is only a noisy estimate
+    of it, as long as that is unbiased; it punishes too low a variance more than too high a one.
+
+    Parameters
+    ----------
+    forecast_variance, realised_variance
+        [day, symbol]; of log returns over the same time. Cells in which one of the two is not above 0 are NaN.
+
+    Returns
+    -------
+    array
+        [day, symbol], without a unit.
+
+    References
+    ----------
+    Patton (2011), Volatility forecast comparison using imperfect volatility proxies, J. Econometrics 160(1).
+    """
+    f, r = known_cells(forecast_variance=forecast_variance, realised_variance=realised_variance)
+    share = metrics.ratio(r, f)
+    positive = share > 0
+    loss = np.full(share.shape, np.nan)
+    loss[positive] = share[positive] - np.log(share[positive]) - 1
+    return loss
+
+
+def pinball(quantile: ArrayLike, level: float, realised: ArrayLike) -> Float64:
+    """Pinball loss of a forecast of the quantile at `level`, which is least in expectation at the true quantile.
+
+    `level` times the distance where the realised value is above the quantile, 1 - `level` times it where it is below.
+
+    Parameters
+    ----------
+    quantile, realised
+        [day, symbol]; log returns.
+    level
+        The probability of a value below the quantile, within 0..1.
+
+    Returns
+    -------
+    array
+        [day, symbol], in the unit of the input.
+
+    References
+    ----------
+    Koenker & Bassett (1978), Regression quantiles, Econometrica 46(1).
+    """
+    level = _probability(level)
+    q, r = known_cells(quantile=quantile, realised=realised)
+    return np.asarray(np.maximum(level * (r - q), (level - 1) * (r - q)))
+
+
+def crps(
+    quantiles: ArrayLike, levels: Sequence[float], realised: ArrayLike, *, at: Sequence[float] = CRPS_LEVELS
+) -> Float64:
+    """Continuous ranked probability score from quantiles: twice the mean pinball loss over the levels `at`.
+
+    The integral of twice the pinball loss over all levels is the CRPS; the mean over evenly spaced levels approximates
+    it. With `CRPS_LEVELS` the outermost 2.5 % on either side do not count, so compare it only with itself.
+
+    Parameters
+    ----------
+    quantiles
+        [level, day, symbol]; forecast quantiles of the log return.
+    levels
+        The level of each of `quantiles`, such as `tenor.distribution.LEVELS`.
+    realised
+        [day, symbol]; log returns.
+    at
+        The levels that count, all among `levels`, evenly spaced.
+
+    Returns
+    -------
+    array
+        [day, symbol], in the unit of the input; NaN where one of the quantiles that count is not finite.
+
+    Raises
+    ------
+    DataError
+        There is not one array a level, or one of `at` is not among `levels`.
+
+    References
+    ----------
+    Gneiting & Raftery (2007), Strictly proper scoring rules, prediction, and estimation, JASA 102(477).
+    """
+    q = np.asarray(quantiles, "float64")
+    if len(q) != len(levels):
+        raise DataError(f"one array of quantiles a level is needed, not {len(q)} for {len(levels)} levels.")
+    # rounded, because 3 * 0.05 is not 0.15
+    place = {round(level, 9): i for i, level in enumerate(levels)}
+    missing = [level for level in at if round(level, 9) not in place]
+    if missing or not len(at):
+        raise DataError(f"quantiles at the levels {missing or 'to average over'} are missing.")
+    total = np.zeros(q.shape[1:])
+    for level in at:
+        total = total + pinball(q[place[round(level, 9)]], level, realised)
+    return np.asarray(2 * total / len(at))
+
+
+def interval_cells(lower: ArrayLike, upper: ArrayLike, realised: ArrayLike) -> tuple[Float64, Float64]:
+    """Whether each realised value lies in its interval, and how wide that is; coverage is the mean of the former.
+
+    Parameters
+    ----------
+    lower, upper, realised
+        [day, symbol]; log returns. Bounds belong to the interval.
+
+    Returns
+    -------
+    inside : array
+        [day, symbol]; 1 or 0.
+    width : array
+        [day, symbol]; in the unit of the input, below 0 where the bounds cross (nothing lies inside there).
+    """
+    low, high, r = known_cells(lower=lower, upper=upper, realised=realised)
+    inside = ((r >= low) & (r <= high)).astype("float64")
+    return np.where(np.isfinite(r), inside, np.nan), high - low
+
+
+def by_day(values: ArrayLike) -> tuple[Float64, Bool]:
+    """The mean of each day's finite cells: one number a day, whatever the number of symbols.
+
+    Parameters
+    ----------
+    values
+        [day, symbol].
+
+    Returns
+    -------
+    means : array
+        [day]; NaN where no cell counts.
+    known : array
+        [day]; whether any cell counts.
+    """
+    v = np.asarray(values, "float64")
+    if v.ndim != 2:
+        raise DataError(f"values by day must be [day, symbol], not of shape {v.shape}.")
+    counts = np.isfinite(v)
+    return metrics.ratio(np.where(counts, v, 0.0).sum(axis=1), counts.sum(axis=1)), counts.any(axis=1)
+
+
+def diebold_mariano_of(loss_a: ArrayLike, loss_b: ArrayLike, *, horizon: int) -> HypothesisTest:
+    """Whether two forecasts have the same expected loss (Diebold & Mariano 1995), two-sided, for any loss.
+
+    The differential of a day is the mean over its cells of `loss_a` - `loss_b`: `value` below zero means that a is
+    better. Days enter with equal weights. `tenor.evaluation.significance.diebold_mariano` is the same for squared
+    errors of returns.
+
+    Parameters
+    ----------
+    loss_a, loss_b
+        [day, symbol]; cells count where both are finite, days where any cell does.
+    horizon
+        Sessions ahead.
+    """
+    a, b = known_cells(loss_a=loss_a, loss_b=loss_b)
+    means, known = by_day(a - b)
+    return mean_test(means[known], horizon=horizon)
+
+
+def model_confidence_set(
+    losses: Mapping[str, ArrayLike], *, block: int, resamples: int = RESAMPLES, seed: int = 0
+) -> dict[str, float]:
+    """Which models can be the best one: p-values of the model confidence set; below 0.10, a model is not in the 90 %.
+
+    The set of all models with p >= level holds the best one with probability 1 - level. The statistic is T_R of the
+    paper, the largest t statistic of any pair's difference; its distribution comes from circular blocks of days
+    (`arch.bootstrap.MCS`). The days as they are count as one more draw, so that p is never 0. Models of equal losses
+    share one p-value.
+
+    Parameters
+    ----------
+    losses
+        Name -> [day]; the mean loss of each day (see `by_day`), lower is better. Days on which a model has none do not
+        count for any.
+    block
+        Days in a block; the one of `tenor.evaluation.significance.drawn_days`.
+    resamples
+        How many bootstrap draws.
+    seed
+        The same seed gives the same p-values.
+
+    Returns
+    -------
+    dict
+        Name -> p-value, in the order of `losses`. 1 for the last model that is left; NaN with fewer days than
+        `tenor.evaluation.bootstrap.FEWEST_BLOCKS` blocks.
+
+    References
+    ----------
+    Hansen, Lunde & Nason (2011), The model confidence set, Econometrica 79(2).
+    """
+    if not losses:
+        return {}
+    names = list(losses)
+    values = np.stack(known_cells(**{name: losses[name] for name in names}), axis=-1)
+    if values.ndim != 2:
+        raise DataError(f"losses must be [day] for each model, not of shape {values.shape[:-1]}.")
+    values = values[np.isfinite(values).all(axis=1)]
+    if len(values) < FEWEST_BLOCKS * block:
+        return dict.fromkeys(names, math.nan)
+    # equal columns have a difference without a variance: the first of them stands for all
+    stands_for = [_first_equal(values, j) for j in range(len(names))]
+    columns = sorted(set(stands_for))
+    p = {columns[0]: 1.0}
+    if len(columns) > 1:
+        p = _set_p_values(values[:, columns], columns, block=block, resamples=resamples, seed=seed)
+    return {name: p[column] for name, column in zip(names, stands_for, strict=True)}
+
+
+def _set_p_values(
+    values: Float64, columns: Sequence[int], *, block: int, resamples: int, seed: int
+) -> dict[int, float]:
+    """The p-value of each of `columns`, whose losses are `values` [day, column], no two of them equal."""
+    from arch.bootstrap import MCS  # here, because it takes a second and a half
+
+    # `size` decides only which models arch lists as included; p-values do not depend on it
+    confidence_set = MCS(
+        values, size=0.1, reps=resamples, block_size=block, method="R", bootstrap="circular", seed=seed
+    )
+    # a model that loses by the same amount every day has a t statistic of infinity, and is out with the least p
+    with np.errstate(divide="ignore", invalid="ignore"):
+        confidence_set.compute()
+    shares = confidence_set.pvalues["Pvalue"]
+    return {columns[int(i)]: (1 + resamples * float(share)) / (1 + resamples) for i, share in shares.items()}
+
+
+def _first_equal(values: Float64, j: int) -> int:
+    """The first column of `values` that equals column j but for rounding; j itself at the latest."""
+    tolerance = SAME * float(np.abs(values[:, j]).max())
+    return next(i for i in range(j + 1) if np.abs(values[:, i] - values[:, j]).max() <= tolerance)
+
+
+def _probability(level: float) -> float:
+    if not 0 < level < 1:
+        raise DataError(f"a level must lie between 0 and 1, not {level}.")
+    return level
