@@ -6,6 +6,7 @@ put a new stage (a fitted network's forecasts, say) under the same proof, add it
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,10 +18,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tenor.calendars import exchange
-from tenor.config import FeatureConfig
+from tenor.config import FeatureConfig, ModelConfig, TrainConfig
 from tenor.data import embedded_bars
+from tenor.distribution import Risk
 from tenor.features import Scaler, build_panel
 from tenor.schema import PRICES, SENTIMENT_COLUMNS, Bars, DailySentiment, Panel
+from tenor.training import Forecaster, Split, fit
 
 CONFIG = FeatureConfig(horizons=(1, 5))
 
@@ -50,12 +53,15 @@ STAGES: dict[str, Stage] = {"features": features, "scaled": scaled}
 
 
 def of_panel(panel: Panel) -> Known:
-    arrays = {n: getattr(panel, n) for n in ("values", "mask", "volatility", "open", "close")}
+    arrays = {n: getattr(panel, n) for n in ("values", "mask", "volatility", "variance", "open", "close")}
     for i, horizon in enumerate(panel.horizons):
         # a target is known when its horizon has passed
         known = np.full_like(panel.close, np.nan, dtype=np.float32)
         known[horizon:] = panel.targets[:-horizon, :, i]
         arrays[f"target_{horizon}"] = known
+        risk = np.full_like(known, np.nan)
+        risk[horizon:] = panel.log_variance[:-horizon, :, i]
+        arrays[f"log_variance_{horizon}"] = risk
     return Known(panel.sessions, panel.symbols, arrays)
 
 
@@ -210,3 +216,76 @@ def test_a_symbol_that_starts_later_changes_nothing_before(bars_of: Callable[...
     together = Bars(pd.concat([bars.frame, newcomers[newcomers["session"] <= bars.frame["session"].max()]]))
     assert together.symbols[0] not in bars.symbols
     assert_same_until(at, features(bars, None, at), features(together, None, at))
+
+
+# forecasts ----------------------------------------------------------------------------------------------------------
+
+RISK = tuple(field.name for field in dataclasses.fields(Risk))
+
+
+@pytest.fixture(scope="module")
+def forecaster(bars_of: Callable[..., Bars]) -> Forecaster:
+    """Trained on the first half of the year; what follows validation is what its intervals learn from."""
+    panel = build_panel(bars_of(symbols=5, sessions=220, seed=8), FeatureConfig(horizons=(1, 5), sentiment=False))
+    split = Split(slice(66, 100), slice(105, 130), slice(135, 220), 5)
+    model = ModelConfig(hidden=6, attention_size=4, lookback=8)
+    training = TrainConfig(seeds=(0, 1), epochs=1, segment=20, burn_in=8, segments_per_step=4, learning_rate=1e-2)
+    features = FeatureConfig(horizons=(1, 5), sentiment=False)
+    return fit(panel, split, features=features, model=model, training=training, workers=1)
+
+
+def mutate_values_after(bars: Bars, at: pd.Timestamp, rng: np.random.Generator) -> Bars:
+    """Every bar after `at` is another one: crashes, splits that nobody adjusted, halts; the sessions stay."""
+    frame = bars.frame.copy()
+    later = (frame["session"] > at).to_numpy()
+    rows = frame.loc[later, list(PRICES)] * np.exp(rng.normal(0, rng.choice([0.02, 0.5, 3.0]), (later.sum(), 1)))
+    rows["high"] = np.maximum(rows["high"], rows[["open", "close"]].max(axis=1)) * np.exp(rng.exponential(0.1))
+    if rng.random() < 0.5:
+        halted = (frame.loc[later, "symbol"] == "S02").to_numpy()
+        rows.loc[halted] = 12.0
+    frame.loc[later, list(PRICES)] = rows
+    frame.loc[later, "volume"] = rng.integers(0, 10**9, later.sum()).astype("float64")
+    return Bars(frame)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cut=st.integers(74, 218), seed=st.integers(0, 2**32 - 1))
+def test_the_future_changes_no_forecast_and_no_risk_by_one_bit(
+    cases: list[tuple[Bars, DailySentiment]], forecaster: Forecaster, cut: int, seed: int
+) -> None:
+    bars = cases[0][0]
+    at = pd.DatetimeIndex(bars.frame["session"].unique()).sort_values()[cut]
+    before, after = (
+        forecaster.run(forecaster.recipe.panel(each, None))
+        for each in (bars, mutate_values_after(bars, at, np.random.default_rng(seed)))
+    )
+    rows = before.panel.sessions.get_loc(at) + 1
+    old, new = before.predictions, after.predictions
+    assert old.lower is not None
+    pairs = {name: (getattr(old, name), getattr(new, name)) for name in ("mean", "p_up", "lower", "upper")}
+    pairs |= {f"risk.{name}": (getattr(old.risk, name), getattr(new.risk, name)) for name in RISK}
+    for name, (first, second) in pairs.items():
+        assert first[:rows].tobytes() == second[:rows].tobytes(), f"{name} changed at or before {at:%Y-%m-%d}"
+    if rows < 215:
+        assert (old.risk.log_variance[rows:] != new.risk.log_variance[rows:]).any()
+
+
+@pytest.mark.parametrize("symbol", ["A", "S01X", "ZZZ"])
+def test_a_suspended_symbol_changes_no_other_forecast(
+    bars_of: Callable[..., Bars], forecaster: Forecaster, symbol: str
+) -> None:
+    bars = bars_of(symbols=5, sessions=220, seed=3)
+    still = bars.frame[bars.frame["symbol"] == "S00"].assign(symbol=symbol, volume=0.0)
+    runs = []
+    for price in (None, 1.25, 4000.0):
+        rows = [] if price is None else [still.assign(**dict.fromkeys(PRICES, price))]
+        runs.append(forecaster.run(forecaster.recipe.panel(Bars(pd.concat([bars.frame, *rows])), None)))
+    others = [[run.panel.symbol_index(s) for s in bars.symbols] for run in runs]
+    for run in runs[1:]:
+        assert run.last[run.panel.symbol_index(symbol)] == -1
+        assert run.newest([symbol]).failed.keys() == {symbol}
+    for name in ("mean", "p_up", "lower", "upper", *RISK):
+        found = [getattr(r.predictions if hasattr(r.predictions, name) else r.predictions.risk, name) for r in runs]
+        if name not in ("quantiles", "shortfalls"):
+            found = [each[:, place] for each, place in zip(found, others, strict=True)]
+        assert found[0].tobytes() == found[1].tobytes() == found[2].tobytes(), name

@@ -1,24 +1,70 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 
+from tenor.config import TrainConfig
+from tenor.distribution import LEVELS, Shape
 from tenor.errors import ModelError
-from tenor.heads import HEADS, SLOPES, Calibration, base_rate, conformal_width, platt_slope
+from tenor.heads import HEADS, SLOPES, TARGETS, Calibration, Head, Outcomes, base_rate, platt_slope
 from tenor.schema import Predictions
+from tenor.training.trainer import LOSSES, STARTS
+
+NAMES = ("mean", "up_logit", "log_variance")
+SHAPE = Shape(0.1, tuple(np.linspace(-3, 3, len(LEVELS)).tolist()), (2.5, 3.5))
 
 
-def calibration_of(base: tuple[float, ...], slope: tuple[float, ...], width: tuple[float, ...]) -> Calibration:
-    return Calibration({"mean": {"width": width}, "up_logit": {"base": base, "slope": slope}})
+def calibration_of(base: tuple[float, ...], slope: tuple[float, ...], shape: Shape = SHAPE) -> Calibration:
+    shapes = {name: (number,) * len(base) for name, number in shape.to_mapping().items()}
+    return Calibration({"mean": {}, "up_logit": {"base": base, "slope": slope}, "log_variance": shapes})
 
 
 def test_the_heads_become_every_column_of_a_prediction_once() -> None:
     output = np.zeros((2, 1), dtype=np.float32)
-    each = [head.columns(output, {n: np.ones(1) for n in ("width", "base", "slope")}, output) for head in HEADS]
+    each = [head.columns(output, {n: np.ones(1) for n in ("base", "slope")}, output) for head in HEADS]
     names = [name for columns in each for name in columns]
-    assert sorted(names) == sorted(field.name for field in dataclasses.fields(Predictions) if field.name != "model")
+    # bounds and risk are made of the forecast log variance
+    made = {"model", "lower", "upper", "risk"}
+    assert sorted(names) == sorted({field.name for field in dataclasses.fields(Predictions)} - made | {"log_variance"})
+
+
+def test_each_row_of_the_table_is_one_that_the_rest_knows() -> None:
+    assert [head.name for head in HEADS] == list(NAMES)
+    for head in HEADS:
+        assert head.target in TARGETS
+        assert head.loss in LOSSES
+        assert head.start in STARTS
+        assert getattr(TrainConfig(), head.weight) >= 0
+    assert [head.name for head in HEADS if head.pools_variance] == ["log_variance"]
+
+
+def cells_of(head: Head, k: int) -> Outcomes:
+    """What a network of known faults said: it is too sure by half, and its variances are too low by a half."""
+    rng = np.random.default_rng(k)
+    logit = rng.normal(0, 1, 40_000)
+    variance = 1e-4 * np.exp(rng.normal(0, 0.5, 40_000))
+    horizon = (1, 5)[k]
+    returns = rng.normal(0, 1, 40_000) * np.sqrt(horizon * variance)
+    if head.target == "log_variance":
+        output, target = np.log(variance / 2), np.log(variance)
+    else:
+        output, target = 2 * logit, np.where(outcomes(logit, k), 1.0, -1.0)
+    return Outcomes(output, target, np.array([1.0, -1.0]), returns, 40_000 / horizon, horizon)
+
+
+def test_calibration_finds_the_faults_of_every_head_and_comes_back_from_its_mapping() -> None:
+    calibration = Calibration.fit(cells_of, 2)
+    assert set(calibration.fitted) == set(NAMES)
+    assert calibration.fitted["up_logit"]["slope"] == pytest.approx((0.5, 0.5), rel=0.06)
+    for k, (shape, horizon) in enumerate(zip(calibration.shapes(), (1, 5), strict=True)):
+        assert shape.level == pytest.approx(np.log(2), abs=1e-9)
+        assert shape.quantiles[LEVELS.index(0.95)] == pytest.approx(1.645 * np.sqrt(horizon), rel=0.03), k
+    again = Calibration.from_mapping(json.loads(json.dumps(calibration.to_mapping())))
+    assert again == calibration
+    assert again.shapes() == calibration.shapes()
 
 
 def outcomes(logit: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -46,18 +92,10 @@ def test_a_useless_or_one_sided_validation_stays_in_bounds(up: bool) -> None:
 
 def test_p_up_rises_with_the_logit_and_falls_back_to_the_base_rate() -> None:
     logit = np.linspace(-3, 3, 50)[:, None] * np.ones(2)
-    p = calibration_of((0.2, 0.2), (1.0, 0.05), (1.6, 1.6)).columns({"mean": logit, "up_logit": logit}, logit)["p_up"]
+    p = calibration_of((0.2, 0.2), (1.0, 0.05)).columns(dict.fromkeys(NAMES, logit), logit)["p_up"]
     assert (np.diff(p, axis=0) > 0).all()
     assert p[:, 0] == pytest.approx(1 / (1 + np.exp(-logit[:, 0])))
     assert np.abs(p[:, 1] - 1 / (1 + np.exp(-0.2))).max() < 0.05
-
-
-def test_width_is_the_conformal_rank() -> None:
-    assert conformal_width(np.array([-3.0, 1.0, 2.0])) == 3.0  # too few for 90 %: the largest
-    assert conformal_width(np.arange(1, 100.0)) == 90.0  # ceil(100 * 0.9)
-    error = np.random.default_rng(0).normal(size=(2000, 300))
-    covered = [(np.abs(row[200:]) <= conformal_width(row[:200])).mean() for row in error]
-    assert np.mean(covered) == pytest.approx(181 / 201, abs=0.002)
 
 
 def test_base_rate_is_finite_even_when_nothing_rose() -> None:
@@ -66,10 +104,20 @@ def test_base_rate_is_finite_even_when_nothing_rose() -> None:
     assert np.isfinite(base_rate(10, 10))
 
 
+def test_columns_are_in_their_units() -> None:
+    calibration, output = calibration_of((0.1,), (1.0,)), np.full((3, 1), 0.5, dtype=np.float32)
+    columns = calibration.columns(dict.fromkeys(NAMES, output), output / 10)
+    np.testing.assert_allclose(columns["mean"], 0.025, rtol=1e-6)
+    np.testing.assert_array_equal(columns["log_variance"], output)  # its level is a matter of the shape
+
+
 def test_mapping_there_and_back() -> None:
-    calibration = calibration_of((0.1, 1 / 3), (1.0, 2.0), (1.6, 1.7))
+    calibration = calibration_of((0.1, 1 / 3), (1.0, 2.0))
     assert Calibration.from_mapping(calibration.to_mapping()) == calibration
+    assert calibration.shapes() == [SHAPE, SHAPE]
+    broken = calibration.to_mapping()
     with pytest.raises(ModelError, match="calibration"):
-        Calibration.from_mapping({"mean": {"width": [1.0]}, "up_logit": {"base": [0.1], "slope": [float("nan")]}})
-    with pytest.raises(ModelError, match="calibration"):  # a head is missing
-        Calibration.from_mapping({"mean": {"width": [1.0]}})
+        Calibration.from_mapping(broken | {"up_logit": {"base": [0.1], "slope": [float("nan")]}})
+    for head in broken:
+        with pytest.raises(ModelError, match="calibration"):
+            Calibration.from_mapping({name: each for name, each in broken.items() if name != head})

@@ -358,7 +358,7 @@ def test_its_parts_are_found_again_to_the_bar(store: str) -> None:
     panel = build_panel(
         Lake(store).bars(calendar=HOURS), forecaster.features, sentiment=Lake(store).sentiment(calendar=HOURS)
     )
-    assert split_from_dates(panel.sessions, forecaster.split) == chronological(panel.sessions, SplitConfig(), purge=5)
+    assert split_from_dates(panel.sessions, forecaster.split) == chronological(panel.sessions, SplitConfig(), purge=20)
     # a day that is named as the last one counts whole
     cut = chronological(panel.sessions, SplitConfig(train_end="2024-04-10", valid_end="2024-05-09T15:30"), purge=5)
     assert panel.sessions[cut.train.stop + 4] == pd.Timestamp("2024-04-10 20:00")

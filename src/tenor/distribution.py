@@ -1,8 +1,8 @@
 """From a forecast of log variance to the distribution of the return: volatility, quantiles, VaR, expected shortfall.
 
 The network, and every rival that forecasts a variance, are calibrated here alike. A forecast p of the log of the mean
-variance of h sessions becomes a volatility, exp((p + level) / 2) a session; the return divided by it has a shape that is
-taken to be the same at all times, and is read off from earlier returns. Needs NumPy alone.
+variance of h sessions becomes a volatility, exp((p + level) / 2) a session; the return divided by it has a shape that
+is taken to be the same at all times, and is read off from earlier returns. Needs NumPy alone.
 """
 
 from __future__ import annotations
@@ -147,6 +147,21 @@ class Risk:
         standard = self.shortfalls[:, k, CONFIDENCES.index(confidence)]
         loss: Float32 = self.volatility[:, :, k] * self.widening[:, :, k] * standard[:, None]
         return loss
+
+    @classmethod
+    def blank(cls, shape: tuple[int, int, int]) -> Risk:
+        """Forecasts of nothing, [session, symbol, horizon], to be filled in."""
+        sessions, _, horizons = shape
+        cells = [np.full(shape, np.nan, dtype=np.float32) for _ in range(3)]
+        by_session = [
+            np.full((sessions, horizons, count), np.nan, dtype=np.float32) for count in (len(LEVELS), len(CONFIDENCES))
+        ]
+        return cls(cells[0], cells[1], by_session[0], by_session[1], cells[2])
+
+    def fill(self, rows: slice, part: Risk) -> None:
+        """Copy the sessions `rows` of `part`, which has as many sessions or ends after them, in place."""
+        for name, array in self.__dict__.items():
+            array[rows] = getattr(part, name)[rows]
 
     def on(self, rows: slice) -> Risk:
         """Only the sessions `rows`, as views."""

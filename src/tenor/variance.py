@@ -60,12 +60,14 @@ def session_variance(open_: Float64, high: Float64, low: Float64, close: Float64
 
 
 def suspended(high: Float64, low: Float64, close: Float64) -> NDArray[np.bool_]:
-    """[bar]; whether the last `STILL` bars of one symbol, this one included, had no range and no change of close."""
+    """[bar]; whether the last `STILL` bars of one symbol, this one included, had no range and no change of close.
+
+    A symbol that has never moved is suspended from its first bar on.
+    """
     moved = high > low
     moved[1:] |= close[1:] != close[:-1]
-    moved[:1] = True
     bars = np.arange(len(close))
-    return np.asarray(bars - np.maximum.accumulate(np.where(moved, bars, 0)) >= STILL)
+    return np.asarray(bars - np.maximum.accumulate(np.where(moved, bars, -STILL)) >= STILL)
 
 
 def close_to_close(close: Float64) -> Float64:

@@ -88,7 +88,7 @@ def folds(sentiment_panel: Panel) -> tuple[Split, ...]:
 def small() -> dict[str, Any]:
     """The configs, as keywords of `walk` and `ablate`."""
     return {
-        "features": FeatureConfig(),
+        "features": FeatureConfig(horizons=(1, 5)),
         "model": ModelConfig(hidden=5, attention_size=3, lookback=8),
         "training": TrainConfig(
             seeds=(0, 3), epochs=2, patience=2, segment=24, burn_in=8, segments_per_step=8, learning_rate=2e-2

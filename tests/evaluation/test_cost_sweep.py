@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tenor.errors import ConfigError
 from tenor.evaluation.backtest import backtest
 from tenor.evaluation.cost_sweep import COSTS, HOLD, sweep_costs
+from tenor.evaluation.volatility_targeting import against_holding
 from tenor.schema import Panel, Predictions
 
 SESSIONS, SYMBOLS = 40, 22
@@ -54,8 +55,44 @@ def test_every_rule_cost_and_fill_is_there() -> None:
         1,
     }  # 5 configurations times two rules; holding is no choice
     plain = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    assert plain == found.to_json()
     assert len(plain["runs"]) == 24
     assert plain["runs"][0]["sharpe"]["trials"] == 10
+
+
+def test_every_rule_is_compared_with_holding_at_its_own_cost_and_fill() -> None:
+    found = sweep_costs(panel(), slice(None), said(), horizon=1, costs=(0.0, 10.0))
+    plain = found.to_json()["runs"]
+    held = {(run.fill, run.cost): run for run in found.runs if run.rule == HOLD}
+    for run, values in zip(found.runs, plain, strict=True):
+        if run.rule == HOLD:
+            assert run.holding is None
+            assert values["against_holding"] is None
+            continue
+        hold = held[run.fill, run.cost]
+        assert run.holding == against_holding(run.backtest, hold.backtest, 1)
+        assert run.holding.sharpe.value == pytest.approx(run.sharpe.value - hold.sharpe.value)
+        assert values["against_holding"]["sharpe"]["low"] == run.holding.sharpe.low
+        assert values["against_holding"]["holding"] == HOLD
+
+
+def test_a_rule_that_never_sells_adds_nothing_to_holding() -> None:
+    one = replace(
+        panel(),
+        symbols=("S0",),
+        **{
+            name: getattr(panel(), name)[:, :1]
+            for name in ("values", "mask", "targets", "volatility", "open", "close", "variance", "log_variance")
+        },
+    )
+    zeros, ones = np.zeros((SESSIONS, 1, 1), "float32"), np.ones((SESSIONS, 1, 1), "float32")
+    (run,) = sweep_costs(one, slice(None), Predictions("up", ones, ones), horizon=1, costs=(0.0,)).of("long/flat")
+    assert run.holding is not None
+    assert run.holding.sharpe.value == pytest.approx(0, abs=1e-9)
+    assert run.holding.max_drawdown == pytest.approx(0, abs=1e-9)
+    (run,) = sweep_costs(one, slice(None), Predictions("none", zeros, zeros), horizon=1, costs=(0.0,)).of("long/flat")
+    assert run.holding is not None
+    assert np.isnan(run.holding.sharpe.value)  # cash has no Sharpe ratio
 
 
 def test_filled_at_the_close_by_hand() -> None:

@@ -5,20 +5,23 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from tenor.evaluation.ablation import HIGHER_IS_BETTER
 from tenor.evaluation.bootstrap import METRICS
-from tenor.evaluation.titles import TITLES
+from tenor.evaluation.contrasts import HIGHER_IS_BETTER
+from tenor.evaluation.titles import RISK_TITLES, TITLES
+
+ALL = TITLES | RISK_TITLES
 
 
 def test_every_metric_has_one_title_of_its_own() -> None:
-    assert set(TITLES) == {*METRICS, *HIGHER_IS_BETTER}
-    titles = [metric.title for metric in TITLES.values()]
+    assert set(ALL) == {*METRICS, *HIGHER_IS_BETTER, *RISK_TITLES}
+    assert not set(TITLES) & set(RISK_TITLES)
+    titles = [metric.title for metric in ALL.values()]
     assert len(set(titles)) == len(titles)
-    assert all(metric.explanation.endswith(".") and "\n" not in metric.explanation for metric in TITLES.values())
+    assert all(metric.explanation.endswith(".") and "\n" not in metric.explanation for metric in ALL.values())
 
 
 def test_what_is_better_agrees_with_the_ablation() -> None:
-    assert {key: TITLES[key].higher_is_better for key in HIGHER_IS_BETTER} == HIGHER_IS_BETTER
+    assert {key: ALL[key].higher_is_better for key in HIGHER_IS_BETTER} == HIGHER_IS_BETTER
 
 
 def test_units() -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from tenor.features.catalogue import feature_names
 from tenor.features.context import context
+from tenor.features.indicators import log_mean_variance
 from tenor.schema import Float64
 
 NAN = np.nan
@@ -37,6 +38,29 @@ def test_one_session_by_hand() -> None:
 
 def test_it_computes_what_the_catalogue_names(returns: tuple[dict[int, Float64], Float64]) -> None:
     assert tuple(context(*returns)) == feature_names(["context"])
+
+
+def test_the_markets_risk_is_the_mean_over_the_symbols_that_are_there(
+    returns: tuple[dict[int, Float64], Float64],
+) -> None:
+    spans, volatility = returns
+    traded = ~np.isnan(spans[1])
+    rng = np.random.default_rng(5)
+    logs = {bars: np.where(traded, rng.normal(-9, 1, traded.shape), NAN) for bars in (1, 5, 22, 66)}
+    logs[66][:20, 3] = NAN  # not known yet
+    found = context(spans, volatility, logs, groups=["risk"])
+    names = ("market_log_variance", "market_log_variance_5", "market_log_variance_22", "market_log_variance_66")
+    assert tuple(found) == names
+    for name, each in zip(names, logs.values(), strict=True):
+        np.testing.assert_array_equal(np.isfinite(found[name]), traded)
+        for t in (0, 10, 30, 59):
+            np.testing.assert_allclose(found[name][t, traded[t]], np.nanmean(each[t]), rtol=1e-12)
+
+
+def test_the_mean_of_variances_is_that_of_the_last_bars() -> None:
+    variance = np.array([NAN, 1.0, 3.0, 8.0, 1.0])
+    np.testing.assert_allclose(log_mean_variance(variance, 1), np.log(variance))
+    np.testing.assert_allclose(log_mean_variance(variance, 3), [NAN, NAN, NAN, np.log(4), np.log(4)], rtol=1e-12)
 
 
 def test_one_symbol_is_its_own_market() -> None:

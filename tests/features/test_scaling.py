@@ -23,7 +23,8 @@ def panel(bars: Bars) -> Panel:
 def test_the_training_part_has_mean_0_and_spread_1(panel: Panel) -> None:
     scaled = Scaler.fit(panel, TRAIN).transform(panel)
     cells = scaled.values[TRAIN][scaled.mask[TRAIN]].astype("float64")
-    unclipped = (np.abs(cells) < 5).all(axis=0)
+    # the hour of daily bars is always the same
+    unclipped = (np.abs(cells) < 5).all(axis=0) & (cells != cells[0]).any(axis=0)
     assert unclipped.sum() > 20
     np.testing.assert_allclose(cells[:, unclipped].mean(axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(cells[:, unclipped].std(axis=0), 1, atol=1e-5)

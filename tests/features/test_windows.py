@@ -13,10 +13,12 @@ from tenor.errors import HistoryError
 from tenor.features import build_panel
 from tenor.schema import Bars, Panel
 
+ARRAYS = ("values", "mask", "targets", "volatility", "variance", "log_variance", "open", "close")
+
 
 @pytest.fixture(scope="module")
 def panel(bars_of: Callable[..., Bars]) -> Panel:
-    return build_panel(bars_of(symbols=88, sessions=1258), FeatureConfig())
+    return build_panel(bars_of(symbols=88, sessions=1258), FeatureConfig(horizons=(1, 5)))
 
 
 def test_a_window_is_a_view(panel: Panel) -> None:
@@ -41,7 +43,7 @@ def test_an_epoch_of_batches_fits_in_twice_the_panel(panel: Panel) -> None:
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    own = sum(getattr(panel, n).nbytes for n in ("values", "mask", "targets", "volatility", "open", "close"))
+    own = sum(getattr(panel, n).nbytes for n in ARRAYS)
     assert seen == panel.mask[59:].sum()
     # the panel itself lies in memory already: what comes on top must stay below its own size
     assert peak < own, f"{peak / 2**20:.1f} MiB on top of a panel of {own / 2**20:.1f} MiB"
@@ -51,10 +53,10 @@ def test_building_keeps_to_twice_the_panel(bars_of: Callable[..., Bars]) -> None
     bars = bars_of(symbols=88, sessions=1258)
     tracemalloc.start()
     try:
-        panel = build_panel(bars, FeatureConfig())
+        panel = build_panel(bars, FeatureConfig(horizons=(1, 5)))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    own = sum(getattr(panel, n).nbytes for n in ("values", "mask", "targets", "volatility", "open", "close"))
+    own = sum(getattr(panel, n).nbytes for n in ARRAYS)
     rows = bars.frame.memory_usage(deep=True).sum()
     assert peak < 2 * own + rows, f"{peak / 2**20:.1f} MiB for a panel of {own / 2**20:.1f} MiB"

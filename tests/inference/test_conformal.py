@@ -1,13 +1,16 @@
 import math
 from bisect import bisect_left, insort
 from dataclasses import replace
+from statistics import NormalDist
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from panels import panel_of
+from scipy.stats import binom
 
+from tenor.distribution import LEVELS, Risk, Shape
 from tenor.errors import DataError, HistoryError
 from tenor.evaluation.uncertainty import coverage
 from tenor.inference import conformal
@@ -43,8 +46,9 @@ def inside(made, said, rows, axis):
     return ((real >= said.lower[rows, :, axis]) & (real <= said.upper[rows, :, axis]))[known].mean()
 
 
-def test_one_stock_against_a_plain_derivation():
+def test_one_stock_against_a_plain_derivation(monkeypatch):
     """Dynamically tuned ACI written out with lists and loops; two sessions ahead, too few scores for two groups."""
+    monkeypatch.setattr(conformal, "PRIOR_SCORES", 1e18)  # a symbol's own scale is 1: the test below is of it
     made = make_panel(symbols=1, horizons=(2,), sessions=210)
     said = forecast(made, 0.001)
     found = adapt(made, said, valid=VALID, rows=slice(121, 200))
@@ -223,3 +227,143 @@ def test_coverage_is_the_share_inside():
     few = coverage(made, slice(121, 130), said, horizon=5)
     assert math.isfinite(few.overall.value)
     assert math.isnan(few.overall.low)
+
+
+def test_a_symbols_own_scale_against_a_loop():
+    rng = np.random.default_rng(0)
+    score = np.abs(rng.standard_t(4, (700, 3))) * [1, 2, 0.5]
+    score[rng.random(score.shape) < 0.1] = np.nan
+    score[:300, 2] = np.nan
+    found = conformal._own_scale(score, 5)
+    own = [1.0, 1.0, 1.0]
+    for t in range(700):
+        if t % 20 == 0 and t >= 5:
+            judged = score[max(0, t - 4 - 500) : t - 4]  # the last one is of t - 5, which is known at t
+            each = [sorted(column[np.isfinite(column)]) for column in judged.T]
+            everyone = sorted(score for past in each for score in past)
+            if len(everyone) >= 50:
+                usual = np.quantile(everyone, 0.9)
+                for i, past in enumerate(each):
+                    ratio = past[math.ceil(0.9 * len(past)) - 1] / usual if past else 1.0
+                    own[i] = (len(past) * ratio + conformal.PRIOR_SCORES) / (len(past) + conformal.PRIOR_SCORES)
+        assert found[t] == pytest.approx(own), t
+    assert found[-1, 1] > 1.2 > 0.8 > found[-1, 2]
+
+
+def test_a_symbol_with_wider_returns_than_said_is_covered_as_often_as_the_others():
+    made = make_panel(sessions=1200, seed=4)
+    targets = made.targets.copy()
+    targets[:, 3] *= 2
+    made, rows = replace(made, targets=targets), slice(500, 1190)
+    said = adapt(made, risk_of(made), valid=slice(0, 490), rows=rows)
+    real = targets[rows, :, 0]
+    held = ((real >= said.lower[rows, :, 0]) & (real <= said.upper[rows, :, 0])).mean(axis=0)
+    plain = risk_of(made)
+    level = held.mean()
+    assert level == pytest.approx(0.9, abs=0.015)
+    assert held[3] > 0.82
+    alike = (
+        np.abs(real)
+        <= np.quantile(np.abs(real) / plain.risk.volatility[rows, :, 0], 0.9) * (plain.risk.volatility[rows, :, 0])
+    )
+    assert held[3] > alike[:, 3].mean() + 0.08  # one reach for all leaves it out
+
+
+# models that forecast risk ------------------------------------------------------------------------------------------
+
+
+def risk_of(made, wrong=1.0, drift=0.0):
+    """A forecast of risk whose shape is normal and whose volatility is `wrong` times the panel's."""
+    log_variance = 2 * np.log(made.volatility.astype("float64") * wrong)[..., None] * np.ones(len(made.horizons))
+    normal = [NormalDist(drift).inv_cdf(level) for level in LEVELS]
+    shapes = [Shape(0.0, tuple(math.sqrt(h) * z for z in normal), (2.06, 2.67)) for h in made.horizons]
+    return replace(forecast(made), risk=Risk.of(log_variance.astype("float32"), shapes))
+
+
+@pytest.mark.parametrize("wrong", [0.4, 1.0, 2.5])
+@pytest.mark.parametrize("drift", [0.0, 0.4])
+def test_widening_covers_ninety_percent_whatever_the_scale(wrong, drift):
+    made, rows = make_panel(sessions=800, seed=3), slice(250, 790)
+    said = adapt(made, risk_of(made, wrong, drift), valid=slice(0, 245), rows=rows)
+    for axis in (0, 1):
+        assert inside(made, said, rows, axis) == pytest.approx(0.9, abs=0.02)
+        # the same by the risk that is widened: quantiles, and with them value at risk, move together
+        low, high = (said.risk.quantile(level, axis)[rows] for level in (0.05, 0.95))
+        np.testing.assert_allclose(low, said.lower[rows, :, axis], rtol=1e-5)
+        np.testing.assert_allclose(high, said.upper[rows, :, axis], rtol=1e-5)
+    plain = risk_of(made, wrong, drift)
+    real = made.targets[rows, :, 0]
+    held = (real >= plain.risk.quantile(0.05, 0)[rows]) & (real <= plain.risk.quantile(0.95, 0)[rows])
+    if wrong != 1.0:
+        assert abs(held.mean() - 0.9) > 0.07  # what it is without
+        typical = np.median(said.risk.widening[rows])
+        assert (typical > 1.5) == (wrong < 1)
+        assert (typical < 0.7) == (wrong > 1)
+
+
+def test_the_widened_interval_keeps_the_shape_of_the_forecast():
+    made, rows = make_panel(), ROWS
+    plain = risk_of(made, 0.7, 0.3)
+    said = adapt(made, plain, valid=VALID, rows=rows)
+    for k in (0, 1):
+        before = plain.risk.quantile(0.95, k)[rows] / plain.risk.quantile(0.05, k)[rows]
+        np.testing.assert_allclose(said.upper[rows, :, k] / said.lower[rows, :, k], before, rtol=1e-4)
+    np.testing.assert_array_equal(said.risk.volatility, plain.risk.volatility)
+    assert np.isnan(said.risk.widening[: rows.start]).all()
+    assert said.mean is plain.mean
+
+
+def test_what_is_widened_already_is_widened_from_its_beginning():
+    made = make_panel()
+    plain = risk_of(made)
+    twice = replace(plain, risk=plain.risk.widened(np.full(made.targets.shape, 9.0)))
+    first, second = (adapt(made, each, valid=VALID, rows=ROWS) for each in (plain, twice))
+    np.testing.assert_array_equal(first.risk.widening, second.risk.widening)
+
+
+def test_a_shape_without_a_loss_is_no_trouble():
+    made = make_panel()
+    only_up = [Shape(0.0, tuple(np.linspace(0.1, 3, len(LEVELS)).tolist()), (0.1, 0.1))] * 2
+    log_variance = (2 * np.log(made.volatility))[..., None] * np.ones(2, "float32")
+    said = adapt(made, replace(forecast(made), risk=Risk.of(log_variance, only_up)), valid=VALID, rows=ROWS)
+    assert np.isfinite(said.lower[ROWS]).all()
+    assert np.isfinite(said.upper[ROWS]).all()
+    assert (said.lower <= said.upper)[ROWS].all()
+
+
+@settings(max_examples=6, deadline=None)
+@given(t=st.integers(125, 215), seed=st.integers(0, 1000))
+def test_what_happens_after_t_widens_nothing_up_to_t(t, seed):
+    made, rows = make_panel(sessions=240), slice(121, 230)
+    rng = np.random.default_rng(seed)
+    plain = risk_of(made, 0.6)
+    said = adapt(made, plain, valid=VALID, rows=rows)
+    targets, volatility = made.targets.copy(), plain.risk.volatility.copy()
+    for axis, horizon in enumerate(made.horizons):
+        targets[t - horizon + 1 :, :, axis] = rng.normal(0, 0.5, targets[t - horizon + 1 :, :, axis].shape)
+    volatility[t + 1 :] *= 5
+    other = replace(plain, risk=replace(plain.risk, volatility=volatility))
+    changed = adapt(replace(made, targets=targets), other, valid=VALID, rows=rows)
+    np.testing.assert_array_equal(changed.risk.widening[: t + 1], said.risk.widening[: t + 1])
+    assert (changed.risk.widening != said.risk.widening)[t + 1 : rows.stop].any()
+
+
+def test_symbols_whose_tails_differ_are_each_covered_within_the_binomial_band(monkeypatch):
+    """Same volatility, four symbols with fat tails and four without: one reach for all fits none of them."""
+    rng = np.random.default_rng(0)
+    freedom = np.repeat([3.0, 40.0], 4)
+    shocks = rng.standard_t(np.broadcast_to(freedom, (1700, 8))) * np.sqrt((freedom - 2) / freedom)
+    made, rows = panel_of(0.015 * shocks, volatility=0.015, horizons=(1,)), slice(605, 1695)
+    real = made.targets[rows, :, 0]
+    low, high = np.array(binom.interval(0.95, len(real), 0.9)) / len(real)
+
+    def held():
+        adapted = adapt(made, forecast(made), valid=slice(0, 600), rows=rows)
+        return ((real >= adapted.lower[rows, :, 0]) & (real <= adapted.upper[rows, :, 0])).mean(axis=0)
+
+    each = held()
+    assert ((each >= low) & (each <= high)).all(), each
+    monkeypatch.setattr(conformal, "_own_scale", lambda score, horizon: np.ones_like(score))
+    alike = held()
+    assert alike[:4].min() > alike[4:].max()
+    assert ((alike >= low) & (alike <= high)).mean() <= 0.5, alike

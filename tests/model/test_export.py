@@ -38,10 +38,13 @@ def test_the_graph_is_the_mean_over_the_networks(config: ModelConfig, count: int
     names = [*OUTPUTS, *(WEIGHTS if config.attention else ())]
     assert [out.name for out in session.get_outputs()] == names
     for symbols, time in ((3, 10), (1, 1), (2, 7), (5, 8), (4, 9), (1, 16), (33, 101)):
-        x = torch.randn(symbols, time, FEATURES)
+        x = torch.randn(symbols, time, FEATURES + 1)
+        x[..., -1] = 1e-4 * torch.exp(x[..., -1]) * (torch.rand(symbols, time) > 0.2)  # some sessions have no bar
+        x[..., 0, -1] = 1e-4
         with torch.no_grad():
             outs = [network(x) for network in networks]
         for name, found in zip(names, session.run(None, {"x": x.numpy()}), strict=True):
+            assert found.shape[:2] == (symbols, time)
             wanted = (
                 torch.stack([out.heads[name] if name in out.heads else getattr(out, name) for out in outs])
                 .mean(0)

@@ -94,7 +94,9 @@ def make_world(
     evaluations = {h: evaluate(panel, rows, predictions, horizon=h, resamples=60) for h in horizons}
     unmasked = ~mask[rows][:, :, None]
     attention = SimpleNamespace(
-        time=np.where(unmasked, np.nan, rng.dirichlet(np.ones(8), (tested, len(symbols)))).astype("float32"),
+        time=np.where(
+            unmasked[..., None], np.nan, rng.dirichlet(np.ones(8), (tested, len(symbols), len(horizons)))
+        ).astype("float32"),
         feature=np.where(unmasked, np.nan, rng.dirichlet(np.ones(5), (tested, len(symbols)))).astype("float32"),
     )
     history = [

@@ -10,7 +10,14 @@ from tenor.evaluation.significance import bins_by_day, mean_by_day
 from tenor.metrics import reliability
 from tenor.report import style
 from tenor.report.forecast import figure_coverage, figure_price, figure_reliability, figure_scatter, forecast_cells
-from tenor.report.model import attention_section, figure_attention_features, figure_attention_time, figure_learning
+from tenor.report.model import (
+    attention_section,
+    figure_attention_features,
+    figure_attention_lags,
+    figure_attention_time,
+    figure_learning,
+)
+from tenor.report.page import Paragraph, Picture, TextTable
 from tenor.report.results import figure_by_symbol, figure_differences
 
 
@@ -63,34 +70,71 @@ def test_bins_of_nothing_and_of_one_value():
     assert [m.value for m in means] == [1.0]
 
 
+def _attention_blocks(world, time=None, feature=None):
+    attention = type(world.attention)(
+        time=world.attention.time if time is None else time.astype("float32"),
+        feature=world.attention.feature if feature is None else feature.astype("float32"),
+    )
+    return attention_section(world.panel, world.rows, attention).blocks
+
+
+def _of(kind, blocks):
+    return [block for block in blocks if isinstance(block, kind)]
+
+
 def test_attention_is_shown_from_the_session_itself_backwards(world):
     time = np.zeros_like(world.attention.time)
-    time[:, :, -1] = 1.0  # all on the session of the forecast, which stands last
-    section = attention_section(
-        world.panel, world.rows, type(world.attention)(time=time, feature=world.attention.feature)
+    time[:, :, 0, -1] = 1.0  # all on the session of the forecast, which stands last
+    time[:, :, 1, 0] = 1.0
+    blocks = _attention_blocks(world, time)
+    lags, sessions, _ = (picture.figure for picture in _of(Picture, blocks))
+    lines = {line.get_label(): line.get_ydata() for line in lags.axes[0].lines}
+    assert list(lines["1 session ahead"]) == [1.0] + [0.0] * 7
+    assert list(lines["5 sessions ahead"]) == [0.0] * 7 + [1.0]
+    for place, lag in ((0, 0), (1, 7)):
+        image = np.asarray(sessions.axes[place].images[0].get_array())  # [lag, session]
+        assert image.shape == (8, world.rows.stop - world.rows.start)
+        assert (image[lag] == 1).all()
+        assert image.sum() == image.shape[1]
+    (table,) = _of(TextTable, blocks)
+    assert table.rows == (
+        ("1 session ahead", "0.000", "100\u00a0%"),
+        ("5 sessions ahead", "0.000", "0\u00a0%"),
+        ("uniform attention", "1.000", "62\u00a0%"),
     )
-    bars = section.blocks[1].figure.axes[1].patches
-    assert [b.get_width() for b in bars] == [1.0] + [0.0] * 7
-    assert "The last 5 sessions get 100\u00a0% of the weight; equal weights would give them 62\u00a0%" in (
-        section.blocks[1].caption
-    )
 
 
-def test_attention_that_hardly_chooses_is_called_so_and_looks_so(world):
-    def blocks(weights):
-        weighted = type(world.attention)(time=weights.astype("float32"), feature=world.attention.feature)
-        return attention_section(world.panel, world.rows, weighted).blocks
+def test_uniform_attention_gets_no_picture(world):
+    uniform = np.full(world.attention.time.shape, 1 / 8)
+    uniform[..., 0] *= 1.04
+    uniform /= uniform.sum(axis=-1, keepdims=True)
+    blocks = _attention_blocks(world, uniform, np.full(world.attention.feature.shape, 1 / 5))
+    assert not _of(Picture, blocks)
+    text = " ".join(block.text for block in _of(Paragraph, blocks))
+    assert "Attention over time is uniform in forecasts 1 session ahead and 5 sessions ahead" in text
+    assert "Attention over features is uniform (entropy 1.000, uniform 1.000)" in text
+    assert _of(TextTable, blocks)[0].rows[0][1] == "1.000"
 
-    shape = world.attention.time.shape
-    equal = np.full(shape, 1 / 8)
-    assert "on average 0\u00a0% away from equal: the network hardly chooses among sessions." in blocks(equal)[1].caption
-    tilted = equal.copy()
-    tilted[:, :, 0] *= 1.04
-    image = blocks(tilted)[1].figure.axes[0].images[0]
-    assert (image.norm.vmin, image.norm.vmax) == pytest.approx((1 / 1.1, 1.1))  # not stretched to what little there is
-    assert float(image.get_array().max()) == pytest.approx(1.04, abs=1e-6)
-    chosen = np.where(np.arange(8) == 3, 0.65, 0.05) * np.ones(shape)
-    assert "hardly" not in blocks(chosen)[1].caption
+    one = uniform.copy()
+    one[:, :, 1] = np.eye(8)[3]
+    blocks = _attention_blocks(world, one)
+    assert "uniform in forecasts 1 session ahead:" in " ".join(block.text for block in _of(Paragraph, blocks))
+    lags, sessions, _ = (picture.figure for picture in _of(Picture, blocks))
+    assert {line.get_label() for line in lags.axes[0].lines} == {"5 sessions ahead", "uniform"}
+    assert len(sessions.axes) == 2  # one heat map and its scale
+
+
+@pytest.mark.parametrize("tilt", [0.0, 0.5])
+def test_the_colour_scale_of_attention_is_fixed(tilt):
+    """Whatever the weights are, it runs from 0 to eight, or four, times a uniform weight."""
+    weights = np.full((30, 2, 32), 1 / 32)
+    weights[..., 0] *= 1 + tilt
+    sessions = pd.bdate_range("2016-01-04", periods=30).as_unit("us")
+    for axes in figure_attention_time(weights, sessions, (1, 5)).axes[:2]:
+        image = axes.images[0]
+        assert (image.norm.vmin, image.norm.vmax) == (0, 8 / 32)
+    mesh = figure_attention_features(weights[:, 0], sessions, [f"f{i}" for i in range(32)]).axes[0].collections[0]
+    assert (mesh.norm.vmin, mesh.norm.vmax) == (0, 4 / 32)
 
 
 def test_features_are_sorted_by_mean_weight():
@@ -140,5 +184,6 @@ def test_figures_stand_what_a_thin_test_gives(world):
         assert style.svg(figure, "x").endswith("</svg>\n")
     weights = np.full((1, 1), 1.0)
     sessions = world.panel.sessions[:1]
-    assert "Mean by lag" in style.svg(figure_attention_time(weights, sessions), "x")
+    assert "Forecasts 1 session ahead" in style.svg(figure_attention_time(weights[None], sessions, (1,)), "x")
+    assert "Weight of each past session" in style.svg(figure_attention_lags(np.ones((1, 1, 1, 1)), (1,)), "x")
     assert "one" in style.svg(figure_attention_features(weights, sessions, ["one"]), "x")

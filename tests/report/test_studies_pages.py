@@ -11,14 +11,26 @@ import numpy as np
 import pytest
 
 from tenor.config import FeatureConfig, ModelConfig, TrainConfig
-from tenor.evaluation.ablation import ARMS, HIGHER_IS_BETTER, SHUFFLED, WITHOUT, Ablation, Contrast
+from tenor.evaluation.ablation import ARMS, SHUFFLED, WITH_ATTENTION, WITHOUT, WITHOUT_ATTENTION
 from tenor.evaluation.bootstrap import ConfidenceInterval
+from tenor.evaluation.contrasts import HIGHER_IS_BETTER, Ablation, Contrast
 from tenor.evaluation.cost_sweep import sweep_costs
-from tenor.evaluation.faithfulness import LATEST, LEAST, MOST, RANDOM, Deletion, Faithfulness
+from tenor.evaluation.faithfulness import (
+    FEATURES,
+    LATEST,
+    LEAST,
+    MOST,
+    OLDER,
+    RANDOM,
+    STEPS,
+    Deletion,
+    Faithfulness,
+    deletion_sentence,
+)
 from tenor.evaluation.significance import Difference
 from tenor.report.ablation import figure_contrasts, write_ablation
 from tenor.report.backtest import figure_costs, trading_section
-from tenor.report.model import describe_deletion, faithfulness_section, figure_deletion
+from tenor.report.model import faithfulness_section, figure_deletion
 from tenor.report.page import Paragraph, Picture, TextTable
 from tenor.report.style import AGAINST, CALM, OURS
 from tenor.report.tuning import search_verdict, write_tuning
@@ -90,12 +102,15 @@ def test_trading_that_never_traded_is_reported_as_undecided(world) -> None:
     assert "Never traded: long/flat and long/short." in picture.caption
 
 
-def deletion(what: str = "steps", *, over: float, error: float, latest: float = 0.2) -> Deletion:
+def deletion(what: str = STEPS, *, over: float, error: float, latest: float = 0.2) -> Deletion:
     def curve(level: float) -> tuple[ConfidenceInterval, ...]:
         return tuple(ConfidenceInterval(level * k, level * k - 0.01, level * k + 0.01) for k in (1, 2))
 
+    def about(value: float) -> ConfidenceInterval:
+        return ConfidenceInterval(value, value - 0.02, value + 0.02)
+
     arms = {MOST: curve(0.1 + over), RANDOM: curve(0.1), LEAST: curve(0.05)}
-    if what == "steps":
+    if what != FEATURES:
         arms[LATEST] = curve(latest)
     return Deletion(
         what=what,
@@ -103,56 +118,68 @@ def deletion(what: str = "steps", *, over: float, error: float, latest: float = 
         hidden=(1, 2),
         moved=arms,
         error=arms,
-        moved_over_random=ConfidenceInterval(over, over - 0.02, over + 0.02),
-        error_over_random=ConfidenceInterval(error, error - 0.02, error + 0.02),
-        p=0.025 if over > 0.02 else 0.6,
+        moved_over_random=about(over),
+        error_over_random=about(error),
+        moved_over_latest=None if what == FEATURES else about(0.1 + over - latest),
+        error_over_latest=None if what == FEATURES else about(0.0),
+        p_moved=0.025 if over > 0.02 else 0.6,
+        p_error=0.005 if error > 0.02 else 0.7,
         honest=over > 0.02,
+        hurts=error > 0.02,
     )
 
 
 @pytest.mark.parametrize(
-    ("over", "error", "says"),
+    ("over", "error", "result", "hurts"),
     [
-        (0.05, 0.1, "more than hiding random ones (p 0.025) and increases the squared error more."),
-        (0.05, 0.0, "more than hiding random ones (p 0.025) but does not increase the squared error more."),
-        (
-            0.0,
-            0.0,
-            (
-                "no more than hiding random ones (p 0.600) and does not increase the squared error more: these weights "
-                "explain nothing."
-            ),
-        ),
-        (
-            0.0,
-            -0.1,
-            (
-                "no more than hiding random ones (p 0.600) and increases the squared error less: what it attends to "
-                "most did not help the forecast."
-            ),
-        ),
+        (0.05, 0.1, "shows", "increases its squared error more than"),
+        (0.05, 0.0, "shows", "is not shown to increase its squared error more than"),
+        (0.0, 0.0, "is not shown to reveal", "is not shown to increase its squared error more than"),
+        (0.0, -0.1, "is not shown to reveal", "increases its squared error less than"),
     ],
 )
-def test_it_is_reported_when_hiding_the_most_attended_hurts_no_more(over: float, error: float, says: str) -> None:
-    text = describe_deletion(deletion("features", over=over, error=error))
-    assert text == f"Hiding the most-attended features moves the forecast {says}"
+def test_it_is_reported_when_hiding_the_most_attended_hurts_no_more(
+    over: float, error: float, result: str, hurts: str
+) -> None:
+    text = deletion_sentence(deletion(FEATURES, over=over, error=error))
+    p_moved, p_error = ("0.025" if over else "0.600"), ("0.005" if error > 0 else "0.700")
+    assert text == (
+        f"Attention over features {result} what the forecast of risk depends on, at 5 %: hiding the most-attended "
+        f"features changes it {1 + 10 * over:.2f} times as much as hiding random features (p {p_moved}), and {hurts} "
+        f"hiding random features (difference {error:+.4f} [{error - 0.02:+.4f}, {error + 0.02:+.4f}], p {p_error})."
+    )
 
 
-def test_attention_section() -> None:
-    steps, features = deletion(over=0.0, error=0.0), deletion("features", over=0.05, error=0.1)
-    section = faithfulness_section(Faithfulness(1, 200, 90, steps, features, "…"))
-    assert "on 200 forecasts 1 session ahead, on 90 days" in words(section)
-    assert "Hiding the latest steps moves it even further, 2.0 times as far." in words(section)
+def test_the_section_on_attention_shows_all_three_tests_and_the_entropy() -> None:
+    steps, older, features = (deletion(what, over=0.05, error=0.1) for what in (STEPS, OLDER, FEATURES))
+    sentences = " ".join(map(deletion_sentence, (steps, older, features)))
+    section = faithfulness_section(Faithfulness(1, 400, 90, steps, older, features, {1: 0.9, 5: 0.95}, sentences))
+    text = words(section)
+    assert "on 400 forecasts 1 session ahead, on 90 days" in text
+    assert "Attention over time beyond the last 5 sessions shows what" in text
+    assert "and 0.75 times as much as hiding the latest steps" in text
+    assert "The entropy of attention over time is 0.900 1 session ahead and 0.950 5 sessions ahead" in text
+    assert "uniform attention has 1.000" in text
+    pictures = [block for block in section.blocks if isinstance(block, Picture)]
+    assert [
+        f"of 10 {what}" in picture.caption for picture, what in zip(pictures, (STEPS, OLDER, FEATURES), strict=True)
+    ]
+    assert "p 0.025 for the change and 0.005 for the error" in pictures[0].caption
     curves = figure_deletion(steps).axes[0].lines
     most = next(line for line in curves if line.get_label() == MOST)
-    np.testing.assert_allclose(most.get_ydata(), [0, 0.1, 0.2])
+    np.testing.assert_allclose(most.get_ydata(), [0, 0.15, 0.3])
     assert len(figure_deletion(features).axes[0].lines) == 4  # three arms and the line of nothing
+    without = faithfulness_section(Faithfulness(1, 400, 90, steps, None, features, {1: 0.9}, "…"))
+    assert sum(isinstance(block, Picture) for block in without.blocks) == 2
     few = replace(steps, moved_over_random=ConfidenceInterval(0.1, math.nan, math.nan))
-    assert describe_deletion(few) == "There are too few days to tell for steps."
+    assert deletion_sentence(few) == "Attention over time cannot be tested on so few days."
 
 
 def ablation(
-    value: float, *, cells: tuple[str, ...] = ("all", "cells with news", "fold 1, from 2015-01-02")
+    value: float,
+    *,
+    cells: tuple[str, ...] = ("all", "cells with news", "fold 1, from 2015-01-02"),
+    others: tuple[str, ...] = (WITHOUT, SHUFFLED),
 ) -> Ablation:
     def contrast(other: str, kind: str) -> Contrast:
         differences = {
@@ -166,7 +193,7 @@ def ablation(
         last="2015-06-30",
         seeds=(0, 1),
         levels={arm: dict.fromkeys(HIGHER_IS_BETTER, 1.0) for arm in ARMS},
-        contrasts=tuple(contrast(other, kind) for other in (WITHOUT, SHUFFLED) for kind in cells),
+        contrasts=tuple(contrast(other, kind) for other in others for kind in cells),
         verdict="Sentiment does not help at 5 % (made).",
     )
 
@@ -181,14 +208,31 @@ def test_ablation_page(tmp_path: Path) -> None:
     assert "fold 1, from 2015-01-02" in text
     assert "1 of 2" in text
     assert "2012-01-03 … 2014-12-31" in text
+    assert "squared error of log variance" in text
+    assert "With attention" not in text
+
+
+def test_ablation_page_with_attention(tmp_path: Path) -> None:
+    folds = "fold  train                    test\n1     2012-01-03 … 2014-12-31  2015-01-02 … 2015-06-30"
+    of_attention = replace(
+        ablation(-0.05, cells=("all", "calm third of days"), others=(WITHOUT_ATTENTION,)),
+        verdict="On risk, attention helps at 5 % (made).",
+    )
+    path = write_ablation(tmp_path / "page.html", {1: ablation(0.05)}, folds, attention={1: of_attention}, about={})
+    text = text_of(path)
+    assert "Do the news and attention help?" in text
+    assert "On risk, attention helps at 5 % (made)." in text
+    assert f"{WITH_ATTENTION.capitalize()} minus {WITHOUT_ATTENTION}" in text
+    assert "[-0.06000, -0.04000], p 0.001" in text
+    assert "calm third of days" in text
 
 
 @pytest.mark.parametrize(
     ("value", "first", "second"), [(0.05, AGAINST, OURS), (-0.05, OURS, AGAINST), (0.0, CALM, CALM)]
 )
 def test_colour_shows_which_side_is_better(value: float, first: str, second: str) -> None:
-    loss, direction, _ = figure_contrasts(ablation(value)).axes
-    for axes, colour in ((loss, first), (direction, second)):
+    risk, loss, direction, _ = figure_contrasts(ablation(value)).axes
+    for axes, colour in ((risk, first), (loss, first), (direction, second)):
         assert {line.get_color() for line in axes.lines[1:]} == {colour}
 
 

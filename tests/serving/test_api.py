@@ -26,6 +26,14 @@ def test_every_response_names_moment_model_and_staleness(up: Running) -> None:
         assert (one.symbol, one.horizon, one.live) == ("S00", 1, False)
         assert one.session < one.target_session
         assert one.interval.lower < one.price < one.interval.upper
+        assert one.interval.lower == pytest.approx(one.quantiles["0.05"], rel=1e-5)
+        assert list(one.quantiles.values()) == sorted(one.quantiles.values())
+        assert one.volatility > 0 < one.baseline_volatility
+        assert 0 <= one.volatility_rank <= 1
+        assert one.value_at_risk["0.95"] == pytest.approx(1 - one.quantiles["0.05"] / one.last_price, abs=1e-5)
+        for level, loss in one.value_at_risk.items():
+            assert one.expected_shortfall[level] >= loss
+        assert one.verdict.startswith("On the validation part")
         assert 0 < one.p_up < 1
         assert sum(one.attention.sessions.values()) == pytest.approx(1, abs=1e-4)
         assert sum(one.attention.features.values()) == pytest.approx(1, abs=1e-4)
@@ -33,16 +41,19 @@ def test_every_response_names_moment_model_and_staleness(up: Running) -> None:
         assert client.forecast("S00", horizon=5).horizon == 5
         listed = client.symbols()
         assert [row.symbol for row in listed.symbols] == [f"S0{i}" for i in range(6)]
-        assert listed.horizons == (1, 5)
+        assert listed.horizons == (1, 5, 20)
+        assert (listed.symbols[0].volatility, listed.symbols[0].upper) == (one.volatility, one.interval.upper)
         models = client.models()
         assert models.champion == one.model_version == listed.model_version
-        assert [record.horizon for record in models.track] == [1, 5]
+        assert [record.horizon for record in models.track] == [1, 5, 20]
         assert models.track[0].days > 50
         assert "persistence" in models.track[0].verdict
+        assert "EWMA" in models.track[0].risk_verdict
         past = client.history("S01", horizon=5, limit=20)
         assert len(past.forecasts) == 20
         assert past.forecasts[-1].realised_return is None
         oldest = past.forecasts[0]
+        assert oldest.volatility > 0 < oldest.baseline_volatility
         assert oldest.realised_price is not None
         assert oldest.held is (oldest.lower <= oldest.realised_price <= oldest.upper)
         batch = client.forecasts(["S05", "S06", "S00"])
@@ -58,6 +69,8 @@ def test_the_published_forecasts_are_the_predictors(up: Running, published_store
         with tenor.Client(up.url) as client:
             served = client.forecast("S02", horizon=5)
         assert (served.price, served.interval.lower, served.p_up) == (forecast.price, forecast.lower, forecast.p_up)
+        for name in ("volatility", "volatility_rank", "quantiles", "value_at_risk", "expected_shortfall", "verdict"):
+            assert getattr(served, name) == getattr(forecast, name)
 
 
 def test_realised_values_are_those_of_the_bars(up: Running, published_store: Path) -> None:

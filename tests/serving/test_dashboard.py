@@ -68,11 +68,23 @@ def test_the_page_shows_the_values_of_the_service(up: Running, visit: Open) -> N
     page = drawn(visit(up, "#S01/5"))
     forecast = httpx.get(f"{up.url}/v1/forecast/S01?horizon=5").json()
     assert page.inner_text("h1") == "S01"
-    assert f"{forecast['price']:.2f}" in page.inner_text("#figures")
+    assert f"{forecast['price']:.2f}" in page.inner_text("#direction")
+    assert f"{100 * forecast['volatility']:.2f} %" in page.inner_text("#figures")
+    assert f"{100 * forecast['baseline_volatility']:.2f} %" in page.inner_text("#volatility-text")
+    rank = forecast["volatility_rank"]
+    assert ("more volatile than" if rank >= 0.5 else "calmer than") in page.inner_text("#figures")
+    for losses in (forecast["value_at_risk"], forecast["expected_shortfall"]):
+        for loss in losses.values():
+            assert f"{100 * loss:.2f} %" in page.inner_text("#losses")
+    assert f"{forecast['quantiles']['0.25']:.2f} … {forecast['quantiles']['0.75']:.2f}" in page.inner_text("#fan-text")
+    assert page.locator("#reach tbody tr").count() == 3
+    assert page.inner_text("#reach .chosen th") == "5"
     assert f"{forecast['interval']['lower']:.2f} … {forecast['interval']['upper']:.2f}" in page.inner_text("#figures")
     models = httpx.get(f"{up.url}/v1/models").json()
-    assert page.inner_text("#verdict") == models["track"][1]["verdict"]
+    assert page.inner_text("#verdict") == models["track"][1]["risk_verdict"]
+    assert page.inner_text("#direction-verdict") == models["track"][1]["verdict"]
     for record in models["track"]:
+        assert record["risk_verdict"] in page.inner_text("#track")
         assert record["verdict"] in page.inner_text("#track")
     assert models["champion"] in page.inner_text("#card")
     assert "Weight of each feature" in page.inner_text("#attention-text")
@@ -82,6 +94,25 @@ def test_the_page_shows_the_values_of_the_service(up: Running, visit: Open) -> N
     page.click("summary")
     assert page.locator("#past tbody tr").count() == 25
     assert f"{past[-1]['price']:.2f}" in page.inner_text("#past tbody tr:first-child")
+
+
+def test_how_far_comes_before_which_way(up: Running, visit: Open) -> None:
+    page = drawn(visit(up, "#S01/1"))
+    detail = httpx.get(f"{up.url}/v1/symbols/S01").json()
+    drawn_lines = page.evaluate("document.getElementById('fan').data.map((trace) => Array.from(trace.y))")
+    for line, level in zip(drawn_lines, ("0.01", "0.99", "0.05", "0.95", "0.25", "0.75"), strict=False):
+        first = detail["forecasts"][0]["last_price"]
+        assert line == [first, *(forecast["quantiles"][level] for forecast in detail["forecasts"])]
+    places = [page.locator(f"#{name}").bounding_box()["y"] for name in ("figures", "fan", "direction", "price")]
+    assert places == sorted(places)
+    year = page.evaluate("Array.from(document.getElementById('volatility').data[1].y)")
+    assert year[-1] == detail["forecasts"][0]["volatility"]
+    assert len(year) > 200
+    # the attention shown is that of the horizon chosen
+    shown = "Array.from(document.getElementById('attention').data[0].customdata[0])"
+    one = page.evaluate(shown)
+    page.keyboard.press("h")
+    assert page.evaluate(shown) != one
 
 
 def test_a_symbol_is_picked_by_keyboard_and_by_mouse(up: Running, visit: Open) -> None:
@@ -104,7 +135,7 @@ def test_a_symbol_is_picked_by_keyboard_and_by_mouse(up: Running, visit: Open) -
     page.keyboard.press("h")
     assert page.url.endswith("#S01/5")
     assert page.locator("#horizons [aria-checked=true]").inner_text() == "5 sessions"
-    page.click("text=1 session")
+    page.click("#horizons >> text=1 session")
     page.focus("#horizons [aria-checked=true]")
     page.keyboard.press("ArrowRight")
     assert page.url.endswith("#S01/5")
@@ -171,7 +202,7 @@ def test_new_forecasts_are_shown_without_a_reload(published: PublishedForecasts,
     page = drawn(visit(running, "#S01/1"))
     until(lambda: running.service.hub.listeners == 1)
     document = json.loads(published.read(index.entries["S01"]))
-    document["forecasts"][0]["price"] = 4321.0
+    document["forecasts"][0]["upper"] = 4321.0
     document["as_of"] = "2030-01-01T21:00:00+00:00"
     published.publish([document], {**index.head, "published_at": index.head["published_at"] + 1})
     shows(page, "#figures", "4,321.00")

@@ -13,7 +13,7 @@ import pytest
 from tenor.config import FeatureConfig
 from tenor.features import build_panel
 from tenor.schema import Bars, Panel
-from tenor.serving.monitor import WINDOW, feature_drift, forecast_outcomes
+from tenor.serving.monitor import WINDOW, feature_drift, forecast_outcomes, volatility_calibration
 from tenor.serving.published import HISTORY_COLUMNS
 
 TRAINING = slice(80, 500)
@@ -70,10 +70,11 @@ def test_the_stated_false_alarms_hold_over_many_quiet_markets(bars_of: Callable[
 
 @dataclass(frozen=True)
 class Story:
-    """What the forecasts did on the last sessions: by how much their errors grew, and their intervals shrank."""
+    """By how much the last errors grew, the last intervals shrank, and the volatility is off, on all sessions."""
 
     error: float = 0.0
     shrunk: float = 1.0
+    volatility: float = 1.0
 
 
 def documents(story: Story, seed: int = 0, symbols: int = 12, days: int = 120) -> list[dict[str, Any]]:
@@ -96,6 +97,8 @@ def documents(story: Story, seed: int = 0, symbols: int = 12, days: int = 120) -
                 predicted,
                 predicted - width,
                 predicted + width,
+                0.0171 * story.volatility,
+                0.0171,
                 0.5,
                 price,
                 "replayed",
@@ -119,6 +122,28 @@ def test_errors_and_intervals_that_fail_are_found() -> None:
 @pytest.mark.slow
 def test_unchanged_forecasts_raise_nothing_in_a_hundred_months() -> None:
     assert sum(len(alarm_kinds(Story(error=0.0005), seed)) for seed in range(100)) <= 2
+
+
+@pytest.mark.parametrize(("off", "word"), [(0.7, "too low"), (1.4, "too high")])
+def test_a_volatility_that_is_off_is_found(off: float, word: str) -> None:
+    (check,) = volatility_calibration(documents(Story(volatility=off)), (1,))
+    assert (check.kind, check.name, check.alarm) == ("volatility", "1", True)
+    assert check.value == pytest.approx(1 / off**2, rel=0.2)
+    assert check.detail.endswith(f"the volatility is {word}")
+    (quiet,) = volatility_calibration(documents(Story()), (1,))
+    assert not quiet.alarm
+    assert "95 % interval" in quiet.detail
+
+
+def test_the_level_is_not_judged_on_the_sessions_that_set_it() -> None:
+    assert volatility_calibration(documents(Story(volatility=0.7)), (1,), since="2030-01-01") == []
+    assert volatility_calibration(documents(Story(), days=10), (1,)) == []
+
+
+@pytest.mark.slow
+def test_a_right_volatility_raises_nothing_in_a_hundred_markets() -> None:
+    raised = [volatility_calibration(documents(Story(), seed), (1,))[0].alarm for seed in range(100)]
+    assert sum(raised) <= 2
 
 
 def test_too_few_days_raise_no_alarm(panel: Panel) -> None:

@@ -24,6 +24,10 @@ def test_every_route_is_described_with_examples(http: httpx.Client) -> None:
         assert "example" in described["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]
     assert described["components"]["schemas"]["Batch"]["example"]
     assert "adjusted by Holm" in " ".join(described["components"]["schemas"]["TrackRecord"]["description"].split())
+    forecast = described["components"]["schemas"]["ForecastResponse"]
+    for name in ("volatility", "volatility_rank", "quantiles", "value_at_risk", "expected_shortfall", "verdict"):
+        assert name in forecast["required"]
+        assert name in forecast["description"]
     assert "application/problem+json" in described["paths"]["/v1/models"]["get"]["responses"]["503"]["content"]
 
 

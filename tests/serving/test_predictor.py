@@ -48,7 +48,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory, bars: Bars, sentiment: Da
         (FeatureConfig(sentiment=False), ModelConfig(hidden=4, lookback=8, attention=False), PLAIN),
     ):  # fmt: skip
         panel = build_panel(bars, features, sentiment=sentiment if features.sentiment else None)
-        split = chronological(panel.sessions, SplitConfig(), purge=5)
+        split = chronological(panel.sessions, SplitConfig(), purge=20)
         made = fit(
             panel,
             split,
@@ -58,7 +58,8 @@ def registry(tmp_path_factory: pytest.TempPathFactory, bars: Bars, sentiment: Da
             sentiment=SentimentConfig(window=9),
             workers=1,
         )
-        registry.add(made, {"fingerprint": made.fingerprint, "split": dict(made.split)})
+        validation = {str(horizon): {"verdict": f"Known of {horizon}."} for horizon in panel.horizons}
+        registry.add(made, {"fingerprint": made.fingerprint, "split": dict(made.split), "validation": validation})
     return registry
 
 
@@ -72,7 +73,10 @@ def forecaster(registry: Registry) -> Forecaster:
     return load(registry)
 
 
-NUMBERS = ("expected_return", "price", "lower", "upper", "p_up", "last_price")
+NUMBERS = (
+    "expected_return", "price", "lower", "upper", "p_up", "last_price", "volatility", "baseline_volatility",
+    "quantiles", "value_at_risk", "expected_shortfall",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("version", ["champion", "latest"])
@@ -83,12 +87,13 @@ def test_it_says_what_the_trained_model_says(
     panel = build_panel(bars, forecaster.features, sentiment=sentiment if predictor.recipe.with_sentiment else None)
     ours = predictor.run(bars, sentiment).newest(SYMBOLS)
     theirs = forecaster.run(panel).newest(SYMBOLS)
-    assert [(f.symbol, f.horizon) for f in ours] == [(s, h) for s in SYMBOLS for h in (1, 5)]
+    assert [(f.symbol, f.horizon) for f in ours] == [(s, h) for s in SYMBOLS for h in (1, 5, 20)]
     assert ours.failed == theirs.failed == {}
     spread = float(np.nanstd(forecaster.predict(panel).mean))
     for one, other in zip(ours, theirs, strict=True):
         assert (one.as_of, one.session, one.target_session) == (other.as_of, other.session, other.target_session)
         assert one.model_version == other.model_version == forecaster.version == predictor.recipe.version
+        assert one.verdict == f"Known of {one.horizon}."
         for name in NUMBERS:
             assert getattr(one, name) == pytest.approx(getattr(other, name), rel=1e-5, abs=1e-5 * spread)
         for name in ("attention_time", "attention_features"):
@@ -125,18 +130,18 @@ def test_as_of_sees_sessions_that_were_over_by_then_and_nothing_later(
 
 def test_history_is_what_was_said_then(predictor: Predictor, bars: Bars, sentiment: DailySentiment) -> None:
     past = predictor.run(bars, sentiment).history(["MSFT", "AAPL", "NOPE"], 30)
-    assert len(past) == 2 * 30 * 2
+    assert len(past) == 2 * 30 * 3
     assert isinstance(past.failed["NOPE"], UnknownSymbolError)
-    assert [(f.symbol, f.horizon) for f in past[:3]] == [("MSFT", 1), ("MSFT", 5), ("MSFT", 1)]
+    assert [(f.symbol, f.horizon) for f in past[:4]] == [("MSFT", 1), ("MSFT", 5), ("MSFT", 20), ("MSFT", 1)]
     assert past[0].attention_time == {}
     newest = {(f.symbol, f.horizon): f for f in predictor.run(bars, sentiment).newest(["AAPL", "MSFT"])}
     for said in past:
         if said.session == newest[said.symbol, said.horizon].session:
             for name in NUMBERS:
                 assert getattr(said, name) == getattr(newest[said.symbol, said.horizon], name)
-    day = past[20].session
+    day = past[30].session
     then = predictor.run(bars.until(day), sentiment.until(day)).newest(["MSFT"])
-    for said, again in zip(past[20:22], then, strict=True):
+    for said, again in zip(past[30:33], then, strict=True):
         for name in NUMBERS:
             assert getattr(said, name) == pytest.approx(getattr(again, name), rel=1e-5, abs=1e-8)
 
@@ -180,9 +185,9 @@ def test_one_symbol_that_fails_does_not_take_the_others_with_it(
     frame = bars.frame
     young = Bars(frame[(frame["symbol"] != "BA") | (frame["session"] >= "2017-06-01")])
     made = predictor.run(young, sentiment).newest(["MSFT", "BA", "MSFTT", "MSFT"])
-    assert [(f.symbol, f.horizon) for f in made] == [("MSFT", 1), ("MSFT", 5)]
+    assert [(f.symbol, f.horizon) for f in made] == [("MSFT", 1), ("MSFT", 5), ("MSFT", 20)]
     assert isinstance(made.failed["BA"], HistoryError)
-    assert "BA has 6 sessions with all features, and the model needs 20" in str(made.failed["BA"])
+    assert "BA has 0 sessions with all features, and the model needs 20" in str(made.failed["BA"])
     assert "Did you mean 'MSFT'" in str(made.failed["MSFTT"])
 
 
@@ -191,7 +196,7 @@ def test_sentiment_is_asked_for_where_the_model_needs_it(registry: Registry, pre
         predictor.run(bars, None).newest(["MSFT"])
     plain = Predictor.load(registry, "latest")
     assert not plain.recipe.with_sentiment
-    assert len(plain.run(bars, None).newest(["MSFT"])) == 2
+    assert len(plain.run(bars, None).newest(["MSFT"])) == 3
 
 
 def test_what_it_tells_of_itself(predictor: Predictor, forecaster: Forecaster) -> None:

@@ -31,11 +31,11 @@ def test_what_is_published_is_read_back(empty: PublishedForecasts) -> None:
     assert index is not None
     assert list(index.entries) == ["A", "B"]
     assert json.loads(empty.read(index.entries["A"])) == document("A")
-    assert index.entries["A"].brief["1"]["price"] == 10.0
+    assert index.entries["A"].brief["1"]["volatility"] == 0.02
 
 
 ODD = ["../../etc/passwd", "BRK.B", "^GSPC", ".hidden", "a/b", "~x", "ÄÖ", "A" * 400, "a=b%2f"]
-HALF = ["", "{", "[]", '{"format":1}', '{"format":1,"head":{},"entries":{"A":{}},"retired":{}}']
+HALF = ["", "{", "[]", '{"format":2}', '{"format":2,"head":{},"entries":{"A":{}},"retired":{}}']
 
 
 @pytest.mark.parametrize("symbol", ODD)
@@ -155,10 +155,18 @@ def test_a_damaged_index_is_reported_and_the_next_refresh_repairs_it(empty: Publ
     assert list(index.entries) == ["A"]
 
 
-def test_a_newer_format_is_refused(empty: PublishedForecasts) -> None:
-    empty.objects.put(INDEX, b'{"format":2}')
-    with pytest.raises(StoreError, match="format 2"):
+@pytest.mark.parametrize("other", [1, 3])
+def test_another_format_is_refused_in_one_line_and_the_next_refresh_replaces_it(
+    empty: PublishedForecasts, other: int
+) -> None:
+    empty.objects.put(INDEX, b'{"format":%d,"head":{},"entries":{},"retired":{}}' % other)
+    with pytest.raises(StoreError, match=f"has format {other}, this tenor reads 2: run 'tenor refresh'") as raised:
         empty.index()
+    assert "\n" not in str(raised.value)
+    empty.publish([document("A")], head())
+    index = empty.index()
+    assert index is not None
+    assert list(index.entries) == ["A"]
 
 
 def test_replaced_objects_are_deleted_after_a_while(empty: PublishedForecasts, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,7 +44,7 @@ def add_sessions(store: Path, count: int, seed: int = 9) -> pd.Timestamp:
 
 def test_a_document_holds_what_the_page_draws(store: Path, published: PublishedForecasts) -> None:
     document = document_of(published, "S00")
-    assert [said["horizon"] for said in document["forecasts"]] == [1, 5]
+    assert [said["horizon"] for said in document["forecasts"]] == [1, 5, 20]
     assert document["bars"]["session"][-1] == document["session"]
     assert len({len(column) for column in document["bars"].values()}) == 1
     assert document["sentiment"]["n"][-1] == 2
@@ -54,15 +54,23 @@ def test_a_document_holds_what_the_page_draws(store: Path, published: PublishedF
     assert newest["session"] in document["sentiment"]["session"]
     looked = document["attention"]
     assert np.shape(looked["feature"]) == (len(looked["sessions"]), len(looked["features"]))
-    assert sum(looked["time"]) == pytest.approx(1, abs=1e-4)
+    assert list(looked["time"]) == ["1", "5", "20"]
+    for weights in looked["time"].values():
+        assert sum(weights) == pytest.approx(1, abs=1e-4)
+    for horizon in looked["time"]:
+        columns = document["history"][horizon]
+        assert len(columns["volatility"]) == len(columns["session"])
+        assert min(columns["volatility"]) > 0 < min(columns["baseline"])
     assert document_of(published, "S05")["items"] == []
 
 
 def test_the_attention_shown_is_the_forecasts_own(published: PublishedForecasts) -> None:
     document = document_of(published, "S03")
     said, looked = document["forecasts"][0], document["attention"]
-    assert looked["sessions"] == list(said["attention_time"])
-    assert looked["time"] == pytest.approx(list(said["attention_time"].values()), rel=1e-4)
+    for each in document["forecasts"]:
+        assert looked["sessions"] == list(each["attention_time"])
+        weights = list(each["attention_time"].values())
+        assert looked["time"][str(each["horizon"])] == pytest.approx(weights, rel=1e-4)
     mean = np.mean(looked["feature"], axis=0)
     assert mean == pytest.approx(list(said["attention_features"].values()), abs=1e-4)
 
@@ -77,6 +85,8 @@ def test_what_was_published_stays_as_it_was_said(store: Path, published: Publish
     assert kept.made == "published"
     assert kept.expected_return == pytest.approx(said[1]["expected_return"], rel=1e-5)
     assert kept.upper == pytest.approx(said[1]["upper"], rel=1e-4)
+    assert kept.volatility == pytest.approx(said[1]["volatility"], rel=1e-5)
+    assert kept.baseline_volatility == pytest.approx(said[1]["baseline_volatility"], rel=1e-5)
     assert kept.realised_price is not None
     assert {row.made for day, row in past.items() if day != said[1]["session"]} == {"replayed"}
     run_refresh(store, now=closed + pd.Timedelta(minutes=40))

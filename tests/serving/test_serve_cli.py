@@ -70,7 +70,7 @@ def test_serve_refreshes_an_empty_store_answers_and_stops(started: tuple[str, su
 def test_monitor_prints_what_the_refresh_found(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["monitor", "--store", str(store), "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert {check["kind"] for check in report["checks"]} == {"drift", "error", "coverage", "staleness"}
+    assert {check["kind"] for check in report["checks"]} == {"drift", "error", "coverage", "volatility", "staleness"}
     assert main(["monitor", "--store", str(store)]) == 0
     output = capsys.readouterr().out
     assert "volume_z" in output

@@ -152,7 +152,7 @@ def index_of(published: float, closes: list[float], *, behind: int = 0, version:
     [
         (index_of(0.0, [10 * HOUR]), 9 * HOUR, 0, ""),
         (index_of(0.0, [10 * HOUR]), 10 * HOUR + GRACE - 1, 1, ""),
-        (index_of(0.0, [10 * HOUR, 99 * HOUR]), 10 * HOUR + GRACE, 1, "1 sessions have closed"),
+        (index_of(0.0, [10 * HOUR, 99 * HOUR]), 10 * HOUR + GRACE, 1, "1 session has closed"),
         (index_of(0.0, [10 * HOUR, 34 * HOUR, 99 * HOUR]), 50 * HOUR, 2, "2 sessions have closed"),
         (index_of(0.0, [10 * HOUR], behind=2317), 1.0, 2317, "2,317 sessions have closed"),
         (index_of(HOUR, [10 * HOUR]), 0.0, 0, "published in the future"),

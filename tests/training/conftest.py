@@ -13,10 +13,19 @@ from tenor.config import FeatureConfig, ModelConfig, SplitConfig, TrainConfig
 from tenor.schema import Panel
 from tenor.training import Forecaster, Split, chronological, fit
 
-FEATURES = FeatureConfig()
+FEATURES = FeatureConfig(horizons=(1, 5))
 MODEL = ModelConfig(hidden=6, attention_size=4, lookback=8, dropout=0.1)
 TRAINING = TrainConfig(
-    seeds=(0, 7), epochs=4, patience=4, segment=24, burn_in=8, segments_per_step=8, learning_rate=2e-2
+    seeds=(0, 7),
+    epochs=4,
+    patience=4,
+    segment=24,
+    burn_in=8,
+    segments_per_step=8,
+    learning_rate=2e-2,
+    return_weight=1.0,
+    direction_weight=0.5,
+    risk_weight=0.1,
 )
 
 

@@ -10,6 +10,7 @@ import torch
 
 from tenor.config import FeatureConfig, ModelConfig, SplitConfig, TrainConfig
 from tenor.errors import ConfigError, HistoryError, TenorError, TrainingError
+from tenor.heads import HEADS
 from tenor.schema import Panel
 from tenor.training import Forecaster, Split, chronological
 
@@ -55,12 +56,18 @@ def test_side_by_side_is_the_same_to_the_bit_and_tells_every_epoch(fit_it, forec
 
 def test_rows_after_validation_take_no_part(fit_it, forecaster, panel: Panel, split: Split) -> None:
     changed = dataclasses.replace(
-        panel, **{name: getattr(panel, name).copy() for name in ("values", "targets", "volatility", "close")}
+        panel,
+        **{
+            name: getattr(panel, name).copy()
+            for name in ("values", "targets", "volatility", "close", "variance", "log_variance")
+        },
     )
     rows = slice(split.valid.stop, None)
     changed.values[rows] = 1e6
     changed.targets[rows] = 1.0
     changed.volatility[rows] = 1e-9
+    changed.variance[rows] = 7.0
+    changed.log_variance[rows] = -3.0
     other = fit_it(panel=changed)
     assert weights(other) == weights(forecaster)
     assert other.recipe.calibration == forecaster.recipe.calibration
@@ -87,10 +94,9 @@ def test_without_attention_and_with_two_layers(fit_it, panel: Panel) -> None:
 
 
 def test_direction_can_be_left_out(fit_it) -> None:
-    plain = fit_it(training=TrainConfig(seeds=(0,), epochs=1, segment=24, direction_weight=0.0))
-    assert (
-        plain.history[0].valid[0] < fit_it(training=TrainConfig(seeds=(0,), epochs=1, segment=24)).history[0].valid[0]
-    )
+    with_it = TrainConfig(seeds=(0,), epochs=1, segment=24, direction_weight=0.5)
+    plain = fit_it(training=dataclasses.replace(with_it, direction_weight=0.0))
+    assert plain.history[0].valid[0] < fit_it(training=with_it).history[0].valid[0]
 
 
 @pytest.mark.parametrize(
@@ -111,6 +117,32 @@ def test_what_cannot_be_trained_is_refused(fit_it, changed: dict, error: type[Te
     with pytest.raises(error, match=message) as caught:
         fit_it(**changed)
     assert "\n" not in str(caught.value)
+
+
+def test_the_forecast_variances_are_right_on_average_over_validation(
+    forecaster: Forecaster, panel: Panel, split: Split
+) -> None:
+    risk = forecaster.predict(panel).risk
+    assert risk is not None
+    for k in (0, 1):
+        forecast = 2 * np.log(risk.volatility[split.valid, :, k].astype("float64"))
+        realised = panel.log_variance[split.valid, :, k].astype("float64")
+        known = np.isfinite(forecast) & np.isfinite(realised)
+        assert known.sum() > 50
+        assert np.exp(realised - forecast)[known].mean() == pytest.approx(1, rel=1e-4)
+
+
+@pytest.mark.parametrize("weight", ["return_weight", "direction_weight", "risk_weight"])
+def test_a_head_whose_loss_weighs_nothing_learns_nothing(fit_it, weight: str) -> None:
+    training = TrainConfig(
+        seeds=(0,), epochs=1, segment=24, burn_in=8, learning_rate=1e-2, weight_decay=0.0,
+        **{"return_weight": 1.0, "direction_weight": 1.0, "risk_weight": 1.0, weight: 0.0},
+    )  # fmt: skip
+    (network,) = fit_it(training=training).networks
+    name = next(head.name for head in HEADS if head.weight == weight)
+    for head in HEADS:
+        moved = bool((network.heads[head.name].weight != 0).any())
+        assert moved == (head.name != name), head.name
 
 
 def test_an_error_in_a_process_is_the_same_error_here(fit_it) -> None:
@@ -139,7 +171,8 @@ def test_one_symbol_is_enough(fit_it, panel_of) -> None:
     ("key", "value"),
     [("seeds", ()), ("seeds", (1, 1)), ("seeds", (-1,)), ("epochs", 0), ("patience", 0), ("learning_rate", 0.0),
      ("learning_rate", float("nan")), ("weight_decay", -1.0), ("clip_norm", 0.0), ("segment", 0), ("burn_in", -1),
-     ("segments_per_step", 0), ("segments_per_step", 1.5), ("direction_weight", -0.1), ("target_clip", 0.0)],
+     ("segments_per_step", 0), ("segments_per_step", 1.5), ("direction_weight", -0.1), ("return_weight", -0.1),
+     ("risk_weight", float("nan")), ("target_clip", 0.0)],
 )  # fmt: skip
 def test_a_value_out_of_range_is_refused_by_name(key: str, value: object) -> None:
     with pytest.raises(ConfigError, match=f"'training.{key}'"):

@@ -9,23 +9,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tenor.config import ModelConfig, TrainConfig
+from tenor.distribution import LEVELS, Risk
 from tenor.errors import DataError, HistoryError, ModelError, UnknownSymbolError
 from tenor.inference.cells import usable
 from tenor.schema import Panel
 from tenor.training import Forecaster
 
 CELLS = ("mean", "p_up", "lower", "upper")
+RISK = tuple(field.name for field in dataclasses.fields(Risk))
 
 
 def changed_after(panel: Panel, t: int, seed: int) -> Panel:
     """The panel with everything after session t replaced."""
     rng = np.random.default_rng(seed)
     arrays = {
-        name: getattr(panel, name).copy() for name in ("values", "mask", "targets", "volatility", "open", "close")
+        name: getattr(panel, name).copy()
+        for name in ("values", "mask", "targets", "volatility", "open", "close", "variance", "log_variance")
     }
     later = slice(t + 1, None)
     arrays["mask"][later] = rng.random(arrays["mask"][later].shape) < 0.7
-    for name in ("values", "targets", "volatility", "open", "close"):
+    for name in ("values", "targets", "volatility", "open", "close", "variance", "log_variance"):
         arrays[name][later] = np.abs(rng.normal(0, 50, arrays[name][later].shape))
     arrays["values"][~arrays["mask"]] = 0
     return dataclasses.replace(panel, **arrays)
@@ -39,6 +42,9 @@ def test_no_forecast_depends_on_what_comes_later_by_one_bit(forecaster_and_panel
     before, after = forecaster.predict(panel), forecaster.predict(other)
     for name in CELLS:
         assert getattr(before, name)[: t + 1].tobytes() == getattr(after, name)[: t + 1].tobytes()
+    for name in RISK:
+        old, new = (getattr(said.risk, name)[: t + 1] for said in (before, after))
+        assert old.tobytes() == new.tobytes(), name
     rows = slice(0, t + 1)
     looked, again = forecaster.attention(panel, rows), forecaster.attention(other, rows)
     assert looked.time.tobytes() == again.time.tobytes()
@@ -56,6 +62,8 @@ def test_a_panel_that_ends_earlier_says_the_same(forecaster: Forecaster, panel: 
     tolerance = 1e-5 * np.nanstd(whole.mean)
     for name in CELLS:
         np.testing.assert_allclose(getattr(cut, name), getattr(whole, name)[:t], rtol=1e-5, atol=tolerance)
+    for name in RISK:
+        np.testing.assert_allclose(getattr(cut.risk, name), getattr(whole.risk, name)[:t], rtol=1e-4, atol=1e-6)
 
 
 def test_a_panel_that_starts_later_says_nearly_the_same(forecaster: Forecaster, panel: Panel) -> None:
@@ -72,11 +80,19 @@ def test_it_speaks_on_usable_cells_and_nowhere_else(forecaster: Forecaster, pane
         value = getattr(said, name)
         assert value.dtype == np.float32
         assert (np.isfinite(value) == cells[:, :, None]).all()
-    assert (said.lower <= said.mean)[cells].all()
-    assert (said.mean <= said.upper)[cells].all()
+    assert (said.lower < 0)[cells].all()
+    assert (said.upper > 0)[cells].all()
+    for name in ("log_variance", "volatility"):
+        assert (np.isfinite(getattr(said.risk, name)) == cells[:, :, None]).all()
+    assert (said.risk.volatility > 0)[cells].all()
+    for k in range(2):
+        quantiles = np.stack([said.risk.quantile(level, k) for level in LEVELS])
+        assert (np.diff(quantiles, axis=0) >= 0)[:, cells].all()
+        np.testing.assert_array_equal(said.lower[:, :, k], said.risk.quantile(0.05, k))
+        np.testing.assert_array_equal(said.upper[:, :, k], said.risk.quantile(0.95, k))
     assert ((said.p_up > 0) & (said.p_up < 1))[cells].all()
     looked = forecaster.attention(panel, slice(100, 140))
-    assert looked.time.shape == (40, 4, 8)
+    assert looked.time.shape == (40, 4, 2, 8)
     assert looked.feature.shape == (40, 4, 5)
     for weight in (looked.time, looked.feature):
         np.testing.assert_allclose(weight.sum(-1)[cells[100:140]], 1, rtol=1e-5)
@@ -118,6 +134,18 @@ def test_forecast_of_the_last_session(forecaster: Forecaster, panel: Panel) -> N
     assert forecast.price == pytest.approx(panel.close[-1, 1] * np.exp(forecast.expected_return))
     assert forecast.lower < forecast.price < forecast.upper
     assert 0 < forecast.p_up < 1
+    risk, price = said.risk, panel.close[-1, 1]
+    assert forecast.volatility == pytest.approx(float(risk.volatility[-1, 1, 1]), rel=1e-4)
+    assert forecast.baseline_volatility == pytest.approx(0.02)
+    assert list(forecast.quantiles) == ["0.01", "0.05", "0.25", "0.5", "0.75", "0.95", "0.99"]
+    assert list(forecast.quantiles.values()) == sorted(forecast.quantiles.values())
+    assert (forecast.quantiles["0.05"], forecast.quantiles["0.95"]) == pytest.approx((forecast.lower, forecast.upper))
+    for confidence, level in (("0.95", "0.05"), ("0.99", "0.01")):
+        assert forecast.value_at_risk[confidence] == pytest.approx(1 - forecast.quantiles[level] / price, rel=1e-5)
+        assert forecast.expected_shortfall[confidence] >= forecast.value_at_risk[confidence] > 0
+    past = risk.volatility[-253:-1, 1, 1]
+    past = past[np.isfinite(past)]
+    assert forecast.volatility_rank == pytest.approx((past < risk.volatility[-1, 1, 1]).mean(), abs=1.5 / len(past))
     assert list(forecast.attention_time) == [f"{day:%Y-%m-%d}" for day in panel.sessions[-8:]]
     assert tuple(forecast.attention_features) == panel.features
     assert sum(forecast.attention_time.values()) == pytest.approx(1)
@@ -146,7 +174,10 @@ def test_what_cannot_be_forecast_says_why(forecaster: Forecaster, panel: Panel, 
     renamed = dataclasses.replace(panel, features=("signal", "b", "c", "d", "other"))
     with pytest.raises(ModelError, match=r"the panel lacks e; the model does not know other"):
         forecaster.predict(renamed)
-    shorter = dataclasses.replace(panel, horizons=(1,), targets=panel.targets[:, :, :1])
+    first = slice(0, 1)
+    shorter = dataclasses.replace(
+        panel, horizons=(1,), targets=panel.targets[..., first], log_variance=panel.log_variance[..., first]
+    )
     with pytest.raises(ModelError, match=r"the panel has horizons \[1\], the model \[1, 5\]"):
         forecaster.predict(shorter)
 

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+from tenor.distribution import LEVELS, Risk, Shape
 from tenor.schema import Predictions
 from tenor.training.scoring import scores
 
@@ -22,9 +23,31 @@ def said(panel, mean, p_up=None) -> Predictions:
 def test_who_knows_everything_scores_one_and_who_says_the_contrary_minus(seen) -> None:
     truth = seen.targets
     best = scores(seen, said(seen, truth), seen.mask, horizon=1)
-    assert best == pytest.approx({"error_reduction": 1.0, "rank_ic": 1.0, "mcc": 1.0})
+    no_risk = {"log_variance_r2": math.nan}
+    assert best == pytest.approx({"error_reduction": 1.0, "rank_ic": 1.0, "mcc": 1.0} | no_risk, nan_ok=True)
     worst = scores(seen, said(seen, -truth), seen.mask, horizon=1)
-    assert worst == pytest.approx({"error_reduction": -3.0, "rank_ic": -1.0, "mcc": -1.0})  # (2r)^2 = 4 r^2
+    expected = {"error_reduction": -3.0, "rank_ic": -1.0, "mcc": -1.0}  # (2r)^2 = 4 r^2
+    assert worst == pytest.approx(expected | no_risk, nan_ok=True)
+
+
+def test_of_risk_it_is_the_share_of_the_log_variance_that_is_explained(seen) -> None:
+    def r2(log_variance, cells=seen.mask, horizon=5) -> float:
+        shapes = [Shape(0.3, (0.0,) * len(LEVELS), (1.0, 1.0))] * 2  # the level is none of its business
+        made = dataclasses.replace(said(seen, seen.targets), risk=Risk.of(log_variance, shapes))
+        return scores(seen, made, cells, horizon=horizon)["log_variance_r2"]
+
+    truth = seen.log_variance
+    known = seen.mask & np.isfinite(truth[:, :, 1]) & np.isfinite(seen.targets[:, :, 1])
+    mean = float(truth[:, :, 1][known].astype("float64").mean())
+    assert r2(truth) == pytest.approx(1)
+    assert r2(np.full_like(truth, mean)) == pytest.approx(0, abs=1e-4)
+    assert r2(2 * mean - truth) == pytest.approx(-3, abs=1e-3)
+    half = truth.copy()
+    half[:60] = 0.0
+    later = seen.mask & (np.arange(len(seen.mask)) >= 60)[:, None]
+    assert r2(half, later) == pytest.approx(1)
+    assert r2(half) < 0
+    assert math.isnan(r2(truth, np.zeros_like(seen.mask)))
 
 
 def test_who_says_nothing_scores_nothing(seen) -> None:

@@ -22,15 +22,17 @@ from tenor.training.estimator import PanelForecaster
 from tenor.training.grid import read_grid
 from tenor.training.panel_source import PanelSource
 from tenor.training.parallel import orphaned
+from tenor.training.scoring import SCORINGS
 from tenor.training.search import Search, grid_search
 
 BASE = {
-    "features": FeatureConfig(groups=("returns",)),
+    "features": FeatureConfig(groups=("returns",), horizons=(1, 5)),
     "model": ModelConfig(hidden=4, attention_size=3, lookback=5),
     "training": TrainConfig(seeds=(0,), epochs=2, segment=24, burn_in=4, learning_rate=1e-2),
     "split": SplitConfig(valid_end="2014-12-31"),
     "folds": FoldConfig(folds=2, valid_sessions=40, test_sessions=40),
 }
+FIRST = SCORINGS[0]  # by which a search ranks unless it is told otherwise
 GRID = read_grid(words=["hidden=3,5", "lr=1e-2,1e-3"])
 
 
@@ -54,10 +56,10 @@ def comparable(search: Search) -> list[tuple]:
 def test_every_point_is_tried_on_every_fold_and_the_best_comes_first(search) -> None:
     result, cache, reports = search
     assert len(result.trials) == 4
-    means = [t.mean("error_reduction") for t in result.trials]
+    means = [t.mean(FIRST) for t in result.trials]
     assert means == sorted(means, reverse=True)
     assert [t.rank for t in result.trials] == [1, 2, 3, 4]
-    assert all(len(t.scores[s]) == 2 for t in result.trials for s in ("error_reduction", "rank_ic", "mcc"))
+    assert all(len(t.scores[s]) == 2 for t in result.trials for s in SCORINGS)
     assert all(t.seconds > 0 and t.failed is None for t in result.trials)
     assert len({t.scores["error_reduction"] for t in result.trials}) == 4
     assert len(list(cache.glob("*.json"))) == 8
@@ -209,7 +211,7 @@ def test_the_best_config_is_toml_that_gives_it_back(search) -> None:
     result, *_ = search
     text = result.best_toml({"symbols": ["S00"], "split": {"valid_end": "2014-12-31", "train_end": None}})
     first, second = text.splitlines()[:2]
-    assert first.startswith("# The best of 4 by mean error_reduction over 2 folds, ")
+    assert first.startswith(f"# The best of 4 by mean {FIRST} over 2 folds, ")
     assert second.startswith("# model.hidden ")
     read = tomllib.loads(text)
     best = result.configs()
@@ -225,7 +227,7 @@ def test_a_heat_map_of_two_keys(search) -> None:
     chart = result.heat_map("model.hidden", "training.learning_rate")
     assert (chart.x_values, chart.y_values) == (("3", "5"), ("0.01", "0.001"))
     place = np.unravel_index(chart.scores.argmax(), (2, 2))
-    assert chart.scores[place] == result.best.mean("error_reduction")
+    assert chart.scores[place] == result.best.mean(FIRST)
     assert chart.x_values[place[1]] == str(result.best.values["model.hidden"])
     for pair in (("model.hidden", "model.hidden"), ("model.hidden", "model.layers")):
         with pytest.raises(ConfigError, match="two keys of the grid"):
@@ -292,7 +294,7 @@ def test_a_fit_that_fails_has_no_score_and_the_rest_go_on(market_bars: Bars, tmp
             ["hidden=3"],
             {"scoring": "r2"},
             ConfigError,
-            "scoring is 'r2'; it takes one of error_reduction, rank_ic, mcc",
+            f"scoring is 'r2'; it takes one of {', '.join(SCORINGS)}",
         ),
         (["sentiment=true,false"], {}, ConfigError, "needs daily sentiment"),
         (["hidden=3"], {"folds": FoldConfig(folds=9)}, HistoryError, "9 folds of 126 test"),

@@ -23,8 +23,16 @@ LEFT_OUT = "GMRE"
 
 SETTINGS = BenchmarkSettings(
     features=FeatureConfig(groups=("returns", "trend"), sentiment=False, horizons=(1,)),
-    model=ModelConfig(lookback=5),
-    training=TrainConfig(epochs=8, learning_rate=1e-3, segments_per_step=16, direction_weight=2.0),
+    model=ModelConfig(hidden=32, lookback=5),
+    training=TrainConfig(
+        epochs=8,
+        learning_rate=1e-3,
+        burn_in=30,
+        segments_per_step=16,
+        risk_weight=0.0,
+        return_weight=1.0,
+        direction_weight=2.0,
+    ),
     market_means=True,
     trailing=60,
 )

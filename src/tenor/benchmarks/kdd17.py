@@ -21,8 +21,16 @@ COUNTS = {"train": "64,644", "valid": "8,070", "test": "7,398"}
 
 SETTINGS = BenchmarkSettings(
     features=FeatureConfig(groups=("returns", "context"), sentiment=False, horizons=(1,)),
-    model=ModelConfig(),
-    training=TrainConfig(epochs=9, learning_rate=1e-3, segments_per_step=16, direction_weight=2.0),
+    model=ModelConfig(hidden=32, lookback=30),
+    training=TrainConfig(
+        epochs=9,
+        learning_rate=1e-3,
+        burn_in=30,
+        segments_per_step=16,
+        risk_weight=0.0,
+        return_weight=1.0,
+        direction_weight=2.0,
+    ),
     trailing=120,
 )
 """Chosen on validation MCC alone, then frozen."""

@@ -75,6 +75,8 @@ def evaluate(
     if as_json:
         console.print_json(judged.to_json())
         return
+    show_evaluation.show_risk(judged.risk, judged.use, verdict=judged.verdict)
+    console.line("")
     show_evaluation.show_walk_forward(judged.walked)
     console.line(f"\nVersion {judged.version} on its own test part")
     for evaluation in judged.evaluations.values():
@@ -93,15 +95,20 @@ def predict(
     set_: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Forecast from the last bars in the lake. Stale bars are reported or refused, by sources.when_stale."""
+    """Forecast how far prices may move, from the last bars in the lake.
+
+    Stale forecasts are reported, and stale bars of services refused where sources.when_stale says so.
+    """
+    from tenor.calendars import interval_of
     from tenor.ingest.status import freshness
-    from tenor.pipeline.predict import forecasts_of
+    from tenor.pipeline.predict import forecasts_of, stale_forecasts
     from tenor.workspace import Workspace
 
     sources = sources_of(config, set_)
-    forecasts, interval = forecasts_of(Workspace(store), symbols, horizon=horizon, version=model)
-    late = freshness(store, sources, symbols, interval=interval)
-    for line in late.values():
+    forecasts, calendar = forecasts_of(Workspace(store), symbols, horizon=horizon, version=model)
+    late = {} if sources.when_stale == "ignore" else stale_forecasts(forecasts, calendar)
+    late |= freshness(store, sources, symbols, interval=interval_of(calendar))  # names the source that is late
+    for line in dict.fromkeys(late.values()):
         console.stderr.print(f"tenor: stale: {line}", markup=False, soft_wrap=True)
     for forecast in forecasts:
         if as_json:

@@ -1,25 +1,123 @@
-"""How an evaluation looks in a terminal: the walk-forward, a version beside the baselines, the effect of sentiment."""
+"""How an evaluation looks in a terminal: how far, the walk-forward, a version beside the baselines, sentiment."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from tenor.cli.console import bold, horizon_text, line, table
-from tenor.evaluation.titles import TITLES
+from tenor.evaluation.titles import RISK_TITLES, TITLES
 
 if TYPE_CHECKING:
     from tenor.evaluation.bootstrap import ConfidenceInterval
     from tenor.evaluation.evaluate import Evaluation
+    from tenor.evaluation.risk import RiskEvaluation
+    from tenor.evaluation.risk_walk import RiskUse
     from tenor.evaluation.significance import Difference
     from tenor.evaluation.uncertainty import Uncertainty
     from tenor.evaluation.walkforward_summary import FoldRow, WalkForwardSummary
 
 EVALUATION_METRICS = tuple(metric for metric in TITLES if metric != "loss")
 """Metrics of an evaluation, in the order of the table; the loss is an ablation's."""
+
+
+def show_risk(evaluations: Mapping[int, RiskEvaluation], use: RiskUse, *, verdict: str) -> None:
+    """The verdict; then by horizon losses beside the rivals and what intervals held; what forecasts are worth.
+
+    Parameters
+    ----------
+    evaluations
+        Horizon -> the walked model beside its rivals.
+    use
+        What the forecasts are worth.
+    verdict
+        How far, and which way.
+    """
+    bold(verdict)
+    for horizon, evaluation in evaluations.items():
+        bold(f"\nHow far, {horizon_text(horizon)}")
+        line(_size(evaluation))
+        _show_losses(evaluation)
+        _show_intervals(evaluation)
+    _show_targeting(use)
+
+
+def _show_losses(evaluation: RiskEvaluation) -> None:
+    from tenor.evaluation.significance import format_p
+
+    line(f"loss of each model; change: that of {evaluation.name} over it, less 1; p: Diebold-Mariano, after Holm")
+    rows = []
+    for name, values in evaluation.table.items():
+        if name != evaluation.name and name not in evaluation.comparisons:
+            continue  # adaptive intervals change no forecast of volatility
+        cells = [name]
+        for loss, title in RISK_TITLES.items():
+            cells.append(f"{values[loss].value * title.scale:.{title.digits}f}")
+            comparison = evaluation.comparisons.get(name, {}).get(loss)
+            if comparison is None:
+                cells += ["–", "–"]
+            else:
+                cells += [_percent_text(comparison.change, 1, sign="+"), format_p(comparison.holm)]
+        rows.append(cells)
+    columns = [column for title in RISK_TITLES.values() for column in (title.heading, "change, %", "p")]
+    table(("model", *columns), rows)
+
+
+def _show_intervals(evaluation: RiskEvaluation) -> None:
+    from tenor.evaluation.risk import INTERVALS
+
+    line("returns inside each interval, and below the value at risk (VaR), %")
+    confidences = list(next(iter(evaluation.tails.values())))
+    rows = (
+        (
+            name,
+            *(_percent_text(values[f"coverage_{percent}"].value, 1) for percent in INTERVALS),
+            *(_percent_text(evaluation.tails[name][confidence].violations.value, 2) for confidence in confidences),
+        )
+        for name, values in evaluation.table.items()
+    )
+    inside, below = (f"{percent} %" for percent in INTERVALS), (f"VaR {100 * float(c):g} %" for c in confidences)
+    table(("model", *inside, *below), rows)
+
+
+def _show_targeting(use: RiskUse) -> None:
+    from tenor.evaluation.significance import format_p
+
+    targeting = use.targeting
+    bold(f"\nPortfolios held at a volatility of {100 * targeting.target:g} % a year, net of {targeting.cost:g} bps")
+    rows = []
+    for name, portfolio in targeting.portfolios.items():
+        difference = use.differences.get(name)
+        rows.append(
+            (
+                name,
+                _percent_text(portfolio.volatility, 1),
+                _number_text(portfolio.monthly_variation, 3),
+                _percent_text(-portfolio.backtest.max_drawdown, 1),
+                _percent_text(portfolio.backtest.mean_turnover, 1),
+                _number_text(portfolio.backtest.sharpe, 2),
+                _number_text(portfolio.leverage, 2),
+                "–" if difference is None else _number_text(difference.loss.value, 4, sign="+"),
+                "–" if difference is None else format_p(difference.loss_holm),
+            )
+        )
+    columns = (
+        "forecasts", "volatility, %", "months' variation", "deepest fall, %", "turnover, %", "Sharpe", "leverage",
+        "difference in risk loss", "p",
+    )  # fmt: skip
+    table(columns, rows)
+
+
+def _percent_text(share: float, digits: int, *, sign: str = "") -> str:
+    return _number_text(100 * share, digits, sign=sign)
+
+
+def _number_text(value: float, digits: int, *, sign: str = "") -> str:
+    """`value`, or a dash where it is undefined; `sign` ``+`` for a plus above zero."""
+    return "–" if math.isnan(value) else f"{value:{sign}.{digits}f}"
 
 
 def show_walk_forward(summary: WalkForwardSummary) -> None:
@@ -37,7 +135,7 @@ def show_walk_forward(summary: WalkForwardSummary) -> None:
         _show_uncertainty(summary.uncertainty[horizon])
 
 
-def _size(evaluation: Evaluation) -> str:
+def _size(evaluation: Evaluation | RiskEvaluation) -> str:
     span = f"{evaluation.first:%Y-%m-%d} … {evaluation.last:%Y-%m-%d}"
     return f"{evaluation.samples:,} forecasts on {evaluation.days} days, {span}; 95 % intervals from resampled days"
 

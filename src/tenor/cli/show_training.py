@@ -26,6 +26,8 @@ def show_training(result: TrainResult) -> None:
         for curve in result.forecaster.curves()
     )
     table(("seed", "epochs", "best", "train loss", "validation loss"), rows)
+    for symbol, why in result.left_out.items():
+        line(f"not trained on: {symbol}, {why}")
     version = result.forecaster.version
     line(f"version: {version} in {result.folder}")
     if result.contest is not None:
@@ -37,20 +39,42 @@ def show_training(result: TrainResult) -> None:
 
 
 def show_forecast(forecast: Forecast) -> None:
-    """One forecast, and what it attended to most."""
+    """One forecast: how far the price may move, then which way, with the verdict; and what it attended to most."""
     dates = forecast.to_json()
     line(
         f"{forecast.symbol} for {dates['target_session']} ({forecast.horizon} "
         f"session{'' if forecast.horizon == 1 else 's'} after {dates['session']})"
     )
-    line(f"  as of      {forecast.as_of:%Y-%m-%d %H:%M} UTC")
-    move = math.expm1(forecast.expected_return)
-    line(f"  return     {100 * move:+.2f} % (log {forecast.expected_return:+.5f})")
-    line(f"  price      {forecast.price:.2f}, adjusted; last {forecast.last_price:.2f}")
-    line(f"  90 %       {forecast.lower:.2f} … {forecast.upper:.2f}")
-    line(f"  P(up)      {forecast.p_up:.3f}")
+    last = forecast.last_price
+    down, up = (_signed(bound / last - 1) for bound in (forecast.lower, forecast.upper))
+    losses = {"VaR": forecast.value_at_risk, "shortfall": forecast.expected_shortfall}
+    line(f"  as of      {forecast.as_of:%Y-%m-%d %H:%M} UTC, last price {last:.2f}, adjusted")
+    line(f"  90 %       {forecast.lower:.2f} … {forecast.upper:.2f} ({down} … {up})")
+    line(f"  volatility {_percent(forecast.volatility)} a session: {place_in_year(forecast.volatility_rank)}")
+    line(f"  EWMA       {_percent(forecast.baseline_volatility)} a session, to compare with")
+    for title, by_confidence in losses.items():
+        parts = (f"{_percent(loss)} at {100 * float(level):g} %" for level, loss in by_confidence.items())
+        line(f"  {title:<10} {', '.join(parts)}")
+    line(f"  price      {forecast.price:.2f} expected ({_signed(math.expm1(forecast.expected_return))})")
+    line(f"  P(up)      {100 * forecast.p_up:.1f} %")
+    line(f"  verdict    {forecast.verdict}")
     for title, weights in (("sessions", forecast.attention_time), ("features", forecast.attention_features)):
         top = sorted(weights.items(), key=lambda item: -item[1])[:3]
         if top:
             line(f"  {title:<10} " + ", ".join(f"{name} {100 * weight:.1f} %" for name, weight in top))
     line(f"  model      {forecast.model_version}")
+
+
+def place_in_year(rank: float) -> str:
+    """Where a volatility lies among those of the symbol's own last year, by the share `rank` that was lower."""
+    side, share = ("more volatile", rank) if rank >= 0.5 else ("calmer", 1 - rank)
+    days = "all days" if share > 0.995 else f"{100 * share:.0f} % of days"
+    return f"{side} than {days} of its last year"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %"
+
+
+def _signed(share: float) -> str:
+    return f"{100 * share:+.2f} %".replace("-", "−")

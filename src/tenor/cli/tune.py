@@ -23,8 +23,8 @@ def tune(
     ] = None,
     grid_file: Annotated[Path | None, typer.Option(help="The grid as a TOML file, in a table [grid].")] = None,
     scoring: Annotated[
-        str, typer.Option(help="The metric that ranks: error_reduction, rank_ic or mcc.")
-    ] = "error_reduction",
+        str, typer.Option(help="The metric that ranks: log_variance_r2, error_reduction, rank_ic or mcc.")
+    ] = "log_variance_r2",
     horizon: Annotated[int, typer.Option(min=1, help="The horizon that is scored, in sessions.")] = 1,
     out: Annotated[Path, typer.Option(help="The file to write the best config to, for --config.")] = Path("best.toml"),
     report: Annotated[Path | None, typer.Option(help="The HTML page of the search to write.")] = None,

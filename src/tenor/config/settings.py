@@ -235,7 +235,7 @@ class ModelConfig(Section):
     """
 
     section: ClassVar[str] = "model"
-    hidden: int = whole(32, 1, 1024)
+    hidden: int = whole(64, 1, 1024)
     layers: int = whole(1, 1, 4)
     attention_size: int = whole(16, 1, 1024)
     lookback: int = whole(66, 2, 1000)
@@ -286,7 +286,7 @@ class TrainConfig(Section):
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     epochs: int = whole(30, 1)
     patience: int = whole(5, 1)
-    learning_rate: float = number(2e-3, 0, above=True)
+    learning_rate: float = number(1e-3, 0, above=True)
     weight_decay: float = number(1e-2, 0)
     clip_norm: float = number(1.0, 0, above=True)
     segment: int = whole(120, 1)

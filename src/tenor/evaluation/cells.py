@@ -100,26 +100,34 @@ def by_news_and_volatility(panel: Panel, days: NDArray[np.intp], counts: Bool) -
     cell_news = _feature(panel, days, "sentiment_count")
     # the market's count stands in every cell of a session that is masked in: cells that count have it
     day_news = np.where(counts, _feature(panel, days, "sentiment_market_count"), 0.0).max(axis=1)
-    market = np.nanmean(np.where(counts, panel.volatility[days], np.nan), axis=1)  # each day has a cell that counts
-    low, high = np.quantile(market, (1 / 3, 2 / 3))
-    everywhere = np.ones_like(counts)
-
-    def of_days(chosen: ArrayLike) -> Bool:
-        return np.asarray(everywhere & np.asarray(chosen)[:, None])
-
     much = np.zeros_like(counts)
     if (known & counts).any():
         much = known & (cell_news >= np.quantile(cell_news[known & counts], 0.8))
+    by_volatility_alone = by_volatility(panel, days, counts)
     return {
-        "all": everywhere,
-        "fifth of days with most news": of_days((day_news > 0) & (day_news >= np.quantile(day_news, 0.8))),
+        "all": by_volatility_alone.pop("all"),
+        "fifth of days with most news": _of_days(counts, (day_news > 0) & (day_news >= np.quantile(day_news, 0.8))),
         "fifth of news cells with most news": much,
         "cells with news": known,
         "cells without news": ~known,
-        "calm third of days": of_days(market <= low),
-        "middle third of days": of_days((market > low) & (market <= high)),
-        "volatile third of days": of_days(market > high),
+        **by_volatility_alone,
     }
+
+
+def by_volatility(panel: Panel, days: NDArray[np.intp], counts: Bool) -> dict[str, Bool]:
+    """All cells, and those of each third of days by volatility; parameters as in `by_news_and_volatility`."""
+    market = np.nanmean(np.where(counts, panel.volatility[days], np.nan), axis=1)  # each day has a cell that counts
+    low, high = np.quantile(market, (1 / 3, 2 / 3))
+    return {
+        "all": np.ones_like(counts),
+        "calm third of days": _of_days(counts, market <= low),
+        "middle third of days": _of_days(counts, (market > low) & (market <= high)),
+        "volatile third of days": _of_days(counts, market > high),
+    }
+
+
+def _of_days(counts: Bool, chosen: ArrayLike) -> Bool:
+    return np.asarray(np.ones_like(counts) & np.asarray(chosen)[:, None])
 
 
 def _feature(panel: Panel, days: NDArray[np.intp], name: str) -> Float32:

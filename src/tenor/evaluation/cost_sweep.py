@@ -15,6 +15,7 @@ import numpy as np
 from scipy import stats
 
 from tenor.evaluation.backtest import FILLS, RULES, Backtest, Fill, Rule, backtest, buy_and_hold
+from tenor.evaluation.volatility_targeting import AgainstHolding, against_holding
 from tenor.schema import Float64, Panel, Predictions
 from tenor.storage.files import json_values
 
@@ -69,6 +70,8 @@ class SweepRun:
         The portfolio.
     sharpe
         Of its returns net of costs.
+    holding
+        What the rule added to buy and hold at the same cost and fill; None for buy and hold itself.
     """
 
     rule: str
@@ -76,6 +79,7 @@ class SweepRun:
     cost: float
     backtest: Backtest
     sharpe: Sharpe
+    holding: AgainstHolding | None
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,7 @@ class CostSweep:
                     "fill": run.fill,
                     **json_values(run.backtest),
                     "sharpe": json_values(run.sharpe),
+                    "against_holding": json_values(run.holding),
                 }
                 for run in self.runs
             ],
@@ -148,16 +153,17 @@ def sweep_costs(
         Fewer than two sessions.
     """
     trials = max(1, tried) * len(rules)
+    held = {(fill, cost): buy_and_hold(panel, rows, cost=cost, fill=fill) for fill in FILLS for cost in costs}
     runs = []
     for rule in rules:
         for fill in FILLS:
             for cost in costs:
                 run = backtest(panel, rows, predictions, horizon=horizon, rule=rule, cost=cost, fill=fill)
-                runs.append(SweepRun(rule, fill, cost, run, sharpe(run.returns, trials=trials, per_year=run.year)))
-    for fill in FILLS:
-        for cost in costs:
-            run = buy_and_hold(panel, rows, cost=cost, fill=fill)
-            runs.append(SweepRun(HOLD, fill, cost, run, sharpe(run.returns, per_year=run.year)))
+                ratio = sharpe(run.returns, trials=trials, per_year=run.year)
+                added = against_holding(run, held[fill, cost], horizon)
+                runs.append(SweepRun(rule, fill, cost, run, ratio, added))
+    for (fill, cost), run in held.items():
+        runs.append(SweepRun(HOLD, fill, cost, run, sharpe(run.returns, per_year=run.year), None))
     return CostSweep(horizon, max(1, tried), tuple(runs))
 
 

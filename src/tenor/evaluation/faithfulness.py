@@ -1,66 +1,75 @@
-"""Is the attention honest? Hide what a forecast attended to most, and see whether it moves more than it would anyway.
+"""Does the forecast of risk depend on what it attends to? Hide the most-attended inputs, and compare with others.
 
-A deletion test (after Samek et al. 2017): inputs are hidden by setting them to 0, the training part's mean, and the
-network runs again on the forecast's own window. If attention shows what mattered, hiding the most-attended k steps (or
-features) moves the forecast more than hiding k random ones, and hiding the least-attended moves it less.
+A deletion test (after Samek et al. 2017) of the forecast log variance and of its own horizon's attention, on the
+forecast's own window. A hidden step has no session: its features are 0, the training part's mean, and its variance
+leaves the pool. A hidden feature is 0 over the lookback. If attention shows what the forecast depends on, hiding the
+most-attended k steps (or features) changes it more, and increases its squared error more, than hiding k random ones.
 
 What is random is which step or feature carries which rank: one relabelling holds for all forecasts of a draw. So
 attention that ranks the same items first everywhere is compared with other fixed rankings, as it must be: independent
-choices for each forecast would make a lucky ranking look significant. Steps have a simple comparator too, the latest.
+choices for each forecast would make a lucky ranking look significant. Attention to the latest steps would pass this
+test for any forecast that depends on recent sessions. So the steps are also compared with the latest ones, and the test
+is repeated among the steps older than the last `RECENT`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from tenor import metrics
 from tenor.errors import ConfigError, HistoryError, ModelError
 from tenor.evaluation.bootstrap import RESAMPLES, ConfidenceInterval
+from tenor.evaluation.last_step import LastStep
 from tenor.evaluation.significance import LEVEL, drawn_days, format_p, resampled, side_of_zero
-from tenor.inference.cells import usable
+from tenor.inference.cells import network_input, usable
 from tenor.schema import Bool, Float32, Float64, Panel
 from tenor.storage.files import json_values
 from tenor.training import Forecaster, PanelAttention
 
 MOST, RANDOM, LEAST, LATEST = "most attended", "random", "least attended", "latest"
-DRAWS = 39
-"""Random relabellings; with 39 the p-value is below .05 only if none of them moves forecasts as much."""
-BATCH = 512
-"""Windows that run through a network at once: it bounds memory."""
+STEPS, OLDER, FEATURES = "steps", "older steps", "features"
+RECENT = 5
+"""The last sessions, which `OLDER` leaves out."""
+DRAWS = 199
+"""Random relabellings; with 199 the least p-value is 0.005."""
 
 Integers = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
 class Deletion:
-    """What hiding steps, or features, does to forecasts.
+    """What hiding steps, or features, does to forecasts of log variance.
 
     Attributes
     ----------
     what
-        ``steps`` or ``features``.
+        `STEPS`, `OLDER` (steps before the last `RECENT`) or `FEATURES`.
     of
         How many there are to hide.
     hidden
         How many were hidden, rising.
     moved
         Arm (`MOST`, `RANDOM`, `LEAST`; for steps `LATEST` too) -> for each of `hidden`, the mean absolute change of
-        the forecast, in units of the return's volatility, with its interval from resampled days.
+        the forecast log variance, with its interval from resampled days.
     error
-        Arm -> likewise the mean change of the squared error, in squared units of volatility; above 0 it hurts.
+        Arm -> likewise the mean change of its squared error; above 0 it hurts.
     moved_over_random, error_over_random
         *most attended* minus *random*, mean over `hidden`.
-    p
-        Of a permutation test: the share of `DRAWS` relabellings, and attention itself, that move forecasts as much.
+    moved_over_latest, error_over_latest
+        *most attended* minus *latest*, likewise; None for features.
+    p_moved, p_error
+        Of a permutation test: the share of `DRAWS` relabellings, and attention itself, that change the forecast, or
+        increase the squared error, as much.
     honest
-        Whether the forecast moves more than at random, at 5 %, by the interval and by `p`.
+        Whether the forecast changes more than at random, at 5 %, by the interval and by `p_moved`.
+    hurts
+        Whether the squared error increases more than at random, likewise.
     """
 
     what: str
@@ -70,13 +79,17 @@ class Deletion:
     error: dict[str, tuple[ConfidenceInterval, ...]]
     moved_over_random: ConfidenceInterval
     error_over_random: ConfidenceInterval
-    p: float
+    moved_over_latest: ConfidenceInterval | None
+    error_over_latest: ConfidenceInterval | None
+    p_moved: float
+    p_error: float
     honest: bool
+    hurts: bool
 
 
 @dataclass(frozen=True)
 class Faithfulness:
-    """Whether attention over time and over features shows what forecasts rest on.
+    """Whether attention over time and over features shows what forecasts of risk depend on.
 
     Attributes
     ----------
@@ -86,21 +99,54 @@ class Faithfulness:
         How many were tested, on how many days.
     time, features
         The two tests.
+    older
+        That of the steps before the last `RECENT`; None where the lookback has too few.
+    entropy
+        Horizon -> `attention_entropy` over all forecasts of the test; 1 is uniform attention.
     verdict
-        One sentence; it says so when attention is not honest.
+        A sentence for each test; it says so when attention does not show what forecasts depend on.
     """
 
     horizon: int
     forecasts: int
     days: int
     time: Deletion
+    older: Deletion | None
     features: Deletion
+    entropy: dict[int, float]
     verdict: str
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values; what is undefined is None."""
         values: dict[str, Any] = json_values(asdict(self))
-        return values
+        return values | {"uniform_entropy": 1.0}
+
+
+def attention_entropy(weights: Float32) -> Float64:
+    """Mean entropy of attention as a share of that of uniform attention: 1 is uniform, 0 is all on one step.
+
+    Parameters
+    ----------
+    weights
+        [..., horizon, lookback]; each sum to 1 over the lookback; forecasts with a NaN do not count.
+
+    Returns
+    -------
+    array
+        [horizon]; NaN where no forecast counts, and for a lookback of 1.
+
+    Examples
+    --------
+    >>> attention_entropy(np.array([[0.25, 0.25, 0.25, 0.25], [0, 0, 0, 1.0]])).tolist()
+    [1.0, 0.0]
+    """
+    w = np.asarray(weights, "float64")
+    horizons, length = w.shape[-2:]
+    logs = np.log(w, out=np.zeros_like(w), where=w > 0)  # 0 log 0 is 0
+    entropy = np.abs((w * logs).sum(axis=-1)).reshape(-1, horizons)  # NaN where a weight is
+    known = np.isfinite(entropy)
+    mean = metrics.ratio(np.where(known, entropy, 0.0).sum(axis=0), known.sum(axis=0))
+    return metrics.ratio(mean, math.log(length))
 
 
 def testable(forecaster: Forecaster, panel: Panel) -> bool:
@@ -114,8 +160,8 @@ def faithfulness(
     rows: slice,
     *,
     horizon: int = 1,
-    forecasts: int = 200,
-    hidden: Sequence[int] = (1, 2, 4, 8),
+    forecasts: int = 400,
+    hidden: Sequence[int] = (1, 8),
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Faithfulness:
@@ -135,7 +181,7 @@ def faithfulness(
     horizon
         Sessions ahead.
     forecasts
-        Tested at most, drawn evenly from the cells with a known return.
+        Tested at most, drawn evenly from the cells with a known variance ahead.
     hidden
         Numbers of steps and of features to hide; those that would hide all are left out.
     resamples
@@ -148,7 +194,7 @@ def faithfulness(
     ModelError
         The model has no attention, or the panel does not fit it.
     HistoryError
-        No forecast of `rows` has a known return.
+        No forecast of `rows` has a known variance ahead.
     ConfigError
         `forecasts` or `hidden` leave nothing to test.
     """
@@ -161,45 +207,60 @@ def faithfulness(
     first, stop, _ = rows.indices(len(panel.sessions))
     day, symbol = _sample(forecaster, panel, slice(first, stop), place, forecasts, rng)
     lookback = forecaster.model.lookback
-    windows = _windows(forecaster, panel, day, symbol)
     begin = max(0, first - lookback)
     attention = forecaster.attention(panel, slice(begin, stop))
-    time, feature = _attended(attention, day - begin, symbol, lookback)
-    scale = panel.volatility[day, symbol].astype("float64") * math.sqrt(horizon)
-    realised = panel.targets[day, symbol, place].astype("float64") / scale
-
-    test = _Test(forecaster, windows, realised, place, day, horizon, resamples, seed)
-    of_steps = test.of("steps", time, hidden, rng)
-    of_features = test.of("features", feature, hidden, rng)
+    time, feature = _attended(attention, day - begin, symbol, place, lookback)
+    test = _Test(
+        LastStep(forecaster.networks, _windows(forecaster, panel, day, symbol), place),
+        panel.log_variance[day, symbol, place].astype("float64"),
+        _ByDay(day, horizon, resamples, seed),
+    )
+    of_steps = test.of(STEPS, time, hidden, rng)
+    older = time[:, : lookback - RECENT]
+    of_older = test.of(OLDER, older, hidden, rng) if lookback - RECENT > min(hidden) else None
+    of_features = test.of(FEATURES, feature, hidden, rng)
+    entropy = attention_entropy(attention.time[first - begin :])
     return Faithfulness(
         horizon=horizon,
         forecasts=len(day),
         days=len(np.unique(day)),
         time=of_steps,
+        older=of_older,
         features=of_features,
-        verdict=faithfulness_verdict(of_steps, of_features),
+        entropy=dict(zip(panel.horizons, map(float, entropy), strict=True)),
+        verdict=" ".join(deletion_sentence(each) for each in (of_steps, of_older, of_features) if each is not None),
     )
 
 
-def faithfulness_verdict(time: Deletion, features: Deletion) -> str:
-    """One sentence on both."""
-    return f"{_clause('Attention over time', time)}; {_clause('attention over features', features)}."
+_NAMES = {
+    STEPS: "Attention over time",
+    OLDER: f"Attention over time beyond the last {RECENT} sessions",
+    FEATURES: "Attention over features",
+}
 
 
-def _clause(name: str, deletion: Deletion) -> str:
+def deletion_sentence(deletion: Deletion) -> str:
+    """Whether attention shows what the forecast depends on, and whether hiding it hurts more, in one sentence."""
+    name, what = _NAMES[deletion.what], deletion.what
     if not math.isfinite(deletion.moved_over_random.low):
-        return f"{name} can't be tested on so few days"
-    moved = {arm: np.mean([point.value for point in curve]) for arm, curve in deletion.moved.items()}
-    most, random, latest = moved[MOST], moved[RANDOM], moved.get(LATEST, 0.0)
-    times = f"{most / random:.2f} times as far as hiding random ones" if random > 0 else "where random ones do not"
+        return f"{name} cannot be tested on so few days."
+    means = {arm: float(np.mean([point.value for point in curve])) for arm, curve in deletion.moved.items()}
+    most, random, latest = means[MOST], means[RANDOM], means.get(LATEST, 0.0)
+    if random > 0:
+        shown = f"changes it {most / random:.2f} times as much as hiding random {what}"
+    else:
+        shown = f"{'changes' if most > 0 else 'does not change'} it, hiding random {what} does not"
     if latest > 0:
-        times += f" and {most / latest:.2f} times as far as hiding the latest"
-    result = "is honest at 5 %" if deletion.honest else "is not shown to be honest at 5 %"
-    side = side_of_zero(deletion.error_over_random)
-    hurts = {1: "hurts more", -1: "hurts less"}.get(side or 0, "does not hurt more")
+        shown += f" and {most / latest:.2f} times as much as hiding the latest {what}"
+    result = "shows" if deletion.honest else "is not shown to reveal"
+    over = deletion.error_over_random
+    less = side_of_zero(over) == -1
+    hurts = "increases" if deletion.hurts or less else "is not shown to increase"
     return (
-        f"{name} {result}: hiding the most-attended {deletion.what} moves the forecast {times} "
-        f"(p {format_p(deletion.p)}) and {hurts} than random in squared error"
+        f"{name} {result} what the forecast of risk depends on, at 5 %: hiding the most-attended {what} {shown} "
+        f"(p {format_p(deletion.p_moved)}), and {hurts} its squared error {'less' if less else 'more'} than hiding "
+        f"random {what} (difference {over.value:+.4f} [{over.low:+.4f}, {over.high:+.4f}], "
+        f"p {format_p(deletion.p_error)})."
     )
 
 
@@ -207,51 +268,49 @@ def _sample(
     forecaster: Forecaster, panel: Panel, rows: slice, place: int, most: int, rng: np.random.Generator
 ) -> tuple[Integers, Integers]:
     """Places of the forecasts to test, in order of time."""
-    known: Bool = usable(panel, forecaster.model.lookback) & np.isfinite(panel.targets[:, :, place])
-    known &= panel.volatility > 0
+    known: Bool = usable(panel, forecaster.model.lookback) & np.isfinite(panel.log_variance[:, :, place])
     day, symbol = np.nonzero(known[rows])
     if not len(day):
         raise HistoryError(
-            "no forecast with a known return to test the attention on: import more history or move the split dates."
+            "no forecast with a known variance ahead to test the attention on: import more history or move the split "
+            "dates."
         )
     chosen = np.sort(rng.choice(len(day), size=min(most, len(day)), replace=False))
     return day[chosen] + rows.start, symbol[chosen]
 
 
 def _windows(forecaster: Forecaster, panel: Panel, day: Integers, symbol: Integers) -> Float32:
-    """[forecast, time, feature]; the scaled inputs a forecast rests on, its own session last; 0 before the panel.
+    """[forecast, time, feature + 1]; the inputs a forecast rests on, its own session last; 0 before the panel.
 
     One lookback to warm up and the lookback itself: what lies before them moves a forecast by less than 1e-3 of its
     spread, and every choice is compared on the same window.
     """
     length = 2 * forecaster.model.lookback
-    values = forecaster.recipe.scaler.transform(panel).values
-    padded = np.concatenate((np.zeros((length - 1, *values.shape[1:]), dtype=values.dtype), values))
+    inputs = network_input(forecaster.recipe.scaled(panel))  # [symbol, session, feature + 1]
+    padded = np.pad(inputs, ((0, 0), (length - 1, 0), (0, 0)))
     run = day[:, None] + np.arange(length)  # the window of session t ends at padded row t + length - 1
-    return np.asarray(padded[run, symbol[:, None]], dtype=np.float32)
+    return np.asarray(padded[symbol[:, None], run], dtype=np.float32)
 
 
-def _attended(attention: PanelAttention, day: Integers, symbol: Integers, lookback: int) -> tuple[Float32, Float32]:
+def _attended(
+    attention: PanelAttention, day: Integers, symbol: Integers, place: int, lookback: int
+) -> tuple[Float32, Float32]:
     """Weights of the last `lookback` steps [forecast, lookback], and of the features, [forecast, feature]."""
     back = np.maximum(day[:, None] - np.arange(lookback), 0)
     of_feature = attention.feature[back, symbol[:, None]]  # NaN on sessions without a forecast
     known = np.isfinite(of_feature)
     mean = np.where(known, of_feature, 0.0).sum(axis=1) / known.sum(axis=1)
-    return attention.time[day, symbol], mean.astype(np.float32)
+    return attention.time[day, symbol, place], mean.astype(np.float32)
 
 
 @dataclass(frozen=True)
 class _Test:
-    """A sample of forecasts, to be repeated with inputs hidden."""
+    """A sample of forecasts, to be repeated with inputs hidden, and the log variances [forecast] that followed."""
 
-    forecaster: Forecaster
-    windows: Float32
+    last: LastStep
     realised: Float64
-    place: int
-    day: Integers
-    horizon: int
-    resamples: int
-    seed: int
+    by_day: _ByDay
+    single: dict[str, Float64] = field(default_factory=dict)
 
     def of(self, what: str, weights: Float32, hidden: Sequence[int], rng: np.random.Generator) -> Deletion:
         """Hide `what` by `weights` [forecast, item]."""
@@ -261,66 +320,70 @@ class _Test:
             raise ConfigError(f"hidden is {list(hidden)} and there are {items} {what}: hide fewer than all.")
         ranked = np.argsort(-weights, axis=1, kind="stable")  # [forecast, rank]
         fixed = {MOST: ranked, LEAST: ranked[:, ::-1]}
-        if what == "steps":
+        if what != FEATURES:
             fixed[LATEST] = np.broadcast_to(np.arange(items)[::-1], ranked.shape)
         # permutation[ranked] gives every item the rank of another one, the same for all forecasts of a draw
         choices = [*fixed.values(), *(rng.permutation(items)[ranked] for _ in range(DRAWS))]
-        unhidden = self._predict(self.windows)
+        unhidden = self.last.forecast(self.last.inputs)
         moved = np.empty((len(choices), len(counts), len(unhidden)))
         error = np.empty_like(moved)
         for c, order in enumerate(choices):
             for i, k in enumerate(counts):
-                with_hidden = self._predict(self._hide(order[:, :k], what))
-                moved[c, i] = np.abs(with_hidden - unhidden)
-                error[c, i] = (with_hidden - self.realised) ** 2 - (unhidden - self.realised) ** 2
-        by_day = _ByDay(self.day, self.horizon, self.resamples, self.seed)
+                forecast = self._with_hidden(order[:, :k], what)
+                moved[c, i] = np.abs(forecast - unhidden)
+                error[c, i] = (forecast - self.realised) ** 2 - (unhidden - self.realised) ** 2
         places = {arm: slice(c, c + 1) for c, arm in enumerate(fixed)} | {RANDOM: slice(len(fixed), None)}
 
         def curves(values: Float64) -> dict[str, tuple[ConfidenceInterval, ...]]:
             return {
-                arm: tuple(by_day.interval(of_count) for of_count in values[place].mean(axis=0))
+                arm: tuple(self.by_day.interval(of_count) for of_count in values[place].mean(axis=0))
                 for arm, place in places.items()
             }
 
-        def over_random(values: Float64) -> ConfidenceInterval:
-            return by_day.interval((values[0] - values[places[RANDOM]].mean(axis=0)).mean(axis=0))
+        def over(values: Float64, arm: str) -> ConfidenceInterval:
+            return self.by_day.interval((values[0] - values[places[arm]].mean(axis=0)).mean(axis=0))
 
-        over = over_random(moved)
-        reach = moved.mean(axis=(1, 2))  # of each choice, over all that was hidden
-        p = float((1 + (reach[places[RANDOM]] >= reach[0]).sum()) / (1 + DRAWS))
+        def p(values: Float64) -> float:
+            reach = values.mean(axis=(1, 2))  # of each choice, over all that was hidden
+            return float((1 + (reach[places[RANDOM]] >= reach[0]).sum()) / (1 + DRAWS))
+
+        moved_over, error_over = over(moved, RANDOM), over(error, RANDOM)
         return Deletion(
             what=what,
             of=items,
             hidden=counts,
             moved=curves(moved),
             error=curves(error),
-            moved_over_random=over,
-            error_over_random=over_random(error),
-            p=p,
-            honest=bool(over.low > 0 and p < LEVEL),
+            moved_over_random=moved_over,
+            error_over_random=error_over,
+            moved_over_latest=over(moved, LATEST) if LATEST in fixed else None,
+            error_over_latest=over(error, LATEST) if LATEST in fixed else None,
+            p_moved=p(moved),
+            p_error=p(error),
+            honest=bool(moved_over.low > 0 and p(moved) < LEVEL),
+            hurts=bool(error_over.low > 0 and p(error) < LEVEL),
         )
 
-    def _hide(self, chosen: Integers, what: str) -> Float32:
-        """The windows with `chosen` [forecast, k] steps or features of the lookback at 0."""
-        lookback = self.forecaster.model.lookback
-        windows = self.windows.copy()
-        last = windows[:, -lookback:]  # a view: what is set in it is set in `windows`
-        each = np.arange(len(windows))[:, None]
-        if what == "steps":
-            last[each, chosen] = 0.0
-        else:
-            last[each, :, chosen] = 0.0
-        return windows
+    def _with_hidden(self, chosen: Integers, what: str) -> Float64:
+        """[forecast]; the forecasts with `chosen` [forecast, k] steps or features hidden."""
+        if chosen.shape[1] > 1:
+            return self._hide(chosen, what)
+        # there are fewer single items than relabellings: each is hidden once, and then looked up
+        kind = FEATURES if what == FEATURES else STEPS
+        if kind not in self.single:
+            count = self.last.inputs.shape[2] - 1 if kind == FEATURES else self.last.inputs.shape[1]
+            everywhere = np.ones((len(chosen), 1), dtype=np.intp)
+            self.single[kind] = np.stack([self._hide(everywhere * item, kind) for item in range(count)], axis=1)
+        return self.single[kind][np.arange(len(chosen)), chosen[:, 0]]
 
-    def _predict(self, windows: Float32) -> Float64:
-        """[forecast]; the ensemble's mean for the windows' last session, in units of volatility."""
-        total = np.zeros(len(windows))
-        for network in self.forecaster.networks:
-            for start in range(0, len(windows), BATCH):
-                with torch.no_grad():
-                    out = network(torch.from_numpy(windows[start : start + BATCH]))
-                total[start : start + BATCH] += out.heads["mean"][:, -1, self.place].numpy()
-        return total / len(self.forecaster.networks)
+    def _hide(self, chosen: Integers, what: str) -> Float64:
+        inputs = self.last.inputs.copy()
+        each = np.arange(len(inputs))[:, None]
+        if what == FEATURES:
+            inputs[each, :, chosen] = 0.0
+        else:
+            inputs[each, chosen] = 0.0  # the variance too, so that the step is no session of the pool
+        return self.last.forecast(inputs)
 
 
 class _ByDay:

@@ -155,7 +155,8 @@ def dynamic_quantile(violations: ArrayLike, value_at_risk: ArrayLike, level: flo
     Violations less `level` are projected on a constant, their own `lags` last values and the day's value at risk. Under
     the null nothing known the day before explains them, and the squared length of the projection over
     level (1 - level) is chi-squared with as many degrees of freedom as there are independent instruments (lags + 2,
-    fewer where no violation came or the value at risk is constant).
+    fewer where there is no violation or the value at risk is constant). With few violations it rejects too often: for
+    1000 days at level 0.01, a true null at 5 % in about 10 % of cases.
 
     Parameters
     ----------

@@ -98,3 +98,19 @@ TITLES: dict[str, MetricTitle] = {
     ),
 }  # fmt: skip
 """Key of the metric -> how it is shown: those of `tenor.evaluation.bootstrap.METRICS`, and those of an ablation."""
+
+RISK_TITLES: dict[str, MetricTitle] = {
+    "log_variance_mse": MetricTitle(
+        "squared error of log variance", "", 4, 4, False, None,
+        "Mean squared error of the forecast log of the mean variance of the sessions ahead.",
+    ),
+    "qlike": MetricTitle(
+        "QLIKE", "", 4, 4, False, 0.0,
+        "Mean of x − log x − 1, x being realised over forecast variance; it punishes too low a forecast more.",
+    ),
+    "crps": MetricTitle(
+        "CRPS of returns", "%", 4, 4, False, None,
+        "Continuous ranked probability score: twice the mean pinball loss of the quantiles from 0.05 to 0.95.",
+    ),
+}  # fmt: skip
+"""Likewise for forecasts of risk (`tenor.evaluation.risk.LOSSES`)."""

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from tenor.config import FeatureConfig, ModelConfig, TrainConfig, to_mapping
+from tenor.distribution import Risk
 from tenor.errors import ConfigError, HistoryError, ModelError
 from tenor.evaluation.baselines import fit_baselines
 from tenor.inference.cells import usable
@@ -31,7 +32,7 @@ from tenor.training.folds import fold_table
 from tenor.training.parallel import available_cores, train_seeds
 from tenor.training.trainer import Task
 
-FOLD_FORMAT = 2
+FOLD_FORMAT = 3
 """Of the saved folds; a change makes all earlier ones unfindable."""
 
 Comparator = Callable[[Panel, Split], Mapping[str, Predictions]]
@@ -202,6 +203,8 @@ class _Pool:
                 whole.lower[rows] = part.lower[rows]
             if whole.upper is not None and part.upper is not None:
                 whole.upper[rows] = part.upper[rows]
+            if whole.risk is not None and part.risk is not None:
+                whole.risk.fill(rows, part.risk)
 
     def predictions(self) -> dict[str, Predictions]:
         """Model -> its predictions over the whole panel."""
@@ -215,6 +218,7 @@ class _Pool:
             self._nans(),
             None if like.lower is None else self._nans(),
             None if like.upper is None else self._nans(),
+            None if like.risk is None else Risk.blank(self._shape),
         )
 
     def _nans(self) -> Float32:
@@ -287,7 +291,8 @@ def _load(folder: Path) -> Forecaster | None:
 def fold_key(panel: Panel, split: Split, features: FeatureConfig, model: ModelConfig, training: TrainConfig) -> str:
     """A hash of all that the fitted forecaster of a fold depends on: configs, dates, versions and data."""
     past = panel.between(0, split.valid.stop)
-    arrays = [np.ascontiguousarray(array) for array in (past.values, past.mask, past.targets, past.volatility)]
+    parts = (past.values, past.mask, past.targets, past.volatility, past.variance, past.log_variance)
+    arrays = [np.ascontiguousarray(array) for array in parts]
     settings = {
         "format": FOLD_FORMAT,
         "versions": [version("tenor"), torch.__version__],

@@ -107,7 +107,8 @@ def build_panel(
         close[rows, i] = series.close[bar]
         # a suspended symbol is not there: nothing is learned from it, and no average over symbols has it
         still = suspended(series.high, series.low, series.close)[bar]
-        one[rows[still], i] = five[rows[still], i] = np.nan
+        for grid_of in (one, five, volatility):
+            grid_of[rows[still], i] = np.nan
         if "risk" in config.groups:
             for bars_back, grid_of in log_variances.items():
                 moving = log_mean_variance(series.variance, bars_back)[bar]

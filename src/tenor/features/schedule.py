@@ -66,7 +66,7 @@ def _next_gap(x: Schedule) -> Float64:
     source="the exchange's calendar",
 )
 def _next_weekday_sin(x: Schedule) -> Float64:
-    return np.sin(2 * np.pi * x.next.weekday.to_numpy() / 7)
+    return np.sin(2 * np.pi * x.next.day_of_week.to_numpy() / 7)
 
 
 @schedule_feature(
@@ -76,7 +76,7 @@ def _next_weekday_sin(x: Schedule) -> Float64:
     source="the exchange's calendar",
 )
 def _next_weekday_cos(x: Schedule) -> Float64:
-    return np.cos(2 * np.pi * x.next.weekday.to_numpy() / 7)
+    return np.cos(2 * np.pi * x.next.day_of_week.to_numpy() / 7)
 
 
 @schedule_feature(
@@ -127,7 +127,7 @@ def _next_quarter_end(x: Schedule) -> Float64:
 )
 def _next_expiry(x: Schedule) -> Float64:
     first = x.next.to_period("M").to_timestamp()
-    third_friday = first + pd.to_timedelta((4 - first.weekday) % 7 + 14, unit="D")
+    third_friday = first + pd.to_timedelta((4 - first.day_of_week) % 7 + 14, unit="D")
     return np.asarray((x.next.normalize() <= third_friday) & (x.after_next.normalize() > third_friday), dtype="float64")
 
 

@@ -27,7 +27,7 @@ def spread(panel: Panel) -> Float32:
 
 
 def network_input(scaled: Panel, columns: slice | None = None) -> Float32:
-    """[N, T, F + 1] of a scaled panel, or of some of its symbols: features, then the variance, 0 where there is none."""
+    """[N, T, F + 1] of a scaled panel, or some of its symbols: features, then the variance, 0 where there is none."""
     columns = columns or slice(None)
     variance = np.nan_to_num(scaled.variance[:, columns, None])
     return symbol_first(np.concatenate((scaled.values[:, columns], variance.astype(np.float32)), axis=2))

@@ -29,6 +29,8 @@ GROUPS = 10
 FEWEST = 50
 """Scores needed to begin with."""
 FEWEST_IN_GROUP = 100
+PRIOR_SCORES = 250
+"""Scores that a symbol's own ones are outweighed by at first."""
 
 
 def adapt(panel: Panel, predictions: Predictions, *, valid: slice, rows: slice) -> Predictions:
@@ -69,12 +71,38 @@ def adapt(panel: Panel, predictions: Predictions, *, valid: slice, rows: slice) 
         centre, below, above = _sides(panel, predictions, axis, horizon)
         error = np.where(panel.mask, panel.targets[..., axis], np.nan) - centre
         score = np.maximum(error / above, -error / below)
-        reach = _quantiles(score[start:stop], (above + below)[start:stop], middle - start, horizon)[first - start :]
+        own = _own_scale(score[start:stop], horizon)
+        relative = score[start:stop] / own
+        reach = (own * _quantiles(relative, (above + below)[start:stop], middle - start, horizon))[first - start :]
         lower[first:stop, :, axis] = centre[first:stop] - below[first:stop] * reach
         upper[first:stop, :, axis] = centre[first:stop] + above[first:stop] * reach
         widening[first:stop, :, axis] = reach
     risk = None if predictions.risk is None else predictions.risk.widened(widening)
     return replace(predictions, lower=lower, upper=upper, risk=risk)
+
+
+def _own_scale(score: Float64, horizon: int) -> Float64:
+    """[day, symbol]; how far a symbol's own intervals had to be stretched, over all symbols' mean: about 1.
+
+    From its scores of the last `MEMORY` days that were known, shrunk to 1 as if it had `PRIOR_SCORES` more of the usual
+    size: a symbol whose returns have fatter tails than the others', or whose volatility the model gets wrong, is
+    covered as often as they are.
+    """
+    days, symbols = score.shape
+    own = np.ones((days, symbols))
+    current = np.ones(symbols)
+    for t in range(days):
+        if t % (4 * REFRESH) == 0 and t >= horizon:
+            window = np.sort(score[max(0, t - horizon + 1 - MEMORY) : t - horizon + 1], axis=0)  # NaN come last
+            count = np.isfinite(window).sum(axis=0)
+            if count.sum() >= FEWEST:
+                everyone = float(np.quantile(window[np.isfinite(window)], 1 - MISS))
+                place = np.minimum(np.ceil((1 - MISS) * count).astype(int), np.maximum(count, 1)) - 1
+                each = np.where(count > 0, window[np.maximum(place, 0), np.arange(symbols)], everyone)
+                if everyone > 0:
+                    current = (count * each / everyone + PRIOR_SCORES) / (count + PRIOR_SCORES)
+        own[t] = current
+    return own
 
 
 def _sides(panel: Panel, predictions: Predictions, axis: int, horizon: int) -> tuple[Float64, Float64, Float64]:

@@ -22,6 +22,7 @@ from tenor.heads import HEADS, Outputs
 from tenor.inference.cells import usable
 from tenor.inference.recipe import Recipe
 from tenor.schema import Bool, Float32, Forecast, Panel, Predictions
+from tenor.variance import STILL
 
 SHOWN_LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 """Quantiles that a forecast carries."""
@@ -207,6 +208,13 @@ class PanelForecasts:
 
     def _require_history(self, symbol: str, column: int) -> None:
         if self.last[column] < 0:
+            moving = self.panel.close[:, column]
+            moving = moving[np.isfinite(moving)][-STILL:]
+            if len(moving) == STILL and np.ptp(moving) == 0:
+                raise HistoryError(
+                    f"the price of {symbol} has not moved in its last {STILL} sessions or more, and it has too few "
+                    "sessions before them: it counts as suspended, and there is no forecast of it."
+                )
             raise HistoryError(
                 f"{symbol} has {int(self.panel.mask[:, column].sum())} sessions with all features, and the model needs "
                 f"{self.recipe.lookback} (model.lookback): import more of its history."

@@ -20,7 +20,6 @@ from tenor.inference.cells import WARM_UP, spread, usable
 from tenor.inference.conformal import adapt
 from tenor.schema import Bars, DailySentiment, Float32, Panel, Predictions
 
-
 INTERVAL = (0.05, 0.95)
 """Levels of the bounds that every prediction has: a 90 % interval."""
 

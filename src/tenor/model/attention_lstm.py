@@ -77,10 +77,6 @@ class AttentionLSTM(nn.Module):
             nn.init.zeros_(self.gate.bias)
             lag = torch.arange(config.lookback - 1, -1, -1, dtype=torch.float32)  # the last step is lag 0
             self.by_lag = nn.Parameter(-DECAY * torch.log1p(lag).repeat(n_horizons, 1))  # [K, L]
-        import os
-        self.skip = nn.Linear(n_features, n_horizons, bias=False) if os.environ.get("SKIP") else None
-        if self.skip is not None:
-            nn.init.zeros_(self.skip.weight)
         self.dense = nn.Linear(width, width)
         self.dropout = nn.Dropout(config.dropout)
         self.heads = nn.ModuleDict()
@@ -97,7 +93,6 @@ class AttentionLSTM(nn.Module):
         A step knows nothing of later ones.
         """
         x, variance = x[..., : self.n_features], x[..., self.n_features]  # [B, T, F], [B, T]
-        raw = x
         time_weights = feature_weights = None
         if self.config.attention:
             gate = functional.softmax(self.gate(x), dim=-1)  # [B, T, F]
@@ -118,8 +113,6 @@ class AttentionLSTM(nn.Module):
         for head in HEADS:
             if head.pools_variance:
                 outputs[head.name] = outputs[head.name] + torch.log(pooled.clamp(min=SMALLEST))
-                if self.skip is not None:
-                    outputs[head.name] = outputs[head.name] + self.skip(raw)
         return Output(outputs, time_weights, feature_weights)
 
     def _scores(self, states: Tensor, x: Tensor) -> Tensor:
@@ -164,7 +157,7 @@ def banded_products(query: Tensor, key: Tensor, lookback: int) -> Tensor:
 
 def windows(steps: Tensor, lookback: int) -> Tensor:
     """`steps` [B, T] as [B, T, L]: each with the `lookback` - 1 before it, 0 where there is none yet."""
-    batch, time = steps.shape
+    time = steps.shape[1]
     blocks = -(-time // lookback)
     fill = blocks * lookback - time
     both = _two_blocks(steps[..., None], lookback, fill)[..., 0]  # [B, N, 2L]

@@ -22,7 +22,7 @@ OPSET = 17
 
 
 def to_onnx(networks: Sequence[AttentionLSTM]) -> bytes:
-    """The graph: `INPUT` [B, T, F + 1] float32 to the means over `networks` of what `Output` holds, for any B and T >= 1.
+    """The graph: `INPUT` [B, T, F + 1] float32 to the means over `networks` of what `Output` holds; B, T >= 1.
 
     It runs on ONNX Runtime as torch runs it, up to rounding (< 1e-5 of the outputs' spread).
 

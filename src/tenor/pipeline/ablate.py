@@ -1,16 +1,17 @@
-"""Does sentiment help? The same model with it, without it, and with it shuffled across days."""
+"""Do sentiment and attention help? The same model with each and without it, on risk and on returns."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tenor.config import Config
 from tenor.errors import DataError
-from tenor.evaluation.ablation import Ablation
 from tenor.evaluation.ablation import ablate as compare_with_and_without
+from tenor.evaluation.ablation import ablate_attention
+from tenor.evaluation.contrasts import Ablation
 from tenor.pipeline.train import config_panel, describe_config
 from tenor.report.ablation import write_ablation
 from tenor.training.folds import fold_table, walk_forward
@@ -19,14 +20,29 @@ from tenor.workspace import ScoringProgress, Workspace
 
 @dataclass(frozen=True)
 class AblationResult:
-    """The ablation by horizon, and the folds it was made on, as a table of dates."""
+    """What sentiment and attention are worth, and the folds they were walked over.
+
+    Attributes
+    ----------
+    horizons
+        Horizon -> the ablation of sentiment.
+    folds
+        A table of dates.
+    attention
+        Horizon -> the ablation of attention; empty for a model that has none.
+    """
 
     horizons: dict[int, Ablation]
     folds: str
+    attention: dict[int, Ablation] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values."""
-        return {"folds": self.folds.splitlines(), "horizons": [a.to_json() for a in self.horizons.values()]}
+        return {
+            "folds": self.folds.splitlines(),
+            "horizons": [ablation.to_json() for ablation in self.horizons.values()],
+            "attention": [ablation.to_json() for ablation in self.attention.values()],
+        }
 
 
 def ablate(
@@ -38,7 +54,9 @@ def ablate(
     texts: ScoringProgress | None = None,
     report: Path | None = None,
 ) -> AblationResult:
-    """Walk forward with sentiment, without it, and with it shuffled across days: same folds, same seeds.
+    """Walk forward with sentiment, without it, with it shuffled across days, and without attention.
+
+    All arms have the same folds and seeds; the arm without attention has sentiment.
 
     Parameters
     ----------
@@ -71,7 +89,21 @@ def ablate(
         workers=workers,
         progress=progress,
     )
+    attention = {}
+    if config.model.attention:
+        # the arm with attention is that with sentiment, which lies in the cache
+        attention = ablate_attention(
+            panel,
+            splits,
+            features=features,
+            model=config.model,
+            training=config.training,
+            cache=workspace.work,
+            workers=workers,
+            progress=progress,
+        )
     table = fold_table(panel.sessions, splits)
     if report is not None:
-        write_ablation(report, horizons, table, about=describe_config(config, panel.symbols))
-    return AblationResult(horizons, table)
+        about = describe_config(config, panel.symbols)
+        write_ablation(report, horizons, table, attention=attention, about=about)
+    return AblationResult(horizons, table, attention)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from tenor.evaluation.cost_sweep import CostSweep, sweep_costs
 from tenor.evaluation.evaluate import Evaluation
 from tenor.evaluation.evaluate import evaluate as evaluate_horizon
 from tenor.evaluation.faithfulness import Faithfulness, faithfulness, testable
+from tenor.evaluation.risk import RiskEvaluation
+from tenor.evaluation.risk_walk import RiskUse, risk_evaluations, risk_headline, use_risk, walk_rivals
 from tenor.evaluation.walkforward_summary import WalkForwardSummary, headline, summarise_walk
 from tenor.features import build_panel
 from tenor.inference.cells import usable
@@ -27,6 +30,7 @@ from tenor.pipeline.train import load
 from tenor.report import write_report
 from tenor.report.backtest import trading_section
 from tenor.report.model import faithfulness_section
+from tenor.report.risk import risk_sections
 from tenor.report.sentiment import sentiment_section
 from tenor.report.walk import walk_sections
 from tenor.schema import Panel
@@ -42,12 +46,15 @@ WITHOUT_SENTIMENT = "the same without sentiment"
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """A version's settings walked forward; that version on its own test part and, against the same model without
-    sentiment, on the test sessions that sentiment reaches, both by horizon; and where the report lies.
+    """A version's settings walked forward, how far and which way; that version on its own test part and, against the
+    same model without sentiment, on the test sessions that sentiment reaches, both by horizon; and where the report
+    lies.
     """
 
     version: str
     walked: WalkForwardSummary
+    risk: dict[int, RiskEvaluation]
+    use: RiskUse
     evaluations: dict[int, Evaluation]
     ablation: dict[int, Evaluation]
     trading: CostSweep
@@ -56,8 +63,9 @@ class EvaluationResult:
 
     @property
     def verdict(self) -> str:
-        """One sentence."""
-        return self.walked.verdict
+        """How far, and which way."""
+        which_way = self.walked.verdict
+        return f"{risk_headline(self.risk)} Which way: {which_way[0].lower()}{which_way[1:]}"
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values."""
@@ -65,6 +73,8 @@ class EvaluationResult:
             "verdict": self.verdict,
             "version": self.version,
             "report": str(self.report),
+            "risk": [evaluation.to_json() for evaluation in self.risk.values()],
+            "use": self.use.to_json(),
             "walk_forward": self.walked.to_json(),
             "test_verdict": headline(self.evaluations, "the version's own test part"),
             "evaluations": [evaluation.to_json() for evaluation in self.evaluations.values()],
@@ -119,9 +129,10 @@ def evaluate(
     # its settings walked forward, trained anew in every fold
     folds = config.folds if config is not None and config.folds != FoldConfig() else None
     folds = folds or folds_after(split, recipe.split["test"][1])
+    splits = walk_forward(panel.sessions, folds, purge=max(panel.horizons))
     walk = walk_with_comparators(
         panel,
-        walk_forward(panel.sessions, folds, purge=max(panel.horizons)),
+        splits,
         features=recipe.features,
         model=recipe.model,
         training=forecaster.training,
@@ -131,6 +142,10 @@ def evaluate(
         progress=walking,
     )
     walked = summarise_walk(panel, walk, scheme=folds.scheme)
+    report_garch = None if walking is None else partial(walking, "GARCH models")
+    rivals = walk_rivals(panel, splits, workers=workers, progress=report_garch)
+    risk = risk_evaluations(panel, walk, rivals.forecasts)
+    use = use_risk(panel, walk, rivals.forecasts)
 
     # the version itself on its own test part, beside companions and baselines
     companions = Companions(forecaster, split, workspace.work, workers, progress)
@@ -155,7 +170,7 @@ def evaluate(
         counted, split.test, predictions[forecaster.name], horizon=first, tried=tried(workspace.work / "tuning")
     )
     attention = faithfulness(forecaster, panel, split.test, horizon=first) if testable(forecaster, panel) else None
-    result = EvaluationResult(forecaster.version, walked, evaluations, ablation, trading, attention, report)
+    result = EvaluationResult(forecaster.version, walked, risk, use, evaluations, ablation, trading, attention, report)
 
     shown = tuple(show) or panel.symbols[:3]
     pages = [trading_section(trading), *([] if attention is None else [faithfulness_section(attention)])]
@@ -183,8 +198,8 @@ def evaluate(
         symbols=shown,
         about=describe_version(forecaster, panel, split),
         extra_sections=pages,
-        verdict=walked.verdict,
-        first_sections=walk_sections(walked),
+        verdict=result.verdict,
+        first_sections=[*risk_sections(risk, use, rivals.replaced), *walk_sections(walked)],
     )
     write_json(report.with_suffix(".json"), result.to_json())
     return result

@@ -7,9 +7,12 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from tenor.calendars import interval_of
+import pandas as pd
+
+from tenor.calendars import Exchange, exchange
 from tenor.errors import UnknownSymbolError
-from tenor.schema import BarInterval, Forecast
+from tenor.schema import Forecast
+from tenor.serving.staleness import behind_reason, grace_of
 from tenor.workspace import Workspace
 
 FRESH = 60.0
@@ -35,8 +38,8 @@ def predict(store: str, symbols: Sequence[str], *, horizon: int = 1, version: st
 
 def forecasts_of(
     workspace: Workspace, symbols: Sequence[str], *, horizon: int, version: str | None
-) -> tuple[list[Forecast], BarInterval]:
-    """As `predict`, and how long the bars are that the model forecasts from."""
+) -> tuple[list[Forecast], str]:
+    """As `predict`, and the calendar of the model's sessions."""
     predictor = workspace.predictor(version)
     lake = workspace.forecasts(predictor)
     for symbol in symbols:
@@ -46,7 +49,34 @@ def forecasts_of(
     for error in forecasts.failed.values():
         raise error
     by_symbol = {forecast.symbol: forecast for forecast in forecasts}
-    return [by_symbol[symbol] for symbol in symbols], interval_of(predictor.recipe.features.calendar)
+    return [by_symbol[symbol] for symbol in symbols], predictor.recipe.features.calendar
+
+
+def stale_forecasts(forecasts: Sequence[Forecast], calendar: str, *, now: pd.Timestamp | None = None) -> dict[str, str]:
+    """Symbol -> why its forecast is stale, by the calendar alone, wherever its bars came from.
+
+    Parameters
+    ----------
+    calendar
+        The sessions of the model.
+    now
+        Tz-aware; a session that closed only just before does not count (`tenor.serving.staleness.GRACE`).
+    """
+    moment = (now or pd.Timestamp.now("UTC")) - pd.Timedelta(seconds=grace_of(calendar))
+    sessions = exchange(calendar)
+    reasons = {}
+    for forecast in forecasts:
+        behind = sessions_behind(sessions, forecast.session, moment)
+        if behind:
+            reasons[forecast.symbol] = behind_reason(sessions.label(forecast.session), behind)
+    return reasons
+
+
+def sessions_behind(calendar: Exchange, session: pd.Timestamp, now: pd.Timestamp) -> int:
+    """How many sessions after `session` had closed by `now`, which is tz-aware."""
+    today = now.tz_convert("UTC").tz_localize(None).normalize()
+    later = calendar.sessions(session, max(session, today + pd.Timedelta(days=1)))[1:]
+    return int((calendar.closes(later) <= now).sum())
 
 
 class OnDemand:

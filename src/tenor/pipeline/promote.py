@@ -12,7 +12,7 @@ import pandas as pd
 from tenor.calendars import exchange
 from tenor.errors import Conflict, ModelError, TenorError
 from tenor.evaluation.significance import LEVEL, mean_test
-from tenor.inference.cells import spread, usable
+from tenor.inference.cells import usable
 from tenor.registry import Pointers
 from tenor.schema import Float64, Panel
 from tenor.training import Forecaster
@@ -25,8 +25,8 @@ ROUNDS = 5
 class Contest:
     """A challenger against the champion.
 
-    The loss of a forecast is its squared error in units of the return's volatility, the one that the networks minimise;
-    a day's loss is its mean over all symbols and horizons that both models forecast.
+    The loss of a forecast is the squared error of its log variance, which is what the networks can forecast; a day's
+    loss is its mean over all symbols and horizons that both models forecast.
 
     Attributes
     ----------
@@ -146,7 +146,7 @@ def _compare(workspace: Workspace, challenger: str, champion: str) -> Contest:
 def _losses(
     model: Forecaster, workspace: Workspace, symbols: list[str], horizons: list[int], start: pd.Timestamp
 ) -> pd.DataFrame:
-    """[session from `start`, symbol and horizon]; squared error in units of volatility; NaN where it is not known."""
+    """[session from `start`, symbol and horizon]; squared error of log variance; NaN where it is not known."""
     recipe = model.recipe
     calendar = recipe.features.calendar
     bars = workspace.lake.bars(recipe.universe(workspace.lake.symbols(calendar), ()), calendar=calendar)
@@ -155,8 +155,8 @@ def _losses(
     panel: Panel = recipe.panel(bars, sentiment)
     predictions = model.predict(panel)
     cells = usable(panel, recipe.lookback)
-    with np.errstate(all="ignore"):
-        error = (predictions.mean.astype("float64") - panel.targets) / spread(panel)
+    assert predictions.risk is not None
+    error = predictions.risk.log_variance.astype("float64") - panel.log_variance
     error[~cells] = np.nan
     rows = slice(int(panel.sessions.searchsorted(start)), None)
     loss = {

@@ -21,6 +21,7 @@ from tenor.features.axis import on_axis
 from tenor.inference.predictor import Predictor
 from tenor.inference.recipe import Recipe
 from tenor.ingest.status import stale
+from tenor.pipeline.predict import sessions_behind
 from tenor.schema import BarInterval, DailySentiment, Forecast
 from tenor.sentiment.daily import item_sessions
 from tenor.serving.documents import BARS, HISTORY, ITEMS, document
@@ -33,7 +34,6 @@ from tenor.workspace import NEWS, ScoredNews, Workspace
 AHEAD = pd.Timedelta(days=180)
 CLOSES = 2000
 """How far ahead the index lists the exchange's closes, and how many at most, to tell staleness without a calendar."""
-A_DAY = pd.Timedelta(days=1)
 
 log = logging.getLogger("tenor.serving")
 
@@ -170,7 +170,7 @@ def _refresh(
             past=history[symbol],
             looked=run.attention(symbol),
             before=before,
-            behind=_behind(calendar, forecasts[symbol][0].session, now),
+            behind=sessions_behind(calendar, forecasts[symbol][0].session, now),
         )
 
     documents = [write(symbol, standing.get(symbol)) for symbol in forecasts]
@@ -280,13 +280,9 @@ def _before(
     return documents, entries
 
 
-def _behind(calendar: Exchange, session: pd.Timestamp, now: pd.Timestamp) -> int:
-    return int((calendar.closes(calendar.sessions(session, _today(now) + A_DAY)[1:]) <= now).sum())
-
-
 def _closes(calendar: Exchange, now: pd.Timestamp) -> list[float]:
     """The next sessions' closes, and the last few: a refresh may come between a close and its bars."""
-    closes = calendar.closes(calendar.sessions(_today(now) - 5 * A_DAY, _today(now) + AHEAD))
+    closes = calendar.closes(calendar.sessions(_today(now) - pd.Timedelta(days=5), _today(now) + AHEAD))
     ahead = closes.searchsorted(now) + CLOSES
     return [moment.timestamp() for moment in closes[:ahead]]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +11,14 @@ from typing import Any
 import numpy as np
 
 from tenor.config import Config, to_mapping
+from tenor.distribution import calibrated
 from tenor.errors import TenorError
+from tenor.evaluation.risk_metrics import qlike
 from tenor.features.catalogue import check_groups
 from tenor.inference import usable
 from tenor.pipeline.promote import Contest, challenge
 from tenor.registry import Registry
-from tenor.schema import Bars, DailySentiment, Panel
+from tenor.schema import Bars, Bool, DailySentiment, Float64, Panel, Predictions
 from tenor.storage.files import json_values
 from tenor.training import Forecaster, Progress, Split, chronological, fit
 from tenor.training.scoring import scores
@@ -38,6 +41,8 @@ class TrainResult:
         The version in use now.
     contest
         The comparison with the champion before, if there was another.
+    left_out
+        Symbols of which no session was trained on, and why.
     """
 
     forecaster: Forecaster
@@ -45,6 +50,7 @@ class TrainResult:
     parts: str
     champion: str
     contest: Contest | None
+    left_out: dict[str, str]
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values."""
@@ -58,6 +64,7 @@ class TrainResult:
             "seeds": self.forecaster.curves(),
             "champion": self.champion,
             "contest": None if self.contest is None else self.contest.to_json(),
+            "left_out": self.left_out,
         }
 
 
@@ -116,8 +123,27 @@ def train(
                 lake.sentiment = sentiment
             lake.save()
     return TrainResult(
-        forecaster, registry.where(version), split.describe(panel.sessions), now.champion or version, contest
+        forecaster,
+        registry.where(version),
+        split.describe(panel.sessions),
+        now.champion or version,
+        contest,
+        _left_out(panel, split, config.model.lookback),
     )
+
+
+def _left_out(panel: Panel, split: Split, lookback: int) -> dict[str, str]:
+    """Symbols without a cell in the training part, and why."""
+    trained = usable(panel, lookback)[split.train].any(axis=0)
+    reasons = {}
+    for i in np.flatnonzero(~trained):
+        close = panel.close[split.train, i]
+        close = close[np.isfinite(close)]
+        if len(close) > lookback and np.ptp(close) == 0:
+            reasons[panel.symbols[i]] = "its price never moved in the training part (suspended)"
+        else:
+            reasons[panel.symbols[i]] = f"it has too few sessions in the training part ({len(close)})"
+    return reasons
 
 
 def config_panel(config: Config, bars: Bars, sentiment: DailySentiment | None) -> Panel:
@@ -155,7 +181,8 @@ def _card(
         known = cells & np.isfinite(panel.targets[:, :, k])
         validation[str(horizon)] = {
             "forecasts": int(known.sum()),
-            **json_values(scores(panel, predictions, known, horizon=horizon)),
+            **json_values(scored := scores(panel, predictions, known, horizon=horizon)),
+            "verdict": _verdict(panel, predictions, known, split.valid, horizon, scored["mcc"]),
         }
     return {
         "name": recipe.name,
@@ -174,3 +201,34 @@ def _card(
         "bars": bars.fingerprint(),
         "sentiment": sentiment.fingerprint() if sentiment is not None else None,
     }
+
+
+def _verdict(panel: Panel, predictions: Predictions, known: Bool, rows: slice, horizon: int, mcc: float) -> str:
+    """One sentence on the forecasts of the validation part, `known`, [session, symbol]; shown with every forecast.
+
+    The level of the EWMA's variance is set on the same sessions as that of the model's, so that both are right on
+    average, and the loss compares how they change.
+    """
+    k = panel.horizon_index(horizon)
+    moved = np.where(panel.volatility > 0, panel.volatility, np.nan)
+    ewma = np.repeat(2 * np.log(moved)[:, :, None], len(panel.horizons), axis=2).astype("float32")
+    baseline = calibrated(ewma, panel.log_variance, panel.targets, rows, panel.horizons)
+    realised = np.where(known, np.exp(panel.log_variance[:, :, k].astype("float64")), np.nan)
+    assert predictions.risk is not None
+    losses = [
+        _mean(qlike(risk.volatility[:, :, k].astype("float64") ** 2, realised)) for risk in (predictions.risk, baseline)
+    ]
+    if not all(map(math.isfinite, losses)):
+        return "Too few sessions of the validation part are known to judge such forecasts."
+    side = "lower than" if losses[0] < losses[1] else "not lower than"
+    return (
+        f"On the validation part ({int(known.sum()):,} forecasts) the loss of the forecast variance (QLIKE), "
+        f"{losses[0]:.3f}, is {side} that of an EWMA, {losses[1]:.3f}; the correlation of forecast and realised "
+        f"direction (MCC) is {mcc:+.3f}, where 0 is chance."
+    ).replace("-", "−")
+
+
+def _mean(values: Float64) -> float:
+    """The mean of the finite `values`; NaN without any."""
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else math.nan

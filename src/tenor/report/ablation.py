@@ -1,27 +1,40 @@
-"""The page on whether sentiment helps: paired differences on all cells, by news, by volatility, and fold by fold."""
+"""The page on whether sentiment and attention help: paired differences on all cells, by kind of cell, by fold."""
 
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from tenor.evaluation.ablation import HEADLINE, SHUFFLED, WITH, WITHOUT, Ablation, Contrast
+from tenor.evaluation.ablation import SHUFFLED, WITH, WITH_ATTENTION, WITHOUT, WITHOUT_ATTENTION
+from tenor.evaluation.contrasts import RISK, Ablation, Contrast
 from tenor.evaluation.significance import LEVEL, Difference
-from tenor.evaluation.titles import TITLES
+from tenor.evaluation.titles import RISK_TITLES, TITLES, MetricTitle
 from tenor.report import style
 from tenor.report.page import PageSection, Paragraph, Picture, TextTable, render_page, write_page
 from tenor.report.results import interval_cell
 from tenor.report.style import join_names, sentence_case, sessions_ahead
 
-ABLATION_METRICS = ("loss", "direction", "rank_ic")
+ABLATION_METRICS = (RISK, "loss", "direction", "rank_ic")
 """Metrics that the tables and the figure show."""
 
 
-def write_ablation(path: Path, ablations: Mapping[int, Ablation], folds: str, *, about: Mapping[str, str]) -> Path:
+def _title(metric: str) -> MetricTitle:
+    return RISK_TITLES[metric] if metric in RISK_TITLES else TITLES[metric]
+
+
+def write_ablation(
+    path: Path,
+    ablations: Mapping[int, Ablation],
+    folds: str,
+    *,
+    attention: Mapping[int, Ablation] | None = None,
+    about: Mapping[str, str],
+) -> Path:
     """Write the page of an ablation, by horizon, as one self-contained HTML file.
 
     Parameters
@@ -32,6 +45,8 @@ def write_ablation(path: Path, ablations: Mapping[int, Ablation], folds: str, *,
         Horizon -> what sentiment is worth there.
     folds
         The folds as a table of dates, a line a fold.
+    attention
+        Horizon -> what attention is worth there; None where it was not asked.
     about
         Data, settings …, shown in this order.
 
@@ -47,49 +62,75 @@ def write_ablation(path: Path, ablations: Mapping[int, Ablation], folds: str, *,
     """
     first = next(iter(ablations.values()))
     text = render_page(
-        title="Does the news help?",
+        title="Does the news help?" if not attention else "Do the news and attention help?",
         subtitle=f"Walk-forward, {first.first} – {first.last}, {len(first.seeds)} seeds in each fold and arm",
-        verdicts=[(sentence_case(sessions_ahead(horizon)), result.verdict) for horizon, result in ablations.items()],
+        verdicts=[
+            (f"{part}, {sessions_ahead(horizon)}", result.verdict)
+            for part, results in (("News", ablations), ("Attention", attention or {}))
+            for horizon, result in results.items()
+        ],
         about=about,
-        sections=[_question(), *(_horizon_section(result) for result in ablations.values()), _folds(folds)],
+        sections=[
+            _question(attention=bool(attention)),
+            *(_sentiment_section(result) for result in ablations.values()),
+            *(_attention_section(result) for result in (attention or {}).values()),
+            _folds(folds),
+        ],
     )
     write_page(path, text)
     return path
 
 
-def _question() -> PageSection:
-    return PageSection(
-        "What is compared",
-        (
-            Paragraph(
-                "There are three arms with the same folds, seeds and settings: with sentiment; without its columns; "
-                "and with the same columns moved to other days (shuffled), which keeps their number and distribution "
-                "and removes the news of the day. A gain over both no sentiment and shuffled sentiment is information; "
-                "a gain over no sentiment alone comes from fitting more columns."
-            ),
-            Paragraph(
-                "The hypothesis tested is about the squared error on all cells, against no sentiment and against "
-                "shuffled sentiment. All other rows only suggest where to look next: their p-values are not corrected "
-                "for their number, and one of twenty would be below 5 % by chance."
-            ),
-        ),
+def _question(*, attention: bool) -> PageSection:
+    news = (
+        "The news: there are three arms with the same folds, seeds and settings: with sentiment; without its columns; "
+        "and with the same columns moved to other days (shuffled), which keeps their number and distribution "
+        "and removes the news of the day. A gain over both no sentiment and shuffled sentiment is information; "
+        "a gain over no sentiment alone comes from fitting more columns."
     )
+    texts = [news]
+    if attention:
+        texts.append(
+            "Attention: the same model is trained without it. That network has no gate over its features, and its "
+            "forecast of risk starts from the plain mean of the variances of the lookback."
+        )
+    texts.append(
+        "Two hypotheses are tested, each on all cells: one about risk, which is the squared error of the forecast log "
+        "variance, and one about returns, which is their squared error in units of volatility. All other rows only "
+        "suggest where to look next: their p-values are not corrected for their number, and one of twenty would be "
+        "below 5 % by chance."
+    )
+    return PageSection("What is compared", tuple(map(Paragraph, texts)))
 
 
-def _horizon_section(ablation: Ablation) -> PageSection:
-    tables = [_table(ablation, other) for other in (WITHOUT, SHUFFLED)]
-    metrics = join_names([TITLES[metric].title for metric in ABLATION_METRICS])
-    picture = Picture(
-        figure_contrasts(ablation),
+def _sentiment_section(ablation: Ablation) -> PageSection:
+    caption = (
         f"The ensemble {WITH} minus the one without it (filled) and minus the one with shuffled sentiment (hollow), "
         "with 95 % intervals from resampled days: blue where sentiment helps, orange where it hurts, grey where the "
-        "interval contains zero.",
-        f"Forest plot of paired differences in {metrics}, by kind of cell and by fold.",
+        "interval contains zero."
     )
-    return PageSection(sentence_case(sessions_ahead(ablation.horizon)), (picture, *tables))
+    tables = (_table(ablation, other, WITH) for other in (WITHOUT, SHUFFLED))
+    title = f"News, {sessions_ahead(ablation.horizon)}"
+    return PageSection(title, (_contrasts_picture(ablation, caption), *tables))
 
 
-def _table(ablation: Ablation, other: str) -> TextTable:
+def _attention_section(ablation: Ablation) -> PageSection:
+    caption = (
+        f"The ensemble {WITH_ATTENTION} minus the one without it, with 95 % intervals from resampled days: blue where "
+        "attention helps, orange where it hurts, grey where the interval contains zero."
+    )
+    table = _table(ablation, WITHOUT_ATTENTION, WITH_ATTENTION)
+    title = f"Attention, {sessions_ahead(ablation.horizon)}"
+    return PageSection(title, (_contrasts_picture(ablation, caption), table))
+
+
+def _contrasts_picture(ablation: Ablation, caption: str) -> Picture:
+    metrics = join_names([_title(metric).title for metric in ABLATION_METRICS])
+    alt = f"Forest plot of paired differences in {metrics}, by kind of cell and by fold."
+    return Picture(figure_contrasts(ablation), caption, alt)
+
+
+def _table(ablation: Ablation, other: str, ours: str) -> TextTable:
     rows = tuple(
         (
             f"{contrast.cells}\n{contrast.days:,} days, {contrast.samples:,} forecasts",
@@ -99,13 +140,13 @@ def _table(ablation: Ablation, other: str) -> TextTable:
         for contrast in ablation.contrasts
         if contrast.other == other
     )
-    columns = ("cells", *(TITLES[metric].title for metric in ABLATION_METRICS), "seeds with a smaller error")
-    return TextTable(columns, rows, f"{WITH.capitalize()} minus {other}: difference, 95 % interval and p-value", 0)
+    columns = ("cells", *(_title(metric).title for metric in ABLATION_METRICS), "seeds with a smaller error of risk")
+    return TextTable(columns, rows, f"{ours.capitalize()} minus {other}: difference, 95 % interval and p-value", 0)
 
 
 def _digits(metric: str) -> int:
     # shares are shown as fractions here, beside an error that has no percent
-    title = TITLES[metric]
+    title = _title(metric)
     return title.difference_digits + (2 if title.unit == "%" else 0)
 
 
@@ -117,7 +158,7 @@ def _cell(difference: Difference, digits: int) -> str:
 
 
 def _seeds(contrast: Contrast) -> str:
-    values = np.asarray(contrast.by_seed[HEADLINE])
+    values = np.asarray(contrast.by_seed[RISK])
     return f"{int((values < 0).sum())} of {len(values)}"
 
 
@@ -132,25 +173,27 @@ def _folds(folds: str) -> PageSection:
 
 @style.styled
 def figure_contrasts(ablation: Ablation) -> Figure:
-    """Forest plot: with sentiment minus the other arms, by kind of cell, for the metrics of `ABLATION_METRICS`."""
+    """Forest plot: the first arm minus the other ones, by kind of cell, for the metrics of `ABLATION_METRICS`."""
+    others = list(dict.fromkeys(contrast.other for contrast in ablation.contrasts))
     kinds = list(dict.fromkeys(contrast.cells for contrast in ablation.contrasts))
     figure = style.canvas(1.2 + 0.36 * len(kinds))
     panels = figure.subplots(1, len(ABLATION_METRICS), sharey=True)
     for axes, metric in zip(panels, ABLATION_METRICS, strict=True):
         axes.axvline(0, color=style.MUTED, lw=1)
-        for other, shift in ((WITHOUT, -0.14), (SHUFFLED, 0.14)):
+        for place_of_other, other in enumerate(others):
+            shift = 0.28 * (place_of_other - (len(others) - 1) / 2)
             by_kind = {c.cells: c.differences[metric] for c in ablation.contrasts if c.other == other}
             for place, kind in enumerate(kinds):
                 if kind in by_kind and np.isfinite(by_kind[kind].value):
                     difference = by_kind[kind]
-                    colour = _colour(difference, higher=TITLES[metric].higher_is_better)
+                    colour = _colour(difference, higher=_title(metric).higher_is_better)
                     axes.plot([difference.low, difference.high], [place + shift] * 2, color=colour, lw=1.6)
-                    face = colour if other == WITHOUT else style.PAPER
+                    face = colour if other == others[0] else style.PAPER
                     axes.plot([difference.value], [place + shift], "o", color=colour, mfc=face, ms=5)
-        axes.set_title(sentence_case(TITLES[metric].title))
-        axes.set_xlabel(TITLES[metric].direction)
+        axes.set_title(textwrap.fill(sentence_case(_title(metric).title), 24))
+        axes.set_xlabel(_title(metric).direction)
         axes.grid(visible=False, axis="y")
-        axes.locator_params(axis="x", nbins=4)
+        axes.locator_params(axis="x", nbins=3)
         axes.tick_params(axis="y", length=0, labelcolor=style.INK)
         style.plain_axis(axes.xaxis)
     panels[0].set_yticks(range(len(kinds)), kinds)

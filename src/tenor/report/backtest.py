@@ -7,12 +7,13 @@ from matplotlib.figure import Figure
 
 from tenor.evaluation.backtest import FILLS, RULES
 from tenor.evaluation.cost_sweep import HOLD, CostSweep, SweepRun
+from tenor.evaluation.significance import Difference, side_of_zero
 from tenor.report import style
 from tenor.report.page import PageSection, Paragraph, Picture, TextTable
-from tenor.report.style import format_number, format_percent, join_names, sentence_case, sessions_ahead
+from tenor.report.style import format_number, format_percent, format_signed, join_names, sentence_case, sessions_ahead
 
 DEFLATED_LEVEL = 0.95
-"""A rule with a deflated Sharpe ratio above it is said to earn something."""
+"""A rule is said to earn something where its deflated Sharpe ratio is above it and it beats buy and hold as well."""
 USUAL_COST = 10.0
 """Bps; the cost closest to it is the one that the verdict is about."""
 
@@ -22,6 +23,7 @@ TRADING_COLUMNS = (
     "a year",
     "Sharpe ratio",
     "deflated",
+    "Sharpe ratio less that of buy and hold",
     "maximum drawdown",
     "turnover a session",
 )
@@ -43,12 +45,14 @@ def trading_section(trading: CostSweep) -> PageSection:
         figure_costs(trading), caption, f"Gain and drawdown of {join_names(rules)} at each cost, beside buy and hold."
     )
     after = Paragraph(
-        "Below each Sharpe ratio is its standard error, which allows for fat tails and dependent days "
-        "(Lo 2002). The deflated ratio (Bailey and López de Prado 2014) is the probability that the true ratio "
-        "is above the one that the best of so many trials without any skill is expected to reach; for buy and "
-        "hold, a single trial, it is the probability that the true ratio is above zero. Long/short buys the tenth of "
-        "the stocks with the highest forecasts and sells the lowest tenth short (a fifth each of fewer than 20 stocks; "
-        "of fewer than 10, every stock by the sign of its forecast). A turnover of 100 % is selling everything."
+        "Below each Sharpe ratio is its standard error, which allows for fat tails and dependent days (Lo 2002). The "
+        "deflated ratio (Bailey and López de Prado 2014) is the probability that the true ratio is above the one that "
+        "the best of so many trials without any skill is expected to reach; for buy and hold, a single trial, it is "
+        "the probability that the true ratio is above zero. The difference to buy and hold, at the same cost and fill, "
+        "has a 95 % interval from resampled days: a rule that is always invested in a rising market has a high Sharpe "
+        "ratio and adds nothing to holding. Long/short buys the tenth of the stocks with the highest forecasts and "
+        "sells the lowest tenth short (a fifth each of fewer than 20 stocks; of fewer than 10, every stock by the sign "
+        "of its forecast). A turnover of 100 % is selling everything."
     )
     return PageSection("Trading", (before, picture, *(_table(trading, fill) for fill in FILLS), after))
 
@@ -61,25 +65,53 @@ def _sharpe_verdict(trading: CostSweep) -> str:
     cost = f"at {format_number(usual, 0)} bps, filled at the next open"
     if not known:
         return f"Too few sessions, or none with a position, to assess the Sharpe ratio of a rule {cost}."
-    shown = [run for run in known if run.sharpe.deflated > DEFLATED_LEVEL]
+    passing = [run for run in known if run.sharpe.deflated > DEFLATED_LEVEL]
+    shown = [run for run in passing if _beats_holding(run)]
+    if shown:
+        names = sentence_case(join_names([run.rule for run in shown]))
+        figures = ". ".join(f"{sentence_case(run.rule)}: {_figures(run, trading)}" for run in shown)
+        return f"{names} earned more {cost} than chance and holding the same stocks explain. {figures}."
     best = max(known, key=lambda run: run.sharpe.deflated)
-    sharpe = best.sharpe
+    if passing:
+        names = sentence_case(join_names([run.rule for run in passing]))
+        figures = ". ".join(f"{sentence_case(run.rule)}: {_figures(run, trading)}" for run in passing)
+        return (
+            f"No rule is shown to earn anything {cost} that holding the same stocks does not. {names} earned more than "
+            f"chance explains, which is not shown to be more than buy and hold earned. {figures}."
+        )
+    return f"No rule is shown to earn anything {cost}. The closest is {best.rule}: {_figures(best, trading)}."
+
+
+def _beats_holding(run: SweepRun) -> bool:
+    """Whether its Sharpe ratio less that of buy and hold lies above zero at 5 %."""
+    return run.holding is not None and side_of_zero(run.holding.sharpe) == 1
+
+
+def _figures(run: SweepRun, trading: CostSweep) -> str:
+    """The Sharpe ratio of a rule, what its deflation requires, and its difference to buy and hold."""
+    sharpe = run.sharpe
     trials = (
         f"{sharpe.trials} trials ({trading.tried} configuration{'s' if trading.tried > 1 else ''} times "
         f"{sharpe.trials // trading.tried} rules)"
     )
-    figures = (
+    text = (
         f"Sharpe ratio {format_number(sharpe.value)} ± {format_number(sharpe.error)}, where the best of {trials} "
         f"without skill is expected to reach {format_number(sharpe.hurdle)}: deflated "
         f"{format_percent(sharpe.deflated, 1)}, of which {format_percent(DEFLATED_LEVEL, 0)} is required"
     )
-    hold = next((run for run in trading.of(HOLD) if run.cost == usual), None)
-    if hold is not None and np.isfinite(hold.sharpe.value):
-        figures += f". Buy and hold of the same stocks has {format_number(hold.sharpe.value)}"
-    if not shown:
-        return f"No rule is shown to earn anything {cost}. The closest is {best.rule}: {figures}."
-    names = sentence_case(join_names([run.rule for run in shown]))
-    return f"{names} earned more {cost} than chance explains. {figures}."
+    hold = next((other for other in trading.of(HOLD, run.fill) if other.cost == run.cost), None)
+    if hold is None or run.holding is None or not np.isfinite(hold.sharpe.value):
+        return text
+    return (
+        f"{text}. Buy and hold of the same stocks has {format_number(hold.sharpe.value)}: the difference is "
+        f"{_difference(run.holding.sharpe, ' ')}"
+    )
+
+
+def _difference(difference: Difference, between: str) -> str:
+    """The value and, after `between`, its 95 % interval in brackets; a dash where it is undefined."""
+    value, low, high = (format_signed(number) for number in (difference.value, difference.low, difference.high))
+    return f"{value}{between}[{low}, {high}]" if np.isfinite(difference.low) else value
 
 
 def _usual_cost(trading: CostSweep) -> float:
@@ -102,6 +134,7 @@ def _row(run: SweepRun) -> tuple[str, ...]:
         format_percent(result.annual_return, 1),
         format_number(sharpe.value) + error,
         format_percent(sharpe.deflated, 1),
+        "–" if run.holding is None else _difference(run.holding.sharpe, "\n"),
         format_percent(-result.max_drawdown, 1),
         format_percent(result.mean_turnover, 1),
     )

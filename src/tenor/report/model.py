@@ -1,4 +1,4 @@
-"""The model itself: learning curves, what it attended to, and whether attention tells what forecasts rest on."""
+"""The model itself: learning curves, what it attended to, and whether attention shows what forecasts depend on."""
 
 from __future__ import annotations
 
@@ -10,20 +10,30 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from tenor.evaluation.bootstrap import ConfidenceInterval
-from tenor.evaluation.faithfulness import LATEST, LEAST, MOST, RANDOM, Deletion, Faithfulness
-from tenor.evaluation.significance import side_of_zero
+from tenor.evaluation.faithfulness import (
+    LATEST,
+    LEAST,
+    MOST,
+    RANDOM,
+    RECENT,
+    Deletion,
+    Faithfulness,
+    attention_entropy,
+)
+from tenor.evaluation.significance import format_p
 from tenor.report import style
-from tenor.report.page import PageSection, Paragraph, Picture
-from tenor.report.style import format_percent, join_names, sessions_ahead
-from tenor.schema import Bool, Float32, Float64, Panel
+from tenor.report.page import PageSection, Paragraph, Picture, TextTable
+from tenor.report.style import format_number, format_percent, join_names, sessions_ahead
+from tenor.schema import Float32, Float64, Panel
 
-LEAST_DISTANCE = 0.1
-"""Weights that differ from an equal weight by less than this share of it do not choose."""
+UNIFORM = 0.99
+"""Attention with a higher entropy, as a share of that of uniform attention, does not choose: no picture is shown."""
+TIMES_UNIFORM, FEATURE_TIMES_UNIFORM = 8, 4
+"""Top of the colour scales of weights of sessions and of features, in uniform weights."""
 MOST_FEATURES = 40
 """Features shown, those with the highest mean weight."""
 ARM_COLOURS = {MOST: style.OURS, RANDOM: style.CALM, LEAST: style.FOURTH, LATEST: style.AGAINST}
@@ -34,7 +44,7 @@ class AttentionLike(Protocol):
 
     @property
     def time(self) -> Float32:
-        """[session, symbol, lag]; the last lag is the session of the forecast itself."""
+        """[session, symbol, horizon, lag]; the last lag is the session of the forecast itself."""
 
     @property
     def feature(self) -> Float32:
@@ -42,49 +52,95 @@ class AttentionLike(Protocol):
 
 
 def attention_section(panel: Panel, rows: slice, attention: AttentionLike) -> PageSection:
-    """What the model attended to, over time and over features."""
-    mask, sessions = panel.mask[rows], panel.sessions[rows]
-    by_lag = _mean_over_symbols(attention.time, mask)[:, ::-1]  # the session of the forecast first
-    by_feature = _mean_over_symbols(attention.feature, mask)
-    if not (np.isfinite(by_lag).any() and np.isfinite(by_feature).any()):
+    """What the model attended to: past sessions in its forecasts of risk, by horizon, and features."""
+    known = panel.mask[rows] & np.isfinite(attention.time).all(axis=(2, 3))
+    if not (known.any() and np.isfinite(attention.feature[known]).any()):
         return PageSection("Attention", (Paragraph("The test has no session with attention."),))
+    time = np.where(known[:, :, None, None], attention.time, np.nan)[..., ::-1]  # the session of the forecast first
     before = Paragraph(
-        "Attention shows what the network gave weight to, not that there is a signal in it: a model without skill has "
-        "attention too. The weights of a forecast sum to 100 %. In the heat maps blue is more than an equal weight, "
-        "orange less; beside them, the dashed line is an equal weight."
+        "The forecast of risk starts from a mean of the variances of past sessions, weighted by attention over time, "
+        "and each horizon has its own weights. Features are weighted by a gate before the network reads them. The "
+        "weights of a forecast sum to 100 %. Attention shows what the network gives weight to; whether its forecasts "
+        "depend on that is tested separately."
     )
-    lag_means = np.nanmean(by_lag, axis=0)
-    recent = min(5, len(lag_means))
-    over_time = Picture(
-        figure_attention_time(by_lag, sessions),
+    blocks = [before, _time_table(panel.horizons, time), *_over_time(panel.horizons, time, panel.sessions[rows])]
+    blocks.append(_over_features(panel, rows, attention.feature))
+    return PageSection("Attention", tuple(blocks))
+
+
+def _time_table(horizons: Sequence[int], time: Float32) -> TextTable:
+    lags = time.shape[-1]
+    recent = min(RECENT, lags)
+    rows = []
+    for k, (horizon, entropy) in enumerate(zip(horizons, attention_entropy(time), strict=True)):
+        shares = np.nanmean(time[:, :, k, :recent].sum(axis=-1, dtype="float64"))
+        rows.append((sessions_ahead(horizon), format_number(float(entropy), 3), format_percent(float(shares), 0)))
+    rows.append(("uniform attention", format_number(1.0, 3), format_percent(recent / lags, 0)))
+    return TextTable(
+        ("forecasts", "entropy", f"weight of the last {recent} sessions"),
+        tuple(rows),
+        f"Attention over the last {lags} sessions. Entropy is the mean over forecasts, as a share of that of uniform "
+        "attention: the lower it is, the more the network chooses.",
+    )
+
+
+def _over_time(horizons: Sequence[int], time: Float32, sessions: pd.DatetimeIndex) -> list[Picture | Paragraph]:
+    entropy = attention_entropy(time)
+    chosen = [k for k in range(len(horizons)) if not entropy[k] > UNIFORM]
+    uniform = [sessions_ahead(horizon) for k, horizon in enumerate(horizons) if k not in chosen]
+    blocks: list[Picture | Paragraph] = []
+    if uniform:
+        blocks.append(
+            Paragraph(
+                f"Attention over time is uniform in forecasts {join_names(uniform)}: all sessions of the lookback have "
+                "nearly the same weight, and no picture is shown."
+            )
+        )
+    if not chosen:
+        return blocks
+    shown = tuple(horizons[k] for k in chosen)
+    by_lag = Picture(
+        figure_attention_lags(time[:, :, chosen], shown),
+        "Mean weight of each past session, by how many sessions before the forecast it was; the bands hold 80 % of the "
+        "single forecasts. The dashed line is uniform attention.",
+        "Lines of the mean attention weight by lag, one for each horizon, and the uniform weight.",
+    )
+    over_sessions = Picture(
+        figure_attention_time(_mean_over_symbols(time[:, :, chosen]), sessions, shown),
         "Each column is a session on which forecasts were made, each row a session before it; mean over stocks. The "
-        f"last {recent} sessions get {format_percent(float(lag_means[:recent].sum()), 0)} of the weight; equal weights "
-        f"would give them {format_percent(recent / len(lag_means), 0)}. "
-        f"{_distance_from_equal(attention.time, mask, 'sessions')}",
-        "Heat map of attention by lag and session, and bars of its mean by lag.",
+        f"colour scale runs from 0 to {format_percent(TIMES_UNIFORM / time.shape[-1], 1)}, which is "
+        f"{TIMES_UNIFORM} times the uniform weight, whatever the weights are; larger weights have its last colour. "
+        "Uniform attention is one even colour.",
+        "Heat maps of attention by lag and session, one for each horizon.",
     )
-    feature_means = np.nanmean(by_feature, axis=0)
-    top = [panel.features[i] for i in np.argsort(-feature_means, kind="stable")[:3]]
-    shown = min(len(feature_means), MOST_FEATURES)
-    over_features = Picture(
-        figure_attention_features(by_feature, sessions, panel.features),
-        f"{'All' if shown == len(feature_means) else 'The first'} {shown} features by mean weight: {join_names(top)} "
-        f"have the most; equal weights would be {format_percent(1 / len(feature_means), 1)} each. "
-        f"{_distance_from_equal(attention.feature, mask, 'features')}",
+    return [*blocks, by_lag, over_sessions]
+
+
+def _over_features(panel: Panel, rows: slice, weights: Float32) -> Picture | Paragraph:
+    known = np.where(panel.mask[rows][:, :, None], weights, np.nan)
+    entropy = float(attention_entropy(known[:, :, None])[0])
+    if entropy > UNIFORM:
+        return Paragraph(
+            f"Attention over features is uniform (entropy {format_number(entropy, 3)}, uniform 1.000): all features "
+            "have nearly the same weight, and no picture is shown."
+        )
+    by_feature = _mean_over_symbols(known)
+    means = np.nanmean(by_feature, axis=0)
+    top = [panel.features[i] for i in np.argsort(-means, kind="stable")[:3]]
+    shown = min(len(means), MOST_FEATURES)
+    return Picture(
+        figure_attention_features(by_feature, panel.sessions[rows], panel.features),
+        f"{'All' if shown == len(means) else 'The first'} {shown} features by mean weight: {join_names(top)} "
+        f"have the most. The entropy of the weights is {format_number(entropy, 3)}, that of uniform ones 1.000. The "
+        f"colour scale runs from 0 to {format_percent(FEATURE_TIMES_UNIFORM / len(means), 1)}, which is "
+        f"{FEATURE_TIMES_UNIFORM} times the uniform weight (dashed), whatever the weights are.",
         "Heat map of attention by feature and month, and sorted bars of its mean.",
     )
-    return PageSection("Attention", (before, over_time, over_features))
 
 
-def _distance_from_equal(weights: Float32, mask: Bool, what: str) -> str:
-    times_equal = weights[mask].astype("float64") * weights.shape[-1]
-    distance = float(np.nanmean(np.abs(times_equal - 1.0)))
-    text = f"In a single forecast a weight is on average {format_percent(distance, 0)} away from equal"
-    return f"{text}: the network hardly chooses among {what}." if distance < LEAST_DISTANCE else f"{text}."
-
-
-def _mean_over_symbols(weights: Float32, mask: Bool) -> Float64:
-    known = mask[:, :, None] & np.isfinite(weights)
+def _mean_over_symbols(weights: Float32) -> Float64:
+    """[session, ...]; the mean over the second axis of what is not NaN, NaN where nothing is."""
+    known = np.isfinite(weights)
     counts = known.sum(axis=1)
     sums: Float64 = np.where(known, weights, 0.0).sum(axis=1, dtype="float64")
     means: Float64 = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
@@ -108,57 +164,31 @@ def training_section(history: Sequence[Mapping[str, Any]]) -> PageSection:
 
 def faithfulness_section(faithfulness: Faithfulness) -> PageSection:
     """The deletion curves, and their result in plain words."""
-    time, features = faithfulness.time, faithfulness.features
+    entropy = [f"{format_number(v, 3)} {sessions_ahead(h)}" for h, v in faithfulness.entropy.items()]
     before = Paragraph(
-        "If attention shows what a forecast depends on, then hiding what it attends to most must change the forecast "
-        "more, and increase its error more, than hiding as much at random. This was tested on "
-        f"{faithfulness.forecasts} forecasts {sessions_ahead(faithfulness.horizon)}, on {faithfulness.days} days of "
-        f"the test. {describe_deletion(time)} {describe_deletion(features)}"
+        "If attention shows what a forecast of risk depends on, then hiding what it attends to most must change the "
+        "forecast log variance more, and increase its squared error more, than hiding as much at random. A hidden "
+        "session has no variance, so that it leaves the mean, and its features are at their averages. This was tested "
+        f"on {faithfulness.forecasts} forecasts {sessions_ahead(faithfulness.horizon)}, on {faithfulness.days} days of "
+        f"the test. {faithfulness.verdict} The entropy of attention over time is {join_names(entropy)}; uniform "
+        "attention has 1.000."
     )
-    return PageSection("Is the attention honest?", (before, _deletion_picture(time), _deletion_picture(features)))
+    tests = [test for test in (faithfulness.time, faithfulness.older, faithfulness.features) if test is not None]
+    return PageSection("Does attention show what forecasts depend on?", (before, *map(_deletion_picture, tests)))
 
 
 def _deletion_picture(deletion: Deletion) -> Picture:
     caption = (
-        f"Hiding up to {max(deletion.hidden)} of {deletion.of} {deletion.what}. Left: how far the forecast moves. "
-        "Right: how much its squared error grows; below zero it became smaller. Bands are 95 % intervals from "
-        "resampled days. Blue must be above grey. Permutation test against random rankings: "
-        f"p {deletion.p:.3f}."
+        f"Hiding up to {max(deletion.hidden)} of {deletion.of} {deletion.what}. Left: how much the forecast log "
+        "variance changes. Right: how much its squared error grows; below zero it became smaller. Bands are 95 % "
+        "intervals from resampled days. Blue must be above grey. Permutation test against random rankings: p "
+        f"{format_p(deletion.p_moved)} for the change and {format_p(deletion.p_error)} for the error."
     )
     alt = (
         f"Curves of the change of the forecast and of its error by how many {deletion.what} were hidden: most "
         "attended, random, least attended."
     )
     return Picture(figure_deletion(deletion), caption, alt)
-
-
-def describe_deletion(deletion: Deletion) -> str:
-    """Two sentences at most: whether hiding the most attended moves forecasts more, and whether it hurts more."""
-    what = deletion.what
-    moved, error = side_of_zero(deletion.moved_over_random), side_of_zero(deletion.error_over_random)
-    if moved is None or error is None:
-        return f"There are too few days to tell for {what}."
-    more = "more" if deletion.honest else "no more"
-    moves = f"Hiding the most-attended {what} moves the forecast {more} than hiding random ones (p {deletion.p:.3f})"
-    if error == 1:
-        hurts = "and increases the squared error more"
-    elif error == -1:
-        hurts = "and increases the squared error less: what it attends to most did not help the forecast"
-    elif deletion.honest:
-        hurts = "but does not increase the squared error more"
-    else:
-        hurts = "and does not increase the squared error more: these weights explain nothing"
-    return f"{moves} {hurts}.{_latest_sentence(deletion)}"
-
-
-def _latest_sentence(deletion: Deletion) -> str:
-    if LATEST not in deletion.moved:
-        return ""
-    most = float(np.mean([interval.value for interval in deletion.moved[MOST]]))
-    latest = float(np.mean([interval.value for interval in deletion.moved[LATEST]]))
-    if not most or latest <= most:
-        return ""
-    return f" Hiding the latest {deletion.what} moves it even further, {latest / most:.1f} times as far."
 
 
 @style.styled
@@ -181,30 +211,62 @@ def figure_learning(history: Sequence[Mapping[str, Any]]) -> Figure:
 
 
 @style.styled
-def figure_attention_time(weights: Float64, sessions: pd.DatetimeIndex) -> Figure:
-    """Attention over the last sessions: heat map of lag and session, and its mean by lag.
+def figure_attention_lags(weights: Float32, horizons: Sequence[int]) -> Figure:
+    """Mean weight by lag, a line for each horizon, with the middle 80 % of single forecasts.
 
     Parameters
     ----------
     weights
-        [session, lag]; mean over symbols, lag 0 (the session of the forecast itself) first; rows sum to 1.
+        [session, symbol, horizon, lag]; lag 0 (the session of the forecast itself) first; NaN where there is none.
+    horizons
+        Sessions ahead of each.
     """
-    lags = weights.shape[1]
-    figure = style.canvas(3.9)
-    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3.2, 1))
-    times, norm = _times_equal(weights)
-    image = left.imshow(times.T, aspect="auto", cmap=style.both_ways(), interpolation="none", norm=norm)
-    style.date_ticks(left, sessions, np.arange(len(sessions), dtype="float64"))
-    left.set_ylabel("sessions before the forecast")
-    left.set_title("Weight of each past session, times an equal weight")
-    left.grid(visible=False)
-    _scale(figure, left, image, norm)
-    right.barh(range(lags), np.nanmean(weights, axis=0), color=style.OURS, height=0.75)
-    right.axvline(1 / lags, color=style.MUTED, lw=1, ls="--")
-    right.set_title("Mean by lag")
-    right.grid(visible=False, axis="y")
-    right.tick_params(axis="y", length=0)
-    style.percent_axis(right.xaxis)
+    lags = weights.shape[-1]
+    figure = style.canvas(3.6)
+    axes = figure.subplots()
+    at = np.arange(lags)
+    for k, horizon in enumerate(horizons):
+        of_horizon = weights[:, :, k].reshape(-1, lags)
+        of_horizon = of_horizon[np.isfinite(of_horizon).all(axis=1)]
+        colour = style.SERIES[k % len(style.SERIES)]
+        low, high = np.quantile(of_horizon, (0.1, 0.9), axis=0)
+        axes.fill_between(at, low, high, color=colour, alpha=0.12, lw=0)
+        axes.plot(at, of_horizon.mean(axis=0), color=colour, marker="o", ms=2.5, label=sessions_ahead(horizon))
+    axes.axhline(1 / lags, color=style.MUTED, lw=1, ls="--", label="uniform")
+    axes.set_ylim(bottom=0)
+    axes.set_xlim(-0.5, lags - 0.5)
+    axes.set_title("Weight of each past session")
+    axes.set_xlabel("sessions before the forecast")
+    style.percent_axis(axes.yaxis)
+    style.legend(axes, columns=len(horizons) + 1)
+    return figure
+
+
+@style.styled
+def figure_attention_time(weights: Float64, sessions: pd.DatetimeIndex, horizons: Sequence[int]) -> Figure:
+    """Attention over the last sessions as time goes by: a heat map of lag and session for each horizon.
+
+    Parameters
+    ----------
+    weights
+        [session, horizon, lag]; mean over symbols, lag 0 (the session of the forecast itself) first; lags sum to 1.
+    sessions
+        The sessions of the forecasts.
+    horizons
+        Sessions ahead of each.
+    """
+    figure = style.canvas(0.9 + 1.8 * len(horizons))
+    panels = figure.subplots(len(horizons), 1, sharex=True, squeeze=False)[:, 0]
+    top = min(1.0, TIMES_UNIFORM / weights.shape[-1])
+    for k, (axes, horizon) in enumerate(zip(panels, horizons, strict=True)):
+        image = axes.imshow(
+            weights[:, k].T, aspect="auto", cmap=style.ramp(), interpolation="none", vmin=0, vmax=top
+        )  # fmt: skip
+        axes.set_title(f"Forecasts {sessions_ahead(horizon)}")
+        axes.set_ylabel("sessions before")
+        axes.grid(visible=False)
+    style.date_ticks(panels[-1], sessions, np.arange(len(sessions), dtype="float64"))
+    _scale(figure, list(panels), image)
     return figure
 
 
@@ -216,19 +278,24 @@ def figure_attention_features(weights: Float64, sessions: pd.DatetimeIndex, name
     ----------
     weights
         [session, feature]; mean over symbols; rows sum to 1.
+    sessions
+        The sessions of the forecasts.
+    names
+        Of the features.
     """
     means = np.nanmean(weights, axis=0)
     order = np.argsort(-means, kind="stable")[:MOST_FEATURES]
     months = pd.DataFrame(weights[:, order], index=sessions, columns=[names[i] for i in order]).resample("MS").mean()
     figure = style.canvas(1.3 + 0.2 * len(order))
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(2.6, 1))
-    times, norm = _times_equal(months.to_numpy(), len(means))
-    sns.heatmap(times.T, ax=left, cmap=style.both_ways(), norm=norm, cbar=False, rasterized=True)
-    _scale(figure, left, left.collections[0], norm)
+    top = min(1.0, FEATURE_TIMES_UNIFORM / len(means))
+    sns.heatmap(months.T, ax=left, cmap=style.ramp(), vmin=0, vmax=top, cbar=False, rasterized=True)
+    _scale(figure, [left], left.collections[0])
+    left.set_xlabel("")
     left.set_yticks(np.arange(len(order)) + 0.5, list(months.columns), rotation=0)
     style.date_ticks(left, pd.DatetimeIndex(months.index), np.arange(len(months), dtype="float64") + 0.5)
     left.tick_params(axis="y", length=0, labelcolor=style.INK, labelsize=9)
-    left.set_title("Weight of each feature by month, times an equal weight")
+    left.set_title("Weight of each feature by month")
     left.grid(visible=False)
     right.barh(np.arange(len(order)) + 0.5, means[order], color=style.OURS, height=0.7)
     right.axvline(1 / len(means), color=style.MUTED, lw=1, ls="--")
@@ -239,24 +306,10 @@ def figure_attention_features(weights: Float64, sessions: pd.DatetimeIndex, name
     return figure
 
 
-def _times_equal(weights: Float64, count: int | None = None) -> tuple[Float64, LogNorm]:
-    """`weights` as multiples of an equal weight of `count` inputs, and a colour scale about 1 for them.
-
-    The scale contains 99.5 % of them, so that a single extreme session does not bleach all others. It is never
-    narrower than a tenth more or less, so that weights that are nearly equal look nearly equal.
-    """
-    times = weights * (weights.shape[1] if count is None else count)
-    ratio = np.maximum(times, 1 / np.maximum(times, 1e-9))
-    reach = float(np.clip(np.nanquantile(ratio, 0.995), 1.1, 8.0))
-    return np.clip(times, 1 / reach, reach), LogNorm(1 / reach, reach)
-
-
-def _scale(figure: Figure, axes: Axes, image: ScalarMappable, norm: LogNorm) -> None:
-    bar = figure.colorbar(image, ax=axes, pad=0.01, aspect=8 * figure.get_figheight())
+def _scale(figure: Figure, panels: list[Axes], image: ScalarMappable) -> None:
+    bar = figure.colorbar(image, ax=panels, pad=0.01, aspect=8 * figure.get_figheight())
     bar.outline.set_visible(False)
-    ticks = np.geomspace(float(norm.vmin or 0), float(norm.vmax or 0), 5)
-    bar.set_ticks(ticks.tolist(), labels=[f"{style.format_number(tick)} ×" for tick in ticks], minor=False)
-    bar.ax.minorticks_off()
+    style.percent_axis(bar.ax.yaxis)
 
 
 @style.styled
@@ -265,8 +318,8 @@ def figure_deletion(deletion: Deletion) -> Figure:
     figure = style.canvas(3.5)
     left, right = figure.subplots(1, 2)
     for axes, curves, title in (
-        (left, deletion.moved, "Change of the forecast, in volatilities"),
-        (right, deletion.error, "Growth of the squared error, in squared volatilities"),
+        (left, deletion.moved, "Change of the forecast log variance"),
+        (right, deletion.error, "Growth of its squared error"),
     ):
         for arm, values in curves.items():
             _curve(axes, deletion.hidden, values, ARM_COLOURS[arm], arm)

@@ -15,7 +15,8 @@ from matplotlib.ticker import MaxNLocator
 from tenor.errors import DataError
 from tenor.evaluation.bootstrap import ConfidenceInterval
 from tenor.evaluation.evaluate import Evaluation
-from tenor.evaluation.significance import PAIRED, drawn_days, resampled, side_of_zero
+from tenor.evaluation.risk import RiskEvaluation
+from tenor.evaluation.significance import PAIRED, drawn_days, format_p, resampled, side_of_zero
 from tenor.evaluation.titles import TITLES
 from tenor.metrics import ratio
 from tenor.report import style
@@ -49,6 +50,7 @@ def sentiment_section(
     ours: str,
     without: str,
     whys: Sequence[WhyLike] = (),
+    risk: Mapping[int, RiskEvaluation] | None = None,
 ) -> PageSection:
     """The sentiment of the news about the stocks, beside their prices.
 
@@ -69,6 +71,8 @@ def sentiment_section(
         The names of the two models.
     whys
         Texts whose words are shown with what each contributes to the score.
+    risk
+        Horizon -> evaluation of the two models' forecasts of risk on the same sessions, if there is any.
 
     Raises
     ------
@@ -87,6 +91,7 @@ def sentiment_section(
     ]
     blocks += [_beside_price(panel, grid, rows, symbol) for symbol in symbols[:SYMBOLS_SHOWN]]
     blocks += [_largest_surprises(panel, grid), _effect_of_sentiment(ablation, ours, without)]
+    blocks += [Paragraph(_effect_on_risk(risk, without))] if risk else []
     blocks += [words_block(why) for why in whys]
     return PageSection("Sentiment", tuple(blocks))
 
@@ -261,6 +266,27 @@ def _effect_of_sentiment(ablation: Mapping[int, Evaluation], ours: str, without:
     metrics = join_names([TITLES[metric].title for metric in PAIRED])
     alt = f"Forest plot of what sentiment adds to {metrics}, {join_names(list(rows))}."
     return Picture(figure_differences(rows), caption, alt)
+
+
+def _effect_on_risk(risk: Mapping[int, RiskEvaluation], without: str) -> str:
+    """What sentiment adds to the forecast of risk, a sentence for each horizon."""
+    words: dict[int | None, str] = {
+        1: "lower at 5 %",
+        -1: "higher at 5 %",
+        0: "no difference at 5 %",
+        None: "too few sessions to tell",
+    }
+    sentences = []
+    for horizon, evaluation in risk.items():
+        comparison = evaluation.comparisons[without]["log_variance_mse"]
+        size = f"{_count(evaluation.days, 'session')}, {_count(evaluation.samples, 'forecast')}"
+        p = f"p {format_p(comparison.p)}, {format_p(comparison.holm)} after Holm's correction"
+        sentences.append(
+            f"{sentence_case(sessions_ahead(horizon))} ({size}): {format_percent(comparison.change)}, "
+            f"{words[comparison.side]} ({p})."
+        )
+    opening = f"The squared error of log variance with sentiment, compared with '{without}' on the same cells:"
+    return f"{opening} {' '.join(sentences)}"
 
 
 def _effect_sentence(evaluation: Evaluation, differences: Mapping[str, ConfidenceInterval]) -> str:

@@ -181,6 +181,18 @@ def format_number(value: float, digits: int = 2) -> str:
     return text.replace("-", "−")
 
 
+def format_signed(value: float, digits: int = 2) -> str:
+    """A difference or change as `format_number` gives it, with a plus sign above zero.
+
+    Examples
+    --------
+    >>> format_signed(1.234), format_signed(-0.001), format_signed(math.nan)
+    ('+1.23', '0.00', '–')
+    """
+    text = format_number(value, digits)
+    return f"+{text}" if value > 0 and float(text.replace(",", "")) > 0 else text
+
+
 def format_percent(value: float, digits: int = 2) -> str:
     """A share or return (0.01) as percent (1.00 %); a dash where it is undefined."""
     return f"{format_number(value * 100, digits)}\u00a0%" if math.isfinite(value) else "–"

@@ -20,7 +20,7 @@ ITEMS = 80
 HISTORY = 500
 """Sessions of past forecasts, enough for a track record."""
 _Label = Callable[[pd.Timestamp], str]
-PUBLISHED = 500
+PUBLISHED = 750
 """Published forecasts stored for each symbol, so that a later model does not embellish the past."""
 
 
@@ -75,7 +75,7 @@ def document(
         "items": [dict(item) for item in items[:ITEMS]],
         "published": published,
         "history": _history(past, published, bars, day),
-        "attention": _attention(looked),
+        "attention": _attention(looked, [forecast.horizon for forecast in forecasts]),
     }
 
 
@@ -109,6 +109,8 @@ def _published(before: Mapping[str, Any] | None, newest: str) -> list[dict[str, 
                 "mean": _short(forecast["expected_return"]),
                 "low": _short(math.log(forecast["lower"] / last)),
                 "high": _short(math.log(forecast["upper"] / last)),
+                "volatility": _short(forecast["volatility"]),
+                "baseline": _short(forecast["baseline_volatility"]),
                 "p_up": _short(forecast["p_up"]),
                 "model_version": forecast["model_version"],
             },
@@ -128,6 +130,8 @@ def _history(
             "mean": forecast.expected_return,
             "low": math.log(forecast.lower / forecast.last_price),
             "high": math.log(forecast.upper / forecast.last_price),
+            "volatility": forecast.volatility,
+            "baseline": forecast.baseline_volatility,
             "p_up": forecast.p_up,
             "model_version": forecast.model_version,
             "made": "replayed",
@@ -148,7 +152,7 @@ def _history(
             session,
             row["target_session"],
             _short(last),
-            *(_short(row[name]) for name in ("mean", "low", "high", "p_up")),
+            *(_short(row[name]) for name in ("mean", "low", "high", "volatility", "baseline", "p_up")),
             None if realised is None else _short(realised),
             row["made"],
             row["model_version"],
@@ -158,14 +162,17 @@ def _history(
     return dict(histories)
 
 
-def _attention(looked: Attention | None) -> dict[str, Any]:
-    """The attention of the newest forecast: ``time`` by session, ``feature`` by session and feature."""
+def _attention(looked: Attention | None, horizons: Sequence[int]) -> dict[str, Any]:
+    """The attention of the newest forecasts: ``time`` by horizon and session, ``feature`` by session and feature."""
     if looked is None:
-        return {"sessions": [], "features": [], "time": [], "feature": []}
+        return {"sessions": [], "features": [], "time": {}, "feature": []}
     return {
         "sessions": list(looked.sessions),
         "features": list(looked.features),
-        "time": [_short(weight) for weight in looked.time.tolist()],
+        "time": {
+            str(horizon): [_short(weight) for weight in weights]
+            for horizon, weights in zip(horizons, looked.time.tolist(), strict=True)
+        },
         "feature": [[round(weight, 5) for weight in row] for row in looked.feature.tolist()],
     }
 

@@ -1,4 +1,4 @@
-"""Is the data still like that of the training, are the errors and intervals still what they were, and who is alerted?
+"""Is the data still like that of the training, are errors, intervals and volatility still right, and who is alerted?
 
 Drift: each feature's (and the sentiment's) last `WINDOW` sessions against the training part, by PSI and
 Kolmogorov-Smirnov distance. The cells of a session move together and neighbouring sessions are alike, so critical
@@ -19,6 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tenor.errors import ConfigError
+from tenor.evaluation.bootstrap import ConfidenceInterval, interval, resampled_days
 from tenor.inference.recipe import Recipe
 from tenor.schema import Float64, Panel
 from tenor.serving.logs import LOGGER
@@ -39,6 +40,10 @@ STANDARD_ERRORS = 3.5
 """How many of them error or coverage must deviate by to raise an alarm."""
 EARLIER = 60
 """Sessions before the window from which the variation of a day's error and coverage is estimated."""
+CALIBRATION = 250
+"""Sessions of past forecasts over which the volatility is judged."""
+TOLERANCE = 1.35
+"""Factor by which squared returns may differ from the forecast variance: one of 1.16 in the volatility."""
 TIMEOUT = 5.0
 
 log = logging.getLogger(LOGGER)
@@ -51,7 +56,7 @@ class MonitorCheck:
     Attributes
     ----------
     kind
-        ``drift``, ``error``, ``coverage`` or ``staleness``.
+        ``drift``, ``error``, ``coverage``, ``volatility`` or ``staleness``.
     name
         The feature, or the horizon.
     value
@@ -90,7 +95,7 @@ class MonitorReport:
 
 
 def watch(panel: Panel, recipe: Recipe, documents: Sequence[Mapping[str, Any]], *, now: pd.Timestamp) -> MonitorReport:
-    """Check features, sentiment, errors, coverage and staleness with `documents` (see `documents.document`).
+    """Check features, sentiment, errors, coverage, volatility and staleness, with `documents` of `documents.document`.
 
     Parameters
     ----------
@@ -103,7 +108,11 @@ def watch(panel: Panel, recipe: Recipe, documents: Sequence[Mapping[str, Any]], 
     now
         The moment of the refresh.
     """
-    checks = [*feature_drift(panel, _training(panel, recipe)), *forecast_outcomes(documents, recipe.horizons)]
+    checks = [
+        *feature_drift(panel, _training(panel, recipe)),
+        *forecast_outcomes(documents, recipe.horizons),
+        *volatility_calibration(documents, recipe.horizons, since=recipe.split["test"][0]),
+    ]
     behind = min((int(document["behind"]) for document in documents), default=0)
     detail = f"{behind} sessions have closed since the last one used" if behind else "the last closed session was used"
     checks.append(MonitorCheck("staleness", "sessions_behind", float(behind), 0.0, behind > 0, detail))
@@ -213,6 +222,56 @@ def forecast_outcomes(documents: Iterable[Mapping[str, Any]], horizons: Sequence
         text = f"the 90 % interval held {covered:.1%} of returns over {len(recent)} sessions"
         checks.append(MonitorCheck("coverage", f"{horizon}", covered, least, covered < least, text))
     return checks
+
+
+def volatility_calibration(
+    documents: Iterable[Mapping[str, Any]], horizons: Sequence[int], *, since: str = ""
+) -> list[MonitorCheck]:
+    """Is the forecast volatility right on average? By the mean of (return / volatility over the horizon)^2, against 1.
+
+    Over the last `CALIBRATION` sessions that came due, with a 95 % interval from resampled days. The volatility's level
+    is that of ranges within the session, not of squared returns, so that some distance from 1 is usual: an alarm is
+    raised where the mean is off by more than `TOLERANCE`, and the interval leaves out 1. The bound is the side of the
+    tolerance that is nearer.
+
+    Parameters
+    ----------
+    since
+        The first session that counts, as ISO date: the level was set on what comes before.
+    """
+    checks = []
+    documents = list(documents)
+    for horizon in horizons:
+        rows = [
+            (row.session, row.realised_return**2 / (horizon * row.volatility**2))
+            for document in documents
+            for row in past_forecasts(document, horizon)
+            if row.realised_return is not None and row.volatility > 0 and row.session >= since
+        ]
+        if not rows:
+            continue
+        frame = pd.DataFrame(rows, columns=["session", "ratio"])
+        daily = frame.groupby("session")["ratio"].agg(["sum", "count"]).tail(CALIBRATION).to_numpy("float64")
+        drawn = resampled_days(len(daily), horizon=horizon)
+        if not len(drawn):
+            continue
+        total, count = (drawn @ daily).T
+        mean = interval(float(daily[:, 0].sum() / daily[:, 1].sum()), total / count)
+        checks.append(_volatility_check(mean, horizon, len(daily)))
+    return checks
+
+
+def _volatility_check(mean: ConfidenceInterval, horizon: int, days: int) -> MonitorCheck:
+    high = mean.value >= 1
+    bound = TOLERANCE if high else 1 / TOLERANCE
+    off = mean.value > bound if high else mean.value < bound
+    alarm = bool(off and not mean.low <= 1 <= mean.high)
+    side = f"; the volatility is {'too low' if high else 'too high'}" if alarm else ""
+    text = (
+        f"squared returns are {mean.value:.2f} times the forecast variance, 95 % interval {mean.low:.2f} to "
+        f"{mean.high:.2f}, over {days} sessions{side}"
+    )
+    return MonitorCheck("volatility", f"{horizon}", mean.value, bound, alarm, text)
 
 
 def notify(

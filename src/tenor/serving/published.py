@@ -22,19 +22,27 @@ from tenor.errors import MissingObject, StoreError
 from tenor.serving.schemas import PastForecast
 from tenor.storage.object_store import ObjectStore, change, open_store
 
-FORMAT = 1
+FORMAT = 2
 INDEX = "index.json"
 RETENTION = 900.0
 """Seconds that a replaced object stays, for readers that still use the index before."""
 SKEW = 300.0
 """Seconds that two machines' clocks may be apart."""
 HISTORY_COLUMNS = (
-    "session", "target_session", "last_price", "mean", "low", "high", "p_up", "realised_price", "made", "model_version",
+    "session", "target_session", "last_price", "mean", "low", "high", "volatility", "baseline", "p_up",
+    "realised_price", "made", "model_version",
 )  # fmt: skip
 """Past forecasts lie in a document in columns, which take less room.
 
-`mean`, `low`, `high` are log returns from `last_price`, the adjusted close of `session`.
+`mean`, `low`, `high` are log returns from `last_price`, the adjusted close of `session`; `volatility` is the forecast
+one of a session, and `baseline` the EWMA that it is compared with.
 """
+
+BRIEF = (
+    "last_price", "lower", "upper", "volatility", "volatility_rank", "value_at_risk",
+    "price", "expected_return", "p_up", "target_session",
+)  # fmt: skip
+"""What the index says of a symbol's forecast at a horizon."""
 
 Document = Mapping[str, Any]
 
@@ -58,7 +66,7 @@ class SymbolEntry:
     model_version
         The model that made its forecasts.
     brief
-        Horizon -> ``expected_return, p_up, price, lower, upper, last_price, target_session``.
+        Horizon -> `BRIEF`.
     """
 
     key: str
@@ -259,7 +267,6 @@ class PublishedForecasts:
         # a key of its own even for the same bytes: no other refresh's clean-up can delete what this one just published
         key = f"symbols/{symbol}-{digest[:16]}-{secrets.token_hex(4)}.json"
         self.objects.put(key, data)
-        fields = ("expected_return", "p_up", "price", "lower", "upper", "last_price", "target_session")
         return SymbolEntry(
             key=key,
             digest=digest,
@@ -269,8 +276,7 @@ class PublishedForecasts:
             published_at=now,
             model_version=str(document["model_version"]),
             brief={
-                str(forecast["horizon"]): {name: forecast[name] for name in fields}
-                for forecast in document["forecasts"]
+                str(forecast["horizon"]): {name: forecast[name] for name in BRIEF} for forecast in document["forecasts"]
             },
         )
 
@@ -301,6 +307,8 @@ def _past_forecast(row: Mapping[str, Any]) -> PastForecast:
         price=last_price * math.exp(row["mean"]),
         lower=last_price * math.exp(row["low"]),
         upper=last_price * math.exp(row["high"]),
+        volatility=row["volatility"],
+        baseline_volatility=row["baseline"],
         p_up=row["p_up"],
         made=row["made"],
         model_version=row["model_version"],

@@ -96,7 +96,7 @@ async def forecast(
     horizon: Horizon = None,
     live: Annotated[bool, Query(description="Make it now, from the latest bars, where this service can.")] = False,
 ) -> Response:
-    """One symbol's forecast: price and return with their interval, the network's attention, and its staleness."""
+    """One symbol's forecast: interval, volatility, quantiles, value at risk; then P(up), attention, staleness."""
     service = _service(request)
     if live:
         return await _live(request, service, symbol, horizon)
@@ -170,12 +170,15 @@ def _at_horizon(forecasts: Sequence[Mapping[str, Any]], horizon: int | None) -> 
 
 def _forecast_response(forecast: Mapping[str, Any], stale: Staleness, *, live: bool = False) -> dict[str, Any]:
     """A published forecast (see `schema.Forecast.to_json`) in the fields of `schemas.ForecastResponse`."""
-    shared = (
-        "symbol", "as_of", "session", "target_session", "horizon", "expected_return", "p_up", "last_price", "price",
+    when = ("symbol", "as_of", "session", "target_session", "horizon", "last_price")
+    how_far = (
+        "volatility", "volatility_rank", "baseline_volatility", "quantiles", "value_at_risk", "expected_shortfall",
     )  # fmt: skip
+    which_way = ("price", "expected_return", "p_up", "verdict")
     return {
-        **{name: forecast[name] for name in shared},
+        **{name: forecast[name] for name in when},
         "interval": to_plain(schemas.PriceInterval(forecast["lower"], forecast["upper"])),
+        **{name: forecast[name] for name in (*how_far, *which_way)},
         "attention": {"sessions": forecast["attention_time"], "features": forecast["attention_features"]},
         "model_version": forecast["model_version"],
         "live": live,
@@ -228,9 +231,7 @@ async def symbols(request: Request) -> Response:
                     symbol=symbol,
                     as_of=entry.as_of,
                     session=entry.session,
-                    last_price=shortest["last_price"],
-                    p_up=shortest["p_up"],
-                    expected_return=shortest["expected_return"],
+                    **{name: shortest[name] for name in schemas.SUMMARY},
                     stale=view.staleness(entry).stale,
                 )
             )
@@ -253,7 +254,7 @@ async def detail(request: Request, symbol: Symbol) -> Response:
 
 @router.get("/models", response_model=schemas.ModelsResponse, responses=UNCHANGED)
 async def models(request: Request) -> Response:
-    """The model in use: its card, and the track record of its forecasts against persistence."""
+    """The model in use: its card, and the track record of its forecasts against an EWMA and persistence."""
     view = _service(request).view
     index = view.snapshot.index
     stale = view.staleness()
@@ -274,7 +275,7 @@ async def models(request: Request) -> Response:
 
 @router.get("/monitor", responses=UNCHANGED)
 async def monitor(request: Request) -> Response:
-    """Drift of features and sentiment, error and coverage of the latest forecasts, staleness, at the last refresh."""
+    """Drift of features and sentiment, error, coverage and volatility of past forecasts, staleness, at the refresh."""
     index = _service(request).view.snapshot.index
     empty = {"as_of": index.as_of, "alarms": 0, "checks": []}
     return _body(request, ("monitor", index.etag), lambda: dict(index.head.get("monitor", empty)))

@@ -37,12 +37,12 @@ def staleness(index: Index, entry: SymbolEntry | None, now: float, problems: Seq
     # the closes of an index published later than this entry reach further, and contain all those after it
     closes: Sequence[float] = index.head.get("closes", ())
     since = bisect_right(closes, now) - bisect_right(closes, published)
-    grace = GRACE_WITHIN if "@" in index.head.get("calendar", "") else GRACE
+    grace = grace_of(index.head.get("calendar", ""))
     late = bisect_right(closes, now - grace) - bisect_right(closes, published)
     reasons = []
     if freshest.behind + late > 0:
         count = freshest.behind + max(since, 0)
-        reasons.append(f"the last session used is {freshest.session}: {count:,} sessions have closed since")
+        reasons.append(behind_reason(freshest.session, count))
     if closes and now - grace > closes[-1]:
         reasons.append("the last refresh is so old that the closes published with it have all passed")
     if now < published - SKEW:
@@ -52,6 +52,17 @@ def staleness(index: Index, entry: SymbolEntry | None, now: float, problems: Seq
     reasons += index.head.get("notes", ())
     reasons += problems
     return Staleness(bool(reasons), freshest.behind + max(since, 0), tuple(dict.fromkeys(reasons)))
+
+
+def grace_of(calendar: str) -> float:
+    """Seconds after a close of `calendar` in which its bar need not be there yet."""
+    return GRACE_WITHIN if "@" in calendar else GRACE
+
+
+def behind_reason(session: str, count: int) -> str:
+    """Why a forecast is stale after `count` sessions that have closed since `session`, the last one it used."""
+    have = "session has" if count == 1 else "sessions have"
+    return f"the last session used is {session}: {count:,} {have} closed since"
 
 
 def due(index: Index | None, now: float, *, delay: float) -> bool:

@@ -1,4 +1,4 @@
-"""The track record: forecasts that came due after the model's validation part, against persistence."""
+"""The track record: forecasts that came due after the model's validation part, against an EWMA and persistence."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tenor.evaluation.bootstrap import interval, resampled_days
+from tenor.evaluation.bootstrap import ConfidenceInterval, interval, resampled_days
 from tenor.evaluation.significance import holm, mean_test
-from tenor.metrics import skill_of_sums
+from tenor.metrics import ratio, skill_of_sums
+from tenor.schema import Float64
 from tenor.serving.schemas import PastForecast, TrackRecord
 
 LEVEL = 0.05
@@ -20,17 +21,30 @@ NOTHING_DUE = "No forecast made after the model's validation part has come due y
 
 @dataclass(frozen=True)
 class TestedRecord:
-    """A track record with the two-sided p-value of equal squared error with persistence (Diebold-Mariano on days)."""
+    """A track record with its two-sided p-values (Diebold-Mariano on days).
+
+    Attributes
+    ----------
+    record
+        The track record.
+    p
+        Of equal squared error with persistence.
+    risk_p
+        Of equal QLIKE loss with the EWMA.
+    """
 
     record: TrackRecord
     p: float
+    risk_p: float
 
 
 def track_record(rows: Iterable[PastForecast], *, horizon: int, since: str) -> TestedRecord:
-    """The track record of past forecasts, day by day; `with_verdicts` adds the verdict.
+    """The track record of past forecasts, day by day; `with_verdicts` adds the verdicts.
 
-    Skill is 1 - RMSE / RMSE of persistence on returns; its interval comes from resampling days in blocks, because
-    stocks move together.
+    How far: QLIKE of the forecast's and of the EWMA's variance against squared returns, which are noisy but right on
+    average, so that the better forecast has the lower loss in expectation (Patton 2011). Which way: skill is
+    1 - RMSE / RMSE of persistence on returns. Intervals come from resampling days in blocks, because stocks move
+    together.
 
     Parameters
     ----------
@@ -43,9 +57,9 @@ def track_record(rows: Iterable[PastForecast], *, horizon: int, since: str) -> T
     """
     due = [row for row in rows if row.session >= since and row.realised_return is not None]
     if not due:
-        return TestedRecord(
-            TrackRecord(horizon, 0, 0, None, None, None, None, None, None, None, None, NOTHING_DUE), math.nan
-        )
+        undefined = dict.fromkeys(field.name for field in dataclasses.fields(TrackRecord))
+        given = {"horizon": horizon, "days": 0, "forecasts": 0, "risk_verdict": NOTHING_DUE, "verdict": NOTHING_DUE}
+        return TestedRecord(TrackRecord(**{**undefined, **given}), math.nan, math.nan)  # type: ignore[arg-type]
     days = sorted({row.session for row in due})
     place = {day: i for i, day in enumerate(days)}
     day = np.array([place[row.session] for row in due])
@@ -58,32 +72,81 @@ def track_record(rows: Iterable[PastForecast], *, horizon: int, since: str) -> T
     drawn = resampled_days(len(days), horizon=horizon)
     draws = skill_of_sums(drawn @ errors, drawn @ persistence) if len(drawn) else np.empty(0)
     skill = interval(float(skill_of_sums(errors.sum(), persistence.sum())), draws)
+    volatility = np.array([row.volatility for row in due])
+    gains = _gains(volatility, np.array([row.baseline_volatility for row in due]), realised, horizon)
+    gain, risk_p = _by_day(gains, day, drawn, horizon)
     record = TrackRecord(
         horizon=horizon,
         days=len(days),
         forecasts=len(due),
         first=days[0],
         last=days[-1],
+        coverage=float(np.mean([bool(row.held) for row in due])),
+        squared_ratio=_none_if_nan(float(ratio(realised**2, horizon * volatility**2).mean())),
+        risk_gain=_none_if_nan(gain.value),
+        risk_low=_none_if_nan(gain.low),
+        risk_high=_none_if_nan(gain.high),
+        risk_verdict="",
         skill=_none_if_nan(skill.value),
         skill_low=_none_if_nan(skill.low),
         skill_high=_none_if_nan(skill.high),
         direction=float(((p_up > 0.5) == (realised > 0)).mean()),
         up_share=float((realised > 0).mean()),
-        coverage=float(np.mean([bool(row.held) for row in due])),
         verdict="",
     )
-    return TestedRecord(record, mean_test((errors - persistence) / np.bincount(day), horizon=horizon).p)
+    return TestedRecord(record, mean_test((errors - persistence) / np.bincount(day), horizon=horizon).p, risk_p)
+
+
+def _gains(volatility: Float64, baseline: Float64, realised: Float64, horizon: int) -> Float64:
+    """The QLIKE loss of the variance `baseline`^2 less that of `volatility`^2; the realised variance's log cancels."""
+    losses = []
+    for each in (baseline, volatility):
+        variance = horizon * np.where(each > 0, each, np.nan) ** 2
+        losses.append(realised**2 / variance + np.log(variance))
+    gains: Float64 = losses[0] - losses[1]
+    return gains
+
+
+def _by_day(values: Float64, day: Float64, drawn: Float64, horizon: int) -> tuple[ConfidenceInterval, float]:
+    """The mean of the finite `values` with its interval over `drawn` days, and the p-value of a mean of zero."""
+    known = np.isfinite(values)
+    days = drawn.shape[1]
+    sums = np.bincount(day, weights=np.where(known, values, 0.0), minlength=days)
+    counts = np.bincount(day, weights=known, minlength=days)
+    draws = ratio(drawn @ sums, drawn @ counts) if len(drawn) else np.empty(0)
+    return interval(float(ratio(sums.sum(), counts.sum())), draws), mean_test(ratio(sums, counts), horizon=horizon).p
 
 
 def with_verdicts(tested: Iterable[TestedRecord]) -> list[TrackRecord]:
-    """The records with their verdicts, at 5 % over all horizons together (Holm)."""
+    """The records with their verdicts, on how far and on which way each at 5 % over all horizons together (Holm)."""
     tested = list(tested)
     adjusted = holm({str(place): result.p for place, result in enumerate(tested)})
-    count = sum(not math.isnan(p) for p in adjusted.values())
+    risk = holm({str(place): result.risk_p for place, result in enumerate(tested)})
+    count, risk_count = (sum(not math.isnan(p) for p in table.values()) for table in (adjusted, risk))
     return [
-        dataclasses.replace(result.record, verdict=_verdict(result.record, p, count))
-        for result, p in zip(tested, adjusted.values(), strict=True)
+        dataclasses.replace(
+            result.record,
+            risk_verdict=_risk_verdict(result.record, risk_p, risk_count),
+            verdict=_verdict(result.record, p, count),
+        )
+        for result, p, risk_p in zip(tested, adjusted.values(), risk.values(), strict=True)
     ]
+
+
+def _risk_verdict(record: TrackRecord, p: float, horizons: int) -> str:
+    """One sentence on how far the price moved against `record`; `p` is adjusted for the number of `horizons`."""
+    if not record.days or record.coverage is None:
+        return NOTHING_DUE
+    held = f"The 90 % interval held {100 * record.coverage:.1f} % of {record.forecasts:,} returns"
+    if record.risk_gain is None or math.isnan(p) or record.risk_low is None or record.risk_high is None:
+        return f"{held}; {record.days} days are too few to compare the volatility with an EWMA's."
+    side = "not distinguishable from" if p >= LEVEL else "better than" if record.risk_gain > 0 else "worse than"
+    over = f" (Holm over {horizons} horizons)" if horizons > 1 else ""
+    figures = (
+        f"QLIKE gain {record.risk_gain:+.3f}, 95 % interval {record.risk_low:+.3f} to {record.risk_high:+.3f}, "
+        f"{record.days} days, p = {p:.2f}{over}"
+    )
+    return f"{held}; the volatility is {side} an EWMA's: {figures.replace('-', '−')}."
 
 
 def _verdict(record: TrackRecord, p: float, horizons: int) -> str:

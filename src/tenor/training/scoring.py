@@ -9,13 +9,15 @@ import numpy as np
 from tenor import metrics
 from tenor.schema import Bool, Panel, Predictions
 
-SCORINGS = ("error_reduction", "rank_ic", "mcc")
-"""What `scores` gives. The first is the default: it is the part of the loss that every horizon and model shares."""
+SCORINGS = ("log_variance_r2", "error_reduction", "rank_ic", "mcc")
+"""What `scores` gives. The first is the default: how far a price moves is what can be forecast."""
 
 
 def scores(panel: Panel, predictions: Predictions, cells: Bool, *, horizon: int) -> dict[str, float]:
     """Scores of `predictions` over `cells`; NaN where one is undefined.
 
+    ``log_variance_r2``: 1 - squared error of the forecast log variance / squared deviation of the realised one from its
+    mean over the cells; NaN for a model that forecasts no volatility.
     ``error_reduction``: 1 - squared error / squared error of the zero forecast, both in units of each cell's volatility
     (not the skill of an evaluation, which is of plain returns and of roots).
     ``rank_ic``: `tenor.metrics.rank_ic`.
@@ -44,7 +46,21 @@ def scores(panel: Panel, predictions: Predictions, cells: Bool, *, horizon: int)
     squared_return = np.square(realised[known] / unit).sum()
     correlation = metrics.mcc(p_up[known], realised[known])
     return {
+        "log_variance_r2": _r2(panel, predictions, cells, k),
         "error_reduction": 1 - float(metrics.ratio(squared_error, squared_return)),
         "rank_ic": metrics.rank_ic(np.where(known, mean, np.nan), realised),
         "mcc": correlation if math.isfinite(correlation) else 0.0,
     }
+
+
+def _r2(panel: Panel, predictions: Predictions, cells: Bool, k: int) -> float:
+    if predictions.risk is None:
+        return math.nan
+    realised = panel.log_variance[:, :, k].astype(np.float64)
+    error = predictions.risk.log_variance[:, :, k].astype(np.float64) - realised
+    known = cells & np.isfinite(error)
+    if not known.any():
+        return math.nan
+    return 1 - float(
+        metrics.ratio(np.square(error[known]).sum(), np.square(realised[known] - realised[known].mean()).sum())
+    )

@@ -38,9 +38,11 @@ class Sequences:
     @classmethod
     def of(cls, scaled: Panel, *, lookback: int, clip: float) -> Sequences:
         """The sequences of a scaled panel."""
-        returns = np.clip(scaled_targets(scaled), -clip, clip)  # [T, N, K]; a NaN stays one
+        returns = scaled_targets(scaled)  # [T, N, K]
         targets = np.concatenate((returns, scaled.log_variance), axis=2)  # [T, N, 2 K], in the order of TARGETS
+        # before clipping: a return over no volatility is infinite, and not known
         known = usable(scaled, lookback)[:, :, None] & np.isfinite(targets)
+        targets[:, :, : returns.shape[2]] = np.clip(returns, -clip, clip)
         targets = np.where(known, targets, 0)
         return cls(network_input(scaled), symbol_first(targets), symbol_first(known))
 

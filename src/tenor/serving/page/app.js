@@ -1,8 +1,8 @@
 // The page: which symbol, horizon and day are shown; the rest is drawn from the service's responses.
 import { follow, get } from "/page/api.js";
-import { drawAttention, drawSentiment, drawPrice } from "/page/charts.js";
+import { drawAttention, drawFan, drawSentiment, drawPrice, drawVolatility } from "/page/charts.js";
 import { ahead, count, day as dayName, within } from "/page/format.js";
-import { banner, hero, modelCard, sentimentDay, node, pastTable, track, watched } from "/page/panels.js";
+import { banner, direction, hero, modelCard, sentimentDay, node, pastTable, reachTable, track, watched } from "/page/panels.js";
 import { picker, segments } from "/page/picker.js";
 
 const by = (id) => document.getElementById(id);
@@ -18,10 +18,14 @@ function paint() {
   if (!detail) return;
   const record = state.models.track.find((candidate) => candidate.horizon === horizon);
   hero(detail, horizon, record);
+  by("fan-text").textContent = drawFan(detail, horizon);
+  reachTable(detail, horizon);
+  by("volatility-text").textContent = drawVolatility(detail, horizon);
+  direction(detail, horizon, record);
   by("price-text").textContent = drawPrice(detail, horizon, span);
   pastTable(detail, horizon);
   paintDay(state.day || detail.sentiment.session.at(-1) || "");
-  if (detail.attention.sessions.length) by("attention-text").textContent = drawAttention(detail.attention);
+  if (detail.attention.sessions.length) by("attention-text").textContent = drawAttention(detail.attention, horizon);
   else by("attention-text").textContent = "This model has no attention.";
   by("attention").hidden = by("scale").hidden = !detail.attention.sessions.length;
 }
@@ -97,12 +101,16 @@ async function start() {
     state.span = span;
     paint();
   });
-  const key = [["line", "close"], ["forecast", "forecast"], ["band", "90 % interval, as forecast before"], ["dot", "outside the interval"]];
-  by("price-key").replaceChildren(...key.map(([shape, text]) => {
+  const keys = {
+    "fan-key": [["line", "close"], ["forecast", "median"], ["band half", "50 %"], ["band", "90 %"], ["band wide", "98 %"]],
+    "volatility-key": [["forecast", "forecast"], ["ewma", "EWMA"]],
+    "price-key": [["line", "close"], ["forecast", "expected"], ["band", "90 % interval, as forecast before"], ["dot", "outside the interval"]],
+  };
+  Object.entries(keys).forEach(([place, key]) => by(place).replaceChildren(...key.map(([shape, text]) => {
     const entry = node("span");
     entry.append(node("i", "", { class: shape }), text);
     return entry;
-  }));
+  })));
   const names = symbols.symbols.map((row) => row.symbol);
   await show(names.includes(wanted) ? wanted : names[0]);
   follow(async (symbol) => {

@@ -1,5 +1,5 @@
 // The charts. Colours are the page's own, read when a chart is drawn, so that they follow its theme.
-import { day, number, percent, plain, price, tick, within } from "/page/format.js";
+import { ahead, day, inItsYear, number, percent, plain, price, tick, within } from "/page/format.js";
 
 const CONFIG = { displayModeBar: false, responsive: true, scrollZoom: false, doubleClick: "reset", showTips: false };
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -27,6 +27,57 @@ function layout(extra) {
 }
 
 const draw = (id, traces, extra) => Plotly.react(id, traces, layout(extra), CONFIG);
+
+// The fan: quantiles of the price at each horizon, from the last close on; between two horizons it is only drawn through.
+const BANDS = [["0.01", "0.99", 0.12], ["0.05", "0.95", 0.18], ["0.25", "0.75", 0.3]];
+export function drawFan(detail, horizon) {
+  const { forecasts } = detail;
+  const chosen = forecasts.find((forecast) => forecast.horizon === horizon) || forecasts[0];
+  const shown = Math.min(detail.bars.session.length, 2 * Math.max(...forecasts.map((forecast) => forecast.horizon), 10));
+  const session = detail.bars.session.slice(-shown);
+  const x = [detail.session, ...forecasts.map((forecast) => forecast.target_session)];
+  const at = (level) => [chosen.last_price, ...forecasts.map((forecast) => forecast.quantiles[level])];
+  const ours = colour("ours");
+  const bounds = { x, mode: "lines", line: { width: 0 }, hoverinfo: "skip" };
+  const bands = BANDS.flatMap(([low, high, share]) => [
+    { ...bounds, y: at(low) }, { ...bounds, y: at(high), fill: "tonexty", fillcolor: clear(ours, share) },
+  ]);
+  const range = (forecast, low, high) => `${price(forecast.quantiles[low])} … ${price(forecast.quantiles[high])}`;
+  const traces = [
+    ...bands,
+    { x: session, y: detail.bars.close.slice(-shown), mode: "lines", line: { color: colour("ink"), width: 1.5 }, hovertemplate: "%{y:,.2f}<extra>close</extra>" },
+    { x, y: at("0.5"), mode: "lines+markers", line: { color: ours, width: 2 },
+      marker: { color: ours, size: x.map((_, i) => (i ? (forecasts[i - 1].horizon === chosen.horizon ? 9 : 5) : 0)) },
+      text: ["", ...forecasts.map((forecast) => BANDS.map(([low, high], i) => `${["98", "90", "50"][i]} %: ${range(forecast, low, high)}`).reverse().join("<br>"))],
+      hovertemplate: "%{y:,.2f}<br>%{text}<extra>median</extra>" },
+  ];
+  draw("fan", traces, {
+    xaxis: within(detail.session) ? barByBar(session, forecasts) : { type: "date", nticks: narrow() ? 4 : 7 },
+    yaxis: { tickformat: chosen.last_price < 100 ? ",.2f" : ",.0f", nticks: 6 },
+  });
+  return `With 90 % probability the price lies between ${range(chosen, "0.05", "0.95")}, ${ahead(chosen.horizon)}; with 50 % between ${range(chosen, "0.25", "0.75")}.`;
+}
+
+// The forecast volatility of each session of the last year beside the EWMA's, and where the newest stands among them.
+export function drawVolatility(detail, horizon) {
+  const forecast = detail.forecasts.find((candidate) => candidate.horizon === horizon) || detail.forecasts[0];
+  const columns = detail.history[String(forecast.horizon)] || { session: [], volatility: [], baseline: [] };
+  const from = Math.max(0, columns.session.length - 253);
+  const before = columns.session.map((session, i) => i).filter((i) => i >= from && columns.session[i] < detail.session);
+  const x = [...before.map((i) => columns.session[i]), detail.session];
+  const y = (name, last) => [...before.map((i) => columns[name][i]), last];
+  const [ours, calm] = [colour("ours"), colour("calm")];
+  const hover = (name) => `%{y:.2%}<extra>${name}</extra>`;
+  draw("volatility", [
+    { x, y: y("baseline", forecast.baseline_volatility), mode: "lines", line: { color: calm, width: 1.3, dash: "dot" }, hovertemplate: hover("EWMA") },
+    { x, y: y("volatility", forecast.volatility), mode: "lines", line: { color: ours, width: 1.8 }, hovertemplate: hover("forecast") },
+    { x: [detail.session], y: [forecast.volatility], mode: "markers", marker: { color: ours, size: 9 }, hoverinfo: "skip" },
+  ], {
+    xaxis: within(detail.session) ? { type: "category", tickvals: ticks(x), ticktext: ticks(x).map((d) => tick(d)), tickangle: 0 } : { type: "date", nticks: 4 },
+    yaxis: { tickformat: ".1%", rangemode: "tozero", nticks: 5 },
+  });
+  return `${percent(forecast.volatility, 2)} a session over the ${ahead(forecast.horizon)}: ${inItsYear(forecast.volatility_rank)}. An EWMA of past squared returns says ${percent(forecast.baseline_volatility, 2)}.`;
+}
 
 // Price, the interval of each past forecast at its target session, the prices outside it, and the fan from the last session.
 export function drawPrice(detail, horizon, span) {
@@ -103,8 +154,9 @@ export function drawSentiment(detail, span, chosen, choose) {
 const ticks = (x) => [0.08, 0.5, 0.92].map((share) => x[Math.round(share * (x.length - 1))]).filter((d, i, all) => d && all.indexOf(d) === i);
 
 // Weight of each feature in each session, relative to the same weight for all.
-export function drawAttention(attention) {
-  const { sessions, features, time, feature } = attention;
+export function drawAttention(attention, horizon) {
+  const { sessions, features, feature } = attention;
+  const time = attention.time[String(horizon)] || Object.values(attention.time)[0];
   const even = 1 / (sessions.length * features.length);
   const total = features.map((_, k) => feature.reduce((sum, row, t) => sum + time[t] * row[k], 0));
   const order = features.map((_, k) => k).sort((a, b) => total[b] - total[a]);
@@ -112,21 +164,23 @@ export function drawAttention(attention) {
   const rows = order.length > most ? order.slice(0, most) : order;
   const z = rows.map((k) => feature.map((row, t) => (time[t] * row[k]) / even)).reverse();
   const names = rows.map((k) => plain(features[k])).reverse();
-  const away = Math.max(0.05, ...z.flat().map((value) => Math.abs(value - 1)));
+  // on a log scale: half and twice an even share are equally far from it
+  const log = z.map((row) => row.map((value) => Math.log(Math.max(value, 1e-6))));
+  const away = Math.min(Math.log(20), Math.max(0.05, ...log.flat().map(Math.abs)));
   const [more, less, paper] = [colour("ours"), colour("against"), colour("paper")];
   draw("attention", [{
-    type: "heatmap", x: sessions, y: names, z, zmin: 1 - away, zmax: 1 + away, xgap: 1, ygap: 1,
+    type: "heatmap", x: sessions, y: names, z: log, customdata: z, zmin: -away, zmax: away, xgap: 1, ygap: 1,
     colorscale: [[0, less], [0.5, paper], [1, more]],
-    hovertemplate: "%{y}, %{x}<br>%{z:.3f} × an even share<extra></extra>", showscale: false,
+    hovertemplate: "%{y}, %{x}<br>%{customdata:.3f} × an even share<extra></extra>", showscale: false,
   }], {
     hovermode: "closest", xaxis: { type: "category", tickvals: ticks(sessions), ticktext: ticks(sessions).map((d) => tick(d, day)) }, yaxis: { tickfont: { size: 11, color: colour("muted") } },
   });
-  document.getElementById("scale-low").textContent = `${number(1 - away)}×`;
-  document.getElementById("scale-high").textContent = `${number(1 + away)}×`;
+  document.getElementById("scale-low").textContent = `${number(Math.exp(-away))}×`;
+  document.getElementById("scale-high").textContent = `${number(Math.exp(away))}×`;
   const flat = feature.flatMap((row, t) => row.map((weight) => (time[t] * weight) / even));
   const [low, high] = [Math.min(...flat), Math.max(...flat)];
   const spread = high < 2 ? "Its attention is close to even: it hardly prefers any day or feature, and differences here mean little." : "";
-  return `Weight of each feature in each of the last ${sessions.length} sessions, as multiples of an even share: ${number(low)} to ${number(high)}. Most weight: ${rows.slice(0, 3).map((k) => plain(features[k])).join(", ")}. ${spread}`;
+  return `Weight of each feature in each of the last ${sessions.length} sessions in the forecast of risk, ${ahead(horizon)}, as multiples of an even share: ${number(low)} to ${number(high)}. Most weight: ${rows.slice(0, 3).map((k) => plain(features[k])).join(", ")}. ${spread}`;
 }
 
 export function rowsOf(detail, horizon) {

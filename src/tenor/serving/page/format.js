@@ -35,5 +35,12 @@ export const weekday = (iso) => dated(iso, { weekday: "short" });
 export const moment = (iso) =>
   `${new Date(iso).toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", timeZone: "UTC" })} UTC`;
 export const ahead = (horizon) => (horizon === 1 ? "next session" : `${horizon} sessions ahead`);
+// a move of the price either way, as a share of the last one
+export const range = (lower, upper, last) => `${signed(lower / last - 1, 1).replace(" %", "")} … ${signed(upper / last - 1, 1)}`;
+// the place of a volatility among those of the symbol's own last year, by the share of them that was lower
+export function inItsYear(rank) {
+  const [side, share] = rank >= 0.5 ? ["more volatile", rank] : ["calmer", 1 - rank];
+  return `${side} than ${share > 0.995 ? "all days" : `${percent(share, 0)} of days`} of its last year`;
+}
 export const plain = (name) => name.replaceAll("_", " ");
 export const count = (n, noun) => `${n.toLocaleString("en-US")} ${noun}${n === 1 ? "" : "s"}`;

@@ -1,6 +1,6 @@
 // The parts of the page that are text and tables.
 import { rowsOf } from "/page/charts.js";
-import { ahead, count, day, known, moment, number, percent, plain, price, score, signed, simple, weekday } from "/page/format.js";
+import { ahead, count, day, inItsYear, known, moment, number, percent, plain, price, range, score, signed, simple, weekday } from "/page/format.js";
 
 const by = (id) => document.getElementById(id);
 export function node(tag, text = "", attributes = {}) {
@@ -28,13 +28,46 @@ export function hero(detail, horizon, track) {
   by("hero-title").textContent = detail.symbol;
   by("hero-when").textContent = `${ahead(forecast.horizon)[0].toUpperCase()}${ahead(forecast.horizon).slice(1)}: ${weekday(forecast.target_session)} · data up to ${weekday(forecast.session)}`;
   by("figures").replaceChildren(
-    figure("Expected price", price(forecast.price), signed(simple(forecast.expected_return))),
-    figure("90 % interval", `${price(forecast.lower)} … ${price(forecast.upper)}`),
-    figure("P(up)", percent(forecast.p_up, 0)),
+    figure("90 % interval", `${price(forecast.lower)} … ${price(forecast.upper)}`, range(forecast.lower, forecast.upper, forecast.last_price)),
+    figure("Volatility a session", percent(forecast.volatility, 2), inItsYear(forecast.volatility_rank)),
     figure("Last close", price(forecast.last_price)),
   );
-  by("verdict").textContent = track ? track.verdict : "";
+  by("losses").replaceChildren(
+    ...losses(forecast.value_at_risk, "Value at risk"), ...losses(forecast.expected_shortfall, "Expected shortfall"),
+  );
+  by("verdict").textContent = track ? track.risk_verdict : forecast.verdict;
   document.title = `${detail.symbol} · tenor`;
+}
+
+const losses = (by, name) => Object.entries(by).map(([level, loss]) => figure(`${name} ${percent(Number(level), 0)}`, percent(loss, 2)));
+
+export function direction(detail, horizon, track) {
+  const forecast = detail.forecasts.find((candidate) => candidate.horizon === horizon) || detail.forecasts[0];
+  by("direction").replaceChildren(
+    figure("P(up)", percent(forecast.p_up, 0), known(track?.up_share) ? `rose: ${percent(track.up_share, 0)} of all` : ""),
+    figure("Expected price", price(forecast.price), signed(simple(forecast.expected_return))),
+  );
+  by("direction-verdict").textContent = track ? track.verdict : "";
+}
+
+// Quantiles, value at risk and expected shortfall, one row a horizon.
+export function reachTable(detail, horizon) {
+  const head = node("thead");
+  const top = node("tr");
+  ["Ahead", "50 %", "90 %", "98 %", "VaR 95 / 99 %", "ES 95 / 99 %"].forEach((name) => top.append(node("th", name, { scope: "col" })));
+  head.append(top);
+  const body = node("tbody");
+  detail.forecasts.forEach((forecast) => {
+    const { quantiles, last_price: last, value_at_risk: risk, expected_shortfall: shortfall } = forecast;
+    const line = node("tr", "", forecast.horizon === horizon ? { class: "chosen" } : {});
+    line.append(
+      node("th", `${forecast.horizon}`, { scope: "row", title: day(forecast.target_session) }),
+      ...[["0.25", "0.75"], ["0.05", "0.95"], ["0.01", "0.99"]].map(([low, high]) => node("td", range(quantiles[low], quantiles[high], last))),
+      ...[risk, shortfall].map((loss) => node("td", `${number(100 * loss["0.95"], 1)} / ${percent(loss["0.99"])}`)),
+    );
+    body.append(line);
+  });
+  by("reach").replaceChildren(head, body);
 }
 
 export function banner(staleness, offline) {
@@ -98,13 +131,20 @@ function item(news) {
 export function track(records) {
   by("track").replaceChildren(...records.map((record) => {
     const box = node("div");
-    box.append(node("h3", `${ahead(record.horizon)[0].toUpperCase()}${ahead(record.horizon).slice(1)}`), node("p", record.verdict));
-    if (known(record.skill) && known(record.skill_low)) box.append(gauge(record));
+    box.append(node("h3", `${ahead(record.horizon)[0].toUpperCase()}${ahead(record.horizon).slice(1)}`), node("p", record.risk_verdict));
+    if (known(record.risk_gain) && known(record.risk_low)) {
+      box.append(gauge("Volatility", [record.risk_gain, record.risk_low, record.risk_high], (value) => number(value, 3), "worse than an EWMA"));
+    }
+    box.append(node("p", record.verdict));
+    if (known(record.skill) && known(record.skill_low)) {
+      box.append(gauge("Return", [record.skill, record.skill_low, record.skill_high], signed, "worse than persistence"));
+    }
     if (record.days) {
       const figures = node("dl", "", { class: "figures small" });
       figures.append(
-        figure("Direction right", percent(record.direction), `always “up”: ${percent(record.up_share)}`),
         figure("Inside the 90 % interval", percent(record.coverage)),
+        figure("Squared return / variance", number(record.squared_ratio), "1 is right"),
+        figure("Direction right", percent(record.direction), `always “up”: ${percent(record.up_share)}`),
         figure("Forecasts", number(record.forecasts, 0), `${day(record.first)} – ${day(record.last)}`),
       );
       box.append(figures);
@@ -112,16 +152,16 @@ export function track(records) {
     return box;
   }));
 }
-function gauge(record) {
-  const reach = 1.15 * Math.max(Math.abs(record.skill_low), Math.abs(record.skill_high), 1e-4);
+function gauge(name, [gain, low, high], written, worse) {
+  const reach = 1.15 * Math.max(Math.abs(low), Math.abs(high), 1e-4);
   const at = (value) => 200 + (value / reach) * 180;
   const box = svgNode("svg", { class: "gauge", viewBox: "0 0 400 46", role: "img",
-    "aria-label": `Skill ${signed(record.skill)}, 95 % interval ${signed(record.skill_low)} to ${signed(record.skill_high)}` });
+    "aria-label": `${name}: gain ${written(gain)}, 95 % interval ${written(low)} to ${written(high)}` });
   box.append(
     svgNode("line", { class: "axis", x1: 10, x2: 390, y1: 18, y2: 18 }), svgNode("line", { class: "zero", x1: 200, x2: 200, y1: 4, y2: 32 }),
-    svgNode("line", { class: "span", x1: at(record.skill_low), x2: at(record.skill_high), y1: 18, y2: 18 }),
-    svgNode("circle", { class: "value", cx: at(record.skill), cy: 18, r: 5.5 }),
-    svgNode("text", { x: 10, y: 44 }, "worse than persistence"), svgNode("text", { x: 390, y: 44, "text-anchor": "end" }, "better"),
+    svgNode("line", { class: "span", x1: at(low), x2: at(high), y1: 18, y2: 18 }),
+    svgNode("circle", { class: "value", cx: at(gain), cy: 18, r: 5.5 }),
+    svgNode("text", { x: 10, y: 44 }, worse), svgNode("text", { x: 390, y: 44, "text-anchor": "end" }, "better"),
   );
   return box;
 }
@@ -132,7 +172,7 @@ export function modelCard(models) {
   const settings = card.settings || {};
   const validation = Object.entries(card.validation || {}).map(([horizon, results]) => [
     `Validation, ${ahead(Number(horizon))}`,
-    Object.entries(results).filter(([, value]) => known(value)).map(([name, value]) => `${plain(name)} ${number(value, Number.isInteger(value) ? 0 : 4)}`).join(", "),
+    [Object.entries(results).filter(([, value]) => known(value)).map(([name, value]) => `${plain(name)} ${number(value, Number.isInteger(value) ? 0 : 4)}`).join(", "), results.verdict].filter(Boolean).join(". "),
   ]);
   const facts = [
     ["Model", `${card.name || "model"}, version ${models.champion}`],
@@ -153,7 +193,7 @@ export function watched(report) {
   const others = report.checks.filter((check) => check.kind !== "drift");
   const shown = [...others, ...drift.slice(0, 4)];
   by("watch").replaceChildren(...shown.map((check) => {
-    const name = { drift: `Drift of ${plain(check.name)}`, error: `Error, ${ahead(Number(check.name))}`, coverage: `Coverage, ${ahead(Number(check.name))}`, staleness: "Staleness" }[check.kind];
+    const name = { drift: `Drift of ${plain(check.name)}`, error: `Error, ${ahead(Number(check.name))}`, coverage: `Coverage, ${ahead(Number(check.name))}`, volatility: `Volatility, ${ahead(Number(check.name))}`, staleness: "Staleness" }[check.kind];
     const share = Math.min(1, check.value / (check.bound * 1.25));
     const line = node("li", "", check.alarm ? { class: "alarm" } : {});
     if (check.kind !== "drift") {

@@ -1,5 +1,5 @@
 // A combobox over the symbols: type, arrows, Enter, Escape.
-import { signed, simple } from "/page/format.js";
+import { inItsYear, percent } from "/page/format.js";
 
 export function picker(field, list, choose) {
   let rows = [];
@@ -34,7 +34,8 @@ export function picker(field, list, choose) {
         item.id = `symbol-${i}`;
         item.setAttribute("role", "option");
         item.append(row.symbol, move);
-        move.textContent = `${signed(simple(row.expected_return))} expected`;
+        move.textContent = `±${percent((row.upper - row.lower) / (2 * row.last_price))}`;
+        move.title = inItsYear(row.volatility_rank);
         item.addEventListener("mousedown", (event) => {
           event.preventDefault();
           take(row.symbol);

@@ -1,0 +1,349 @@
+"""What a forecaster of risk has to beat: constants, moving averages, HAR, the GARCH family and boosting.
+
+All forecast the log of the mean variance of the next h sessions, `Panel.log_variance`. They are fitted on the training
+rows, and boosting chooses its rounds on the validation rows; test rows are never looked at. One rival is allowed more,
+because a sceptic would do it: the HAR per stock that is refitted as the walk goes, on all targets known by then.
+
+References
+----------
+Corsi (2009), A simple approximate long-memory model of realized volatility, J. Financial Econometrics 7(2).
+Corsi & Renò (2012), Discrete-time volatility forecasting with persistent leverage effect, J. Bus. Econ. Stat. 30(3).
+J.P. Morgan (1996), RiskMetrics technical document, 4th edition.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.ensemble import HistGradientBoostingRegressor
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from tenor.errors import ConfigError, HistoryError, did_you_mean
+from tenor.evaluation.baselines import SplitLike
+from tenor.evaluation.garch import EGARCH, GARCH, GJR, MODELS, fit_garch
+from tenor.evaluation.statistical import SymbolProgress
+from tenor.schema import Bool, Float32, Float64, Panel
+from tenor.variance import LEAST
+
+CONSTANT = "constant"
+ROLLING_20 = "rolling 20"
+ROLLING_250 = "rolling 250"
+EWMA = "EWMA"
+HAR = "HAR"
+HAR_X = "HAR-X"
+HAR_X_REFITTED = "HAR-X per stock, refitted"
+BOOSTING = "boosting"
+
+EWMA_DECAY = 0.94
+HAR_SESSIONS = (1, 5, 22)
+HAR_X_SESSIONS = (*HAR_SESSIONS, 66)
+HAR_TERMS = (
+    *(f"log mean variance {n}" for n in HAR_X_SESSIONS),
+    *(f"market log mean variance {n}" for n in HAR_X_SESSIONS),
+    "log(1 + 100 loss)",
+)
+"""The names of the last axis of `har_terms`; HAR takes the first three, HAR-X all."""
+REFIT_EVERY = 21
+FEWEST_ROWS = 150
+"""Known rows of a stock below which the refitted HAR-X takes the pooled coefficients for it."""
+BOOSTING_ROUNDS = 300
+"""Rounds tried; validation chooses how many are used, perhaps none."""
+LEAF = 200
+"""Least cells of a leaf, or a fiftieth of the training cells where that is less."""
+
+
+@dataclass(frozen=True, eq=False)
+class RivalFits:
+    """The rivals' forecasts, and which symbols a rival has no model of its own for.
+
+    Attributes
+    ----------
+    forecasts
+        Name -> forecast log of the mean variance of the next h sessions, [session, symbol, horizon]; NaN where the
+        panel's mask is False, or where the symbol's history is too short for the rival.
+    replaced
+        Name -> the symbols that have the forecasts of `EWMA` instead: too few returns in training, or parameters that
+        could not be estimated. Only the GARCH family, and only those with such symbols.
+    """
+
+    forecasts: dict[str, Float32]
+    replaced: dict[str, tuple[str, ...]]
+
+
+def fit_rivals(
+    panel: Panel,
+    split: SplitLike,
+    *,
+    names: Sequence[str] | None = None,
+    workers: int | None = None,
+    progress: SymbolProgress | None = None,
+) -> RivalFits:
+    """Fit the rivals `names` (all of them by default) and let each forecast every cell of `panel`.
+
+    Parameters
+    ----------
+    panel, split
+        The panel, and where training and validation lie on its session axis.
+    names
+        Of `RIVALS`.
+    workers
+        Processes that share the symbols of the GARCH family; None is one a core.
+    progress
+        Called for every symbol that the GARCH family is done with.
+
+    Returns
+    -------
+    RivalFits
+        Its forecasts are in the order of `names`.
+
+    Raises
+    ------
+    ConfigError
+        An unknown name.
+    HistoryError
+        No training cell with a known variance ahead, or with the terms of HAR; for boosting, no such validation cell.
+    """
+    chosen = tuple(RIVALS if names is None else names)
+    for name in chosen:
+        if name not in RIVALS:
+            raise ConfigError(f"unknown rival {name!r}.{did_you_mean(name, RIVALS) or f' Known: {[*RIVALS]}.'}")
+    cells = _Cells(panel, split)
+    family = [name for name in MODELS if name in chosen]
+    raw = fit_garch(panel, split.train, family, workers=workers, progress=progress) if family else {}
+    forecasts: dict[str, Float32] = {}
+    replaced: dict[str, tuple[str, ...]] = {}
+    for name in chosen:
+        if name in raw:
+            forecast = cells.recalibrated(raw[name])
+            without = ~np.asarray(np.isfinite(raw[name]).any(axis=(0, 2)))
+            forecast[:, without] = cells.ewma[:, without]
+            if without.any():
+                replaced[name] = tuple(symbol for symbol, gone in zip(panel.symbols, without, strict=True) if gone)
+        else:
+            forecast = _FITS[name](cells)
+        forecasts[name] = np.where(panel.mask[:, :, None], forecast, np.nan).astype(np.float32)
+    return RivalFits(forecasts, replaced)
+
+
+def har_terms(panel: Panel) -> Float64:
+    """What HAR and HAR-X are linear in, at every session of every symbol.
+
+    Averages are over the symbol's own last n sessions with a bar, at least half of n; the market's terms are the means
+    of the symbols' terms over those that traded.
+
+    Returns
+    -------
+    array
+        [session, symbol, term], the terms named by `HAR_TERMS`; NaN where not known.
+    """
+    own = np.stack([np.log(rolling_mean(panel.variance, n)) for n in HAR_X_SESSIONS], axis=2)
+    known = np.isfinite(own)
+    total, count = np.where(known, own, 0.0).sum(axis=1, keepdims=True), known.sum(axis=1, keepdims=True)
+    market = np.where(known, total / np.maximum(count, 1), np.nan)
+    returns = np.full(panel.close.shape, np.nan)
+    for i in range(panel.close.shape[1]):
+        rows = np.flatnonzero(np.isfinite(panel.close[:, i]))
+        returns[rows[1:], i] = np.diff(np.log(panel.close[rows, i]))
+    loss = np.log1p(100 * np.maximum(-returns, 0))
+    return np.concatenate([own, market, loss[:, :, None]], axis=2)
+
+
+def rolling_mean(variance: Float64, sessions: int) -> Float64:
+    """[session, symbol]; mean of the last `sessions` variances, of at least half as many; NaN where there is none."""
+    return _by_symbol(variance, lambda v: v.rolling(sessions, min_periods=(sessions + 1) // 2).mean())
+
+
+def ewma(variance: Float64) -> Float64:
+    """[session, symbol]; exponentially weighted mean with decay `EWMA_DECAY`; NaN where the symbol did not trade."""
+    return _by_symbol(variance, lambda v: v.ewm(alpha=1 - EWMA_DECAY).mean())
+
+
+def _by_symbol(variance: Float64, average: Callable[[pd.Series[float]], pd.Series[float]]) -> Float64:
+    averages = np.full(variance.shape, np.nan)
+    for i in range(variance.shape[1]):
+        rows = np.flatnonzero(np.isfinite(variance[:, i]))
+        averages[rows, i] = average(pd.Series(variance[rows, i]))
+    # a running mean of pandas may end a rounding error below what went in
+    return np.where(np.isfinite(averages), np.maximum(averages, LEAST), np.nan)
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Ordinary least squares with an intercept; columns that are constant or repeat others do no harm."""
+
+    intercept: float
+    slopes: Float64
+
+    @classmethod
+    def fit(cls, x: Float64, y: Float64) -> Linear:
+        """From rows `x` [row, term] and `y` [row]; where several fit best, the smallest slopes of scaled columns."""
+        centre, scale = x.mean(axis=0), x.std(axis=0)
+        scale = np.where(scale > 1e-9 * (1 + np.abs(centre)), scale, np.inf)
+        z = (x - centre) / scale
+        # the normal equations are a hundred times faster than a decomposition of the rows, and exact enough when scaled
+        inverse = np.linalg.pinv(z.T @ z, rcond=1e-10, hermitian=True)
+        slopes = inverse @ (z.T @ (y - y.mean())) / scale
+        return cls(float(y.mean() - centre @ slopes), slopes)
+
+    def predict(self, x: Float64) -> Float64:
+        """[...] from [..., term]."""
+        forecast: Float64 = self.intercept + x @ self.slopes
+        return forecast
+
+
+class _Cells:
+    """A panel's targets and HAR terms as the rivals need them, each computed once."""
+
+    def __init__(self, panel: Panel, split: SplitLike) -> None:
+        self.panel, self.split = panel, split
+        self.target = np.where(panel.mask[:, :, None], panel.log_variance, np.nan).astype("float64")
+        for k, horizon in enumerate(panel.horizons):
+            if not np.isfinite(self.target[split.train, :, k]).any():
+                raise HistoryError(_nothing("training", f"a known variance {horizon} sessions ahead"))
+
+    @functools.cached_property
+    def terms(self) -> Float64:
+        """`har_terms`."""
+        return har_terms(self.panel)
+
+    @functools.cached_property
+    def ewma(self) -> Float64:
+        """The rival EWMA, which replaces others."""
+        return self.recalibrated(np.log(ewma(self.panel.variance)))
+
+    @functools.cached_property
+    def har_x(self) -> Float64:
+        """The rival HAR-X, which boosting starts from."""
+        return self.linear(len(HAR_TERMS))
+
+    @functools.cached_property
+    def complete(self) -> Bool:
+        """[session, symbol]; cells of the mask with all terms of HAR-X."""
+        complete: Bool = self.panel.mask & np.isfinite(self.terms).all(axis=2)
+        return complete
+
+    def linear(self, terms: int) -> Float64:
+        """[session, symbol, horizon]; the pooled regression on the first `terms` of the HAR terms."""
+        forecast, x = np.full(self.target.shape, np.nan), self.terms[:, :, :terms]
+        for k, horizon in enumerate(self.panel.horizons):
+            fit = self.pooled(x, k, self.split.train)
+            if fit is None:
+                wanted = f"{HAR_X_SESSIONS[min(terms, len(HAR_X_SESSIONS)) - 1]} sessions of variance before it"
+                raise HistoryError(_nothing("training", f"{wanted} and a known one {horizon} sessions ahead"))
+            forecast[:, :, k] = fit.predict(x)
+        return forecast
+
+    def pooled(self, x: Float64, k: int, rows: slice) -> Linear | None:
+        """The regression of the k-th target on `x` [session, symbol, term] over the sessions `rows`; None without."""
+        known = np.isfinite(self.target[rows, :, k]) & np.isfinite(x[rows]).all(axis=2)
+        return Linear.fit(x[rows][known], self.target[rows, :, k][known]) if known.any() else None
+
+    def recalibrated(self, raw: Float64) -> Float64:
+        """`raw`, [session, symbol] or with a last axis horizon, with intercept and slope fitted on training.
+
+        A forecast without any training cell, as a long average at the start of a short history, is left as it is.
+        """
+        forecast = np.full(self.target.shape, np.nan)
+        for k in range(len(self.panel.horizons)):
+            x = (raw[:, :, k] if raw.ndim == 3 else raw)[:, :, None]
+            fit = self.pooled(x, k, self.split.train)
+            forecast[:, :, k] = x[:, :, 0] if fit is None else fit.predict(x)
+        return forecast
+
+
+def _constant(cells: _Cells) -> Float64:
+    """Each symbol's mean in training; the pooled one for a symbol without a training row."""
+    training = cells.target[cells.split.train]
+    known = np.isfinite(training)
+    total, count = np.where(known, training, 0.0).sum(axis=0), known.sum(axis=0)
+    mean = np.where(count > 0, total / np.maximum(count, 1), total.sum(axis=0) / count.sum(axis=0))
+    return np.broadcast_to(mean, cells.target.shape)
+
+
+def _refitted(cells: _Cells) -> Float64:
+    """HAR-X of each stock, refitted every `REFIT_EVERY` sessions from validation on, on all targets known by then.
+
+    Terms are clipped to the range that the stock's coefficients were fitted on, beyond which nothing is known of them.
+    Before validation the coefficients are those of the training part.
+    """
+    sessions = len(cells.panel.sessions)
+    first = cells.split.valid.indices(sessions)[0]
+    forecast = np.full(cells.target.shape, np.nan)
+    for k, horizon in enumerate(cells.panel.horizons):
+        # a target of h sessions made at t is known at t + h
+        refits = [(slice(0, s - horizon + 1), slice(s, s + REFIT_EVERY)) for s in range(first, sessions, REFIT_EVERY)]
+        forecast[:first, :, k] = cells.har_x[:first, :, k]
+        for rows, ahead in [(cells.split.train, slice(0, first)), *refits]:
+            known = cells.complete[rows] & np.isfinite(cells.target[rows, :, k])
+            own = known.sum(axis=0) >= FEWEST_ROWS
+            if not own.all():
+                pooled = cells.pooled(cells.terms, k, rows)
+                forecast[ahead, :, k] = (
+                    cells.har_x[ahead, :, k] if pooled is None else pooled.predict(cells.terms[ahead])
+                )
+            for i in np.flatnonzero(own):
+                x = cells.terms[rows, i][known[:, i]]
+                fit = Linear.fit(x, cells.target[rows, i, k][known[:, i]])
+                forecast[ahead, i, k] = fit.predict(np.clip(cells.terms[ahead, i], x.min(axis=0), x.max(axis=0)))
+    return forecast
+
+
+def _boosting(cells: _Cells) -> Float64:
+    """Gradient boosting on what HAR-X leaves unexplained, by all features and the terms of HAR-X."""
+    panel = cells.panel
+    x = np.concatenate([panel.values, cells.terms], axis=2, dtype=np.float32)
+    forecast = cells.har_x.copy()
+    # threads that wait for each other lose more than they gain: where other work shares the cores, a factor of seven
+    with threadpool_limits(limits=1, user_api="openmp"):
+        for k, horizon in enumerate(panel.horizons):
+            forecast[:, :, k] += _boosted(cells, x, k, horizon)
+    return forecast
+
+
+def _boosted(cells: _Cells, x: Float32, k: int, horizon: int) -> Float64:
+    """[session, symbol]; what boosting adds to the forecast of HAR-X at the k-th horizon."""
+    split, added = cells.split, np.zeros(cells.complete.shape)
+    residual = np.where(cells.complete, cells.target[:, :, k] - cells.har_x[:, :, k], np.nan)
+    known = np.isfinite(residual)
+    train, valid = known[split.train], known[split.valid]
+    if not valid.any():
+        raise HistoryError(_nothing("validation", f"a known variance {horizon} sessions ahead"))
+    model = HistGradientBoostingRegressor(
+        max_iter=BOOSTING_ROUNDS,
+        learning_rate=0.03,
+        max_leaf_nodes=15,
+        min_samples_leaf=min(LEAF, int(train.sum()) // 50 + 1),
+        l2_regularization=1.0,
+        early_stopping=False,
+        random_state=0,
+    ).fit(x[split.train][train], residual[split.train][train])
+    realised = residual[split.valid][valid]
+    staged = model.staged_predict(x[split.valid][valid])
+    losses = [float((realised**2).mean()), *(float(((realised - each) ** 2).mean()) for each in staged)]
+    rounds = int(np.argmin(losses))
+    if rounds:
+        stages = model.staged_predict(x[cells.complete])
+        added[cells.complete] = next(itertools.islice(stages, rounds - 1, None))
+    return added
+
+
+def _nothing(part: str, wanted: str) -> str:
+    return f"no {part} cell has {wanted}: import more history or move the split dates."
+
+
+_FITS: dict[str, Callable[[_Cells], Float64]] = {
+    CONSTANT: _constant,
+    ROLLING_20: lambda cells: cells.recalibrated(np.log(rolling_mean(cells.panel.variance, 20))),
+    ROLLING_250: lambda cells: cells.recalibrated(np.log(rolling_mean(cells.panel.variance, 250))),
+    EWMA: lambda cells: cells.ewma,
+    HAR: lambda cells: cells.linear(len(HAR_SESSIONS)),
+    HAR_X: lambda cells: cells.har_x,
+    HAR_X_REFITTED: _refitted,
+    BOOSTING: _boosting,
+}
+RIVALS = (CONSTANT, ROLLING_20, ROLLING_250, EWMA, HAR, HAR_X, HAR_X_REFITTED, GARCH, GJR, EGARCH, BOOSTING)
