@@ -87,7 +87,8 @@ def test_evaluate_writes_report_and_json_and_says_how_it_stands(run: Run, lake: 
     walked = told["walk_forward"]
     assert printed == told["verdict"]
     assert printed.startswith("How far: ")
-    assert printed.endswith(f" Which way: {walked['verdict']}")
+    which_way = walked["verdict"]
+    assert printed.endswith(f" Which way: {which_way[0].lower()}{which_way[1:]}")
     # the verdict says of each horizon what the test against persistence says, and nothing else
     words = {0: "no edge over persistence at 5 %", 1: "beats persistence", -1: "is worse than persistence"}
     sides = set()

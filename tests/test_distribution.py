@@ -101,7 +101,7 @@ def test_cells_that_lack_something_do_not_count() -> None:
 def test_a_shape_comes_back_from_its_mapping() -> None:
     shape = Shape.fit(*sample(np.random.default_rng(0).normal(size=100)), 1)
     mapping = json.loads(json.dumps(shape.to_mapping()))
-    assert len(mapping) == 1 + len(LEVELS) + len(CONFIDENCES)
+    assert len(mapping) == 2 + len(LEVELS) + len(CONFIDENCES)
     assert Shape.from_mapping(mapping) == shape
     for name in mapping:
         with pytest.raises(KeyError):
@@ -172,3 +172,16 @@ def test_any_models_forecasts_are_calibrated_on_the_rows_given() -> None:
     other = calibrated(forecast, changed[0], changed[1], slice(100, 200), (1, 5))
     np.testing.assert_array_equal(other.quantiles, risk.quantiles)
     np.testing.assert_array_equal(other.volatility, risk.volatility)
+
+
+def test_the_volatility_of_returns_is_that_of_validation() -> None:
+    """Ranges that show twice the variance of the closes: the return's own volatility is smaller by the root of two."""
+    rng = np.random.default_rng(3)
+    log_variance = rng.normal(-9, 0.5, 4000)
+    realised = log_variance + rng.normal(0, 0.1, 4000)
+    returns = np.exp(log_variance / 2) * rng.normal(0, np.sqrt(0.5), 4000)
+    shape = Shape.fit(log_variance, realised, returns, 1)
+    assert shape.scale == pytest.approx(np.sqrt(0.5), rel=0.03)
+    risk = Risk.of(log_variance.astype(np.float32).reshape(-1, 1, 1), [shape])
+    standard = returns / risk.return_volatility[:, 0, 0]
+    assert np.mean(standard**2) == pytest.approx(1.0, rel=1e-4)

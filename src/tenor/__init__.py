@@ -4,7 +4,7 @@
 >>> bars = tenor.embedded_bars()
 >>> panel = tenor.build_panel(bars.select(["AAPL", "MSFT"]), tenor.FeatureConfig())
 >>> panel.symbols, panel.horizons
-(('AAPL', 'MSFT'), (1, 5))
+(('AAPL', 'MSFT'), (1, 5, 20))
 """
 
 from __future__ import annotations

@@ -45,11 +45,15 @@ class Shape:
         Of the return over the horizon in units of the volatility of one session, at `LEVELS`.
     shortfalls
         Its mean loss beyond the quantile at 1 - each of `CONFIDENCES`, in the same units, above 0.
+    scale
+        The root mean square of the return in units of the volatility over the horizon. Ranges and gaps show more
+        variance than closes do where prices fall back, so that it is below 1 as a rule.
     """
 
     level: float
     quantiles: tuple[float, ...]
     shortfalls: tuple[float, ...]
+    scale: float = 1.0
 
     @classmethod
     def fit(cls, forecast: Float64, realised: Float64, returns: Float64, horizon: int) -> Shape:
@@ -71,12 +75,17 @@ class Shape:
             beyond = standard[: max(1, int(np.floor(len(standard) * (1 - confidence))))]
             # of few returns the mean beyond a quantile that lies between two of them can be closer to zero than it
             shortfalls.append(max(float(-beyond.mean()), float(-quantiles[LEVELS.index(round(1 - confidence, 2))])))
-        return cls(level, tuple(map(float, quantiles)), tuple(shortfalls))
+        scale = float(np.sqrt(np.mean(standard**2))) / root
+        return cls(level, tuple(map(float, quantiles)), tuple(shortfalls), scale)
 
     def to_mapping(self) -> dict[str, float]:
         """Its numbers by name; `from_mapping` reads them back."""
         names = [*(f"quantile_{level:g}" for level in LEVELS), *(f"shortfall_{c:g}" for c in CONFIDENCES)]
-        return {"level": self.level, **dict(zip(names, (*self.quantiles, *self.shortfalls), strict=True))}
+        return {
+            "level": self.level,
+            "scale": self.scale,
+            **dict(zip(names, (*self.quantiles, *self.shortfalls), strict=True)),
+        }
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, float]) -> Shape:
@@ -85,6 +94,7 @@ class Shape:
             values["level"],
             tuple(values[f"quantile_{level:g}"] for level in LEVELS),
             tuple(values[f"shortfall_{c:g}"] for c in CONFIDENCES),
+            values["scale"],
         )
 
 
@@ -103,6 +113,8 @@ class Risk:
         all symbols.
     shortfalls
         [session, horizon, confidence]; expected shortfall in those units, above 0.
+    scale
+        [session, horizon]; root mean square of the return in units of `volatility` over the horizon.
     widening
         [session, symbol, horizon]; how much wider than `quantiles` the distribution is, as earlier intervals taught; 1
         without such adaptation.
@@ -112,6 +124,7 @@ class Risk:
     volatility: Float32
     quantiles: Float32
     shortfalls: Float32
+    scale: Float32
     widening: Float32
 
     @classmethod
@@ -129,6 +142,7 @@ class Risk:
             np.exp((log_variance + level) / 2).astype(np.float32),
             every_session([shape.quantiles for shape in shapes]),
             every_session([shape.shortfalls for shape in shapes]),
+            every_session([(shape.scale,) for shape in shapes])[:, :, 0],
             np.ones_like(log_variance),
         )
 
@@ -137,6 +151,15 @@ class Risk:
         standard = self.quantiles[:, k, LEVELS.index(level)]
         reach: Float32 = self.volatility[:, :, k] * self.widening[:, :, k] * standard[:, None]
         return reach
+
+    @property
+    def return_volatility(self) -> Float32:
+        """[session, symbol, horizon]; the standard deviation of the log return of one session, over the horizon.
+
+        `volatility` is the root of the variance that gaps and ranges show; this one is what closes are expected to.
+        """
+        scaled: Float32 = self.volatility * self.scale[:, None, :]
+        return scaled
 
     def value_at_risk(self, confidence: float, k: int) -> Float32:
         """[session, symbol]; the log loss, above 0 as a rule, that a return exceeds with 1 - `confidence`."""
@@ -156,7 +179,8 @@ class Risk:
         by_session = [
             np.full((sessions, horizons, count), np.nan, dtype=np.float32) for count in (len(LEVELS), len(CONFIDENCES))
         ]
-        return cls(cells[0], cells[1], by_session[0], by_session[1], cells[2])
+        scale = np.full((sessions, horizons), np.nan, dtype=np.float32)
+        return cls(cells[0], cells[1], by_session[0], by_session[1], scale, cells[2])
 
     def fill(self, rows: slice, part: Risk) -> None:
         """Copy the sessions `rows` of `part`, which has as many sessions or ends after them, in place."""

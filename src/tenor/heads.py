@@ -224,7 +224,8 @@ class Calibration:
             usable = set(fitted) == {head.name for head in HEADS} and all(
                 len(numbers) and np.isfinite(numbers).all() for each in fitted.values() for numbers in each.values()
             )
-        except (AttributeError, TypeError, ValueError):
+            cls(fitted).shapes()
+        except (AttributeError, IndexError, KeyError, StopIteration, TypeError, ValueError):
             usable = False
         if not usable:
             raise ModelError(f"calibration: {dict(values)} can't be used: save the model again.")

@@ -74,10 +74,13 @@ def test_ablate_compares_with_without_and_shuffled(
     capsys.readouterr()
     page = ["--report", str(tmp_path / "ablated.html")]
     assert main(["ablate", "--store", str(tmp_path / "lake"), *quick, *folds, "--workers", "1", "--json", *page]) == 0
-    assert "Does the news help?" in (tmp_path / "ablated.html").read_text(encoding="utf-8")
+    assert "Do the news and attention help?" in (tmp_path / "ablated.html").read_text(encoding="utf-8")
     told = json.loads(capsys.readouterr().out)
-    assert len(told["horizons"]) == 2
+    assert len(told["horizons"]) == len(told["attention"]) == len(Config().features.horizons)
     assert {c["other"] for c in told["horizons"][0]["contrasts"]} == {"without sentiment", "sentiment shuffled"}
     loss = {c["other"]: c["differences"]["loss"] for c in told["horizons"][0]["contrasts"] if c["cells"] == "all"}
     assert loss["without sentiment"]["p"] > 0.05  # it is noise
-    assert told["horizons"][0]["verdict"].startswith("Sentiment does not help at 5 %")
+    assert "On returns, sentiment does not help at 5 %" in told["horizons"][0]["verdict"]
+    assert told["horizons"][0]["verdict"].startswith("On risk, sentiment ")
+    assert {c["other"] for c in told["attention"][0]["contrasts"]} == {"without attention"}
+    assert told["attention"][0]["verdict"].startswith("On risk, attention ")

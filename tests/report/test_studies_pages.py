@@ -161,9 +161,9 @@ def test_the_section_on_attention_shows_all_three_tests_and_the_entropy() -> Non
     assert "The entropy of attention over time is 0.900 1 session ahead and 0.950 5 sessions ahead" in text
     assert "uniform attention has 1.000" in text
     pictures = [block for block in section.blocks if isinstance(block, Picture)]
-    assert [
-        f"of 10 {what}" in picture.caption for picture, what in zip(pictures, (STEPS, OLDER, FEATURES), strict=True)
-    ]
+    assert len(pictures) == 3
+    for picture, what in zip(pictures, (STEPS, OLDER, FEATURES), strict=True):
+        assert f"of 10 {what}." in picture.caption
     assert "p 0.025 for the change and 0.005 for the error" in pictures[0].caption
     curves = figure_deletion(steps).axes[0].lines
     most = next(line for line in curves if line.get_label() == MOST)

@@ -134,7 +134,7 @@ def use_risk(panel: Panel, walk: WalkForward, rivals: Mapping[str, Risk]) -> Ris
     forecasts = {walk.name: ours} | {name: rivals[name] for name in USED if name in rivals}
     counted = walk.counted(panel)
     targeting = target_volatility(
-        counted, walk.rows, {name: risk.volatility[:, :, 0] for name, risk in forecasts.items()}
+        counted, walk.rows, {name: risk.return_volatility[:, :, 0] for name, risk in forecasts.items()}
     )
     return RiskUse(
         targeting,

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from tenor.calendars import exchange
-from tenor.distribution import CONFIDENCES
+from tenor.distribution import CONFIDENCES, LEVELS
 from tenor.errors import HistoryError, TenorError
 from tenor.heads import HEADS, Outputs
 from tenor.inference.cells import usable
@@ -230,8 +230,11 @@ class PanelForecasts:
         assert risk is not None
         horizon = panel.horizons[k]
 
-        def price(log_return: Float32) -> float:
-            return close * float(np.exp(float(log_return[row, column])))
+        # this one cell of what `Risk` computes for whole arrays: a history has a hundred thousand forecasts
+        reach = risk.volatility[row, column, k] * risk.widening[row, column, k]
+
+        def price(level: float) -> float:
+            return close * float(np.exp(float(reach * risk.quantiles[row, k, LEVELS.index(level)])))
 
         close, session = float(panel.close[row, column]), pd.Timestamp(panel.sessions[row])
         mean = float(predictions.mean[row, column, k])
@@ -248,13 +251,13 @@ class PanelForecasts:
             lower=close * float(np.exp(float(predictions.lower[row, column, k]))),
             upper=close * float(np.exp(float(predictions.upper[row, column, k]))),
             p_up=float(predictions.p_up[row, column, k]),
-            volatility=float(risk.volatility[row, column, k]),
+            volatility=float(risk.volatility[row, column, k] * risk.scale[row, k]),
             volatility_rank=self._rank(row, column, k),
             baseline_volatility=float(panel.volatility[row, column]),
-            quantiles={f"{level:g}": price(risk.quantile(level, k)) for level in SHOWN_LEVELS},
-            value_at_risk={f"{c:g}": -math.expm1(-float(risk.value_at_risk(c, k)[row, column])) for c in CONFIDENCES},
+            quantiles={f"{level:g}": price(level) for level in SHOWN_LEVELS},
+            value_at_risk={f"{c:g}": 1 - price(round(1 - c, 4)) / close for c in CONFIDENCES},
             expected_shortfall={
-                f"{c:g}": -math.expm1(-float(risk.expected_shortfall(c, k)[row, column])) for c in CONFIDENCES
+                f"{c:g}": -math.expm1(-float(reach * risk.shortfalls[row, k, i])) for i, c in enumerate(CONFIDENCES)
             },
             verdict=self.verdicts.get(horizon, ""),
             attention_time=by_session,
