@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tenor.errors import ConfigError
 from tenor.evaluation.backtest import backtest
 from tenor.evaluation.cost_sweep import COSTS, HOLD, sweep_costs
-from tenor.evaluation.volatility_targeting import against_holding
+from tenor.evaluation.holding import against_holding
 from tenor.schema import Panel, Predictions
 
 SESSIONS, SYMBOLS = 40, 22

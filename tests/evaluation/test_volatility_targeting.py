@@ -19,16 +19,15 @@ from tenor.config import FeatureConfig
 from tenor.data import embedded_bars
 from tenor.errors import ConfigError, DataError, HistoryError
 from tenor.evaluation.backtest import Backtest, buy_and_hold, simulate
+from tenor.evaluation.holding import against_holding
+from tenor.evaluation.realised_utility import realised_utility, utility
 from tenor.evaluation.volatility_targeting import (
     FEWEST,
     TargetedPortfolio,
-    against_holding,
     average_correlation,
     compare,
-    realised_utility,
     target_volatility,
     targeting_loss,
-    utility,
     weights_at_target,
 )
 from tenor.features import build_panel

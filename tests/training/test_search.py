@@ -155,7 +155,7 @@ def test_a_search_killed_midway_goes_on_side_by_side_and_ends_the_same_to_the_bi
 
 
 def test_a_search_does_not_mind_the_processes_that_trainings_left(search, market_bars: Bars) -> None:
-    assert get_reusable_executor(max_workers=2, timeout=30).submit(int, "7").result() == 7  # as train_seeds does
+    assert get_reusable_executor(max_workers=2, timeout=300).submit(int, "7").result() == 7  # as train_seeds does
     result = grid_search(market_bars, GRID, cache=search[1], workers=2, **BASE)
     assert comparable(result) == comparable(search[0])
 

@@ -15,7 +15,7 @@ import numpy as np
 from scipy import stats
 
 from tenor.evaluation.backtest import FILLS, RULES, Backtest, Fill, Rule, backtest, buy_and_hold
-from tenor.evaluation.volatility_targeting import AgainstHolding, against_holding
+from tenor.evaluation.holding import AgainstHolding, against_holding
 from tenor.schema import Float64, Panel, Predictions
 from tenor.storage.files import json_values
 

@@ -129,7 +129,7 @@ def _run(tasks: Sequence[_Task], cores: int) -> Iterator[Float64]:
         yield from map(_forecast, tasks)
         return
     # the processes that trained the networks, if there are any
-    executor = get_reusable_executor(max_workers=cores, timeout=30)
+    executor = get_reusable_executor(max_workers=cores, timeout=300)
     running = [executor.submit(_forecast, task) for task in tasks]
     try:
         for future in running:

@@ -9,15 +9,14 @@ from typing import Any
 from tenor.distribution import Risk, calibrated
 from tenor.evaluation.bootstrap import RESAMPLES
 from tenor.evaluation.garch import GARCH, GJR
+from tenor.evaluation.realised_utility import RealisedUtility, realised_utility
 from tenor.evaluation.risk import Comparison, RiskEvaluation, evaluate_risk
 from tenor.evaluation.statistical import SymbolProgress
 from tenor.evaluation.volatility_rivals import EWMA, HAR_X_REFITTED, fit_rivals
 from tenor.evaluation.volatility_targeting import (
-    RealisedUtility,
     TargetingDifference,
     VolatilityTargeting,
     compare,
-    realised_utility,
     target_volatility,
 )
 from tenor.evaluation.walkforward import WalkForward

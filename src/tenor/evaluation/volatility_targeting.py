@@ -1,9 +1,9 @@
-"""What a volatility forecast is worth to an investor: how steady it keeps a portfolio's risk, and bps a year.
+"""What a volatility forecast is worth to an investor: how steady it keeps a portfolio's risk.
 
 `target_volatility` holds every available symbol in inverse proportion to its forecast volatility, so much of all that
 the portfolio's forecast volatility is a given one. The correlation in it is the same for all models, so that portfolios
-differ by the volatility forecasts alone. `realised_utility` prices the same use of a forecast symbol by symbol, without
-a correlation. Models are compared with the first one named: differences are the other's less the first's.
+differ by the volatility forecasts alone. Models are compared with the first one named: differences are the other's less
+the first's.
 """
 
 from __future__ import annotations
@@ -14,22 +14,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from tenor import metrics
 from tenor.calendars import exchange
 from tenor.errors import ConfigError, DataError, HistoryError
 from tenor.evaluation.backtest import Backtest, Fill, simulate
-from tenor.evaluation.bootstrap import ConfidenceInterval
 from tenor.evaluation.risk_metrics import qlike
 from tenor.evaluation.significance import (
-    Difference,
     HypothesisTest,
-    drawn_days,
     holm,
-    mean_by_day,
     mean_test,
-    resampled,
 )
 from tenor.schema import Bool, Float32, Float64, Panel
 from tenor.storage.files import json_values
@@ -226,7 +220,7 @@ def target_volatility(
     start, stop, _ = rows.indices(len(panel.sessions))
     if stop - start < 2:
         raise HistoryError(f"a portfolio needs at least 2 sessions, the given rows have {max(stop - start, 0)}.")
-    available = panel.mask[start:stop] & _above_zero(volatility, panel.mask.shape)[start:stop]
+    available = panel.mask[start:stop] & above_zero(volatility, panel.mask.shape)[start:stop]
     correlation = average_correlation(panel.close, available, start)
     daily = target / math.sqrt(exchange(panel.calendar).sessions_per_year)
     part = panel.between(start, stop)
@@ -316,7 +310,7 @@ def _mean_correlation(returns: Float64) -> float:
     return min(1.0, max(0.0, products / pairs))
 
 
-def _above_zero(forecasts: Mapping[str, Any], shape: tuple[int, ...]) -> Bool:
+def above_zero(forecasts: Mapping[str, Any], shape: tuple[int, ...]) -> Bool:
     """Where every one of `forecasts` is finite and above 0."""
     if not forecasts:
         raise DataError("no forecasts were given: name at least one model's.")
@@ -393,233 +387,3 @@ def targeting_loss(portfolio: TargetedPortfolio) -> Float64:
     daily = portfolio.target**2 / portfolio.backtest.year
     squared = np.maximum(portfolio.held**2, LEAST * daily)
     return qlike(np.full(len(squared), daily), squared)
-
-
-@dataclass(frozen=True)
-class RealisedUtility:
-    """What each model's variance forecasts are worth to an investor who holds every symbol at constant risk.
-
-    Attributes
-    ----------
-    horizon
-        Sessions ahead.
-    sharpe
-        Annual Sharpe ratio that the investor expects of every symbol at all times.
-    risk_aversion
-        Of the investor.
-    cells
-        Cells that count: those with a realised variance and a forecast of all models.
-    utility
-        By model, basis points a year: the mean over days of the day's mean, with its 95 % interval.
-    differences
-        By model without the first one, basis points a year less the first one's, tested by day.
-    holm
-        The p-values of `differences` adjusted for their number.
-    """
-
-    horizon: int
-    sharpe: float
-    risk_aversion: float
-    cells: int
-    utility: dict[str, ConfidenceInterval]
-    differences: dict[str, HypothesisTest]
-    holm: dict[str, float]
-
-    @property
-    def most(self) -> float:
-        """The utility of a perfect forecast, basis points a year: half of sharpe² / risk aversion."""
-        return 1e4 * self.sharpe**2 / (2 * self.risk_aversion)
-
-    def to_json(self) -> dict[str, Any]:
-        """A mapping of JSON values; what is undefined is None."""
-        plain: dict[str, Any] = json_values({**self.__dict__, "most": self.most})
-        return plain
-
-
-def utility(
-    variance_forecast: ArrayLike, realised_variance: ArrayLike, *, sharpe: float = 0.4, risk_aversion: float = 2.0
-) -> Float64:
-    """Realised utility in basis points a year: 1e4 sharpe² / risk aversion (sqrt(x) - x / 2), x = realised / forecast.
-
-    The investor who expects a return of `sharpe` times the volatility holds the share (sharpe / risk aversion) /
-    forecast volatility, and so runs a volatility of sharpe / risk aversion if the forecast is right. It is most at
-    x = 1.
-
-    Parameters
-    ----------
-    variance_forecast, realised_variance
-        Of one shape, both of the same time.
-    sharpe
-        Annual Sharpe ratio.
-    risk_aversion
-        Of the mean-variance investor.
-
-    Returns
-    -------
-    array
-        The shape of the input; NaN where a variance is not known or a forecast is not above 0.
-
-    References
-    ----------
-    Bollerslev, Hood, Huss & Pedersen (2018), Risk everywhere: modeling and managing volatility, Review of Financial
-    Studies 31(7).
-
-    Examples
-    --------
-    >>> utility([0.04, 0.04, 0.01], [0.04, 0.01, 0.04]).round(9).tolist()
-    [400.0, 300.0, 0.0]
-    """
-    x = metrics.ratio(realised_variance, variance_forecast)
-    return np.asarray(1e4 * sharpe**2 / risk_aversion * (np.sqrt(x) - x / 2))
-
-
-def realised_utility(
-    panel: Panel,
-    rows: slice,
-    variance_forecast: Mapping[str, Float32],
-    horizon: int,
-    *,
-    sharpe: float = 0.4,
-    risk_aversion: float = 2.0,
-) -> RealisedUtility:
-    """The realised `utility` of several models' forecasts on the same cells, and each one's difference to the first.
-
-    Parameters
-    ----------
-    panel
-        The panel that was predicted; its `log_variance` is what was realised.
-    rows
-        Sessions to judge, as places on the panel's session axis.
-    variance_forecast
-        By model, [session, symbol, horizon] over the whole panel; forecast mean variance of one session over the
-        horizon, that is the square of `Risk.volatility`; NaN where there is none.
-    horizon
-        Sessions ahead.
-    sharpe
-        Annual Sharpe ratio that the investor expects of every symbol at all times.
-    risk_aversion
-        Of the mean-variance investor.
-
-    Raises
-    ------
-    ConfigError
-        The Sharpe ratio or the risk aversion is not above 0.
-    DataError
-        No forecasts, or forecasts that are not of this panel's shape, or a horizon that is not in it.
-    """
-    for what, value in (("Sharpe ratio", sharpe), ("risk aversion", risk_aversion)):
-        if not (value > 0 and math.isfinite(value)):
-            raise ConfigError(f"a {what} of {value} is not possible: give a number above 0.")
-    k = panel.horizon_index(horizon)
-    log_variance = panel.log_variance[rows, :, k].astype("float64")
-    usable = _above_zero(variance_forecast, panel.log_variance.shape)[rows, :, k]
-    counts = usable & np.isfinite(log_variance)
-    days = counts.any(axis=1)
-    realised = np.exp(np.where(counts, log_variance, np.nan))[days]
-    by_day: dict[str, Float64] = {}
-    for name, forecast in variance_forecast.items():
-        cells = utility(forecast[rows, :, k][days], realised, sharpe=sharpe, risk_aversion=risk_aversion)
-        by_day[name] = np.where(counts[days], cells, 0.0).sum(axis=1) / counts[days].sum(axis=1)
-    first, *others = by_day
-    differences = {name: mean_test(by_day[name] - by_day[first], horizon=horizon) for name in others}
-    return RealisedUtility(
-        horizon,
-        sharpe,
-        risk_aversion,
-        int(counts.sum()),
-        {name: mean_by_day(values[:, None], horizon) for name, values in by_day.items()},
-        differences,
-        holm({name: test.p for name, test in differences.items()}),
-    )
-
-
-@dataclass(frozen=True)
-class AgainstHolding:
-    """How a rule differs from holding; differences are the rule's less the holding's.
-
-    Attributes
-    ----------
-    rule, holding
-        The names of the two portfolios.
-    annual_return
-        Mean net return, a share a year.
-    sharpe
-        Of the annualised Sharpe ratios.
-    max_drawdown
-        Of the deepest falls, a share of the peak; below 0, the rule fell less.
-    volatility
-        Of the annualised standard deviations, a share; below 0, the rule ran less risk.
-    """
-
-    rule: str
-    holding: str
-    annual_return: Difference
-    sharpe: Difference
-    max_drawdown: float
-    volatility: float
-
-    def to_json(self) -> dict[str, Any]:
-        """A mapping of JSON values; what is undefined is None."""
-        plain: dict[str, Any] = json_values(dict(self.__dict__))
-        return plain
-
-
-def against_holding(backtest: Backtest, holding: Backtest, horizon: int = 1) -> AgainstHolding:
-    """What a rule added to holding, net of costs: a rule that is always invested in a rising market adds nothing.
-
-    Intervals and p-values come from resampled days, both portfolios on the same ones. The return is the arithmetic
-    mean, which pairs by day. A drawdown depends on the order of all sessions, which resampling breaks: it has no
-    interval.
-
-    Parameters
-    ----------
-    backtest
-        Of the rule.
-    holding
-        Of holding, say `buy_and_hold`, on the same sessions and at the same costs.
-    horizon
-        Sessions ahead of the forecasts that the rule follows.
-
-    Raises
-    ------
-    DataError
-        The two are not of the same sessions.
-    """
-    if not backtest.sessions.equals(holding.sessions) or backtest.calendar != holding.calendar:
-        raise DataError(
-            f"{backtest.name} has {len(backtest.sessions)} sessions of {backtest.calendar}, {holding.name} "
-            f"{len(holding.sessions)} of {holding.calendar}: simulate both on the same rows."
-        )
-    ours, theirs, year = backtest.returns, holding.returns, backtest.year
-    days = len(ours)
-    drawn, block = drawn_days(days, horizon=horizon)
-    as_they_are = np.ones((1, days))
-
-    def gain(weights: Float64) -> Float64:
-        mean: Float64 = weights @ (ours - theirs) / days
-        return mean * year
-
-    def sharper(weights: Float64) -> Float64:
-        return (_sharpe(ours, weights) - _sharpe(theirs, weights)) * math.sqrt(year)
-
-    annual_return, sharpe = (
-        resampled(float(measure(as_they_are)[0]), measure(drawn), days=days, block=block) for measure in (gain, sharper)
-    )
-    return AgainstHolding(
-        backtest.name,
-        holding.name,
-        annual_return,
-        sharpe,
-        backtest.max_drawdown - holding.max_drawdown,
-        backtest.volatility - holding.volatility,
-    )
-
-
-def _sharpe(returns: Float64, drawn: Float64) -> Float64:
-    """[resample]; Sharpe ratio of a session on resampled days; NaN where the returns never move."""
-    days = len(returns)
-    deviations = returns - returns.mean()  # small numbers, whose squares keep their digits
-    mean = drawn @ deviations / days
-    variance = np.maximum(drawn @ deviations**2 - days * mean**2, 0.0) / max(days - 1, 1)
-    spread = np.sqrt(variance)
-    return metrics.ratio(returns.mean() + mean, np.where(spread > SMALLEST, spread, 0.0))

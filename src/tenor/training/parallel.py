@@ -116,7 +116,7 @@ def _side_by_side(
     tasks: Sequence[Task], folders: Sequence[Path], reporters: Sequence[_Reporter], workers: int
 ) -> list[TrainedSeed]:
     # loky, not concurrent.futures: its processes do not import the caller's __main__ again, so a script needs no guard
-    executor = get_reusable_executor(max_workers=workers, timeout=30)
+    executor = get_reusable_executor(max_workers=workers, timeout=300)
     running: list[Future[TrainedSeed]] = []
     try:
         running += [executor.submit(_in_child, *each, os.getpid()) for each in zip(tasks, folders, strict=True)]
