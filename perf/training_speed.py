@@ -14,6 +14,7 @@ import torch
 from tenor.config import FeatureConfig, ModelConfig, SplitConfig, TrainConfig
 from tenor.data import embedded_bars
 from tenor.features import Scaler, build_panel
+from tenor.heads import TARGETS
 from tenor.inference.cells import usable
 from tenor.model import AttentionLSTM
 from tenor.training import chronological
@@ -31,12 +32,15 @@ def main() -> None:
     model, training = ModelConfig(), TrainConfig()
     data = Sequences.of(scaled, lookback=model.lookback, clip=training.target_clip)
     trainer = Trainer(Task(data, split.train, split.valid, model, training, 0))
-    targets = float(data.known[:, split.train].sum())
+    targets = float(data.known[:, split.train].sum()) / len(TARGETS)  # a cell's return and log variance count once
 
     net = AttentionLSTM(model, len(panel.features), len(panel.horizons))
     adam = torch.optim.Adam(net.parameters(), lr=training.learning_rate)
-    windows = scaled.windows(model.lookback)  # [session - lookback + 1, symbol, lookback, feature], a view
-    rows, columns = np.nonzero((usable(panel, model.lookback) & np.isfinite(panel.targets).all(axis=2))[split.train])
+    # [symbol, session - lookback + 1, feature, lookback], a view
+    windows = np.lib.stride_tricks.sliding_window_view(data.inputs, model.lookback, axis=1)
+    rows, columns = np.nonzero(
+        (usable(panel, model.lookback) & np.isfinite(panel.log_variance).all(axis=2))[split.train]
+    )
     rng = np.random.default_rng(0)
 
     def by_sequence() -> float:
@@ -47,8 +51,9 @@ def main() -> None:
         for _ in range(BATCHES):
             pick = rng.integers(len(rows), size=BATCH)
             t, n = rows[pick], columns[pick]
-            said = net(torch.from_numpy(windows[t - model.lookback + 1, n])).mean[:, -1]
-            loss = (said - torch.from_numpy(scaled.targets[t, n])).square().mean()
+            batch = windows[n, t - model.lookback + 1].swapaxes(1, 2)  # [window, lookback, feature]
+            forecast = net(torch.from_numpy(np.ascontiguousarray(batch))).heads["log_variance"][:, -1]
+            loss = (forecast - torch.from_numpy(scaled.log_variance[t, n])).square().mean()
             adam.zero_grad()
             loss.backward()
             adam.step()

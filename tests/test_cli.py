@@ -90,11 +90,19 @@ def test_evaluate_writes_report_and_json_and_says_how_it_stands(run: Run, lake: 
     which_way = walked["verdict"]
     assert printed.endswith(f" Which way: {which_way[0].lower()}{which_way[1:]}")
     # the verdict says of each horizon what the test against persistence says, and nothing else
-    words = {0: "no edge over persistence at 5 %", 1: "beats persistence", -1: "is worse than persistence"}
+    words = {
+        0: "no edge over persistence at 5 %",
+        1: "beats persistence",
+        -1: "is worse than persistence",
+        None: "too few days to tell",
+    }
     sides = set()
     for evaluation in walked["evaluations"]:
         (test,) = (t for t in evaluation["tests"] if t["other"] == "persistence")
-        sides.add(0 if test["holm"] >= 0.05 else 1 if test["squared_error"]["value"] < 0 else -1)
+        if test["holm"] is None:
+            sides.add(None)
+        else:
+            sides.add(0 if test["holm"] >= 0.05 else 1 if test["squared_error"]["value"] < 0 else -1)
     assert {side for side, text in words.items() if text in printed.lower()} == sides
     assert {"ARIMA", "ETS", "theta", "LSTM", "boosting"} < set(walked["evaluations"][0]["table"])
     assert [e["horizon"] for e in told["evaluations"]] == [1, 5, 20]

@@ -286,6 +286,6 @@ def test_a_suspended_symbol_changes_no_other_forecast(
         assert run.newest([symbol]).failed.keys() == {symbol}
     for name in ("mean", "p_up", "lower", "upper", *RISK):
         found = [getattr(r.predictions if hasattr(r.predictions, name) else r.predictions.risk, name) for r in runs]
-        if name not in ("quantiles", "shortfalls"):
+        if name not in ("quantiles", "shortfalls", "scale"):
             found = [each[:, place] for each, place in zip(found, others, strict=True)]
         assert found[0].tobytes() == found[1].tobytes() == found[2].tobytes(), name

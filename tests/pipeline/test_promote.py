@@ -145,7 +145,7 @@ def test_versions_are_listed_shown_and_compared(
     assert card["validation"]["1"]["log_variance_r2"] > 0.1
     assert card["bars"] == Lake(store).bars().fingerprint()
     assert main(["models", "show", still, *at]) == 0
-    assert "validation.1" in capsys.readouterr().out
+    assert "validation.1.log_variance_r2" in capsys.readouterr().out
     assert main(["models", "diff", still, keen, *at, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["settings.training.learning_rate"] == [1e-9, 2e-2]

@@ -135,7 +135,7 @@ def test_forecast_of_the_last_session(forecaster: Forecaster, panel: Panel) -> N
     assert forecast.lower < forecast.price < forecast.upper
     assert 0 < forecast.p_up < 1
     risk, price = said.risk, panel.close[-1, 1]
-    assert forecast.volatility == pytest.approx(float(risk.volatility[-1, 1, 1]), rel=1e-4)
+    assert forecast.volatility == pytest.approx(float(risk.return_volatility[-1, 1, 1]), rel=1e-4)
     assert forecast.baseline_volatility == pytest.approx(0.02)
     assert list(forecast.quantiles) == ["0.01", "0.05", "0.25", "0.5", "0.75", "0.95", "0.99"]
     assert list(forecast.quantiles.values()) == sorted(forecast.quantiles.values())

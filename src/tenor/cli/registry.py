@@ -96,7 +96,9 @@ def diff(
     if as_json:
         console.print_json({key: list(values) for key, values in changed.items()})
         return
-    console.table(("", one["version"], two["version"]), ((key, _text(a), _text(b)) for key, (a, b) in changed.items()))
+    # sentences would squeeze the columns, and their numbers stand in other rows
+    rows = ((key, _text(a), _text(b)) for key, (a, b) in changed.items() if not key.endswith(".verdict"))
+    console.table(("", one["version"], two["version"]), rows)
 
 
 def _flat(card: dict[str, Any], above: str = "") -> dict[str, Any]:

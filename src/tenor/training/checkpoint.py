@@ -57,7 +57,8 @@ def restore(folder: Path, trainer: Trainer) -> bool:
     try:
         with safe_open(folder / FILE, framework="pt") as file:
             history = _history(file.metadata())
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+            # copies: what a closed file was mapped to may be gone
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (OSError, SafetensorError):
         return False
     names = list(trainer.net.state_dict())
