@@ -16,17 +16,16 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import joblib
 import numpy as np
-from joblib.externals.loky import get_reusable_executor
 from scipy.special import ndtr
 
 from tenor.evaluation.statistical import SymbolProgress
 from tenor.schema import Bool, Float64, Panel
+from tenor.training.parallel import available_cores, each_in_a_process
 
 GARCH = "GARCH"
 GJR = "GJR-GARCH-t"
@@ -105,9 +104,9 @@ def fit_garch(
     inside = np.zeros(len(panel.sessions), dtype=bool)
     inside[train] = True
     tasks = [_Task(panel.close[:, i], inside, panel.horizons, tuple(names)) for i in range(len(panel.symbols))]
-    cores = min(workers or int(joblib.cpu_count()), len(tasks)) or 1
+    cores = min(workers or available_cores(), len(tasks)) or 1
     by_symbol: list[Float64] = []
-    for forecast in _run(tasks, cores):
+    for forecast in each_in_a_process(_forecast, tasks, cores):
         by_symbol.append(forecast)
         if progress is not None:
             progress(len(by_symbol), len(tasks))
@@ -122,21 +121,6 @@ class _Task:
     train: Bool
     horizons: tuple[int, ...]
     names: tuple[str, ...]
-
-
-def _run(tasks: Sequence[_Task], cores: int) -> Iterator[Float64]:
-    if cores == 1:
-        yield from map(_forecast, tasks)
-        return
-    # the processes that trained the networks, if there are any
-    executor = get_reusable_executor(max_workers=cores, timeout=300)
-    running = [executor.submit(_forecast, task) for task in tasks]
-    try:
-        for future in running:
-            yield future.result()
-    finally:
-        for future in running:
-            future.cancel()
 
 
 def _forecast(task: _Task) -> Float64:

@@ -9,20 +9,18 @@ loses little, because what these models find in daily prices hardly changes with
 from __future__ import annotations
 
 import math
-import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import joblib
 import numpy as np
-from joblib.externals.loky import get_reusable_executor
 from scipy.special import ndtr
 
 from tenor.errors import ConfigError, did_you_mean
 from tenor.evaluation.baselines import SplitLike, rises
 from tenor.schema import Float64, Panel, Predictions
+from tenor.training.parallel import available_cores, each_in_a_process
 
 ARIMA = "ARIMA"
 ETS = "ETS"
@@ -85,30 +83,15 @@ def fit_statistical(
         _Task(panel.close[:, s], panel.mask[:, s], first, panel.horizons, tuple(names))
         for s in range(len(panel.symbols))
     ]
-    cores = min(workers or int(joblib.cpu_count()), len(tasks)) or 1
+    cores = min(workers or available_cores(), len(tasks)) or 1
     by_symbol: list[Float64] = []
-    for returns in _run(tasks, cores):
+    for returns in each_in_a_process(_forecast, tasks, cores):
         by_symbol.append(returns)
         if progress is not None:
             progress(len(by_symbol), len(tasks))
     means = np.stack(by_symbol, axis=2)  # [name, session, symbol, horizon]
     scale = panel.volatility.astype("float64")[:, :, None] * np.sqrt(panel.horizons)
     return {name: _predictions(name, mean, scale, base) for name, mean in zip(names, means, strict=True)}
-
-
-def _run(tasks: Sequence[_Task], cores: int) -> Iterator[Float64]:
-    if cores == 1:
-        yield from (_forecast(task, os.getpid()) for task in tasks)
-        return
-    # the processes that trained the networks, if there are any
-    executor = get_reusable_executor(max_workers=cores, timeout=300)
-    running = [executor.submit(_forecast, task, os.getpid()) for task in tasks]
-    try:
-        for future in running:
-            yield future.result()
-    finally:
-        for future in running:
-            future.cancel()
 
 
 def _predictions(name: str, mean: Float64, scale: Float64, base: Float64) -> Predictions:
@@ -128,7 +111,7 @@ class _Task:
     names: tuple[str, ...]
 
 
-def _forecast(task: _Task, parent: int) -> Float64:
+def _forecast(task: _Task) -> Float64:
     """Log returns [name, session, horizon]."""
     returns = np.full((len(task.names), len(task.close), len(task.horizons)), np.nan)
     places = np.flatnonzero(np.isfinite(task.close))
@@ -141,8 +124,6 @@ def _forecast(task: _Task, parent: int) -> Float64:
         for t in np.flatnonzero(task.mask[task.first :]) + task.first:
             known = int(np.searchsorted(places, t, side="right"))
             rows[t] = _ahead(model, y[:known], last, steps) if always is None else always
-        if os.getpid() != parent != os.getppid():  # the parent was killed
-            os._exit(1)
     return returns
 
 

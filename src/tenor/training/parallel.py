@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import joblib
 from joblib.externals.loky import get_reusable_executor
@@ -18,6 +18,11 @@ from tenor.schema import Float32
 from tenor.training import checkpoint
 from tenor.training.trainer import History, Task, Trainer, reproducible
 
+Given = TypeVar("Given")
+Result = TypeVar("Result")
+
+IDLE_SECONDS = 300
+"""After which a process that nothing came for ends."""
 POLL_SECONDS = 0.2
 """Between two looks at the checkpoints of the processes."""
 
@@ -61,6 +66,40 @@ def end_if_orphaned(owner: int) -> None:
     """End this process if `owner` was killed: nobody waits for its result any more."""
     if orphaned(owner):
         os._exit(1)  # not sys.exit, which waits for threads and writes to pipes that nobody reads
+
+
+def worker_processes(count: int) -> Any:
+    """The `count` processes that all side-by-side work of this process shares; they end when nothing came for long.
+
+    loky, not concurrent.futures: its processes do not import the caller's ``__main__`` again, so a script needs no
+    guard.
+    """
+    return get_reusable_executor(max_workers=count, timeout=IDLE_SECONDS)
+
+
+def each_in_a_process(function: Callable[[Given], Result], tasks: Sequence[Given], workers: int) -> Iterator[Result]:
+    """The result of `function` for each of `tasks`, in order, computed in `workers` processes, or here if that is one.
+
+    A process whose owner was killed ends with the task that it is at.
+    """
+    if workers == 1:
+        yield from map(function, tasks)
+        return
+    executor = worker_processes(workers)
+    running = [executor.submit(_unless_orphaned, function, task, os.getpid()) for task in tasks]
+    try:
+        for future in running:
+            yield future.result()
+    finally:
+        for future in running:
+            future.cancel()
+
+
+def _unless_orphaned(function: Callable[[Given], Result], task: Given, owner: int) -> Result:
+    end_if_orphaned(owner)
+    result = function(task)
+    end_if_orphaned(owner)
+    return result
 
 
 def train_seeds(
@@ -115,8 +154,7 @@ def _train(task: Task, folder: Path, report: Callable[[History], None]) -> Train
 def _side_by_side(
     tasks: Sequence[Task], folders: Sequence[Path], reporters: Sequence[_Reporter], workers: int
 ) -> list[TrainedSeed]:
-    # loky, not concurrent.futures: its processes do not import the caller's __main__ again, so a script needs no guard
-    executor = get_reusable_executor(max_workers=workers, timeout=300)
+    executor = worker_processes(workers)
     running: list[Future[TrainedSeed]] = []
     try:
         running += [executor.submit(_in_child, *each, os.getpid()) for each in zip(tasks, folders, strict=True)]
