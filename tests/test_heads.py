@@ -9,7 +9,19 @@ import pytest
 from tenor.config import TrainConfig
 from tenor.distribution import LEVELS, Shape
 from tenor.errors import ModelError
-from tenor.heads import HEADS, SLOPES, TARGETS, Calibration, Head, Outcomes, base_rate, platt_slope
+from tenor.heads import (
+    HEADS,
+    SHARES,
+    SLOPES,
+    TARGETS,
+    Calibration,
+    Head,
+    Outcomes,
+    Surroundings,
+    base_rate,
+    mixed,
+    platt_slope,
+)
 from tenor.schema import Predictions
 from tenor.training.trainer import LOSSES, STARTS
 
@@ -18,13 +30,17 @@ SHAPE = Shape(0.1, tuple(np.linspace(-3, 3, len(LEVELS)).tolist()), (2.5, 3.5))
 
 
 def calibration_of(base: tuple[float, ...], slope: tuple[float, ...], shape: Shape = SHAPE) -> Calibration:
-    shapes = {name: (number,) * len(base) for name, number in shape.to_mapping().items()}
+    shapes = {name: (number,) * len(base) for name, number in {"share": 1.0, **shape.to_mapping()}.items()}
     return Calibration({"mean": {}, "up_logit": {"base": base, "slope": slope}, "log_variance": shapes})
+
+
+def around(scale: np.ndarray, linear: float = np.nan) -> Surroundings:
+    return Surroundings(scale, np.full(scale.shape, linear))
 
 
 def test_the_heads_become_every_column_of_a_prediction_once() -> None:
     output = np.zeros((2, 1), dtype=np.float32)
-    each = [head.columns(output, {n: np.ones(1) for n in ("base", "slope")}, output) for head in HEADS]
+    each = [head.columns(output, {n: np.ones(1) for n in ("base", "slope", "share")}, around(output)) for head in HEADS]
     names = [name for columns in each for name in columns]
     # bounds and risk are made of the forecast log variance
     made = {"model", "lower", "upper", "risk"}
@@ -52,7 +68,9 @@ def cells_of(head: Head, k: int) -> Outcomes:
         output, target = np.log(variance / 2), np.log(variance)
     else:
         output, target = 2 * logit, np.where(outcomes(logit, k), 1.0, -1.0)
-    return Outcomes(output, target, np.array([1.0, -1.0]), returns, 40_000 / horizon, horizon)
+    return Outcomes(
+        output, np.full(len(output), np.nan), target, np.array([1.0, -1.0]), returns, 40_000 / horizon, horizon
+    )
 
 
 def test_calibration_finds_the_faults_of_every_head_and_comes_back_from_its_mapping() -> None:
@@ -65,6 +83,22 @@ def test_calibration_finds_the_faults_of_every_head_and_comes_back_from_its_mapp
     again = Calibration.from_mapping(json.loads(json.dumps(calibration.to_mapping())))
     assert again == calibration
     assert again.shapes() == calibration.shapes()
+
+
+@pytest.mark.parametrize("truth", [1.0, 0.7, 0.5, 0.2])
+def test_validation_finds_the_share_of_the_linear_forecast_and_only_where_there_is_one(truth: float) -> None:
+    rng = np.random.default_rng(3)
+    network, linear, noise = rng.normal(-9, 1, (3, 20_000))
+    linear[::4] = np.nan
+    target = mixed(network, linear, truth) + 0.1 * (noise + 9)
+    head = next(head for head in HEADS if head.name == "log_variance")
+    fitted = head.calibrate(Outcomes(network, linear, target, target, rng.normal(0, 0.01, 20_000), 20_000, 1))
+    assert fitted["share"] == max(truth, min(SHARES))  # the network keeps at least half
+    parameters = {name: np.array([number]) for name, number in fitted.items()}
+    surroundings = Surroundings(np.ones((20_000, 1), dtype=np.float32), linear[:, None])
+    column = head.columns(network[:, None].astype(np.float32), parameters, surroundings)["log_variance"]
+    np.testing.assert_allclose(column[::4, 0], network[::4], rtol=1e-6)
+    np.testing.assert_allclose(column[:, 0], mixed(network, linear, fitted["share"]), rtol=1e-6)
 
 
 def outcomes(logit: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -92,7 +126,7 @@ def test_a_useless_or_one_sided_validation_stays_in_bounds(up: bool) -> None:
 
 def test_p_up_rises_with_the_logit_and_falls_back_to_the_base_rate() -> None:
     logit = np.linspace(-3, 3, 50)[:, None] * np.ones(2)
-    p = calibration_of((0.2, 0.2), (1.0, 0.05)).columns(dict.fromkeys(NAMES, logit), logit)["p_up"]
+    p = calibration_of((0.2, 0.2), (1.0, 0.05)).columns(dict.fromkeys(NAMES, logit), around(logit))["p_up"]
     assert (np.diff(p, axis=0) > 0).all()
     assert p[:, 0] == pytest.approx(1 / (1 + np.exp(-logit[:, 0])))
     assert np.abs(p[:, 1] - 1 / (1 + np.exp(-0.2))).max() < 0.05
@@ -106,7 +140,7 @@ def test_base_rate_is_finite_even_when_nothing_rose() -> None:
 
 def test_columns_are_in_their_units() -> None:
     calibration, output = calibration_of((0.1,), (1.0,)), np.full((3, 1), 0.5, dtype=np.float32)
-    columns = calibration.columns(dict.fromkeys(NAMES, output), output / 10)
+    columns = calibration.columns(dict.fromkeys(NAMES, output), around(output / 10))
     np.testing.assert_allclose(columns["mean"], 0.025, rtol=1e-6)
     np.testing.assert_array_equal(columns["log_variance"], output)  # its level is a matter of the shape
 
@@ -116,6 +150,8 @@ def test_mapping_there_and_back() -> None:
     assert Calibration.from_mapping(calibration.to_mapping()) == calibration
     assert calibration.shapes() == [SHAPE, SHAPE]
     broken = calibration.to_mapping()
+    with pytest.raises(ModelError, match="calibration"):
+        Calibration.from_mapping(broken | {"log_variance": broken["log_variance"] | {"share": [0.3, 1.0]}})
     with pytest.raises(ModelError, match="calibration"):
         Calibration.from_mapping(broken | {"up_logit": {"base": [0.1], "slope": [float("nan")]}})
     for head in broken:

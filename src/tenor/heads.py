@@ -31,6 +31,24 @@ Target = Literal["return", "log_variance"]
 SLOPES = np.geomspace(0.05, 5.0, 200)
 PRIOR = 0.7
 """Spread of the prior of the log of the slope about 0, which is the network's own confidence."""
+SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
+"""Of the network in the forecast of log variance, of which validation chooses one; the linear forecast has the rest."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a head's output is combined with, each [..., K].
+
+    Attributes
+    ----------
+    scale
+        The volatility of the return over each horizon.
+    linear
+        Each symbol's own linear forecast of log variance (`tenor.har.refitted`); NaN where there is none.
+    """
+
+    scale: Float32
+    linear: Float64
 
 
 @dataclass(frozen=True)
@@ -41,6 +59,8 @@ class Outcomes:
     ----------
     output
         The head's output over the validation part.
+    linear
+        Each symbol's own linear forecast of log variance there; NaN where there is none.
     target
         Its target in the same cells; not clipped.
     train_target
@@ -54,6 +74,7 @@ class Outcomes:
     """
 
     output: Float64
+    linear: Float64
     target: Float64
     train_target: Float64
     returns: Float64
@@ -84,8 +105,7 @@ class Head:
     calibrate
         From outcomes to the head's parameters, one number each.
     columns
-        From the output [..., K], the parameters and the volatility of the return over each horizon [..., K] to columns
-        of `Predictions`.
+        From the output [..., K], the parameters and the surroundings to columns of `Predictions`.
     """
 
     name: str
@@ -95,7 +115,7 @@ class Head:
     start: Literal["zero", "base_rate", "pooled"]
     pools_variance: bool
     calibrate: Callable[[Outcomes], dict[str, float]]
-    columns: Callable[[Float32, Parameters, Float32], dict[str, NDArray[Any]]]
+    columns: Callable[[Float32, Parameters, Surroundings], dict[str, NDArray[Any]]]
 
 
 def base_rate(up: float, count: float) -> float:
@@ -129,16 +149,25 @@ def _calibrate_mean(_cells: Outcomes) -> dict[str, float]:
     return {}  # what validation could teach about a mean near zero is noise
 
 
-def _mean_columns(output: Float32, _fitted: Parameters, scale: Float32) -> dict[str, NDArray[Any]]:
-    return {"mean": output * scale}
+def _mean_columns(output: Float32, _fitted: Parameters, around: Surroundings) -> dict[str, NDArray[Any]]:
+    return {"mean": output * around.scale}
+
+
+def mixed(network: NDArray[Any], linear: Float64, share: float | Float64) -> NDArray[Any]:
+    """`share` of the network's forecast of log variance and the rest of the linear one; the network's where none is."""
+    return np.where(np.isfinite(linear), share * network + (1 - share) * linear, network)
 
 
 def _calibrate_log_variance(cells: Outcomes) -> dict[str, float]:
-    return Shape.fit(cells.output, cells.target, cells.returns, cells.horizon).to_mapping()
+    errors = [np.mean((mixed(cells.output, cells.linear, share) - cells.target) ** 2) for share in SHARES]
+    share = SHARES[int(np.argmin(errors))]
+    forecast = mixed(cells.output, cells.linear, share)
+    return {"share": share, **Shape.fit(forecast, cells.target, cells.returns, cells.horizon).to_mapping()}
 
 
-def _log_variance_columns(output: Float32, _fitted: Parameters, _scale: Float32) -> dict[str, NDArray[Any]]:
-    return {"log_variance": output}  # `Calibration.shapes` makes a distribution of it
+def _log_variance_columns(output: Float32, fitted: Parameters, around: Surroundings) -> dict[str, NDArray[Any]]:
+    # `Calibration.shapes` makes a distribution of it
+    return {"log_variance": mixed(output, around.linear, fitted["share"]).astype(output.dtype)}
 
 
 def _calibrate_direction(cells: Outcomes) -> dict[str, float]:
@@ -147,7 +176,7 @@ def _calibrate_direction(cells: Outcomes) -> dict[str, float]:
     return {"base": base, "slope": platt_slope(cells.output, cells.target > 0, base=base, days=cells.days)}
 
 
-def _direction_columns(output: Float32, fitted: Parameters, _scale: Float32) -> dict[str, NDArray[Any]]:
+def _direction_columns(output: Float32, fitted: Parameters, _around: Surroundings) -> dict[str, NDArray[Any]]:
     # it rises with the network's log-odds whatever was fitted, and falls back to the base rate as the slope does
     base, slope = fitted["base"], fitted["slope"]
     return {"p_up": 1 / (1 + np.exp(-(base + slope * (output - base))))}
@@ -187,20 +216,12 @@ class Calibration:
             fitted[head.name] = {name: tuple(values[name] for values in each) for name in each[0]}
         return cls(fitted)
 
-    def columns(self, outputs: Outputs, scale: Float32) -> dict[str, NDArray[Any]]:
-        """The columns of `Predictions` that `outputs` become.
-
-        Parameters
-        ----------
-        outputs
-            By head, each [..., K].
-        scale
-            [..., K]; the volatility of the return over each horizon.
-        """
+    def columns(self, outputs: Outputs, around: Surroundings) -> dict[str, NDArray[Any]]:
+        """The columns of `Predictions` that `outputs`, each [..., K] by head, become."""
         columns: dict[str, NDArray[Any]] = {}
         for head in HEADS:
             parameters = {name: np.asarray(values) for name, values in self.fitted[head.name].items()}
-            columns |= head.columns(outputs[head.name], parameters, scale)
+            columns |= head.columns(outputs[head.name], parameters, around)
         return columns
 
     def shapes(self) -> list[Shape]:
@@ -225,6 +246,7 @@ class Calibration:
                 len(numbers) and np.isfinite(numbers).all() for each in fitted.values() for numbers in each.values()
             )
             cls(fitted).shapes()
+            usable = usable and all(share in SHARES for share in fitted["log_variance"]["share"])
         except (AttributeError, IndexError, KeyError, StopIteration, TypeError, ValueError):
             usable = False
         if not usable:

@@ -13,9 +13,10 @@ from risks import normal_risk, simulated_risk, walked
 
 from tenor.cli.show_evaluation import EVALUATION_METRICS, show_evaluation, show_risk, show_sentiment_effect
 from tenor.evaluation.bootstrap import METRICS, ConfidenceInterval
+from tenor.evaluation.risk import evaluate_risk
 from tenor.evaluation.risk_walk import risk_evaluations, use_risk
 from tenor.evaluation.significance import format_p
-from tenor.evaluation.titles import TITLES
+from tenor.evaluation.titles import RISK_TITLES, TITLES
 from tenor.evaluation.volatility_rivals import EWMA
 
 UNDEFINED = ConfidenceInterval(math.nan, math.nan, math.nan)
@@ -58,14 +59,23 @@ def test_the_effect_of_sentiment_names_the_better_side_and_no_nan(capsys: pytest
         "direction": ConfidenceInterval(-0.02, -0.03, -0.01),
         "rank_ic": UNDEFINED,
     }
-    show_sentiment_effect({1: evaluation(horizon=1, against={"no sentiment": differences})})
+    panel, truth = simulated_risk(300, 3)
+    wrong = truth + np.random.default_rng(0).normal(0, 1, truth.shape).astype("float32")
+    pair = {"ours": normal_risk(truth), "no sentiment": normal_risk(wrong)}
+    risk = evaluate_risk(panel, slice(60, 300), pair, horizon=1, resamples=50)
+    show_sentiment_effect({1: evaluation(horizon=1, against={"no sentiment": differences})}, {1: risk})
     lines = [text.strip() for text in capsys.readouterr().out.splitlines() if text.strip()]
     assert lines[0].startswith("With sentiment compared with no sentiment, next session, 60 days with sentiment")
     assert lines[1:] == [
         "RMSE of returns, %: -0.0200 [-0.0300, -0.0100]: sentiment helps at 5 %",
         "direction accuracy, %: -2.00 [-3.00, -1.00]: sentiment hurts at 5 %",
         "rank IC: –: undefined",
+        *(
+            f"{title.heading}: {100 * of.change:+.2f} % (p {format_p(of.holm)} after Holm): sentiment helps at 5 %"
+            for title, of in zip(RISK_TITLES.values(), risk.comparisons["no sentiment"].values(), strict=True)
+        ),
     ]
+    assert "log variance" in lines[4]
 
 
 def test_risk_begins_with_the_verdict_and_shows_the_numbers_of_the_evaluation(

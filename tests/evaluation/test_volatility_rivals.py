@@ -19,7 +19,6 @@ from tenor.evaluation.volatility_rivals import (
     CONSTANT,
     EWMA,
     HAR,
-    HAR_TERMS,
     HAR_X,
     HAR_X_REFITTED,
     RIVALS,
@@ -28,9 +27,9 @@ from tenor.evaluation.volatility_rivals import (
     Linear,
     RivalFits,
     fit_rivals,
-    har_terms,
 )
 from tenor.features import build_panel
+from tenor.har import HAR_TERMS, har_terms
 from tenor.schema import Bars, Float64, Panel
 from tenor.training import Split
 

@@ -53,8 +53,26 @@ def test_an_unknown_grid_key_is_refused_with_a_suggestion(
     assert not (tmp_path / "x.toml").exists()
 
 
-def test_ablate_without_any_sentiment_says_what_is_missing(lake: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["ablate", "--store", str(lake)]) == 1
+def test_ablate_without_any_sentiment_asks_about_attention(
+    lake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quick = ["--set", "training.seeds=[0]", "--set", "training.epochs=1", "--set", "model.lookback=5"]
+    folds = ["--set", "folds.folds=1", "--set", "folds.valid_sessions=40", "--set", "folds.test_sessions=40"]
+    options = ["ablate", "--store", str(lake), *quick, *folds, "--workers", "1"]
+    capsys.readouterr()
+    assert main([*options, "--report", str(tmp_path / "ablated.html")]) == 0
+    shown = capsys.readouterr().out
+    assert "neither news nor sentiment to leave out" in shown
+    assert "with attention minus" in shown
+    assert "with sentiment minus" not in shown
+    page = (tmp_path / "ablated.html").read_text(encoding="utf-8")
+    assert "Does attention help?" in page
+    assert "The news: there are" not in page
+    assert main([*options, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["horizons"] == []
+    assert [each["horizon"] for each in told["attention"]] == [1, 5, 20]
+    assert main([*options, "--set", "model.attention=false"]) == 1
     assert "has neither news nor sentiment" in capsys.readouterr().err
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tenor.config import ModelConfig, TrainConfig
 from tenor.distribution import LEVELS, Risk
 from tenor.errors import DataError, HistoryError, ModelError, UnknownSymbolError
+from tenor.heads import Calibration
 from tenor.inference.cells import usable
 from tenor.schema import Panel
 from tenor.training import Forecaster
@@ -190,3 +191,24 @@ def test_without_attention_there_are_no_weights(fit_it, panel: Panel) -> None:
     forecast = plain.forecast(panel, "S01", 1)
     assert forecast.attention_time == forecast.attention_features == {}
     assert forecast.to_json()["price"] == forecast.price
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_the_network_and_each_stocks_own_regression_share_the_forecast_of_risk(
+    forecaster: Forecaster, panel: Panel, share: float
+) -> None:
+    fitted = forecaster.recipe.calibration.fitted
+    shared = Calibration({**fitted, "log_variance": {**fitted["log_variance"], "share": (share, share)}})
+    linear = forecaster.recipe.linear(panel)
+    here = usable(panel, 8) & np.isfinite(linear).all(axis=2)
+    assert here.any()
+    alone = dataclasses.replace(
+        forecaster.recipe, calibration=shared, model=dataclasses.replace(forecaster.model, linear=False)
+    )
+    network = dataclasses.replace(forecaster, recipe=alone).predict(panel)
+    mixed = dataclasses.replace(forecaster, recipe=dataclasses.replace(alone, model=forecaster.model)).predict(panel)
+    np.testing.assert_array_equal(network.p_up, mixed.p_up)
+    expected = np.where(
+        here[:, :, None], share * network.risk.log_variance + (1 - share) * linear, network.risk.log_variance
+    )
+    np.testing.assert_allclose(mixed.risk.log_variance, expected, rtol=1e-5)

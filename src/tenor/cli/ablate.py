@@ -1,4 +1,4 @@
-"""`tenor ablate`: does sentiment help?"""
+"""`tenor ablate`: do sentiment and attention help?"""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ def ablate(
     workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
-    """Walk forward with sentiment, without it, and with it shuffled across days, and compare the predictions."""
+    """Walk forward with sentiment, without it, with it shuffled, and without attention; compare risk and returns.
+
+    A store without news is asked about attention alone.
+    """
     from tenor.config import Config
     from tenor.pipeline.ablate import ablate as walk_forward_each
 

@@ -81,7 +81,7 @@ def evaluate(
     console.line(f"\nVersion {judged.version} on its own test part")
     for evaluation in judged.evaluations.values():
         show_evaluation.show_evaluation(evaluation)
-    show_evaluation.show_sentiment_effect(judged.ablation)
+    show_evaluation.show_sentiment_effect(judged.ablation, judged.risk_ablation)
     console.line(f"\nreport: {judged.report}")
 
 

@@ -210,9 +210,15 @@ def show_evaluation(evaluation: Evaluation) -> None:
     table(("", *evaluation.table), rows)
 
 
-def show_sentiment_effect(ablation: dict[int, Evaluation]) -> None:
-    """Whether the sentiment helped: the model minus the same model without sentiment, on the same days."""
-    from tenor.evaluation.significance import PAIRED, side_of_zero
+def show_sentiment_effect(ablation: Mapping[int, Evaluation], risk: Mapping[int, RiskEvaluation]) -> None:
+    """Whether the sentiment helped: the model minus the same model without sentiment, on the same days.
+
+    Parameters
+    ----------
+    ablation, risk
+        Horizon -> evaluation of forecasts of returns, and of risk.
+    """
+    from tenor.evaluation.significance import PAIRED, format_p, side_of_zero
 
     words = {
         1: "sentiment helps at 5 %",
@@ -229,6 +235,10 @@ def show_sentiment_effect(ablation: dict[int, Evaluation]) -> None:
             title, difference = TITLES[metric], differences[metric]
             side = side_of_zero(difference, higher_is_better=title.higher_is_better)
             line(f"  {title.heading}: {_metric_text(difference, metric, difference=True)}: {words[side]}")
+        if horizon in risk:
+            for loss, comparison in risk[horizon].comparisons[without].items():
+                change = f"{_percent_text(comparison.change, 2, sign='+')} % (p {format_p(comparison.holm)} after Holm)"
+                line(f"  {RISK_TITLES[loss].heading}: {change}: {words[comparison.side]}")
 
 
 def _texts(interval: ConfidenceInterval | Difference, metric: str, *, difference: bool) -> tuple[str, str]:

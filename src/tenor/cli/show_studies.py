@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from tenor.cli.console import horizon_text, line, table
 
 if TYPE_CHECKING:
     from tenor.benchmarks import BenchmarkResult
+    from tenor.evaluation.contrasts import Ablation
     from tenor.pipeline.ablate import AblationResult
     from tenor.pipeline.tune import TuneResult
 
 
 def show_ablation(result: AblationResult) -> None:
-    """The verdict of each horizon, then with sentiment minus each other arm, on all cells and on parts of them."""
-    from tenor.evaluation.significance import format_p
-
+    """The verdict of each horizon, then what is asked about minus each other arm, on all cells and on parts of them."""
     for fold in result.folds.splitlines():
         line(fold)
-    for horizon, ablation in result.horizons.items():
+    if not result.horizons:
+        line("\nnews: the store has neither news nor sentiment to leave out")
+    _show_contrasts("with sentiment", result.horizons)
+    _show_contrasts("with attention", result.attention)
+
+
+def _show_contrasts(arm: str, ablations: Mapping[int, Ablation]) -> None:
+    from tenor.evaluation.significance import format_p
+
+    for horizon, ablation in ablations.items():
         line(f"\n{horizon_text(horizon)}: {ablation.verdict}")
         rows = (
             (
@@ -29,7 +38,7 @@ def show_ablation(result: AblationResult) -> None:
             )
             for row in ablation.rows()
         )
-        columns = ("with sentiment minus", "cells", "days", "metric", "difference", "low", "high", "p")
+        columns = (f"{arm} minus", "cells", "days", "metric", "difference", "low", "high", "p")
         table(columns, rows)
 
 

@@ -232,6 +232,9 @@ class ModelConfig(Section):
     attention : bool
         False leaves out the feature gate and the attention over time: the plain LSTM to compare with. All past
         variances then weigh the same.
+    linear : bool
+        Whether each symbol's own linear regression of log variance (HAR-X, refitted as time goes on) has a share in the
+        forecast of risk, which validation chooses. False leaves it to the network alone.
     """
 
     section: ClassVar[str] = "model"
@@ -241,6 +244,7 @@ class ModelConfig(Section):
     lookback: int = whole(66, 2, 1000)
     dropout: float = number(0.1, 0)
     attention: bool = True
+    linear: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

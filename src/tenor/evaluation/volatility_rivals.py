@@ -2,12 +2,11 @@
 
 All forecast the log of the mean variance of the next h sessions, `Panel.log_variance`. They are fitted on the training
 rows, and boosting chooses its rounds on the validation rows; test rows are never looked at. One rival is allowed more,
-because a sceptic would do it: the HAR per stock that is refitted as the walk goes, on all targets known by then.
+because a sceptic would do it: the HAR per stock that is refitted as the walk goes, on all targets known by then
+(`tenor.har`, with the sources of HAR).
 
 References
 ----------
-Corsi (2009), A simple approximate long-memory model of realized volatility, J. Financial Econometrics 7(2).
-Corsi & Renò (2012), Discrete-time volatility forecasting with persistent leverage effect, J. Bus. Econ. Stat. 30(3).
 J.P. Morgan (1996), RiskMetrics technical document, 4th edition.
 """
 
@@ -19,7 +18,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -27,8 +25,8 @@ from tenor.errors import ConfigError, HistoryError, did_you_mean
 from tenor.evaluation.baselines import SplitLike
 from tenor.evaluation.garch import EGARCH, GARCH, GJR, MODELS, fit_garch
 from tenor.evaluation.statistical import SymbolProgress
+from tenor.har import HAR_SESSIONS, HAR_TERMS, HAR_X_SESSIONS, by_symbol, har_terms, refitted, rolling_mean
 from tenor.schema import Bool, Float32, Float64, Panel
-from tenor.variance import LEAST
 
 CONSTANT = "constant"
 ROLLING_20 = "rolling 20"
@@ -40,17 +38,6 @@ HAR_X_REFITTED = "HAR-X per stock, refitted"
 BOOSTING = "boosting"
 
 EWMA_DECAY = 0.94
-HAR_SESSIONS = (1, 5, 22)
-HAR_X_SESSIONS = (*HAR_SESSIONS, 66)
-HAR_TERMS = (
-    *(f"log mean variance {n}" for n in HAR_X_SESSIONS),
-    *(f"market log mean variance {n}" for n in HAR_X_SESSIONS),
-    "log(1 + 100 loss)",
-)
-"""The names of the last axis of `har_terms`; HAR takes the first three, HAR-X all."""
-REFIT_EVERY = 21
-FEWEST_ROWS = 150
-"""Known rows of a stock below which the refitted HAR-X takes the pooled coefficients for it."""
 BOOSTING_ROUNDS = 300
 """Rounds tried; validation chooses how many are used, perhaps none."""
 LEAF = 200
@@ -130,46 +117,9 @@ def fit_rivals(
     return RivalFits(forecasts, replaced)
 
 
-def har_terms(panel: Panel) -> Float64:
-    """What HAR and HAR-X are linear in, at every session of every symbol.
-
-    Averages are over the symbol's own last n sessions with a bar, at least half of n; the market's terms are the means
-    of the symbols' terms over those that traded.
-
-    Returns
-    -------
-    array
-        [session, symbol, term], the terms named by `HAR_TERMS`; NaN where not known.
-    """
-    own = np.stack([np.log(rolling_mean(panel.variance, n)) for n in HAR_X_SESSIONS], axis=2)
-    known = np.isfinite(own)
-    total, count = np.where(known, own, 0.0).sum(axis=1, keepdims=True), known.sum(axis=1, keepdims=True)
-    market = np.where(known, total / np.maximum(count, 1), np.nan)
-    returns = np.full(panel.close.shape, np.nan)
-    for i in range(panel.close.shape[1]):
-        rows = np.flatnonzero(np.isfinite(panel.close[:, i]))
-        returns[rows[1:], i] = np.diff(np.log(panel.close[rows, i]))
-    loss = np.log1p(100 * np.maximum(-returns, 0))
-    return np.concatenate([own, market, loss[:, :, None]], axis=2)
-
-
-def rolling_mean(variance: Float64, sessions: int) -> Float64:
-    """[session, symbol]; mean of the last `sessions` variances, of at least half as many; NaN where there is none."""
-    return _by_symbol(variance, lambda v: v.rolling(sessions, min_periods=(sessions + 1) // 2).mean())
-
-
 def ewma(variance: Float64) -> Float64:
     """[session, symbol]; exponentially weighted mean with decay `EWMA_DECAY`; NaN where the symbol did not trade."""
-    return _by_symbol(variance, lambda v: v.ewm(alpha=1 - EWMA_DECAY).mean())
-
-
-def _by_symbol(variance: Float64, average: Callable[[pd.Series[float]], pd.Series[float]]) -> Float64:
-    averages = np.full(variance.shape, np.nan)
-    for i in range(variance.shape[1]):
-        rows = np.flatnonzero(np.isfinite(variance[:, i]))
-        averages[rows, i] = average(pd.Series(variance[rows, i]))
-    # a running mean of pandas may end a rounding error below what went in
-    return np.where(np.isfinite(averages), np.maximum(averages, LEAST), np.nan)
+    return by_symbol(variance, lambda v: v.ewm(alpha=1 - EWMA_DECAY).mean())
 
 
 @dataclass(frozen=True)
@@ -266,31 +216,11 @@ def _constant(cells: _Cells) -> Float64:
 
 
 def _refitted(cells: _Cells) -> Float64:
-    """HAR-X of each stock, refitted every `REFIT_EVERY` sessions from validation on, on all targets known by then.
-
-    Terms are clipped to the range that the stock's coefficients were fitted on, beyond which nothing is known of them.
-    Before validation the coefficients are those of the training part.
-    """
-    sessions = len(cells.panel.sessions)
-    first = cells.split.valid.indices(sessions)[0]
-    forecast = np.full(cells.target.shape, np.nan)
-    for k, horizon in enumerate(cells.panel.horizons):
-        # a target of h sessions made at t is known at t + h
-        refits = [(slice(0, s - horizon + 1), slice(s, s + REFIT_EVERY)) for s in range(first, sessions, REFIT_EVERY)]
-        forecast[:first, :, k] = cells.har_x[:first, :, k]
-        for rows, ahead in [(cells.split.train, slice(0, first)), *refits]:
-            known = cells.complete[rows] & np.isfinite(cells.target[rows, :, k])
-            own = known.sum(axis=0) >= FEWEST_ROWS
-            if not own.all():
-                pooled = cells.pooled(cells.terms, k, rows)
-                forecast[ahead, :, k] = (
-                    cells.har_x[ahead, :, k] if pooled is None else pooled.predict(cells.terms[ahead])
-                )
-            for i in np.flatnonzero(own):
-                x = cells.terms[rows, i][known[:, i]]
-                fit = Linear.fit(x, cells.target[rows, i, k][known[:, i]])
-                forecast[ahead, i, k] = fit.predict(np.clip(cells.terms[ahead, i], x.min(axis=0), x.max(axis=0)))
-    return forecast
+    """HAR-X of each stock, refitted from validation on; before it the pooled one of the training part."""
+    first = cells.split.valid.indices(len(cells.panel.sessions))[0]
+    forecast = refitted(cells.panel, first, terms=cells.terms)
+    # a stock with too little history, in a panel with too little, as well
+    return np.where(np.isfinite(forecast), forecast, cells.har_x)
 
 
 def _boosting(cells: _Cells) -> Float64:

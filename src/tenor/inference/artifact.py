@@ -13,7 +13,7 @@ from typing import Any
 from tenor.errors import ModelError
 from tenor.registry.manifest import DOCUMENT, WEIGHTS, changed
 
-FORMAT = 2
+FORMAT = 3
 
 
 def packed(document: dict[str, Any], weights: bytes) -> dict[str, bytes]:

@@ -15,10 +15,11 @@ from tenor.distribution import Risk
 from tenor.errors import HistoryError, ModelError, TenorError
 from tenor.features import Scaler, build_panel
 from tenor.features.catalogue import SENTIMENT, feature_names
-from tenor.heads import Calibration, Outputs
+from tenor.har import refitted
+from tenor.heads import Calibration, Outputs, Surroundings
 from tenor.inference.cells import WARM_UP, spread, usable
 from tenor.inference.conformal import adapt
-from tenor.schema import Bars, DailySentiment, Float32, Panel, Predictions
+from tenor.schema import Bars, DailySentiment, Float32, Float64, Panel, Predictions
 
 INTERVAL = (0.05, 0.95)
 """Levels of the bounds that every prediction has: a 90 % interval."""
@@ -159,15 +160,29 @@ class Recipe:
             )
         return self.scaler.transform(panel)
 
-    def predictions(self, panel: Panel, outputs: Outputs) -> Predictions:
+    def linear(self, panel: Panel) -> Float64:
+        """Each symbol's own linear forecast of log variance, [session, symbol, horizon]; NaN where there is none.
+
+        It is refitted from the model's validation part on, or from the panel's beginning where that is later.
+        """
+        first = int(panel.sessions.searchsorted(pd.Timestamp(self.split["validation"][0])))
+        return linear_forecast(panel, first, self.model)
+
+    def predictions(self, panel: Panel, outputs: Outputs, linear: Float64 | None = None) -> Predictions:
         """The networks' `outputs`, each [session, symbol, horizon], as returns with 90 % intervals.
 
         The intervals are quantiles of the return as validation taught them, in units of the forecast volatility.
+
+        Parameters
+        ----------
+        linear
+            `Recipe.linear` of the panel, if it is at hand.
         """
+        around = Surroundings(spread(panel), self.linear(panel) if linear is None else linear)
         forecast = np.where(usable(panel, self.lookback)[:, :, None], 1.0, np.nan)  # NaN where nothing is forecast
         columns = {
             name: (each * forecast).astype(np.float32)
-            for name, each in self.calibration.columns(outputs, spread(panel)).items()
+            for name, each in self.calibration.columns(outputs, around).items()
         }
         risk = Risk.of(columns.pop("log_variance"), self.calibration.shapes())
         lower, upper = (_at_each_horizon(risk, level) for level in INTERVAL)
@@ -202,6 +217,11 @@ class Recipe:
                 risk=predictions.risk.widened(np.where(known, moved.risk.widening, 1.0)),
             )
         return predictions
+
+
+def linear_forecast(panel: Panel, first: int, model: ModelConfig) -> Float64:
+    """`tenor.har.refitted` from the session `first` on, or nothing where `model` has no linear part."""
+    return refitted(panel, first) if model.linear else np.full(panel.log_variance.shape, np.nan)
 
 
 def _at_each_horizon(risk: Risk, level: float) -> Float32:

@@ -25,7 +25,7 @@ class AblationResult:
     Attributes
     ----------
     horizons
-        Horizon -> the ablation of sentiment.
+        Horizon -> the ablation of sentiment; empty for a lake that has none.
     folds
         A table of dates.
     attention
@@ -56,7 +56,8 @@ def ablate(
 ) -> AblationResult:
     """Walk forward with sentiment, without it, with it shuffled across days, and without attention.
 
-    All arms have the same folds and seeds; the arm without attention has sentiment.
+    All arms have the same folds and seeds; the arm without attention has sentiment. A lake without sentiment is asked
+    about attention alone.
 
     Parameters
     ----------
@@ -66,32 +67,36 @@ def ablate(
     Raises
     ------
     DataError
-        The lake has neither news nor sentiment.
+        The lake has no sentiment to leave out, and the model no attention.
     """
     workspace = Workspace(store)
     calendar = config.features.calendar
     bars = workspace.lake.bars(config.symbols or None, calendar=calendar)
     sentiment = workspace.daily_sentiment(config.sentiment, calendar=calendar, progress=texts, save=True)
-    if sentiment is None:
-        raise DataError(f"{store} has neither news nor sentiment to leave out: import some with 'tenor data import'.")
-    features = replace(config.features, sentiment=True)
+    if sentiment is None and not config.model.attention:
+        raise DataError(
+            f"{store} has neither news nor sentiment to leave out, and model.attention is false: import news with "
+            "'tenor data import', or ask about a model with attention."
+        )
+    features = replace(config.features, sentiment=sentiment is not None)
     panel = config_panel(replace(config, features=features), bars, sentiment)
-    plain = config_panel(replace(config, features=replace(features, sentiment=False)), bars, None)
     splits = walk_forward(panel.sessions, config.folds, purge=max(panel.horizons))
-    horizons = compare_with_and_without(
-        panel,
-        plain,
-        splits,
-        features=features,
-        model=config.model,
-        training=config.training,
-        cache=workspace.work,
-        workers=workers,
-        progress=progress,
-    )
+    horizons = {}
+    if sentiment is not None:
+        horizons = compare_with_and_without(
+            panel,
+            config_panel(replace(config, features=replace(features, sentiment=False)), bars, None),
+            splits,
+            features=features,
+            model=config.model,
+            training=config.training,
+            cache=workspace.work,
+            workers=workers,
+            progress=progress,
+        )
     attention = {}
     if config.model.attention:
-        # the arm with attention is that with sentiment, which lies in the cache
+        # the arm with attention is that with sentiment, where there is one: it lies in the cache
         attention = ablate_attention(
             panel,
             splits,

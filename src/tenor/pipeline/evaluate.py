@@ -13,7 +13,7 @@ import numpy as np
 from tenor.calendars import exchange
 from tenor.config import Config, FoldConfig, SentimentConfig, to_mapping
 from tenor.errors import ConfigError
-from tenor.evaluation.ablation import compare_on_news_sessions
+from tenor.evaluation.ablation import compare_on_news_sessions, compare_risk_on_news_sessions
 from tenor.evaluation.baselines import fit_baselines
 from tenor.evaluation.companions import Companions
 from tenor.evaluation.comparators import StageProgress, folds_after, regressors, walk_with_comparators
@@ -47,8 +47,8 @@ WITHOUT_SENTIMENT = "the same without sentiment"
 @dataclass(frozen=True)
 class EvaluationResult:
     """A version's settings walked forward, how far and which way; that version on its own test part and, against the
-    same model without sentiment, on the test sessions that sentiment reaches, both by horizon; and where the report
-    lies.
+    same model without sentiment, on the test sessions that sentiment reaches (returns and risk), by horizon; and where
+    the report lies.
     """
 
     version: str
@@ -57,6 +57,7 @@ class EvaluationResult:
     use: RiskUse
     evaluations: dict[int, Evaluation]
     ablation: dict[int, Evaluation]
+    risk_ablation: dict[int, RiskEvaluation]
     trading: CostSweep
     attention: Faithfulness | None
     report: Path
@@ -79,6 +80,7 @@ class EvaluationResult:
             "test_verdict": headline(self.evaluations, "the version's own test part"),
             "evaluations": [evaluation.to_json() for evaluation in self.evaluations.values()],
             "ablation": [evaluation.to_json() for evaluation in self.ablation.values()],
+            "risk_ablation": [evaluation.to_json() for evaluation in self.risk_ablation.values()],
             "trading": self.trading.to_json(),
             "attention": None if self.attention is None else self.attention.to_json(),
         }
@@ -160,17 +162,21 @@ def evaluate(
     # a late starter counts from the session on which the network has seen its lookback; the same cells for all models
     counted = replace(panel, mask=usable(panel, recipe.lookback))
     evaluations = {h: evaluate_horizon(counted, split.test, predictions, horizon=h) for h in panel.horizons}
-    ablation = {}
+    ablation, risk_ablation = {}, {}
     if sentiment is not None:
-        ablation = compare_on_news_sessions(
-            counted, split.test, sentiment, predictions, ours=forecaster.name, without=WITHOUT_SENTIMENT
+        ours, plain_name = forecaster.name, WITHOUT_SENTIMENT
+        ablation = compare_on_news_sessions(counted, split.test, sentiment, predictions, ours=ours, without=plain_name)
+        risk_ablation = compare_risk_on_news_sessions(
+            counted, split.test, sentiment, predictions, ours=ours, without=plain_name
         )
     first = panel.horizons[0]
     trading = sweep_costs(
         counted, split.test, predictions[forecaster.name], horizon=first, tried=tried(workspace.work / "tuning")
     )
     attention = faithfulness(forecaster, panel, split.test, horizon=first) if testable(forecaster, panel) else None
-    result = EvaluationResult(forecaster.version, walked, risk, use, evaluations, ablation, trading, attention, report)
+    result = EvaluationResult(
+        forecaster.version, walked, risk, use, evaluations, ablation, risk_ablation, trading, attention, report
+    )
 
     shown = tuple(show) or panel.symbols[:3]
     pages = [trading_section(trading), *([] if attention is None else [faithfulness_section(attention)])]
@@ -182,6 +188,7 @@ def evaluate(
                 split.test,
                 shown,
                 ablation=ablation,
+                risk=risk_ablation,
                 ours=forecaster.name,
                 without=WITHOUT_SENTIMENT,
                 whys=_explained_texts(workspace, recipe.sentiment, shown),

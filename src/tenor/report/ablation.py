@@ -42,7 +42,7 @@ def write_ablation(
     path
         The file.
     ablations
-        Horizon -> what sentiment is worth there.
+        Horizon -> what sentiment is worth there; empty where it was not asked.
     folds
         The folds as a table of dates, a line a fold.
     attention
@@ -60,20 +60,22 @@ def write_ablation(
     UsageError
         `path` can't be written.
     """
-    first = next(iter(ablations.values()))
+    attention = attention or {}
+    first = next(iter((ablations or attention).values()))
+    asked = [what for what, results in (("the news", ablations), ("attention", attention)) if results]
     text = render_page(
-        title="Does the news help?" if not attention else "Do the news and attention help?",
+        title=f"{'Does' if len(asked) == 1 else 'Do'} {' and '.join(asked)} help?",
         subtitle=f"Walk-forward, {first.first} – {first.last}, {len(first.seeds)} seeds in each fold and arm",
         verdicts=[
             (f"{part}, {sessions_ahead(horizon)}", result.verdict)
-            for part, results in (("News", ablations), ("Attention", attention or {}))
+            for part, results in (("News", ablations), ("Attention", attention))
             for horizon, result in results.items()
         ],
         about=about,
         sections=[
-            _question(attention=bool(attention)),
+            _question(news=bool(ablations), attention=bool(attention)),
             *(_sentiment_section(result) for result in ablations.values()),
-            *(_attention_section(result) for result in (attention or {}).values()),
+            *(_attention_section(result) for result in attention.values()),
             _folds(folds),
         ],
     )
@@ -81,14 +83,15 @@ def write_ablation(
     return path
 
 
-def _question(*, attention: bool) -> PageSection:
-    news = (
-        "The news: there are three arms with the same folds, seeds and settings: with sentiment; without its columns; "
-        "and with the same columns moved to other days (shuffled), which keeps their number and distribution "
-        "and removes the news of the day. A gain over both no sentiment and shuffled sentiment is information; "
-        "a gain over no sentiment alone comes from fitting more columns."
-    )
-    texts = [news]
+def _question(*, news: bool, attention: bool) -> PageSection:
+    texts = []
+    if news:
+        texts.append(
+            "The news: there are three arms with the same folds, seeds and settings: with sentiment; without its "
+            "columns; and with the same columns moved to other days (shuffled), which keeps their number and "
+            "distribution and removes the news of the day. A gain over both no sentiment and shuffled sentiment is "
+            "information; a gain over no sentiment alone comes from fitting more columns."
+        )
     if attention:
         texts.append(
             "Attention: the same model is trained without it. That network has no gate over its features, and its "

@@ -15,9 +15,9 @@ from tenor.config import FeatureConfig, ModelConfig, SentimentConfig, TrainConfi
 from tenor.errors import ConfigError, HistoryError
 from tenor.features import Scaler
 from tenor.heads import TARGETS, Calibration, Head, Outcomes
-from tenor.inference.recipe import Recipe
+from tenor.inference.recipe import Recipe, linear_forecast
 from tenor.model import AttentionLSTM
-from tenor.schema import Panel
+from tenor.schema import Float64, Panel
 from tenor.training import checkpoint
 from tenor.training.forecaster import Forecaster, build, mean_outputs, outputs
 from tenor.training.parallel import Progress, available_cores, train_seeds
@@ -79,7 +79,7 @@ def fit(
         with reproducible():
             weights = [{name: torch.from_numpy(value) for name, value in one.weights.items()} for one in trained]
             networks = build(weights, model, len(panel.features), len(panel.horizons))
-            calibration = _calibrate(networks, scaled, split, data)
+            calibration = _calibrate(networks, scaled, split, data, linear_forecast(scaled, split.valid.start, model))
         for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
     return Forecaster(
@@ -127,7 +127,9 @@ def prepare(panel: Panel, split: Split, model: ModelConfig, training: TrainConfi
     return Prepared(scaler, scaled, tasks)
 
 
-def _calibrate(networks: Sequence[AttentionLSTM], scaled: Panel, split: Split, data: Sequences) -> Calibration:
+def _calibrate(
+    networks: Sequence[AttentionLSTM], scaled: Panel, split: Split, data: Sequences, linear: Float64
+) -> Calibration:
     predicted = mean_outputs([outputs(network, scaled) for network in networks])
     # not clipped: a distribution has to hold the tails as well
     targets = dict(zip(TARGETS, (scaled_targets(scaled), scaled.log_variance), strict=True))
@@ -139,6 +141,7 @@ def _calibrate(networks: Sequence[AttentionLSTM], scaled: Panel, split: Split, d
         target = targets[head.target][:, :, k].astype(np.float64)
         return Outcomes(
             output=predicted[head.name][split.valid, :, k].astype(np.float64)[valid],
+            linear=linear[split.valid, :, k][valid],
             target=target[split.valid][valid],
             train_target=target[split.train][train],
             returns=scaled.targets[split.valid, :, k].astype(np.float64)[valid],

@@ -135,8 +135,8 @@ class Forecaster:
 
     def predict_each(self, panel: Panel) -> list[Predictions]:
         """The predictions of each network alone, in the order of `training.seeds`; calibrated as the ensemble is."""
-        scaled = self.recipe.scaled(panel)
-        return [self.recipe.predictions(panel, outputs(network, scaled)) for network in self.networks]
+        scaled, linear = self.recipe.scaled(panel), self.recipe.linear(panel)
+        return [self.recipe.predictions(panel, outputs(network, scaled), linear) for network in self.networks]
 
     def attention(self, panel: Panel, rows: slice | None = None) -> PanelAttention:
         """Where the networks looked at each cell of `rows` (all sessions if None): the mean over the networks.

@@ -1,0 +1,190 @@
+"""The heterogeneous autoregression of log variance (HAR): its terms, and each stock's own regression on them, refitted.
+
+The strongest rival of the network's risk head, and a part of its forecast: `tenor.inference.recipe` mixes the two as
+validation taught. Needs NumPy and pandas alone.
+
+References
+----------
+Corsi (2009), A simple approximate long-memory model of realized volatility, J. Financial Econometrics 7(2).
+Corsi & Renò (2012), Discrete-time volatility forecasting with persistent leverage effect, J. Bus. Econ. Stat. 30(3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from tenor.schema import Float64, Panel
+from tenor.variance import LEAST
+
+HAR_SESSIONS = (1, 5, 22)
+HAR_X_SESSIONS = (*HAR_SESSIONS, 66)
+HAR_TERMS = (
+    *(f"log mean variance {n}" for n in HAR_X_SESSIONS),
+    *(f"market log mean variance {n}" for n in HAR_X_SESSIONS),
+    "log(1 + 100 loss)",
+)
+"""The names of the last axis of `har_terms`; HAR takes the first three, HAR-X all."""
+REFIT_EVERY = 21
+FEWEST_ROWS = 150
+"""Known rows of a stock below which it takes the pooled coefficients; pooled rows below which nothing is forecast."""
+_CENTRE = -8.0
+"""About the log variance of a stock's session: what is summed lies around 0, so that sums of squares lose no digits."""
+
+
+def har_terms(panel: Panel) -> Float64:
+    """What HAR and HAR-X are linear in, at every session of every symbol.
+
+    Averages are over the symbol's own last n sessions with a bar, at least half of n; the market's terms are the means
+    of the symbols' terms over those that traded.
+
+    Returns
+    -------
+    array
+        [session, symbol, term], the terms named by `HAR_TERMS`; NaN where not known.
+    """
+    own = np.stack([np.log(rolling_mean(panel.variance, n)) for n in HAR_X_SESSIONS], axis=2)
+    known = np.isfinite(own)
+    total, count = np.where(known, own, 0.0).sum(axis=1, keepdims=True), known.sum(axis=1, keepdims=True)
+    market = np.where(known, total / np.maximum(count, 1), np.nan)
+    returns = np.full(panel.close.shape, np.nan)
+    for i in range(panel.close.shape[1]):
+        rows = np.flatnonzero(np.isfinite(panel.close[:, i]))
+        returns[rows[1:], i] = np.diff(np.log(panel.close[rows, i]))
+    loss = np.log1p(100 * np.maximum(-returns, 0))
+    return np.concatenate([own, market, loss[:, :, None]], axis=2)
+
+
+def rolling_mean(variance: Float64, sessions: int) -> Float64:
+    """[session, symbol]; mean of the last `sessions` variances, of at least half as many; NaN where there is none."""
+    return by_symbol(variance, lambda v: v.rolling(sessions, min_periods=(sessions + 1) // 2).mean())
+
+
+def by_symbol(variance: Float64, average: Callable[[pd.Series[float]], pd.Series[float]]) -> Float64:
+    """[session, symbol]; `average` over each symbol's own sessions with a bar, at least `LEAST`; NaN elsewhere."""
+    averages = np.full(variance.shape, np.nan)
+    for i in range(variance.shape[1]):
+        rows = np.flatnonzero(np.isfinite(variance[:, i]))
+        averages[rows, i] = average(pd.Series(variance[rows, i]))
+    # a running mean of pandas may end a rounding error below what went in
+    return np.where(np.isfinite(averages), np.maximum(averages, LEAST), np.nan)
+
+
+def refitted(panel: Panel, first: int, *, terms: Float64 | None = None) -> Float64:
+    """HAR-X of each stock, refitted every `REFIT_EVERY` sessions from `first` on, on all targets known by then.
+
+    Terms are clipped to the range that the stock's coefficients were fitted on, beyond which nothing is known of them.
+    A forecast of session t depends on the panel's rows up to t alone; before `first` there is none.
+
+    Parameters
+    ----------
+    panel
+        Its mask says which rows count.
+    first
+        Session of the first fit, as a place on the panel's session axis.
+    terms
+        `har_terms` of the panel, if they are at hand.
+
+    Returns
+    -------
+    array
+        [session, symbol, horizon]; NaN before `first`, where a term is not known, and where fewer than `FEWEST_ROWS`
+        rows of all stocks were known when the coefficients were last fitted.
+    """
+    terms = har_terms(panel) if terms is None else terms
+    complete = panel.mask & np.isfinite(terms).all(axis=2)
+    sessions = len(panel.sessions)
+    forecast = np.full(panel.log_variance.shape, np.nan)
+    for k, horizon in enumerate(panel.horizons):
+        target = np.where(complete, panel.log_variance[:, :, k], np.nan).astype("float64")
+        moments = Moments.none(*terms.shape[1:])
+        done = 0
+        for start in range(first, sessions, REFIT_EVERY):
+            # a target of h sessions made at t is known at t + h
+            known = max(0, start - horizon + 1)
+            moments.add(terms[done:known], target[done:known])
+            done = known
+            ahead = slice(start, start + REFIT_EVERY)
+            forecast[ahead, :, k] = moments.fit().predict(terms[ahead])
+    return forecast
+
+
+@dataclass(frozen=True)
+class StockRegressions:
+    """A linear forecast of each stock.
+
+    Attributes
+    ----------
+    intercept, slopes
+        [symbol]; [symbol, term].
+    low, high
+        [symbol, term]; the range that terms are clipped to.
+    """
+
+    intercept: Float64
+    slopes: Float64
+    low: Float64
+    high: Float64
+
+    def predict(self, terms: Float64) -> Float64:
+        """[session, symbol] from [session, symbol, term]."""
+        clipped = np.minimum(np.maximum(terms, self.low), self.high)  # a NaN stays one
+        forecast: Float64 = self.intercept + np.einsum("tsp,sp->ts", clipped, self.slopes)
+        return forecast
+
+
+class Moments:
+    """What least squares needs of the rows so far, by stock: more rows are added, none is kept."""
+
+    def __init__(self, products: Float64, low: Float64, high: Float64) -> None:
+        self._products, self._low, self._high = products, low, high
+
+    @classmethod
+    def none(cls, symbols: int, terms: int) -> Moments:
+        """Of no rows."""
+        width = terms + 2  # one, the terms, the target
+        return cls(
+            np.zeros((symbols, width, width)), np.full((symbols, terms), np.inf), np.full((symbols, terms), -np.inf)
+        )
+
+    def add(self, terms: Float64, target: Float64) -> None:
+        """Add the rows [session, symbol, term] whose `target` [session, symbol] is known; in place."""
+        if not len(target):
+            return
+        known = np.isfinite(target)
+        row = np.concatenate(
+            [np.ones_like(target)[:, :, None], terms - _CENTRE, (target - _CENTRE)[:, :, None]], axis=2
+        )
+        row = np.where(known[:, :, None], row, 0.0)
+        self._products = self._products + np.einsum("tsi,tsj->sij", row, row)
+        self._low = np.minimum(self._low, np.where(known[:, :, None], terms, np.inf).min(axis=0))
+        self._high = np.maximum(self._high, np.where(known[:, :, None], terms, -np.inf).max(axis=0))
+
+    def fit(self) -> StockRegressions:
+        """Each stock's own least squares, or the pooled one for a stock with fewer than `FEWEST_ROWS` rows."""
+        own = self._products[:, 0, 0] >= FEWEST_ROWS
+        pooled = self._products.sum(axis=0, keepdims=True)
+        intercept, slopes = _least_squares(np.where(own[:, None, None], self._products, pooled))
+        low = np.where(own[:, None], self._low, -np.inf)
+        high = np.where(own[:, None], self._high, np.inf)
+        if pooled[0, 0, 0] < FEWEST_ROWS:
+            intercept = np.where(own, intercept, np.nan)
+        return StockRegressions(intercept, slopes, low, high)
+
+
+def _least_squares(products: Float64) -> tuple[Float64, Float64]:
+    """Intercepts [symbol] and slopes [symbol, term] from sums of products; where several fit best, the smallest."""
+    count = np.maximum(products[:, 0, 0], 1.0)
+    mean = products[:, 0, 1:] / count[:, None]
+    covariance = products[:, 1:, 1:] / count[:, None, None] - mean[:, :, None] * mean[:, None, :]
+    spread = np.sqrt(np.maximum(np.diagonal(covariance, axis1=1, axis2=2), 0.0))[:, :-1]
+    # a term that is constant says nothing; terms that repeat others share their slope
+    unit = np.where(spread > 1e-6 * (1 + np.abs(mean[:, :-1])), spread, np.inf)
+    correlation = covariance[:, :-1, :-1] / unit[:, :, None] / unit[:, None, :]
+    inverse = np.linalg.pinv(correlation, rcond=1e-10, hermitian=True)
+    slopes = np.einsum("sij,sj->si", inverse, covariance[:, :-1, -1] / unit) / unit
+    intercept = mean[:, -1] - np.einsum("si,si->s", slopes, mean[:, :-1])
+    return intercept + _CENTRE - _CENTRE * slopes.sum(axis=1), slopes
