@@ -68,7 +68,7 @@ def forecaster_of(panel: Panel, network: AttentionLSTM) -> Forecaster:
                 {
                     "mean": {},
                     "up_logit": {"base": (0.0,) * horizons, "slope": (1.0,) * horizons},
-                    "log_variance": {name: (value,) * horizons for name, value in normal.items()},
+                    "log_variance": {name: (value,) * horizons for name, value in {"share": 1.0, **normal}.items()},
                 }
             ),
             symbols=panel.symbols,
