@@ -23,7 +23,7 @@ from tenor.sentiment.daily import daily_sentiment
 from tenor.sentiment.scorer import Scorer
 from tenor.sentiment.scores import Scores
 from tenor.serving.published import PublishedForecasts, published_forecasts
-from tenor.storage.files import content_key
+from tenor.storage.files import content_key, read_json
 from tenor.store import Lake
 
 log = logging.getLogger("tenor.workspace")
@@ -302,7 +302,7 @@ class LakeForecasts:
     def _saved(self) -> dict[str, list[Forecast]]:
         """The saved forecasts by symbol, if they are of these inputs; a copy that can't be read is none."""
         try:
-            saved = json.loads(self._workspace.registry.objects.get(self._key).data)
+            saved = read_json(self._workspace.registry.objects.get(self._key).data)
             if saved["inputs"] != self._inputs():
                 return {}
             forecasts: dict[str, list[Forecast]] = {}

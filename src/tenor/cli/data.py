@@ -11,7 +11,7 @@ import typer
 
 from tenor.cli import console
 from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Store, sources_of
-from tenor.errors import ConfigError, DataError, SourceError
+from tenor.errors import ConfigError, DataError, SourceError, StoreError
 
 if TYPE_CHECKING:
     from tenor.ingest.fetch import FetchResult
@@ -137,6 +137,23 @@ def data_status(
     )
     console.table(("symbol", "calendar", "last bar", "from", "behind", "last news", "from", "note"), rows)
     console.line(f"{sum(each.stale for each in statuses)} of {len(statuses)} symbols are stale")
+
+
+@app.command("verify")
+def data_verify(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
+    """Compare every file of the store with its checksum: bars, news, models, published forecasts. One line a fault."""
+    from tenor.pipeline.verify import verify
+
+    result = verify(store)
+    if as_json:
+        console.print_json(result.to_json())
+    else:
+        for line in result.damaged:
+            console.line(line)
+        console.line(f"{result.parts} parts, {result.versions} models and {result.documents} published documents read")
+    if result.damaged:
+        count = len(result.damaged)
+        raise StoreError(f"{count} file{'s' if count > 1 else ''} of {store} {'are' if count > 1 else 'is'} damaged.")
 
 
 @app.command("compact")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +27,7 @@ from tenor.serving.documents import BARS, HISTORY, ITEMS, document
 from tenor.serving.monitor import MonitorReport, notify, watch
 from tenor.serving.published import PublishedForecasts, SymbolEntry, past_forecasts
 from tenor.serving.track_record import track_record, with_verdicts
-from tenor.storage.files import json_values
+from tenor.storage.files import json_values, read_json
 from tenor.workspace import NEWS, ScoredNews, Workspace
 
 AHEAD = pd.Timedelta(days=180)
@@ -274,7 +273,7 @@ def _before(
     documents = {}
     for symbol, entry in entries.items():
         try:
-            documents[symbol] = json.loads(published.read(entry))
+            documents[symbol] = read_json(published.read(entry))
         except StoreError as error:
             log.warning("published forecasts are lost", extra={"symbol": symbol, "error": str(error)})
     return documents, entries

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import threading
@@ -18,7 +17,7 @@ from tenor.errors import StoreError, TenorError, UnknownSymbolError, one_line
 from tenor.serving.published import Index, PublishedForecasts, SymbolEntry
 from tenor.serving.schemas import Staleness
 from tenor.serving.staleness import staleness
-from tenor.storage.files import content_key
+from tenor.storage.files import content_key, read_json
 from tenor.storage.object_store import open_store
 
 READERS = 8
@@ -177,7 +176,7 @@ class View:
             snapshot = Snapshot(snapshot.index, {**snapshot.documents, symbol: data})
             if self._snapshot is not None and self._snapshot.index is snapshot.index:
                 self._snapshot = snapshot
-        document: dict[str, Any] = json.loads(data)
+        document: dict[str, Any] = read_json(data)
         return document
 
     def poll(self, *, wait: bool = False) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from tenor.calendars import interval_of
 from tenor.errors import DataError, StoreError, UnknownSymbolError, one_line
 from tenor.schema import BAR_COLUMNS, NEWS_COLUMNS, SENTIMENT_COLUMNS, BarInterval, Bars, DailySentiment, News
 from tenor.store import compaction
+from tenor.store import parts as parts_of
 from tenor.store.intraday import adjusted_like, dated
 from tenor.store.parts import open_parts
 from tenor.store.tables import (
@@ -327,6 +328,20 @@ class Lake:
         """
         with self._versions.store_errors("compacted"):
             return compaction.compact(self._versions.parts, TABLES, least=least, keep=keep)
+
+    def damage(self) -> Iterator[str]:
+        """For each part of each table, replaced ones too, what is wrong with it; empty where it is sound.
+
+        Every byte is read. What the part holds is compared with the checksum in its name, and with its table's columns.
+        """
+        parts = self._versions.parts
+        with self._versions.store_errors("read"):
+            for table in TABLES:
+                for name in parts_of.part_files(parts, table.name):
+                    try:
+                        yield parts_of.damage(parts, table.name, name, schema=table.schema)
+                    except FileNotFoundError:
+                        yield ""  # replaced, and deleted since it was listed
 
     def _require(
         self,
