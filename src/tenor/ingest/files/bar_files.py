@@ -10,11 +10,11 @@ from pathlib import Path
 import pandas as pd
 
 from tenor.errors import DataError, UnusableError
-from tenor.ingest.files.cells import clean_symbol
 from tenor.ingest.files.refusals import Refusal, join_refusals, refusal_frame, refusals_of
 from tenor.ingest.files.rules import RowFilter
 from tenor.ingest.files.tables import PARQUET_SUFFIXES, TEXT_SUFFIXES, read_table
 from tenor.schema import BAR_COLUMNS, Bars, News
+from tenor.symbols import clean_symbol
 
 _BATCH_ROWS = 1_000_000
 # what price services add to a symbol in a file's name
