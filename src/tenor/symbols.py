@@ -102,7 +102,6 @@ _JOINED = re.compile(r"([A-Z0-9]{2,10}?)(USDT|USDC|BUSD|FDUSD)")
 _PREFERRED = re.compile(r"([A-Z]{1,5})[. -]PR[. ]?([A-Z])")
 
 
-@functools.lru_cache(maxsize=1 << 16)
 def clean_symbol(text: str) -> str:
     """The symbol that `text` stands for, as Yahoo writes it; ``""`` where it is no symbol.
 
@@ -115,9 +114,13 @@ def clean_symbol(text: str) -> str:
     >>> [clean_symbol(text) for text in ("BT.A.L", "RCI.B.TO", "7203.T", "not one", "", "=1+1", "A/B/C")]
     ['BT-A.L', 'RCI-B.TO', '7203.T', '', '', '', '']
     """
+    # of other letters the upper case may be ASCII: ß
+    return _clean(text) if len(text) <= 4 * LONGEST and text.isascii() else ""
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def _clean(text: str) -> str:
     text = " ".join(text.split())
-    if not text.isascii() or len(text) > 2 * LONGEST:  # upper case of other letters may be ASCII: ß
-        return ""
     symbol = text.upper().removesuffix(" US EQUITY")
     if symbol[:1] == "$":  # a cashtag
         symbol = symbol[1:]

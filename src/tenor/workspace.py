@@ -253,19 +253,19 @@ class LakeForecasts:
                 )
         trained, unseen = self._by_training(symbols)
         saved = self._saved() if trained and "trained" not in self.__dict__ else {}
-        if all(symbol in saved for symbol in trained):
+        if all(set(wanted) <= {f.horizon for f in saved.get(symbol, ())} for symbol in trained):
             known = Forecasts([f for symbol in trained for f in saved[symbol] if f.horizon in wanted])
         else:
             known = Forecasts() if self.trained is None else self.trained.newest(trained, wanted)
         others = self.everything.newest(unseen, wanted) if unseen else Forecasts()
-        return Forecasts([*known, *others], {**known.failed, **others.failed})
+        return known + others
 
     def history(self, symbols: Sequence[str], sessions: int) -> Forecasts:
         """The forecasts of the last `sessions` sessions, as `PanelForecasts.history`."""
         trained, unseen = self._by_training(symbols)
         known = self.trained.history(trained, sessions) if self.trained is not None and trained else Forecasts()
         others = self.everything.history(unseen, sessions) if unseen else Forecasts()
-        return Forecasts([*known, *others], {**known.failed, **others.failed})
+        return known + others
 
     def attention(self, symbol: str) -> Attention | None:
         """The attention of the newest forecast of `symbol`, as `PanelForecasts.attention`."""

@@ -28,6 +28,7 @@ from tenor.serving.monitor import MonitorReport, notify, watch
 from tenor.serving.published import PublishedForecasts, SymbolEntry, past_forecasts
 from tenor.serving.track_record import track_record, with_verdicts
 from tenor.storage.files import json_values, read_json
+from tenor.symbols import known_as
 from tenor.workspace import NEWS, ScoredNews, Workspace
 
 AHEAD = pd.Timedelta(days=180)
@@ -134,8 +135,9 @@ def _refresh(
             shorter = functools.partial(fetch, calendar.interval)
             _try(notes, f"new bars of {calendar.interval} could not be fetched", shorter)
     run = workspace.forecasts(predictor)
-    requested = tuple(symbols or run.known)
-    late = stale(lake.location, sources, requested, now=now, interval=calendar.interval) if sources is not None else {}
+    requested = tuple(dict.fromkeys(known_as(symbol, run.known) for symbol in symbols or run.known))
+    present = [symbol for symbol in requested if symbol in run.known]
+    late = stale(lake.location, sources, present, now=now, interval=calendar.interval) if sources and present else {}
     refused = late if sources is not None and sources.when_stale == "refuse" else {}
     wanted = tuple(symbol for symbol in requested if symbol not in refused)
     if not wanted:
@@ -149,6 +151,10 @@ def _refresh(
     for forecast in newest:
         forecasts.setdefault(forecast.symbol, []).append(forecast)
     skipped = {**refused, **{symbol: str(error) for symbol, error in newest.failed.items()}}
+    for horizon, error in newest.incomplete.items():
+        _note(notes, f"no forecast {horizon} sessions ahead", error)
+    if any(calendar.uncertain(forecast.target_session) for forecast in newest):
+        log.warning(calendar.note)
     if not forecasts:
         raise DataError(f"not one of {len(wanted)} symbols can be forecast: {next(iter(skipped.values()), 'no bars')}")
     history: dict[str, list[Forecast]] = {symbol: [] for symbol in forecasts}

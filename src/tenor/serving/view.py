@@ -19,6 +19,7 @@ from tenor.serving.schemas import Staleness
 from tenor.serving.staleness import staleness
 from tenor.storage.files import content_key, read_json
 from tenor.storage.object_store import open_store
+from tenor.symbols import known_as
 
 READERS = 8
 NOTHING_PUBLISHED = "nothing was published yet: run 'tenor refresh'"
@@ -34,8 +35,8 @@ class Snapshot:
     documents: Mapping[str, bytes]
 
     def entry(self, symbol: str) -> SymbolEntry:
-        """The entry of `symbol`; raises UnknownSymbolError with a suggestion."""
-        entry = self.index.entries.get(symbol)
+        """The entry of `symbol`, however it is written; raises UnknownSymbolError with a suggestion."""
+        entry = self.index.entries.get(known_as(symbol, self.index.entries))
         if entry is None:
             raise UnknownSymbolError(symbol[:40], self.index.entries)
         return entry
@@ -170,6 +171,7 @@ class View:
         """
         snapshot = self.snapshot
         entry = snapshot.entry(symbol)
+        symbol = known_as(symbol, snapshot.index.entries)
         data = snapshot.documents.get(symbol)
         if data is None:
             data = self.published.read(entry)

@@ -35,6 +35,7 @@ from tenor.store.tables import (
     Table,
 )
 from tenor.store.versions import LONGEST, Appended, Versions, as_table
+from tenor.symbols import clean_symbol, known_as
 
 _LIVE = {table.name: table for table in (INTRADAY, ACTIONS, NAMES, FETCHES)}
 LIVE_TABLES = tuple(_LIVE)
@@ -108,6 +109,7 @@ class Lake:
             The lake has no such symbol; a near one is suggested.
         """
         interval = interval_of(calendar)
+        symbols = self.named(symbols, calendar)
         if interval == "1d":
             frame = self._versions.read(BARS, BAR_COLUMNS, symbols, until, as_of)
         else:
@@ -132,6 +134,13 @@ class Lake:
             sql = f"SELECT DISTINCT symbol FROM {table.parts} WHERE {where} ORDER BY symbol"  # noqa: S608 - our names
             rows = connection.sql(sql).fetchall()
         return tuple(row[0] for row in rows)
+
+    def named(self, symbols: Sequence[str] | None, calendar: str = DAYS) -> Sequence[str] | None:
+        """`symbols` as the lake has them, however they are written (``BRK.B``); others stay as they are."""
+        if symbols is None or all(clean_symbol(symbol) == symbol for symbol in symbols):
+            return symbols
+        known = set(self.symbols(calendar))
+        return [known_as(symbol, known) for symbol in symbols]
 
     def append_news(self, news: News) -> Appended:
         """Add `news`; items that the lake holds already are not written again."""

@@ -14,7 +14,7 @@ from tenor.ingest.files.refusals import Refusal, join_refusals, refusal_frame, r
 from tenor.ingest.files.rules import RowFilter
 from tenor.ingest.files.tables import PARQUET_SUFFIXES, TEXT_SUFFIXES, read_table
 from tenor.schema import BAR_COLUMNS, Bars, News
-from tenor.symbols import clean_symbol
+from tenor.symbols import clean_symbol, taken_for
 
 _BATCH_ROWS = 1_000_000
 # what price services add to a symbol in a file's name
@@ -164,7 +164,8 @@ def _batch(frames: list[pd.DataFrame], refusals: list[pd.DataFrame], files: list
 def _read_file(path: Path, calendar: str | None, now: pd.Timestamp) -> tuple[pd.DataFrame, pd.DataFrame, FileSummary]:
     try:
         raw = read_table(path)
-        symbol = "" if "symbol" in raw.cells else clean_symbol(raw.symbol or _AROUND_SYMBOL.sub("", path.stem))
+        named = raw.symbol or _AROUND_SYMBOL.sub("", path.stem)
+        symbol = "" if "symbol" in raw.cells else clean_symbol(named)
         if not symbol and "symbol" not in raw.cells:
             raise UnusableError("has no column for the symbol, and its own name is no symbol", "add a column ticker")
     except UnusableError as error:
@@ -172,6 +173,8 @@ def _read_file(path: Path, calendar: str | None, now: pd.Timestamp) -> tuple[pd.
         empty = pd.DataFrame(columns=list(BAR_COLUMNS)).astype({"symbol": "category"})
         return empty, refused, FileSummary(str(path), 0, 0, 0, 1)
     row_filter = RowFilter(str(path), raw, symbol)
+    if symbol and (note := taken_for(named)):
+        row_filter.notes.append(note)
     row_filter.read()
     row_filter.sound_prices()
     row_filter.on_calendar(calendar, now)

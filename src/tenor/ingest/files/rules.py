@@ -15,6 +15,7 @@ from tenor.ingest.files import cells
 from tenor.ingest.files.refusals import RefusalKind, join_refusals, refusal_frame
 from tenor.ingest.files.tables import RawTable
 from tenor.schema import PRICES
+from tenor.symbols import market_note, taken_for
 
 
 class RowFilter:
@@ -116,6 +117,8 @@ class RowFilter:
     def on_calendar(self, calendar: str | None, now: pd.Timestamp) -> None:
         """Days are sessions of the exchange `calendar` (None: of each symbol's own) that were over at `now` (UTC)."""
         own = [calendar or market_of(symbol).calendar for symbol in self._symbols]
+        if calendar is None:
+            self.notes += [note for symbol in self._symbols if (note := market_note(symbol))][:3]
         for code in dict.fromkeys(own):
             self._on(code, now, np.array([other == code for other in own], dtype=bool)[self._codes])
 
@@ -135,6 +138,8 @@ class RowFilter:
             self.refuse_days(
                 among & (self._days < begins), "off_calendar", why, "nothing to do: newer rows are imported"
             )
+        if exchange(calendar).uncertain(pd.Timestamp(known.max())):
+            self.notes.append(exchange(calendar).note)
         closed = among & ~np.isin(self._days, sessions.to_numpy().astype("datetime64[D]"))
         why = f"is not a session of {calendar}"
         remedy = "choose the exchange with --calendar (24/7 for coins, 24/5 for currencies) or drop the row"
@@ -214,6 +219,10 @@ class RowFilter:
         bad = np.array([not s for s in self._symbols], dtype=bool)[self._codes]
         values = [texts[c][:40] for c in self._codes[bad]]
         self.refuse(bad, "symbol", values, "symbol", "is no symbol", "correct it or drop the row")
+        taken = [note for text in texts if (note := taken_for(text))]
+        if taken:
+            more = f" and {len(taken) - 3} more" if len(taken) > 3 else ""
+            self.notes.append(f"{', '.join(taken[:3])}{more}")
         # AAPL and aapl.us are one symbol
         own, codes = np.unique(np.array(self._symbols, dtype=object), return_inverse=True)
         self._symbols = list(own)
