@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tenor.config import SentimentConfig, to_mapping
 from tenor.errors import DataError, StoreError
+from tenor.features.extra_sessions import on_sessions
 from tenor.inference.forecasts import Attention, Forecasts, PanelForecasts
 from tenor.inference.predictor import Predictor
 from tenor.registry import Registry, registry_of
@@ -81,6 +82,13 @@ class Workspace:
     def predictor(self, version: str | None = None) -> Predictor:
         """The predictor of `version`, by default of the champion."""
         return Predictor.load(self.registry, version)
+
+    def bars(self, symbols: Sequence[str] | None, *, calendar: str) -> Bars:
+        """The lake's bars of `symbols` (None: all) as a model sees them: on the sessions of their exchanges.
+
+        Errors are those of `Lake.bars`.
+        """
+        return on_sessions(self.lake.bars(symbols, calendar=calendar), calendar)
 
     def forecasts(self, predictor: Predictor) -> LakeForecasts:
         """The forecasts of a model from the lake as it is now."""
@@ -215,7 +223,7 @@ class LakeForecasts:
     def trained_bars(self) -> Bars | None:
         """The bars of the symbols that the model was trained on; None where the lake has none of them."""
         symbols = self.recipe.universe(self.known, ())
-        return self._workspace.lake.bars(symbols, calendar=self._calendar) if symbols else None
+        return self._workspace.bars(symbols, calendar=self._calendar) if symbols else None
 
     @functools.cached_property
     def all_bars(self) -> Bars:
@@ -223,7 +231,7 @@ class LakeForecasts:
         bars = self.trained_bars
         if bars is not None and not set(self.known) - set(bars.symbols):
             return bars
-        return self._workspace.lake.bars(self.known, calendar=self._calendar)
+        return self._workspace.bars(self.known, calendar=self._calendar)
 
     @functools.cached_property
     def trained(self) -> PanelForecasts | None:

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tenor.calendars import exchange, market_of
+from tenor.features.extra_sessions import extra_in_file
 from tenor.ingest.files import cells
 from tenor.ingest.files.refusals import RefusalKind, join_refusals, refusal_frame
 from tenor.ingest.files.tables import RawTable
@@ -141,9 +142,27 @@ class RowFilter:
         if exchange(calendar).uncertain(pd.Timestamp(known.max())):
             self.notes.append(exchange(calendar).note)
         closed = among & ~np.isin(self._days, sessions.to_numpy().astype("datetime64[D]"))
+        closed &= ~self._extra(closed, among, calendar)
         why = f"is not a session of {calendar}"
         remedy = "choose the exchange with --calendar (24/7 for coins, 24/5 for currencies) or drop the row"
         self.refuse_days(closed, "off_calendar", why, remedy)
+
+    def _extra(self, closed: NDArray[np.bool_], among: NDArray[np.bool_], calendar: str) -> NDArray[np.bool_]:
+        """Which of the rows on closed days are bars of an extra session (see `tenor.features.extra_sessions`)."""
+        rows = np.flatnonzero(among & self.remaining)
+        extra = np.zeros(len(self.remaining), dtype=bool)
+        if not closed[rows].any():
+            return extra
+        frame = pd.DataFrame({"symbol": self._codes[rows], "session": self._days[rows].astype("datetime64[us]")})
+        frame = frame.assign(**{name: self._values[name][rows] for name in (*PRICES, "volume")})
+        extra[rows] = extra_in_file(frame, closed[rows], calendar)
+        if extra.any():
+            days = sorted({str(day) for day in self._days[extra]})
+            more = f" and {len(days) - 3} more days" if len(days) > 3 else ""
+            self.notes.append(
+                f"extra sessions of {calendar} that its calendar does not have: {', '.join(days[:3])}{more}"
+            )
+        return extra
 
     def one_bar_a_day(self) -> None:
         """One bar per symbol and day: of several, the first in the file stays."""
