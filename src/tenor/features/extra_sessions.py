@@ -16,7 +16,7 @@ from tenor.calendars import by_calendar, exchange
 from tenor.schema import Bars, Bool
 
 MOST = 0.02
-"""Of the days of a file or a history, so many at most are extra sessions: above, the calendar or the dates are wrong."""
+"""Of all days so many at most are extra sessions: above that share the calendar or the dates are wrong."""
 _LEAST_SYMBOLS = 3
 _NEAR = pd.Timedelta(days=7)
 _PRICES = ["open", "high", "low", "close"]

@@ -159,9 +159,7 @@ class RowFilter:
         if extra.any():
             days = sorted({str(day) for day in self._days[extra]})
             more = f" and {len(days) - 3} more days" if len(days) > 3 else ""
-            self.notes.append(
-                f"extra sessions of {calendar} that its calendar does not have: {', '.join(days[:3])}{more}"
-            )
+            self.notes.append(f"kept as extra sessions of {calendar}: {', '.join(days[:3])}{more}")
         return extra
 
     def one_bar_a_day(self) -> None:
