@@ -99,7 +99,7 @@ _KRAKEN = {"XBT": "BTC", "XXBT": "BTC", "XDG": "DOGE"}
 _CLASS = re.compile(r"([A-Z0-9&]{1,10})([./ -])([A-Z]{1,2}|WTS)")
 _CLASSES = {"WS": "WT", "WTS": "WT", "U": "UN"}
 _JOINED = re.compile(r"([A-Z0-9]{2,10}?)(USDT|USDC|BUSD|FDUSD)")
-_PREFERRED = re.compile(r"([A-Z]{1,5})[. -]PR[. ]?([A-Z])")
+_PREFERRED = re.compile(r"([A-Z]{1,5})[. -]PR[. -]?([A-Z])")
 
 
 def clean_symbol(text: str) -> str:
