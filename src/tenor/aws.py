@@ -32,6 +32,7 @@ from tenor.serving.middleware import EVENTS
 from tenor.serving.published import published_forecasts
 from tenor.serving.service import Service
 from tenor.serving.view import View
+from tenor.storage.files import read_json
 from tenor.storage.object_store import ObjectStore, StoredObject
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def refresh(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     logs.log_to_stream()
     store = _setting("TENOR_STORE")
     symbols = list(event.get("symbols") or filter(None, os.environ.get("TENOR_SYMBOLS", "").split(",")))
-    sources = from_mapping(SourcesConfig, json.loads(os.environ.get("TENOR_SOURCES") or "{}"), "sources")
+    sources = from_mapping(SourcesConfig, read_json(os.environ.get("TENOR_SOURCES") or "{}"), "sources")
     model = os.environ.get("TENOR_MODEL", "champion")
     workspace = Workspace(store)
     result = run(

@@ -12,40 +12,23 @@ of its close. Whatever works with a calendar of days so works with bars.
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import exchange_calendars
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tenor.errors import ConfigError, DataError, did_you_mean
+from tenor.errors import ConfigError, DataError
 from tenor.schema import LENGTHS, BarInterval, label, within_days
+from tenor.symbols import COIN, INDICES, MARKET_SUFFIXES, PAIR
+from tenor.timetables import timetable
 
-FIRST = "1990-01-01"
 YEARS = (2015, 2024)
 """The years in which sessions are counted: fixed, so that annualised figures do not depend on the day of the run."""
 
 MarketKind = Literal["stock", "crypto", "currency"]
-
-# London is in pence (GBp), as its sources quote it. India's National Stock Exchange is not in exchange_calendars; it
-# has the holidays of Bombay.
-MARKET_SUFFIXES: dict[str, tuple[str, str]] = {
-    "L": ("XLON", "GBp"), "DE": ("XETR", "EUR"), "F": ("XFRA", "EUR"), "PA": ("XPAR", "EUR"), "AS": ("XAMS", "EUR"),
-    "BR": ("XBRU", "EUR"), "LS": ("XLIS", "EUR"), "MI": ("XMIL", "EUR"), "MC": ("XMAD", "EUR"), "VI": ("XWBO", "EUR"),
-    "HE": ("XHEL", "EUR"), "IR": ("XDUB", "EUR"), "AT": ("ASEX", "EUR"), "SW": ("XSWX", "CHF"), "ST": ("XSTO", "SEK"),
-    "CO": ("XCSE", "DKK"), "OL": ("XOSL", "NOK"), "WA": ("XWAR", "PLN"), "PR": ("XPRA", "CZK"), "BD": ("XBUD", "HUF"),
-    "IS": ("XIST", "TRY"), "T": ("XTKS", "JPY"), "NS": ("XBOM", "INR"), "BO": ("XBOM", "INR"), "HK": ("XHKG", "HKD"),
-    "SS": ("XSHG", "CNY"), "SZ": ("XSHG", "CNY"), "KS": ("XKRX", "KRW"), "KQ": ("XKRX", "KRW"), "TW": ("XTAI", "TWD"),
-    "SI": ("XSES", "SGD"), "AX": ("XASX", "AUD"), "NZ": ("XNZE", "NZD"), "TO": ("XTSE", "CAD"), "V": ("XTSE", "CAD"),
-    "SA": ("BVMF", "BRL"), "MX": ("XMEX", "MXN"), "JO": ("XJSE", "ZAc"), "TA": ("XTAE", "ILA"), "SR": ("XSAU", "SAR"),
-}  # fmt: skip
-"""For each suffix of a stock the exchange_calendars name of its exchange, and the currency of its prices."""
-_COIN = re.compile(r"([A-Z0-9]{2,10})-(USD|USDT|USDC|EUR|GBP|JPY|BTC|ETH)")
-_PAIR = re.compile(r"([A-Z]{3})([A-Z]{3})=X")
 
 
 class Exchange:
@@ -66,10 +49,8 @@ class Exchange:
     def __init__(self, code: str) -> None:
         self.code = code
         self.interval = interval_of(code)
-        self._calendar = _calendar(days_of(code))
-        self._sessions = pd.DatetimeIndex(self._calendar.sessions).as_unit("us")
-        self._opens = pd.DatetimeIndex(self._calendar.opens).tz_convert("UTC").as_unit("us")
-        self._closes = pd.DatetimeIndex(self._calendar.closes).tz_convert("UTC").as_unit("us")
+        self._table = timetable(days_of(code))
+        self._sessions, self._opens, self._closes = self._table.sessions, self._table.opens, self._table.closes
         if self.interval != "1d":
             self._opens, self._closes = _cut(self._opens, self._closes, LENGTHS[self.interval])
             self._sessions = self._closes.tz_localize(None)
@@ -122,7 +103,23 @@ class Exchange:
     @property
     def zone(self) -> str:
         """The exchange's time zone, by its IANA name."""
-        return str(self._calendar.tz)
+        return self._table.zone
+
+    @property
+    def note(self) -> str:
+        """What is uncertain about its sessions, in words; empty where nothing is."""
+        code, table = days_of(self.code), self._table
+        if table.weekdays_only:
+            return f"the holidays of {code} are not known: every usual trading day counts as a session"
+        if table.known_until is not None:
+            until = f"{table.known_until:%Y-%m-%d}"
+            return f"the holidays of {code} are known to {until}: later sessions follow its usual weekdays and holidays"
+        return ""
+
+    def uncertain(self, session: pd.Timestamp) -> bool:
+        """Whether the calendar may miss a holiday at or before `session`: `note` says why."""
+        until = self._table.known_until
+        return self._table.weekdays_only or (until is not None and session >= until + pd.Timedelta(days=1))
 
     def last_closed(self, moment: pd.Timestamp) -> pd.Timestamp:
         """The last session that was over at `moment` (tz-aware); its close may be that very moment."""
@@ -250,10 +247,12 @@ def market_of(symbol: str) -> Market:
     >>> market_of("BTC-USD").kind, market_of("EURUSD=X").calendar, market_of("BRK-B").calendar
     ('crypto', '24/5', 'XNYS')
     """
-    if coin := _COIN.fullmatch(symbol):
+    if coin := COIN.fullmatch(symbol):
         return Market("24/7", coin[2], "crypto")
-    if pair := _PAIR.fullmatch(symbol):
+    if pair := PAIR.fullmatch(symbol):
         return Market("24/5", pair[2], "currency")
+    if symbol in INDICES:
+        return Market(*INDICES[symbol])
     _, dot, suffix = symbol.rpartition(".")
     calendar, currency = MARKET_SUFFIXES.get(suffix, ("XNYS", "USD")) if dot else ("XNYS", "USD")
     return Market(calendar, currency)
@@ -277,7 +276,7 @@ def calendar_of(symbol: str, axis: str) -> str:
 
 def shows_market(symbol: str) -> bool:
     """Whether the name of `symbol` shows where it trades."""
-    return bool(parts_of(symbol)[1])
+    return bool(parts_of(symbol)[1]) or symbol in INDICES
 
 
 def by_calendar(symbols: pd.Series[Any], axis: str) -> Iterator[tuple[str, NDArray[np.bool_]]]:
@@ -307,7 +306,7 @@ def parts_of(symbol: str) -> tuple[str, str]:
     >>> parts_of("SAP.DE"), parts_of("EURUSD=X"), parts_of("AAPL")
     (('SAP', 'DE'), ('EUR', 'USD'), ('AAPL', ''))
     """
-    if pair := _COIN.fullmatch(symbol) or _PAIR.fullmatch(symbol):
+    if pair := COIN.fullmatch(symbol) or PAIR.fullmatch(symbol):
         return pair[1], pair[2]
     stem, dot, suffix = symbol.rpartition(".")
     return (stem, suffix) if dot and suffix in MARKET_SUFFIXES else (symbol, "")
@@ -357,12 +356,3 @@ def _cut(
     begins = opens.repeat(count) + (np.arange(int(count.sum())) - first) * length
     ends = np.minimum((begins + length).asi8, closes.repeat(count).asi8)
     return begins.as_unit("us"), pd.DatetimeIndex(ends.view("datetime64[us]"), tz="UTC")
-
-
-def _calendar(code: str) -> Any:
-    known = exchange_calendars.get_calendar_names()
-    if code not in known:
-        raise ConfigError(f"unknown exchange calendar {code!r}.{did_you_mean(code, known) or ' US stocks: XNYS.'}")
-    earliest = exchange_calendars.get_calendar(code).bound_min()
-    start = max(pd.Timestamp(FIRST), earliest) if earliest is not None else pd.Timestamp(FIRST)
-    return exchange_calendars.get_calendar(code, start=start)

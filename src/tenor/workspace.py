@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tenor.config import SentimentConfig, to_mapping
 from tenor.errors import DataError, StoreError
+from tenor.features.extra_sessions import on_sessions
 from tenor.inference.forecasts import Attention, Forecasts, PanelForecasts
 from tenor.inference.predictor import Predictor
 from tenor.registry import Registry, registry_of
@@ -23,7 +24,7 @@ from tenor.sentiment.daily import daily_sentiment
 from tenor.sentiment.scorer import Scorer
 from tenor.sentiment.scores import Scores
 from tenor.serving.published import PublishedForecasts, published_forecasts
-from tenor.storage.files import content_key
+from tenor.storage.files import content_key, read_json
 from tenor.store import Lake
 
 log = logging.getLogger("tenor.workspace")
@@ -81,6 +82,13 @@ class Workspace:
     def predictor(self, version: str | None = None) -> Predictor:
         """The predictor of `version`, by default of the champion."""
         return Predictor.load(self.registry, version)
+
+    def bars(self, symbols: Sequence[str] | None, *, calendar: str) -> Bars:
+        """The lake's bars of `symbols` (None: all) as a model sees them: on the sessions of their exchanges.
+
+        Errors are those of `Lake.bars`.
+        """
+        return on_sessions(self.lake.bars(symbols, calendar=calendar), calendar)
 
     def forecasts(self, predictor: Predictor) -> LakeForecasts:
         """The forecasts of a model from the lake as it is now."""
@@ -215,7 +223,7 @@ class LakeForecasts:
     def trained_bars(self) -> Bars | None:
         """The bars of the symbols that the model was trained on; None where the lake has none of them."""
         symbols = self.recipe.universe(self.known, ())
-        return self._workspace.lake.bars(symbols, calendar=self._calendar) if symbols else None
+        return self._workspace.bars(symbols, calendar=self._calendar) if symbols else None
 
     @functools.cached_property
     def all_bars(self) -> Bars:
@@ -223,7 +231,7 @@ class LakeForecasts:
         bars = self.trained_bars
         if bars is not None and not set(self.known) - set(bars.symbols):
             return bars
-        return self._workspace.lake.bars(self.known, calendar=self._calendar)
+        return self._workspace.bars(self.known, calendar=self._calendar)
 
     @functools.cached_property
     def trained(self) -> PanelForecasts | None:
@@ -253,19 +261,19 @@ class LakeForecasts:
                 )
         trained, unseen = self._by_training(symbols)
         saved = self._saved() if trained and "trained" not in self.__dict__ else {}
-        if all(symbol in saved for symbol in trained):
+        if all(set(wanted) <= {f.horizon for f in saved.get(symbol, ())} for symbol in trained):
             known = Forecasts([f for symbol in trained for f in saved[symbol] if f.horizon in wanted])
         else:
             known = Forecasts() if self.trained is None else self.trained.newest(trained, wanted)
         others = self.everything.newest(unseen, wanted) if unseen else Forecasts()
-        return Forecasts([*known, *others], {**known.failed, **others.failed})
+        return known + others
 
     def history(self, symbols: Sequence[str], sessions: int) -> Forecasts:
         """The forecasts of the last `sessions` sessions, as `PanelForecasts.history`."""
         trained, unseen = self._by_training(symbols)
         known = self.trained.history(trained, sessions) if self.trained is not None and trained else Forecasts()
         others = self.everything.history(unseen, sessions) if unseen else Forecasts()
-        return Forecasts([*known, *others], {**known.failed, **others.failed})
+        return known + others
 
     def attention(self, symbol: str) -> Attention | None:
         """The attention of the newest forecast of `symbol`, as `PanelForecasts.attention`."""
@@ -302,7 +310,7 @@ class LakeForecasts:
     def _saved(self) -> dict[str, list[Forecast]]:
         """The saved forecasts by symbol, if they are of these inputs; a copy that can't be read is none."""
         try:
-            saved = json.loads(self._workspace.registry.objects.get(self._key).data)
+            saved = read_json(self._workspace.registry.objects.get(self._key).data)
             if saved["inputs"] != self._inputs():
                 return {}
             forecasts: dict[str, list[Forecast]] = {}

@@ -17,9 +17,9 @@ from world import World
 
 from tenor.cli import main
 from tenor.config import SourcesConfig
-from tenor.errors import DataError, StoreError, UnknownSymbolError
+from tenor.errors import StoreError, UnknownSymbolError
 from tenor.ingest.doctor import doctor
-from tenor.ingest.status import freshness, status
+from tenor.ingest.status import refusal, stale, status
 from tenor.schema import Bars
 
 Make = Callable[..., Live]
@@ -42,20 +42,18 @@ def test_each_symbol_is_judged_by_its_own_market(live_with: Make) -> None:
     assert json.loads(json.dumps(statuses["BTC-USD"].to_json()))["expected"] == "2024-06-30"
 
 
-def test_a_stale_source_is_told_or_refused_as_config_says(live_with: Make) -> None:
+def test_a_stale_source_is_reported_unless_config_ignores_it(live_with: Make) -> None:
     live = live_with(World())
     live.fetch("AAPL", "MSFT", day="2024-06-21")
     later = pd.Timestamp("2024-06-27 21:00", tz="UTC")
-    warnings = freshness(live.lake.location, live.config, ["AAPL", "MSFT"], now=later)
+    warnings = stale(live.lake.location, live.config, ["AAPL", "MSFT"], now=later)
     assert list(warnings) == ["AAPL", "MSFT"]
     assert warnings["AAPL"] == (
         "the last bar of AAPL is of 2024-06-21 (from yahoo), 4 sessions of XNYS behind 2024-06-27"
     )
-    strict = dataclasses.replace(live.config, when_stale="refuse")
-    with pytest.raises(DataError, match=r"the last bar of AAPL .* \(and 1 more symbols\): run 'tenor data fetch'"):
-        freshness(live.lake.location, strict, ["AAPL", "MSFT"], now=later)
-    assert freshness(live.lake.location, strict, ["AAPL"], now=live.world.now) == {}
-    assert freshness(live.lake.location, dataclasses.replace(strict, when_stale="ignore"), ["AAPL"], now=later) == {}
+    assert refusal(warnings["AAPL"]).endswith("2024-06-27: run 'tenor data fetch', or set sources.when_stale to say.")
+    assert stale(live.lake.location, live.config, ["AAPL"], now=live.world.now) == {}
+    assert stale(live.lake.location, dataclasses.replace(live.config, when_stale="ignore"), ["AAPL"], now=later) == {}
 
 
 def test_what_files_brought_is_not_called_stale(live_with: Make) -> None:

@@ -1,17 +1,19 @@
 """The ``tenor`` command: every verb is one call into `pipeline` or a room, told as text or, with ``--json``, as data.
 
-Exit codes: 0 done; 1 a failure, told in one line on stderr; 2 wrong usage (an unknown option, key or value).
+Exit codes: 0 done; 1 a failure, told in one line on stderr; 2 wrong usage (an unknown option, key or value). No
+traceback reaches the terminal: that of a fault of tenor's own is kept in a file, which the line names.
 """
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 
 import typer
 
 from tenor.cli import ablate, benchmark, console, data, leakcheck, models, registry, sentiment, serve, tune, upload
-from tenor.cli.extras import missing
+from tenor.cli.unforeseen import explained, reported
 from tenor.errors import ConfigError, TenorError
 
 HELP = "Stock forecasts from prices, indicators and the sentiment of the news, judged honestly."
@@ -31,26 +33,27 @@ app.add_typer(upload.app)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (without the program's name) and return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what the terminal can't show is no reason to fail
+            stream.reconfigure(errors="backslashreplace")
     try:
-        app(args=list(sys.argv[1:] if argv is None else argv), prog_name="tenor")
+        app(args=words, prog_name="tenor")
     except SystemExit as stop:  # done, or a usage error that is told already
         return stop.code if isinstance(stop.code, int) else 1
+    except BrokenPipeError:  # the reader of our output went away
+        sys.stderr.close()
+        return 1
     except ConfigError as error:
         return _fail(str(error), 2)
     except TenorError as error:
         return _fail(str(error), 1)
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] == "tenor":
-            raise  # not an extra that is missing, but a fault of ours
-        return _fail(missing(error.name), 1)
-    except BrokenPipeError:  # the reader of our output went away
-        sys.stderr.close()
-        return 1
-    except OSError as error:
-        return _fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), 1)
+    except Exception as error:  # noqa: BLE001 - the last place where it can become one line
+        return _fail(explained(error) or reported(error, words), 1)
     return 0
 
 
 def _fail(message: str, code: int) -> int:
-    console.stderr.print(f"tenor: {' '.join(message.split())}", soft_wrap=True, markup=False)
+    text = f"tenor: {' '.join(message.split())}".encode("utf-8", "backslashreplace").decode()
+    console.stderr.print(text, soft_wrap=True, markup=False)
     return code

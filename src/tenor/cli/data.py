@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tenor.cli import console
 from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Store, sources_of
-from tenor.errors import ConfigError, DataError, SourceError
+from tenor.errors import ConfigError, DataError, SourceError, StoreError
 
 if TYPE_CHECKING:
     from tenor.ingest.fetch import FetchResult
@@ -115,12 +115,15 @@ def data_status(
 ) -> None:
     """Show each symbol's last bar and news, their sources, and how many sessions of its market the bar is behind."""
     from tenor.calendars import exchange
-    from tenor.ingest.status import status
+    from tenor.ingest.status import news_without_bars, status
 
     statuses = status(store, sources_of(config, set_), symbols or None, interval=_interval(interval))
+    without_bars = () if symbols else news_without_bars(store)
     if as_json:
         for each in statuses:
             console.print_json(each.to_json())
+        if without_bars:
+            console.print_json({"news_without_bars": list(without_bars)})
         return
     rows = (
         (
@@ -137,6 +140,28 @@ def data_status(
     )
     console.table(("symbol", "calendar", "last bar", "from", "behind", "last news", "from", "note"), rows)
     console.line(f"{sum(each.stale for each in statuses)} of {len(statuses)} symbols are stale")
+    for note in dict.fromkeys(exchange(each.calendar).note for each in statuses):
+        if note:
+            console.line(note)
+    if without_bars:
+        console.line(_without_bars(without_bars))
+
+
+@app.command("verify")
+def data_verify(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
+    """Compare every file of the store with its checksum: bars, news, models, published forecasts. One line a fault."""
+    from tenor.pipeline.verify import verify
+
+    result = verify(store)
+    if as_json:
+        console.print_json(result.to_json())
+    else:
+        for line in result.damaged:
+            console.line(line)
+        console.line(f"{result.parts} parts, {result.versions} models and {result.documents} published documents read")
+    if result.damaged:
+        count = len(result.damaged)
+        raise StoreError(f"{count} file{'s' if count > 1 else ''} of {store} {'are' if count > 1 else 'is'} damaged.")
 
 
 @app.command("compact")
@@ -195,6 +220,13 @@ def _show_import(result: ImportResult) -> None:
     for kind, appended in (("bars", result.bars), ("news", result.news), ("sentiment", result.sentiment)):
         if appended.new or appended.revised or appended.unchanged:
             console.line(f"{kind}: {appended.new} new, {appended.revised} revised, {appended.unchanged} already there")
+    if result.without_bars:
+        console.line(_without_bars(result.without_bars))
+
+
+def _without_bars(symbols: Sequence[str]) -> str:
+    more = f" and {len(symbols) - SHOWN_REFUSALS} more" if len(symbols) > SHOWN_REFUSALS else ""
+    return f"news of symbols without bars, which reaches no model: {', '.join(symbols[:SHOWN_REFUSALS])}{more}"
 
 
 def _show_fetched(result: FetchResult) -> None:

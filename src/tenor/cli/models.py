@@ -97,21 +97,32 @@ def predict(
 ) -> None:
     """Forecast how far prices may move, from the last bars in the lake.
 
-    Stale forecasts are reported, and stale bars of services refused where sources.when_stale says so.
+    A symbol that can't be forecast is reported in one line, and the others are forecast; the exit code is 1 then. So is
+    one whose bars are stale, where sources.when_stale refuses them; otherwise stale forecasts are reported.
     """
-    from tenor.calendars import interval_of
-    from tenor.ingest.status import freshness
+    from tenor.calendars import exchange, interval_of
+    from tenor.ingest.status import refusal, stale
     from tenor.pipeline.predict import forecasts_of, stale_forecasts
     from tenor.workspace import Workspace
 
     sources = sources_of(config, set_)
     forecasts, calendar = forecasts_of(Workspace(store), symbols, horizon=horizon, version=model)
+    failed = {symbol: str(error) for symbol, error in forecasts.failed.items()}
     late = {} if sources.when_stale == "ignore" else stale_forecasts(forecasts, calendar)
-    late |= freshness(store, sources, symbols, interval=interval_of(calendar))  # names the source that is late
-    for line in dict.fromkeys(late.values()):
-        console.stderr.print(f"tenor: stale: {line}", markup=False, soft_wrap=True)
-    for forecast in forecasts:
+    made = [forecast.symbol for forecast in forecasts]
+    from_services = stale(store, sources, made, interval=interval_of(calendar)) if made else {}
+    if sources.when_stale == "refuse":
+        failed |= {symbol: refusal(why) for symbol, why in from_services.items()}
+    late |= from_services  # names the source that is late
+    shown = [forecast for forecast in forecasts if forecast.symbol not in failed]
+    notes = [f"stale: {late[f.symbol]}" for f in shown if f.symbol in late]
+    notes += [exchange(calendar).note for f in shown if exchange(calendar).uncertain(f.target_session)]
+    for line in dict.fromkeys([*notes, *failed.values()]):
+        console.stderr.print(f"tenor: {' '.join(line.split())}", markup=False, soft_wrap=True)
+    for forecast in shown:
         if as_json:
             console.print_json({**forecast.to_json(), "stale": late.get(forecast.symbol)})
         else:
             show_training.show_forecast(forecast)
+    if failed:
+        raise typer.Exit(1)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any, TypeVar, get_args, get_origin
 
+from tenor.config.toml import shown
 from tenor.errors import ConfigError, did_you_mean
 
 T = TypeVar("T")
@@ -38,7 +39,7 @@ def from_mapping(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
         path = f"{where}.{key}" if where else key
         if key not in known:
             hint = did_you_mean(key, known) or f" Known: {', '.join(sorted(known))}."
-            raise ConfigError(f"unknown config key {path!r}.{hint}")
+            raise ConfigError(f"unknown config key {shown(path)}.{hint}")
         kwargs[key] = _convert(hints[key], value, path)
     return typing.cast(T, cls(**kwargs))
 
@@ -59,7 +60,7 @@ def to_mapping(config: Any) -> dict[str, Any]:
 def _convert(hint: Any, value: Any, path: str) -> Any:
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         if not isinstance(value, Mapping):
-            raise ConfigError(f"config key {path!r} is a table, not {value!r}: write it as [{path}].")
+            raise ConfigError(f"config key {path!r} is a table, not {shown(value)}: write it as [{path}].")
         return from_mapping(hint, value, path)
     origin = get_origin(hint)
     if origin in (types.UnionType, typing.Union):
@@ -69,21 +70,24 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
         return _convert(inner[0], value, path)
     if origin is typing.Literal:
         choices = get_args(hint)
-        if value not in choices:
-            hint_text = did_you_mean(str(value), map(str, choices))
-            raise ConfigError(f"config key {path!r} is {value!r}; it takes one of {list(choices)}.{hint_text}")
+        if not isinstance(value, str) or value not in choices:
+            hint_text = did_you_mean(value[:80], map(str, choices)) if isinstance(value, str) else ""
+            raise ConfigError(f"config key {path!r} is {shown(value)}; it takes one of {list(choices)}.{hint_text}")
         return value
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
-            raise ConfigError(f"config key {path!r} takes a list, not {value!r}.")
+            raise ConfigError(f"config key {path!r} takes a list, not {shown(value)}.")
         item = get_args(hint)[0]
         return tuple(_convert(item, v, f"{path}[{i}]") for i, v in enumerate(value))
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise ConfigError(f"config key {path!r} takes a number, not {shown(value)}.") from None
     if hint is str and isinstance(value, date):  # TOML has dates of its own, without quotes
         return value.isoformat()
     if hint in (int, float, str, bool) and (type(value) is not hint):
-        raise ConfigError(f"config key {path!r} takes {_a(hint)}, not {value!r}.")
+        raise ConfigError(f"config key {path!r} takes {_a(hint)}, not {shown(value)}.")
     return value
 
 

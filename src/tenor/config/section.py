@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NoReturn
 
+from tenor.config.toml import shown
 from tenor.errors import ConfigError
 
 
@@ -40,7 +41,7 @@ class Section:
                 right_kind = type(value) is int if kind is int else isinstance(value, (int, float))
                 if not (
                     right_kind
-                    and math.isfinite(value)
+                    and (type(value) is int or math.isfinite(value))
                     and (value > least if above else value >= least)
                     and (most is None or value <= most)
                 ):
@@ -49,8 +50,8 @@ class Section:
     def refuse(self, key: str, what: str) -> NoReturn:
         """Raise the ConfigError of `key`; `what` says what it must be."""
         value = getattr(self, key)
-        shown = list(value) if isinstance(value, tuple) else value
-        raise ConfigError(f"config key '{self.section}.{key}' is {shown!r}; {what}.")
+        value = list(value) if isinstance(value, tuple) else value
+        raise ConfigError(f"config key '{self.section}.{key}' is {shown(value)}; {what}.")
 
 
 def _range_text(kind: type, least: float, most: float | None, *, above: bool) -> str:

@@ -15,7 +15,8 @@ from typing import Any, ClassVar, Literal
 
 from tenor.config.mapping import from_mapping
 from tenor.config.section import Section, number, whole
-from tenor.errors import ConfigError
+from tenor.config.toml import DEEPEST, read_toml, shown
+from tenor.errors import ConfigError, one_line
 
 
 @dataclass(frozen=True)
@@ -426,26 +427,32 @@ def last_of(config: Section, key: str) -> datetime:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return read_toml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"no config file {str(path)!r}: check the path given to --config.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"config file {str(path)!r} can't be read: {error}.") from None
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"config file {str(path)!r} is not TOML: {error}.") from None
+        raise ConfigError(f"config file {str(path)!r} is not TOML: {one_line(error, 200)}.") from None
+    except ValueError as error:
+        raise ConfigError(f"config file {str(path)!r} can't be read: {error}.") from None
 
 
 def _apply(values: dict[str, Any], override: str) -> None:
     key, separator, text = override.partition("=")
     if not separator or not key.strip():
-        raise ConfigError(f"override {override!r} is not KEY=VALUE, for example model.hidden=64.")
+        raise ConfigError(f"override {shown(override)} is not KEY=VALUE, for example model.hidden=64.")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
+        value = read_toml(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text.strip()  # a bare word needs no quotes on a command line
+    except ValueError as error:
+        raise ConfigError(f"override {shown(override)}: {error}.") from None
     *tables, last = key.strip().split(".")
+    if len(tables) > DEEPEST:
+        raise ConfigError(f"override {shown(override)}: its key has {len(tables)} dots; sections have one or two.")
     for table in tables:
         values = values.setdefault(table, {})
         if not isinstance(values, dict):
-            raise ConfigError(f"override {override!r}: {table!r} is a value, not a table.")
+            raise ConfigError(f"override {shown(override)}: {table!r} is a value, not a table.")
     values[last] = value

@@ -12,6 +12,7 @@ from typing import Any
 
 from tenor.errors import ModelError
 from tenor.registry.manifest import DOCUMENT, WEIGHTS, changed
+from tenor.storage.files import read_json
 
 FORMAT = 3
 
@@ -85,7 +86,7 @@ def read_folder(folder: Path) -> tuple[dict[str, Any], bytes]:
 
 def _document(text: bytes, where: str | Path) -> tuple[dict[str, Any], dict[str, str]]:
     try:
-        document = json.loads(text)
+        document = read_json(text)
         sums = document.pop("sha256")
         whole = (
             _dump({**document, "sha256": sums}) == text

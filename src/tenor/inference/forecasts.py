@@ -6,6 +6,7 @@ object, `PanelForecasts`, and all that anybody wants of it is a view.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ import pandas as pd
 
 from tenor.calendars import exchange
 from tenor.distribution import CONFIDENCES, LEVELS
-from tenor.errors import HistoryError, TenorError
+from tenor.errors import DataError, HistoryError, TenorError
 from tenor.heads import HEADS, Outputs
 from tenor.inference.cells import usable
 from tenor.inference.recipe import Recipe
@@ -53,11 +54,31 @@ Runs = Callable[[Panel], Iterator[tuple[slice, Run]]]
 
 
 class Forecasts(list[Forecast]):
-    """Forecasts, and why there is none of some symbols: ``failed`` has the error by symbol."""
+    """Forecasts, and why there is none of some symbols or horizons.
 
-    def __init__(self, forecasts: Sequence[Forecast] = (), failed: dict[str, TenorError] | None = None) -> None:
+    Parameters
+    ----------
+    forecasts
+        Those that there are.
+    failed
+        The error by symbol that has none.
+    incomplete
+        The error by horizon that some symbols with forecasts lack: the calendar ends before it.
+    """
+
+    def __init__(
+        self,
+        forecasts: Sequence[Forecast] = (),
+        failed: dict[str, TenorError] | None = None,
+        incomplete: dict[int, TenorError] | None = None,
+    ) -> None:
         super().__init__(forecasts)
         self.failed = failed or {}
+        self.incomplete = incomplete or {}
+
+    def __add__(self, other: Forecasts) -> Forecasts:  # type: ignore[override]
+        """Both together."""
+        return Forecasts([*self, *other], {**self.failed, **other.failed}, {**self.incomplete, **other.incomplete})
 
 
 @dataclass(frozen=True)
@@ -161,7 +182,7 @@ class PanelForecasts:
         """The forecasts of `symbols` at `horizons` (all by default), each from the last session with all features.
 
         ``failed`` has the error of each symbol without one: UnknownSymbolError where the panel has no such symbol,
-        HistoryError where it has too few sessions.
+        HistoryError where it has too few sessions, DataError where the calendar ends before all of its horizons.
 
         Raises
         ------
@@ -171,6 +192,7 @@ class PanelForecasts:
         axes = [self.panel.horizon_index(horizon) for horizon in horizons or self.panel.horizons]
         forecasts: list[Forecast] = []
         failed: dict[str, TenorError] = {}
+        incomplete: dict[int, TenorError] = {}
         for symbol in dict.fromkeys(symbols):
             try:
                 column = self.panel.symbol_index(symbol)
@@ -180,11 +202,19 @@ class PanelForecasts:
                 continue
             attention = self._attention.get(column)
             by_feature = attention.by_feature() if attention is not None else {}
-            row = int(self.last[column])
+            row, before = int(self.last[column]), len(forecasts)
+            beyond: dict[int, TenorError] = {}
             for k in axes:
                 by_session = attention.by_session(k) if attention is not None else {}
-                forecasts.append(self._forecast(row, column, k, by_session, by_feature))
-        return Forecasts(forecasts, failed)
+                try:
+                    forecasts.append(self._forecast(row, column, k, by_session, by_feature))
+                except DataError as error:  # the calendar ends: nearer horizons need not care
+                    beyond[self.panel.horizons[k]] = error
+            if beyond and len(forecasts) == before:
+                failed[symbol] = next(iter(beyond.values()))
+            else:
+                incomplete |= beyond
+        return Forecasts(forecasts, failed, incomplete)
 
     def history(self, symbols: Sequence[str], sessions: int) -> Forecasts:
         """The forecasts of each of the last `sessions` sessions of the panel, at every horizon, without attention.
@@ -202,8 +232,11 @@ class PanelForecasts:
                 failed[symbol] = error
                 continue
             for row in range(max(0, count - sessions), count):
-                if self._cells[row, column]:
-                    forecasts += [self._forecast(row, column, k, {}, {}) for k in range(len(self.panel.horizons))]
+                if not self._cells[row, column]:
+                    continue
+                for k in range(len(self.panel.horizons)):
+                    with contextlib.suppress(DataError):  # the calendar ends before its target
+                        forecasts.append(self._forecast(row, column, k, {}, {}))
         return Forecasts(forecasts, failed)
 
     def _require_history(self, symbol: str, column: int) -> None:

@@ -15,7 +15,6 @@ from tenor.config import SourcesConfig
 from tenor.errors import ConfigError, SourceError, StoreError
 from tenor.ingest.fetch_news import NewsResult, fetch_news
 from tenor.ingest.fetch_symbol import FetchPlan, SymbolFetch
-from tenor.ingest.files.cells import clean_symbol
 from tenor.ingest.reconcile import Span
 from tenor.ingest.services import PRICE_SOURCES
 from tenor.ingest.services.catalogue import price_sources
@@ -23,6 +22,7 @@ from tenor.ingest.services.http import Http
 from tenor.ingest.services.keys import SourceKeys
 from tenor.schema import BAR_COLUMNS, BarInterval, Bars
 from tenor.store import Lake
+from tenor.symbols import clean_symbol
 
 FetchProgress = Callable[[int, int], None]
 """Called with the number of symbols done, and the number of all."""

@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tenor.data import embedded_bars, embedded_sentiment
+from tenor.errors import ConfigError
 from tenor.ingest.files import FileSummary, SymbolReport, check_bars, read_files
+from tenor.ingest.status import news_without_bars
 from tenor.store import Appended, Lake
 
 EMBEDDED = "embedded"
@@ -32,6 +34,8 @@ class ImportResult:
         Likewise of daily sentiment.
     refused
         One text for each refused row: file, row, column, value, reason and remedy.
+    without_bars
+        The symbols that news came for, and that the lake has no bars of.
     """
 
     files: tuple[FileSummary, ...]
@@ -39,6 +43,7 @@ class ImportResult:
     news: Appended
     sentiment: Appended
     refused: tuple[str, ...]
+    without_bars: tuple[str, ...] = ()
 
     @property
     def usable(self) -> bool:
@@ -55,14 +60,19 @@ def import_files(store: str, paths: Sequence[str], *, calendar: str | None = Non
 
     Raises
     ------
+    ConfigError
+        A path is empty.
     DataError
         A path does not exist. Unusable rows inside a file are refused one by one, and the other rows imported.
     StoreError
         The lake can't be written.
     """
+    if "" in map(str.strip, paths):
+        raise ConfigError("a path to import is empty: name a file or a folder ('.' for the current one).")
     lake = Lake(store)
     files: list[FileSummary] = []
     refused: list[str] = []
+    written_about: set[str] = set()
     bars = news = sentiment = _NOTHING
     if EMBEDDED in paths:
         bars += lake.append_bars(embedded_bars(), source=EMBEDDED_SOURCE)
@@ -72,10 +82,12 @@ def import_files(store: str, paths: Sequence[str], *, calendar: str | None = Non
             bars += lake.append_bars(batch.bars, source="file")
         if batch.news is not None:
             news += lake.append_news(batch.news)
+            written_about |= set(batch.news.frame["symbol"])
         lake.append_refusals(batch.refusals, files=[file.file for file in batch.files])
         files += batch.files
         refused += [refusal.describe() for refusal in batch.refused]
-    return ImportResult(tuple(files), bars, news, sentiment, tuple(refused))
+    without_bars = tuple(sorted(written_about.intersection(news_without_bars(store)))) if written_about else ()
+    return ImportResult(tuple(files), bars, news, sentiment, tuple(refused), without_bars)
 
 
 def check_lake(store: str, *, calendar: str | None = None) -> list[SymbolReport]:

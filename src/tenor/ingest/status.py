@@ -10,7 +10,6 @@ import pandas as pd
 
 from tenor.calendars import exchange, market_of, with_interval
 from tenor.config import SourcesConfig
-from tenor.errors import DataError
 from tenor.ingest.services import PRICE_SOURCES
 from tenor.schema import BarInterval
 from tenor.store import Lake
@@ -100,6 +99,7 @@ def status(
     """
     lake = Lake(store)
     moment = now or pd.Timestamp.now("UTC")
+    symbols = lake.named(symbols, with_interval("XNYS", interval))
     bars = _latest(lake.bar_spans(interval, symbols))
     if symbols is not None or not bars:
         calendar = with_interval("XNYS", interval)
@@ -134,27 +134,16 @@ def stale(
     return {row.symbol: row.describe() for row in rows if row.stale}
 
 
-def freshness(
-    store: str,
-    config: SourcesConfig,
-    symbols: Sequence[str],
-    *,
-    now: pd.Timestamp | None = None,
-    interval: BarInterval = "1d",
-) -> dict[str, str]:
-    """The warnings of `stale` before a forecast of `symbols`, or an error where the settings refuse stale bars.
+def refusal(why: str) -> str:
+    """What is said of a symbol whose stale bars the settings refuse; `why` is from `stale`."""
+    return f"{why}: run 'tenor data fetch', or set sources.when_stale to say."
 
-    Raises
-    ------
-    DataError
-        A symbol is stale and ``sources.when_stale`` is ``refuse``.
-    """
-    warnings = stale(store, config, symbols, now=now, interval=interval)
-    if warnings and config.when_stale == "refuse":
-        more = f" (and {len(warnings) - 1} more symbols)" if len(warnings) > 1 else ""
-        first = next(iter(warnings.values()))
-        raise DataError(f"{first}{more}: run 'tenor data fetch', or set sources.when_stale to say.")
-    return warnings
+
+def news_without_bars(store: str) -> tuple[str, ...]:
+    """The symbols that there is news of, and no bars (daily or shorter): it reaches no model."""
+    lake = Lake(store)
+    with_bars = {str(s) for spans in (lake.spans("bars"), lake.spans("intraday")) for s in spans["symbol"]}
+    return tuple(sorted({str(s) for s in lake.spans("news")["symbol"]} - with_bars))
 
 
 def _latest(spans: pd.DataFrame) -> dict[str, dict[str, Any]]:

@@ -71,7 +71,7 @@ def ablate(
     """
     workspace = Workspace(store)
     calendar = config.features.calendar
-    bars = workspace.lake.bars(config.symbols or None, calendar=calendar)
+    bars = workspace.bars(config.symbols or None, calendar=calendar)
     sentiment = workspace.daily_sentiment(config.sentiment, calendar=calendar, progress=texts, save=True)
     if sentiment is None and not config.model.attention:
         raise DataError(

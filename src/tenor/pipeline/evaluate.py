@@ -123,7 +123,7 @@ def evaluate(
         _require_same(config, forecaster)
     own = regressors(baselines, (forecaster.name, "LSTM", WITHOUT_SENTIMENT))
     calendar = recipe.features.calendar
-    bars = workspace.lake.bars(recipe.symbols, calendar=calendar)
+    bars = workspace.bars(recipe.symbols, calendar=calendar)
     sentiment = workspace.daily_sentiment(recipe.sentiment, calendar=calendar) if recipe.with_sentiment else None
     panel = recipe.panel(bars, sentiment)
     split = split_from_dates(panel.sessions, recipe.split)

@@ -4,52 +4,65 @@ from __future__ import annotations
 
 import threading
 import time
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from tenor.calendars import Exchange, exchange
-from tenor.errors import UnknownSymbolError
+from tenor.errors import TenorError, UnknownSymbolError
+from tenor.inference.forecasts import Forecasts
 from tenor.schema import Forecast
 from tenor.serving.staleness import behind_reason, grace_of
+from tenor.symbols import known_as
 from tenor.workspace import Workspace
 
 FRESH = 60.0
 """Seconds for which one run's forecasts serve all who ask."""
 
 
-def predict(store: str, symbols: Sequence[str], *, horizon: int = 1, version: str | None = None) -> list[Forecast]:
+def predict(store: str, symbols: Sequence[str], *, horizon: int = 1, version: str | None = None) -> Forecasts:
     """Forecasts of `symbols` from the last bars in the lake, by ONNX Runtime.
+
+    A symbol that can't be forecast hides no other: its error is in ``failed`` of the result, and a warning tells it.
+    Class shares, coins and currencies may be written as other services do (``BRK.B``, ``BTC/USDT``).
 
     Raises
     ------
     UnknownSymbolError
-        The lake has no such symbol.
+        The lake has none of the symbols.
     ModelError
         Nothing was trained yet.
     DataError
         The model has no such horizon.
     HistoryError
-        A symbol has too few sessions.
+        All symbols have too few sessions.
     """
-    return forecasts_of(Workspace(store), symbols, horizon=horizon, version=version)[0]
+    forecasts = forecasts_of(Workspace(store), symbols, horizon=horizon, version=version)[0]
+    if not forecasts:
+        for error in forecasts.failed.values():
+            raise error
+    for error in forecasts.failed.values():
+        warnings.warn(str(error), stacklevel=2)
+    return forecasts
 
 
 def forecasts_of(
     workspace: Workspace, symbols: Sequence[str], *, horizon: int, version: str | None
-) -> tuple[list[Forecast], str]:
-    """As `predict`, and the calendar of the model's sessions."""
+) -> tuple[Forecasts, str]:
+    """As `predict`, without the warnings and errors of symbols; and the calendar of the model's sessions."""
     predictor = workspace.predictor(version)
     lake = workspace.forecasts(predictor)
-    for symbol in symbols:
-        if symbol not in lake.known:
-            raise UnknownSymbolError(symbol, lake.known)
-    forecasts = lake.newest(symbols, [horizon])
-    for error in forecasts.failed.values():
-        raise error
+    names = [known_as(symbol, lake.known) for symbol in symbols]
+    unknown: dict[str, TenorError] = {
+        symbol: UnknownSymbolError(symbol, lake.known) for symbol in names if symbol not in lake.known
+    }
+    forecasts = lake.newest([symbol for symbol in names if symbol in lake.known], [horizon])
     by_symbol = {forecast.symbol: forecast for forecast in forecasts}
-    return [by_symbol[symbol] for symbol in symbols], predictor.recipe.features.calendar
+    failed = {**unknown, **forecasts.failed}
+    in_order = {symbol: failed[symbol] for symbol in names if symbol in failed}
+    return Forecasts([by_symbol[s] for s in names if s in by_symbol], in_order), predictor.recipe.features.calendar
 
 
 def stale_forecasts(forecasts: Sequence[Forecast], calendar: str, *, now: pd.Timestamp | None = None) -> dict[str, str]:
@@ -100,6 +113,7 @@ class OnDemand:
         with self._lock:  # those who wait get what the first one computed
             if time.monotonic() - self._at > FRESH or not self._forecasts:
                 self._run()
+        symbol = known_as(symbol, {**self._forecasts, **self._failed})
         if symbol in self._failed:
             raise self._failed[symbol]
         if symbol not in self._forecasts:

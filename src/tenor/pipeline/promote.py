@@ -149,7 +149,7 @@ def _losses(
     """[session from `start`, symbol and horizon]; squared error of log variance; NaN where it is not known."""
     recipe = model.recipe
     calendar = recipe.features.calendar
-    bars = workspace.lake.bars(recipe.universe(workspace.lake.symbols(calendar), ()), calendar=calendar)
+    bars = workspace.bars(recipe.universe(workspace.lake.symbols(calendar), ()), calendar=calendar)
     # each model sees the daily sentiment that it was trained on
     sentiment = workspace.daily_sentiment(recipe.sentiment, calendar=calendar) if recipe.with_sentiment else None
     panel: Panel = recipe.panel(bars, sentiment)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +27,8 @@ from tenor.serving.documents import BARS, HISTORY, ITEMS, document
 from tenor.serving.monitor import MonitorReport, notify, watch
 from tenor.serving.published import PublishedForecasts, SymbolEntry, past_forecasts
 from tenor.serving.track_record import track_record, with_verdicts
-from tenor.storage.files import json_values
+from tenor.storage.files import json_values, read_json
+from tenor.symbols import known_as
 from tenor.workspace import NEWS, ScoredNews, Workspace
 
 AHEAD = pd.Timedelta(days=180)
@@ -135,8 +135,9 @@ def _refresh(
             shorter = functools.partial(fetch, calendar.interval)
             _try(notes, f"new bars of {calendar.interval} could not be fetched", shorter)
     run = workspace.forecasts(predictor)
-    requested = tuple(symbols or run.known)
-    late = stale(lake.location, sources, requested, now=now, interval=calendar.interval) if sources is not None else {}
+    requested = tuple(dict.fromkeys(known_as(symbol, run.known) for symbol in symbols or run.known))
+    present = [symbol for symbol in requested if symbol in run.known]
+    late = stale(lake.location, sources, present, now=now, interval=calendar.interval) if sources and present else {}
     refused = late if sources is not None and sources.when_stale == "refuse" else {}
     wanted = tuple(symbol for symbol in requested if symbol not in refused)
     if not wanted:
@@ -150,6 +151,10 @@ def _refresh(
     for forecast in newest:
         forecasts.setdefault(forecast.symbol, []).append(forecast)
     skipped = {**refused, **{symbol: str(error) for symbol, error in newest.failed.items()}}
+    for horizon, error in newest.incomplete.items():
+        _note(notes, f"no forecast {horizon} sessions ahead", error)
+    if any(calendar.uncertain(forecast.target_session) for forecast in newest):
+        log.warning(calendar.note)
     if not forecasts:
         raise DataError(f"not one of {len(wanted)} symbols can be forecast: {next(iter(skipped.values()), 'no bars')}")
     history: dict[str, list[Forecast]] = {symbol: [] for symbol in forecasts}
@@ -274,7 +279,7 @@ def _before(
     documents = {}
     for symbol, entry in entries.items():
         try:
-            documents[symbol] = json.loads(published.read(entry))
+            documents[symbol] = read_json(published.read(entry))
         except StoreError as error:
             log.warning("published forecasts are lost", extra={"symbol": symbol, "error": str(error)})
     return documents, entries

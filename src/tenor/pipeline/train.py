@@ -94,7 +94,7 @@ def train(
     check_groups(config.features.groups)
     workspace = Workspace(store)
     calendar = config.features.calendar
-    bars = workspace.lake.bars(config.symbols or None, calendar=calendar)
+    bars = workspace.bars(config.symbols or None, calendar=calendar)
     sentiment, made_by = None, config.sentiment
     if config.features.sentiment:
         made_by = workspace.resolve_sentiment(config.sentiment, calendar=calendar)

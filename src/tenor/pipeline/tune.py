@@ -75,7 +75,7 @@ def tune(
         raise ConfigError(f"{out} is there already: name another file with --out, or remove it.")
     workspace = Workspace(store)
     calendar = config.features.calendar
-    bars = workspace.lake.bars(config.symbols or None, calendar=calendar)
+    bars = workspace.bars(config.symbols or None, calendar=calendar)
     # a grid may switch sentiment on even where the config has it off
     sentiment = workspace.daily_sentiment(config.sentiment, calendar=calendar, progress=texts, save=True)
     search = grid_search(

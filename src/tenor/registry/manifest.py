@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tenor.errors import MissingObject, ModelError
+from tenor.storage.files import read_json
 from tenor.storage.object_store import ObjectStore
 
 FORMAT = 2
@@ -45,7 +46,7 @@ def manifest_of(objects: ObjectStore, version: str) -> dict[str, Any]:
     key = key_of(version, MANIFEST)
     text = objects.get(key).data
     try:
-        contents: dict[str, Any] = json.loads(text)
+        contents: dict[str, Any] = read_json(text)
         del contents["sha256"]
         whole = signed(contents) == text and contents["version"] == version
     except (ValueError, KeyError, TypeError):

@@ -9,7 +9,6 @@ compare-and-swap: of two who race, the second decides anew.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -21,6 +20,7 @@ from typing import Any, Protocol
 from tenor.errors import Conflict, MissingObject, ModelError, did_you_mean
 from tenor.registry import manifest
 from tenor.registry.manifest import DOCUMENT, FORMAT, MANIFEST, ONNX, WEIGHTS, dump, key_of, manifest_of, signed
+from tenor.storage.files import read_json
 from tenor.storage.object_store import ObjectStore, change, open_store
 
 CARD = "card.json"
@@ -98,7 +98,7 @@ class Version:
 
     def card(self) -> dict[str, Any]:
         """Its data, parts, settings and validation metrics, and when and by which tenor it was made."""
-        card: dict[str, Any] = json.loads(self.read(CARD)[CARD])
+        card: dict[str, Any] = read_json(self.read(CARD)[CARD])
         return {"version": self.name, "created_at": self.created_at, "tenor": self.tenor, **card}
 
     def to_json(self) -> dict[str, Any]:
@@ -309,7 +309,7 @@ class Registry:
         if data is None:
             return Pointers()
         try:
-            values = json.loads(data)
+            values = read_json(data)
             pointers = Pointers(**values)
             if not all(value is None or _VERSION.fullmatch(value) for value in values.values()):
                 raise ValueError

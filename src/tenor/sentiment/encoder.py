@@ -13,6 +13,7 @@ import numpy.typing as npt
 from tenor.errors import ModelError, did_you_mean
 from tenor.sentiment.numbers_in_text import mark_numbers
 from tenor.sentiment.scores import LABELS
+from tenor.storage.files import read_json
 
 SHIPPED = Path(__file__).parent / "weights"
 CONFIG = "config.json"
@@ -141,7 +142,7 @@ def label_order(names: dict[int, str], where: str) -> list[int]:
 def _read_config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = read_json(path.read_text(encoding="utf-8"))
         complete = {"format", "name", "labels", "temperature", "max_tokens", "files"} <= set(config)
         complete = complete and {"model.onnx", "tokenizer.json"} <= set(config["files"]) and config["temperature"] > 0
     except FileNotFoundError:

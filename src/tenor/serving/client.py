@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -20,6 +19,7 @@ from tenor.serving.schemas import (
     SymbolsResponse,
     from_plain,
 )
+from tenor.storage.files import read_json
 
 T = TypeVar("T")
 
@@ -100,7 +100,7 @@ class Client:
                     if field == "event":
                         name = value
                     elif field == "data" and name == "forecast":
-                        yield json.loads(value)
+                        yield read_json(value)
         except (httpx.HTTPError, ValueError) as error:
             raise self._lost(error) from error
 

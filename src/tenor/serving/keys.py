@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tenor.errors import MissingObject, StoreError, UsageError
+from tenor.storage.files import read_json
 from tenor.storage.object_store import ObjectStore, change
 
 KEYS = "keys.json"
@@ -125,7 +126,7 @@ def _read_keys(data: bytes | None) -> dict[str, ApiKey]:
     if data is None:
         return {}
     try:
-        keys: list[Mapping[str, object]] = json.loads(data)["keys"]
+        keys: list[Mapping[str, object]] = read_json(data)["keys"]
         return {str(key["id"]): ApiKey(**key) for key in keys}  # type: ignore[arg-type]
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{KEYS} is damaged ({error}): delete it and make new keys with 'tenor keys make'.") from error

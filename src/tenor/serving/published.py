@@ -20,6 +20,7 @@ from typing import Any
 
 from tenor.errors import MissingObject, StoreError
 from tenor.serving.schemas import PastForecast
+from tenor.storage.files import read_json
 from tenor.storage.object_store import ObjectStore, change, open_store
 
 FORMAT = 2
@@ -202,7 +203,7 @@ class PublishedForecasts:
                         continue  # the other one is newer and stays
                     built_on_keys[symbol] = current.key
                     with contextlib.suppress(StoreError):  # what is damaged can't be built on
-                        entries[symbol] = self._put(again(symbol, json.loads(self.read(current))), published_at)
+                        entries[symbol] = self._put(again(symbol, read_json(self.read(current))), published_at)
             return _merge(index, entries, head, time.time())
 
         return self._change(updated)
@@ -350,7 +351,7 @@ def _write_index(index: Index) -> bytes:
 
 def _read_index(data: bytes, etag: str | None = None) -> Index:
     try:
-        plain = json.loads(data)
+        plain = read_json(data)
         if plain["format"] != FORMAT:
             raise StoreError(f"{INDEX} has format {plain['format']!r}, this tenor reads {FORMAT}: run 'tenor refresh'.")
         entries = {symbol: SymbolEntry(**entry) for symbol, entry in plain["entries"].items()}

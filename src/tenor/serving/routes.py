@@ -33,6 +33,7 @@ from tenor.serving.responses import (
 )
 from tenor.serving.schemas import Staleness, to_plain
 from tenor.serving.service import Service
+from tenor.symbols import LONGEST, clean_symbol
 
 LIVE_SECONDS = 20.0
 MOST_SYMBOLS = 500
@@ -41,7 +42,12 @@ MOST_EXPLAINED_TEXTS = 4
 LONGEST_TEXT = 5_000
 
 Symbol = Annotated[
-    str, Path(pattern=r"^[A-Za-z0-9^][A-Za-z0-9.^=_-]{0,23}$", description="As in /v1/symbols.", examples=["AAPL"])
+    str,
+    Path(
+        pattern=r"^[A-Za-z0-9^$][A-Za-z0-9.^=_&+$#!*~@: -]{0,31}$",
+        description="As in /v1/symbols; class shares, coins and currencies also as other services write them (BRK.B).",
+        examples=["AAPL"],
+    ),
 ]
 Horizon = Annotated[
     int | None, Query(ge=1, le=1000, description="Sessions ahead; by default the shortest there is.", examples=[1])
@@ -67,7 +73,8 @@ class Batch(BaseModel):
         extra="forbid", json_schema_extra={"example": {"symbols": ["AAPL", "MSFT"], "horizon": 1}}
     )
     symbols: Annotated[
-        list[Annotated[str, Field(min_length=1, max_length=24)]], Field(min_length=1, max_length=MOST_SYMBOLS)
+        list[Annotated[str, Field(min_length=1, max_length=LONGEST)]],
+        Field(min_length=1, max_length=MOST_SYMBOLS),
     ]
     horizon: Annotated[int | None, Field(ge=1, le=1000, strict=True)] = None
 
@@ -207,7 +214,7 @@ async def history(
         chosen = int(_at_horizon(document["forecasts"], horizon)["horizon"])
         rows = past_forecasts(document, chosen, last=limit)
         version = str(document["model_version"])
-        return to_plain(schemas.HistoryResponse(symbol, document["as_of"], chosen, version, rows, stale))
+        return to_plain(schemas.HistoryResponse(document["symbol"], document["as_of"], chosen, version, rows, stale))
 
     return _body(request, ("history", entry.digest, horizon, limit, stale), render)
 
@@ -321,7 +328,8 @@ async def events(
     """Server-sent events: ``hello`` at once, then ``forecast`` for every symbol whose forecasts are new."""
     service = _service(request)
     hello = {"as_of": service.view.snapshot.index.as_of, "staleness": to_plain(service.view.staleness())}
-    requested = frozenset(name for name in symbols.split(",") if name)
+    names = [name for name in symbols.split(",") if name]
+    requested = frozenset([*names, *map(clean_symbol, names)])
     headers = {**NO_STORE, "X-Accel-Buffering": "no"}
     return StreamingResponse(service.hub.listen(hello, requested), media_type="text/event-stream", headers=headers)
 

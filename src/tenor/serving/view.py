@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import threading
@@ -18,8 +17,9 @@ from tenor.errors import StoreError, TenorError, UnknownSymbolError, one_line
 from tenor.serving.published import Index, PublishedForecasts, SymbolEntry
 from tenor.serving.schemas import Staleness
 from tenor.serving.staleness import staleness
-from tenor.storage.files import content_key
+from tenor.storage.files import content_key, read_json
 from tenor.storage.object_store import open_store
+from tenor.symbols import known_as
 
 READERS = 8
 NOTHING_PUBLISHED = "nothing was published yet: run 'tenor refresh'"
@@ -35,8 +35,8 @@ class Snapshot:
     documents: Mapping[str, bytes]
 
     def entry(self, symbol: str) -> SymbolEntry:
-        """The entry of `symbol`; raises UnknownSymbolError with a suggestion."""
-        entry = self.index.entries.get(symbol)
+        """The entry of `symbol`, however it is written; raises UnknownSymbolError with a suggestion."""
+        entry = self.index.entries.get(known_as(symbol, self.index.entries))
         if entry is None:
             raise UnknownSymbolError(symbol[:40], self.index.entries)
         return entry
@@ -171,13 +171,14 @@ class View:
         """
         snapshot = self.snapshot
         entry = snapshot.entry(symbol)
+        symbol = known_as(symbol, snapshot.index.entries)
         data = snapshot.documents.get(symbol)
         if data is None:
             data = self.published.read(entry)
             snapshot = Snapshot(snapshot.index, {**snapshot.documents, symbol: data})
             if self._snapshot is not None and self._snapshot.index is snapshot.index:
                 self._snapshot = snapshot
-        document: dict[str, Any] = json.loads(data)
+        document: dict[str, Any] = read_json(data)
         return document
 
     def poll(self, *, wait: bool = False) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import math
@@ -38,6 +39,10 @@ def write_whole(path: Path, data: bytes, *, fresh: Path | None = None) -> None:
     fresh = fresh or path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.new")
     try:
         with fresh.open("wb") as file:
+            # until the file is closed, whoever finds it can tell by this lock that its writer is alive; some file
+            # systems have no locks
+            with contextlib.suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -66,6 +71,20 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: dict[str, Any]) -> None:
     """Write `value` to `path` as JSON, whole or not at all."""
     write_text(path, json.dumps(value, allow_nan=False, indent=1))
+
+
+def read_json(data: str | bytes) -> Any:
+    """The JSON value in `data`.
+
+    Raises
+    ------
+    ValueError
+        It is no JSON, is not UTF-8, is nested too deeply, or has a number of thousands of digits.
+    """
+    try:
+        return json.loads(data)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def json_values(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from tenor.calendars import interval_of
 from tenor.errors import DataError, StoreError, UnknownSymbolError, one_line
 from tenor.schema import BAR_COLUMNS, NEWS_COLUMNS, SENTIMENT_COLUMNS, BarInterval, Bars, DailySentiment, News
 from tenor.store import compaction
+from tenor.store import parts as parts_of
 from tenor.store.intraday import adjusted_like, dated
 from tenor.store.parts import open_parts
 from tenor.store.tables import (
@@ -34,6 +35,7 @@ from tenor.store.tables import (
     Table,
 )
 from tenor.store.versions import LONGEST, Appended, Versions, as_table
+from tenor.symbols import clean_symbol, known_as
 
 _LIVE = {table.name: table for table in (INTRADAY, ACTIONS, NAMES, FETCHES)}
 LIVE_TABLES = tuple(_LIVE)
@@ -107,6 +109,7 @@ class Lake:
             The lake has no such symbol; a near one is suggested.
         """
         interval = interval_of(calendar)
+        symbols = self.named(symbols, calendar)
         if interval == "1d":
             frame = self._versions.read(BARS, BAR_COLUMNS, symbols, until, as_of)
         else:
@@ -131,6 +134,13 @@ class Lake:
             sql = f"SELECT DISTINCT symbol FROM {table.parts} WHERE {where} ORDER BY symbol"  # noqa: S608 - our names
             rows = connection.sql(sql).fetchall()
         return tuple(row[0] for row in rows)
+
+    def named(self, symbols: Sequence[str] | None, calendar: str = DAYS) -> Sequence[str] | None:
+        """`symbols` as the lake has them, however they are written (``BRK.B``); others stay as they are."""
+        if symbols is None or all(clean_symbol(symbol) == symbol for symbol in symbols):
+            return symbols
+        known = set(self.symbols(calendar))
+        return [known_as(symbol, known) for symbol in symbols]
 
     def append_news(self, news: News) -> Appended:
         """Add `news`; items that the lake holds already are not written again."""
@@ -327,6 +337,20 @@ class Lake:
         """
         with self._versions.store_errors("compacted"):
             return compaction.compact(self._versions.parts, TABLES, least=least, keep=keep)
+
+    def damage(self) -> Iterator[str]:
+        """For each part of each table, replaced ones too, what is wrong with it; empty where it is sound.
+
+        Every byte is read. What the part holds is compared with the checksum in its name, and with its table's columns.
+        """
+        parts = self._versions.parts
+        with self._versions.store_errors("read"):
+            for table in TABLES:
+                for name in parts_of.part_files(parts, table.name):
+                    try:
+                        yield parts_of.damage(parts, table.name, name, schema=table.schema)
+                    except FileNotFoundError:
+                        yield ""  # replaced, and deleted since it was listed
 
     def _require(
         self,

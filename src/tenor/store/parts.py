@@ -18,7 +18,9 @@ import hashlib
 import os
 import re
 import secrets
+import time
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,8 +40,15 @@ from tenor.storage.files import write_whole
 _NAME = re.compile(r"(\d{19})-([0-9a-f]{16})(?:-(\d{19}))?\.parquet")
 _UNFINISHED = re.compile(rf"\.{_NAME.pattern}\.[0-9a-f]{{8}}\.tmp")
 _REPLACES = b"tenor.replaces"
+_DIGITS = 16  # of the SHA-256 in a name
 ROW_GROUP = 200_000
 """Rows in a row group: what a read skips or takes as a whole."""
+_AT_ONCE = 8  # parts whose checksums are computed side by side: from a bucket each waits for the network
+_PIECE = 1 << 20
+_ABANDONED = 10.0
+"""Seconds after which a half-written file that nobody holds a lock on was left by a process that was killed."""
+_sound: set[tuple[Any, ...]] = set()
+"""The parts whose checksum this process has seen match: place, table, name, size and time of writing."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +88,9 @@ class Parts(Protocol):
     def alone(self) -> AbstractContextManager[None]:
         """Wait until no other process compacts here, and keep others waiting, as far as the place can."""
 
+    def clean(self) -> None:
+        """Delete the half-written files of processes that were killed, as far as the place can tell."""
+
 
 class FolderParts:
     """Parts in a local folder, which is made by the first write."""
@@ -100,6 +112,16 @@ class FolderParts:
         with Path(self.root, ".compacting").open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+    def clean(self) -> None:
+        """Delete those that no process holds its lock on (see `write_whole`): the lock dies with its process."""
+        for path in Path(self.root).glob("*/.*.tmp"):
+            # what can't be deleted now is left to the next writer
+            with contextlib.suppress(OSError):
+                if _UNFINISHED.fullmatch(path.name) and time.time() - path.stat().st_mtime >= _ABANDONED:
+                    with path.open("rb") as file:
+                        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                        path.unlink()
 
 
 class BucketParts:
@@ -128,6 +150,9 @@ class BucketParts:
         """A bucket has no lock that a dying process gives back: two at once do the work twice, and harm nothing."""
         return contextlib.nullcontext()
 
+    def clean(self) -> None:
+        """Nothing: an upload that was not completed is no object."""
+
 
 def open_parts(location: str | Path) -> Parts:
     """The place `location`: a folder, or ``s3://bucket/prefix``."""
@@ -153,8 +178,13 @@ def unfinished(parts: Parts, table: str) -> dict[str, PartFile]:
 
 def names(parts: Parts, table: str) -> list[str]:
     """The parts of `table` that count, oldest first."""
+    return list(current_files(parts, table))
+
+
+def current_files(parts: Parts, table: str) -> dict[str, PartFile]:
+    """As `names`, with their sizes and times."""
     there = part_files(parts, table)
-    return current(there, replaced(parts, table, there))
+    return {name: there[name] for name in current(there, replaced(parts, table, there))}
 
 
 def current(part_names: Iterable[str], replacing: Mapping[str, Iterable[str]]) -> list[str]:
@@ -163,10 +193,9 @@ def current(part_names: Iterable[str], replacing: Mapping[str, Iterable[str]]) -
     return [name for name in part_names if name not in over]
 
 
-def replaced(parts: Parts, table: str, part_names: Iterable[str]) -> dict[str, frozenset[str]]:
-    """By merged part: which of `part_names` it replaces. Only what may replace one of them is opened."""
+def replaced(parts: Parts, table: str, there: Mapping[str, PartFile]) -> dict[str, frozenset[str]]:
+    """By merged part: which of the parts `there` it replaces. Only what may replace one of them is opened."""
     by_part: dict[str, frozenset[str]] = {}
-    there = frozenset(part_names)
     for name in sorted(there):
         if not _NAME.fullmatch(name)[3]:  # type: ignore[index]  # all are names of parts
             continue  # not merged
@@ -174,7 +203,7 @@ def replaced(parts: Parts, table: str, part_names: Iterable[str]) -> dict[str, f
         # parts, whose sources were deleted long ago, need not be opened: in a bucket each costs a request.
         low, high = first_of(name), moment_of(name)
         if any(low <= first_of(other) and moment_of(other) <= high for other in there if other != name):
-            by_part[name] = there & _replaces(parts, table, name)
+            by_part[name] = frozenset(there) & _replaces(parts, table, name, there[name])
     return by_part
 
 
@@ -184,8 +213,9 @@ def _files(parts: Parts, table: str) -> dict[str, PartFile]:
     return {info.base_name: PartFile(info.size or 0, info.mtime) for info in infos if info.is_file}
 
 
-def _replaces(parts: Parts, table: str, name: str) -> frozenset[str]:
+def _replaces(parts: Parts, table: str, name: str, file_info: PartFile) -> frozenset[str]:
     try:
+        verify_once(parts, table, {name: file_info})  # a damaged list would hide sound parts
         with parts.filesystem.open_input_file(f"{parts.root}/{table}/{name}") as file:
             metadata = pyarrow.parquet.read_metadata(file).metadata or {}
     except FileNotFoundError:
@@ -268,21 +298,58 @@ def first_of(name: str) -> int:
 def verify(parts: Parts, table: str, part_names: Iterable[str]) -> None:
     """Raise StoreError for the first part whose content is not what its name says."""
     for name in part_names:
-        path = f"{parts.root}/{table}/{name}"
         try:
-            with parts.filesystem.open_input_stream(path) as stream:
-                data = stream.read()
+            if why := damage(parts, table, name):
+                raise StoreError(why)
         except FileNotFoundError:
             raise StoreError(
                 f"the part {parts.location}/{table}/{name} went while it was read, merged into another: read again."
             ) from None
-        if _digest(data) != name[20:36]:
-            raise StoreError(
-                f"the part {parts.location}/{table}/{name} is damaged ({len(data)} bytes that do not match its name): "
-                "delete it and import its source again."
-            )
+
+
+def verify_once(parts: Parts, table: str, files: Mapping[str, PartFile]) -> None:
+    """As `verify`, for those of `files` that this process has not verified yet.
+
+    Raises
+    ------
+    FileNotFoundError
+        A part is gone.
+    """
+    keys = {name: (parts.root, parts.location, table, name, file.size, file.written) for name, file in files.items()}
+    unseen = [name for name, key in keys.items() if key not in _sound]
+    if not unseen:
+        return
+    with ThreadPoolExecutor(min(len(unseen), _AT_ONCE), thread_name_prefix="tenor-verify") as pool:
+        for name, why in zip(unseen, pool.map(lambda name: damage(parts, table, name), unseen), strict=True):
+            if why:
+                raise StoreError(why)
+            _sound.add(keys[name])
+
+
+def damage(parts: Parts, table: str, name: str, *, schema: pa.Schema | None = None) -> str:
+    """What is wrong with a part, and what to do; empty where its content is what its name says.
+
+    With `schema`, what has other columns is wrong as well.
+    """
+    path, part = f"{parts.root}/{table}/{name}", f"the part {parts.location}/{table}/{name}"
+    digest, size = hashlib.sha256(), 0
+    with parts.filesystem.open_input_stream(path) as stream:
+        while piece := stream.read(_PIECE):
+            digest.update(piece)
+            size += len(piece)
+    remedy = "delete it and import or fetch its source again."
+    if digest.hexdigest()[:_DIGITS] != name[20 : 20 + _DIGITS]:
+        return f"{part} is damaged ({size} bytes that do not match its name): {remedy}"
+    if schema is not None:
+        try:
+            with parts.filesystem.open_input_file(path) as file:
+                if not pyarrow.parquet.read_schema(file).remove_metadata().equals(schema):
+                    return f"{part} has other columns than the table {table}: {remedy}"
+        except pa.ArrowException:
+            return f"{part} is no Parquet file: {remedy}"
+    return ""
 
 
 def _digest(data: bytes) -> str:
     # no `content_key`: this is in the names of parts, and the parts of a lake are read for years
-    return hashlib.sha256(data).hexdigest()[:16]
+    return hashlib.sha256(data).hexdigest()[:_DIGITS]

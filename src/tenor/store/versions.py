@@ -105,6 +105,7 @@ class Versions:
             stamp = pa.array(np.full(len(rows), moment), table.schema.field("ingested_at").type)
             stamped = rows.select(table.columns).append_column("ingested_at", stamp).cast(table.schema)
             parts_of.write(self.parts, table.name, stamped, moment * 1000)
+            self.parts.clean()
 
     def read(
         self,
@@ -153,9 +154,7 @@ class Versions:
         with self.store_errors("read"):
             _ = self._checked
             for table in tables:
-                names = parts_of.names(self.parts, table.name)
-                # a part that begins later has no row of that moment; of one that goes on later some rows are left out
-                parts[table.name] = [n for n in names if latest is None or parts_of.first_of(n) <= latest]
+                parts[table.name] = self._sound(table, latest)
         with database() as connection:
             try:
                 for table in tables:
@@ -177,6 +176,21 @@ class Versions:
                 raise StoreError(
                     f"the lake {self.location} can't be read: {one_line(error, LONGEST).rstrip('.')}"
                 ) from error
+
+    def _sound(self, table: Table, latest: int | None) -> list[str]:
+        """The parts of `table` to read for the moment `latest` (None: now), each seen to be undamaged."""
+        while True:
+            files = parts_of.current_files(self.parts, table.name)
+            # a part that begins later has no row of that moment; of one that goes on later some rows are left out
+            chosen = {n: file for n, file in files.items() if latest is None or parts_of.first_of(n) <= latest}
+            try:
+                parts_of.verify_once(self.parts, table.name, chosen)
+            except FileNotFoundError:
+                # merged into another and deleted since it was listed: list again
+                if chosen.items() <= parts_of.current_files(self.parts, table.name).items():
+                    raise
+                continue
+            return list(chosen)
 
     @contextlib.contextmanager
     def store_errors(self, done: str) -> Iterator[None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +13,7 @@ from sklearn.base import BaseEstimator
 from tenor.config import to_mapping
 from tenor.errors import TenorError
 from tenor.schema import Bool
-from tenor.storage.files import content_key, json_values, write_json
+from tenor.storage.files import content_key, json_values, read_json, write_json
 from tenor.training.estimator import SECTIONS, PanelForecaster, Rows
 from tenor.training.parallel import end_if_orphaned
 from tenor.training.scoring import SCORINGS
@@ -90,7 +89,7 @@ class Candidate(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
 def read_result(file: Path) -> dict[str, Any] | None:
     """The result in `file`; None where there is none that can be read."""
     try:
-        result = json.loads(file.read_text(encoding="utf-8"))
+        result = read_json(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return result if isinstance(result, dict) else None

@@ -16,7 +16,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from tenor.config import to_mapping
-from tenor.storage.files import content_key, write_whole
+from tenor.storage.files import content_key, read_json, write_whole
 from tenor.training.trainer import History, Task, Trainer
 
 FILE = "state.safetensors"
@@ -81,4 +81,4 @@ def saved_history(folder: Path) -> History:
 
 
 def _history(metadata: dict[str, str]) -> History:
-    return History(**json.loads(metadata["history"]))
+    return History(**read_json(metadata["history"]))

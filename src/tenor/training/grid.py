@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tenor.errors import ConfigError, did_you_mean
+from tenor.config.toml import read_toml, shown
+from tenor.errors import ConfigError, did_you_mean, one_line
 from tenor.features.catalogue import check_groups
 from tenor.training.estimator import SECTIONS, with_changes
 
@@ -93,13 +94,15 @@ def configs_of(values: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = read_toml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"no grid file {str(path)!r}: check its path.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"grid file {str(path)!r} can't be read: {error}.") from None
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"grid file {str(path)!r} is not TOML: {error}.") from None
+        raise ConfigError(f"grid file {str(path)!r} is not TOML: {one_line(error, 200)}.") from None
+    except ValueError as error:
+        raise ConfigError(f"grid file {str(path)!r} can't be read: {error}.") from None
     others = [name for name in table if name != "grid"]
     if others or not isinstance(table.get("grid"), dict):
         content = f"it has {', '.join(map(repr, others))}" if others else "it has none"
@@ -124,9 +127,11 @@ def _flat(table: Mapping[str, Any], above: str = "") -> list[tuple[str, Any]]:
 def _values(key: str, text: str) -> list[Any]:
     """The values in `text`, as TOML where it is: ``16,32``, ``["returns"],["trend"]``; else bare words: ``a,a+b``."""
     try:
-        values: list[Any] = tomllib.loads(f"values = [{text}]")["values"]
+        values: list[Any] = read_toml(f"values = [{text}]")["values"]
     except tomllib.TOMLDecodeError:
         values = [_value(part.strip()) for part in text.split(",") if part.strip()]
+    except ValueError as error:
+        raise ConfigError(f"the values of {key}, {shown(text)}: {error}.") from None
     if not _takes_lists(key):
         return values
     return [value if isinstance(value, list) else [_value(v) for v in str(value).split("+")] for value in values]
@@ -134,8 +139,8 @@ def _values(key: str, text: str) -> list[Any]:
 
 def _value(text: str) -> Any:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        return read_toml(f"value = {text}")["value"]
+    except ValueError:
         return text  # a bare word needs no quotes on a command line
 
 
@@ -146,7 +151,9 @@ def _takes_lists(key: str) -> bool:
 
 def _checked(key: str, values: Any) -> tuple[Any, ...]:
     if not isinstance(values, list):
-        raise ConfigError(f"grid key {key!r} takes a list of values to try, not {values!r}: write [{values!r}].")
+        raise ConfigError(
+            f"grid key {key!r} takes a list of values to try, not {shown(values)}: write [{shown(values)}]."
+        )
     if not values:
         raise ConfigError(f"grid key {key!r} has no value to try: give it one or leave it out.")
     section, _, name = key.partition(".")

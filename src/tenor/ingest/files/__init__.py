@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from tenor.ingest.files.bar_files import FileBatch, FileSummary, find_files, read_bars, read_batches
+from tenor.ingest.files.bar_files import (
+    FileBatch,
+    FileSummary,
+    find_files,
+    leads_out,
+    read_bars,
+    read_batches,
+    refused_link,
+)
 from tenor.ingest.files.check import Jump, SymbolReport, check_bars, find_jumps
 from tenor.ingest.files.news_files import JSON_SUFFIXES, is_news_file, read_news_file
 from tenor.ingest.files.refusals import REFUSAL_COLUMNS, Refusal
@@ -42,7 +50,9 @@ def read_files(
             yield from read_batches([path / "price" / "raw"], calendar=calendar, now=now)
             yield read_stocknet_news(path, now=now)
         else:
-            files = find_files(path, also=JSON_SUFFIXES)
+            every = find_files(path, also=JSON_SUFFIXES)
+            yield from (refused_link(file) for file in every if leads_out(file, path))
+            files = [file for file in every if not leads_out(file, path)]
             news = [file for file in files if is_news_file(file)]
             if bars := [file for file in files if file not in set(news)]:
                 yield from read_batches(bars, calendar=calendar, now=now)

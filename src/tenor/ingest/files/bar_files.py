@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,11 +11,11 @@ from pathlib import Path
 import pandas as pd
 
 from tenor.errors import DataError, UnusableError
-from tenor.ingest.files.cells import clean_symbol
 from tenor.ingest.files.refusals import Refusal, join_refusals, refusal_frame, refusals_of
 from tenor.ingest.files.rules import RowFilter
 from tenor.ingest.files.tables import PARQUET_SUFFIXES, TEXT_SUFFIXES, read_table
 from tenor.schema import BAR_COLUMNS, Bars, News
+from tenor.symbols import clean_symbol, taken_for
 
 _BATCH_ROWS = 1_000_000
 # what price services add to a symbol in a file's name
@@ -94,16 +95,39 @@ def find_files(path: Path, *, also: tuple[str, ...] = ()) -> list[Path]:
     if not path.exists():
         raise DataError(f"{path}: there is no such file or folder: check the path.")
     suffixes = (*TEXT_SUFFIXES, *PARQUET_SUFFIXES, *also)
+    inside = path.resolve()
     files = sorted(
         p
         for p in path.rglob("*")
         if p.suffix.lower() in suffixes
-        and p.is_file()
         and not any(part.startswith(".") for part in p.relative_to(path).parts)
+        # a link that leads out of the folder is listed too: whoever reads it refuses it by name (`leads_out`)
+        and (p.is_file() or not _target(p).is_relative_to(inside))
     )
     if not files:
         raise DataError(f"{path}: the folder has no file that ends in {', '.join(suffixes)}.")
     return files
+
+
+def leads_out(file: Path, given: Path) -> bool:
+    """Whether `file`, found in the folder `given`, is a link to a place outside: it must not be read.
+
+    Whoever fills the folder could have the import quote any file that its user may read. A path that the user gave
+    itself is read, link or not.
+    """
+    return file != given and not _target(file).is_relative_to(given.resolve())
+
+
+def _target(path: Path) -> Path:
+    return Path(os.path.realpath(path))  # `resolve` raises for links that lead to each other
+
+
+def refused_link(file: Path) -> FileBatch:
+    """The refusal of a file that `leads_out`; neither its content nor its target is quoted."""
+    refused = refusal_frame(
+        file=str(file), row=[0], kind="file", why="is a link that leads out of the folder", remedy="copy the file there"
+    )
+    return FileBatch(None, refused, (FileSummary(str(file), 0, 0, 0, 1),))
 
 
 def read_batches(
@@ -133,7 +157,11 @@ def read_batches(
     refusals: list[pd.DataFrame] = []
     files: list[FileSummary] = []
     batch_symbols: set[str] = set()
-    for path in [file for given in paths for file in find_files(Path(given))]:
+    found = [(file, Path(given)) for given in paths for file in find_files(Path(given))]
+    for path, given in found:
+        if leads_out(path, given):
+            yield refused_link(path)
+            continue
         frame, refused, summary = _read_file(path, calendar, now)
         symbols = set(frame["symbol"].cat.categories)
         if files and (batch_symbols & symbols or sum(map(len, frames)) + len(frame) > _BATCH_ROWS):
@@ -164,7 +192,8 @@ def _batch(frames: list[pd.DataFrame], refusals: list[pd.DataFrame], files: list
 def _read_file(path: Path, calendar: str | None, now: pd.Timestamp) -> tuple[pd.DataFrame, pd.DataFrame, FileSummary]:
     try:
         raw = read_table(path)
-        symbol = "" if "symbol" in raw.cells else clean_symbol(raw.symbol or _AROUND_SYMBOL.sub("", path.stem))
+        named = raw.symbol or _AROUND_SYMBOL.sub("", path.stem)
+        symbol = "" if "symbol" in raw.cells else clean_symbol(named)
         if not symbol and "symbol" not in raw.cells:
             raise UnusableError("has no column for the symbol, and its own name is no symbol", "add a column ticker")
     except UnusableError as error:
@@ -172,6 +201,8 @@ def _read_file(path: Path, calendar: str | None, now: pd.Timestamp) -> tuple[pd.
         empty = pd.DataFrame(columns=list(BAR_COLUMNS)).astype({"symbol": "category"})
         return empty, refused, FileSummary(str(path), 0, 0, 0, 1)
     row_filter = RowFilter(str(path), raw, symbol)
+    if symbol and (note := taken_for(named)):
+        row_filter.notes.append(note)
     row_filter.read()
     row_filter.sound_prices()
     row_filter.on_calendar(calendar, now)

@@ -17,13 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from tenor.symbols import clean_symbol
+
 _ISO = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})")
 _PACKED = re.compile(r"(\d{4})(\d{2})(\d{2})")
 _YEAR_LAST = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})")
 _MIDNIGHT = re.compile(r"([T ]\s*0{1,2}:00(:00(\.0+)?)?)?\s*(Z|UTC|[+-]\d{2}:?\d{2})?")
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _MISSING = pa.array(["", "null", "nan", "na", "n/a", "#n/a", "none", "-"])
-_SYMBOL = re.compile(r"[A-Z0-9^][A-Z0-9.^=_/-]{0,23}")
 
 TIME_OF_DAY = "has a time of day, and tenor takes daily bars"
 
@@ -98,12 +99,6 @@ def read_symbols(column: Any) -> tuple[NDArray[np.int32], list[str], list[str]]:
     codes, raw = _distinct(column)
     own = ["" if text is None else text for text in raw]
     return codes, [clean_symbol(text) for text in own], own
-
-
-def clean_symbol(text: str) -> str:
-    """``AAPL`` for ``" aapl.us"`` (some price services append ``.US``), or ``""`` where `text` is no symbol."""
-    symbol = text.strip().upper().removesuffix(".US")
-    return symbol if _SYMBOL.fullmatch(symbol) else ""
 
 
 def read_dates(column: Any) -> DateColumn:

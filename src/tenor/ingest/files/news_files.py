@@ -18,10 +18,10 @@ import pyarrow.parquet
 
 from tenor.errors import UnusableError, one_line
 from tenor.ingest.files.bar_files import FileBatch, FileSummary
-from tenor.ingest.files.cells import clean_symbol
 from tenor.ingest.files.refusals import join_refusals, refusal_frame
 from tenor.ingest.files.tables import PARQUET_SUFFIXES, TEXT_SUFFIXES
 from tenor.schema import News, news_id
+from tenor.symbols import clean_symbol
 
 JSON_SUFFIXES = (".jsonl", ".ndjson")
 _BATCH = 200_000

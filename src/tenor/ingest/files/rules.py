@@ -11,10 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tenor.calendars import exchange, market_of
+from tenor.features.extra_sessions import extra_in_file
 from tenor.ingest.files import cells
 from tenor.ingest.files.refusals import RefusalKind, join_refusals, refusal_frame
 from tenor.ingest.files.tables import RawTable
 from tenor.schema import PRICES
+from tenor.symbols import market_note, taken_for
 
 
 class RowFilter:
@@ -116,6 +118,8 @@ class RowFilter:
     def on_calendar(self, calendar: str | None, now: pd.Timestamp) -> None:
         """Days are sessions of the exchange `calendar` (None: of each symbol's own) that were over at `now` (UTC)."""
         own = [calendar or market_of(symbol).calendar for symbol in self._symbols]
+        if calendar is None:
+            self.notes += [note for symbol in self._symbols if (note := market_note(symbol))][:3]
         for code in dict.fromkeys(own):
             self._on(code, now, np.array([other == code for other in own], dtype=bool)[self._codes])
 
@@ -135,10 +139,28 @@ class RowFilter:
             self.refuse_days(
                 among & (self._days < begins), "off_calendar", why, "nothing to do: newer rows are imported"
             )
+        if exchange(calendar).uncertain(pd.Timestamp(known.max())):
+            self.notes.append(exchange(calendar).note)
         closed = among & ~np.isin(self._days, sessions.to_numpy().astype("datetime64[D]"))
+        closed &= ~self._extra(closed, among, calendar)
         why = f"is not a session of {calendar}"
         remedy = "choose the exchange with --calendar (24/7 for coins, 24/5 for currencies) or drop the row"
         self.refuse_days(closed, "off_calendar", why, remedy)
+
+    def _extra(self, closed: NDArray[np.bool_], among: NDArray[np.bool_], calendar: str) -> NDArray[np.bool_]:
+        """Which of the rows on closed days are bars of an extra session (see `tenor.features.extra_sessions`)."""
+        rows = np.flatnonzero(among & self.remaining)
+        extra = np.zeros(len(self.remaining), dtype=bool)
+        if not closed[rows].any():
+            return extra
+        frame = pd.DataFrame({"symbol": self._codes[rows], "session": self._days[rows].astype("datetime64[us]")})
+        frame = frame.assign(**{name: self._values[name][rows] for name in (*PRICES, "volume")})
+        extra[rows] = extra_in_file(frame, closed[rows], calendar)
+        if extra.any():
+            days = sorted({str(day) for day in self._days[extra]})
+            more = f" and {len(days) - 3} more days" if len(days) > 3 else ""
+            self.notes.append(f"kept as extra sessions of {calendar}: {', '.join(days[:3])}{more}")
+        return extra
 
     def one_bar_a_day(self) -> None:
         """One bar per symbol and day: of several, the first in the file stays."""
@@ -214,6 +236,10 @@ class RowFilter:
         bad = np.array([not s for s in self._symbols], dtype=bool)[self._codes]
         values = [texts[c][:40] for c in self._codes[bad]]
         self.refuse(bad, "symbol", values, "symbol", "is no symbol", "correct it or drop the row")
+        taken = [note for text in texts if (note := taken_for(text))]
+        if taken:
+            more = f" and {len(taken) - 3} more" if len(taken) > 3 else ""
+            self.notes.append(f"{', '.join(taken[:3])}{more}")
         # AAPL and aapl.us are one symbol
         own, codes = np.unique(np.array(self._symbols, dtype=object), return_inverse=True)
         self._symbols = list(own)

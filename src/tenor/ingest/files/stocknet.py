@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from tenor.errors import DataError
-from tenor.ingest.files.bar_files import FileBatch, FileSummary, read_bars
+from tenor.ingest.files.bar_files import FileBatch, FileSummary, leads_out, read_bars
 from tenor.ingest.files.refusals import join_refusals, refusal_frame
 from tenor.schema import News, news_id
 
@@ -48,6 +48,9 @@ def read_stocknet_news(path: Path, *, now: pd.Timestamp | None = None) -> FileBa
     bad = []
     lines = 0
     for file in sorted(p for p in root.rglob("*") if p.is_file() and not p.name.startswith(".")):
+        if leads_out(file, root):
+            bad.append((str(file), 0, "", "is a link that leads out of the folder"))
+            continue
         for row, line in _lines(file):
             lines += 1
             tweet = _parse(line)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import email.utils
-import json
 import logging
 import math
 import threading
@@ -21,6 +20,7 @@ import tenacity
 from tenor.config import HttpConfig
 from tenor.errors import SourceError
 from tenor.ingest.services.keys import HideKeys, SourceKeys
+from tenor.storage.files import read_json
 
 Form = Literal["json", "csv", "xml"]
 Clock = Callable[[], float]
@@ -388,7 +388,7 @@ class Http:
         if request.form != "json":
             return body
         try:
-            return json.loads(body)
+            return read_json(body)
         except (ValueError, RecursionError):
             raise _TemporaryError("sent JSON that is cut off or broken", kind="malformed") from None
 

@@ -6,15 +6,16 @@ import re
 from collections.abc import Mapping, Sequence
 
 from tenor.calendars import market_of, parts_of
+from tenor.symbols import dotted
 
 _LEGAL = re.compile(
     r"(,?\s+(the|inc|incorporated|corp|corporation|co|company|plc|ltd|limited|llc|ag|se|sa|s\.a|nv|n\.v|ab|asa|oyj|spa"
     r"|s\.p\.a|kgaa|gmbh|holdings?|group|class [a-c]|adr|common stock|ordinary shares)\.?)+$",
     re.IGNORECASE,
 )
-_CASHTAG = re.compile(r"(?<![\w$])\$([A-Za-z][A-Za-z0-9.\-]{0,14})")
+_CASHTAG = re.compile(r"(?<![\w$])\$([A-Za-z][A-Za-z0-9.&\-]{0,14})")
 _LISTED = re.compile(r"\((?:NASDAQ|NYSE|NYSE American|AMEX|LSE|XETRA|TSX)\s*:\s*([A-Z.\-]{1,6})\)", re.IGNORECASE)
-_WORD = re.compile(r"(?<![\w$.])[A-Z][A-Z0-9.\-]{2,14}(?![\w])")
+_WORD = re.compile(r"(?<![\w$.])[A-Z][A-Z0-9.&\-]{2,14}(?![\w])")
 _SHORTEST_NAME = 4
 
 
@@ -39,7 +40,7 @@ class SymbolMatcher:
         self._order = list(symbols)
         self._tickers: dict[str, str] = {}
         for symbol in symbols:
-            for written in (symbol, parts_of(symbol)[0], f"{parts_of(symbol)[0]}.X"):
+            for written in (symbol, dotted(symbol), parts_of(symbol)[0], f"{parts_of(symbol)[0]}.X"):
                 if written != f"{symbol}.X" or market_of(symbol).kind == "crypto":
                     self._tickers.setdefault(written.upper(), symbol)
         self._names = []

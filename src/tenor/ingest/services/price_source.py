@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tenor.calendars import market_of
 from tenor.errors import SourceError
+from tenor.features.extra_sessions import extra_of_service
 from tenor.ingest.services.source import Source
 from tenor.schema import LENGTHS, PRICES, BarInterval, Float64
 
@@ -162,7 +163,11 @@ def _rules(symbol: str, interval: BarInterval) -> list[tuple[str, Any]]:
         if frame.empty:
             return np.zeros(0, dtype=bool)
         days = pd.DatetimeIndex(frame["at"])
-        return ~np.asarray(days.isin(market_of(symbol).exchange.sessions(days.min(), days.max())))
+        stray = ~np.asarray(days.isin(market_of(symbol).exchange.sessions(days.min(), days.max())))
+        if not stray.any():
+            return stray
+        bars = frame.rename(columns={"at": "session"})
+        return stray & ~extra_of_service(bars, stray, market_of(symbol).calendar)
 
     rules: list[tuple[str, Any]] = [
         ("empty", lambda f: f[prices].isna().all(axis=1).to_numpy()),

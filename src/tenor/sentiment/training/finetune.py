@@ -33,7 +33,7 @@ from tenor.sentiment.training.classifier import (
 )
 from tenor.sentiment.training.evaluate import quality_of_classes
 from tenor.sentiment.training.labelled import LabelledTexts
-from tenor.storage.files import content_key, write_whole
+from tenor.storage.files import content_key, read_json, write_whole
 
 _POOL = 64  # batches whose sentences are sorted by length together
 
@@ -284,7 +284,7 @@ def _resume(
         raise ModelError(f"{path} can't be read: {error}; delete it to start again.") from error
     if described["signature"] != signature:
         raise ModelError(f"{path} is of another run (settings or sentences differ): name another folder or delete it.")
-    epochs = [from_mapping(Epoch, epoch) for epoch in json.loads(described["epochs"])]
+    epochs = [from_mapping(Epoch, epoch) for epoch in read_json(described["epochs"])]
     model.load_state_dict({n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")})
     for name in average:
         average[name] = tensors[f"average.{name}"]

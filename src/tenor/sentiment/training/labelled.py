@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable
@@ -17,6 +16,7 @@ import numpy.typing as npt
 from tenor.errors import ConfigError, DataError, did_you_mean
 from tenor.sentiment.scores import LABELS
 from tenor.sentiment.text import clean, duplicate_key
+from tenor.storage.files import read_json
 
 FPB_AGREEMENT = {
     50: "Sentences_50Agree.txt",
@@ -150,7 +150,7 @@ def read_semeval(folder: Path) -> LabelledTexts:
     """SemEval-2017 task 5 headlines; their scores cut into classes at +-`SEMEVAL_NEUTRAL`."""
     path = folder / "SemEval2017Task5Headlines.json"
     try:
-        items = json.loads(_read(path))
+        items = read_json(_read(path))
         scored = [(str(item["title"]), float(item["sentiment"])) for item in items]
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} is no list of objects with 'title' and 'sentiment': {error}.") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -24,7 +23,7 @@ from tenor.sentiment.training.classifier import (
 from tenor.sentiment.training.evaluate import Quality, mean_and_spread, quality
 from tenor.sentiment.training.finetune import fine_tune
 from tenor.sentiment.training.labelled import LabelledTexts, fpb_targets, read_fpb
-from tenor.storage.files import content_key, write_json
+from tenor.storage.files import content_key, read_json, write_json
 
 FPB_CONFIG = FineTuneConfig(
     epochs=3, learning_rate=1.5e-4, head_learning_rate=5e-4, averaging=0.99, token_dropout=0.05, half_precision=True
@@ -161,7 +160,7 @@ def _signature(group: list[TunedClassifier], train: LabelledTexts, test: Labelle
 
 def _saved_result(work: Path | None, seed: int, signature: str) -> SeedQuality | None:
     try:
-        saved = json.loads((work / f"seed-{seed}.json").read_text(encoding="utf-8")) if work else {}
+        saved = read_json((work / f"seed-{seed}.json").read_text(encoding="utf-8")) if work else {}
         if saved.get("signature") != signature:
             return None
         return SeedQuality(seed, Quality.from_json(saved["at_50"]), Quality.from_json(saved["at_100"]))

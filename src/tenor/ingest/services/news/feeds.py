@@ -6,6 +6,7 @@ import calendar
 import re
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
+from xml.parsers import expat
 
 import feedparser
 import pandas as pd
@@ -32,6 +33,12 @@ FEEDS = {
     "coindesk": "https://www.coindesk.com/arc/outboundfeeds/rss/",
 }
 """Feeds that have a name; those with ``{symbol}`` are asked for each symbol, the others once."""
+LARGEST = 2 << 20
+"""Bytes of a feed at most: measured, the parser takes one to two seconds a megabyte."""
+LARGEST_BROKEN = 256 << 10
+"""Of one that is not well-formed: measured, up to four seconds a megabyte, so about a second at most."""
+DEEPEST = 64
+"""Elements inside one another."""
 _ZONED = re.compile(r"(Z|[+-]\d{2}:?\d{2}|\b(GMT|UTC?|E[SD]T|C[SD]T|M[SD]T|P[SD]T))\s*$", re.IGNORECASE)
 
 
@@ -90,6 +97,7 @@ class Feed(NewsSource):
         """See `NewsSource`. A date without a zone is no UTC time: its item is refused."""
         url = self.url.replace("{symbol}", quote(symbol, safe=""))
         body = self.http.get_text(url, source=self.name, form="xml")
+        self._require_modest(body)
         parsed = feedparser.parse(body)
         if not parsed.get("version"):
             raise SourceError(f"{self.name} sent what is neither RSS nor Atom: check its address.", kind="malformed")
@@ -101,6 +109,36 @@ class Feed(NewsSource):
             since=since,
             now=now,
         )
+
+    def _require_modest(self, body: bytes) -> None:
+        """Refuse what the parser could work on for long: it reads a broken feed again, and slower the longer it is."""
+        sound = _well_formed(body)
+        if len(body) > (LARGEST if sound else LARGEST_BROKEN):
+            what = "a feed" if sound else f"a feed that is broken, or nested more than {DEEPEST} deep,"
+            raise SourceError(f"{self.name} sent {what} of {len(body) / 1e6:.1f} MB: it is not read.", kind="malformed")
+
+
+def _well_formed(body: bytes) -> bool:
+    """Whether `body` is XML as it should be, of ordinary depth; this takes some milliseconds a megabyte."""
+    depth = 0
+
+    def opened(_name: str, _attributes: dict[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > DEEPEST:
+            raise ValueError
+
+    def closed(_name: str) -> None:
+        nonlocal depth
+        depth -= 1
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler, parser.EndElementHandler = opened, closed
+    try:
+        parser.Parse(body, True)
+    except (expat.ExpatError, ValueError, LookupError):
+        return False
+    return True
 
 
 def _published(entry: Any) -> float | None:

@@ -7,6 +7,7 @@ import pandas as pd
 from tenor.calendars import market_of, parts_of
 from tenor.ingest.services.fields import field_at, format_changed
 from tenor.ingest.services.news_source import NewsAnswer, NewsSource, news_answer
+from tenor.symbols import dotted
 
 
 class Finnhub(NewsSource):
@@ -24,7 +25,7 @@ class Finnhub(NewsSource):
     def items(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp) -> NewsAnswer:
         """See `NewsSource`."""
         headers = {"X-Finnhub-Token": self.key()}
-        params = {"symbol": symbol, "from": f"{since:%Y-%m-%d}", "to": f"{now:%Y-%m-%d}"}
+        params = {"symbol": dotted(symbol), "from": f"{since:%Y-%m-%d}", "to": f"{now:%Y-%m-%d}"}
         body = self.get_json("/api/v1/company-news", params=params, headers=headers)
         if not isinstance(body, list):
             raise format_changed(self.name, "company-news")

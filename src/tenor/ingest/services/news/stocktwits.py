@@ -10,6 +10,7 @@ import pandas as pd
 from tenor.calendars import market_of, parts_of
 from tenor.ingest.services.fields import field_at
 from tenor.ingest.services.news_source import NewsAnswer, NewsSource, iso_moment, news_answer
+from tenor.symbols import dotted
 
 _PAGES = 20
 
@@ -28,7 +29,7 @@ class StockTwits(NewsSource):
 
     def items(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp) -> NewsAnswer:
         """See `NewsSource`."""
-        own = f"{parts_of(symbol)[0]}.X" if market_of(symbol).kind == "crypto" else symbol
+        own = f"{parts_of(symbol)[0]}.X" if market_of(symbol).kind == "crypto" else dotted(symbol)
         path = f"/api/2/streams/symbol/{quote(own, safe='')}.json"
         messages: list[Any] = []
         params: dict[str, str] = {}

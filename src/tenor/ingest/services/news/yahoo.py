@@ -6,6 +6,7 @@ import pandas as pd
 
 from tenor.ingest.services.fields import field_at
 from tenor.ingest.services.news_source import NewsAnswer, NewsSource, news_answer
+from tenor.symbols import clean_symbol
 
 _COUNT = 50
 
@@ -25,7 +26,7 @@ class YahooNews(NewsSource):
         params = {"q": symbol, "newsCount": str(_COUNT), "quotesCount": "1"}
         body = self.get_json("/v1/finance/search", params=params)
         news = field_at(body, "news", source=self.name)
-        about = [item for item in news if symbol in (item.get("relatedTickers") or [symbol])]
+        about = [item for item in news if symbol in map(_symbol, item.get("relatedTickers") or [symbol])]
         quotes = body.get("quotes") or []
         named = {q["symbol"]: q.get("longname") or q.get("shortname") for q in quotes if q.get("symbol") == symbol}
         return news_answer(
@@ -42,3 +43,7 @@ class YahooNews(NewsSource):
             now=now,
             names={symbol: str(title) for symbol, title in named.items() if title},
         )
+
+
+def _symbol(text: object) -> str:
+    return clean_symbol(str(text)) or str(text)

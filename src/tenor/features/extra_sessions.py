@@ -1,0 +1,100 @@
+"""Bars of days that an exchange's calendar does not have: an extra session, or a wrong date?
+
+Exchanges hold sessions that no calendar knows in advance: a Saturday's test of the other data centre, the hour of
+Muhurat. Which bars of such days are trusted stands in `docs/decisions/0018-calendars-and-extra-sessions.md`. The lake
+keeps them. A panel stands on the calendar's sessions alone, so a model sees their move in the next session's return.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from tenor.calendars import by_calendar, exchange
+from tenor.schema import Bars, Bool
+
+MOST = 0.02
+"""Of all days so many at most are extra sessions: above that share the calendar or the dates are wrong."""
+_LEAST_SYMBOLS = 3
+_NEAR = pd.Timedelta(days=7)
+_PRICES = ["open", "high", "low", "close"]
+
+
+def extra_in_file(frame: pd.DataFrame, closed: Bool, calendar: str) -> Bool:
+    """Which of the rows of `frame` that lie on no session are bars of an extra session.
+
+    A day is one if at least three symbols, and at least half of those that trade in the week around it, have a bar of
+    it that can be trusted (`_sound`), and if no more than `MOST` of all days are like it.
+
+    Parameters
+    ----------
+    frame
+        Bars of one calendar, columns ``symbol, session``, prices and ``volume``.
+    closed
+        [row]; whether the row lies on no session.
+    calendar
+        The one that it is no session of.
+    """
+    days = frame["session"]
+    off_days = pd.unique(days[closed])
+    sound = closed & _sound(frame, closed, calendar)
+    if not sound.any() or len(off_days) > int(MOST * days.nunique()):
+        return np.zeros(len(frame), dtype=bool)
+    extra = []
+    for day in off_days:
+        with_bar = frame.loc[sound & (days == day).to_numpy(), "symbol"].nunique()
+        active = frame.loc[((days - day).abs() <= _NEAR).to_numpy(), "symbol"].nunique()
+        if with_bar >= _LEAST_SYMBOLS and 2 * with_bar >= active:
+            extra.append(day)
+    return np.asarray(sound & days.isin(extra).to_numpy())
+
+
+def extra_of_service(frame: pd.DataFrame, closed: Bool, calendar: str) -> Bool:
+    """As `extra_in_file`, for one symbol's bars from a price service, which dates them by the exchange's own clock.
+
+    A bar that can be trusted (`_sound`) is one, unless more than `MOST` of the rows (at least one) lie on no session.
+    """
+    if int(closed.sum()) > max(1, int(MOST * len(frame))):
+        return np.zeros(len(frame), dtype=bool)
+    return np.asarray(closed & _sound(frame.assign(symbol=""), closed, calendar))
+
+
+def on_sessions(bars: Bars, calendar: str) -> Bars:
+    """`bars` (daily ones) without those of extra sessions, for a panel over the sessions of `calendar`.
+
+    Where more than `MOST` of the days of an exchange are no sessions of it nothing is left out: the calendar is wrong,
+    and building the panel says so.
+    """
+    if bars.interval != "1d":
+        return bars
+    frame = bars.frame
+    extra = np.zeros(len(frame), dtype=bool)
+    for name, here in by_calendar(frame["symbol"], calendar):
+        days = pd.DatetimeIndex(frame.loc[here, "session"])
+        stray = ~np.asarray(days.isin(exchange(name).sessions(days.min(), days.max())))
+        if stray.any() and days[stray].nunique() <= MOST * days.nunique():
+            extra[np.flatnonzero(here)[stray]] = True
+    return replace(bars, frame=frame[~extra]) if extra.any() and not extra.all() else bars
+
+
+def _sound(frame: pd.DataFrame, closed: Bool, calendar: str) -> Bool:
+    """Whether a row on a closed day has volume, is no copy of a neighbour, and leaves no hole beside it.
+
+    A source that fills a day in repeats the prices of the day before or after; a bar that was given a wrong date is
+    missing on the session it belongs to.
+    """
+    ordered = frame.sort_values(["symbol", "session"], kind="stable")
+    prices, symbols = ordered[_PRICES], ordered["symbol"].astype("str")
+    same = (prices == prices.shift(1)).all(axis=1) & (symbols == symbols.shift(1))
+    copied = (same | same.shift(-1, fill_value=False)).reindex(frame.index).to_numpy(dtype=bool)
+    sound = (frame["volume"] > 0).to_numpy() & ~copied & closed
+    present = set(zip(frame["symbol"], frame["session"], strict=True))
+    spans = frame.groupby("symbol", observed=True)["session"].agg(["min", "max"])
+    for row in np.flatnonzero(sound):
+        symbol, day = frame["symbol"].iloc[row], pd.Timestamp(frame["session"].iloc[row])
+        first, last = spans.loc[symbol]
+        around = [exchange(calendar).following(day, count) for count in (0, 1)]
+        sound[row] = all((symbol, session) in present for session in around if first <= session <= last)
+    return np.asarray(sound)
