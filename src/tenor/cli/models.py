@@ -105,9 +105,11 @@ def predict(
     from tenor.workspace import Workspace
 
     sources = sources_of(config, set_)
-    forecasts, calendar = forecasts_of(Workspace(store), symbols, horizon=horizon, version=model)
+    forecasts, calendar, old_sentiment = forecasts_of(Workspace(store), symbols, horizon=horizon, version=model)
     late = {} if sources.when_stale == "ignore" else stale_forecasts(forecasts, calendar)
     late |= freshness(store, sources, symbols, interval=interval_of(calendar))  # names the source that is late
+    if old_sentiment is not None and sources.when_stale != "ignore":
+        late = {symbol: "; ".join(filter(None, (late.get(symbol), old_sentiment))) for symbol in symbols}
     for line in dict.fromkeys(late.values()):
         console.stderr.print(f"tenor: stale: {line}", markup=False, soft_wrap=True)
     for forecast in forecasts:
