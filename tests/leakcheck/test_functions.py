@@ -456,7 +456,6 @@ def test_the_same_seed_gives_the_same_report_and_it_goes_to_json(few: Bars) -> N
 DATED: dict[str, Any] = {
     "weekday": lambda f: f["session"].dt.day_of_week,
     "month": lambda f: f["session"].dt.month,
-    "year": lambda f: f["session"].dt.year,
     "day of the year on a circle": lambda f: np.sin(2 * np.pi * f["session"].dt.day_of_year / 365.25),
     "days since a day": lambda f: (f["session"] - pd.Timestamp("2010-01-01")).dt.days,
     "last day of a quarter": lambda f: f["session"].dt.is_quarter_end.astype("float64"),

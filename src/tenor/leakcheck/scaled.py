@@ -184,7 +184,8 @@ def _dropped(table: Dataset, values: Float64, scopes: Sequence[_Scope], most: in
     train = table.train
     best: tuple[_Scope, Dropped] | None = None
     for scope in scopes:
-        for test in (standard, robust):
+        # quartiles of the training rows are values of the column, which other rows' quartiles may hit as well
+        for test in (standard, robust) if train is not None else (standard,):
             results, by_training = [], True
             for group in scope.groups:
                 parts = [part for rows in group if len(part := _known(values[rows])) > LEAST_VALUES]
