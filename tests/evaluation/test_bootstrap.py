@@ -18,17 +18,15 @@ def cells(seed=0, shape=(50, 9)):
     realised = rng.normal(0, 0.02, shape)
     mean = 0.2 * realised + rng.normal(0, 0.01, shape)
     p_up = np.round(1 / (1 + np.exp(-60 * mean)), 2)
-    close = np.exp(rng.normal(4, 1, shape))
     holes = rng.random(shape) < 0.2
     realised[rng.random(shape) < 0.1] = 0.0  # did not rise
     realised[holes] = np.nan
     mean[holes & (rng.random(shape) < 0.5)] = np.nan  # a forecast where nothing counts, or none: no matter
-    close[holes] = np.nan
-    return mean, p_up, realised, close
+    return mean, p_up, realised
 
 
-def plain(mean, p_up, realised, close):
-    price = close * np.exp(mean), close * np.exp(realised)
+def plain(mean, p_up, realised):
+    price = np.exp(mean), np.exp(realised)  # in units of the last close
     known = np.where(np.isfinite(realised), p_up, np.nan)
     daily = metrics.daily_ic(mean, realised)
     return {
@@ -37,7 +35,7 @@ def plain(mean, p_up, realised, close):
         "price_rmse": metrics.rmse(*price),
         "price_mae": metrics.mae(*price),
         "skill": metrics.skill(mean, realised),
-        "mase": metrics.mase(*price, close),
+        "mase": metrics.mase(*price, np.ones_like(mean)),
         "direction": metrics.direction_accuracy(known, realised),
         "mcc": metrics.mcc(known, realised),
         "auc": metrics.auc(known, realised),
@@ -125,8 +123,8 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says():
 
 
 def test_a_model_without_direction():
-    mean, p_up, realised, close = cells()
-    values = DayTotals.of(np.zeros_like(mean), np.full_like(p_up, 0.5), realised, close).values()
+    mean, p_up, realised = cells()
+    values = DayTotals.of(np.zeros_like(mean), np.full_like(p_up, 0.5), realised).values()
     undefined = {name for name, value in values.items() if math.isnan(value)}
     assert undefined == {"direction", "mcc", "auc", "rank_ic", "icir"}
     assert values["skill"] == 0.0
@@ -134,8 +132,8 @@ def test_a_model_without_direction():
 
 
 def test_one_class_and_one_symbol():
-    mean, p_up, realised, close = cells(shape=(40, 1))
-    values = DayTotals.of(mean, p_up, np.abs(realised) + 1e-9, close).values()
+    mean, p_up, realised = cells(shape=(40, 1))
+    values = DayTotals.of(mean, p_up, np.abs(realised) + 1e-9).values()
     assert math.isnan(values["auc"])
     assert math.isnan(values["rank_ic"])
     assert 0 <= values["direction"] <= 1

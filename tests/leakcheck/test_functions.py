@@ -451,3 +451,30 @@ def test_the_same_seed_gives_the_same_report_and_it_goes_to_json(few: Bars) -> N
     assert plain["ok"] is False
     assert plain["findings"][0]["kind"] == "centred_window"
     assert plain["findings"][0]["remedy"]
+
+
+DATED: dict[str, Any] = {
+    "weekday": lambda f: f["session"].dt.day_of_week,
+    "month": lambda f: f["session"].dt.month,
+    "day of the year on a circle": lambda f: np.sin(2 * np.pi * f["session"].dt.day_of_year / 365.25),
+    "days since a day": lambda f: (f["session"] - pd.Timestamp("2010-01-01")).dt.days,
+    "last day of a quarter": lambda f: f["session"].dt.is_quarter_end.astype("float64"),
+}
+
+
+@pytest.mark.parametrize("kind", DATED)
+def test_a_feature_of_the_date_alone_is_no_finding(few: Bars, kind: str) -> None:
+    report = check_features(lambda f: pd.DataFrame({"x": DATED[kind](f)}), few, cuts=1)
+    assert report.ok, report.describe()
+    assert any("depends on the dates alone" in note for note in report.notes)
+
+
+def test_what_is_looked_up_by_date_stays_a_finding(few: Bars) -> None:
+    days = few.frame["session"].drop_duplicates()
+    kept = pd.Series(np.random.default_rng(0).normal(size=len(days)), index=days)
+
+    def looked_up(frame: pd.DataFrame) -> pd.DataFrame:
+        return pd.DataFrame({"x": frame["session"].map(kept)})
+
+    assert check_features(looked_up, few, cuts=1).kinds == ("unresponsive",)
+    assert check_features(lambda f: pd.DataFrame({"x": np.full(len(f), 2.0)}), few, cuts=1).kinds == ("unresponsive",)

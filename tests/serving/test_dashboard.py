@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -246,3 +247,25 @@ def test_the_content_policy_allows_no_other_host(up: Running) -> None:
     assert script.headers["content-encoding"] == "gzip"
     again = httpx.get(f"{up.url}/page/plotly.min.js", headers={"If-None-Match": script.headers["etag"]})
     assert again.status_code == 304
+
+
+def test_the_hover_of_the_price_chart_tells_the_days_own_interval(up: Running, visit: Open) -> None:
+    page = drawn(visit(up, "#S01/1"))
+    rows = httpx.get(f"{up.url}/v1/history/S01?horizon=1").json()["forecasts"]
+    rows = {row["target_session"]: row for row in rows if row["held"] is not None}
+    lines = page.evaluate(
+        "document.getElementById('price').data.map((t) => [Array.from(t.x), t.text || [], t.hoverinfo])"
+    )
+    x, text, _ = next(line for line in lines if len(line[1]) > 50)
+    told = {day: said for day, said in zip(x, text, strict=True) if said}
+    assert len(told) > 20
+    assert {rows[day]["held"] for day in told} == {True, False}
+    for day, said in told.items():
+        assert said.endswith(f"{'inside' if rows[day]['held'] else 'outside'} its interval")
+        assert f"{rows[day]['lower']:.2f} … {rows[day]['upper']:.2f}" in said
+    # a day that held, right beside one that did not: the box speaks of the one under the mouse
+    days = sorted(told)
+    beside = next(b for a, b in itertools.pairwise(days) if rows[b]["held"] and not rows[a]["held"])
+    page.evaluate("(n) => Plotly.Fx.hover('price', [{ curveNumber: 2, pointNumber: n }], 'xy')", x.index(beside))
+    shows(page, "#price .hoverlayer", "inside its interval")
+    assert "outside" not in page.text_content("#price .hoverlayer")

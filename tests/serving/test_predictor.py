@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +18,13 @@ from tenor.data import embedded_bars, embedded_sentiment
 from tenor.errors import HistoryError, ModelError, UnknownSymbolError
 from tenor.features import build_panel
 from tenor.inference.cells import usable
-from tenor.inference.predictor import Predictor
+from tenor.inference.predictor import NO_VERDICT, Predictor
 from tenor.pipeline.train import load
 from tenor.registry import Registry
 from tenor.schema import Bars, DailySentiment
 from tenor.storage.object_store import open_store
 from tenor.training import Forecaster, chronological, fit
+from tenor.workspace import Workspace
 
 SYMBOLS = ("AAPL", "AMZN", "BA", "BABA", "C", "GOOG", "JPM", "MSFT")
 QUICK = TrainConfig(seeds=(0, 1), epochs=2)
@@ -250,3 +252,11 @@ def test_predict_imports_no_torch(
     assert main(["train", "--store", store, "--workers", "1", *(x for s in quick for x in ("--set", s))]) == 0
     done = subprocess.run([sys.executable, "-c", PROBE, store], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == ["S01", []]
+
+
+def test_a_card_without_verdicts_still_forecasts(trained: Path) -> None:
+    predictor = Workspace(str(trained)).predictor()
+    for card in ({}, {"validation": {}}, {"validation": {"1": {"skill": 0.0}}}):
+        older = replace(predictor, card=card)
+        assert set(older._verdicts().values()) == {NO_VERDICT}
+        assert set(older._verdicts()) == set(predictor.recipe.horizons)

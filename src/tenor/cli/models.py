@@ -106,7 +106,7 @@ def predict(
     from tenor.workspace import Workspace
 
     sources = sources_of(config, set_)
-    forecasts, calendar = forecasts_of(Workspace(store), symbols, horizon=horizon, version=model)
+    forecasts, calendar, old_sentiment = forecasts_of(Workspace(store), symbols, horizon=horizon, version=model)
     failed = {symbol: str(error) for symbol, error in forecasts.failed.items()}
     late = {} if sources.when_stale == "ignore" else stale_forecasts(forecasts, calendar)
     made = [forecast.symbol for forecast in forecasts]
@@ -114,6 +114,8 @@ def predict(
     if sources.when_stale == "refuse":
         failed |= {symbol: refusal(why) for symbol, why in from_services.items()}
     late |= from_services  # names the source that is late
+    if old_sentiment is not None and sources.when_stale != "ignore":
+        late |= {symbol: "; ".join(filter(None, (late.get(symbol), old_sentiment))) for symbol in made}
     shown = [forecast for forecast in forecasts if forecast.symbol not in failed]
     notes = [f"stale: {late[f.symbol]}" for f in shown if f.symbol in late]
     notes += [exchange(calendar).note for f in shown if exchange(calendar).uncertain(f.target_session)]

@@ -67,7 +67,11 @@ def refresh(
             console.line(f"stale: {why}")
     for note in result.notes:
         console.line(note)
-    console.line(f"{len(result.monitor.alarms)} alarms: 'tenor monitor --store {store}' tells more")
+    console.line(f"{_alarms(len(result.monitor.alarms))}: 'tenor monitor --store {store}' tells more")
+
+
+def _alarms(count: int) -> str:
+    return f"{count or 'no'} alarm{'' if count == 1 else 's'}"
 
 
 @app.command()
@@ -90,7 +94,7 @@ def monitor(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
         for c in report["checks"]
     )
     console.table(("", "kind", "what", "value", "bound", ""), rows)
-    console.line(f"{report['alarms']} alarms at {report['as_of']}")
+    console.line(f"{_alarms(report['alarms'])} at {report['as_of']}")
     for reason in stale.reasons:
         console.line(f"stale by now: {reason}")
 

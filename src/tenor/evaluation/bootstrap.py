@@ -97,7 +97,7 @@ class DayTotals:
     directed: bool
 
     @classmethod
-    def of(cls, mean: Float64, p_up: Float64, realised: Float64, close: Float64) -> DayTotals:
+    def of(cls, mean: Float64, p_up: Float64, realised: Float64) -> DayTotals:
         """Sum cells [day, symbol]; only those with a finite `realised` count, and the others must be finite there.
 
         Parameters
@@ -106,15 +106,13 @@ class DayTotals:
             Log returns.
         p_up
             P(up), 0..1.
-        close
-            The adjusted close that they start from.
         """
         counts = np.isfinite(realised)
         # zeros where nothing counts add nothing to a sum, while NaN would spoil its day
         r = np.where(counts, realised, 0.0)
         f = np.where(counts, mean, 0.0)
-        p0 = np.where(counts, close, 0.0)
-        price_error = p0 * (np.exp(f) - np.exp(r))
+        # of the last close: in currency, the symbol with the highest quotes alone would decide
+        price_error = np.exp(f) - np.exp(r)
         up = (p_up > 0.5) & counts
         rose = (r > 0) & counts
         ic = metrics.daily_ic(np.where(counts, mean, np.nan), realised)
@@ -127,7 +125,7 @@ class DayTotals:
             "se0": r**2,
             "pse": price_error**2,
             "pae": np.abs(price_error),
-            "pae0": np.abs(p0 * (1.0 - np.exp(r))),
+            "pae0": np.abs(1.0 - np.exp(r)),
             "tp": up & rose,
             "fp": up & ~rose,
             "tn": counts & ~up & ~rose,

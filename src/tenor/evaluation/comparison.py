@@ -135,13 +135,13 @@ def compare_models(
     if len(predictions) < 2:
         raise DataError("nothing to compare: give the predictions of at least two models.")
     days, realised = cells.realised(panel, rows, horizon=horizon)
-    counts, close = np.isfinite(realised), panel.close[days]
+    counts = np.isfinite(realised)
     means: dict[str, Float64] = {}
     totals: dict[str, DayTotals] = {}
     directions: dict[str, Directed] = {}
     for name, of_model in predictions.items():
         means[name], p_up = cells.predicted(panel, days, counts, name, of_model, horizon=horizon)
-        totals[name] = DayTotals.of(means[name], p_up, realised, close)
+        totals[name] = DayTotals.of(means[name], p_up, realised)
         directions[name] = pesaran_timmermann(p_up, realised, horizon=horizon)
     drawn, block = drawn_days(len(days), horizon=horizon, resamples=resamples, seed=seed)
     draws = {name: total.measure(drawn) for name, total in totals.items()}

@@ -118,11 +118,10 @@ def evaluate(
     axis = panel.horizon_index(horizon)
     days, realised = cells.realised(panel, rows, horizon=horizon)
     counts = np.isfinite(realised)
-    close = panel.close[days]
     totals: dict[str, DayTotals] = {}
     for name, of_model in predictions.items():
         mean, p_up = cells.predicted(panel, days, counts, name, of_model, horizon=horizon)
-        totals[name] = DayTotals.of(mean, p_up, realised, close)
+        totals[name] = DayTotals.of(mean, p_up, realised)
     chance = _Resampled.of(len(days), horizon=horizon, resamples=resamples, seed=seed)
     ours, *others = predictions
     mean, p_up = cells.predicted(panel, days, counts, ours, predictions[ours], horizon=horizon)
@@ -151,7 +150,7 @@ def evaluate(
             days=len(days),
         ),
         by_year=_by_year(totals[ours], sessions, horizon=horizon, resamples=resamples, seed=seed),
-        by_symbol=_by_symbol(panel.symbols, mean, p_up, realised, close),
+        by_symbol=_by_symbol(panel.symbols, mean, p_up, realised, panel.close[days]),
         reliability=metrics.reliability(np.where(counts, p_up, np.nan), realised),
         coverage=_coverage(predictions[ours], days, realised, axis, chance),
         backtests={

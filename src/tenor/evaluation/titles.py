@@ -61,12 +61,12 @@ TITLES: dict[str, MetricTitle] = {
         "MAE of returns", "%", 3, 4, False, None, "Mean absolute error of the forecast returns."
     ),
     "price_rmse": MetricTitle(
-        "RMSE of prices", "", 3, 4, False, None,
-        "Root of the mean squared error of the forecast prices, in the currency of the quotes.",
+        "RMSE of prices", "%", 3, 4, False, None,
+        "Root of the mean squared error of the forecast prices, each in % of the last close.",
     ),
     "price_mae": MetricTitle(
-        "MAE of prices", "", 3, 4, False, None,
-        "Mean absolute error of the forecast prices, in the currency of the quotes.",
+        "MAE of prices", "%", 3, 4, False, None,
+        "Mean absolute error of the forecast prices, each in % of the last close.",
     ),
     "skill": MetricTitle(
         "skill against persistence", "%", 2, 4, True, 0.0,

@@ -20,6 +20,8 @@ from tenor.registry import ONNX, Registry, Version
 from tenor.registry.manifest import DOCUMENT
 from tenor.schema import Bars, DailySentiment, Panel
 
+NO_VERDICT = "unknown: the model's card has none, as it was made by an older tenor; train again to have one"
+
 
 @dataclass(frozen=True, eq=False)
 class Predictor:
@@ -90,8 +92,10 @@ class Predictor:
         return PanelForecasts.of(self.recipe, self._runs, panel, self._verdicts())
 
     def _verdicts(self) -> dict[int, str]:
-        """What training found of each horizon's forecasts, by the card."""
-        return {int(horizon): str(known["verdict"]) for horizon, known in self.card["validation"].items()}
+        """What training found of each horizon's forecasts, by the card; an older model's card says nothing of it."""
+        validation = self.card.get("validation") or {}
+        found = {int(horizon): dict(known).get("verdict") for horizon, known in validation.items()}
+        return {horizon: str(found.get(horizon) or NO_VERDICT) for horizon in self.recipe.horizons}
 
     def _runs(self, scaled: Panel) -> Iterator[tuple[slice, Run]]:
         """The networks' outputs over a scaled panel, `CHUNK` symbols at a time."""

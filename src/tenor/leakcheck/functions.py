@@ -10,6 +10,7 @@ import pandas as pd
 
 from tenor.errors import ConfigError, DataError, RaisedError
 from tenor.leakcheck import futures
+from tenor.leakcheck.calendar_features import follows_the_calendar
 from tenor.leakcheck.futures import Inputs
 from tenor.leakcheck.naming import ObservedChanges, name_leaks
 from tenor.leakcheck.output import changed_cells
@@ -104,11 +105,14 @@ def check_features(
         for mode, messages in raised.items()
         if len(messages) == len(moments)
     ]
-    if not runner.responsive.any():
+    of_dates = not runner.responsive.any() and follows_the_calendar(runner)
+    if not runner.responsive.any() and not of_dates:
         findings.append(
             LeakFinding("unresponsive", title, f"{runner.runs} calls on different data gave the same output")
         )
-    return LeakReport(tuple(findings), _checked(runner, moments, modes), _notes(runner, raised, moments, hole_note))
+    return LeakReport(
+        tuple(findings), _checked(runner, moments, modes), _notes(runner, raised, moments, hole_note, of_dates)
+    )
 
 
 def _cuts(
@@ -196,7 +200,11 @@ def _checked(runner: FunctionRunner, moments: Sequence[pd.Timestamp], modes: Seq
 
 
 def _notes(
-    runner: FunctionRunner, raised: dict[str, list[str]], moments: Sequence[pd.Timestamp], hole_note: str
+    runner: FunctionRunner,
+    raised: dict[str, list[str]],
+    moments: Sequence[pd.Timestamp],
+    hole_note: str,
+    of_dates: bool,
 ) -> tuple[str, ...]:
     notes = [
         f"{mode}, {len(messages)} of {len(moments)} sessions; after {messages[0]}"
@@ -209,6 +217,8 @@ def _notes(
     if unmoved and runner.responsive.any():
         shown = ", ".join(unmoved[:8]) + (f" and {len(unmoved) - 8} more" if len(unmoved) > 8 else "")
         notes.append(f"{shown}: no change of the inputs changed {'them' if len(unmoved) > 1 else 'it'} anywhere")
+    if of_dates:
+        notes.append("the output depends on the dates alone: on the same days of another cycle of years it is the same")
     if runner.rounding > 0:
         notes.append(f"differences of at most {runner.rounding:.1e}, taken for rounding")
     return tuple(notes)

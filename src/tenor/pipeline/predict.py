@@ -12,8 +12,9 @@ import pandas as pd
 
 from tenor.calendars import Exchange, exchange
 from tenor.errors import TenorError, UnknownSymbolError
+from tenor.features.sentiment import OLDEST
 from tenor.inference.forecasts import Forecasts
-from tenor.schema import Forecast
+from tenor.schema import DailySentiment, Forecast
 from tenor.serving.staleness import behind_reason, grace_of
 from tenor.symbols import known_as
 from tenor.workspace import Workspace
@@ -50,8 +51,8 @@ def predict(store: str, symbols: Sequence[str], *, horizon: int = 1, version: st
 
 def forecasts_of(
     workspace: Workspace, symbols: Sequence[str], *, horizon: int, version: str | None
-) -> tuple[Forecasts, str]:
-    """As `predict`, without the warnings and errors of symbols; and the calendar of the model's sessions."""
+) -> tuple[Forecasts, str, str | None]:
+    """As `predict`, without its warnings and errors; the model's calendar; and why its sentiment is stale, if it is."""
     predictor = workspace.predictor(version)
     lake = workspace.forecasts(predictor)
     names = [known_as(symbol, lake.known) for symbol in symbols]
@@ -62,7 +63,10 @@ def forecasts_of(
     by_symbol = {forecast.symbol: forecast for forecast in forecasts}
     failed = {**unknown, **forecasts.failed}
     in_order = {symbol: failed[symbol] for symbol in names if symbol in failed}
-    return Forecasts([by_symbol[s] for s in names if s in by_symbol], in_order), predictor.recipe.features.calendar
+    calendar = predictor.recipe.features.calendar
+    newest = max((forecast.session for forecast in forecasts), default=None)
+    reason = None if newest is None else stale_sentiment(lake.sentiment, calendar, newest)
+    return Forecasts([by_symbol[s] for s in names if s in by_symbol], in_order), calendar, reason
 
 
 def stale_forecasts(forecasts: Sequence[Forecast], calendar: str, *, now: pd.Timestamp | None = None) -> dict[str, str]:
@@ -83,6 +87,29 @@ def stale_forecasts(forecasts: Sequence[Forecast], calendar: str, *, now: pd.Tim
         if behind:
             reasons[forecast.symbol] = behind_reason(sessions.label(forecast.session), behind)
     return reasons
+
+
+def stale_sentiment(sentiment: DailySentiment | None, calendar: str, session: pd.Timestamp) -> str | None:
+    """Why the sentiment of forecasts of `session` is stale: no symbol had news for as long as the features look back.
+
+    Parameters
+    ----------
+    sentiment
+        What the model saw; None where it has none, which is not stale.
+    calendar
+        Of the model's sessions.
+    session
+        The last one that the forecasts used.
+    """
+    if sentiment is None or sentiment.frame.empty:
+        return None
+    sessions = exchange(calendar)
+    last = sentiment.frame["session"].max()
+    count = len(sessions.sessions(last, session)) - 1 if last < session else 0
+    if count <= OLDEST:
+        return None
+    of, used = sessions.label(last), sessions.label(session)
+    return f"the sentiment: the last news is of {of}, {count:,} sessions before {used}, the last session used"
 
 
 def sessions_behind(calendar: Exchange, session: pd.Timestamp, now: pd.Timestamp) -> int:

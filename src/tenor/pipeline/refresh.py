@@ -20,7 +20,7 @@ from tenor.features.axis import on_axis
 from tenor.inference.predictor import Predictor
 from tenor.inference.recipe import Recipe
 from tenor.ingest.status import stale
-from tenor.pipeline.predict import sessions_behind
+from tenor.pipeline.predict import sessions_behind, stale_sentiment
 from tenor.schema import BarInterval, DailySentiment, Forecast
 from tenor.sentiment.daily import item_sessions
 from tenor.serving.documents import BARS, HISTORY, ITEMS, document
@@ -147,6 +147,9 @@ def _refresh(
     run.sentiment, items = _sentiment(workspace, recipe, wanted, notes)
     # features, networks and intervals run once; all below are views of that run
     newest = run.newest(wanted)
+    if len(newest):
+        old = stale_sentiment(run.sentiment, axis, max(forecast.session for forecast in newest))
+        notes += [old] if old is not None else []
     forecasts: dict[str, list[Forecast]] = {}
     for forecast in newest:
         forecasts.setdefault(forecast.symbol, []).append(forecast)

@@ -37,8 +37,8 @@ def results_section(evaluations: Mapping[int, Evaluation], ours: str) -> PageSec
         "Skill is 1 − RMSE / RMSE of persistence, which forecasts that the price stays: above zero is better than "
         "persistence. MASE is the mean absolute price error over that of persistence: below 1 is better. Rank IC is "
         "the mean rank correlation of forecast and return across the stocks of one session, ICIR is that mean over "
-        "its standard deviation. Price errors are in the currency of the quotes, so that the stocks with the highest "
-        "quotes dominate them."
+        "its standard deviation. Each price error is in % of the last close, so that every stock counts alike, "
+        "whatever its quotes."
     )
     return PageSection("Results", (before, *results_tables(evaluations, ours), after))
 

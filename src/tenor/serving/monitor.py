@@ -1,9 +1,7 @@
 """Is the data still like that of the training, are errors, intervals and volatility still right, and who is alerted?
 
-Drift: each feature's (and the sentiment's) last `WINDOW` sessions against the training part, by PSI and
-Kolmogorov-Smirnov distance. The cells of a session move together and neighbouring sessions are alike, so critical
-values for independent draws would raise an alarm every day: the bound comes from the training part itself, from windows
-of the same length inside it.
+Drift: each feature's (and the sentiment's) last `WINDOW` sessions against the training part; how it is measured stands
+in `tenor.serving.drift`.
 """
 
 from __future__ import annotations
@@ -14,27 +12,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from tenor.errors import ConfigError
 from tenor.evaluation.bootstrap import ConfidenceInterval, interval, resampled_days
 from tenor.inference.recipe import Recipe
-from tenor.schema import Float64, Panel
+from tenor.schema import Panel
+from tenor.serving.drift import LEAST_WINDOWS, WINDOW, enough, profile
 from tenor.serving.logs import LOGGER
 from tenor.serving.published import past_forecasts
 
-WINDOW = 20
-"""Sessions that are compared with the training part."""
-BINS = 10
-"""Groups of equal count in the training part, for PSI."""
-FINE = 5
-"""Parts of a bin, by which the Kolmogorov-Smirnov distance is measured."""
-LEAST_PSI = 0.25
-"""The customary bound of a large shift: below it nothing counts as drift."""
-MARGIN = 1.5
-"""How many times as unusual as the most unusual window of the training part something must be to count as drift."""
 NOMINAL_COVERAGE = 0.90
 STANDARD_ERRORS = 3.5
 """How many of them error or coverage must deviate by to raise an alarm."""
@@ -109,7 +96,7 @@ def watch(panel: Panel, recipe: Recipe, documents: Sequence[Mapping[str, Any]], 
         The moment of the refresh.
     """
     checks = [
-        *feature_drift(panel, _training(panel, recipe)),
+        *feature_drift(panel, training_part(panel, recipe)),
         *forecast_outcomes(documents, recipe.horizons),
         *volatility_calibration(documents, recipe.horizons, since=recipe.split["test"][0]),
     ]
@@ -123,71 +110,33 @@ def watch(panel: Panel, recipe: Recipe, documents: Sequence[Mapping[str, Any]], 
 def feature_drift(panel: Panel, training: slice, *, window: int = WINDOW) -> list[MonitorCheck]:
     """Each feature's last `window` sessions against `training` (places on the session axis).
 
-    The value is the larger of PSI and KS distance, each over its own bound, so that 1 is the bound of an alarm; both
-    must pass theirs. PSI = sum over bins of (p - q) log(p / q), with half a cell added to each bin.
+    The value is how unusual the window is by PSI, Kolmogorov-Smirnov distance and the distance that the values moved by
+    (`tenor.serving.drift.Profile.judge`); 1 is the bound of an alarm. The symbols that have cells in the window are
+    compared with themselves. Nothing is judged where the training part has too few sessions with all features.
     """
     start, stop, _ = training.indices(len(panel.sessions))
-    if stop - start < 4 * window or len(panel.sessions) - stop < 1:
+    if stop - start < LEAST_WINDOWS * window or len(panel.sessions) - stop < 1:
+        return []
+    alive = panel.mask[-window:].any(axis=0)
+    if not alive.any():
+        text = f"no symbol had all features in the last {window} sessions, so that their drift can't be judged"
+        return [MonitorCheck("drift", "cells", 0.0, 0.0, True, text)]
+    mask = panel.mask[:, alive]
+    if not enough(mask, training, window):
         return []
     checks = []
     for k, name in enumerate(panel.features):
-        counts = _counts(panel.values[:, :, k], panel.mask, training)
-        if counts.shape[1] < 2:
-            continue  # constant in the training part
-        whole = counts[start:stop].sum(axis=0)
-        # counts of every window at once: the cumulated counts at its end less those at its start
-        cumulated = np.cumsum(np.vstack([np.zeros(counts.shape[1]), counts]), axis=0)
-        windows = cumulated[window:] - cumulated[:-window]
-        psi, distance = _distances(windows, whole)
-        # windows inside the training part, each against the rest of it: against the whole it would look too alike
-        inside = slice(start, stop - window + 1)
-        usual_psi, usual_distance = _distances(windows[inside], whole - windows[inside])
-        psi_bound = max(LEAST_PSI, MARGIN * float(usual_psi.max()))
-        distance_bound = 1 - (1 - float(usual_distance.max())) / MARGIN  # a distance can't exceed 1
-        value = min(psi[-1] / psi_bound, distance[-1] / distance_bound)
+        values = panel.values[:, alive, k]
+        usual = profile(values, mask, training, window)
+        value, found = usual.judge(values[-window:], mask[-window:])
+        psi, ks, move = usual.bounds
         detail = (
-            f"PSI {psi[-1]:.2f} (bound {psi_bound:.2f}) and KS {distance[-1]:.2f} (bound {distance_bound:.2f}) "
-            f"over the last {window} sessions against the training part"
+            f"PSI {found.psi[0]:.2f} (bound {psi:.2f}), KS {found.ks[0]:.2f} (bound {ks:.2f}) and moved by "
+            f"{found.move[0]:.2f} standard deviations (bound {move:.2f}), over the last {window} sessions against the "
+            "training part"
         )
-        checks.append(MonitorCheck("drift", name, float(value), 1.0, bool(value > 1), detail))
+        checks.append(MonitorCheck("drift", name, value, 1.0, value > 1, detail))
     return checks
-
-
-def _counts(values: NDArray[np.float32], mask: NDArray[np.bool_], training: slice) -> Float64:
-    """How many cells of each session fall into each fine bin, [session, bin]; quantiles of the training part."""
-    reference = values[training][mask[training]]
-    if not len(reference):
-        return np.zeros((len(values), 1))
-    edges = np.unique(np.quantile(reference, np.arange(1, BINS * FINE) / (BINS * FINE)))
-    bin_of = np.searchsorted(edges, values, side="left")
-    row = np.broadcast_to(np.arange(len(values))[:, None], mask.shape)
-    # session and bin as one number, so that one bincount makes the whole table
-    flat = (row * (len(edges) + 1) + bin_of)[mask]
-    size = len(values) * (len(edges) + 1)
-    return np.bincount(flat, minlength=size).reshape(len(values), -1).astype("float64")
-
-
-def _distances(windows: Float64, reference: Float64) -> tuple[Float64, Float64]:
-    """PSI and Kolmogorov-Smirnov distance of each row of `windows` from `reference` (one, or one a row)."""
-    reference = np.broadcast_to(reference, windows.shape)
-    # PSI takes the coarse bins, each the sum of several fine ones; the added half cell keeps the logarithm finite
-    starts = np.arange(0, windows.shape[1], max(1, round(windows.shape[1] / BINS)))
-    p = _shares(np.add.reduceat(windows, starts, axis=1) + 0.5)
-    q = _shares(np.add.reduceat(reference, starts, axis=1) + 0.5)
-    psi = ((p - q) * np.log(p / q)).sum(axis=1)
-    distance = np.abs(_distribution(windows) - _distribution(reference)).max(axis=1)
-    return psi, distance
-
-
-def _shares(counts: Float64) -> Float64:
-    shares: Float64 = counts / counts.sum(axis=1, keepdims=True)
-    return shares
-
-
-def _distribution(counts: Float64) -> Float64:
-    """The cumulative distribution of each row; zeros for a row without cells."""
-    distribution: Float64 = np.cumsum(counts, axis=1) / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    return distribution
 
 
 def forecast_outcomes(documents: Iterable[Mapping[str, Any]], horizons: Sequence[int]) -> list[MonitorCheck]:
@@ -331,7 +280,7 @@ def _post(webhook: str, message: Mapping[str, Any]) -> None:
         log.error("the webhook did not accept the alarms", extra={"error": type(error).__name__})
 
 
-def _training(panel: Panel, recipe: Recipe) -> slice:
+def training_part(panel: Panel, recipe: Recipe) -> slice:
     """The training part's places on the panel's session axis."""
     first, last = (pd.Timestamp(day) for day in recipe.split["train"])
     return slice(int(panel.sessions.searchsorted(first)), int(panel.sessions.searchsorted(last, side="right")))

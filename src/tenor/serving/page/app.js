@@ -29,13 +29,22 @@ function paint() {
   else by("attention-text").textContent = "This model has no attention.";
   by("attention").hidden = by("scale").hidden = !detail.attention.sessions.length;
 }
+// how far the last news lies behind the bars, where that is further than the features look back
+const LOOKED_BACK = 20;
+function sinceThen(detail) {
+  const last = detail.sentiment.session.at(-1);
+  const behind = detail.bars.session.filter((session) => session > last).length;
+  if (behind <= LOOKED_BACK) return "";
+  return ` (stale: ${behind === detail.bars.session.length ? "more than " : ""}${count(behind, "session")} before the last close)`;
+}
 function paintDay(chosen) {
   state.day = chosen;
   const { detail, span } = state;
   by("sentiment").hidden = !detail.sentiment.session.length;
   if (detail.sentiment.session.length) drawSentiment(detail, Math.min(span, 90), chosen, paintDay);
   const days = detail.sentiment.session.length;
-  by("sentiment-text").textContent = days ? `News and posts before each session's cut-off, scored from −1 to +1; ${count(days, "session")} with items, the last on ${dayName(detail.sentiment.session.at(-1))}.` : "";
+  by("sentiment-text").textContent = days ? `News and posts before each session's cut-off, scored from −1 to +1; ${count(days, "session")} with items, the last on ${dayName(detail.sentiment.session.at(-1))}${sinceThen(detail)}.` : "";
+  by("sentiment-text").classList.toggle("stale", days > 0 && sinceThen(detail) !== "");
   sentimentDay(detail, chosen);
 }
 function stepDay(step) {

@@ -26,7 +26,10 @@ function layout(extra) {
   };
 }
 
-const draw = (id, traces, extra) => Plotly.react(id, traces, layout(extra), CONFIG);
+function draw(id, traces, extra) {
+  if (document.getElementById(id)._hoverdata) Plotly.Fx.unhover(id); // an open box speaks of what was drawn before
+  return Plotly.react(id, traces, layout(extra), CONFIG);
+}
 
 // The fan: quantiles of the price at each horizon, from the last close on; between two horizons it is only drawn through.
 const BANDS = [["0.01", "0.99", 0.12], ["0.05", "0.95", 0.18], ["0.25", "0.75", 0.3]];
@@ -79,6 +82,12 @@ export function drawVolatility(detail, horizon) {
   return `${percent(forecast.volatility, 2)} a session over the ${ahead(forecast.horizon)}: ${inItsYear(forecast.volatility_rank)}. An EWMA of past squared returns says ${percent(forecast.baseline_volatility, 2)}.`;
 }
 
+// The forecast of a day that has come due, for the hover: its price and interval, and whether the interval held.
+function saidOf(row) {
+  if (!row) return "";
+  return `<br>forecast ${price(row.price)}<br>90 %: ${price(row.lower)} … ${price(row.upper)}<br>${row.held ? "inside" : "outside"} its interval`;
+}
+
 // Price, the interval of each past forecast at its target session, the prices outside it, and the fan from the last session.
 export function drawPrice(detail, horizon, span) {
   const { session, close } = detail.bars;
@@ -86,6 +95,7 @@ export function drawPrice(detail, horizon, span) {
   const first = session[from];
   const past = rowsOf(detail, horizon).filter((row) => row.target_session >= first && row.realised_price !== null);
   const missed = past.filter((row) => !row.held);
+  const byTarget = new Map(past.map((row) => [row.target_session, row]));
   const fan = detail.forecasts.filter((forecast) => forecast.horizon <= Math.max(horizon, ...detail.forecasts.map((f) => f.horizon)));
   const last = { x: detail.session, price: fan[0].last_price };
   const x = [last.x, ...fan.map((forecast) => forecast.target_session)];
@@ -97,10 +107,11 @@ export function drawPrice(detail, horizon, span) {
   const traces = [
     band(false, false),
     band(true, true),
+    // what is said of a day comes from this line alone: of the sparse points beside it the nearest would answer
     { x: session.slice(from), y: close.slice(from), mode: "lines", line: { color: colour("ink"), width: 1.5 },
-      hovertemplate: "%{y:,.2f}<extra>close</extra>" },
+      text: session.slice(from).map((on) => saidOf(byTarget.get(on))), hovertemplate: "%{y:,.2f}%{text}<extra>close</extra>" },
     { x: missed.map((row) => row.target_session), y: missed.map((row) => row.realised_price), mode: "markers",
-      marker: { color: colour("against"), size: 6 }, hovertemplate: "outside its interval<extra></extra>" },
+      marker: { color: colour("against"), size: 6 }, hoverinfo: "skip" },
     { x, y: [last.price, ...fan.map((forecast) => forecast.lower)], mode: "lines", line: { width: 0 }, hoverinfo: "skip" },
     { x, y: [last.price, ...fan.map((forecast) => forecast.upper)], mode: "lines", line: { width: 0 }, fill: "tonexty",
       fillcolor: clear(ours, 0.3), hoverinfo: "skip" },
