@@ -23,8 +23,14 @@ app = typer.Typer()
 keys = typer.Typer(no_args_is_help=True, help="API keys of the service.")
 app.add_typer(keys, name="keys")
 
+WEBHOOK = "TENOR_WEBHOOK"
 Webhook = Annotated[
-    str | None, typer.Option(help="Where alarms are posted as JSON.", envvar="TENOR_WEBHOOK", show_envvar=True)
+    str | None,
+    typer.Option(
+        help="Where alarms are posted as JSON. Others can read a command line: a secret belongs into the variable.",
+        envvar=WEBHOOK,
+        show_envvar=True,
+    ),
 ]
 LOCAL = ("127.0.0.1", "::1", "localhost")
 
@@ -42,10 +48,12 @@ def refresh(
 ) -> None:
     """Score the news, forecast every symbol, and publish the forecasts for the service."""
     from tenor.pipeline.refresh import refresh as run
-    from tenor.serving import logs
+    from tenor.serving import logs, webhooks
     from tenor.workspace import Workspace
 
     sources = sources_of(config, set_)
+    if webhook:
+        webhooks.check(webhook)
     logs.log_to_stream()
     workspace = Workspace(store)
     result = run(
@@ -121,7 +129,7 @@ def serve(
 ) -> None:
     """Serve forecasts and the dashboard. A store without forecasts gets its first refresh."""
     from tenor.pipeline.predict import OnDemand
-    from tenor.serving import logs, server
+    from tenor.serving import logs, server, webhooks
     from tenor.serving.keys import ApiKeys
     from tenor.serving.limits import Limits
     from tenor.serving.published import published_forecasts
@@ -131,6 +139,8 @@ def serve(
     from tenor.storage.object_store import open_store
 
     sources_of(config, set_)  # what is wrong with them is told now, not by the first refresh
+    if webhook:
+        webhooks.check(webhook)
     local = host in LOCAL
     guarded = not local if key is None else key
     published = published_forecasts(store)
@@ -151,13 +161,18 @@ def serve(
         live=OnDemand(store),
     )
     command = [sys.executable, "-m", "tenor", "refresh", "--store", store, *(["--fetch"] if refresh else [])]
-    if webhook:
-        command += ["--webhook", webhook]
     if config:
         command += ["--config", str(config.absolute())]
     for setting in set_ or ():
         command += ["--set", setting]
-    keep_fresh = RefreshScheduler(command, view, always=refresh, models=open_store(f"{store.rstrip('/')}/models"))
+    keep_fresh = RefreshScheduler(
+        command,
+        view,
+        always=refresh,
+        models=open_store(f"{store.rstrip('/')}/models"),
+        # by environment: a command line is open to every user of the machine
+        secrets={WEBHOOK: webhook} if webhook else {},
+    )
     shown = f"[{host}]" if ":" in host else host
     console.stderr.print(f"tenor: http://{shown}:{listening.getsockname()[1]}/", markup=False, soft_wrap=True)
     server.serve(service, listening, keep_fresh=keep_fresh)
