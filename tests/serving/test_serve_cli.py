@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -261,7 +262,12 @@ def test_a_secret_reaches_the_refresh_by_environment_alone(
 
     monkeypatch.setenv("TENOR_WEBHOOK", "https://hooks.example/SECRET")
     schedulers: list[RefreshScheduler] = []
-    monkeypatch.setattr(server, "serve", lambda *_, keep_fresh: schedulers.append(keep_fresh))
+
+    def caught(_: object, listening: socket.socket, *, keep_fresh: RefreshScheduler) -> None:
+        listening.close()
+        schedulers.append(keep_fresh)
+
+    monkeypatch.setattr(server, "serve", caught)
     assert main(["serve", "--store", str(trained), "--port", "0"]) == 0
     (scheduler,) = schedulers
     assert "SECRET" not in " ".join(scheduler.command)
@@ -270,4 +276,4 @@ def test_a_secret_reaches_the_refresh_by_environment_alone(
     seen = RefreshScheduler([sys.executable, "-c", look], scheduler.view, secrets=scheduler.secrets)
     seen.view.clock = lambda: 4e9
     assert seen.refresh_if_due(threading.Event())
-    assert "https://hooks.example/SECRET" in scheduler.view.problems[0]
+    assert "the last refresh failed: https://hooks.example/SECRET" in scheduler.view.problems
