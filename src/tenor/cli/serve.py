@@ -115,7 +115,10 @@ def serve(
     ] = None,
     rate: Annotated[
         float | None,
-        typer.Option(min=0, help="Requests per second of one caller; by default 20 when serving other machines."),
+        typer.Option(
+            min=0,
+            help="Requests per second of one caller, 10 symbols of a batch for one; 20 when serving other machines.",
+        ),
     ] = None,
     allow_host: Annotated[
         list[str] | None, typer.Option(help="A further name that requests may call this service by.")
@@ -123,12 +126,19 @@ def serve(
     allow_origin: Annotated[
         list[str] | None, typer.Option(help="A web page's origin that may call it, as https://example.org.")
     ] = None,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=NUMBER",
+            help="A limit of docs/security.md, as connections_each=0 behind a proxy; may be repeated.",
+        ),
+    ] = None,
     webhook: Webhook = None,
     config: ConfigFile = None,
     set_: Overrides = None,
 ) -> None:
     """Serve forecasts and the dashboard. A store without forecasts gets its first refresh."""
-    from tenor.pipeline.predict import OnDemand
+    from tenor.pipeline.live import OnDemand
     from tenor.serving import logs, server, webhooks
     from tenor.serving.keys import ApiKeys
     from tenor.serving.limits import Limits
@@ -143,6 +153,7 @@ def serve(
         webhooks.check(webhook)
     local = host in LOCAL
     guarded = not local if key is None else key
+    limits = Limits(rate=rate if rate is not None else 0.0 if local else 20.0).changed(limit or ())
     published = published_forecasts(store)
     known = ApiKeys(published.objects) if guarded else None
     if known is not None and not known.all():
@@ -154,7 +165,7 @@ def serve(
     view = View(published, cache=snapshot_cache(store))
     service = Service(
         view,
-        limits=Limits(rate=rate if rate is not None else 0.0 if local else 20.0),
+        limits=limits,
         keys=known,
         hosts=frozenset((*LOCAL, *(name.lower() for name in allow_host or ()))) if local or allow_host else None,
         origins=tuple(allow_origin or ()),

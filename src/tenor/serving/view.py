@@ -34,12 +34,20 @@ class Snapshot:
     index: Index
     documents: Mapping[str, bytes]
 
-    def entry(self, symbol: str) -> SymbolEntry:
-        """The entry of `symbol`; raises UnknownSymbolError with a suggestion."""
-        entry = self.index.entries.get(symbol)
-        if entry is None:
+    def find(self, symbol: str) -> str | None:
+        """`symbol` as it is published, in capitals where it was not asked for so; None where it is not published."""
+        return next((name for name in (symbol, symbol.upper()) if name in self.index.entries), None)
+
+    def name(self, symbol: str) -> str:
+        """As `find`; raises UnknownSymbolError with a suggestion."""
+        name = self.find(symbol)
+        if name is None:
             raise UnknownSymbolError(symbol[:40], self.index.entries)
-        return entry
+        return name
+
+    def entry(self, symbol: str) -> SymbolEntry:
+        """The entry of `symbol`, which may be in small letters; raises UnknownSymbolError with a suggestion."""
+        return self.index.entries[self.name(symbol)]
 
 
 class SnapshotCache:
@@ -170,6 +178,7 @@ class View:
             Its document can't be read.
         """
         snapshot = self.snapshot
+        symbol = snapshot.name(symbol)
         entry = snapshot.entry(symbol)
         data = snapshot.documents.get(symbol)
         if data is None:
