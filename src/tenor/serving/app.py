@@ -14,6 +14,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
@@ -23,7 +24,7 @@ from tenor.serving import dashboard, routes
 from tenor.serving.limits import OverRateError
 from tenor.serving.logs import LOGGER
 from tenor.serving.middleware import AccessMiddleware
-from tenor.serving.responses import problem, problem_of, problem_response
+from tenor.serving.responses import SECURITY_HEADERS, problem, problem_of, problem_response
 from tenor.serving.service import Service
 
 log = logging.getLogger(LOGGER)
@@ -79,13 +80,27 @@ def create_app(service: Service) -> Any:
     )
     if not service.origins:
         return protected
-    return CORSMiddleware(
+    return _Origins(
         protected,
         allow_origins=service.origins,
         allow_methods=["GET", "POST"],
         allow_headers=["Authorization", "Content-Type", "If-None-Match", "X-Api-Key"],
         expose_headers=["ETag", "X-Request-Id"],
     )
+
+
+class _Origins(CORSMiddleware):
+    """Answers preflights, refused ones as problems, with the headers that every other answer has."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """See `CORSMiddleware`."""
+        response = super().preflight_response(request_headers)
+        if response.status_code != HTTPStatus.OK:
+            detail = "The preflight asks for an origin, method or header that is not allowed: see --allow-origin."
+            response = problem_response(problem(response.status_code, detail), {"Vary": "Origin"})
+        for name, value in SECURITY_HEADERS:
+            response.headers[name.decode()] = value.decode()
+        return response
 
 
 def _tenor_error(request: Request, error: Exception) -> Response:

@@ -8,6 +8,9 @@ where there are too many: sockets that only sit there shut nobody out.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
+import gc
 import json
 import logging
 import secrets
@@ -24,6 +27,10 @@ from tenor.serving.limits import Limits, network_of
 from tenor.serving.logs import LOGGER
 from tenor.serving.metrics import Metrics
 from tenor.serving.responses import PROBLEM_JSON, SECURITY_HEADERS, fields_of, problem
+
+MANY = 200
+"""Connections after whose end memory is given back to the system."""
+SOON = 1.0
 
 log = logging.getLogger(LOGGER)
 
@@ -55,7 +62,7 @@ class Connections:
         self.limits = limits
         self.metrics = metrics
         self._by_address: defaultdict[str, set[TimedProtocol]] = defaultdict(set)
-        self._count = 0
+        self._count = self._peak = 0
 
     def add(self, connection: TimedProtocol) -> bool:
         """Add `connection`; False where there is no room for it, and no other to cut in its place."""
@@ -74,6 +81,7 @@ class Connections:
             min(waiting, key=lambda pair: pair[0])[1].cut("room")
         self._by_address[connection.address].add(connection)
         self._count += 1
+        self._peak = max(self._peak, self._count)
         return True
 
     def discard(self, connection: TimedProtocol) -> None:
@@ -83,6 +91,9 @@ class Connections:
             own.remove(connection)
             self._count -= 1
             self._forget_empty(connection.address)
+            if self._peak >= MANY and self._count <= self._peak // 4:
+                self._peak = self._count
+                connection.loop.call_later(SOON, connection.loop.run_in_executor, None, give_memory_back)
 
     def _forget_empty(self, address: str) -> None:
         if not self._by_address[address]:
@@ -237,3 +248,10 @@ class TimedProtocol(H11Protocol):
         if self._write_clock is not None:
             self._write_clock.cancel()
             self._write_clock = None
+
+
+def give_memory_back() -> None:
+    """Give the system the memory that connections left free: glibc keeps it, as long as a byte above it is in use."""
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # another C library has no such call
+        ctypes.CDLL(None).malloc_trim(0)
