@@ -19,7 +19,7 @@ from tenor.calendars import exchange
 from tenor.cli import main
 from tenor.config import Config, SentimentConfig
 from tenor.errors import DataError, StoreError
-from tenor.pipeline.predict import OnDemand
+from tenor.pipeline.live import OnDemand
 from tenor.pipeline.refresh import refresh
 from tenor.pipeline.train import load, train
 from tenor.schema import Bars, DailySentiment, News, news_id

@@ -30,6 +30,7 @@ from tenor.serving.keys import ApiKeys
 from tenor.serving.limits import Limits
 from tenor.serving.middleware import EVENTS
 from tenor.serving.published import published_forecasts
+from tenor.serving.responses import PROBLEM_JSON, SECURITY_HEADERS, fields_of, problem
 from tenor.serving.service import Service
 from tenor.serving.view import View
 from tenor.storage.files import read_json
@@ -79,15 +80,12 @@ def _running() -> _Running:
 def api(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """The response to an HTTP API's event, payload format 2.0; event streams, which would never end, are refused."""
     if event.get("rawPath") == EVENTS:
-        body = {
-            "title": "Not Implemented",
-            "status": 501,
-            "detail": "There are no event streams here: poll the forecasts instead.",
-        }
+        why = problem(501, "There are no event streams here: poll the forecasts instead.")
+        headers = {"content-type": PROBLEM_JSON, "cache-control": "no-store"}
         return {
             "statusCode": 501,
-            "headers": {"content-type": "application/problem+json"},
-            "body": json.dumps({"type": "about:blank", **body}),
+            "headers": {**headers, **{name.decode(): value.decode() for name, value in SECURITY_HEADERS}},
+            "body": json.dumps(fields_of(why)),
         }
     return _running().answer(event, context)
 

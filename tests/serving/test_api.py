@@ -265,7 +265,7 @@ def test_new_forecasts_are_pushed(published: PublishedForecasts, serve: Serve) -
 def test_a_live_forecast_and_its_fallback_without_a_lake(
     published: PublishedForecasts, store: Path, serve: Serve, tmp_path: Path
 ) -> None:
-    from tenor.pipeline.predict import OnDemand
+    from tenor.pipeline.live import OnDemand
 
     running = serve(published, live=OnDemand(str(store)))
     with tenor.Client(running.url, timeout=60) as client:

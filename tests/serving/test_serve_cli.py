@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -120,8 +121,12 @@ def hook() -> Iterator[tuple[str, list[dict[str, object]]]]:
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            messages.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(500 if self.path == "/broken" else 204)
+            message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            moved = self.path.startswith("/moved")
+            messages.append({"moved": True} if moved else message)
+            self.send_response(307 if moved else 500 if self.path == "/broken" else 204)
+            if moved:
+                self.send_header("Location", "/elsewhere")
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
@@ -223,3 +228,52 @@ def test_a_refresh_ends_with_its_service(published: PublishedForecasts) -> None:
     begun = time.monotonic()
     RefreshScheduler([sys.executable, "-c", "import time; time.sleep(30)"], view).refresh_if_due(stop)
     assert time.monotonic() - begun < 5
+
+
+def test_a_redirect_of_the_webhook_is_not_followed(
+    hook: tuple[str, list[dict[str, object]]], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    url, messages = hook
+    assert notify(report("a"), None, webhook=f"{url}/moved/secret-token") is not None
+    assert messages == [{"moved": True}]
+    assert "secret-token" not in caplog.text
+
+
+@pytest.mark.parametrize("address", ["hooks.example/services/SECRET", "ftp://x/SECRET", "http://[x/SECRET", "https://"])
+def test_a_webhook_that_is_no_address_is_refused_and_not_shown(
+    address: str, store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tenor.serving import server
+
+    monkeypatch.setattr(server, "serve", lambda *_, **__: pytest.fail("it serves"))
+    for verb in ("serve", "refresh"):
+        assert main([verb, "--store", str(store), "--webhook", address]) == 2
+        shown = capsys.readouterr().err
+        assert "http or https address" in shown
+        assert "SECRET" not in shown
+
+
+def test_a_secret_reaches_the_refresh_by_environment_alone(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What `tenor serve` would start, caught before it starts."""
+    from tenor.serving import server
+
+    monkeypatch.setenv("TENOR_WEBHOOK", "https://hooks.example/SECRET")
+    schedulers: list[RefreshScheduler] = []
+
+    def caught(_: object, listening: socket.socket, *, keep_fresh: RefreshScheduler) -> None:
+        listening.close()
+        schedulers.append(keep_fresh)
+
+    monkeypatch.setattr(server, "serve", caught)
+    assert main(["serve", "--store", str(trained), "--port", "0"]) == 0
+    (scheduler,) = schedulers
+    assert "SECRET" not in " ".join(scheduler.command)
+    assert "SECRET" not in repr(scheduler)
+    look = "import os, sys; sys.exit('tenor: ' + os.environ['TENOR_WEBHOOK'])"
+    seen = RefreshScheduler([sys.executable, "-c", look], scheduler.view, secrets=scheduler.secrets)
+    seen.view.clock = lambda: 4e9
+    assert seen.refresh_if_due(threading.Event())
+    assert "the last refresh failed: https://hooks.example/SECRET" in scheduler.view.problems

@@ -17,8 +17,9 @@ from tenor.calendars import exchange
 from tenor.pipeline.refresh import Refreshed
 from tenor.schema import Bars, News, news_id
 from tenor.serving.app import create_app
+from tenor.serving.connections import protocol
 from tenor.serving.published import PublishedForecasts
-from tenor.serving.server import Server, bind, protocol
+from tenor.serving.server import Server, bind
 from tenor.serving.service import Service
 
 GOOD = "The plant in the north sold more than planned and raised its outlook"
@@ -92,8 +93,8 @@ def run_service(service: Service) -> Running:
     """`service` on a free port, once it answers."""
     listening: socket.socket = bind("127.0.0.1", 0)
     config = uvicorn.Config(
-        create_app(service), http=protocol(service.limits), ws="none", log_config=None, access_log=False,
-        timeout_graceful_shutdown=3, timeout_keep_alive=15,
+        create_app(service), http=protocol(service.limits, service.metrics), ws="none", log_config=None,
+        access_log=False, timeout_graceful_shutdown=3, timeout_keep_alive=15,
     )  # fmt: skip
     server = Server(config, service)
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)

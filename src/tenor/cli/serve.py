@@ -23,8 +23,14 @@ app = typer.Typer()
 keys = typer.Typer(no_args_is_help=True, help="API keys of the service.")
 app.add_typer(keys, name="keys")
 
+WEBHOOK = "TENOR_WEBHOOK"
 Webhook = Annotated[
-    str | None, typer.Option(help="Where alarms are posted as JSON.", envvar="TENOR_WEBHOOK", show_envvar=True)
+    str | None,
+    typer.Option(
+        help="Where alarms are posted as JSON. Others can read a command line: a secret belongs into the variable.",
+        envvar=WEBHOOK,
+        show_envvar=True,
+    ),
 ]
 LOCAL = ("127.0.0.1", "::1", "localhost")
 
@@ -42,10 +48,12 @@ def refresh(
 ) -> None:
     """Score the news, forecast every symbol, and publish the forecasts for the service."""
     from tenor.pipeline.refresh import refresh as run
-    from tenor.serving import logs
+    from tenor.serving import logs, webhooks
     from tenor.workspace import Workspace
 
     sources = sources_of(config, set_)
+    if webhook:
+        webhooks.check(webhook)
     logs.log_to_stream()
     workspace = Workspace(store)
     result = run(
@@ -111,7 +119,10 @@ def serve(
     ] = None,
     rate: Annotated[
         float | None,
-        typer.Option(min=0, help="Requests per second of one caller; by default 20 when serving other machines."),
+        typer.Option(
+            min=0,
+            help="Requests per second of one caller, 10 symbols of a batch for one; 20 when serving other machines.",
+        ),
     ] = None,
     allow_host: Annotated[
         list[str] | None, typer.Option(help="A further name that requests may call this service by.")
@@ -119,13 +130,20 @@ def serve(
     allow_origin: Annotated[
         list[str] | None, typer.Option(help="A web page's origin that may call it, as https://example.org.")
     ] = None,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=NUMBER",
+            help="A limit of docs/security.md, as connections_each=0 behind a proxy; may be repeated.",
+        ),
+    ] = None,
     webhook: Webhook = None,
     config: ConfigFile = None,
     set_: Overrides = None,
 ) -> None:
     """Serve forecasts and the dashboard. A store without forecasts gets its first refresh."""
-    from tenor.pipeline.predict import OnDemand
-    from tenor.serving import logs, server
+    from tenor.pipeline.live import OnDemand
+    from tenor.serving import logs, server, webhooks
     from tenor.serving.keys import ApiKeys
     from tenor.serving.limits import Limits
     from tenor.serving.published import published_forecasts
@@ -135,8 +153,11 @@ def serve(
     from tenor.storage.object_store import open_store
 
     sources_of(config, set_)  # what is wrong with them is told now, not by the first refresh
+    if webhook:
+        webhooks.check(webhook)
     local = host in LOCAL
     guarded = not local if key is None else key
+    limits = Limits(rate=rate if rate is not None else 0.0 if local else 20.0).changed(limit or ())
     published = published_forecasts(store)
     known = ApiKeys(published.objects) if guarded else None
     if known is not None and not known.all():
@@ -148,20 +169,25 @@ def serve(
     view = View(published, cache=snapshot_cache(store))
     service = Service(
         view,
-        limits=Limits(rate=rate if rate is not None else 0.0 if local else 20.0),
+        limits=limits,
         keys=known,
         hosts=frozenset((*LOCAL, *(name.lower() for name in allow_host or ()))) if local or allow_host else None,
         origins=tuple(allow_origin or ()),
         live=OnDemand(store),
     )
     command = [sys.executable, "-m", "tenor", "refresh", "--store", store, *(["--fetch"] if refresh else [])]
-    if webhook:
-        command += ["--webhook", webhook]
     if config:
         command += ["--config", str(config.absolute())]
     for setting in set_ or ():
         command += ["--set", setting]
-    keep_fresh = RefreshScheduler(command, view, always=refresh, models=open_store(f"{store.rstrip('/')}/models"))
+    keep_fresh = RefreshScheduler(
+        command,
+        view,
+        always=refresh,
+        models=open_store(f"{store.rstrip('/')}/models"),
+        # by environment: a command line is open to every user of the machine
+        secrets={WEBHOOK: webhook} if webhook else {},
+    )
     shown = f"[{host}]" if ":" in host else host
     console.stderr.print(f"tenor: http://{shown}:{listening.getsockname()[1]}/", markup=False, soft_wrap=True)
     server.serve(service, listening, keep_fresh=keep_fresh)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-import time
 import warnings
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 
@@ -18,9 +15,6 @@ from tenor.schema import DailySentiment, Forecast
 from tenor.serving.staleness import behind_reason, grace_of
 from tenor.symbols import known_as
 from tenor.workspace import Workspace
-
-FRESH = 60.0
-"""Seconds for which one run's forecasts serve all who ask."""
 
 
 def predict(store: str, symbols: Sequence[str], *, horizon: int = 1, version: str | None = None) -> Forecasts:
@@ -117,41 +111,3 @@ def sessions_behind(calendar: Exchange, session: pd.Timestamp, now: pd.Timestamp
     today = now.tz_convert("UTC").tz_localize(None).normalize()
     later = calendar.sessions(session, max(session, today + pd.Timedelta(days=1)))[1:]
     return int((calendar.closes(later) <= now).sum())
-
-
-class OnDemand:
-    """The forecasts of a store's champion from the lake's latest bars; one run serves all symbols for a minute."""
-
-    def __init__(self, store: str) -> None:
-        self._store = store
-        self._lock = threading.Lock()
-        self._forecasts: dict[str, list[dict[str, Any]]] = {}
-        self._failed: dict[str, Exception] = {}
-        self._at = 0.0
-
-    def __call__(self, symbol: str) -> Sequence[dict[str, Any]]:
-        """The forecasts of `symbol`, one a horizon.
-
-        Raises
-        ------
-        TenorError
-            The lake or the model can't be read, or there is no forecast of this symbol.
-        """
-        with self._lock:  # those who wait get what the first one computed
-            if time.monotonic() - self._at > FRESH or not self._forecasts:
-                self._run()
-        symbol = known_as(symbol, {**self._forecasts, **self._failed})
-        if symbol in self._failed:
-            raise self._failed[symbol]
-        if symbol not in self._forecasts:
-            raise UnknownSymbolError(symbol, self._forecasts)
-        return self._forecasts[symbol]
-
-    def _run(self) -> None:
-        workspace = Workspace(self._store)
-        lake = workspace.forecasts(workspace.predictor())
-        newest = lake.newest(lake.known)
-        forecasts: dict[str, list[dict[str, Any]]] = {}
-        for forecast in newest:
-            forecasts.setdefault(forecast.symbol, []).append(forecast.to_json())
-        self._forecasts, self._failed, self._at = forecasts, dict(newest.failed), time.monotonic()

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
+import logging
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 from tenor.errors import TenorError
 from tenor.serving import dashboard, routes
+from tenor.serving.limits import OverRateError
+from tenor.serving.logs import LOGGER
 from tenor.serving.middleware import AccessMiddleware
-from tenor.serving.responses import problem, problem_of, problem_response
+from tenor.serving.responses import SECURITY_HEADERS, problem, problem_of, problem_response
 from tenor.serving.service import Service
+
+log = logging.getLogger(LOGGER)
 
 
 def create_app(service: Service) -> Any:
@@ -34,7 +43,7 @@ def create_app(service: Service) -> Any:
         await service.update()
         watching = asyncio.create_task(service.watch()) if service.poll else None
         yield
-        service.hub.close()
+        service.close()
         if watching is not None:
             watching.cancel()
 
@@ -53,15 +62,25 @@ def create_app(service: Service) -> Any:
     app.include_router(routes.operator)
     app.include_router(dashboard.router)
     app.add_exception_handler(TenorError, _tenor_error)
+    app.add_exception_handler(OverRateError, _over_rate)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _unforeseen)
     protected = AccessMiddleware(
-        app, limits=service.limits, metrics=service.metrics, keys=service.keys, hosts=service.hosts
+        app,
+        limits=service.limits,
+        metrics=service.metrics,
+        keys=service.keys,
+        hosts=service.hosts,
+        posts=frozenset(
+            route.path
+            for route in routes.router.routes
+            if isinstance(route, APIRoute) and "POST" in (route.methods or ())
+        ),
     )
     if not service.origins:
         return protected
-    return CORSMiddleware(
+    return _Origins(
         protected,
         allow_origins=service.origins,
         allow_methods=["GET", "POST"],
@@ -70,9 +89,36 @@ def create_app(service: Service) -> Any:
     )
 
 
+class _Origins(CORSMiddleware):
+    """Answers preflights, refused ones as problems, with the headers that every other answer has."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """See `CORSMiddleware`."""
+        response = super().preflight_response(request_headers)
+        if response.status_code != HTTPStatus.OK:
+            detail = "The preflight asks for an origin, method or header that is not allowed: see --allow-origin."
+            response = problem_response(problem(response.status_code, detail), {"Vary": "Origin"})
+        for name, value in SECURITY_HEADERS:
+            response.headers[name.decode()] = value.decode()
+        return response
+
+
 def _tenor_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, TenorError)
-    return problem_response(problem_of(error, request.state.request_id))
+    shown = problem_of(error, request.state.request_id)
+    if shown.status == HTTPStatus.SERVICE_UNAVAILABLE and not request.state.insider:
+        # it may name paths and buckets
+        log.error("unavailable", extra={"error": str(error), "request_id": request.state.request_id})
+        shown = dataclasses.replace(shown, detail="The log has more under this request id.")
+    return problem_response(shown)
+
+
+def _over_rate(request: Request, error: Exception) -> Response:
+    assert isinstance(error, OverRateError)
+    limits = request.app.state.service.limits
+    detail = f"This asks for more work than {limits.rate:g} a second: ask for less at once, or later."
+    headers = {"Retry-After": str(int(error.wait) + 1)}
+    return problem_response(problem(429, detail, request_id=request.state.request_id), headers)
 
 
 def _http_error(request: Request, error: Exception) -> Response:
@@ -81,9 +127,12 @@ def _http_error(request: Request, error: Exception) -> Response:
         404: "There is nothing under this path: /v1/openapi.json lists the paths.",
         405: "/v1/openapi.json lists the methods of each path.",
     }.get(error.status_code, str(error.detail))
-    return problem_response(
-        problem(error.status_code, detail, request_id=request.state.request_id), error.headers or {}
-    )
+    headers = {
+        # what answers GET answers HEAD
+        name: f"{value}, HEAD" if name.lower() == "allow" and "GET" in value and "HEAD" not in value else value
+        for name, value in (error.headers or {}).items()
+    }
+    return problem_response(problem(error.status_code, detail, request_id=request.state.request_id), headers)
 
 
 def _invalid(request: Request, error: Exception) -> Response:

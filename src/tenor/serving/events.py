@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
+import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -41,15 +43,21 @@ class Hub:
         for queue in self._listeners:
             _put(queue, None)
 
-    async def listen(self, hello: dict[str, Any], symbols: frozenset[str]) -> AsyncIterator[str]:
-        """The stream of one listener; `symbols` empty for all."""
+    async def listen(
+        self, hello: dict[str, Any], symbols: frozenset[str], *, seconds: float = math.inf
+    ) -> AsyncIterator[str]:
+        """The stream of one listener, for so many `seconds`; `symbols` empty for all.
+
+        A listener whose buffers take all that is sent can't be told from one that reads: its stream ends at last.
+        """
+        end = time.monotonic() + seconds
         queue: asyncio.Queue[str | None] = asyncio.Queue(QUEUE)
         self._listeners.add(queue)
         try:
             yield "retry: 3000\n" + _event("hello", hello)
-            while not self._closed:
+            while not self._closed and (left := end - time.monotonic()) > 0:
                 try:
-                    text = await asyncio.wait_for(queue.get(), BEAT)
+                    text = await asyncio.wait_for(queue.get(), min(BEAT, left))
                 except TimeoutError:
                     yield ": still here\n\n"
                     continue

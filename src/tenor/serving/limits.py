@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import ipaddress
+import math
 import time
-from collections import OrderedDict
-from collections.abc import Callable
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tenor.errors import ConfigError
+from tenor.errors import ConfigError, did_you_mean
 
 CALLERS = 10_000
 """Callers whose rate is remembered; the one not seen for longest is forgotten first."""
+PIECE = 32 * 1024
+"""Bytes of an answer that are handed to a connection at once: so many of each answer lie in memory unsent."""
+SYMBOLS = 10
+"""Symbols of a batch that count as much work as a request."""
 
 
 @dataclass(frozen=True)
@@ -21,13 +28,20 @@ class Limits:
     Attributes
     ----------
     rate
-        Requests a second of one key (or address, without keys); 0 is no limit.
+        Work per second of one key (or address, without keys): 1 for each request, and what it asks for besides, as
+        `SYMBOLS` of a batch or a text to score; 0 is no limit.
     burst
-        Its requests at once.
+        Its work at once.
     in_flight
         Requests worked on at once; further ones are answered with 503.
+    in_flight_each
+        Of them from one address; 0 is no limit.
     streams
         Event streams at once.
+    streams_each
+        Of them of one key or address; 0 is no limit.
+    stream_seconds
+        After which a stream ends; clients connect again.
     body
         Bytes of a request's body.
     depth
@@ -36,32 +50,79 @@ class Limits:
         In which the body must have arrived.
     header_seconds
         In which the head must have arrived.
+    write_seconds
+        In which a client must take each `PIECE` of an answer; a slower one is cut.
     connections
-        Open at once.
+        Open at once. For one more, one that waits for its client is cut: the longest of the address with the most.
+    connections_each
+        Of them from one address; 0 is no limit. Behind a proxy all have the proxy's address.
     heavy
         Requests at once that score texts or make forecasts.
     waiting
-        Requests that wait for that.
+        Requests that wait for that, and as many for an answer of many symbols.
+    cache_megabytes
+        Memory for answers that may be asked for again; the one not asked for for longest goes first.
     """
 
     rate: float = 0.0
     burst: int = 40
     in_flight: int = 512
+    in_flight_each: int = 256
     streams: int = 100
+    streams_each: int = 20
+    stream_seconds: float = 3600.0
     body: int = 256 * 1024
     depth: int = 32
     body_seconds: float = 10.0
     header_seconds: float = 10.0
+    write_seconds: float = 10.0
     connections: int = 2000
+    connections_each: int = 500
     heavy: int = 2
     waiting: int = 16
+    cache_megabytes: float = 64.0
 
     def __post_init__(self) -> None:
-        if self.rate < 0:
-            raise ConfigError(f"serving: rate is {self.rate}; it takes requests a second, or 0 for no limit.")
-        for name in ("burst", "in_flight", "streams", "body", "depth", "connections", "heavy", "waiting"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"serving: {name} is {getattr(self, name)}; it takes 1 or more.")
+        if not 0 <= self.rate < math.inf:
+            raise ConfigError(f"serving: rate is {self.rate:g}; it takes work per second, or 0 for no limit.")
+        for name, value in vars(self).items():
+            if name.endswith(("_seconds", "_megabytes")) and not 0 < value < math.inf:
+                raise ConfigError(f"serving: {name} is {value:g}; it takes a number above 0.")
+            least = 0 if name.endswith("_each") else 1
+            if isinstance(value, int) and name != "rate" and value < least:
+                raise ConfigError(f"serving: {name} is {value}; it takes {least} or more.")
+
+    def changed(self, settings: Sequence[str]) -> Limits:
+        """These limits with `settings`, each ``name=number``; raises ConfigError for one that can't be read."""
+        changes: dict[str, float] = {}
+        known = {field.name: field for field in dataclasses.fields(self)}
+        for text in settings:
+            name, _, number = (part.strip() for part in text.partition("="))
+            if name not in known:
+                hint = did_you_mean(name, known) or f" Known: {', '.join(known)}."
+                raise ConfigError(f"unknown limit {name[:40]!r}.{hint}")
+            whole = known[name].type == "int"
+            try:
+                changes[name] = int(number) if whole else float(number)
+            except ValueError:
+                kind = "a whole number" if whole else "a number"
+                example = f"{name}={known[name].default}"
+                raise ConfigError(f"limit {name} takes {kind}, not {number[:40]!r}: as {example}.") from None
+        return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
+
+
+class OverRateError(Exception):
+    """A caller asks for more work than its rate allows.
+
+    Parameters
+    ----------
+    wait
+        Seconds until it may ask again.
+    """
+
+    def __init__(self, wait: float) -> None:
+        super().__init__(wait)
+        self.wait = wait
 
 
 class Buckets:
@@ -73,16 +134,64 @@ class Buckets:
 
     def wait(self, caller: str) -> float:
         """Take a token of `caller`; 0 if there was one, else the seconds until there is."""
+        return self._take(caller, least=1.0, cost=1.0)
+
+    def charge(self, caller: str, cost: float) -> float:
+        """Take `cost` more, for work that turned out to be larger; a caller may get into debt by it, but not deeper.
+
+        Returns 0, or the seconds until its debt is paid.
+        """
+        return self._take(caller, least=0.0, cost=cost)
+
+    def _take(self, caller: str, *, least: float, cost: float) -> float:
         if not self._rate:
             return 0.0
         now = self._clock()
         tokens, before = self._callers.pop(caller, (float(self._burst), now))
         tokens = min(float(self._burst), tokens + (now - before) * self._rate)
-        missing = max(0.0, 1.0 - tokens)
-        self._callers[caller] = (tokens if missing else tokens - 1.0, now)
+        missing = max(0.0, least - tokens)
+        self._callers[caller] = (tokens if missing else tokens - cost, now)
         if len(self._callers) > CALLERS:
             self._callers.popitem(last=False)
         return missing / self._rate
+
+
+class Slots:
+    """At most `total` at once, and `each` of one caller (0: no limit a caller)."""
+
+    def __init__(self, total: int, each: int) -> None:
+        self._total, self._each = total, each
+        self._taken: Counter[str] = Counter()
+        self.taken = 0
+
+    def take(self, caller: str) -> bool:
+        """Take one; False where there is none left for `caller`."""
+        if self.taken >= self._total or (self._each and self._taken[caller] >= self._each):
+            return False
+        self._taken[caller] += 1
+        self.taken += 1
+        return True
+
+    def give_back(self, caller: str) -> None:
+        """Give one back."""
+        self.taken -= 1
+        self._taken[caller] -= 1
+        if self._taken[caller] <= 0:
+            del self._taken[caller]
+
+
+def network_of(host: str) -> str:
+    """The address that limits count by: of IPv6 the network of 64 bits that one client gets whole."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        if not address.is_loopback:
+            return str(ipaddress.ip_network((address, 64), strict=False))
+    return str(address)
 
 
 class Gate:

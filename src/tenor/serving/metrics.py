@@ -21,6 +21,7 @@ class Metrics:
             "tenor_request_seconds", "Seconds to the answer.", ("route",), buckets=BUCKETS, registry=self.registry
         )
         self.refused = Counter("tenor_refused", "Requests turned away.", ("why",), registry=self.registry)
+        self.cut = Counter("tenor_connections_cut", "Connections cut.", ("why",), registry=self.registry)
         self.in_flight = Gauge("tenor_in_flight", "Requests being worked on.", registry=self.registry)
         self.streams = Gauge("tenor_event_streams", "Open event streams.", registry=self.registry)
         self._symbols = Gauge("tenor_symbols", "Symbols with forecasts.", registry=self.registry)

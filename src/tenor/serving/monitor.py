@@ -14,10 +14,10 @@ from typing import Any
 
 import pandas as pd
 
-from tenor.errors import ConfigError
 from tenor.evaluation.bootstrap import ConfidenceInterval, interval, resampled_days
 from tenor.inference.recipe import Recipe
 from tenor.schema import Panel
+from tenor.serving import webhooks
 from tenor.serving.drift import LEAST_WINDOWS, WINDOW, enough, profile
 from tenor.serving.logs import LOGGER
 from tenor.serving.published import past_forecasts
@@ -31,7 +31,6 @@ CALIBRATION = 250
 """Sessions of past forecasts over which the volatility is judged."""
 TOLERANCE = 1.35
 """Factor by which squared returns may differ from the forecast variance: one of 1.16 in the volatility."""
-TIMEOUT = 5.0
 
 log = logging.getLogger(LOGGER)
 
@@ -236,7 +235,7 @@ def notify(
         The last report as `MonitorReport.to_json` returned it.
     webhook
         An http(s) address that takes the message as JSON. One that does not answer is noted in the log, and costs at
-        most `TIMEOUT` seconds.
+        most `webhooks.TIMEOUT` seconds.
 
     Returns
     -------
@@ -248,8 +247,8 @@ def notify(
     ConfigError
         `webhook` is no such address.
     """
-    if webhook is not None and not webhook.startswith(("http://", "https://")):
-        raise ConfigError(f"webhook {webhook[:60]!r} is not an http or https address.")
+    if webhook is not None:
+        webhooks.check(webhook)
     known = {(check["kind"], check["name"]) for check in (before or {}).get("checks", ()) if check["alarm"]}
     raised = {(check.kind, check.name): check for check in report.alarms}
     new = [check for key, check in raised.items() if key not in known]
@@ -266,18 +265,8 @@ def notify(
         "over": [{"kind": kind, "name": name} for kind, name in over],
     }
     if webhook is not None:
-        _post(webhook, message)
+        webhooks.post(webhook, message)
     return message
-
-
-def _post(webhook: str, message: Mapping[str, Any]) -> None:
-    import httpx
-
-    try:
-        httpx.post(webhook, json=message, timeout=TIMEOUT).raise_for_status()
-    except httpx.HTTPError as error:
-        # the address may hold a secret: it is not logged
-        log.error("the webhook did not accept the alarms", extra={"error": type(error).__name__})
 
 
 def training_part(panel: Panel, recipe: Recipe) -> slice:

@@ -4,37 +4,57 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from tenor.errors import DataError, StoreError, TenorError, UnknownSymbolError, UsageError
+from tenor.serving.limits import PIECE
 from tenor.serving.schemas import Problem
 from tenor.storage.files import content_key
 
 NO_STORE = {"Cache-Control": "no-store"}
 PROBLEM_JSON = "application/problem+json"
-CACHED_BODIES = 4096
+SECURITY_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+"""Of every answer, errors included."""
+ENTRY, ROW = 1024, 64
+"""Bytes that Python takes besides the text, of what is cached and of a row in it."""
 _KINDS = {
     400: ("bad-request", "The request can't be read"),
     401: ("no-key", "An API key is needed"),
-    404: ("not-found", "There is no such thing"),
-    405: ("method", "This path does not take that method"),
+    404: ("not-found", "Not found"),
+    405: ("method", "Method not allowed"),
     406: ("not-acceptable", "No such representation"),
     408: ("too-slow", "The request took too long to arrive"),
     413: ("too-large", "The request is too large"),
+    414: ("address-too-long", "The address is too long"),
     415: ("media-type", "The body is not JSON"),
     422: ("invalid", "The request is not what this path takes"),
     429: ("too-many", "Too many requests"),
-    500: ("internal", "Something went wrong here"),
-    503: ("unavailable", "Not now"),
+    431: ("head-too-large", "The head of the request is too large"),
+    500: ("internal", "Internal error"),
+    501: ("not-implemented", "Not implemented"),
+    503: ("unavailable", "Service unavailable"),
     504: ("time-out", "It took too long"),
 }
+_TITLES = {
+    "unknown-symbol": "Unknown symbol",
+    "host": "Unknown host name",
+    "too-deep": "The body is nested too deep",
+    "model": "The model can't be used",
+}
+"""Of the kinds that name a status more closely."""
 _DESCRIPTIONS = {
     400: "The request can't be read.",
     401: "An API key is needed.",
@@ -72,35 +92,120 @@ class Body:
 
     def response(self, request: Request) -> Response:
         """The body, or 304 where the request's ``If-None-Match`` names its ETag."""
-        headers = {"ETag": self.etag, "Cache-Control": "private, no-cache"}
-        known = request.headers.get("if-none-match", "")
-        if known and any(tag.strip().removeprefix("W/") in (self.etag, "*") for tag in known.split(",")):
+        headers = tagged(self.etag)
+        if matches(request, self.etag):
             return Response(status_code=304, headers=headers)
         return Response(self.data, headers=headers, media_type="application/json")
 
 
-class BodyCache:
-    """The bodies rendered last, each rendered once and cached under what it was rendered from."""
+def tagged(etag: str) -> dict[str, str]:
+    """The headers of an answer that a client may keep, and must ask again for."""
+    return {"ETag": etag, "Cache-Control": "private, no-cache"}
 
-    def __init__(self) -> None:
-        self._bodies: OrderedDict[tuple[Hashable, ...], Body] = OrderedDict()
+
+def matches(request: Request, etag: str) -> bool:
+    """Whether the request's ``If-None-Match`` names `etag`."""
+    known = request.headers.get("if-none-match", "")
+    return bool(known) and any(tag.strip().removeprefix("W/") in (etag, "*") for tag in known.split(","))
+
+
+class PiecesResponse(Response):
+    """JSON in pieces of bytes that other answers share: a client that takes it slowly holds no copy of them.
+
+    Parameters
+    ----------
+    pieces
+        Which make up the JSON.
+    headers
+        Besides its length.
+    """
+
+    media_type = "application/json"
+
+    def __init__(self, pieces: Sequence[bytes], headers: Mapping[str, str]) -> None:
+        super().__init__(headers={**headers, "Content-Length": str(sum(map(len, pieces)))})
+        self._pieces = pieces
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - as ASGI calls it
+        """Send it, small pieces together."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        some: list[bytes] = []
+        size = 0
+        for piece in self._pieces:
+            some.append(piece)
+            size += len(piece)
+            if size >= PIECE:
+                await send({"type": "http.response.body", "body": b"".join(some), "more_body": True})
+                some, size = [], 0
+        await send({"type": "http.response.body", "body": b"".join(some), "more_body": False})
+
+
+class BodyCache:
+    """What was rendered last, each rendered once and cached under what it was rendered from.
+
+    Parameters
+    ----------
+    most
+        Bytes of memory; what was not asked for for longest is dropped first.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.size = 0
+        self._cached: OrderedDict[tuple[Hashable, ...], tuple[Any, int]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def known(self, key: tuple[Hashable, ...]) -> Any:
+        """What is cached under `key`, or None."""
+        with self._lock:
+            entry = self._cached.get(key)
+            if entry is None:
+                return None
+            self._cached.move_to_end(key)
+            return entry[0]
 
     def get(self, key: tuple[Hashable, ...], render: Callable[[], Mapping[str, Any]]) -> Body:
         """The body under `key`, which is what `render` makes where there is none yet."""
-        body = self._bodies.get(key)
-        if body is None:
+
+        def body() -> tuple[Body, int]:
             data = _json(render())
-            body = Body(data, f'"{content_key(data, length=32)}"')
-            self._bodies[key] = body
-            if len(self._bodies) > CACHED_BODIES:
-                self._bodies.popitem(last=False)
-        return body
+            return Body(data, f'"{content_key(data, length=32)}"'), len(data)
+
+        made: Body = self._get(key, body)
+        return made
+
+    def get_rows(
+        self, key: tuple[Hashable, ...], render: Callable[[], Sequence[Mapping[str, Any]]]
+    ) -> tuple[bytes, ...]:
+        """The rows under `key`, each as JSON."""
+
+        def rows() -> tuple[tuple[bytes, ...], int]:
+            texts = tuple(map(_json, render()))
+            return texts, sum(len(text) + ROW for text in texts)
+
+        made: tuple[bytes, ...] = self._get(key, rows)
+        return made
+
+    def _get(self, key: tuple[Hashable, ...], make: Callable[[], tuple[Any, int]]) -> Any:
+        known = self.known(key)
+        if known is not None:
+            return known
+        value, size = make()
+        size += ENTRY
+        with self._lock:
+            if key not in self._cached and size <= self.most:
+                self._cached[key] = value, size
+                self.size += size
+            while self.size > self.most:
+                _, (_, dropped) = self._cached.popitem(last=False)
+                self.size -= dropped
+        return value
 
 
 def problem(status: int, detail: str, *, request_id: str = "", kind: str = "", errors: tuple[str, ...] = ()) -> Problem:
     """The problem of an HTTP status; `kind` names it more closely."""
     name, title = _KINDS.get(status, ("error", HTTPStatus(status).phrase))
-    return Problem(f"urn:tenor:problem:{kind or name}", title, status, detail, request_id, errors)
+    return Problem(f"urn:tenor:problem:{kind or name}", _TITLES.get(kind, title), status, detail, request_id, errors)
 
 
 def problem_of(error: TenorError, request_id: str = "") -> Problem:
@@ -114,9 +219,14 @@ def problem_of(error: TenorError, request_id: str = "") -> Problem:
     return problem(503, str(error), request_id=request_id, kind="model")
 
 
+def fields_of(problem: Problem) -> dict[str, Any]:
+    """The fields of a problem without the empty ones."""
+    return {key: value for key, value in dataclasses.asdict(problem).items() if value not in ("", ())}
+
+
 def problem_response(problem: Problem, headers: Mapping[str, str] = {}) -> Response:
     """A problem as ``application/problem+json``; empty fields are left out."""
-    plain = {key: value for key, value in dataclasses.asdict(problem).items() if value not in ("", ())}
+    plain = fields_of(problem)
     retry = {"Retry-After": "1"} if problem.status in (429, 503) else {}
     return Response(json.dumps(plain), problem.status, {**retry, **NO_STORE, **headers}, media_type=PROBLEM_JSON)
 

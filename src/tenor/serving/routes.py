@@ -9,43 +9,55 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
+import itertools
 import json
 import logging
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
-from starlette.responses import Response, StreamingResponse
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
-from tenor.errors import TenorError, UsageError
+from tenor.errors import UsageError
 from tenor.serving import schemas
+from tenor.serving.limits import SYMBOLS
+from tenor.serving.live import LiveError
 from tenor.serving.logs import LOGGER
 from tenor.serving.published import past_forecasts
 from tenor.serving.responses import (
     NO_STORE,
     PROBLEM_RESPONSES,
     Body,
+    PiecesResponse,
     json_response,
+    matches,
     problem,
     problem_of,
     problem_response,
+    tagged,
 )
 from tenor.serving.schemas import Staleness, to_plain
 from tenor.serving.service import Service
-from tenor.symbols import LONGEST, clean_symbol
+from tenor.serving.view import NOTHING_PUBLISHED
+from tenor.storage.files import content_key
+from tenor.symbols import LONGEST
 
-LIVE_SECONDS = 20.0
 MOST_SYMBOLS = 500
 MOST_TEXTS = 64
 MOST_EXPLAINED_TEXTS = 4
+EXPLAINED = 20
+"""Work of explaining a text, which scores it once for each word; of scoring one it is 1."""
+TOGETHER = 25
+"""Symbols of a batch that are rendered without a pause, in which other requests have their turn."""
 LONGEST_TEXT = 5_000
 
 Symbol = Annotated[
     str,
     Path(
         pattern=r"^[A-Za-z0-9^$][A-Za-z0-9.^=_&+$#!*~@: -]{0,31}$",
-        description="As in /v1/symbols; class shares, coins and currencies also as other services write them (BRK.B).",
+        description="As in /v1/symbols, in capitals or not; also as other services write it (BRK.B).",
         examples=["AAPL"],
     ),
 ]
@@ -54,6 +66,7 @@ Horizon = Annotated[
 ]
 Responses = dict[int | str, dict[str, Any]]
 
+PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 UNCHANGED: Responses = {304: {"description": "The response that If-None-Match names is still current."}}
 
 router = APIRouter(prefix="/v1", responses=PROBLEM_RESPONSES)
@@ -66,6 +79,11 @@ def _example(response: type[Any]) -> Responses:
     return {200: {"content": {"application/json": {"example": response.example}}}}
 
 
+def _whole(value: object) -> object:
+    """What JSON Schema takes for an integer: 5.0 is one."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 class Batch(BaseModel):
     """Symbols to forecast together."""
 
@@ -76,7 +94,7 @@ class Batch(BaseModel):
         list[Annotated[str, Field(min_length=1, max_length=LONGEST)]],
         Field(min_length=1, max_length=MOST_SYMBOLS),
     ]
-    horizon: Annotated[int | None, Field(ge=1, le=1000, strict=True)] = None
+    horizon: Annotated[Annotated[int, Field(ge=1, le=1000, strict=True)] | None, BeforeValidator(_whole)] = None
 
 
 class Texts(BaseModel):
@@ -107,62 +125,98 @@ async def forecast(
     service = _service(request)
     if live:
         return await _live(request, service, symbol, horizon)
-    return _forecast(service, symbol, horizon).response(request)
+    key, render = _forecast(service, symbol, horizon)
+    return await _body(request, key, render)
 
 
 @router.post("/forecasts", response_model=schemas.ForecastsResponse, responses=_example(schemas.ForecastsResponse))
 async def forecasts(request: Request, batch: Batch) -> Response:
-    """Forecasts of many symbols; a symbol that has none gets its problem, and the others their forecasts."""
+    """Forecasts of many symbols; a symbol that has none gets its problem, and the others their forecasts.
+
+    A symbol named twice is answered once.
+    """
     service = _service(request)
-    bodies, problems = [], []
+    snapshot = service.view.snapshot
+    named: dict[str, str] = {}
     for symbol in batch.symbols:
-        try:
-            bodies.append(_forecast(service, symbol, batch.horizon).data)
-        except UsageError as error:
-            problems.append(to_plain(schemas.SymbolProblem(symbol, problem_of(error, request.state.request_id))))
+        named.setdefault(snapshot.find(symbol) or symbol, symbol)
+    wanted = list(named.values())
+    request.state.charge((len(wanted) - 1) / SYMBOLS)
+    if service.batches.full():
+        return _busy(request, service, "Too many batches are being answered")
+    bodies: list[bytes] = []
+    problems: list[dict[str, Any]] = []
+    async with service.batches:
+        for first in range(0, len(wanted), TOGETHER):
+            some = functools.partial(_some, service, wanted[first : first + TOGETHER], batch.horizon)
+            for symbol, made in await service.rendered(some):
+                if isinstance(made, bytes):
+                    bodies.append(made)
+                else:
+                    problems.append(to_plain(schemas.SymbolProblem(symbol, problem_of(made, request.state.request_id))))
     # each forecast is JSON already: it is put in as it is, neither read nor written again
     rest = json.dumps({"problems": problems, "staleness": to_plain(service.view.staleness())}, separators=(",", ":"))
-    data = b'{"forecasts":[' + b",".join(bodies) + b"]," + rest.encode().removeprefix(b"{")
-    return Response(data, headers=NO_STORE, media_type="application/json")
+    commas = itertools.chain.from_iterable(zip(itertools.repeat(b","), bodies, strict=False))
+    pieces = (b'{"forecasts":[', *itertools.islice(commas, 1, None), b"]," + rest.encode().removeprefix(b"{"))
+    return PiecesResponse(pieces, NO_STORE)
 
 
-def _forecast(service: Service, symbol: str, horizon: int | None) -> Body:
-    """A published forecast; raises UnknownSymbolError, UsageError for a horizon that does not exist."""
+def _some(service: Service, symbols: Sequence[str], horizon: int | None) -> list[tuple[str, bytes | UsageError]]:
+    """The forecast of each symbol as JSON, or why it has none."""
+    made: list[tuple[str, bytes | UsageError]] = []
+    for symbol in symbols:
+        try:
+            made.append((symbol, service.bodies.get(*_forecast(service, symbol, horizon)).data))
+        except UsageError as error:
+            made.append((symbol, error))
+    return made
+
+
+def _forecast(
+    service: Service, symbol: str, horizon: int | None
+) -> tuple[tuple[Hashable, ...], Callable[[], dict[str, Any]]]:
+    """A published forecast: its key in the cache, and what renders it; raises UnknownSymbolError.
+
+    Rendering raises UsageError for a horizon that does not exist.
+    """
     entry = service.view.snapshot.entry(symbol)
     stale = service.view.staleness(entry)
 
     def render() -> dict[str, Any]:
         return _forecast_response(_at_horizon(service.view.document(symbol)["forecasts"], horizon), stale)
 
-    return service.bodies.get(("forecast", entry.digest, horizon, stale), render)
+    return ("forecast", entry.digest, horizon, stale), render
 
 
 async def _live(request: Request, service: Service, symbol: str, horizon: int | None) -> Response:
     """A forecast made now; where that fails, the published one with the reason."""
     # raises for a symbol or horizon that does not exist, before anything is computed
+    symbol = service.view.snapshot.name(symbol)
     stale = service.view.staleness(service.view.snapshot.entry(symbol))
-    published = _at_horizon(service.view.document(symbol)["forecasts"], horizon)
-    if service.live is None:
-        reason = "this service has no lake to make a forecast from"
-    elif service.gate.full():
+    document = await service.rendered(functools.partial(service.view.document, symbol))
+    published = _at_horizon(document["forecasts"], horizon)
+    if service.live is not None and service.live_runs.gate.full():
         return _busy(request, service, "Too many forecasts are being made")
+    try:
+        made = _at_horizon(await service.live_runs.forecasts(symbol), published["horizon"])
+    except LiveError as error:
+        reason = str(error)
+        if service.live is not None:
+            log.warning("no live forecast", extra={"symbol": symbol, "error": reason})
+    except UsageError as error:
+        reason = f"no live forecast: {error}"
     else:
-        try:
-            async with asyncio.timeout(LIVE_SECONDS), service.gate:
-                forecasts = await asyncio.to_thread(service.live, symbol)
-            made = _at_horizon(forecasts, published["horizon"])
-            if made["as_of"] >= published["as_of"]:
-                # from newer bars than the published one, it is as new as can be
-                current = stale if made["as_of"] == published["as_of"] else Staleness(stale=False, sessions_behind=0)
-                return json_response(_forecast_response(made, current, live=True))
-            reason = "the lake is older than the published forecasts"
-        except TimeoutError:
-            reason = f"no live forecast within {LIVE_SECONDS:g} seconds"
-        except (TenorError, OSError) as error:
-            reason = f"no live forecast: {error}"
-            log.warning("no live forecast", extra={"symbol": symbol, "error": str(error)})
+        if made["as_of"] >= published["as_of"]:
+            # from newer bars than the published one, it is as new as can be
+            current = stale if made["as_of"] == published["as_of"] else Staleness(stale=False, sessions_behind=0)
+            return json_response(_forecast_response(made, current, live=True))
+        reason = "the lake is older than the published forecasts"
     stale = dataclasses.replace(stale, stale=True, reasons=(*stale.reasons, reason))
     return json_response(_forecast_response(published, stale))
+
+
+def _horizon(forecasts: Sequence[Mapping[str, Any]], horizon: int | None) -> int:
+    return int(_at_horizon(forecasts, horizon)["horizon"])
 
 
 def _at_horizon(forecasts: Sequence[Mapping[str, Any]], horizon: int | None) -> Mapping[str, Any]:
@@ -205,18 +259,30 @@ async def history(
     limit: Annotated[int, Query(ge=1, le=1000, description="How many, the latest ones.")] = 250,
 ) -> Response:
     """Past forecasts of a symbol with the realised returns and prices."""
-    view = _service(request).view
+    service = _service(request)
+    view = service.view
+    symbol = view.snapshot.name(symbol)
     entry = view.snapshot.entry(symbol)
     stale = view.staleness(entry)
+    chosen = min(map(int, entry.brief)) if horizon is None else horizon
 
-    def render() -> dict[str, Any]:
+    def render() -> list[dict[str, Any]]:
         document = view.document(symbol)
-        chosen = int(_at_horizon(document["forecasts"], horizon)["horizon"])
-        rows = past_forecasts(document, chosen, last=limit)
-        version = str(document["model_version"])
-        return to_plain(schemas.HistoryResponse(document["symbol"], document["as_of"], chosen, version, rows, stale))
+        return [to_plain(row) for row in past_forecasts(document, _horizon(document["forecasts"], chosen))]
 
-    return _body(request, ("history", entry.digest, horizon, limit, stale), render)
+    # all rows are rendered once, whatever number is asked for
+    key = ("history", entry.digest, chosen)
+    rows = service.bodies.known(key)
+    if rows is None:
+        rows = await service.rendered(functools.partial(service.bodies.get_rows, key, render))
+    etag = f'"{content_key(repr((*key, limit, stale)).encode(), length=32)}"'
+    if matches(request, etag):
+        return Response(status_code=304, headers=tagged(etag))
+    empty = schemas.HistoryResponse(symbol, entry.as_of, chosen, entry.model_version, (), stale)
+    head, tail = json.dumps(to_plain(empty), separators=(",", ":")).encode().split(b'"forecasts":[]', 1)
+    commas = itertools.chain.from_iterable(zip(itertools.repeat(b","), rows[-limit:], strict=False))
+    pieces = (head + b'"forecasts":[', *itertools.islice(commas, 1, None), b"]" + tail)
+    return PiecesResponse(pieces, tagged(etag))
 
 
 # what is published --------------------------------------------------------------------------------------------------
@@ -245,7 +311,7 @@ async def symbols(request: Request) -> Response:
         horizons, version = tuple(index.head["horizons"]), index.head["model_version"]
         return to_plain(schemas.SymbolsResponse(tuple(rows), horizons, index.as_of, version, stale))
 
-    return _body(request, ("symbols", index.etag, stale), render)
+    return await _body(request, ("symbols", index.etag, stale), render)
 
 
 @router.get("/symbols/{symbol}", responses=UNCHANGED)
@@ -254,7 +320,7 @@ async def detail(request: Request, symbol: Symbol) -> Response:
     view = _service(request).view
     entry = view.snapshot.entry(symbol)
     stale = view.staleness(entry)
-    return _body(
+    return await _body(
         request, ("detail", entry.digest, stale), lambda: {**view.document(symbol), "staleness": to_plain(stale)}
     )
 
@@ -277,7 +343,7 @@ async def models(request: Request) -> Response:
             "staleness": to_plain(stale),
         }
 
-    return _body(request, ("models", index.etag, stale), render)
+    return await _body(request, ("models", index.etag, stale), render)
 
 
 @router.get("/monitor", responses=UNCHANGED)
@@ -285,7 +351,7 @@ async def monitor(request: Request) -> Response:
     """Drift of features and sentiment, error, coverage and volatility of past forecasts, staleness, at the refresh."""
     index = _service(request).view.snapshot.index
     empty = {"as_of": index.as_of, "alarms": 0, "checks": []}
-    return _body(request, ("monitor", index.etag), lambda: dict(index.head.get("monitor", empty)))
+    return await _body(request, ("monitor", index.etag), lambda: dict(index.head.get("monitor", empty)))
 
 
 # sentiment and events -----------------------------------------------------------------------------------------------
@@ -297,6 +363,7 @@ async def sentiment(request: Request, batch: Texts) -> Response:
     service = _service(request)
     if batch.why and len(batch.texts) > MOST_EXPLAINED_TEXTS:
         raise UsageError(f"'why' takes at most {MOST_EXPLAINED_TEXTS} texts at a time, not {len(batch.texts)}.")
+    request.state.charge(len(batch.texts) * (EXPLAINED if batch.why else 1) - 1)
     if service.gate.full():
         return _busy(request, service, "Too many texts are being scored")
     async with service.gate:
@@ -327,11 +394,13 @@ async def events(
 ) -> Response:
     """Server-sent events: ``hello`` at once, then ``forecast`` for every symbol whose forecasts are new."""
     service = _service(request)
-    hello = {"as_of": service.view.snapshot.index.as_of, "staleness": to_plain(service.view.staleness())}
-    names = [name for name in symbols.split(",") if name]
-    requested = frozenset([*names, *map(clean_symbol, names)])
+    snapshot = service.view.snapshot
+    hello = {"as_of": snapshot.index.as_of, "staleness": to_plain(service.view.staleness())}
+    names = (name.strip() for name in symbols.split(","))
+    requested = frozenset(snapshot.find(name) or name for name in names if name)
+    stream = service.hub.listen(hello, requested, seconds=service.limits.stream_seconds)
     headers = {**NO_STORE, "X-Accel-Buffering": "no"}
-    return StreamingResponse(service.hub.listen(hello, requested), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
 
 # for operators ------------------------------------------------------------------------------------------------------
@@ -345,16 +414,23 @@ async def healthz() -> Response:
 
 @operator.get("/readyz", responses={503: {"description": "There is nothing to serve yet."}})
 async def readyz(request: Request) -> Response:
-    """``ready``; ``degraded``: the last good forecasts are served, and why they are stale; 503: there are none."""
+    """``ready``; ``degraded``: the last good forecasts are served; 503: there are none.
+
+    Why, and what is served, is told to holders of a key, and at this machine to those of a service without keys.
+    """
     view = _service(request).view
+    insider = request.state.insider
     if not view.ready:
-        problems = view.problems or ("nothing was published yet: run 'tenor refresh'",)
-        return json_response({"status": "not ready", "problems": list(problems)}, 503)
+        problems = view.problems or (NOTHING_PUBLISHED,)
+        return json_response({"status": "not ready", **({"problems": list(problems)} if insider else {})}, 503)
     index = view.snapshot.index
     stale = view.staleness()
+    status = {"status": "degraded" if stale.stale else "ready"}
+    if not insider:
+        return json_response(status)
     return json_response(
         {
-            "status": "degraded" if stale.stale else "ready",
+            **status,
             "as_of": index.as_of,
             "model_version": index.head["model_version"],
             "symbols": len(index.entries),
@@ -366,11 +442,15 @@ async def readyz(request: Request) -> Response:
     )
 
 
-@operator.get("/metrics")
+@operator.get(
+    "/metrics",
+    response_class=PlainTextResponse,
+    responses={200: {"content": {PROMETHEUS: {"schema": {"type": "string"}}}, "description": "In Prometheus' format."}},
+)
 async def metrics(request: Request) -> Response:
     """Counters, for Prometheus."""
     service = _service(request)
-    return Response(service.metrics.text(service.view), headers=NO_STORE, media_type="text/plain; version=0.0.4")
+    return Response(service.metrics.text(service.view), headers=NO_STORE, media_type=PROMETHEUS)
 
 
 # shared -------------------------------------------------------------------------------------------------------------
@@ -381,8 +461,12 @@ def _service(request: Request) -> Service:
     return service
 
 
-def _body(request: Request, key: tuple[Hashable, ...], render: Callable[[], Mapping[str, Any]]) -> Response:
-    return _service(request).bodies.get(key, render).response(request)
+async def _body(request: Request, key: tuple[Hashable, ...], render: Callable[[], Mapping[str, Any]]) -> Response:
+    service = _service(request)
+    body: Body | None = service.bodies.known(key)
+    if body is None:
+        body = await service.rendered(functools.partial(service.bodies.get, key, render))
+    return body.response(request)
 
 
 def _busy(request: Request, service: Service, what: str) -> Response:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tenor.errors import MissingObject, ModelError, StoreError
@@ -37,7 +38,7 @@ class RefreshScheduler:
     Parameters
     ----------
     command
-        The command line.
+        The command line. Every user of the machine can read it: a secret belongs into `secrets`.
     view
         What is published.
     delay
@@ -51,6 +52,8 @@ class RefreshScheduler:
         Seconds after which a refresh is reported as slow.
     longest
         Seconds after which it is stopped.
+    secrets
+        Variables that the command has in its environment besides those of this process.
     """
 
     command: Sequence[str]
@@ -60,6 +63,7 @@ class RefreshScheduler:
     models: ObjectStore | None = None
     slow: float = SLOW
     longest: float = LONGEST
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     _tried: float = field(default=0.0, init=False)
     _checked: float = field(default=float("-inf"), init=False)
 
@@ -104,7 +108,10 @@ class RefreshScheduler:
         return True
 
     def _run(self, stop: threading.Event) -> None:
-        with subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as child:
+        environment = {**os.environ, **self.secrets}
+        with subprocess.Popen(
+            self.command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
+        ) as child:
             too_long = threading.Timer(self.longest, child.kill)
             too_long.start()
             slow = threading.Timer(self.slow, self._report_slow)

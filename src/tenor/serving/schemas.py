@@ -181,7 +181,7 @@ class Problem:
 
     example: ClassVar[dict[str, Any]] = {
         "type": "urn:tenor:problem:unknown-symbol",
-        "title": "There is no such thing",
+        "title": "Unknown symbol",
         "status": 404,
         "detail": "unknown symbol 'APPL'. Did you mean 'AAPL'?",
         "request_id": "6f1c0a9be2d14c37",

@@ -1,8 +1,9 @@
-"""The service as a process: uvicorn, with a time limit for the head of a request, which it lacks."""
+"""The service as a process: uvicorn, with the limits of connections that it lacks (`tenor.serving.connections`)."""
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
+import dataclasses
 import logging
 import socket
 import threading
@@ -11,10 +12,10 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tenor.errors import ConfigError
 from tenor.serving.app import create_app
+from tenor.serving.connections import protocol
 from tenor.serving.limits import Limits
 from tenor.serving.logs import LOGGER
 from tenor.serving.service import Service
@@ -23,58 +24,12 @@ GRACE = 10
 """Seconds that requests under way have when the service stops."""
 IDLE = 15
 LARGEST_HEAD = 32 * 1024
+UNSENT = 128 * 1024
+"""Bytes of an answer that the system holds for a client that does not take them; it would hold megabytes."""
+OTHER_FILES = 200
+"""Open files besides connections."""
 
 log = logging.getLogger(LOGGER)
-
-
-def protocol(limits: Limits) -> type[H11Protocol]:
-    """HTTP/1.1 in which the head of a request must arrive whole within `limits.header_seconds`."""
-
-    class TimedProtocol(H11Protocol):
-        """Closes a connection on which a head arrives too slowly, and those beyond `limits.connections`."""
-
-        _timer: asyncio.TimerHandle | None = None
-
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            """Start the clock."""
-            super().connection_made(transport)
-            if len(self.connections) > limits.connections:
-                transport.close()
-                return
-            self._start()
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            """Stop it."""
-            self._stop()
-            super().connection_lost(exc)
-
-        def data_received(self, data: bytes) -> None:
-            """Stop the clock when a head is whole; start it when the next begins."""
-            super().data_received(data)
-            if self.cycle is not None and not self.cycle.response_complete:
-                self._stop()
-            elif self._timer is None and not self.transport.is_closing():
-                self._start()
-
-        def on_response_complete(self) -> None:
-            """Between two requests uvicorn's own clock runs."""
-            self._stop()
-            super().on_response_complete()
-
-        def _start(self) -> None:
-            self._timer = self.loop.call_later(limits.header_seconds, self._time_out)
-
-        def _stop(self) -> None:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
-
-        def _time_out(self) -> None:
-            self._timer = None
-            if self.cycle is None or self.cycle.response_complete:
-                self.transport.close()
-
-    return TimedProtocol
 
 
 class Server(uvicorn.Server):
@@ -96,6 +51,7 @@ def bind(host: str, port: int) -> socket.socket:
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNSENT)  # of the connections accepted from it
         listening.bind((host, port))
     except OSError as error:
         listening.close()
@@ -118,7 +74,7 @@ def serve(
         Runs in a thread of its own, until its event is set.
     """
     config: dict[str, Any] = {
-        "http": protocol(service.limits),
+        "http": protocol(_possible(service.limits), service.metrics),
         "ws": "none",
         "lifespan": "on",
         "log_config": None,
@@ -143,3 +99,23 @@ def serve(
     finally:
         stop.set()
         log.info("stopped")
+
+
+def _possible(limits: Limits) -> Limits:
+    """`limits` with as many connections as this process may open files: without a file none can be accepted at all."""
+    try:
+        import resource
+    except ImportError:  # not a Unix
+        return limits
+    files = limits.connections + OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < files:
+        soft = files if hard == resource.RLIM_INFINITY else min(files, hard)
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if soft == resource.RLIM_INFINITY or soft >= files:
+        return limits
+    room = max(1, soft - min(OTHER_FILES, soft // 2))
+    log.warning("fewer connections than configured: the limit of open files is low", extra={"connections": room})
+    return dataclasses.replace(limits, connections=room)

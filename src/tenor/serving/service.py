@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, TypeVar
 
 from tenor.errors import StoreError
 from tenor.serving.events import Hub
 from tenor.serving.keys import ApiKeys
 from tenor.serving.limits import Gate, Limits
+from tenor.serving.live import Live, LiveRuns
 from tenor.serving.logs import LOGGER
 from tenor.serving.metrics import Metrics
 from tenor.serving.responses import BodyCache
@@ -22,15 +24,11 @@ if TYPE_CHECKING:
     from tenor.sentiment.scorer import Scorer
 
 POLL_TIMEOUT = 30.0
+RENDERERS = 2
+"""Threads that make answers."""
+T = TypeVar("T")
 
 log = logging.getLogger(LOGGER)
-
-
-class Live(Protocol):
-    """Makes a forecast from the latest bars, in the thread that calls it."""
-
-    def __call__(self, symbol: str) -> Sequence[dict[str, Any]]:
-        """The forecasts of `symbol` at every horizon, as `schema.Forecast.to_json` returns them."""
 
 
 @dataclass
@@ -58,7 +56,7 @@ class Service:
     hub
         Its event streams.
     bodies
-        The bodies rendered last.
+        What was rendered last.
     """
 
     view: View
@@ -71,13 +69,34 @@ class Service:
     poll: float = 5.0
     metrics: Metrics = field(default_factory=Metrics)
     hub: Hub = field(default_factory=Hub)
-    bodies: BodyCache = field(default_factory=BodyCache, init=False)
+    bodies: BodyCache = field(init=False)
     _stale: bool = field(default=False, init=False)
+    _unready: tuple[str, ...] = field(default=(), init=False)
+
+    def __post_init__(self) -> None:
+        self.bodies = BodyCache(int(self.limits.cache_megabytes * 2**20))
+        self.live_runs = LiveRuns(self.live, self.limits.waiting)
+        self._renderers = ThreadPoolExecutor(RENDERERS, thread_name_prefix="tenor-render")
 
     @cached_property
     def gate(self) -> Gate:
         """Where requests to score texts or to make forecasts wait."""
         return Gate(self.limits.heavy, self.limits.waiting)
+
+    @cached_property
+    def batches(self) -> Gate:
+        """Where requests for many symbols wait."""
+        return Gate(self.limits.heavy, self.limits.waiting)
+
+    async def rendered(self, render: Callable[[], T]) -> T:
+        """What `render` returns, made in a thread: documents are read and written while others are answered."""
+        return await asyncio.get_running_loop().run_in_executor(self._renderers, render)
+
+    def close(self) -> None:
+        """End the streams and what is under way, because the service stops."""
+        self.hub.close()
+        self.live_runs.close()
+        self._renderers.shutdown(wait=False, cancel_futures=True)
 
     @cached_property
     def loaded_scorer(self) -> Scorer:
@@ -97,6 +116,7 @@ class Service:
     async def update(self) -> None:
         """Poll the published forecasts once; log when they become stale, and when they are fresh again."""
         await self._poll()
+        self._log_unready()
         staleness = self.view.staleness() if self.view.ready else None
         if staleness is not None and staleness.stale != self._stale:
             self._stale = staleness.stale
@@ -105,6 +125,13 @@ class Service:
                 "stale" if staleness.stale else "fresh again",
                 extra={"reasons": list(staleness.reasons)},
             )
+
+    def _log_unready(self) -> None:
+        """Log why there is nothing to serve, which strangers are not told."""
+        problems = () if self.view.ready else self.view.problems
+        if problems and problems != self._unready:
+            log.warning("not ready", extra={"reasons": list(problems)})
+        self._unready = problems
 
     async def _poll(self) -> None:
         # a place that does not answer keeps nobody waiting: the poll goes on in its thread, and is noted as a problem

@@ -34,12 +34,21 @@ class Snapshot:
     index: Index
     documents: Mapping[str, bytes]
 
+    def find(self, symbol: str) -> str | None:
+        """`symbol` as it is published, however it is written; None where it is not published."""
+        name = known_as(symbol, self.index.entries)
+        return name if name in self.index.entries else None
+
+    def name(self, symbol: str) -> str:
+        """As `find`; raises UnknownSymbolError with a suggestion."""
+        name = self.find(symbol)
+        if name is None:
+            raise UnknownSymbolError(symbol[:40], self.index.entries)
+        return name
+
     def entry(self, symbol: str) -> SymbolEntry:
         """The entry of `symbol`, however it is written; raises UnknownSymbolError with a suggestion."""
-        entry = self.index.entries.get(known_as(symbol, self.index.entries))
-        if entry is None:
-            raise UnknownSymbolError(symbol[:40], self.index.entries)
-        return entry
+        return self.index.entries[self.name(symbol)]
 
 
 class SnapshotCache:
@@ -170,8 +179,8 @@ class View:
             Its document can't be read.
         """
         snapshot = self.snapshot
-        entry = snapshot.entry(symbol)
-        symbol = known_as(symbol, snapshot.index.entries)
+        symbol = snapshot.name(symbol)
+        entry = snapshot.index.entries[symbol]
         data = snapshot.documents.get(symbol)
         if data is None:
             data = self.published.read(entry)

@@ -18,8 +18,9 @@ import pytest
 
 from tenor.config import HttpConfig
 from tenor.errors import ConfigError, SourceError
-from tenor.ingest.services.http import CircuitBreaker, Http, RateLimit, _retry_after
+from tenor.ingest.services.http import Http, _retry_after
 from tenor.ingest.services.keys import SourceKeys
+from tenor.ingest.services.pacing import CircuitBreaker, RateLimit
 
 Answer = Callable[[http.server.BaseHTTPRequestHandler], None]
 KEYS = SourceKeys.from_environment({"TIINGO_API_KEY": "hush-1234"})

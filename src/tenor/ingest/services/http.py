@@ -20,10 +20,11 @@ import tenacity
 from tenor.config import HttpConfig
 from tenor.errors import SourceError
 from tenor.ingest.services.keys import HideKeys, SourceKeys
+from tenor.ingest.services.pacing import CircuitBreaker, Clock, RateLimit
+from tenor.ingest.services.redirects import Redirects, RefusedRedirectError
 from tenor.storage.files import read_json
 
 Form = Literal["json", "csv", "xml"]
-Clock = Callable[[], float]
 
 AGENT = "Mozilla/5.0 (compatible; tenor; research)"
 _TEMPORARY = (408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 524)
@@ -63,7 +64,7 @@ class Request:
     params
         The query; may hold a key.
     headers
-        May hold a key: they do not follow a redirect to another host.
+        May hold a key: they do not follow a redirect to another origin.
     form
         The format that the answer must have.
     unknown
@@ -73,7 +74,7 @@ class Request:
     post
         The fields of a form to send by POST; without it the request is a GET.
     auth
-        User and password of a POST.
+        User and password of a POST; they do not follow a redirect to another origin either.
     """
 
     source: str
@@ -85,80 +86,6 @@ class Request:
     gap: float = 0.0
     post: Mapping[str, str] | None = None
     auth: tuple[str, str] | None = None
-
-
-class RateLimit:
-    """At most one request to a host every `gap` seconds, over all threads.
-
-    Parameters
-    ----------
-    clock
-        Gives monotonic seconds.
-    sleep
-        Waits for so many seconds.
-    """
-
-    def __init__(self, clock: Clock, sleep: Callable[[float], None]) -> None:
-        self._clock, self._sleep = clock, sleep
-        self._next_turn: dict[str, float] = {}
-        self._lock = threading.Lock()
-
-    def wait(self, host: str, gap: float) -> None:
-        """Return when a request may be sent to `host`."""
-        with self._lock:
-            now = self._clock()
-            turn = max(now, self._next_turn.get(host, now))
-            self._next_turn[host] = turn + gap
-        if turn > now:
-            self._sleep(turn - now)
-
-
-class CircuitBreaker:
-    """A host that failed `trips` times in a row rests for `rest` seconds; then one request may try again.
-
-    Parameters
-    ----------
-    trips
-        Failures in a row.
-    rest
-        Seconds.
-    clock
-        Gives monotonic seconds.
-    """
-
-    def __init__(self, trips: int, rest: float, clock: Clock) -> None:
-        self._trips, self._rest, self._clock = trips, rest, clock
-        self._failures: dict[str, int] = {}
-        self._until: dict[str, float] = {}
-        self._lock = threading.Lock()
-
-    def resting(self, host: str) -> float:
-        """Seconds that `host` still rests; 0 where a request may be sent: after a rest, a single one."""
-        with self._lock:
-            until = self._until.get(host)
-            if until is None:
-                return 0.0
-            seconds = until - self._clock()
-            if seconds > 0:
-                return seconds
-            # half open: the others wait for the result of this one
-            self._until[host] = self._clock() + self._rest
-            return 0.0
-
-    def succeeded(self, host: str) -> None:
-        """An answer came."""
-        with self._lock:
-            self._failures.pop(host, None)
-            self._until.pop(host, None)
-
-    def failed(self, host: str, *, rest: float | None = None) -> None:
-        """No answer came; `rest` is the number of seconds for which the host itself asked."""
-        with self._lock:
-            self._failures[host] = self._failures.get(host, 0) + 1
-            if rest is not None:
-                self._until[host] = self._clock() + rest
-            elif self._failures[host] >= self._trips:
-                self._until[host] = self._clock() + self._rest
 
 
 class Http:
@@ -191,6 +118,8 @@ class Http:
         self._rate_limit = RateLimit(clock, sleep)
         self._breaker = CircuitBreaker(config.trips, config.rest_seconds, clock)
         timeout = httpx.Timeout(config.read_seconds, connect=config.connect_seconds)
+        # with a transport of one's own nothing is looked up in the network
+        self._redirects = Redirects(keys, look_up=transport is None)
         self._client = httpx.AsyncClient(timeout=timeout, transport=transport, headers={"User-Agent": AGENT})
         # A deadline must hold wherever a request waits: for a name, a handshake, the next byte of a header. Only a task
         # of an event loop can be cancelled in all of these places, so the loop runs in a thread of its own.
@@ -320,19 +249,17 @@ class Http:
             raise _TemporaryError(f"did not finish within {self._config.deadline_seconds:g} s") from None
 
     async def _read(self, request: Request) -> tuple[int, httpx.Headers, bytes]:
-        message = self._build(request)
+        message, auth = self._build(request), request.auth
         for _ in range(self._config.max_redirects + 1):
-            async with self._opened(message, request) as response:
+            async with self._opened(message, auth) as response:
                 following = response.next_request
                 if not (response.is_redirect and following):
                     return response.status_code, response.headers, await self._body(request, response)
-            if message.url.scheme == "https" and following.url.scheme != "https":
-                raise self._malformed(request, "redirects to an address without TLS")
-            if following.url.host != message.url.host:
-                # a key must not go where a redirect sends it
-                for name in request.headers:
-                    following.headers.pop(name, None)
-            message = following
+            try:
+                stays = await self._redirects.checked(message, following, names=tuple(request.headers))
+            except RefusedRedirectError as error:
+                raise self._malformed(request, str(error)) from None
+            message, auth = following, auth if stays else None
         raise self._malformed(request, f"redirects more than {self._config.max_redirects} times")
 
     def _build(self, request: Request) -> httpx.Request:
@@ -342,8 +269,8 @@ class Http:
         return self._client.build_request("GET", request.url, params=dict(request.params), headers=headers)
 
     @contextlib.asynccontextmanager
-    async def _opened(self, message: httpx.Request, request: Request) -> AsyncIterator[httpx.Response]:
-        response = await self._client.send(message, stream=True, auth=request.auth)
+    async def _opened(self, message: httpx.Request, auth: tuple[str, str] | None) -> AsyncIterator[httpx.Response]:
+        response = await self._client.send(message, stream=True, auth=auth)
         try:
             yield response
         finally:

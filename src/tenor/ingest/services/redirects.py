@@ -1,0 +1,117 @@
+"""What may follow a redirect: nothing secret to another origin, nothing from a public host to one that is not."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Sequence
+from urllib.parse import unquote, unquote_plus
+
+import httpx
+
+from tenor.ingest.services.keys import SourceKeys
+
+_PORTS = {"http": 80, "https": 443}
+_SECRET = ("authorization", "cookie", "proxy-authorization")
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class RefusedRedirectError(Exception):
+    """A redirect that is not followed; the message is the rest of a sentence about the source."""
+
+
+class Redirects:
+    """Checks each redirect before it is followed.
+
+    Parameters
+    ----------
+    keys
+        None of them stands in an address of another origin, as where a service repeats the query in its redirect.
+    look_up
+        Look up the addresses of a host's name; without it a name is judged by itself.
+    """
+
+    def __init__(self, keys: SourceKeys, *, look_up: bool) -> None:
+        self._keys, self._look_up = keys, look_up
+
+    async def checked(self, message: httpx.Request, following: httpx.Request, *, names: Sequence[str]) -> bool:
+        """Take out of `following` what its origin may not get; returns whether it is the origin of `message`.
+
+        Parameters
+        ----------
+        message
+            What was answered with a redirect.
+        following
+            What the redirect asks for; changed in place.
+        names
+            Of headers that may hold a key.
+
+        Raises
+        ------
+        RefusedRedirectError
+            It leads from TLS to none, sends a form or a key to another origin, or leads from a public host to one of
+            this machine or of a private network.
+        """
+        if message.url.scheme == "https" and following.url.scheme != "https":
+            raise RefusedRedirectError("redirects to an address without TLS")
+        if origin(message.url) == origin(following.url):
+            return True
+        if following.method not in ("GET", "HEAD"):
+            raise RefusedRedirectError("redirects a form to another server")
+        address = str(following.url)
+        if any(self._keys.hidden(text) != text for text in (address, unquote(address), unquote_plus(address))):
+            raise RefusedRedirectError("redirects to another server with the key in the address")
+        for name in (*names, *_SECRET):
+            following.headers.pop(name, None)
+        if following.url.host != message.url.host:
+            inwards = await self._inside(following.url) and not await self._inside(message.url)
+            if inwards:
+                raise RefusedRedirectError("redirects to an address of this machine or of a private network")
+        return False
+
+    async def _inside(self, url: httpx.URL) -> bool:
+        """Whether `url` leads to this machine or a private network; one of a name's addresses is enough."""
+        host = url.host.rstrip(".").lower()
+        number = _number(host)
+        if number is not None:
+            return not _public(number)
+        if host == "localhost" or host.endswith((".localhost", ".local", ".internal")):
+            return True
+        if not self._look_up:
+            return False
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        except OSError:  # behind a proxy names may not be known here; and what is not found is not reached either
+            return False
+        return any(not _public(ipaddress.ip_address(str(address[0]).partition("%")[0])) for *_, address in found)
+
+
+def origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    """Scheme, host and port of `url`, its scheme's own port where it names none."""
+    return url.scheme, url.host.rstrip(".").lower(), url.port or _PORTS.get(url.scheme)
+
+
+def _number(host: str) -> _Address | None:
+    """The address that `host` writes as a number, in any form that a resolver takes (``127.1``, ``0x7f000001``)."""
+    try:
+        return ipaddress.ip_address(host.strip("[]").partition("%")[0])
+    except ValueError:
+        pass
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(host))
+    except OSError:
+        return None
+
+
+def _public(address: _Address) -> bool:
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+        if inner is not None:
+            return _public(inner)
+        if address in _TRANSLATED:  # NAT64
+            return _public(ipaddress.IPv4Address(address.packed[-4:]))
+    return address.is_global and not address.is_multicast
+
+
+_TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")

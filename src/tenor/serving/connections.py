@@ -1,0 +1,257 @@
+"""Connections: uvicorn's HTTP/1.1, with time limits for what a client sends and takes, and limits of their number.
+
+uvicorn bounds neither how slowly a head arrives nor how slowly an answer is taken, and its limit of connections counts
+all clients together. Here each wait for a client has a clock, and a connection that waits makes room for a new one
+where there are too many: sockets that only sit there shut nobody out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import gc
+import json
+import logging
+import secrets
+import socket
+import struct
+import sys
+from collections import defaultdict
+from typing import Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
+
+from tenor.serving.limits import Limits, network_of
+from tenor.serving.logs import LOGGER
+from tenor.serving.metrics import Metrics
+from tenor.serving.responses import PROBLEM_JSON, SECURITY_HEADERS, fields_of, problem
+
+MANY = 200
+"""Connections after whose end memory is given back to the system."""
+SOON = 1.0
+
+log = logging.getLogger(LOGGER)
+
+
+def protocol(limits: Limits, metrics: Metrics | None = None) -> type[H11Protocol]:
+    """HTTP/1.1 within `limits`, for one server.
+
+    Parameters
+    ----------
+    limits
+        Times and numbers.
+    metrics
+        Where connections that were cut are counted.
+    """
+    opened = Connections(limits, metrics or Metrics())
+
+    class Connection(TimedProtocol):
+        """A connection of this server."""
+
+        open = opened
+
+    return Connection
+
+
+class Connections:
+    """The open connections of a server, by client address."""
+
+    def __init__(self, limits: Limits, metrics: Metrics) -> None:
+        self.limits = limits
+        self.metrics = metrics
+        self._by_address: defaultdict[str, set[TimedProtocol]] = defaultdict(set)
+        self._count = self._peak = 0
+
+    def add(self, connection: TimedProtocol) -> bool:
+        """Add `connection`; False where there is no room for it, and no other to cut in its place."""
+        own = self._by_address[connection.address]
+        each = self.limits.connections_each
+        rivals: set[TimedProtocol] | None = None
+        if each and len(own) >= each:
+            rivals = own
+        elif self._count >= self.limits.connections:
+            rivals = max(self._by_address.values(), key=len)
+        if rivals is not None:
+            waiting = [(rival.waiting_since, rival) for rival in rivals if rival.waiting_since is not None]
+            if not waiting:
+                self._forget_empty(connection.address)
+                return False
+            min(waiting, key=lambda pair: pair[0])[1].cut("room")
+        self._by_address[connection.address].add(connection)
+        self._count += 1
+        self._peak = max(self._peak, self._count)
+        return True
+
+    def discard(self, connection: TimedProtocol) -> None:
+        """Forget `connection`, which is closed or was not added."""
+        own = self._by_address.get(connection.address, set())
+        if connection in own:
+            own.remove(connection)
+            self._count -= 1
+            self._forget_empty(connection.address)
+            if self._peak >= MANY and self._count <= self._peak // 4:
+                self._peak = self._count
+                connection.loop.call_later(SOON, connection.loop.run_in_executor, None, give_memory_back)
+
+    def _forget_empty(self, address: str) -> None:
+        if not self._by_address[address]:
+            del self._by_address[address]
+
+
+class TimedProtocol(H11Protocol):
+    """A connection that is cut when its client sends a head or takes an answer too slowly.
+
+    A clock runs from the start of a wait for a head until the head is whole, and another while bytes of an answer lie
+    unsent because the client takes none. A connection that is cut is aborted: closing it would wait for these bytes.
+    """
+
+    open: Connections
+    address = ""
+    _head_clock: asyncio.TimerHandle | None = None
+    _write_clock: asyncio.TimerHandle | None = None
+    _quiet_since = 0.0
+    _asked_at = 0.0
+    _paused_at: float | None = None
+
+    @property
+    def waiting_since(self) -> float | None:
+        """Since when the server has been waiting for this client to send or take something; None: it does not wait."""
+        if self._paused_at is not None:
+            return self._paused_at
+        if self._between_requests:
+            return self._quiet_since
+        return self._asked_at if self.cycle.more_body else None
+
+    @property
+    def _between_requests(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def cut(self, why: str) -> None:
+        """End the connection at once, whatever is unsent."""
+        self.open.metrics.cut.labels(why).inc()
+        self.open.discard(self)
+        connected = self.transport.get_extra_info("socket")
+        if connected is not None and self._paused_at is not None:
+            # else the system would keep what is unsent, for minutes, for a client that does not take it
+            connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
+
+    # asyncio's protocol
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start the clock of the head."""
+        super().connection_made(transport)
+        # tell as soon as the system takes no more bytes, and again when it took them all
+        transport.set_write_buffer_limits(high=0)
+        self.address = network_of(self.client[0]) if self.client else "unknown"
+        self._quiet_since = self.loop.time()
+        if not self.open.add(self):
+            self.cut("full")
+            return
+        self._start_head_clock()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the clocks."""
+        self._stop_head_clock()
+        self._stop_write_clock()
+        self.open.discard(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Stop the clock when a head is whole; start it when the next begins."""
+        super().data_received(data)
+        if not self._between_requests:
+            self._stop_head_clock()
+        elif self._head_clock is None and not self.transport.is_closing():
+            self._start_head_clock()
+
+    def pause_writing(self) -> None:
+        """Start the clock of an answer: the system holds as many unsent bytes as it takes."""
+        super().pause_writing()
+        if self._paused_at is None:
+            self._paused_at = self.loop.time()
+            self._write_clock = self.loop.call_later(self.open.limits.write_seconds, self.cut, "slow reader")
+
+    def resume_writing(self) -> None:
+        """Stop it: the client has taken a piece."""
+        self._stop_write_clock()
+        self._quiet_since = self.loop.time()
+        super().resume_writing()
+
+    # uvicorn's
+
+    def handle_events(self) -> None:
+        """Note when a request begins; the pieces of its body that follow do not count."""
+        before = self.cycle
+        super().handle_events()
+        if self.cycle is not before:
+            self._asked_at = self.loop.time()
+
+    def on_response_complete(self) -> None:
+        """Between two requests uvicorn's own clock runs."""
+        self._stop_head_clock()
+        self._quiet_since = self.loop.time()
+        super().on_response_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP with a problem, as every other error is answered; then close."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            # the request under way will not be answered: its body can't be read
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            self.transport.abort()  # in the middle of an answer there is no place for another
+            return
+        error = sys.exc_info()[1]
+        status = error.error_status_hint if isinstance(error, h11.RemoteProtocolError) else 400
+        status = status if status in STATUS_PHRASES else 400
+        request_id = secrets.token_hex(8)
+        body = json.dumps(fields_of(problem(status, msg, request_id=request_id))).encode()
+        self.open.metrics.refused.labels("no http").inc()
+        log.info("no http", extra={"status": status, "caller": f"address {self.address}", "request_id": request_id})
+        headers: list[tuple[bytes, bytes]] = [
+            *self.server_state.default_headers,
+            (b"content-type", PROBLEM_JSON.encode()),
+            (b"content-length", str(len(body)).encode()),
+            (b"cache-control", b"no-store"),
+            (b"x-request-id", request_id.encode()),
+            *SECURITY_HEADERS,
+            (b"connection", b"close"),
+        ]
+        events: tuple[Any, ...] = (
+            h11.Response(status_code=status, headers=headers, reason=STATUS_PHRASES[status]),
+            h11.Data(data=body),
+            h11.EndOfMessage(),
+        )
+        self.transport.write(b"".join(self.conn.send(event) or b"" for event in events))
+        self.transport.close()
+
+    # clocks
+
+    def _start_head_clock(self) -> None:
+        self._head_clock = self.loop.call_later(self.open.limits.header_seconds, self._head_is_late)
+
+    def _stop_head_clock(self) -> None:
+        if self._head_clock is not None:
+            self._head_clock.cancel()
+            self._head_clock = None
+
+    def _head_is_late(self) -> None:
+        self._head_clock = None
+        if self._between_requests:
+            self.cut("slow head")
+
+    def _stop_write_clock(self) -> None:
+        self._paused_at = None
+        if self._write_clock is not None:
+            self._write_clock.cancel()
+            self._write_clock = None
+
+
+def give_memory_back() -> None:
+    """Give the system the memory that connections left free: glibc keeps it, as long as a byte above it is in use."""
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # another C library has no such call
+        ctypes.CDLL(None).malloc_trim(0)

@@ -1,0 +1,59 @@
+"""Webhooks: the address that alarms are posted to. It may hold a secret: no message and no line of a log shows it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from tenor.errors import ConfigError
+from tenor.serving.logs import LOGGER
+
+TIMEOUT = 5.0
+"""Seconds that an address has to answer."""
+
+log = logging.getLogger(LOGGER)
+
+
+def check(webhook: str) -> None:
+    """Raise ConfigError where `webhook` is no http(s) address."""
+    try:
+        parts = urlsplit(webhook)
+        known = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        known = False
+    if not known:
+        scheme, separator, _ = webhook.partition("://")
+        begins = f"begins with {scheme[:20] + separator!r}" if separator else "has no scheme"
+        raise ConfigError(f"the webhook {begins}; it takes an http or https address: see --webhook and TENOR_WEBHOOK.")
+
+
+def post(webhook: str, message: Mapping[str, Any]) -> None:
+    """Post `message` as JSON; a failure is logged.
+
+    A redirect is a failure: the message goes nowhere but to the address that was set.
+    """
+    import httpx
+
+    try:
+        with _unlogged():
+            httpx.post(webhook, json=message, timeout=TIMEOUT, follow_redirects=False).raise_for_status()
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        log.error("the webhook did not accept the alarms", extra={"error": type(error).__name__})
+
+
+@contextlib.contextmanager
+def _unlogged() -> Iterator[None]:
+    """Httpx logs the whole address of each request."""
+    logger = logging.getLogger("httpx")
+
+    def nothing(_: logging.LogRecord) -> bool:
+        return False
+
+    logger.addFilter(nothing)
+    try:
+        yield
+    finally:
+        logger.removeFilter(nothing)
