@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import pandas as pd
+
 from tenor.data import embedded_bars, embedded_sentiment
-from tenor.ingest.files import FileSummary, SymbolReport, check_bars, read_files
+from tenor.ingest.files import FileSummary, Reading, SymbolReport, check_bars, read_files
 from tenor.store import Appended, Lake
 
 EMBEDDED = "embedded"
@@ -50,24 +52,51 @@ class ImportResult:
         return asdict(self)
 
 
-def import_files(store: str, paths: Sequence[str], *, calendar: str | None = None) -> ImportResult:
+def import_files(
+    store: str,
+    paths: Sequence[str],
+    *,
+    calendar: str | None = None,
+    dates: str | None = None,
+    decimal: str | None = None,
+    columns: Mapping[str, str] | None = None,
+) -> ImportResult:
     """Read files and folders into the lake; ``embedded`` stands for the bars and the sentiment that come with tenor.
+
+    Parameters
+    ----------
+    store
+        The lake.
+    paths
+        Files, folders and ``embedded``.
+    calendar
+        The exchange on whose sessions bars must lie; by default each symbol's own.
+    dates
+        The order of dates such as 02/12/2024 in files of bars: ``dmy``, ``mdy`` or ``ymd``; by default it is decided
+        file by file, and a file in which nothing decides is refused.
+    decimal
+        The decimal mark of bars, ``point`` or ``comma``; likewise.
+    columns
+        The files' own names of columns, by tenor's (``{"session": "Datum"}``, as `parse_columns` gives them).
 
     Raises
     ------
+    ConfigError
+        `dates` or `decimal` is no such word.
     DataError
         A path does not exist. Unusable rows inside a file are refused one by one, and the other rows imported.
     StoreError
         The lake can't be written.
     """
     lake = Lake(store)
+    reading = Reading.of(dates=dates, decimal=decimal, columns=columns, stored=lambda symbols: _closes(lake, symbols))
     files: list[FileSummary] = []
     refused: list[str] = []
     bars = news = sentiment = _NOTHING
     if EMBEDDED in paths:
         bars += lake.append_bars(embedded_bars(), source=EMBEDDED_SOURCE)
         sentiment += lake.append_sentiment(embedded_sentiment(), source=EMBEDDED_SOURCE)
-    for batch in read_files([path for path in paths if path != EMBEDDED], calendar=calendar):
+    for batch in read_files([path for path in paths if path != EMBEDDED], calendar=calendar, reading=reading):
         if batch.bars is not None:
             bars += lake.append_bars(batch.bars, source="file")
         if batch.news is not None:
@@ -76,6 +105,14 @@ def import_files(store: str, paths: Sequence[str], *, calendar: str | None = Non
         files += batch.files
         refused += [refusal.describe() for refusal in batch.refused]
     return ImportResult(tuple(files), bars, news, sentiment, tuple(refused))
+
+
+def _closes(lake: Lake, symbols: Sequence[str]) -> pd.DataFrame:
+    """What the lake has of `symbols`: ``symbol, session, close``."""
+    known = sorted(set(symbols) & set(lake.symbols()))
+    if not known:
+        return pd.DataFrame({"symbol": [], "session": [], "close": []})
+    return lake.bars(known).frame[["symbol", "session", "close"]]
 
 
 def check_lake(store: str, *, calendar: str | None = None) -> list[SymbolReport]:

@@ -7,7 +7,9 @@ import pandas as pd
 
 from tenor.ingest.files.bar_files import FileBatch, FileSummary, find_files, read_bars, read_batches
 from tenor.ingest.files.check import Jump, SymbolReport, check_bars, find_jumps
+from tenor.ingest.files.json_files import is_bar_json
 from tenor.ingest.files.news_files import JSON_SUFFIXES, is_news_file, read_news_file
+from tenor.ingest.files.reading import Reading
 from tenor.ingest.files.refusals import REFUSAL_COLUMNS, Refusal
 from tenor.ingest.files.stocknet import is_stocknet, read_stocknet_bars, read_stocknet_news
 
@@ -16,6 +18,7 @@ __all__ = [
     "FileBatch",
     "FileSummary",
     "Jump",
+    "Reading",
     "Refusal",
     "SymbolReport",
     "check_bars",
@@ -31,7 +34,11 @@ __all__ = [
 
 
 def read_files(
-    paths: Sequence[str | Path], *, calendar: str | None = None, now: pd.Timestamp | None = None
+    paths: Sequence[str | Path],
+    *,
+    calendar: str | None = None,
+    now: pd.Timestamp | None = None,
+    reading: Reading | None = None,
 ) -> Iterator[FileBatch]:
     """Read `paths`, batch by batch: files of bars or of news, folders of them, or the StockNet folder.
 
@@ -39,12 +46,16 @@ def read_files(
     """
     for path in map(Path, paths):
         if is_stocknet(path):
-            yield from read_batches([path / "price" / "raw"], calendar=calendar, now=now)
+            yield from read_batches([path / "price" / "raw"], calendar=calendar, now=now, reading=reading)
             yield read_stocknet_news(path, now=now)
         else:
             files = find_files(path, also=JSON_SUFFIXES)
-            news = [file for file in files if is_news_file(file)]
+            news = [file for file in files if is_news_file(file) and not _is_bar_json(file)]
             if bars := [file for file in files if file not in set(news)]:
-                yield from read_batches(bars, calendar=calendar, now=now)
+                yield from read_batches(bars, calendar=calendar, now=now, reading=reading)
             for file in news:
                 yield from read_news_file(file, now=now)
+
+
+def _is_bar_json(path: Path) -> bool:
+    return path.suffix.lower() in JSON_SUFFIXES and is_bar_json(path)
