@@ -1,24 +1,22 @@
-"""Which column of a file holds what: names as publishers write them, in several languages, and tables side by side.
+"""Which column of a file holds what: names as publishers write them, in several languages.
 
 Names are compared without case, accents, spacing and punctuation. The user's own choice (``--columns``) comes first.
 """
 
 from __future__ import annotations
 
-import ast
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tenor.errors import UnusableError, did_you_mean
-from tenor.ingest.files.cells import clean_symbol
 from tenor.ingest.files.column_names import find_named, shown_header
 
 # In order of preference: where a file has several, the first one counts. An "original open" stands beside an adjusted
 # "open" in files whose high, low and close are unadjusted; the words of other languages and the short names of dumps
 # come last.
-_ALIASES: dict[str, tuple[str, ...]] = {
+ALIASES: dict[str, tuple[str, ...]] = {
     "session": (
         *("date", "session", "day", "datetime", "timestamp", "index level 0", "traddt", "trade date", "trading date"),
         *(
@@ -89,7 +87,7 @@ _ALIASES: dict[str, tuple[str, ...]] = {
             "adj price",
             "bereinigter schluss",
         ),
-        *("cloture ajustee", "cierre ajustado"),
+        *("cloture ajustee", "cierre ajustado", "adjusted"),
     ),
     "volume": (
         *(
@@ -115,17 +113,10 @@ _LAST = (
     *("last", "latest", "price", "zuletzt", "letzter", "dernier", "ultimo", "laatst", "senast", "simdi"),
     *("現在値", "終値", "종가", "цена"),
 )
-_PRICES = ("open", "high", "low", "close")
-_REQUIRED = ("session", *_PRICES)
-_FIELDS = (*_PRICES, "adj_close", "volume")
-# what stands in the corner of a table of several symbols
-_CORNERS = ("", "price", "prices", "ticker", "tickers", "symbol", "symbols", "attribute", "attributes", "date")
-# parts of names that look like a symbol beside a field, and are none
-_NO_TICKERS = {
-    *("ADJ", "ASK", "AVG", "BID", "DAY", "MID", "PREV", "PRICE", "RAW", "TIME", "UNADJ", "VALUE", "CHANGE", "PCT"),
-    *("USD", "EUR", "GBP", "JPY", "INR", "CHF", "CAD", "AUD", "CNY", "QUOTE", "BASE"),
-}
-_WRITE = "name the columns date, open, high, low, close and, where there are any, ticker, adj close, volume"
+PRICE_COLUMNS = ("open", "high", "low", "close")
+_REQUIRED = ("session", *PRICE_COLUMNS)
+VALUE_COLUMNS = (*PRICE_COLUMNS, "adj_close", "volume")
+NAME_THEM = "name the columns date, open, high, low, close and, where there are any, ticker, adj close, volume"
 
 
 @dataclass(frozen=True)
@@ -159,7 +150,7 @@ class FileColumns:
             notes.append("no volume: it is taken as 0")
         for column in self.place:
             own = self.own_name(column)
-            aliases = _ALIASES[column]
+            aliases = ALIASES[column]
             twins = [n for n in self.names if plain_name(n) in aliases and n != own]
             # short names and those of another kind are no twins of a column named in full
             twins = [n for n in twins if len(plain_name(n)) > 1 and column not in ("session", "clock", "symbol")]
@@ -175,41 +166,6 @@ class FileColumns:
         return ["date" if c == "session" else c for c in _REQUIRED if c not in self.place]
 
 
-@dataclass(frozen=True)
-class WideColumns:
-    """Columns of several symbols side by side.
-
-    Attributes
-    ----------
-    session
-        The position of the dates.
-    place
-        For each symbol as `FileColumns.place`, without `session`.
-    names
-        The file's own names of the columns, by position: the fields alone.
-    header_lines
-        How many lines the header has.
-    incomplete
-        For each symbol that lacks open, high, low or close, what it lacks.
-    """
-
-    session: int
-    place: dict[str, dict[str, int]]
-    names: tuple[str, ...]
-    header_lines: int = 1
-    incomplete: dict[str, tuple[str, ...]] = field(default_factory=dict)
-
-    @property
-    def columns(self) -> FileColumns:
-        """The columns of the long table that it becomes."""
-        first = next(iter(self.place.values()))
-        every = {name: first.get(name, -1) for name in _FIELDS if any(name in p for p in self.place.values())}
-        for name, position in every.items():
-            if position < 0:
-                every[name] = next(p[name] for p in self.place.values() if name in p)
-        return FileColumns({"session": self.session, **every}, self.names)
-
-
 def match_columns(names: Sequence[str], chosen: Mapping[str, str] | None = None) -> FileColumns:
     """Find tenor's columns among `names`; `chosen` has the user's own choice (see `column_names.parse_columns`).
 
@@ -221,23 +177,23 @@ def match_columns(names: Sequence[str], chosen: Mapping[str, str] | None = None)
     columns = guess_columns(names, chosen)
     if columns.missing:
         wanted = ", ".join(columns.missing)
-        raise UnusableError(f"has no column for {wanted} (its header: {shown_header(names)})", _WRITE)
+        raise UnusableError(f"has no column for {wanted} (its header: {shown_header(names)})", NAME_THEM)
     return columns
 
 
 def guess_columns(names: Sequence[str], chosen: Mapping[str, str] | None = None) -> FileColumns:
     """As `match_columns`, but columns may be missing."""
-    named = {c: own for c, own in (chosen or {}).items() if c in _ALIASES}
+    named = dict(chosen or {})
     try:
         place = find_named(named, names)
     except UnusableError as error:
-        absent = [own for own in named.values() if repr(own) in error.why]
-        hint = did_you_mean(absent[0], [n.strip() for n in names]) if absent else ""
-        raise UnusableError(error.why, f"{error.remedy}{hint.replace('?', '')}") from None
+        absent = next((own for own in named.values() if repr(own) in error.why), "")
+        hint = did_you_mean(absent, [name.strip() for name in names]).strip()
+        raise UnusableError(error.why, f"{error.remedy} ({hint})" if hint else error.remedy) from None
     plain = [plain_name(name) for name in names]
     if "T" in names and "t" in names:  # a dump of one day: the symbol is T, the time t
         place = {"symbol": list(names).index("T"), "session": list(names).index("t")} | place
-    for column, aliases in _ALIASES.items():
+    for column, aliases in ALIASES.items():
         taken = set(place.values())
         for alias in aliases if column not in place else ():
             position = next((i for i, name in enumerate(plain) if name == alias and i not in taken), None)
@@ -253,68 +209,8 @@ def guess_columns(names: Sequence[str], chosen: Mapping[str, str] | None = None)
         counted = [i for i, name in enumerate(plain) if name.startswith("volume ") and i not in place.values()]
         if counted:
             place["volume"] = counted[0]
-    ordered = {column: place[column] for column in _ALIASES if column in place}
+    ordered = {column: place[column] for column in ALIASES if column in place}
     return FileColumns(ordered, tuple(names), frozenset(named))
-
-
-def stacked_header(rows: Sequence[Sequence[str]]) -> WideColumns | None:
-    """Columns under two header lines, fields over symbols or symbols over fields, as yfinance writes them.
-
-    Parameters
-    ----------
-    rows
-        The cells of the first three lines.
-
-    Returns
-    -------
-    WideColumns or None
-        None where the lines are no such header.
-    """
-    if len(rows) < 2 or len(rows[0]) != len(rows[1]) or len(rows[0]) < 2:
-        return None
-    top, below = _filled(rows[0]), [cell.strip() for cell in rows[1]]
-    if plain_name(below[0]) not in _CORNERS or plain_name(top[0]) not in (*_CORNERS, *_ALIASES["session"]):
-        return None
-    labelled = bool(below[0])
-    for fields, tickers in ((top, below), (_filled(rows[1]), top)):
-        known = [_field_of(cell) for cell in fields[1:]]
-        symbols = [clean_symbol(cell) for cell in tickers[1:]]
-        # a line of numbers is a row of bars
-        texts = labelled or all(re.search(r"[A-Za-z]", cell) for cell in tickers[1:])
-        if any(known) and all(symbols) and texts and not any(_field_of(cell) for cell in tickers[1:]):
-            place: dict[str, dict[str, int]] = {}
-            for i, (name, symbol) in enumerate(zip(known, symbols, strict=True), 1):
-                if name:
-                    place.setdefault(symbol, {}).setdefault(name, i)
-            dated = len(rows) > 2 and not any(cell.strip() for cell in rows[2][1:])
-            index = rows[2][0] if dated else (rows[0][0] if plain_name(rows[0][0]) in _ALIASES["session"] else "Date")
-            names = (index.strip() or "Date", *(cell.strip() for cell in fields[1:]))
-            return _wide(0, place, names, 3 if dated else 2)
-    return None
-
-
-def joined_names(names: Sequence[str]) -> WideColumns | None:
-    """Columns whose names hold field and symbol: ``Close_AAPL``, ``AAPL Close``, ``('Close', 'AAPL')``, ``AAPL.Close``.
-
-    Returns
-    -------
-    WideColumns or None
-        None where no symbol has open, high, low and close so.
-    """
-    place: dict[str, dict[str, int]] = {}
-    session, own = None, list(names)
-    for i, name in enumerate(names):
-        split = _split_name(name)
-        if split:
-            column, symbol, own[i] = split
-            place.setdefault(symbol, {}).setdefault(column, i)
-        elif session is None and plain_name(_untupled(name)) in _ALIASES["session"]:
-            session, own[i] = i, _untupled(name)
-    if session is None and names and not _split_name(names[0]) and not names[0].strip():
-        session = 0  # an index without a name
-    if session is None or not any(set(_PRICES) <= p.keys() for p in place.values()):
-        return None
-    return _wide(session, place, tuple(own), 1)
 
 
 def headerless(cells: Sequence[str]) -> tuple[str, ...] | None:
@@ -359,65 +255,3 @@ def plain_name(name: str) -> str:
     letters = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
     plain = unicodedata.normalize("NFC", letters).replace("ł", "l").replace("ø", "o").replace("ı", "i")
     return re.sub(r"[\W_]+", " ", plain).strip()
-
-
-def _field_of(name: str) -> str:
-    """The name in tenor of a price or the volume; ``""`` for any other name. Single letters are symbols."""
-    plain = plain_name(name)
-    if len(plain) < 2:
-        return ""
-    return next((column for column in _FIELDS if plain in _ALIASES[column]), "")
-
-
-def _split_name(name: str) -> tuple[str, str, str] | None:
-    """Field, symbol and the file's name of the field, where `name` holds field and symbol."""
-    pair = _tuple_of(name)
-    if pair is None:
-        parts = re.split(r"[\s_.|:/-]+", name.strip())
-        cut = [name.strip()[: -len(parts[-1])], parts[-1]], [parts[0], name.strip()[len(parts[0]) :]]
-        options = [(a.strip(" _.|:/-"), b.strip(" _.|:/-")) for a, b in (*cut, *_cuts(name))]
-    else:
-        options = [pair]
-    for first, second in options:
-        for own, text in ((first, second), (second, first)):
-            symbol = clean_symbol(text)
-            if (column := _field_of(own)) and symbol and symbol not in _NO_TICKERS and not _field_of(text):
-                return column, symbol, own
-    return None
-
-
-def _cuts(name: str) -> list[tuple[str, str]]:
-    """Every way to cut `name` in two at a mark."""
-    return [(name[: m.start()], name[m.end() :]) for m in re.finditer(r"[\s_.|:/-]+", name.strip())]
-
-
-def _tuple_of(name: str) -> tuple[str, str] | None:
-    """The two parts of ``"('Close', 'AAPL')"``."""
-    if not re.fullmatch(r"\s*\(\s*'[^']*'\s*,\s*'[^']*'\s*\)\s*", name):
-        return None
-    first, second = ast.literal_eval(name.strip())
-    return str(first), str(second)
-
-
-def _untupled(name: str) -> str:
-    pair = _tuple_of(name)
-    return name if pair is None else next((part for part in pair if part), "")
-
-
-def _filled(cells: Sequence[str]) -> list[str]:
-    """`cells` with each empty one after the first as the one before: a spreadsheet's merged cells."""
-    filled = [cells[0].strip()]
-    for cell in cells[1:]:
-        filled.append(cell.strip() or (filled[-1] if len(filled) > 1 else ""))
-    return filled
-
-
-def _wide(session: int, place: dict[str, dict[str, int]], names: tuple[str, ...], header_lines: int) -> WideColumns:
-    lacking = {symbol: tuple(c for c in _PRICES if c not in p) for symbol, p in place.items()}
-    whole = {symbol: p for symbol, p in place.items() if not lacking[symbol]}
-    if not whole:
-        symbol, absent = next(iter(lacking.items()))
-        raise UnusableError(
-            f"has no column for {', '.join(absent)} of {symbol} (its fields: {shown_header(names)})", _WRITE
-        )
-    return WideColumns(session, whole, names, header_lines, {s: absent for s, absent in lacking.items() if absent})

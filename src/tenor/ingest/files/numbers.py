@@ -19,31 +19,12 @@ from numpy.typing import NDArray
 
 from tenor.errors import UnusableError
 from tenor.ingest.files.cells import as_bools, as_doubles, cell_texts, trimmed
-from tenor.ingest.files.text_files import MISSING_WORDS
+from tenor.ingest.files.number_cells import Flags, NumberCells, missing_cells, parse_cells
 
 Decimal = Literal["point", "comma"]
 DECIMALS: tuple[Decimal, ...] = ("point", "comma")
-Flags = NDArray[np.bool_]
 
 _PLAIN = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-_MISSING = pa.array(MISSING_WORDS)
-_SPACES = "[\\s\u00a0\u2007\u2009\u202f]"
-_CODES = r"USD|EUR|GBP|GBX|GBp|CHF|JPY|CNY|INR|CAD|AUD|SEK|NOK|DKK|PLN|zł|kr|Rs\.?"
-_SIGNS = rf"(?:US|CA|HK|NZ|R|A|C|S)?[$]|[€£¥₹₩₽₺₿₪₫฿]|(?:{_CODES})"
-_CURRENCY = (
-    rf"^{_SPACES}*(?P<sign>[-+(]*){_SPACES}*(?P<before>{_SIGNS})?{_SPACES}*"
-    rf"(?P<rest>.*?){_SPACES}*(?P<after>{_SIGNS})?{_SPACES}*(?P<close>\)?)$"
-)
-_MULTIPLES: tuple[tuple[str, float], ...] = (
-    ("k|tsd\\.?", 1e3),
-    ("m|mn|mio\\.?", 1e6),
-    ("b|bn|mrd\\.?", 1e9),
-    ("t", 1e12),
-    ("lakh|lac", 1e5),
-    ("cr", 1e7),
-)
-# between thousands: a space of any kind, or an apostrophe
-_GAP = rf"(\d)(?:{_SPACES}|['’])(\d{{3}})\b"
 # how often a cell may say the other thing than all others and count as a typo
 _TYPOS, _OTHERS = 1, 10
 _OPEN = ("may have a decimal mark or one between thousands", "say which with --decimal point or --decimal comma")
@@ -104,36 +85,6 @@ class Evidence:
         return UnusableError(why, remedy, row=int(self.rows[place]), column=self.names[column], value=value)
 
 
-@dataclass(frozen=True)
-class _Cells:
-    """A column of texts without spaces, currency and grouping by spaces, and what its marks can mean.
-
-    Attributes
-    ----------
-    column
-        tenor's name.
-    raw
-        The cells as they stand in the file.
-    texts
-        What is left of them: sign, digits, marks.
-    factor
-        Of K, M and B.
-    missing, point, comma, either, ungrouped
-        Per row: no value; marks that make the point (the comma) the decimal mark; one mark that may be either; four
-        digits or more in a row before any mark.
-    """
-
-    column: str
-    raw: Any
-    texts: Any
-    factor: NDArray[np.float64]
-    missing: Flags
-    point: Flags
-    comma: Flags
-    either: Flags
-    ungrouped: Flags
-
-
 def read_numbers(columns: Mapping[str, Any], evidence: Evidence) -> tuple[dict[str, NumberColumn], list[str]]:
     """Read Arrow columns of numbers or texts: prices, and ``volume``.
 
@@ -148,7 +99,7 @@ def read_numbers(columns: Mapping[str, Any], evidence: Evidence) -> tuple[dict[s
         A mark can mean two things, or means two things in one file.
     """
     values: dict[str, NumberColumn] = {}
-    texts: dict[str, _Cells] = {}
+    texts: dict[str, NumberCells] = {}
     for name, column in columns.items():
         kind = column.type
         if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
@@ -157,7 +108,8 @@ def read_numbers(columns: Mapping[str, Any], evidence: Evidence) -> tuple[dict[s
         elif quick := _quick(column, evidence.decimal):
             values[name] = quick
         else:
-            texts[name] = _cells(name, column, evidence)
+            texts[name] = parse_cells(name, column)
+            _one_currency(texts[name], evidence)
     if not texts:
         return values, []
     # the columns that were read at once say nothing but that they have a decimal point, if any
@@ -172,7 +124,7 @@ def read_numbers(columns: Mapping[str, Any], evidence: Evidence) -> tuple[dict[s
 def _quick(column: Any, decimal: Decimal | None) -> NumberColumn | None:
     """The column read at once, where every cell is plain and no point in it can stand between thousands."""
     texts = trimmed(column)
-    missing = pc.fill_null(pc.is_in(pc.utf8_lower(texts), value_set=_MISSING), True)
+    missing = missing_cells(texts)
     filled = pc.if_else(missing, None, texts)
     try:
         values = as_doubles(filled.cast(pa.float64()))
@@ -198,63 +150,17 @@ def _any(texts: Any, pattern: str) -> bool:
     )
 
 
-def _cells(name: str, column: Any, evidence: Evidence) -> _Cells:
-    raw = trimmed(column)
-    missing = pc.fill_null(pc.is_in(pc.utf8_lower(raw), value_set=_MISSING), True)
-    parts = pc.extract_regex(pc.if_else(missing, None, pc.replace_substring(raw, "−", "-")), _CURRENCY)
-    chunks = parts if isinstance(parts, pa.ChunkedArray) else pa.chunked_array([parts])
-
-    def part(key: str) -> Any:
-        return pc.fill_null(pc.struct_field(chunks, key), "")
-
-    rest, factor = part("rest"), np.ones(len(raw))
-    for suffix, multiple in _MULTIPLES:
-        scaled = pc.match_substring_regex(rest, rf"(?i)^[\d.,'’\s]*\d{_SPACES}*(?:{suffix})$")
-        factor = np.where(as_bools(scaled), multiple, factor)
-        rest = pc.if_else(scaled, pc.replace_substring_regex(rest, rf"(?i){_SPACES}*(?:{suffix})$", ""), rest)
-    sign = pc.if_else(
-        pc.and_(pc.equal(part("sign"), "("), pc.equal(part("close"), ")")),
-        "-",
-        pc.if_else(pc.equal(part("close"), ""), part("sign"), "?"),  # half a parenthesis is no number
-    )
-    before = rest
-    for _ in range(4):  # each pass removes every other gap
-        rest = pc.replace_substring_regex(rest, _GAP, r"\1\2")
-    gapped = pc.not_equal(before, rest)
-    texts = pc.binary_join_element_wise(sign, rest, "")
-
-    def match(pattern: str) -> Flags:
-        return as_bools(pc.match_substring_regex(rest, pattern))
-
-    def decides(mark: str, other: str) -> Flags:
-        alone = match(
-            rf"^\d*{mark}(\d{{0,2}}|\d{{4,}})([eE][+-]?\d+)?$|^0*{mark}\d+$|^\d{{4,}}{mark}\d+$|^0\d*{mark}\d+$|^\d*{mark}\d+[eE][+-]?\d+$"
-        )
-        grouped = match(
-            rf"^\d{{1,3}}({other}\d{{2,3}})*{other}\d{{3}}{mark}\d*$|^\d{{1,3}}({other}\d{{2,3}})+{other}\d{{3}}$"
-        )
-        spaced = as_bools(gapped) & match(rf"^\d+{mark}\d+$")
-        return (alone & match(r"\d")) | grouped | spaced
-
-    point, comma = decides(r"\.", ","), decides(",", r"\.")
-    either = match(r"^[1-9]\d{0,2}[.,]\d{3}$") & ~point & ~comma
-    ungrouped = match(r"^\d{4,}([.,]\d*)?$") & ~as_bools(gapped)
-    _one_currency(name, raw, part("before"), part("after"), evidence)
-    return _Cells(name, raw, texts, factor, as_bools(missing), point, comma, either, ungrouped)
-
-
-def _one_currency(name: str, raw: Any, before: Any, after: Any, evidence: Evidence) -> None:
-    signs = pc.binary_join_element_wise(before, after, "")
-    kinds = [kind for kind in pc.unique(signs).to_pylist() if kind]
+def _one_currency(cells: NumberCells, evidence: Evidence) -> None:
+    kinds = [kind for kind in pc.unique(cells.currency).to_pylist() if kind]
     if len(kinds) > 1:
-        row = pc.index(signs, kinds[1]).as_py()
-        (value,) = cell_texts(raw, np.array([row]))
+        row = pc.index(cells.currency, kinds[1]).as_py()
+        (value,) = cell_texts(cells.raw, np.array([row]))
         why = f"is in another currency than other rows ({', '.join(kinds[:3])})"
-        raise evidence.unusable(name, row, value, why, "export one currency a file")
+        raise evidence.unusable(cells.column, row, value, why, "export one currency a file")
 
 
 def _styles(
-    texts: Mapping[str, _Cells], values: Mapping[str, NumberColumn], evidence: Evidence, *, settled: bool
+    texts: Mapping[str, NumberCells], values: Mapping[str, NumberColumn], evidence: Evidence, *, settled: bool
 ) -> tuple[dict[str, Decimal], list[str]]:
     """The decimal mark of each column, and notes."""
     if evidence.decimal:
@@ -286,7 +192,7 @@ def _styles(
     return chosen, notes
 
 
-def _certain(group: list[_Cells], evidence: Evidence, *, settled: bool) -> Decimal | None:
+def _certain(group: list[NumberCells], evidence: Evidence, *, settled: bool) -> Decimal | None:
     """What the cells say that can only be read one way; None where there are none.
 
     Raises
@@ -321,8 +227,8 @@ def _certain(group: list[_Cells], evidence: Evidence, *, settled: bool) -> Decim
 
 
 def _decided(
-    prices: list[_Cells],
-    volume: _Cells | None,
+    prices: list[NumberCells],
+    volume: NumberCells | None,
     values: Mapping[str, NumberColumn],
     of_volume: Decimal | None,
     evidence: Evidence,
@@ -358,7 +264,7 @@ def _decided(
     return None, ""
 
 
-def _first(prices: list[_Cells]) -> str:
+def _first(prices: list[NumberCells]) -> str:
     cells = next(cells for cells in prices if cells.either.any())
     return str(cells.texts[int(np.flatnonzero(cells.either)[0])].as_py())
 
@@ -396,7 +302,7 @@ def _strangers(numbers: dict[str, NumberColumn], evidence: Evidence) -> int:
     return count
 
 
-def _of_volume(volume: _Cells, style: Decimal | None, evidence: Evidence) -> Decimal:
+def _of_volume(volume: NumberCells, style: Decimal | None, evidence: Evidence) -> Decimal:
     """The decimal mark of a volume whose marks may all be either."""
     if not volume.either.any():
         return style or "point"
@@ -409,7 +315,7 @@ def _of_volume(volume: _Cells, style: Decimal | None, evidence: Evidence) -> Dec
     raise evidence.unusable("volume", row, value, *_OPEN)
 
 
-def _read(cells: _Cells, style: Decimal) -> NumberColumn:
+def _read(cells: NumberCells, style: Decimal) -> NumberColumn:
     mark, other = (r"\.", ",") if style == "point" else (",", r"\.")
     sound = rf"^[+-]?(\d{{1,3}}(?:{other}\d{{2,3}})*{other}\d{{3}}|\d+)({mark}\d*)?([eE][+-]?\d+)?$|^[+-]?{mark}\d+$"
     special = r"(?i)^[+-]?(inf|infinity)$"
@@ -422,7 +328,9 @@ def _read(cells: _Cells, style: Decimal) -> NumberColumn:
     return NumberColumn(values, cells.missing, ~as_bools(good) & ~cells.missing)
 
 
-def _mark_misfits(values: dict[str, NumberColumn], texts: Mapping[str, _Cells], styles: Mapping[str, Decimal]) -> None:
+def _mark_misfits(
+    values: dict[str, NumberColumn], texts: Mapping[str, NumberCells], styles: Mapping[str, Decimal]
+) -> None:
     """Mark as wrong a price with a mark between thousands that is far from all other prices of its row: a typo."""
     names = [name for name in values if name != "volume"]
     for name in set(names) & texts.keys():

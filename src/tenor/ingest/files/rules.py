@@ -104,8 +104,8 @@ class RowFilter:
         self.remaining &= ~(no_prices & ((days.texts == "") & no_volume | raw.side_by_side))
         if unnamed is not None:
             bad, symbol_texts = unnamed
-            texts = list(symbol_texts[bad & self.remaining])
-            self.refuse(bad, "symbol", texts, "symbol", "is no symbol", "correct it or drop the row")
+            own = list(symbol_texts[bad & self.remaining])
+            self.refuse(bad, "symbol", own, "symbol", "is no symbol", "correct it or drop the row")
         self._refuse_dates(days)
         if "period" in raw.cells:
             codes, own, _ = cells.read_symbols(raw.cells["period"])

@@ -19,15 +19,8 @@ from numpy.typing import NDArray
 
 from tenor.errors import UnusableError, one_line
 from tenor.ingest.files.json_files import JSON_BAR_SUFFIXES, read_json_rows
-from tenor.ingest.files.layouts import (
-    FileColumns,
-    WideColumns,
-    guess_columns,
-    headerless,
-    joined_names,
-    match_columns,
-    stacked_header,
-)
+from tenor.ingest.files.layouts import ALIASES, FileColumns, guess_columns, headerless, match_columns
+from tenor.ingest.files.side_by_side import WideColumns, joined_names, stacked_header
 from tenor.ingest.files.text_files import delimiter_of, encoding_of, opening_lines, split_line
 
 TEXT_SUFFIXES = (".csv", ".txt", ".tsv")
@@ -79,7 +72,7 @@ def read_table(path: Path, chosen: Mapping[str, str] | None = None) -> RawTable:
     UnusableError
         It is empty, is neither text nor Parquet, or lacks a column.
     """
-    chosen = chosen or {}
+    chosen = {column: own for column, own in (chosen or {}).items() if column in ALIASES}
     try:
         with path.open("rb") as file:
             head = file.read(1 << 12)
