@@ -129,11 +129,11 @@ def decide(dates: dict[str, OpenDate], texts: NDArray[np.object_], evidence: Dat
     if len(distinct_days) == 1:
         above = [date.parts for date in dates.values() if date.kind == "year last" and date.parts[0] > 12]
         return possible[0], "dates are read day first: some first numbers are above 12" if above and not dotted else ""
-    if dotted and kinds == ("dmy", "mdy"):
-        return "dmy", ""  # nobody writes a month first with points
-    if dotted and "mdy" in possible and "dmy" in possible:
+    # hardly anybody writes a month first with points
+    usual: Order | None = "dmy" if dotted and kinds == ("dmy", "mdy") else None
+    if dotted and not usual and {"mdy", "dmy"} <= set(possible):
         possible.remove("mdy")
-    return _by_evidence(possible, days, texts, evidence)
+    return _by_evidence(possible, days, texts, evidence, usual)
 
 
 def _said(
@@ -188,7 +188,9 @@ def _by_evidence(
     days: dict[Order, dict[str, dt.date | None]],
     texts: NDArray[np.object_],
     evidence: DateEvidence,
+    usual: Order | None,
 ) -> tuple[Order, str]:
+    """The order that something speaks for and nothing against; or `usual`, if nothing speaks against that."""
     places = np.flatnonzero(np.isin(texts, list(days[possible[0]])))
     stored = None if evidence.stored is None else evidence.stored(_symbols(evidence, places))
     readings = {order: _reading(days[order], texts, places, evidence, stored) for order in possible}
@@ -196,6 +198,8 @@ def _by_evidence(
         others = [other for other in possible if other != order]
         reasons = [_reasons(readings[order], readings[other], other) for other in others]
         against = [_reasons(readings[other], readings[order], order) for other in others]
+        if order == usual and not any(against):
+            return order, ""
         if all(reasons) and not any(against):
             text = _example(texts, places, days, possible)
             shown = f"dates such as {text!r} are read {ORDER_WORDS[order]} ({days[order][text]})"

@@ -13,95 +13,48 @@ from dataclasses import dataclass
 from tenor.errors import UnusableError, did_you_mean
 from tenor.ingest.files.column_names import find_named, shown_header
 
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split(", "))
+
+
 # In order of preference: where a file has several, the first one counts. An "original open" stands beside an adjusted
 # "open" in files whose high, low and close are unadjusted; the words of other languages and the short names of dumps
 # come last.
 ALIASES: dict[str, tuple[str, ...]] = {
     "session": (
-        *("date", "session", "day", "datetime", "timestamp", "index level 0", "traddt", "trade date", "trading date"),
-        *(
-            "date1",
-            "open time",
-            "window start",
-            "begins at",
-            "price date",
-            "datum",
-            "fecha",
-            "data",
-            "dato",
-            "handelstag",
-        ),
-        *("日付け", "日付", "日期", "交易日期", "날짜", "дата", "tarih", "time", "unix", "t"),
+        *_names("date, session, day, datetime, timestamp, index level 0, traddt, trade date, trading date, date1"),
+        *_names("exchange date, business date, open time, window start, begins at, price date, datum, fecha, data"),
+        *_names("dato, handelstag, 日付け, 日付, 日期, 交易日期, 날짜, дата, tarih, time, unix, t"),
     ),
-    "symbol": (
-        *("ticker", "symbol", "stock", "tic", "tckrsymb", "symbole", "simbolo", "kurzel", "instrument", "act symbol"),
-        *("name",),
-    ),
+    "symbol": _names("ticker, symbol, stock, tic, tckrsymb, symbole, simbolo, kurzel, instrument, act symbol, name"),
     "open": (
-        *("original open", "open", "open price", "opnpric", "opening price", "eroffnung", "eroffnungskurs", "eroffn"),
-        *("erster", "ouverture", "ouv", "ouvert", "apertura", "abertura", "openen", "opening", "oppen", "oppning"),
-        *("otwarcie", "acilis", "始値", "开盘", "开盘价", "시가", "откр", "o"),
+        *_names("original open, open, open price, opnpric, opening price, px open, eroffnung, eroffnungskurs, eroffn"),
+        *_names("erster, ouverture, ouv, ouvert, apertura, abertura, openen, opening, oppen, oppning, otwarcie"),
+        *_names("acilis, 始値, 开盘, 开盘价, 시가, откр, o"),
     ),
     "high": (
-        *(
-            "high",
-            "high price",
-            "hghpric",
-            "day high",
-            "hoch",
-            "hochst",
-            "hochstkurs",
-            "tageshoch",
-            "plus haut",
-            "haut",
-        ),
-        *("maximo", "maxima", "massimo", "max", "mas alto", "hoog", "hogst", "hogsta", "najwyzszy", "yuksek"),
-        *("高値", "高", "最高", "最高价", "고가", "макс", "h"),
+        *_names("high, high price, hghpric, day high, px high, hoch, hochst, hochstkurs, tageshoch, plus haut, haut"),
+        *_names("maximo, maxima, massimo, max, mas alto, hoog, hogst, hogsta, najwyzszy, yuksek"),
+        *_names("高値, 高, 最高, 最高价, 고가, макс, h"),
     ),
     "low": (
-        *("low", "low price", "lwpric", "day low", "tief", "tiefst", "tiefstkurs", "tagestief", "plus bas", "bas"),
-        *("minimo", "minima", "min", "mas bajo", "laag", "lagst", "lagsta", "najnizszy", "dusuk"),
-        *("安値", "低", "最低", "最低价", "저가", "мин", "l"),
+        *_names("low, low price, lwpric, day low, px low, tief, tiefst, tiefstkurs, tagestief, plus bas, bas"),
+        *_names("minimo, minima, min, mas bajo, laag, lagst, lagsta, najnizszy, dusuk"),
+        *_names("安値, 低, 最低, 最低价, 저가, мин, l"),
     ),
     "close": (
-        *(
-            "close",
-            "close price",
-            "close last",
-            "clspric",
-            "closing price",
-            "schluss",
-            "schlusskurs",
-            "cloture",
-            "cierre",
-        ),
-        *("chiusura", "fechamento", "slutkurs", "slotkoers", "zamkniecie", "終値", "收盘", "收盘价", "종가", "c"),
+        *_names("close, close price, close last, clspric, closing price, schluss, schlusskurs, cloture, clos, cierre"),
+        *_names("chiusura, fechamento, slutkurs, slotkoers, zamkniecie, 終値, 收盘, 收盘价, 종가, c"),
     ),
     "adj_close": (
-        *(
-            "adj close",
-            "adjusted close",
-            "close adj",
-            "adjclose",
-            "adj close price",
-            "adj price",
-            "bereinigter schluss",
-        ),
-        *("cloture ajustee", "cierre ajustado", "adjusted"),
+        *_names("adj close, adjusted close, close adj, adjclose, closeadj, adj close price, adj price, adjusted"),
+        *_names("bereinigter schluss, cloture ajustee, cierre ajustado"),
     ),
     "volume": (
-        *(
-            "volume",
-            "vol",
-            "tick volume",
-            "tickvol",
-            "ttltradgvol",
-            "tottrdqty",
-            "ttl trd qnty",
-            "total traded quantity",
-        ),
-        *("shares traded", "no of shares", "stuecke", "stucke", "stuck", "volumen", "volumes", "wolumen", "omsattning"),
-        *("hacim", "hac", "出来高", "成交量", "交易量", "거래량", "объем", "v"),
+        *_names("volume, vol, tick volume, tickvol, ttltradgvol, tottrdqty, ttl trd qnty, total traded quantity"),
+        *_names("shares traded, no of shares, number of shares, total volume, px volume, stuecke, stucke, stuck"),
+        *_names("volumen, volumes, wolumen, omsattning, hacim, hac, 出来高, 成交量, 交易量, 거래량, объем, v"),
     ),
     "period": ("per",),
     "series": ("sctysrs", "series"),
@@ -109,10 +62,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "clock": ("time", "clock", "uhrzeit", "hora", "heure"),
 }
 # what a last price is called; a name of its own only beside open, high and low
-_LAST = (
-    *("last", "latest", "price", "zuletzt", "letzter", "dernier", "ultimo", "laatst", "senast", "simdi"),
-    *("現在値", "終値", "종가", "цена"),
-)
+_LAST = _names("last, latest, px last, price, zuletzt, letzter, dernier, ultimo, laatst, senast, simdi, 現在値, цена")
 PRICE_COLUMNS = ("open", "high", "low", "close")
 _REQUIRED = ("session", *PRICE_COLUMNS)
 VALUE_COLUMNS = (*PRICE_COLUMNS, "adj_close", "volume")

@@ -61,6 +61,7 @@ class RowFilter:
         self._symbols = [symbol]
         self._days = np.full(len(raw.rows), np.datetime64("NaT"), "datetime64[D]")
         self._values: dict[str, NDArray[np.float64]] = {}
+        self._indian = False
 
     def refusals(self) -> pd.DataFrame:
         """The rows refused so far."""
@@ -94,6 +95,7 @@ class RowFilter:
                 )
             )
         self._require_quoted()
+        self._indian = self._keep_shares() if "series" in raw.cells else False
         unnamed = self._read_symbols() if "symbol" in raw.cells else None
         values = self._read_numbers()
         days = self._read_dates(values["close"].values)
@@ -241,28 +243,31 @@ class RowFilter:
         self._codes, self._symbols, own = cells.read_symbols(self._raw.cells["symbol"])
         texts = np.array([text[:40] for text in own], dtype=object)[self._codes]
         bad = np.array([not s for s in self._symbols], dtype=bool)[self._codes]
-        self._keep_shares()
+        if self._indian:
+            self._name_exchange()
         # AAPL and aapl.us are one symbol
         names, codes = np.unique(np.array(self._symbols, dtype=object), return_inverse=True)
         self._symbols = list(names)
         self._codes = codes[self._codes].astype("int32")
         return bad, texts
 
-    def _keep_shares(self) -> None:
-        """In a list of India's exchanges keep the series EQ alone, and name its symbols as Yahoo does."""
-        if "series" not in self._raw.cells:
-            return
+    def _keep_shares(self) -> bool:
+        """In a list of India's exchanges leave the series EQ alone; whether it is such a list."""
         codes, series = cells.distinct(self._raw.cells["series"])
         plain = [(text or "").strip().upper() for text in series]
         if "EQ" not in plain:
-            return
+            return False
         shares = np.array([text == "EQ" for text in plain], dtype=bool)[codes]
         self.remaining &= shares
         if not shares.all():
             others = sorted({text for text in plain if text not in ("EQ", "")})
             shown = ", ".join(others[:4]) + (" …" if len(others) > 4 else "")
             self.notes.append(f"{int((~shares).sum())} rows of other series than EQ ({shown}) are left out")
-        suffix = ".NS" if "source" not in self._raw.cells else _suffix_of(self._raw.cells["source"])
+        return True
+
+    def _name_exchange(self) -> None:
+        """Name the symbols of a list of India's exchanges as Yahoo does: ``INFY.NS``."""
+        suffix = _suffix_of(self._raw.cells["source"]) if "source" in self._raw.cells else ".NS"
         named = next((s for s in self._symbols if s and "." not in s), "")
         if suffix and named:
             self._symbols = [s + suffix if s and "." not in s else s for s in self._symbols]
@@ -290,8 +295,13 @@ class RowFilter:
         columns = {c: raw.cells[c] for c in (*PRICES, "volume") if c in raw.cells}
         values, notes = numbers.read_numbers(columns, evidence)
         self.notes += notes
+        # a row without any other price, such as that of a dividend, is no bar that would be missing
+        priced = [~values[c].missing & ~values[c].wrong for c in PRICES if c in values]
+        none = ~np.logical_or.reduce(priced)
+        wrong = sum(read.wrong.astype("int8") for c, read in values.items() if c != "volume")
+        bars = self.remaining & ~(none & (wrong == 1))
         for column, read in values.items():
-            places = np.flatnonzero(read.wrong & self.remaining)
+            places = np.flatnonzero(read.wrong & bars)
             texts = cells.cell_texts(raw.cells[column], places)
             why, remedy = "is no number", "write all numbers alike, or say how with --decimal point or --decimal comma"
             self._require_typos(column, places, texts, why, remedy)

@@ -127,23 +127,16 @@ def _field_of(name: str) -> str:
 def _split_name(name: str) -> tuple[str, str, str] | None:
     """Field, symbol and the file's name of the field, where `name` holds field and symbol."""
     pair = _tuple_of(name)
-    if pair is None:
-        parts = re.split(r"[\s_.|:/-]+", name.strip())
-        cut = [name.strip()[: -len(parts[-1])], parts[-1]], [parts[0], name.strip()[len(parts[0]) :]]
-        options = [(a.strip(" _.|:/-"), b.strip(" _.|:/-")) for a, b in (*cut, *_cuts(name))]
-    else:
-        options = [pair]
-    for first, second in options:
+    marks = re.finditer(r"[\s_.|:/-]+", name.strip())
+    cuts = [(name.strip()[: m.start()], name.strip()[m.end() :]) for m in marks] if pair is None else [pair]
+    found = []
+    for first, second in cuts:
         for own, text in ((first, second), (second, first)):
             symbol = clean_symbol(text)
             if (column := _field_of(own)) and symbol and symbol not in _NO_TICKERS and not _field_of(text):
-                return column, symbol, own
-    return None
-
-
-def _cuts(name: str) -> list[tuple[str, str]]:
-    """Every way to cut `name` in two at a mark."""
-    return [(name[: m.start()], name[m.end() :]) for m in re.finditer(r"[\s_.|:/-]+", name.strip())]
+                found.append((column, symbol, own))
+    # AAA_Adj Close is the adjusted close of AAA, not the close of AAA_Adj
+    return max(found, key=lambda split: len(split[2]), default=None)
 
 
 def _tuple_of(name: str) -> tuple[str, str] | None:
