@@ -28,7 +28,7 @@ _DENSE, _DENSER = 0.5, 4.0
 # relative difference of a close from the stored one that counts as another bar
 _OTHER = 0.005
 # sessions from the stored bars within which a file continues them, and beyond which it does not
-_NEXT, _AWAY = 5, 20
+_NEXT, _AWAY = 5, 10
 _ALIKE = np.log(2.0)
 
 
