@@ -22,8 +22,12 @@ from tenor.schema import BAR_COLUMNS, Bars, News
 _BATCH_ROWS = 1_000_000
 # what price services add to a symbol in a file's name
 _AROUND_SYMBOL = re.compile(
-    r"^daily_(adjusted_)?|(\.us|_us_d| \(\d+\)|[-_](1d|daily|d1)([-_]\d{4}-\d\d(-\d\d)?)?)$", re.IGNORECASE
+    r"^daily_(adjusted_)?|( Historical Data| Stock Price History|_(daily_|price-)?histor(ical-data|y)[-_][-\d]+)?"
+    r"(\.us|_us_d| \(\d+\)|[-_](1d|daily|d1)([-_]\d{4}-\d\d(-\d\d)?)?)?$",
+    re.IGNORECASE,
 )
+# a chart's name at TradingView: the exchange, the symbol, the length of a bar, and a mark
+_CHART = re.compile(r"(?:(?:NASDAQ|NYSE|AMEX|BATS|ARCA|NYSE_ARCA|CBOE)_)?([^_,]+), 1D(?:[_ ].*)?")
 # a coin and what it is counted in, as Binance writes them
 _COIN = re.compile(r"([A-Z0-9]{2,10}?)(USDT|USDC|USD|EUR|GBP|JPY|BTC|ETH)")
 
@@ -224,7 +228,8 @@ def _symbol_of(path: Path, raw: RawTable) -> str:
     """The symbol of all rows of a file without a column for it, by its header or its name."""
     if "symbol" in raw.cells:
         return ""
-    name = raw.symbol or _AROUND_SYMBOL.sub("", path.stem)
+    chart = _CHART.fullmatch(path.stem)
+    name = raw.symbol or (chart[1] if chart else _AROUND_SYMBOL.sub("", path.stem))
     symbol = clean_symbol(name)
     if not symbol:
         raise UnusableError("has no column for the symbol, and its own name is no symbol", "add a column ticker")

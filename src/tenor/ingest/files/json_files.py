@@ -20,18 +20,17 @@ _SAMPLE = 20
 
 
 def is_bar_json(path: Path) -> bool:
-    """Whether the first objects in `path` have a date, open, high, low and close."""
-    if path.suffix.lower() == ".json":
-        return True
+    """Whether the first object in `path`, lines or a document, has a date, open, high, low and close."""
     try:
-        with path.open("rb") as lines:
-            for line in itertools.islice((line for line in lines if line.strip()), _SAMPLE):
-                record = _parsed(line)
-                if isinstance(record, dict):
-                    return not guess_columns([str(name) for name in record]).missing
-    except OSError:
+        if path.suffix.lower() in LINES_SUFFIXES:
+            with path.open("rb") as lines:
+                sample = list(itertools.islice((line for line in lines if line.strip()), _SAMPLE))
+            records = [record for record in map(_parsed, sample) if isinstance(record, dict)]
+        else:
+            records = read_json_rows(path)[0]
+    except (OSError, UnusableError):
         return False
-    return False
+    return bool(records) and not guess_columns([str(name) for name in records[0]]).missing
 
 
 def read_json_rows(path: Path) -> tuple[list[dict[str, Any]], str]:

@@ -63,6 +63,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
 }
 # what a last price is called; a name of its own only beside open, high and low
 _LAST = _names("last, latest, px last, price, zuletzt, letzter, dernier, ultimo, laatst, senast, simdi, 現在値, цена")
+_UNIT = re.compile(r"[(\[][^)\]]*[)\]]")
+_OTHER_PRICE = re.compile(r"(?i)[(\[][^)\]]*\b(adj|unadj|bid|ask|mid|prev|change|avg|52|week|year)")
 PRICE_COLUMNS = ("open", "high", "low", "close")
 _REQUIRED = ("session", *PRICE_COLUMNS)
 VALUE_COLUMNS = (*PRICE_COLUMNS, "adj_close", "volume")
@@ -141,6 +143,8 @@ def guess_columns(names: Sequence[str], chosen: Mapping[str, str] | None = None)
         hint = did_you_mean(absent, [name.strip() for name in names]).strip()
         raise UnusableError(error.why, f"{error.remedy} ({hint})" if hint else error.remedy) from None
     plain = [plain_name(name) for name in names]
+    # "Open (USD)", "Date (UTC)": what stands in brackets is a unit, unless it says that the price is another one
+    bare = [plain_name(_UNIT.sub(" ", name)) if not _OTHER_PRICE.search(name) else "" for name in names]
     if "T" in names and "t" in names:  # a dump of one day: the symbol is T, the time t
         place = {"symbol": list(names).index("T"), "session": list(names).index("t")} | place
     for column, aliases in ALIASES.items():
@@ -150,6 +154,9 @@ def guess_columns(names: Sequence[str], chosen: Mapping[str, str] | None = None)
             if position is not None:
                 place[column] = position
                 break
+        if column not in place:
+            position = next((i for a in aliases for i, name in enumerate(bare) if name == a and i not in taken), None)
+            place |= {column: position} if position is not None else {}
     if "close" not in place and {"open", "high", "low"} <= place.keys():
         last = next((plain.index(name) for name in _LAST if name in plain), None)
         if last is not None:

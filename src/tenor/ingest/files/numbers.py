@@ -117,7 +117,7 @@ def read_numbers(columns: Mapping[str, Any], evidence: Evidence) -> tuple[dict[s
     styles, notes = _styles(texts, values, evidence, settled=settled)
     for name, cells in texts.items():
         values[name] = _read(cells, styles[name])
-    _mark_misfits(values, texts, styles)
+    _mark_misfits(values, texts, styles, evidence.codes)
     return {name: values[name] for name in columns}, notes
 
 
@@ -329,17 +329,40 @@ def _read(cells: NumberCells, style: Decimal) -> NumberColumn:
 
 
 def _mark_misfits(
-    values: dict[str, NumberColumn], texts: Mapping[str, NumberCells], styles: Mapping[str, Decimal]
+    values: dict[str, NumberColumn],
+    texts: Mapping[str, NumberCells],
+    styles: Mapping[str, Decimal],
+    codes: NDArray[np.int32] | None,
 ) -> None:
-    """Mark as wrong a price with a mark between thousands that is far from all other prices of its row: a typo."""
+    """Mark as wrong a price with a mark between thousands that is far from all its neighbours: a typo.
+
+    They are the other prices of its row, and the closes before and after it.
+    """
     names = [name for name in values if name != "volume"]
+    before, after = _closes_beside(values["close"].values, codes)
     for name in set(names) & texts.keys():
         own, mark = values[name].values, "," if styles[name] == "point" else "."
         marked = as_bools(pc.match_substring(texts[name].texts, mark)) & np.isfinite(own)
-        others = [values[other].values for other in names if other != name]
-        if not marked.any() or not others:
+        if not marked.any():
             continue
-        far = marked & ((own > np.fmax.reduce(others) * _WRONG) | (own < np.fmin.reduce(others) / _WRONG))
+        row = [values[other].values for other in names if other != name]
+        far = np.zeros(len(own), dtype=bool)
+        for neighbours in (row, [before, after]):
+            if neighbours:
+                most, least = np.fmax.reduce(neighbours), np.fmin.reduce(neighbours)
+                far |= (own > most * _WRONG) | (own < least / _WRONG)
+        far &= marked
         if far.any():
             wrong = values[name].wrong | far
             values[name] = NumberColumn(np.where(far, np.nan, own), values[name].missing, wrong)
+
+
+def _closes_beside(
+    closes: NDArray[np.float64], codes: NDArray[np.int32] | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The closes of the rows before and after each row; NaN where those are of another symbol."""
+    before, after = np.full(len(closes), np.nan), np.full(len(closes), np.nan)
+    same = np.ones(max(len(closes) - 1, 0), dtype=bool) if codes is None else codes[1:] == codes[:-1]
+    before[1:] = np.where(same, closes[:-1], np.nan)
+    after[:-1] = np.where(same, closes[1:], np.nan)
+    return before, after
