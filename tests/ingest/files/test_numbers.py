@@ -146,6 +146,12 @@ def test_a_file_of_which_rows_of_one_kind_would_be_missing_is_refused_whole(
     assert imported.files[0].rows == len(rows)
 
 
+def test_a_row_with_another_decimal_mark_is_no_price_a_thousand_times_as_high(read: Callable[..., FileBatch]) -> None:
+    imported = read([*FINE, ("10,255", "12,505", "9,505", "11,505", "7"), FINE[0]], ",")
+    assert [(refusal.row, refusal.value) for refusal in imported.refused] == [(7, "10,255")]
+    assert len(values(imported)) == 6
+
+
 @pytest.mark.parametrize("cell", ["10.5*", "abc", "12..5", "(10.5", "1,0.5", "10 5"])
 def test_a_single_typo_costs_its_row_alone(cell: str, read: Callable[..., FileBatch]) -> None:
     imported = read([*FINE, (cell, "12.5", "9.5", "11.5", "7")])
@@ -185,12 +191,13 @@ STYLES = {
 
 @pytest.mark.parametrize("style", STYLES)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(prices=st.lists(st.tuples(NUMBER, NUMBER, NUMBER, NUMBER), min_size=1, max_size=len(DAYS)))
+@given(level=NUMBER, moves=st.lists(st.tuples(st.floats(0.5, 2.0), NUMBER), min_size=1, max_size=len(DAYS)))
 def test_numbers_written_in_a_style_come_back_equal(
-    style: str, prices: list[tuple[float, ...]], read: Callable[..., FileBatch]
+    style: str, level: float, moves: list[tuple[float, float]], read: Callable[..., FileBatch]
 ) -> None:
     # open and close lie between low and high, all within a factor that a day can have
-    rows = [(base, base * 1.2, base / 1.2, base * 1.1, volume) for base, volume, *_ in prices]
+    bases = [(level * move, volume) for move, volume in moves]
+    rows = [(base, base * 1.2, base / 1.2, base * 1.1, volume) for base, volume in bases]
     rows = [tuple(round(x, 2) for x in row) for row in rows if row[2] >= 0.01]
     write = STYLES[style]
     imported = read([tuple(map(write, row)) for row in rows])

@@ -347,10 +347,10 @@ def _mark_misfits(
             continue
         row = [values[other].values for other in names if other != name]
         far = np.zeros(len(own), dtype=bool)
-        for neighbours in (row, [before, after]):
-            if neighbours:
-                most, least = np.fmax.reduce(neighbours), np.fmin.reduce(neighbours)
-                far |= (own > most * _WRONG) | (own < least / _WRONG)
+        if row:
+            far |= (own > np.fmax.reduce(row) * _WRONG) | (own < np.fmin.reduce(row) / _WRONG)
+        # one neighbour alone may be the wrong one
+        far |= (own > np.maximum(before, after) * _WRONG) | (own < np.minimum(before, after) / _WRONG)
         far &= marked
         if far.any():
             wrong = values[name].wrong | far
