@@ -74,12 +74,29 @@ class HistoryError(DataError):
 
 
 class UnusableError(DataError):
-    """Nothing in a file can be used."""
+    """Nothing in a file can be used.
 
-    def __init__(self, why: str, remedy: str) -> None:
+    Attributes
+    ----------
+    why
+        The reason, in words.
+    remedy
+        What to do about it, in words.
+    row
+        The row that shows it; 0 where it is the file as a whole.
+    column
+        The file's own name of the column that shows it; ``""`` likewise.
+    value
+        The cell that shows it; ``""`` likewise.
+    """
+
+    def __init__(self, why: str, remedy: str, *, row: int = 0, column: str = "", value: str = "") -> None:
         super().__init__(f"{why}: {remedy}.")
         self.why = why
         self.remedy = remedy
+        self.row = row
+        self.column = column
+        self.value = value
 
 
 class SourceError(TenorError):

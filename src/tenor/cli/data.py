@@ -26,6 +26,18 @@ OneCalendar = Annotated[
     ),
 ]
 
+DateOrder = Annotated[
+    str | None,
+    typer.Option("--dates", help="Order of dates such as 02/12/2024: dmy, mdy (or ymd: 24/12/02); by default decided."),
+]
+DecimalMark = Annotated[
+    str | None, typer.Option("--decimal", help="Decimal mark of prices: point or comma; by default decided.")
+]
+OwnColumns = Annotated[
+    list[str] | None,
+    typer.Option("--columns", metavar="NAME=COLUMN,…", help="The file's own columns: date=Datum,close=Schluss."),
+]
+
 SHOWN_REFUSALS = 20
 
 app = typer.Typer(no_args_is_help=True, help="Bring bars and news into the lake, and inspect them.")
@@ -38,12 +50,17 @@ def data_import(
     ],
     store: Store = DEFAULT_STORE,
     calendar: OneCalendar = None,
+    dates: DateOrder = None,
+    decimal: DecimalMark = None,
+    columns: OwnColumns = None,
     as_json: AsJson = False,
 ) -> None:
     """Import CSV, JSON lines, Parquet or the StockNet folder. Unusable rows are reported, all others imported."""
+    from tenor.ingest.files.column_names import parse_columns
     from tenor.ingest.importing import import_files
 
-    result = import_files(store, paths, calendar=calendar)
+    own = parse_columns(columns or ())
+    result = import_files(store, paths, calendar=calendar, dates=dates, decimal=decimal, columns=own)
     if as_json:
         console.print_json(result.to_json())
     else:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import pandas as pd
+
 from tenor.data import embedded_bars, embedded_sentiment
 from tenor.errors import ConfigError
-from tenor.ingest.files import FileSummary, SymbolReport, check_bars, read_files
+from tenor.ingest.files import FileSummary, Reading, SymbolReport, check_bars, read_files
 from tenor.ingest.status import news_without_bars
 from tenor.store import Appended, Lake
 
@@ -55,13 +57,37 @@ class ImportResult:
         return asdict(self)
 
 
-def import_files(store: str, paths: Sequence[str], *, calendar: str | None = None) -> ImportResult:
+def import_files(
+    store: str,
+    paths: Sequence[str],
+    *,
+    calendar: str | None = None,
+    dates: str | None = None,
+    decimal: str | None = None,
+    columns: Mapping[str, str] | None = None,
+) -> ImportResult:
     """Read files and folders into the lake; ``embedded`` stands for the bars and the sentiment that come with tenor.
+
+    Parameters
+    ----------
+    store
+        The lake.
+    paths
+        Files, folders and ``embedded``.
+    calendar
+        The exchange on whose sessions bars must lie; by default each symbol's own.
+    dates
+        The order of dates such as 02/12/2024 in files of bars: ``dmy``, ``mdy`` or ``ymd``; by default it is decided
+        file by file, and a file in which nothing decides is refused.
+    decimal
+        The decimal mark of bars, ``point`` or ``comma``; likewise.
+    columns
+        The files' own names of columns, by tenor's (``{"session": "Datum"}``, as `parse_columns` gives them).
 
     Raises
     ------
     ConfigError
-        A path is empty.
+        A path is empty, or `dates` or `decimal` is no such word.
     DataError
         A path does not exist. Unusable rows inside a file are refused one by one, and the other rows imported.
     StoreError
@@ -70,6 +96,7 @@ def import_files(store: str, paths: Sequence[str], *, calendar: str | None = Non
     if "" in map(str.strip, paths):
         raise ConfigError("a path to import is empty: name a file or a folder ('.' for the current one).")
     lake = Lake(store)
+    reading = Reading.of(dates=dates, decimal=decimal, columns=columns, stored=lambda symbols: _closes(lake, symbols))
     files: list[FileSummary] = []
     refused: list[str] = []
     written_about: set[str] = set()
@@ -77,7 +104,7 @@ def import_files(store: str, paths: Sequence[str], *, calendar: str | None = Non
     if EMBEDDED in paths:
         bars += lake.append_bars(embedded_bars(), source=EMBEDDED_SOURCE)
         sentiment += lake.append_sentiment(embedded_sentiment(), source=EMBEDDED_SOURCE)
-    for batch in read_files([path for path in paths if path != EMBEDDED], calendar=calendar):
+    for batch in read_files([path for path in paths if path != EMBEDDED], calendar=calendar, reading=reading):
         if batch.bars is not None:
             bars += lake.append_bars(batch.bars, source="file")
         if batch.news is not None:
@@ -88,6 +115,14 @@ def import_files(store: str, paths: Sequence[str], *, calendar: str | None = Non
         refused += [refusal.describe() for refusal in batch.refused]
     without_bars = tuple(sorted(written_about.intersection(news_without_bars(store)))) if written_about else ()
     return ImportResult(tuple(files), bars, news, sentiment, tuple(refused), without_bars)
+
+
+def _closes(lake: Lake, symbols: Sequence[str]) -> pd.DataFrame:
+    """What the lake has of `symbols`: ``symbol, session, close``."""
+    known = sorted(set(symbols) & set(lake.symbols()))
+    if not known:
+        return pd.DataFrame({"symbol": [], "session": [], "close": []})
+    return lake.bars(known).frame[["symbol", "session", "close"]]
 
 
 def check_lake(store: str, *, calendar: str | None = None) -> list[SymbolReport]:

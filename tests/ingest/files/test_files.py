@@ -85,7 +85,7 @@ BAD_FILES: dict[str, tuple[str, bytes, str]] = {
         b"when,price\n2014-01-02,10\n",
         "has no column for date, open, high, low, close (its header: 'when', 'price'): name the columns date, open",
     ),
-    "no close": ("AAA.csv", b"date,open,high,low,last\n2014-01-02,1,2,1,2\n", "has no column for close (its header:"),
+    "no close": ("AAA.csv", b"date,open,high,low,settle\n2014-01-02,1,2,1,2\n", "has no column for close (its header:"),
     "no header": ("AAA.csv", b"2014-01-02,1,2,1,2,2,9\n", "has no column for date"),
     "junk": ("AAA.csv", bytes(range(256)) * 40, "is not text: tenor reads CSV and Parquet"),
     "junk as parquet": ("AAA.parquet", bytes(range(256)) * 40, "is not a readable Parquet file"),
@@ -98,7 +98,7 @@ BAD_FILES: dict[str, tuple[str, bytes, str]] = {
     "two symbols side by side": (
         "AAA.csv",
         b"Price,Close,Close\nTicker,AAA,BBB\nDate,,\n2014-01-02,1,2\n",
-        "has 2 symbols side by side",
+        "has no column for open, high, low of AAA (its fields: 'Date', 'Close', 'Close')",
     ),
 }
 

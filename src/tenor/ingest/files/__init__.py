@@ -15,7 +15,9 @@ from tenor.ingest.files.bar_files import (
     refused_link,
 )
 from tenor.ingest.files.check import Jump, SymbolReport, check_bars, find_jumps
+from tenor.ingest.files.json_files import is_bar_json
 from tenor.ingest.files.news_files import JSON_SUFFIXES, is_news_file, read_news_file
+from tenor.ingest.files.reading import Reading
 from tenor.ingest.files.refusals import REFUSAL_COLUMNS, Refusal
 from tenor.ingest.files.stocknet import is_stocknet, read_stocknet_bars, read_stocknet_news
 
@@ -24,6 +26,7 @@ __all__ = [
     "FileBatch",
     "FileSummary",
     "Jump",
+    "Reading",
     "Refusal",
     "SymbolReport",
     "check_bars",
@@ -39,7 +42,11 @@ __all__ = [
 
 
 def read_files(
-    paths: Sequence[str | Path], *, calendar: str | None = None, now: pd.Timestamp | None = None
+    paths: Sequence[str | Path],
+    *,
+    calendar: str | None = None,
+    now: pd.Timestamp | None = None,
+    reading: Reading | None = None,
 ) -> Iterator[FileBatch]:
     """Read `paths`, batch by batch: files of bars or of news, folders of them, or the StockNet folder.
 
@@ -47,14 +54,18 @@ def read_files(
     """
     for path in map(Path, paths):
         if is_stocknet(path):
-            yield from read_batches([path / "price" / "raw"], calendar=calendar, now=now)
+            yield from read_batches([path / "price" / "raw"], calendar=calendar, now=now, reading=reading)
             yield read_stocknet_news(path, now=now)
         else:
             every = find_files(path, also=JSON_SUFFIXES)
             yield from (refused_link(file) for file in every if leads_out(file, path))
             files = [file for file in every if not leads_out(file, path)]
-            news = [file for file in files if is_news_file(file)]
+            news = [file for file in files if is_news_file(file) and not _is_bar_json(file)]
             if bars := [file for file in files if file not in set(news)]:
-                yield from read_batches(bars, calendar=calendar, now=now)
+                yield from read_batches(bars, calendar=calendar, now=now, reading=reading)
             for file in news:
                 yield from read_news_file(file, now=now)
+
+
+def _is_bar_json(path: Path) -> bool:
+    return path.suffix.lower() in JSON_SUFFIXES and is_bar_json(path)

@@ -9,17 +9,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 
-from tenor.errors import DataError, UnusableError
+from tenor.errors import DataError, UnusableError, one_line
+from tenor.ingest.files.layouts import are_candles
+from tenor.ingest.files.reading import Reading
 from tenor.ingest.files.refusals import Refusal, join_refusals, refusal_frame, refusals_of
 from tenor.ingest.files.rules import RowFilter
-from tenor.ingest.files.tables import PARQUET_SUFFIXES, TEXT_SUFFIXES, read_table
+from tenor.ingest.files.tables import PARQUET_SUFFIXES, TEXT_SUFFIXES, RawTable, read_table
 from tenor.schema import BAR_COLUMNS, Bars, News
 from tenor.symbols import clean_symbol, taken_for
 
 _BATCH_ROWS = 1_000_000
 # what price services add to a symbol in a file's name
-_AROUND_SYMBOL = re.compile(r"^daily_(adjusted_)?|(\.us|_us_d| \(\d+\))$", re.IGNORECASE)
+_AROUND_SYMBOL = re.compile(
+    r"^daily_(adjusted_)?|( Historical Data| Stock Price History|_(daily_|price-)?histor(ical-data|y)[-_][-\d]+)?"
+    r"(\.us|_us_d| \(\d+\)|[-_](1d|daily|d1)([-_]\d{4}-\d\d(-\d\d)?)?)?$",
+    re.IGNORECASE,
+)
+# a chart's name at TradingView: the exchange, the symbol, the length of a bar, and a mark
+_CHART = re.compile(r"(?:(?:NASDAQ|NYSE|AMEX|BATS|ARCA|NYSE_ARCA|CBOE)_)?([^_,]+), 1D(?:[_ ].*)?")
+# a coin and what it is counted in, as Binance writes them
+_COIN = re.compile(r"([A-Z0-9]{2,10}?)(USDT|USDC|USD|EUR|GBP|JPY|BTC|ETH)")
 
 
 @dataclass(frozen=True)
@@ -131,7 +142,11 @@ def refused_link(file: Path) -> FileBatch:
 
 
 def read_batches(
-    paths: Sequence[Path], *, calendar: str | None = None, now: pd.Timestamp | None = None
+    paths: Sequence[Path],
+    *,
+    calendar: str | None = None,
+    now: pd.Timestamp | None = None,
+    reading: Reading | None = None,
 ) -> Iterator[FileBatch]:
     """Read the bars in `paths` (files and folders), some files at a time, so that memory stays bounded.
 
@@ -146,6 +161,8 @@ def read_batches(
         The exchange on whose sessions the rows must lie; rows on other days are refused. By default each symbol's own.
     now
         UTC; rows of sessions that are not over by then are refused. The clock's time by default.
+    reading
+        What the user says about the files, and the bars known already.
 
     Raises
     ------
@@ -162,7 +179,7 @@ def read_batches(
         if leads_out(path, given):
             yield refused_link(path)
             continue
-        frame, refused, summary = _read_file(path, calendar, now)
+        frame, refused, summary = _read_file(path, calendar, now, (reading or Reading()).beside(frames))
         symbols = set(frame["symbol"].cat.categories)
         if files and (batch_symbols & symbols or sum(map(len, frames)) + len(frame) > _BATCH_ROWS):
             yield _batch(frames, refusals, files)
@@ -175,9 +192,15 @@ def read_batches(
         yield _batch(frames, refusals, files)
 
 
-def read_bars(paths: Sequence[Path], *, calendar: str | None = None, now: pd.Timestamp | None = None) -> FileBatch:
+def read_bars(
+    paths: Sequence[Path],
+    *,
+    calendar: str | None = None,
+    now: pd.Timestamp | None = None,
+    reading: Reading | None = None,
+) -> FileBatch:
     """All bars in `paths` at once, as `read_batches` reads them; where files disagree, the last one counts."""
-    batches = list(read_batches(paths, calendar=calendar, now=now))
+    batches = list(read_batches(paths, calendar=calendar, now=now, reading=reading))
     frames = [batch.bars.frame for batch in batches if batch.bars]
     bars = Bars(pd.concat(frames).drop_duplicates(["symbol", "session"], keep="last")) if frames else None
     return FileBatch(bars, join_refusals([b.refusals for b in batches]), tuple(f for b in batches for f in b.files))
@@ -189,26 +212,57 @@ def _batch(frames: list[pd.DataFrame], refusals: list[pd.DataFrame], files: list
     return FileBatch(bars, join_refusals(refusals), tuple(files))
 
 
-def _read_file(path: Path, calendar: str | None, now: pd.Timestamp) -> tuple[pd.DataFrame, pd.DataFrame, FileSummary]:
+def _read_file(
+    path: Path, calendar: str | None, now: pd.Timestamp, reading: Reading
+) -> tuple[pd.DataFrame, pd.DataFrame, FileSummary]:
+    rows = 0
     try:
-        raw = read_table(path)
-        named = raw.symbol or _AROUND_SYMBOL.sub("", path.stem)
-        symbol = "" if "symbol" in raw.cells else clean_symbol(named)
-        if not symbol and "symbol" not in raw.cells:
-            raise UnusableError("has no column for the symbol, and its own name is no symbol", "add a column ticker")
+        raw = read_table(path, reading.columns)
+        rows = len(raw.rows) + len(raw.ragged)
+        named, symbol = _symbol_of(path, raw)
+        row_filter = RowFilter(str(path), raw, symbol, calendar, now, reading)
+        if symbol and (note := taken_for(named)):
+            row_filter.notes.append(note)
+        row_filter.read()
+        row_filter.sound_prices()
+        row_filter.on_calendar()
+        row_filter.one_bar_a_day()
     except UnusableError as error:
-        refused = refusal_frame(file=str(path), row=[0], kind="file", why=error.why, remedy=error.remedy)
-        empty = pd.DataFrame(columns=list(BAR_COLUMNS)).astype({"symbol": "category"})
-        return empty, refused, FileSummary(str(path), 0, 0, 0, 1)
-    row_filter = RowFilter(str(path), raw, symbol)
-    if symbol and (note := taken_for(named)):
-        row_filter.notes.append(note)
-    row_filter.read()
-    row_filter.sound_prices()
-    row_filter.on_calendar(calendar, now)
-    row_filter.one_bar_a_day()
+        return _refused(path, rows, error)
+    except (pa.ArrowException, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        # of libraries that meet what no rule foresees: one file must not end the import of a folder
+        why = f"can't be read ({type(error).__name__}: {one_line(error, 120)})"
+        return _refused(path, rows, UnusableError(why, "export it again, as CSV with one row a bar"))
     frame, refused = row_filter.frame(), row_filter.refusals()
     frame["symbol"] = frame["symbol"].cat.remove_unused_categories()
     rows = len(frame) + len(refused)
     symbols = len(frame["symbol"].cat.categories)
     return frame, refused, FileSummary(str(path), symbols, rows, len(frame), len(refused), tuple(row_filter.notes))
+
+
+def _refused(path: Path, rows: int, error: UnusableError) -> tuple[pd.DataFrame, pd.DataFrame, FileSummary]:
+    """Nothing but the refusal of the whole file."""
+    refused = refusal_frame(
+        file=str(path),
+        row=[error.row],
+        kind="file",
+        column=error.column,
+        value=error.value,
+        why=error.why,
+        remedy=error.remedy,
+    )
+    empty = pd.DataFrame(columns=list(BAR_COLUMNS)).astype({"symbol": "category"})
+    return empty, refused, FileSummary(str(path), 0, rows, 0, 1)
+
+
+def _symbol_of(path: Path, raw: RawTable) -> tuple[str, str]:
+    """How the header or the file's name has the symbol of all rows, and that symbol; empty where a column has it."""
+    if "symbol" in raw.cells:
+        return "", ""
+    chart = _CHART.fullmatch(path.stem)
+    name = raw.symbol or (chart[1] if chart else _AROUND_SYMBOL.sub("", path.stem))
+    symbol = clean_symbol(name)
+    if not symbol:
+        raise UnusableError("has no column for the symbol, and its own name is no symbol", "add a column ticker")
+    coin = _COIN.fullmatch(symbol) if are_candles(raw.columns.names) else None
+    return name, f"{coin[1]}-{coin[2]}" if coin else symbol

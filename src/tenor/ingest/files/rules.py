@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import functools
+import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,12 +12,21 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tenor.calendars import exchange, market_of
+from tenor.errors import UnusableError
 from tenor.features.extra_sessions import extra_in_file
-from tenor.ingest.files import cells
+from tenor.ingest.files import cells, numbers
+from tenor.ingest.files.date_order import DateEvidence
+from tenor.ingest.files.date_texts import NOT_A_DATE, TIME_OF_DAY
+from tenor.ingest.files.dates import DateColumn, read_dates
+from tenor.ingest.files.reading import Reading
 from tenor.ingest.files.refusals import RefusalKind, join_refusals, refusal_frame
+from tenor.ingest.files.sessions import first_unfinished, sessions_between
 from tenor.ingest.files.tables import RawTable
 from tenor.schema import PRICES
 from tenor.symbols import market_note, taken_for
+
+# so many cells of a column that are wrong in the same way are no typos: rows of one kind would be missing
+_ALIKE = 2
 
 
 class RowFilter:
@@ -30,18 +40,30 @@ class RowFilter:
         The file's cells.
     symbol
         The symbol of all rows, where no column has one.
+    calendar
+        The exchange on whose sessions the rows must lie (None: each symbol's own).
+    now
+        UTC; rows of sessions that are not over by then are refused.
+    reading
+        What the user said about the file.
     """
 
-    def __init__(self, file: str, raw: RawTable, symbol: str) -> None:
+    def __init__(
+        self, file: str, raw: RawTable, symbol: str, calendar: str | None, now: pd.Timestamp, reading: Reading
+    ) -> None:
         self.file = file
         self._raw = raw
+        self._calendar = calendar
+        self._now = now
+        self._reading = reading
         self.remaining = np.ones(len(raw.rows), dtype=bool)
-        self.notes = raw.columns.notes()
+        self.notes = [*raw.notes, *raw.columns.notes()]
         self._refused: list[pd.DataFrame] = []
         self._codes = np.zeros(len(raw.rows), dtype="int32")
         self._symbols = [symbol]
         self._days = np.full(len(raw.rows), np.datetime64("NaT"), "datetime64[D]")
         self._values: dict[str, NDArray[np.float64]] = {}
+        self._indian = False
 
     def refusals(self) -> pd.DataFrame:
         """The rows refused so far."""
@@ -74,14 +96,21 @@ class RowFilter:
                     remedy="complete the line or drop it",
                 )
             )
-        values = {c: cells.read_numbers(raw.cells[c]) for c in (*PRICES, "volume") if c in raw.cells}
-        days = cells.read_dates(raw.cells["session"])
+        self._require_quoted()
+        self._indian = self._keep_shares() if "series" in raw.cells else False
+        unnamed = self._read_symbols() if "symbol" in raw.cells else None
+        values = self._read_numbers()
+        days = self._read_dates(values["close"].values)
         self._days = days.days
-        # a blank line is no row
-        self.remaining = ~np.logical_and.reduce([days.texts == "", *(read.missing for read in values.values())])
-        if "symbol" in raw.cells:
-            self._read_symbols()
-        self._read_dates(days)
+        no_prices = np.logical_and.reduce([values[c].missing for c in PRICES if c in values])
+        no_volume = values["volume"].missing if "volume" in values else True
+        # a blank line is no row, and a line without prices none of this symbol where several stand side by side
+        self.remaining &= ~(no_prices & ((days.texts == "") & no_volume | raw.side_by_side))
+        if unnamed is not None:
+            bad, symbol_texts = unnamed
+            own = list(symbol_texts[bad & self.remaining])
+            self.refuse(bad, "symbol", own, "symbol", "is no symbol", "correct it or drop the row")
+        self._refuse_dates(days)
         if "period" in raw.cells:
             codes, own, _ = cells.read_symbols(raw.cells["period"])
             intraday = np.array([text not in ("D", "") for text in own], dtype=bool)[codes]
@@ -115,33 +144,33 @@ class RowFilter:
         bad = ~np.isfinite(volume) | (volume < 0)
         self.refuse_cells(bad, "volume", "number", "is negative or not finite", "correct it or drop the row")
 
-    def on_calendar(self, calendar: str | None, now: pd.Timestamp) -> None:
-        """Days are sessions of the exchange `calendar` (None: of each symbol's own) that were over at `now` (UTC)."""
-        own = [calendar or market_of(symbol).calendar for symbol in self._symbols]
-        if calendar is None:
+    def on_calendar(self) -> None:
+        """Days are sessions of the exchange that are over."""
+        own = self._calendars()
+        if self._calendar is None:
             self.notes += [note for symbol in self._symbols if (note := market_note(symbol))][:3]
         for code in dict.fromkeys(own):
-            self._on(code, now, np.array([other == code for other in own], dtype=bool)[self._codes])
+            self._on(code, np.array([other == code for other in own], dtype=bool)[self._codes])
 
-    def _on(self, calendar: str, now: pd.Timestamp, among: NDArray[np.bool_]) -> None:
-        unfinished = _first_unfinished(calendar, now)
+    def _on(self, calendar: str, among: NDArray[np.bool_]) -> None:
+        unfinished = first_unfinished(calendar, self._now)
         if unfinished is not None:
-            why = f"is not over yet (it is {now:%Y-%m-%d %H:%M} UTC)"
+            why = f"is not over yet (it is {self._now:%Y-%m-%d %H:%M} UTC)"
             remedy = "import it again when the session is over"
             self.refuse_days(among & (self._days >= unfinished), "unfinished", why, remedy)
         known = self._days[self.remaining & among]
         if not len(known):
             return
-        sessions = exchange(calendar).sessions(pd.Timestamp("1800-01-01"), pd.Timestamp(known.max()))
-        if not len(sessions) or known.min() < _day(sessions[0]):
-            begins = _day(sessions[0]) if len(sessions) else known.max() + 1
+        sessions = sessions_between(calendar, np.datetime64("1800-01-01"), known.max())
+        if not len(sessions) or known.min() < sessions[0]:
+            begins = sessions[0] if len(sessions) else known.max() + 1
             why = f"lies before the calendar of {calendar} begins"
             self.refuse_days(
                 among & (self._days < begins), "off_calendar", why, "nothing to do: newer rows are imported"
             )
         if exchange(calendar).uncertain(pd.Timestamp(known.max())):
             self.notes.append(exchange(calendar).note)
-        closed = among & ~np.isin(self._days, sessions.to_numpy().astype("datetime64[D]"))
+        closed = among & ~np.isin(self._days, sessions)
         closed &= ~self._extra(closed, among, calendar)
         why = f"is not a session of {calendar}"
         remedy = "choose the exchange with --calendar (24/7 for coins, 24/5 for currencies) or drop the row"
@@ -231,28 +260,148 @@ class RowFilter:
         )
         self.remaining[rows] = False
 
-    def _read_symbols(self) -> None:
-        self._codes, self._symbols, texts = cells.read_symbols(self._raw.cells["symbol"])
+    def _read_symbols(self) -> tuple[NDArray[np.bool_], NDArray[np.object_]]:
+        """Which rows have no symbol, and the text of each row's."""
+        self._codes, self._symbols, own = cells.read_symbols(self._raw.cells["symbol"])
+        texts = np.array([text[:40] for text in own], dtype=object)[self._codes]
         bad = np.array([not s for s in self._symbols], dtype=bool)[self._codes]
-        values = [texts[c][:40] for c in self._codes[bad]]
-        self.refuse(bad, "symbol", values, "symbol", "is no symbol", "correct it or drop the row")
-        taken = [note for text in texts if (note := taken_for(text))]
+        if self._indian:
+            self._name_exchange()
+        taken = [note for text in own if (note := taken_for(text))]
         if taken:
             more = f" and {len(taken) - 3} more" if len(taken) > 3 else ""
             self.notes.append(f"{', '.join(taken[:3])}{more}")
         # AAPL and aapl.us are one symbol
-        own, codes = np.unique(np.array(self._symbols, dtype=object), return_inverse=True)
-        self._symbols = list(own)
+        names, codes = np.unique(np.array(self._symbols, dtype=object), return_inverse=True)
+        self._symbols = list(names)
         self._codes = codes[self._codes].astype("int32")
+        return bad, texts
 
-    def _read_dates(self, days: cells.DateColumn) -> None:
+    def _keep_shares(self) -> bool:
+        """In a list of India's exchanges leave the series EQ alone; whether it is such a list."""
+        codes, series = cells.distinct(self._raw.cells["series"])
+        plain = [(text or "").strip().upper() for text in series]
+        if "EQ" not in plain:
+            return False
+        shares = np.array([text == "EQ" for text in plain], dtype=bool)[codes]
+        self.remaining &= shares
+        if not shares.all():
+            others = sorted({text for text in plain if text not in ("EQ", "")})
+            shown = ", ".join(others[:4]) + (" …" if len(others) > 4 else "")
+            self.notes.append(f"{int((~shares).sum())} rows of other series than EQ ({shown}) are left out")
+        return True
+
+    def _name_exchange(self) -> None:
+        """Name the symbols of a list of India's exchanges as Yahoo does: ``INFY.NS``."""
+        suffix = _suffix_of(self._raw.cells["source"]) if "source" in self._raw.cells else ".NS"
+        named = next((s for s in self._symbols if s and "." not in s), "")
+        if suffix and named:
+            self._symbols = [s + suffix if s and "." not in s else s for s in self._symbols]
+            self.notes.append(f"symbols are those of India's exchange: {named} is {named}{suffix}")
+
+    def _calendars(self) -> list[str]:
+        return [self._calendar or market_of(symbol).calendar for symbol in self._symbols]
+
+    def _own_names(self) -> dict[str, str]:
+        return {column: self._raw.columns.own_name(column) for column in self._raw.cells}
+
+    def _read_numbers(self) -> dict[str, numbers.NumberColumn]:
+        raw, stored = self._raw, self._reading.stored
+
+        def closes() -> dict[int, NDArray[np.float64]]:
+            known = stored([symbol for symbol in self._symbols if symbol]) if stored else None
+            if known is None or known.empty:
+                return {}
+            by_symbol = {str(s): rows.to_numpy(dtype="float64") for s, rows in known.groupby("symbol")["close"]}
+            return {code: by_symbol[s] for code, s in enumerate(self._symbols) if s in by_symbol}
+
+        evidence = numbers.Evidence(
+            raw.rows, self._own_names(), self._reading.decimal, raw.delimiter, self._codes, closes
+        )
+        columns = {c: raw.cells[c] for c in (*PRICES, "volume") if c in raw.cells}
+        values, notes = numbers.read_numbers(columns, evidence)
+        self.notes += notes
+        # a row without any other price, such as that of a dividend, is no bar that would be missing
+        priced = [~values[c].missing & ~values[c].wrong for c in PRICES if c in values]
+        none = ~np.logical_or.reduce(priced)
+        wrong = sum(read.wrong.astype("int8") for c, read in values.items() if c != "volume")
+        bars = self.remaining & ~(none & (wrong == 1))
+        for column, read in values.items():
+            places = np.flatnonzero(read.wrong & bars)
+            texts = cells.cell_texts(raw.cells[column], places)
+            why, remedy = "is no number", "write all numbers alike, or say how with --decimal point or --decimal comma"
+            self._require_typos(column, places, texts, why, remedy)
+        return values
+
+    def _read_dates(self, closes: NDArray[np.float64]) -> DateColumn:
+        raw, reading = self._raw, self._reading
+        name = raw.columns.own_name("session")
+        evidence = DateEvidence(
+            raw.rows,
+            name,
+            self._codes,
+            self._symbols,
+            self._calendars(),
+            closes,
+            self._now,
+            reading.dates,
+            reading.stored,
+        )
+        days = read_dates(raw.cells["session"], evidence, raw.cells.get("clock"))
+        self.notes += days.notes
+        bad = np.isnat(days.days) & self.remaining
+        if (self.remaining & ~bad).any():
+            for why, remedy in (
+                (NOT_A_DATE, "write all dates alike, as YYYY-MM-DD"),
+                (TIME_OF_DAY, "export daily bars"),
+            ):
+                among = (
+                    bad & np.array([days.why.get(text) == why for text in days.texts], dtype=bool) if bad.any() else bad
+                )
+                places = np.flatnonzero(among)
+                self._require_typos("session", places, [str(t)[:40] for t in days.texts[places]], why, remedy)
+        return days
+
+    def _require_typos(self, column: str, places: NDArray[np.intp], texts: list[str], why: str, remedy: str) -> None:
+        """Refuse the file where cells of `column` are wrong in the same way: they are no typos, but rows of one kind.
+
+        Raises
+        ------
+        UnusableError
+            Several cells have the same shape: the same marks between their digits.
+        """
+        shapes = [re.sub(r"\d+", "9", text) if re.search(r"\d", text) else "" for text in texts]
+        shape, count = next(iter(Counter(shape for shape in shapes if shape).most_common(1)), ("", 0))
+        if count >= _ALIKE:
+            first = shapes.index(shape)
+            raise UnusableError(
+                f"{why}, as {count} rows have it",
+                remedy,
+                row=int(self._raw.rows[places[first]]),
+                column=self._raw.columns.own_name(column),
+                value=texts[first],
+            )
+
+    def _require_quoted(self) -> None:
+        """Refuse the file where several lines have more cells than the header: marks between thousands, say."""
+        width, mark = len(self._raw.columns.names), self._raw.delimiter
+        long = [(line, text) for line, text in self._raw.ragged if text.count(mark) >= width and re.search(r"\d", text)]
+        if len(long) >= _ALIKE:
+            line, text = long[0]
+            raise UnusableError(
+                f"has more than the {width} columns of the header, as {len(long)} lines have",
+                "put numbers with marks between thousands in quotes, or export without such marks",
+                row=line,
+                column="row",
+                value=text[:40],
+            )
+
+    def _refuse_dates(self, days: DateColumn) -> None:
         bad = np.isnat(days.days) & self.remaining
         texts = [str(text) for text in days.texts[bad]]
         why = [days.why[text] for text in texts]
         remedy = "write dates as YYYY-MM-DD, one row a day"
         self.refuse(bad, "session", [text[:40] for text in texts], "date", why, remedy)
-        if days.day_first:
-            self.notes.append("dates are read day first: some first numbers are above 12")
 
     def _day_texts(self, mask: NDArray[np.bool_]) -> list[str]:
         return [str(day) for day in self._days[mask & self.remaining]]
@@ -265,12 +414,8 @@ class RowFilter:
             self.notes.append(f"rows were not in order of date ({min(back, ahead)} steps the wrong way): sorted")
 
 
-@functools.lru_cache(maxsize=8)
-def _first_unfinished(calendar: str, now: pd.Timestamp) -> np.datetime64 | None:
-    today = now.tz_localize(None).normalize()
-    soon = exchange(calendar).sessions(today - pd.Timedelta(days=15), today + pd.Timedelta(days=15))
-    return next((_day(session) for session in soon if exchange(calendar).close(session) > now), None)
-
-
-def _day(session: pd.Timestamp) -> np.datetime64:
-    return np.datetime64(session.date(), "D")
+def _suffix_of(source: Any) -> str:
+    """Yahoo's suffix of the exchange that a column names; ``""`` where it is none of India's, or several."""
+    _, own = cells.distinct(source)
+    names = {(text or "").strip().upper() for text in own}
+    return {"NSE": ".NS", "BSE": ".BO"}.get(names.pop(), "") if len(names) == 1 else ""

@@ -1,14 +1,13 @@
-"""Files to Arrow tables: CSV with any delimiter and encoding, and Parquet. Cells stay as they are.
+"""Files to Arrow tables: text with any delimiter and encoding, JSON lines and Parquet. Cells stay as they are.
 
-Exports name their columns in many ways; names are compared without case, spacing and punctuation.
+Tables of several symbols side by side become long ones, one row a symbol and day.
 """
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,58 +18,16 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from tenor.errors import UnusableError, one_line
+from tenor.ingest.files.json_files import JSON_BAR_SUFFIXES, read_json_rows
+from tenor.ingest.files.layouts import ALIASES, FileColumns, guess_columns, headerless, match_columns
+from tenor.ingest.files.side_by_side import WideColumns, joined_names, stacked_header
+from tenor.ingest.files.text_files import delimiter_of, encoding_of, opening_lines, split_line
 
 TEXT_SUFFIXES = (".csv", ".txt", ".tsv")
 PARQUET_SUFFIXES = (".parquet", ".pq")
-_SNIFFED = 1 << 16
 _BLOCK = 1 << 23
-# In order of preference: where a file has several, the first one counts. An "original open" stands beside an adjusted
-# "open" in files whose high, low and close are unadjusted.
-_ALIASES: dict[str, tuple[str, ...]] = {
-    "session": ("date", "session", "day", "datetime", "timestamp", "index level 0"),
-    "symbol": ("ticker", "symbol", "stock", "tic", "name"),
-    "open": ("original open", "open", "open price"),
-    "high": ("high", "high price"),
-    "low": ("low", "low price"),
-    "close": ("close", "close price"),
-    "adj_close": ("adj close", "adjusted close", "close adj", "adjclose", "adj close price"),
-    "volume": ("volume", "vol", "tick volume", "tickvol"),
-    "period": ("per",),
-}
-_REQUIRED = ("session", "open", "high", "low", "close")
-
-
-@dataclass(frozen=True)
-class FileColumns:
-    """Which column of a file holds what.
-
-    Attributes
-    ----------
-    place
-        From tenor's name (`session`, `symbol`, `open` …, and `period` for Stooq's) to the column's position.
-    names
-        The file's own names, by position.
-    """
-
-    place: dict[str, int]
-    names: tuple[str, ...]
-
-    def own_name(self, column: str) -> str:
-        """The file's own name of `column`."""
-        return self.names[self.place[column]]
-
-    def notes(self) -> list[str]:
-        """The assumptions made about the columns, in words."""
-        notes = []
-        if "adj_close" not in self.place:
-            notes.append("no adjusted close: the close is used, so splits and dividends show as moves")
-        if "volume" not in self.place:
-            notes.append("no volume: it is taken as 0")
-        for column in self.place:
-            twins = [n for n in self.names if _plain(n) in _ALIASES[column] and n != self.own_name(column)]
-            if twins:
-                notes.append(f"{column.replace('_', ' ')} is read from {self.own_name(column)!r}, not {twins[0]!r}")
-        return notes
+# lines above the header in which exports have a title or an address
+_TITLES = 25
 
 
 @dataclass(frozen=True)
@@ -89,6 +46,12 @@ class RawTable:
         Line number and text of the rows whose number of columns differs from the header's.
     symbol
         The symbol in the file's own header; ``""`` in most files.
+    delimiter
+        Between the columns of a text file.
+    notes
+        What was assumed, in words.
+    side_by_side
+        Whether it was a table of several symbols, in which a row without prices is no bar of that symbol.
     """
 
     columns: FileColumns
@@ -96,72 +59,198 @@ class RawTable:
     rows: NDArray[np.int64]
     ragged: tuple[tuple[int, str], ...] = ()
     symbol: str = ""
+    delimiter: str = ""
+    notes: tuple[str, ...] = ()
+    side_by_side: bool = False
 
 
-def read_table(path: Path) -> RawTable:
-    """Read `path`.
+def read_table(path: Path, chosen: Mapping[str, str] | None = None) -> RawTable:
+    """Read `path`; `chosen` names columns of it (see `column_names.parse_columns`).
 
     Raises
     ------
     UnusableError
         It is empty, is neither text nor Parquet, or lacks a column.
     """
+    chosen = {column: own for column, own in (chosen or {}).items() if column in ALIASES}
     try:
         with path.open("rb") as file:
-            head = file.read(_SNIFFED)
+            head = file.read(1 << 12)
     except OSError as error:
         raise UnusableError(f"can't be read ({error.strerror})", "check the file and its rights") from error
     if not head.strip():
         raise UnusableError("is empty", "export it again")
     if head[:4] == b"PAR1" or path.suffix.lower() in PARQUET_SUFFIXES:
-        return _read_parquet(path)
-    return _read_text(path, head)
+        return _read_parquet(path, chosen)
+    if path.suffix.lower() in JSON_BAR_SUFFIXES:
+        return _read_json(path, chosen)
+    return _read_text(path, chosen)
 
 
-def _read_parquet(path: Path) -> RawTable:
+def _read_parquet(path: Path, chosen: Mapping[str, str]) -> RawTable:
     try:
         # an open file, not its path: Arrow would read folders named a=b above it as columns
         with path.open("rb") as file, pyarrow.parquet.ParquetFile(file) as parquet:
-            names = parquet.schema_arrow.names
-            columns = match_columns(names)
-            wanted = {c: names[i] for c, i in columns.place.items()}
-            table = parquet.read(columns=list(wanted.values()))
+            schema = parquet.schema_arrow
+            names = [str(name) for name in schema.names]
+            columns, wide = _columns_of(names, chosen)
+            places = list(columns.place.values()) if wide is None else _wide_places(wide)
+            _require_simple({names[i]: schema.field(i).type for i in places})
+            table = parquet.read(columns=[names[i] for i in places])
+            cells = {place: _text_of(names[place], table[names[place]]) for place in places}
     except (pa.ArrowException, OSError) as error:
         raise UnusableError(f"is not a readable Parquet file ({_line(error)})", "export it again") from error
     if not len(table):
         raise UnusableError("has columns but no rows", "export it again")
-    cells = {column: table[name] for column, name in wanted.items()}
-    return RawTable(columns, cells, np.arange(1, len(table) + 1))
+    return _raw(columns, wide, cells.__getitem__, np.arange(1, len(table) + 1))
 
 
-def _read_text(path: Path, head: bytes) -> RawTable:
-    encoding = _encoding(head)
-    lines = re.split(r"\r\n|\r|\n", head.decode(encoding, errors="replace").lstrip("\ufeff"))
-    if "\x00" in lines[0]:
-        raise UnusableError("is not text", "tenor reads CSV and Parquet")
-    delimiter, names = _header(lines[0])
-    symbol, header_lines = "", 1
-    if names[0].strip() == "Price" and len(lines) > 2 and lines[1].startswith("Ticker"):
-        # yfinance writes three header lines: fields, then tickers, then the index's name
-        tickers = {t.strip() for t in lines[1].split(delimiter)[1:]}
-        if len(tickers) != 1:
-            raise UnusableError(
-                f"has {len(tickers)} symbols side by side", "write one file per symbol, or one row per bar"
-            )
-        names, symbol, header_lines = ["Date", *names[1:]], tickers.pop(), 3
-    columns = match_columns(names)
-    table, ragged = _parse(path, encoding, delimiter, len(names), header_lines, columns)
+def _read_json(path: Path, chosen: Mapping[str, str]) -> RawTable:
+    records, symbol = read_json_rows(path)
+    names = list(dict.fromkeys(name for record in records for name in record))
+    columns = match_columns(names, chosen)
+    cells = {
+        column: pa.chunked_array([_json_column([record.get(names[i]) for record in records])])
+        for column, i in columns.place.items()
+    }
+    return RawTable(columns, cells, np.arange(1, len(records) + 1), symbol=symbol)
+
+
+def _json_column(values: list[Any]) -> Any:
+    if all(value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)) for value in values):
+        whole = all(isinstance(value, int) and abs(value) < 1 << 62 for value in values)
+        return pa.array(values, pa.int64() if whole else pa.float64())
+    return pa.array([None if value is None else str(value) for value in values], pa.string())
+
+
+def _require_simple(types: Mapping[str, Any]) -> None:
+    """Refuse a file whose cells are no single values."""
+    for name, kind in types.items():
+        inner = kind.value_type if pa.types.is_dictionary(kind) else kind
+        if pa.types.is_nested(inner) or pa.types.is_boolean(inner) or pa.types.is_duration(inner):
+            raise UnusableError(f"has {name!r} of type {one_line(Exception(str(kind)), 60)}", "write one value a cell")
+
+
+def _text_of(name: str, column: Any) -> Any:
+    """`column`, bytes as text."""
+    kind = column.type
+    binary = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_binary_view)
+    try:
+        if any(test(kind) for test in binary):
+            return column.cast(pa.binary()).cast(pa.string())
+        if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+            return column.cast(pa.string())
+        if pa.types.is_null(kind):
+            return column.cast(pa.string())
+    except pa.ArrowException as error:
+        raise UnusableError(f"has {name!r} of bytes that are not UTF-8", "write it as text") from error
+    return column
+
+
+def _read_text(path: Path, chosen: Mapping[str, str]) -> RawTable:
+    encoding = encoding_of(path, read_texts=False)
+    lines = opening_lines(path, encoding.name)
+    above = 1 if re.fullmatch(r"(?i)\"?sep=.\"?", lines[0].strip()) else 0
+    delimiter, header = _header(lines, above, chosen)
+    notes = [encoding.note] if encoding.note else []
+    names = split_line(lines[header], delimiter)
+    wide: WideColumns | None = None
+    assumed = headerless(names) if not chosen else None
+    if assumed:
+        notes.append(f"no header: its columns are taken as {', '.join(assumed[:7])}")
+        columns, header_lines = match_columns(assumed), header
+        names = list(assumed)
+    else:
+        if not chosen:
+            wide = stacked_header([split_line(line, delimiter) for line in lines[header : header + 3]])
+        if wide is None:
+            columns, wide = _columns_of(names, chosen)
+        else:
+            columns = wide.columns
+        header_lines = header + (wide.header_lines if wide else 1)
+        if header > above:
+            notes.append(f"{header} lines above the header are passed over")
+    places = list(columns.place.values()) if wide is None else _wide_places(wide)
+    codec = {"utf-8-sig": "utf-8"}.get(encoding.name, encoding.name)
+    table, ragged = _parse(path, codec, delimiter, len(names), header_lines, places)
     lines_of = np.arange(header_lines + 1, header_lines + 1 + len(table) + len(ragged))
     if ragged:
         lines_of = lines_of[~np.isin(lines_of, [line for line, _ in ragged])]
     if not len(table) and not ragged:
         raise UnusableError("has a header but no rows", "export it again")
-    cells = {column: table[str(place)] for column, place in columns.place.items()}
-    return RawTable(columns, cells, lines_of, tuple(ragged), symbol)
+    raw = _raw(columns, wide, lambda place: table[str(place)], lines_of)
+    return replace(raw, ragged=tuple(ragged), delimiter=delimiter, notes=(*notes, *raw.notes))
+
+
+def _header(lines: Sequence[str], above: int, chosen: Mapping[str, str]) -> tuple[str, int]:
+    """The delimiter, and which line has the names: the first of the file, or one below titles."""
+
+    def known(names: list[str]) -> int:
+        own = {name.strip().casefold() for name in names}
+        found = sum(name.strip().casefold() in own for name in chosen.values())
+        return found + len(guess_columns(names).place)
+
+    first = delimiter_of(lines[above:], known)
+    names = split_line(lines[above], first) if len(lines) > above else [""]
+    if not guess_columns(names).missing or headerless(names) or joined_names(names):
+        return first, above
+    for place in range(above, min(len(lines), above + _TITLES)):
+        delimiter = delimiter_of(lines[place:], known)
+        names = split_line(lines[place], delimiter)
+        own = {name.strip().casefold() for name in names}
+        named = bool(chosen) and all(name.strip().casefold() in own for name in chosen.values())
+        if named or not guess_columns(names).missing or _stacked(lines, place, delimiter):
+            return delimiter, place
+    return first, above
+
+
+def _stacked(lines: Sequence[str], place: int, delimiter: str) -> bool:
+    try:
+        return stacked_header([split_line(line, delimiter) for line in lines[place : place + 3]]) is not None
+    except UnusableError:
+        return True
+
+
+def _columns_of(names: Sequence[str], chosen: Mapping[str, str]) -> tuple[FileColumns, WideColumns | None]:
+    """The columns of a table with one header line."""
+    if chosen or not guess_columns(names).missing:
+        return match_columns(names, chosen), None
+    wide = joined_names(names)
+    return (match_columns(names), None) if wide is None else (wide.columns, wide)
+
+
+def _wide_places(wide: WideColumns) -> list[int]:
+    return [wide.session, *(i for place in wide.place.values() for i in place.values())]
+
+
+def _raw(
+    columns: FileColumns, wide: WideColumns | None, cell: Callable[[int], Any], rows: NDArray[np.int64]
+) -> RawTable:
+    """The table as it is, or one long table of the symbols side by side."""
+    if wide is None:
+        return RawTable(columns, {column: cell(place) for column, place in columns.place.items()}, rows)
+    notes = [f"{symbol} has no {', '.join(absent)}: left out" for symbol, absent in wide.incomplete.items()]
+    if len(wide.place) == 1:
+        (symbol,) = wide.place
+        place = {"session": wide.session, **wide.place[symbol]}
+        cells = {column: cell(i) for column, i in place.items()}
+        return RawTable(replace(columns, place=place), cells, rows, symbol=symbol, notes=tuple(notes))
+    count, symbols = len(rows), list(wide.place)
+    cells = {}
+    for column in columns.place:
+        places = [wide.session if column == "session" else wide.place[symbol].get(column, -1) for symbol in symbols]
+        kind = cell(next(i for i in places if i >= 0)).type
+        blocks = [pa.chunked_array([pa.nulls(count, kind)]) if i < 0 else cell(i).cast(kind) for i in places]
+        cells[column] = pa.chunked_array([chunk for block in blocks for chunk in block.chunks], kind)
+    codes = np.repeat(np.arange(len(symbols), dtype="int32"), count)
+    cells["symbol"] = pa.chunked_array([pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(symbols))])
+    long = FileColumns({**columns.place, "symbol": len(columns.names)}, (*columns.names, "ticker"))
+    notes.append(f"{len(symbols)} symbols side by side")
+    return RawTable(long, cells, np.tile(rows, len(symbols)), notes=tuple(notes), side_by_side=True)
 
 
 def _parse(
-    path: Path, encoding: str, delimiter: str, width: int, header_lines: int, columns: FileColumns
+    path: Path, encoding: str, delimiter: str, width: int, header_lines: int, places: Sequence[int]
 ) -> tuple[Any, list[tuple[int, str]]]:
     ragged: list[tuple[int, str]] = []
 
@@ -169,93 +258,35 @@ def _parse(
         ragged.append((row.number, row.text))
         return "skip"
 
-    wanted = [str(place) for place in columns.place.values()]
-    while True:
-        try:
-            table = pyarrow.csv.read_csv(
-                path,
-                # line numbers are only known when a single thread reads
-                read_options=pyarrow.csv.ReadOptions(
-                    use_threads=False,
-                    block_size=_BLOCK,
-                    skip_rows=header_lines,
-                    column_names=[str(i) for i in range(width)],
-                    encoding=encoding,
-                ),
-                parse_options=pyarrow.csv.ParseOptions(
-                    delimiter=delimiter, invalid_row_handler=skip, ignore_empty_lines=False
-                ),
-                convert_options=pyarrow.csv.ConvertOptions(
-                    include_columns=wanted,
-                    column_types=dict.fromkeys(wanted, pa.string()),
-                    strings_can_be_null=False,  # NA is a symbol
-                ),
-            )
-            return table, ragged
-        except pa.ArrowInvalid as error:
-            if "invalid UTF8" in str(error) and encoding == "utf-8":
-                encoding = "latin-1"
-                ragged.clear()
-                continue
-            if "Empty CSV" in str(error):
-                raise UnusableError("has a header but no rows", "export it again") from error
-            raise UnusableError(f"is not a readable CSV file ({_line(error)})", "export it again") from error
-        except (OSError, UnicodeError) as error:
-            raise UnusableError(f"can't be read ({_line(error)})", "check the file and its encoding") from error
-
-
-def _encoding(head: bytes) -> str:
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return "utf-16"
-    if b"\x00" in head:
-        raise UnusableError("is not text", "tenor reads CSV and Parquet")
-    return "utf-8"
-
-
-def _header(line: str) -> tuple[str, list[str]]:
-    """The delimiter under which most columns are recognised, and the names."""
-    split = {mark: next(csv.reader([line], delimiter=mark, skipinitialspace=True), [""]) for mark in ",;\t|"}
-    best = max(split, key=lambda mark: (len(_guess_columns(split[mark]).place), len(split[mark])))
-    return best, split[best] or [""]
+    wanted = [str(place) for place in places]
+    try:
+        table = pyarrow.csv.read_csv(
+            path,
+            # line numbers are only known when a single thread reads
+            read_options=pyarrow.csv.ReadOptions(
+                use_threads=False,
+                block_size=_BLOCK,
+                skip_rows=header_lines,
+                column_names=[str(i) for i in range(width)],
+                encoding=encoding,
+            ),
+            parse_options=pyarrow.csv.ParseOptions(
+                delimiter=delimiter, invalid_row_handler=skip, ignore_empty_lines=False
+            ),
+            convert_options=pyarrow.csv.ConvertOptions(
+                include_columns=wanted,
+                column_types=dict.fromkeys(wanted, pa.string()),
+                strings_can_be_null=False,  # NA is a symbol
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        if "Empty CSV" in str(error):
+            raise UnusableError("has a header but no rows", "export it again") from error
+        raise UnusableError(f"is not a readable CSV file ({_line(error)})", "export it again") from error
+    except (pa.ArrowException, OSError, UnicodeError) as error:
+        raise UnusableError(f"can't be read ({_line(error)})", "check the file and its encoding") from error
+    return table, ragged
 
 
 def _line(error: Exception) -> str:
     return one_line(error, 160).rstrip(".")
-
-
-def match_columns(names: Sequence[str]) -> FileColumns:
-    """Find tenor's columns among `names`.
-
-    Raises
-    ------
-    UnusableError
-        One of date, open, high, low, close is missing; the message has the names there are.
-    """
-    columns = _guess_columns(names)
-    missing = [c for c in _REQUIRED if c not in columns.place]
-    if missing:
-        wanted = ", ".join("date" if c == "session" else c for c in missing)
-        shown = ", ".join(repr(n.strip()[:24]) for n in names[:12]) + (" …" if len(names) > 12 else "")
-        raise UnusableError(
-            f"has no column for {wanted} (its header: {shown})",
-            "name the columns date, open, high, low, close and, where there are any, ticker, adj close, volume",
-        )
-    return columns
-
-
-def _guess_columns(names: Sequence[str]) -> FileColumns:
-    """As `match_columns`, but columns may be missing."""
-    plain = [_plain(name) for name in names]
-    place = {}
-    for column, aliases in _ALIASES.items():
-        for alias in aliases:
-            if alias in plain:
-                place[column] = plain.index(alias)
-                break
-    return FileColumns(place, tuple(names))
-
-
-def _plain(name: str) -> str:
-    """``"<Adj_Close>"``, ``"5. adjusted close"`` and ``"ADJ CLOSE"`` without their marks, in lower case."""
-    name = re.sub(r"^\s*\d+\.\s*", "", name.casefold())
-    return re.sub(r"[^a-z0-9]+", " ", name).strip()

@@ -1,0 +1,91 @@
+"""--dates, --decimal and --columns of `tenor data import`, and the same from Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tenor.cli import main
+from tenor.errors import ConfigError
+from tenor.ingest.importing import import_files
+from tenor.store import Lake
+
+GERMAN = "Tag;Wert;Anfang;Spitze;Boden;Ende\n06.05.2019;AAA;1.003;1.010;1.001;1.005\n"
+AMERICAN = "Date,Open,High,Low,Close\n06/05/2019,10,12,9,11\n"
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    (tmp_path / "german.csv").write_text(GERMAN)
+    (tmp_path / "AAA.csv").write_text(AMERICAN)
+    return tmp_path
+
+
+def bar(store: Path) -> list[object]:
+    (row,) = Lake(str(store)).bars().frame[["symbol", "session", "open", "close"]].to_numpy().tolist()
+    return [row[0], f"{row[1]:%Y-%m-%d}", *row[2:]]
+
+
+def test_columns_and_marks_that_the_user_names(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = files / "lake"
+    command = ["data", "import", str(files / "german.csv"), "--store", str(store)]
+    named = ["--columns", "date=Tag,ticker=Wert,open=Anfang", "--columns", "high=Spitze,low=Boden,close=Ende"]
+    assert main(command) == 1
+    assert "has no column for date, open, high, low, close" in capsys.readouterr().out
+    assert main([*command, *named]) == 1
+    assert "say which with --decimal point or --decimal comma" in capsys.readouterr().out
+    assert main([*command, *named, "--decimal", "comma"]) == 0
+    assert bar(store) == ["AAA", "2019-05-06", 1003.0, 1005.0]
+
+
+def test_the_order_of_dates_that_the_user_gives(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = files / "lake"
+    command = ["data", "import", str(files / "AAA.csv"), "--store", str(store)]
+    assert main(command) == 1
+    assert "may be day first (2019-05-06) or month first (2019-06-05)" in capsys.readouterr().out
+    assert main([*command, "--dates", "mdy"]) == 0
+    assert bar(store) == ["AAA", "2019-06-05", 10.0, 11.0]
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (["--dates", "us"], "--dates is 'us'; it takes dmy, mdy, ymd"),
+        (["--decimal", "dot"], "--decimal is 'dot'; it takes point or comma"),
+        (["--columns", "clsoe=Ende"], "Did you mean 'close'?"),
+        (["--columns", "close"], "is not NAME=COLUMN"),
+    ],
+)
+def test_options_that_mean_nothing(
+    option: list[str], message: str, files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = files / "lake"
+    assert main(["data", "import", str(files / "AAA.csv"), "--store", str(store), *option]) != 0
+    assert message in " ".join(capsys.readouterr().err.split())
+    assert not store.exists()
+
+
+def test_a_column_that_the_file_lacks_is_named_with_those_it_has(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["data", "import", str(files / "german.csv"), "--store", str(files / "lake")]
+    assert main([*command, "--columns", "date=Tagg"]) == 1
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "has no column 'Tagg' (its header: 'Tag', 'Wert', 'Anfang', 'Spitze', 'Boden', 'Ende')" in shown
+    assert "Did you mean 'Tag'?" in shown
+
+
+def test_the_same_from_python(files: Path) -> None:
+    columns = {"session": "Tag", "symbol": "Wert", "open": "Anfang", "high": "Spitze", "low": "Boden", "close": "Ende"}
+    result = import_files(str(files / "1"), [str(files / "german.csv")], decimal="point", columns=columns)
+    assert result.bars.new == 1
+    assert bar(files / "1") == ["AAA", "2019-05-06", 1.003, 1.005]
+    with pytest.raises(ConfigError, match="--dates is 'x'"):
+        import_files(str(files / "2"), [str(files / "AAA.csv")], dates="x")
+
+
+def test_a_name_that_the_user_gives_wins(tmp_path: Path) -> None:
+    (tmp_path / "AAA.csv").write_text("Date,Open,High,Low,Close,Settle\n2019-05-06,10,12,9,11,10.5\n")
+    import_files(str(tmp_path / "lake"), [str(tmp_path / "AAA.csv")], columns={"close": "settle"})
+    assert bar(tmp_path / "lake") == ["AAA", "2019-05-06", 10.0, 10.5]
