@@ -40,8 +40,8 @@ lookback = 10
 MISSING = re.compile(r"tenor: .+ is not installed: pip install 'tenor\[[\w,]+\]'( or 'tenor\[[\w,]+\]')*\.\n")
 # what each extra is for: these verbs lack nothing, whatever else becomes of them
 BASE = (
-    "data import", "data check", "data status", "data compact", "data verify", "models list", "models show", "models diff",
-    "models rollback", "predict", "monitor", "keys make", "keys list", "keys revoke",
+    "data import", "data check", "data status", "data compact", "data verify", "models list", "models show",
+    "models diff", "models rollback", "predict", "monitor", "keys make", "keys list", "keys revoke",
 )  # fmt: skip
 TRAINING = ("models promote", "refresh", "train", "evaluate", "tune", "ablate", "leakcheck", "benchmark")
 SERVED = {
