@@ -13,6 +13,8 @@ import pandas as pd
 import pytest
 
 from tenor.cli import main
+from tenor.errors import UnknownSymbolError
+from tenor.pipeline.predict import predict
 from tenor.schema import Bars
 
 pytestmark = pytest.mark.torch  # the lake has a champion, trained by the command line
@@ -117,6 +119,21 @@ def test_evaluate_refuses_a_config_that_the_model_was_not_trained_with(run: Run,
     code, _, err = run("evaluate", "--store", lake, "--set", "model.hidden=9")
     assert code == 2
     assert "model.hidden is 9, but version" in err
+
+
+def test_a_symbol_that_can_not_be_forecast_hides_no_other(run: Run, lake: Path) -> None:
+    code, out, err = run("predict", "S01", "NOPE", "s02", "--store", lake, "--json")
+    assert code == 1
+    assert [json.loads(line)["symbol"] for line in out.splitlines()] == ["S01", "S02"]
+    assert [line for line in err.splitlines() if "stale" not in line] == [
+        next(line for line in err.splitlines() if line.startswith("tenor: unknown symbol 'NOPE'"))
+    ]
+    with pytest.warns(UserWarning, match="unknown symbol 'NOPE'"):
+        forecasts = predict(str(lake), ["S01", "NOPE"])
+    assert [forecast.symbol for forecast in forecasts] == ["S01"]
+    assert list(forecasts.failed) == ["NOPE"]
+    with pytest.raises(UnknownSymbolError):
+        predict(str(lake), ["NOPE"])
 
 
 def test_predict_tells_the_next_session(run: Run, lake: Path) -> None:

@@ -40,8 +40,8 @@ lookback = 10
 MISSING = re.compile(r"tenor: .+ is not installed: pip install 'tenor\[[\w,]+\]'( or 'tenor\[[\w,]+\]')*\.\n")
 # what each extra is for: these verbs lack nothing, whatever else becomes of them
 BASE = (
-    "data import", "data check", "data status", "data compact", "models list", "models show", "models diff",
-    "models rollback", "predict", "monitor", "keys make", "keys list", "keys revoke",
+    "data import", "data check", "data status", "data compact", "data verify", "models list", "models show",
+    "models diff", "models rollback", "predict", "monitor", "keys make", "keys list", "keys revoke",
 )  # fmt: skip
 TRAINING = ("models promote", "refresh", "train", "evaluate", "tune", "ablate", "leakcheck", "benchmark")
 SERVED = {
@@ -124,6 +124,7 @@ def test_a_verb_works_with_settings_or_names_the_extra_that_it_lacks(
         "data check": store,
         "data status": [*store, *settings],
         "data compact": store,
+        "data verify": store,
         "data fetch": ["S00", *store, *settings],
         "data doctor": settings,
         "models list": store,

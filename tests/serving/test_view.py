@@ -138,8 +138,9 @@ def test_without_preloading_a_document_is_read_when_requested(place: Path) -> No
     assert view.snapshot.documents == {}
     assert view.document("A") == document("A")
     assert list(view.snapshot.documents) == ["A"]
+    assert view.document("a") == document("A")
     with pytest.raises(UnknownSymbolError, match="Did you mean"):
-        view.document("a")
+        view.document("Aa")
 
 
 def index_of(published: float, closes: list[float], *, behind: int = 0, version: str = "m") -> Index:

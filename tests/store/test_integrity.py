@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -155,3 +157,20 @@ def test_nothing_to_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert code == 1
     assert "nothing in" in err
     assert not (tmp_path / "none").exists()
+
+
+def test_the_next_writer_deletes_what_killed_writers_left(tmp_path: Path, bars: Bars) -> None:
+    lake = Lake(tmp_path)
+    lake.append_bars(bars.select(["S00"]), source="x")
+    (part,) = (tmp_path / "bars").glob("*.parquet")
+    left, held, fresh = (part.with_name(f".{part.name}.0000000{i}.tmp") for i in range(3))
+    for path in (left, held, fresh):
+        path.write_bytes(b"half")
+    for path in (left, held):
+        os.utime(path, (1, 1))
+    with held.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # its writer lives, however slow it is
+        lake.append_bars(bars.select(["S01"]), source="x")
+    assert not left.exists()
+    assert held.exists()
+    assert fresh.exists()

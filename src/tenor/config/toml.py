@@ -22,10 +22,9 @@ def read_toml(text: str) -> dict[str, Any]:
 
     Raises
     ------
-    tomllib.TOMLDecodeError
-        It is not TOML.
     ValueError
-        It is nested too deeply, or has a whole number of more than 64 bits. TOMLDecodeError is a ValueError too.
+        It is not TOML (then it is a `tomllib.TOMLDecodeError`), is nested too deeply, or has a whole number of more
+        than 64 bits.
     """
     try:
         values = tomllib.loads(text)
