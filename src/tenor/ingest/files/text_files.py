@@ -1,0 +1,193 @@
+"""How a text file is written: its encoding, the mark between its columns, and the words it has for a missing value.
+
+Nothing is replaced in silence. A file is read as UTF-8 (or UTF-16) only if every byte of it is; one that is neither is
+read as Windows-1252 with a note, and one that mixes encodings is refused.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tenor.errors import UnusableError
+
+_CHUNK = 1 << 20
+_OPENING = 1 << 16
+# the longer mark first: that of UTF-32 begins with that of UTF-16
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_DELIMITERS = ",;\t|"
+_SAMPLE = 20
+# text in which one byte of two is NUL is UTF-16 without its mark; other files with NUL are no text
+_MOSTLY = 0.7
+_MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+
+MISSING_WORDS = (
+    *("", "null", "nan", "na", "n/a", "#n/a", "#na", "n.a.", "none", "nil", "nat", "<na>"),
+    *("-", "--", "---", "–", "—", ".", "?", "#value!", "#ref!", "#div/0!"),
+)
+"""What stands in place of a missing value, in lower case and without spaces around."""
+
+_NO_TEXT = ("is not text", "tenor reads CSV and Parquet")
+
+
+@dataclass(frozen=True)
+class TextEncoding:
+    """The encoding of a file.
+
+    Attributes
+    ----------
+    name
+        Python's name of the codec; it passes over a byte order mark.
+    note
+        What was assumed, in words; ``""`` where the file's bytes leave no doubt.
+    """
+
+    name: str
+    note: str = ""
+
+
+def encoding_of(path: Path, *, read_texts: bool = True) -> TextEncoding:
+    """The encoding in which every byte of `path` can be read.
+
+    Parameters
+    ----------
+    path
+        A text file. It is read once as a whole, in pieces.
+    read_texts
+        Whether texts of the file are kept. If not (dates, numbers and symbols are ASCII), a file in an unknown encoding
+        is read byte by byte instead of being refused.
+
+    Raises
+    ------
+    UnusableError
+        It is no text, can't be read, or mixes encodings.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(_OPENING)
+        marked = next((name for mark, name in _MARKS if head.startswith(mark)), "")
+        if marked:
+            _require(path, marked)
+            return TextEncoding(marked)
+        if b"\x00" in head:
+            return _unmarked_wide(path, head)
+        if _fault(path, "utf-8") is None:
+            return TextEncoding("utf-8")
+        return _single_byte(path, read_texts=read_texts)
+    except OSError as error:
+        raise UnusableError(f"can't be read ({error.strerror})", "check the file and its rights") from error
+
+
+def opening_lines(path: Path, encoding: str) -> list[str]:
+    """The lines in the first 64 KB of `path`, without their ends; the last one may be cut off."""
+    with path.open("rb") as file:
+        head = file.read(_OPENING)
+    text = codecs.getincrementaldecoder(encoding)("replace").decode(head, len(head) < _OPENING)
+    return re.split(r"\r\n|\r|\n", text.lstrip("\ufeff"))
+
+
+def split_line(line: str, delimiter: str) -> list[str]:
+    """The cells of one line, quotes undone."""
+    return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [""]) or [""]
+
+
+def delimiter_of(lines: Sequence[str], known: Callable[[list[str]], int]) -> str:
+    """The mark between the columns: comma, semicolon, tab or bar.
+
+    Parameters
+    ----------
+    lines
+        The header and some lines below it.
+    known
+        How many of a header's names mean something. The mark under which most do is chosen; of several the one that
+        splits most of the lines into as many cells as the header has, then the one that gives most cells.
+    """
+
+    def rank(mark: str) -> tuple[int, float, int]:
+        names = split_line(lines[0], mark) if lines else [""]
+        sample = [line for line in lines[1 : 1 + _SAMPLE] if line.strip()]
+        alike = sum(len(split_line(line, mark)) == len(names) for line in sample) / max(len(sample), 1)
+        return known(names), alike if len(names) > 1 else 0.0, len(names)
+
+    return max(_DELIMITERS, key=rank)
+
+
+def is_missing(text: str) -> bool:
+    """Whether `text` is a word for a missing value.
+
+    Examples
+    --------
+    >>> is_missing("N/A"), is_missing(" nan "), is_missing("Nan rises")
+    (True, True, False)
+    """
+    return text.strip().casefold() in MISSING_WORDS
+
+
+def is_missing_symbol(text: str) -> bool:
+    """As `is_missing`, but ``NA``, ``NAN`` and their like are symbols when they are written in capitals.
+
+    Examples
+    --------
+    >>> is_missing_symbol("nan"), is_missing_symbol("None"), is_missing_symbol("N/A"), is_missing_symbol("NAN")
+    (True, True, True, False)
+    """
+    return is_missing(text) and not (text.strip().isalpha() and text.strip().isupper())
+
+
+def _unmarked_wide(path: Path, head: bytes) -> TextEncoding:
+    """UTF-16 without a byte order mark."""
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    half = len(head) / 2
+    for name, zeros, others in (("utf-16-le", odd, even), ("utf-16-be", even, odd)):
+        if zeros > _MOSTLY * half and not others and _fault(path, name) is None:
+            return TextEncoding(name, "read as UTF-16, though it has no byte order mark")
+    raise UnusableError(*_NO_TEXT)
+
+
+def _single_byte(path: Path, *, read_texts: bool) -> TextEncoding:
+    """Windows-1252, for a file that is not UTF-8."""
+    if not read_texts:
+        name = "cp1252" if _fault(path, "cp1252") is None else "latin-1"
+        return TextEncoding(name, "it is not UTF-8: read as Windows-1252")
+    fault = _fault(path, "utf-8")
+    remedy = "save it as UTF-8"
+    with path.open("rb") as file:
+        if any(_MULTIBYTE.search(line) for line in file):
+            raise UnusableError(f"is UTF-8 in some places, but not in line {fault}", remedy)
+    fault = _fault(path, "cp1252")
+    if fault is not None:
+        raise UnusableError(f"is neither UTF-8 nor Windows-1252 (line {fault})", remedy)
+    return TextEncoding("cp1252", "it is not UTF-8: read as Windows-1252")
+
+
+def _require(path: Path, encoding: str) -> None:
+    fault = _fault(path, encoding)
+    if fault is not None:
+        name = encoding.removesuffix("-sig").upper()
+        raise UnusableError(f"begins as {name} and is none in line {fault}", "save it as UTF-8")
+
+
+def _fault(path: Path, encoding: str) -> int | None:
+    """The number of the first line that can't be decoded; None where all can."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    lines = 1
+    with path.open("rb") as file:
+        while True:
+            chunk = file.read(_CHUNK)
+            try:
+                decoder.decode(chunk, not chunk)
+            except UnicodeDecodeError as error:
+                return lines + error.object[: error.start].count(b"\n")
+            if not chunk:
+                return None
+            lines += chunk.count(b"\n")

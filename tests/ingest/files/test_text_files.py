@@ -1,0 +1,111 @@
+"""Encodings, delimiters and missing words of text files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tenor.errors import UnusableError
+from tenor.ingest.files.text_files import (
+    delimiter_of,
+    encoding_of,
+    is_missing,
+    is_missing_symbol,
+    opening_lines,
+    split_line,
+)
+
+TEXT = "Datum;Schluß\n2024-01-02;„10,5“\n"
+
+
+def written(tmp_path: Path, content: bytes) -> Path:
+    path = tmp_path / "a.csv"
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("codec", "mark", "name", "note"),
+    [
+        ("utf-8", b"", "utf-8", ""),
+        ("utf-8-sig", b"", "utf-8-sig", ""),
+        ("utf-16", b"", "utf-16", ""),
+        ("utf-16-be", b"\xfe\xff", "utf-16", ""),
+        ("utf-32", b"", "utf-32", ""),
+        ("utf-16-le", b"", "utf-16-le", "no byte order mark"),
+        ("utf-16-be", b"", "utf-16-be", "no byte order mark"),
+        ("cp1252", b"", "cp1252", "read as Windows-1252"),
+    ],
+)
+def test_every_encoding_gives_the_same_text(tmp_path: Path, codec: str, mark: bytes, name: str, note: str) -> None:
+    text = (
+        TEXT if codec != "utf-16-le" and not codec.startswith("utf-16-be") else TEXT.replace("„", "").replace("“", "")
+    )
+    path = written(tmp_path, mark + text.encode(codec))
+    encoding = encoding_of(path)
+    assert encoding.name == name
+    assert note in encoding.note
+    assert bool(encoding.note) == bool(note)
+    assert opening_lines(path, encoding.name) == text.split("\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("naïve\nna".encode() + b"\xefve\n", "is UTF-8 in some places, but not in line 2: save it as UTF-8"),
+        (b"a\nb\n\x81\n", r"is neither UTF-8 nor Windows-1252 \(line 3\)"),
+        (b"\xff\xfea\x00\n\x00\x00\xdc", "begins as UTF-16 and is none in line"),
+        (b"a,b\x00\x01\x02,c\n", "is not text"),
+    ],
+)
+def test_what_is_no_text_or_several_kinds_of_it_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    with pytest.raises(UnusableError, match=message):
+        encoding_of(written(tmp_path, content))
+
+
+def test_a_character_cut_by_the_reading_in_pieces_is_whole(tmp_path: Path) -> None:
+    path = written(tmp_path, b"x" * ((1 << 20) - 1) + "é\n".encode())
+    assert encoding_of(path).name == "utf-8"
+    assert encoding_of(written(tmp_path, b"x\n" * (1 << 20) + b"\xe9\n")).name == "cp1252"
+
+
+def test_a_file_whose_texts_are_not_read_needs_no_known_encoding(tmp_path: Path) -> None:
+    path = written(tmp_path, "株,1\n".encode("shift-jis") + b"\x81\n")
+    assert encoding_of(path, read_texts=False).name == "latin-1"
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
+def test_the_delimiter_is_that_under_which_the_header_means_most(mark: str) -> None:
+    def known(names: list[str]) -> int:
+        return len({"text", "time", "symbol"} & {name.strip() for name in names})
+
+    lines = [mark.join(("text", "time", "symbol")), mark.join(('"a, b; c"', "2024-01-02 10:00", "AAA"))]
+    assert delimiter_of(lines, known) == mark
+    assert split_line(lines[1], mark)[0] == "a, b; c"
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
+def test_without_known_names_lines_of_one_width_decide(mark: str) -> None:
+    lines = [mark.join(("2024-01-02", "1.5", "2", "3")), mark.join(("2024-01-03", "1.5", "2", "3"))]
+    assert delimiter_of(lines, lambda _: 0) == mark
+
+
+def test_missing_words() -> None:
+    assert all(map(is_missing, ("", " ", "N/A", "nan", "None", "NULL", "-", "—", "#N/A", "<NA>", "NaT")))
+    assert not any(map(is_missing, ("0", "none of it", "A", "Nancy")))
+    assert all(map(is_missing_symbol, ("", "N/A", "nan", "None", "null", "-", "NaN")))
+    assert not any(map(is_missing_symbol, ("NA", "NAN", "NULL", "NONE", "A")))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=200))
+def test_whatever_the_bytes_are_they_decode_whole_or_are_refused(tmp_path: Path, content: bytes) -> None:
+    path = written(tmp_path, content)
+    try:
+        encoding = encoding_of(path)
+    except UnusableError:
+        return
+    content.decode(encoding.name)
