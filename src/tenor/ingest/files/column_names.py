@@ -1,0 +1,86 @@
+"""Columns named by the user: ``text=Titel,published_at=Zeit`` says which column of a file holds what."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+
+from tenor.errors import ConfigError, UnusableError, did_you_mean
+
+BAR_NAMES = {
+    "date": "session",
+    "session": "session",
+    "symbol": "symbol",
+    "ticker": "symbol",
+    **{name: name for name in ("open", "high", "low", "close", "adj_close", "volume")},
+}
+NEWS_NAMES = {
+    **{name: name for name in ("text", "published_at", "symbol", "source", "url")},
+    "time": "published_at",
+    "ticker": "symbol",
+}
+"""What the user may call a column -> tenor's name of it."""
+
+
+def parse_columns(options: Sequence[str]) -> dict[str, str]:
+    """The file's own name of each of tenor's columns that `options` name.
+
+    Parameters
+    ----------
+    options
+        Texts such as ``"date=Datum,close=Schluss"``; a name that holds a comma stands in quotes:
+        ``'text=Titel,"symbol=WKN, ISIN"'``.
+
+    Raises
+    ------
+    ConfigError
+        A part is not ``name=Own``, the name is unknown, or a column is named twice.
+
+    Examples
+    --------
+    >>> parse_columns(["date=Datum,close=Schluss", "ticker=WKN"])
+    {'session': 'Datum', 'close': 'Schluss', 'symbol': 'WKN'}
+    """
+    known = {**NEWS_NAMES, **BAR_NAMES}
+    columns: dict[str, str] = {}
+    for part in (part for option in options for part in next(csv.reader([option], skipinitialspace=True), [])):
+        name, mark, own = (piece.strip() for piece in part.partition("="))
+        if not mark or not own:
+            raise ConfigError(f"--columns {part[:40]!r} is not NAME=COLUMN: write date=Datum,close=Schluss.")
+        plain = name.casefold().replace(" ", "_").replace("-", "_")
+        if plain not in known:
+            hint = did_you_mean(plain, known) or f" Take one of {', '.join(sorted(known))}."
+            raise ConfigError(f"--columns: {name[:40]!r} is no column of tenor's.{hint}")
+        column = known[plain]
+        if columns.get(column, own) != own:
+            raise ConfigError(f"--columns names {name!r} twice, as {columns[column]!r} and {own!r}: name it once.")
+        columns[column] = own
+    return columns
+
+
+def find_named(columns: Mapping[str, str], names: Sequence[str]) -> dict[str, int]:
+    """The position among `names` of each of `columns` (as `parse_columns` gives them).
+
+    A name is compared as it stands, else without case and spaces around.
+
+    Raises
+    ------
+    UnusableError
+        The file has no such column; the message has the names there are.
+    """
+    places = {}
+    exact = list(names)
+    folded = [name.strip().casefold() for name in names]
+    for column, own in columns.items():
+        if own in exact:
+            places[column] = exact.index(own)
+        elif own.strip().casefold() in folded:
+            places[column] = folded.index(own.strip().casefold())
+        else:
+            raise UnusableError(f"has no column {own!r} (its header: {shown_header(names)})", "correct --columns")
+    return places
+
+
+def shown_header(names: Sequence[str]) -> str:
+    """The first names of a header, for a message."""
+    return ", ".join(repr(name.strip()[:24]) for name in names[:12]) + (" …" if len(names) > 12 else "")
