@@ -25,6 +25,14 @@ OneCalendar = Annotated[
         "--calendar", help="Calendar for all symbols: XNYS, XLON, 24/7 …; by default each symbol's own exchange."
     ),
 ]
+OwnColumns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--columns",
+        metavar="NAME=COLUMN,…",
+        help="The files' own names: of bars date=Datum,close=Schluss; of news text=Titel,published_at=Zeit,symbol=WKN.",
+    ),
+]
 
 SHOWN_REFUSALS = 20
 
@@ -38,12 +46,14 @@ def data_import(
     ],
     store: Store = DEFAULT_STORE,
     calendar: OneCalendar = None,
+    columns: OwnColumns = None,
     as_json: AsJson = False,
 ) -> None:
-    """Import CSV, JSON lines, Parquet or the StockNet folder. Unusable rows are reported, all others imported."""
+    """Import CSV, JSON, Parquet or the StockNet folder. Unusable rows are reported, all others imported."""
+    from tenor.ingest.files.column_names import parse_columns
     from tenor.ingest.importing import import_files
 
-    result = import_files(store, paths, calendar=calendar)
+    result = import_files(store, paths, calendar=calendar, columns=parse_columns(columns or ()))
     if as_json:
         console.print_json(result.to_json())
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -50,8 +50,21 @@ class ImportResult:
         return asdict(self)
 
 
-def import_files(store: str, paths: Sequence[str], *, calendar: str | None = None) -> ImportResult:
+def import_files(
+    store: str, paths: Sequence[str], *, calendar: str | None = None, columns: Mapping[str, str] | None = None
+) -> ImportResult:
     """Read files and folders into the lake; ``embedded`` stands for the bars and the sentiment that come with tenor.
+
+    Parameters
+    ----------
+    store
+        The lake.
+    paths
+        Files, folders, or ``embedded``.
+    calendar
+        The exchange of all symbols; by default each symbol's own.
+    columns
+        The files' own names of tenor's columns, as `tenor.ingest.files.column_names.parse_columns` reads them.
 
     Raises
     ------
@@ -67,7 +80,7 @@ def import_files(store: str, paths: Sequence[str], *, calendar: str | None = Non
     if EMBEDDED in paths:
         bars += lake.append_bars(embedded_bars(), source=EMBEDDED_SOURCE)
         sentiment += lake.append_sentiment(embedded_sentiment(), source=EMBEDDED_SOURCE)
-    for batch in read_files([path for path in paths if path != EMBEDDED], calendar=calendar):
+    for batch in read_files([path for path in paths if path != EMBEDDED], calendar=calendar, columns=columns):
         if batch.bars is not None:
             bars += lake.append_bars(batch.bars, source="file")
         if batch.news is not None:

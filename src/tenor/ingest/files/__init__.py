@@ -1,6 +1,6 @@
 """Bars and news from the user's files and folders, and from datasets as they were published."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -31,11 +31,15 @@ __all__ = [
 
 
 def read_files(
-    paths: Sequence[str | Path], *, calendar: str | None = None, now: pd.Timestamp | None = None
+    paths: Sequence[str | Path],
+    *,
+    calendar: str | None = None,
+    now: pd.Timestamp | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> Iterator[FileBatch]:
     """Read `paths`, batch by batch: files of bars or of news, folders of them, or the StockNet folder.
 
-    Parameters and errors are those of `read_batches`.
+    Parameters and errors are those of `read_batches` and `read_news_file`.
     """
     for path in map(Path, paths):
         if is_stocknet(path):
@@ -43,8 +47,13 @@ def read_files(
             yield read_stocknet_news(path, now=now)
         else:
             files = find_files(path, also=JSON_SUFFIXES)
-            news = [file for file in files if is_news_file(file)]
-            if bars := [file for file in files if file not in set(news)]:
+            # a folder's JSON may be of anything; a file that is named is read, or refused with a reason
+            if path in files and path.suffix.lower() in JSON_SUFFIXES:
+                news = [path]
+            else:
+                news = [file for file in files if is_news_file(file, columns)]
+            other = [file for file in files if file not in set(news)]
+            if bars := [file for file in other if file.suffix.lower() not in JSON_SUFFIXES]:
                 yield from read_batches(bars, calendar=calendar, now=now)
             for file in news:
-                yield from read_news_file(file, now=now)
+                yield from read_news_file(file, now=now, columns=columns)
