@@ -23,6 +23,7 @@ JSON_LINES = (".jsonl", ".ndjson")
 JSON_SUFFIXES = (*JSON_LINES, ".json")
 BATCH_ROWS = 200_000
 _WIDEST_CELL = 1 << 24
+_NO_DELIMITER = "\x1f"
 _DEEPEST_LIST = 4
 _CORRECT = "correct it or drop it"
 
@@ -118,7 +119,9 @@ def _likely_encoding(path: Path) -> str:
 
 def _delimiter(lines: Sequence[str], columns: Mapping[str, str] | None) -> str:
     own = set((columns or {}).values())
-    return delimiter_of(lines, lambda names: known_names(names) + sum(name in own for name in names))
+    delimiter = delimiter_of(lines, lambda names: known_names(names) + sum(name in own for name in names))
+    # the texts of a file of one column have commas, though nothing stands in quotes
+    return delimiter if len(split_line(lines[0], delimiter)) > 1 else _NO_DELIMITER
 
 
 def _text_rows(path: Path, encoding: str, columns: Mapping[str, str] | None) -> Iterator[NewsRows]:
