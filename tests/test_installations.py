@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -47,8 +48,8 @@ TRAINING = ("models promote", "refresh", "train", "evaluate", "tune", "ablate", 
 SERVED = {
     None: BASE,
     "train": (*BASE, *TRAINING),
-    "sentiment": (*BASE, "sentiment score", "sentiment why"),
-    "serve": (*BASE, "refresh", "serve", "sentiment score", "sentiment why"),
+    "sentiment": (*BASE, "sentiment score", "sentiment why", "sentiment evaluate"),
+    "serve": (*BASE, "refresh", "serve", "sentiment score", "sentiment why", "sentiment evaluate"),
     "aws": BASE,
     "live": (*BASE, "data fetch", "data doctor"),
     "finetune": BASE,
@@ -109,17 +110,12 @@ def test_the_help_of_every_verb_needs_no_extra(extra: str | None, tmp_path: Path
         assert "Usage: tenor" in result["out"]
 
 
-@pytest.mark.torch
-@pytest.mark.parametrize("extra", EXTRAS)
-def test_a_verb_works_with_settings_or_names_the_extra_that_it_lacks(
-    extra: str | None, served: Path, tmp_path: Path
-) -> None:
-    folder = tmp_path / "served"
-    shutil.copytree(served, folder)
+def every_command() -> dict[str, list[str]]:
+    """The arguments of every verb, for a copy of the folder `served`."""
     store = ["--store", "lake"]
     settings = ["--config", "settings.toml", "--set", "sources.overlap=3"]
     train = [*store, *settings, "--workers", "1"]
-    commands = {
+    return {
         "data import": ["bars.csv", *store],
         "data check": store,
         "data status": [*store, *settings],
@@ -148,10 +144,30 @@ def test_a_verb_works_with_settings_or_names_the_extra_that_it_lacks(
         "benchmark": ["acl18", "--data", "."],
         "sentiment score": ["Sales fell short"],
         "sentiment why": ["Sales fell short"],
-        "sentiment evaluate": ["--data", "none.csv"],
+        "sentiment evaluate": [],
         "sentiment benchmark": ["--folder", "."],
         "sentiment train": ["--data", "none.csv", "--out", "weights"],
     }
+
+
+def optional() -> list[str]:
+    """The distributions that some extra brings and the package itself does not need."""
+    project = tomllib.loads((installed.ROOT / "pyproject.toml").read_text())["project"]
+    named = {
+        installed.normal(re.split(r"[<>=\[ ]", line)[0]) for lines in installed.extras().values() for line in lines
+    }
+    needed = {installed.normal(re.split(r"[<>=\[ ]", line)[0]) for line in project["dependencies"]}
+    return sorted(named - needed)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_a_verb_works_with_settings_or_names_the_extra_that_it_lacks(
+    extra: str | None, served: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "served"
+    shutil.copytree(served, folder)
+    commands = every_command()
     assert {verb for verb in leaves() if verb != "upload"} == set(commands)  # it would ask a real bucket
     if extra is not None and "torch" not in lacking(extra)["modules"] and extra != "train":
         # `train` shows what torch is for; another extra that happens to bring it need not show it again
@@ -166,6 +182,29 @@ def test_a_verb_works_with_settings_or_names_the_extra_that_it_lacks(
             assert verb not in SERVED[extra], result
         elif verb in ("data status", "predict", "monitor"):
             assert result["code"] == 0, result
+
+
+@pytest.mark.slow
+@pytest.mark.torch
+@pytest.mark.parametrize("distribution", optional())
+def test_one_missing_package_is_one_line_in_every_verb(distribution: str, served: Path, tmp_path: Path) -> None:
+    names = importlib.metadata.packages_distributions()
+    modules = [m for m, of in names.items() if distribution in map(installed.normal, of) and m not in ("tests", "data")]
+    if not modules:
+        pytest.skip(f"{distribution} is not installed")
+    folder = tmp_path / "served"
+    shutil.copytree(served, folder)
+    commands = [[*verb.split(), *rest] for verb, rest in every_command().items()]
+    done = subprocess.run(
+        [sys.executable, installed.__file__],
+        input=json.dumps({"modules": modules, "distributions": [distribution], "commands": commands}),
+        capture_output=True, text=True, check=False, cwd=folder,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for result in json.loads(done.stdout):
+        assert "Traceback" not in result["err"], result
+        if "not installed" in result["err"]:
+            assert MISSING.fullmatch(result["err"]), result
 
 
 def test_a_verb_without_its_extra_says_which_one(tmp_path: Path) -> None:

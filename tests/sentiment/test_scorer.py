@@ -10,6 +10,7 @@ from tenor.errors import DataError
 from tenor.sentiment.encoder import Ids, Logits, OnnxEncoder
 from tenor.sentiment.scorer import Scorer
 from tenor.sentiment.scores import LABELS, Probabilities
+from tenor.sentiment.text import text_hash
 
 CLEAR = {
     "positive": (
@@ -186,3 +187,14 @@ def test_rows_are_fit_for_json(scorer: Scorer) -> None:
     assert list(row) == ["positive", "neutral", "negative", "score", "language_ok", "empty"]
     assert row["score"] == pytest.approx(row["positive"] - row["negative"], abs=2e-6)
     assert all(isinstance(row[label], float) for label in LABELS)
+
+
+def test_a_cache_from_before_denials_were_read_is_not_asked_for_them() -> None:
+    """A score that was stored under the text itself is the one without the rule."""
+    scorer, cache = Scorer.load(), Memory()
+    denial, plain = "Rents did not fall in June", "Rents fell in June"
+    old = {text_hash(text): (0.0, 0.0, 1.0) for text in (denial, plain)}
+    cache.put(old, scorer.model_id)
+    scores = scorer.score([denial, plain], cache=cache)
+    assert scores.negative[0] < 0.5
+    assert scores.negative[1] == 1.0

@@ -2,15 +2,12 @@ from __future__ import annotations
 
 import time
 import unicodedata
-from pathlib import Path
 
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenor.errors import DataError
-from tenor.sentiment.text import MAX_CHARACTERS, clean, duplicate_key, looks_english, read_texts, text_hash
+from tenor.sentiment.text import MAX_CHARACTERS, clean, duplicate_key, looks_english, text_hash
 
 
 @pytest.mark.parametrize(
@@ -74,25 +71,3 @@ def test_duplicate_key_ignores_case_spacing_punctuation_and_links() -> None:
 )
 def test_other_languages_are_flagged(text: str, english: bool) -> None:
     assert looks_english(text) is english
-
-
-@pytest.mark.parametrize("name", ["texts.csv", "texts.parquet"])
-def test_texts_of_a_file_in_its_order(tmp_path: Path, name: str) -> None:
-    frame = pd.DataFrame({"id": [3, 1, 2], " Text": ["Acme gains", None, "12"]})
-    path = tmp_path / name
-    if path.suffix == ".csv":
-        frame.to_csv(path, index=False)
-    else:
-        frame.to_parquet(path)
-    assert read_texts(path) == ["Acme gains", "", "12"]
-
-
-def test_a_file_without_texts_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"nothing\.csv: there is no such file"):
-        read_texts(tmp_path / "nothing.csv")
-    (tmp_path / "other.csv").write_text("title,date\nAcme gains,2015-06-11\n")
-    with pytest.raises(DataError, match=r"has no column 'text', its columns are 'title', 'date': rename"):
-        read_texts(tmp_path / "other.csv")
-    (tmp_path / "broken.parquet").write_bytes(b"PAR1")
-    with pytest.raises(DataError, match=r"broken\.parquet can't be read as CSV or Parquet"):
-        read_texts(tmp_path / "broken.parquet")

@@ -25,6 +25,14 @@ OneCalendar = Annotated[
         "--calendar", help="Calendar for all symbols: XNYS, XLON, 24/7 …; by default each symbol's own exchange."
     ),
 ]
+OwnColumns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--columns",
+        metavar="NAME=COLUMN,…",
+        help="The files' own names: of bars date=Datum,close=Schluss; of news text=Titel,published_at=Zeit,symbol=WKN.",
+    ),
+]
 
 DateOrder = Annotated[
     str | None,
@@ -32,10 +40,6 @@ DateOrder = Annotated[
 ]
 DecimalMark = Annotated[
     str | None, typer.Option("--decimal", help="Decimal mark of prices: point or comma; by default decided.")
-]
-OwnColumns = Annotated[
-    list[str] | None,
-    typer.Option("--columns", metavar="NAME=COLUMN,…", help="The file's own columns: date=Datum,close=Schluss."),
 ]
 
 SHOWN_REFUSALS = 20
@@ -55,7 +59,7 @@ def data_import(
     columns: OwnColumns = None,
     as_json: AsJson = False,
 ) -> None:
-    """Import CSV, JSON lines, Parquet or the StockNet folder. Unusable rows are reported, all others imported."""
+    """Import CSV, JSON, Parquet or the StockNet folder. Unusable rows are reported, all others imported."""
     from tenor.ingest.files.column_names import parse_columns
     from tenor.ingest.importing import import_files
 

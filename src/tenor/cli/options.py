@@ -26,7 +26,13 @@ Workers = Annotated[int | None, typer.Option(min=1, help="Processes to train in;
 ScorerName = Annotated[
     str, typer.Option("--scorer", help="'default', a folder of weights, or a Hugging Face id such as ProsusAI/finbert.")
 ]
-Labelled = Annotated[str, typer.Option("--data", help="fpb, tfns, semeval17, sentfin, or a CSV file with text,label.")]
+Labelled = Annotated[
+    str,
+    typer.Option(
+        "--data",
+        help="embedded or negation (in this package), fpb, tfns, semeval17, sentfin, or a CSV file with text,label.",
+    ),
+]
 Published = Annotated[
     Path | None, typer.Option(help="The folder with the published sets.", envvar="TENOR_DATA", show_envvar=True)
 ]

@@ -16,19 +16,22 @@ app = typer.Typer(no_args_is_help=True, help="Score texts with BERT, explain sco
 @app.command("score")
 def sentiment_score(
     texts: Annotated[list[str] | None, typer.Argument(help="Texts to score.")] = None,
-    file: Annotated[
-        Path | None, typer.Option(help="A CSV or Parquet file with a column 'text', instead of texts.")
+    file: Annotated[Path | None, typer.Option(help="A CSV or Parquet file, instead of texts.")] = None,
+    column: Annotated[
+        str | None, typer.Option(help="The file's column of texts; by default 'text', 'headline' or 'title'.")
     ] = None,
     scorer: ScorerName = "default",
     as_json: AsJson = False,
 ) -> None:
     """Print P(positive), P(neutral), P(negative) and a score in -1..1 for each text."""
+    from tenor.ingest.files.text_columns import read_texts
     from tenor.sentiment import Scorer
-    from tenor.sentiment.text import read_texts
 
     if bool(texts) == (file is not None):
         raise typer.BadParameter("give either texts or --file.")
-    to_score = texts or read_texts(Path(str(file)))
+    if column is not None and file is None:
+        raise typer.BadParameter("--column names a column of --file: give one.")
+    to_score = texts or read_texts(Path(str(file)), column)
     with console.progress_bars(quiet=as_json) as bars:
         scores = Scorer.load(scorer).score(to_score, progress=bars.texts)
     if as_json:
@@ -56,7 +59,7 @@ def sentiment_why(
 
 @app.command("evaluate")
 def sentiment_evaluate(
-    data: Labelled,
+    data: Labelled = "embedded",
     folder: Published = None,
     agreement: Annotated[
         int, typer.Option(help="For fpb: least agreement of its annotators in %: 50, 66, 75 or 100.")
@@ -64,7 +67,10 @@ def sentiment_evaluate(
     scorer: ScorerName = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Print accuracy, macro-F1 and calibration on labelled sentences, beside a majority class and two lexicons."""
+    """Print accuracy, macro-F1 and calibration on labelled sentences, beside a majority class and two lexicons.
+
+    The lexicons are left out where they are not installed.
+    """
     from tenor.sentiment import Scorer
     from tenor.sentiment.training.evaluate import compare_scorers, read_labelled
 

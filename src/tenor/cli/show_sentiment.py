@@ -57,3 +57,5 @@ def show_comparison(comparison: ScorerComparison) -> None:
     )
     classes = (f"F1 {name}" for name in comparison.rows[0].per_class)
     table(("model", "accuracy", "macro-F1", *classes, "ECE"), rows)
+    if comparison.left_out:
+        line(f"not installed: {' and '.join(comparison.left_out)}; to compare with them: pip install 'tenor[bench]'")

@@ -104,7 +104,8 @@ def import_files(
     if EMBEDDED in paths:
         bars += lake.append_bars(embedded_bars(), source=EMBEDDED_SOURCE)
         sentiment += lake.append_sentiment(embedded_sentiment(), source=EMBEDDED_SOURCE)
-    for batch in read_files([path for path in paths if path != EMBEDDED], calendar=calendar, reading=reading):
+    given = [path for path in paths if path != EMBEDDED]
+    for batch in read_files(given, calendar=calendar, reading=reading, columns=columns):
         if batch.bars is not None:
             bars += lake.append_bars(batch.bars, source="file")
         if batch.news is not None:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tenor.errors import ModelError, did_you_mean
+from tenor.sentiment.denials import put_denials_as_change
 from tenor.sentiment.numbers_in_text import mark_numbers
 from tenor.sentiment.scores import LABELS
 from tenor.storage.files import read_json
@@ -39,6 +40,9 @@ class Encoder(Protocol):
     @property
     def temperature(self) -> float:
         """Logits are divided by it before the softmax."""
+
+    def reading(self, text: str) -> str:
+        """A cleaned text with the words that the encoder puts in place of others; two texts read alike score alike."""
 
     def tokenise(self, texts: list[str]) -> list[list[int]]:
         """Token ids of cleaned texts, each cut to what the encoder can take."""
@@ -96,15 +100,24 @@ class OnnxEncoder:
         """Fitted on validation sentences when the weights were written."""
         return self._temperature
 
+    def reading(self, text: str) -> str:
+        """`text` with denials put as a change (`put_denials_as_change`)."""
+        return put_denials_as_change(text)
+
     def tokenise(self, texts: list[str]) -> list[list[int]]:
-        """Token ids of cleaned texts, with the numbers in them compared (`mark_numbers`)."""
-        return [encoding.ids for encoding in self._tokenizer.encode_batch([mark_numbers(text) for text in texts])]
+        """Token ids of cleaned texts, as the network reads them (`as_read`)."""
+        return [encoding.ids for encoding in self._tokenizer.encode_batch([as_read(text) for text in texts])]
 
     def logits(self, ids: Ids) -> Logits:
         """Logits ``[batch, 3]`` of ids ``[batch, token]``."""
         (logits,) = self._session.run(None, {"input_ids": ids})
         ordered: Logits = logits[:, self._order]
         return ordered
+
+
+def as_read(text: str) -> str:
+    """A cleaned text as tenor's network reads it: denials put as a change, numbers compared."""
+    return mark_numbers(put_denials_as_change(text))
 
 
 def label_order(names: dict[int, str], where: str) -> list[int]:

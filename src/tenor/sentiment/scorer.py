@@ -96,7 +96,8 @@ class Scorer:
         distinct: dict[str, str] = {}
         for text in texts:
             cleaned = clean(text)
-            name = text_hash(cleaned) if cleaned else ""
+            # by what is read, so that a cache holds no score from before the encoder read it so
+            name = text_hash(self._encoder.reading(cleaned)) if cleaned else ""
             hashes.append(name)
             if cleaned:
                 distinct[name] = cleaned

@@ -1,4 +1,4 @@
-"""Texts before they are tokenised: cleaned, hashed, compared, checked for English, read from people's own files."""
+"""Texts before they are tokenised: cleaned, hashed, compared, checked for English."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import hashlib
 import html
 import re
 import unicodedata
-from pathlib import Path
 from typing import Any
 
-from tenor.errors import DataError, ModelError
+from tenor.errors import ModelError
 
 MAX_CHARACTERS = 4096
 """A text is cut here before anything else looks at it: the encoder reads far fewer tokens, and megabytes stay quick."""
@@ -75,29 +74,3 @@ def _identifier() -> Any:
     except ModuleNotFoundError:
         raise ModelError("py3langid is not installed: pip install 'tenor[sentiment]'.") from None
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-
-
-def read_texts(path: Path) -> list[str]:
-    """The column ``text`` of a CSV or Parquet file, in the file's order; a missing text is an empty one.
-
-    Raises
-    ------
-    DataError
-        The file is missing, is neither CSV nor Parquet, or has no such column.
-    """
-    import pandas as pd  # here, as scoring imports this module and does without pandas
-
-    try:
-        if path.suffix.lower() in (".parquet", ".pq"):
-            frame = pd.read_parquet(path)
-        else:
-            frame = pd.read_csv(path, dtype="str", keep_default_na=False)
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file: check the path.") from None
-    except (OSError, ValueError, pd.errors.ParserError) as error:
-        raise DataError(f"{path} can't be read as CSV or Parquet ({error}).") from None
-    columns = {str(column).strip().lower(): column for column in frame.columns}
-    if "text" not in columns:
-        names = ", ".join(map(repr, frame.columns)) or "none"
-        raise DataError(f"{path} has no column 'text', its columns are {names}: rename the one with the texts.")
-    return [text if isinstance(text, str) else "" for text in frame[columns["text"]]]

@@ -62,6 +62,10 @@ class TransformersEncoder:
         """1: the model's own probabilities."""
         return 1.0
 
+    def reading(self, text: str) -> str:
+        """`text` itself: the model reads it as it was published to."""
+        return text
+
     def tokenise(self, texts: list[str]) -> list[list[int]]:
         """Token ids of cleaned texts."""
         ids: list[list[int]] = self._tokenizer(texts, truncation=True, max_length=self._max_tokens)["input_ids"]

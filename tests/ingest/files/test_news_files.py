@@ -60,7 +60,7 @@ def test_rows_that_can_not_be_used_are_refused_by_number(tmp_path: Path, suffix:
         ("2024-05-01T13:30:00", "AAA", "no zone", "", ""),
         ("2024-05-01", "AAA", "no time", "", ""),
         ("2034-05-01T13:30:00Z", "AAA", "the future", "", ""),
-        ("2024-05-01T13:30:00Z", "?", "no symbol", "", ""),
+        ("2024-05-01T13:30:00Z", "&&", "no symbol", "", ""),
         ("2024-05-01T13:30:00Z", "AAA", "  ", "", ""),
         ("", "AAA", "nothing", "", ""),
     ]
@@ -68,13 +68,16 @@ def test_rows_that_can_not_be_used_are_refused_by_number(tmp_path: Path, suffix:
     reasons = {r.row: (r.column, r.why) for r in batch.refused}
     first = 2 if suffix == ".csv" else 1
     assert reasons == {
-        first: ("Published At", "is no time with a zone"),
-        first + 1: ("Published At", "is no time with a zone"),
+        first: ("Published At", "has no zone"),
+        first + 1: ("Published At", "is a date without a time: it does not say when on that day"),
         first + 2: ("Published At", "is from the future"),
         first + 3: ("Ticker", "is no symbol"),
         first + 4: ("Headline", "is missing"),
-        first + 5: ("Published At", "is no time with a zone"),
+        first + 5: ("Published At", "is missing"),
     }
+    assert [r.value for r in batch.refused] == [
+        *("2024-05-01T13:30:00", "2024-05-01", "2034-05-01T13:30:00Z", "&&", "", "")
+    ]
     assert batch.news is not None
     assert len(batch.news.frame) == 5
 
@@ -105,9 +108,11 @@ def test_a_file_without_times_is_one_refusal(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_text("headline,ticker\nhello,AAA\n")
     (batch,) = read_files([path], now=NOW)
-    assert [r.describe() for r in batch.refused] == [
-        f"{path} has no column for time: name the columns text, published_at and symbol."
-    ]
+    (refusal,) = batch.refused
+    assert refusal.describe() == (
+        f"{path} has no column for time (its header: 'headline', 'ticker'): name the columns text, published_at and "
+        "symbol, or say which they are: --columns text=…,published_at=…,symbol=…."
+    )
 
 
 def test_a_folder_of_bars_and_news_is_imported_as_both(tmp_path: Path) -> None:

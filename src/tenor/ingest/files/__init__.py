@@ -1,6 +1,6 @@
 """Bars and news from the user's files and folders, and from datasets as they were published."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -47,10 +47,11 @@ def read_files(
     calendar: str | None = None,
     now: pd.Timestamp | None = None,
     reading: Reading | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> Iterator[FileBatch]:
     """Read `paths`, batch by batch: files of bars or of news, folders of them, or the StockNet folder.
 
-    Parameters and errors are those of `read_batches`.
+    Parameters and errors are those of `read_batches` and `read_news_file`.
     """
     for path in map(Path, paths):
         if is_stocknet(path):
@@ -60,11 +61,17 @@ def read_files(
             every = find_files(path, also=JSON_SUFFIXES)
             yield from (refused_link(file) for file in every if leads_out(file, path))
             files = [file for file in every if not leads_out(file, path)]
-            news = [file for file in files if is_news_file(file) and not _is_bar_json(file)]
-            if bars := [file for file in files if file not in set(news)]:
+            bars_in_json = {file for file in files if _is_bar_json(file)}
+            # a folder's JSON may be of anything; a file that is named is read, or refused with a reason
+            if path in files and path.suffix.lower() in JSON_SUFFIXES and path not in bars_in_json:
+                news = [path]
+            else:
+                news = [file for file in files if file not in bars_in_json and is_news_file(file, columns)]
+            other = [file for file in files if file not in set(news)]
+            if bars := [file for file in other if file in bars_in_json or file.suffix.lower() not in JSON_SUFFIXES]:
                 yield from read_batches(bars, calendar=calendar, now=now, reading=reading)
             for file in news:
-                yield from read_news_file(file, now=now)
+                yield from read_news_file(file, now=now, columns=columns)
 
 
 def _is_bar_json(path: Path) -> bool:

@@ -23,8 +23,7 @@ from transformers import AutoConfig, AutoModel
 
 from tenor.config import from_mapping, to_mapping
 from tenor.errors import ConfigError, ModelError
-from tenor.sentiment.encoder import SHIPPED
-from tenor.sentiment.numbers_in_text import mark_numbers
+from tenor.sentiment.encoder import SHIPPED, as_read
 from tenor.sentiment.scores import LABELS
 from tenor.storage.files import read_json, write_json, write_text, write_whole
 
@@ -244,9 +243,9 @@ def _tokenizer(folder: Path) -> Tokenizer:
 
 
 def tokenise(tokenizer: Tokenizer, texts: tuple[str, ...], max_tokens: int) -> list[list[int]]:
-    """Token ids of each text with its numbers compared (`mark_numbers`), cut to `max_tokens`."""
+    """Token ids of each text as the network reads it (`as_read`), cut to `max_tokens`."""
     tokenizer.enable_truncation(max_tokens)
-    return [encoding.ids for encoding in tokenizer.encode_batch([mark_numbers(text) for text in texts])]
+    return [encoding.ids for encoding in tokenizer.encode_batch([as_read(text) for text in texts])]
 
 
 def pad(ids: list[list[int]]) -> tuple[Tensor, Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,9 @@ from tenor.sentiment.scores import LABELS
 from tenor.sentiment.training import labelled
 from tenor.sentiment.training.labelled import LabelledTexts
 
+SENTENCES = Path(__file__).parent.parent / "sentences"
+OWN_SETS = {"embedded": "sentences of tenor's own", "negation": "denials and negations of tenor's own"}
+"""The labelled sets in this package, and what they are called in tables; nothing was trained on them."""
 _BINS = 15
 _VADER_CUT = 0.05  # the threshold that VADER's authors give for its compound score
 
@@ -72,11 +75,24 @@ class Quality:
 
 @dataclass(frozen=True)
 class ScorerComparison:
-    """A model and the baselines on the same sentences, in this order: the model, majority class, lexicons."""
+    """A model and the baselines on the same sentences, in this order: the model, majority class, lexicons.
+
+    Attributes
+    ----------
+    data
+        The name of the sentences.
+    dropped
+        Duplicates among them.
+    rows
+        The quality of each.
+    left_out
+        The baselines whose package is not installed.
+    """
 
     data: str
     dropped: int
     rows: tuple[Quality, ...]
+    left_out: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain lists, dicts and numbers."""
@@ -86,6 +102,7 @@ class ScorerComparison:
             "duplicates_dropped": self.dropped,
             "labels": list(LABELS),
             "models": [row.to_json() for row in self.rows],
+            "left_out": list(self.left_out),
         }
 
 
@@ -95,7 +112,8 @@ def read_labelled(data: str, folder: Path | None = None, *, agreement: int = 50)
     Parameters
     ----------
     data
-        ``fpb``, ``tfns`` (its validation part), ``semeval17``, ``sentfin``, or a CSV file (``text``, ``label``).
+        ``embedded`` or ``negation`` (sentences of tenor's own, in this package), ``fpb``, ``tfns`` (its validation
+        part), ``semeval17``, ``sentfin``, or a CSV file (``text``, ``label``).
     folder
         Where the published sets lie, as ``fpb/``, ``tfns/`` … or under ``sentiment/``; default: what the environment
         variable ``TENOR_DATA`` names.
@@ -108,9 +126,12 @@ def read_labelled(data: str, folder: Path | None = None, *, agreement: int = 50)
         "semeval17": labelled.read_semeval,
         "sentfin": labelled.read_sentfin,
     }
+    if data in OWN_SETS:
+        return replace(labelled.read_csv(SENTENCES / f"{data}.csv"), name=OWN_SETS[data])
     if data not in readers:
         if not Path(data).exists():
-            raise ConfigError(f"no labelled set {data!r}: take {', '.join(readers)} or a CSV file with text,label.")
+            names = ", ".join((*OWN_SETS, *readers))
+            raise ConfigError(f"no labelled set {data!r}: take {names} or a CSV file with text,label.")
         return labelled.read_csv(Path(data))
     return readers[data](published_folder(data, folder))
 
@@ -148,7 +169,7 @@ def compare_scorers(
     sentences
         Texts with their classes.
     lexicon_baselines
-        Whether to add the two lexicons.
+        Whether to add the two lexicons, where they are installed.
     progress
         As in `Scorer.score`.
 
@@ -164,10 +185,13 @@ def compare_scorers(
     rows = [quality(unique.labels, scores.probabilities, model=scorer.model_id)]
     most = int(np.bincount(unique.labels, minlength=len(LABELS)).argmax())
     rows.append(quality_of_classes(unique.labels, np.full(len(unique), most), model=f"always {LABELS[most]}"))
-    if lexicon_baselines:
-        for name, classify in (("VADER", vader), ("Loughran-McDonald", loughran_mcdonald)):
+    left_out = []
+    for name, classify in (("VADER", vader), ("Loughran-McDonald", loughran_mcdonald)) if lexicon_baselines else ():
+        try:
             rows.append(quality_of_classes(unique.labels, classify(unique.texts), model=name))
-    return ScorerComparison(data=sentences.name, dropped=len(sentences) - len(unique), rows=tuple(rows))
+        except ConfigError:  # it is not installed
+            left_out.append(name)
+    return ScorerComparison(sentences.name, len(sentences) - len(unique), tuple(rows), tuple(left_out))
 
 
 def quality(labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float32], *, model: str = "") -> Quality:

@@ -1,0 +1,128 @@
+"""Texts, symbols and sources of news: what a cell of a file means, or why it means nothing."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from tenor.ingest.files.text_files import is_missing, is_missing_symbol
+from tenor.symbols import clean_symbol
+
+_SHOWN = 40
+_BETWEEN = re.compile(r"[\s,;|]+")
+_SIDE_BY_SIDE = re.compile(r"""['"]\s+['"]""")
+# what Reddit and NewsAPI leave of a text that was taken down
+_REMOVED = ("[removed]", "[deleted]")
+# where an item of a list of symbols is an object: Alpha Vantage, Marketaux; of a source: NewsAPI, Polygon
+_SYMBOL_KEYS = ("symbol", "ticker", "code", "name")
+_NAME_KEYS = ("name", "title", "id")
+_LONGEST_LIST = 10_000
+
+
+def shown(value: Any) -> str:
+    """The cell in one line of at most 40 characters, for a refusal."""
+    if value is None or (isinstance(value, float) and value != value):
+        return ""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    text = " ".join(str(value).split())
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+
+
+def storable(value: Any) -> Any:
+    """`value`; in a text each half of a surrogate pair, which is legal in JSON but can't be stored, as ``\ufffd``."""
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return value
+
+
+def read_text(value: Any) -> tuple[str, str]:
+    """The text in one line, and why it is none (``""`` where it is one)."""
+    if value is None or (isinstance(value, float) and value != value):
+        return "", "is missing"
+    if not isinstance(value, str):
+        return "", "is no text"
+    text = " ".join(value.split())
+    if text.casefold() in _REMOVED:
+        return "", "was removed by its publisher"
+    return ("", "is missing") if is_missing(text) else (text, "")
+
+
+def read_symbols(value: Any) -> tuple[tuple[str, ...], str, int]:
+    """The distinct symbols in a cell, why there are none, and how many items of the cell are no symbol.
+
+    A cell is one symbol, several with spaces, commas or semicolons between, or a list: of JSON, of Python as pandas
+    writes one, or of objects with a ``symbol`` or ``ticker``. A ``$`` before a symbol is dropped.
+
+    Examples
+    --------
+    >>> read_symbols("['KSTL', '$HRNZ', None]")
+    (('KSTL', 'HRNZ'), '', 0)
+    >>> read_symbols("nan")
+    ((), 'is missing', 0)
+    """
+    items = [item for item in map(_symbol_text, _items(value)) if not is_missing_symbol(item)]
+    symbols = [clean_symbol(item.removeprefix("$")) for item in items]
+    found = tuple(dict.fromkeys(filter(None, symbols)))
+    why = "" if found else "is no symbol" if items else "is missing"
+    return found, why, symbols.count("") if found else 0
+
+
+def read_source(value: Any, default: str) -> str:
+    """The name of a source, or of the object that holds its name; `default` where it is missing."""
+    value = _parsed(value)
+    if isinstance(value, dict):
+        value = next((value[key] for key in _NAME_KEYS if isinstance(value.get(key), str)), None)
+    if value is None or isinstance(value, (list, tuple)):
+        return default
+    name = " ".join(str(value).split())
+    return default if is_missing(name) else name
+
+
+def read_url(value: Any) -> str:
+    """The address, or ``""``."""
+    return value.strip() if isinstance(value, str) and not is_missing(value) else ""
+
+
+def _items(value: Any) -> Iterable[Any]:
+    value = _parsed(value)
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, (list, tuple)):
+        return value
+    if isinstance(value, (dict, bool, float)):
+        return [value]
+    if value is None:
+        return []
+    text = str(value).strip()
+    # ['KSTL' 'HRNZ']: how pandas writes an array of texts
+    inner = text[1:-1] if text.startswith(("[", "(", "{")) and text.endswith(("]", ")", "}")) else text
+    return [part.strip("'\"") for part in _BETWEEN.split(inner.strip()) if part]
+
+
+def _parsed(value: Any) -> Any:
+    """The list or object that a text writes in JSON or in Python; otherwise `value`."""
+    if not isinstance(value, str) or value[:1] not in ("[", "{", "(") or len(value) > _LONGEST_LIST:
+        return value
+    # Python joins 'A' 'B', as pandas writes an array of two, to 'AB'
+    readers = (json.loads,) if _SIDE_BY_SIDE.search(value) else (json.loads, ast.literal_eval)
+    for read in readers:
+        try:
+            parsed = read(value)
+        except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
+            continue
+        return sorted(parsed) if isinstance(parsed, set) and all(isinstance(p, str) for p in parsed) else parsed
+    return value
+
+
+def _symbol_text(item: Any) -> str:
+    if isinstance(item, dict):
+        item = next((item[key] for key in _SYMBOL_KEYS if isinstance(item.get(key), str)), "?")
+    if isinstance(item, (bool, float)):
+        return "" if item != item else "not a symbol"
+    return "" if item is None else " ".join(str(item).split())

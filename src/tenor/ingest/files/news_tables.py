@@ -1,0 +1,251 @@
+"""Files of news to rows of cells as they stand: delimited text in any encoding, JSON lines, JSON documents, Parquet."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet
+
+from tenor.errors import UnusableError, one_line
+from tenor.ingest.files.news_cells import shown, storable
+from tenor.ingest.files.news_columns import known_names, names_news
+from tenor.ingest.files.tables import PARQUET_SUFFIXES, TEXT_SUFFIXES
+from tenor.ingest.files.text_files import delimiter_of, encoding_of, opening_lines, split_line
+
+JSON_LINES = (".jsonl", ".ndjson")
+JSON_SUFFIXES = (*JSON_LINES, ".json")
+BATCH_ROWS = 200_000
+_WIDEST_CELL = 1 << 24
+_NO_DELIMITER = "\x1f"
+_DEEPEST_LIST = 4
+_CORRECT = "correct it or drop it"
+
+
+@dataclass(frozen=True)
+class NewsRows:
+    """Some rows of a file.
+
+    Attributes
+    ----------
+    names
+        The file's names of its columns.
+    places
+        Where each row stands in the file, [n]: its line, in Parquet and JSON documents its number.
+    cells
+        By name, the cells, [n].
+    broken
+        Place, text and reason of what is no row.
+    """
+
+    names: tuple[str, ...]
+    places: list[int]
+    cells: dict[str, list[Any]]
+    broken: list[tuple[int, str, str]] = field(default_factory=list)
+
+
+def header_of(path: Path, columns: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """The names of the columns of `path`, from its beginning; none where it is no table.
+
+    Raises
+    ------
+    UnusableError
+        It is empty, or no text; what it can't be opened or parsed for is raised as it comes.
+    """
+    suffix = path.suffix.lower()
+    if suffix in PARQUET_SUFFIXES:
+        with path.open("rb") as file, pyarrow.parquet.ParquetFile(file) as parquet:
+            return tuple(str(name) for name in parquet.schema_arrow.names)
+    if suffix in JSON_SUFFIXES:
+        first = next(_json_rows(path, 100), None)
+        return first.names if first else ()
+    if suffix not in TEXT_SUFFIXES:
+        return ()
+    lines = opening_lines(path, _likely_encoding(path))
+    return tuple(split_line(lines[0], _delimiter(lines, columns)))
+
+
+def read_rows(path: Path, columns: Mapping[str, str] | None = None) -> Iterator[tuple[NewsRows, tuple[str, ...]]]:
+    """The rows of `path`, some 200,000 at a time, and assumptions made in reading them.
+
+    Parameters
+    ----------
+    path
+        The file.
+    columns
+        Names of columns that the user gave; they help to find the delimiter.
+
+    Raises
+    ------
+    UnusableError
+        It can't be read.
+    """
+    suffix = path.suffix.lower()
+    try:
+        if suffix in JSON_SUFFIXES:
+            for rows in _json_rows(path, BATCH_ROWS):
+                yield rows, ()
+        elif suffix in PARQUET_SUFFIXES:
+            for rows in _parquet_rows(path):
+                yield rows, ()
+        else:
+            encoding = encoding_of(path)
+            notes = (encoding.note,) if encoding.note else ()
+            for rows in _text_rows(path, encoding.name, columns):
+                yield rows, notes
+    except OSError as error:
+        raise UnusableError(f"can't be read ({error.strerror or error})", "check the file and its rights") from error
+    except (ValueError, csv.Error, pa.ArrowException, RecursionError) as error:
+        raise UnusableError(f"can't be read ({one_line(error, 120)})", "export it again") from error
+
+
+def _likely_encoding(path: Path) -> str:
+    """The encoding of the header, without reading all of a file that begins in ASCII."""
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if head.isascii() and b"\x00" not in head:
+        return "utf-8"
+    try:
+        return encoding_of(path).name
+    except UnusableError:
+        return "utf-8"
+
+
+def _delimiter(lines: Sequence[str], columns: Mapping[str, str] | None) -> str:
+    own = set((columns or {}).values())
+    delimiter = delimiter_of(lines, lambda names: known_names(names) + sum(name in own for name in names))
+    # the texts of a file of one column have commas, though nothing stands in quotes
+    return delimiter if len(split_line(lines[0], delimiter)) > 1 else _NO_DELIMITER
+
+
+def _text_rows(path: Path, encoding: str, columns: Mapping[str, str] | None) -> Iterator[NewsRows]:
+    lines = opening_lines(path, encoding)
+    if not lines or not any(line.strip() for line in lines):
+        raise UnusableError("is empty", "export it again")
+    delimiter = _delimiter(lines, columns)
+    csv.field_size_limit(max(csv.field_size_limit(), _WIDEST_CELL))  # articles are longer than Python's limit
+    with path.open(encoding=encoding, newline="") as file:
+        reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True)
+        names = tuple(name.lstrip("\ufeff").strip() for name in next(reader))
+        if len(set(names)) < len(names):
+            names = tuple(f"{name} {i + 1}" if name in names[:i] else name for i, name in enumerate(names))
+        place, any_row = reader.line_num + 1, False
+        while True:
+            places: list[int] = []
+            taken: list[list[str]] = []
+            broken: list[tuple[int, str, str]] = []
+            for row in itertools.islice(reader, BATCH_ROWS):
+                start, place = place, reader.line_num + 1
+                if len(row) == len(names):
+                    places.append(start)
+                    taken.append(row)
+                elif any(cell.strip() for cell in row):
+                    why = f"has {len(row)} columns, its header {len(names)}"
+                    broken.append((start, shown(delimiter.join(row)), why))
+            if not places and not broken:
+                break
+            any_row = True
+            yield NewsRows(names, places, dict(zip(names, map(list, zip(*taken, strict=True)), strict=False)), broken)
+    if not any_row:
+        raise UnusableError("has a header but no rows", "export it again")
+
+
+def _parquet_rows(path: Path) -> Iterator[NewsRows]:
+    first = 1
+    # an open file, not its path: Arrow would read folders named a=b above it as columns
+    with path.open("rb") as file, pyarrow.parquet.ParquetFile(file) as parquet:
+        names = tuple(str(name) for name in parquet.schema_arrow.names)
+        for batch in parquet.iter_batches(BATCH_ROWS):
+            cells = {name: _values(batch.column(i)) for i, name in enumerate(names)}
+            yield NewsRows(names, list(range(first, first + len(batch))), cells)
+            first += len(batch)
+    if first == 1:
+        raise UnusableError("has columns but no rows", "export it again")
+
+
+def _values(column: Any) -> list[Any]:
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _values(column.cast(kind.value_type))
+    if pa.types.is_timestamp(kind):
+        # with a zone the moments are stored in UTC, whatever the zone is called
+        column = column.cast(pa.timestamp("us", "UTC" if kind.tz else None), safe=False)
+    elif pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return [_decoded(value) for value in column.to_pylist()]
+    return [storable(value) for value in column.to_pylist()]
+
+
+def _decoded(value: bytes | None) -> Any:
+    try:
+        return None if value is None else value.decode()
+    except UnicodeDecodeError:
+        return value
+
+
+def _json_rows(path: Path, most: int) -> Iterator[NewsRows]:
+    with path.open("rb") as file:
+        head = file.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n")
+    if not head:
+        raise UnusableError("is empty", "export it again")
+    encoding = encoding_of(path).name
+    if path.suffix.lower() not in JSON_LINES and (records := _document(path, encoding)) is not None:
+        numbered = enumerate(records, 1)
+        while chunk := list(itertools.islice(numbered, most)):
+            yield _from_records(chunk)
+        return
+    with path.open(encoding=encoding, newline="\n") as file:
+        lines = ((place, line) for place, line in enumerate(file, 1) if line.strip())
+        while some := list(itertools.islice(lines, most)):
+            yield _from_records([(place, _parse(line)) for place, line in some], dict(some))
+
+
+def _from_records(numbered: Sequence[tuple[int, Any]], lines: Mapping[int, str] | None = None) -> NewsRows:
+    sound = [(place, record) for place, record in numbered if isinstance(record, dict)]
+    broken = [
+        (place, shown((lines or {}).get(place, record)), "is no JSON object")
+        for place, record in numbered
+        if not isinstance(record, dict)
+    ]
+    names = tuple(dict.fromkeys(str(name) for _, record in sound for name in record))
+    cells = {name: [storable(record.get(name)) for _, record in sound] for name in names}
+    return NewsRows(names, [place for place, _ in sound], cells, broken)
+
+
+def _parse(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _document(path: Path, encoding: str) -> list[Any] | None:
+    """The items of a JSON document: its list, or the one that an answer of a service holds; None for JSON lines."""
+    try:
+        value = json.loads(path.read_text(encoding=encoding))
+    except (ValueError, RecursionError):
+        return None
+    found = _list_of_news(value, _DEEPEST_LIST)
+    if found is None:
+        raise UnusableError("is JSON without a list of news", "name the columns text, published_at and symbol")
+    return found
+
+
+def _list_of_news(value: Any, depth: int) -> list[Any] | None:
+    if isinstance(value, list):
+        items = [item for item in value if isinstance(item, dict)]
+        # Reddit's listings wrap each item: {"kind": "t3", "data": {…}}
+        if items and all(set(item) == {"kind", "data"} and isinstance(item["data"], dict) for item in items):
+            return [item["data"] for item in items]
+        return value if any(names_news(list(map(str, item))) for item in items) else None
+    if isinstance(value, dict) and depth:
+        found = (_list_of_news(inner, depth - 1) for inner in value.values())
+        return next((items for items in found if items is not None), None) or (
+            [value] if names_news(list(map(str, value))) else None
+        )
+    return None

@@ -1,0 +1,185 @@
+"""When items of news were published: a column of a file to UTC moments, and the reason for each cell that is none.
+
+A time counts only if it says when: a date alone, or a time without a zone, could be hours off, which would let a
+forecast read tomorrow's news. Each distinct text is read once.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tenor.errors import UnusableError
+from tenor.ingest.files.text_files import is_missing
+from tenor.ingest.files.time_texts import NO_HOUR, NO_ZONE, WRITE_ZONE, read_time
+
+_CORRECT = "correct it or drop the row"
+_UNIX = "seconds, milliseconds, microseconds or nanoseconds since 1970"
+_UNIX_START = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_UNITS = (1, 1_000, 1_000_000, 1_000_000_000)
+_EARLIEST = pd.Timestamp("1990-01-01", tz="UTC").timestamp()
+_AHEAD = 366 * 86_400.0  # a number up to a year ahead is a time, though one from the future
+_ODD_SHARE = 0.1
+# what programs write that have no time: the start of Unix's clock, and the year 1 of Go and .NET
+_ZERO_TIMES = (_UNIX_START, dt.datetime(1, 1, 1, tzinfo=dt.UTC))
+_ZERO = "is what programs write that have no time"
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_PACKED_DATE = re.compile(r"(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:\.0)?")
+_PACKED_TIME = re.compile(
+    r"(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])(?:[0-5]\d(?:[0-5]\d(?:\d{3})?)?)?"
+)
+_SHORT_TIME = re.compile(r"\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])[0-5]\d(?:[0-5]\d)?")
+_ALPHA_VANTAGE = re.compile(r"\d{8}T\d{4}(?:\d{2})?")
+
+
+@dataclass(frozen=True)
+class TimeColumn:
+    """The times of n rows.
+
+    Attributes
+    ----------
+    moments
+        UTC, [n]; NaT where the cell is no time.
+    why
+        The reason where it is none, ``""`` elsewhere, [n].
+    remedy
+        What to do about it, likewise.
+    notes
+        Assumptions made in reading.
+    """
+
+    moments: pd.Series[Any]
+    why: NDArray[np.object_]
+    remedy: NDArray[np.object_]
+    notes: tuple[str, ...] = ()
+
+
+class TimeReader:
+    """Reads the times of one file, batch by batch.
+
+    Numbers are times only where those of the file's first batch are: plausible seconds, milliseconds, microseconds or
+    nanoseconds since 1970, all but a tenth of them.
+
+    Parameters
+    ----------
+    name
+        The file's own name of the column. ``created_utc`` and the like say that times without a zone are UTC; so does
+        ``time_published``, Alpha Vantage's name, for times in its form (20240501T133000).
+    now
+        UTC.
+    """
+
+    def __init__(self, name: str, now: pd.Timestamp) -> None:
+        words = re.split(r"[^a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
+        self._name = name
+        self._utc = bool({"utc", "gmt"} & set(words))
+        self._alpha_vantage = words == ["time", "published"]
+        self._latest = now.timestamp() + _AHEAD
+        self._doubt = ""  # why plausible numbers of this file are no times all the same
+        self._decided = False
+
+    def read(self, column: pd.Series[Any]) -> TimeColumn:
+        """The times of `column`: numbers, texts, or values that have a type (in Parquet)."""
+        cells = [_cell(value) for value in column.tolist()]
+        distinct = list(dict.fromkeys(cells))
+        numbers = [cell for cell in distinct if _NUMBER.fullmatch(cell)]
+        if numbers and not self._decided:
+            self._doubt = self._doubt_about(numbers)
+            self._decided = True
+        read: dict[str, tuple[int, str, str]] = {}
+        assumed = False
+        for cell in distinct:
+            try:
+                moment, by_name = self._moment(cell)
+            except UnusableError as error:
+                read[cell] = (np.iinfo("int64").min, error.why, error.remedy)  # NaT
+            else:
+                read[cell] = (moment, "", "")
+                assumed |= by_name
+        values, why, remedy = zip(*(read[cell] for cell in cells), strict=True) if cells else ((), (), ())
+        moments = pd.Series(np.array(values, "int64").view("datetime64[us]"), index=column.index).dt.tz_localize("UTC")
+        note = f"times without a zone are read as UTC, by the name of the column {self._name!r}"
+        return TimeColumn(
+            moments, np.array(why, dtype=object), np.array(remedy, dtype=object), (note,) if assumed else ()
+        )
+
+    def _moment(self, cell: str) -> tuple[int, bool]:
+        """Microseconds since 1970 in UTC, and whether the zone is taken from the column's name."""
+        if is_missing(cell):
+            raise UnusableError("is missing", _CORRECT)
+        if _NUMBER.fullmatch(cell):
+            return self._number(cell), False
+        utc = self._utc or (self._alpha_vantage and _ALPHA_VANTAGE.fullmatch(cell) is not None)
+        moment, by_name = read_time(cell, utc=utc)
+        if moment in _ZERO_TIMES:
+            raise UnusableError(_ZERO, _CORRECT)
+        return (moment - _UNIX_START) // dt.timedelta(microseconds=1), by_name
+
+    def _number(self, cell: str) -> int:
+        moment = self._since_1970(cell)
+        if moment is not None and not self._doubt:
+            return moment
+        if moment is not None:
+            raise UnusableError(self._doubt, WRITE_ZONE)
+        if _PACKED_DATE.fullmatch(cell):
+            raise UnusableError(NO_HOUR, WRITE_ZONE)
+        if _PACKED_TIME.fullmatch(cell):
+            raise UnusableError(NO_ZONE, WRITE_ZONE)
+        value = float(cell)
+        if value.is_integer() and 1900 <= value <= 2100:
+            raise UnusableError("is a year, and no time", WRITE_ZONE)
+        if 20_000 <= value < 80_000:
+            raise UnusableError("is a day as spreadsheets count them, which has no zone", WRITE_ZONE)
+        raise UnusableError(f"is a number, and no plausible one of {_UNIX}", WRITE_ZONE)
+
+    def _since_1970(self, number: str) -> int | None:
+        """Microseconds since 1970, where `number` is plausible in one of the units: their ranges are far apart."""
+        value = float(number)
+        for unit in _UNITS:
+            if _EARLIEST * unit <= value <= self._latest * unit:
+                return int(number) * 1_000_000 // unit if number.isdigit() else round(value / unit * 1e6)
+        return None
+
+    def _doubt_about(self, numbers: Sequence[str]) -> str:
+        """Why the plausible ones among the distinct `numbers` of a file are no times all the same."""
+        odd = [n for n in numbers if float(n) > 0 and self._since_1970(n) is None]
+        if len(odd) > _ODD_SHARE * len(numbers):
+            return f"is a number, and others in its column, as {odd[0][:24]}, are no plausible {_UNIX}"
+        if all(_SHORT_TIME.fullmatch(number) for number in numbers):
+            return "is a number that may be a time as YYMMDDHHMM, or one since 1970"
+        return ""
+
+
+def one_time_of_day(moments: pd.Series[Any]) -> str:
+    """The time that all `moments`, of three or more days, have in common; ``""`` where there is none.
+
+    Examples
+    --------
+    >>> one_time_of_day(pd.Series(pd.date_range("2024-05-01", periods=3, tz="UTC")))
+    '00:00'
+    """
+    known = moments.dropna()
+    days = known.dt.normalize()
+    if days.nunique() < 3 or len((known - days).unique()) > 1:
+        return ""
+    return f"{known.iloc[0]:%H:%M}"
+
+
+def _cell(value: Any) -> str:
+    """A cell as text: numbers without a needless point, times with a type in ISO form."""
+    if isinstance(value, str):
+        return value.strip()
+    if value is None or value is pd.NaT or (isinstance(value, float) and value != value):
+        return ""
+    if isinstance(value, (dt.datetime, dt.date)):
+        return value.isoformat()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)[:100]

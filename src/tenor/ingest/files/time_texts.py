@@ -1,0 +1,136 @@
+"""Times as they are written: ISO 8601, mail and RSS (RFC 822), Twitter, and dates in English words.
+
+Raises `UnusableError` with the true reason for what is no time: no hour, no zone, or an order that is not clear.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+
+from tenor.errors import UnusableError
+from tenor.ingest.files.time_zones import in_zone
+
+NO_ZONE = "has no zone"
+NO_HOUR = "is a date without a time: it does not say when on that day"
+WRITE_ZONE = "write times with a zone, like 2024-05-01T13:30:00Z"
+_WRITE_ORDER = "write the year first, like 2024-05-01T13:30:00Z"
+_CORRECT = "correct it or drop the row"
+
+_LONGEST = 100
+_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTH = rf"(?P<month>(?:{'|'.join(_MONTHS)})(?:uary|ruary|ch|il|e|y|ust|t|tember|ober|ember)?)\.?"
+_WEEKDAY = rf"(?P<weekday>{'|'.join(_WEEKDAYS)})(?:day|sday|nesday|rsday|urday|s|rs|r)?\.?,?"
+_DAY = r"(?P<day>\d{1,2})"
+_YEAR = r"(?P<year>\d{4})"
+_CLOCK = (
+    r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<fraction>\d+))?)?"
+    r"(?:\s*(?P<half>[ap])\.?m\b\.?)?"
+)
+
+
+def _shape(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE)
+
+
+# what stands behind the match is the zone
+_SHAPES = (
+    _shape(rf"{_YEAR}(?P<mark>[-/.])(?P<number>\d{{1,2}})(?P=mark){_DAY}(?:T|,?\s)\s?{_CLOCK}"),
+    _shape(rf"{_DAY}\.(?P<number>\d{{1,2}})\.{_YEAR}(?:T|,?\s){_CLOCK}"),
+    _shape(rf"(?:{_WEEKDAY}\s?)?{_DAY}[\s-]{_MONTH}[\s-](?P<year>\d{{4}}|\d{{2}}),?\s{_CLOCK}"),
+    _shape(rf"(?:{_WEEKDAY}\s?)?{_MONTH}[\s-]{_DAY},?[\s-]{_YEAR},?\s(?:at\s)?{_CLOCK}"),
+)
+# Wed May 01 13:30:00 +0000 2024: Twitter, and the command date
+_YEAR_LAST = _shape(rf"{_WEEKDAY}\s{_MONTH}\s{_DAY}\s{_CLOCK}(?:\s(?P<zone>\S+))?\s{_YEAR}")
+_PACKED = re.compile(r"(\d{4})(\d{2})(\d{2})[Tt ](\d{2}):?(\d{2})(?::?(\d{2}))?(?=\D|$)")
+_ORDER = re.compile(r"\d{1,2}([/-])\d{1,2}\1(?:\d{4}|\d{2})\b")
+_DATE_ALONE = _shape(
+    r"(?:\d{4}[-/.]?\d{1,2}[-/.]?\d{1,2}|\d{4}-?W\d{2}(?:-?\d)?|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2})|"
+    rf"(?:{_WEEKDAY}\s?)?(?:\d{{1,2}}[\s-]{_MONTH}|{_MONTH.replace('month', 'month2')}[\s-]\d{{1,2}}),?[\s-]\d{{2,4}})"
+    r"\s?(?:Z|[+-]\d{2}:?\d{2}|[A-Za-z]+(?:/[A-Za-z_+-]+)*|\[[^\]]*\])?"
+)
+
+
+def read_time(text: str, *, utc: bool = False) -> tuple[dt.datetime, bool]:
+    """The moment that `text` names, in UTC, and whether its zone had to be taken from `utc`.
+
+    Parameters
+    ----------
+    text
+        A time with a zone.
+    utc
+        Whether a time without a zone is UTC.
+
+    Raises
+    ------
+    UnusableError
+        `text` is no time, or does not say when.
+
+    Examples
+    --------
+    >>> read_time("Wed, 01 May 2024 09:30:00 EDT")[0].isoformat()
+    '2024-05-01T13:30:00+00:00'
+    """
+    text = " ".join(text.split())
+    if len(text) > _LONGEST:
+        raise UnusableError("is no time that tenor can read", WRITE_ZONE)
+    if _DATE_ALONE.fullmatch(text):
+        raise UnusableError(NO_HOUR, WRITE_ZONE)
+    moment, zone = _local(_PACKED.sub(_unpacked, text, count=1) if text[:8].isdigit() else text)
+    assumed = utc and moment.tzinfo is None and not zone
+    if moment.tzinfo is None and not zone and not utc:
+        raise UnusableError(NO_ZONE, WRITE_ZONE)
+    try:
+        return in_zone(moment, "UTC" if assumed else zone).astimezone(dt.UTC), assumed
+    except OverflowError:
+        raise UnusableError("is no time of the calendar", _CORRECT) from None
+
+
+def _local(text: str) -> tuple[dt.datetime, str]:
+    """The time as it stands, and what is written behind it; an offset that Python reads is in the time."""
+    try:
+        return dt.datetime.fromisoformat(text), ""
+    except ValueError:
+        pass
+    if parts := _YEAR_LAST.fullmatch(text):
+        return _built(parts), parts["zone"] or ""
+    for shape in _SHAPES:
+        if parts := shape.match(text):
+            return _built(parts), text[parts.end() :].strip()
+    if _ORDER.match(text):
+        raise UnusableError("does not say whether the day or the month stands first", _WRITE_ORDER)
+    raise UnusableError("is no time that tenor can read", WRITE_ZONE)
+
+
+def _built(parts: re.Match[str]) -> dt.datetime:
+    """The local time whose parts a shape found."""
+    named = parts.groupdict()
+    year, hour = int(named["year"]), int(named["hour"])
+    if len(named["year"]) == 2:
+        if not named["weekday"]:
+            raise UnusableError("does not say which of its numbers is the year", _WRITE_ORDER)
+        year += 2000 if year < 50 else 1900  # RFC 2822, section 4.3
+    month = int(named.get("number") or 0) or 1 + _MONTHS.index(named["month"][:3].lower())
+    half = (named["half"] or "").lower()
+    if half and 1 <= hour <= 12:
+        hour = hour % 12 + (12 if half == "p" else 0)
+    elif half:
+        raise UnusableError("is no time of the calendar", _CORRECT)
+    fraction = int((named["fraction"] or "0")[:6].ljust(6, "0"))
+    try:
+        moment = dt.datetime(  # noqa: DTZ001 - the zone is read next
+            year, month, int(named["day"]), hour, int(named["minute"]), int(named["second"] or 0), fraction
+        )
+    except ValueError:
+        raise UnusableError("is no time of the calendar", _CORRECT) from None
+    weekday = named.get("weekday")
+    if weekday and _WEEKDAYS[moment.weekday()] != weekday[:3].lower():
+        raise UnusableError(f"names a weekday that {moment:%Y-%m-%d} was not", _CORRECT)
+    return moment
+
+
+def _unpacked(parts: re.Match[str]) -> str:
+    """20240501T133000 as 2024-05-01T13:30:00."""
+    year, month, day, hour, minute, second = parts.groups()
+    return f"{year}-{month}-{day}T{hour}:{minute}:{second or '00'}"
