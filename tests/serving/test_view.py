@@ -139,7 +139,7 @@ def test_without_preloading_a_document_is_read_when_requested(place: Path) -> No
     assert view.document("A") == document("A")
     assert list(view.snapshot.documents) == ["A"]
     with pytest.raises(UnknownSymbolError, match="Did you mean"):
-        view.document("a")
+        view.document("AB")
 
 
 def index_of(published: float, closes: list[float], *, behind: int = 0, version: str = "m") -> Index:
