@@ -91,7 +91,7 @@ def test_sockets_that_never_read_shut_nobody_out(
     assert cut(running, "room") > 0
     until(lambda: opened(running) == 0 and cut(running, "slow reader") > 0, 10)
     until(lambda: running.measured("tenor_in_flight") == 0, 5)
-    assert cut(running, "room") + cut(running, "slow reader") == 60
+    assert cut(running, "room") + cut(running, "slow reader") >= 60
     assert httpx.get(f"{running.url}/v1/forecast/S00").status_code == 200
 
 

@@ -47,8 +47,8 @@ class Redirects:
         Raises
         ------
         SourceError
-            Its message is the rest of a sentence about the source: it leads from TLS to none, sends a form or a key to another origin, or leads from a public host to one of
-            this machine or of a private network.
+            It leads from TLS to none, sends a form or a key to another origin, or leads from a public host to one of
+            this machine or of a private network; the message is the rest of a sentence about the source.
         """
         if message.url.scheme == "https" and following.url.scheme != "https":
             raise SourceError("redirects to an address without TLS", kind="malformed")
