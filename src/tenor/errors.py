@@ -15,6 +15,8 @@ TenorError                 one line: what value, where, what to do
 ├── TrainingError          a training that diverged or was killed
 ├── ModelError             a saved model that is missing, changed or does not fit
 ├── RaisedError            a function of the user's raised: it is reported, not a fault of tenor's
+├── OverRateError          a caller of the service asks for more work than its rate allows
+├── LiveError              the service has no forecast made on request
 └── ServiceError           a tenor service that can't be reached, or refuses
 """
 
@@ -157,6 +159,24 @@ class ServiceError(TenorError):
         self.status = status
         self.kind = kind
         self.retry_after = retry_after
+
+
+class OverRateError(TenorError):
+    """A caller asks for more work than its rate allows.
+
+    Parameters
+    ----------
+    wait
+        Seconds until it may ask again.
+    """
+
+    def __init__(self, wait: float) -> None:
+        super().__init__(f"more work than the rate allows: ask again in {wait:.0f} s.")
+        self.wait = wait
+
+
+class LiveError(TenorError):
+    """There is no live forecast, for the reason in the message."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -18,11 +18,11 @@ import pytest
 from serving import Running, Serve, until
 
 from tenor.cli import main
-from tenor.errors import DataError, StoreError
+from tenor.errors import DataError, OverRateError, StoreError
 from tenor.pipeline.live import OnDemand
 from tenor.serving import live, logs
 from tenor.serving.keys import ApiKeys
-from tenor.serving.limits import Buckets, Limits, OverRateError
+from tenor.serving.limits import Buckets, Limits
 from tenor.serving.published import PublishedForecasts
 from tenor.serving.responses import BodyCache
 from tenor.storage.object_store import open_store

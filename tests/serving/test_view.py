@@ -140,7 +140,7 @@ def test_without_preloading_a_document_is_read_when_requested(place: Path) -> No
     assert list(view.snapshot.documents) == ["A"]
     assert view.document("a") == document("A")
     with pytest.raises(UnknownSymbolError, match="Did you mean"):
-        view.document("Aa")
+        view.document("AB")
 
 
 def index_of(published: float, closes: list[float], *, behind: int = 0, version: str = "m") -> Index:

@@ -19,9 +19,8 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
-from tenor.errors import TenorError
+from tenor.errors import OverRateError, TenorError
 from tenor.serving import dashboard, routes
-from tenor.serving.limits import OverRateError
 from tenor.serving.logs import LOGGER
 from tenor.serving.middleware import AccessMiddleware
 from tenor.serving.responses import SECURITY_HEADERS, problem, problem_of, problem_response

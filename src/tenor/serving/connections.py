@@ -109,6 +109,7 @@ class TimedProtocol(H11Protocol):
 
     open: Connections
     address = ""
+    _is_cut = False
     _head_clock: asyncio.TimerHandle | None = None
     _write_clock: asyncio.TimerHandle | None = None
     _quiet_since = 0.0
@@ -130,6 +131,9 @@ class TimedProtocol(H11Protocol):
 
     def cut(self, why: str) -> None:
         """End the connection at once, whatever is unsent."""
+        if self._is_cut:
+            return
+        self._is_cut = True
         self.open.metrics.cut.labels(why).inc()
         self.open.discard(self)
         connected = self.transport.get_extra_info("socket")

@@ -111,20 +111,6 @@ class Limits:
         return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
 
 
-class OverRateError(Exception):
-    """A caller asks for more work than its rate allows.
-
-    Parameters
-    ----------
-    wait
-        Seconds until it may ask again.
-    """
-
-    def __init__(self, wait: float) -> None:
-        super().__init__(wait)
-        self.wait = wait
-
-
 class Buckets:
     """A token bucket a caller."""
 

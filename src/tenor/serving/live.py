@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
-from tenor.errors import TenorError
+from tenor.errors import LiveError, TenorError
 from tenor.serving.limits import Gate
 
 SECONDS = 20.0
@@ -24,10 +24,6 @@ class Live(Protocol):
 
     def __call__(self, symbol: str) -> Sequence[dict[str, Any]]:
         """The forecasts of `symbol` at every horizon, as `schema.Forecast.to_json` returns them."""
-
-
-class LiveError(TenorError):
-    """There is no live forecast, for the reason in the message."""
 
 
 class LiveRuns:

@@ -14,8 +14,9 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tenor.errors import OverRateError
 from tenor.serving.keys import ApiKeys
-from tenor.serving.limits import PIECE, Buckets, Limits, OverRateError, Slots, depth, network_of
+from tenor.serving.limits import PIECE, Buckets, Limits, Slots, depth, network_of
 from tenor.serving.logs import LOGGER
 from tenor.serving.metrics import Metrics
 from tenor.serving.responses import SECURITY_HEADERS, problem, problem_response

@@ -20,10 +20,9 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
-from tenor.errors import UsageError
+from tenor.errors import LiveError, UsageError
 from tenor.serving import schemas
 from tenor.serving.limits import SYMBOLS
-from tenor.serving.live import LiveError
 from tenor.serving.logs import LOGGER
 from tenor.serving.published import past_forecasts
 from tenor.serving.responses import (

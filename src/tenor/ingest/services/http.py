@@ -21,7 +21,7 @@ from tenor.config import HttpConfig
 from tenor.errors import SourceError
 from tenor.ingest.services.keys import HideKeys, SourceKeys
 from tenor.ingest.services.pacing import CircuitBreaker, Clock, RateLimit
-from tenor.ingest.services.redirects import Redirects, RefusedRedirectError
+from tenor.ingest.services.redirects import Redirects
 from tenor.storage.files import read_json
 
 Form = Literal["json", "csv", "xml"]
@@ -257,7 +257,7 @@ class Http:
                     return response.status_code, response.headers, await self._body(request, response)
             try:
                 stays = await self._redirects.checked(message, following, names=tuple(request.headers))
-            except RefusedRedirectError as error:
+            except SourceError as error:
                 raise self._malformed(request, str(error)) from None
             message, auth = following, auth if stays else None
         raise self._malformed(request, f"redirects more than {self._config.max_redirects} times")

@@ -10,15 +10,12 @@ from urllib.parse import unquote, unquote_plus
 
 import httpx
 
+from tenor.errors import SourceError
 from tenor.ingest.services.keys import SourceKeys
 
 _PORTS = {"http": 80, "https": 443}
 _SECRET = ("authorization", "cookie", "proxy-authorization")
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-
-class RefusedRedirectError(Exception):
-    """A redirect that is not followed; the message is the rest of a sentence about the source."""
 
 
 class Redirects:
@@ -49,25 +46,25 @@ class Redirects:
 
         Raises
         ------
-        RefusedRedirectError
+        SourceError
             It leads from TLS to none, sends a form or a key to another origin, or leads from a public host to one of
-            this machine or of a private network.
+            this machine or of a private network; the message is the rest of a sentence about the source.
         """
         if message.url.scheme == "https" and following.url.scheme != "https":
-            raise RefusedRedirectError("redirects to an address without TLS")
+            raise SourceError("redirects to an address without TLS", kind="malformed")
         if origin(message.url) == origin(following.url):
             return True
         if following.method not in ("GET", "HEAD"):
-            raise RefusedRedirectError("redirects a form to another server")
+            raise SourceError("redirects a form to another server", kind="malformed")
         address = str(following.url)
         if any(self._keys.hidden(text) != text for text in (address, unquote(address), unquote_plus(address))):
-            raise RefusedRedirectError("redirects to another server with the key in the address")
+            raise SourceError("redirects to another server with the key in the address", kind="malformed")
         for name in (*names, *_SECRET):
             following.headers.pop(name, None)
         if following.url.host != message.url.host:
             inwards = await self._inside(following.url) and not await self._inside(message.url)
             if inwards:
-                raise RefusedRedirectError("redirects to an address of this machine or of a private network")
+                raise SourceError("redirects to an address of this machine or of a private network", kind="malformed")
         return False
 
     async def _inside(self, url: httpx.URL) -> bool:
