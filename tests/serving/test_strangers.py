@@ -258,7 +258,7 @@ def test_every_error_has_the_same_headers(published: PublishedForecasts, serve: 
 def test_a_live_run_past_its_limit_keeps_nobody_waiting_and_no_other_begins(
     published: PublishedForecasts, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "SECONDS", 0.3)
+    monkeypatch.setattr(live, "SECONDS", 1.5)
     over, at_once, most, calls = threading.Event(), [0], [0], [0]
 
     def slow(symbol: str) -> Any:
@@ -279,7 +279,7 @@ def test_a_live_run_past_its_limit_keeps_nobody_waiting_and_no_other_begins(
         thread.join(5)
     begun = time.monotonic()
     answer = httpx.get(f"{running.url}/v1/forecast/S05?live=true").json()
-    assert time.monotonic() - begun < 0.25
+    assert time.monotonic() - begun < 1.2
     assert not answer["live"]
     assert "live forecast" in answer["staleness"]["reasons"][-1]
     over.set()

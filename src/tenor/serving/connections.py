@@ -118,12 +118,17 @@ class TimedProtocol(H11Protocol):
 
     @property
     def waiting_since(self) -> float | None:
-        """Since when the server has been waiting for this client to send or take something; None: it does not wait."""
+        """Since when this connection may give way to another: it waits for its client, or asks on and on.
+
+        None: a request of it is being worked on.
+        """
         if self._paused_at is not None:
             return self._paused_at
         if self._between_requests:
             return self._quiet_since
-        return self._asked_at if self.cycle.more_body else None
+        # reading is paused while its next requests lie here already: no ordinary client sends them before an answer
+        ahead = self.flow.read_paused
+        return self._asked_at if self.cycle.more_body or ahead else None
 
     @property
     def _between_requests(self) -> bool:
