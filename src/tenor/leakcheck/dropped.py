@@ -20,7 +20,7 @@ MOST = 5
 DRAWS = 400
 SLACK = 4e-6
 """Of the variance: a small number added to the deviation on scaling changes it by less."""
-CERTAIN = 1e-5
+CERTAIN = 1e-6
 """A column whose moments agree by chance with at most this probability is scaled by itself."""
 TOGETHER = 1e-6
 """The same for columns together."""
@@ -91,9 +91,10 @@ def _one(known: Float64, total: float, squares: float) -> Dropped | None:
     if abs(missing) > 1.5 * float(np.abs(known).max()):
         return None
     digits = precision(known)
-    error = 4 * digits * math.sqrt(n) * (1 + 2 * abs(missing)) + SLACK * n
+    rounded = 4 * digits * math.sqrt(n) * (1 + 2 * abs(missing)) + 1e-12 * n
     off = min(abs(squares + missing**2 - all_rows) for all_rows in (n + 1, n))
     spread = math.sqrt(n * max(float(((known**2) ** 2).mean()), 1.0))
+    error = rounded if off <= rounded else rounded + SLACK * n
     chance = min(1.0, 4 * error / (2.5 * spread))
     return Dropped(STANDARD, 1, chance) if off <= error and chance < MOST_LIKELY else None
 
