@@ -43,8 +43,9 @@ def _losses_section(evaluations: Mapping[int, RiskEvaluation], replaced: Mapping
         "error of its logarithm; QLIKE, which ranks as the true variance would and punishes too low a forecast; and "
         "the continuous ranked probability score (CRPS) of the return's whole distribution. Every model is fitted on "
         "the training part of each fold, and its level and the shape of returns on the validation part. Only the "
-        "refitted HAR-X goes on learning during the test: it is the rival that a sceptic would choose. Changes are our "
-        "model's loss over the other's, less 1: below zero, ours is better. The tests are Diebold-Mariano on days, "
+        "refitted HAR-X goes on learning during the test: it is the rival that a sceptic would choose, and it has a "
+        "share in our forecast unless model.linear is false. Changes are our model's loss over the other's, less 1: "
+        "below zero, ours is better. The tests are Diebold-Mariano on days, "
         "each loss corrected by Holm over all rows of its table."
     )
     blocks: list[Paragraph | TextTable | Picture] = [before]
