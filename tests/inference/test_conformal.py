@@ -367,3 +367,20 @@ def test_symbols_whose_tails_differ_are_each_covered_within_the_binomial_band(mo
     alike = held()
     assert alike[:4].min() > alike[4:].max()
     assert ((alike >= low) & (alike <= high)).mean() <= 0.5, alike
+
+
+def test_years_without_any_bar_leave_the_intervals_as_they_were(monkeypatch):
+    """A symbol that begins years after all others end stretches the panel: its days have nothing to learn from."""
+    monkeypatch.setattr(conformal, "MEMORY", 40)
+    made = make_panel()
+    gap = slice(200, 330)
+    mask, targets = made.mask.copy(), made.targets.copy()
+    mask[gap] = False
+    targets[gap] = np.nan
+    apart = replace(made, mask=mask, targets=targets)
+    found = adapt(apart, forecast(apart), valid=VALID, rows=ROWS)
+    before = adapt(made, forecast(made), valid=VALID, rows=ROWS)
+    # what is learnt before the gap does not change, and after it every cell has an interval
+    np.testing.assert_array_equal(found.upper[121:190], before.upper[121:190])
+    assert np.isfinite(found.upper[330:420]).all()
+    assert np.isfinite(found.lower[330:420]).all()

@@ -188,12 +188,14 @@ class _Window:
         self._symbols = score.shape[1]
         self._group = np.zeros(len(self._score), dtype=np.intp)
 
-    def scores(self, first: int, stop: int) -> _Scores:
-        """The scores of days `first` .. `stop` - 1."""
+    def scores(self, first: int, stop: int) -> _Scores | None:
+        """The scores of days `first` .. `stop` - 1; None where there is none."""
         low, high = first * self._symbols, stop * self._symbols  # a cell's place is its day times the symbols and more
         by_scale = self._by_scale[(self._by_scale >= low) & (self._by_scale < high)]
         by_score = self._by_score[(self._by_score >= low) & (self._by_score < high)]
         scales = self._scale[by_scale]
+        if not len(scales):
+            return None
         count = max(1, min(GROUPS, len(scales) // FEWEST_IN_GROUP))
         edges = np.quantile(scales, np.arange(1, count) / count)
         # the cells in order of scale fall into the groups one after another; looked up in order of score, each group
@@ -217,6 +219,8 @@ def _quantiles(score: Float64, scale: Float64, begin: int, horizon: int) -> Floa
     reach = np.full(score.shape, np.nan)
     levels = _Levels()
     window = _Window(score, scale)
+    scores = window.scores(0, begin - horizon + 1)
+    assert scores is not None  # there are FEWEST of them
     pending: deque[tuple[_Scores, Float64]] = deque()  # what the forecasts that can't be judged yet were made with
     for t in range(begin, len(score)):
         judged = t - horizon
@@ -227,7 +231,8 @@ def _quantiles(score: Float64, scale: Float64, begin: int, horizon: int) -> Floa
                 beta = past.highest_level(score[judged, realised], scale[judged, realised])
                 levels.learn(beta, each)
         if (t - begin) % REFRESH == 0:
-            scores = window.scores(max(0, judged - MEMORY + 1), judged + 1)
+            # after a gap as long as the memory, what was known before it goes on counting
+            scores = window.scores(max(0, judged - MEMORY + 1), judged + 1) or scores
         pending.append((scores, levels.each))
         reach[t] = scores.quantile(scale[t], levels.level)
     return reach
