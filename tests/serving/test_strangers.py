@@ -244,7 +244,7 @@ def test_every_error_has_the_same_headers(published: PublishedForecasts, serve: 
         for answer in (
             client.get("/nothing"),
             client.put("/v1/symbols"),
-            client.post("/v1/forecasts", content=b"x"),
+            client.post("/v1/forecasts"),
             client.options("/v1/symbols", headers=preflight),
         ):
             assert answer.headers["content-type"] == "application/problem+json"
