@@ -105,7 +105,7 @@ def import_files(
         bars += lake.append_bars(embedded_bars(), source=EMBEDDED_SOURCE)
         sentiment += lake.append_sentiment(embedded_sentiment(), source=EMBEDDED_SOURCE)
     given = [path for path in paths if path != EMBEDDED]
-    for batch in read_files(given, calendar=calendar, reading=reading, columns=columns):
+    for batch in read_files(given, calendar=calendar, reading=reading):
         if batch.bars is not None:
             bars += lake.append_bars(batch.bars, source="file")
         if batch.news is not None:

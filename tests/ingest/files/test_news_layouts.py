@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from tenor.ingest.files import FileBatch, read_files
+from tenor.ingest.files import FileBatch, Reading, read_files
 from tenor.ingest.files.column_names import parse_columns
 from tenor.ingest.files.news_cells import read_source, read_symbols
 from tenor.ingest.files.news_files import is_news_file
@@ -22,8 +23,8 @@ AT = pd.Timestamp("2023-11-14 22:13:20", tz="UTC")
 ISO = "2023-11-14T22:13:20Z"
 
 
-def read(path: Path, **options: Any) -> FileBatch:
-    (batch,) = read_files([path], now=NOW, **options)
+def read(path: Path, columns: Mapping[str, str] | None = None) -> FileBatch:
+    (batch,) = read_files([path], now=NOW, reading=Reading.of(columns=columns))
     return batch
 
 

@@ -1,6 +1,6 @@
 """Bars and news from the user's files and folders, and from datasets as they were published."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -15,8 +15,8 @@ from tenor.ingest.files.bar_files import (
     refused_link,
 )
 from tenor.ingest.files.check import Jump, SymbolReport, check_bars, find_jumps
-from tenor.ingest.files.json_files import is_bar_json
-from tenor.ingest.files.news_files import JSON_SUFFIXES, is_news_file, read_news_file
+from tenor.ingest.files.json_files import JSON_SUFFIXES, is_bar_json
+from tenor.ingest.files.news_files import is_news_file, read_news_file
 from tenor.ingest.files.reading import Reading
 from tenor.ingest.files.refusals import REFUSAL_COLUMNS, Refusal
 from tenor.ingest.files.stocknet import is_stocknet, read_stocknet_bars, read_stocknet_news
@@ -47,12 +47,12 @@ def read_files(
     calendar: str | None = None,
     now: pd.Timestamp | None = None,
     reading: Reading | None = None,
-    columns: Mapping[str, str] | None = None,
 ) -> Iterator[FileBatch]:
     """Read `paths`, batch by batch: files of bars or of news, folders of them, or the StockNet folder.
 
     Parameters and errors are those of `read_batches` and `read_news_file`.
     """
+    own_names = reading.columns if reading else {}
     for path in map(Path, paths):
         if is_stocknet(path):
             yield from read_batches([path / "price" / "raw"], calendar=calendar, now=now, reading=reading)
@@ -66,12 +66,12 @@ def read_files(
             if path in files and path.suffix.lower() in JSON_SUFFIXES and path not in bars_in_json:
                 news = [path]
             else:
-                news = [file for file in files if file not in bars_in_json and is_news_file(file, columns)]
+                news = [file for file in files if file not in bars_in_json and is_news_file(file, own_names)]
             other = [file for file in files if file not in set(news)]
             if bars := [file for file in other if file in bars_in_json or file.suffix.lower() not in JSON_SUFFIXES]:
                 yield from read_batches(bars, calendar=calendar, now=now, reading=reading)
             for file in news:
-                yield from read_news_file(file, now=now, columns=columns)
+                yield from read_news_file(file, now=now, columns=own_names)
 
 
 def _is_bar_json(path: Path) -> bool:

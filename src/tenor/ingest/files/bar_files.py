@@ -14,7 +14,7 @@ import pyarrow as pa
 from tenor.errors import DataError, UnusableError, one_line
 from tenor.ingest.files.layouts import are_candles
 from tenor.ingest.files.reading import Reading
-from tenor.ingest.files.refusals import Refusal, join_refusals, refusal_frame, refusals_of
+from tenor.ingest.files.refusals import Refusal, file_refusal, join_refusals, refusals_of
 from tenor.ingest.files.rules import RowFilter
 from tenor.ingest.files.tables import PARQUET_SUFFIXES, TEXT_SUFFIXES, RawTable, read_table
 from tenor.schema import BAR_COLUMNS, Bars, News
@@ -135,10 +135,12 @@ def _target(path: Path) -> Path:
 
 def refused_link(file: Path) -> FileBatch:
     """The refusal of a file that `leads_out`; neither its content nor its target is quoted."""
-    refused = refusal_frame(
-        file=str(file), row=[0], kind="file", why="is a link that leads out of the folder", remedy="copy the file there"
-    )
-    return FileBatch(None, refused, (FileSummary(str(file), 0, 0, 0, 1),))
+    return refused_file(file, UnusableError("is a link that leads out of the folder", "copy the file there"))
+
+
+def refused_file(path: Path, error: UnusableError) -> FileBatch:
+    """Nothing but the refusal of a whole file."""
+    return FileBatch(None, file_refusal(path, error), (FileSummary(str(path), 0, 0, 0, 1),))
 
 
 def read_batches(
@@ -241,18 +243,9 @@ def _read_file(
 
 
 def _refused(path: Path, rows: int, error: UnusableError) -> tuple[pd.DataFrame, pd.DataFrame, FileSummary]:
-    """Nothing but the refusal of the whole file."""
-    refused = refusal_frame(
-        file=str(path),
-        row=[error.row],
-        kind="file",
-        column=error.column,
-        value=error.value,
-        why=error.why,
-        remedy=error.remedy,
-    )
+    """No row, and the refusal of the whole file."""
     empty = pd.DataFrame(columns=list(BAR_COLUMNS)).astype({"symbol": "category"})
-    return empty, refused, FileSummary(str(path), 0, rows, 0, 1)
+    return empty, file_refusal(path, error), FileSummary(str(path), 0, rows, 0, 1)
 
 
 def _symbol_of(path: Path, raw: RawTable) -> tuple[str, str]:

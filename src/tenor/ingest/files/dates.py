@@ -178,13 +178,8 @@ def _since_1970(unique: list[str], texts: NDArray[np.object_], evidence: DateEvi
         return None
     numbers = {text: int(text) if text.isdigit() else round(float(text)) for text in own}
     if all(_SERIAL[0] <= number <= _SERIAL[1] for number in numbers.values()):
-        raise UnusableError(
-            "looks like a spreadsheet's number of a day",
-            "format the column as a date, YYYY-MM-DD, and export it again",
-            row=_row(own[0], texts, evidence),
-            column=evidence.name,
-            value=own[0],
-        )
+        remedy = "format the column as a date, YYYY-MM-DD, and export it again"
+        raise _unusable("looks like a spreadsheet's number of a day", remedy, own[0], texts, evidence)
     moments: dict[str, Any] = {}
     for text, number in numbers.items():
         unit = next((u for u in _UNITS if _SECONDS[0] * u <= number < _SECONDS[1] * u), None)
@@ -201,13 +196,7 @@ def _refuse_year_day_month(unique: list[str], texts: NDArray[np.object_], eviden
     parts = [(text, int(p[2]), int(p[3])) for text in unique if (p := _YEAR_DAY_MONTH.match(text))]
     middle = [text for text, second, third in parts if second > 12 and third <= 12]
     if len(middle) > 1 and not any(third > 12 for _, _, third in parts):
-        raise UnusableError(
-            "has the day before the month",
-            "write dates as YYYY-MM-DD",
-            row=_row(middle[0], texts, evidence),
-            column=evidence.name,
-            value=middle[0],
-        )
+        raise _unusable("has the day before the month", "write dates as YYYY-MM-DD", middle[0], texts, evidence)
 
 
 def _with_clock(column: Any, clock: Any) -> Any:
@@ -229,5 +218,7 @@ def _clock_text(text: str) -> str:
     return text
 
 
-def _row(text: str, texts: NDArray[np.object_], evidence: DateEvidence) -> int:
-    return int(evidence.rows[int(np.flatnonzero(texts == text)[0])])
+def _unusable(why: str, remedy: str, text: str, texts: NDArray[np.object_], evidence: DateEvidence) -> UnusableError:
+    """The refusal of the file, which shows the first row that has `text`."""
+    row = int(evidence.rows[int(np.flatnonzero(texts == text)[0])])
+    return UnusableError(why, remedy, row=row, column=evidence.name, value=text)

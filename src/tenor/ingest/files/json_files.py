@@ -12,7 +12,7 @@ from tenor.ingest.files.layouts import guess_columns
 from tenor.symbols import clean_symbol
 
 LINES_SUFFIXES = (".jsonl", ".ndjson")
-JSON_BAR_SUFFIXES = (*LINES_SUFFIXES, ".json")
+JSON_SUFFIXES = (*LINES_SUFFIXES, ".json")
 # where documents keep their bars, and their symbol
 _LISTS = ("results", "bars", "data", "candles", "values", "prices", "historical", "quotes")
 _SYMBOLS = ("ticker", "symbol", "s")

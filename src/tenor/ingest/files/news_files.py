@@ -14,15 +14,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tenor.errors import UnusableError
-from tenor.ingest.files.bar_files import FileBatch, FileSummary
+from tenor.ingest.files.bar_files import FileBatch, FileSummary, refused_file
+from tenor.ingest.files.json_files import LINES_SUFFIXES
 from tenor.ingest.files.news_cells import read_source, read_symbols, read_text, read_url, shown
 from tenor.ingest.files.news_columns import NewsColumns, names_news, news_columns
-from tenor.ingest.files.news_tables import JSON_LINES, JSON_SUFFIXES, NewsRows, header_of, read_rows
+from tenor.ingest.files.news_tables import NewsRows, header_of, read_rows
 from tenor.ingest.files.news_times import TimeReader, one_time_of_day
 from tenor.ingest.files.refusals import join_refusals, refusal_frame
 from tenor.schema import News, news_id
-
-__all__ = ["JSON_SUFFIXES", "is_news_file", "read_news_file"]
 
 _CORRECT = "correct it or drop the row"
 
@@ -37,7 +36,7 @@ def is_news_file(path: Path, columns: Mapping[str, str] | None = None) -> bool:
     columns
         Names of columns that the user gave, as `parse_columns` reads them.
     """
-    lines = path.suffix.lower() in JSON_LINES
+    lines = path.suffix.lower() in LINES_SUFFIXES
     try:
         names = header_of(path, columns)
     except (OSError, ValueError, csv.Error, pa.ArrowException, RecursionError, UnusableError):
@@ -67,8 +66,7 @@ def read_news_file(
         for rows, notes in read_rows(path, columns):
             yield file.batch(rows, notes)
     except UnusableError as error:
-        refused = refusal_frame(file=str(path), row=[0], kind="file", why=error.why, remedy=error.remedy)
-        yield FileBatch(None, refused, (FileSummary(str(path), 0, 0, 0, 1),))
+        yield refused_file(path, error)
 
 
 class _NewsFile:

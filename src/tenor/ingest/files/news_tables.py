@@ -14,13 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from tenor.errors import UnusableError, one_line
+from tenor.ingest.files.json_files import JSON_SUFFIXES, LINES_SUFFIXES
 from tenor.ingest.files.news_cells import shown, storable
 from tenor.ingest.files.news_columns import known_names, names_news
 from tenor.ingest.files.tables import PARQUET_SUFFIXES, TEXT_SUFFIXES
 from tenor.ingest.files.text_files import delimiter_of, encoding_of, opening_lines, split_line
 
-JSON_LINES = (".jsonl", ".ndjson")
-JSON_SUFFIXES = (*JSON_LINES, ".json")
 BATCH_ROWS = 200_000
 _WIDEST_CELL = 1 << 24
 _NO_DELIMITER = "\x1f"
@@ -194,7 +193,7 @@ def _json_rows(path: Path, most: int) -> Iterator[NewsRows]:
     if not head:
         raise UnusableError("is empty", "export it again")
     encoding = encoding_of(path).name
-    if path.suffix.lower() not in JSON_LINES and (records := _document(path, encoding)) is not None:
+    if path.suffix.lower() not in LINES_SUFFIXES and (records := _document(path, encoding)) is not None:
         numbered = enumerate(records, 1)
         while chunk := list(itertools.islice(numbered, most)):
             yield _from_records(chunk)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
+
+from tenor.errors import UnusableError
 
 RefusalKind = Literal[
     "file",  # nothing in the file can be used
@@ -106,6 +109,19 @@ def refusal_frame(
             "remedy": pd.Series([remedy] * count, dtype="str"),
         },
         columns=list(REFUSAL_COLUMNS),
+    )
+
+
+def file_refusal(path: Path, error: UnusableError) -> pd.DataFrame:
+    """The refusal of a whole file, with the row, column and cell that show why, if there are any."""
+    return refusal_frame(
+        file=str(path),
+        row=[error.row],
+        kind="file",
+        column=error.column,
+        value=error.value,
+        why=error.why,
+        remedy=error.remedy,
     )
 
 

@@ -18,7 +18,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from tenor.errors import UnusableError, one_line
-from tenor.ingest.files.json_files import JSON_BAR_SUFFIXES, read_json_rows
+from tenor.ingest.files.json_files import JSON_SUFFIXES, read_json_rows
 from tenor.ingest.files.layouts import ALIASES, FileColumns, guess_columns, headerless, match_columns
 from tenor.ingest.files.side_by_side import WideColumns, joined_names, stacked_header
 from tenor.ingest.files.text_files import delimiter_of, encoding_of, opening_lines, split_line
@@ -82,7 +82,7 @@ def read_table(path: Path, chosen: Mapping[str, str] | None = None) -> RawTable:
         raise UnusableError("is empty", "export it again")
     if head[:4] == b"PAR1" or path.suffix.lower() in PARQUET_SUFFIXES:
         return _read_parquet(path, chosen)
-    if path.suffix.lower() in JSON_BAR_SUFFIXES:
+    if path.suffix.lower() in JSON_SUFFIXES:
         return _read_json(path, chosen)
     return _read_text(path, chosen)
 
