@@ -25,7 +25,16 @@ from tenor.errors import ConfigError, HistoryError, did_you_mean
 from tenor.evaluation.baselines import SplitLike
 from tenor.evaluation.garch import EGARCH, GARCH, GJR, MODELS, fit_garch
 from tenor.evaluation.statistical import SymbolProgress
-from tenor.har import HAR_SESSIONS, HAR_TERMS, HAR_X_SESSIONS, by_symbol, har_terms, refitted, rolling_mean
+from tenor.har import (
+    HAR_SESSIONS,
+    HAR_TERMS,
+    HAR_X_SESSIONS,
+    by_symbol,
+    har_terms,
+    least_squares,
+    refitted,
+    rolling_mean,
+)
 from tenor.schema import Bool, Float32, Float64, Panel
 
 CONSTANT = "constant"
@@ -124,21 +133,18 @@ def ewma(variance: Float64) -> Float64:
 
 @dataclass(frozen=True)
 class Linear:
-    """Ordinary least squares with an intercept; columns that are constant or repeat others do no harm."""
+    """Ordinary least squares with an intercept; see `tenor.har.least_squares`."""
 
     intercept: float
     slopes: Float64
 
     @classmethod
     def fit(cls, x: Float64, y: Float64) -> Linear:
-        """From rows `x` [row, term] and `y` [row]; where several fit best, the smallest slopes of scaled columns."""
-        centre, scale = x.mean(axis=0), x.std(axis=0)
-        scale = np.where(scale > 1e-9 * (1 + np.abs(centre)), scale, np.inf)
-        z = (x - centre) / scale
-        # the normal equations are a hundred times faster than a decomposition of the rows, and exact enough when scaled
-        inverse = np.linalg.pinv(z.T @ z, rcond=1e-10, hermitian=True)
-        slopes = inverse @ (z.T @ (y - y.mean())) / scale
-        return cls(float(y.mean() - centre @ slopes), slopes)
+        """From rows `x` [row, term] and `y` [row]."""
+        centre, middle = x.mean(axis=0), y.mean()
+        rows = np.column_stack([np.ones(len(x)), x - centre, y - middle])
+        intercepts, (slopes,) = least_squares((rows.T @ rows)[None])
+        return cls(float(intercepts[0] + middle - centre @ slopes), slopes)
 
     def predict(self, x: Float64) -> Float64:
         """[...] from [..., term]."""
