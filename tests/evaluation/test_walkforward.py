@@ -39,7 +39,7 @@ def test_a_fold_says_what_a_fit_of_its_own_says(
         alone = fit(sentiment_panel, split, **small, workers=1)
         for found, expected in (
             (walked.predictions["attention LSTM"], alone.predict(sentiment_panel)),
-            *zip(walked.seeds.values(), alone.predict_each(sentiment_panel), strict=True),
+            *zip(walked.seeds.values(), alone.predict_with_each(sentiment_panel)[1], strict=True),
             *(
                 (walked.predictions[name], said)
                 for name, said in fit_baselines(sentiment_panel, split, names=FEW).items()

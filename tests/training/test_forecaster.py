@@ -110,7 +110,7 @@ def test_the_interval_holds_about_nine_in_ten(forecaster: Forecaster, panel: Pan
 
 
 def test_the_ensemble_is_the_mean_of_its_networks(forecaster: Forecaster, panel: Panel) -> None:
-    each = forecaster.predict_each(panel)
+    _, each = forecaster.predict_with_each(panel)
     assert len(each) == 2
     mean = np.mean([one.mean for one in each], axis=0)
     np.testing.assert_allclose(forecaster.predict(panel).mean, mean, rtol=1e-4, atol=1e-7)

@@ -150,7 +150,8 @@ def walk(
     pooled = _Pool(panel)
     for split, forecaster in zip(splits, forecasters, strict=True):
         past = panel.between(0, split.test.stop)  # no row after the test part exists from here on
-        of_fold = {forecaster.name: forecaster.predict(past)} | fit_baselines(past, split, names=baselines)
+        together, alone = forecaster.predict_with_each(past)
+        of_fold = {forecaster.name: together} | fit_baselines(past, split, names=baselines)
         if adaptive:
             cells = replace(past, mask=usable(past, model.lookback))
             try:
@@ -159,7 +160,7 @@ def walk(
                 adaptive = False
         for comparator in comparators:
             of_fold |= comparator(past, split)
-        for seed, of_seed in zip(training.seeds, forecaster.predict_each(past), strict=True):
+        for seed, of_seed in zip(training.seeds, alone, strict=True):
             of_fold[_seed_name(seed)] = of_seed
         pooled.add(split.test, of_fold)
     rows = slice(splits[0].test.start, splits[-1].test.stop)

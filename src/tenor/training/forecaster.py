@@ -133,10 +133,15 @@ class Forecaster:
         scaled = self.recipe.scaled(panel)
         return self.recipe.predictions(panel, mean_outputs([outputs(network, scaled) for network in self.networks]))
 
-    def predict_each(self, panel: Panel) -> list[Predictions]:
-        """The predictions of each network alone, in the order of `training.seeds`; calibrated as the ensemble is."""
+    def predict_with_each(self, panel: Panel) -> tuple[Predictions, list[Predictions]]:
+        """What `predict` gives, and the predictions of each network alone, from one run of the networks.
+
+        The latter are in the order of `training.seeds`, and calibrated as the ensemble is.
+        """
         scaled, linear = self.recipe.scaled(panel), self.recipe.linear(panel)
-        return [self.recipe.predictions(panel, outputs(network, scaled), linear) for network in self.networks]
+        each = [outputs(network, scaled) for network in self.networks]
+        together, *alone = (self.recipe.predictions(panel, one, linear) for one in (mean_outputs(each), *each))
+        return together, alone
 
     def attention(self, panel: Panel, rows: slice | None = None) -> PanelAttention:
         """Where the networks looked at each cell of `rows` (all sessions if None): the mean over the networks.
