@@ -11,13 +11,13 @@ import argparse
 import contextlib
 import http.client
 import json
-import re
 import resource
 import socket
-import subprocess
 import sys
 import time
 from pathlib import Path
+
+from served_store import served
 
 
 def memory(pid: int) -> float:
@@ -68,49 +68,35 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("options", nargs="*", help="further options of 'tenor serve', after --")
     options = parser.parse_args()
-    command = [sys.executable, "-m", "tenor", "serve", "--store", options.store, "--port", "0", *options.options]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
-        assert server.stderr is not None
-        address = re.search(r"http://([\d.]+):(\d+)", server.stderr.readline())
-        assert address is not None
-        host, port = address[1], int(address[2])
-        drain = subprocess.Popen(["cat"], stdin=server.stderr, stdout=subprocess.DEVNULL)  # the log goes nowhere
-        try:
-            while probe(host, port)[0] != "200":
-                time.sleep(0.2)
-            time.sleep(2)
-            before, peak = memory(server.pid), 0.0
-            lines = silent(host, port, options.path, options.sockets)
-            answers: dict[str, int] = {}
-            slowest, opened = 0.0, still_open(lines)
-            until = time.monotonic() + options.seconds
-            while time.monotonic() < until:
-                status, seconds = probe(host, port)
-                answers[status] = answers.get(status, 0) + 1
-                slowest, peak = max(slowest, seconds), max(peak, memory(server.pid))
-                time.sleep(0.25)
-            left, end = still_open(lines), memory(server.pid)
-            for line in lines:
-                line.close()
-            time.sleep(3)
-            result = {
-                "sockets": options.sockets,
-                "open_at_first": opened,
-                "open_in_the_end": left,
-                "healthz": answers,
-                "healthz_slowest_s": round(slowest, 2),
-                "rss_before_mb": before,
-                "rss_peak_mb": peak,
-                "rss_end_mb": end,
-                "rss_after_closing_mb": memory(server.pid),
-            }
-        finally:
-            server.terminate()
-            try:
-                server.wait(20)
-            except subprocess.TimeoutExpired:
-                server.kill()
-            drain.wait()
+    with served(options.store, options.options) as (server, host, port):
+        while probe(host, port)[0] != "200":
+            time.sleep(0.2)
+        time.sleep(2)
+        before, peak = memory(server), 0.0
+        lines = silent(host, port, options.path, options.sockets)
+        answers: dict[str, int] = {}
+        slowest, opened = 0.0, still_open(lines)
+        until = time.monotonic() + options.seconds
+        while time.monotonic() < until:
+            status, seconds = probe(host, port)
+            answers[status] = answers.get(status, 0) + 1
+            slowest, peak = max(slowest, seconds), max(peak, memory(server))
+            time.sleep(0.25)
+        left, end = still_open(lines), memory(server)
+        for line in lines:
+            line.close()
+        time.sleep(3)
+        result = {
+            "sockets": options.sockets,
+            "open_at_first": opened,
+            "open_in_the_end": left,
+            "healthz": answers,
+            "healthz_slowest_s": round(slowest, 2),
+            "rss_before_mb": before,
+            "rss_peak_mb": peak,
+            "rss_end_mb": end,
+            "rss_after_closing_mb": memory(server),
+        }
     print(json.dumps(result))
     return 1 if set(answers) != {"200"} else 0
 

@@ -11,10 +11,11 @@ import asyncio
 import json
 import random
 import re
-import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+
+from served_store import served
 
 MOST = 20.0
 
@@ -67,21 +68,10 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=60.0)
     options = parser.parse_args()
-    command = [sys.executable, "-m", "tenor", "serve", "--store", options.store, "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
-        assert server.stderr is not None
-        address = re.search(r"http://([\d.]+):(\d+)", server.stderr.readline())
-        assert address is not None
-        host, port = address[1], int(address[2])
-        drain = subprocess.Popen(["cat"], stdin=server.stderr, stdout=subprocess.DEVNULL)  # the log goes nowhere
-        try:
-            symbols = _symbols(host, port)
-            asyncio.run(load(host, port, symbols, 20, 2.0))  # answers are rendered once
-            found = asyncio.run(load(host, port, symbols, options.clients, options.seconds))
-        finally:
-            server.terminate()
-            server.wait()
-            drain.wait()
+    with served(options.store) as (_, host, port):
+        symbols = _symbols(host, port)
+        asyncio.run(load(host, port, symbols, 20, 2.0))  # answers are rendered once
+        found = asyncio.run(load(host, port, symbols, options.clients, options.seconds))
     ordered = sorted(found.seconds)
     p50, p99 = (ordered[int(len(ordered) * share)] for share in (0.5, 0.99))
     told = {

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from tenor.calendars import exchange
 from tenor.config import FeatureConfig, FoldConfig, ModelConfig, TrainConfig
@@ -19,6 +20,15 @@ from tenor.training.folds import walk_forward
 
 SENTIMENT = feature_names(["sentiment"])
 PLAIN = ("signal", "b", "c")
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Networks this small are far slower on threads that wait for a processor."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def make_sentiment_panel(sessions: int = 260, symbols: int = 6, *, news: float = 0.0, seed: int = 0) -> Panel:

@@ -17,8 +17,8 @@ import pandas as pd
 from tenor.benchmarks.protocol import PartDates, Samples, require_samples, rows_of
 from tenor.benchmarks.result import BenchmarkResult
 from tenor.benchmarks.running import run_panel
-from tenor.benchmarks.training import BenchmarkProgress, BenchmarkSettings
-from tenor.config import FeatureConfig, ModelConfig, SentimentConfig, TrainConfig
+from tenor.benchmarks.training import BenchmarkProgress, BenchmarkSettings, direction_training
+from tenor.config import FeatureConfig, ModelConfig, SentimentConfig
 from tenor.errors import DataError
 from tenor.features.context import context
 from tenor.features.indicators import ewma_volatility
@@ -40,15 +40,7 @@ NOTES = (
 SETTINGS = BenchmarkSettings(
     features=FeatureConfig(groups=("context",), sentiment=True, horizons=(1,)),
     model=ModelConfig(hidden=32, lookback=5),
-    training=TrainConfig(
-        epochs=8,
-        learning_rate=1e-3,
-        burn_in=30,
-        segments_per_step=16,
-        risk_weight=0.0,
-        return_weight=1.0,
-        direction_weight=2.0,
-    ),
+    training=direction_training(epochs=8),
 )
 """As for ACL18, on the features that the layout has; frozen before any test part of such a folder was used."""
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from tenor.benchmarks.protocol import PartDates
 from tenor.benchmarks.result import KDD17, BenchmarkResult
 from tenor.benchmarks.running import Benchmark, run_bars
-from tenor.benchmarks.training import BenchmarkProgress, BenchmarkSettings
-from tenor.config import FeatureConfig, ModelConfig, TrainConfig
+from tenor.benchmarks.training import BenchmarkProgress, BenchmarkSettings, direction_training
+from tenor.config import FeatureConfig, ModelConfig
 from tenor.errors import DataError
 from tenor.ingest.files import read_bars
 from tenor.schema import Bars
@@ -22,15 +22,7 @@ COUNTS = {"train": "64,644", "valid": "8,070", "test": "7,398"}
 SETTINGS = BenchmarkSettings(
     features=FeatureConfig(groups=("returns", "context"), sentiment=False, horizons=(1,)),
     model=ModelConfig(hidden=32, lookback=30),
-    training=TrainConfig(
-        epochs=9,
-        learning_rate=1e-3,
-        burn_in=30,
-        segments_per_step=16,
-        risk_weight=0.0,
-        return_weight=1.0,
-        direction_weight=2.0,
-    ),
+    training=direction_training(epochs=9),
     trailing=120,
 )
 """Chosen on validation MCC alone, then frozen."""

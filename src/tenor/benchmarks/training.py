@@ -40,6 +40,19 @@ BenchmarkProgress = Callable[[int, int, int, float, float], None]
 CACHE_FORMAT = 2
 
 
+def direction_training(*, epochs: int) -> TrainConfig:
+    """How tenor's model is trained for the published benchmarks, which ask for the direction alone."""
+    return TrainConfig(
+        epochs=epochs,
+        learning_rate=1e-3,
+        burn_in=30,
+        segments_per_step=16,
+        risk_weight=0.0,
+        return_weight=1.0,
+        direction_weight=2.0,
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkSettings:
     """All settings of tenor's model on one benchmark.

@@ -109,20 +109,11 @@ def ablate(
     _check(panel_with, panel_without)
     plain = replace(features, sentiment=False)
     shuffled = shuffle_sentiment(panel_with, splits, seed=seed)
-    arms = ((WITH, panel_with, features), (WITHOUT, panel_without, plain), (SHUFFLED, shuffled, features))
+    walk_arm = _arm_walker(splits, training, cache, workers, progress)
     walks = {
-        arm: walk(
-            panel,
-            splits,
-            features=config,
-            model=model,
-            training=training,
-            baselines=(),
-            cache=cache,
-            workers=workers,
-            progress=None if progress is None else partial(progress, arm),
-        )
-        for arm, panel, config in arms
+        WITH: walk_arm(WITH, panel_with, features, model),
+        WITHOUT: walk_arm(WITHOUT, panel_without, plain, model),
+        SHUFFLED: walk_arm(SHUFFLED, shuffled, features, model),
     }
     return {
         horizon: compare_arms(panel_with, walks, horizon=horizon, resamples=resamples, seed=seed)
@@ -164,24 +155,40 @@ def ablate_attention(
     HistoryError
         As `walk` does.
     """
+    walk_arm = _arm_walker(splits, training, cache, workers, progress)
     walks = {
-        arm: walk(
-            panel,
-            splits,
-            features=features,
-            model=replace(model, attention=attention),
-            training=training,
-            baselines=(),
-            cache=cache,
-            workers=workers,
-            progress=None if progress is None else partial(progress, arm),
-        )
+        arm: walk_arm(arm, panel, features, replace(model, attention=attention))
         for arm, attention in ((WITH_ATTENTION, True), (WITHOUT_ATTENTION, False))
     }
     return {
         horizon: compare_attention(panel, walks, horizon=horizon, resamples=resamples, seed=seed)
         for horizon in panel.horizons
     }
+
+
+def _arm_walker(
+    splits: Sequence[Split],
+    training: TrainConfig,
+    cache: Path | None,
+    workers: int | None,
+    progress: Callable[[str, int, int], None] | None,
+) -> Callable[[str, Panel, FeatureConfig, ModelConfig], WalkForward]:
+    """Walks an arm of that name over its panel, with all that the arms have in common."""
+
+    def walk_arm(arm: str, panel: Panel, features: FeatureConfig, model: ModelConfig) -> WalkForward:
+        return walk(
+            panel,
+            splits,
+            features=features,
+            model=model,
+            training=training,
+            baselines=(),
+            cache=cache,
+            workers=workers,
+            progress=None if progress is None else partial(progress, arm),
+        )
+
+    return walk_arm
 
 
 def compare_on_news_sessions(

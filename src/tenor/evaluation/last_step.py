@@ -99,8 +99,8 @@ def _last(network: AttentionLSTM, x: Tensor, state: State, place: int) -> Tensor
     of_horizon = slice(place * size, (place + 1) * size)
     query = network.query(last)[:, of_horizon]  # [B, A]
     # query · (key weights · input) = (query · key weights) · input: one product a step, not A
-    asked = query @ network.key.weight[of_horizon]  # [B, H + F]
-    scores = (states @ asked[:, :width, None] + gated @ asked[:, width:, None])[..., 0]
+    wanted_keys = query @ network.key.weight[of_horizon]  # [B, H + F]
+    scores = (states @ wanted_keys[:, :width, None] + gated @ wanted_keys[:, width:, None])[..., 0]
     scores = scores / math.sqrt(size) + network.by_lag[place]
     weights = functional.softmax(scores.masked_fill(variance <= 0, -1e9), dim=-1)
     pooled = (weights * variance).sum(-1)

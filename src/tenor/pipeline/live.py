@@ -14,12 +14,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from tenor.errors import DataError, TenorError, UnknownSymbolError, one_line
+from tenor.serving.live import SECONDS
 from tenor.symbols import known_as
 
 FRESH = 60.0
 """Seconds for which one run's forecasts, or its failure, serve all who ask."""
-LONGEST = 20.0
-"""Seconds after which a run is killed."""
 
 
 class OnDemand:
@@ -33,7 +32,7 @@ class OnDemand:
         After which a run is killed.
     """
 
-    def __init__(self, store: str, *, seconds: float = LONGEST) -> None:
+    def __init__(self, store: str, *, seconds: float = SECONDS) -> None:
         self._command = [sys.executable, "-m", "tenor.pipeline.live", store]
         self._seconds = seconds
         self._lock = threading.Lock()

@@ -62,9 +62,9 @@ def write_ablation(
     """
     attention = attention or {}
     first = next(iter((ablations or attention).values()))
-    asked = [what for what, results in (("the news", ablations), ("attention", attention)) if results]
+    compared = [what for what, results in (("the news", ablations), ("attention", attention)) if results]
     text = render_page(
-        title=f"{'Does' if len(asked) == 1 else 'Do'} {' and '.join(asked)} help?",
+        title=f"{'Does' if len(compared) == 1 else 'Do'} {' and '.join(compared)} help?",
         subtitle=f"Walk-forward, {first.first} – {first.last}, {len(first.seeds)} seeds in each fold and arm",
         verdicts=[
             (f"{part}, {sessions_ahead(horizon)}", result.verdict)
