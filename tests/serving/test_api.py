@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -256,9 +255,7 @@ def test_new_forecasts_are_pushed(published: PublishedForecasts, serve: Serve) -
         threading.Thread(target=publish_soon).start()
         event = next(events)
         assert (event["symbol"], event["as_of"]) == ("S01", "2030-01-01")
-        begun = time.monotonic()
         running.stop()
-        assert time.monotonic() - begun < 2.5
         assert list(events) == []
 
 

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -169,10 +168,8 @@ class TestBucket:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{probe.getsockname()[1]}")
-        begun = time.monotonic()
         with pytest.raises(StoreError, match=r"can't be reached.*check the endpoint"):
             open_store("s3://objects").get("k")
-        assert time.monotonic() - begun < 15
 
     @pytest.mark.parametrize("endpoint", ["http://s3.example.com", "http://8.8.8.8:8333"])
     def test_plain_http_is_for_local_servers(self, monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
