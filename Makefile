@@ -4,7 +4,7 @@ DEMO := demo
 # one thread a process: the work is spread over processes, and results do not depend on how many cores there are
 export OMP_NUM_THREADS = 1
 
-.PHONY: setup demo quick test lint check-all check-aws load bench lock docs-features clean
+.PHONY: setup demo notebooks quick test lint check-all check-aws load bench lock docs-features clean
 
 setup: .venv/.done
 
@@ -22,6 +22,15 @@ demo: setup
 	$(BIN)/python evaluate_model.py --store $(DEMO)/lake --config examples/demo.toml --report $(DEMO)/report.html
 	$(BIN)/tenor predict AAPL --store $(DEMO)/lake
 	@echo "The report: $(DEMO)/report.html"
+
+# the examples as executed notebooks with their outputs and figures, in notebooks/
+notebooks: setup
+	$(BIN)/uv pip install --quiet --target .notebooks jupytext nbconvert ipykernel
+	mkdir -p notebooks
+	cd notebooks && for script in ../examples/*.py; do \
+		PYTHONPATH=../.notebooks ../$(BIN)/python -m jupytext --to ipynb --execute \
+			--output $$(basename $$script .py).ipynb $$script || exit 1; \
+	done
 
 lint: setup
 	$(BIN)/ruff check .
