@@ -8,10 +8,15 @@ export OMP_NUM_THREADS = 1
 
 setup: .venv/.done
 
+# uv installs the lock in a fraction of pip's time; where it can't (a platform without its wheel), pip does. It does not
+# read pip's settings: extra places of wheels are handed on.
 .venv/.done: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "tenor is locked for Python 3.11: set PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+		|| { echo "tenor is developed on Python 3.11, 3.12 or 3.13: set PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --disable-pip-version-check --quiet -r requirements.lock
+	$(BIN)/pip install --disable-pip-version-check --quiet $$(grep '^uv==' requirements.lock) || true
+	UV_FIND_LINKS="$${UV_FIND_LINKS:-$$PIP_FIND_LINKS}" VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet -r requirements.lock \
+		|| $(BIN)/pip install --disable-pip-version-check --quiet -r requirements.lock
 	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 

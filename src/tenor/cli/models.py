@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tenor.cli import console, show_evaluation, show_training
+from tenor.cli.extras import missing
 from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Store, Version, Workers, sources_of
 
 app = typer.Typer()
@@ -57,6 +58,7 @@ def evaluate(
 ) -> None:
     """Evaluate a model walk-forward against baselines, and write the report. A killed run resumes."""
     from tenor.config import Config
+    from tenor.evaluation import statistical
     from tenor.pipeline import evaluate
 
     settings = Config.read(config, set_ or ()) if config or set_ else None
@@ -82,6 +84,9 @@ def evaluate(
     for evaluation in judged.evaluations.values():
         show_evaluation.show_evaluation(evaluation)
     show_evaluation.show_sentiment_effect(judged.ablation, judged.risk_ablation)
+    if not statistical.available():
+        names = ", ".join(statistical.STATISTICAL)
+        console.line(f"\nleft out of the baselines: {names}. {missing(statistical.LIBRARY)}")
     console.line(f"\nreport: {judged.report}")
 
 
