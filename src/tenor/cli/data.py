@@ -41,6 +41,12 @@ DateOrder = Annotated[
 DecimalMark = Annotated[
     str | None, typer.Option("--decimal", help="Decimal mark of prices: point or comma; by default decided.")
 ]
+TextEncoding = Annotated[
+    str | None,
+    typer.Option(
+        "--encoding", help="Encoding of text files that are not UTF-8: gbk, big5, cp1251 …; by default Windows-1252."
+    ),
+]
 
 SHOWN_REFUSALS = 20
 
@@ -57,6 +63,7 @@ def data_import(
     dates: DateOrder = None,
     decimal: DecimalMark = None,
     columns: OwnColumns = None,
+    encoding: TextEncoding = None,
     as_json: AsJson = False,
 ) -> None:
     """Import CSV, JSON, Parquet or the StockNet folder. Unusable rows are reported, all others imported."""
@@ -64,7 +71,7 @@ def data_import(
     from tenor.ingest.importing import import_files
 
     own = parse_columns(columns or ())
-    result = import_files(store, paths, calendar=calendar, dates=dates, decimal=decimal, columns=own)
+    result = import_files(store, paths, calendar=calendar, dates=dates, decimal=decimal, columns=own, encoding=encoding)
     if as_json:
         console.print_json(result.to_json())
     else:

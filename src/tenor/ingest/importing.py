@@ -65,6 +65,7 @@ def import_files(
     dates: str | None = None,
     decimal: str | None = None,
     columns: Mapping[str, str] | None = None,
+    encoding: str | None = None,
 ) -> ImportResult:
     """Read files and folders into the lake; ``embedded`` stands for the bars and the sentiment that come with tenor.
 
@@ -77,17 +78,19 @@ def import_files(
     calendar
         The exchange on whose sessions bars must lie; by default each symbol's own.
     dates
-        The order of dates such as 02/12/2024 in files of bars: ``dmy``, ``mdy`` or ``ymd``; by default it is decided
-        file by file, and a file in which nothing decides is refused.
+        The order of dates such as 02/12/2024: ``dmy``, ``mdy`` or ``ymd``; by default it is decided file by file, and a
+        file in which nothing decides is refused.
     decimal
         The decimal mark of bars, ``point`` or ``comma``; likewise.
     columns
         The files' own names of columns, by tenor's (``{"session": "Datum"}``, as `parse_columns` gives them).
+    encoding
+        Of text files that are neither UTF-8 nor UTF-16, as Python names it; by default Windows-1252, where they can be.
 
     Raises
     ------
     ConfigError
-        A path is empty, or `dates` or `decimal` is no such word.
+        A path is empty, `dates` or `decimal` is no such word, or there is no such `encoding`.
     DataError
         A path does not exist. Unusable rows inside a file are refused one by one, and the other rows imported.
     StoreError
@@ -96,7 +99,14 @@ def import_files(
     if "" in map(str.strip, paths):
         raise ConfigError("a path to import is empty: name a file or a folder ('.' for the current one).")
     lake = Lake(store)
-    reading = Reading.of(dates=dates, decimal=decimal, columns=columns, stored=lambda symbols: _closes(lake, symbols))
+    reading = Reading.of(
+        dates=dates,
+        decimal=decimal,
+        columns=columns,
+        stored=lambda symbols: _closes(lake, symbols),
+        encoding=encoding,
+        known=lake.symbols,
+    )
     files: list[FileSummary] = []
     refused: list[str] = []
     written_about: set[str] = set()

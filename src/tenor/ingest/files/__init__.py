@@ -52,7 +52,7 @@ def read_files(
 
     Parameters and errors are those of `read_batches` and `read_news_file`.
     """
-    own_names = reading.columns if reading else {}
+    reading = reading or Reading()
     for path in map(Path, paths):
         if is_stocknet(path):
             yield from read_batches([path / "price" / "raw"], calendar=calendar, now=now, reading=reading)
@@ -66,12 +66,16 @@ def read_files(
             if path in files and path.suffix.lower() in JSON_SUFFIXES and path not in bars_in_json:
                 news = [path]
             else:
-                news = [file for file in files if file not in bars_in_json and is_news_file(file, own_names)]
+                news = [
+                    file
+                    for file in files
+                    if file not in bars_in_json and is_news_file(file, reading.columns, reading.encoding)
+                ]
             other = [file for file in files if file not in set(news)]
             if bars := [file for file in other if file in bars_in_json or file.suffix.lower() not in JSON_SUFFIXES]:
                 yield from read_batches(bars, calendar=calendar, now=now, reading=reading)
             for file in news:
-                yield from read_news_file(file, now=now, columns=own_names)
+                yield from read_news_file(file, now=now, reading=reading)
 
 
 def _is_bar_json(path: Path) -> bool:

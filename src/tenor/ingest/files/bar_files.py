@@ -219,7 +219,7 @@ def _read_file(
 ) -> tuple[pd.DataFrame, pd.DataFrame, FileSummary]:
     rows = 0
     try:
-        raw = read_table(path, reading.columns)
+        raw = read_table(path, reading.columns, reading.encoding)
         rows = len(raw.rows) + len(raw.ragged)
         named, symbol = _symbol_of(path, raw)
         row_filter = RowFilter(str(path), raw, symbol, calendar, now, reading)

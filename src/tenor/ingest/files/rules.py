@@ -316,7 +316,13 @@ class RowFilter:
             return {code: by_symbol[s] for code, s in enumerate(self._symbols) if s in by_symbol}
 
         evidence = numbers.Evidence(
-            raw.rows, self._own_names(), self._reading.decimal, raw.delimiter, self._codes, closes
+            raw.rows,
+            self._own_names(),
+            self._reading.decimal,
+            raw.delimiter,
+            _year_first(raw.cells["session"]),
+            self._codes,
+            closes,
         )
         columns = {c: raw.cells[c] for c in (*PRICES, "volume") if c in raw.cells}
         values, notes = numbers.read_numbers(columns, evidence)
@@ -412,6 +418,13 @@ class RowFilter:
         ahead = int((same & (key[1:] > key[:-1])).sum())
         if back and ahead:
             self.notes.append(f"rows were not in order of date ({min(back, ahead)} steps the wrong way): sorted")
+
+
+def _year_first(dates: Any) -> bool:
+    """Whether a column of dates begins with one that has the year first, or is none of texts."""
+    texts = (str(value.as_py() or "").strip() for value in dates[:20])
+    first = next((text for text in texts if text), "")
+    return re.match(r"(19|20)\d{2}(\D|\d{4}(\D|$))|\d{9}", first) is not None
 
 
 def _suffix_of(source: Any) -> str:

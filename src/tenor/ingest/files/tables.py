@@ -5,7 +5,6 @@ Tables of several symbols side by side become long ones, one row a symbol and da
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from tenor.errors import UnusableError, one_line
 from tenor.ingest.files.json_files import JSON_SUFFIXES, read_json_rows
 from tenor.ingest.files.layouts import ALIASES, FileColumns, guess_columns, headerless, match_columns
 from tenor.ingest.files.side_by_side import WideColumns, joined_names, stacked_header
-from tenor.ingest.files.text_files import delimiter_of, encoding_of, opening_lines, split_line
+from tenor.ingest.files.text_files import delimiter_of, encoding_of, opening_lines, said_delimiter, split_line
 
 TEXT_SUFFIXES = (".csv", ".txt", ".tsv")
 PARQUET_SUFFIXES = (".parquet", ".pq")
@@ -64,8 +63,8 @@ class RawTable:
     side_by_side: bool = False
 
 
-def read_table(path: Path, chosen: Mapping[str, str] | None = None) -> RawTable:
-    """Read `path`; `chosen` names columns of it (see `column_names.parse_columns`).
+def read_table(path: Path, chosen: Mapping[str, str] | None = None, encoding: str | None = None) -> RawTable:
+    """Read `path`; `chosen` names columns of it (see `column_names.parse_columns`), `encoding` that of no UTF-8.
 
     Raises
     ------
@@ -84,7 +83,7 @@ def read_table(path: Path, chosen: Mapping[str, str] | None = None) -> RawTable:
         return _read_parquet(path, chosen)
     if path.suffix.lower() in JSON_SUFFIXES:
         return _read_json(path, chosen)
-    return _read_text(path, chosen)
+    return _read_text(path, chosen, encoding)
 
 
 def _read_parquet(path: Path, chosen: Mapping[str, str]) -> RawTable:
@@ -147,10 +146,10 @@ def _text_of(name: str, column: Any) -> Any:
     return column
 
 
-def _read_text(path: Path, chosen: Mapping[str, str]) -> RawTable:
-    encoding = encoding_of(path, read_texts=False)
+def _read_text(path: Path, chosen: Mapping[str, str], given: str | None) -> RawTable:
+    encoding = encoding_of(path, read_texts=False, given=given)
     lines = opening_lines(path, encoding.name)
-    above = 1 if re.fullmatch(r"(?i)\"?sep=.\"?", lines[0].strip()) else 0
+    above = 1 if said_delimiter(lines[0]) else 0
     delimiter, header = _header(lines, above, chosen)
     notes = [encoding.note] if encoding.note else []
     names = split_line(lines[header], delimiter)
