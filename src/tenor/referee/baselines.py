@@ -10,10 +10,10 @@ import numpy as np
 
 from tenor.distribution import Risk
 from tenor.errors import HistoryError
-from tenor.evaluation.baselines import ALWAYS_UP, DRIFT, PERSISTENCE, fit_baselines
+from tenor.evaluation.baselines import ALWAYS_UP, BASELINES, DRIFT, PERSISTENCE, fit_baselines
 from tenor.evaluation.risk_walk import walk_rivals
-from tenor.evaluation.statistical import fit_statistical
-from tenor.evaluation.volatility_rivals import EWMA, HAR, HAR_X_REFITTED
+from tenor.evaluation.statistical import STATISTICAL, fit_statistical
+from tenor.evaluation.volatility_rivals import EWMA, HAR, HAR_X_REFITTED, RIVALS
 from tenor.evaluation.walkforward import Pool
 from tenor.schema import Float32, Panel, Predictions, label
 from tenor.training import Split
@@ -24,6 +24,8 @@ VALID = (63, 252)
 """Least and most sessions of a validation part, on which baselines are calibrated and chosen."""
 LEAST_TRAIN = 252
 """Sessions of the panel before validation below which nothing is judged: the first half of them warms features up."""
+TAKEN = frozenset((*BASELINES, *STATISTICAL, *RIVALS))
+"""Names that models to be judged can't have."""
 QUICK_RETURNS = (PERSISTENCE, DRIFT, ALWAYS_UP)
 QUICK_RISK = (EWMA, HAR, HAR_X_REFITTED)
 
@@ -95,7 +97,10 @@ def cut(panel: Panel, start: int, stop: int) -> tuple[Split, ...]:
         after = begins - purge
         splits.append(
             Split(
-                slice(0, after - valid - purge), slice(after - valid, after), slice(begins, min(begins + FOLD, stop)), purge
+                slice(0, after - valid - purge),
+                slice(after - valid, after),
+                slice(begins, min(begins + FOLD, stop)),
+                purge,
             )
         )
     return tuple(splits)

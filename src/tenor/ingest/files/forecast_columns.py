@@ -141,7 +141,10 @@ def _require(
 ) -> None:
     header = shown_header(names)
     if "symbol" not in place:
-        raise DataError(f"{file}: has no column 'symbol' (its header: {header}).{_near('symbol', names)}")
+        raise DataError(
+            f"{file}: has no column 'symbol' (its header: {header}): add it, or say which it is with --columns "
+            f"symbol=NAME.{_hint('symbol', names)}"
+        )
     if not any(column in place for column in MOMENTS):
         if dates:
             raise DataError(
@@ -154,7 +157,7 @@ def _require(
         )
     if "horizon" not in place and not ("target_session" in place and ("session" in place or "as_of" in place)):
         raise DataError(
-            f"{file}: has no column 'horizon' (its header: {header}): add it, in sessions ahead; 1 is the next session, "
+            f"{file}: has no column 'horizon' (its header: {header}): add it, in sessions ahead, 1 for the next one, "
             f"or add both 'session' and 'target_session'.{_hint('horizon', names)}"
         )
     if not quantiles and not any(column in place for column in QUANTITIES):
@@ -164,14 +167,10 @@ def _require(
         )
 
 
-def _near(column: str, names: Sequence[str]) -> str:
-    return f"{_hint(column, names) or ' Rename yours'}: name it with --columns {column}=NAME."
-
-
 def _hint(column: str, names: Sequence[str]) -> str:
     """`` Is it 'x'?`` for the file's own name that is nearest to the column's."""
     near = did_you_mean(column, [_plain(name) for name in names])
-    return near.replace("Did you mean", "Is it").removesuffix("?") + "?" if near else ""
+    return near.replace("Did you mean", "Is it")
 
 
 def _plain(name: str) -> str:

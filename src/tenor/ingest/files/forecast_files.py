@@ -20,13 +20,20 @@ from numpy.typing import NDArray
 
 from tenor.calendars import calendar_of
 from tenor.errors import DataError, UnusableError, one_line
-from tenor.ingest.files.cells import distinct, read_symbols
+from tenor.ingest.files.cells import as_doubles, distinct, read_symbols
 from tenor.ingest.files.date_order import DateEvidence
 from tenor.ingest.files.date_texts import ORDERS
 from tenor.ingest.files.dates import read_dates
 from tenor.ingest.files.forecast_columns import QUANTITIES, ForecastColumns, match_forecast_columns
 from tenor.ingest.files.tables import PARQUET_SUFFIXES, parse_rows
-from tenor.ingest.files.text_files import MISSING_WORDS, delimiter_of, encoding_of, is_missing, opening_lines, split_line
+from tenor.ingest.files.text_files import (
+    MISSING_WORDS,
+    delimiter_of,
+    encoding_of,
+    is_missing,
+    opening_lines,
+    split_line,
+)
 from tenor.ingest.files.time_texts import read_time
 from tenor.schema import Bool, Float64
 
@@ -258,10 +265,9 @@ def _rows(raw: _Raw, found: ForecastColumns, order: Any, calendar: str, now: pd.
     for column in _TIMES:
         if column in found.place:
             moments, days = _times(raw, found.place[column])
-            if days is not None and column == "as_of":
-                if "session" not in found.place:
-                    data["session"] = days
-                    notes.append("'as_of' holds dates: read as the session after whose close the forecast was made")
+            if days is not None and column == "as_of" and "session" not in found.place:
+                data["session"] = days
+                notes.append("'as_of' holds dates: read as the session after whose close the forecast was made")
             data[column] = moments
         else:
             data[column] = pd.Series(pd.NaT, index=range(count), dtype="datetime64[us, UTC]")
@@ -323,7 +329,7 @@ def _times(raw: _Raw, place: int) -> tuple[pd.Series[Any], NDArray[Any] | None]:
         except UnusableError as error:
             row = int(raw.rows[int(np.flatnonzero(codes == i)[0])])
             raise UnusableError(error.why, error.remedy, row=row, column=name, value=text[:40]) from error
-    distinct_moments = pd.Series(pd.to_datetime(moments_of, utc=True)).astype("datetime64[us, UTC]")
+    distinct_moments = pd.Series(moments_of, dtype="datetime64[us, UTC]")
     return distinct_moments.iloc[codes].reset_index(drop=True), None
 
 
@@ -353,7 +359,7 @@ def _numbers(raw: _Raw, place: int) -> Float64:
     column = raw.cell(place)
     kind = column.type
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        numbers = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False).astype("float64")
+        numbers = as_doubles(column.cast(pa.float64(), safe=False))
     elif pa.types.is_null(kind):
         numbers = np.full(len(column), np.nan)
     elif pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind):
@@ -428,7 +434,9 @@ def refuse_doubled(frame: pd.DataFrame, keys: list[str]) -> None:
     if not doubled.any():
         return
     second = frame[doubled].iloc[0]
-    same = frame[(frame[keys] == second[keys]).where(frame[keys].notna(), frame[keys].isna() & second[keys].isna()).all(axis=1)]
+    same = frame[
+        (frame[keys] == second[keys]).where(frame[keys].notna(), frame[keys].isna() & second[keys].isna()).all(axis=1)
+    ]
     moment = next(second[key] for key in ("session", "as_of", "target_session") if pd.notna(second[key]))
     day = f"{moment:%Y-%m-%d}"
     raise UnusableError(
