@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tenor.errors import TenorError
     from tenor.features import build_panel
     from tenor.pipeline.evaluate import evaluate
+    from tenor.pipeline.judge import Judgement, judge
     from tenor.pipeline.predict import predict
     from tenor.pipeline.train import train
     from tenor.schema import Bars, DailySentiment, Forecast, News, Panel
@@ -36,6 +37,7 @@ _ROOMS = {
     "FeatureConfig": "config",
     "Forecast": "schema",
     "Forecaster": "training",
+    "Judgement": "pipeline.judge",
     "Lake": "store",
     "News": "schema",
     "Panel": "schema",
@@ -47,6 +49,7 @@ _ROOMS = {
     "embedded_bars": "data",
     "embedded_sentiment": "data",
     "evaluate": "pipeline.evaluate",
+    "judge": "pipeline.judge",
     "predict": "pipeline.predict",
     "train": "pipeline.train",
 }
@@ -59,6 +62,7 @@ __all__ = [
     "FeatureConfig",
     "Forecast",
     "Forecaster",
+    "Judgement",
     "Lake",
     "News",
     "Panel",
@@ -70,6 +74,7 @@ __all__ = [
     "embedded_bars",
     "embedded_sentiment",
     "evaluate",
+    "judge",
     "predict",
     "train",
 ]

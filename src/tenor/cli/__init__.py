@@ -12,7 +12,20 @@ from collections.abc import Sequence
 
 import typer
 
-from tenor.cli import ablate, benchmark, console, data, leakcheck, models, registry, sentiment, serve, tune, upload
+from tenor.cli import (
+    ablate,
+    benchmark,
+    console,
+    data,
+    judge,
+    leakcheck,
+    models,
+    registry,
+    sentiment,
+    serve,
+    tune,
+    upload,
+)
 from tenor.cli.unforeseen import explained, reported
 from tenor.errors import ConfigError, TenorError
 
@@ -26,6 +39,7 @@ app.add_typer(ablate.app)
 app.add_typer(tune.app)
 app.add_typer(benchmark.app)
 app.add_typer(leakcheck.app)
+app.add_typer(judge.app)
 app.add_typer(sentiment.app, name="sentiment")
 app.add_typer(serve.app)
 app.add_typer(upload.app)

@@ -147,7 +147,7 @@ def walk(
     with tempfile.TemporaryDirectory(prefix="tenor-") as temporary:
         root = Path(temporary) if cache is None else cache
         forecasters = _fit_all(panel, splits, features, model, training, root, workers, progress)
-    pooled = _Pool(panel)
+    pooled = Pool(panel)
     for split, forecaster in zip(splits, forecasters, strict=True):
         past = panel.between(0, split.test.stop)  # no row after the test part exists from here on
         together, alone = forecaster.predict_with_each(past)
@@ -187,7 +187,7 @@ def _seed_name(seed: int) -> str:
     return f"seed {seed}"
 
 
-class _Pool:
+class Pool:
     """Puts the predictions of one part after another in place; NaN elsewhere."""
 
     def __init__(self, panel: Panel) -> None:

@@ -171,7 +171,7 @@ def _read_text(path: Path, chosen: Mapping[str, str], given: str | None) -> RawT
             notes.append(f"{header} lines above the header are passed over")
     places = list(columns.place.values()) if wide is None else _wide_places(wide)
     codec = {"utf-8-sig": "utf-8"}.get(encoding.name, encoding.name)
-    table, ragged = _parse(path, codec, delimiter, len(names), header_lines, places)
+    table, ragged = parse_rows(path, codec, delimiter, len(names), header_lines, places)
     lines_of = np.arange(header_lines + 1, header_lines + 1 + len(table) + len(ragged))
     if ragged:
         lines_of = lines_of[~np.isin(lines_of, [line for line, _ in ragged])]
@@ -248,9 +248,10 @@ def _raw(
     return RawTable(long, cells, np.tile(rows, len(symbols)), notes=tuple(notes), side_by_side=True)
 
 
-def _parse(
+def parse_rows(
     path: Path, encoding: str, delimiter: str, width: int, header_lines: int, places: Sequence[int]
 ) -> tuple[Any, list[tuple[int, str]]]:
+    """The cells of a text file as texts, its columns named by their place; and the lines of another width."""
     ragged: list[tuple[int, str]] = []
 
     def skip(row: Any) -> str:
