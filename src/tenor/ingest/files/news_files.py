@@ -61,7 +61,7 @@ def read_news_file(
     columns
         Names of columns that the user gave, as `parse_columns` reads them; the others are found by their names.
     """
-    file = _NewsFile(path, now or pd.Timestamp.now("UTC"), columns)
+    file = NewsReader(path, now or pd.Timestamp.now("UTC"), columns)
     try:
         for rows, notes in read_rows(path, columns):
             yield file.batch(rows, notes)
@@ -69,8 +69,20 @@ def read_news_file(
         yield refused_file(path, error)
 
 
-class _NewsFile:
-    """What is decided once for a file, with its first batch: which column holds what, and whether numbers are times."""
+class NewsReader:
+    """Reads the rows of one file or table, batch by batch.
+
+    What is decided once, with its first batch: which column holds what, and whether numbers are times.
+
+    Parameters
+    ----------
+    path
+        What messages call it; its stem is the source of items that name none.
+    now
+        UTC; what is published later is refused.
+    columns
+        Names of columns that the user gave.
+    """
 
     def __init__(self, path: Path, now: pd.Timestamp, columns: Mapping[str, str] | None) -> None:
         self._path = path
