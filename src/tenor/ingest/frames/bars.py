@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from tenor.calendars import market_of
+from tenor.calendars import calendar_of, interval_of, market_of
 from tenor.errors import ConfigError, FrameError, UnusableError
 from tenor.ingest.files.date_texts import TIME_OF_DAY
 from tenor.ingest.files.layouts import VALUE_COLUMNS
@@ -67,7 +67,8 @@ def bars_of(
     symbol
         Whose bars they are, where the frame does not say it.
     calendar
-        The exchange on whose sessions the rows must lie, as ``XNYS``; each symbol's own by default.
+        The exchange, as ``XNYS``, or ``24/7``, on whose sessions the rows of symbols must lie whose names show no
+        market; New York's by default.
     now
         UTC; rows of the session that is not over by then are left out, with a warning. The clock's time by default.
 
@@ -106,6 +107,8 @@ def read_frame(
     now = now or pd.Timestamp.now("UTC")
     if isinstance(frame, Bars):
         return FrameBars(frame)
+    if calendar is not None and interval_of(calendar) != "1d":
+        raise ConfigError(f"calendar is {calendar!r}, and a frame has daily bars: name it without the length of a bar.")
     if isinstance(frame, FrameBars):
         return frame
     if isinstance(frame, Mapping):
@@ -119,6 +122,18 @@ def read_frame(
         return _read(table, layout, named, calendar, now, what)
     except UnusableError as error:
         raise _refused(table, error, what) from None
+
+
+class _Rows(RowFilter):
+    """The rules of files; symbols whose names show their market keep its calendar, as in a panel."""
+
+    def calendars(self) -> list[str]:
+        """The calendar of each symbol."""
+        return [_calendar(symbol, self._calendar) for symbol in self.symbols]
+
+
+def _calendar(symbol: str, axis: str | None) -> str:
+    return market_of(symbol).calendar if axis is None else calendar_of(symbol, axis)
 
 
 def _read_mapping(
@@ -153,7 +168,7 @@ def _read(
     symbol = raw.symbol or named
     if "symbol" not in raw.cells and not symbol:
         raise FrameError(f"{what}: the frame does not say whose bars they are", _mend_symbol(table, layout))
-    rows = RowFilter(what, raw, symbol, calendar, now, Reading())
+    rows = _Rows(what, raw, symbol, calendar, now, Reading())
     rows.read()
     rows.sound_prices()
     rows.on_calendar()
@@ -235,7 +250,7 @@ def _fault(
         fault, f"{name!r} is {shown}, which "
     )
     more = f"; {len(alike)} rows are so" if len(alike) > 1 else ""
-    market = calendar or market_of(symbol).calendar
+    market = _calendar(symbol, calendar)
     return FrameError(f"{what}, {row}: {cell}{why}{more}", mender.rows(fault, column, symbol, days, market))
 
 
