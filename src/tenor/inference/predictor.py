@@ -89,9 +89,9 @@ class Predictor:
             last = exchange(self.recipe.features.calendar).last_closed(as_of)
             bars, sentiment = bars.until(last), sentiment.until(last) if sentiment is not None else None
         panel = self.recipe.panel(bars, sentiment)
-        return PanelForecasts.of(self.recipe, self._runs, panel, self._verdicts())
+        return PanelForecasts.of(self.recipe, self._runs, panel, self.verdicts())
 
-    def _verdicts(self) -> dict[int, str]:
+    def verdicts(self) -> dict[int, str]:
         """What training found of each horizon's forecasts, by the card; an older model's card says nothing of it."""
         validation = self.card.get("validation") or {}
         found = {int(horizon): dict(known).get("verdict") for horizon, known in validation.items()}

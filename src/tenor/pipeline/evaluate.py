@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tenor.calendars import exchange
-from tenor.config import Config, FoldConfig, SentimentConfig, to_mapping
+from tenor.config import Config, FeatureConfig, FoldConfig, ModelConfig, SentimentConfig, TrainConfig, to_mapping
 from tenor.errors import ConfigError
 from tenor.evaluation.ablation import compare_on_news_sessions, compare_risk_on_news_sessions
 from tenor.evaluation.baselines import fit_baselines
@@ -21,6 +21,7 @@ from tenor.evaluation.cost_sweep import CostSweep, sweep_costs
 from tenor.evaluation.evaluate import Evaluation
 from tenor.evaluation.evaluate import evaluate as evaluate_horizon
 from tenor.evaluation.faithfulness import Faithfulness, faithfulness, testable
+from tenor.evaluation.regressors import Regressor
 from tenor.evaluation.risk import RiskEvaluation
 from tenor.evaluation.risk_walk import RiskUse, risk_evaluations, risk_headline, use_risk, walk_rivals
 from tenor.evaluation.walkforward_summary import WalkForwardSummary, headline, summarise_walk
@@ -30,6 +31,7 @@ from tenor.pipeline.train import load
 from tenor.report import write_report
 from tenor.report.backtest import trading_section
 from tenor.report.model import faithfulness_section
+from tenor.report.page import PageSection
 from tenor.report.risk import risk_sections
 from tenor.report.sentiment import sentiment_section
 from tenor.report.walk import walk_sections
@@ -65,8 +67,7 @@ class EvaluationResult:
     @property
     def verdict(self) -> str:
         """How far, and which way."""
-        which_way = self.walked.verdict
-        return f"{risk_headline(self.risk)} Which way: {which_way[0].lower()}{which_way[1:]}"
+        return _verdict(self.risk, self.walked)
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values."""
@@ -84,6 +85,74 @@ class EvaluationResult:
             "trading": self.trading.to_json(),
             "attention": None if self.attention is None else self.attention.to_json(),
         }
+
+
+@dataclass(frozen=True, eq=False)
+class WalkedSettings:
+    """A model's settings walked forward beside all that they have to beat: which way, how far, and what it is worth.
+
+    Attributes
+    ----------
+    walked
+        Which way, by horizon.
+    risk
+        How far, by horizon.
+    use
+        What the forecasts of risk are worth.
+    replaced
+        Rival -> symbols for which it could not be estimated.
+    """
+
+    walked: WalkForwardSummary
+    risk: dict[int, RiskEvaluation]
+    use: RiskUse
+    replaced: Mapping[str, tuple[str, ...]]
+
+    @property
+    def verdict(self) -> str:
+        """How far, and which way."""
+        return _verdict(self.risk, self.walked)
+
+    def sections(self) -> list[PageSection]:
+        """The sections of a report on it."""
+        return [*risk_sections(self.risk, self.use, self.replaced), *walk_sections(self.walked)]
+
+
+def walk_settings(
+    panel: Panel,
+    folds: FoldConfig,
+    *,
+    features: FeatureConfig,
+    model: ModelConfig,
+    training: TrainConfig,
+    own: Sequence[Regressor] = (),
+    cache: Path | None = None,
+    workers: int | None = None,
+    progress: StageProgress | None = None,
+) -> WalkedSettings:
+    """Train the settings anew in each of `folds`, and judge them there; parameters as in `walk_with_comparators`."""
+    splits = walk_forward(panel.sessions, folds, purge=max(panel.horizons))
+    walk = walk_with_comparators(
+        panel,
+        splits,
+        features=features,
+        model=model,
+        training=training,
+        own=own,
+        cache=cache,
+        workers=workers,
+        progress=progress,
+    )
+    walked = summarise_walk(panel, walk, scheme=folds.scheme)
+    report_garch = None if progress is None else partial(progress, "GARCH models")
+    rivals = walk_rivals(panel, splits, workers=workers, progress=report_garch)
+    risk = risk_evaluations(panel, walk, rivals.forecasts)
+    return WalkedSettings(walked, risk, use_risk(panel, walk, rivals.forecasts), rivals.replaced)
+
+
+def _verdict(risk: Mapping[int, RiskEvaluation], walked: WalkForwardSummary) -> str:
+    which_way = walked.verdict
+    return f"{risk_headline(risk)} Which way: {which_way[0].lower()}{which_way[1:]}"
 
 
 def evaluate(
@@ -131,10 +200,9 @@ def evaluate(
     # its settings walked forward, trained anew in every fold
     folds = config.folds if config is not None and config.folds != FoldConfig() else None
     folds = folds or folds_after(split, recipe.split["test"][1])
-    splits = walk_forward(panel.sessions, folds, purge=max(panel.horizons))
-    walk = walk_with_comparators(
+    walk = walk_settings(
         panel,
-        splits,
+        folds,
         features=recipe.features,
         model=recipe.model,
         training=forecaster.training,
@@ -143,11 +211,6 @@ def evaluate(
         workers=workers,
         progress=walking,
     )
-    walked = summarise_walk(panel, walk, scheme=folds.scheme)
-    report_garch = None if walking is None else partial(walking, "GARCH models")
-    rivals = walk_rivals(panel, splits, workers=workers, progress=report_garch)
-    risk = risk_evaluations(panel, walk, rivals.forecasts)
-    use = use_risk(panel, walk, rivals.forecasts)
 
     # the version itself on its own test part, beside companions and baselines
     companions = Companions(forecaster, split, workspace.work, workers, progress)
@@ -175,7 +238,16 @@ def evaluate(
     )
     attention = faithfulness(forecaster, panel, split.test, horizon=first) if testable(forecaster, panel) else None
     result = EvaluationResult(
-        forecaster.version, walked, risk, use, evaluations, ablation, risk_ablation, trading, attention, report
+        forecaster.version,
+        walk.walked,
+        walk.risk,
+        walk.use,
+        evaluations,
+        ablation,
+        risk_ablation,
+        trading,
+        attention,
+        report,
     )
 
     shown = tuple(show) or panel.symbols[:3]
@@ -206,7 +278,7 @@ def evaluate(
         about=describe_version(forecaster, panel, split),
         extra_sections=pages,
         verdict=result.verdict,
-        first_sections=[*risk_sections(risk, use, rivals.replaced), *walk_sections(walked)],
+        first_sections=walk.sections(),
     )
     write_json(report.with_suffix(".json"), result.to_json())
     return result

@@ -96,6 +96,10 @@ class Version:
         """The files that `Forecaster.from_files` takes."""
         return self.read(DOCUMENT, WEIGHTS)
 
+    def manifest(self) -> bytes:
+        """Its manifest, as it is stored; raises ModelError where that is damaged."""
+        return signed(manifest_of(self._objects, self.name))
+
     def card(self) -> dict[str, Any]:
         """Its data, parts, settings and validation metrics, and when and by which tenor it was made."""
         card: dict[str, Any] = read_json(self.read(CARD)[CARD])
@@ -156,6 +160,21 @@ class Registry:
             self._keep(key_of(version, MANIFEST), signed(manifest))
         self._move(lambda now: replace(now, latest=version, champion=now.champion or version))
         return version
+
+    def copy(self, version: Version) -> str:
+        """Keep `version` of another registry here as well, under its name and to the bit; pointers move as by `add`.
+
+        Raises
+        ------
+        ModelError
+            A file of it is missing, truncated or changed; it is named.
+        """
+        if not self._exists(version.name):
+            for name, data in version.read(*version.files).items():
+                self._keep(key_of(version.name, name), data)
+            self._keep(key_of(version.name, MANIFEST), version.manifest())
+        self._move(lambda now: replace(now, latest=version.name, champion=now.champion or version.name))
+        return version.name
 
     def promote(self, version: str, *, instead_of: str | None = None) -> Pointers:
         """Make `version` the champion and what was it the previous one.

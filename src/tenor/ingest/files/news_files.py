@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,11 @@ def read_news_file(
         What the user says about the file: columns that are not found by their names, the order of dates, the encoding.
     """
     reading = reading or Reading()
-    file = _NewsFile(path, now or pd.Timestamp.now("UTC"), reading)
+
+    def every() -> Iterator[NewsRows]:
+        return (rows for rows, _ in read_rows(path, reading.columns, reading.encoding))
+
+    file = NewsReader(path, now or pd.Timestamp.now("UTC"), reading, every)
     try:
         for rows, notes in read_rows(path, reading.columns, reading.encoding):
             yield file.batch(rows, notes)
@@ -75,13 +79,31 @@ def read_news_file(
         yield refused_file(path, error)
 
 
-class _NewsFile:
-    """What is decided once for a file: which column holds what, what numbers, days and months mean, class shares."""
+class NewsReader:
+    """Reads the rows of one file or table, batch by batch.
 
-    def __init__(self, path: Path, now: pd.Timestamp, reading: Reading) -> None:
+    What is decided once, with its first batch: which column holds what, what numbers, days and months mean, and class
+    shares.
+
+    Parameters
+    ----------
+    path
+        What messages call it; its stem is the source of items that name none.
+    now
+        UTC; what is published later is refused.
+    reading
+        What the user says about the file.
+    every
+        All rows from the first on, for what can't be decided by one batch.
+    """
+
+    def __init__(
+        self, path: Path, now: pd.Timestamp, reading: Reading, every: Callable[[], Iterable[NewsRows]]
+    ) -> None:
         self._path = path
         self._now = now
         self._reading = reading
+        self._every = every
         self._shares: frozenset[str] | None = None
         self._decided_order = False
         self._columns: NewsColumns | None = None
@@ -161,7 +183,7 @@ class _NewsFile:
         if column not in self._columns.place:
             return
         name = self._columns.own(column)
-        for rows, _ in read_rows(self._path, self._reading.columns, self._reading.encoding):
+        for rows in self._every():
             yield from rows.cells.get(name, ())
 
     def _refusals(

@@ -172,17 +172,18 @@ def _parquet_rows(path: Path) -> Iterator[NewsRows]:
     with path.open("rb") as file, pyarrow.parquet.ParquetFile(file) as parquet:
         names = tuple(str(name) for name in parquet.schema_arrow.names)
         for batch in parquet.iter_batches(BATCH_ROWS):
-            cells = {name: _values(batch.column(i)) for i, name in enumerate(names)}
+            cells = {name: cell_values(batch.column(i)) for i, name in enumerate(names)}
             yield NewsRows(names, list(range(first, first + len(batch))), cells)
             first += len(batch)
     if first == 1:
         raise UnusableError("has columns but no rows", "export it again")
 
 
-def _values(column: Any) -> list[Any]:
+def cell_values(column: Any) -> list[Any]:
+    """The cells of an Arrow column of news, moments with a zone in UTC."""
     kind = column.type
     if pa.types.is_dictionary(kind):
-        return _values(column.cast(kind.value_type))
+        return cell_values(column.cast(kind.value_type))
     if pa.types.is_timestamp(kind):
         # with a zone the moments are stored in UTC, whatever the zone is called
         column = column.cast(pa.timestamp("us", "UTC" if kind.tz else None), safe=False)

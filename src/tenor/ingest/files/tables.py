@@ -94,14 +94,14 @@ def _read_parquet(path: Path, chosen: Mapping[str, str]) -> RawTable:
             names = [str(name) for name in schema.names]
             columns, wide = _columns_of(names, chosen)
             places = list(columns.place.values()) if wide is None else _wide_places(wide)
-            _require_simple({names[i]: schema.field(i).type for i in places})
+            require_simple({names[i]: schema.field(i).type for i in places})
             table = parquet.read(columns=[names[i] for i in places])
-            cells = {place: _text_of(names[place], table[names[place]]) for place in places}
+            cells = {place: text_of(names[place], table[names[place]]) for place in places}
     except (pa.ArrowException, OSError) as error:
         raise UnusableError(f"is not a readable Parquet file ({_line(error)})", "export it again") from error
     if not len(table):
         raise UnusableError("has columns but no rows", "export it again")
-    return _raw(columns, wide, cells.__getitem__, np.arange(1, len(table) + 1))
+    return raw_table(columns, wide, cells.__getitem__, np.arange(1, len(table) + 1))
 
 
 def _read_json(path: Path, chosen: Mapping[str, str]) -> RawTable:
@@ -122,16 +122,16 @@ def _json_column(values: list[Any]) -> Any:
     return pa.array([None if value is None else str(value) for value in values], pa.string())
 
 
-def _require_simple(types: Mapping[str, Any]) -> None:
-    """Refuse a file whose cells are no single values."""
+def require_simple(types: Mapping[str, Any]) -> None:
+    """Refuse a table whose cells are no single values, by an UnusableError."""
     for name, kind in types.items():
         inner = kind.value_type if pa.types.is_dictionary(kind) else kind
         if pa.types.is_nested(inner) or pa.types.is_boolean(inner) or pa.types.is_duration(inner):
             raise UnusableError(f"has {name!r} of type {one_line(Exception(str(kind)), 60)}", "write one value a cell")
 
 
-def _text_of(name: str, column: Any) -> Any:
-    """`column`, bytes as text."""
+def text_of(name: str, column: Any) -> Any:
+    """The Arrow column `name`, bytes as text; raises UnusableError for bytes that are none."""
     kind = column.type
     binary = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_binary_view)
     try:
@@ -177,7 +177,7 @@ def _read_text(path: Path, chosen: Mapping[str, str], given: str | None) -> RawT
         lines_of = lines_of[~np.isin(lines_of, [line for line, _ in ragged])]
     if not len(table) and not ragged:
         raise UnusableError("has a header but no rows", "export it again")
-    raw = _raw(columns, wide, lambda place: table[str(place)], lines_of)
+    raw = raw_table(columns, wide, lambda place: table[str(place)], lines_of)
     return replace(raw, ragged=tuple(ragged), delimiter=delimiter, notes=(*notes, *raw.notes))
 
 
@@ -222,7 +222,7 @@ def _wide_places(wide: WideColumns) -> list[int]:
     return [wide.session, *(i for place in wide.place.values() for i in place.values())]
 
 
-def _raw(
+def raw_table(
     columns: FileColumns, wide: WideColumns | None, cell: Callable[[int], Any], rows: NDArray[np.int64]
 ) -> RawTable:
     """The table as it is, or one long table of the symbols side by side."""
