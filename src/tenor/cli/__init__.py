@@ -19,6 +19,7 @@ from tenor.cli import (
     data,
     judge,
     leakcheck,
+    mcp,
     models,
     registry,
     sentiment,
@@ -43,6 +44,7 @@ app.add_typer(judge.app)
 app.add_typer(sentiment.app, name="sentiment")
 app.add_typer(serve.app)
 app.add_typer(upload.app)
+app.add_typer(mcp.app)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -94,8 +94,13 @@ def evaluate(
 def predict(
     symbols: Annotated[list[str], typer.Argument(help="Symbols to forecast.")],
     store: Store = DEFAULT_STORE,
-    horizon: Annotated[int, typer.Option(min=1, help="Sessions ahead.")] = 1,
+    horizon: Annotated[
+        list[int] | None, typer.Option(min=1, help="Sessions ahead; may be repeated; by default 1.")
+    ] = None,
     model: Version = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Write them as a table, .csv or .parquet, that 'tenor judge' reads.")
+    ] = None,
     config: ConfigFile = None,
     set_: Overrides = None,
     as_json: AsJson = False,
@@ -105,31 +110,25 @@ def predict(
     A symbol that can't be forecast is reported in one line, and the others are forecast; the exit code is 1 then. So is
     one whose bars are stale, where sources.when_stale refuses them; otherwise stale forecasts are reported.
     """
-    from tenor.calendars import exchange, interval_of
-    from tenor.ingest.status import refusal, stale
-    from tenor.pipeline.predict import forecasts_of, stale_forecasts
-    from tenor.workspace import Workspace
+    from tenor.forecast_table import format_of, write_forecasts
+    from tenor.pipeline.predict import current_forecasts
 
-    sources = sources_of(config, set_)
-    forecasts, calendar, old_sentiment = forecasts_of(Workspace(store), symbols, horizon=horizon, version=model)
-    failed = {symbol: str(error) for symbol, error in forecasts.failed.items()}
-    late = {} if sources.when_stale == "ignore" else stale_forecasts(forecasts, calendar)
-    made = [forecast.symbol for forecast in forecasts]
-    from_services = stale(store, sources, made, interval=interval_of(calendar)) if made else {}
-    if sources.when_stale == "refuse":
-        failed |= {symbol: refusal(why) for symbol, why in from_services.items()}
-    late |= from_services  # names the source that is late
-    if old_sentiment is not None and sources.when_stale != "ignore":
-        late |= {symbol: "; ".join(filter(None, (late.get(symbol), old_sentiment))) for symbol in made}
-    shown = [forecast for forecast in forecasts if forecast.symbol not in failed]
-    notes = [f"stale: {late[f.symbol]}" for f in shown if f.symbol in late]
-    notes += [exchange(calendar).note for f in shown if exchange(calendar).uncertain(f.target_session)]
-    for line in dict.fromkeys([*notes, *failed.values()]):
+    if output is not None:
+        format_of(output)  # before the forecasts are made: what is wrong with a name is no work
+    current = current_forecasts(
+        store, symbols, horizons=horizon or [1], version=model, sources=sources_of(config, set_)
+    )
+    notes = [f"stale: {current.stale[f.symbol]}" for f in current.forecasts if f.symbol in current.stale]
+    for line in dict.fromkeys([*notes, *current.notes, *current.failed.values()]):
         console.stderr.print(f"tenor: {' '.join(line.split())}", markup=False, soft_wrap=True)
-    for forecast in shown:
+    if output is not None and current.forecasts:
+        write_forecasts(output, current.rows())
+    for forecast in current.forecasts:
         if as_json:
-            console.print_json({**forecast.to_json(), "stale": late.get(forecast.symbol)})
-        else:
+            console.print_json({**forecast.to_json(), "stale": current.stale.get(forecast.symbol)})
+        elif output is None:
             show_training.show_forecast(forecast)
-    if failed:
+    if output is not None and current.forecasts and not as_json:
+        console.line(f"{len(current.forecasts)} forecasts: {output}")
+    if current.failed:
         raise typer.Exit(1)

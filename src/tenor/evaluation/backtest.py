@@ -17,7 +17,7 @@ import pandas as pd
 
 from tenor.calendars import exchange
 from tenor.errors import ConfigError, DataError, HistoryError, did_you_mean
-from tenor.schema import Bool, Float64, Panel, Predictions
+from tenor.schema import Bool, Float64, Panel, Predictions, within_days
 
 Rule = Literal["long/flat", "long/short"]
 RULES: tuple[Rule, ...] = ("long/flat", "long/short")
@@ -60,6 +60,37 @@ class Backtest:
         """[session - 1]; simple returns of each session, net of costs; 0 once ruined."""
         before = self.equity[:-1]
         return np.where(before > 0, np.diff(self.equity) / np.where(before > 0, before, 1.0), 0.0)
+
+    def to_returns(self) -> pd.Series[float]:
+        """The net simple return of each day, as quantstats, pyfolio and skfolio read it.
+
+        Bars within a day are compounded to the UTC day in which they closed; one that closed at midnight counts for
+        the day that ended then. The first session, which only decides, has no return.
+
+        Returns
+        -------
+        Series
+            float64, a share (0.01 is 1 %), named as the rule; its index is a tz-naive `DatetimeIndex` of midnights,
+            named ``date``, one a day on which there was a session, rising.
+
+        Examples
+        --------
+        >>> sessions = pd.DatetimeIndex(["2016-01-04", "2016-01-05", "2016-01-06"])
+        >>> equity = np.array([1.0, 1.02, 0.9996])
+        >>> Backtest("long/flat", 10.0, sessions, equity, equity, np.zeros(3), "XNYS").to_returns()
+        date
+        2016-01-05    0.02
+        2016-01-06   -0.02
+        Name: long/flat, dtype: float64
+        """
+        days, intraday = self.sessions[1:], within_days(self.sessions)
+        if intraday:
+            days = (days - pd.Timedelta(1, "us")).normalize()
+        series = pd.Series(self.returns, index=pd.DatetimeIndex(days, name="date"), name=self.name)
+        if not intraday:
+            return series
+        daily: pd.Series[float] = (1 + series).groupby(level="date").prod() - 1
+        return daily
 
     @property
     def year(self) -> float:

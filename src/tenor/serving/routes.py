@@ -14,7 +14,7 @@ import itertools
 import json
 import logging
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -39,6 +39,7 @@ from tenor.serving.responses import (
 )
 from tenor.serving.schemas import Staleness, to_plain
 from tenor.serving.service import Service
+from tenor.serving.tables import DESCRIBED, JSON, format_asked, table_response
 from tenor.serving.view import NOTHING_PUBLISHED
 from tenor.storage.files import content_key
 from tenor.symbols import LONGEST
@@ -63,6 +64,12 @@ Symbol = Annotated[
 Horizon = Annotated[
     int | None, Query(ge=1, le=1000, description="Sessions ahead; by default the shortest there is.", examples=[1])
 ]
+TableHorizon = Annotated[
+    int | None, Query(ge=1, le=1000, description="Sessions ahead; by default the shortest, in a table all.")
+]
+Format = Annotated[
+    Literal["json", "csv", "parquet"] | None, Query(alias="format", description="By default what Accept says, or JSON.")
+]
 Responses = dict[int | str, dict[str, Any]]
 
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
@@ -76,6 +83,13 @@ log = logging.getLogger(LOGGER)
 def _example(response: type[Any]) -> Responses:
     """The example of `response` as that of status 200."""
     return {200: {"content": {"application/json": {"example": response.example}}}}
+
+
+def _tables(more: Responses) -> Responses:
+    """The example of many forecasts, and the tables that they can be had as."""
+    tables = DESCRIBED[200]["content"]
+    json_too = _example(schemas.ForecastsResponse)[200]["content"]
+    return DESCRIBED | {200: {"content": json_too | tables}} | more
 
 
 def _whole(value: object) -> object:
@@ -128,26 +142,49 @@ async def forecast(
     return await _body(request, key, render)
 
 
-@router.post("/forecasts", response_model=schemas.ForecastsResponse, responses=_example(schemas.ForecastsResponse))
-async def forecasts(request: Request, batch: Batch) -> Response:
+@router.get("/forecasts", response_model=schemas.ForecastsResponse, responses=_tables(UNCHANGED))
+async def all_forecasts(
+    request: Request,
+    symbols: Annotated[str, Query(max_length=4000, description="AAPL,MSFT; empty for all, up to 500.")] = "",
+    horizon: TableHorizon = None,
+    format_: Format = None,
+) -> Response:
+    """As POST, by an address: a link to a file of forecasts. JSON is not cached, CSV and Parquet have an ETag."""
+    names = [name.strip() for name in symbols.split(",") if name.strip()]
+    wanted = names or list(_service(request).view.snapshot.index.entries)
+    if len(wanted) > MOST_SYMBOLS:
+        raise UsageError(f"that are {len(wanted):,} symbols, and {MOST_SYMBOLS} is the most at once: name some.")
+    return await _many(request, wanted, horizon, format_asked(request, format_))
+
+
+@router.post("/forecasts", response_model=schemas.ForecastsResponse, responses=_tables({}))
+async def forecasts(request: Request, batch: Batch, format_: Format = None) -> Response:
     """Forecasts of many symbols; a symbol that has none gets its problem, and the others their forecasts.
 
-    A symbol named twice is answered once.
+    A symbol named twice is answered once. CSV and Parquet (by ``format`` or ``Accept``) have a row for each horizon,
+    if none is named, and are refused as a whole where a symbol has no forecast.
     """
+    return await _many(request, batch.symbols, batch.horizon, format_asked(request, format_))
+
+
+async def _many(request: Request, symbols: Sequence[str], horizon: int | None, format_: str) -> Response:
     service = _service(request)
     snapshot = service.view.snapshot
     named: dict[str, str] = {}
-    for symbol in batch.symbols:
+    for symbol in symbols:
         named.setdefault(snapshot.find(symbol) or symbol, symbol)
     wanted = list(named.values())
     request.state.charge((len(wanted) - 1) / SYMBOLS)
     if service.batches.full():
         return _busy(request, service, "Too many batches are being answered")
+    if format_ != JSON:
+        async with service.batches:
+            return await table_response(request, service, [snapshot.name(s) for s in wanted], horizon, format_)
     bodies: list[bytes] = []
     problems: list[dict[str, Any]] = []
     async with service.batches:
         for first in range(0, len(wanted), TOGETHER):
-            some = functools.partial(_some, service, wanted[first : first + TOGETHER], batch.horizon)
+            some = functools.partial(_some, service, wanted[first : first + TOGETHER], horizon)
             for symbol, made in await service.rendered(some):
                 if isinstance(made, bytes):
                     bodies.append(made)
