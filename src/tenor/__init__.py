@@ -13,10 +13,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tenor.config import Config, FeatureConfig
+    from tenor.config import Config, FeatureConfig, ModelConfig
     from tenor.data import embedded_bars, embedded_sentiment
     from tenor.errors import TenorError
     from tenor.features import build_panel
+    from tenor.model import pooled_log_variance
     from tenor.pipeline.evaluate import evaluate
     from tenor.pipeline.predict import predict
     from tenor.pipeline.train import train
@@ -37,6 +38,7 @@ _ROOMS = {
     "Forecast": "schema",
     "Forecaster": "training",
     "Lake": "store",
+    "ModelConfig": "config",
     "News": "schema",
     "Panel": "schema",
     "PanelForecaster": "training.estimator",
@@ -47,6 +49,7 @@ _ROOMS = {
     "embedded_bars": "data",
     "embedded_sentiment": "data",
     "evaluate": "pipeline.evaluate",
+    "pooled_log_variance": "model",
     "predict": "pipeline.predict",
     "train": "pipeline.train",
 }
@@ -60,6 +63,7 @@ __all__ = [
     "Forecast",
     "Forecaster",
     "Lake",
+    "ModelConfig",
     "News",
     "Panel",
     "PanelForecaster",
@@ -70,6 +74,7 @@ __all__ = [
     "embedded_bars",
     "embedded_sentiment",
     "evaluate",
+    "pooled_log_variance",
     "predict",
     "train",
 ]

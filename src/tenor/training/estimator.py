@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from tenor.config import FeatureConfig, ModelConfig, TrainConfig, from_mapping, to_mapping
+from tenor.config import FeatureConfig, ModelConfig, TrainConfig, changed
 from tenor.errors import ConfigError, HistoryError, RowsError
 from tenor.schema import Bool, Float32
 from tenor.training.fit import fit as train
@@ -272,4 +272,4 @@ class PanelForecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
 
 def with_changes(config: Any, section: str, changes: dict[str, Any]) -> Any:
     """`config` with `changes`; raises ConfigError for an unknown key or an impossible value, as ``section.key``."""
-    return from_mapping(type(config), {**to_mapping(config), **changes}, section)
+    return changed(config, changes, section)
