@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import inspect
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -41,6 +42,15 @@ def pinned(network: str) -> NetworkName | None:
 def digest_of(code: str) -> str:
     """Twelve hex digits that stand for the text of a network's file."""
     return hashlib.sha256(code.encode()).hexdigest()[:12]
+
+
+def spelled(kind: object) -> str:
+    """`` 'path/to/mine.py:Net'`` of a class that was handed over in place of a text; ``""`` where it has no file."""
+    try:
+        path = inspect.getsourcefile(kind) if isinstance(kind, type) else None
+    except (OSError, TypeError):  # a class of a notebook or of a compiled module
+        path = None
+    return f" {f'{path}:{kind.__name__}'!r}" if path is not None and isinstance(kind, type) else ", path/to/mine.py:Net"
 
 
 def read_network(network: str) -> tuple[NetworkName, str]:

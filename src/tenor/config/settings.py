@@ -9,14 +9,14 @@ from __future__ import annotations
 import keyword
 import math
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from tenor.config.mapping import from_mapping
-from tenor.config.network_code import digest_of, pinned, read_network
+from tenor.config.network_code import digest_of, pinned, read_network, spelled
 from tenor.config.section import LATER, UNMAPPED, Section, number, whole
 from tenor.config.toml import DEEPEST, read_toml, shown
 from tenor.errors import ConfigError, one_line
@@ -277,6 +277,8 @@ class ModelConfig(Section):
         if self.dropout >= 1:
             self.refuse("dropout", "it must be at least 0 and below 1")
         self._check_options()
+        if not isinstance(self.network, str):
+            self.refuse("network", f"it takes a text{spelled(self.network)}, because the code travels with the model")
         name = pinned(self.network)
         if name is None and self.network:
             name, code = read_network(self.network)
@@ -292,6 +294,8 @@ class ModelConfig(Section):
         return self.attention and not self.network
 
     def _check_options(self) -> None:
+        if not isinstance(self.options, Mapping) or not all(isinstance(key, str) for key in self.options):
+            self.refuse("options", "it takes a table of keyword arguments, as in {'width': 32}")
         self._set(options=dict(sorted(self.options.items())))
         if self.options and not self.network:
             self.refuse("options", "it is for a network of your own: set model.network as well")

@@ -171,8 +171,9 @@ class _Admission:
                     )
 
     def _check_repeats(self, network: FramedNetwork) -> None:
-        state = copy.deepcopy(network.state_dict())
-        first, second = self._outputs(network), self._outputs(network)
+        state = copy.deepcopy(network.eval().state_dict())
+        with torch.no_grad():
+            first, second = network.given(self.x), network.given(self.x)
         for name in first:
             if not torch.equal(first[name], second[name]):
                 self._refuse(
@@ -184,6 +185,15 @@ class _Admission:
                 self._refuse(
                     f"changes its {name.removeprefix('inner.')!r} when it predicts; forecasts would depend on what was "
                     "forecast before: change nothing in forward."
+                )
+
+        network.train()
+        first, second = self._outputs(network), self._outputs(network)
+        for name in first:
+            if not torch.equal(first[name], second[name]):
+                self._refuse(
+                    f"gives another {name!r} for the same input and random numbers in training mode, and the same seed "
+                    "has to give the same model: draw from torch's generator, and keep nothing from run to run."
                 )
 
     def _check_gradients(self, network: FramedNetwork) -> None:
