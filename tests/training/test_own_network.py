@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from networks import WHOLE, changed, own
+from networks import WHOLE, changed, own, written
+from sklearn.base import clone
 
 from tenor.config import ModelConfig, TrainConfig
 from tenor.errors import ConfigError, ModelError
@@ -22,7 +23,9 @@ from tenor.model import make_network
 from tenor.registry import registry_of
 from tenor.schema import Panel
 from tenor.training import Forecaster, Split, checkpoint
+from tenor.training.estimator import PanelForecaster
 from tenor.training.fit import prepare
+from tenor.training.grid import candidates, configs_of, read_grid
 from tenor.training.trainer import Trainer, reproducible
 
 FILES = ("forecaster.json", "network.py", "weights.safetensors")
@@ -217,3 +220,30 @@ def test_a_refused_network_trains_nothing_and_leaves_no_checkpoint(
     with pytest.raises(ConfigError, match="looks ahead"):
         fit_it(model=model, checkpoints=tmp_path / "checkpoints")
     assert not (tmp_path / "checkpoints").exists()
+
+
+def test_a_grid_tries_networks_and_their_options(tmp_path: Path) -> None:
+    text = changed(
+        ("n_horizons):\n", "n_horizons, units=6):\n"),
+        ("nn.LSTM(6, 6", "nn.LSTM(6, units"),
+        ("nn.Linear(6, 3", "nn.Linear(units, 3"),
+    )
+    model = own(tmp_path, text)
+    grid = read_grid(
+        words=["model.options.units=4,6", f"network={model.network_file},{written(tmp_path, name='b.py')}"]
+    )
+    assert grid["model.options.units"] == (4, 6)
+    first, second, *_ = (configs_of(point, {"model": model})["model"] for point in candidates(grid))
+    assert (first.network, first.code, first.options) == (model.network, text, {"units": 4})
+    assert (second.code, second.path) == (WHOLE, str(tmp_path / "b.py"))
+    forecaster = PanelForecaster(model=model)
+    assert not {"model__code", "model__path"} & set(forecaster.get_params())
+    cloned = clone(forecaster).set_params(model__options__units=5, model__hidden=3)
+    assert (cloned.model.options, cloned.model.code, cloned.model.hidden) == ({"units": 5}, text, 3)
+    for word, message in (
+        ("model.options=1,2", r"can't be searched: name one of its keys"),
+        ("options.units=4,4", r"grid key 'model.options.units' has a value twice"),
+        ("network=nowhere.py:Net", r"no file 'nowhere.py'"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            read_grid(words=[word])

@@ -40,6 +40,11 @@ def changed(config: T, changes: Mapping[str, Any], where: str = "") -> T:
     return typing.cast(T, dataclasses.replace(typing.cast(Any, config), **values))
 
 
+def keys_of(config: Any) -> tuple[str, ...]:
+    """The keys that a config file may set in `config`, a dataclass or one of its class."""
+    return tuple(f.name for f in dataclasses.fields(config) if f.init and _mapping(f) != "never")
+
+
 def to_mapping(config: Any) -> dict[str, Any]:
     """The dataclass `config` as plain dicts, lists and scalars, fit for JSON; `from_mapping` reads it back."""
     plain: dict[str, Any] = {}
@@ -58,7 +63,7 @@ def to_mapping(config: Any) -> dict[str, Any]:
 def _converted(cls: type[Any], values: Mapping[str, Any], where: str) -> dict[str, Any]:
     assert dataclasses.is_dataclass(cls)
     hints = typing.get_type_hints(cls)
-    known = {f.name for f in dataclasses.fields(cls) if f.init and _mapping(f) != "never"}
+    known = keys_of(cls)
     kwargs: dict[str, Any] = {}
     for key, value in values.items():
         path = f"{where}.{key}" if where else key

@@ -293,6 +293,12 @@ class ModelConfig(Section):
         """Whether this is tenor's own network with attention, which has a twin without it."""
         return self.attention and not self.network
 
+    @property
+    def network_file(self) -> str:
+        """The network as a config file names it, ``path/to/mine.py:Net``; empty for tenor's own."""
+        name = pinned(self.network)
+        return f"{self.path}:{name.name}" if name is not None and self.path else self.network
+
     def _check_options(self) -> None:
         if not isinstance(self.options, Mapping) or not all(isinstance(key, str) for key in self.options):
             self.refuse("options", "it takes a table of keyword arguments, as in {'width': 32}")
