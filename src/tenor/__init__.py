@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tenor.inference.forecasts import Forecasts
     from tenor.inference.predictor import Predictor
     from tenor.ingest.frames import bars_of, news_of
+    from tenor.model import pooled_log_variance
     from tenor.notebook.evaluating import WalkForwardEvaluation, evaluate
     from tenor.notebook.fitting import fit
     from tenor.notebook.model import FittedModel, load
@@ -88,6 +89,7 @@ _ROOMS = {
     "judge": "pipeline.judge",
     "load": "notebook.model",
     "news_of": "ingest.frames",
+    "pooled_log_variance": "model",
     "predict": "pipeline.predict",
     "train": "pipeline.train",
 }
@@ -130,6 +132,7 @@ __all__ = [
     "judge",
     "load",
     "news_of",
+    "pooled_log_variance",
     "predict",
     "train",
 ]

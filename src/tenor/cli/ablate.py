@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tenor.cli import console, show_studies
-from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Store, Workers
+from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Network, Overrides, Store, Workers, with_network
 
 app = typer.Typer()
 
@@ -18,6 +18,7 @@ def ablate(
     store: Store = DEFAULT_STORE,
     config: ConfigFile = None,
     set_: Overrides = None,
+    model: Network = None,
     report: Annotated[Path | None, typer.Option(help="The HTML page of the ablation to write.")] = None,
     workers: Workers = None,
     as_json: AsJson = False,
@@ -29,7 +30,7 @@ def ablate(
     from tenor.config import Config
     from tenor.pipeline.ablate import ablate as walk_forward_each
 
-    settings = Config.read(config, set_ or ())
+    settings = Config.read(config, with_network(set_, model))
     with console.progress_bars(quiet=as_json) as bars:
         ablated = walk_forward_each(
             store, settings, workers=workers, progress=bars.arm, texts=bars.texts, report=report

@@ -9,7 +9,18 @@ import typer
 
 from tenor.cli import console, show_evaluation, show_training
 from tenor.cli.extras import missing
-from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Store, Version, Workers, sources_of
+from tenor.cli.options import (
+    DEFAULT_STORE,
+    AsJson,
+    ConfigFile,
+    Network,
+    Overrides,
+    Store,
+    Version,
+    Workers,
+    sources_of,
+    with_network,
+)
 
 app = typer.Typer()
 
@@ -19,6 +30,7 @@ def train(
     store: Store = DEFAULT_STORE,
     config: ConfigFile = None,
     set_: Overrides = None,
+    model: Network = None,
     workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
@@ -27,7 +39,7 @@ def train(
     from tenor.ingest.importing import EMBEDDED, import_files
     from tenor.pipeline import train
 
-    settings = Config.read(config, set_ or ())
+    settings = Config.read(config, with_network(set_, model))
     if store == DEFAULT_STORE and not Path(store).exists():
         console.stderr.print(f"no lake at {store!r} yet: filling it with the embedded bars of 88 US stocks, 2012-2017")
         import_files(store, [EMBEDDED])

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tenor.cli import console, show_studies
-from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Store, Workers
+from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Network, Overrides, Store, Workers, with_network
 
 app = typer.Typer()
 
@@ -18,6 +18,7 @@ def tune(
     store: Store = DEFAULT_STORE,
     config: ConfigFile = None,
     set_: Overrides = None,
+    model: Network = None,
     grid: Annotated[
         list[str] | None, typer.Option(help="A key and its values: hidden=16,32; may be given several times.")
     ] = None,
@@ -35,7 +36,7 @@ def tune(
     from tenor.config import Config
     from tenor.pipeline.tune import tune as search
 
-    settings = Config.read(config, set_ or ())
+    settings = Config.read(config, with_network(set_, model))
     with console.progress_bars(quiet=as_json) as bars:
         tuned = search(
             store,

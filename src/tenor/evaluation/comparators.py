@@ -101,7 +101,7 @@ def walk_with_comparators(
         A regressor of the user's raised, or its predictions are not one finite number a row.
     """
     plain: WalkForward | None = None
-    if model.attention:
+    if model.attention_lstm:
         plain = walk(
             panel,
             splits,

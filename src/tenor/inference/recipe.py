@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tenor.config import FeatureConfig, ModelConfig, SentimentConfig, from_mapping, to_mapping
+from tenor.config.network_code import pinned
 from tenor.distribution import Risk
 from tenor.errors import HistoryError, ModelError, TenorError
 from tenor.features import Scaler, build_panel
@@ -96,6 +97,9 @@ class Recipe:
     @property
     def name(self) -> str:
         """What tables call the model."""
+        own = pinned(self.model.network)
+        if own is not None:
+            return f"{own.name} ({own.file})"  # no baseline's name
         return "attention LSTM" if self.model.attention else "LSTM"
 
     @property

@@ -73,10 +73,10 @@ def ablate(
     calendar = config.features.calendar
     bars = workspace.bars(config.symbols or None, calendar=calendar)
     sentiment = workspace.daily_sentiment(config.sentiment, calendar=calendar, progress=texts, save=True)
-    if sentiment is None and not config.model.attention:
+    if sentiment is None and not config.model.attention_lstm:
         raise DataError(
-            f"{store} has neither news nor sentiment to leave out, and model.attention is false: import news with "
-            "'tenor data import', or ask about a model with attention."
+            f"{store} has neither news nor sentiment to leave out, and the network has no attention of tenor's: import "
+            "news with 'tenor data import', or ask about model.attention = true without model.network."
         )
     features = replace(config.features, sentiment=sentiment is not None)
     panel = config_panel(replace(config, features=features), bars, sentiment)
@@ -95,7 +95,7 @@ def ablate(
             progress=progress,
         )
     attention = {}
-    if config.model.attention:
+    if config.model.attention_lstm:
         # the arm with attention is that with sentiment, where there is one: it lies in the cache
         attention = ablate_attention(
             panel,

@@ -215,7 +215,7 @@ def evaluate(
     # the version itself on its own test part, beside companions and baselines
     companions = Companions(forecaster, split, workspace.work, workers, progress)
     predictions = {forecaster.name: forecaster.predict(panel)}
-    if recipe.model.attention:
+    if recipe.model.attention_lstm:
         predictions["LSTM"] = companions.fitted(panel, "without-attention", model={"attention": False}).predict(panel)
     if sentiment is not None:
         plain = build_panel(bars, replace(recipe.features, sentiment=False))
@@ -271,7 +271,7 @@ def evaluate(
         evaluations=evaluations,
         panel=counted,
         predictions=predictions,
-        attention=forecaster.attention(panel, split.test) if recipe.model.attention else None,
+        attention=forecaster.attention(panel, split.test) if forecaster.attends else None,
         rows=split.test,
         history=forecaster.curves(),
         symbols=shown,
@@ -313,11 +313,12 @@ def _explained_texts(
 def _require_same(config: Config, forecaster: Forecaster) -> None:
     for part in ("features", "model", "training"):
         requested, trained = to_mapping(getattr(config, part)), to_mapping(getattr(forecaster, part))
-        for key, value in trained.items():
-            if requested[key] != value:
+        for key in {**trained, **requested}:
+            value = trained.get(key)
+            if requested.get(key) != value:
                 raise ConfigError(
-                    f"{part}.{key} is {requested[key]!r}, but version {forecaster.version} was trained with {value!r}: "
-                    "train with this config first, or leave it out."
+                    f"{part}.{key} is {requested.get(key)!r}, but version {forecaster.version} was trained with "
+                    f"{value!r}: train with this config first, or leave it out."
                 )
 
 

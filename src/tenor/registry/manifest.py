@@ -16,6 +16,8 @@ MANIFEST = "manifest.json"
 DOCUMENT = "forecaster.json"
 WEIGHTS = "weights.safetensors"
 ONNX = "model.onnx"
+NETWORK = "network.py"
+"""The code of a user's network; a model of tenor's own network has none."""
 
 
 def key_of(version: str, name: str) -> str:

@@ -19,7 +19,18 @@ from typing import Any, Protocol
 
 from tenor.errors import Conflict, MissingObject, ModelError, did_you_mean
 from tenor.registry import manifest
-from tenor.registry.manifest import DOCUMENT, FORMAT, MANIFEST, ONNX, WEIGHTS, dump, key_of, manifest_of, signed
+from tenor.registry.manifest import (
+    DOCUMENT,
+    FORMAT,
+    MANIFEST,
+    NETWORK,
+    ONNX,
+    WEIGHTS,
+    dump,
+    key_of,
+    manifest_of,
+    signed,
+)
 from tenor.storage.files import read_json
 from tenor.storage.object_store import ObjectStore, change, open_store
 
@@ -94,7 +105,7 @@ class Version:
 
     def model(self) -> dict[str, bytes]:
         """The files that `Forecaster.from_files` takes."""
-        return self.read(DOCUMENT, WEIGHTS)
+        return self.read(DOCUMENT, WEIGHTS, *([NETWORK] if NETWORK in self.files else []))
 
     def manifest(self) -> bytes:
         """Its manifest, as it is stored; raises ModelError where that is damaged."""
@@ -273,6 +284,11 @@ class Registry:
                 raise MissingObject(version)
             return self._open(version, pointers)
         except MissingObject:
+            if ".py:" in version:
+                raise ModelError(
+                    f"{version[:80]!r} names a network, and here --model is a version: train it with 'tenor train "
+                    f"--model {version[:80]}', then name the version, or latest."
+                ) from None
             known = self.versions()
             hint = did_you_mean(version, known) or f" Known: {', '.join(known) or 'none'}."
             raise ModelError(f"no model version {version[:40]!r} under {self.location!r}.{hint}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from tenor.config import FeatureConfig, ModelConfig, TrainConfig, from_mapping, to_mapping
+from tenor.config import FeatureConfig, ModelConfig, TrainConfig, changed, keys_of
 from tenor.errors import ConfigError, HistoryError, RowsError
 from tenor.schema import Bool, Float32
 from tenor.training.fit import fit as train
@@ -23,6 +24,9 @@ from tenor.training.trainer import reproducible
 
 SECTIONS: dict[str, type[Any]] = {"features": FeatureConfig, "model": ModelConfig, "training": TrainConfig}
 """The configs that an estimator has, by the name that their keys begin with."""
+
+OPTIONS = ("options.", "options__")
+"""What keys of [model.options] begin with, in words of a grid and in scikit-learn's parameters."""
 
 Rows = NDArray[np.intp]
 
@@ -108,7 +112,7 @@ class PanelForecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
             for section in SECTIONS:
                 config = getattr(self, section)
                 if dataclasses.is_dataclass(config):
-                    params |= {f"{section}__{f.name}": getattr(config, f.name) for f in dataclasses.fields(config)}
+                    params |= {f"{section}__{f}": getattr(config, f) for f in keys_of(config)}
         return params
 
     def set_params(self, **params: Any) -> PanelForecaster:
@@ -272,4 +276,8 @@ class PanelForecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
 
 def with_changes(config: Any, section: str, changes: dict[str, Any]) -> Any:
     """`config` with `changes`; raises ConfigError for an unknown key or an impossible value, as ``section.key``."""
-    return from_mapping(type(config), {**to_mapping(config), **changes}, section)
+    options = {re.sub(r"^options(\.|__)", "", key): value for key, value in changes.items() if key.startswith(OPTIONS)}
+    if options:  # those of a network of one's own are set one by one
+        changes = {key: value for key, value in changes.items() if not key.startswith(OPTIONS)}
+        changes["options"] = {**config.options, **options}
+    return changed(config, changes, section)

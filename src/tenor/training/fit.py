@@ -16,7 +16,8 @@ from tenor.errors import ConfigError, HistoryError
 from tenor.features import Scaler
 from tenor.heads import TARGETS, Calibration, Head, Outcomes
 from tenor.inference.recipe import Recipe, linear_forecast
-from tenor.model import AttentionLSTM
+from tenor.model import Network
+from tenor.model.admission import admit
 from tenor.schema import Float64, Panel
 from tenor.training import checkpoint
 from tenor.training.forecaster import Forecaster, build, mean_outputs, outputs
@@ -61,13 +62,14 @@ def fit(
     Raises
     ------
     ConfigError
-        The split or the feature config does not fit the panel.
+        The split or the feature config does not fit the panel, or the user's network can't be used.
     TrainingError
         The training diverged, or a process of it was killed.
     HistoryError
         A part has no cell to train or validate on.
     """
     _check(panel, split, features)
+    admit(model, len(panel.features), len(panel.horizons), sessions=len(panel.sessions))
     scaler, scaled, tasks = prepare(panel, split, model, training)
     data = tasks[0].data
     _check_cells(panel, split, data, model)
@@ -128,7 +130,7 @@ def prepare(panel: Panel, split: Split, model: ModelConfig, training: TrainConfi
 
 
 def _calibrate(
-    networks: Sequence[AttentionLSTM], scaled: Panel, split: Split, data: Sequences, linear: Float64
+    networks: Sequence[Network], scaled: Panel, split: Split, data: Sequences, linear: Float64
 ) -> Calibration:
     predicted = mean_outputs([outputs(network, scaled) for network in networks])
     # not clipped: a distribution has to hold the tails as well

@@ -165,6 +165,8 @@ class Search:
             f"# {settings}\n\n"
         )
         sections = {section: to_mapping(config) for section, config in self.configs().items()}
+        if sections["model"].get("network"):
+            sections["model"]["network"] = self.configs()["model"].network_file  # for the next one to read
         return comment + tomli_w.dumps(_without_none({**(around or {}), **sections}))
 
     def heat_map(self, x: str, y: str) -> HeatMap:
