@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tenor.data import embedded_bars, embedded_sentiment
     from tenor.errors import TenorError
     from tenor.features import build_panel
+    from tenor.features.own import feature
     from tenor.pipeline.evaluate import evaluate
     from tenor.pipeline.predict import predict
     from tenor.pipeline.train import train
@@ -47,6 +48,7 @@ _ROOMS = {
     "embedded_bars": "data",
     "embedded_sentiment": "data",
     "evaluate": "pipeline.evaluate",
+    "feature": "features.own",
     "predict": "pipeline.predict",
     "train": "pipeline.train",
 }
@@ -70,6 +72,7 @@ __all__ = [
     "embedded_bars",
     "embedded_sentiment",
     "evaluate",
+    "feature",
     "predict",
     "train",
 ]

@@ -7,6 +7,7 @@ TenorError                 one line: what value, where, what to do
 │   └── UnknownSymbolError a symbol that the lake or the model does not hold
 ├── DataError              bars, news or a file that can't be used
 │   ├── HistoryError       usable data, but too little of it
+│   ├── LeakError          a feature that sees the future
 │   └── UnusableError      a file, or a row of it, that can't be used
 ├── SourceError            a source on the network did not answer as it documents
 ├── StoreError             the lake can't be read or written
@@ -73,6 +74,10 @@ class DataError(TenorError):
 
 class HistoryError(DataError):
     """The data is sound, but there is too little of it for the lookback, horizon or split asked for."""
+
+
+class LeakError(DataError):
+    """A feature of the user's own depends on what was not known yet; the message has the finding."""
 
 
 class UnusableError(DataError):

@@ -49,6 +49,8 @@ def to_mapping(config: Any) -> dict[str, Any]:
     plain: dict[str, Any] = {}
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
+        if field.metadata.get("optional") and not value:
+            continue  # a later setting that is not used: keys made of the settings stay what they were
         if dataclasses.is_dataclass(value):
             value = to_mapping(value)
         elif isinstance(value, tuple):
@@ -67,6 +69,8 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
         if value is None and type(None) in get_args(hint):
             return None
         inner = [a for a in get_args(hint) if a is not type(None)]
+        if isinstance(value, bool) and bool in inner:
+            return value
         return _convert(inner[0], value, path)
     if origin is typing.Literal:
         choices = get_args(hint)

@@ -17,11 +17,19 @@ from tenor.storage.files import read_json
 FORMAT = 3
 
 
-def packed(document: dict[str, Any], weights: bytes) -> dict[str, bytes]:
-    """The files of a model by name; the document gets the SHA-256 of the weights and of itself."""
+def packed(document: dict[str, Any], weights: bytes, others: Mapping[str, bytes] | None = None) -> dict[str, bytes]:
+    """The files of a model by name; the document gets the SHA-256 of the weights and of itself.
+
+    Parameters
+    ----------
+    document, weights
+        The model.
+    others
+        Files that travel with it, whose SHA-256 the document has.
+    """
     body = {"format": FORMAT, **document}
     sums = {WEIGHTS: hashlib.sha256(weights).hexdigest(), DOCUMENT: hashlib.sha256(_dump(body)).hexdigest()}
-    return {WEIGHTS: weights, DOCUMENT: _dump({**body, "sha256": sums})}
+    return {**(others or {}), WEIGHTS: weights, DOCUMENT: _dump({**body, "sha256": sums})}
 
 
 def unpacked(files: Mapping[str, bytes], where: str | Path) -> tuple[dict[str, Any], bytes]:
@@ -44,7 +52,9 @@ def document_of(text: bytes, where: str | Path) -> dict[str, Any]:
     return _document(text, where)[0]
 
 
-def write_folder(folder: Path, document: dict[str, Any], weights: bytes) -> None:
+def write_folder(
+    folder: Path, document: dict[str, Any], weights: bytes, others: Mapping[str, bytes] | None = None
+) -> None:
     """Write the files into `folder`, in place of a model that is there already: it is made beside it and renamed.
 
     Raises
@@ -57,7 +67,8 @@ def write_folder(folder: Path, document: dict[str, Any], weights: bytes) -> None
     fresh, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{what}") for what in ("new", "old"))
     try:
         fresh.mkdir(parents=True)
-        for name, content in packed(document, weights).items():
+        for name, content in packed(document, weights, others).items():
+            (fresh / name).parent.mkdir(exist_ok=True)
             (fresh / name).write_bytes(content)
         if folder.exists():
             folder.replace(old)
@@ -71,8 +82,8 @@ def write_folder(folder: Path, document: dict[str, Any], weights: bytes) -> None
         shutil.rmtree(old, ignore_errors=True)
 
 
-def read_folder(folder: Path) -> tuple[dict[str, Any], bytes]:
-    """The document and the weights in `folder`.
+def read_folder(folder: Path) -> tuple[dict[str, Any], bytes, dict[str, bytes]]:
+    """The document and the weights in `folder`, and the files of own features.
 
     Raises
     ------
@@ -81,7 +92,9 @@ def read_folder(folder: Path) -> tuple[dict[str, Any], bytes]:
     """
     text = _bytes(folder / DOCUMENT)
     document_of(text, folder)  # a document that is none is told before weights that are missing
-    return unpacked({DOCUMENT: text, WEIGHTS: _bytes(folder / WEIGHTS)}, folder)
+    document, weights = unpacked({DOCUMENT: text, WEIGHTS: _bytes(folder / WEIGHTS)}, folder)
+    names = document.get("own", {}).get("sha256", {})
+    return document, weights, {name: _bytes(folder / name) for name in names}
 
 
 def _document(text: bytes, where: str | Path) -> tuple[dict[str, Any], dict[str, str]]:

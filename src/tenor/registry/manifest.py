@@ -16,6 +16,8 @@ MANIFEST = "manifest.json"
 DOCUMENT = "forecaster.json"
 WEIGHTS = "weights.safetensors"
 ONNX = "model.onnx"
+OWN = "own/"
+"""The folder of the files that own features are made of."""
 
 
 def key_of(version: str, name: str) -> str:

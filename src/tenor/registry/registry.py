@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from tenor.errors import Conflict, MissingObject, ModelError, did_you_mean
 from tenor.registry import manifest
-from tenor.registry.manifest import DOCUMENT, FORMAT, MANIFEST, ONNX, WEIGHTS, dump, key_of, manifest_of, signed
+from tenor.registry.manifest import DOCUMENT, FORMAT, MANIFEST, ONNX, OWN, WEIGHTS, dump, key_of, manifest_of, signed
 from tenor.storage.files import read_json
 from tenor.storage.object_store import ObjectStore, change, open_store
 
@@ -94,7 +94,11 @@ class Version:
 
     def model(self) -> dict[str, bytes]:
         """The files that `Forecaster.from_files` takes."""
-        return self.read(DOCUMENT, WEIGHTS)
+        return self.read(DOCUMENT, WEIGHTS) | self.own()
+
+    def own(self) -> dict[str, bytes]:
+        """The files that its own features are made of, by name."""
+        return self.read(*(name for name in self.files if name.startswith(OWN)))
 
     def card(self) -> dict[str, Any]:
         """Its data, parts, settings and validation metrics, and when and by which tenor it was made."""

@@ -191,7 +191,7 @@ class Forecaster:
 
     def files(self) -> dict[str, bytes]:
         """The files of the model by name, as `save` writes them."""
-        return artifact.packed(self._saved(), self._weights())
+        return artifact.packed(self._saved(), self._weights(), self.recipe.files())
 
     def to_onnx(self) -> bytes:
         """The ensemble as one ONNX graph; see `tenor.model.export.to_onnx`."""
@@ -205,7 +205,7 @@ class Forecaster:
         ModelError
             The folder holds something else, or can't be written.
         """
-        artifact.write_folder(Path(folder), self._saved(), self._weights())
+        artifact.write_folder(Path(folder), self._saved(), self._weights(), self.recipe.files())
 
     @classmethod
     def load(cls, folder: str | Path) -> Forecaster:
@@ -216,17 +216,19 @@ class Forecaster:
         ModelError
             A file is missing, truncated or changed; the message names it.
         """
-        return cls._of(*artifact.read_folder(Path(folder)), str(folder))
+        document, weights, others = artifact.read_folder(Path(folder))
+        return cls._of(document, weights, others, str(folder))
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes], where: str) -> Forecaster:
         """Read what `files` gave; `where` they were is for messages. Raises ModelError as `load` does."""
-        return cls._of(*artifact.unpacked(files, where), where)
+        document, weights = artifact.unpacked(files, where)
+        return cls._of(document, weights, files, where)
 
     @classmethod
-    def _of(cls, document: Mapping[str, Any], weights: bytes, where: str) -> Forecaster:
+    def _of(cls, document: Mapping[str, Any], weights: bytes, others: Mapping[str, bytes], where: str) -> Forecaster:
         try:
-            recipe = Recipe.from_mapping(document, "")
+            recipe = Recipe.from_mapping(document, "", others)
             training = from_mapping(TrainConfig, document["training"], "training")
             tensors = unpack(weights)
             networks = build(
