@@ -515,6 +515,8 @@ def _fingerprint(frame: pd.DataFrame) -> str:
     digest = hashlib.sha256()
     for column in frame.columns:
         values = frame[column]
+        if isinstance(values.dtype, pd.DatetimeTZDtype):
+            values = values.dt.tz_convert("UTC").dt.tz_localize(None)
         if pd.api.types.is_datetime64_any_dtype(values):
             digest.update(values.to_numpy().astype("datetime64[us]").astype("<i8").tobytes())
         elif pd.api.types.is_numeric_dtype(values):

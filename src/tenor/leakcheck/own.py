@@ -301,8 +301,8 @@ def _statistics(returns: Float64) -> dict[str, Float64]:
             "the variance": spread**2,
             "the log of volatility": np.log(spread),
             "the return over volatility": mean / spread,
-            "the largest return": np.nanmax(returns, axis=0),
-            "the smallest return": np.nanmin(returns, axis=0),
+            "the largest return": np.fmax.reduce(returns, axis=0),
+            "the smallest return": np.fmin.reduce(returns, axis=0),
             "the highest close": np.exp(highest),
             "the largest loss": np.min(path - np.maximum.accumulate(path, axis=0), axis=0),
         }

@@ -26,6 +26,7 @@ from tenor.evaluation.risk_walk import RiskUse, risk_evaluations, risk_headline,
 from tenor.evaluation.walkforward_summary import WalkForwardSummary, headline, summarise_walk
 from tenor.features import build_panel
 from tenor.inference.cells import usable
+from tenor.pipeline.own import require_same_code
 from tenor.pipeline.train import load
 from tenor.report import write_report
 from tenor.report.backtest import trading_section
@@ -121,6 +122,7 @@ def evaluate(
     recipe = forecaster.recipe
     if config is not None:
         _require_same(config, forecaster)
+        require_same_code(config.features, forecaster.recipe.own, forecaster.version)
     own_baselines = regressors(baselines, (forecaster.name, "LSTM", WITHOUT_SENTIMENT))
     calendar = recipe.features.calendar
     bars = workspace.bars(recipe.symbols, calendar=calendar)

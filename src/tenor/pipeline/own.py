@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from tenor.config import Config
-from tenor.errors import LeakError
-from tenor.features.own import Own, OwnFunction
+from tenor.config import Config, FeatureConfig
+from tenor.errors import ConfigError, LeakError
+from tenor.features.own import LAKE, Own, OwnFunction
 from tenor.features.own.bundle import Given
 from tenor.leakcheck.own import check_own
 from tenor.leakcheck.report import LeakReport
@@ -105,6 +105,20 @@ def refuse_leaks(leaks: Mapping[str, LeakReport], *, allow: bool) -> None:
             f"own feature {name!r} is refused: {finding.describe()}{more} Nothing was trained; --allow-leak trains all "
             "the same."
         )
+
+
+def require_same_code(features: FeatureConfig, own: Own, version: str) -> None:
+    """Raise ConfigError where a function that `features` names is not the code that `version` was trained with."""
+    trained = {function.name: function for function in own.functions}
+    for spec in features.own:
+        if ":" not in spec or spec.startswith(LAKE):
+            continue
+        function = OwnFunction.of(spec)
+        if function.name in trained and function.source.text != trained[function.name].source.text:
+            raise ConfigError(
+                f"{function.title} is not the code that version {version} was trained with: train with it first, or "
+                "leave the config out, and what was saved with the version is judged."
+            )
 
 
 def _label(given: Given) -> str:

@@ -96,7 +96,7 @@ def fit(
             calibration=calibration,
             symbols=panel.symbols,
             split=split.dates(panel.sessions),
-            own=own or Own(),
+            own=(own or Own()).carried(),
         ),
         training=training,
         history=tuple(one.history for one in trained),

@@ -33,6 +33,9 @@ LAKE = "features:"
 FOLDER = "own/"
 """Where a model's files have them (`tenor.registry.manifest.OWN`)."""
 
+RESERVED = ("own", "sentiment", "attention")
+"""What `tenor ablate --without` calls other things than an own feature."""
+
 Given = str | Callable[..., Any] | tuple[str, pd.DataFrame]
 """An own feature: ``mine.py:f``, ``table.csv``, ``features:NAME``, a function, or a name and a frame."""
 
@@ -175,6 +178,10 @@ class Own:
             return self
         tables = [t.extended(covariates.tables[t.name]) if t.name in covariates.tables else t for t in self.tables]
         return replace(self, tables=tuple(tables), events=covariates.events or self.events)
+
+    def carried(self) -> Own:
+        """What a model carries: without the events, which are the lake's."""
+        return replace(self, events=None)
 
     def without(self, name: str) -> tuple[str, ...]:
         """The columns that go when the own feature `name` is left out; ``own`` is all of them.
@@ -362,11 +369,10 @@ def _each_once(every: Sequence[tuple[str, tuple[str, ...]]]) -> Iterator[tuple[s
 
 def _refuse_clashes(parts: Mapping[str, tuple[str, ...]], built_in: Sequence[Any]) -> None:
     taken = {feature.name for feature in built_in}
-    groups = {feature.group for feature in built_in} | {"own"}
     owner: dict[str, str] = {}
     for part, columns in parts.items():
         for name in dict.fromkeys((part, *columns)):
-            if name in taken or (name == part and name in groups):
+            if name in taken or (name == part and name in RESERVED):
                 raise ConfigError(
                     f"own feature {part!r} would be named {name!r} as a feature of tenor's is: rename it "
                     "(@tenor.feature(name=...), or the file or column of a table)."

@@ -99,19 +99,12 @@ class OwnTable:
     @classmethod
     def of_data(cls, name: str, data: bytes, *, dated: bool) -> OwnTable:
         """Read what `data` gave."""
-        frame = pd.read_csv(
-            io.BytesIO(data),
-            dtype={"symbol": "str"},
-            keep_default_na=False,
-            na_values=[""],
-            float_precision="round_trip",
-        )
+        frame = _read_csv(data)
         numbers = tuple(str(c) for c in frame.columns if c not in KEYS)
         frame = frame.assign(
-            symbol=frame["symbol"].fillna("").astype("str"),
             session=pd.to_datetime(frame["session"]).astype("datetime64[us]"),
             known_since=pd.to_datetime(frame["known_since"], utc=True).astype("datetime64[us, UTC]"),
-            **{c: frame[c].astype("float64") for c in numbers},
+            **{c: _floats(frame[c]) for c in numbers},
         )
         return cls(name, frame, numbers, dated)
 
@@ -206,13 +199,9 @@ class StaticTable:
         cls, name: str, data: bytes, texts: Sequence[str], categories: dict[str, Any], means: dict[str, float]
     ) -> StaticTable:
         """Read what `data` gave."""
-        frame = pd.read_csv(
-            io.BytesIO(data),
-            dtype={"symbol": "str", **dict.fromkeys(texts, "str")},
-            keep_default_na=False,
-            na_values=[""],
-            float_precision="round_trip",
-        )
+        frame = _read_csv(data)
+        numbers = {str(c): _floats(frame[c]) for c in frame.columns if c not in ("symbol", *texts)}
+        frame = frame.assign(**numbers, **{c: frame[c].where(frame[c] != "") for c in texts})
         return cls(name, frame, tuple(texts), {c: tuple(each) for c, each in categories.items()}, dict(means))
 
 
@@ -266,6 +255,16 @@ def read_own_table(name: str, frame: pd.DataFrame, *, calendar: str, where: str)
     _refuse_contradictions(table, where)
     table = _ordered(table.drop_duplicates(list(KEYS)).reset_index(drop=True))
     return OwnTable(name, table, tuple(values), dated)
+
+
+def _read_csv(data: bytes) -> pd.DataFrame:
+    """The cells as texts, empty ones too."""
+    return pd.read_csv(io.BytesIO(data), dtype="str", keep_default_na=False)
+
+
+def _floats(cells: pd.Series[Any]) -> pd.Series[Any]:
+    # Python reads back what it wrote to the last bit, a CSV reader need not
+    return pd.Series([float(cell) if cell else np.nan for cell in cells], index=cells.index, dtype="float64")
 
 
 def _feature(name: str, column: str, columns: Sequence[str]) -> str:
