@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tenor.data import embedded_bars, embedded_sentiment
     from tenor.errors import FrameError, TenorError
     from tenor.features import build_panel
+    from tenor.features.own import feature
     from tenor.inference.forecasts import Forecasts
     from tenor.inference.predictor import Predictor
     from tenor.ingest.frames import bars_of, news_of
@@ -85,6 +86,7 @@ _ROOMS = {
     "embedded_bars": "data",
     "embedded_sentiment": "data",
     "evaluate": "notebook.evaluating",
+    "feature": "features.own",
     "fit": "notebook.fitting",
     "judge": "pipeline.judge",
     "load": "notebook.model",
@@ -128,6 +130,7 @@ __all__ = [
     "embedded_bars",
     "embedded_sentiment",
     "evaluate",
+    "feature",
     "fit",
     "judge",
     "load",

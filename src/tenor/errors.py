@@ -8,6 +8,7 @@ TenorError                 one line: what value, where, what to do
 ├── DataError              bars, news or a file that can't be used
 │   ├── FrameError         a DataFrame that can't be used, with the line of code that mends it
 │   ├── HistoryError       usable data, but too little of it
+│   ├── LeakError          a feature that sees the future
 │   └── UnusableError      a file, or a row of it, that can't be used
 ├── SourceError            a source on the network did not answer as it documents
 ├── StoreError             the lake can't be read or written
@@ -96,6 +97,10 @@ class FrameError(DataError):
         super().__init__(f"{why}. Mend it with: {mend}" if mend else f"{why}.")
         self.why = why
         self.mend = mend
+
+
+class LeakError(DataError):
+    """A feature of the user's own depends on what was not known yet; the message has the finding."""
 
 
 class UnusableError(DataError):

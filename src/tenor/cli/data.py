@@ -48,6 +48,10 @@ TextEncoding = Annotated[
     ),
 ]
 
+AsTable = Annotated[
+    str | None, typer.Option("--as", metavar="features:NAME", help="Import a table of own features under this name.")
+]
+
 SHOWN_REFUSALS = 20
 
 app = typer.Typer(no_args_is_help=True, help="Bring bars and news into the lake, and inspect them.")
@@ -64,12 +68,19 @@ def data_import(
     decimal: DecimalMark = None,
     columns: OwnColumns = None,
     encoding: TextEncoding = None,
+    as_: AsTable = None,
     as_json: AsJson = False,
 ) -> None:
-    """Import CSV, JSON, Parquet or the StockNet folder. Unusable rows are reported, all others imported."""
+    """Import bars, news or events: CSV, JSON, Parquet or the StockNet folder. Unusable rows are reported, others kept.
+
+    With --as features:NAME the files are a table of own features (docs/own-features.md).
+    """
     from tenor.ingest.files.column_names import parse_columns
     from tenor.ingest.importing import import_files
 
+    if as_ is not None:
+        _import_table(store, paths, as_, calendar, as_json=as_json)
+        return
     own = parse_columns(columns or ())
     result = import_files(store, paths, calendar=calendar, dates=dates, decimal=decimal, columns=own, encoding=encoding)
     if as_json:
@@ -245,16 +256,40 @@ def _show_import(result: ImportResult) -> None:
         console.line(f"refused: {text}")
     if (more := len(result.refused) - SHOWN_REFUSALS) > 0:
         console.line(f"… and {more} more refused; --json lists all.")
-    for kind, appended in (("bars", result.bars), ("news", result.news), ("sentiment", result.sentiment)):
+    for kind, appended in (
+        ("bars", result.bars),
+        ("news", result.news),
+        ("sentiment", result.sentiment),
+        ("events", result.events),
+    ):
         if appended.new or appended.revised or appended.unchanged:
             console.line(f"{kind}: {appended.new} new, {appended.revised} revised, {appended.unchanged} already there")
     if result.without_bars:
         console.line(_without_bars(result.without_bars))
+    if result.events_without_bars:
+        console.line(_without_bars(result.events_without_bars, "events"))
 
 
-def _without_bars(symbols: Sequence[str]) -> str:
+def _import_table(store: str, paths: list[str], as_: str, calendar: str | None, *, as_json: bool) -> None:
+    from tenor.features.own import LAKE
+    from tenor.ingest.importing import import_table
+
+    if not as_.startswith(LAKE):
+        raise ConfigError(f"--as is {as_!r}; it takes {LAKE}NAME, for a table of own features.")
+    result = import_table(store, paths, name=as_.removeprefix(LAKE), calendar=calendar)
+    if as_json:
+        console.print_json(result.to_json())
+        return
+    rows = result.rows
+    console.line(f"{result.name} ({', '.join(result.columns)}): {rows.new} new values, {rows.unchanged} already there")
+    if result.without_bars:
+        console.line(_without_bars(result.without_bars, "values"))
+
+
+def _without_bars(symbols: Sequence[str], what: str = "news") -> str:
     more = f" and {len(symbols) - SHOWN_REFUSALS} more" if len(symbols) > SHOWN_REFUSALS else ""
-    return f"news of symbols without bars, which reaches no model: {', '.join(symbols[:SHOWN_REFUSALS])}{more}"
+    reach = "reaches" if what == "news" else "reach"
+    return f"{what} of symbols without bars, which {reach} no model: {', '.join(symbols[:SHOWN_REFUSALS])}{more}"
 
 
 def _show_fetched(result: FetchResult) -> None:

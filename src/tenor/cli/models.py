@@ -11,6 +11,7 @@ from tenor.cli import console, show_evaluation, show_training
 from tenor.cli.extras import missing
 from tenor.cli.options import (
     DEFAULT_STORE,
+    AllowLeak,
     AsJson,
     ConfigFile,
     Network,
@@ -32,6 +33,7 @@ def train(
     set_: Overrides = None,
     model: Network = None,
     workers: Workers = None,
+    allow_leak: AllowLeak = False,
     as_json: AsJson = False,
 ) -> None:
     """Train on the lake's bars. A new model becomes the champion if it beats the current one. A killed run resumes."""
@@ -44,7 +46,9 @@ def train(
         console.stderr.print(f"no lake at {store!r} yet: filling it with the embedded bars of 88 US stocks, 2012-2017")
         import_files(store, [EMBEDDED])
     with console.progress_bars(quiet=as_json) as bars:
-        trained = train.train(store, settings, workers=workers, progress=bars.epoch, scoring=bars.texts)
+        trained = train.train(
+            store, settings, workers=workers, progress=bars.epoch, scoring=bars.texts, allow_leak=allow_leak
+        )
     if as_json:
         console.print_json(trained.to_json())
     else:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 Store = Annotated[str, typer.Option(help="The lake: a folder, or s3://bucket/prefix.", envvar="TENOR_STORE")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text: one object, or one per line.")]
+AllowLeak = Annotated[
+    bool, typer.Option("--allow-leak", help="Go on where the leak check finds that an own feature sees the future.")
+]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="A TOML file with settings.")]
 Overrides = Annotated[
     list[str] | None,

@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 
 from tenor.cli import console, show_studies
-from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Network, Overrides, Store, Workers, with_network
+from tenor.cli.options import (
+    DEFAULT_STORE,
+    AllowLeak,
+    AsJson,
+    ConfigFile,
+    Network,
+    Overrides,
+    Store,
+    Workers,
+    with_network,
+)
 
 app = typer.Typer()
 
@@ -30,6 +40,7 @@ def tune(
     out: Annotated[Path, typer.Option(help="The file to write the best config to, for --config.")] = Path("best.toml"),
     report: Annotated[Path | None, typer.Option(help="The HTML page of the search to write.")] = None,
     workers: Workers = None,
+    allow_leak: AllowLeak = False,
     as_json: AsJson = False,
 ) -> None:
     """Search a grid of settings on walk-forward folds before the test part. A killed search is continued."""
@@ -50,6 +61,7 @@ def tune(
             progress=bars.fits,
             texts=bars.texts,
             report=report,
+            allow_leak=allow_leak,
         )
     if as_json:
         console.print_json(tuned.to_json())

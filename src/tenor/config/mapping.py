@@ -84,6 +84,8 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
         if value is None and type(None) in get_args(hint):
             return None
         inner = [a for a in get_args(hint) if a is not type(None)]
+        if isinstance(value, bool) and bool in inner:
+            return value
         return _convert(inner[0], value, path)
     if origin is typing.Literal:
         choices = get_args(hint)

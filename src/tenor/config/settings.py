@@ -151,12 +151,18 @@ class FeatureConfig(Section):
     calendar : str
         The exchange whose sessions are the panel's, by its exchange_calendars name; with ``@1h`` or ``@15m``
         (``XNYS@1h``) their bars of that length are.
+    own : tuple of str
+        The user's own features (``docs/own-features.md``): functions (``mine.py:f``), tables (``macro.csv``) and tables
+        of the lake (``features:macro``).
+    events : tuple of str, or bool
+        Kinds of the lake's events (``earnings``) of which there are features; true for all there are.
 
     Raises
     ------
     ConfigError
-        A group is named twice or none is, or the horizons are not rising whole numbers from 1. Whether there is such a
-        group, or such a calendar, is found where it is looked up.
+        A group, an own feature or a kind of event is named twice or is empty, no group is named, or the horizons are
+        not rising whole numbers from 1. Whether there is such a group, calendar, file or kind is found where it is
+        looked up.
     """
 
     section: ClassVar[str] = "features"
@@ -164,8 +170,14 @@ class FeatureConfig(Section):
     sentiment: bool = True
     horizons: tuple[int, ...] = (1, 5, 20)
     calendar: str = "XNYS"
+    own: tuple[str, ...] = field(default=(), metadata=LATER)
+    events: tuple[str, ...] | bool = field(default=(), metadata=LATER)
 
     def __post_init__(self) -> None:
+        for key in ("own", "events"):
+            names = getattr(self, key)
+            if not isinstance(names, bool) and (len(set(names)) < len(names) or not all(map(str.strip, names))):
+                self.refuse(key, "name each once, and none that is empty")
         if not self.groups:
             self.refuse("groups", "it is empty: name at least one group")
         if len(set(self.groups)) < len(self.groups):

@@ -1,4 +1,4 @@
-"""A model as files: a document, weights and the code of a user's network; read only if not one byte has changed."""
+"""A model as files: a document, weights and the user's code and tables; read only if not one byte has changed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tenor.errors import ModelError
-from tenor.registry.manifest import DOCUMENT, NETWORK, WEIGHTS, changed
+from tenor.registry.manifest import DOCUMENT, WEIGHTS, changed
 from tenor.storage.files import read_json
 
 FORMAT = 3
@@ -26,19 +26,19 @@ class Saved(NamedTuple):
         Its settings, scaler and calibration.
     weights
         Of its networks.
-    code
-        The text of a user's network; empty for tenor's own.
+    others
+        The user's files that travel with it, by name: the code of a network, and what own features are made of.
     """
 
     document: dict[str, Any]
     weights: bytes
-    code: str = ""
+    others: Mapping[str, bytes] = {}
 
 
 def packed(saved: Saved) -> dict[str, bytes]:
     """The files of a model by name; the document gets the SHA-256 of the others and of itself."""
     body = {"format": FORMAT, **saved.document}
-    files = {WEIGHTS: saved.weights} | ({NETWORK: saved.code.encode()} if saved.code else {})
+    files = {WEIGHTS: saved.weights, **saved.others}
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     sums[DOCUMENT] = hashlib.sha256(_dump(body)).hexdigest()
     return {**files, DOCUMENT: _dump({**body, "sha256": sums})}
@@ -53,14 +53,15 @@ def unpacked(files: Mapping[str, bytes], where: str | Path) -> Saved:
         A file is missing, truncated, changed or of another format; the message names it.
     """
     document, sums = _document(files[DOCUMENT], where)
-    for name in (WEIGHTS, NETWORK):
-        if name not in sums:
+    for name, expected in sums.items():
+        if name == DOCUMENT:
             continue
         if name not in files:
             raise ModelError(f"{where}/{name} is missing: copy the whole model, or train it again.")
-        if hashlib.sha256(files[name]).hexdigest() != sums[name]:
+        if hashlib.sha256(files[name]).hexdigest() != expected:
             raise changed(f"{where}/{name}")
-    return Saved(document, files[WEIGHTS], files[NETWORK].decode() if NETWORK in sums else "")
+    others = {name: files[name] for name in sums if name not in (DOCUMENT, WEIGHTS)}
+    return Saved(document, files[WEIGHTS], others)
 
 
 def document_of(text: bytes, where: str | Path) -> dict[str, Any]:
@@ -82,6 +83,7 @@ def write_folder(folder: Path, saved: Saved) -> None:
     try:
         fresh.mkdir(parents=True)
         for name, content in packed(saved).items():
+            (fresh / name).parent.mkdir(exist_ok=True)
             (fresh / name).write_bytes(content)
         if folder.exists():
             folder.replace(old)
@@ -105,10 +107,7 @@ def read_folder(folder: Path) -> Saved:
     """
     text = _bytes(folder / DOCUMENT)
     _, sums = _document(text, folder)  # a document that is none is reported before weights that are missing
-    files = {DOCUMENT: text, WEIGHTS: _bytes(folder / WEIGHTS)}
-    if NETWORK in sums:
-        files[NETWORK] = _bytes(folder / NETWORK)
-    return unpacked(files, folder)
+    return unpacked({name: text if name == DOCUMENT else _bytes(folder / name) for name in sums}, folder)
 
 
 def _document(text: bytes, where: str | Path) -> tuple[dict[str, Any], dict[str, str]]:

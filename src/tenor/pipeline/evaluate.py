@@ -27,6 +27,7 @@ from tenor.evaluation.risk_walk import RiskUse, risk_evaluations, risk_headline,
 from tenor.evaluation.walkforward_summary import WalkForwardSummary, headline, summarise_walk
 from tenor.features import build_panel
 from tenor.inference.cells import usable
+from tenor.pipeline.own import require_same_code
 from tenor.pipeline.train import load
 from tenor.report import write_report
 from tenor.report.backtest import trading_section
@@ -190,11 +191,13 @@ def evaluate(
     recipe = forecaster.recipe
     if config is not None:
         _require_same(config, forecaster)
-    own = regressors(baselines, (forecaster.name, "LSTM", WITHOUT_SENTIMENT))
+        require_same_code(config.features, forecaster.recipe.own, forecaster.version)
+    own_baselines = regressors(baselines, (forecaster.name, "LSTM", WITHOUT_SENTIMENT))
     calendar = recipe.features.calendar
     bars = workspace.bars(recipe.symbols, calendar=calendar)
     sentiment = workspace.daily_sentiment(recipe.sentiment, calendar=calendar) if recipe.with_sentiment else None
-    panel = recipe.panel(bars, sentiment)
+    covariates = workspace.covariates(recipe.features, recipe.own)
+    panel = recipe.panel(bars, sentiment, covariates)
     split = split_from_dates(panel.sessions, recipe.split)
 
     # its settings walked forward, trained anew in every fold
@@ -206,7 +209,7 @@ def evaluate(
         features=recipe.features,
         model=recipe.model,
         training=forecaster.training,
-        own=own,
+        own=own_baselines,
         cache=workspace.work,
         workers=workers,
         progress=walking,
@@ -218,10 +221,13 @@ def evaluate(
     if recipe.model.attention_lstm:
         predictions["LSTM"] = companions.fitted(panel, "without-attention", model={"attention": False}).predict(panel)
     if sentiment is not None:
-        plain = build_panel(bars, replace(recipe.features, sentiment=False))
+        own = recipe.own.with_covariates(covariates)
+        plain = build_panel(bars, replace(recipe.features, sentiment=False), own=own)
         without = companions.fitted(plain, "without-sentiment", features={"sentiment": False})
         predictions[WITHOUT_SENTIMENT] = without.predict(plain)
-    predictions |= fit_baselines(panel, split) | {regressor.name: regressor(panel, split) for regressor in own}
+    predictions |= fit_baselines(panel, split) | {
+        regressor.name: regressor(panel, split) for regressor in own_baselines
+    }
     # a late starter counts from the session on which the network has seen its lookback; the same cells for all models
     counted = replace(panel, mask=usable(panel, recipe.lookback))
     evaluations = {h: evaluate_horizon(counted, split.test, predictions, horizon=h) for h in panel.horizons}
@@ -315,7 +321,8 @@ def _require_same(config: Config, forecaster: Forecaster) -> None:
         requested, trained = to_mapping(getattr(config, part)), to_mapping(getattr(forecaster, part))
         for key in {**trained, **requested}:
             value = trained.get(key)
-            if requested.get(key) != value:
+            # the kinds of events that there were at the training are what `true` meant
+            if requested.get(key) != value and not (key == "events" and requested.get(key) is True and value):
                 raise ConfigError(
                     f"{part}.{key} is {requested.get(key)!r}, but version {forecaster.version} was trained with "
                     f"{value!r}: train with this config first, or leave it out."

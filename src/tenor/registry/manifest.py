@@ -18,6 +18,8 @@ WEIGHTS = "weights.safetensors"
 ONNX = "model.onnx"
 NETWORK = "network.py"
 """The code of a user's network; a model of tenor's own network has none."""
+OWN = "own/"
+"""The folder of the files that own features are made of."""
 
 
 def key_of(version: str, name: str) -> str:

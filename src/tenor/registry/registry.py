@@ -25,6 +25,7 @@ from tenor.registry.manifest import (
     MANIFEST,
     NETWORK,
     ONNX,
+    OWN,
     WEIGHTS,
     dump,
     key_of,
@@ -105,7 +106,12 @@ class Version:
 
     def model(self) -> dict[str, bytes]:
         """The files that `Forecaster.from_files` takes."""
-        return self.read(DOCUMENT, WEIGHTS, *([NETWORK] if NETWORK in self.files else []))
+        names = [name for name in self.files if name == NETWORK or name.startswith(OWN)]
+        return self.read(DOCUMENT, WEIGHTS, *names)
+
+    def own(self) -> dict[str, bytes]:
+        """The files that its own features are made of, by name."""
+        return self.read(*(name for name in self.files if name.startswith(OWN)))
 
     def manifest(self) -> bytes:
         """Its manifest, as it is stored; raises ModelError where that is damaged."""

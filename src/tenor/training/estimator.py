@@ -178,6 +178,7 @@ class PanelForecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
             features=features,
             model=self.config("model"),
             training=self.config("training"),
+            own=self._source().own,
             progress=progress,
             workers=1,
         )

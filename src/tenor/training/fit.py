@@ -14,6 +14,7 @@ import torch
 from tenor.config import FeatureConfig, ModelConfig, SentimentConfig, TrainConfig
 from tenor.errors import ConfigError, HistoryError
 from tenor.features import Scaler
+from tenor.features.own import Own
 from tenor.heads import TARGETS, Calibration, Head, Outcomes
 from tenor.inference.recipe import Recipe, linear_forecast
 from tenor.model import Network
@@ -35,6 +36,7 @@ def fit(
     model: ModelConfig,
     training: TrainConfig,
     sentiment: SentimentConfig | None = None,
+    own: Own | None = None,
     checkpoints: Path | None = None,
     progress: Progress | None = None,
     workers: int | None = None,
@@ -50,6 +52,8 @@ def fit(
         Unscaled, built with `features`.
     sentiment
         How the panel's daily sentiment was made, for the model's recipe: what it is served on is made alike.
+    own
+        The own features of the panel, for the same.
     split
         Of the panel's sessions, its purge at least the longest horizon.
     checkpoints
@@ -94,6 +98,7 @@ def fit(
             calibration=calibration,
             symbols=panel.symbols,
             split=split.dates(panel.sessions),
+            own=(own or Own()).carried(),
         ),
         training=training,
         history=tuple(one.history for one in trained),

@@ -25,6 +25,7 @@ from tenor.inference.forecasts import CHUNK, PanelForecasts, Run
 from tenor.inference.recipe import Recipe
 from tenor.model import Network, Output, make_network
 from tenor.model.export import to_onnx
+from tenor.registry.manifest import NETWORK
 from tenor.schema import Float32, Forecast, Panel, Predictions
 from tenor.training.trainer import History
 
@@ -236,9 +237,10 @@ class Forecaster:
     def _of(cls, saved: artifact.Saved, where: str) -> Forecaster:
         document = saved.document
         try:
-            recipe = Recipe.from_mapping(document, "")
-            if saved.code:
-                recipe = dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, code=saved.code))
+            recipe = Recipe.from_mapping(document, "", saved.others)
+            if NETWORK in saved.others:
+                code = saved.others[NETWORK].decode()
+                recipe = dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, code=code))
             training = from_mapping(TrainConfig, document["training"], "training")
             tensors = unpack(saved.weights)
             networks = build(
@@ -262,7 +264,8 @@ class Forecaster:
 
     def _saved(self) -> artifact.Saved:
         document = {"tenor": installed("tenor"), **self._document()}
-        return artifact.Saved(document, self._weights(), self.model.code)
+        network = {NETWORK: self.model.code.encode()} if self.model.code else {}
+        return artifact.Saved(document, self._weights(), network | self.recipe.files())
 
     def _document(self) -> dict[str, Any]:
         return {

@@ -1,6 +1,6 @@
 """Bars and news from the user's files and folders, and from datasets as they were published."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -15,11 +15,13 @@ from tenor.ingest.files.bar_files import (
     refused_link,
 )
 from tenor.ingest.files.check import Jump, SymbolReport, check_bars, find_jumps
+from tenor.ingest.files.event_files import is_event_file, read_event_file
 from tenor.ingest.files.json_files import JSON_SUFFIXES, is_bar_json
 from tenor.ingest.files.news_files import is_news_file, read_news_file
 from tenor.ingest.files.reading import Reading
 from tenor.ingest.files.refusals import REFUSAL_COLUMNS, Refusal
 from tenor.ingest.files.stocknet import is_stocknet, read_stocknet_bars, read_stocknet_news
+from tenor.schema import Events
 
 __all__ = [
     "REFUSAL_COLUMNS",
@@ -34,6 +36,7 @@ __all__ = [
     "is_stocknet",
     "read_bars",
     "read_batches",
+    "read_event_file",
     "read_files",
     "read_news_file",
     "read_stocknet_bars",
@@ -47,10 +50,12 @@ def read_files(
     calendar: str | None = None,
     now: pd.Timestamp | None = None,
     reading: Reading | None = None,
+    events: Callable[[], Events | None] = lambda: None,
 ) -> Iterator[FileBatch]:
-    """Read `paths`, batch by batch: files of bars or of news, folders of them, or the StockNet folder.
+    """Read `paths`, batch by batch: files of bars, of news or of events, folders of them, or the StockNet folder.
 
-    Parameters and errors are those of `read_batches` and `read_news_file`.
+    Parameters and errors are those of `read_batches`, `read_news_file` and `read_event_file`; `events` gives those that
+    are known already.
     """
     reading = reading or Reading()
     for path in map(Path, paths):
@@ -61,6 +66,10 @@ def read_files(
             every = find_files(path, also=JSON_SUFFIXES)
             yield from (refused_link(file) for file in every if leads_out(file, path))
             files = [file for file in every if not leads_out(file, path)]
+            of_events = [file for file in files if file.suffix.lower() not in JSON_SUFFIXES and is_event_file(file)]
+            for file in of_events:
+                yield read_event_file(file, calendar=calendar, known=events())
+            files = [file for file in files if file not in of_events]
             bars_in_json = {file for file in files if _is_bar_json(file)}
             # a folder's JSON may be of anything; a file that is named is read, or refused with a reason
             if path in files and path.suffix.lower() in JSON_SUFFIXES and path not in bars_in_json:
