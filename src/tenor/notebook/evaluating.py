@@ -274,7 +274,7 @@ def evaluate(
     store = frame_store(
         bars, news, config, symbol=symbol, horizons=horizons, calendar=calendar, seeds=seeds, sentiment=sentiment
     )
-    with store.folder, bars_on(console, quiet=not progress) as shown:
+    with bars_on(console, quiet=not progress) as shown:
         panel = _panel(store, shown.texts)
         settings = store.config
         layout = settings.folds if settings.folds != FoldConfig() else fold_lengths(len(panel.sessions), folds)

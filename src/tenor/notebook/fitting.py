@@ -82,6 +82,7 @@ def fit(
 
     Examples
     --------
+    >>> import pandas as pd
     >>> import tenor
     >>> bars = tenor.embedded_bars().select(["AAPL", "MSFT"]).until(pd.Timestamp("2014-06-30"))
     >>> small = tenor.Config(model=tenor.ModelConfig(hidden=4, lookback=10), training=tenor.TrainConfig(epochs=1))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +19,22 @@ from tenor.workspace import Workspace
 
 SOURCE = "frame"
 """What a store calls the source of bars and sentiment that came from a frame."""
+
+
+class TemporaryFolder:
+    """A folder that is removed with this object, or when the program ends, without a warning.
+
+    Attributes
+    ----------
+    path : str
+        Where it is.
+    remove : callable
+        Removes it now.
+    """
+
+    def __init__(self) -> None:
+        self.path = tempfile.mkdtemp(prefix="tenor-")
+        self.remove = weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +59,7 @@ class FrameStore:
     config: Config
     bars: Bars
     notes: tuple[str, ...]
-    folder: tempfile.TemporaryDirectory[str]
+    folder: TemporaryFolder
 
 
 def frame_store(
@@ -79,8 +97,8 @@ def frame_store(
     if named is None:
         settings = replace(settings, features=replace(settings.features, calendar=usual_calendar(read.bars.symbols)))
     about = read_news(news) if news is not None else None
-    folder = tempfile.TemporaryDirectory(prefix="tenor-", ignore_cleanup_errors=True)
-    workspace = Workspace(folder.name)
+    folder = TemporaryFolder()
+    workspace = Workspace(folder.path)
     workspace.lake.append_bars(read.bars, source=SOURCE)
     if about is not None:
         _require_symbols(about.news.frame["symbol"].unique().tolist(), read)
