@@ -309,8 +309,8 @@ def fold_lengths(sessions: int, folds: int) -> FoldConfig:
         most = int(TEST_SHARE * sessions) // SHORTEST_TEST
         remedy = f"take folds={most}" if most else "hand over more"
         raise HistoryError(
-            f"{sessions} sessions are too few for {folds} folds: each would test {tests}, and {SHORTEST_TEST} are needed: "
-            f"{remedy}."
+            f"{sessions} sessions are too few for {folds} folds: each would test {tests}, and {SHORTEST_TEST} are "
+            f"needed: {remedy}."
         )
     return FoldConfig(
         folds=folds,

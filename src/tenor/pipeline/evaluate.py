@@ -198,8 +198,8 @@ def evaluate(
     split = split_from_dates(panel.sessions, recipe.split)
     if split.test.stop - split.test.start < 2:
         raise HistoryError(
-            f"version {forecaster.version} learned up to the end of its bars, and its test part {recipe.split['test'][0]} "
-            "has 1 session: judge its settings on the bars, as tenor.evaluate(df) does, or train with an earlier "
+            f"version {forecaster.version} learned up to the end of its bars, and its test part "
+            f"{recipe.split['test'][0]} has 1 session: judge its settings on the bars, as tenor.evaluate(df) does, or train with an earlier "
             "split.valid_end."
         )
 
