@@ -199,8 +199,8 @@ def evaluate(
     if split.test.stop - split.test.start < 2:
         raise HistoryError(
             f"version {forecaster.version} learned up to the end of its bars, and its test part "
-            f"{recipe.split['test'][0]} has 1 session: judge its settings on the bars, as tenor.evaluate(df) does, or train with an earlier "
-            "split.valid_end."
+            f"{recipe.split['test'][0]} has 1 session: judge its settings on the bars, as tenor.evaluate(df) does, or "
+            "train with an earlier split.valid_end."
         )
 
     # its settings walked forward, trained anew in every fold
