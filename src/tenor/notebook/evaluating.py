@@ -14,7 +14,7 @@ from rich.console import Console
 
 from tenor.calendars import exchange
 from tenor.config import Config, FoldConfig
-from tenor.errors import ConfigError
+from tenor.errors import ConfigError, HistoryError
 from tenor.evaluation.comparators import regressors
 from tenor.evaluation.regressors import Regressor
 from tenor.evaluation.risk import LOSSES, RiskEvaluation
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 TEST_SHARE, VALID_SHARE = 0.4, 0.15
 """Of the sessions: those of all test parts together, and of one validation part, at most."""
+SHORTEST_TEST = 20
+"""Sessions of a test part at least."""
 LONGEST_PART = 126
 """Sessions of a test or validation part at most: half a year."""
 
@@ -274,7 +276,7 @@ def evaluate(
     store = frame_store(
         bars, news, config, symbol=symbol, horizons=horizons, calendar=calendar, seeds=seeds, sentiment=sentiment
     )
-    with store.folder, bars_on(console, quiet=not progress) as shown:
+    with bars_on(console, quiet=not progress) as shown:
         panel = _panel(store, shown.texts)
         settings = store.config
         layout = settings.folds if settings.folds != FoldConfig() else fold_lengths(len(panel.sessions), folds)
@@ -302,10 +304,18 @@ def fold_lengths(sessions: int, folds: int) -> FoldConfig:
     """
     if type(folds) is not int or folds < 1:
         raise ConfigError(f"folds is {folds!r}; it is a whole number from 1, or Config(folds=tenor.FoldConfig(...)).")
+    tests = min(LONGEST_PART, int(TEST_SHARE * sessions) // folds)
+    if tests < SHORTEST_TEST:
+        most = int(TEST_SHARE * sessions) // SHORTEST_TEST
+        remedy = f"take folds={most}" if most else "hand over more"
+        raise HistoryError(
+            f"{sessions} sessions are too few for {folds} folds: each would test {tests}, and {SHORTEST_TEST} are "
+            f"needed: {remedy}."
+        )
     return FoldConfig(
         folds=folds,
         valid_sessions=max(1, min(LONGEST_PART, int(VALID_SHARE * sessions))),
-        test_sessions=max(1, min(LONGEST_PART, int(TEST_SHARE * sessions) // folds)),
+        test_sessions=tests,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,6 +13,7 @@ from rich.console import Console
 from tenor.calendars import exchange
 from tenor.config import Config, SplitConfig
 from tenor.errors import HistoryError
+from tenor.features.catalogue import warmup
 from tenor.notebook.frame_store import FrameStore, frame_store
 from tenor.notebook.model import FittedModel
 from tenor.pipeline.train import train
@@ -82,6 +84,7 @@ def fit(
 
     Examples
     --------
+    >>> import pandas as pd
     >>> import tenor
     >>> bars = tenor.embedded_bars().select(["AAPL", "MSFT"]).until(pd.Timestamp("2014-06-30"))
     >>> small = tenor.Config(model=tenor.ModelConfig(hidden=4, lookback=10), training=tenor.TrainConfig(epochs=1))
@@ -116,12 +119,19 @@ def up_to_the_end(store: FrameStore) -> SplitConfig:
     return SplitConfig(train_end=f"{train_end:%Y-%m-%d}", valid_end=f"{sessions[-2]:%Y-%m-%d}")
 
 
+def least_sessions(config: Config) -> int:
+    """About how many sessions a training by `config` takes: warm-up, lookback and purged ones before the last fifth."""
+    longest = max(config.features.horizons)
+    train = warmup(config.features.groups) + config.model.lookback + 2 * longest
+    return max(math.ceil(train / (1 - VALID_SHARE)), math.ceil((longest + 10) / VALID_SHARE))
+
+
 def _too_short(store: FrameStore, error: HistoryError) -> str:
     counts = store.bars.frame.groupby("symbol", observed=True).size()
-    longest = max(store.config.features.horizons)
-    lookback = store.config.model.lookback
+    settings = store.config
     return (
-        f"too little history: {counts.idxmax()} has {counts.max()} sessions, the most of all symbols. A model with a "
-        f"lookback of {lookback} and a horizon of {longest} sessions takes two years or more: hand over more, or try "
-        f"tenor.fit(df, horizons=(1,), config=tenor.Config(model=tenor.ModelConfig(lookback=22))). ({error})"
+        f"too little history: {counts.idxmax()} has {counts.max()} sessions, the most of all, and a lookback of "
+        f"{settings.model.lookback} with a horizon of {max(settings.features.horizons)} takes about "
+        f"{least_sessions(settings)}: {error} A shorter reach takes less, as tenor.fit(df, horizons=(1,), "
+        "config=tenor.Config(model=tenor.ModelConfig(lookback=22)))"
     )

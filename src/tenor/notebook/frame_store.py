@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Any
 
 from tenor.calendars import market_of
-from tenor.config import Config
+from tenor.config import Config, FeatureConfig
 from tenor.errors import ConfigError, FrameError
 from tenor.ingest.frames import FrameBars, read_frame, read_news
 from tenor.schema import Bars, DailySentiment
@@ -17,6 +20,22 @@ from tenor.workspace import Workspace
 
 SOURCE = "frame"
 """What a store calls the source of bars and sentiment that came from a frame."""
+
+
+class TemporaryFolder:
+    """A folder that is removed with this object, or when the program ends, without a warning.
+
+    Attributes
+    ----------
+    path : str
+        Where it is.
+    remove : callable
+        Removes it now.
+    """
+
+    def __init__(self) -> None:
+        self.path = tempfile.mkdtemp(prefix="tenor-")
+        self.remove = weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +60,7 @@ class FrameStore:
     config: Config
     bars: Bars
     notes: tuple[str, ...]
-    folder: tempfile.TemporaryDirectory[str]
+    folder: TemporaryFolder
 
 
 def frame_store(
@@ -70,17 +89,18 @@ def frame_store(
     if sentiment is not None and not isinstance(sentiment, DailySentiment):
         kind = type(sentiment).__name__
         raise ConfigError(f"sentiment is a {kind}; it takes a DailySentiment. Hand texts over as news=.")
-    named = calendar or (config.features.calendar if config is not None else None)
-    read = read_frame(bars, symbol=symbol, calendar=named)
+    # the default calendar is nobody's choice: coins and foreign stocks stand on their own
+    chosen = settings.features.calendar != FeatureConfig().calendar or calendar is not None
+    read = read_frame(bars, symbol=symbol, calendar=settings.features.calendar if chosen else None)
     if read.bars.interval != "1d":
         raise ConfigError(
             f"bars are of {read.bars.interval}; fit and evaluate take daily ones: put others into a store."
         )
-    if named is None:
+    if not chosen:
         settings = replace(settings, features=replace(settings.features, calendar=usual_calendar(read.bars.symbols)))
     about = read_news(news) if news is not None else None
-    folder = tempfile.TemporaryDirectory(prefix="tenor-", ignore_cleanup_errors=True)
-    workspace = Workspace(folder.name)
+    folder = TemporaryFolder()
+    workspace = Workspace(folder.path)
     workspace.lake.append_bars(read.bars, source=SOURCE)
     if about is not None:
         _require_symbols(about.news.frame["symbol"].unique().tolist(), read)
@@ -103,7 +123,7 @@ def with_settings(
     Raises
     ------
     ConfigError
-        A setting can't be used, or is given twice.
+        A setting can't be used.
     """
     if config is not None and not isinstance(config, Config):
         kind = type(config).__name__
@@ -111,20 +131,27 @@ def with_settings(
             f"config is a {kind}; it takes a Config, as tenor.Config(model=tenor.ModelConfig(hidden=32))."
         )
     settings: Config = config or Config()
-    if calendar is not None and config is not None and calendar != config.features.calendar:
-        raise ConfigError(
-            f"calendar is {calendar!r}, and config.features.calendar {config.features.calendar!r}: give it once."
-        )
     features = settings.features
     if horizons is not None:
-        own = (horizons,) if isinstance(horizons, int) else tuple(horizons)
-        features = replace(features, horizons=own)
+        features = replace(features, horizons=_whole(horizons, "horizons", "sessions ahead, horizons=(1, 5)"))
     if calendar is not None:
         features = replace(features, calendar=calendar)
     training = settings.training
     if seeds is not None:
-        training = replace(training, seeds=tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds))
+        numbers = _whole(seeds, "seeds", "how many networks, seeds=3, or their seeds, seeds=(0, 1)")
+        training = replace(training, seeds=tuple(range(*numbers)) if isinstance(seeds, Integral) else numbers)
     return replace(settings, features=features, training=training)
+
+
+def _whole(values: Any, name: str, what: str) -> tuple[int, ...]:
+    """One or several whole numbers as a tuple."""
+    several = (values,) if isinstance(values, Integral) else values
+    if isinstance(several, str) or not isinstance(several, Iterable):
+        raise ConfigError(f"{name} is {values!r}; it takes {what}.")
+    numbers = tuple(several)
+    if not all(isinstance(number, Integral) and not isinstance(number, bool) for number in numbers):
+        raise ConfigError(f"{name} is {values!r}; it takes {what}.")
+    return tuple(int(number) for number in numbers)
 
 
 def usual_calendar(symbols: Sequence[str]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import tempfile
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from tenor.features.extra_sessions import on_sessions
 from tenor.inference.forecasts import Forecasts
 from tenor.inference.predictor import Predictor
 from tenor.ingest.frames import read_frame, read_news
-from tenor.notebook.frame_store import SOURCE
+from tenor.notebook.frame_store import SOURCE, TemporaryFolder
 from tenor.notebook.views import listed, table_view
 from tenor.schema import Bars, DailySentiment
 from tenor.sentiment import Scorer
@@ -62,7 +61,7 @@ class FittedModel:
         version: str | None = None,
         *,
         notes: Sequence[str] = (),
-        folder: tempfile.TemporaryDirectory[str] | None = None,
+        folder: TemporaryFolder | None = None,
     ) -> None:
         self._workspace = workspace
         self._folder = folder

@@ -12,7 +12,7 @@ import numpy as np
 
 from tenor.calendars import exchange
 from tenor.config import Config, FeatureConfig, FoldConfig, ModelConfig, SentimentConfig, TrainConfig, to_mapping
-from tenor.errors import ConfigError
+from tenor.errors import ConfigError, HistoryError
 from tenor.evaluation.ablation import compare_on_news_sessions, compare_risk_on_news_sessions
 from tenor.evaluation.baselines import fit_baselines
 from tenor.evaluation.companions import Companions
@@ -199,6 +199,12 @@ def evaluate(
     covariates = workspace.covariates(recipe.features, recipe.own)
     panel = recipe.panel(bars, sentiment, covariates)
     split = split_from_dates(panel.sessions, recipe.split)
+    if split.test.stop - split.test.start < 2:
+        raise HistoryError(
+            f"version {forecaster.version} learned up to the end of its bars, and its test part "
+            f"{recipe.split['test'][0]} has 1 session: judge its settings on the bars, as tenor.evaluate(df) does, or "
+            "train with an earlier split.valid_end."
+        )
 
     # its settings walked forward, trained anew in every fold
     folds = config.folds if config is not None and config.folds != FoldConfig() else None

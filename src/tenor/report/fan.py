@@ -33,9 +33,9 @@ def draw_fan(prices: pd.Series[Any], forecasts: Sequence[Forecast], *, ax: Axes 
     first = ordered[0]
     when = pd.DatetimeIndex([first.session, *(each.target_session for each in ordered)]).to_numpy()
     axes.plot(prices.index, prices.to_numpy(), color=style.INK, lw=1.2, label="adjusted close")
-    for low, high, opacity in BANDS:
-        below, above = ([first.last_price, *(each.quantiles[level] for each in ordered)] for level in (low, high))
-        share = round(100 * (float(high) - float(low)))
+    for lower, upper, opacity in BANDS:
+        below, above = ([first.last_price, *(each.quantiles[level] for each in ordered)] for level in (lower, upper))
+        share = round(100 * (float(upper) - float(lower)))
         axes.fill_between(when, below, above, color=style.OURS, alpha=opacity, lw=0, label=f"{share} % interval")
     middle = [first.last_price, *(each.quantiles["0.5"] for each in ordered)]
     axes.plot(when, middle, color=style.OURS, lw=1.4, label="median")

@@ -7,13 +7,14 @@ import re
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tenor.config import FeatureConfig, ModelConfig, TrainConfig, changed, keys_of
 from tenor.errors import ConfigError, HistoryError, RowsError
-from tenor.schema import Bool, Float32
+from tenor.schema import Bars, Bool, Float32
 from tenor.training.fit import fit as train
 from tenor.training.forecaster import Forecaster
 from tenor.training.panel_source import PanelSource
@@ -43,8 +44,8 @@ class PanelForecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
 
     Parameters
     ----------
-    source : PanelSource
-        Bars and sentiment.
+    source : Bars or PanelSource
+        Bars, as `tenor.bars_of` reads them from a frame; or bars and sentiment.
     features : FeatureConfig, optional
         Which features the panel has.
     model : ModelConfig, optional
@@ -70,13 +71,15 @@ class PanelForecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
     >>> from sklearn.base import clone
     >>> from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
     >>> from tenor.config import ModelConfig, TrainConfig
-    >>> source = PanelSource(tenor.embedded_bars().select(["AAPL", "MSFT"]))
+    >>> bars = tenor.embedded_bars().select(["AAPL", "MSFT"])
     >>> training = TrainConfig(seeds=(0,), epochs=1)
-    >>> forecaster = PanelForecaster(source, model=ModelConfig(hidden=4, lookback=5), training=training)
+    >>> forecaster = PanelForecaster(bars, model=ModelConfig(hidden=4, lookback=5), training=training)
     >>> forecaster.get_params()["model__hidden"]
     4
     >>> clone(forecaster).set_params(model__hidden=8).model.hidden
     8
+    >>> len(forecaster.sessions())
+    1258
     >>> X = np.arange(400).reshape(-1, 1)  # the first 400 sessions
     >>> search = GridSearchCV(forecaster, {"model__hidden": [2, 4]}, cv=TimeSeriesSplit(2, test_size=50)).fit(X)
     >>> search.best_params_["model__hidden"] in (2, 4)
@@ -89,7 +92,7 @@ class PanelForecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
 
     def __init__(
         self,
-        source: PanelSource | None = None,
+        source: PanelSource | Bars | None = None,
         features: FeatureConfig | None = None,
         model: ModelConfig | None = None,
         training: TrainConfig | None = None,
@@ -220,6 +223,10 @@ class PanelForecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         counted[rows] = (panel.mask if cells is None else cells)[rows]
         return scores(panel, predictions, counted, horizon=self.horizon)
 
+    def sessions(self) -> pd.DatetimeIndex:
+        """The sessions of the panel: X names them by their places here."""
+        return self._source().panel(self.config("features")).sessions
+
     def config(self, section: str) -> Any:
         """The config of `section`, the default one where the parameter is None."""
         config = getattr(self, section)
@@ -270,8 +277,11 @@ class PanelForecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         return rows
 
     def _source(self) -> PanelSource:
+        if isinstance(self.source, Bars):
+            return PanelSource(self.source)  # panels are found by content, so that this builds none again
         if not isinstance(self.source, PanelSource):
-            raise RowsError(f"source is {self.source!r}; hand over PanelSource(bars, sentiment).")
+            kind = None if self.source is None else f"a {type(self.source).__name__}"
+            raise RowsError(f"source is {kind}; hand over tenor.bars_of(df), or PanelSource(bars, sentiment).")
         return self.source
 
 

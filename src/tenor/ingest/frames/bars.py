@@ -242,13 +242,13 @@ def _fault(
         why = "is in the future"
     elif kind == "number":
         fault = next((word for word in ("missing", "negative") if word in why), "infinite" if "finite" in why else kind)
-    elif kind == "off_calendar" and len(days) > 1 and all(pd.Timestamp(day).dayofweek > 4 for day in days[:1]):
+    elif kind == "off_calendar" and sum(pd.Timestamp(day).day_of_week > 4 for day in days) > 1:
         why += " (coins have them: give calendar='24/7')"
     value = str(first["value"])
     shown = value if _FLOAT.fullmatch(value) else repr(value)
-    cell = {"missing": f"{name!r} ", "high_below_low": f"{name!r} ({value}) "}.get(
-        fault, f"{name!r} is {shown}, which "
-    )
+    cell = f"{name!r} is {shown}, which " if value and fault != "missing" else f"{name!r} "
+    if fault == "high_below_low":
+        cell = f"{name!r} ({value}) "
     more = f"; {len(alike)} rows are so" if len(alike) > 1 else ""
     market = _calendar(symbol, calendar)
     return FrameError(f"{what}, {row}: {cell}{why}{more}", mender.rows(fault, column, symbol, days, market))

@@ -55,7 +55,7 @@ class Mender:
             "symbol": f"{cells}.astype(str).str.fullmatch(r'[A-Za-z0-9.^=&-]+')",
             "date": f'pd.to_datetime({cells}, errors="coerce").notna()',
             "future": f'{self._days(calendar)} < "{days[0] if days else ""}"',
-            "off_calendar": f"~{self._days(calendar)}.isin({list(days)!r})",
+            "off_calendar": f"~{self._days(calendar)}.isin(pd.to_datetime({list(days)!r}))",
             "conflict": f'~{self._days(calendar)}.duplicated(keep="last")',
         }
         if fault == "off_calendar" and len(days) > _FEW_DAYS:

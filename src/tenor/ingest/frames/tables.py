@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections import Counter
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -127,10 +129,11 @@ def _levels(frame: pd.DataFrame) -> list[tuple[Label, pd.Series[Any]]]:
         values = index.get_level_values(level)
         name = index.names[level]
         series = pd.Series(values, index=range(len(values)))
-        if name is not None:
+        if isinstance(values, (pd.DatetimeIndex, pd.PeriodIndex)):
+            known = name is not None and plain_name(str(name)) in ALIASES["session"]
+            levels.append((name if known else _DATE, series))
+        elif name is not None:
             levels.append((name, series))
-        elif isinstance(values, (pd.DatetimeIndex, pd.PeriodIndex)):
-            levels.append((_DATE, series))
         elif not pd.api.types.is_numeric_dtype(values.dtype):
             alone = index.nlevels == 1
             name = _DATE if alone or _are_dates(series) else _SYMBOL
@@ -192,10 +195,13 @@ def _kind(frame: Any) -> str:
 
 
 def _mend_type(frame: Any) -> str:
-    if isinstance(frame, str) and frame.lower().endswith((".parquet", ".pq")):
-        return f"df = pd.read_parquet({frame!r})"
-    if isinstance(frame, str):
-        return f"df = pd.read_csv({frame!r})"
+    if isinstance(frame, (str, os.PathLike)) and os.fspath(frame).lower().endswith((".parquet", ".pq")):
+        return f"df = pd.read_parquet({os.fspath(frame)!r})"
+    if isinstance(frame, (str, os.PathLike)):
+        path = os.fspath(frame)
+        if path.startswith("s3://") or Path(path).is_dir():
+            return f"df = tenor.Lake({path!r}).bars()"
+        return f"df = pd.read_csv({path!r})"
     if isinstance(frame, np.ndarray) and frame.ndim == 2 and frame.shape[1] == 6:
         return 'df = pd.DataFrame(df, columns=["date", "open", "high", "low", "close", "volume"])'
     if isinstance(frame, np.ndarray):
