@@ -79,6 +79,19 @@ def test_there_and_back_to_the_bit_wherever_the_file_is_by_then(
     assert (ours.mean.tobytes(), ours.p_up.tobytes()) == (again.mean.tobytes(), again.p_up.tobytes())
 
 
+def test_no_forecast_depends_on_a_later_session(trained: Forecaster, panel: Panel) -> None:
+    row = 180
+    rng = np.random.default_rng(1)
+    values, variance = panel.values.copy(), panel.variance.copy()
+    values[row + 1 :] += 9 * rng.normal(size=values[row + 1 :].shape).astype(np.float32)
+    variance[row + 1 :] *= 7
+    before, after = trained.predict(panel), trained.predict(replace(panel, values=values, variance=variance))
+    for name in ("mean", "p_up", "lower", "upper"):
+        ours, other = getattr(before, name), getattr(after, name)
+        assert ours[: row + 1].tobytes() == other[: row + 1].tobytes()
+        assert ours[row + 1 :].tobytes() != other[row + 1 :].tobytes()
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_a_changed_or_missing_file_is_named(trained: Forecaster, name: str, tmp_path: Path) -> None:
     trained.save(tmp_path / "model")

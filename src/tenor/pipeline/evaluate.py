@@ -66,7 +66,10 @@ class EvaluationResult:
     def verdict(self) -> str:
         """How far, and which way."""
         which_way = self.walked.verdict
-        return f"{risk_headline(self.risk)} Which way: {which_way[0].lower()}{which_way[1:]}"
+        name = next(iter(next(iter(self.walked.evaluations.values())).table))
+        if not which_way.startswith(name):  # a name keeps its capitals
+            which_way = f"{which_way[0].lower()}{which_way[1:]}"
+        return f"{risk_headline(self.risk)} Which way: {which_way}"
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values."""
@@ -265,5 +268,6 @@ def describe_version(forecaster: Forecaster, panel: Panel, split: Split) -> dict
         "Purged between the parts": f"{split.purge} sessions",
         "Features": f"{len(panel.features)}, known at each session's close",
         "Network": ", ".join(f"{key} {value}" for key, value in to_mapping(forecaster.model).items()),
+        **({} if forecaster.attends else {"Attention": "none: the network gives no weights"}),
         "Training": ", ".join(f"{key} {value}" for key, value in to_mapping(forecaster.training).items()),
     }
