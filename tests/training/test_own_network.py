@@ -17,7 +17,7 @@ from sklearn.base import clone
 
 from tenor.config import ModelConfig, TrainConfig
 from tenor.errors import ConfigError, ModelError
-from tenor.evaluation.faithfulness import faithfulness, testable
+from tenor.evaluation import faithfulness as deletion
 from tenor.inference.forecasts import PanelForecasts
 from tenor.inference.predictor import Predictor
 from tenor.model import make_network
@@ -184,8 +184,8 @@ def test_attention_is_shown_where_it_is_given_and_named_where_it_is_not(
         trained.attention(panel)
     assert trained.forecast(panel, "S00", 1).attention_time == {}
     with pytest.raises(ModelError, match=r"Net \(mine.py\) is not tenor's own network, whose attention this tests"):
-        faithfulness(trained, panel, slice(200, 220))
-    assert not testable(trained, panel)
+        deletion.faithfulness(trained, panel, slice(200, 220))
+    assert not deletion.testable(trained, panel)
     weights = (
         ', "time_weights": x[..., :1, None].expand(-1, -1, 2, 8).softmax(-1)'
         ', "feature_weights": x[..., :-1].softmax(-1)}'
