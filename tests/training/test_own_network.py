@@ -17,6 +17,7 @@ from sklearn.base import clone
 
 from tenor.config import ModelConfig, TrainConfig
 from tenor.errors import ConfigError, ModelError
+from tenor.evaluation import faithfulness as deletion
 from tenor.inference.forecasts import PanelForecasts
 from tenor.inference.predictor import Predictor
 from tenor.model import make_network
@@ -77,6 +78,19 @@ def test_there_and_back_to_the_bit_wherever_the_file_is_by_then(
     assert (loaded.version, loaded.recipe, loaded.model.code) == (trained.version, trained.recipe, WHOLE)
     ours, again = trained.predict(panel), loaded.predict(panel)
     assert (ours.mean.tobytes(), ours.p_up.tobytes()) == (again.mean.tobytes(), again.p_up.tobytes())
+
+
+def test_no_forecast_depends_on_a_later_session(trained: Forecaster, panel: Panel) -> None:
+    row = 180
+    rng = np.random.default_rng(1)
+    values, variance = panel.values.copy(), panel.variance.copy()
+    values[row + 1 :] += 9 * rng.normal(size=values[row + 1 :].shape).astype(np.float32)
+    variance[row + 1 :] *= 7
+    before, after = trained.predict(panel), trained.predict(replace(panel, values=values, variance=variance))
+    for name in ("mean", "p_up", "lower", "upper"):
+        ours, other = getattr(before, name), getattr(after, name)
+        assert ours[: row + 1].tobytes() == other[: row + 1].tobytes()
+        assert ours[row + 1 :].tobytes() != other[row + 1 :].tobytes()
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -169,6 +183,9 @@ def test_attention_is_shown_where_it_is_given_and_named_where_it_is_not(
     with pytest.raises(ModelError, match=r"Net \(mine.py\) gives no weights of attention: there are none to show"):
         trained.attention(panel)
     assert trained.forecast(panel, "S00", 1).attention_time == {}
+    with pytest.raises(ModelError, match=r"Net \(mine.py\) is not tenor's own network, whose attention this tests"):
+        deletion.faithfulness(trained, panel, slice(200, 220))
+    assert not deletion.testable(trained, panel)
     weights = (
         ', "time_weights": x[..., :1, None].expand(-1, -1, 2, 8).softmax(-1)'
         ', "feature_weights": x[..., :-1].softmax(-1)}'

@@ -99,7 +99,7 @@ def _text(path: Path) -> str:
                 f"{path} is larger than {LARGEST:,} bytes: keep the network in a file of code alone, it travels with "
                 "every model."
             )
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} can't be read: {one_line(error, 200).rstrip('.')}.") from None
 

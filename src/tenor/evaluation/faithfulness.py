@@ -200,10 +200,10 @@ def faithfulness(
         `forecasts` or `hidden` leave nothing to test.
     """
     networks = [network for network in forecaster.networks if isinstance(network, AttentionLSTM)]
-    if not forecaster.model.attention_lstm or not networks:
-        raise ModelError(
-            "this model is none with tenor's own attention (model.attention, model.network): nothing to test."
-        )
+    if not networks:
+        raise ModelError(f"{forecaster.name} is not tenor's own network, whose attention this tests: nothing to test.")
+    if not forecaster.model.attention:
+        raise ModelError("this model was trained without attention (model.attention = false): nothing to test.")
     if forecasts < 1 or not hidden or min(hidden) < 1:
         raise ConfigError(f"forecasts is {forecasts} and hidden {list(hidden)}: test at least one, hide at least one.")
     rng = np.random.default_rng(seed)

@@ -153,7 +153,10 @@ def walk_settings(
 
 def _verdict(risk: Mapping[int, RiskEvaluation], walked: WalkForwardSummary) -> str:
     which_way = walked.verdict
-    return f"{risk_headline(risk)} Which way: {which_way[0].lower()}{which_way[1:]}"
+    name = next(iter(next(iter(walked.evaluations.values())).table))
+    if not which_way.startswith(name):  # a name keeps its capitals
+        which_way = f"{which_way[0].lower()}{which_way[1:]}"
+    return f"{risk_headline(risk)} Which way: {which_way}"
 
 
 def evaluate(
@@ -350,5 +353,6 @@ def describe_version(forecaster: Forecaster, panel: Panel, split: Split) -> dict
         "Purged between the parts": f"{split.purge} sessions",
         "Features": f"{len(panel.features)}, known at each session's close",
         "Network": ", ".join(f"{key} {value}" for key, value in to_mapping(forecaster.model).items()),
+        **({} if forecaster.attends else {"Attention": "none: the network gives no weights"}),
         "Training": ", ".join(f"{key} {value}" for key, value in to_mapping(forecaster.training).items()),
     }
