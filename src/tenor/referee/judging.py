@@ -200,7 +200,8 @@ def judge_horizon(
             measure, of_model, horizon, sessions=panel.sessions, symbols=panel.symbols, reference=REFERENCES[measure]
         )
         if table is not None:
-            tables[measure] = table
+            levels = scored_levels(cells, k) if measure == "crps" else ()
+            tables[measure] = replace(table, levels=levels)
     if not tables:
         return None
     outcomes: dict[Kind, Outcome] = {

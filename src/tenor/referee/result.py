@@ -73,6 +73,8 @@ class LossTable:
         The days, and on each the mean loss less that of `reference`.
     reference
         The baseline that decides.
+    levels
+        Of the quantiles that are scored; empty for other losses.
     """
 
     measure: str
@@ -85,6 +87,7 @@ class LossTable:
     sessions: pd.DatetimeIndex
     excess: tuple[float, ...]
     reference: str
+    levels: tuple[float, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values."""
