@@ -41,6 +41,7 @@ _DATES = ("session", "target_session", "trained_until")
 _TIMES = ("as_of", "made_at")
 _NUMBERS = (*QUANTITIES, "last_price")
 _ABOVE_ZERO = ("price", "last_price", "volatility", "variance")
+_KEYS = ["symbol", "session", "as_of", "target_session", "horizon"]
 _NO_MOMENT = "datetime64[us]"
 _ROUNDING = 1e-9
 """By so much of its size a quantile may lie below the one before: rounding."""
@@ -87,7 +88,25 @@ class ForecastRows:
 
 @dataclass(frozen=True)
 class _Raw:
-    """The cells of a file: names, a function from a place to an Arrow column, and where rows stand in the file."""
+    """The cells of a file.
+
+    Attributes
+    ----------
+    file
+        Its name.
+    names
+        Of its columns.
+    cell
+        A place to an Arrow column.
+    rows
+        Where each row stands, from 1 on.
+    notes
+        What was assumed.
+    decimal_comma
+        Whether numbers may have one.
+    from_zero
+        Whether people count its rows from 0, as those of a frame.
+    """
 
     file: str
     names: list[str]
@@ -95,6 +114,7 @@ class _Raw:
     rows: NDArray[np.int64]
     notes: tuple[str, ...] = ()
     decimal_comma: bool = False
+    from_zero: bool = False
 
 
 def read_forecasts(
@@ -139,7 +159,7 @@ def read_forecasts(
             raise UnusableError("has columns but no rows", "export it again")
         rows = _rows(raw, found, order, calendar, now or pd.Timestamp.now("UTC"))
     except UnusableError as error:
-        place = f", row {error.row}" if error.row else ""
+        place = f", row {error.row - (not isinstance(source, (str, Path)))}" if error.row else ""
         column = f", column {error.column!r}" if error.column else ""
         value = f": {error.value!r}" if error.value else ""
         raise DataError(f"{file}{place}{column}{value} {error.why}: {error.remedy}.") from error
@@ -199,7 +219,7 @@ def _of_table(table: Any, file: str) -> _Raw:
 def _of_frame(source: Any, file: str) -> _Raw:
     """The cells of a frame; a frame of polars or an Arrow table as well."""
     if isinstance(source, pa.Table):
-        return _of_table(source, file)
+        return replace(_of_table(source, file), from_zero=True)
     frame = source.to_pandas() if not isinstance(source, pd.DataFrame) and hasattr(source, "to_pandas") else source
     if not isinstance(frame, pd.DataFrame):
         try:
@@ -232,7 +252,7 @@ def _of_frame(source: Any, file: str) -> _Raw:
                 f"is of type {column.dtype}", "give numbers, dates or texts", column=names[i]
             ) from error
 
-    return _Raw(file, names, cell, np.arange(len(frame)))
+    return _Raw(file, names, cell, np.arange(1, len(frame) + 1), from_zero=True)
 
 
 def _rows(raw: _Raw, found: ForecastColumns, order: Any, calendar: str, now: pd.Timestamp) -> ForecastRows:
@@ -281,7 +301,7 @@ def _rows(raw: _Raw, found: ForecastColumns, order: Any, calendar: str, now: pd.
     levels = tuple(found.quantiles)
     columns = [_numbers(raw, place) for place in found.quantiles.values()]
     quantiles = np.stack(columns, axis=1) if columns else np.full((count, 0), np.nan)
-    frame = pd.DataFrame(data).assign(row=raw.rows)
+    frame = pd.DataFrame(data).assign(row=raw.rows - raw.from_zero)
     _refuse_doubled(raw, frame)
     _refuse_crossing(raw, found, quantiles)
     return ForecastRows("", frame, levels, quantiles, found.of, tuple(notes))
@@ -416,20 +436,13 @@ def _refuse(raw: _Raw, place: int, bad: Bool, why: str, remedy: str) -> None:
 
 
 def _refuse_doubled(raw: _Raw, frame: pd.DataFrame) -> None:
-    keys = ["symbol", "session", "as_of", "target_session", "horizon"]
     if any(name.strip().casefold() in ("model", "model_name") for name in raw.names):
         return  # several models may forecast the same: each is checked by itself
-    refuse_doubled(frame, keys)
+    _refuse_same(frame, _KEYS, raw)
 
 
-def refuse_doubled(frame: pd.DataFrame, keys: list[str]) -> None:
-    """Refuse forecasts of the same symbol, session and horizon.
-
-    Raises
-    ------
-    UnusableError
-        Two rows are of the same.
-    """
+def _refuse_same(frame: pd.DataFrame, keys: list[str], raw: _Raw) -> None:
+    """Refuse forecasts of the same symbol, session and horizon."""
     doubled = frame.duplicated(keys).to_numpy()
     if not doubled.any():
         return
@@ -443,7 +456,7 @@ def refuse_doubled(frame: pd.DataFrame, keys: list[str]) -> None:
         f"repeats row {int(same['row'].iloc[0])}: {second['symbol']}, {day}, {int(second['horizon'])} ahead "
         f"({int(doubled.sum()):,} rows are doubled)",
         "keep one row a symbol, session and horizon, and one model a file (or a column 'model')",
-        row=int(second["row"]),
+        row=int(second["row"]) + raw.from_zero,
     )
 
 
@@ -481,8 +494,8 @@ def _by_model(rows: ForecastRows, raw: _Raw, found: ForecastColumns, *, named: b
         frame = rows.frame[here].reset_index(drop=True)
         name = rows.name if named and len(set(labels)) == 1 else labels[code] or rows.name
         try:
-            refuse_doubled(frame, ["symbol", "session", "as_of", "target_session", "horizon"])
+            _refuse_same(frame, _KEYS, raw)
         except UnusableError as error:
-            raise DataError(f"{raw.file}, row {error.row} {error.why}: {error.remedy}.") from error
+            raise DataError(f"{raw.file}, row {error.row - raw.from_zero} {error.why}: {error.remedy}.") from error
         parts.append(replace(rows, name=name, frame=frame, quantiles=rows.quantiles[here]))
     return parts
