@@ -163,9 +163,9 @@ def place(rows: ForecastRows, panel: Panel, *, first: int = 0) -> Places:
     on_calendar = np.asarray(_session_places(sessions, calendar) >= 0)
     mark(symbol < 0, UNKNOWN_SYMBOL)
     mark(_other_target(rows, sessions, horizon, calendar) | (k < 0), OTHER_TARGET)
-    mark(~on_calendar, NO_SESSION)
-    mark((session < 0) & np.asarray(sessions < panel.sessions[0]), NO_BARS_YET)
-    mark(session < 0, AFTER_LAST_BAR)
+    mark(np.asarray(sessions < panel.sessions[0]), NO_BARS_YET)
+    mark(np.asarray(sessions > panel.sessions[-1]), AFTER_LAST_BAR)
+    mark(~on_calendar | (session < 0), NO_SESSION)
     t, i, h = (np.maximum(each, 0) for each in (session, symbol, k))
     mark(~np.isfinite(panel.close[t, i]), NO_BAR)
     span = np.array(panel.horizons)[h]

@@ -238,7 +238,7 @@ def _loss_table(table: LossTable, name: str, horizon: int) -> TextTable:
         )
     caption = (
         f"{sentence_case(title.title)}, {sessions_ahead(horizon)}: {table.samples:,} forecasts on {table.days:,} "
-        f"days. {title.explanation}"
+        f"days. {_explained(table)}"
     )
     columns = ("model", title.heading, f"change of {name}", "p, Holm", "among the best")
     return TextTable(columns, tuple(rows), caption, marked=0)
