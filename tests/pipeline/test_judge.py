@@ -458,3 +458,40 @@ def test_all_baselines_are_there_without_quick(bars: Bars, closes: pd.DataFrame)
     result = model.horizons[1].losses
     assert len(result["squared_error"].comparisons) == 8
     assert len(result["log_variance_mse"].comparisons) == 11
+
+
+def test_the_variance_the_log_variance_and_the_volatility_say_the_same(bars: Bars, panel: Panel) -> None:
+    start = int(panel.sessions.searchsorted(pd.Timestamp(FIRST)))
+    splits = baselines.cut(build_panel(bars, FeatureConfig(horizons=(1,), sentiment=False)), start, start + 200)
+    one = build_panel(bars, FeatureConfig(horizons=(1,), sentiment=False))
+    fitted = baselines.fit(one, splits, returns=False, risk=True, quick=True, workers=1)
+    ewma = fitted.risks["EWMA"]
+    columns = {
+        "volatility": ewma.return_volatility[:, :, 0],
+        "variance": ewma.volatility[:, :, 0].astype("float64") ** 2,
+        "log_variance": ewma.log_variance[:, :, 0],
+    }
+    for column, values in columns.items():
+        part = pd.DataFrame(values, one.sessions, one.symbols).iloc[start : start + 200]
+        result = quick({"mine": long(part, column, first=FIRST)}, bars).models[0].horizons[1]
+        for measure in ("log_variance_mse", "qlike"):
+            assert result.losses[measure].comparisons["EWMA"].change == pytest.approx(0, abs=1e-5)
+        assert 0.7 < result.level < 1.4
+
+
+def test_a_file_dated_by_the_sessions_that_it_is_for_is_noted(bars: Bars, closes: pd.DataFrame) -> None:
+    model = quick({"m": long(closes.shift(1), "price", first=FIRST)}, bars).models[0]
+    (finding,) = model.findings
+    assert (finding.kind, finding.excluded) == ("dates", False)
+    assert "call that column target_session" in finding.text
+    target = long(closes.shift(1), "price", first=FIRST).rename(columns={"session": "target_session"})
+    assert quick({"m": target}, bars).models[0].outcomes[0].side == 0
+
+
+def test_rows_may_be_mappings(bars: Bars) -> None:
+    rows = [{"symbol": "AAPL", "session": "2016-06-01", "horizon": 1, "p_up": 0.5}]
+    columns = {name: [value] for name, value in rows[0].items()}
+    for forecasts in (rows, columns):
+        assert quick(forecasts, bars).models[0].judged == 1
+    with pytest.raises(ConfigError, match="nothing to judge"):
+        quick(None, bars)

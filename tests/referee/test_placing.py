@@ -86,6 +86,17 @@ def test_a_moment_belongs_to_the_last_session_of_its_own_exchange(two_markets: B
     assert [f"{day:%m-%d}" for day in places.last_session] == ["05-31", "06-01", "06-02"]
 
 
+def test_of_two_forecasts_of_one_session_the_first_counts(two_markets: Bars) -> None:
+    panel = build_panel(two_markets, FeatureConfig(horizons=(1,), sentiment=False))
+    moments = pd.to_datetime(["2023-06-01T21:00Z", "2023-06-01T23:00Z"])
+    frame = pd.DataFrame({"symbol": "AAPL", "as_of": moments, "horizon": 1, "price": [50.0, 60.0]})
+    places = place(read_forecasts(frame)[0], panel)
+    assert places.index.tolist() == [0]
+    assert places.unjudged[0].describe() == (
+        "1 another forecast of the same symbol, session and horizon: the first counts (row 1: AAPL 2023-06-01)"
+    )
+
+
 def test_names_that_are_known_by_another_spelling() -> None:
     bars = tenor.embedded_bars().select(["BRK-A"]) if "BRK-A" in tenor.embedded_bars().symbols else None
     assert bars is not None

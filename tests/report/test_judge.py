@@ -68,7 +68,7 @@ def test_figures_of_losses_time_symbols_and_calibration(page: str) -> None:
     ):
         assert f'aria-label="{alt}"' in page
     assert "Twice the mean pinball loss of the quantiles 0.05, 0.5, 0.95" in page
-    assert "90 % interval".replace(" %", "\u00a0%") in page
+    assert "Returns inside each interval" in page
 
 
 def test_doubts_are_named(page: str) -> None:

@@ -27,6 +27,7 @@ NO_OUTCOME = "no bar of the target session"
 SHORT_HISTORY = "the symbol has too little history"
 TOO_EARLY = "too few sessions before it to fit the baselines on"
 OTHER_TARGET = "the horizon does not lead from session to target_session"
+REPEATED = "another forecast of the same symbol, session and horizon: the first counts"
 _SHOWN = 3
 
 
@@ -174,6 +175,8 @@ def place(rows: ForecastRows, panel: Panel, *, first: int = 0) -> Places:
     mark(~known_target, NO_OUTCOME)
     mark(~panel.mask[t, i], SHORT_HISTORY)
     mark(t < first, TOO_EARLY)
+    cells = pd.DataFrame({"session": session, "symbol": symbol, "horizon": k})[why == ""]
+    mark(np.isin(np.arange(len(rows)), cells.index[cells.duplicated()]), REPEATED)
     good = why == ""
     return Places(t[good], i[good], h[good], np.flatnonzero(good), sessions[good], _reasons(rows, sessions, why, panel))
 

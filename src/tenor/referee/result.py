@@ -26,7 +26,7 @@ TRAINING = "training"
 HINDSIGHT = "hindsight"
 LEAK = "leak"
 UNITS = "units"
-CALIBRATION = "calibration"
+DATES = "dates"
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Finding:
     Attributes
     ----------
     kind
-        `LATE`, `TRAINING`, `HINDSIGHT`, `LEAK`, `UNITS` or `CALIBRATION`.
+        `LATE`, `TRAINING`, `HINDSIGHT`, `LEAK`, `UNITS` or `DATES`.
     text
         In words, with counts, rows and what to do.
     count

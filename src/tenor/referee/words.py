@@ -38,7 +38,7 @@ def outcome_sentence(outcome: Outcome) -> str:
     measure = MEASURE_WORDS[outcome.measure]
     tested = f", p {format_p(outcome.p)} after Holm" if math.isfinite(outcome.p) else ""
     shown = f"{measure} {_percent(outcome.change)}{tested}"
-    size = f"{outcome.samples:,} forecasts on {outcome.days:,} days"
+    size = f"{_count(outcome.samples, 'forecast')} on {_count(outcome.days, 'day')}"
     if outcome.side is None:
         answer = f"too few days to test against {reference} ({measure} {_percent(outcome.change)}, {size})"
     else:
@@ -51,6 +51,10 @@ def outcome_sentence(outcome: Outcome) -> str:
     elif outcome.side != 1 and outcome.beaten:
         extra = f"; better than {', '.join(outcome.beaten)}"
     return f"{KIND_WORDS[outcome.kind]} {ahead(outcome.horizon)}: {answer}{extra}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _percent(change: float) -> str:

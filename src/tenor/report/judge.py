@@ -42,6 +42,7 @@ FINDING_WORDS = {
     "training": "overlaps the training",
     "leak": "knows the future, it seems",
     "units": "other units",
+    "dates": "dates of the target",
 }
 ANSWERS: dict[int | None, str] = {1: "better", 0: "no better", -1: "worse", None: "too few days"}
 

@@ -208,6 +208,7 @@ def test_a_column_of_models_splits_the_file(tmp_path: Path) -> None:
             "symbol,session,horizon,q05,q50,q95\nA,2016-01-04,1,-0.1,0,0.1\nB,2016-01-04,1,0.1,,0.05\n",
             ["row 3, column 'q95': '0.05' is below 'q05' (0.1)", "quantiles cross in 1 row"],
         ),
+        (f"{HEADER}\nA,2016-01-04,1,\nA,2016-01-05,1,nan\n", ["holds no forecast", "write numbers"]),
         (b"PAR1 this is no Parquet file", ["is not a readable Parquet file"]),
         (b"\x00\x01\x02\x03 not text", ["is not text"]),
     ],

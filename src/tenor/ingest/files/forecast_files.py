@@ -31,6 +31,7 @@ from tenor.ingest.files.forecast_cells import (
     refuse_cell,
 )
 from tenor.ingest.files.forecast_columns import QUANTITIES, ForecastColumns, match_forecast_columns
+from tenor.ingest.files.json_files import JSON_SUFFIXES
 from tenor.ingest.files.tables import PARQUET_SUFFIXES, parse_rows
 from tenor.ingest.files.text_files import (
     delimiter_of,
@@ -160,6 +161,8 @@ def _read_file(path: Path) -> ForecastCells:
                 f"is not a readable Parquet file ({one_line(error, 120).rstrip('.')})", "export it again"
             ) from error
         return _of_table(table, path.name)
+    if path.suffix.lower() in JSON_SUFFIXES:
+        raise UnusableError("is JSON", "write the forecasts as CSV or Parquet")
     encoding = encoding_of(path, read_texts=False)
     lines = opening_lines(path, encoding.name)
     delimiter = delimiter_of(lines, _meaning)
@@ -273,6 +276,8 @@ def _rows(raw: ForecastCells, found: ForecastColumns, order: Any, calendar: str,
     levels = tuple(found.quantiles)
     columns = [read_numbers(raw, place) for place in found.quantiles.values()]
     quantiles = np.stack(columns, axis=1) if columns else np.full((count, 0), np.nan)
+    if not any(np.isfinite(data[column]).any() for column in QUANTITIES) and not np.isfinite(quantiles).any():
+        raise UnusableError("holds no forecast, every cell of it is empty", "write numbers into the columns")
     frame = pd.DataFrame(data).assign(row=raw.rows - raw.from_zero)
     _refuse_doubled(raw, frame)
     _refuse_crossing(raw, found, quantiles)
