@@ -207,13 +207,16 @@ def _read(
     calendar: str | None,
 ) -> list[ForecastRows]:
     named: list[tuple[str | None, Any]]
-    if isinstance(forecasts, Mapping):
+    if (isinstance(forecasts, Mapping) and "symbol" in forecasts) or _are_records(forecasts):
+        table: Any = forecasts
+        named = [(None, pd.DataFrame(table))]
+    elif isinstance(forecasts, Mapping):
         named = list(forecasts.items())
     elif isinstance(forecasts, (list, tuple)):
         named = [(None, each) for each in forecasts]
     else:
         named = [(None, forecasts)]
-    if not named:
+    if not named or forecasts is None:
         raise ConfigError("nothing to judge: name at least one file of forecasts.")
     models: list[ForecastRows] = []
     for name, source in named:
@@ -227,6 +230,11 @@ def _read(
             own = f"{rows.name} ({count})"
         unique[own] = replace(rows, name=own)
     return list(unique.values())
+
+
+def _are_records(forecasts: Any) -> bool:
+    """Whether they are rows as mappings, one a forecast."""
+    return isinstance(forecasts, (list, tuple)) and bool(forecasts) and all(isinstance(f, Mapping) for f in forecasts)
 
 
 def _bars(bars: str | Path | Bars | pd.DataFrame, models: Sequence[ForecastRows], calendar: str | None) -> Bars:

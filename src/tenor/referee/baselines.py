@@ -51,23 +51,28 @@ class Baselines:
     risks: dict[str, Risk]
     replaced: dict[str, tuple[str, ...]]
 
-    def variance_of(self, volatility: Float32) -> tuple[Float32, Float32]:
-        """The variance, and its expected log, that a standard deviation of returns means.
+    @property
+    def level(self) -> Float32:
+        """[session, symbol, horizon]; the log of an expected variance less its expected log.
+
+        As the bars before the forecasts show it (`tenor.distribution.Shape.level`, of the EWMA): a property of the
+        market, the same for every file.
+        """
+        ewma = self.risks[EWMA]
+        return 2 * np.log(ewma.volatility) - ewma.log_variance
+
+    def variance_of(self, volatility: Float32) -> Float32:
+        """The variance that a standard deviation of returns means.
 
         What is realised of a variance is measured by gaps and ranges. It is larger than what closes show, by a factor
-        that the validation part knows (`tenor.distribution.Shape.scale`, of the EWMA), and the mean of its log is
-        lower than the log of its mean, likewise. Both are properties of the market's bars before the forecasts, the
-        same for every file.
+        that the bars before the forecasts show (`tenor.distribution.Shape.scale`, of the EWMA): the same for all files.
 
         Parameters
         ----------
         volatility
             [session, symbol, horizon]; of the log return of one session.
         """
-        ewma = self.risks[EWMA]
-        level = 2 * np.log(ewma.volatility) - ewma.log_variance
-        log_variance = 2 * np.log(volatility / ewma.scale[:, None, :])
-        return np.exp(log_variance), log_variance - level
+        return np.asarray((volatility / self.risks[EWMA].scale[:, None, :]) ** 2)
 
 
 def first_judged(horizons: Sequence[int]) -> int:

@@ -13,13 +13,15 @@ from tenor.errors import DataError
 from tenor.ingest.files.forecast_files import ForecastRows
 from tenor.leakcheck.lead import Moves, best_lead
 from tenor.referee.placing import Places
-from tenor.referee.result import HINDSIGHT, LATE, LEAK, TRAINING, Finding
+from tenor.referee.result import DATES, HINDSIGHT, LATE, LEAK, TRAINING, Finding
 from tenor.schema import Bool, Float32, Float64, Panel
 
 EQUAL_SHARE = 0.2
 """Share of forecasts that equal the outcome to the fifth digit, from which on it is no chance."""
 TOO_GOOD = 0.5
 """Share of the best baseline's loss below which a forecast of volatility or of quantiles is suspected."""
+UNDONE = 0.8
+"""Correlation with the last move taken back, from which on a file may be dated by the sessions that it is for."""
 _FEWEST = 20
 
 
@@ -124,6 +126,8 @@ def leaks(
                 text = f"{int(same.sum()):,} of {int(both.sum()):,} forecast returns {horizon} ahead equal the outcome"
                 findings.append(Finding(LEAK, f"{text}: they know it", int(same.sum()), True))
                 continue
+        if name == "return" and (finding := _dated_by_target(forecast, panel, horizon)):
+            findings.append(finding)
         lead = best_lead(*_series(forecast, realised, horizon))
         if lead is not None and lead.leaks:
             text = (
@@ -139,6 +143,22 @@ def leaks(
             )
             findings.append(Finding(LEAK, text, 0, True))
     return findings
+
+
+def _dated_by_target(forecast: Float64, panel: Panel, horizon: int) -> Finding | None:
+    """Whether the forecasts undo the move just made, as prices do that are dated by the session they are for."""
+    past = np.full(forecast.shape, np.nan)
+    past[horizon:] = np.log(panel.close[horizon:]) - np.log(panel.close[:-horizon])
+    both = np.isfinite(forecast) & np.isfinite(past)
+    if both.sum() < _FEWEST or np.ptp(forecast[both]) == 0 or np.ptp(past[both]) == 0:
+        return None
+    if np.corrcoef(forecast[both], past[both])[0, 1] > -UNDONE:
+        return None
+    text = (
+        f"forecasts {horizon} ahead take back the move of the sessions before: if 'session' is the date that is "
+        "forecast, call that column target_session"
+    )
+    return Finding(DATES, text, int(both.sum()), excluded=False)
 
 
 def _series(forecast: Float64, realised: Float64, horizon: int) -> tuple[Sequence[Float64], Sequence[Moves]]:

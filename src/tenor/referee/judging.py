@@ -95,11 +95,12 @@ def cells_of(given: Given, places: Places, panel: Panel, baselines: Baselines) -
     mean, p_up = places.grid(given.mean, panel), places.grid(given.p_up, panel)
     volatility = places.grid(given.volatility, panel)
     variance, log_variance = places.grid(given.variance, panel), places.grid(given.log_variance, panel)
-    if np.isfinite(volatility).any():
-        of_volatility, of_log = baselines.variance_of(volatility)
-        # the variance itself comes first where the file has it
+    if baselines.risks:
+        # the variance itself comes first where the file has it; what it lacks follows from what it has
+        of_volatility = baselines.variance_of(volatility)
         variance = np.where(np.isfinite(variance), variance, of_volatility)
-        log_variance = np.where(np.isfinite(log_variance), log_variance, of_log)
+        log_variance = np.where(np.isfinite(log_variance), log_variance, np.log(variance) - baselines.level)
+        variance = np.where(np.isfinite(variance), variance, np.exp(log_variance + baselines.level))
     quantiles = {level: places.grid(given.quantiles[:, j], panel) for j, level in enumerate(given.levels)}
     return Cells(mean, p_up, volatility, variance, log_variance, quantiles, bool(np.isfinite(given.p_up).any()))
 
@@ -200,7 +201,8 @@ def judge_horizon(
             measure, of_model, horizon, sessions=panel.sessions, symbols=panel.symbols, reference=REFERENCES[measure]
         )
         if table is not None:
-            tables[measure] = table
+            levels = scored_levels(cells, k) if measure == "crps" else ()
+            tables[measure] = replace(table, levels=levels)
     if not tables:
         return None
     outcomes: dict[Kind, Outcome] = {

@@ -27,6 +27,7 @@ NO_OUTCOME = "no bar of the target session"
 SHORT_HISTORY = "the symbol has too little history"
 TOO_EARLY = "too few sessions before it to fit the baselines on"
 OTHER_TARGET = "the horizon does not lead from session to target_session"
+REPEATED = "another forecast of the same symbol, session and horizon: the first counts"
 _SHOWN = 3
 
 
@@ -163,9 +164,9 @@ def place(rows: ForecastRows, panel: Panel, *, first: int = 0) -> Places:
     on_calendar = np.asarray(_session_places(sessions, calendar) >= 0)
     mark(symbol < 0, UNKNOWN_SYMBOL)
     mark(_other_target(rows, sessions, horizon, calendar) | (k < 0), OTHER_TARGET)
-    mark(~on_calendar, NO_SESSION)
-    mark((session < 0) & np.asarray(sessions < panel.sessions[0]), NO_BARS_YET)
-    mark(session < 0, AFTER_LAST_BAR)
+    mark(np.asarray(sessions < panel.sessions[0]), NO_BARS_YET)
+    mark(np.asarray(sessions > panel.sessions[-1]), AFTER_LAST_BAR)
+    mark(~on_calendar | (session < 0), NO_SESSION)
     t, i, h = (np.maximum(each, 0) for each in (session, symbol, k))
     mark(~np.isfinite(panel.close[t, i]), NO_BAR)
     span = np.array(panel.horizons)[h]
@@ -174,6 +175,8 @@ def place(rows: ForecastRows, panel: Panel, *, first: int = 0) -> Places:
     mark(~known_target, NO_OUTCOME)
     mark(~panel.mask[t, i], SHORT_HISTORY)
     mark(t < first, TOO_EARLY)
+    cells = pd.DataFrame({"session": session, "symbol": symbol, "horizon": k})[why == ""]
+    mark(np.isin(np.arange(len(rows)), cells.index[cells.duplicated()]), REPEATED)
     good = why == ""
     return Places(t[good], i[good], h[good], np.flatnonzero(good), sessions[good], _reasons(rows, sessions, why, panel))
 

@@ -26,7 +26,7 @@ TRAINING = "training"
 HINDSIGHT = "hindsight"
 LEAK = "leak"
 UNITS = "units"
-CALIBRATION = "calibration"
+DATES = "dates"
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Finding:
     Attributes
     ----------
     kind
-        `LATE`, `TRAINING`, `HINDSIGHT`, `LEAK`, `UNITS` or `CALIBRATION`.
+        `LATE`, `TRAINING`, `HINDSIGHT`, `LEAK`, `UNITS` or `DATES`.
     text
         In words, with counts, rows and what to do.
     count
@@ -73,6 +73,8 @@ class LossTable:
         The days, and on each the mean loss less that of `reference`.
     reference
         The baseline that decides.
+    levels
+        Of the quantiles that are scored; empty for other losses.
     """
 
     measure: str
@@ -85,6 +87,7 @@ class LossTable:
     sessions: pd.DatetimeIndex
     excess: tuple[float, ...]
     reference: str
+    levels: tuple[float, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values."""

@@ -24,6 +24,7 @@ MEASURE_WORDS = {
     "crps": "CRPS",
 }
 REFERENCE_WORDS = {"always-up": "always saying the usual share of rises", "persistence": "'the price stays'"}
+SHORT_WORDS = {"always-up": "usual share of rises", "HAR-X per stock, refitted": "HAR-X, refitted"}
 
 
 def ahead(horizon: int) -> str:
@@ -37,7 +38,7 @@ def outcome_sentence(outcome: Outcome) -> str:
     measure = MEASURE_WORDS[outcome.measure]
     tested = f", p {format_p(outcome.p)} after Holm" if math.isfinite(outcome.p) else ""
     shown = f"{measure} {_percent(outcome.change)}{tested}"
-    size = f"{outcome.samples:,} forecasts on {outcome.days:,} days"
+    size = f"{_count(outcome.samples, 'forecast')} on {_count(outcome.days, 'day')}"
     if outcome.side is None:
         answer = f"too few days to test against {reference} ({measure} {_percent(outcome.change)}, {size})"
     else:
@@ -52,6 +53,10 @@ def outcome_sentence(outcome: Outcome) -> str:
     return f"{KIND_WORDS[outcome.kind]} {ahead(outcome.horizon)}: {answer}{extra}"
 
 
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def _percent(change: float) -> str:
     text = f"{100 * change:+.1f} %"
     return "the same" if change == 0 else text.replace("-", "−")
@@ -63,18 +68,40 @@ def model_verdict(result: ModelResult) -> str:
 
 
 def opening(result: ModelResult) -> str:
+    """Whether one model is worth something, and where, after its name; one sentence without its stop."""
+    return f"{result.name}: {answer(result)}"
+
+
+def answer(result: ModelResult) -> str:
     """Whether one model is worth something, and where; one sentence without its stop."""
     outcomes = result.outcomes
-    better = result.better
     if not outcomes:
-        return f"{result.name}: nothing of it can be judged"
+        return "nothing of it can be judged"
     if result.marked:
-        return f"{result.name}: no evidence, {result.marked}"
-    if better:
-        return f"{result.name}: worth something for {_listed(better)}"
+        return f"no evidence, {result.marked}"
+    if result.better:
+        return f"worth something for {_listed(result.better)}"
     if all(outcome.side is None for outcome in outcomes):
-        return f"{result.name}: not decided, too few days to test"
-    return f"{result.name}: not shown to be worth anything, no better than {_baselines(outcomes)}"
+        return "not decided, too few days to test"
+    alone = [outcome for outcome in outcomes if outcome.side == 1]
+    by_itself = ""
+    if alone:
+        by_itself = (
+            f"; {KIND_WORDS[alone[0].kind]} {ahead(alone[0].horizon)} is better by itself, and not after the "
+            f"correction for {len(outcomes)} verdicts"
+        )
+    than = "worse than" if all(outcome.side == -1 for outcome in outcomes) else "no better than"
+    return f"not shown to be worth anything, {than} {_baselines(outcomes)}{by_itself}"
+
+
+def leading(result: ModelResult) -> list[Outcome]:
+    """The verdicts that the headline rests on: those that are better, else the first of each kind."""
+    if result.better:
+        return result.better
+    firsts: dict[str, Outcome] = {}
+    for outcome in result.outcomes:
+        firsts.setdefault(outcome.kind, outcome)
+    return list(firsts.values())
 
 
 def _listed(outcomes: list[Outcome]) -> str:

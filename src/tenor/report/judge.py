@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,15 @@ from tenor.evaluation.bootstrap import ConfidenceInterval
 from tenor.evaluation.significance import format_p
 from tenor.evaluation.titles import loss_title
 from tenor.referee.result import HorizonResult, LossTable, ModelResult, Pairwise
-from tenor.referee.words import KIND_WORDS, MEASURE_WORDS, REFERENCE_WORDS, opening, pairwise_sentence
+from tenor.referee.words import (
+    KIND_WORDS,
+    MEASURE_WORDS,
+    REFERENCE_WORDS,
+    SHORT_WORDS,
+    answer,
+    leading,
+    pairwise_sentence,
+)
 from tenor.report import style
 from tenor.report.backtest import trading_section
 from tenor.report.page import PageSection, Paragraph, Picture, TextTable, render_page, write_page
@@ -29,6 +36,14 @@ from tenor.report.style import (
 from tenor.report.walk import figure_probabilities
 
 Block = Picture | TextTable | Paragraph
+FINDING_WORDS = {
+    "late": "made too late",
+    "hindsight": "computed in hindsight",
+    "training": "overlaps the training",
+    "leak": "knows the future, it seems",
+    "units": "other units",
+    "dates": "dates of the target",
+}
 ANSWERS: dict[int | None, str] = {1: "better", 0: "no better", -1: "worse", None: "too few days"}
 
 
@@ -59,13 +74,13 @@ def write_judgement(
     text = render_page(
         title=f"Forecasts of {join_names(names)}, judged",
         subtitle=f"{forecasts:,} forecasts on up to {days:,} days, beside baselines that knew no more than they did",
-        verdicts=[("" if len(models) == 1 else model.name, _verdict(model)) for model in models],
+        verdicts=[(model.name, _verdict(model)) for model in models],
         about=about,
         sections=[
             _summary_section(models),
             _doubts_section(models),
             *([_pairs_section(pairs)] if pairs else []),
-            *(section for model in models for section in _model_sections(model, alone=len(models) == 1)),
+            *(_model_section(model) for model in models if model.horizons),
             _method_section(),
         ],
     )
@@ -74,7 +89,8 @@ def write_judgement(
 
 
 def _verdict(model: ModelResult) -> str:
-    return f"{opening(model)}. " + " ".join(f"{sentence_case(outcome.sentence)}." for outcome in model.outcomes)
+    """The answer, and the verdicts that it rests on; the others are in the table below."""
+    return f"{sentence_case(answer(model))}. " + " ".join(f"{sentence_case(o.sentence)}." for o in leading(model))
 
 
 def _summary_section(models: Sequence[ModelResult]) -> PageSection:
@@ -91,7 +107,7 @@ def _summary_section(models: Sequence[ModelResult]) -> PageSection:
             f"{model.name}\n{KIND_WORDS[outcome.kind]}",
             str(outcome.horizon),
             ANSWERS[outcome.side],
-            REFERENCE_WORDS.get(outcome.reference, outcome.reference),
+            SHORT_WORDS.get(outcome.reference, outcome.reference),
             f"{format_signed(100 * outcome.change, 1)} %\n{MEASURE_WORDS[outcome.measure]}",
             format_p(outcome.p),
             format_p(outcome.overall_p),
@@ -127,22 +143,12 @@ def _doubts_section(models: Sequence[ModelResult]) -> PageSection:
                 "the outcome better than a forecast can."
             )
         blocks.append(Paragraph(" ".join(sentences)))
-        rows = [
-            (finding.kind, f"{finding.count:,}", "left out" if finding.excluded else "counted", finding.text)
-            for finding in model.findings
-        ]
-        rows += [("not judged", f"{each.count:,}", "left out", each.describe()) for each in model.unjudged]
-        rows += [("note", "", "", note) for note in model.notes]
-        if rows:
-            # long texts go below their kind, where they can be wrapped
-            blocks.append(
-                TextTable(
-                    ("what", "forecasts", "verdict"),
-                    tuple((kind, count, used) for kind, count, used, _ in rows),
-                    f"{model.name}: what was found",
-                )
-            )
-            blocks += [Paragraph(f"{sentence_case(kind)}: {text}.") for kind, _, _, text in rows]
+        for finding in model.findings:
+            used = "left out of the verdict" if finding.excluded else "counted"
+            blocks.append(Paragraph(f"{sentence_case(FINDING_WORDS[finding.kind])} ({used}): {finding.text}."))
+        blocks += [Paragraph(f"Not judged: {each.describe()}.") for each in model.unjudged]
+        if model.notes:
+            blocks.append(Paragraph(f"Assumed: {'; '.join(model.notes)}."))
     return PageSection("What to doubt", tuple(blocks))
 
 
@@ -184,30 +190,21 @@ def _pairs_section(pairs: Sequence[Pairwise]) -> PageSection:
     return PageSection("Beside each other", tuple(blocks))
 
 
-def _model_sections(model: ModelResult, *, alone: bool) -> list[PageSection]:
-    if not model.horizons:
-        return []
-    prefix = "" if alone else f"{model.name}: "
-    sections = [
-        PageSection(sentence_case(f"{prefix}losses"), tuple(_loss_blocks(model))),
-        PageSection(sentence_case(f"{prefix}over time and by symbol"), tuple(_course_blocks(model))),
-    ]
-    calibration = _calibration_blocks(model)
-    if calibration:
-        sections.append(PageSection(sentence_case(f"{prefix}calibration"), tuple(calibration)))
+def _model_section(model: ModelResult) -> PageSection:
+    blocks: list[Block] = [*_loss_blocks(model), *_course_blocks(model), *_calibration_blocks(model)]
     evaluations = {h: result.evaluation for h, result in model.horizons.items() if result.evaluation is not None}
     if evaluations:
-        before = Paragraph(
-            "The usual metrics of returns and directions; below each value its 95 % interval from resampled days. "
-            "Where the file has no probability of a rise, the sign of the forecast return is its direction; where it "
-            "has no return, errors are those of 'the price stays'."
+        blocks.append(
+            Paragraph(
+                "The usual metrics of returns and directions; below each value its 95 % interval from resampled days. "
+                "Where the file has no probability of a rise, the sign of the forecast return is its direction; where "
+                "it has no return, errors are those of 'the price stays'."
+            )
         )
-        tables = results_tables(evaluations, model.name)
-        sections.append(PageSection(sentence_case(f"{prefix}returns and directions"), (before, *tables)))
+        blocks += results_tables(evaluations, model.name)
     if model.trading is not None:
-        trading = trading_section(model.trading)
-        sections.append(replace(trading, title=sentence_case(f"{prefix}{trading.title.lower()}")))
-    return sections
+        blocks += trading_section(model.trading).blocks
+    return PageSection(f"Figures of {model.name}", tuple(blocks))
 
 
 def _loss_blocks(model: ModelResult) -> list[Block]:
@@ -242,10 +239,17 @@ def _loss_table(table: LossTable, name: str, horizon: int) -> TextTable:
         )
     caption = (
         f"{sentence_case(title.title)}, {sessions_ahead(horizon)}: {table.samples:,} forecasts on {table.days:,} "
-        f"days. {title.explanation}"
+        f"days. {_explained(table)}"
     )
     columns = ("model", title.heading, f"change of {name}", "p, Holm", "among the best")
     return TextTable(columns, tuple(rows), caption, marked=0)
+
+
+def _explained(table: LossTable) -> str:
+    if not table.levels or len(table.levels) == 19:
+        return loss_title(table.measure).explanation
+    levels = ", ".join(f"{level:g}" for level in table.levels)
+    return f"Twice the mean pinball loss of the quantiles {levels}, for all models alike."
 
 
 def _loss_cell(value: ConfidenceInterval, measure: str) -> str:

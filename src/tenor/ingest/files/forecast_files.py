@@ -6,7 +6,7 @@ cross. Whether a forecast can be judged, and whether it was made in time, is fou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,34 +14,39 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet
-from numpy.typing import NDArray
 
 from tenor.calendars import calendar_of
 from tenor.errors import DataError, UnusableError, one_line
-from tenor.ingest.files.cells import as_doubles, distinct, read_symbols
+from tenor.ingest.files.cells import distinct, read_symbols
 from tenor.ingest.files.date_order import DateEvidence
 from tenor.ingest.files.date_texts import ORDERS
-from tenor.ingest.files.dates import read_dates
+from tenor.ingest.files.forecast_cells import (
+    NO_MOMENT,
+    ForecastCells,
+    read_days,
+    read_horizons,
+    read_moments,
+    read_numbers,
+    refuse_cell,
+)
 from tenor.ingest.files.forecast_columns import QUANTITIES, ForecastColumns, match_forecast_columns
+from tenor.ingest.files.json_files import JSON_SUFFIXES
 from tenor.ingest.files.tables import PARQUET_SUFFIXES, parse_rows
 from tenor.ingest.files.text_files import (
-    MISSING_WORDS,
     delimiter_of,
     encoding_of,
     is_missing,
     opening_lines,
     split_line,
 )
-from tenor.ingest.files.time_texts import read_time
-from tenor.schema import Bool, Float64
+from tenor.schema import Float64
 
 _DATES = ("session", "target_session", "trained_until")
 _TIMES = ("as_of", "made_at")
 _NUMBERS = (*QUANTITIES, "last_price")
 _ABOVE_ZERO = ("price", "last_price", "volatility", "variance")
-_NO_MOMENT = "datetime64[us]"
+_KEYS = ["symbol", "session", "as_of", "target_session", "horizon"]
 _ROUNDING = 1e-9
 """By so much of its size a quantile may lie below the one before: rounding."""
 
@@ -83,18 +88,6 @@ class ForecastRows:
     def has(self, column: str) -> bool:
         """Whether any row has a value of `column`."""
         return bool(self.frame[column].notna().any())
-
-
-@dataclass(frozen=True)
-class _Raw:
-    """The cells of a file: names, a function from a place to an Arrow column, and where rows stand in the file."""
-
-    file: str
-    names: list[str]
-    cell: Callable[[int], Any]
-    rows: NDArray[np.int64]
-    notes: tuple[str, ...] = ()
-    decimal_comma: bool = False
 
 
 def read_forecasts(
@@ -139,7 +132,7 @@ def read_forecasts(
             raise UnusableError("has columns but no rows", "export it again")
         rows = _rows(raw, found, order, calendar, now or pd.Timestamp.now("UTC"))
     except UnusableError as error:
-        place = f", row {error.row}" if error.row else ""
+        place = f", row {error.row - (not isinstance(source, (str, Path)))}" if error.row else ""
         column = f", column {error.column!r}" if error.column else ""
         value = f": {error.value!r}" if error.value else ""
         raise DataError(f"{file}{place}{column}{value} {error.why}: {error.remedy}.") from error
@@ -147,7 +140,7 @@ def read_forecasts(
     return _by_model(replace(rows, name=own), raw, found, named=name is not None)
 
 
-def _read_file(path: Path) -> _Raw:
+def _read_file(path: Path) -> ForecastCells:
     try:
         with path.open("rb") as stream:
             head = stream.read(1 << 12)
@@ -168,6 +161,8 @@ def _read_file(path: Path) -> _Raw:
                 f"is not a readable Parquet file ({one_line(error, 120).rstrip('.')})", "export it again"
             ) from error
         return _of_table(table, path.name)
+    if path.suffix.lower() in JSON_SUFFIXES:
+        raise UnusableError("is JSON", "write the forecasts as CSV or Parquet")
     encoding = encoding_of(path, read_texts=False)
     lines = opening_lines(path, encoding.name)
     delimiter = delimiter_of(lines, _meaning)
@@ -180,7 +175,7 @@ def _read_file(path: Path) -> _Raw:
         raise UnusableError(f"has another number of cells than the header{more}", "write one value a cell", row=line)
     notes = (encoding.note,) if encoding.note else ()
     rows = np.arange(2, 2 + len(cells))
-    return _Raw(path.name, names, lambda i: cells[str(i)], rows, notes, decimal_comma=delimiter != ",")
+    return ForecastCells(path.name, names, lambda i: cells[str(i)], rows, notes, decimal_comma=delimiter != ",")
 
 
 def _meaning(names: list[str]) -> int:
@@ -191,15 +186,15 @@ def _meaning(names: list[str]) -> int:
     return sum(name in NAMES or bool(level_kind(name)) or name[:1] == "q" for name in plain)
 
 
-def _of_table(table: Any, file: str) -> _Raw:
+def _of_table(table: Any, file: str) -> ForecastCells:
     names = [str(name) for name in table.column_names]
-    return _Raw(file, names, lambda i: table.column(i), np.arange(1, table.num_rows + 1))
+    return ForecastCells(file, names, lambda i: table.column(i), np.arange(1, table.num_rows + 1))
 
 
-def _of_frame(source: Any, file: str) -> _Raw:
+def _of_frame(source: Any, file: str) -> ForecastCells:
     """The cells of a frame; a frame of polars or an Arrow table as well."""
     if isinstance(source, pa.Table):
-        return _of_table(source, file)
+        return replace(_of_table(source, file), from_zero=True)
     frame = source.to_pandas() if not isinstance(source, pd.DataFrame) and hasattr(source, "to_pandas") else source
     if not isinstance(frame, pd.DataFrame):
         try:
@@ -232,10 +227,10 @@ def _of_frame(source: Any, file: str) -> _Raw:
                 f"is of type {column.dtype}", "give numbers, dates or texts", column=names[i]
             ) from error
 
-    return _Raw(file, names, cell, np.arange(len(frame)))
+    return ForecastCells(file, names, cell, np.arange(1, len(frame) + 1), from_zero=True)
 
 
-def _rows(raw: _Raw, found: ForecastColumns, order: Any, calendar: str, now: pd.Timestamp) -> ForecastRows:
+def _rows(raw: ForecastCells, found: ForecastColumns, order: Any, calendar: str, now: pd.Timestamp) -> ForecastRows:
     notes = list(raw.notes)
     if found.ignored:
         more = f" and {len(found.ignored) - 6} more" if len(found.ignored) > 6 else ""
@@ -244,7 +239,7 @@ def _rows(raw: _Raw, found: ForecastColumns, order: Any, calendar: str, now: pd.
     codes, symbols, texts = read_symbols(raw.cell(found.place["symbol"]))
     names = np.array([symbol or text.strip() for symbol, text in zip(symbols, texts, strict=True)], dtype=object)
     missing = np.array([not symbol and is_missing(text) for symbol, text in zip(symbols, texts, strict=True)])
-    _refuse(raw, found.place["symbol"], missing[codes], "is missing", "name the symbol in every row")
+    refuse_cell(raw, found.place["symbol"], missing[codes], "is missing", "name the symbol in every row")
     data: dict[str, Any] = {"symbol": names[codes]}
     calendars = [calendar_of(symbol, calendar) for symbol in names]
     for column in _DATES:
@@ -259,177 +254,53 @@ def _rows(raw: _Raw, found: ForecastColumns, order: Any, calendar: str, now: pd.
                 now,
                 order,
             )
-            data[column] = _dates(raw, found.place[column], evidence, notes, needed=column != "trained_until")
+            data[column] = read_days(raw, found.place[column], evidence, notes, needed=column != "trained_until")
         else:
-            data[column] = np.full(count, np.datetime64("NaT"), _NO_MOMENT)
+            data[column] = np.full(count, np.datetime64("NaT"), NO_MOMENT)
     for column in _TIMES:
         if column in found.place:
-            moments, days = _times(raw, found.place[column])
+            moments, days = read_moments(raw, found.place[column])
             if days is not None and column == "as_of" and "session" not in found.place:
                 data["session"] = days
                 notes.append("'as_of' holds dates: read as the session after whose close the forecast was made")
             data[column] = moments
         else:
             data[column] = pd.Series(pd.NaT, index=range(count), dtype="datetime64[us, UTC]")
-    data["horizon"] = _horizons(raw, found.place.get("horizon"), count)
+    data["horizon"] = read_horizons(raw, found.place.get("horizon"), count)
     for column in _NUMBERS:
         numbers = np.full(count, np.nan)
         if column in found.place:
-            numbers = _numbers(raw, found.place[column])
+            numbers = read_numbers(raw, found.place[column])
             _in_range(raw, column, found.place[column], numbers)
         data[column] = numbers
     levels = tuple(found.quantiles)
-    columns = [_numbers(raw, place) for place in found.quantiles.values()]
+    columns = [read_numbers(raw, place) for place in found.quantiles.values()]
     quantiles = np.stack(columns, axis=1) if columns else np.full((count, 0), np.nan)
-    frame = pd.DataFrame(data).assign(row=raw.rows)
+    if not any(np.isfinite(data[column]).any() for column in QUANTITIES) and not np.isfinite(quantiles).any():
+        raise UnusableError("holds no forecast, every cell of it is empty", "write numbers into the columns")
+    frame = pd.DataFrame(data).assign(row=raw.rows - raw.from_zero)
     _refuse_doubled(raw, frame)
     _refuse_crossing(raw, found, quantiles)
     return ForecastRows("", frame, levels, quantiles, found.of, tuple(notes))
 
 
-def _dates(raw: _Raw, place: int, evidence: DateEvidence, notes: list[str], *, needed: bool) -> NDArray[Any]:
-    column = raw.cell(place)
-    read = read_dates(column, evidence)
-    notes += [f"{raw.names[place]}: {note}" for note in read.notes]
-    bad = np.isnat(read.days)
-    if not needed:
-        bad &= np.array([not is_missing(str(text)) for text in read.texts], dtype=bool)
-    if bad.any():
-        first = int(np.flatnonzero(bad)[0])
-        text = str(read.texts[first])
-        why = read.why.get(text, "is not a date that tenor can read")
-        remedy = "write the session as YYYY-MM-DD; a moment goes into the column as_of, with its zone"
-        raise UnusableError(why, remedy, row=int(raw.rows[first]), column=raw.names[place], value=text)
-    return read.days.astype(_NO_MOMENT)
-
-
-def _times(raw: _Raw, place: int) -> tuple[pd.Series[Any], NDArray[Any] | None]:
-    """Moments in UTC, and days instead where the column holds dates alone."""
-    column = raw.cell(place)
-    kind = column.type
-    name = raw.names[place]
-    if pa.types.is_timestamp(kind) and kind.tz:
-        return pd.Series(column.cast(pa.timestamp("us", "UTC"), safe=False).to_pandas()).reset_index(drop=True), None
-    nothing = pd.Series(pd.NaT, index=range(len(column)), dtype="datetime64[us, UTC]")
-    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
-        moments = column.cast(pa.timestamp("us"), safe=False).to_numpy().astype(_NO_MOMENT)
-        timed = ~np.isnat(moments) & (moments.astype("datetime64[D]") != moments)
-        _refuse(raw, place, timed, "has no time zone", "write it with its zone, like 2024-05-01T16:00:00-04:00")
-        return nothing, moments
-    codes, texts = distinct(column)
-    own = [(text or "").strip() for text in texts]
-    dates = [_plain_date(text) for text in own]
-    if all(day is not None for text, day in zip(own, dates, strict=True) if not is_missing(text)):
-        days = np.array([np.datetime64("NaT") if day is None else day for day in dates], _NO_MOMENT)
-        return nothing, days[codes]
-    moments_of = []
-    for i, text in enumerate(own):
-        try:
-            moments_of.append(pd.NaT if is_missing(text) else pd.Timestamp(read_time(text)[0]))
-        except UnusableError as error:
-            row = int(raw.rows[int(np.flatnonzero(codes == i)[0])])
-            raise UnusableError(error.why, error.remedy, row=row, column=name, value=text[:40]) from error
-    distinct_moments = pd.Series(moments_of, dtype="datetime64[us, UTC]")
-    return distinct_moments.iloc[codes].reset_index(drop=True), None
-
-
-def _plain_date(text: str) -> np.datetime64 | None:
-    if len(text) != 10:
-        return None
-    try:
-        return np.datetime64(text, "us")
-    except ValueError:
-        return None
-
-
-def _horizons(raw: _Raw, place: int | None, count: int) -> NDArray[np.int64]:
-    if place is None:
-        return np.zeros(count, dtype=np.int64)
-    numbers = _numbers(raw, place)
-    remedy = "write the number of sessions ahead, 1 for the next session"
-    _refuse(raw, place, np.isnan(numbers), "is missing", remedy)
-    _refuse(raw, place, numbers != np.round(numbers), "is not a whole number of sessions", remedy)
-    _refuse(raw, place, numbers < 1, "is not at least 1", remedy)
-    _refuse(raw, place, numbers > 1000, "is more than 1000 sessions", remedy)
-    return numbers.astype(np.int64)
-
-
-def _numbers(raw: _Raw, place: int) -> Float64:
-    """The numbers of a column; NaN where a cell is empty."""
-    column = raw.cell(place)
-    kind = column.type
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        numbers = as_doubles(column.cast(pa.float64(), safe=False))
-    elif pa.types.is_null(kind):
-        numbers = np.full(len(column), np.nan)
-    elif pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind):
-        numbers = _of_texts(raw, place, pc.utf8_trim_whitespace(column.cast(pa.string())))
-    else:
-        raise UnusableError(f"is of type {kind}", "write numbers", column=raw.names[place])
-    _refuse(raw, place, np.isinf(numbers), "is infinite", "leave the cell empty where there is no forecast")
-    return numbers
-
-
-def _of_texts(raw: _Raw, place: int, texts: Any) -> Float64:
-    missing = pc.is_in(pc.utf8_lower(texts), value_set=pa.array(MISSING_WORDS))
-    filled = pc.if_else(pc.or_kleene(missing, pc.is_null(texts)), None, texts)
-    try:
-        return np.asarray(filled.cast(pa.float64()).to_numpy(), dtype="float64")
-    except pa.ArrowInvalid:
-        pass
-    if raw.decimal_comma:  # 0,0125 in a file whose cells are not parted by commas
-        try:
-            return np.asarray(pc.replace_substring(filled, ",", ".").cast(pa.float64()).to_numpy(), dtype="float64")
-        except pa.ArrowInvalid:
-            pass
-    numbers = np.asarray(pd.to_numeric(pd.Series(filled.to_pandas()), errors="coerce"), dtype="float64")
-    bad = np.isnan(numbers) & ~np.asarray(pc.is_null(filled).to_numpy(zero_copy_only=False), dtype=bool)
-    first = int(np.flatnonzero(bad)[0])
-    text = str(filled[first].as_py())[:40]
-    remedy = "write it as a share, 0.012 for 1.2 %" if text.endswith("%") else "write numbers such as 0.0125"
-    raise UnusableError("is not a number", remedy, row=int(raw.rows[first]), column=raw.names[place], value=text)
-
-
-def _in_range(raw: _Raw, column: str, place: int, numbers: Float64) -> None:
+def _in_range(raw: ForecastCells, column: str, place: int, numbers: Float64) -> None:
     if column in _ABOVE_ZERO:
-        _refuse(raw, place, numbers <= 0, "is not above 0", "leave the cell empty where there is no forecast")
+        refuse_cell(raw, place, numbers <= 0, "is not above 0", "leave the cell empty where there is no forecast")
     if column == "p_up":
         percent = np.nanmax(numbers, initial=0.0) > 1 and np.nanmin(numbers, initial=0.0) >= 0
         remedy = "divide it by 100 if it is in per cent" if percent else "write the probability of a rise"
-        _refuse(raw, place, (numbers < 0) | (numbers > 1), "is not within 0 and 1", remedy)
+        refuse_cell(raw, place, (numbers < 0) | (numbers > 1), "is not within 0 and 1", remedy)
 
 
-def _refuse(raw: _Raw, place: int, bad: Bool, why: str, remedy: str) -> None:
-    """Refuse the file for its first bad cell of a column, with the number of those that are like it."""
-    if not bad.any():
-        return
-    first = int(np.flatnonzero(bad)[0])
-    value = raw.cell(place)[first].as_py()
-    more = f" (and {int(bad.sum()) - 1:,} more rows)" if bad.sum() > 1 else ""
-    raise UnusableError(
-        f"{why}{more}",
-        remedy,
-        row=int(raw.rows[first]),
-        column=raw.names[place],
-        value="" if value is None else f"{value:g}" if isinstance(value, float) else str(value)[:40],
-    )
-
-
-def _refuse_doubled(raw: _Raw, frame: pd.DataFrame) -> None:
-    keys = ["symbol", "session", "as_of", "target_session", "horizon"]
+def _refuse_doubled(raw: ForecastCells, frame: pd.DataFrame) -> None:
     if any(name.strip().casefold() in ("model", "model_name") for name in raw.names):
         return  # several models may forecast the same: each is checked by itself
-    refuse_doubled(frame, keys)
+    _refuse_same(frame, _KEYS, raw)
 
 
-def refuse_doubled(frame: pd.DataFrame, keys: list[str]) -> None:
-    """Refuse forecasts of the same symbol, session and horizon.
-
-    Raises
-    ------
-    UnusableError
-        Two rows are of the same.
-    """
+def _refuse_same(frame: pd.DataFrame, keys: list[str], raw: ForecastCells) -> None:
+    """Refuse forecasts of the same symbol, session and horizon."""
     doubled = frame.duplicated(keys).to_numpy()
     if not doubled.any():
         return
@@ -443,11 +314,11 @@ def refuse_doubled(frame: pd.DataFrame, keys: list[str]) -> None:
         f"repeats row {int(same['row'].iloc[0])}: {second['symbol']}, {day}, {int(second['horizon'])} ahead "
         f"({int(doubled.sum()):,} rows are doubled)",
         "keep one row a symbol, session and horizon, and one model a file (or a column 'model')",
-        row=int(second["row"]),
+        row=int(second["row"]) + raw.from_zero,
     )
 
 
-def _refuse_crossing(raw: _Raw, found: ForecastColumns, quantiles: Float64) -> None:
+def _refuse_crossing(raw: ForecastCells, found: ForecastColumns, quantiles: Float64) -> None:
     places = list(found.quantiles.values())
     below = np.full(len(quantiles), -np.inf)
     which = np.full(len(quantiles), -1)
@@ -469,7 +340,7 @@ def _refuse_crossing(raw: _Raw, found: ForecastColumns, quantiles: Float64) -> N
         which = np.where(known, j, which)
 
 
-def _by_model(rows: ForecastRows, raw: _Raw, found: ForecastColumns, *, named: bool) -> list[ForecastRows]:
+def _by_model(rows: ForecastRows, raw: ForecastCells, found: ForecastColumns, *, named: bool) -> list[ForecastRows]:
     """The rows of each model that the column ``model`` names; all of them where there is none."""
     if "model" not in found.place:
         return [rows]
@@ -481,8 +352,8 @@ def _by_model(rows: ForecastRows, raw: _Raw, found: ForecastColumns, *, named: b
         frame = rows.frame[here].reset_index(drop=True)
         name = rows.name if named and len(set(labels)) == 1 else labels[code] or rows.name
         try:
-            refuse_doubled(frame, ["symbol", "session", "as_of", "target_session", "horizon"])
+            _refuse_same(frame, _KEYS, raw)
         except UnusableError as error:
-            raise DataError(f"{raw.file}, row {error.row} {error.why}: {error.remedy}.") from error
+            raise DataError(f"{raw.file}, row {error.row - raw.from_zero} {error.why}: {error.remedy}.") from error
         parts.append(replace(rows, name=name, frame=frame, quantiles=rows.quantiles[here]))
     return parts
