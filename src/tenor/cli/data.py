@@ -78,6 +78,8 @@ def data_import(
         _show_import(result)
     if not result.usable:
         raise DataError(f"nothing in {', '.join(paths)} could be used; {len(result.refused)} rows were refused.")
+    if result.missing:
+        raise DataError(f"{', '.join(result.missing)}: there is no such file or folder; the others were imported.")
 
 
 @app.command("check")

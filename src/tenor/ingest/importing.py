@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from tenor.data import embedded_bars, embedded_sentiment
 from tenor.errors import ConfigError
-from tenor.ingest.files import FileSummary, Reading, SymbolReport, check_bars, read_files
+from tenor.ingest.files import JSON_SUFFIXES, FileSummary, Reading, SymbolReport, check_bars, find_files, read_files
 from tenor.ingest.status import news_without_bars
 from tenor.store import Appended, Lake
 
@@ -38,6 +39,8 @@ class ImportResult:
         One text for each refused row: file, row, column, value, reason and remedy.
     without_bars
         The symbols that news came for, and that the lake has no bars of.
+    missing
+        The paths that do not exist; the others were imported.
     """
 
     files: tuple[FileSummary, ...]
@@ -46,6 +49,7 @@ class ImportResult:
     sentiment: Appended
     refused: tuple[str, ...]
     without_bars: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
     @property
     def usable(self) -> bool:
@@ -92,7 +96,8 @@ def import_files(
     ConfigError
         A path is empty, `dates` or `decimal` is no such word, or there is no such `encoding`.
     DataError
-        A path does not exist. Unusable rows inside a file are refused one by one, and the other rows imported.
+        No path exists, or the only one is a folder without files. Unusable rows inside a file are refused one by one,
+        and the other rows imported.
     StoreError
         The lake can't be written.
     """
@@ -115,6 +120,9 @@ def import_files(
         bars += lake.append_bars(embedded_bars(), source=EMBEDDED_SOURCE)
         sentiment += lake.append_sentiment(embedded_sentiment(), source=EMBEDDED_SOURCE)
     given = [path for path in paths if path != EMBEDDED]
+    missing = tuple(path for path in given if not Path(path).exists())
+    if given and len(paths) in (1, len(missing)):
+        find_files(Path(given[0]), also=JSON_SUFFIXES)  # raises where there is nothing to import
     for batch in read_files(given, calendar=calendar, reading=reading):
         if batch.bars is not None:
             bars += lake.append_bars(batch.bars, source="file")
@@ -125,7 +133,7 @@ def import_files(
         files += batch.files
         refused += [refusal.describe() for refusal in batch.refused]
     without_bars = tuple(sorted(written_about.intersection(news_without_bars(store)))) if written_about else ()
-    return ImportResult(tuple(files), bars, news, sentiment, tuple(refused), without_bars)
+    return ImportResult(tuple(files), bars, news, sentiment, tuple(refused), without_bars, missing)
 
 
 def _closes(lake: Lake, symbols: Sequence[str]) -> pd.DataFrame:

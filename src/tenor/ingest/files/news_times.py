@@ -232,5 +232,5 @@ def _cell(value: Any) -> str:
 
 def full_hours(moments: pd.Series[Any]) -> bool:
     """Whether all `moments`, a day's worth or more of distinct ones, are full hours."""
-    known = moments.dropna().unique()
+    known = pd.DatetimeIndex(moments.dropna().unique())
     return len(known) >= _HOURS and bool((known == known.floor("h")).all())
