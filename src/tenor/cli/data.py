@@ -92,8 +92,9 @@ def data_check(store: Store = DEFAULT_STORE, calendar: OneCalendar = None, as_js
         for report in reports:
             console.print_json(report.to_json())
         return
-    columns = ("symbol", "first", "last", "sessions", "missing", "duplicates", "not positive", "high < low", "jumps")
-    console.table((*columns, "stale runs"), (report.row() for report in reports))
+    days = ("symbol", "first", "last", "sessions", "missing", "no session")
+    faults = ("duplicates", "not positive", "high < low", "jumps", "stale runs")
+    console.table((*days, *faults), (report.row() for report in reports))
     console.line(f"{sum(report.clean for report in reports)} of {len(reports)} symbols are clean")
 
 
