@@ -89,6 +89,8 @@ def data_import(
         _show_import(result)
     if not result.usable:
         raise DataError(f"nothing in {', '.join(paths)} could be used; {len(result.refused)} rows were refused.")
+    if result.missing:
+        raise DataError(f"{', '.join(result.missing)}: there is no such file or folder; the others were imported.")
 
 
 @app.command("check")
@@ -101,8 +103,9 @@ def data_check(store: Store = DEFAULT_STORE, calendar: OneCalendar = None, as_js
         for report in reports:
             console.print_json(report.to_json())
         return
-    columns = ("symbol", "first", "last", "sessions", "missing", "duplicates", "not positive", "high < low", "jumps")
-    console.table((*columns, "stale runs"), (report.row() for report in reports))
+    days = ("symbol", "first", "last", "sessions", "missing", "no session")
+    faults = ("duplicates", "not positive", "high < low", "jumps", "stale runs")
+    console.table((*days, *faults), (report.row() for report in reports))
     console.line(f"{sum(report.clean for report in reports)} of {len(reports)} symbols are clean")
 
 

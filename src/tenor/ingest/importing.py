@@ -13,7 +13,7 @@ from tenor.data import embedded_bars, embedded_sentiment
 from tenor.errors import ConfigError, DataError
 from tenor.features.own import OwnTable, read_own_table
 from tenor.features.own.functions import check_name
-from tenor.ingest.files import FileSummary, Reading, SymbolReport, check_bars, read_files
+from tenor.ingest.files import JSON_SUFFIXES, FileSummary, Reading, SymbolReport, check_bars, find_files, read_files
 from tenor.ingest.status import news_without_bars
 from tenor.storage.frames import read_frame
 from tenor.store import Appended, Lake
@@ -46,6 +46,8 @@ class ImportResult:
         Likewise of events.
     events_without_bars
         The symbols that events came for, and that the lake has no bars of.
+    missing
+        The paths that do not exist; the others were imported.
     """
 
     files: tuple[FileSummary, ...]
@@ -56,6 +58,7 @@ class ImportResult:
     without_bars: tuple[str, ...] = ()
     events: Appended = _NOTHING
     events_without_bars: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
     @property
     def usable(self) -> bool:
@@ -102,7 +105,8 @@ def import_files(
     ConfigError
         A path is empty, `dates` or `decimal` is no such word, or there is no such `encoding`.
     DataError
-        A path does not exist. Unusable rows inside a file are refused one by one, and the other rows imported.
+        No path exists, or the only one is a folder without files. Unusable rows inside a file are refused one by one,
+        and the other rows imported.
     StoreError
         The lake can't be written.
     """
@@ -126,6 +130,9 @@ def import_files(
         bars += lake.append_bars(embedded_bars(), source=EMBEDDED_SOURCE)
         sentiment += lake.append_sentiment(embedded_sentiment(), source=EMBEDDED_SOURCE)
     given = [path for path in paths if path != EMBEDDED]
+    missing = tuple(path for path in given if not Path(path).exists())
+    if given and len(paths) in (1, len(missing)):
+        find_files(Path(given[0]), also=JSON_SUFFIXES)  # raises where there is nothing to import
     for batch in read_files(given, calendar=calendar, reading=reading, events=lake.events):
         if batch.bars is not None:
             bars += lake.append_bars(batch.bars, source="file")
@@ -140,7 +147,7 @@ def import_files(
         refused += [refusal.describe() for refusal in batch.refused]
     without_bars = tuple(sorted(written_about.intersection(news_without_bars(store)))) if written_about else ()
     strangers = tuple(sorted(symbols_of_events - set(lake.symbols()))) if symbols_of_events else ()
-    return ImportResult(tuple(files), bars, news, sentiment, tuple(refused), without_bars, events, strangers)
+    return ImportResult(tuple(files), bars, news, sentiment, tuple(refused), without_bars, events, strangers, missing)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tenor.cli import main
-from tenor.errors import ConfigError
+from tenor.errors import ConfigError, DataError
 from tenor.ingest.importing import import_files
 from tenor.store import Lake
 
@@ -57,6 +57,23 @@ def test_news_in_another_alphabet_ask_for_their_encoding(files: Path, capsys: py
     assert main([*command, "--encoding", "gb2312"]) == 0
     assert "read as gb2312" in capsys.readouterr().out
     assert Lake(str(store)).news().frame["text"].tolist() == ["茅台股价涨停"]
+
+
+def test_a_path_that_is_missing_hides_no_other(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store, missing, empty = files / "lake", files / "typo.csv", files / "empty"
+    empty.mkdir()
+    paths = [str(missing), str(empty), str(files / "AAA.csv")]
+    assert main(["data", "import", *paths, "--store", str(store), "--dates", "mdy"]) == 1
+    shown = " ".join(" ".join(capsys.readouterr()).split())
+    assert "typo.csv: there is no such file or folder; the others were imported." in shown
+    assert "empty has no file that ends in" in shown
+    assert bar(store) == ["AAA", "2019-06-05", 10.0, 11.0]
+    with pytest.raises(DataError, match=r"typo\.csv: there is no such file or folder: check the path"):
+        import_files(str(store), [str(missing)])
+    with pytest.raises(DataError, match=r"typo\.csv: there is no such file or folder: check the path"):
+        import_files(str(store), [str(missing), str(missing) + "2"])
+    with pytest.raises(DataError, match="has no file that ends in"):
+        import_files(str(store), [str(empty)])
 
 
 def test_times_of_news_in_an_order_that_the_user_gives(files: Path, capsys: pytest.CaptureFixture[str]) -> None:

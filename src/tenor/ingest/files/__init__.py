@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from tenor.errors import DataError, UnusableError
 from tenor.ingest.files.bar_files import (
     FileBatch,
     FileSummary,
@@ -12,6 +13,7 @@ from tenor.ingest.files.bar_files import (
     leads_out,
     read_bars,
     read_batches,
+    refused_file,
     refused_link,
 )
 from tenor.ingest.files.check import Jump, SymbolReport, check_bars, find_jumps
@@ -24,6 +26,7 @@ from tenor.ingest.files.stocknet import is_stocknet, read_stocknet_bars, read_st
 from tenor.schema import Events
 
 __all__ = [
+    "JSON_SUFFIXES",
     "REFUSAL_COLUMNS",
     "FileBatch",
     "FileSummary",
@@ -32,6 +35,7 @@ __all__ = [
     "Refusal",
     "SymbolReport",
     "check_bars",
+    "find_files",
     "find_jumps",
     "is_stocknet",
     "read_bars",
@@ -55,36 +59,41 @@ def read_files(
     """Read `paths`, batch by batch: files of bars, of news or of events, folders of them, or the StockNet folder.
 
     Parameters and errors are those of `read_batches`, `read_news_file` and `read_event_file`; `events` gives those that
-    are known already.
+    are known already. A path that does not exist, or a folder without such files, is one refusal.
     """
     reading = reading or Reading()
     for path in map(Path, paths):
         if is_stocknet(path):
             yield from read_batches([path / "price" / "raw"], calendar=calendar, now=now, reading=reading)
             yield read_stocknet_news(path, now=now)
-        else:
+            continue
+        try:
             every = find_files(path, also=JSON_SUFFIXES)
-            yield from (refused_link(file) for file in every if leads_out(file, path))
-            files = [file for file in every if not leads_out(file, path)]
-            of_events = [file for file in files if file.suffix.lower() not in JSON_SUFFIXES and is_event_file(file)]
-            for file in of_events:
-                yield read_event_file(file, calendar=calendar, known=events())
-            files = [file for file in files if file not in of_events]
-            bars_in_json = {file for file in files if _is_bar_json(file)}
-            # a folder's JSON may be of anything; a file that is named is read, or refused with a reason
-            if path in files and path.suffix.lower() in JSON_SUFFIXES and path not in bars_in_json:
-                news = [path]
-            else:
-                news = [
-                    file
-                    for file in files
-                    if file not in bars_in_json and is_news_file(file, reading.columns, reading.encoding)
-                ]
-            other = [file for file in files if file not in set(news)]
-            if bars := [file for file in other if file in bars_in_json or file.suffix.lower() not in JSON_SUFFIXES]:
-                yield from read_batches(bars, calendar=calendar, now=now, reading=reading)
-            for file in news:
-                yield from read_news_file(file, now=now, reading=reading)
+        except DataError as error:
+            why, _, remedy = str(error).removeprefix(f"{path}: ").removesuffix(".").partition(": ")
+            yield refused_file(
+                path,
+                UnusableError(why.removeprefix("the folder "), remedy or "name a file or a folder with such files"),
+            )
+            continue
+        yield from (refused_link(file) for file in every if leads_out(file, path))
+        files = [file for file in every if not leads_out(file, path)]
+        of_events = [file for file in files if file.suffix.lower() not in JSON_SUFFIXES and is_event_file(file)]
+        for file in of_events:
+            yield read_event_file(file, calendar=calendar, known=events())
+        files = [file for file in files if file not in of_events]
+        bars_in_json = {file for file in files if _is_bar_json(file)}
+        # a folder's JSON may be of anything; a file that is named is read, or refused with a reason
+        if path in files and path.suffix.lower() in JSON_SUFFIXES and path not in bars_in_json:
+            news = [path]
+        else:
+            candidates = [file for file in files if file not in bars_in_json]
+            news = [file for file in candidates if is_news_file(file, reading.columns, reading.encoding)]
+        other = [file for file in files if file not in set(news)]
+        if bars := [file for file in other if file in bars_in_json or file.suffix.lower() not in JSON_SUFFIXES]:
+            yield from read_batches(bars, calendar=calendar, now=now, reading=reading)
+        for file in news:
+            yield from read_news_file(file, now=now, reading=reading)
 
 
 def _is_bar_json(path: Path) -> bool:
