@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,14 @@ import pandas as pd
 import pytest
 
 from tenor.calendars import exchange
+from tenor.cli import main
 from tenor.config import FeatureConfig
 from tenor.data import embedded_bars
 from tenor.features.own import Covariates, Own, read_own_table
 from tenor.leakcheck.own import check_own
 from tenor.leakcheck.report import LeakFinding
 from tenor.schema import Bars, Events
+from tenor.store import Lake
 
 TRAIN_END = pd.Timestamp("2015-08-31")
 CONFIG = FeatureConfig()
@@ -281,3 +284,16 @@ def test_dates_that_nobody_knew_so_early_are_caught(real: Bars) -> None:
     (finding,) = found(real, events=dates(lambda _: pd.Timestamp("2012-08-01")))
     assert "20 of 20 events, up to 2017-" in finding.evidence
     assert "known since 2012-08-01: nobody knew those dates then" in finding.evidence
+
+
+def test_the_command_gives_a_declared_feature_one_symbol_at_a_time(
+    tmp_path: Path, bars: Bars, capsys: pytest.CaptureFixture[str]
+) -> None:
+    head = "import tenor\n\n@tenor.feature\ndef f(bars):\n    assert bars.index.is_unique\n"
+    body = head + "    return bars['close'].diff({})\n"
+    Lake(tmp_path / "lake").append_bars(bars, source="test")
+    for steps, code in ((3, 0), (-3, 1)):
+        path = tmp_path / f"mine{steps}.py"
+        path.write_text(body.format(steps))
+        assert main(["leakcheck", "--features", f"{path}:f", "--store", str(tmp_path / "lake")]) == code
+    assert "feature 'f', session" in capsys.readouterr().out

@@ -20,7 +20,9 @@ from tenor.pipeline.evaluate import evaluate
 from tenor.pipeline.live import OnDemand
 from tenor.pipeline.refresh import refresh
 from tenor.pipeline.train import load, train
+from tenor.pipeline.upload import upload
 from tenor.schema import Bars
+from tenor.storage.object_store import open_store
 from tenor.store import Lake
 from tenor.workspace import Workspace
 
@@ -157,6 +159,22 @@ def test_a_row_that_comes_into_the_lake_later_reaches_the_forecast(store: Path) 
     assert tenor.predict(str(store), ["S01"])[0].volatility != after.volatility
 
 
+def test_from_a_bucket_the_same_is_forecast(store: Path, s3_environment: str) -> None:
+    train(str(store), config(store), workers=1)
+    before = tenor.predict(str(store), ["S01"])
+    del s3_environment  # the keys and the endpoint are in the environment
+    bucket = "s3://own/lake"
+    open_store(bucket).put("first", b"")  # a bucket is there before anything goes into it
+    upload(str(store), bucket)
+    workspace = Workspace(bucket)
+    for key in workspace.registry.objects.keys("forecasts/"):
+        workspace.registry.objects.delete(key)
+    assert tenor.predict(bucket, ["S01"]) == before
+    refreshed = refresh(workspace, workspace.predictor)
+    assert len(refreshed.symbols) == 4
+    assert not refreshed.notes
+
+
 def test_a_leak_is_refused_in_one_line_unless_it_is_allowed(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     leaky = [*QUICK, f'features.own=["{store.parent}/mine.py:leaky"]']
     options = ["--store", str(store), "--workers", "1", *(part for s in leaky for part in ("--set", s))]
@@ -223,7 +241,7 @@ def test_evaluate_and_tune_have_the_own_features(store: Path, capsys: pytest.Cap
     assert main(["train", "--store", str(store), "--config", best, "--workers", "1"]) == 0
     report = store.parent / "report.html"
     assert main(["evaluate", *options[:4], "--report", str(report)]) == 0
-    assert report.exists()
+    assert "reversal, fed_next, fed_last" in report.read_text(encoding="utf-8")
 
 
 def test_without_own_features_nothing_is_saved_of_them(store: Path) -> None:

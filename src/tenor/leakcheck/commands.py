@@ -14,7 +14,9 @@ from tenor.calendars import interval_of
 from tenor.config import FeatureConfig
 from tenor.errors import ConfigError
 from tenor.features import build_panel
+from tenor.features.own import OwnFunction
 from tenor.leakcheck.functions import check_features
+from tenor.leakcheck.own import check_own_function
 from tenor.leakcheck.report import LeakReport
 from tenor.leakcheck.runner import RunProgress
 from tenor.leakcheck.tables import check_dataset
@@ -98,8 +100,13 @@ def leakcheck_function(
     seed: int = 0,
     progress: RunProgress | None = None,
 ) -> LeakReport:
-    """`check_features` of the function that `spec` names; `sentiment`, `news`, `calendar` go to one that takes them."""
+    """`check_features` of the function that `spec` names; `sentiment`, `news`, `calendar` go to one that takes them.
+
+    One that is declared as an own feature (`tenor.feature`) is given a symbol's bars at a time, as in training.
+    """
     function = load_function(spec)
+    if hasattr(function, "__tenor_feature__"):
+        return check_own_function(OwnFunction.of(spec), bars, calendar=calendar, seed=seed, progress=progress)
     takes = _parameters(function)
     if "calendar" in takes:
         function = functools.partial(function, calendar=calendar)

@@ -22,6 +22,7 @@ from tenor.features.own.functions import COLUMNS, frame_of
 from tenor.leakcheck.functions import check_features
 from tenor.leakcheck.lead import BEYOND_CHANCE, LEAST_ROWS, MOST_AHEAD, PLAIN
 from tenor.leakcheck.report import LeakFinding, LeakReport
+from tenor.leakcheck.runner import RunProgress
 from tenor.leakcheck.tables import check_dataset
 from tenor.schema import Bars, Events, Float64
 
@@ -65,7 +66,7 @@ def check_own(
     DataError
         A function can't be run, or there are too few bars to check it.
     """
-    reports = {function.name: _check_function(function, bars, calendar, seed) for function in own.functions}
+    reports = {f.name: check_own_function(f, bars, calendar=calendar, seed=seed) for f in own.functions}
     market = _Market.of(bars, calendar)
     for table in own.tables:
         reports[table.name] = _check_table(table, market, calendar)
@@ -121,7 +122,10 @@ class _Market:
         return self.of_symbol(symbol) - self.of_symbol("")
 
 
-def _check_function(function: OwnFunction, bars: Bars, calendar: str, seed: int) -> LeakReport:
+def check_own_function(
+    function: OwnFunction, bars: Bars, *, calendar: str = "XNYS", seed: int = 0, progress: RunProgress | None = None
+) -> LeakReport:
+    """`check_features` of a function of one symbol's bars, on a few symbols and sessions; errors are those of it."""
     counts = bars.frame["symbol"].value_counts(sort=False).sort_values(kind="stable", ascending=False)
     chosen = list(dict.fromkeys([*counts.index[: FUNCTION_SYMBOLS - 1], counts.index[-1]]))
     frame = bars.select(chosen).frame
@@ -142,7 +146,7 @@ def _check_function(function: OwnFunction, bars: Bars, calendar: str, seed: int)
             parts.append(pd.DataFrame({**columns, "symbol": symbol, "session": rows["session"].to_numpy()}))
         return pd.concat(parts, ignore_index=True)
 
-    return check_features(computed, few, cuts=3, calendar=calendar, seed=seed, name=function.name)
+    return check_features(computed, few, cuts=3, calendar=calendar, seed=seed, name=function.name, progress=progress)
 
 
 def _check_table(table: OwnTable, market: _Market, calendar: str) -> LeakReport:

@@ -352,6 +352,7 @@ def describe_version(forecaster: Forecaster, panel: Panel, split: Split) -> dict
         },
         "Purged between the parts": f"{split.purge} sessions",
         "Features": f"{len(panel.features)}, known at each session's close",
+        **({"Own features": ", ".join(forecaster.recipe.own.names)} if forecaster.recipe.own else {}),
         "Network": ", ".join(f"{key} {value}" for key, value in to_mapping(forecaster.model).items()),
         **({} if forecaster.attends else {"Attention": "none: the network gives no weights"}),
         "Training": ", ".join(f"{key} {value}" for key, value in to_mapping(forecaster.training).items()),

@@ -197,7 +197,9 @@ class Lake:
         source
             Where they are from.
         """
-        tall = frame.melt(["symbol", "session", "known_since"], var_name="column", value_name="value")
+        keys = ["symbol", "session", "known_since"]
+        columns = [c for c in frame.columns if c not in keys]
+        tall = pd.concat([frame[keys].assign(column=str(c), value=frame[c].to_numpy()) for c in columns])
         return self._versions.append(COVARIATES, tall[tall["value"].notna()].assign(name=name, source=source))
 
     def covariates(self, name: str) -> pd.DataFrame | None:
