@@ -10,7 +10,6 @@ Letters in shape comments: B batch, T time, F inputs, K horizons.
 from __future__ import annotations
 
 import copy
-import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
@@ -56,29 +55,16 @@ def admit(config: ModelConfig, n_features: int, n_horizons: int, *, sessions: in
     """
     if not config.network:
         return
-    # by content: options are not hashable
-    key = (config.network, repr(config), n_features, n_horizons, sessions)
-    _admit(_Asked(key, config))
-
-
-class _Asked:
-    """The arguments of `admit`, hashed by content."""
-
-    def __init__(self, key: tuple[str, str, int, int, int], config: ModelConfig) -> None:
-        self.key, self.config = key, config
-
-    def __hash__(self) -> int:
-        return hash(self.key)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Asked) and self.key == other.key
-
-
-@functools.lru_cache(maxsize=64)
-def _admit(asked: _Asked) -> None:
-    _, _, n_features, n_horizons, sessions = asked.key
+    key = (repr(config), n_features, n_horizons, sessions)  # it names the text of the network's file
+    if key in _admitted:
+        return
     with _one_thread(), torch.random.fork_rng(devices=[]):
-        _Admission(asked.config, n_features, n_horizons, sessions).run()
+        _Admission(config, n_features, n_horizons, sessions).run()
+    _admitted.add(key)
+
+
+_admitted: set[tuple[str, int, int, int]] = set()
+"""What was admitted in this process."""
 
 
 @contextmanager
