@@ -73,8 +73,14 @@ def main() -> None:
             cache=options.cache,
             workers=options.workers,
         )
+        shares = np.mean(
+            [f.forecaster.recipe.calibration.fitted["log_variance"]["share"] for f in walks[name].folds], 0
+        )
         parameters = sum(p.numel() for p in walks[name].folds[0].forecaster.networks[0].parameters())
-        say(f"{name}: {parameters:,} parameters, {time.process_time() - begun:.0f} s of processor time in this run")
+        say(
+            f"{name}: {parameters:,} parameters, {time.process_time() - begun:.0f} s of processor time in this run; "
+            f"its share of the forecast {', '.join(f'{share:.2f}' for share in shares)}"
+        )
     result = {"symbols": list(panel.symbols), "horizons": [judged(panel, walks, h) for h in panel.horizons]}
     options.out.write_text(json.dumps(json_values(result), indent=1, allow_nan=False), encoding="utf-8")
 

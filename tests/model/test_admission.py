@@ -228,6 +228,63 @@ def test_what_training_keeps_outside_of_torch_is_refused(tmp_path: Path) -> None
     assert "draw from torch's generator, and keep nothing from run to run" in refused(drawing, tmp_path)
 
 
+def test_a_seed_of_its_own_is_refused_and_the_file_s_draws_and_types_stay_its_own(tmp_path: Path) -> None:
+    seeded = changed(("self.width = n_horizons", "torch.manual_seed(1)"))
+    assert "sets torch's seed, so that all seeds of an ensemble would be one" in refused(seeded, tmp_path)
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    text = "import torch\ntorch.manual_seed(9)\ntorch.set_default_dtype(torch.float64)\n" + WHOLE
+    admitted(own(tmp_path, text))
+    assert torch.equal(before, torch.get_rng_state())
+    assert torch.get_default_dtype() == torch.float32
+
+
+def test_sessions_that_are_taken_for_a_batch_are_noticed(tmp_path: Path) -> None:
+    turned = changed(("nn.LSTM(6, 6, batch_first=True)", "nn.LSTM(6, 6)"))
+    assert "mixes symbols" in refused(turned, tmp_path)
+    assert "batch_first=True" in refused(turned, tmp_path)
+
+
+def test_a_network_that_changes_its_input_is_refused(tmp_path: Path) -> None:
+    assert "changes x, which is not its own: write x = x * 2" in refused(
+        changed((INPUTS, "        x *= 2\n" + INPUTS)), tmp_path
+    )
+
+
+def test_a_norm_that_learns_from_what_it_sees_may(tmp_path: Path) -> None:
+    normed = changed(
+        ("nn.Linear(n_features, 6)", "nn.utils.parametrizations.weight_norm(nn.Linear(n_features, 6))"),
+        ("self.width = n_horizons", "self.register_buffer('seen', torch.zeros(()))"),
+        (INPUTS, "        self.seen += 1.0 * self.training\n" + INPUTS),
+    )
+    admitted(own(tmp_path, normed))
+
+
+def test_the_fixed_length_of_torch_s_own_transformer_is_named_with_the_way_out(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    layer = "nn.TransformerEncoderLayer(6, 1, 8, batch_first=True)"
+    fixed = changed(
+        ("self.width = n_horizons", f"self.layer = {layer}"),
+        (
+            INPUTS,
+            INPUTS + "        h = self.layer(h, src_mask=nn.Transformer.generate_square_subsequent_mask(x.shape[1]))\n",
+        ),
+    )
+    message = refused(fixed, tmp_path)
+    assert "ONNX" in message
+    assert capfd.readouterr().out == ""  # torch would print the graph
+    causal = changed(
+        ("self.width = n_horizons", "self.attended = nn.Linear(6, 18)"),
+        (
+            INPUTS,
+            INPUTS + "        q, k, v = self.attended(h).chunk(3, -1)\n"
+            "        h = h + functional.scaled_dot_product_attention(q, k, v, is_causal=True)\n",
+        ),
+    )
+    admitted(own(tmp_path, causal))
+
+
 def test_what_is_not_saved_is_noticed(tmp_path: Path) -> None:
     drawn = changed(
         ("self.width = n_horizons", "self.noise = torch.randn(6)"),

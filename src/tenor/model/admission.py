@@ -10,7 +10,6 @@ Letters in shape comments: B batch, T time, F inputs, K horizons.
 from __future__ import annotations
 
 import copy
-import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
@@ -22,7 +21,7 @@ from torch.nn.parameter import UninitializedTensorMixin  # type: ignore[attr-def
 from tenor.config import ModelConfig
 from tenor.errors import ConfigError
 from tenor.model.export import sample, to_onnx
-from tenor.model.own_network import FramedNetwork, label
+from tenor.model.own_network import REQUIRED, FramedNetwork, label, raised
 
 TOLERANCE = 1e-5
 """Outputs that differ by less, beside their size, are the same: sums are not always added in one order."""
@@ -56,29 +55,16 @@ def admit(config: ModelConfig, n_features: int, n_horizons: int, *, sessions: in
     """
     if not config.network:
         return
-    # by content: options are not hashable
-    key = (config.network, repr(config), n_features, n_horizons, sessions)
-    _admit(_Asked(key, config))
-
-
-class _Asked:
-    """The arguments of `admit`, hashed by content."""
-
-    def __init__(self, key: tuple[str, str, int, int, int], config: ModelConfig) -> None:
-        self.key, self.config = key, config
-
-    def __hash__(self) -> int:
-        return hash(self.key)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Asked) and self.key == other.key
-
-
-@functools.lru_cache(maxsize=64)
-def _admit(asked: _Asked) -> None:
-    _, _, n_features, n_horizons, sessions = asked.key
+    key = (repr(config), n_features, n_horizons, sessions)  # it names the text of the network's file
+    if key in _admitted:
+        return
     with _one_thread(), torch.random.fork_rng(devices=[]):
-        _Admission(asked.config, n_features, n_horizons, sessions).run()
+        _Admission(config, n_features, n_horizons, sessions).run()
+    _admitted.add(key)
+
+
+_admitted: set[tuple[str, int, int, int]] = set()
+"""What was admitted in this process."""
 
 
 @contextmanager
@@ -95,12 +81,21 @@ class _Admission:
     """The checks, in the order in which their failure is easiest to understand."""
 
     def __init__(self, config: ModelConfig, n_features: int, n_horizons: int, sessions: int) -> None:
-        self.who = label(config)
+        self.config, self.who = config, label(config)
         self.length = sessions + AHEAD
         self.make: Callable[[], FramedNetwork] = lambda: FramedNetwork(config, n_features, n_horizons)
         self.x = sample(SYMBOLS, self.length, n_features)
 
     def run(self) -> None:
+        """All checks; raises ConfigError for the first that fails."""
+        try:
+            self._run()
+        except ConfigError:
+            raise
+        except Exception as error:
+            raise ConfigError(f"{self.who} raised {raised(error, self.config)} when it was checked.") from error
+
+    def _run(self) -> None:
         network = self._made(0)
         self._check_tensors(network)
         self._check_first_weights(network)
@@ -110,6 +105,7 @@ class _Admission:
         self._check_repeats(shaken)
         self._check_past_only(shaken)
         self._check_symbols_apart(shaken)
+        self._check_small(shaken)
         self._check_saving()
         to_onnx([shaken.eval()])
 
@@ -150,7 +146,10 @@ class _Admission:
             self._refuse("has no parameter to train: make its layers in __init__ and assign them to self.")
 
     def _check_first_weights(self, network: FramedNetwork) -> None:
-        again = self._made(0).state_dict()
+        again, drawn = self._made(0).state_dict(), torch.get_rng_state()
+        self._made(1)
+        if torch.equal(drawn, torch.get_rng_state()):
+            self._refuse("sets torch's seed, so that all seeds of an ensemble would be one: drop torch.manual_seed.")
         for name, value in network.state_dict().items():
             if name not in again or not _equal(value, again[name]):
                 self._refuse(
@@ -159,16 +158,28 @@ class _Admission:
                 )
 
     def _check_outputs(self, network: FramedNetwork) -> None:
+        x = self.x.clone()
+        with torch.no_grad():
+            given = network.eval().given(x)
+        if not torch.equal(x, self.x):
+            self._refuse(
+                "changes x, which is not its own: write x = x * 2 in place of x *= 2, or copy it with x.clone()."
+            )
+        self._check_finite(given)
+
+    def _check_small(self, network: FramedNetwork) -> None:
         network.eval()
-        for symbols, time in ((SYMBOLS, self.length), (1, 1), (2, 5)):
+        for symbols, time in ((1, 1), (2, 5)):
             with torch.no_grad():
-                given = network.given(self.x[:symbols, :time])
-            for name, tensor in given.items():
-                if not tensor.isfinite().all():
-                    self._refuse(
-                        f"gives {_first_odd(tensor)} as {name!r} before any training; sessions without a bar are all "
-                        "0, their variance too: keep logs, roots and divisions away from 0, for example by clamp."
-                    )
+                self._check_finite(network.given(self.x[:symbols, :time]))
+
+    def _check_finite(self, given: dict[str, Tensor]) -> None:
+        for name, tensor in given.items():
+            if not tensor.isfinite().all():
+                self._refuse(
+                    f"gives {_first_odd(tensor)} as {name!r} before any training; sessions without a bar are all 0, "
+                    "their variance too: keep logs, roots and divisions away from 0, for example by clamp."
+                )
 
     def _check_repeats(self, network: FramedNetwork) -> None:
         state = copy.deepcopy(network.eval().state_dict())
@@ -211,7 +222,7 @@ class _Admission:
             if not any(gradient is not None and bool((gradient != 0).any()) for gradient in gradients):
                 self._refuse(
                     f"gives {name!r} without a gradient to any parameter, so that it can't be trained: drop detach or "
-                    "no_grad, or leave this head out."
+                    f"no_grad{'' if name == REQUIRED else ', or leave this head out'}."
                 )
 
     def _check_past_only(self, network: FramedNetwork) -> None:
@@ -243,23 +254,24 @@ class _Admission:
         for training in (False, True):
             network.train(training)
             before = self._outputs(network)
-            changed = torch.cat((self.x[:1], other[1:]))
-            after = self._outputs(network, changed)
-            for name, tensor in before.items():
-                if _moved(tensor[:1], after[name][:1]).any():
-                    self._refuse_mixed(name, training=training)
-            if training:
-                continue
-            alone = self._outputs(network, self.x[:1])
-            for name, tensor in before.items():
-                if _moved(tensor[:1], alone[name]).any():
-                    self._refuse_mixed(name, training=False)
+            for row in range(SYMBOLS):
+                changed = other.clone()
+                changed[row] = self.x[row]
+                after = self._outputs(network, changed)
+                for name, tensor in before.items():
+                    if _moved(tensor[row], after[name][row]).any():
+                        self._refuse_mixed(name, training=training)
+        network.eval()
+        before, alone = self._outputs(network), self._outputs(network, self.x[-1:])
+        for name, tensor in before.items():
+            if _moved(tensor[-1:], alone[name]).any():
+                self._refuse_mixed(name, training=False)
 
     def _refuse_mixed(self, name: str, *, training: bool) -> None:
         when = " in training mode" if training else ""
         self._refuse(
             f"mixes symbols: {name!r} of one changes{when} when the others do, and a batch holds whichever symbols "
-            "come together: compute each row by itself (LayerNorm in place of BatchNorm)."
+            "come together: compute each row by itself (LayerNorm in place of BatchNorm, batch_first=True)."
         )
 
     def _check_saving(self) -> None:
@@ -282,10 +294,13 @@ class _Admission:
                 )
 
     def _outputs(self, network: FramedNetwork, x: Tensor | None = None) -> dict[str, Tensor]:
-        """What `network` gives, with the same random numbers every time."""
+        """What `network` gives, with the same random numbers every time, and left as it was."""
+        state = copy.deepcopy(network.state_dict())
         torch.manual_seed(0)
         with torch.no_grad():
-            return network.given(self.x if x is None else x)
+            given = network.given((self.x if x is None else x).clone())
+        network.load_state_dict(state)  # norms learn from what they see in training mode
+        return given
 
 
 def _moved(one: Tensor, other: Tensor) -> Tensor:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -44,11 +45,14 @@ def to_onnx(networks: Sequence[Network]) -> bytes:
     if not isinstance(first, FramedNetwork):
         return _exported(networks)
     try:
-        graph = _exported(networks)
+        with _silent_exporter():
+            graph = _exported(networks)
     except Exception as error:  # what the exporter, and torch under it, raise has no common base
+        # of an error in the network itself, what it raised when it was traced
+        cause = error.__cause__ if isinstance(error, ConfigError) and error.__cause__ else error
         raise ConfigError(
-            f"{label(first.config)} can't be exported to ONNX, which serving runs: {type(error).__name__}: "
-            f"{one_line(error, 200).rstrip('.')}. Write that step with other operations of torch."
+            f"{label(first.config)} can't be exported to ONNX, which serving runs: {type(cause).__name__}: "
+            f"{one_line(cause, 200).rstrip('.')}. Write that step with other operations of torch."
         ) from error
     _compare(graph, networks)
     return graph
@@ -78,6 +82,17 @@ def _exported(networks: Sequence[Network]) -> bytes:
     return graph
 
 
+@contextmanager
+def _silent_exporter() -> Iterator[None]:
+    """Torch prints the whole graph of an export that fails, hundreds of lines; the error says what people need."""
+    log = torch._C._jit_onnx_log
+    torch._C._jit_onnx_log = lambda *_: None
+    try:
+        yield
+    finally:
+        torch._C._jit_onnx_log = log
+
+
 def _compare(graph: bytes, networks: Sequence[Network]) -> None:
     """Run `graph` beside `networks` on runs of several lengths; raises ConfigError where they differ."""
     import onnxruntime  # here: the exporter alone does not need it
@@ -101,23 +116,26 @@ def _compare(graph: bytes, networks: Sequence[Network]) -> None:
         except Exception as error:
             raise ConfigError(
                 f"{who}: its ONNX graph fails on {symbols} symbols and {time} sessions, and was made with "
-                f"{SAMPLE_SYMBOLS}: {one_line(error, 200).rstrip('.')}. Take sizes from x.shape, not from Python "
-                "numbers."
+                f"{networks[0].config.lookback + 2}: {one_line(error, 200).rstrip('.')}. {FIXED}"
             ) from error
         for name, one, other in zip(names, given, wanted, strict=True):
             if one.shape != other.shape:
                 raise ConfigError(
                     f"{who}: its ONNX graph gives {name} of shape {list(one.shape)} for x {list(x.shape)}, torch "
-                    f"{list(other.shape)}. Take sizes from x.shape, not from Python numbers."
+                    f"{list(other.shape)}. {FIXED}"
                 )
             if not np.allclose(one, other, rtol=RELATIVE, atol=ABSOLUTE, equal_nan=True):
                 raise ConfigError(
                     f"{who}: its ONNX graph differs from torch by {np.nanmax(np.abs(one - other)):.2g} in {name} on "
-                    f"{symbols} symbols and {time} sessions. A branch on values, or a size that is a Python number, is "
-                    "fixed in the graph: compute with tensors."
+                    f"{symbols} symbols and {time} sessions. {FIXED}"
                 )
 
 
+FIXED = (
+    "A Python loop over sessions, a branch on values and a size that is a Python number are fixed in the graph: "
+    "compute with tensors and x.shape (nn.TransformerEncoder and nn.MultiheadAttention fix the length; "
+    "functional.scaled_dot_product_attention does not)."
+)
 LENGTHS = ((3, 70), (1, 1), (2, 7), (5, 301))
 """Symbols and sessions on which a graph is compared: shorter and longer than the run that it is made from."""
 SAMPLE_SYMBOLS = 3

@@ -9,7 +9,8 @@ import inspect
 import linecache
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -145,8 +146,8 @@ class FramedNetwork(nn.Module):
         """
         try:
             output = self.inner(x)
-        except Exception as error:
-            why = _raised(error, self.config)
+        except (Exception, SystemExit) as error:
+            why = raised(error, self.config)
             raise ConfigError(f"{label(self.config)} raised {why} on x {list(x.shape)}.") from error
         if isinstance(output, Output):
             output = {**output.heads, **{k: v for k in WEIGHTS if (v := getattr(output, k)) is not None}}
@@ -206,9 +207,10 @@ def constructed(config: ModelConfig, width: int, n_horizons: int) -> nn.Module:
     except ValueError:  # a constructor without a signature: it shows when it is called
         pass
     try:
-        network = kind(*arguments, **config.options)
-    except Exception as error:
-        raise ConfigError(f"{label(config)} raised {_raised(error, config)} when it was made.") from error
+        with _same_dtype():
+            network = kind(*arguments, **config.options)
+    except (Exception, SystemExit) as error:
+        raise ConfigError(f"{label(config)} raised {raised(error, config)} when it was made.") from error
     if not isinstance(network, nn.Module):
         raise ConfigError(f"{label(config)} makes {_kind(network)}; it has to be a torch.nn.Module.")
     return network
@@ -247,11 +249,23 @@ def _module(config: ModelConfig) -> ModuleType:
     # so that tracebacks, and `inspect`, show the text that is run, wherever the file is by now
     linecache.cache[where] = (len(config.code), None, config.code.splitlines(keepends=True), where)
     try:
-        exec(compile(config.code, where, "exec"), module.__dict__)  # noqa: S102 (the user named this file to be run)
+        # numbers that the file draws, or a seed that it sets, would count in the process that runs it first alone
+        with torch.random.fork_rng(devices=[]), _same_dtype():
+            exec(compile(config.code, where, "exec"), module.__dict__)  # noqa: S102 (the user named it to be run)
     except (Exception, SystemExit) as error:
         del sys.modules[known]
-        raise ConfigError(f"{name.file} can't be run: {_raised(error, config)}.") from error
+        raise ConfigError(f"{name.file} can't be run: {raised(error, config)}.") from error
     return module
+
+
+@contextmanager
+def _same_dtype() -> Iterator[None]:
+    """Torch's default type is that of the whole process, the other networks in it too."""
+    before = torch.get_default_dtype()
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def _where(config: ModelConfig) -> str:
@@ -261,7 +275,7 @@ def _where(config: ModelConfig) -> str:
     return f"<{name.file} {name.digest}>"
 
 
-def _raised(error: BaseException, config: ModelConfig) -> str:
+def raised(error: BaseException, config: ModelConfig) -> str:
     """``ValueError: text (mine.py, line 7)``."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == _where(config)]
     name = pinned(config.network)
