@@ -12,7 +12,21 @@ from collections.abc import Sequence
 
 import typer
 
-from tenor.cli import ablate, benchmark, console, data, leakcheck, mcp, models, registry, sentiment, serve, tune, upload
+from tenor.cli import (
+    ablate,
+    benchmark,
+    console,
+    data,
+    forecast_file,
+    leakcheck,
+    mcp,
+    models,
+    registry,
+    sentiment,
+    serve,
+    tune,
+    upload,
+)
 from tenor.cli.unforeseen import explained, reported
 from tenor.errors import ConfigError, TenorError
 
@@ -30,6 +44,7 @@ app.add_typer(sentiment.app, name="sentiment")
 app.add_typer(serve.app)
 app.add_typer(upload.app)
 app.add_typer(mcp.app)
+app.add_typer(forecast_file.app)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
