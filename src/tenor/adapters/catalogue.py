@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import importlib.metadata
 import os
 import pkgutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -76,7 +78,8 @@ def load_model(name: str, folder: Path | None = None) -> Model:
         raise ConfigError(f"no model in {str(folder)!r}: name the folder with its weights and settings.")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a folder is meant, not a name to be looked up elsewhere
     try:
-        model = adapter.load(folder)
+        with contextlib.redirect_stdout(sys.stderr):  # some packages print, and what is printed may be read by programs
+            model = adapter.load(folder)
     except TenorError:
         raise
     except ModuleNotFoundError as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tenor.adapters.catalogue import Adapter
 from tenor.adapters.rolling import DECILES, Columns, Model, Window, by_quantiles
+from tenor.errors import ConfigError
 
 CHECKPOINT = "model.ckpt"
 
@@ -17,6 +18,8 @@ def load(folder: Path | None) -> Model:
     from tirex.base import PretrainedModel
 
     assert folder is not None
+    if not (folder / CHECKPOINT).is_file():
+        raise ConfigError(f"{str(folder)!r} has no {CHECKPOINT}: name the folder with TiRex's checkpoint.")
     # its `load_model` takes a name of Hugging Face's, by whose second part it finds this class
     model = PretrainedModel.REGISTRY["TiRex"].from_pretrained(str(folder / CHECKPOINT), backend="torch", device="cpu")
 
