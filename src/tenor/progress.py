@@ -39,6 +39,10 @@ class ProgressBars:
         """`done` of `total` objects are at their destination."""
         self._update("objects", done, total, "")
 
+    def windows(self, done: int, total: int) -> None:
+        """`done` of `total` windows are forecast."""
+        self._update("windows forecast", done, total, "")
+
     def arm(self, arm: str, done: int, total: int) -> None:
         """`done` of `total` networks of one arm of an ablation are trained."""
         self._update(arm, done, total, "")
