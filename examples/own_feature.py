@@ -58,7 +58,7 @@ settings = [
 # %% [markdown]
 # ## The leaky one is refused
 #
-# Before anything is trained, the function is run on other futures: changed, shuffled, cut off. What it says of a session
+# Before training, the function is run on other futures: changed, shuffled, cut off. What it says of a session
 # must not change with what comes after it.
 
 # %%
