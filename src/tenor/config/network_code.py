@@ -92,7 +92,7 @@ def read_network(network: str) -> tuple[NetworkName, str]:
 def _text(path: Path) -> str:
     if not path.is_file():
         near = did_you_mean(path.name, [p.name for p in path.parent.glob("*.py")]) if path.parent.is_dir() else ""
-        raise ConfigError(f"no file {shown(str(path))} for model.network.{near}")
+        raise ConfigError(f"no file {str(path)!r} for model.network.{near}")
     try:
         if path.stat().st_size > LARGEST:
             raise ConfigError(

@@ -18,6 +18,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
+from starlette.routing import Match
 
 from tenor.errors import OverRateError, TenorError
 from tenor.serving import dashboard, routes
@@ -126,12 +127,18 @@ def _http_error(request: Request, error: Exception) -> Response:
         404: "There is nothing under this path: /docs and /v1/openapi.json list the paths.",
         405: "/docs and /v1/openapi.json list the methods of each path.",
     }.get(error.status_code, str(error.detail))
-    headers = {
-        # what answers GET answers HEAD
-        name: f"{value}, HEAD" if name.lower() == "allow" and "GET" in value and "HEAD" not in value else value
-        for name, value in (error.headers or {}).items()
-    }
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods(request))
     return problem_response(problem(error.status_code, detail, request_id=request.state.request_id), headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """The methods of the path asked for, of all routes that have it; what answers GET answers HEAD."""
+    included = (request.app, routes.router, routes.operator, dashboard.router)
+    here = [route for each in included for route in each.routes if route.matches(request.scope)[0] is not Match.NONE]
+    methods = {method for route in here for method in getattr(route, "methods", None) or ()}
+    return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
 
 
 def _invalid(request: Request, error: Exception) -> Response:
