@@ -265,7 +265,7 @@ class Panel:
         return f"Panel({size}, horizons {listed(self.horizons)}, {self.calendar})"
 
     def to_frame(self) -> pd.DataFrame:
-        """A row a cell that is masked in: ``symbol, session``, the features, and ``target_1`` …, the log returns ahead."""
+        """A row a cell that is masked in: ``symbol, session``, the features, and ``target_1`` …, the returns ahead."""
         rows, columns = np.nonzero(self.mask.T)[::-1]
         numbers = np.concatenate((self.values[rows, columns], self.targets[rows, columns]), axis=1)
         frame = pd.DataFrame(numbers, columns=[*self.features, *(f"target_{horizon}" for horizon in self.horizons)])
