@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tenor.distribution import Risk
 from tenor.errors import DataError, HistoryError, UnknownSymbolError
 from tenor.variance import close_to_close, log_mean_ahead
+from tenor.views import FrameView, listed
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -39,8 +40,8 @@ LENGTHS: dict[BarInterval, pd.Timedelta] = {
 }
 
 
-@dataclass(frozen=True)
-class Bars:
+@dataclass(frozen=True, repr=False)
+class Bars(FrameView):
     """Bars, one row a symbol a session, sorted by symbol and session.
 
     Attributes
@@ -108,8 +109,8 @@ class Bars:
         return _fingerprint(self.frame)
 
 
-@dataclass(frozen=True)
-class News:
+@dataclass(frozen=True, repr=False)
+class News(FrameView):
     """Dated texts about symbols.
 
     Attributes
@@ -147,8 +148,8 @@ def news_id(source: str, text: str) -> str:
     return hashlib.sha256(f"{source}\x00{text}".encode()).hexdigest()[:16]
 
 
-@dataclass(frozen=True)
-class DailySentiment:
+@dataclass(frozen=True, repr=False)
+class DailySentiment(FrameView):
     """What was said about a symbol, as far as it was known at a session's cut-off.
 
     Attributes
@@ -239,7 +240,7 @@ _LEFT_OUT: Any = None
 """Of a field that `Panel` fills in."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Panel:
     """Everything a model may see, dense over sessions and symbols.
 
@@ -305,6 +306,20 @@ class Panel:
                 raise DataError(f"panel: {name} has shape {getattr(self, name).shape}, its axes say {shape}.")
         if not self.sessions.is_monotonic_increasing or not self.sessions.is_unique:
             raise DataError("panel: its sessions are not in order.")
+
+    def __repr__(self) -> str:
+        span = " … ".join(labels(self.sessions[[0, -1]])) if len(self.sessions) else "no sessions"
+        size = f"{len(self.symbols)} symbols, {len(self.sessions):,} sessions {span}, {len(self.features)} features"
+        return f"Panel({size}, horizons {listed(self.horizons)}, {self.calendar})"
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row a cell that is masked in: ``symbol, session``, the features, and ``target_1`` …, the returns ahead."""
+        rows, columns = np.nonzero(self.mask.T)[::-1]
+        numbers = np.concatenate((self.values[rows, columns], self.targets[rows, columns]), axis=1)
+        frame = pd.DataFrame(numbers, columns=[*self.features, *(f"target_{horizon}" for horizon in self.horizons)])
+        frame.insert(0, "session", self.sessions[rows])
+        frame.insert(0, "symbol", np.array(self.symbols, dtype=object)[columns])
+        return frame
 
     def windows(self, lookback: int) -> Float32:
         """Every run of `lookback` sessions, [session - lookback + 1, symbol, lookback, feature], as a view: no copy.
@@ -381,7 +396,7 @@ class Predictions:
                 raise DataError(f"predictions of {self.model}: {name} has shape {value.shape}, mean {self.mean.shape}.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Forecast:
     """One symbol, one horizon, made after the close of a session.
 
@@ -442,6 +457,13 @@ class Forecast:
     attention_time: dict[str, float]
     attention_features: dict[str, float]
     model_version: str
+
+    def __repr__(self) -> str:
+        ahead = "the next session" if self.horizon == 1 else f"{self.horizon} sessions ahead"
+        return (
+            f"Forecast({self.symbol} {label(self.session, intraday=self.intraday)}, {ahead}: {self.lower:.6g} to "
+            f"{self.upper:.6g} (90 %), volatility {100 * self.volatility:.2f} %, P(up) {self.p_up:.2f})"
+        )
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON scalars; sessions as `label` writes them, `as_of` in ISO 8601."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import onnxruntime
@@ -24,7 +24,7 @@ from tenor.schema import Bars, DailySentiment, Panel
 NO_VERDICT = "unknown: the model's card has none, as it was made by an older tenor; train again to have one"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Predictor:
     """A version of the registry, ready to forecast; `Predictor.load` makes it.
 
@@ -34,11 +34,22 @@ class Predictor:
         Its settings, scaler and calibration.
     card
         Its data, parts, settings, validation metrics, and when it was made.
+
+    Examples
+    --------
+    `FittedModel.predictor` is one; a store's comes from `tenor.load`::
+
+        predictor = tenor.load("my-model").predictor
+        run = predictor.run(tenor.bars_of(df), None)
+        run.newest(["AAPL"], [5]).to_frame()
     """
 
     recipe: Recipe
     card: Mapping[str, Any]
-    _session: Any = field(repr=False)
+    _session: Any
+
+    def __repr__(self) -> str:
+        return f"Predictor({self.recipe!r})"
 
     @classmethod
     def load(cls, registry: Registry, version: str | None = None) -> Predictor:

@@ -22,12 +22,13 @@ from tenor.heads import Calibration, Outputs, Surroundings
 from tenor.inference.cells import WARM_UP, spread, usable
 from tenor.inference.conformal import adapt
 from tenor.schema import Bars, DailySentiment, Float32, Float64, Panel, Predictions
+from tenor.views import listed
 
 INTERVAL = (0.05, 0.95)
 """Levels of the bounds that every prediction has: a 90 % interval."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Recipe:
     """A model's settings, scaler and calibration: all that server, command line and evaluation need to agree.
 
@@ -62,6 +63,9 @@ class Recipe:
     symbols: tuple[str, ...]
     split: Mapping[str, tuple[str, str]]
     own: Own = field(default_factory=Own)
+
+    def __repr__(self) -> str:
+        return f"{self.name} {self.version}, {len(self.symbols)} symbols, horizons {listed(self.horizons)}"
 
     @classmethod
     def from_mapping(

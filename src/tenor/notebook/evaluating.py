@@ -20,7 +20,6 @@ from tenor.evaluation.regressors import Regressor
 from tenor.evaluation.risk import LOSSES, RiskEvaluation
 from tenor.evaluation.walkforward_summary import WalkForwardSummary
 from tenor.notebook.frame_store import FrameStore, frame_store
-from tenor.notebook.views import listed, table_view
 from tenor.pipeline import evaluate as pipeline
 from tenor.pipeline.train import config_panel, describe_config
 from tenor.progress import bars_on
@@ -28,6 +27,7 @@ from tenor.report.page import render_page, write_page
 from tenor.report.risk import draw_changes
 from tenor.report.style import format_day
 from tenor.schema import DailySentiment, Panel
+from tenor.views import listed, table_view
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

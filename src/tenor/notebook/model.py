@@ -16,11 +16,11 @@ from tenor.inference.forecasts import Forecasts
 from tenor.inference.predictor import Predictor
 from tenor.ingest.frames import read_frame, read_news
 from tenor.notebook.frame_store import SOURCE, TemporaryFolder
-from tenor.notebook.views import listed, table_view
 from tenor.schema import Bars, DailySentiment
 from tenor.sentiment import Scorer
 from tenor.sentiment.daily import daily_sentiment
 from tenor.symbols import known_as
+from tenor.views import listed, table_view
 from tenor.workspace import NEWS, LakeForecasts, Workspace
 
 if TYPE_CHECKING:

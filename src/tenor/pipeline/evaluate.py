@@ -47,7 +47,7 @@ from tenor.workspace import Workspace
 WITHOUT_SENTIMENT = "the same without sentiment"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EvaluationResult:
     """A version's settings walked forward, how far and which way; that version on its own test part and, against the
     same model without sentiment, on the test sessions that sentiment reaches (returns and risk), by horizon; and where
@@ -69,6 +69,9 @@ class EvaluationResult:
     def verdict(self) -> str:
         """How far, and which way."""
         return _verdict(self.risk, self.walked)
+
+    def __repr__(self) -> str:
+        return f"EvaluationResult(version {self.version}, {self.report})\n{self.verdict}"
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values."""

@@ -30,7 +30,7 @@ from tenor.training.scoring import scores
 from tenor.workspace import ScoringProgress, Workspace
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TrainResult:
     """A new version.
 
@@ -56,6 +56,9 @@ class TrainResult:
     champion: str
     contest: Contest | None
     left_out: dict[str, str]
+
+    def __repr__(self) -> str:
+        return f"TrainResult({self.forecaster!r}, champion {self.champion}: {self.parts})"
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values."""

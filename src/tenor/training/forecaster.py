@@ -47,7 +47,7 @@ class PanelAttention:
     feature: Float32
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Forecaster:
     """An ensemble of trained networks, one a seed, and the recipe around them; `fit` makes it.
 
@@ -80,6 +80,9 @@ class Forecaster:
         body = repr(sorted(self._document().items())).encode()
         version = hashlib.sha256(self._weights() + body).hexdigest()[:12]
         object.__setattr__(self, "recipe", dataclasses.replace(self.recipe, version=version))
+
+    def __repr__(self) -> str:
+        return f"Forecaster({self.recipe!r}, {len(self.networks)} networks)"
 
     @property
     def version(self) -> str:

@@ -1,0 +1,68 @@
+"""How data and results look in a notebook: one line of text, or a table of HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import Protocol
+
+import pandas as pd
+
+_ROWS = 12
+
+
+def listed(values: Sequence[object]) -> str:
+    """``1, 5 and 20``.
+
+    >>> listed((1, 5, 20)), listed((5,))
+    ('1, 5 and 20', '5')
+    """
+    texts = [str(value) for value in values]
+    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
+
+
+def table_view(title: str, frame: pd.DataFrame, *, notes: Sequence[str] = ()) -> str:
+    """HTML of a title, the first rows of `frame`, and sentences below them."""
+    parts = [f"<p><strong>{escape(title)}</strong></p>"]
+    if len(frame):
+        parts.append(frame.head(_ROWS).to_html(index=False, float_format=lambda value: f"{value:.4g}", border=0))
+        if len(frame) > _ROWS:
+            parts.append(f"<p>… {len(frame) - _ROWS} more rows: .to_frame() has all of them.</p>")
+    parts += [f"<p>{escape(note)}</p>" for note in notes if note]
+    return "".join(parts)
+
+
+class _HoldsFrame(Protocol):
+    frame: pd.DataFrame
+
+
+class FrameView:
+    """What data that live in a frame, ``self.frame``, show of themselves."""
+
+    def to_frame(self: _HoldsFrame) -> pd.DataFrame:
+        """A copy of the rows."""
+        return self.frame.copy()
+
+    def head(self: _HoldsFrame, rows: int = 5) -> pd.DataFrame:
+        """The first rows."""
+        return self.frame.head(rows)
+
+    def __len__(self: _HoldsFrame) -> int:
+        return len(self.frame)
+
+    def __bool__(self) -> bool:
+        return True  # data without rows are data: `if news` asks whether there are any at all
+
+    def __repr__(self: _HoldsFrame) -> str:
+        moment = "published_at" if "published_at" in self.frame else "session"
+        name, moments = type(self).__name__, self.frame[moment]
+        if not len(moments):
+            return f"{name}(no rows)"
+        symbols = self.frame["symbol"].nunique()
+        count = (
+            f"{symbols:,} symbol{'' if symbols == 1 else 's'}, {len(moments):,} row{'' if len(moments) == 1 else 's'}"
+        )
+        return f"{name}({count}, {moments.min():%Y-%m-%d} … {moments.max():%Y-%m-%d})"
+
+    def _repr_html_(self: _HoldsFrame) -> str:
+        return table_view(repr(self), self.frame)
