@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tenor.features.own import feature
     from tenor.inference.forecasts import Forecasts
     from tenor.inference.predictor import Predictor
-    from tenor.ingest.frames import bars_of, news_of
+    from tenor.ingest.frames import bars_of, events_of, news_of
     from tenor.model import pooled_log_variance
     from tenor.notebook.evaluating import WalkForwardEvaluation, evaluate
     from tenor.notebook.fitting import fit
@@ -90,6 +90,7 @@ _ROOMS = {
     "fit": "notebook.fitting",
     "judge": "pipeline.judge",
     "load": "notebook.model",
+    "events_of": "ingest.frames",
     "news_of": "ingest.frames",
     "pooled_log_variance": "model",
     "predict": "pipeline.predict",
@@ -130,6 +131,7 @@ __all__ = [
     "embedded_bars",
     "embedded_sentiment",
     "evaluate",
+    "events_of",
     "feature",
     "fit",
     "judge",

@@ -19,14 +19,18 @@ from tenor.evaluation.comparators import regressors
 from tenor.evaluation.regressors import Regressor
 from tenor.evaluation.risk import LOSSES, RiskEvaluation
 from tenor.evaluation.walkforward_summary import WalkForwardSummary
+from tenor.features.axis import Axis
+from tenor.features.own.bundle import Given
 from tenor.notebook.frame_store import FrameStore, frame_store
 from tenor.pipeline import evaluate as pipeline
+from tenor.pipeline.own import prepare_own
 from tenor.pipeline.train import config_panel, describe_config
 from tenor.progress import bars_on
 from tenor.report.page import render_page, write_page
 from tenor.report.risk import draw_changes
 from tenor.report.style import format_day
-from tenor.schema import DailySentiment, Panel
+from tenor.schema import DailySentiment
+from tenor.training.folds import walk_forward
 from tenor.views import listed, table_view
 
 if TYPE_CHECKING:
@@ -193,6 +197,9 @@ def evaluate(
     calendar: str | None = None,
     seeds: int | Sequence[int] | None = None,
     sentiment: DailySentiment | None = None,
+    own: Sequence[Given] = (),
+    events: Any = None,
+    allow_leak: bool = False,
     baselines: Sequence[Any] = (),
     workers: int | None = None,
     progress: bool = True,
@@ -210,6 +217,9 @@ def evaluate(
     calendar: str | None = None,
     seeds: int | Sequence[int] | None = None,
     sentiment: DailySentiment | None = None,
+    own: Sequence[Given] = (),
+    events: Any = None,
+    allow_leak: bool = False,
     baselines: Sequence[Any] = (),
     workers: int | None = None,
     progress: bool = True,
@@ -225,7 +235,7 @@ def evaluate(
 
     Parameters
     ----------
-    bars, news, config, symbol, horizons, calendar, seeds, sentiment, progress
+    bars, news, config, symbol, horizons, calendar, seeds, sentiment, own, events, allow_leak, progress
         As `tenor.fit` takes them; or, as `bars`, the folder or ``s3://bucket/prefix`` of a store.
     folds
         Test parts, of half a year at most; together the last 40 % of the sessions. ``Config(folds=...)`` sets all of
@@ -272,21 +282,41 @@ def evaluate(
             )
     if version is not None or report is not None or show:
         raise ConfigError("version, report and show are of a store: of a frame, call .report('x.html') of the result.")
-    own = _own_baselines(baselines)
+    regressors_given = _own_baselines(baselines)
     store = frame_store(
-        bars, news, config, symbol=symbol, horizons=horizons, calendar=calendar, seeds=seeds, sentiment=sentiment
+        bars,
+        news,
+        config,
+        symbol=symbol,
+        horizons=horizons,
+        calendar=calendar,
+        seeds=seeds,
+        sentiment=sentiment,
+        events=events,
     )
     with bars_on(console, quiet=not progress) as shown:
-        panel = _panel(store, shown.texts)
         settings = store.config
-        layout = settings.folds if settings.folds != FoldConfig() else fold_lengths(len(panel.sessions), folds)
+        known = store.workspace.bars(settings.symbols or None, calendar=settings.features.calendar)
+        sessions = Axis.of(known, settings.features.calendar).sessions
+        layout = settings.folds if settings.folds != FoldConfig() else fold_lengths(len(sessions), folds)
+        first = walk_forward(sessions, layout, purge=max(settings.features.horizons))[0]
+        prepared = prepare_own(
+            store.workspace,
+            settings,
+            known,
+            given=own,
+            train_end=sessions[first.train.stop - 1],
+            allow_leak=allow_leak,
+        )
+        settings = prepared.config
+        panel = config_panel(settings, known, _sentiment(store, shown.texts), prepared.own)
         walk = pipeline.walk_settings(
             panel,
             layout,
             features=settings.features,
             model=settings.model,
             training=settings.training,
-            own=own,
+            own=regressors_given,
             cache=store.workspace.work,
             workers=workers,
             progress=shown.arm,
@@ -319,13 +349,11 @@ def fold_lengths(sessions: int, folds: int) -> FoldConfig:
     )
 
 
-def _panel(store: FrameStore, scoring: Any) -> Panel:
-    features, workspace = store.config.features, store.workspace
-    bars = workspace.bars(store.config.symbols or None, calendar=features.calendar)
-    sentiment = None
-    if features.sentiment:
-        sentiment = workspace.daily_sentiment(store.config.sentiment, calendar=features.calendar, progress=scoring)
-    return config_panel(store.config, bars, sentiment)
+def _sentiment(store: FrameStore, scoring: Any) -> DailySentiment | None:
+    features = store.config.features
+    if not features.sentiment:
+        return None
+    return store.workspace.daily_sentiment(store.config.sentiment, calendar=features.calendar, progress=scoring)
 
 
 def _own_baselines(baselines: Sequence[Any]) -> tuple[Regressor, ...]:

@@ -14,6 +14,7 @@ from tenor.calendars import exchange
 from tenor.config import Config, SplitConfig
 from tenor.errors import HistoryError
 from tenor.features.catalogue import warmup
+from tenor.features.own.bundle import Given
 from tenor.notebook.frame_store import FrameStore, frame_store
 from tenor.notebook.model import FittedModel
 from tenor.pipeline.train import train
@@ -34,6 +35,9 @@ def fit(
     calendar: str | None = None,
     seeds: int | Sequence[int] | None = None,
     sentiment: DailySentiment | None = None,
+    own: Sequence[Given] = (),
+    events: Any = None,
+    allow_leak: bool = False,
     progress: bool = True,
 ) -> FittedModel:
     """Train a model on a frame of bars.
@@ -63,6 +67,12 @@ def fit(
         Networks, or their seeds; five by default. The forecast is their mean.
     sentiment
         Daily sentiment, in place of `news`, as `tenor.embedded_sentiment` gives it.
+    own
+        Features of your own: functions, or pairs of a name and a table; ``features.own`` of `config` names files.
+    events
+        A table of what is known ahead, as `tenor.events_of` takes it; all of its kinds become features.
+    allow_leak
+        Train even where the leak check finds something in an own feature.
     progress
         Show progress bars, in a terminal or a notebook.
 
@@ -79,6 +89,8 @@ def fit(
         A setting can't be used.
     HistoryError
         There are too few bars.
+    LeakError
+        An own feature sees the future.
     TrainingError
         The training diverged.
 
@@ -95,14 +107,29 @@ def fit(
     ['symbol', 'session', 'target_session', 'horizon', 'last_price']
     """
     store = frame_store(
-        bars, news, config, symbol=symbol, horizons=horizons, calendar=calendar, seeds=seeds, sentiment=sentiment
+        bars,
+        news,
+        config,
+        symbol=symbol,
+        horizons=horizons,
+        calendar=calendar,
+        seeds=seeds,
+        sentiment=sentiment,
+        events=events,
     )
     settings = store.config
     if settings.split == SplitConfig():
         settings = replace(settings, split=up_to_the_end(store))
     with bars_on(Console(stderr=True, highlight=False), quiet=not progress) as shown:
         try:
-            result = train(store.workspace.store, settings, progress=shown.epoch, scoring=shown.texts)
+            result = train(
+                store.workspace.store,
+                settings,
+                progress=shown.epoch,
+                scoring=shown.texts,
+                own=own,
+                allow_leak=allow_leak,
+            )
         except HistoryError as error:
             raise HistoryError(_too_short(store, error)) from None
     left_out = (f"{symbol} is not trained on: {why}" for symbol, why in result.left_out.items())

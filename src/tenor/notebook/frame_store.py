@@ -14,7 +14,7 @@ from typing import Any
 from tenor.calendars import market_of
 from tenor.config import Config, FeatureConfig
 from tenor.errors import ConfigError, FrameError
-from tenor.ingest.frames import FrameBars, read_frame, read_news
+from tenor.ingest.frames import FrameBars, events_of, read_frame, read_news
 from tenor.schema import Bars, DailySentiment
 from tenor.workspace import Workspace
 
@@ -73,6 +73,7 @@ def frame_store(
     calendar: str | None = None,
     seeds: int | Sequence[int] | None = None,
     sentiment: Any = None,
+    events: Any = None,
 ) -> FrameStore:
     """Read the frames and settings that `tenor.fit` and `tenor.evaluate` take.
 
@@ -99,12 +100,17 @@ def frame_store(
     if not chosen:
         settings = replace(settings, features=replace(settings.features, calendar=usual_calendar(read.bars.symbols)))
     about = read_news(news) if news is not None else None
+    ahead = events_of(events, calendar=settings.features.calendar) if events is not None else None
+    if ahead is not None and not settings.features.events:
+        settings = replace(settings, features=replace(settings.features, events=True))
     folder = TemporaryFolder()
     workspace = Workspace(folder.path)
     workspace.lake.append_bars(read.bars, source=SOURCE)
     if about is not None:
         _require_symbols(about.news.frame["symbol"].unique().tolist(), read)
         workspace.lake.append_news(about.news)
+    if ahead is not None:
+        workspace.lake.append_events(ahead, source=SOURCE)
     if sentiment is not None:
         workspace.lake.append_sentiment(sentiment, source=SOURCE)
     notes = (*read.notes, *(about.notes if about is not None else ()))

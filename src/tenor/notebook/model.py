@@ -12,9 +12,10 @@ import pandas as pd
 
 from tenor.errors import ConfigError, ModelError
 from tenor.features.extra_sessions import on_sessions
+from tenor.features.own.bundle import Covariates
 from tenor.inference.forecasts import Forecasts
 from tenor.inference.predictor import Predictor
-from tenor.ingest.frames import read_frame, read_news
+from tenor.ingest.frames import events_of, read_frame, read_news
 from tenor.notebook.frame_store import SOURCE, TemporaryFolder
 from tenor.schema import Bars, DailySentiment
 from tenor.sentiment import Scorer
@@ -101,6 +102,7 @@ class FittedModel:
         horizons: int | Sequence[int] | None = None,
         *,
         news: Any = None,
+        events: Any = None,
         symbol: str | None = None,
     ) -> pd.DataFrame:
         """Forecasts from the last session of each symbol.
@@ -116,6 +118,8 @@ class FittedModel:
             Sessions ahead; all of the model's by default.
         news
             News up to the last of `bars`, as `tenor.fit` takes them; by default those that the model was trained with.
+        events
+            What is known ahead by then, likewise.
         symbol
             Whose bars they are, where the frame does not say it.
 
@@ -137,7 +141,7 @@ class FittedModel:
         DataError
             The model has no such horizon.
         """
-        return self.forecasts(bars, symbols, horizons, news=news, symbol=symbol).to_frame()
+        return self.forecasts(bars, symbols, horizons, news=news, events=events, symbol=symbol).to_frame()
 
     def forecasts(
         self,
@@ -146,6 +150,7 @@ class FittedModel:
         horizons: int | Sequence[int] | None = None,
         *,
         news: Any = None,
+        events: Any = None,
         symbol: str | None = None,
     ) -> Forecasts:
         """As `predict`, as `Forecast` objects, which also say where attention lies and what a verdict there is."""
@@ -154,15 +159,17 @@ class FittedModel:
         wanted = None if horizons is None else (horizons,) if isinstance(horizons, int) else tuple(horizons)
         names = [symbols] if isinstance(symbols, str) else None if symbols is None else list(symbols)
         if bars is None:
-            if news is not None or symbol is not None:
-                raise ConfigError("news and symbol go with bars: hand over the bars as well, as model.predict(df, …).")
+            if any(each is not None for each in (news, events, symbol)):
+                raise ConfigError(
+                    "news, events and symbol go with bars: hand over the bars as well, as model.predict(df, …)."
+                )
             known = self._newest.known
             names = list(self.bars.symbols) if names is None else [known_as(name, known) for name in names]
             forecasts = self._newest.newest(names, wanted)
         else:
             calendar = self.predictor.recipe.features.calendar
             read = on_sessions(read_frame(bars, symbol=symbol, calendar=calendar).bars, calendar)
-            run = self.predictor.run(read, self._sentiment(news))
+            run = self.predictor.run(read, self._sentiment(news), covariates=self._covariates(events))
             names = list(read.symbols) if names is None else [known_as(name, read.symbols) for name in names]
             forecasts = run.newest(names, wanted)
         if not forecasts:
@@ -281,9 +288,24 @@ class FittedModel:
         scores = Scorer.load(recipe.sentiment.model).score(about.frame["text"].tolist())
         return daily_sentiment(about, scores, recipe.sentiment, calendar=recipe.features.calendar)
 
+    def _covariates(self, events: Any) -> Covariates | None:
+        """What is known for the model's own features: by `events`, or by the model's own store."""
+        known = self._newest.covariates
+        if events is None:
+            return known
+        features = self.predictor.recipe.features
+        if not features.events:
+            raise ConfigError("the model was trained without events: hand events to tenor.fit first.")
+        return Covariates(events_of(events, calendar=features.calendar), known.tables if known else {})
+
     def _save_data(self, target: Workspace) -> None:
         recipe, lake = self.predictor.recipe, self._workspace.lake
         target.lake.append_bars(lake.bars(self.bars.symbols), source=SOURCE)
+        if (known := self._newest.covariates) is not None:
+            if known.events is not None:
+                target.lake.append_events(known.events, source=SOURCE)
+            for name, table in known.tables.items():
+                target.lake.append_covariates(name, table, source=SOURCE)
         if not recipe.with_sentiment:
             return
         if recipe.sentiment.source == NEWS:

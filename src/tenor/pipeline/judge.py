@@ -15,6 +15,7 @@ from tenor.config import FeatureConfig
 from tenor.errors import ConfigError, DataError, HistoryError, UnknownSymbolError
 from tenor.features import build_panel
 from tenor.ingest.files.forecast_files import ForecastRows, read_forecasts
+from tenor.ingest.frames import bars_of
 from tenor.referee.baselines import TAKEN, Baselines, StageProgress, cut, first_judged, fit
 from tenor.referee.honesty import doubts, leaks
 from tenor.referee.judging import DECIDES, Cells, cells_of, judge_horizon, losses_at, trading_of
@@ -110,7 +111,7 @@ class Judgement:
 
 def judge(
     forecasts: Forecasts | Sequence[Forecasts] | Mapping[str, Forecasts],
-    bars: str | Path | Bars | pd.DataFrame,
+    bars: Any,
     *,
     report: str | Path | None = None,
     trained_until: str | None = None,
@@ -130,7 +131,7 @@ def judge(
         ``symbol``; ``session`` (the last one known) or ``as_of``; ``horizon`` in sessions; any of ``price, return``
         (log), ``volatility`` (of one session), ``p_up``, ``q05`` … (``docs/judge.md``).
     bars
-        A store, bars, or a frame with the columns of bars.
+        A store, or bars as `tenor.bars_of` takes them.
     report
         An HTML file to write.
     trained_until
@@ -237,14 +238,14 @@ def _are_records(forecasts: Any) -> bool:
     return isinstance(forecasts, (list, tuple)) and bool(forecasts) and all(isinstance(f, Mapping) for f in forecasts)
 
 
-def _bars(bars: str | Path | Bars | pd.DataFrame, models: Sequence[ForecastRows], calendar: str | None) -> Bars:
+def _bars(bars: Any, models: Sequence[ForecastRows], calendar: str | None) -> Bars:
     """The bars of the symbols that are forecast."""
     wanted = sorted({str(symbol) for rows in models for symbol in rows.frame["symbol"].unique()})
     if isinstance(bars, (str, Path)):
         workspace = Workspace(str(bars))
         known = workspace.lake.symbols()
     else:
-        bars = bars if isinstance(bars, Bars) else Bars(bars)
+        bars = bars_of(bars, calendar=calendar)
         known = bars.symbols
     there = sorted({own for symbol in wanted if (own := known_as(symbol, set(known))) in known})
     if not there:

@@ -56,16 +56,30 @@ def read_event_file(path: Path, *, calendar: str | None = None, known: Events | 
         The events that the lake has.
     """
     try:
-        frame = _table(path)
-        return _batch(path, frame, calendar or "XNYS", known)
+        frame = columns_of_events(read_frame(path))
+        # the header is line 1 of a text file
+        first = 1 if path.suffix.lower() in (".parquet", ".pq") else 2
+        events, refused = read_events(frame, calendar or "XNYS", str(path), first=first, known=known)
+        usable = len(frame) - refused["row"].nunique()
+        rows = 0 if events is None else len(events.frame)
+        notes = (f"{usable - rows} rows appear twice",) if usable > rows else ()
+        symbols = 0 if events is None else events.frame["symbol"].nunique()
+        summary = FileSummary(str(path), symbols, len(frame), usable, len(frame) - usable, notes)
+        return FileBatch(None, refused, (summary,), events=events)
     except UnusableError as error:
         return refused_file(path, error)
     except DataError as error:
         return refused_file(path, UnusableError(f"can't be used ({one_line(error, 200).rstrip('.')})", "correct it"))
 
 
-def _table(path: Path) -> pd.DataFrame:
-    frame = read_frame(path)
+def columns_of_events(frame: pd.DataFrame) -> pd.DataFrame:
+    """The columns of events in `frame`, as texts.
+
+    Raises
+    ------
+    UnusableError
+        One is missing.
+    """
     plain = {_plain(str(name)): name for name in reversed(list(frame.columns))}
     columns: dict[str, Any] = {}
     for column, aliases in _ALIASES.items():
@@ -77,12 +91,24 @@ def _table(path: Path) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _batch(path: Path, frame: pd.DataFrame, calendar: str, known: Events | None) -> FileBatch:
+def read_events(
+    frame: pd.DataFrame, calendar: str, where: str, *, first: int, known: Events | None = None
+) -> tuple[Events | None, pd.DataFrame]:
+    """The usable rows of `frame`, of `columns_of_events`, and the refusals of the others.
+
+    Parameters
+    ----------
+    frame, calendar, known
+        As `read_event_file` takes them.
+    where
+        The file or frame, for messages.
+    first
+        The number of the first row in messages.
+    """
     refused: list[pd.DataFrame] = []
-    new = partial(refusal_frame, file=str(path), kind="event")
+    new = partial(refusal_frame, file=where, kind="event")
     usable = np.ones(len(frame), dtype=bool)
-    # the header is line 1 of a text file
-    lines = np.arange(len(frame)) + (1 if path.suffix.lower() in (".parquet", ".pq") else 2)
+    lines = np.arange(len(frame)) + first
 
     def refuse(hit: Any, column: str, why: str | np.ndarray[Any, Any], remedy: str) -> None:
         rows = np.flatnonzero(np.asarray(hit, dtype=bool) & usable)
@@ -109,7 +135,7 @@ def _batch(path: Path, frame: pd.DataFrame, calendar: str, known: Events | None)
     moments = pd.Series(pd.NaT, index=frame.index, dtype="datetime64[us, UTC]")
     if len(good):
         moments.iloc[good] = moments_of_cells(
-            cells.iloc[good], symbol.iloc[good], "known_since", str(path), calendar=calendar
+            cells.iloc[good], symbol.iloc[good], "known_since", where, calendar=calendar
         )
     table = pd.DataFrame({"symbol": symbol, "session": session, "kind": kind, "known_since": moments})
     # of rows that contradict each other the one known last can't know too early
@@ -123,13 +149,7 @@ def _batch(path: Path, frame: pd.DataFrame, calendar: str, known: Events | None)
         hit = (table["known_since"] < before).to_numpy()
         refuse(hit, "known_since", words, "keep that date: nobody knows an event earlier afterwards")
     rows = table[usable].drop_duplicates(key)
-    repeats = int(usable.sum()) - len(rows)
-    events = Events(rows[list(EVENT_COLUMNS)]) if len(rows) else None
-    notes = (f"{repeats} rows appear twice",) if repeats else ()
-    summary = FileSummary(
-        str(path), rows["symbol"].nunique(), len(frame), int(usable.sum()), len(frame) - int(usable.sum()), notes
-    )
-    return FileBatch(None, join_refusals(refused), (summary,), events=events)
+    return Events(rows[list(EVENT_COLUMNS)]) if len(rows) else None, join_refusals(refused)
 
 
 def _worded(moments: pd.Series[Any], text: str) -> np.ndarray[Any, Any]:
