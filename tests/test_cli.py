@@ -136,6 +136,22 @@ def test_a_symbol_that_can_not_be_forecast_hides_no_other(run: Run, lake: Path) 
         predict(str(lake), ["NOPE"])
 
 
+def test_predict_writes_a_table_of_what_it_can_forecast(run: Run, lake: Path, tmp_path: Path) -> None:
+    asked = ("predict", "S01", "NOPE", "S02", "--horizon", 1, "--horizon", 5, "--store", lake, "--output")
+    code, out, err = run(*asked, tmp_path / "forecasts.csv")
+    assert (code, out) == (1, f"4 forecasts: {tmp_path / 'forecasts.csv'}\n")
+    assert "unknown symbol 'NOPE'" in err
+    lines = (tmp_path / "forecasts.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["symbol", "S01", "S01", "S02", "S02"]
+    code, out, err = run(*asked, tmp_path / "forecasts.xls")
+    assert (code, out) == (2, "")
+    assert "names no format of forecasts: let it end in .csv or .parquet" in err
+    (tmp_path / "file").write_text("")
+    assert run(*asked, tmp_path / "file" / "f.csv")[0] == 1
+    code, _, _ = run("predict", "NOPE", "--store", lake, "--output", tmp_path / "none.csv")
+    assert (code, (tmp_path / "none.csv").exists()) == (1, False)
+
+
 def test_predict_tells_the_next_session(run: Run, lake: Path) -> None:
     code, out, _ = run("predict", "S01", "S02", "--store", lake, "--json")
     first, second = (json.loads(line) for line in out.splitlines())

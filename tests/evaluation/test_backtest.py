@@ -278,3 +278,27 @@ def test_a_year_has_as_many_sessions_as_its_axis(calendar: str, year: float) -> 
         assert run.backtest.volatility == pytest.approx(daily.std(ddof=1) * year**0.5)
         assert run.backtest.sharpe == pytest.approx(daily.mean() / daily.std(ddof=1) * year**0.5)
         assert run.sharpe.value == pytest.approx(run.backtest.sharpe)
+
+
+def test_returns_are_a_dated_series_that_compounds_to_the_equity():
+    made = walk()
+    result = backtest(made, ALL, said(made), horizon=1, rule="long/short", cost=10)
+    series = result.to_returns()
+    assert (series.name, series.index.name, series.index.tz) == ("long/short", "date", None)
+    assert list(series.index) == list(made.sessions[1:])
+    np.testing.assert_allclose((1 + series).cumprod(), result.equity[1:])
+
+
+def test_returns_of_bars_within_a_day_are_compounded_to_days():
+    # closes of 24/7 hours: midnight ends a day, it does not begin one
+    sessions = pd.date_range("2024-01-01 22:00", periods=5, freq="h").astype("datetime64[us]")
+    equity = np.array([1.0, 1.1, 1.21, 1.331, 1.1979])
+    series = Backtest("long/flat", 0.0, sessions, equity, equity, np.zeros(5), "24/7@1h").to_returns()
+    assert list(series.index) == [pd.Timestamp("2024-01-01"), pd.Timestamp("2024-01-02")]
+    np.testing.assert_allclose(series, [1.21 - 1, 1.1979 / 1.21 - 1])
+
+
+def test_a_ruined_book_returns_minus_one_and_then_nothing():
+    sessions = pd.DatetimeIndex(["2016-01-04", "2016-01-05", "2016-01-06"])
+    equity = np.array([1.0, 0.0, 0.0])
+    assert Backtest("long/short", 0.0, sessions, equity, equity, np.zeros(3), "XNYS").to_returns().tolist() == [-1, 0]

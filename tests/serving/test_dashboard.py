@@ -269,3 +269,30 @@ def test_the_hover_of_the_price_chart_tells_the_days_own_interval(up: Running, v
     page.evaluate("(n) => Plotly.Fx.hover('price', [{ curveNumber: 2, pointNumber: n }], 'xy')", x.index(beside))
     shows(page, "#price .hoverlayer", "inside its interval")
     assert "outside" not in page.text_content("#price .hoverlayer")
+
+
+def test_the_forecasts_are_a_click_away_as_files(up: Running, visit: Open) -> None:
+    page = drawn(visit(up, "#S01/1", accept_downloads=True))
+    for link, name, start in (
+        ("#own-csv", "forecasts.csv", b"symbol,"),
+        ("text=Parquet", "forecasts.parquet", b"PAR1"),
+    ):
+        with page.expect_download() as download:
+            page.click(link)
+        assert download.value.suggested_filename == name
+        assert Path(download.value.path()).read_bytes().startswith(start)
+    own = httpx.get(f"{up.url}{page.get_attribute('#own-csv', 'href')}").text
+    assert {line.split(",")[0] for line in own.splitlines()} == {"symbol", "S01"}
+
+
+def test_with_a_key_the_files_are_fetched_with_it(published: PublishedForecasts, serve: Serve, visit: Open) -> None:
+    keys = ApiKeys(published.objects)
+    key = keys.make("reader")
+    page = visit(serve(published, keys=keys), "#S01/1", expected="401", accept_downloads=True)
+    page.fill("#key-dialog-key", key)
+    page.click("#key-dialog button")
+    drawn(page)
+    with page.expect_download() as download:
+        page.click("#own-csv")
+    assert download.value.suggested_filename == "forecasts.csv"
+    assert Path(download.value.path()).read_bytes().startswith(b"symbol,")

@@ -17,8 +17,10 @@ from tenor.cli import (
     benchmark,
     console,
     data,
+    forecast_file,
     judge,
     leakcheck,
+    mcp,
     models,
     registry,
     sentiment,
@@ -43,6 +45,8 @@ app.add_typer(judge.app)
 app.add_typer(sentiment.app, name="sentiment")
 app.add_typer(serve.app)
 app.add_typer(upload.app)
+app.add_typer(mcp.app)
+app.add_typer(forecast_file.app)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 from tenor.cli import console, show_evaluation, show_training
-from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Store, Version, Workers, sources_of
+from tenor.cli.extras import missing
+from tenor.cli.options import (
+    DEFAULT_STORE,
+    AllowLeak,
+    AsJson,
+    ConfigFile,
+    Network,
+    Overrides,
+    Store,
+    Version,
+    Workers,
+    sources_of,
+    with_network,
+)
 
 app = typer.Typer()
 
@@ -18,7 +31,9 @@ def train(
     store: Store = DEFAULT_STORE,
     config: ConfigFile = None,
     set_: Overrides = None,
+    model: Network = None,
     workers: Workers = None,
+    allow_leak: AllowLeak = False,
     as_json: AsJson = False,
 ) -> None:
     """Train on the lake's bars. A new model becomes the champion if it beats the current one. A killed run resumes."""
@@ -26,12 +41,14 @@ def train(
     from tenor.ingest.importing import EMBEDDED, import_files
     from tenor.pipeline import train
 
-    settings = Config.read(config, set_ or ())
+    settings = Config.read(config, with_network(set_, model))
     if store == DEFAULT_STORE and not Path(store).exists():
         console.stderr.print(f"no lake at {store!r} yet: filling it with the embedded bars of 88 US stocks, 2012-2017")
         import_files(store, [EMBEDDED])
     with console.progress_bars(quiet=as_json) as bars:
-        trained = train.train(store, settings, workers=workers, progress=bars.epoch, scoring=bars.texts)
+        trained = train.train(
+            store, settings, workers=workers, progress=bars.epoch, scoring=bars.texts, allow_leak=allow_leak
+        )
     if as_json:
         console.print_json(trained.to_json())
     else:
@@ -57,6 +74,7 @@ def evaluate(
 ) -> None:
     """Evaluate a model walk-forward against baselines, and write the report. A killed run resumes."""
     from tenor.config import Config
+    from tenor.evaluation import statistical
     from tenor.pipeline import evaluate
 
     settings = Config.read(config, set_ or ()) if config or set_ else None
@@ -82,6 +100,9 @@ def evaluate(
     for evaluation in judged.evaluations.values():
         show_evaluation.show_evaluation(evaluation)
     show_evaluation.show_sentiment_effect(judged.ablation, judged.risk_ablation)
+    if not statistical.available():
+        names = ", ".join(statistical.STATISTICAL)
+        console.line(f"\nleft out of the baselines: {names}. {missing(statistical.LIBRARY)}")
     console.line(f"\nreport: {judged.report}")
 
 
@@ -89,8 +110,13 @@ def evaluate(
 def predict(
     symbols: Annotated[list[str], typer.Argument(help="Symbols to forecast.")],
     store: Store = DEFAULT_STORE,
-    horizon: Annotated[int, typer.Option(min=1, help="Sessions ahead.")] = 1,
+    horizon: Annotated[
+        list[int] | None, typer.Option(min=1, help="Sessions ahead; may be repeated; by default 1.")
+    ] = None,
     model: Version = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Write them as a table, .csv or .parquet, that 'tenor judge' reads.")
+    ] = None,
     config: ConfigFile = None,
     set_: Overrides = None,
     as_json: AsJson = False,
@@ -100,31 +126,25 @@ def predict(
     A symbol that can't be forecast is reported in one line, and the others are forecast; the exit code is 1 then. So is
     one whose bars are stale, where sources.when_stale refuses them; otherwise stale forecasts are reported.
     """
-    from tenor.calendars import exchange, interval_of
-    from tenor.ingest.status import refusal, stale
-    from tenor.pipeline.predict import forecasts_of, stale_forecasts
-    from tenor.workspace import Workspace
+    from tenor.forecast_table import format_of, write_forecasts
+    from tenor.pipeline.predict import current_forecasts
 
-    sources = sources_of(config, set_)
-    forecasts, calendar, old_sentiment = forecasts_of(Workspace(store), symbols, horizon=horizon, version=model)
-    failed = {symbol: str(error) for symbol, error in forecasts.failed.items()}
-    late = {} if sources.when_stale == "ignore" else stale_forecasts(forecasts, calendar)
-    made = [forecast.symbol for forecast in forecasts]
-    from_services = stale(store, sources, made, interval=interval_of(calendar)) if made else {}
-    if sources.when_stale == "refuse":
-        failed |= {symbol: refusal(why) for symbol, why in from_services.items()}
-    late |= from_services  # names the source that is late
-    if old_sentiment is not None and sources.when_stale != "ignore":
-        late |= {symbol: "; ".join(filter(None, (late.get(symbol), old_sentiment))) for symbol in made}
-    shown = [forecast for forecast in forecasts if forecast.symbol not in failed]
-    notes = [f"stale: {late[f.symbol]}" for f in shown if f.symbol in late]
-    notes += [exchange(calendar).note for f in shown if exchange(calendar).uncertain(f.target_session)]
-    for line in dict.fromkeys([*notes, *failed.values()]):
+    if output is not None:
+        format_of(output)  # before the forecasts are made: what is wrong with a name is no work
+    current = current_forecasts(
+        store, symbols, horizons=horizon or [1], version=model, sources=sources_of(config, set_)
+    )
+    notes = [f"stale: {current.stale[f.symbol]}" for f in current.forecasts if f.symbol in current.stale]
+    for line in dict.fromkeys([*notes, *current.notes, *current.failed.values()]):
         console.stderr.print(f"tenor: {' '.join(line.split())}", markup=False, soft_wrap=True)
-    for forecast in shown:
+    if output is not None and current.forecasts:
+        write_forecasts(output, current.rows())
+    for forecast in current.forecasts:
         if as_json:
-            console.print_json({**forecast.to_json(), "stale": late.get(forecast.symbol)})
-        else:
+            console.print_json({**forecast.to_json(), "stale": current.stale.get(forecast.symbol)})
+        elif output is None:
             show_training.show_forecast(forecast)
-    if failed:
+    if output is not None and current.forecasts and not as_json:
+        console.line(f"{len(current.forecasts)} forecasts: {output}")
+    if current.failed:
         raise typer.Exit(1)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 
 from tenor.cli import console
 from tenor.cli.options import DEFAULT_STORE, AsJson, Store
+from tenor.errors import ConfigError
+from tenor.storage.files import flat
 
-app = typer.Typer(no_args_is_help=True, help="List, compare, promote and roll back trained models.")
+app = typer.Typer(no_args_is_help=True, help="List, compare, promote, roll back and export trained models.")
 
 Name = Annotated[str, typer.Argument(help="A version, or champion, previous, latest.")]
 
@@ -41,7 +44,7 @@ def show(name: Name = "champion", store: Store = DEFAULT_STORE, as_json: AsJson 
     if as_json:
         console.print_json(card)
         return
-    for key, value in _flat(card).items():
+    for key, value in flat(card).items():
         console.line(f"{key:<32} {_text(value)}")
 
 
@@ -90,8 +93,8 @@ def diff(
     from tenor.registry import registry_of
 
     registry = registry_of(store)
-    one = _flat(registry.open(first).card())
-    two = _flat(registry.open(second).card())
+    one = flat(registry.open(first).card())
+    two = flat(registry.open(second).card())
     changed = {key: (one.get(key), two.get(key)) for key in {**one, **two} if one.get(key) != two.get(key)}
     if as_json:
         console.print_json({key: list(values) for key, values in changed.items()})
@@ -101,12 +104,38 @@ def diff(
     console.table(("", one["version"], two["version"]), rows)
 
 
-def _flat(card: dict[str, Any], above: str = "") -> dict[str, Any]:
-    """The card's values by dotted path."""
-    flat: dict[str, Any] = {}
-    for key, value in card.items():
-        flat |= _flat(value, f"{above}{key}.") if isinstance(value, dict) else {f"{above}{key}": value}
-    return flat
+@app.command()
+def export(
+    name: Name = "champion",
+    to: Annotated[str, typer.Option(help="Where to: mlflow.")] = "mlflow",
+    tracking_uri: Annotated[
+        str | None,
+        typer.Option(
+            help="MLflow's server, as http://127.0.0.1:5000, or a folder.",
+            envvar="MLFLOW_TRACKING_URI",
+            show_envvar=True,
+        ),
+    ] = None,
+    experiment: Annotated[str, typer.Option(help="Of MLflow; it is made where there is none.")] = "tenor",
+    store: Store = DEFAULT_STORE,
+    as_json: AsJson = False,
+) -> None:
+    """Export a version: its settings, metrics, card and files as a run of MLflow. Once exported, it is left alone."""
+    from tenor.pipeline.export import export_to_mlflow
+    from tenor.registry import registry_of
+
+    if to != "mlflow":
+        raise ConfigError(f"there is no export to {to!r}: known is mlflow.")
+    if not tracking_uri:
+        raise ConfigError("where to? Name MLflow's server or a folder with --tracking-uri.")
+    exported = export_to_mlflow(registry_of(store), name, uri=tracking_uri, experiment=experiment)
+    if as_json:
+        console.print_json(asdict(exported))
+        return
+    done = "exported" if exported.new else "was exported before"
+    console.line(f"{exported.version} {done}: run {exported.run} of {exported.experiment!r}, {exported.address}")
+    if exported.model is not None:
+        console.line(f"mlflow.pyfunc.load_model({exported.model!r}).predict(bars)")
 
 
 def _text(value: Any) -> str:

@@ -12,13 +12,12 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import empyrical
 import numpy as np
 import pandas as pd
 
 from tenor.calendars import exchange
 from tenor.errors import ConfigError, DataError, HistoryError, did_you_mean
-from tenor.schema import Bool, Float64, Panel, Predictions
+from tenor.schema import Bool, Float64, Panel, Predictions, within_days
 
 Rule = Literal["long/flat", "long/short"]
 RULES: tuple[Rule, ...] = ("long/flat", "long/short")
@@ -62,6 +61,37 @@ class Backtest:
         before = self.equity[:-1]
         return np.where(before > 0, np.diff(self.equity) / np.where(before > 0, before, 1.0), 0.0)
 
+    def to_returns(self) -> pd.Series[float]:
+        """The net simple return of each day, as quantstats, pyfolio and skfolio read it.
+
+        Bars within a day are compounded to the UTC day in which they closed; one that closed at midnight counts for
+        the day that ended then. The first session, which only decides, has no return.
+
+        Returns
+        -------
+        Series
+            float64, a share (0.01 is 1 %), named as the rule; its index is a tz-naive `DatetimeIndex` of midnights,
+            named ``date``, one a day on which there was a session, rising.
+
+        Examples
+        --------
+        >>> sessions = pd.DatetimeIndex(["2016-01-04", "2016-01-05", "2016-01-06"])
+        >>> equity = np.array([1.0, 1.02, 0.9996])
+        >>> Backtest("long/flat", 10.0, sessions, equity, equity, np.zeros(3), "XNYS").to_returns()
+        date
+        2016-01-05    0.02
+        2016-01-06   -0.02
+        Name: long/flat, dtype: float64
+        """
+        days, intraday = self.sessions[1:], within_days(self.sessions)
+        if intraday:
+            days = (days - pd.Timedelta(1, "us")).normalize()
+        series = pd.Series(self.returns, index=pd.DatetimeIndex(days, name="date"), name=self.name)
+        if not intraday:
+            return series
+        daily: pd.Series[float] = (1 + series).groupby(level="date").prod() - 1
+        return daily
+
     @property
     def year(self) -> float:
         """Sessions in a year, which annualise: about 252 in New York, 245 in Tokyo, 365 for coins."""
@@ -70,26 +100,26 @@ class Backtest:
     @property
     def annual_return(self) -> float:
         """Geometric, net, a share a year."""
-        return float(empyrical.annual_return(self.returns, annualization=self.year))
+        grown = float(np.prod(1 + self.returns))
+        return grown ** (self.year / len(self.returns)) - 1 if len(self.returns) else math.nan
 
     @property
     def volatility(self) -> float:
         """Standard deviation of `returns`, annualised; NaN for fewer than two."""
-        return float(empyrical.annual_volatility(self.returns, annualization=self.year))
+        return float(self.returns.std(ddof=1)) * math.sqrt(self.year) if len(self.returns) > 1 else math.nan
 
     @property
     def sharpe(self) -> float:
         """Mean over standard deviation of `returns`, annualised; riskless rate 0; NaN if they never move."""
-        return (
-            float(empyrical.sharpe_ratio(self.returns, annualization=self.year))
-            if self.volatility > 1e-12
-            else math.nan
-        )
+        return float(self.returns.mean()) * self.year / self.volatility if self.volatility > 1e-12 else math.nan
 
     @property
     def max_drawdown(self) -> float:
         """The deepest fall from an earlier peak, a share of the peak, >= 0."""
-        return -float(empyrical.max_drawdown(self.returns))
+        if not len(self.returns):
+            return math.nan
+        value = np.concatenate([[1.0], np.cumprod(1 + self.returns)])
+        return float(1 - (value / np.maximum.accumulate(value)).min())
 
     @property
     def mean_turnover(self) -> float:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
-from tenor.calendars import Exchange, exchange
+from tenor.calendars import Exchange, exchange, interval_of
+from tenor.config import SourcesConfig
 from tenor.errors import TenorError, UnknownSymbolError
 from tenor.features.sentiment import OLDEST
+from tenor.forecast_table import forecast_row, trained_until_of
 from tenor.inference.forecasts import Forecasts
+from tenor.inference.predictor import Predictor
+from tenor.ingest.status import refusal, stale
 from tenor.schema import DailySentiment, Forecast
 from tenor.serving.staleness import behind_reason, grace_of
 from tenor.symbols import known_as
@@ -34,7 +41,7 @@ def predict(store: str, symbols: Sequence[str], *, horizon: int = 1, version: st
     HistoryError
         All symbols have too few sessions.
     """
-    forecasts = forecasts_of(Workspace(store), symbols, horizon=horizon, version=version)[0]
+    forecasts = forecasts_of(Workspace(store), symbols, horizons=[horizon], version=version)[0]
     if not forecasts:
         for error in forecasts.failed.values():
             raise error
@@ -43,24 +50,102 @@ def predict(store: str, symbols: Sequence[str], *, horizon: int = 1, version: st
     return forecasts
 
 
+@dataclass(frozen=True)
+class CurrentForecasts:
+    """What a person who asks now is shown.
+
+    Attributes
+    ----------
+    forecasts
+        By symbol as asked for, then by horizon.
+    failed
+        Symbol -> why it has no forecast, or none that may be shown.
+    stale
+        Symbol -> why its forecasts are stale.
+    notes
+        What else is to be known of them.
+    made_at
+        Unix time.
+    trained_until
+        The first session that the model was not trained on; None where its card does not say.
+    """
+
+    forecasts: list[Forecast]
+    failed: dict[str, str]
+    stale: dict[str, str]
+    notes: list[str]
+    made_at: float
+    trained_until: str | None
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The forecasts as rows of a table."""
+        return [
+            forecast_row(f.to_json(), trained_until=self.trained_until, made_at=self.made_at) for f in self.forecasts
+        ]
+
+
+def current_forecasts(
+    store: str,
+    symbols: Sequence[str],
+    *,
+    horizons: Sequence[int] = (1,),
+    version: str | None = None,
+    sources: SourcesConfig | None = None,
+) -> CurrentForecasts:
+    """As `predict`, at several horizons, with what is stale; a symbol without forecast hides no other.
+
+    Raises
+    ------
+    ModelError
+        Nothing was trained yet, or there is no such version.
+    DataError
+        The model has no such horizon.
+    """
+    sources = sources or SourcesConfig()
+    workspace = Workspace(store)
+    forecasts, predictor, old_sentiment = forecasts_of(workspace, symbols, horizons=horizons, version=version)
+    calendar = predictor.recipe.features.calendar
+    failed = {symbol: str(error) for symbol, error in forecasts.failed.items()}
+    late = {} if sources.when_stale == "ignore" else stale_forecasts(forecasts, calendar)
+    made = list(dict.fromkeys(forecast.symbol for forecast in forecasts))
+    from_services = stale(store, sources, made, interval=interval_of(calendar)) if made else {}
+    if sources.when_stale == "refuse":
+        failed |= {symbol: refusal(why) for symbol, why in from_services.items()}
+    late |= from_services  # names the source that is late
+    if old_sentiment is not None and sources.when_stale != "ignore":
+        late |= {symbol: "; ".join(filter(None, (late.get(symbol), old_sentiment))) for symbol in made}
+    shown = [forecast for forecast in forecasts if forecast.symbol not in failed]
+    uncertain = [exchange(calendar).note for f in shown if exchange(calendar).uncertain(f.target_session)]
+    return CurrentForecasts(
+        shown,
+        failed,
+        {symbol: why for symbol, why in late.items() if symbol not in failed},
+        list(dict.fromkeys(uncertain)),
+        time.time(),
+        trained_until_of(predictor.card),
+    )
+
+
 def forecasts_of(
-    workspace: Workspace, symbols: Sequence[str], *, horizon: int, version: str | None
-) -> tuple[Forecasts, str, str | None]:
-    """As `predict`, without its warnings and errors; the model's calendar; and why its sentiment is stale, if it is."""
+    workspace: Workspace, symbols: Sequence[str], *, horizons: Sequence[int], version: str | None
+) -> tuple[Forecasts, Predictor, str | None]:
+    """As `predict`, without its warnings and errors; the model; and why its sentiment is stale, if it is."""
     predictor = workspace.predictor(version)
     lake = workspace.forecasts(predictor)
     names = [known_as(symbol, lake.known) for symbol in symbols]
     unknown: dict[str, TenorError] = {
         symbol: UnknownSymbolError(symbol, lake.known) for symbol in names if symbol not in lake.known
     }
-    forecasts = lake.newest([symbol for symbol in names if symbol in lake.known], [horizon])
-    by_symbol = {forecast.symbol: forecast for forecast in forecasts}
+    forecasts = lake.newest([symbol for symbol in names if symbol in lake.known], list(dict.fromkeys(horizons)))
+    by_symbol: dict[str, list[Forecast]] = {}
+    for forecast in forecasts:
+        by_symbol.setdefault(forecast.symbol, []).append(forecast)
     failed = {**unknown, **forecasts.failed}
     in_order = {symbol: failed[symbol] for symbol in names if symbol in failed}
     calendar = predictor.recipe.features.calendar
     newest = max((forecast.session for forecast in forecasts), default=None)
     reason = None if newest is None else stale_sentiment(lake.sentiment, calendar, newest)
-    return Forecasts([by_symbol[s] for s in names if s in by_symbol], in_order), calendar, reason
+    return Forecasts([f for s in names for f in by_symbol.get(s, ())], in_order), predictor, reason
 
 
 def stale_forecasts(forecasts: Sequence[Forecast], calendar: str, *, now: pd.Timestamp | None = None) -> dict[str, str]:

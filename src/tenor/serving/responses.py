@@ -85,7 +85,7 @@ def json_response(plain: Mapping[str, Any], status: int = 200) -> Response:
 
 @dataclass(frozen=True)
 class Body:
-    """A response's JSON and its ETag."""
+    """A response's body, JSON as a rule, and its ETag."""
 
     data: bytes
     etag: str
@@ -166,9 +166,13 @@ class BodyCache:
 
     def get(self, key: tuple[Hashable, ...], render: Callable[[], Mapping[str, Any]]) -> Body:
         """The body under `key`, which is what `render` makes where there is none yet."""
+        return self.get_data(key, lambda: _json(render()))
+
+    def get_data(self, key: tuple[Hashable, ...], make: Callable[[], bytes]) -> Body:
+        """As `get`, of a body that is not JSON."""
 
         def body() -> tuple[Body, int]:
-            data = _json(render())
+            data = make()
             return Body(data, f'"{content_key(data, length=32)}"'), len(data)
 
         made: Body = self._get(key, body)

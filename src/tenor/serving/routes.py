@@ -14,7 +14,7 @@ import itertools
 import json
 import logging
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -39,6 +39,7 @@ from tenor.serving.responses import (
 )
 from tenor.serving.schemas import Staleness, to_plain
 from tenor.serving.service import Service
+from tenor.serving.tables import DESCRIBED, JSON, format_asked, table_response
 from tenor.serving.view import NOTHING_PUBLISHED
 from tenor.storage.files import content_key
 from tenor.symbols import LONGEST
@@ -63,6 +64,13 @@ Symbol = Annotated[
 Horizon = Annotated[
     int | None, Query(ge=1, le=1000, description="Sessions ahead; by default the shortest there is.", examples=[1])
 ]
+TableHorizon = Annotated[
+    int | None, Query(ge=1, le=1000, description="Sessions ahead; by default the shortest, in a table all.")
+]
+Format = Annotated[
+    Literal["json", "csv", "parquet"] | None, Query(alias="format", description="By default what Accept says, or JSON.")
+]
+Explain = Annotated[bool, Query(description="With the weights that the network gave to sessions and features.")]
 Responses = dict[int | str, dict[str, Any]]
 
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
@@ -76,6 +84,13 @@ log = logging.getLogger(LOGGER)
 def _example(response: type[Any]) -> Responses:
     """The example of `response` as that of status 200."""
     return {200: {"content": {"application/json": {"example": response.example}}}}
+
+
+def _tables(more: Responses) -> Responses:
+    """The example of many forecasts, and the tables that they can be had as."""
+    tables = DESCRIBED[200]["content"]
+    json_too = _example(schemas.ForecastsResponse)[200]["content"]
+    return DESCRIBED | {200: {"content": json_too | tables}} | more
 
 
 def _whole(value: object) -> object:
@@ -94,6 +109,7 @@ class Batch(BaseModel):
         Field(min_length=1, max_length=MOST_SYMBOLS),
     ]
     horizon: Annotated[Annotated[int, Field(ge=1, le=1000, strict=True)] | None, BeforeValidator(_whole)] = None
+    explain: bool = False
 
 
 class Texts(BaseModel):
@@ -119,35 +135,62 @@ async def forecast(
     symbol: Symbol,
     horizon: Horizon = None,
     live: Annotated[bool, Query(description="Make it now, from the latest bars, where this service can.")] = False,
+    explain: Explain = False,
 ) -> Response:
-    """One symbol's forecast: interval, volatility, quantiles, value at risk; then P(up), attention, staleness."""
+    """One symbol's forecast: interval, volatility, quantiles, value at risk; then P(up) and staleness."""
     service = _service(request)
     if live:
-        return await _live(request, service, symbol, horizon)
-    key, render = _forecast(service, symbol, horizon)
+        return await _live(request, service, symbol, horizon, explain=explain)
+    key, render = _forecast(service, symbol, horizon, explain=explain)
     return await _body(request, key, render)
 
 
-@router.post("/forecasts", response_model=schemas.ForecastsResponse, responses=_example(schemas.ForecastsResponse))
-async def forecasts(request: Request, batch: Batch) -> Response:
+@router.get("/forecasts", response_model=schemas.ForecastsResponse, responses=_tables(UNCHANGED))
+async def all_forecasts(
+    request: Request,
+    symbols: Annotated[str, Query(max_length=4000, description="AAPL,MSFT; empty for all, up to 500.")] = "",
+    horizon: TableHorizon = None,
+    format_: Format = None,
+) -> Response:
+    """As POST, by an address: a link to a file of forecasts. JSON is not cached, CSV and Parquet have an ETag."""
+    names = [name.strip() for name in symbols.split(",") if name.strip()]
+    wanted = names or list(_service(request).view.snapshot.index.entries)
+    if len(wanted) > MOST_SYMBOLS:
+        raise UsageError(f"that are {len(wanted):,} symbols, and {MOST_SYMBOLS} is the most at once: name some.")
+    return await _many(request, wanted, horizon, format_asked(request, format_))
+
+
+@router.post("/forecasts", response_model=schemas.ForecastsResponse, responses=_tables({}))
+async def forecasts(request: Request, batch: Batch, format_: Format = None) -> Response:
     """Forecasts of many symbols; a symbol that has none gets its problem, and the others their forecasts.
 
-    A symbol named twice is answered once.
+    A symbol named twice is answered once. CSV and Parquet (by ``format`` or ``Accept``) have a row for each horizon,
+    if none is named, and are refused as a whole where a symbol has no forecast.
     """
+    asked = format_asked(request, format_)
+    return await _many(request, batch.symbols, batch.horizon, asked, explain=batch.explain)
+
+
+async def _many(
+    request: Request, symbols: Sequence[str], horizon: int | None, format_: str, *, explain: bool = False
+) -> Response:
     service = _service(request)
     snapshot = service.view.snapshot
     named: dict[str, str] = {}
-    for symbol in batch.symbols:
+    for symbol in symbols:
         named.setdefault(snapshot.find(symbol) or symbol, symbol)
     wanted = list(named.values())
     request.state.charge((len(wanted) - 1) / SYMBOLS)
     if service.batches.full():
         return _busy(request, service, "Too many batches are being answered")
+    if format_ != JSON:
+        async with service.batches:
+            return await table_response(request, service, [snapshot.name(s) for s in wanted], horizon, format_)
     bodies: list[bytes] = []
     problems: list[dict[str, Any]] = []
     async with service.batches:
         for first in range(0, len(wanted), TOGETHER):
-            some = functools.partial(_some, service, wanted[first : first + TOGETHER], batch.horizon)
+            some = functools.partial(_some, service, wanted[first : first + TOGETHER], horizon, explain=explain)
             for symbol, made in await service.rendered(some):
                 if isinstance(made, bytes):
                     bodies.append(made)
@@ -160,19 +203,21 @@ async def forecasts(request: Request, batch: Batch) -> Response:
     return PiecesResponse(pieces, NO_STORE)
 
 
-def _some(service: Service, symbols: Sequence[str], horizon: int | None) -> list[tuple[str, bytes | UsageError]]:
+def _some(
+    service: Service, symbols: Sequence[str], horizon: int | None, *, explain: bool
+) -> list[tuple[str, bytes | UsageError]]:
     """The forecast of each symbol as JSON, or why it has none."""
     made: list[tuple[str, bytes | UsageError]] = []
     for symbol in symbols:
         try:
-            made.append((symbol, service.bodies.get(*_forecast(service, symbol, horizon)).data))
+            made.append((symbol, service.bodies.get(*_forecast(service, symbol, horizon, explain=explain)).data))
         except UsageError as error:
             made.append((symbol, error))
     return made
 
 
 def _forecast(
-    service: Service, symbol: str, horizon: int | None
+    service: Service, symbol: str, horizon: int | None, *, explain: bool
 ) -> tuple[tuple[Hashable, ...], Callable[[], dict[str, Any]]]:
     """A published forecast: its key in the cache, and what renders it; raises UnknownSymbolError.
 
@@ -182,12 +227,13 @@ def _forecast(
     stale = service.view.staleness(entry)
 
     def render() -> dict[str, Any]:
-        return _forecast_response(_at_horizon(service.view.document(symbol)["forecasts"], horizon), stale)
+        chosen = _at_horizon(service.view.document(symbol)["forecasts"], horizon)
+        return _forecast_response(chosen, stale, explain=explain)
 
-    return ("forecast", entry.digest, horizon, stale), render
+    return ("forecast", entry.digest, horizon, stale, explain), render
 
 
-async def _live(request: Request, service: Service, symbol: str, horizon: int | None) -> Response:
+async def _live(request: Request, service: Service, symbol: str, horizon: int | None, *, explain: bool) -> Response:
     """A forecast made now; where that fails, the published one with the reason."""
     # raises for a symbol or horizon that does not exist, before anything is computed
     symbol = service.view.snapshot.name(symbol)
@@ -208,10 +254,10 @@ async def _live(request: Request, service: Service, symbol: str, horizon: int | 
         if made["as_of"] >= published["as_of"]:
             # from newer bars than the published one, it is as new as can be
             current = stale if made["as_of"] == published["as_of"] else Staleness(stale=False, sessions_behind=0)
-            return json_response(_forecast_response(made, current, live=True))
+            return json_response(_forecast_response(made, current, live=True, explain=explain))
         reason = "the lake is older than the published forecasts"
     stale = dataclasses.replace(stale, stale=True, reasons=(*stale.reasons, reason))
-    return json_response(_forecast_response(published, stale))
+    return json_response(_forecast_response(published, stale, explain=explain))
 
 
 def _horizon(forecasts: Sequence[Mapping[str, Any]], horizon: int | None) -> int:
@@ -228,18 +274,21 @@ def _at_horizon(forecasts: Sequence[Mapping[str, Any]], horizon: int | None) -> 
     return by_horizon[chosen]
 
 
-def _forecast_response(forecast: Mapping[str, Any], stale: Staleness, *, live: bool = False) -> dict[str, Any]:
+def _forecast_response(
+    forecast: Mapping[str, Any], stale: Staleness, *, live: bool = False, explain: bool
+) -> dict[str, Any]:
     """A published forecast (see `schema.Forecast.to_json`) in the fields of `schemas.ForecastResponse`."""
     when = ("symbol", "as_of", "session", "target_session", "horizon", "last_price")
     how_far = (
         "volatility", "volatility_rank", "baseline_volatility", "quantiles", "value_at_risk", "expected_shortfall",
     )  # fmt: skip
     which_way = ("price", "expected_return", "p_up", "verdict")
+    attention = {"sessions": forecast["attention_time"], "features": forecast["attention_features"]}
     return {
         **{name: forecast[name] for name in when},
         "interval": to_plain(schemas.PriceInterval(forecast["lower"], forecast["upper"])),
         **{name: forecast[name] for name in (*how_far, *which_way)},
-        "attention": {"sessions": forecast["attention_time"], "features": forecast["attention_features"]},
+        "attention": attention if explain else None,
         "model_version": forecast["model_version"],
         "live": live,
         "staleness": to_plain(stale),

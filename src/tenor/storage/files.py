@@ -9,6 +9,7 @@ import json
 import math
 import os
 import secrets
+from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,18 @@ def json_values(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return json_values(value.to_json() if hasattr(value, "to_json") else asdict(value))
     return value
+
+
+def flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """The values of nested mappings by dotted path.
+
+    >>> flat({"model": {"hidden": 64}, "name": "LSTM"})
+    {'model.hidden': 64, 'name': 'LSTM'}
+    """
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= flat(value, f"{above}{key}.") if isinstance(value, dict) else {f"{above}{key}": value}
+    return found
 
 
 def content_key(*parts: Any, length: int = 24) -> str:

@@ -21,6 +21,22 @@ export async function get(path) {
   return body;
 }
 
+// A link can't carry a key: with one, its file is fetched, and saved under the name that the service gives it.
+export function carryKey(link) {
+  link.addEventListener("click", async (event) => {
+    const key = sessionStorage.getItem(KEY);
+    if (!key) return;
+    event.preventDefault();
+    const response = await fetch(link.href, { headers: { Authorization: `Bearer ${key}` } });
+    if (!response.ok) throw new Problem(response.status, `The service answered with status ${response.status}.`);
+    const saved = document.createElement("a");
+    saved.href = URL.createObjectURL(await response.blob());
+    saved.download = response.headers.get("content-disposition")?.match(/filename="([^"]+)"/)?.[1] || "forecasts";
+    saved.click();
+    setTimeout(() => URL.revokeObjectURL(saved.href), 1000);
+  });
+}
+
 let entering = null;
 function enter() {
   if (entering) return entering;

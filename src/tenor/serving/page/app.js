@@ -1,5 +1,5 @@
 // The page: which symbol, horizon and day are shown; the rest is drawn from the service's responses.
-import { follow, get } from "/page/api.js";
+import { carryKey, follow, get } from "/page/api.js";
 import { drawAttention, drawFan, drawSentiment, drawPrice, drawVolatility } from "/page/charts.js";
 import { ahead, count, day as dayName, within } from "/page/format.js";
 import { banner, direction, hero, modelCard, sentimentDay, node, pastTable, reachTable, track, watched } from "/page/panels.js";
@@ -20,6 +20,7 @@ function paint() {
   hero(detail, horizon, record);
   by("fan-text").textContent = drawFan(detail, horizon);
   reachTable(detail, horizon);
+  by("own-csv").href = `/v1/forecasts?symbols=${encodeURIComponent(detail.symbol)}&format=csv`;
   by("volatility-text").textContent = drawVolatility(detail, horizon);
   direction(detail, horizon, record);
   by("price-text").textContent = drawPrice(detail, horizon, span);
@@ -128,6 +129,7 @@ async function start() {
   });
 }
 
+document.querySelectorAll("a[download]").forEach(carryKey);
 by("theme").addEventListener("click", theme);
 by("day-before").addEventListener("click", () => stepDay(-1));
 by("day-after").addEventListener("click", () => stepDay(1));

@@ -1,0 +1,31 @@
+"""Fracast-0, a small network that its package brings (fracast)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tenor.adapters.catalogue import Adapter
+from tenor.adapters.rolling import Columns, Model, Window, by_quantiles
+
+
+def load(folder: Path | None) -> Model:
+    """The network in the package, or a released one in `folder`."""
+    from fracast import FracastModel
+
+    model = FracastModel.from_pretrained(folder, weights="fp32")
+
+    def predict(windows: Sequence[Window], horizon: int) -> list[Columns]:
+        closes = [window.close for window in windows]
+        longest = max(map(len, closes))
+        # one length for all: what is missing before the first close is missing to the network as well
+        context = np.stack([np.r_[np.full(longest - len(close), np.nan), close] for close in closes])
+        quantiles = model.forecast_batch(context, horizon=horizon)
+        return [by_quantiles(each, model.quantiles) for each in quantiles]
+
+    return Model("fracast", predict, int(model.context_length))
+
+
+ADAPTER = Adapter("fracast", "pip install fracast", load, folder="may")

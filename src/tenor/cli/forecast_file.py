@@ -1,0 +1,84 @@
+"""`tenor forecast-file`: a file of forecasts by anybody's model, for `tenor judge`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tenor.cli import console
+from tenor.cli.options import DEFAULT_STORE, AsJson, Store
+from tenor.errors import ConfigError
+
+app = typer.Typer()
+
+
+@app.command("forecast-file")
+def forecast_file(
+    output: Annotated[Path, typer.Option(help="The file to write, .csv or .parquet.")],
+    first: Annotated[str, typer.Option("--from", help="The first session, YYYY-MM-DD.")],
+    last: Annotated[str, typer.Option("--to", help="The last session.")],
+    with_: Annotated[
+        str,
+        typer.Option(
+            "--with", help="chronos, timesfm, tirex, kronos, neuralforecast, fracast, …, or file.py:function."
+        ),
+    ],
+    model_folder: Annotated[Path | None, typer.Option(help="Where the model lies; nothing is downloaded.")] = None,
+    store: Store = DEFAULT_STORE,
+    symbol: Annotated[list[str] | None, typer.Option(help="Only this symbol; may be repeated.")] = None,
+    horizons: Annotated[str, typer.Option(help="Sessions ahead.")] = "1,5",
+    every: Annotated[int, typer.Option(min=1, help="Forecast after every n-th session.")] = 1,
+    batch: Annotated[int, typer.Option(min=1, help="Windows that the model is given at once.")] = 64,
+    trained_until: Annotated[
+        str | None, typer.Option(help="The last date whose close the model's training saw, as its makers state it.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The model's name in the file.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a model forecast past sessions, each from the bars up to it, and write them for 'tenor judge'.
+
+    The packages of models are not tenor's: install them beside it, in an environment of their own.
+    """
+    from tenor.adapters import load_model, write
+    from tenor.forecast_table import format_of
+    from tenor.workspace import Workspace
+
+    format_of(output)
+    ahead = _horizons(horizons)
+    model = load_model(with_, model_folder)
+    bars = Workspace(store).lake.bars(symbol or None)
+    with console.progress_bars(quiet=as_json) as progress:
+        table = write(
+            model,
+            bars,
+            output,
+            first=first,
+            last=last,
+            horizons=ahead,
+            every=every,
+            batch=batch,
+            trained_until=trained_until,
+            name=name,
+            progress=progress.windows,
+        )
+    written = {
+        "output": str(output),
+        "model": str(table["model"].iloc[0]),
+        "forecasts": len(table),
+        "symbols": int(table["symbol"].nunique()),
+        "sessions": [str(table["session"].min()), str(table["session"].max())],
+    }
+    if as_json:
+        console.print_json(written)
+    else:
+        console.line(f"{len(table):,} forecasts of {written['symbols']} symbols by {written['model']}: {output}")
+        console.line(f"tenor judge {output} --store {store}")
+
+
+def _horizons(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise ConfigError(f"--horizons {text!r} are no numbers: write them as 1,5.") from None
