@@ -4,14 +4,19 @@ DEMO := demo
 # one thread a process: the work is spread over processes, and results do not depend on how many cores there are
 export OMP_NUM_THREADS = 1
 
-.PHONY: setup demo quick test lint check-all check-aws load bench lock docs-features clean
+.PHONY: setup demo notebooks quick test lint check-all check-aws load bench lock docs-features clean
 
 setup: .venv/.done
 
+# uv installs the lock in a fraction of pip's time; where it can't (a platform without its wheel), pip does. It does not
+# read pip's settings: extra places of wheels are handed on.
 .venv/.done: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "tenor is locked for Python 3.11: set PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+		|| { echo "tenor is developed on Python 3.11, 3.12 or 3.13: set PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --disable-pip-version-check --quiet -r requirements.lock
+	$(BIN)/pip install --disable-pip-version-check --quiet $$(grep '^uv==' requirements.lock) || true
+	UV_FIND_LINKS="$${UV_FIND_LINKS:-$$PIP_FIND_LINKS}" VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet -r requirements.lock \
+		|| $(BIN)/pip install --disable-pip-version-check --quiet -r requirements.lock
 	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -22,6 +27,15 @@ demo: setup
 	$(BIN)/python evaluate_model.py --store $(DEMO)/lake --config examples/demo.toml --report $(DEMO)/report.html
 	$(BIN)/tenor predict AAPL --store $(DEMO)/lake
 	@echo "The report: $(DEMO)/report.html"
+
+# the examples as executed notebooks with their outputs and figures, in notebooks/
+notebooks: setup
+	$(BIN)/uv pip install --quiet --target .notebooks jupytext nbconvert ipykernel
+	mkdir -p notebooks
+	cd notebooks && for script in ../examples/*.py; do \
+		PYTHONPATH=../.notebooks ../$(BIN)/python -m jupytext --to ipynb --execute \
+			--output $$(basename $$script .py).ipynb $$script || exit 1; \
+	done
 
 lint: setup
 	$(BIN)/ruff check .

@@ -1,9 +1,10 @@
 # %% [markdown]
 # # Judge a foundation model
 #
-# fracast is a small network that was trained on millions of series of all kinds, and brings its weights with it: `pip install fracast`. It knows
-# nothing of stocks in particular. Does it forecast them? We let it forecast past sessions, each from the closes up to it, write the file that
-# `tenor judge` reads, and have it judged. Chronos, TimesFM, TiRex, Kronos and neuralforecast go the same way, from a folder with their weights.
+# fracast is a small network that was trained on millions of series of all kinds, and brings its weights with it:
+# `pip install fracast`. It knows nothing of stocks in particular. Does it forecast them? We let it forecast past
+# sessions, each from the closes up to it, write the file that `tenor judge` reads, and have it judged. Chronos,
+# TimesFM, TiRex, Kronos and neuralforecast go the same way, from a folder with their weights.
 
 # %%
 import importlib.util
@@ -38,8 +39,8 @@ print(f"{len(table):,} forecasts, by {table['model'].iloc[0]}")
 print(table.head(3).T.to_string())
 
 # %% [markdown]
-# What a naive check sees: the nine quantiles, and how often the close fell below each of them five sessions later. A model that knows how far
-# prices move has the two columns alike.
+# What a naive check sees: the nine quantiles, and how often the close lay below each of them five sessions later. A
+# model that knows how far prices move has both columns alike.
 
 # %%
 closes = bars.adjusted().sort_values(["symbol", "session"])
@@ -53,9 +54,6 @@ for column in [name for name in known.columns if name.startswith("q")]:
 # The referee compares with persistence and other baselines on the same days, and tests the difference by day.
 
 # %%
-if importlib.util.find_spec("tenor.pipeline.judge") is None:
-    print("This tenor has no referee yet.")
-    sys.exit(0)
-judgement = importlib.import_module("tenor.pipeline.judge").judge("fracast.parquet", bars, quick=True)
-print(judgement.verdict)
-print(judgement.to_frame().to_string(max_rows=30))
+judged = tenor.judge("fracast.parquet", bars, quick=True)
+print(judged.verdict)
+print(judged.to_frame().to_string(max_rows=30))

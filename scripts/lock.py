@@ -8,6 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
+CUDA = ("cuda-", "nvidia-", "triton==")
 HEADER = "# Every package at its exact version, for Python 3.11. Rebuilt by 'make lock'.\n"
 
 
@@ -20,7 +21,8 @@ def main() -> None:
     compiled = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     # a local build's label (torch==2.13.0+cpu) names a file that others do not have
     pins = [re.sub(r"\+\w+$", "", line) for line in compiled.splitlines() if not line.startswith("-")]
-    # a CPU build resolves no CUDA package; a lock that named them would force gigabytes on everybody
+    # a CPU build of torch needs no CUDA package; a lock that named them would force gigabytes on everybody
+    pins = [line for line in pins if not line.startswith(CUDA)]
     temporary = LOCK.with_suffix(".new")
     temporary.write_text(HEADER + "\n".join(pins) + "\n")
     temporary.replace(LOCK)

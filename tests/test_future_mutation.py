@@ -22,8 +22,10 @@ from tenor.config import FeatureConfig, ModelConfig, TrainConfig
 from tenor.data import embedded_bars
 from tenor.distribution import Risk
 from tenor.features import Scaler, build_panel
+from tenor.features.own import Own, OwnFunction
 from tenor.schema import PRICES, SENTIMENT_COLUMNS, Bars, DailySentiment, Panel
 from tenor.training import Forecaster, Split, fit
+from tenor.user_code import Source
 
 CONFIG = FeatureConfig(horizons=(1, 5))
 
@@ -49,7 +51,22 @@ def scaled(bars: Bars, sentiment: DailySentiment | None, at: pd.Timestamp) -> Kn
     return of_panel(Scaler.fit(panel, slice(0, panel.sessions.get_loc(at) + 1)).transform(panel))
 
 
-STAGES: dict[str, Stage] = {"features": features, "scaled": scaled}
+def own(bars: Bars, sentiment: DailySentiment | None, at: pd.Timestamp) -> Known:
+    """Own features: a function, a table of symbols that come and go, what does not change."""
+    values = [("S01", "2014-03-03", 1.0), ("ZZZ9", "2014-02-03", 2.0), ("AAPL", "2014-03-03", 3.0)]
+    tables = [
+        ("table", pd.DataFrame(values, columns=["symbol", "known_since", "value"])),
+        ("firm", pd.DataFrame({"symbol": ["S00", "S01", "AAPL"], "size": [1.0, 2.0, 3.0]})),
+    ]
+    made = dataclasses.replace(Own.of(CONFIG, given=tables), functions=(SMOOTHED,)).fitted(bars, at)
+    return of_panel(build_panel(bars, CONFIG, sentiment=sentiment, own=made))
+
+
+CODE = "def smoothed(bars):\n    return bars['close'] / bars['close'].ewm(halflife=5).mean() - 1\n"
+SMOOTHED = OwnFunction("smoothed", Source(CODE, "mine.py", "smoothed"))
+
+
+STAGES: dict[str, Stage] = {"features": features, "scaled": scaled, "own": own}
 
 
 def of_panel(panel: Panel) -> Known:

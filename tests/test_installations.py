@@ -53,6 +53,7 @@ SERVED = {
     "aws": BASE,
     "live": (*BASE, "data fetch", "data doctor"),
     "finetune": BASE,
+    "baselines": BASE,
     "bench": BASE,
 }
 

@@ -5,19 +5,40 @@
 >>> panel = tenor.build_panel(bars.select(["AAPL", "MSFT"]), tenor.FeatureConfig())
 >>> panel.symbols, panel.horizons
 (('AAPL', 'MSFT'), (1, 5, 20))
+
+``tenor.fit(df)`` goes from a DataFrame to forecasts: see `tenor.fit` and ``docs/python.md``.
 """
 
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tenor.config import Config, FeatureConfig
+    from tenor.config import (
+        Config,
+        FeatureConfig,
+        FoldConfig,
+        HttpConfig,
+        ModelConfig,
+        SentimentConfig,
+        SourcesConfig,
+        SplitConfig,
+        TrainConfig,
+    )
     from tenor.data import embedded_bars, embedded_sentiment
-    from tenor.errors import TenorError
+    from tenor.errors import FrameError, TenorError
     from tenor.features import build_panel
-    from tenor.pipeline.evaluate import evaluate
+    from tenor.features.own import feature
+    from tenor.inference.forecasts import Forecasts
+    from tenor.inference.predictor import Predictor
+    from tenor.ingest.frames import bars_of, news_of
+    from tenor.model import pooled_log_variance
+    from tenor.notebook.evaluating import WalkForwardEvaluation, evaluate
+    from tenor.notebook.fitting import fit
+    from tenor.notebook.model import FittedModel, load
+    from tenor.pipeline.judge import Judgement, judge
     from tenor.pipeline.predict import predict
     from tenor.pipeline.train import train
     from tenor.schema import Bars, DailySentiment, Forecast, News, Panel
@@ -26,7 +47,10 @@ if TYPE_CHECKING:
     from tenor.store import Lake
     from tenor.training import Forecaster
     from tenor.training.estimator import PanelForecaster
+    from tenor.training.folds import WalkForwardSplit
     from tenor.training.panel_source import PanelSource
+
+    __version__: str
 
 _ROOMS = {
     "Bars": "schema",
@@ -34,19 +58,40 @@ _ROOMS = {
     "Config": "config",
     "DailySentiment": "schema",
     "FeatureConfig": "config",
+    "FittedModel": "notebook.model",
+    "FoldConfig": "config",
     "Forecast": "schema",
     "Forecaster": "training",
+    "Forecasts": "inference.forecasts",
+    "FrameError": "errors",
+    "HttpConfig": "config",
+    "Judgement": "pipeline.judge",
     "Lake": "store",
+    "ModelConfig": "config",
     "News": "schema",
     "Panel": "schema",
     "PanelForecaster": "training.estimator",
     "PanelSource": "training.panel_source",
+    "Predictor": "inference.predictor",
     "Scorer": "sentiment",
+    "SentimentConfig": "config",
+    "SourcesConfig": "config",
+    "SplitConfig": "config",
     "TenorError": "errors",
+    "TrainConfig": "config",
+    "WalkForwardEvaluation": "notebook.evaluating",
+    "WalkForwardSplit": "training.folds",
+    "bars_of": "ingest.frames",
     "build_panel": "features",
     "embedded_bars": "data",
     "embedded_sentiment": "data",
-    "evaluate": "pipeline.evaluate",
+    "evaluate": "notebook.evaluating",
+    "feature": "features.own",
+    "fit": "notebook.fitting",
+    "judge": "pipeline.judge",
+    "load": "notebook.model",
+    "news_of": "ingest.frames",
+    "pooled_log_variance": "model",
     "predict": "pipeline.predict",
     "train": "pipeline.train",
 }
@@ -57,19 +102,40 @@ __all__ = [
     "Config",
     "DailySentiment",
     "FeatureConfig",
+    "FittedModel",
+    "FoldConfig",
     "Forecast",
     "Forecaster",
+    "Forecasts",
+    "FrameError",
+    "HttpConfig",
+    "Judgement",
     "Lake",
+    "ModelConfig",
     "News",
     "Panel",
     "PanelForecaster",
     "PanelSource",
+    "Predictor",
     "Scorer",
+    "SentimentConfig",
+    "SourcesConfig",
+    "SplitConfig",
     "TenorError",
+    "TrainConfig",
+    "WalkForwardEvaluation",
+    "WalkForwardSplit",
+    "bars_of",
     "build_panel",
     "embedded_bars",
     "embedded_sentiment",
     "evaluate",
+    "feature",
+    "fit",
+    "judge",
+    "load",
+    "news_of",
+    "pooled_log_variance",
     "predict",
     "train",
 ]
@@ -77,6 +143,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # a name is imported when it is used: reading bars must not wait for torch
+    if name == "__version__":
+        return importlib.metadata.version("tenor")
     if name in _ROOMS:
         return getattr(importlib.import_module(f"tenor.{_ROOMS[name]}"), name)
     raise AttributeError(f"module 'tenor' has no attribute {name!r}")

@@ -354,5 +354,6 @@ def _cut(
     count = np.ceil(np.asarray((closes - opens) / length)).astype(np.int64)
     first = np.repeat(np.cumsum(count) - count, count)
     begins = opens.repeat(count) + (np.arange(int(count.sum())) - first) * length
-    ends = np.minimum((begins + length).asi8, closes.repeat(count).asi8)
+    # which unit the sums come in depends on the pandas at hand
+    ends = np.minimum((begins + length).as_unit("us").asi8, closes.repeat(count).as_unit("us").asi8)
     return begins.as_unit("us"), pd.DatetimeIndex(ends.view("datetime64[us]"), tz="UTC")

@@ -6,7 +6,9 @@ TenorError                 one line: what value, where, what to do
 │   │   └── RowsError      rows that an estimator does not take
 │   └── UnknownSymbolError a symbol that the lake or the model does not hold
 ├── DataError              bars, news or a file that can't be used
+│   ├── FrameError         a DataFrame that can't be used, with the line of code that mends it
 │   ├── HistoryError       usable data, but too little of it
+│   ├── LeakError          a feature that sees the future
 │   └── UnusableError      a file, or a row of it, that can't be used
 ├── SourceError            a source on the network did not answer as it documents
 ├── StoreError             the lake can't be read or written
@@ -73,6 +75,32 @@ class DataError(TenorError):
 
 class HistoryError(DataError):
     """The data is sound, but there is too little of it for the lookback, horizon or split asked for."""
+
+
+class FrameError(DataError):
+    """A DataFrame that can't be used.
+
+    Parameters
+    ----------
+    why
+        What is wrong, with the column, the row and the value that show it.
+    mend
+        The line of Python that mends it; the frame is called ``df`` in it.
+
+    Attributes
+    ----------
+    mend : str
+        The same line; empty where no line can do it.
+    """
+
+    def __init__(self, why: str, mend: str = "") -> None:
+        super().__init__(f"{why}. Mend it with: {mend}" if mend else f"{why}.")
+        self.why = why
+        self.mend = mend
+
+
+class LeakError(DataError):
+    """A feature of the user's own depends on what was not known yet; the message has the finding."""
 
 
 class UnusableError(DataError):

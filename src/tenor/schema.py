@@ -30,6 +30,7 @@ SENTIMENT_COLUMNS = (
     "symbol", "session", "n", "mean", "std", "positive", "negative",
     "surprise", "recent", "market_n", "market_mean",
 )  # fmt: skip
+EVENT_COLUMNS = ("symbol", "session", "kind", "known_since")
 BarInterval = Literal["1d", "1h", "15m"]
 LENGTHS: dict[BarInterval, pd.Timedelta] = {
     "1d": pd.Timedelta(days=1),
@@ -181,6 +182,53 @@ class DailySentiment:
     def until(self, session: pd.Timestamp) -> DailySentiment:
         """Only what was known at the cut-off of `session`."""
         return replace(self, frame=self.frame[self.frame["session"] <= session])
+
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of the rows."""
+        return _fingerprint(self.frame)
+
+
+@dataclass(frozen=True)
+class Events:
+    """What is known ahead: earnings dates, dividends, releases.
+
+    Attributes
+    ----------
+    frame
+        Columns `EVENT_COLUMNS`; `symbol` is empty where the event is of all symbols, `session` its date, `known_since`
+        the moment (UTC) from which the date was known; one row a symbol, session and kind, sorted by session.
+
+    Raises
+    ------
+    DataError
+        A column or a value is missing, an event appears twice, or was known only after its day.
+    """
+
+    frame: pd.DataFrame
+
+    def __post_init__(self) -> None:
+        frame = _with_columns(self.frame, EVENT_COLUMNS, "events")
+        if not isinstance(frame["known_since"].dtype, pd.DatetimeTZDtype):
+            raise DataError("events: 'known_since' has no time zone: convert it to UTC first.")
+        frame = frame.assign(
+            symbol=frame["symbol"].fillna("").astype("str"),
+            session=_as_sessions(frame["session"], "events", "1d"),
+            kind=frame["kind"].astype("str"),
+            known_since=frame["known_since"].dt.tz_convert("UTC").astype("datetime64[us, UTC]"),
+        )
+        frame = frame.sort_values(["session", "symbol", "kind"], kind="stable", ignore_index=True)
+        _refuse(frame, frame["known_since"].isna().to_numpy(), "events: known_since is missing")
+        _refuse(frame, (frame["kind"] == "").to_numpy(), "events: the kind is missing")
+        # a day later: the day of an event ends at a close, which in UTC may be of the next date
+        late = frame["known_since"] >= frame["session"].dt.tz_localize("UTC") + pd.Timedelta(days=2)
+        _refuse(frame, late.to_numpy(), "events: known only after the day of the event")
+        _refuse(frame, frame.duplicated(["symbol", "session", "kind"]).to_numpy(), "events: an event appears twice")
+        object.__setattr__(self, "frame", frame)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds there are, sorted."""
+        return tuple(sorted(self.frame["kind"].unique()))
 
     def fingerprint(self) -> str:
         """SHA-256 (hex) of the rows."""
@@ -467,6 +515,8 @@ def _fingerprint(frame: pd.DataFrame) -> str:
     digest = hashlib.sha256()
     for column in frame.columns:
         values = frame[column]
+        if isinstance(values.dtype, pd.DatetimeTZDtype):
+            values = values.dt.tz_convert("UTC").dt.tz_localize(None)
         if pd.api.types.is_datetime64_any_dtype(values):
             digest.update(values.to_numpy().astype("datetime64[us]").astype("<i8").tobytes())
         elif pd.api.types.is_numeric_dtype(values):

@@ -13,9 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tenor.config import SentimentConfig, to_mapping
+from tenor.config import FeatureConfig, SentimentConfig, to_mapping
 from tenor.errors import DataError, StoreError
 from tenor.features.extra_sessions import on_sessions
+from tenor.features.own import LAKE, Covariates, Own
 from tenor.inference.forecasts import Attention, Forecasts, PanelForecasts
 from tenor.inference.predictor import Predictor
 from tenor.registry import Registry, registry_of
@@ -166,6 +167,28 @@ class Workspace:
             return self.daily_sentiment(config, calendar=calendar)
         return self.lake.sentiment(settings=settings_key(config, calendar), calendar=calendar)
 
+    def covariates(self, features: FeatureConfig, own: Own | None = None) -> Covariates | None:
+        """What the lake knows for the own features of a model: its events and its tables; None where it needs neither.
+
+        Parameters
+        ----------
+        features
+            The model's settings.
+        own
+            Its own features, where they are known: rows of their tables may have come into the lake since.
+        """
+        names = [each.removeprefix(LAKE) for each in features.own if each.startswith(LAKE)]
+        names += [table.name for table in own.tables] if own is not None else []
+        if not names and not features.events:
+            return None
+        known = set(self.lake.covariate_names()) if names else set()
+        tables = {}
+        for name in dict.fromkeys(names):
+            frame = self.lake.covariates(name) if name in known else None
+            if frame is not None:
+                tables[name] = frame
+        return Covariates(self.lake.events() if features.events else None, tables)
+
     def scored_news(
         self,
         config: SentimentConfig,
@@ -220,6 +243,11 @@ class LakeForecasts:
         return self._workspace.daily_sentiment(self.recipe.sentiment, calendar=self._calendar)
 
     @functools.cached_property
+    def covariates(self) -> Covariates | None:
+        """What the lake knows by now for the model's own features."""
+        return self._workspace.covariates(self.recipe.features, self.recipe.own)
+
+    @functools.cached_property
     def trained_bars(self) -> Bars | None:
         """The bars of the symbols that the model was trained on; None where the lake has none of them."""
         symbols = self.recipe.universe(self.known, ())
@@ -236,14 +264,17 @@ class LakeForecasts:
     @functools.cached_property
     def trained(self) -> PanelForecasts | None:
         """The run over the symbols that the model was trained on; None where the lake has none of them."""
-        return None if self.trained_bars is None else self._predictor.run(self.trained_bars, self.sentiment)
+        return None if self.trained_bars is None else self._run(self.trained_bars)
 
     @functools.cached_property
     def everything(self) -> PanelForecasts:
         """The run over all symbols of the lake, for those that the model has not seen."""
         if self.trained is not None and self.all_bars is self.trained_bars:
             return self.trained
-        return self._predictor.run(self.all_bars, self.sentiment)
+        return self._run(self.all_bars)
+
+    def _run(self, bars: Bars) -> PanelForecasts:
+        return self._predictor.run(bars, self.sentiment, covariates=self.covariates)
 
     def newest(self, symbols: Sequence[str], horizons: Sequence[int] | None = None) -> Forecasts:
         """The newest forecasts of `symbols`, as `PanelForecasts.newest`; saved ones where they are of the same inputs.
@@ -305,6 +336,7 @@ class LakeForecasts:
             self.recipe.version,
             "" if bars is None else bars.fingerprint(),
             "" if sentiment is None else sentiment.fingerprint(),
+            *([] if self.covariates is None else [self.covariates.fingerprint()]),
         )
 
     def _saved(self) -> dict[str, list[Forecast]]:

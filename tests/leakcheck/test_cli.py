@@ -136,3 +136,18 @@ def test_the_leak_of_a_function_is_named(
     assert main(["leakcheck", "--features", f"{tmp_path}/mine.py:centered", "--store", str(lake)]) == 2
     assert "Did you mean 'centred'" in capsys.readouterr().err
     assert main(["leakcheck"]) == 2
+
+
+def test_a_lake_with_extra_sessions_is_checked(
+    bars_of: Callable[..., Bars], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Bars of a Saturday, which the lake keeps and no panel has."""
+    frame = bars_of(symbols=3, sessions=300).frame
+    friday = frame["session"][frame["session"].dt.day_of_week == 4].iloc[20]
+    saturday = frame[frame["session"] == friday].assign(session=friday + pd.Timedelta(days=1))
+    Lake(tmp_path / "lake").append_bars(Bars(pd.concat([frame, saturday])), source="file")
+    command = ["leakcheck", "--features", "tenor.leakcheck:tenor_features", "--store", str(tmp_path / "lake")]
+    assert main([*command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["findings"] == []
+    assert main(["data", "check", "--store", str(tmp_path / "lake"), "--json"]) == 0
+    assert [json.loads(line)["off_calendar"] for line in capsys.readouterr().out.splitlines()] == [1, 1, 1]

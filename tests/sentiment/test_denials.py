@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,6 +34,17 @@ DENIED = ("not_bad", "ended_bad", "denies_bad", "avoided", "less_than_feared")
         ("The dairy denies that it will cut jobs", "The dairy denies that it will change jobs"),
         ("The dairy ruled out layoffs, but rents fell", "The dairy ruled out change, but rents fell"),
         ("It dismissed talk of a default", "It dismissed talk of a change"),
+        ("The dairy could not prevent the closure", "The dairy suffered the closure"),
+        ("The plan hasn't stopped the slide", "The plan suffered the slide"),
+        ("Owners were not spared a writedown", "Owners suffered a writedown"),
+        ("The dairy was unable to avoid layoffs", "The dairy suffered layoffs"),
+        ("The slump in rents could not be halted", "The slump in rents went on"),
+        ("It did not rule out a loss", "It expects a loss"),
+        ("It does not deny that it will close a farm", "It says that it will close a farm"),
+        ("The rise in rents has come to an end", "The weaker rise in rents"),
+        ("Rents rose less than expected", "Rents was worse than expected"),
+        ("Its costs rose less than expected", "Its costs was better than expected"),
+        ("The gain was smaller than expected", "The change was worse than expected"),
         ("It is untrue that the dairy loses money", "It is untrue that the dairy change money"),
     ],
 )
@@ -48,9 +60,11 @@ def test_what_is_denied_becomes_a_change(text: str, read: str) -> None:
         "Rents fell in June",
         "Not only did rents fall, costs rose",
         "Rents fell, and not by a little",
-        "The dairy did not rule out layoffs",
-        "The dairy would not deny that it will cut jobs",
-        "The dairy could not avoid a strike",
+        "Nothing could stop the growth of rents",
+        "The lawsuit did not stop the rise of its shares",
+        "The dairy could prevent the closure",
+        "It did not stop the decline in costs",
+        "The rise in bad loans has come to an end",
         "Rents have not stopped falling",
         "It did not cut costs",
         "Profit did not hit its target",
@@ -66,7 +80,23 @@ def test_what_is_no_denial_of_bad_news_is_left_alone(text: str) -> None:
     assert put_denials_as_change(text) == text
 
 
-@pytest.mark.parametrize("part", ["not ", "no ", "loss in ", "denies ", "n't be ", "not expect a ", "loss lower than "])
+@pytest.mark.parametrize(
+    "part",
+    [
+        "not ",
+        "no ",
+        "loss in ",
+        "denies ",
+        "n't be ",
+        "not expect a ",
+        "loss lower than ",
+        "could not prevent ",
+        "rise in ",
+        "a rose less ",
+        "not rule out a ",
+        "fall in a ",
+    ],
+)
 def test_no_text_takes_long(part: str) -> None:
     start = time.process_time()
     put_denials_as_change((part * 4096)[:4096])
@@ -83,6 +113,16 @@ def by_pattern() -> dict[str, list[tuple[str, str]]]:
     for row, index in zip(rows, chosen.tolist(), strict=True):
         found.setdefault(row["pattern"], []).append((row["label"], LABELS[index]))
     return found
+
+
+def test_denials_that_the_rule_was_not_written_by() -> None:
+    """45 sentences written before the rules of double denials and of denied good news: 22 were right without them."""
+    with (Path(__file__).parent / "checked_denials.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    chosen = [LABELS[i] for i in Scorer.load().score([row["text"] for row in rows]).probabilities.argmax(axis=1)]
+    pairs = [(row["label"], each) for row, each in zip(rows, chosen, strict=True)]
+    assert sum(label == each for label, each in pairs) >= 35
+    assert sum({label, each} == {"positive", "negative"} for label, each in pairs) <= 3
 
 
 def test_denials_of_bad_news_are_not_negative(by_pattern: dict[str, list[tuple[str, str]]]) -> None:

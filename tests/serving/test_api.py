@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -34,8 +35,13 @@ def test_every_response_names_moment_model_and_staleness(up: Running) -> None:
             assert one.expected_shortfall[level] >= loss
         assert one.verdict.startswith("On the validation part")
         assert 0 < one.p_up < 1
-        assert sum(one.attention.sessions.values()) == pytest.approx(1, abs=1e-4)
-        assert sum(one.attention.features.values()) == pytest.approx(1, abs=1e-4)
+        assert one.attention is None
+        explained = client.forecast("S00", explain=True)
+        assert explained.attention is not None
+        assert sum(explained.attention.sessions.values()) == pytest.approx(1, abs=1e-4)
+        assert sum(explained.attention.features.values()) == pytest.approx(1, abs=1e-4)
+        assert dataclasses.replace(explained, attention=None) == one == client.forecast("S00")
+        assert client.forecasts(["S00"], explain=True).forecasts == (explained,)
         assert not one.staleness.stale
         assert client.forecast("S00", horizon=5).horizon == 5
         listed = client.symbols()

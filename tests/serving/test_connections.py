@@ -277,6 +277,127 @@ def test_no_http_in_the_middle_of_a_stream_ends_it(published: PublishedForecasts
     assert httpx.get(f"{running.url}/healthz").status_code == 200
 
 
+def post(path: str, size: int, *headers: str) -> bytes:
+    return get(path, f"Content-Length: {size}", *headers).replace(b"GET", b"POST", 1)
+
+
+def answer(line: socket.socket) -> tuple[int, dict[str, Any]]:
+    """The status and the problem of an answer, read whole."""
+    received = b""
+    while b"\r\n\r\n" not in received or not received.endswith(b"}"):
+        piece = line.recv(1 << 16)
+        assert piece, received
+        received += piece
+    head, _, rest = received.partition(b"\r\n\r\n")
+    return int(head.split()[1]), json.loads(rest)
+
+
+TEXT, JSON = "Content-Type: text/plain", "Content-Type: application/json"
+
+
+@pytest.mark.parametrize("slowly", [False, True])
+@pytest.mark.parametrize(
+    ("path", "header", "status"),
+    [
+        ("/v1/forecasts", TEXT, 415), ("/v1/forecasts", JSON, 413), ("/nothing", JSON, 404), ("/v1/symbols", JSON, 405),
+        ("/v1/forecasts", "X-Other: 1", 401), ("/v1/forecasts", "Bad header", 400),
+    ],
+)  # fmt: skip
+def test_a_client_that_sends_all_before_it_reads_gets_its_refusal(
+    path: str, header: str, status: int, slowly: bool, published: PublishedForecasts, serve: Serve, lines: Lines
+) -> None:
+    """Without reading on, the rest of the body would make the system reset the connection, and the answer be lost."""
+    keys = ApiKeys(published.objects)
+    key = keys.make("ann")
+    running = serve(published, keys=keys)
+    given = () if status == 401 else (f"Authorization: Bearer {key}",)
+    size, piece = (400_000, 40_000) if slowly else (6_000_000, 500_000)
+    line = lines.connect(running, post(path, size, header, *given), room=4096)
+    for _ in range(size // piece):
+        line.sendall(b"x" * piece)
+        if slowly:
+            time.sleep(0.03)
+    time.sleep(0.1)
+    received, problem = answer(line)
+    assert (received, problem["status"]) == (status, status)
+    line.close()
+    until(lambda: opened(running) == 0)
+    assert cut(running, "unread body") == 0
+
+
+def test_the_rate_is_answered_to_a_client_that_is_still_sending(
+    published: PublishedForecasts, serve: Serve, lines: Lines
+) -> None:
+    running = serve(published, limits=Limits(rate=0.01, burst=1))
+    assert httpx.get(f"{running.url}/v1/symbols").status_code == 200
+    line = lines.connect(running, post("/v1/forecasts", 3_000_000, JSON, "Connection: close"))
+    line.sendall(b"x" * 3_000_000)
+    assert answer(line)[0] == 429
+    assert ended(line)
+
+
+@pytest.mark.parametrize(("path", "header"), [("/v1/forecasts", TEXT), ("/nothing", JSON)])
+def test_a_refused_body_without_end_is_cut(
+    path: str, header: str, published: PublishedForecasts, serve: Serve, lines: Lines
+) -> None:
+    running = serve(published, limits=Limits(linger_bytes=1_000_000, body_seconds=60, header_seconds=60))
+    line = lines.connect(running, post(path, 1 << 40, header))
+    with pytest.raises(ConnectionError):
+        line.sendall(bytes(200_000_000))
+    until(lambda: opened(running) == 0 and cut(running, "unread body") == 1)
+
+
+@pytest.mark.parametrize(("path", "header"), [("/v1/forecasts", TEXT), ("/nothing", JSON)])
+def test_a_refused_body_that_dribbles_is_cut(
+    path: str, header: str, published: PublishedForecasts, serve: Serve, lines: Lines
+) -> None:
+    running = serve(published, limits=Limits(linger_seconds=0.4))
+    line = lines.connect(running, post(path, 1 << 40, header))
+    assert answer(line)[0] in (415, 404)
+
+    def dribbled() -> bool:
+        try:
+            line.sendall(b"x")
+        except ConnectionError:
+            return True
+        return False
+
+    until(dribbled, 10)
+    until(lambda: opened(running) == 0 and cut(running, "unread body") == 1)
+
+
+def test_a_silent_client_of_a_refused_body_is_cut(published: PublishedForecasts, serve: Serve, lines: Lines) -> None:
+    running = serve(published, limits=Limits(linger_seconds=0.3))
+    line = lines.connect(running, post("/v1/forecasts", 5000, TEXT))
+    assert answer(line)[0] == 415
+    until(lambda: opened(running) == 0 and cut(running, "unread body") == 1)
+
+
+def test_a_connection_goes_on_after_a_refused_body_that_ends(
+    published: PublishedForecasts, serve: Serve, lines: Lines
+) -> None:
+    running = serve(published)
+    line = lines.connect(running, post("/nothing", 200_000, JSON))
+    assert answer(line)[0] == 404
+    for _ in range(2):
+        line.sendall(b"x" * 100_000)
+    line.sendall(get("/nothing") + b"GET /healthz HTT")
+    assert answer(line)[0] == 404
+    line.sendall(b"P/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    assert line.recv(1000).startswith(b"HTTP/1.1 200")
+
+
+def test_one_that_lingers_gives_way(published: PublishedForecasts, serve: Serve, lines: Lines) -> None:
+    running = serve(published, limits=Limits(connections_each=2))
+    first = lines.connect(running, post("/v1/forecasts", 5000, TEXT))
+    assert answer(first)[0] == 415
+    for _ in range(2):
+        assert httpx.get(f"{running.url}/healthz").status_code == 200
+        lines.connect(running)
+    until(lambda: cut(running, "room") > 0)
+    assert ended(first)
+
+
 @pytest.mark.parametrize(
     ("host", "expected"),
     [

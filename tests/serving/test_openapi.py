@@ -11,6 +11,8 @@ from schemathesis import GenerationMode
 from schemathesis.openapi.loaders import from_url
 from serving import Running
 
+from tenor.serving.docs_page import docs_page
+
 PATHS = (
     "/v1/forecast/{symbol}", "/v1/forecasts", "/v1/history/{symbol}", "/v1/models", "/v1/monitor", "/v1/sentiment",
     "/v1/symbols", "/v1/symbols/{symbol}", "/v1/events", "/healthz", "/readyz", "/metrics",
@@ -31,10 +33,44 @@ def test_every_route_is_described_with_examples(http: httpx.Client) -> None:
     assert "application/problem+json" in described["paths"]["/v1/models"]["get"]["responses"]["503"]["content"]
 
 
+def test_the_description_is_a_page_to_read(http: httpx.Client) -> None:
+    page = http.get("/docs")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "script" not in page.text
+    for path in PATHS:
+        assert f" {path}</code></h2>" in page.text
+    for told in (
+        "Bearer KEY",
+        "<td>explain</td>",
+        "integer, 1 to 1000",
+        "list of string, at most 500",
+        "expected_shortfall",
+    ):
+        assert told in page.text
+    assert "`" not in page.text
+    again = http.get("/docs", headers={"If-None-Match": page.headers["etag"]})
+    assert again.status_code == 304
+    assert "/docs and /v1/openapi.json list the paths" in http.get("/nothing").json()["detail"]
+
+
+def test_the_page_shows_text_as_text() -> None:
+    described = {"description": "<b>&", "responses": {}, "parameters": [{"name": "<i>", "in": "query", "schema": {}}]}
+    api = {
+        "info": {"title": "<t>", "version": "1"},
+        "paths": {"/<p>": {"get": described}},
+        "components": {"schemas": {}},
+    }
+    page = docs_page(api).decode()
+    for raw in ("<b>", "<i>", "<t>", "<p>}"):
+        assert raw not in page
+    assert "&lt;b&gt;&amp;" in page
+
+
 @pytest.mark.parametrize(
     ("path", "method", "body"),
     [
-        ("/v1/forecast/S00", "get", None), ("/v1/history/S00", "get", None), ("/v1/symbols", "get", None),
+        ("/v1/forecast/S00", "get", None), ("/v1/forecast/S00?explain=true", "get", None),
+        ("/v1/history/S00", "get", None), ("/v1/symbols", "get", None),
         ("/v1/models", "get", None), ("/v1/forecasts", "post", {"symbols": ["S00", "S0O"]}),
     ],
 )  # fmt: skip
@@ -42,7 +78,7 @@ def test_a_response_has_the_fields_that_are_described_in_their_order(
     http: httpx.Client, path: str, method: str, body: dict[str, Any] | None
 ) -> None:
     schemas = http.get("/v1/openapi.json").json()
-    operation = schemas["paths"][path.replace("S00", "{symbol}")][method]
+    operation = schemas["paths"][path.partition("?")[0].replace("S00", "{symbol}")][method]
     described = operation["responses"]["200"]["content"]["application/json"]["schema"]
     answer = http.request(method, path, json=body)
 

@@ -258,5 +258,5 @@ def test_a_card_without_verdicts_still_forecasts(trained: Path) -> None:
     predictor = Workspace(str(trained)).predictor()
     for card in ({}, {"validation": {}}, {"validation": {"1": {"skill": 0.0}}}):
         older = replace(predictor, card=card)
-        assert set(older._verdicts().values()) == {NO_VERDICT}
-        assert set(older._verdicts()) == set(predictor.recipe.horizons)
+        assert set(older.verdicts().values()) == {NO_VERDICT}
+        assert set(older.verdicts()) == set(predictor.recipe.horizons)

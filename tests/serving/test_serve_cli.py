@@ -70,9 +70,15 @@ def test_monitor_prints_what_the_refresh_found(store: Path, capsys: pytest.Captu
     assert main(["monitor", "--store", str(store), "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert {check["kind"] for check in report["checks"]} == {"drift", "error", "coverage", "volatility", "staleness"}
+    assert main(["monitor", "--store", str(store), "--all"]) == 0
+    output = capsys.readouterr().out
+    drift = [check for check in report["checks"] if check["kind"] == "drift"]
+    assert all(check["name"] in output for check in drift)
     assert main(["monitor", "--store", str(store)]) == 0
     output = capsys.readouterr().out
-    assert "volume_z" in output
+    quiet = [check["name"] for check in drift if not check["alarm"]]
+    assert f"drift of {len(quiet)} features is within its bounds: --all shows them" in output
+    assert quiet[0] not in output.split()
     assert "alarms at" in output
     assert "stale by now" in output
     assert main(["monitor", "--store", str(store / "no")]) == 2

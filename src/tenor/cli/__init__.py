@@ -18,6 +18,7 @@ from tenor.cli import (
     console,
     data,
     forecast_file,
+    judge,
     leakcheck,
     mcp,
     models,
@@ -40,6 +41,7 @@ app.add_typer(ablate.app)
 app.add_typer(tune.app)
 app.add_typer(benchmark.app)
 app.add_typer(leakcheck.app)
+app.add_typer(judge.app)
 app.add_typer(sentiment.app, name="sentiment")
 app.add_typer(serve.app)
 app.add_typer(upload.app)

@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 
 from tenor.cli import console, show_studies
-from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Store, Workers
+from tenor.cli.options import (
+    DEFAULT_STORE,
+    AllowLeak,
+    AsJson,
+    ConfigFile,
+    Network,
+    Overrides,
+    Store,
+    Workers,
+    with_network,
+)
 
 app = typer.Typer()
 
@@ -18,21 +28,36 @@ def ablate(
     store: Store = DEFAULT_STORE,
     config: ConfigFile = None,
     set_: Overrides = None,
+    model: Network = None,
     report: Annotated[Path | None, typer.Option(help="The HTML page of the ablation to write.")] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What to ask about: sentiment, attention, an own feature by name, own for all; may be repeated."
+        ),
+    ] = None,
     workers: Workers = None,
+    allow_leak: AllowLeak = False,
     as_json: AsJson = False,
 ) -> None:
     """Walk forward with sentiment, without it, with it shuffled, and without attention; compare risk and returns.
 
-    A store without news is asked about attention alone.
+    A store without news is asked about attention alone. With --without only what it names is asked about.
     """
     from tenor.config import Config
     from tenor.pipeline.ablate import ablate as walk_forward_each
 
-    settings = Config.read(config, set_ or ())
+    settings = Config.read(config, with_network(set_, model))
     with console.progress_bars(quiet=as_json) as bars:
         ablated = walk_forward_each(
-            store, settings, workers=workers, progress=bars.arm, texts=bars.texts, report=report
+            store,
+            settings,
+            workers=workers,
+            progress=bars.arm,
+            texts=bars.texts,
+            report=report,
+            without=without or (),
+            allow_leak=allow_leak,
         )
     if as_json:
         console.print_json(ablated.to_json())

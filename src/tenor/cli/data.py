@@ -41,6 +41,16 @@ DateOrder = Annotated[
 DecimalMark = Annotated[
     str | None, typer.Option("--decimal", help="Decimal mark of prices: point or comma; by default decided.")
 ]
+TextEncoding = Annotated[
+    str | None,
+    typer.Option(
+        "--encoding", help="Encoding of text files that are not UTF-8: gbk, big5, cp1251 …; by default Windows-1252."
+    ),
+]
+
+AsTable = Annotated[
+    str | None, typer.Option("--as", metavar="features:NAME", help="Import a table of own features under this name.")
+]
 
 SHOWN_REFUSALS = 20
 
@@ -57,20 +67,30 @@ def data_import(
     dates: DateOrder = None,
     decimal: DecimalMark = None,
     columns: OwnColumns = None,
+    encoding: TextEncoding = None,
+    as_: AsTable = None,
     as_json: AsJson = False,
 ) -> None:
-    """Import CSV, JSON, Parquet or the StockNet folder. Unusable rows are reported, all others imported."""
+    """Import bars, news or events: CSV, JSON, Parquet or the StockNet folder. Unusable rows are reported, others kept.
+
+    With --as features:NAME the files are a table of own features (docs/own-features.md).
+    """
     from tenor.ingest.files.column_names import parse_columns
     from tenor.ingest.importing import import_files
 
+    if as_ is not None:
+        _import_table(store, paths, as_, calendar, as_json=as_json)
+        return
     own = parse_columns(columns or ())
-    result = import_files(store, paths, calendar=calendar, dates=dates, decimal=decimal, columns=own)
+    result = import_files(store, paths, calendar=calendar, dates=dates, decimal=decimal, columns=own, encoding=encoding)
     if as_json:
         console.print_json(result.to_json())
     else:
         _show_import(result)
     if not result.usable:
         raise DataError(f"nothing in {', '.join(paths)} could be used; {len(result.refused)} rows were refused.")
+    if result.missing:
+        raise DataError(f"{', '.join(result.missing)}: there is no such file or folder; the others were imported.")
 
 
 @app.command("check")
@@ -83,8 +103,9 @@ def data_check(store: Store = DEFAULT_STORE, calendar: OneCalendar = None, as_js
         for report in reports:
             console.print_json(report.to_json())
         return
-    columns = ("symbol", "first", "last", "sessions", "missing", "duplicates", "not positive", "high < low", "jumps")
-    console.table((*columns, "stale runs"), (report.row() for report in reports))
+    days = ("symbol", "first", "last", "sessions", "missing", "no session")
+    faults = ("duplicates", "not positive", "high < low", "jumps", "stale runs")
+    console.table((*days, *faults), (report.row() for report in reports))
     console.line(f"{sum(report.clean for report in reports)} of {len(reports)} symbols are clean")
 
 
@@ -238,16 +259,40 @@ def _show_import(result: ImportResult) -> None:
         console.line(f"refused: {text}")
     if (more := len(result.refused) - SHOWN_REFUSALS) > 0:
         console.line(f"… and {more} more refused; --json lists all.")
-    for kind, appended in (("bars", result.bars), ("news", result.news), ("sentiment", result.sentiment)):
+    for kind, appended in (
+        ("bars", result.bars),
+        ("news", result.news),
+        ("sentiment", result.sentiment),
+        ("events", result.events),
+    ):
         if appended.new or appended.revised or appended.unchanged:
             console.line(f"{kind}: {appended.new} new, {appended.revised} revised, {appended.unchanged} already there")
     if result.without_bars:
         console.line(_without_bars(result.without_bars))
+    if result.events_without_bars:
+        console.line(_without_bars(result.events_without_bars, "events"))
 
 
-def _without_bars(symbols: Sequence[str]) -> str:
+def _import_table(store: str, paths: list[str], as_: str, calendar: str | None, *, as_json: bool) -> None:
+    from tenor.features.own import LAKE
+    from tenor.ingest.importing import import_table
+
+    if not as_.startswith(LAKE):
+        raise ConfigError(f"--as is {as_!r}; it takes {LAKE}NAME, for a table of own features.")
+    result = import_table(store, paths, name=as_.removeprefix(LAKE), calendar=calendar)
+    if as_json:
+        console.print_json(result.to_json())
+        return
+    rows = result.rows
+    console.line(f"{result.name} ({', '.join(result.columns)}): {rows.new} new values, {rows.unchanged} already there")
+    if result.without_bars:
+        console.line(_without_bars(result.without_bars, "values"))
+
+
+def _without_bars(symbols: Sequence[str], what: str = "news") -> str:
     more = f" and {len(symbols) - SHOWN_REFUSALS} more" if len(symbols) > SHOWN_REFUSALS else ""
-    return f"news of symbols without bars, which reaches no model: {', '.join(symbols[:SHOWN_REFUSALS])}{more}"
+    reach = "reaches" if what == "news" else "reach"
+    return f"{what} of symbols without bars, which {reach} no model: {', '.join(symbols[:SHOWN_REFUSALS])}{more}"
 
 
 def _show_fetched(result: FetchResult) -> None:

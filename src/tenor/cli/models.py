@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 from tenor.cli import console, show_evaluation, show_training
-from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Store, Version, Workers, sources_of
+from tenor.cli.extras import missing
+from tenor.cli.options import (
+    DEFAULT_STORE,
+    AllowLeak,
+    AsJson,
+    ConfigFile,
+    Network,
+    Overrides,
+    Store,
+    Version,
+    Workers,
+    sources_of,
+    with_network,
+)
 
 app = typer.Typer()
 
@@ -18,7 +31,9 @@ def train(
     store: Store = DEFAULT_STORE,
     config: ConfigFile = None,
     set_: Overrides = None,
+    model: Network = None,
     workers: Workers = None,
+    allow_leak: AllowLeak = False,
     as_json: AsJson = False,
 ) -> None:
     """Train on the lake's bars. A new model becomes the champion if it beats the current one. A killed run resumes."""
@@ -26,12 +41,14 @@ def train(
     from tenor.ingest.importing import EMBEDDED, import_files
     from tenor.pipeline import train
 
-    settings = Config.read(config, set_ or ())
+    settings = Config.read(config, with_network(set_, model))
     if store == DEFAULT_STORE and not Path(store).exists():
         console.stderr.print(f"no lake at {store!r} yet: filling it with the embedded bars of 88 US stocks, 2012-2017")
         import_files(store, [EMBEDDED])
     with console.progress_bars(quiet=as_json) as bars:
-        trained = train.train(store, settings, workers=workers, progress=bars.epoch, scoring=bars.texts)
+        trained = train.train(
+            store, settings, workers=workers, progress=bars.epoch, scoring=bars.texts, allow_leak=allow_leak
+        )
     if as_json:
         console.print_json(trained.to_json())
     else:
@@ -57,6 +74,7 @@ def evaluate(
 ) -> None:
     """Evaluate a model walk-forward against baselines, and write the report. A killed run resumes."""
     from tenor.config import Config
+    from tenor.evaluation import statistical
     from tenor.pipeline import evaluate
 
     settings = Config.read(config, set_ or ()) if config or set_ else None
@@ -82,6 +100,9 @@ def evaluate(
     for evaluation in judged.evaluations.values():
         show_evaluation.show_evaluation(evaluation)
     show_evaluation.show_sentiment_effect(judged.ablation, judged.risk_ablation)
+    if not statistical.available():
+        names = ", ".join(statistical.STATISTICAL)
+        console.line(f"\nleft out of the baselines: {names}. {missing(statistical.LIBRARY)}")
     console.line(f"\nreport: {judged.report}")
 
 

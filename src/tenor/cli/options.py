@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
 Store = Annotated[str, typer.Option(help="The lake: a folder, or s3://bucket/prefix.", envvar="TENOR_STORE")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text: one object, or one per line.")]
+AllowLeak = Annotated[
+    bool, typer.Option("--allow-leak", help="Go on where the leak check finds that an own feature sees the future.")
+]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="A TOML file with settings.")]
 Overrides = Annotated[
     list[str] | None,
@@ -22,6 +26,12 @@ Calendar = Annotated[
     str, typer.Option(help="Of symbols whose names tell no market: XNYS, XLON, 24/7 …; the others have their market's.")
 ]
 Version = Annotated[str | None, typer.Option("--model", help="A version, previous or latest; by default the champion.")]
+Network = Annotated[
+    str | None,
+    typer.Option(
+        "--model", metavar="FILE.py:CLASS", help="A network of your own in place of tenor's: docs/own-models.md."
+    ),
+]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes to train in; by default one per core.")]
 ScorerName = Annotated[
     str, typer.Option("--scorer", help="'default', a folder of weights, or a Hugging Face id such as ProsusAI/finbert.")
@@ -38,6 +48,12 @@ Published = Annotated[
 ]
 
 DEFAULT_STORE = "lake"
+
+
+def with_network(overrides: Sequence[str] | None, network: str | None) -> list[str]:
+    """The ``--set`` of a command line, and its ``--model`` as one of them."""
+    own = [] if network is None else [f"model.network={json.dumps(network)}"]
+    return [*(overrides or ()), *own]
 
 
 def sources_of(config: Path | None, overrides: Sequence[str] | None) -> SourcesConfig:

@@ -20,6 +20,9 @@ def sentiment_score(
     column: Annotated[
         str | None, typer.Option(help="The file's column of texts; by default 'text', 'headline' or 'title'.")
     ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="The file's encoding where it is not UTF-8: gbk, cp1251 …")
+    ] = None,
     scorer: ScorerName = "default",
     as_json: AsJson = False,
 ) -> None:
@@ -29,9 +32,10 @@ def sentiment_score(
 
     if bool(texts) == (file is not None):
         raise typer.BadParameter("give either texts or --file.")
-    if column is not None and file is None:
-        raise typer.BadParameter("--column names a column of --file: give one.")
-    to_score = texts or read_texts(Path(str(file)), column)
+    if file is None and (column is not None or encoding is not None):
+        option = "--column names a column" if column is not None else "--encoding is that"
+        raise typer.BadParameter(f"{option} of --file: give one.")
+    to_score = texts or read_texts(Path(str(file)), column, encoding)
     with console.progress_bars(quiet=as_json) as bars:
         scores = Scorer.load(scorer).score(to_score, progress=bars.texts)
     if as_json:

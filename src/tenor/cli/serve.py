@@ -83,7 +83,11 @@ def _alarms(count: int) -> str:
 
 
 @app.command()
-def monitor(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
+def monitor(
+    store: Store = DEFAULT_STORE,
+    every: Annotated[bool, typer.Option("--all", help="Also the features whose drift is within its bounds.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """Show the checks of the last refresh (drift, error, coverage) and how stale the forecasts are now."""
     from tenor.serving.published import published_forecasts
     from tenor.serving.schemas import to_plain
@@ -97,11 +101,14 @@ def monitor(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
     if as_json:
         console.print_json({**report, "staleness": to_plain(stale)})
         return
+    shown = [c for c in report["checks"] if every or c["alarm"] or c["kind"] != "drift"]
     rows = (
         ("ALARM" if c["alarm"] else "", c["kind"], c["name"], f"{c['value']:.3f}", f"{c['bound']:.3f}", c["detail"])
-        for c in report["checks"]
+        for c in shown
     )
     console.table(("", "kind", "what", "value", "bound", ""), rows)
+    if quiet := len(report["checks"]) - len(shown):
+        console.line(f"drift of {quiet} features is within its bounds: --all shows them")
     console.line(f"{_alarms(report['alarms'])} at {report['as_of']}")
     for reason in stale.reasons:
         console.line(f"stale by now: {reason}")

@@ -19,10 +19,12 @@ def show_ablation(result: AblationResult) -> None:
     """The verdict of each horizon, then what is asked about minus each other arm, on all cells and on parts of them."""
     for fold in result.folds.splitlines():
         line(fold)
-    if not result.horizons:
+    if not result.horizons and not result.own:
         line("\nnews: the store has neither news nor sentiment to leave out")
     _show_contrasts("with sentiment", result.horizons)
     _show_contrasts("with attention", result.attention)
+    for name, ablations in result.own.items():
+        _show_contrasts(f"with {name}", ablations)
 
 
 def _show_contrasts(arm: str, ablations: Mapping[int, Ablation]) -> None:

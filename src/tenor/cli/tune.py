@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 
 from tenor.cli import console, show_studies
-from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Store, Workers
+from tenor.cli.options import (
+    DEFAULT_STORE,
+    AllowLeak,
+    AsJson,
+    ConfigFile,
+    Network,
+    Overrides,
+    Store,
+    Workers,
+    with_network,
+)
 
 app = typer.Typer()
 
@@ -18,6 +28,7 @@ def tune(
     store: Store = DEFAULT_STORE,
     config: ConfigFile = None,
     set_: Overrides = None,
+    model: Network = None,
     grid: Annotated[
         list[str] | None, typer.Option(help="A key and its values: hidden=16,32; may be given several times.")
     ] = None,
@@ -29,13 +40,14 @@ def tune(
     out: Annotated[Path, typer.Option(help="The file to write the best config to, for --config.")] = Path("best.toml"),
     report: Annotated[Path | None, typer.Option(help="The HTML page of the search to write.")] = None,
     workers: Workers = None,
+    allow_leak: AllowLeak = False,
     as_json: AsJson = False,
 ) -> None:
     """Search a grid of settings on walk-forward folds before the test part. A killed search is continued."""
     from tenor.config import Config
     from tenor.pipeline.tune import tune as search
 
-    settings = Config.read(config, set_ or ())
+    settings = Config.read(config, with_network(set_, model))
     with console.progress_bars(quiet=as_json) as bars:
         tuned = search(
             store,
@@ -49,6 +61,7 @@ def tune(
             progress=bars.fits,
             texts=bars.texts,
             report=report,
+            allow_leak=allow_leak,
         )
     if as_json:
         console.print_json(tuned.to_json())

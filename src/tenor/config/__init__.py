@@ -1,6 +1,6 @@
 """Every setting of a run, and how it is read from TOML and from mappings. Needs the standard library alone."""
 
-from tenor.config.mapping import from_mapping, to_mapping
+from tenor.config.mapping import changed, from_mapping, keys_of, to_mapping
 from tenor.config.section import Section
 from tenor.config.settings import (
     SPLIT_KEYS,
@@ -27,6 +27,8 @@ __all__ = [
     "SourcesConfig",
     "SplitConfig",
     "TrainConfig",
+    "changed",
     "from_mapping",
+    "keys_of",
     "to_mapping",
 ]

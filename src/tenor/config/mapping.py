@@ -31,17 +31,18 @@ def from_mapping(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
     ConfigError
         An unknown key (with the nearest known one) or a value of the wrong type.
     """
-    assert dataclasses.is_dataclass(cls)
-    hints = typing.get_type_hints(cls)
-    known = {f.name for f in dataclasses.fields(cls) if f.init}
-    kwargs: dict[str, Any] = {}
-    for key, value in values.items():
-        path = f"{where}.{key}" if where else key
-        if key not in known:
-            hint = did_you_mean(key, known) or f" Known: {', '.join(sorted(known))}."
-            raise ConfigError(f"unknown config key {shown(path)}.{hint}")
-        kwargs[key] = _convert(hints[key], value, path)
-    return typing.cast(T, cls(**kwargs))
+    return cls(**_converted(cls, values, where))
+
+
+def changed(config: T, changes: Mapping[str, Any], where: str = "") -> T:
+    """`config` with `changes`, which are converted and refused as `from_mapping` does; all else stays as it is."""
+    values: dict[str, Any] = _converted(type(config), changes, where)
+    return typing.cast(T, dataclasses.replace(typing.cast(Any, config), **values))
+
+
+def keys_of(config: Any) -> tuple[str, ...]:
+    """The keys that a config file may set in `config`, a dataclass or one of its class."""
+    return tuple(f.name for f in dataclasses.fields(config) if f.init and _mapping(f) != "never")
 
 
 def to_mapping(config: Any) -> dict[str, Any]:
@@ -49,12 +50,28 @@ def to_mapping(config: Any) -> dict[str, Any]:
     plain: dict[str, Any] = {}
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
+        if _mapping(field) == "never" or (_mapping(field) == "unless empty" and not value):
+            continue
         if dataclasses.is_dataclass(value):
             value = to_mapping(value)
         elif isinstance(value, tuple):
             value = list(value)
         plain[field.name] = value
     return plain
+
+
+def _converted(cls: type[Any], values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    assert dataclasses.is_dataclass(cls)
+    hints = typing.get_type_hints(cls)
+    known = keys_of(cls)
+    kwargs: dict[str, Any] = {}
+    for key, value in values.items():
+        path = f"{where}.{key}" if where else key
+        if key not in known:
+            hint = did_you_mean(key, known) or f" Known: {', '.join(sorted(known))}."
+            raise ConfigError(f"unknown config key {shown(path)}.{hint}")
+        kwargs[key] = _convert(hints[key], value, path)
+    return kwargs
 
 
 def _convert(hint: Any, value: Any, path: str) -> Any:
@@ -67,6 +84,8 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
         if value is None and type(None) in get_args(hint):
             return None
         inner = [a for a in get_args(hint) if a is not type(None)]
+        if isinstance(value, bool) and bool in inner:
+            return value
         return _convert(inner[0], value, path)
     if origin is typing.Literal:
         choices = get_args(hint)
@@ -79,6 +98,10 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
             raise ConfigError(f"config key {path!r} takes a list, not {shown(value)}.")
         item = get_args(hint)[0]
         return tuple(_convert(item, v, f"{path}[{i}]") for i, v in enumerate(value))
+    if origin is dict:
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"config key {path!r} is a table, not {shown(value)}: write it as [{path}].")
+        return dict(value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         try:
             return float(value)
@@ -89,6 +112,11 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
     if hint in (int, float, str, bool) and (type(value) is not hint):
         raise ConfigError(f"config key {path!r} takes {_a(hint)}, not {shown(value)}.")
     return value
+
+
+def _mapping(field: dataclasses.Field[Any]) -> str:
+    """Whether mappings hold `field`: see `tenor.config.section`."""
+    return str(field.metadata.get("mapping", "always"))
 
 
 def _a(kind: type) -> str:

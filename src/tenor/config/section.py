@@ -21,6 +21,13 @@ def number(default: float, least: float, most: float | None = None, *, above: bo
     return field(default=default, metadata={"range": (float, least, most, above)})
 
 
+LATER = {"mapping": "unless empty"}
+"""Metadata of a field that mappings leave out while it is empty, its default: what was made before it existed keeps its
+keys, and a saved model its version."""
+UNMAPPED = {"mapping": "never"}
+"""Metadata of a field that is no key of a config file."""
+
+
 @dataclass(frozen=True)
 class Section:
     """A section of the config: its fields are checked by the ranges that they declare.

@@ -6,15 +6,18 @@ the key, the value, and what it must be.
 
 from __future__ import annotations
 
+import keyword
+import math
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from tenor.config.mapping import from_mapping
-from tenor.config.section import Section, number, whole
+from tenor.config.network_code import digest_of, pinned, read_network, spelled
+from tenor.config.section import LATER, UNMAPPED, Section, number, whole
 from tenor.config.toml import DEEPEST, read_toml, shown
 from tenor.errors import ConfigError, one_line
 
@@ -148,12 +151,18 @@ class FeatureConfig(Section):
     calendar : str
         The exchange whose sessions are the panel's, by its exchange_calendars name; with ``@1h`` or ``@15m``
         (``XNYS@1h``) their bars of that length are.
+    own : tuple of str
+        The user's own features (``docs/own-features.md``): functions (``mine.py:f``), tables (``macro.csv``) and tables
+        of the lake (``features:macro``).
+    events : tuple of str, or bool
+        Kinds of the lake's events (``earnings``) of which there are features; true for all there are.
 
     Raises
     ------
     ConfigError
-        A group is named twice or none is, or the horizons are not rising whole numbers from 1. Whether there is such a
-        group, or such a calendar, is found where it is looked up.
+        A group, an own feature or a kind of event is named twice or is empty, no group is named, or the horizons are
+        not rising whole numbers from 1. Whether there is such a group, calendar, file or kind is found where it is
+        looked up.
     """
 
     section: ClassVar[str] = "features"
@@ -161,8 +170,14 @@ class FeatureConfig(Section):
     sentiment: bool = True
     horizons: tuple[int, ...] = (1, 5, 20)
     calendar: str = "XNYS"
+    own: tuple[str, ...] = field(default=(), metadata=LATER)
+    events: tuple[str, ...] | bool = field(default=(), metadata=LATER)
 
     def __post_init__(self) -> None:
+        for key in ("own", "events"):
+            names = getattr(self, key)
+            if not isinstance(names, bool) and (len(set(names)) < len(names) or not all(map(str.strip, names))):
+                self.refuse(key, "name each once, and none that is empty")
         if not self.groups:
             self.refuse("groups", "it is empty: name at least one group")
         if len(set(self.groups)) < len(self.groups):
@@ -216,7 +231,10 @@ class SentimentConfig(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig(Section):
-    """The shape of an `AttentionLSTM`.
+    """The network: the shape of an `AttentionLSTM`, or a network of your own.
+
+    A network of your own gets this config and may read any of its keys; `lookback`, `linear` and `network` concern
+    tenor itself whatever the network does with them.
 
     Attributes
     ----------
@@ -236,6 +254,21 @@ class ModelConfig(Section):
     linear : bool
         Whether each symbol's own linear regression of log variance (HAR-X, refitted as time goes on) has a share in the
         forecast of risk, which validation chooses. False leaves it to the network alone.
+    network : str
+        A network of your own, ``path/to/mine.py:Net`` (docs/own-models.md); empty for the `AttentionLSTM`. The file is
+        read here, once, and from then on the value is ``mine.py:Net@0123456789ab``, with the beginning of the text's
+        SHA-256: another text is another network.
+    options : dict
+        Keyword arguments of your own network: numbers, texts, true or false.
+    code : str
+        The text of the network's file; no key of a config file.
+    path : str
+        Where the file was read; no key of a config file.
+
+    Raises
+    ------
+    ConfigError
+        A value is out of its range, or the network's file can't be used.
     """
 
     section: ClassVar[str] = "model"
@@ -246,11 +279,56 @@ class ModelConfig(Section):
     dropout: float = number(0.1, 0)
     attention: bool = True
     linear: bool = True
+    network: str = field(default="", metadata=LATER)
+    options: dict[str, Any] = field(default_factory=dict, hash=False, metadata=LATER)
+    code: str = field(default="", repr=False, compare=False, metadata=UNMAPPED)
+    path: str = field(default="", repr=False, compare=False, metadata=UNMAPPED)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.dropout >= 1:
             self.refuse("dropout", "it must be at least 0 and below 1")
+        self._check_options()
+        if not isinstance(self.network, str):
+            self.refuse("network", f"it takes a text{spelled(self.network)}, because the code travels with the model")
+        name = pinned(self.network)
+        if name is None and self.network:
+            name, code = read_network(self.network)
+            self._set(path=self.network.rpartition(":")[0], code=code, network=str(name))
+        elif name is None:
+            self._set(path="", code="")
+        elif self.code and digest_of(self.code) != name.digest:
+            raise ConfigError(f"the code at hand for model.network {self.network} is another text: train it again.")
+
+    @property
+    def attention_lstm(self) -> bool:
+        """Whether this is tenor's own network with attention, which has a twin without it."""
+        return self.attention and not self.network
+
+    @property
+    def network_file(self) -> str:
+        """The network as a config file names it, ``path/to/mine.py:Net``; empty for tenor's own."""
+        name = pinned(self.network)
+        return f"{self.path}:{name.name}" if name is not None and self.path else self.network
+
+    def _check_options(self) -> None:
+        if not isinstance(self.options, Mapping) or not all(isinstance(key, str) for key in self.options):
+            self.refuse("options", "it takes a table of keyword arguments, as in {'width': 32}")
+        self._set(options=dict(sorted(self.options.items())))
+        if self.options and not self.network:
+            self.refuse("options", "it is for a network of your own: set model.network as well")
+        for key, value in self.options.items():
+            if not key.isidentifier() or keyword.iskeyword(key):
+                raise ConfigError(f"config key 'model.options' has {shown(key)}, which is no name of an argument.")
+            if not isinstance(value, (bool, int, float, str)) or (type(value) is float and not math.isfinite(value)):
+                raise ConfigError(
+                    f"config key 'model.options.{key}' is {shown(value)}; it takes a finite number, a text, true or "
+                    "false."
+                )
+
+    def _set(self, **values: Any) -> None:
+        for key, value in values.items():
+            object.__setattr__(self, key, value)  # frozen for everybody else
 
 
 @dataclass(frozen=True, kw_only=True)

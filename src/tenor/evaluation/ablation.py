@@ -166,6 +166,67 @@ def ablate_attention(
     }
 
 
+def ablate_columns(
+    panel: Panel,
+    columns: Sequence[str],
+    name: str,
+    splits: Sequence[Split],
+    *,
+    features: FeatureConfig,
+    model: ModelConfig,
+    training: TrainConfig,
+    cache: Path | None = None,
+    workers: int | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> dict[int, Ablation]:
+    """Walk all `splits` with the feature `name` and without it, and compare on the same cells, for every horizon.
+
+    Parameters
+    ----------
+    panel
+        With the feature.
+    columns
+        Those of the feature in the panel, which the other arm lacks.
+    name
+        What the arms are called after.
+    splits, features, model, training, cache, workers
+        As in `tenor.evaluation.walkforward.walk`.
+    progress
+        Called with an arm, how many of its networks are done, and how many there are.
+    resamples, seed
+        Of the days.
+
+    Returns
+    -------
+    dict of int to Ablation
+        Horizon -> its ablation.
+
+    Raises
+    ------
+    ConfigError
+        The panel lacks a column.
+    HistoryError
+        As `walk` does.
+    """
+    missing = [column for column in columns if column not in panel.features]
+    if missing or not columns:
+        raise ConfigError(f"the panel has no column {', '.join(missing) or name} to take away: build it with {name}.")
+    rest = [i for i, column in enumerate(panel.features) if column not in columns]
+    without = replace(panel, values=panel.values[:, :, rest], features=tuple(panel.features[i] for i in rest))
+    walk_arm = _arm_walker(splits, training, cache, workers, progress)
+    arms = (f"with {name}", f"without {name}")
+    walks = {arm: walk_arm(arm, each, features, model) for arm, each in zip(arms, (panel, without), strict=True)}
+    kinds = partial(cells.by_volatility, panel)
+    results = {}
+    for horizon in panel.horizons:
+        result = compare_walks(panel, walks, horizon=horizon, kinds=kinds, resamples=resamples, seed=seed)
+        verdict = _verdict_of(result.contrasts, arms[1], name, f"the network without {name}")
+        results[horizon] = replace(result, verdict=verdict)
+    return results
+
+
 def _arm_walker(
     splits: Sequence[Split],
     training: TrainConfig,
@@ -350,11 +411,17 @@ def ablation_verdict(contrasts: Sequence[Contrast], *, days: int) -> str:
 
 def attention_verdict(contrasts: Sequence[Contrast], *, days: int) -> str:
     """Whether attention helps over all cells, at 5 %, on risk and on returns: a sentence each."""
+    return _verdict_of(contrasts, WITHOUT_ATTENTION, "attention", "the network without attention", days=days)
+
+
+def _verdict_of(contrasts: Sequence[Contrast], other: str, what: str, against: str, *, days: int | None = None) -> str:
+    """Whether `what`, which the arm `other` lacks, helps over all cells: a sentence on risk and one on returns."""
     sentences = []
     for metric, (where, error) in _QUESTIONS.items():
-        difference = on_all_cells(contrasts, metric)[WITHOUT_ATTENTION]
-        shown = f"{error} {difference_text(difference)} against the network without attention"
-        sentences.append(f"{where}, {_effect('attention', difference, days)} ({shown}).")
+        difference = on_all_cells(contrasts, metric)[other]
+        shown = f"{error} {difference_text(difference)} against {against}"
+        effect = _effect(what, difference, contrasts[0].days if days is None else days)
+        sentences.append(f"{where}, {effect} ({shown}).")
     return " ".join(sentences)
 
 

@@ -12,7 +12,6 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import empyrical
 import numpy as np
 import pandas as pd
 
@@ -101,26 +100,26 @@ class Backtest:
     @property
     def annual_return(self) -> float:
         """Geometric, net, a share a year."""
-        return float(empyrical.annual_return(self.returns, annualization=self.year))
+        grown = float(np.prod(1 + self.returns))
+        return grown ** (self.year / len(self.returns)) - 1 if len(self.returns) else math.nan
 
     @property
     def volatility(self) -> float:
         """Standard deviation of `returns`, annualised; NaN for fewer than two."""
-        return float(empyrical.annual_volatility(self.returns, annualization=self.year))
+        return float(self.returns.std(ddof=1)) * math.sqrt(self.year) if len(self.returns) > 1 else math.nan
 
     @property
     def sharpe(self) -> float:
         """Mean over standard deviation of `returns`, annualised; riskless rate 0; NaN if they never move."""
-        return (
-            float(empyrical.sharpe_ratio(self.returns, annualization=self.year))
-            if self.volatility > 1e-12
-            else math.nan
-        )
+        return float(self.returns.mean()) * self.year / self.volatility if self.volatility > 1e-12 else math.nan
 
     @property
     def max_drawdown(self) -> float:
         """The deepest fall from an earlier peak, a share of the peak, >= 0."""
-        return -float(empyrical.max_drawdown(self.returns))
+        if not len(self.returns):
+            return math.nan
+        value = np.concatenate([[1.0], np.cumprod(1 + self.returns)])
+        return float(1 - (value / np.maximum.accumulate(value)).min())
 
     @property
     def mean_turnover(self) -> float:

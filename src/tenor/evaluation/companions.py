@@ -55,6 +55,7 @@ class Companions:
             model=replace(recipe.model, **(model or {})),
             training=self.forecaster.training,
             sentiment=recipe.sentiment,
+            own=recipe.own,
             checkpoints=self.work / "checkpoints",
             progress=self.progress,
             workers=self.workers,

@@ -11,7 +11,7 @@ from tenor.config import FeatureConfig, FoldConfig, ModelConfig, TrainConfig
 from tenor.errors import ConfigError
 from tenor.evaluation.baselines import BASELINES
 from tenor.evaluation.regressors import Regressor
-from tenor.evaluation.statistical import STATISTICAL, fit_statistical
+from tenor.evaluation.statistical import STATISTICAL, available, fit_statistical
 from tenor.evaluation.walkforward import WalkForward, walk
 from tenor.schema import Panel, Predictions
 from tenor.training import Split
@@ -75,6 +75,8 @@ def walk_with_comparators(
 ) -> WalkForward:
     """Walk the model forward beside the baselines, the statistical ones, a plain LSTM and a user's `own`.
 
+    The statistical baselines are left out where their library is not installed (`statistical.available`).
+
     Parameters
     ----------
     panel, splits, features, model, training, cache, workers
@@ -99,7 +101,7 @@ def walk_with_comparators(
         A regressor of the user's raised, or its predictions are not one finite number a row.
     """
     plain: WalkForward | None = None
-    if model.attention:
+    if model.attention_lstm:
         plain = walk(
             panel,
             splits,
@@ -111,13 +113,14 @@ def walk_with_comparators(
             workers=workers,
             progress=None if progress is None else partial(progress, "folds and seeds, plain LSTM"),
         )
+    statistical = (_Statistical(len(splits), workers, progress),) if available() else ()
     result = walk(
         panel,
         splits,
         features=features,
         model=model,
         training=training,
-        comparators=(_Statistical(len(splits), workers, progress), partial(_fit_own, own)),
+        comparators=(*statistical, partial(_fit_own, own)),
         adaptive=True,
         cache=cache,
         workers=workers,

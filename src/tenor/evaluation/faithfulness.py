@@ -28,6 +28,7 @@ from tenor.evaluation.bootstrap import RESAMPLES, ConfidenceInterval
 from tenor.evaluation.last_step import LastStep
 from tenor.evaluation.significance import LEVEL, drawn_days, format_p, resampled, side_of_zero
 from tenor.inference.cells import network_input, usable
+from tenor.model import AttentionLSTM
 from tenor.schema import Bool, Float32, Float64, Panel
 from tenor.storage.files import json_values
 from tenor.training import Forecaster, PanelAttention
@@ -150,8 +151,8 @@ def attention_entropy(weights: Float32) -> Float64:
 
 
 def testable(forecaster: Forecaster, panel: Panel) -> bool:
-    """Whether there is attention, over more than one step and more than one feature."""
-    return forecaster.model.attention and min(forecaster.model.lookback, len(panel.features)) > 1
+    """Whether it is tenor's own attention, over more than one step and more than one feature."""
+    return forecaster.model.attention_lstm and min(forecaster.model.lookback, len(panel.features)) > 1
 
 
 def faithfulness(
@@ -198,6 +199,9 @@ def faithfulness(
     ConfigError
         `forecasts` or `hidden` leave nothing to test.
     """
+    networks = [network for network in forecaster.networks if isinstance(network, AttentionLSTM)]
+    if not networks:
+        raise ModelError(f"{forecaster.name} is not tenor's own network, whose attention this tests: nothing to test.")
     if not forecaster.model.attention:
         raise ModelError("this model was trained without attention (model.attention = false): nothing to test.")
     if forecasts < 1 or not hidden or min(hidden) < 1:
@@ -211,7 +215,7 @@ def faithfulness(
     attention = forecaster.attention(panel, slice(begin, stop))
     time, feature = _attended(attention, day - begin, symbol, place, lookback)
     test = _Test(
-        LastStep(forecaster.networks, _windows(forecaster, panel, day, symbol), place),
+        LastStep(networks, _windows(forecaster, panel, day, symbol), place),
         panel.log_variance[day, symbol, place].astype("float64"),
         _ByDay(day, horizon, resamples, seed),
     )

@@ -8,6 +8,7 @@ loses little, because what these models find in daily prices hardly changes with
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import warnings
 from collections.abc import Callable, Sequence
@@ -27,12 +28,20 @@ ETS = "ETS"
 THETA = "theta"
 STATISTICAL = (ARIMA, ETS, THETA)
 
+LIBRARY = "statsforecast"
+"""What chooses and fits them; an extra of its own, since it holds other packages back."""
+
 FEWEST_CLOSES = 60
 """Closes needed before the test to choose a model; a symbol with fewer is predicted to stay where it is."""
 LARGEST_ORDER = 3
 
 SymbolProgress = Callable[[int, int], None]
 """Called with how many of how many symbols are done."""
+
+
+def available() -> bool:
+    """Whether the library of these baselines is installed."""
+    return importlib.util.find_spec(LIBRARY) is not None
 
 
 def fit_statistical(

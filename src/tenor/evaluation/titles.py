@@ -18,7 +18,8 @@ class MetricTitle:
     title
         In lower case but for names, as a table's heading or within a sentence.
     unit
-        ``%`` for shares and returns, which are stored as fractions; empty for what has no unit.
+        ``%`` for shares and returns, which are stored as fractions, ``%²`` for their squares; empty for what has no
+        unit.
     digits, difference_digits
         Decimal places, in `unit`, of a value and of a difference between two models, which is smaller.
     higher_is_better
@@ -30,7 +31,7 @@ class MetricTitle:
     """
 
     title: str
-    unit: Literal["", "%"]
+    unit: Literal["", "%", "%²"]
     digits: int
     difference_digits: int
     higher_is_better: bool
@@ -40,7 +41,7 @@ class MetricTitle:
     @property
     def scale(self) -> float:
         """What a stored value is multiplied with to be in `unit`."""
-        return 100.0 if self.unit == "%" else 1.0
+        return {"": 1.0, "%": 100.0, "%²": 1e4}[self.unit]
 
     @property
     def heading(self) -> str:
@@ -114,3 +115,19 @@ RISK_TITLES: dict[str, MetricTitle] = {
     ),
 }  # fmt: skip
 """Likewise for forecasts of risk (`tenor.evaluation.risk.LOSSES`)."""
+
+SCORE_TITLES: dict[str, MetricTitle] = {
+    "squared_error": MetricTitle(
+        "squared error of returns", "%²", 4, 4, False, None, "Mean squared error of the forecast log returns."
+    ),
+    "brier": MetricTitle(
+        "Brier score", "", 4, 4, False, 0.25,
+        "Mean squared error of the forecast probability of a rise; always saying one half gives 0.25.",
+    ),
+}  # fmt: skip
+"""Likewise for the losses of returns and directions by which anybody's forecasts are judged (`tenor.referee`)."""
+
+
+def loss_title(measure: str) -> MetricTitle:
+    """How a loss of `RISK_TITLES` or `SCORE_TITLES` is shown."""
+    return {**RISK_TITLES, **SCORE_TITLES}[measure]

@@ -24,6 +24,7 @@ from tenor.errors import ConfigError, HistoryError, ModelError
 from tenor.evaluation.baselines import fit_baselines
 from tenor.inference.cells import usable
 from tenor.inference.conformal import adapt
+from tenor.model.admission import admit
 from tenor.schema import Bool, Float32, Panel, Predictions
 from tenor.storage.files import content_key
 from tenor.training import Forecaster, Split, checkpoint, fit
@@ -139,7 +140,7 @@ def walk(
     Raises
     ------
     ConfigError
-        No fold, or test parts that overlap or leave a gap.
+        No fold, or test parts that overlap or leave a gap; or the user's network can't be used.
     HistoryError
         A fold's part has no cell to train, validate or fit a baseline on.
     """
@@ -147,7 +148,7 @@ def walk(
     with tempfile.TemporaryDirectory(prefix="tenor-") as temporary:
         root = Path(temporary) if cache is None else cache
         forecasters = _fit_all(panel, splits, features, model, training, root, workers, progress)
-    pooled = _Pool(panel)
+    pooled = Pool(panel)
     for split, forecaster in zip(splits, forecasters, strict=True):
         past = panel.between(0, split.test.stop)  # no row after the test part exists from here on
         together, alone = forecaster.predict_with_each(past)
@@ -187,7 +188,7 @@ def _seed_name(seed: int) -> str:
     return f"seed {seed}"
 
 
-class _Pool:
+class Pool:
     """Puts the predictions of one part after another in place; NaN elsewhere."""
 
     def __init__(self, panel: Panel) -> None:
@@ -248,6 +249,7 @@ def _fit_all(
     workers: int | None,
     progress: FoldProgress | None,
 ) -> list[Forecaster]:
+    admit(model, len(panel.features), len(panel.horizons), sessions=len(panel.sessions))
     folders = [root / "folds" / fold_key(panel, split, features, model, training) for split in splits]
     saved = [_load(folder) for folder in folders]
     missing = [split for split, forecaster in zip(splits, saved, strict=True) if forecaster is None]

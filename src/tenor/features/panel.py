@@ -16,6 +16,7 @@ from tenor.features.axis import Axis, Places, calendars_of
 from tenor.features.catalogue import SENTIMENT, check_groups, feature_names, warmup
 from tenor.features.context import context
 from tenor.features.indicators import Series, indicators, log_mean_variance, span_return
+from tenor.features.own.bundle import Own
 from tenor.features.schedule import Schedule, schedule_feature
 from tenor.features.sentiment import sentiment_features
 from tenor.schema import Bars, Bool, DailySentiment, Float32, Float64, Panel
@@ -47,6 +48,7 @@ def build_panel(
     *,
     sentiment: DailySentiment | None = None,
     half_life: float = SentimentConfig.half_life,
+    own: Own | None = None,
 ) -> Panel:
     """The unscaled panel of all symbols of `bars`, over the sessions of `config.calendar`.
 
@@ -65,6 +67,8 @@ def build_panel(
         Adds the sentiment features if `config.sentiment` is on; without it there are none.
     half_life
         Sessions after which `sentiment_recent` fades by half while there is no news, > 0 (`SentimentConfig.half_life`).
+    own
+        The own features, `Own.fitted`; by default what `config.own` names, from where it lies.
 
     Raises
     ------
@@ -72,6 +76,8 @@ def build_panel(
         A bar, or a sentiment, lies on a day that is no session of its calendar, or is of another interval.
     HistoryError
         A horizon is longer than the data, or no symbol has enough bars for the warm-up.
+    ConfigError
+        An own feature that `config` names is not there.
     """
     for what, given in (("bars", bars), ("sentiment", sentiment if config.sentiment else None)):
         if given is not None and given.interval != interval_of(config.calendar):
@@ -88,7 +94,9 @@ def build_panel(
             f"{first} to {last}: import more history or lower features.horizons."
         )
     check_groups(config.groups)
+    own = Own.of(config).fitted(bars) if own is None else own
     names = feature_names([*config.groups, SENTIMENT] if sentiment is not None and config.sentiment else config.groups)
+    names += own.names
     column = {name: i for i, name in enumerate(names)}
     grid = (len(sessions), len(symbols))
 
@@ -96,9 +104,9 @@ def build_panel(
     open_, close, volatility, variance, one, five = (np.full(grid, np.nan) for _ in range(6))
     log_variances = {bars_back: np.full(grid, np.nan) for bars_back in (1, 5, 22, 66)}
     warm = np.zeros(grid, dtype=bool)
-    needed = warmup(config.groups)
+    needed = max(warmup(config.groups), own.warmup)
     longest = 0
-    for i, (shown, series) in enumerate(_series(bars, axis)):
+    for i, (shown, days, series) in enumerate(_series(bars, axis)):
         rows, bar = shown.rows, shown.bar
         one[rows, i], five[rows, i] = series.step[bar], span_return(series.close, 5)[bar]
         volatility[rows, i] = series.vol[bar]
@@ -117,6 +125,9 @@ def build_panel(
         longest = max(longest, len(series))
         for name, row in indicators(series, config.groups).items():
             values[rows, i, column[name]] = _narrow(row[bar])
+        if len(series) > needed:  # of a symbol with fewer bars no cell counts
+            for name, row in own.of_symbol(days, series, symbols[i]).items():
+                values[rows, i, column[name]] = _narrow(row[bar])
     if longest <= needed:
         raise HistoryError(
             f"too little history: of {len(symbols)} symbols the longest has {longest} sessions, and the features "
@@ -127,6 +138,7 @@ def build_panel(
         across[name] = np.repeat(line[:, None], len(symbols), axis=1)
     if sentiment is not None and config.sentiment:
         across |= _sentiment(sentiment, axis, symbols, half_life)
+    across |= own.across(axis, symbols)
     for name, cells in across.items():
         values[:, :, column[name]] = _narrow(cells)
 
@@ -157,8 +169,8 @@ def _since(variance: Float64, bar: Places) -> Float64:
     return np.where(alone, variance[bar], np.where(since > 0, since, np.nan))
 
 
-def _series(bars: Bars, axis: Axis) -> Iterator[tuple[_Shown, Series]]:
-    """For each symbol, in order: where its bars stand on the axis, and all of its bars, adjusted."""
+def _series(bars: Bars, axis: Axis) -> Iterator[tuple[_Shown, pd.DatetimeIndex, Series]]:
+    """For each symbol, in order: where its bars stand on the axis, their days, and all of its bars, adjusted."""
     frame = bars.frame
     number = {c: frame[c].to_numpy(dtype="float64") for c in ("open", "high", "low", "close", "adj_close", "volume")}
     factor = number["adj_close"] / number["close"]
@@ -170,7 +182,7 @@ def _series(bars: Bars, axis: Axis) -> Iterator[tuple[_Shown, Series]]:
         own = days[start:stop]
         rows, bar = axis.rows(own, calendar)
         fills = axis.open_after(rows, own[bar], calendar)
-        yield _Shown(rows, bar, fills), Series(*(np.ascontiguousarray(a[start:stop]) for a in adjusted))
+        yield _Shown(rows, bar, fills), own, Series(*(np.ascontiguousarray(a[start:stop]) for a in adjusted))
 
 
 def _sentiment(sentiment: DailySentiment, axis: Axis, symbols: tuple[str, ...], half_life: float) -> dict[str, Float64]:

@@ -1,4 +1,4 @@
-"""A model as files, a document and its weights: written as a whole, and read only if not one byte has changed."""
+"""A model as files: a document, weights and the user's code and tables; read only if not one byte has changed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tenor.errors import ModelError
 from tenor.registry.manifest import DOCUMENT, WEIGHTS, changed
@@ -17,26 +17,51 @@ from tenor.storage.files import read_json
 FORMAT = 3
 
 
-def packed(document: dict[str, Any], weights: bytes) -> dict[str, bytes]:
-    """The files of a model by name; the document gets the SHA-256 of the weights and of itself."""
-    body = {"format": FORMAT, **document}
-    sums = {WEIGHTS: hashlib.sha256(weights).hexdigest(), DOCUMENT: hashlib.sha256(_dump(body)).hexdigest()}
-    return {WEIGHTS: weights, DOCUMENT: _dump({**body, "sha256": sums})}
+class Saved(NamedTuple):
+    """What a model is saved as.
+
+    Attributes
+    ----------
+    document
+        Its settings, scaler and calibration.
+    weights
+        Of its networks.
+    others
+        The user's files that travel with it, by name: the code of a network, and what own features are made of.
+    """
+
+    document: dict[str, Any]
+    weights: bytes
+    others: Mapping[str, bytes] = {}
 
 
-def unpacked(files: Mapping[str, bytes], where: str | Path) -> tuple[dict[str, Any], bytes]:
-    """The document and the weights in `files`, which lie in `where`.
+def packed(saved: Saved) -> dict[str, bytes]:
+    """The files of a model by name; the document gets the SHA-256 of the others and of itself."""
+    body = {"format": FORMAT, **saved.document}
+    files = {WEIGHTS: saved.weights, **saved.others}
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    sums[DOCUMENT] = hashlib.sha256(_dump(body)).hexdigest()
+    return {**files, DOCUMENT: _dump({**body, "sha256": sums})}
+
+
+def unpacked(files: Mapping[str, bytes], where: str | Path) -> Saved:
+    """What is saved in `files`, which lie in `where`.
 
     Raises
     ------
     ModelError
-        A file is truncated, changed or of another format; the message names it.
+        A file is missing, truncated, changed or of another format; the message names it.
     """
     document, sums = _document(files[DOCUMENT], where)
-    weights = files[WEIGHTS]
-    if hashlib.sha256(weights).hexdigest() != sums[WEIGHTS]:
-        raise changed(f"{where}/{WEIGHTS}")
-    return document, weights
+    for name, expected in sums.items():
+        if name == DOCUMENT:
+            continue
+        if name not in files:
+            raise ModelError(f"{where}/{name} is missing: copy the whole model, or train it again.")
+        if hashlib.sha256(files[name]).hexdigest() != expected:
+            raise changed(f"{where}/{name}")
+    others = {name: files[name] for name in sums if name not in (DOCUMENT, WEIGHTS)}
+    return Saved(document, files[WEIGHTS], others)
 
 
 def document_of(text: bytes, where: str | Path) -> dict[str, Any]:
@@ -44,7 +69,7 @@ def document_of(text: bytes, where: str | Path) -> dict[str, Any]:
     return _document(text, where)[0]
 
 
-def write_folder(folder: Path, document: dict[str, Any], weights: bytes) -> None:
+def write_folder(folder: Path, saved: Saved) -> None:
     """Write the files into `folder`, in place of a model that is there already: it is made beside it and renamed.
 
     Raises
@@ -57,7 +82,8 @@ def write_folder(folder: Path, document: dict[str, Any], weights: bytes) -> None
     fresh, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{what}") for what in ("new", "old"))
     try:
         fresh.mkdir(parents=True)
-        for name, content in packed(document, weights).items():
+        for name, content in packed(saved).items():
+            (fresh / name).parent.mkdir(exist_ok=True)
             (fresh / name).write_bytes(content)
         if folder.exists():
             folder.replace(old)
@@ -71,8 +97,8 @@ def write_folder(folder: Path, document: dict[str, Any], weights: bytes) -> None
         shutil.rmtree(old, ignore_errors=True)
 
 
-def read_folder(folder: Path) -> tuple[dict[str, Any], bytes]:
-    """The document and the weights in `folder`.
+def read_folder(folder: Path) -> Saved:
+    """What is saved in `folder`.
 
     Raises
     ------
@@ -80,8 +106,8 @@ def read_folder(folder: Path) -> tuple[dict[str, Any], bytes]:
         A file is missing, truncated, changed or of another format; the message names it.
     """
     text = _bytes(folder / DOCUMENT)
-    document_of(text, folder)  # a document that is none is told before weights that are missing
-    return unpacked({DOCUMENT: text, WEIGHTS: _bytes(folder / WEIGHTS)}, folder)
+    _, sums = _document(text, folder)  # a document that is none is reported before weights that are missing
+    return unpacked({name: text if name == DOCUMENT else _bytes(folder / name) for name in sums}, folder)
 
 
 def _document(text: bytes, where: str | Path) -> tuple[dict[str, Any], dict[str, str]]:

@@ -27,6 +27,12 @@ from tenor.variance import STILL
 
 SHOWN_LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 """Quantiles that a forecast carries."""
+FORECAST_COLUMNS = (
+    *("symbol", "session", "target_session", "horizon", "last_price", "price", "expected_return", "volatility"),
+    *(f"q{round(100 * level):02d}" for level in SHOWN_LEVELS),
+    *("p_up", "as_of"),
+)
+"""Of a frame of forecasts: the fields of `Forecast`, and the quantiles of the price."""
 CHUNK = 32
 """Symbols that run through the networks at once: it bounds memory."""
 
@@ -75,6 +81,17 @@ class Forecasts(list[Forecast]):
         super().__init__(forecasts)
         self.failed = failed or {}
         self.incomplete = incomplete or {}
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row a forecast, with the columns `FORECAST_COLUMNS`; sessions as dates, `as_of` in UTC."""
+        fields = [name for name in FORECAST_COLUMNS if name in Forecast.__annotations__]
+        frame = pd.DataFrame([{name: getattr(each, name) for name in fields} for each in self], columns=fields)
+        for level in SHOWN_LEVELS:
+            frame[f"q{round(100 * level):02d}"] = [each.quantiles[f"{level:g}"] for each in self]
+        return frame[list(FORECAST_COLUMNS)]
+
+    def _repr_html_(self) -> str:
+        return self.to_frame().to_html(index=False, float_format=lambda value: f"{value:.4g}", border=0)
 
     def __add__(self, other: Forecasts) -> Forecasts:  # type: ignore[override]
         """Both together."""

@@ -11,6 +11,7 @@ import pandas as pd
 
 from tenor.calendars import exchange
 from tenor.errors import ModelError
+from tenor.features.own import Covariates
 from tenor.heads import HEADS
 from tenor.inference.artifact import document_of
 from tenor.inference.cells import network_input
@@ -61,7 +62,14 @@ class Predictor:
             ) from error
         return cls(read_recipe(opened), opened.card(), session)
 
-    def run(self, bars: Bars, sentiment: DailySentiment | None, *, as_of: pd.Timestamp | None = None) -> PanelForecasts:
+    def run(
+        self,
+        bars: Bars,
+        sentiment: DailySentiment | None,
+        *,
+        as_of: pd.Timestamp | None = None,
+        covariates: Covariates | None = None,
+    ) -> PanelForecasts:
         """All that the model predicts from `bars` and `sentiment`, from one run of its networks.
 
         Newest forecasts, past ones and attention are views of the result. Those of sessions up to the end of validation
@@ -75,6 +83,8 @@ class Predictor:
             Made by ``recipe.sentiment``; may be None where the model has none (``recipe.with_sentiment``).
         as_of
             Tz-aware; only sessions that were over by then are seen. By default all of `bars`.
+        covariates
+            For own features, as `Recipe.panel` takes them.
 
         Raises
         ------
@@ -88,10 +98,10 @@ class Predictor:
         if as_of is not None:
             last = exchange(self.recipe.features.calendar).last_closed(as_of)
             bars, sentiment = bars.until(last), sentiment.until(last) if sentiment is not None else None
-        panel = self.recipe.panel(bars, sentiment)
-        return PanelForecasts.of(self.recipe, self._runs, panel, self._verdicts())
+        panel = self.recipe.panel(bars, sentiment, covariates)
+        return PanelForecasts.of(self.recipe, self._runs, panel, self.verdicts())
 
-    def _verdicts(self) -> dict[int, str]:
+    def verdicts(self) -> dict[int, str]:
         """What training found of each horizon's forecasts, by the card; an older model's card says nothing of it."""
         validation = self.card.get("validation") or {}
         found = {int(horizon): dict(known).get("verdict") for horizon, known in validation.items()}
@@ -111,4 +121,4 @@ class Predictor:
 def read_recipe(version: Version) -> Recipe:
     """The recipe of a version of the registry; raises ModelError where it can't be read."""
     text = version.read(DOCUMENT)[DOCUMENT]
-    return Recipe.from_mapping(document_of(text, version.location), version.name)
+    return Recipe.from_mapping(document_of(text, version.location), version.name, version.own())

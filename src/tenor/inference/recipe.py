@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tenor.config import FeatureConfig, ModelConfig, SentimentConfig, from_mapping, to_mapping
+from tenor.config.network_code import pinned
 from tenor.distribution import Risk
 from tenor.errors import HistoryError, ModelError, TenorError
 from tenor.features import Scaler, build_panel
 from tenor.features.catalogue import SENTIMENT, feature_names
+from tenor.features.own import Covariates, Own
 from tenor.har import refitted
 from tenor.heads import Calibration, Outputs, Surroundings
 from tenor.inference.cells import WARM_UP, spread, usable
@@ -47,6 +49,8 @@ class Recipe:
         Those it was trained on.
     split
         First and last day of each part.
+    own
+        The user's own features, with the code and the rows that they are made of.
     """
 
     version: str = ""
@@ -57,10 +61,20 @@ class Recipe:
     calibration: Calibration
     symbols: tuple[str, ...]
     split: Mapping[str, tuple[str, str]]
+    own: Own = field(default_factory=Own)
 
     @classmethod
-    def from_mapping(cls, document: Mapping[str, Any], version: str) -> Recipe:
+    def from_mapping(
+        cls, document: Mapping[str, Any], version: str, files: Mapping[str, bytes] | None = None
+    ) -> Recipe:
         """The recipe of `version` in the document of a saved model.
+
+        Parameters
+        ----------
+        document, version
+            Of the model.
+        files
+            Those that its own features are made of (`Recipe.files`).
 
         Raises
         ------
@@ -77,7 +91,10 @@ class Recipe:
                 calibration=Calibration.from_mapping(document["calibration"]),
                 symbols=tuple(document["symbols"]),
                 split={name: (first, last) for name, (first, last) in document["split"].items()},
+                own=Own.of_files(document["own"], files or {}) if "own" in document else Own(),
             )
+        except ModelError:
+            raise
         except (KeyError, TypeError, ValueError, TenorError) as error:
             raise ModelError(f"model {version} can't be read by this tenor ({error}): train it again.") from error
 
@@ -91,11 +108,19 @@ class Recipe:
             "calibration": self.calibration.to_mapping(),
             "symbols": list(self.symbols),
             "split": {name: list(days) for name, days in self.split.items()},
+            **({"own": self.own.to_mapping()} if self.own else {}),
         }
+
+    def files(self) -> dict[str, bytes]:
+        """The files that its own features are made of, by name; they travel with the model."""
+        return self.own.files()
 
     @property
     def name(self) -> str:
         """What tables call the model."""
+        own = pinned(self.model.network)
+        if own is not None:
+            return f"{own.name} ({own.file})"  # no baseline's name
         return "attention LSTM" if self.model.attention else "LSTM"
 
     @property
@@ -125,8 +150,18 @@ class Recipe:
         """
         return sorted({*symbols, *(symbol for symbol in self.symbols if symbol in known)})
 
-    def panel(self, bars: Bars, sentiment: DailySentiment | None) -> Panel:
+    def panel(self, bars: Bars, sentiment: DailySentiment | None, covariates: Covariates | None = None) -> Panel:
         """The panel of `bars` as the model knows it; `sentiment` is left out where the model has none.
+
+        Own features are computed by the code that travels with the model.
+
+        Parameters
+        ----------
+        bars, sentiment
+            As `build_panel` takes them.
+        covariates
+            What the lake knows by now for own features: events, and rows of tables that became known after training
+            (`Workspace.covariates`).
 
         Raises
         ------
@@ -143,6 +178,7 @@ class Recipe:
             self.features,
             sentiment=sentiment if self.with_sentiment else None,
             half_life=self.sentiment.half_life,
+            own=self.own.with_covariates(covariates),
         )
 
     def scaled(self, panel: Panel) -> Panel:

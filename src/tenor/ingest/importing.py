@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from tenor.data import embedded_bars, embedded_sentiment
-from tenor.errors import ConfigError
-from tenor.ingest.files import FileSummary, Reading, SymbolReport, check_bars, read_files
+from tenor.errors import ConfigError, DataError
+from tenor.features.own import OwnTable, read_own_table
+from tenor.features.own.functions import check_name
+from tenor.ingest.files import JSON_SUFFIXES, FileSummary, Reading, SymbolReport, check_bars, find_files, read_files
 from tenor.ingest.status import news_without_bars
+from tenor.storage.frames import read_frame
 from tenor.store import Appended, Lake
 
 EMBEDDED = "embedded"
@@ -38,6 +42,12 @@ class ImportResult:
         One text for each refused row: file, row, column, value, reason and remedy.
     without_bars
         The symbols that news came for, and that the lake has no bars of.
+    events
+        Likewise of events.
+    events_without_bars
+        The symbols that events came for, and that the lake has no bars of.
+    missing
+        The paths that do not exist; the others were imported.
     """
 
     files: tuple[FileSummary, ...]
@@ -46,11 +56,14 @@ class ImportResult:
     sentiment: Appended
     refused: tuple[str, ...]
     without_bars: tuple[str, ...] = ()
+    events: Appended = _NOTHING
+    events_without_bars: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
     @property
     def usable(self) -> bool:
-        """Whether the import brought bars or news."""
-        return self.bars != _NOTHING or self.news != _NOTHING
+        """Whether the import brought bars, news or events."""
+        return any(each != _NOTHING for each in (self.bars, self.news, self.events))
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values."""
@@ -65,6 +78,7 @@ def import_files(
     dates: str | None = None,
     decimal: str | None = None,
     columns: Mapping[str, str] | None = None,
+    encoding: str | None = None,
 ) -> ImportResult:
     """Read files and folders into the lake; ``embedded`` stands for the bars and the sentiment that come with tenor.
 
@@ -77,45 +91,147 @@ def import_files(
     calendar
         The exchange on whose sessions bars must lie; by default each symbol's own.
     dates
-        The order of dates such as 02/12/2024 in files of bars: ``dmy``, ``mdy`` or ``ymd``; by default it is decided
-        file by file, and a file in which nothing decides is refused.
+        The order of dates such as 02/12/2024: ``dmy``, ``mdy`` or ``ymd``; by default it is decided file by file, and a
+        file in which nothing decides is refused.
     decimal
         The decimal mark of bars, ``point`` or ``comma``; likewise.
     columns
         The files' own names of columns, by tenor's (``{"session": "Datum"}``, as `parse_columns` gives them).
+    encoding
+        Of text files that are neither UTF-8 nor UTF-16, as Python names it; by default Windows-1252, where they can be.
 
     Raises
     ------
     ConfigError
-        A path is empty, or `dates` or `decimal` is no such word.
+        A path is empty, `dates` or `decimal` is no such word, or there is no such `encoding`.
     DataError
-        A path does not exist. Unusable rows inside a file are refused one by one, and the other rows imported.
+        No path exists, or the only one is a folder without files. Unusable rows inside a file are refused one by one,
+        and the other rows imported.
     StoreError
         The lake can't be written.
     """
     if "" in map(str.strip, paths):
         raise ConfigError("a path to import is empty: name a file or a folder ('.' for the current one).")
     lake = Lake(store)
-    reading = Reading.of(dates=dates, decimal=decimal, columns=columns, stored=lambda symbols: _closes(lake, symbols))
+    reading = Reading.of(
+        dates=dates,
+        decimal=decimal,
+        columns=columns,
+        stored=lambda symbols: _closes(lake, symbols),
+        encoding=encoding,
+        known=lake.symbols,
+    )
     files: list[FileSummary] = []
     refused: list[str] = []
     written_about: set[str] = set()
-    bars = news = sentiment = _NOTHING
+    bars = news = sentiment = events = _NOTHING
+    symbols_of_events: set[str] = set()
     if EMBEDDED in paths:
         bars += lake.append_bars(embedded_bars(), source=EMBEDDED_SOURCE)
         sentiment += lake.append_sentiment(embedded_sentiment(), source=EMBEDDED_SOURCE)
     given = [path for path in paths if path != EMBEDDED]
-    for batch in read_files(given, calendar=calendar, reading=reading):
+    missing = tuple(path for path in given if not Path(path).exists())
+    if given and len(paths) in (1, len(missing)):
+        find_files(Path(given[0]), also=JSON_SUFFIXES)  # raises where there is nothing to import
+    for batch in read_files(given, calendar=calendar, reading=reading, events=lake.events):
         if batch.bars is not None:
             bars += lake.append_bars(batch.bars, source="file")
         if batch.news is not None:
             news += lake.append_news(batch.news)
             written_about |= set(batch.news.frame["symbol"])
+        if batch.events is not None:
+            events += lake.append_events(batch.events)
+            symbols_of_events |= set(batch.events.frame["symbol"]) - {""}
         lake.append_refusals(batch.refusals, files=[file.file for file in batch.files])
         files += batch.files
         refused += [refusal.describe() for refusal in batch.refused]
     without_bars = tuple(sorted(written_about.intersection(news_without_bars(store)))) if written_about else ()
-    return ImportResult(tuple(files), bars, news, sentiment, tuple(refused), without_bars)
+    strangers = tuple(sorted(symbols_of_events - set(lake.symbols()))) if symbols_of_events else ()
+    return ImportResult(tuple(files), bars, news, sentiment, tuple(refused), without_bars, events, strangers, missing)
+
+
+@dataclass(frozen=True)
+class TableImport:
+    """The result of importing one table of own features.
+
+    Attributes
+    ----------
+    name
+        Of the table.
+    columns
+        Its numbers.
+    rows
+        How many cells were new, revised or already there.
+    without_bars
+        The symbols that the lake has no bars of.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    rows: Appended
+    without_bars: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """A mapping of JSON values."""
+        return asdict(self)
+
+
+def import_table(store: str, paths: Sequence[str], *, name: str, calendar: str | None = None) -> TableImport:
+    """Read tables of own features into the lake, under `name` (docs/own-features.md).
+
+    Parameters
+    ----------
+    store
+        The lake.
+    paths
+        CSV or Parquet files with ``symbol`` (if not of all), ``session`` or ``known_since``, and numbers.
+    name
+        Of the table; ``features.own = ["features:NAME"]`` uses it.
+    calendar
+        Of days without a time, for symbols whose names show no market; New York's by default.
+
+    Raises
+    ------
+    ConfigError
+        `name` can't be a feature's.
+    DataError
+        A file can't be used, or says of a value that the lake has that it was known earlier; nothing is written then.
+    """
+    check_name(name)
+    lake = Lake(store)
+    read = [read_own_table(name, read_frame(Path(p)), calendar=calendar or "XNYS", where=p) for p in paths]
+    known = lake.covariates(name)
+    for path, table in zip(paths, read, strict=True):
+        if not isinstance(table, OwnTable):
+            raise DataError(
+                f"{path} has neither a session nor known_since: it does not change, and travels with a model as it is; "
+                f"name its path in features.own instead of importing it."
+            )
+        if known is not None:
+            _refuse_earlier(table.frame, known, path)
+    rows = _NOTHING
+    columns: list[str] = []
+    symbols: set[str] = set()
+    for table in read:
+        assert isinstance(table, OwnTable)
+        rows += lake.append_covariates(name, table.frame)
+        columns += table.numbers
+        symbols |= set(table.frame["symbol"]) - {""}
+    return TableImport(name, tuple(dict.fromkeys(columns)), rows, tuple(sorted(symbols - set(lake.symbols()))))
+
+
+def _refuse_earlier(frame: pd.DataFrame, known: pd.DataFrame, path: str) -> None:
+    """Refuse rows that say of a session that the lake has that it was known earlier than the lake says."""
+    first = known.groupby(["symbol", "session"])["known_since"].min().rename("before").reset_index()
+    rows = frame.merge(first, on=["symbol", "session"])
+    early = rows[(rows["known_since"] < rows["before"]).to_numpy()]
+    if len(early):
+        row = early.iloc[0]
+        raise DataError(
+            f"{path}: {row['symbol'] or 'all symbols'} {row['session']:%Y-%m-%d} is said to be known since "
+            f"{row['known_since']:%Y-%m-%d %H:%M} UTC, and the lake has it since {row['before']:%Y-%m-%d %H:%M} UTC: "
+            "nobody knows a value earlier afterwards; keep the first moment, or take another name."
+        )
 
 
 def _closes(lake: Lake, symbols: Sequence[str]) -> pd.DataFrame:

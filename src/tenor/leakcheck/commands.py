@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import functools
 import inspect
 from collections.abc import Callable, Sequence
@@ -10,21 +9,21 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
-import pyarrow as pa
 
 from tenor.calendars import interval_of
 from tenor.config import FeatureConfig
-from tenor.errors import ConfigError, DataError, did_you_mean, one_line
+from tenor.errors import ConfigError
 from tenor.features import build_panel
+from tenor.features.own import OwnFunction
 from tenor.leakcheck.functions import check_features
+from tenor.leakcheck.own import check_own_function
 from tenor.leakcheck.report import LeakReport
 from tenor.leakcheck.runner import RunProgress
 from tenor.leakcheck.tables import check_dataset
 from tenor.leakcheck.trainers import check_history, check_trainer, is_history
 from tenor.schema import Bars, DailySentiment, News
+from tenor.storage.frames import read_frame
 from tenor.user_code import load_object
-
-_PARQUET = (".parquet", ".pq")
 
 
 def leakcheck_file(
@@ -71,35 +70,6 @@ def leakcheck_file(
     )
 
 
-def read_frame(path: Path) -> pd.DataFrame:
-    """The table in a CSV or Parquet file, its columns as they are.
-
-    Raises
-    ------
-    DataError
-        There is no such file, or it is neither.
-    """
-    if not path.is_file():
-        near = did_you_mean(path.name, [p.name for p in path.parent.iterdir()]) if path.parent.is_dir() else ""
-        raise DataError(f"no file {str(path)!r}.{near}")
-    try:
-        with path.open("rb") as file:
-            magic = file.read(4)
-        if not magic.strip():
-            raise DataError(f"{str(path)!r} is empty.")
-        if magic == b"PAR1" or path.suffix.lower() in _PARQUET:
-            frame = pd.read_parquet(path)
-            named = [name for name in frame.index.names if name is not None]
-            return frame.reset_index() if named else frame
-        # separators other than the comma are detected; NA is a symbol
-        return pd.read_csv(path, sep=None, engine="python", keep_default_na=False, na_values=["", "nan", "NaN", "null"])
-    except pd.errors.EmptyDataError:
-        raise DataError(f"{str(path)!r} is empty.") from None
-    except (ValueError, OSError, pa.ArrowException, pd.errors.ParserError, csv.Error) as error:
-        text = one_line(error, 160).rstrip(".")
-        raise DataError(f"{str(path)!r} can't be read as CSV or Parquet: {text}.") from None
-
-
 def load_function(spec: str) -> Callable[..., Any]:
     """The function that `spec` names: ``path/to/file.py:name`` or ``package.module:name``. Its module is run.
 
@@ -130,8 +100,13 @@ def leakcheck_function(
     seed: int = 0,
     progress: RunProgress | None = None,
 ) -> LeakReport:
-    """`check_features` of the function that `spec` names; `sentiment`, `news`, `calendar` go to one that takes them."""
+    """`check_features` of the function that `spec` names; `sentiment`, `news`, `calendar` go to one that takes them.
+
+    One that is declared as an own feature (`tenor.feature`) is given a symbol's bars at a time, as in training.
+    """
     function = load_function(spec)
+    if hasattr(function, "__tenor_feature__"):
+        return check_own_function(OwnFunction.of(spec), bars, calendar=calendar, seed=seed, progress=progress)
     takes = _parameters(function)
     if "calendar" in takes:
         function = functools.partial(function, calendar=calendar)

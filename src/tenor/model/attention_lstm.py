@@ -87,6 +87,16 @@ class AttentionLSTM(nn.Module):
             nn.init.zeros_(linear.bias)
             self.heads[head.name] = linear
 
+    @property
+    def attends(self) -> bool:
+        """Whether outputs have weights of attention."""
+        return self.config.attention
+
+    def level(self, head: str) -> Tensor:
+        """[K]; what is added to the output of `head` whatever the input is."""
+        bias: Tensor = self.heads[head].bias  # type: ignore[assignment]
+        return bias
+
     def forward(self, x: Tensor) -> Output:
         """Predict at every step of `x` [B, T, F + 1]: features, and last the variance of the session, 0 for none.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,10 @@ from typing import Any
 from tenor.config import Config
 from tenor.errors import DataError
 from tenor.evaluation.ablation import ablate as compare_with_and_without
-from tenor.evaluation.ablation import ablate_attention
+from tenor.evaluation.ablation import ablate_attention, ablate_columns
 from tenor.evaluation.contrasts import Ablation
+from tenor.features.axis import Axis
+from tenor.pipeline.own import prepare_own
 from tenor.pipeline.train import config_panel, describe_config
 from tenor.report.ablation import write_ablation
 from tenor.training.folds import fold_table, walk_forward
@@ -30,11 +32,14 @@ class AblationResult:
         A table of dates.
     attention
         Horizon -> the ablation of attention; empty for a model that has none.
+    own
+        Name of an own feature -> horizon -> its ablation.
     """
 
     horizons: dict[int, Ablation]
     folds: str
     attention: dict[int, Ablation] = field(default_factory=dict)
+    own: dict[str, dict[int, Ablation]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values."""
@@ -42,6 +47,7 @@ class AblationResult:
             "folds": self.folds.splitlines(),
             "horizons": [ablation.to_json() for ablation in self.horizons.values()],
             "attention": [ablation.to_json() for ablation in self.attention.values()],
+            "own": {name: [each.to_json() for each in horizons.values()] for name, horizons in self.own.items()},
         }
 
 
@@ -53,39 +59,55 @@ def ablate(
     progress: Callable[[str, int, int], None] | None = None,
     texts: ScoringProgress | None = None,
     report: Path | None = None,
+    without: Sequence[str] = (),
+    allow_leak: bool = False,
 ) -> AblationResult:
     """Walk forward with sentiment, without it, with it shuffled across days, and without attention.
 
     All arms have the same folds and seeds; the arm without attention has sentiment. A lake without sentiment is asked
-    about attention alone.
+    about attention alone. Own features that the config names are in all arms but those that they are left out of.
 
     Parameters
     ----------
     report
         The HTML file to write, if any.
+    without
+        What to ask about instead of both: ``sentiment``, ``attention``, names of own features, ``own`` for all of them.
+    allow_leak
+        Go on where the leak check finds something in an own feature.
 
     Raises
     ------
     DataError
         The lake has no sentiment to leave out, and the model no attention.
+    ConfigError
+        There is no own feature of a name in `without`.
+    LeakError
+        An own feature sees the future.
     """
     workspace = Workspace(store)
     calendar = config.features.calendar
     bars = workspace.bars(config.symbols or None, calendar=calendar)
     sentiment = workspace.daily_sentiment(config.sentiment, calendar=calendar, progress=texts, save=True)
-    if sentiment is None and not config.model.attention:
+    asked = tuple(without) or ("sentiment", "attention")
+    if not without and sentiment is None and not config.model.attention_lstm:
         raise DataError(
-            f"{store} has neither news nor sentiment to leave out, and model.attention is false: import news with "
-            "'tenor data import', or ask about a model with attention."
+            f"{store} has neither news nor sentiment to leave out, and the network has no attention of tenor's: import "
+            "news with 'tenor data import', or ask about model.attention = true without model.network."
         )
-    features = replace(config.features, sentiment=sentiment is not None)
-    panel = config_panel(replace(config, features=features), bars, sentiment)
+    first = Axis.of(bars, calendar).sessions
+    until = first[walk_forward(first, config.folds, purge=max(config.features.horizons))[0].train.stop - 1]
+    prepared = prepare_own(workspace, config, bars, train_end=until, allow_leak=allow_leak)
+    config = prepared.config
+    columns = {name: prepared.own.without(name) for name in asked if name not in ("sentiment", "attention")}
+    features = replace(config.features, sentiment=config.features.sentiment and sentiment is not None)
+    panel = config_panel(replace(config, features=features), bars, sentiment, prepared.own)
     splits = walk_forward(panel.sessions, config.folds, purge=max(panel.horizons))
     horizons = {}
-    if sentiment is not None:
+    if sentiment is not None and "sentiment" in asked:
         horizons = compare_with_and_without(
             panel,
-            config_panel(replace(config, features=replace(features, sentiment=False)), bars, None),
+            config_panel(replace(config, features=replace(features, sentiment=False)), bars, None, prepared.own),
             splits,
             features=features,
             model=config.model,
@@ -95,7 +117,7 @@ def ablate(
             progress=progress,
         )
     attention = {}
-    if config.model.attention:
+    if config.model.attention_lstm and "attention" in asked:
         # the arm with attention is that with sentiment, where there is one: it lies in the cache
         attention = ablate_attention(
             panel,
@@ -107,8 +129,23 @@ def ablate(
             workers=workers,
             progress=progress,
         )
+    own = {
+        name: ablate_columns(
+            panel,
+            gone,
+            name,
+            splits,
+            features=features,
+            model=config.model,
+            training=config.training,
+            cache=workspace.work,
+            workers=workers,
+            progress=progress,
+        )
+        for name, gone in columns.items()
+    }
     table = fold_table(panel.sessions, splits)
     if report is not None:
         about = describe_config(config, panel.symbols)
-        write_ablation(report, horizons, table, attention=attention, about=about)
-    return AblationResult(horizons, table, attention)
+        write_ablation(report, horizons, table, attention=attention, own=own, about=about)
+    return AblationResult(horizons, table, attention, own)

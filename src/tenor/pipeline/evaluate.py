@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from tenor.calendars import exchange
-from tenor.config import Config, FoldConfig, SentimentConfig, to_mapping
-from tenor.errors import ConfigError
+from tenor.config import Config, FeatureConfig, FoldConfig, ModelConfig, SentimentConfig, TrainConfig, to_mapping
+from tenor.errors import ConfigError, HistoryError
 from tenor.evaluation.ablation import compare_on_news_sessions, compare_risk_on_news_sessions
 from tenor.evaluation.baselines import fit_baselines
 from tenor.evaluation.companions import Companions
@@ -21,15 +21,18 @@ from tenor.evaluation.cost_sweep import CostSweep, sweep_costs
 from tenor.evaluation.evaluate import Evaluation
 from tenor.evaluation.evaluate import evaluate as evaluate_horizon
 from tenor.evaluation.faithfulness import Faithfulness, faithfulness, testable
+from tenor.evaluation.regressors import Regressor
 from tenor.evaluation.risk import RiskEvaluation
 from tenor.evaluation.risk_walk import RiskUse, risk_evaluations, risk_headline, use_risk, walk_rivals
 from tenor.evaluation.walkforward_summary import WalkForwardSummary, headline, summarise_walk
 from tenor.features import build_panel
 from tenor.inference.cells import usable
+from tenor.pipeline.own import require_same_code
 from tenor.pipeline.train import load
 from tenor.report import write_report
 from tenor.report.backtest import trading_section
 from tenor.report.model import faithfulness_section
+from tenor.report.page import PageSection
 from tenor.report.risk import risk_sections
 from tenor.report.sentiment import sentiment_section
 from tenor.report.walk import walk_sections
@@ -65,8 +68,7 @@ class EvaluationResult:
     @property
     def verdict(self) -> str:
         """How far, and which way."""
-        which_way = self.walked.verdict
-        return f"{risk_headline(self.risk)} Which way: {which_way[0].lower()}{which_way[1:]}"
+        return _verdict(self.risk, self.walked)
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values."""
@@ -84,6 +86,77 @@ class EvaluationResult:
             "trading": self.trading.to_json(),
             "attention": None if self.attention is None else self.attention.to_json(),
         }
+
+
+@dataclass(frozen=True, eq=False)
+class WalkedSettings:
+    """A model's settings walked forward beside all that they have to beat: which way, how far, and what it is worth.
+
+    Attributes
+    ----------
+    walked
+        Which way, by horizon.
+    risk
+        How far, by horizon.
+    use
+        What the forecasts of risk are worth.
+    replaced
+        Rival -> symbols for which it could not be estimated.
+    """
+
+    walked: WalkForwardSummary
+    risk: dict[int, RiskEvaluation]
+    use: RiskUse
+    replaced: Mapping[str, tuple[str, ...]]
+
+    @property
+    def verdict(self) -> str:
+        """How far, and which way."""
+        return _verdict(self.risk, self.walked)
+
+    def sections(self) -> list[PageSection]:
+        """The sections of a report on it."""
+        return [*risk_sections(self.risk, self.use, self.replaced), *walk_sections(self.walked)]
+
+
+def walk_settings(
+    panel: Panel,
+    folds: FoldConfig,
+    *,
+    features: FeatureConfig,
+    model: ModelConfig,
+    training: TrainConfig,
+    own: Sequence[Regressor] = (),
+    cache: Path | None = None,
+    workers: int | None = None,
+    progress: StageProgress | None = None,
+) -> WalkedSettings:
+    """Train the settings anew in each of `folds`, and judge them there; parameters as in `walk_with_comparators`."""
+    splits = walk_forward(panel.sessions, folds, purge=max(panel.horizons))
+    walk = walk_with_comparators(
+        panel,
+        splits,
+        features=features,
+        model=model,
+        training=training,
+        own=own,
+        cache=cache,
+        workers=workers,
+        progress=progress,
+    )
+    walked = summarise_walk(panel, walk, scheme=folds.scheme)
+    report_garch = None if progress is None else partial(progress, "GARCH models")
+    rivals = walk_rivals(panel, splits, workers=workers, progress=report_garch)
+    risk = risk_evaluations(panel, walk, rivals.forecasts)
+    return WalkedSettings(walked, risk, use_risk(panel, walk, rivals.forecasts), rivals.replaced)
+
+
+def _verdict(risk: Mapping[int, RiskEvaluation], walked: WalkForwardSummary) -> str:
+    which_way = walked.verdict
+    name = next(iter(next(iter(walked.evaluations.values())).table))
+    if not which_way.startswith(name):  # a name keeps its capitals
+        which_way = f"{which_way[0].lower()}{which_way[1:]}"
+    return f"{risk_headline(risk)} Which way: {which_way}"
 
 
 def evaluate(
@@ -121,44 +194,49 @@ def evaluate(
     recipe = forecaster.recipe
     if config is not None:
         _require_same(config, forecaster)
-    own = regressors(baselines, (forecaster.name, "LSTM", WITHOUT_SENTIMENT))
+        require_same_code(config.features, forecaster.recipe.own, forecaster.version)
+    own_baselines = regressors(baselines, (forecaster.name, "LSTM", WITHOUT_SENTIMENT))
     calendar = recipe.features.calendar
     bars = workspace.bars(recipe.symbols, calendar=calendar)
     sentiment = workspace.daily_sentiment(recipe.sentiment, calendar=calendar) if recipe.with_sentiment else None
-    panel = recipe.panel(bars, sentiment)
+    covariates = workspace.covariates(recipe.features, recipe.own)
+    panel = recipe.panel(bars, sentiment, covariates)
     split = split_from_dates(panel.sessions, recipe.split)
+    if split.test.stop - split.test.start < 2:
+        raise HistoryError(
+            f"version {forecaster.version} learned up to the end of its bars, and its test part "
+            f"{recipe.split['test'][0]} has 1 session: judge its settings on the bars, as tenor.evaluate(df) does, or "
+            "train with an earlier split.valid_end."
+        )
 
     # its settings walked forward, trained anew in every fold
     folds = config.folds if config is not None and config.folds != FoldConfig() else None
     folds = folds or folds_after(split, recipe.split["test"][1])
-    splits = walk_forward(panel.sessions, folds, purge=max(panel.horizons))
-    walk = walk_with_comparators(
+    walk = walk_settings(
         panel,
-        splits,
+        folds,
         features=recipe.features,
         model=recipe.model,
         training=forecaster.training,
-        own=own,
+        own=own_baselines,
         cache=workspace.work,
         workers=workers,
         progress=walking,
     )
-    walked = summarise_walk(panel, walk, scheme=folds.scheme)
-    report_garch = None if walking is None else partial(walking, "GARCH models")
-    rivals = walk_rivals(panel, splits, workers=workers, progress=report_garch)
-    risk = risk_evaluations(panel, walk, rivals.forecasts)
-    use = use_risk(panel, walk, rivals.forecasts)
 
     # the version itself on its own test part, beside companions and baselines
     companions = Companions(forecaster, split, workspace.work, workers, progress)
     predictions = {forecaster.name: forecaster.predict(panel)}
-    if recipe.model.attention:
+    if recipe.model.attention_lstm:
         predictions["LSTM"] = companions.fitted(panel, "without-attention", model={"attention": False}).predict(panel)
     if sentiment is not None:
-        plain = build_panel(bars, replace(recipe.features, sentiment=False))
+        own = recipe.own.with_covariates(covariates)
+        plain = build_panel(bars, replace(recipe.features, sentiment=False), own=own)
         without = companions.fitted(plain, "without-sentiment", features={"sentiment": False})
         predictions[WITHOUT_SENTIMENT] = without.predict(plain)
-    predictions |= fit_baselines(panel, split) | {regressor.name: regressor(panel, split) for regressor in own}
+    predictions |= fit_baselines(panel, split) | {
+        regressor.name: regressor(panel, split) for regressor in own_baselines
+    }
     # a late starter counts from the session on which the network has seen its lookback; the same cells for all models
     counted = replace(panel, mask=usable(panel, recipe.lookback))
     evaluations = {h: evaluate_horizon(counted, split.test, predictions, horizon=h) for h in panel.horizons}
@@ -175,7 +253,16 @@ def evaluate(
     )
     attention = faithfulness(forecaster, panel, split.test, horizon=first) if testable(forecaster, panel) else None
     result = EvaluationResult(
-        forecaster.version, walked, risk, use, evaluations, ablation, risk_ablation, trading, attention, report
+        forecaster.version,
+        walk.walked,
+        walk.risk,
+        walk.use,
+        evaluations,
+        ablation,
+        risk_ablation,
+        trading,
+        attention,
+        report,
     )
 
     shown = tuple(show) or panel.symbols[:3]
@@ -199,14 +286,14 @@ def evaluate(
         evaluations=evaluations,
         panel=counted,
         predictions=predictions,
-        attention=forecaster.attention(panel, split.test) if recipe.model.attention else None,
+        attention=forecaster.attention(panel, split.test) if forecaster.attends else None,
         rows=split.test,
         history=forecaster.curves(),
         symbols=shown,
         about=describe_version(forecaster, panel, split),
         extra_sections=pages,
         verdict=result.verdict,
-        first_sections=[*risk_sections(risk, use, rivals.replaced), *walk_sections(walked)],
+        first_sections=walk.sections(),
     )
     write_json(report.with_suffix(".json"), result.to_json())
     return result
@@ -241,11 +328,13 @@ def _explained_texts(
 def _require_same(config: Config, forecaster: Forecaster) -> None:
     for part in ("features", "model", "training"):
         requested, trained = to_mapping(getattr(config, part)), to_mapping(getattr(forecaster, part))
-        for key, value in trained.items():
-            if requested[key] != value:
+        for key in {**trained, **requested}:
+            value = trained.get(key)
+            # the kinds of events that there were at the training are what `true` meant
+            if requested.get(key) != value and not (key == "events" and requested.get(key) is True and value):
                 raise ConfigError(
-                    f"{part}.{key} is {requested[key]!r}, but version {forecaster.version} was trained with {value!r}: "
-                    "train with this config first, or leave it out."
+                    f"{part}.{key} is {requested.get(key)!r}, but version {forecaster.version} was trained with "
+                    f"{value!r}: train with this config first, or leave it out."
                 )
 
 
@@ -263,6 +352,8 @@ def describe_version(forecaster: Forecaster, panel: Panel, split: Split) -> dict
         },
         "Purged between the parts": f"{split.purge} sessions",
         "Features": f"{len(panel.features)}, known at each session's close",
+        **({"Own features": ", ".join(forecaster.recipe.own.names)} if forecaster.recipe.own else {}),
         "Network": ", ".join(f"{key} {value}" for key, value in to_mapping(forecaster.model).items()),
+        **({} if forecaster.attends else {"Attention": "none: the network gives no weights"}),
         "Training": ", ".join(f"{key} {value}" for key, value in to_mapping(forecaster.training).items()),
     }

@@ -152,7 +152,7 @@ def _losses(
     bars = workspace.bars(recipe.universe(workspace.lake.symbols(calendar), ()), calendar=calendar)
     # each model sees the daily sentiment that it was trained on
     sentiment = workspace.daily_sentiment(recipe.sentiment, calendar=calendar) if recipe.with_sentiment else None
-    panel: Panel = recipe.panel(bars, sentiment)
+    panel: Panel = recipe.panel(bars, sentiment, workspace.covariates(recipe.features, recipe.own))
     predictions = model.predict(panel)
     cells = usable(panel, recipe.lookback)
     assert predictions.risk is not None

@@ -9,13 +9,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from tenor.config import Config, to_mapping
 from tenor.distribution import calibrated
 from tenor.errors import TenorError
 from tenor.evaluation.risk_metrics import qlike
+from tenor.features.axis import Axis
 from tenor.features.catalogue import check_groups
+from tenor.features.own import Own
+from tenor.features.own.bundle import Given
 from tenor.inference import usable
+from tenor.pipeline.own import prepare_own
 from tenor.pipeline.promote import Contest, challenge
 from tenor.registry import Registry
 from tenor.schema import Bars, Bool, DailySentiment, Float64, Panel, Predictions
@@ -75,10 +80,29 @@ def train(
     workers: int | None = None,
     progress: Progress | None = None,
     scoring: ScoringProgress | None = None,
+    own: Sequence[Given] = (),
+    allow_leak: bool = False,
 ) -> TrainResult:
     """Train on the lake's bars and daily sentiment and register the forecaster as a new version, the ``latest``.
 
     It becomes the champion where there is none, or where it beats the one there is (`promote.challenge`).
+
+    Parameters
+    ----------
+    store
+        The lake, and the registry beside it.
+    config
+        All settings.
+    workers
+        Processes that train seeds side by side; None is one a core.
+    progress
+        Called after every epoch.
+    scoring
+        Called while texts are scored.
+    own
+        Features of the user's beside those of ``features.own``: functions, or pairs of a name and a frame.
+    allow_leak
+        Train even where the leak check finds something in an own feature; the model's card records it.
 
     Raises
     ------
@@ -88,6 +112,8 @@ def train(
         The lake can't be read, or the version not written.
     HistoryError
         The lake has too little history.
+    LeakError
+        An own feature sees the future.
     TrainingError
         The training diverged, or a process of it was killed.
     """
@@ -95,11 +121,15 @@ def train(
     workspace = Workspace(store)
     calendar = config.features.calendar
     bars = workspace.bars(config.symbols or None, calendar=calendar)
+    prepared = prepare_own(
+        workspace, config, bars, given=own, train_end=train_end(config, bars, own), allow_leak=allow_leak
+    )
+    config = prepared.config
     sentiment, made_by = None, config.sentiment
     if config.features.sentiment:
         made_by = workspace.resolve_sentiment(config.sentiment, calendar=calendar)
         sentiment = workspace.daily_sentiment(made_by, calendar=calendar, progress=scoring, save=True)
-    panel = config_panel(config, bars, sentiment)
+    panel = config_panel(config, bars, sentiment, prepared.own)
     split = chronological(panel.sessions, config.split, purge=max(panel.horizons))
     forecaster = fit(
         panel,
@@ -108,12 +138,13 @@ def train(
         model=config.model,
         training=config.training,
         sentiment=made_by,
+        own=prepared.own,
         checkpoints=workspace.work / "checkpoints",
         progress=progress,
         workers=workers,
     )
     registry = workspace.registry
-    version = registry.add(forecaster, _card(forecaster, bars, sentiment, panel, split))
+    version = registry.add(forecaster, {**_card(forecaster, bars, sentiment, panel, split), **prepared.card()})
     now, contest = challenge(workspace, version)
     if now.champion is not None:
         # so that the first prediction need not compute what is known by now; the version stands, whatever fails here
@@ -132,6 +163,16 @@ def train(
     )
 
 
+def train_end(config: Config, bars: Bars, given: Sequence[Given] = ()) -> pd.Timestamp | None:
+    """The last session of the training part; None where there are no own features that need it."""
+    features = config.features
+    if not (features.own or features.events or given):
+        return None
+    sessions = Axis.of(bars, features.calendar).sessions
+    until: pd.Timestamp = sessions[chronological(sessions, config.split, purge=max(features.horizons)).train.stop - 1]
+    return until
+
+
 def _left_out(panel: Panel, split: Split, lookback: int) -> dict[str, str]:
     """Symbols without a cell in the training part, and why."""
     trained = usable(panel, lookback)[split.train].any(axis=0)
@@ -146,11 +187,14 @@ def _left_out(panel: Panel, split: Split, lookback: int) -> dict[str, str]:
     return reasons
 
 
-def config_panel(config: Config, bars: Bars, sentiment: DailySentiment | None) -> Panel:
-    """The panel that `config` describes; without `sentiment`, or where it is switched off, it has no such features."""
+def config_panel(config: Config, bars: Bars, sentiment: DailySentiment | None, own: Own | None = None) -> Panel:
+    """The panel that `config` describes; without `sentiment`, or where it is switched off, it has no such features.
+
+    Its own features are `own`, by default what ``features.own`` names.
+    """
     from tenor.features import build_panel
 
-    return build_panel(bars, config.features, sentiment=sentiment, half_life=config.sentiment.half_life)
+    return build_panel(bars, config.features, sentiment=sentiment, half_life=config.sentiment.half_life, own=own)
 
 
 def describe_config(config: Config, symbols: Sequence[str]) -> dict[str, str]:

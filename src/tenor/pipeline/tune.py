@@ -9,7 +9,8 @@ from typing import Any
 
 from tenor.config import Config, to_mapping
 from tenor.errors import ConfigError
-from tenor.pipeline.train import describe_config
+from tenor.pipeline.own import prepare_own
+from tenor.pipeline.train import describe_config, train_end
 from tenor.report.tuning import write_tuning
 from tenor.storage.files import write_text
 from tenor.training.grid import read_grid
@@ -42,6 +43,7 @@ def tune(
     progress: SearchProgress | None = None,
     texts: ScoringProgress | None = None,
     report: Path | None = None,
+    allow_leak: bool = False,
 ) -> TuneResult:
     """Search the grid on walk-forward folds before the test part, and write the best config to `out`.
 
@@ -65,11 +67,15 @@ def tune(
         Is called as texts are scored.
     report
         The HTML file to write, if any.
+    allow_leak
+        Go on where the leak check finds something in an own feature.
 
     Raises
     ------
     ConfigError
         An impossible grid, or `out` is there already.
+    LeakError
+        An own feature sees the future.
     """
     if out.exists():
         raise ConfigError(f"{out} is there already: name another file with --out, or remove it.")
@@ -78,13 +84,21 @@ def tune(
     bars = workspace.bars(config.symbols or None, calendar=calendar)
     # a grid may switch sentiment on even where the config has it off
     sentiment = workspace.daily_sentiment(config.sentiment, calendar=calendar, progress=texts, save=True)
+    points = read_grid(grid_file, grid)
+    for key in ("features.own", "features.events"):
+        if key in points:
+            raise ConfigError(
+                f"grid key {key!r}: own features can't be tried one by one: 'tenor ablate --without' asks for each."
+            )
+    prepared = prepare_own(workspace, config, bars, train_end=train_end(config, bars), allow_leak=allow_leak)
     search = grid_search(
         bars,
-        read_grid(grid_file, grid),
+        points,
         cache=workspace.work / "tuning",
         sentiment=sentiment,
         half_life=config.sentiment.half_life,
-        features=config.features,
+        own=prepared.own,
+        features=prepared.config.features,
         model=config.model,
         training=config.training,
         split=config.split,

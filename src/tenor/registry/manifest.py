@@ -16,6 +16,10 @@ MANIFEST = "manifest.json"
 DOCUMENT = "forecaster.json"
 WEIGHTS = "weights.safetensors"
 ONNX = "model.onnx"
+NETWORK = "network.py"
+"""The code of a user's network; a model of tenor's own network has none."""
+OWN = "own/"
+"""The folder of the files that own features are made of."""
 
 
 def key_of(version: str, name: str) -> str:

@@ -19,7 +19,19 @@ from typing import Any, Protocol
 
 from tenor.errors import Conflict, MissingObject, ModelError, did_you_mean
 from tenor.registry import manifest
-from tenor.registry.manifest import DOCUMENT, FORMAT, MANIFEST, ONNX, WEIGHTS, dump, key_of, manifest_of, signed
+from tenor.registry.manifest import (
+    DOCUMENT,
+    FORMAT,
+    MANIFEST,
+    NETWORK,
+    ONNX,
+    OWN,
+    WEIGHTS,
+    dump,
+    key_of,
+    manifest_of,
+    signed,
+)
 from tenor.storage.files import read_json
 from tenor.storage.object_store import ObjectStore, change, open_store
 
@@ -94,7 +106,16 @@ class Version:
 
     def model(self) -> dict[str, bytes]:
         """The files that `Forecaster.from_files` takes."""
-        return self.read(DOCUMENT, WEIGHTS)
+        names = [name for name in self.files if name == NETWORK or name.startswith(OWN)]
+        return self.read(DOCUMENT, WEIGHTS, *names)
+
+    def own(self) -> dict[str, bytes]:
+        """The files that its own features are made of, by name."""
+        return self.read(*(name for name in self.files if name.startswith(OWN)))
+
+    def manifest(self) -> bytes:
+        """Its manifest, as it is stored; raises ModelError where that is damaged."""
+        return signed(manifest_of(self._objects, self.name))
 
     def card(self) -> dict[str, Any]:
         """Its data, parts, settings and validation metrics, and when and by which tenor it was made."""
@@ -156,6 +177,21 @@ class Registry:
             self._keep(key_of(version, MANIFEST), signed(manifest))
         self._move(lambda now: replace(now, latest=version, champion=now.champion or version))
         return version
+
+    def copy(self, version: Version) -> str:
+        """Keep `version` of another registry here as well, under its name and to the bit; pointers move as by `add`.
+
+        Raises
+        ------
+        ModelError
+            A file of it is missing, truncated or changed; it is named.
+        """
+        if not self._exists(version.name):
+            for name, data in version.read(*version.files).items():
+                self._keep(key_of(version.name, name), data)
+            self._keep(key_of(version.name, MANIFEST), version.manifest())
+        self._move(lambda now: replace(now, latest=version.name, champion=now.champion or version.name))
+        return version.name
 
     def promote(self, version: str, *, instead_of: str | None = None) -> Pointers:
         """Make `version` the champion and what was it the previous one.
@@ -254,6 +290,11 @@ class Registry:
                 raise MissingObject(version)
             return self._open(version, pointers)
         except MissingObject:
+            if ".py:" in version:
+                raise ModelError(
+                    f"{version[:80]!r} names a network, and here --model is a version: train it with 'tenor train "
+                    f"--model {version[:80]}', then name the version, or latest."
+                ) from None
             known = self.versions()
             hint = did_you_mean(version, known) or f" Known: {', '.join(known) or 'none'}."
             raise ModelError(f"no model version {version[:40]!r} under {self.location!r}.{hint}") from None

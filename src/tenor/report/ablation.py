@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from tenor.evaluation.ablation import SHUFFLED, WITH, WITH_ATTENTION, WITHOUT, WITHOUT_ATTENTION
+from tenor.evaluation.ablation import SHUFFLED, WITH, WITHOUT
 from tenor.evaluation.contrasts import RISK, Ablation, Contrast
 from tenor.evaluation.significance import LEVEL, Difference
 from tenor.evaluation.titles import RISK_TITLES, TITLES, MetricTitle
@@ -33,6 +33,7 @@ def write_ablation(
     folds: str,
     *,
     attention: Mapping[int, Ablation] | None = None,
+    own: Mapping[str, Mapping[int, Ablation]] | None = None,
     about: Mapping[str, str],
 ) -> Path:
     """Write the page of an ablation, by horizon, as one self-contained HTML file.
@@ -47,6 +48,8 @@ def write_ablation(
         The folds as a table of dates, a line a fold.
     attention
         Horizon -> what attention is worth there; None where it was not asked.
+    own
+        Own feature -> horizon -> what it is worth there.
     about
         Data, settings …, shown in this order.
 
@@ -61,21 +64,25 @@ def write_ablation(
         `path` can't be written.
     """
     attention = attention or {}
-    first = next(iter((ablations or attention).values()))
-    compared = [what for what, results in (("the news", ablations), ("attention", attention)) if results]
+    own = own or {}
+    asked = [("the news", "News", ablations), ("attention", "Attention", attention)]
+    asked = [(what, part, results) for what, part, results in (*asked, *((n, n, r) for n, r in own.items())) if results]
+    compared = [what for what, _, _ in asked]
+    first = next(iter(asked[0][2].values()))
     text = render_page(
         title=f"{'Does' if len(compared) == 1 else 'Do'} {' and '.join(compared)} help?",
         subtitle=f"Walk-forward, {first.first} – {first.last}, {len(first.seeds)} seeds in each fold and arm",
         verdicts=[
             (f"{part}, {sessions_ahead(horizon)}", result.verdict)
-            for part, results in (("News", ablations), ("Attention", attention))
+            for _, part, results in asked
             for horizon, result in results.items()
         ],
         about=about,
         sections=[
-            _question(news=bool(ablations), attention=bool(attention)),
+            _question(news=bool(ablations), attention=bool(attention), own=tuple(own)),
             *(_sentiment_section(result) for result in ablations.values()),
-            *(_attention_section(result) for result in attention.values()),
+            *(_plain_section(result, "attention", "Attention") for result in attention.values()),
+            *(_plain_section(result, name, name) for name, results in own.items() for result in results.values()),
             _folds(folds),
         ],
     )
@@ -83,7 +90,7 @@ def write_ablation(
     return path
 
 
-def _question(*, news: bool, attention: bool) -> PageSection:
+def _question(*, news: bool, attention: bool, own: Sequence[str]) -> PageSection:
     texts = []
     if news:
         texts.append(
@@ -96,6 +103,11 @@ def _question(*, news: bool, attention: bool) -> PageSection:
         texts.append(
             "Attention: the same model is trained without it. That network has no gate over its features, and its "
             "forecast of risk starts from the plain mean of the variances of the lookback."
+        )
+    if own:
+        texts.append(
+            f"Own features ({', '.join(own)}): the same model is trained without their columns, on the same cells. "
+            "A gain can come from what a column says, or from fitting one more."
         )
     texts.append(
         "Two hypotheses are tested, each on all cells: one about risk, which is the squared error of the forecast log "
@@ -117,13 +129,14 @@ def _sentiment_section(ablation: Ablation) -> PageSection:
     return PageSection(title, (_contrasts_picture(ablation, caption), *tables))
 
 
-def _attention_section(ablation: Ablation) -> PageSection:
+def _plain_section(ablation: Ablation, what: str, title: str) -> PageSection:
+    """An ablation of two arms, with `what` and without it."""
     caption = (
-        f"The ensemble {WITH_ATTENTION} minus the one without it, with 95 % intervals from resampled days: blue where "
-        "attention helps, orange where it hurts, grey where the interval contains zero."
+        f"The ensemble with {what} minus the one without it, with 95 % intervals from resampled days: blue where "
+        f"{what} helps, orange where it hurts, grey where the interval contains zero."
     )
-    table = _table(ablation, WITHOUT_ATTENTION, WITH_ATTENTION)
-    title = f"Attention, {sessions_ahead(ablation.horizon)}"
+    table = _table(ablation, f"without {what}", f"with {what}")
+    title = f"{title}, {sessions_ahead(ablation.horizon)}"
     return PageSection(title, (_contrasts_picture(ablation, caption), table))
 
 

@@ -216,7 +216,7 @@ def _label_rows(panels: Sequence[Axes], names: Sequence[str]) -> None:
 
 
 @style.styled
-def figure_by_symbol(by_symbol: Mapping[str, float]) -> Figure:
+def figure_by_symbol(by_symbol: Mapping[str, float], title: str = TITLES["skill"].title) -> Figure:
     """Skill of every symbol, sorted, read down the columns; past `RANKED_SYMBOLS` only the ends of the list."""
     ranked = sorted(by_symbol.items(), key=lambda item: -item[1])
     if len(ranked) > RANKED_SYMBOLS:
@@ -225,7 +225,7 @@ def figure_by_symbol(by_symbol: Mapping[str, float]) -> Figure:
     height = -(-len(ranked) // columns)
     figure = style.canvas(0.7 + 0.19 * height)
     panels = figure.subplots(1, columns, sharex=True, squeeze=False)[0]
-    panels[0].set_title(sentence_case(TITLES["skill"].title))
+    panels[0].set_title(sentence_case(title))
     for column, axes in enumerate(panels):
         part = ranked[column * height : (column + 1) * height]
         axes.axvline(0, color=style.MUTED, lw=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -105,36 +106,57 @@ def figure_changes(evaluations: Mapping[int, RiskEvaluation]) -> Figure:
     names = list(next(iter(evaluations.values())).comparisons)
     figure = style.canvas(1.45 + 0.34 * len(names))
     panels = figure.subplots(1, len(LOSSES), sharey=True)
-    colours = {1: style.OURS, -1: style.AGAINST}
-    # the markers of one row stand below each other, so that none hides another
-    gap = min(0.3, 0.7 / len(evaluations))
     for axes, loss in zip(panels, LOSSES, strict=True):
-        axes.axvline(0, color=style.MUTED, lw=1)
-        for i, evaluation in enumerate(evaluations.values()):
-            lower = gap * (i - (len(evaluations) - 1) / 2)
-            for place, name in enumerate(names):
-                comparison = evaluation.comparisons[name][loss]
-                colour = colours.get(comparison.side or 0, style.CALM)
-                axes.plot(100 * comparison.change, place + lower, _marker(i), color=colour, ms=5.5)
-        axes.set_title(sentence_case(RISK_TITLES[loss].title))
-        axes.set_xlabel(f"change, % ({RISK_TITLES[loss].direction})")
-        axes.grid(visible=False, axis="y")
-        axes.locator_params(axis="x", nbins=6)
-        axes.tick_params(axis="y", length=0, labelcolor=style.INK)
-        style.plain_axis(axes.xaxis)
-        for place in range(0, len(names), 2):
-            axes.axhspan(place - 0.5, place + 0.5, color=style.GRID, alpha=0.45, lw=0, zorder=0)
+        _draw_changes(axes, evaluations, loss)
     panels[0].set_yticks(range(len(names)), names)
     panels[0].set_ylim(len(names) - 0.5, -0.5)
-    handles = [
-        Line2D([], [], marker=_marker(i), color=style.MUTED, ls="none", ms=5.5, label=sessions_ahead(horizon))
-        for i, horizon in enumerate(evaluations)
-    ]
+    handles = _horizon_marks(evaluations)
     figure.legend(
         handles=handles, loc="outside upper right", ncols=len(handles), frameon=False, fontsize=9,
         labelcolor=style.MUTED, handletextpad=0.2,
     )  # fmt: skip
     return figure
+
+
+def draw_changes(evaluations: Mapping[int, RiskEvaluation], *, loss: str = LOSSES[0], ax: Axes | None = None) -> Axes:
+    """One column of `figure_changes`, on axes for a notebook."""
+    names = list(next(iter(evaluations.values())).comparisons)
+    axes = style.notebook_axes(8, 1.4 + 0.34 * len(names)) if ax is None else ax
+    _draw_changes(axes, evaluations, loss)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(handles=_horizon_marks(evaluations), frameon=False, fontsize=9, loc="best")
+    return axes
+
+
+def _draw_changes(axes: Axes, evaluations: Mapping[int, RiskEvaluation], loss: str) -> None:
+    names = list(next(iter(evaluations.values())).comparisons)
+    colours = {1: style.OURS, -1: style.AGAINST}
+    # the markers of one row stand below each other, so that none hides another
+    gap = min(0.3, 0.7 / len(evaluations))
+    axes.axvline(0, color=style.MUTED, lw=1)
+    for i, evaluation in enumerate(evaluations.values()):
+        lower = gap * (i - (len(evaluations) - 1) / 2)
+        for place, name in enumerate(names):
+            comparison = evaluation.comparisons[name][loss]
+            colour = colours.get(comparison.side or 0, style.CALM)
+            axes.plot(100 * comparison.change, place + lower, _marker(i), color=colour, ms=5.5)
+    axes.set_title(sentence_case(RISK_TITLES[loss].title))
+    axes.set_xlabel(f"change, % ({RISK_TITLES[loss].direction})")
+    axes.grid(visible=False, axis="y")
+    axes.locator_params(axis="x", nbins=6)
+    axes.tick_params(axis="y", length=0, labelcolor=style.INK)
+    style.plain_axis(axes.xaxis)
+    for place in range(0, len(names), 2):
+        axes.axhspan(place - 0.5, place + 0.5, color=style.GRID, alpha=0.45, lw=0, zorder=0)
+
+
+def _horizon_marks(evaluations: Mapping[int, RiskEvaluation]) -> list[Line2D]:
+    return [
+        Line2D([], [], marker=_marker(i), color=style.MUTED, ls="none", ms=5.5, label=sessions_ahead(horizon))
+        for i, horizon in enumerate(evaluations)
+    ]
 
 
 def _marker(place: int) -> str:

@@ -93,6 +93,14 @@ def canvas(height: float) -> Figure:
     return Figure(figsize=(WIDTH, height), layout="constrained")
 
 
+def notebook_axes(width: float, height: float) -> Axes:
+    """New axes of a figure that pyplot knows, so that a notebook shows it; sizes in inches."""
+    from matplotlib import pyplot as plt  # pages need no window system
+
+    axes: Axes = plt.subplots(figsize=(width, height), layout="constrained")[1]
+    return axes
+
+
 def svg(figure: Figure, prefix: str) -> str:
     """`figure` as inline SVG: transparent, its colours taken from the page's theme, its ids starting with `prefix`."""
     out = io.StringIO()

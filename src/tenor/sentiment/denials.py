@@ -1,4 +1,8 @@
-"""Denials of bad news: what a sentence denies is put as a change, as the encoder reads words, not their negation."""
+"""Denials: what a sentence denies is put in other words, as the encoder reads words, not their negation.
+
+Bad news that is denied becomes a change. Bad news that could not be prevented, or is not ruled out, is put plainly;
+growth that is over, or was less than expected, is weaker.
+"""
 
 from __future__ import annotations
 
@@ -108,9 +112,57 @@ _DENY = _pattern(
     # up to the end of the clause
     r"(?P<denied>(?:(?!\b(?:but|while|after|as|although|though|because|despite|even|before|when)\b)[^.,;:!?]){0,120})"
 )
+# could not prevent the closure, did not stop the slide, was not spared a fine: the bad news came
+_FAILED = (
+    r"(?:(?:could|can|did|does|do|would|will|has|have|had|was|were|is|are)(?:\snot|n't)|cannot|never|"
+    r"(?:nothing|nobody)\s(?:could|can|did|would|will|has|have)|fail(?:s|ed)?\sto|(?:was|were|is|are)\sunable\sto|unable\sto)"
+)
+_AVOID = (
+    r"(?:prevent(?:ed)?|stop(?:ped)?|halt(?:ed)?|avoid(?:ed)?|avert(?:ed)?|escap(?:e|ed)|stem(?:med)?|arrest(?:ed)?|"
+    r"(?:be(?:en)?\s)?spared?|(?:stave|staved|ward|warded|fend|fended)\soff)"
+)
+_ARTICLES = (
+    r"(?:\s(?:a|an|the|its|their|his|her|any|this|that|further|more|new|another|sharp|steep|heavy|large|big)){0,3}\s"
+)
+_CAME = _pattern(
+    rf"(?:\b(?:has|have|had|was|were|is|are)\s)?\b{_FAILED}\s{_AVOID}(?P<rest>{_ARTICLES}{_BAD_NOUN}\b)"
+    r"(?!\s(?:in|of)\s(?:\w+\s){0,2}?(?:costs?|debts?|losses|expenses|defaults|claims|prices?\sof|loans)\b)"
+)
+# the fall could not be stopped
+_WENT_ON = _pattern(
+    rf"(?P<what>\b{_BAD_NOUN}\b{_OF})\s(?:(?:could|can)(?:\snot|n't)|cannot)\sbe\s(?:stopped|halted|averted|avoided|prevented|stemmed)\b"
+)
+# did not rule out a loss, does not deny that it will close: the speaker expects it
+_EXPECTS = _pattern(
+    r"\b(?:(?:did|does|do|could|can|would|will)(?:\snot|n't)|cannot)\s(?:(?P<that>deny\sthat)|rule\sout|deny)"
+    rf"(?P<rest>(?:\s[\w'-]+){{0,4}}?\s{_BAD}\b)"
+)
+# growth and its like, and what is bad news where it grows
+_GOOD_NOUN = r"(?:rise|growth|increase|gain|boom|rally|upswing|upturn|recovery|expansion|(?:winning\s)?(?:run|streak))"
+_BAD_TO_GROW = (
+    r"(?:costs?|debts?|loss(?:es)?|expenses|defaults|claims|(?:bad|overdue|unpaid)\s\w+|complaints|provisions|"
+    r"inflation|rates?)"
+)
+_OF_GOOD = rf"(?:\s(?:in|of)(?:\s(?!{_BAD_TO_GROW}\b|as\b|and\b|but\b|while\b)[\w'-]+){{1,4}}?)?"
+# the rise in bookings has come to an end
+_GOOD_OVER = _pattern(
+    rf"\b(?P<what>{_GOOD_NOUN}{_OF_GOOD})\s(?:(?:has|have|had)\s(?:come\sto\san\send|ended|halted|stopped|ceased|stalled)|"
+    r"(?:is|are|was|were)\sover(?!\s?[\d$€£])|came\sto\san\send)\b"
+)
+# profit increased less than expected
+_GREW_LESS = _pattern(
+    r"(?P<what>(?:[\w'-]+\s){0,4})\b(?:grew|rose|increased|improved|gained|advanced|climbed)\sless(?:\s\w+ly)?"
+    rf"(?P<than>\sthan\b{_HOPES}|\sthan\b[^.;,]{{0,30}}\bhoped)"
+)
+# the gain was smaller than expected
+_GAINED_LESS = _pattern(
+    rf"\b(?P<what>{_GOOD_NOUN}{_OF_GOOD})\s(?P<was>is|was|turned\sout|came\sin|proved)\s(?:(?:much|far|slightly|somewhat|clearly)\s)?"
+    rf"(?:smaller|lower|weaker|slower|less\s\w+)(?P<than>\sthan\b{_HOPES}|\sthan\b[^.;,]{{0,30}}\bhoped)"
+)
+_BAD_SUBJECT = _pattern(rf"\b{_BAD_TO_GROW}\b")
 # most texts have none of these and are left alone at once
 _CUE = _pattern(
-    r"\b(?:not?|never|none|nor|cannot|without|ceased|stopped|less|over|ended|end|halted|settled|resolved|than|untrue|"
+    r"\b(?:not?|nothing|nobody|unable|fail\w*|never|none|nor|cannot|without|ceased|stopped|less|over|ended|end|halted|settled|resolved|than|untrue|"
     r"false|den[yi]\w*|"
     r"refut\w+|disput\w+|rul\w+\sout|reject\w*|dismiss\w*|brush\w*)\b|n't"
 )
@@ -121,7 +173,7 @@ def put_denials_as_change(text: str) -> str:
     """`text`, with the word ``change`` in place of the bad news that it denies.
 
     What has come to an end recovers, and what fell less than feared was better. A denial that is denied itself
-    ("did not rule out a loss") is left alone.
+    ("did not rule out a loss") is put plainly, and growth that is over, or less than expected, as weaker.
 
     Examples
     --------
@@ -131,15 +183,30 @@ def put_denials_as_change(text: str) -> str:
     'Orders are recovering'
     >>> put_denials_as_change("The company denies that it will cut its dividend, but sales fell")
     'The company denies that it will change its dividend, but sales fell'
+    >>> put_denials_as_change("The mill could not avoid a strike")
+    'The mill suffered a strike'
+    >>> put_denials_as_change("Profit rose less than expected")
+    'Profit was worse than expected'
     """
     if not _CUE.search(text):
         return text
+    text = _CAME.sub(r"suffered\g<rest>", text)
+    text = _WENT_ON.sub(r"\g<what> went on", text)
+    text = _EXPECTS.sub(lambda m: f"{'says that' if m['that'] else 'expects'}{m['rest']}", text)
+    text = _GOOD_OVER.sub(r"weaker \g<what>", text)
+    text = _GREW_LESS.sub(_grew_less, text)
+    text = _GAINED_LESS.sub(r"change \g<was> worse\g<than>", text)
     text = _LESS.sub("was better", _ENDED.sub("recovering", text))
     text = _OVER.sub(r"change\g<of> is better", text)
     text = _SMALLER.sub(lambda m: f"change{m['was']} better{m['than'].replace(' as ', ' than ', 1)}", text)
     for pattern in _DENIED:
         text = pattern.sub(_with_change, text)
     return _DENY.sub(_without_bad_words, text)
+
+
+def _grew_less(match: re.Match[str]) -> str:
+    good = _BAD_SUBJECT.search(match["what"]) is not None  # costs that rose less than expected
+    return f"{match['what']}was {'better' if good else 'worse'}{match['than']}"
 
 
 def _with_change(match: re.Match[str]) -> str:

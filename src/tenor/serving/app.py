@@ -51,7 +51,7 @@ def create_app(service: Service) -> Any:
         version=version("tenor"),
         description="Forecasts of stocks: their intervals, attention, staleness and track record.",
         openapi_url="/v1/openapi.json",
-        docs_url=None,  # these pages load their scripts from other hosts
+        docs_url=None,  # FastAPI's pages load their scripts from other hosts; ours is in `dashboard`
         redoc_url=None,
         lifespan=lifespan,
         redirect_slashes=False,
@@ -123,8 +123,8 @@ def _over_rate(request: Request, error: Exception) -> Response:
 def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     detail = {
-        404: "There is nothing under this path: /v1/openapi.json lists the paths.",
-        405: "/v1/openapi.json lists the methods of each path.",
+        404: "There is nothing under this path: /docs and /v1/openapi.json list the paths.",
+        405: "/docs and /v1/openapi.json list the methods of each path.",
     }.get(error.status_code, str(error.detail))
     headers = {
         # what answers GET answers HEAD

@@ -59,14 +59,22 @@ class Client:
         self._url = url
         self._cached: dict[str, tuple[str, dict[str, Any]]] = {}
 
-    def forecast(self, symbol: str, *, horizon: int | None = None, live: bool = False) -> ForecastResponse:
-        """The forecast of `symbol`, by default at the shortest horizon; with `live` made for this request."""
-        query = {"horizon": horizon, "live": "true" if live else None}
+    def forecast(
+        self, symbol: str, *, horizon: int | None = None, live: bool = False, explain: bool = False
+    ) -> ForecastResponse:
+        """The forecast of `symbol`, by default at the shortest horizon; with `live` made for this request.
+
+        With `explain` it has the attention of the network.
+        """
+        query = {"horizon": horizon, "live": "true" if live else None, "explain": "true" if explain else None}
         return self._get(ForecastResponse, f"/v1/forecast/{quote(symbol, safe='')}", query)
 
-    def forecasts(self, symbols: Sequence[str], *, horizon: int | None = None) -> ForecastsResponse:
+    def forecasts(
+        self, symbols: Sequence[str], *, horizon: int | None = None, explain: bool = False
+    ) -> ForecastsResponse:
         """The forecasts of `symbols`; one that has none is among the response's problems."""
-        return self._post(ForecastsResponse, "/v1/forecasts", {"symbols": list(symbols), "horizon": horizon})
+        body = {"symbols": list(symbols), "horizon": horizon, "explain": explain or None}
+        return self._post(ForecastsResponse, "/v1/forecasts", body)
 
     def history(self, symbol: str, *, horizon: int | None = None, limit: int = 250) -> HistoryResponse:
         """The last `limit` forecasts of `symbol` with the realised returns."""

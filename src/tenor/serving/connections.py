@@ -100,11 +100,32 @@ class Connections:
             del self._by_address[address]
 
 
+class LingeringTransport:
+    """A transport whose `close` asks its connection first: its client may still be sending."""
+
+    def __init__(self, transport: asyncio.Transport, connection: TimedProtocol) -> None:
+        self._transport = transport
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def is_closing(self) -> bool:
+        """Whether nothing more is answered."""
+        return self._connection.lingers or self._transport.is_closing()
+
+    def close(self) -> None:
+        """Close, or linger: see `TimedProtocol.linger`."""
+        if not self._connection.linger():
+            self._transport.close()
+
+
 class TimedProtocol(H11Protocol):
     """A connection that is cut when its client sends a head or takes an answer too slowly.
 
-    A clock runs from the start of a wait for a head until the head is whole, and another while bytes of an answer lie
-    unsent because the client takes none. A connection that is cut is aborted: closing it would wait for these bytes.
+    A clock runs from the start of a wait for a head until the head is whole, another while bytes of an answer lie
+    unsent because the client takes none, and a third while the rest of a body arrives that was answered before it was
+    whole. A connection that is cut is aborted: closing it would wait for these bytes.
     """
 
     open: Connections
@@ -112,6 +133,9 @@ class TimedProtocol(H11Protocol):
     _is_cut = False
     _head_clock: asyncio.TimerHandle | None = None
     _write_clock: asyncio.TimerHandle | None = None
+    _body_clock: asyncio.TimerHandle | None = None
+    _unread = 0
+    lingers = False
     _quiet_since = 0.0
     _asked_at = 0.0
     _paused_at: float | None = None
@@ -124,7 +148,7 @@ class TimedProtocol(H11Protocol):
         """
         if self._paused_at is not None:
             return self._paused_at
-        if self._between_requests:
+        if self.lingers or self._between_requests:
             return self._quiet_since
         # reading is paused while its next requests lie here already: no ordinary client sends them before an answer
         ahead = self.flow.read_paused
@@ -133,6 +157,28 @@ class TimedProtocol(H11Protocol):
     @property
     def _between_requests(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
+
+    @property
+    def _still_sending(self) -> bool:
+        """Whether the client may be in the middle of a request that is answered."""
+        return self.conn.their_state in (h11.SEND_BODY, h11.ERROR)
+
+    def linger(self) -> bool:
+        """End the answer, and read on what the client still sends; False where the connection may be closed at once.
+
+        A socket that is closed with bytes unread resets the connection, and the client may lose the answer that it has
+        not read yet. So the rest is thrown away until the client ends, or has sent or taken too much.
+        """
+        if self.lingers or self._is_cut or self.transport.is_closing() or not self._still_sending:
+            return False
+        self.lingers = True
+        self._quiet_since = self.loop.time()
+        self._stop_head_clock()
+        self._unset_keepalive_if_required()
+        self._start_body_clock()
+        self.transport.write_eof()
+        self.flow.resume_reading()
+        return True
 
     def cut(self, why: str) -> None:
         """End the connection at once, whatever is unsent."""
@@ -152,6 +198,7 @@ class TimedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock of the head."""
         super().connection_made(transport)
+        self.transport = LingeringTransport(transport, self)  # type: ignore[assignment]
         # tell as soon as the system takes no more bytes, and again when it took them all
         transport.set_write_buffer_limits(high=0)
         self.address = network_of(self.client[0]) if self.client else "unknown"
@@ -165,16 +212,26 @@ class TimedProtocol(H11Protocol):
         """Stop the clocks."""
         self._stop_head_clock()
         self._stop_write_clock()
+        self._stop_body_clock()
         self.open.discard(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Stop the clock when a head is whole; start it when the next begins."""
-        super().data_received(data)
+        """Stop the clock when a head is whole; start it when the next begins. Throw away what nobody waits for."""
+        unwanted = self.lingers or (self._between_requests and self._still_sending)
+        if not self.lingers:
+            super().data_received(data)
+        if unwanted and self._exceeds(len(data)):
+            return
         if not self._between_requests:
             self._stop_head_clock()
-        elif self._head_clock is None and not self.transport.is_closing():
-            self._start_head_clock()
+        elif self.lingers or self._still_sending:
+            self._start_body_clock()
+        else:
+            if unwanted:
+                self._stop_body_clock()  # the body is whole, and the next request may follow
+            if self._head_clock is None and not self.transport.is_closing():
+                self._start_head_clock()
 
     def pause_writing(self) -> None:
         """Start the clock of an answer: the system holds as many unsent bytes as it takes."""
@@ -251,6 +308,23 @@ class TimedProtocol(H11Protocol):
         self._head_clock = None
         if self._between_requests:
             self.cut("slow head")
+
+    def _exceeds(self, count: int) -> bool:
+        """Count bytes of a body that is thrown away; cut the connection where they are too many."""
+        self._unread += count
+        if self._unread > self.open.limits.linger_bytes:
+            self.cut("unread body")
+        return self._is_cut
+
+    def _start_body_clock(self) -> None:
+        if self._body_clock is None and not self._is_cut:
+            self._body_clock = self.loop.call_later(self.open.limits.linger_seconds, self.cut, "unread body")
+
+    def _stop_body_clock(self) -> None:
+        self._unread = 0
+        if self._body_clock is not None:
+            self._body_clock.cancel()
+            self._body_clock = None
 
     def _stop_write_clock(self) -> None:
         self._paused_at = None

@@ -1,4 +1,7 @@
-"""The dashboard at ``/`` and its files. No other host is involved: plotly's script is the one in its wheel."""
+"""The dashboard at ``/`` and its files, and the API's description at ``/docs``.
+
+No other host is involved: plotly's script is the one in its wheel.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from tenor.serving.docs_page import docs_page
 from tenor.storage.files import content_key
 
 FOLDER = Path(__file__).parent / "page"
@@ -53,11 +57,20 @@ async def file(request: Request, name: str) -> Response:
     return await _send(request, name)
 
 
+@router.get("/docs")
+async def docs(request: Request) -> Response:
+    """The routes, to read."""
+    return _sent(request, await asyncio.to_thread(_docs, request.app))
+
+
 async def _send(request: Request, name: str) -> Response:
     path = _paths().get(name)
     if path is None:
         raise HTTPException(404)
-    content = await asyncio.to_thread(_read, path)
+    return _sent(request, await asyncio.to_thread(_read, path))
+
+
+def _sent(request: Request, content: _File) -> Response:
     headers = {
         "ETag": content.etag,
         "Cache-Control": "no-cache",
@@ -87,8 +100,17 @@ def _read(path: Path) -> _File:
     data = path.read_bytes()
     if path.name == "index.html":
         data = data.replace(PLACE, _styles())
+    return _file(data, path.suffix)
+
+
+@functools.lru_cache(maxsize=4)
+def _docs(app: FastAPI) -> _File:
+    return _file(docs_page(app.openapi()), ".html")
+
+
+def _file(data: bytes, suffix: str) -> _File:
     etag = f'"{content_key(data, length=32)}"'
-    return _File(data, gzip.compress(data, 6, mtime=0), etag, TYPES[path.suffix])
+    return _File(data, gzip.compress(data, 6, mtime=0), etag, TYPES[suffix])
 
 
 def _styles() -> bytes:

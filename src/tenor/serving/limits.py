@@ -52,6 +52,11 @@ class Limits:
         In which the head must have arrived.
     write_seconds
         In which a client must take each `PIECE` of an answer; a slower one is cut.
+    linger_seconds
+        For which the rest of a body is still read, and thrown away, whose request was already refused: a client that
+        goes on sending would else find a reset connection in place of its answer.
+    linger_bytes
+        Of that rest, at most.
     connections
         Open at once. For one more, one that waits for its client is cut: the longest of the address with the most.
     connections_each
@@ -76,6 +81,8 @@ class Limits:
     body_seconds: float = 10.0
     header_seconds: float = 10.0
     write_seconds: float = 10.0
+    linger_seconds: float = 10.0
+    linger_bytes: int = 16 * 1024 * 1024
     connections: int = 2000
     connections_each: int = 500
     heavy: int = 2

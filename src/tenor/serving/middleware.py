@@ -30,8 +30,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 HEALTH = frozenset(("/healthz", "/readyz"))
 """Always answered: a watcher must learn that the process lives when everything else is refused."""
-OPEN = re.compile(r"/(?:healthz|readyz|page/[a-z.-]+)?")
-"""Paths that need no key: health, and the dashboard without its data."""
+OPEN = re.compile(r"/(?:healthz|readyz|docs|page/[a-z.-]+)?")
+"""Paths that need no key: health, the description of the API, and the dashboard without its data."""
 EVENTS = "/v1/events"
 _ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 _FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via")

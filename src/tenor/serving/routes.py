@@ -70,6 +70,7 @@ TableHorizon = Annotated[
 Format = Annotated[
     Literal["json", "csv", "parquet"] | None, Query(alias="format", description="By default what Accept says, or JSON.")
 ]
+Explain = Annotated[bool, Query(description="With the weights that the network gave to sessions and features.")]
 Responses = dict[int | str, dict[str, Any]]
 
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
@@ -108,6 +109,7 @@ class Batch(BaseModel):
         Field(min_length=1, max_length=MOST_SYMBOLS),
     ]
     horizon: Annotated[Annotated[int, Field(ge=1, le=1000, strict=True)] | None, BeforeValidator(_whole)] = None
+    explain: bool = False
 
 
 class Texts(BaseModel):
@@ -133,12 +135,13 @@ async def forecast(
     symbol: Symbol,
     horizon: Horizon = None,
     live: Annotated[bool, Query(description="Make it now, from the latest bars, where this service can.")] = False,
+    explain: Explain = False,
 ) -> Response:
-    """One symbol's forecast: interval, volatility, quantiles, value at risk; then P(up), attention, staleness."""
+    """One symbol's forecast: interval, volatility, quantiles, value at risk; then P(up) and staleness."""
     service = _service(request)
     if live:
-        return await _live(request, service, symbol, horizon)
-    key, render = _forecast(service, symbol, horizon)
+        return await _live(request, service, symbol, horizon, explain=explain)
+    key, render = _forecast(service, symbol, horizon, explain=explain)
     return await _body(request, key, render)
 
 
@@ -164,10 +167,13 @@ async def forecasts(request: Request, batch: Batch, format_: Format = None) -> R
     A symbol named twice is answered once. CSV and Parquet (by ``format`` or ``Accept``) have a row for each horizon,
     if none is named, and are refused as a whole where a symbol has no forecast.
     """
-    return await _many(request, batch.symbols, batch.horizon, format_asked(request, format_))
+    asked = format_asked(request, format_)
+    return await _many(request, batch.symbols, batch.horizon, asked, explain=batch.explain)
 
 
-async def _many(request: Request, symbols: Sequence[str], horizon: int | None, format_: str) -> Response:
+async def _many(
+    request: Request, symbols: Sequence[str], horizon: int | None, format_: str, *, explain: bool = False
+) -> Response:
     service = _service(request)
     snapshot = service.view.snapshot
     named: dict[str, str] = {}
@@ -184,7 +190,7 @@ async def _many(request: Request, symbols: Sequence[str], horizon: int | None, f
     problems: list[dict[str, Any]] = []
     async with service.batches:
         for first in range(0, len(wanted), TOGETHER):
-            some = functools.partial(_some, service, wanted[first : first + TOGETHER], horizon)
+            some = functools.partial(_some, service, wanted[first : first + TOGETHER], horizon, explain=explain)
             for symbol, made in await service.rendered(some):
                 if isinstance(made, bytes):
                     bodies.append(made)
@@ -197,19 +203,21 @@ async def _many(request: Request, symbols: Sequence[str], horizon: int | None, f
     return PiecesResponse(pieces, NO_STORE)
 
 
-def _some(service: Service, symbols: Sequence[str], horizon: int | None) -> list[tuple[str, bytes | UsageError]]:
+def _some(
+    service: Service, symbols: Sequence[str], horizon: int | None, *, explain: bool
+) -> list[tuple[str, bytes | UsageError]]:
     """The forecast of each symbol as JSON, or why it has none."""
     made: list[tuple[str, bytes | UsageError]] = []
     for symbol in symbols:
         try:
-            made.append((symbol, service.bodies.get(*_forecast(service, symbol, horizon)).data))
+            made.append((symbol, service.bodies.get(*_forecast(service, symbol, horizon, explain=explain)).data))
         except UsageError as error:
             made.append((symbol, error))
     return made
 
 
 def _forecast(
-    service: Service, symbol: str, horizon: int | None
+    service: Service, symbol: str, horizon: int | None, *, explain: bool
 ) -> tuple[tuple[Hashable, ...], Callable[[], dict[str, Any]]]:
     """A published forecast: its key in the cache, and what renders it; raises UnknownSymbolError.
 
@@ -219,12 +227,13 @@ def _forecast(
     stale = service.view.staleness(entry)
 
     def render() -> dict[str, Any]:
-        return _forecast_response(_at_horizon(service.view.document(symbol)["forecasts"], horizon), stale)
+        chosen = _at_horizon(service.view.document(symbol)["forecasts"], horizon)
+        return _forecast_response(chosen, stale, explain=explain)
 
-    return ("forecast", entry.digest, horizon, stale), render
+    return ("forecast", entry.digest, horizon, stale, explain), render
 
 
-async def _live(request: Request, service: Service, symbol: str, horizon: int | None) -> Response:
+async def _live(request: Request, service: Service, symbol: str, horizon: int | None, *, explain: bool) -> Response:
     """A forecast made now; where that fails, the published one with the reason."""
     # raises for a symbol or horizon that does not exist, before anything is computed
     symbol = service.view.snapshot.name(symbol)
@@ -245,10 +254,10 @@ async def _live(request: Request, service: Service, symbol: str, horizon: int | 
         if made["as_of"] >= published["as_of"]:
             # from newer bars than the published one, it is as new as can be
             current = stale if made["as_of"] == published["as_of"] else Staleness(stale=False, sessions_behind=0)
-            return json_response(_forecast_response(made, current, live=True))
+            return json_response(_forecast_response(made, current, live=True, explain=explain))
         reason = "the lake is older than the published forecasts"
     stale = dataclasses.replace(stale, stale=True, reasons=(*stale.reasons, reason))
-    return json_response(_forecast_response(published, stale))
+    return json_response(_forecast_response(published, stale, explain=explain))
 
 
 def _horizon(forecasts: Sequence[Mapping[str, Any]], horizon: int | None) -> int:
@@ -265,18 +274,21 @@ def _at_horizon(forecasts: Sequence[Mapping[str, Any]], horizon: int | None) -> 
     return by_horizon[chosen]
 
 
-def _forecast_response(forecast: Mapping[str, Any], stale: Staleness, *, live: bool = False) -> dict[str, Any]:
+def _forecast_response(
+    forecast: Mapping[str, Any], stale: Staleness, *, live: bool = False, explain: bool
+) -> dict[str, Any]:
     """A published forecast (see `schema.Forecast.to_json`) in the fields of `schemas.ForecastResponse`."""
     when = ("symbol", "as_of", "session", "target_session", "horizon", "last_price")
     how_far = (
         "volatility", "volatility_rank", "baseline_volatility", "quantiles", "value_at_risk", "expected_shortfall",
     )  # fmt: skip
     which_way = ("price", "expected_return", "p_up", "verdict")
+    attention = {"sessions": forecast["attention_time"], "features": forecast["attention_features"]}
     return {
         **{name: forecast[name] for name in when},
         "interval": to_plain(schemas.PriceInterval(forecast["lower"], forecast["upper"])),
         **{name: forecast[name] for name in (*how_far, *which_way)},
-        "attention": {"sessions": forecast["attention_time"], "features": forecast["attention_features"]},
+        "attention": attention if explain else None,
         "model_version": forecast["model_version"],
         "live": live,
         "staleness": to_plain(stale),

@@ -98,7 +98,7 @@ class ForecastResponse:
     verdict
         What is known of how good such forecasts are, in one sentence.
     attention
-        What the network weighed.
+        What the network weighed; null unless the request has `explain`.
     model_version
         The model that made it.
     live
@@ -153,7 +153,7 @@ class ForecastResponse:
     expected_return: float
     p_up: float
     verdict: str
-    attention: AttentionWeights
+    attention: AttentionWeights | None
     model_version: str
     live: bool
     staleness: Staleness

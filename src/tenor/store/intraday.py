@@ -34,7 +34,8 @@ def dated(rows: pd.DataFrame, *, interval: BarInterval, calendar: str) -> pd.Dat
         dates = pd.DatetimeIndex(trading_day)
         inside = np.asarray(days.opens(dates) <= pd.DatetimeIndex(begins))
         # the last row of a day may reach past the close: it ends there
-        ends = np.minimum(pd.DatetimeIndex(begins + LENGTHS[interval]).asi8, days.closes(dates).asi8)
+        last = pd.DatetimeIndex(begins + LENGTHS[interval]).as_unit("us"), days.closes(dates).as_unit("us")
+        ends = np.minimum(last[0].asi8, last[1].asi8)
         over = pd.Series(pd.DatetimeIndex(ends.view("datetime64[us]"), tz="UTC"), index=begins.index)
         # a bar that closes at the very end of the row is the row's own: hence the microsecond
         closes = bars.session_of(over - pd.Timedelta(microseconds=1), margin=pd.Timedelta(0))

@@ -14,7 +14,17 @@ import pyarrow as pa
 
 from tenor.calendars import interval_of
 from tenor.errors import DataError, StoreError, UnknownSymbolError, one_line
-from tenor.schema import BAR_COLUMNS, NEWS_COLUMNS, SENTIMENT_COLUMNS, BarInterval, Bars, DailySentiment, News
+from tenor.schema import (
+    BAR_COLUMNS,
+    EVENT_COLUMNS,
+    NEWS_COLUMNS,
+    SENTIMENT_COLUMNS,
+    BarInterval,
+    Bars,
+    DailySentiment,
+    Events,
+    News,
+)
 from tenor.store import compaction
 from tenor.store import parts as parts_of
 from tenor.store.intraday import adjusted_like, dated
@@ -23,6 +33,8 @@ from tenor.store.tables import (
     ACTIONS,
     BARS,
     CLEAN,
+    COVARIATES,
+    EVENTS,
     FETCHES,
     INTRADAY,
     INTRADAY_SENTIMENT,
@@ -163,6 +175,51 @@ class Lake:
         """Whether there is any item of news."""
         with self._versions.connect(NEWS) as connection:
             return bool(connection.sql(f"SELECT 1 FROM {NEWS.parts} LIMIT 1").fetchall())  # noqa: S608 - our own name
+
+    def append_events(self, events: Events, *, source: str = "file") -> Appended:
+        """Add `events`; of one whose date was known from another moment on, the moment given last counts."""
+        return self._versions.append(EVENTS, events.frame.assign(source=source))
+
+    def events(self, *, as_of: pd.Timestamp | None = None) -> Events | None:
+        """All events, or None where there are none; with `as_of` only what the lake held at that moment."""
+        frame = self._versions.read(EVENTS, EVENT_COLUMNS, None, None, as_of)
+        return None if frame.empty else Events(frame)
+
+    def append_covariates(self, name: str, frame: pd.DataFrame, *, source: str = "file") -> Appended:
+        """Add the rows of the user's table `name` (docs/own-features.md).
+
+        Parameters
+        ----------
+        name
+            Of the table.
+        frame
+            Columns ``symbol`` (empty: of all), ``session``, ``known_since`` (UTC), and numbers.
+        source
+            Where they are from.
+        """
+        keys = ["symbol", "session", "known_since"]
+        columns = [c for c in frame.columns if c not in keys]
+        tall = pd.concat([frame[keys].assign(column=str(c), value=frame[c].to_numpy()) for c in columns])
+        return self._versions.append(COVARIATES, tall[tall["value"].notna()].assign(name=name, source=source))
+
+    def covariates(self, name: str) -> pd.DataFrame | None:
+        """The rows of the user's table `name`, as `append_covariates` takes them; None where there is no such table."""
+        keys = ["symbol", "session", "known_since"]
+        tall = self._versions.read(COVARIATES, (*keys, "column", "value"), [name], None)
+        if tall.empty:
+            return None
+        tall["known_since"] = tall["known_since"].astype("datetime64[us, UTC]")
+        wide = tall.pivot_table(index=keys, columns="column", values="value", aggfunc="last")
+        frame: pd.DataFrame = wide.rename_axis(columns=None).reset_index()
+        frame["session"] = frame["session"].astype("datetime64[us]")
+        return frame.sort_values(["known_since", "session", "symbol"], kind="stable", ignore_index=True)
+
+    def covariate_names(self) -> tuple[str, ...]:
+        """The names of the user's tables, sorted."""
+        with self._versions.connect(COVARIATES) as connection:
+            sql = f"SELECT DISTINCT name FROM {COVARIATES.parts} ORDER BY name"  # noqa: S608 - our own name
+            rows = connection.sql(sql).fetchall()
+        return tuple(row[0] for row in rows)
 
     def append_sentiment(self, sentiment: DailySentiment, *, source: str, settings: str = "") -> Appended:
         """Add daily `sentiment`. That of other sources and of other settings lives beside it.

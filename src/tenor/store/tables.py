@@ -205,6 +205,39 @@ REFUSALS = Table(
     ),
     key=("file", "row", "kind"),
 )
-TABLES = (BARS, INTRADAY, ACTIONS, NEWS, NAMES, SENTIMENT, INTRADAY_SENTIMENT, SCORES, REFUSALS, FETCHES)
+EVENTS = Table(
+    "events",
+    _schema(symbol=pa.string(), session=pa.date32(), kind=pa.string(), known_since=MOMENT, source=pa.string()),
+    key=("symbol", "session", "kind"),
+    when="session",
+)
+COVARIATES = Table(
+    "covariates",
+    _schema(
+        name=pa.string(),
+        symbol=pa.string(),
+        session=pa.date32(),
+        known_since=MOMENT,
+        column=pa.string(),
+        value=pa.float64(),
+        source=pa.string(),
+    ),
+    key=("name", "symbol", "session", "known_since", "column"),
+    when="session",
+)
+TABLES = (
+    BARS,
+    INTRADAY,
+    ACTIONS,
+    NEWS,
+    EVENTS,
+    COVARIATES,
+    NAMES,
+    SENTIMENT,
+    INTRADAY_SENTIMENT,
+    SCORES,
+    REFUSALS,
+    FETCHES,
+)
 OLD_TABLES = ("mood", "intraday_mood")
 """Tables of stores that an older tenor wrote, which are refused."""

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -21,6 +18,7 @@ import pyarrow.compute as pc
 from tenor.errors import StoreError, one_line
 from tenor.store import parts as parts_of
 from tenor.store.parts import Parts
+from tenor.store.spill import spill_folder
 from tenor.store.tables import OLD_TABLES, Table
 
 LONGEST = 300
@@ -229,7 +227,7 @@ def database(**settings: str) -> Iterator[Any]:
     config: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
-        "temp_directory": str(Path(tempfile.gettempdir(), f"tenor-duckdb-{os.getpid()}")),
+        "temp_directory": str(spill_folder()),
         "python_enable_replacements": "false",
         **settings,
     }

@@ -15,6 +15,7 @@ from tenor.errors import TenorError
 from tenor.schema import Bool
 from tenor.storage.files import content_key, json_values, read_json, write_json
 from tenor.training.estimator import SECTIONS, PanelForecaster, Rows
+from tenor.training.panel_source import PanelSource
 from tenor.training.parallel import end_if_orphaned
 from tenor.training.scoring import SCORINGS
 
@@ -69,7 +70,7 @@ class Candidate(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
 
     def file(self, fitted: Rows, scored: Rows) -> Path:
         """Where the result of a fit and its scores lies: ``<key of the configs>-<key of all else>.json``."""
-        assert self.forecaster.source is not None
+        assert isinstance(self.forecaster.source, PanelSource)
         configs = {section: to_mapping(self.forecaster.config(section)) for section in SECTIONS}
         rest = {
             "format": FORMAT,

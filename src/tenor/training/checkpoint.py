@@ -42,12 +42,13 @@ def save(folder: Path, trainer: Trainer) -> None:
     """Write the state of `trainer`, between two epochs, in place of the one before."""
     tensors: dict[str, Tensor] = {"random": torch.get_rng_state()}
     for name, value in trainer.net.state_dict().items():
-        tensors[f"net.{name}"] = value
+        tensors[f"net.{name}"] = value.clone()  # layers of a user's network may share a tensor
     for name, value in trainer.best.items():
         tensors[f"best.{name}"] = value
     for name, parameter in trainer.net.named_parameters():
-        for moment in MOMENTS:
-            tensors[f"adam.{moment}.{name}"] = trainer.optimiser.state[parameter][moment]
+        # none for a parameter of a user's network that is frozen, or not used
+        for moment, value in trainer.optimiser.state.get(parameter, {}).items():
+            tensors[f"adam.{moment}.{name}"] = value
     # the history lies in the header: whoever reports progress reads it without the tensors
     write_whole(folder / FILE, to_bytes(tensors, metadata={"history": json.dumps(asdict(trainer.history))}))
 
@@ -65,7 +66,8 @@ def restore(folder: Path, trainer: Trainer) -> bool:
     trainer.net.load_state_dict({name: tensors[f"net.{name}"] for name in names})
     trainer.best = {name: tensors[f"best.{name}"] for name in names}
     for name, parameter in trainer.net.named_parameters():
-        trainer.optimiser.state[parameter] = {moment: tensors[f"adam.{moment}.{name}"] for moment in MOMENTS}
+        if f"adam.{MOMENTS[0]}.{name}" in tensors:
+            trainer.optimiser.state[parameter] = {moment: tensors[f"adam.{moment}.{name}"] for moment in MOMENTS}
     trainer.history = history
     torch.set_rng_state(tensors["random"])
     return True

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from tenor.config import FeatureConfig, ModelConfig, TrainConfig, from_mapping, to_mapping
+from tenor.config import FeatureConfig, ModelConfig, TrainConfig, changed, keys_of
 from tenor.errors import ConfigError, HistoryError, RowsError
-from tenor.schema import Bool, Float32
+from tenor.schema import Bars, Bool, Float32
 from tenor.training.fit import fit as train
 from tenor.training.forecaster import Forecaster
 from tenor.training.panel_source import PanelSource
@@ -23,6 +25,9 @@ from tenor.training.trainer import reproducible
 
 SECTIONS: dict[str, type[Any]] = {"features": FeatureConfig, "model": ModelConfig, "training": TrainConfig}
 """The configs that an estimator has, by the name that their keys begin with."""
+
+OPTIONS = ("options.", "options__")
+"""What keys of [model.options] begin with, in words of a grid and in scikit-learn's parameters."""
 
 Rows = NDArray[np.intp]
 
@@ -39,8 +44,8 @@ class PanelForecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
 
     Parameters
     ----------
-    source : PanelSource
-        Bars and sentiment.
+    source : Bars or PanelSource
+        Bars, as `tenor.bars_of` reads them from a frame; or bars and sentiment.
     features : FeatureConfig, optional
         Which features the panel has.
     model : ModelConfig, optional
@@ -66,13 +71,15 @@ class PanelForecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
     >>> from sklearn.base import clone
     >>> from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
     >>> from tenor.config import ModelConfig, TrainConfig
-    >>> source = PanelSource(tenor.embedded_bars().select(["AAPL", "MSFT"]))
+    >>> bars = tenor.embedded_bars().select(["AAPL", "MSFT"])
     >>> training = TrainConfig(seeds=(0,), epochs=1)
-    >>> forecaster = PanelForecaster(source, model=ModelConfig(hidden=4, lookback=5), training=training)
+    >>> forecaster = PanelForecaster(bars, model=ModelConfig(hidden=4, lookback=5), training=training)
     >>> forecaster.get_params()["model__hidden"]
     4
     >>> clone(forecaster).set_params(model__hidden=8).model.hidden
     8
+    >>> len(forecaster.sessions())
+    1258
     >>> X = np.arange(400).reshape(-1, 1)  # the first 400 sessions
     >>> search = GridSearchCV(forecaster, {"model__hidden": [2, 4]}, cv=TimeSeriesSplit(2, test_size=50)).fit(X)
     >>> search.best_params_["model__hidden"] in (2, 4)
@@ -85,7 +92,7 @@ class PanelForecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
 
     def __init__(
         self,
-        source: PanelSource | None = None,
+        source: PanelSource | Bars | None = None,
         features: FeatureConfig | None = None,
         model: ModelConfig | None = None,
         training: TrainConfig | None = None,
@@ -108,7 +115,7 @@ class PanelForecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
             for section in SECTIONS:
                 config = getattr(self, section)
                 if dataclasses.is_dataclass(config):
-                    params |= {f"{section}__{f.name}": getattr(config, f.name) for f in dataclasses.fields(config)}
+                    params |= {f"{section}__{f}": getattr(config, f) for f in keys_of(config)}
         return params
 
     def set_params(self, **params: Any) -> PanelForecaster:
@@ -174,6 +181,7 @@ class PanelForecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
             features=features,
             model=self.config("model"),
             training=self.config("training"),
+            own=self._source().own,
             progress=progress,
             workers=1,
         )
@@ -214,6 +222,10 @@ class PanelForecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         counted = np.zeros(panel.mask.shape, dtype=bool)
         counted[rows] = (panel.mask if cells is None else cells)[rows]
         return scores(panel, predictions, counted, horizon=self.horizon)
+
+    def sessions(self) -> pd.DatetimeIndex:
+        """The sessions of the panel: X names them by their places here."""
+        return self._source().panel(self.config("features")).sessions
 
     def config(self, section: str) -> Any:
         """The config of `section`, the default one where the parameter is None."""
@@ -265,11 +277,18 @@ class PanelForecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         return rows
 
     def _source(self) -> PanelSource:
+        if isinstance(self.source, Bars):
+            return PanelSource(self.source)  # panels are found by content, so that this builds none again
         if not isinstance(self.source, PanelSource):
-            raise RowsError(f"source is {self.source!r}; hand over PanelSource(bars, sentiment).")
+            kind = None if self.source is None else f"a {type(self.source).__name__}"
+            raise RowsError(f"source is {kind}; hand over tenor.bars_of(df), or PanelSource(bars, sentiment).")
         return self.source
 
 
 def with_changes(config: Any, section: str, changes: dict[str, Any]) -> Any:
     """`config` with `changes`; raises ConfigError for an unknown key or an impossible value, as ``section.key``."""
-    return from_mapping(type(config), {**to_mapping(config), **changes}, section)
+    options = {re.sub(r"^options(\.|__)", "", key): value for key, value in changes.items() if key.startswith(OPTIONS)}
+    if options:  # those of a network of one's own are set one by one
+        changes = {key: value for key, value in changes.items() if not key.startswith(OPTIONS)}
+        changes["options"] = {**config.options, **options}
+    return changed(config, changes, section)

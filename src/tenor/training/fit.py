@@ -14,9 +14,11 @@ import torch
 from tenor.config import FeatureConfig, ModelConfig, SentimentConfig, TrainConfig
 from tenor.errors import ConfigError, HistoryError
 from tenor.features import Scaler
+from tenor.features.own import Own
 from tenor.heads import TARGETS, Calibration, Head, Outcomes
 from tenor.inference.recipe import Recipe, linear_forecast
-from tenor.model import AttentionLSTM
+from tenor.model import Network
+from tenor.model.admission import admit
 from tenor.schema import Float64, Panel
 from tenor.training import checkpoint
 from tenor.training.forecaster import Forecaster, build, mean_outputs, outputs
@@ -34,6 +36,7 @@ def fit(
     model: ModelConfig,
     training: TrainConfig,
     sentiment: SentimentConfig | None = None,
+    own: Own | None = None,
     checkpoints: Path | None = None,
     progress: Progress | None = None,
     workers: int | None = None,
@@ -49,6 +52,8 @@ def fit(
         Unscaled, built with `features`.
     sentiment
         How the panel's daily sentiment was made, for the model's recipe: what it is served on is made alike.
+    own
+        The own features of the panel, for the same.
     split
         Of the panel's sessions, its purge at least the longest horizon.
     checkpoints
@@ -61,13 +66,14 @@ def fit(
     Raises
     ------
     ConfigError
-        The split or the feature config does not fit the panel.
+        The split or the feature config does not fit the panel, or the user's network can't be used.
     TrainingError
         The training diverged, or a process of it was killed.
     HistoryError
         A part has no cell to train or validate on.
     """
     _check(panel, split, features)
+    admit(model, len(panel.features), len(panel.horizons), sessions=len(panel.sessions))
     scaler, scaled, tasks = prepare(panel, split, model, training)
     data = tasks[0].data
     _check_cells(panel, split, data, model)
@@ -92,6 +98,7 @@ def fit(
             calibration=calibration,
             symbols=panel.symbols,
             split=split.dates(panel.sessions),
+            own=(own or Own()).carried(),
         ),
         training=training,
         history=tuple(one.history for one in trained),
@@ -128,7 +135,7 @@ def prepare(panel: Panel, split: Split, model: ModelConfig, training: TrainConfi
 
 
 def _calibrate(
-    networks: Sequence[AttentionLSTM], scaled: Panel, split: Split, data: Sequences, linear: Float64
+    networks: Sequence[Network], scaled: Panel, split: Split, data: Sequences, linear: Float64
 ) -> Calibration:
     predicted = mean_outputs([outputs(network, scaled) for network in networks])
     # not clipped: a distribution has to hold the tails as well

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from sklearn.model_selection import BaseCrossValidator
 
 from tenor.calendars import through
 from tenor.config import FoldConfig
@@ -57,6 +61,107 @@ def walk_forward(sessions: pd.DatetimeIndex, config: FoldConfig, *, purge: int) 
         test = slice(valid.stop + purge, valid.stop + purge + config.test_sessions)
         splits.append(Split(slice(start, train_stop), valid, test, purge))
     return tuple(splits)
+
+
+class WalkForwardSplit(BaseCrossValidator):  # type: ignore[misc]  # scikit-learn has no types
+    """The folds of `tenor.evaluate` as a splitter for scikit-learn.
+
+    Each fold trains on sessions up to some day, its validation part included, leaves `purge` sessions out, and tests on
+    the next `test_sessions`; then it steps on by these. Over the sessions of the embedded bars::
+
+        >>> import tenor
+        >>> sessions = pd.DatetimeIndex(tenor.embedded_bars().frame["session"].unique())
+        >>> splitter = WalkForwardSplit(3, valid_sessions=126, test_sessions=100, purge=5)
+        >>> print(splitter.table(sessions))
+        fold  train                    validation               test
+        1     2012-09-04 … 2015-12-09  2015-12-17 … 2016-06-17  2016-06-27 … 2016-11-15
+        2     2012-09-04 … 2016-05-04  2016-05-12 … 2016-11-08  2016-11-16 … 2017-04-11
+        3     2012-09-04 … 2016-09-26  2016-10-04 … 2017-04-04  2017-04-12 … 2017-09-01
+
+    Parameters
+    ----------
+    folds : int
+        Test parts.
+    scheme : {"expanding", "rolling"}
+        ``expanding`` trains from the first session on; ``rolling`` on as many sessions as the first fold has.
+    valid_sessions, test_sessions : int
+        Length of each validation and each test part.
+    purge : int
+        Sessions left out between the parts; at least the longest horizon.
+
+    Examples
+    --------
+    >>> X = np.arange(30).reshape(-1, 1)
+    >>> for train, test in WalkForwardSplit(2, valid_sessions=5, test_sessions=5, purge=1).split(X):
+    ...     print(train[[0, -1]], test[[0, -1]])
+    [ 0 18] [20 24]
+    [ 0 23] [25 29]
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn.model_selection import cross_val_score
+    >>> cv = WalkForwardSplit(2, valid_sessions=5, test_sessions=5, purge=1)
+    >>> cross_val_score(Ridge(), X, 2.0 * X[:, 0], cv=cv).round(2).tolist()
+    [1.0, 1.0]
+    """
+
+    def __init__(
+        self,
+        folds: int = 4,
+        *,
+        scheme: Literal["expanding", "rolling"] = "expanding",
+        valid_sessions: int = 126,
+        test_sessions: int = 126,
+        purge: int = 20,
+    ) -> None:
+        self.folds = folds
+        self.scheme = scheme
+        self.valid_sessions = valid_sessions
+        self.test_sessions = test_sessions
+        self.purge = purge
+
+    def split(
+        self, X: Any, y: object = None, groups: object = None
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """The rows to train on, and the rows to test, of each fold.
+
+        Parameters
+        ----------
+        X
+            Anything with a length: a row a session, in order.
+        y, groups
+            Ignored.
+
+        Raises
+        ------
+        HistoryError
+            There are too few rows.
+        ConfigError
+            A parameter is impossible.
+        """
+        del y, groups
+        index = X.index if isinstance(X, pd.DataFrame | pd.Series) else None
+        count = X.shape[0] if hasattr(X, "shape") else len(X)
+        sessions = index if isinstance(index, pd.DatetimeIndex) else pd.date_range("2000-01-01", periods=count)
+        for fold in self.parts(sessions):
+            yield np.arange(fold.train.start, fold.valid.stop), np.arange(fold.test.start, fold.test.stop)
+
+    def get_n_splits(self, X: object = None, y: object = None, groups: object = None) -> int:
+        """How many folds there are."""
+        del X, y, groups
+        return self.folds
+
+    def parts(self, sessions: pd.DatetimeIndex) -> tuple[Split, ...]:
+        """The three parts of each fold, as places among `sessions`; raises as `split` does."""
+        config = FoldConfig(
+            folds=self.folds,
+            scheme=self.scheme,
+            valid_sessions=self.valid_sessions,
+            test_sessions=self.test_sessions,
+        )
+        return walk_forward(sessions, config, purge=self.purge)
+
+    def table(self, sessions: pd.DatetimeIndex) -> str:
+        """The folds as a table of dates, one line each."""
+        return fold_table(sessions, self.parts(sessions))
 
 
 def fold_table(sessions: pd.DatetimeIndex, folds: Sequence[Split]) -> str:

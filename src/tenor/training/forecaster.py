@@ -23,8 +23,9 @@ from tenor.inference import artifact
 from tenor.inference.cells import network_input, usable
 from tenor.inference.forecasts import CHUNK, PanelForecasts, Run
 from tenor.inference.recipe import Recipe
-from tenor.model import AttentionLSTM, Output
+from tenor.model import Network, Output, make_network
 from tenor.model.export import to_onnx
+from tenor.registry.manifest import NETWORK
 from tenor.schema import Float32, Forecast, Panel, Predictions
 from tenor.training.trainer import History
 
@@ -67,7 +68,7 @@ class Forecaster:
         SHA-256 of the data that it was trained and validated on.
     """
 
-    networks: tuple[AttentionLSTM, ...]
+    networks: tuple[Network, ...]
     recipe: Recipe
     training: TrainConfig
     history: tuple[History, ...]
@@ -99,6 +100,11 @@ class Forecaster:
     def model(self) -> ModelConfig:
         """The shape of its networks."""
         return self.recipe.model
+
+    @property
+    def attends(self) -> bool:
+        """Whether its networks give weights of attention."""
+        return self.networks[0].attends
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -149,9 +155,11 @@ class Forecaster:
         Raises
         ------
         ModelError
-            The model was trained without attention, or the panel does not fit it.
+            The model has no attention, or the panel does not fit it.
         """
-        if not self.model.attention:
+        if not self.attends:
+            if self.model.network:
+                raise ModelError(f"{self.name} gives no weights of attention: there are none to show.")
             raise ModelError("this model was trained without attention (model.attention = false): it has no weights.")
         start, stop, _ = (rows or slice(None)).indices(len(panel.sessions))
         scaled = self.recipe.scaled(panel).between(0, stop)
@@ -191,44 +199,50 @@ class Forecaster:
 
     def files(self) -> dict[str, bytes]:
         """The files of the model by name, as `save` writes them."""
-        return artifact.packed(self._saved(), self._weights())
+        return artifact.packed(self._saved())
 
     def to_onnx(self) -> bytes:
         """The ensemble as one ONNX graph; see `tenor.model.export.to_onnx`."""
         return to_onnx(self.networks)
 
     def save(self, folder: str | Path) -> None:
-        """Write ``forecaster.json`` and ``weights.safetensors`` into `folder`, in place of a model that is there.
+        """Write ``forecaster.json``, ``weights.safetensors`` and a user's ``network.py`` into `folder`.
+
+        They take the place of a model that is there.
 
         Raises
         ------
         ModelError
             The folder holds something else, or can't be written.
         """
-        artifact.write_folder(Path(folder), self._saved(), self._weights())
+        artifact.write_folder(Path(folder), self._saved())
 
     @classmethod
     def load(cls, folder: str | Path) -> Forecaster:
-        """Read what `save` wrote.
+        """Read what `save` wrote. The code of a user's network is run, so load models of people you trust.
 
         Raises
         ------
         ModelError
             A file is missing, truncated or changed; the message names it.
         """
-        return cls._of(*artifact.read_folder(Path(folder)), str(folder))
+        return cls._of(artifact.read_folder(Path(folder)), str(folder))
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes], where: str) -> Forecaster:
-        """Read what `files` gave; `where` they were is for messages. Raises ModelError as `load` does."""
-        return cls._of(*artifact.unpacked(files, where), where)
+        """Read what `files` gave, as `load` does; `where` they were is for messages. Raises ModelError as it does."""
+        return cls._of(artifact.unpacked(files, where), where)
 
     @classmethod
-    def _of(cls, document: Mapping[str, Any], weights: bytes, where: str) -> Forecaster:
+    def _of(cls, saved: artifact.Saved, where: str) -> Forecaster:
+        document = saved.document
         try:
-            recipe = Recipe.from_mapping(document, "")
+            recipe = Recipe.from_mapping(document, "", saved.others)
+            if NETWORK in saved.others:
+                code = saved.others[NETWORK].decode()
+                recipe = dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, code=code))
             training = from_mapping(TrainConfig, document["training"], "training")
-            tensors = unpack(weights)
+            tensors = unpack(saved.weights)
             networks = build(
                 [
                     {n.removeprefix(f"{s}."): t for n, t in tensors.items() if n.startswith(f"{s}.")}
@@ -248,8 +262,10 @@ class Forecaster:
         except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError, TenorError) as error:
             raise ModelError(f"{where} holds a model that this tenor can't read ({error}): train it again.") from error
 
-    def _saved(self) -> dict[str, Any]:
-        return {"tenor": installed("tenor"), **self._document()}
+    def _saved(self) -> artifact.Saved:
+        document = {"tenor": installed("tenor"), **self._document()}
+        network = {NETWORK: self.model.code.encode()} if self.model.code else {}
+        return artifact.Saved(document, self._weights(), network | self.recipe.files())
 
     def _document(self) -> dict[str, Any]:
         return {
@@ -262,7 +278,7 @@ class Forecaster:
     def _weights(self) -> bytes:
         return pack(
             {
-                f"{seed}.{name}": value
+                f"{seed}.{name}": value.clone()  # layers of a user's network may share a tensor
                 for seed, network in zip(self.training.seeds, self.networks, strict=True)
                 for name, value in network.state_dict().items()
             }
@@ -275,7 +291,7 @@ class Forecaster:
             outs = [out for _, out in every]
             heads = mean_outputs([{name: output.numpy() for name, output in out.heads.items()} for out in outs])
             time = feature = None
-            if self.model.attention:
+            if self.attends:
                 time = np.mean([_numpy(out.time_weights) for out in outs], axis=0)
                 feature = np.mean([_numpy(out.feature_weights) for out in outs], axis=0)
             yield columns, Run(heads, time, feature)
@@ -294,18 +310,18 @@ def mean_outputs(each: Sequence[Outputs]) -> Outputs:
 
 def build(
     weights: Sequence[Mapping[str, torch.Tensor]], model: ModelConfig, n_features: int, n_horizons: int
-) -> tuple[AttentionLSTM, ...]:
+) -> tuple[Network, ...]:
     """The networks with these weights, in evaluation mode; weights that do not fit raise RuntimeError."""
     networks = []
     with torch.random.fork_rng(devices=[]):  # a network draws first weights: not from the caller's generator
         for one in weights:
-            network = AttentionLSTM(model, n_features, n_horizons).requires_grad_(requires_grad=False).eval()
+            network = make_network(model, n_features, n_horizons).requires_grad_(requires_grad=False).eval()
             network.load_state_dict(one)
             networks.append(network)
     return tuple(networks)
 
 
-def outputs(network: AttentionLSTM, scaled: Panel) -> Outputs:
+def outputs(network: Network, scaled: Panel) -> Outputs:
     """The outputs of `network` at every cell, by head, each [session, symbol, horizon]."""
     shape = (len(scaled.sessions), len(scaled.symbols), len(scaled.horizons))
     heads: Outputs = {head.name: np.empty(shape, dtype=np.float32) for head in HEADS}
@@ -315,7 +331,7 @@ def outputs(network: AttentionLSTM, scaled: Panel) -> Outputs:
     return heads
 
 
-def _runs(network: AttentionLSTM, scaled: Panel) -> Iterator[tuple[slice, Output]]:
+def _runs(network: Network, scaled: Panel) -> Iterator[tuple[slice, Output]]:
     """Run `network` along all sessions, some symbols at a time."""
     for start in range(0, len(scaled.symbols), CHUNK):
         columns = slice(start, start + CHUNK)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import tomllib
 import typing
@@ -10,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tenor.config import keys_of
 from tenor.config.toml import read_toml, shown
 from tenor.errors import ConfigError, did_you_mean, one_line
 from tenor.features.catalogue import check_groups
@@ -18,10 +18,13 @@ from tenor.training.estimator import SECTIONS, with_changes
 Grid = dict[str, tuple[Any, ...]]
 """Full config key (``model.hidden``) to the values that are tried, as the config holds them."""
 
-KEYS = tuple(f"{section}.{field.name}" for section, config in SECTIONS.items() for field in dataclasses.fields(config))
+KEYS = tuple(f"{section}.{key}" for section, config in SECTIONS.items() for key in keys_of(config))
+OPTIONS = "model.options."
+"""What the keyword arguments of a network of one's own begin with: any name may follow."""
 ALIASES = {"lr": "training.learning_rate"}
 FIXED = {
     "features.calendar": "folds are sessions of one calendar",
+    "model.options": "name one of its keys, as in model.options.width=16,32",
     "split": "a search takes its folds from what comes before the test part",
     "sentiment": "daily sentiment is computed before the search: train with another [sentiment] and compare",
     "symbols": "scores over different symbols can't be compared",
@@ -62,6 +65,8 @@ def full_key(key: str) -> str:
     """The config key that `key` stands for; raises ConfigError with a suggestion where there is none, or several."""
     if key in KEYS and key not in FIXED:
         return key
+    if (option := key.removeprefix("model.")).startswith("options."):
+        return f"model.{option}"
     full = ALIASES.get(key) or [k for k in KEYS if k.rpartition(".")[2] == key]
     if isinstance(full, str):
         return full
@@ -145,6 +150,8 @@ def _value(text: str) -> Any:
 
 
 def _takes_lists(key: str) -> bool:
+    if key.startswith(OPTIONS):
+        return False
     section, _, name = key.partition(".")
     return typing.get_origin(typing.get_type_hints(SECTIONS[section])[name]) is tuple
 
@@ -158,6 +165,13 @@ def _checked(key: str, values: Any) -> tuple[Any, ...]:
         raise ConfigError(f"grid key {key!r} has no value to try: give it one or leave it out.")
     section, _, name = key.partition(".")
     checked: list[Any] = []
+    if key.startswith(OPTIONS) or key == "model.network":
+        # only a candidate has the network whose arguments these are; and a network stays a path until it has its own
+        if len(set(map(to_text, values))) < len(values):
+            raise ConfigError(f"grid key {key!r} has a value twice: once is enough.")
+        for value in values if key == "model.network" else ():
+            with_changes(SECTIONS[section](), section, {name: value})
+        return tuple(values)
     for value in values:
         # as the config holds it: a whole number for a float becomes one, a list a tuple
         as_config = getattr(with_changes(SECTIONS[section](), section, {name: value}), name)

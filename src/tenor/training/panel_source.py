@@ -8,6 +8,7 @@ from typing import Any
 
 from tenor.config import FeatureConfig, SentimentConfig
 from tenor.features import build_panel
+from tenor.features.own import Own
 from tenor.schema import Bars, DailySentiment, Panel
 from tenor.storage.files import content_key
 
@@ -21,13 +22,14 @@ class PanelSource:
 
     Attributes
     ----------
-    bars, sentiment, half_life
+    bars, sentiment, half_life, own
         As `tenor.features.build_panel` takes them.
     """
 
     bars: Bars
     sentiment: DailySentiment | None = None
     half_life: float = SentimentConfig.half_life
+    own: Own | None = None
 
     @functools.cached_property
     def fingerprint(self) -> str:
@@ -36,6 +38,7 @@ class PanelSource:
             self.bars.fingerprint(),
             None if self.sentiment is None else self.sentiment.fingerprint(),
             self.half_life,
+            *([self.own.fingerprint()] if self.own else []),
             length=64,
         )
 
@@ -59,4 +62,4 @@ class PanelSource:
 # by content, not by identity: each task that a process is sent brings a copy of its own
 @functools.lru_cache(maxsize=CACHED_PANELS)
 def _panel(source: PanelSource, features: FeatureConfig) -> Panel:
-    return build_panel(source.bars, features, sentiment=source.sentiment, half_life=source.half_life)
+    return build_panel(source.bars, features, sentiment=source.sentiment, half_life=source.half_life, own=source.own)

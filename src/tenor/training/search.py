@@ -27,6 +27,7 @@ from sklearn.model_selection import GridSearchCV
 from tenor.config import FeatureConfig, FoldConfig, ModelConfig, SentimentConfig, SplitConfig, TrainConfig, to_mapping
 from tenor.errors import ConfigError, TrainingError
 from tenor.features.axis import Axis
+from tenor.features.own import Own
 from tenor.inference.cells import usable
 from tenor.schema import Bars, Bool, DailySentiment, Float64
 from tenor.storage.files import json_values
@@ -165,6 +166,8 @@ class Search:
             f"# {settings}\n\n"
         )
         sections = {section: to_mapping(config) for section, config in self.configs().items()}
+        if sections["model"].get("network"):
+            sections["model"]["network"] = self.configs()["model"].network_file  # for the next one to read
         return comment + tomli_w.dumps(_without_none({**(around or {}), **sections}))
 
     def heat_map(self, x: str, y: str) -> HeatMap:
@@ -196,6 +199,7 @@ def grid_search(
     cache: Path,
     sentiment: DailySentiment | None = None,
     half_life: float = SentimentConfig.half_life,
+    own: Own | None = None,
     features: FeatureConfig,
     model: ModelConfig,
     training: TrainConfig,
@@ -221,7 +225,7 @@ def grid_search(
         Of `tenor.training.grid.read_grid`.
     cache
         The folder of scores.
-    sentiment, half_life
+    sentiment, half_life, own
         Of the same symbols; as `tenor.features.build_panel` takes them.
     features, model, training
         The configs that the grid is laid over.
@@ -255,7 +259,7 @@ def grid_search(
 
     every = Axis.of(bars, features.calendar).sessions
     end = every[chronological(every, split, purge=purge).test.start - 1]
-    source = PanelSource(bars.until(end), None if sentiment is None else sentiment.until(end), half_life)
+    source = PanelSource(bars.until(end), None if sentiment is None else sentiment.until(end), half_life, own)
     cells = _common_cells(source, configs)
     sessions = source.panel(features).sessions
     parts = walk_forward(sessions, folds, purge=purge)

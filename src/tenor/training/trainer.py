@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,8 @@ from tenor.config import ModelConfig, TrainConfig
 from tenor.errors import TrainingError
 from tenor.heads import HEADS, TARGETS, Head
 from tenor.inference.cells import WARM_UP
-from tenor.model import AttentionLSTM
+from tenor.inference.forecasts import CHUNK
+from tenor.model import FramedNetwork, Network, make_network
 from tenor.model.attention_lstm import SMALLEST
 from tenor.training.sequences import Segments, Sequences
 
@@ -61,11 +63,13 @@ class Trainer:
         torch.manual_seed(task.seed)
         # inputs have the variance beside the features, and targets lie side by side
         horizons = task.data.targets.shape[2] // len(TARGETS)
-        self.net = AttentionLSTM(task.model, task.data.inputs.shape[2] - 1, horizons)
+        self.net = make_network(task.model, task.data.inputs.shape[2] - 1, horizons)
+        starts = STARTS
+        if isinstance(self.net, FramedNetwork):  # whether it pools variances is its own business
+            starts = {**STARTS, "pooled": partial(_from_outputs, self.net)}
         with torch.no_grad():  # a net stopped early must not have unlearned a drift, or the level of a log
             for head in HEADS:
-                bias: Tensor = self.net.heads[head.name].bias  # type: ignore[assignment]
-                bias.copy_(STARTS[head.start](task.data, task.train, head))
+                self.net.level(head.name).copy_(starts[head.start](task.data, task.train, head))
         config = task.training
         self.optimiser = torch.optim.Adam(
             self.net.parameters(),
@@ -171,10 +175,28 @@ def _from_pooled(data: Sequences, rows: slice, head: Head) -> Tensor:
     return (known * (targets - pooled)).sum(dim=(0, 1)).div(known.sum(dim=(0, 1)).clamp(min=1)).float()
 
 
+def _from_outputs(network: Network, data: Sequences, rows: slice, head: Head) -> Tensor:
+    """[K]; mean of the target less what `network` gives before any training, over `rows`."""
+    inputs, targets, known = data.between(0, rows.stop)
+    targets, known = targets[..., _place(targets, head)].clone(), known[..., _place(known, head)].clone()
+    known[:, : rows.start] = 0
+    network.eval()
+    for start in range(0, len(inputs), CHUNK):
+        some = slice(start, start + CHUNK)
+        targets[some] -= network(inputs[some]).heads[head.name]
+    network.train()
+    return (known * targets).sum(dim=(0, 1)).div(known.sum(dim=(0, 1)).clamp(min=1))
+
+
 _POOLED = 22
 """Sessions over which attention as it starts weighs about as much as over all of them."""
 
-STARTS = {"zero": _zero, "base_rate": _base_logit, "pooled": _from_pooled}
+Start = Callable[[Sequences, slice, Head], Tensor]
+STARTS: dict[str, Start] = {
+    "zero": _zero,
+    "base_rate": _base_logit,
+    "pooled": _from_pooled,
+}
 """Where the bias of a head can start, as a row of `tenor.heads.HEADS` names it."""
 
 

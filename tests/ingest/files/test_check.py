@@ -113,7 +113,7 @@ def test_refusals_of_the_import_are_counted(tmp_path: Path) -> None:
     result = report(imported.bars.frame, refusals=imported.refusals)
     counts = (result.duplicates, result.nonpositive, result.high_below_low, result.off_calendar, result.unreadable)
     assert counts == (2, 1, 1, 1, 1)
-    assert result.row() == ("AAA", "2014-01-02", "2014-01-08", "2", "3", "2", "1", "1", "0", "0")
+    assert result.row() == ("AAA", "2014-01-02", "2014-01-08", "2", "3", "1", "2", "1", "1", "0", "0")
 
 
 def test_one_bar_and_a_round_the_clock_calendar(bars: Bars) -> None:

@@ -13,10 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from tenor.ingest.files import FileBatch, Reading, read_files
+from tenor.errors import UnusableError
+from tenor.ingest.files import FileBatch, Reading, news_tables, read_files
 from tenor.ingest.files.column_names import parse_columns
 from tenor.ingest.files.news_cells import read_source, read_symbols
 from tenor.ingest.files.news_files import is_news_file
+from tenor.ingest.files.news_tables import read_rows
 
 NOW = pd.Timestamp("2025-03-01", tz="UTC")
 AT = pd.Timestamp("2023-11-14 22:13:20", tz="UTC")
@@ -168,6 +170,84 @@ def test_a_refusal_shows_the_cell_cut_to_forty_characters(tmp_path: Path) -> Non
     path.write_text(f"time,text,ticker\n{ISO},a mill,{'&' * 60}\n{ISO},[removed],ABCD\nsoon enough,a mill,ABCD\n")
     shown = [(r.row, r.value) for r in read(path).refused]
     assert shown == [(2, "&" * 39 + "…"), (3, "[removed]"), (4, "soon enough")]
+
+
+def test_class_shares_of_a_file_that_writes_them_with_a_mark_too(tmp_path: Path) -> None:
+    path = tmp_path / "n.csv"
+    cells = ["XYZ B", "AB C, XYZ/A; XYZ A", "XYZ.B", "$F $T", "AB C", "['XYZ B']"]
+    path.write_text("time,text,ticker\n" + "".join(f'{ISO},a {i},"{cell}"\n' for i, cell in enumerate(cells)))
+    batch = read(path)
+    assert sorted(items(batch)) == [
+        ("AB", "a 1"), ("AB", "a 4"), ("C", "a 1"), ("C", "a 4"), ("F", "a 3"), ("T", "a 3"),
+        ("XYZ-A", "a 1"), ("XYZ-B", "a 0"), ("XYZ-B", "a 2"), ("XYZ-B", "a 5"),
+    ]  # fmt: skip
+    notes = "; ".join(batch.files[0].notes)
+    assert "XYZ B is taken for XYZ-B" in notes
+    assert "AB C is read as two symbols: AB-C is not known" in notes
+
+
+def test_the_order_of_times_is_that_of_the_whole_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(news_tables, "BATCH_ROWS", 2)
+    path = tmp_path / "n.csv"
+    times = ["2023-11-14 22:13 UTC", "03/04/2020 9:00 UTC", "05/06/2020 9:00 UTC", "30/04/2020 9:00 UTC", "07/08/2020"]
+    path.write_text("time,text,ticker\n" + "".join(f"{time},a {i},ABCD\n" for i, time in enumerate(times)))
+    batches = list(read_files([path], now=NOW))
+    moments = [f"{at:%m-%d}" for batch in batches if batch.news for at in batch.news.frame["published_at"]]
+    assert sorted(moments) == ["04-03", "04-30", "06-05", "11-14"]
+    assert [r.why for batch in batches for r in batch.refused] == [
+        "is a date without a time: it does not say when on that day"
+    ]
+    assert "times are read day first: some numbers are above 12" in batches[0].files[0].notes
+
+
+def test_times_without_a_zone_are_refused_for_that_whatever_their_order(tmp_path: Path) -> None:
+    path = tmp_path / "n.csv"
+    path.write_text("time,text,ticker\n03/04/2020 9:00,a,ABCD\n05/06/2020 9:00,b,ABCD\n")
+    batch = read(path)
+    assert batch.news is None
+    assert [(r.row, r.why) for r in batch.refused] == [(2, "has no zone"), (3, "has no zone")]
+
+
+def test_numbers_that_are_no_times_are_one_refusal(tmp_path: Path) -> None:
+    path = tmp_path / "n.csv"
+    path.write_text("time,text,ticker\n" + "".join(f"{472_000 + i},a,ABCD\n" for i in range(50)))
+    batch = read(path)
+    (refusal,) = batch.refused
+    assert refusal.describe() == (
+        f"{path}: time '472000' and all others would be hours since 1970, and an item needs its minute: "
+        "write times with a zone, like 2024-05-01T13:30:00Z."
+    )
+    assert batch.files[0].refused == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("sep=;\n", "has no header"),
+        ("sep=;\ntime;text;ticker\n", "has a header but no rows"),
+        ("sep=;\n\n\n", "has no header"),
+    ],
+)
+def test_a_mark_without_a_table_is_refused(tmp_path: Path, content: str, why: str) -> None:
+    path = tmp_path / "n.csv"
+    path.write_text(content)
+    with pytest.raises(UnusableError, match=why):
+        list(read_rows(path))
+
+
+@pytest.mark.parametrize("mark", [";", "\t", "|", ","])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_the_mark_that_excel_names_is_taken(tmp_path: Path, mark: str, encoding: str) -> None:
+    path = tmp_path / "n.csv"
+    rows = [("time", "text", "ticker"), (ISO, "a müll opens", "ABCD")]
+    lines = [f"sep={mark}", *(mark.join(row) for row in rows)]
+    path.write_bytes("\r\n".join(lines).encode(encoding))
+    assert is_news_file(path)
+    assert items(read(path)) == [("ABCD", "a müll opens")]
+    bars = tmp_path / "AAA.csv"
+    table = [("Date", "Open", "High", "Low", "Close"), ("2019-05-06", "10", "12", "9", "11")]
+    bars.write_bytes("\r\n".join([f"sep={mark}", *(mark.join(row) for row in table)]).encode(encoding))
+    assert read(bars).bars is not None
 
 
 def test_what_is_left_out_of_a_list_is_counted(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from tenor.errors import UnusableError
-from tenor.ingest.files.news_times import TimeColumn, TimeReader, one_time_of_day
+from tenor.ingest.files.news_order import order_of_times
+from tenor.ingest.files.news_times import TimeColumn, TimeReader, full_hours, one_time_of_day
 from tenor.ingest.files.time_texts import read_time
 
 NOW = pd.Timestamp("2025-03-01", tz="UTC")
@@ -146,7 +147,7 @@ def test_parts_of_a_second_stay() -> None:
         ([2020], "is a year"),
         (["45292.5"], "is a day as spreadsheets count them"),
         ([45292], "is a day as spreadsheets count them"),
-        ([7, 8, 9], "no plausible one"),
+        ([7, 8], "no plausible one"),
         ([0, -1], "no plausible one"),
         ([4e12], "no plausible one"),
         (["1606051030", "1606051145"], "may be a time as YYMMDDHHMM"),
@@ -156,6 +157,126 @@ def test_other_numbers_are_no_times(cells: list[Any], why: str) -> None:
     column = times(*cells)
     assert all(why in each for each in column.why)
     assert column.moments.isna().all()
+
+
+@pytest.mark.parametrize(
+    ("cells", "why"),
+    [
+        ([SECONDS // 3600 + i for i in range(4)], "hours since 1970"),
+        ([19_675, 19_676, 19_690], "days since 1970"),
+        ([str(19_675 * 86_400 + i * 86_400) for i in range(3)], "midnights: days"),
+        ([(19_675 + i) * 86_400_000 for i in range(3)], "midnights: days"),
+        (["20200605", "20200608", "20200609", ""], "is a date without a time: it does not say when on that day; so is"),
+        ([45292, 45293.5, 45299], "is a day as spreadsheets count them"),
+        ([2019, 2020, 2021], "is a year"),
+        ([7, 8, 9], "no plausible one"),
+    ],
+)
+def test_a_file_of_numbers_that_are_all_no_times_is_refused_once(cells: list[Any], why: str) -> None:
+    with pytest.raises(UnusableError, match=why) as raised:
+        times(*cells)
+    assert (raised.value.column, raised.value.value) == ("published", str(cells[0]))
+
+
+def test_a_word_for_a_missing_time_does_not_hide_it_but_another_form_of_time_does() -> None:
+    with pytest.raises(UnusableError, match="days since 1970"):
+        times(19_675, 19_676, 19_690, None, "N/A")
+    assert times(19_675, 19_676, 19_690, "2023-11-14T22:13:20Z").moments.notna().tolist() == [False] * 3 + [True]
+    assert times(*(SECONDS // 86_400 * 86_400 + i * 86_400 for i in range(5)), SECONDS).moments.notna().all()
+
+
+def test_full_hours() -> None:
+    hours = pd.Series(pd.date_range("2024-05-01", periods=24, freq="h", tz="UTC"))
+    assert full_hours(hours)
+    assert not full_hours(hours[:23])
+    assert not full_hours(pd.concat([hours, pd.Series([pd.Timestamp("2024-05-01 10:01", tz="UTC")])]))
+
+
+@pytest.mark.parametrize(
+    ("text", "order", "utc"),
+    [
+        ("03/04/2020 14:05 UTC", "dmy", "2020-04-03 14:05"),
+        ("03/04/2020 14:05 UTC", "mdy", "2020-03-04 14:05"),
+        ("3-4-2020 2:05 PM EST", "mdy", "2020-03-04 19:05"),
+        ("03/04/20, 14:05:09 +02:00", "dmy", "2020-04-03 12:05:09"),
+        ("20/04/03 14:05 UTC", "ymd", "2020-04-03 14:05"),
+        ("03.04.2020 14:05 Z", None, "2020-04-03 14:05"),
+        ("03.04.2020 14:05 Z", "mdy", "2020-03-04 14:05"),
+        ("03/04/2020 14:05 Europe/Paris", "dmy", "2020-04-03 12:05"),
+        ("3/4/2020T14:05Z", "dmy", "2020-04-03 14:05"),
+    ],
+)
+def test_times_are_read_in_the_order_of_their_file(text: str, order: Any, utc: str) -> None:
+    assert read_time(text, order=order)[0].replace(tzinfo=None) == dt.datetime.fromisoformat(utc)
+
+
+@pytest.mark.parametrize(
+    ("text", "order", "why"),
+    [
+        ("31/04/2020 14:05 UTC", "dmy", "is no time of the calendar"),
+        ("03/14/2020 14:05 UTC", "dmy", "is no time of the calendar"),
+        ("03/04/2020 25:05 UTC", "dmy", "is no time of the calendar"),
+        ("03/04/2020 14:05", "dmy", "has no zone"),
+        ("03/04/2020", "dmy", "is a date without a time"),
+        ("03.04.20 14:05 UTC", None, "whether the day or the month stands first"),
+    ],
+)
+def test_an_order_does_not_make_a_time_of_what_is_none(text: str, order: Any, why: str) -> None:
+    with pytest.raises(UnusableError, match=why):
+        read_time(text, order=order)
+
+
+def order_of(*cells: str, given: Any = None) -> tuple[str, str]:
+    return order_of_times(cells, NOW.to_pydatetime(), given, "published")
+
+
+@pytest.mark.parametrize(
+    ("cells", "order", "note"),
+    [
+        (("03/04/2020 9:00 UTC", "13/04/2020 9:00 UTC"), "dmy", "above 12"),
+        (("03/04/2020 9:00 UTC", "04/13/2020 9:00 UTC"), "mdy", "above 12"),
+        (("03-04-20 9:00 UTC", "25-04-20 9:00 UTC", "31-01-20 9:00 UTC"), "dmy", "from the future"),
+        (("05/05/2020 9:00 UTC",), "dmy", ""),
+        (
+            ("03/01/2025 9:00 UTC", "12/02/2025 9:00 UTC"),
+            "dmy",
+            "'03/01/2025 9:00 UTC' are read day first (2025-01-03)",
+        ),
+        (tuple(f"0{d}/0{m}/2024 9:00 UTC" for m in (3, 4) for d in range(1, 6)), "dmy", "would not be in order"),
+        (tuple(f"0{m}/0{d}/2024 9:00 UTC" for m in (4, 3) for d in range(6, 1, -1)), "mdy", "would not be in order"),
+        (("03.04.2020 9:00 UTC",), "dmy", ""),
+        (("03.04.2020 9:00 UTC", "03.14.2020 9:00 UTC"), "mdy", "above 12"),
+    ],
+)
+def test_the_whole_file_decides_the_order(cells: tuple[str, ...], order: str, note: str) -> None:
+    decided, noted = order_of(*cells)
+    assert decided == order
+    assert note in noted
+    assert bool(note) == bool(noted)
+
+
+@pytest.mark.parametrize(
+    ("cells", "given", "why"),
+    [
+        (
+            ("03/04/2020 9:00 UTC", "04/05/2020 9:00 UTC"),
+            None,
+            "may be day first .2020-04-03. or month first .2020-03-04.: say which with --dates dmy or --dates mdy",
+        ),
+        (("03/04/20 9:00 UTC",), None, "or year first"),
+        (("13/04/2020 9:00 UTC", "04/13/2020 9:00 UTC"), None, "as other rows must be"),
+        (("13/04/2020 9:00 UTC",), "mdy", "can't be month first: give --dates dmy"),
+        (("03/04/2020 9:00 UTC",), "ymd", "can't be year first: give --dates dmy"),
+        # neither lies in the future: tomorrow has begun further east
+        (("02/03/2025 9:00 UTC", "01/03/2025 9:00 UTC"), None, "may be day first"),
+        # seven days in order by accident decide nothing
+        (tuple(f"0{d}/03/2024 9:00 UTC" for d in range(1, 8)), None, "may be day first"),
+    ],
+)
+def test_an_order_that_stays_open_is_asked_for(cells: tuple[str, ...], given: Any, why: str) -> None:
+    with pytest.raises(UnusableError, match=why) as raised:
+        order_of(*cells, given=given)
+    assert raised.value.value in cells
 
 
 def test_numbers_are_judged_for_the_file() -> None:

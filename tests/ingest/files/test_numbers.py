@@ -95,6 +95,15 @@ def test_a_mark_that_may_be_either_refuses_the_file_until_it_is_said(read: Calla
         ([GROUPED, ("0.998", "1.010", "0.991", "0.995", "0")], ";", 1.003),  # no number begins with 0.
         ([("1,003", "1,010", "1,001", "1,005", "1,234,567")], ",", 1003),
         ([("1,003", "1,010", "1,001", "1,005", "0")], ",", None),
+        # whole prices beside a plain volume look like this in a spreadsheet
+        ([("1,003", "1,010", "1,001", "1,005", "1234567")], ";", None),
+        (
+            [("1,003", "1,010", "1,001", "1,005", "1234567"), ("1,004", "1,011", "1,000", "1,010", "2345678")],
+            "\t",
+            None,
+        ),
+        ([("1,003", "1,010", "1,001", "1,005", "1234567"), ("1,004", "1,01", "1,000", "1,010", "234567")], ";", 1.003),
+        ([("1,003", "1,010", "1,001", "1,005", "1234567"), ("998", "1,010", "990", "1,001", "234567")], ";", 1003),
     ],
 )
 def test_what_decides_what_a_mark_means(
@@ -103,6 +112,34 @@ def test_what_decides_what_a_mark_means(
     imported = read(rows, delimiter)
     assert (values(imported)[0][0] if imported.bars else None) == first
     assert (first is None) == (imported.refused != [])
+
+
+@pytest.mark.parametrize(
+    ("header", "day", "delimiter", "first"),
+    [
+        ("Date", "2014-01-02", ",", 153.25), ("Date", "20140102", "\t", 153.25), ("<DATE>", "2014.01.02", "\t", 153.25),
+        ("Datum", "31.01.2014", ",", None), ("Datum", "31.01.2014", "\t", None), ("Date", "2014-01-02", ";", None),
+    ],
+)  # fmt: skip
+def test_a_program_that_writes_a_plain_volume_writes_plain_prices(
+    header: str, day: str, delimiter: str, first: float | None, tmp_path: Path
+) -> None:
+    """A spreadsheet may show 153.250 for a whole price, but then it shows dates in its country's manner as well."""
+    path = tmp_path / "AAA.csv"
+    rows = [
+        [header, "Open", "High", "Low", "Close", "Volume"],
+        [day, "153.250", "154.000", "153.000", "153.500", "98765"],
+    ]
+    path.write_text("\n".join(map(delimiter.join, rows)))
+    imported = read_bars([path], now=NOW)
+    assert (values(imported)[0][0] if imported.bars else None) == first
+
+
+@pytest.mark.parametrize(("mark", "expected"), [("comma", 1.003), ("point", 1003)])
+def test_the_user_says_what_a_comma_beside_a_plain_volume_is(
+    mark: str, expected: float, read: Callable[..., FileBatch]
+) -> None:
+    assert values(read([("1,003", "1,010", "1,001", "1,005", "1234567")], decimal=mark))[0][0] == expected
 
 
 @pytest.mark.parametrize(("stored", "first"), [(980.0, 1003), (1.1, 1.003), (30.0, None)])

@@ -1,4 +1,4 @@
-"""--dates, --decimal and --columns of `tenor data import`, and the same from Python."""
+"""--dates, --decimal, --encoding and --columns of `tenor data import`, and the same from Python."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tenor.cli import main
-from tenor.errors import ConfigError
+from tenor.errors import ConfigError, DataError
 from tenor.ingest.importing import import_files
 from tenor.store import Lake
 
@@ -48,11 +48,62 @@ def test_the_order_of_dates_that_the_user_gives(files: Path, capsys: pytest.Capt
     assert bar(store) == ["AAA", "2019-06-05", 10.0, 11.0]
 
 
+def test_news_in_another_alphabet_ask_for_their_encoding(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, store = files / "news.csv", files / "lake"
+    path.write_bytes("time,ticker,title\n2024-05-01T10:00:00Z,AAA,茅台股价涨停\n".encode("gbk"))
+    command = ["data", "import", str(path), "--store", str(store)]
+    assert main(command) == 1
+    assert "name its encoding: --encoding gbk" in " ".join(capsys.readouterr().out.split())
+    assert main([*command, "--encoding", "gb2312"]) == 0
+    assert "read as gb2312" in capsys.readouterr().out
+    assert Lake(str(store)).news().frame["text"].tolist() == ["茅台股价涨停"]
+
+
+def test_a_path_that_is_missing_hides_no_other(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store, missing, empty = files / "lake", files / "typo.csv", files / "empty"
+    empty.mkdir()
+    paths = [str(missing), str(empty), str(files / "AAA.csv")]
+    assert main(["data", "import", *paths, "--store", str(store), "--dates", "mdy"]) == 1
+    shown = " ".join(" ".join(capsys.readouterr()).split())
+    assert "typo.csv: there is no such file or folder; the others were imported." in shown
+    assert "empty has no file that ends in" in shown
+    assert bar(store) == ["AAA", "2019-06-05", 10.0, 11.0]
+    with pytest.raises(DataError, match=r"typo\.csv: there is no such file or folder: check the path"):
+        import_files(str(store), [str(missing)])
+    with pytest.raises(DataError, match=r"typo\.csv: there is no such file or folder: check the path"):
+        import_files(str(store), [str(missing), str(missing) + "2"])
+    with pytest.raises(DataError, match="has no file that ends in"):
+        import_files(str(store), [str(empty)])
+
+
+def test_times_of_news_in_an_order_that_the_user_gives(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, store = files / "news.csv", files / "lake"
+    path.write_text("sep=;\nWhen;Ticker;Headline\n03/04/2020 14:00 UTC;AAA;a mill opens\n")
+    command = ["data", "import", str(path), "--store", str(store), "--columns", "published_at=When"]
+    assert main(command) == 1
+    assert "--dates dmy or --dates mdy" in " ".join(capsys.readouterr().out.split())
+    assert main([*command, "--dates", "mdy"]) == 0
+    assert [str(at) for at in Lake(str(store)).news().frame["published_at"]] == ["2020-03-04 14:00:00+00:00"]
+
+
+def test_a_class_of_shares_behind_a_blank_is_known_from_the_lake(files: Path) -> None:
+    store, news = str(files / "lake"), files / "news.csv"
+    news.write_text("time,ticker,title\n2024-05-01T10:00:00Z,XYZ B,a mill opens\n")
+    apart = import_files(store, [str(news)])
+    assert Lake(store).news().frame["symbol"].tolist() == ["B", "XYZ"]
+    assert "XYZ B is read as two symbols: XYZ-B is not known" in apart.files[0].notes
+    (files / "XYZ.B.csv").write_text("Date,Open,High,Low,Close\n2019-05-06,10,12,9,11\n")
+    joined = import_files(str(files / "other"), [str(files / "XYZ.B.csv"), str(news)])
+    assert Lake(str(files / "other")).news().frame["symbol"].tolist() == ["XYZ-B"]
+    assert "XYZ B is taken for XYZ-B" in joined.files[1].notes
+
+
 @pytest.mark.parametrize(
     ("option", "message"),
     [
         (["--dates", "us"], "--dates is 'us'; it takes dmy, mdy, ymd"),
         (["--decimal", "dot"], "--decimal is 'dot'; it takes point or comma"),
+        (["--encoding", "gkb"], "--encoding is 'gkb'; it takes an encoding that Python knows"),
         (["--columns", "clsoe=Ende"], "Did you mean 'close'?"),
         (["--columns", "close"], "is not NAME=COLUMN"),
     ],

@@ -55,3 +55,11 @@ def test_a_file_without_texts_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty.csv").write_text("")
     with pytest.raises(DataError, match=r"empty\.csv is empty"):
         read_texts(tmp_path / "empty.csv")
+
+
+def test_an_encoding_that_the_user_names(tmp_path: Path) -> None:
+    path = tmp_path / "n.csv"
+    path.write_bytes("text\n현대차 실적 발표\n".encode("euc_kr"))
+    with pytest.raises(DataError, match="name its encoding: --encoding"):
+        read_texts(path)
+    assert read_texts(path, encoding="euc-kr") == ["현대차 실적 발표"]

@@ -8,13 +8,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tenor.errors import UnusableError
+from tenor.errors import ConfigError, UnusableError
 from tenor.ingest.files.text_files import (
     delimiter_of,
     encoding_of,
     is_missing,
     is_missing_symbol,
+    known_encoding,
     opening_lines,
+    said_delimiter,
     split_line,
 )
 
@@ -64,6 +66,85 @@ def test_every_encoding_gives_the_same_text(tmp_path: Path, codec: str, mark: by
 def test_what_is_no_text_or_several_kinds_of_it_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     with pytest.raises(UnusableError, match=message):
         encoding_of(written(tmp_path, content))
+
+
+WORDS = {
+    "gbk": "贵州茅台涨停，成交放大",
+    "big5": "台積電營收創新高，股價上漲",
+    "euc_kr": "현대차 실적 발표",
+    "euc_jp": "決算を発表しました",
+    "cp1251": "Газпром увеличил прибыль",
+    "koi8_r": "Акции выросли",
+    "cp1253": "Κέρδη της εταιρείας",
+    "cp874": "หุ้นขึ้นแรง",
+    "cp1250": "Źródło: spółka ogłosiła większy zysk, później niż żądano",
+    "cp1256": "ارتفاع أرباح الشركة",
+}
+
+
+@pytest.mark.parametrize("codec", WORDS)
+def test_another_alphabet_is_not_read_as_western_european(tmp_path: Path, codec: str) -> None:
+    text = f"time,symbol,text\n2024-05-01T10:00:00Z,AAA,{WORDS[codec]}\n" + "2024-05-01T10:00:00Z,AAA,plain\n" * 50
+    path = written(tmp_path, text.encode(codec))
+    with pytest.raises(UnusableError, match="name its encoding: --encoding gbk"):
+        encoding_of(path)
+    named = encoding_of(path, given=codec)
+    assert path.read_text(encoding=named.name) == text
+    assert named.note == f"read as {codec}"
+
+
+def test_a_file_that_mixes_utf8_with_another_alphabet_is_refused_as_mixed(tmp_path: Path) -> None:
+    path = written(tmp_path, ("成交放大\n" * 9).encode() + "贵州茅台涨停\n".encode("gbk"))
+    with pytest.raises(UnusableError, match="is UTF-8 in some places, but not in line 10"):
+        encoding_of(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Müller größer, Überschuß für Öl",
+        "élève à côté, «déjà» œuvre – l’été",
+        "määrä päätös yö näyttää hyvää",
+        "“It’s…” — £5–€6 ‘ok’ “…” «…»",
+        "Ação não é opção; informações",
+        "Hækkun á Íslandi, þróun óþekkt",
+        "¿Qué? ¡Así!",
+    ],
+)
+def test_western_european_text_stays_western(tmp_path: Path, text: str) -> None:
+    path = written(tmp_path, f"text\n{text}\n".encode("cp1252"))
+    assert encoding_of(path).name == "cp1252"
+
+
+def test_a_named_encoding_is_for_files_that_are_not_utf8(tmp_path: Path) -> None:
+    assert encoding_of(written(tmp_path, "text\n涨停\n".encode()), given="gbk").name == "utf-8"
+    assert encoding_of(written(tmp_path, "text\n涨停\n".encode("utf-16")), given="gbk").name == "utf-16"
+    with pytest.raises(UnusableError, match=r"is neither UTF-8 nor euc_jp \(line 2\): correct --encoding"):
+        encoding_of(written(tmp_path, b"text\n\xff\xfe\xff\n"), given="euc_jp")
+
+
+def test_names_of_encodings() -> None:
+    assert [known_encoding(name) for name in ("GBK", "windows-1251", " Shift-JIS ")] == ["gbk", "cp1251", "shift_jis"]
+    for name in ("gkb", "", "utf-16", "rot13", "base64", "x" * 500, "cp037", "\x00"):
+        with pytest.raises(ConfigError, match="takes an encoding that Python knows"):
+            known_encoding(name)
+
+
+@pytest.mark.parametrize(
+    ("line", "mark"),
+    [
+        ("sep=;", ";"),
+        ("SEP=\t", "\t"),
+        ('"sep=|"', "|"),
+        ("\ufeffsep=,", ","),
+        ("sep=", ""),
+        ("sep=ab", ""),
+        ("sep;text", ""),
+        ("sep=x", ""),
+    ],
+)
+def test_the_line_in_which_excel_names_the_mark(line: str, mark: str) -> None:
+    assert said_delimiter(line) == mark
 
 
 def test_a_character_cut_by_the_reading_in_pieces_is_whole(tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
 """Bars and news from the user's files and folders, and from datasets as they were published."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from tenor.errors import DataError, UnusableError
 from tenor.ingest.files.bar_files import (
     FileBatch,
     FileSummary,
@@ -12,16 +13,20 @@ from tenor.ingest.files.bar_files import (
     leads_out,
     read_bars,
     read_batches,
+    refused_file,
     refused_link,
 )
 from tenor.ingest.files.check import Jump, SymbolReport, check_bars, find_jumps
+from tenor.ingest.files.event_files import is_event_file, read_event_file
 from tenor.ingest.files.json_files import JSON_SUFFIXES, is_bar_json
 from tenor.ingest.files.news_files import is_news_file, read_news_file
 from tenor.ingest.files.reading import Reading
 from tenor.ingest.files.refusals import REFUSAL_COLUMNS, Refusal
 from tenor.ingest.files.stocknet import is_stocknet, read_stocknet_bars, read_stocknet_news
+from tenor.schema import Events
 
 __all__ = [
+    "JSON_SUFFIXES",
     "REFUSAL_COLUMNS",
     "FileBatch",
     "FileSummary",
@@ -30,10 +35,12 @@ __all__ = [
     "Refusal",
     "SymbolReport",
     "check_bars",
+    "find_files",
     "find_jumps",
     "is_stocknet",
     "read_bars",
     "read_batches",
+    "read_event_file",
     "read_files",
     "read_news_file",
     "read_stocknet_bars",
@@ -47,31 +54,46 @@ def read_files(
     calendar: str | None = None,
     now: pd.Timestamp | None = None,
     reading: Reading | None = None,
+    events: Callable[[], Events | None] = lambda: None,
 ) -> Iterator[FileBatch]:
-    """Read `paths`, batch by batch: files of bars or of news, folders of them, or the StockNet folder.
+    """Read `paths`, batch by batch: files of bars, of news or of events, folders of them, or the StockNet folder.
 
-    Parameters and errors are those of `read_batches` and `read_news_file`.
+    Parameters and errors are those of `read_batches`, `read_news_file` and `read_event_file`; `events` gives those that
+    are known already. A path that does not exist, or a folder without such files, is one refusal.
     """
-    own_names = reading.columns if reading else {}
+    reading = reading or Reading()
     for path in map(Path, paths):
         if is_stocknet(path):
             yield from read_batches([path / "price" / "raw"], calendar=calendar, now=now, reading=reading)
             yield read_stocknet_news(path, now=now)
-        else:
+            continue
+        try:
             every = find_files(path, also=JSON_SUFFIXES)
-            yield from (refused_link(file) for file in every if leads_out(file, path))
-            files = [file for file in every if not leads_out(file, path)]
-            bars_in_json = {file for file in files if _is_bar_json(file)}
-            # a folder's JSON may be of anything; a file that is named is read, or refused with a reason
-            if path in files and path.suffix.lower() in JSON_SUFFIXES and path not in bars_in_json:
-                news = [path]
-            else:
-                news = [file for file in files if file not in bars_in_json and is_news_file(file, own_names)]
-            other = [file for file in files if file not in set(news)]
-            if bars := [file for file in other if file in bars_in_json or file.suffix.lower() not in JSON_SUFFIXES]:
-                yield from read_batches(bars, calendar=calendar, now=now, reading=reading)
-            for file in news:
-                yield from read_news_file(file, now=now, columns=own_names)
+        except DataError as error:
+            why, _, remedy = str(error).removeprefix(f"{path}: ").removesuffix(".").partition(": ")
+            yield refused_file(
+                path,
+                UnusableError(why.removeprefix("the folder "), remedy or "name a file or a folder with such files"),
+            )
+            continue
+        yield from (refused_link(file) for file in every if leads_out(file, path))
+        files = [file for file in every if not leads_out(file, path)]
+        of_events = [file for file in files if file.suffix.lower() not in JSON_SUFFIXES and is_event_file(file)]
+        for file in of_events:
+            yield read_event_file(file, calendar=calendar, known=events())
+        files = [file for file in files if file not in of_events]
+        bars_in_json = {file for file in files if _is_bar_json(file)}
+        # a folder's JSON may be of anything; a file that is named is read, or refused with a reason
+        if path in files and path.suffix.lower() in JSON_SUFFIXES and path not in bars_in_json:
+            news = [path]
+        else:
+            candidates = [file for file in files if file not in bars_in_json]
+            news = [file for file in candidates if is_news_file(file, reading.columns, reading.encoding)]
+        other = [file for file in files if file not in set(news)]
+        if bars := [file for file in other if file in bars_in_json or file.suffix.lower() not in JSON_SUFFIXES]:
+            yield from read_batches(bars, calendar=calendar, now=now, reading=reading)
+        for file in news:
+            yield from read_news_file(file, now=now, reading=reading)
 
 
 def _is_bar_json(path: Path) -> bool:

@@ -17,7 +17,7 @@ from tenor.ingest.files.reading import Reading
 from tenor.ingest.files.refusals import Refusal, file_refusal, join_refusals, refusals_of
 from tenor.ingest.files.rules import RowFilter
 from tenor.ingest.files.tables import PARQUET_SUFFIXES, TEXT_SUFFIXES, RawTable, read_table
-from tenor.schema import BAR_COLUMNS, Bars, News
+from tenor.schema import BAR_COLUMNS, Bars, Events, News
 from tenor.symbols import clean_symbol, taken_for
 
 _BATCH_ROWS = 1_000_000
@@ -80,12 +80,15 @@ class FileBatch:
         A summary of each file.
     news
         The news that can be used; None where there are none.
+    events
+        The events that can be used; None where there are none.
     """
 
     bars: Bars | None
     refusals: pd.DataFrame
     files: tuple[FileSummary, ...]
     news: News | None = None
+    events: Events | None = None
 
     @property
     def refused(self) -> list[Refusal]:
@@ -219,7 +222,7 @@ def _read_file(
 ) -> tuple[pd.DataFrame, pd.DataFrame, FileSummary]:
     rows = 0
     try:
-        raw = read_table(path, reading.columns)
+        raw = read_table(path, reading.columns, reading.encoding)
         rows = len(raw.rows) + len(raw.ragged)
         named, symbol = _symbol_of(path, raw)
         row_filter = RowFilter(str(path), raw, symbol, calendar, now, reading)

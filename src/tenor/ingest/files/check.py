@@ -104,8 +104,9 @@ class SymbolReport:
         return not any((*counts, self.unreadable, self.outside, self.jumps, self.stale))
 
     def row(self) -> tuple[str, ...]:
-        """For a table: symbol, first, last, sessions, gaps, duplicates, not positive, high < low, jumps, stale."""
-        counts = (self.sessions, self.missing, self.duplicates, self.nonpositive, self.high_below_low)
+        """For a table: symbol, first, last, sessions, and how many of each fault."""
+        days = (self.sessions, self.missing, self.off_calendar)
+        counts = (*days, self.duplicates, self.nonpositive, self.high_below_low)
         return (
             self.symbol,
             f"{self.first:%Y-%m-%d}",

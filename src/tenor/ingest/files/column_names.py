@@ -19,10 +19,11 @@ NEWS_NAMES = {
     "time": "published_at",
     "ticker": "symbol",
 }
+BAR_AND_NEWS_NAMES = {**NEWS_NAMES, **BAR_NAMES}
 """What the user may call a column -> tenor's name of it."""
 
 
-def parse_columns(options: Sequence[str]) -> dict[str, str]:
+def parse_columns(options: Sequence[str], known: Mapping[str, str] = BAR_AND_NEWS_NAMES) -> dict[str, str]:
     """The file's own name of each of tenor's columns that `options` name.
 
     Parameters
@@ -30,6 +31,8 @@ def parse_columns(options: Sequence[str]) -> dict[str, str]:
     options
         Texts such as ``"date=Datum,close=Schluss"``; a name that holds a comma stands in quotes:
         ``'text=Titel,"symbol=WKN, ISIN"'``.
+    known
+        What the user may call a column -> tenor's name of it.
 
     Raises
     ------
@@ -41,12 +44,12 @@ def parse_columns(options: Sequence[str]) -> dict[str, str]:
     >>> parse_columns(["date=Datum,close=Schluss", "ticker=WKN"])
     {'session': 'Datum', 'close': 'Schluss', 'symbol': 'WKN'}
     """
-    known = {**NEWS_NAMES, **BAR_NAMES}
     columns: dict[str, str] = {}
     for part in (part for option in options for part in next(csv.reader([option], skipinitialspace=True), [])):
+        example = "date" if "date" in known else next(iter(known))
         name, mark, own = (piece.strip() for piece in part.partition("="))
         if not mark or not own:
-            raise ConfigError(f"--columns {part[:40]!r} is not NAME=COLUMN: write date=Datum,close=Schluss.")
+            raise ConfigError(f"--columns {part[:40]!r} is not NAME=COLUMN: write {example}=Datum.")
         plain = name.casefold().replace(" ", "_").replace("-", "_")
         if plain not in known:
             hint = did_you_mean(plain, known) or f" Take one of {', '.join(sorted(known))}."

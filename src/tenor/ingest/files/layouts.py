@@ -25,9 +25,12 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "session": (
         *_names("date, session, day, datetime, timestamp, index level 0, traddt, trade date, trading date, date1"),
         *_names("exchange date, business date, open time, window start, begins at, price date, datum, fecha, data"),
-        *_names("dato, handelstag, 日付け, 日付, 日期, 交易日期, 날짜, дата, tarih, time, unix, t"),
+        *_names("dato, handelstag, 日付け, 日付, 日期, 交易日期, 날짜, дата, tarih, time, unix, ds, t"),
     ),
-    "symbol": _names("ticker, symbol, stock, tic, tckrsymb, symbole, simbolo, kurzel, instrument, act symbol, name"),
+    "symbol": (
+        *_names("ticker, symbol, stock, tic, tckrsymb, symbole, simbolo, kurzel, instrument, act symbol, unique id"),
+        "name",
+    ),
     "open": (
         *_names("original open, open, open price, opnpric, opening price, px open, eroffnung, eroffnungskurs, eroffn"),
         *_names("erster, ouverture, ouv, ouvert, apertura, abertura, openen, opening, oppen, oppning, otwarcie"),
@@ -45,7 +48,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     ),
     "close": (
         *_names("close, close price, close last, clspric, closing price, schluss, schlusskurs, cloture, clos, cierre"),
-        *_names("chiusura, fechamento, slutkurs, slotkoers, zamkniecie, 終値, 收盘, 收盘价, 종가, c"),
+        *_names("chiusura, fechamento, slutkurs, slotkoers, zamkniecie, 終値, 收盘, 收盘价, 종가, c, y"),
     ),
     "adj_close": (
         *_names("adj close, adjusted close, close adj, adjclose, closeadj, adj close price, adj price, adjusted"),

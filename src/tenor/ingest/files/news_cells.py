@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from tenor.symbols import clean_symbol
 
 _SHOWN = 40
 _BETWEEN = re.compile(r"[\s,;|]+")
+_CLASS_SHARE = re.compile(r"(?<![^\s,;|$])([A-Za-z0-9&]{1,10})\s+([A-Za-z]{1,2})(?![^\s,;|])")
 _SIDE_BY_SIDE = re.compile(r"""['"]\s+['"]""")
 # what Reddit and NewsAPI leave of a text that was taken down
 _REMOVED = ("[removed]", "[deleted]")
@@ -53,19 +54,44 @@ def read_text(value: Any) -> tuple[str, str]:
     return ("", "is missing") if is_missing(text) else (text, "")
 
 
-def read_symbols(value: Any) -> tuple[tuple[str, ...], str, int]:
+def class_shares(value: Any) -> list[str]:
+    """The symbols that a cell would have if a blank in it stood before a class of shares: ``BRK-B`` of ``BRK B``.
+
+    Examples
+    --------
+    >>> class_shares("BRK B, AAPL"), class_shares("['BRK B']")
+    (['BRK-B'], [])
+    """
+    if not isinstance(value, str) or value[:1] in ("[", "{", "("):
+        return []
+    shares = (clean_symbol(f"{name} {letters}") for name, letters in _CLASS_SHARE.findall(value))
+    return [share for share in shares if share]
+
+
+def read_symbols(value: Any, known: Collection[str] = ()) -> tuple[tuple[str, ...], str, int]:
     """The distinct symbols in a cell, why there are none, and how many items of the cell are no symbol.
 
     A cell is one symbol, several with spaces, commas or semicolons between, or a list: of JSON, of Python as pandas
     writes one, or of objects with a ``symbol`` or ``ticker``. A ``$`` before a symbol is dropped.
 
+    Parameters
+    ----------
+    value
+        The cell.
+    known
+        Class shares that a blank does not split.
+
     Examples
     --------
+    >>> read_symbols("BRK B", {"BRK-B"}), read_symbols("F T")
+    ((('BRK-B',), '', 0), (('F', 'T'), '', 0))
     >>> read_symbols("['KSTL', '$HRNZ', None]")
     (('KSTL', 'HRNZ'), '', 0)
     >>> read_symbols("nan")
     ((), 'is missing', 0)
     """
+    if known and class_shares(value):
+        value = _CLASS_SHARE.sub(lambda pair: share if (share := clean_symbol(pair[0])) in known else pair[0], value)
     items = [item for item in map(_symbol_text, _items(value)) if not is_missing_symbol(item)]
     symbols = [clean_symbol(item.removeprefix("$")) for item in items]
     found = tuple(dict.fromkeys(filter(None, symbols)))

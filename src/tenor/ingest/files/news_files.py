@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,17 +16,20 @@ from numpy.typing import NDArray
 from tenor.errors import UnusableError
 from tenor.ingest.files.bar_files import FileBatch, FileSummary, refused_file
 from tenor.ingest.files.json_files import LINES_SUFFIXES
-from tenor.ingest.files.news_cells import read_source, read_symbols, read_text, read_url, shown
+from tenor.ingest.files.news_cells import class_shares, read_source, read_symbols, read_text, read_url, shown
 from tenor.ingest.files.news_columns import NewsColumns, names_news, news_columns
+from tenor.ingest.files.news_order import order_of_times
 from tenor.ingest.files.news_tables import NewsRows, header_of, read_rows
-from tenor.ingest.files.news_times import TimeReader, one_time_of_day
+from tenor.ingest.files.news_times import TimeReader, full_hours, one_time_of_day
+from tenor.ingest.files.reading import Reading
 from tenor.ingest.files.refusals import join_refusals, refusal_frame
+from tenor.ingest.files.time_texts import NO_ZONE, open_date
 from tenor.schema import News, news_id
 
 _CORRECT = "correct it or drop the row"
 
 
-def is_news_file(path: Path, columns: Mapping[str, str] | None = None) -> bool:
+def is_news_file(path: Path, columns: Mapping[str, str] | None = None, encoding: str | None = None) -> bool:
     """Whether `path` holds news: a table or JSON with texts, and without prices.
 
     Parameters
@@ -35,17 +38,19 @@ def is_news_file(path: Path, columns: Mapping[str, str] | None = None) -> bool:
         A file.
     columns
         Names of columns that the user gave, as `parse_columns` reads them.
+    encoding
+        Of a text that is neither UTF-8 nor UTF-16, as the user named it.
     """
     lines = path.suffix.lower() in LINES_SUFFIXES
     try:
-        names = header_of(path, columns)
+        names = header_of(path, columns, encoding)
     except (OSError, ValueError, csv.Error, pa.ArrowException, RecursionError, UnusableError):
         return lines
     return names_news(names, columns) or (lines and not names)
 
 
 def read_news_file(
-    path: Path, *, now: pd.Timestamp | None = None, columns: Mapping[str, str] | None = None
+    path: Path, *, now: pd.Timestamp | None = None, reading: Reading | None = None
 ) -> Iterator[FileBatch]:
     """The news in `path`, some 200,000 rows at a time, so that memory stays bounded.
 
@@ -58,24 +63,49 @@ def read_news_file(
         A file of delimited text, JSON lines, JSON or Parquet.
     now
         UTC; the clock's time by default.
-    columns
-        Names of columns that the user gave, as `parse_columns` reads them; the others are found by their names.
+    reading
+        What the user says about the file: columns that are not found by their names, the order of dates, the encoding.
     """
-    file = _NewsFile(path, now or pd.Timestamp.now("UTC"), columns)
+    reading = reading or Reading()
+
+    def every() -> Iterator[NewsRows]:
+        return (rows for rows, _ in read_rows(path, reading.columns, reading.encoding))
+
+    file = NewsReader(path, now or pd.Timestamp.now("UTC"), reading, every)
     try:
-        for rows, notes in read_rows(path, columns):
+        for rows, notes in read_rows(path, reading.columns, reading.encoding):
             yield file.batch(rows, notes)
     except UnusableError as error:
         yield refused_file(path, error)
 
 
-class _NewsFile:
-    """What is decided once for a file, with its first batch: which column holds what, and whether numbers are times."""
+class NewsReader:
+    """Reads the rows of one file or table, batch by batch.
 
-    def __init__(self, path: Path, now: pd.Timestamp, columns: Mapping[str, str] | None) -> None:
+    What is decided once, with its first batch: which column holds what, what numbers, days and months mean, and class
+    shares.
+
+    Parameters
+    ----------
+    path
+        What messages call it; its stem is the source of items that name none.
+    now
+        UTC; what is published later is refused.
+    reading
+        What the user says about the file.
+    every
+        All rows from the first on, for what can't be decided by one batch.
+    """
+
+    def __init__(
+        self, path: Path, now: pd.Timestamp, reading: Reading, every: Callable[[], Iterable[NewsRows]]
+    ) -> None:
         self._path = path
         self._now = now
-        self._wanted = columns
+        self._reading = reading
+        self._every = every
+        self._shares: frozenset[str] | None = None
+        self._decided_order = False
         self._columns: NewsColumns | None = None
         self._times: TimeReader | None = None
         self._refused = partial(refusal_frame, file=str(path), kind="news")
@@ -89,7 +119,7 @@ class _NewsFile:
         if not rows.places:
             return self._summed(None, refused, rows, 0, notes)
         if self._columns is None or self._times is None:
-            self._columns = news_columns(rows.names, self._wanted)
+            self._columns = news_columns(rows.names, self._reading.columns)
             self._times = TimeReader(self._columns.own("published_at"), self._now)
         columns = self._columns
         places = np.array(rows.places)
@@ -98,7 +128,9 @@ class _NewsFile:
             return rows.cells.get(columns.own(column), [None] * len(places)) if column in columns.place else []
 
         texts, no_text = zip(*map(read_text, cells("text")), strict=True)
-        symbols, no_symbol, left_out = zip(*map(read_symbols, cells("symbol")), strict=True)
+        shares, more = self._class_shares(cells("symbol"))
+        symbols, no_symbol, left_out = zip(*(read_symbols(cell, shares) for cell in cells("symbol")), strict=True)
+        more = (*more, *self._order(self._times, cells("published_at")))
         times = self._times.read(pd.Series(cells("published_at"), dtype=object))
         late = (times.moments > self._now).to_numpy()
         usable = np.ones(len(places), dtype=bool)
@@ -112,8 +144,47 @@ class _NewsFile:
             usable &= ~hit
             refused += self._refusals(columns.own(column), cells(column), places, hit, why, remedy)
         news = self._news(cells, np.flatnonzero(usable), texts, times.moments, symbols)
-        notes = (*notes, *columns.notes(), *times.notes, *self._doubts(times.moments[usable], sum(left_out)))
+        notes = (*notes, *columns.notes(), *more, *times.notes, *self._doubts(times.moments[usable], sum(left_out)))
         return self._summed(news, refused, rows, int(usable.sum()), notes)
+
+    def _order(self, times: TimeReader, cells: list[Any]) -> tuple[str, ...]:
+        """Decide the order of day and month, with the first batch that has such times, from all rows of the file."""
+        if self._decided_order or not any(isinstance(cell, str) and open_date(cell) for cell in cells):
+            return ()
+        self._decided_order = True
+        try:
+            every = (cell for cell in self._column("published_at") if isinstance(cell, str))
+            times.order, note = order_of_times(every, self._now.to_pydatetime(), self._reading.dates, times.name)
+        except UnusableError:
+            if times.read(pd.Series(cells, dtype=object)).why.tolist().count(NO_ZONE) == len(cells):
+                return ()  # they are no times in any order, for the reason that each row shows
+            raise
+        return (note,) if note else ()
+
+    def _class_shares(self, cells: list[Any]) -> tuple[frozenset[str], tuple[str, ...]]:
+        """The class shares that cells write with a blank, and what is noted of these cells."""
+        maybe = {share: cell for cell in cells for share in class_shares(cell)}
+        if not maybe:
+            return frozenset(), ()
+        if self._shares is None:
+            # written otherwise in the file, or known from bars
+            own = {symbol for cell in self._column("symbol") for symbol in read_symbols(cell)[0] if "-" in symbol}
+            self._shares = frozenset(own) | frozenset(self._reading.known() if self._reading.known else ())
+        joined = [share for share in maybe if share in self._shares]
+        apart = [share for share in maybe if share not in self._shares and len(share.rpartition("-")[2]) == 1]
+        notes = [f"{shown(maybe[share])} is taken for {share}" for share in joined[:3]]
+        if apart:
+            notes.append(f"{shown(maybe[apart[0]])} is read as two symbols: {apart[0]} is not known")
+        return self._shares, tuple(notes)
+
+    def _column(self, column: str) -> Iterator[Any]:
+        """The cells of all rows of the file."""
+        assert self._columns is not None
+        if column not in self._columns.place:
+            return
+        name = self._columns.own(column)
+        for rows in self._every():
+            yield from rows.cells.get(name, ())
 
     def _refusals(
         self,
@@ -157,6 +228,8 @@ class _NewsFile:
         notes = []
         if clock := one_time_of_day(moments):
             notes.append(f"every time is {clock} UTC: if these are dates, items count before they were published")
+        elif full_hours(moments):
+            notes.append("every time is a full hour: if they were rounded down, items count up to an hour too early")
         if left_out:
             notes.append(f"{left_out} items of lists of symbols are no symbol and were left out")
         return notes

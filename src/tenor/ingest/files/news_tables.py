@@ -18,7 +18,7 @@ from tenor.ingest.files.json_files import JSON_SUFFIXES, LINES_SUFFIXES
 from tenor.ingest.files.news_cells import shown, storable
 from tenor.ingest.files.news_columns import known_names, names_news
 from tenor.ingest.files.tables import PARQUET_SUFFIXES, TEXT_SUFFIXES
-from tenor.ingest.files.text_files import delimiter_of, encoding_of, opening_lines, split_line
+from tenor.ingest.files.text_files import delimiter_of, encoding_of, opening_lines, said_delimiter, split_line
 
 BATCH_ROWS = 200_000
 _WIDEST_CELL = 1 << 24
@@ -49,7 +49,7 @@ class NewsRows:
     broken: list[tuple[int, str, str]] = field(default_factory=list)
 
 
-def header_of(path: Path, columns: Mapping[str, str] | None = None) -> tuple[str, ...]:
+def header_of(path: Path, columns: Mapping[str, str] | None = None, encoding: str | None = None) -> tuple[str, ...]:
     """The names of the columns of `path`, from its beginning; none where it is no table.
 
     Raises
@@ -62,15 +62,17 @@ def header_of(path: Path, columns: Mapping[str, str] | None = None) -> tuple[str
         with path.open("rb") as file, pyarrow.parquet.ParquetFile(file) as parquet:
             return tuple(str(name) for name in parquet.schema_arrow.names)
     if suffix in JSON_SUFFIXES:
-        first = next(_json_rows(path, 100), None)
+        first = next(_json_rows(path, 100, encoding), None)
         return first.names if first else ()
     if suffix not in TEXT_SUFFIXES:
         return ()
-    lines = opening_lines(path, _likely_encoding(path))
-    return tuple(split_line(lines[0], _delimiter(lines, columns)))
+    delimiter, lines = _delimiter(opening_lines(path, _likely_encoding(path, encoding)), columns)
+    return tuple(split_line(lines[0], delimiter)) if lines else ()
 
 
-def read_rows(path: Path, columns: Mapping[str, str] | None = None) -> Iterator[tuple[NewsRows, tuple[str, ...]]]:
+def read_rows(
+    path: Path, columns: Mapping[str, str] | None = None, encoding: str | None = None
+) -> Iterator[tuple[NewsRows, tuple[str, ...]]]:
     """The rows of `path`, some 200,000 at a time, and assumptions made in reading them.
 
     Parameters
@@ -79,6 +81,8 @@ def read_rows(path: Path, columns: Mapping[str, str] | None = None) -> Iterator[
         The file.
     columns
         Names of columns that the user gave; they help to find the delimiter.
+    encoding
+        Of a text that is neither UTF-8 nor UTF-16, as the user named it.
 
     Raises
     ------
@@ -88,15 +92,15 @@ def read_rows(path: Path, columns: Mapping[str, str] | None = None) -> Iterator[
     suffix = path.suffix.lower()
     try:
         if suffix in JSON_SUFFIXES:
-            for rows in _json_rows(path, BATCH_ROWS):
+            for rows in _json_rows(path, BATCH_ROWS, encoding):
                 yield rows, ()
         elif suffix in PARQUET_SUFFIXES:
             for rows in _parquet_rows(path):
                 yield rows, ()
         else:
-            encoding = encoding_of(path)
-            notes = (encoding.note,) if encoding.note else ()
-            for rows in _text_rows(path, encoding.name, columns):
+            own = encoding_of(path, given=encoding)
+            notes = (own.note,) if own.note else ()
+            for rows in _text_rows(path, own.name, columns):
                 yield rows, notes
     except OSError as error:
         raise UnusableError(f"can't be read ({error.strerror or error})", "check the file and its rights") from error
@@ -104,33 +108,40 @@ def read_rows(path: Path, columns: Mapping[str, str] | None = None) -> Iterator[
         raise UnusableError(f"can't be read ({one_line(error, 120)})", "export it again") from error
 
 
-def _likely_encoding(path: Path) -> str:
+def _likely_encoding(path: Path, given: str | None) -> str:
     """The encoding of the header, without reading all of a file that begins in ASCII."""
     with path.open("rb") as file:
         head = file.read(4096)
     if head.isascii() and b"\x00" not in head:
         return "utf-8"
     try:
-        return encoding_of(path).name
+        return encoding_of(path, given=given).name
     except UnusableError:
         return "utf-8"
 
 
-def _delimiter(lines: Sequence[str], columns: Mapping[str, str] | None) -> str:
+def _delimiter(lines: Sequence[str], columns: Mapping[str, str] | None) -> tuple[str, Sequence[str]]:
+    """The mark between the columns, and the lines from the header on: above it Excel may name the mark."""
+    if lines and (said := said_delimiter(lines[0])):
+        return said, lines[1:]
     own = set((columns or {}).values())
     delimiter = delimiter_of(lines, lambda names: known_names(names) + sum(name in own for name in names))
     # the texts of a file of one column have commas, though nothing stands in quotes
-    return delimiter if len(split_line(lines[0], delimiter)) > 1 else _NO_DELIMITER
+    return (delimiter if len(split_line(lines[0], delimiter)) > 1 else _NO_DELIMITER), lines
 
 
 def _text_rows(path: Path, encoding: str, columns: Mapping[str, str] | None) -> Iterator[NewsRows]:
     lines = opening_lines(path, encoding)
     if not lines or not any(line.strip() for line in lines):
         raise UnusableError("is empty", "export it again")
-    delimiter = _delimiter(lines, columns)
+    delimiter, rest = _delimiter(lines, columns)
+    if not any(line.strip() for line in rest):
+        raise UnusableError("has no header", "export it again")
     csv.field_size_limit(max(csv.field_size_limit(), _WIDEST_CELL))  # articles are longer than Python's limit
     with path.open(encoding=encoding, newline="") as file:
         reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True)
+        if len(rest) < len(lines):
+            next(reader)
         names = tuple(name.lstrip("\ufeff").strip() for name in next(reader))
         if len(set(names)) < len(names):
             names = tuple(f"{name} {i + 1}" if name in names[:i] else name for i, name in enumerate(names))
@@ -161,17 +172,18 @@ def _parquet_rows(path: Path) -> Iterator[NewsRows]:
     with path.open("rb") as file, pyarrow.parquet.ParquetFile(file) as parquet:
         names = tuple(str(name) for name in parquet.schema_arrow.names)
         for batch in parquet.iter_batches(BATCH_ROWS):
-            cells = {name: _values(batch.column(i)) for i, name in enumerate(names)}
+            cells = {name: cell_values(batch.column(i)) for i, name in enumerate(names)}
             yield NewsRows(names, list(range(first, first + len(batch))), cells)
             first += len(batch)
     if first == 1:
         raise UnusableError("has columns but no rows", "export it again")
 
 
-def _values(column: Any) -> list[Any]:
+def cell_values(column: Any) -> list[Any]:
+    """The cells of an Arrow column of news, moments with a zone in UTC."""
     kind = column.type
     if pa.types.is_dictionary(kind):
-        return _values(column.cast(kind.value_type))
+        return cell_values(column.cast(kind.value_type))
     if pa.types.is_timestamp(kind):
         # with a zone the moments are stored in UTC, whatever the zone is called
         column = column.cast(pa.timestamp("us", "UTC" if kind.tz else None), safe=False)
@@ -187,12 +199,12 @@ def _decoded(value: bytes | None) -> Any:
         return value
 
 
-def _json_rows(path: Path, most: int) -> Iterator[NewsRows]:
+def _json_rows(path: Path, most: int, given: str | None) -> Iterator[NewsRows]:
     with path.open("rb") as file:
         head = file.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n")
     if not head:
         raise UnusableError("is empty", "export it again")
-    encoding = encoding_of(path).name
+    encoding = encoding_of(path, given=given).name
     if path.suffix.lower() not in LINES_SUFFIXES and (records := _document(path, encoding)) is not None:
         numbered = enumerate(records, 1)
         while chunk := list(itertools.islice(numbered, most)):

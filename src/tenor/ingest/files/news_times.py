@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tenor.errors import UnusableError
+from tenor.ingest.files.date_texts import Order
 from tenor.ingest.files.text_files import is_missing
 from tenor.ingest.files.time_texts import NO_HOUR, NO_ZONE, WRITE_ZONE, read_time
 
@@ -27,6 +28,9 @@ _UNITS = (1, 1_000, 1_000_000, 1_000_000_000)
 _EARLIEST = pd.Timestamp("1990-01-01", tz="UTC").timestamp()
 _AHEAD = 366 * 86_400.0  # a number up to a year ahead is a time, though one from the future
 _ODD_SHARE = 0.1
+_SEVERAL = 3  # distinct numbers of one kind are no typos
+_HOURS = 24
+_DAY = 86_400_000_000
 # what programs write that have no time: the start of Unix's clock, and the year 1 of Go and .NET
 _ZERO_TIMES = (_UNIX_START, dt.datetime(1, 1, 1, tzinfo=dt.UTC))
 _ZERO = "is what programs write that have no time"
@@ -74,11 +78,14 @@ class TimeReader:
         ``time_published``, Alpha Vantage's name, for times in its form (20240501T133000).
     now
         UTC.
+    order
+        Of day and month in times such as 03/04/2020 14:00, as `order_of_times` decides it for the file.
     """
 
-    def __init__(self, name: str, now: pd.Timestamp) -> None:
+    def __init__(self, name: str, now: pd.Timestamp, order: Order | None = None) -> None:
         words = re.split(r"[^a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
-        self._name = name
+        self.name = name
+        self.order = order
         self._utc = bool({"utc", "gmt"} & set(words))
         self._alpha_vantage = words == ["time", "published"]
         self._latest = now.timestamp() + _AHEAD
@@ -86,11 +93,18 @@ class TimeReader:
         self._decided = False
 
     def read(self, column: pd.Series[Any]) -> TimeColumn:
-        """The times of `column`: numbers, texts, or values that have a type (in Parquet)."""
+        """The times of `column`: numbers, texts, or values that have a type (in Parquet).
+
+        Raises
+        ------
+        UnusableError
+            All are numbers, as those of the file's first batch, and none is a time.
+        """
         cells = [_cell(value) for value in column.tolist()]
         distinct = list(dict.fromkeys(cells))
         numbers = [cell for cell in distinct if _NUMBER.fullmatch(cell)]
         if numbers and not self._decided:
+            self._require_times(numbers, distinct)
             self._doubt = self._doubt_about(numbers)
             self._decided = True
         read: dict[str, tuple[int, str, str]] = {}
@@ -105,10 +119,41 @@ class TimeReader:
                 assumed |= by_name
         values, why, remedy = zip(*(read[cell] for cell in cells), strict=True) if cells else ((), (), ())
         moments = pd.Series(np.array(values, "int64").view("datetime64[us]"), index=column.index).dt.tz_localize("UTC")
-        note = f"times without a zone are read as UTC, by the name of the column {self._name!r}"
+        note = f"times without a zone are read as UTC, by the name of the column {self.name!r}"
         return TimeColumn(
             moments, np.array(why, dtype=object), np.array(remedy, dtype=object), (note,) if assumed else ()
         )
+
+    def _require_times(self, numbers: Sequence[str], distinct: Sequence[str]) -> None:
+        """Refuse a file whose times are all numbers of the same kind that are none, once and not row by row."""
+        if len(numbers) < _SEVERAL or len(numbers) < sum(not is_missing(cell) for cell in distinct):
+            return
+        values = [float(number) for number in numbers]
+        moments = [self._since_1970(number) for number in numbers]
+        if all(moment is not None and moment % _DAY == 0 for moment in moments):
+            raise UnusableError(
+                "and all others are midnights: days, which do not say when on that day",
+                WRITE_ZONE,
+                column=self.name,
+                value=numbers[0],
+            )
+        if any(moment is not None for moment in moments):
+            return
+        for unit, seconds in (("days", 86_400.0), ("hours", 3_600.0)):
+            low, high = _EARLIEST / seconds, self._latest / seconds
+            if all(low <= value <= high for value in values) and not all(1900 <= value <= 2100 for value in values):
+                why = f"and all others would be {unit} since 1970, and an item needs its minute"
+                raise UnusableError(why, WRITE_ZONE, column=self.name, value=numbers[0])
+        reasons = []
+        for number in numbers:
+            try:
+                self._number(number)
+            except UnusableError as error:
+                reasons.append(error)
+        if len({error.why for error in reasons}) == 1 and len(reasons) == len(numbers):
+            raise UnusableError(
+                f"{reasons[0].why}; so is every other", reasons[0].remedy, column=self.name, value=numbers[0]
+            )
 
     def _moment(self, cell: str) -> tuple[int, bool]:
         """Microseconds since 1970 in UTC, and whether the zone is taken from the column's name."""
@@ -117,7 +162,7 @@ class TimeReader:
         if _NUMBER.fullmatch(cell):
             return self._number(cell), False
         utc = self._utc or (self._alpha_vantage and _ALPHA_VANTAGE.fullmatch(cell) is not None)
-        moment, by_name = read_time(cell, utc=utc)
+        moment, by_name = read_time(cell, utc=utc, order=self.order)
         if moment in _ZERO_TIMES:
             raise UnusableError(_ZERO, _CORRECT)
         return (moment - _UNIX_START) // dt.timedelta(microseconds=1), by_name
@@ -183,3 +228,9 @@ def _cell(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)[:100]
+
+
+def full_hours(moments: pd.Series[Any]) -> bool:
+    """Whether all `moments`, a day's worth or more of distinct ones, are full hours."""
+    known = pd.DatetimeIndex(moments.dropna().unique())
+    return len(known) >= _HOURS and bool((known == known.floor("h")).all())

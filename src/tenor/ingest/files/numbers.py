@@ -67,6 +67,9 @@ class Evidence:
         Where each row stands in the file.
     names
         The file's own name of each column.
+    year_first
+        Whether dates are written as programs write them: year first. People's spreadsheets show both dates and numbers
+        in the manner of their country.
     codes
         The symbol of each row, as a number.
     closes
@@ -77,6 +80,7 @@ class Evidence:
     names: Mapping[str, str]
     decimal: Decimal | None = None
     delimiter: str = ""
+    year_first: bool = False
     codes: NDArray[np.int32] | None = None
     closes: Callable[[], Mapping[int, NDArray[np.float64]]] | None = None
 
@@ -252,15 +256,13 @@ def _decided(
         return None, ""
     if of_volume:
         return of_volume, "the volume is written so"
-    # four digits in a row: this file puts nothing between thousands
-    marks = {"point": "." in _first(prices), "comma": "," in _first(prices)}
+    # four digits in a row, in a program's file: it puts nothing between thousands. Of a comma this proves nothing: a
+    # spreadsheet shows 1,003 for whole prices, beside a plain volume
     ungrouped = (
         volume.ungrouped.any() if volume else "volume" in values and bool((values["volume"].values >= 1000).any())
     )
-    suits: tuple[tuple[Decimal, str], ...] = (("point", ",\t|"), ("comma", ";\t"))
-    for style, delimiters in suits:
-        if marks[style] and ungrouped and evidence.delimiter in ("", *delimiters):
-            return style, "the volume has no marks between thousands"
+    if "." in _first(prices) and ungrouped and evidence.year_first and evidence.delimiter in ("", *",\t|"):
+        return "point", "the volume has no marks between thousands"
     return None, ""
 
 

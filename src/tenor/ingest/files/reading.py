@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import pandas as pd
@@ -11,11 +11,12 @@ from tenor.errors import ConfigError
 from tenor.ingest.files.date_order import StoredBars
 from tenor.ingest.files.date_texts import ORDERS, Order
 from tenor.ingest.files.numbers import DECIMALS, Decimal
+from tenor.ingest.files.text_files import known_encoding
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How files of bars are to be read.
+    """How files are to be read.
 
     Attributes
     ----------
@@ -28,12 +29,19 @@ class Reading:
         The file's own name of each of tenor's columns that the user named (`column_names.parse_columns`).
     stored
         The bars of symbols that are known already; asked for only where nothing in a file decides.
+    encoding
+        Of text files that are neither UTF-8 nor UTF-16. None: Windows-1252, where they can be.
+    known
+        The symbols that there are bars of; asked for only where a cell of news may have a class of shares behind a
+        blank.
     """
 
     dates: Order | None = None
     decimal: Decimal | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     stored: StoredBars | None = None
+    encoding: str | None = None
+    known: Callable[[], Collection[str]] | None = None
 
     @classmethod
     def of(
@@ -43,13 +51,15 @@ class Reading:
         decimal: str | None = None,
         columns: Mapping[str, str] | None = None,
         stored: StoredBars | None = None,
+        encoding: str | None = None,
+        known: Callable[[], Collection[str]] | None = None,
     ) -> Reading:
         """The same from a user's words.
 
         Raises
         ------
         ConfigError
-            `dates` or `decimal` is none of the words.
+            `dates` or `decimal` is none of the words, or there is no such `encoding`.
         """
         order = next((each for each in ORDERS if each == dates), None)
         mark = next((each for each in DECIMALS if each == decimal), None)
@@ -57,7 +67,8 @@ class Reading:
             raise ConfigError(f"--dates is {dates!r}; it takes {', '.join(ORDERS)}: day, month, year in their order.")
         if decimal is not None and mark is None:
             raise ConfigError(f"--decimal is {decimal!r}; it takes {' or '.join(DECIMALS)}.")
-        return cls(order, mark, dict(columns or {}), stored)
+        codec = None if encoding is None else known_encoding(encoding)
+        return cls(order, mark, dict(columns or {}), stored, codec, known)
 
     def beside(self, frames: list[pd.DataFrame]) -> Reading:
         """The same, where the bars of `frames` are known as well, and later ones count."""

@@ -26,6 +26,7 @@ RefusalKind = Literal[
     "repeat",  # the same bar again
     "conflict",  # another bar for a day that has one
     "news",
+    "event",
 ]
 REFUSAL_KINDS: tuple[str, ...] = get_args(RefusalKind)
 

@@ -46,6 +46,11 @@ class RowFilter:
         UTC; rows of sessions that are not over by then are refused.
     reading
         What the user said about the file.
+
+    Attributes
+    ----------
+    symbols : list of str
+        Those of the file, by their code.
     """
 
     def __init__(
@@ -60,7 +65,7 @@ class RowFilter:
         self.notes = [*raw.notes, *raw.columns.notes()]
         self._refused: list[pd.DataFrame] = []
         self._codes = np.zeros(len(raw.rows), dtype="int32")
-        self._symbols = [symbol]
+        self.symbols = [symbol]
         self._days = np.full(len(raw.rows), np.datetime64("NaT"), "datetime64[D]")
         self._values: dict[str, NDArray[np.float64]] = {}
         self._indian = False
@@ -74,7 +79,7 @@ class RowFilter:
         keep = self.remaining
         return pd.DataFrame(
             {
-                "symbol": pd.Categorical.from_codes(self._codes[keep], pd.Index(self._symbols, dtype="str")),
+                "symbol": pd.Categorical.from_codes(self._codes[keep], pd.Index(self.symbols, dtype="str")),
                 "session": self._days[keep].astype("datetime64[us]"),
                 **{name: self._values[name][keep] for name in (*PRICES, "volume")},
             }
@@ -146,9 +151,9 @@ class RowFilter:
 
     def on_calendar(self) -> None:
         """Days are sessions of the exchange that are over."""
-        own = self._calendars()
+        own = self.calendars()
         if self._calendar is None:
-            self.notes += [note for symbol in self._symbols if (note := market_note(symbol))][:3]
+            self.notes += [note for symbol in self.symbols if (note := market_note(symbol))][:3]
         for code in dict.fromkeys(own):
             self._on(code, np.array([other == code for other in own], dtype=bool)[self._codes])
 
@@ -244,7 +249,7 @@ class RowFilter:
         rows = np.flatnonzero(bad & self.remaining)
         if not len(rows):
             return
-        names = np.array(self._symbols, dtype=object)
+        names = np.array(self.symbols, dtype=object)
         self._refused.append(
             refusal_frame(
                 file=self.file,
@@ -262,9 +267,9 @@ class RowFilter:
 
     def _read_symbols(self) -> tuple[NDArray[np.bool_], NDArray[np.object_]]:
         """Which rows have no symbol, and the text of each row's."""
-        self._codes, self._symbols, own = cells.read_symbols(self._raw.cells["symbol"])
+        self._codes, self.symbols, own = cells.read_symbols(self._raw.cells["symbol"])
         texts = np.array([text[:40] for text in own], dtype=object)[self._codes]
-        bad = np.array([not s for s in self._symbols], dtype=bool)[self._codes]
+        bad = np.array([not s for s in self.symbols], dtype=bool)[self._codes]
         if self._indian:
             self._name_exchange()
         taken = [note for text in own if (note := taken_for(text))]
@@ -272,8 +277,8 @@ class RowFilter:
             more = f" and {len(taken) - 3} more" if len(taken) > 3 else ""
             self.notes.append(f"{', '.join(taken[:3])}{more}")
         # AAPL and aapl.us are one symbol
-        names, codes = np.unique(np.array(self._symbols, dtype=object), return_inverse=True)
-        self._symbols = list(names)
+        names, codes = np.unique(np.array(self.symbols, dtype=object), return_inverse=True)
+        self.symbols = list(names)
         self._codes = codes[self._codes].astype("int32")
         return bad, texts
 
@@ -294,13 +299,14 @@ class RowFilter:
     def _name_exchange(self) -> None:
         """Name the symbols of a list of India's exchanges as Yahoo does: ``INFY.NS``."""
         suffix = _suffix_of(self._raw.cells["source"]) if "source" in self._raw.cells else ".NS"
-        named = next((s for s in self._symbols if s and "." not in s), "")
+        named = next((s for s in self.symbols if s and "." not in s), "")
         if suffix and named:
-            self._symbols = [s + suffix if s and "." not in s else s for s in self._symbols]
+            self.symbols = [s + suffix if s and "." not in s else s for s in self.symbols]
             self.notes.append(f"symbols are those of India's exchange: {named} is {named}{suffix}")
 
-    def _calendars(self) -> list[str]:
-        return [self._calendar or market_of(symbol).calendar for symbol in self._symbols]
+    def calendars(self) -> list[str]:
+        """The calendar of each symbol."""
+        return [self._calendar or market_of(symbol).calendar for symbol in self.symbols]
 
     def _own_names(self) -> dict[str, str]:
         return {column: self._raw.columns.own_name(column) for column in self._raw.cells}
@@ -309,14 +315,20 @@ class RowFilter:
         raw, stored = self._raw, self._reading.stored
 
         def closes() -> dict[int, NDArray[np.float64]]:
-            known = stored([symbol for symbol in self._symbols if symbol]) if stored else None
+            known = stored([symbol for symbol in self.symbols if symbol]) if stored else None
             if known is None or known.empty:
                 return {}
             by_symbol = {str(s): rows.to_numpy(dtype="float64") for s, rows in known.groupby("symbol")["close"]}
-            return {code: by_symbol[s] for code, s in enumerate(self._symbols) if s in by_symbol}
+            return {code: by_symbol[s] for code, s in enumerate(self.symbols) if s in by_symbol}
 
         evidence = numbers.Evidence(
-            raw.rows, self._own_names(), self._reading.decimal, raw.delimiter, self._codes, closes
+            raw.rows,
+            self._own_names(),
+            self._reading.decimal,
+            raw.delimiter,
+            _year_first(raw.cells["session"]),
+            self._codes,
+            closes,
         )
         columns = {c: raw.cells[c] for c in (*PRICES, "volume") if c in raw.cells}
         values, notes = numbers.read_numbers(columns, evidence)
@@ -340,8 +352,8 @@ class RowFilter:
             raw.rows,
             name,
             self._codes,
-            self._symbols,
-            self._calendars(),
+            self.symbols,
+            self.calendars(),
             closes,
             self._now,
             reading.dates,
@@ -412,6 +424,13 @@ class RowFilter:
         ahead = int((same & (key[1:] > key[:-1])).sum())
         if back and ahead:
             self.notes.append(f"rows were not in order of date ({min(back, ahead)} steps the wrong way): sorted")
+
+
+def _year_first(dates: Any) -> bool:
+    """Whether a column of dates begins with one that has the year first, or is none of texts."""
+    texts = (str(value.as_py() or "").strip() for value in dates[:20])
+    first = next((text for text in texts if text), "")
+    return re.match(r"(19|20)\d{2}(\D|\d{4}(\D|$))|\d{9}", first) is not None
 
 
 def _suffix_of(source: Any) -> str:

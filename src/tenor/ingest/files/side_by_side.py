@@ -76,11 +76,11 @@ def stacked_header(rows: Sequence[Sequence[str]]) -> WideColumns | None:
         return None
     labelled = bool(below[0])
     for fields, tickers in ((top, below), (_filled(rows[1]), top)):
-        known = [_field_of(cell) for cell in fields[1:]]
+        known = [field_of(cell) for cell in fields[1:]]
         symbols = [clean_symbol(cell) for cell in tickers[1:]]
         # a line of numbers is a row of bars
         texts = labelled or all(re.search(r"[A-Za-z]", cell) for cell in tickers[1:])
-        if any(known) and all(symbols) and texts and not any(_field_of(cell) for cell in tickers[1:]):
+        if any(known) and all(symbols) and texts and not any(field_of(cell) for cell in tickers[1:]):
             place: dict[str, dict[str, int]] = {}
             for i, (name, symbol) in enumerate(zip(known, symbols, strict=True), 1):
                 if name:
@@ -88,7 +88,7 @@ def stacked_header(rows: Sequence[Sequence[str]]) -> WideColumns | None:
             dated = len(rows) > 2 and not any(cell.strip() for cell in rows[2][1:])
             index = rows[2][0] if dated else (rows[0][0] if plain_name(rows[0][0]) in ALIASES["session"] else "Date")
             names = (index.strip() or "Date", *(cell.strip() for cell in fields[1:]))
-            return _wide(0, place, names, 3 if dated else 2)
+            return wide_columns(0, place, names, 3 if dated else 2)
     return None
 
 
@@ -113,10 +113,10 @@ def joined_names(names: Sequence[str]) -> WideColumns | None:
         session = 0  # an index without a name
     if session is None or not any(set(PRICE_COLUMNS) <= p.keys() for p in place.values()):
         return None
-    return _wide(session, place, tuple(own), 1)
+    return wide_columns(session, place, tuple(own), 1)
 
 
-def _field_of(name: str) -> str:
+def field_of(name: str) -> str:
     """The name in tenor of a price or the volume; ``""`` for any other name. Single letters are symbols."""
     plain = plain_name(name)
     if len(plain) < 2:
@@ -133,7 +133,7 @@ def _split_name(name: str) -> tuple[str, str, str] | None:
     for first, second in cuts:
         for own, text in ((first, second), (second, first)):
             symbol = clean_symbol(text)
-            if (column := _field_of(own)) and symbol and symbol not in _NO_TICKERS and not _field_of(text):
+            if (column := field_of(own)) and symbol and symbol not in _NO_TICKERS and not field_of(text):
                 found.append((column, symbol, own))
     # AAA_Adj Close is the adjusted close of AAA, not the close of AAA_Adj
     return max(found, key=lambda split: len(split[2]), default=None)
@@ -160,7 +160,16 @@ def _filled(cells: Sequence[str]) -> list[str]:
     return filled
 
 
-def _wide(session: int, place: dict[str, dict[str, int]], names: tuple[str, ...], header_lines: int) -> WideColumns:
+def wide_columns(
+    session: int, place: dict[str, dict[str, int]], names: tuple[str, ...], header_lines: int
+) -> WideColumns:
+    """The columns of the symbols in `place` that have open, high, low and close; parameters as in `WideColumns`.
+
+    Raises
+    ------
+    UnusableError
+        No symbol has all four.
+    """
     lacking = {symbol: tuple(c for c in PRICE_COLUMNS if c not in p) for symbol, p in place.items()}
     whole = {symbol: p for symbol, p in place.items() if not lacking[symbol]}
     if not whole:

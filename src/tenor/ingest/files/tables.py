@@ -5,7 +5,6 @@ Tables of several symbols side by side become long ones, one row a symbol and da
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from tenor.errors import UnusableError, one_line
 from tenor.ingest.files.json_files import JSON_SUFFIXES, read_json_rows
 from tenor.ingest.files.layouts import ALIASES, FileColumns, guess_columns, headerless, match_columns
 from tenor.ingest.files.side_by_side import WideColumns, joined_names, stacked_header
-from tenor.ingest.files.text_files import delimiter_of, encoding_of, opening_lines, split_line
+from tenor.ingest.files.text_files import delimiter_of, encoding_of, opening_lines, said_delimiter, split_line
 
 TEXT_SUFFIXES = (".csv", ".txt", ".tsv")
 PARQUET_SUFFIXES = (".parquet", ".pq")
@@ -64,8 +63,8 @@ class RawTable:
     side_by_side: bool = False
 
 
-def read_table(path: Path, chosen: Mapping[str, str] | None = None) -> RawTable:
-    """Read `path`; `chosen` names columns of it (see `column_names.parse_columns`).
+def read_table(path: Path, chosen: Mapping[str, str] | None = None, encoding: str | None = None) -> RawTable:
+    """Read `path`; `chosen` names columns of it (see `column_names.parse_columns`), `encoding` that of no UTF-8.
 
     Raises
     ------
@@ -84,7 +83,7 @@ def read_table(path: Path, chosen: Mapping[str, str] | None = None) -> RawTable:
         return _read_parquet(path, chosen)
     if path.suffix.lower() in JSON_SUFFIXES:
         return _read_json(path, chosen)
-    return _read_text(path, chosen)
+    return _read_text(path, chosen, encoding)
 
 
 def _read_parquet(path: Path, chosen: Mapping[str, str]) -> RawTable:
@@ -95,14 +94,14 @@ def _read_parquet(path: Path, chosen: Mapping[str, str]) -> RawTable:
             names = [str(name) for name in schema.names]
             columns, wide = _columns_of(names, chosen)
             places = list(columns.place.values()) if wide is None else _wide_places(wide)
-            _require_simple({names[i]: schema.field(i).type for i in places})
+            require_simple({names[i]: schema.field(i).type for i in places})
             table = parquet.read(columns=[names[i] for i in places])
-            cells = {place: _text_of(names[place], table[names[place]]) for place in places}
+            cells = {place: text_of(names[place], table[names[place]]) for place in places}
     except (pa.ArrowException, OSError) as error:
         raise UnusableError(f"is not a readable Parquet file ({_line(error)})", "export it again") from error
     if not len(table):
         raise UnusableError("has columns but no rows", "export it again")
-    return _raw(columns, wide, cells.__getitem__, np.arange(1, len(table) + 1))
+    return raw_table(columns, wide, cells.__getitem__, np.arange(1, len(table) + 1))
 
 
 def _read_json(path: Path, chosen: Mapping[str, str]) -> RawTable:
@@ -123,16 +122,16 @@ def _json_column(values: list[Any]) -> Any:
     return pa.array([None if value is None else str(value) for value in values], pa.string())
 
 
-def _require_simple(types: Mapping[str, Any]) -> None:
-    """Refuse a file whose cells are no single values."""
+def require_simple(types: Mapping[str, Any]) -> None:
+    """Refuse a table whose cells are no single values, by an UnusableError."""
     for name, kind in types.items():
         inner = kind.value_type if pa.types.is_dictionary(kind) else kind
         if pa.types.is_nested(inner) or pa.types.is_boolean(inner) or pa.types.is_duration(inner):
             raise UnusableError(f"has {name!r} of type {one_line(Exception(str(kind)), 60)}", "write one value a cell")
 
 
-def _text_of(name: str, column: Any) -> Any:
-    """`column`, bytes as text."""
+def text_of(name: str, column: Any) -> Any:
+    """The Arrow column `name`, bytes as text; raises UnusableError for bytes that are none."""
     kind = column.type
     binary = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_binary_view)
     try:
@@ -147,10 +146,10 @@ def _text_of(name: str, column: Any) -> Any:
     return column
 
 
-def _read_text(path: Path, chosen: Mapping[str, str]) -> RawTable:
-    encoding = encoding_of(path, read_texts=False)
+def _read_text(path: Path, chosen: Mapping[str, str], given: str | None) -> RawTable:
+    encoding = encoding_of(path, read_texts=False, given=given)
     lines = opening_lines(path, encoding.name)
-    above = 1 if re.fullmatch(r"(?i)\"?sep=.\"?", lines[0].strip()) else 0
+    above = 1 if said_delimiter(lines[0]) else 0
     delimiter, header = _header(lines, above, chosen)
     notes = [encoding.note] if encoding.note else []
     names = split_line(lines[header], delimiter)
@@ -172,13 +171,13 @@ def _read_text(path: Path, chosen: Mapping[str, str]) -> RawTable:
             notes.append(f"{header} lines above the header are passed over")
     places = list(columns.place.values()) if wide is None else _wide_places(wide)
     codec = {"utf-8-sig": "utf-8"}.get(encoding.name, encoding.name)
-    table, ragged = _parse(path, codec, delimiter, len(names), header_lines, places)
+    table, ragged = parse_rows(path, codec, delimiter, len(names), header_lines, places)
     lines_of = np.arange(header_lines + 1, header_lines + 1 + len(table) + len(ragged))
     if ragged:
         lines_of = lines_of[~np.isin(lines_of, [line for line, _ in ragged])]
     if not len(table) and not ragged:
         raise UnusableError("has a header but no rows", "export it again")
-    raw = _raw(columns, wide, lambda place: table[str(place)], lines_of)
+    raw = raw_table(columns, wide, lambda place: table[str(place)], lines_of)
     return replace(raw, ragged=tuple(ragged), delimiter=delimiter, notes=(*notes, *raw.notes))
 
 
@@ -223,7 +222,7 @@ def _wide_places(wide: WideColumns) -> list[int]:
     return [wide.session, *(i for place in wide.place.values() for i in place.values())]
 
 
-def _raw(
+def raw_table(
     columns: FileColumns, wide: WideColumns | None, cell: Callable[[int], Any], rows: NDArray[np.int64]
 ) -> RawTable:
     """The table as it is, or one long table of the symbols side by side."""
@@ -249,9 +248,10 @@ def _raw(
     return RawTable(long, cells, np.tile(rows, len(symbols)), notes=tuple(notes), side_by_side=True)
 
 
-def _parse(
+def parse_rows(
     path: Path, encoding: str, delimiter: str, width: int, header_lines: int, places: Sequence[int]
 ) -> tuple[Any, list[tuple[int, str]]]:
+    """The cells of a text file as texts, its columns named by their place; and the lines of another width."""
     ragged: list[tuple[int, str]] = []
 
     def skip(row: Any) -> str:

@@ -10,9 +10,10 @@ from tenor.ingest.files.column_names import shown_header
 from tenor.ingest.files.news_cells import read_text
 from tenor.ingest.files.news_columns import guess_news_columns, plain_name
 from tenor.ingest.files.news_tables import read_rows
+from tenor.ingest.files.text_files import known_encoding
 
 
-def read_texts(path: Path, column: str | None = None) -> list[str]:
+def read_texts(path: Path, column: str | None = None, encoding: str | None = None) -> list[str]:
     """The texts in `path`, in its order; a missing one is an empty text.
 
     Parameters
@@ -21,17 +22,22 @@ def read_texts(path: Path, column: str | None = None) -> list[str]:
         Delimited text in any encoding, JSON lines, JSON or Parquet.
     column
         The name of the column; by default the one that `tenor data import` would read, ``text`` first.
+    encoding
+        Of a text that is neither UTF-8 nor UTF-16, as Python names it; by default Windows-1252, where it can be.
 
     Raises
     ------
+    ConfigError
+        There is no such encoding.
     DataError
         The file is missing or can't be read, has no such column, or a row has another number of columns.
     """
     if not path.exists():
         raise DataError(f"{path}: there is no such file: check the path.")
     texts: list[str] = []
+    codec = None if encoding is None else known_encoding(encoding)
     try:
-        for rows, _ in read_rows(path, {"text": column} if column else None):
+        for rows, _ in read_rows(path, {"text": column} if column else None, codec):
             name = _column(rows.names, column)
             if rows.broken:
                 place, shown, why = rows.broken[0]

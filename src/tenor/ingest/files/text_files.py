@@ -1,7 +1,8 @@
 """How a text file is written: its encoding, the mark between its columns, and the words it has for a missing value.
 
 Nothing is replaced in silence. A file is read as UTF-8 (or UTF-16) only if every byte of it is; one that is neither is
-read as Windows-1252 with a note, and one that mixes encodings is refused.
+read in the encoding that the user named, or as Windows-1252 with a note where that can be; one that mixes encodings, or
+that is in another alphabet, is refused.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tenor.errors import UnusableError
+from tenor.errors import ConfigError, UnusableError
 
 _CHUNK = 1 << 20
 _OPENING = 1 << 16
@@ -37,6 +38,17 @@ MISSING_WORDS = (
 )
 """What stands in place of a missing value, in lower case and without spaces around."""
 
+# Western European text has letters beyond ASCII one or two at a time. Chinese, Korean, Cyrillic, Greek … have words of
+# them; the marks that even Western text has side by side (quotes, dashes, the euro) are no letters
+_MARKS_BESIDE = bytes([0x80, 0x82, 0x84, 0x85, *range(0x91, 0x98), 0xA0, 0xAB, 0xBB])
+_LETTER_RUN = re.compile(rb"[\x80-\xff]{3,}")
+_HIGH = bytes(range(0x80, 0x100))
+_FEW_LETTERS, _RUN_SHARE = 5, 0.25
+# a short line of another encoding may be UTF-8 by accident
+_UTF8_LINES = 0.2
+_NAME_IT = "save it as UTF-8, or name its encoding: --encoding gbk (or big5, shift_jis, euc_kr, cp1251 …)"
+_EXCEL = re.compile(r'(?i)"?sep=([^\w"])"?')
+
 _NO_TEXT = ("is not text", "tenor reads CSV and Parquet")
 
 
@@ -56,7 +68,24 @@ class TextEncoding:
     note: str = ""
 
 
-def encoding_of(path: Path, *, read_texts: bool = True) -> TextEncoding:
+def known_encoding(name: str) -> str:
+    """Python's name of the encoding `name`.
+
+    Raises
+    ------
+    ConfigError
+        There is no such encoding of text, or ASCII is not part of it.
+    """
+    try:
+        codec = codecs.lookup(name.strip())
+        if b"date,1".decode(codec.name) == "date,1":
+            return codec.name
+    except (LookupError, ValueError):
+        pass
+    raise ConfigError(f"--encoding is {name[:40]!r}; it takes an encoding that Python knows, such as gbk or cp1251.")
+
+
+def encoding_of(path: Path, *, read_texts: bool = True, given: str | None = None) -> TextEncoding:
     """The encoding in which every byte of `path` can be read.
 
     Parameters
@@ -66,6 +95,8 @@ def encoding_of(path: Path, *, read_texts: bool = True) -> TextEncoding:
     read_texts
         Whether texts of the file are kept. If not (dates, numbers and symbols are ASCII), a file in an unknown encoding
         is read byte by byte instead of being refused.
+    given
+        The encoding of files that are neither UTF-8 nor UTF-16, as the user named it.
 
     Raises
     ------
@@ -83,6 +114,10 @@ def encoding_of(path: Path, *, read_texts: bool = True) -> TextEncoding:
             return _unmarked_wide(path, head)
         if _fault(path, "utf-8") is None:
             return TextEncoding("utf-8")
+        if given:
+            if (fault := _fault(path, given)) is not None:
+                raise UnusableError(f"is neither UTF-8 nor {given} (line {fault})", "correct --encoding")
+            return TextEncoding(given, f"read as {given}")
         return _single_byte(path, read_texts=read_texts)
     except OSError as error:
         raise UnusableError(f"can't be read ({error.strerror})", "check the file and its rights") from error
@@ -94,6 +129,18 @@ def opening_lines(path: Path, encoding: str) -> list[str]:
         head = file.read(_OPENING)
     text = codecs.getincrementaldecoder(encoding)("replace").decode(head, len(head) < _OPENING)
     return re.split(r"\r\n|\r|\n", text.lstrip("\ufeff"))
+
+
+def said_delimiter(line: str) -> str:
+    """The mark that a first line of Excel names (``sep=;``); ``""`` where it is no such line.
+
+    Examples
+    --------
+    >>> said_delimiter("sep=;"), said_delimiter('"SEP=,"'), said_delimiter("sep,text")
+    (';', ',', '')
+    """
+    found = _EXCEL.fullmatch(line.strip(" \r\n\ufeff"))
+    return found[1] if found else ""
 
 
 def split_line(line: str, delimiter: str) -> list[str]:
@@ -159,15 +206,42 @@ def _single_byte(path: Path, *, read_texts: bool) -> TextEncoding:
     if not read_texts:
         name = "cp1252" if _fault(path, "cp1252") is None else "latin-1"
         return TextEncoding(name, "it is not UTF-8: read as Windows-1252")
-    fault = _fault(path, "utf-8")
-    remedy = "save it as UTF-8"
+    if words := _other_alphabet(path):
+        raise UnusableError(f"is not UTF-8, and read as Windows-1252 it would be {words!r}", _NAME_IT)
     with path.open("rb") as file:
         if any(_MULTIBYTE.search(line) for line in file):
-            raise UnusableError(f"is UTF-8 in some places, but not in line {fault}", remedy)
+            raise UnusableError(f"is UTF-8 in some places, but not in line {_fault(path, 'utf-8')}", "save it as UTF-8")
     fault = _fault(path, "cp1252")
     if fault is not None:
-        raise UnusableError(f"is neither UTF-8 nor Windows-1252 (line {fault})", remedy)
+        raise UnusableError(f"is neither UTF-8 nor Windows-1252 (line {fault})", _NAME_IT)
     return TextEncoding("cp1252", "it is not UTF-8: read as Windows-1252")
+
+
+def _other_alphabet(path: Path) -> str:
+    """The first word that is no Western European text, read as such; ``""`` where the file is, or mixes encodings."""
+    letters = in_words = lines = of_utf8 = 0
+    shown = ""
+    with path.open("rb") as file:
+        for line in file:
+            if line.isascii():
+                continue
+            plain = line.translate(None, _MARKS_BESIDE)
+            words = _LETTER_RUN.findall(plain)
+            letters += len(plain) - len(plain.translate(None, _HIGH))
+            in_words += sum(map(len, words))
+            lines, of_utf8 = lines + 1, of_utf8 + _is_utf8(line)
+            if words and not shown:
+                shown = words[0].decode("cp1252", "replace")[:20]
+    mixed = of_utf8 > _UTF8_LINES * lines
+    return shown if letters >= _FEW_LETTERS and in_words > _RUN_SHARE * letters and not mixed else ""
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _require(path: Path, encoding: str) -> None:

@@ -1,6 +1,7 @@
 """Times as they are written: ISO 8601, mail and RSS (RFC 822), Twitter, and dates in English words.
 
-Raises `UnusableError` with the true reason for what is no time: no hour, no zone, or an order that is not clear.
+Raises `UnusableError` with the true reason for what is no time: no hour, no zone, or an order that is not clear from
+the text itself (`news_order` decides it for a file).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import datetime as dt
 import re
 
 from tenor.errors import UnusableError
+from tenor.ingest.files.date_texts import OpenDate, Order
 from tenor.ingest.files.time_zones import in_zone
 
 NO_ZONE = "has no zone"
@@ -37,14 +39,18 @@ def _shape(pattern: str) -> re.Pattern[str]:
 # what stands behind the match is the zone
 _SHAPES = (
     _shape(rf"{_YEAR}(?P<mark>[-/.])(?P<number>\d{{1,2}})(?P=mark){_DAY}(?:T|,?\s)\s?{_CLOCK}"),
-    _shape(rf"{_DAY}\.(?P<number>\d{{1,2}})\.{_YEAR}(?:T|,?\s){_CLOCK}"),
     _shape(rf"(?:{_WEEKDAY}\s?)?{_DAY}[\s-]{_MONTH}[\s-](?P<year>\d{{4}}|\d{{2}}),?\s{_CLOCK}"),
     _shape(rf"(?:{_WEEKDAY}\s?)?{_MONTH}[\s-]{_DAY},?[\s-]{_YEAR},?\s(?:at\s)?{_CLOCK}"),
 )
 # Wed May 01 13:30:00 +0000 2024: Twitter, and the command date
 _YEAR_LAST = _shape(rf"{_WEEKDAY}\s{_MONTH}\s{_DAY}\s{_CLOCK}(?:\s(?P<zone>\S+))?\s{_YEAR}")
 _PACKED = re.compile(r"(\d{4})(\d{2})(\d{2})[Tt ](\d{2}):?(\d{2})(?::?(\d{2}))?(?=\D|$)")
-_ORDER = re.compile(r"\d{1,2}([/-])\d{1,2}\1(?:\d{4}|\d{2})\b")
+_OPEN = _shape(
+    r"(?P<one>\d{1,2})(?P<mark>[-/.])(?P<two>\d{1,2})(?P=mark)(?P<three>\d{4}|\d{2})"
+    rf"(?:T|,?\s)\s?(?:(?:at|um|-)\s)?{_CLOCK}"
+)
+THIS_YEAR = 2049
+"""Up to which two digits are a year of this century (RFC 2822, section 4.3)."""
 _DATE_ALONE = _shape(
     r"(?:\d{4}[-/.]?\d{1,2}[-/.]?\d{1,2}|\d{4}-?W\d{2}(?:-?\d)?|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2})|"
     rf"(?:{_WEEKDAY}\s?)?(?:\d{{1,2}}[\s-]{_MONTH}|{_MONTH.replace('month', 'month2')}[\s-]\d{{1,2}}),?[\s-]\d{{2,4}})"
@@ -52,7 +58,24 @@ _DATE_ALONE = _shape(
 )
 
 
-def read_time(text: str, *, utc: bool = False) -> tuple[dt.datetime, bool]:
+def open_date(text: str) -> OpenDate | None:
+    """The date of a time such as 03/04/2020 14:00, whose order is not clear from itself; None for any other text.
+
+    Examples
+    --------
+    >>> open_date("03/04/2020 14:00 UTC").parts, open_date("2020-04-03 14:00 UTC")
+    ((3, 4, 2020), None)
+    """
+    parts = _OPEN.match(" ".join(text.split())) if len(text) <= _LONGEST and text[:1].isdigit() else None
+    return None if parts is None else _open_date(parts)
+
+
+def _open_date(parts: re.Match[str]) -> OpenDate:
+    numbers = int(parts["one"]), int(parts["two"]), int(parts["three"])
+    return OpenDate("year last" if len(parts["three"]) == 4 else "two digits", parts["mark"] == ".", numbers)
+
+
+def read_time(text: str, *, utc: bool = False, order: Order | None = None) -> tuple[dt.datetime, bool]:
     """The moment that `text` names, in UTC, and whether its zone had to be taken from `utc`.
 
     Parameters
@@ -61,6 +84,9 @@ def read_time(text: str, *, utc: bool = False) -> tuple[dt.datetime, bool]:
         A time with a zone.
     utc
         Whether a time without a zone is UTC.
+    order
+        Of day, month and year in times such as 03/04/2020 14:00. None: day first where points stand between them, and
+        others are no times.
 
     Raises
     ------
@@ -77,7 +103,7 @@ def read_time(text: str, *, utc: bool = False) -> tuple[dt.datetime, bool]:
         raise UnusableError("is no time that tenor can read", WRITE_ZONE)
     if _DATE_ALONE.fullmatch(text):
         raise UnusableError(NO_HOUR, WRITE_ZONE)
-    moment, zone = _local(_PACKED.sub(_unpacked, text, count=1) if text[:8].isdigit() else text)
+    moment, zone = _local(_PACKED.sub(_unpacked, text, count=1) if text[:8].isdigit() else text, order, utc)
     assumed = utc and moment.tzinfo is None and not zone
     if moment.tzinfo is None and not zone and not utc:
         raise UnusableError(NO_ZONE, WRITE_ZONE)
@@ -87,7 +113,7 @@ def read_time(text: str, *, utc: bool = False) -> tuple[dt.datetime, bool]:
         raise UnusableError("is no time of the calendar", _CORRECT) from None
 
 
-def _local(text: str) -> tuple[dt.datetime, str]:
+def _local(text: str, order: Order | None, utc: bool) -> tuple[dt.datetime, str]:
     """The time as it stands, and what is written behind it; an offset that Python reads is in the time."""
     try:
         return dt.datetime.fromisoformat(text), ""
@@ -98,36 +124,50 @@ def _local(text: str) -> tuple[dt.datetime, str]:
     for shape in _SHAPES:
         if parts := shape.match(text):
             return _built(parts), text[parts.end() :].strip()
-    if _ORDER.match(text):
-        raise UnusableError("does not say whether the day or the month stands first", _WRITE_ORDER)
+    if parts := _OPEN.match(text):
+        date, zone = _open_date(parts), text[parts.end() :].strip()
+        if order is None and not (date.dotted and date.kind == "year last"):
+            if not zone and not utc:
+                raise UnusableError(NO_ZONE, WRITE_ZONE)  # it is no time in either order
+            raise UnusableError("does not say whether the day or the month stands first", _WRITE_ORDER)
+        day = date.read(order or "dmy", THIS_YEAR)
+        if day is None:
+            raise UnusableError("is no time of the calendar", _CORRECT)
+        return _at(day.year, day.month, day.day, parts), zone
     raise UnusableError("is no time that tenor can read", WRITE_ZONE)
 
 
 def _built(parts: re.Match[str]) -> dt.datetime:
     """The local time whose parts a shape found."""
     named = parts.groupdict()
-    year, hour = int(named["year"]), int(named["hour"])
+    year = int(named["year"])
     if len(named["year"]) == 2:
         if not named["weekday"]:
             raise UnusableError("does not say which of its numbers is the year", _WRITE_ORDER)
         year += 2000 if year < 50 else 1900  # RFC 2822, section 4.3
     month = int(named.get("number") or 0) or 1 + _MONTHS.index(named["month"][:3].lower())
-    half = (named["half"] or "").lower()
-    if half and 1 <= hour <= 12:
-        hour = hour % 12 + (12 if half == "p" else 0)
-    elif half:
-        raise UnusableError("is no time of the calendar", _CORRECT)
-    fraction = int((named["fraction"] or "0")[:6].ljust(6, "0"))
-    try:
-        moment = dt.datetime(  # noqa: DTZ001 - the zone is read next
-            year, month, int(named["day"]), hour, int(named["minute"]), int(named["second"] or 0), fraction
-        )
-    except ValueError:
-        raise UnusableError("is no time of the calendar", _CORRECT) from None
+    moment = _at(year, month, int(named["day"]), parts)
     weekday = named.get("weekday")
     if weekday and _WEEKDAYS[moment.weekday()] != weekday[:3].lower():
         raise UnusableError(f"names a weekday that {moment:%Y-%m-%d} was not", _CORRECT)
     return moment
+
+
+def _at(year: int, month: int, day: int, parts: re.Match[str]) -> dt.datetime:
+    """That day, at the time of its clock."""
+    hour = int(parts["hour"])
+    half = (parts["half"] or "").lower()
+    if half and 1 <= hour <= 12:
+        hour = hour % 12 + (12 if half == "p" else 0)
+    elif half:
+        raise UnusableError("is no time of the calendar", _CORRECT)
+    fraction = int((parts["fraction"] or "0")[:6].ljust(6, "0"))
+    try:
+        return dt.datetime(  # noqa: DTZ001 - the zone is read next
+            year, month, day, hour, int(parts["minute"]), int(parts["second"] or 0), fraction
+        )
+    except ValueError:
+        raise UnusableError("is no time of the calendar", _CORRECT) from None
 
 
 def _unpacked(parts: re.Match[str]) -> str:

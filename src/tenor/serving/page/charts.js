@@ -154,7 +154,7 @@ export function drawSentiment(detail, span, chosen, choose) {
     hovertemplate: "%{y:+.2f}, %{customdata} items<extra></extra>",
   }];
   draw("sentiment", traces, {
-    bargap: 0.25, xaxis: { type: "category", nticks: 4, tickvals: ticks(x), ticktext: ticks(x).map((d) => tick(d)) },
+    bargap: 0.25, xaxis: { type: "category", nticks: 4, tickvals: ticks(x), ticktext: ticks(x).map((d) => tick(d, day)) },
     yaxis: { range: [-1, 1], tickvals: [-1, 0, 1], zeroline: true, zerolinecolor: colour("calm") },
   });
   const box = document.getElementById("sentiment");

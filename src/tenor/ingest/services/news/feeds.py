@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import calendar
 import re
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import quote
 from xml.parsers import expat
 
-import feedparser
 import pandas as pd
 
 from tenor.config import SourcesConfig
-from tenor.errors import ConfigError, SourceError, did_you_mean
+from tenor.errors import ConfigError, SourceError, did_you_mean, one_line
+from tenor.ingest.services.feed_parser import FeedParser
 from tenor.ingest.services.news_source import NewsAnswer, NewsSource, news_answer
 
 if TYPE_CHECKING:
@@ -34,12 +33,12 @@ FEEDS = {
 }
 """Feeds that have a name; those with ``{symbol}`` are asked for each symbol, the others once."""
 LARGEST = 2 << 20
-"""Bytes of a feed at most: measured, the parser takes one to two seconds a megabyte."""
+"""Bytes of a feed at most: measured, the parser takes one to two seconds a megabyte of ordinary items."""
 LARGEST_BROKEN = 256 << 10
-"""Of one that is not well-formed: measured, up to four seconds a megabyte, so about a second at most."""
+"""Of one that is not well-formed: measured, up to four seconds a megabyte."""
 DEEPEST = 64
 """Elements inside one another."""
-_ZONED = re.compile(r"(Z|[+-]\d{2}:?\d{2}|\b(GMT|UTC?|E[SD]T|C[SD]T|M[SD]T|P[SD]T))\s*$", re.IGNORECASE)
+PARSER = FeedParser()
 
 
 class Feed(NewsSource):
@@ -98,14 +97,22 @@ class Feed(NewsSource):
         url = self.url.replace("{symbol}", quote(symbol, safe=""))
         body = self.http.get_text(url, source=self.name, form="xml")
         self._require_modest(body)
-        parsed = feedparser.parse(body)
-        if not parsed.get("version"):
+        try:
+            parsed = PARSER.parse(body)
+        except TimeoutError:
+            what = f"a feed of {len(body) / 1e6:.2f} MB whose parsing took too long"
+            raise SourceError(f"{self.name} sent {what}: it is not read.", kind="malformed") from None
+        except OSError as error:
+            raise SourceError(
+                f"{self.name} can't be parsed ({one_line(error, 80)}): try later.", kind="away"
+            ) from error
+        if not parsed.is_feed:
             raise SourceError(f"{self.name} sent what is neither RSS nor Atom: check its address.", kind="malformed")
-        if parsed.bozo and not parsed.entries:
+        if parsed.broken and not parsed.entries:
             raise SourceError(f"{self.name} sent a feed that is cut off or broken: try later.", kind="malformed")
         about = symbol if self.by_symbol else ""
         return news_answer(
-            ((_published(entry), about, entry.get("title"), entry.get("link")) for entry in parsed.entries),
+            ((published, about, title, link) for published, title, link in parsed.entries),
             since=since,
             now=now,
         )
@@ -139,14 +146,3 @@ def _well_formed(body: bytes) -> bool:
     except (expat.ExpatError, ValueError, LookupError):
         return False
     return True
-
-
-def _published(entry: Any) -> float | None:
-    """Seconds since 1970 (the parser takes a time without a zone for UTC: that is refused here)."""
-    for field in ("published", "updated"):
-        if field not in entry:
-            continue
-        parsed = entry.get(f"{field}_parsed")
-        if parsed and _ZONED.search(str(entry[field])):
-            return float(calendar.timegm(parsed))
-    return None

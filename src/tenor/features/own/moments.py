@@ -1,0 +1,108 @@
+"""When something became known: days and moments as people write them, as moments in UTC."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tenor.calendars import by_calendar, exchange
+from tenor.errors import DataError
+from tenor.schema import Bool
+
+_DAY = re.compile(r"\s*\d{4}-?\d{2}-?\d{2}\s*")
+
+
+def days_of_cells(cells: pd.Series[Any], column: str, where: str) -> pd.Series[Any]:
+    """The days in `cells`; a time of day is dropped, an empty cell is NaT.
+
+    Raises
+    ------
+    DataError
+        A cell is no day; `where` it stands, its row and the cell are named.
+    """
+    if isinstance(cells.dtype, pd.DatetimeTZDtype):
+        return pd.Series(cells.dt.tz_localize(None).dt.normalize().astype("datetime64[us]"))
+    days = pd.to_datetime(cells, format="ISO8601", errors="coerce", utc=True)
+    _refuse_unreadable(cells, days, column, where, "write days as YYYY-MM-DD")
+    return days.dt.tz_localize(None).dt.normalize().astype("datetime64[us]")
+
+
+def moments_of_cells(
+    cells: pd.Series[Any], symbols: pd.Series[Any], column: str, where: str, *, calendar: str
+) -> pd.Series[Any]:
+    """The moments in `cells` (UTC); a day without a time is the close of its session, or of the next one.
+
+    Parameters
+    ----------
+    cells
+        Days (``2024-05-02``), moments with a zone (``2024-05-02T16:30-04:00``), or timestamps.
+    symbols
+        By whose calendars days are read; ``""`` by `calendar`.
+    column, where
+        For messages.
+    calendar
+        Of symbols whose names show no market.
+
+    Raises
+    ------
+    DataError
+        A cell is neither, or has a time without a zone.
+    """
+    if isinstance(cells.dtype, pd.DatetimeTZDtype):
+        return pd.Series(cells.dt.tz_convert("UTC").astype("datetime64[us, UTC]"))
+    if pd.api.types.is_datetime64_any_dtype(cells.dtype):
+        without_time = (cells.isna() | (cells == cells.dt.normalize())).to_numpy()
+        moments = cells.dt.tz_localize("UTC")
+    else:
+        texts = cells.astype("str")
+        without_time = (cells.isna() | texts.str.fullmatch(_DAY.pattern)).to_numpy(dtype=bool)
+        moments = pd.to_datetime(cells, format="ISO8601", errors="coerce", utc=True)
+        _refuse_unreadable(cells, moments, column, where, "write a day (YYYY-MM-DD) or a moment with its zone")
+        zoned = texts.str.contains(r"(?:[Zz]|[+-]\d{2}:?\d{2})\s*$", regex=True).to_numpy(dtype=bool)
+        _refuse_naive(cells, ~without_time & ~zoned, column, where)
+        return _closes_of_days(moments.astype("datetime64[us, UTC]"), symbols, without_time, calendar)
+    _refuse_naive(cells, ~without_time, column, where)
+    return _closes_of_days(moments.astype("datetime64[us, UTC]"), symbols, without_time, calendar)
+
+
+def _closes_of_days(moments: pd.Series[Any], symbols: pd.Series[Any], rows: Bool, calendar: str) -> pd.Series[Any]:
+    """`moments`, those of `rows` (midnights of days) replaced by the close of the first session on or after the day."""
+    rows = rows & moments.notna().to_numpy()
+    result = moments.copy()
+    days = moments.dt.tz_localize(None)
+    for name, here in by_calendar(symbols.replace("", None), calendar):
+        chosen = here & rows
+        if not chosen.any():
+            continue
+        own = pd.DatetimeIndex(days[chosen])
+        known = exchange(name).sessions(own.min(), own.max() + pd.Timedelta(days=15))
+        if exchange(name).interval != "1d":
+            # known by the end of the day: from its last bar on
+            place = np.asarray(known.searchsorted(own + pd.Timedelta(days=1))) - 1
+            place = np.where(known[np.maximum(place, 0)] >= own, place, place + 1)
+        else:
+            place = np.asarray(known.searchsorted(own))
+        place = np.minimum(place, len(known) - 1)
+        result[chosen] = exchange(name).closes(known)[place].as_unit("us")
+    return result
+
+
+def _refuse_unreadable(cells: pd.Series[Any], read: pd.Series[Any], column: str, where: str, remedy: str) -> None:
+    bad = np.flatnonzero(cells.notna().to_numpy() & read.isna().to_numpy())
+    if len(bad):
+        more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
+        raise DataError(
+            f"{where} row {bad[0] + 1}{more}: {column} {str(cells.iloc[bad[0]])[:40]!r} is no date: {remedy}."
+        )
+
+
+def _refuse_naive(cells: pd.Series[Any], rows: Bool, column: str, where: str) -> None:
+    bad = np.flatnonzero(rows & cells.notna().to_numpy())
+    if len(bad):
+        raise DataError(
+            f"{where} row {bad[0] + 1}: {column} {str(cells.iloc[bad[0]])[:40]!r} has a time and no zone: add one (Z, "
+            "-05:00), or write the day alone, which counts from its close on."
+        )

@@ -1,0 +1,155 @@
+"""Events from the user's files: a symbol, a day, a kind, and since when the day was known, a row."""
+
+from __future__ import annotations
+
+import csv
+import re
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from tenor.errors import DataError, UnusableError, one_line
+from tenor.features.own.moments import moments_of_cells
+from tenor.ingest.files.bar_files import FileBatch, FileSummary, refused_file
+from tenor.ingest.files.news_tables import header_of
+from tenor.ingest.files.refusals import join_refusals, refusal_frame
+from tenor.schema import EVENT_COLUMNS, Events
+from tenor.storage.frames import read_frame
+from tenor.symbols import clean_symbol
+
+_ALIASES = {
+    "symbol": ("symbol", "ticker"),
+    "session": ("session", "date", "day"),
+    "kind": ("kind", "event", "event_type"),
+    "known_since": ("known_since", "known_at", "announced", "announced_at"),
+}
+# columns that show that a table with a column `event` is one of bars or news all the same
+_OTHERS = {"close", "adj_close", "text", "headline", "title", "body"}
+_DAY = r"\d{4}-\d{2}-\d{2}"
+_MOMENT = re.compile(rf"{_DAY}(?:[T ]\d{{2}}:\d{{2}}(?::\d{{2}}(?:\.\d+)?)?(?:Z|[+-]\d{{2}}:?\d{{2}}))?")
+_KNOWN = "write the day on which it was announced: a forecast may know an event only from then on"
+
+
+def is_event_file(path: Path) -> bool:
+    """Whether `path` holds events: a table with a kind and a day, and neither prices nor texts."""
+    try:
+        names = {_plain(name) for name in header_of(path)}
+    except (OSError, ValueError, csv.Error, pa.ArrowException, RecursionError, UnusableError):
+        return False
+    return bool(names & set(_ALIASES["kind"]) and names & set(_ALIASES["session"]) and not names & _OTHERS)
+
+
+def read_event_file(path: Path, *, calendar: str | None = None, known: Events | None = None) -> FileBatch:
+    """The events in `path`. A row that can't be used is refused; so is one that was not known so early before.
+
+    Parameters
+    ----------
+    path
+        A CSV or Parquet file.
+    calendar
+        Whose closes days of `known_since` mean, for symbols whose names show no market; New York's by default.
+    known
+        The events that the lake has.
+    """
+    try:
+        frame = _table(path)
+        return _batch(path, frame, calendar or "XNYS", known)
+    except UnusableError as error:
+        return refused_file(path, error)
+    except DataError as error:
+        return refused_file(path, UnusableError(f"can't be used ({one_line(error, 200).rstrip('.')})", "correct it"))
+
+
+def _table(path: Path) -> pd.DataFrame:
+    frame = read_frame(path)
+    plain = {_plain(str(name)): name for name in reversed(list(frame.columns))}
+    columns: dict[str, Any] = {}
+    for column, aliases in _ALIASES.items():
+        own = next((plain[alias] for alias in aliases if alias in plain), None)
+        if own is None and column == "known_since":
+            has = ", ".join(map(str, frame.columns))
+            raise UnusableError(f"has no column 'known_since' (its header: {has})", _KNOWN)
+        columns[column] = pd.Series([""] * len(frame), dtype="str") if own is None else _texts(frame[own])
+    return pd.DataFrame(columns)
+
+
+def _batch(path: Path, frame: pd.DataFrame, calendar: str, known: Events | None) -> FileBatch:
+    refused: list[pd.DataFrame] = []
+    new = partial(refusal_frame, file=str(path), kind="event")
+    usable = np.ones(len(frame), dtype=bool)
+    # the header is line 1 of a text file
+    lines = np.arange(len(frame)) + (1 if path.suffix.lower() in (".parquet", ".pq") else 2)
+
+    def refuse(hit: Any, column: str, why: str | np.ndarray[Any, Any], remedy: str) -> None:
+        rows = np.flatnonzero(np.asarray(hit, dtype=bool) & usable)
+        if len(rows):
+            usable[rows] = False
+            reasons = why if isinstance(why, str) else why[rows]
+            cells = frame[column].iloc[rows].str.slice(0, 60).tolist()
+            refused.append(new(row=lines[rows], column=column, value=cells, why=reasons, remedy=remedy))
+
+    symbol = frame["symbol"].map(lambda text: clean_symbol(text) if text else "")
+    refuse((frame["symbol"] != "") & (symbol == ""), "symbol", "is no symbol", "correct it, or leave it empty for all")
+    session = _days(frame["session"])
+    refuse(session.isna(), "session", "is no date", "write the day as YYYY-MM-DD")
+    kind = frame["kind"].str.strip().str.lower().str.replace(r"\s+", "_", regex=True)
+    refuse(kind == "", "kind", "is missing", "name the kind: earnings, dividend …")
+    cells = frame["known_since"].str.strip()
+    refuse(cells == "", "known_since", "is missing", _KNOWN)
+    read = cells.str.fullmatch(_MOMENT.pattern) & _days(cells.str.slice(0, 10)).notna()
+    refuse(~read, "known_since", "is no date", "write a day (YYYY-MM-DD), or a moment with its zone (…T16:30-05:00)")
+    late = _days(cells.str.slice(0, 10)) > session
+    refuse(late, "known_since", "lies after the event itself", "correct it; what is known afterwards is a table (--as)")
+
+    good = np.flatnonzero(usable)
+    moments = pd.Series(pd.NaT, index=frame.index, dtype="datetime64[us, UTC]")
+    if len(good):
+        moments.iloc[good] = moments_of_cells(
+            cells.iloc[good], symbol.iloc[good], "known_since", str(path), calendar=calendar
+        )
+    table = pd.DataFrame({"symbol": symbol, "session": session, "kind": kind, "known_since": moments})
+    # of rows that contradict each other the one known last can't know too early
+    key = ["symbol", "session", "kind"]
+    last = table[usable].groupby(key)["known_since"].transform("max").reindex(table.index)
+    words = _worded(last, "contradicts a row that says {} UTC")
+    refuse(last.notna() & (table["known_since"] < last), "known_since", words, "keep one row; the later one was taken")
+    if known is not None:
+        before = table.merge(known.frame, on=key, how="left", suffixes=("", "_before"))["known_since_before"]
+        words = _worded(before, "is earlier than {} UTC, which the lake has")
+        hit = (table["known_since"] < before).to_numpy()
+        refuse(hit, "known_since", words, "keep that date: nobody knows an event earlier afterwards")
+    rows = table[usable].drop_duplicates(key)
+    repeats = int(usable.sum()) - len(rows)
+    events = Events(rows[list(EVENT_COLUMNS)]) if len(rows) else None
+    notes = (f"{repeats} rows appear twice",) if repeats else ()
+    summary = FileSummary(
+        str(path), rows["symbol"].nunique(), len(frame), int(usable.sum()), len(frame) - int(usable.sum()), notes
+    )
+    return FileBatch(None, join_refusals(refused), (summary,), events=events)
+
+
+def _worded(moments: pd.Series[Any], text: str) -> np.ndarray[Any, Any]:
+    """`text` with each of `moments` in it; empty where there is none."""
+    return np.array(["" if pd.isna(m) else text.format(f"{m:%Y-%m-%d %H:%M}") for m in moments], dtype=object)
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower().replace(" ", "_").lstrip("\ufeff")
+
+
+def _texts(cells: pd.Series[Any]) -> pd.Series[Any]:
+    if pd.api.types.is_datetime64_any_dtype(cells.dtype):
+        zoned = isinstance(cells.dtype, pd.DatetimeTZDtype)
+        days = not zoned and bool((cells.dropna() == cells.dropna().dt.normalize()).all())
+        texts = cells.dt.strftime("%Y-%m-%d") if days else cells.map(lambda m: "" if pd.isna(m) else m.isoformat())
+        return texts.fillna("").astype("str").reset_index(drop=True)
+    return cells.map(lambda cell: "" if pd.isna(cell) else str(cell).strip()).astype("str").reset_index(drop=True)
+
+
+def _days(cells: pd.Series[Any]) -> pd.Series[Any]:
+    days = cells.where(cells.str.fullmatch(_DAY).astype(bool))
+    return pd.to_datetime(days, format="%Y-%m-%d", errors="coerce").astype("datetime64[us]")

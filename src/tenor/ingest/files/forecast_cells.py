@@ -1,0 +1,177 @@
+"""Cells of a file of forecasts as dates, moments and numbers, and the refusal of the first that is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from tenor.errors import UnusableError
+from tenor.ingest.files.cells import as_doubles, distinct
+from tenor.ingest.files.date_order import DateEvidence
+from tenor.ingest.files.dates import read_dates
+from tenor.ingest.files.text_files import MISSING_WORDS, is_missing
+from tenor.ingest.files.time_texts import read_time
+from tenor.schema import Bool, Float64
+
+NO_MOMENT = "datetime64[us]"
+
+
+@dataclass(frozen=True)
+class ForecastCells:
+    """The cells of a file.
+
+    Attributes
+    ----------
+    file
+        Its name.
+    names
+        Of its columns.
+    cell
+        A place to an Arrow column.
+    rows
+        Where each row stands, from 1 on.
+    notes
+        What was assumed.
+    decimal_comma
+        Whether numbers may have one.
+    from_zero
+        Whether people count its rows from 0, as those of a frame.
+    """
+
+    file: str
+    names: list[str]
+    cell: Callable[[int], Any]
+    rows: NDArray[np.int64]
+    notes: tuple[str, ...] = ()
+    decimal_comma: bool = False
+    from_zero: bool = False
+
+
+def read_days(
+    raw: ForecastCells, place: int, evidence: DateEvidence, notes: list[str], *, needed: bool
+) -> NDArray[Any]:
+    """The days of a column; `notes` grows by what was assumed, and where it is `needed` no cell may be empty."""
+    column = raw.cell(place)
+    read = read_dates(column, evidence)
+    notes += [f"{raw.names[place]}: {note}" for note in read.notes]
+    bad = np.isnat(read.days)
+    if not needed:
+        bad &= np.array([not is_missing(str(text)) for text in read.texts], dtype=bool)
+    if bad.any():
+        first = int(np.flatnonzero(bad)[0])
+        text = str(read.texts[first])
+        why = read.why.get(text, "is not a date that tenor can read")
+        remedy = "write the session as YYYY-MM-DD; a moment goes into the column as_of, with its zone"
+        raise UnusableError(why, remedy, row=int(raw.rows[first]), column=raw.names[place], value=text)
+    return read.days.astype(NO_MOMENT)
+
+
+def read_moments(raw: ForecastCells, place: int) -> tuple[pd.Series[Any], NDArray[Any] | None]:
+    """Moments in UTC, and days instead where the column holds dates alone."""
+    column = raw.cell(place)
+    kind = column.type
+    name = raw.names[place]
+    if pa.types.is_timestamp(kind) and kind.tz:
+        return pd.Series(column.cast(pa.timestamp("us", "UTC"), safe=False).to_pandas()).reset_index(drop=True), None
+    nothing = pd.Series(pd.NaT, index=range(len(column)), dtype="datetime64[us, UTC]")
+    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
+        moments = column.cast(pa.timestamp("us"), safe=False).to_numpy().astype(NO_MOMENT)
+        timed = ~np.isnat(moments) & (moments.astype("datetime64[D]") != moments)
+        refuse_cell(raw, place, timed, "has no time zone", "write it with its zone, like 2024-05-01T16:00:00-04:00")
+        return nothing, moments
+    codes, texts = distinct(column)
+    own = [(text or "").strip() for text in texts]
+    dates = [_plain_date(text) for text in own]
+    if all(day is not None for text, day in zip(own, dates, strict=True) if not is_missing(text)):
+        days = np.array([np.datetime64("NaT") if day is None else day for day in dates], NO_MOMENT)
+        return nothing, days[codes]
+    moments_of = []
+    for i, text in enumerate(own):
+        try:
+            moments_of.append(pd.NaT if is_missing(text) else pd.Timestamp(read_time(text)[0]))
+        except UnusableError as error:
+            row = int(raw.rows[int(np.flatnonzero(codes == i)[0])])
+            raise UnusableError(error.why, error.remedy, row=row, column=name, value=text[:40]) from error
+    distinct_moments = pd.Series(moments_of, dtype="datetime64[us, UTC]")
+    return distinct_moments.iloc[codes].reset_index(drop=True), None
+
+
+def _plain_date(text: str) -> np.datetime64 | None:
+    if len(text) != 10:
+        return None
+    try:
+        return np.datetime64(text, "us")
+    except ValueError:
+        return None
+
+
+def read_horizons(raw: ForecastCells, place: int | None, count: int) -> NDArray[np.int64]:
+    """Sessions ahead; 0 throughout where there is no such column."""
+    if place is None:
+        return np.zeros(count, dtype=np.int64)
+    numbers = read_numbers(raw, place)
+    remedy = "write the number of sessions ahead, 1 for the next session"
+    refuse_cell(raw, place, np.isnan(numbers), "is missing", remedy)
+    refuse_cell(raw, place, numbers != np.round(numbers), "is not a whole number of sessions", remedy)
+    refuse_cell(raw, place, numbers < 1, "is not at least 1", remedy)
+    refuse_cell(raw, place, numbers > 1000, "is more than 1000 sessions", remedy)
+    return numbers.astype(np.int64)
+
+
+def read_numbers(raw: ForecastCells, place: int) -> Float64:
+    """The numbers of a column; NaN where a cell is empty."""
+    column = raw.cell(place)
+    kind = column.type
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        numbers = as_doubles(column.cast(pa.float64(), safe=False))
+    elif pa.types.is_null(kind):
+        numbers = np.full(len(column), np.nan)
+    elif pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind):
+        numbers = _of_texts(raw, place, pc.utf8_trim_whitespace(column.cast(pa.string())))
+    else:
+        raise UnusableError(f"is of type {kind}", "write numbers", column=raw.names[place])
+    refuse_cell(raw, place, np.isinf(numbers), "is infinite", "leave the cell empty where there is no forecast")
+    return numbers
+
+
+def _of_texts(raw: ForecastCells, place: int, texts: Any) -> Float64:
+    missing = pc.is_in(pc.utf8_lower(texts), value_set=pa.array(MISSING_WORDS))
+    filled = pc.if_else(pc.or_kleene(missing, pc.is_null(texts)), None, texts)
+    try:
+        return np.asarray(filled.cast(pa.float64()).to_numpy(), dtype="float64")
+    except pa.ArrowInvalid:
+        pass
+    if raw.decimal_comma:  # 0,0125 in a file whose cells are not parted by commas
+        try:
+            return np.asarray(pc.replace_substring(filled, ",", ".").cast(pa.float64()).to_numpy(), dtype="float64")
+        except pa.ArrowInvalid:
+            pass
+    numbers = np.asarray(pd.to_numeric(pd.Series(filled.to_pandas()), errors="coerce"), dtype="float64")
+    bad = np.isnan(numbers) & ~np.asarray(pc.is_null(filled).to_numpy(zero_copy_only=False), dtype=bool)
+    first = int(np.flatnonzero(bad)[0])
+    text = str(filled[first].as_py())[:40]
+    remedy = "write it as a share, 0.012 for 1.2 %" if text.endswith("%") else "write numbers such as 0.0125"
+    raise UnusableError("is not a number", remedy, row=int(raw.rows[first]), column=raw.names[place], value=text)
+
+
+def refuse_cell(raw: ForecastCells, place: int, bad: Bool, why: str, remedy: str) -> None:
+    """Refuse the file for its first bad cell of a column, with the number of those that are like it."""
+    if not bad.any():
+        return
+    first = int(np.flatnonzero(bad)[0])
+    value = raw.cell(place)[first].as_py()
+    more = f" (and {int(bad.sum()) - 1:,} more rows)" if bad.sum() > 1 else ""
+    raise UnusableError(
+        f"{why}{more}",
+        remedy,
+        row=int(raw.rows[first]),
+        column=raw.names[place],
+        value="" if value is None else f"{value:g}" if isinstance(value, float) else str(value)[:40],
+    )

@@ -1,0 +1,177 @@
+"""Which column of a file of forecasts holds what, and what is missing: names as forecasters write them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tenor.errors import DataError, did_you_mean
+from tenor.ingest.files.column_names import find_named, shown_header
+
+QUANTITIES = ("price", "return", "volatility", "variance", "log_variance", "p_up")
+"""What a file may forecast, beside quantiles."""
+MOMENTS = ("session", "as_of", "target_session")
+"""What says from when a forecast is; one of them is needed."""
+
+_ALIASES: dict[str, tuple[str, ...]] = {
+    "symbol": ("symbol", "ticker", "unique_id", "tic", "instrument", "asset"),
+    "session": ("session", "cutoff", "origin", "last_session"),
+    "as_of": ("as_of", "asof"),
+    "target_session": ("target_session", "target_date", "target_day"),
+    "horizon": ("horizon", "h", "steps", "sessions_ahead", "step"),
+    "price": ("price", "price_forecast", "forecast_price", "predicted_price", "predicted_close", "close_forecast"),
+    "return": (
+        *("return", "log_return", "expected_return", "predicted_return", "return_forecast", "forecast_return"),
+        *("expected_log_return", "ret"),
+    ),
+    "volatility": ("volatility", "vol", "sigma", "predicted_volatility", "volatility_forecast"),
+    "variance": ("variance", "predicted_variance"),
+    "log_variance": ("log_variance",),
+    "p_up": ("p_up", "prob_up", "probability_up", "up_probability", "probability"),
+    "last_price": ("last_price", "last_close", "reference_price"),
+    "trained_until": ("trained_until", "train_end", "training_end"),
+    "made_at": ("made_at", "created_at"),
+    "model": ("model", "model_name"),
+}
+NAMES = {alias: column for column, aliases in _ALIASES.items() for alias in aliases}
+"""What a column may be called, without case, spaces and hyphens -> tenor's name of it."""
+_EITHER = ("date", "ds", "day", "datetime", "timestamp", "time")
+"""Names that may be the session before a forecast or the one that it is for."""
+_QUANTILE = re.compile(r"(?:(price|return)_)?q(?:uantile)?_?(0?\.\d+|\d{1,2}\.\d+|\d{1,3})")
+
+
+@dataclass(frozen=True)
+class ForecastColumns:
+    """Which column of a file of forecasts holds what.
+
+    Attributes
+    ----------
+    place
+        Position of each of tenor's columns among the file's own names.
+    quantiles
+        Position of the column of each quantile's level.
+    of
+        What the quantiles are of, where their names say so: ``price`` or ``return``; ``""`` else.
+    ignored
+        Names that mean nothing, each with what it may have been meant for.
+    """
+
+    place: dict[str, int]
+    quantiles: dict[float, int] = field(default_factory=dict)
+    of: str = ""
+    ignored: tuple[str, ...] = ()
+
+
+def match_forecast_columns(names: Sequence[str], chosen: Mapping[str, str], file: str) -> ForecastColumns:
+    """Find the columns of a file of forecasts.
+
+    Parameters
+    ----------
+    names
+        The file's own.
+    chosen
+        What the user named (`column_names.parse_columns` over `NAMES`).
+    file
+        Its name, for messages.
+
+    Raises
+    ------
+    DataError
+        A column is missing or there twice, a date can be read in two ways, or nothing is forecast.
+    """
+    place = find_named(chosen, names)
+    quantiles: dict[float, int] = {}
+    kinds: set[str] = set()
+    ignored: list[str] = []
+    dates: list[str] = []
+    for i, name in enumerate(names):
+        plain = _plain(name)
+        if i in place.values():
+            continue
+        if plain in NAMES:
+            column = NAMES[plain]
+            if column in chosen:
+                continue
+            if column in place:
+                raise DataError(
+                    f"{file}: {names[place[column]]!r} and {name!r} may both be the {column}: "
+                    f"say which with --columns {column}=NAME, or drop one."
+                )
+            place[column] = i
+        elif level := _level(plain):
+            if level in quantiles:
+                raise DataError(
+                    f"{file}: {names[quantiles[level]]!r} and {name!r} are both the quantile {level:g}: drop one."
+                )
+            quantiles[level] = i
+            kinds.add(level_kind(plain))
+        elif plain in _EITHER:
+            dates.append(name)
+        elif plain:
+            ignored.append(f"{name!r}{did_you_mean(plain, NAMES)}")
+    _require(place, quantiles, names, dates, file)
+    if len(kinds) > 1:
+        raise DataError(f"{file}: has quantiles of the price and of the return: write one kind a file.")
+    return ForecastColumns(place, dict(sorted(quantiles.items())), kinds.pop() if kinds else "", tuple(ignored))
+
+
+def level_kind(name: str) -> str:
+    """What the quantile column `name` says that it is of: ``price``, ``return`` or ``""``."""
+    parts = _QUANTILE.fullmatch(name)
+    return (parts[1] or "") if parts else ""
+
+
+def _level(name: str) -> float:
+    """The level of the quantile column `name`: ``q05``, ``q0.05``, ``q2.5``, ``q025``; 0 where it is none."""
+    parts = _QUANTILE.fullmatch(name)
+    if parts is None:
+        return 0.0
+    digits = parts[2]
+    if "." in digits:
+        level = float(digits)
+        level = level / 100 if level >= 1 else level
+    else:
+        level = int(digits) / (1000 if len(digits) == 3 else 100)
+    return round(level, 6) if 0 < level < 1 else 0.0
+
+
+def _require(
+    place: Mapping[str, int], quantiles: Mapping[float, int], names: Sequence[str], dates: Sequence[str], file: str
+) -> None:
+    header = shown_header(names)
+    if "symbol" not in place:
+        raise DataError(
+            f"{file}: has no column 'symbol' (its header: {header}): add it, or say which it is with --columns "
+            f"symbol=NAME.{_hint('symbol', names)}"
+        )
+    if not any(column in place for column in MOMENTS):
+        if dates:
+            raise DataError(
+                f"{file}: {dates[0]!r} may be the session whose close was the last one known, or the one that is "
+                f"forecast: say which with --columns session={dates[0]} or --columns target_session={dates[0]}."
+            )
+        raise DataError(
+            f"{file}: has no column that says when its forecasts were made (its header: {header}): add 'session', the "
+            f"last session known, or 'as_of', a moment with its zone.{_hint('session', names)}"
+        )
+    if "horizon" not in place and not ("target_session" in place and ("session" in place or "as_of" in place)):
+        raise DataError(
+            f"{file}: has no column 'horizon' (its header: {header}): add it, in sessions ahead, 1 for the next one, "
+            f"or add both 'session' and 'target_session'.{_hint('horizon', names)}"
+        )
+    if not quantiles and not any(column in place for column in QUANTITIES):
+        raise DataError(
+            f"{file}: forecasts nothing (its header: {header}): add one of price, return, volatility, p_up, or "
+            f"quantiles as q05, q50, q95.{_hint('return', names)}"
+        )
+
+
+def _hint(column: str, names: Sequence[str]) -> str:
+    """`` Is it 'x'?`` for the file's own name that is nearest to the column's."""
+    near = did_you_mean(column, [_plain(name) for name in names])
+    return near.replace("Did you mean", "Is it")
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s-]+", "_", name.strip().casefold())

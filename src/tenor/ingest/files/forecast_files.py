@@ -1,0 +1,359 @@
+"""Files of forecasts, anybody's: CSV, Parquet or a frame, one row a symbol, session and horizon.
+
+What a file says is checked here as far as the file alone shows it: names, numbers, dates, doubled rows, quantiles that
+cross. Whether a forecast can be judged, and whether it was made in time, is found where the bars are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
+
+from tenor.calendars import calendar_of
+from tenor.errors import DataError, UnusableError, one_line
+from tenor.ingest.files.cells import distinct, read_symbols
+from tenor.ingest.files.date_order import DateEvidence
+from tenor.ingest.files.date_texts import ORDERS
+from tenor.ingest.files.forecast_cells import (
+    NO_MOMENT,
+    ForecastCells,
+    read_days,
+    read_horizons,
+    read_moments,
+    read_numbers,
+    refuse_cell,
+)
+from tenor.ingest.files.forecast_columns import QUANTITIES, ForecastColumns, match_forecast_columns
+from tenor.ingest.files.json_files import JSON_SUFFIXES
+from tenor.ingest.files.tables import PARQUET_SUFFIXES, parse_rows
+from tenor.ingest.files.text_files import (
+    delimiter_of,
+    encoding_of,
+    is_missing,
+    opening_lines,
+    split_line,
+)
+from tenor.schema import Float64
+
+_DATES = ("session", "target_session", "trained_until")
+_TIMES = ("as_of", "made_at")
+_NUMBERS = (*QUANTITIES, "last_price")
+_ABOVE_ZERO = ("price", "last_price", "volatility", "variance")
+_KEYS = ["symbol", "session", "as_of", "target_session", "horizon"]
+_ROUNDING = 1e-9
+"""By so much of its size a quantile may lie below the one before: rounding."""
+
+
+@dataclass(frozen=True)
+class ForecastRows:
+    """What one model forecast.
+
+    Attributes
+    ----------
+    name
+        Of the model: what the column ``model`` says, else the file's name without its ending.
+    frame
+        One row a forecast: ``symbol``; ``session``, ``target_session``, ``trained_until`` (days, NaT where not said);
+        ``as_of``, ``made_at`` (UTC, likewise); ``horizon`` (0 where it follows from the two sessions); ``price,
+        return, volatility, variance, log_variance, p_up, last_price`` (NaN where not said); ``row``, where it stands in
+        the file.
+    levels
+        Of the quantiles, rising.
+    quantiles
+        [row, level]; NaN where not said.
+    quantiles_of
+        ``price``, ``return``, or ``""`` where the names do not say.
+    notes
+        What was assumed or ignored, in words.
+    """
+
+    name: str
+    frame: pd.DataFrame
+    levels: tuple[float, ...]
+    quantiles: Float64
+    quantiles_of: str
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        """How many forecasts."""
+        return len(self.frame)
+
+    def has(self, column: str) -> bool:
+        """Whether any row has a value of `column`."""
+        return bool(self.frame[column].notna().any())
+
+
+def read_forecasts(
+    source: str | Path | pd.DataFrame | Any,
+    *,
+    columns: Mapping[str, str] | None = None,
+    dates: str | None = None,
+    name: str | None = None,
+    calendar: str = "XNYS",
+    now: pd.Timestamp | None = None,
+) -> list[ForecastRows]:
+    """Read a file or a frame of forecasts; one entry a model, where a column ``model`` names several.
+
+    Parameters
+    ----------
+    source
+        A CSV or Parquet file, a pandas frame, or any other that has ``to_pandas``.
+    columns
+        The file's own names of columns, by tenor's.
+    dates
+        The order of dates such as 02/12/2024: ``dmy``, ``mdy`` or ``ymd``; decided by the file if None.
+    name
+        Of the model; by default the file's name, or ``forecasts``.
+    calendar
+        Of symbols whose names tell no market; it helps to decide the order of dates.
+    now
+        UTC; the clock's time by default.
+
+    Raises
+    ------
+    DataError
+        The file can't be used; the message names the row, the value and the remedy.
+    """
+    order = next((each for each in ORDERS if each == dates), None)
+    if dates is not None and order is None:
+        raise DataError(f"--dates is {dates!r}; it takes {', '.join(ORDERS)}: day, month, year in their order.")
+    file = Path(source).name if isinstance(source, (str, Path)) else (name or "forecasts")
+    try:
+        raw = _read_file(Path(source)) if isinstance(source, (str, Path)) else _of_frame(source, file)
+        found = match_forecast_columns(raw.names, columns or {}, file)
+        if not len(raw.rows):
+            raise UnusableError("has columns but no rows", "export it again")
+        rows = _rows(raw, found, order, calendar, now or pd.Timestamp.now("UTC"))
+    except UnusableError as error:
+        place = f", row {error.row - (not isinstance(source, (str, Path)))}" if error.row else ""
+        column = f", column {error.column!r}" if error.column else ""
+        value = f": {error.value!r}" if error.value else ""
+        raise DataError(f"{file}{place}{column}{value} {error.why}: {error.remedy}.") from error
+    own = name or (Path(source).stem if isinstance(source, (str, Path)) else "forecasts")
+    return _by_model(replace(rows, name=own), raw, found, named=name is not None)
+
+
+def _read_file(path: Path) -> ForecastCells:
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(1 << 12)
+    except IsADirectoryError as error:
+        raise UnusableError("is a folder", "name the files of forecasts in it") from error
+    except FileNotFoundError as error:
+        raise UnusableError("is not there", "check the path") from error
+    except OSError as error:
+        raise UnusableError(f"can't be read ({error.strerror})", "check the file and its rights") from error
+    if not head.strip():
+        raise UnusableError("is empty", "export it again")
+    if head[:4] == b"PAR1" or path.suffix.lower() in PARQUET_SUFFIXES:
+        try:
+            with path.open("rb") as stream:
+                table = pyarrow.parquet.read_table(stream)
+        except (pa.ArrowException, OSError) as error:
+            raise UnusableError(
+                f"is not a readable Parquet file ({one_line(error, 120).rstrip('.')})", "export it again"
+            ) from error
+        return _of_table(table, path.name)
+    if path.suffix.lower() in JSON_SUFFIXES:
+        raise UnusableError("is JSON", "write the forecasts as CSV or Parquet")
+    encoding = encoding_of(path, read_texts=False)
+    lines = opening_lines(path, encoding.name)
+    delimiter = delimiter_of(lines, _meaning)
+    names = [name.strip() for name in split_line(lines[0], delimiter)]
+    codec = {"utf-8-sig": "utf-8"}.get(encoding.name, encoding.name)
+    cells, ragged = parse_rows(path, codec, delimiter, len(names), 1, range(len(names)))
+    if ragged:
+        line, _ = ragged[0]
+        more = f", and {len(ragged) - 1} more lines likewise" if len(ragged) > 1 else ""
+        raise UnusableError(f"has another number of cells than the header{more}", "write one value a cell", row=line)
+    notes = (encoding.note,) if encoding.note else ()
+    rows = np.arange(2, 2 + len(cells))
+    return ForecastCells(path.name, names, lambda i: cells[str(i)], rows, notes, decimal_comma=delimiter != ",")
+
+
+def _meaning(names: list[str]) -> int:
+    """How many of a header's names mean something."""
+    from tenor.ingest.files.forecast_columns import NAMES, level_kind
+
+    plain = [name.strip().casefold().replace(" ", "_") for name in names]
+    return sum(name in NAMES or bool(level_kind(name)) or name[:1] == "q" for name in plain)
+
+
+def _of_table(table: Any, file: str) -> ForecastCells:
+    names = [str(name) for name in table.column_names]
+    return ForecastCells(file, names, lambda i: table.column(i), np.arange(1, table.num_rows + 1))
+
+
+def _of_frame(source: Any, file: str) -> ForecastCells:
+    """The cells of a frame; a frame of polars or an Arrow table as well."""
+    if isinstance(source, pa.Table):
+        return replace(_of_table(source, file), from_zero=True)
+    frame = source.to_pandas() if not isinstance(source, pd.DataFrame) and hasattr(source, "to_pandas") else source
+    if not isinstance(frame, pd.DataFrame):
+        try:
+            frame = pd.DataFrame(frame)
+        except (TypeError, ValueError) as error:
+            raise UnusableError(
+                f"of type {type(source).__name__} is no table", "give a file, or a frame with a row a forecast"
+            ) from error
+    if any(name is not None for name in frame.index.names):
+        frame = frame.reset_index()
+    if isinstance(frame.columns, pd.MultiIndex):
+        raise UnusableError("has columns of several levels", "give a frame with one level: symbol, session, horizon …")
+    names = [str(name) for name in frame.columns]
+
+    def cell(i: int) -> Any:
+        column = frame.iloc[:, i]
+        if column.dtype == object or isinstance(column.dtype, pd.CategoricalDtype):
+            column = column.astype("object").where(column.notna(), None)
+            kinds = {type(value) for value in column if value is not None}
+            if any(issubclass(kind, (dict, list, tuple, set)) for kind in kinds):
+                raise UnusableError("has a collection in each cell", "give one value a cell", column=names[i])
+            try:
+                return pa.chunked_array([pa.array(column, from_pandas=True)])
+            except pa.ArrowException:
+                return pa.chunked_array([pa.array([None if v is None else str(v) for v in column], pa.string())])
+        try:
+            return pa.chunked_array([pa.array(column, from_pandas=True)])
+        except pa.ArrowException as error:
+            raise UnusableError(
+                f"is of type {column.dtype}", "give numbers, dates or texts", column=names[i]
+            ) from error
+
+    return ForecastCells(file, names, cell, np.arange(1, len(frame) + 1), from_zero=True)
+
+
+def _rows(raw: ForecastCells, found: ForecastColumns, order: Any, calendar: str, now: pd.Timestamp) -> ForecastRows:
+    notes = list(raw.notes)
+    if found.ignored:
+        more = f" and {len(found.ignored) - 6} more" if len(found.ignored) > 6 else ""
+        notes.append(f"columns that are ignored: {', '.join(found.ignored[:6])}{more}")
+    count = len(raw.rows)
+    codes, symbols, texts = read_symbols(raw.cell(found.place["symbol"]))
+    names = np.array([symbol or text.strip() for symbol, text in zip(symbols, texts, strict=True)], dtype=object)
+    missing = np.array([not symbol and is_missing(text) for symbol, text in zip(symbols, texts, strict=True)])
+    refuse_cell(raw, found.place["symbol"], missing[codes], "is missing", "name the symbol in every row")
+    data: dict[str, Any] = {"symbol": names[codes]}
+    calendars = [calendar_of(symbol, calendar) for symbol in names]
+    for column in _DATES:
+        if column in found.place:
+            evidence = DateEvidence(
+                raw.rows,
+                raw.names[found.place[column]],
+                codes,
+                names.tolist(),
+                calendars,
+                np.full(count, np.nan),
+                now,
+                order,
+            )
+            data[column] = read_days(raw, found.place[column], evidence, notes, needed=column != "trained_until")
+        else:
+            data[column] = np.full(count, np.datetime64("NaT"), NO_MOMENT)
+    for column in _TIMES:
+        if column in found.place:
+            moments, days = read_moments(raw, found.place[column])
+            if days is not None and column == "as_of" and "session" not in found.place:
+                data["session"] = days
+                notes.append("'as_of' holds dates: read as the session after whose close the forecast was made")
+            data[column] = moments
+        else:
+            data[column] = pd.Series(pd.NaT, index=range(count), dtype="datetime64[us, UTC]")
+    data["horizon"] = read_horizons(raw, found.place.get("horizon"), count)
+    for column in _NUMBERS:
+        numbers = np.full(count, np.nan)
+        if column in found.place:
+            numbers = read_numbers(raw, found.place[column])
+            _in_range(raw, column, found.place[column], numbers)
+        data[column] = numbers
+    levels = tuple(found.quantiles)
+    columns = [read_numbers(raw, place) for place in found.quantiles.values()]
+    quantiles = np.stack(columns, axis=1) if columns else np.full((count, 0), np.nan)
+    if not any(np.isfinite(data[column]).any() for column in QUANTITIES) and not np.isfinite(quantiles).any():
+        raise UnusableError("holds no forecast, every cell of it is empty", "write numbers into the columns")
+    frame = pd.DataFrame(data).assign(row=raw.rows - raw.from_zero)
+    _refuse_doubled(raw, frame)
+    _refuse_crossing(raw, found, quantiles)
+    return ForecastRows("", frame, levels, quantiles, found.of, tuple(notes))
+
+
+def _in_range(raw: ForecastCells, column: str, place: int, numbers: Float64) -> None:
+    if column in _ABOVE_ZERO:
+        refuse_cell(raw, place, numbers <= 0, "is not above 0", "leave the cell empty where there is no forecast")
+    if column == "p_up":
+        percent = np.nanmax(numbers, initial=0.0) > 1 and np.nanmin(numbers, initial=0.0) >= 0
+        remedy = "divide it by 100 if it is in per cent" if percent else "write the probability of a rise"
+        refuse_cell(raw, place, (numbers < 0) | (numbers > 1), "is not within 0 and 1", remedy)
+
+
+def _refuse_doubled(raw: ForecastCells, frame: pd.DataFrame) -> None:
+    if any(name.strip().casefold() in ("model", "model_name") for name in raw.names):
+        return  # several models may forecast the same: each is checked by itself
+    _refuse_same(frame, _KEYS, raw)
+
+
+def _refuse_same(frame: pd.DataFrame, keys: list[str], raw: ForecastCells) -> None:
+    """Refuse forecasts of the same symbol, session and horizon."""
+    doubled = frame.duplicated(keys).to_numpy()
+    if not doubled.any():
+        return
+    second = frame[doubled].iloc[0]
+    same = frame[
+        (frame[keys] == second[keys]).where(frame[keys].notna(), frame[keys].isna() & second[keys].isna()).all(axis=1)
+    ]
+    moment = next(second[key] for key in ("session", "as_of", "target_session") if pd.notna(second[key]))
+    day = f"{moment:%Y-%m-%d}"
+    raise UnusableError(
+        f"repeats row {int(same['row'].iloc[0])}: {second['symbol']}, {day}, {int(second['horizon'])} ahead "
+        f"({int(doubled.sum()):,} rows are doubled)",
+        "keep one row a symbol, session and horizon, and one model a file (or a column 'model')",
+        row=int(second["row"]) + raw.from_zero,
+    )
+
+
+def _refuse_crossing(raw: ForecastCells, found: ForecastColumns, quantiles: Float64) -> None:
+    places = list(found.quantiles.values())
+    below = np.full(len(quantiles), -np.inf)
+    which = np.full(len(quantiles), -1)
+    for j, place in enumerate(places):
+        now = quantiles[:, j]
+        crossed = now < below - _ROUNDING * np.maximum(1.0, np.abs(now))
+        if crossed.any():
+            first = int(np.flatnonzero(crossed)[0])
+            other = raw.names[places[which[first]]]
+            raise UnusableError(
+                f"is below {other!r} ({below[first]:g}): quantiles cross in {int(crossed.sum()):,} rows",
+                "sort the quantiles of each row",
+                row=int(raw.rows[first]),
+                column=raw.names[place],
+                value=f"{now[first]:g}",
+            )
+        known = ~np.isnan(now)
+        below = np.where(known, np.maximum(now, below), below)
+        which = np.where(known, j, which)
+
+
+def _by_model(rows: ForecastRows, raw: ForecastCells, found: ForecastColumns, *, named: bool) -> list[ForecastRows]:
+    """The rows of each model that the column ``model`` names; all of them where there is none."""
+    if "model" not in found.place:
+        return [rows]
+    codes, texts = distinct(raw.cell(found.place["model"]))
+    labels = [(text or "").strip() for text in texts]
+    parts = []
+    for code in dict.fromkeys(codes.tolist()):
+        here = codes == code
+        frame = rows.frame[here].reset_index(drop=True)
+        name = rows.name if named and len(set(labels)) == 1 else labels[code] or rows.name
+        try:
+            _refuse_same(frame, _KEYS, raw)
+        except UnusableError as error:
+            raise DataError(f"{raw.file}, row {error.row - raw.from_zero} {error.why}: {error.remedy}.") from error
+        parts.append(replace(rows, name=name, frame=frame, quantiles=rows.quantiles[here]))
+    return parts

@@ -1,0 +1,6 @@
+"""Bars and news from tables in memory: pandas, polars, Arrow, as their sources and libraries shape them."""
+
+from tenor.ingest.frames.bars import FrameBars, bars_of, read_frame
+from tenor.ingest.frames.news import FrameNews, news_of, read_news
+
+__all__ = ["FrameBars", "FrameNews", "bars_of", "news_of", "read_frame", "read_news"]

@@ -1,0 +1,285 @@
+"""Bars from a frame, by the rules that files are read by; a frame with wrong rows is refused, with its remedy."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from tenor.calendars import calendar_of, interval_of, market_of
+from tenor.errors import ConfigError, FrameError, UnusableError
+from tenor.ingest.files.date_texts import TIME_OF_DAY
+from tenor.ingest.files.layouts import VALUE_COLUMNS
+from tenor.ingest.files.reading import Reading
+from tenor.ingest.files.rules import RowFilter
+from tenor.ingest.frames.layout import Layout, layout_of
+from tenor.ingest.frames.mending import Mender
+from tenor.ingest.frames.tables import MIXED_ZONES, FrameTable, table_of
+from tenor.schema import Bars
+from tenor.symbols import clean_symbol
+
+_FLOAT = re.compile(r"-?(\d+(\.\d*)?|inf|nan)(e[+-]?\d+)?")
+# rows that may be left out without asking
+_HARMLESS = {
+    "empty": "without any price are no bars",
+    "repeat": "repeat a bar",
+}
+
+
+@dataclass(frozen=True)
+class FrameBars:
+    """The bars of a frame.
+
+    Attributes
+    ----------
+    bars
+        The bars.
+    notes
+        What was assumed in reading them, in words.
+    """
+
+    bars: Bars
+    notes: tuple[str, ...] = ()
+
+
+def bars_of(
+    frame: Any, *, symbol: str | None = None, calendar: str | None = None, now: pd.Timestamp | None = None
+) -> Bars:
+    """The bars in `frame`, whoever shaped it.
+
+    It may be long (one row a symbol and session) or wide (a MultiIndex of prices and symbols in either order, names
+    such as ``Close_AAPL``, or one column of closes a symbol), with the dates in a column or in the index: what
+    yfinance, Alpaca, Stooq or Nixtla (``unique_id, ds, y``) give, and every name that `tenor data import` knows, in any
+    case. Closes alone will do. Daily bars are stamped with a date, or with the midnight, open or close of the exchange,
+    in its own time, in UTC or with a zone.
+
+    Parameters
+    ----------
+    frame
+        A pandas DataFrame or Series, anything that hands out Arrow's C stream (polars, Arrow, DuckDB), a mapping from
+        symbols to such frames, or `Bars`, which are returned as they are.
+    symbol
+        Whose bars they are, where the frame does not say it.
+    calendar
+        The exchange, as ``XNYS``, or ``24/7``, on whose sessions the rows of symbols must lie whose names show no
+        market; New York's by default.
+    now
+        UTC; rows of the session that is not over by then are left out, with a warning. The clock's time by default.
+
+    Raises
+    ------
+    FrameError
+        The frame can't be used: the message has the column, the row (counted from 0, as ``df.iloc`` does), the value,
+        and the line of code that mends it.
+    ConfigError
+        `symbol` is no symbol, or the frame names another one.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> days = pd.to_datetime(["2024-01-02", "2024-01-03"])
+    >>> wide = pd.DataFrame({"AAPL": [185.6, 184.3], "MSFT": [370.9, 370.6]}, index=days)
+    >>> bars_of(wide).symbols
+    ('AAPL', 'MSFT')
+    >>> bars_of(pd.DataFrame({"Close": [185.6, -1.0]}, index=days), symbol="AAPL")
+    Traceback (most recent call last):
+    tenor.errors.FrameError: bars, row 1 (AAPL 2024-01-03): 'Close' is -1.0, which is not positive. Mend it with: \
+df = df[df['Close'] > 0]
+    """
+    return read_frame(frame, symbol=symbol, calendar=calendar, now=now).bars
+
+
+def read_frame(
+    frame: Any,
+    *,
+    symbol: str | None = None,
+    calendar: str | None = None,
+    now: pd.Timestamp | None = None,
+    what: str = "bars",
+) -> FrameBars:
+    """As `bars_of`, with what was assumed; `what` names the frame in messages."""
+    now = now or pd.Timestamp.now("UTC")
+    if isinstance(frame, Bars):
+        return FrameBars(frame)
+    if calendar is not None and interval_of(calendar) != "1d":
+        raise ConfigError(f"calendar is {calendar!r}, and a frame has daily bars: name it without the length of a bar.")
+    if isinstance(frame, FrameBars):
+        return frame
+    if isinstance(frame, Mapping):
+        return _read_mapping(frame, symbol, calendar, now, what)
+    named = _named(symbol)
+    if isinstance(frame, pd.Series) and not named and isinstance(frame.name, str):
+        named = clean_symbol(frame.name) if frame.name.casefold() not in ("close", "adj close", "price", "y") else ""
+    table = table_of(frame, what)
+    try:
+        layout = layout_of(table, what)
+        return _read(table, layout, named, calendar, now, what)
+    except UnusableError as error:
+        raise _refused(table, error, what) from None
+
+
+class _Rows(RowFilter):
+    """The rules of files; symbols whose names show their market keep its calendar, as in a panel."""
+
+    def calendars(self) -> list[str]:
+        """The calendar of each symbol."""
+        return [_calendar(symbol, self._calendar) for symbol in self.symbols]
+
+
+def _calendar(symbol: str, axis: str | None) -> str:
+    return market_of(symbol).calendar if axis is None else calendar_of(symbol, axis)
+
+
+def _read_mapping(
+    frames: Mapping[Any, Any], symbol: str | None, calendar: str | None, now: pd.Timestamp, what: str
+) -> FrameBars:
+    if symbol is not None:
+        raise ConfigError(f"symbol is {symbol!r}, and {what} name their own symbols: leave it out.")
+    if not frames:
+        raise FrameError(f"{what}: the mapping is empty: it has no symbol")
+    if all(isinstance(value, (list, tuple, np.ndarray)) for value in frames.values()):
+        raise FrameError(
+            f"{what} is a mapping of {type(next(iter(frames.values()))).__name__}s", "df = pd.DataFrame(df)"
+        )
+    read = [read_frame(f, symbol=str(s), calendar=calendar, now=now, what=f"{what}[{s!r}]") for s, f in frames.items()]
+    every = pd.concat([each.bars.frame for each in read], ignore_index=True)
+    return FrameBars(Bars(every), tuple(dict.fromkeys(note for each in read for note in each.notes)))
+
+
+def _named(symbol: str | None) -> str:
+    if symbol is None:
+        return ""
+    clean = clean_symbol(symbol) if isinstance(symbol, str) else ""
+    if not clean:
+        raise ConfigError(f"symbol is {symbol!r}, which is no symbol: write it as Yahoo does, symbol='AAPL'.")
+    return clean
+
+
+def _read(
+    table: FrameTable, layout: Layout, named: str, calendar: str | None, now: pd.Timestamp, what: str
+) -> FrameBars:
+    raw = layout.raw
+    symbol = raw.symbol or named
+    if "symbol" not in raw.cells and not symbol:
+        raise FrameError(f"{what}: the frame does not say whose bars they are", _mend_symbol(table, layout))
+    rows = _Rows(what, raw, symbol, calendar, now, Reading())
+    rows.read()
+    rows.sound_prices()
+    rows.on_calendar()
+    rows.one_bar_a_day()
+    mender = Mender(table, layout)
+    notes = [*rows.notes, *_judge(rows.refusals(), layout, mender, calendar, now, what)]
+    frame = rows.frame()
+    if frame.empty:
+        raise FrameError(
+            f"{what}: no row of the frame is a bar of a session that is over: look at its dates and prices"
+        )
+    bars = Bars(frame.astype({"symbol": "str"}))
+    if named and bars.symbols != (named,):
+        shown = ", ".join(bars.symbols[:4])
+        raise ConfigError(f"symbol is {named!r}, and {what} are of {shown}: leave it out, or select its rows.")
+    return FrameBars(bars, tuple(notes))
+
+
+def _mend_symbol(table: FrameTable, layout: Layout) -> str:
+    """A line that names the symbol: that of a column of texts, where days repeat, or one for all rows."""
+    days = layout.raw.cells["session"]
+    if len(days.unique()) < len(days):
+        for place in range(table.index, len(table.labels)):
+            if place not in layout.places.values() and pa.types.is_string(table.column(place).type):
+                return f"{table.to_pandas}df = df.rename(columns={{{table.labels[place]!r}: 'symbol'}})"
+    return f'{table.to_pandas}df["symbol"] = "AAPL"  # or give symbol="AAPL"'
+
+
+def _judge(
+    refusals: pd.DataFrame, layout: Layout, mender: Mender, calendar: str | None, now: pd.Timestamp, what: str
+) -> list[str]:
+    """Raise for the first fault among `refusals`; what was left out without harm, in words."""
+    notes = []
+    today = now.tz_localize(None).normalize()
+    future = (refusals["kind"] == "unfinished") & (refusals["session"] > today + pd.Timedelta(days=1))
+    kinds = refusals["kind"].where(~future, "future")
+    for kind, rows in refusals.groupby(kinds, sort=False):
+        if kind in _HARMLESS:
+            notes.append(f"{len(rows)} rows {_HARMLESS[str(kind)]}: left out")
+        elif kind == "unfinished":
+            days = ", ".join(sorted({f"{day:%Y-%m-%d}" for day in rows["session"]}))
+            note = f"{what}: the session {days} is not over yet, so its rows are left out"
+            warnings.warn(note, stacklevel=2)
+            notes.append(note)
+    faults = refusals[~kinds.isin([*_HARMLESS, "unfinished"])]
+    if len(faults):
+        own = kinds[faults.index]
+        first, kind = faults.iloc[0], str(own.iloc[0])
+        alike = faults[(own == kind) & (faults["column"] == first["column"])]
+        raise _fault(first, kind, alike, layout, mender, calendar, what)
+    return notes
+
+
+def _fault(
+    first: pd.Series[Any],
+    kind: str,
+    alike: pd.DataFrame,
+    layout: Layout,
+    mender: Mender,
+    calendar: str | None,
+    what: str,
+) -> FrameError:
+    symbol, day, why = str(first["symbol"]), first["session"], str(first["why"])
+    of = " ".join(text for text in (symbol, "" if pd.isna(day) else f"{day:%Y-%m-%d}") if text)
+    row = f"row {first['row']}" + (f" ({of})" if of else "")
+    column = _field(layout, str(first["column"]))
+    name = mender.table.name(place) if (place := layout.place(column, symbol)) is not None else str(first["column"])
+    days = sorted({f"{day:%Y-%m-%d}" for day in alike["session"] if not pd.isna(day)})
+    fault = kind
+    if kind == "future":
+        why = "is in the future"
+    elif kind == "number":
+        fault = next((word for word in ("missing", "negative") if word in why), "infinite" if "finite" in why else kind)
+    elif kind == "off_calendar" and sum(pd.Timestamp(day).day_of_week > 4 for day in days) > 1:
+        why += " (coins have them: give calendar='24/7')"
+    value = str(first["value"])
+    shown = value if _FLOAT.fullmatch(value) else repr(value)
+    cell = f"{name!r} is {shown}, which " if value and fault != "missing" else f"{name!r} "
+    if fault == "high_below_low":
+        cell = f"{name!r} ({value}) "
+    more = f"; {len(alike)} rows are so" if len(alike) > 1 else ""
+    market = _calendar(symbol, calendar)
+    return FrameError(f"{what}, {row}: {cell}{why}{more}", mender.rows(fault, column, symbol, days, market))
+
+
+def _field(layout: Layout, own: str) -> str:
+    """The name in tenor of the column that the frame calls `own`."""
+    columns = layout.raw.columns
+    fields = [column for column in columns.place if columns.own_name(column) == own]
+    if len(fields) > 1 and "close" in fields:
+        return "close"  # it stands for the other prices as well
+    return fields[0] if fields else "session"
+
+
+def _refused(table: FrameTable, error: UnusableError, what: str) -> FrameError:
+    """The refusal of the frame as a whole, for a column that can't be read."""
+    place = next((i for i in range(len(table.labels)) if table.name(i) == error.column), None)
+    where = f", row {error.row}" if place is not None and error.value else ""
+    cell = f" {error.column!r}" + (f" is {error.value!r}, which" if error.value else "") if error.column else ""
+    why = f"{what}{where}:{cell} {error.why}"
+    if error.why == MIXED_ZONES and place is not None:
+        cells = "df.index" if place < table.index else f"df[{table.labels[place]!r}]"
+        return FrameError(why, f"{cells} = pd.to_datetime({cells}, utc=True)")
+    try:
+        layout = layout_of(table, what)
+    except UnusableError:
+        return FrameError(why)
+    mender, field = Mender(table, layout), _field(layout, error.column)
+    if TIME_OF_DAY in error.why:
+        return FrameError(why, mender.daily())
+    if field == "session":
+        return FrameError(why, mender.dates(", dayfirst=True" if "first" in error.why else ""))
+    symbol = next((symbol for column, symbol in layout.places if column == field), "")
+    return FrameError(why, mender.numbers(field, symbol) if field in VALUE_COLUMNS else "")

@@ -1,0 +1,246 @@
+"""Which column of a frame holds what: long or wide, one symbol or many, prices or closes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from tenor.errors import FrameError, UnusableError, did_you_mean
+from tenor.ingest.files.layouts import ALIASES, PRICE_COLUMNS, FileColumns, guess_columns, plain_name
+from tenor.ingest.files.side_by_side import WideColumns, field_of, joined_names, wide_columns
+from tenor.ingest.files.tables import RawTable, raw_table
+from tenor.ingest.frames.tables import FrameTable
+from tenor.symbols import clean_symbol
+
+CLOSES_ALONE = "no open, high and low: each bar is its close alone, so that ranges are not known"
+_AROUND_CLOSE = ("open", "high", "low")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A frame's cells, and where each stands in the frame.
+
+    Attributes
+    ----------
+    raw
+        The cells, as the rules for files take them.
+    places
+        By tenor's name of a column and the symbol (empty where all symbols share it), its place in the frame.
+    """
+
+    raw: RawTable
+    places: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def place(self, column: str, symbol: str) -> int | None:
+        """The place of `column` of `symbol` in the frame."""
+        return self.places.get((column, symbol), self.places.get((column, "")))
+
+
+def layout_of(table: FrameTable, what: str = "bars") -> Layout:
+    """Find dates, symbols, prices and volume in `table`.
+
+    Raises
+    ------
+    FrameError
+        There is none of dates or closes, or two columns mean the same.
+    UnusableError
+        A column is not one value a row.
+    """
+    if any(isinstance(label, tuple) for label in table.labels):
+        return _of_pairs(table, what)
+    names = [table.name(place) for place in range(len(table.labels))]
+    _refuse_twins(table, names, what)
+    columns = _closes_alone(guess_columns(names))
+    if not columns.missing:
+        return _long(table, columns)
+    if "close" not in columns.place and (wide := joined_names(names)) is not None:
+        return _wide(table, wide)
+    if "session" in columns.place and (closes := _wide_closes(table, names, columns.place["session"])):
+        return _wide(table, closes)
+    raise _missing(table, names, columns, what)
+
+
+def _long(table: FrameTable, columns: FileColumns) -> Layout:
+    raw = raw_table(columns, None, table.column, np.arange(table.rows))
+    return Layout(_with_note(raw), {(column, ""): place for column, place in columns.place.items()})
+
+
+def _wide(table: FrameTable, wide: WideColumns) -> Layout:
+    # a close alone stands for the other prices
+    place = {symbol: _filled(own) for symbol, own in wide.place.items()}
+    wide = wide_columns(wide.session, place, wide.names, wide.header_lines)
+    raw = raw_table(wide.columns, wide, table.column, np.arange(table.rows))
+    places = {("session", ""): wide.session}
+    places |= {(column, symbol): i for symbol, own in wide.place.items() for column, i in own.items()}
+    return Layout(_with_note(raw), places)
+
+
+def _with_note(raw: RawTable) -> RawTable:
+    place = raw.columns.place
+    if len({place[column] for column in PRICE_COLUMNS}) > 1:
+        return raw
+    return replace(raw, notes=(*raw.notes, CLOSES_ALONE))
+
+
+def _filled(place: dict[str, int]) -> dict[str, int]:
+    """`place` with the close as open, high and low, where there is none of them."""
+    if "close" not in place and "adj_close" in place:
+        place = {**place, "close": place["adj_close"]}
+    if "close" not in place or any(column in place for column in _AROUND_CLOSE):
+        return place
+    return place | dict.fromkeys(_AROUND_CLOSE, place["close"])
+
+
+def _closes_alone(columns: FileColumns) -> FileColumns:
+    place = _filled(columns.place)
+    return replace(columns, place={column: place[column] for column in ALIASES if column in place})
+
+
+def _of_pairs(table: FrameTable, what: str) -> Layout:
+    """Fields over symbols or symbols over fields, in a MultiIndex of two levels."""
+    parts = [_parts(label) for label in table.labels]
+    deep = next((own for own in parts if len(own) > 2), None)
+    if deep is not None:
+        why = f"{what}: the column {deep!r} has {len(deep)} levels, and two are read: prices and symbols"
+        raise FrameError(why, "df.columns = df.columns.droplevel(0)")
+    pairs = {place: own for place, own in enumerate(parts) if len(own) == 2}
+    if not pairs:  # levels of which one is empty
+        names = [own[0] if own else "" for own in parts]
+        flat = replace(table, labels=tuple(names))
+        return layout_of(flat, what)
+    hits = [sum(bool(field_of(own[level])) for own in pairs.values()) for level in (0, 1)]
+    level = int(hits[1] > hits[0])
+    place: dict[str, dict[str, int]] = {}
+    names = [own[0] if own else "" for own in parts]
+    for i, own in pairs.items():
+        column, text = field_of(own[level]), own[1 - level]
+        names[i] = own[level]
+        if column:
+            symbol = clean_symbol(text)
+            if not symbol:
+                mend = f"df = df.rename(columns={{{text!r}: 'SYMBOL'}})  # its ticker"
+                raise FrameError(f"{what}: {text!r} in the column {table.labels[i]!r} is no symbol", mend)
+            place.setdefault(symbol, {}).setdefault(column, i)
+    sessions = [i for i, own in enumerate(parts) if len(own) == 1 and plain_name(own[0]) in ALIASES["session"]]
+    if not sessions:
+        raise FrameError(f"{what}: the index has no dates (it begins with {_first_index(table)})", _MEND_INDEX)
+    place = {symbol: _filled(own) for symbol, own in place.items()}
+    if not any(set(PRICE_COLUMNS) <= own.keys() for own in place.values()):
+        shown = ", ".join(repr(table.labels[i]) for i in list(pairs)[:6])
+        lacking = sorted({c for own in place.values() for c in PRICE_COLUMNS if c not in own}, key=PRICE_COLUMNS.index)
+        why = f"{what}: no symbol has a column for {', '.join(lacking or PRICE_COLUMNS)} (the columns: {shown})"
+        raise FrameError(why, _mend_prices(table, names, lacking or list(PRICE_COLUMNS)))
+    return _wide(table, wide_columns(sessions[0], place, tuple(names), 1))
+
+
+_MEND_INDEX = "df.index = pd.to_datetime(dates)  # one date a row"
+
+
+def _parts(label: Any) -> tuple[str, ...]:
+    if isinstance(label, tuple):
+        return tuple(str(part) for part in label if str(part))
+    return (str(label),)
+
+
+def _first_index(table: FrameTable) -> str:
+    if not table.index:
+        return "0, 1, 2"
+    return ", ".join(str(value) for value in table.column(0).slice(0, 3).to_pylist())
+
+
+def _wide_closes(table: FrameTable, names: Sequence[str], session: int) -> WideColumns | None:
+    """One column of closes a symbol; None where a column is none."""
+    place: dict[str, dict[str, int]] = {}
+    for i, name in enumerate(names):
+        if i == session:
+            continue
+        symbol = clean_symbol(name)
+        if not symbol or symbol in place or field_of(name) or not _numeric(table, i):
+            return None
+        place[symbol] = _filled({"close": i})
+    return wide_columns(session, place, tuple("close" if i != session else n for i, n in enumerate(names)), 1)
+
+
+def _numeric(table: FrameTable, place: int) -> bool:
+    kind = table.column(place).type
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+
+
+def _refuse_twins(table: FrameTable, names: Sequence[str], what: str) -> None:
+    """Refuse two columns of one name but for case and marks, where the name means something."""
+    seen: dict[str, int] = {}
+    known = {
+        alias for column in ("session", "symbol", *PRICE_COLUMNS, "adj_close", "volume") for alias in ALIASES[column]
+    }
+    for i, name in enumerate(names):
+        plain = plain_name(name)
+        if plain in seen and len(plain) > 1 and plain in known:
+            first = seen[plain]
+            where = "the index and a column are" if first < table.index else "two columns are"
+            why = f"{what}: {where} called {names[first]!r} and {names[i]!r}: which one counts is open"
+            raise FrameError(why, f"{table.to_pandas}df = df.drop(columns={table.labels[i]!r})")
+        seen.setdefault(plain, i)
+
+
+def _missing(table: FrameTable, names: Sequence[str], columns: FileColumns, what: str) -> FrameError:
+    missing = columns.missing
+    shown = ", ".join(repr(name[:24]) for name in names[:12]) + (" …" if len(names) > 12 else "")
+    if "date" in missing:
+        candidate = next((i for i in range(table.index, len(names)) if _holds_dates(table, i, columns)), None)
+        if candidate is not None:
+            mend = f"df = df.rename(columns={{{table.labels[candidate]!r}: 'date'}})"
+        elif table.index:
+            mend = "df.index = pd.to_datetime(df.index)"
+        else:
+            mend = _MEND_INDEX
+        return FrameError(f"{what}: no column and no index holds dates (the columns: {shown})", table.to_pandas + mend)
+    return FrameError(
+        f"{what}: no column for {', '.join(missing)} (the columns: {shown})",
+        table.to_pandas + _mend_prices(table, names, missing, columns),
+    )
+
+
+def _mend_prices(
+    table: FrameTable, names: Sequence[str], missing: Sequence[str], columns: FileColumns | None = None
+) -> str:
+    """A line that renames the column that is most likely the first of `missing`."""
+    taken = set(columns.place.values()) if columns else set()
+    free = [i for i in range(table.index, len(names)) if i not in taken]
+    if len(missing) < len(_AROUND_CLOSE) and "close" not in missing:
+        have = [table.labels[columns.place[c]] for c in _AROUND_CLOSE if columns and c in columns.place]
+        return f"df = df.drop(columns={have!r})  # or add {', '.join(missing)}; closes alone will do"
+    renames = {}
+    for column in missing:
+        near = [i for i in free if column in plain_name(names[i]) or did_you_mean(column, [plain_name(names[i])])]
+        numbers = [i for i in free if _is_number(table, i)]
+        choice = next(iter(near), next(iter(numbers), None) if column == "close" else None)
+        if choice is not None:
+            renames[table.labels[choice]] = column
+            free.remove(choice)
+    if not renames:
+        return f"df[{missing[0]!r}] = prices  # one a row"
+    return f"df = df.rename(columns={renames!r})"
+
+
+def _is_number(table: FrameTable, place: int) -> bool:
+    try:
+        return _numeric(table, place)
+    except UnusableError:
+        return False
+
+
+def _holds_dates(table: FrameTable, place: int, columns: FileColumns) -> bool:
+    if place in columns.place.values():
+        return False
+    try:
+        column = table.column(place)
+    except UnusableError:
+        return False
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        return True
+    first = next((value for value in column.slice(0, 20).to_pylist() if value), None)
+    return isinstance(first, str) and first[:4].isdigit() and first[4:5] in ("-", "/", ".")

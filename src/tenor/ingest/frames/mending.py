@@ -1,0 +1,136 @@
+"""The line of pandas that mends a frame, for each fault that it may have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from tenor.calendars import exchange
+from tenor.ingest.frames.layout import Layout
+from tenor.ingest.frames.tables import FrameTable
+
+_FEW_DAYS = 4
+_WITHIN_DAY = {"open": "first", "high": "max", "low": "min", "close": "last", "adj_close": "last", "volume": "sum"}
+
+
+@dataclass(frozen=True)
+class Mender:
+    """Writes lines of code about the frame ``df``.
+
+    Attributes
+    ----------
+    table, layout
+        What is known of the frame.
+    """
+
+    table: FrameTable
+    layout: Layout
+
+    def rows(self, fault: str, column: str, symbol: str, days: Sequence[str], calendar: str) -> str:
+        """The line that drops the rows of one fault, or repairs them.
+
+        Parameters
+        ----------
+        fault
+            Of `tenor.ingest.files.refusals.REFUSAL_KINDS`, or ``future``, ``missing``, ``infinite``, ``negative``.
+        column
+            tenor's name of the column.
+        symbol
+            Of the first such row.
+        days
+            The days of all such rows, rising, once each.
+        calendar
+            The exchange whose sessions count.
+        """
+        cells, number = self.cells(column, symbol), self._numbers(column, symbol)
+        lines = {
+            "number": f'pd.to_numeric({cells}, errors="coerce").notna()',
+            "infinite": f"np.isfinite({number})",
+            "nonpositive": f"{number} > 0",
+            "negative": f"{number} >= 0",
+            "high_below_low": f"{self._numbers('high', symbol)} >= {self._numbers('low', symbol)}",
+            "symbol": f"{cells}.astype(str).str.fullmatch(r'[A-Za-z0-9.^=&-]+')",
+            "date": f'pd.to_datetime({cells}, errors="coerce").notna()',
+            "future": f'{self._days(calendar)} < "{days[0] if days else ""}"',
+            "off_calendar": f"~{self._days(calendar)}.isin(pd.to_datetime({list(days)!r}))",
+            "conflict": f'~{self._days(calendar)}.duplicated(keep="last")',
+        }
+        if fault == "off_calendar" and len(days) > _FEW_DAYS:
+            sessions = f'exchange_calendars.get_calendar("{calendar}", start="{days[0]}").sessions'
+            return self._line(f"df = df[{self._days(calendar)}.isin({sessions})]")
+        if fault == "conflict" and (place := self.layout.place("symbol", "")) is not None:
+            keys = [self.table.name(place), self.table.name(self.layout.places["session", ""])]
+            flat = "df.reset_index()" if self.table.index else "df"
+            return self._line(f'df = {flat}.drop_duplicates({keys!r}, keep="last")')
+        return self._line(f"df = df[{lines.get(fault, f'{cells}.notna()')}]")
+
+    def dates(self, options: str = "") -> str:
+        """The line that makes dates of the column of dates; `options` are those of ``pd.to_datetime``."""
+        return self._assign("session", "", f"pd.to_datetime({self.cells('session', '')}{options})")
+
+    def numbers(self, column: str, symbol: str) -> str:
+        """The line that makes numbers of a column of texts, without marks between thousands."""
+        texts = f'{self.cells(column, symbol)}.astype(str).str.replace(",", "")'
+        return self._assign(column, symbol, f'pd.to_numeric({texts}, errors="coerce")')
+
+    def daily(self) -> str:
+        """The line that makes daily bars of bars within days; empty for symbols side by side."""
+        date = self.layout.places["session", ""]
+        own: dict[Any, str] = {}
+        for column, how in _WITHIN_DAY.items():
+            place = self.layout.places.get((column, ""))
+            if place is not None and place not in own:
+                own[place] = how
+        if not own:
+            return ""
+        words = {self.table.labels[place]: word for place, word in own.items()}
+        symbol = self.layout.place("symbol", "")
+        if symbol is None and date < self.table.index:
+            return self._line(f'df = df.resample("D").agg({words!r}).dropna()')
+        flat = "df.reset_index()" if self.table.index else "df"
+        day = f'pd.Grouper(key={self.table.name(date)!r}, freq="D")'
+        keys = day if symbol is None else f"[{self.table.name(symbol)!r}, {day}]"
+        return self._line(f"df = {flat}.groupby({keys}).agg({words!r}).dropna().reset_index()")
+
+    def cells(self, column: str, symbol: str) -> str:
+        """A column of the frame, as code."""
+        place = self.layout.place(column, symbol)
+        if place is None:
+            return "df"
+        if place >= self.table.index:
+            return f"df[{self.table.labels[place]!r}]"
+        return "df.index" if self.table.index == 1 else f"df.index.get_level_values({place})"
+
+    def _line(self, code: str) -> str:
+        return self.table.to_pandas + code
+
+    def _assign(self, column: str, symbol: str, value: str) -> str:
+        place, cells = self.layout.place(column, symbol), self.cells(column, symbol)
+        if place is None or place >= self.table.index:
+            return self._line(f"{cells} = {value}")
+        if self.table.index == 1:
+            return self._line(f"df.index = {value}")
+        flat = f"df[{self.table.name(place)!r}]"
+        return self._line(f"df = df.reset_index(); {flat} = {value.replace(cells, flat)}")
+
+    def _numbers(self, column: str, symbol: str) -> str:
+        """A column as numbers, as code."""
+        cells, place = self.cells(column, symbol), self.layout.place(column, symbol)
+        texts = place is not None and pa.types.is_string(self.table.column(place).type)
+        return f"pd.to_numeric({cells})" if texts else cells
+
+    def _days(self, calendar: str) -> str:
+        """The trading days of the rows, as code."""
+        cells, place = self.cells("session", ""), self.layout.places["session", ""]
+        kind = self.table.column(place).type
+        dot = "" if place < self.table.index else ".dt"
+        if not pa.types.is_timestamp(kind):
+            return f"pd.to_datetime({cells})"
+        if kind.tz == "UTC":
+            cells += f'{dot}.tz_convert("{exchange(calendar).zone}")'
+        if kind.tz:
+            cells += f"{dot}.tz_localize(None)"
+        return f"{cells}{dot}.normalize()"

@@ -1,0 +1,132 @@
+"""News from a frame, by the rules that files are read by; a frame with wrong rows is refused, with its remedy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tenor.errors import FrameError, UnusableError
+from tenor.ingest.files.news_columns import guess_news_columns, news_columns
+from tenor.ingest.files.news_files import NewsReader
+from tenor.ingest.files.news_tables import NewsRows, cell_values
+from tenor.ingest.files.reading import Reading
+from tenor.ingest.files.time_texts import NO_HOUR, NO_ZONE
+from tenor.ingest.frames.tables import FrameTable, table_of
+from tenor.schema import News
+
+_FEW_ROWS = 8
+
+
+@dataclass(frozen=True)
+class FrameNews:
+    """The news of a frame.
+
+    Attributes
+    ----------
+    news
+        The news.
+    notes
+        What was assumed in reading them, in words.
+    """
+
+    news: News
+    notes: tuple[str, ...] = ()
+
+
+def news_of(frame: Any, *, now: pd.Timestamp | None = None) -> News:
+    """The news in `frame`: a text, a time with a zone and a symbol a row, named as publishers name them.
+
+    An item about several symbols (a list, or ``"AAPL, MSFT"``) is one of each.
+
+    Parameters
+    ----------
+    frame
+        A pandas DataFrame, anything that hands out Arrow's C stream, or `News`, which are returned as they are.
+    now
+        UTC; items of a later time are refused. The clock's time by default.
+
+    Raises
+    ------
+    FrameError
+        The frame can't be used: the message has the column, the row (counted from 0), the value, and the line of code
+        that mends it. A date without a time, or a time without a zone, could be hours off.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({
+    ...     "headline": ["Sales beat estimates"], "ticker": ["AAPL"], "published": ["2024-05-02T20:31:00Z"]
+    ... })
+    >>> news_of(frame).frame[["symbol", "text"]].values.tolist()
+    [['AAPL', 'Sales beat estimates']]
+    """
+    return read_news(frame, now=now).news
+
+
+def read_news(frame: Any, *, now: pd.Timestamp | None = None, what: str = "news") -> FrameNews:
+    """As `news_of`, with what was assumed; `what` names the frame in messages."""
+    if isinstance(frame, FrameNews):
+        return frame
+    if isinstance(frame, News):
+        return FrameNews(frame)
+    table = table_of(frame, what)
+    names = tuple(table.name(place) for place in range(len(table.labels)))
+    try:
+        columns = news_columns(names)
+        cells = {names[place]: cell_values(table.column(place, lists=True)) for place in columns.place.values()}
+    except UnusableError as error:
+        raise FrameError(f"{what}: the frame {error.why}", _mend_columns(table, names)) from None
+    rows = NewsRows(names, list(range(table.rows)), cells)
+    reader = NewsReader(Path(what), now or pd.Timestamp.now("UTC"), Reading(), lambda: [rows])
+    try:
+        batch = reader.batch(rows, ())
+    except UnusableError as error:  # the order of day and month is open
+        at = names.index(columns.own("published_at"))
+        cell = f"df[{table.labels[at]!r}]" if at >= table.index else "df.index"
+        mend = f"{table.to_pandas}{cell} = pd.to_datetime({cell}, dayfirst=True, utc=True)  # or dayfirst=False"
+        raise FrameError(f"{what}: the frame {error.why}", mend) from None
+    if len(batch.refusals):
+        raise _fault(batch.refusals, table, names, what)
+    if batch.news is None:
+        raise FrameError(f"{what}: no row of the frame is an item: look at its texts")
+    return FrameNews(batch.news, batch.files[0].notes)
+
+
+def _fault(refusals: pd.DataFrame, table: FrameTable, names: tuple[str, ...], what: str) -> FrameError:
+    first = refusals.iloc[0]
+    alike = refusals[(refusals["column"] == first["column"]) & (refusals["why"] == first["why"])]
+    place = names.index(str(first["column"]))
+    cells = f"df[{table.labels[place]!r}]" if place >= table.index else "df.index"
+    dot = ".dt" if place >= table.index else ""
+    if first["why"] == NO_ZONE:
+        mend = f'{cells} = pd.to_datetime({cells}){dot}.tz_localize("UTC")  # if that is their zone'
+    elif first["why"] == NO_HOUR:  # counted as known in the evening: too late is safe, too early is a leak
+        day = f'pd.to_datetime({cells}.astype(str), format="mixed"){dot}.tz_localize("UTC")'
+        mend = f"{cells} = {day} + pd.Timedelta(hours=24)  # known when its day is over"
+    elif len(alike) <= _FEW_ROWS:
+        mend = f"df = df.drop(df.index[{alike['row'].tolist()}])"
+    elif "future" in str(first["why"]):
+        mend = f'df = df[pd.to_datetime({cells}, utc=True) <= pd.Timestamp.now("UTC")]'
+    else:
+        mend = f"df = df[{cells}.notna() & ({cells} != '')]"
+    is_ = f" is {str(first['value'])!r}, which" if first["value"] else ""
+    more = f"; {len(alike)} rows are so" if len(alike) > 1 else ""
+    why = f"{what}, row {first['row']}: {first['column']!r}{is_} {first['why']}{more}"
+    return FrameError(why, table.to_pandas + mend)
+
+
+def _mend_columns(table: FrameTable, names: tuple[str, ...]) -> str:
+    """A line that names the first column that is missing."""
+    found = guess_news_columns(names).place
+    if "symbol" not in found and {"text", "published_at"} <= found.keys():
+        return f'{table.to_pandas}df["symbol"] = "AAPL"'
+    column = next((column for column in ("text", "published_at", "symbol") if column not in found), "")
+    if not column:
+        return ""
+    free = [i for i in range(table.index, len(names)) if i not in found.values()]
+    if not free:
+        return f"df[{column!r}] = …  # one value a row"
+    return f"{table.to_pandas}df = df.rename(columns={{{table.labels[free[0]]!r}: {column!r}}})"

@@ -1,0 +1,211 @@
+"""Any table in memory as named Arrow columns: pandas with its index, polars and others by Arrow's C stream."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections import Counter
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from tenor.errors import FrameError, UnusableError, one_line
+from tenor.ingest.files.layouts import ALIASES, plain_name
+from tenor.ingest.files.tables import require_simple, text_of
+
+Label = Hashable
+_DATE = "date"
+_SYMBOL = "symbol"
+MIXED_ZONES = "has no time zone, and other rows have one"
+
+
+@dataclass(frozen=True)
+class FrameTable:
+    """A table in memory.
+
+    Attributes
+    ----------
+    labels
+        The names of its columns as the frame has them: texts, or the tuples of a pandas MultiIndex.
+    index
+        How many of the first columns are levels of the index.
+    rows
+        How many rows it has.
+    to_pandas
+        What is written before a line of pandas, so that it works on the frame; empty for a DataFrame.
+    """
+
+    labels: tuple[Label, ...]
+    index: int
+    rows: int
+    to_pandas: str
+    _column: Callable[[int], Any]
+
+    def column(self, place: int, *, lists: bool = False) -> Any:
+        """The column at `place`, as an Arrow column; with `lists`, a cell may hold several values.
+
+        Raises
+        ------
+        UnusableError
+            Its cells are no single values.
+        """
+        column = self._column(place)
+        if not isinstance(column, pa.ChunkedArray):
+            column = pa.chunked_array([column])
+        if pa.types.is_float16(column.type):
+            column = column.cast(pa.float32())
+        if not (lists and pa.types.is_nested(column.type)):
+            require_simple({self.name(place): column.type})
+        return text_of(self.name(place), column)
+
+    def name(self, place: int) -> str:
+        """The name of the column at `place`, as one text."""
+        label = self.labels[place]
+        if isinstance(label, tuple):
+            return " ".join(str(part) for part in label if str(part))
+        return str(label)
+
+
+def table_of(frame: Any, what: str = "bars") -> FrameTable:
+    """`frame` as columns.
+
+    Parameters
+    ----------
+    frame
+        A pandas DataFrame or Series, or anything that hands out Arrow's C stream: polars, Arrow, DuckDB.
+    what
+        Names it in messages.
+
+    Raises
+    ------
+    FrameError
+        It is no table, has no rows, or names two columns alike.
+    """
+    if isinstance(frame, pd.Series):
+        # a column alone: its name may be what it holds, or whose it is
+        name = frame.name if isinstance(frame.name, str) and plain_name(frame.name) in ALIASES["close"] else "close"
+        frame = frame.to_frame(name)
+    if isinstance(frame, pd.DataFrame):
+        table = _of_pandas(frame, what)
+    elif hasattr(frame, "__arrow_c_stream__") or isinstance(frame, pa.RecordBatch):
+        table = _of_arrow(frame, what)
+    else:
+        raise FrameError(f"{what} is {_kind(frame)}, and no table", _mend_type(frame))
+    if not table.rows:
+        shown = ", ".join(repr(table.name(i)) for i in range(len(table.labels))) or "none"
+        raise FrameError(f"{what}: the frame has no rows (its columns: {shown[:200]}): check what it was read from")
+    return table
+
+
+def _of_pandas(frame: pd.DataFrame, what: str) -> FrameTable:
+    twice = [label for label, count in Counter(frame.columns).items() if count > 1]
+    if twice:
+        mend = "df = df.loc[:, ~df.columns.duplicated()]"
+        raise FrameError(f"{what}: two columns are called {twice[0]!r}", mend)
+    levels = _levels(frame)
+    columns = [column for _, column in levels]
+    labels = (*(label for label, _ in levels), *frame.columns)
+
+    def column(place: int) -> Any:
+        series = columns[place] if place < len(columns) else frame.iloc[:, place - len(columns)]
+        return _arrow(series, labels[place])
+
+    return FrameTable(labels, len(levels), len(frame), "", column)
+
+
+def _levels(frame: pd.DataFrame) -> list[tuple[Label, pd.Series[Any]]]:
+    """The levels of the index that say something, each under its name or what it holds."""
+    index = frame.index
+    if isinstance(index, pd.RangeIndex) and index.name is None:
+        return []
+    plain = {plain_name(str(label)) for label in frame.columns}
+    levels: list[tuple[Label, pd.Series[Any]]] = []
+    for level in range(index.nlevels):
+        values = index.get_level_values(level)
+        name = index.names[level]
+        series = pd.Series(values, index=range(len(values)))
+        if isinstance(values, (pd.DatetimeIndex, pd.PeriodIndex)):
+            known = name is not None and plain_name(str(name)) in ALIASES["session"]
+            levels.append((name if known else _DATE, series))
+        elif name is not None:
+            levels.append((name, series))
+        elif not pd.api.types.is_numeric_dtype(values.dtype):
+            alone = index.nlevels == 1
+            name = _DATE if alone or _are_dates(series) else _SYMBOL
+            if not (alone and plain & set(ALIASES["session"])):
+                levels.append((name, series))
+    return levels
+
+
+def _are_dates(series: pd.Series[Any]) -> bool:
+    first = next((value for value in series if value is not None), None)
+    return isinstance(first, dt.date)
+
+
+def _arrow(series: pd.Series[Any], label: Label) -> Any:
+    """A column of pandas as an Arrow array; texts where its cells are of several kinds."""
+    if isinstance(series.dtype, pd.PeriodDtype):
+        series = series.dt.to_timestamp()
+    if series.dtype == object:
+        present = [value for value in series if not _is_missing(value)]
+        moments = [value for value in present if isinstance(value, dt.datetime)]
+        zoned = sum(value.tzinfo is not None for value in moments)
+        if zoned and zoned == len(present):  # of several zones, as offsets around summer time are
+            series = pd.to_datetime(series, utc=True)
+        elif zoned and zoned < len(moments):
+            first = next(i for i, v in enumerate(series) if isinstance(v, dt.datetime) and v.tzinfo is None)
+            value = str(series.iloc[first])
+            raise UnusableError(MIXED_ZONES, "", row=first, column=str(label), value=value)
+    try:
+        return pa.array(series, from_pandas=True)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):  # cells of several kinds
+        return pa.array([None if _is_missing(value) else str(value) for value in series], pa.string())
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and value != value)
+
+
+def _of_arrow(frame: Any, what: str) -> FrameTable:
+    try:
+        table = pa.Table.from_batches([frame]) if isinstance(frame, pa.RecordBatch) else pa.table(frame)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        why = f"{what} is {_kind(frame)}, which can't be read as an Arrow table ({one_line(error, 100)})"
+        raise FrameError(why, "df = df.to_pandas()") from error
+    twice = [name for name, count in Counter(table.column_names).items() if count > 1]
+    if twice:
+        mend = f"df = df.rename_columns({[f'{n} {i}' if n in twice else n for i, n in enumerate(table.column_names)]})"
+        raise FrameError(f"{what}: two columns are called {twice[0]!r}", mend)
+    own = "df.to_pandas()" if hasattr(frame, "to_pandas") else "pa.table(df).to_pandas()"
+    return FrameTable(tuple(table.column_names), 0, len(table), f"df = {own}; ", table.column)
+
+
+def _kind(frame: Any) -> str:
+    if isinstance(frame, str):
+        return f"the text {frame[:60]!r}"
+    if frame is None:
+        return "None"
+    name = {"ndarray": "array"}.get(type(frame).__name__, type(frame).__name__)
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
+
+
+def _mend_type(frame: Any) -> str:
+    if isinstance(frame, (str, os.PathLike)) and os.fspath(frame).lower().endswith((".parquet", ".pq")):
+        return f"df = pd.read_parquet({os.fspath(frame)!r})"
+    if isinstance(frame, (str, os.PathLike)):
+        path = os.fspath(frame)
+        if path.startswith("s3://") or Path(path).is_dir():
+            return f"df = tenor.Lake({path!r}).bars()"
+        return f"df = pd.read_csv({path!r})"
+    if isinstance(frame, np.ndarray) and frame.ndim == 2 and frame.shape[1] == 6:
+        return 'df = pd.DataFrame(df, columns=["date", "open", "high", "low", "close", "volume"])'
+    if isinstance(frame, np.ndarray):
+        return 'df = pd.DataFrame({"date": dates, "close": df}).assign(symbol="AAPL")'
+    if frame is None:
+        return "df = tenor.embedded_bars()"
+    return "df = pd.DataFrame(df)"

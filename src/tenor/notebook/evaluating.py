@@ -1,0 +1,336 @@
+"""Settings judged on frames: walked forward beside all that they have to beat."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+import pandas as pd
+from rich.console import Console
+
+from tenor.calendars import exchange
+from tenor.config import Config, FoldConfig
+from tenor.errors import ConfigError, HistoryError
+from tenor.evaluation.comparators import regressors
+from tenor.evaluation.regressors import Regressor
+from tenor.evaluation.risk import LOSSES, RiskEvaluation
+from tenor.evaluation.walkforward_summary import WalkForwardSummary
+from tenor.notebook.frame_store import FrameStore, frame_store
+from tenor.notebook.views import listed, table_view
+from tenor.pipeline import evaluate as pipeline
+from tenor.pipeline.train import config_panel, describe_config
+from tenor.progress import bars_on
+from tenor.report.page import render_page, write_page
+from tenor.report.risk import draw_changes
+from tenor.report.style import format_day
+from tenor.schema import DailySentiment, Panel
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+TEST_SHARE, VALID_SHARE = 0.4, 0.15
+"""Of the sessions: those of all test parts together, and of one validation part, at most."""
+SHORTEST_TEST = 20
+"""Sessions of a test part at least."""
+LONGEST_PART = 126
+"""Sessions of a test or validation part at most: half a year."""
+
+
+@dataclass(frozen=True, eq=False)
+class WalkForwardEvaluation:
+    """How good forecasts by some settings are, trained anew in every fold; `tenor.evaluate` makes it.
+
+    Attributes
+    ----------
+    verdict
+        How far, and which way, in a few sentences.
+    risk
+        Horizon -> how far: the forecast volatility beside its rivals.
+    walked
+        Which way: returns and directions beside the baselines, and each fold by itself.
+    config
+        The settings.
+    symbols
+        Those of the bars.
+    notes
+        What was assumed in reading the frames.
+    """
+
+    symbols: tuple[str, ...]
+    config: Config
+    notes: tuple[str, ...]
+    _walk: pipeline.WalkedSettings
+    _about: dict[str, str]
+
+    @property
+    def verdict(self) -> str:
+        """How far, and which way, in a few sentences."""
+        return self._walk.verdict
+
+    @property
+    def risk(self) -> dict[int, RiskEvaluation]:
+        """Horizon -> how far: the forecast volatility beside its rivals."""
+        return self._walk.risk
+
+    @property
+    def walked(self) -> WalkForwardSummary:
+        """Which way: returns and directions beside the baselines, and each fold by itself."""
+        return self._walk.walked
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row a horizon and model, ours first.
+
+        For the three losses of volatility (``log_variance_mse, qlike, crps``) the mean, our change against the model
+        (``change_…``, a share: below zero ours is better) and its p-value after Holm (``p_…``); ``coverage_90``; and
+        of the models that forecast returns ``skill, direction, mcc, rank_ic``. NaN where a model has none.
+        """
+        rows = []
+        for horizon, far in self.risk.items():
+            way = self.walked.evaluations[horizon].table
+            for model in dict.fromkeys((*far.table, *way)):
+                row: dict[str, Any] = {"horizon": horizon, "model": model}
+                losses, compared = far.table.get(model, {}), far.comparisons.get(model, {})
+                for loss in LOSSES:
+                    row[loss] = losses[loss].value if loss in losses else math.nan
+                    row[f"change_{loss}"] = compared[loss].change if loss in compared else math.nan
+                    row[f"p_{loss}"] = compared[loss].holm if loss in compared else math.nan
+                row["coverage_90"] = losses["coverage_90"].value if "coverage_90" in losses else math.nan
+                for metric in ("skill", "direction", "mcc", "rank_ic"):
+                    row[metric] = way[model][metric].value if model in way else math.nan
+                rows.append(row)
+        return pd.DataFrame(rows)
+
+    def head(self, rows: int = 5) -> pd.DataFrame:
+        """The first rows of `to_frame`."""
+        return self.to_frame().head(rows)
+
+    def plot(self, *, loss: str = LOSSES[0], ax: Axes | None = None) -> Axes:
+        """Draw what the model changes against each rival, in per cent of its loss, by horizon.
+
+        Parameters
+        ----------
+        loss
+            ``log_variance_mse``, ``qlike`` or ``crps``.
+        ax
+            Where to draw; new axes by default.
+        """
+        if loss not in LOSSES:
+            raise ConfigError(f"loss is {loss!r}; it takes one of {', '.join(LOSSES)}.")
+        return draw_changes(self.risk, loss=loss, ax=ax)
+
+    def report(self, path: str | os.PathLike[str]) -> Path:
+        """Write the evaluation as one self-contained HTML file, and return its path.
+
+        Raises
+        ------
+        UsageError
+            The file can't be written.
+        """
+        first = next(iter(self.walked.evaluations.values()))
+        count = len(self.symbols)
+        text = render_page(
+            title=f"Forecasts of {self.symbols[0] if count == 1 else f'{count} symbols'}",
+            subtitle=f"Tested on {first.days:,} sessions, {format_day(first.first)} – {format_day(first.last)}",
+            verdicts=[("Walk-forward, trained anew in every fold", self.verdict)],
+            about=self._about,
+            sections=self._walk.sections(),
+        )
+        write_page(Path(path), text)
+        return Path(path)
+
+    def to_json(self) -> dict[str, Any]:
+        """A mapping of JSON values."""
+        return {
+            "verdict": self.verdict,
+            "risk": [evaluation.to_json() for evaluation in self.risk.values()],
+            "use": self._walk.use.to_json(),
+            "walk_forward": self.walked.to_json(),
+        }
+
+    def __len__(self) -> int:
+        return len(self.to_frame())
+
+    def __repr__(self) -> str:
+        return (
+            f"WalkForwardEvaluation({len(self.symbols)} symbols, horizons {listed(tuple(self.risk))}, "
+            f"{len(next(iter(self.walked.folds.values())))} folds)\n{self.verdict}"
+        )
+
+    def _repr_html_(self) -> str:
+        columns = ["horizon", "model", "log_variance_mse", "change_log_variance_mse", "p_log_variance_mse", "qlike"]
+        frame = self.to_frame()
+        shown = frame.loc[frame["log_variance_mse"].notna(), columns]
+        return table_view(repr(self).partition("\n")[0], shown, notes=(self.verdict, *self.notes))
+
+
+@overload
+def evaluate(
+    bars: str | os.PathLike[str],
+    *,
+    config: Config | None = None,
+    version: str | None = None,
+    report: str | os.PathLike[str],
+    show: Sequence[str] = (),
+    baselines: Sequence[Any] = (),
+    workers: int | None = None,
+    progress: bool = True,
+) -> pipeline.EvaluationResult: ...
+
+
+@overload
+def evaluate(
+    bars: Any,
+    news: Any = None,
+    config: Config | None = None,
+    *,
+    folds: int = 4,
+    symbol: str | None = None,
+    horizons: Sequence[int] | None = None,
+    calendar: str | None = None,
+    seeds: int | Sequence[int] | None = None,
+    sentiment: DailySentiment | None = None,
+    baselines: Sequence[Any] = (),
+    workers: int | None = None,
+    progress: bool = True,
+) -> WalkForwardEvaluation: ...
+
+
+def evaluate(
+    bars: Any,
+    news: Any = None,
+    config: Config | None = None,
+    *,
+    folds: int = 4,
+    symbol: str | None = None,
+    horizons: Sequence[int] | None = None,
+    calendar: str | None = None,
+    seeds: int | Sequence[int] | None = None,
+    sentiment: DailySentiment | None = None,
+    baselines: Sequence[Any] = (),
+    workers: int | None = None,
+    progress: bool = True,
+    version: str | None = None,
+    report: str | os.PathLike[str] | None = None,
+    show: Sequence[str] = (),
+) -> WalkForwardEvaluation | pipeline.EvaluationResult:
+    """Judge forecasts of a frame of bars, or a model of a store, beside the baselines.
+
+    Of a frame, the settings are walked forward: trained anew in every fold, and tested on the sessions after it, beside
+    the same network without attention, GARCH, HAR and EWMA models, linear and boosted regressions and others. With a
+    path as `bars`, a trained version of that store is judged, as ``tenor evaluate`` does.
+
+    Parameters
+    ----------
+    bars, news, config, symbol, horizons, calendar, seeds, sentiment, progress
+        As `tenor.fit` takes them; or, as `bars`, the folder or ``s3://bucket/prefix`` of a store.
+    folds
+        Test parts, of half a year at most; together the last 40 % of the sessions. ``Config(folds=...)`` sets all of
+        it.
+    baselines
+        Regressors to compare with: scikit-learn's, or ``path/to/file.py:name``.
+    workers
+        Processes that train side by side; one a core by default.
+    version, report, show
+        Of a store: the version, by default the one trained last; the HTML file to write; symbols with a figure of their
+        own.
+
+    Returns
+    -------
+    WalkForwardEvaluation or EvaluationResult
+        Of a frame, and of a store.
+
+    Raises
+    ------
+    FrameError
+        A frame can't be used.
+    ConfigError
+        A setting can't be used.
+    HistoryError
+        There are too few bars for the folds.
+    TenorError
+        A regressor raised.
+    """
+    console = Console(stderr=True, highlight=False)
+    if isinstance(bars, (str, os.PathLike)):
+        if report is None:
+            raise ConfigError(f"{os.fspath(bars)!r} is a store: name the page to write, report='report.html'.")
+        with bars_on(console, quiet=not progress) as shown:
+            return pipeline.evaluate(
+                os.fspath(bars),
+                config=config,
+                version=version,
+                report=Path(report),
+                show=show,
+                baselines=baselines,
+                workers=workers,
+                progress=shown.epoch,
+                walking=shown.arm,
+            )
+    if version is not None or report is not None or show:
+        raise ConfigError("version, report and show are of a store: of a frame, call .report('x.html') of the result.")
+    own = _own_baselines(baselines)
+    store = frame_store(
+        bars, news, config, symbol=symbol, horizons=horizons, calendar=calendar, seeds=seeds, sentiment=sentiment
+    )
+    with bars_on(console, quiet=not progress) as shown:
+        panel = _panel(store, shown.texts)
+        settings = store.config
+        layout = settings.folds if settings.folds != FoldConfig() else fold_lengths(len(panel.sessions), folds)
+        walk = pipeline.walk_settings(
+            panel,
+            layout,
+            features=settings.features,
+            model=settings.model,
+            training=settings.training,
+            own=own,
+            cache=store.workspace.work,
+            workers=workers,
+            progress=shown.arm,
+        )
+    span = " … ".join(map(exchange(panel.calendar).label, panel.sessions[[0, -1]]))
+    about = {"Bars": f"{span} ({panel.calendar})", **describe_config(settings, panel.symbols)}
+    return WalkForwardEvaluation(panel.symbols, replace(settings, folds=layout), store.notes, walk, about)
+
+
+def fold_lengths(sessions: int, folds: int) -> FoldConfig:
+    """Folds whose test parts share the last 40 % of `sessions`, and are no longer than half a year.
+
+    >>> fold_lengths(1258, 4)
+    FoldConfig(folds=4, scheme='expanding', valid_sessions=126, test_sessions=125, test_end=None)
+    """
+    if type(folds) is not int or folds < 1:
+        raise ConfigError(f"folds is {folds!r}; it is a whole number from 1, or Config(folds=tenor.FoldConfig(...)).")
+    tests = min(LONGEST_PART, int(TEST_SHARE * sessions) // folds)
+    if tests < SHORTEST_TEST:
+        most = int(TEST_SHARE * sessions) // SHORTEST_TEST
+        remedy = f"take folds={most}" if most else "hand over more"
+        raise HistoryError(
+            f"{sessions} sessions are too few for {folds} folds: each would test {tests}, and {SHORTEST_TEST} are "
+            f"needed: {remedy}."
+        )
+    return FoldConfig(
+        folds=folds,
+        valid_sessions=max(1, min(LONGEST_PART, int(VALID_SHARE * sessions))),
+        test_sessions=tests,
+    )
+
+
+def _panel(store: FrameStore, scoring: Any) -> Panel:
+    features, workspace = store.config.features, store.workspace
+    bars = workspace.bars(store.config.symbols or None, calendar=features.calendar)
+    sentiment = None
+    if features.sentiment:
+        sentiment = workspace.daily_sentiment(store.config.sentiment, calendar=features.calendar, progress=scoring)
+    return config_panel(store.config, bars, sentiment)
+
+
+def _own_baselines(baselines: Sequence[Any]) -> tuple[Regressor, ...]:
+    specs = [each for each in baselines if isinstance(each, str)]
+    own = [Regressor(type(each).__name__, "baselines", each) for each in baselines if not isinstance(each, str)]
+    for regressor in own:
+        regressor.unfitted()  # raises now, not after the first fold was trained
+    return (*regressors(specs, ("attention LSTM", "LSTM")), *own)

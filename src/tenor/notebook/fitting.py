@@ -1,0 +1,137 @@
+"""From frames to a fitted model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+
+from tenor.calendars import exchange
+from tenor.config import Config, SplitConfig
+from tenor.errors import HistoryError
+from tenor.features.catalogue import warmup
+from tenor.notebook.frame_store import FrameStore, frame_store
+from tenor.notebook.model import FittedModel
+from tenor.pipeline.train import train
+from tenor.progress import bars_on
+from tenor.schema import DailySentiment
+
+VALID_SHARE = 0.2
+"""Of the sessions, the latest, by which training is stopped and forecasts are calibrated."""
+
+
+def fit(
+    bars: Any,
+    news: Any = None,
+    config: Config | None = None,
+    *,
+    symbol: str | None = None,
+    horizons: Sequence[int] | None = None,
+    calendar: str | None = None,
+    seeds: int | Sequence[int] | None = None,
+    sentiment: DailySentiment | None = None,
+    progress: bool = True,
+) -> FittedModel:
+    """Train a model on a frame of bars.
+
+    No store is needed, and the settings are those of `tenor.train`. Only the parts differ, since here nothing is tested
+    (`tenor.evaluate` does that, walking forward): the networks learn from the first 80 % of the sessions, and are
+    stopped and calibrated by the last 20 %.
+
+    Parameters
+    ----------
+    bars
+        Bars of one symbol or many, as `tenor.bars_of` takes them: a pandas, polars or Arrow table as yfinance, Alpaca,
+        Stooq or Nixtla give it, a mapping from symbols to such tables, or `Bars`.
+    news
+        A table with a text, a time with its zone and a symbol a row, as `tenor.news_of` takes it. The shipped encoder
+        scores the texts, and their daily sentiment becomes features.
+    config
+        All settings; ``Config(split=...)`` sets the parts by date.
+    symbol
+        Whose bars they are, where the frame does not say it.
+    horizons
+        Sessions ahead to forecast, rising; 1, 5 and 20 by default.
+    calendar
+        The exchange whose sessions the forecasts stand on, by its exchange_calendars name, ``24/7`` for coins; that of
+        most of the symbols by default.
+    seeds
+        Networks, or their seeds; five by default. The forecast is their mean.
+    sentiment
+        Daily sentiment, in place of `news`, as `tenor.embedded_sentiment` gives it.
+    progress
+        Show progress bars, in a terminal or a notebook.
+
+    Returns
+    -------
+    FittedModel
+        With `predict`, `plot` and `save`.
+
+    Raises
+    ------
+    FrameError
+        A frame can't be used; the message has column, row, value and the line of code that mends it.
+    ConfigError
+        A setting can't be used.
+    HistoryError
+        There are too few bars.
+    TrainingError
+        The training diverged.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import tenor
+    >>> bars = tenor.embedded_bars().select(["AAPL", "MSFT"]).until(pd.Timestamp("2014-06-30"))
+    >>> small = tenor.Config(model=tenor.ModelConfig(hidden=4, lookback=10), training=tenor.TrainConfig(epochs=1))
+    >>> model = tenor.fit(bars.frame, config=small, horizons=(1, 5), seeds=1, progress=False)
+    >>> model
+    FittedModel(2 symbols, horizons 1 and 5, bars up to 2014-06-30)
+    >>> list(model.predict("AAPL").columns[:5])
+    ['symbol', 'session', 'target_session', 'horizon', 'last_price']
+    """
+    store = frame_store(
+        bars, news, config, symbol=symbol, horizons=horizons, calendar=calendar, seeds=seeds, sentiment=sentiment
+    )
+    settings = store.config
+    if settings.split == SplitConfig():
+        settings = replace(settings, split=up_to_the_end(store))
+    with bars_on(Console(stderr=True, highlight=False), quiet=not progress) as shown:
+        try:
+            result = train(store.workspace.store, settings, progress=shown.epoch, scoring=shown.texts)
+        except HistoryError as error:
+            raise HistoryError(_too_short(store, error)) from None
+    left_out = (f"{symbol} is not trained on: {why}" for symbol, why in result.left_out.items())
+    return FittedModel(store.workspace, notes=(*store.notes, *left_out), folder=store.folder)
+
+
+def up_to_the_end(store: FrameStore) -> SplitConfig:
+    """Parts that learn from nearly all sessions: training, validation up to the end, and one session of test."""
+    first, last = store.bars.frame["session"].min(), store.bars.frame["session"].max()
+    sessions = exchange(store.config.features.calendar).sessions(pd.Timestamp(first), pd.Timestamp(last))
+    if len(sessions) < 10:
+        return SplitConfig()
+    train_end = sessions[round((1 - VALID_SHARE) * len(sessions))]
+    return SplitConfig(train_end=f"{train_end:%Y-%m-%d}", valid_end=f"{sessions[-2]:%Y-%m-%d}")
+
+
+def least_sessions(config: Config) -> int:
+    """About how many sessions a training by `config` takes: warm-up, lookback and purged ones before the last fifth."""
+    longest = max(config.features.horizons)
+    train = warmup(config.features.groups) + config.model.lookback + 2 * longest
+    return max(math.ceil(train / (1 - VALID_SHARE)), math.ceil((longest + 10) / VALID_SHARE))
+
+
+def _too_short(store: FrameStore, error: HistoryError) -> str:
+    counts = store.bars.frame.groupby("symbol", observed=True).size()
+    settings = store.config
+    return (
+        f"too little history: {counts.idxmax()} has {counts.max()} sessions, the most of all, and a lookback of "
+        f"{settings.model.lookback} with a horizon of {max(settings.features.horizons)} takes about "
+        f"{least_sessions(settings)}: {error} A shorter reach takes less, as tenor.fit(df, horizons=(1,), "
+        "config=tenor.Config(model=tenor.ModelConfig(lookback=22)))"
+    )

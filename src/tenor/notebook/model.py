@@ -1,0 +1,324 @@
+"""A fitted model for a notebook: it forecasts, draws, and goes to a store and back."""
+
+from __future__ import annotations
+
+import functools
+import os
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from tenor.errors import ConfigError, ModelError
+from tenor.features.extra_sessions import on_sessions
+from tenor.inference.forecasts import Forecasts
+from tenor.inference.predictor import Predictor
+from tenor.ingest.frames import read_frame, read_news
+from tenor.notebook.frame_store import SOURCE, TemporaryFolder
+from tenor.notebook.views import listed, table_view
+from tenor.schema import Bars, DailySentiment
+from tenor.sentiment import Scorer
+from tenor.sentiment.daily import daily_sentiment
+from tenor.symbols import known_as
+from tenor.workspace import NEWS, LakeForecasts, Workspace
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+HISTORY = 120
+"""Sessions of the past that a plot shows."""
+
+
+class FittedModel:
+    """A trained model with the bars that it forecasts from; `tenor.fit` and `tenor.load` make it.
+
+    Every forecast comes from the stored model by ONNX Runtime, as those of the command line and the server do: what is
+    saved and loaded forecasts the same to the bit.
+
+    Parameters
+    ----------
+    workspace
+        The store that holds model, bars and news.
+    version
+        Which model of the store; its champion by default.
+    notes
+        What was assumed in reading frames.
+    folder
+        The temporary folder of the store, if it has one; it is removed with this object.
+
+    Attributes
+    ----------
+    predictor : Predictor
+        The model itself: recipe, card and networks.
+    notes : tuple of str
+        What was assumed in reading frames, and which symbols are not trained on.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        version: str | None = None,
+        *,
+        notes: Sequence[str] = (),
+        folder: TemporaryFolder | None = None,
+    ) -> None:
+        self._workspace = workspace
+        self._folder = folder
+        self.predictor: Predictor = workspace.predictor(version)
+        self.notes = tuple(notes)
+
+    @property
+    def version(self) -> str:
+        """Twelve hex digits that name the model."""
+        return self.predictor.recipe.version
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Those it was trained on."""
+        return self.predictor.recipe.symbols
+
+    @property
+    def horizons(self) -> tuple[int, ...]:
+        """Sessions ahead that it forecasts."""
+        return self.predictor.recipe.horizons
+
+    @property
+    def bars(self) -> Bars:
+        """The bars of `symbols` that it forecasts from, where no others are handed over."""
+        bars = self._newest.trained_bars
+        if bars is None:
+            raise ModelError(
+                f"{self._workspace.store} has the model {self.version} and no bars of its symbols: hand them over, as "
+                "model.predict(df), or save the model with its bars."
+            )
+        return bars
+
+    def predict(
+        self,
+        bars: Any = None,
+        symbols: str | Sequence[str] | None = None,
+        horizons: int | Sequence[int] | None = None,
+        *,
+        news: Any = None,
+        symbol: str | None = None,
+    ) -> pd.DataFrame:
+        """Forecasts from the last session of each symbol.
+
+        Parameters
+        ----------
+        bars
+            Newer bars, as `tenor.fit` takes them; nothing is trained again. They need the whole history that indicators
+            learn from (two years do), of all symbols that the model was trained on. By default the model's own.
+        symbols
+            Those to forecast; all by default. They may be written as other services do (``BRK.B``).
+        horizons
+            Sessions ahead; all of the model's by default.
+        news
+            News up to the last of `bars`, as `tenor.fit` takes them; by default those that the model was trained with.
+        symbol
+            Whose bars they are, where the frame does not say it.
+
+        Returns
+        -------
+        DataFrame
+            A row a symbol and horizon, with the columns of `tenor.inference.forecasts.FORECAST_COLUMNS`: among them
+            ``price`` (the expected adjusted close), ``volatility`` (of the log return of one session, over the
+            horizon), the quantiles of the price ``q01`` to ``q99``, and ``p_up``.
+
+        Raises
+        ------
+        FrameError
+            `bars` or `news` can't be used.
+        UnknownSymbolError
+            There are no bars of any of the symbols.
+        HistoryError
+            All symbols have too few bars.
+        DataError
+            The model has no such horizon.
+        """
+        return self.forecasts(bars, symbols, horizons, news=news, symbol=symbol).to_frame()
+
+    def forecasts(
+        self,
+        bars: Any = None,
+        symbols: str | Sequence[str] | None = None,
+        horizons: int | Sequence[int] | None = None,
+        *,
+        news: Any = None,
+        symbol: str | None = None,
+    ) -> Forecasts:
+        """As `predict`, as `Forecast` objects, which also say where attention lies and what a verdict there is."""
+        if isinstance(bars, str) or (symbols is None and _is_symbols(bars)):  # predict("AAPL")
+            bars, symbols = None, bars
+        wanted = None if horizons is None else (horizons,) if isinstance(horizons, int) else tuple(horizons)
+        names = [symbols] if isinstance(symbols, str) else None if symbols is None else list(symbols)
+        if bars is None:
+            if news is not None or symbol is not None:
+                raise ConfigError("news and symbol go with bars: hand over the bars as well, as model.predict(df, …).")
+            known = self._newest.known
+            names = list(self.bars.symbols) if names is None else [known_as(name, known) for name in names]
+            forecasts = self._newest.newest(names, wanted)
+        else:
+            calendar = self.predictor.recipe.features.calendar
+            read = on_sessions(read_frame(bars, symbol=symbol, calendar=calendar).bars, calendar)
+            run = self.predictor.run(read, self._sentiment(news))
+            names = list(read.symbols) if names is None else [known_as(name, read.symbols) for name in names]
+            forecasts = run.newest(names, wanted)
+        if not forecasts:
+            for error in forecasts.failed.values():
+                raise error
+        for error in (*forecasts.failed.values(), *forecasts.incomplete.values()):
+            warnings.warn(str(error), stacklevel=3)
+        return forecasts
+
+    def plot(
+        self, symbol: str | None = None, *, bars: Any = None, history: int = HISTORY, ax: Axes | None = None
+    ) -> Axes:
+        """Draw the last sessions of a symbol, and the fan of quantiles ahead.
+
+        Parameters
+        ----------
+        symbol
+            Which one; the first by default.
+        bars
+            Newer bars, as `predict` takes them.
+        history
+            Sessions of the past.
+        ax
+            Where to draw; new axes by default.
+
+        Returns
+        -------
+        Axes
+            matplotlib's, for titles and limits of your own.
+        """
+        from tenor.report.fan import draw_fan
+
+        own = self.bars if bars is None else read_frame(bars, calendar=self.predictor.recipe.features.calendar).bars
+        name = own.symbols[0] if symbol is None else known_as(symbol, own.symbols)
+        forecasts = self.forecasts(bars, name)
+        frame = own.select([name]).adjusted().set_index("session")
+        return draw_fan(frame["close"].iloc[-history:], forecasts, ax=ax)
+
+    def save(self, location: str | os.PathLike[str], *, bars: bool = True, promote: bool = True) -> str:
+        """Write the model, and the bars and news that it forecasts from, into a store.
+
+        `tenor.load` reads it; ``tenor predict --store`` and ``tenor serve --store`` work on it, and so does
+        ``tenor data fetch``, which adds newer bars.
+
+        Parameters
+        ----------
+        location
+            A folder or ``s3://bucket/prefix``. What it holds already stays.
+        bars
+            Write bars and news too; without them the store is for a model that is handed bars.
+        promote
+            Make it the champion of the store, which `tenor.load` and all commands use; ``tenor models rollback`` takes
+            that back. Else it is the champion only where there is none.
+
+        Returns
+        -------
+        str
+            The model's version.
+
+        Raises
+        ------
+        StoreError
+            The place can't be written.
+        """
+        target = Workspace(os.fspath(location))
+        if bars:
+            self._save_data(target)
+        opened = self._workspace.registry.open(self.version)
+        version = target.registry.copy(opened)
+        if promote:
+            target.registry.promote(version)
+        return version
+
+    def to_frame(self) -> pd.DataFrame:
+        """The newest forecasts of all symbols: what `predict` gives."""
+        return self.predict()
+
+    def head(self, rows: int = 5) -> pd.DataFrame:
+        """The first rows of `to_frame`."""
+        return self.to_frame().head(rows)
+
+    def __len__(self) -> int:
+        return len(self.symbols)
+
+    def __repr__(self) -> str:
+        count, horizons = len(self.symbols), listed(self.horizons)
+        last = self._last_session()
+        return (
+            f"FittedModel({count} symbol{'' if count == 1 else 's'}, horizon{'' if len(self.horizons) == 1 else 's'} "
+            f"{horizons}, {f'bars up to {last}' if last else 'no bars'})"
+        )
+
+    def _repr_html_(self) -> str:
+        verdict = self.predictor.verdicts()[self.horizons[0]]
+        rows = self.to_frame() if self._last_session() else pd.DataFrame()
+        return table_view(repr(self), rows, notes=(verdict, *self.notes))
+
+    @functools.cached_property
+    def _newest(self) -> LakeForecasts:
+        return self._workspace.forecasts(self.predictor)
+
+    def _last_session(self) -> str:
+        bars = self._newest.trained_bars
+        return "" if bars is None else f"{bars.frame['session'].max():%Y-%m-%d}"
+
+    def _sentiment(self, news: Any) -> DailySentiment | None:
+        """The daily sentiment of `news`, or the model's own."""
+        if news is None:
+            return self._newest.sentiment
+        recipe = self.predictor.recipe
+        if not recipe.with_sentiment:
+            raise ConfigError(
+                "the model was trained without news: hand news to tenor.fit first, or leave them out here."
+            )
+        about = read_news(news).news
+        scores = Scorer.load(recipe.sentiment.model).score(about.frame["text"].tolist())
+        return daily_sentiment(about, scores, recipe.sentiment, calendar=recipe.features.calendar)
+
+    def _save_data(self, target: Workspace) -> None:
+        recipe, lake = self.predictor.recipe, self._workspace.lake
+        target.lake.append_bars(lake.bars(self.bars.symbols), source=SOURCE)
+        if not recipe.with_sentiment:
+            return
+        if recipe.sentiment.source == NEWS:
+            target.lake.append_news(lake.news())
+            scored = self._workspace.scored_news(recipe.sentiment)
+            target.daily_sentiment(recipe.sentiment, calendar=recipe.features.calendar, scored=scored, save=True)
+        elif (daily := self._newest.sentiment) is not None:
+            target.lake.append_sentiment(daily, source=recipe.sentiment.source)
+
+
+def load(location: str | os.PathLike[str], version: str | None = None) -> FittedModel:
+    """The model in a store, with the bars that it forecasts from.
+
+    Parameters
+    ----------
+    location
+        A folder or ``s3://bucket/prefix``: where `FittedModel.save` or ``tenor train`` wrote it.
+    version
+        Its name, or ``champion`` (by default), ``previous`` or ``latest``.
+
+    Raises
+    ------
+    ModelError
+        There is no such model, or a file of it is missing, truncated or changed.
+
+    Examples
+    --------
+    >>> import tempfile, tenor
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     tenor.load(folder)
+    Traceback (most recent call last):
+    tenor.errors.ModelError: no trained model under ...
+    """
+    return FittedModel(Workspace(os.fspath(location)), version)
+
+
+def _is_symbols(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and bool(value) and all(isinstance(each, str) for each in value)

@@ -1,0 +1,130 @@
+"""The own features of a training: loaded, fitted on its training part, checked for leaks before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pandas as pd
+
+from tenor.config import Config, FeatureConfig
+from tenor.errors import ConfigError, LeakError
+from tenor.features.own import LAKE, Own, OwnFunction
+from tenor.features.own.bundle import Given
+from tenor.leakcheck.own import check_own
+from tenor.leakcheck.report import LeakReport
+from tenor.schema import Bars
+from tenor.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The own features of a training.
+
+    Attributes
+    ----------
+    config
+        With the kinds of events that ``features.events = true`` means now, and the names of features that were given.
+    own
+        The features.
+    leaks
+        Name -> what the check found; empty where there are no own features.
+    """
+
+    config: Config
+    own: Own = field(default_factory=Own)
+    leaks: Mapping[str, LeakReport] = field(default_factory=dict)
+
+    def card(self) -> dict[str, Any]:
+        """What a model's card says of them; nothing where there are none."""
+        if not self.own:
+            return {}
+        leaks = {name: [finding.describe() for finding in report.findings] for name, report in self.leaks.items()}
+        allowed = sorted(name for name, findings in leaks.items() if findings)
+        features = {name: list(columns) for name, columns in self.own.parts.items()}
+        return {"own": {"features": features, "leaks": leaks, "leaks_allowed": allowed, **self._sums()}}
+
+    def _sums(self) -> dict[str, Any]:
+        return {"sha256": self.own.to_mapping()["sha256"]}
+
+
+def prepare_own(
+    workspace: Workspace,
+    config: Config,
+    bars: Bars,
+    *,
+    given: Sequence[Given] = (),
+    train_end: pd.Timestamp | None = None,
+    allow_leak: bool = False,
+) -> Prepared:
+    """What `config` and `given` name as own features, fitted up to `train_end` and checked for leaks.
+
+    Parameters
+    ----------
+    workspace
+        Whose lake has events and tables.
+    config
+        Its ``features.own`` and ``features.events`` count.
+    bars
+        Those trained on.
+    given
+        Functions and frames beside them.
+    train_end
+        The last session of the training part.
+    allow_leak
+        Train in spite of a finding; the card records it.
+
+    Raises
+    ------
+    LeakError
+        A feature sees the future.
+    ConfigError
+        A feature is not there, can't travel, or clashes with another.
+    DataError
+        A feature can't be computed.
+    """
+    features = config.features
+    if not (features.own or features.events or given):
+        return Prepared(config)
+    own = Own.of(features, given=given, covariates=workspace.covariates(features)).fitted(bars, train_end)
+    leaks = check_own(own, bars, calendar=features.calendar, train_end=train_end)
+    refuse_leaks(leaks, allow=allow_leak)
+    named = (*features.own, *map(_label, given))
+    kinds = tuple(kind.kind for kind in own.kinds)
+    return Prepared(replace(config, features=replace(features, own=named, events=kinds)), own, leaks)
+
+
+def refuse_leaks(leaks: Mapping[str, LeakReport], *, allow: bool) -> None:
+    """Raise LeakError with the first finding of `leaks`, unless they are allowed."""
+    found = [(name, finding) for name, report in leaks.items() for finding in report.findings]
+    if found and not allow:
+        name, finding = found[0]
+        more = f" ({len(found) - 1} more findings.)" if len(found) > 1 else ""
+        raise LeakError(
+            f"own feature {name!r} is refused: {finding.describe()}{more} Nothing was trained; --allow-leak trains all "
+            "the same."
+        )
+
+
+def require_same_code(features: FeatureConfig, own: Own, version: str) -> None:
+    """Raise ConfigError where a function that `features` names is not the code that `version` was trained with."""
+    trained = {function.name: function for function in own.functions}
+    for spec in features.own:
+        if ":" not in spec or spec.startswith(LAKE):
+            continue
+        function = OwnFunction.of(spec)
+        if function.name in trained and function.source.text != trained[function.name].source.text:
+            raise ConfigError(
+                f"{function.title} is not the code that version {version} was trained with: train with it first, or "
+                "leave the config out, and what was saved with the version is judged."
+            )
+
+
+def _label(given: Given) -> str:
+    if isinstance(given, tuple):
+        return f"{given[0]}.csv"
+    if isinstance(given, str):
+        return given
+    function = OwnFunction.of(given)
+    return f"{function.source.file}:{function.source.name}"

@@ -1,0 +1,95 @@
+"""Where DuckDB puts what does not fit in memory: a folder of each process, which goes with it, also where it is killed.
+
+A process holds a lock on a file beside its folder. The system lets go of the lock when the process ends, however it
+ends, so whoever gets a lock knows that its owner is gone and deletes the folder. Process numbers would not tell: they
+are used again, and another container that shares the folder has its own.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import fcntl
+import itertools
+import os
+import secrets
+import shutil
+import tempfile
+import threading
+from pathlib import Path
+
+_PREFIX = "tenor-duckdb-"
+_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+
+_guard = threading.Lock()
+_numbers = itertools.count()
+_own: dict[int, Path] = {}  # by process: one that was forked makes its own
+
+
+def spill_folder() -> Path:
+    """A name for a folder of one database, which DuckDB makes if it needs it.
+
+    The first call in a process deletes the folders of processes that were killed.
+    """
+    with _guard:
+        pid = os.getpid()
+        if pid not in _own:
+            place = Path(tempfile.gettempdir())
+            with contextlib.suppress(OSError):
+                delete_abandoned(place)
+            _own.clear()
+            _own[pid] = _made(place)
+        return _own[pid] / str(next(_numbers))
+
+
+def delete_abandoned(place: Path) -> None:
+    """Delete the folders in `place` of this user's processes that are gone."""
+    for lock in place.glob(f"{_PREFIX}*.lock"):
+        try:
+            if lock.lstat().st_uid != os.getuid():
+                continue
+            handle = os.open(lock, _FLAGS)
+        except OSError:
+            continue  # deleted meanwhile, or a link
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            continue  # its owner lives
+        else:
+            shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+            lock.unlink(missing_ok=True)
+        finally:
+            os.close(handle)
+
+
+def _made(place: Path) -> Path:
+    """A new folder in `place`, locked as long as this process lives."""
+    while True:
+        folder = place / f"{_PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
+        lock = folder.with_name(folder.name + ".lock")
+        try:
+            handle = os.open(lock, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            continue
+        except OSError:
+            return folder  # nothing can be written here: DuckDB says so where it has to
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            taken = lock.exists()
+        except BlockingIOError:
+            taken = False
+        except OSError:  # a file system without locks: nobody will delete the folder of a process that was killed
+            taken = True
+        if not taken:  # somebody took it for abandoned before it was locked
+            os.close(handle)
+            continue
+        with contextlib.suppress(OSError):
+            folder.mkdir(mode=0o700)
+        atexit.register(_delete, folder, lock, os.getpid())
+        return folder
+
+
+def _delete(folder: Path, lock: Path, owner: int) -> None:
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
+        lock.unlink(missing_ok=True)
