@@ -91,12 +91,10 @@ def of_arch(*, context: int = 1000, **specification: Any) -> Model:
 
     def predict(close: Float64, horizon: int) -> Columns:
         returns = 100 * np.diff(np.log(close))  # in per cent, where its optimiser works best
-        fitted = arch_model(returns, **specification).fit(disp="off", show_warning=False)
-        made = fitted.forecast(
-            horizon=horizon,
-            method="analytic" if horizon == 1 or closed else "simulation",
-            random_state=np.random.RandomState(0),  # the same closes, the same forecast
-        )
+        built = arch_model(returns, **specification)
+        built.distribution = type(built.distribution)(seed=0)  # the same closes, the same forecast
+        fitted = built.fit(disp="off", show_warning=False)
+        made = fitted.forecast(horizon=horizon, method="analytic" if horizon == 1 or closed else "simulation")
         variance = made.variance.to_numpy()[-1] / 1e4
         mean = made.mean.to_numpy()[-1] / 100
         sessions = np.arange(1, horizon + 1)

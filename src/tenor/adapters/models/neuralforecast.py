@@ -56,8 +56,8 @@ def _columns(there: Sequence[str]) -> dict[str, str]:
     columns: dict[str, str] = {}
     for name in made:
         bound = _BOUND.search(name)
-        if name in (first, f"{first}-median"):
-            columns.setdefault("price", name)
+        if name == first:
+            columns["price"] = name
         if name == f"{first}-median":
             columns["q50"] = name
         if bound and name[: bound.start()] == first:
