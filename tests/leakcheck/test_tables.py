@@ -213,6 +213,32 @@ def test_a_scaler_is_caught_without_knowing_the_split_and_the_report_says_so(hon
     assert "over the 564 training rows mean" in by_date.findings[0].evidence
 
 
+def ends_in_test(by: float, seed: int) -> np.ndarray:
+    """500 values in 0..1 with their greatest in row 400, `by` above that of the first 350."""
+    values = np.random.default_rng(seed).uniform(0.2, 0.95, 500)
+    values[10], values[300], values[400] = 0.0, 1.0 - by, 1.0
+    return values
+
+
+def test_a_column_scaled_with_one_that_is_sure_is_named_too() -> None:
+    """Alone it could be bounded: its training rows nearly reach the end. Both ends in training rows do no harm."""
+    days = pd.bdate_range("2014-01-06", periods=500)
+    near, inside = ends_in_test(0.01, 1), ends_in_test(0.01, 2)
+    inside[300] = 1.0
+    inside[400] = 0.9
+    end = f"{days[349]:%Y-%m-%d}"
+
+    def named(**columns: np.ndarray) -> set[str]:
+        table = pd.DataFrame({"date": days, **columns})
+        findings = check_dataset(table, train_end=end).findings
+        assert {finding.kind for finding in findings} <= {"scaler_on_all_data"}
+        return {finding.where for finding in findings}
+
+    assert named(near=near, inside=inside) == set()
+    assert named(sure=ends_in_test(0.2, 3), near=near, inside=inside) == {"column 'sure'", "column 'near'"}
+    assert named(sure=10 * ends_in_test(0.2, 3), near=near) == {"column 'sure'"}, "of another form"
+
+
 def test_a_csv_of_four_digits_hides_no_scaler(honest: pd.DataFrame) -> None:
     frame = honest.assign(x=LEAKS["standard scaler"][1](honest).round(4))
     assert check_dataset(frame, target="target").kinds == ("scaler_on_all_data",)

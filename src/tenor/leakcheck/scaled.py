@@ -68,6 +68,7 @@ def scaled_on_all(table: Dataset, horizon: int) -> list[LeakFinding]:
     Where the training rows are known, they must not have the same scaling by themselves.
     """
     findings = []
+    ends: dict[str, set[str]] = {}  # by form, the columns that are named for it
     unsure: dict[str, tuple[_Scope, Dropped]] = {}
     looks: list[str] = []
     for name in _tested(table):
@@ -80,6 +81,7 @@ def scaled_on_all(table: Dataset, horizon: int) -> list[LeakFinding]:
             continue  # see `undecided`
         if form is not None:
             findings += _finding(table, name, values, *form)
+            ends.setdefault(form[1], set()).add(name)
             continue
         if _looks_standardised(values):
             looks.append(name)
@@ -89,10 +91,36 @@ def scaled_on_all(table: Dataset, horizon: int) -> list[LeakFinding]:
         if best[1].chance <= CERTAIN:
             findings.append(_dropped_finding(table, name, values, *best))
         unsure[name] = best
+    findings += _scaled_alike(table, ends)
     sure = {finding.where for finding in findings}
     for name in _together(unsure, looks):
         if f"column {name!r}" not in sure:
             findings.append(_dropped_finding(table, name, table.numbers(name), *unsure[name]))
+    return findings
+
+
+def _scaled_alike(table: Dataset, ends: Mapping[str, set[str]]) -> list[LeakFinding]:
+    """A finding for each column with the same ends as one that was named for them, and that no training row reaches.
+
+    Alone a bounded column may come near its end in the training rows by itself; beside one that a scaler of all rows
+    put there it was scaled with it. Where training rows reach both ends the scaler did no harm.
+    """
+    forms = [form for form in ends if form.startswith((_ENDS, _GREATEST))]
+    if table.train is None or not forms:
+        return []
+    named = set().union(*ends.values())
+    findings = []
+    for name in _tested(table):
+        values = table.numbers(name)
+        if name in named or few(values) or _within_dates(table, values):
+            continue
+        for scope in _scopes(table, values):
+            form = _exact(table, values, scope, short=0.0)
+            if form in forms:
+                other = min(ends[form])
+                text = f"over {scope.text} it has {form}, as {other!r} has{_of_training(table, values)}"
+                findings.append(LeakFinding("scaler_on_all_data", f"column {name!r}", text))
+                break
     return findings
 
 
@@ -134,8 +162,11 @@ def _rows(group: Sequence[slice]) -> slice:
     return slice(group[0].start, group[-1].stop)
 
 
-def _exact(table: Dataset, values: Float64, scope: _Scope) -> str:
-    """The exact scaling of the scope's rows that the training rows do not have; empty if there is none."""
+def _exact(table: Dataset, values: Float64, scope: _Scope, *, short: float = SHORT) -> str:
+    """The exact scaling of the scope's rows that the training rows do not have; empty if there is none.
+
+    `short`: of the range, by how much training rows must stop short of an end.
+    """
     slices = [_rows(group) for group in scope.groups]
     forms = {_form(values[rows]) for rows in slices}
     form = forms.pop() if len(forms) == 1 else ""
@@ -143,7 +174,7 @@ def _exact(table: Dataset, values: Float64, scope: _Scope) -> str:
         return ""
     train = table.train
     if form.startswith((_ENDS, _GREATEST)) and not all(
-        _beyond(values[rows], None if train is None else train[rows], one_end=form.startswith(_GREATEST))
+        _beyond(values[rows], None if train is None else train[rows], one_end=form.startswith(_GREATEST), least=short)
         for rows in slices
     ):
         return ""
@@ -297,7 +328,7 @@ def _round(value: float, within: float = 1e-12) -> float | None:
     return None
 
 
-def _beyond(values: Float64, train: Bool | None, *, one_end: bool = False) -> bool:
+def _beyond(values: Float64, train: Bool | None, *, one_end: bool = False, least: float = SHORT) -> bool:
     """True if the ends cannot be explained by the column being bounded, as an oscillator is.
 
     The training rows stop well short of an end that the scaler set; or, where they are not known, few rows come near.
@@ -310,7 +341,7 @@ def _beyond(values: Float64, train: Bool | None, *, one_end: bool = False) -> bo
     if train is not None:
         part = values[known & train]
         short = max((part.min() - low) * lower, (high - part.max()) * upper) if len(part) else 0.0
-        return len(part) > 0 and short > SHORT * span
+        return len(part) > 0 and short > least * span
     near = np.minimum(
         values[known] - low if lower else np.inf,
         high - values[known] if upper else np.inf,

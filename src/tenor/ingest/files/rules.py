@@ -272,7 +272,8 @@ class RowFilter:
         bad = np.array([not s for s in self.symbols], dtype=bool)[self._codes]
         if self._indian:
             self._name_exchange()
-        taken = [note for text in own if (note := taken_for(text))]
+        # what stands for no symbol (N/A) was taken for none
+        taken = [note for text, symbol in zip(own, self._symbols, strict=True) if symbol and (note := taken_for(text))]
         if taken:
             more = f" and {len(taken) - 3} more" if len(taken) > 3 else ""
             self.notes.append(f"{', '.join(taken[:3])}{more}")
