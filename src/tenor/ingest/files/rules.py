@@ -273,7 +273,7 @@ class RowFilter:
         if self._indian:
             self._name_exchange()
         # what stands for no symbol (N/A) was taken for none
-        taken = [note for text, symbol in zip(own, self._symbols, strict=True) if symbol and (note := taken_for(text))]
+        taken = [note for text, symbol in zip(own, self.symbols, strict=True) if symbol and (note := taken_for(text))]
         if taken:
             more = f" and {len(taken) - 3} more" if len(taken) > 3 else ""
             self.notes.append(f"{', '.join(taken[:3])}{more}")
