@@ -32,9 +32,9 @@ print(forecasts[["symbol", "session", "horizon", "price", "volatility", "q05", "
 # go can't be forecast here, how far they go can.
 
 # %%
-axes = model.plot("AAPL")
-axes.figure.savefig("aapl.png")
-plt.close(axes.figure)
+model.plot("AAPL")
+plt.savefig("aapl.png")
+plt.close()
 
 # %% [markdown]
 # ## Is it any good?

@@ -33,7 +33,8 @@ def table_view(title: str, frame: pd.DataFrame, *, notes: Sequence[str] = ()) ->
 
 
 class _HoldsFrame(Protocol):
-    frame: pd.DataFrame
+    @property
+    def frame(self) -> pd.DataFrame: ...
 
 
 class FrameView:
