@@ -15,6 +15,7 @@ from tenor.config import FeatureConfig
 from tenor.errors import ConfigError, DataError, HistoryError, UnknownSymbolError
 from tenor.features import build_panel
 from tenor.ingest.files.forecast_files import ForecastRows, read_forecasts
+from tenor.ingest.frames import bars_of
 from tenor.referee.baselines import TAKEN, Baselines, StageProgress, cut, first_judged, fit
 from tenor.referee.honesty import doubts, leaks
 from tenor.referee.judging import DECIDES, Cells, cells_of, judge_horizon, losses_at, trading_of
@@ -130,7 +131,7 @@ def judge(
         ``symbol``; ``session`` (the last one known) or ``as_of``; ``horizon`` in sessions; any of ``price, return``
         (log), ``volatility`` (of one session), ``p_up``, ``q05`` … (``docs/judge.md``).
     bars
-        A store, bars, or a frame with the columns of bars.
+        A store, bars, or a frame of bars as pandas, polars, yfinance or Nixtla have it (`tenor.ingest.frames.bars_of`).
     report
         An HTML file to write.
     trained_until
@@ -244,7 +245,7 @@ def _bars(bars: str | Path | Bars | pd.DataFrame, models: Sequence[ForecastRows]
         workspace = Workspace(str(bars))
         known = workspace.lake.symbols()
     else:
-        bars = bars if isinstance(bars, Bars) else Bars(bars)
+        bars = bars_of(bars, calendar=calendar)
         known = bars.symbols
     there = sorted({own for symbol in wanted if (own := known_as(symbol, set(known))) in known})
     if not there:
