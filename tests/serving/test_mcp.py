@@ -118,6 +118,29 @@ def test_an_assistant_is_told_what_the_command_line_is(published_store: Path, fi
     assert contents(published_store) == before
 
 
+def test_a_file_of_forecasts_is_judged(published_store: Path, files: Path) -> None:
+    from tenor.adapters import write
+    from tenor.store import Lake
+
+    bars = Lake(published_store).bars()
+    days = bars.frame["session"].drop_duplicates().sort_values()
+    dates = {"first": days.iloc[300], "last": days.iloc[-10]}
+    write(lambda closes, h: [closes[-1] * 1.01] * h, bars, files / "up.csv", horizons=[1], name="up", **dates)
+    judged, wrong, missing = asked(
+        published_store,
+        ("judge", {"file": "up.csv"}),
+        ("judge", {"file": "with.csv"}),
+        ("judge", {"file": "/etc/passwd", "trained_until": "2015"}),
+        options=("--files", str(files)),
+    )
+    assert not judged[0], judged
+    assert "up" in judged[1]["verdict"]
+    assert [model["name"] for model in judged[1]["models"]] == ["up"]
+    assert wrong[0]
+    assert len(wrong[1].splitlines()) == 1
+    assert "trained_until: String should match pattern" in missing[1]
+
+
 WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("forecast", {}, "forecast can't take this: symbols: Field required"),
     ("forecast", {"symbols": []}, "symbols: List should have at least 1 item"),

@@ -6,8 +6,6 @@ Each tool calls the function that the command line calls, writes nothing, and re
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import itertools
 import json
 import threading
@@ -46,9 +44,6 @@ File = Annotated[
     str, Field(min_length=1, max_length=300, description="A name in the folder that the server was given.")
 ]
 
-REFEREE = "tenor.pipeline.judge"
-"""Loaded when it is asked for: it brings what fits baselines."""
-
 INSTRUCTIONS = (
     "tenor forecasts how far a stock's price may move (volatility, intervals, value at risk), which can be forecast, "
     "and which way (p_up, expected return), which on no data tried here could be. Report 'verdict' and 'stale' of a "
@@ -73,9 +68,9 @@ class Tools:
         self._turn = threading.Lock()
 
     def all(self) -> list[Callable[..., dict[str, Any]]]:
-        """The tools that this installation and these options can serve."""
+        """The tools that these options can serve: without a folder of files nothing can be judged."""
         tools: list[Callable[..., dict[str, Any]]] = [self.forecast, self.evaluate, self.sentiment, self.data_status]
-        if self.files is not None and importlib.util.find_spec(REFEREE) is not None:
+        if self.files is not None:
             tools.append(self.judge)
         return tools
 
@@ -139,7 +134,8 @@ class Tools:
         paired tests by day with Holm's correction, calibration, findings such as forecasts made too late, and a verdict
         in words.
         """
-        judge = importlib.import_module(REFEREE).judge
+        from tenor.pipeline.judge import judge  # it brings what fits baselines
+
         path = self._inside(file)
         with self._turn:
             judged = judge(path, self.store, quick=True, trained_until=trained_until, workers=1)
