@@ -35,6 +35,6 @@ def test_ordinary_feeds_and_short_broken_ones_are_read(body: bytes) -> None:
     ],
 )
 def test_others_are_refused_before_they_are_parsed(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feeds.feedparser, "parse", lambda _: pytest.fail("it was parsed"))
+    monkeypatch.setattr(feeds.PARSER, "parse", lambda _: pytest.fail("it was parsed"))
     with pytest.raises(SourceError, match=r"feed x sent a feed.* MB: it is not read"):
         checked(body)
