@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tenor.errors import SourceError
+from tenor.ingest.services.feed_parser import FeedParser
 from tenor.ingest.services.news import feeds
 
 HEAD = b'<?xml version="1.0"?><rss version="2.0"><channel>'
@@ -35,6 +36,6 @@ def test_ordinary_feeds_and_short_broken_ones_are_read(body: bytes) -> None:
     ],
 )
 def test_others_are_refused_before_they_are_parsed(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feeds.PARSER, "parse", lambda _: pytest.fail("it was parsed"))
+    monkeypatch.setattr(FeedParser, "parse", lambda *_: pytest.fail("it was parsed"))
     with pytest.raises(SourceError, match=r"feed x sent a feed.* MB: it is not read"):
         checked(body)
