@@ -116,9 +116,14 @@ def test_an_answer_is_held_in_pieces(published: PublishedForecasts, serve: Serve
     running = serve(published, limits=Limits(write_seconds=5.0))
     lines.connect(running, get(LARGE), room=4096)
     until(lambda: opened(running) == 1)
-    time.sleep(0.3)
     (connection,) = running.server.server_state.connections
-    assert 0 < connection.transport.get_write_buffer_size() <= 40_000  # type: ignore[union-attr]
+
+    def held() -> int:
+        return int(connection.transport.get_write_buffer_size())  # type: ignore[union-attr]
+
+    until(lambda: held() > 0, 10)
+    time.sleep(0.3)
+    assert 0 < held() <= 40_000
 
 
 def test_a_slow_reader_that_reads_gets_the_whole(published: PublishedForecasts, serve: Serve, lines: Lines) -> None:
