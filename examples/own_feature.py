@@ -58,8 +58,8 @@ settings = [
 # %% [markdown]
 # ## The leaky one is refused
 #
-# Before training, the function is run on other futures: changed, shuffled, cut off. What it says of a session
-# must not change with what comes after it.
+# Before anything is trained, the function is run on other futures: changed, shuffled, cut off. What it says of a
+# session must not change with what comes after it.
 
 # %%
 leaky = tenor.Config.read(None, [*settings, 'features.own=["mine.py:busy"]'])

@@ -90,14 +90,18 @@ class Source:
     file: str
     name: str
 
-    def load(self) -> Any:
-        """The function, from the text being run; the same text is run once in a process.
+    def load(self, *, fresh: bool = False) -> Any:
+        """The function, from the text being run; the same text is run once in a process, or anew with `fresh`.
+
+        What is run anew takes the place of what was there, for the next calls.
 
         Raises
         ------
         ConfigError
             The text can't be run, or defines no such function.
         """
+        if fresh:
+            _run.cache_clear()
         module = _run(self.text, self.file)
         value = module.get(self.name)
         if not callable(value):

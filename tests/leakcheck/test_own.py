@@ -10,6 +10,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from own_functions import (
+    centred,
+    constant,
+    expanding,
+    filled_back,
+    momentum,
+    ranked,
+    remembered,
+    rolling_z,
+    scaled,
+    several,
+    smooth,
+    tomorrow,
+    weekday,
+)
 
 from tenor.calendars import exchange
 from tenor.cli import main
@@ -40,35 +55,6 @@ def found(real: Bars, *given: Any, events: Events | None = None) -> tuple[LeakFi
     return report.findings
 
 
-def tomorrow(bars: pd.DataFrame) -> Any:
-    return bars["close"].pct_change().shift(-1)
-
-
-def scaled(bars: pd.DataFrame) -> Any:
-    move = bars["close"].pct_change()
-    return (move - move.mean()) / move.std()
-
-
-def centred(bars: pd.DataFrame) -> Any:
-    return bars["close"] / bars["close"].rolling(11, center=True).mean() - 1
-
-
-def filled_back(bars: pd.DataFrame) -> Any:
-    return bars["close"].pct_change(20).bfill()
-
-
-def ranked(bars: pd.DataFrame) -> Any:
-    return bars["volume"].rank(pct=True)
-
-
-def random(bars: pd.DataFrame) -> Any:
-    return pd.Series(np.random.default_rng().normal(size=len(bars)), bars.index)
-
-
-def constant(bars: pd.DataFrame) -> Any:
-    return pd.Series(1.0, bars.index)
-
-
 @pytest.mark.parametrize(
     ("function", "kind"),
     [
@@ -77,7 +63,7 @@ def constant(bars: pd.DataFrame) -> Any:
         (centred, "centred_window"),
         (filled_back, "back_fill"),
         (ranked, "scaler_on_all_data"),
-        (random, "not_repeatable"),
+        (remembered, "future_value"),
         (constant, "unresponsive"),
     ],
     ids=lambda value: getattr(value, "__name__", value),
@@ -86,33 +72,6 @@ def test_a_leak_in_a_function_is_caught(real: Bars, function: Function, kind: st
     findings = found(real, function)
     assert [finding.kind for finding in findings] == [kind]
     assert f"{function.__name__!r}" in findings[0].where or function.__name__ in findings[0].where
-
-
-def momentum(bars: pd.DataFrame) -> Any:
-    return np.log(bars["close"]).diff(20)
-
-
-def rolling_z(bars: pd.DataFrame) -> Any:
-    move = bars["close"].pct_change()
-    return (move - move.rolling(60).mean()) / move.rolling(60).std()
-
-
-def smooth(bars: pd.DataFrame) -> Any:
-    return bars["close"] / bars["close"].ewm(halflife=10).mean() - 1
-
-
-def expanding(bars: pd.DataFrame) -> Any:
-    return bars["close"] / bars["high"].cummax()
-
-
-def several(bars: pd.DataFrame) -> Any:
-    return pd.DataFrame(
-        {"range": (bars["high"] - bars["low"]) / bars["close"], "turnover": np.log1p(bars["volume"]).diff(5)}
-    )
-
-
-def weekday(bars: pd.DataFrame) -> Any:
-    return np.asarray(pd.DatetimeIndex(bars.index).day_of_week, dtype="float64")
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,7 @@ def check_own_function(
 
     def computed(long: pd.DataFrame) -> pd.DataFrame:
         parts = []
+        function.source.load(fresh=True)  # what it remembers of another future would hide that it looks at it
         for symbol, rows in long.groupby("symbol", sort=True):
             factor = rows["adj_close"] / rows["close"]
             prices = {c: (rows[c] * factor).to_numpy(dtype="float64") for c in COLUMNS[:4]}

@@ -79,6 +79,10 @@ def _config(folder: Path, body: str) -> FeatureConfig:
         ("return bars['close'].mean()", r"returned float\w*, not numbers for each bar"),
         ("return bars[[]]", r"returned a frame without columns"),
         ("return pd.concat([bars['close'], bars['close']], axis=1)", r"returned two columns named 'close'"),
+        (
+            "return pd.Series(np.random.default_rng().normal(size=len(bars)), bars.index)",
+            r"returned other numbers in column 'f' when it was called again with the bars of S00: fix its seeds",
+        ),
         ("return bars['close'] + 1j", r"returned complex128 in column 'f'"),
     ],
 )

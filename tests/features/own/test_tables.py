@@ -135,9 +135,15 @@ def test_a_table_is_read_back_to_the_bit() -> None:
         ),
         ([], "symbol session v", "has 0 rows and the columns symbol, session, v: it needs rows"),
         ([("S00", "2014-03-04")], "symbol session", "it needs rows and a column with values"),
-        ([("S00", "Tech"), ("S00", "Banks")], "symbol sector", "row 1: S00 has several rows that differ: keep one"),
+        ([("S00", "Tech"), ("S00", "Banks")], "symbol sector", "row 1: S00 has several rows"),
         ([("", "Tech")], "symbol sector", "row 1: the symbol is missing, and the table has no session"),
         ([("S00", None)], "symbol sector", "every value is missing"),
+        ([("S00", "2014-03-04", None)], "symbol session v", "v has no number at all: leave the column out"),
+        (
+            [("S00", "2145-03-04", 1.0)],
+            "symbol session v",
+            "session 2145-03-04 lies after the last session that XNYS",
+        ),
         ([("S00", "2014-03-04", 1.0)], "symbol v v", "has two columns named 'v': rename one"),
     ],
 )
@@ -188,3 +194,18 @@ def test_days_are_read_by_the_calendar_of_the_symbol() -> None:
     closes = own.frame.set_index("symbol")["known_since"]
     assert f"{closes['7203.T']:%H:%M}" == "06:00"
     assert f"{closes['AAPL']:%H:%M}" == "21:00"
+
+
+def test_a_table_of_nothing_that_is_trained_on_is_refused(bars: Bars) -> None:
+    for rows, message in (
+        (
+            [("ZZZZ", "2014-03-04", 1.0)],
+            r"'macro' has none of the symbols trained on \(S00, S01, S02 …\): its symbols are",
+        ),
+        ([("S00", "2024-03-04", 1.0)], "'macro' is known from 2024-03-04 on, after the last bar"),
+    ):
+        own = Own(tables=(table(rows, "symbol session v"),))
+        with pytest.raises(DataError, match=message):
+            own.fitted(bars)
+    old = table([("S00", "1950-03-04", 7.0)], "symbol session v")
+    assert (at(bars, old)["S00"] == 7.0).all()

@@ -164,6 +164,8 @@ class Own:
             return self
         symbols = bars.symbols if until is None else bars.until(until).symbols
         frames = sample_frames(bars)
+        for table in self.tables:
+            table.require(bars.symbols, pd.Timestamp(bars.frame["session"].max(), tz="UTC") + pd.Timedelta(days=1))
         own = replace(
             self,
             functions=tuple(function.measured(frames) for function in self.functions),

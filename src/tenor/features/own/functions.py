@@ -156,7 +156,8 @@ class OwnFunction:
         Raises
         ------
         DataError
-            As `compute` does; or it returns something infinite, no number at all, or takes too long.
+            As `compute` does; or it returns something infinite, no number at all, something else when it is called
+            again, or takes too long.
         """
         result: dict[str, list[Float64]] = {}
         for symbol, frame in frames.items():
@@ -169,7 +170,13 @@ class OwnFunction:
                     f"symbol at every forecast; {SLOWEST:g} s for 1,000 bars is the most: compute whole columns "
                     "instead of row by row."
                 )
+            again = self._call(frame, symbol)
             for name, values in columns.items():
+                if name not in again or not np.array_equal(values, again[name], equal_nan=True):
+                    raise DataError(
+                        f"{self.title} returned other numbers in column {name!r} when it was called again with the "
+                        f"bars of {symbol}: fix its seeds, and keep nothing between calls."
+                    )
                 infinite = np.flatnonzero(np.isinf(values))
                 if len(infinite):
                     day = frame.index[infinite[0]]

@@ -12,6 +12,7 @@ from tenor.calendars import by_calendar, exchange
 from tenor.errors import DataError
 from tenor.schema import Bool
 
+_FIRST, _LAST = pd.Timestamp("1900-01-01"), pd.Timestamp("2200-01-01")
 _DAY = re.compile(r"\s*\d{4}-?\d{2}-?\d{2}\s*")
 
 
@@ -63,12 +64,14 @@ def moments_of_cells(
         _refuse_unreadable(cells, moments, column, where, "write a day (YYYY-MM-DD) or a moment with its zone")
         zoned = texts.str.contains(r"(?:[Zz]|[+-]\d{2}:?\d{2})\s*$", regex=True).to_numpy(dtype=bool)
         _refuse_naive(cells, ~without_time & ~zoned, column, where)
-        return _closes_of_days(moments.astype("datetime64[us, UTC]"), symbols, without_time, calendar)
+        return _closes_of_days(moments.astype("datetime64[us, UTC]"), symbols, without_time, calendar, column, where)
     _refuse_naive(cells, ~without_time, column, where)
-    return _closes_of_days(moments.astype("datetime64[us, UTC]"), symbols, without_time, calendar)
+    return _closes_of_days(moments.astype("datetime64[us, UTC]"), symbols, without_time, calendar, column, where)
 
 
-def _closes_of_days(moments: pd.Series[Any], symbols: pd.Series[Any], rows: Bool, calendar: str) -> pd.Series[Any]:
+def _closes_of_days(
+    moments: pd.Series[Any], symbols: pd.Series[Any], rows: Bool, calendar: str, column: str, where: str
+) -> pd.Series[Any]:
     """`moments`, those of `rows` (midnights of days) replaced by the close of the first session on or after the day."""
     rows = rows & moments.notna().to_numpy()
     result = moments.copy()
@@ -78,14 +81,18 @@ def _closes_of_days(moments: pd.Series[Any], symbols: pd.Series[Any], rows: Bool
         if not chosen.any():
             continue
         own = pd.DatetimeIndex(days[chosen])
-        known = exchange(name).sessions(own.min(), own.max() + pd.Timedelta(days=15))
+        known = exchange(name).sessions(_FIRST, _LAST)
         if exchange(name).interval != "1d":
             # known by the end of the day: from its last bar on
             place = np.asarray(known.searchsorted(own + pd.Timedelta(days=1))) - 1
             place = np.where(known[np.maximum(place, 0)] >= own, place, place + 1)
         else:
             place = np.asarray(known.searchsorted(own))
-        place = np.minimum(place, len(known) - 1)
+        if (place >= len(known)).any():
+            day = own[place >= len(known)][0]
+            raise DataError(
+                f"{where}: {column} {day:%Y-%m-%d} lies after the last session that {name} knows: correct it."
+            )
         result[chosen] = exchange(name).closes(known)[place].as_unit("us")
     return result
 

@@ -78,6 +78,20 @@ class OwnTable:
         grid[f"{self.name}_age"] = np.minimum(ages, OLDEST) / OLDEST
         return grid
 
+    def require(self, symbols: Sequence[str], last: pd.Timestamp) -> None:
+        """Raise DataError where nothing of the table is of `symbols`, or is known by `last` (the last close)."""
+        rows = self.frame[self.frame["symbol"].isin(["", *symbols])]
+        if rows.empty:
+            raise DataError(
+                f"own table {self.name!r} has none of the symbols trained on ({', '.join(list(symbols)[:3])} …): its "
+                f"symbols are {', '.join(self.frame['symbol'].unique()[:3])} …"
+            )
+        if rows["known_since"].min() > last:
+            raise DataError(
+                f"own table {self.name!r} is known from {rows['known_since'].min():%Y-%m-%d} on, after the last bar: "
+                "there is nothing in it to learn from."
+            )
+
     def extended(self, later: pd.DataFrame) -> OwnTable:
         """The same with the rows of `later` that became known after the last one that a symbol has here."""
         last = self.frame.groupby("symbol")["known_since"].max()
@@ -236,6 +250,9 @@ def read_own_table(name: str, frame: pd.DataFrame, *, calendar: str, where: str)
     if static:
         return _static(name, frame[["symbol", *values]], values, where)
     numbers = {column: _numbers(frame[column], column, where) for column in values}
+    for column, cells in numbers.items():
+        if cells.isna().all():
+            raise DataError(f"{where}: {column} has no number at all: leave the column out.")
     dated = "known_since" in frame
     session = days_of_cells(frame["session"], "session", where) if "session" in frame else None
     if dated:
