@@ -28,4 +28,4 @@ def load(folder: Path | None) -> Model:
     return Model("fracast", predict, int(model.context_length))
 
 
-ADAPTER = Adapter("fracast", "pip install fracast", load, folder="may")
+ADAPTER = Adapter("fracast", "pip install 'tenor[fracast]'", load, folder="may")
