@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tenor.errors import ConfigError
-from tenor.user_code import load_object
+from tenor.user_code import load_object, source_of
 
 
 @pytest.fixture
@@ -36,3 +36,13 @@ def test_an_object_of_a_package_is_loaded() -> None:
 def test_an_object_that_is_not_there_is_refused(module: Path, name: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load_object(f"{module}:{name}")
+
+
+def test_a_source_is_run_from_its_text_once_or_anew(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text("calls = []\n\ndef f():\n    calls.append(1)\n    return len(calls)\n")
+    source = source_of(f"{path}:f")
+    path.unlink()
+    assert (source.file, source.name) == ("mine.py", "f")
+    assert [source.load()(), source.load()()] == [1, 2]
+    assert source.load(fresh=True)() == 1
