@@ -38,21 +38,25 @@ epochs = 1
 hidden = 4
 lookback = 10
 """
-MISSING = re.compile(r"tenor: .+ is not installed: pip install 'tenor\[[\w,]+\]'( or 'tenor\[[\w,]+\]')*\.\n")
+MISSING = re.compile(r"tenor: .+ is not installed(?: here)?: pip install 'tenor\[[\w,]+\]'( or 'tenor\[[\w,]+\]')*\.\n")
 # what each extra is for: these verbs lack nothing, whatever else becomes of them
 BASE = (
     "data import", "data check", "data status", "data compact", "data verify", "models list", "models show",
     "models diff", "models rollback", "predict", "monitor", "keys make", "keys list", "keys revoke",
 )  # fmt: skip
-TRAINING = ("models promote", "refresh", "train", "evaluate", "tune", "ablate", "leakcheck", "benchmark")
+TRAINING = ("models promote", "refresh", "train", "evaluate", "tune", "ablate", "leakcheck", "benchmark", "judge")
+SENTIMENT = ("sentiment score", "sentiment why", "sentiment evaluate")
 SERVED = {
     None: BASE,
     "train": (*BASE, *TRAINING),
-    "sentiment": (*BASE, "sentiment score", "sentiment why", "sentiment evaluate"),
-    "serve": (*BASE, "refresh", "serve", "sentiment score", "sentiment why", "sentiment evaluate"),
+    "sentiment": (*BASE, *SENTIMENT),
+    "serve": (*BASE, "refresh", "serve", *SENTIMENT),
     "aws": BASE,
     "live": (*BASE, "data fetch", "data doctor"),
     "finetune": BASE,
+    "mcp": (*BASE, *SENTIMENT),
+    "mlflow": (*BASE, "models export"),
+    "fracast": (*BASE, "forecast-file"),
     "baselines": BASE,
     "bench": BASE,
 }
@@ -83,7 +87,7 @@ def leaves() -> set[str]:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, bars_of: Callable[..., Bars]) -> Path:
-    """A folder with bars.csv, settings.toml and a lake that has a champion and published forecasts."""
+    """A folder with bars.csv, forecasts.csv, settings.toml and a lake that has a champion and published forecasts."""
     from tenor.config import Config
     from tenor.pipeline.train import train
     from tenor.store import Lake
@@ -93,6 +97,8 @@ def served(tmp_path_factory: pytest.TempPathFactory, bars_of: Callable[..., Bars
     bars = bars_of(symbols=3, sessions=320, seed=5)
     bars.frame.to_csv(folder / "bars.csv", index=False)
     Lake(folder / "lake").append_bars(bars, source="test")
+    rows = bars.frame[["symbol", "session"]].groupby("symbol").tail(60)
+    rows.assign(horizon=1, volatility=0.01).to_csv(folder / "forecasts.csv", index=False)
     train(str(folder / "lake"), Config.read(folder / "settings.toml"), workers=1)
     run_refresh(folder / "lake")
     return folder
@@ -129,6 +135,7 @@ def every_command() -> dict[str, list[str]]:
         "models diff": ["champion", "latest", *store],
         "models promote": ["latest", *store],
         "models rollback": store,
+        "models export": ["--tracking-uri", "runs", *store],
         "predict": ["S00", *store, *settings],
         "refresh": [*store, *settings],
         "monitor": store,
@@ -142,6 +149,18 @@ def every_command() -> dict[str, list[str]]:
         "tune": [*train, "--grid", "hidden=4"],
         "ablate": train,
         "leakcheck": ["bars.csv", "--target", "close"],
+        "judge": ["forecasts.csv", *store, "--quick", "--report", "judged.html"],
+        "forecast-file": [
+            *store,
+            "--with",
+            "fracast",
+            "--from",
+            "2014-06-02",
+            "--to",
+            "2014-06-06",
+            "--output",
+            "f.csv",
+        ],
         "benchmark": ["acl18", "--data", "."],
         "sentiment score": ["Sales fell short"],
         "sentiment why": ["Sales fell short"],
@@ -169,7 +188,8 @@ def test_a_verb_works_with_settings_or_names_the_extra_that_it_lacks(
     folder = tmp_path / "served"
     shutil.copytree(served, folder)
     commands = every_command()
-    assert {verb for verb in leaves() if verb != "upload"} == set(commands)  # it would ask a real bucket
+    # the first would ask a real bucket, the second speak with a program
+    assert leaves() - {"upload", "mcp"} == set(commands)
     if extra is not None and "torch" not in lacking(extra)["modules"] and extra != "train":
         # `train` shows what torch is for; another extra that happens to bring it need not show it again
         for verb in TRAINING:
@@ -209,16 +229,23 @@ def test_one_missing_package_is_one_line_in_every_verb(distribution: str, served
 
 
 def test_a_verb_without_its_extra_says_which_one(tmp_path: Path) -> None:
-    fetch, serve, train, score = run_verbs(
+    fetch, serve, train, score, mcp = run_verbs(
         None,
-        [["data", "fetch", "AAPL"], ["serve"], ["benchmark", "acl18", "--data", "."], ["sentiment", "score", "Up"]],
+        [
+            ["data", "fetch", "AAPL"],
+            ["serve"],
+            ["benchmark", "acl18", "--data", "."],
+            ["sentiment", "score", "Up"],
+            ["mcp"],
+        ],
         tmp_path,
     )
     assert fetch["err"].endswith("is not installed: pip install 'tenor[live]'.\n")
     assert serve["err"] == "tenor: uvicorn is not installed: pip install 'tenor[serve]'.\n"
     assert "tenor[train]" in train["err"]
     assert score["err"].endswith("is not installed: pip install 'tenor[sentiment]'.\n")
-    assert [fetch["out"], serve["out"], train["out"], score["out"]] == [""] * 4
+    assert mcp["err"].endswith("is not installed: pip install 'tenor[mcp]'.\n")
+    assert [fetch["out"], serve["out"], train["out"], score["out"], mcp["out"]] == [""] * 5
 
 
 def test_every_module_of_an_extra_is_tied_to_it() -> None:

@@ -6,7 +6,7 @@ import importlib.metadata
 import re
 
 # modules that are not called after their distribution; the others differ by case and punctuation alone
-DISTRIBUTIONS = {"sklearn": "scikit-learn"}
+DISTRIBUTIONS = {"mlflow": "mlflow-skinny", "sklearn": "scikit-learn"}
 
 
 def extras_with(module: str) -> list[str]:
