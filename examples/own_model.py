@@ -91,7 +91,7 @@ print(f"90 % of outcomes between {forecast.lower:.2f} and {forecast.upper:.2f}, 
 
 # %%
 lstm = fit(panel, split, features=features, model=tenor.ModelConfig(), training=training, workers=1)
-risks = {model.name: model.predict(panel).risk for model in (mine, lstm)}
+risks = {model.name: risk for model in (mine, lstm) if (risk := model.predict(panel).risk)}
 for horizon in panel.horizons:
     result = evaluate_risk(panel, split.test, risks, horizon=horizon)
     test = result.comparisons[lstm.name]["log_variance_mse"]
