@@ -29,7 +29,7 @@ returns = close.transform(np.log).diff()
 # %%
 def long(values: pd.DataFrame) -> pd.Series:
     """One row a symbol and session."""
-    return pd.Series(values.unstack()).dropna()
+    return values.melt(ignore_index=False).set_index("symbol", append=True).swaplevel()["value"].dropna()
 
 
 size = (returns**2 + 1e-6).transform(np.log)
