@@ -28,8 +28,8 @@ print(forecasts[["symbol", "session", "horizon", "price", "volatility", "q05", "
 
 # %% [markdown]
 # A row is one symbol and one horizon, in sessions. `volatility` is the standard deviation of the log return of one
-# session, `q05` and `q95` are the ends of the 90 % interval of the price. `p_up` is close to one half: which way prices
-# go can't be forecast here, how far they go can.
+# session, `q05` and `q95` are the ends of the 90 % interval of the price. `p_up` stays close to the share of rises in
+# the past, about one half for a session and more for twenty: how far prices go can be forecast here, which way can't.
 
 # %%
 model.plot("AAPL")

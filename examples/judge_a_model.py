@@ -19,7 +19,7 @@ TRAINED_UNTIL = "2015-12-31"
 
 bars = tenor.embedded_bars().select(SYMBOLS)
 close = bars.frame.pivot(index="session", columns="symbol", values="adj_close")
-returns = np.log(close).diff()
+returns = close.transform(np.log).diff()
 
 # %% [markdown]
 # A table of features: of every session and symbol the last five returns, and how much the price moved in the last
@@ -29,10 +29,10 @@ returns = np.log(close).diff()
 # %%
 def long(values: pd.DataFrame) -> pd.Series:
     """One row a symbol and session."""
-    return values.unstack().dropna()
+    return values.melt(ignore_index=False).set_index("symbol", append=True).swaplevel()["value"].dropna()
 
 
-size = np.log(returns**2 + 1e-6)
+size = (returns**2 + 1e-6).transform(np.log)
 features = pd.DataFrame(
     {f"return {lag} ago": long(returns.shift(lag)) for lag in range(5)}
     | {f"moved in {n}": long(size.rolling(n).mean()) for n in (1, 5, 22)}

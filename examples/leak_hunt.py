@@ -63,7 +63,7 @@ assert report.ok
 
 # %%
 apple = bars.select(["AAPL"]).frame
-returns = np.log(apple["adj_close"]).diff()
+returns = apple["adj_close"].transform(np.log).diff()
 table = pd.DataFrame(
     {
         "date": apple["session"],

@@ -124,7 +124,7 @@ print("features", ", ".join(more.forecaster.recipe.scaler.features[-6:]))
 # ## What is it worth?
 #
 # The same model with the feature and without it, on the same cells and folds, tested by resampled days. Two epochs on
-# four stocks are too little to find much: the verdict says whether the difference can be told from zero.
+# four stocks are too little to find much: the verdict says whether the difference is distinguishable from zero.
 
 # %%
 result = ablate("lake", honest, without=["squeeze"], workers=1)

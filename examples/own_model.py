@@ -87,11 +87,11 @@ print(f"90 % of outcomes between {forecast.lower:.2f} and {forecast.upper:.2f}, 
 #
 # Same data, parts, seeds and epochs; the squared error of log variance. The test is Diebold-Mariano on days, and the
 # change is the loss of the first model over that of the other, less 1. Eight stocks and one test part decide little;
-# `docs/own-models.md` has 88.
+# `docs/own-models.md` has the comparison on 88 stocks.
 
 # %%
 lstm = fit(panel, split, features=features, model=tenor.ModelConfig(), training=training, workers=1)
-risks = {model.name: model.predict(panel).risk for model in (mine, lstm)}
+risks = {model.name: risk for model in (mine, lstm) if (risk := model.predict(panel).risk)}
 for horizon in panel.horizons:
     result = evaluate_risk(panel, split.test, risks, horizon=horizon)
     test = result.comparisons[lstm.name]["log_variance_mse"]

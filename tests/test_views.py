@@ -42,6 +42,7 @@ def test_daily_sentiment_has_a_line() -> None:
 def test_a_panel_has_a_line_and_a_frame_of_its_cells(bars: tenor.Bars) -> None:
     panel = tenor.build_panel(bars, tenor.FeatureConfig(groups=("returns",), horizons=(1, 5)))
     assert repr(panel).startswith(f"Panel(3 symbols, {len(panel.sessions)} sessions ")
+    assert panel._repr_html_().count("<tr") == 5
     frame = panel.to_frame()
     assert len(frame) == panel.mask.sum()
     assert list(frame.columns) == ["symbol", "session", *panel.features, "target_1", "target_5"]
@@ -50,6 +51,13 @@ def test_a_panel_has_a_line_and_a_frame_of_its_cells(bars: tenor.Bars) -> None:
     i, j = panel.sessions.get_loc(row["session"]), panel.symbol_index(row["symbol"])
     assert np.array_equal(row[list(panel.features)].to_numpy(dtype="float32"), panel.values[i, j])
     assert row["target_5"] == panel.targets[i, j, 1]
+
+
+def test_many_forecasts_are_a_short_table(bars: tenor.Bars) -> None:
+    nothing = tenor.Forecasts((), failed={name: tenor.TenorError(f"{name} has no bars.") for name in "ABCDE"})
+    assert repr(nothing) == "Forecasts(0 symbols, horizons none, 5 without a forecast)"
+    assert "2 more without a forecast" in nothing._repr_html_()
+    assert "B has no bars" in nothing._repr_html_()
 
 
 def test_what_a_frame_holds_is_escaped_and_long_ones_are_cut() -> None:

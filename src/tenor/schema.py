@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tenor.distribution import Risk
 from tenor.errors import DataError, HistoryError, UnknownSymbolError
 from tenor.variance import close_to_close, log_mean_ahead
-from tenor.views import FrameView, listed
+from tenor.views import FrameView, listed, table_view
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -311,6 +311,19 @@ class Panel:
         span = " … ".join(labels(self.sessions[[0, -1]])) if len(self.sessions) else "no sessions"
         size = f"{len(self.symbols)} symbols, {len(self.sessions):,} sessions {span}, {len(self.features)} features"
         return f"Panel({size}, horizons {listed(self.horizons)}, {self.calendar})"
+
+    def _repr_html_(self) -> str:
+        names = {"symbols": self.symbols, "features": self.features}
+        rows = [
+            (axis, len(each), ", ".join(each[:8]) + (" …" if len(each) > 8 else "")) for axis, each in names.items()
+        ]
+        rows.insert(
+            1,
+            ("sessions", len(self.sessions), " … ".join(labels(self.sessions[[0, -1]])) if len(self.sessions) else ""),
+        )
+        rows.append(("horizons", len(self.horizons), ", ".join(map(str, self.horizons))))
+        cells = f"{int(self.mask.sum()):,} cells have all features: .to_frame() has them, a row each."
+        return table_view(repr(self), pd.DataFrame(rows, columns=["axis", "length", "values"]), notes=(cells,))
 
     def to_frame(self) -> pd.DataFrame:
         """A row a cell that is masked in: ``symbol, session``, the features, and ``target_1`` …, the returns ahead."""

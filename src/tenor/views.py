@@ -9,6 +9,9 @@ from typing import Protocol
 import pandas as pd
 
 _ROWS = 12
+_COLUMNS = 20
+_WIDEST = 120
+"""Characters of a cell; a longer one is cut."""
 
 
 def listed(values: Sequence[object]) -> str:
@@ -21,13 +24,21 @@ def listed(values: Sequence[object]) -> str:
     return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
 
 
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.4g}"
+
+
 def table_view(title: str, frame: pd.DataFrame, *, notes: Sequence[str] = ()) -> str:
     """HTML of a title, the first rows of `frame`, and sentences below them."""
     parts = [f"<p><strong>{escape(title)}</strong></p>"]
     if len(frame):
-        parts.append(frame.head(_ROWS).to_html(index=False, float_format=lambda value: f"{value:.4g}", border=0))
+        with pd.option_context("display.max_colwidth", _WIDEST):
+            table = frame.head(_ROWS).to_html(
+                index=False, float_format=_number, border=0, na_rep="–", max_cols=_COLUMNS
+            )
+        parts.append(table)
         if len(frame) > _ROWS:
-            parts.append(f"<p>… {len(frame) - _ROWS} more rows: .to_frame() has all of them.</p>")
+            parts.append(f"<p>… {len(frame) - _ROWS:,} more rows: .to_frame() has all of them.</p>")
     parts += [f"<p>{escape(note)}</p>" for note in notes if note]
     return "".join(parts)
 

@@ -434,7 +434,27 @@ def test_a_store_a_frame_and_files_are_taken(bars: Bars, closes: pd.DataFrame, t
     twice = quick([tmp_path / "one.csv", tmp_path / "one.csv"], tmp_path / "lake")
     assert [model.name for model in twice.models] == ["one", "one (2)"]
     assert len(judgement.to_frame()) == 6
-    assert repr(judgement).startswith("Judgement(one: not shown")
+    assert repr(judgement).startswith("Judgement(2 models, horizon 1, ")
+    assert "\none: not shown" in repr(judgement)
+    assert len(judgement) == 6
+    assert len(judgement.head(2)) == 2
+    page = judgement._repr_html_()
+    assert page.count("<tr") == 3  # the head, and a row a model
+    assert "one: not shown to be worth anything" in page
+    with pytest.raises(KeyError, match=r"no model is called 'two'; there are one and persistence \(file\)"):
+        judgement["two"]
+
+
+def test_a_judgement_draws_itself(bars: Bars, closes: pd.DataFrame) -> None:
+    judgement = quick({"<one>": long(closes, "price", first=FIRST)}, bars)
+    axes = judgement.plot()
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["persistence", "drift", "always-up"]
+    assert judgement.plot("<one>", loss="squared_error", ax=axes) is axes
+    assert "&lt;one&gt;" in judgement._repr_html_()
+    with pytest.raises(ConfigError, match="model is 'two'; there are <one>"):
+        judgement.plot("two")
+    with pytest.raises(ConfigError, match="loss is 'qlike'; <one> was judged by squared_error"):
+        judgement.plot(loss="qlike")
 
 
 def test_what_cannot_be_judged_at_all_is_an_error(bars: Bars, closes: pd.DataFrame) -> None:

@@ -24,7 +24,10 @@ from tenor.inference.cells import usable
 from tenor.inference.recipe import Recipe
 from tenor.schema import Bool, Float32, Forecast, Panel, Predictions
 from tenor.variance import STILL
+from tenor.views import listed, table_view
 
+SHOWN_PROBLEMS = 3
+"""Reasons why there is no forecast that a notebook shows."""
 SHOWN_LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 """Quantiles that a forecast carries."""
 FORECAST_COLUMNS = (
@@ -90,8 +93,18 @@ class Forecasts(list[Forecast]):
             frame[f"q{round(100 * level):02d}"] = [each.quantiles[f"{level:g}"] for each in self]
         return frame[list(FORECAST_COLUMNS)]
 
+    def __repr__(self) -> str:
+        symbols = len({each.symbol for each in self})
+        horizons = listed(list(dict.fromkeys(each.horizon for each in self))) if self else "none"
+        without = f", {len(self.failed)} without a forecast" if self.failed else ""
+        return f"Forecasts({symbols} symbol{'' if symbols == 1 else 's'}, horizons {horizons}{without})"
+
     def _repr_html_(self) -> str:
-        return self.to_frame().to_html(index=False, float_format=lambda value: f"{value:.4g}", border=0)
+        problems = [*self.failed.values(), *self.incomplete.values()]
+        notes = [str(error) for error in problems[:SHOWN_PROBLEMS]]
+        if len(problems) > SHOWN_PROBLEMS:
+            notes.append(f"… {len(problems) - SHOWN_PROBLEMS} more without a forecast: .failed has the reasons.")
+        return table_view(repr(self), self.to_frame(), notes=notes)
 
     def __add__(self, other: Forecasts) -> Forecasts:  # type: ignore[override]
         """Both together."""

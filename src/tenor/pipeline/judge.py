@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ import pandas as pd
 from tenor.calendars import calendar_of
 from tenor.config import FeatureConfig
 from tenor.errors import ConfigError, DataError, HistoryError, UnknownSymbolError
+from tenor.evaluation.significance import format_p
 from tenor.features import build_panel
 from tenor.ingest.files.forecast_files import ForecastRows, read_forecasts
 from tenor.ingest.frames import bars_of
@@ -23,13 +24,19 @@ from tenor.referee.losses import pairwise
 from tenor.referee.placing import Places, horizons_of, place, raw_closes
 from tenor.referee.result import LEAK, Finding, ModelResult, Pairwise
 from tenor.referee.units import Given, given, short_list
-from tenor.referee.words import pairwise_sentence
+from tenor.referee.words import ANSWERS, KIND_WORDS, MEASURE_WORDS, opening, pairwise_sentence
 from tenor.schema import Bars, Panel
 from tenor.symbols import known_as
 from tenor.training import Split
+from tenor.views import listed, table_view
 from tenor.workspace import Workspace
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 Forecasts = str | Path | pd.DataFrame
+_SHOWN_NOTES = 12
+"""Sentences that a notebook shows below the table."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +63,59 @@ class Judgement:
         return " ".join([*(m.verdict for m in self.models), *(pairwise_sentence(p) for p in self.pairwise)])
 
     def __getitem__(self, name: str) -> ModelResult:
-        """The result of the model `name`."""
-        return next(model for model in self.models if model.name == name)
+        """The result of the model `name`.
+
+        Raises
+        ------
+        KeyError
+            No model has that name.
+        """
+        for model in self.models:
+            if model.name == name:
+                return model
+        raise KeyError(f"no model is called {name!r}; there are {listed([m.name for m in self.models])}.")
+
+    def __len__(self) -> int:
+        return len(self.to_frame())
 
     def __repr__(self) -> str:
-        return f"Judgement({self.verdict})"
+        openings = "\n".join(f"{opening(model)}." for model in self.models)
+        return f"{self._title()}\n{openings}"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            {
+                "model": model.name,
+                "forecast of": KIND_WORDS[outcome.kind],
+                "horizon": outcome.horizon,
+                "against": outcome.reference,
+                "verdict": "no evidence" if model.marked else ANSWERS[outcome.side],
+                "loss": MEASURE_WORDS[outcome.measure],
+                "change, %": f"{100 * outcome.change:+.1f}".replace("-", "−"),
+                "p": format_p(outcome.p),
+                "days": outcome.days,
+            }
+            for model in self.models
+            for outcome in model.outcomes
+        ]
+        notes = [f"{opening(model)}." for model in self.models]
+        notes += [
+            f"{model.name}: {finding.text}"
+            for model in self.models
+            for finding in model.findings
+            if finding.text not in model.marked  # the opening has it already
+        ]
+        notes += [f"{each[:1].upper()}{each[1:]}" for each in map(pairwise_sentence, self.pairwise)]
+        if len(notes) > _SHOWN_NOTES:
+            notes = [*notes[:_SHOWN_NOTES], f"… {len(notes) - _SHOWN_NOTES} more sentences."]
+        more = ".to_frame() has every loss beside every baseline, .report('judged.html') the page."
+        return table_view(self._title(), pd.DataFrame(rows), notes=(*notes, more))
+
+    def _title(self) -> str:
+        horizons = sorted({horizon for model in self.models for horizon in model.horizons})
+        count, forecasts = len(self.models), sum(model.counted for model in self.models)
+        ahead = f", horizon{'' if len(horizons) == 1 else 's'} {listed(horizons)}" if horizons else ""
+        return f"Judgement({count} model{'' if count == 1 else 's'}{ahead}, {forecasts:,} forecasts)"
 
     def to_frame(self) -> pd.DataFrame:
         """One row a model, kind, horizon and compared model: losses, change, test."""
@@ -86,6 +141,41 @@ class Judgement:
                             }
                         )
         return pd.DataFrame(rows)
+
+    def head(self, rows: int = 5) -> pd.DataFrame:
+        """The first rows of `to_frame`."""
+        return self.to_frame().head(rows)
+
+    def plot(self, model: str | None = None, *, loss: str | None = None, ax: Axes | None = None) -> Axes:
+        """Draw what a model changes against each baseline, in per cent of its loss, by horizon.
+
+        Parameters
+        ----------
+        model
+            Its name; the first by default.
+        loss
+            ``log_variance_mse, qlike, crps, squared_error`` or ``brier``; by default the one that decides.
+        ax
+            Where to draw; new axes by default.
+
+        Raises
+        ------
+        ConfigError
+            There is no such model, or it was not judged by that loss.
+        """
+        from tenor.report.judge import draw_losses
+
+        names = [each.name for each in self.models]
+        if model is not None and model not in names:
+            raise ConfigError(f"model is {model!r}; there are {listed(names)}.")
+        result = self.models[0] if model is None else self[model]
+        decides = [outcome.measure for outcome in result.outcomes]
+        losses = list(dict.fromkeys([*decides, *(name for at in result.horizons.values() for name in at.losses)]))
+        if not losses:
+            raise ConfigError(f"nothing of {result.name} can be judged: there is nothing to draw.")
+        if loss is not None and loss not in losses:
+            raise ConfigError(f"loss is {loss!r}; {result.name} was judged by {listed(losses)}.")
+        return draw_losses(result, losses[0] if loss is None else loss, ax=ax)
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values."""
@@ -152,7 +242,7 @@ def judge(
     Returns
     -------
     Judgement
-        Its ``verdict``, ``to_frame()``, ``to_json()``, ``report(path)``.
+        Its ``verdict``, ``to_frame()``, ``plot()``, ``to_json()``, ``report(path)``.
 
     Raises
     ------

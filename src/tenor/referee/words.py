@@ -24,6 +24,8 @@ MEASURE_WORDS = {
     "crps": "CRPS",
 }
 REFERENCE_WORDS = {"always-up": "always saying the usual share of rises", "persistence": "'the price stays'"}
+ANSWERS: dict[int | None, str] = {1: "better", 0: "no better", -1: "worse", None: "too few days"}
+"""The `side` of an outcome in words."""
 SHORT_WORDS = {"always-up": "usual share of rises", "HAR-X per stock, refitted": "HAR-X, refitted"}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tenor.evaluation.bootstrap import ConfidenceInterval
@@ -14,6 +15,7 @@ from tenor.evaluation.significance import format_p
 from tenor.evaluation.titles import loss_title
 from tenor.referee.result import HorizonResult, LossTable, ModelResult, Pairwise
 from tenor.referee.words import (
+    ANSWERS,
     KIND_WORDS,
     MEASURE_WORDS,
     REFERENCE_WORDS,
@@ -44,7 +46,6 @@ FINDING_WORDS = {
     "units": "other units",
     "dates": "dates of the target",
 }
-ANSWERS: dict[int | None, str] = {1: "better", 0: "no better", -1: "worse", None: "too few days"}
 
 
 def write_judgement(
@@ -357,40 +358,49 @@ def _method_section() -> PageSection:
 def figure_losses(model: ModelResult) -> Figure:
     """The model's loss over each baseline's, less 1: a panel a kind of forecast, a marker a horizon."""
     measures = list(dict.fromkeys(outcome.measure for outcome in model.outcomes))
-    names = {
-        measure: list(
-            dict.fromkeys(
-                other
-                for result in model.horizons.values()
-                if measure in result.losses
-                for other in result.losses[measure].comparisons
-            )
-        )
-        for measure in measures
-    }
-    heights = [0.9 + 0.3 * len(names[measure]) for measure in measures]
+    heights = [0.9 + 0.3 * len(_baselines(model, measure)) for measure in measures]
     figure = style.canvas(sum(heights) + 0.3)
     panels = figure.subplots(len(measures), 1, squeeze=False, height_ratios=heights)[:, 0]
-    colours = {1: style.OURS, -1: style.AGAINST}
     for axes, measure in zip(panels, measures, strict=True):
-        axes.axvline(0, color=style.MUTED, lw=1)
-        at = [result for result in model.horizons.values() if measure in result.losses]
-        for i, result in enumerate(at):
-            shift = 0.18 * (i - (len(at) - 1) / 2)
-            for place, name in enumerate(names[measure]):
-                comparison = result.losses[measure].comparisons.get(name)
-                if comparison is not None:
-                    colour = colours.get(comparison.side or 0, style.CALM)
-                    axes.plot(100 * comparison.change, place + shift, "os^Dv"[i % 5], color=colour, ms=5.5)
-        axes.set_yticks(range(len(names[measure])), names[measure])
-        axes.set_ylim(len(names[measure]) - 0.5, -0.5)
-        axes.tick_params(axis="y", length=0, labelcolor=style.INK)
-        axes.grid(visible=False, axis="y")
-        shapes = ", ".join(f"{word} {result.horizon}" for word, result in zip(_SHAPES, at, strict=False))
-        axes.set_title(f"{sentence_case(MEASURE_WORDS[measure])}" + (f" ({shapes} ahead)" if len(at) > 1 else ""))
-        axes.set_xlabel("change of the loss, %")
-        style.plain_axis(axes.xaxis)
+        _draw_losses(axes, model, measure)
     return figure
+
+
+def draw_losses(model: ModelResult, measure: str, *, ax: Axes | None = None) -> Axes:
+    """One panel of `figure_losses`, on axes for a notebook."""
+    axes = style.notebook_axes(8, 1.4 + 0.34 * len(_baselines(model, measure))) if ax is None else ax
+    _draw_losses(axes, model, measure)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_xlabel(f"change of the loss, % (below zero {model.name} is better)")
+    return axes
+
+
+def _baselines(model: ModelResult, measure: str) -> list[str]:
+    """What the model is compared with by `measure`, at any horizon."""
+    tables = [result.losses[measure] for result in model.horizons.values() if measure in result.losses]
+    return list(dict.fromkeys(other for table in tables for other in table.comparisons))
+
+
+def _draw_losses(axes: Axes, model: ModelResult, measure: str) -> None:
+    names = _baselines(model, measure)
+    colours = {1: style.OURS, -1: style.AGAINST}
+    axes.axvline(0, color=style.MUTED, lw=1)
+    at = [result for result in model.horizons.values() if measure in result.losses]
+    for i, result in enumerate(at):
+        shift = 0.18 * (i - (len(at) - 1) / 2)
+        for place, name in enumerate(names):
+            comparison = result.losses[measure].comparisons.get(name)
+            if comparison is not None:
+                colour = colours.get(comparison.side or 0, style.CALM)
+                axes.plot(100 * comparison.change, place + shift, "os^Dv"[i % 5], color=colour, ms=5.5)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0, labelcolor=style.INK)
+    axes.grid(visible=False, axis="y")
+    shapes = ", ".join(f"{word} {result.horizon}" for word, result in zip(_SHAPES, at, strict=False))
+    axes.set_title(f"{sentence_case(MEASURE_WORDS[measure])}" + (f" ({shapes} ahead)" if len(at) > 1 else ""))
+    axes.set_xlabel("change of the loss, %")
+    style.plain_axis(axes.xaxis)
 
 
 _SHAPES = ("circle", "square", "triangle", "diamond", "wedge")

@@ -26,6 +26,8 @@ from tenor.symbols import clean_symbol
 
 _FLOAT = re.compile(r"-?(\d+(\.\d*)?|inf|nan)(e[+-]?\d+)?")
 # rows that may be left out without asking
+_LONGEST_GAP, _SHOW_SPACING = 4, 20
+"""Days between daily bars in the middle, weekends among them; rows from which on that is looked at."""
 _HARMLESS = {
     "empty": "without any price are no bars",
     "repeat": "repeat a bar",
@@ -173,6 +175,7 @@ def _read(
     rows.sound_prices()
     rows.on_calendar()
     rows.one_bar_a_day()
+    _require_daily(rows.frame(), what)
     mender = Mender(table, layout)
     notes = [*rows.notes, *_judge(rows.refusals(), layout, mender, calendar, now, what)]
     frame = rows.frame()
@@ -185,6 +188,17 @@ def _read(
         shown = ", ".join(bars.symbols[:4])
         raise ConfigError(f"symbol is {named!r}, and {what} are of {shown}: leave it out, or select its rows.")
     return FrameBars(bars, tuple(notes))
+
+
+def _require_daily(frame: pd.DataFrame, what: str) -> None:
+    """Refuse bars of weeks or months: nothing else in them shows that a row is more than one session."""
+    for symbol, days in frame.groupby("symbol", sort=False)["session"]:
+        apart = days.sort_values().diff().dt.days.median()
+        if len(days) >= _SHOW_SPACING and apart > _LONGEST_GAP:
+            raise FrameError(
+                f"{what}: the rows of {symbol} are {apart:.0f} days apart, and tenor takes daily bars: export them "
+                "day by day"
+            )
 
 
 def _mend_symbol(table: FrameTable, layout: Layout) -> str:
@@ -250,6 +264,8 @@ def _fault(
     if fault == "high_below_low":
         cell = f"{name!r} ({value}) "
     more = f"; {len(alike)} rows are so" if len(alike) > 1 else ""
+    if TIME_OF_DAY in why:
+        return FrameError(f"{what}, {row}: {cell}{why}{more}", mender.daily())
     market = _calendar(symbol, calendar)
     return FrameError(f"{what}, {row}: {cell}{why}{more}", mender.rows(fault, column, symbol, days, market))
 
@@ -275,7 +291,7 @@ def _refused(table: FrameTable, error: UnusableError, what: str) -> FrameError:
     try:
         layout = layout_of(table, what)
     except UnusableError:
-        return FrameError(why)
+        return FrameError(why if error.column else f"{why}: {error.remedy}")
     mender, field = Mender(table, layout), _field(layout, error.column)
     if TIME_OF_DAY in error.why:
         return FrameError(why, mender.daily())

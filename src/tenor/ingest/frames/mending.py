@@ -60,12 +60,15 @@ class Mender:
         }
         if fault == "off_calendar" and len(days) > _FEW_DAYS:
             sessions = f'exchange_calendars.get_calendar("{calendar}", start="{days[0]}").sessions'
-            return self._line(f"df = df[{self._days(calendar)}.isin({sessions})]")
+            return self._line(f"import exchange_calendars; df = df[{self._days(calendar)}.isin({sessions})]")
         if fault == "conflict" and (place := self.layout.place("symbol", "")) is not None:
             keys = [self.table.name(place), self.table.name(self.layout.places["session", ""])]
             flat = "df.reset_index()" if self.table.index else "df"
             return self._line(f'df = {flat}.drop_duplicates({keys!r}, keep="last")')
-        return self._line(f"df = df[{lines.get(fault, f'{cells}.notna()')}]")
+        place = self.layout.place(column, symbol)
+        texts = place is not None and pa.types.is_string(self.table.column(place).type)  # such as "n/a", or are mixed
+        missing = f'{cells}.astype(str).str.contains("[0-9]")' if texts else f"{cells}.notna()"
+        return self._line(f"df = df[{lines.get(fault, missing)}]")
 
     def dates(self, options: str = "") -> str:
         """The line that makes dates of the column of dates; `options` are those of ``pd.to_datetime``."""
@@ -82,7 +85,7 @@ class Mender:
         own: dict[Any, str] = {}
         for column, how in _WITHIN_DAY.items():
             place = self.layout.places.get((column, ""))
-            if place is not None and place not in own:
+            if place is not None and (place not in own or column == "close"):  # a close alone stands for the others
                 own[place] = how
         if not own:
             return ""
@@ -91,6 +94,9 @@ class Mender:
         if symbol is None and date < self.table.index:
             return self._line(f'df = df.resample("D").agg({words!r}).dropna()')
         flat = "df.reset_index()" if self.table.index else "df"
+        if self.table.is_object(date):  # texts, or moments of several zones
+            name = self.table.name(date)
+            flat = f"{flat}.assign(**{{{name!r}: lambda df: pd.to_datetime(df[{name!r}], utc=True)}})"
         day = f'pd.Grouper(key={self.table.name(date)!r}, freq="D")'
         keys = day if symbol is None else f"[{self.table.name(symbol)!r}, {day}]"
         return self._line(f"df = {flat}.groupby({keys}).agg({words!r}).dropna().reset_index()")

@@ -45,6 +45,7 @@ class FrameTable:
     rows: int
     to_pandas: str
     _column: Callable[[int], Any]
+    _objects: frozenset[int] = frozenset()
 
     def column(self, place: int, *, lists: bool = False) -> Any:
         """The column at `place`, as an Arrow column; with `lists`, a cell may hold several values.
@@ -62,6 +63,10 @@ class FrameTable:
         if not (lists and pa.types.is_nested(column.type)):
             require_simple({self.name(place): column.type})
         return text_of(self.name(place), column)
+
+    def is_object(self, place: int) -> bool:
+        """Whether pandas holds the column at `place` as objects or texts, and not as numbers or times."""
+        return place in self._objects
 
     def name(self, place: int) -> str:
         """The name of the column at `place`, as one text."""
@@ -115,7 +120,11 @@ def _of_pandas(frame: pd.DataFrame, what: str) -> FrameTable:
         series = columns[place] if place < len(columns) else frame.iloc[:, place - len(columns)]
         return _arrow(series, labels[place])
 
-    return FrameTable(labels, len(levels), len(frame), "", column)
+    types = [*(series.dtype for series in columns), *frame.dtypes]
+    objects = frozenset(
+        i for i, kind in enumerate(types) if pd.api.types.is_string_dtype(kind) or pd.api.types.is_object_dtype(kind)
+    )
+    return FrameTable(labels, len(levels), len(frame), "", column, objects)
 
 
 def _levels(frame: pd.DataFrame) -> list[tuple[Label, pd.Series[Any]]]:
@@ -202,6 +211,9 @@ def _mend_type(frame: Any) -> str:
         if path.startswith("s3://") or Path(path).is_dir():
             return f"df = tenor.Lake({path!r}).bars()"
         return f"df = pd.read_csv({path!r})"
+    for collect in ("collect", "to_pandas", "toPandas", "compute"):  # lazy tables of polars, DuckDB, Spark, Dask
+        if callable(getattr(frame, collect, None)):
+            return f"df = df.{collect}()"
     if isinstance(frame, np.ndarray) and frame.ndim == 2 and frame.shape[1] == 6:
         return 'df = pd.DataFrame(df, columns=["date", "open", "high", "low", "close", "volume"])'
     if isinstance(frame, np.ndarray):
