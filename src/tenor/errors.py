@@ -48,6 +48,10 @@ class TrainingError(TenorError):
     """A training diverged, or one of its processes was killed."""
 
 
+LONGEST_SYMBOL = 64
+"""Characters; no exchange has longer ones, so that a longer text is none."""
+
+
 class UnknownSymbolError(UsageError):
     """The lake, panel or model has no such symbol.
 
@@ -61,11 +65,12 @@ class UnknownSymbolError(UsageError):
 
     def __init__(self, symbol: str, known: Iterable[str]) -> None:
         names = sorted(known)
-        hint = did_you_mean(symbol, names)
+        hint = did_you_mean(symbol[:LONGEST_SYMBOL], names)
         if not hint:
             shown = ", ".join(names[:8]) + (" …" if len(names) > 8 else ".")
             hint = f" Known: {shown}" if names else " There are no symbols yet: run 'tenor data import' first."
-        super().__init__(f"unknown symbol {symbol!r}.{hint}")
+        asked = symbol if len(symbol) <= LONGEST_SYMBOL else f"{symbol[:LONGEST_SYMBOL]}…"
+        super().__init__(f"unknown symbol {asked!r}.{hint}")
         self.symbol = symbol
 
 

@@ -12,7 +12,7 @@ from tenor.cli import console
 from tenor.cli.extras import missing
 from tenor.cli.options import DEFAULT_STORE, Store
 from tenor.cli.unforeseen import explained, reported
-from tenor.errors import ConfigError, TenorError, did_you_mean
+from tenor.errors import ConfigError, TenorError, did_you_mean, one_line
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+MOST_OF_ERROR = 1000
+"""Characters of what an assistant reads of an error: it may quote a file."""
 HOST = "127.0.0.1"
 """The only address served on: there are no keys. Others reach it through a proxy that has some."""
 
@@ -95,7 +97,7 @@ def server(tools: Tools) -> MCPServer[Any]:
                     shown = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in cause.errors()[:5])
                     raise ToolError(f"{name} can't take this: {shown[:500]}.") from None
                 if isinstance(cause, TenorError):
-                    raise ToolError(" ".join(str(cause).split())) from None
+                    raise ToolError(one_line(cause, MOST_OF_ERROR)) from None
                 if isinstance(cause, Exception) and not isinstance(cause, ToolError):
                     raise ToolError(explained(cause) or reported(cause, ["mcp"])) from None
                 raise

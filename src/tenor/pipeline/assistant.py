@@ -190,6 +190,8 @@ class Tools:
             whole = False
         if not whole:
             files = (path for path in root.rglob("*") if path.suffix in (".csv", ".parquet", ".json"))
+            # what is refused, such as a link out of the folder, is not offered either
+            files = (path for path in files if path.is_file() and path.resolve().is_relative_to(root))
             known = sorted(path.relative_to(root).as_posix() for path in itertools.islice(files, 1000))
             hint = did_you_mean(name, known) or f" There are: {', '.join(known[:8]) or 'none'}."
             raise UsageError(f"there is no file {name[:80]!r} in the folder of --files.{hint}")

@@ -270,3 +270,27 @@ def test_a_million_rows_are_read(tmp_path: Path) -> None:
     assert len(rows) == count
     assert rows.frame["volatility"].iloc[-1] == 0.02
     assert rows.frame["session"].iloc[-1] == days[-1]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "why"),
+    [
+        ("volatility", "1e300", "is beyond 1e+30"),
+        ("volatility", "1e-300", "is not within 1e-12 and 1e+12"),
+        ("variance", "1e29", "is not within 1e-24 and 1e+24"),
+        ("log_variance", "800", "is not within -55 and 55"),
+        ("return", "-1e200", "is beyond 1e+30"),
+        ("q05", "1e99", "is beyond 1e+30"),
+    ],
+)
+def test_numbers_that_nothing_can_be_computed_of_are_refused(tmp_path: Path, column: str, value: str, why: str) -> None:
+    message = refusal(tmp_path, f"symbol,session,horizon,{column}\nAAPL,2016-01-04,1,{value}\n")
+    assert f"row 2, column {column!r}" in message
+    assert why in message
+
+
+def test_a_text_that_is_no_symbol_is_refused_in_a_short_line(tmp_path: Path) -> None:
+    message = refusal(tmp_path, f"{HEADER}\nAAPL,2016-01-04,1,0.01\n{'A' * 500_000},2016-01-04,1,0.01\n")
+    assert "row 3, column 'symbol'" in message
+    assert "has more than 64 characters" in message
+    assert len(message) < 400

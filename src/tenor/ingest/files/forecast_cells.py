@@ -21,6 +21,8 @@ from tenor.ingest.files.time_texts import read_time
 from tenor.schema import Bool, Float64
 
 NO_MOMENT = "datetime64[us]"
+LARGEST = 1e30
+"""Numbers beyond it are no forecast of anything, and their squares none that can be computed."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,9 @@ def read_numbers(raw: ForecastCells, place: int) -> Float64:
         numbers = _of_texts(raw, place, pc.utf8_trim_whitespace(column.cast(pa.string())))
     else:
         raise UnusableError(f"is of type {kind}", "write numbers", column=raw.names[place])
-    refuse_cell(raw, place, np.isinf(numbers), "is infinite", "leave the cell empty where there is no forecast")
+    remedy = "leave the cell empty where there is no forecast"
+    refuse_cell(raw, place, np.isinf(numbers), "is infinite", remedy)
+    refuse_cell(raw, place, np.abs(numbers) > LARGEST, f"is beyond {LARGEST:g}", remedy)
     return numbers
 
 

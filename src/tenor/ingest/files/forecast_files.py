@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from tenor.calendars import calendar_of
-from tenor.errors import DataError, UnusableError, one_line
+from tenor.errors import LONGEST_SYMBOL, DataError, UnusableError, one_line
 from tenor.ingest.files.cells import distinct, read_symbols
 from tenor.ingest.files.date_order import DateEvidence
 from tenor.ingest.files.date_texts import ORDERS
@@ -46,6 +46,8 @@ _DATES = ("session", "target_session", "trained_until")
 _TIMES = ("as_of", "made_at")
 _NUMBERS = (*QUANTITIES, "last_price")
 _ABOVE_ZERO = ("price", "last_price", "volatility", "variance")
+_BOUNDS = {"volatility": (1e-12, 1e12), "variance": (1e-24, 1e24), "log_variance": (-55.0, 55.0)}
+"""Column -> the least and the largest number in any unit that people use: the variance has to be a number as well."""
 _KEYS = ["symbol", "session", "as_of", "target_session", "horizon"]
 _ROUNDING = 1e-9
 """By so much of its size a quantile may lie below the one before: rounding."""
@@ -240,6 +242,14 @@ def _rows(raw: ForecastCells, found: ForecastColumns, order: Any, calendar: str,
     names = np.array([symbol or text.strip() for symbol, text in zip(symbols, texts, strict=True)], dtype=object)
     missing = np.array([not symbol and is_missing(text) for symbol, text in zip(symbols, texts, strict=True)])
     refuse_cell(raw, found.place["symbol"], missing[codes], "is missing", "name the symbol in every row")
+    long = np.array([len(name) > LONGEST_SYMBOL for name in names])
+    refuse_cell(
+        raw,
+        found.place["symbol"],
+        long[codes],
+        f"has more than {LONGEST_SYMBOL} characters",
+        "name one symbol in each row, and close every quotation mark",
+    )
     data: dict[str, Any] = {"symbol": names[codes]}
     calendars = [calendar_of(symbol, calendar) for symbol in names]
     for column in _DATES:
@@ -287,6 +297,15 @@ def _rows(raw: ForecastCells, found: ForecastColumns, order: Any, calendar: str,
 def _in_range(raw: ForecastCells, column: str, place: int, numbers: Float64) -> None:
     if column in _ABOVE_ZERO:
         refuse_cell(raw, place, numbers <= 0, "is not above 0", "leave the cell empty where there is no forecast")
+    if column in _BOUNDS:
+        low, high = _BOUNDS[column]
+        refuse_cell(
+            raw,
+            place,
+            (numbers < low) | (numbers > high),
+            f"is not within {low:g} and {high:g}",
+            f"write {column} as docs/judge.md says",
+        )
     if column == "p_up":
         percent = np.nanmax(numbers, initial=0.0) > 1 and np.nanmin(numbers, initial=0.0) >= 0
         remedy = "divide it by 100 if it is in per cent" if percent else "write the probability of a rise"
