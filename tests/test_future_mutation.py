@@ -53,7 +53,12 @@ def scaled(bars: Bars, sentiment: DailySentiment | None, at: pd.Timestamp) -> Kn
 
 def own(bars: Bars, sentiment: DailySentiment | None, at: pd.Timestamp) -> Known:
     """Own features: a function, a table of symbols that come and go, what does not change."""
-    values = [("S01", "2014-03-03", 1.0), ("ZZZ9", "2014-02-03", 2.0), ("AAPL", "2014-03-03", 3.0)]
+    values = [
+        ("S00", "2014-04-01", 4.0),
+        ("S01", "2014-03-03", 1.0),
+        ("ZZZ9", "2014-02-03", 2.0),
+        ("AAPL", "2014-03-03", 3.0),
+    ]
     tables = [
         ("table", pd.DataFrame(values, columns=["symbol", "known_since", "value"])),
         ("firm", pd.DataFrame({"symbol": ["S00", "S01", "AAPL"], "size": [1.0, 2.0, 3.0]})),

@@ -441,7 +441,7 @@ def test_a_store_a_frame_and_files_are_taken(bars: Bars, closes: pd.DataFrame, t
     page = judgement._repr_html_()
     assert page.count("<tr") == 3  # the head, and a row a model
     assert "one: not shown to be worth anything" in page
-    with pytest.raises(KeyError, match=r"no model is called 'two'; there are one and persistence \(file\)"):
+    with pytest.raises(ConfigError, match=r"no model is called 'two'; there are one and persistence \(file\)"):
         judgement["two"]
 
 

@@ -67,13 +67,13 @@ class Judgement:
 
         Raises
         ------
-        KeyError
+        ConfigError
             No model has that name.
         """
         for model in self.models:
             if model.name == name:
                 return model
-        raise KeyError(f"no model is called {name!r}; there are {listed([m.name for m in self.models])}.")
+        raise ConfigError(f"no model is called {name!r}; there are {listed([m.name for m in self.models])}.")
 
     def __len__(self) -> int:
         return len(self.to_frame())
