@@ -264,3 +264,34 @@ def test_a_grid_tries_networks_and_their_options(tmp_path: Path) -> None:
     ):
         with pytest.raises(ConfigError, match=message):
             read_grid(words=[word])
+
+
+PEEKING = "        h = torch.cat((h[:, 1:], h[:, -1:]), 1) if {} else h\n        risk, mean"
+"""The next session's state in place of this one's, under a condition."""
+MANY = 8
+ONE_SEED = replace(QUICK, seeds=(0,), epochs=1)
+
+
+@pytest.fixture(scope="module")
+def wide(panel_of: Callable[..., Panel]) -> Panel:
+    """A panel of more symbols than any check before training tries."""
+    return panel_of(symbols=MANY)
+
+
+@pytest.mark.parametrize("condition", [f"x.shape[0] == {MANY}", "x.shape[0] > 3 and x.shape[1] > 200"])
+def test_a_network_that_looks_ahead_on_the_panel_alone_is_caught_when_it_forecasts(
+    fit_it: Callable[..., Forecaster], wide: Panel, tmp_path: Path, condition: str
+) -> None:
+    condition = f"not self.training and {condition} and x.shape[0] != 5"  # the graph is compared with five
+    text = changed(("        risk, mean", PEEKING.format(condition)))
+    with pytest.raises(ConfigError, match=rf"on the {MANY} symbols and \d+ sessions .* looks ahead"):
+        fit_it(panel=wide, model=own(tmp_path, text), training=ONE_SEED).predict(wide)
+
+
+def test_a_network_that_mixes_many_symbols_is_caught_when_it_forecasts(
+    fit_it: Callable[..., Forecaster], wide: Panel, tmp_path: Path
+) -> None:
+    mixed = f"        h = h + h.mean(0, keepdim=True) if x.shape[0] == {MANY} else h\n        risk, mean"
+    trained_on = own(tmp_path, changed(("        risk, mean", mixed)))
+    with pytest.raises(ConfigError, match=rf"on the {MANY} symbols and \d+ sessions .* mixes symbols"):
+        fit_it(panel=wide, model=trained_on, training=ONE_SEED).predict(wide)

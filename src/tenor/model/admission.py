@@ -3,6 +3,8 @@
 A network is handed whole sequences, so nothing in its shape keeps it from the future. Its outputs up to a step are
 therefore compared before and after everything later is replaced, in evaluation and in training, at several steps; and
 those of a symbol before and after the other symbols are. All is done with networks of its own, made and thrown away.
+What a network does at other lengths, with more symbols, or once it was trained, is looked at when it forecasts
+(`require_honest`).
 
 Letters in shape comments: B batch, T time, F inputs, K horizons.
 """
@@ -13,6 +15,7 @@ import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -20,6 +23,7 @@ from torch.nn.parameter import UninitializedTensorMixin  # type: ignore[attr-def
 
 from tenor.config import ModelConfig
 from tenor.errors import ConfigError
+from tenor.model.attention_lstm import Output
 from tenor.model.export import sample, to_onnx
 from tenor.model.own_network import REQUIRED, FramedNetwork, label, raised
 
@@ -65,6 +69,57 @@ def admit(config: ModelConfig, n_features: int, n_horizons: int, *, sessions: in
 
 _admitted: set[tuple[str, int, int, int]] = set()
 """What was admitted in this process."""
+
+
+_honest: WeakKeyDictionary[FramedNetwork, set[tuple[int, ...]]] = WeakKeyDictionary()
+"""Trained networks, and the shapes of input on which each was shown to look only back."""
+
+
+def require_honest(network: FramedNetwork, x: Tensor, out: Output) -> None:
+    """Refuse a trained network that looks ahead, or at other symbols, on the very input that it forecasts from.
+
+    `admit` can't try every length and number of symbols, nor what a network does only after many runs. Asked once a
+    network and shape.
+
+    Parameters
+    ----------
+    network
+        In evaluation mode.
+    x
+        [B, T, F + 1]; what it forecasts from.
+    out
+        What it gave.
+
+    Raises
+    ------
+    ConfigError
+        Outputs up to a session change when later sessions do, or those of a symbol when others do.
+    """
+    symbols, time, _ = x.shape
+    seen = _honest.setdefault(network, set())
+    if tuple(x.shape) in seen:
+        return
+    where = f"{label(network.config)}, on the {symbols} symbols and {time} sessions that it forecasts,"
+    other = FACTOR * sample(symbols, time, network.n_features, seed=3)
+    for step in sorted({time // 2, time - 2} & set(range(time - 1))):
+        changed = x.clone()
+        changed[:, step + 1 :] = other[:, step + 1 :]
+        for name, tensor in network(changed).heads.items():
+            if _moved(out.heads[name][:, : step + 1], tensor[:, : step + 1]).any():
+                raise ConfigError(
+                    f"{where} looks ahead: {name!r} changes when sessions after {step} do. Let every step use itself "
+                    "and those before it, whatever the shape of x, and keep nothing from run to run."
+                )
+    if symbols > 1:
+        changed = x.clone()
+        changed[1::2] = other[1::2]
+        for name, tensor in network(changed).heads.items():
+            if _moved(out.heads[name][::2], tensor[::2]).any():
+                raise ConfigError(
+                    f"{where} mixes symbols: {name!r} of one changes when others do. Compute each row by itself, "
+                    "whatever the shape of x, and keep nothing from run to run."
+                )
+    seen.add(tuple(x.shape))
 
 
 @contextmanager

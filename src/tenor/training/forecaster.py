@@ -23,7 +23,8 @@ from tenor.inference import artifact
 from tenor.inference.cells import network_input, usable
 from tenor.inference.forecasts import CHUNK, PanelForecasts, Run
 from tenor.inference.recipe import Recipe
-from tenor.model import Network, Output, make_network
+from tenor.model import FramedNetwork, Network, Output, make_network
+from tenor.model.admission import require_honest
 from tenor.model.export import to_onnx
 from tenor.registry.manifest import NETWORK
 from tenor.schema import Float32, Forecast, Panel, Predictions
@@ -338,6 +339,9 @@ def _runs(network: Network, scaled: Panel) -> Iterator[tuple[slice, Output]]:
     """Run `network` along all sessions, some symbols at a time."""
     for start in range(0, len(scaled.symbols), CHUNK):
         columns = slice(start, start + CHUNK)
+        x = torch.from_numpy(network_input(scaled, columns))
         with torch.no_grad():  # not around the yield: several of these run side by side
-            out = network(torch.from_numpy(network_input(scaled, columns)))
+            out = network(x)
+            if isinstance(network, FramedNetwork):
+                require_honest(network, x, out)
         yield columns, out
