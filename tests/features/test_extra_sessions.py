@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
 from tenor.calendars import exchange
-from tenor.features.extra_sessions import extra_in_file, extra_of_service, on_sessions
+from tenor.features.extra_sessions import extra_days, extra_in_file, extra_of_service, on_sessions
+from tenor.ingest.importing import import_files
 from tenor.schema import Bars
+from tenor.store import Lake
 
 SATURDAY = pd.Timestamp("2014-03-08")
 
@@ -65,6 +69,33 @@ def test_a_price_service_is_trusted_for_one_symbol() -> None:
     assert extra_of_service(frame, stray(frame), "XNYS").sum() == 1
     hollow = frame[frame["session"] != "2014-03-07"].reset_index(drop=True)
     assert extra_of_service(hollow, stray(hollow), "XNYS").sum() == 0
+
+
+def test_a_day_that_the_lake_has_needs_one_symbol() -> None:
+    alone = frame_of(1, extra=1)
+    known = extra_days(pd.DatetimeIndex(frame_of(3, extra=3)["session"]), "XNYS")
+    assert list(known) == [SATURDAY]
+    assert extra_in_file(alone, stray(alone), "XNYS", known).sum() == 1
+    other = frame_of(1, extra=1, on=pd.Timestamp("2014-03-15"))
+    assert extra_in_file(other, stray(other), "XNYS", known).sum() == 0
+    still = frame_of(1, extra=1, volume=0.0)
+    assert extra_in_file(still, stray(still), "XNYS", known).sum() == 0
+
+
+def test_a_lake_on_a_wrong_calendar_vouches_for_no_day() -> None:
+    assert not len(extra_days(pd.DatetimeIndex(frame_of(1)["session"]) + pd.Timedelta(days=1), "XNYS"))
+
+
+def test_a_file_of_one_symbol_is_kept_beside_the_lake(tmp_path: Path) -> None:
+    lake = str(tmp_path / "lake")
+    frames = frame_of(4, extra=4).rename(columns={"session": "date"})
+    for name, symbols in (("many.csv", ["S0", "S1", "S2"]), ("S3.csv", ["S3"])):
+        part = frames[frames["symbol"].isin(symbols)]
+        part.to_csv(tmp_path / name, index=False, date_format="%Y-%m-%d")
+    assert len(import_files(str(tmp_path / "empty"), [str(tmp_path / "S3.csv")]).refused) == 1
+    import_files(lake, [str(tmp_path / "many.csv")])
+    assert not import_files(lake, [str(tmp_path / "S3.csv")]).refused
+    assert SATURDAY in set(Lake(lake).bars(["S3"]).frame["session"])
 
 
 def test_a_panel_stands_on_sessions_alone() -> None:

@@ -203,7 +203,7 @@ def data_verify(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
         console.line(f"{result.parts} parts, {result.versions} models and {result.documents} published documents read")
     if result.damaged:
         count = len(result.damaged)
-        raise StoreError(f"{count} file{'s' if count > 1 else ''} of {store} {'are' if count > 1 else 'is'} damaged.")
+        raise StoreError(f"{count} file{'s' if count > 1 else ''} of {store} can't be used: see the lines above.")
 
 
 @app.command("compact")

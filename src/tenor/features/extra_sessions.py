@@ -7,6 +7,7 @@ keeps them. A panel stands on the calendar's sessions alone, so a model sees the
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -22,11 +23,12 @@ _NEAR = pd.Timedelta(days=7)
 _PRICES = ["open", "high", "low", "close"]
 
 
-def extra_in_file(frame: pd.DataFrame, closed: Bool, calendar: str) -> Bool:
+def extra_in_file(frame: pd.DataFrame, closed: Bool, calendar: str, vouched: Collection[pd.Timestamp] = ()) -> Bool:
     """Which of the rows of `frame` that lie on no session are bars of an extra session.
 
     A day is one if at least three symbols, and at least half of those that trade in the week around it, have a bar of
     it that can be trusted (`_sound`), and if no more than `MOST` of all days are like it.
+    A day that is `vouched` for needs one symbol.
 
     Parameters
     ----------
@@ -36,13 +38,18 @@ def extra_in_file(frame: pd.DataFrame, closed: Bool, calendar: str) -> Bool:
         [row]; whether the row lies on no session.
     calendar
         The one that it is no session of.
+    vouched
+        Extra sessions that are known already (`extra_days`).
     """
     days = frame["session"]
-    off_days = pd.unique(days[closed])
+    off_days = pd.DatetimeIndex(days[closed]).unique()
     sound = closed & _sound(frame, closed, calendar)
-    if not sound.any() or len(off_days) > int(MOST * days.nunique()):
+    extra = list(vouched)
+    off_days = off_days[~off_days.isin(pd.DatetimeIndex(extra))]
+    if not sound.any():
         return np.zeros(len(frame), dtype=bool)
-    extra = []
+    if len(off_days) > int(MOST * days.nunique()):
+        off_days = off_days[:0]
     for day in off_days:
         with_bar = frame.loc[sound & (days == day).to_numpy(), "symbol"].nunique()
         active = frame.loc[((days - day).abs() <= _NEAR).to_numpy(), "symbol"].nunique()
@@ -59,6 +66,18 @@ def extra_of_service(frame: pd.DataFrame, closed: Bool, calendar: str) -> Bool:
     if int(closed.sum()) > max(1, int(MOST * len(frame))):
         return np.zeros(len(frame), dtype=bool)
     return np.asarray(closed & _sound(frame.assign(symbol=""), closed, calendar))
+
+
+def extra_days(days: pd.DatetimeIndex, calendar: str) -> pd.DatetimeIndex:
+    """The extra sessions among `days`, on which bars of `calendar` are stored; none where more than `MOST` are like it.
+
+    Such bars were taken into the lake because they could be trusted, so they vouch for other symbols' bars of the day.
+    """
+    unique = days.unique()
+    if not len(unique):
+        return unique
+    extra = unique[~unique.isin(exchange(calendar).sessions(unique.min(), unique.max()))]
+    return extra if len(extra) <= MOST * len(unique) else extra[:0]
 
 
 def on_sessions(bars: Bars, calendar: str) -> Bars:

@@ -9,8 +9,10 @@ from typing import Any
 
 import pandas as pd
 
+from tenor.calendars import calendar_of
 from tenor.data import embedded_bars, embedded_sentiment
 from tenor.errors import ConfigError, DataError
+from tenor.features.extra_sessions import extra_days
 from tenor.features.own import OwnTable, read_own_table
 from tenor.features.own.functions import check_name
 from tenor.ingest.files import JSON_SUFFIXES, FileSummary, Reading, SymbolReport, check_bars, find_files, read_files
@@ -120,6 +122,7 @@ def import_files(
         stored=lambda symbols: _closes(lake, symbols),
         encoding=encoding,
         known=lake.symbols,
+        vouched=lambda code: _extra_days(lake, code, calendar),
     )
     files: list[FileSummary] = []
     refused: list[str] = []
@@ -240,6 +243,13 @@ def _closes(lake: Lake, symbols: Sequence[str]) -> pd.DataFrame:
     if not known:
         return pd.DataFrame({"symbol": [], "session": [], "close": []})
     return lake.bars(known).frame[["symbol", "session", "close"]]
+
+
+def _extra_days(lake: Lake, code: str, given: str | None) -> pd.DatetimeIndex:
+    """The extra sessions of the calendar `code` in the lake; `given` is the calendar of symbols that tell none."""
+    symbols = lake.symbols()
+    own = [symbol for symbol in symbols if calendar_of(symbol, given or "XNYS") == code]
+    return extra_days(pd.DatetimeIndex(lake.bars(own).frame["session"]) if own else pd.DatetimeIndex([]), code)
 
 
 def check_lake(store: str, *, calendar: str | None = None) -> list[SymbolReport]:

@@ -27,7 +27,7 @@ class Verified:
     documents
         Published documents of symbols.
     damaged
-        One line for each file that is not what was written, with the remedy.
+        One line for each file that is not what was written, or is of an older tenor, with the remedy.
     """
 
     parts: int

@@ -34,6 +34,8 @@ class Reading:
     known
         The symbols that there are bars of; asked for only where a cell of news may have a class of shares behind a
         blank.
+    vouched
+        The extra sessions of a calendar that there are bars of; asked for only where rows lie on no session.
     """
 
     dates: Order | None = None
@@ -42,6 +44,7 @@ class Reading:
     stored: StoredBars | None = None
     encoding: str | None = None
     known: Callable[[], Collection[str]] | None = None
+    vouched: Callable[[str], Collection[pd.Timestamp]] | None = None
 
     @classmethod
     def of(
@@ -53,6 +56,7 @@ class Reading:
         stored: StoredBars | None = None,
         encoding: str | None = None,
         known: Callable[[], Collection[str]] | None = None,
+        vouched: Callable[[str], Collection[pd.Timestamp]] | None = None,
     ) -> Reading:
         """The same from a user's words.
 
@@ -68,7 +72,11 @@ class Reading:
         if decimal is not None and mark is None:
             raise ConfigError(f"--decimal is {decimal!r}; it takes {' or '.join(DECIMALS)}.")
         codec = None if encoding is None else known_encoding(encoding)
-        return cls(order, mark, dict(columns or {}), stored, codec, known)
+        return cls(order, mark, dict(columns or {}), stored, codec, known, vouched)
+
+    def extra_days(self, calendar: str) -> Collection[pd.Timestamp]:
+        """The extra sessions of `calendar` that are known."""
+        return self.vouched(calendar) if self.vouched else ()
 
     def beside(self, frames: list[pd.DataFrame]) -> Reading:
         """The same, where the bars of `frames` are known as well, and later ones count."""

@@ -189,7 +189,7 @@ class RowFilter:
             return extra
         frame = pd.DataFrame({"symbol": self._codes[rows], "session": self._days[rows].astype("datetime64[us]")})
         frame = frame.assign(**{name: self._values[name][rows] for name in (*PRICES, "volume")})
-        extra[rows] = extra_in_file(frame, closed[rows], calendar)
+        extra[rows] = extra_in_file(frame, closed[rows], calendar, self._reading.extra_days(calendar))
         if extra.any():
             days = sorted({str(day) for day in self._days[extra]})
             more = f" and {len(days) - 3} more days" if len(days) > 3 else ""
