@@ -29,12 +29,11 @@ from tenor.evaluation.ablation import (
     attention_verdict,
     compare_arms,
     compare_attention,
-    compare_on_news_sessions,
-    compare_risk_on_news_sessions,
     shuffle_sentiment,
 )
 from tenor.evaluation.contrasts import HIGHER_IS_BETTER, RETURNS, RISK, Ablation, Contrast
 from tenor.evaluation.evaluate import evaluate
+from tenor.evaluation.news_sessions import compare_on_news_sessions, compare_risk_on_news_sessions
 from tenor.evaluation.risk import evaluate_risk
 from tenor.evaluation.significance import Difference
 from tenor.evaluation.walkforward import WalkForward

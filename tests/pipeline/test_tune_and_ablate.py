@@ -74,6 +74,17 @@ def test_ablate_without_any_sentiment_asks_about_attention(
     assert [each["horizon"] for each in told["attention"]] == [1, 5, 20]
     assert main([*options, "--set", "model.attention=false"]) == 1
     assert "has neither news nor sentiment" in capsys.readouterr().err
+    # what is named and not there is refused, and not left out in silence
+    for refused, reason in (
+        (["--without", "sentiment"], "has neither news nor sentiment to leave out"),
+        (["--without", "attention", "--set", "model.attention=false"], "has no attention of tenor's to leave out"),
+        (["--without", "attention", "--without", "sentiment"], "has neither news nor sentiment to leave out"),
+    ):
+        assert main([*options, *refused, "--report", str(tmp_path / "none.html")]) == 1
+        error = capsys.readouterr().err
+        assert reason in error
+        assert error.count("\n") == 1
+    assert not (tmp_path / "none.html").exists()
 
 
 def test_ablate_compares_with_without_and_shuffled(

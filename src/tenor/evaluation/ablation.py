@@ -5,10 +5,7 @@ The news is asked about on two populations:
 - `ablate`: is sentiment worth having in this *method*? Settings are walked forward over folds, retrained in each, on
   all cells, with or without news: a placebo arm, several seeds and many test days give the power to answer, and days
   without news count because a feature that is empty on most days may still do harm there. `tenor ablate` runs it.
-- `compare_on_news_sessions`: did sentiment help *this version*? One split, the version as it was trained and its twin
-  without sentiment, only on the test sessions that sentiment reaches: outside them the two differ by chance alone,
-  which would dilute what news does where there is some. `compare_risk_on_news_sessions` asks the same of risk.
-  `tenor evaluate` reports it.
+- `tenor.evaluation.news_sessions`: did sentiment help *this version*?
 
 The arms of `ablate` differ in nothing but sentiment. *Without* lacks the sentiment columns. *Shuffled* has them, number
 for number, but on other days: what it gains over *without* is not news, it is the chance to fit more columns. The days
@@ -45,12 +42,10 @@ from tenor.evaluation.contrasts import (
     difference_text,
     on_all_cells,
 )
-from tenor.evaluation.evaluate import Evaluation, evaluate
-from tenor.evaluation.risk import RiskEvaluation, evaluate_risk
 from tenor.evaluation.significance import Difference, side_of_zero
 from tenor.evaluation.walkforward import WalkForward, walk
 from tenor.features import feature_names
-from tenor.schema import DailySentiment, Panel, Predictions
+from tenor.schema import Panel
 from tenor.training import Split
 
 WITH, WITHOUT, SHUFFLED = "with sentiment", "without sentiment", "sentiment shuffled"
@@ -218,13 +213,10 @@ def ablate_columns(
     walk_arm = _arm_walker(splits, training, cache, workers, progress)
     arms = (f"with {name}", f"without {name}")
     walks = {arm: walk_arm(arm, each, features, model) for arm, each in zip(arms, (panel, without), strict=True)}
-    kinds = partial(cells.by_volatility, panel)
-    results = {}
-    for horizon in panel.horizons:
-        result = compare_walks(panel, walks, horizon=horizon, kinds=kinds, resamples=resamples, seed=seed)
-        verdict = _verdict_of(result.contrasts, arms[1], name, f"the network without {name}")
-        results[horizon] = replace(result, verdict=verdict)
-    return results
+    return {
+        horizon: _compare_two(panel, walks, name, horizon=horizon, resamples=resamples, seed=seed)
+        for horizon in panel.horizons
+    }
 
 
 def _arm_walker(
@@ -250,102 +242,6 @@ def _arm_walker(
         )
 
     return walk_arm
-
-
-def compare_on_news_sessions(
-    panel: Panel,
-    rows: slice,
-    sentiment: DailySentiment,
-    predictions: Mapping[str, Predictions],
-    *,
-    ours: str,
-    without: str,
-    resamples: int = RESAMPLES,
-) -> dict[int, Evaluation]:
-    """A model beside the same model without sentiment, on the sessions of `rows` that sentiment reaches.
-
-    Parameters
-    ----------
-    panel
-        The panel that was predicted, with only the cells that count in its mask.
-    rows
-        The test's sessions, as places on the panel's session axis.
-    sentiment
-        What the model saw; `rows` are cut to the sessions from its first to its last.
-    predictions
-        Name -> predictions over the whole panel; those of other models than the two are not used.
-    ours, without
-        The names of the two models.
-    resamples
-        Of the days.
-
-    Returns
-    -------
-    dict of int to Evaluation
-        Horizon -> evaluation of `ours` against `without`; empty where sentiment reaches no session of `rows`.
-
-    Raises
-    ------
-    HistoryError
-        As `evaluate` does.
-    DataError
-        As `evaluate` does.
-    """
-    reached = _news_sessions(panel, rows, sentiment)
-    if reached is None:
-        return {}
-    pair = {name: predictions[name] for name in (ours, without)}
-    return {h: evaluate(panel, reached, pair, horizon=h, resamples=resamples) for h in panel.horizons}
-
-
-def compare_risk_on_news_sessions(
-    panel: Panel,
-    rows: slice,
-    sentiment: DailySentiment,
-    predictions: Mapping[str, Predictions],
-    *,
-    ours: str,
-    without: str,
-    resamples: int = RESAMPLES,
-) -> dict[int, RiskEvaluation]:
-    """What `compare_on_news_sessions` does, for the forecasts of risk of the two models.
-
-    Parameters
-    ----------
-    panel, rows, sentiment, predictions, ours, without, resamples
-        As there; the two models must have forecasts of risk.
-
-    Returns
-    -------
-    dict of int to RiskEvaluation
-        Horizon -> evaluation of `ours` against `without`; empty where sentiment reaches no session of `rows`.
-
-    Raises
-    ------
-    HistoryError
-        As `evaluate_risk` does.
-    DataError
-        As `evaluate_risk` does, and where one of the two models has no forecast of risk.
-    """
-    reached = _news_sessions(panel, rows, sentiment)
-    if reached is None:
-        return {}
-    pair = {}
-    for name in (ours, without):
-        risk = predictions[name].risk
-        if risk is None:
-            raise DataError(f"{name} has no forecast of risk to compare: predict with a model that has one.")
-        pair[name] = risk
-    return {h: evaluate_risk(panel, reached, pair, horizon=h, resamples=resamples) for h in panel.horizons}
-
-
-def _news_sessions(panel: Panel, rows: slice, sentiment: DailySentiment) -> slice | None:
-    """The part of `rows` from the first session with sentiment to the last; None where there is no such session."""
-    start, stop, _ = rows.indices(len(panel.sessions))
-    first, last = sentiment.frame["session"].min(), sentiment.frame["session"].max()
-    start = max(start, int(panel.sessions.searchsorted(first)))
-    stop = min(stop, int(panel.sessions.searchsorted(last, side="right")))
-    return slice(start, stop) if stop > start else None
 
 
 def shuffle_sentiment(panel: Panel, splits: Sequence[Split], *, seed: int) -> Panel:
@@ -395,10 +291,19 @@ def compare_attention(
     panel: Panel, walks: Mapping[str, WalkForward], *, horizon: int, resamples: int = RESAMPLES, seed: int = 0
 ) -> Ablation:
     """Compare the walks `WITH_ATTENTION` and `WITHOUT_ATTENTION`; parameters as in `compare_arms`."""
-    kinds = partial(cells.by_volatility, panel)
     ordered = {arm: walks[arm] for arm in (WITH_ATTENTION, WITHOUT_ATTENTION)}
-    result = compare_walks(panel, ordered, horizon=horizon, kinds=kinds, resamples=resamples, seed=seed)
-    return replace(result, verdict=attention_verdict(result.contrasts, days=result.contrasts[0].days))
+    return _compare_two(panel, ordered, "attention", horizon=horizon, resamples=resamples, seed=seed)
+
+
+def _compare_two(
+    panel: Panel, walks: Mapping[str, WalkForward], what: str, *, horizon: int, resamples: int, seed: int
+) -> Ablation:
+    """Compare the walk with `what`, the first of `walks`, and the one without it."""
+    kinds = partial(cells.by_volatility, panel)
+    result = compare_walks(panel, walks, horizon=horizon, kinds=kinds, resamples=resamples, seed=seed)
+    without = list(walks)[1]
+    verdict = _verdict_of(result.contrasts, without, what, f"the network {without}", days=result.contrasts[0].days)
+    return replace(result, verdict=verdict)
 
 
 def ablation_verdict(contrasts: Sequence[Contrast], *, days: int) -> str:
@@ -414,13 +319,13 @@ def attention_verdict(contrasts: Sequence[Contrast], *, days: int) -> str:
     return _verdict_of(contrasts, WITHOUT_ATTENTION, "attention", "the network without attention", days=days)
 
 
-def _verdict_of(contrasts: Sequence[Contrast], other: str, what: str, against: str, *, days: int | None = None) -> str:
+def _verdict_of(contrasts: Sequence[Contrast], other: str, what: str, against: str, *, days: int) -> str:
     """Whether `what`, which the arm `other` lacks, helps over all cells: a sentence on risk and one on returns."""
     sentences = []
     for metric, (where, error) in _QUESTIONS.items():
         difference = on_all_cells(contrasts, metric)[other]
         shown = f"{error} {difference_text(difference)} against {against}"
-        effect = _effect(what, difference, contrasts[0].days if days is None else days)
+        effect = _effect(what, difference, days)
         sentences.append(f"{where}, {effect} ({shown}).")
     return " ".join(sentences)
 

@@ -23,14 +23,13 @@ from tenor.features.axis import Axis
 from tenor.features.own.bundle import Given
 from tenor.notebook.frame_store import FrameStore, frame_store
 from tenor.pipeline import evaluate as pipeline
-from tenor.pipeline.own import prepare_own
+from tenor.pipeline.own import end_of_first_training, prepare_own
 from tenor.pipeline.train import config_panel, describe_config
 from tenor.progress import bars_on
 from tenor.report.page import render_page, write_page
 from tenor.report.risk import draw_changes
 from tenor.report.style import format_day
 from tenor.schema import DailySentiment
-from tenor.training.folds import walk_forward
 from tenor.views import listed, table_view
 
 if TYPE_CHECKING:
@@ -299,13 +298,12 @@ def evaluate(
         known = store.workspace.bars(settings.symbols or None, calendar=settings.features.calendar)
         sessions = Axis.of(known, settings.features.calendar).sessions
         layout = settings.folds if settings.folds != FoldConfig() else fold_lengths(len(sessions), folds)
-        first = walk_forward(sessions, layout, purge=max(settings.features.horizons))[0]
         prepared = prepare_own(
             store.workspace,
             settings,
             known,
             given=own,
-            train_end=sessions[first.train.stop - 1],
+            train_end=end_of_first_training(known, settings, layout),
             allow_leak=allow_leak,
         )
         settings = prepared.config

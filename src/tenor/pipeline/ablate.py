@@ -12,8 +12,7 @@ from tenor.errors import DataError
 from tenor.evaluation.ablation import ablate as compare_with_and_without
 from tenor.evaluation.ablation import ablate_attention, ablate_columns
 from tenor.evaluation.contrasts import Ablation
-from tenor.features.axis import Axis
-from tenor.pipeline.own import prepare_own
+from tenor.pipeline.own import end_of_first_training, prepare_own
 from tenor.pipeline.train import config_panel, describe_config
 from tenor.report.ablation import write_ablation
 from tenor.training.folds import fold_table, walk_forward
@@ -89,61 +88,47 @@ def ablate(
     calendar = config.features.calendar
     bars = workspace.bars(config.symbols or None, calendar=calendar)
     sentiment = workspace.daily_sentiment(config.sentiment, calendar=calendar, progress=texts, save=True)
-    asked = tuple(without) or ("sentiment", "attention")
-    if not without and sentiment is None and not config.model.attention_lstm:
-        raise DataError(
-            f"{store} has neither news nor sentiment to leave out, and the network has no attention of tenor's: import "
-            "news with 'tenor data import', or ask about model.attention = true without model.network."
+    requested = tuple(without) or ("sentiment", "attention")
+    lacking = {}
+    if sentiment is None:
+        lacking["sentiment"] = f"{store} has neither news nor sentiment to leave out: import some ('tenor data import')"
+    elif not config.features.sentiment:
+        lacking["sentiment"] = "features.sentiment is false, so that there is none to leave out: set it to true"
+    if not config.model.attention_lstm:
+        lacking["attention"] = (
+            "the network has no attention of tenor's to leave out: take model.attention = true without model.network"
         )
-    first = Axis.of(bars, calendar).sessions
-    until = first[walk_forward(first, config.folds, purge=max(config.features.horizons))[0].train.stop - 1]
+    reasons = [lacking[name] for name in requested if name in lacking]
+    if reasons and (without or len(reasons) == len(requested)):  # by default what can be asked about is asked about
+        raise DataError("; ".join(reasons) + ".")
+    until = end_of_first_training(bars, config, config.folds)
     prepared = prepare_own(workspace, config, bars, train_end=until, allow_leak=allow_leak)
     config = prepared.config
-    columns = {name: prepared.own.without(name) for name in asked if name not in ("sentiment", "attention")}
+    columns = {name: prepared.own.without(name) for name in requested if name not in ("sentiment", "attention")}
     features = replace(config.features, sentiment=config.features.sentiment and sentiment is not None)
     panel = config_panel(replace(config, features=features), bars, sentiment, prepared.own)
     splits = walk_forward(panel.sessions, config.folds, purge=max(panel.horizons))
+    shared: dict[str, Any] = {
+        "features": features,
+        "model": config.model,
+        "training": config.training,
+        "cache": workspace.work,
+        "workers": workers,
+        "progress": progress,
+    }
     horizons = {}
-    if sentiment is not None and "sentiment" in asked:
+    if "sentiment" in requested and "sentiment" not in lacking:
         horizons = compare_with_and_without(
             panel,
             config_panel(replace(config, features=replace(features, sentiment=False)), bars, None, prepared.own),
             splits,
-            features=features,
-            model=config.model,
-            training=config.training,
-            cache=workspace.work,
-            workers=workers,
-            progress=progress,
+            **shared,
         )
     attention = {}
-    if config.model.attention_lstm and "attention" in asked:
+    if "attention" in requested and "attention" not in lacking:
         # the arm with attention is that with sentiment, where there is one: it lies in the cache
-        attention = ablate_attention(
-            panel,
-            splits,
-            features=features,
-            model=config.model,
-            training=config.training,
-            cache=workspace.work,
-            workers=workers,
-            progress=progress,
-        )
-    own = {
-        name: ablate_columns(
-            panel,
-            gone,
-            name,
-            splits,
-            features=features,
-            model=config.model,
-            training=config.training,
-            cache=workspace.work,
-            workers=workers,
-            progress=progress,
-        )
-        for name, gone in columns.items()
-    }
+        attention = ablate_attention(panel, splits, **shared)
+    own = {name: ablate_columns(panel, gone, name, splits, **shared) for name, gone in columns.items()}
     table = fold_table(panel.sessions, splits)
     if report is not None:
         about = describe_config(config, panel.symbols)

@@ -13,7 +13,6 @@ import numpy as np
 from tenor.calendars import exchange
 from tenor.config import Config, FeatureConfig, FoldConfig, ModelConfig, SentimentConfig, TrainConfig, to_mapping
 from tenor.errors import ConfigError, HistoryError
-from tenor.evaluation.ablation import compare_on_news_sessions, compare_risk_on_news_sessions
 from tenor.evaluation.baselines import fit_baselines
 from tenor.evaluation.companions import Companions
 from tenor.evaluation.comparators import StageProgress, folds_after, regressors, walk_with_comparators
@@ -21,6 +20,7 @@ from tenor.evaluation.cost_sweep import CostSweep, sweep_costs
 from tenor.evaluation.evaluate import Evaluation
 from tenor.evaluation.evaluate import evaluate as evaluate_horizon
 from tenor.evaluation.faithfulness import Faithfulness, faithfulness, testable
+from tenor.evaluation.news_sessions import compare_on_news_sessions, compare_risk_on_news_sessions
 from tenor.evaluation.regressors import Regressor
 from tenor.evaluation.risk import RiskEvaluation
 from tenor.evaluation.risk_walk import RiskUse, risk_evaluations, risk_headline, use_risk, walk_rivals

@@ -8,13 +8,15 @@ from typing import Any
 
 import pandas as pd
 
-from tenor.config import Config, FeatureConfig
+from tenor.config import Config, FeatureConfig, FoldConfig
 from tenor.errors import ConfigError, LeakError
+from tenor.features.axis import Axis
 from tenor.features.own import LAKE, Own, OwnFunction
 from tenor.features.own.bundle import Given
 from tenor.leakcheck.own import check_own
 from tenor.leakcheck.report import LeakReport
 from tenor.schema import Bars
+from tenor.training.folds import walk_forward
 from tenor.workspace import Workspace
 
 
@@ -95,12 +97,20 @@ def prepare_own(
     return Prepared(replace(config, features=replace(features, own=named, events=kinds)), own, leaks)
 
 
+def end_of_first_training(bars: Bars, config: Config, folds: FoldConfig) -> pd.Timestamp:
+    """The last session of the training part of the first of `folds`: every fold knows what was known by then."""
+    sessions = Axis.of(bars, config.features.calendar).sessions
+    first = walk_forward(sessions, folds, purge=max(config.features.horizons))[0]
+    end: pd.Timestamp = sessions[first.train.stop - 1]
+    return end
+
+
 def refuse_leaks(leaks: Mapping[str, LeakReport], *, allow: bool) -> None:
     """Raise LeakError with the first finding of `leaks`, unless they are allowed."""
-    found = [(name, finding) for name, report in leaks.items() for finding in report.findings]
-    if found and not allow:
-        name, finding = found[0]
-        more = f" ({len(found) - 1} more findings.)" if len(found) > 1 else ""
+    findings = [(name, finding) for name, report in leaks.items() for finding in report.findings]
+    if findings and not allow:
+        name, finding = findings[0]
+        more = f" ({len(findings) - 1} more findings.)" if len(findings) > 1 else ""
         raise LeakError(
             f"own feature {name!r} is refused: {finding.describe()}{more} Nothing was trained; --allow-leak trains all "
             "the same."

@@ -65,16 +65,20 @@ def write_ablation(
     """
     attention = attention or {}
     own = own or {}
-    asked = [("the news", "News", ablations), ("attention", "Attention", attention)]
-    asked = [(what, part, results) for what, part, results in (*asked, *((n, n, r) for n, r in own.items())) if results]
-    compared = [what for what, _, _ in asked]
-    first = next(iter(asked[0][2].values()))
+    every = [
+        ("the news", "News", ablations),
+        ("attention", "Attention", attention),
+        *((n, n, r) for n, r in own.items()),
+    ]
+    answered = [(what, part, results) for what, part, results in every if results]
+    compared = [what for what, _, _ in answered]
+    first = next(iter(answered[0][2].values()))
     text = render_page(
         title=f"{'Does' if len(compared) == 1 else 'Do'} {' and '.join(compared)} help?",
         subtitle=f"Walk-forward, {first.first} – {first.last}, {len(first.seeds)} seeds in each fold and arm",
         verdicts=[
             (f"{part}, {sessions_ahead(horizon)}", result.verdict)
-            for _, part, results in asked
+            for _, part, results in answered
             for horizon, result in results.items()
         ],
         about=about,
