@@ -17,9 +17,10 @@ from tenor.features import Scaler, build_panel
 from tenor.heads import TARGETS
 from tenor.inference.cells import usable
 from tenor.model import AttentionLSTM
+from tenor.model.reproducible import reproducible
 from tenor.training import chronological
 from tenor.training.sequences import Sequences
-from tenor.training.trainer import Task, Trainer, reproducible
+from tenor.training.trainer import Task, Trainer
 
 ROUNDS, BATCH, BATCHES = 5, 256, 20
 

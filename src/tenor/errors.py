@@ -69,8 +69,8 @@ class UnknownSymbolError(UsageError):
         if not hint:
             shown = ", ".join(names[:8]) + (" …" if len(names) > 8 else ".")
             hint = f" Known: {shown}" if names else " There are no symbols yet: run 'tenor data import' first."
-        asked = symbol if len(symbol) <= LONGEST_SYMBOL else f"{symbol[:LONGEST_SYMBOL]}…"
-        super().__init__(f"unknown symbol {asked!r}.{hint}")
+        short = symbol if len(symbol) <= LONGEST_SYMBOL else f"{symbol[:LONGEST_SYMBOL]}…"
+        super().__init__(f"unknown symbol {short!r}.{hint}")
         self.symbol = symbol
 
 

@@ -153,14 +153,14 @@ def _source_of_spec(spec: str) -> Source:
             raise ConfigError(f"no file {str(path)!r}.{near}")
         return _of_file(path, name)
     try:
-        found = importlib.util.find_spec(place)
+        module = importlib.util.find_spec(place)
     except (ImportError, ValueError, AttributeError) as error:
         raise ConfigError(f"module {place!r} can't be imported: {_line(error)}.") from error
-    if found is None or not found.origin or not found.origin.endswith(".py"):
+    if module is None or not module.origin or not module.origin.endswith(".py"):
         raise ConfigError(
             f"module {place!r} has no Python source that can travel with a model: write a file.py:{name}."
         )
-    return _of_file(Path(found.origin), name)
+    return _of_file(Path(module.origin), name)
 
 
 def _of_file(path: Path, name: str) -> Source:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import pickle
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -59,7 +61,8 @@ def test_a_changed_config_keeps_its_code_and_another_network_has_its_own(tmp_pat
     assert (other.code, other.path) == (WHOLE + "# 2\n", str(tmp_path / "other.py"))
     without = replace(config, network="")
     assert (without.code, without.path, without) == ("", "", ModelConfig(lookback=8))
-    assert pickle.loads(pickle.dumps(config)).code == WHOLE
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as worker:
+        assert worker.submit(attrgetter("code"), config).result() == WHOLE, "a worker trains by the same text"
 
 
 def test_it_is_a_key_of_the_config_file_and_its_code_is_not(tmp_path: Path) -> None:

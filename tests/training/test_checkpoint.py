@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from tenor.config import ModelConfig, TrainConfig
+from tenor.model.reproducible import reproducible
 from tenor.training import checkpoint
 from tenor.training.sequences import Sequences
-from tenor.training.trainer import Task, Trainer, reproducible
+from tenor.training.trainer import Task, Trainer
 
 TRAINING = TrainConfig(seeds=(3,), epochs=6, patience=6, segment=24, burn_in=8, segments_per_step=8, learning_rate=5e-3)
 

@@ -21,13 +21,14 @@ from tenor.evaluation import faithfulness as deletion
 from tenor.inference.forecasts import PanelForecasts
 from tenor.inference.predictor import Predictor
 from tenor.model import make_network
+from tenor.model.reproducible import reproducible
 from tenor.registry import registry_of
 from tenor.schema import Panel
 from tenor.training import Forecaster, Split, checkpoint
 from tenor.training.estimator import PanelForecaster
 from tenor.training.fit import prepare
 from tenor.training.grid import candidates, configs_of, read_grid
-from tenor.training.trainer import Trainer, reproducible
+from tenor.training.trainer import Trainer
 
 FILES = ("forecaster.json", "network.py", "weights.safetensors")
 QUICK = TrainConfig(seeds=(0, 7), epochs=2, segment=24, burn_in=8, segments_per_step=8, learning_rate=1e-2)

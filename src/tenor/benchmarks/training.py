@@ -27,12 +27,13 @@ from tenor.config import FeatureConfig, ModelConfig, TrainConfig, to_mapping
 from tenor.errors import ConfigError
 from tenor.features import Scaler
 from tenor.inference.cells import usable
+from tenor.model.reproducible import reproducible
 from tenor.schema import Bool, Float32, Panel
 from tenor.storage.files import content_key, write_whole
 from tenor.training.forecaster import outputs
 from tenor.training.parallel import end_idle_processes
 from tenor.training.sequences import Sequences
-from tenor.training.trainer import Task, Trainer, reproducible
+from tenor.training.trainer import Task, Trainer
 
 BenchmarkProgress = Callable[[int, int, int, float, float], None]
 """Called with seed, epoch, epochs, training loss and validation MCC."""

@@ -9,8 +9,7 @@ thirtieth of the time.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -18,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from tenor.model.attention_lstm import SMALLEST, AttentionLSTM
+from tenor.model.reproducible import one_thread
 from tenor.schema import Float32, Float64
 
 BATCH = 200
@@ -52,7 +52,7 @@ class LastStep:
     def forecast(self, inputs: Float32) -> Float64:
         """[window]; the forecast if the last steps were `inputs` [window, lookback, feature + 1]."""
         total = np.zeros(len(inputs))
-        with _one_thread():
+        with one_thread():
             self._add(total, inputs)
         return total / len(self._networks)
 
@@ -63,17 +63,6 @@ class LastStep:
                 state = (hidden[:, part].contiguous(), cell[:, part].contiguous())
                 with torch.no_grad():
                     total[part] += _last(network, torch.from_numpy(inputs[part]), state, self._place).numpy()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """So few windows are no faster on several threads, and far slower where these have to wait for a processor."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _gated(network: AttentionLSTM, features: Tensor) -> Tensor:

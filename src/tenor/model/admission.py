@@ -12,8 +12,7 @@ Letters in shape comments: B batch, T time, F inputs, K horizons.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import NoReturn
 from weakref import WeakKeyDictionary
 
@@ -26,6 +25,7 @@ from tenor.errors import ConfigError
 from tenor.model.attention_lstm import Output
 from tenor.model.export import sample, to_onnx
 from tenor.model.own_network import REQUIRED, FramedNetwork, label, raised
+from tenor.model.reproducible import reproducible
 
 TOLERANCE = 1e-5
 """Outputs that differ by less, beside their size, are the same: sums are not always added in one order."""
@@ -62,7 +62,7 @@ def admit(config: ModelConfig, n_features: int, n_horizons: int, *, sessions: in
     key = (repr(config), n_features, n_horizons, sessions)  # it names the text of the network's file
     if key in _admitted:
         return
-    with _one_thread(), torch.random.fork_rng(devices=[]):
+    with reproducible():
         _Admission(config, n_features, n_horizons, sessions).run()
     _admitted.add(key)
 
@@ -120,16 +120,6 @@ def require_honest(network: FramedNetwork, x: Tensor, out: Output) -> None:
                     "whatever the shape of x, and keep nothing from run to run."
                 )
     seen.add(tuple(x.shape))
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 class _Admission:

@@ -19,7 +19,7 @@ from tenor.storage.files import json_values
 Kind = Literal["returns", "direction", "volatility", "distribution"]
 KINDS: tuple[Kind, ...] = ("volatility", "distribution", "returns", "direction")
 """What can be judged: forecasts of volatility, of quantiles, of the price or return, and of the probability of a rise;
-in the order in which it is told."""
+in the order in which it is reported."""
 
 LATE = "late"
 TRAINING = "training"

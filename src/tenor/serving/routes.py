@@ -167,8 +167,8 @@ async def forecasts(request: Request, batch: Batch, format_: Format = None) -> R
     A symbol named twice is answered once. CSV and Parquet (by ``format`` or ``Accept``) have a row for each horizon,
     if none is named, and are refused as a whole where a symbol has no forecast.
     """
-    asked = format_asked(request, format_)
-    return await _many(request, batch.symbols, batch.horizon, asked, explain=batch.explain)
+    chosen = format_asked(request, format_)
+    return await _many(request, batch.symbols, batch.horizon, chosen, explain=batch.explain)
 
 
 async def _many(

@@ -110,10 +110,10 @@ def flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     >>> flat({"model": {"hidden": 64}, "name": "LSTM"})
     {'model.hidden': 64, 'name': 'LSTM'}
     """
-    found: dict[str, Any] = {}
+    by_path: dict[str, Any] = {}
     for key, value in values.items():
-        found |= flat(value, f"{above}{key}.") if isinstance(value, dict) else {f"{above}{key}": value}
-    return found
+        by_path |= flat(value, f"{above}{key}.") if isinstance(value, dict) else {f"{above}{key}": value}
+    return by_path
 
 
 def content_key(*parts: Any, length: int = 24) -> str:

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tenor.config import FeatureConfig, ModelConfig, TrainConfig, changed, keys_of
 from tenor.errors import ConfigError, HistoryError, RowsError
+from tenor.model.reproducible import reproducible
 from tenor.schema import Bars, Bool, Float32
 from tenor.training.fit import fit as train
 from tenor.training.forecaster import Forecaster
@@ -21,7 +22,6 @@ from tenor.training.panel_source import PanelSource
 from tenor.training.parallel import Progress
 from tenor.training.scoring import SCORINGS, scores
 from tenor.training.split import Split
-from tenor.training.trainer import reproducible
 
 SECTIONS: dict[str, type[Any]] = {"features": FeatureConfig, "model": ModelConfig, "training": TrainConfig}
 """The configs that an estimator has, by the name that their keys begin with."""

@@ -19,13 +19,14 @@ from tenor.heads import TARGETS, Calibration, Head, Outcomes
 from tenor.inference.recipe import Recipe, linear_forecast
 from tenor.model import Network
 from tenor.model.admission import admit
+from tenor.model.reproducible import reproducible
 from tenor.schema import Float64, Panel
 from tenor.training import checkpoint
 from tenor.training.forecaster import Forecaster, build, mean_outputs, outputs
 from tenor.training.parallel import Progress, available_cores, train_seeds
 from tenor.training.sequences import Sequences, scaled_targets
 from tenor.training.split import Split
-from tenor.training.trainer import Task, reproducible
+from tenor.training.trainer import Task
 
 
 def fit(

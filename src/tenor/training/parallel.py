@@ -14,9 +14,10 @@ import joblib
 from joblib.externals.loky import get_reusable_executor
 
 from tenor.errors import TrainingError
+from tenor.model.reproducible import reproducible
 from tenor.schema import Float32
 from tenor.training import checkpoint
-from tenor.training.trainer import History, Task, Trainer, reproducible
+from tenor.training.trainer import History, Task, Trainer
 
 Given = TypeVar("Given")
 Result = TypeVar("Result")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -137,18 +136,6 @@ class Trainer:
         heads = {name: output[:, rows] for name, output in out.heads.items()}
         loss, cells = _loss(heads, targets[:, rows], known[:, rows], self.task.training)
         return float(loss / cells)
-
-
-@contextmanager
-def reproducible() -> Iterator[None]:
-    """One thread, and a random generator of its own: sums are added in one order, and the caller's numbers stay his."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _zero(data: Sequences, _rows: slice, _head: Head) -> Tensor:

@@ -16,8 +16,8 @@ from tenor.ingest.files.text_files import (
     is_missing_symbol,
     known_encoding,
     opening_lines,
-    said_delimiter,
     split_line,
+    stated_delimiter,
 )
 
 TEXT = "Datum;Schluß\n2024-01-02;„10,5“\n"
@@ -144,7 +144,7 @@ def test_names_of_encodings() -> None:
     ],
 )
 def test_the_line_in_which_excel_names_the_mark(line: str, mark: str) -> None:
-    assert said_delimiter(line) == mark
+    assert stated_delimiter(line) == mark
 
 
 def test_a_character_cut_by_the_reading_in_pieces_is_whole(tmp_path: Path) -> None:

@@ -297,9 +297,9 @@ def _with_keys(frame: pd.DataFrame, where: str) -> pd.DataFrame:
     plain = {str(c).strip().lower().replace(" ", "_"): c for c in reversed(list(frame.columns))}
     names = {}
     for key, known in _NAMES.items():
-        found = next((plain[alias] for alias in known if alias in plain), None)
-        if found is not None:
-            names[found] = key
+        own_name = next((plain[alias] for alias in known if alias in plain), None)
+        if own_name is not None:
+            names[own_name] = key
     frame = frame.rename(columns=names).rename(columns=str).reset_index(drop=True)
     twice = frame.columns[frame.columns.duplicated()]
     if len(twice):

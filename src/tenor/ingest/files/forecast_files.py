@@ -1,7 +1,7 @@
 """Files of forecasts, anybody's: CSV, Parquet or a frame, one row a symbol, session and horizon.
 
 What a file says is checked here as far as the file alone shows it: names, numbers, dates, doubled rows, quantiles that
-cross. Whether a forecast can be judged, and whether it was made in time, is found where the bars are.
+cross. Whether a forecast can be judged, and whether it was made in time, is matched where the bars are.
 """
 
 from __future__ import annotations
@@ -129,17 +129,17 @@ def read_forecasts(
     file = Path(source).name if isinstance(source, (str, Path)) else (name or "forecasts")
     try:
         raw = _read_file(Path(source)) if isinstance(source, (str, Path)) else _of_frame(source, file)
-        found = match_forecast_columns(raw.names, columns or {}, file)
+        matched = match_forecast_columns(raw.names, columns or {}, file)
         if not len(raw.rows):
             raise UnusableError("has columns but no rows", "export it again")
-        rows = _rows(raw, found, order, calendar, now or pd.Timestamp.now("UTC"))
+        rows = _rows(raw, matched, order, calendar, now or pd.Timestamp.now("UTC"))
     except UnusableError as error:
         place = f", row {error.row - (not isinstance(source, (str, Path)))}" if error.row else ""
         column = f", column {error.column!r}" if error.column else ""
         value = f": {error.value!r}" if error.value else ""
         raise DataError(f"{file}{place}{column}{value} {error.why}: {error.remedy}.") from error
     own = name or (Path(source).stem if isinstance(source, (str, Path)) else "forecasts")
-    return _by_model(replace(rows, name=own), raw, found, named=name is not None)
+    return _by_model(replace(rows, name=own), raw, matched, named=name is not None)
 
 
 def _read_file(path: Path) -> ForecastCells:
@@ -232,20 +232,20 @@ def _of_frame(source: Any, file: str) -> ForecastCells:
     return ForecastCells(file, names, cell, np.arange(1, len(frame) + 1), from_zero=True)
 
 
-def _rows(raw: ForecastCells, found: ForecastColumns, order: Any, calendar: str, now: pd.Timestamp) -> ForecastRows:
+def _rows(raw: ForecastCells, matched: ForecastColumns, order: Any, calendar: str, now: pd.Timestamp) -> ForecastRows:
     notes = list(raw.notes)
-    if found.ignored:
-        more = f" and {len(found.ignored) - 6} more" if len(found.ignored) > 6 else ""
-        notes.append(f"columns that are ignored: {', '.join(found.ignored[:6])}{more}")
+    if matched.ignored:
+        more = f" and {len(matched.ignored) - 6} more" if len(matched.ignored) > 6 else ""
+        notes.append(f"columns that are ignored: {', '.join(matched.ignored[:6])}{more}")
     count = len(raw.rows)
-    codes, symbols, texts = read_symbols(raw.cell(found.place["symbol"]))
+    codes, symbols, texts = read_symbols(raw.cell(matched.place["symbol"]))
     names = np.array([symbol or text.strip() for symbol, text in zip(symbols, texts, strict=True)], dtype=object)
     missing = np.array([not symbol and is_missing(text) for symbol, text in zip(symbols, texts, strict=True)])
-    refuse_cell(raw, found.place["symbol"], missing[codes], "is missing", "name the symbol in every row")
+    refuse_cell(raw, matched.place["symbol"], missing[codes], "is missing", "name the symbol in every row")
     long = np.array([len(name) > LONGEST_SYMBOL for name in names])
     refuse_cell(
         raw,
-        found.place["symbol"],
+        matched.place["symbol"],
         long[codes],
         f"has more than {LONGEST_SYMBOL} characters",
         "name one symbol in each row, and close every quotation mark",
@@ -253,10 +253,10 @@ def _rows(raw: ForecastCells, found: ForecastColumns, order: Any, calendar: str,
     data: dict[str, Any] = {"symbol": names[codes]}
     calendars = [calendar_of(symbol, calendar) for symbol in names]
     for column in _DATES:
-        if column in found.place:
+        if column in matched.place:
             evidence = DateEvidence(
                 raw.rows,
-                raw.names[found.place[column]],
+                raw.names[matched.place[column]],
                 codes,
                 names.tolist(),
                 calendars,
@@ -264,34 +264,34 @@ def _rows(raw: ForecastCells, found: ForecastColumns, order: Any, calendar: str,
                 now,
                 order,
             )
-            data[column] = read_days(raw, found.place[column], evidence, notes, needed=column != "trained_until")
+            data[column] = read_days(raw, matched.place[column], evidence, notes, needed=column != "trained_until")
         else:
             data[column] = np.full(count, np.datetime64("NaT"), NO_MOMENT)
     for column in _TIMES:
-        if column in found.place:
-            moments, days = read_moments(raw, found.place[column])
-            if days is not None and column == "as_of" and "session" not in found.place:
+        if column in matched.place:
+            moments, days = read_moments(raw, matched.place[column])
+            if days is not None and column == "as_of" and "session" not in matched.place:
                 data["session"] = days
                 notes.append("'as_of' holds dates: read as the session after whose close the forecast was made")
             data[column] = moments
         else:
             data[column] = pd.Series(pd.NaT, index=range(count), dtype="datetime64[us, UTC]")
-    data["horizon"] = read_horizons(raw, found.place.get("horizon"), count)
+    data["horizon"] = read_horizons(raw, matched.place.get("horizon"), count)
     for column in _NUMBERS:
         numbers = np.full(count, np.nan)
-        if column in found.place:
-            numbers = read_numbers(raw, found.place[column])
-            _in_range(raw, column, found.place[column], numbers)
+        if column in matched.place:
+            numbers = read_numbers(raw, matched.place[column])
+            _in_range(raw, column, matched.place[column], numbers)
         data[column] = numbers
-    levels = tuple(found.quantiles)
-    columns = [read_numbers(raw, place) for place in found.quantiles.values()]
+    levels = tuple(matched.quantiles)
+    columns = [read_numbers(raw, place) for place in matched.quantiles.values()]
     quantiles = np.stack(columns, axis=1) if columns else np.full((count, 0), np.nan)
     if not any(np.isfinite(data[column]).any() for column in QUANTITIES) and not np.isfinite(quantiles).any():
         raise UnusableError("holds no forecast, every cell of it is empty", "write numbers into the columns")
     frame = pd.DataFrame(data).assign(row=raw.rows - raw.from_zero)
     _refuse_doubled(raw, frame)
-    _refuse_crossing(raw, found, quantiles)
-    return ForecastRows("", frame, levels, quantiles, found.of, tuple(notes))
+    _refuse_crossing(raw, matched, quantiles)
+    return ForecastRows("", frame, levels, quantiles, matched.of, tuple(notes))
 
 
 def _in_range(raw: ForecastCells, column: str, place: int, numbers: Float64) -> None:
@@ -337,8 +337,8 @@ def _refuse_same(frame: pd.DataFrame, keys: list[str], raw: ForecastCells) -> No
     )
 
 
-def _refuse_crossing(raw: ForecastCells, found: ForecastColumns, quantiles: Float64) -> None:
-    places = list(found.quantiles.values())
+def _refuse_crossing(raw: ForecastCells, matched: ForecastColumns, quantiles: Float64) -> None:
+    places = list(matched.quantiles.values())
     below = np.full(len(quantiles), -np.inf)
     which = np.full(len(quantiles), -1)
     for j, place in enumerate(places):
@@ -359,11 +359,11 @@ def _refuse_crossing(raw: ForecastCells, found: ForecastColumns, quantiles: Floa
         which = np.where(known, j, which)
 
 
-def _by_model(rows: ForecastRows, raw: ForecastCells, found: ForecastColumns, *, named: bool) -> list[ForecastRows]:
+def _by_model(rows: ForecastRows, raw: ForecastCells, matched: ForecastColumns, *, named: bool) -> list[ForecastRows]:
     """The rows of each model that the column ``model`` names; all of them where there is none."""
-    if "model" not in found.place:
+    if "model" not in matched.place:
         return [rows]
-    codes, texts = distinct(raw.cell(found.place["model"]))
+    codes, texts = distinct(raw.cell(matched.place["model"]))
     labels = [(text or "").strip() for text in texts]
     parts = []
     for code in dict.fromkeys(codes.tolist()):

@@ -18,7 +18,7 @@ from tenor.ingest.files.json_files import JSON_SUFFIXES, LINES_SUFFIXES
 from tenor.ingest.files.news_cells import shown, storable
 from tenor.ingest.files.news_columns import known_names, names_news
 from tenor.ingest.files.tables import PARQUET_SUFFIXES, TEXT_SUFFIXES
-from tenor.ingest.files.text_files import delimiter_of, encoding_of, opening_lines, said_delimiter, split_line
+from tenor.ingest.files.text_files import delimiter_of, encoding_of, opening_lines, split_line, stated_delimiter
 
 BATCH_ROWS = 200_000
 _WIDEST_CELL = 1 << 24
@@ -122,8 +122,8 @@ def _likely_encoding(path: Path, given: str | None) -> str:
 
 def _delimiter(lines: Sequence[str], columns: Mapping[str, str] | None) -> tuple[str, Sequence[str]]:
     """The mark between the columns, and the lines from the header on: above it Excel may name the mark."""
-    if lines and (said := said_delimiter(lines[0])):
-        return said, lines[1:]
+    if lines and (stated := stated_delimiter(lines[0])):
+        return stated, lines[1:]
     own = set((columns or {}).values())
     delimiter = delimiter_of(lines, lambda names: known_names(names) + sum(name in own for name in names))
     # the texts of a file of one column have commas, though nothing stands in quotes

@@ -20,7 +20,7 @@ from tenor.errors import UnusableError, one_line
 from tenor.ingest.files.json_files import JSON_SUFFIXES, read_json_rows
 from tenor.ingest.files.layouts import ALIASES, FileColumns, guess_columns, headerless, match_columns
 from tenor.ingest.files.side_by_side import WideColumns, joined_names, stacked_header
-from tenor.ingest.files.text_files import delimiter_of, encoding_of, opening_lines, said_delimiter, split_line
+from tenor.ingest.files.text_files import delimiter_of, encoding_of, opening_lines, split_line, stated_delimiter
 
 TEXT_SUFFIXES = (".csv", ".txt", ".tsv")
 PARQUET_SUFFIXES = (".parquet", ".pq")
@@ -149,7 +149,7 @@ def text_of(name: str, column: Any) -> Any:
 def _read_text(path: Path, chosen: Mapping[str, str], given: str | None) -> RawTable:
     encoding = encoding_of(path, read_texts=False, given=given)
     lines = opening_lines(path, encoding.name)
-    above = 1 if said_delimiter(lines[0]) else 0
+    above = 1 if stated_delimiter(lines[0]) else 0
     delimiter, header = _header(lines, above, chosen)
     notes = [encoding.note] if encoding.note else []
     names = split_line(lines[header], delimiter)

@@ -131,16 +131,16 @@ def opening_lines(path: Path, encoding: str) -> list[str]:
     return re.split(r"\r\n|\r|\n", text.lstrip("\ufeff"))
 
 
-def said_delimiter(line: str) -> str:
+def stated_delimiter(line: str) -> str:
     """The mark that a first line of Excel names (``sep=;``); ``""`` where it is no such line.
 
     Examples
     --------
-    >>> said_delimiter("sep=;"), said_delimiter('"SEP=,"'), said_delimiter("sep,text")
+    >>> stated_delimiter("sep=;"), stated_delimiter('"SEP=,"'), stated_delimiter("sep,text")
     (';', ',', '')
     """
-    found = _EXCEL.fullmatch(line.strip(" \r\n\ufeff"))
-    return found[1] if found else ""
+    match = _EXCEL.fullmatch(line.strip(" \r\n\ufeff"))
+    return match[1] if match else ""
 
 
 def split_line(line: str, delimiter: str) -> list[str]:

@@ -120,13 +120,13 @@ def _fault(refusals: pd.DataFrame, table: FrameTable, names: tuple[str, ...], wh
 
 def _mend_columns(table: FrameTable, names: tuple[str, ...]) -> str:
     """A line that names the first column that is missing."""
-    found = guess_news_columns(names).place
-    if "symbol" not in found and {"text", "published_at"} <= found.keys():
+    places = guess_news_columns(names).place
+    if "symbol" not in places and {"text", "published_at"} <= places.keys():
         return f'{table.to_pandas}df["symbol"] = "AAPL"'
-    column = next((column for column in ("text", "published_at", "symbol") if column not in found), "")
+    column = next((column for column in ("text", "published_at", "symbol") if column not in places), "")
     if not column:
         return ""
-    free = [i for i in range(table.index, len(names)) if i not in found.values()]
+    free = [i for i in range(table.index, len(names)) if i not in places.values()]
     if not free:
         return f"df[{column!r}] = …  # one value a row"
     return f"{table.to_pandas}df = df.rename(columns={{{table.labels[free[0]]!r}: {column!r}}})"

@@ -1,28 +1,18 @@
-"""What flows between rooms: Bars, News, DailySentiment -> Panel -> Predictions -> Forecast, validated when made.
-
-Sessions are tz-naive: midnights (an exchange's trading dates), or for bars within a day the UTC moments of their
-closes. Other moments are tz-aware UTC, returns are natural logs.
-"""
+"""Tables that come in from outside: bars, news, daily sentiment, events."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from tenor.distribution import Risk
-from tenor.errors import DataError, HistoryError, UnknownSymbolError
-from tenor.variance import close_to_close, log_mean_ahead
-from tenor.views import FrameView, listed, table_view
-
-Float32 = NDArray[np.float32]
-Float64 = NDArray[np.float64]
-Bool = NDArray[np.bool_]
+from tenor.errors import DataError, UnknownSymbolError
+from tenor.schema.arrays import Bool
+from tenor.views import FrameView
 
 PRICES = ("open", "high", "low", "close", "adj_close")
 BAR_COLUMNS = ("symbol", "session", *PRICES, "volume")
@@ -236,268 +226,6 @@ class Events:
         return _fingerprint(self.frame)
 
 
-_LEFT_OUT: Any = None
-"""Of a field that `Panel` fills in."""
-
-
-@dataclass(frozen=True, repr=False)
-class Panel:
-    """Everything a model may see, dense over sessions and symbols.
-
-    Attributes
-    ----------
-    values
-        [session, symbol, feature] float32, finite; 0 where `mask` is False. Row t holds what was known after the
-        close of session t.
-    mask
-        [session, symbol] bool; True where the symbol traded and every feature was known.
-    targets
-        [session, symbol, horizon] float32; log return of the adjusted close from t to t + h sessions; NaN where it is
-        not known (yet).
-    volatility
-        [session, symbol] float32; EWMA of daily log returns' root mean square up to t, one session; NaN where `mask`
-        is False.
-    variance
-        [session, symbol] float64; what the symbol moved since its last session (`tenor.variance`); NaN where it did
-        not trade. Left out, it is that of the closes.
-    log_variance
-        [session, symbol, horizon] float32; log of the mean of `variance` over t + 1 .. t + h, the target of risk; NaN
-        where it is not known (yet). Left out, it follows from `variance`.
-    open, close
-        [session, symbol] float64; adjusted prices; NaN where the symbol did not trade.
-    sessions, symbols, features, horizons
-        The names of the axes.
-    calendar
-        Whose sessions they are, and so how many make a year.
-    """
-
-    values: Float32
-    mask: Bool
-    targets: Float32
-    volatility: Float32
-    open: Float64
-    close: Float64
-    sessions: pd.DatetimeIndex
-    symbols: tuple[str, ...]
-    features: tuple[str, ...]
-    horizons: tuple[int, ...]
-    calendar: str = "XNYS"
-    variance: Float64 = _LEFT_OUT
-    log_variance: Float32 = _LEFT_OUT
-
-    def __post_init__(self) -> None:
-        if self.variance is _LEFT_OUT:
-            object.__setattr__(self, "variance", close_to_close(self.close))
-        if self.log_variance is _LEFT_OUT:
-            object.__setattr__(self, "log_variance", log_mean_ahead(self.variance, self.close, self.horizons))
-        grid = (len(self.sessions), len(self.symbols))
-        shapes = {
-            "values": (*grid, len(self.features)),
-            "mask": grid,
-            "targets": (*grid, len(self.horizons)),
-            "volatility": grid,
-            "variance": grid,
-            "log_variance": (*grid, len(self.horizons)),
-            "open": grid,
-            "close": grid,
-        }
-        for name, shape in shapes.items():
-            if getattr(self, name).shape != shape:
-                raise DataError(f"panel: {name} has shape {getattr(self, name).shape}, its axes say {shape}.")
-        if not self.sessions.is_monotonic_increasing or not self.sessions.is_unique:
-            raise DataError("panel: its sessions are not in order.")
-
-    def __repr__(self) -> str:
-        span = " … ".join(labels(self.sessions[[0, -1]])) if len(self.sessions) else "no sessions"
-        size = f"{len(self.symbols)} symbols, {len(self.sessions):,} sessions {span}, {len(self.features)} features"
-        return f"Panel({size}, horizons {listed(self.horizons)}, {self.calendar})"
-
-    def _repr_html_(self) -> str:
-        names = {"symbols": self.symbols, "features": self.features}
-        rows = [
-            (axis, len(each), ", ".join(each[:8]) + (" …" if len(each) > 8 else "")) for axis, each in names.items()
-        ]
-        rows.insert(
-            1,
-            ("sessions", len(self.sessions), " … ".join(labels(self.sessions[[0, -1]])) if len(self.sessions) else ""),
-        )
-        rows.append(("horizons", len(self.horizons), ", ".join(map(str, self.horizons))))
-        cells = f"{int(self.mask.sum()):,} cells have all features: .to_frame() has them, a row each."
-        return table_view(repr(self), pd.DataFrame(rows, columns=["axis", "length", "values"]), notes=(cells,))
-
-    def to_frame(self) -> pd.DataFrame:
-        """A row a cell that is masked in: ``symbol, session``, the features, and ``target_1`` …, the returns ahead."""
-        rows, columns = np.nonzero(self.mask.T)[::-1]
-        numbers = np.concatenate((self.values[rows, columns], self.targets[rows, columns]), axis=1)
-        frame = pd.DataFrame(numbers, columns=[*self.features, *(f"target_{horizon}" for horizon in self.horizons)])
-        frame.insert(0, "session", self.sessions[rows])
-        frame.insert(0, "symbol", np.array(self.symbols, dtype=object)[columns])
-        return frame
-
-    def windows(self, lookback: int) -> Float32:
-        """Every run of `lookback` sessions, [session - lookback + 1, symbol, lookback, feature], as a view: no copy.
-
-        Window i ends at session i + lookback - 1.
-        """
-        if len(self.sessions) < lookback:
-            raise HistoryError(
-                f"{len(self.sessions)} sessions are too few for a lookback of {lookback}: "
-                "import more history or lower model.lookback."
-            )
-        view = np.lib.stride_tricks.sliding_window_view(self.values, lookback, axis=0)
-        return np.moveaxis(view, -1, 2)
-
-    def between(self, start: int, stop: int) -> Panel:
-        """Sessions start .. stop - 1, as views."""
-        cut = slice(start, stop)
-        return replace(
-            self,
-            values=self.values[cut],
-            mask=self.mask[cut],
-            targets=self.targets[cut],
-            volatility=self.volatility[cut],
-            variance=self.variance[cut],
-            log_variance=self.log_variance[cut],
-            open=self.open[cut],
-            close=self.close[cut],
-            sessions=self.sessions[cut],
-        )
-
-    def horizon_index(self, horizon: int) -> int:
-        """The place of `horizon` on the last axis of `targets`."""
-        if horizon not in self.horizons:
-            raise DataError(f"horizon {horizon} is not in this panel; it has {list(self.horizons)}.")
-        return self.horizons.index(horizon)
-
-    def symbol_index(self, symbol: str) -> int:
-        """The place of `symbol` on the symbol axis; raises UnknownSymbolError with a suggestion."""
-        if symbol not in self.symbols:
-            raise UnknownSymbolError(symbol, self.symbols)
-        return self.symbols.index(symbol)
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """The predictions of one model at every cell of a panel.
-
-    Attributes
-    ----------
-    model
-        The model's name, as it stands in tables.
-    mean
-        [session, symbol, horizon] float32; expected log return from t to t + h, made after the close of t; NaN where
-        there is none.
-    p_up
-        [session, symbol, horizon] float32; P(return > 0); NaN where there is no prediction.
-    lower, upper
-        The same shape, bounds of the 90 % interval of the return, or None for a model that gives none.
-    risk
-        How far the return may lie from zero, or None for a model that forecasts no volatility.
-    """
-
-    model: str
-    mean: Float32
-    p_up: Float32
-    lower: Float32 | None = None
-    upper: Float32 | None = None
-    risk: Risk | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("p_up", "lower", "upper"):
-            value = getattr(self, name)
-            if value is not None and value.shape != self.mean.shape:
-                raise DataError(f"predictions of {self.model}: {name} has shape {value.shape}, mean {self.mean.shape}.")
-
-
-@dataclass(frozen=True, repr=False)
-class Forecast:
-    """One symbol, one horizon, made after the close of a session.
-
-    Attributes
-    ----------
-    as_of
-        UTC; the latest moment of information used (that session's close).
-    session
-        The last session seen, of the model's calendar.
-    target_session
-        The session the forecast is for.
-    expected_return
-        Log return to the close of `target_session`; `price` the adjusted close that it means. Of a symbol of another
-        market: from its last close known at the one to its last known at the other (``docs/sources.md``).
-    last_price
-        Adjusted close of `session`.
-    lower, upper
-        90 % interval of the price: the quantiles 0.05 and 0.95.
-    p_up
-        P(return > 0).
-    volatility
-        Forecast standard deviation of the log return of one session, over the horizon.
-    volatility_rank
-        Its place in the symbol's own last year: the share of that year's forecasts of the same horizon that were lower.
-    baseline_volatility
-        What an exponentially weighted mean of past squared returns (half-life 20 sessions) says, to compare with.
-    quantiles
-        Of the price, by level (``"0.01"`` to ``"0.99"``).
-    value_at_risk, expected_shortfall
-        By confidence (``"0.95"``, ``"0.99"``): the loss over the horizon, a share of `last_price`, that is exceeded
-        with the remaining probability; and the mean loss where it is. Above 0 is a loss.
-    verdict
-        What is known of how good such forecasts are, in one sentence.
-    attention_time
-        Weight of each of the last L sessions in the forecast of risk (by date, they sum to 1).
-    attention_features
-        Mean weight of each feature over those sessions (they sum to 1).
-    """
-
-    symbol: str
-    as_of: pd.Timestamp
-    session: pd.Timestamp
-    target_session: pd.Timestamp
-    horizon: int
-    expected_return: float
-    last_price: float
-    price: float
-    lower: float
-    upper: float
-    p_up: float
-    volatility: float
-    volatility_rank: float
-    baseline_volatility: float
-    quantiles: dict[str, float]
-    value_at_risk: dict[str, float]
-    expected_shortfall: dict[str, float]
-    verdict: str
-    attention_time: dict[str, float]
-    attention_features: dict[str, float]
-    model_version: str
-
-    def __repr__(self) -> str:
-        ahead = "the next session" if self.horizon == 1 else f"{self.horizon} sessions ahead"
-        return (
-            f"Forecast({self.symbol} {label(self.session, intraday=self.intraday)}, {ahead}: {self.lower:.6g} to "
-            f"{self.upper:.6g} (90 %), volatility {100 * self.volatility:.2f} %, P(up) {self.p_up:.2f})"
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """A mapping of JSON scalars; sessions as `label` writes them, `as_of` in ISO 8601."""
-        plain = dict(self.__dict__)
-        plain["as_of"] = self.as_of.isoformat()
-        for key in ("session", "target_session"):
-            plain[key] = label(getattr(self, key), intraday=self.intraday)
-        return plain
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Forecast:
-        """Read what `to_json` wrote, to the bit."""
-        moments = {key: pd.Timestamp(values[key]) for key in ("as_of", "session", "target_session")}
-        return cls(**{**values, **moments})
-
-    @property
-    def intraday(self) -> bool:
-        """Whether its sessions are bars within a day: those are named by their close, which `as_of` is too."""
-        return self.session == self.as_of.tz_convert("UTC").tz_localize(None)
-
-
 def label(session: pd.Timestamp, *, intraday: bool) -> str:
     """A session as text: a date (YYYY-MM-DD), or the UTC moment of a bar's close (YYYY-MM-DDTHH:MM)."""
     return f"{session:%Y-%m-%dT%H:%M}" if intraday else f"{session:%Y-%m-%d}"
@@ -537,7 +265,7 @@ def _as_sessions(column: pd.Series[Any], what: str, interval: BarInterval) -> pd
     return dates.astype("datetime64[us]")
 
 
-def _refuse(frame: pd.DataFrame, bad: NDArray[np.bool_], why: str) -> None:
+def _refuse(frame: pd.DataFrame, bad: Bool, why: str) -> None:
     if bad.any():
         rows = frame.loc[bad, ["symbol", "session"]].head(3)
         days = labels(pd.DatetimeIndex(rows["session"]))

@@ -1,0 +1,100 @@
+"""One forecast, as people get it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from tenor.schema.tables import label
+
+
+@dataclass(frozen=True, repr=False)
+class Forecast:
+    """One symbol, one horizon, made after the close of a session.
+
+    Attributes
+    ----------
+    as_of
+        UTC; the latest moment of information used (that session's close).
+    session
+        The last session seen, of the model's calendar.
+    target_session
+        The session the forecast is for.
+    expected_return
+        Log return to the close of `target_session`; `price` the adjusted close that it means. Of a symbol of another
+        market: from its last close known at the one to its last known at the other (``docs/sources.md``).
+    last_price
+        Adjusted close of `session`.
+    lower, upper
+        90 % interval of the price: the quantiles 0.05 and 0.95.
+    p_up
+        P(return > 0).
+    volatility
+        Forecast standard deviation of the log return of one session, over the horizon.
+    volatility_rank
+        Its place in the symbol's own last year: the share of that year's forecasts of the same horizon that were lower.
+    baseline_volatility
+        What an exponentially weighted mean of past squared returns (half-life 20 sessions) says, to compare with.
+    quantiles
+        Of the price, by level (``"0.01"`` to ``"0.99"``).
+    value_at_risk, expected_shortfall
+        By confidence (``"0.95"``, ``"0.99"``): the loss over the horizon, a share of `last_price`, that is exceeded
+        with the remaining probability; and the mean loss where it is. Above 0 is a loss.
+    verdict
+        What is known of how good such forecasts are, in one sentence.
+    attention_time
+        Weight of each of the last L sessions in the forecast of risk (by date, they sum to 1).
+    attention_features
+        Mean weight of each feature over those sessions (they sum to 1).
+    """
+
+    symbol: str
+    as_of: pd.Timestamp
+    session: pd.Timestamp
+    target_session: pd.Timestamp
+    horizon: int
+    expected_return: float
+    last_price: float
+    price: float
+    lower: float
+    upper: float
+    p_up: float
+    volatility: float
+    volatility_rank: float
+    baseline_volatility: float
+    quantiles: dict[str, float]
+    value_at_risk: dict[str, float]
+    expected_shortfall: dict[str, float]
+    verdict: str
+    attention_time: dict[str, float]
+    attention_features: dict[str, float]
+    model_version: str
+
+    def __repr__(self) -> str:
+        ahead = "the next session" if self.horizon == 1 else f"{self.horizon} sessions ahead"
+        return (
+            f"Forecast({self.symbol} {label(self.session, intraday=self.intraday)}, {ahead}: {self.lower:.6g} to "
+            f"{self.upper:.6g} (90 %), volatility {100 * self.volatility:.2f} %, P(up) {self.p_up:.2f})"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """A mapping of JSON scalars; sessions as `label` writes them, `as_of` in ISO 8601."""
+        plain = dict(self.__dict__)
+        plain["as_of"] = self.as_of.isoformat()
+        for key in ("session", "target_session"):
+            plain[key] = label(getattr(self, key), intraday=self.intraday)
+        return plain
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Forecast:
+        """Read what `to_json` wrote, to the bit."""
+        moments = {key: pd.Timestamp(values[key]) for key in ("as_of", "session", "target_session")}
+        return cls(**{**values, **moments})
+
+    @property
+    def intraday(self) -> bool:
+        """Whether its sessions are bars within a day: those are named by their close, which `as_of` is too."""
+        return self.session == self.as_of.tz_convert("UTC").tz_localize(None)
