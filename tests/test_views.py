@@ -66,3 +66,11 @@ def test_what_a_frame_holds_is_escaped_and_long_ones_are_cut() -> None:
     assert "<b>" not in page
     assert "a &amp; b" in page
     assert "8 more rows" in page
+
+
+def test_numbers_have_no_exponent_and_moments_no_zone() -> None:
+    rows = pd.DataFrame({"x": [2.374e-05, 164.050003], "at": pd.to_datetime(["2017-09-01T20:00Z"] * 2)})
+    page = table_view("t", rows)
+    assert "0.00002374" in page
+    assert ">164.1<" in page
+    assert ">2017-09-01 20:00<" in page

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Protocol
 
+import numpy as np
 import pandas as pd
 
 _ROWS = 12
@@ -25,18 +26,21 @@ def listed(values: Sequence[object]) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.4g}"
+    """Four digits, without an exponent."""
+    return f"{value:,.0f}" if abs(value) >= 1e4 else np.format_float_positional(value, 4, fractional=False, trim="-")
 
 
 def table_view(title: str, frame: pd.DataFrame, *, notes: Sequence[str] = ()) -> str:
     """HTML of a title, the first rows of `frame`, and sentences below them."""
     parts = [f"<p><strong>{escape(title)}</strong></p>"]
     if len(frame):
+        shown = frame.head(_ROWS)
+        moments = shown.select_dtypes("datetimetz").columns
+        shown = shown.assign(**{name: shown[name].dt.strftime("%Y-%m-%d %H:%M") for name in moments})
         with pd.option_context("display.max_colwidth", _WIDEST):
-            table = frame.head(_ROWS).to_html(
-                index=False, float_format=_number, border=0, na_rep="–", max_cols=_COLUMNS
-            )
-        parts.append(table)
+            table = shown.to_html(index=False, float_format=_number, border=0, na_rep="–", max_cols=_COLUMNS)
+        # a wide table scrolls by itself, and its cells do not break
+        parts.append(f'<div style="overflow-x: auto; white-space: nowrap">{table}</div>')
         if len(frame) > _ROWS:
             parts.append(f"<p>… {len(frame) - _ROWS:,} more rows: .to_frame() has all of them.</p>")
     parts += [f"<p>{escape(note)}</p>" for note in notes if note]
