@@ -98,6 +98,11 @@ def ablate(
         lacking["attention"] = (
             "the network has no attention of tenor's to leave out: take model.attention = true without model.network"
         )
+    if not without and sentiment is None and "attention" in lacking:
+        raise DataError(
+            f"{store} has neither news nor sentiment to leave out, and the network has no attention of tenor's: import "
+            "news with 'tenor data import', or ask about model.attention = true without model.network."
+        )
     reasons = [lacking[name] for name in requested if name in lacking]
     if reasons and (without or len(reasons) == len(requested)):  # by default what can be asked about is asked about
         raise DataError("; ".join(reasons) + ".")
