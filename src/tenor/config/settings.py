@@ -212,6 +212,11 @@ class FeatureConfig(Section):
         if self.horizons != rising:
             self.refuse("horizons", f"write them rising and once each, {list(rising)}")
 
+    @property
+    def wants_kinds(self) -> bool:
+        """Whether daily counts of kinds of news, or of topics, are asked for, by default too."""
+        return bool(DEFAULT_KINDS if self.kinds is None else self.kinds) or bool(self.topics)
+
 
 @dataclass(frozen=True)
 class SentimentConfig(Section):

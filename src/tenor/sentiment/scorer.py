@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tenor.errors import DataError
+from tenor.errors import DataError, ModelError
 from tenor.sentiment.encoder import CONFIG, SHIPPED, Encoder, OnnxEncoder
 from tenor.sentiment.scores import LABELS, ScoreCache, Scores
 from tenor.sentiment.text import clean, looks_english, text_hash
@@ -65,12 +65,18 @@ class Scorer:
         """Names the weights: two models never share it."""
         return self._encoder.model_id
 
+    @property
+    def has_kinds(self) -> bool:
+        """Whether there is a classifier of the kinds of news for the encoder."""
+        return False
+
     def score(
         self,
         texts: Sequence[str],
         *,
         cache: ScoreCache | None = None,
         progress: Callable[[int, int], None] | None = None,
+        kinds: bool = False,
     ) -> Scores:
         """Score `texts`.
 
@@ -82,12 +88,16 @@ class Scorer:
             Scores in it are not computed again, new ones are added round by round, so that a killed run resumes.
         progress
             Called with the number of distinct texts done and of all distinct texts.
+        kinds
+            Also what the texts are about, where `has_kinds`.
 
         Raises
         ------
         DataError
             An item is not a text; the message names its position.
         """
+        if kinds and not self.has_kinds:
+            raise ModelError(f"no classifier of the kinds of news came with {self.model_id}: leave the kinds out.")
         for position, text in enumerate(texts):
             if not isinstance(text, str):
                 raise DataError(f"text {position} is {text!r}, not a text: drop it or fill it in.")

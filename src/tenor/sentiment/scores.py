@@ -41,7 +41,7 @@ class Scores:
     model_id
         The model that scored them.
     kinds
-        Float32 ``[n, 9]``, the probability of each of `tenor.schema.KINDS`; None where the model gives none.
+        Float32 ``[n, 9]``, the probability of each of `tenor.kinds.KINDS`; None where the model gives none.
     """
 
     probabilities: npt.NDArray[np.float32]
