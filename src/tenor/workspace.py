@@ -24,6 +24,7 @@ from tenor.features.own import LAKE, Covariates, Own
 from tenor.inference.forecasts import Attention, Forecasts, PanelForecasts
 from tenor.inference.predictor import Predictor
 from tenor.inference.recipe import Recipe
+from tenor.kinds import StoredKinds
 from tenor.registry import Registry, registry_of
 from tenor.schema import AsOf, Bars, DailyKinds, DailySentiment, Forecast, News
 from tenor.sentiment.daily import DailyNews, daily_sentiment
@@ -32,6 +33,7 @@ from tenor.sentiment.scores import Scores
 from tenor.serving.published import PublishedForecasts, published_forecasts
 from tenor.storage.files import content_key, read_json
 from tenor.store import Lake
+from tenor.store.item_scores import LakeScores
 
 log = logging.getLogger("tenor.workspace")
 
@@ -298,7 +300,7 @@ class Workspace:
         texts = news.frame["text"].tolist()
         return scorer.score(
             texts,
-            cache=cache if save else _ReadOnlyCache(cache.get),
+            cache=cache if save else _ReadOnlyCache(cache.versions),
             progress=progress,
             kinds=kinds and scorer.has_kinds,
         )
@@ -514,13 +516,13 @@ class LakeForecasts:
         return trained, [symbol for symbol in distinct if symbol not in trained]
 
 
-@dataclass(frozen=True)
-class _ReadOnlyCache:
+class _ReadOnlyCache(LakeScores):
     """The lake's scores, to which nothing is added."""
 
-    get: Callable[[Sequence[str], str], Mapping[str, tuple[float, float, float]]]
-
     def put(self, scores: Mapping[str, tuple[float, float, float]], model_id: str) -> None:
+        """Keep nothing."""
+
+    def put_kinds(self, kinds: StoredKinds, model_id: str) -> None:
         """Keep nothing."""
 
 
@@ -532,7 +534,7 @@ def settings_key(config: SentimentConfig, calendar: str, as_of: AsOf = "close") 
 
 def _kinds_id(scorer: Scorer) -> str:
     """The classifier of kinds; empty where the encoder has none."""
-    return scorer.model_id if scorer.has_kinds else ""
+    return scorer.classifier.model_id if scorer.has_kinds else ""
 
 
 def _state_key(settings: str) -> str:
