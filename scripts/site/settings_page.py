@@ -28,8 +28,8 @@ hidden = 32
 seeds = [0, 1, 2]
 ```
 
-`--set model.hidden=32 --set training.seeds=[0,1,2]` says the same on a command line. An unknown key is refused, with the
-nearest known one. In Python each section is a dataclass: `tenor.ModelConfig(hidden=32)`.
+`--set model.hidden=32 --set training.seeds=[0,1,2]` says the same on a command line. An unknown key is refused, with
+the nearest known one. In Python each section is a dataclass: `tenor.ModelConfig(hidden=32)`.
 
 This page is written by `make docs-pages` from the code.
 """
