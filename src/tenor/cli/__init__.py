@@ -56,14 +56,16 @@ app.add_typer(mcp.app)
 app.add_typer(forecast_file.app)
 
 
-def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
+def _show_version(wanted: bool) -> None:
     if wanted:
         import importlib.metadata
 
         try:
             typer.echo(f"tenor {importlib.metadata.version('tenor')}")
         except importlib.metadata.PackageNotFoundError:
-            raise ConfigError("tenor runs from its sources and is not installed: pip install -e . gives it a version.") from None
+            raise ConfigError(
+                "tenor runs from its sources and is not installed: pip install -e . gives it a version."
+            ) from None
         raise typer.Exit
 
 
