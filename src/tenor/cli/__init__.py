@@ -23,6 +23,7 @@ from tenor.cli import (
     leakcheck,
     mcp,
     models,
+    prepare,
     registry,
     sentiment,
     serve,
@@ -42,6 +43,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(data.app, name="data")
+app.add_typer(prepare.app)
 app.add_typer(models.app)
 app.add_typer(registry.app, name="models")
 app.add_typer(ablate.app)
