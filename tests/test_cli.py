@@ -264,9 +264,9 @@ def test_one_symbol_is_enough(run: Run, tmp_path: Path, bars_of: Callable[..., B
     assert report.exists()
 
 
-@pytest.mark.parametrize("script", ["train_model.py", "evaluate_model.py"])
+@pytest.mark.parametrize("script", ["prepare_data.py", "train_model.py", "evaluate_model.py"])
 def test_the_scripts_take_the_options_of_their_verbs(script: str) -> None:
-    verb = script.removesuffix("_model.py")
+    verb = script.partition("_")[0]
     told = [
         subprocess.run(
             [sys.executable, *command, "--help"], capture_output=True, text=True, check=True, cwd=ROOT

@@ -23,6 +23,7 @@ from tenor.cli import (
     leakcheck,
     mcp,
     models,
+    prepare,
     registry,
     sentiment,
     serve,
@@ -42,6 +43,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(data.app, name="data")
+app.add_typer(prepare.app)
 app.add_typer(models.app)
 app.add_typer(registry.app, name="models")
 app.add_typer(ablate.app)
@@ -56,14 +58,16 @@ app.add_typer(mcp.app)
 app.add_typer(forecast_file.app)
 
 
-def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
+def _show_version(wanted: bool) -> None:
     if wanted:
         import importlib.metadata
 
         try:
             typer.echo(f"tenor {importlib.metadata.version('tenor')}")
         except importlib.metadata.PackageNotFoundError:
-            raise ConfigError("tenor runs from its sources and is not installed: pip install -e . gives it a version.") from None
+            raise ConfigError(
+                "tenor runs from its sources and is not installed: pip install -e . gives it a version."
+            ) from None
         raise typer.Exit
 
 

@@ -86,7 +86,7 @@ def data_import(
     if as_json:
         console.print_json(result.to_json())
     else:
-        _show_import(result)
+        show_import(result)
     if not result.usable:
         raise DataError(f"nothing in {', '.join(paths)} could be used; {len(result.refused)} rows were refused.")
     if result.missing:
@@ -251,7 +251,7 @@ def _live() -> Iterator[None]:
         raise ConfigError(f"{error.name} is not installed: pip install 'tenor[live]'.") from None
 
 
-def _show_import(result: ImportResult) -> None:
+def show_import(result: ImportResult) -> None:
     """What an import did, file by file."""
     for file in result.files if len(result.files) <= SHOWN_REFUSALS else ():
         console.line(file.describe())

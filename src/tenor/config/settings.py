@@ -50,6 +50,9 @@ class HttpConfig(Section):
         How long a host rests.
     requests_per_minute : float
         To one host; a source's own lower limit counts.
+    transport : {"httpx", "curl"}
+        What carries the requests. ``curl`` begins its TLS as a browser does, which Yahoo asks for; it needs the extra
+        ``yahoo``.
     """
 
     section: ClassVar[str] = "sources.http"
@@ -64,6 +67,12 @@ class HttpConfig(Section):
     trips: int = whole(5, 1)
     rest_seconds: float = number(300.0, 0)
     requests_per_minute: float = number(120.0, 0, above=True)
+    transport: Literal["httpx", "curl"] = "httpx"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.transport not in ("httpx", "curl"):
+            self.refuse("transport", "it takes 'httpx' or 'curl'")
 
 
 @dataclass(frozen=True)

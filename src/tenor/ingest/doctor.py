@@ -17,9 +17,18 @@ from tenor.ingest.services.catalogue import news_classes, news_sources, price_so
 from tenor.ingest.services.fields import guarded
 from tenor.ingest.services.http import Http
 from tenor.ingest.services.keys import SourceKeys
+from tenor.ingest.services.source import Source
 
 PROBES = ("AAPL", "BTC-USD")
 _RECENT = pd.Timedelta(days=14)
+_KEYED = "put a source with a key first, as in sources.prices = ['tiingo', …]"
+_REMEDY = {
+    "httpx": "To this one request of a plain client that means most likely its TLS, not its pace: set "
+    f"sources.http.transport to 'curl' (pip install 'tenor[yahoo]'), or {_KEYED}.",
+    "curl": "It was asked with a browser's TLS: this address asks too often or is refused; wait some hours, or "
+    f"{_KEYED}.",
+}
+"""What a 429 to the first request means, by transport, from a source that answers browsers only."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +87,11 @@ def doctor(
         for price in price_sources(config, client, known).values():
             symbol = next((s for s in PROBES if price.serves(s, "1d")), PROBES[0])
             since = (moment - _RECENT).tz_localize(None).normalize()
-            checks.append(_tried(price.name, "prices", symbol, _bars(price, symbol, since, moment)))
+            checks.append(_tried(price, "prices", symbol, _bars(price, symbol, since, moment), config))
         news = news_sources(config, client, known)
         for source in news:
             symbol = next((s for s in PROBES if source.serves(s)), PROBES[0]) if source.by_symbol else ""
-            checks.append(_tried(source.name, "news", symbol, _items(source, symbol, moment)))
+            checks.append(_tried(source, "news", symbol, _items(source, symbol, moment), config))
         for name in config.news:
             if missing := news_classes()[name].missing_keys(known):
                 message = f"needs a key: set the environment variable {missing[0]}"
@@ -92,13 +101,15 @@ def doctor(
     return checks
 
 
-def _tried(name: str, kind: str, symbol: str, question: Callable[[], str]) -> SourceCheck:
+def _tried(source: Source, kind: str, symbol: str, question: Callable[[], str], config: SourcesConfig) -> SourceCheck:
     start = time.perf_counter()
     try:
-        message, works = guarded(name, question), True
+        message, works = guarded(source.name, question), True
     except SourceError as error:
         message, works = str(error), False
-    return SourceCheck(name, kind, symbol, works, message, time.perf_counter() - start)
+        if error.kind == "limited" and source.browsers_only:
+            message = f"{message} {_REMEDY[config.http.transport]}"
+    return SourceCheck(source.name, kind, symbol, works, message, time.perf_counter() - start)
 
 
 def _bars(source: Any, symbol: str, since: pd.Timestamp, now: pd.Timestamp) -> Callable[[], str]:

@@ -36,6 +36,8 @@ class Source:
         False where it works without them as well.
     gap : float
         Seconds between two requests, at least.
+    browsers_only : bool
+        Whether it refuses clients that do not begin their TLS as a browser does, by 429 like one that asks too often.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Source:
     key_variables: tuple[str, ...] = ()
     needs_keys: bool = True
     gap: float = 0.0
+    browsers_only: bool = False
 
     def __init__(self, http: Http, keys: SourceKeys, url: str = "") -> None:
         self.http, self.keys, self.url = http, keys, url or self.default_url
