@@ -64,10 +64,10 @@ def until_next(live: Live, last: str) -> dict[str, int]:
 def test_past_results_come_once_and_the_next_fetch_goes_on(live_with: Make) -> None:
     live = live_with(World(), events=("edgar",))
     (first,) = events(live, "2024-05-01 22:00", "AAPL", "BRK-B", "SAP.DE")
-    assert (first.new, first.known, first.requests, first.failures) == (4, 0, 2, 0)
+    assert (first.new, first.known, first.requests, first.failures) == (8, 0, 2, 0)
     live.services["edgar"].requests.clear()
     (second,) = events(live, "2024-06-21 22:00", "AAPL", "BRK-B", "SAP.DE")
-    assert (second.new, second.withdrawn) == (2, 0)
+    assert (second.new, second.withdrawn) == (4, 0)
     pages = [path for path, _ in live.services["edgar"].requests if "-submissions-" in path]
     assert pages == []  # older filings are not asked for again
     made = live.lake.events(symbols=["AAPL"])
@@ -169,7 +169,7 @@ def test_failures_are_told_once_and_the_symbol_is_asked_from_its_beginning_again
     assert failed.failed
     live.services["edgar"].faults = []
     (whole,) = events(live, "2024-06-21 22:00", "AAPL", "MSFT", "BRK-B", "NOPE")
-    assert (whole.new, whole.failures, whole.failed) == (9, 1, False)
+    assert (whole.new, whole.failures, whole.failed) == (18, 1, False)
     assert whole.errors == ("edgar has no company of the ticker NOPE.",)
 
 
@@ -198,8 +198,8 @@ def test_a_fetch_that_is_killed_keeps_its_batches_and_the_next_goes_on(live_with
     (result,) = events(live, "2024-06-03 23:45", *symbols)
     made = live.lake.events()
     assert made is not None
-    assert len(made.frame) == len(symbols)
-    assert result.new + result.known <= len(symbols)
+    assert len(made.frame) == 2 * len(symbols)
+    assert result.new + result.known <= 2 * len(symbols)
     assert not result.failures
 
 
@@ -221,7 +221,7 @@ def test_two_fetches_at_once_leave_each_date_once(live_with: Make) -> None:
     assert [child.wait(120) for child in children] == [0, 0]
     made = live.lake.events()
     assert made is not None
-    assert len(made.frame) == 4
+    assert len(made.frame) == 7
     assert made.frame["withdrawn_since"].isna().all()
 
 
@@ -230,16 +230,16 @@ def test_status_shows_the_next_event_and_doctor_asks_each_source(live_with: Make
     live = live_with(World(coming={"AAPL": coming}), events=("edgar", "finnhub", "alphavantage"))
     live.fetch("AAPL", "MSFT", day="2024-06-20")
     aapl, msft = status(live.lake.location, live.config, now=live.world.now)
-    assert (aapl.events, aapl.next_event, aapl.next_kind) == (5, pd.Timestamp("2024-07-18"), "earnings")
+    assert (aapl.events, aapl.next_event, aapl.next_kind) == (8, pd.Timestamp("2024-07-18"), "earnings")
     assert aapl.to_json()["next_event"] == "2024-07-18"
-    assert (msft.events, msft.next_event, msft.next_kind) == (3, None, "")
+    assert (msft.events, msft.next_event, msft.next_kind) == (6, pd.Timestamp("2025-01-24"), "earnings_expected")
     checks = [c for c in doctor(live.config, now=live.world.now, http=live.http, keys=live.keys) if c.kind == "events"]
     assert [(c.source, c.symbol, c.works) for c in checks] == [
         ("edgar", "AAPL", True),
         ("finnhub", "AAPL", True),
         ("alphavantage", "", True),
     ]
-    assert checks[0].message == "3 dates to 2024-06-20"
+    assert checks[0].message == "6 dates to 2025-06-20"
     bare = SourceKeys.from_environment({})
     checks = [c for c in doctor(live.config, now=live.world.now, http=live.http, keys=bare) if c.kind == "events"]
     assert [c.works for c in checks] == [False] * 3
@@ -262,7 +262,7 @@ def test_the_command_line_fetches_events_where_they_are_configured(
     assert "events from" not in capsys.readouterr().out
     assert main(["data", "fetch", "AAPL", "NOPE", *options, *edgar]) == 0
     told = capsys.readouterr().out
-    assert "events from edgar: 3 new, 0 already there, 0 withdrawn, 0 refused" in told
+    assert "events from edgar: 6 new, 0 already there, 0 withdrawn, 0 refused" in told
     assert "events from edgar: 1 of 2 requests failed: edgar has no company of the ticker NOPE." in told
     assert main(["data", "fetch", "AAPL", *options, *edgar, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["events"][0]["failures"] == 0

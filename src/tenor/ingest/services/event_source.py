@@ -13,6 +13,8 @@ from tenor.calendars import market_of, parts_of
 from tenor.ingest.services.source import Source
 
 EARNINGS = "earnings"
+EXPECTED = "earnings_expected"
+"""The kind of days on which results are to be expected by the year before: a rule's word, no company's."""
 _FURTHEST = pd.Timedelta(days=400)
 _CLOSED = pd.Timedelta(days=14)
 """No exchange is closed for longer."""

@@ -66,10 +66,11 @@ def restored() -> Iterator[None]:
     SERVICES.update(before)
 
 
-def ask(made: Made, source: EventSource, symbol: str = "AAPL") -> EventAnswer:
+def ask(made: Made, source: EventSource, symbol: str = "AAPL", kind: str = "earnings") -> EventAnswer:
     asked = symbol if source.by_symbol else ""
     answer = guarded(source.name, lambda: source.events(asked, since=SINCE, now=made.world.now))
-    return dataclasses.replace(answer, frame=answer.frame[answer.frame["symbol"] == symbol])
+    chosen = (answer.frame["symbol"] == symbol) & (answer.frame["kind"] == kind)
+    return dataclasses.replace(answer, frame=answer.frame[chosen].reset_index(drop=True))
 
 
 def speaking(name: str, body: bytes, kind: str = "application/json", status: int = 200) -> None:
@@ -203,12 +204,26 @@ class TestEdgar:
         assert len(days) > 5_000
         source = made.source("edgar", http)
         answer = source.events("AAPL", since=pd.Timestamp("2005-01-01", tz="UTC"), now=made.world.now)
+        assert (answer.frame["kind"] == "earnings_expected").sum() * 2 == len(answer.frame)
         expected = [day for i, day in enumerate(days) if i % 63 == 0 and day >= pd.Timestamp("2005-01-01")]
-        assert len(answer.frame) == len(expected)
+        assert len(answer.frame) == 2 * len(expected)
         made.services["edgar"].requests.clear()
         late = source.events("AAPL", since=pd.Timestamp("2024-01-01", tz="UTC"), now=made.world.now)
-        assert len(late.frame) == sum(day >= pd.Timestamp("2024-01-01") for day in expected) == 1
+        assert len(late.frame) / 2 == sum(day >= pd.Timestamp("2024-01-01") for day in expected) == 1
         assert len(made.services["edgar"].requests) == 1  # no page of older filings, and the tickers once
+
+    def test_next_years_results_are_expected_52_weeks_after_these(self, made: Made, http: Http) -> None:
+        made.world.filings["AAPL"] = [("8-K", "2.02", "2022-07-05 16:10:00"), ("8-K", "2.02", "2024-06-27 08:00:00")]
+        frame = (
+            made.source("edgar", http).events("AAPL", since=SINCE - pd.Timedelta(days=900), now=made.world.now).frame
+        )
+        rows = frame[frame["kind"] == "earnings_expected"]
+        # July 6, 2022 and 52 weeks; June 26, 2025
+        assert rows["session"].dt.strftime("%Y-%m-%d").tolist() == ["2023-07-05", "2025-06-26"]
+        assert rows["known_since"].tolist() == [
+            pd.Timestamp("2022-07-05 20:10", tz="UTC"),
+            pd.Timestamp("2024-06-27 12:00", tz="UTC"),
+        ]
 
     def test_a_foreign_company_is_a_note(self, made: Made, http: Http) -> None:
         made.world.filings["AAPL"] = [("20-F", "", "2024-03-01 09:00:00"), ("6-K", "", "2024-05-02 07:00:00")]

@@ -11,7 +11,15 @@ import pandas as pd
 
 from tenor.calendars import market_of
 from tenor.errors import SourceError
-from tenor.ingest.services.event_source import EARNINGS, EventAnswer, EventSource, event_frame, us_stock
+from tenor.ingest.services.event_source import (
+    EARNINGS,
+    EXPECTED,
+    EventAnswer,
+    EventSource,
+    event_frame,
+    reacting_session,
+    us_stock,
+)
 from tenor.ingest.services.fields import field_at, format_changed
 from tenor.schema import Bool
 
@@ -19,6 +27,8 @@ _TICKERS = "https://www.sec.gov"
 """Where the table of tickers is; everything else is at `Edgar.default_url`."""
 _RESULTS = "2.02"
 """The item of results of operations and financial condition."""
+_A_YEAR = pd.Timedelta(weeks=52)
+"""To the same day of the week."""
 _COLUMNS = ("form", "items", "filingDate", "acceptanceDateTime")
 _ZONE = "America/New_York"
 _PAGE = re.compile(r"CIK\d{10}-submissions-\d{1,4}\.json")
@@ -33,7 +43,8 @@ class Edgar(EventSource):
     """Filings with item 2.02 of form 8-K. The event's session is the first whose close lies after the acceptance.
 
     Amendments (8-K/A) are no results anew; of several filings before one close the first counts. Foreign companies file
-    6-K, which has no items.
+    6-K, which has no items. Results are filed when they are there: their dates say nothing of what lies ahead. What could
+    be known ahead at any time is when they were to be expected by the year before: `EXPECTED`, 52 weeks after each.
     """
 
     name = "edgar"
@@ -76,7 +87,7 @@ class Edgar(EventSource):
         sessions = market_of(symbol).exchange.session_of(moments, margin=pd.Timedelta(0))
         frame = pd.DataFrame({"symbol": symbol, "session": sessions, "kind": EARNINGS, "known_since": moments})
         first = frame.dropna(subset=["session"]).sort_values("known_since").drop_duplicates("session")
-        return EventAnswer(event_frame(first), refused=int(unread.sum()), note=note)
+        return EventAnswer(event_frame(pd.concat([first, _expected(first)])), refused=int(unread.sum()), note=note)
 
     def _cik(self, symbol: str) -> int:
         """The number of the company of `symbol`; the table of all tickers is asked for once."""
@@ -135,6 +146,14 @@ class Edgar(EventSource):
         if not all(isinstance(each, list) for each in lists.values()) or len({*map(len, lists.values())}) != 1:
             raise format_changed(self.name, "filings.form")
         return pd.DataFrame({name: pd.Series(list(map(_text, each)), dtype="str") for name, each in lists.items()})
+
+
+def _expected(results: pd.DataFrame) -> pd.DataFrame:
+    """The days on which the same results of the next year are to be expected, known since this year's were filed."""
+    days = (results["session"] + _A_YEAR).dt.strftime("%Y-%m-%d")
+    sessions = [reacting_session(s, day, after_close=False) for s, day in zip(results["symbol"], days, strict=True)]
+    expected = results.assign(session=pd.Series(sessions, index=results.index, dtype="datetime64[us]"), kind=EXPECTED)
+    return expected.dropna(subset=["session"]).drop_duplicates("session")
 
 
 def accepted_at(table: pd.DataFrame) -> pd.Series[Any]:
