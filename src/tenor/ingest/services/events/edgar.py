@@ -43,8 +43,8 @@ class Edgar(EventSource):
     """Filings with item 2.02 of form 8-K. The event's session is the first whose close lies after the acceptance.
 
     Amendments (8-K/A) are no results anew; of several filings before one close the first counts. Foreign companies file
-    6-K, which has no items. Results are filed when they are there: their dates say nothing of what lies ahead. What could
-    be known ahead at any time is when they were to be expected by the year before: `EXPECTED`, 52 weeks after each.
+    6-K, which has no items. Results are filed when they are there: their dates say nothing of what lies ahead. What
+    could be known ahead at any time is when to expect them by the year before: `EXPECTED`, 52 weeks after each.
     """
 
     name = "edgar"
