@@ -85,6 +85,8 @@ class SourcesConfig(Section):
         Price sources, in the order in which they are tried.
     news : tuple of str
         News sources, each of which is asked.
+    events : tuple of str
+        Sources of dates known ahead (earnings), each of which is asked; none by default.
     feeds : tuple of str
         RSS or Atom feeds, by a name that tenor knows or by their address.
     forums : tuple of str
@@ -112,6 +114,7 @@ class SourcesConfig(Section):
     section: ClassVar[str] = "sources"
     prices: tuple[str, ...] = ("yahoo", "stooq", "tiingo", "alphavantage", "binance")
     news: tuple[str, ...] = ("yahoo", "feeds")
+    events: tuple[str, ...] = ()
     feeds: tuple[str, ...] = ()
     forums: tuple[str, ...] = ("stocks", "investing")
     urls: tuple[str, ...] = ()
@@ -126,7 +129,7 @@ class SourcesConfig(Section):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for key in ("prices", "news"):
+        for key in ("prices", "news", "events"):
             names = getattr(self, key)
             if len(set(names)) < len(names):
                 self.refuse(key, "name each source once")

@@ -136,7 +136,7 @@ def import_files(
     missing = tuple(path for path in given if not Path(path).exists())
     if given and len(paths) in (1, len(missing)):
         find_files(Path(given[0]), also=JSON_SUFFIXES)  # raises where there is nothing to import
-    for batch in read_files(given, calendar=calendar, reading=reading, events=lake.events):
+    for batch in read_files(given, calendar=calendar, reading=reading, events=lambda: lake.events(source="file")):
         if batch.bars is not None:
             bars += lake.append_bars(batch.bars, source="file")
         if batch.news is not None:
