@@ -290,6 +290,7 @@ def _forecast_response(
         **{name: forecast[name] for name in (*how_far, *which_way)},
         "attention": attention if explain else None,
         "model_version": forecast["model_version"],
+        "before_open": forecast.get("before_open"),
         "live": live,
         "staleness": to_plain(stale),
     }
