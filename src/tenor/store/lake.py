@@ -164,12 +164,25 @@ class Lake:
         *,
         until: pd.Timestamp | None = None,
         as_of: pd.Timestamp | None = None,
+        since: pd.Timestamp | None = None,
     ) -> News:
-        """The news about `symbols` (all by default) published up to the moment `until`; perhaps none.
+        """The news about `symbols` (all by default) published from `since` up to the moment `until`; perhaps none.
 
         With `as_of` only what the lake held at that moment.
         """
-        return News(self._versions.read(NEWS, NEWS_COLUMNS, symbols, until, as_of))
+        return News(self._versions.read(NEWS, NEWS_COLUMNS, symbols, until, as_of, since=since))
+
+    def news_texts(self, *, before: pd.Timestamp | None = None, at_once: int = 65_536) -> Iterator[list[str]]:
+        """The texts of all news published before the moment `before`, some `at_once`; they may repeat.
+
+        Memory does not grow with their number.
+        """
+        where = "true" if before is None else "published_at < $before"
+        params = {} if before is None else {"before": before.to_pydatetime()}
+        with self._versions.connect(NEWS) as connection:
+            sql = f"SELECT text FROM {NEWS.parts} WHERE {where}"  # noqa: S608 - our own name
+            for batch in connection.sql(sql, params=params).to_arrow_reader(at_once):
+                yield batch.column(0).to_pylist()
 
     def has_news(self) -> bool:
         """Whether there is any item of news."""
