@@ -19,6 +19,7 @@ from tenor.features.extra_sessions import on_sessions
 from tenor.features.own import LAKE, Covariates, Own
 from tenor.inference.forecasts import Attention, Forecasts, PanelForecasts
 from tenor.inference.predictor import Predictor
+from tenor.kinds import StoredKinds
 from tenor.registry import Registry, registry_of
 from tenor.schema import Bars, DailySentiment, Forecast, News
 from tenor.sentiment.daily import daily_sentiment
@@ -27,6 +28,7 @@ from tenor.sentiment.scores import Scores
 from tenor.serving.published import PublishedForecasts, published_forecasts
 from tenor.storage.files import content_key, read_json
 from tenor.store import Lake
+from tenor.store.item_scores import LakeScores
 
 log = logging.getLogger("tenor.workspace")
 
@@ -207,7 +209,7 @@ class Workspace:
         scorer = Scorer.load(config.model)
         cache = self.lake.score_cache()
         scores = scorer.score(
-            news.frame["text"].tolist(), cache=cache if save else _ReadOnlyCache(cache.get), progress=progress
+            news.frame["text"].tolist(), cache=cache if save else _ReadOnlyCache(cache.versions), progress=progress
         )
         return ScoredNews(news, scores)
 
@@ -358,13 +360,13 @@ class LakeForecasts:
         return trained, [symbol for symbol in distinct if symbol not in trained]
 
 
-@dataclass(frozen=True)
-class _ReadOnlyCache:
+class _ReadOnlyCache(LakeScores):
     """The lake's scores, to which nothing is added."""
 
-    get: Callable[[Sequence[str], str], Mapping[str, tuple[float, float, float]]]
-
     def put(self, scores: Mapping[str, tuple[float, float, float]], model_id: str) -> None:
+        """Keep nothing."""
+
+    def put_kinds(self, kinds: StoredKinds, model_id: str) -> None:
         """Keep nothing."""
 
 

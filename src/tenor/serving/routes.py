@@ -420,7 +420,7 @@ async def sentiment(request: Request, batch: Texts) -> Response:
 
 def _score(service: Service, batch: Texts) -> dict[str, Any]:
     scorer = service.loaded_scorer
-    scores = scorer.score(batch.texts)
+    scores = scorer.score(batch.texts, kinds=scorer.has_kinds)
     rows = scores.rows()
     if batch.why:
         from tenor.sentiment.explain import why

@@ -404,7 +404,10 @@ class WordWeight:
 
 @dataclass(frozen=True)
 class TextScore:
-    """One text's scores; None for a text with nothing to read. `words` only where the request asks for them."""
+    """One text's scores; None for a text with nothing to read. `words` only where the request asks for them.
+
+    `kinds` maps each of `tenor.kinds.KINDS` to the probability that the text is of it: of several, or of none.
+    """
 
     positive: float | None
     neutral: float | None
@@ -413,6 +416,7 @@ class TextScore:
     language_ok: bool
     empty: bool
     words: tuple[WordWeight, ...] | None = None
+    kinds: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True)
