@@ -181,6 +181,18 @@ class Lake:
         """What stands for all news in the lake: another text once there are others."""
         return news.state(self._versions)
 
+    def news_texts(self, *, before: pd.Timestamp | None = None, at_once: int = 65_536) -> Iterator[list[str]]:
+        """The texts of all news published before the moment `before`, some `at_once`; they may repeat.
+
+        Memory does not grow with their number.
+        """
+        where = "true" if before is None else "published_at < $before"
+        params = {} if before is None else {"before": before.to_pydatetime()}
+        with self._versions.connect(NEWS) as connection:
+            sql = f"SELECT text FROM {NEWS.parts} WHERE {where}"  # noqa: S608 - our own name
+            for batch in connection.sql(sql, params=params).to_arrow_reader(at_once):
+                yield batch.column(0).to_pylist()
+
     def has_news(self) -> bool:
         """Whether there is any item of news."""
         with self._versions.connect(NEWS) as connection:
