@@ -50,7 +50,10 @@ def to_mapping(config: Any) -> dict[str, Any]:
     plain: dict[str, Any] = {}
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if _mapping(field) == "never" or (_mapping(field) == "unless empty" and not value):
+        mapped = _mapping(field)
+        if mapped == "never" or (mapped == "unless empty" and not value):
+            continue
+        if mapped == "unless default" and value == field.default:
             continue
         if dataclasses.is_dataclass(value):
             value = to_mapping(value)

@@ -49,6 +49,10 @@ class Forecast:
         Weight of each of the last L sessions in the forecast of risk (by date, they sum to 1).
     attention_features
         Mean weight of each feature over those sessions (they sum to 1).
+    news
+        What each kind of news adds to the forecast log variance, the largest first: ``kind, effect, count`` (items in
+        the session), ``level`` (their mean in the sessions before), ``since_spike`` (sessions since there were about
+        twice as many as usual, None where there never were). Empty for a model without an effect of news.
     """
 
     symbol: str
@@ -72,6 +76,7 @@ class Forecast:
     attention_time: dict[str, float]
     attention_features: dict[str, float]
     model_version: str
+    news: tuple[dict[str, Any], ...] = ()
 
     def __repr__(self) -> str:
         ahead = "the next session" if self.horizon == 1 else f"{self.horizon} sessions ahead"
@@ -86,13 +91,14 @@ class Forecast:
         plain["as_of"] = self.as_of.isoformat()
         for key in ("session", "target_session"):
             plain[key] = label(getattr(self, key), intraday=self.intraday)
+        plain["news"] = [dict(driver) for driver in self.news]
         return plain
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Forecast:
         """Read what `to_json` wrote, to the bit."""
         moments = {key: pd.Timestamp(values[key]) for key in ("as_of", "session", "target_session")}
-        return cls(**{**values, **moments})
+        return cls(**{**values, **moments, "news": tuple(map(dict, values.get("news", ())))})
 
     @property
     def intraday(self) -> bool:
