@@ -3,6 +3,7 @@
 from tenor.config.mapping import changed, from_mapping, keys_of, to_mapping
 from tenor.config.section import Section
 from tenor.config.settings import (
+    DEFAULT_KINDS,
     SPLIT_KEYS,
     Config,
     FeatureConfig,
@@ -16,6 +17,7 @@ from tenor.config.settings import (
 )
 
 __all__ = [
+    "DEFAULT_KINDS",
     "SPLIT_KEYS",
     "Config",
     "FeatureConfig",

@@ -21,6 +21,9 @@ from tenor.config.section import LATER, UNMAPPED, USUAL, Section, number, whole
 from tenor.config.toml import DEEPEST, read_toml, shown
 from tenor.errors import ConfigError, one_line
 
+DEFAULT_KINDS: tuple[str, ...] = ()
+"""The kinds of news that are features where ``features.kinds`` is not set, and where there are counts of them."""
+
 
 @dataclass(frozen=True)
 class HttpConfig(Section):
@@ -156,13 +159,23 @@ class FeatureConfig(Section):
         of the lake (``features:macro``).
     events : tuple of str, or bool
         Kinds of the lake's events (``earnings``) of which there are features; true for all there are.
+    kinds : tuple of str, or bool, or None
+        Kinds of news of which daily counts are features (``docs/news.md``): ``earnings`` and the others that tenor's
+        classifier knows, ``any`` for all items together; true for all kinds. None takes `DEFAULT_KINDS` where the lake
+        has counts of them; a trained model has those that it was trained with.
+    topics : int or bool
+        So many topics of the lake's news (``tenor topics fit``), the most frequent first, are features as kinds are;
+        true for all there are.
+    as_of : {"close", "open"}
+        The moment that a forecast is made at: after the close of a session, or before the open of the next one. At the
+        open, the row of a session holds the news of the night after it as well; bars end with the session all the same.
 
     Raises
     ------
     ConfigError
-        A group, an own feature or a kind of event is named twice or is empty, no group is named, or the horizons are
-        not rising whole numbers from 1. Whether there is such a group, calendar, file or kind is found where it is
-        looked up.
+        A group, an own feature or a kind is named twice or is empty, no group is named, the number of topics is below
+        0, or the horizons are not rising whole numbers from 1. Whether there is such a group, calendar, file or kind is
+        found where it is looked up.
     """
 
     section: ClassVar[str] = "features"
@@ -172,11 +185,20 @@ class FeatureConfig(Section):
     calendar: str = "XNYS"
     own: tuple[str, ...] = field(default=(), metadata=LATER)
     events: tuple[str, ...] | bool = field(default=(), metadata=LATER)
+    kinds: tuple[str, ...] | bool | None = field(default=None, metadata=USUAL)
+    topics: int | bool = field(default=False, metadata=LATER)
+    as_of: Literal["close", "open"] = field(default="close", metadata=USUAL)
 
     def __post_init__(self) -> None:
-        for key in ("own", "events"):
+        if not isinstance(self.topics, bool) and self.topics < 0:
+            self.refuse("topics", "it takes a whole number of topics from 0, or true for all")
+        if self.as_of not in ("close", "open"):
+            self.refuse("as_of", "it takes 'close' or 'open'")
+        for key in ("own", "events", "kinds"):
             names = getattr(self, key)
-            if not isinstance(names, bool) and (len(set(names)) < len(names) or not all(map(str.strip, names))):
+            if names is None or isinstance(names, bool):
+                continue
+            if len(set(names)) < len(names) or not all(map(str.strip, names)):
                 self.refuse(key, "name each once, and none that is empty")
         if not self.groups:
             self.refuse("groups", "it is empty: name at least one group")

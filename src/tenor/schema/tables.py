@@ -21,8 +21,13 @@ SENTIMENT_COLUMNS = (
     "symbol", "session", "n", "mean", "std", "positive", "negative",
     "surprise", "recent", "market_n", "market_mean",
 )  # fmt: skip
+KINDS = ("earnings", "analyst", "merger", "product", "legal", "payout", "macro", "management", "price")
+"""The kinds of news, in the order of every array of their probabilities."""
+KIND_COLUMNS = ("symbol", "session", "kind", "n", "mean")
 EVENT_COLUMNS = ("symbol", "session", "kind", "known_since")
 BarInterval = Literal["1d", "1h", "15m"]
+AsOf = Literal["close", "open"]
+"""The moment that forecasts are made at: after the close of a session, or before the next open."""
 LENGTHS: dict[BarInterval, pd.Timedelta] = {
     "1d": pd.Timedelta(days=1),
     "1h": pd.Timedelta(hours=1),
@@ -139,6 +144,64 @@ def news_id(source: str, text: str) -> str:
 
 
 @dataclass(frozen=True, repr=False)
+class DailyKinds(FrameView):
+    """How many items there were about a symbol of each kind, as far as it was known at a session's cut-off.
+
+    Attributes
+    ----------
+    frame
+        Columns `KIND_COLUMNS`, one row a symbol, session and kind with at least one item. `kind` is one of
+        `tenor.sentiment.kinds.KINDS`, ``topic:NAME``, or empty for all readable items, whatever they are about; an item
+        may be of several kinds or of none. `n` items of the kind; `mean` of their scores (-1..1).
+    interval
+        What a session is here, as in `Bars`.
+    as_of
+        Up to which moment items belong to a session: its close, or the next open.
+
+    Raises
+    ------
+    DataError
+        A column is missing, a number is not finite, a row has no item or appears twice, or a symbol has items of a kind
+        in a session that has no row of all items; the rows are named.
+    """
+
+    frame: pd.DataFrame
+    interval: BarInterval = "1d"
+    as_of: AsOf = "close"
+
+    def __post_init__(self) -> None:
+        frame = _with_columns(self.frame, KIND_COLUMNS, "kinds")
+        frame = frame.assign(
+            symbol=frame["symbol"].astype("str"),
+            session=_as_sessions(frame["session"], "kinds", self.interval),
+            kind=frame["kind"].fillna("").astype("str"),
+            **{c: pd.to_numeric(frame[c]).astype("float64") for c in ("n", "mean")},
+        )
+        frame = frame.sort_values(["symbol", "session", "kind"], kind="stable", ignore_index=True)
+        _refuse(frame, ~np.isfinite(frame[["n", "mean"]].to_numpy()).all(axis=1), "kinds: a number is missing")
+        _refuse(frame, (frame["n"] < 1).to_numpy(), "kinds: a row without items")
+        _refuse(frame, (frame["mean"].abs() > 1).to_numpy(), "kinds: a mean is not between -1 and 1")
+        _refuse(frame, frame.duplicated(["symbol", "session", "kind"]).to_numpy(), "kinds: a kind appears twice")
+        # sorted, the empty kind is the first row of its symbol and session
+        alone = (frame["kind"] != "") & ~frame.duplicated(["symbol", "session"])
+        _refuse(frame, alone.to_numpy(), "kinds: no row of all items (an empty kind)")
+        object.__setattr__(self, "frame", frame)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds that there are items of, sorted, without the empty one."""
+        return tuple(sorted(kind for kind in self.frame["kind"].unique() if kind))
+
+    def until(self, session: pd.Timestamp) -> DailyKinds:
+        """Only what was known at the cut-off of `session`."""
+        return replace(self, frame=self.frame[self.frame["session"] <= session])
+
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of the rows."""
+        return _fingerprint(self.frame)
+
+
+@dataclass(frozen=True, repr=False)
 class DailySentiment(FrameView):
     """What was said about a symbol, as far as it was known at a session's cut-off.
 
@@ -151,12 +214,23 @@ class DailySentiment(FrameView):
         all symbols of that session.
     interval
         What a session is here, as in `Bars`.
+    as_of
+        Up to which moment items belong to a session: its close, or the next open.
+    kinds
+        Counts of the same items by kind, where there are any.
     """
 
     frame: pd.DataFrame
     interval: BarInterval = "1d"
+    as_of: AsOf = "close"
+    kinds: DailyKinds | None = None
 
     def __post_init__(self) -> None:
+        if self.kinds is not None and (self.kinds.interval, self.kinds.as_of) != (self.interval, self.as_of):
+            raise DataError(
+                f"sentiment of {self.interval} at the {self.as_of} has kinds of {self.kinds.interval} at the "
+                f"{self.kinds.as_of}: make both by the same settings."
+            )
         frame = _with_columns(self.frame, SENTIMENT_COLUMNS, "sentiment")
         numbers = SENTIMENT_COLUMNS[2:]
         frame = frame.assign(
@@ -172,11 +246,15 @@ class DailySentiment(FrameView):
 
     def until(self, session: pd.Timestamp) -> DailySentiment:
         """Only what was known at the cut-off of `session`."""
-        return replace(self, frame=self.frame[self.frame["session"] <= session])
+        kinds = None if self.kinds is None else self.kinds.until(session)
+        return replace(self, frame=self.frame[self.frame["session"] <= session], kinds=kinds)
 
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of the rows."""
-        return _fingerprint(self.frame)
+        """SHA-256 (hex) of the rows, those of its kinds included."""
+        own = _fingerprint(self.frame)
+        if self.kinds is None:
+            return own
+        return hashlib.sha256(f"{own} {self.kinds.fingerprint()}".encode()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -40,12 +40,15 @@ class Scores:
         Bool ``[n]``, True where the cleaned text is empty.
     model_id
         The model that scored them.
+    kinds
+        Float32 ``[n, 9]``, the probability of each of `tenor.schema.KINDS`; None where the model gives none.
     """
 
     probabilities: npt.NDArray[np.float32]
     language_ok: npt.NDArray[np.bool_]
     empty: npt.NDArray[np.bool_]
     model_id: str
+    kinds: npt.NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.probabilities)

@@ -18,14 +18,15 @@ from tenor.schema import (
     BAR_COLUMNS,
     EVENT_COLUMNS,
     NEWS_COLUMNS,
-    SENTIMENT_COLUMNS,
+    AsOf,
     BarInterval,
     Bars,
+    DailyKinds,
     DailySentiment,
     Events,
     News,
 )
-from tenor.store import compaction
+from tenor.store import compaction, daily, news
 from tenor.store import parts as parts_of
 from tenor.store.intraday import adjusted_like, dated
 from tenor.store.parts import open_parts
@@ -37,14 +38,11 @@ from tenor.store.tables import (
     EVENTS,
     FETCHES,
     INTRADAY,
-    INTRADAY_SENTIMENT,
     NAMES,
     NEWS,
     REFUSALS,
     SCORES,
-    SENTIMENT,
     TABLES,
-    Table,
 )
 from tenor.store.versions import LONGEST, Appended, Versions, as_table
 from tenor.symbols import clean_symbol, known_as
@@ -162,14 +160,30 @@ class Lake:
         self,
         symbols: Sequence[str] | None = None,
         *,
+        since: pd.Timestamp | None = None,
         until: pd.Timestamp | None = None,
         as_of: pd.Timestamp | None = None,
     ) -> News:
-        """The news about `symbols` (all by default) published up to the moment `until`; perhaps none.
+        """The news about `symbols` (all by default) published from the moment `since` to `until`; perhaps none.
 
         With `as_of` only what the lake held at that moment.
         """
-        return News(self._versions.read(NEWS, NEWS_COLUMNS, symbols, until, as_of))
+        return News(self._versions.read(NEWS, NEWS_COLUMNS, symbols, until, as_of, since=since))
+
+    def newest_news(self, symbols: Sequence[str] | None, count: int) -> News:
+        """The `count` items published last about each of `symbols` (all by default)."""
+        return News(news.newest(self._versions, symbols, count))
+
+    def news_blocks(self, size: int) -> list[tuple[pd.Timestamp, pd.Timestamp, int]]:
+        """Spans of time that follow each other and hold all news, each about `size` items or one day.
+
+        Of each its first and last moment (UTC), for `news`, and how many items there are at most.
+        """
+        return news.blocks(self._versions, size)
+
+    def news_state(self) -> str:
+        """What stands for all news in the lake: another text once there are others."""
+        return news.state(self._versions)
 
     def has_news(self) -> bool:
         """Whether there is any item of news."""
@@ -222,7 +236,7 @@ class Lake:
         return tuple(row[0] for row in rows)
 
     def append_sentiment(self, sentiment: DailySentiment, *, source: str, settings: str = "") -> Appended:
-        """Add daily `sentiment`. That of other sources and of other settings lives beside it.
+        """Add daily `sentiment` with its kinds. That of other sources and of other settings lives beside it.
 
         Parameters
         ----------
@@ -231,15 +245,16 @@ class Lake:
         settings
             The key of all settings that made it (`tenor.workspace.settings_key`); empty for an imported set.
         """
-        table, columns = SENTIMENT, {"source": source, "settings": settings}
-        if sentiment.interval != "1d":
-            table, columns = INTRADAY_SENTIMENT, {**columns, "interval": sentiment.interval}
-        return self._versions.append(table, sentiment.frame.assign(**columns))
+        return daily.append_sentiment(self._versions, sentiment, source=source, settings=settings)
+
+    def append_kinds(self, kinds: DailyKinds, *, source: str, settings: str = "") -> Appended:
+        """Add daily counts of `kinds`, as `append_sentiment` does; they replace those of the same settings."""
+        return daily.append_kinds(self._versions, kinds, source=source, settings=settings)
 
     def sentiment(
-        self, source: str | None = None, *, settings: str = "", calendar: str = DAYS
+        self, source: str | None = None, *, settings: str = "", calendar: str = DAYS, as_of: AsOf = "close"
     ) -> DailySentiment | None:
-        """The daily sentiment of `source` made by `settings`, or None where there is none.
+        """The daily sentiment of `source` made by `settings`, with its kinds; None where there is none.
 
         Parameters
         ----------
@@ -249,33 +264,23 @@ class Lake:
             The key of the settings that made it; empty for an imported set.
         calendar
             Of bars within a day (``XNYS@1h``): the sentiment by these.
+        as_of
+            The moment that it was made for; `settings` must be those of that moment.
         """
-        table, interval = self._sentiment_table(calendar)
-        where = "settings = $settings" + ("" if table is SENTIMENT else f" AND interval = '{interval}'")
-        if source is None:
-            names = self.sentiment_sources(settings=settings, calendar=calendar)
-            source = names[0] if names else ""
-        with self._versions.connect(table) as connection:
-            sql = f"SELECT * FROM {table.name} WHERE {where} AND source = $source"  # noqa: S608 - our own names
-            rows = connection.sql(sql, params={"settings": settings, "source": source}).to_arrow_table()
-        return DailySentiment(rows.select(SENTIMENT_COLUMNS).to_pandas(), interval=interval) if len(rows) else None
+        return daily.read_sentiment(self._versions, source, settings=settings, calendar=calendar, as_of=as_of)
 
-    def sentiment_sources(self, *, settings: str = "", calendar: str = DAYS) -> tuple[str, ...]:
+    def kinds(
+        self, source: str, *, settings: str = "", calendar: str = DAYS, as_of: AsOf = "close"
+    ) -> DailyKinds | None:
+        """The daily counts of kinds of `source` made by `settings`; None where there are none.
+
+        Parameters are those of `sentiment`.
+        """
+        return daily.read_kinds(self._versions, source, settings=settings, calendar=calendar, as_of=as_of)
+
+    def sentiment_sources(self, *, settings: str = "", calendar: str = DAYS, as_of: AsOf = "close") -> tuple[str, ...]:
         """The sources of daily sentiment made by `settings`, the one appended last first."""
-        table, interval = self._sentiment_table(calendar)
-        where = "settings = $settings" + ("" if table is SENTIMENT else f" AND interval = '{interval}'")
-        with self._versions.connect(table) as connection:
-            sql = (
-                f"SELECT source FROM {table.parts} WHERE {where} "  # noqa: S608 - our own names
-                "GROUP BY source ORDER BY max(ingested_at) DESC, source"
-            )
-            rows = connection.sql(sql, params={"settings": settings}).fetchall()
-        return tuple(row[0] for row in rows)
-
-    @staticmethod
-    def _sentiment_table(calendar: str) -> tuple[Table, BarInterval]:
-        interval = interval_of(calendar)
-        return (SENTIMENT if interval == "1d" else INTRADAY_SENTIMENT), interval
+        return daily.sentiment_sources(self._versions, settings=settings, calendar=calendar, as_of=as_of)
 
     def put_scores(self, scores: Mapping[str, Probabilities], model_id: str) -> Appended:
         """Keep `scores`: by text hash P(positive), P(neutral), P(negative), as `model_id` gave them."""
@@ -370,7 +375,8 @@ class Lake:
         return frame
 
     def query(self, sql: str) -> pd.DataFrame:
-        """Run `sql` in DuckDB over the tables: bars, intraday, actions, news, names, sentiment, scores, refusals.
+        """Run `sql` in DuckDB over the tables: bars, intraday, actions, news, names, sentiment, daily_kinds,
+        scores, refusals.
 
         It sees nothing but the lake: no files, no network.
 

@@ -168,6 +168,21 @@ SENTIMENT = Table(
     key=("symbol", "session", "source", "settings"),
     when="session",
 )
+DAILY_KINDS = Table(
+    "daily_kinds",
+    _schema(
+        symbol=pa.string(),
+        interval=pa.string(),
+        session=pa.timestamp("us"),
+        kind=pa.string(),
+        n=pa.float64(),
+        mean=pa.float64(),
+        source=pa.string(),
+        settings=pa.string(),
+    ),
+    key=("symbol", "interval", "session", "kind", "source", "settings"),
+    when="session",
+)
 INTRADAY_SENTIMENT = Table(
     "intraday_sentiment",
     _schema(
@@ -235,6 +250,7 @@ TABLES = (
     NAMES,
     SENTIMENT,
     INTRADAY_SENTIMENT,
+    DAILY_KINDS,
     SCORES,
     REFUSALS,
     FETCHES,
