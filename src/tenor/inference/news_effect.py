@@ -13,7 +13,6 @@ import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -332,8 +331,7 @@ def _fitted(blocks: Sequence[_Block], terms: _Terms, ahead: slice, *, neighbours
 def _ridge(moments: Float64, places: list[int]) -> Float64:
     """Weights of the terms at `places`, from moments of the terms and, last, the residual."""
     inner = moments[np.ix_(places, places)] + PENALTY * np.eye(len(places))
-    weights: Float64 = np.linalg.solve(inner, moments[places, -1])
-    return weights
+    return np.asarray(np.linalg.solve(inner, moments[places, -1]), dtype="float64")
 
 
 def _chosen(
@@ -358,9 +356,9 @@ def _chosen(
 
     taken = [kind for kind in groups if proven and kind in TRUSTED]
     places = [place for kind in taken for place in groups[kind]]
-    now: NDArray[np.floating[Any]] = errors(places) if places else centred[:, -1, -1] / counts
+    now: Float64 = errors(places) if places else centred[:, -1, -1] / counts
     while True:
-        best: tuple[float, str, NDArray[np.floating[Any]]] | None = None
+        best: tuple[float, str, Float64] | None = None
         for kind in groups:
             if kind in taken:
                 continue
