@@ -201,6 +201,14 @@ def read_by_network(panel: Panel, model: ModelConfig) -> Panel:
     return panel.without([name for name in panel.features if name.startswith(OF_NEWS)])
 
 
+def since_spikes(panel: Panel) -> dict[str, NDArray[np.int64]]:
+    """Kind -> [session, symbol], sessions since a spike of its count, many where there was none yet."""
+    if not kinds_of(panel.features):
+        return {}
+    terms = _terms(panel)
+    return {kind: terms.since[:, :, i] for i, kind in enumerate(terms.groups)}
+
+
 def covered(counts: Float32) -> Bool:
     """[session]; whether a source of news was there, from counts of all items [session, symbol].
 

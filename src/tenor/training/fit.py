@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,13 +14,12 @@ from tenor.config import FeatureConfig, ModelConfig, SentimentConfig, TrainConfi
 from tenor.errors import ConfigError, HistoryError
 from tenor.features import Scaler
 from tenor.features.own import Own
-from tenor.heads import TARGETS, Calibration, Head, Outcomes
-from tenor.inference.news_effect import read_by_network
+from tenor.heads import TARGETS, Calibration, Head, Outcomes, Outputs
+from tenor.inference.news_effect import NewsEffect, read_by_network
 from tenor.inference.recipe import Recipe, estimated_effect, linear_forecast
-from tenor.model import Network
 from tenor.model.admission import admit
 from tenor.model.reproducible import reproducible
-from tenor.schema import Panel
+from tenor.schema import Float64, Panel
 from tenor.training import checkpoint
 from tenor.training.forecaster import Forecaster, build, mean_outputs, outputs
 from tenor.training.parallel import Progress, available_cores, train_seeds
@@ -88,7 +86,10 @@ def fit(
         with reproducible():
             weights = [{name: torch.from_numpy(value) for name, value in one.weights.items()} for one in trained]
             networks = build(weights, model, width, len(panel.horizons))
-            calibration = _calibrate(networks, panel.between(0, split.valid.stop), scaled, split, data, model)
+            predicted = mean_outputs([outputs(network, scaled) for network in networks])
+            linear = linear_forecast(scaled, split.valid.start, model)
+            effect = estimated_effect(panel.between(0, split.valid.stop), predicted, split.valid.start, model)
+            calibration = calibrate(predicted, scaled, split, data, linear=linear, effect=effect)
         for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
     return Forecaster(
@@ -137,12 +138,22 @@ def prepare(panel: Panel, split: Split, model: ModelConfig, training: TrainConfi
     return Prepared(scaler, scaled, tasks)
 
 
-def _calibrate(
-    networks: Sequence[Network], panel: Panel, scaled: Panel, split: Split, data: Sequences, model: ModelConfig
+def calibrate(
+    predicted: Outputs, scaled: Panel, split: Split, data: Sequences, *, linear: Float64, effect: NewsEffect | None
 ) -> Calibration:
-    predicted = mean_outputs([outputs(network, scaled) for network in networks])
-    linear = linear_forecast(scaled, split.valid.start, model)
-    effect = estimated_effect(panel, predicted, split.valid.start, model)
+    """What validation teaches about the mean outputs `predicted` of networks that were trained on `data`.
+
+    Parameters
+    ----------
+    predicted
+        Over `scaled`.
+    scaled
+        The panel up to the end of validation.
+    split, data
+        What the networks were trained on.
+    linear, effect
+        Each symbol's own linear forecast of log variance, and what the news adds, over `scaled`.
+    """
     news = np.zeros(scaled.log_variance.shape) if effect is None else effect.log_variance
     # not clipped: a distribution has to hold the tails as well
     targets = dict(zip(TARGETS, (scaled_targets(scaled), scaled.log_variance), strict=True))
