@@ -33,6 +33,8 @@ NEWS_METRICS = {
     DIRECTION: "share of wrong directions",
 }
 """Losses by which arms are compared, less is better, and what they are called."""
+NEWS_TITLES = {VARIANCE: "log variance", QLIKE: "QLIKE", RETURNS: "returns", DIRECTION: "direction"}
+"""The same for the head of a narrow column."""
 ALL_CELLS, NEXT_TO_EARNINGS, ELSEWHERE = "all", "next to earnings", "elsewhere"
 NEAR = 1
 """Sessions since a spike of news about earnings, or to and since a known date, that count as next to them."""
@@ -95,6 +97,8 @@ class NewsValue:
         Beside the one without news.
     seeds
         Of every network.
+    folds
+        A table of dates.
     levels
         Horizon -> moment -> arm -> metric -> its mean loss on all cells.
     comparisons
@@ -108,6 +112,7 @@ class NewsValue:
     moments: tuple[str, ...]
     arms: tuple[str, ...]
     seeds: tuple[int, ...]
+    folds: str
     levels: dict[int, dict[str, dict[str, dict[str, float]]]]
     comparisons: tuple[NewsComparison, ...]
     verdict: str
@@ -116,6 +121,12 @@ class NewsValue:
         """The comparisons on those cells."""
         return [c for c in self.comparisons if (c.cells, c.horizon, c.metric) == (cells, horizon, metric)]
 
+    def find(self, like: NewsComparison, *, metric: str) -> NewsComparison | None:
+        """The comparison that differs from `like` in its metric alone."""
+        wanted = (like.moment, like.arm, like.other, like.cells, like.horizon, metric)
+        each = ((c, (c.moment, c.arm, c.other, c.cells, c.horizon, c.metric)) for c in self.comparisons)
+        return next((c for c, key in each if key == wanted), None)
+
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values; what is undefined is None."""
         values: dict[str, Any] = json_values(asdict(self))
@@ -123,7 +134,7 @@ class NewsValue:
 
 
 def value_news(
-    walks: Mapping[str, NewsWalk], *, seeds: Sequence[int], resamples: int = RESAMPLES, seed: int = 0
+    walks: Mapping[str, NewsWalk], *, seeds: Sequence[int], folds: str = "", resamples: int = RESAMPLES, seed: int = 0
 ) -> NewsValue:
     """Compare the arms of `walks`, one a moment, with the arm without news, and with each other across moments.
 
@@ -133,6 +144,8 @@ def value_news(
         ``close`` or ``open`` -> its arms, of the same bars and folds.
     seeds
         Of the networks.
+    folds
+        A table of dates, for the result.
     resamples, seed
         Of the resampled days.
 
@@ -187,6 +200,7 @@ def value_news(
         moments=tuple(walks),
         arms=arms,
         seeds=tuple(seeds),
+        folds=folds,
         levels=levels,
         comparisons=corrected,
         verdict=news_verdict(corrected, horizon=panel.horizons[0]),
@@ -210,14 +224,37 @@ def parts_of(panel: Panel) -> dict[str, Bool]:
     return parts | {f"spike of {kind}": sessions == 0 for kind, sessions in since.items()}
 
 
+def best_arm(comparisons: Sequence[NewsComparison], *, horizon: int) -> NewsComparison | None:
+    """On all cells, by squared error of log variance, the arm and moment that lower it most; None without forecasts."""
+    risk = [
+        c
+        for c in comparisons
+        if (c.cells, c.horizon, c.metric, c.other) == (ALL_CELLS, horizon, VARIANCE, NONE)
+        and c.arm != SHUFFLED
+        and math.isfinite(c.change.value)
+    ]
+    return min(risk, key=lambda c: c.change.value, default=None)
+
+
+def change_text(comparison: NewsComparison) -> str:
+    """The change in per cent with its interval, for a table's cell."""
+    change = comparison.change
+    bounds = f" [{100 * change.low:+.1f}, {100 * change.high:+.1f}]" if math.isfinite(change.low) else ""
+    return f"{100 * change.value:+.1f}{bounds}" if math.isfinite(change.value) else "–"
+
+
+def shown_p(comparison: NewsComparison) -> str:
+    """The p-value after Holm, or the plain one where the comparison is no hypothesis."""
+    return format_p(comparison.holm if math.isfinite(comparison.holm) else comparison.change.p)
+
+
 def news_verdict(comparisons: Sequence[NewsComparison], *, horizon: int) -> str:
     """In plain language: whether the news helps at `horizon` on risk, what the night is worth, whether on returns."""
     here = [c for c in comparisons if c.cells == ALL_CELLS and c.horizon == horizon]
     against = [c for c in here if c.other == NONE and c.arm != SHUFFLED]
-    risk = [c for c in against if c.metric == VARIANCE and math.isfinite(c.change.value)]
-    if not risk:
+    best = best_arm(comparisons, horizon=horizon)
+    if best is None:
         return "Whether the news helps is unknown: there are no forecasts to compare."
-    best = min(risk, key=lambda c: c.change.value)
     ahead = "the next session" if horizon == 1 else f"the next {horizon} sessions"
     paired = next((c for c in against if (c.moment, c.arm, c.metric) == (best.moment, best.arm, QLIKE)), None)
     both = f"squared error of log variance {_text(best)}" + ("" if paired is None else f", QLIKE {_text(paired)}")
@@ -249,10 +286,9 @@ def news_verdict(comparisons: Sequence[NewsComparison], *, horizon: int) -> str:
 
 
 def _text(comparison: NewsComparison) -> str:
-    change = comparison.change
-    p = comparison.holm if math.isfinite(comparison.holm) else change.p
-    bounds = f" [{100 * change.low:+.1f}, {100 * change.high:+.1f}]" if math.isfinite(change.low) else ""
-    return f"{100 * change.value:+.1f} %{bounds}" + (f", p {format_p(p)}" if math.isfinite(p) else "")
+    number, _, bounds = change_text(comparison).partition(" ")
+    p = shown_p(comparison)
+    return " ".join(filter(None, (f"{number} %", bounds))) + ("" if p == format_p(math.nan) else f", p {p}")
 
 
 def _losses(panel: Panel, predictions: Predictions, k: int) -> dict[str, Float64]:
