@@ -278,8 +278,8 @@ MOST_DENSE = 8
 class ModelConfig(Section):
     """The network: the shape of an `AttentionLSTM`, or a network of your own.
 
-    A network of your own gets this config and may read any of its keys; `lookback`, `linear` and `network` concern
-    tenor itself whatever the network does with them.
+    A network of your own gets this config and may read any of its keys; `lookback`, `linear`, `news_effect` and
+    `network` concern tenor itself whatever the network does with them.
 
     Attributes
     ----------
@@ -301,6 +301,9 @@ class ModelConfig(Section):
     linear : bool
         Whether each symbol's own linear regression of log variance (HAR-X, refitted as time goes on) has a share in the
         forecast of risk, which validation chooses. False leaves it to the network alone.
+    news_effect : bool
+        Whether daily counts of news by kind change the forecast of risk by a regression of their own, and the network
+        does not read them (``docs/news-value.md``). False makes them inputs of the network like any other feature.
     network : str
         A network of your own, ``path/to/mine.py:Net`` (docs/own-models.md); empty for the `AttentionLSTM`. The file is
         read here, once, and from then on the value is ``mine.py:Net@0123456789ab``, with the beginning of the text's
@@ -327,6 +330,7 @@ class ModelConfig(Section):
     dropout: float = number(0.1, 0)
     attention: bool = True
     linear: bool = True
+    news_effect: bool = field(default=True, metadata=USUAL)
     network: str = field(default="", metadata=LATER)
     options: dict[str, Any] = field(default_factory=dict, hash=False, metadata=LATER)
     code: str = field(default="", repr=False, compare=False, metadata=UNMAPPED)
