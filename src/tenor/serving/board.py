@@ -45,7 +45,7 @@ def overview(view: View, session: str | None = None, *, opens_at: str | None = N
         "session": session or max((entry.session for entry in index.entries.values()), default=""),
         "as_of": index.as_of,
         "past": session is not None,
-        "sessions": known,
+        "sessions": known if len(index.entries) <= MOST_REPLAYED else [],
         "opens_at": opens_at,
         "horizons": [int(horizon) for horizon in horizons],
         "model_version": head["model_version"],

@@ -1,7 +1,7 @@
 // Two symbols side by side, or a basket's range from the ranges and correlations of its members.
 import { get } from "/page/api.js";
 import { by, node, table } from "/page/dom.js";
-import { ahead, inItsYear, known, number, percent, price, range, score } from "/page/format.js";
+import { ahead, known, number, percent, price, range, score } from "/page/format.js";
 import { colour, draw, narrow, plotly } from "/page/plot.js";
 
 export const MOST = 20;
@@ -33,7 +33,7 @@ function paint(details, horizon) {
   const lines = [
     ["Company", (d) => d.name || "–"], ["Last, adjusted", (d, f) => `${price(f.last_price)} ${d.currency || ""}`],
     ["Range, 90 %", (d, f) => `±${percent(half(f))}`], ["Interval", (d, f) => range(f.lower, f.upper, f.last_price)],
-    ["Volatility a session", (d, f) => percent(f.volatility, 2)], ["In its year", (d, f) => inItsYear(f.volatility_rank)],
+    ["Volatility a session", (d, f) => percent(f.volatility, 2)], ["Wider than in its year", (d, f) => (known(f.volatility_rank) ? `${percent(f.volatility_rank, 0)} of days` : "–")],
     ["Value at risk 95 %", (d, f) => percent(f.value_at_risk["0.95"])], ["Sentiment", (d) => (d.sentiment.session.at(-1) === d.session ? score(d.sentiment.mean.at(-1)) : "no news")],
   ];
   table(by("compare-table"), ["Figure", ...details.map((detail) => detail.symbol)], lines.map(([name, text]) => [name, ...rows.map(({ detail, forecast }) => text(detail, forecast))]));
