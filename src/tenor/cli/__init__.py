@@ -25,6 +25,7 @@ from tenor.cli import (
     registry,
     sentiment,
     serve,
+    today,
     tune,
     upload,
 )
@@ -44,6 +45,7 @@ app.add_typer(leakcheck.app)
 app.add_typer(judge.app)
 app.add_typer(sentiment.app, name="sentiment")
 app.add_typer(serve.app)
+app.add_typer(today.app)
 app.add_typer(upload.app)
 app.add_typer(mcp.app)
 app.add_typer(forecast_file.app)

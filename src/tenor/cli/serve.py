@@ -51,7 +51,9 @@ def refresh(
     from tenor.serving import logs, webhooks
     from tenor.workspace import Workspace
 
-    sources = sources_of(config, set_)
+    from tenor.config import Config
+
+    settings = Config.read(config, set_ or ())
     if webhook:
         webhooks.check(webhook)
     logs.log_to_stream()
@@ -59,10 +61,11 @@ def refresh(
     result = run(
         workspace,
         functools.partial(workspace.predictor, model),
-        fetch=_bringing(store, symbol or (), sources) if fetch else None,
+        fetch=_bringing(store, symbol or (), settings.sources) if fetch else None,
         symbols=symbol,
-        sources=sources,
+        sources=settings.sources,
         webhook=webhook,
+        alerts=settings.alerts,
     )
     if as_json:
         console.print_json(result.to_json())
@@ -149,6 +152,8 @@ def serve(
     set_: Overrides = None,
 ) -> None:
     """Serve forecasts and the dashboard. A store without forecasts gets its first refresh."""
+    from tenor.config import Config
+    from tenor.pipeline import alerting
     from tenor.pipeline.live import OnDemand
     from tenor.serving import logs, server, webhooks
     from tenor.serving.keys import ApiKeys
@@ -159,7 +164,7 @@ def serve(
     from tenor.serving.view import View, snapshot_cache
     from tenor.storage.object_store import open_store
 
-    sources_of(config, set_)  # what is wrong with them is told now, not by the first refresh
+    alerting.check(Config.read(config, set_ or ()).alerts)  # what is wrong is told now, not by the first refresh
     if webhook:
         webhooks.check(webhook)
     local = host in LOCAL

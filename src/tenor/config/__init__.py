@@ -4,6 +4,7 @@ from tenor.config.mapping import changed, from_mapping, keys_of, to_mapping
 from tenor.config.section import Section
 from tenor.config.settings import (
     SPLIT_KEYS,
+    AlertsConfig,
     Config,
     FeatureConfig,
     FoldConfig,
@@ -17,6 +18,7 @@ from tenor.config.settings import (
 
 __all__ = [
     "SPLIT_KEYS",
+    "AlertsConfig",
     "Config",
     "FeatureConfig",
     "FoldConfig",
