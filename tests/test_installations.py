@@ -59,6 +59,11 @@ SERVED = {
     "fracast": (*BASE, "forecast-file"),
     "baselines": BASE,
     "bench": BASE,
+    "yahoo": (*BASE, "data fetch", "data doctor"),
+    "all": (
+        *BASE, *TRAINING, *SENTIMENT, "data fetch", "data doctor", "serve", "models export", "forecast-file",
+        "sentiment train", "sentiment benchmark",
+    ),
 }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
@@ -34,7 +35,13 @@ from tenor.errors import ConfigError, TenorError
 
 HELP = "Stock forecasts from prices, indicators and the sentiment of the news, judged honestly."
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=HELP)
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help=HELP,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 app.add_typer(data.app, name="data")
 app.add_typer(models.app)
 app.add_typer(registry.app, name="models")
@@ -49,6 +56,26 @@ app.add_typer(today.app)
 app.add_typer(upload.app)
 app.add_typer(mcp.app)
 app.add_typer(forecast_file.app)
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if wanted:
+        import importlib.metadata
+
+        try:
+            typer.echo(f"tenor {importlib.metadata.version('tenor')}")
+        except importlib.metadata.PackageNotFoundError:
+            raise ConfigError("tenor runs from its sources and is not installed: pip install -e . gives it a version.") from None
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -229,6 +229,12 @@ class SentimentConfig(Section):
     source: str = "auto"
 
 
+WIDEST = 1024
+"""Units of a layer, at most."""
+MOST_DENSE = 8
+"""Dense layers between the LSTM and the heads, at most."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig(Section):
     """The network: the shape of an `AttentionLSTM`, or a network of your own.
@@ -246,6 +252,8 @@ class ModelConfig(Section):
         Width of the queries and keys of the attention over time.
     lookback : int
         Sessions under attention, the current one included.
+    dense : tuple of int
+        Widths of the dense layers between the LSTM and the heads, from first to last; empty is one as wide as the LSTM.
     dropout : float
         Share of units dropped between layers and before the heads, below 1.
     attention : bool
@@ -272,10 +280,11 @@ class ModelConfig(Section):
     """
 
     section: ClassVar[str] = "model"
-    hidden: int = whole(64, 1, 1024)
+    hidden: int = whole(64, 1, WIDEST)
     layers: int = whole(1, 1, 4)
     attention_size: int = whole(16, 1, 1024)
     lookback: int = whole(66, 2, 1000)
+    dense: tuple[int, ...] = field(default=(), metadata=LATER)
     dropout: float = number(0.1, 0)
     attention: bool = True
     linear: bool = True
@@ -288,6 +297,10 @@ class ModelConfig(Section):
         super().__post_init__()
         if self.dropout >= 1:
             self.refuse("dropout", "it must be at least 0 and below 1")
+        listed = isinstance(self.dense, (tuple, list)) and len(self.dense) <= MOST_DENSE
+        if not (listed and all(type(width) is int and 1 <= width <= WIDEST for width in self.dense)):
+            self.refuse("dense", f"it takes a list of at most {MOST_DENSE} widths, whole numbers from 1 to {WIDEST}")
+        self._set(dense=tuple(self.dense))
         self._check_options()
         if not isinstance(self.network, str):
             self.refuse("network", f"it takes a text{spelled(self.network)}, because the code travels with the model")
