@@ -61,8 +61,16 @@ SERVED = {
     "bench": BASE,
     "yahoo": (*BASE, "data fetch", "data doctor"),
     "all": (
-        *BASE, *TRAINING, *SENTIMENT, "data fetch", "data doctor", "serve", "models export", "forecast-file",
-        "sentiment train", "sentiment benchmark",
+        *BASE,
+        *TRAINING,
+        *SENTIMENT,
+        "data fetch",
+        "data doctor",
+        "serve",
+        "models export",
+        "forecast-file",
+        "sentiment train",
+        "sentiment benchmark",
     ),
 }
 

@@ -105,11 +105,11 @@ def monitor(
         console.print_json({**report, "staleness": to_plain(stale)})
         return
     shown = [c for c in report["checks"] if every or c["alarm"] or c["kind"] != "drift"]
-    rows = (
-        ("ALARM" if c["alarm"] else "", c["kind"], c["name"], f"{c['value']:.3f}", f"{c['bound']:.3f}", c["detail"])
-        for c in shown
-    )
-    console.table(("", "kind", "what", "value", "bound", ""), rows)
+    for c in shown:
+        mark = "ALARM" if c["alarm"] else "ok"
+        console.entry(
+            mark, f"{c['kind']} of {c['name']}: {c['detail']} (measured {c['value']:.3f}, bound {c['bound']:.3f})"
+        )
     if quiet := len(report["checks"]) - len(shown):
         console.line(f"drift of {quiet} features is within its bounds: --all shows them")
     console.line(f"{_alarms(report['alarms'])} at {report['as_of']}")

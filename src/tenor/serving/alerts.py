@@ -122,7 +122,10 @@ def _alerts(today: Digest, rules: Sequence[Rule]) -> Iterator[Alert]:
             for m in today.misses:
                 side = f"the range was {m.low:+.1%} to {m.high:+.1%}"
                 yield Alert(
-                    "missed", m.symbol, m.target_session, f"{m.symbol} moved {m.realised:+.1%} by {m.target_session}; {side}."
+                    "missed",
+                    m.symbol,
+                    m.target_session,
+                    f"{m.symbol} moved {m.realised:+.1%} by {m.target_session}; {side}.",
                 )
         elif rule.kind == "burst":
             for b in today.bursts:
@@ -134,4 +137,6 @@ def _alerts(today: Digest, rules: Sequence[Rule]) -> Iterator[Alert]:
                     f"{b.symbol} has {b.items:,.0f} items of news on {b.session}, {usual}; their sentiment is {b.mean:+.2f}.",
                 )
         else:
-            yield from (Alert("drift", text.partition(":")[0], today.session, f"Model: {text}.") for text in today.alarms)
+            yield from (
+                Alert("drift", text.partition(":")[0], today.session, f"Model: {text}.") for text in today.alarms
+            )

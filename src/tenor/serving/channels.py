@@ -26,7 +26,9 @@ log = logging.getLogger(LOGGER)
 Environment = Mapping[str, str]
 
 
-def send(channels: Iterable[str], subject: str, text: str, data: Mapping[str, Any], environment: Environment) -> list[str]:
+def send(
+    channels: Iterable[str], subject: str, text: str, data: Mapping[str, Any], environment: Environment
+) -> list[str]:
     """Send a message over each of `channels`.
 
     Parameters
@@ -87,7 +89,9 @@ def _email(environment: Environment) -> Deliver:
     if server.scheme not in ("smtp", "smtps") or not server.hostname or port == -1:
         raise ConfigError("TENOR_SMTP is no address as smtps://user:password@host:465.")
     if any("\n" in each or "\r" in each or "@" not in each for each in [sender, *receivers]):
-        raise ConfigError("TENOR_MAIL_TO and TENOR_MAIL_FROM take addresses as someone@example.com, with commas between.")
+        raise ConfigError(
+            "TENOR_MAIL_TO and TENOR_MAIL_FROM take addresses as someone@example.com, with commas between."
+        )
     user, password = unquote(server.username or ""), unquote(server.password or "")
 
     def deliver(subject: str, text: str, data: Mapping[str, Any]) -> bool:
@@ -144,5 +148,7 @@ CHANNELS = tuple(_CHANNELS)
 def _needed(environment: Environment, variable: str, channel: str) -> str:
     value = environment.get(variable, "").strip()
     if not value:
-        raise ConfigError(f"the channel {channel!r} needs the environment variable {variable}: set it, or leave it out.")
+        raise ConfigError(
+            f"the channel {channel!r} needs the environment variable {variable}: set it, or leave it out."
+        )
     return value
