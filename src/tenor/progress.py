@@ -11,7 +11,6 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-
 SECONDS_A_LINE = 60.0
 """Between two lines of progress where there are no bars: in the log of a job."""
 

@@ -1,4 +1,4 @@
-"""The help: every verb has a place and an example that can be typed; Ctrl-C says what is kept; progress without bars."""
+"""The help has a place and an example for every command; Ctrl-C says what is kept; progress without bars."""
 
 from __future__ import annotations
 

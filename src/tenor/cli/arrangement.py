@@ -5,8 +5,9 @@ from __future__ import annotations
 import typer
 
 FIRST_SESSION = (
-    "A first session: [bold]tenor data import embedded[/bold], [bold]tenor train[/bold], [bold]tenor predict AAPL[/bold], "
-    "[bold]tenor evaluate[/bold], [bold]tenor serve[/bold]. They work in a folder named 'lake'; --store names another."
+    "A first session: [bold]tenor data import embedded[/bold], [bold]tenor train[/bold], "
+    "[bold]tenor predict AAPL[/bold], [bold]tenor evaluate[/bold], [bold]tenor serve[/bold]. "
+    "They work in a folder named 'lake'; --store names another."
 )
 PANELS = {
     "Data": ("data", "sentiment", "topics", "upload"),

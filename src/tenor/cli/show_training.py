@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def show_training(result: TrainResult, store: str) -> None:
-    """The new version and its losses, seed by seed; which version is in use now; is it any good, and what comes next."""
+    """The new version and its losses, seed by seed; which version is in use; is it any good, and what comes next."""
     line(result.parts)
     rows = (
         (

@@ -130,12 +130,8 @@ def _alerts(today: Digest, rules: Sequence[Rule]) -> Iterator[Alert]:
         elif rule.kind == "burst":
             for b in today.bursts:
                 usual = f"usually {b.usual:.0f}" if b.usual is not None else "there were none before"
-                yield Alert(
-                    "burst",
-                    b.symbol,
-                    b.session,
-                    f"{b.symbol} has {b.items:,.0f} items of news on {b.session}, {usual}; their sentiment is {b.mean:+.2f}.",
-                )
+                many = f"{b.symbol} has {b.items:,.0f} items of news on {b.session}, {usual}"
+                yield Alert("burst", b.symbol, b.session, f"{many}; their sentiment is {b.mean:+.2f}.")
         else:
             yield from (
                 Alert("drift", text.partition(":")[0], today.session, f"Model: {text}.") for text in today.alarms

@@ -1,4 +1,6 @@
-"""Where alerts and digests go: a webhook, e-mail, Telegram. Secrets stand in the environment alone, and nothing shows them.
+"""Where alerts and digests go: a webhook, e-mail, Telegram.
+
+Secrets stand in the environment alone, and nothing shows them.
 
 A channel that fails is noted in the log and stops nothing; each costs a few seconds at most.
 """
@@ -94,7 +96,7 @@ def _email(environment: Environment) -> Deliver:
         )
     user, password = unquote(server.username or ""), unquote(server.password or "")
 
-    def deliver(subject: str, text: str, data: Mapping[str, Any]) -> bool:
+    def deliver(subject: str, text: str, _: Mapping[str, Any]) -> bool:
         message = EmailMessage()
         message["Subject"], message["From"], message["To"] = subject, sender, ", ".join(receivers)
         message.set_content(text)
@@ -130,7 +132,7 @@ def _telegram(environment: Environment) -> Deliver:
     base = environment.get("TENOR_TELEGRAM_URL", "").strip() or TELEGRAM
     webhooks.check(base)
 
-    def deliver(subject: str, text: str, data: Mapping[str, Any]) -> bool:
+    def deliver(subject: str, text: str, _: Mapping[str, Any]) -> bool:
         whole = f"{subject}\n\n{text}"
         cut = whole if len(whole) <= TELEGRAM_LONGEST else f"{whole[: TELEGRAM_LONGEST - 2]} …"
         address = f"{base.rstrip('/')}/bot{token}/sendMessage"

@@ -1,4 +1,4 @@
-"""What matters of the newest forecasts: the widest ranges, forecasts that missed, bursts of news, the model's health."""
+"""What matters of the newest forecasts: widest ranges, forecasts that missed, bursts of news, the model's health."""
 
 from __future__ import annotations
 
