@@ -45,7 +45,7 @@ def show(name: Name = "champion", store: Store = DEFAULT_STORE, as_json: AsJson 
         console.print_json(card)
         return
     for key, value in flat(card).items():
-        console.line(f"{key:<32} {_text(value)}")
+        console.entry(key, _text(value), width=32)
 
 
 @app.command()

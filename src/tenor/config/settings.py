@@ -512,6 +512,28 @@ class FoldConfig(Section):
             last_of(self, "test_end")
 
 
+@dataclass(frozen=True, kw_only=True)
+class AlertsConfig(Section):
+    """Which forecasts people are alerted to, and how (docs/alerts.md).
+
+    Attributes
+    ----------
+    rules : tuple of str
+        ``range > 4%`` (half of the 90 % range, next session), ``rank > 0.95`` (the volatility's place in the symbol's
+        own year), ``missed`` (the price ended outside of its range), ``burst`` (many more news than usual), ``drift``
+        (an alarm of the monitoring).
+    symbols : tuple of str
+        Whose alerts and digest; empty means all.
+    channels : tuple of str
+        ``webhook``, ``email``, ``telegram``; their addresses and secrets stand in the environment.
+    """
+
+    section: ClassVar[str] = "alerts"
+    rules: tuple[str, ...] = ()
+    symbols: tuple[str, ...] = ()
+    channels: tuple[Literal["webhook", "email", "telegram"], ...] = ()
+
+
 @dataclass(frozen=True)
 class Config:
     """All settings of a run.
@@ -520,7 +542,7 @@ class Config:
     ----------
     symbols : tuple of str
         What is trained on; empty means all that the lake holds.
-    sources, features, sentiment, model, training, split, folds : Section
+    sources, features, sentiment, model, training, split, folds, alerts : Section
         The settings of each stage.
     """
 
@@ -532,6 +554,7 @@ class Config:
     training: TrainConfig = field(default_factory=TrainConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
     folds: FoldConfig = field(default_factory=FoldConfig)
+    alerts: AlertsConfig = field(default_factory=AlertsConfig)
 
     @classmethod
     def read(cls, path: Path | None = None, overrides: Sequence[str] = ()) -> Config:

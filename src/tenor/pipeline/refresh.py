@@ -14,12 +14,13 @@ import numpy as np
 import pandas as pd
 
 from tenor.calendars import Exchange, exchange, market_of
-from tenor.config import SentimentConfig, SourcesConfig
+from tenor.config import AlertsConfig, SentimentConfig, SourcesConfig
 from tenor.errors import DataError, StoreError, TenorError, one_line
 from tenor.features.axis import on_axis
 from tenor.inference.predictor import Predictor
 from tenor.inference.recipe import Recipe
 from tenor.ingest.status import stale
+from tenor.pipeline import alerting
 from tenor.pipeline.predict import sessions_behind, stale_sentiment
 from tenor.schema import AsOf, BarInterval, DailySentiment, Forecast
 from tenor.sentiment.daily import item_sessions
@@ -85,6 +86,7 @@ def refresh(
     symbols: Sequence[str] | None = None,
     sources: SourcesConfig | None = None,
     webhook: str | None = None,
+    alerts: AlertsConfig | None = None,
     now: pd.Timestamp | None = None,
 ) -> Refreshed:
     """Forecast `symbols` (by default all of the lake that have history enough) and publish the forecasts.
@@ -102,18 +104,24 @@ def refresh(
         Whose ``when_stale`` counts: symbols whose bars are stale are reported, or get no new forecast.
     webhook
         Where alarms that the last refresh did not have are posted as JSON.
+    alerts
+        Rules on the forecasts, whose alerts that the last refresh did not have are sent over its channels.
     now
         Tz-aware; the moment of the refresh.
 
     Raises
     ------
+    ConfigError
+        A rule of `alerts` can't be read, or a channel lacks its variable.
     StoreError
         The lake can't be read, or the forecasts not published.
     DataError
         Not one symbol can be forecast.
     """
     published = workspace.published
-    before = _last_monitor(published)
+    if alerts is not None:
+        alerting.check(alerts)
+    before = _last_head(published)
     try:
         result = _refresh(workspace, load(), fetch, symbols, sources, now or pd.Timestamp.now("UTC"))
     except (TenorError, OSError) as error:
@@ -121,7 +129,12 @@ def refresh(
         with contextlib.suppress(TenorError, OSError):
             published.add_note(f"the last refresh failed: {one_line(error, 200)}")
         raise
-    notify(result.monitor, before, webhook=webhook)
+    notify(result.monitor, before.get("monitor"), webhook=webhook)
+    if alerts is not None:
+        try:
+            alerting.send_new_alerts(published, alerts, before)
+        except (TenorError, OSError) as error:  # the forecasts are published, whatever becomes of the alerts
+            log.error("the alerts were not sent", extra={"error": one_line(error, 200)})
     return result
 
 
@@ -324,13 +337,13 @@ def _progress(stage: str, done: int, total: int) -> None:
     log.info(logs.PROGRESS, extra={"stage": stage, "done": done, "total": total})
 
 
-def _last_monitor(published: PublishedForecasts) -> dict[str, Any] | None:
-    """The last refresh's monitoring, where there is one that can be read."""
+def _last_head(published: PublishedForecasts) -> Mapping[str, Any]:
+    """The head that the last refresh published, where there is one that can be read."""
     try:
         index = published.index()
     except StoreError:
-        return None
-    return index.head.get("monitor") if index else None
+        return {}
+    return index.head if index else {}
 
 
 def _before(
