@@ -103,7 +103,7 @@ def doctor(
                 checks.append(SourceCheck("feeds", "news", "", False, "no feed is configured: set sources.feeds", 0.0))
         for dates in event_sources(config, client, known):
             symbol = PROBES[0] if dates.by_symbol else ""
-            checks.append(_tried(dates.name, "events", symbol, _dates(dates, symbol, moment)))
+            checks.append(_tried(dates, "events", symbol, _dates(dates, symbol, moment), config))
     return checks
 
 
