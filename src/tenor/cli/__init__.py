@@ -25,6 +25,7 @@ from tenor.cli import (
     registry,
     sentiment,
     serve,
+    topics,
     tune,
     upload,
 )
@@ -43,6 +44,7 @@ app.add_typer(benchmark.app)
 app.add_typer(leakcheck.app)
 app.add_typer(judge.app)
 app.add_typer(sentiment.app, name="sentiment")
+app.add_typer(topics.app, name="topics")
 app.add_typer(serve.app)
 app.add_typer(upload.app)
 app.add_typer(mcp.app)
