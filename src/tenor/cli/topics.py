@@ -96,10 +96,11 @@ def topics_name(
 def _table(model: TopicModel, shown: ShownTopics | None = None) -> None:
     """A row a topic."""
     rows = []
+    widest = max(len(" ".join(topic.words)) for topic in model.topics)
     for number, (name, topic) in enumerate(zip(model.names, model.topics, strict=True)):
         size = str(topic.items) if shown is None else f"{shown.share(number):.1%}"
-        rows.append((Text(f"{number:>2}  {name}"), size, Text(" ".join(topic.words))))
-    console.table(("topic", "items" if shown is None else "share", "words"), rows)
+        rows.append((Text(f"{number:>2}  {name}"), size, Text(" ".join(topic.words).ljust(widest))))
+    console.table(("topic", "items" if shown is None else "share", "words".ljust(widest)), rows)
 
 
 def _show_one(shown: ShownTopics, number: int) -> None:

@@ -46,7 +46,11 @@ def upload(source: str, target: str, *, progress: Progress | None = None) -> Upl
         raise ConfigError(f"--to is {target!r}, the store itself: name another place.")
     here, there = open_store(source), open_store(target)
     immutable = list(_immutable(here))
-    pointers = [key for key in (f"models/{POINTERS}", f"{topics.FOLDER}/{topics.CURRENT}", f"serving/{INDEX}") if _holds(here, key)]
+    pointers = [
+        key
+        for key in (f"models/{POINTERS}", f"{topics.FOLDER}/{topics.CURRENT}", f"serving/{INDEX}")
+        if _holds(here, key)
+    ]
     if not immutable:
         raise ConfigError(f"{source!r} holds neither bars nor a model: import and train first.")
     present = set(there.keys())
