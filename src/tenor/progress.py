@@ -57,6 +57,10 @@ class ProgressBars:
         """`done` of `total` windows are forecast."""
         self._update("windows forecast", done, total, "")
 
+    def months(self, done: int, total: int) -> None:
+        """`done` of `total` months of news are read."""
+        self._update("months of news", done, total, "")
+
     def arm(self, arm: str, done: int, total: int) -> None:
         """`done` of `total` networks of one arm of an ablation are trained."""
         self._update(arm, done, total, "")

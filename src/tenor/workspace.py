@@ -32,8 +32,11 @@ from tenor.sentiment.scorer import Scorer
 from tenor.sentiment.scores import Scores
 from tenor.serving.published import PublishedForecasts, published_forecasts
 from tenor.storage.files import content_key, read_json
+from tenor.storage.object_store import open_store
 from tenor.store import Lake
 from tenor.store.item_scores import LakeScores
+from tenor.topics.saved import FOLDER as TOPICS
+from tenor.topics.saved import SavedTopics
 
 log = logging.getLogger("tenor.workspace")
 
@@ -84,6 +87,11 @@ class Workspace:
     def published(self) -> PublishedForecasts:
         """The published forecasts."""
         return published_forecasts(self.store)
+
+    @functools.cached_property
+    def topics(self) -> SavedTopics:
+        """The fitted topics of the news."""
+        return SavedTopics(open_store(f"{self.store.rstrip('/')}/{TOPICS}"))
 
     @property
     def work(self) -> Path:

@@ -28,6 +28,7 @@ from tenor.cli import (
     sentiment,
     serve,
     today,
+    topics,
     tune,
     upload,
 )
@@ -57,6 +58,7 @@ app.add_typer(benchmark.app)
 app.add_typer(leakcheck.app)
 app.add_typer(judge.app)
 app.add_typer(sentiment.app, name="sentiment")
+app.add_typer(topics.app, name="topics")
 app.add_typer(serve.app)
 app.add_typer(today.app)
 app.add_typer(upload.app)

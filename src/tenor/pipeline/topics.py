@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from tenor.errors import ConfigError, DataError, HistoryError
-from tenor.schema import News
+from tenor.errors import ConfigError, DataError, HistoryError, ModelError
 from tenor.sentiment.scorer import Scorer
 from tenor.sentiment.text import clean, duplicate_key
 from tenor.store import Lake
 from tenor.topics.fitting import MOST_ITEMS, fit_topics, sample_rank
 from tenor.topics.model import NO_TOPIC, TopicModel
-from tenor.topics.saved import SavedTopics
 from tenor.topics.words import words_of
 from tenor.workspace import Workspace
 
+Counts = npt.NDArray[np.int64]
 Progress = Callable[[int, int], None]
 MOST_OF_ONE = 0.9
 """Share of all items from which one symbol makes the topics its own, which is noted."""
 _SAMPLE = int(1.3 * MOST_ITEMS)  # texts that differ in links alone count once later
-_MONTHS = 1
 
 
 @dataclass(frozen=True)
@@ -74,9 +73,9 @@ class ShownTopics:
     model: TopicModel
     items: int
     unread: int
-    counts: np.ndarray[Any, np.dtype[np.int64]]
-    by_symbol: dict[str, np.ndarray[Any, np.dtype[np.int64]]] = field(default_factory=dict)
-    by_day: dict[str, np.ndarray[Any, np.dtype[np.int64]]] = field(default_factory=dict)
+    counts: Counts
+    by_symbol: dict[str, Counts] = field(default_factory=dict)
+    by_day: dict[str, Counts] = field(default_factory=dict)
     examples: dict[int, list[dict[str, str]]] = field(default_factory=dict)
 
     def share(self, number: int) -> float:
@@ -139,7 +138,8 @@ def fit(
         There is no news, or too little that can be read.
     """
     before = None if until is None else _moment(until)
-    lake = Workspace(store).lake
+    workspace = Workspace(store)
+    lake = workspace.lake
     if k < 2:
         raise ConfigError(f"--k is {k}: at least 2 topics tell items apart.")
     texts, looked_at = sample(lake.news_texts(before=before), _SAMPLE)
@@ -157,8 +157,12 @@ def fit(
             f"none of {len(texts)} distinct items looks English, which is all that {scoring.model_id} reads: "
             "topics need news in English, or a --scorer of their language with a classifier of its own."
         )
-    saved = SavedTopics(lake_objects(store))
-    previous = saved.current_if_any()
+    notes: list[str] = []
+    try:
+        previous = workspace.topics.current_if_any()
+    except ModelError as error:  # damaged: this fit takes its place
+        previous = None
+        notes.append(f"the topics before are not used: {error}")
     embeddings = scores.embeddings
     assert embeddings is not None
     model = fit_topics(
@@ -171,8 +175,9 @@ def fit(
         without=company_words(lake),
         settings={"until": None if before is None else before.isoformat(), "looked_at": looked_at},
     )
-    saved.save(model)
-    return FittedTopics(model, tuple(_notes(lake, model, previous, float(scores.language_ok.mean()))))
+    workspace.topics.save(model)
+    notes += _notes(lake, model, previous, float(scores.language_ok.mean()))
+    return FittedTopics(model, tuple(notes))
 
 
 def show(
@@ -206,7 +211,7 @@ def show(
         There is no such topic.
     """
     workspace = Workspace(store)
-    model = SavedTopics(lake_objects(store)).current()
+    model = workspace.topics.current()
     if topic is not None:
         model.number(topic)
     scoring = Scorer.load(scorer)
@@ -223,9 +228,12 @@ def show(
         scores = scoring.score(frame["text"].tolist(), cache=cache, embeddings=True)
         assert scores.embeddings is not None
         topics, likeness = model.nearest(scores.embeddings)
-        _count(shown, News(frame), topics)
+        items = _Items(frame["symbol"].tolist(), frame["published_at"].tolist(), frame["text"].tolist())
+        _count(shown, items, topics)
         for number in range(k):
-            _keep_typical(typical[number], frame, np.flatnonzero(topics == number), likeness, examples)
+            _keep_typical(
+                typical[number], items, np.flatnonzero(topics == number).tolist(), likeness.tolist(), examples
+            )
     if progress is not None:
         progress(len(months), len(months))
     for number, best in enumerate(typical):
@@ -244,7 +252,7 @@ def rename(store: str, topic: str, name: str) -> TopicModel:
     ConfigError
         There is no such topic, or the name can't be one or is taken.
     """
-    return SavedTopics(lake_objects(store)).rename(topic, name)
+    return Workspace(store).topics.rename(topic, name)
 
 
 def sample(batches: Iterator[list[str]], most: int) -> tuple[list[str], int]:
@@ -273,3 +281,100 @@ def company_words(lake: Lake) -> frozenset[str]:
     names = lake.rows("names")["name"].tolist()
     words = {word for name in names for word in words_of(str(name))}
     return frozenset(words | {symbol.lower() for symbol in lake.symbols()})
+
+
+def _moment(until: str) -> pd.Timestamp:
+    try:
+        moment = pd.Timestamp(until)
+        readable = not pd.isna(moment)
+    except (ValueError, OverflowError):
+        readable = False
+    if not readable:
+        raise ConfigError(f"--until is {until!r}: write a date like 2024-12-31, or a moment like 2024-12-31T21:00Z.")
+    return moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")
+
+
+def _described(model: TopicModel) -> dict[str, Any]:
+    return {
+        "version": model.version,
+        "encoder": model.encoder,
+        "settings": dict(model.settings),
+        "topics": [
+            {"number": number, "name": name, "given": topic.given, "words": list(topic.words), "items": topic.items}
+            for number, (name, topic) in enumerate(zip(model.names, model.topics, strict=True))
+        ],
+    }
+
+
+def _notes(lake: Lake, model: TopicModel, previous: TopicModel | None, english: float) -> Iterator[str]:
+    if english < MOST_OF_ONE:
+        yield f"{1 - english:.0%} of the distinct items do not look English: they have no topic"
+    counts = lake.spans("news").groupby("symbol")["count"].sum()
+    if len(counts) and counts.max() > MOST_OF_ONE * counts.sum():
+        yield f"{counts.max() / counts.sum():.0%} of all items are about {counts.idxmax()}: the topics are its own"
+    before = {} if previous is None else {t.given for t in previous.topics if t.given}
+    for name in sorted(set(before) - {topic.given for topic in model.topics}):
+        yield f"the topic that you called {name!r} did not come again: its name is gone"
+    if model.settings["until"] is None:
+        yield "fitted on all news: no part of it is a test of these topics (--until DATE leaves one)"
+
+
+def _share(counts: Counts, number: int) -> float:
+    total = int(sum(counts))
+    return int(counts[number]) / total if total else 0.0
+
+
+def _months(lake: Lake) -> Iterator[tuple[pd.Timestamp, pd.Timestamp]]:
+    """The first and last moment of each month that the news spans."""
+    spans = lake.spans("news")
+    if spans.empty:
+        return
+    first, last = pd.Timestamp(spans["first"].min()), pd.Timestamp(spans["last"].max())
+    month = first.normalize().replace(day=1)
+    while month <= last:
+        following = month + pd.offsets.MonthBegin(1)
+        yield month, following - pd.Timedelta(microseconds=1)
+        month = following
+
+
+@dataclass(frozen=True)
+class _Items:
+    """Items of news as columns."""
+
+    symbols: list[str]
+    moments: list[pd.Timestamp]
+    texts: list[str]
+
+
+def _count(shown: ShownTopics, items: _Items, topics: Counts) -> None:
+    """Add items and their topics to `shown`."""
+    k = len(shown.counts)
+    read = topics != NO_TOPIC
+    shown.items += len(topics)
+    shown.unread += int((~read).sum())
+    shown.counts += np.bincount(topics[read], minlength=k)
+    days = [f"{moment:%Y-%m-%d}" for moment in items.moments]
+    for table, keys in ((shown.by_symbol, items.symbols), (shown.by_day, days)):
+        for (key, number), n in Counter(zip(keys, topics.tolist(), strict=True)).items():
+            if number != NO_TOPIC:
+                table.setdefault(key, np.zeros(k, np.int64))[number] += n
+
+
+def _keep_typical(
+    best: list[tuple[float, str, str, str]], items: _Items, rows: list[int], likeness: list[float], most: int
+) -> None:
+    """Keep in `best` (likeness, text, moment, symbol) the `most` most typical of `rows`, of texts alike the first."""
+    if most < 1:
+        return
+    seen = {duplicate_key(item[1]) for item in best}
+    for row in sorted(rows, key=lambda row: -likeness[row]):
+        if len(best) >= most and likeness[row] <= min(best)[0]:
+            return
+        text = clean(items.texts[row])
+        key = duplicate_key(text)
+        if key in seen:
+            continue
+        seen.add(key)
+        heapq.heappush(best, (likeness[row], text, f"{items.moments[row]:%Y-%m-%dT%H:%M:%SZ}", items.symbols[row]))
+        if len(best) > most:
+            heapq.heappop(best)

@@ -46,7 +46,11 @@ def upload(source: str, target: str, *, progress: Progress | None = None) -> Upl
         raise ConfigError(f"--to is {target!r}, the store itself: name another place.")
     here, there = open_store(source), open_store(target)
     immutable = list(_immutable(here))
-    pointers = [key for key in (f"models/{POINTERS}", topics.CURRENT, f"serving/{INDEX}") if _holds(here, key)]
+    pointers = [
+        key
+        for key in (f"models/{POINTERS}", f"{topics.FOLDER}/{topics.CURRENT}", f"serving/{INDEX}")
+        if _holds(here, key)
+    ]
     if not immutable:
         raise ConfigError(f"{source!r} holds neither bars nor a model: import and train first.")
     present = set(there.keys())
@@ -78,7 +82,7 @@ def _immutable(objects: ObjectStore) -> Iterator[str]:
     for table in TABLES:
         yield from objects.keys(f"{table.name}/")
     yield from sorted(objects.keys("models/versions/"), key=lambda key: key.endswith(MANIFEST))
-    yield from objects.keys(topics.VERSIONS)
+    yield from objects.keys(f"{topics.FOLDER}/{topics.VERSIONS}")
     yield from objects.keys("serving/symbols/")
 
 

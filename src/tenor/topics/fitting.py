@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tenor.errors import ConfigError, HistoryError, ModelError
-from tenor.sentiment.text import duplicate_key
+from tenor.sentiment.text import clean, duplicate_key
 from tenor.topics.model import NO_TOPIC, TINY, Float32, Topic, TopicModel
 from tenor.topics.words import stop_words, telling_words, words_of
 
@@ -98,7 +98,7 @@ def fit_topics(
     model = TopicModel(tuple(Topic((), 0) for _ in range(k)), centre, directions, encoder)
     topics = model.assign(array[rows])
     blocked = stop_words() | set(without)
-    words = telling_words((words_of(texts[row], blocked) for row in rows), topics.tolist(), k)
+    words = telling_words((words_of(clean(texts[row]), blocked) for row in rows), topics.tolist(), k)
     sizes = np.bincount(topics, minlength=k)
     fitted = [Topic(words[number], int(sizes[number])) for number in range(k)]
     by_size = sorted(range(k), key=lambda number: (-int(sizes[number]), words[number], number))

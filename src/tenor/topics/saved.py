@@ -8,17 +8,18 @@ from tenor.errors import MissingObject, ModelError
 from tenor.storage.object_store import ObjectStore, change
 from tenor.topics.model import TopicModel
 
-FOLDER = "topics/"
-VERSIONS = f"{FOLDER}versions/"
-CURRENT = f"{FOLDER}current.json"
+FOLDER = "topics"
+"""Of a store; the keys below are of objects in it."""
+VERSIONS = "versions/"
+CURRENT = "current.json"
 
 
 @dataclass(frozen=True)
 class SavedTopics:
     """The topic models in `objects`.
 
-    ``topics/versions/VERSION.json`` never changes, so that a model that was trained with some topics goes on with them;
-    ``topics/current.json`` is the one fitted last, under the names that the user gave since.
+    ``versions/VERSION.json`` never changes, so that a model that was trained with some topics goes on with them;
+    ``current.json`` is the one fitted last, under the names that the user gave since.
     """
 
     objects: ObjectStore
@@ -33,9 +34,7 @@ class SavedTopics:
         """
         model = self.current_if_any()
         if model is None:
-            raise ModelError(
-                f"{self.objects.location} has no topics yet: run 'tenor topics fit --store {self.objects.location}'."
-            )
+            raise ModelError(f"{self.objects.location} has no topics yet: run 'tenor topics fit' on it first.")
         return model
 
     def current_if_any(self) -> TopicModel | None:
