@@ -12,14 +12,19 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from tenor.config import FeatureConfig, SentimentConfig, to_mapping
+import pandas as pd
+
+from tenor.config import Config, FeatureConfig, SentimentConfig, to_mapping
 from tenor.errors import DataError, StoreError
 from tenor.features.extra_sessions import on_sessions
 from tenor.features.kinds import with_kinds
 from tenor.features.own import LAKE, Covariates, Own
 from tenor.inference.forecasts import Attention, Forecasts, PanelForecasts
 from tenor.inference.predictor import Predictor
+from tenor.inference.recipe import Recipe
+from tenor.kinds import StoredKinds
 from tenor.registry import Registry, registry_of
 from tenor.schema import AsOf, Bars, DailyKinds, DailySentiment, Forecast, News
 from tenor.sentiment.daily import DailyNews, daily_sentiment
@@ -28,6 +33,7 @@ from tenor.sentiment.scores import Scores
 from tenor.serving.published import PublishedForecasts, published_forecasts
 from tenor.storage.files import content_key, read_json
 from tenor.store import Lake
+from tenor.store.item_scores import LakeScores
 
 log = logging.getLogger("tenor.workspace")
 
@@ -111,17 +117,59 @@ class Workspace:
         imported = self.lake.sentiment_sources(calendar=calendar, as_of=as_of)
         return replace(config, source=imported[0]) if imported else config
 
-    def resolve_features(self, features: FeatureConfig, sentiment: DailySentiment | None) -> FeatureConfig:
-        """`features` with the kinds of news and the topics that they mean, given the daily `sentiment` of a training.
+    def training_news(
+        self,
+        config: Config,
+        *,
+        until: pd.Timestamp | None = None,
+        progress: ScoringProgress | None = None,
+        save: bool = False,
+        always: bool = False,
+    ) -> tuple[Config, DailySentiment | None]:
+        """The daily sentiment for a training by `config`, and `config` with all that was left open for the lake.
 
-        A model is trained with the result and keeps it.
+        A model is trained with the source of sentiment, the kinds of news and the topics that it names, and keeps them.
+
+        Parameters
+        ----------
+        config
+            The settings.
+        until
+            The last session of the training part: the most frequent topics up to it are taken. None takes all.
+        progress, save
+            As in `daily_sentiment`.
+        always
+            Sentiment too where no feature of `config` needs it.
 
         Raises
         ------
         DataError
-            They name a kind, and there are no counts of kinds, or none of that one.
+            Kinds of news are named, and the lake has no counts of them; and what `daily_sentiment` raises.
         """
-        return with_kinds(features, None if sentiment is None else sentiment.kinds, where=self.store)
+        features, calendar = config.features, config.features.calendar
+        if not (features.sentiment or features.wants_kinds or always):
+            return config, None
+        made_by = self.resolve_sentiment(config.sentiment, calendar=calendar, as_of=features.as_of)
+        daily = self.daily_sentiment(
+            made_by,
+            calendar=calendar,
+            as_of=features.as_of,
+            kinds=features.wants_kinds,
+            progress=progress,
+            save=save,
+        )
+        counts = None if daily is None else daily.kinds
+        known = counts.until(until) if counts is not None and until is not None else counts
+        return replace(config, sentiment=made_by, features=with_kinds(features, known, where=self.store)), daily
+
+    def model_news(self, recipe: Recipe) -> DailySentiment | None:
+        """The daily sentiment that the model of `recipe` sees; None where it sees none, or the lake has none."""
+        if not recipe.with_sentiment:
+            return None
+        features = recipe.features
+        return self.daily_sentiment(
+            recipe.sentiment, calendar=features.calendar, as_of=features.as_of, kinds=recipe.with_kinds
+        )
 
     def daily_sentiment(
         self,
@@ -129,11 +177,12 @@ class Workspace:
         *,
         calendar: str,
         as_of: AsOf = "close",
+        kinds: bool = False,
         scored: ScoredNews | None = None,
         progress: ScoringProgress | None = None,
         save: bool = False,
     ) -> DailySentiment | None:
-        """The daily sentiment that a model with `config` sees, with its kinds; None where the lake has none.
+        """The daily sentiment that a model with `config` sees; None where the lake has none.
 
         Every caller asks here: training, evaluation, promotion, refresh, prediction. From news it is computed by
         `config`, each text being scored once, `BLOCK` items at a time; where an earlier call with ``save=True`` saw the
@@ -145,6 +194,8 @@ class Workspace:
             The sessions of the panel (`FeatureConfig.calendar`).
         as_of
             The moment of the forecasts (`FeatureConfig.as_of`).
+        kinds
+            With counts of the kinds of news, as far as the scoring model, or what was imported, gives them.
         scored
             The news with their scores, where the caller has them already.
         progress
@@ -174,7 +225,7 @@ class Workspace:
                     f"for {calendar}{moment} (it has {', '.join(map(repr, sources)) or 'none'}): import it, or take "
                     "another source."
                 )
-            return imported
+            return imported if kinds else replace(imported, kinds=None)
         settings = settings_key(config, calendar, as_of)
         if scored is not None:
             daily = daily_sentiment(scored.news, scored.scores, config, calendar=calendar, as_of=as_of)
@@ -184,13 +235,14 @@ class Workspace:
         if not self.lake.has_news():
             return None
         scorer = Scorer.load(config.model)
-        state = content_key(self.lake.news_state(), scorer.model_id)
-        if self._saved_state(settings) == state:
+        state = {"news": self.lake.news_state(), "model": scorer.model_id, "kinds": _kinds_id(scorer) if kinds else ""}
+        known = self._saved_state(settings)
+        if known is not None and (known == state or (not kinds and known == {**state, "kinds": known.get("kinds")})):
             saved = self.lake.sentiment(scorer.model_id, settings=settings, calendar=calendar, as_of=as_of)
             if saved is not None:
-                return saved
+                return saved if kinds else replace(saved, kinds=None)
         days = DailyNews(config, calendar=calendar, as_of=as_of)
-        for news, scores in self._scored_blocks(scorer, progress=progress, save=save):
+        for news, scores in self._scored_blocks(scorer, kinds=kinds, progress=progress, save=save):
             days.add(news, scores)
         daily = days.sentiment()
         if save:
@@ -211,20 +263,20 @@ class Workspace:
 
         Parameters and errors are those of `daily_sentiment`.
         """
-        daily = self.daily_sentiment(config, calendar=calendar, as_of=as_of, progress=progress, save=save)
+        daily = self.daily_sentiment(config, calendar=calendar, as_of=as_of, kinds=True, progress=progress, save=save)
         return None if daily is None else daily.kinds
 
-    def saved_sentiment(
-        self, config: SentimentConfig, *, calendar: str, as_of: AsOf = "close"
-    ) -> DailySentiment | None:
-        """What an earlier call with ``save=True`` and the same settings kept; None where there was none."""
-        config = self.resolve_sentiment(config, calendar=calendar, as_of=as_of)
+    def saved_news(self, recipe: Recipe) -> DailySentiment | None:
+        """As `model_news`, what an earlier call with ``save=True`` stored, without scoring; None for nothing."""
+        calendar, as_of = recipe.features.calendar, recipe.features.as_of
+        config = self.resolve_sentiment(recipe.sentiment, calendar=calendar, as_of=as_of)
         if config.source != NEWS:
-            return self.daily_sentiment(config, calendar=calendar, as_of=as_of)
-        return self.lake.sentiment(settings=settings_key(config, calendar, as_of), calendar=calendar, as_of=as_of)
+            return self.model_news(recipe)
+        saved = self.lake.sentiment(settings=settings_key(config, calendar, as_of), calendar=calendar, as_of=as_of)
+        return saved if saved is None or recipe.with_kinds else replace(saved, kinds=None)
 
     def _scored_blocks(
-        self, scorer: Scorer, *, progress: ScoringProgress | None, save: bool
+        self, scorer: Scorer, *, kinds: bool, progress: ScoringProgress | None, save: bool
     ) -> Iterator[tuple[News, Scores]]:
         """The lake's news in order of publication with their scores, about `BLOCK` items at a time."""
         blocks = self.lake.news_blocks(BLOCK)
@@ -238,24 +290,31 @@ class Workspace:
 
             # one block has the counts of distinct texts that a person expects
             report = scored if len(blocks) > 1 else progress
-            yield news, self._scores(scorer, news, progress=report, save=save)
+            yield news, self._scores(scorer, news, kinds=kinds, progress=report, save=save)
             done += count
 
-    def _scores(self, scorer: Scorer, news: News, *, progress: ScoringProgress | None, save: bool) -> Scores:
+    def _scores(
+        self, scorer: Scorer, news: News, *, kinds: bool, progress: ScoringProgress | None, save: bool
+    ) -> Scores:
         cache = self.lake.score_cache()
         texts = news.frame["text"].tolist()
-        return scorer.score(texts, cache=cache if save else _ReadOnlyCache(cache.get), progress=progress)
+        return scorer.score(
+            texts,
+            cache=cache if save else _ReadOnlyCache(cache.versions),
+            progress=progress,
+            kinds=kinds and scorer.has_kinds,
+        )
 
-    def _saved_state(self, settings: str) -> str | None:
-        """What stands for the news and the model of the daily sentiment stored under `settings`; None where unknown."""
+    def _saved_state(self, settings: str) -> dict[str, Any] | None:
+        """The news and the models that the daily sentiment stored under `settings` is of; None where unknown."""
         try:
-            return str(read_json(self.registry.objects.get(_state_key(settings)).data)["state"])
-        except (StoreError, ValueError, KeyError, TypeError):
+            return dict(read_json(self.registry.objects.get(_state_key(settings)).data))
+        except (StoreError, ValueError, TypeError):
             return None
 
-    def _save_state(self, settings: str, state: str) -> None:
+    def _save_state(self, settings: str, state: Mapping[str, Any]) -> None:
         try:
-            self.registry.objects.put(_state_key(settings), json.dumps({"state": state}).encode())
+            self.registry.objects.put(_state_key(settings), json.dumps(dict(state)).encode())
         except StoreError as error:  # it is computed again next time
             log.warning("the state of the daily sentiment is not kept", extra={"error": str(error)})
 
@@ -297,6 +356,7 @@ class Workspace:
         *,
         symbols: Sequence[str] | None = None,
         newest: int | None = None,
+        kinds: bool = False,
         progress: ScoringProgress | None = None,
         save: bool = False,
     ) -> ScoredNews | None:
@@ -308,7 +368,8 @@ class Workspace:
         news = self.lake.news(symbols) if newest is None else self.lake.newest_news(symbols, newest)
         if news.frame.empty:
             return None
-        return ScoredNews(news, self._scores(Scorer.load(config.model), news, progress=progress, save=save))
+        scorer = Scorer.load(config.model)
+        return ScoredNews(news, self._scores(scorer, news, kinds=kinds, progress=progress, save=save))
 
 
 class LakeForecasts:
@@ -337,11 +398,7 @@ class LakeForecasts:
     @functools.cached_property
     def sentiment(self) -> DailySentiment | None:
         """The daily sentiment that the model sees."""
-        if not self.recipe.with_sentiment:
-            return None
-        return self._workspace.daily_sentiment(
-            self.recipe.sentiment, calendar=self._calendar, as_of=self.recipe.features.as_of
-        )
+        return self._workspace.model_news(self.recipe)
 
     @functools.cached_property
     def covariates(self) -> Covariates | None:
@@ -459,13 +516,13 @@ class LakeForecasts:
         return trained, [symbol for symbol in distinct if symbol not in trained]
 
 
-@dataclass(frozen=True)
-class _ReadOnlyCache:
+class _ReadOnlyCache(LakeScores):
     """The lake's scores, to which nothing is added."""
 
-    get: Callable[[Sequence[str], str], Mapping[str, tuple[float, float, float]]]
-
     def put(self, scores: Mapping[str, tuple[float, float, float]], model_id: str) -> None:
+        """Keep nothing."""
+
+    def put_kinds(self, kinds: StoredKinds, model_id: str) -> None:
         """Keep nothing."""
 
 
@@ -473,6 +530,11 @@ def settings_key(config: SentimentConfig, calendar: str, as_of: AsOf = "close") 
     """What stands for all settings that change daily sentiment computed from news."""
     moment = () if as_of == "close" else (as_of,)  # the close has the key that it had before there was another moment
     return content_key(to_mapping(replace(config, source=NEWS)), calendar, *moment)
+
+
+def _kinds_id(scorer: Scorer) -> str:
+    """The classifier of kinds; empty where the encoder has none."""
+    return scorer.classifier.model_id if scorer.has_kinds else ""
 
 
 def _state_key(settings: str) -> str:

@@ -49,6 +49,11 @@ def show_forecast(forecast: Forecast) -> None:
     down, up = (_signed(bound / last - 1) for bound in (forecast.lower, forecast.upper))
     losses = {"VaR": forecast.value_at_risk, "shortfall": forecast.expected_shortfall}
     line(f"  as of      {forecast.as_of:%Y-%m-%d %H:%M} UTC, last price {last:.2f}, adjusted")
+    if forecast.before_open is not None:
+        line(
+            f"  made       before the open of {forecast.before_open:%Y-%m-%d %H:%M} UTC, news to "
+            f"{forecast.news_until:%Y-%m-%d %H:%M} UTC"
+        )
     line(f"  90 %       {forecast.lower:.2f} … {forecast.upper:.2f} ({down} … {up})")
     line(f"  volatility {_percent(forecast.volatility)} a session: {place_in_year(forecast.volatility_rank)}")
     line(f"  EWMA       {_percent(forecast.baseline_volatility)} a session, to compare with")

@@ -21,7 +21,9 @@ from tenor.config.section import LATER, UNMAPPED, USUAL, Section, number, whole
 from tenor.config.toml import DEEPEST, read_toml, shown
 from tenor.errors import ConfigError, one_line
 
-DEFAULT_KINDS: tuple[str, ...] = ()
+DEFAULT_KINDS: tuple[str, ...] = (
+    "any", "earnings", "analyst", "merger", "product", "legal", "payout", "macro", "management", "price",
+)  # fmt: skip
 """The kinds of news that are features where ``features.kinds`` is not set, and where there are counts of them."""
 
 
@@ -211,6 +213,11 @@ class FeatureConfig(Section):
         rising = tuple(sorted(set(self.horizons)))
         if self.horizons != rising:
             self.refuse("horizons", f"write them rising and once each, {list(rising)}")
+
+    @property
+    def wants_kinds(self) -> bool:
+        """Whether daily counts of kinds of news, or of topics, are asked for, by default too."""
+        return bool(DEFAULT_KINDS if self.kinds is None else self.kinds) or bool(self.topics)
 
 
 @dataclass(frozen=True)

@@ -87,12 +87,18 @@ class Forecasts(list[Forecast]):
         self.incomplete = incomplete or {}
 
     def to_frame(self) -> pd.DataFrame:
-        """A row a forecast, with the columns `FORECAST_COLUMNS`; sessions as dates, `as_of` in UTC."""
+        """A row a forecast, with the columns `FORECAST_COLUMNS`; sessions as dates, `as_of` in UTC.
+
+        Of a model whose forecasts are made before the open, ``before_open`` (UTC) says which one.
+        """
         fields = [name for name in FORECAST_COLUMNS if name in Forecast.__annotations__]
         frame = pd.DataFrame([{name: getattr(each, name) for name in fields} for each in self], columns=fields)
         for level in SHOWN_LEVELS:
             frame[f"q{round(100 * level):02d}"] = [each.quantiles[f"{level:g}"] for each in self]
-        return frame[list(FORECAST_COLUMNS)]
+        frame = frame[list(FORECAST_COLUMNS)]
+        if any(each.before_open is not None for each in self):
+            frame["before_open"] = [each.before_open for each in self]
+        return frame
 
     def __repr__(self) -> str:
         symbols = len({each.symbol for each in self})
@@ -338,7 +344,18 @@ class PanelForecasts:
             attention_features=by_feature,
             model_version=self.recipe.version,
             news=tuple(map(asdict, news)),
+            **self._before_open(session),
         )
+
+    def _before_open(self, session: pd.Timestamp) -> dict[str, pd.Timestamp]:
+        """The moments that a forecast made before the open carries."""
+        if self.recipe.features.as_of == "close":
+            return {}
+        moment = _next_open(self.panel.calendar, session)
+        return {
+            "before_open": moment,
+            "news_until": moment - pd.Timedelta(minutes=self.recipe.sentiment.margin_minutes),
+        }
 
     def _rank(self, row: int, column: int, k: int) -> float:
         """The share of the symbol's forecast volatilities of the year up to `row` that are lower than that of `row`."""
@@ -354,3 +371,11 @@ def _dates(calendar: str, session: pd.Timestamp, horizon: int) -> tuple[pd.Times
     """The close of `session`, and the session that a forecast made then is for: the same for every symbol."""
     days = exchange(calendar)
     return days.close(session), days.following(session, horizon)
+
+
+@functools.lru_cache(maxsize=4096)
+def _next_open(calendar: str, session: pd.Timestamp) -> pd.Timestamp:
+    """The open after `session`."""
+    days = exchange(calendar)
+    moment: pd.Timestamp = days.opens(pd.DatetimeIndex([days.following(session)]))[0]
+    return moment

@@ -16,6 +16,7 @@ from tenor.distribution import Risk
 from tenor.errors import HistoryError, ModelError, TenorError
 from tenor.features import Scaler, build_panel
 from tenor.features.catalogue import SENTIMENT, feature_names
+from tenor.features.kinds import chosen_kinds, kind_names
 from tenor.features.own import Covariates, Own
 from tenor.har import refitted
 from tenor.heads import Calibration, Outputs, Surroundings
@@ -145,8 +146,17 @@ class Recipe:
 
     @property
     def with_sentiment(self) -> bool:
-        """Whether the model was fitted on sentiment features, and needs daily sentiment."""
-        return bool(set(self.scaler.features) & set(feature_names([SENTIMENT])))
+        """Whether the model was fitted on features of sentiment or of kinds of news, and needs daily sentiment."""
+        return self.with_kinds or bool(set(self.scaler.features) & set(feature_names([SENTIMENT])))
+
+    @property
+    def with_kinds(self) -> bool:
+        """Whether the model was fitted on features of kinds of news, and needs daily counts of them.
+
+        Where they have an effect of their own, the networks do not read them.
+        """
+        kinds = chosen_kinds(self.features)
+        return bool(kinds) and (self.model.news_effect or bool(set(self.scaler.features) & set(kind_names(kinds))))
 
     def universe(self, known: Sequence[str], symbols: Sequence[str]) -> list[str]:
         """The symbols whose bars a forecast of `symbols` takes, among the `known` ones of a lake.
@@ -173,6 +183,12 @@ class Recipe:
         ModelError
             The model needs daily sentiment, and there is none.
         """
+        if self.with_kinds and sentiment is not None and sentiment.kinds is None:
+            raise ModelError(
+                f"model {self.version} was trained with kinds of news ({', '.join(chosen_kinds(self.features))}), and "
+                "the daily sentiment has no counts of them: import news or such counts, or train without them "
+                "(features.kinds = [])."
+            )
         if self.with_sentiment and sentiment is None:
             raise ModelError(
                 f"model {self.version} was trained with sentiment, and there is none: import news, or train without it "

@@ -102,11 +102,10 @@ def ablate(
     workspace = Workspace(store)
     calendar = config.features.calendar
     bars = workspace.bars(config.symbols or None, calendar=calendar)
-    sentiment = workspace.daily_sentiment(
-        config.sentiment, calendar=calendar, as_of=config.features.as_of, progress=texts, save=True
-    )
-    counts = None if sentiment is None else sentiment.kinds
     chosen_arms(arms)  # raises now, not after the first arm was trained
+    until = end_of_first_training(bars, config, config.folds)
+    config, sentiment = workspace.training_news(config, until=until, progress=texts, save=True, always=True)
+    counts = None if sentiment is None else sentiment.kinds
     requested = tuple(without) or ("sentiment" if counts is None and not arms else "news", "attention")
     lacking = {}
     if sentiment is None:
@@ -127,7 +126,6 @@ def ablate(
     reasons = [lacking[name] for name in requested if name in lacking]
     if reasons and (without or len(reasons) == len(requested)):  # by default what can be asked about is asked about
         raise DataError("; ".join(reasons) + ".")
-    until = end_of_first_training(bars, config, config.folds)
     prepared = prepare_own(workspace, config, bars, train_end=until, allow_leak=allow_leak)
     config = prepared.config
     columns = {name: prepared.own.without(name) for name in requested if name not in QUESTIONS}

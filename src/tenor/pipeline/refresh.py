@@ -21,7 +21,7 @@ from tenor.inference.predictor import Predictor
 from tenor.inference.recipe import Recipe
 from tenor.ingest.status import stale
 from tenor.pipeline.predict import sessions_behind, stale_sentiment
-from tenor.schema import BarInterval, DailySentiment, Forecast
+from tenor.schema import AsOf, BarInterval, DailySentiment, Forecast
 from tenor.sentiment.daily import item_sessions
 from tenor.serving.documents import BARS, HISTORY, ITEMS, document
 from tenor.serving.monitor import MonitorReport, notify, watch
@@ -198,6 +198,7 @@ def _refresh(
         "horizons": list(recipe.horizons),
         "calendar": axis,
         "closes": _closes(calendar, now),
+        **({} if recipe.features.as_of == "close" else {"cut_offs": _cut_offs(recipe, now)}),
         "card": json_values(dict(predictor.card)),
         "track": [asdict(record) for record in track],
         "monitor": report.to_json(),
@@ -220,26 +221,24 @@ def _sentiment(
     """The daily sentiment that the model sees, and each symbol's latest items with their scores."""
     if not recipe.with_sentiment:
         return None, {}
-    calendar = recipe.features.calendar
-    config = workspace.resolve_sentiment(recipe.sentiment, calendar=calendar)
+    calendar, as_of, kinds = recipe.features.calendar, recipe.features.as_of, recipe.with_kinds
+    config = workspace.resolve_sentiment(recipe.sentiment, calendar=calendar, as_of=as_of)
     if config.source != NEWS:
-        return workspace.daily_sentiment(config, calendar=calendar), {}
+        return workspace.model_news(recipe), {}
     try:
-        scored = workspace.scored_news(config, save=True)
-        if scored is None:
-            return None, {}
-        daily = workspace.daily_sentiment(config, calendar=calendar, scored=scored, save=True)
+        daily = workspace.daily_sentiment(config, calendar=calendar, as_of=as_of, kinds=kinds, save=True)
+        scored = workspace.scored_news(config, symbols=symbols, newest=ITEMS, kinds=kinds, save=True)
     except (TenorError, OSError) as error:
         _note(notes, "the news could not be scored", error)
-        return workspace.saved_sentiment(config, calendar=calendar), {}
-    return daily, _items(scored, config, symbols, calendar)
+        return workspace.saved_news(recipe), {}
+    return daily, {} if scored is None else _items(scored, config, symbols, calendar, as_of)
 
 
 def _items(
-    scored: ScoredNews, config: SentimentConfig, symbols: Sequence[str], calendar: str
+    scored: ScoredNews, config: SentimentConfig, symbols: Sequence[str], calendar: str, as_of: AsOf
 ) -> dict[str, list[dict[str, Any]]]:
     """Each symbol's latest items with their scores, newest first."""
-    sessions = item_sessions(scored.news, config, calendar=calendar)
+    sessions = item_sessions(scored.news, config, calendar=calendar, as_of=as_of)
     frame = scored.news.frame.assign(session=sessions, row=np.arange(len(scored.news.frame)))
     frame = frame[frame["symbol"].isin(list(symbols)) & frame["session"].notna()]
     rows = scored.scores.rows()
@@ -293,6 +292,14 @@ def _closes(calendar: Exchange, now: pd.Timestamp) -> list[float]:
     closes = calendar.closes(calendar.sessions(_today(now) - pd.Timedelta(days=5), _today(now) + AHEAD))
     ahead = closes.searchsorted(now) + CLOSES
     return [moment.timestamp() for moment in closes[:ahead]]
+
+
+def _cut_offs(recipe: Recipe, now: pd.Timestamp) -> list[float]:
+    """The next moments from which on all news of a session is known that a forecast before the open may use."""
+    margin = pd.Timedelta(minutes=recipe.sentiment.margin_minutes)
+    moments = exchange(recipe.features.calendar).cut_offs(recipe.features.as_of) - margin
+    first = int(moments.searchsorted(now))
+    return [moment.timestamp() for moment in moments[first : first + CLOSES]]
 
 
 def _today(now: pd.Timestamp) -> pd.Timestamp:

@@ -127,11 +127,8 @@ def train(
     prepared = prepare_own(
         workspace, config, bars, given=own, train_end=train_end(config, bars, own), allow_leak=allow_leak
     )
-    config = prepared.config
-    sentiment, made_by = None, config.sentiment
-    if config.features.sentiment:
-        made_by = workspace.resolve_sentiment(config.sentiment, calendar=calendar)
-        sentiment = workspace.daily_sentiment(made_by, calendar=calendar, progress=scoring, save=True)
+    until = topics_end(prepared.config, bars)
+    config, sentiment = workspace.training_news(prepared.config, until=until, progress=scoring, save=True)
     panel = config_panel(config, bars, sentiment, prepared.own)
     split = chronological(panel.sessions, config.split, purge=max(panel.horizons))
     forecaster = fit(
@@ -140,7 +137,7 @@ def train(
         features=config.features,
         model=config.model,
         training=config.training,
-        sentiment=made_by,
+        sentiment=config.sentiment,
         own=prepared.own,
         checkpoints=workspace.work / "checkpoints",
         progress=progress,
@@ -169,10 +166,19 @@ def train(
 def train_end(config: Config, bars: Bars, given: Sequence[Given] = ()) -> pd.Timestamp | None:
     """The last session of the training part; None where there are no own features that need it."""
     features = config.features
-    if not (features.own or features.events or given):
-        return None
-    sessions = Axis.of(bars, features.calendar).sessions
-    until: pd.Timestamp = sessions[chronological(sessions, config.split, purge=max(features.horizons)).train.stop - 1]
+    return last_trained(config, bars) if features.own or features.events or given else None
+
+
+def topics_end(config: Config, bars: Bars) -> pd.Timestamp | None:
+    """The last session of the training part; None where ``features.topics`` asks for no topics."""
+    return last_trained(config, bars) if config.features.topics else None
+
+
+def last_trained(config: Config, bars: Bars) -> pd.Timestamp:
+    """The last session of the training part."""
+    sessions = Axis.of(bars, config.features.calendar).sessions
+    split = chronological(sessions, config.split, purge=max(config.features.horizons))
+    until: pd.Timestamp = sessions[split.train.stop - 1]
     return until
 
 

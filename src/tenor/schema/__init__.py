@@ -4,6 +4,7 @@ Sessions are tz-naive: midnights (an exchange's trading dates), or for bars with
 closes. Other moments are tz-aware UTC, returns are natural logs.
 """
 
+from tenor.kinds import KINDS
 from tenor.schema.arrays import Bool, Float32, Float64
 from tenor.schema.forecast import Forecast
 from tenor.schema.panel import Panel, Predictions
@@ -11,7 +12,6 @@ from tenor.schema.tables import (
     BAR_COLUMNS,
     EVENT_COLUMNS,
     KIND_COLUMNS,
-    KINDS,
     LENGTHS,
     NEWS_COLUMNS,
     PRICES,

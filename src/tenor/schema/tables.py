@@ -21,8 +21,6 @@ SENTIMENT_COLUMNS = (
     "symbol", "session", "n", "mean", "std", "positive", "negative",
     "surprise", "recent", "market_n", "market_mean",
 )  # fmt: skip
-KINDS = ("earnings", "analyst", "merger", "product", "legal", "payout", "macro", "management", "price")
-"""The kinds of news, in the order of every array of their probabilities."""
 KIND_COLUMNS = ("symbol", "session", "kind", "n", "mean")
 EVENT_COLUMNS = ("symbol", "session", "kind", "known_since")
 BarInterval = Literal["1d", "1h", "15m"]
@@ -151,7 +149,7 @@ class DailyKinds(FrameView):
     ----------
     frame
         Columns `KIND_COLUMNS`, one row a symbol, session and kind with at least one item. `kind` is one of
-        `tenor.sentiment.kinds.KINDS`, ``topic:NAME``, or empty for all readable items, whatever they are about; an item
+        `tenor.kinds.KINDS`, ``topic:NAME``, or empty for all readable items, whatever they are about; an item
         may be of several kinds or of none. `n` items of the kind; `mean` of their scores (-1..1).
     interval
         What a session is here, as in `Bars`.

@@ -16,7 +16,8 @@ from tenor.calendars import calendar_of, exchange, interval_of
 from tenor.config import SentimentConfig
 from tenor.duplicates import near_duplicates
 from tenor.errors import DataError
-from tenor.schema import KIND_COLUMNS, KINDS, AsOf, DailyKinds, DailySentiment, Float64, News
+from tenor.kinds import KINDS, PRESENT
+from tenor.schema import KIND_COLUMNS, AsOf, DailyKinds, DailySentiment, Float64, News
 from tenor.sentiment.scores import LABELS, Scores
 from tenor.sentiment.text import duplicate_key
 
@@ -24,8 +25,6 @@ Int64 = npt.NDArray[np.int64]
 
 _POSITIVE, _NEGATIVE = LABELS.index("positive"), LABELS.index("negative")
 DEFAULT = SentimentConfig()
-CONFIDENT = 0.5
-"""The probability from which on an item is of a kind."""
 _KIND = "kind "  # before the name of a column of flags
 _RETWEET = re.compile(r"^\s*(?:RT\s+@\w+\s*:?\s*)+", re.IGNORECASE)
 
@@ -94,9 +93,9 @@ def daily_kinds(
 ) -> DailyKinds:
     """How many readable items of each kind every symbol has at every session: what `daily_sentiment` has as its kinds.
 
-    An item is of a kind where its probability is at least `CONFIDENT`, or where a label says so. `n` counts items,
-    repeats each; `mean` is their mean score, weighted as in `daily_sentiment`; the empty kind is all items. Parameters
-    and errors are those of `daily_sentiment`.
+    An item is of a kind where its probability is at least `tenor.kinds.PRESENT`, or where a label says so. `n` counts
+    items, repeats each; `mean` is their mean score, weighted as in `daily_sentiment`; the empty kind is all items.
+    Parameters and errors are those of `daily_sentiment`.
     """
     kinds = daily_sentiment(news, scores, config, calendar=calendar, as_of=as_of, labels=labels).kinds
     if kinds is None:
@@ -216,7 +215,7 @@ def _readable(
     if scores.kinds is not None:
         if scores.kinds.shape != (len(scores), len(KINDS)) or not np.isfinite(scores.kinds[readable]).all():
             raise DataError("kinds: a readable item has no probabilities of kinds: score the texts again.")
-        flags = {f"{_KIND}{kind}": scores.kinds[readable, i] >= CONFIDENT for i, kind in enumerate(KINDS)}
+        flags = {f"{_KIND}{kind}": scores.kinds[readable, i] >= PRESENT for i, kind in enumerate(KINDS)}
     for name, label in (labels or {}).items():
         if len(label) != len(frame_all := news.frame):
             raise DataError(f"kinds: {name!r} labels {len(label)} items of {len(frame_all)}: label news.frame['text'].")

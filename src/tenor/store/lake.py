@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import duckdb
-import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from tenor.calendars import interval_of
 from tenor.errors import DataError, StoreError, UnknownSymbolError, one_line
@@ -26,9 +23,10 @@ from tenor.schema import (
     Events,
     News,
 )
-from tenor.store import compaction, daily, news
+from tenor.store import compaction, daily, item_scores, news
 from tenor.store import parts as parts_of
 from tenor.store.intraday import adjusted_like, dated
+from tenor.store.item_scores import LakeScores, Probabilities
 from tenor.store.parts import open_parts
 from tenor.store.tables import (
     ACTIONS,
@@ -41,7 +39,6 @@ from tenor.store.tables import (
     NAMES,
     NEWS,
     REFUSALS,
-    SCORES,
     TABLES,
 )
 from tenor.store.versions import LONGEST, Appended, Versions, as_table
@@ -52,8 +49,6 @@ LIVE_TABLES = tuple(_LIVE)
 
 DAYS = ""
 """For a calendar: the bars, or the sentiment, of days."""
-
-Probabilities = tuple[float, float, float]
 
 
 class Lake:
@@ -284,27 +279,15 @@ class Lake:
 
     def put_scores(self, scores: Mapping[str, Probabilities], model_id: str) -> Appended:
         """Keep `scores`: by text hash P(positive), P(neutral), P(negative), as `model_id` gave them."""
-        if not scores:
-            return Appended(0, 0, 0)
-        numbers = np.array(list(scores.values()), dtype="float64")
-        frame = pd.DataFrame(numbers, columns=["positive", "neutral", "negative"])
-        return self._versions.append(SCORES, frame.assign(text_hash=list(scores), model_id=model_id))
+        return item_scores.put_scores(self._versions, scores, model_id)
 
     def get_scores(self, text_hashes: Sequence[str], model_id: str) -> dict[str, Probabilities]:
         """The scores by `model_id` that the lake holds for `text_hashes`, by hash."""
-        wanted = pa.table({"text_hash": pa.array(list(text_hashes), pa.string())})
-        with self._versions.connect(SCORES) as connection:
-            connection.register("wanted", wanted)
-            rows = connection.sql(
-                "SELECT text_hash, positive, neutral, negative FROM scores "
-                "WHERE model_id = ? AND text_hash IN (SELECT text_hash FROM wanted)",
-                params=[model_id],
-            ).fetchall()
-        return {row[0]: (row[1], row[2], row[3]) for row in rows}
+        return item_scores.get_scores(self._versions, text_hashes, model_id)
 
     def score_cache(self) -> LakeScores:
         """The lake as the place where the sentiment room keeps its scores."""
-        return LakeScores(self)
+        return LakeScores(self._versions)
 
     def append_refusals(self, refusals: pd.DataFrame, *, files: Sequence[str]) -> None:
         """Keep what an import of `files` refused, in place of what an earlier import of the same files refused.
@@ -375,8 +358,8 @@ class Lake:
         return frame
 
     def query(self, sql: str) -> pd.DataFrame:
-        """Run `sql` in DuckDB over the tables: bars, intraday, actions, news, names, sentiment, daily_kinds,
-        scores, refusals.
+        """Run `sql` in DuckDB over the tables: bars, intraday, actions, news, names, sentiment, daily_kinds, scores,
+        item_kinds, item_embeddings, refusals.
 
         It sees nothing but the lake: no files, no network.
 
@@ -443,21 +426,6 @@ class Lake:
             if until is None:
                 raise StoreError(f"the lake {self.location} has no bars of {calendar} between an open and its close.")
             raise StoreError(f"the lake {self.location} has no bars up to {until:%Y-%m-%d}: ask for a later day.")
-
-
-@dataclass(frozen=True)
-class LakeScores:
-    """The scores of `lake`, in the form in which the sentiment room keeps them."""
-
-    lake: Lake
-
-    def get(self, text_hashes: Sequence[str], model_id: str) -> Mapping[str, Probabilities]:
-        """The known ones among `text_hashes`, by hash."""
-        return self.lake.get_scores(text_hashes, model_id)
-
-    def put(self, scores: Mapping[str, Probabilities], model_id: str) -> None:
-        """Keep `scores`, by hash; writing one again changes nothing."""
-        self.lake.put_scores(scores, model_id)
 
 
 def _same_rows(old: pd.DataFrame | None, new: pd.DataFrame) -> bool:

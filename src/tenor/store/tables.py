@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from tenor.kinds import KINDS
 from tenor.schema import PRICES, SENTIMENT_COLUMNS
 
 MOMENT = pa.timestamp("us", "UTC")
@@ -205,6 +206,17 @@ SCORES = Table(
     ),
     key=("text_hash", "model_id"),
 )
+ITEM_KINDS = Table(
+    "item_kinds",
+    _schema(text_hash=pa.string(), model_id=pa.string(), **dict.fromkeys(KINDS, pa.float32())),
+    key=("text_hash", "model_id"),
+)
+ITEM_EMBEDDINGS = Table(
+    "item_embeddings",
+    # float16 numbers, little endian; a table of its own, so that reading the kinds does not read them
+    _schema(text_hash=pa.string(), model_id=pa.string(), embedding=pa.binary()),
+    key=("text_hash", "model_id"),
+)
 REFUSALS = Table(
     "refusals",
     _schema(
@@ -252,6 +264,8 @@ TABLES = (
     INTRADAY_SENTIMENT,
     DAILY_KINDS,
     SCORES,
+    ITEM_KINDS,
+    ITEM_EMBEDDINGS,
     REFUSALS,
     FETCHES,
 )
