@@ -10,7 +10,7 @@ FIRST_SESSION = (
     "They work in a folder named 'lake'; --store names another."
 )
 PANELS = {
-    "Data": ("data", "sentiment", "topics", "upload"),
+    "Data": ("data", "prepare", "sentiment", "topics", "upload"),
     "Forecasts": ("train", "predict", "refresh", "today"),
     "Judging": ("evaluate", "judge", "ablate", "leakcheck", "benchmark", "forecast-file"),
     "Models": ("models", "tune"),
@@ -25,6 +25,7 @@ EXAMPLES = {
     "data verify": "tenor data verify --store lake",
     "data compact": "tenor data compact --store lake",
     "data doctor": "tenor data doctor",
+    "prepare": "tenor prepare --store lake",
     "sentiment score": "tenor sentiment score 'Sales fell short of what was promised'",
     "sentiment why": "tenor sentiment why 'Sales fell short of what was promised'",
     "sentiment evaluate": "tenor sentiment evaluate",

@@ -37,8 +37,9 @@ def _show_news(value: NewsValue) -> None:
     line(f"\nnews, {value.first} … {value.last}, by {len(value.seeds)} networks a fold: {value.verdict}")
     for fold in value.folds.splitlines():
         line(fold)
-    line("\nchange of the loss against the same model without news, in per cent, below 0 it is better;")
-    line("p-values after Holm over the arms and moments, but for the placebo (shuffled) and parts of the cells")
+    line("\nchange of the loss against the same model without news, in per cent (below 0")
+    line("is better); night: at the open against the close. p after Holm over arms and")
+    line("moments, but for shuffled, night and kinds of sessions")
     for horizon in value.levels:
         for first, second in ((VARIANCE, QLIKE), (RETURNS, DIRECTION)):
             line(f"\n{horizon_text(horizon)}")

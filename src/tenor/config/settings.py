@@ -21,7 +21,9 @@ from tenor.config.section import LATER, UNMAPPED, USUAL, Section, number, whole
 from tenor.config.toml import DEEPEST, read_toml, shown
 from tenor.errors import ConfigError, one_line
 
-DEFAULT_KINDS: tuple[str, ...] = ()
+DEFAULT_KINDS: tuple[str, ...] = (
+    "any", "earnings", "analyst", "merger", "product", "legal", "payout", "macro", "management", "price",
+)  # fmt: skip
 """The kinds of news that are features where ``features.kinds`` is not set, and where there are counts of them."""
 
 

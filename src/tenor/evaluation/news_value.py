@@ -36,6 +36,8 @@ NEWS_METRICS = {
 NEWS_TITLES = {VARIANCE: "log variance", QLIKE: "QLIKE", RETURNS: "returns", DIRECTION: "direction"}
 """The same for the head of a narrow column."""
 ALL_CELLS, NEXT_TO_EARNINGS, ELSEWHERE = "all", "next to earnings", "elsewhere"
+NIGHT = "night"
+"""The moment of a comparison of an arm at the open with itself at the close."""
 NEAR = 1
 """Sessions since a spike of news about earnings, or to and since a known date, that count as next to them."""
 _FARTHEST = np.log1p(60)
@@ -49,7 +51,8 @@ class NewsComparison:
     Attributes
     ----------
     moment
-        ``close`` or ``open``: up to when the news was read. ``open against close`` compares an arm with itself.
+        ``close`` or ``open``: up to when the news was read; ``night`` compares an arm at the open with itself at the
+        close.
     arm, other
         What is compared.
     cells
@@ -190,7 +193,7 @@ def value_news(
             for arm in arms:
                 if arm != SHUFFLED and all((moment, arm) in losses for moment in walks):
                     ours, other = losses["open", arm], losses["close", arm]
-                    comparisons += compare("open against close", (arm, arm), ALL_CELLS, everywhere, ours, other)
+                    comparisons += compare(NIGHT, (arm, arm), ALL_CELLS, everywhere, ours, other)
     comparisons.sort(key=lambda c: c.cells != ALL_CELLS)
     corrected = _corrected(comparisons)
     days = panel.sessions[rows][mask[rows].any(axis=1)]
@@ -221,7 +224,7 @@ def parts_of(panel: Panel) -> dict[str, Bool]:
             near |= panel.values[:, :, panel.features.index(name)] * _FARTHEST <= np.log1p(NEAR) + 1e-4
     if near.any():
         parts |= {NEXT_TO_EARNINGS: near, ELSEWHERE: ~near}
-    return parts | {f"spike of {kind}": sessions == 0 for kind, sessions in since.items()}
+    return parts | {f"{kind} spike": sessions == 0 for kind, sessions in since.items()}
 
 
 def best_arm(comparisons: Sequence[NewsComparison], *, horizon: int) -> NewsComparison | None:

@@ -151,8 +151,12 @@ class Recipe:
 
     @property
     def with_kinds(self) -> bool:
-        """Whether the model was fitted on features of kinds of news, and needs daily counts of them."""
-        return bool(set(self.scaler.features) & set(kind_names(chosen_kinds(self.features))))
+        """Whether the model was fitted on features of kinds of news, and needs daily counts of them.
+
+        Where they have an effect of their own, the networks do not read them.
+        """
+        kinds = chosen_kinds(self.features)
+        return bool(kinds) and (self.model.news_effect or bool(set(self.scaler.features) & set(kind_names(kinds))))
 
     def universe(self, known: Sequence[str], symbols: Sequence[str]) -> list[str]:
         """The symbols whose bars a forecast of `symbols` takes, among the `known` ones of a lake.

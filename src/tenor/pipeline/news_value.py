@@ -107,7 +107,7 @@ def _moments(
     for moment in MOMENTS:
         try:
             sentiment = workspace.daily_sentiment(
-                config.sentiment, calendar=config.features.calendar, as_of=moment, progress=texts, save=True
+                config.sentiment, calendar=config.features.calendar, as_of=moment, kinds=True, progress=texts, save=True
             )
         except DataError as error:  # imported sentiment is of one moment as a rule
             missing = error

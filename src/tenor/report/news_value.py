@@ -6,6 +6,7 @@ from tenor.evaluation.news_arms import SHUFFLED
 from tenor.evaluation.news_value import (
     ALL_CELLS,
     NEWS_METRICS,
+    NIGHT,
     VARIANCE,
     NewsComparison,
     NewsValue,
@@ -71,7 +72,7 @@ def news_sections(value: NewsValue) -> list[PageSection]:
 
 
 def _moment(comparison: NewsComparison) -> str:
-    return comparison.moment if " " in comparison.moment else f"at the {comparison.moment}"
+    return "open against close" if comparison.moment == NIGHT else f"at the {comparison.moment}"
 
 
 def _cells(value: NewsValue, comparison: NewsComparison) -> tuple[str, ...]:

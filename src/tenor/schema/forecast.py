@@ -105,7 +105,8 @@ class Forecast:
                 plain[key] = moment.isoformat()
         for key in ("session", "target_session"):
             plain[key] = label(getattr(self, key), intraday=self.intraday)
-        plain["news"] = [dict(driver) for driver in self.news]
+        if drivers := plain.pop("news"):
+            plain["news"] = list(map(dict, drivers))
         return plain
 
     @classmethod
