@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from tenor.errors import UsageError
+from tenor.errors import StoreError, UsageError
 from tenor.serving.overview import overview_row
 from tenor.serving.schemas import to_plain
-from tenor.serving.view import View
+from tenor.serving.view import READERS, View
 
 MOST_REPLAYED = 500
 """Symbols whose documents are read for one past session."""
@@ -103,9 +104,18 @@ def _past(view: View, session: str, known: Sequence[str]) -> dict[str, dict[str,
             f"a past session of {len(index.entries):,} symbols is too much to look back at, {MOST_REPLAYED} is the "
             "most: open one symbol, whose past forecasts can be walked through."
         )
+
+    def row_of(symbol: str) -> dict[str, Any] | None:
+        try:
+            return overview_row(view.document(symbol), session)
+        except StoreError:
+            return None  # damaged, which the staleness of what is published says
+
     rows = {}
+    with ThreadPoolExecutor(READERS) as pool:  # of a bucket: documents that were not read yet are fetched together
+        made = dict(zip(index.entries, pool.map(row_of, index.entries), strict=True))
     for symbol, entry in index.entries.items():
-        row = overview_row(view.document(symbol), session)
+        row = made[symbol]
         if row is not None:
             names = {name: entry.overview.get(name, "") for name in ("name", "currency")}
             rows[symbol] = {**row, **names, "session_of": session, "stale": False}

@@ -31,7 +31,10 @@ function view(name) {
   state.view = name;
   VIEWS.forEach((each) => (by(`view-${each}`).hidden = each !== name));
   document.querySelectorAll("nav a").forEach((link) => (link.dataset.view === name ? link.setAttribute("aria-current", "page") : link.removeAttribute("aria-current")));
-  if (name !== "overview" && name !== "symbol") by("replay").hidden = true;
+  if (name !== "overview" && name !== "symbol") {
+    slider.stop();
+    by("replay").hidden = true;
+  }
   if (name !== "symbol") {
     choosing.show("");
     document.title = { compare: "Compare · tenor", model: "Model · tenor" }[name] || "tenor";

@@ -15,7 +15,7 @@ export function drawPrice(detail, horizon, look) {
   const { session, open, high, low, close, volume } = detail.bars;
   let start = look.from ? session.findIndex((each) => each >= look.from) : Math.max(0, session.length - look.span);
   if (start < 0) start = session.length - 1;
-  const stop = look.to ? session.findIndex((each) => each > look.to) : -1;
+  const stop = look.to ? session.findIndex((each) => each.slice(0, 10) > look.to) : -1;
   const end = stop < 0 ? session.length : Math.max(start + 1, stop);
   const whole = end === session.length;
   const cut = (values) => values.slice(start, end);

@@ -27,6 +27,7 @@ export function rowsOf(board, horizon) {
 
 // What the range comes from, in a few words.
 export function driven({ kind, session, move, level }) {
+  if (!kind) return "–";
   const times = known(level) ? `${level.toFixed(1)}×` : "";
   if (kind === "day") return `${signed(move, 1)} on ${day(session).replace(/ \d{4}$/, "")}`;
   if (kind === "restless") return `last 5 sessions ${times} its usual`;
