@@ -152,6 +152,13 @@ def test_predict_writes_a_table_of_what_it_can_forecast(run: Run, lake: Path, tm
     assert (code, (tmp_path / "none.csv").exists()) == (1, False)
 
 
+def test_predict_tells_a_symbol_once_however_it_is_written(run: Run, lake: Path) -> None:
+    code, out, _ = run("predict", "S02", "s01", "S02", "S01", "--store", lake, "--json")
+    assert (code, [json.loads(line)["symbol"] for line in out.splitlines()]) == (0, ["S02", "S01"])
+    code, out, _ = run("predict", "s01", "S01", "nope", "NOPE", "--store", lake, "--json")
+    assert (code, len(out.splitlines())) == (1, 1)
+
+
 def test_predict_tells_the_next_session(run: Run, lake: Path) -> None:
     code, out, _ = run("predict", "S01", "S02", "--store", lake, "--json")
     first, second = (json.loads(line) for line in out.splitlines())

@@ -107,9 +107,15 @@ export function drawPrice(detail, horizon, span) {
   const traces = [
     band(false, false),
     band(true, true),
-    // what is said of a day comes from this line alone: of the sparse points beside it the nearest would answer
-    { x: session.slice(from), y: close.slice(from), mode: "lines", line: { color: colour("ink"), width: 1.5 },
-      text: session.slice(from).map((on) => saidOf(byTarget.get(on))), hovertemplate: "%{y:,.2f}%{text}<extra>close</extra>" },
+    // what is said of a day comes from this line alone, which is not seen: of sparse points beside it the nearest would answer
+    { x: [...session.slice(from), ...x.slice(1)], y: [...close.slice(from), ...fan.map((forecast) => forecast.price)],
+      mode: "lines", line: { width: 0 }, text: [...session.slice(from).map((on) => saidOf(byTarget.get(on))), ...fan.map(() => "")],
+      customdata: [
+        ...close.slice(from).map((value) => `close ${price(value)}`),
+        ...fan.map((forecast) => `forecast ${price(forecast.price)}<br>90 %: ${price(forecast.lower)} … ${price(forecast.upper)}`),
+      ],
+      hovertemplate: "%{customdata}%{text}<extra></extra>" },
+    { x: session.slice(from), y: close.slice(from), mode: "lines", line: { color: colour("ink"), width: 1.5 }, hoverinfo: "skip" },
     { x: missed.map((row) => row.target_session), y: missed.map((row) => row.realised_price), mode: "markers",
       marker: { color: colour("against"), size: 6 }, hoverinfo: "skip" },
     { x, y: [last.price, ...fan.map((forecast) => forecast.lower)], mode: "lines", line: { width: 0 }, hoverinfo: "skip" },
@@ -117,8 +123,7 @@ export function drawPrice(detail, horizon, span) {
       fillcolor: clear(ours, 0.3), hoverinfo: "skip" },
     { x, y: [last.price, ...fan.map((forecast) => forecast.price)], mode: "lines+markers", line: { color: ours, width: 2.2 },
       marker: { color: ours, size: x.map((_, i) => (i && fan[i - 1].horizon === horizon ? 9 : i ? 5 : 0)) },
-      text: ["", ...fan.map((forecast) => `90 %: ${price(forecast.lower)} … ${price(forecast.upper)}`)],
-      hovertemplate: "%{y:,.2f}<br>%{text}<extra>forecast</extra>" },
+      hoverinfo: "skip" },
   ];
   const end = new Date(new Date(x.at(-1)).getTime() + span * 0.03 * 864e5).toISOString().slice(0, 10);
   const xaxis = within(first) ? barByBar(session.slice(from), fan) : { type: "date", range: [first, end], nticks: narrow() ? 4 : 8 };
