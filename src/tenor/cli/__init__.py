@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
@@ -33,7 +34,26 @@ from tenor.errors import ConfigError, TenorError
 
 HELP = "Stock forecasts from prices, indicators and the sentiment of the news, judged honestly."
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=HELP)
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from tenor import __version__
+
+        console.line(f"tenor {__version__}")
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Options of the command itself."""
+
+
+app = typer.Typer(
+    callback=_options, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=HELP
+)
 app.add_typer(data.app, name="data")
 app.add_typer(models.app)
 app.add_typer(registry.app, name="models")
