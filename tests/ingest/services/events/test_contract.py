@@ -29,6 +29,7 @@ from tenor.ingest.services.keys import SourceKeys
 
 SINCE = pd.Timestamp("2024-01-01", tz="UTC")
 CALENDARS = ("alphavantage", "finnhub")
+NO_FILINGS: dict[str, list[str]] = {"form": [], "items": [], "filingDate": [], "acceptanceDateTime": []}
 
 
 @dataclass
@@ -168,7 +169,17 @@ class TestEdgar:
         assert accepted_at(table).dt.strftime("%m-%d %H:%M").tolist() == ["02-01 21:30", "05-02 20:31", "08-01 11:30"]
 
     @pytest.mark.parametrize(
-        "text", ["", "yesterday", "2024-05-02", "2024-05-02T13:30:00", "2024-05-02T13:30:00+02:00"]
+        "text",
+        [
+            "",
+            "yesterday",
+            "2024-05-02",
+            "2024-05-02T13:30:00",
+            "2024-05-02T13:30:00+02:00",
+            "9999-12-31T23:59:59.000Z",
+            "0001-01-01T00:00:00.000Z",
+            "2024-02-30T12:00:00.000Z",
+        ],
     )
     def test_a_time_that_is_none_is_refused_and_counted(
         self, made: Made, http: Http, restored: None, text: str
@@ -180,7 +191,8 @@ class TestEdgar:
         speak = lambda _w, path, *_: (200, "application/json", answers.get(path, both))  # noqa: E731
         SERVICES["edgar"] = dataclasses.replace(SERVICES["edgar"], speak=speak)
         answer = ask(made, made.source("edgar", http))
-        assert (len(answer.frame), answer.refused) == (0, 1)
+        assert answer.frame.empty
+        assert answer.refused == 1
 
     def test_a_filing_at_the_very_close_belongs_to_the_next_session(self, made: Made, http: Http) -> None:
         made.world.filings["AAPL"] = [
@@ -263,6 +275,10 @@ class TestEdgar:
             {"filings": {"recent": {"form": ["8-K"], "items": [], "filingDate": [], "acceptanceDateTime": []}}},
             {"filings": {"recent": {"form": ["8-K"], "items": ["2.02"]}}},
             {"filings": {"recent": []}},
+            {"filings": {"recent": {}, "files": "abc"}},
+            {"filings": {"recent": {**NO_FILINGS, "form": [None]}, "files": []}},
+            {"filings": {"recent": NO_FILINGS, "files": [1]}},
+            {"filings": {"recent": NO_FILINGS, "files": "abc"}},
             {"filings": None},
             [],
         ],
@@ -277,8 +293,7 @@ class TestEdgar:
         assert caught.value.kind == "malformed"
 
     def test_a_page_is_never_looked_for_elsewhere(self, made: Made, http: Http, restored: None) -> None:
-        columns: dict[str, list[str]] = {"form": [], "items": [], "filingDate": [], "acceptanceDateTime": []}
-        body = {"filings": {"recent": columns, "files": [{"name": "../../secret.json", "filingTo": "2024-01-01"}]}}
+        body = {"filings": {"recent": NO_FILINGS, "files": [{"name": "../../secret.json", "filingTo": "2024-01-01"}]}}
         answers = {"/files/company_tickers.json": b'{"0": {"cik_str": 1, "ticker": "AAPL"}}'}
         speak = lambda _w, path, *_: (200, "application/json", answers.get(path, json.dumps(body).encode()))  # noqa: E731
         SERVICES["edgar"] = dataclasses.replace(SERVICES["edgar"], speak=speak)
@@ -299,7 +314,15 @@ class TestCalendars:
         assert "alpha-key-91c2" not in str(caught.value)
 
     @pytest.mark.parametrize(
-        "body", [b"symbol,name,reportDate\r\n", b"", b"{}", b"[1]", b"symbol,reportDate\r\nAAPL,soon\r\n"]
+        "body",
+        [
+            b"symbol,name,reportDate\r\n",
+            b"",
+            b"{}",
+            b"[1]",
+            b"symbol,reportDate\r\nAAPL,soon\r\n",
+            b"symbol,reportDate\n" + b"A" * 200_000,
+        ],
     )
     def test_an_empty_calendar_takes_nothing_back(self, made: Made, http: Http, restored: None, body: bytes) -> None:
         speaking("alphavantage", body, "text/csv")

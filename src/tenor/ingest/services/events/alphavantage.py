@@ -35,7 +35,10 @@ class AlphaVantageEarnings(EventSource):
         if body.lstrip()[:1] == b"{":  # refusals come as JSON, with status 200
             self._refuse(body)
         text = body.decode("utf-8-sig", "replace")
-        lines = list(csv.reader(io.StringIO(text)))
+        try:
+            lines = list(csv.reader(io.StringIO(text)))
+        except csv.Error:
+            raise format_changed(self.name, "symbol") from None
         header = [name.strip() for name in lines[0]] if lines else []
         for column in ("symbol", "reportDate"):
             if column not in header:

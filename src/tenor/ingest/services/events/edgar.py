@@ -35,6 +35,8 @@ _PAGE = re.compile(r"CIK\d{10}-submissions-\d{1,4}\.json")
 # what is accepted later is filed the next day; the forms of insiders have other rules
 _FILED_BY_CLOCK = ("8-K", "8-K/A", "10-K", "10-Q")
 _LAST_FILING = 17 * 60 + 30
+_YEARS = pd.Timestamp("1993-01-01"), pd.Timestamp("2200-01-01")
+"""From when on there are filings; and no calendar goes farther."""
 _OPEN, _CLOSE = 6 * 60, 22 * 60
 """Minutes of New York's day from and until which filings are accepted."""
 
@@ -171,6 +173,7 @@ def accepted_at(table: pd.DataFrame) -> pd.Series[Any]:
     """
     texts = table["acceptanceDateTime"].where(table["acceptanceDateTime"].str.endswith("Z"))
     clock = pd.to_datetime(texts.str.removesuffix("Z"), format="ISO8601", errors="coerce").astype("datetime64[us]")
+    clock = clock.where(clock.between(*_YEARS))
     filed = pd.to_datetime(table["filingDate"], format="%Y-%m-%d", errors="coerce").astype("datetime64[us]")
     by_clock = table["form"].isin(_FILED_BY_CLOCK).to_numpy()
     utc = clock.dt.tz_localize("UTC")
