@@ -17,6 +17,7 @@ from tenor.calendars import exchange
 from tenor.cli import main
 from tenor.config import Config, SentimentConfig
 from tenor.errors import ConfigError, DataError, ModelError
+from tenor.inference.recipe import Recipe
 from tenor.pipeline.evaluate import evaluate
 from tenor.pipeline.refresh import refresh
 from tenor.pipeline.train import train
@@ -117,14 +118,23 @@ def test_a_model_at_the_open_uses_the_night_and_nothing_later(store: str, capsys
         evaluate(store, config=Config.read(None, [*QUICK, AT_THE_OPEN[0]]), report=Path(store) / "report.html")
 
 
-def test_at_the_close_a_forecast_is_what_it_was(store: str) -> None:
-    train(store, Config.read(None, QUICK), workers=1)
-    recipe = Workspace(store).predictor().recipe
-    assert (recipe.features.as_of, recipe.features.kinds, recipe.with_kinds) == ("close", None, False)
-    assert not {"kinds", "topics", "as_of"} & set(recipe.to_mapping()["features"])
+def test_a_model_without_kinds_is_what_it_was(store: str) -> None:
+    train(store, Config.read(None, [*QUICK, "features.kinds=[]"]), workers=1)
+    workspace = Workspace(store)
+    recipe = workspace.predictor().recipe
+    assert (recipe.features.as_of, recipe.features.kinds, recipe.with_kinds) == ("close", (), False)
     one = newest(store)["S00", 1]
     assert one.before_open is None
     assert not {"before_open", "news_until"} & set(one.to_json())
+
+    # one of an older tenor, which knew neither kinds nor moments
+    document = recipe.to_mapping()
+    assert document["features"].pop("kinds") == []
+    assert not {"topics", "as_of"} & set(document["features"])
+    older = Recipe.from_mapping(document, recipe.version)
+    assert older.to_mapping() == document
+    panel = older.panel(workspace.bars(None, calendar="XNYS"), workspace.model_news(older))
+    assert panel.features == recipe.scaler.features
 
 
 def test_counts_are_read_while_nothing_has_come(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,6 +169,8 @@ def test_counts_are_read_while_nothing_has_come(store: str, monkeypatch: pytest.
 @pytest.mark.parametrize("size", [1, 7, 50])
 def test_the_size_of_blocks_changes_nothing(store: str, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     config = SentimentConfig(source="news")
+    # a text's score has float noise by the batch that it is scored in: each is scored once
+    Workspace(store).scored_news(config, kinds=True, save=True)
     whole = Workspace(store).daily_sentiment(config, calendar="XNYS", kinds=True)
     monkeypatch.setattr(workspace_module, "BLOCK", size)
     seen: list[tuple[int, int]] = []
@@ -191,9 +203,7 @@ def test_imported_sentiment_without_kinds(store: str, tmp_path: Path) -> None:
         workspace.training_news(Config.read(None, [AT_THE_OPEN[1]]))
     train(store, Config.read(None, [*QUICK, AT_THE_OPEN[0]]), workers=1)
     recipe = Workspace(store).predictor().recipe
-    with pytest.raises(
-        ModelError, match=r"with kinds of news \(earnings, any\), and the daily sentiment has no"
-    ):
+    with pytest.raises(ModelError, match=r"with kinds of news \(earnings, any\), and the daily sentiment has no"):
         recipe.panel(lake.bars(), daily)
 
 

@@ -10,7 +10,7 @@ import contextlib
 import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +21,7 @@ from tenor.distribution import CONFIDENCES, LEVELS
 from tenor.errors import DataError, HistoryError, TenorError
 from tenor.heads import HEADS, Outputs
 from tenor.inference.cells import usable
+from tenor.inference.news_effect import NewsDriver, NewsEffect
 from tenor.inference.recipe import Recipe
 from tenor.schema import Bool, Float32, Forecast, Panel, Predictions
 from tenor.variance import STILL
@@ -173,6 +174,7 @@ class PanelForecasts:
     verdicts: Mapping[int, str]
     _cells: Bool
     _attention: dict[int, Attention]
+    _news: NewsEffect | None = None
 
     @classmethod
     def of(cls, recipe: Recipe, runs: Runs, panel: Panel, verdicts: Mapping[int, str] | None = None) -> PanelForecasts:
@@ -190,7 +192,8 @@ class PanelForecasts:
         outputs: Outputs = {head.name: np.empty(shape, dtype=np.float32) for head in HEADS}
         attention: dict[int, Attention] = {}
         names = tuple(map(exchange(panel.calendar).label, panel.sessions))
-        for columns, run in runs(recipe.scaled(panel)):
+        scaled = recipe.scaled(panel)
+        for columns, run in runs(scaled):
             for name, output in outputs.items():
                 output[:, columns] = run.heads[name].transpose(1, 0, 2)
             if run.time_weights is None or run.feature_weights is None:
@@ -202,13 +205,14 @@ class PanelForecasts:
                     # copies: a view would keep the weights of every session alive
                     attention[column] = Attention(
                         names[window],
-                        panel.features,
+                        scaled.features,
                         run.time_weights[place, row].copy(),
                         run.feature_weights[place, window].copy(),
                         cells[window, column],
                     )
-        predictions = recipe.adapted(panel, recipe.predictions(panel, outputs))
-        return cls(recipe, panel, predictions, last, verdicts or {}, cells, attention)
+        news = recipe.news_effect(panel, outputs)
+        predictions = recipe.adapted(panel, recipe.predictions(panel, outputs, news=news))
+        return cls(recipe, panel, predictions, last, verdicts or {}, cells, attention, news)
 
     def attention(self, symbol: str) -> Attention | None:
         """The attention of the newest forecast of `symbol`; None without a forecast or in a model without attention."""
@@ -243,7 +247,8 @@ class PanelForecasts:
             for k in axes:
                 by_session = attention.by_session(k) if attention is not None else {}
                 try:
-                    forecasts.append(self._forecast(row, column, k, by_session, by_feature))
+                    news = () if self._news is None else self._news.drivers(row, column, k)
+                    forecasts.append(self._forecast(row, column, k, by_session, by_feature, news))
                 except DataError as error:  # the calendar ends: nearer horizons need not care
                     beyond[self.panel.horizons[k]] = error
             if beyond and len(forecasts) == before:
@@ -253,7 +258,7 @@ class PanelForecasts:
         return Forecasts(forecasts, failed, incomplete)
 
     def history(self, symbols: Sequence[str], sessions: int) -> Forecasts:
-        """The forecasts of each of the last `sessions` sessions of the panel, at every horizon, without attention.
+        """The forecasts of each of the last `sessions` sessions of the panel, at every horizon, without their drivers.
 
         Sessions in which a symbol has no forecast are left out; a symbol that the panel does not have is in ``failed``.
         Ordered by symbol as given, session and horizon.
@@ -290,7 +295,13 @@ class PanelForecasts:
             )
 
     def _forecast(
-        self, row: int, column: int, k: int, by_session: dict[str, float], by_feature: dict[str, float]
+        self,
+        row: int,
+        column: int,
+        k: int,
+        by_session: dict[str, float],
+        by_feature: dict[str, float],
+        news: tuple[NewsDriver, ...] = (),
     ) -> Forecast:
         panel, predictions = self.panel, self.predictions
         assert predictions.lower is not None
@@ -333,6 +344,7 @@ class PanelForecasts:
             attention_features=by_feature,
             model_version=self.recipe.version,
             **self._before_open(session),
+            news=tuple(map(asdict, news)),
         )
 
     def _before_open(self, session: pd.Timestamp) -> dict[str, pd.Timestamp]:

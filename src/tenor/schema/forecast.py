@@ -57,6 +57,10 @@ class Forecast:
         what was published by `news_until` was used. None for one that is made at the close.
     news_until
         UTC; the last moment of news used; None as `before_open` is.
+    news
+        What each kind of news adds to the forecast log variance, the largest first: ``kind, effect, count`` (items in
+        the session), ``level`` (their mean in the sessions before), ``since_spike`` (sessions since there were about
+        twice as many as usual, None where there never were). Empty for a model without an effect of news.
     """
 
     symbol: str
@@ -82,6 +86,7 @@ class Forecast:
     model_version: str
     before_open: pd.Timestamp | None = None
     news_until: pd.Timestamp | None = None
+    news: tuple[dict[str, Any], ...] = ()
 
     def __repr__(self) -> str:
         ahead = "the next session" if self.horizon == 1 else f"{self.horizon} sessions ahead"
@@ -100,6 +105,8 @@ class Forecast:
                 plain[key] = moment.isoformat()
         for key in ("session", "target_session"):
             plain[key] = label(getattr(self, key), intraday=self.intraday)
+        if drivers := plain.pop("news"):
+            plain["news"] = list(map(dict, drivers))
         return plain
 
     @classmethod
@@ -107,7 +114,7 @@ class Forecast:
         """Read what `to_json` wrote, to the bit."""
         keys = ("as_of", "session", "target_session", *(key for key in _OPEN if key in values))
         moments = {key: pd.Timestamp(values[key]) for key in keys}
-        return cls(**{**values, **moments})
+        return cls(**{**values, **moments, "news": tuple(map(dict, values.get("news", ())))})
 
     @property
     def intraday(self) -> bool:
