@@ -242,7 +242,7 @@ class Workspace:
             return daily
         if not self.lake.has_news():
             return None
-        scorer = Scorer.load(config.model)
+        scorer = Scorer.load(config.model, kinds=config.kinds_model or None)
         state = {"news": self.lake.news_state(), "model": scorer.model_id, "kinds": _kinds_id(scorer) if kinds else ""}
         known = self._saved_state(settings)
         if known is not None and (known == state or (not kinds and known == {**state, "kinds": known.get("kinds")})):
@@ -376,7 +376,7 @@ class Workspace:
         news = self.lake.news(symbols) if newest is None else self.lake.newest_news(symbols, newest)
         if news.frame.empty:
             return None
-        scorer = Scorer.load(config.model)
+        scorer = Scorer.load(config.model, kinds=config.kinds_model or None)
         return ScoredNews(news, self._scores(scorer, news, kinds=kinds, progress=progress, save=save))
 
 
