@@ -214,7 +214,7 @@ class Workspace:
         news = self.lake.news(symbols)
         if news.frame.empty:
             return None
-        scorer = Scorer.load(config.model)
+        scorer = Scorer.load(config.model, kinds=config.kinds_model or None)
         cache = self.lake.score_cache()
         scores = scorer.score(
             news.frame["text"].tolist(), cache=cache if save else _ReadOnlyCache(cache.versions), progress=progress
@@ -380,4 +380,4 @@ class _ReadOnlyCache(LakeScores):
 
 def settings_key(config: SentimentConfig, calendar: str) -> str:
     """What stands for all settings that change daily sentiment computed from news."""
-    return content_key(to_mapping(replace(config, source=NEWS)), calendar)
+    return content_key(to_mapping(replace(config, source=NEWS, kinds_model="")), calendar)

@@ -213,6 +213,9 @@ class SentimentConfig(Section):
         embedded sentiment was made without.
     model : str
         What scores the items: ``default``, a folder, or a Hugging Face id (see `Scorer.load`).
+    kinds_model : str
+        The file of a classifier of the kinds of news trained for `model` (docs/news-kinds.md); empty for the one that
+        came with its weights.
     source : str
         Which daily sentiment of a lake is used: ``news`` is computed from the lake's news by these settings; any other
         name is that of imported daily sentiment, such as the embedded one; ``auto`` is ``news`` where the lake has any,
@@ -226,6 +229,7 @@ class SentimentConfig(Section):
     repeats: float = number(0.5, 0, 1)
     once: bool = False
     model: str = "default"
+    kinds_model: str = field(default="", metadata=LATER)
     source: str = "auto"
 
 
