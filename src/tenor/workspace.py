@@ -23,8 +23,9 @@ from tenor.kinds import StoredKinds
 from tenor.registry import Registry, registry_of
 from tenor.schema import Bars, DailySentiment, Forecast, News
 from tenor.sentiment.daily import daily_sentiment
+from tenor.sentiment.entities import EntityHead, with_entities
 from tenor.sentiment.scorer import Scorer
-from tenor.sentiment.scores import Scores
+from tenor.sentiment.scores import ScoreCache, Scores
 from tenor.serving.published import PublishedForecasts, published_forecasts
 from tenor.storage.files import content_key, read_json
 from tenor.storage.object_store import open_store
@@ -219,7 +220,19 @@ class Workspace:
         scores = scorer.score(
             news.frame["text"].tolist(), cache=cache if save else _ReadOnlyCache(cache.versions), progress=progress
         )
+        if config.entities:
+            scores = self._by_company(news, scores, scorer, cache if save else _ReadOnlyCache(cache.versions))
         return ScoredNews(news, scores)
+
+    def _by_company(self, news: News, scores: Scores, scorer: Scorer, cache: ScoreCache) -> Scores:
+        """`scores` with one for each company that an item names beside others; as they are for another encoder."""
+        names = {str(row["symbol"]): str(row["name"]) for row in self.lake.rows("names").to_dict("records")}
+        if len(names) < 2:
+            return scores
+        head = EntityHead.load()
+        if head.encoder != scorer.model_id:
+            return scores
+        return with_entities(news.frame, scores, names, scorer.encoder, head, cache)
 
 
 class LakeForecasts:

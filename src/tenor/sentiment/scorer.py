@@ -78,6 +78,11 @@ class Scorer:
         return self._encoder.model_id
 
     @property
+    def encoder(self) -> Encoder:
+        """What gives the logits."""
+        return self._encoder
+
+    @property
     def has_kinds(self) -> bool:
         """Whether there is a classifier of the kinds of news for the encoder."""
         return self._kinds_file is not None
@@ -276,6 +281,11 @@ class _Numbers:
         self.probabilities = np.full((n, len(LABELS)), np.nan)
         self.kinds = np.full((n, len(KINDS)), np.nan, np.float32) if kinds else None
         self.embeddings = np.full((n, EMBEDDING_SIZE), np.nan, np.float16) if embeddings else None
+
+    @property
+    def encoder(self) -> Encoder:
+        """What gives the logits."""
+        return self._encoder
 
     @property
     def has_kinds(self) -> npt.NDArray[np.bool_]:
