@@ -70,7 +70,7 @@ def main() -> None:
     args = parser.parse_args()
     rows = read(args.data / "sentiment" / "sentfin" / "SEntFiN.csv")
     encoder = OnnxEncoder(SHIPPED)
-    titles, clauses = ([row[i] for row in rows] for i in (0, 1))
+    titles, clauses = [row[0] for row in rows], [row[1] for row in rows]
     distinct = sorted({*titles, *clauses})
     place = {text: i for i, text in enumerate(distinct)}
     numbers = features_of(encoder, distinct, COLUMNS)

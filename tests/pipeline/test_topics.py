@@ -92,7 +92,7 @@ def test_a_lake_without_news_or_with_too_little_says_so(tmp_path: Path) -> None:
         fit(store)
     lake = Lake(store)
     lake.append_news(news_of())
-    with pytest.raises(DataError, match="no news published before 2024-01-01 00:00 UTC.*later --until"):
+    with pytest.raises(DataError, match=r"no news published before 2024-01-01 00:00 UTC.*later --until"):
         fit(store, until="2024-01-01")
     with pytest.raises(HistoryError, match="fit 4 topics at most"):
         fit(store, k=30)
@@ -140,7 +140,7 @@ def test_topics_of_another_encoder_are_refused(fitted: Path, tmp_path: Path) -> 
     model = workspace.topics.current()
     object.__setattr__(model, "encoder", "another-model")
     workspace.topics.save(model)
-    with pytest.raises(ModelError, match="another-model.*'tenor topics fit'"):
+    with pytest.raises(ModelError, match=r"another-model.*'tenor topics fit'"):
         show(str(store))
 
 

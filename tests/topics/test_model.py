@@ -104,7 +104,7 @@ def test_a_model_reads_back_to_the_bit(model: TopicModel) -> None:
     ("old", "new"), [(b'"enc-1"', b'"enc-2"'), (b'"format": 1', b'"format": 9'), (b"{", b"["), (b'"items"', b'"itemz"')]
 )
 def test_a_damaged_model_is_refused(model: TopicModel, old: bytes, new: bytes) -> None:
-    with pytest.raises(ModelError, match="shelf/x.json.*'tenor topics fit' again"):
+    with pytest.raises(ModelError, match=r"shelf/x\.json.*'tenor topics fit' again"):
         TopicModel.from_bytes(model.to_bytes().replace(old, new, 1), "shelf/x.json")
 
 

@@ -209,8 +209,8 @@ def with_entities(
     stored = dict(cache.get(list(key_of.values()), head.model_id)) if cache is not None else {}
     missing = [pair for pair, key in key_of.items() if key not in stored]
     if missing:
-        text, clause = (features_of(encoder, [pair[i] for pair in missing], head.columns) for i in (0, 1))
-        numbers = head.probabilities(np.hstack([text, clause])).astype(float).tolist()
+        features = [features_of(encoder, [pair[i] for pair in missing], head.columns) for i in (0, 1)]
+        numbers = head.probabilities(np.hstack(features)).astype(float).tolist()
         fresh: dict[str, Probabilities] = {
             key_of[pair]: (p[0], p[1], p[2]) for pair, p in zip(missing, numbers, strict=True)
         }

@@ -283,11 +283,6 @@ class _Numbers:
         self.embeddings = np.full((n, EMBEDDING_SIZE), np.nan, np.float16) if embeddings else None
 
     @property
-    def encoder(self) -> Encoder:
-        """What gives the logits."""
-        return self._encoder
-
-    @property
     def has_kinds(self) -> npt.NDArray[np.bool_]:
         """Bool ``[n]``; True too where none are asked for."""
         return np.ones(len(self.probabilities), np.bool_) if self.kinds is None else ~np.isnan(self.kinds[:, 0])
