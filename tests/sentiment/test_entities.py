@@ -83,6 +83,15 @@ def test_other_items_keep_their_score_to_the_bit(
     assert after.probabilities.tobytes() == before.probabilities.tobytes()
 
 
+def test_the_same_words_at_another_moment_are_another_item(scorer: Scorer, head: EntityHead) -> None:
+    frame = news_of(("ACM", BOTH), ("GLX", BOTH)).frame
+    later = frame.assign(published_at=[*frame["published_at"][:1], pd.Timestamp("2024-03-07", tz="UTC")])
+    scores = scorer.score(frame["text"].tolist())
+    # what appears two days later changes nothing of today's score
+    apart = with_entities(later, scores, NAMES, scorer.encoder, head)
+    assert np.array_equal(apart.probabilities, scores.probabilities)
+
+
 def test_the_lakes_sentiment_is_by_company(tmp_path: Path) -> None:
     workspace = Workspace(str(tmp_path))
     workspace.lake.append_news(news_of(("ACM", BOTH), ("GLX", BOTH)))
