@@ -76,7 +76,7 @@ def panel(sentiment_panel_of: Callable[..., Panel]) -> Panel:
 
 @pytest.fixture(scope="module")
 def splits(panel: Panel) -> tuple[Split, ...]:
-    return news_folds(panel, 2, 40, lookback=8, purge=5)
+    return news_folds(panel, news_rows(panel), 2, 40, lookback=8, purge=5)
 
 
 @pytest.fixture(scope="module")
@@ -220,12 +220,12 @@ def test_folds_cover_the_sessions_with_news_after_the_first_ones(panel: Panel, s
 
 def test_too_little_news_is_refused_in_one_line(panel: Panel) -> None:
     with pytest.raises(HistoryError, match="sessions to test on in 9 folds") as raised:
-        news_folds(panel, 9, 40, lookback=8, purge=20)
+        news_folds(panel, news_rows(panel), 9, 40, lookback=8, purge=20)
     assert "\n" not in str(raised.value)
     quiet = panel.values.copy()
     quiet[:, :, 3:] = 0
     with pytest.raises(HistoryError, match="there is no news in any session"):
-        news_folds(replace(panel, values=quiet), 2, 40, lookback=8, purge=5)
+        news_rows(replace(panel, values=quiet))
 
 
 def test_other_folds_at_the_other_moment_are_refused(walked: NewsWalk) -> None:
