@@ -248,6 +248,6 @@ def test_terminal_and_page_show_the_same(value: NewsValue, tmp_path: Path, capsy
     page = write_ablation(tmp_path / "news.html", {}, value.folds, news=value, about={"data": "made"})
     text = page.read_text(encoding="utf-8")
     assert "Does the news help?" in text
-    assert value.verdict.replace("<", "&lt;") in text or value.verdict in text
+    assert value.verdict.partition(":")[0] in text
     assert "Where the news helps" in text
     assert result.to_json()["news"]["verdict"] == value.verdict
