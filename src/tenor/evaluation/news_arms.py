@@ -87,7 +87,7 @@ def arm_panel(panel: Panel, arm: str, splits: Sequence[Split], *, seed: int = 0)
     if arm == EVERYTHING:
         return panel
     kinds = kinds_of(panel.features)
-    seen = {
+    seen: tuple[str, ...] = {
         NONE: (),
         ALL_NEWS: (ANY,),
         SENTIMENT: (),
@@ -171,9 +171,9 @@ def news_folds(
     stop = last + 1
     length = (stop - start) // folds
     if length < 2 * purge:
-        span = " … ".join(f"{panel.sessions[row]:%Y-%m-%d}" for row in (first, last))
+        dates = " … ".join(f"{panel.sessions[row]:%Y-%m-%d}" for row in span)
         raise HistoryError(
-            f"the news of {span} leave {max(stop - start, 0)} sessions to test on in {folds} folds, after {LEARNING} "
+            f"the news of {dates} leave {max(stop - start, 0)} sessions to test on in {folds} folds, after {LEARNING} "
             f"with news and {FEWEST_TRAINING} to train on: import more news or earlier bars, or lower folds.folds."
         )
     splits = []
