@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -44,7 +45,7 @@ from tenor.evaluation.news_value import (
 from tenor.evaluation.walkforward import walk
 from tenor.pipeline.ablate import AblationResult
 from tenor.report.ablation import write_ablation
-from tenor.schema import Panel
+from tenor.schema import Forecast, Panel
 from tenor.training.split import Split
 
 pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("one_thread")]
@@ -131,6 +132,16 @@ def test_counts_change_forecasts_of_risk_alone_and_share_their_networks(
     assert here.risk is not None
     np.testing.assert_array_equal(here.risk.log_variance, kinds.risk.log_variance)
     np.testing.assert_array_equal(here.risk.volatility, kinds.risk.volatility)
+    # and its forecasts say what each kind of news added
+    seen = arm_panel(panel, BY_KIND, splits)
+    run = alone.folds[-1].forecaster.run(seen)
+    forecast = run.newest(["S01"], [1])[0]
+    assert {driver["kind"] for driver in forecast.news} >= {"any", "earnings"}
+    count = np.expm1(seen.values[-1, 1, seen.features.index("news_earnings_count")])
+    assert next(d for d in forecast.news if d["kind"] == "earnings")["count"] == pytest.approx(count)
+    assert Forecast.from_json(json.loads(json.dumps(forecast.to_json()))) == forecast
+    assert set(forecast.attention_features) == {"signal", "b", "c"}
+    assert all(not past.news for past in run.history(["S01"], 3))
 
 
 def test_news_that_moves_risk_helps_and_moved_to_other_days_it_does_not(value: NewsValue) -> None:
