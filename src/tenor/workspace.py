@@ -32,8 +32,11 @@ from tenor.sentiment.scorer import Scorer
 from tenor.sentiment.scores import Scores
 from tenor.serving.published import PublishedForecasts, published_forecasts
 from tenor.storage.files import content_key, read_json
+from tenor.storage.object_store import open_store
 from tenor.store import Lake
 from tenor.store.item_scores import LakeScores
+from tenor.topics.saved import FOLDER as TOPICS
+from tenor.topics.saved import SavedTopics
 
 log = logging.getLogger("tenor.workspace")
 
@@ -84,6 +87,11 @@ class Workspace:
     def published(self) -> PublishedForecasts:
         """The published forecasts."""
         return published_forecasts(self.store)
+
+    @functools.cached_property
+    def topics(self) -> SavedTopics:
+        """The fitted topics of the news."""
+        return SavedTopics(open_store(f"{self.store.rstrip('/')}/{TOPICS}"))
 
     @property
     def work(self) -> Path:
@@ -445,8 +453,10 @@ class LakeForecasts:
         wanted = tuple(horizons or self.recipe.horizons)
         for horizon in wanted:
             if horizon not in self.recipe.horizons:
+                with_it = ",".join(map(str, sorted({*self.recipe.horizons, horizon})))
                 raise DataError(
-                    f"horizon {horizon} is not in model {self.recipe.version}; it has {list(self.recipe.horizons)}."
+                    f"horizon {horizon} is not in model {self.recipe.version}; it has {list(self.recipe.horizons)}: "
+                    f"train one with --set features.horizons=[{with_it}]."
                 )
         trained, unseen = self._by_training(symbols)
         saved = self._saved() if trained and "trained" not in self.__dict__ else {}

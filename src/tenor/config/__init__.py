@@ -5,6 +5,7 @@ from tenor.config.section import Section
 from tenor.config.settings import (
     DEFAULT_KINDS,
     SPLIT_KEYS,
+    AlertsConfig,
     Config,
     FeatureConfig,
     FoldConfig,
@@ -19,6 +20,7 @@ from tenor.config.settings import (
 __all__ = [
     "DEFAULT_KINDS",
     "SPLIT_KEYS",
+    "AlertsConfig",
     "Config",
     "FeatureConfig",
     "FoldConfig",

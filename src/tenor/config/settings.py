@@ -55,6 +55,9 @@ class HttpConfig(Section):
         How long a host rests.
     requests_per_minute : float
         To one host; a source's own lower limit counts.
+    transport : {"httpx", "curl"}
+        What carries the requests. ``curl`` begins its TLS as a browser does, which Yahoo asks for; it needs the extra
+        ``yahoo``.
     """
 
     section: ClassVar[str] = "sources.http"
@@ -69,6 +72,12 @@ class HttpConfig(Section):
     trips: int = whole(5, 1)
     rest_seconds: float = number(300.0, 0)
     requests_per_minute: float = number(120.0, 0, above=True)
+    transport: Literal["httpx", "curl"] = "httpx"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.transport not in ("httpx", "curl"):
+            self.refuse("transport", "it takes 'httpx' or 'curl'")
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,8 @@ class SourcesConfig(Section):
         Price sources, in the order in which they are tried.
     news : tuple of str
         News sources, each of which is asked.
+    events : tuple of str
+        Sources of dates known ahead (earnings), each of which is asked; none by default.
     feeds : tuple of str
         RSS or Atom feeds, by a name that tenor knows or by their address.
     forums : tuple of str
@@ -108,6 +119,7 @@ class SourcesConfig(Section):
     section: ClassVar[str] = "sources"
     prices: tuple[str, ...] = ("yahoo", "stooq", "tiingo", "alphavantage", "binance")
     news: tuple[str, ...] = ("yahoo", "feeds")
+    events: tuple[str, ...] = ()
     feeds: tuple[str, ...] = ()
     forums: tuple[str, ...] = ("stocks", "investing")
     urls: tuple[str, ...] = ()
@@ -122,7 +134,7 @@ class SourcesConfig(Section):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for key in ("prices", "news"):
+        for key in ("prices", "news", "events"):
             names = getattr(self, key)
             if len(set(names)) < len(names):
                 self.refuse(key, "name each source once")
@@ -258,6 +270,12 @@ class SentimentConfig(Section):
     source: str = "auto"
 
 
+WIDEST = 1024
+"""Units of a layer, at most."""
+MOST_DENSE = 8
+"""Dense layers between the LSTM and the heads, at most."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig(Section):
     """The network: the shape of an `AttentionLSTM`, or a network of your own.
@@ -275,6 +293,8 @@ class ModelConfig(Section):
         Width of the queries and keys of the attention over time.
     lookback : int
         Sessions under attention, the current one included.
+    dense : tuple of int
+        Widths of the dense layers between the LSTM and the heads, from first to last; empty is one as wide as the LSTM.
     dropout : float
         Share of units dropped between layers and before the heads, below 1.
     attention : bool
@@ -304,10 +324,11 @@ class ModelConfig(Section):
     """
 
     section: ClassVar[str] = "model"
-    hidden: int = whole(64, 1, 1024)
+    hidden: int = whole(64, 1, WIDEST)
     layers: int = whole(1, 1, 4)
     attention_size: int = whole(16, 1, 1024)
     lookback: int = whole(66, 2, 1000)
+    dense: tuple[int, ...] = field(default=(), metadata=LATER)
     dropout: float = number(0.1, 0)
     attention: bool = True
     linear: bool = True
@@ -321,6 +342,10 @@ class ModelConfig(Section):
         super().__post_init__()
         if self.dropout >= 1:
             self.refuse("dropout", "it must be at least 0 and below 1")
+        listed = isinstance(self.dense, (tuple, list)) and len(self.dense) <= MOST_DENSE
+        if not (listed and all(type(width) is int and 1 <= width <= WIDEST for width in self.dense)):
+            self.refuse("dense", f"it takes a list of at most {MOST_DENSE} widths, whole numbers from 1 to {WIDEST}")
+        self._set(dense=tuple(self.dense))
         self._check_options()
         if not isinstance(self.network, str):
             self.refuse("network", f"it takes a text{spelled(self.network)}, because the code travels with the model")
@@ -489,6 +514,28 @@ class FoldConfig(Section):
             last_of(self, "test_end")
 
 
+@dataclass(frozen=True, kw_only=True)
+class AlertsConfig(Section):
+    """Which forecasts people are alerted to, and how (docs/alerts.md).
+
+    Attributes
+    ----------
+    rules : tuple of str
+        ``range > 4%`` (half of the 90 % range, next session), ``rank > 0.95`` (the volatility's place in the symbol's
+        own year), ``missed`` (the price ended outside of its range), ``burst`` (many more news than usual), ``drift``
+        (an alarm of the monitoring).
+    symbols : tuple of str
+        Whose alerts and digest; empty means all.
+    channels : tuple of str
+        ``webhook``, ``email``, ``telegram``; their addresses and secrets stand in the environment.
+    """
+
+    section: ClassVar[str] = "alerts"
+    rules: tuple[str, ...] = ()
+    symbols: tuple[str, ...] = ()
+    channels: tuple[Literal["webhook", "email", "telegram"], ...] = ()
+
+
 @dataclass(frozen=True)
 class Config:
     """All settings of a run.
@@ -497,7 +544,7 @@ class Config:
     ----------
     symbols : tuple of str
         What is trained on; empty means all that the lake holds.
-    sources, features, sentiment, model, training, split, folds : Section
+    sources, features, sentiment, model, training, split, folds, alerts : Section
         The settings of each stage.
     """
 
@@ -509,6 +556,7 @@ class Config:
     training: TrainConfig = field(default_factory=TrainConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
     folds: FoldConfig = field(default_factory=FoldConfig)
+    alerts: AlertsConfig = field(default_factory=AlertsConfig)
 
     @classmethod
     def read(cls, path: Path | None = None, overrides: Sequence[str] = ()) -> Config:

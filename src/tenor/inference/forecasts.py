@@ -343,8 +343,8 @@ class PanelForecasts:
             attention_time=by_session,
             attention_features=by_feature,
             model_version=self.recipe.version,
-            news=tuple(map(asdict, news)),
             **self._before_open(session),
+            news=tuple(map(asdict, news)),
         )
 
     def _before_open(self, session: pd.Timestamp) -> dict[str, pd.Timestamp]:

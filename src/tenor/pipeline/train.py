@@ -48,6 +48,8 @@ class TrainResult:
         The comparison with the champion before, if there was another.
     left_out
         Symbols of which no session was trained on, and why.
+    verdict
+        One sentence on its forecasts of the validation part, at the shortest horizon.
     """
 
     forecaster: Forecaster
@@ -56,6 +58,7 @@ class TrainResult:
     champion: str
     contest: Contest | None
     left_out: dict[str, str]
+    verdict: str
 
     def __repr__(self) -> str:
         return f"TrainResult({self.forecaster!r}, champion {self.champion}: {self.parts})"
@@ -73,6 +76,7 @@ class TrainResult:
             "champion": self.champion,
             "contest": None if self.contest is None else self.contest.to_json(),
             "left_out": self.left_out,
+            "verdict": self.verdict,
         }
 
 
@@ -144,7 +148,8 @@ def train(
         workers=workers,
     )
     registry = workspace.registry
-    version = registry.add(forecaster, {**_card(forecaster, bars, sentiment, panel, split), **prepared.card()})
+    card = _card(forecaster, bars, sentiment, panel, split)
+    version = registry.add(forecaster, {**card, **prepared.card()})
     now, contest = challenge(workspace, version)
     if now.champion is not None:
         # so that the first prediction need not compute what is known by now; the version stands, whatever fails here
@@ -160,6 +165,7 @@ def train(
         now.champion or version,
         contest,
         _left_out(panel, split, config.model.lookback),
+        card["validation"][str(panel.horizons[0])]["verdict"],
     )
 
 

@@ -23,6 +23,8 @@ SENTIMENT_COLUMNS = (
 )  # fmt: skip
 KIND_COLUMNS = ("symbol", "session", "kind", "n", "mean")
 EVENT_COLUMNS = ("symbol", "session", "kind", "known_since")
+WITHDRAWN = "withdrawn_since"
+"""The column of `Events` that frames may leave out."""
 BarInterval = Literal["1d", "1h", "15m"]
 AsOf = Literal["close", "open"]
 """The moment that forecasts are made at: after the close of a session, or before the next open."""
@@ -262,34 +264,45 @@ class Events:
     Attributes
     ----------
     frame
-        Columns `EVENT_COLUMNS`; `symbol` is empty where the event is of all symbols, `session` its date, `known_since`
-        the moment (UTC) from which the date was known; one row a symbol, session and kind, sorted by session.
+        Columns `EVENT_COLUMNS` and ``withdrawn_since``; `symbol` is empty where the event is of all symbols, `session`
+        its date, `known_since` the moment (UTC) from which the date was known, `withdrawn_since` the one from which it
+        no longer was (it was moved or called off), NaT where it stands. Sorted by session; a date that was withdrawn
+        and announced again has a row for each time.
 
     Raises
     ------
     DataError
-        A column or a value is missing, an event appears twice, or was known only after its day.
+        A column or a value is missing, an event appears twice, was known only after its day, or was withdrawn before it
+        was known.
     """
 
     frame: pd.DataFrame
 
     def __post_init__(self) -> None:
         frame = _with_columns(self.frame, EVENT_COLUMNS, "events")
-        if not isinstance(frame["known_since"].dtype, pd.DatetimeTZDtype):
-            raise DataError("events: 'known_since' has no time zone: convert it to UTC first.")
+        never = pd.Series(pd.NaT, index=frame.index, dtype="datetime64[us, UTC]")
+        frame = frame.assign(
+            known_since=_in_utc(frame["known_since"], "events"),
+            withdrawn_since=_in_utc(self.frame[WITHDRAWN], "events") if WITHDRAWN in self.frame else never,
+        )
         frame = frame.assign(
             symbol=frame["symbol"].fillna("").astype("str"),
             session=_as_sessions(frame["session"], "events", "1d"),
             kind=frame["kind"].astype("str"),
-            known_since=frame["known_since"].dt.tz_convert("UTC").astype("datetime64[us, UTC]"),
         )
-        frame = frame.sort_values(["session", "symbol", "kind"], kind="stable", ignore_index=True)
+        key = ["symbol", "session", "kind"]
+        frame = frame.sort_values(["session", "symbol", "kind", "known_since"], kind="stable", ignore_index=True)
         _refuse(frame, frame["known_since"].isna().to_numpy(), "events: known_since is missing")
         _refuse(frame, (frame["kind"] == "").to_numpy(), "events: the kind is missing")
         # a day later: the day of an event ends at a close, which in UTC may be of the next date
         late = frame["known_since"] >= frame["session"].dt.tz_localize("UTC") + pd.Timedelta(days=2)
         _refuse(frame, late.to_numpy(), "events: known only after the day of the event")
-        _refuse(frame, frame.duplicated(["symbol", "session", "kind"]).to_numpy(), "events: an event appears twice")
+        back = frame[WITHDRAWN] <= frame["known_since"]
+        _refuse(frame, back.to_numpy(), "events: withdrawn before it was known")
+        # announced again only after it was withdrawn
+        before = frame.groupby(key, sort=False)[WITHDRAWN].shift()
+        twice = frame.duplicated(key) & ~(before <= frame["known_since"])
+        _refuse(frame, twice.to_numpy(), "events: an event appears twice")
         object.__setattr__(self, "frame", frame)
 
     @property
@@ -297,9 +310,15 @@ class Events:
         """The kinds there are, sorted."""
         return tuple(sorted(self.frame["kind"].unique()))
 
+    @property
+    def standing(self) -> pd.DataFrame:
+        """The rows that were not withdrawn."""
+        return self.frame[self.frame[WITHDRAWN].isna()].reset_index(drop=True)
+
     def fingerprint(self) -> str:
         """SHA-256 (hex) of the rows."""
-        return _fingerprint(self.frame)
+        # without withdrawals what it was before there were any
+        return _fingerprint(self.frame if self.frame[WITHDRAWN].notna().any() else self.frame[list(EVENT_COLUMNS)])
 
 
 def label(session: pd.Timestamp, *, intraday: bool) -> str:
@@ -325,6 +344,13 @@ def _with_columns(frame: pd.DataFrame, columns: Sequence[str], what: str) -> pd.
             f"{what}: no column {', '.join(map(repr, missing))}; it has {', '.join(map(str, frame.columns))}."
         )
     return frame.loc[:, list(columns)]
+
+
+def _in_utc(column: pd.Series[Any], what: str) -> pd.Series[Any]:
+    if not isinstance(column.dtype, pd.DatetimeTZDtype):
+        raise DataError(f"{what}: {column.name!r} has no time zone: convert it to UTC first.")
+    moments: pd.Series[Any] = column.dt.tz_convert("UTC").astype("datetime64[us, UTC]")
+    return moments
 
 
 def _as_sessions(column: pd.Series[Any], what: str, interval: BarInterval) -> pd.Series[Any]:

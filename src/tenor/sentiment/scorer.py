@@ -286,7 +286,7 @@ class _Numbers:
         """Set kinds and embeddings of `rows`, as far as they are asked for."""
         if self.kinds is not None:
             self.kinds[rows] = kinds
-        if self.embeddings is not None and embeddings is not None:
+        if self.embeddings is not None and embeddings is not None and rows:
             self.embeddings[rows] = embeddings
 
 

@@ -27,11 +27,23 @@ class Staleness:
         Sessions of the exchange that have closed since the last one whose bars were used.
     reasons
         Why they are stale; empty where they are not.
+    replay
+        Whether the store's data end in the past for good: it is looked back at, and nothing new is expected.
     """
 
     stale: bool
     sessions_behind: int
     reasons: tuple[str, ...] = ()
+    replay: bool = False
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a refresh that is under way has come: `done` of `total` symbols; a total of 0 is unknown."""
+
+    stage: str
+    done: int
+    total: int
 
 
 @dataclass(frozen=True)
@@ -136,7 +148,7 @@ class ForecastResponse:
         },
         "model_version": "7d8124670d25",
         "live": False,
-        "staleness": {"stale": False, "sessions_behind": 0, "reasons": []},
+        "staleness": {"stale": False, "sessions_behind": 0, "reasons": [], "replay": False},
     }  # fmt: skip
 
     symbol: str
@@ -214,7 +226,7 @@ class ForecastsResponse:
     example: ClassVar[dict[str, Any]] = {
         "forecasts": [ForecastResponse.example],
         "problems": [{"symbol": "APPL", "problem": Problem.example}],
-        "staleness": {"stale": False, "sessions_behind": 0, "reasons": []},
+        "staleness": {"stale": False, "sessions_behind": 0, "reasons": [], "replay": False},
     }
 
     forecasts: tuple[ForecastResponse, ...]
@@ -283,7 +295,7 @@ class HistoryResponse:
                 "held": True,
             }
         ],
-        "staleness": {"stale": False, "sessions_behind": 0, "reasons": []},
+        "staleness": {"stale": False, "sessions_behind": 0, "reasons": [], "replay": False},
     }
 
     symbol: str
@@ -365,6 +377,9 @@ class TrackRecord:
     verdict
         One sentence on which way, at 5 % over all horizons together: its p-value, Diebold-Mariano's on days, is
         adjusted by Holm for their number.
+    risk_better, better
+        Whether the volatility is better than the EWMA's, and the return than persistence and its directions than
+        always "up", by those tests: only then is either shown as evidence.
     """
 
     horizon: int
@@ -384,6 +399,8 @@ class TrackRecord:
     direction: float | None
     up_share: float | None
     verdict: str
+    risk_better: bool = False
+    better: bool = False
 
 
 @dataclass(frozen=True)

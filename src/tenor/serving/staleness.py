@@ -51,7 +51,8 @@ def staleness(index: Index, entry: SymbolEntry | None, now: float, problems: Seq
         reasons.append(f"made by the model {freshest.model_version}, which is no longer the one in use")
     reasons += index.head.get("notes", ())
     reasons += problems
-    return Staleness(bool(reasons), freshest.behind + max(since, 0), tuple(dict.fromkeys(reasons)))
+    replay = bool(index.head.get("replay", False))
+    return Staleness(bool(reasons), freshest.behind + max(since, 0), tuple(dict.fromkeys(reasons)), replay)
 
 
 def grace_of(calendar: str) -> float:

@@ -13,7 +13,6 @@ from tenor.calendars import interval_of
 from tenor.errors import DataError, StoreError, UnknownSymbolError, one_line
 from tenor.schema import (
     BAR_COLUMNS,
-    EVENT_COLUMNS,
     NEWS_COLUMNS,
     AsOf,
     BarInterval,
@@ -25,6 +24,7 @@ from tenor.schema import (
 )
 from tenor.store import compaction, daily, item_scores, news
 from tenor.store import parts as parts_of
+from tenor.store.event_rows import events_of_rows, stored_rows, voided
 from tenor.store.intraday import adjusted_like, dated
 from tenor.store.item_scores import LakeScores, Probabilities
 from tenor.store.parts import open_parts
@@ -40,6 +40,7 @@ from tenor.store.tables import (
     NEWS,
     REFUSALS,
     TABLES,
+    WITHDRAWALS,
 )
 from tenor.store.versions import LONGEST, Appended, Versions, as_table
 from tenor.symbols import clean_symbol, known_as
@@ -180,19 +181,77 @@ class Lake:
         """What stands for all news in the lake: another text once there are others."""
         return news.state(self._versions)
 
+    def news_texts(self, *, before: pd.Timestamp | None = None, at_once: int = 65_536) -> Iterator[list[str]]:
+        """The texts of all news published before the moment `before`, some `at_once`; they may repeat.
+
+        Memory does not grow with their number.
+        """
+        where = "true" if before is None else "published_at < $before"
+        params = {} if before is None else {"before": before.to_pydatetime()}
+        with self._versions.connect(NEWS) as connection:
+            sql = f"SELECT text FROM {NEWS.parts} WHERE {where}"  # noqa: S608 - our own name
+            for batch in connection.sql(sql, params=params).to_arrow_reader(at_once):
+                yield batch.column(0).to_pylist()
+
     def has_news(self) -> bool:
         """Whether there is any item of news."""
         with self._versions.connect(NEWS) as connection:
             return bool(connection.sql(f"SELECT 1 FROM {NEWS.parts} LIMIT 1").fetchall())  # noqa: S608 - our own name
 
     def append_events(self, events: Events, *, source: str = "file") -> Appended:
-        """Add `events`; of one whose date was known from another moment on, the moment given last counts."""
-        return self._versions.append(EVENTS, events.frame.assign(source=source))
+        """Add `events`; of what one source said of an event, what it said last counts.
 
-    def events(self, *, as_of: pd.Timestamp | None = None) -> Events | None:
-        """All events, or None where there are none; with `as_of` only what the lake held at that moment."""
-        frame = self._versions.read(EVENTS, EVENT_COLUMNS, None, None, as_of)
-        return None if frame.empty else Events(frame)
+        An event that `source` says was withdrawn has these withdrawals and no earlier ones; of one that it does not say
+        that of, earlier ones stay.
+        """
+        rows, withdrawals = stored_rows(events)
+        changed = 0
+        if len(withdrawals):
+            symbols = sorted(set(withdrawals["symbol"]))
+            before = self._versions.read(WITHDRAWALS, WITHDRAWALS.columns, symbols, None)
+            old = voided(before[before["source"] == source].drop(columns="source"), withdrawals)
+            taken_back = self.append_withdrawals(pd.concat([withdrawals, old]), source=source)
+            changed = taken_back.new + taken_back.revised
+        appended = self._versions.append(EVENTS, rows.assign(source=source))
+        revised = min(changed, appended.unchanged)  # events that were there already, and were withdrawn
+        return Appended(appended.new, appended.revised + revised, appended.unchanged - revised)
+
+    def append_withdrawals(self, withdrawals: pd.DataFrame, *, source: str) -> Appended:
+        """Add what `source` took back.
+
+        Parameters
+        ----------
+        withdrawals
+            Columns ``symbol``, ``session``, ``kind``, ``withdrawn_since`` and ``restored_since`` (UTC, or missing).
+        source
+            Which announced the events.
+        """
+        return self._versions.append(WITHDRAWALS, withdrawals.assign(source=source))
+
+    def events(
+        self,
+        *,
+        as_of: pd.Timestamp | None = None,
+        symbols: Sequence[str] | None = None,
+        source: str | None = None,
+    ) -> Events | None:
+        """The events, or None where there are none; a date is known while any source has it.
+
+        Parameters
+        ----------
+        as_of
+            Tz-aware; only what the lake held at that moment.
+        symbols
+            Only theirs, without those of all symbols.
+        source
+            Only what this one said (``file`` for imports).
+        """
+        rows, withdrawals = (
+            self._versions.read(table, table.columns, symbols, None, as_of) for table in (EVENTS, WITHDRAWALS)
+        )
+        if source is not None:
+            rows, withdrawals = (frame[(frame["source"] == source).to_numpy()] for frame in (rows, withdrawals))
+        return None if rows.empty else events_of_rows(rows, withdrawals)
 
     def append_covariates(self, name: str, frame: pd.DataFrame, *, source: str = "file") -> Appended:
         """Add the rows of the user's table `name` (docs/own-features.md).

@@ -235,7 +235,21 @@ REFUSALS = Table(
 EVENTS = Table(
     "events",
     _schema(symbol=pa.string(), session=pa.date32(), kind=pa.string(), known_since=MOMENT, source=pa.string()),
-    key=("symbol", "session", "kind"),
+    # what one source takes back, another may still announce
+    key=("symbol", "session", "kind", "source"),
+    when="session",
+)
+WITHDRAWALS = Table(
+    "withdrawals",
+    _schema(
+        symbol=pa.string(),
+        session=pa.date32(),
+        kind=pa.string(),
+        withdrawn_since=MOMENT,
+        restored_since=MOMENT,
+        source=pa.string(),
+    ),
+    key=("symbol", "session", "kind", "source", "withdrawn_since"),
     when="session",
 )
 COVARIATES = Table(
@@ -258,6 +272,7 @@ TABLES = (
     ACTIONS,
     NEWS,
     EVENTS,
+    WITHDRAWALS,
     COVARIATES,
     NAMES,
     SENTIMENT,
