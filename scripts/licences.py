@@ -32,7 +32,9 @@ def main() -> None:
     table.writerows((name, each.version, licence(each)) for name, each in sorted(packages.items()))
     (target / "licences.csv").write_text(text.getvalue(), encoding="utf-8")
     unknown = [name for name, each in packages.items() if licence(each) == "unknown"]
-    print(f"{len(packages)} packages in dist/tenor.cdx.json and dist/licences.csv; licence unknown: {unknown or 'none'}")
+    print(
+        f"{len(packages)} packages in dist/tenor.cdx.json and dist/licences.csv; licence unknown: {unknown or 'none'}"
+    )
 
 
 def installed(root: str) -> dict[str, importlib.metadata.Distribution]:

@@ -49,21 +49,25 @@ def released(root: Path, version: str, day: dt.date) -> dict[Path, str]:
     if _numbers(version) <= _numbers(before[1]):
         raise ValueError(f"version {version} is not later than {before[1]}, the one in pyproject.toml")
     if f"/{PLACEHOLDER}/" in project:
-        raise ValueError(f"pyproject.toml and CITATION.cff say {PLACEHOLDER} where the project's owner belongs: put it there")
+        raise ValueError(
+            f"pyproject.toml and CITATION.cff say {PLACEHOLDER} where the project's owner belongs: put it there"
+        )
     changelog = (root / "CHANGELOG.md").read_text(encoding="utf-8")
     _, heading, rest = changelog.partition(UNRELEASED)
     body = re.split(r"^## \[", rest, maxsplit=1, flags=re.MULTILINE)[0]
     if not heading or not body.strip():
         raise ValueError("CHANGELOG.md has nothing under Unreleased")
     citation = (root / "CITATION.cff").read_text(encoding="utf-8")
-    citation = re.sub(r"^version: .*$", f"version: {version}", citation, flags=re.MULTILINE)
-    citation = re.sub(r"^date-released: .*$", f"date-released: {day}", citation, flags=re.MULTILINE)
+    dated = f"version: {version}\ndate-released: {day}\n"
+    citation = re.sub(r"^version: .*\n(date-released: .*\n)?", dated, citation, flags=re.MULTILINE)
     recipe = (root / "conda" / "recipe.yaml").read_text(encoding="utf-8")
     return {
         root / "pyproject.toml": project.replace(before[0], f'version = "{version}"', 1),
         root / "CHANGELOG.md": changelog.replace(heading, f"{heading}\n## [{version}] - {day}\n", 1),
         root / "CITATION.cff": citation,
-        root / "conda" / "recipe.yaml": re.sub(r'^  version: ".*"$', f'  version: "{version}"', recipe, flags=re.MULTILINE),
+        root / "conda" / "recipe.yaml": re.sub(
+            r'^  version: ".*"$', f'  version: "{version}"', recipe, flags=re.MULTILINE
+        ),
     }
 
 
