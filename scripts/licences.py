@@ -84,7 +84,7 @@ def bill(packages: dict[str, importlib.metadata.Distribution]) -> dict[str, Any]
 
 def licence(distribution: importlib.metadata.Distribution) -> str:
     """What the metadata says, as short as it says it: an SPDX expression, a classifier or the first line of a text."""
-    metadata = distribution.metadata
+    metadata: Any = distribution.metadata
     if expression := metadata.get("License-Expression"):
         return str(expression)
     classifiers = [
