@@ -11,13 +11,18 @@ from importlib.resources import files
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet
 
 from tenor.errors import DataError
-from tenor.schema import BAR_COLUMNS, PRICES, Bars, DailySentiment
+from tenor.schema import BAR_COLUMNS, PRICES, Bars, DailySentiment, News, news_id
 
 BARS_FILE = "bars.parquet"
 SENTIMENT_FILE = "sentiment.parquet"
+NAMES_FILE = "names.csv"
+EXAMPLES_FILE = "examples.csv"
+EXAMPLES_AT = pd.Timedelta(hours=15)
+"""When an example is dated, UTC: before the cut-off of its session."""
 DECIMALS = 6
 """As many as the published prices have; the file keeps them as exact decimals."""
 
@@ -42,9 +47,33 @@ def embedded_sentiment() -> DailySentiment:
     return DailySentiment(_read(SENTIMENT_FILE).to_pandas())
 
 
+@functools.cache
+def embedded_names() -> pd.DataFrame:
+    """The companies' names in 2017: columns `symbol`, `name`."""
+    frame: pd.DataFrame = _read(NAMES_FILE).to_pandas()
+    return frame
+
+
+def embedded_examples(source: str) -> News:
+    """A few made-up sentences of our own, to show what a day's items look like: the dataset's posts do not come along.
+
+    They took no part in the embedded sentiment. `source` marks each of them.
+    """
+    frame = _read(EXAMPLES_FILE).to_pandas()
+    columns = {
+        "id": [news_id(source, text) for text in frame["text"]],
+        "published_at": (pd.to_datetime(frame["session"]) + EXAMPLES_AT).dt.tz_localize("UTC"),
+        "symbol": frame["symbol"],
+        "text": frame["text"],
+        "source": source,
+        "url": "",
+    }
+    return News(pd.DataFrame(columns))
+
+
 def _read(name: str) -> pa.Table:
     try:
         with files(__name__).joinpath(name).open("rb") as file:
-            return pyarrow.parquet.read_table(file)
+            return pyarrow.csv.read_csv(file) if name.endswith(".csv") else pyarrow.parquet.read_table(file)
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"the embedded {name} is missing or damaged ({error}): install tenor again.") from error

@@ -13,7 +13,7 @@ import pandas as pd
 from tenor.config import SourcesConfig
 from tenor.errors import SourceError
 from tenor.ingest.fetch import client_and_keys
-from tenor.ingest.services.catalogue import news_classes, news_sources, price_sources
+from tenor.ingest.services.catalogue import event_sources, news_classes, news_sources, price_sources
 from tenor.ingest.services.fields import guarded
 from tenor.ingest.services.http import Http
 from tenor.ingest.services.keys import SourceKeys
@@ -29,6 +29,7 @@ _REMEDY = {
     f"{_KEYED}.",
 }
 """What a 429 to the first request means, by transport, from a source that answers browsers only."""
+_A_YEAR = pd.Timedelta(days=366)
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class SourceCheck:
     source
         Its name.
     kind
-        ``prices`` or ``news``.
+        ``prices``, ``news`` or ``events``.
     symbol
         The symbol requested.
     works
@@ -70,7 +71,9 @@ def doctor(
     http: Http | None = None,
     keys: SourceKeys | None = None,
 ) -> list[SourceCheck]:
-    """Ask every configured source for the last two weeks of a symbol that it has. Nothing is stored.
+    """Ask every configured source for the last two weeks of a symbol that it has (events: the last year).
+
+    Nothing is stored.
 
     A source whose key is not in the environment is reported as not working, without a request.
 
@@ -94,10 +97,13 @@ def doctor(
             checks.append(_tried(source, "news", symbol, _items(source, symbol, moment), config))
         for name in config.news:
             if missing := news_classes()[name].missing_keys(known):
-                message = f"needs a key: set the environment variable {missing[0]}"
+                message = f"needs {news_classes()[name].key_is}: set the environment variable {missing[0]}"
                 checks.append(SourceCheck(name, "news", "", False, message, 0.0))
             if name == "feeds" and not config.feeds:
                 checks.append(SourceCheck("feeds", "news", "", False, "no feed is configured: set sources.feeds", 0.0))
+        for dates in event_sources(config, client, known):
+            symbol = PROBES[0] if dates.by_symbol else ""
+            checks.append(_tried(dates, "events", symbol, _dates(dates, symbol, moment), config))
     return checks
 
 
@@ -118,6 +124,16 @@ def _bars(source: Any, symbol: str, since: pd.Timestamp, now: pd.Timestamp) -> C
         if answer.frame.empty:
             raise SourceError(f"{source.name} has no bar of {symbol} since {since:%Y-%m-%d}.", kind="unknown")
         return f"{len(answer.frame)} bars to {answer.frame['at'].iloc[-1]:%Y-%m-%d}"
+
+    return question
+
+
+def _dates(source: Any, symbol: str, now: pd.Timestamp) -> Callable[[], str]:
+    def question() -> str:
+        frame = source.events(symbol, since=now - _A_YEAR, now=now).frame
+        if frame.empty:
+            raise SourceError(f"{source.name} has no date of {symbol or 'any symbol'}.", kind="unknown")
+        return f"{len(frame)} dates to {frame['session'].max():%Y-%m-%d}"
 
     return question
 

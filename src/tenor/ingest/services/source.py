@@ -34,6 +34,8 @@ class Source:
         The environment variables that hold its keys.
     needs_keys : bool
         False where it works without them as well.
+    key_is : str
+        What the first of them is, in messages.
     gap : float
         Seconds between two requests, at least.
     browsers_only : bool
@@ -44,6 +46,7 @@ class Source:
     default_url: str
     key_variables: tuple[str, ...] = ()
     needs_keys: bool = True
+    key_is: str = "a key"
     gap: float = 0.0
     browsers_only: bool = False
 
@@ -62,7 +65,7 @@ class Source:
 
     def key(self, place: int = 0) -> str:
         """The key of `key_variables` at `place`; raises SourceError where there is none."""
-        return self.keys.get(self.key_variables[place], self.name)
+        return self.keys.get(self.key_variables[place], self.name, self.key_is)
 
     def get_json(
         self,
