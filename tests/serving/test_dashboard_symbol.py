@@ -89,7 +89,10 @@ def test_dates_and_kinds_of_news_lie_below_the_chart_and_items_have_theirs(
     published.publish([document], {**index.head, "published_at": index.head["published_at"] + 1})
     page = drawn(visit(serve(published), "#S00/1"))
     below = page.evaluate(f"{TRACES}.filter((t) => t.yaxis === 'y3').map((t) => [Array.from(t.x), t.text])")
-    assert below == [[[days[-10]], ["earnings"]], [[days[-5], days[-3]], ["earnings 3<br>supply 2", "legal 1"]]]
+    assert below == [
+        [[days[-10], "2030-02-03"], ["earnings", "ex dividend"]],
+        [[days[-5], days[-3]], ["earnings 3<br>supply 2", "legal 1"]],
+    ]
     shows(page, "#price-text", "Next date known ahead: ex dividend on 3 Feb 2030.")
     assert "earnings, analyst" in page.inner_text("#items")
     assert "Example: a sentence made up for this demo" in page.inner_text("#items")
