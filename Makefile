@@ -4,7 +4,7 @@ DEMO := demo
 # one thread a process: the work is spread over processes, and results do not depend on how many cores there are
 export OMP_NUM_THREADS = 1
 
-.PHONY: setup demo notebooks quick test lint check-all check-aws load bench lock docs-pages site clean
+.PHONY: setup demo screenshots notebooks quick test lint check-all check-aws load bench lock docs-pages site clean
 
 setup: .venv/.done
 
@@ -75,6 +75,11 @@ bench: setup
 
 lock: setup
 	$(BIN)/python scripts/lock.py
+
+# the pictures of the dashboard in docs/images, from the demo
+screenshots: setup
+	$(BIN)/tenor refresh --store $(DEMO)/lake
+	$(BIN)/python scripts/write_screenshots.py --store $(DEMO)/lake
 
 # the pages of docs/ that come from the code: settings, commands, Python API, decisions, the table of features
 docs-pages: setup

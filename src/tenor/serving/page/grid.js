@@ -26,7 +26,7 @@ export function grid(box, { sort, changed, compare }) {
   // rows above and below those that are elements are two empty ones, as high as they are
   function spacer() {
     const line = node("tr", "", { "aria-hidden": "true", class: "spacer" });
-    line.append(node("td", "", { colspan: "12" }));
+    line.append(node("td"));
     return line;
   }
   const [above, below] = [spacer(), spacer()];
