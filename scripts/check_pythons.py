@@ -8,6 +8,7 @@ and systems that are not at hand, ``--resolve`` asks the package index whether e
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import re
@@ -81,7 +82,10 @@ def extras() -> list[str]:
 
 def uv(*arguments: str, python: Path | None = None, system: str = "") -> subprocess.CompletedProcess[str]:
     """Run uv, which reads pip's extra places of wheels only where they are handed on."""
-    environment = {**os.environ, "UV_FIND_LINKS": os.environ.get("UV_FIND_LINKS") or os.environ.get("PIP_FIND_LINKS", "")}
+    environment = {
+        **os.environ,
+        "UV_FIND_LINKS": os.environ.get("UV_FIND_LINKS") or os.environ.get("PIP_FIND_LINKS", ""),
+    }
     if system == "aarch64-apple-darwin":
         environment["MACOSX_DEPLOYMENT_TARGET"] = "14.0"
     command = [sys.executable, "-m", "uv", *arguments, *(["--python", str(python)] if python else [])]
@@ -90,10 +94,8 @@ def uv(*arguments: str, python: Path | None = None, system: str = "") -> subproc
 
 def pythons() -> dict[str, Path]:
     """The interpreters at hand by version: of the path, of pyenv, and those that uv installed."""
-    places: list[Path] = []
-    for version in VERSIONS:
-        if found := shutil.which(f"python{version}"):
-            places.append(Path(found))
+    on_path = [shutil.which(f"python{version}") for version in VERSIONS]
+    places = [Path(found) for found in on_path if found]
     places += sorted(Path.home().glob(".pyenv/versions/*/bin/python3"), reverse=True)
     places += sorted(Path.home().glob(".local/share/uv/python/*/bin/python3"), reverse=True)
     by_version: dict[str, Path] = {}
@@ -111,6 +113,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--python", action="append", help="a version, as 3.12; by default every one at hand")
     parser.add_argument("--extra", action="append", help="an extra ('' for none); by default each")
+    parser.add_argument("--constraint", type=Path, help="a file of versions, as requirements.lock")
     parser.add_argument("--resolve", action="store_true", help="only ask whether wheels are there, for every system")
     parser.add_argument("--json", type=Path, help="a file for the results as well")
     arguments = parser.parse_args()
@@ -120,7 +123,7 @@ def main() -> None:
     if arguments.resolve:
         failed = resolve(arguments.python or VERSIONS, wanted)
     else:
-        failed = install(arguments.python, wanted, arguments.json)
+        failed = install(arguments.python, wanted, arguments.json, arguments.constraint)
     sys.exit(1 if failed else 0)
 
 
@@ -130,7 +133,7 @@ def resolve(versions: Sequence[str], wanted: Sequence[str]) -> bool:
     pairs = [(version, system) for version in versions for system in SYSTEMS]
     for version, system in pairs:
         with ThreadPoolExecutor(2) as pool:
-            lacking = [line for line in pool.map(lambda extra: _lacking(version, system, extra), wanted) if line]
+            lacking = [line for line in pool.map(functools.partial(_lacking, version, system), wanted) if line]
         print(f"Python {version}, {system}: {'; '.join(lacking) or 'every extra'}", flush=True)
         failed = failed or bool(lacking)
     return failed
@@ -147,7 +150,9 @@ def _lacking(version: str, system: str, extra: str) -> str:
     return f"{extra or 'tenor itself'} (no wheel of {named[1] if named else '?'})"
 
 
-def install(versions: Sequence[str] | None, wanted: Sequence[str], target: Path | None) -> bool:
+def install(
+    versions: Sequence[str] | None, wanted: Sequence[str], target: Path | None, constraint: Path | None
+) -> bool:
     """Install and use each extra on each Python."""
     at_hand = pythons()
     if missing := sorted(set(versions or ()) - set(at_hand)):
@@ -166,7 +171,7 @@ def install(versions: Sequence[str] | None, wanted: Sequence[str], target: Path 
         order = sorted(wanted, key=lambda extra: extra not in TORCH)
         for version in versions or at_hand:
             for extra in order:
-                result = _tried(folder, wheel, version, at_hand[version], extra)
+                result = _tried(folder, wheel, version, at_hand[version], extra, constraint)
                 results.append(result)
                 verdict = result.failure or "works"
                 print(
@@ -179,14 +184,15 @@ def install(versions: Sequence[str] | None, wanted: Sequence[str], target: Path 
     return any(result.failure for result in results)
 
 
-def _tried(folder: Path, wheel: Path, version: str, python: Path, extra: str) -> Installation:
+def _tried(folder: Path, wheel: Path, version: str, python: Path, extra: str, constraint: Path | None) -> Installation:
     place = folder / "environment"
     shutil.rmtree(place, ignore_errors=True)
     made = uv("venv", "--quiet", str(place), python=python)
     binaries = place / ("Scripts" if os.name == "nt" else "bin")
     start = time.perf_counter()
     requirement = f"tenor[{extra}] @ {wheel.as_uri()}" if extra else f"tenor @ {wheel.as_uri()}"
-    done = uv("pip", "install", "--quiet", "--only-binary", ":all:", requirement, python=binaries / "python")
+    pins = ["--constraint", str(constraint)] if constraint else []
+    done = uv("pip", "install", "--quiet", "--only-binary", ":all:", *pins, requirement, python=binaries / "python")
     seconds = time.perf_counter() - start
     failure = _last_line(made.stderr) if made.returncode else _last_line(done.stderr) if done.returncode else ""
     failure = failure or next(_failures(folder, wheel, binaries, version, extra), "")

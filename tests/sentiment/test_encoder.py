@@ -41,9 +41,9 @@ def test_a_damaged_file_is_named(weights: Path, name: str, damage: str) -> None:
         ({"labels": ["positive", "negative"]}, "has 2 labels .* not 3"),
         ({"labels": ["positive", "neutral", "happy"]}, "calls a label 'happy'"),
         ({"labels": ["positive", "bullish", "negative"]}, "two labels of the same meaning"),
-        ({"format": 99}, "format 2"),
-        ({"files": {}}, "format 2"),
-        ({"temperature": 0}, "format 2"),
+        ({"format": 99}, "format 3"),
+        ({"files": {}}, "format 3"),
+        ({"temperature": 0}, "format 3"),
     ],
 )
 def test_a_config_that_does_not_fit_is_refused(weights: Path, change: dict[str, object], message: str) -> None:

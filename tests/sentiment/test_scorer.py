@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tenor.errors import DataError
-from tenor.sentiment.encoder import Ids, Logits, OnnxEncoder
+from tenor.kinds import KINDS, Float16, Float32, StoredKinds
+from tenor.sentiment.encoder import Embeddings, Ids, Logits, OnnxEncoder
 from tenor.sentiment.scorer import Scorer
 from tenor.sentiment.scores import LABELS, Probabilities
 from tenor.sentiment.text import text_hash
@@ -40,12 +41,24 @@ class Memory:
 
     def __init__(self) -> None:
         self.stored: dict[tuple[str, str], Probabilities] = {}
+        self.kinds: dict[tuple[str, str], tuple[Float32, Float16]] = {}
 
     def get(self, text_hashes: Sequence[str], model_id: str) -> Mapping[str, Probabilities]:
         return {name: self.stored[name, model_id] for name in text_hashes if (name, model_id) in self.stored}
 
     def put(self, scores: Mapping[str, Probabilities], model_id: str) -> None:
         self.stored |= {(name, model_id): value for name, value in scores.items()}
+
+    def get_kinds(self, text_hashes: Sequence[str], model_id: str, *, embeddings: bool) -> StoredKinds:
+        names = [name for name in text_hashes if (name, model_id) in self.kinds]
+        rows = [self.kinds[name, model_id] for name in names]
+        kinds = np.array([row[0] for row in rows], np.float32).reshape(-1, len(KINDS))
+        return StoredKinds(names, kinds, np.array([row[1] for row in rows], np.float16) if embeddings else None)
+
+    def put_kinds(self, kinds: StoredKinds, model_id: str) -> None:
+        assert kinds.embeddings is not None
+        for name, numbers, embedding in zip(kinds.text_hashes, kinds.kinds, kinds.embeddings, strict=True):
+            self.kinds[name, model_id] = numbers, embedding
 
 
 class CountingEncoder(OnnxEncoder):
@@ -56,6 +69,10 @@ class CountingEncoder(OnnxEncoder):
     def logits(self, ids: Ids) -> Logits:
         self.runs += len(ids)
         return super().logits(ids)
+
+    def outputs(self, ids: Ids) -> tuple[Logits, Embeddings]:
+        self.runs += len(ids)
+        return super().outputs(ids)
 
 
 @pytest.mark.parametrize("label", LABELS)

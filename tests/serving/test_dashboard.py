@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import httpx
+import pandas as pd
 import pytest
 from browsing import CHROMIUM, Open, drawn, listed, shows
 from serving import Running, Serve, until
@@ -232,6 +233,25 @@ def test_the_hover_of_the_price_chart_tells_the_days_own_interval(up: Running, v
     page.evaluate("(n) => Plotly.Fx.hover('price', [{ curveNumber: 2, pointNumber: n }], 'xy')", x.index(beside))
     shows(page, "#price .hoverlayer", "inside its interval")
     assert "outside" not in page.text_content("#price .hoverlayer")
+    # by mouse, along the chart: whatever day the box names, all that it says is of that day
+    area = page.locator("#price .nsewdrag").first
+    area.scroll_into_view_if_needed()
+    box = area.bounding_box()
+    named = set()
+    for step in range(100):
+        page.mouse.move(box["x"] + box["width"] * (0.5 + 0.005 * step), box["y"] + box["height"] / 2)
+        page.wait_for_timeout(60)
+        said = page.text_content("#price .hoverlayer") or ""
+        if not (day := re.match(r"[A-Z][a-z]{2} \d+, \d{4}", said)):
+            continue
+        on = f"{pd.Timestamp(day[0]):%Y-%m-%d}"
+        named.add(on)
+        if on in told:
+            assert said == f"{day[0]}close {rows[on]['realised_price']:,.2f}{told[on].replace('<br>', '')}"
+        else:
+            assert said.count("close") + said.count("forecast") == 1
+    assert len(named & set(told)) > 10
+    assert named - set(told)
 
 
 def test_the_forecasts_are_a_click_away_as_files(up: Running, visit: Open) -> None:

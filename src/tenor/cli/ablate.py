@@ -1,4 +1,4 @@
-"""`tenor ablate`: do sentiment and attention help?"""
+"""`tenor ablate`: do the news and attention help?"""
 
 from __future__ import annotations
 
@@ -33,15 +33,23 @@ def ablate(
     without: Annotated[
         list[str] | None,
         typer.Option(
-            help="What to ask about: sentiment, attention, an own feature by name, own for all; may be repeated."
+            help="What to ask about: news, sentiment, attention, an own feature by name, own for all; may be repeated."
+        ),
+    ] = None,
+    arms: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What of the news: all-news (how many items), sentiment, topics, kinds, everything, shuffled; may be "
+            "repeated."
         ),
     ] = None,
     workers: Workers = None,
     allow_leak: AllowLeak = False,
     as_json: AsJson = False,
 ) -> None:
-    """Walk forward with sentiment, without it, with it shuffled, and without attention; compare risk and returns.
+    """Walk forward with the news, without it, with it shuffled, and without attention; compare risk and returns.
 
+    Counts of the news by kind change a forecast after the network: arms that differ in them alone share its training.
     A store without news is asked about attention alone. With --without only what it names is asked about.
     """
     from tenor.config import Config
@@ -57,6 +65,7 @@ def ablate(
             texts=bars.texts,
             report=report,
             without=without or (),
+            arms=arms or (),
             allow_leak=allow_leak,
         )
     if as_json:

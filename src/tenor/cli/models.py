@@ -52,7 +52,7 @@ def train(
     if as_json:
         console.print_json(trained.to_json())
     else:
-        show_training.show_training(trained)
+        show_training.show_training(trained, store)
 
 
 @app.command()

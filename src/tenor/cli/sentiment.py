@@ -24,9 +24,15 @@ def sentiment_score(
         str | None, typer.Option(help="The file's encoding where it is not UTF-8: gbk, cp1251 …")
     ] = None,
     scorer: ScorerName = "default",
+    kinds: Annotated[
+        Path | None,
+        typer.Option(
+            help="A classifier of the kinds of news trained for the scorer (default: the one that came with it)."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print P(positive), P(neutral), P(negative) and a score in -1..1 for each text."""
+    """Print P(positive), P(neutral), P(negative), a score in -1..1 and the kinds of news for each text."""
     from tenor.ingest.files.text_columns import read_texts
     from tenor.sentiment import Scorer
 
@@ -37,7 +43,8 @@ def sentiment_score(
         raise typer.BadParameter(f"{option} of --file: give one.")
     to_score = texts or read_texts(Path(str(file)), column, encoding)
     with console.progress_bars(quiet=as_json) as bars:
-        scores = Scorer.load(scorer).score(to_score, progress=bars.texts)
+        loaded = Scorer.load(scorer, kinds=kinds)
+        scores = loaded.score(to_score, progress=bars.texts, kinds=loaded.has_kinds)
     if as_json:
         for row in scores.rows():
             console.print_json(row)

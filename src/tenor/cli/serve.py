@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tenor.cli import console
-from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Store, Version, sources_of
+from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Store, Version
 from tenor.errors import ConfigError, ModelError, StoreError, one_line
 
 if TYPE_CHECKING:
@@ -48,11 +48,12 @@ def refresh(
     as_json: AsJson = False,
 ) -> None:
     """Score the news, forecast every symbol, and publish the forecasts for the service."""
+    from tenor.config import Config
     from tenor.pipeline.refresh import refresh as run
     from tenor.serving import logs, webhooks
     from tenor.workspace import Workspace
 
-    sources = sources_of(config, set_)
+    settings = Config.read(config, set_ or ())
     if webhook:
         webhooks.check(webhook)
     logs.log_to_stream()
@@ -60,10 +61,11 @@ def refresh(
     result = run(
         workspace,
         functools.partial(workspace.predictor, model),
-        fetch=_bringing(store, symbol or (), sources) if fetch else None,
+        fetch=_bringing(store, symbol or (), settings.sources) if fetch else None,
         symbols=symbol,
-        sources=sources,
+        sources=settings.sources,
         webhook=webhook,
+        alerts=settings.alerts,
     )
     if as_json:
         console.print_json(result.to_json())
@@ -103,11 +105,11 @@ def monitor(
         console.print_json({**report, "staleness": to_plain(stale)})
         return
     shown = [c for c in report["checks"] if every or c["alarm"] or c["kind"] != "drift"]
-    rows = (
-        ("ALARM" if c["alarm"] else "", c["kind"], c["name"], f"{c['value']:.3f}", f"{c['bound']:.3f}", c["detail"])
-        for c in shown
-    )
-    console.table(("", "kind", "what", "value", "bound", ""), rows)
+    for c in shown:
+        mark = "ALARM" if c["alarm"] else "ok"
+        console.entry(
+            mark, f"{c['kind']} of {c['name']}: {c['detail']} (measured {c['value']:.3f}, bound {c['bound']:.3f})"
+        )
     if quiet := len(report["checks"]) - len(shown):
         console.line(f"drift of {quiet} features is within its bounds: --all shows them")
     console.line(f"{_alarms(report['alarms'])} at {report['as_of']}")
@@ -156,6 +158,8 @@ def serve(
     set_: Overrides = None,
 ) -> None:
     """Serve forecasts and the dashboard. A store without forecasts gets its first refresh."""
+    from tenor.config import Config
+    from tenor.pipeline import alerting
     from tenor.pipeline.live import OnDemand
     from tenor.serving import logs, server, webhooks
     from tenor.serving.keys import ApiKeys
@@ -166,7 +170,7 @@ def serve(
     from tenor.serving.view import View, snapshot_cache
     from tenor.storage.object_store import open_store
 
-    sources_of(config, set_)  # what is wrong with them is told now, not by the first refresh
+    alerting.check(Config.read(config, set_ or ()).alerts)  # what is wrong is told now, not by the first refresh
     if webhook:
         webhooks.check(webhook)
     local = host in LOCAL

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from tenor.cli.console import line, table
+from tenor.kinds import PRESENT
 
 if TYPE_CHECKING:
     from tenor.sentiment import Explanation, Scores
@@ -22,10 +23,15 @@ def show_scores(texts: Sequence[str], scores: Scores) -> None:
     rows: list[Sequence[str | Text]] = []
     for text, row in zip(texts, scores.rows(), strict=True):
         numbers = ("–",) * 4 if row["empty"] else tuple(f"{row[key]:.3f}" for key in SCORE_KEYS)
+        kinds = row.get("kinds") or {}
+        present = sorted((kind for kind in kinds if kinds[kind] >= PRESENT), key=lambda kind: -kinds[kind])
+        about = ", ".join(f"{kind} {kinds[kind]:.2f}" for kind in present)
         note = "empty" if row["empty"] else "" if row["language_ok"] else "not English?"
         words = " ".join(text.split())
-        rows.append((Text(words if len(words) <= TEXT_WIDTH else words[: TEXT_WIDTH - 1] + "…"), *numbers, note))
-    table(("text", *SCORE_KEYS, ""), rows)
+        rows.append((Text(words if len(words) <= TEXT_WIDTH else words[: TEXT_WIDTH - 1] + "…"), *numbers, about, note))
+    if scores.kinds is None:
+        rows = [(*row[:-2], row[-1]) for row in rows]
+    table(("text", *SCORE_KEYS, *(() if scores.kinds is None else ("about",)), ""), rows)
 
 
 def show_explanation(explanation: Explanation) -> None:

@@ -148,14 +148,14 @@ class Tools:
             bool, Field(description=f"Also how much each word moves a score; for {MOST_EXPLAINED} texts at most.")
         ] = False,
     ) -> dict[str, Any]:
-        """Score English headlines or posts about companies: P(positive), P(neutral), P(negative), and a score from -1
-        to 1.
+        """Score English headlines or posts about companies: P(positive), P(neutral), P(negative), a score from -1 to 1,
+        and what each is about: the probability of each kind of news.
         """
         if explain_words and len(texts) > MOST_EXPLAINED:
             raise UsageError(f"explain_words takes at most {MOST_EXPLAINED} texts at a time, not {len(texts)}.")
         with self._turn:
             scorer = Scorer.load()
-            scores = scorer.score(texts)
+            scores = scorer.score(texts, kinds=scorer.has_kinds)
             rows = scores.rows()
             for text, row in zip(texts, rows, strict=True):
                 if explain_words and not row["empty"]:

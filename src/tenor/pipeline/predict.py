@@ -132,7 +132,7 @@ def forecasts_of(
     """As `predict`, without its warnings and errors; the model; and why its sentiment is stale, if it is."""
     predictor = workspace.predictor(version)
     lake = workspace.forecasts(predictor)
-    names = [known_as(symbol, lake.known) for symbol in symbols]
+    names = list(dict.fromkeys(known_as(symbol, lake.known) for symbol in symbols))
     unknown: dict[str, TenorError] = {
         symbol: UnknownSymbolError(symbol, lake.known) for symbol in names if symbol not in lake.known
     }

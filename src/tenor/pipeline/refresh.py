@@ -14,14 +14,15 @@ import numpy as np
 import pandas as pd
 
 from tenor.calendars import Exchange, exchange, market_of
-from tenor.config import SentimentConfig, SourcesConfig
+from tenor.config import AlertsConfig, SentimentConfig, SourcesConfig
 from tenor.errors import DataError, StoreError, TenorError, one_line
 from tenor.features.axis import on_axis
 from tenor.inference.predictor import Predictor
 from tenor.inference.recipe import Recipe
 from tenor.ingest.status import stale
+from tenor.pipeline import alerting
 from tenor.pipeline.predict import sessions_behind, stale_sentiment
-from tenor.schema import BarInterval, DailySentiment, Forecast
+from tenor.schema import AsOf, BarInterval, DailySentiment, Forecast
 from tenor.sentiment.daily import item_sessions
 from tenor.sentiment.scorer import Scorer
 from tenor.serving import logs
@@ -85,6 +86,7 @@ def refresh(
     symbols: Sequence[str] | None = None,
     sources: SourcesConfig | None = None,
     webhook: str | None = None,
+    alerts: AlertsConfig | None = None,
     now: pd.Timestamp | None = None,
 ) -> Refreshed:
     """Forecast `symbols` (by default all of the lake that have history enough) and publish the forecasts.
@@ -102,18 +104,24 @@ def refresh(
         Whose ``when_stale`` counts: symbols whose bars are stale are reported, or get no new forecast.
     webhook
         Where alarms that the last refresh did not have are posted as JSON.
+    alerts
+        Rules on the forecasts, whose alerts that the last refresh did not have are sent over its channels.
     now
         Tz-aware; the moment of the refresh.
 
     Raises
     ------
+    ConfigError
+        A rule of `alerts` can't be read, or a channel lacks its variable.
     StoreError
         The lake can't be read, or the forecasts not published.
     DataError
         Not one symbol can be forecast.
     """
     published = workspace.published
-    before = _last_monitor(published)
+    if alerts is not None:
+        alerting.check(alerts)
+    before = _last_head(published)
     try:
         result = _refresh(workspace, load(), fetch, symbols, sources, now or pd.Timestamp.now("UTC"))
     except (TenorError, OSError) as error:
@@ -121,7 +129,12 @@ def refresh(
         with contextlib.suppress(TenorError, OSError):
             published.add_note(f"the last refresh failed: {one_line(error, 200)}")
         raise
-    notify(result.monitor, before, webhook=webhook)
+    notify(result.monitor, before.get("monitor"), webhook=webhook)
+    if alerts is not None:
+        try:
+            alerting.send_new_alerts(published, alerts, before)
+        except (TenorError, OSError) as error:  # the forecasts are published, whatever becomes of the alerts
+            log.error("the alerts were not sent", extra={"error": one_line(error, 200)})
     return result
 
 
@@ -218,6 +231,7 @@ def _refresh(
         "horizons": list(recipe.horizons),
         "calendar": axis,
         "closes": _closes(calendar, now),
+        **({} if recipe.features.as_of == "close" else {"cut_offs": _cut_offs(recipe, now)}),
         "card": json_values(dict(predictor.card)),
         "track": [asdict(record) for record in track],
         "monitor": report.to_json(),
@@ -242,26 +256,24 @@ def _sentiment(
     """The daily sentiment that the model sees, and each symbol's latest items with their scores."""
     if not recipe.with_sentiment:
         return None, {}
-    calendar = recipe.features.calendar
-    config = workspace.resolve_sentiment(recipe.sentiment, calendar=calendar)
+    calendar, as_of, kinds = recipe.features.calendar, recipe.features.as_of, recipe.with_kinds
+    config = workspace.resolve_sentiment(recipe.sentiment, calendar=calendar, as_of=as_of)
     if config.source != NEWS:
-        return workspace.daily_sentiment(config, calendar=calendar), _examples(config, symbols, calendar)
+        return workspace.model_news(recipe), _examples(config, symbols, calendar, as_of)
     try:
-        scored = workspace.scored_news(config, save=True)
-        if scored is None:
-            return None, {}
-        daily = workspace.daily_sentiment(config, calendar=calendar, scored=scored, save=True)
+        daily = workspace.daily_sentiment(config, calendar=calendar, as_of=as_of, kinds=kinds, save=True)
+        scored = workspace.scored_news(config, symbols=symbols, newest=ITEMS, kinds=kinds, save=True)
     except (TenorError, OSError) as error:
         _note(notes, "the news could not be scored", error)
-        return workspace.saved_sentiment(config, calendar=calendar), {}
-    return daily, _items(scored, config, symbols, calendar)
+        return workspace.saved_news(recipe), {}
+    return daily, {} if scored is None else _items(scored, config, symbols, calendar, as_of)
 
 
 def _items(
-    scored: ScoredNews, config: SentimentConfig, symbols: Sequence[str], calendar: str
+    scored: ScoredNews, config: SentimentConfig, symbols: Sequence[str], calendar: str, as_of: AsOf
 ) -> dict[str, list[dict[str, Any]]]:
     """Each symbol's latest items with their scores, newest first."""
-    sessions = item_sessions(scored.news, config, calendar=calendar)
+    sessions = item_sessions(scored.news, config, calendar=calendar, as_of=as_of)
     frame = scored.news.frame.assign(session=sessions, row=np.arange(len(scored.news.frame)))
     frame = frame[frame["symbol"].isin(list(symbols)) & frame["session"].notna()]
     rows = scored.scores.rows()
@@ -282,7 +294,9 @@ def _items(
     }
 
 
-def _examples(config: SentimentConfig, symbols: Sequence[str], calendar: str) -> dict[str, list[dict[str, Any]]]:
+def _examples(
+    config: SentimentConfig, symbols: Sequence[str], calendar: str, as_of: AsOf
+) -> dict[str, list[dict[str, Any]]]:
     """The sentences that come with the embedded sentiment, whose own texts do not; none for any other sentiment."""
     try:
         from tenor.data import embedded_examples
@@ -297,7 +311,7 @@ def _examples(config: SentimentConfig, symbols: Sequence[str], calendar: str) ->
     except (TenorError, OSError) as error:
         log.warning("the examples could not be scored", extra={"error": str(error)})
         return {}
-    return _items(ScoredNews(news, scores), config, symbols, calendar)
+    return _items(ScoredNews(news, scores), config, symbols, calendar, as_of)
 
 
 def _names(workspace: Workspace, symbols: Collection[str]) -> dict[str, str]:
@@ -323,13 +337,13 @@ def _progress(stage: str, done: int, total: int) -> None:
     log.info(logs.PROGRESS, extra={"stage": stage, "done": done, "total": total})
 
 
-def _last_monitor(published: PublishedForecasts) -> dict[str, Any] | None:
-    """The last refresh's monitoring, where there is one that can be read."""
+def _last_head(published: PublishedForecasts) -> Mapping[str, Any]:
+    """The head that the last refresh published, where there is one that can be read."""
     try:
         index = published.index()
     except StoreError:
-        return None
-    return index.head.get("monitor") if index else None
+        return {}
+    return index.head if index else {}
 
 
 def _before(
@@ -356,6 +370,14 @@ def _closes(calendar: Exchange, now: pd.Timestamp) -> list[float]:
     closes = calendar.closes(calendar.sessions(_today(now) - pd.Timedelta(days=5), _today(now) + AHEAD))
     ahead = closes.searchsorted(now) + CLOSES
     return [moment.timestamp() for moment in closes[:ahead]]
+
+
+def _cut_offs(recipe: Recipe, now: pd.Timestamp) -> list[float]:
+    """The next moments from which on all news of a session is known that a forecast before the open may use."""
+    margin = pd.Timedelta(minutes=recipe.sentiment.margin_minutes)
+    moments = exchange(recipe.features.calendar).cut_offs(recipe.features.as_of) - margin
+    first = int(moments.searchsorted(now))
+    return [moment.timestamp() for moment in moments[first : first + CLOSES]]
 
 
 def _today(now: pd.Timestamp) -> pd.Timestamp:

@@ -11,6 +11,7 @@ from tenor.registry.manifest import MANIFEST
 from tenor.serving.published import INDEX
 from tenor.storage.object_store import ObjectStore, open_store
 from tenor.store.tables import TABLES
+from tenor.topics import saved as topics
 
 Progress = Callable[[int, int], None]
 """Told of the objects that are there, and of how many there will be."""
@@ -45,7 +46,11 @@ def upload(source: str, target: str, *, progress: Progress | None = None) -> Upl
         raise ConfigError(f"--to is {target!r}, the store itself: name another place.")
     here, there = open_store(source), open_store(target)
     immutable = list(_immutable(here))
-    pointers = [key for key in (f"models/{POINTERS}", f"serving/{INDEX}") if _holds(here, key)]
+    pointers = [
+        key
+        for key in (f"models/{POINTERS}", f"{topics.FOLDER}/{topics.CURRENT}", f"serving/{INDEX}")
+        if _holds(here, key)
+    ]
     if not immutable:
         raise ConfigError(f"{source!r} holds neither bars nor a model: import and train first.")
     present = set(there.keys())
@@ -77,6 +82,7 @@ def _immutable(objects: ObjectStore) -> Iterator[str]:
     for table in TABLES:
         yield from objects.keys(f"{table.name}/")
     yield from sorted(objects.keys("models/versions/"), key=lambda key: key.endswith(MANIFEST))
+    yield from objects.keys(f"{topics.FOLDER}/{topics.VERSIONS}")
     yield from objects.keys("serving/symbols/")
 
 

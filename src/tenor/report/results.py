@@ -38,8 +38,8 @@ def results_section(evaluations: Mapping[int, Evaluation], ours: str) -> PageSec
         "Skill is 1 − RMSE / RMSE of persistence, which forecasts that the price stays: above zero is better than "
         "persistence. MASE is the mean absolute price error over that of persistence: below 1 is better. Rank IC is "
         "the mean rank correlation of forecast and return across the stocks of one session, ICIR is that mean over "
-        "its standard deviation. The Brier score is the mean squared error of P(up): always saying one half gives 0.25. "
-        "Each price error is in % of the last close, so that every stock counts alike, "
+        "its standard deviation. The Brier score is the mean squared error of P(up): always saying one half gives "
+        "0.25. Each price error is in % of the last close, so that every stock counts alike, "
         "whatever its quotes."
     )
     return PageSection("Results", (before, *results_tables(evaluations, ours), after))

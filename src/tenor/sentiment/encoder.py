@@ -18,10 +18,12 @@ from tenor.storage.files import read_json
 
 SHIPPED = Path(__file__).parent / "weights"
 CONFIG = "config.json"
-WEIGHTS_FORMAT = 2
+WEIGHTS_FORMAT = 3
+_FORMATS = (2, WEIGHTS_FORMAT)  # 2 gives no embedding: sentiment as before, but no kinds
 
 Ids = npt.NDArray[np.int64]
 Logits = npt.NDArray[np.float32]
+Embeddings = npt.NDArray[np.float32]
 
 _SYNONYMS = {
     "positive": "positive", "pos": "positive", "bullish": "positive",
@@ -49,6 +51,13 @@ class Encoder(Protocol):
 
     def logits(self, ids: Ids) -> Logits:
         """Logits ``[batch, 3]`` of ids ``[batch, token]``; all texts of a batch have the same number of tokens."""
+
+    def outputs(self, ids: Ids) -> tuple[Logits, Embeddings]:
+        """The same logits and the embeddings ``[batch, width]``, from one pass."""
+
+    @property
+    def kinds_file(self) -> Path | None:
+        """The classifier of the kinds of news that came with the weights, checked; None where there is none."""
 
 
 class OnnxEncoder:
@@ -80,12 +89,18 @@ class OnnxEncoder:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        kinds = config.get("kinds")
+        if kinds is not None:
+            _checked(folder / kinds["file"], kinds["sha256"])
+        self._kinds_file = None if kinds is None else folder / kinds["file"]
         self._session: Any = onnxruntime.InferenceSession(
             files["model.onnx"], options, providers=["CPUExecutionProvider"]
         )
         self._tokenizer = Tokenizer.from_str(files["tokenizer.json"].decode())
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(int(config["max_tokens"]))
+        self._embeds = "embedding" in {output.name for output in self._session.get_outputs()}
+        self._folder = folder
         self._order = order
         self._temperature = float(config["temperature"])
         self._model_id = f"{config['name']}-{_fingerprint(config)}"
@@ -110,9 +125,30 @@ class OnnxEncoder:
 
     def logits(self, ids: Ids) -> Logits:
         """Logits ``[batch, 3]`` of ids ``[batch, token]``."""
-        (logits,) = self._session.run(None, {"input_ids": ids})
+        (logits,) = self._session.run(["logits"], {"input_ids": ids})
         ordered: Logits = logits[:, self._order]
         return ordered
+
+    def outputs(self, ids: Ids) -> tuple[Logits, Embeddings]:
+        """Logits ``[batch, 3]`` and embeddings ``[batch, width]`` of ids ``[batch, token]``, from one pass.
+
+        Raises
+        ------
+        ModelError
+            The weights are of format 2, which gives no embedding.
+        """
+        if not self._embeds:
+            raise ModelError(
+                f"the weights in {self._folder} are of format 2, which gives sentiment and no embedding: tune them "
+                "again with this version for the kinds of news, or leave the kinds out."
+            )
+        logits, embeddings = self._session.run(["logits", "embedding"], {"input_ids": ids})
+        return logits[:, self._order], embeddings
+
+    @property
+    def kinds_file(self) -> Path | None:
+        """The classifier named in ``config.json``, whose SHA-256 was checked; None where it names none."""
+        return self._kinds_file
 
 
 def as_read(text: str) -> str:
@@ -162,11 +198,21 @@ def _read_config(folder: Path) -> dict[str, Any]:
         raise ModelError(f"{path} is not there: reinstall tenor, or give a folder of weights.") from None
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise ModelError(f"{path} can't be read: {error}; reinstall tenor or write the weights again.") from None
-    if not complete or config["format"] != WEIGHTS_FORMAT:
+    complete = complete and _described(config.get("kinds", {"file": "", "sha256": ""}))
+    if not complete or config["format"] not in _FORMATS:
         raise ModelError(
             f"{path} does not describe weights of format {WEIGHTS_FORMAT}: write them again with this version."
         )
     return dict(config)
+
+
+def _described(kinds: Any) -> bool:
+    """Whether `kinds` names a file beside the config and its checksum."""
+    return (
+        isinstance(kinds, dict)
+        and all(isinstance(kinds.get(key), str) for key in ("file", "sha256"))
+        and Path(kinds["file"]).name == kinds["file"]
+    )
 
 
 def _checked(path: Path, digest: str) -> bytes:
@@ -186,5 +232,8 @@ def _checked(path: Path, digest: str) -> bytes:
 
 def _fingerprint(config: dict[str, Any]) -> str:
     # not `content_key`: the embedded sentiment names the model that scored it by this hash
-    described = {key: config[key] for key in ("files", "labels", "temperature", "max_tokens")}
+    described = {key: config[key] for key in ("labels", "temperature", "max_tokens")}
+    # "logits_of" names the graph whose logits this one gives to the bit (it only has an output more): scores stored
+    # under that graph's id stay valid. A test takes the output away again and compares the SHA-256.
+    described["files"] = {**config["files"], **config.get("logits_of", {})}
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:12]

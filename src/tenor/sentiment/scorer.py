@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -9,11 +10,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tenor.errors import DataError
+from tenor.errors import DataError, ModelError
+from tenor.kinds import KINDS, Float16, Float32, StoredKinds
 from tenor.sentiment.encoder import CONFIG, SHIPPED, Encoder, OnnxEncoder
+from tenor.sentiment.kinds import EMBEDDING_SIZE, KindsClassifier
 from tenor.sentiment.scores import LABELS, ScoreCache, Scores
 from tenor.sentiment.text import clean, looks_english, text_hash
 
+BLOCK = 262_144
+"""Texts looked at together: within them each distinct text is scored once, whatever the cache."""
 _TOKENS_A_BATCH = 640  # measured: 475 texts of 20 tokens a second on a core; 389 at 5,120, 241 one by one
 
 
@@ -27,16 +32,20 @@ class Scorer:
     ----------
     encoder
         Gives the logits.
+    kinds
+        The file of a classifier of the kinds of news that was trained for `encoder`; by default the one that came with
+        its weights.
     round_size
         Texts scored between two writes to the cache: the most that a killed run loses.
     """
 
-    def __init__(self, encoder: Encoder, *, round_size: int = 8192) -> None:
+    def __init__(self, encoder: Encoder, *, kinds: str | Path | None = None, round_size: int = 8192) -> None:
         self._encoder = encoder
+        self._kinds_file = Path(kinds) if kinds else encoder.kinds_file
         self._round_size = round_size
 
     @classmethod
-    def load(cls, model: str | Path | None = None, *, threads: int = 1) -> Scorer:
+    def load(cls, model: str | Path | None = None, *, threads: int = 1, kinds: str | Path | None = None) -> Scorer:
         """The scorer of a model.
 
         Parameters
@@ -45,6 +54,9 @@ class Scorer:
             None for the one in this package; a folder of weights written by tenor; a Hugging Face folder or id.
         threads
             Cores to use (the encoder of tenor only).
+        kinds
+            The file of a classifier of the kinds of news trained for that model (docs/news-kinds.md); by default the
+            one that came with its weights.
 
         Raises
         ------
@@ -52,18 +64,45 @@ class Scorer:
             The model is missing, changed, or not one of three classes.
         """
         if model is None or model == "default":
-            return cls(OnnxEncoder(SHIPPED, threads=threads))
+            return cls(OnnxEncoder(SHIPPED, threads=threads), kinds=kinds)
         folder = Path(model)
         if (folder / "model.onnx").exists() and (folder / CONFIG).exists():
-            return cls(OnnxEncoder(folder, threads=threads))
+            return cls(OnnxEncoder(folder, threads=threads), kinds=kinds)
         from tenor.sentiment.transformer import TransformersEncoder
 
-        return cls(TransformersEncoder(model))
+        return cls(TransformersEncoder(model), kinds=kinds)
 
     @property
     def model_id(self) -> str:
         """Names the weights: two models never share it."""
         return self._encoder.model_id
+
+    @property
+    def has_kinds(self) -> bool:
+        """Whether there is a classifier of the kinds of news for the encoder."""
+        return self._kinds_file is not None
+
+    @functools.cached_property
+    def classifier(self) -> KindsClassifier:
+        """The classifier of the kinds of news.
+
+        Raises
+        ------
+        ModelError
+            There is none, it is damaged, or it was trained for another encoder.
+        """
+        if self._kinds_file is None:
+            raise ModelError(
+                f"no classifier of the kinds of news came with {self.model_id}: train one for it and name its file "
+                "(docs/news-kinds.md), or leave the kinds out."
+            )
+        classifier = KindsClassifier.load(self._kinds_file)
+        if classifier.encoder != self.model_id:
+            raise ModelError(
+                f"the classifier {self._kinds_file} was trained for the encoder {classifier.encoder}, not for "
+                f"{self.model_id}: train one for it and name its file (docs/news-kinds.md), or leave the kinds out."
+            )
+        return classifier
 
     def score(
         self,
@@ -71,6 +110,8 @@ class Scorer:
         *,
         cache: ScoreCache | None = None,
         progress: Callable[[int, int], None] | None = None,
+        kinds: bool = False,
+        embeddings: bool = False,
     ) -> Scores:
         """Score `texts`.
 
@@ -79,63 +120,97 @@ class Scorer:
         texts
             Any text; empty ones and repeated ones too.
         cache
-            Scores in it are not computed again, new ones are added round by round, so that a killed run resumes.
+            Scores in it are not computed again, new ones are added round by round, so that a killed run resumes. Kinds
+            and embeddings lie in it beside the sentiment: where it holds the sentiment alone, one pass gives the rest.
         progress
-            Called with the number of distinct texts done and of all distinct texts.
+            Called with the number of distinct texts done and of all distinct texts (of more than `BLOCK` texts: of all
+            that may be distinct).
+        kinds
+            Also what the texts are about, from the same pass.
+        embeddings
+            Also the embeddings, 128 bytes a text; they include the kinds.
 
         Raises
         ------
         DataError
             An item is not a text; the message names its position.
+        ModelError
+            Kinds are asked for, and there is no classifier for the encoder.
         """
         for position, text in enumerate(texts):
             if not isinstance(text, str):
                 raise DataError(f"text {position} is {text!r}, not a text: drop it or fill it in.")
-        # the hash of each text in order ("" for an empty one), and each distinct text by its hash
-        hashes: list[str] = []
-        distinct: dict[str, str] = {}
-        for text in texts:
-            cleaned = clean(text)
-            # by what is read, so that a cache holds no score from before the encoder read it so
-            name = text_hash(self._encoder.reading(cleaned)) if cleaned else ""
-            hashes.append(name)
-            if cleaned:
-                distinct[name] = cleaned
-        known = self._known(distinct, cache, progress)
-        english = {name: looks_english(text) for name, text in distinct.items()}
-        unscored = (np.nan,) * len(LABELS)
-        return Scores(
-            probabilities=np.array([known.get(name, unscored) for name in hashes], np.float32).reshape(-1, len(LABELS)),
-            language_ok=np.array([english.get(name, False) for name in hashes], dtype=np.bool_),
-            empty=np.array([not name for name in hashes], dtype=np.bool_),
-            model_id=self.model_id,
-        )
+        classifier = self.classifier if kinds or embeddings else None
+        scores = _unscored(len(texts), self.model_id, classifier is not None, embeddings)
+        done, total = 0, len(texts)
+        # in blocks, so that what is needed beside the result does not grow with the number of texts
+        for start in range(0, len(texts), BLOCK):
+            block = _Block(texts[start : start + BLOCK], self._encoder.reading)
+            total -= len(block.places) - len(block.hashes)
+            before = done
 
-    def _known(
-        self,
-        distinct: dict[str, str],
-        cache: ScoreCache | None,
-        progress: Callable[[int, int], None] | None,
-    ) -> dict[str, tuple[float, float, float]]:
-        known = dict(cache.get(list(distinct), self.model_id)) if cache is not None else {}
-        names = [name for name in distinct if name not in known]
-        if progress is not None:
-            progress(len(known), len(distinct))
-        for start in range(0, len(names), self._round_size):
-            part = names[start : start + self._round_size]
-            fresh: dict[str, tuple[float, float, float]] = {}
-            for rows, probabilities in self._batches([distinct[name] for name in part]):
-                for row, (positive, neutral, negative) in zip(rows, probabilities.tolist(), strict=True):
-                    fresh[part[row]] = (positive, neutral, negative)
+            def report(count: int, *, before: int = before, total: int = total) -> None:
                 if progress is not None:
-                    progress(len(known) + len(fresh), len(distinct))
+                    progress(before + count, total)
+
+            numbers = _Numbers(len(block.hashes), classifier is not None, embeddings)
+            self._fill(numbers, block, cache, classifier, report)
+            done += len(block.hashes)
+            block.copy(numbers, scores, start)
+        if not texts and progress is not None:
+            progress(0, 0)
+        return scores
+
+    def _fill(
+        self,
+        numbers: _Numbers,
+        block: _Block,
+        cache: ScoreCache | None,
+        classifier: KindsClassifier | None,
+        report: Callable[[int], None],
+    ) -> None:
+        """Fill `numbers`, a row a distinct text of `block`, from `cache` and what it lacks from the encoder."""
+        row_of = {name: row for row, name in enumerate(block.hashes)}
+        if cache is not None:
+            for name, stored in cache.get(block.hashes, self.model_id).items():
+                numbers.probabilities[row_of[name]] = stored
+            if classifier is not None:
+                known = cache.get_kinds(block.hashes, classifier.model_id, embeddings=numbers.embeddings is not None)
+                numbers.put([row_of[name] for name in known.text_hashes], known.kinds, known.embeddings)
+        scored = ~np.isnan(numbers.probabilities[:, 0])
+        missing = np.flatnonzero(~(scored & numbers.has_kinds)).tolist()
+        count = len(block.hashes) - len(missing)
+        report(count)
+        for start in range(0, len(missing), self._round_size):
+            part = missing[start : start + self._round_size]
+            fresh: dict[str, tuple[float, float, float]] = {}
+            # the embeddings of a round are stored whether or not they are asked for: the pass is what costs
+            new_kinds = np.zeros((len(part), len(KINDS)), np.float32)
+            new_embeddings = np.zeros((len(part), EMBEDDING_SIZE), np.float16)
+            for places, probabilities, pooled in self._batches([block.cleaned(row) for row in part], classifier):
+                rows = [part[place] for place in places]
+                for row, (positive, neutral, negative) in zip(rows, probabilities.tolist(), strict=True):
+                    # a text that the cache knows stays as it is there, to the bit
+                    if not scored[row]:
+                        numbers.probabilities[row] = (positive, neutral, negative)
+                        fresh[block.hashes[row]] = (positive, neutral, negative)
+                if classifier is not None and pooled is not None:
+                    new_kinds[places] = classifier.probabilities(pooled)
+                    new_embeddings[places] = classifier.projected(pooled)
+                count += len(rows)
+                report(count)
+            if classifier is not None:
+                numbers.put(part, new_kinds, new_embeddings)
             if cache is not None:
                 cache.put(fresh, self.model_id)
-            known |= fresh
-        return known
+                if classifier is not None:
+                    names = [block.hashes[row] for row in part]
+                    cache.put_kinds(StoredKinds(names, new_kinds, new_embeddings), classifier.model_id)
 
-    def _batches(self, texts: list[str]) -> Iterator[tuple[list[int], npt.NDArray[np.float32]]]:
-        """(positions in `texts`, their probabilities), texts of the same token count together."""
+    def _batches(
+        self, texts: list[str], classifier: KindsClassifier | None
+    ) -> Iterator[tuple[list[int], Float32, Float32 | None]]:
+        """(positions in `texts`, their probabilities and, with a `classifier`, embeddings); one token count a batch."""
         rows_of_length: dict[int, list[int]] = defaultdict(list)
         ids = self._encoder.tokenise(texts)
         for row, tokens in enumerate(ids):
@@ -144,8 +219,86 @@ class Scorer:
             size = max(1, _TOKENS_A_BATCH // length)
             for start in range(0, len(rows), size):
                 part = rows[start : start + size]
-                logits = self._encoder.logits(np.array([ids[row] for row in part], dtype=np.int64))
-                yield part, softmax(logits / self._encoder.temperature)
+                batch = np.array([ids[row] for row in part], dtype=np.int64)
+                if classifier is None:
+                    logits, pooled = self._encoder.logits(batch), None
+                else:
+                    logits, pooled = self._encoder.outputs(batch)
+                yield part, softmax(logits / self._encoder.temperature), pooled
+
+
+class _Block:
+    """Some texts: which are the same once read, and how each distinct one is cleaned."""
+
+    def __init__(self, texts: Sequence[str], reading: Callable[[str], str]) -> None:
+        self._texts = texts
+        row_of: dict[str, int] = {}
+        firsts: list[int] = []
+        english: list[bool] = []
+        places = np.full(len(texts), -1)  # the distinct text of each; -1 for an empty one
+        for place, text in enumerate(texts):
+            cleaned = clean(text)
+            if not cleaned:
+                continue
+            # by what is read, so that a cache holds no score from before the encoder read it so
+            name = text_hash(reading(cleaned))
+            if name not in row_of:
+                row_of[name] = len(row_of)
+                firsts.append(place)
+                english.append(looks_english(cleaned))
+            places[place] = row_of[name]
+        self.places = places
+        self.hashes = list(row_of)
+        self._firsts, self._english = firsts, np.array(english, dtype=np.bool_)
+
+    def cleaned(self, row: int) -> str:
+        """The distinct text `row`, cleaned."""
+        return clean(self._texts[self._firsts[row]])
+
+    def copy(self, numbers: _Numbers, scores: Scores, start: int) -> None:
+        """Write the rows of `numbers` to the texts that they belong to, from the text `start` of `scores` on."""
+        texts = start + np.flatnonzero(self.places >= 0)
+        rows = self.places[self.places >= 0]
+        scores.empty[texts] = False
+        scores.probabilities[texts] = numbers.probabilities[rows]
+        scores.language_ok[texts] = self._english[rows]
+        readable = self._english[rows]
+        if scores.kinds is not None and numbers.kinds is not None:
+            scores.kinds[texts[readable]] = numbers.kinds[rows[readable]]
+        if scores.embeddings is not None and numbers.embeddings is not None:
+            scores.embeddings[texts[readable]] = numbers.embeddings[rows[readable]]
+
+
+class _Numbers:
+    """What is known of n distinct texts; NaN where nothing is."""
+
+    def __init__(self, n: int, kinds: bool, embeddings: bool) -> None:
+        self.probabilities = np.full((n, len(LABELS)), np.nan)
+        self.kinds = np.full((n, len(KINDS)), np.nan, np.float32) if kinds else None
+        self.embeddings = np.full((n, EMBEDDING_SIZE), np.nan, np.float16) if embeddings else None
+
+    @property
+    def has_kinds(self) -> npt.NDArray[np.bool_]:
+        """Bool ``[n]``; True too where none are asked for."""
+        return np.ones(len(self.probabilities), np.bool_) if self.kinds is None else ~np.isnan(self.kinds[:, 0])
+
+    def put(self, rows: list[int], kinds: Float32, embeddings: Float16 | None) -> None:
+        """Set kinds and embeddings of `rows`, as far as they are asked for."""
+        if self.kinds is not None:
+            self.kinds[rows] = kinds
+        if self.embeddings is not None and embeddings is not None and rows:
+            self.embeddings[rows] = embeddings
+
+
+def _unscored(n: int, model_id: str, kinds: bool, embeddings: bool) -> Scores:
+    return Scores(
+        probabilities=np.full((n, len(LABELS)), np.nan, np.float32),
+        language_ok=np.zeros(n, np.bool_),
+        empty=np.ones(n, np.bool_),
+        model_id=model_id,
+        kinds=np.full((n, len(KINDS)), np.nan, np.float32) if kinds else None,
+        embeddings=np.full((n, EMBEDDING_SIZE), np.nan, np.float16) if embeddings else None,
+    )
 
 
 def softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from tenor.kinds import KINDS, Float16, Float32, StoredKinds
+
 LABELS = ("positive", "neutral", "negative")
 """The classes, in the order of every probability array of this package."""
 
@@ -25,6 +27,12 @@ class ScoreCache(Protocol):
     def put(self, scores: Mapping[str, Probabilities], model_id: str) -> None:
         """Store `scores`, by hash; storing one again changes nothing."""
 
+    def get_kinds(self, text_hashes: Sequence[str], model_id: str, *, embeddings: bool) -> StoredKinds:
+        """The stored kinds among `text_hashes`; with `embeddings` only of texts whose embedding is stored too."""
+
+    def put_kinds(self, kinds: StoredKinds, model_id: str) -> None:
+        """Store `kinds` and their embeddings; storing a text again changes nothing."""
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -40,12 +48,22 @@ class Scores:
         Bool ``[n]``, True where the cleaned text is empty.
     model_id
         The model that scored them.
+    kinds
+        Float32 ``[n, 9]``, the probability that the text is of each of `tenor.kinds.KINDS`: earnings, analyst, merger,
+        product, legal, payout, macro, management, price. A text may be of several kinds or of none; it counts as of a
+        kind from `tenor.kinds.PRESENT` on. NaN for a text that is empty or does not look English. None where
+        the kinds were not asked for.
+    embeddings
+        Float16 ``[n, 64]``, what `tenor.sentiment.kinds` leaves of the encoder's embedding; NaN where `kinds` is. None
+        where they were not asked for.
     """
 
-    probabilities: npt.NDArray[np.float32]
+    probabilities: Float32
     language_ok: npt.NDArray[np.bool_]
     empty: npt.NDArray[np.bool_]
     model_id: str
+    kinds: Float32 | None = None
+    embeddings: Float16 | None = None
 
     def __len__(self) -> int:
         return len(self.probabilities)
@@ -71,9 +89,12 @@ class Scores:
         return self.probabilities[:, 0] - self.probabilities[:, 2]
 
     def rows(self) -> list[dict[str, Any]]:
-        """One mapping a text, of JSON's types; an empty text has None for its numbers."""
+        """One mapping a text, of JSON's types; an empty text has None for its numbers.
+
+        Where there are kinds, ``kinds`` maps each to its probability, or is None for a text that can't be read.
+        """
         numbers = np.column_stack([self.probabilities, self.score]).astype(float).round(6)
-        return [
+        rows: list[dict[str, Any]] = [
             {
                 **{name: None if empty else value for name, value in zip((*LABELS, "score"), row, strict=True)},
                 "language_ok": bool(ok),
@@ -81,3 +102,8 @@ class Scores:
             }
             for row, ok, empty in zip(numbers.tolist(), self.language_ok, self.empty, strict=True)
         ]
+        if self.kinds is not None:
+            rounded = self.kinds.astype(float).round(6).tolist()
+            for row, kinds, ok in zip(rows, rounded, self.language_ok, strict=True):
+                row["kinds"] = dict(zip(KINDS, kinds, strict=True)) if ok else None
+        return rows

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tenor.errors import ModelError
-from tenor.sentiment.encoder import Ids, Logits, label_order
+from tenor.sentiment.encoder import Embeddings, Ids, Logits, label_order
 from tenor.storage.files import content_key
 
 _LONGEST = 512
@@ -73,12 +73,24 @@ class TransformersEncoder:
 
     def logits(self, ids: Ids) -> Logits:
         """Logits ``[batch, 3]`` of ids ``[batch, token]``."""
+        return self.outputs(ids)[0]
+
+    def outputs(self, ids: Ids) -> tuple[Logits, Embeddings]:
+        """Logits ``[batch, 3]`` and the means over the tokens of the last layer's states, ``[batch, width]``."""
         with self._torch.inference_mode():
             tokens = self._torch.from_numpy(ids).to(self._model.device)
             # texts of a batch have the same number of tokens: nothing is padding
-            output = self._model(input_ids=tokens, attention_mask=self._torch.ones_like(tokens))
+            output = self._model(
+                input_ids=tokens, attention_mask=self._torch.ones_like(tokens), output_hidden_states=True
+            )
         ordered: Logits = output.logits.cpu().numpy()[:, self._order].astype(np.float32)
-        return ordered
+        embeddings: Embeddings = output.hidden_states[-1].mean(dim=1).cpu().numpy().astype(np.float32)
+        return ordered, embeddings
+
+    @property
+    def kinds_file(self) -> None:
+        """None: a classifier for the model has to be named (`tenor.sentiment.scorer.Scorer`)."""
+        return None
 
 
 def _fingerprint(model: Any, tokenizer: Any) -> str:

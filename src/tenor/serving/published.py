@@ -234,6 +234,20 @@ class PublishedForecasts:
 
         self._change(updated)
 
+    def add_to_head(self, values: Mapping[str, Any]) -> None:
+        """Set `values` in the head, beside what stands there; without forecasts nothing happens.
+
+        Raises
+        ------
+        StoreError
+            The place can't be written.
+        """
+
+        def updated(index: Index) -> Index:
+            return replace(index, head={**index.head, **values}) if index.entries else index
+
+        self._change(updated)
+
     def _change(self, update: Callable[[Index], Index]) -> Index:
         """Replace the index by what `update` returns, however many others do so at the same time.
 

@@ -292,6 +292,7 @@ def _forecast_response(
         **{name: forecast[name] for name in (*how_far, *which_way)},
         "attention": attention if explain else None,
         "model_version": forecast["model_version"],
+        "before_open": forecast.get("before_open"),
         "live": live,
         "staleness": to_plain(stale),
     }
@@ -439,7 +440,7 @@ async def sentiment(request: Request, batch: Texts) -> Response:
 
 def _score(service: Service, batch: Texts) -> dict[str, Any]:
     scorer = service.loaded_scorer
-    scores = scorer.score(batch.texts)
+    scores = scorer.score(batch.texts, kinds=scorer.has_kinds)
     rows = scores.rows()
     if batch.why:
         from tenor.sentiment.explain import why

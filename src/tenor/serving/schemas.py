@@ -78,7 +78,7 @@ class ForecastResponse:
     Attributes
     ----------
     as_of
-        ISO 8601, UTC; the latest moment of information used.
+        ISO 8601, UTC; the latest moment of information used, but for news where there is a `before_open`.
     session
         The last session whose bar was used.
     target_session
@@ -115,6 +115,9 @@ class ForecastResponse:
         The model that made it.
     live
         Made for this request, not read from the published forecasts.
+    before_open
+        ISO 8601, UTC; the open that the forecast is made before, with the news of the night; null for one that is made
+        at the close.
     """
 
     example: ClassVar[dict[str, Any]] = {
@@ -169,6 +172,7 @@ class ForecastResponse:
     model_version: str
     live: bool
     staleness: Staleness
+    before_open: str | None = None
 
 
 @dataclass(frozen=True)
@@ -421,7 +425,10 @@ class WordWeight:
 
 @dataclass(frozen=True)
 class TextScore:
-    """One text's scores; None for a text with nothing to read. `words` only where the request asks for them."""
+    """One text's scores; None for a text with nothing to read. `words` only where the request asks for them.
+
+    `kinds` maps each of `tenor.kinds.KINDS` to the probability that the text is of it: of several, or of none.
+    """
 
     positive: float | None
     neutral: float | None
@@ -430,6 +437,7 @@ class TextScore:
     language_ok: bool
     empty: bool
     words: tuple[WordWeight, ...] | None = None
+    kinds: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True)

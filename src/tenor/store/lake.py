@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import duckdb
-import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from tenor.calendars import interval_of
 from tenor.errors import DataError, StoreError, UnknownSymbolError, one_line
 from tenor.schema import (
     BAR_COLUMNS,
-    EVENT_COLUMNS,
     NEWS_COLUMNS,
-    SENTIMENT_COLUMNS,
+    AsOf,
     BarInterval,
     Bars,
+    DailyKinds,
     DailySentiment,
     Events,
     News,
 )
-from tenor.store import compaction
+from tenor.store import compaction, daily, item_scores, news
 from tenor.store import parts as parts_of
+from tenor.store.event_rows import events_of_rows, stored_rows, voided
 from tenor.store.intraday import adjusted_like, dated
+from tenor.store.item_scores import LakeScores, Probabilities
 from tenor.store.parts import open_parts
 from tenor.store.tables import (
     ACTIONS,
@@ -37,14 +36,11 @@ from tenor.store.tables import (
     EVENTS,
     FETCHES,
     INTRADAY,
-    INTRADAY_SENTIMENT,
     NAMES,
     NEWS,
     REFUSALS,
-    SCORES,
-    SENTIMENT,
     TABLES,
-    Table,
+    WITHDRAWALS,
 )
 from tenor.store.versions import LONGEST, Appended, Versions, as_table
 from tenor.symbols import clean_symbol, known_as
@@ -54,8 +50,6 @@ LIVE_TABLES = tuple(_LIVE)
 
 DAYS = ""
 """For a calendar: the bars, or the sentiment, of days."""
-
-Probabilities = tuple[float, float, float]
 
 
 class Lake:
@@ -162,14 +156,42 @@ class Lake:
         self,
         symbols: Sequence[str] | None = None,
         *,
+        since: pd.Timestamp | None = None,
         until: pd.Timestamp | None = None,
         as_of: pd.Timestamp | None = None,
     ) -> News:
-        """The news about `symbols` (all by default) published up to the moment `until`; perhaps none.
+        """The news about `symbols` (all by default) published from the moment `since` to `until`; perhaps none.
 
         With `as_of` only what the lake held at that moment.
         """
-        return News(self._versions.read(NEWS, NEWS_COLUMNS, symbols, until, as_of))
+        return News(self._versions.read(NEWS, NEWS_COLUMNS, symbols, until, as_of, since=since))
+
+    def newest_news(self, symbols: Sequence[str] | None, count: int) -> News:
+        """The `count` items published last about each of `symbols` (all by default)."""
+        return News(news.newest(self._versions, symbols, count))
+
+    def news_blocks(self, size: int) -> list[tuple[pd.Timestamp, pd.Timestamp, int]]:
+        """Spans of time that follow each other and hold all news, each about `size` items or one day.
+
+        Of each its first and last moment (UTC), for `news`, and how many items there are at most.
+        """
+        return news.blocks(self._versions, size)
+
+    def news_state(self) -> str:
+        """What stands for all news in the lake: another text once there are others."""
+        return news.state(self._versions)
+
+    def news_texts(self, *, before: pd.Timestamp | None = None, at_once: int = 65_536) -> Iterator[list[str]]:
+        """The texts of all news published before the moment `before`, some `at_once`; they may repeat.
+
+        Memory does not grow with their number.
+        """
+        where = "true" if before is None else "published_at < $before"
+        params = {} if before is None else {"before": before.to_pydatetime()}
+        with self._versions.connect(NEWS) as connection:
+            sql = f"SELECT text FROM {NEWS.parts} WHERE {where}"  # noqa: S608 - our own name
+            for batch in connection.sql(sql, params=params).to_arrow_reader(at_once):
+                yield batch.column(0).to_pylist()
 
     def has_news(self) -> bool:
         """Whether there is any item of news."""
@@ -177,13 +199,59 @@ class Lake:
             return bool(connection.sql(f"SELECT 1 FROM {NEWS.parts} LIMIT 1").fetchall())  # noqa: S608 - our own name
 
     def append_events(self, events: Events, *, source: str = "file") -> Appended:
-        """Add `events`; of one whose date was known from another moment on, the moment given last counts."""
-        return self._versions.append(EVENTS, events.frame.assign(source=source))
+        """Add `events`; of what one source said of an event, what it said last counts.
 
-    def events(self, *, as_of: pd.Timestamp | None = None) -> Events | None:
-        """All events, or None where there are none; with `as_of` only what the lake held at that moment."""
-        frame = self._versions.read(EVENTS, EVENT_COLUMNS, None, None, as_of)
-        return None if frame.empty else Events(frame)
+        An event that `source` says was withdrawn has these withdrawals and no earlier ones; of one that it does not say
+        that of, earlier ones stay.
+        """
+        rows, withdrawals = stored_rows(events)
+        changed = 0
+        if len(withdrawals):
+            symbols = sorted(set(withdrawals["symbol"]))
+            before = self._versions.read(WITHDRAWALS, WITHDRAWALS.columns, symbols, None)
+            old = voided(before[before["source"] == source].drop(columns="source"), withdrawals)
+            taken_back = self.append_withdrawals(pd.concat([withdrawals, old]), source=source)
+            changed = taken_back.new + taken_back.revised
+        appended = self._versions.append(EVENTS, rows.assign(source=source))
+        revised = min(changed, appended.unchanged)  # events that were there already, and were withdrawn
+        return Appended(appended.new, appended.revised + revised, appended.unchanged - revised)
+
+    def append_withdrawals(self, withdrawals: pd.DataFrame, *, source: str) -> Appended:
+        """Add what `source` took back.
+
+        Parameters
+        ----------
+        withdrawals
+            Columns ``symbol``, ``session``, ``kind``, ``withdrawn_since`` and ``restored_since`` (UTC, or missing).
+        source
+            Which announced the events.
+        """
+        return self._versions.append(WITHDRAWALS, withdrawals.assign(source=source))
+
+    def events(
+        self,
+        *,
+        as_of: pd.Timestamp | None = None,
+        symbols: Sequence[str] | None = None,
+        source: str | None = None,
+    ) -> Events | None:
+        """The events, or None where there are none; a date is known while any source has it.
+
+        Parameters
+        ----------
+        as_of
+            Tz-aware; only what the lake held at that moment.
+        symbols
+            Only theirs, without those of all symbols.
+        source
+            Only what this one said (``file`` for imports).
+        """
+        rows, withdrawals = (
+            self._versions.read(table, table.columns, symbols, None, as_of) for table in (EVENTS, WITHDRAWALS)
+        )
+        if source is not None:
+            rows, withdrawals = (frame[(frame["source"] == source).to_numpy()] for frame in (rows, withdrawals))
+        return None if rows.empty else events_of_rows(rows, withdrawals)
 
     def append_covariates(self, name: str, frame: pd.DataFrame, *, source: str = "file") -> Appended:
         """Add the rows of the user's table `name` (docs/own-features.md).
@@ -222,7 +290,7 @@ class Lake:
         return tuple(row[0] for row in rows)
 
     def append_sentiment(self, sentiment: DailySentiment, *, source: str, settings: str = "") -> Appended:
-        """Add daily `sentiment`. That of other sources and of other settings lives beside it.
+        """Add daily `sentiment` with its kinds. That of other sources and of other settings lives beside it.
 
         Parameters
         ----------
@@ -231,15 +299,16 @@ class Lake:
         settings
             The key of all settings that made it (`tenor.workspace.settings_key`); empty for an imported set.
         """
-        table, columns = SENTIMENT, {"source": source, "settings": settings}
-        if sentiment.interval != "1d":
-            table, columns = INTRADAY_SENTIMENT, {**columns, "interval": sentiment.interval}
-        return self._versions.append(table, sentiment.frame.assign(**columns))
+        return daily.append_sentiment(self._versions, sentiment, source=source, settings=settings)
+
+    def append_kinds(self, kinds: DailyKinds, *, source: str, settings: str = "") -> Appended:
+        """Add daily counts of `kinds`, as `append_sentiment` does; they replace those of the same settings."""
+        return daily.append_kinds(self._versions, kinds, source=source, settings=settings)
 
     def sentiment(
-        self, source: str | None = None, *, settings: str = "", calendar: str = DAYS
+        self, source: str | None = None, *, settings: str = "", calendar: str = DAYS, as_of: AsOf = "close"
     ) -> DailySentiment | None:
-        """The daily sentiment of `source` made by `settings`, or None where there is none.
+        """The daily sentiment of `source` made by `settings`, with its kinds; None where there is none.
 
         Parameters
         ----------
@@ -249,57 +318,35 @@ class Lake:
             The key of the settings that made it; empty for an imported set.
         calendar
             Of bars within a day (``XNYS@1h``): the sentiment by these.
+        as_of
+            The moment that it was made for; `settings` must be those of that moment.
         """
-        table, interval = self._sentiment_table(calendar)
-        where = "settings = $settings" + ("" if table is SENTIMENT else f" AND interval = '{interval}'")
-        if source is None:
-            names = self.sentiment_sources(settings=settings, calendar=calendar)
-            source = names[0] if names else ""
-        with self._versions.connect(table) as connection:
-            sql = f"SELECT * FROM {table.name} WHERE {where} AND source = $source"  # noqa: S608 - our own names
-            rows = connection.sql(sql, params={"settings": settings, "source": source}).to_arrow_table()
-        return DailySentiment(rows.select(SENTIMENT_COLUMNS).to_pandas(), interval=interval) if len(rows) else None
+        return daily.read_sentiment(self._versions, source, settings=settings, calendar=calendar, as_of=as_of)
 
-    def sentiment_sources(self, *, settings: str = "", calendar: str = DAYS) -> tuple[str, ...]:
+    def kinds(
+        self, source: str, *, settings: str = "", calendar: str = DAYS, as_of: AsOf = "close"
+    ) -> DailyKinds | None:
+        """The daily counts of kinds of `source` made by `settings`; None where there are none.
+
+        Parameters are those of `sentiment`.
+        """
+        return daily.read_kinds(self._versions, source, settings=settings, calendar=calendar, as_of=as_of)
+
+    def sentiment_sources(self, *, settings: str = "", calendar: str = DAYS, as_of: AsOf = "close") -> tuple[str, ...]:
         """The sources of daily sentiment made by `settings`, the one appended last first."""
-        table, interval = self._sentiment_table(calendar)
-        where = "settings = $settings" + ("" if table is SENTIMENT else f" AND interval = '{interval}'")
-        with self._versions.connect(table) as connection:
-            sql = (
-                f"SELECT source FROM {table.parts} WHERE {where} "  # noqa: S608 - our own names
-                "GROUP BY source ORDER BY max(ingested_at) DESC, source"
-            )
-            rows = connection.sql(sql, params={"settings": settings}).fetchall()
-        return tuple(row[0] for row in rows)
-
-    @staticmethod
-    def _sentiment_table(calendar: str) -> tuple[Table, BarInterval]:
-        interval = interval_of(calendar)
-        return (SENTIMENT if interval == "1d" else INTRADAY_SENTIMENT), interval
+        return daily.sentiment_sources(self._versions, settings=settings, calendar=calendar, as_of=as_of)
 
     def put_scores(self, scores: Mapping[str, Probabilities], model_id: str) -> Appended:
         """Keep `scores`: by text hash P(positive), P(neutral), P(negative), as `model_id` gave them."""
-        if not scores:
-            return Appended(0, 0, 0)
-        numbers = np.array(list(scores.values()), dtype="float64")
-        frame = pd.DataFrame(numbers, columns=["positive", "neutral", "negative"])
-        return self._versions.append(SCORES, frame.assign(text_hash=list(scores), model_id=model_id))
+        return item_scores.put_scores(self._versions, scores, model_id)
 
     def get_scores(self, text_hashes: Sequence[str], model_id: str) -> dict[str, Probabilities]:
         """The scores by `model_id` that the lake holds for `text_hashes`, by hash."""
-        wanted = pa.table({"text_hash": pa.array(list(text_hashes), pa.string())})
-        with self._versions.connect(SCORES) as connection:
-            connection.register("wanted", wanted)
-            rows = connection.sql(
-                "SELECT text_hash, positive, neutral, negative FROM scores "
-                "WHERE model_id = ? AND text_hash IN (SELECT text_hash FROM wanted)",
-                params=[model_id],
-            ).fetchall()
-        return {row[0]: (row[1], row[2], row[3]) for row in rows}
+        return item_scores.get_scores(self._versions, text_hashes, model_id)
 
     def score_cache(self) -> LakeScores:
         """The lake as the place where the sentiment room keeps its scores."""
-        return LakeScores(self)
+        return LakeScores(self._versions)
 
     def append_refusals(self, refusals: pd.DataFrame, *, files: Sequence[str]) -> None:
         """Keep what an import of `files` refused, in place of what an earlier import of the same files refused.
@@ -370,7 +417,8 @@ class Lake:
         return frame
 
     def query(self, sql: str) -> pd.DataFrame:
-        """Run `sql` in DuckDB over the tables: bars, intraday, actions, news, names, sentiment, scores, refusals.
+        """Run `sql` in DuckDB over the tables: bars, intraday, actions, news, names, sentiment, daily_kinds, scores,
+        item_kinds, item_embeddings, refusals.
 
         It sees nothing but the lake: no files, no network.
 
@@ -437,21 +485,6 @@ class Lake:
             if until is None:
                 raise StoreError(f"the lake {self.location} has no bars of {calendar} between an open and its close.")
             raise StoreError(f"the lake {self.location} has no bars up to {until:%Y-%m-%d}: ask for a later day.")
-
-
-@dataclass(frozen=True)
-class LakeScores:
-    """The scores of `lake`, in the form in which the sentiment room keeps them."""
-
-    lake: Lake
-
-    def get(self, text_hashes: Sequence[str], model_id: str) -> Mapping[str, Probabilities]:
-        """The known ones among `text_hashes`, by hash."""
-        return self.lake.get_scores(text_hashes, model_id)
-
-    def put(self, scores: Mapping[str, Probabilities], model_id: str) -> None:
-        """Keep `scores`, by hash; writing one again changes nothing."""
-        self.lake.put_scores(scores, model_id)
 
 
 def _same_rows(old: pd.DataFrame | None, new: pd.DataFrame) -> bool:

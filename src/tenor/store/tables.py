@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from tenor.kinds import KINDS
 from tenor.schema import PRICES, SENTIMENT_COLUMNS
 
 MOMENT = pa.timestamp("us", "UTC")
@@ -168,6 +169,21 @@ SENTIMENT = Table(
     key=("symbol", "session", "source", "settings"),
     when="session",
 )
+DAILY_KINDS = Table(
+    "daily_kinds",
+    _schema(
+        symbol=pa.string(),
+        interval=pa.string(),
+        session=pa.timestamp("us"),
+        kind=pa.string(),
+        n=pa.float64(),
+        mean=pa.float64(),
+        source=pa.string(),
+        settings=pa.string(),
+    ),
+    key=("symbol", "interval", "session", "kind", "source", "settings"),
+    when="session",
+)
 INTRADAY_SENTIMENT = Table(
     "intraday_sentiment",
     _schema(
@@ -190,6 +206,17 @@ SCORES = Table(
     ),
     key=("text_hash", "model_id"),
 )
+ITEM_KINDS = Table(
+    "item_kinds",
+    _schema(text_hash=pa.string(), model_id=pa.string(), **dict.fromkeys(KINDS, pa.float32())),
+    key=("text_hash", "model_id"),
+)
+ITEM_EMBEDDINGS = Table(
+    "item_embeddings",
+    # float16 numbers, little endian; a table of its own, so that reading the kinds does not read them
+    _schema(text_hash=pa.string(), model_id=pa.string(), embedding=pa.binary()),
+    key=("text_hash", "model_id"),
+)
 REFUSALS = Table(
     "refusals",
     _schema(
@@ -208,7 +235,21 @@ REFUSALS = Table(
 EVENTS = Table(
     "events",
     _schema(symbol=pa.string(), session=pa.date32(), kind=pa.string(), known_since=MOMENT, source=pa.string()),
-    key=("symbol", "session", "kind"),
+    # what one source takes back, another may still announce
+    key=("symbol", "session", "kind", "source"),
+    when="session",
+)
+WITHDRAWALS = Table(
+    "withdrawals",
+    _schema(
+        symbol=pa.string(),
+        session=pa.date32(),
+        kind=pa.string(),
+        withdrawn_since=MOMENT,
+        restored_since=MOMENT,
+        source=pa.string(),
+    ),
+    key=("symbol", "session", "kind", "source", "withdrawn_since"),
     when="session",
 )
 COVARIATES = Table(
@@ -231,11 +272,15 @@ TABLES = (
     ACTIONS,
     NEWS,
     EVENTS,
+    WITHDRAWALS,
     COVARIATES,
     NAMES,
     SENTIMENT,
     INTRADAY_SENTIMENT,
+    DAILY_KINDS,
     SCORES,
+    ITEM_KINDS,
+    ITEM_EMBEDDINGS,
     REFUSALS,
     FETCHES,
 )

@@ -34,6 +34,9 @@ class Shape:
 def bert_graph(weights: Mapping[str, npt.NDArray[np.float32]], shape: Shape, storage: Storage = "int8") -> bytes:
     """The classifier as a serialised ONNX model: ``input_ids`` int64 ``[batch, token]`` -> ``logits`` ``[batch, 3]``.
 
+    Its second output, ``embedding`` ``[batch, 2 units]``, is what the kinds of news are read from: the means over the
+    tokens after half of the layers and after the last but one (`embedded_layers`), of the same pass.
+
     Parameters
     ----------
     weights
@@ -47,22 +50,42 @@ def bert_graph(weights: Mapping[str, npt.NDArray[np.float32]], shape: Shape, sto
     """
     builder = _Builder(weights, storage)
     states = builder.embeddings(shape)
+    after: dict[int, str] = {0: states}
     for layer in range(shape.layers):
         states = builder.layer(states, f"encoder.encoder.layer.{layer}.", shape)
-    mean = builder.node("ReduceMean", [states, builder.constant(np.array([1]))], keepdims=0)
+        after[layer + 1] = states
+    tokens = builder.constant(np.array([1]))
+    mean = builder.node("ReduceMean", [states, tokens], keepdims=0)
     logits = builder.linear(mean, "head.", exact=True)  # 3 columns: nothing to save
     builder.node("Identity", [logits], output="logits")
+    means = [
+        builder.node("ReduceMean", [after[layer], tokens], keepdims=0, output=f"embedding.{layer}")
+        for layer in embedded_layers(shape.layers)
+    ]
+    builder.node("Concat", means, axis=1, output="embedding")
+    width = len(means) * len(weights["encoder.embeddings.LayerNorm.bias"])
     graph = helper.make_graph(
         builder.nodes,
         "bert_classifier",
         [helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["batch", "token"])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", len(weights["head.bias"])])],
+        [
+            helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", len(weights["head.bias"])]),
+            helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", width]),
+        ],
         builder.initializers,
     )
     operators = [helper.make_opsetid("", _OPSET)]
     model = helper.make_model(graph, opset_imports=operators, producer_name="tenor", ir_version=10)
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString())
+
+
+def embedded_layers(layers: int) -> list[int]:
+    """After how many of `layers` layers the states are pooled for the embedding.
+
+    The last layer is tuned for sentiment and knows less of what a text is about (docs/decisions/0026).
+    """
+    return sorted({max(layers // 2, 1), max(layers - 1, 1)})
 
 
 class _Builder:

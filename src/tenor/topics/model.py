@@ -1,0 +1,250 @@
+"""Fitted topics: which one an item belongs to, and what each is called. Needs NumPy alone."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tenor.errors import ConfigError, DataError, ModelError, did_you_mean
+from tenor.storage.files import content_key, read_json
+
+FORMAT = 1
+NO_TOPIC = -1
+"""The topic of an item without an embedding: it is empty, or does not look English."""
+LONGEST_NAME = 40
+TINY = np.float32(1e-12)
+_AT_ONCE = 16_384
+
+Float32 = npt.NDArray[np.float32]
+Topics = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic.
+
+    Attributes
+    ----------
+    words
+        Its own words, the most telling first.
+    items
+        Distinct items of the fit that belong to it.
+    given
+        The name that the user gave it; None where its words are its name.
+    """
+
+    words: tuple[str, ...]
+    items: int
+    given: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class TopicModel:
+    """Topics as directions in the space of an encoder's embeddings; an item belongs to the nearest.
+
+    Attributes
+    ----------
+    topics
+        In a stable order: by size in the first fit; a refit leaves the matched ones in their places.
+    centre
+        Float32 ``[width]``, taken from each embedding first.
+    directions
+        Float32 ``[k, width]``, of length 1.
+    encoder
+        Names what made the embeddings; those of another mean nothing here.
+    settings
+        What made the model, in JSON's types: k, seed, the moment until which items were seen, their number …
+    """
+
+    topics: tuple[Topic, ...]
+    centre: Float32 = field(repr=False)
+    directions: Float32 = field(repr=False)
+    encoder: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.topics)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name of each topic, all different: the one given by the user, or its first three words."""
+        names: list[str] = []
+        given = {topic.given for topic in self.topics}
+        for number, topic in enumerate(self.topics):
+            own = _name_of(topic.words) or f"topic-{number}"
+            # words alone may coincide with another topic's, or with a name that the user gave elsewhere
+            taken = own in names or own in given
+            names.append(topic.given or (f"{own}-{number}" if taken else own))
+        return tuple(names)
+
+    @property
+    def version(self) -> str:
+        """Twelve hex digits that stand for what `assign` answers; names do not count."""
+        return content_key(self.encoder, len(self), self.centre.tobytes(), self.directions.tobytes(), length=12)
+
+    def assign(self, embeddings: npt.NDArray[np.floating[Any]]) -> Topics:
+        """The topic of each item, by number; `NO_TOPIC` where its embedding has a NaN.
+
+        An item's topic depends on its own embedding alone, to the bit, whatever stands beside it.
+
+        Parameters
+        ----------
+        embeddings
+            ``[n, width]``, of `encoder`.
+
+        Raises
+        ------
+        DataError
+            They have another width.
+        """
+        return self.nearest(embeddings)[0]
+
+    def nearest(self, embeddings: npt.NDArray[np.floating[Any]]) -> tuple[Topics, Float32]:
+        """`assign`, and how typical each item is of its topic: the larger, the more; NaN where it has none.
+
+        Parameters and errors are those of `assign`.
+        """
+        array = np.asarray(embeddings)
+        width = len(self.centre)
+        if array.ndim != 2 or array.shape[1] != width:
+            raise DataError(
+                f"topics of {width} numbers an item were given embeddings of shape {list(array.shape)}: "
+                "pass Scores.embeddings of the scorer that they were fitted with."
+            )
+        numbers = np.full(len(array), NO_TOPIC, np.int64)
+        typical = np.full(len(array), np.nan, np.float32)
+        for start in range(0, len(array), _AT_ONCE):
+            part = array[start : start + _AT_ONCE].astype(np.float32)
+            readable = np.isfinite(part).all(axis=1)
+            # not a matrix product: BLAS sums in another order for another number of rows, and a tie could break
+            # differently with it
+            offsets = part[readable] - self.centre
+            likeness = np.einsum("nw,kw->nk", offsets, self.directions, optimize=False)
+            numbers[start : start + _AT_ONCE][readable] = likeness.argmax(axis=1)
+            lengths = np.sqrt(np.einsum("nw,nw->n", offsets, offsets, optimize=False))
+            typical[start : start + _AT_ONCE][readable] = likeness.max(axis=1) / np.maximum(lengths, TINY)
+        return numbers, typical
+
+    def check_encoder(self, encoder: str) -> None:
+        """Refuse embeddings of another encoder.
+
+        Raises
+        ------
+        ModelError
+            `encoder` is not the one of this model.
+        """
+        if encoder != self.encoder:
+            raise ModelError(
+                f"these topics were fitted on embeddings of {self.encoder}, and the scorer is {encoder}: "
+                "run 'tenor topics fit' with this scorer, or name the other one with --scorer."
+            )
+
+    def number(self, topic: str) -> int:
+        """The number of a topic given by its name or number.
+
+        Raises
+        ------
+        ConfigError
+            There is no such topic; a near name is suggested.
+        """
+        names = self.names
+        if topic in names:
+            return names.index(topic)
+        if topic.isdecimal() and len(topic) < 9 and int(topic) < len(self):
+            return int(topic)
+        hint = did_you_mean(topic, names) or f" There are 0 to {len(self) - 1}: 'tenor topics show' lists them."
+        raise ConfigError(f"no topic is called {topic!r}.{hint}")
+
+    def renamed(self, topic: str, name: str) -> TopicModel:
+        """The same topics, one of them called `name`; an empty name gives it its words back.
+
+        Raises
+        ------
+        ConfigError
+            There is no such topic, or the name can't be one or is another topic's.
+        """
+        number = self.number(topic)
+        if name and not valid_name(name):
+            raise ConfigError(
+                f"{name!r} can't name a topic: use 1 to {LONGEST_NAME} lower-case letters, digits, '-' and '_', "
+                "beginning with a letter."
+            )
+        if name and name in (other for at, other in enumerate(self.names) if at != number):
+            raise ConfigError(f"topic {self.names.index(name)} is called {name!r} already: give another name.")
+        topics = list(self.topics)
+        topics[number] = replace(topics[number], given=name or None)
+        return replace(self, topics=tuple(topics))
+
+    def to_bytes(self) -> bytes:
+        """The model as JSON; `from_bytes` reads it back, to the bit."""
+        document = {
+            "format": FORMAT,
+            "encoder": self.encoder,
+            "settings": dict(self.settings),
+            "topics": [{"words": list(t.words), "items": t.items, "given": t.given} for t in self.topics],
+            "centre": self.centre.astype(float).tolist(),
+            "directions": self.directions.astype(float).tolist(),
+        }
+        document["sha256"] = content_key(document, length=64)
+        return (json.dumps(document, indent=1, allow_nan=False) + "\n").encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes, where: str) -> TopicModel:
+        """The model in `data`.
+
+        Parameters
+        ----------
+        data
+            What `to_bytes` gave.
+        where
+            Its place, for messages.
+
+        Raises
+        ------
+        ModelError
+            It is damaged, or of another format.
+        """
+        try:
+            document = dict(read_json(data))
+            written = document.pop("sha256")
+            if document["format"] != FORMAT:
+                raise ModelError(
+                    f"{where} has format {document['format']!r} and this tenor reads {FORMAT}: "
+                    "run 'tenor topics fit' again."
+                )
+            if written != content_key(document, length=64):
+                raise ValueError("its checksum is not that of its content")
+            model = cls(
+                topics=tuple(Topic(tuple(t["words"]), int(t["items"]), t["given"]) for t in document["topics"]),
+                centre=np.array(document["centre"], np.float32),
+                directions=np.array(document["directions"], np.float32),
+                encoder=document["encoder"],
+                settings=document["settings"],
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ModelError(f"{where} is damaged ({error}): run 'tenor topics fit' again.") from None
+        return model
+
+
+def _name_of(words: tuple[str, ...]) -> str:
+    """The first three words as a name: in ASCII, without what no name may have (``at&t`` is ``att``)."""
+    plain = (unicodedata.normalize("NFKD", word).encode("ascii", "ignore").decode() for word in words)
+    kept = ("".join(c for c in word if c.isalnum() or c == "-").strip("-") for word in plain)
+    return "-".join([word for word in kept if word][:3])[:LONGEST_NAME].strip("-")
+
+
+def valid_name(name: str) -> bool:
+    """Whether `name` can name a topic: it becomes part of a feature's name and of an option on a command line."""
+    return (
+        0 < len(name) <= LONGEST_NAME
+        and name.isascii()
+        and name[0].isalpha()
+        and name == name.lower()
+        and all(c.isalnum() or c in "-_" for c in name)
+    )

@@ -1,0 +1,85 @@
+"""Topic models in a store: each version as it was fitted, and the current one with the user's names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tenor.errors import MissingObject, ModelError
+from tenor.storage.object_store import ObjectStore, change
+from tenor.topics.model import TopicModel
+
+FOLDER = "topics"
+"""Of a store; the keys below are of objects in it."""
+VERSIONS = "versions/"
+CURRENT = "current.json"
+
+
+@dataclass(frozen=True)
+class SavedTopics:
+    """The topic models in `objects`.
+
+    ``versions/VERSION.json`` never changes, so that a model that was trained with some topics goes on with them;
+    ``current.json`` is the one fitted last, under the names that the user gave since.
+    """
+
+    objects: ObjectStore
+
+    def current(self) -> TopicModel:
+        """The topics fitted last.
+
+        Raises
+        ------
+        ModelError
+            There are none, or they are damaged.
+        """
+        model = self.current_if_any()
+        if model is None:
+            raise ModelError(f"{self.objects.location} has no topics yet: run 'tenor topics fit' on it first.")
+        return model
+
+    def current_if_any(self) -> TopicModel | None:
+        """The topics fitted last; None where none were."""
+        try:
+            data = self.objects.get(CURRENT).data
+        except MissingObject:
+            return None
+        return TopicModel.from_bytes(data, self._where(CURRENT))
+
+    def version(self, version: str) -> TopicModel:
+        """The topics of `version`, with the names that they had when they were fitted.
+
+        Raises
+        ------
+        ModelError
+            There are none, or they are damaged.
+        """
+        key = f"{VERSIONS}{version}.json"
+        try:
+            data = self.objects.get(key).data
+        except MissingObject:
+            raise ModelError(
+                f"{self.objects.location} has no topics of version {version}: fit them again, or bring them with "
+                "'tenor upload' from the store that has them."
+            ) from None
+        return TopicModel.from_bytes(data, self._where(key))
+
+    def save(self, model: TopicModel) -> None:
+        """Make `model` the current one; its version stays readable for good."""
+        data = model.to_bytes()
+        # the version first: whoever finds it as the current one can read it by its version as well
+        self.objects.put(f"{VERSIONS}{model.version}.json", data)
+        change(self.objects, CURRENT, lambda _: data)
+
+    def rename(self, topic: str, name: str) -> TopicModel:
+        """Call a topic of the current model `name` (empty: by its words again); errors are `TopicModel.renamed`'s."""
+        self.current()  # an error of its own where there are none
+
+        def renamed(data: bytes | None) -> bytes:
+            model = TopicModel.from_bytes(data or b"", self._where(CURRENT))
+            return model.renamed(topic, name).to_bytes()
+
+        data = change(self.objects, CURRENT, renamed)
+        return TopicModel.from_bytes(data or b"", self._where(CURRENT))
+
+    def _where(self, key: str) -> str:
+        return f"{self.objects.location}/{key}"

@@ -1,0 +1,90 @@
+"""The words of news items, without what is no word of theirs: links, tickers, names of accounts, numbers."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+
+import numpy as np
+
+from tenor.errors import ModelError
+
+# links as `clean` leaves them or as they were; cashtags, accounts, tags; symbols before a colon (NYSE:ABC)
+_NO_WORDS = re.compile(r"https?://\S+|www\.\S+|\bhttp\b|[$@#]\S+|\b[A-Z]{1,6}:\s?[A-Z.]{1,8}\b|\S+…$")
+_WORD = re.compile(r"[^\W\d_](?:[^\W\d_]|['&-](?=[^\W\d_]))*")
+# words of the medium, in no language's list of stop words
+_MEDIUM = frozenset(("rt", "via", "amp", "http", "https", "com", "www"))
+LONGEST_WORD = 24
+VOCABULARY = 20_000
+"""Words that are counted: the commonest; the rest can't name a topic."""
+
+
+def words_of(text: str, without: Collection[str] = ()) -> list[str]:
+    """The words of a text in lower case, in their order, without links, tickers, accounts, numbers and `without`.
+
+    >>> words_of("$ACME beats on revenue, raises guidance https://t.co/x @someone #stocks")
+    ['beats', 'on', 'revenue', 'raises', 'guidance']
+    """
+    words = _WORD.findall(_NO_WORDS.sub(" ", text).replace("’", "'").lower())
+    words = [word.removesuffix("'s") for word in words]
+    return [word for word in words if 2 < len(word) <= LONGEST_WORD and word not in without]
+
+
+def stop_words() -> frozenset[str]:
+    """Words that tell nothing: scikit-learn's English list, and those of the medium.
+
+    Raises
+    ------
+    ModelError
+        scikit-learn is not installed.
+    """
+    try:
+        from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+    except ModuleNotFoundError:
+        raise ModelError("scikit-learn is not installed: pip install 'tenor[train]'.") from None
+    return frozenset(ENGLISH_STOP_WORDS) | _MEDIUM
+
+
+def telling_words(
+    documents: Iterable[Sequence[str]], topics: Sequence[int], k: int, *, most: int = 10
+) -> tuple[tuple[str, ...], ...]:
+    """The words that tell each topic from the others, by class-based tf-idf (Grootendorst 2022).
+
+    All items of a topic count as one document. A word's weight there is its share of the topic's words, times
+    ``log(1 + words of a topic on average / times it stands anywhere)``. A word counts once an item, so that an item
+    that repeats itself does not name a topic, and only if it stands in five items of it, or in 1 of 1,000.
+
+    Parameters
+    ----------
+    documents
+        The words of each item.
+    topics
+        The topic of each.
+    k
+        Number of topics.
+    most
+        Words a topic at most.
+    """
+    counts: list[Counter[str]] = [Counter() for _ in range(k)]
+    sizes = [0] * k
+    for words, topic in zip(documents, topics, strict=True):
+        counts[topic].update(set(words))
+        sizes[topic] += 1
+    everywhere: Counter[str] = Counter()
+    for of_topic in counts:
+        everywhere.update(of_topic)
+    # ties are broken by the word itself, so that the order of the items does not count
+    kept = {word for word, _ in sorted(everywhere.items(), key=lambda pair: (-pair[1], pair[0]))[:VOCABULARY]}
+    average = sum(everywhere.values()) / max(1, k)
+    named = []
+    for of_topic, size in zip(counts, sizes, strict=True):
+        total = max(1, sum(of_topic.values()))
+        least = max(min(5, size), size // 1000)
+        weights = {
+            word: count / total * float(np.log1p(average / everywhere[word]))
+            for word, count in of_topic.items()
+            if count >= least and word in kept
+        }
+        named.append(tuple(word for word, _ in sorted(weights.items(), key=lambda pair: (-pair[1], pair[0]))[:most]))
+    return tuple(named)
