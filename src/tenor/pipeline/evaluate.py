@@ -29,6 +29,7 @@ from tenor.features import build_panel
 from tenor.features.kinds import TOPIC
 from tenor.inference.cells import usable
 from tenor.pipeline.own import require_same_code
+from tenor.pipeline.predict import require_moment
 from tenor.pipeline.train import load
 from tenor.report import write_report
 from tenor.report.backtest import trading_section
@@ -168,6 +169,7 @@ def evaluate(
     *,
     config: Config | None = None,
     version: str | None = None,
+    as_of: str | None = None,
     report: Path,
     show: Sequence[str] = (),
     baselines: Sequence[str] = (),
@@ -186,6 +188,8 @@ def evaluate(
         left at their defaults, folds over the version's own test part.
     version
         The one trained last if None.
+    as_of
+        The moment that its forecasts must be made at, ``close`` or ``open``; None takes it as it is.
     report
         The HTML file to write.
     show
@@ -196,6 +200,7 @@ def evaluate(
     workspace = Workspace(store)
     forecaster = load(workspace.registry, version or "latest")
     recipe = forecaster.recipe
+    require_moment(recipe, as_of)
     if config is not None:
         _require_same(config, forecaster)
         require_same_code(config.features, forecaster.recipe.own, forecaster.version)
@@ -331,13 +336,15 @@ def _explained_texts(
 
 def _require_same(config: Config, forecaster: Forecaster) -> None:
     for part in ("features", "model", "training"):
-        requested, trained = to_mapping(getattr(config, part)), to_mapping(getattr(forecaster, part))
+        ours, theirs = getattr(config, part), getattr(forecaster, part)
+        requested, trained = to_mapping(ours), to_mapping(theirs)
         for key in {**trained, **requested}:
-            value = trained.get(key)
-            if requested.get(key) != value and not _meant(key, requested.get(key), value):
+            # one that a mapping leaves out has its default
+            wanted, value = requested.get(key, getattr(ours, key)), trained.get(key, getattr(theirs, key))
+            if wanted != value and not _meant(key, wanted, value):
                 raise ConfigError(
-                    f"{part}.{key} is {requested.get(key)!r}, but version {forecaster.version} was trained with "
-                    f"{value!r}: train with this config first, or leave it out."
+                    f"{part}.{key} is {wanted!r}, but version {forecaster.version} was trained with {value!r}: train "
+                    "with this config first, or leave it out."
                 )
 
 
@@ -345,7 +352,7 @@ def _meant(key: str, requested: Any, trained: Any) -> bool:
     """Whether a training made `trained` of what `requested` left open: kinds of events, kinds of news, topics."""
     if key == "kinds":
         named = [kind for kind in trained or () if not kind.startswith(TOPIC)]
-        return requested is None or named == (list(KINDS) if requested is True else requested or [])
+        return requested is None or named == list(KINDS if requested is True else requested or ())
     return key == "events" and requested is True and bool(trained)
 
 
