@@ -4,7 +4,7 @@ DEMO := demo
 # one thread a process: the work is spread over processes, and results do not depend on how many cores there are
 export OMP_NUM_THREADS = 1
 
-.PHONY: setup demo notebooks quick test lint check-all check-aws check-pythons load bench lock release licences docs-pages site clean
+.PHONY: setup demo screenshots notebooks quick test lint check-all check-aws check-pythons load bench lock release licences docs-pages site clean
 
 setup: .venv/.done
 
@@ -92,6 +92,11 @@ licences: setup
 # a version: make release VERSION=0.2.0; docs/releasing.md has the rest
 release: setup
 	$(BIN)/python scripts/release.py $(VERSION)
+
+# the pictures of the dashboard in docs/images, from the demo
+screenshots: setup
+	$(BIN)/tenor refresh --store $(DEMO)/lake
+	$(BIN)/python scripts/write_screenshots.py --store $(DEMO)/lake
 
 # the pages of docs/ that come from the code: settings, commands, Python API, decisions, the table of features
 docs-pages: setup
