@@ -43,6 +43,7 @@ MISSING = re.compile(r"tenor: .+ is not installed(?: here)?: pip install 'tenor\
 BASE = (
     "prepare", "data import", "data check", "data status", "data compact", "data verify", "models list", "models show",
     "models diff", "models rollback", "predict", "monitor", "keys make", "keys list", "keys revoke",
+    "topics fit", "topics show", "topics name",
 )  # fmt: skip
 TRAINING = ("models promote", "refresh", "train", "evaluate", "tune", "ablate", "leakcheck", "benchmark", "judge")
 SENTIMENT = ("sentiment score", "sentiment why", "sentiment evaluate")
@@ -181,6 +182,9 @@ def every_command() -> dict[str, list[str]]:
         "sentiment evaluate": [],
         "sentiment benchmark": ["--folder", "."],
         "sentiment train": ["--data", "none.csv", "--out", "weights"],
+        "topics fit": store,
+        "topics show": store,
+        "topics name": ["0", "earnings", *store],
     }
 
 

@@ -28,8 +28,9 @@ from tenor.kinds import StoredKinds
 from tenor.registry import Registry, registry_of
 from tenor.schema import AsOf, Bars, DailyKinds, DailySentiment, Forecast, News
 from tenor.sentiment.daily import DailyNews, daily_sentiment
+from tenor.sentiment.entities import EntityHead, with_entities
 from tenor.sentiment.scorer import Scorer
-from tenor.sentiment.scores import Scores
+from tenor.sentiment.scores import ScoreCache, Scores
 from tenor.serving.published import PublishedForecasts, published_forecasts
 from tenor.storage.files import content_key, read_json
 from tenor.storage.object_store import open_store
@@ -242,7 +243,7 @@ class Workspace:
             return daily
         if not self.lake.has_news():
             return None
-        scorer = Scorer.load(config.model)
+        scorer = Scorer.load(config.model, kinds=config.kinds_model or None)
         state = {"news": self.lake.news_state(), "model": scorer.model_id, "kinds": _kinds_id(scorer) if kinds else ""}
         known = self._saved_state(settings)
         if known is not None and (known == state or (not kinds and known == {**state, "kinds": known.get("kinds")})):
@@ -250,7 +251,7 @@ class Workspace:
             if saved is not None:
                 return saved if kinds else replace(saved, kinds=None)
         days = DailyNews(config, calendar=calendar, as_of=as_of)
-        for news, scores in self._scored_blocks(scorer, kinds=kinds, progress=progress, save=save):
+        for news, scores in self._scored_blocks(scorer, config, kinds=kinds, progress=progress, save=save):
             days.add(news, scores)
         daily = days.sentiment()
         if save:
@@ -284,7 +285,13 @@ class Workspace:
         return saved if saved is None or recipe.with_kinds else replace(saved, kinds=None)
 
     def _scored_blocks(
-        self, scorer: Scorer, *, kinds: bool, progress: ScoringProgress | None, save: bool
+        self,
+        scorer: Scorer,
+        config: SentimentConfig,
+        *,
+        kinds: bool,
+        progress: ScoringProgress | None,
+        save: bool,
     ) -> Iterator[tuple[News, Scores]]:
         """The lake's news in order of publication with their scores, about `BLOCK` items at a time."""
         blocks = self.lake.news_blocks(BLOCK)
@@ -298,20 +305,23 @@ class Workspace:
 
             # one block has the counts of distinct texts that a person expects
             report = scored if len(blocks) > 1 else progress
-            yield news, self._scores(scorer, news, kinds=kinds, progress=report, save=save)
+            yield news, self._scores(scorer, news, config, kinds=kinds, progress=report, save=save)
             done += count
 
     def _scores(
-        self, scorer: Scorer, news: News, *, kinds: bool, progress: ScoringProgress | None, save: bool
+        self,
+        scorer: Scorer,
+        news: News,
+        config: SentimentConfig,
+        *,
+        kinds: bool,
+        progress: ScoringProgress | None,
+        save: bool,
     ) -> Scores:
-        cache = self.lake.score_cache()
+        cache = self.lake.score_cache() if save else _ReadOnlyCache(self.lake.score_cache().versions)
         texts = news.frame["text"].tolist()
-        return scorer.score(
-            texts,
-            cache=cache if save else _ReadOnlyCache(cache.versions),
-            progress=progress,
-            kinds=kinds and scorer.has_kinds,
-        )
+        scores = scorer.score(texts, cache=cache, progress=progress, kinds=kinds and scorer.has_kinds)
+        return self._by_company(news, scores, scorer, cache) if config.entities else scores
 
     def _saved_state(self, settings: str) -> dict[str, Any] | None:
         """The news and the models that the daily sentiment stored under `settings` is of; None where unknown."""
@@ -376,8 +386,18 @@ class Workspace:
         news = self.lake.news(symbols) if newest is None else self.lake.newest_news(symbols, newest)
         if news.frame.empty:
             return None
-        scorer = Scorer.load(config.model)
-        return ScoredNews(news, self._scores(scorer, news, kinds=kinds, progress=progress, save=save))
+        scorer = Scorer.load(config.model, kinds=config.kinds_model or None)
+        return ScoredNews(news, self._scores(scorer, news, config, kinds=kinds, progress=progress, save=save))
+
+    def _by_company(self, news: News, scores: Scores, scorer: Scorer, cache: ScoreCache) -> Scores:
+        """`scores` with one for each company that an item names beside others; as they are for another encoder."""
+        names = {str(row["symbol"]): str(row["name"]) for row in self.lake.rows("names").to_dict("records")}
+        if len(names) < 2:
+            return scores
+        head = EntityHead.load()
+        if head.encoder != scorer.model_id:
+            return scores
+        return with_entities(news.frame, scores, names, scorer.encoder, head, cache)
 
 
 class LakeForecasts:

@@ -252,8 +252,14 @@ class SentimentConfig(Section):
         Of items of one symbol and session that say nearly the same (`tenor.duplicates`: one with a word changed, too)
         the first one counts and the others do nowhere, not even in `n`; `repeats` then has nothing left to weigh. The
         embedded sentiment was made without.
+    entities : bool
+        An item that names two or more of its companies (by the lake's names) counts for each with what its own clause
+        says, where the scorer is tenor's own; otherwise, and without this, with what the whole item says.
     model : str
         What scores the items: ``default``, a folder, or a Hugging Face id (see `Scorer.load`).
+    kinds_model : str
+        The file of a classifier of the kinds of news trained for `model` (docs/news-kinds.md); empty for the one that
+        came with its weights.
     source : str
         Which daily sentiment of a lake is used: ``news`` is computed from the lake's news by these settings; any other
         name is that of imported daily sentiment, such as the embedded one; ``auto`` is ``news`` where the lake has any,
@@ -266,7 +272,9 @@ class SentimentConfig(Section):
     window: int = whole(60, 1)
     repeats: float = number(0.5, 0, 1)
     once: bool = False
+    entities: bool = True
     model: str = "default"
+    kinds_model: str = field(default="", metadata=LATER)
     source: str = "auto"
 
 

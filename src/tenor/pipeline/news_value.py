@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from tenor.config import Config
 from tenor.errors import ConfigError, DataError, TenorError, did_you_mean
-from tenor.evaluation.news_arms import NEWS_ARMS, NewsWalk, available_arms, news_folds, walk_arms
+from tenor.evaluation.news_arms import NEWS_ARMS, NewsWalk, available_arms, news_folds, news_rows, walk_arms
 from tenor.evaluation.news_value import NewsValue, value_news
 from tenor.features.kinds import ANY, TOPIC
 from tenor.features.own import Own
@@ -67,16 +67,18 @@ def ablate_news(
         There is no such arm, or not with these news.
     """
     walks: dict[str, NewsWalk] = {}
-    table = ""
-    for moment, panel, of_moment in _moments(workspace, config, bars, own, texts):
-        splits = news_folds(
-            panel,
-            config.folds.folds,
-            config.folds.valid_sessions,
-            lookback=config.model.lookback,
-            purge=max(panel.horizons),
-        )
-        table = table or fold_table(panel.sessions, splits)
+    moments = _moments(workspace, config, bars, own, texts)
+    spans = [news_rows(panel) for _, panel, _ in moments]
+    plain = moments[0][1]
+    splits = news_folds(
+        plain,
+        (max(first for first, _ in spans), min(last for _, last in spans)),
+        config.folds.folds,
+        config.folds.valid_sessions,
+        lookback=config.model.lookback,
+        purge=max(plain.horizons),
+    )
+    for moment, panel, of_moment in moments:
         report = None
         if progress is not None:
 
@@ -95,7 +97,7 @@ def ablate_news(
             workers=workers,
             progress=report,
         )
-    return value_news(walks, seeds=config.training.seeds, folds=table)
+    return value_news(walks, seeds=config.training.seeds, folds=fold_table(plain.sessions, splits))
 
 
 def _moments(
