@@ -101,7 +101,8 @@ def with_kinds(config: FeatureConfig, counts: DailyKinds | None, *, where: str =
     if config.topics and not any(kind.startswith(TOPIC) for kind in kinds):
         if not topics:
             raise DataError(
-                f"features.topics is set, and the news of {where} have no topics: fit some with 'tenor topics fit'."
+                f"features.topics is set, and the daily counts of {where} have no topics: count with labels of topics "
+                "(docs/news.md), or leave it out."
             )
         count = len(topics) if config.topics is True else int(config.topics)
         kinds = (*kinds, *topics[:count])
