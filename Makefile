@@ -4,7 +4,7 @@ DEMO := demo
 # one thread a process: the work is spread over processes, and results do not depend on how many cores there are
 export OMP_NUM_THREADS = 1
 
-.PHONY: setup demo notebooks quick test lint check-all check-aws load bench lock docs-features clean
+.PHONY: setup demo notebooks quick test lint check-all check-aws load bench lock docs-pages site clean
 
 setup: .venv/.done
 
@@ -76,9 +76,16 @@ bench: setup
 lock: setup
 	$(BIN)/python scripts/lock.py
 
-# the table of docs/features.md, from the declarations beside the code
-docs-features: setup
-	$(BIN)/python scripts/write_docs_features.py
+# the pages of docs/ that come from the code: settings, commands, Python API, decisions, the table of features
+docs-pages: setup
+	$(BIN)/python scripts/write_docs_pages.py
+
+# the site of the docs, in site/, in an environment of its own; a broken link or name is an error
+site: setup
+	test -d .site-venv || $(PYTHON) -m venv .site-venv
+	UV_FIND_LINKS="$${UV_FIND_LINKS:-$$PIP_FIND_LINKS}" VIRTUAL_ENV=.site-venv $(BIN)/uv pip install --quiet -r docs/requirements.txt
+	.site-venv/bin/codespell -L titel,ist,ende README.md CHANGELOG.md docs mkdocs.yml
+	.site-venv/bin/zensical build --clean --strict
 
 clean:
-	rm -rf .venv $(DEMO)
+	rm -rf .venv .site-venv site $(DEMO)

@@ -272,3 +272,62 @@ def test_days_out_of_order_and_moments_before_the_first() -> None:
         known_rows(days[::-1], "XNYS", exchange("XNYS").closes(days))
     early = pd.DatetimeIndex(["2024-06-03 19:59:59", "2024-06-03 20:00:00", "1950-01-01"], tz="UTC")
     assert np.asarray(known_rows(days, "XNYS", early)).tolist() == [-1, 0, -1]
+
+
+@pytest.mark.parametrize(
+    ("moment", "at_the_close", "at_the_open"),
+    [
+        ("2024-07-02 19:44", "2024-07-02", "2024-07-02"),
+        ("2024-07-02 19:45", "2024-07-03", "2024-07-02"),
+        ("2024-07-03 13:14", "2024-07-03", "2024-07-02"),
+        ("2024-07-03 13:15", "2024-07-03", "2024-07-03"),
+        ("2024-07-03 17:00", "2024-07-05", "2024-07-03"),  # a half day, then Independence Day
+        ("2024-07-05 13:14", "2024-07-05", "2024-07-03"),
+        ("2024-07-07 12:00", "2024-07-08", "2024-07-05"),  # a Sunday
+    ],
+)
+def test_at_the_open_the_night_belongs_to_the_session_before_it(
+    moment: str, at_the_close: str, at_the_open: str
+) -> None:
+    moments = pd.Series([pd.Timestamp(moment, tz="UTC")])
+    margin = pd.Timedelta(minutes=15)
+    new_york = exchange("XNYS")
+    assert new_york.session_of(moments, margin=margin)[0] == pd.Timestamp(at_the_close)
+    assert new_york.session_of(moments, margin=margin, as_of="open")[0] == pd.Timestamp(at_the_open)
+
+
+@pytest.mark.parametrize("calendar", ["24/7", "24/7@1h"])
+def test_a_market_that_never_closes_has_one_moment(calendar: str) -> None:
+    always = exchange(calendar)
+    pd.testing.assert_index_equal(always.cut_offs("open"), always.cut_offs("close"), check_names=False)
+
+
+def test_within_a_day_only_the_last_bar_has_another_moment() -> None:
+    hours = exchange("XNYS@1h")
+    sessions = hours.sessions(pd.Timestamp("2024-07-02 13:00"), pd.Timestamp("2024-07-02 21:00"))
+    places = [hours._place(session) for session in sessions]
+    nights = hours.cut_offs("open")[places] - hours.cut_offs("close")[places]
+    assert [night / pd.Timedelta(hours=1) for night in nights] == [0, 0, 0, 0, 0, 0, 17.5]
+
+
+@pytest.mark.parametrize("axis", ["XNYS", "XTKS", "24/7", "XLON", "XNYS@1h"])
+@pytest.mark.parametrize("own", ["XNYS", "XTKS", "24/7", "24/5", "XETR"])
+def test_another_market_knows_nothing_after_the_moment_of_the_axis(axis: str, own: str) -> None:
+    interval = "@1h" if "@" in axis else ""
+    other, rows = exchange(own + interval), exchange(axis)
+    days = other.sessions(pd.Timestamp("2023-11-20"), pd.Timestamp("2024-03-20"))
+    place = [other._place(day) for day in days]
+    cut_offs = other.cut_offs("open", axis=axis)[place]
+    closes = other.closes(days)
+    assert (cut_offs >= closes).all()
+    assert cut_offs.is_monotonic_increasing
+    # the row that shows a session is the first one whose close knows it; its forecast is made before the next open
+    every = rows.sessions(pd.Timestamp("2023-11-01"), pd.Timestamp("2024-04-20"))
+    row = rows.closes(every).searchsorted(closes)
+    assert (cut_offs <= rows.opens(every)[row + 1]).all()
+
+
+def test_after_the_last_session_of_a_calendar_no_open_is_known() -> None:
+    new_york = exchange("XNYS")
+    assert new_york.cut_offs("open")[-1] == new_york.cut_offs("close")[-1]
+    assert (new_york.cut_offs("open")[:-1] == new_york.opens(new_york._sessions[1:])).all()

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import tenor
 from tenor.cli import main
 from tenor.errors import UnknownSymbolError
 from tenor.pipeline.predict import predict
@@ -152,6 +153,28 @@ def test_predict_writes_a_table_of_what_it_can_forecast(run: Run, lake: Path, tm
     assert (code, (tmp_path / "none.csv").exists()) == (1, False)
 
 
+def test_near_misses_are_named(run: Run, lake: Path, tmp_path: Path) -> None:
+    for asked, said in (
+        (("train", "--set", "hidden=16", "--store", lake), "unknown config key 'hidden'. Did you mean 'model.hidden'?"),
+        (("train", "--set", "training.seeds=0", "--store", lake), "'training.seeds' takes a list, not 0: write [0]."),
+        (("predict", "S01", "--horizon", 3, "--store", lake), "train one with --set features.horizons=[1,3,5,20]."),
+        (("data", "import", "embeded", "--store", tmp_path / "none"), "Did you mean 'embedded'?"),
+    ):
+        code, _, err = run(*asked)
+        assert code in (1, 2)
+        assert said in err
+    assert not (tmp_path / "none").exists()
+    assert run("models", "list", "--store", tmp_path / "none")[1].startswith("no models in")
+    assert run("--version")[1] == f"tenor {tenor.__version__}\n"
+
+
+def test_predict_tells_a_symbol_once_however_it_is_written(run: Run, lake: Path) -> None:
+    code, out, _ = run("predict", "S02", "s01", "S02", "S01", "--store", lake, "--json")
+    assert (code, [json.loads(line)["symbol"] for line in out.splitlines()]) == (0, ["S02", "S01"])
+    code, out, _ = run("predict", "s01", "S01", "nope", "NOPE", "--store", lake, "--json")
+    assert (code, len(out.splitlines())) == (1, 1)
+
+
 def test_predict_tells_the_next_session(run: Run, lake: Path) -> None:
     code, out, _ = run("predict", "S01", "S02", "--store", lake, "--json")
     first, second = (json.loads(line) for line in out.splitlines())
@@ -264,9 +287,9 @@ def test_one_symbol_is_enough(run: Run, tmp_path: Path, bars_of: Callable[..., B
     assert report.exists()
 
 
-@pytest.mark.parametrize("script", ["train_model.py", "evaluate_model.py"])
+@pytest.mark.parametrize("script", ["prepare_data.py", "train_model.py", "evaluate_model.py"])
 def test_the_scripts_take_the_options_of_their_verbs(script: str) -> None:
-    verb = script.removesuffix("_model.py")
+    verb = script.partition("_")[0]
     told = [
         subprocess.run(
             [sys.executable, *command, "--help"], capture_output=True, text=True, check=True, cwd=ROOT

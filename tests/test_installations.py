@@ -41,7 +41,7 @@ lookback = 10
 MISSING = re.compile(r"tenor: .+ is not installed(?: here)?: pip install 'tenor\[[\w,]+\]'( or 'tenor\[[\w,]+\]')*\.\n")
 # what each extra is for: these verbs lack nothing, whatever else becomes of them
 BASE = (
-    "data import", "data check", "data status", "data compact", "data verify", "models list", "models show",
+    "prepare", "data import", "data check", "data status", "data compact", "data verify", "models list", "models show",
     "models diff", "models rollback", "predict", "monitor", "keys make", "keys list", "keys revoke",
     "topics fit", "topics show", "topics name",
 )  # fmt: skip
@@ -60,6 +60,19 @@ SERVED = {
     "fracast": (*BASE, "forecast-file"),
     "baselines": BASE,
     "bench": BASE,
+    "yahoo": (*BASE, "data fetch", "data doctor"),
+    "all": (
+        *BASE,
+        *TRAINING,
+        *SENTIMENT,
+        "data fetch",
+        "data doctor",
+        "serve",
+        "models export",
+        "forecast-file",
+        "sentiment train",
+        "sentiment benchmark",
+    ),
 }
 
 
@@ -124,6 +137,7 @@ def every_command() -> dict[str, list[str]]:
     settings = ["--config", "settings.toml", "--set", "sources.overlap=3"]
     train = [*store, *settings, "--workers", "1"]
     return {
+        "prepare": ["bars.csv", *store, *settings, "--output", "table.csv"],
         "data import": ["bars.csv", *store],
         "data check": store,
         "data status": [*store, *settings],

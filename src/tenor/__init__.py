@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tenor.config import (
+        AlertsConfig,
         Config,
         FeatureConfig,
         FoldConfig,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _ROOMS = {
+    "AlertsConfig": "config",
     "Bars": "schema",
     "Client": "serving.client",
     "Config": "config",
@@ -98,6 +100,7 @@ _ROOMS = {
 }
 
 __all__ = [
+    "AlertsConfig",
     "Bars",
     "Client",
     "Config",

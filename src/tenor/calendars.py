@@ -21,7 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tenor.errors import ConfigError, DataError
-from tenor.schema import LENGTHS, BarInterval, label, within_days
+from tenor.schema import LENGTHS, AsOf, BarInterval, label, within_days
 from tenor.symbols import COIN, INDICES, MARKET_SUFFIXES, PAIR
 from tenor.timetables import timetable
 
@@ -70,8 +70,29 @@ class Exchange:
             raise DataError(f"{self.code}: the calendar has no session {count} after {self.label(session)}.")
         return self._sessions[place]
 
-    def session_of(self, moments: pd.Series[Any], *, margin: pd.Timedelta) -> pd.Series[Any]:
-        """The first session whose cut-off (its close less `margin`) lies after each moment.
+    def cut_offs(self, as_of: AsOf = "close", *, axis: str | None = None) -> pd.DatetimeIndex:
+        """The moment (UTC) of each session of the calendar up to which it is known: its close, or the next open.
+
+        A night, a weekend and a holiday belong to the session before them at the open, so that a forecast made before
+        the open knows of them. Where a market never closes the next open is the close.
+
+        Parameters
+        ----------
+        as_of
+            Which of the two moments.
+        axis
+            The calendar whose forecasts are made, where it is another one. At the open they are made before the next
+            open of `axis` after the row that shows a session (`tenor.features.axis`), so that nothing later counts to
+            it, even before this exchange's own next open.
+        """
+        if as_of == "close":
+            return self._closes
+        return _before_next_open(self.code, None if axis == self.code else axis)
+
+    def session_of(
+        self, moments: pd.Series[Any], *, margin: pd.Timedelta, as_of: AsOf = "close", axis: str | None = None
+    ) -> pd.Series[Any]:
+        """The first session whose cut-off (`cut_offs` less `margin`) lies after each moment.
 
         What is published at or after the cut-off of a session belongs to the next one.
 
@@ -80,7 +101,9 @@ class Exchange:
         moments
             Tz-aware, in any zone.
         margin
-            How long before the close the cut-off lies, >= 0.
+            How long before the close, or the next open, the cut-off lies, >= 0.
+        as_of, axis
+            As in `cut_offs`.
 
         Returns
         -------
@@ -95,7 +118,8 @@ class Exchange:
         if not isinstance(moments.dtype, pd.DatetimeTZDtype):
             raise DataError("moments have no time zone: convert them to UTC first.")
         utc = moments.dt.tz_convert("UTC").astype("datetime64[us, UTC]")
-        place = np.asarray((self._closes - margin).searchsorted(pd.DatetimeIndex(utc), side="right"))
+        cut_offs = self.cut_offs(as_of, axis=axis) - margin
+        place = np.asarray(cut_offs.searchsorted(pd.DatetimeIndex(utc), side="right"))
         known = (place < len(self._sessions)) & utc.notna().to_numpy() & (utc >= self._closes[0] - margin).to_numpy()
         dates = self._sessions.to_numpy()[np.minimum(place, len(self._sessions) - 1)]
         return pd.Series(np.where(known, dates, np.datetime64("NaT")), index=moments.index, dtype="datetime64[us]")
@@ -170,6 +194,23 @@ class Exchange:
 def exchange(code: str) -> Exchange:
     """The exchange `code`; each is built once."""
     return Exchange(code)
+
+
+@functools.cache
+def _before_next_open(code: str, axis: str | None) -> pd.DatetimeIndex:
+    """For each session of `code` its next open, or that of `axis` after the row that shows it, if that is earlier."""
+    opens, closes = (_microseconds(each) for each in (exchange(code)._opens, exchange(code)._closes))
+    moments = np.append(opens[1:], closes[-1])  # after the last session of the calendar no open is known
+    if axis is not None:
+        rows, starts = (_microseconds(each) for each in (exchange(axis)._closes, exchange(axis)._opens))
+        following = np.searchsorted(rows, closes) + 1  # the first row whose close knows the session, and the next one
+        limit = np.where(following < len(starts), starts[np.minimum(following, len(starts) - 1)], closes)
+        moments = np.maximum(np.minimum(moments, limit), closes)
+    return pd.DatetimeIndex(moments.view("datetime64[us]"), tz="UTC")
+
+
+def _microseconds(moments: pd.DatetimeIndex) -> NDArray[np.int64]:
+    return np.asarray(moments.as_unit("us").asi8)
 
 
 def days_of(code: str) -> str:
@@ -288,13 +329,13 @@ def by_calendar(symbols: pd.Series[Any], axis: str) -> Iterator[tuple[str, NDArr
 
 
 def sessions_of(
-    moments: pd.Series[Any], symbols: pd.Series[Any], axis: str, *, margin_minutes: int = 0
+    moments: pd.Series[Any], symbols: pd.Series[Any], axis: str, *, margin_minutes: int = 0, as_of: AsOf = "close"
 ) -> pd.Series[Any]:
     """`Exchange.session_of` for each of `moments`, by the calendar of its symbol; NaT where there is none."""
     margin = pd.Timedelta(minutes=margin_minutes)
     sessions = pd.Series(pd.NaT, index=moments.index, dtype="datetime64[us]")
     for each, rows in by_calendar(symbols, axis):
-        sessions[rows] = exchange(each).session_of(moments[rows], margin=margin)
+        sessions[rows] = exchange(each).session_of(moments[rows], margin=margin, as_of=as_of, axis=axis)
     return sessions
 
 

@@ -135,7 +135,7 @@ class UnusableError(DataError):
 
 
 class SourceError(TenorError):
-    """A source of bars or news did not answer, or not as it documents; its message never holds a key.
+    """A source of bars, news or events did not answer, or not as it documents; its message never holds a key.
 
     Parameters
     ----------

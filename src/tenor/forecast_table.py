@@ -68,7 +68,8 @@ def forecast_row(forecast: Mapping[str, Any], *, trained_until: str | None, made
     return {
         "symbol": forecast["symbol"],
         "session": forecast["session"],
-        "as_of": moment(datetime.fromisoformat(forecast["as_of"])),
+        # the last moment of information: of a forecast before the open that of its news
+        "as_of": moment(datetime.fromisoformat(forecast.get("news_until") or forecast["as_of"])),
         "target_session": forecast["target_session"],
         "horizon": int(forecast["horizon"]),
         "last_price": forecast["last_price"],

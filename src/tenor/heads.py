@@ -45,10 +45,13 @@ class Surroundings:
         The volatility of the return over each horizon.
     linear
         Each symbol's own linear forecast of log variance (`tenor.har.refitted`); NaN where there is none.
+    news
+        What the news adds to the log variance (`tenor.inference.news_effect`); 0 where nothing is known of it.
     """
 
     scale: Float32
     linear: Float64
+    news: Float64 | float = 0.0
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,8 @@ class Outcomes:
         Sessions of validation over the horizon: as many are separate.
     horizon
         Sessions ahead.
+    news
+        What the news adds to the log variance there, as in `Surroundings`.
     """
 
     output: Float64
@@ -80,6 +85,7 @@ class Outcomes:
     returns: Float64
     days: float
     horizon: int
+    news: Float64 | float = 0.0
 
 
 @dataclass(frozen=True)
@@ -159,15 +165,16 @@ def mixed(network: NDArray[Any], linear: Float64, share: float | Float64) -> NDA
 
 
 def _calibrate_log_variance(cells: Outcomes) -> dict[str, float]:
-    errors = [np.mean((mixed(cells.output, cells.linear, share) - cells.target) ** 2) for share in SHARES]
+    errors = [np.mean((mixed(cells.output, cells.linear, share) + cells.news - cells.target) ** 2) for share in SHARES]
     share = SHARES[int(np.argmin(errors))]
-    forecast = mixed(cells.output, cells.linear, share)
+    forecast = mixed(cells.output, cells.linear, share) + cells.news
     return {"share": share, **Shape.fit(forecast, cells.target, cells.returns, cells.horizon).to_mapping()}
 
 
 def _log_variance_columns(output: Float32, fitted: Parameters, around: Surroundings) -> dict[str, NDArray[Any]]:
     # `Calibration.shapes` makes a distribution of it
-    return {"log_variance": mixed(output, around.linear, fitted["share"]).astype(output.dtype)}
+    forecast = mixed(output, around.linear, fitted["share"]) + around.news
+    return {"log_variance": forecast.astype(output.dtype)}
 
 
 def _calibrate_direction(cells: Outcomes) -> dict[str, float]:

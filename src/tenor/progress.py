@@ -1,22 +1,36 @@
-"""Progress bars, for a terminal and for a notebook."""
+"""Progress: bars for a terminal and for a notebook, elsewhere a line a minute."""
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+SECONDS_A_LINE = 60.0
+"""Between two lines of progress where there are no bars: in the log of a job."""
+
 
 class ProgressBars:
-    """Progress bars; each method reports one kind of work."""
+    """Progress bars; each method reports one kind of work.
 
-    def __init__(self, progress: Progress) -> None:
+    Parameters
+    ----------
+    progress
+        The bars.
+    line
+        Takes a line of progress now and then, where the bars are not shown; by default nobody does.
+    """
+
+    def __init__(self, progress: Progress, line: Callable[[str], None] | None = None) -> None:
         self._progress = progress
         self._tasks: dict[str, Any] = {}
+        self._line = line
+        self._last_line = time.monotonic()
 
     def epoch(self, seed: int, epoch: int, epochs: int, train_loss: float, valid_loss: float) -> None:
         """One more epoch of a seed is done."""
@@ -62,11 +76,22 @@ class ProgressBars:
         if done < self._progress.tasks[task].completed:
             self._progress.reset(task)  # the seed starts again: another model is trained with it
         self._progress.update(task, completed=done, total=total, note=note)
+        now = time.monotonic()
+        if self._line is not None and now - self._last_line >= SECONDS_A_LINE:
+            self._last_line = now
+            self._line(f"tenor: {title}: {done:,} of {total:,}{f', {note}' if note else ''}")
 
 
 @contextmanager
 def bars_on(console: Console, *, quiet: bool = False) -> Iterator[ProgressBars]:
-    """Progress bars on `console`, where somebody looks at it: a terminal, or a notebook that can redraw them."""
+    """Progress bars on `console`, where somebody looks at it: a terminal, or a notebook that can redraw them.
+
+    In a file or a pipe a line of progress is printed once a minute. With `quiet` nothing is.
+    """
+
+    def line(text: str) -> None:
+        console.print(text, markup=False, soft_wrap=True)
+
     live = console.is_terminal or (console.is_jupyter and importlib.util.find_spec("ipywidgets") is not None)
     progress = Progress(
         TextColumn("{task.description}"),
@@ -79,4 +104,4 @@ def bars_on(console: Console, *, quiet: bool = False) -> Iterator[ProgressBars]:
         disable=quiet or not live,
     )
     with progress:
-        yield ProgressBars(progress)
+        yield ProgressBars(progress, None if quiet or live or console.is_jupyter else line)

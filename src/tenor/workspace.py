@@ -9,23 +9,28 @@ from __future__ import annotations
 import functools
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from tenor.config import FeatureConfig, SentimentConfig, to_mapping
+import pandas as pd
+
+from tenor.config import Config, FeatureConfig, SentimentConfig, to_mapping
 from tenor.errors import DataError, StoreError
 from tenor.features.extra_sessions import on_sessions
+from tenor.features.kinds import with_kinds
 from tenor.features.own import LAKE, Covariates, Own
 from tenor.inference.forecasts import Attention, Forecasts, PanelForecasts
 from tenor.inference.predictor import Predictor
+from tenor.inference.recipe import Recipe
 from tenor.kinds import StoredKinds
 from tenor.registry import Registry, registry_of
-from tenor.schema import Bars, DailySentiment, Forecast, News
-from tenor.sentiment.daily import daily_sentiment
-from tenor.sentiment.entities import EntityHead, with_entities
+from tenor.schema import AsOf, Bars, DailyKinds, DailySentiment, Forecast, News
+from tenor.sentiment.daily import DailyNews, daily_sentiment
+from tenor.sentiment.entities import Companies, EntityHead
 from tenor.sentiment.scorer import Scorer
-from tenor.sentiment.scores import ScoreCache, Scores
+from tenor.sentiment.scores import Scores
 from tenor.serving.published import PublishedForecasts, published_forecasts
 from tenor.storage.files import content_key, read_json
 from tenor.storage.object_store import open_store
@@ -38,6 +43,9 @@ log = logging.getLogger("tenor.workspace")
 
 NEWS = "news"
 """The `SentimentConfig.source` that is computed from the lake's news."""
+
+BLOCK = 100_000
+"""Items of news that are read, scored and counted at once: it bounds memory."""
 
 ScoringProgress = Callable[[int, int], None]
 """Called with the distinct texts scored, and with how many there are."""
@@ -106,7 +114,7 @@ class Workspace:
         """The forecasts of a model from the lake as it is now."""
         return LakeForecasts(self, predictor)
 
-    def resolve_sentiment(self, config: SentimentConfig, *, calendar: str) -> SentimentConfig:
+    def resolve_sentiment(self, config: SentimentConfig, *, calendar: str, as_of: AsOf = "close") -> SentimentConfig:
         """`config` with its ``auto`` source replaced by the one that it means for this lake now.
 
         A model is trained with the result and keeps it, so that importing news later does not change what it sees.
@@ -115,14 +123,70 @@ class Workspace:
             return config
         if self.lake.has_news():
             return replace(config, source=NEWS)
-        imported = self.lake.sentiment_sources(calendar=calendar)
+        imported = self.lake.sentiment_sources(calendar=calendar, as_of=as_of)
         return replace(config, source=imported[0]) if imported else config
+
+    def training_news(
+        self,
+        config: Config,
+        *,
+        until: pd.Timestamp | None = None,
+        progress: ScoringProgress | None = None,
+        save: bool = False,
+        always: bool = False,
+    ) -> tuple[Config, DailySentiment | None]:
+        """The daily sentiment for a training by `config`, and `config` with all that was left open for the lake.
+
+        A model is trained with the source of sentiment, the kinds of news and the topics that it names, and keeps them.
+
+        Parameters
+        ----------
+        config
+            The settings.
+        until
+            The last session of the training part: the most frequent topics up to it are taken. None takes all.
+        progress, save
+            As in `daily_sentiment`.
+        always
+            Sentiment too where no feature of `config` needs it.
+
+        Raises
+        ------
+        DataError
+            Kinds of news are named, and the lake has no counts of them; and what `daily_sentiment` raises.
+        """
+        features, calendar = config.features, config.features.calendar
+        if not (features.sentiment or features.wants_kinds or always):
+            return config, None
+        made_by = self.resolve_sentiment(config.sentiment, calendar=calendar, as_of=features.as_of)
+        daily = self.daily_sentiment(
+            made_by,
+            calendar=calendar,
+            as_of=features.as_of,
+            kinds=features.wants_kinds,
+            progress=progress,
+            save=save,
+        )
+        counts = None if daily is None else daily.kinds
+        known = counts.until(until) if counts is not None and until is not None else counts
+        return replace(config, sentiment=made_by, features=with_kinds(features, known, where=self.store)), daily
+
+    def model_news(self, recipe: Recipe) -> DailySentiment | None:
+        """The daily sentiment that the model of `recipe` sees; None where it sees none, or the lake has none."""
+        if not recipe.with_sentiment:
+            return None
+        features = recipe.features
+        return self.daily_sentiment(
+            recipe.sentiment, calendar=features.calendar, as_of=features.as_of, kinds=recipe.with_kinds
+        )
 
     def daily_sentiment(
         self,
         config: SentimentConfig,
         *,
         calendar: str,
+        as_of: AsOf = "close",
+        kinds: bool = False,
         scored: ScoredNews | None = None,
         progress: ScoringProgress | None = None,
         save: bool = False,
@@ -130,19 +194,24 @@ class Workspace:
         """The daily sentiment that a model with `config` sees; None where the lake has none.
 
         Every caller asks here: training, evaluation, promotion, refresh, prediction. From news it is computed by
-        `config`, each text being scored once; what was imported is read as it is.
+        `config`, each text being scored once, `BLOCK` items at a time; where an earlier call with ``save=True`` saw the
+        same news, what it stored is read. What was imported is read as it is.
 
         Parameters
         ----------
         calendar
             The sessions of the panel (`FeatureConfig.calendar`).
+        as_of
+            The moment of the forecasts (`FeatureConfig.as_of`).
+        kinds
+            With counts of the kinds of news, as far as the scoring model, or what was imported, gives them.
         scored
             The news with their scores, where the caller has them already.
         progress
             Called while texts are scored.
         save
             Keep scores and daily sentiment in the lake. Later calls read the scores; the daily rows are for queries,
-            and for a refresh that can't score.
+            for calls while no news have come, and for a refresh that can't score.
 
         Raises
         ------
@@ -151,32 +220,145 @@ class Workspace:
         DataError
             `config` names an imported set that the lake does not have.
         """
-        config = self.resolve_sentiment(config, calendar=calendar)
+        config = self.resolve_sentiment(config, calendar=calendar, as_of=as_of)
         if config.source == "auto":
+            self._refuse_other_moment(calendar, as_of)
             return None
         if config.source != NEWS:
-            imported = self.lake.sentiment(config.source, calendar=calendar)
+            imported = self.lake.sentiment(config.source, calendar=calendar, as_of=as_of)
             if imported is None:
-                names = ", ".join(map(repr, self.lake.sentiment_sources(calendar=calendar))) or "none"
+                sources = self.lake.sentiment_sources(calendar=calendar, as_of=as_of)
+                moment = "" if as_of == "close" else " at the open"
                 raise DataError(
                     f"sentiment.source is {config.source!r}, and {self.store} has no imported sentiment of that name "
-                    f"for {calendar} (it has {names}): import it, or take another source."
+                    f"for {calendar}{moment} (it has {', '.join(map(repr, sources)) or 'none'}): import it, or take "
+                    "another source."
                 )
-            return imported
-        scored = scored or self.scored_news(config, progress=progress, save=save)
-        if scored is None:
+            return imported if kinds else replace(imported, kinds=None)
+        settings = settings_key(config, calendar, as_of)
+        if scored is not None:
+            daily = daily_sentiment(scored.news, scored.scores, config, calendar=calendar, as_of=as_of)
+            if save:
+                self.lake.append_sentiment(daily, source=scored.scores.model_id, settings=settings)
+            return daily
+        if not self.lake.has_news():
             return None
-        daily = daily_sentiment(scored.news, scored.scores, config, calendar=calendar)
+        scorer = Scorer.load(config.model, kinds=config.kinds_model or None)
+        companies = self._companies(config, scorer)
+        state = {"news": self.lake.news_state(), "model": scorer.model_id, "kinds": _kinds_id(scorer) if kinds else ""}
+        if companies is not None:
+            state["companies"] = companies.fingerprint()
+        known = self._saved_state(settings)
+        if known is not None and (known == state or (not kinds and known == {**state, "kinds": known.get("kinds")})):
+            saved = self.lake.sentiment(scorer.model_id, settings=settings, calendar=calendar, as_of=as_of)
+            if saved is not None:
+                return saved if kinds else replace(saved, kinds=None)
+        days = DailyNews(config, calendar=calendar, as_of=as_of)
+        for news, scores in self._scored_blocks(scorer, kinds=kinds, companies=companies, progress=progress, save=save):
+            days.add(news, scores)
+        daily = days.sentiment()
         if save:
-            self.lake.append_sentiment(daily, source=scored.scores.model_id, settings=settings_key(config, calendar))
+            self.lake.append_sentiment(daily, source=scorer.model_id, settings=settings)
+            self._save_state(settings, state)
         return daily
 
-    def saved_sentiment(self, config: SentimentConfig, *, calendar: str) -> DailySentiment | None:
-        """What an earlier call with ``save=True`` and the same settings kept; None where there was none."""
-        config = self.resolve_sentiment(config, calendar=calendar)
+    def daily_kinds(
+        self,
+        config: SentimentConfig,
+        *,
+        calendar: str,
+        as_of: AsOf = "close",
+        progress: ScoringProgress | None = None,
+        save: bool = False,
+    ) -> DailyKinds | None:
+        """The daily counts by kind of the same items as `daily_sentiment`; None where the lake has none.
+
+        Parameters and errors are those of `daily_sentiment`.
+        """
+        daily = self.daily_sentiment(config, calendar=calendar, as_of=as_of, kinds=True, progress=progress, save=save)
+        return None if daily is None else daily.kinds
+
+    def saved_news(self, recipe: Recipe) -> DailySentiment | None:
+        """As `model_news`, what an earlier call with ``save=True`` stored, without scoring; None for nothing."""
+        calendar, as_of = recipe.features.calendar, recipe.features.as_of
+        config = self.resolve_sentiment(recipe.sentiment, calendar=calendar, as_of=as_of)
         if config.source != NEWS:
-            return self.daily_sentiment(config, calendar=calendar)
-        return self.lake.sentiment(settings=settings_key(config, calendar), calendar=calendar)
+            return self.model_news(recipe)
+        saved = self.lake.sentiment(settings=settings_key(config, calendar, as_of), calendar=calendar, as_of=as_of)
+        return saved if saved is None or recipe.with_kinds else replace(saved, kinds=None)
+
+    def _scored_blocks(
+        self,
+        scorer: Scorer,
+        *,
+        kinds: bool,
+        companies: Companies | None,
+        progress: ScoringProgress | None,
+        save: bool,
+    ) -> Iterator[tuple[News, Scores]]:
+        """The lake's news in order of publication with their scores, about `BLOCK` items at a time."""
+        blocks = self.lake.news_blocks(BLOCK)
+        total, done = sum(count for *_, count in blocks), 0
+        for first, last, count in blocks:
+            news = self.lake.news(since=first, until=last)
+
+            def scored(block_done: int, block_total: int, before: int = done, count: int = count) -> None:
+                if progress is not None:
+                    progress(before + round(count * block_done / max(block_total, 1)), total)
+
+            # one block has the counts of distinct texts that a person expects
+            report = scored if len(blocks) > 1 else progress
+            yield news, self._scores(scorer, news, kinds=kinds, companies=companies, progress=report, save=save)
+            done += count
+
+    def _scores(
+        self,
+        scorer: Scorer,
+        news: News,
+        *,
+        kinds: bool,
+        companies: Companies | None,
+        progress: ScoringProgress | None,
+        save: bool,
+    ) -> Scores:
+        cache = self.lake.score_cache()
+        cache = cache if save else _ReadOnlyCache(cache.versions)
+        texts = news.frame["text"].tolist()
+        scores = scorer.score(texts, cache=cache, progress=progress, kinds=kinds and scorer.has_kinds)
+        return scores if companies is None else companies.told_apart(news.frame, scores, scorer.encoder, cache)
+
+    def _companies(self, config: SentimentConfig, scorer: Scorer) -> Companies | None:
+        """What tells the companies of an item apart; None where that is not asked for, or not known for the scorer."""
+        if not config.entities:
+            return None
+        names = {str(row["symbol"]): str(row["name"]) for row in self.lake.rows("names").to_dict("records")}
+        if len(names) < 2:
+            return None
+        head = EntityHead.load()
+        return Companies(names, head) if head.encoder == scorer.model_id else None
+
+    def _saved_state(self, settings: str) -> dict[str, Any] | None:
+        """The news and the models that the daily sentiment stored under `settings` is of; None where unknown."""
+        try:
+            return dict(read_json(self.registry.objects.get(_state_key(settings)).data))
+        except (StoreError, ValueError, TypeError):
+            return None
+
+    def _save_state(self, settings: str, state: Mapping[str, Any]) -> None:
+        try:
+            self.registry.objects.put(_state_key(settings), json.dumps(dict(state)).encode())
+        except StoreError as error:  # it is computed again next time
+            log.warning("the state of the daily sentiment is not kept", extra={"error": str(error)})
+
+    def _refuse_other_moment(self, calendar: str, as_of: AsOf) -> None:
+        """Raise DataError where the lake has no news, and imported sentiment of the other moment alone."""
+        other: AsOf = "open" if as_of == "close" else "close"
+        if sources := self.lake.sentiment_sources(calendar=calendar, as_of=other):
+            raise DataError(
+                f"features.as_of is {as_of}, and {self.store} has daily sentiment at the {other} alone "
+                f"({', '.join(map(repr, sources))}) and no news: import news or such sentiment, or set "
+                f'features.as_of = "{other}".'
+            )
 
     def covariates(self, features: FeatureConfig, own: Own | None = None) -> Covariates | None:
         """What the lake knows for the own features of a model: its events and its tables; None where it needs neither.
@@ -205,34 +387,24 @@ class Workspace:
         config: SentimentConfig,
         *,
         symbols: Sequence[str] | None = None,
+        newest: int | None = None,
+        kinds: bool = False,
         progress: ScoringProgress | None = None,
         save: bool = False,
     ) -> ScoredNews | None:
         """The news of the lake (about `symbols`, by default all) with their scores by ``config.model``.
 
-        None where there is no news. Parameters are those of `daily_sentiment`.
+        None where there is no news. With `newest` only so many items of each symbol, the latest. The other parameters
+        are those of `daily_sentiment`.
         """
-        news = self.lake.news(symbols)
+        news = self.lake.news(symbols) if newest is None else self.lake.newest_news(symbols, newest)
         if news.frame.empty:
             return None
         scorer = Scorer.load(config.model, kinds=config.kinds_model or None)
-        cache = self.lake.score_cache()
-        scores = scorer.score(
-            news.frame["text"].tolist(), cache=cache if save else _ReadOnlyCache(cache.versions), progress=progress
+        companies = self._companies(config, scorer)
+        return ScoredNews(
+            news, self._scores(scorer, news, kinds=kinds, companies=companies, progress=progress, save=save)
         )
-        if config.entities:
-            scores = self._by_company(news, scores, scorer, cache if save else _ReadOnlyCache(cache.versions))
-        return ScoredNews(news, scores)
-
-    def _by_company(self, news: News, scores: Scores, scorer: Scorer, cache: ScoreCache) -> Scores:
-        """`scores` with one for each company that an item names beside others; as they are for another encoder."""
-        names = {str(row["symbol"]): str(row["name"]) for row in self.lake.rows("names").to_dict("records")}
-        if len(names) < 2:
-            return scores
-        head = EntityHead.load()
-        if head.encoder != scorer.model_id:
-            return scores
-        return with_entities(news.frame, scores, names, scorer.encoder, head, cache)
 
 
 class LakeForecasts:
@@ -261,9 +433,7 @@ class LakeForecasts:
     @functools.cached_property
     def sentiment(self) -> DailySentiment | None:
         """The daily sentiment that the model sees."""
-        if not self.recipe.with_sentiment:
-            return None
-        return self._workspace.daily_sentiment(self.recipe.sentiment, calendar=self._calendar)
+        return self._workspace.model_news(self.recipe)
 
     @functools.cached_property
     def covariates(self) -> Covariates | None:
@@ -310,8 +480,10 @@ class LakeForecasts:
         wanted = tuple(horizons or self.recipe.horizons)
         for horizon in wanted:
             if horizon not in self.recipe.horizons:
+                with_it = ",".join(map(str, sorted({*self.recipe.horizons, horizon})))
                 raise DataError(
-                    f"horizon {horizon} is not in model {self.recipe.version}; it has {list(self.recipe.horizons)}."
+                    f"horizon {horizon} is not in model {self.recipe.version}; it has {list(self.recipe.horizons)}: "
+                    f"train one with --set features.horizons=[{with_it}]."
                 )
         trained, unseen = self._by_training(symbols)
         saved = self._saved() if trained and "trained" not in self.__dict__ else {}
@@ -391,6 +563,16 @@ class _ReadOnlyCache(LakeScores):
         """Keep nothing."""
 
 
-def settings_key(config: SentimentConfig, calendar: str) -> str:
+def settings_key(config: SentimentConfig, calendar: str, as_of: AsOf = "close") -> str:
     """What stands for all settings that change daily sentiment computed from news."""
-    return content_key(to_mapping(replace(config, source=NEWS, kinds_model="")), calendar)
+    moment = () if as_of == "close" else (as_of,)  # the close has the key that it had before there was another moment
+    return content_key(to_mapping(replace(config, source=NEWS, kinds_model="")), calendar, *moment)
+
+
+def _kinds_id(scorer: Scorer) -> str:
+    """The classifier of kinds; empty where the encoder has none."""
+    return scorer.classifier.model_id if scorer.has_kinds else ""
+
+
+def _state_key(settings: str) -> str:
+    return f"forecasts/daily-{settings}.json"

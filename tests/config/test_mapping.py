@@ -45,7 +45,7 @@ def test_missing_keys_keep_defaults_and_whole_numbers_serve_as_floats() -> None:
         ({"inner": {"hidden": 1.5}}, r"'inner\.hidden' takes a whole number, not 1\.5"),
         ({"inner": {"kind": "lstn"}}, r"takes one of \['lstm', 'gru'\]\. Did you mean 'lstm'\?"),
         ({"inner": 3}, r"'inner' is a table, not 3: write it as \[inner\]"),
-        ({"names": "abc"}, r"'names' takes a list, not 'abc'"),
+        ({"names": "abc"}, r"'names' takes a list, not 'abc': write \['abc'\]\."),
         ({"names": ["a", 3]}, r"'names\[1\]' takes a text, not 3"),
         ({"until": 2015}, r"'until' takes a text, not 2015"),
         ({"fast": 1}, r"'fast' takes true or false, not 1"),

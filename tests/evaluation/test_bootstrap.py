@@ -39,6 +39,7 @@ def plain(mean, p_up, realised):
         "direction": metrics.direction_accuracy(known, realised),
         "mcc": metrics.mcc(known, realised),
         "auc": metrics.auc(known, realised),
+        "brier": metrics.brier(known, realised),
         "rank_ic": metrics.rank_ic(mean, realised),
         "icir": np.nanmean(daily) / np.nanstd(daily, ddof=1),
     }

@@ -120,6 +120,7 @@ def test_the_table_is_the_metrics_of_the_cells_that_count():
             "direction": metrics.direction_accuracy(p_up, realised),
             "mcc": metrics.mcc(p_up, realised),
             "auc": metrics.auc(p_up, realised),
+            "brier": metrics.brier(p_up, realised),
             "rank_ic": metrics.rank_ic(mean, realised),
             "icir": np.nanmean(daily) / np.nanstd(daily, ddof=1),
         }
@@ -165,6 +166,14 @@ def test_years_symbols_bins_and_coverage():
     one = found.by_symbol["S03"]
     assert one["samples"] == 299
     assert one["skill"] == pytest.approx(metrics.skill(ours.mean[ROWS, 3, 0], made.targets[ROWS, 3, 0]))
+    p_up, came_up = ours.p_up[ROWS, 3, 0], made.targets[ROWS, 3, 0] > 0
+    counted = np.isfinite(made.targets[ROWS, 3, 0])
+    assert one["brier"] == pytest.approx(np.mean((p_up[counted] - came_up[counted]) ** 2))
+    assert one["brier_constant"] == pytest.approx(came_up[counted].mean() * (1 - came_up[counted].mean()))
+    assert found.table["tenor"]["brier"].value == pytest.approx(
+        np.average([row["brier"] for row in found.by_symbol.values()], weights=[299] * 11)
+    )
+    assert found.table["persistence"]["brier"].value == 0.25
     assert sum(b.count for b in found.reliability) == found.samples
     assert len(found.reliability) == 10
     realised = np.where(mask, made.targets[..., 0], np.nan)[ROWS]
@@ -173,6 +182,22 @@ def test_years_symbols_bins_and_coverage():
     assert found.coverage.low < found.coverage.value < found.coverage.high
     assert list(found.backtests) == ["long/flat", "long/short", "buy and hold"]
     assert len(found.backtests["long/flat"].equity) == 300
+
+
+def test_errors_of_prices_are_relative_by_symbol():
+    """One share of 270,000 dollars beside others of 40: its errors count as theirs do."""
+    made = panel()
+    dear = made.close.copy()
+    dear[:, 3] *= 10_000
+    ours = planted(made, signal=0.2, noise=0.01)
+    found = evaluate(made, ROWS, beside(made, ours))
+    again = evaluate(replace(made, close=dear), ROWS, beside(made, ours))
+    assert again.by_symbol["S03"] == pytest.approx(found.by_symbol["S03"])
+    assert again.table["tenor"]["price_rmse"] == found.table["tenor"]["price_rmse"]
+    realised, mean = made.targets[ROWS, 3, 0].astype("float64"), ours.mean[ROWS, 3, 0].astype("float64")
+    error = (np.exp(mean) - np.exp(realised))[np.isfinite(realised)]
+    assert found.by_symbol["S03"]["price_rmse"] == pytest.approx(np.sqrt(np.mean(error**2)))
+    assert found.by_symbol["S03"]["price_mae"] == pytest.approx(np.mean(np.abs(error)))
 
 
 def test_no_interval_no_coverage():

@@ -16,11 +16,11 @@ FEATURES, HORIZONS = 4, 3
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def networks(layers: int) -> list[AttentionLSTM]:
+def networks(layers: int, dense: tuple[int, ...]) -> list[AttentionLSTM]:
     made = []
     for seed in (0, 1):
         torch.manual_seed(seed)
-        config = ModelConfig(hidden=5, attention_size=2, lookback=6, layers=layers)
+        config = ModelConfig(hidden=5, attention_size=2, lookback=6, layers=layers, dense=dense)
         network = AttentionLSTM(config, FEATURES, HORIZONS).requires_grad_(requires_grad=False).eval()
         for parameter in network.parameters():
             parameter.copy_(torch.randn_like(parameter))
@@ -28,13 +28,13 @@ def networks(layers: int) -> list[AttentionLSTM]:
     return made
 
 
-@pytest.mark.parametrize(("layers", "steps"), [(1, 12), (2, 9), (1, 6)])
-def test_it_is_the_network_at_the_last_step(layers: int, steps: int) -> None:
+@pytest.mark.parametrize(("layers", "steps", "dense"), [(1, 12, ()), (2, 9, ()), (1, 6, ()), (1, 9, (7, 3))])
+def test_it_is_the_network_at_the_last_step(layers: int, steps: int, dense: tuple[int, ...]) -> None:
     rng = np.random.default_rng(layers)
     windows = rng.normal(size=(BATCH + 7, steps, FEATURES + 1)).astype("float32")
     windows[..., -1] = np.where(rng.random(windows.shape[:2]) < 0.3, 0, rng.exponential(1e-4, windows.shape[:2]))
     windows[0, :, -1] = 0  # no session at all
-    each = networks(layers)
+    each = networks(layers, dense)
     for place in range(HORIZONS):
         last = LastStep(each, windows, place)
         with torch.no_grad():

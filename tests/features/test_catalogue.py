@@ -15,7 +15,7 @@ DOC = Path(__file__).parents[2] / "docs" / "features.md"
 
 
 def test_the_documentation_is_the_catalogue() -> None:
-    assert markdown() in DOC.read_text(encoding="utf-8"), "docs/features.md is out of date: run 'make docs-features'."
+    assert markdown() in DOC.read_text(encoding="utf-8"), "docs/features.md is out of date: run 'make docs-pages'."
 
 
 def test_names_are_unique_and_every_group_is_there() -> None:

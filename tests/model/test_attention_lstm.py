@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tenor.config import ModelConfig
+from tenor.config import ModelConfig, to_mapping
+from tenor.config.toml import shown
 from tenor.errors import ConfigError
 from tenor.heads import HEADS
 from tenor.model import AttentionLSTM
@@ -167,14 +169,44 @@ def test_it_starts_at_no_return_and_at_the_pooled_variance_with_every_feature_we
     assert out.heads["log_variance"][1, 8, 0].item() == pytest.approx(math.log(pooled), rel=1e-5)
 
 
-def test_every_parameter_learns() -> None:
+@pytest.mark.parametrize("dense", [(), (6, 5, 4)])
+def test_every_parameter_learns(dense: tuple[int, ...]) -> None:
     torch.manual_seed(3)
-    net = made()
+    net = made(dense=dense)
     out = net(inputs(3, 20))
     sum(output.square().sum() for output in out.heads.values()).backward()
     for name, parameter in net.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().max() > 0, name
+
+
+def test_dense_layers_are_one_as_wide_as_the_lstm_unless_they_are_named() -> None:
+    def built(**shape: object) -> AttentionLSTM:
+        torch.manual_seed(7)
+        return AttentionLSTM(ModelConfig(hidden=8, lookback=4, **shape), FEATURES, HORIZONS)
+
+    default, named = built(), built(dense=(8,))
+    assert "dense" not in to_mapping(default.config)
+    assert list(default.state_dict()) == list(named.state_dict())
+    assert all(torch.equal(value, named.state_dict()[name]) for name, value in default.state_dict().items())
+    deep = built(dense=[6, 3])
+    assert deep.config.dense == (6, 3)
+    shapes = {name: tuple(value.shape) for name, value in deep.state_dict().items()}
+    assert shapes["dense.weight"] == (6, 8)
+    assert shapes["deeper.0.weight"] == (3, 6)
+    assert shapes["heads.log_variance.weight"] == (HORIZONS, 3)
+
+
+@pytest.mark.parametrize("dense", [(3,), (6, 3), (2, 9, 4)])
+@torch.no_grad()
+def test_the_heads_read_the_last_of_the_dense_layers(dense: tuple[int, ...]) -> None:
+    torch.manual_seed(1)
+    net = made(dense=dense)
+    x = inputs(2, 9)
+    states = net.lstm(x[..., :-1] * torch.softmax(net.gate(x[..., :-1]), -1) * FEATURES)[0]
+    for linear in (net.dense, *net.deeper):
+        states = torch.tanh(states @ linear.weight.T + linear.bias)
+    torch.testing.assert_close(net(x).heads["mean"], net.heads["mean"](states))
 
 
 def test_without_attention_it_is_a_plain_lstm_and_a_plain_mean_of_variances() -> None:
@@ -195,8 +227,9 @@ def test_without_attention_it_is_a_plain_lstm_and_a_plain_mean_of_variances() ->
 @pytest.mark.parametrize(
     ("key", "value"),
     [("hidden", 0), ("hidden", 2.5), ("hidden", 5000), ("layers", 0), ("layers", 9), ("attention_size", 0),
-     ("lookback", 1), ("dropout", 1.0), ("dropout", -0.1), ("dropout", math.nan)],
+     ("lookback", 1), ("dropout", 1.0), ("dropout", -0.1), ("dropout", math.nan),
+     ("dense", 64), ("dense", [0]), ("dense", [64, 2000]), ("dense", [1.5]), ("dense", [True]), ("dense", "64")],
 )  # fmt: skip
-def test_a_value_out_of_range_is_refused_by_name(key: str, value: float) -> None:
-    with pytest.raises(ConfigError, match=f"'model.{key}' is {value}"):
+def test_a_value_out_of_range_is_refused_by_name(key: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=re.escape(f"'model.{key}' is {shown(value)}")):
         ModelConfig(**{key: value})

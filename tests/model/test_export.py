@@ -29,6 +29,7 @@ def made(config: ModelConfig, count: int) -> list[AttentionLSTM]:
     [
         (ModelConfig(hidden=6, lookback=8), 3),
         (ModelConfig(hidden=5, lookback=2, layers=2), 1),
+        (ModelConfig(hidden=5, lookback=3, dense=(7, 3)), 2),
         (ModelConfig(hidden=4, lookback=8, attention=False), 2),
     ],
 )

@@ -127,6 +127,16 @@ def test_figures_have_alternative_text_and_tables_have_scoped_headers(page):
     assert all(a.get("scope") in ("col", "row") for tag, a in page.tags if tag == "th")
 
 
+def test_each_stock_has_its_errors_of_price_and_probability_folded_away(text, page, world):
+    evaluation = next(iter(world.evaluations.values()))
+    assert sum(tag == "details" for tag, _ in page.tags) == 1
+    folded = text[text.index("<details>") : text.index("</details>")]
+    for symbol, values in evaluation.by_symbol.items():
+        row = folded[folded.index(f'<th scope="row">{symbol}</th>') :].split("</tr>")[0]
+        assert f"{values['brier']:.4f}" in row
+        assert f"{100 * values['price_rmse']:.3f}" in row
+
+
 def test_only_our_row_is_marked_and_nothing_else_is_bold(page, world):
     assert sum(a.get("class") == "marked" for tag, a in page.tags if tag == "tr") == 2 * len(world.evaluations)
     assert not [tag for tag, _ in page.tags if tag == "b"]

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pandas as pd
 import pytest
+from browsing import CHROMIUM, Open
 from serving import Running, Serve, clock_of, run_refresh, run_service, written_news
 
 from tenor.calendars import exchange
@@ -95,3 +96,35 @@ def http(up: Running) -> Iterator[httpx.Client]:
     """A client of it."""
     with httpx.Client(base_url=up.url, timeout=20) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def visit(browser: Any) -> Iterator[Open]:
+    """Opens the page of a service; fails when the console complains or anything is asked of another place."""
+    complaints: list[str] = []
+    contexts = []
+
+    def go(running: Running, fragment: str = "", *, expected: str = "", **options: Any) -> Any:
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda m: None if expected and expected in m.text else complaints.append(m.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda r: None if r.url.startswith((running.url, "data:")) else complaints.append(r.url))
+        page.goto(f"{running.url}/{fragment}")
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+    assert complaints == []

@@ -77,6 +77,15 @@ def opened(running: Running) -> int:
     return len(running.server.server_state.connections)
 
 
+def test_a_bound_socket_accepts_at_once_so_that_its_address_can_be_told() -> None:
+    with server.bind("127.0.0.1", 0) as listening:
+        address = listening.getsockname()
+        with socket.create_connection(address):
+            pass
+        with pytest.raises(ConfigError, match="take another --port"):
+            server.bind("127.0.0.1", address[1])
+
+
 @pytest.mark.parametrize("path", [LARGE, "/v1/symbols/S00"])
 def test_sockets_that_never_read_shut_nobody_out(
     path: str, published: PublishedForecasts, serve: Serve, lines: Lines

@@ -110,6 +110,25 @@ def test_a_feature_that_was_constant_in_training_and_is_not_any_more_is_found(pa
     assert alarms == [panel.features[2]]
 
 
+@pytest.mark.parametrize("every", [40, 63, 130])
+@pytest.mark.parametrize("of_one_symbol", [False, True])
+def test_a_value_that_changes_seldom_raises_no_alarm_when_it_does(
+    panel: Panel, every: int, of_one_symbol: bool
+) -> None:
+    """A rate that all symbols share, or one of each, by month or quarter: its next step lies beyond all before."""
+    values, steps = panel.values.copy(), np.arange(len(panel.sessions)) // every
+    level = np.cumsum(np.full(steps.max() + 1, 0.25)) ** 2
+    values[:, :, 4] = level[steps][:, None] * (np.arange(1, 7) if of_one_symbol else 1)
+    values[-WINDOW // 2 :, :, 4] = 30 * level[-1]
+    (check,) = (c for c in feature_drift(replace(panel, values=values), FROM_THE_START) if c.name == panel.features[4])
+    assert (check.alarm, check.value) == (False, 0.0)
+    assert "changes so seldom" in check.detail
+    # moving day by day is another thing than a step, and is judged
+    values[-WINDOW:, :, 4] = 30 * level[-1] + np.arange(WINDOW)[:, None]
+    (check,) = (c for c in feature_drift(replace(panel, values=values), FROM_THE_START) if c.name == panel.features[4])
+    assert check.value > 0
+
+
 def test_a_window_without_cells_is_an_alarm_of_its_own(panel: Panel) -> None:
     mask = panel.mask.copy()
     mask[-WINDOW:] = False

@@ -15,7 +15,7 @@ from tenor.serving.docs_page import docs_page
 
 PATHS = (
     "/v1/forecast/{symbol}", "/v1/forecasts", "/v1/history/{symbol}", "/v1/models", "/v1/monitor", "/v1/sentiment",
-    "/v1/symbols", "/v1/symbols/{symbol}", "/v1/events", "/healthz", "/readyz", "/metrics",
+    "/v1/symbols", "/v1/symbols/{symbol}", "/v1/overview", "/v1/events", "/healthz", "/readyz", "/metrics",
 )  # fmt: skip
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import http.server
+import itertools
 import json
+import logging
 import os
+import pty
 import re
 import signal
 import socket
@@ -13,18 +16,23 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 from serving import clock_of, until
 
 import tenor
 from tenor.cli import main
 from tenor.errors import ConfigError, UsageError
+from tenor.serving import logs
 from tenor.serving.keys import ApiKeys
 from tenor.serving.monitor import MonitorCheck, MonitorReport, notify
-from tenor.serving.published import PublishedForecasts
+from tenor.serving.published import PublishedForecasts, published_forecasts
 from tenor.serving.scheduler import RefreshScheduler
+from tenor.serving.schemas import Progress
+from tenor.serving.service import Service
 from tenor.serving.view import View
 from tenor.storage.object_store import open_store
 
@@ -64,6 +72,103 @@ def test_serve_refreshes_an_empty_store_answers_and_stops(started: tuple[str, su
     assert process.stderr is not None
     for line in process.stderr.read().splitlines():
         assert json.loads(line)["event"]
+
+
+def test_without_a_model_serve_ends_with_what_to_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for store in (tmp_path / "none", tmp_path / "lake"):
+        if store.name == "lake":
+            store.mkdir()
+        assert main(["serve", "--store", str(store), "--port", "0"]) == 1
+        shown = capsys.readouterr().err
+        assert f"'tenor train --store {store}'" in shown
+        assert "\n" not in shown.rstrip()
+
+
+def test_serve_opens_on_the_session_that_is_not_after_a_date(
+    published_store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tenor.serving import server
+
+    sessions = published_forecasts(str(published_store)).index().head["sessions"]  # type: ignore[union-attr]
+    opened: list[str | None] = []
+
+    def caught(service: Service, listening: socket.socket, *, keep_fresh: object) -> None:
+        listening.close()
+        opened.append(service.as_of)
+
+    monkeypatch.setattr(server, "serve", caught)
+    command = ["serve", "--store", str(published_store), "--port", "0"]
+    assert main(command) == 0
+    after = date.fromisoformat(sessions[-1]) + timedelta(days=1000)
+    weekend = next(a for a, b in itertools.pairwise(sessions) if _day(b) - _day(a) > timedelta(days=2))
+    for day in (sessions[3], after.isoformat(), (_day(weekend) + timedelta(days=1)).isoformat()):
+        assert main([*command, "--as-of", day]) == 0
+    assert opened == [None, sessions[3], sessions[-1], weekend]
+    capsys.readouterr()
+    for wrong in ("1999-01-04", "yesterday", "2017-02-30"):
+        assert main([*command, "--as-of", wrong]) == 2
+        assert wrong in capsys.readouterr().err
+
+
+def _day(session: str) -> date:
+    return date.fromisoformat(session)
+
+
+def test_at_a_terminal_the_log_is_for_a_person(store: Path) -> None:
+    """`tenor serve` with a pseudo-terminal as its stderr."""
+    lead, end = pty.openpty()
+    command = [sys.executable, "-m", "tenor", "serve", "--store", str(store), "--port", "0"]
+    with subprocess.Popen(command, stderr=end, env=os.environ | {"OMP_NUM_THREADS": "1"}) as process:
+        os.close(end)
+        shown = ""
+        while "serving" not in shown:
+            shown += os.read(lead, 4096).decode()
+        address = re.search(r"Open (http://127\.0\.0\.1:\d+)/", shown)
+        assert address is not None
+        assert httpx.get(f"{address[1]}/v1/symbols").status_code == 200
+        assert httpx.get(f"{address[1]}/v1/symbols/NOPE").status_code == 404
+        while "404" not in shown:
+            shown += os.read(lead, 4096).decode()
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+    os.close(lead)
+    assert "{" not in shown
+    assert re.search(r"^\d\d:\d\d:\d\d  GET /v1/symbols/NOPE: 404 in [\d.]+ ms\r?$", shown, re.MULTILINE)
+    assert "/v1/symbols:" not in shown, "what was answered is not news"
+
+
+def test_control_characters_reach_neither_log(capsys: pytest.CaptureFixture[str]) -> None:
+    record = logging.LogRecord("tenor.serving", logging.WARNING, "", 0, "stale", None, None)
+    record.reasons = ["a\x1b[31m", "b\nc"]
+    for formatter in (logs.PlainFormatter(), logs.JsonFormatter()):
+        line = formatter.format(record)
+        assert line.isprintable()
+        assert "stale" in line
+    assert "warning: stale (reasons a" in logs.PlainFormatter().format(record)
+    progress = logging.LogRecord("tenor.serving", logging.INFO, "", 0, logs.PROGRESS, None, None)
+    progress.stage, progress.done, progress.total = "writing forecasts", 5, 88
+    assert logs.PlainFormatter().format(progress).endswith("  writing forecasts: 5 of 88")
+
+
+def test_the_scheduler_passes_on_how_far_a_refresh_is(published: PublishedForecasts, tmp_path: Path) -> None:
+    """A first refresh logs its progress, line by line; the state of the view is looked at while it waits."""
+    view = View(PublishedForecasts(open_store(f"{tmp_path}/empty")), clock=lambda: 4e9)
+    code = (
+        "import json, pathlib, sys, time\n"
+        "for done in (1, 2):\n"
+        "    print(json.dumps({'event': 'progress', 'stage': 'writing', 'done': done, 'total': 2}), file=sys.stderr)\n"
+        "    print('not json', '{\"event\": \"progress\"}', sep='\\n', file=sys.stderr, flush=True)\n"
+        f"    while not pathlib.Path({str(tmp_path)!r}, str(done)).exists(): time.sleep(0.01)\n"
+    )
+    running = threading.Thread(
+        target=RefreshScheduler([sys.executable, "-c", code], view).refresh_if_due, args=(threading.Event(),)
+    )
+    running.start()
+    for done in (1, 2):
+        until(lambda done=done: view.progress == Progress("writing", done, 2))  # type: ignore[misc]
+        (tmp_path / str(done)).touch()
+    running.join(20)
+    assert view.progress is None
 
 
 def test_monitor_prints_what_the_refresh_found(store: Path, capsys: pytest.CaptureFixture[str]) -> None:

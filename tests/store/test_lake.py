@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from pandas.testing import assert_frame_equal
 
-from tenor.errors import ConfigError, StoreError, UnknownSymbolError
+from tenor.errors import ConfigError, DataError, StoreError, UnknownSymbolError
 from tenor.kinds import StoredKinds
-from tenor.schema import SENTIMENT_COLUMNS, Bars, DailySentiment, News, news_id
+from tenor.schema import SENTIMENT_COLUMNS, AsOf, Bars, DailyKinds, DailySentiment, News, news_id
 from tenor.store import Appended, Lake
 from tenor.store import parts as parts_of
 
@@ -331,3 +332,77 @@ def test_rows_of_the_live_tables(location: str) -> None:
     assert lake.spans("intraday")["count"].tolist() == [1, 1]
     lake.append_rows("names", pd.DataFrame([{"symbol": "AAA", "name": "Example", "source": "x"}]))
     assert lake.query("SELECT name FROM names")["name"].tolist() == ["Example"]
+
+
+def counts(*cells: tuple[str, str, str, float], as_of: AsOf = "close") -> DailyKinds:
+    frame = pd.DataFrame(list(cells), columns=["symbol", "session", "kind", "n"]).assign(mean=0.25)
+    return DailyKinds(frame, as_of=as_of)
+
+
+def test_counts_of_kinds_come_back_and_those_that_are_no_more_do_not(location: str) -> None:
+    lake = Lake(location)
+    assert lake.kinds("news") is None
+    first = counts(("ABC", "2015-06-11", "", 3), ("ABC", "2015-06-11", "legal", 1))
+    assert lake.append_kinds(first, source="news") == Appended(2, 0, 0)
+    assert lake.append_kinds(first, source="news") == Appended(0, 0, 2)
+    later = counts(("ABC", "2015-06-11", "", 3), ("ABC", "2015-06-12", "", 1), ("ABC", "2015-06-12", "price", 1))
+    lake.append_kinds(later, source="news")
+    assert_frame_equal(known(lake.kinds("news")), later.frame)
+    lake.append_kinds(first, source="news")
+    assert_frame_equal(known(lake.kinds("news")), first.frame)
+
+
+def test_counts_of_two_moments_and_of_two_settings_live_side_by_side(location: str) -> None:
+    lake = Lake(location)
+    close, night = counts(("ABC", "2015-06-11", "", 3)), counts(("ABC", "2015-06-11", "", 5), as_of="open")
+    other = counts(("ABC", "2015-06-11", "", 7))
+    lake.append_kinds(close, source="file")
+    lake.append_kinds(night, source="file")
+    lake.append_kinds(other, source="file", settings="key")
+    assert_frame_equal(known(lake.kinds("file")), close.frame)
+    of_open = lake.kinds("file", as_of="open")
+    assert of_open is not None
+    assert of_open.as_of == "open"
+    assert_frame_equal(of_open.frame, night.frame)
+    assert_frame_equal(known(lake.kinds("file", settings="key")), other.frame)
+    assert lake.kinds("file", calendar="XNYS@1h") is None
+
+
+def test_sentiment_brings_its_kinds(location: str) -> None:
+    lake = Lake(location)
+    kinds = counts(("ABC", "2015-06-11", "", 3), ("ABC", "2015-06-11", "legal", 1))
+    row = {"symbol": "ABC", "session": "2015-06-11", "n": 3} | dict.fromkeys(SENTIMENT_COLUMNS[3:], 0.5)
+    daily = DailySentiment(pd.DataFrame([row]), kinds=kinds)
+    lake.append_sentiment(daily, source="file")
+    again = lake.sentiment("file")
+    assert again is not None
+    assert again.fingerprint() == daily.fingerprint()
+    assert again.until(pd.Timestamp("2015-06-10")).frame.empty
+    assert lake.sentiment("file", as_of="open") is None
+    with pytest.raises(DataError, match="sentiment of 1d at the open has kinds of 1d at the close"):
+        DailySentiment(pd.DataFrame([row]), as_of="open", kinds=kinds)
+
+
+def known(kinds: DailyKinds | None) -> pd.DataFrame:
+    assert kinds is not None
+    return kinds.frame
+
+
+def test_news_in_blocks_and_the_newest(location: str) -> None:
+    lake = Lake(location)
+    assert lake.news_blocks(10) == []
+    before = lake.news_state()
+    moments = pd.date_range("2015-06-11", periods=30, freq="7h", tz="UTC")
+    texts = [f"item {number}" for number in range(30)]
+    frame = pd.DataFrame({"published_at": moments, "text": texts, "symbol": ["ABC", "XYZ", "ABC"] * 10})
+    lake.append_news(News(frame.assign(id=texts, source="desk", url="")))
+    assert lake.news_state() != before
+    blocks = lake.news_blocks(10)
+    assert all(count <= 10 for *_, count in blocks)
+    parts = [lake.news(since=first, until=last).frame for first, last, _ in blocks]
+    assert len(parts) > 2
+    assert [len(part) for part in parts] == [count for *_, count in blocks]
+    assert_frame_equal(pd.concat(parts, ignore_index=True), lake.news().frame)
+    assert sorted(lake.newest_news(None, 2).frame["text"]) == ["item 25", "item 27", "item 28", "item 29"]
+    newest = lake.newest_news(["XYZ"], 3).frame
+    assert newest["text"].tolist() == ["item 22", "item 25", "item 28"]

@@ -9,8 +9,10 @@ import pandas as pd
 
 from tenor.config import SourcesConfig, from_mapping
 from tenor.ingest.fetch import fetch
+from tenor.ingest.fetch_events import fetch_events
 from tenor.ingest.services.http import Http
 from tenor.ingest.services.keys import SourceKeys
+from tenor.store import Lake
 
 
 def main() -> None:
@@ -21,6 +23,9 @@ def main() -> None:
     print("ready", flush=True)
     with Http(config.http, keys=keys, sleep=lambda _: None) as http:
         now = pd.Timestamp(settings["now"])
+        if settings.get("only") == "events":
+            fetch_events(Lake(settings["store"]), settings["symbols"], config, now=now, http=http, keys=keys)
+            return
         fetch(settings["store"], settings["symbols"], config, now=now, http=http, keys=keys)
 
 

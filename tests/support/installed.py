@@ -30,8 +30,17 @@ def normal(name: str) -> str:
 
 def extras() -> dict[str, list[str]]:
     """The extras that pyproject.toml offers to users, with their requirements; `dev` is for developers."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    return {name: wanted for name, wanted in project["optional-dependencies"].items() if name != "dev"}
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    return {name: _expanded(name, declared) for name in declared if name != "dev"}
+
+
+def _expanded(extra: str, declared: dict[str, list[str]]) -> list[str]:
+    """The requirements of `extra`, those of the extras that it names (``tenor[live]``) among them."""
+    wanted: list[str] = []
+    for line in declared[extra]:
+        own = re.fullmatch(r"tenor\[([\w,-]+)\]", line)
+        wanted += [each for name in own[1].split(",") for each in _expanded(name, declared)] if own else [line]
+    return list(dict.fromkeys(wanted))
 
 
 def hidden(extra: str | None) -> dict[str, list[str]]:
@@ -39,7 +48,7 @@ def hidden(extra: str | None) -> dict[str, list[str]]:
     from packaging.requirements import Requirement
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *(project["optional-dependencies"][extra] if extra else ())]
+    wanted = [*project["dependencies"], *(extras()[extra] if extra else ())]
     queue = [Requirement(line) for line in wanted]
     brought: set[tuple[str, str]] = set()
     while queue:

@@ -89,9 +89,9 @@ class Running:
 Serve = Callable[..., Running]
 
 
-def run_service(service: Service) -> Running:
-    """`service` on a free port, once it answers."""
-    listening: socket.socket = bind("127.0.0.1", 0)
+def run_service(service: Service, *, port: int = 0) -> Running:
+    """`service` on `port` (0: a free one), once it answers."""
+    listening: socket.socket = bind("127.0.0.1", port)
     config = uvicorn.Config(
         create_app(service), http=protocol(service.limits, service.metrics), ws="none", log_config=None,
         access_log=False, timeout_graceful_shutdown=3, timeout_keep_alive=15,

@@ -155,10 +155,16 @@ def tiingo(world: World, path: str, query: Mapping[str, str], headers: Mapping[s
 def alphavantage(
     world: World, path: str, query: Mapping[str, str], headers: Mapping[str, str]
 ) -> tuple[int, str, bytes]:
-    """TIME_SERIES_DAILY_ADJUSTED, TIME_SERIES_INTRADAY and NEWS_SENTIMENT."""
+    """TIME_SERIES_DAILY_ADJUSTED, TIME_SERIES_INTRADAY, NEWS_SENTIMENT and EARNINGS_CALENDAR."""
     key = query.get("apikey", "")
     if key != "alpha-key-91c2":
         return _json({"Information": f"your key {key} was not accepted"})
+    if query["function"] == "EARNINGS_CALENDAR":
+        times = {"bmo": "pre-market", "amc": "post-market", "": ""}
+        lines = ["symbol,name,reportDate,fiscalDateEnding,estimate,currency,timeOfTheDay"]
+        for symbol, rows in sorted({"ZZZ": [("2024-09-16", "")], **world.coming}.items()):
+            lines += [f"{symbol},{symbol} Inc,{day},2024-06-30,1.5,USD,{times[hour]}" for day, hour in rows]
+        return 200, CSV, ("\r\n".join(lines) + "\r\n").encode()
     if query["function"] == "NEWS_SENTIMENT":
         symbol = query["tickers"]
         feed = [
@@ -219,10 +225,25 @@ def binance(world: World, path: str, query: Mapping[str, str], headers: Mapping[
 
 
 def finnhub(world: World, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> tuple[int, str, bytes]:
-    """Company news."""
+    """Company news and the calendar of results."""
     if headers.get("X-Finnhub-Token") != "finnhub-key-77d0":
         return _json({"error": "Please use an API key."}, 401)
     symbol = query["symbol"]
+    if path == "/api/v1/calendar/earnings":
+        rows = [
+            {
+                "date": day,
+                "epsActual": None,
+                "epsEstimate": 1.5,
+                "hour": hour,
+                "quarter": 3,
+                "symbol": symbol,
+                "year": 2024,
+            }
+            for day, hour in world.coming.get(symbol.replace(".", "-"), [])
+            if query["from"] <= day <= query["to"]
+        ]
+        return _json({"earningsCalendar": rows})
     items = world.news(symbol, pd.Timestamp(query["from"], tz="UTC"))
     return _json(
         [
@@ -231,6 +252,50 @@ def finnhub(world: World, path: str, query: Mapping[str, str], headers: Mapping[
             for n in reversed(items)
         ]
     )  # fmt: skip
+
+
+def edgar(world: World, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> tuple[int, str, bytes]:
+    """The table of tickers, a company's filings, and further pages of them: two filings a page."""
+    if "@" not in headers.get("User-Agent", ""):
+        return 403, "text/html", b"<!DOCTYPE html><html><body>Undeclared automated tool</body></html>"
+    symbols = ["AAPL", "MSFT", "BRK-B", *world.filings]
+    if path == "/files/company_tickers.json":
+        rows = [{"cik_str": 1000 + i, "ticker": s, "title": s} for i, s in enumerate(dict.fromkeys(symbols))]
+        return _json({str(i): row for i, row in enumerate(rows)})
+    name = path.removeprefix("/submissions/")
+    number, _, page = name.removesuffix(".json").removeprefix("CIK").partition("-submissions-")
+    symbol = list(dict.fromkeys(symbols))[int(number) - 1000]
+    rows = world.filed(symbol)
+    size = max(2, len(rows) // 2)
+    pages = [rows[start : start + size] for start in range(0, len(rows), size)] or [[]]
+    if page:
+        return _json(_filings(symbol in world.eastern, pages[int(page)]))
+    files = [
+        {"name": f"CIK{number}-submissions-{i:03d}.json", "filingCount": len(each),
+         "filingFrom": _filed(each[-1][2]), "filingTo": _filed(each[0][2])}
+        for i, each in enumerate(pages)
+        if i
+    ]  # fmt: skip
+    recent = _filings(symbol in world.eastern, pages[0])
+    return _json({"cik": number, "tickers": [symbol], "filings": {"recent": recent, "files": files}})
+
+
+def _filings(eastern: bool, rows: list[tuple[str, str, pd.Timestamp]]) -> dict[str, list[str]]:
+    clocks = [at.tz_convert("America/New_York") if eastern else at for _, _, at in rows]
+    return {
+        "accessionNumber": [f"0000000000-24-{i:06d}" for i, _ in enumerate(rows)],
+        "filingDate": [_filed(at) for _, _, at in rows],
+        "acceptanceDateTime": [f"{clock:%Y-%m-%dT%H:%M:%S}.000Z" for clock in clocks],
+        "form": [form for form, _, _ in rows],
+        "items": [items for _, items, _ in rows],
+    }
+
+
+def _filed(at: pd.Timestamp) -> str:
+    """The day of a filing: what is accepted after 17:30 is of the next working day."""
+    local = at.tz_convert("America/New_York").tz_localize(None)
+    late = local - local.normalize() > pd.Timedelta(hours=17.5)
+    return f"{local + pd.offsets.BDay() if late else local:%Y-%m-%d}"
 
 
 def stocktwits(world: World, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> tuple[int, str, bytes]:
@@ -294,9 +359,12 @@ SERVICES: dict[str, Wire] = {
     # nothing in a CSV says that it is cut off, unless it ends in the middle of a row
     "stooq": Wire(stooq, (b"Close",), adjusted_only=True, actions=False, cut_off_is_seen=False),
     "tiingo": Wire(tiingo, (b'"close"',), {"TIINGO_API_KEY": "tiingo-key-5f3a"}),
-    "alphavantage": Wire(alphavantage, (b'"4. close"', b'"feed"'), {"ALPHAVANTAGE_API_KEY": "alpha-key-91c2"}),
+    "alphavantage": Wire(
+        alphavantage, (b'"4. close"', b'"feed"', b"reportDate"), {"ALPHAVANTAGE_API_KEY": "alpha-key-91c2"}
+    ),
     "binance": Wire(binance, symbol="BTC-USD", unknown="NOPE-USD", actions=False),
-    "finnhub": Wire(finnhub, (b'"datetime"',), {"FINNHUB_API_KEY": "finnhub-key-77d0"}),
+    "finnhub": Wire(finnhub, (b'"datetime"', b'"earningsCalendar"'), {"FINNHUB_API_KEY": "finnhub-key-77d0"}),
+    "edgar": Wire(edgar, (b'"filings"', b'"ticker"'), {"EDGAR_IDENTITY": "Ada Example ada@tenor.example"}),
     "stocktwits": Wire(stocktwits, (b'"messages"',)),
     "reddit": Wire(
         reddit, (b'"children"', b'"access_token"'),

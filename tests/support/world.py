@@ -18,6 +18,18 @@ WORDS = [
     "refinery", "harvest", "contract", "depot", "vendor",
 ]  # fmt: skip
 
+FILINGS = [
+    ("8-K", "2.02,9.01", "2024-01-25 16:05:10"),
+    ("10-K", "", "2024-02-08 17:12:40"),
+    ("8-K", "5.02", "2024-03-01 07:45:00"),
+    ("4", "", "2024-03-04 21:10:05"),
+    ("8-K", "2.02,9.01", "2024-04-24 08:01:30"),
+    ("8-K/A", "2.02", "2024-04-29 12:00:00"),
+    ("8-K", "2.02", "2024-06-20 10:15:00"),
+    ("10-Q", "", "2024-06-20 18:20:00"),
+]
+"""Made up: results after a close, before an open and within a session, and what is none."""
+
 
 @dataclass
 class World:
@@ -41,6 +53,12 @@ class World:
         How many sessions back intraday bars are served.
     unknown
         Symbols that no service has.
+    filings
+        By symbol, (form, items, New York's time of acceptance); others have `FILINGS`.
+    eastern
+        Symbols whose times of acceptance EDGAR writes by New York's clock, with a Z all the same.
+    coming
+        By symbol, (day, hour) of the calendar of results: ``bmo``, ``amc`` or ``""``; others have none.
     """
 
     seed: int = 0
@@ -51,6 +69,9 @@ class World:
     news_days: int = 8
     intraday_days: int = 5
     unknown: tuple[str, ...] = ("NOPE",)
+    filings: dict[str, list[tuple[str, str, str]]] = field(default_factory=dict)
+    eastern: tuple[str, ...] = ()
+    coming: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     _cache: dict[str, pd.DataFrame] = field(default_factory=dict)
     _items: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
@@ -72,6 +93,14 @@ class World:
         growth = np.append(np.cumprod(steps[::-1])[::-1], 1.0)
         known["adj_close"] = known["close"].to_numpy() * growth
         return known[known["session"] >= since].reset_index(drop=True)
+
+    def filed(self, symbol: str) -> list[tuple[str, str, pd.Timestamp]]:
+        """Form, items and time of acceptance (UTC) of what `symbol` filed by `now`, the newest first."""
+        rows = [
+            (form, items, pd.Timestamp(at, tz="America/New_York").tz_convert("UTC"))
+            for form, items, at in self.filings.get(symbol, FILINGS)
+        ]
+        return [row for row in reversed(rows) if row[2] <= self.now]
 
     def intraday(self, symbol: str, since: pd.Timestamp, minutes: int) -> pd.DataFrame:
         """Bars of so many minutes, from the open on, of the last `intraday_days` sessions over by `now`."""

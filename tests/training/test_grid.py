@@ -20,6 +20,8 @@ from tenor.training.grid import candidates, read_grid
         ('groups=["returns"],["trend"]', "features.groups", (("returns",), ("trend",))),
         ("horizons=1,1+5", "features.horizons", ((1,), (1, 5))),
         ("seeds=0+1", "training.seeds", ((0, 1),)),
+        ("dense=64,32+16", "model.dense", ((64,), (32, 16))),
+        ("dense=[],[64]", "model.dense", ((), (64,))),
     ],
 )
 def test_a_word_names_a_key_and_its_values(word: str, key: str, values: tuple) -> None:

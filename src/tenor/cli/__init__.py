@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
@@ -22,20 +23,33 @@ from tenor.cli import (
     leakcheck,
     mcp,
     models,
+    prepare,
     registry,
     sentiment,
     serve,
+    today,
     topics,
     tune,
     upload,
 )
+from tenor.cli.arrangement import FIRST_SESSION, arrange
+from tenor.cli.interrupts import interrupted, what_stays
 from tenor.cli.unforeseen import explained, reported
 from tenor.errors import ConfigError, TenorError
 
 HELP = "Stock forecasts from prices, indicators and the sentiment of the news, judged honestly."
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=HELP)
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help=HELP,
+    epilog=FIRST_SESSION,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 app.add_typer(data.app, name="data")
+app.add_typer(prepare.app)
 app.add_typer(models.app)
 app.add_typer(registry.app, name="models")
 app.add_typer(ablate.app)
@@ -46,9 +60,33 @@ app.add_typer(judge.app)
 app.add_typer(sentiment.app, name="sentiment")
 app.add_typer(topics.app, name="topics")
 app.add_typer(serve.app)
+app.add_typer(today.app)
 app.add_typer(upload.app)
 app.add_typer(mcp.app)
 app.add_typer(forecast_file.app)
+arrange(app)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        import importlib.metadata
+
+        try:
+            typer.echo(f"tenor {importlib.metadata.version('tenor')}")
+        except importlib.metadata.PackageNotFoundError:
+            raise ConfigError(
+                "tenor runs from its sources and is not installed: pip install -e . gives it a version."
+            ) from None
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -60,6 +98,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         app(args=words, prog_name="tenor")
     except SystemExit as stop:  # done, or a usage error that is told already
+        if interrupted(stop):
+            console.stderr.print(what_stays(words), soft_wrap=True, markup=False)
+            return INTERRUPTED
         return stop.code if isinstance(stop.code, int) else 1
     except BrokenPipeError:  # the reader of our output went away
         sys.stderr.close()

@@ -1,4 +1,4 @@
-"""`tenor ablate`: do sentiment and attention help?"""
+"""`tenor ablate`: do the news and attention help?"""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tenor.cli.options import (
     AllowLeak,
     AsJson,
     ConfigFile,
+    Moment,
     Network,
     Overrides,
     Store,
@@ -29,25 +30,34 @@ def ablate(
     config: ConfigFile = None,
     set_: Overrides = None,
     model: Network = None,
+    as_of: Moment = None,
     report: Annotated[Path | None, typer.Option(help="The HTML page of the ablation to write.")] = None,
     without: Annotated[
         list[str] | None,
         typer.Option(
-            help="What to ask about: sentiment, attention, an own feature by name, own for all; may be repeated."
+            help="What to ask about: news, sentiment, attention, an own feature by name, own for all; may be repeated."
+        ),
+    ] = None,
+    arms: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What of the news: all-news (how many items), sentiment, topics, kinds, everything, shuffled; may be "
+            "repeated."
         ),
     ] = None,
     workers: Workers = None,
     allow_leak: AllowLeak = False,
     as_json: AsJson = False,
 ) -> None:
-    """Walk forward with sentiment, without it, with it shuffled, and without attention; compare risk and returns.
+    """Walk forward with the news, without it, with it shuffled, and without attention; compare risk and returns.
 
+    Counts of the news by kind change a forecast after the network: arms that differ in them alone share its training.
     A store without news is asked about attention alone. With --without only what it names is asked about.
     """
     from tenor.config import Config
     from tenor.pipeline.ablate import ablate as walk_forward_each
 
-    settings = Config.read(config, with_network(set_, model))
+    settings = Config.read(config, with_network(set_, model, as_of))
     with console.progress_bars(quiet=as_json) as bars:
         ablated = walk_forward_each(
             store,
@@ -57,6 +67,7 @@ def ablate(
             texts=bars.texts,
             report=report,
             without=without or (),
+            arms=arms or (),
             allow_leak=allow_leak,
         )
     if as_json:

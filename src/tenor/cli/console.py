@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -26,6 +27,15 @@ def line(text: str) -> None:
 def bold(text: str) -> None:
     """One line of bold text on stdout."""
     stdout.print(Text(text, style="bold"), soft_wrap=True)
+
+
+def entry(label: str, text: str, *, width: int = 10) -> None:
+    """A label and a text on stdout; on a terminal the text is wrapped, further lines under its first."""
+    indent = " " * (width + 1)
+    columns = max(stdout.width, 40) if stdout.is_terminal else 0
+    lines = textwrap.wrap(text, columns - len(indent), break_on_hyphens=False) if columns else [text]
+    first = label.ljust(width) if len(label) <= width else f"{label}\n{indent[:-1]}" if columns else label
+    line("\n".join([f"{first} {lines[0] if lines else ''}".rstrip(), *(indent + each for each in lines[1:])]))
 
 
 def print_json(value: dict[str, Any]) -> None:

@@ -86,7 +86,7 @@ def data_import(
     if as_json:
         console.print_json(result.to_json())
     else:
-        _show_import(result)
+        show_import(result)
     if not result.usable:
         raise DataError(f"nothing in {', '.join(paths)} could be used; {len(result.refused)} rows were refused.")
     if result.missing:
@@ -122,11 +122,17 @@ def data_fetch(
     since: Annotated[str | None, typer.Option(help="First day (YYYY-MM-DD) of symbols new to the lake.")] = None,
     interval: BarLength = "1d",
     news: Annotated[bool, typer.Option("--news/--no-news", help="Fetch news as well.")] = True,
+    events: Annotated[
+        bool | None,
+        typer.Option(
+            "--events/--no-events", help="Fetch dates of events as well; by default where sources.events is set."
+        ),
+    ] = None,
     config: ConfigFile = None,
     set_: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Fetch new and revised bars and news from services. Failures are reported, everything else is stored."""
+    """Fetch new and revised bars, news and events from services. Failures are reported, everything else is stored."""
     with _live():
         from tenor.ingest.fetch import fetch
 
@@ -136,8 +142,20 @@ def data_fetch(
         settings = dataclasses.replace(settings, prices=tuple(source))
     if since:
         settings = dataclasses.replace(settings, since=since)
+    if events and not settings.events:
+        raise ConfigError(
+            "--events, and sources.events names no source: --set 'sources.events=[\"edgar\"]', for example."
+        )
     with _live(), console.progress_bars(quiet=as_json) as bars:
-        result = fetch(store, symbols or (), settings, interval=length, news=news, progress=bars.symbols)
+        result = fetch(
+            store,
+            symbols or (),
+            settings,
+            interval=length,
+            news=news,
+            events=events is not False,
+            progress=bars.symbols,
+        )
     if as_json:
         console.print_json(result.to_json())
     else:
@@ -155,7 +173,7 @@ def data_status(
     set_: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show each symbol's last bar and news, their sources, and how many sessions of its market the bar is behind."""
+    """Show each symbol's last bar, news and next event, their sources, and how many sessions the bar is behind."""
     from tenor.calendars import exchange
     from tenor.ingest.status import news_without_bars, status
 
@@ -176,11 +194,12 @@ def data_status(
             f"{each.behind}{' stale' if each.stale else '' if each.live else ' (files)'}",
             "–" if each.last_news is None else f"{each.last_news:%Y-%m-%d %H:%M}",
             each.news_source or "–",
+            "–" if each.next_event is None else f"{each.next_event:%Y-%m-%d} {each.next_kind}",
             each.note if len(each.note) <= 60 else f"{each.note[:59]}…",
         )
         for each in statuses
     )
-    console.table(("symbol", "calendar", "last bar", "from", "behind", "last news", "from", "note"), rows)
+    console.table(("symbol", "calendar", "last bar", "from", "behind", "last news", "from", "next event", "note"), rows)
     console.line(f"{sum(each.stale for each in statuses)} of {len(statuses)} symbols are stale")
     for note in dict.fromkeys(exchange(each.calendar).note for each in statuses):
         if note:
@@ -251,7 +270,7 @@ def _live() -> Iterator[None]:
         raise ConfigError(f"{error.name} is not installed: pip install 'tenor[live]'.") from None
 
 
-def _show_import(result: ImportResult) -> None:
+def show_import(result: ImportResult) -> None:
     """What an import did, file by file."""
     for file in result.files if len(result.files) <= SHOWN_REFUSALS else ():
         console.line(file.describe())
@@ -308,6 +327,13 @@ def _show_fetched(result: FetchResult) -> None:
         console.line(f"news from {news.source}: {counts}")
         for error in news.errors:
             console.line(f"news from {news.source}: {news.failures} of {news.requests} requests failed: {error}")
+    for dates in result.events:
+        counts = f"{dates.new} new, {dates.known} already there, {dates.withdrawn} withdrawn, {dates.refused} refused"
+        console.line(f"events from {dates.source}: {counts}")
+        for note in dates.notes[:SHOWN_REFUSALS]:
+            console.line(f"events from {dates.source}: {note}")
+        for error in dates.errors[:SHOWN_REFUSALS]:
+            console.line(f"events from {dates.source}: {dates.failures} of {dates.requests} requests failed: {error}")
     failed = sum(outcome.failed for outcome in result.bars)
     if failed:
         console.stderr.print(f"tenor: {failed} of {len(result.bars)} symbols could not be fetched", markup=False)

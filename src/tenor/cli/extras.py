@@ -8,6 +8,9 @@ import re
 # modules that are not called after their distribution; the others differ by case and punctuation alone
 DISTRIBUTIONS = {"mlflow": "mlflow-skinny", "sklearn": "scikit-learn"}
 
+_NOT_NAMED = ("all", "dev")
+"""Extras that no message names: one brings everything, the other is for developers."""
+
 
 def extras_with(module: str) -> list[str]:
     """The extras of the installed package that require the distribution of `module`.
@@ -25,7 +28,7 @@ def extras_with(module: str) -> list[str]:
     for line in requirements:  # such as: torch==2.13.0; extra == 'train'
         name = re.match(r"[\w.-]+", line)
         extra = re.search(r"""extra == ['"]([\w-]+)['"]""", line)
-        if name and extra and extra[1] != "dev" and _normal(name[0]) == distribution:
+        if name and extra and extra[1] not in _NOT_NAMED and _normal(name[0]) == distribution:
             extras.add(extra[1])
     return sorted(extras)
 

@@ -28,6 +28,9 @@ def list_models(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
         for version in versions:
             console.print_json(version.to_json())
         return
+    if not versions:
+        console.line(f"no models in {store!r} yet: run 'tenor train --store {store}'.")
+        return
     rows = (
         (each.name, f"{each.created_at[:16].replace('T', ' ')}", each.tenor, ", ".join(each.pointers))
         for each in versions
@@ -45,7 +48,7 @@ def show(name: Name = "champion", store: Store = DEFAULT_STORE, as_json: AsJson 
         console.print_json(card)
         return
     for key, value in flat(card).items():
-        console.line(f"{key:<32} {_text(value)}")
+        console.entry(key, _text(value), width=32)
 
 
 @app.command()

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tenor.cli import console
-from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Store, Version, sources_of
-from tenor.errors import ConfigError
+from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Store, Version
+from tenor.errors import ConfigError, ModelError, StoreError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tenor.config import SourcesConfig
     from tenor.schema import BarInterval
+    from tenor.serving.published import PublishedForecasts
 
 app = typer.Typer()
 keys = typer.Typer(no_args_is_help=True, help="API keys of the service.")
@@ -47,11 +48,12 @@ def refresh(
     as_json: AsJson = False,
 ) -> None:
     """Score the news, forecast every symbol, and publish the forecasts for the service."""
+    from tenor.config import Config
     from tenor.pipeline.refresh import refresh as run
     from tenor.serving import logs, webhooks
     from tenor.workspace import Workspace
 
-    sources = sources_of(config, set_)
+    settings = Config.read(config, set_ or ())
     if webhook:
         webhooks.check(webhook)
     logs.log_to_stream()
@@ -59,10 +61,11 @@ def refresh(
     result = run(
         workspace,
         functools.partial(workspace.predictor, model),
-        fetch=_bringing(store, symbol or (), sources) if fetch else None,
+        fetch=_bringing(store, symbol or (), settings.sources) if fetch else None,
         symbols=symbol,
-        sources=sources,
+        sources=settings.sources,
         webhook=webhook,
+        alerts=settings.alerts,
     )
     if as_json:
         console.print_json(result.to_json())
@@ -102,11 +105,11 @@ def monitor(
         console.print_json({**report, "staleness": to_plain(stale)})
         return
     shown = [c for c in report["checks"] if every or c["alarm"] or c["kind"] != "drift"]
-    rows = (
-        ("ALARM" if c["alarm"] else "", c["kind"], c["name"], f"{c['value']:.3f}", f"{c['bound']:.3f}", c["detail"])
-        for c in shown
-    )
-    console.table(("", "kind", "what", "value", "bound", ""), rows)
+    for c in shown:
+        mark = "ALARM" if c["alarm"] else "ok"
+        console.entry(
+            mark, f"{c['kind']} of {c['name']}: {c['detail']} (measured {c['value']:.3f}, bound {c['bound']:.3f})"
+        )
     if quiet := len(report["checks"]) - len(shown):
         console.line(f"drift of {quiet} features is within its bounds: --all shows them")
     console.line(f"{_alarms(report['alarms'])} at {report['as_of']}")
@@ -144,11 +147,19 @@ def serve(
             help="A limit of docs/security.md, as connections_each=0 behind a proxy; may be repeated.",
         ),
     ] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATE", help="The session on which the dashboard opens, to replay past forecasts from: 2017-06-16."
+        ),
+    ] = None,
     webhook: Webhook = None,
     config: ConfigFile = None,
     set_: Overrides = None,
 ) -> None:
     """Serve forecasts and the dashboard. A store without forecasts gets its first refresh."""
+    from tenor.config import Config
+    from tenor.pipeline import alerting
     from tenor.pipeline.live import OnDemand
     from tenor.serving import logs, server, webhooks
     from tenor.serving.keys import ApiKeys
@@ -159,7 +170,7 @@ def serve(
     from tenor.serving.view import View, snapshot_cache
     from tenor.storage.object_store import open_store
 
-    sources_of(config, set_)  # what is wrong with them is told now, not by the first refresh
+    alerting.check(Config.read(config, set_ or ()).alerts)  # what is wrong is told now, not by the first refresh
     if webhook:
         webhooks.check(webhook)
     local = host in LOCAL
@@ -171,6 +182,7 @@ def serve(
         raise ConfigError(
             f"there is no API key yet: make one with 'tenor keys make NAME --store {store}', or serve with --no-key."
         )
+    session = _opening(store, published, as_of)
     listening = server.bind(host, port)
     logs.log_to_stream()
     view = View(published, cache=snapshot_cache(store))
@@ -181,6 +193,7 @@ def serve(
         hosts=frozenset((*LOCAL, *(name.lower() for name in allow_host or ()))) if local or allow_host else None,
         origins=tuple(allow_origin or ()),
         live=OnDemand(store),
+        as_of=session,
     )
     command = [sys.executable, "-m", "tenor", "refresh", "--store", store, *(["--fetch"] if refresh else [])]
     if config:
@@ -196,8 +209,53 @@ def serve(
         secrets={WEBHOOK: webhook} if webhook else {},
     )
     shown = f"[{host}]" if ":" in host else host
-    console.stderr.print(f"tenor: http://{shown}:{listening.getsockname()[1]}/", markup=False, soft_wrap=True)
+    address = f"http://{shown}:{listening.getsockname()[1]}/"
+    person = sys.stderr.isatty()
+    console.stderr.print(f"Open {address}" if person else f"tenor: {address}", markup=False, soft_wrap=True)
     server.serve(service, listening, keep_fresh=keep_fresh)
+
+
+def _opening(store: str, published: PublishedForecasts, as_of: str | None) -> str | None:
+    """The session to open on: the last one with past forecasts until the date `as_of`; None without one.
+
+    Raises
+    ------
+    ModelError
+        Nothing is published, and there is no model to make forecasts with.
+    ConfigError
+        `as_of` is no date, or before all past forecasts.
+    """
+    from datetime import date
+
+    from tenor.registry import registry_of
+
+    try:
+        index = published.index()
+    except StoreError:
+        return as_of  # the place is away or damaged: a copy may be served, and the page says what it has
+    if index is None:
+        try:
+            registry_of(store).champion()
+        except ModelError as error:
+            raise ModelError(
+                f"there is nothing to serve: {one_line(error, 200)} Here: 'tenor train --store {store}'."
+            ) from None
+    if as_of is None:
+        return None
+    try:
+        day = date.fromisoformat(as_of).isoformat()
+    except ValueError:
+        raise ConfigError(f"--as-of takes a date such as 2017-06-16, not {as_of!r}.") from None
+    if index is None:
+        return day
+    sessions = [session for session in index.head.get("sessions", ()) if session[:10] <= day]
+    if not sessions:
+        known = index.head.get("sessions", ())
+        raise ConfigError(
+            f"there are no past forecasts until {day} in {store!r}; "
+            + (f"they begin on {known[0]}." if known else f"run 'tenor refresh --store {store}'.")
+        )
+    return str(sessions[-1])
 
 
 def _bringing(store: str, symbols: Sequence[str], sources: SourcesConfig) -> Callable[[BarInterval], None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tenor.cli.console import horizon_text, line, table
@@ -11,6 +11,7 @@ from tenor.cli.console import horizon_text, line, table
 if TYPE_CHECKING:
     from tenor.benchmarks import BenchmarkResult
     from tenor.evaluation.contrasts import Ablation
+    from tenor.evaluation.news_value import NewsComparison, NewsValue
     from tenor.pipeline.ablate import AblationResult
     from tenor.pipeline.tune import TuneResult
 
@@ -19,12 +20,53 @@ def show_ablation(result: AblationResult) -> None:
     """The verdict of each horizon, then what is asked about minus each other arm, on all cells and on parts of them."""
     for fold in result.folds.splitlines():
         line(fold)
-    if not result.horizons and not result.own:
+    if result.news is not None:
+        _show_news(result.news)
+    elif not result.horizons and not result.own:
         line("\nnews: the store has neither news nor sentiment to leave out")
     _show_contrasts("with sentiment", result.horizons)
     _show_contrasts("with attention", result.attention)
     for name, ablations in result.own.items():
         _show_contrasts(f"with {name}", ablations)
+
+
+def _show_news(value: NewsValue) -> None:
+    """The verdict, then what each arm changes, a table a horizon; then the parts of the cells, for the best arm."""
+    from tenor.evaluation.news_value import ALL_CELLS, DIRECTION, QLIKE, RETURNS, VARIANCE, best_arm
+
+    line(f"\nnews, {value.first} … {value.last}, by {len(value.seeds)} networks a fold: {value.verdict}")
+    for fold in value.folds.splitlines():
+        line(fold)
+    line("\nchange of the loss against the same model without news, in per cent (below 0")
+    line("is better); night: at the open against the close. p after Holm over arms and")
+    line("moments, but for shuffled, night and kinds of sessions")
+    for horizon in value.levels:
+        for first, second in ((VARIANCE, QLIKE), (RETURNS, DIRECTION)):
+            line(f"\n{horizon_text(horizon)}")
+            _show_changes("arm", value.on(ALL_CELLS, horizon=horizon, metric=first), value, second)
+    best = best_arm(value.comparisons, horizon=next(iter(value.levels)))
+    if best is not None:
+        line(f"\n{horizon_text(best.horizon)}, {best.arm} at the {best.moment}, by kind of session")
+        parts = [
+            c
+            for c in value.comparisons
+            if (c.moment, c.arm, c.horizon, c.metric) == (best.moment, best.arm, best.horizon, VARIANCE)
+        ]
+        _show_changes("cells", parts, value, QLIKE)
+
+
+def _show_changes(head: str, comparisons: Sequence[NewsComparison], value: NewsValue, second: str) -> None:
+    from tenor.evaluation.news_value import NEWS_TITLES, change_text, shown_p
+
+    rows = []
+    for c in comparisons:
+        beside = value.find(c, metric=second)
+        name = c.cells if head == "cells" else f"{c.arm}, {c.moment}"
+        both = [(change_text(each), shown_p(each)) for each in (c, beside) if each is not None]
+        rows.append((name, *(text for pair in both for text in pair)))
+    titles = [NEWS_TITLES[metric] for metric in ((comparisons[0].metric, second) if comparisons else ())]
+    if rows:
+        table((head, titles[0], "p", titles[1], "p"), rows)
 
 
 def _show_contrasts(arm: str, ablations: Mapping[int, Ablation]) -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from tenor.cli.console import line, table
+from tenor.cli.console import entry, line, table
+from tenor.cli.options import DEFAULT_STORE
 
 if TYPE_CHECKING:
     from tenor.pipeline.train import TrainResult
     from tenor.schema import Forecast
 
 
-def show_training(result: TrainResult) -> None:
-    """The new version and its losses, seed by seed; and which version is in use now."""
+def show_training(result: TrainResult, store: str) -> None:
+    """The new version and its losses, seed by seed; which version is in use; is it any good, and what comes next."""
     line(result.parts)
     rows = (
         (
@@ -36,6 +37,11 @@ def show_training(result: TrainResult) -> None:
         line(f"champion: {version}")
     else:
         line(f"champion: still {result.champion}; 'tenor models promote {version} --force' takes the new one instead")
+    line("")
+    entry("any good?", result.verdict)
+    symbol, at = result.forecaster.recipe.symbols[0], "" if store == DEFAULT_STORE else f" --store {store}"
+    entry("next", f"tenor predict {symbol}{at}")
+    entry("", f"tenor evaluate{at}   (beside GARCH, HAR and others, on sessions it never saw)")
 
 
 def show_forecast(forecast: Forecast) -> None:
@@ -49,6 +55,11 @@ def show_forecast(forecast: Forecast) -> None:
     down, up = (_signed(bound / last - 1) for bound in (forecast.lower, forecast.upper))
     losses = {"VaR": forecast.value_at_risk, "shortfall": forecast.expected_shortfall}
     line(f"  as of      {forecast.as_of:%Y-%m-%d %H:%M} UTC, last price {last:.2f}, adjusted")
+    if forecast.before_open is not None:
+        line(
+            f"  made       before the open of {forecast.before_open:%Y-%m-%d %H:%M} UTC, news to "
+            f"{forecast.news_until:%Y-%m-%d %H:%M} UTC"
+        )
     line(f"  90 %       {forecast.lower:.2f} … {forecast.upper:.2f} ({down} … {up})")
     line(f"  volatility {_percent(forecast.volatility)} a session: {place_in_year(forecast.volatility_rank)}")
     line(f"  EWMA       {_percent(forecast.baseline_volatility)} a session, to compare with")

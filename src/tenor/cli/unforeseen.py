@@ -132,4 +132,6 @@ def _folders() -> Iterator[Path]:
         cache = str(Path(home, "Library/Caches" if sys.platform == "darwin" else ".cache")) if home != "~" else ""
     if cache:
         yield Path(cache, "tenor", "reports")
-    yield Path(tempfile.gettempdir(), f"tenor-reports-{os.getuid()}")
+    # Windows has no such numbers, and a folder of each user's own for what is temporary
+    user = f"-{os.getuid()}" if hasattr(os, "getuid") else ""
+    yield Path(tempfile.gettempdir(), f"tenor-reports{user}")

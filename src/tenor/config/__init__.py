@@ -3,7 +3,9 @@
 from tenor.config.mapping import changed, from_mapping, keys_of, to_mapping
 from tenor.config.section import Section
 from tenor.config.settings import (
+    DEFAULT_KINDS,
     SPLIT_KEYS,
+    AlertsConfig,
     Config,
     FeatureConfig,
     FoldConfig,
@@ -16,7 +18,9 @@ from tenor.config.settings import (
 )
 
 __all__ = [
+    "DEFAULT_KINDS",
     "SPLIT_KEYS",
+    "AlertsConfig",
     "Config",
     "FeatureConfig",
     "FoldConfig",

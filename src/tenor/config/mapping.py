@@ -50,7 +50,10 @@ def to_mapping(config: Any) -> dict[str, Any]:
     plain: dict[str, Any] = {}
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if _mapping(field) == "never" or (_mapping(field) == "unless empty" and not value):
+        mapped = _mapping(field)
+        if mapped == "never" or (mapped == "unless empty" and not value):
+            continue
+        if mapped == "unless default" and value == field.default:
             continue
         if dataclasses.is_dataclass(value):
             value = to_mapping(value)
@@ -68,10 +71,17 @@ def _converted(cls: type[Any], values: Mapping[str, Any], where: str) -> dict[st
     for key, value in values.items():
         path = f"{where}.{key}" if where else key
         if key not in known:
-            hint = did_you_mean(key, known) or f" Known: {', '.join(sorted(known))}."
+            within = [] if where else [f"{part}.{key}" for part in known if key in _keys_within(hints[part])]
+            hint = f" Did you mean {' or '.join(map(repr, within))}?" if within else did_you_mean(key, known)
+            hint = hint or f" Known: {', '.join(sorted(known))}."
             raise ConfigError(f"unknown config key {shown(path)}.{hint}")
         kwargs[key] = _convert(hints[key], value, path)
     return kwargs
+
+
+def _keys_within(hint: Any) -> tuple[str, ...]:
+    """The keys of a setting that is a table; none of any other."""
+    return keys_of(hint) if isinstance(hint, type) and dataclasses.is_dataclass(hint) else ()
 
 
 def _convert(hint: Any, value: Any, path: str) -> Any:
@@ -95,7 +105,7 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
         return value
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
-            raise ConfigError(f"config key {path!r} takes a list, not {shown(value)}.")
+            raise ConfigError(f"config key {path!r} takes a list, not {shown(value)}: write [{shown(value)}].")
         item = get_args(hint)[0]
         return tuple(_convert(item, v, f"{path}[{i}]") for i, v in enumerate(value))
     if origin is dict:

@@ -24,6 +24,8 @@ def number(default: float, least: float, most: float | None = None, *, above: bo
 LATER = {"mapping": "unless empty"}
 """Metadata of a field that mappings leave out while it is empty, its default: what was made before it existed keeps its
 keys, and a saved model its version."""
+USUAL = {"mapping": "unless default"}
+"""Metadata of a field that mappings leave out while it has its default value, which no later version may change."""
 UNMAPPED = {"mapping": "never"}
 """Metadata of a field that is no key of a config file."""
 

@@ -17,9 +17,14 @@ from typing import Any, ClassVar, Literal
 
 from tenor.config.mapping import from_mapping
 from tenor.config.network_code import digest_of, pinned, read_network, spelled
-from tenor.config.section import LATER, UNMAPPED, Section, number, whole
+from tenor.config.section import LATER, UNMAPPED, USUAL, Section, number, whole
 from tenor.config.toml import DEEPEST, read_toml, shown
 from tenor.errors import ConfigError, one_line
+
+DEFAULT_KINDS: tuple[str, ...] = (
+    "any", "earnings", "analyst", "merger", "product", "legal", "payout", "macro", "management", "price",
+)  # fmt: skip
+"""The kinds of news that are features where ``features.kinds`` is not set, and where there are counts of them."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,9 @@ class HttpConfig(Section):
         How long a host rests.
     requests_per_minute : float
         To one host; a source's own lower limit counts.
+    transport : {"httpx", "curl"}
+        What carries the requests. ``curl`` begins its TLS as a browser does, which Yahoo asks for; it needs the extra
+        ``yahoo``.
     """
 
     section: ClassVar[str] = "sources.http"
@@ -64,6 +72,12 @@ class HttpConfig(Section):
     trips: int = whole(5, 1)
     rest_seconds: float = number(300.0, 0)
     requests_per_minute: float = number(120.0, 0, above=True)
+    transport: Literal["httpx", "curl"] = "httpx"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.transport not in ("httpx", "curl"):
+            self.refuse("transport", "it takes 'httpx' or 'curl'")
 
 
 @dataclass(frozen=True)
@@ -76,6 +90,8 @@ class SourcesConfig(Section):
         Price sources, in the order in which they are tried.
     news : tuple of str
         News sources, each of which is asked.
+    events : tuple of str
+        Sources of dates known ahead (earnings), each of which is asked; none by default.
     feeds : tuple of str
         RSS or Atom feeds, by a name that tenor knows or by their address.
     forums : tuple of str
@@ -103,6 +119,7 @@ class SourcesConfig(Section):
     section: ClassVar[str] = "sources"
     prices: tuple[str, ...] = ("yahoo", "stooq", "tiingo", "alphavantage", "binance")
     news: tuple[str, ...] = ("yahoo", "feeds")
+    events: tuple[str, ...] = ()
     feeds: tuple[str, ...] = ()
     forums: tuple[str, ...] = ("stocks", "investing")
     urls: tuple[str, ...] = ()
@@ -117,7 +134,7 @@ class SourcesConfig(Section):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for key in ("prices", "news"):
+        for key in ("prices", "news", "events"):
             names = getattr(self, key)
             if len(set(names)) < len(names):
                 self.refuse(key, "name each source once")
@@ -156,13 +173,23 @@ class FeatureConfig(Section):
         of the lake (``features:macro``).
     events : tuple of str, or bool
         Kinds of the lake's events (``earnings``) of which there are features; true for all there are.
+    kinds : tuple of str, or bool, or None
+        Kinds of news of which daily counts are features (``docs/news.md``): ``earnings`` and the others that tenor's
+        classifier knows, ``any`` for all items together; true for all kinds. None takes `DEFAULT_KINDS` where the lake
+        has counts of them; a trained model has those that it was trained with.
+    topics : int or bool
+        So many topics of the lake's news (``tenor topics fit``), the most frequent first, are features as kinds are;
+        true for all there are.
+    as_of : {"close", "open"}
+        The moment that a forecast is made at: after the close of a session, or before the open of the next one. At the
+        open, the row of a session holds the news of the night after it as well; bars end with the session all the same.
 
     Raises
     ------
     ConfigError
-        A group, an own feature or a kind of event is named twice or is empty, no group is named, or the horizons are
-        not rising whole numbers from 1. Whether there is such a group, calendar, file or kind is found where it is
-        looked up.
+        A group, an own feature or a kind is named twice or is empty, no group is named, the number of topics is below
+        0, or the horizons are not rising whole numbers from 1. Whether there is such a group, calendar, file or kind is
+        found where it is looked up.
     """
 
     section: ClassVar[str] = "features"
@@ -172,11 +199,20 @@ class FeatureConfig(Section):
     calendar: str = "XNYS"
     own: tuple[str, ...] = field(default=(), metadata=LATER)
     events: tuple[str, ...] | bool = field(default=(), metadata=LATER)
+    kinds: tuple[str, ...] | bool | None = field(default=None, metadata=USUAL)
+    topics: int | bool = field(default=False, metadata=LATER)
+    as_of: Literal["close", "open"] = field(default="close", metadata=USUAL)
 
     def __post_init__(self) -> None:
-        for key in ("own", "events"):
+        if not isinstance(self.topics, bool) and self.topics < 0:
+            self.refuse("topics", "it takes a whole number of topics from 0, or true for all")
+        if self.as_of not in ("close", "open"):
+            self.refuse("as_of", "it takes 'close' or 'open'")
+        for key in ("own", "events", "kinds"):
             names = getattr(self, key)
-            if not isinstance(names, bool) and (len(set(names)) < len(names) or not all(map(str.strip, names))):
+            if names is None or isinstance(names, bool):
+                continue
+            if len(set(names)) < len(names) or not all(map(str.strip, names)):
                 self.refuse(key, "name each once, and none that is empty")
         if not self.groups:
             self.refuse("groups", "it is empty: name at least one group")
@@ -189,6 +225,11 @@ class FeatureConfig(Section):
         rising = tuple(sorted(set(self.horizons)))
         if self.horizons != rising:
             self.refuse("horizons", f"write them rising and once each, {list(rising)}")
+
+    @property
+    def wants_kinds(self) -> bool:
+        """Whether daily counts of kinds of news, or of topics, are asked for, by default too."""
+        return bool(DEFAULT_KINDS if self.kinds is None else self.kinds) or bool(self.topics)
 
 
 @dataclass(frozen=True)
@@ -231,18 +272,24 @@ class SentimentConfig(Section):
     window: int = whole(60, 1)
     repeats: float = number(0.5, 0, 1)
     once: bool = False
-    entities: bool = True
+    entities: bool = field(default=True, metadata=USUAL)
     model: str = "default"
     kinds_model: str = field(default="", metadata=LATER)
     source: str = "auto"
+
+
+WIDEST = 1024
+"""Units of a layer, at most."""
+MOST_DENSE = 8
+"""Dense layers between the LSTM and the heads, at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig(Section):
     """The network: the shape of an `AttentionLSTM`, or a network of your own.
 
-    A network of your own gets this config and may read any of its keys; `lookback`, `linear` and `network` concern
-    tenor itself whatever the network does with them.
+    A network of your own gets this config and may read any of its keys; `lookback`, `linear`, `news_effect` and
+    `network` concern tenor itself whatever the network does with them.
 
     Attributes
     ----------
@@ -254,6 +301,8 @@ class ModelConfig(Section):
         Width of the queries and keys of the attention over time.
     lookback : int
         Sessions under attention, the current one included.
+    dense : tuple of int
+        Widths of the dense layers between the LSTM and the heads, from first to last; empty is one as wide as the LSTM.
     dropout : float
         Share of units dropped between layers and before the heads, below 1.
     attention : bool
@@ -262,6 +311,9 @@ class ModelConfig(Section):
     linear : bool
         Whether each symbol's own linear regression of log variance (HAR-X, refitted as time goes on) has a share in the
         forecast of risk, which validation chooses. False leaves it to the network alone.
+    news_effect : bool
+        Whether daily counts of news by kind change the forecast of risk by a regression of their own, and the network
+        does not read them (``docs/news-value.md``). False makes them inputs of the network like any other feature.
     network : str
         A network of your own, ``path/to/mine.py:Net`` (docs/own-models.md); empty for the `AttentionLSTM`. The file is
         read here, once, and from then on the value is ``mine.py:Net@0123456789ab``, with the beginning of the text's
@@ -280,13 +332,15 @@ class ModelConfig(Section):
     """
 
     section: ClassVar[str] = "model"
-    hidden: int = whole(64, 1, 1024)
+    hidden: int = whole(64, 1, WIDEST)
     layers: int = whole(1, 1, 4)
     attention_size: int = whole(16, 1, 1024)
     lookback: int = whole(66, 2, 1000)
+    dense: tuple[int, ...] = field(default=(), metadata=LATER)
     dropout: float = number(0.1, 0)
     attention: bool = True
     linear: bool = True
+    news_effect: bool = field(default=True, metadata=USUAL)
     network: str = field(default="", metadata=LATER)
     options: dict[str, Any] = field(default_factory=dict, hash=False, metadata=LATER)
     code: str = field(default="", repr=False, compare=False, metadata=UNMAPPED)
@@ -296,6 +350,10 @@ class ModelConfig(Section):
         super().__post_init__()
         if self.dropout >= 1:
             self.refuse("dropout", "it must be at least 0 and below 1")
+        listed = isinstance(self.dense, (tuple, list)) and len(self.dense) <= MOST_DENSE
+        if not (listed and all(type(width) is int and 1 <= width <= WIDEST for width in self.dense)):
+            self.refuse("dense", f"it takes a list of at most {MOST_DENSE} widths, whole numbers from 1 to {WIDEST}")
+        self._set(dense=tuple(self.dense))
         self._check_options()
         if not isinstance(self.network, str):
             self.refuse("network", f"it takes a text{spelled(self.network)}, because the code travels with the model")
@@ -464,6 +522,28 @@ class FoldConfig(Section):
             last_of(self, "test_end")
 
 
+@dataclass(frozen=True, kw_only=True)
+class AlertsConfig(Section):
+    """Which forecasts people are alerted to, and how (docs/alerts.md).
+
+    Attributes
+    ----------
+    rules : tuple of str
+        ``range > 4%`` (half of the 90 % range, next session), ``rank > 0.95`` (the volatility's place in the symbol's
+        own year), ``missed`` (the price ended outside of its range), ``burst`` (many more news than usual), ``drift``
+        (an alarm of the monitoring).
+    symbols : tuple of str
+        Whose alerts and digest; empty means all.
+    channels : tuple of str
+        ``webhook``, ``email``, ``telegram``; their addresses and secrets stand in the environment.
+    """
+
+    section: ClassVar[str] = "alerts"
+    rules: tuple[str, ...] = ()
+    symbols: tuple[str, ...] = ()
+    channels: tuple[Literal["webhook", "email", "telegram"], ...] = ()
+
+
 @dataclass(frozen=True)
 class Config:
     """All settings of a run.
@@ -472,7 +552,7 @@ class Config:
     ----------
     symbols : tuple of str
         What is trained on; empty means all that the lake holds.
-    sources, features, sentiment, model, training, split, folds : Section
+    sources, features, sentiment, model, training, split, folds, alerts : Section
         The settings of each stage.
     """
 
@@ -484,6 +564,7 @@ class Config:
     training: TrainConfig = field(default_factory=TrainConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
     folds: FoldConfig = field(default_factory=FoldConfig)
+    alerts: AlertsConfig = field(default_factory=AlertsConfig)
 
     @classmethod
     def read(cls, path: Path | None = None, overrides: Sequence[str] = ()) -> Config:

@@ -11,13 +11,22 @@ from importlib.resources import files
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet
 
 from tenor.errors import DataError
-from tenor.schema import BAR_COLUMNS, PRICES, Bars, DailySentiment
+from tenor.schema import BAR_COLUMNS, PRICES, AsOf, Bars, DailyKinds, DailySentiment, News, news_id
 
 BARS_FILE = "bars.parquet"
 SENTIMENT_FILE = "sentiment.parquet"
+OPEN_FILE = "sentiment-open.parquet"
+"""The sentiment as known before the next open."""
+KINDS_FILE = "kinds.parquet"
+"""Counts by kind at both moments, by the column ``as_of``."""
+NAMES_FILE = "names.csv"
+EXAMPLES_FILE = "examples.csv"
+EXAMPLES_AT = pd.Timedelta(hours=15)
+"""When an example is dated, UTC: before the cut-off of its session."""
 DECIMALS = 6
 """As many as the published prices have; the file keeps them as exact decimals."""
 
@@ -37,14 +46,54 @@ def embedded_bars() -> Bars:
 
 
 @functools.cache
-def embedded_sentiment() -> DailySentiment:
-    """The sentiment of the posts about those tickers, 2014-01 to 2016-03: numbers only, by tenor's own model."""
-    return DailySentiment(_read(SENTIMENT_FILE).to_pandas())
+def embedded_sentiment(as_of: AsOf = "close") -> DailySentiment:
+    """The sentiment of the posts about those tickers, 2014-01 to 2016-03: numbers only, by tenor's own model.
+
+    With its counts by kind of news. At the close of each session, or (`as_of`) before the next open.
+    """
+    frame = _read(SENTIMENT_FILE if as_of == "close" else OPEN_FILE).to_pandas()
+    return DailySentiment(frame, as_of=as_of, kinds=_embedded_kinds(as_of))
+
+
+def has_embedded(as_of: AsOf) -> bool:
+    """Whether the package holds the sentiment of that moment."""
+    return files(__name__).joinpath(SENTIMENT_FILE if as_of == "close" else OPEN_FILE).is_file()
+
+
+def _embedded_kinds(as_of: AsOf) -> DailyKinds | None:
+    if not files(__name__).joinpath(KINDS_FILE).is_file():
+        return None
+    frame = _read(KINDS_FILE).to_pandas()
+    return DailyKinds(frame[frame["as_of"] == as_of], as_of=as_of)
+
+
+@functools.cache
+def embedded_names() -> pd.DataFrame:
+    """The companies' names in 2017: columns `symbol`, `name`."""
+    frame: pd.DataFrame = _read(NAMES_FILE).to_pandas()
+    return frame
+
+
+def embedded_examples(source: str) -> News:
+    """A few made-up sentences of our own, to show what a day's items look like: the dataset's posts do not come along.
+
+    They took no part in the embedded sentiment. `source` marks each of them.
+    """
+    frame = _read(EXAMPLES_FILE).to_pandas()
+    columns = {
+        "id": [news_id(source, text) for text in frame["text"]],
+        "published_at": (pd.to_datetime(frame["session"]) + EXAMPLES_AT).dt.tz_localize("UTC"),
+        "symbol": frame["symbol"],
+        "text": frame["text"],
+        "source": source,
+        "url": "",
+    }
+    return News(pd.DataFrame(columns))
 
 
 def _read(name: str) -> pa.Table:
     try:
         with files(__name__).joinpath(name).open("rb") as file:
-            return pyarrow.parquet.read_table(file)
+            return pyarrow.csv.read_csv(file) if name.endswith(".csv") else pyarrow.parquet.read_table(file)
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"the embedded {name} is missing or damaged ({error}): install tenor again.") from error

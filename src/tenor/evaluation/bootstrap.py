@@ -25,10 +25,10 @@ AUC_CHUNK = 4_000_000
 
 METRICS = (
     "return_rmse", "return_mae", "price_rmse", "price_mae", "skill", "mase",
-    "direction", "mcc", "auc", "rank_ic", "icir",
+    "direction", "mcc", "auc", "brier", "rank_ic", "icir",
 )  # fmt: skip
 
-_SUMS = ("n", "se", "ae", "se0", "pse", "pae", "pae0", "tp", "fp", "tn", "fn", "ic", "ic2", "ics")
+_SUMS = ("n", "se", "ae", "se0", "pse", "pae", "pae0", "tp", "fp", "tn", "fn", "be", "ic", "ic2", "ics")
 
 
 @dataclass(frozen=True)
@@ -130,6 +130,7 @@ class DayTotals:
             "fp": up & ~rose,
             "tn": counts & ~up & ~rose,
             "fn": ~up & rose,
+            "be": np.where(counts, p_up - rose, 0.0) ** 2,
         }
         sums = [columns[name].sum(axis=1, dtype="float64") for name in columns]
         directed = metrics.names_direction(np.where(counts, p_up, np.nan))
@@ -168,6 +169,7 @@ class DayTotals:
             "price_mae": metrics.ratio(total["pae"], n),
             "skill": metrics.skill_of_sums(total["se"], total["se0"]),
             "mase": metrics.ratio(total["pae"], total["pae0"]),
+            "brier": metrics.ratio(total["be"], n),
             "rank_ic": metrics.ratio(total["ic"], total["ics"]),
             "icir": metrics.icir_of_sums(total["ic"], total["ic2"], total["ics"]),
         }

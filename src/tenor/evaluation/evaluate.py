@@ -46,7 +46,9 @@ class Evaluation:
     by_year
         Year -> metric -> the evaluated model's.
     by_symbol
-        Symbol -> samples, skill, mase, direction, auc.
+        Symbol -> samples, errors of the forecast prices as shares of the last close (price_rmse, price_mae), skill,
+        mase, direction, auc, the Brier score of P(up), and that of always saying the symbol's own share of rises
+        (brier_constant).
     reliability
         Groups of cells by the evaluated model's P(up).
     coverage
@@ -287,12 +289,17 @@ def _by_symbol(
         known = np.isfinite(realised[:, i])
         if known.any():
             f, p, r, last = mean[known, i], p_up[known, i], realised[known, i], close[known, i]
+            rises = float((r > 0).mean())
             by_symbol[symbol] = {
                 "samples": float(known.sum()),
+                "price_rmse": metrics.rmse(np.exp(f), np.exp(r)),
+                "price_mae": metrics.mae(np.exp(f), np.exp(r)),
                 "skill": metrics.skill(f, r),
                 "mase": metrics.mase(last * np.exp(f), last * np.exp(r), last),
                 "direction": metrics.direction_accuracy(p, r),
                 "auc": metrics.auc(p, r),
+                "brier": metrics.brier(p, r),
+                "brier_constant": rises * (1 - rises),
             }
     return by_symbol
 

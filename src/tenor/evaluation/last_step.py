@@ -93,5 +93,5 @@ def _last(network: AttentionLSTM, x: Tensor, state: State, place: int) -> Tensor
     scores = scores / math.sqrt(size) + network.by_lag[place]
     weights = functional.softmax(scores.masked_fill(variance <= 0, -1e9), dim=-1)
     pooled = (weights * variance).sum(-1)
-    correction: Tensor = network.heads["log_variance"](torch.tanh(network.dense(last)))[:, place]
+    correction: Tensor = network.heads["log_variance"](network.dense_of(last))[:, place]
     return correction + torch.log(pooled.clamp(min=SMALLEST))

@@ -86,6 +86,10 @@ TITLES: dict[str, MetricTitle] = {
         "AUC", "", 3, 4, True, 0.5,
         "Probability that a stock that rose had a higher P(up) than one that did not rise.",
     ),
+    "brier": MetricTitle(
+        "Brier score", "", 4, 4, False, 0.25,
+        "Mean squared error of the forecast probability of a rise; always saying one half gives 0.25.",
+    ),
     "rank_ic": MetricTitle(
         "rank IC", "", 3, 4, True, 0.0,
         "Rank correlation of forecast and return across the stocks of one session, mean over sessions.",
@@ -120,10 +124,7 @@ SCORE_TITLES: dict[str, MetricTitle] = {
     "squared_error": MetricTitle(
         "squared error of returns", "%²", 4, 4, False, None, "Mean squared error of the forecast log returns."
     ),
-    "brier": MetricTitle(
-        "Brier score", "", 4, 4, False, 0.25,
-        "Mean squared error of the forecast probability of a rise; always saying one half gives 0.25.",
-    ),
+    "brier": TITLES["brier"],
 }  # fmt: skip
 """Likewise for the losses of returns and directions by which anybody's forecasts are judged (`tenor.referee`)."""
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from tenor.errors import ConfigError, HistoryError, did_you_mean
 from tenor.evaluation.baselines import SplitLike

@@ -24,6 +24,7 @@ from tenor.errors import ConfigError, HistoryError, ModelError
 from tenor.evaluation.baselines import fit_baselines
 from tenor.inference.cells import usable
 from tenor.inference.conformal import adapt
+from tenor.inference.news_effect import read_by_network
 from tenor.model.admission import admit
 from tenor.schema import Bool, Float32, Panel, Predictions
 from tenor.storage.files import content_key
@@ -249,7 +250,7 @@ def _fit_all(
     workers: int | None,
     progress: FoldProgress | None,
 ) -> list[Forecaster]:
-    admit(model, len(panel.features), len(panel.horizons), sessions=len(panel.sessions))
+    admit(model, len(read_by_network(panel, model).features), len(panel.horizons), sessions=len(panel.sessions))
     folders = [root / "folds" / fold_key(panel, split, features, model, training) for split in splits]
     saved = [_load(folder) for folder in folders]
     missing = [split for split, forecaster in zip(splits, saved, strict=True) if forecaster is None]

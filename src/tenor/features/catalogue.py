@@ -8,6 +8,7 @@ from tenor.errors import ConfigError, did_you_mean
 from tenor.features.context import context_feature
 from tenor.features.feature import Feature
 from tenor.features.indicators import VOLATILITY_WARMUP, indicator
+from tenor.features.kinds import TEMPLATES
 from tenor.features.schedule import schedule_feature
 from tenor.features.sentiment import SENTIMENT_FEATURES
 
@@ -49,5 +50,5 @@ def warmup(groups: Sequence[str]) -> int:
 def markdown() -> str:
     """The catalogue as the table of ``docs/features.md``."""
     rows = [("feature", "group", "formula", "source", "warm-up"), ("---",) * 5]
-    rows += [(f"`{f.name}`", f.group, f.formula, f.source, str(f.warmup)) for f in FEATURES]
+    rows += [(f"`{f.name}`", f.group, f.formula, f.source, str(f.warmup)) for f in (*FEATURES, *TEMPLATES)]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)

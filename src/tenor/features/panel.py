@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -16,11 +16,15 @@ from tenor.features.axis import Axis, Places, calendars_of
 from tenor.features.catalogue import SENTIMENT, check_groups, feature_names, warmup
 from tenor.features.context import context
 from tenor.features.indicators import Series, indicators, log_mean_variance, span_return
+from tenor.features.kinds import chosen_kinds, kind_names, news_features, with_kinds
 from tenor.features.own.bundle import Own
 from tenor.features.schedule import Schedule, schedule_feature
 from tenor.features.sentiment import sentiment_features
-from tenor.schema import Bars, Bool, DailySentiment, Float32, Float64, Panel
+from tenor.schema import Bars, Bool, DailyKinds, DailySentiment, Float32, Float64, Panel
 from tenor.variance import suspended
+
+_OfCalendar = Callable[[pd.DataFrame, pd.DatetimeIndex, tuple[str, ...], str], dict[str, Float64]]
+"""Features by name, from daily rows of one calendar, its sessions, the panel's symbols that trade there, its name."""
 
 
 class _Shown(NamedTuple):
@@ -64,7 +68,8 @@ def build_panel(
     Parameters
     ----------
     sentiment
-        Adds the sentiment features if `config.sentiment` is on; without it there are none.
+        Adds the sentiment features if `config.sentiment` is on, and those of `config.kinds` (`with_kinds` names them)
+        from its daily counts; without it there are none.
     half_life
         Sessions after which `sentiment_recent` fades by half while there is no news, > 0 (`SentimentConfig.half_life`).
     own
@@ -73,7 +78,8 @@ def build_panel(
     Raises
     ------
     DataError
-        A bar, or a sentiment, lies on a day that is no session of its calendar, or is of another interval.
+        A bar, or a sentiment, lies on a day that is no session of its calendar, or is of another interval; or the
+        sentiment was made for another moment.
     HistoryError
         A horizon is longer than the data, or no symbol has enough bars for the warm-up.
     ConfigError
@@ -85,6 +91,11 @@ def build_panel(
                 f"{what}: they are of {given.interval}, and features.calendar is {config.calendar}: read them by that "
                 "calendar, as Lake does with calendar=."
             )
+    if sentiment is not None and sentiment.as_of != config.as_of:
+        raise DataError(
+            f"sentiment: it was made at the {sentiment.as_of}, and features.as_of is {config.as_of}: make it with "
+            f'as_of="{config.as_of}", or change the setting.'
+        )
     axis = Axis.of(bars, config.calendar)
     sessions, symbols = axis.sessions, bars.symbols
     if config.horizons[-1] >= len(sessions):
@@ -96,7 +107,8 @@ def build_panel(
     check_groups(config.groups)
     own = Own.of(config).fitted(bars) if own is None else own
     names = feature_names([*config.groups, SENTIMENT] if sentiment is not None and config.sentiment else config.groups)
-    names += own.names
+    kinds = () if sentiment is None else _kinds(config, sentiment)
+    names += (*kind_names(kinds), *own.names)
     column = {name: i for i, name in enumerate(names)}
     grid = (len(sessions), len(symbols))
 
@@ -138,6 +150,8 @@ def build_panel(
         across[name] = np.repeat(line[:, None], len(symbols), axis=1)
     if sentiment is not None and config.sentiment:
         across |= _sentiment(sentiment, axis, symbols, half_life)
+    if sentiment is not None and sentiment.kinds is not None and kinds:
+        across |= _news(sentiment.kinds, axis, symbols, kinds)
     across |= own.across(axis, symbols)
     for name, cells in across.items():
         values[:, :, column[name]] = _narrow(cells)
@@ -185,20 +199,48 @@ def _series(bars: Bars, axis: Axis) -> Iterator[tuple[_Shown, pd.DatetimeIndex, 
         yield _Shown(rows, bar, fills), own, Series(*(np.ascontiguousarray(a[start:stop]) for a in adjusted))
 
 
+def _kinds(config: FeatureConfig, sentiment: DailySentiment) -> tuple[str, ...]:
+    """The kinds of news with features: of a config that leaves them open none, as that of a model without them does."""
+    if config.kinds is None and not config.topics:
+        return ()
+    return chosen_kinds(with_kinds(config, sentiment.kinds))
+
+
 def _sentiment(sentiment: DailySentiment, axis: Axis, symbols: tuple[str, ...], half_life: float) -> dict[str, Float64]:
-    """The sentiment features on the axis: made on the sessions of each symbol's own calendar, by which it is dated."""
+    """The sentiment features on the axis."""
+
+    def of_calendar(
+        rows: pd.DataFrame, days: pd.DatetimeIndex, own: tuple[str, ...], calendar: str
+    ) -> dict[str, Float64]:
+        return sentiment_features(replace(sentiment, frame=rows, kinds=None), days, own, calendar, half_life)
+
+    return _on_axis(sentiment.frame, axis, symbols, of_calendar)
+
+
+def _news(counts: DailyKinds, axis: Axis, symbols: tuple[str, ...], kinds: tuple[str, ...]) -> dict[str, Float64]:
+    """The features of kinds of news on the axis."""
+
+    def of_calendar(
+        rows: pd.DataFrame, days: pd.DatetimeIndex, own: tuple[str, ...], calendar: str
+    ) -> dict[str, Float64]:
+        return news_features(replace(counts, frame=rows), days, own, calendar, kinds)
+
+    return _on_axis(counts.frame, axis, symbols, of_calendar)
+
+
+def _on_axis(frame: pd.DataFrame, axis: Axis, symbols: tuple[str, ...], of_calendar: _OfCalendar) -> dict[str, Float64]:
+    """Features of daily rows, made on the sessions of each symbol's own calendar, by which the rows are dated."""
     own = np.array(calendars_of(symbols, axis.calendar))
-    dated = {symbol: calendar_of(symbol, axis.calendar) for symbol in sentiment.frame["symbol"].unique()}
+    dated = {symbol: calendar_of(symbol, axis.calendar) for symbol in frame["symbol"].unique()}
     if {*own, *dated.values()} == {axis.calendar}:
-        return sentiment_features(sentiment, axis.sessions, symbols, axis.calendar, half_life)
+        return of_calendar(frame, axis.sessions, symbols, axis.calendar)
     across: dict[str, Float64] = {}
     for calendar in sorted(set(own)):
         columns = np.flatnonzero(own == calendar)
         days, last = axis.known(calendar)
-        rows = sentiment.frame["symbol"].map(dated) == calendar
-        of_calendar = replace(sentiment, frame=sentiment.frame[rows])
+        rows = frame[(frame["symbol"].map(dated) == calendar).to_numpy()]
         own_symbols = tuple(symbols[i] for i in columns)
-        for name, cells in sentiment_features(of_calendar, days, own_symbols, calendar, half_life).items():
+        for name, cells in of_calendar(rows, days, own_symbols, calendar).items():
             across.setdefault(name, np.zeros((len(axis.sessions), len(symbols))))[:, columns] = cells[last]
     return across
 

@@ -10,7 +10,7 @@ import contextlib
 import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +21,7 @@ from tenor.distribution import CONFIDENCES, LEVELS
 from tenor.errors import DataError, HistoryError, TenorError
 from tenor.heads import HEADS, Outputs
 from tenor.inference.cells import usable
+from tenor.inference.news_effect import NewsDriver, NewsEffect
 from tenor.inference.recipe import Recipe
 from tenor.schema import Bool, Float32, Forecast, Panel, Predictions
 from tenor.variance import STILL
@@ -86,12 +87,18 @@ class Forecasts(list[Forecast]):
         self.incomplete = incomplete or {}
 
     def to_frame(self) -> pd.DataFrame:
-        """A row a forecast, with the columns `FORECAST_COLUMNS`; sessions as dates, `as_of` in UTC."""
+        """A row a forecast, with the columns `FORECAST_COLUMNS`; sessions as dates, `as_of` in UTC.
+
+        Of a model whose forecasts are made before the open, ``before_open`` (UTC) says which one.
+        """
         fields = [name for name in FORECAST_COLUMNS if name in Forecast.__annotations__]
         frame = pd.DataFrame([{name: getattr(each, name) for name in fields} for each in self], columns=fields)
         for level in SHOWN_LEVELS:
             frame[f"q{round(100 * level):02d}"] = [each.quantiles[f"{level:g}"] for each in self]
-        return frame[list(FORECAST_COLUMNS)]
+        frame = frame[list(FORECAST_COLUMNS)]
+        if any(each.before_open is not None for each in self):
+            frame["before_open"] = [each.before_open for each in self]
+        return frame
 
     def __repr__(self) -> str:
         symbols = len({each.symbol for each in self})
@@ -167,6 +174,7 @@ class PanelForecasts:
     verdicts: Mapping[int, str]
     _cells: Bool
     _attention: dict[int, Attention]
+    _news: NewsEffect | None = None
 
     @classmethod
     def of(cls, recipe: Recipe, runs: Runs, panel: Panel, verdicts: Mapping[int, str] | None = None) -> PanelForecasts:
@@ -184,7 +192,8 @@ class PanelForecasts:
         outputs: Outputs = {head.name: np.empty(shape, dtype=np.float32) for head in HEADS}
         attention: dict[int, Attention] = {}
         names = tuple(map(exchange(panel.calendar).label, panel.sessions))
-        for columns, run in runs(recipe.scaled(panel)):
+        scaled = recipe.scaled(panel)
+        for columns, run in runs(scaled):
             for name, output in outputs.items():
                 output[:, columns] = run.heads[name].transpose(1, 0, 2)
             if run.time_weights is None or run.feature_weights is None:
@@ -196,13 +205,14 @@ class PanelForecasts:
                     # copies: a view would keep the weights of every session alive
                     attention[column] = Attention(
                         names[window],
-                        panel.features,
+                        scaled.features,
                         run.time_weights[place, row].copy(),
                         run.feature_weights[place, window].copy(),
                         cells[window, column],
                     )
-        predictions = recipe.adapted(panel, recipe.predictions(panel, outputs))
-        return cls(recipe, panel, predictions, last, verdicts or {}, cells, attention)
+        news = recipe.news_effect(panel, outputs)
+        predictions = recipe.adapted(panel, recipe.predictions(panel, outputs, news=news))
+        return cls(recipe, panel, predictions, last, verdicts or {}, cells, attention, news)
 
     def attention(self, symbol: str) -> Attention | None:
         """The attention of the newest forecast of `symbol`; None without a forecast or in a model without attention."""
@@ -237,7 +247,8 @@ class PanelForecasts:
             for k in axes:
                 by_session = attention.by_session(k) if attention is not None else {}
                 try:
-                    forecasts.append(self._forecast(row, column, k, by_session, by_feature))
+                    news = () if self._news is None else self._news.drivers(row, column, k)
+                    forecasts.append(self._forecast(row, column, k, by_session, by_feature, news))
                 except DataError as error:  # the calendar ends: nearer horizons need not care
                     beyond[self.panel.horizons[k]] = error
             if beyond and len(forecasts) == before:
@@ -247,7 +258,7 @@ class PanelForecasts:
         return Forecasts(forecasts, failed, incomplete)
 
     def history(self, symbols: Sequence[str], sessions: int) -> Forecasts:
-        """The forecasts of each of the last `sessions` sessions of the panel, at every horizon, without attention.
+        """The forecasts of each of the last `sessions` sessions of the panel, at every horizon, without their drivers.
 
         Sessions in which a symbol has no forecast are left out; a symbol that the panel does not have is in ``failed``.
         Ordered by symbol as given, session and horizon.
@@ -284,7 +295,13 @@ class PanelForecasts:
             )
 
     def _forecast(
-        self, row: int, column: int, k: int, by_session: dict[str, float], by_feature: dict[str, float]
+        self,
+        row: int,
+        column: int,
+        k: int,
+        by_session: dict[str, float],
+        by_feature: dict[str, float],
+        news: tuple[NewsDriver, ...] = (),
     ) -> Forecast:
         panel, predictions = self.panel, self.predictions
         assert predictions.lower is not None
@@ -326,7 +343,19 @@ class PanelForecasts:
             attention_time=by_session,
             attention_features=by_feature,
             model_version=self.recipe.version,
+            **self._before_open(session),
+            news=tuple(map(asdict, news)),
         )
+
+    def _before_open(self, session: pd.Timestamp) -> dict[str, pd.Timestamp]:
+        """The moments that a forecast made before the open carries."""
+        if self.recipe.features.as_of == "close":
+            return {}
+        moment = _next_open(self.panel.calendar, session)
+        return {
+            "before_open": moment,
+            "news_until": moment - pd.Timedelta(minutes=self.recipe.sentiment.margin_minutes),
+        }
 
     def _rank(self, row: int, column: int, k: int) -> float:
         """The share of the symbol's forecast volatilities of the year up to `row` that are lower than that of `row`."""
@@ -342,3 +371,11 @@ def _dates(calendar: str, session: pd.Timestamp, horizon: int) -> tuple[pd.Times
     """The close of `session`, and the session that a forecast made then is for: the same for every symbol."""
     days = exchange(calendar)
     return days.close(session), days.following(session, horizon)
+
+
+@functools.lru_cache(maxsize=4096)
+def _next_open(calendar: str, session: pd.Timestamp) -> pd.Timestamp:
+    """The open after `session`."""
+    days = exchange(calendar)
+    moment: pd.Timestamp = days.opens(pd.DatetimeIndex([days.following(session)]))[0]
+    return moment

@@ -16,11 +16,13 @@ from tenor.distribution import Risk
 from tenor.errors import HistoryError, ModelError, TenorError
 from tenor.features import Scaler, build_panel
 from tenor.features.catalogue import SENTIMENT, feature_names
+from tenor.features.kinds import chosen_kinds, kind_names
 from tenor.features.own import Covariates, Own
 from tenor.har import refitted
 from tenor.heads import Calibration, Outputs, Surroundings
 from tenor.inference.cells import WARM_UP, spread, usable
 from tenor.inference.conformal import adapt
+from tenor.inference.news_effect import NewsEffect, read_by_network
 from tenor.schema import Bars, DailySentiment, Float32, Float64, Panel, Predictions
 from tenor.views import listed
 
@@ -144,8 +146,17 @@ class Recipe:
 
     @property
     def with_sentiment(self) -> bool:
-        """Whether the model was fitted on sentiment features, and needs daily sentiment."""
-        return bool(set(self.scaler.features) & set(feature_names([SENTIMENT])))
+        """Whether the model was fitted on features of sentiment or of kinds of news, and needs daily sentiment."""
+        return self.with_kinds or bool(set(self.scaler.features) & set(feature_names([SENTIMENT])))
+
+    @property
+    def with_kinds(self) -> bool:
+        """Whether the model was fitted on features of kinds of news, and needs daily counts of them.
+
+        Where they have an effect of their own, the networks do not read them.
+        """
+        kinds = chosen_kinds(self.features)
+        return bool(kinds) and (self.model.news_effect or bool(set(self.scaler.features) & set(kind_names(kinds))))
 
     def universe(self, known: Sequence[str], symbols: Sequence[str]) -> list[str]:
         """The symbols whose bars a forecast of `symbols` takes, among the `known` ones of a lake.
@@ -172,6 +183,12 @@ class Recipe:
         ModelError
             The model needs daily sentiment, and there is none.
         """
+        if self.with_kinds and sentiment is not None and sentiment.kinds is None:
+            raise ModelError(
+                f"model {self.version} was trained with kinds of news ({', '.join(chosen_kinds(self.features))}), and "
+                "the daily sentiment has no counts of them: import news or such counts, or train without them "
+                "(features.kinds = [])."
+            )
         if self.with_sentiment and sentiment is None:
             raise ModelError(
                 f"model {self.version} was trained with sentiment, and there is none: import news, or train without it "
@@ -198,7 +215,7 @@ class Recipe:
                 f"the panel has horizons {list(panel.horizons)}, the model {list(self.horizons)}: build the panel with "
                 "the model's own feature config."
             )
-        return self.scaler.transform(panel)
+        return self.scaler.transform(read_by_network(panel, self.model))
 
     def linear(self, panel: Panel) -> Float64:
         """Each symbol's own linear forecast of log variance, [session, symbol, horizon]; NaN where there is none.
@@ -208,7 +225,22 @@ class Recipe:
         first = int(panel.sessions.searchsorted(pd.Timestamp(self.split["validation"][0])))
         return linear_forecast(panel, first, self.model)
 
-    def predictions(self, panel: Panel, outputs: Outputs, linear: Float64 | None = None) -> Predictions:
+    def news_effect(self, panel: Panel, outputs: Outputs) -> NewsEffect | None:
+        """What the news adds to the networks' forecasts of log variance; None for a model or a panel without.
+
+        It is estimated as time goes on from the model's validation part on, as `linear` is, from what the networks'
+        `outputs` left over.
+        """
+        first = int(panel.sessions.searchsorted(pd.Timestamp(self.split["validation"][0])))
+        return estimated_effect(panel, outputs, first, self.model)
+
+    def predictions(
+        self,
+        panel: Panel,
+        outputs: Outputs,
+        linear: Float64 | None = None,
+        news: NewsEffect | None = None,
+    ) -> Predictions:
         """The networks' `outputs`, each [session, symbol, horizon], as returns with 90 % intervals.
 
         The intervals are quantiles of the return as validation taught them, in units of the forecast volatility.
@@ -217,8 +249,15 @@ class Recipe:
         ----------
         linear
             `Recipe.linear` of the panel, if it is at hand.
+        news
+            `Recipe.news_effect` of the panel, if it is at hand.
         """
-        around = Surroundings(spread(panel), self.linear(panel) if linear is None else linear)
+        news = self.news_effect(panel, outputs) if news is None else news
+        around = Surroundings(
+            spread(panel),
+            self.linear(panel) if linear is None else linear,
+            0.0 if news is None else news.log_variance,
+        )
         forecast = np.where(usable(panel, self.lookback)[:, :, None], 1.0, np.nan)  # NaN where nothing is forecast
         columns = {
             name: (each * forecast).astype(np.float32)
@@ -262,6 +301,14 @@ class Recipe:
 def linear_forecast(panel: Panel, first: int, model: ModelConfig) -> Float64:
     """`tenor.har.refitted` from the session `first` on, or nothing where `model` has no linear part."""
     return refitted(panel, first) if model.linear else np.full(panel.log_variance.shape, np.nan)
+
+
+def estimated_effect(panel: Panel, outputs: Outputs, first: int, model: ModelConfig) -> NewsEffect | None:
+    """`NewsEffect.of` the networks' `outputs` from the session `first` on, or None where `model` has no such effect."""
+    if not model.news_effect:
+        return None
+    there = usable(panel, model.lookback)[:, :, None]
+    return NewsEffect.of(panel, np.where(there, outputs["log_variance"], np.nan), first)
 
 
 def _at_each_horizon(risk: Risk, level: float) -> Float32:

@@ -13,13 +13,23 @@ import pandas as pd
 from tenor.config import SourcesConfig
 from tenor.errors import SourceError
 from tenor.ingest.fetch import client_and_keys
-from tenor.ingest.services.catalogue import news_classes, news_sources, price_sources
+from tenor.ingest.services.catalogue import event_sources, news_classes, news_sources, price_sources
 from tenor.ingest.services.fields import guarded
 from tenor.ingest.services.http import Http
 from tenor.ingest.services.keys import SourceKeys
+from tenor.ingest.services.source import Source
 
 PROBES = ("AAPL", "BTC-USD")
 _RECENT = pd.Timedelta(days=14)
+_KEYED = "put a source with a key first, as in sources.prices = ['tiingo', …]"
+_REMEDY = {
+    "httpx": "To this one request of a plain client that means most likely its TLS, not its pace: set "
+    f"sources.http.transport to 'curl' (pip install 'tenor[yahoo]'), or {_KEYED}.",
+    "curl": "It was asked with a browser's TLS: this address asks too often or is refused; wait some hours, or "
+    f"{_KEYED}.",
+}
+"""What a 429 to the first request means, by transport, from a source that answers browsers only."""
+_A_YEAR = pd.Timedelta(days=366)
 
 
 @dataclass(frozen=True)
@@ -31,7 +41,7 @@ class SourceCheck:
     source
         Its name.
     kind
-        ``prices`` or ``news``.
+        ``prices``, ``news`` or ``events``.
     symbol
         The symbol requested.
     works
@@ -61,7 +71,9 @@ def doctor(
     http: Http | None = None,
     keys: SourceKeys | None = None,
 ) -> list[SourceCheck]:
-    """Ask every configured source for the last two weeks of a symbol that it has. Nothing is stored.
+    """Ask every configured source for the last two weeks of a symbol that it has (events: the last year).
+
+    Nothing is stored.
 
     A source whose key is not in the environment is reported as not working, without a request.
 
@@ -78,27 +90,32 @@ def doctor(
         for price in price_sources(config, client, known).values():
             symbol = next((s for s in PROBES if price.serves(s, "1d")), PROBES[0])
             since = (moment - _RECENT).tz_localize(None).normalize()
-            checks.append(_tried(price.name, "prices", symbol, _bars(price, symbol, since, moment)))
+            checks.append(_tried(price, "prices", symbol, _bars(price, symbol, since, moment), config))
         news = news_sources(config, client, known)
         for source in news:
             symbol = next((s for s in PROBES if source.serves(s)), PROBES[0]) if source.by_symbol else ""
-            checks.append(_tried(source.name, "news", symbol, _items(source, symbol, moment)))
+            checks.append(_tried(source, "news", symbol, _items(source, symbol, moment), config))
         for name in config.news:
             if missing := news_classes()[name].missing_keys(known):
-                message = f"needs a key: set the environment variable {missing[0]}"
+                message = f"needs {news_classes()[name].key_is}: set the environment variable {missing[0]}"
                 checks.append(SourceCheck(name, "news", "", False, message, 0.0))
             if name == "feeds" and not config.feeds:
                 checks.append(SourceCheck("feeds", "news", "", False, "no feed is configured: set sources.feeds", 0.0))
+        for dates in event_sources(config, client, known):
+            symbol = PROBES[0] if dates.by_symbol else ""
+            checks.append(_tried(dates, "events", symbol, _dates(dates, symbol, moment), config))
     return checks
 
 
-def _tried(name: str, kind: str, symbol: str, question: Callable[[], str]) -> SourceCheck:
+def _tried(source: Source, kind: str, symbol: str, question: Callable[[], str], config: SourcesConfig) -> SourceCheck:
     start = time.perf_counter()
     try:
-        message, works = guarded(name, question), True
+        message, works = guarded(source.name, question), True
     except SourceError as error:
         message, works = str(error), False
-    return SourceCheck(name, kind, symbol, works, message, time.perf_counter() - start)
+        if error.kind == "limited" and source.browsers_only:
+            message = f"{message} {_REMEDY[config.http.transport]}"
+    return SourceCheck(source.name, kind, symbol, works, message, time.perf_counter() - start)
 
 
 def _bars(source: Any, symbol: str, since: pd.Timestamp, now: pd.Timestamp) -> Callable[[], str]:
@@ -107,6 +124,16 @@ def _bars(source: Any, symbol: str, since: pd.Timestamp, now: pd.Timestamp) -> C
         if answer.frame.empty:
             raise SourceError(f"{source.name} has no bar of {symbol} since {since:%Y-%m-%d}.", kind="unknown")
         return f"{len(answer.frame)} bars to {answer.frame['at'].iloc[-1]:%Y-%m-%d}"
+
+    return question
+
+
+def _dates(source: Any, symbol: str, now: pd.Timestamp) -> Callable[[], str]:
+    def question() -> str:
+        frame = source.events(symbol, since=now - _A_YEAR, now=now).frame
+        if frame.empty:
+            raise SourceError(f"{source.name} has no date of {symbol or 'any symbol'}.", kind="unknown")
+        return f"{len(frame)} dates to {frame['session'].max():%Y-%m-%d}"
 
     return question
 

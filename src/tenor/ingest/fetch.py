@@ -13,6 +13,7 @@ import pandas as pd
 
 from tenor.config import SourcesConfig
 from tenor.errors import ConfigError, SourceError, StoreError
+from tenor.ingest.fetch_events import EventsResult, fetch_events
 from tenor.ingest.fetch_news import NewsResult, fetch_news
 from tenor.ingest.fetch_symbol import FetchPlan, SymbolFetch
 from tenor.ingest.reconcile import Span
@@ -76,21 +77,26 @@ class FetchResult:
         One outcome a symbol.
     news
         One result a source.
+    events
+        Likewise.
     """
 
     bars: tuple[SymbolOutcome, ...]
     news: tuple[NewsResult, ...]
+    events: tuple[EventsResult, ...] = ()
 
     @property
     def worked(self) -> bool:
         """Whether any source answered."""
-        return any(not o.failed for o in self.bars) or any(not n.failed for n in self.news)
+        brought = (any(not each.failed for each in kind) for kind in (self.bars, self.news, self.events))
+        return any(brought)
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values."""
         return {
             "bars": [{**o.__dict__, "notes": list(o.notes), "errors": list(o.errors)} for o in self.bars],
             "news": [n.to_json() for n in self.news],
+            "events": [e.to_json() for e in self.events],
         }
 
 
@@ -114,12 +120,13 @@ def fetch(
     *,
     interval: BarInterval = "1d",
     news: bool = True,
+    events: bool = True,
     now: pd.Timestamp | None = None,
     http: Http | None = None,
     keys: SourceKeys | None = None,
     progress: FetchProgress | None = None,
 ) -> FetchResult:
-    """Bring the bars and the news of `symbols` into the lake: new sessions, and revisions of the last ones.
+    """Bring the bars, the news and the events of `symbols` into the lake: new sessions, and revisions of the last ones.
 
     Each batch is appended as soon as it is complete: an interrupted fetch keeps its earlier batches, and the next one
     continues from there. Several may run at once.
@@ -136,6 +143,8 @@ def fetch(
         The length of a bar.
     news
         Fetch news as well.
+    events
+        Fetch dates known ahead as well, where `config` names sources of them.
     now
         UTC; the clock's time by default. Sessions that were not over by then are left out.
     http
@@ -169,21 +178,23 @@ def fetch(
         )
         outcomes = _bars(lake, plan, requested, progress)
         news_results = fetch_news(lake, requested, config, now=moment, http=client, keys=known) if news else ()
+        event_results = fetch_events(lake, requested, config, now=now, http=client, keys=known) if events else ()
     # the rows are stored; a damaged part is reported by whatever reads it
     with contextlib.suppress(StoreError):
         lake.compact(least=_MANY_PARTS)
-    return FetchResult(tuple(outcomes), tuple(news_results))
+    return FetchResult(tuple(outcomes), tuple(news_results), tuple(event_results))
 
 
 def fetch_or_fail(store: str, symbols: Sequence[str], config: SourcesConfig, interval: BarInterval) -> None:
-    """`fetch` before a refresh: bars of `interval`, with news where they are daily.
+    """`fetch` before a refresh: bars of `interval`, with news and events where they are daily.
 
     Raises
     ------
     SourceError
         No source answered.
     """
-    if not fetch(store, symbols, config, interval=interval, news=interval == "1d").worked:
+    days = interval == "1d"
+    if not fetch(store, symbols, config, interval=interval, news=days, events=days).worked:
         raise SourceError("no source answered: see 'tenor data doctor'", kind="away")
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from tenor.calendars import calendar_of
-from tenor.data import embedded_bars, embedded_sentiment
-from tenor.errors import ConfigError, DataError
+from tenor.data import embedded_bars, embedded_names, embedded_sentiment, has_embedded
+from tenor.errors import ConfigError, DataError, did_you_mean
 from tenor.features.extra_sessions import extra_days
 from tenor.features.own import OwnTable, read_own_table
 from tenor.features.own.functions import check_name
@@ -132,11 +132,17 @@ def import_files(
     if EMBEDDED in paths:
         bars += lake.append_bars(embedded_bars(), source=EMBEDDED_SOURCE)
         sentiment += lake.append_sentiment(embedded_sentiment(), source=EMBEDDED_SOURCE)
+        if has_embedded("open"):  # another view of the same posts: not counted twice
+            lake.append_sentiment(embedded_sentiment("open"), source=EMBEDDED_SOURCE)
+        lake.append_rows("names", embedded_names().assign(source=EMBEDDED_SOURCE))
     given = [path for path in paths if path != EMBEDDED]
     missing = tuple(path for path in given if not Path(path).exists())
+    meant = next((path for path in missing if did_you_mean(path, (EMBEDDED,))), None)
+    if meant is not None:
+        raise DataError(f"{meant}: there is no such file or folder.{did_you_mean(meant, (EMBEDDED,))}")
     if given and len(paths) in (1, len(missing)):
         find_files(Path(given[0]), also=JSON_SUFFIXES)  # raises where there is nothing to import
-    for batch in read_files(given, calendar=calendar, reading=reading, events=lake.events):
+    for batch in read_files(given, calendar=calendar, reading=reading, events=lambda: lake.events(source="file")):
         if batch.bars is not None:
             bars += lake.append_bars(batch.bars, source="file")
         if batch.news is not None:

@@ -43,6 +43,12 @@ class SymbolStatus:
         The latest publication (UTC), or None.
     news_source
         Of the latest publication.
+    events
+        How many dates of events are known: of the symbol's own, without those that were withdrawn.
+    next_event
+        The session of the next one, or None.
+    next_kind
+        Its kind.
     fetched_at
         When a source was last asked, or None.
     note
@@ -60,6 +66,9 @@ class SymbolStatus:
     stale: bool
     last_news: pd.Timestamp | None
     news_source: str
+    events: int
+    next_event: pd.Timestamp | None
+    next_kind: str
     fetched_at: pd.Timestamp | None
     note: str
 
@@ -68,6 +77,7 @@ class SymbolStatus:
         plain: dict[str, Any] = dict(self.__dict__)
         for key in ("last_bar", "expected"):
             plain[key] = exchange(self.calendar).label(plain[key])
+        plain["next_event"] = None if self.next_event is None else f"{self.next_event:%Y-%m-%d}"
         for key in ("last_news", "fetched_at"):
             plain[key] = None if plain[key] is None else plain[key].isoformat()
         return plain
@@ -109,9 +119,11 @@ def status(
         if not bars:
             lake.bars(calendar=calendar)
     news = _latest(lake.spans("news", symbols))
+    dates = lake.events(symbols=sorted(bars))
+    events = {} if dates is None else {str(symbol): frame for symbol, frame in dates.standing.groupby("symbol")}
     fetches = {str(r["symbol"]): r for r in lake.rows("fetches", symbols).to_dict("records") if r["kind"] == interval}
     return [
-        _of(symbol, bars[symbol], news.get(symbol), fetches.get(symbol), config, moment, interval)
+        _of(symbol, bars[symbol], news.get(symbol), events.get(symbol), fetches.get(symbol), config, moment, interval)
         for symbol in sorted(bars)
     ]
 
@@ -156,6 +168,7 @@ def _of(
     symbol: str,
     bars: dict[str, Any],
     news: dict[str, Any] | None,
+    events: pd.DataFrame | None,
     fetched: dict[Any, Any] | None,
     config: SourcesConfig,
     now: pd.Timestamp,
@@ -168,6 +181,8 @@ def _of(
         last = calendar.session_of(pd.Series([last]), margin=pd.Timedelta(0)).iloc[0]
     behind = max(len(calendar.sessions(last, expected)) - 1, 0) if last < expected else 0
     live = bars["source"] in PRICE_SOURCES
+    ahead = None if events is None else events[(events["session"] > market.exchange.last_closed(now)).to_numpy()]
+    coming = None if ahead is None or ahead.empty else ahead.iloc[0]  # sorted by session
     return SymbolStatus(
         symbol=symbol,
         calendar=calendar.code,
@@ -180,6 +195,9 @@ def _of(
         stale=live and behind > config.max_stale_sessions,
         last_news=None if news is None else pd.Timestamp(news["last"]),
         news_source="" if news is None else str(news["source"]),
+        events=0 if events is None else len(events),
+        next_event=None if coming is None else coming["session"],
+        next_kind="" if coming is None else str(coming["kind"]),
         fetched_at=None if fetched is None else pd.Timestamp(fetched["asked_at"]),
         note="" if fetched is None else str(fetched["note"]),
     )

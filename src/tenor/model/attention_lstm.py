@@ -1,16 +1,18 @@
 """The attention LSTM and its config. It reads a run of sessions once and predicts at every one of them.
 
-A feature gate, an LSTM, a dense layer, and a head for each thing that is forecast, at every horizon. Risk is where
+A feature gate, an LSTM, dense layers, and a head for each thing that is forecast, at every horizon. Risk is where
 attention carries the forecast: of each horizon it chooses, at every step, how much each of the last `lookback` sessions
 says about the sessions ahead. The forecast log variance is the log of the mean of their variances under these weights,
-plus a correction from the dense layer: an ARCH(∞) whose weights the network chooses from what it sees.
+plus a correction from the dense layers: an ARCH(∞) whose weights the network chooses from what it sees.
 Nothing at step t looks past step t.
 
-Letters in shape comments: B batch, T time, F features, H hidden, A attention_size, L lookback, K horizons, N blocks.
+Letters in shape comments: B batch, T time, F features, H hidden, D the last dense layer's width, A attention_size, L
+lookback, K horizons, N blocks.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import NamedTuple
 
@@ -77,11 +79,13 @@ class AttentionLSTM(nn.Module):
             nn.init.zeros_(self.gate.bias)
             lag = torch.arange(config.lookback - 1, -1, -1, dtype=torch.float32)  # the last step is lag 0
             self.by_lag = nn.Parameter(-DECAY * torch.log1p(lag).repeat(n_horizons, 1))  # [K, L]
-        self.dense = nn.Linear(width, width)
+        widths = config.dense or (width,)
+        self.dense = nn.Linear(width, widths[0])
+        self.deeper = nn.ModuleList(nn.Linear(*pair) for pair in itertools.pairwise(widths))
         self.dropout = nn.Dropout(config.dropout)
         self.heads = nn.ModuleDict()
         for head in HEADS:
-            linear = nn.Linear(width, n_horizons)
+            linear = nn.Linear(widths[-1], n_horizons)
             # training starts at the forecast that is hard to beat: no return, and the pooled variance as it is
             nn.init.zeros_(linear.weight)
             nn.init.zeros_(linear.bias)
@@ -118,12 +122,19 @@ class AttentionLSTM(nn.Module):
         else:
             there = (past > 0).to(past.dtype)
             pooled = (past.sum(-1) / there.sum(-1).clamp(min=1))[..., None]  # [B, T, 1]
-        dense = self.dropout(torch.tanh(self.dense(states)))  # [B, T, H]
+        dense = self.dense_of(states)  # [B, T, D]
         outputs = {name: linear(dense) for name, linear in self.heads.items()}
         for head in HEADS:
             if head.pools_variance:
                 outputs[head.name] = outputs[head.name] + torch.log(pooled.clamp(min=SMALLEST))
         return Output(outputs, time_weights, feature_weights)
+
+    def dense_of(self, states: Tensor) -> Tensor:
+        """What the heads read, [..., D], from states of the LSTM [..., H]."""
+        dense: Tensor = self.dropout(torch.tanh(self.dense(states)))
+        for layer in self.deeper:
+            dense = self.dropout(torch.tanh(layer(dense)))
+        return dense
 
     def _scores(self, states: Tensor, x: Tensor) -> Tensor:
         """[B, T, K, L]; how much each step t asks for the sessions t-L+1 .. t, before they are normed."""

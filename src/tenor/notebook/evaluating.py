@@ -21,7 +21,7 @@ from tenor.evaluation.risk import LOSSES, RiskEvaluation
 from tenor.evaluation.walkforward_summary import WalkForwardSummary
 from tenor.features.axis import Axis
 from tenor.features.own.bundle import Given
-from tenor.notebook.frame_store import FrameStore, frame_store
+from tenor.notebook.frame_store import frame_store
 from tenor.pipeline import evaluate as pipeline
 from tenor.pipeline.own import end_of_first_training, prepare_own
 from tenor.pipeline.train import config_panel, describe_config
@@ -306,8 +306,9 @@ def evaluate(
             train_end=end_of_first_training(known, settings, layout),
             allow_leak=allow_leak,
         )
-        settings = prepared.config
-        panel = config_panel(settings, known, _sentiment(store, shown.texts), prepared.own)
+        until = end_of_first_training(known, settings, layout)
+        settings, daily = store.workspace.training_news(prepared.config, until=until, progress=shown.texts, save=True)
+        panel = config_panel(settings, known, daily, prepared.own)
         walk = pipeline.walk_settings(
             panel,
             layout,
@@ -345,13 +346,6 @@ def fold_lengths(sessions: int, folds: int) -> FoldConfig:
         valid_sessions=max(1, min(LONGEST_PART, int(VALID_SHARE * sessions))),
         test_sessions=tests,
     )
-
-
-def _sentiment(store: FrameStore, scoring: Any) -> DailySentiment | None:
-    features = store.config.features
-    if not features.sentiment:
-        return None
-    return store.workspace.daily_sentiment(store.config.sentiment, calendar=features.calendar, progress=scoring)
 
 
 def _own_baselines(baselines: Sequence[Any]) -> tuple[Regressor, ...]:

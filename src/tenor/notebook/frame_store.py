@@ -90,6 +90,11 @@ def frame_store(
     if sentiment is not None and not isinstance(sentiment, DailySentiment):
         kind = type(sentiment).__name__
         raise ConfigError(f"sentiment is a {kind}; it takes a DailySentiment. Hand texts over as news=.")
+    if sentiment is not None and sentiment.as_of != settings.features.as_of:
+        raise ConfigError(
+            f"sentiment was made at the {sentiment.as_of}, and features.as_of is {settings.features.as_of!r}: take "
+            f"tenor.Config(features=tenor.FeatureConfig(as_of={sentiment.as_of!r})), or the sentiment of that moment."
+        )
     # the default calendar is nobody's choice: coins and foreign stocks stand on their own
     chosen = settings.features.calendar != FeatureConfig().calendar or calendar is not None
     read = read_frame(bars, symbol=symbol, calendar=settings.features.calendar if chosen else None)

@@ -285,8 +285,10 @@ class FittedModel:
                 "the model was trained without news: hand news to tenor.fit first, or leave them out here."
             )
         about = read_news(news).news
-        scores = Scorer.load(recipe.sentiment.model).score(about.frame["text"].tolist())
-        return daily_sentiment(about, scores, recipe.sentiment, calendar=recipe.features.calendar)
+        scorer = Scorer.load(recipe.sentiment.model)
+        scores = scorer.score(about.frame["text"].tolist(), kinds=recipe.with_kinds)
+        features = recipe.features
+        return daily_sentiment(about, scores, recipe.sentiment, calendar=features.calendar, as_of=features.as_of)
 
     def _covariates(self, events: Any) -> Covariates | None:
         """What is known for the model's own features: by `events`, or by the model's own store."""
@@ -310,8 +312,11 @@ class FittedModel:
             return
         if recipe.sentiment.source == NEWS:
             target.lake.append_news(lake.news())
-            scored = self._workspace.scored_news(recipe.sentiment)
-            target.daily_sentiment(recipe.sentiment, calendar=recipe.features.calendar, scored=scored, save=True)
+            calendar, as_of, kinds = recipe.features.calendar, recipe.features.as_of, recipe.with_kinds
+            scored = self._workspace.scored_news(recipe.sentiment, kinds=kinds)
+            target.daily_sentiment(
+                recipe.sentiment, calendar=calendar, as_of=as_of, kinds=kinds, scored=scored, save=True
+            )
         elif (daily := self._newest.sentiment) is not None:
             target.lake.append_sentiment(daily, source=recipe.sentiment.source)
 

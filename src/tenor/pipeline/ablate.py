@@ -8,20 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from tenor.config import Config
-from tenor.errors import DataError
+from tenor.errors import DataError, HistoryError
 from tenor.evaluation.ablation import ablate as compare_with_and_without
 from tenor.evaluation.ablation import ablate_attention, ablate_columns
 from tenor.evaluation.contrasts import Ablation
+from tenor.evaluation.news_value import NewsValue
+from tenor.pipeline.news_value import ablate_news, chosen_arms
 from tenor.pipeline.own import end_of_first_training, prepare_own
 from tenor.pipeline.train import config_panel, describe_config
 from tenor.report.ablation import write_ablation
 from tenor.training.folds import fold_table, walk_forward
 from tenor.workspace import ScoringProgress, Workspace
 
+QUESTIONS = ("news", "sentiment", "attention")
+"""What can be asked about beside own features."""
+
 
 @dataclass(frozen=True)
 class AblationResult:
-    """What sentiment and attention are worth, and the folds they were walked over.
+    """What the news, sentiment and attention are worth, and the folds they were walked over.
 
     Attributes
     ----------
@@ -33,12 +38,15 @@ class AblationResult:
         Horizon -> the ablation of attention; empty for a model that has none.
     own
         Name of an own feature -> horizon -> its ablation.
+    news
+        What the news is worth by kind, and at the close and the open; None where it was not asked.
     """
 
     horizons: dict[int, Ablation]
     folds: str
     attention: dict[int, Ablation] = field(default_factory=dict)
     own: dict[str, dict[int, Ablation]] = field(default_factory=dict)
+    news: NewsValue | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values."""
@@ -47,6 +55,7 @@ class AblationResult:
             "horizons": [ablation.to_json() for ablation in self.horizons.values()],
             "attention": [ablation.to_json() for ablation in self.attention.values()],
             "own": {name: [each.to_json() for each in horizons.values()] for name, horizons in self.own.items()},
+            "news": None if self.news is None else self.news.to_json(),
         }
 
 
@@ -59,19 +68,25 @@ def ablate(
     texts: ScoringProgress | None = None,
     report: Path | None = None,
     without: Sequence[str] = (),
+    arms: Sequence[str] = (),
     allow_leak: bool = False,
 ) -> AblationResult:
-    """Walk forward with sentiment, without it, with it shuffled across days, and without attention.
+    """Walk forward with the news and without it, with it shuffled across days, and without attention.
 
-    All arms have the same folds and seeds; the arm without attention has sentiment. A lake without sentiment is asked
-    about attention alone. Own features that the config names are in all arms but those that they are left out of.
+    Where there are counts of the news by kind, arms with more or less of it are compared over the sessions with news
+    (`tenor.evaluation.news_arms`), at the close and before the next open; where there is sentiment alone, with it,
+    without it and shuffled. The arm without attention has sentiment. A lake without either is asked about attention
+    alone. Own features that the config names are in all arms but those that they are left out of.
 
     Parameters
     ----------
     report
         The HTML file to write, if any.
     without
-        What to ask about instead of both: ``sentiment``, ``attention``, names of own features, ``own`` for all of them.
+        What to ask about instead: ``news``, ``sentiment``, ``attention``, names of own features, ``own`` for all of
+        them.
+    arms
+        Of `tenor.evaluation.news_arms.NEWS_ARMS`, where the news is asked about; by default all that there can be.
     allow_leak
         Go on where the leak check finds something in an own feature.
 
@@ -87,13 +102,18 @@ def ablate(
     workspace = Workspace(store)
     calendar = config.features.calendar
     bars = workspace.bars(config.symbols or None, calendar=calendar)
-    sentiment = workspace.daily_sentiment(config.sentiment, calendar=calendar, progress=texts, save=True)
-    requested = tuple(without) or ("sentiment", "attention")
+    chosen_arms(arms)  # raises now, not after the first arm was trained
+    until = end_of_first_training(bars, config, config.folds)
+    config, sentiment = workspace.training_news(config, until=until, progress=texts, save=True, always=True)
+    counts = None if sentiment is None else sentiment.kinds
+    requested = tuple(without) or ("sentiment" if counts is None and not arms else "news", "attention")
     lacking = {}
     if sentiment is None:
         lacking["sentiment"] = f"{store} has neither news nor sentiment to leave out: import some ('tenor data import')"
     elif not config.features.sentiment:
         lacking["sentiment"] = "features.sentiment is false, so that there is none to leave out: set it to true"
+    if sentiment is None:
+        lacking["news"] = lacking["sentiment"]
     if not config.model.attention_lstm:
         lacking["attention"] = (
             "the network has no attention of tenor's to leave out: take model.attention = true without model.network"
@@ -106,12 +126,26 @@ def ablate(
     reasons = [lacking[name] for name in requested if name in lacking]
     if reasons and (without or len(reasons) == len(requested)):  # by default what can be asked about is asked about
         raise DataError("; ".join(reasons) + ".")
-    until = end_of_first_training(bars, config, config.folds)
     prepared = prepare_own(workspace, config, bars, train_end=until, allow_leak=allow_leak)
     config = prepared.config
-    columns = {name: prepared.own.without(name) for name in requested if name not in ("sentiment", "attention")}
+    columns = {name: prepared.own.without(name) for name in requested if name not in QUESTIONS}
     features = replace(config.features, sentiment=config.features.sentiment and sentiment is not None)
     panel = config_panel(replace(config, features=features), bars, sentiment, prepared.own)
+    news = None
+    if "news" in requested and "news" not in lacking:
+        try:
+            news = ablate_news(
+                workspace, config, bars, prepared.own, arms=arms, workers=workers, progress=progress, texts=texts
+            )
+        except HistoryError:
+            if without or arms:
+                raise
+            # too few sessions with news for folds of their own: sentiment is asked about on the folds of the config
+            requested = ("sentiment", "attention")
+        if news is not None and requested == ("news",):
+            if report is not None:
+                write_ablation(report, {}, news.folds, news=news, about=describe_config(config, panel.symbols))
+            return AblationResult({}, news.folds, news=news)
     splits = walk_forward(panel.sessions, config.folds, purge=max(panel.horizons))
     shared: dict[str, Any] = {
         "features": features,
@@ -137,5 +171,5 @@ def ablate(
     table = fold_table(panel.sessions, splits)
     if report is not None:
         about = describe_config(config, panel.symbols)
-        write_ablation(report, horizons, table, attention=attention, own=own, about=about)
-    return AblationResult(horizons, table, attention, own)
+        write_ablation(report, horizons, table, attention=attention, own=own, news=news, about=about)
+    return AblationResult(horizons, table, attention, own, news)

@@ -26,8 +26,10 @@ from tenor.evaluation.risk import RiskEvaluation
 from tenor.evaluation.risk_walk import RiskUse, risk_evaluations, risk_headline, use_risk, walk_rivals
 from tenor.evaluation.walkforward_summary import WalkForwardSummary, headline, summarise_walk
 from tenor.features import build_panel
+from tenor.features.kinds import TOPIC
 from tenor.inference.cells import usable
 from tenor.pipeline.own import require_same_code
+from tenor.pipeline.predict import require_moment
 from tenor.pipeline.train import load
 from tenor.report import write_report
 from tenor.report.backtest import trading_section
@@ -36,7 +38,7 @@ from tenor.report.page import PageSection
 from tenor.report.risk import risk_sections
 from tenor.report.sentiment import sentiment_section
 from tenor.report.walk import walk_sections
-from tenor.schema import Panel
+from tenor.schema import KINDS, Panel
 from tenor.sentiment import Scorer, why
 from tenor.storage.files import write_json
 from tenor.training import Forecaster, Progress, Split, split_from_dates
@@ -167,6 +169,7 @@ def evaluate(
     *,
     config: Config | None = None,
     version: str | None = None,
+    as_of: str | None = None,
     report: Path,
     show: Sequence[str] = (),
     baselines: Sequence[str] = (),
@@ -185,6 +188,8 @@ def evaluate(
         left at their defaults, folds over the version's own test part.
     version
         The one trained last if None.
+    as_of
+        The moment that its forecasts must be made at, ``close`` or ``open``; None takes it as it is.
     report
         The HTML file to write.
     show
@@ -195,13 +200,14 @@ def evaluate(
     workspace = Workspace(store)
     forecaster = load(workspace.registry, version or "latest")
     recipe = forecaster.recipe
+    require_moment(recipe, as_of)
     if config is not None:
         _require_same(config, forecaster)
         require_same_code(config.features, forecaster.recipe.own, forecaster.version)
     own_baselines = regressors(baselines, (forecaster.name, "LSTM", WITHOUT_SENTIMENT))
     calendar = recipe.features.calendar
     bars = workspace.bars(recipe.symbols, calendar=calendar)
-    sentiment = workspace.daily_sentiment(recipe.sentiment, calendar=calendar) if recipe.with_sentiment else None
+    sentiment = workspace.model_news(recipe)
     covariates = workspace.covariates(recipe.features, recipe.own)
     panel = recipe.panel(bars, sentiment, covariates)
     split = split_from_dates(panel.sessions, recipe.split)
@@ -330,15 +336,27 @@ def _explained_texts(
 
 def _require_same(config: Config, forecaster: Forecaster) -> None:
     for part in ("features", "model", "training"):
-        requested, trained = to_mapping(getattr(config, part)), to_mapping(getattr(forecaster, part))
+        ours, theirs = getattr(config, part), getattr(forecaster, part)
+        requested, trained = to_mapping(ours), to_mapping(theirs)
         for key in {**trained, **requested}:
-            value = trained.get(key)
-            # the kinds of events that there were at the training are what `true` meant
-            if requested.get(key) != value and not (key == "events" and requested.get(key) is True and value):
+            # one that a mapping leaves out has its default
+            wanted, value = requested.get(key, getattr(ours, key)), trained.get(key, getattr(theirs, key))
+            if wanted != value and not _meant(key, wanted, value):
                 raise ConfigError(
-                    f"{part}.{key} is {requested.get(key)!r}, but version {forecaster.version} was trained with "
-                    f"{value!r}: train with this config first, or leave it out."
+                    f"{part}.{key} is {wanted!r}, but version {forecaster.version} was trained with {value!r}: train "
+                    "with this config first, or leave it out."
                 )
+
+
+def _meant(key: str, requested: Any, trained: Any) -> bool:
+    """Whether a training made `trained` of what `requested` left open: kinds of events, kinds of news, topics."""
+    if key == "kinds":
+        named = [kind for kind in trained or () if not kind.startswith(TOPIC)]
+        return requested is None or named == list(KINDS if requested is True else requested or ())
+    return key == "events" and requested is True and bool(trained)
+
+
+_KNOWN_AT = {"close": "at each session's close", "open": "before the next open: bars to the close, news of the night"}
 
 
 def describe_version(forecaster: Forecaster, panel: Panel, split: Split) -> dict[str, str]:
@@ -354,7 +372,7 @@ def describe_version(forecaster: Forecaster, panel: Panel, split: Split) -> dict
             for name, (first, last) in split.dates(panel.sessions).items()
         },
         "Purged between the parts": f"{split.purge} sessions",
-        "Features": f"{len(panel.features)}, known at each session's close",
+        "Features": f"{len(panel.features)}, known {_KNOWN_AT[forecaster.features.as_of]}",
         **({"Own features": ", ".join(forecaster.recipe.own.names)} if forecaster.recipe.own else {}),
         "Network": ", ".join(f"{key} {value}" for key, value in to_mapping(forecaster.model).items()),
         **({} if forecaster.attends else {"Attention": "none: the network gives no weights"}),

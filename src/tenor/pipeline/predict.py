@@ -12,11 +12,12 @@ import pandas as pd
 
 from tenor.calendars import Exchange, exchange, interval_of
 from tenor.config import SourcesConfig
-from tenor.errors import TenorError, UnknownSymbolError
+from tenor.errors import ConfigError, TenorError, UnknownSymbolError
 from tenor.features.sentiment import OLDEST
 from tenor.forecast_table import forecast_row, trained_until_of
 from tenor.inference.forecasts import Forecasts
 from tenor.inference.predictor import Predictor
+from tenor.inference.recipe import Recipe
 from tenor.ingest.status import refusal, stale
 from tenor.schema import DailySentiment, Forecast
 from tenor.serving.staleness import behind_reason, grace_of
@@ -90,19 +91,26 @@ def current_forecasts(
     *,
     horizons: Sequence[int] = (1,),
     version: str | None = None,
+    as_of: str | None = None,
     sources: SourcesConfig | None = None,
 ) -> CurrentForecasts:
     """As `predict`, at several horizons, with what is stale; a symbol without forecast hides no other.
+
+    With `as_of` the model must forecast at that moment, ``close`` or ``open``.
 
     Raises
     ------
     ModelError
         Nothing was trained yet, or there is no such version.
+    ConfigError
+        The model forecasts at another moment.
     DataError
         The model has no such horizon.
     """
     sources = sources or SourcesConfig()
     workspace = Workspace(store)
+    if as_of is not None:
+        require_moment(workspace.predictor(version).recipe, as_of)
     forecasts, predictor, old_sentiment = forecasts_of(workspace, symbols, horizons=horizons, version=version)
     calendar = predictor.recipe.features.calendar
     failed = {symbol: str(error) for symbol, error in forecasts.failed.items()}
@@ -126,13 +134,25 @@ def current_forecasts(
     )
 
 
+def require_moment(recipe: Recipe, as_of: str | None) -> None:
+    """Raise ConfigError where the model of `recipe` does not forecast at the moment `as_of`; None is any."""
+    if as_of not in (None, "close", "open"):
+        raise ConfigError(f"--as-of is {as_of!r}; it takes close or open.")
+    own = recipe.features.as_of
+    if as_of not in (None, own):
+        raise ConfigError(
+            f"version {recipe.version} forecasts at the {own}, not at the {as_of}: train one with --as-of {as_of}, or "
+            "name another with --model."
+        )
+
+
 def forecasts_of(
     workspace: Workspace, symbols: Sequence[str], *, horizons: Sequence[int], version: str | None
 ) -> tuple[Forecasts, Predictor, str | None]:
     """As `predict`, without its warnings and errors; the model; and why its sentiment is stale, if it is."""
     predictor = workspace.predictor(version)
     lake = workspace.forecasts(predictor)
-    names = [known_as(symbol, lake.known) for symbol in symbols]
+    names = list(dict.fromkeys(known_as(symbol, lake.known) for symbol in symbols))
     unknown: dict[str, TenorError] = {
         symbol: UnknownSymbolError(symbol, lake.known) for symbol in names if symbol not in lake.known
     }

@@ -151,7 +151,7 @@ def _losses(
     calendar = recipe.features.calendar
     bars = workspace.bars(recipe.universe(workspace.lake.symbols(calendar), ()), calendar=calendar)
     # each model sees the daily sentiment that it was trained on
-    sentiment = workspace.daily_sentiment(recipe.sentiment, calendar=calendar) if recipe.with_sentiment else None
+    sentiment = workspace.model_news(recipe)
     panel: Panel = recipe.panel(bars, sentiment, workspace.covariates(recipe.features, recipe.own))
     predictions = model.predict(panel)
     cells = usable(panel, recipe.lookback)

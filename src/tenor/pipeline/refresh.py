@@ -6,24 +6,27 @@ import contextlib
 import functools
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tenor.calendars import Exchange, exchange
-from tenor.config import SentimentConfig, SourcesConfig
+from tenor.calendars import Exchange, exchange, market_of
+from tenor.config import AlertsConfig, SentimentConfig, SourcesConfig
 from tenor.errors import DataError, StoreError, TenorError, one_line
 from tenor.features.axis import on_axis
 from tenor.inference.predictor import Predictor
 from tenor.inference.recipe import Recipe
 from tenor.ingest.status import stale
+from tenor.pipeline import alerting
 from tenor.pipeline.predict import sessions_behind, stale_sentiment
-from tenor.schema import BarInterval, DailySentiment, Forecast
+from tenor.schema import AsOf, BarInterval, DailySentiment, Forecast
 from tenor.sentiment.daily import item_sessions
-from tenor.serving.documents import BARS, HISTORY, ITEMS, document
+from tenor.sentiment.scorer import Scorer
+from tenor.serving import logs
+from tenor.serving.documents import HISTORY, ITEMS, document, past_sessions
 from tenor.serving.monitor import MonitorReport, notify, watch
 from tenor.serving.published import PublishedForecasts, SymbolEntry, past_forecasts
 from tenor.serving.track_record import track_record, with_verdicts
@@ -34,6 +37,13 @@ from tenor.workspace import NEWS, ScoredNews, Workspace
 AHEAD = pd.Timedelta(days=180)
 CLOSES = 2000
 """How far ahead the index lists the exchange's closes, and how many at most, to tell staleness without a calendar."""
+
+PROGRESS_STEP = 5
+"""Symbols written between two lines of progress."""
+REPLAY_AFTER = 20
+"""Sessions behind from which a store whose bars nothing ever fetched is one to look back at (`Index.head`)."""
+EXAMPLE = "example"
+"""The source of the items that come with the embedded data."""
 
 log = logging.getLogger("tenor.serving")
 
@@ -76,6 +86,7 @@ def refresh(
     symbols: Sequence[str] | None = None,
     sources: SourcesConfig | None = None,
     webhook: str | None = None,
+    alerts: AlertsConfig | None = None,
     now: pd.Timestamp | None = None,
 ) -> Refreshed:
     """Forecast `symbols` (by default all of the lake that have history enough) and publish the forecasts.
@@ -93,18 +104,24 @@ def refresh(
         Whose ``when_stale`` counts: symbols whose bars are stale are reported, or get no new forecast.
     webhook
         Where alarms that the last refresh did not have are posted as JSON.
+    alerts
+        Rules on the forecasts, whose alerts that the last refresh did not have are sent over its channels.
     now
         Tz-aware; the moment of the refresh.
 
     Raises
     ------
+    ConfigError
+        A rule of `alerts` can't be read, or a channel lacks its variable.
     StoreError
         The lake can't be read, or the forecasts not published.
     DataError
         Not one symbol can be forecast.
     """
     published = workspace.published
-    before = _last_monitor(published)
+    if alerts is not None:
+        alerting.check(alerts)
+    before = _last_head(published)
     try:
         result = _refresh(workspace, load(), fetch, symbols, sources, now or pd.Timestamp.now("UTC"))
     except (TenorError, OSError) as error:
@@ -112,7 +129,12 @@ def refresh(
         with contextlib.suppress(TenorError, OSError):
             published.add_note(f"the last refresh failed: {one_line(error, 200)}")
         raise
-    notify(result.monitor, before, webhook=webhook)
+    notify(result.monitor, before.get("monitor"), webhook=webhook)
+    if alerts is not None:
+        try:
+            alerting.send_new_alerts(published, alerts, before)
+        except (TenorError, OSError) as error:  # the forecasts are published, whatever becomes of the alerts
+            log.error("the alerts were not sent", extra={"error": one_line(error, 200)})
     return result
 
 
@@ -144,7 +166,9 @@ def _refresh(
         raise DataError(
             f"all of {len(requested)} symbols are stale, and sources.when_stale is refuse: fetch their bars."
         )
+    _progress("scoring the news", 0, len(wanted))
     run.sentiment, items = _sentiment(workspace, recipe, wanted, notes)
+    _progress("running the model", 0, len(wanted))
     # features, networks and intervals run once; all below are views of that run
     newest = run.newest(wanted)
     if len(newest):
@@ -169,19 +193,28 @@ def _refresh(
     frames = dict(iter(on_axis(bars.adjusted(), axis).groupby("symbol")))
     sentiments = dict(iter(on_axis(run.sentiment.frame, axis).groupby("symbol"))) if run.sentiment is not None else {}
 
+    names, events = _names(workspace, forecasts), _events(workspace, calendar)
+
     def write(symbol: str, before: Mapping[str, Any] | None) -> dict[str, Any]:
         return document(
             forecasts[symbol],
-            bars=frames[symbol].tail(BARS + HISTORY),
+            bars=frames[symbol],
             sentiment=sentiments.get(symbol),
             items=items.get(symbol, ()),
             past=history[symbol],
             looked=run.attention(symbol),
             before=before,
             behind=sessions_behind(calendar, forecasts[symbol][0].session, now),
+            name=names.get(symbol, ""),
+            currency=market_of(symbol).currency,
+            events=events[events["symbol"].isin([symbol, ""])] if events is not None else None,
         )
 
-    documents = [write(symbol, standing.get(symbol)) for symbol in forecasts]
+    documents = []
+    for symbol in forecasts:
+        documents.append(write(symbol, standing.get(symbol)))
+        if len(documents) % PROGRESS_STEP == 0 or len(documents) == len(forecasts):
+            _progress("writing forecasts", len(documents), len(forecasts))
     track = with_verdicts(
         track_record(
             (row for one in documents for row in past_forecasts(one, horizon)),
@@ -198,10 +231,13 @@ def _refresh(
         "horizons": list(recipe.horizons),
         "calendar": axis,
         "closes": _closes(calendar, now),
+        **({} if recipe.features.as_of == "close" else {"cut_offs": _cut_offs(recipe, now)}),
         "card": json_values(dict(predictor.card)),
         "track": [asdict(record) for record in track],
         "monitor": report.to_json(),
         "notes": notes,
+        "sessions": past_sessions(documents),
+        "replay": fetch is None and _looks_back(workspace, documents),
     }
     run.save()
     index = published.publish(documents, head, again=write, built_on=built_on)
@@ -220,26 +256,24 @@ def _sentiment(
     """The daily sentiment that the model sees, and each symbol's latest items with their scores."""
     if not recipe.with_sentiment:
         return None, {}
-    calendar = recipe.features.calendar
-    config = workspace.resolve_sentiment(recipe.sentiment, calendar=calendar)
+    calendar, as_of, kinds = recipe.features.calendar, recipe.features.as_of, recipe.with_kinds
+    config = workspace.resolve_sentiment(recipe.sentiment, calendar=calendar, as_of=as_of)
     if config.source != NEWS:
-        return workspace.daily_sentiment(config, calendar=calendar), {}
+        return workspace.model_news(recipe), _examples(config, symbols, calendar, as_of)
     try:
-        scored = workspace.scored_news(config, save=True)
-        if scored is None:
-            return None, {}
-        daily = workspace.daily_sentiment(config, calendar=calendar, scored=scored, save=True)
+        daily = workspace.daily_sentiment(config, calendar=calendar, as_of=as_of, kinds=kinds, save=True)
+        scored = workspace.scored_news(config, symbols=symbols, newest=ITEMS, kinds=kinds, save=True)
     except (TenorError, OSError) as error:
         _note(notes, "the news could not be scored", error)
-        return workspace.saved_sentiment(config, calendar=calendar), {}
-    return daily, _items(scored, config, symbols, calendar)
+        return workspace.saved_news(recipe), {}
+    return daily, {} if scored is None else _items(scored, config, symbols, calendar, as_of)
 
 
 def _items(
-    scored: ScoredNews, config: SentimentConfig, symbols: Sequence[str], calendar: str
+    scored: ScoredNews, config: SentimentConfig, symbols: Sequence[str], calendar: str, as_of: AsOf
 ) -> dict[str, list[dict[str, Any]]]:
     """Each symbol's latest items with their scores, newest first."""
-    sessions = item_sessions(scored.news, config, calendar=calendar)
+    sessions = item_sessions(scored.news, config, calendar=calendar, as_of=as_of)
     frame = scored.news.frame.assign(session=sessions, row=np.arange(len(scored.news.frame)))
     frame = frame[frame["symbol"].isin(list(symbols)) & frame["session"].notna()]
     rows = scored.scores.rows()
@@ -260,13 +294,56 @@ def _items(
     }
 
 
-def _last_monitor(published: PublishedForecasts) -> dict[str, Any] | None:
-    """The last refresh's monitoring, where there is one that can be read."""
+def _examples(
+    config: SentimentConfig, symbols: Sequence[str], calendar: str, as_of: AsOf
+) -> dict[str, list[dict[str, Any]]]:
+    """The sentences that come with the embedded sentiment, whose own texts do not; none for any other sentiment."""
+    try:
+        from tenor.data import embedded_examples
+        from tenor.ingest.importing import EMBEDDED_SOURCE
+    except ImportError:  # an image that packs no embedded data
+        return {}
+    if config.source != EMBEDDED_SOURCE:
+        return {}
+    news = embedded_examples(EXAMPLE)
+    try:
+        scores = Scorer.load(config.model).score(news.frame["text"].tolist())
+    except (TenorError, OSError) as error:
+        log.warning("the examples could not be scored", extra={"error": str(error)})
+        return {}
+    return _items(ScoredNews(news, scores), config, symbols, calendar, as_of)
+
+
+def _names(workspace: Workspace, symbols: Collection[str]) -> dict[str, str]:
+    """The companies' names that the lake knows."""
+    frame = workspace.lake.rows("names", list(symbols))
+    return dict(zip(frame["symbol"], frame["name"], strict=True))
+
+
+def _events(workspace: Workspace, calendar: Exchange) -> pd.DataFrame | None:
+    """The dates known ahead, for bars of a day: `symbol` (empty: all), `session`, `kind`."""
+    known = workspace.lake.events() if calendar.interval == "1d" else None
+    return known.frame[["symbol", "session", "kind"]] if known is not None else None
+
+
+def _looks_back(workspace: Workspace, documents: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether nothing ever fetched the store's bars, and they end more than `REPLAY_AFTER` sessions ago."""
+    fetched = workspace.lake.rows("fetches")
+    return fetched[fetched["kind"] != "news"].empty and min(one["behind"] for one in documents) > REPLAY_AFTER
+
+
+def _progress(stage: str, done: int, total: int) -> None:
+    """Log how far the refresh is: a service that started it shows it to those who wait for their first forecasts."""
+    log.info(logs.PROGRESS, extra={"stage": stage, "done": done, "total": total})
+
+
+def _last_head(published: PublishedForecasts) -> Mapping[str, Any]:
+    """The head that the last refresh published, where there is one that can be read."""
     try:
         index = published.index()
     except StoreError:
-        return None
-    return index.head.get("monitor") if index else None
+        return {}
+    return index.head if index else {}
 
 
 def _before(
@@ -293,6 +370,14 @@ def _closes(calendar: Exchange, now: pd.Timestamp) -> list[float]:
     closes = calendar.closes(calendar.sessions(_today(now) - pd.Timedelta(days=5), _today(now) + AHEAD))
     ahead = closes.searchsorted(now) + CLOSES
     return [moment.timestamp() for moment in closes[:ahead]]
+
+
+def _cut_offs(recipe: Recipe, now: pd.Timestamp) -> list[float]:
+    """The next moments from which on all news of a session is known that a forecast before the open may use."""
+    margin = pd.Timedelta(minutes=recipe.sentiment.margin_minutes)
+    moments = exchange(recipe.features.calendar).cut_offs(recipe.features.as_of) - margin
+    first = int(moments.searchsorted(now))
+    return [moment.timestamp() for moment in moments[first : first + CLOSES]]
 
 
 def _today(now: pd.Timestamp) -> pd.Timestamp:

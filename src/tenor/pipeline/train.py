@@ -48,6 +48,8 @@ class TrainResult:
         The comparison with the champion before, if there was another.
     left_out
         Symbols of which no session was trained on, and why.
+    verdict
+        One sentence on its forecasts of the validation part, at the shortest horizon.
     """
 
     forecaster: Forecaster
@@ -56,6 +58,7 @@ class TrainResult:
     champion: str
     contest: Contest | None
     left_out: dict[str, str]
+    verdict: str
 
     def __repr__(self) -> str:
         return f"TrainResult({self.forecaster!r}, champion {self.champion}: {self.parts})"
@@ -73,6 +76,7 @@ class TrainResult:
             "champion": self.champion,
             "contest": None if self.contest is None else self.contest.to_json(),
             "left_out": self.left_out,
+            "verdict": self.verdict,
         }
 
 
@@ -127,11 +131,8 @@ def train(
     prepared = prepare_own(
         workspace, config, bars, given=own, train_end=train_end(config, bars, own), allow_leak=allow_leak
     )
-    config = prepared.config
-    sentiment, made_by = None, config.sentiment
-    if config.features.sentiment:
-        made_by = workspace.resolve_sentiment(config.sentiment, calendar=calendar)
-        sentiment = workspace.daily_sentiment(made_by, calendar=calendar, progress=scoring, save=True)
+    until = topics_end(prepared.config, bars)
+    config, sentiment = workspace.training_news(prepared.config, until=until, progress=scoring, save=True)
     panel = config_panel(config, bars, sentiment, prepared.own)
     split = chronological(panel.sessions, config.split, purge=max(panel.horizons))
     forecaster = fit(
@@ -140,14 +141,15 @@ def train(
         features=config.features,
         model=config.model,
         training=config.training,
-        sentiment=made_by,
+        sentiment=config.sentiment,
         own=prepared.own,
         checkpoints=workspace.work / "checkpoints",
         progress=progress,
         workers=workers,
     )
     registry = workspace.registry
-    version = registry.add(forecaster, {**_card(forecaster, bars, sentiment, panel, split), **prepared.card()})
+    card = _card(forecaster, bars, sentiment, panel, split)
+    version = registry.add(forecaster, {**card, **prepared.card()})
     now, contest = challenge(workspace, version)
     if now.champion is not None:
         # so that the first prediction need not compute what is known by now; the version stands, whatever fails here
@@ -163,16 +165,26 @@ def train(
         now.champion or version,
         contest,
         _left_out(panel, split, config.model.lookback),
+        card["validation"][str(panel.horizons[0])]["verdict"],
     )
 
 
 def train_end(config: Config, bars: Bars, given: Sequence[Given] = ()) -> pd.Timestamp | None:
     """The last session of the training part; None where there are no own features that need it."""
     features = config.features
-    if not (features.own or features.events or given):
-        return None
-    sessions = Axis.of(bars, features.calendar).sessions
-    until: pd.Timestamp = sessions[chronological(sessions, config.split, purge=max(features.horizons)).train.stop - 1]
+    return last_trained(config, bars) if features.own or features.events or given else None
+
+
+def topics_end(config: Config, bars: Bars) -> pd.Timestamp | None:
+    """The last session of the training part; None where ``features.topics`` asks for no topics."""
+    return last_trained(config, bars) if config.features.topics else None
+
+
+def last_trained(config: Config, bars: Bars) -> pd.Timestamp:
+    """The last session of the training part."""
+    sessions = Axis.of(bars, config.features.calendar).sessions
+    split = chronological(sessions, config.split, purge=max(config.features.horizons))
+    until: pd.Timestamp = sessions[split.train.stop - 1]
     return until
 
 

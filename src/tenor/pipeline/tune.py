@@ -10,7 +10,7 @@ from typing import Any
 from tenor.config import Config, to_mapping
 from tenor.errors import ConfigError
 from tenor.pipeline.own import prepare_own
-from tenor.pipeline.train import describe_config, train_end
+from tenor.pipeline.train import describe_config, topics_end, train_end
 from tenor.report.tuning import write_tuning
 from tenor.storage.files import write_text
 from tenor.training.grid import read_grid
@@ -82,15 +82,19 @@ def tune(
     workspace = Workspace(store)
     calendar = config.features.calendar
     bars = workspace.bars(config.symbols or None, calendar=calendar)
-    # a grid may switch sentiment on even where the config has it off
-    sentiment = workspace.daily_sentiment(config.sentiment, calendar=calendar, progress=texts, save=True)
     points = read_grid(grid_file, grid)
     for key in ("features.own", "features.events"):
         if key in points:
             raise ConfigError(
                 f"grid key {key!r}: own features can't be tried one by one: 'tenor ablate --without' asks for each."
             )
+    for key in ("features.kinds", "features.topics", "features.as_of"):
+        if key in points:
+            raise ConfigError(f"grid key {key!r}: news can't be tried one by one: 'tenor ablate' compares them.")
     prepared = prepare_own(workspace, config, bars, train_end=train_end(config, bars), allow_leak=allow_leak)
+    until = topics_end(config, bars)
+    # a grid may switch sentiment on even where the config has it off
+    resolved, sentiment = workspace.training_news(prepared.config, until=until, progress=texts, save=True, always=True)
     search = grid_search(
         bars,
         points,
@@ -98,7 +102,7 @@ def tune(
         sentiment=sentiment,
         half_life=config.sentiment.half_life,
         own=prepared.own,
-        features=prepared.config.features,
+        features=resolved.features,
         model=config.model,
         training=config.training,
         split=config.split,

@@ -12,9 +12,11 @@ from matplotlib.figure import Figure
 
 from tenor.evaluation.ablation import SHUFFLED, WITH, WITHOUT
 from tenor.evaluation.contrasts import RISK, Ablation, Contrast
+from tenor.evaluation.news_value import NewsValue
 from tenor.evaluation.significance import LEVEL, Difference
 from tenor.evaluation.titles import RISK_TITLES, TITLES, MetricTitle
 from tenor.report import style
+from tenor.report.news_value import news_sections
 from tenor.report.page import PageSection, Paragraph, Picture, TextTable, render_page, write_page
 from tenor.report.results import interval_cell
 from tenor.report.style import join_names, sentence_case, sessions_ahead
@@ -34,6 +36,7 @@ def write_ablation(
     *,
     attention: Mapping[int, Ablation] | None = None,
     own: Mapping[str, Mapping[int, Ablation]] | None = None,
+    news: NewsValue | None = None,
     about: Mapping[str, str],
 ) -> Path:
     """Write the page of an ablation, by horizon, as one self-contained HTML file.
@@ -50,6 +53,8 @@ def write_ablation(
         Horizon -> what attention is worth there; None where it was not asked.
     own
         Own feature -> horizon -> what it is worth there.
+    news
+        What the news is worth by kind and moment; None where it was not asked.
     about
         Data, settings …, shown in this order.
 
@@ -72,22 +77,29 @@ def write_ablation(
     ]
     answered = [(what, part, results) for what, part, results in every if results]
     compared = [what for what, _, _ in answered]
-    first = next(iter(answered[0][2].values()))
+    if news is not None and "the news" not in compared:
+        compared = ["the news", *compared]
+    first = next(iter(answered[0][2].values())) if answered else news
+    assert first is not None
     text = render_page(
         title=f"{'Does' if len(compared) == 1 else 'Do'} {' and '.join(compared)} help?",
         subtitle=f"Walk-forward, {first.first} – {first.last}, {len(first.seeds)} seeds in each fold and arm",
         verdicts=[
-            (f"{part}, {sessions_ahead(horizon)}", result.verdict)
-            for _, part, results in answered
-            for horizon, result in results.items()
+            *([] if news is None else [("News", news.verdict)]),
+            *(
+                (f"{part}, {sessions_ahead(horizon)}", result.verdict)
+                for _, part, results in answered
+                for horizon, result in results.items()
+            ),
         ],
         about=about,
         sections=[
-            _question(news=bool(ablations), attention=bool(attention), own=tuple(own)),
+            *([] if news is None else news_sections(news)),
+            *([_question(news=bool(ablations), attention=bool(attention), own=tuple(own))] if answered else []),
             *(_sentiment_section(result) for result in ablations.values()),
             *(_plain_section(result, "attention", "Attention") for result in attention.values()),
             *(_plain_section(result, name, name) for name, results in own.items() for result in results.values()),
-            _folds(folds),
+            *([_folds(folds)] if answered else []),
         ],
     )
     write_page(path, text)

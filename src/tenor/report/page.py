@@ -51,12 +51,15 @@ class TextTable:
         What the table shows.
     marked
         Index of the row that is highlighted (our model's), if any.
+    folded
+        Whether only its caption shows until it is opened; for long ones.
     """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     caption: str
     marked: int | None = None
+    folded: bool = False
     kind = "table"
 
     def __post_init__(self) -> None:

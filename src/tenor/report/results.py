@@ -16,8 +16,9 @@ from tenor.report import style
 from tenor.report.page import PageSection, Paragraph, Picture, TextTable
 from tenor.report.style import format_number, format_percent, join_names, sentence_case, sessions_ahead
 
-DIRECTION_METRICS = ("direction", "mcc", "auc", "rank_ic", "icir")
+DIRECTION_METRICS = ("direction", "mcc", "auc", "brier", "rank_ic", "icir")
 ERROR_METRICS = ("return_rmse", "return_mae", "price_rmse", "price_mae", "skill", "mase")
+SYMBOL_METRICS = ("price_rmse", "price_mae", "skill", "direction", "brier")
 YEAR_METRICS = ("skill", "direction", "rank_ic")
 DIFFERENCE_AXES = {"return_rmse": ("bps", 1e4), "direction": ("% points", 1e2), "rank_ic": ("", 1.0)}
 """Metric -> unit of a difference on a figure's axis, and the scale to it: differences in RMSE are far below 1 %."""
@@ -37,7 +38,8 @@ def results_section(evaluations: Mapping[int, Evaluation], ours: str) -> PageSec
         "Skill is 1 − RMSE / RMSE of persistence, which forecasts that the price stays: above zero is better than "
         "persistence. MASE is the mean absolute price error over that of persistence: below 1 is better. Rank IC is "
         "the mean rank correlation of forecast and return across the stocks of one session, ICIR is that mean over "
-        "its standard deviation. Each price error is in % of the last close, so that every stock counts alike, "
+        "its standard deviation. The Brier score is the mean squared error of P(up): always saying one half gives "
+        "0.25. Each price error is in % of the last close, so that every stock counts alike, "
         "whatever its quotes."
     )
     return PageSection("Results", (before, *results_tables(evaluations, ours), after))
@@ -121,7 +123,7 @@ def differences_alt(evaluation: Evaluation) -> str:
 
 def years_and_stocks_section(evaluation: Evaluation) -> PageSection:
     """Skill by year and by symbol."""
-    blocks: list[Picture | Paragraph] = []
+    blocks: list[Picture | Paragraph | TextTable] = []
     if evaluation.by_year:
         caption = (
             f"{sentence_case(sessions_ahead(evaluation.horizon))}, our model by year of the test, with 95 % intervals: "
@@ -144,7 +146,39 @@ def years_and_stocks_section(evaluation: Evaluation) -> PageSection:
         if len(skill) > 10:
             caption += " The two ends of so long a list owe much to chance: they are no advice on what to buy."
         blocks.append(Picture(figure_by_symbol(skill), caption, "Dot plot of skill by stock, sorted."))
+    if evaluation.by_symbol:
+        blocks.append(_symbols_table(evaluation))
     return PageSection("Years and stocks", tuple(blocks) or (Paragraph("The test is too short to be divided."),))
+
+
+def _symbols_table(evaluation: Evaluation) -> TextTable:
+    """Each stock's errors of price and of probability, folded away; past `RANKED_SYMBOLS` the first ones by name."""
+    symbols = sorted(evaluation.by_symbol)
+    rows = tuple(
+        (
+            symbol,
+            f"{evaluation.by_symbol[symbol]['samples']:,.0f}",
+            *(_symbol_cell(evaluation.by_symbol[symbol], metric) for metric in (*SYMBOL_METRICS, "brier_constant")),
+        )
+        for symbol in symbols[:RANKED_SYMBOLS]
+    )
+    caption = (
+        f"{sentence_case(sessions_ahead(evaluation.horizon))}, our model, stock by stock: errors of prices in % of the "
+        "last close, and the Brier score of P(up) beside that of always saying the stock's own share of rises, which "
+        "is known only afterwards."
+    )
+    if len(symbols) > RANKED_SYMBOLS:
+        caption += f" The first {RANKED_SYMBOLS} of {len(symbols)} stocks; all of them: tenor evaluate --json."
+    titles = (TITLES[metric].title for metric in SYMBOL_METRICS)
+    return TextTable(("stock", "forecasts", *titles, "Brier score of the share of rises"), rows, caption, folded=True)
+
+
+def _symbol_cell(values: Mapping[str, float], metric: str) -> str:
+    title = TITLES.get(metric, TITLES["brier"])
+    value = values.get(metric, np.nan)
+    if not np.isfinite(value):
+        return "–"
+    return format_percent(value, title.digits) if title.unit == "%" else format_number(value, title.digits)
 
 
 @style.styled

@@ -10,15 +10,18 @@ import pandas as pd
 
 from tenor.schema.tables import label
 
+_OPEN = ("before_open", "news_until")
+"""Left out of the mapping of a forecast that is made at the close."""
+
 
 @dataclass(frozen=True, repr=False)
 class Forecast:
-    """One symbol, one horizon, made after the close of a session.
+    """One symbol, one horizon, made after the close of a session, or before the next open.
 
     Attributes
     ----------
     as_of
-        UTC; the latest moment of information used (that session's close).
+        UTC; the close of `session`. Nothing later was used, but for news where there is a `before_open`.
     session
         The last session seen, of the model's calendar.
     target_session
@@ -49,6 +52,15 @@ class Forecast:
         Weight of each of the last L sessions in the forecast of risk (by date, they sum to 1).
     attention_features
         Mean weight of each feature over those sessions (they sum to 1).
+    before_open
+        UTC; the open that follows `session`, where the forecast is made before it: of the news since the close only
+        what was published by `news_until` was used. None for one that is made at the close.
+    news_until
+        UTC; the last moment of news used; None as `before_open` is.
+    news
+        What each kind of news adds to the forecast log variance, the largest first: ``kind, effect, count`` (items in
+        the session), ``level`` (their mean in the sessions before), ``since_spike`` (sessions since there were about
+        twice as many as usual, None where there never were). Empty for a model without an effect of news.
     """
 
     symbol: str
@@ -72,6 +84,9 @@ class Forecast:
     attention_time: dict[str, float]
     attention_features: dict[str, float]
     model_version: str
+    before_open: pd.Timestamp | None = None
+    news_until: pd.Timestamp | None = None
+    news: tuple[dict[str, Any], ...] = ()
 
     def __repr__(self) -> str:
         ahead = "the next session" if self.horizon == 1 else f"{self.horizon} sessions ahead"
@@ -84,15 +99,22 @@ class Forecast:
         """A mapping of JSON scalars; sessions as `label` writes them, `as_of` in ISO 8601."""
         plain = dict(self.__dict__)
         plain["as_of"] = self.as_of.isoformat()
+        for key in _OPEN:
+            moment = plain.pop(key)
+            if moment is not None:
+                plain[key] = moment.isoformat()
         for key in ("session", "target_session"):
             plain[key] = label(getattr(self, key), intraday=self.intraday)
+        if drivers := plain.pop("news"):
+            plain["news"] = list(map(dict, drivers))
         return plain
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Forecast:
         """Read what `to_json` wrote, to the bit."""
-        moments = {key: pd.Timestamp(values[key]) for key in ("as_of", "session", "target_session")}
-        return cls(**{**values, **moments})
+        keys = ("as_of", "session", "target_session", *(key for key in _OPEN if key in values))
+        moments = {key: pd.Timestamp(values[key]) for key in keys}
+        return cls(**{**values, **moments, "news": tuple(map(dict, values.get("news", ())))})
 
     @property
     def intraday(self) -> bool:

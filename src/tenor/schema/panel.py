@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -141,6 +142,13 @@ class Panel:
             close=self.close[cut],
             sessions=self.sessions[cut],
         )
+
+    def without(self, features: Collection[str]) -> Panel:
+        """The same without some of its features; itself where it has none of them. The mask stays what it is."""
+        rest = [i for i, name in enumerate(self.features) if name not in features]
+        if len(rest) == len(self.features):
+            return self
+        return replace(self, values=self.values[:, :, rest], features=tuple(self.features[i] for i in rest))
 
     def horizon_index(self, horizon: int) -> int:
         """The place of `horizon` on the last axis of `targets`."""

@@ -21,8 +21,13 @@ SENTIMENT_COLUMNS = (
     "symbol", "session", "n", "mean", "std", "positive", "negative",
     "surprise", "recent", "market_n", "market_mean",
 )  # fmt: skip
+KIND_COLUMNS = ("symbol", "session", "kind", "n", "mean")
 EVENT_COLUMNS = ("symbol", "session", "kind", "known_since")
+WITHDRAWN = "withdrawn_since"
+"""The column of `Events` that frames may leave out."""
 BarInterval = Literal["1d", "1h", "15m"]
+AsOf = Literal["close", "open"]
+"""The moment that forecasts are made at: after the close of a session, or before the next open."""
 LENGTHS: dict[BarInterval, pd.Timedelta] = {
     "1d": pd.Timedelta(days=1),
     "1h": pd.Timedelta(hours=1),
@@ -139,6 +144,64 @@ def news_id(source: str, text: str) -> str:
 
 
 @dataclass(frozen=True, repr=False)
+class DailyKinds(FrameView):
+    """How many items there were about a symbol of each kind, as far as it was known at a session's cut-off.
+
+    Attributes
+    ----------
+    frame
+        Columns `KIND_COLUMNS`, one row a symbol, session and kind with at least one item. `kind` is one of
+        `tenor.kinds.KINDS`, ``topic:NAME``, or empty for all readable items, whatever they are about; an item
+        may be of several kinds or of none. `n` items of the kind; `mean` of their scores (-1..1).
+    interval
+        What a session is here, as in `Bars`.
+    as_of
+        Up to which moment items belong to a session: its close, or the next open.
+
+    Raises
+    ------
+    DataError
+        A column is missing, a number is not finite, a row has no item or appears twice, or a symbol has items of a kind
+        in a session that has no row of all items; the rows are named.
+    """
+
+    frame: pd.DataFrame
+    interval: BarInterval = "1d"
+    as_of: AsOf = "close"
+
+    def __post_init__(self) -> None:
+        frame = _with_columns(self.frame, KIND_COLUMNS, "kinds")
+        frame = frame.assign(
+            symbol=frame["symbol"].astype("str"),
+            session=_as_sessions(frame["session"], "kinds", self.interval),
+            kind=frame["kind"].fillna("").astype("str"),
+            **{c: pd.to_numeric(frame[c]).astype("float64") for c in ("n", "mean")},
+        )
+        frame = frame.sort_values(["symbol", "session", "kind"], kind="stable", ignore_index=True)
+        _refuse(frame, ~np.isfinite(frame[["n", "mean"]].to_numpy()).all(axis=1), "kinds: a number is missing")
+        _refuse(frame, (frame["n"] < 1).to_numpy(), "kinds: a row without items")
+        _refuse(frame, (frame["mean"].abs() > 1).to_numpy(), "kinds: a mean is not between -1 and 1")
+        _refuse(frame, frame.duplicated(["symbol", "session", "kind"]).to_numpy(), "kinds: a kind appears twice")
+        # sorted, the empty kind is the first row of its symbol and session
+        alone = (frame["kind"] != "") & ~frame.duplicated(["symbol", "session"])
+        _refuse(frame, alone.to_numpy(), "kinds: no row of all items (an empty kind)")
+        object.__setattr__(self, "frame", frame)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds that there are items of, sorted, without the empty one."""
+        return tuple(sorted(kind for kind in self.frame["kind"].unique() if kind))
+
+    def until(self, session: pd.Timestamp) -> DailyKinds:
+        """Only what was known at the cut-off of `session`."""
+        return replace(self, frame=self.frame[self.frame["session"] <= session])
+
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of the rows."""
+        return _fingerprint(self.frame)
+
+
+@dataclass(frozen=True, repr=False)
 class DailySentiment(FrameView):
     """What was said about a symbol, as far as it was known at a session's cut-off.
 
@@ -151,12 +214,23 @@ class DailySentiment(FrameView):
         all symbols of that session.
     interval
         What a session is here, as in `Bars`.
+    as_of
+        Up to which moment items belong to a session: its close, or the next open.
+    kinds
+        Counts of the same items by kind, where there are any.
     """
 
     frame: pd.DataFrame
     interval: BarInterval = "1d"
+    as_of: AsOf = "close"
+    kinds: DailyKinds | None = None
 
     def __post_init__(self) -> None:
+        if self.kinds is not None and (self.kinds.interval, self.kinds.as_of) != (self.interval, self.as_of):
+            raise DataError(
+                f"sentiment of {self.interval} at the {self.as_of} has kinds of {self.kinds.interval} at the "
+                f"{self.kinds.as_of}: make both by the same settings."
+            )
         frame = _with_columns(self.frame, SENTIMENT_COLUMNS, "sentiment")
         numbers = SENTIMENT_COLUMNS[2:]
         frame = frame.assign(
@@ -172,11 +246,15 @@ class DailySentiment(FrameView):
 
     def until(self, session: pd.Timestamp) -> DailySentiment:
         """Only what was known at the cut-off of `session`."""
-        return replace(self, frame=self.frame[self.frame["session"] <= session])
+        kinds = None if self.kinds is None else self.kinds.until(session)
+        return replace(self, frame=self.frame[self.frame["session"] <= session], kinds=kinds)
 
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of the rows."""
-        return _fingerprint(self.frame)
+        """SHA-256 (hex) of the rows, those of its kinds included."""
+        own = _fingerprint(self.frame)
+        if self.kinds is None:
+            return own
+        return hashlib.sha256(f"{own} {self.kinds.fingerprint()}".encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -186,34 +264,45 @@ class Events:
     Attributes
     ----------
     frame
-        Columns `EVENT_COLUMNS`; `symbol` is empty where the event is of all symbols, `session` its date, `known_since`
-        the moment (UTC) from which the date was known; one row a symbol, session and kind, sorted by session.
+        Columns `EVENT_COLUMNS` and ``withdrawn_since``; `symbol` is empty where the event is of all symbols, `session`
+        its date, `known_since` the moment (UTC) from which the date was known, `withdrawn_since` the one from which it
+        no longer was (it was moved or called off), NaT where it stands. Sorted by session; a date that was withdrawn
+        and announced again has a row for each time.
 
     Raises
     ------
     DataError
-        A column or a value is missing, an event appears twice, or was known only after its day.
+        A column or a value is missing, an event appears twice, was known only after its day, or was withdrawn before it
+        was known.
     """
 
     frame: pd.DataFrame
 
     def __post_init__(self) -> None:
         frame = _with_columns(self.frame, EVENT_COLUMNS, "events")
-        if not isinstance(frame["known_since"].dtype, pd.DatetimeTZDtype):
-            raise DataError("events: 'known_since' has no time zone: convert it to UTC first.")
+        never = pd.Series(pd.NaT, index=frame.index, dtype="datetime64[us, UTC]")
+        frame = frame.assign(
+            known_since=_in_utc(frame["known_since"], "events"),
+            withdrawn_since=_in_utc(self.frame[WITHDRAWN], "events") if WITHDRAWN in self.frame else never,
+        )
         frame = frame.assign(
             symbol=frame["symbol"].fillna("").astype("str"),
             session=_as_sessions(frame["session"], "events", "1d"),
             kind=frame["kind"].astype("str"),
-            known_since=frame["known_since"].dt.tz_convert("UTC").astype("datetime64[us, UTC]"),
         )
-        frame = frame.sort_values(["session", "symbol", "kind"], kind="stable", ignore_index=True)
+        key = ["symbol", "session", "kind"]
+        frame = frame.sort_values(["session", "symbol", "kind", "known_since"], kind="stable", ignore_index=True)
         _refuse(frame, frame["known_since"].isna().to_numpy(), "events: known_since is missing")
         _refuse(frame, (frame["kind"] == "").to_numpy(), "events: the kind is missing")
         # a day later: the day of an event ends at a close, which in UTC may be of the next date
         late = frame["known_since"] >= frame["session"].dt.tz_localize("UTC") + pd.Timedelta(days=2)
         _refuse(frame, late.to_numpy(), "events: known only after the day of the event")
-        _refuse(frame, frame.duplicated(["symbol", "session", "kind"]).to_numpy(), "events: an event appears twice")
+        back = frame[WITHDRAWN] <= frame["known_since"]
+        _refuse(frame, back.to_numpy(), "events: withdrawn before it was known")
+        # announced again only after it was withdrawn
+        before = frame.groupby(key, sort=False)[WITHDRAWN].shift()
+        twice = frame.duplicated(key) & ~(before <= frame["known_since"])
+        _refuse(frame, twice.to_numpy(), "events: an event appears twice")
         object.__setattr__(self, "frame", frame)
 
     @property
@@ -221,9 +310,15 @@ class Events:
         """The kinds there are, sorted."""
         return tuple(sorted(self.frame["kind"].unique()))
 
+    @property
+    def standing(self) -> pd.DataFrame:
+        """The rows that were not withdrawn."""
+        return self.frame[self.frame[WITHDRAWN].isna()].reset_index(drop=True)
+
     def fingerprint(self) -> str:
         """SHA-256 (hex) of the rows."""
-        return _fingerprint(self.frame)
+        # without withdrawals what it was before there were any
+        return _fingerprint(self.frame if self.frame[WITHDRAWN].notna().any() else self.frame[list(EVENT_COLUMNS)])
 
 
 def label(session: pd.Timestamp, *, intraday: bool) -> str:
@@ -249,6 +344,13 @@ def _with_columns(frame: pd.DataFrame, columns: Sequence[str], what: str) -> pd.
             f"{what}: no column {', '.join(map(repr, missing))}; it has {', '.join(map(str, frame.columns))}."
         )
     return frame.loc[:, list(columns)]
+
+
+def _in_utc(column: pd.Series[Any], what: str) -> pd.Series[Any]:
+    if not isinstance(column.dtype, pd.DatetimeTZDtype):
+        raise DataError(f"{what}: {column.name!r} has no time zone: convert it to UTC first.")
+    moments: pd.Series[Any] = column.dt.tz_convert("UTC").astype("datetime64[us, UTC]")
+    return moments
 
 
 def _as_sessions(column: pd.Series[Any], what: str, interval: BarInterval) -> pd.Series[Any]:

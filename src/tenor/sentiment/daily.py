@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,8 @@ from tenor.calendars import calendar_of, exchange, interval_of
 from tenor.config import SentimentConfig
 from tenor.duplicates import near_duplicates
 from tenor.errors import DataError
-from tenor.schema import DailySentiment, Float64, News
+from tenor.kinds import KINDS, PRESENT
+from tenor.schema import KIND_COLUMNS, AsOf, DailyKinds, DailySentiment, Float64, News
 from tenor.sentiment.scores import LABELS, Scores
 from tenor.sentiment.text import duplicate_key
 
@@ -23,13 +25,24 @@ Int64 = npt.NDArray[np.int64]
 
 _POSITIVE, _NEGATIVE = LABELS.index("positive"), LABELS.index("negative")
 DEFAULT = SentimentConfig()
+_KIND = "kind "  # before the name of a column of flags
 _RETWEET = re.compile(r"^\s*(?:RT\s+@\w+\s*:?\s*)+", re.IGNORECASE)
 
 
+Labels = Mapping[str, npt.NDArray[np.bool_]]
+"""Further kinds of some items (``topic:NAME``), by name: whether each item is of it, ``[n]``."""
+
+
 def daily_sentiment(
-    news: News, scores: Scores, config: SentimentConfig = DEFAULT, *, calendar: str = "XNYS"
+    news: News,
+    scores: Scores,
+    config: SentimentConfig = DEFAULT,
+    *,
+    calendar: str = "XNYS",
+    as_of: AsOf = "close",
+    labels: Labels | None = None,
 ) -> DailySentiment:
-    """The sentiment of every symbol at every session that has at least one readable item.
+    """The sentiment of every symbol at every session that has at least one readable item, with its counts by kind.
 
     An item belongs to the first session, of its symbol's own market, whose cut-off lies after its publication, so a row
     holds nothing that was published later: items after a cut-off change no row up to it, to the bit. Empty texts and
@@ -47,12 +60,16 @@ def daily_sentiment(
     news
         Items of any number of symbols.
     scores
-        Of the texts of `news.frame`, row by row.
+        Of the texts of `news.frame`, row by row; where they say the kinds of an item, `DailySentiment.kinds` has them.
     config
         Cut-off, window, half-life and the weight of duplicates.
     calendar
         Of the exchange whose cut-offs count for symbols without a market in their name (`tenor.calendars`); an
         exchange_calendars name. With ``@1h`` the sessions, of every market, are its bars of one hour.
+    as_of
+        Whether the cut-off of a session lies before its close or before the next open (`Exchange.cut_offs`).
+    labels
+        Further kinds.
 
     Raises
     ------
@@ -60,59 +77,133 @@ def daily_sentiment(
         `scores` has another number of rows, a score is missing, nothing is readable, or an item was published when
         the calendar has no session.
     """
-    items = _items(news, scores, config, calendar)
-    calendar_names = {symbol: calendar_of(symbol, calendar) for symbol in items["symbol"].unique()}
-    # items are sorted by moment, symbol and id, and sums run in that order: the same items, the same bits
-    rows = items[["symbol", "session"]].drop_duplicates().sort_values(["symbol", "session"], ignore_index=True)
-    row = items.groupby(["symbol", "session"], sort=True).ngroup().to_numpy()
-    # one market's session may end before another's of the same date
-    day_of_row = rows.groupby([rows["symbol"].map(calendar_names), "session"], sort=True).ngroup().to_numpy()
-    day = day_of_row[row]
-    weight, score = items["weight"].to_numpy(), items["score"].to_numpy()
-    mass, total = _sums(row, weight), _sums(row, weight * score)
-    mean = _ratio(total, mass)
-    market = _ratio(_sums(day, weight * score), _sums(day, weight))
-    surprise, recent = np.empty(len(rows)), np.empty(len(rows))
-    for symbol, of_symbol in rows.groupby("symbol", sort=False).indices.items():
-        place = _places(rows["session"].iloc[of_symbol], calendar_names[str(symbol)])
-        past = _Past(place, mass[of_symbol], total[of_symbol])
-        trailing = past.trailing(config.window)
-        surprise[of_symbol] = np.where(np.isnan(trailing), 0.0, mean[of_symbol] - trailing)
-        recent[of_symbol] = past.decayed(config.half_life)
-    return DailySentiment(
-        rows.assign(
-            n=np.bincount(row),
-            mean=mean,
-            std=np.sqrt(_sums(row, weight * (score - mean[row]) ** 2) / mass),
-            positive=np.minimum(_sums(row, weight * (items["likeliest"] == _POSITIVE)) / mass, 1.0),
-            negative=np.minimum(_sums(row, weight * (items["likeliest"] == _NEGATIVE)) / mass, 1.0),
-            surprise=surprise,
-            recent=recent,
-            market_n=np.bincount(day)[day_of_row],
-            market_mean=market[day_of_row],
-        ),
-        interval_of(calendar),
-    )
+    days = DailyNews(config, calendar=calendar, as_of=as_of)
+    days.add(news, scores, labels)
+    return days.sentiment()
 
 
-def item_sessions(news: News, config: SentimentConfig, *, calendar: str) -> pd.Series[pd.Timestamp]:
+def daily_kinds(
+    news: News,
+    scores: Scores,
+    config: SentimentConfig = DEFAULT,
+    *,
+    calendar: str = "XNYS",
+    as_of: AsOf = "close",
+    labels: Labels | None = None,
+) -> DailyKinds:
+    """How many readable items of each kind every symbol has at every session: what `daily_sentiment` has as its kinds.
+
+    An item is of a kind where its probability is at least `tenor.kinds.PRESENT`, or where a label says so. `n` counts
+    items, repeats each; `mean` is their mean score, weighted as in `daily_sentiment`; the empty kind is all items.
+    Parameters and errors are those of `daily_sentiment`.
+    """
+    kinds = daily_sentiment(news, scores, config, calendar=calendar, as_of=as_of, labels=labels).kinds
+    if kinds is None:
+        raise DataError(
+            f"kinds: {scores.model_id} gives no kinds of news: score with an encoder that does, as the shipped one."
+        )
+    return kinds
+
+
+class DailyNews:
+    """Daily sentiment from items that come block by block: memory holds one block, and the sums of each session.
+
+    The result does not depend on where blocks end, to the bit: items of a session that may go on are held back.
+
+    Parameters
+    ----------
+    config, calendar, as_of
+        As in `daily_sentiment`.
+    """
+
+    def __init__(self, config: SentimentConfig = DEFAULT, *, calendar: str = "XNYS", as_of: AsOf = "close") -> None:
+        self._config, self._calendar, self._as_of = config, calendar, as_of
+        self._waiting: pd.DataFrame | None = None
+        self._rows: list[pd.DataFrame] = []
+        self._kinds: list[pd.DataFrame] = []
+        self._items = 0
+        self._with_kinds = True
+
+    def add(self, news: News, scores: Scores, labels: Labels | None = None) -> None:
+        """Take a block of items, none of which was published before the last one of the block before it.
+
+        Parameters are those of `daily_sentiment`, and so are the errors.
+        """
+        self._items += len(news.frame)
+        if not len(news.frame):
+            return
+        items = _readable(news, scores, self._config, self._calendar, self._as_of, labels)
+        self._with_kinds &= scores.kinds is not None or bool(labels)
+        if self._waiting is not None:
+            items = pd.concat([self._waiting, items], ignore_index=True)
+            # a kind that only one of two blocks has a column for has no items in the other
+            flags = [c for c in items.columns if c.startswith(_KIND)]
+            items[flags] = items[flags].fillna(value=False).astype(bool)
+        # later items were published at that moment at the earliest: sessions before its own are complete
+        last = news.frame["published_at"].iloc[-1:]
+        symbols = items["symbol"].unique()
+        own = {symbol: calendar_of(symbol, self._calendar) for symbol in symbols}
+        open_since = {name: self._session_of(last, name) for name in dict.fromkeys(own.values())}
+        complete = (items["session"] < items["symbol"].map(own).map(open_since).astype("datetime64[us]")).to_numpy()
+        self._sum(items[complete])
+        self._waiting = items[~complete]
+
+    def sentiment(self) -> DailySentiment:
+        """The sentiment of all items so far; the last thing to ask.
+
+        Raises
+        ------
+        DataError
+            None of the items can be read.
+        """
+        if self._waiting is not None:
+            self._sum(self._waiting)
+            self._waiting = None
+        if not self._rows:
+            raise DataError(
+                f"sentiment: none of {self._items} news items can be read: they are empty or not in English."
+            )
+        rows = pd.concat(self._rows).sort_values(["symbol", "session"], ignore_index=True)
+        kinds = None
+        if self._with_kinds:
+            kinds = DailyKinds(pd.concat(self._kinds, ignore_index=True), interval_of(self._calendar), self._as_of)
+        return DailySentiment(
+            _across_sessions(rows, self._config, self._calendar), interval_of(self._calendar), self._as_of, kinds
+        )
+
+    def _session_of(self, moments: pd.Series[Any], calendar: str) -> pd.Timestamp:
+        margin = pd.Timedelta(minutes=self._config.margin_minutes)
+        sessions = exchange(calendar).session_of(moments, margin=margin, as_of=self._as_of, axis=self._calendar)
+        session: pd.Timestamp = sessions.iloc[0]
+        return session
+
+    def _sum(self, items: pd.DataFrame) -> None:
+        if len(items):
+            items = _weighted(items, self._config)
+            self._rows.append(_by_session(items))
+            self._kinds.append(_by_kind(items))
+
+
+def item_sessions(
+    news: News, config: SentimentConfig, *, calendar: str, as_of: AsOf = "close"
+) -> pd.Series[pd.Timestamp]:
     """The session that each item of `news` belongs to, by its symbol's own market; NaT where there is none."""
     published, symbols = news.frame["published_at"], news.frame["symbol"]
-    return calendars.sessions_of(published, symbols, calendar, margin_minutes=config.margin_minutes)
+    return calendars.sessions_of(published, symbols, calendar, margin_minutes=config.margin_minutes, as_of=as_of)
 
 
-def _items(news: News, scores: Scores, config: SentimentConfig, calendar: str) -> pd.DataFrame:
-    """The readable items in the order of `news`: symbol, session, weight, score, likeliest (class)."""
+def _readable(
+    news: News, scores: Scores, config: SentimentConfig, calendar: str, as_of: AsOf, labels: Labels | None
+) -> pd.DataFrame:
+    """The readable items in the order of `news`: symbol, session, text, score, likeliest (class), a flag a kind."""
     frame = news.frame
     if len(scores) != len(frame):
         raise DataError(f"sentiment: {len(scores)} scores for {len(frame)} news items: score news.frame['text'].")
     readable = scores.language_ok & ~scores.empty
-    if not readable.any():
-        raise DataError(f"sentiment: none of {len(frame)} news items can be read: they are empty or not in English.")
     frame, probabilities = frame[readable], scores.probabilities[readable].astype(np.float64)
     if not np.isfinite(probabilities).all():
         raise DataError("sentiment: a readable item has no score: score the texts of news.frame again.")
-    sessions = item_sessions(news, config, calendar=calendar)[readable]
+    sessions = item_sessions(news, config, calendar=calendar, as_of=as_of)[readable]
     if sessions.isna().any():
         example = frame.loc[sessions.isna().to_numpy()].iloc[0]
         raise DataError(
@@ -120,20 +211,86 @@ def _items(news: News, scores: Scores, config: SentimentConfig, calendar: str) -
             f"{example['published_at']:%Y-%m-%d %H:%M} UTC "
             f"({int(sessions.isna().sum())} such items): drop them or correct their dates."
         )
+    flags = {}
+    if scores.kinds is not None:
+        if scores.kinds.shape != (len(scores), len(KINDS)) or not np.isfinite(scores.kinds[readable]).all():
+            raise DataError("kinds: a readable item has no probabilities of kinds: score the texts again.")
+        flags = {f"{_KIND}{kind}": scores.kinds[readable, i] >= PRESENT for i, kind in enumerate(KINDS)}
+    for name, label in (labels or {}).items():
+        if len(label) != len(frame_all := news.frame):
+            raise DataError(f"kinds: {name!r} labels {len(label)} items of {len(frame_all)}: label news.frame['text'].")
+        flags[f"{_KIND}{name}"] = np.asarray(label, dtype=bool)[readable]
+    return pd.DataFrame(
+        {
+            "symbol": frame["symbol"].to_numpy(),
+            "session": sessions.to_numpy(),
+            "text": frame["text"].to_numpy(),
+            "score": probabilities[:, _POSITIVE] - probabilities[:, _NEGATIVE],
+            "likeliest": probabilities.argmax(axis=1),
+            **flags,
+        }
+    )
+
+
+def _weighted(items: pd.DataFrame, config: SentimentConfig) -> pd.DataFrame:
+    """`items`, all of their sessions, with the weight of each; where that is asked for without near-duplicates."""
     if config.once:
-        groups = [f"{symbol} {day}" for symbol, day in zip(frame["symbol"], sessions, strict=True)]
-        first = ~near_duplicates(frame["text"].tolist(), groups=groups)
-        frame, probabilities, sessions = frame[first], probabilities[first], sessions[first]
-    keys = {text: duplicate_key(_RETWEET.sub("", text)) for text in frame["text"].unique()}
-    items = pd.DataFrame({"symbol": frame["symbol"], "session": sessions, "key": frame["text"].map(keys)})
-    copies = items.groupby(["symbol", "session", "key"])["key"].transform("size").to_numpy()
+        groups = [f"{symbol} {day}" for symbol, day in zip(items["symbol"], items["session"], strict=True)]
+        items = items[~near_duplicates(items["text"].tolist(), groups=groups)]
+    keys = {text: duplicate_key(_RETWEET.sub("", text)) for text in items["text"].unique()}
+    same = items[["symbol", "session"]].assign(key=items["text"].map(keys))
+    copies = same.groupby(["symbol", "session", "key"])["key"].transform("size").to_numpy()
     # a table of Python floats: a vectorised power may differ in its last bit by an item's place in the array;
     # an item of k copies weighs k ** repeats / k
     weight_of_count = np.array([0.0, *(k ** (config.repeats - 1.0) for k in range(1, int(copies.max()) + 1))])
-    return items.assign(
-        weight=weight_of_count[copies],
-        score=probabilities[:, _POSITIVE] - probabilities[:, _NEGATIVE],
-        likeliest=probabilities.argmax(axis=1),
+    return items.assign(weight=weight_of_count[copies])
+
+
+def _by_session(items: pd.DataFrame) -> pd.DataFrame:
+    """What the items of each symbol and session add up to, sorted by both."""
+    # items are sorted by moment, symbol and id, and sums run in that order: the same items, the same bits
+    rows = items[["symbol", "session"]].drop_duplicates().sort_values(["symbol", "session"], ignore_index=True)
+    row = items.groupby(["symbol", "session"], sort=True).ngroup().to_numpy()
+    weight, score = items["weight"].to_numpy(), items["score"].to_numpy()
+    mass, total = _sums(row, weight), _sums(row, weight * score)
+    mean = _ratio(total, mass)
+    return rows.assign(
+        n=np.bincount(row),
+        mass=mass,
+        total=total,
+        mean=mean,
+        std=np.sqrt(_sums(row, weight * (score - mean[row]) ** 2) / mass),
+        positive=np.minimum(_sums(row, weight * (items["likeliest"] == _POSITIVE)) / mass, 1.0),
+        negative=np.minimum(_sums(row, weight * (items["likeliest"] == _NEGATIVE)) / mass, 1.0),
+    )
+
+
+def _by_kind(items: pd.DataFrame) -> pd.DataFrame:
+    """The items of each symbol, session and kind, and of all kinds together, as `DailyKinds` has them."""
+    flags = [c for c in items.columns if c.startswith(_KIND)]
+    parts = [_by_session(items).assign(kind="")]
+    parts += [_by_session(items[items[c]]).assign(kind=c.removeprefix(_KIND)) for c in flags if items[c].any()]
+    return pd.concat(parts, ignore_index=True)[list(KIND_COLUMNS)]
+
+
+def _across_sessions(rows: pd.DataFrame, config: SentimentConfig, calendar: str) -> pd.DataFrame:
+    """`rows` with what depends on other sessions and other symbols, as `DailySentiment` has them."""
+    calendar_names = {symbol: calendar_of(symbol, calendar) for symbol in rows["symbol"].unique()}
+    # one market's session may end before another's of the same date
+    day = rows.groupby([rows["symbol"].map(calendar_names), "session"], sort=True).ngroup().to_numpy()
+    mass, total, mean = (rows[name].to_numpy() for name in ("mass", "total", "mean"))
+    surprise, recent = np.empty(len(rows)), np.empty(len(rows))
+    for symbol, of_symbol in rows.groupby("symbol", sort=False).indices.items():
+        place = _places(rows["session"].iloc[of_symbol], calendar_names[str(symbol)])
+        past = _Past(place, mass[of_symbol], total[of_symbol])
+        trailing = past.trailing(config.window)
+        surprise[of_symbol] = np.where(np.isnan(trailing), 0.0, mean[of_symbol] - trailing)
+        recent[of_symbol] = past.decayed(config.half_life)
+    return rows.assign(
+        surprise=surprise,
+        recent=recent,
+        market_n=np.bincount(day, rows["n"])[day],
+        market_mean=_ratio(_sums(day, total), _sums(day, mass))[day],
     )
 
 

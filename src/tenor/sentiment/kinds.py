@@ -137,7 +137,7 @@ def classifier_bytes(encoder: str, arrays: dict[str, Any]) -> bytes:
         float16.
     """
     about = json.dumps({"format": _FORMAT, "kinds": list(KINDS), "encoder": encoder}, sort_keys=True)
-    small = {
+    small: dict[str, Any] = {
         name: np.asarray(arrays[name], np.float16 if np.ndim(arrays[name]) == 2 else np.float32) for name in _ARRAYS
     }
     buffer = io.BytesIO()

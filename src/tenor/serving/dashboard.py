@@ -29,6 +29,7 @@ TYPES = {
 }
 PLOTLY = "plotly.min.js"
 PLACE = b"<!-- styles that plotly need not add -->"
+MODULES = b"<!-- the page's modules, fetched together -->"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -99,7 +100,7 @@ def _paths() -> dict[str, Path]:
 def _read(path: Path) -> _File:
     data = path.read_bytes()
     if path.name == "index.html":
-        data = data.replace(PLACE, _styles())
+        data = data.replace(PLACE, _styles()).replace(MODULES, _modules())
     return _file(data, path.suffix)
 
 
@@ -111,6 +112,12 @@ def _docs(app: FastAPI) -> _File:
 def _file(data: bytes, suffix: str) -> _File:
     etag = f'"{content_key(data, length=32)}"'
     return _File(data, gzip.compress(data, 6, mtime=0), etag, TYPES[suffix])
+
+
+def _modules() -> bytes:
+    """Links to the modules that `app.js` imports, so that none waits until the one that imports it was read."""
+    names = sorted(path.name for path in FOLDER.glob("*.js") if path.name not in ("app.js", "theme.js"))
+    return "\n".join(f'<link rel="modulepreload" href="/page/{name}">' for name in names).encode()
 
 
 def _styles() -> bytes:

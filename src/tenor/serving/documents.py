@@ -14,9 +14,12 @@ from tenor.inference.forecasts import Attention
 from tenor.schema import Forecast, label
 from tenor.serving.published import HISTORY_COLUMNS
 
-BARS = 260
+BARS = 760
+"""Three years: all that a chart shows, and what past forecasts are compared with."""
 SENTIMENT_SESSIONS = 260
 ITEMS = 80
+KINDS = 1500
+"""Rows of items by kind, a session and kind each."""
 HISTORY = 500
 """Sessions of past forecasts, enough for a track record."""
 _Label = Callable[[pd.Timestamp], str]
@@ -34,6 +37,10 @@ def document(
     looked: Attention | None,
     before: Mapping[str, Any] | None,
     behind: int,
+    name: str = "",
+    currency: str = "",
+    events: pd.DataFrame | None = None,
+    kinds: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
     """The document of one symbol, made of JSON values.
 
@@ -55,12 +62,20 @@ def document(
         The document that this one replaces.
     behind
         Sessions that have closed since the last one used.
+    name, currency
+        Of the company and of its quotes; empty where they are not known.
+    events
+        Dates known ahead, of this symbol and of all: columns ``session, kind``, sorted by session.
+    kinds
+        Items of news by kind: columns ``session, kind, n``, sorted by session.
     """
     newest = forecasts[0]
     day = functools.partial(label, intraday=newest.intraday)
     published = _published(before, day(newest.session))
     return {
         "symbol": newest.symbol,
+        "name": name,
+        "currency": currency,
         "as_of": newest.as_of.isoformat(),
         "session": day(newest.session),
         "behind": behind,
@@ -72,11 +87,22 @@ def document(
             ("session", "n", "mean", "std", "positive", "negative", "recent"),
             day,
         ),
+        "events": _columns(events, ("session", "kind"), day),
+        "kinds": _columns(None if kinds is None else kinds.tail(KINDS), ("session", "kind", "n"), day),
         "items": [dict(item) for item in items[:ITEMS]],
         "published": published,
         "history": _history(past, published, bars, day),
         "attention": _attention(looked, [forecast.horizon for forecast in forecasts]),
     }
+
+
+def past_sessions(documents: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The sessions of all past forecasts of the shortest horizon, sorted."""
+    sessions: set[str] = set()
+    for one in documents:
+        if one["history"]:
+            sessions.update(one["history"][min(one["history"], key=int)]["session"])
+    return sorted(sessions)[-HISTORY:]
 
 
 def _columns(frame: pd.DataFrame | None, names: Sequence[str], day: _Label) -> dict[str, list[Any]]:
@@ -86,7 +112,11 @@ def _columns(frame: pd.DataFrame | None, names: Sequence[str], day: _Label) -> d
     for name in names:
         values = frame[name]
         plain[name] = (
-            [day(session) for session in values] if name == "session" else [_short(v) for v in values.tolist()]
+            [day(session) for session in values]
+            if name == "session"
+            else [str(value) for value in values]
+            if name == "kind"
+            else [_short(v) for v in values.tolist()]
         )
     return plain
 

@@ -36,6 +36,11 @@ LEAST_CELLS = 0.5
 """Windows of the training part with fewer cells than this share of the judged one's (the warm-up) set no bound."""
 LEAST_WINDOWS = 4
 """Windows' worth of sessions with cells that the training part needs, for bounds that mean something."""
+LEAST_CHANGES = 20
+"""Sessions of the training part on which a feature that changes at all must change. Of one that stands still for months
+(a table by quarter, a central bank's rate) it shows too few values to say how far the next one may be."""
+MOST_LATELY = 2
+"""Changes in the last sessions with which such a feature still is one."""
 
 
 class Distances(NamedTuple):
@@ -96,6 +101,18 @@ class Profile:
 def enough(mask: Bool, training: slice, window: int = WINDOW) -> bool:
     """Whether the training part has enough sessions with cells to say what is usual."""
     return int(mask[training].any(axis=1).sum()) >= LEAST_WINDOWS * window
+
+
+def stands_still(values: Float32, mask: Bool, training: slice, window: int = WINDOW) -> bool:
+    """Whether a feature changes, but so seldom that the training part does not show what is usual.
+
+    It changed in the training part, on fewer than `LEAST_CHANGES` sessions, and on `MOST_LATELY` at most of the last
+    `window`. One that was constant is not meant: that it changes at all is news.
+    """
+    changed = ((values[1:] != values[:-1]) & mask[1:] & mask[:-1]).any(axis=1)
+    start, stop, _ = training.indices(len(values))
+    before, lately = changed[start : max(stop - 1, start)], changed[-window:]
+    return bool(0 < before.sum() < LEAST_CHANGES and lately.sum() <= MOST_LATELY)
 
 
 def profile(values: Float32, mask: Bool, training: slice, window: int = WINDOW) -> Profile:

@@ -1,4 +1,7 @@
-"""Logs as one JSON object a line, without keys, query strings and bodies; control characters are escaped."""
+"""Logs without keys, query strings and bodies: one JSON object a line, or for a person at a terminal a short line.
+
+Control characters are escaped in both.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,10 @@ from typing import TextIO
 
 LOGGER = "tenor.serving"
 LONGEST = 300
+REQUEST = "request"
+PROGRESS = "progress"
+"""Events whose fields a person reads in another order."""
+FAILED = 400
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -37,11 +44,48 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str)
 
 
+class PlainFormatter(logging.Formatter):
+    """A record as a person reads it: local time, the event, its fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        moment = time.strftime("%H:%M:%S", time.localtime(record.created))
+        level = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
+        fields = {name: value for name, value in vars(record).items() if name not in _OWN}
+        if record.getMessage() == PROGRESS:
+            text = f"{fields.get('stage')}: {fields.get('done')} of {fields.get('total')}"
+        elif record.getMessage() == REQUEST:
+            text = f"{fields.get('method')} {fields.get('path')}: {fields.get('status')} in {fields.get('ms')} ms"
+        else:
+            shown = ", ".join(f"{name.replace('_', ' ')} {_shown(value)}" for name, value in fields.items())
+            text = f"{record.getMessage()}{f' ({shown})' if shown else ''}"
+        if record.exc_info and record.exc_info[0] is not None:
+            text += f": {record.exc_info[0].__name__}: {record.exc_info[1]}"
+        plain = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+        return f"{moment}  {level}{plain[: 2 * LONGEST]}"
+
+
+def _shown(value: object) -> str:
+    return "; ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def _worth_a_look(record: logging.LogRecord) -> bool:
+    """Whether a person at a terminal wants to see it: answered requests are not news."""
+    return record.getMessage() != REQUEST or int(getattr(record, "status", 0)) >= FAILED
+
+
 def log_to_stream(stream: TextIO | None = None, *, level: int = logging.INFO) -> logging.Logger:
-    """The service's logger, writing to `stream` (stderr by default), and no further."""
+    """The service's logger, writing to `stream` (stderr by default), and no further.
+
+    Where the stream is a terminal the lines are for a person, and requests that were answered are left out.
+    """
     logger = logging.getLogger(LOGGER)
-    handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonFormatter())
+    stream = stream or sys.stderr
+    handler = logging.StreamHandler(stream)
+    person = stream.isatty()
+    handler.setFormatter(PlainFormatter() if person else JsonFormatter())
+    if person:
+        handler.addFilter(_worth_a_look)
     logger.handlers[:] = [handler]
     logger.setLevel(level)
     logger.propagate = False

@@ -17,7 +17,7 @@ from typing import Any
 from tenor.errors import OverRateError
 from tenor.serving.keys import ApiKeys
 from tenor.serving.limits import PIECE, Buckets, Limits, Slots, depth, network_of
-from tenor.serving.logs import LOGGER
+from tenor.serving.logs import LOGGER, REQUEST
 from tenor.serving.metrics import Metrics
 from tenor.serving.responses import SECURITY_HEADERS, problem, problem_response
 from tenor.serving.schemas import Problem
@@ -282,7 +282,7 @@ class AccessMiddleware:
         self._metrics.answered(route, method, request.status, seconds)
         if log.isEnabledFor(logging.INFO):
             log.info(
-                "request",
+                REQUEST,
                 extra={
                     "method": method,
                     "path": scope["path"],

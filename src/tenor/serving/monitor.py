@@ -18,7 +18,7 @@ from tenor.evaluation.bootstrap import ConfidenceInterval, interval, resampled_d
 from tenor.inference.recipe import Recipe
 from tenor.schema import Panel
 from tenor.serving import webhooks
-from tenor.serving.drift import LEAST_WINDOWS, WINDOW, enough, profile
+from tenor.serving.drift import LEAST_WINDOWS, WINDOW, enough, profile, stands_still
 from tenor.serving.logs import LOGGER
 from tenor.serving.published import past_forecasts
 
@@ -111,7 +111,8 @@ def feature_drift(panel: Panel, training: slice, *, window: int = WINDOW) -> lis
 
     The value is how unusual the window is by PSI, Kolmogorov-Smirnov distance and the distance that the values moved by
     (`tenor.serving.drift.Profile.judge`); 1 is the bound of an alarm. The symbols that have cells in the window are
-    compared with themselves. Nothing is judged where the training part has too few sessions with all features.
+    compared with themselves. Nothing is judged where the training part has too few sessions with all features, nor a
+    feature that changes seldom.
     """
     start, stop, _ = training.indices(len(panel.sessions))
     if stop - start < LEAST_WINDOWS * window or len(panel.sessions) - stop < 1:
@@ -126,6 +127,10 @@ def feature_drift(panel: Panel, training: slice, *, window: int = WINDOW) -> lis
     checks = []
     for k, name in enumerate(panel.features):
         values = panel.values[:, alive, k]
+        if stands_still(values, mask, training, window):
+            text = "changes so seldom that the training part does not show what is usual: not judged"
+            checks.append(MonitorCheck("drift", name, 0.0, 1.0, False, text))
+            continue
         usual = profile(values, mask, training, window)
         value, found = usual.judge(values[-window:], mask[-window:])
         psi, ks, move = usual.bounds

@@ -15,15 +15,18 @@ import secrets
 import time
 import urllib.parse
 from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tenor.errors import MissingObject, StoreError
+from tenor.serving.overview import overview_row
 from tenor.serving.schemas import PastForecast
 from tenor.storage.files import read_json
 from tenor.storage.object_store import ObjectStore, change, open_store
 
-FORMAT = 2
+FORMAT = 3
+READABLE = (2, FORMAT)
+"""Formats of the index that are read; in 2 an entry has no `SymbolEntry.overview`."""
 INDEX = "index.json"
 RETENTION = 900.0
 """Seconds that a replaced object stays, for readers that still use the index before."""
@@ -68,6 +71,8 @@ class SymbolEntry:
         The model that made its forecasts.
     brief
         Horizon -> `BRIEF`.
+    overview
+        Its row of the overview (`tenor.serving.overview.overview_row`), with ``name`` and ``currency``.
     """
 
     key: str
@@ -78,6 +83,7 @@ class SymbolEntry:
     published_at: float
     model_version: str
     brief: Mapping[str, Mapping[str, Any]]
+    overview: Mapping[str, Any] = field(default_factory=dict)
 
     def rank(self, now: float) -> tuple[str, float]:
         """Of two entries of a symbol the one of higher rank counts: later information first, then the later one.
@@ -95,7 +101,8 @@ class Index:
     ----------
     head
         What is the same for all symbols: ``model_version, horizons, calendar, card, versions, track, closes`` (Unix
-        times of the next sessions' closes), ``published_at`` (Unix time), ``notes`` (what the refresh could not do).
+        times of the next sessions' closes), ``published_at`` (Unix time), ``notes`` (what the refresh could not do),
+        ``sessions`` (of past forecasts, oldest first), ``replay`` (whether the store's data end in the past for good).
     entries
         By symbol.
     retired
@@ -227,6 +234,20 @@ class PublishedForecasts:
 
         self._change(updated)
 
+    def add_to_head(self, values: Mapping[str, Any]) -> None:
+        """Set `values` in the head, beside what stands there; without forecasts nothing happens.
+
+        Raises
+        ------
+        StoreError
+            The place can't be written.
+        """
+
+        def updated(index: Index) -> Index:
+            return replace(index, head={**index.head, **values}) if index.entries else index
+
+        self._change(updated)
+
     def _change(self, update: Callable[[Index], Index]) -> Index:
         """Replace the index by what `update` returns, however many others do so at the same time.
 
@@ -279,6 +300,7 @@ class PublishedForecasts:
             brief={
                 str(forecast["horizon"]): {name: forecast[name] for name in BRIEF} for forecast in document["forecasts"]
             },
+            overview=_overview(document),
         )
 
 
@@ -319,6 +341,13 @@ def _past_forecast(row: Mapping[str, Any]) -> PastForecast:
     )
 
 
+def _overview(document: Document) -> dict[str, Any]:
+    if "bars" not in document:
+        return {}
+    row = overview_row(document) or {}
+    return {"name": document.get("name", ""), "currency": document.get("currency", ""), **row}
+
+
 def _key_part(symbol: str) -> str:
     """`symbol` in the characters that a key may have: ``^GSPC`` becomes ``=5EGSPC``."""
     quoted = urllib.parse.quote(symbol, safe="").replace("%", "=").replace("~", "=7E")
@@ -352,8 +381,9 @@ def _write_index(index: Index) -> bytes:
 def _read_index(data: bytes, etag: str | None = None) -> Index:
     try:
         plain = read_json(data)
-        if plain["format"] != FORMAT:
-            raise StoreError(f"{INDEX} has format {plain['format']!r}, this tenor reads {FORMAT}: run 'tenor refresh'.")
+        if plain["format"] not in READABLE:
+            known = " and ".join(map(str, READABLE))
+            raise StoreError(f"{INDEX} has format {plain['format']!r}, this tenor reads {known}: run 'tenor refresh'.")
         entries = {symbol: SymbolEntry(**entry) for symbol, entry in plain["entries"].items()}
         return Index(plain["head"], entries, plain["retired"], etag)
     except (ValueError, KeyError, TypeError, AttributeError) as error:

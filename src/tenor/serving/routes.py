@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import functools
+import gzip
 import itertools
 import json
 import logging
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request
@@ -21,7 +23,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from tenor.errors import LiveError, UsageError
-from tenor.serving import schemas
+from tenor.serving import board, schemas
 from tenor.serving.limits import SYMBOLS
 from tenor.serving.logs import LOGGER
 from tenor.serving.published import past_forecasts
@@ -290,6 +292,7 @@ def _forecast_response(
         **{name: forecast[name] for name in (*how_far, *which_way)},
         "attention": attention if explain else None,
         "model_version": forecast["model_version"],
+        "before_open": forecast.get("before_open"),
         "live": live,
         "staleness": to_plain(stale),
     }
@@ -362,13 +365,30 @@ async def symbols(request: Request) -> Response:
     return await _body(request, ("symbols", index.etag, stale), render)
 
 
+@router.get("/overview", responses=UNCHANGED)
+async def overview(
+    request: Request,
+    session: Annotated[
+        str | None, Query(pattern=r"^[0-9T:-]{8,25}$", description="A past one; by default the newest.")
+    ] = None,
+) -> Response:
+    """All symbols in one table, for the dashboard: a list a column; with ``session`` as forecast and realised then."""
+    service = _service(request)
+    index = service.view.snapshot.index
+    if session is not None:
+        request.state.charge((len(index.entries) - 1) / SYMBOLS)
+    key = ("overview", index.etag, session, service.view.staleness())
+    make = functools.partial(board.overview, service.view, session, opens_at=service.as_of)
+    return await _zipped(request, key, make)
+
+
 @router.get("/symbols/{symbol}", responses=UNCHANGED)
 async def detail(request: Request, symbol: Symbol) -> Response:
     """Everything published of a symbol, for the dashboard: bars, sentiment, items, attention, past forecasts."""
     view = _service(request).view
     entry = view.snapshot.entry(symbol)
     stale = view.staleness(entry)
-    return await _body(
+    return await _zipped(
         request, ("detail", entry.digest, stale), lambda: {**view.document(symbol), "staleness": to_plain(stale)}
     )
 
@@ -470,7 +490,10 @@ async def readyz(request: Request) -> Response:
     insider = request.state.insider
     if not view.ready:
         problems = view.problems or (NOTHING_PUBLISHED,)
-        return json_response({"status": "not ready", **({"problems": list(problems)} if insider else {})}, 503)
+        why: dict[str, Any] = {"problems": list(problems)} if insider else {}
+        if insider and view.progress is not None:
+            why = {"progress": to_plain(view.progress)}
+        return json_response({"status": "not ready", **why}, 503)
     index = view.snapshot.index
     stale = view.staleness()
     status = {"status": "degraded" if stale.stale else "ready"}
@@ -515,6 +538,25 @@ async def _body(request: Request, key: tuple[Hashable, ...], render: Callable[[]
     if body is None:
         body = await service.rendered(functools.partial(service.bodies.get, key, render))
     return body.response(request)
+
+
+async def _zipped(request: Request, key: tuple[Hashable, ...], render: Callable[[], Mapping[str, Any]]) -> Response:
+    """As `_body`, compressed for those who take it: for the large answers, which the dashboard waits for."""
+    service = _service(request)
+    if "gzip" not in request.headers.get("accept-encoding", ""):
+        return await _body(request, key, render)
+    zipped: Body | None = service.bodies.known((*key, "gzip"))
+    if zipped is None:
+
+        def zip_() -> bytes:
+            return gzip.compress(service.bodies.get(key, render).data, 5, mtime=0)
+
+        zipped = await service.rendered(functools.partial(service.bodies.get_data, (*key, "gzip"), zip_))
+    answer = zipped.response(request)
+    answer.headers["Vary"] = "Accept-Encoding"
+    if answer.status_code == HTTPStatus.OK:
+        answer.headers["Content-Encoding"] = "gzip"
+    return answer
 
 
 def _busy(request: Request, service: Service, what: str) -> Response:

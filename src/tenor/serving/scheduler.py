@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import logging
 import os
 import subprocess
@@ -13,6 +15,7 @@ from dataclasses import dataclass, field
 from tenor.errors import MissingObject, ModelError, StoreError
 from tenor.registry import manifest
 from tenor.serving.logs import LOGGER
+from tenor.serving.schemas import Progress
 from tenor.serving.staleness import due
 from tenor.serving.view import View
 from tenor.storage.object_store import ObjectStore
@@ -104,6 +107,7 @@ class RefreshScheduler:
             return False
         self._tried = now
         log.info("refresh begins")
+        self.view.progress = Progress("starting", 0, 0)
         self._run(stop)
         return True
 
@@ -118,13 +122,18 @@ class RefreshScheduler:
             slow.start()
             threading.Thread(target=_end_with, args=(child, stop), daemon=True).start()
             assert child.stderr is not None
-            output = child.stderr.read()
+            errors = []
+            for line in child.stderr:
+                errors += [line.rstrip()] if line.startswith("tenor: ") else []
+                self.view.progress = _progress(line) or self.view.progress
             code = child.wait()
             killed = not too_long.is_alive()
             too_long.cancel()
             slow.cancel()
+        if not code and not self.view.ready:
+            self.view.poll(wait=True)  # so that those who wait see forecasts next, and not that there are none
+        self.view.progress = None
         if code:
-            errors = [line for line in output.splitlines() if line.startswith("tenor: ")]
             reason = errors[-1].removeprefix("tenor: ")[:200] if errors else f"it ended with {code}"
             if killed:
                 reason = f"it did not end within {self.longest / 60:g} minutes and was stopped"
@@ -137,6 +146,15 @@ class RefreshScheduler:
     def _report_slow(self) -> None:
         self.view.note("refresh", f"a refresh has been under way for more than {self.slow / 60:g} minutes")
         log.warning("refresh is slow")
+
+
+def _progress(line: str) -> Progress | None:
+    """How far a refresh is, by a line of its log; None where the line is of something else."""
+    with contextlib.suppress(ValueError, TypeError, KeyError):
+        record = json.loads(line)
+        if record["event"] == "progress":
+            return Progress(str(record["stage"]), int(record["done"]), int(record["total"]))
+    return None
 
 
 def _end_with(child: subprocess.Popen[str], stop: threading.Event) -> None:

@@ -27,11 +27,23 @@ class Staleness:
         Sessions of the exchange that have closed since the last one whose bars were used.
     reasons
         Why they are stale; empty where they are not.
+    replay
+        Whether the store's data end in the past for good: it is looked back at, and nothing new is expected.
     """
 
     stale: bool
     sessions_behind: int
     reasons: tuple[str, ...] = ()
+    replay: bool = False
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a refresh that is under way has come: `done` of `total` symbols; a total of 0 is unknown."""
+
+    stage: str
+    done: int
+    total: int
 
 
 @dataclass(frozen=True)
@@ -66,7 +78,7 @@ class ForecastResponse:
     Attributes
     ----------
     as_of
-        ISO 8601, UTC; the latest moment of information used.
+        ISO 8601, UTC; the latest moment of information used, but for news where there is a `before_open`.
     session
         The last session whose bar was used.
     target_session
@@ -103,6 +115,9 @@ class ForecastResponse:
         The model that made it.
     live
         Made for this request, not read from the published forecasts.
+    before_open
+        ISO 8601, UTC; the open that the forecast is made before, with the news of the night; null for one that is made
+        at the close.
     """
 
     example: ClassVar[dict[str, Any]] = {
@@ -133,7 +148,7 @@ class ForecastResponse:
         },
         "model_version": "7d8124670d25",
         "live": False,
-        "staleness": {"stale": False, "sessions_behind": 0, "reasons": []},
+        "staleness": {"stale": False, "sessions_behind": 0, "reasons": [], "replay": False},
     }  # fmt: skip
 
     symbol: str
@@ -157,6 +172,7 @@ class ForecastResponse:
     model_version: str
     live: bool
     staleness: Staleness
+    before_open: str | None = None
 
 
 @dataclass(frozen=True)
@@ -210,7 +226,7 @@ class ForecastsResponse:
     example: ClassVar[dict[str, Any]] = {
         "forecasts": [ForecastResponse.example],
         "problems": [{"symbol": "APPL", "problem": Problem.example}],
-        "staleness": {"stale": False, "sessions_behind": 0, "reasons": []},
+        "staleness": {"stale": False, "sessions_behind": 0, "reasons": [], "replay": False},
     }
 
     forecasts: tuple[ForecastResponse, ...]
@@ -279,7 +295,7 @@ class HistoryResponse:
                 "held": True,
             }
         ],
-        "staleness": {"stale": False, "sessions_behind": 0, "reasons": []},
+        "staleness": {"stale": False, "sessions_behind": 0, "reasons": [], "replay": False},
     }
 
     symbol: str
@@ -361,6 +377,9 @@ class TrackRecord:
     verdict
         One sentence on which way, at 5 % over all horizons together: its p-value, Diebold-Mariano's on days, is
         adjusted by Holm for their number.
+    risk_better, better
+        Whether the volatility is better than the EWMA's, and the return than persistence and its directions than
+        always "up", by those tests: only then is either shown as evidence.
     """
 
     horizon: int
@@ -380,6 +399,8 @@ class TrackRecord:
     direction: float | None
     up_share: float | None
     verdict: str
+    risk_better: bool = False
+    better: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import os
 import socket
 import threading
 from collections.abc import Callable
@@ -26,6 +27,8 @@ IDLE = 15
 LARGEST_HEAD = 32 * 1024
 UNSENT = 128 * 1024
 """Bytes of an answer that the system holds for a client that does not take them; it would hold megabytes."""
+WAITING = 2048
+"""Connections that wait to be accepted, as uvicorn has it."""
 OTHER_FILES = 200
 """Open files besides connections."""
 
@@ -46,13 +49,18 @@ class Server(uvicorn.Server):
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A socket to serve on, port 0 for any; raises ConfigError where the address can't be used."""
+    """A socket that listens, port 0 for any; raises ConfigError where the address can't be used.
+
+    Who is told the address from now on can connect: what the server is not yet up for waits.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if os.name != "nt":  # there it would let two servers have one port
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNSENT)  # of the connections accepted from it
         listening.bind((host, port))
+        listening.listen(WAITING)
     except OSError as error:
         listening.close()
         raise ConfigError(f"can't serve on {host} port {port}: {error.strerror}; take another --port.") from error

@@ -49,6 +49,8 @@ class Service:
         Makes forecasts on request, or None.
     scorer
         Loads what scores texts; by default the shipped model.
+    as_of
+        The session (ISO date) on which the dashboard opens, as a replay; None for the newest.
     poll
         Seconds between two polls of the published forecasts; 0 polls at the start alone.
     metrics
@@ -66,6 +68,7 @@ class Service:
     origins: tuple[str, ...] = ()
     live: Live | None = None
     scorer: Callable[[], Scorer] | None = None
+    as_of: str | None = None
     poll: float = 5.0
     metrics: Metrics = field(default_factory=Metrics)
     hub: Hub = field(default_factory=Hub)

@@ -51,7 +51,8 @@ def staleness(index: Index, entry: SymbolEntry | None, now: float, problems: Seq
         reasons.append(f"made by the model {freshest.model_version}, which is no longer the one in use")
     reasons += index.head.get("notes", ())
     reasons += problems
-    return Staleness(bool(reasons), freshest.behind + max(since, 0), tuple(dict.fromkeys(reasons)))
+    replay = bool(index.head.get("replay", False))
+    return Staleness(bool(reasons), freshest.behind + max(since, 0), tuple(dict.fromkeys(reasons)), replay)
 
 
 def grace_of(calendar: str) -> float:
@@ -86,4 +87,6 @@ def due(index: Index | None, now: float, *, delay: float) -> bool:
     freshest = max(index.entries.values(), key=lambda other: other.rank(now))
     if 0 < freshest.behind <= LATE and now - published >= delay:
         return True  # the last refresh ran before the bars were available
-    return any(published < close + delay <= now for close in closes)
+    # of a model whose forecasts are made before the open: the night's news is complete
+    cut_offs: Sequence[float] = index.head.get("cut_offs", ())
+    return any(published < close + delay <= now for close in closes) or any(published < c <= now for c in cut_offs)

@@ -128,6 +128,8 @@ def with_verdicts(tested: Iterable[TestedRecord]) -> list[TrackRecord]:
             result.record,
             risk_verdict=_risk_verdict(result.record, risk_p, risk_count),
             verdict=_verdict(result.record, p, count),
+            risk_better=risk_p < LEVEL and (result.record.risk_gain or 0.0) > 0,
+            better=p < LEVEL and (result.record.skill or 0.0) > 0 and not _as_plain(result.record),
         )
         for result, p, risk_p in zip(tested, adjusted.values(), risk.values(), strict=True)
     ]
@@ -171,9 +173,13 @@ def _verdict(record: TrackRecord, p: float, horizons: int) -> str:
         return f"No edge over persistence, which says that the price stays: {figures}."
     if record.skill < 0:
         return f"Worse than persistence, which says that the price stays: {figures}."
-    plain = record.direction is not None and record.up_share is not None and record.direction <= record.up_share
-    rest = " Its directions are no better than saying “up” every time." if plain else ""
+    rest = " Its directions are no better than saying “up” every time." if _as_plain(record) else ""
     return f"Better than persistence, which says that the price stays: {figures}.{rest}"
+
+
+def _as_plain(record: TrackRecord) -> bool:
+    """Whether its directions are no better than saying "up" every time."""
+    return record.direction is not None and record.up_share is not None and record.direction <= record.up_share
 
 
 def _none_if_nan(value: float) -> float | None:

@@ -15,13 +15,14 @@ from typing import Any
 
 from tenor.errors import StoreError, TenorError, UnknownSymbolError, one_line
 from tenor.serving.published import Index, PublishedForecasts, SymbolEntry
-from tenor.serving.schemas import Staleness
+from tenor.serving.schemas import Progress, Staleness
 from tenor.serving.staleness import staleness
 from tenor.storage.files import content_key, read_json
 from tenor.storage.object_store import open_store
 from tenor.symbols import known_as
 
 READERS = 8
+FIRST_REFRESH = "the first ones are being made"
 NOTHING_PUBLISHED = "nothing was published yet: run 'tenor refresh'"
 
 log = logging.getLogger("tenor.serving")
@@ -130,6 +131,7 @@ class View:
         self._lock = threading.Lock()
         self._polling = threading.Lock()
         self.last_good = 0.0
+        self.progress: Progress | None = None  # of a refresh that this process has started
 
     @property
     def snapshot(self) -> Snapshot:
@@ -141,7 +143,7 @@ class View:
             There was none yet; the message says why.
         """
         if self._snapshot is None:
-            reasons = "; ".join(self.problems) or NOTHING_PUBLISHED
+            reasons = FIRST_REFRESH if self.progress else "; ".join(self.problems) or NOTHING_PUBLISHED
             raise StoreError(f"there are no forecasts to serve: {reasons.rstrip('.')}.")
         return self._snapshot
 

@@ -30,8 +30,8 @@ def check(webhook: str) -> None:
         raise ConfigError(f"the webhook {begins}; it takes an http or https address: see --webhook and TENOR_WEBHOOK.")
 
 
-def post(webhook: str, message: Mapping[str, Any]) -> None:
-    """Post `message` as JSON; a failure is logged.
+def post(webhook: str, message: Mapping[str, Any]) -> bool:
+    """Post `message` as JSON, and tell whether it was taken; a failure is logged.
 
     A redirect is a failure: the message goes nowhere but to the address that was set.
     """
@@ -42,6 +42,8 @@ def post(webhook: str, message: Mapping[str, Any]) -> None:
             httpx.post(webhook, json=message, timeout=TIMEOUT, follow_redirects=False).raise_for_status()
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         log.error("the webhook did not accept the alarms", extra={"error": type(error).__name__})
+        return False
+    return True
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import math
@@ -13,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
+
+from tenor.storage.locks import lock
 
 
 def write_whole(path: Path, data: bytes, *, fresh: Path | None = None) -> None:
@@ -43,7 +44,7 @@ def write_whole(path: Path, data: bytes, *, fresh: Path | None = None) -> None:
             # until the file is closed, whoever finds it can tell by this lock that its writer is alive; some file
             # systems have no locks
             with contextlib.suppress(OSError):
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock(file, wait=False)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -57,6 +58,8 @@ def write_whole(path: Path, data: bytes, *, fresh: Path | None = None) -> None:
 
 def sync_names(folder: Path) -> None:
     """Make what was renamed or deleted in `folder` outlive a power cut."""
+    if os.name == "nt":  # folders can't be opened there
+        return
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

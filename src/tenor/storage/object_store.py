@@ -7,7 +7,6 @@ A put appears whole or not at all. With ``if_match`` it happens only where the o
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import ipaddress
 import os
@@ -23,6 +22,7 @@ from urllib.parse import urlsplit
 
 from tenor.errors import ConfigError, Conflict, MissingObject, StoreError, UsageError
 from tenor.storage.files import sync_names, write_whole
+from tenor.storage.locks import lock
 
 LONGEST_KEY = 512
 TRIES = 60
@@ -156,7 +156,7 @@ class FolderStore:
         """Nobody else writes meanwhile; the lock of a killed process is gone with it."""
         handle = os.open(self._root / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            lock(handle)
             yield
         finally:
             os.close(handle)

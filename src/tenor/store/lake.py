@@ -13,17 +13,18 @@ from tenor.calendars import interval_of
 from tenor.errors import DataError, StoreError, UnknownSymbolError, one_line
 from tenor.schema import (
     BAR_COLUMNS,
-    EVENT_COLUMNS,
     NEWS_COLUMNS,
-    SENTIMENT_COLUMNS,
+    AsOf,
     BarInterval,
     Bars,
+    DailyKinds,
     DailySentiment,
     Events,
     News,
 )
-from tenor.store import compaction, item_scores
+from tenor.store import compaction, daily, item_scores, news
 from tenor.store import parts as parts_of
+from tenor.store.event_rows import events_of_rows, stored_rows, voided
 from tenor.store.intraday import adjusted_like, dated
 from tenor.store.item_scores import LakeScores, Probabilities
 from tenor.store.parts import open_parts
@@ -35,13 +36,11 @@ from tenor.store.tables import (
     EVENTS,
     FETCHES,
     INTRADAY,
-    INTRADAY_SENTIMENT,
     NAMES,
     NEWS,
     REFUSALS,
-    SENTIMENT,
     TABLES,
-    Table,
+    WITHDRAWALS,
 )
 from tenor.store.versions import LONGEST, Appended, Versions, as_table
 from tenor.symbols import clean_symbol, known_as
@@ -157,15 +156,30 @@ class Lake:
         self,
         symbols: Sequence[str] | None = None,
         *,
+        since: pd.Timestamp | None = None,
         until: pd.Timestamp | None = None,
         as_of: pd.Timestamp | None = None,
-        since: pd.Timestamp | None = None,
     ) -> News:
-        """The news about `symbols` (all by default) published from `since` up to the moment `until`; perhaps none.
+        """The news about `symbols` (all by default) published from the moment `since` to `until`; perhaps none.
 
         With `as_of` only what the lake held at that moment.
         """
         return News(self._versions.read(NEWS, NEWS_COLUMNS, symbols, until, as_of, since=since))
+
+    def newest_news(self, symbols: Sequence[str] | None, count: int) -> News:
+        """The `count` items published last about each of `symbols` (all by default)."""
+        return News(news.newest(self._versions, symbols, count))
+
+    def news_blocks(self, size: int) -> list[tuple[pd.Timestamp, pd.Timestamp, int]]:
+        """Spans of time that follow each other and hold all news, each about `size` items or one day.
+
+        Of each its first and last moment (UTC), for `news`, and how many items there are at most.
+        """
+        return news.blocks(self._versions, size)
+
+    def news_state(self) -> str:
+        """What stands for all news in the lake: another text once there are others."""
+        return news.state(self._versions)
 
     def news_texts(self, *, before: pd.Timestamp | None = None, at_once: int = 65_536) -> Iterator[list[str]]:
         """The texts of all news published before the moment `before`, some `at_once`; they may repeat.
@@ -185,13 +199,59 @@ class Lake:
             return bool(connection.sql(f"SELECT 1 FROM {NEWS.parts} LIMIT 1").fetchall())  # noqa: S608 - our own name
 
     def append_events(self, events: Events, *, source: str = "file") -> Appended:
-        """Add `events`; of one whose date was known from another moment on, the moment given last counts."""
-        return self._versions.append(EVENTS, events.frame.assign(source=source))
+        """Add `events`; of what one source said of an event, what it said last counts.
 
-    def events(self, *, as_of: pd.Timestamp | None = None) -> Events | None:
-        """All events, or None where there are none; with `as_of` only what the lake held at that moment."""
-        frame = self._versions.read(EVENTS, EVENT_COLUMNS, None, None, as_of)
-        return None if frame.empty else Events(frame)
+        An event that `source` says was withdrawn has these withdrawals and no earlier ones; of one that it does not say
+        that of, earlier ones stay.
+        """
+        rows, withdrawals = stored_rows(events)
+        changed = 0
+        if len(withdrawals):
+            symbols = sorted(set(withdrawals["symbol"]))
+            before = self._versions.read(WITHDRAWALS, WITHDRAWALS.columns, symbols, None)
+            old = voided(before[before["source"] == source].drop(columns="source"), withdrawals)
+            taken_back = self.append_withdrawals(pd.concat([withdrawals, old]), source=source)
+            changed = taken_back.new + taken_back.revised
+        appended = self._versions.append(EVENTS, rows.assign(source=source))
+        revised = min(changed, appended.unchanged)  # events that were there already, and were withdrawn
+        return Appended(appended.new, appended.revised + revised, appended.unchanged - revised)
+
+    def append_withdrawals(self, withdrawals: pd.DataFrame, *, source: str) -> Appended:
+        """Add what `source` took back.
+
+        Parameters
+        ----------
+        withdrawals
+            Columns ``symbol``, ``session``, ``kind``, ``withdrawn_since`` and ``restored_since`` (UTC, or missing).
+        source
+            Which announced the events.
+        """
+        return self._versions.append(WITHDRAWALS, withdrawals.assign(source=source))
+
+    def events(
+        self,
+        *,
+        as_of: pd.Timestamp | None = None,
+        symbols: Sequence[str] | None = None,
+        source: str | None = None,
+    ) -> Events | None:
+        """The events, or None where there are none; a date is known while any source has it.
+
+        Parameters
+        ----------
+        as_of
+            Tz-aware; only what the lake held at that moment.
+        symbols
+            Only theirs, without those of all symbols.
+        source
+            Only what this one said (``file`` for imports).
+        """
+        rows, withdrawals = (
+            self._versions.read(table, table.columns, symbols, None, as_of) for table in (EVENTS, WITHDRAWALS)
+        )
+        if source is not None:
+            rows, withdrawals = (frame[(frame["source"] == source).to_numpy()] for frame in (rows, withdrawals))
+        return None if rows.empty else events_of_rows(rows, withdrawals)
 
     def append_covariates(self, name: str, frame: pd.DataFrame, *, source: str = "file") -> Appended:
         """Add the rows of the user's table `name` (docs/own-features.md).
@@ -230,7 +290,7 @@ class Lake:
         return tuple(row[0] for row in rows)
 
     def append_sentiment(self, sentiment: DailySentiment, *, source: str, settings: str = "") -> Appended:
-        """Add daily `sentiment`. That of other sources and of other settings lives beside it.
+        """Add daily `sentiment` with its kinds. That of other sources and of other settings lives beside it.
 
         Parameters
         ----------
@@ -239,15 +299,16 @@ class Lake:
         settings
             The key of all settings that made it (`tenor.workspace.settings_key`); empty for an imported set.
         """
-        table, columns = SENTIMENT, {"source": source, "settings": settings}
-        if sentiment.interval != "1d":
-            table, columns = INTRADAY_SENTIMENT, {**columns, "interval": sentiment.interval}
-        return self._versions.append(table, sentiment.frame.assign(**columns))
+        return daily.append_sentiment(self._versions, sentiment, source=source, settings=settings)
+
+    def append_kinds(self, kinds: DailyKinds, *, source: str, settings: str = "") -> Appended:
+        """Add daily counts of `kinds`, as `append_sentiment` does; they replace those of the same settings."""
+        return daily.append_kinds(self._versions, kinds, source=source, settings=settings)
 
     def sentiment(
-        self, source: str | None = None, *, settings: str = "", calendar: str = DAYS
+        self, source: str | None = None, *, settings: str = "", calendar: str = DAYS, as_of: AsOf = "close"
     ) -> DailySentiment | None:
-        """The daily sentiment of `source` made by `settings`, or None where there is none.
+        """The daily sentiment of `source` made by `settings`, with its kinds; None where there is none.
 
         Parameters
         ----------
@@ -257,33 +318,23 @@ class Lake:
             The key of the settings that made it; empty for an imported set.
         calendar
             Of bars within a day (``XNYS@1h``): the sentiment by these.
+        as_of
+            The moment that it was made for; `settings` must be those of that moment.
         """
-        table, interval = self._sentiment_table(calendar)
-        where = "settings = $settings" + ("" if table is SENTIMENT else f" AND interval = '{interval}'")
-        if source is None:
-            names = self.sentiment_sources(settings=settings, calendar=calendar)
-            source = names[0] if names else ""
-        with self._versions.connect(table) as connection:
-            sql = f"SELECT * FROM {table.name} WHERE {where} AND source = $source"  # noqa: S608 - our own names
-            rows = connection.sql(sql, params={"settings": settings, "source": source}).to_arrow_table()
-        return DailySentiment(rows.select(SENTIMENT_COLUMNS).to_pandas(), interval=interval) if len(rows) else None
+        return daily.read_sentiment(self._versions, source, settings=settings, calendar=calendar, as_of=as_of)
 
-    def sentiment_sources(self, *, settings: str = "", calendar: str = DAYS) -> tuple[str, ...]:
+    def kinds(
+        self, source: str, *, settings: str = "", calendar: str = DAYS, as_of: AsOf = "close"
+    ) -> DailyKinds | None:
+        """The daily counts of kinds of `source` made by `settings`; None where there are none.
+
+        Parameters are those of `sentiment`.
+        """
+        return daily.read_kinds(self._versions, source, settings=settings, calendar=calendar, as_of=as_of)
+
+    def sentiment_sources(self, *, settings: str = "", calendar: str = DAYS, as_of: AsOf = "close") -> tuple[str, ...]:
         """The sources of daily sentiment made by `settings`, the one appended last first."""
-        table, interval = self._sentiment_table(calendar)
-        where = "settings = $settings" + ("" if table is SENTIMENT else f" AND interval = '{interval}'")
-        with self._versions.connect(table) as connection:
-            sql = (
-                f"SELECT source FROM {table.parts} WHERE {where} "  # noqa: S608 - our own names
-                "GROUP BY source ORDER BY max(ingested_at) DESC, source"
-            )
-            rows = connection.sql(sql, params={"settings": settings}).fetchall()
-        return tuple(row[0] for row in rows)
-
-    @staticmethod
-    def _sentiment_table(calendar: str) -> tuple[Table, BarInterval]:
-        interval = interval_of(calendar)
-        return (SENTIMENT if interval == "1d" else INTRADAY_SENTIMENT), interval
+        return daily.sentiment_sources(self._versions, settings=settings, calendar=calendar, as_of=as_of)
 
     def put_scores(self, scores: Mapping[str, Probabilities], model_id: str) -> Appended:
         """Keep `scores`: by text hash P(positive), P(neutral), P(negative), as `model_id` gave them."""
@@ -366,7 +417,7 @@ class Lake:
         return frame
 
     def query(self, sql: str) -> pd.DataFrame:
-        """Run `sql` in DuckDB over the tables: bars, intraday, actions, news, names, sentiment, scores,
+        """Run `sql` in DuckDB over the tables: bars, intraday, actions, news, names, sentiment, daily_kinds, scores,
         item_kinds, item_embeddings, refusals.
 
         It sees nothing but the lake: no files, no network.

@@ -13,7 +13,6 @@ A part ingested at 1 700 000 000 s, and the part that two were merged into::
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import re
@@ -35,6 +34,7 @@ import pyarrow.parquet
 
 from tenor.errors import ConfigError, StoreError
 from tenor.storage.files import write_whole
+from tenor.storage.locks import lock
 
 # moments have 19 digits, so that names sort by time
 _NAME = re.compile(r"(\d{19})-([0-9a-f]{16})(?:-(\d{19}))?\.parquet")
@@ -110,7 +110,7 @@ class FolderParts:
     def alone(self) -> Iterator[None]:
         """By a lock on a file of the folder, which the system takes back from a process that dies."""
         with Path(self.root, ".compacting").open("ab") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            lock(file)
             yield
 
     def clean(self) -> None:
@@ -119,8 +119,11 @@ class FolderParts:
             # what can't be deleted now is left to the next writer
             with contextlib.suppress(OSError):
                 if _UNFINISHED.fullmatch(path.name) and time.time() - path.stat().st_mtime >= _ABANDONED:
-                    with path.open("rb") as file:
-                        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    with path.open("r+b") as file:
+                        lock(file, wait=False)
+                        if os.name != "nt":
+                            path.unlink()
+                    if os.name == "nt":  # an open file can't be deleted there
                         path.unlink()
 
 

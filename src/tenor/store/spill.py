@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import fcntl
 import itertools
 import os
 import secrets
@@ -18,8 +17,10 @@ import tempfile
 import threading
 from pathlib import Path
 
+from tenor.storage.locks import lock
+
 _PREFIX = "tenor-duckdb-"
-_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+_FLAGS = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)  # Windows has neither
 
 _guard = threading.Lock()
 _numbers = itertools.count()
@@ -44,38 +45,41 @@ def spill_folder() -> Path:
 
 def delete_abandoned(place: Path) -> None:
     """Delete the folders in `place` of this user's processes that are gone."""
-    for lock in place.glob(f"{_PREFIX}*.lock"):
+    for file in place.glob(f"{_PREFIX}*.lock"):
         try:
-            if lock.lstat().st_uid != os.getuid():
+            if hasattr(os, "getuid") and file.lstat().st_uid != os.getuid():
                 continue
-            handle = os.open(lock, _FLAGS)
+            handle = os.open(file, _FLAGS)
         except OSError:
             continue  # deleted meanwhile, or a link
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(handle, wait=False)
         except OSError:
             continue  # its owner lives
         else:
-            shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
-            lock.unlink(missing_ok=True)
+            shutil.rmtree(file.with_suffix(""), ignore_errors=True)
+            if os.name != "nt":
+                file.unlink(missing_ok=True)
         finally:
             os.close(handle)
+        if os.name == "nt":  # an open file can't be deleted there
+            file.unlink(missing_ok=True)
 
 
 def _made(place: Path) -> Path:
     """A new folder in `place`, locked as long as this process lives."""
     while True:
         folder = place / f"{_PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
-        lock = folder.with_name(folder.name + ".lock")
+        file = folder.with_name(folder.name + ".lock")
         try:
-            handle = os.open(lock, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
+            handle = os.open(file, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
             continue
         except OSError:
             return folder  # nothing can be written here: DuckDB says so where it has to
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            taken = lock.exists()
+            lock(handle, wait=False)
+            taken = file.exists()
         except BlockingIOError:
             taken = False
         except OSError:  # a file system without locks: nobody will delete the folder of a process that was killed
@@ -85,11 +89,13 @@ def _made(place: Path) -> Path:
             continue
         with contextlib.suppress(OSError):
             folder.mkdir(mode=0o700)
-        atexit.register(_delete, folder, lock, os.getpid())
+        atexit.register(_delete, folder, file, handle, os.getpid())
         return folder
 
 
-def _delete(folder: Path, lock: Path, owner: int) -> None:
+def _delete(folder: Path, file: Path, handle: int, owner: int) -> None:
     if os.getpid() == owner:
         shutil.rmtree(folder, ignore_errors=True)
-        lock.unlink(missing_ok=True)
+        if os.name == "nt":  # an open file can't be deleted there
+            os.close(handle)
+        file.unlink(missing_ok=True)

@@ -169,6 +169,21 @@ SENTIMENT = Table(
     key=("symbol", "session", "source", "settings"),
     when="session",
 )
+DAILY_KINDS = Table(
+    "daily_kinds",
+    _schema(
+        symbol=pa.string(),
+        interval=pa.string(),
+        session=pa.timestamp("us"),
+        kind=pa.string(),
+        n=pa.float64(),
+        mean=pa.float64(),
+        source=pa.string(),
+        settings=pa.string(),
+    ),
+    key=("symbol", "interval", "session", "kind", "source", "settings"),
+    when="session",
+)
 INTRADAY_SENTIMENT = Table(
     "intraday_sentiment",
     _schema(
@@ -220,7 +235,21 @@ REFUSALS = Table(
 EVENTS = Table(
     "events",
     _schema(symbol=pa.string(), session=pa.date32(), kind=pa.string(), known_since=MOMENT, source=pa.string()),
-    key=("symbol", "session", "kind"),
+    # what one source takes back, another may still announce
+    key=("symbol", "session", "kind", "source"),
+    when="session",
+)
+WITHDRAWALS = Table(
+    "withdrawals",
+    _schema(
+        symbol=pa.string(),
+        session=pa.date32(),
+        kind=pa.string(),
+        withdrawn_since=MOMENT,
+        restored_since=MOMENT,
+        source=pa.string(),
+    ),
+    key=("symbol", "session", "kind", "source", "withdrawn_since"),
     when="session",
 )
 COVARIATES = Table(
@@ -243,10 +272,12 @@ TABLES = (
     ACTIONS,
     NEWS,
     EVENTS,
+    WITHDRAWALS,
     COVARIATES,
     NAMES,
     SENTIMENT,
     INTRADAY_SENTIMENT,
+    DAILY_KINDS,
     SCORES,
     ITEM_KINDS,
     ITEM_EMBEDDINGS,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,9 +14,9 @@ from tenor.config import FeatureConfig, ModelConfig, SentimentConfig, TrainConfi
 from tenor.errors import ConfigError, HistoryError
 from tenor.features import Scaler
 from tenor.features.own import Own
-from tenor.heads import TARGETS, Calibration, Head, Outcomes
-from tenor.inference.recipe import Recipe, linear_forecast
-from tenor.model import Network
+from tenor.heads import TARGETS, Calibration, Head, Outcomes, Outputs
+from tenor.inference.news_effect import NewsEffect, read_by_network
+from tenor.inference.recipe import Recipe, estimated_effect, linear_forecast
 from tenor.model.admission import admit
 from tenor.model.reproducible import reproducible
 from tenor.schema import Float64, Panel
@@ -74,7 +73,8 @@ def fit(
         A part has no cell to train or validate on.
     """
     _check(panel, split, features)
-    admit(model, len(panel.features), len(panel.horizons), sessions=len(panel.sessions))
+    width = len(read_by_network(panel, model).features)
+    admit(model, width, len(panel.horizons), sessions=len(panel.sessions))
     scaler, scaled, tasks = prepare(panel, split, model, training)
     data = tasks[0].data
     _check_cells(panel, split, data, model)
@@ -85,8 +85,11 @@ def fit(
         trained = train_seeds(tasks, folders, workers=workers or available_cores(), progress=progress)
         with reproducible():
             weights = [{name: torch.from_numpy(value) for name, value in one.weights.items()} for one in trained]
-            networks = build(weights, model, len(panel.features), len(panel.horizons))
-            calibration = _calibrate(networks, scaled, split, data, linear_forecast(scaled, split.valid.start, model))
+            networks = build(weights, model, width, len(panel.horizons))
+            predicted = mean_outputs([outputs(network, scaled) for network in networks])
+            linear = linear_forecast(scaled, split.valid.start, model)
+            effect = estimated_effect(panel.between(0, split.valid.stop), predicted, split.valid.start, model)
+            calibration = calibrate(predicted, scaled, split, data, linear=linear, effect=effect)
         for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
     return Forecaster(
@@ -127,7 +130,7 @@ class Prepared(NamedTuple):
 
 def prepare(panel: Panel, split: Split, model: ModelConfig, training: TrainConfig) -> Prepared:
     """Scale `panel` up to the end of validation and make a task of each seed; nothing is trained."""
-    rows = panel.between(0, split.valid.stop)  # from here on there is no later row
+    rows = read_by_network(panel, model).between(0, split.valid.stop)  # from here on there is no later row
     scaler = Scaler.fit(rows, split.train)
     scaled = scaler.transform(rows)
     data = Sequences.of(scaled, lookback=model.lookback, clip=training.target_clip)
@@ -135,10 +138,23 @@ def prepare(panel: Panel, split: Split, model: ModelConfig, training: TrainConfi
     return Prepared(scaler, scaled, tasks)
 
 
-def _calibrate(
-    networks: Sequence[Network], scaled: Panel, split: Split, data: Sequences, linear: Float64
+def calibrate(
+    predicted: Outputs, scaled: Panel, split: Split, data: Sequences, *, linear: Float64, effect: NewsEffect | None
 ) -> Calibration:
-    predicted = mean_outputs([outputs(network, scaled) for network in networks])
+    """What validation teaches about the mean outputs `predicted` of networks that were trained on `data`.
+
+    Parameters
+    ----------
+    predicted
+        Over `scaled`.
+    scaled
+        The panel up to the end of validation.
+    split, data
+        What the networks were trained on.
+    linear, effect
+        Each symbol's own linear forecast of log variance, and what the news adds, over `scaled`.
+    """
+    news = np.zeros(scaled.log_variance.shape) if effect is None else effect.log_variance
     # not clipped: a distribution has to hold the tails as well
     targets = dict(zip(TARGETS, (scaled_targets(scaled), scaled.log_variance), strict=True))
     known = data.known.transpose(1, 0, 2) > 0
@@ -155,6 +171,7 @@ def _calibrate(
             returns=scaled.targets[split.valid, :, k].astype(np.float64)[valid],
             days=valid.any(axis=1).sum() / scaled.horizons[k],
             horizon=scaled.horizons[k],
+            news=news[split.valid, :, k][valid],
         )
 
     return Calibration.fit(outcomes, len(scaled.horizons))

@@ -150,7 +150,9 @@ class Forecaster:
         """
         scaled, linear = self.recipe.scaled(panel), self.recipe.linear(panel)
         each = [outputs(network, scaled) for network in self.networks]
-        together, *alone = (self.recipe.predictions(panel, one, linear) for one in (mean_outputs(each), *each))
+        mean = mean_outputs(each)
+        news = self.recipe.news_effect(panel, mean)
+        together, *alone = (self.recipe.predictions(panel, one, linear, news) for one in (mean, *each))
         return together, alone
 
     def attention(self, panel: Panel, rows: slice | None = None) -> PanelAttention:
@@ -167,7 +169,7 @@ class Forecaster:
             raise ModelError("this model was trained without attention (model.attention = false): it has no weights.")
         start, stop, _ = (rows or slice(None)).indices(len(panel.sessions))
         scaled = self.recipe.scaled(panel).between(0, stop)
-        widths = ((len(panel.horizons), self.model.lookback), (len(panel.features),))
+        widths = ((len(panel.horizons), self.model.lookback), (len(scaled.features),))
         time, feature = (np.zeros((stop - start, len(panel.symbols), *w), dtype=np.float32) for w in widths)
         for network in self.networks:
             for columns, out in _runs(network, scaled):

@@ -210,3 +210,57 @@ def test_a_workspace_gives_what_a_model_needs_and_nothing_else(tmp_path: Path, b
     assert both.events is not None
     assert list(both.tables) == ["eps"]
     assert workspace.covariates(FeatureConfig(own=("features:eps",))).events is None  # type: ignore[union-attr]
+
+
+MOVED = HEADER.replace("known_since\n", "known_since,withdrawn_since\n")
+
+
+def test_a_date_that_was_moved_says_until_when_it_stood(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = str(tmp_path / "lake")
+    first = written(tmp_path, HEADER + GOOD, "first.csv")
+    assert import_files(store, [str(first)]).events.new == 1
+    text = MOVED + "AAPL,2014-04-23,earnings,2014-04-02,2014-04-10\nAAPL,2014-04-30,earnings,2014-04-10T09:00-04:00,\n"
+    moved = written(tmp_path, text, "moved.csv")
+    result = import_files(store, [str(moved)])
+    assert (result.events.new, result.events.revised, result.events.unchanged) == (1, 1, 0)
+    events = Lake(store).events()
+    assert events is not None
+    assert events.frame["withdrawn_since"].iloc[0] == pd.Timestamp("2014-04-10 20:00", tz="UTC")
+    assert events.standing["session"].tolist() == [pd.Timestamp("2014-04-30")]
+    # the file that does not say so does not undo it, and one that says another moment corrects it
+    assert import_files(store, [str(first)]).events.unchanged == 1
+    assert Lake(store).events().fingerprint() == events.fingerprint()  # type: ignore[union-attr]
+    again = written(tmp_path, MOVED + "AAPL,2014-04-23,earnings,2014-04-02,2014-04-11\n", "again.csv")
+    assert import_files(store, [str(again)]).events.revised == 1
+    corrected = Lake(store).events()
+    assert corrected is not None
+    assert corrected.frame["withdrawn_since"].iloc[0] == pd.Timestamp("2014-04-11 20:00", tz="UTC")
+    back = "AAPL,2014-04-23,earnings,2014-04-02,2014-04-11\nAAPL,2014-04-23,earnings,2014-04-14,\n"
+    assert not import_files(store, [str(written(tmp_path, MOVED + back, "back.csv"))]).refused
+    restored = Lake(store).events()
+    assert restored is not None
+    rows = restored.frame[restored.frame["session"] == pd.Timestamp("2014-04-23")]
+    assert rows["known_since"].dt.day.tolist() == [2, 14]
+    assert rows["withdrawn_since"].isna().tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("AAPL,2014-04-30,earnings,2014-04-02,soon", "withdrawn_since 'soon' is no date"),
+        ("AAPL,2014-04-30,earnings,2014-04-02,2014-04-10 09:00", "withdrawn_since '2014-04-10 09:00' is no date"),
+        ("AAPL,2014-04-30,earnings,2014-04-02,2014-04-01", "withdrawn_since '2014-04-01' is not after known_since"),
+        ("AAPL,2014-04-30,earnings,2014-04-02,2014-04-02", "is not after known_since: correct it; a date never known"),
+        (
+            "AAPL,2014-04-23,earnings,2014-04-01,2014-04-05",  # the lake's row says April 2, within this time
+            "known_since '2014-04-01' contradicts a row that says 2014-04-02",
+        ),
+    ],
+)
+def test_a_withdrawal_that_can_not_be_is_refused(tmp_path: Path, row: str, message: str) -> None:
+    text = MOVED + GOOD.replace("\n", ",\n") + row + "\n"
+    batch = read_event_file(written(tmp_path, text))
+    (refusal,) = batch.refused
+    assert re.search(re.escape(message), refusal.describe()), refusal.describe()
+    assert batch.events is not None
+    assert len(batch.events.frame) == 1

@@ -317,7 +317,7 @@ def test_a_json_file_without_news_is_refused_and_passed_over_in_a_folder(tmp_pat
     (tmp_path / "n.jsonl").write_text(json.dumps({"text": "a mill", "time": ISO, "ticker": "ABCD"}))
     assert [len(batch.refused) for batch in read_files([tmp_path], now=NOW)] == [0]
     batch = read(tmp_path / "settings.json")
-    assert [r.why for r in batch.refused] == ["is JSON without a list of news"]
+    assert [r.why for r in batch.refused] == ["is JSON without a table of bars or news (its names: 'colour')"]
 
 
 @pytest.mark.parametrize("content", ["", "\n", "text,time,symbol\n", 'text,time,symbol\n"never closed,x,y\n'])

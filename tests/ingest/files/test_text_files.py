@@ -93,6 +93,42 @@ def test_another_alphabet_is_not_read_as_western_european(tmp_path: Path, codec:
     assert named.note == f"read as {codec}"
 
 
+OTHER_LETTERS = {
+    "cp1254": ["Banka kârını ikiye katladı", "Borsa yılın en yüksek gününü gördü", "İş hacmi büyüdü, şirket umutlu"],
+    "iso8859-9": ["Fabrika yeni bir hat açıyor, ışıklar yandı"],
+    "cp1250": ["Kopalnia sprzedała mniej węgla", "Może być drożej", "Preţurile oraşului şi ale băncii"],
+    "iso8859-2": ["Huta zwiększyła produkcję, właściciel chwali"],
+    "cp1257": ["Bankas šiemet uždirbo daugiau, akcijos ūžia", "Rūpnīca šodien pārdeva dažas iekārtas"],
+    "mac_roman": ["Das Werk in Köln läuft für immer", "Le café à côté a été vendu", "El año más frío"],
+}
+
+
+@pytest.mark.parametrize(("codec", "text"), [(codec, text) for codec, texts in OTHER_LETTERS.items() for text in texts])
+def test_letters_that_windows_1252_has_not_are_asked_for_in_short_files(tmp_path: Path, codec: str, text: str) -> None:
+    path = written(tmp_path, f"time,symbol,text\n2024-05-01T10:00:00Z,AAA,{text}\n".encode(codec))
+    with pytest.raises(UnusableError, match="name its encoding: --encoding gbk"):
+        encoding_of(path)
+    assert text in path.read_text(encoding=encoding_of(path, given=codec).name)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Félagið jók hagnað sinn; Þórður keypti hlut",
+        "Tórshavn: Bankin økir sín ágóða, og tað er gott",
+        "Škoda: l’usine a été agrandie, déjà",
+        "Šokk ja žürii, äri õitseb",
+        "m² und m³, 20°C, ±5 %, ½ Preis, n°5, 1º, Mª",
+        "Søren køber aktier på børsen, får æren",
+        "col·lecció d´hivern; £5, ¥300, 10µm, §12",
+    ],
+)
+def test_rare_letters_and_signs_of_western_texts_are_no_other_alphabet(tmp_path: Path, text: str) -> None:
+    path = written(tmp_path, f"text\n{text}\n".encode("cp1252"))
+    assert encoding_of(path).name == "cp1252"
+    assert text in path.read_text(encoding="cp1252")
+
+
 def test_a_file_that_mixes_utf8_with_another_alphabet_is_refused_as_mixed(tmp_path: Path) -> None:
     path = written(tmp_path, ("成交放大\n" * 9).encode() + "贵州茅台涨停\n".encode("gbk"))
     with pytest.raises(UnusableError, match="is UTF-8 in some places, but not in line 10"):

@@ -14,8 +14,16 @@ from wire import ENVIRONMENT, SERVICES
 import tenor.ingest.services.prices
 from tenor.config import SourcesConfig
 from tenor.errors import ConfigError
-from tenor.ingest.services import NEWS_SOURCES, PRICE_SOURCES
-from tenor.ingest.services.catalogue import key_variables, news_classes, news_sources, price_classes, price_sources
+from tenor.ingest.services import EVENT_SOURCES, NEWS_SOURCES, PRICE_SOURCES
+from tenor.ingest.services.catalogue import (
+    event_classes,
+    event_sources,
+    key_variables,
+    news_classes,
+    news_sources,
+    price_classes,
+    price_sources,
+)
 from tenor.ingest.services.http import Http
 from tenor.ingest.services.keys import SourceKeys
 
@@ -40,10 +48,11 @@ class Example(PriceSource):
 
 
 def test_every_module_is_a_source_of_its_name_and_every_source_is_under_contract() -> None:
-    for names, classes in ((PRICE_SOURCES, price_classes()), (NEWS_SOURCES, news_classes())):
+    every = ((PRICE_SOURCES, price_classes()), (NEWS_SOURCES, news_classes()), (EVENT_SOURCES, event_classes()))
+    for names, classes in every:
         assert tuple(classes) == names
         assert [each.name for each in classes.values()] == list(names)
-    assert {*PRICE_SOURCES, *NEWS_SOURCES} == set(SERVICES)
+    assert {*PRICE_SOURCES, *NEWS_SOURCES, *EVENT_SOURCES} == set(SERVICES)
     assert key_variables() == sorted(ENVIRONMENT)
 
 
@@ -51,6 +60,7 @@ def test_the_default_settings_name_sources_that_there_are() -> None:
     default = SourcesConfig()
     assert set(default.prices) <= set(PRICE_SOURCES)
     assert set(default.news) <= set(NEWS_SOURCES)
+    assert default.events == ()
 
 
 def test_one_new_module_is_all_that_a_new_source_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,6 +89,8 @@ def test_one_new_module_is_all_that_a_new_source_takes(tmp_path: Path, monkeypat
         ({"prices": ("finnhub",)}, r"unknown source 'finnhub' in sources\.prices\. .*"),
         ({"news": ("stoktwits",)}, r"unknown source 'stoktwits' in sources\.news\. Did you mean 'stocktwits'\?"),
         ({"news": ("nowhere",)}, r"unknown source 'nowhere' in sources\.news\. Known: alphavantage, feeds, .*"),
+        ({"events": ("edgr",)}, r"unknown source 'edgr' in sources\.events\. Did you mean 'edgar'\?"),
+        ({"events": ("yahoo",)}, r"unknown source 'yahoo' in sources\.events\. Known: alphavantage, edgar, finnhub\."),
         ({"urls": ("tingo=https://x.example",)}, r"unknown source 'tingo' in sources\.urls\. Did you mean 'tiingo'\?"),
     ],
 )
@@ -86,7 +98,7 @@ def test_an_unknown_name_is_refused_wherever_it_stands(settings: dict[str, tuple
     keys = SourceKeys.from_environment({})
     config = SourcesConfig(**settings)  # type: ignore[arg-type]
     with Http(PATIENT, keys=keys) as http:
-        for build in (price_sources, news_sources):
+        for build in (price_sources, news_sources, event_sources):
             with pytest.raises(ConfigError, match=f"^{message}$"):
                 build(config, http, keys)
 

@@ -1,4 +1,4 @@
-"""The client: pace, breaker, redirects, keys; over a real local server."""
+"""The client: pace, breaker, redirects, keys; over a real local server, by each transport."""
 
 from __future__ import annotations
 
@@ -71,6 +71,15 @@ def server() -> Iterator[Server]:
     running.close()
 
 
+DEFAULTS: dict[str, Any] = {}
+
+
+@pytest.fixture(params=["httpx", "curl"], autouse=True)
+def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test runs with each transport: their limits are the same."""
+    monkeypatch.setitem(DEFAULTS, "transport", request.param)
+
+
 class Time:
     """A clock that only sleeping moves."""
 
@@ -84,7 +93,7 @@ class Time:
 
 
 def client(time: Time, **settings: Any) -> Http:
-    settings = {"requests_per_minute": 1e6, "attempts": 3, "backoff_seconds": 1.0, **settings}
+    settings = {"requests_per_minute": 1e6, "attempts": 3, "backoff_seconds": 1.0, **DEFAULTS, **settings}
     return Http(HttpConfig(**settings), keys=KEYS, clock=lambda: time.now, sleep=time.sleep)
 
 

@@ -20,6 +20,7 @@ from tenor.errors import ConfigError, DataError, ModelError, did_you_mean
 from tenor.features.axis import Axis
 from tenor.features.catalogue import FEATURES
 from tenor.features.indicators import Series
+from tenor.features.kinds import KIND_FEATURES
 from tenor.features.own.events import EventKind
 from tenor.features.own.functions import COLUMNS, OwnFunction, check_name, frame_of
 from tenor.features.own.tables import OwnTable, StaticTable, read_own_table
@@ -111,7 +112,7 @@ class Own:
             else:
                 statics.append(made)
         own = cls(tuple(functions), tuple(tables), tuple(statics), _kinds(config, covariates), covariates.events)
-        _refuse_clashes(own.parts, FEATURES)
+        _refuse_clashes(own.parts, (*FEATURES, *KIND_FEATURES))
         return own
 
     def __eq__(self, other: object) -> bool:
@@ -171,7 +172,7 @@ class Own:
             functions=tuple(function.measured(frames) for function in self.functions),
             statics=tuple(table.fitted(symbols) for table in self.statics),
         )
-        _refuse_clashes(own.parts, FEATURES)
+        _refuse_clashes(own.parts, (*FEATURES, *KIND_FEATURES))
         return own
 
     def with_covariates(self, covariates: Covariates | None) -> Own:

@@ -20,7 +20,7 @@ import pandas as pd
 
 from tenor.calendars import exchange
 from tenor.features.axis import Axis
-from tenor.schema import Events, Float64
+from tenor.schema import WITHDRAWN, Events, Float64
 
 FARTHEST = 60
 """Sessions from which on an event is as good as none."""
@@ -49,8 +49,9 @@ class EventKind:
     def features(self, events: Events, axis: Axis, symbols: Sequence[str]) -> dict[str, Float64]:
         """The features by name, each [session, symbol], in 0..1.
 
-        An event counts in a session from the first close on that its `known_since` is not after. One on a day without a
-        session counts for the next session.
+        An event counts in a session from the first close on that its `known_since` is not after, and no longer from the
+        first close on that its `withdrawn_since` is not after: a date that was moved stops being the next one when the
+        move is known, and earlier rows stay as they were. One on a day without a session counts for the next session.
         """
         frame = events.frame[events.frame["kind"] == self.kind]
         shape = (len(axis.sessions), len(symbols))
@@ -59,17 +60,19 @@ class EventKind:
         sessions = axis.sessions.append(later)
         place = np.asarray(sessions.searchsorted(pd.DatetimeIndex(frame["session"])))
         known = np.asarray(axis.closes.searchsorted(pd.DatetimeIndex(frame["known_since"])))
+        gone = np.asarray(axis.closes.searchsorted(pd.DatetimeIndex(frame[WITHDRAWN])))
+        gone[frame[WITHDRAWN].isna().to_numpy()] = len(axis.sessions)
         # what lies before the axis or beyond the days looked ahead at can't be counted
         inside = (place < len(sessions)) & (known < len(axis.sessions))
         inside &= (frame["session"] >= axis.sessions[0].normalize()).to_numpy()
         of = frame["symbol"].to_numpy()
         for i, symbol in enumerate(symbols):
             here = inside & ((of == symbol) | (of == ""))
-            for day, row in zip(place[here], known[here], strict=True):
-                # known from `row` on: until the day it lies ahead, then behind
-                before = np.arange(max(row, day - FARTHEST), min(day, len(axis.sessions)))
+            for day, row, end in zip(place[here], known[here], gone[here], strict=True):
+                # known from `row` until before `end`: until the day it lies ahead, then behind
+                before = np.arange(max(row, day - FARTHEST), min(day, end))
                 ahead[before, i] = np.minimum(ahead[before, i], day - before)
-                after = np.arange(max(row, day), min(day + FARTHEST, len(axis.sessions)))
+                after = np.arange(max(row, day), min(day + FARTHEST, end))
                 behind[after, i] = np.minimum(behind[after, i], after - day)
         names = self.columns
         return {names[0]: np.log1p(ahead) / _SOON, names[1]: np.log1p(behind) / _SOON}

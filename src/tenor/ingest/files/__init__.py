@@ -1,6 +1,6 @@
 """Bars and news from the user's files and folders, and from datasets as they were published."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -82,7 +82,7 @@ def read_files(
         for file in of_events:
             yield read_event_file(file, calendar=calendar, known=events())
         files = [file for file in files if file not in of_events]
-        bars_in_json = {file for file in files if _is_bar_json(file)}
+        bars_in_json = {file for file in files if _is_bar_json(file, reading.columns)}
         # a folder's JSON may be of anything; a file that is named is read, or refused with a reason
         if path in files and path.suffix.lower() in JSON_SUFFIXES and path not in bars_in_json:
             news = [path]
@@ -96,5 +96,5 @@ def read_files(
             yield from read_news_file(file, now=now, reading=reading)
 
 
-def _is_bar_json(path: Path) -> bool:
-    return path.suffix.lower() in JSON_SUFFIXES and is_bar_json(path)
+def _is_bar_json(path: Path, columns: Mapping[str, str]) -> bool:
+    return path.suffix.lower() in JSON_SUFFIXES and is_bar_json(path, columns)

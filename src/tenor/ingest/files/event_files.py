@@ -1,4 +1,4 @@
-"""Events from the user's files: a symbol, a day, a kind, and since when the day was known, a row."""
+"""Events from the user's files: a symbol, a day, a kind, since when the day was known and until when, a row."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tenor.features.own.moments import moments_of_cells
 from tenor.ingest.files.bar_files import FileBatch, FileSummary, refused_file
 from tenor.ingest.files.news_tables import header_of
 from tenor.ingest.files.refusals import join_refusals, refusal_frame
-from tenor.schema import EVENT_COLUMNS, Events
+from tenor.schema import WITHDRAWN, Bool, Events
 from tenor.storage.frames import read_frame
 from tenor.symbols import clean_symbol
 
@@ -26,11 +26,13 @@ _ALIASES = {
     "session": ("session", "date", "day"),
     "kind": ("kind", "event", "event_type"),
     "known_since": ("known_since", "known_at", "announced", "announced_at"),
+    WITHDRAWN: (WITHDRAWN, "withdrawn_at", "withdrawn"),
 }
 # columns that show that a table with a column `event` is one of bars or news all the same
 _OTHERS = {"close", "adj_close", "text", "headline", "title", "body"}
 _DAY = r"\d{4}-\d{2}-\d{2}"
 _MOMENT = re.compile(rf"{_DAY}(?:[T ]\d{{2}}:\d{{2}}(?::\d{{2}}(?:\.\d+)?)?(?:Z|[+-]\d{{2}}:?\d{{2}}))?")
+_MOMENTS = "write a day (YYYY-MM-DD), or a moment with its zone (…T16:30-05:00)"
 _KNOWN = "write the day on which it was announced: a forecast may know an event only from then on"
 
 
@@ -127,29 +129,47 @@ def read_events(
     cells = frame["known_since"].str.strip()
     refuse(cells == "", "known_since", "is missing", _KNOWN)
     read = cells.str.fullmatch(_MOMENT.pattern) & _days(cells.str.slice(0, 10)).notna()
-    refuse(~read, "known_since", "is no date", "write a day (YYYY-MM-DD), or a moment with its zone (…T16:30-05:00)")
+    refuse(~read, "known_since", "is no date", _MOMENTS)
     late = _days(cells.str.slice(0, 10)) > session
     refuse(late, "known_since", "lies after the event itself", "correct it; what is known afterwards is a table (--as)")
 
-    good = np.flatnonzero(usable)
-    moments = pd.Series(pd.NaT, index=frame.index, dtype="datetime64[us, UTC]")
-    if len(good):
-        moments.iloc[good] = moments_of_cells(
-            cells.iloc[good], symbol.iloc[good], "known_since", where, calendar=calendar
-        )
-    table = pd.DataFrame({"symbol": symbol, "session": session, "kind": kind, "known_since": moments})
-    # of rows that contradict each other the one known last can't know too early
+    taken_back = frame[WITHDRAWN].str.strip()
+    read = taken_back.str.fullmatch(_MOMENT.pattern) & _days(taken_back.str.slice(0, 10)).notna()
+    refuse((taken_back != "") & ~read, WITHDRAWN, "is no date", f"{_MOMENTS}, or leave it empty: the event stands")
+
+    def moments_of(cells: pd.Series[Any], column: str, rows: Bool) -> pd.Series[Any]:
+        moments = pd.Series(pd.NaT, index=frame.index, dtype="datetime64[us, UTC]")
+        places = np.flatnonzero(rows)
+        if len(places):
+            moments.iloc[places] = moments_of_cells(
+                cells.iloc[places], symbol.iloc[places], column, where, calendar=calendar
+            )
+        return moments
+
+    moments = moments_of(cells, "known_since", usable)
+    withdrawn = moments_of(taken_back, WITHDRAWN, usable & (taken_back != "").to_numpy())
+    refuse(withdrawn <= moments, WITHDRAWN, "is not after known_since", "correct it; a date never known needs no row")
+    table = pd.DataFrame(
+        {"symbol": symbol, "session": session, "kind": kind, "known_since": moments, WITHDRAWN: withdrawn}
+    )
+    # of rows that contradict each other the one known last can't know too early; one that was withdrawn before another
+    # was announced does not contradict it
     key = ["symbol", "session", "kind"]
-    last = table[usable].groupby(key)["known_since"].transform("max").reindex(table.index)
+    ordered = table[usable].sort_values("known_since", kind="stable")
+    following = ordered.groupby(key)["known_since"].shift(-1)
+    last = following.where(~(ordered[WITHDRAWN] <= following) & (following > ordered["known_since"]))
+    last = last.reindex(table.index)
     words = _worded(last, "contradicts a row that says {} UTC")
     refuse(last.notna() & (table["known_since"] < last), "known_since", words, "keep one row; the later one was taken")
     if known is not None:
-        before = table.merge(known.frame, on=key, how="left", suffixes=("", "_before"))["known_since_before"]
+        earliest = known.frame.drop_duplicates(key)
+        before = table.merge(earliest, on=key, how="left", suffixes=("", "_before"))["known_since_before"]
         words = _worded(before, "is earlier than {} UTC, which the lake has")
         hit = (table["known_since"] < before).to_numpy()
         refuse(hit, "known_since", words, "keep that date: nobody knows an event earlier afterwards")
-    rows = table[usable].drop_duplicates(key)
-    return Events(rows[list(EVENT_COLUMNS)]) if len(rows) else None, join_refusals(refused)
+    # of rows that are the same but for the withdrawal the one that has it says more
+    rows = table[usable].sort_values(WITHDRAWN, kind="stable").drop_duplicates([*key, "known_since"]).sort_index()
+    return Events(rows) if len(rows) else None, join_refusals(refused)
 
 
 def _worded(moments: pd.Series[Any], text: str) -> np.ndarray[Any, Any]:

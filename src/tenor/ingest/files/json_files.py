@@ -1,40 +1,66 @@
-"""Bars in JSON: lines of objects, or one document with a list of them, as brokers' interfaces answer."""
+"""Bars in JSON: lines of objects, or one document with a table, as brokers' interfaces and pandas write them."""
 
 from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tenor.errors import UnusableError
-from tenor.ingest.files.layouts import guess_columns
-from tenor.symbols import clean_symbol
+from tenor.ingest.files.json_tables import find_table, symbol_in
+from tenor.ingest.files.layouts import ALIASES, guess_columns, headerless
+from tenor.ingest.files.side_by_side import joined_names
 
 LINES_SUFFIXES = (".jsonl", ".ndjson")
 JSON_SUFFIXES = (*LINES_SUFFIXES, ".json")
-# where documents keep their bars, and their symbol
-_LISTS = ("results", "bars", "data", "candles", "values", "prices", "historical", "quotes")
-_SYMBOLS = ("ticker", "symbol", "s")
 _SAMPLE = 20
+DATE = "Date"
+"""What labels of rows become a column of."""
 
 
-def is_bar_json(path: Path) -> bool:
-    """Whether the first object in `path`, lines or a document, has a date, open, high, low and close."""
+def is_bar_json(path: Path, columns: Mapping[str, str] | None = None) -> bool:
+    """Whether `path`, lines or a document, has a table with date, open, high, low and close.
+
+    Parameters
+    ----------
+    path
+        The file.
+    columns
+        Names of columns that the user gave, as `parse_columns` reads them.
+    """
     try:
         if path.suffix.lower() in LINES_SUFFIXES:
             with path.open("rb") as lines:
                 sample = list(itertools.islice((line for line in lines if line.strip()), _SAMPLE))
             records = [record for record in map(_parsed, sample) if isinstance(record, dict)]
-        else:
-            records = read_json_rows(path)[0]
-    except (OSError, UnusableError):
+            return bool(records) and _are_bars([str(name) for name in records[0]], columns)
+        return _bars_of(_parsed(path.read_bytes()), columns) is not None
+    except OSError:
         return False
-    return bool(records) and not guess_columns([str(name) for name in records[0]]).missing
+    except UnusableError:
+        return True  # columns of bars, and of different lengths
 
 
-def read_json_rows(path: Path) -> tuple[list[dict[str, Any]], str]:
-    """The objects in `path`, and the symbol of the document (``""`` where it has none).
+def _are_bars(names: Sequence[str], columns: Mapping[str, str] | None) -> bool:
+    chosen = {column: own for column, own in (columns or {}).items() if column in ALIASES}
+    try:
+        return not guess_columns(names, chosen).missing or (not chosen and joined_names(names) is not None)
+    except UnusableError:
+        return False  # it lacks a column that the user named
+
+
+def read_json_rows(path: Path, columns: Mapping[str, str] | None = None) -> tuple[list[dict[str, Any]], str]:
+    """The rows in `path` as objects, and the symbol of the document (``""`` where it has none).
+
+    Parameters
+    ----------
+    path
+        The file.
+    columns
+        Names of columns that the user gave.
 
     Raises
     ------
@@ -58,25 +84,20 @@ def read_json_rows(path: Path) -> tuple[list[dict[str, Any]], str]:
                 records.append(record)
         return _required(records), ""
     document = _parsed(content)
-    if isinstance(document, dict):
-        symbol = next((clean_symbol(str(document[key])) for key in _SYMBOLS if document.get(key)), "")
-        return _required(_listed(document)), symbol
-    return _required(document if isinstance(document, list) else []), ""
+    rows = _bars_of(document, columns)
+    if rows is None:  # the names of another table are for the message
+        rows = find_table(document, bool, DATE)
+    return _required(rows or []), symbol_in(document)
 
 
-def _listed(document: dict[str, Any]) -> list[Any]:
-    """The rows in a document: a list of them, one list a symbol, or one object a day."""
-    for key in (*_LISTS, *document):
-        rows = document.get(key)
-        if isinstance(rows, list) and rows and isinstance(rows[0], dict):
-            return rows
-        if isinstance(rows, dict) and rows:
-            values = list(rows.values())
-            if all(isinstance(value, list) for value in values):
-                return [{"symbol": name} | row for name, own in rows.items() for row in own if isinstance(row, dict)]
-            if all(isinstance(value, dict) for value in values):
-                return [{"date": day} | value for day, value in rows.items() if len(value) > 3]
-    return []
+def _bars_of(document: Any, columns: Mapping[str, str] | None) -> list[dict[str, Any]] | None:
+    """The bars in a document; None where it has no table of them."""
+    if isinstance(document, list) and document and not columns:
+        first = document[0] if isinstance(document[0], list) else []
+        assumed = headerless([str(cell) for cell in first])
+        if assumed and all(isinstance(row, list) and len(row) == len(assumed) for row in document):
+            return [dict(zip(assumed, row, strict=True)) for row in document]
+    return find_table(document, partial(_are_bars, columns=columns), DATE)
 
 
 def _required(records: list[Any]) -> list[dict[str, Any]]:

@@ -132,7 +132,11 @@ def match_columns(names: Sequence[str], chosen: Mapping[str, str] | None = None)
     columns = guess_columns(names, chosen)
     if columns.missing:
         wanted = ", ".join(columns.missing)
-        raise UnusableError(f"has no column for {wanted} (its header: {shown_header(names)})", NAME_THEM)
+        options = ",".join(f"{column}=…" for column in columns.missing)
+        remedy = f"{NAME_THEM}, or say which they are: --columns {options}"
+        if set(PRICE_COLUMNS) <= set(columns.missing):  # perhaps news, under names that are not known
+            remedy += "; for news --columns text=…,published_at=…,symbol=…"
+        raise UnusableError(f"has no column for {wanted} (its header: {shown_header(names)})", remedy)
     return columns
 
 

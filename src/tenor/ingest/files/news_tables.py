@@ -15,6 +15,7 @@ import pyarrow.parquet
 
 from tenor.errors import UnusableError, one_line
 from tenor.ingest.files.json_files import JSON_SUFFIXES, LINES_SUFFIXES
+from tenor.ingest.files.json_tables import Wanted, described, find_table
 from tenor.ingest.files.news_cells import shown, storable
 from tenor.ingest.files.news_columns import known_names, names_news
 from tenor.ingest.files.tables import PARQUET_SUFFIXES, TEXT_SUFFIXES
@@ -62,7 +63,7 @@ def header_of(path: Path, columns: Mapping[str, str] | None = None, encoding: st
         with path.open("rb") as file, pyarrow.parquet.ParquetFile(file) as parquet:
             return tuple(str(name) for name in parquet.schema_arrow.names)
     if suffix in JSON_SUFFIXES:
-        first = next(_json_rows(path, 100, encoding), None)
+        first = next(_json_rows(path, 100, encoding, columns), None)
         return first.names if first else ()
     if suffix not in TEXT_SUFFIXES:
         return ()
@@ -92,7 +93,7 @@ def read_rows(
     suffix = path.suffix.lower()
     try:
         if suffix in JSON_SUFFIXES:
-            for rows in _json_rows(path, BATCH_ROWS, encoding):
+            for rows in _json_rows(path, BATCH_ROWS, encoding, columns):
                 yield rows, ()
         elif suffix in PARQUET_SUFFIXES:
             for rows in _parquet_rows(path):
@@ -199,13 +200,15 @@ def _decoded(value: bytes | None) -> Any:
         return value
 
 
-def _json_rows(path: Path, most: int, given: str | None) -> Iterator[NewsRows]:
+def _json_rows(
+    path: Path, most: int, given: str | None, columns: Mapping[str, str] | None = None
+) -> Iterator[NewsRows]:
     with path.open("rb") as file:
         head = file.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n")
     if not head:
         raise UnusableError("is empty", "export it again")
     encoding = encoding_of(path, given=given).name
-    if path.suffix.lower() not in LINES_SUFFIXES and (records := _document(path, encoding)) is not None:
+    if path.suffix.lower() not in LINES_SUFFIXES and (records := _document(path, encoding, columns)) is not None:
         numbered = enumerate(records, 1)
         while chunk := list(itertools.islice(numbered, most)):
             yield _from_records(chunk)
@@ -235,28 +238,43 @@ def _parse(line: str) -> Any:
         return None
 
 
-def _document(path: Path, encoding: str) -> list[Any] | None:
+def _document(path: Path, encoding: str, columns: Mapping[str, str] | None) -> list[Any] | None:
     """The items of a JSON document: its list, or the one that an answer of a service holds; None for JSON lines."""
     try:
         value = json.loads(path.read_text(encoding=encoding))
     except (ValueError, RecursionError):
         return None
-    found = _list_of_news(value, _DEEPEST_LIST)
+
+    def wanted(names: Sequence[str]) -> bool:
+        return names_news(names, columns) and (columns or {}).get("text", names[0]) in names
+
+    # of an object that holds items by their numbers the first one is an item, but not all
+    shapes = (_list_of_news(value, wanted, _DEEPEST_LIST), find_table(value, wanted, "published_at"))
+    found = max((items for items in shapes if items), key=len, default=None)
     if found is None:
-        raise UnusableError("is JSON without a list of news", "name the columns text, published_at and symbol")
+        names = described(value)
+        raise UnusableError(
+            f"is JSON without a table of bars or news{f' (its names: {names})' if names else ''}",
+            "say which names are which: --columns date=…,open=…,high=…,low=…,close=… or text=…,published_at=…,symbol=…",
+        )
     return found
 
 
-def _list_of_news(value: Any, depth: int) -> list[Any] | None:
+def _list_of_news(value: Any, wanted: Wanted, depth: int) -> list[Any] | None:
     if isinstance(value, list):
         items = [item for item in value if isinstance(item, dict)]
         # Reddit's listings wrap each item: {"kind": "t3", "data": {…}}
         if items and all(set(item) == {"kind", "data"} and isinstance(item["data"], dict) for item in items):
             return [item["data"] for item in items]
-        return value if any(names_news(list(map(str, item))) for item in items) else None
+        return value if any(wanted(list(map(str, item))) for item in items if item) else None
     if isinstance(value, dict) and depth:
-        found = (_list_of_news(inner, depth - 1) for inner in value.values())
+        found = (_list_of_news(inner, wanted, depth - 1) for inner in value.values())
         return next((items for items in found if items is not None), None) or (
-            [value] if names_news(list(map(str, value))) else None
+            [value] if value and wanted(list(map(str, value))) and not _holds_columns(value) else None
         )
     return None
+
+
+def _holds_columns(value: Mapping[str, Any]) -> bool:
+    """Whether its names are those of columns, and not of one item's parts: each has a text for every row."""
+    return all(isinstance(part, (list, dict)) for part in value.values())

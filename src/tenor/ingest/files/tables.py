@@ -105,14 +105,15 @@ def _read_parquet(path: Path, chosen: Mapping[str, str]) -> RawTable:
 
 
 def _read_json(path: Path, chosen: Mapping[str, str]) -> RawTable:
-    records, symbol = read_json_rows(path)
+    records, symbol = read_json_rows(path, chosen)
     names = list(dict.fromkeys(name for record in records for name in record))
-    columns = match_columns(names, chosen)
-    cells = {
-        column: pa.chunked_array([_json_column([record.get(names[i]) for record in records])])
-        for column, i in columns.place.items()
-    }
-    return RawTable(columns, cells, np.arange(1, len(records) + 1), symbol=symbol)
+    columns, wide = _columns_of(names, chosen)
+
+    def cell(place: int) -> Any:
+        return pa.chunked_array([_json_column([record.get(names[place]) for record in records])])
+
+    raw = raw_table(columns, wide, cell, np.arange(1, len(records) + 1))
+    return replace(raw, symbol=raw.symbol or symbol)
 
 
 def _json_column(values: list[Any]) -> Any:

@@ -43,10 +43,28 @@ MISSING_WORDS = (
 _MARKS_BESIDE = bytes([0x80, 0x82, 0x84, 0x85, *range(0x91, 0x98), 0xA0, 0xAB, 0xBB])
 _LETTER_RUN = re.compile(rb"[\x80-\xff]{3,}")
 _HIGH = bytes(range(0x80, 0x100))
+_ASCII = bytes(range(0x80))
 _FEW_LETTERS, _RUN_SHARE = 5, 0.25
+# Other alphabets of single bytes show in cp1252 as what its languages never write: signs within words (Polish,
+# Romanian, Mac), capitals behind small letters (Mac), or ð, þ and ý (Turkish, Baltic) without the vowels of Icelandic
+_SMALL = rb"a-z\xdf-\xf6\xf8-\xff"
+_SIGN_IN_WORD = re.compile(
+    rb"[%b][\x86-\x88\xa1-\xa8\xaa\xac\xaf-\xb3\xb5\xb6\xb8-\xba\xbc-\xbf][%b]"
+    rb"|[a-z][\x8a\x8c\x8e\x9f]|[A-Z][\x8a\x8e\x9f][a-z]" % (_SMALL, _SMALL)
+)
+_ICELANDIC = bytes([0xD0, 0xDD, 0xDE, 0xF0, 0xFD, 0xFE])
+_WITH_THEM = bytes([0xC1, 0xE1, 0xC6, 0xE6, 0xC9, 0xE9, 0xCD, 0xED, 0xD3, 0xF3, 0xDA, 0xFA])
+_NOT_WITH_THEM = bytes([0xE0, 0xE2, 0xE3, 0xE7, 0xE8, 0xEA, 0xEB, 0xEC, 0xEE, 0xEF, 0xF2, 0xF8, 0xF9, 0xFB])
+# š and ž are Czech, Slovak or South Slavic where è, ì, ø, ù, æ or ð stand for their other letters
+_HACEKS = bytes([0x8A, 0x8E, 0x9A, 0x9E])
+_BESIDE_HACEKS = bytes([0xC8, 0xE8, 0xEC, 0xD8, 0xF8, 0xF9, 0xC6, 0xE6, 0xF0])
+_FEWER_VOWELS, _FEW_HACEKS, _HACEK_SHARE, _SIGN_SHARE = 3, 2, 0.2, 0.02
+_WORD = re.compile(rb"[^\s,;|\"]*[\x80-\xff][^\s,;|\"]*")
 # a short line of another encoding may be UTF-8 by accident
 _UTF8_LINES = 0.2
-_NAME_IT = "save it as UTF-8, or name its encoding: --encoding gbk (or big5, shift_jis, euc_kr, cp1251 …)"
+_NAME_IT = (
+    "save it as UTF-8, or name its encoding: --encoding gbk (or shift_jis, cp1250, cp1251, cp1254, mac_roman, cp1252 …)"
+)
 _EXCEL = re.compile(r'(?i)"?sep=([^\w"])"?')
 
 _NO_TEXT = ("is not text", "tenor reads CSV and Parquet")
@@ -211,6 +229,8 @@ def _single_byte(path: Path, *, read_texts: bool) -> TextEncoding:
     with path.open("rb") as file:
         if any(_MULTIBYTE.search(line) for line in file):
             raise UnusableError(f"is UTF-8 in some places, but not in line {_fault(path, 'utf-8')}", "save it as UTF-8")
+    if word := _other_letters(path):
+        raise UnusableError(f"is not UTF-8, and read as Windows-1252 it would have the word {word!r}", _NAME_IT)
     fault = _fault(path, "cp1252")
     if fault is not None:
         raise UnusableError(f"is neither UTF-8 nor Windows-1252 (line {fault})", _NAME_IT)
@@ -234,6 +254,40 @@ def _other_alphabet(path: Path) -> str:
                 shown = words[0].decode("cp1252", "replace")[:20]
     mixed = of_utf8 > _UTF8_LINES * lines
     return shown if letters >= _FEW_LETTERS and in_words > _RUN_SHARE * letters and not mixed else ""
+
+
+def _other_letters(path: Path) -> str:
+    """A word that shows that letters beyond ASCII are not those of Windows-1252; ``""`` where none does."""
+    high = bytearray()
+    signs, words = 0, {"sign": "", "icelandic": "", "hacek": ""}
+
+    def show(kind: str, line: bytes, part: bytes) -> None:
+        word = next((word for word in _WORD.findall(line) if part in word), part)
+        words[kind] = words[kind] or word.decode("cp1252", "replace")[:20]
+
+    with path.open("rb") as file:
+        for line in file:
+            if line.isascii():
+                continue
+            high += line.translate(None, _ASCII)
+            if match := _SIGN_IN_WORD.search(line):
+                signs += len(_SIGN_IN_WORD.findall(line))
+                show("sign", line, match[0])
+            for kind, marks in (("icelandic", _ICELANDIC), ("hacek", _HACEKS)):
+                if (mark := next((mark for mark in marks if mark in line), None)) is not None:
+                    show(kind, line, bytes([mark]))
+
+    def count(marks: bytes) -> int:
+        return sum(map(high.count, marks))
+
+    if signs > _SIGN_SHARE * len(high):
+        return words["sign"]
+    runes, vowels = count(_ICELANDIC), count(_WITH_THEM)
+    if runes and (_FEWER_VOWELS * vowels < runes or vowels < count(_NOT_WITH_THEM)):
+        return words["icelandic"]
+    haceks = count(_HACEKS)
+    foreign = haceks >= _FEW_HACEKS and haceks > _HACEK_SHARE * len(high) and count(_BESIDE_HACEKS)
+    return words["hacek"] if foreign else ""
 
 
 def _is_utf8(line: bytes) -> bool:

@@ -142,7 +142,8 @@ def _built(parts: re.Match[str]) -> dt.datetime:
     named = parts.groupdict()
     year = int(named["year"])
     if len(named["year"]) == 2:
-        if not named["weekday"]:
+        # 02 Jan 24 is RFC 822 without its weekday; 02-Jan-24 is how others write years first as well
+        if not named["weekday"] and parts.string[parts.start("month") - 1] != " ":
             raise UnusableError("does not say which of its numbers is the year", _WRITE_ORDER)
         year += 2000 if year < 50 else 1900  # RFC 2822, section 4.3
     month = int(named.get("number") or 0) or 1 + _MONTHS.index(named["month"][:3].lower())

@@ -1,7 +1,8 @@
-"""Services on the network that have bars or news.
+"""Services on the network that have bars, news or dates of events.
 
-Each module of `tenor.ingest.services.prices` and of `tenor.ingest.services.news` is one source, and its name is the
-source's. Nothing of them is imported here: the names alone must cost neither an HTTP client nor a feed parser.
+Each module of `tenor.ingest.services.prices`, `tenor.ingest.services.news` and `tenor.ingest.services.events` is one
+source, and its name is the source's. Nothing of them is imported here: the names alone must cost neither an HTTP client
+nor a feed parser.
 """
 
 import pkgutil
@@ -16,3 +17,4 @@ def _modules(folder: str) -> tuple[str, ...]:
 
 PRICE_SOURCES = _modules("prices")
 NEWS_SOURCES = _modules("news")
+EVENT_SOURCES = _modules("events")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from tenor.config import SourcesConfig
 from tenor.errors import ConfigError, did_you_mean
+from tenor.ingest.services.event_source import EventSource
 from tenor.ingest.services.news_source import NewsSource
 from tenor.ingest.services.price_source import PriceSource
 from tenor.ingest.services.source import Source
@@ -29,16 +29,21 @@ def news_classes() -> dict[str, type[NewsSource]]:
     return _classes("tenor.ingest.services.news", NewsSource)
 
 
+def event_classes() -> dict[str, type[EventSource]]:
+    """The class of each source of events, by name."""
+    return _classes("tenor.ingest.services.events", EventSource)
+
+
 def price_sources(config: SourcesConfig, http: Http, keys: SourceKeys) -> dict[str, PriceSource]:
     """The sources of prices that `config` names, in its order, whether or not their keys are there.
 
     Raises
     ------
     ConfigError
-        `config` names a source that there is not: of prices, of news, or to be reached at another address.
+        `config` names a source that there is not: of prices, of news, of events, or to be reached at another address.
     """
+    _require_known(config)
     classes = price_classes()
-    _require_known(config, classes, news_classes())
     return {source.name: source for name in config.prices for source in classes[name].from_config(config, http, keys)}
 
 
@@ -50,15 +55,28 @@ def news_sources(config: SourcesConfig, http: Http, keys: SourceKeys) -> list[Ne
     ConfigError
         As of `price_sources`.
     """
+    _require_known(config)
     classes = news_classes()
-    _require_known(config, price_classes(), classes)
     usable = [name for name in config.news if not classes[name].missing_keys(keys)]
     return [source for name in usable for source in classes[name].from_config(config, http, keys)]
 
 
+def event_sources(config: SourcesConfig, http: Http, keys: SourceKeys) -> list[EventSource]:
+    """The sources of events that `config` names, whether or not their keys are there.
+
+    Raises
+    ------
+    ConfigError
+        As of `price_sources`.
+    """
+    _require_known(config)
+    classes = event_classes()
+    return [source for name in config.events for source in classes[name].from_config(config, http, keys)]
+
+
 def key_variables() -> list[str]:
     """The environment variables in which any source looks for its keys."""
-    classes: list[type[Source]] = [*price_classes().values(), *news_classes().values()]
+    classes: list[type[Source]] = [*price_classes().values(), *news_classes().values(), *event_classes().values()]
     return sorted({variable for each in classes for variable in each.key_variables})
 
 
@@ -76,13 +94,14 @@ def _classes(package: str, kind: type[Any]) -> dict[str, type[Any]]:
     return classes
 
 
-def _require_known(config: SourcesConfig, prices: Iterable[str], news: Iterable[str]) -> None:
-    for_prices, for_news = sorted(prices), sorted(news)
+def _require_known(config: SourcesConfig) -> None:
+    for_prices, for_news, for_events = sorted(price_classes()), sorted(news_classes()), sorted(event_classes())
     with_address = [text.partition("=")[0] for text in config.urls]
     for key, names, known in (
         ("prices", config.prices, for_prices),
         ("news", config.news, for_news),
-        ("urls", with_address, sorted({*for_prices, *for_news})),
+        ("events", config.events, for_events),
+        ("urls", with_address, sorted({*for_prices, *for_news, *for_events})),
     ):
         for name in names:
             if name not in known:

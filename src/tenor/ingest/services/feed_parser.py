@@ -13,12 +13,9 @@ import contextlib
 import json
 import os
 import re
-import resource
-import select
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -124,23 +121,30 @@ def _ask(process: subprocess.Popen[bytes], body: bytes, seconds: float) -> bytes
     """Send `body` and read the answer, within `seconds`."""
     assert process.stdin is not None
     assert process.stdout is not None
-    end = time.monotonic() + seconds
-    into, out = process.stdin.fileno(), process.stdout.fileno()
-    os.set_blocking(into, False)
-    unsent = memoryview(len(body).to_bytes(_SIZE, "big") + body)
-    answer = bytearray()
-    while len(answer) < _SIZE or len(answer) < _SIZE + int.from_bytes(answer[:_SIZE], "big"):
-        readable, writable, _ = select.select([out], [into] if unsent else [], [], max(end - time.monotonic(), 0.0))
-        if not readable and not writable:
-            raise TimeoutError
-        if writable:
-            unsent = unsent[os.write(into, unsent[: 1 << 16]) :]
-        if readable:
-            piece = os.read(out, 1 << 16)
-            if not piece:
-                raise ConnectionError("the parser of feeds ended")
-            answer += piece
-    return bytes(answer[_SIZE:])
+    into, out = process.stdin, process.stdout
+    outcome: list[bytes | OSError] = []
+
+    def exchange() -> None:
+        try:
+            into.write(len(body).to_bytes(_SIZE, "big") + body)
+            into.flush()
+            size = out.read(_SIZE)
+            answer = out.read(int.from_bytes(size, "big"))
+        except (OSError, ValueError) as error:  # it was killed, and the pipes closed
+            outcome.append(ConnectionError(str(error)))
+        else:
+            whole = len(size) == _SIZE and len(answer) == int.from_bytes(size, "big")
+            outcome.append(answer if whole else ConnectionError("the parser of feeds ended"))
+
+    # by a thread, which ends with the process: not every system can wait for a pipe with a limit of time
+    thread = threading.Thread(target=exchange, name="tenor-feed", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if not outcome:
+        raise TimeoutError
+    if isinstance(outcome[0], OSError):
+        raise outcome[0]
+    return outcome[0]
 
 
 def read_feed(body: bytes) -> dict[str, Any]:
@@ -179,6 +183,8 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(ImportError, OSError, ValueError):  # Windows has no such limit
+        import resource
+
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     serve(sys.stdin.buffer, sys.stdout.buffer)

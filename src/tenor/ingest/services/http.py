@@ -98,7 +98,7 @@ class Http:
     keys
         None of them shows in an error or a log line.
     transport
-        Instead of the network.
+        In place of the network and of the configured transport.
     clock
         Gives monotonic seconds.
     sleep
@@ -117,9 +117,13 @@ class Http:
         self._config, self._keys, self._clock, self._sleep = config, keys, clock, sleep
         self._rate_limit = RateLimit(clock, sleep)
         self._breaker = CircuitBreaker(config.trips, config.rest_seconds, clock)
-        timeout = httpx.Timeout(config.read_seconds, connect=config.connect_seconds)
         # with a transport of one's own nothing is looked up in the network
         self._redirects = Redirects(keys, look_up=transport is None)
+        if transport is None and config.transport == "curl":
+            from tenor.ingest.services.curl_transport import CurlTransport
+
+            transport = CurlTransport(config)
+        timeout = httpx.Timeout(config.read_seconds, connect=config.connect_seconds)
         self._client = httpx.AsyncClient(timeout=timeout, transport=transport, headers={"User-Agent": AGENT})
         # A deadline must hold wherever a request waits: for a name, a handshake, the next byte of a header. Only a task
         # of an event loop can be cancelled in all of these places, so the loop runs in a thread of its own.

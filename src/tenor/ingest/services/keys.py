@@ -25,10 +25,10 @@ class SourceKeys:
     def __contains__(self, variable: str) -> bool:
         return variable in self._values
 
-    def get(self, variable: str, source: str) -> str:
+    def get(self, variable: str, source: str, what: str = "a key") -> str:
         """The key in `variable`; raises SourceError (``refused``) where there is none."""
         if variable not in self._values:
-            raise SourceError(f"{source} needs a key: set the environment variable {variable}.", kind="refused")
+            raise SourceError(f"{source} needs {what}: set the environment variable {variable}.", kind="refused")
         return self._values[variable]
 
     def hidden(self, text: str) -> str:

@@ -34,15 +34,21 @@ class Source:
         The environment variables that hold its keys.
     needs_keys : bool
         False where it works without them as well.
+    key_is : str
+        What the first of them is, in messages.
     gap : float
         Seconds between two requests, at least.
+    browsers_only : bool
+        Whether it refuses clients that do not begin their TLS as a browser does, by 429 like one that asks too often.
     """
 
     name: str
     default_url: str
     key_variables: tuple[str, ...] = ()
     needs_keys: bool = True
+    key_is: str = "a key"
     gap: float = 0.0
+    browsers_only: bool = False
 
     def __init__(self, http: Http, keys: SourceKeys, url: str = "") -> None:
         self.http, self.keys, self.url = http, keys, url or self.default_url
@@ -59,7 +65,7 @@ class Source:
 
     def key(self, place: int = 0) -> str:
         """The key of `key_variables` at `place`; raises SourceError where there is none."""
-        return self.keys.get(self.key_variables[place], self.name)
+        return self.keys.get(self.key_variables[place], self.name, self.key_is)
 
     def get_json(
         self,

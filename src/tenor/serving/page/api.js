@@ -1,23 +1,41 @@
-// Requests to the service. An API key, where the service needs one, stays in this tab.
+// Requests to the service, each with a time-out. An API key, where the service needs one, stays in this tab.
 const KEY = "tenor-key";
+const PATIENCE = 10_000;
 
+// The service answered, and said no.
 export class Problem extends Error {
   constructor(status, detail) {
     super(detail);
     this.status = status;
   }
 }
+// It did not answer.
+export class Unreachable extends Error {}
 
-export async function get(path) {
+export async function get(path, patience = PATIENCE) {
   const key = sessionStorage.getItem(KEY);
   const headers = key ? { Authorization: `Bearer ${key}` } : {};
-  const response = await fetch(path, { headers });
+  const giveUp = new AbortController();
+  const timer = setTimeout(() => giveUp.abort(), patience);
+  let response;
+  let body;
+  try {
+    response = await fetch(path, { headers, signal: giveUp.signal });
+    // a body may hang as well: the time-out is over both
+    body = await response.json().catch((error) => {
+      if (giveUp.signal.aborted || response.ok) throw error;
+      return {};
+    });
+  } catch {
+    throw new Unreachable(giveUp.signal.aborted ? `no answer within ${patience / 1000} seconds` : "no connection");
+  } finally {
+    clearTimeout(timer);
+  }
   if (response.status === 401) {
     await enter();
-    return get(path);
+    return get(path, patience);
   }
-  const body = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Problem(response.status, body.detail || `The service answered with status ${response.status}.`);
+  if (!response.ok) throw Object.assign(new Problem(response.status, body.detail || `The service answered with status ${response.status}.`), { body });
   return body;
 }
 
@@ -29,12 +47,24 @@ export function carryKey(link) {
     event.preventDefault();
     const response = await fetch(link.href, { headers: { Authorization: `Bearer ${key}` } });
     if (!response.ok) throw new Problem(response.status, `The service answered with status ${response.status}.`);
-    const saved = document.createElement("a");
-    saved.href = URL.createObjectURL(await response.blob());
-    saved.download = response.headers.get("content-disposition")?.match(/filename="([^"]+)"/)?.[1] || "forecasts";
-    saved.click();
-    setTimeout(() => URL.revokeObjectURL(saved.href), 1000);
+    save(await response.blob(), response.headers.get("content-disposition")?.match(/filename="([^"]+)"/)?.[1] || "forecasts");
   });
+}
+export function save(blob, name) {
+  const saved = document.createElement("a");
+  saved.href = URL.createObjectURL(blob);
+  saved.download = name;
+  saved.click();
+  setTimeout(() => URL.revokeObjectURL(saved.href), 1000);
+}
+// Rows as a file; a cell that a spreadsheet would take for a formula is made text.
+export function saveCsv(name, head, rows) {
+  const cell = (value) => {
+    const text = value === null || value === undefined ? "" : String(value);
+    const safe = typeof value === "string" && /^[=+@\-\t]/.test(text) ? `'${text}` : text;
+    return /[",\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  };
+  save(new Blob([[head, ...rows].map((row) => row.map(cell).join(",")).join("\n"), "\n"], { type: "text/csv" }), name);
 }
 
 let entering = null;
@@ -56,11 +86,13 @@ function enter() {
 }
 
 // Calls `update` for new forecasts as they are published; with a key, which an event stream can't carry, every minute.
-export function follow(update) {
+// `lost` is called when the stream breaks.
+export function follow(update, lost) {
   if (sessionStorage.getItem(KEY)) {
     setInterval(() => update(null), 60_000);
     return;
   }
   const stream = new EventSource("/v1/events");
   stream.addEventListener("forecast", (event) => update(JSON.parse(event.data).symbol));
+  stream.addEventListener("error", lost);
 }

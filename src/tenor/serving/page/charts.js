@@ -1,38 +1,12 @@
-// The charts. Colours are the page's own, read when a chart is drawn, so that they follow its theme.
-import { ahead, day, inItsYear, number, percent, plain, price, tick, within } from "/page/format.js";
+// The charts of one symbol besides its price: the fan, volatility, sentiment, and which days set today's risk.
+import { ahead, count, day, inItsYear, known, number, percent, plain, price, signed, tick, within } from "/page/format.js";
+import { rowsOf } from "/page/past.js";
+import { clear, colour, draw, narrow, ticks } from "/page/plot.js";
 
-const CONFIG = { displayModeBar: false, responsive: true, scrollZoom: false, doubleClick: "reset", showTips: false };
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
-const narrow = () => matchMedia("(max-width: 620px)").matches;
-
-function clear(hex, share) {
-  const [r, g, b] = [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
-  return `rgba(${r},${g},${b},${share})`;
-}
-
-function layout(extra) {
-  const axis = {
-    gridcolor: colour("grid"), zeroline: false, tickcolor: colour("grid"), linecolor: colour("grid"),
-    tickfont: { color: colour("muted"), size: 11.5 }, fixedrange: true, automargin: true,
-  };
-  return {
-    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false, hovermode: "x unified",
-    margin: { l: 44, r: 10, t: 8, b: 28 }, dragmode: false,
-    font: { family: getComputedStyle(document.body).fontFamily, color: colour("ink"), size: 12 },
-    hoverlabel: { bgcolor: colour("paper"), bordercolor: colour("grid"), font: { color: colour("ink"), size: 12 }, align: "left" },
-    ...extra,
-    xaxis: { ...axis, showgrid: false, ...extra.xaxis },
-    yaxis: { ...axis, ...extra.yaxis },
-  };
-}
-
-function draw(id, traces, extra) {
-  if (document.getElementById(id)._hoverdata) Plotly.Fx.unhover(id); // an open box speaks of what was drawn before
-  return Plotly.react(id, traces, layout(extra), CONFIG);
-}
+export { rowsOf };
 
 // The fan: quantiles of the price at each horizon, from the last close on; between two horizons it is only drawn through.
-const BANDS = [["0.01", "0.99", 0.12], ["0.05", "0.95", 0.18], ["0.25", "0.75", 0.3]];
+const BANDS = [["0.01", "0.99", 0.12, 98], ["0.05", "0.95", 0.18, 90], ["0.25", "0.75", 0.3, 50]];
 export function drawFan(detail, horizon) {
   const { forecasts } = detail;
   const chosen = forecasts.find((forecast) => forecast.horizon === horizon) || forecasts[0];
@@ -42,26 +16,32 @@ export function drawFan(detail, horizon) {
   const at = (level) => [chosen.last_price, ...forecasts.map((forecast) => forecast.quantiles[level])];
   const ours = colour("ours");
   const bounds = { x, mode: "lines", line: { width: 0 }, hoverinfo: "skip" };
-  const bands = BANDS.flatMap(([low, high, share]) => [
+  const there = BANDS.filter(([low]) => known(chosen.quantiles[low]));
+  const bands = there.flatMap(([low, high, share]) => [
     { ...bounds, y: at(low) }, { ...bounds, y: at(high), fill: "tonexty", fillcolor: clear(ours, share) },
   ]);
   const range = (forecast, low, high) => `${price(forecast.quantiles[low])} … ${price(forecast.quantiles[high])}`;
+  const later = detail.later ? detail.later.session.findIndex((each) => each > x.at(-1)) : 0;
+  const followed = detail.later ? [[detail.session, ...detail.later.session.slice(0, later < 0 ? undefined : later)], [chosen.last_price, ...detail.later.close.slice(0, later < 0 ? undefined : later)]] : [[], []];
   const traces = [
     ...bands,
     { x: session, y: detail.bars.close.slice(-shown), mode: "lines", line: { color: colour("ink"), width: 1.5 }, hovertemplate: "%{y:,.2f}<extra>close</extra>" },
     { x, y: at("0.5"), mode: "lines+markers", line: { color: ours, width: 2 },
       marker: { color: ours, size: x.map((_, i) => (i ? (forecasts[i - 1].horizon === chosen.horizon ? 9 : 5) : 0)) },
-      text: ["", ...forecasts.map((forecast) => BANDS.map(([low, high], i) => `${["98", "90", "50"][i]} %: ${range(forecast, low, high)}`).reverse().join("<br>"))],
+      text: ["", ...forecasts.map((forecast) => [...there].reverse().map(([low, high, , name]) => `${name} %: ${range(forecast, low, high)}`).join("<br>"))],
       hovertemplate: "%{y:,.2f}<br>%{text}<extra>median</extra>" },
+    { x: followed[0], y: followed[1], mode: "lines+markers", line: { color: colour("against"), width: 1.5 }, marker: { size: 4, color: colour("against") }, hovertemplate: "%{y:,.2f}<extra>what followed</extra>" },
   ];
   draw("fan", traces, {
     xaxis: within(detail.session) ? barByBar(session, forecasts) : { type: "date", nticks: narrow() ? 4 : 7 },
     yaxis: { tickformat: chosen.last_price < 100 ? ",.2f" : ",.0f", nticks: 6 },
   });
-  return `With 90 % probability the price lies between ${range(chosen, "0.05", "0.95")}, ${ahead(chosen.horizon)}; with 50 % between ${range(chosen, "0.25", "0.75")}.`;
+  const half = known(chosen.quantiles["0.25"]) ? `; with 50 % between ${range(chosen, "0.25", "0.75")}` : "";
+  return `With 90 % probability the price lies between ${range(chosen, "0.05", "0.95")}, ${ahead(chosen.horizon)}${half}.`;
 }
 
-// The forecast volatility of each session of the last year beside the EWMA's, and where the newest stands among them.
+// The forecast volatility of each session of the last year, the EWMA's, and the realised one: the square root of the mean
+// variance (gap and range of each bar) over the sessions that were forecast.
 export function drawVolatility(detail, horizon) {
   const forecast = detail.forecasts.find((candidate) => candidate.horizon === horizon) || detail.forecasts[0];
   const columns = detail.history[String(forecast.horizon)] || { session: [], volatility: [], baseline: [] };
@@ -71,67 +51,44 @@ export function drawVolatility(detail, horizon) {
   const y = (name, last) => [...before.map((i) => columns[name][i]), last];
   const [ours, calm] = [colour("ours"), colour("calm")];
   const hover = (name) => `%{y:.2%}<extra>${name}</extra>`;
+  const realised = realisedVolatility(detail.bars, forecast.horizon);
+  const then = x.map((session) => realised.get(session) ?? null);
   draw("volatility", [
     { x, y: y("baseline", forecast.baseline_volatility), mode: "lines", line: { color: calm, width: 1.3, dash: "dot" }, hovertemplate: hover("EWMA") },
     { x, y: y("volatility", forecast.volatility), mode: "lines", line: { color: ours, width: 1.8 }, hovertemplate: hover("forecast") },
     { x: [detail.session], y: [forecast.volatility], mode: "markers", marker: { color: ours, size: 9 }, hoverinfo: "skip" },
+    { x, y: then, mode: "markers", marker: { color: clear(colour("against"), 0.5), size: 3.5 }, hovertemplate: hover("realised") },
   ], {
     xaxis: within(detail.session) ? { type: "category", tickvals: ticks(x), ticktext: ticks(x).map((d) => tick(d)), tickangle: 0 } : { type: "date", nticks: 4 },
     yaxis: { tickformat: ".1%", rangemode: "tozero", nticks: 5 },
   });
-  return `${percent(forecast.volatility, 2)} a session over the ${ahead(forecast.horizon)}: ${inItsYear(forecast.volatility_rank)}. An EWMA of past squared returns says ${percent(forecast.baseline_volatility, 2)}.`;
+  const place = known(forecast.volatility_rank) ? `: ${inItsYear(forecast.volatility_rank)}` : "";
+  return `${percent(forecast.volatility, 2)} a session over the ${ahead(forecast.horizon)}${place}. An EWMA of past squared returns says ${percent(forecast.baseline_volatility, 2)}.`;
 }
 
-// The forecast of a day that has come due, for the hover: its price and interval, and whether the interval held.
-function saidOf(row) {
-  if (!row) return "";
-  return `<br>forecast ${price(row.price)}<br>90 %: ${price(row.lower)} … ${price(row.upper)}<br>${row.held ? "inside" : "outside"} its interval`;
-}
-
-// Price, the interval of each past forecast at its target session, the prices outside it, and the fan from the last session.
-export function drawPrice(detail, horizon, span) {
-  const { session, close } = detail.bars;
-  const from = Math.max(0, session.length - span);
-  const first = session[from];
-  const past = rowsOf(detail, horizon).filter((row) => row.target_session >= first && row.realised_price !== null);
-  const missed = past.filter((row) => !row.held);
-  const byTarget = new Map(past.map((row) => [row.target_session, row]));
-  const fan = detail.forecasts.filter((forecast) => forecast.horizon <= Math.max(horizon, ...detail.forecasts.map((f) => f.horizon)));
-  const last = { x: detail.session, price: fan[0].last_price };
-  const x = [last.x, ...fan.map((forecast) => forecast.target_session)];
-  const ours = colour("ours");
-  const band = (upper, fill) => ({
-    x: past.map((row) => row.target_session), y: past.map((row) => (upper ? row.upper : row.lower)), mode: "lines",
-    line: { width: 0, color: ours, shape: "hvh" }, hoverinfo: "skip", ...(fill ? { fill: "tonexty", fillcolor: clear(ours, 0.13) } : {}),
+// The variance of each bar: overnight return² + Garman-Klass.
+export function variances({ open, high, low, close }) {
+  return close.map((c, i) => {
+    if (!i) return null;
+    const [o, h, l, e, b] = [open[i], high[i], low[i], c, close[i - 1]].map(Math.log);
+    const [top, bottom] = [Math.max(h, o, e), Math.min(l, o, e)];
+    return (o - b) ** 2 + 0.5 * (top - bottom) ** 2 - (2 * Math.LN2 - 1) * (e - o) ** 2;
   });
-  const traces = [
-    band(false, false),
-    band(true, true),
-    // what is said of a day comes from this line alone: of the sparse points beside it the nearest would answer
-    { x: session.slice(from), y: close.slice(from), mode: "lines", line: { color: colour("ink"), width: 1.5 },
-      text: session.slice(from).map((on) => saidOf(byTarget.get(on))), hovertemplate: "%{y:,.2f}%{text}<extra>close</extra>" },
-    { x: missed.map((row) => row.target_session), y: missed.map((row) => row.realised_price), mode: "markers",
-      marker: { color: colour("against"), size: 6 }, hoverinfo: "skip" },
-    { x, y: [last.price, ...fan.map((forecast) => forecast.lower)], mode: "lines", line: { width: 0 }, hoverinfo: "skip" },
-    { x, y: [last.price, ...fan.map((forecast) => forecast.upper)], mode: "lines", line: { width: 0 }, fill: "tonexty",
-      fillcolor: clear(ours, 0.3), hoverinfo: "skip" },
-    { x, y: [last.price, ...fan.map((forecast) => forecast.price)], mode: "lines+markers", line: { color: ours, width: 2.2 },
-      marker: { color: ours, size: x.map((_, i) => (i && fan[i - 1].horizon === horizon ? 9 : i ? 5 : 0)) },
-      text: ["", ...fan.map((forecast) => `90 %: ${price(forecast.lower)} … ${price(forecast.upper)}`)],
-      hovertemplate: "%{y:,.2f}<br>%{text}<extra>forecast</extra>" },
-  ];
-  const end = new Date(new Date(x.at(-1)).getTime() + span * 0.03 * 864e5).toISOString().slice(0, 10);
-  const xaxis = within(first) ? barByBar(session.slice(from), fan) : { type: "date", range: [first, end], nticks: narrow() ? 4 : 8 };
-  draw("price", traces, { xaxis, yaxis: { tickformat: last.price < 100 ? ",.2f" : ",.0f" } });
-  const shown = past.length;
-  const held = shown - missed.length;
-  return shown
-    ? `Of ${shown} past forecasts shown, each made ${horizon === 1 ? "one session" : `${horizon} sessions`} before, the 90 % interval held ${held} (${percent(held / shown, 0)}).`
-    : "No past forecast of this span has come due.";
+}
+// By session: the realised volatility of the `horizon` sessions after it, as far as their bars are there.
+export function realisedVolatility(bars, horizon) {
+  const each = variances(bars);
+  const by = new Map();
+  for (let i = 0; i + horizon < each.length; i += 1) {
+    let sum = 0;
+    for (let k = i + 1; k <= i + horizon; k += 1) sum += each[k];
+    by.set(bars.session[i], Math.sqrt(Math.max(0, sum / horizon)));
+  }
+  return by;
 }
 
 // An axis on which a bar is as wide as the next, ahead as well: by the clock, nights and weekends would take most of the room.
-function barByBar(sessions, fan) {
+export function barByBar(sessions, fan) {
   const places = [...sessions];
   for (const forecast of fan) {
     while (places.length < sessions.length + forecast.horizon - 1) places.push(`+${places.length}`);
@@ -153,60 +110,53 @@ export function drawSentiment(detail, span, chosen, choose) {
     marker: { color: y.map((value, i) => clear(value >= 0 ? up : down, x[i] === chosen ? 1 : 0.5)) },
     hovertemplate: "%{y:+.2f}, %{customdata} items<extra></extra>",
   }];
+  const reach = Math.min(1, Math.max(0.2, 1.1 * Math.max(...y.map(Math.abs))));
   draw("sentiment", traces, {
     bargap: 0.25, xaxis: { type: "category", nticks: 4, tickvals: ticks(x), ticktext: ticks(x).map((d) => tick(d, day)) },
-    yaxis: { range: [-1, 1], tickvals: [-1, 0, 1], zeroline: true, zerolinecolor: colour("calm") },
+    yaxis: { range: [-reach, reach], nticks: 5, tickformat: "+.1f", zeroline: true, zerolinecolor: colour("calm") },
   });
   const box = document.getElementById("sentiment");
   box.removeAllListeners?.("plotly_click");
   box.on?.("plotly_click", (event) => choose(event.points[0].x));
 }
 
-const ticks = (x) => [0.08, 0.5, 0.92].map((share) => x[Math.round(share * (x.length - 1))]).filter((d, i, all) => d && all.indexOf(d) === i);
-
-// Weight of each feature in each session, relative to the same weight for all.
-export function drawAttention(attention, horizon) {
+// Which past sessions set today's risk: weight times variance of each, as a share of all. Nothing where attention is even.
+const UNEVEN = 2;
+export function drawAttention(detail, horizon) {
+  const { attention, bars } = detail;
+  if (detail.past) return { text: "Attention is published with the newest forecasts alone.", drawn: false };
   const { sessions, features, feature } = attention;
+  if (!sessions.length) return { text: "This model has no attention.", drawn: false };
   const time = attention.time[String(horizon)] || Object.values(attention.time)[0];
-  const even = 1 / (sessions.length * features.length);
-  const total = features.map((_, k) => feature.reduce((sum, row, t) => sum + time[t] * row[k], 0));
-  const order = features.map((_, k) => k).sort((a, b) => total[b] - total[a]);
-  const most = narrow() ? 12 : 18;
-  const rows = order.length > most ? order.slice(0, most) : order;
-  const z = rows.map((k) => feature.map((row, t) => (time[t] * row[k]) / even)).reverse();
-  const names = rows.map((k) => plain(features[k])).reverse();
-  // on a log scale: half and twice an even share are equally far from it
-  const log = z.map((row) => row.map((value) => Math.log(Math.max(value, 1e-6))));
-  const away = Math.min(Math.log(20), Math.max(0.05, ...log.flat().map(Math.abs)));
-  const [more, less, paper] = [colour("ours"), colour("against"), colour("paper")];
+  if (Math.max(...time) * sessions.length < UNEVEN) {
+    return { text: `The network weighs its last ${sessions.length} sessions alike: no single day sets this range.`, drawn: false };
+  }
+  const each = variances(bars);
+  const place = new Map(bars.session.map((session, i) => [session, i]));
+  const parts = sessions.map((session, t) => time[t] * (each[place.get(session)] || 0));
+  const total = parts.reduce((a, b) => a + b, 0);
+  const share = parts.map((part) => part / total);
+  const moves = sessions.map((session) => {
+    const i = place.get(session);
+    return i ? bars.close[i] / bars.close[i - 1] - 1 : null;
+  });
   draw("attention", [{
-    type: "heatmap", x: sessions, y: names, z: log, customdata: z, zmin: -away, zmax: away, xgap: 1, ygap: 1,
-    colorscale: [[0, less], [0.5, paper], [1, more]],
-    hovertemplate: "%{y}, %{x}<br>%{customdata:.3f} × an even share<extra></extra>", showscale: false,
+    type: "bar", x: sessions, y: share, customdata: sessions.map((_, t) => [time[t] * sessions.length, signed(moves[t])]),
+    marker: { color: sessions.map((_, t) => clear(colour("ours"), Math.min(1, 0.25 + time[t] * sessions.length * 0.15))) },
+    hovertemplate: "%{y:.0%} of today's risk<br>moved %{customdata[1]}<br>weight %{customdata[0]:.1f} × an even share<extra></extra>",
   }], {
-    hovermode: "closest", xaxis: { type: "category", tickvals: ticks(sessions), ticktext: ticks(sessions).map((d) => tick(d, day)) }, yaxis: { tickfont: { size: 11, color: colour("muted") } },
+    bargap: 0.2, xaxis: { type: "category", tickvals: ticks(sessions), ticktext: ticks(sessions).map((d) => tick(d, day)), tickangle: 0 },
+    yaxis: { range: [0, Math.max(0.5, ...share)], tickformat: ".0%", nticks: 5 },
   });
-  document.getElementById("scale-low").textContent = `${number(Math.exp(-away))}×`;
-  document.getElementById("scale-high").textContent = `${number(Math.exp(away))}×`;
-  const flat = feature.flatMap((row, t) => row.map((weight) => (time[t] * weight) / even));
-  const [low, high] = [Math.min(...flat), Math.max(...flat)];
-  const spread = high < 2 ? "Its attention is close to even: it hardly prefers any day or feature, and differences here mean little." : "";
-  return `Weight of each feature in each of the last ${sessions.length} sessions in the forecast of risk, ${ahead(horizon)}, as multiples of an even share: ${number(low)} to ${number(high)}. Most weight: ${rows.slice(0, 3).map((k) => plain(features[k])).join(", ")}. ${spread}`;
+  const order = sessions.map((_, t) => t).sort((a, b) => share[b] - share[a]).slice(0, 3);
+  const most = order.map((t) => `${day(sessions[t])} (${signed(moves[t])}, ${percent(share[t], 0)})`).join("; ");
+  // without its largest session: the rest of the weighted mean, spread over the remaining weight
+  const [top] = order;
+  const without = Math.sqrt((total - parts[top]) / (1 - time[top]) / total);
+  const left = top + 1;
+  const change = `What would change it: without the move of ${day(sessions[top])} that mean would give a range ${number(without)} times as wide; ${left === 1 ? "it leaves the network's view after the next session" : `it leaves the network's view in ${count(left, "session")}`}.`;
+  const by = features.map((name, k) => [name, feature.reduce((sum, row, t) => sum + time[t] * row[k], 0) * features.length]).sort((a, b) => b[1] - a[1]);
+  const heavy = by.filter(([, weight]) => weight >= 1.5).slice(0, 3);
+  const named = heavy.length ? ` Features with most weight: ${heavy.map(([name, weight]) => `${plain(name)} (${number(weight, 1)} × an even share)`).join(", ")}.` : " No feature stands out.";
+  return { text: `Attention times variance of each of the last ${sessions.length} sessions, ${ahead(horizon)}. Most: ${most}. ${change}${named}`, drawn: true };
 }
-
-export function rowsOf(detail, horizon) {
-  const columns = detail.history[String(horizon)];
-  if (!columns) return [];
-  return columns.session.map((session, i) => {
-    const last = columns.last_price[i];
-    const realised = columns.realised_price[i];
-    const realisedReturn = realised === null ? null : Math.log(realised / last);
-    return {
-      session, target_session: columns.target_session[i], last_price: last, expected_return: columns.mean[i],
-      price: last * Math.exp(columns.mean[i]), lower: last * Math.exp(columns.low[i]), upper: last * Math.exp(columns.high[i]),
-      made: columns.made[i], realised_price: realised, realised_return: realisedReturn,
-      held: realisedReturn === null ? null : columns.low[i] <= realisedReturn && realisedReturn <= columns.high[i],
-    };
-  });
-}
-

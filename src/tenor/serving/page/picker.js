@@ -1,5 +1,6 @@
 // A combobox over the symbols: type, arrows, Enter, Escape.
-import { inItsYear, percent } from "/page/format.js";
+import { inItsYear, known, percent } from "/page/format.js";
+import { matching } from "/page/rows.js";
 
 export function picker(field, list, choose) {
   let rows = [];
@@ -14,18 +15,16 @@ export function picker(field, list, choose) {
     field.value = current;
   };
   const mark = () => {
-    [...list.children].forEach((item, i) => item.setAttribute("aria-selected", String(i === active)));
+    [...list.children].forEach((item, i) => item.setAttribute("aria-selected", String(shown.length > 0 && i === active)));
     const item = list.children[active];
-    if (item) {
+    if (item && shown.length) {
       field.setAttribute("aria-activedescendant", item.id);
       item.scrollIntoView({ block: "nearest" });
     }
   };
   const open = (text) => {
-    const wanted = text.trim().toUpperCase();
-    const begins = rows.filter((row) => row.symbol.toUpperCase().startsWith(wanted));
-    const holds = rows.filter((row) => !begins.includes(row) && row.symbol.toUpperCase().includes(wanted));
-    shown = [...begins, ...holds].slice(0, 200);
+    const wanted = text.trim();
+    shown = matching(rows, text).slice(0, 200);
     active = Math.max(0, wanted ? 0 : shown.findIndex((row) => row.symbol === current));
     list.replaceChildren(
       ...shown.map((row, i) => {
@@ -33,9 +32,11 @@ export function picker(field, list, choose) {
         const move = document.createElement("span");
         item.id = `symbol-${i}`;
         item.setAttribute("role", "option");
-        item.append(row.symbol, move);
-        move.textContent = `±${percent((row.upper - row.lower) / (2 * row.last_price))}`;
-        move.title = inItsYear(row.volatility_rank);
+        const company = document.createElement("small");
+        company.textContent = row.name;
+        item.append(row.symbol, company, move);
+        move.textContent = known(row.upper) ? `±${percent((row.upper - row.lower) / (2 * row.last_price))}` : "";
+        if (known(row.volatility_rank)) move.title = inItsYear(row.volatility_rank);
         item.addEventListener("mousedown", (event) => {
           event.preventDefault();
           take(row.symbol);
@@ -43,8 +44,16 @@ export function picker(field, list, choose) {
         return item;
       }),
     );
-    list.hidden = shown.length === 0;
-    field.setAttribute("aria-expanded", String(!list.hidden));
+    if (!shown.length) {
+      const none = document.createElement("li");
+      none.setAttribute("role", "option");
+      none.setAttribute("aria-disabled", "true");
+      none.className = "none";
+      none.textContent = `No symbol or company matches “${wanted}”.`;
+      list.append(none);
+    }
+    list.hidden = false;
+    field.setAttribute("aria-expanded", "true");
     mark();
   };
   const take = (symbol) => {

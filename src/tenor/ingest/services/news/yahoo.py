@@ -16,6 +16,7 @@ class YahooNews(NewsSource):
 
     name = "yahoo"
     default_url = "https://query1.finance.yahoo.com"
+    browsers_only = True
 
     def serves(self, symbol: str) -> bool:
         """Every symbol."""

@@ -88,13 +88,18 @@ def query(source: Source, params: dict[str, str]) -> dict[str, Any]:
     body = source.get_json("/query", params={**params, "apikey": source.key()})
     if not isinstance(body, dict):
         raise format_changed(name, "Meta Data")
+    refuse_excuses(source, body)
+    return body
+
+
+def refuse_excuses(source: Source, body: dict[str, Any]) -> None:
+    """Raise the SourceError that `body` says, where it is no answer but the service's reason for giving none."""
     if "Error Message" in body:
-        raise SourceError(f"{name} has no such symbol.", kind="unknown")
+        raise SourceError(f"{source.name} has no such symbol.", kind="unknown")
     for field in ("Note", "Information"):
         if field in body:
             reason = source.keys.hidden(" ".join(str(body[field]).split()))[:160]
-            raise SourceError(f"{name} gives no answer ({reason}).", kind="limited")
-    return body
+            raise SourceError(f"{source.name} gives no answer ({reason}).", kind="limited")
 
 
 def _series_name(body: dict[str, Any], source: str) -> str:

@@ -27,6 +27,7 @@ class Yahoo(PriceSource):
 
     name = "yahoo"
     default_url = "https://query1.finance.yahoo.com"
+    browsers_only = True
 
     def serves(self, symbol: str, interval: BarInterval) -> bool:
         """Everything."""

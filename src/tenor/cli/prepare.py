@@ -1,0 +1,46 @@
+"""`tenor prepare`: from files to the table that a training reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tenor.cli import console
+from tenor.cli.data import show_import
+from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Store
+
+app = typer.Typer()
+
+
+@app.command()
+def prepare(
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(help="Files or folders with bars or news; by default what is in the lake, or else 'embedded'."),
+    ] = None,
+    store: Store = DEFAULT_STORE,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+    output: Annotated[
+        Path | None, typer.Option(help="A file for the features and targets, .csv or .parquet, to look at.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Import files, score the news, and build the features and targets that 'tenor train' reads."""
+    from tenor.config import Config
+    from tenor.pipeline.prepare import prepare as run
+
+    settings = Config.read(config, set_ or ())
+    with console.progress_bars(quiet=as_json) as bars:
+        result = run(store, paths or (), settings, output=output, progress=bars.texts)
+    if as_json:
+        console.print_json(result.to_json())
+        return
+    if result.imported is not None:
+        show_import(result.imported)
+    console.line(repr(result.panel))
+    console.line(f"{int(result.panel.mask.sum()):,} rows have all features: 'tenor train --store {store}' reads them")
+    if result.output is not None:
+        console.line(f"table: {result.output}")

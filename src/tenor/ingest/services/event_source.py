@@ -1,0 +1,134 @@
+"""A source of dates known ahead, and its answer: events, each with the session that is the first to react."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from tenor.calendars import market_of, parts_of
+from tenor.ingest.services.source import Source
+
+EARNINGS = "earnings"
+EXPECTED = "earnings_expected"
+"""The kind of days on which results are to be expected by the year before: a rule's word, no company's."""
+_FURTHEST = pd.Timedelta(days=400)
+_CLOSED = pd.Timedelta(days=14)
+"""No exchange is closed for longer."""
+
+
+@dataclass(frozen=True)
+class EventAnswer:
+    """Events of one source.
+
+    Attributes
+    ----------
+    frame
+        Columns ``symbol``, ``session``, ``kind`` and ``known_since`` (UTC; NaT: since the answer came).
+    covered
+        Of a calendar of coming dates, the last day that it covers: a date until then that it no longer lists was moved
+        or called off. None for a source that lists what has happened.
+    refused
+        Rows without a usable date.
+    note
+        What a person should know.
+    """
+
+    frame: pd.DataFrame
+    covered: pd.Timestamp | None = None
+    refused: int = 0
+    note: str = ""
+
+
+class EventSource(Source, ABC):
+    """A service that has dates of events.
+
+    Attributes
+    ----------
+    by_symbol : bool
+        Whether it is asked symbol by symbol; otherwise once, for the events of all.
+    """
+
+    by_symbol: bool = True
+
+    @abstractmethod
+    def serves(self, symbol: str) -> bool:
+        """Whether it has events of `symbol` at all."""
+
+    @abstractmethod
+    def events(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp) -> EventAnswer:
+        """The events of `symbol` (``""`` for a source that is asked once) that it learned of from `since` to `now`.
+
+        Parameters
+        ----------
+        symbol
+            As Yahoo writes it.
+        since, now
+            UTC. A calendar of coming dates lists all that it has from `now` on.
+
+        Raises
+        ------
+        SourceError
+            It has no such symbol, did not answer, or not as it documents.
+        """
+
+
+def us_stock(symbol: str) -> bool:
+    """Whether `symbol` is listed in the US, as far as its name tells."""
+    market = market_of(symbol)
+    return market.kind == "stock" and market.calendar == "XNYS" and not parts_of(symbol)[1] and symbol[:1] != "^"
+
+
+def reacting_session(symbol: str, day: Any, *, after_close: bool) -> pd.Timestamp | None:
+    """The first session that can react to what comes out on `day`; None where `day` is no date (YYYY-MM-DD).
+
+    That is the session of `day` itself, or the next one: where it comes after the close, or there is none that day.
+    """
+    if not isinstance(day, str):
+        return None
+    try:
+        date = pd.to_datetime(day, format="%Y-%m-%d")
+        following = market_of(symbol).exchange.sessions(date, date + _CLOSED)
+    except (ValueError, OverflowError):
+        return None
+    place = 1 if after_close and len(following) and following[0] == date else 0
+    return following[place] if place < len(following) else None
+
+
+def calendar_answer(
+    rows: Iterable[tuple[str, Any, bool]], *, kind: str, now: pd.Timestamp, covered: pd.Timestamp
+) -> EventAnswer:
+    """An answer from (symbol, day, after the close) of a calendar, without what is over or more than 400 days off.
+
+    Parameters
+    ----------
+    rows
+        What it lists.
+    kind
+        Of the events.
+    now
+        UTC; the moment of the request.
+    covered
+        The last day that the calendar covers.
+    """
+    listed, refused = [], 0
+    for symbol, day, after_close in rows:
+        session = reacting_session(symbol, day, after_close=after_close)
+        if session is None:
+            refused += 1
+        elif market_of(symbol).exchange.last_closed(now) < session <= now.tz_localize(None) + _FURTHEST:
+            listed.append((symbol, session))
+    frame = pd.DataFrame(listed, columns=["symbol", "session"]).drop_duplicates()
+    never = pd.Series(pd.NaT, index=frame.index, dtype="datetime64[us, UTC]")
+    return EventAnswer(event_frame(frame.assign(kind=kind, known_since=never)), covered, refused)
+
+
+def event_frame(frame: pd.DataFrame) -> pd.DataFrame:
+    """`frame` with the columns and types of `EventAnswer.frame`, sorted."""
+    known = pd.to_datetime(frame["known_since"], utc=True).astype("datetime64[us, UTC]")
+    typed = frame.assign(known_since=known).astype({"symbol": "str", "session": "datetime64[us]", "kind": "str"})
+    columns = ["symbol", "session", "kind", "known_since"]
+    return typed[columns].sort_values(columns, kind="stable", ignore_index=True)

@@ -1,0 +1,93 @@
+"""What the news is worth, for the page of an ablation: a verdict, a table a horizon, and parts of the sessions."""
+
+from __future__ import annotations
+
+from tenor.evaluation.news_arms import SHUFFLED
+from tenor.evaluation.news_value import (
+    ALL_CELLS,
+    NEWS_METRICS,
+    NIGHT,
+    VARIANCE,
+    NewsComparison,
+    NewsValue,
+    best_arm,
+    change_text,
+    shown_p,
+)
+from tenor.report.page import PageSection, Paragraph, TextTable
+from tenor.report.style import sentence_case, sessions_ahead
+
+_ARMS = {
+    "all news": "how many items there are",
+    "sentiment": "their sentiment, read by the network",
+    "topics": "how many of each topic",
+    "kinds": "how many of each kind (earnings, analysts, mergers …) and of all",
+    "everything": "all of these",
+    SHUFFLED: "all of these, moved to other sessions",
+}
+
+
+def news_sections(value: NewsValue) -> list[PageSection]:
+    """A section on what is compared, one a horizon, and one on parts of the sessions for the best arm."""
+    arms = "; ".join(f"{arm}: {_ARMS[arm]}" for arm in value.arms)
+    when = " and ".join({"close": "at the close", "open": "before the next open"}[moment] for moment in value.moments)
+    sections = [
+        PageSection(
+            "What the news is worth",
+            (
+                Paragraph(value.verdict),
+                Paragraph(
+                    f"The same model is walked forward over the sessions with news, {value.first} – {value.last}, "
+                    f"without news and with more or less of it ({arms}), {when}. Counts change the forecast of risk "
+                    "after the network, so that these arms share its training."
+                ),
+                Paragraph(
+                    "Changes of the mean loss against the same model without news, in per cent, with 95 % intervals "
+                    "from resampled days; below 0 is better. P-values are corrected by Holm over arms and moments, "
+                    "within a horizon and a loss; those of the placebo and of parts of the sessions are not."
+                ),
+                *_fold_lines(value.folds),
+            ),
+        )
+    ]
+    for horizon in value.levels:
+        rows = [
+            (f"{c.arm}, {_moment(c)}\n{c.days:,} days, {c.samples:,} forecasts", *_cells(value, c))
+            for c in value.on(ALL_CELLS, horizon=horizon, metric=VARIANCE)
+        ]
+        columns = ("arm", *map(sentence_case, NEWS_METRICS.values()))
+        table = TextTable(columns, tuple(rows), "Change of the loss in per cent, with interval and p-value")
+        sections.append(PageSection(f"News, {sessions_ahead(horizon)}", (table,)))
+    best = best_arm(value.comparisons, horizon=next(iter(value.levels)))
+    if best is not None:
+        parts = [
+            (f"{c.cells}\n{c.days:,} days, {c.samples:,} forecasts", *_cells(value, c))
+            for c in value.comparisons
+            if (c.moment, c.arm, c.horizon, c.metric) == (best.moment, best.arm, best.horizon, VARIANCE)
+        ]
+        caption = f"{sentence_case(best.arm)} at the {best.moment}, {sessions_ahead(best.horizon)}: in which sessions"
+        columns = ("sessions", *map(sentence_case, NEWS_METRICS.values()))
+        sections.append(PageSection("Where the news helps", (TextTable(columns, tuple(parts), caption),)))
+    return sections
+
+
+def _moment(comparison: NewsComparison) -> str:
+    return "open against close" if comparison.moment == NIGHT else f"at the {comparison.moment}"
+
+
+def _cells(value: NewsValue, comparison: NewsComparison) -> tuple[str, ...]:
+    """One text a metric: the change, and below it the interval and the p-value."""
+    cells = []
+    for metric in NEWS_METRICS:
+        of_metric = value.find(comparison, metric=metric)
+        if of_metric is None:
+            cells.append("–")
+            continue
+        number, _, bounds = change_text(of_metric).partition(" ")
+        below = f"{bounds}, p {shown_p(of_metric)}" if bounds else ""
+        cells.append(f"{number}\n{below}" if below else number)
+    return tuple(cells)
+
+
+def _fold_lines(folds: str) -> list[Paragraph]:
+    return [Paragraph(f"Folds of the news: {line}") for line in folds.splitlines()[1:]]

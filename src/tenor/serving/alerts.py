@@ -1,0 +1,138 @@
+"""Alerts: rules of the user on the newest forecasts, and which of their alerts are new since the last refresh."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tenor.config import AlertsConfig
+from tenor.errors import ConfigError, did_you_mean
+from tenor.serving.digest import Digest, digest, rank_text
+from tenor.serving.published import Index
+
+KINDS = {
+    "range": "half of the 90 % range is more than that share of the price: range > 4%",
+    "rank": "the volatility's place in the symbol's own year is above that: rank > 0.95",
+    "missed": "the price ended outside of the range that was forecast for the last session",
+    "burst": "the session had many more items of news than usual",
+    "drift": "the monitoring raised an alarm: drift, error, coverage or volatility",
+}
+"""Kind of rule -> when it raises an alert."""
+_BOUNDED = ("range", "rank")
+_RULE = re.compile(r"\s*(?P<kind>[a-z]+)\s*(?:>\s*(?P<bound>[0-9.]+)\s*(?P<percent>%?)\s*)?")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """When an alert is raised: one of `KINDS`, and the bound of those that have one."""
+
+    kind: str
+    bound: float = 0.0
+
+
+@dataclass(frozen=True)
+class Alert:
+    """One alert.
+
+    Attributes
+    ----------
+    kind
+        Of `KINDS`.
+    subject
+        The symbol, or what the monitoring watches.
+    session
+        The session it is of.
+    text
+        One sentence.
+    """
+
+    kind: str
+    subject: str
+    session: str
+    text: str
+
+
+def read_rule(text: str) -> Rule:
+    """Read a rule as ``range > 4%``; raises ConfigError, which names the rule, for one that can't be read."""
+    match = _RULE.fullmatch(text)
+    if match is None or match["kind"] not in KINDS:
+        word = text.split(maxsplit=1)[0] if text.strip() else text
+        hint = did_you_mean(word, KINDS) or f" Known: {', '.join(KINDS)}."
+        raise ConfigError(f"config key 'alerts.rules' has {text!r}, which is no rule as 'range > 4%'.{hint}")
+    kind, bound = match["kind"], match["bound"]
+    if (bound is not None) != (kind in _BOUNDED):
+        needs = "it takes a bound, as in" if kind in _BOUNDED else "it takes no bound:"
+        example = {"range": "range > 4%", "rank": "rank > 0.95"}.get(kind, kind)
+        raise ConfigError(f"config key 'alerts.rules' has {text!r}; {needs} '{example}'.")
+    try:
+        value = float(bound) / (100 if match["percent"] else 1) if bound is not None else 0.0
+    except ValueError:
+        raise ConfigError(f"config key 'alerts.rules' has {text!r}; {bound!r} is no number.") from None
+    if kind == "rank" and not 0 <= value < 1:
+        raise ConfigError(f"config key 'alerts.rules' has {text!r}; a rank lies between 0 and 1.")
+    return Rule(kind, value)
+
+
+def raised(index: Index, config: AlertsConfig) -> list[Alert]:
+    """The alerts that the rules of `config` raise on what is published; each once."""
+    rules = [read_rule(text) for text in config.rules]
+    return list(dict.fromkeys(_alerts(digest(index, config.symbols), rules)))
+
+
+def new_alerts(alerts: Iterable[Alert], before: Sequence[Mapping[str, Any]]) -> list[Alert]:
+    """Those of `alerts` that are not among `before`, the JSON of the last refresh's.
+
+    The same kind of alert about the same subject and session is the same alert; drift lasts, whatever the session.
+    """
+    known = {_identity(Alert(**one)) for one in before}
+    return [alert for alert in alerts if _identity(alert) not in known]
+
+
+def to_json(alerts: Iterable[Alert]) -> list[dict[str, Any]]:
+    """As JSON values."""
+    return [asdict(alert) for alert in alerts]
+
+
+def message_text(alerts: Sequence[Alert]) -> str:
+    """A message of all `alerts`, a line each."""
+    return "\n".join(alert.text for alert in alerts)
+
+
+def _identity(alert: Alert) -> tuple[str, str, str]:
+    return alert.kind, alert.subject, "" if alert.kind == "drift" else alert.session
+
+
+def _alerts(today: Digest, rules: Sequence[Rule]) -> Iterator[Alert]:
+    for rule in rules:
+        if rule.kind in _BOUNDED:
+            for r in today.ranges:
+                value = r.half_width if rule.kind == "range" else r.rank
+                if value is not None and value > rule.bound:
+                    place = f", {rank_text(r.rank)}" if r.rank is not None else ""
+                    yield Alert(
+                        rule.kind,
+                        r.symbol,
+                        r.session,
+                        f"{r.symbol} may move ± {r.half_width:.1%} by {r.target_session} (90 %: {r.lower:,.2f} to "
+                        f"{r.upper:,.2f}{place}).",
+                    )
+        elif rule.kind == "missed":
+            for m in today.misses:
+                side = f"the range was {m.low:+.1%} to {m.high:+.1%}"
+                yield Alert(
+                    "missed",
+                    m.symbol,
+                    m.target_session,
+                    f"{m.symbol} moved {m.realised:+.1%} by {m.target_session}; {side}.",
+                )
+        elif rule.kind == "burst":
+            for b in today.bursts:
+                usual = f"usually {b.usual:.0f}" if b.usual is not None else "there were none before"
+                many = f"{b.symbol} has {b.items:,.0f} items of news on {b.session}, {usual}"
+                yield Alert("burst", b.symbol, b.session, f"{many}; their sentiment is {b.mean:+.2f}.")
+        else:
+            yield from (
+                Alert("drift", text.partition(":")[0], today.session, f"Model: {text}.") for text in today.alarms
+            )

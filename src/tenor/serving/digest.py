@@ -1,0 +1,194 @@
+"""What matters of the newest forecasts: widest ranges, forecasts that missed, bursts of news, the model's health."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tenor.serving.published import Index
+
+WIDEST = 5
+LEAST_ITEMS = 4
+"""Items from which a session's news can be a burst."""
+BURST = 3.0
+"""Times the usual number of items from which they are one."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """How far a price may move.
+
+    Attributes
+    ----------
+    half_width
+        Half of the 90 % interval, as a share of the last price.
+    rank
+        The place of its volatility among the symbol's own forecasts of the last year, 0 (calm) to 1; None where that
+        is unknown.
+    driver
+        What the range comes from: a mapping with ``kind`` (`tenor.serving.overview.driver`); empty where unknown.
+    """
+
+    symbol: str
+    name: str
+    session: str
+    target_session: str
+    last_price: float
+    lower: float
+    upper: float
+    half_width: float
+    rank: float | None
+    driver: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Miss:
+    """A forecast that came due with a return outside of its 90 % interval; all returns are logarithms."""
+
+    symbol: str
+    name: str
+    target_session: str
+    realised: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Burst:
+    """A session with many more items of news than usual; `usual` is None before there was any."""
+
+    symbol: str
+    name: str
+    session: str
+    items: int
+    usual: float | None
+    mean: float
+
+
+@dataclass(frozen=True)
+class Digest:
+    """What matters of what is published, at the shortest horizon.
+
+    Attributes
+    ----------
+    session
+        The last one that any forecast knew.
+    ranges
+        Of all symbols, the widest first.
+    misses
+        Of the forecasts that came due on `session`; the farthest out first.
+    due
+        How many came due on it.
+    bursts
+        On `session`, the largest first.
+    alarms
+        What the monitoring found: one sentence each.
+    notes
+        What the last refresh could not do.
+    """
+
+    session: str
+    horizon: int
+    model_version: str
+    ranges: tuple[Range, ...]
+    misses: tuple[Miss, ...]
+    due: int
+    bursts: tuple[Burst, ...]
+    alarms: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """A mapping of JSON values."""
+        return asdict(self)
+
+
+def digest(index: Index, symbols: Sequence[str] = ()) -> Digest:
+    """The digest of `index`, of `symbols` or of all."""
+    entries = {name: entry for name, entry in index.entries.items() if not symbols or name in symbols}
+    head = index.head
+    horizon = min(map(int, head["horizons"]), default=1)
+    session = max((entry.session for entry in entries.values()), default="")
+    ranges, misses, bursts, due = [], [], [], 0
+    for symbol, entry in entries.items():
+        row = entry.overview
+        name = str(row.get("name") or "")
+        brief = entry.brief.get(str(horizon))
+        if brief is not None:
+            ranges.append(
+                Range(
+                    symbol,
+                    name,
+                    entry.session,
+                    brief["target_session"],
+                    brief["last_price"],
+                    brief["lower"],
+                    brief["upper"],
+                    (brief["upper"] - brief["lower"]) / 2 / brief["last_price"],
+                    brief["volatility_rank"],
+                    row.get("driver") or {},
+                )
+            )
+        came_due = (row.get("due") or {}).get(str(horizon))
+        if came_due is not None and came_due[0] == session:
+            due += 1
+            target, realised, low, high = came_due
+            if not low <= realised <= high:
+                misses.append(Miss(symbol, name, target, realised, low, high))
+        if row.get("sentiment") and entry.session == session:
+            items, mean, usual = row["sentiment"]
+            if is_burst(items, usual):
+                bursts.append(Burst(symbol, name, session, items, usual, mean))
+    checks = head.get("monitor", {}).get("checks", ())
+    return Digest(
+        session,
+        horizon,
+        str(head.get("model_version", "")),
+        tuple(sorted(ranges, key=lambda r: (-r.half_width, r.symbol))),
+        tuple(sorted(misses, key=lambda m: (-max(m.low - m.realised, m.realised - m.high), m.symbol))),
+        due,
+        tuple(sorted(bursts, key=lambda b: (-b.items / max(b.usual or 1.0, 1.0), b.symbol))),
+        tuple(f"{check['kind']} of {check['name']}: {check['detail']}" for check in checks if check["alarm"]),
+        tuple(head.get("notes", ())),
+    )
+
+
+def is_burst(items: float, usual: float | None) -> bool:
+    """Whether so many items are many more than `usual`."""
+    return items >= LEAST_ITEMS and items >= BURST * max(usual or 0.0, 1.0)
+
+
+def digest_text(found: Digest, *, widest: int = WIDEST) -> str:
+    """The digest in plain words, lines of at most 80 characters where names allow it."""
+    symbols = f"{len(found.ranges):,} symbol{'' if len(found.ranges) == 1 else 's'}"
+    lines = [f"After the session of {found.session}: {symbols}, model {found.model_version}", ""]
+    ahead = "the next session" if found.horizon == 1 else f"{found.horizon} sessions ahead"
+    lines.append(f"Widest ranges (90 %), {ahead}:")
+    lines += [
+        f"  {r.symbol:<10} ± {r.half_width:6.2%}   {r.lower:,.2f} to {r.upper:,.2f}   {rank_text(r.rank)}"
+        for r in found.ranges[:widest]
+    ]
+    if found.due:
+        expected = found.due * 0.1
+        lines += ["", f"Outside of the range: {len(found.misses)} of {found.due} (about {expected:.0f} are expected)"]
+        lines += [
+            f"  {m.symbol:<10} moved {m.realised:+.2%}, the range was {m.low:+.2%} to {m.high:+.2%}"
+            for m in found.misses[:widest]
+        ]
+    if found.bursts:
+        lines += ["", "Many news:"]
+        lines += [
+            f"  {b.symbol:<10} {b.items:,.0f} items, usually {b.usual or 0:.0f}; sentiment {b.mean:+.2f}"
+            for b in found.bursts[:widest]
+        ]
+    alarms = found.alarms or ("no alarm",)
+    lines += ["", "Model: " + alarms[0], *(f"  {alarm}" for alarm in alarms[1:])]
+    lines += [f"Note: {note}" for note in found.notes]
+    return "\n".join(lines)
+
+
+def rank_text(rank: float | None) -> str:
+    """``wide for it`` and so on: the place of a volatility in the symbol's own year, in words."""
+    if rank is None:
+        return ""
+    return "wide for it" if rank >= 0.8 else "calm for it" if rank <= 0.2 else "normal for it"

@@ -1,0 +1,204 @@
+"""One compact row a symbol for the overview: of its newest forecasts, or of those of a past session. No dependencies.
+
+The rows of the newest forecasts are written into the index when they are published; a past session's are made from the
+documents when somebody asks for it.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+YEAR = 252
+LEAST_YEAR = 60
+"""Sessions of forecasts before the rank of one among them means anything."""
+SPARK = 30
+"""Closes of the small chart, as whole numbers from 0 (lowest) to 99."""
+LATELY = 5
+LOOKED_BACK = 20
+"""Sessions whose moves are searched for what drives a range, where the network has no attention of its own."""
+ONE_DAY = 0.35
+"""Share of the recent variance from which one session counts as the driver."""
+RESTLESS, QUIET = 1.7, 0.36
+"""Mean variance of the last `LATELY` sessions, as a multiple of its year's, from which these drive the range."""
+UNEVEN = 2.0
+"""Attention counts where some session has so many times an even share."""
+USUAL_NEWS = 60
+"""Sessions with news of which the usual number of items is the mean."""
+
+Document = Mapping[str, Any]
+
+
+def overview_row(document: Document, session: str | None = None) -> dict[str, Any] | None:
+    """The row of one symbol.
+
+    Parameters
+    ----------
+    document
+        The published one of the symbol.
+    session
+        A past session; by default the newest.
+
+    Returns
+    -------
+    dict or None
+        ``change`` (simple return of the session), ``spark``, ``driver`` (see `driver`), ``sentiment`` (the session's
+        ``[items, mean, usual items]``, or None), ``due`` and ``held`` by horizon: the newest forecast that came due
+        (``[target session, log return, low, high]``), and of the last `YEAR` that did ``[inside, all]``. Of a past
+        session also ``last_price`` and ``forecasts``: by horizon ``[lower, upper, volatility, volatility_rank, p_up,
+        target session, realised price]``. None where the document knows nothing of the session.
+    """
+    bars = document["bars"]
+    on = session or str(document["session"])
+    last = bisect_right(bars["session"], on) - 1
+    if last < 0 or bars["session"][last] != on:
+        return None
+    closes = bars["close"][: last + 1]
+    history: Mapping[str, Mapping[str, Sequence[Any]]] = document["history"]
+    row: dict[str, Any] = {
+        "change": _short(closes[-1] / closes[-2] - 1) if last else None,
+        "spark": spark(closes[-SPARK:]),
+        "driver": driver(bars, last, attention=_attention(document) if session is None else None),
+        "sentiment": _sentiment(document["sentiment"], on),
+        "due": {horizon: _due(columns, on) for horizon, columns in history.items()},
+        "held": {horizon: _held(columns, on) for horizon, columns in history.items()},
+    }
+    if session is not None:
+        forecasts = {horizon: _forecast(columns, on) for horizon, columns in history.items()}
+        if not any(forecasts.values()):
+            return None
+        row |= {"last_price": closes[-1], "forecasts": forecasts}
+    return row
+
+
+def spark(closes: Sequence[float]) -> list[int]:
+    """`closes` between 0, their lowest, and 99, their highest."""
+    low, high = min(closes), max(closes)
+    return [round(99 * (close - low) / (high - low)) if high > low else 50 for close in closes]
+
+
+def driver(bars: Mapping[str, Sequence[Any]], last: int, *, attention: Mapping[str, float] | None) -> dict[str, Any]:
+    """What the range of the forecast after bar `last` comes from: one session's move, or the level of the last ones.
+
+    Parameters
+    ----------
+    bars
+        Columns ``session, open, high, low, close``.
+    last
+        The bar's place in them.
+    attention
+        The weight of each session in the forecast of risk; None for even ones over the last `LOOKED_BACK`.
+
+    Returns
+    -------
+    dict
+        ``kind``: ``day`` (one session has `ONE_DAY` of the weighted variance), ``restless`` or ``quiet`` (the last
+        `LATELY` sessions' variance against their year's), ``usual``; ``session`` and ``move`` (simple return) of the
+        session with the largest share, ``share``, and ``level``, the volatility of the last `LATELY` sessions as a
+        multiple of the year's.
+    """
+    first = max(1, last - YEAR + 1)
+    variances = {bars["session"][i]: session_variance(bars, i) for i in range(first, last + 1)}
+    if len(variances) < LOOKED_BACK:
+        return {"kind": "usual"}
+    recent = list(variances)[-LOOKED_BACK:]
+    weights = attention or dict.fromkeys(recent, 1.0)
+    shares = {session: weights[session] * variances[session] for session in weights if session in variances}
+    total = sum(shares.values())
+    values = list(variances.values())
+    usual = sum(values) / len(values)
+    if not shares or total <= 0 or usual <= 0:
+        return {"kind": "usual"}
+    top = max(shares, key=lambda session: shares[session])
+    place = bisect_right(bars["session"], top) - 1
+    level = sum(values[-LATELY:]) / LATELY / usual
+    share = shares[top] / total
+    kind = "day" if share >= ONE_DAY else "restless" if level >= RESTLESS else "quiet" if level <= QUIET else "usual"
+    return {
+        "kind": kind,
+        "session": top,
+        "move": _short(bars["close"][place] / bars["close"][place - 1] - 1),
+        "share": _short(share),
+        "level": _short(math.sqrt(level)),
+    }
+
+
+def session_variance(bars: Mapping[str, Sequence[Any]], i: int) -> float:
+    """The variance of bar `i`: overnight return² + Garman-Klass, as `tenor.variance` without its least values."""
+    o, c, before = math.log(bars["open"][i]), math.log(bars["close"][i]), math.log(bars["close"][i - 1])
+    top, bottom = max(math.log(bars["high"][i]), o, c), min(math.log(bars["low"][i]), o, c)
+    return float((o - before) ** 2 + 0.5 * (top - bottom) ** 2 - (2 * math.log(2) - 1) * (c - o) ** 2)
+
+
+def _attention(document: Document) -> dict[str, float] | None:
+    """The weight of each session in the newest forecast of the shortest horizon; None where it is close to even."""
+    attention = document.get("attention") or {}
+    by_horizon = attention.get("time") or {}
+    if not by_horizon:
+        return None
+    weights = by_horizon[min(by_horizon, key=int)]
+    if not weights or max(weights) * len(weights) < UNEVEN:
+        return None
+    return dict(zip(attention["sessions"], weights, strict=True))
+
+
+def _sentiment(columns: Mapping[str, Sequence[Any]], on: str) -> list[float | None] | None:
+    last = bisect_right(columns["session"], on) - 1
+    if last < 0 or columns["session"][last] != on:
+        return None
+    before = columns["n"][max(0, last - USUAL_NEWS) : last]
+    usual = sum(before) / len(before) if before else None
+    return [columns["n"][last], _short(columns["mean"][last]), None if usual is None else round(usual, 1)]
+
+
+def _due(columns: Mapping[str, Sequence[Any]], on: str) -> list[Any] | None:
+    """The newest forecast whose target session is not after `on`."""
+    for i in range(_until(columns, on) - 1, -1, -1):
+        target, realised = columns["target_session"][i], columns["realised_price"][i]
+        if target <= on and realised is not None:
+            realised_return = math.log(realised / columns["last_price"][i])
+            return [target, _short(realised_return), columns["low"][i], columns["high"][i]]
+    return None
+
+
+def _held(columns: Mapping[str, Sequence[Any]], on: str) -> list[int]:
+    inside = due = 0
+    for i in range(_until(columns, on) - 1, -1, -1):
+        realised = columns["realised_price"][i]
+        if columns["target_session"][i] > on or realised is None:
+            continue
+        due += 1
+        inside += columns["low"][i] <= math.log(realised / columns["last_price"][i]) <= columns["high"][i]
+        if due == YEAR:
+            break
+    return [inside, due]
+
+
+def _forecast(columns: Mapping[str, Sequence[Any]], on: str) -> list[Any] | None:
+    """The forecast made after the past session `on`."""
+    at = _until(columns, on) - 1
+    if at < 0 or columns["session"][at] != on:
+        return None
+    price, volatility = columns["last_price"][at], columns["volatility"][at]
+    before = columns["volatility"][max(0, at - YEAR) : at]
+    rank = sum(value < volatility for value in before) / len(before) if len(before) >= LEAST_YEAR else None
+    return [
+        _short(price * math.exp(columns["low"][at])),
+        _short(price * math.exp(columns["high"][at])),
+        volatility,
+        None if rank is None else round(rank, 3),
+        columns["p_up"][at],
+        columns["target_session"][at],
+        columns["realised_price"][at],
+    ]
+
+
+def _until(columns: Mapping[str, Sequence[Any]], on: str) -> int:
+    return bisect_right(columns["session"], on)
+
+
+def _short(value: float) -> float:
+    """Five significant digits: more than a table shows."""
+    return float(f"{value:.5g}")
