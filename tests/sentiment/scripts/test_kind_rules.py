@@ -16,7 +16,7 @@ from tenor.sentiment.text import duplicate_key
 @pytest.mark.parametrize(
     ("text", "kinds"),
     [
-        ("Vexmoor Q2 EPS 0.40, net profit up 4 %", "earnings"),
+        ("Vexmoor Q2 EPS 0.40, beats estimates", "earnings"),
         ("Vexmoor upgraded to outperform at Harlin & Sons", "analyst"),
         ("Vexmoor to acquire Quillstone", "merger"),
         ("Vexmoor unveils a tablet", "product"),
