@@ -202,9 +202,9 @@ class Companies:
         rows = np.flatnonzero(known)
         several = frame.iloc[rows].groupby(_ITEM)["symbol"].transform("nunique").to_numpy() > 1
         pairs: dict[int, tuple[str, str]] = {}
-        for (text, _), of_item in frame.iloc[rows[several]].groupby(_ITEM, sort=False).indices.items():
-            cleaned = clean(str(text))
+        for of_item in frame.iloc[rows[several]].groupby(_ITEM, sort=False).indices.values():
             places = rows[several][of_item]
+            cleaned = clean(str(frame["text"].iloc[places[0]]))
             symbols = frame["symbol"].iloc[places].tolist()
             where = mentions(cleaned, {symbol: self.names[symbol] for symbol in symbols})
             if len(where) < 2:
