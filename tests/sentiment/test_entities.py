@@ -9,7 +9,7 @@ import pytest
 from tenor.config import SentimentConfig
 from tenor.errors import ModelError
 from tenor.schema import News, news_id
-from tenor.sentiment.entities import FILE, EntityHead, clause_of, head_bytes, mentions, with_entities
+from tenor.sentiment.entities import FILE, Companies, EntityHead, clause_of, head_bytes, mentions
 from tenor.sentiment.scorer import Scorer
 from tenor.workspace import Workspace
 
@@ -56,7 +56,7 @@ def test_companies_are_found_by_name_without_their_legal_form() -> None:
 
 def test_each_company_has_what_its_clause_says(scorer: Scorer, head: EntityHead) -> None:
     frame = news_of(("ACM", BOTH), ("GLX", BOTH)).frame
-    scores = with_entities(frame, scorer.score(frame["text"].tolist()), NAMES, scorer.encoder, head)
+    scores = Companies(NAMES, head).told_apart(frame, scorer.score(frame["text"].tolist()), scorer.encoder)
     assert scores.score[0] > 0.3
     assert scores.score[1] < -0.3
     assert scores.probabilities.sum(axis=1) == pytest.approx([1, 1], abs=1e-5)
@@ -79,7 +79,7 @@ def test_other_items_keep_their_score_to_the_bit(
 ) -> None:
     frame = news_of(*items).frame
     before = scorer.score(frame["text"].tolist())
-    after = with_entities(frame, before, NAMES, scorer.encoder, head)
+    after = Companies(NAMES, head).told_apart(frame, before, scorer.encoder)
     assert after.probabilities.tobytes() == before.probabilities.tobytes()
 
 
@@ -117,7 +117,7 @@ def test_a_head_of_another_encoder_is_refused(scorer: Scorer, tmp_path: Path) ->
     assert head.probabilities(np.zeros((2, 8), np.float32)) == pytest.approx(1 / 3)
     frame = news_of(("ACM", BOTH)).frame
     with pytest.raises(ModelError, match="encoder another"):
-        with_entities(frame, scorer.score([BOTH]), NAMES, scorer.encoder, head)
+        Companies(NAMES, head).told_apart(frame, scorer.score([BOTH]), scorer.encoder)
     path.write_bytes(path.read_bytes()[:-9])
     for place in (path, tmp_path / "none.npz"):
         with pytest.raises(ModelError, match="missing, damaged"):

@@ -32,7 +32,7 @@ EXAMPLES = {
     "sentiment benchmark": "tenor sentiment benchmark --folder FinancialPhraseBank --seeds 5",
     "topics fit": "tenor topics fit --store lake",
     "topics show": "tenor topics show --store lake",
-    "topics name": "tenor topics name 3 'new phones' --store lake",
+    "topics name": "tenor topics name 3 new-phones --store lake",
     "sentiment train": "tenor sentiment train --data labelled.csv --out weights",
     "upload": "tenor upload s3://bucket/prefix --store lake",
     "train": "tenor train --store lake --set model.hidden=32",

@@ -272,7 +272,7 @@ class SentimentConfig(Section):
     window: int = whole(60, 1)
     repeats: float = number(0.5, 0, 1)
     once: bool = False
-    entities: bool = True
+    entities: bool = field(default=True, metadata=USUAL)
     model: str = "default"
     kinds_model: str = field(default="", metadata=LATER)
     source: str = "auto"

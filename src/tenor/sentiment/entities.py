@@ -22,7 +22,7 @@ from tenor.sentiment.encoder import SHIPPED, Encoder
 from tenor.sentiment.scorer import softmax
 from tenor.sentiment.scores import LABELS, Probabilities, ScoreCache, Scores
 from tenor.sentiment.text import clean, text_hash
-from tenor.storage.files import read_json
+from tenor.storage.files import content_key, read_json
 from tenor.symbols import short_name
 
 FILE = "entities.npz"
@@ -31,6 +31,7 @@ _FORMAT = 1
 _ARRAYS = ("mean", "scale", "weights", "bias")
 _TOKENS_A_BATCH = 640
 _SHORTEST_NAME = 3
+_ITEM = ["text", "published_at"]  # what makes rows of several symbols one item
 _CUT = re.compile(r"\s*(?:[;:,]|\s-\s|\s(?:but|while|as|after|on|vs|versus|and|despite|amid|over)\s)\s*", re.IGNORECASE)
 
 
@@ -150,38 +151,18 @@ def features_of(encoder: Encoder, texts: Sequence[str], columns: int) -> Float32
     return features
 
 
-def with_entities(
-    frame: pd.DataFrame,
-    scores: Scores,
-    names: Mapping[str, str],
-    encoder: Encoder,
-    head: EntityHead,
-    cache: ScoreCache | None = None,
-) -> Scores:
-    """`scores` in which an item that names two companies or more has, for each, the sentiment of its own.
+@dataclass(frozen=True)
+class Companies:
+    """Tells the companies of an item apart.
 
-    Only items that the news has for several symbols, and that name two of these, are looked at.
-
-    Parameters
+    Attributes
     ----------
-    frame
-        The news, as `News.frame`, row by row as `scores`.
-    scores
-        Of the texts.
     names
         The company's name of each symbol, where it is known.
-    encoder
-        That scored the texts.
     head
-        Trained for that encoder.
-    cache
-        Keeps what the head says, under its own `model_id`.
-
-    Raises
-    ------
-    ModelError
-        The head is of another encoder.
+        Trained for the encoder that scores the items.
     """
+<<<<<<< HEAD
     if head.encoder != encoder.model_id:
         raise ModelError(
             f"the head for companies is of the encoder {head.encoder}, not of {encoder.model_id}: "
@@ -223,3 +204,75 @@ def with_entities(
     for row, pair in pairs.items():
         probabilities[row] = stored[key_of[pair]]
     return replace(scores, probabilities=probabilities)
+=======
+
+    names: Mapping[str, str]
+    head: EntityHead
+
+    def fingerprint(self) -> str:
+        """What stands for names and head."""
+        return content_key(dict(self.names), self.head.model_id)
+
+    def told_apart(
+        self, frame: pd.DataFrame, scores: Scores, encoder: Encoder, cache: ScoreCache | None = None
+    ) -> Scores:
+        """`scores` in which an item that names two companies or more has, for each, the sentiment of its own.
+
+        Only items that the news has for several symbols at one moment, and that name two of these, are looked at.
+
+        Parameters
+        ----------
+        frame
+            The news, as `News.frame`, row by row as `scores`.
+        scores
+            Of the texts.
+        encoder
+            That scored the texts.
+        cache
+            Keeps what the head gives, under its own `model_id`.
+
+        Raises
+        ------
+        ModelError
+            The head is of another encoder.
+        """
+        if self.head.encoder != encoder.model_id:
+            raise ModelError(
+                f"the head for companies is of the encoder {self.head.encoder}, not of {encoder.model_id}: "
+                "reinstall tenor, or set sentiment.entities to false."
+            )
+        known = frame["symbol"].isin(list(self.names)).to_numpy() & scores.language_ok & ~scores.empty
+        rows = np.flatnonzero(known)
+        several = frame.iloc[rows].groupby(_ITEM)["symbol"].transform("nunique").to_numpy() > 1
+        pairs: dict[int, tuple[str, str]] = {}
+        for of_item in frame.iloc[rows[several]].groupby(_ITEM, sort=False).indices.values():
+            places = rows[several][of_item]
+            cleaned = clean(str(frame["text"].iloc[places[0]]))
+            symbols = frame["symbol"].iloc[places].tolist()
+            where = mentions(cleaned, {symbol: self.names[symbol] for symbol in symbols})
+            if len(where) < 2:
+                continue
+            for row, symbol in zip(places.tolist(), symbols, strict=True):
+                if symbol in where:
+                    clause = clause_of(cleaned, *where[symbol])
+                    if clause != cleaned:
+                        pairs[row] = (cleaned, clause)
+        if not pairs:
+            return scores
+        key_of = {pair: text_hash("\n".join(pair)) for pair in pairs.values()}
+        stored = dict(cache.get(list(key_of.values()), self.head.model_id)) if cache is not None else {}
+        missing = [pair for pair, key in key_of.items() if key not in stored]
+        if missing:
+            features = [features_of(encoder, [pair[i] for pair in missing], self.head.columns) for i in (0, 1)]
+            numbers = self.head.probabilities(np.hstack(features)).astype(float).tolist()
+            fresh: dict[str, Probabilities] = {
+                key_of[pair]: (p[0], p[1], p[2]) for pair, p in zip(missing, numbers, strict=True)
+            }
+            if cache is not None:
+                cache.put(fresh, self.head.model_id)
+            stored |= fresh
+        probabilities = scores.probabilities.copy()
+        for row, pair in pairs.items():
+            probabilities[row] = stored[key_of[pair]]
+        return replace(scores, probabilities=probabilities)
+>>>>>>> 4f0d095356445078c73515d0674efafc34646e24
