@@ -28,11 +28,7 @@ from tenor.kinds import StoredKinds
 from tenor.registry import Registry, registry_of
 from tenor.schema import AsOf, Bars, DailyKinds, DailySentiment, Forecast, News
 from tenor.sentiment.daily import DailyNews, daily_sentiment
-<<<<<<< HEAD
-from tenor.sentiment.entities import EntityHead, with_entities
-=======
 from tenor.sentiment.entities import Companies, EntityHead
->>>>>>> 4f0d095356445078c73515d0674efafc34646e24
 from tenor.sentiment.scorer import Scorer
 from tenor.sentiment.scores import Scores
 from tenor.serving.published import PublishedForecasts, published_forecasts
@@ -248,10 +244,7 @@ class Workspace:
         if not self.lake.has_news():
             return None
         scorer = Scorer.load(config.model, kinds=config.kinds_model or None)
-<<<<<<< HEAD
-=======
         companies = self._companies(config, scorer)
->>>>>>> 4f0d095356445078c73515d0674efafc34646e24
         state = {"news": self.lake.news_state(), "model": scorer.model_id, "kinds": _kinds_id(scorer) if kinds else ""}
         if companies is not None:
             state["companies"] = companies.fingerprint()
@@ -261,11 +254,7 @@ class Workspace:
             if saved is not None:
                 return saved if kinds else replace(saved, kinds=None)
         days = DailyNews(config, calendar=calendar, as_of=as_of)
-<<<<<<< HEAD
-        for news, scores in self._scored_blocks(scorer, config, kinds=kinds, progress=progress, save=save):
-=======
         for news, scores in self._scored_blocks(scorer, kinds=kinds, companies=companies, progress=progress, save=save):
->>>>>>> 4f0d095356445078c73515d0674efafc34646e24
             days.add(news, scores)
         daily = days.sentiment()
         if save:
@@ -301,15 +290,9 @@ class Workspace:
     def _scored_blocks(
         self,
         scorer: Scorer,
-<<<<<<< HEAD
-        config: SentimentConfig,
-        *,
-        kinds: bool,
-=======
         *,
         kinds: bool,
         companies: Companies | None,
->>>>>>> 4f0d095356445078c73515d0674efafc34646e24
         progress: ScoringProgress | None,
         save: bool,
     ) -> Iterator[tuple[News, Scores]]:
@@ -325,29 +308,13 @@ class Workspace:
 
             # one block has the counts of distinct texts that a person expects
             report = scored if len(blocks) > 1 else progress
-<<<<<<< HEAD
-            yield news, self._scores(scorer, news, config, kinds=kinds, progress=report, save=save)
-=======
             yield news, self._scores(scorer, news, kinds=kinds, companies=companies, progress=report, save=save)
->>>>>>> 4f0d095356445078c73515d0674efafc34646e24
             done += count
 
     def _scores(
         self,
         scorer: Scorer,
         news: News,
-<<<<<<< HEAD
-        config: SentimentConfig,
-        *,
-        kinds: bool,
-        progress: ScoringProgress | None,
-        save: bool,
-    ) -> Scores:
-        cache = self.lake.score_cache() if save else _ReadOnlyCache(self.lake.score_cache().versions)
-        texts = news.frame["text"].tolist()
-        scores = scorer.score(texts, cache=cache, progress=progress, kinds=kinds and scorer.has_kinds)
-        return self._by_company(news, scores, scorer, cache) if config.entities else scores
-=======
         *,
         kinds: bool,
         companies: Companies | None,
@@ -369,7 +336,6 @@ class Workspace:
             return None
         head = EntityHead.load()
         return Companies(names, head) if head.encoder == scorer.model_id else None
->>>>>>> 4f0d095356445078c73515d0674efafc34646e24
 
     def _saved_state(self, settings: str) -> dict[str, Any] | None:
         """The news and the models that the daily sentiment stored under `settings` is of; None where unknown."""
@@ -435,24 +401,10 @@ class Workspace:
         if news.frame.empty:
             return None
         scorer = Scorer.load(config.model, kinds=config.kinds_model or None)
-<<<<<<< HEAD
-        return ScoredNews(news, self._scores(scorer, news, config, kinds=kinds, progress=progress, save=save))
-
-    def _by_company(self, news: News, scores: Scores, scorer: Scorer, cache: ScoreCache) -> Scores:
-        """`scores` with one for each company that an item names beside others; as they are for another encoder."""
-        names = {str(row["symbol"]): str(row["name"]) for row in self.lake.rows("names").to_dict("records")}
-        if len(names) < 2:
-            return scores
-        head = EntityHead.load()
-        if head.encoder != scorer.model_id:
-            return scores
-        return with_entities(news.frame, scores, names, scorer.encoder, head, cache)
-=======
         companies = self._companies(config, scorer)
         return ScoredNews(
             news, self._scores(scorer, news, kinds=kinds, companies=companies, progress=progress, save=save)
         )
->>>>>>> 4f0d095356445078c73515d0674efafc34646e24
 
 
 class LakeForecasts:

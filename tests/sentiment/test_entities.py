@@ -88,7 +88,7 @@ def test_the_same_words_at_another_moment_are_another_item(scorer: Scorer, head:
     later = frame.assign(published_at=[*frame["published_at"][:1], pd.Timestamp("2024-03-07", tz="UTC")])
     scores = scorer.score(frame["text"].tolist())
     # what appears two days later changes nothing of today's score
-    apart = with_entities(later, scores, NAMES, scorer.encoder, head)
+    apart = Companies(NAMES, head).told_apart(later, scores, scorer.encoder)
     assert np.array_equal(apart.probabilities, scores.probabilities)
 
 

@@ -162,49 +162,6 @@ class Companies:
     head
         Trained for the encoder that scores the items.
     """
-<<<<<<< HEAD
-    if head.encoder != encoder.model_id:
-        raise ModelError(
-            f"the head for companies is of the encoder {head.encoder}, not of {encoder.model_id}: "
-            "reinstall tenor, or set sentiment.entities to false."
-        )
-    known = frame["symbol"].isin(list(names)).to_numpy() & scores.language_ok & ~scores.empty
-    rows = np.flatnonzero(known)
-    # one item is a text at a moment: the same text about another company later must not change this one's score
-    item = ["text", "published_at"]
-    several = frame.iloc[rows].groupby(item)["symbol"].transform("nunique").to_numpy() > 1
-    pairs: dict[int, tuple[str, str]] = {}
-    for of_item in frame.iloc[rows[several]].groupby(item, sort=False).indices.values():
-        places = rows[several][of_item]
-        cleaned = clean(str(frame["text"].iloc[places[0]]))
-        symbols = frame["symbol"].iloc[places].tolist()
-        where = mentions(cleaned, {symbol: names[symbol] for symbol in symbols})
-        if len(where) < 2:
-            continue
-        for row, symbol in zip(places.tolist(), symbols, strict=True):
-            if symbol in where:
-                clause = clause_of(cleaned, *where[symbol])
-                if clause != cleaned:
-                    pairs[row] = (cleaned, clause)
-    if not pairs:
-        return scores
-    key_of = {pair: text_hash("\n".join(pair)) for pair in pairs.values()}
-    stored = dict(cache.get(list(key_of.values()), head.model_id)) if cache is not None else {}
-    missing = [pair for pair, key in key_of.items() if key not in stored]
-    if missing:
-        features = [features_of(encoder, [pair[i] for pair in missing], head.columns) for i in (0, 1)]
-        numbers = head.probabilities(np.hstack(features)).astype(float).tolist()
-        fresh: dict[str, Probabilities] = {
-            key_of[pair]: (p[0], p[1], p[2]) for pair, p in zip(missing, numbers, strict=True)
-        }
-        if cache is not None:
-            cache.put(fresh, head.model_id)
-        stored |= fresh
-    probabilities = scores.probabilities.copy()
-    for row, pair in pairs.items():
-        probabilities[row] = stored[key_of[pair]]
-    return replace(scores, probabilities=probabilities)
-=======
 
     names: Mapping[str, str]
     head: EntityHead
@@ -275,4 +232,3 @@ class Companies:
         for row, pair in pairs.items():
             probabilities[row] = stored[key_of[pair]]
         return replace(scores, probabilities=probabilities)
->>>>>>> 4f0d095356445078c73515d0674efafc34646e24
