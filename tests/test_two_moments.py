@@ -218,6 +218,7 @@ def test_frames_of_news_at_the_open(store: str) -> None:
         progress=False,
     )
     assert model.predictor.recipe.with_kinds
+    assert "earnings" in (model.predictor.recipe.features.kinds or ())  # the network does not read them
     assert model.forecasts("S00")[0].before_open is not None
     handed = model.forecasts(lake.bars().frame, "S00", news=lake.news().frame[["published_at", "symbol", "text"]])
     assert handed[0].volatility == model.forecasts("S00")[0].volatility
