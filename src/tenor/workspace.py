@@ -110,9 +110,9 @@ class Workspace:
         """
         return on_sessions(self.lake.bars(symbols, calendar=calendar), calendar)
 
-    def forecasts(self, predictor: Predictor) -> LakeForecasts:
-        """The forecasts of a model from the lake as it is now."""
-        return LakeForecasts(self, predictor)
+    def forecasts(self, predictor: Predictor, *, until: pd.Timestamp | None = None) -> LakeForecasts:
+        """The forecasts of a model from the lake as it is now; with `until` from what was known after that session."""
+        return LakeForecasts(self, predictor, until=until)
 
     def resolve_sentiment(self, config: SentimentConfig, *, calendar: str, as_of: AsOf = "close") -> SentimentConfig:
         """`config` with its ``auto`` source replaced by the one that it means for this lake now.
@@ -421,10 +421,12 @@ class LakeForecasts:
         The store.
     predictor
         The model.
+    until
+        The last session of which anything is used; by default the last there is.
     """
 
-    def __init__(self, workspace: Workspace, predictor: Predictor) -> None:
-        self._workspace, self._predictor = workspace, predictor
+    def __init__(self, workspace: Workspace, predictor: Predictor, *, until: pd.Timestamp | None = None) -> None:
+        self._workspace, self._predictor, self._until = workspace, predictor, until
         self.recipe = predictor.recipe
         self._calendar = predictor.recipe.features.calendar
         self.known = workspace.lake.symbols(self._calendar)
@@ -444,7 +446,11 @@ class LakeForecasts:
     def trained_bars(self) -> Bars | None:
         """The bars of the symbols that the model was trained on; None where the lake has none of them."""
         symbols = self.recipe.universe(self.known, ())
-        return self._workspace.bars(symbols, calendar=self._calendar) if symbols else None
+        return self._bars(symbols) if symbols else None
+
+    def _bars(self, symbols: Sequence[str]) -> Bars:
+        bars = self._workspace.bars(symbols, calendar=self._calendar)
+        return bars if self._until is None else bars.until(self._until)
 
     @functools.cached_property
     def all_bars(self) -> Bars:
@@ -452,7 +458,7 @@ class LakeForecasts:
         bars = self.trained_bars
         if bars is not None and not set(self.known) - set(bars.symbols):
             return bars
-        return self._workspace.bars(self.known, calendar=self._calendar)
+        return self._bars(self.known)
 
     @functools.cached_property
     def trained(self) -> PanelForecasts | None:

@@ -120,6 +120,10 @@ def predict(
     ] = None,
     model: Version = None,
     as_of: MomentOfModel = None,
+    session: Annotated[
+        str | None,
+        typer.Option(help="An earlier session, YYYY-MM-DD: the forecast after it, from what was known then."),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option(help="Write them as a table, .csv or .parquet, that 'tenor judge' reads.")
     ] = None,
@@ -138,7 +142,13 @@ def predict(
     if output is not None:
         format_of(output)  # before the forecasts are made: what is wrong with a name is no work
     current = current_forecasts(
-        store, symbols, horizons=horizon or [1], version=model, as_of=as_of, sources=sources_of(config, set_)
+        store,
+        symbols,
+        horizons=horizon or [1],
+        version=model,
+        as_of=as_of,
+        session=session,
+        sources=sources_of(config, set_),
     )
     notes = [f"stale: {current.stale[f.symbol]}" for f in current.forecasts if f.symbol in current.stale]
     for line in dict.fromkeys([*notes, *current.notes, *current.failed.values()]):
