@@ -293,11 +293,11 @@ def _forecast_response(
         **{name: forecast[name] for name in (*how_far, *which_way)},
         "attention": attention if explain else None,
         "model_version": forecast["model_version"],
+        "live": live,
+        "staleness": to_plain(stale),
         "before_open": forecast.get("before_open"),
         "news": forecast.get("news", []),
         "news_text": news_sentence(forecast.get("news", ())),
-        "live": live,
-        "staleness": to_plain(stale),
     }
 
 
