@@ -172,7 +172,7 @@ def test_what_can_not_be_is_refused_with_its_remedy(store: Path, tmp_path: Path)
         run(str(tmp_path / "none"), EACH)
     with pytest.raises(ConfigError, match="no paper account"):
         show(str(store))
-    with pytest.raises(ConfigError, match="'CLAM'.*CALM"):
+    with pytest.raises(ConfigError, match=r"'CLAM'.*CALM"):
         run(str(store), PaperConfig(symbols=("CLAM",)), now=after_close(DAY))
     with pytest.raises(ConfigError, match="they begin on 2019-06-03"):
         run(str(store), EACH, since=pd.Timestamp("2019-02-01"), now=after_close(DAY))

@@ -41,6 +41,7 @@ EXAMPLES = {
     "today": "tenor today --store lake",
     "paper run": "tenor paper run --store lake",
     "paper show": "tenor paper show --store lake",
+    "paper orders": "tenor paper orders --store lake",
     "paper reset": "tenor paper reset --store lake",
     "evaluate": "tenor evaluate --store lake --report report.html",
     "judge": "tenor judge forecasts.csv --store lake --report judged.html",

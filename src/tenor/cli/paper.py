@@ -78,6 +78,40 @@ def reset(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
         console.line(f"Paper account {number} is closed; 'tenor paper show --account {number}' still shows it.")
 
 
+@app.command()
+def orders(
+    store: Store = DEFAULT_STORE,
+    send: Annotated[
+        bool, typer.Option("--send", help="Send them to the paper account; otherwise they are shown.")
+    ] = False,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Orders that bring a paper account at Alpaca to the newest decision; shown, and sent with --send alone.
+
+    Needs APCA_API_KEY_ID and APCA_API_SECRET_KEY of a paper account. A live account is never reached.
+    """
+    from tenor.config import Config
+    from tenor.pipeline.paper_orders import orders as run_orders
+
+    settings = Config.read(config, set_ or ())
+    result = run_orders(store, settings.paper, settings.sources.http, send=send)
+    if as_json:
+        console.print_json(result.to_json())
+    else:
+        console.table(
+            ("order", "side", "shares", "status", "filled"),
+            [(o.symbol, o.side, o.qty, o.status, o.filled) for o in result.orders],
+        )
+        for note in result.notes:
+            console.entry("Note", note)
+        if not send:
+            console.line("Nothing was sent: --send sends them to the paper account.")
+    if result.unsettled:
+        raise typer.Exit(1)
+
+
 def _show(account: Account) -> None:
     settings = account.settings
     console.entry("Account", f"{account.number}, rule {settings['rule']}, {_rule(settings)}")

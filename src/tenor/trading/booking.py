@@ -199,10 +199,9 @@ def _ruined(state: Book, booked: pd.DataFrame) -> bool:
 
 def _complete(session: pd.Timestamp, last_bars: pd.Series[Any], times: Exchange) -> bool:
     """Whether each symbol has a bar of `session` or later, or is no longer waited for."""
-    missing = [last for last in last_bars.dropna() if last < session]
     end = last_bars.max()
-    waited_for = any(len(times.sessions(last, session)) <= PATIENCE + 1 for last in missing)
-    return not waited_for or len(times.sessions(session, end)) > PATIENCE
+    missing = [last for last in last_bars.dropna() if last < session]
+    return not any(len(times.sessions(last, end)) <= PATIENCE + 1 for last in missing)
 
 
 def _booked(

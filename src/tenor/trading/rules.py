@@ -16,7 +16,7 @@ from tenor.evaluation.backtest import long_flat
 from tenor.evaluation.volatility_targeting import MEMORY, average_correlation, weights_at_target
 from tenor.schema import Float64
 
-_UNCAPPED = 1e12
+_UNCAPPED = 1e12  # no cap on the sum; infinity times a share is none
 
 
 @dataclass(frozen=True)
