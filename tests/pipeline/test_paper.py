@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +11,7 @@ import pandas as pd
 import pytest
 from paper_store import SESSIONS, after_close, bars, fill_lake, publish
 
+from tenor.cli import main
 from tenor.config import PaperConfig
 from tenor.errors import ConfigError, DataError
 from tenor.evaluation.backtest import Book, fill
@@ -14,6 +19,7 @@ from tenor.pipeline.paper import journal_rows, reset, run, show
 from tenor.schema import Bars
 from tenor.store.lake import Lake
 from tenor.store.paper import PaperJournal
+from tenor.trading.account import account_of
 
 DAY, NEXT, THIRD, LATER = "2020-01-06", "2020-01-07", "2020-01-08", "2020-01-09"
 EACH = PaperConfig(rule="each", volatility=0.10, cap=1.0, cost=10.0, capital=10_000.0)
@@ -161,8 +167,6 @@ def test_a_replayed_account_equals_the_backtest_step_by_step_and_its_journal_rep
     assert account.equity == pytest.approx(book.worth, rel=1e-9)
     assert account.replayed == len(made)
     rows.loc[(rows["symbol"] == "CALM") & (rows["event"] == "session"), "position"] *= 1.01
-    from tenor.trading.account import account_of
-
     with pytest.raises(DataError, match="does not follow from itself on 2019-09"):
         account_of(rows, 1, "XNYS")
 
@@ -187,3 +191,62 @@ def test_what_can_not_be_is_refused_with_its_remedy(store: Path, tmp_path: Path)
     assert second is not None
     assert second.number == 2
     assert show(str(store), 1).settings["cost"] == 10.0
+
+
+CHILD = """
+import os, signal, sys
+from pathlib import Path
+import pandas as pd
+from tenor.config import PaperConfig
+from tenor.pipeline.paper import run
+store, when = sys.argv[1:]
+rename = Path.replace
+def killed(path, target):
+    if "/paper/" in str(target):
+        if when == "after":
+            rename(path, target)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return rename(path, target)
+if when != "never":
+    Path.replace = killed
+run(store, PaperConfig(), since=pd.Timestamp("2019-09-03"), now=pd.Timestamp("2020-01-06 22:00", tz="UTC"))
+"""
+
+
+def child(store: Path, when: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", CHILD, str(store), when], stderr=subprocess.PIPE)
+
+
+@pytest.mark.processes
+def test_a_killed_run_leaves_nothing_or_all_and_two_at_once_leave_one(tmp_path: Path) -> None:
+    fill_lake(tmp_path, ("CALM", "WILD"), until=DAY)
+    publish(tmp_path, DAY, {"CALM": CALM, "WILD": WILD}, history=90)
+    assert child(tmp_path, "before").wait(120) == -signal.SIGKILL
+    assert PaperJournal(tmp_path).rows().empty
+    both = [child(tmp_path, "never") for _ in range(2)]
+    for process in both:
+        _, error = process.communicate(timeout=120)
+        # the second one finds an account, which --since does not go on with
+        assert process.returncode == 0 or b"has begun already" in error
+    assert sorted(process.returncode for process in both) == [0, 1]
+    whole = show(str(tmp_path))
+    reset(str(tmp_path))
+    assert child(tmp_path, "after").wait(120) == -signal.SIGKILL
+    assert show(str(tmp_path)).number == 2
+    assert show(str(tmp_path)).equity == whole.equity
+
+
+def test_the_command_prints_80_columns_and_json(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(str(store), EACH, now=after_close(DAY))
+    fill_lake(store, ("CALM", "WILD"), until=NEXT)
+    run(str(store), EACH, now=after_close(NEXT))
+    assert main(["paper", "show", "--store", str(store)]) == 0
+    text = capsys.readouterr().out
+    assert "too few to tell" in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert main(["paper", "show", "--store", str(store), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["sharpe"] is None
+    assert main(["paper", "show", "--store", str(store), "--journal"]) == 0
+    assert capsys.readouterr().out.startswith("symbol,account,session,event")
+    assert main(["paper", "run", "--store", str(store), "--since", "soon"]) == 2
+    assert "--since is 'soon': write a day as YYYY-MM-DD." in capsys.readouterr().err

@@ -22,8 +22,8 @@ class PaperAccount:
     Attributes
     ----------
     faults
-        For the next POSTs of orders, one each: ``403``, ``422``, ``429``, ``500``, ``hang`` (it takes the order and never
-        answers), ``drop`` (it closes the connection before it takes the order), ``redirect`` (to another origin).
+        For the next POSTs of orders, one each: ``403``, ``422``, ``429``, ``500``, ``hang`` (it takes the order and
+        never answers), ``drop`` (it closes the connection before it takes the order), ``redirect`` (to another origin).
     """
 
     equity: float = 10_000.0

@@ -56,8 +56,8 @@ def test_orders_bring_the_account_to_its_targets_and_are_sent_once(store: Path, 
     first = ask(store, account)
     calm, wild = first.orders  # the sale first
     assert (calm.side, wild.side) == ("sell", "buy")
-    assert float(calm.qty) == pytest.approx(1000 - 5000 / close["CALM"], abs=1e-2)
-    assert float(wild.qty) == pytest.approx(1250 / close["WILD-B"], abs=1e-2)
+    assert float(calm.qty) == pytest.approx(1000 - 5000 / close["CALM"], rel=1e-3)
+    assert float(wild.qty) == pytest.approx(1250 / close["WILD-B"], rel=1e-3)
     assert [o["client_order_id"] for o in account.orders] == ["tenor-1-20200106-CALM", "tenor-1-20200106-WILD-B"]
     account.orders[0] |= {"status": "partially_filled", "filled_qty": "3"}
     again = ask(store, account)
