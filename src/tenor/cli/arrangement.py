@@ -11,7 +11,7 @@ FIRST_SESSION = (
 )
 PANELS = {
     "Data": ("data", "prepare", "sentiment", "topics", "upload"),
-    "Forecasts": ("train", "predict", "refresh", "today"),
+    "Forecasts": ("train", "predict", "refresh", "today", "paper"),
     "Judging": ("evaluate", "judge", "ablate", "leakcheck", "benchmark", "forecast-file"),
     "Models": ("models", "tune"),
     "Service": ("serve", "monitor", "keys", "mcp"),
@@ -39,6 +39,10 @@ EXAMPLES = {
     "predict": "tenor predict AAPL MSFT --store lake --horizon 5",
     "refresh": "tenor refresh --store lake --fetch",
     "today": "tenor today --store lake",
+    "paper run": "tenor paper run --store lake",
+    "paper show": "tenor paper show --store lake",
+    "paper orders": "tenor paper orders --store lake",
+    "paper reset": "tenor paper reset --store lake",
     "evaluate": "tenor evaluate --store lake --report report.html",
     "judge": "tenor judge forecasts.csv --store lake --report judged.html",
     "ablate": "tenor ablate --store lake --report ablate.html",

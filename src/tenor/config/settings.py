@@ -545,6 +545,41 @@ class AlertsConfig(Section):
 
 
 @dataclass(frozen=True)
+class PaperConfig(Section):
+    """Paper trading: by which rule forecasts become positions (docs/paper-trading.md).
+
+    Attributes
+    ----------
+    rule : {"basket", "each", "long/flat"}
+        ``basket`` holds all symbols in inverse proportion to their forecast volatility, so much of all that the
+        volatility of the whole is `volatility`; ``each`` gives every symbol the same share of the capital and holds it
+        at `volatility` by itself; ``long/flat`` holds what probably rises, while the track record has evidence that the
+        model tells.
+    volatility : float
+        Aimed at, a share a year.
+    cap : float
+        Most leverage: the sum of the positions as a share of the equity.
+    cost : float
+        Basis points of the money traded.
+    capital : float
+        To begin with, in the quotes' currency.
+    symbols : tuple of str
+        What is traded; empty means all that have a forecast.
+    fractional : bool
+        Whether orders may be for parts of a share.
+    """
+
+    section: ClassVar[str] = "paper"
+    rule: Literal["basket", "each", "long/flat"] = "basket"
+    volatility: float = number(0.10, 0, 10, above=True)
+    cap: float = number(1.0, 0, 10, above=True)
+    cost: float = number(10.0, 0, 1000)
+    capital: float = number(100_000.0, 0, 1e12, above=True)
+    symbols: tuple[str, ...] = ()
+    fractional: bool = True
+
+
+@dataclass(frozen=True)
 class Config:
     """All settings of a run.
 
@@ -552,7 +587,7 @@ class Config:
     ----------
     symbols : tuple of str
         What is trained on; empty means all that the lake holds.
-    sources, features, sentiment, model, training, split, folds, alerts : Section
+    sources, features, sentiment, model, training, split, folds, alerts, paper : Section
         The settings of each stage.
     """
 
@@ -565,6 +600,7 @@ class Config:
     split: SplitConfig = field(default_factory=SplitConfig)
     folds: FoldConfig = field(default_factory=FoldConfig)
     alerts: AlertsConfig = field(default_factory=AlertsConfig)
+    paper: PaperConfig = field(default_factory=PaperConfig)
 
     @classmethod
     def read(cls, path: Path | None = None, overrides: Sequence[str] = ()) -> Config:
