@@ -154,6 +154,7 @@ class ForecastResponse:
         "model_version": "7d8124670d25",
         "live": False,
         "staleness": {"stale": False, "sessions_behind": 0, "reasons": [], "replay": False},
+        "before_open": "2017-09-05T13:30:00+00:00",
         "news": [{"kind": "earnings", "effect": 0.4, "count": 12, "level": 3.0, "since_spike": 0}],
         "news_text": "News widens the range by 22 %: news about earnings (12 items, 4 times their level).",
     }  # fmt: skip
