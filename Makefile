@@ -29,8 +29,11 @@ demo: setup
 	$(BIN)/tenor data import embedded --store $(DEMO)/lake
 	$(BIN)/python train_model.py --store $(DEMO)/lake --config examples/demo.toml
 	$(BIN)/python evaluate_model.py --store $(DEMO)/lake --config examples/demo.toml --report $(DEMO)/report.html
+	$(BIN)/tenor ablate --store $(DEMO)/lake --config examples/demo.toml --without news --arms kinds --report $(DEMO)/news.html
 	$(BIN)/tenor predict AAPL --store $(DEMO)/lake
-	@echo "The report: $(DEMO)/report.html"
+	# what the news did to a range: the day of its quarterly results
+	$(BIN)/tenor predict AAPL --store $(DEMO)/lake --session 2015-10-27
+	@echo "The report: $(DEMO)/report.html; does the news help: $(DEMO)/news.html"
 
 # the examples as executed notebooks with their outputs and figures, in notebooks/
 notebooks: setup
