@@ -5,26 +5,31 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from tenor.calendars import exchange
+from tenor.config import Config
 from tenor.errors import ConfigError, DataError, HistoryError, ModelError
 from tenor.sentiment.scorer import Scorer
+from tenor.sentiment.scores import Scores
 from tenor.sentiment.text import clean, duplicate_key
 from tenor.store import Lake
 from tenor.topics.fitting import MOST_ITEMS, fit_topics, sample_rank
 from tenor.topics.model import NO_TOPIC, TopicModel
 from tenor.topics.words import words_of
-from tenor.workspace import Workspace
+from tenor.workspace import NEWS, Workspace
 
 Counts = npt.NDArray[np.int64]
 Progress = Callable[[int, int], None]
 MOST_OF_ONE = 0.9
 """Share of all items from which one symbol makes the topics its own, which is noted."""
+USUAL_TOPICS = 20
+"""Topics of a fit that does not say how many."""
 _SAMPLE = int(1.3 * MOST_ITEMS)  # texts that differ in links alone count once later
 
 
@@ -106,7 +111,7 @@ class ShownTopics:
 def fit(
     store: str,
     *,
-    k: int = 20,
+    k: int = USUAL_TOPICS,
     until: str | None = None,
     seed: int = 0,
     scorer: str = "default",
@@ -139,45 +144,66 @@ def fit(
     """
     before = None if until is None else _moment(until)
     workspace = Workspace(store)
-    lake = workspace.lake
     if k < 2:
         raise ConfigError(f"--k is {k}: at least 2 topics tell items apart.")
-    texts, looked_at = sample(lake.news_texts(before=before), _SAMPLE)
-    if not texts:
-        when = "" if before is None else f" published before {before:%Y-%m-%d %H:%M} UTC"
-        raise DataError(
-            f"{store} has no news{when}: bring some with 'tenor data import PATH --store {store}' "
-            f"or 'tenor data fetch'{'' if before is None else ', or give a later --until'}."
-        )
-    scoring = Scorer.load(scorer)
-    encoder = scoring.classifier.model_id
-    scores = scoring.score(texts, cache=lake.score_cache(), progress=progress, embeddings=True)
-    if not scores.language_ok.any():
-        raise HistoryError(
-            f"none of {len(texts)} distinct items looks English, which is all that {scoring.model_id} reads: "
-            "topics need news in English, or a --scorer of their language with a classifier of its own."
-        )
     notes: list[str] = []
     try:
         previous = workspace.topics.current_if_any()
     except ModelError as error:  # damaged: this fit takes its place
         previous = None
         notes.append(f"the topics before are not used: {error}")
-    embeddings = scores.embeddings
-    assert embeddings is not None
-    model = fit_topics(
-        embeddings,
-        texts,
-        k,
-        seed,
-        encoder=encoder,
-        previous=previous,
-        without=company_words(lake),
-        settings={"until": None if before is None else before.isoformat(), "looked_at": looked_at},
-    )
+    later = "" if before is None else ", or give a later --until"
+    items = _read(workspace, before, Scorer.load(scorer), later, progress)
+    model = items.fitted(k, seed, previous)
     workspace.topics.save(model)
-    notes += _notes(lake, model, previous, float(scores.language_ok.mean()))
+    notes += _notes(workspace.lake, model, previous, float(items.scores.language_ok.mean()))
     return FittedTopics(model, tuple(notes))
+
+
+def with_topics(workspace: Workspace, config: Config, until: pd.Timestamp, progress: Progress | None = None) -> Config:
+    """`config` with the version of the topics that its features count (``sentiment.topics_model``).
+
+    Where it asks for topics of the lake's news and names no version, they are fitted on the items published before the
+    cut-off of `until`, with a fixed seed and regardless of those of ``tenor topics fit``, and saved under their version
+    alone. A config that asks for none, or whose sentiment is imported, is given back.
+
+    Parameters
+    ----------
+    workspace
+        The store.
+    config
+        Its ``features.topics`` and ``sentiment`` count.
+    until
+        The last session of the training part.
+    progress
+        Called while texts are scored.
+
+    Raises
+    ------
+    ConfigError
+        The number of topics is below 2, or the version that is named saw news after `until`.
+    DataError
+        There is no news before the cut-off, or too little for so many topics.
+    ModelError
+        The version that is named is not there or of another encoder, or the encoder gives no embeddings.
+    """
+    features, calendar = config.features, config.features.calendar
+    made_by = workspace.resolve_sentiment(config.sentiment, calendar=calendar, as_of=features.as_of)
+    if not features.topics or made_by.source != NEWS:
+        return config
+    # the close: what is known then is known before the next open as well
+    before = exchange(calendar).close(until) - pd.Timedelta(minutes=made_by.margin_minutes)
+    scoring = Scorer.load(made_by.model, kinds=made_by.kinds_model or None)
+    if made_by.topics_model:
+        _refuse_later(workspace.topics.version(made_by.topics_model), before)
+        return config
+    k = USUAL_TOPICS if features.topics is True else int(features.topics)
+    if k < 2:
+        raise ConfigError(f"features.topics is {k}: at least 2 topics tell items apart.")
+    later = " of before, end the training part later, or leave features.topics out"
+    items = _read(workspace, before, scoring, later, progress)
+    model = workspace.topics.save_version(items.fitted(k))
+    return replace(config, sentiment=replace(config.sentiment, topics_model=model.version))
 
 
 def show(
@@ -253,6 +279,79 @@ def rename(store: str, topic: str, name: str) -> TopicModel:
         There is no such topic, or the name can't be one or is taken.
     """
     return Workspace(store).topics.rename(topic, name)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A sample of the distinct texts of a lake with their scores, embeddings included.
+
+    Attributes
+    ----------
+    texts, scores
+        Of the sample.
+    encoder
+        Made the embeddings.
+    looked_at
+        Items that the sample is of.
+    before
+        All of them were published before it; None for no such limit.
+    without
+        Words that must not name a topic.
+    """
+
+    texts: list[str]
+    scores: Scores
+    encoder: str
+    looked_at: int
+    before: pd.Timestamp | None
+    without: frozenset[str]
+
+    def fitted(self, k: int, seed: int = 0, previous: TopicModel | None = None) -> TopicModel:
+        """`k` topics of them, as `fit_topics` finds them."""
+        assert self.scores.embeddings is not None
+        return fit_topics(
+            self.scores.embeddings,
+            self.texts,
+            k,
+            seed,
+            encoder=self.encoder,
+            previous=previous,
+            without=self.without,
+            settings={"until": None if self.before is None else self.before.isoformat(), "looked_at": self.looked_at},
+        )
+
+
+def _read(
+    workspace: Workspace, before: pd.Timestamp | None, scorer: Scorer, later: str, progress: Progress | None
+) -> _Read:
+    """A sample of the news published before `before`; `later` is what else to do where there is none."""
+    store, lake = workspace.store, workspace.lake
+    texts, looked_at = sample(lake.news_texts(before=before), _SAMPLE)
+    if not texts:
+        when = "" if before is None else f" published before {before:%Y-%m-%d %H:%M} UTC"
+        raise DataError(
+            f"{store} has no news{when}: bring some with 'tenor data import PATH --store {store}' "
+            f"or 'tenor data fetch'{later}."
+        )
+    encoder = scorer.classifier.model_id
+    scores = scorer.score(texts, cache=lake.score_cache(), progress=progress, embeddings=True)
+    if not scores.language_ok.any():
+        raise HistoryError(
+            f"none of {len(texts)} distinct items looks English, which is all that {scorer.model_id} reads: "
+            "topics need news in English, or a scorer of their language with a classifier of its own."
+        )
+    return _Read(texts, scores, encoder, looked_at, before, company_words(lake))
+
+
+def _refuse_later(model: TopicModel, before: pd.Timestamp) -> None:
+    """Raise ConfigError where `model` was fitted on items published at `before` or later."""
+    until = model.settings.get("until")
+    if until is None or pd.Timestamp(until) > before:
+        seen = "all news" if until is None else f"news up to {pd.Timestamp(until):%Y-%m-%d %H:%M} UTC"
+        raise ConfigError(
+            f"sentiment.topics_model is {model.version!r}, fitted on {seen}, and the training part ends at "
+            f"{before:%Y-%m-%d %H:%M} UTC: run 'tenor topics fit --until {before:%Y-%m-%d}', or leave it out."
+        )
 
 
 def sample(batches: Iterator[list[str]], most: int) -> tuple[list[str], int]:
