@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,11 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import tenor
 from tenor.calendars import exchange
 from tenor.cli import main
-from tenor.config import Config
+from tenor.config import Config, FoldConfig
 from tenor.errors import ConfigError, DataError, ModelError
 from tenor.inference.news_effect import kinds_of
+from tenor.pipeline.evaluate import evaluate
 from tenor.pipeline.news_value import _moments, _with_topics
 from tenor.pipeline.topics import fit, rename, with_topics
 from tenor.pipeline.train import last_trained, train
@@ -90,18 +91,20 @@ def test_a_training_pins_its_topics_and_their_counts_are_those_of_the_items(trai
     workspace = Workspace(str(trained))
     recipe = workspace.predictor().recipe
     topics = workspace.topics.version(recipe.sentiment.topics_model)
-    assert recipe.features.kinds == workspace.topic_names(recipe.sentiment) or set(recipe.features.kinds or ()) == set(
-        workspace.topic_names(recipe.sentiment) or ()
-    )
+    assert isinstance(recipe.features.kinds, tuple)
+    assert sorted(recipe.features.kinds) == sorted(workspace.topic_names(recipe.sentiment) or ())
     assert workspace.topics.current_if_any() is None  # those of the user are the user's
     until = pd.Timestamp(recipe.split["train"][1])
     assert pd.Timestamp(topics.settings["until"]) == exchange("XNYS").close(until) - pd.Timedelta(minutes=15)
     assert topics.settings["items"] == 60
-    counts = workspace.lake.query("SELECT kind, sum(n) AS n FROM daily_kinds GROUP BY kind ORDER BY kind")
-    assert counts["kind"].tolist()[0] == ""
-    assert counts["n"].iloc[1:].sum() >= 160  # of 160 items with one topic each; kinds of news stand beside
-    columns = topic_columns(trained)
-    assert sum(values.any() for values in columns.values()) > 2
+    daily = workspace.model_news(recipe)
+    assert daily is not None
+    assert daily.kinds is not None
+    n = daily.kinds.frame.groupby("kind")["n"].sum()
+    assert n[""] == 160
+    assert n[list(recipe.features.kinds)].sum() == 160  # each item has one
+    assert (n[list(recipe.features.kinds)] > 20).all()
+    assert len(topic_columns(trained)) == 12
 
 
 def test_a_later_fit_and_new_names_change_nothing_of_a_trained_model(trained: Path, tmp_path: Path) -> None:
@@ -194,6 +197,12 @@ def test_topics_that_know_later_news_or_another_encoder_are_refused(lake: Path, 
         train(str(store), foreign, workers=1)
 
 
+def test_folds_that_test_news_which_the_topics_know_are_refused(trained: Path, config: Config) -> None:
+    folds = FoldConfig(folds=3, valid_sessions=20, test_sessions=45)
+    with pytest.raises(ConfigError, match=r"\[folds\] test from .* and the topics of version .* fitted on news up to"):
+        evaluate(str(trained), config=replace(config, folds=folds))
+
+
 def test_without_news_topics_are_refused(tmp_path: Path, bars_of: Callable[..., Bars], config: Config) -> None:
     store = tmp_path / "lake"
     Lake(store).append_bars(bars_of(symbols=2, sessions=260), source="made")
@@ -202,9 +211,6 @@ def test_without_news_topics_are_refused(tmp_path: Path, bars_of: Callable[..., 
 
 
 def test_a_saved_model_of_a_frame_takes_its_topics_along(trained: Path, tmp_path: Path) -> None:
-    import tenor
-
-    model = tenor.load(trained)
-    model.save(tmp_path / "saved")
-    saved = topic_columns(tmp_path / "saved")
-    assert json.dumps(sorted(saved)) == json.dumps(sorted(topic_columns(trained)))
+    tenor.load(trained).save(tmp_path / "saved")
+    saved, before = topic_columns(tmp_path / "saved"), topic_columns(trained)
+    assert {name: values.tobytes() for name, values in saved.items()} == {n: v.tobytes() for n, v in before.items()}
