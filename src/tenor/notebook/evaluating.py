@@ -24,7 +24,7 @@ from tenor.features.own.bundle import Given
 from tenor.notebook.frame_store import frame_store
 from tenor.pipeline import evaluate as pipeline
 from tenor.pipeline.own import end_of_first_training, prepare_own
-from tenor.pipeline.topics import with_topics
+from tenor.pipeline.topic_features import with_topics
 from tenor.pipeline.train import config_panel, describe_config
 from tenor.progress import bars_on
 from tenor.report.page import render_page, write_page

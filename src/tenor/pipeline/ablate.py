@@ -15,7 +15,7 @@ from tenor.evaluation.contrasts import Ablation
 from tenor.evaluation.news_value import NewsValue
 from tenor.pipeline.news_value import ablate_news, chosen_arms
 from tenor.pipeline.own import end_of_first_training, prepare_own
-from tenor.pipeline.topics import with_topics
+from tenor.pipeline.topic_features import with_topics
 from tenor.pipeline.train import config_panel, describe_config
 from tenor.report.ablation import write_ablation
 from tenor.training.folds import fold_table, walk_forward

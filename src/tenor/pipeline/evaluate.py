@@ -344,8 +344,9 @@ def _refuse_known_topics(recipe: Recipe, panel: Panel, split: Split, folds: Fold
     if first < split.train.stop:
         days = exchange(panel.calendar).label
         raise ConfigError(
-            f"[folds] test from {days(panel.sessions[first])} on, and the topics of version {recipe.version} were fitted "
-            f"on news up to {days(panel.sessions[split.train.stop - 1])}: leave [folds] out, or take fewer or shorter ones."
+            f"[folds] test from {days(panel.sessions[first])} on, and the topics of version {recipe.version} were "
+            f"fitted on news up to {days(panel.sessions[split.train.stop - 1])}: leave [folds] out, or take fewer or "
+            "shorter ones."
         )
 
 

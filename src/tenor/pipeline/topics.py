@@ -5,15 +5,13 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tenor.calendars import exchange
-from tenor.config import Config
 from tenor.errors import ConfigError, DataError, HistoryError, ModelError
 from tenor.sentiment.scorer import Scorer
 from tenor.sentiment.scores import Scores
@@ -22,7 +20,7 @@ from tenor.store import Lake
 from tenor.topics.fitting import MOST_ITEMS, fit_topics, sample_rank
 from tenor.topics.model import NO_TOPIC, TopicModel
 from tenor.topics.words import words_of
-from tenor.workspace import NEWS, Workspace
+from tenor.workspace import Workspace
 
 Counts = npt.NDArray[np.int64]
 Progress = Callable[[int, int], None]
@@ -153,57 +151,11 @@ def fit(
         previous = None
         notes.append(f"the topics before are not used: {error}")
     later = "" if before is None else ", or give a later --until"
-    items = _read(workspace, before, Scorer.load(scorer), later, progress)
+    items = read_items(workspace, before, Scorer.load(scorer), later, progress)
     model = items.fitted(k, seed, previous)
     workspace.topics.save(model)
     notes += _notes(workspace.lake, model, previous, float(items.scores.language_ok.mean()))
     return FittedTopics(model, tuple(notes))
-
-
-def with_topics(workspace: Workspace, config: Config, until: pd.Timestamp, progress: Progress | None = None) -> Config:
-    """`config` with the version of the topics that its features count (``sentiment.topics_model``).
-
-    Where it asks for topics of the lake's news and names no version, they are fitted on the items published before the
-    cut-off of `until`, with a fixed seed and regardless of those of ``tenor topics fit``, and saved under their version
-    alone. A config that asks for none, or whose sentiment is imported, is given back.
-
-    Parameters
-    ----------
-    workspace
-        The store.
-    config
-        Its ``features.topics`` and ``sentiment`` count.
-    until
-        The last session of the training part.
-    progress
-        Called while texts are scored.
-
-    Raises
-    ------
-    ConfigError
-        The number of topics is below 2, or the version that is named saw news after `until`.
-    DataError
-        There is no news before the cut-off, or too little for so many topics.
-    ModelError
-        The version that is named is not there or of another encoder, or the encoder gives no embeddings.
-    """
-    features, calendar = config.features, config.features.calendar
-    made_by = workspace.resolve_sentiment(config.sentiment, calendar=calendar, as_of=features.as_of)
-    if not features.topics or made_by.source != NEWS:
-        return config
-    # the close: what is known then is known before the next open as well
-    before = exchange(calendar).close(until) - pd.Timedelta(minutes=made_by.margin_minutes)
-    scoring = Scorer.load(made_by.model, kinds=made_by.kinds_model or None)
-    if made_by.topics_model:
-        _refuse_later(workspace.topics.version(made_by.topics_model), before)
-        return config
-    k = USUAL_TOPICS if features.topics is True else int(features.topics)
-    if k < 2:
-        raise ConfigError(f"features.topics is {k}: at least 2 topics tell items apart.")
-    later = " of before, end the training part later, or leave features.topics out"
-    items = _read(workspace, before, scoring, later, progress)
-    model = workspace.topics.save_version(items.fitted(k))
-    return replace(config, sentiment=replace(config.sentiment, topics_model=model.version))
 
 
 def show(
@@ -282,7 +234,7 @@ def rename(store: str, topic: str, name: str) -> TopicModel:
 
 
 @dataclass(frozen=True)
-class _Read:
+class ReadItems:
     """A sample of the distinct texts of a lake with their scores, embeddings included.
 
     Attributes
@@ -321,9 +273,9 @@ class _Read:
         )
 
 
-def _read(
+def read_items(
     workspace: Workspace, before: pd.Timestamp | None, scorer: Scorer, later: str, progress: Progress | None
-) -> _Read:
+) -> ReadItems:
     """A sample of the news published before `before`; `later` is what else to do where there is none."""
     store, lake = workspace.store, workspace.lake
     texts, looked_at = sample(lake.news_texts(before=before), _SAMPLE)
@@ -340,18 +292,7 @@ def _read(
             f"none of {len(texts)} distinct items looks English, which is all that {scorer.model_id} reads: "
             "topics need news in English, or a scorer of their language with a classifier of its own."
         )
-    return _Read(texts, scores, encoder, looked_at, before, company_words(lake))
-
-
-def _refuse_later(model: TopicModel, before: pd.Timestamp) -> None:
-    """Raise ConfigError where `model` was fitted on items published at `before` or later."""
-    until = model.settings.get("until")
-    if until is None or pd.Timestamp(until) > before:
-        seen = "all news" if until is None else f"news up to {pd.Timestamp(until):%Y-%m-%d %H:%M} UTC"
-        raise ConfigError(
-            f"sentiment.topics_model is {model.version!r}, fitted on {seen}, and the training part ends at "
-            f"{before:%Y-%m-%d %H:%M} UTC: run 'tenor topics fit --until {before:%Y-%m-%d}', or leave it out."
-        )
+    return ReadItems(texts, scores, encoder, looked_at, before, company_words(lake))
 
 
 def sample(batches: Iterator[list[str]], most: int) -> tuple[list[str], int]:

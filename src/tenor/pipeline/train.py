@@ -22,7 +22,7 @@ from tenor.features.own.bundle import Given
 from tenor.inference import usable
 from tenor.pipeline.own import prepare_own
 from tenor.pipeline.promote import Contest, challenge
-from tenor.pipeline.topics import with_topics
+from tenor.pipeline.topic_features import with_topics
 from tenor.registry import Registry
 from tenor.schema import Bars, Bool, DailySentiment, Float64, Panel, Predictions
 from tenor.storage.files import json_values

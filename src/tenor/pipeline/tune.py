@@ -11,7 +11,7 @@ from tenor.config import Config, FoldConfig, to_mapping
 from tenor.errors import ConfigError
 from tenor.features.axis import Axis
 from tenor.pipeline.own import end_of_first_training, prepare_own
-from tenor.pipeline.topics import with_topics
+from tenor.pipeline.topic_features import with_topics
 from tenor.pipeline.train import describe_config, train_end
 from tenor.report.tuning import write_tuning
 from tenor.schema import Bars

@@ -19,7 +19,8 @@ from tenor.errors import ConfigError, DataError, ModelError
 from tenor.inference.news_effect import kinds_of
 from tenor.pipeline.evaluate import evaluate
 from tenor.pipeline.news_value import _moments, _with_topics
-from tenor.pipeline.topics import fit, rename, with_topics
+from tenor.pipeline.topic_features import with_topics
+from tenor.pipeline.topics import fit, rename
 from tenor.pipeline.train import last_trained, train
 from tenor.pipeline.upload import upload
 from tenor.schema import Bars, News, news_id
@@ -181,9 +182,11 @@ def test_what_can_not_be_is_one_line(lake: Path, settings: list[str], error: typ
     assert not list(Path(lake).glob("models/versions/*"))
 
 
-def test_topics_that_know_later_news_or_another_encoder_are_refused(lake: Path, config: Config, tmp_path: Path) -> None:
+def test_topics_that_know_later_news_or_another_encoder_are_refused(
+    trained: Path, config: Config, tmp_path: Path
+) -> None:
     store = tmp_path / "lake"
-    shutil.copytree(lake, store)
+    shutil.copytree(trained, store)
     workspace = Workspace(str(store))
     model = fit(str(store), k=2).model
     pinned = replace(config, sentiment=replace(config.sentiment, topics_model=model.version))
@@ -197,16 +200,16 @@ def test_topics_that_know_later_news_or_another_encoder_are_refused(lake: Path, 
         train(str(store), foreign, workers=1)
 
 
-def test_folds_that_test_news_which_the_topics_know_are_refused(trained: Path, config: Config) -> None:
+def test_folds_that_test_what_topics_know_are_refused(trained: Path, config: Config, tmp_path: Path) -> None:
     folds = FoldConfig(folds=3, valid_sessions=20, test_sessions=45)
     with pytest.raises(ConfigError, match=r"\[folds\] test from .* and the topics of version .* fitted on news up to"):
-        evaluate(str(trained), config=replace(config, folds=folds))
+        evaluate(str(trained), config=replace(config, folds=folds), report=tmp_path / "report.html")
 
 
 def test_without_news_topics_are_refused(tmp_path: Path, bars_of: Callable[..., Bars], config: Config) -> None:
     store = tmp_path / "lake"
     Lake(store).append_bars(bars_of(symbols=2, sessions=260), source="made")
-    with pytest.raises(DataError, match="features.topics is set, and .* has no daily counts"):
+    with pytest.raises(DataError, match=r"features.topics is set, and .* has no daily counts"):
         train(str(store), config, workers=1)
 
 
