@@ -19,7 +19,7 @@ import pandas as pd
 from tenor.config import Config, FeatureConfig, SentimentConfig, to_mapping
 from tenor.errors import DataError, StoreError
 from tenor.features.extra_sessions import on_sessions
-from tenor.features.kinds import with_kinds
+from tenor.features.kinds import TOPIC, with_kinds
 from tenor.features.own import LAKE, Covariates, Own
 from tenor.inference.forecasts import Attention, Forecasts, PanelForecasts
 from tenor.inference.predictor import Predictor
@@ -27,7 +27,7 @@ from tenor.inference.recipe import Recipe
 from tenor.kinds import StoredKinds
 from tenor.registry import Registry, registry_of
 from tenor.schema import AsOf, Bars, DailyKinds, DailySentiment, Forecast, News
-from tenor.sentiment.daily import DailyNews, daily_sentiment
+from tenor.sentiment.daily import DailyNews, Labels, daily_sentiment
 from tenor.sentiment.entities import Companies, EntityHead
 from tenor.sentiment.scorer import Scorer
 from tenor.sentiment.scores import Scores
@@ -36,6 +36,7 @@ from tenor.storage.files import content_key, read_json
 from tenor.storage.object_store import open_store
 from tenor.store import Lake
 from tenor.store.item_scores import LakeScores
+from tenor.topics.model import TopicModel
 from tenor.topics.saved import FOLDER as TOPICS
 from tenor.topics.saved import SavedTopics
 
@@ -73,6 +74,7 @@ class Workspace:
 
     def __init__(self, store: str) -> None:
         self.store = store
+        self._topic_models: dict[str, TopicModel] = {}
 
     @functools.cached_property
     def lake(self) -> Lake:
@@ -169,7 +171,10 @@ class Workspace:
         )
         counts = None if daily is None else daily.kinds
         known = counts.until(until) if counts is not None and until is not None else counts
-        return replace(config, sentiment=made_by, features=with_kinds(features, known, where=self.store)), daily
+        topics = self.topic_names(made_by) if features.topics else None
+        return replace(
+            config, sentiment=made_by, features=with_kinds(features, known, where=self.store, topics=topics)
+        ), daily
 
     def model_news(self, recipe: Recipe) -> DailySentiment | None:
         """The daily sentiment that the model of `recipe` sees; None where it sees none, or the lake has none."""
@@ -237,7 +242,8 @@ class Workspace:
             return imported if kinds else replace(imported, kinds=None)
         settings = settings_key(config, calendar, as_of)
         if scored is not None:
-            daily = daily_sentiment(scored.news, scored.scores, config, calendar=calendar, as_of=as_of)
+            labels = self.topic_labels(config, scored.scores) if kinds else None
+            daily = daily_sentiment(scored.news, scored.scores, config, calendar=calendar, as_of=as_of, labels=labels)
             if save:
                 self.lake.append_sentiment(daily, source=scored.scores.model_id, settings=settings)
             return daily
@@ -253,14 +259,30 @@ class Workspace:
             saved = self.lake.sentiment(scorer.model_id, settings=settings, calendar=calendar, as_of=as_of)
             if saved is not None:
                 return saved if kinds else replace(saved, kinds=None)
+        if kinds:
+            self._topics_of(config, scorer)  # raises before anything is scored
         days = DailyNews(config, calendar=calendar, as_of=as_of)
-        for news, scores in self._scored_blocks(scorer, kinds=kinds, companies=companies, progress=progress, save=save):
-            days.add(news, scores)
+        for news, scores in self._scored_blocks(
+            scorer, config, kinds=kinds, companies=companies, progress=progress, save=save
+        ):
+            days.add(news, scores, self.topic_labels(config, scores) if kinds else None)
         daily = days.sentiment()
         if save:
             self.lake.append_sentiment(daily, source=scorer.model_id, settings=settings)
             self._save_state(settings, state)
         return daily
+
+    def sentiment_of(self, news: News, recipe: Recipe) -> DailySentiment:
+        """The daily sentiment of `news` that are not the lake's, as the model of `recipe` sees them; nothing is kept.
+
+        Errors are those of `daily_sentiment`.
+        """
+        config, features = recipe.sentiment, recipe.features
+        scorer = Scorer.load(config.model, kinds=config.kinds_model or None)
+        topics = recipe.with_kinds and self._topics_of(config, scorer) is not None
+        scores = scorer.score(news.frame["text"].tolist(), kinds=recipe.with_kinds, embeddings=topics)
+        labels = self.topic_labels(config, scores) if topics else None
+        return daily_sentiment(news, scores, config, calendar=features.calendar, as_of=features.as_of, labels=labels)
 
     def daily_kinds(
         self,
@@ -278,6 +300,50 @@ class Workspace:
         daily = self.daily_sentiment(config, calendar=calendar, as_of=as_of, kinds=True, progress=progress, save=save)
         return None if daily is None else daily.kinds
 
+    def topic_model(self, config: SentimentConfig) -> TopicModel | None:
+        """The topics that `config` counts items by; None where it names none.
+
+        Raises
+        ------
+        ModelError
+            The store has no such version, or it is damaged.
+        """
+        version = config.topics_model
+        if not version:
+            return None
+        if version not in self._topic_models:
+            self._topic_models[version] = self.topics.version(version)
+        return self._topic_models[version]
+
+    def topic_names(self, config: SentimentConfig) -> tuple[str, ...] | None:
+        """What features and daily counts call the topics of `config`; None where it names none."""
+        model = self.topic_model(config)
+        return None if model is None else tuple(f"{TOPIC}{name}" for name in model.names)
+
+    def topic_labels(self, config: SentimentConfig, scores: Scores) -> Labels | None:
+        """Which of the scored items belong to which topic of `config`, by `topic_names`; None where it names none.
+
+        Parameters
+        ----------
+        config
+            Its ``topics_model`` counts.
+        scores
+            With embeddings, of the scorer that the topics were fitted with.
+        """
+        model = self.topic_model(config)
+        if model is None:
+            return None
+        assert scores.embeddings is not None
+        numbers = model.assign(scores.embeddings)
+        return {f"{TOPIC}{name}": numbers == number for number, name in enumerate(model.names)}
+
+    def _topics_of(self, config: SentimentConfig, scorer: Scorer) -> TopicModel | None:
+        """`topic_model`, refused where it is of another encoder than `scorer`."""
+        model = self.topic_model(config)
+        if model is not None:
+            model.check_encoder(scorer.classifier.model_id)
+        return model
+
     def saved_news(self, recipe: Recipe) -> DailySentiment | None:
         """As `model_news`, what an earlier call with ``save=True`` stored, without scoring; None for nothing."""
         calendar, as_of = recipe.features.calendar, recipe.features.as_of
@@ -290,6 +356,7 @@ class Workspace:
     def _scored_blocks(
         self,
         scorer: Scorer,
+        config: SentimentConfig,
         *,
         kinds: bool,
         companies: Companies | None,
@@ -308,13 +375,14 @@ class Workspace:
 
             # one block has the counts of distinct texts that a person expects
             report = scored if len(blocks) > 1 else progress
-            yield news, self._scores(scorer, news, kinds=kinds, companies=companies, progress=report, save=save)
+            yield news, self._scores(scorer, news, config, kinds=kinds, companies=companies, progress=report, save=save)
             done += count
 
     def _scores(
         self,
         scorer: Scorer,
         news: News,
+        config: SentimentConfig,
         *,
         kinds: bool,
         companies: Companies | None,
@@ -324,7 +392,9 @@ class Workspace:
         cache = self.lake.score_cache()
         cache = cache if save else _ReadOnlyCache(cache.versions)
         texts = news.frame["text"].tolist()
-        scores = scorer.score(texts, cache=cache, progress=progress, kinds=kinds and scorer.has_kinds)
+        topics = kinds and self._topics_of(config, scorer) is not None
+        kinds = kinds and scorer.has_kinds
+        scores = scorer.score(texts, cache=cache, progress=progress, kinds=kinds, embeddings=topics)
         return scores if companies is None else companies.told_apart(news.frame, scores, scorer.encoder, cache)
 
     def _companies(self, config: SentimentConfig, scorer: Scorer) -> Companies | None:
@@ -403,7 +473,7 @@ class Workspace:
         scorer = Scorer.load(config.model, kinds=config.kinds_model or None)
         companies = self._companies(config, scorer)
         return ScoredNews(
-            news, self._scores(scorer, news, kinds=kinds, companies=companies, progress=progress, save=save)
+            news, self._scores(scorer, news, config, kinds=kinds, companies=companies, progress=progress, save=save)
         )
 
 

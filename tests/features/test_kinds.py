@@ -148,7 +148,7 @@ def test_the_most_frequent_topics_are_those_of_the_training_part() -> None:
         ({"kinds": ("earnings",)}, None, DataError, "features.kinds is set, and the lake has no daily counts of kinds"),
         ({"kinds": True}, None, DataError, "import news, or leave it out"),
         ({"topics": 3}, None, DataError, "features.topics is set, and the lake has no daily counts"),
-        ({"topics": 3}, drawn(np.random.default_rng(0)), DataError, "have no topics: count with labels of topics"),
+        ({"topics": 3}, drawn(np.random.default_rng(0)), DataError, "have no topics: import the news itself"),
     ],
 )
 def test_what_there_is_not_is_refused(

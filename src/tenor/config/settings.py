@@ -178,8 +178,9 @@ class FeatureConfig(Section):
         classifier knows, ``any`` for all items together; true for all kinds. None takes `DEFAULT_KINDS` where the lake
         has counts of them; a trained model has those that it was trained with.
     topics : int or bool
-        So many topics of the lake's news (``tenor topics fit``), the most frequent first, are features as kinds are;
-        true for all there are.
+        So many topics of the lake's news are features as kinds are (``docs/topics.md``). A training fits them on the
+        news before its training part ends; true for 20. Of topics that are there already (``sentiment.topics_model``,
+        imported counts) so many, the most frequent first; true for all.
     as_of : {"close", "open"}
         The moment that a forecast is made at: after the close of a session, or before the open of the next one. At the
         open, the row of a session holds the news of the night after it as well; bars end with the session all the same.
@@ -260,6 +261,10 @@ class SentimentConfig(Section):
     kinds_model : str
         The file of a classifier of the kinds of news trained for `model` (docs/news-kinds.md); empty for the one that
         came with its weights.
+    topics_model : str
+        The version of the topics that items are counted by, where ``features.topics`` asks for them
+        (``tenor topics fit --until``); empty for those that a training fits. A trained model keeps the one that it was
+        trained on.
     source : str
         Which daily sentiment of a lake is used: ``news`` is computed from the lake's news by these settings; any other
         name is that of imported daily sentiment, such as the embedded one; ``auto`` is ``news`` where the lake has any,
@@ -275,6 +280,7 @@ class SentimentConfig(Section):
     entities: bool = field(default=True, metadata=USUAL)
     model: str = "default"
     kinds_model: str = field(default="", metadata=LATER)
+    topics_model: str = field(default="", metadata=LATER)
     source: str = "auto"
 
 

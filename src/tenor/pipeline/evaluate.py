@@ -28,6 +28,7 @@ from tenor.evaluation.walkforward_summary import WalkForwardSummary, headline, s
 from tenor.features import build_panel
 from tenor.features.kinds import TOPIC
 from tenor.inference.cells import usable
+from tenor.inference.recipe import Recipe
 from tenor.pipeline.own import require_same_code
 from tenor.pipeline.predict import require_moment
 from tenor.pipeline.train import load
@@ -221,6 +222,7 @@ def evaluate(
     # its settings walked forward, trained anew in every fold
     folds = config.folds if config is not None and config.folds != FoldConfig() else None
     folds = folds or folds_after(split, recipe.split["test"][1])
+    _refuse_known_topics(recipe, panel, split, folds)
     walk = walk_settings(
         panel,
         folds,
@@ -332,6 +334,20 @@ def _explained_texts(
     scorer = Scorer.load(config.model)
     explained = [(text, why(scorer, text)) for text in texts.iloc[order]]
     return [ExplainedText(text, e.score, tuple((w.text, w.contribution) for w in e.words)) for text, e in explained]
+
+
+def _refuse_known_topics(recipe: Recipe, panel: Panel, split: Split, folds: FoldConfig) -> None:
+    """Raise ConfigError where `folds` test sessions whose news the topics of the model were fitted on."""
+    if not recipe.sentiment.topics_model:
+        return
+    first = walk_forward(panel.sessions, folds, purge=max(panel.horizons))[0].test.start
+    if first < split.train.stop:
+        days = exchange(panel.calendar).label
+        raise ConfigError(
+            f"[folds] test from {days(panel.sessions[first])} on, and the topics of version {recipe.version} were "
+            f"fitted on news up to {days(panel.sessions[split.train.stop - 1])}: leave [folds] out, or take fewer or "
+            "shorter ones."
+        )
 
 
 def _require_same(config: Config, forecaster: Forecaster) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 from tenor.config import Config, FoldConfig, to_mapping
 from tenor.errors import ConfigError
 from tenor.features.axis import Axis
-from tenor.pipeline.own import prepare_own
-from tenor.pipeline.train import describe_config, topics_end, train_end
+from tenor.pipeline.own import end_of_first_training, prepare_own
+from tenor.pipeline.topic_features import with_topics
+from tenor.pipeline.train import describe_config, train_end
 from tenor.report.tuning import write_tuning
 from tenor.schema import Bars
 from tenor.storage.files import write_text
@@ -108,9 +109,11 @@ def tune(
         if key in points:
             raise ConfigError(f"grid key {key!r}: news can't be tried one by one: 'tenor ablate' compares them.")
     prepared = prepare_own(workspace, config, bars, train_end=train_end(config, bars), allow_leak=allow_leak)
-    until = topics_end(config, bars)
+    # the folds test sessions of the training part, too: topics know what lies before the first of them
+    until = end_of_first_training(bars, config, folds) if config.features.topics else None
+    ready = prepared.config if until is None else with_topics(workspace, prepared.config, until, texts)
     # a grid may switch sentiment on even where the config has it off
-    resolved, sentiment = workspace.training_news(prepared.config, until=until, progress=texts, save=True, always=True)
+    resolved, sentiment = workspace.training_news(ready, until=until, progress=texts, save=True, always=True)
     search = grid_search(
         bars,
         points,
