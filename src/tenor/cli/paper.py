@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -174,9 +175,7 @@ def _day(text: str | None) -> Any:
     if text is None:
         return None
     try:
-        day = pd.Timestamp(text)
+        day = date.fromisoformat(text)
     except ValueError:
-        day = pd.NaT
-    if day is pd.NaT or day.tz is not None or day != day.normalize():
-        raise ConfigError(f"--since is {text!r}: write a day as YYYY-MM-DD.")
-    return day
+        raise ConfigError(f"--since is {text!r}: write a day as YYYY-MM-DD.") from None
+    return pd.Timestamp(day)

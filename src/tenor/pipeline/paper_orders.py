@@ -134,7 +134,7 @@ def orders(
 def _shares(wanted: float, held: float, fractional: bool) -> float:
     """How many shares more than `held` to have; of a whole number of shares, no more than `wanted`."""
     if fractional:
-        return round(math.floor(wanted * 10**DIGITS) / 10**DIGITS - held, DIGITS)
+        return float(round(math.floor(wanted * 10**DIGITS) / 10**DIGITS - held, DIGITS))
     return float(math.trunc(math.floor(wanted) - held))
 
 

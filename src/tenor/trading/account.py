@@ -244,7 +244,8 @@ def replay(booked: pd.DataFrame, capital: float, cost: float) -> None:
 
 def _split(part: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series[Any]]:
     indexed = part.set_index("symbol")
-    return indexed.drop(index=WHOLE), indexed.loc[WHOLE]
+    whole: pd.Series[Any] = indexed.loc[WHOLE]  # type: ignore[assignment]  # its symbol is there once
+    return indexed.drop(index=WHOLE), whole
 
 
 def _prices(rows: pd.DataFrame) -> tuple[Float64, Float64, Float64]:
@@ -271,7 +272,11 @@ def _curves(
         rows, row = _split(part)
         targets = _targets(rows, row)
         ours, theirs, theirs_gross = (
-            Book(b.cash, pd.Series(b.positions, names).reindex(rows.index).fillna(0.0).to_numpy(), np.empty(0))
+            Book(
+                b.cash,
+                np.asarray(pd.Series(b.positions, names).reindex(rows.index).fillna(0.0), dtype="float64"),
+                np.empty(0),
+            )
             for b in (ours, theirs, theirs_gross)
         )
         names = rows.index

@@ -62,7 +62,8 @@ class Prices:
 
     def last_bars(self) -> pd.Series[Any]:
         """The last session of each symbol."""
-        return self.close.apply(lambda column: column.last_valid_index())
+        last: pd.Series[Any] = self.close.apply(lambda column: column.last_valid_index())
+        return last
 
 
 def decision_rows(
@@ -135,7 +136,11 @@ def session_rows(
         if _ruined(state, booked) or times.close(session) > now or not _complete(session, last_bars, times):
             break
         opened = times.opens(pd.DatetimeIndex([session]))[0]
-        waiting = [day for day, at in moments.items() if day < session and at < opened and not day <= latest]
+        waiting = [
+            day
+            for day, at in zip(moments.index, moments, strict=True)
+            if day < session and at < opened and not day <= latest
+        ]
         decided = max(waiting) if waiting else None
         latest = decided if decided is not None else latest
         targets = None
