@@ -155,6 +155,10 @@ def every_command() -> dict[str, list[str]]:
         "refresh": [*store, *settings],
         "monitor": store,
         "today": store,
+        "paper run": store,
+        "paper show": store,
+        "paper orders": store,
+        "paper reset": store,
         "keys list": store,
         # it asks for a key before it listens
         "serve": ["--host", "0.0.0.0", *store, *settings],
