@@ -6,6 +6,7 @@ import re
 import sys
 from pathlib import Path
 
+from tenor.evaluation import glossary
 from tenor.features.catalogue import markdown
 
 sys.path.insert(0, str(Path(__file__).parent / "site"))
@@ -16,6 +17,7 @@ import settings_page
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = {
+    "glossary.md": glossary.markdown,
     "settings.md": settings_page.page,
     "commands.md": commands_page.page,
     "python-api.md": python_page.page,

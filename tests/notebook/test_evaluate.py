@@ -53,7 +53,8 @@ def test_it_shows_itself(evaluation: WalkForwardEvaluation, tmp_path: Path) -> N
     assert len(shown) < 1200
     assert "GJR-GARCH-t" in evaluation._repr_html_()
     page = evaluation.report(tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "Walk-forward, trained anew in every fold" in page
+    assert "every forecast comes from networks trained on earlier sessions" in page
+    assert "What would it have earned and lost?" in page
     with pytest.raises(UsageError, match="can't write the report"):
         evaluation.report(tmp_path / "report.html" / "x.html")
     assert evaluation.to_json()["verdict"] == evaluation.verdict

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from reports import flat
 
 from tenor.evaluation.cost_sweep import sweep_costs
 from tenor.evaluation.significance import Difference
@@ -15,7 +16,7 @@ from tenor.schema import Predictions
 
 
 def words(section) -> str:
-    return " ".join(block.text for block in section.blocks if isinstance(block, Paragraph)).replace("\u00a0", " ")
+    return " ".join(block.text for block in flat(section.blocks) if isinstance(block, Paragraph)).replace("\u00a0", " ")
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def traded(world):
 
 
 def test_trading_shows_each_difference_to_holding_with_its_interval(traded) -> None:
-    opened, closed = (block for block in trading_section(traded).blocks if isinstance(block, TextTable))
+    opened, closed = (block for block in flat(trading_section(traded).blocks) if isinstance(block, TextTable))
     column = opened.columns.index("Sharpe ratio less that of buy and hold")
     for fill, table in (("open", opened), ("close", closed)):
         runs = [run for rule in ("long/flat", "long/short") for run in traded.of(rule, fill)]

@@ -9,9 +9,9 @@ from tenor.evaluation.bootstrap import ConfidenceInterval
 from tenor.evaluation.significance import bins_by_day, mean_by_day
 from tenor.metrics import reliability
 from tenor.report import style
-from tenor.report.forecast import figure_coverage, figure_price, figure_reliability, figure_scatter, forecast_cells
+from tenor.report.forecast import figure_coverage, forecast_cells
 from tenor.report.model import (
-    attention_section,
+    attention_blocks,
     figure_attention_features,
     figure_attention_lags,
     figure_attention_time,
@@ -19,6 +19,7 @@ from tenor.report.model import (
 )
 from tenor.report.page import Paragraph, Picture, TextTable
 from tenor.report.results import figure_by_symbol, figure_differences
+from tenor.report.symbols import SESSIONS_SHOWN, currency_of, interval_picture, symbols_by_coverage
 
 
 def _ours(world):
@@ -26,17 +27,35 @@ def _ours(world):
 
 
 @pytest.mark.parametrize("horizon", [1, 5])
-def test_a_forecast_stands_at_the_session_it_is_about(world, horizon):
-    panel, ours = world.panel, _ours(world)
-    figure = figure_price(panel, world.rows, ours, "AAA", horizon=horizon, sessions=30)
-    forecast = next(line for line in figure.axes[0].lines if line.get_label() == "forecast")
-    origin = np.arange(len(panel.sessions) - 30, len(panel.sessions) - horizon)
-    assert list(pd.DatetimeIndex(forecast.get_xdata())) == list(panel.sessions[origin + horizon])
-    h = panel.horizon_index(horizon)
-    expected = panel.close[origin, 0] * np.exp(ours.mean[origin, 0, h].astype("float64"))
-    np.testing.assert_allclose(forecast.get_ydata(), expected)
-    realised = next(line for line in figure.axes[0].lines if line.get_label() == "adjusted close")
-    np.testing.assert_array_equal(realised.get_ydata(), panel.close[origin + horizon, 0])
+def test_an_interval_stands_at_the_session_it_is_about(world, horizon):
+    panel, ours, h = world.panel, _ours(world), world.panel.horizon_index(horizon)
+    picture = interval_picture(panel, forecast_cells(panel, world.rows, ours, horizon), "AAA")
+    axes = picture.figure.axes[0]
+    lines = [line for line in axes.lines if str(line.get_gid()).startswith("day-")]
+    stop = len(panel.sessions) - horizon  # what comes after is not known
+    origin = np.arange(max(world.rows.start, stop - SESSIONS_SHOWN), stop)
+    for bound, end in ((ours.lower, 0), (ours.upper, 1)):
+        expected = panel.close[origin, 0] * np.exp(bound[origin, 0, h].astype("float64"))
+        np.testing.assert_allclose([line.get_ydata()[end] for line in lines], expected)
+    dots = np.concatenate([line.get_ydata() for line in axes.lines if line.get_marker() == "o"])
+    assert sorted(dots) == sorted(panel.close[origin + horizon, 0])
+    first = panel.sessions[origin[0] + horizon]
+    assert picture.tips["day-0"].startswith(f"{style.format_day(first)}: ")
+    assert len(picture.tips) == len(origin)
+    assert f"<title>{picture.tips['day-0']}</title>" in style.svg(picture.figure, "x", picture.tips)
+
+
+def test_symbols_are_chosen_by_coverage_not_by_name():
+    held = {"A": 0.80, "B": 0.93, "C": 0.91, "D": 0.99, "E": float("nan")}
+    assert symbols_by_coverage(held) == {"C": "best covered", "D": "median coverage", "A": "worst covered"}
+    assert list(symbols_by_coverage({"A": 0.5, "B": 0.9})) == ["B", "A"]
+    assert symbols_by_coverage({}) == {}
+
+
+def test_prices_have_a_currency_only_where_it_is_one():
+    assert currency_of(["AAPL", "MSFT"]) == "USD"
+    assert currency_of(["SAP.DE", "AIR.PA"]) == "EUR"
+    assert currency_of(["AAPL", "SAP.DE"]) == ""
 
 
 @pytest.mark.parametrize("horizon", [1, 5])
@@ -75,7 +94,7 @@ def _attention_blocks(world, time=None, feature=None):
         time=world.attention.time if time is None else time.astype("float32"),
         feature=world.attention.feature if feature is None else feature.astype("float32"),
     )
-    return attention_section(world.panel, world.rows, attention).blocks
+    return attention_blocks(world.panel, world.rows, attention)
 
 
 def _of(kind, blocks):
@@ -177,11 +196,11 @@ def test_symbols_are_sorted_best_first_and_long_lists_show_their_ends():
 
 def test_figures_stand_what_a_thin_test_gives(world):
     judged = forecast_cells(world.panel, slice(158, 160), _ours(world), 5)  # no outcome is known yet
-    for figure in (figure_scatter(judged), figure_coverage({5: judged})):
-        assert style.svg(figure, "x").startswith("<svg viewBox=")
+    assert style.svg(figure_coverage(judged), "x").startswith("<svg viewBox=")
+    assert interval_picture(world.panel, judged, "AAA") is None
     one = forecast_cells(world.panel, slice(150, 151), _ours(world), 1)
-    for figure in (figure_scatter(one), figure_coverage({1: one}), figure_reliability({1: one})):
-        assert style.svg(figure, "x").endswith("</svg>\n")
+    assert style.svg(figure_coverage(one), "x").endswith("</svg>\n")
+    assert len(interval_picture(world.panel, one, "AAA", small=True).tips) == 1
     weights = np.full((1, 1), 1.0)
     sessions = world.panel.sessions[:1]
     assert "Forecasts 1 session ahead" in style.svg(figure_attention_time(weights[None], sessions, (1,)), "x")

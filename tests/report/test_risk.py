@@ -16,8 +16,8 @@ from tenor.evaluation.risk_walk import RiskUse, risk_evaluations, risk_headline,
 from tenor.evaluation.significance import format_p
 from tenor.evaluation.volatility_rivals import EWMA, HAR_X_REFITTED
 from tenor.report import style
-from tenor.report.page import PageSection, Paragraph, Picture, TextTable, render_page
-from tenor.report.risk import figure_changes, risk_sections
+from tenor.report.page import Block, Fold, PageSection, Paragraph, Picture, TextTable, render_page
+from tenor.report.risk import figure_changes, risk_section
 
 ROWS = slice(100, 415)
 OURS, SERVED = "attention LSTM", "attention LSTM with adaptive intervals"
@@ -39,16 +39,20 @@ def judged() -> tuple[dict[int, RiskEvaluation], RiskUse]:
 
 
 @pytest.fixture(scope="module")
-def sections(judged: tuple[dict[int, RiskEvaluation], RiskUse]) -> list[PageSection]:
-    return risk_sections(*judged, {})
+def section(judged: tuple[dict[int, RiskEvaluation], RiskUse]) -> PageSection:
+    return risk_section(*judged, {})
 
 
-def tables(section: PageSection) -> list[TextTable]:
-    return [block for block in section.blocks if isinstance(block, TextTable)]
+def folds_of(section: PageSection) -> list[Fold]:
+    return [block for block in section.blocks if isinstance(block, Fold)]
 
 
-def words(section: PageSection) -> str:
-    return " ".join(block.text for block in section.blocks if isinstance(block, Paragraph))
+def tables(fold: Fold) -> list[TextTable]:
+    return [block for block in fold.blocks if isinstance(block, TextTable)]
+
+
+def words(blocks: tuple[Block | Fold, ...]) -> str:
+    return " ".join(block.text for block in blocks if isinstance(block, Paragraph))
 
 
 def number(text: str) -> float:
@@ -56,16 +60,23 @@ def number(text: str) -> float:
     return float(text.split("\n")[0].replace("−", "-").replace("%", "").replace(",", "").strip())
 
 
-def page_of(sections: list[PageSection]) -> str:
+def page_of(*sections: PageSection) -> str:
     return render_page(title="t", subtitle="s", verdicts=[("v", "Yes. No.")], about={"a": "b"}, sections=sections)
 
 
 def test_losses_are_those_of_the_evaluation(
-    judged: tuple[dict[int, RiskEvaluation], RiskUse], sections: list[PageSection]
+    judged: tuple[dict[int, RiskEvaluation], RiskUse], section: PageSection
 ) -> None:
     evaluations = judged[0]
-    assert [section.title for section in sections] == ["How far", "What intervals held", "What it is worth"]
-    for evaluation, table in zip(evaluations.values(), tables(sections[0]), strict=True):
+    folds = folds_of(section)
+    assert section.title == "How far"
+    assert [fold.title.partition(":")[0] for fold in folds] == [
+        "1 session ahead",
+        "5 sessions ahead",
+        "What the forecasts of risk are worth",
+    ]
+    for evaluation, fold in zip(evaluations.values(), folds[:-1], strict=True):
+        table = tables(fold)[0]
         assert table.marked == 0
         assert [row[0] for row in table.rows] == [OURS, "LSTM", EWMA, GARCH, HAR_X_REFITTED]
         assert f"{evaluation.samples:,} forecasts on {evaluation.days} days" in table.caption
@@ -84,17 +95,18 @@ def test_losses_are_those_of_the_evaluation(
             best = evaluation.confidence_set["log_variance_mse"][row[0]]
             assert row[7] == f"{'yes' if best >= 0.1 else 'no'}\np {format_p(best)}"
         verdict = evaluation.verdict
-        assert f"{verdict[:1].upper()}{verdict[1:]}" in words(sections[0])
-    assert tables(sections[0])[0].rows[1][2] == "0.0 %\np –"  # the LSTM forecasts the same
+        assert f"{verdict[:1].upper()}{verdict[1:]}" in words(fold.blocks)
+        assert f"held {100 * evaluation.coverage:.1f}" in fold.title
+    assert tables(folds[0])[0].rows[1][2] == "0.0 %\np –"  # the LSTM forecasts the same
 
 
 def test_what_intervals_held_is_that_of_the_evaluation(
-    judged: tuple[dict[int, RiskEvaluation], RiskUse], sections: list[PageSection]
+    judged: tuple[dict[int, RiskEvaluation], RiskUse], section: PageSection
 ) -> None:
-    shown = tables(sections[1])
-    for i, evaluation in enumerate(judged[0].values()):
-        held, tails = shown[2 * i : 2 * i + 2]
-        assert [row[0] for row in held.rows] == [row[0] for row in tails.rows] == list(evaluation.table)
+    for evaluation, fold in zip(judged[0].values(), folds_of(section)[:-1], strict=True):
+        held, tails = tables(fold)[1:]
+        shown = [OURS, SERVED, EWMA, GARCH, HAR_X_REFITTED]  # without the network that nobody would use instead
+        assert [row[0] for row in held.rows] == [row[0] for row in tails.rows] == shown
         assert held.rows[1][0] == SERVED
         for row in held.rows:
             values = evaluation.table[row[0]]
@@ -112,14 +124,15 @@ def test_what_intervals_held_is_that_of_the_evaluation(
                 if step == 3:
                     shares = [number(share) / 100 for share in row[start + 2].split(" · ")]
                     assert shares == pytest.approx(list(test.rejected.values()), abs=0.006)
-        assert f"{100 * evaluation.in_band:.0f}\u00a0% of {len(evaluation.by_symbol)} symbols" in words(sections[1])
+        assert f"{100 * evaluation.in_band:.0f}\u00a0% of {len(evaluation.by_symbol)} symbols" in words(fold.blocks)
 
 
 def test_what_it_is_worth_is_that_of_the_evaluation(
-    judged: tuple[dict[int, RiskEvaluation], RiskUse], sections: list[PageSection]
+    judged: tuple[dict[int, RiskEvaluation], RiskUse], section: PageSection
 ) -> None:
     use = judged[1]
-    held, worth = tables(sections[2])
+    fold = folds_of(section)[-1]
+    held, worth = tables(fold)
     assert [row[0] for row in held.rows] == [OURS, EWMA, GARCH, HAR_X_REFITTED]
     for row in held.rows:
         portfolio = use.targeting.portfolios[row[0]]
@@ -138,15 +151,15 @@ def test_what_it_is_worth_is_that_of_the_evaluation(
         for cell, utility in zip(row[1:], use.utility.values(), strict=True):
             assert number(cell) == pytest.approx(utility.utility[row[0]].value, abs=0.06)
             assert ("p " in cell) is (row[0] != OURS)
-    assert "volatility of 10.0\u00a0% a year" in words(sections[2]).replace("10\u00a0%", "10.0\u00a0%")
+    assert "volatility of 10.0\u00a0% a year" in words(fold.blocks).replace("10\u00a0%", "10.0\u00a0%")
 
 
-def test_the_page_has_every_section_and_no_loose_end(sections: list[PageSection]) -> None:
-    page = page_of(sections)
-    for anchor in ("how-far", "what-intervals-held", "what-it-is-worth"):
-        assert f'href="#{anchor}"' in page
-        assert f'id="{anchor}"' in page
-    assert page.count("<svg viewBox=") == 1
+def test_the_page_has_every_fold_and_no_loose_end(section: PageSection) -> None:
+    page = page_of(section)
+    assert 'href="#how-far"' in page
+    assert 'id="how-far"' in page
+    assert page.count('<details class="fold">') == 3
+    assert page.count("<svg viewBox=") == 2
     assert page.count("<table") == 8
     assert "nan" not in page.lower().replace("finance", "")
     assert "could not be estimated" not in page
@@ -155,11 +168,9 @@ def test_the_page_has_every_section_and_no_loose_end(sections: list[PageSection]
 
 
 def test_symbols_without_a_model_of_their_own_are_named(judged: tuple[dict[int, RiskEvaluation], RiskUse]) -> None:
-    first, *_ = risk_sections(*judged, {GARCH: ("S01", "S02"), "EGARCH": ("S01",)})
-    assert words(first).endswith(
-        "The forecasts of the EWMA stand in for models that could not be estimated: GARCH for S01, S02; EGARCH for S01."
-    )
-    assert "GARCH for S01, S02" in page_of([first])
+    section = risk_section(*judged, {GARCH: ("S01", "S02"), "EGARCH": ("S01",)})
+    expected = "The EWMA stands in for models that could not be estimated: GARCH for S01, S02; EGARCH for S01."
+    assert expected in words(section.blocks)
 
 
 def test_a_model_without_rivals_has_no_figure(judged: tuple[dict[int, RiskEvaluation], RiskUse]) -> None:
@@ -168,11 +179,12 @@ def test_a_model_without_rivals_has_no_figure(judged: tuple[dict[int, RiskEvalua
         h: replace(e, table={OURS: e.table[OURS]}, comparisons={}, confidence_set={}, tails={OURS: e.tails[OURS]})
         for h, e in evaluations.items()
     }
-    first, held, _ = risk_sections(alone, use, {})
+    section = risk_section(alone, use, {})
+    first = folds_of(section)[0]
     assert not any(isinstance(block, Picture) for block in first.blocks)
     assert tables(first)[0].rows[0][-1] == "–"
-    assert len(tables(held)[0].rows) == 1
-    assert page_of([first, held])
+    assert len(tables(first)[1].rows) == 1
+    assert page_of(section)
     assert risk_headline(alone).startswith("How far: not compared with a rival.")
 
 

@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
+from reports import flat
 from scipy.stats import spearmanr
 
 from tenor.errors import DataError, UnknownSymbolError
 from tenor.evaluation.bootstrap import ConfidenceInterval
 from tenor.report import Paragraph, Picture, TextTable, style
-from tenor.report.page import render_page
-from tenor.report.sentiment import _rank_correlation, _returns, sentiment_section
+from tenor.report.page import PageSection, render_page
+from tenor.report.sentiment import _rank_correlation, _returns, sentiment_blocks
 from tenor.report.words import LONGEST_WORD, MOST_WORDS, figure_words
 from tenor.schema import SENTIMENT_COLUMNS, DailySentiment
 
@@ -35,11 +36,13 @@ def sentiment_of(*lines: tuple[str, pd.Timestamp, float, float]) -> DailySentime
 
 
 def blocks_of(world, sentiment, symbols=(), **changed):
-    return sentiment_section(world.panel, sentiment, world.rows, symbols, **{**NOTHING, **changed}).blocks
+    before, effect, *rest = sentiment_blocks(world.panel, sentiment, world.rows, symbols, **{**NOTHING, **changed})
+    prices, surprises, *whys = rest
+    return [before, *prices.blocks, *surprises.blocks, *effect.blocks, *flat(whys)]
 
 
-def page_of(section) -> str:
-    return render_page(title="t", subtitle="s", verdicts=[], about={}, sections=[section])
+def page_of(blocks) -> str:
+    return render_page(title="t", subtitle="s", about={}, sections=[PageSection("News", blocks)])
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +101,7 @@ def test_a_symbol_without_sentiment_is_reported_to_have_none(world, sentiment):
 
 def test_news_after_the_test_is_not_shown(world):
     late = sentiment_of(("AAA", world.panel.sessions[150], 9.0, 0.5))
-    _, shown, *_ = sentiment_section(world.panel, late, slice(60, 140), ["AAA"], **NOTHING).blocks
+    (shown,) = sentiment_blocks(world.panel, late, slice(60, 140), ["AAA"], **NOTHING)[2].blocks
     assert shown == Paragraph("AAA has no news up to the end of the test.")
 
 
@@ -249,7 +252,7 @@ def test_whys_are_shown_with_their_scores(world, sentiment):
 def test_one_symbol_one_session(world_of):
     world = world_of(symbols=("ONE",), sessions=60, tested=12, horizons=(1,))
     sentiment = sentiment_of(("ONE", world.panel.sessions[0], 1.0, 0.0))
-    section = sentiment_section(
+    section = sentiment_blocks(
         world.panel,
         sentiment,
         world.rows,
@@ -259,8 +262,9 @@ def test_one_symbol_one_session(world_of):
         without="persistence",
     )
     text = page_of(section)
-    assert "1 item on 1 of 1 session," in text
-    assert "too few sessions to tell (RMSE of returns" in text
+    words = re.sub(r"<[^>]+>", "", text)
+    assert "1 item on 1 of 1 session," in words
+    assert "too few sessions to tell (RMSE of returns" in words
     assert "nan" not in re.sub(r"<svg.*?</svg>", "", text, flags=re.DOTALL).lower()
 
 
@@ -274,11 +278,11 @@ def test_names_and_texts_are_escaped(world_of):
         against={nasty: evaluation.against["persistence"]},
     )
     sentiment = sentiment_of(*((nasty, d, 9.0, 0.3) for d in world.panel.sessions[-30:]))
-    section = sentiment_section(
+    section = sentiment_blocks(
         world.panel, sentiment, world.rows, [nasty], ablation={1: named}, ours=nasty, without=nasty,
         whys=[Why(nasty, 0.1, ((nasty, 0.1), ("&", -0.1)))],
     )  # fmt: skip
     text = page_of(section)
     assert "<script" not in text
     assert text.count("&lt;script&gt;alert") >= 5
-    assert re.findall(r'<section id="([a-z-]+)"', text) == ["sentiment"]
+    assert re.findall(r'<section id="([a-z-]+)"', text) == ["news", "glossary"]

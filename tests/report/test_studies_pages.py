@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from reports import flat
 
 from tenor.config import FeatureConfig, ModelConfig, TrainConfig
 from tenor.evaluation.ablation import ARMS, SHUFFLED, WITH_ATTENTION, WITHOUT, WITHOUT_ATTENTION
@@ -30,7 +31,7 @@ from tenor.evaluation.faithfulness import (
 from tenor.evaluation.significance import Difference
 from tenor.report.ablation import figure_contrasts, write_ablation
 from tenor.report.backtest import figure_costs, trading_section
-from tenor.report.model import faithfulness_section, figure_deletion
+from tenor.report.model import faithfulness_blocks, figure_deletion
 from tenor.report.page import Paragraph, Picture, TextTable
 from tenor.report.style import AGAINST, CALM, OURS
 from tenor.report.tuning import search_verdict, write_tuning
@@ -66,8 +67,12 @@ def text_of(path: Path) -> str:
     return Text(page).text.replace("\u00a0", " ").replace("−", "-")
 
 
+def blocks_of(part):
+    return flat(getattr(part, "blocks", part))
+
+
 def words(section) -> str:
-    return " ".join(block.text for block in section.blocks if isinstance(block, Paragraph)).replace("\u00a0", " ")
+    return " ".join(block.text for block in blocks_of(section) if isinstance(block, Paragraph)).replace("\u00a0", " ")
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +83,7 @@ def traded(world):
 
 def test_trading_shows_every_cost_and_what_deflation_leaves(traded) -> None:
     section = trading_section(traded)
-    opened, closed = (block for block in section.blocks if isinstance(block, TextTable))
+    opened, closed = (block for block in blocks_of(section) if isinstance(block, TextTable))
     assert [row[0] for row in opened.rows] == [
         *(f"{rule}, {cost} bps" for rule in ("long/flat", "long/short") for cost in (0, 5, 10, 20)),
         "buy and hold, 10 bps",
@@ -98,7 +103,7 @@ def test_trading_that_never_traded_is_reported_as_undecided(world) -> None:
     nothing = Predictions("none", np.zeros(shape, "float32"), np.full(shape, 0.4, "float32"))
     section = trading_section(sweep_costs(world.panel, world.rows, nothing, horizon=1))
     assert words(section).startswith("Too few sessions, or none with a position")
-    picture = next(block for block in section.blocks if isinstance(block, Picture))
+    picture = next(block for block in blocks_of(section) if isinstance(block, Picture))
     assert "Never traded: long/flat and long/short." in picture.caption
 
 
@@ -153,14 +158,14 @@ def test_it_is_reported_when_hiding_the_most_attended_hurts_no_more(
 def test_the_section_on_attention_shows_all_three_tests_and_the_entropy() -> None:
     steps, older, features = (deletion(what, over=0.05, error=0.1) for what in (STEPS, OLDER, FEATURES))
     sentences = " ".join(map(deletion_sentence, (steps, older, features)))
-    section = faithfulness_section(Faithfulness(1, 400, 90, steps, older, features, {1: 0.9, 5: 0.95}, sentences))
+    section = faithfulness_blocks(Faithfulness(1, 400, 90, steps, older, features, {1: 0.9, 5: 0.95}, sentences))
     text = words(section)
     assert "on 400 forecasts 1 session ahead, on 90 days" in text
     assert "Attention over time beyond the last 5 sessions shows what" in text
     assert "and 0.75 times as much as hiding the latest steps" in text
     assert "The entropy of attention over time is 0.900 1 session ahead and 0.950 5 sessions ahead" in text
     assert "uniform attention has 1.000" in text
-    pictures = [block for block in section.blocks if isinstance(block, Picture)]
+    pictures = [block for block in blocks_of(section) if isinstance(block, Picture)]
     assert len(pictures) == 3
     for picture, what in zip(pictures, (STEPS, OLDER, FEATURES), strict=True):
         assert f"of 10 {what}." in picture.caption
@@ -169,8 +174,8 @@ def test_the_section_on_attention_shows_all_three_tests_and_the_entropy() -> Non
     most = next(line for line in curves if line.get_label() == MOST)
     np.testing.assert_allclose(most.get_ydata(), [0, 0.15, 0.3])
     assert len(figure_deletion(features).axes[0].lines) == 4  # three arms and the line of nothing
-    without = faithfulness_section(Faithfulness(1, 400, 90, steps, None, features, {1: 0.9}, "…"))
-    assert sum(isinstance(block, Picture) for block in without.blocks) == 2
+    without = faithfulness_blocks(Faithfulness(1, 400, 90, steps, None, features, {1: 0.9}, "…"))
+    assert sum(isinstance(block, Picture) for block in without) == 2
     few = replace(steps, moved_over_random=ConfidenceInterval(0.1, math.nan, math.nan))
     assert deletion_sentence(few) == "Attention over time cannot be tested on so few days."
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -10,9 +10,8 @@ import pytest
 from tenor.evaluation.significance import format_p
 from tenor.evaluation.uncertainty import ADAPTIVE, FIXED, uncertainty
 from tenor.evaluation.walkforward_summary import FoldRow, WalkForwardSummary
-from tenor.report.page import PageSection, Picture, TextTable
-from tenor.report.walk import walk_sections
-from tenor.report.write import write_report
+from tenor.report.page import Block, Fold, Picture, TextTable
+from tenor.report.walk import direction_section, folds_blocks
 
 
 def walked_of(world: Any) -> WalkForwardSummary:
@@ -47,38 +46,44 @@ def walked_of(world: Any) -> WalkForwardSummary:
     )
 
 
-def texts(section: PageSection) -> str:
+def texts(blocks: Iterable[Block | Fold]) -> str:
     return " ".join(
         " ".join(cell for row in b.rows for cell in row) if isinstance(b, TextTable) else getattr(b, "text", "")
-        for b in section.blocks
+        for b in blocks
     )
 
 
-def test_the_sections_show_folds_tests_and_uncertainty(world: Any) -> None:
-    folds, tests, uncertain = walk_sections(walked_of(world))
-    assert [s.title for s in (folds, tests, uncertain)] == ["Walk-forward", "Tests against the others", "Uncertainty"]
-    assert "2015-06-01\n… 2015-08-01" in texts(folds)
-    table = next(b for b in tests.blocks if isinstance(b, TextTable))
-    assert [row[0] for row in table.rows] == ["attention LSTM", "persistence", "always-up"]
-    first = next(iter(world.evaluations.values())).tests[0]
-    assert table.rows[1][4] == format_p(first.holm)
-    assert table.columns[2:5] == ("Diebold-Mariano", "p", "p, Holm")
-    assert sum(isinstance(b, Picture) for b in uncertain.blocks) == 3
-    assert "fold 2, volatile days" in texts(uncertain)
+def folds_of(world: Any) -> list[Fold]:
+    return [block for block in direction_section(walked_of(world)).blocks if isinstance(block, Fold)]
 
 
-def test_the_report_begins_with_the_sentence(world: Any, tmp_path: Any) -> None:
-    walked = walked_of(world)
-    path = write_report(
-        tmp_path / "r.html", **world.arguments(verdict=walked.verdict, first_sections=walk_sections(walked))
-    )
-    page = path.read_text()
-    assert page.index("No edge over persistence at 5\u00a0%, 1 session ahead (made up).") < page.index("<nav")
-    assert page.index('href="#walk-forward"') < page.index('href="#results"')
-    assert "{{" not in page
+def test_the_direction_is_folded_by_horizon(world: Any) -> None:
+    folds = folds_of(world)
+    assert [fold.title.partition(":")[0] for fold in folds] == ["1 session ahead", "5 sessions ahead"]
+    for fold, evaluation in zip(folds, world.evaluations.values(), strict=True):
+        tests, metrics = (b for b in fold.blocks if isinstance(b, TextTable))
+        assert [row[0] for row in tests.rows] == ["attention LSTM", "persistence", "always-up"]
+        assert tests.rows[1][4] == format_p(evaluation.tests[0].holm)
+        assert tests.columns[2:5] == ("Diebold-Mariano", "p", "p, Holm")
+        interval = evaluation.table["attention LSTM"]["direction"]
+        assert metrics.rows[0][1].startswith(f"{100 * interval.value:.2f}")
+        assert metrics.marked == 0
+        pictures = [b for b in fold.blocks if isinstance(b, Picture)]
+        assert len(pictures) == 3
+        assert all(any(letter.isdigit() for letter in picture.alt) for picture in pictures)
+        assert evaluation.verdict in texts(fold.blocks)
+
+
+def test_the_folds_are_shown_with_their_dates_and_what_intervals_held(world: Any) -> None:
+    blocks = folds_blocks(walked_of(world))
+    assert "2015-06-01\n… 2015-08-01" in texts(blocks)
+    (picture,) = (b for b in blocks if isinstance(b, Picture))
+    labels = [label.get_text() for label in picture.figure.axes[0].get_yticklabels()]
+    assert "fold 2, volatile days" in labels
+    assert "1 session ahead" in picture.alt
 
 
 @pytest.mark.parametrize("always", [0.5, 0.52])
 def test_a_model_that_always_says_the_same(world_of: Callable[..., Any], always: float) -> None:
-    uncertain = walk_sections(walked_of(world_of(always=always)))[2]
-    assert ("forecasts no direction" in texts(uncertain)) is (always == 0.5)
+    first = folds_of(world_of(always=always))[0]
+    assert ("forecasts no direction" in texts(first.blocks)) is (always == 0.5)

@@ -3,82 +3,43 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
+from reports import OURS, Page, make_walk
 
 from tenor.errors import UnknownSymbolError, UsageError
-from tenor.report import PageSection, Paragraph, Picture, TextTable, write_report
+from tenor.evaluation.glossary import GLOSSARY, markdown, terms_in
+from tenor.report import Fold, NewsDetails, PageSection, Paragraph, ReportExtras, TextTable, write_report
+from tenor.report.page import render_page
 
-VOID = {"meta", "link", "br", "img", "hr", "input"}
-
-
-class Page(HTMLParser):
-    """Reads a page strictly: every element is closed in order; keeps ids, references, headings and the text."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open: list[str] = []
-        self.ids: list[str] = []
-        self.references: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        attributes = dict(attrs)
-        assert len(attributes) == len(attrs), f"an attribute twice in <{tag}>"
-        self.tags.append((tag, attributes))
-        if "id" in attributes:
-            self.ids.append(attributes["id"])
-        self.references += [
-            attributes[k] for k in ("src", "href", "xlink:href", "srcset", "action", "data") if k in attributes
-        ]
-        self.references += re.findall(r"url\(([^)]*)\)", " ".join(v or "" for v in attributes.values()))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.handle_starttag(tag, attrs)
-        if tag not in VOID:
-            self.open.pop()
-
-    def handle_endtag(self, tag):
-        assert self.open, f"</{tag}> closes nothing"
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if "style" in self.open:
-            self.references += re.findall(r"url\(([^)]*)\)|@import", data)
-        else:
-            self.text += data
-
-    def headings(self) -> list[str]:
-        return [a["aria-labelledby"].removesuffix("-title") for tag, a in self.tags if tag == "section"]
+ABOUT = {"Model version": "3f9c21ab", "Data": "made up"}
+WITHOUT = "the same without sentiment"
 
 
 @pytest.fixture(scope="module")
-def text(world, tmp_path_factory) -> str:
+def walk():
+    return make_walk()
+
+
+@pytest.fixture(scope="module")
+def extras(walk):
+    """Trading, and news: what another model's forecasts change stands for what reading the news does."""
+    risk = {
+        h: replace(e, comparisons={WITHOUT: next(iter(e.comparisons.values()))}, table=e.table)
+        for h, e in walk.risk.items()
+    }
+    returns = {h: replace(e, against={WITHOUT: e.against["always-up"]}) for h, e in walk.walked.evaluations.items()}
+    news = NewsDetails(risk, returns, WITHOUT, (Paragraph("Of the news."), Fold("More", (Paragraph("Of a day."),))))
+    own = Fold("Version 3f9c21ab: how it learned", (Paragraph("It learned."),))
+    return ReportExtras(news=news, trading=walk.trading(), folds=[own])
+
+
+@pytest.fixture(scope="module")
+def text(walk, extras, tmp_path_factory) -> str:
     path = tmp_path_factory.mktemp("report") / "report.html"
-    figure = Figure()
-    figure.subplots().plot([1, 2])
-    extra = PageSection(
-        "Sentiment & more",
-        (
-            Paragraph("An own paragraph."),
-            TextTable(("a", "b"), (("x", "1\n[0, 2]"),), "own"),
-            Picture(figure, "own", "own"),
-        ),
-    )
-    assert write_report(path, **world.arguments(symbols=["AAA", "CCC"], extra_sections=[extra])) == path
-    assert [p.name for p in path.parent.iterdir()] == ["report.html"]
-    return path.read_text(encoding="utf-8")
+    return write_report(path, walk, about=ABOUT, extras=extras).read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -86,83 +47,131 @@ def page(text) -> Page:
     return Page(text)
 
 
-def test_is_well_formed_and_its_ids_are_unique(page):
-    assert len(page.ids) == len(set(page.ids))
+def first_page(text: str) -> str:
+    return text[: text.index("<nav")]
 
 
-def test_asks_for_nothing_from_outside(text, page):
-    assert page.references
+def test_is_one_file_that_asks_for_nothing_outside(page, text):
     for reference in page.references:
         assert reference.startswith(("#", "data:image/png;base64,")), reference
     assert "http://" not in text
     assert "https://" not in text
     assert "<script" not in text
+    assert len(text) < 1_500_000
 
 
 def test_every_reference_within_the_page_leads_somewhere(page):
     assert {r[1:] for r in page.references if r.startswith("#")} <= set(page.ids)
+    assert len(page.ids) == len(set(page.ids))
 
 
-def test_has_every_section_and_a_way_to_it(page):
-    expected = [
-        "results", "against-the-baselines", "prices-and-forecasts", "forecast-and-outcome", "probabilities",
-        "intervals", "years-and-stocks", "attention", "training", "sentiment-more",
-    ]  # fmt: skip
+def test_the_first_page_answers_each_question_with_a_sentence_a_picture_and_a_way_on(text):
+    answers = re.findall(r'<article class="answer">(.*?)</article>', first_page(text), flags=re.DOTALL)
+    assert [re.search(r"<h2>(.*?)</h2>", answer)[1] for answer in answers] == [
+        "How far?",
+        "Which way?",
+        "Does the news help?",
+        "What would it have earned and lost?",
+    ]
+    for answer, section in zip(answers, ("how-far", "which-way", "news", "trading"), strict=True):
+        assert len(re.findall(r"<p>", answer)) == 1
+        assert answer.count("<svg") == 1
+        assert f'href="#{section}"' in answer
+
+
+def test_the_answers_say_what_was_measured(text, walk):
+    words = re.sub(r"\s+", " ", Page(first_page(text) + "</body></html>").prose)
+    risk, evaluation = walk.risk[1], walk.walked.evaluations[1]
+    assert f"held {100 * risk.coverage:.1f} % of returns" in words
+    assert f"right in {100 * evaluation.table[OURS]['direction'].value:.1f} % of cases" in words
+    (run,) = (run for run in walk.trading().of("long/flat") if run.cost == 10)
+    made = f"{100 * run.backtest.annual_return:.1f}".replace("-", "−")
+    assert f"made {made} % a year and fell by at most {100 * abs(run.backtest.max_drawdown):.1f} %" in words
+    assert "What 100 USD became" in words
+
+
+def test_the_population_is_stated_once(page, walk):
+    evaluation = walk.walked.evaluations[1]
+    stated = f"the same {evaluation.days:,} sessions"
+    assert re.sub(r"\s+", " ", page.prose).count(stated) == 1
+
+
+def test_details_are_folded_by_horizon(text):
+    sections = dict(re.findall(r'<section id="([a-z-]+)"(.*?)</section>', text, flags=re.DOTALL))
+    for name in ("how-far", "which-way"):
+        titles = re.findall(r'<details class="fold"><summary>(.*?)</summary>', sections[name])
+        assert [title.partition(":")[0] for title in titles[:2]] == ["1 session ahead", "5 sessions ahead"]
+        outside = re.sub(r"<details.*?</details>", "", sections[name], flags=re.DOTALL)
+        assert "<table" not in outside
+        assert "<svg" not in outside
+    assert "open" not in {key for _, attributes in Page(text).tags for key in attributes}
+
+
+def test_it_has_every_section_and_a_way_to_it(page):
+    expected = ["how-far", "which-way", "news", "trading", "symbols", "how-it-was-tested", "glossary"]
     assert page.headings() == expected
-    nav = page.references[1 : 1 + len(expected)]  # after the link that skips to the results
-    assert nav == [f"#{name}" for name in expected]
+    navigation = [r for r in page.references if r[1:] in expected]
+    assert [name for name in expected if f"#{name}" in navigation] == expected
 
 
-def test_the_verdict_of_each_horizon_stands_before_the_sections(world, text):
-    for evaluation in world.evaluations.values():
-        first = evaluation.verdict.partition(". ")[0].replace(" %", "\u00a0%")
-        place = text.index(first[1:])
-        assert place < text.index("<nav")
+def test_symbols_are_those_of_best_median_and_worst_coverage(text, walk):
+    held = {s: row["coverage_90"] for s, row in walk.risk[1].by_symbol.items()}
+    ranked = sorted(held, key=lambda s: (round(abs(held[s] - 0.9), 9), s))
+    part = text[text.index('<section id="symbols"') :]
+    titles = re.findall(r"<summary>(.*?)</summary>", part[: part.index("</section>")])
+    assert [title.partition(":")[0] for title in titles] == [ranked[0], ranked[3], ranked[-1]]
+    assert [title.partition(": ")[2].partition(",")[0] for title in titles] == [
+        "best covered",
+        "median coverage",
+        "worst covered",
+    ]
 
 
-def test_figures_have_alternative_text_and_tables_have_scoped_headers(page):
+def test_it_has_fewer_than_3000_words(page):
+    assert 500 < page.words < 3000
+
+
+def test_every_term_of_the_glossary_is_linked_and_every_link_has_its_term(page, text):
+    terms = {term.anchor: term for term in GLOSSARY}
+    listed = [name for name in page.ids if name in terms]
+    linked = {r[1:] for r in page.references if r.startswith("#term-")}
+    assert set(listed) == linked
+    assert len(listed) > 20
+    assert listed == [term.anchor for term in GLOSSARY if term.anchor in listed]
+    glossary = Page(text[text.index('<dl class="glossary">') : text.index("</dl>") + 5]).text
+    assert all(terms[name].meaning.replace("*", "").split()[0] in glossary for name in listed)
+
+
+def test_terms_are_sorted_and_no_form_means_two():
+    assert list(GLOSSARY) == sorted(GLOSSARY, key=lambda term: term.name.lower())
+    forms = [form.lower() for term in GLOSSARY for form in (term.name, *term.forms)]
+    assert len(forms) == len(set(forms))
+    assert [term.name for _, _, term in terms_in("hard HAR-X of folds, rank IC")] == [
+        "HAR, HAR-X",
+        "Fold",
+        "Information coefficient (IC)",
+    ]
+
+
+def test_the_page_of_the_docs_is_the_same_glossary():
+    docs = Path(__file__).parents[2] / "docs" / "glossary.md"
+    assert docs.read_text(encoding="utf-8") == markdown()
+
+
+def test_figures_have_alternatives_with_their_numbers_and_tables_have_scoped_headers(page, text):
     figures = [a for tag, a in page.tags if a.get("role") == "img"]
-    assert len(figures) == sum(tag == "svg" for tag, _ in page.tags) >= 13
-    assert all(a["aria-label"] for a in figures)
+    assert len(figures) == sum(tag == "svg" for tag, _ in page.tags) >= 12
+    assert all(re.search(r"\d", a["aria-label"]) for a in figures)
+    assert text.count("<figure>") == text.count("<figcaption>") == len(figures)
     assert all(a.get("scope") in ("col", "row") for tag, a in page.tags if tag == "th")
 
 
-def test_each_stock_has_its_errors_of_price_and_probability_folded_away(text, page, world):
-    evaluation = next(iter(world.evaluations.values()))
-    assert sum(tag == "details" for tag, _ in page.tags) == 1
-    folded = text[text.index("<details>") : text.index("</details>")]
-    for symbol, values in evaluation.by_symbol.items():
-        row = folded[folded.index(f'<th scope="row">{symbol}</th>') :].split("</tr>")[0]
-        assert f"{values['brier']:.4f}" in row
-        assert f"{100 * values['price_rmse']:.3f}" in row
-
-
-def test_only_our_row_is_marked_and_nothing_else_is_bold(page, world):
-    assert sum(a.get("class") == "marked" for tag, a in page.tags if tag == "tr") == 2 * len(world.evaluations)
-    assert not [tag for tag, _ in page.tags if tag == "b"]
-
-
-def test_the_table_shows_values_intervals_and_dashes(page, world):
-    interval = world.evaluations[1].table["attention LSTM"]["direction"]
-    assert f"{interval.value * 100:.2f}\u00a0%[{interval.low * 100:.2f}, {interval.high * 100:.2f}]" in page.text
-    assert "persistence–" in re.sub(r"\s", "", page.text)  # it names no direction
-
-
-def test_a_symbol_has_as_many_sessions_as_it_has_forecasts_with_known_returns(page):
-    # CCC left 70 sessions before the end of a test of 90, so that the return after its 20th forecast is unknown
-    assert "CCC, the last 19 sessions of the test; a forecast 1 session ahead is drawn" in page.text
-    assert "CCC has no forecast" not in page.text
-
-
-def test_a_symbol_without_recent_forecasts_is_reported_to_have_none(world, tmp_path):
-    ours = next(iter(world.predictions.values()))
-    mean = ours.mean.copy()
-    mean[:, 2] = np.nan
-    predictions = {**world.predictions, ours.model: replace(ours, mean=mean)}
-    path = write_report(tmp_path / "r.html", **world.arguments(symbols=["CCC"], predictions=predictions))
-    text = Page(path.read_text(encoding="utf-8")).text
-    assert "CCC has no forecast with a known return in the last sessions of the test." in text
-    assert "CCC, the last" not in text
+def test_paper_shows_what_is_folded_and_no_navigation(text):
+    printed = text[text.index("@media print") : text.index("</style>")]
+    assert re.search(r"details::details-content \{ content-visibility: visible", printed)
+    assert re.search(r"nav, .*display: none", printed)
+    assert "color-scheme: light" in printed
+    assert "break-inside: avoid" in printed
 
 
 def test_colours_follow_the_theme(text):
@@ -173,58 +182,47 @@ def test_colours_follow_the_theme(text):
     assert used <= set(re.findall(r"--([a-z]+):", text))
 
 
-def test_stays_small_and_the_same_on_every_run(world, text, tmp_path):
-    assert len(text) < 1_500_000
-    first, second = (tmp_path / n for n in ("first.html", "second.html"))
-    plain = world.arguments(symbols=[], attention=None, history=[], evaluations={1: world.evaluations[1]})
-    write_report(first, **plain)
-    with mpl.rc_context({"font.size": 30, "axes.facecolor": "red"}):  # what the process has set changes nothing
-        write_report(second, **plain)
-    assert first.read_bytes() == second.read_bytes()
+def test_without_news_and_trading_it_says_so_and_offers_no_dead_link(walk, tmp_path):
+    page = Page(write_report(tmp_path / "r.html", walk, about={}).read_text(encoding="utf-8"))
+    assert "This model reads no news" in page.text
+    assert "What would it have earned" not in page.text
+    assert {r[1:] for r in page.references if r.startswith("#")} <= set(page.ids)
 
 
-def test_one_symbol_a_short_test_and_no_trade(world_of, tmp_path):
-    world = world_of(symbols=("ONE",), sessions=60, tested=12, always=0.4, intervals=False)
-    interval = world.evaluations[5].table["attention LSTM"]["return_rmse"]
-    assert np.isnan(interval.low)  # too few days to resample
-    page = Page(write_report(tmp_path / "r.html", **world.arguments()).read_text(encoding="utf-8"))
-    assert "Forecasts of ONE" in page.text
-    assert "nan" not in page.text.lower()
-    assert "The model gives no intervals." in page.text
-    assert "All forecasts are the same." in page.text
-    assert "too few sessions to tell any difference" in page.text
+def test_named_symbols_are_shown_and_unknown_ones_refused(walk, tmp_path):
+    path = tmp_path / "r.html"
+    page = Page(write_report(path, walk, about={}, extras=ReportExtras(symbols=["S02"])).read_text(encoding="utf-8"))
+    assert "S02: named" in page.text
+    with pytest.raises(UnknownSymbolError, match="Did you mean 'S02'"):
+        write_report(tmp_path / "other.html", walk, about={}, extras=ReportExtras(symbols=["S022"]))
+    assert [p.name for p in tmp_path.iterdir()] == ["r.html"]
 
 
-def test_names_are_escaped_wherever_they_stand(world_of, tmp_path):
-    nasty = "<script>alert('x')</script>"
-    world = world_of(symbols=(nasty, "$A_1$ & <b>"), horizons=(1,))
-    named = {nasty: next(iter(world.predictions.values())), **dict(list(world.predictions.items())[1:])}
-    evaluation = world.evaluations[1]
-    table = {nasty if k == "attention LSTM" else k: v for k, v in evaluation.table.items()}
-    arguments = world.arguments(
-        evaluations={1: replace(evaluation, table=table, verdict=f"{nasty} is no better. {nasty}")},
-        predictions=named,
-        about={nasty: nasty},
-        symbols=world.panel.symbols,
-    )
-    text = write_report(tmp_path / "r.html", **arguments).read_text(encoding="utf-8")
-    page = Page(text)
-    assert "<script" not in text
-    assert not [tag for tag, _ in page.tags if tag in ("script", "b")]
-    assert nasty in page.text
-    assert "$A_1$ & <b>" in page.text
-
-
-def test_nothing_evaluated_and_unknown_symbols_are_refused(world, tmp_path):
+def test_nothing_evaluated_is_refused(walk, tmp_path):
     with pytest.raises(UsageError, match="evaluate first"):
-        write_report(tmp_path / "r.html", **world.arguments(evaluations={}))
-    with pytest.raises(UnknownSymbolError, match="Did you mean 'AAA'"):
-        write_report(tmp_path / "r.html", **world.arguments(symbols=["AAAA"]))
+        write_report(tmp_path / "r.html", replace(walk, risk={}), about={})
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_model_without_intervals_has_no_picture_of_them(walk, tmp_path):
+    nothing = np.full_like(walk.forecasts.mean, np.nan)
+    blind = replace(walk, forecasts=replace(walk.forecasts, lower=nothing, upper=nothing))
+    page = Page(write_report(tmp_path / "r.html", blind, about={}).read_text(encoding="utf-8"))
+    assert "has no interval with a known return in the test." in page.text
+    assert "nan" not in page.prose.lower()
+
+
+def test_names_are_escaped_wherever_they_stand(walk, tmp_path):
+    nasty = "<script>alert('x')</script>"
+    about = {nasty: nasty}
+    path = write_report(tmp_path / "r.html", walk, about=about, extras=ReportExtras(folds=[Fold(nasty, ())]))
+    text = path.read_text(encoding="utf-8")
+    assert "<script" not in text
+    assert nasty in Page(text).text
+
+
 @pytest.mark.parametrize("moment", ["fsync", "replace"])
-def test_a_failure_midway_leaves_the_old_report_whole(moment, world, tmp_path, monkeypatch):
+def test_a_failure_midway_leaves_the_old_report_whole(moment, walk, tmp_path, monkeypatch):
     path = tmp_path / "r.html"
     path.write_text("the old one")
 
@@ -233,25 +231,22 @@ def test_a_failure_midway_leaves_the_old_report_whole(moment, world, tmp_path, m
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr({"fsync": os, "replace": Path}[moment], moment, fails)
-    small = world.arguments(symbols=[], attention=None, history=[], evaluations={1: world.evaluations[1]})
     with pytest.raises(UsageError, match=r"r\.html: No space left on device"):
-        write_report(path, **small)
+        write_report(path, walk, about={})
     monkeypatch.undo()
     assert path.read_text() == "the old one"
     assert [p.name for p in tmp_path.iterdir()] == ["r.html"]
 
 
-def test_a_file_in_place_of_the_folder_is_reported_in_one_line(world, tmp_path):
+def test_a_file_in_place_of_the_folder_is_reported_in_one_line(walk, tmp_path):
     (tmp_path / "file").write_text("")
-    small = world.arguments(symbols=[], attention=None, history=[], evaluations={1: world.evaluations[1]})
     with pytest.raises(UsageError, match=r"can't write the report to .*r\.html"):
-        write_report(tmp_path / "file" / "r.html", **small)
+        write_report(tmp_path / "file" / "r.html", walk, about={})
 
 
-def test_minus_signs_and_percents_of_prose_are_set_right(world, tmp_path):
+def test_minus_signs_and_percents_of_prose_are_set_right():
     prose = PageSection("x", (Paragraph("from -0.05 % to 2016-01-04 (-3)"),))
-    small = world.arguments(symbols=[], attention=None, history=[], evaluations={1: world.evaluations[1]})
-    text = write_report(tmp_path / "r.html", **small, extra_sections=[prose]).read_text(encoding="utf-8")
+    text = render_page(title="t", subtitle="s", about={}, sections=[prose])
     assert "from −0.05\u00a0% to 2016-01-04 (−3)" in text
 
 

@@ -27,9 +27,8 @@ from tenor.pipeline.own import end_of_first_training, prepare_own
 from tenor.pipeline.topic_features import with_topics
 from tenor.pipeline.train import config_panel, describe_config
 from tenor.progress import bars_on
-from tenor.report.page import render_page, write_page
+from tenor.report import ReportExtras, write_report
 from tenor.report.risk import draw_changes
-from tenor.report.style import format_day
 from tenor.schema import DailySentiment
 from tenor.views import listed, table_view
 
@@ -134,17 +133,8 @@ class WalkForwardEvaluation:
         UsageError
             The file can't be written.
         """
-        first = next(iter(self.walked.evaluations.values()))
-        count = len(self.symbols)
-        text = render_page(
-            title=f"Forecasts of {self.symbols[0] if count == 1 else f'{count} symbols'}",
-            subtitle=f"Tested on {first.days:,} sessions, {format_day(first.first)} – {format_day(first.last)}",
-            verdicts=[("Walk-forward, trained anew in every fold", self.verdict)],
-            about=self._about,
-            sections=self._walk.sections(),
-        )
-        write_page(Path(path), text)
-        return Path(path)
+        extras = ReportExtras(trading=self._walk.trading())
+        return write_report(Path(path), self._walk, about=self._about, extras=extras)
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values."""

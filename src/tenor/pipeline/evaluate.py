@@ -32,14 +32,12 @@ from tenor.inference.recipe import Recipe
 from tenor.pipeline.own import require_same_code
 from tenor.pipeline.predict import require_moment
 from tenor.pipeline.train import load
-from tenor.report import write_report
-from tenor.report.backtest import trading_section
-from tenor.report.model import faithfulness_section
-from tenor.report.page import PageSection
-from tenor.report.risk import risk_sections
-from tenor.report.sentiment import sentiment_section
-from tenor.report.walk import walk_sections
-from tenor.schema import KINDS, Panel
+from tenor.report import Fold, NewsDetails, Paragraph, ReportExtras, write_report
+from tenor.report.model import attention_blocks, faithfulness_blocks, training_blocks
+from tenor.report.sentiment import sentiment_blocks
+from tenor.report.style import sentence_case, sessions_ahead
+from tenor.report.symbols import symbols_by_coverage
+from tenor.schema import KINDS, Panel, Predictions
 from tenor.sentiment import Scorer, why
 from tenor.storage.files import write_json
 from tenor.training import Forecaster, Progress, Split, split_from_dates
@@ -108,21 +106,30 @@ class WalkedSettings:
         What the forecasts of risk are worth.
     replaced
         Rival -> symbols for which it could not be estimated.
+    panel
+        Unscaled; only the cells that count in its mask.
+    rows
+        All test parts, on the panel's session axis.
+    forecasts
+        The model's, with adaptive intervals where there are any.
     """
 
     walked: WalkForwardSummary
     risk: dict[int, RiskEvaluation]
     use: RiskUse
     replaced: Mapping[str, tuple[str, ...]]
+    panel: Panel
+    rows: slice
+    forecasts: Predictions
 
     @property
     def verdict(self) -> str:
         """How far, and which way."""
         return _verdict(self.risk, self.walked)
 
-    def sections(self) -> list[PageSection]:
-        """The sections of a report on it."""
-        return [*risk_sections(self.risk, self.use, self.replaced), *walk_sections(self.walked)]
+    def trading(self, tried: int = 1) -> CostSweep:
+        """What the forecasts of the shortest horizon would have earned, of `tried` configurations."""
+        return sweep_costs(self.panel, self.rows, self.forecasts, horizon=self.panel.horizons[0], tried=tried)
 
 
 def walk_settings(
@@ -154,7 +161,15 @@ def walk_settings(
     report_garch = None if progress is None else partial(progress, "GARCH models")
     rivals = walk_rivals(panel, splits, workers=workers, progress=report_garch)
     risk = risk_evaluations(panel, walk, rivals.forecasts)
-    return WalkedSettings(walked, risk, use_risk(panel, walk, rivals.forecasts), rivals.replaced)
+    return WalkedSettings(
+        walked,
+        risk,
+        use_risk(panel, walk, rivals.forecasts),
+        rivals.replaced,
+        walk.counted(panel),
+        walk.rows,
+        walk.predictions[walk.name] if walk.adaptive is None else walk.adaptive,
+    )
 
 
 def _verdict(risk: Mapping[int, RiskEvaluation], walked: WalkForwardSummary) -> str:
@@ -259,9 +274,7 @@ def evaluate(
             counted, split.test, sentiment, predictions, ours=ours, without=plain_name
         )
     first = panel.horizons[0]
-    trading = sweep_costs(
-        counted, split.test, predictions[forecaster.name], horizon=first, tried=tried(workspace.work / "tuning")
-    )
+    trading = walk.trading(tried(workspace.work / "tuning"))
     attention = faithfulness(forecaster, panel, split.test, horizon=first) if testable(forecaster, panel) else None
     result = EvaluationResult(
         forecaster.version,
@@ -276,35 +289,57 @@ def evaluate(
         report,
     )
 
-    shown = tuple(show) or panel.symbols[:3]
-    pages = [trading_section(trading), *([] if attention is None else [faithfulness_section(attention)])]
+    held = {symbol: row["coverage_90"] for symbol, row in walk.risk[first].by_symbol.items()}
+    news = None
     if sentiment is not None:
-        pages.append(
-            sentiment_section(
-                counted,
-                sentiment,
-                split.test,
-                shown,
-                ablation=ablation,
-                risk=risk_ablation,
-                ours=forecaster.name,
-                without=WITHOUT_SENTIMENT,
-                whys=_explained_texts(workspace, recipe.sentiment, shown),
-            )
+        shown = tuple(show) or tuple(symbols_by_coverage(held))
+        blocks = sentiment_blocks(
+            counted,
+            sentiment,
+            split.test,
+            shown,
+            ablation=ablation,
+            risk=risk_ablation,
+            ours=forecaster.name,
+            without=WITHOUT_SENTIMENT,
+            whys=_explained_texts(workspace, recipe.sentiment, shown),
         )
+        news = NewsDetails(risk_ablation, ablation, WITHOUT_SENTIMENT, blocks)
+    attends = forecaster.attention(panel, split.test) if forecaster.attends else None
     write_report(
         report,
-        evaluations=evaluations,
-        panel=counted,
-        predictions=predictions,
-        attention=forecaster.attention(panel, split.test) if forecaster.attends else None,
-        rows=split.test,
-        history=forecaster.curves(),
-        symbols=shown,
+        walk,
         about=describe_version(forecaster, panel, split),
-        extra_sections=pages,
-        verdict=result.verdict,
-        first_sections=walk.sections(),
+        extras=ReportExtras(
+            news=news,
+            trading=trading,
+            folds=[
+                Fold(
+                    f"Version {forecaster.version}: how it learned, and its own test part",
+                    (
+                        *training_blocks(forecaster.curves()),
+                        *(
+                            Paragraph(f"{sentence_case(sessions_ahead(h))}: {e.verdict}")
+                            for h, e in evaluations.items()
+                        ),
+                    ),
+                ),
+                *(
+                    []
+                    if attends is None
+                    else [
+                        Fold(
+                            "Attention of this version",
+                            (
+                                *attention_blocks(counted, split.test, attends),
+                                *(() if attention is None else faithfulness_blocks(attention)),
+                            ),
+                        )
+                    ]
+                ),
+            ],
+            symbols=show,
+        ),
     )
     write_json(report.with_suffix(".json"), result.to_json())
     return result

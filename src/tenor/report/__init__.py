@@ -1,6 +1,16 @@
-"""The report: one self-contained HTML file, figures and tables, and the verdict in plain words at its top."""
+"""The report: one self-contained HTML file, answers in plain words at its top, details folded, and a glossary."""
 
-from tenor.report.page import PageSection, Paragraph, Picture, TextTable
-from tenor.report.write import write_report
+from tenor.report.page import Answer, Fold, PageSection, Paragraph, Picture, TextTable
+from tenor.report.write import NewsDetails, ReportExtras, write_report
 
-__all__ = ["PageSection", "Paragraph", "Picture", "TextTable", "write_report"]
+__all__ = [
+    "Answer",
+    "Fold",
+    "NewsDetails",
+    "PageSection",
+    "Paragraph",
+    "Picture",
+    "ReportExtras",
+    "TextTable",
+    "write_report",
+]

@@ -9,7 +9,7 @@ from tenor.evaluation.backtest import FILLS, RULES
 from tenor.evaluation.cost_sweep import HOLD, CostSweep, SweepRun
 from tenor.evaluation.significance import Difference, side_of_zero
 from tenor.report import style
-from tenor.report.page import PageSection, Paragraph, Picture, TextTable
+from tenor.report.page import Fold, PageSection, Paragraph, Picture, TextTable
 from tenor.report.style import format_number, format_percent, format_signed, join_names, sentence_case, sessions_ahead
 
 DEFLATED_LEVEL = 0.95
@@ -35,38 +35,45 @@ def trading_section(trading: CostSweep) -> PageSection:
     rules: list[str] = [rule for rule in RULES if trading.of(rule)]
     idle = [rule for rule in rules if not any(run.backtest.turnover.any() for run in trading.of(rule))]
     caption = (
-        f"What the forecasts {sessions_ahead(trading.horizon)} would have earned, filled at the next session's open: a "
-        "line for each cost of trading, in bps of the amount traded. Grey is buy and hold of the same stocks. "
+        f"By forecasts {sessions_ahead(trading.horizon)}, filled at the next session's open: a "
+        "line for each cost, in bps of the amount traded. Grey is buy and hold of the same stocks. "
         "Dividends are reinvested; interest, borrowing fees and market impact are left out."
     )
     if idle:
         caption += f" Never traded: {join_names(idle)}."
-    picture = Picture(
-        figure_costs(trading), caption, f"Gain and drawdown of {join_names(rules)} at each cost, beside buy and hold."
-    )
+    picture = Picture(figure_costs(trading), caption, _costs_alt(trading))
     after = Paragraph(
-        "Below each Sharpe ratio is its standard error, which allows for fat tails and dependent days (Lo 2002). The "
-        "deflated ratio (Bailey and López de Prado 2014) is the probability that the true ratio is above the one that "
-        "the best of so many trials without any skill is expected to reach; for buy and hold, a single trial, it is "
-        "the probability that the true ratio is above zero. The difference to buy and hold, at the same cost and fill, "
-        "has a 95 % interval from resampled days: a rule that is always invested in a rising market has a high Sharpe "
-        "ratio and adds nothing to holding. Long/short buys the tenth of the stocks with the highest forecasts and "
-        "sells the lowest tenth short (a fifth each of fewer than 20 stocks; of fewer than 10, every stock by the sign "
-        "of its forecast). A turnover of 100 % is selling everything."
+        "Below each Sharpe ratio is its standard error (Lo 2002). Deflated (Bailey and López de Prado 2014): the "
+        "probability that the true ratio is above what the best of so many trials without skill is expected to reach; "
+        "for buy and hold, above zero. The difference to buy and hold has a 95 % interval from resampled days: a rule "
+        "that is always invested in a rising market adds nothing to holding. Long/short buys the tenth of the stocks "
+        "with the highest forecasts and sells the lowest tenth short (a fifth each of fewer than 20 stocks; of fewer "
+        "than 10, every stock by the sign of its forecast)."
     )
-    return PageSection("Trading", (before, picture, *(_table(trading, fill) for fill in FILLS), after))
+    tables = (Fold(f"Filled at the next session's {fill}", (_table(trading, fill),)) for fill in FILLS)
+    return PageSection("Trading", (before, Fold("Gain and drawdown at each cost", (picture, after)), *tables))
+
+
+def _costs_alt(trading: CostSweep) -> str:
+    """What `figure_costs` shows, in numbers."""
+    ends = [
+        f"{run.rule} at {format_number(run.cost, 0)} bps {format_percent(float(run.backtest.equity[-1]) - 1, 1)}"
+        for run in trading.runs
+        if run.fill == "open"
+    ]
+    return f"Gain and drawdown at each cost, beside buy and hold. Gain at the end: {', '.join(ends)}."
 
 
 def _sharpe_verdict(trading: CostSweep) -> str:
     """What the Sharpe ratios show."""
-    usual = _usual_cost(trading)
+    usual = usual_cost(trading)
     runs = [run for run in trading.runs if run.rule != HOLD and run.fill == "open" and run.cost == usual]
     known = [run for run in runs if np.isfinite(run.sharpe.deflated)]
     cost = f"at {format_number(usual, 0)} bps, filled at the next open"
     if not known:
         return f"Too few sessions, or none with a position, to assess the Sharpe ratio of a rule {cost}."
     passing = [run for run in known if run.sharpe.deflated > DEFLATED_LEVEL]
-    shown = [run for run in passing if _beats_holding(run)]
+    shown = [run for run in passing if beats_holding(run)]
     if shown:
         names = sentence_case(join_names([run.rule for run in shown]))
         figures = ". ".join(f"{sentence_case(run.rule)}: {_figures(run, trading)}" for run in shown)
@@ -82,7 +89,7 @@ def _sharpe_verdict(trading: CostSweep) -> str:
     return f"No rule is shown to earn anything {cost}. The closest is {best.rule}: {_figures(best, trading)}."
 
 
-def _beats_holding(run: SweepRun) -> bool:
+def beats_holding(run: SweepRun) -> bool:
     """Whether its Sharpe ratio less that of buy and hold lies above zero at 5 %."""
     return run.holding is not None and side_of_zero(run.holding.sharpe) == 1
 
@@ -114,13 +121,14 @@ def _difference(difference: Difference, between: str) -> str:
     return f"{value}{between}[{low}, {high}]" if np.isfinite(difference.low) else value
 
 
-def _usual_cost(trading: CostSweep) -> float:
+def usual_cost(trading: CostSweep) -> float:
+    """The cost closest to `USUAL_COST`."""
     costs = sorted({run.cost for run in trading.runs})
     return min(costs, key=lambda cost: abs(cost - USUAL_COST))
 
 
 def _table(trading: CostSweep, fill: str) -> TextTable:
-    shown = (run for run in trading.runs if run.rule != HOLD or run.cost == _usual_cost(trading))
+    shown = (run for run in trading.runs if run.rule != HOLD or run.cost == usual_cost(trading))
     rows = tuple(_row(run) for run in shown if run.fill == fill)
     return TextTable(TRADING_COLUMNS, rows, f"Filled at the next session's {fill}, net of costs")
 
@@ -150,7 +158,7 @@ def figure_costs(trading: CostSweep) -> Figure:
         above, below = panels[:, column]
         colours = iter(style.SERIES)
         lines = [(run, next(colours, style.INK), f"{format_number(run.cost, 0)} bps") for run in trading.of(rule)]
-        hold = [run for run in trading.of(HOLD) if run.cost == _usual_cost(trading)]
+        hold = [run for run in trading.of(HOLD) if run.cost == usual_cost(trading)]
         for run, colour, name in [*((run, style.CALM, HOLD) for run in hold), *lines]:
             equity = run.backtest.equity
             above.plot(run.backtest.sessions, equity - 1.0, color=colour, lw=1.4, label=name)

@@ -26,7 +26,7 @@ from tenor.referee.words import (
 )
 from tenor.report import style
 from tenor.report.backtest import trading_section
-from tenor.report.page import PageSection, Paragraph, Picture, TextTable, render_page, write_page
+from tenor.report.page import Fold, PageSection, Paragraph, Picture, TextTable, render_page, write_page
 from tenor.report.results import figure_by_symbol, interval_cell, results_tables
 from tenor.report.style import (
     format_number,
@@ -37,7 +37,7 @@ from tenor.report.style import (
 )
 from tenor.report.walk import figure_probabilities
 
-Block = Picture | TextTable | Paragraph
+Block = Picture | TextTable | Paragraph | Fold
 FINDING_WORDS = {
     "late": "made too late",
     "hindsight": "computed in hindsight",

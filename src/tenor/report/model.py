@@ -26,7 +26,7 @@ from tenor.evaluation.faithfulness import (
 )
 from tenor.evaluation.significance import format_p
 from tenor.report import style
-from tenor.report.page import PageSection, Paragraph, Picture, TextTable
+from tenor.report.page import Block, Paragraph, Picture, TextTable
 from tenor.report.style import format_number, format_percent, join_names, sessions_ahead
 from tenor.schema import Float32, Float64, Panel
 
@@ -51,21 +51,20 @@ class AttentionLike(Protocol):
         """[session, symbol, feature]."""
 
 
-def attention_section(panel: Panel, rows: slice, attention: AttentionLike) -> PageSection:
+def attention_blocks(panel: Panel, rows: slice, attention: AttentionLike) -> tuple[Block, ...]:
     """What the model attended to: past sessions in its forecasts of risk, by horizon, and features."""
     known = panel.mask[rows] & np.isfinite(attention.time).all(axis=(2, 3))
     if not (known.any() and np.isfinite(attention.feature[known]).any()):
-        return PageSection("Attention", (Paragraph("The test has no session with attention."),))
+        return (Paragraph("The test has no session with attention."),)
     time = np.where(known[:, :, None, None], attention.time, np.nan)[..., ::-1]  # the session of the forecast first
     before = Paragraph(
-        "The forecast of risk starts from a mean of the variances of past sessions, weighted by attention over time, "
-        "and each horizon has its own weights. Features are weighted by a gate before the network reads them. The "
-        "weights of a forecast sum to 100 %. Attention shows what the network gives weight to; whether its forecasts "
-        "depend on that is tested separately."
+        "The forecast of risk starts from a mean of the variances of past sessions, weighted by attention; each "
+        "horizon has its own weights. A gate weights the features. Attention shows what the network gives weight to; "
+        "whether its forecasts depend on that is tested below."
     )
     blocks = [before, _time_table(panel.horizons, time), *_over_time(panel.horizons, time, panel.sessions[rows])]
     blocks.append(_over_features(panel, rows, attention.feature))
-    return PageSection("Attention", tuple(blocks))
+    return tuple(blocks)
 
 
 def _time_table(horizons: Sequence[int], time: Float32) -> TextTable:
@@ -147,10 +146,10 @@ def _mean_over_symbols(weights: Float32) -> Float64:
     return means
 
 
-def training_section(history: Sequence[Mapping[str, Any]]) -> PageSection:
+def training_blocks(history: Sequence[Mapping[str, Any]]) -> tuple[Block, ...]:
     """Learning curves."""
     if not history:
-        return PageSection("Training", (Paragraph("No learning curves were saved."),))
+        return (Paragraph("No learning curves were saved."),)
     epochs = sorted(int(run["best_epoch"]) for run in history)
     span = f"epoch {epochs[0]}" if epochs[0] == epochs[-1] else f"epochs {epochs[0]} to {epochs[-1]}"
     caption = (
@@ -158,23 +157,34 @@ def training_section(history: Sequence[Mapping[str, Any]]) -> PageSection:
         f"model uses, those with the lowest validation loss ({span}). Where the training loss falls on while the "
         "validation loss rises, the network overfits. The two panels have scales of their own."
     )
-    alt = "Training and validation loss by epoch, a line a seed, the epoch in use marked."
-    return PageSection("Training", (Picture(figure_learning(history), caption, alt),))
+    early = sum(epoch == 1 for epoch in epochs)
+    if early:
+        caption += (
+            f" {early} of {len(epochs)} stopped after the first epoch: they learned nothing more that holds on "
+            "validation."
+        )
+    losses = ", ".join(_loss_text(run) for run in history)
+    alt = f"Training and validation loss by epoch, a line a seed. Validation loss in use: {losses}."
+    return (Picture(figure_learning(history), caption, alt),)
 
 
-def faithfulness_section(faithfulness: Faithfulness) -> PageSection:
+def _loss_text(run: Mapping[str, Any]) -> str:
+    losses, epoch = run["valid"], int(run["best_epoch"])
+    return format_number(float(losses[epoch - 1]), 3) if 1 <= epoch <= len(losses) else "–"
+
+
+def faithfulness_blocks(faithfulness: Faithfulness) -> tuple[Block, ...]:
     """The deletion curves, and their result in plain words."""
     entropy = [f"{format_number(v, 3)} {sessions_ahead(h)}" for h, v in faithfulness.entropy.items()]
     before = Paragraph(
-        "If attention shows what a forecast of risk depends on, then hiding what it attends to most must change the "
-        "forecast log variance more, and increase its squared error more, than hiding as much at random. A hidden "
-        "session has no variance, so that it leaves the mean, and its features are at their averages. This was tested "
+        "Do forecasts depend on what attention shows? Then hiding what it attends to most must change the forecast log "
+        "variance more, and increase its squared error more, than hiding as much at random. This was tested "
         f"on {faithfulness.forecasts} forecasts {sessions_ahead(faithfulness.horizon)}, on {faithfulness.days} days of "
         f"the test. {faithfulness.verdict} The entropy of attention over time is {join_names(entropy)}; uniform "
         "attention has 1.000."
     )
     tests = [test for test in (faithfulness.time, faithfulness.older, faithfulness.features) if test is not None]
-    return PageSection("Does attention show what forecasts depend on?", (before, *map(_deletion_picture, tests)))
+    return (before, *map(_deletion_picture, tests))
 
 
 def _deletion_picture(deletion: Deletion) -> Picture:
@@ -185,8 +195,8 @@ def _deletion_picture(deletion: Deletion) -> Picture:
         f"{format_p(deletion.p_moved)} for the change and {format_p(deletion.p_error)} for the error."
     )
     alt = (
-        f"Curves of the change of the forecast and of its error by how many {deletion.what} were hidden: most "
-        "attended, random, least attended."
+        f"Curves of the change of the forecast and of its error by how many {deletion.what} were hidden. Change at the "
+        f"end: {', '.join(f'{arm} {format_number(values[-1].value, 3)}' for arm, values in deletion.moved.items())}."
     )
     return Picture(figure_deletion(deletion), caption, alt)
 

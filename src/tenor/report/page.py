@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import TypeAlias
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
 from tenor.errors import UsageError
+from tenor.evaluation.glossary import GLOSSARY, Term, terms_in
 from tenor.report import style
 from tenor.storage.files import write_text
 
@@ -29,11 +31,14 @@ class Picture:
         How to read it.
     alt
         What it shows, for those who can't see it.
+    tips
+        Group id (`gid`) of a part of the figure -> what a pointer on it shows.
     """
 
     figure: Figure
     caption: str
     alt: str
+    tips: Mapping[str, str] = field(default_factory=dict)
     kind = "picture"
 
 
@@ -76,23 +81,59 @@ class Paragraph:
     kind = "paragraph"
 
 
+Block: TypeAlias = Picture | TextTable | Paragraph
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Details of which only the title shows until they are opened; on paper they are open."""
+
+    title: str
+    blocks: tuple[Block, ...]
+    kind = "fold"
+
+
 @dataclass(frozen=True)
 class PageSection:
     """A part of the page with its own heading and its own place in the navigation."""
 
     title: str
-    blocks: tuple[Picture | TextTable | Paragraph, ...]
+    blocks: tuple[Block | Fold, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A question of the first page, answered in one sentence beside one picture.
+
+    Attributes
+    ----------
+    question
+        A few words.
+    sentence
+        The answer.
+    picture
+        None where there is nothing to draw. Its caption is the picture's, in one line.
+    section
+        Title of the section with the details; None where there is none.
+    """
+
+    question: str
+    sentence: str
+    picture: Picture | None
+    section: str | None
+    kind = "answer"
 
 
 def render_page(
     *,
     title: str,
     subtitle: str,
-    verdicts: Sequence[tuple[str, str]],
+    verdicts: Sequence[tuple[str, str]] = (),
+    answers: Sequence[Answer] = (),
     about: Mapping[str, str],
     sections: Sequence[PageSection],
 ) -> str:
-    """The whole page as text.
+    """The whole page as text; terms of the glossary are linked to it, and it lists those that are used.
 
     Parameters
     ----------
@@ -100,30 +141,64 @@ def render_page(
         At the top.
     verdicts
         (label, sentences) shown at the top, the first sentence large.
+    answers
+        Shown at the top, beside each other, in place of verdicts or below them.
     about
         Model, data, version …, in the order in which they are shown.
     sections
         In the order in which they are shown.
     """
     anchors = _anchors([section.title for section in sections])
-    parts = [
-        {
-            "anchor": anchor,
-            "title": section.title,
-            "blocks": [
-                {"kind": b.kind, "block": b, "svg": _inline(b, f"{anchor}-{i}")} for i, b in enumerate(section.blocks)
-            ],
-        }
-        for anchor, section in zip(anchors, sections, strict=True)
-    ]
     return _template().render(
         title=title,
         subtitle=subtitle,
         verdicts=[(label, *_headline(sentences)) for label, sentences in verdicts],
+        answers=answers,
+        anchors={section.title: anchor for anchor, section in zip(anchors, sections, strict=True)},
         about=list(about.items()),
-        sections=parts,
+        sections=list(zip(anchors, sections, strict=True)),
         theme=list(style.THEME.values()),
+        ink=_Ink(),
     )
+
+
+class _Ink:
+    """What one page needs to render its blocks: figures as SVG with ids of their own, and links to the glossary."""
+
+    def __init__(self) -> None:
+        self._figures = 0
+        self._linked: set[Term] = set()
+        self._near: set[Term] = set()
+
+    def part(self) -> str:
+        """A new part of the page begins: in each, the first mention of a term is a link."""
+        self._near = set()
+        return ""
+
+    def svg(self, picture: Picture) -> Markup:
+        self._figures += 1
+        # matplotlib has escaped the text inside; S704 would guard against text that nobody escaped
+        return Markup(style.svg(picture.figure, f"figure{self._figures}", picture.tips))  # noqa: S704
+
+    def prose(self, text: str) -> Markup:
+        """`text`, escaped, with a link at the first mention of each term in this part of the page."""
+        tidy, done = _tidy(text), 0
+        pieces: list[str] = []
+        for start, stop, term in terms_in(tidy):
+            if term in self._near:
+                continue
+            self._near.add(term)
+            self._linked.add(term)
+            pieces += [escape(tidy[done:start]), _LINK.format(anchor=term.anchor, words=tidy[start:stop])]
+            done = stop
+        return Markup("").join([*pieces, escape(tidy[done:])])
+
+    def glossary(self) -> list[Term]:
+        """The terms that the page has linked so far."""
+        return [term for term in GLOSSARY if term in self._linked]
+
+
+_LINK = Markup('<a class="term" href="#{anchor}">{words}</a>')
 
 
 def write_page(path: Path, text: str) -> None:
@@ -139,11 +214,6 @@ def write_page(path: Path, text: str) -> None:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise UsageError(f"can't write the report to {path}: {reason}. Choose another path.") from error
-
-
-def _inline(block: Picture | TextTable | Paragraph, key: str) -> Markup | None:
-    # matplotlib has escaped the text inside; S704 would guard against text that nobody escaped
-    return Markup(style.svg(block.figure, key)) if isinstance(block, Picture) else None  # noqa: S704
 
 
 def _anchors(titles: Sequence[str]) -> list[str]:

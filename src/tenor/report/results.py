@@ -13,8 +13,8 @@ from tenor.evaluation.evaluate import Evaluation
 from tenor.evaluation.significance import PAIRED, Difference, side_of_zero
 from tenor.evaluation.titles import TITLES
 from tenor.report import style
-from tenor.report.page import PageSection, Paragraph, Picture, TextTable
-from tenor.report.style import format_number, format_percent, join_names, sentence_case, sessions_ahead
+from tenor.report.page import Picture, TextTable
+from tenor.report.style import format_number, format_percent, format_signed, join_names, sentence_case, sessions_ahead
 
 DIRECTION_METRICS = ("direction", "mcc", "auc", "brier", "rank_ic", "icir")
 ERROR_METRICS = ("return_rmse", "return_mae", "price_rmse", "price_mae", "skill", "mase")
@@ -26,35 +26,18 @@ RANKED_SYMBOLS = 100
 UNDEFINED = ConfidenceInterval(np.nan, np.nan, np.nan)
 
 
-def results_section(evaluations: Mapping[int, Evaluation], ours: str) -> PageSection:
-    """Every model's metrics with their intervals, two tables a horizon; the row of `ours` is marked."""
-    before = Paragraph(
-        "Every model is evaluated on the same sessions, none of which was used in training. Below each value is its "
-        "95 % interval from resampled days. The marked row is our model. No value is set in bold, because intervals "
-        "that overlap show no winner. A dash means undefined: a model that forecasts the same for all stocks has no "
-        "rank IC."
-    )
-    after = Paragraph(
-        "Skill is 1 − RMSE / RMSE of persistence, which forecasts that the price stays: above zero is better than "
-        "persistence. MASE is the mean absolute price error over that of persistence: below 1 is better. Rank IC is "
-        "the mean rank correlation of forecast and return across the stocks of one session, ICIR is that mean over "
-        "its standard deviation. The Brier score is the mean squared error of P(up): always saying one half gives "
-        "0.25. Each price error is in % of the last close, so that every stock counts alike, "
-        "whatever its quotes."
-    )
-    return PageSection("Results", (before, *results_tables(evaluations, ours), after))
-
-
 def results_tables(evaluations: Mapping[int, Evaluation], ours: str) -> list[TextTable]:
     """Two tables a horizon: direction and ranking, and errors."""
     return [
-        _table(evaluation, ours, f"{sentence_case(sessions_ahead(horizon))}: {topic}", metrics)
-        for horizon, evaluation in evaluations.items()
+        metrics_table(evaluation, ours, topic, metrics)
+        for evaluation in evaluations.values()
         for topic, metrics in (("direction and ranking", DIRECTION_METRICS), ("size of the errors", ERROR_METRICS))
     ]
 
 
-def _table(evaluation: Evaluation, ours: str, caption: str, metrics: Sequence[str]) -> TextTable:
+def metrics_table(evaluation: Evaluation, ours: str, topic: str, metrics: Sequence[str]) -> TextTable:
+    """Every model's `metrics` with their intervals; the row of `ours` is marked."""
+    caption = f"{sentence_case(sessions_ahead(evaluation.horizon))}: {topic}"
     models = list(evaluation.table)
     rows = tuple(
         (model, *(metric_cell(evaluation.table[model].get(metric, UNDEFINED), metric) for metric in metrics))
@@ -82,22 +65,8 @@ def interval_cell(interval: ConfidenceInterval | Difference, digits: int, *, as_
     return f"{text}\n[{format_number(interval.low * scale, digits)}, {format_number(interval.high * scale, digits)}]"
 
 
-def differences_section(evaluations: Mapping[int, Evaluation]) -> PageSection:
-    """Forest plots of the differences between our model and each baseline."""
-    blocks = []
-    for horizon, evaluation in evaluations.items():
-        if not evaluation.against:
-            continue
-        caption = (
-            f"{sentence_case(sessions_ahead(horizon))}: our model minus each baseline, on the same days. Where the "
-            "line crosses zero (grey), this test shows no difference beyond chance; blue is better for our model, "
-            f"orange worse. {_count_sides(evaluation)}"
-        )
-        blocks.append(Picture(figure_differences(evaluation.against), caption, differences_alt(evaluation)))
-    return PageSection("Against the baselines", tuple(blocks) or (Paragraph("There is no baseline to compare with."),))
-
-
-def _count_sides(evaluation: Evaluation) -> str:
+def count_sides(evaluation: Evaluation) -> str:
+    """How many differences are significant, and how many would be by chance."""
     sides = [
         side_of_zero(differences[metric], higher_is_better=TITLES[metric].higher_is_better)
         for metric in PAIRED
@@ -118,59 +87,60 @@ def _count_sides(evaluation: Evaluation) -> str:
 def differences_alt(evaluation: Evaluation) -> str:
     """What `figure_differences` shows, for those who can't see it."""
     metrics = join_names([TITLES[metric].title for metric in PAIRED])
-    return f"Forest plot of differences in {metrics} from {join_names(list(evaluation.against))}."
+    direction = [
+        f"{name} {format_signed(100 * differences['direction'].value)}"
+        for name, differences in evaluation.against.items()
+        if "direction" in differences
+    ]
+    return (
+        f"Forest plot of differences in {metrics}. Direction accuracy, in % points, less that of "
+        f"{join_names(direction, most=len(direction))}."
+    )
 
 
-def years_and_stocks_section(evaluation: Evaluation) -> PageSection:
-    """Skill by year and by symbol."""
-    blocks: list[Picture | Paragraph | TextTable] = []
-    if evaluation.by_year:
-        caption = (
-            f"{sentence_case(sessions_ahead(evaluation.horizon))}, our model by year of the test, with 95 % intervals: "
-            "blue above the value of no skill, orange below, grey if the interval contains it. In a year in which most "
-            "stocks rise, a direction accuracy above 50 % is no achievement: compare with always-up in the table above."
-        )
-        metrics = join_names([TITLES[metric].title for metric in YEAR_METRICS])
-        blocks.append(
-            Picture(figure_by_year(evaluation.by_year), caption, f"{sentence_case(metrics)} by year, with intervals.")
-        )
-    skill = {s: row["skill"] for s, row in evaluation.by_symbol.items() if np.isfinite(row.get("skill", np.nan))}
-    if skill:
-        better = sum(value > 0 for value in skill.values())
-        caption = (
-            f"Skill of each stock, best first, down the columns: above zero for {better} of {len(skill)}. A forecast "
-            "of pure noise would mostly be below zero; in a rising market, any forecast that leans upwards is above."
-        )
-        if len(skill) > RANKED_SYMBOLS:
-            caption += f" Only the first and the last {RANKED_SYMBOLS // 2} are shown."
-        if len(skill) > 10:
-            caption += " The two ends of so long a list owe much to chance: they are no advice on what to buy."
-        blocks.append(Picture(figure_by_symbol(skill), caption, "Dot plot of skill by stock, sorted."))
-    if evaluation.by_symbol:
-        blocks.append(_symbols_table(evaluation))
-    return PageSection("Years and stocks", tuple(blocks) or (Paragraph("The test is too short to be divided."),))
+def years_picture(evaluation: Evaluation) -> list[Picture]:
+    """Skill, direction and rank IC by year; nothing where the test is too short to be divided."""
+    if not evaluation.by_year:
+        return []
+    caption = (
+        f"{sentence_case(sessions_ahead(evaluation.horizon))}, by year, with 95 % intervals: blue above the value of "
+        "no skill, orange below, grey if the interval contains it. Where most stocks rise, a direction accuracy above "
+        "50 % is no achievement."
+    )
+    skill = [f"{year} {metric_cell(row['skill'], 'skill')}" for year, row in evaluation.by_year.items()]
+    alt = f"Skill, direction accuracy and rank IC by year. Skill: {', '.join(skill)}.".replace("\n", " ")
+    return [Picture(figure_by_year(evaluation.by_year), caption, alt)]
 
 
-def _symbols_table(evaluation: Evaluation) -> TextTable:
-    """Each stock's errors of price and of probability, folded away; past `RANKED_SYMBOLS` the first ones by name."""
+def stocks_table(evaluation: Evaluation, held: Mapping[str, float]) -> TextTable:
+    """Each stock's coverage, errors and Brier score; past `RANKED_SYMBOLS` the first ones by name.
+
+    Parameters
+    ----------
+    evaluation
+        Of returns and directions.
+    held
+        Symbol -> share of returns inside its 90 % interval.
+    """
     symbols = sorted(evaluation.by_symbol)
     rows = tuple(
         (
             symbol,
             f"{evaluation.by_symbol[symbol]['samples']:,.0f}",
+            format_percent(held.get(symbol, np.nan), 1),
             *(_symbol_cell(evaluation.by_symbol[symbol], metric) for metric in (*SYMBOL_METRICS, "brier_constant")),
         )
         for symbol in symbols[:RANKED_SYMBOLS]
     )
     caption = (
-        f"{sentence_case(sessions_ahead(evaluation.horizon))}, our model, stock by stock: errors of prices in % of the "
-        "last close, and the Brier score of P(up) beside that of always saying the stock's own share of rises, which "
-        "is known only afterwards."
+        f"{sentence_case(sessions_ahead(evaluation.horizon))}: errors of prices are in % of the last close; the last "
+        "column is always forecasting the stock's own share of rises, known only afterwards."
     )
     if len(symbols) > RANKED_SYMBOLS:
-        caption += f" The first {RANKED_SYMBOLS} of {len(symbols)} stocks; all of them: tenor evaluate --json."
+        caption += f" The first {RANKED_SYMBOLS} of {len(symbols)} stocks; the others are in the JSON file."
     titles = (TITLES[metric].title for metric in SYMBOL_METRICS)
-    return TextTable(("stock", "forecasts", *titles, "Brier score of the share of rises"), rows, caption, folded=True)
+    columns = ("stock", "forecasts", "inside 90 %", *titles, "Brier score of the share of rises")
+    return TextTable(columns, rows, caption)
 
 
 def _symbol_cell(values: Mapping[str, float], metric: str) -> str:

@@ -10,19 +10,28 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from tenor.evaluation.bootstrap import ConfidenceInterval
-from tenor.evaluation.risk import INTERVALS, LOSSES, Comparison, RiskEvaluation
-from tenor.evaluation.risk_walk import RiskUse
+from tenor.evaluation.risk import ADAPTED, INTERVALS, LOSSES, Comparison, RiskEvaluation
+from tenor.evaluation.risk_walk import USED, RiskUse
 from tenor.evaluation.significance import format_p
 from tenor.evaluation.titles import RISK_TITLES
 from tenor.report import style
-from tenor.report.page import PageSection, Paragraph, Picture, TextTable
+from tenor.report.page import Block, Fold, PageSection, Paragraph, Picture, TextTable
 from tenor.report.style import format_number, format_percent, format_signed, sentence_case, sessions_ahead
 
+_TAIL_TESTS = (
+    "Beside value at risk (VaR), each p is that of right forecasts, by day. Z2 (Acerbi and Szekely) is 0 where the "
+    "expected shortfall is right, below where losses were larger. Kupiec tests how often VaR is passed, Christoffersen "
+    "and the dynamic quantile test (DQ) whether in clusters: of right forecasts each rejects 5 % of symbols."
+)
 
-def risk_sections(
-    evaluations: Mapping[int, RiskEvaluation], use: RiskUse, replaced: Mapping[str, tuple[str, ...]]
-) -> list[PageSection]:
-    """The sections, in the order in which they are read.
+
+def risk_section(
+    evaluations: Mapping[int, RiskEvaluation],
+    use: RiskUse,
+    replaced: Mapping[str, tuple[str, ...]],
+    pictures: Mapping[int, Picture | None] | None = None,
+) -> PageSection:
+    """The details of how far, folded by horizon, and last what the forecasts are worth.
 
     Parameters
     ----------
@@ -32,39 +41,51 @@ def risk_sections(
         What the forecasts are worth.
     replaced
         Rival -> symbols for which it could not be estimated.
+    pictures
+        Horizon -> what its intervals held over time, to be shown with its tables.
     """
-    return [_losses_section(evaluations, replaced), _intervals_section(evaluations), _use_section(use)]
-
-
-def _losses_section(evaluations: Mapping[int, RiskEvaluation], replaced: Mapping[str, tuple[str, ...]]) -> PageSection:
-    first = next(iter(evaluations.values()))
     before = Paragraph(
-        "What is forecast is the mean variance of the next sessions: the squared gap from close to open plus the "
-        "variance that the range shows (Garman-Klass). Three losses compare the models on the same days: the squared "
-        "error of its logarithm; QLIKE, which ranks as the true variance would and punishes too low a forecast; and "
-        "the continuous ranked probability score (CRPS) of the return's whole distribution. Every model is fitted on "
-        "the training part of each fold, and its level and the shape of returns on the validation part. Only the "
-        "refitted HAR-X goes on learning during the test: it is the rival that a sceptic would choose, and it has a "
-        "share in our forecast unless model.linear is false. Changes are our model's loss over the other's, less 1: "
-        "below zero, ours is better. The tests are Diebold-Mariano on days, "
-        "each loss corrected by Holm over all rows of its table."
+        "Variance is the squared gap from close to open plus what the range shows (Garman-Klass). Every model is "
+        "fitted before each fold's test part; only the refitted HAR-X learns on, and it has a share in our forecast "
+        "unless model.linear is false. A change is our model's loss over the other's, less 1: below zero, ours is "
+        "better. Diebold-Mariano tests by day; p after Holm, over the rows of a table."
     )
-    blocks: list[Paragraph | TextTable | Picture] = [before]
-    for horizon, evaluation in evaluations.items():
-        blocks.append(Paragraph(sentence_case(evaluation.verdict)))
-        blocks.append(_losses_table(evaluation, horizon))
-    if first.comparisons:
-        caption = (
-            "Our model's loss less the other's, in per cent of the other's. Blue: better at 5 % after Holm, orange: "
-            "worse, grey: no difference shown."
-        )
-        blocks.append(Picture(figure_changes(evaluations), caption, "Change of each loss against each other model."))
+    blocks: list[Block] = [before]
     if replaced:
         listed = "; ".join(f"{name} for {', '.join(symbols)}" for name, symbols in replaced.items())
-        blocks.append(
-            Paragraph(f"The forecasts of the EWMA stand in for models that could not be estimated: {listed}.")
-        )
-    return PageSection("How far", tuple(blocks))
+        blocks.append(Paragraph(f"The EWMA stands in for models that could not be estimated: {listed}."))
+    held = {h: picture for h, picture in (pictures or {}).items() if picture is not None}
+    folds = [
+        Fold(_fold_title(h, e), (*_horizon_blocks(h, e), *([held[h]] if h in held else [])))
+        for h, e in evaluations.items()
+    ]
+    blocks.append(Paragraph(_TAIL_TESTS))
+    return PageSection("How far", (*blocks, *folds, Fold("What the forecasts of risk are worth", _use_blocks(use))))
+
+
+def _fold_title(horizon: int, evaluation: RiskEvaluation) -> str:
+    held = format_percent(evaluation.coverage, 1)
+    return f"{sentence_case(sessions_ahead(horizon))}: losses, and a 90 % interval that held {held}"
+
+
+def _horizon_blocks(horizon: int, evaluation: RiskEvaluation) -> tuple[Block, ...]:
+    blocks: list[Block] = [Paragraph(sentence_case(evaluation.verdict)), _losses_table(evaluation, horizon)]
+    if evaluation.comparisons:
+        caption = "Change of each loss, in %. Blue: better at 5 % after Holm; orange: worse; grey: no difference shown."
+        figure = figure_changes({horizon: evaluation})
+        blocks.append(Picture(figure, caption, changes_alt(evaluation)))
+    return (*blocks, *_interval_blocks(horizon, evaluation))
+
+
+def changes_alt(evaluation: RiskEvaluation, loss: str = LOSSES[0]) -> str:
+    """What a figure of changes shows, in numbers."""
+    changes = [
+        f"{name} {format_signed(100 * comparison[loss].change, 1)} %"
+        for name, comparison in evaluation.comparisons.items()
+    ]
+    return (
+        f"Dot plot of changes against each other model. {sentence_case(RISK_TITLES[loss].title)}: {', '.join(changes)}."
+    )
 
 
 def _losses_table(evaluation: RiskEvaluation, horizon: int) -> TextTable:
@@ -84,7 +105,7 @@ def _losses_table(evaluation: RiskEvaluation, horizon: int) -> TextTable:
         rows.append(tuple(cells))
     caption = (
         f"{sentence_case(sessions_ahead(horizon))}: {evaluation.samples:,} forecasts on {evaluation.days} days. Among "
-        "the best: in the 90 % model confidence set of the squared error (Hansen, Lunde and Nason 2011)"
+        "the best: in the 90 % model confidence set of the squared error"
     )
     return TextTable(tuple(columns), tuple(rows), caption, marked=0)
 
@@ -110,6 +131,8 @@ def figure_changes(evaluations: Mapping[int, RiskEvaluation]) -> Figure:
         _draw_changes(axes, evaluations, loss)
     panels[0].set_yticks(range(len(names)), names)
     panels[0].set_ylim(len(names) - 0.5, -0.5)
+    if len(evaluations) == 1:
+        return figure
     handles = _horizon_marks(evaluations)
     figure.legend(
         handles=handles, loc="outside upper right", ncols=len(handles), frameon=False, fontsize=9,
@@ -163,36 +186,34 @@ def _marker(place: int) -> str:
     return "os^Dv"[place % 5]
 
 
-def _intervals_section(evaluations: Mapping[int, RiskEvaluation]) -> PageSection:
-    blocks: list[Paragraph | TextTable | Picture] = [
-        Paragraph(
-            "An interval of 90 % should hold 90 % of returns, on calm and on volatile days, and for each symbol. Value "
-            "at risk (VaR) is the loss that should be exceeded on 5 % or 1 % of days, expected shortfall the mean loss "
-            "then. Volatile days are the tenth with the highest volatility as known when the forecast was made. Each p "
-            "is that of the forecasts being right, tested by day. Z2 (Acerbi and Szekely 2014) is 0 where the expected "
-            "shortfall is right, and below 0 where losses were more frequent or larger. The last tests take one symbol "
-            "at a time: whether VaR is exceeded as often as it should be (Kupiec), and neither in clusters "
-            "(Christoffersen) nor foreseeably (dynamic quantile, DQ); of right forecasts each rejects about 5 % of "
-            "symbols."
-        )
+def _interval_blocks(horizon: int, evaluation: RiskEvaluation) -> list[Block]:
+    ahead = sentence_case(sessions_ahead(horizon))
+    columns = ("model", *(f"{p} %" for p in INTERVALS), "90 %, volatile days", "width of 90 %, % of the price")
+    rows = []
+    for name in _shown(evaluation):
+        values = evaluation.table[name]
+        shares = [format_percent(values[f"coverage_{p}"].value, 1) for p in INTERVALS]
+        volatile = format_percent(values["coverage_90_volatile"].value, 1)
+        rows.append((name, *shares, volatile, format_percent(values["width_90"].value, 2)))
+    caption = (
+        f"{ahead}: share of returns inside each interval. Volatile: the tenth of days with the highest volatility."
+    )
+    band = (
+        f"The 90 % interval held within the binomial band of 95 % for {format_percent(evaluation.in_band, 0)} of "
+        f"{len(evaluation.by_symbol)} symbols."
+    )
+    return [
+        TextTable(columns, tuple(rows), caption, marked=0),
+        Paragraph(band),
+        _tails_table(evaluation, ahead),
     ]
-    for horizon, evaluation in evaluations.items():
-        ahead = sentence_case(sessions_ahead(horizon))
-        columns = ("model", *(f"{p} %" for p in INTERVALS), "90 %, volatile days", "width of 90 %")
-        rows = []
-        for name, values in evaluation.table.items():
-            shares = [format_percent(values[f"coverage_{p}"].value, 1) for p in INTERVALS]
-            volatile = format_percent(values["coverage_90_volatile"].value, 1)
-            rows.append((name, *shares, volatile, format_percent(values["width_90"].value, 2)))
-        blocks.append(TextTable(columns, tuple(rows), f"{ahead}: share of returns inside each interval", marked=0))
-        blocks.append(_tails_table(evaluation, ahead))
-        blocks.append(
-            Paragraph(
-                f"{ahead}, the 90 % intervals held within the binomial band of 95 % for "
-                f"{format_percent(evaluation.in_band, 0)} of {len(evaluation.by_symbol)} symbols."
-            )
-        )
-    return PageSection("What intervals held", tuple(blocks))
+
+
+def _shown(evaluation: RiskEvaluation) -> list[str]:
+    """The model, its adaptive twin and the rivals that people would use; all of them where it has none of those."""
+    ours = (evaluation.name, f"{evaluation.name} {ADAPTED}")
+    shown = [name for name in evaluation.table if name in (*ours, *USED)]
+    return shown if any(name in USED for name in shown) else list(evaluation.table)
 
 
 def _tails_table(evaluation: RiskEvaluation, ahead: str) -> TextTable:
@@ -203,9 +224,11 @@ def _tails_table(evaluation: RiskEvaluation, ahead: str) -> TextTable:
         percent = f"{100 * float(confidence):g} %"
         columns += [f"beyond VaR {percent}", "Z2 of shortfall"]
         if with_tests:
-            columns.append("symbols rejected: Kupiec · Christoffersen · DQ")
+            columns.append("symbols rejected, Kupiec · Christoffersen · DQ")
     rows = []
     for name, of_model in evaluation.tails.items():
+        if name not in _shown(evaluation):
+            continue
         cells = [name]
         for confidence in confidences:
             test = of_model[confidence]
@@ -219,18 +242,18 @@ def _tails_table(evaluation: RiskEvaluation, ahead: str) -> TextTable:
     return TextTable(tuple(columns), tuple(rows), f"{ahead}: value at risk and expected shortfall", 0)
 
 
-def _use_section(use: RiskUse) -> PageSection:
+def _use_blocks(use: RiskUse) -> tuple[Block, ...]:
     targeting = use.targeting
     before = Paragraph(
-        f"A portfolio of all symbols is held at a volatility of {format_percent(targeting.target, 0)} a year by each "
-        f"model's forecasts, at {format_number(targeting.cost, 0)} bps and at most {format_number(targeting.cap, 0)} "
-        "times the equity; the correlation is the same for all models. Closer to the target, and a steadier risk from "
-        "month to month, is better. The risk loss is least where the risk is the target: a difference above zero means "
-        "that our model's forecasts kept the risk closer to it. p: of no difference, after Holm."
+        f"A portfolio of all symbols is held at a volatility of {format_percent(targeting.target, 0)} a year, at "
+        f"{format_number(targeting.cost, 0)} bps and at most {format_number(targeting.cap, 0)} times the equity. "
+        "Closer to the target, and steadier from month to month, is better. A difference in risk loss above zero "
+        "means that our forecasts kept the risk closer to it."
     )
     columns = (
-        "forecasts", "volatility", "months' variation", "deepest fall", "turnover a session", "Sharpe", "leverage",
-        "difference in risk loss", "p",
+        "forecasts", "volatility a year", "months' variation", "deepest fall", "turnover a session", "Sharpe",
+        "leverage, times",
+        "difference in risk loss", "p after Holm",
     )  # fmt: skip
     rows = []
     for name, portfolio in targeting.portfolios.items():
@@ -248,7 +271,7 @@ def _use_section(use: RiskUse) -> PageSection:
                 "–" if difference is None else format_p(difference.loss_holm),
             )
         )
-    blocks: list[Paragraph | TextTable | Picture] = [
+    blocks: list[Block] = [
         before,
         TextTable(columns, tuple(rows), "Portfolios held at a stated risk, net of costs", 0),
     ]
@@ -266,8 +289,8 @@ def _use_section(use: RiskUse) -> PageSection:
     )
     most = next(iter(use.utility.values())).most
     caption = (
-        f"Realised utility in bps a year of a position in each symbol held at constant risk (Bollerslev, Hood, Huss "
-        f"and Pedersen 2018); a perfect forecast has {format_number(most, 0)}. p: against our model, after Holm"
+        f"Utility in bps a year of a position in each symbol (Bollerslev and others 2018); a perfect forecast has "
+        f"{format_number(most, 0)}. p: against our model, after Holm"
     )
     blocks.append(TextTable(("forecasts", *(sessions_ahead(h) for h in use.utility)), worth, caption, 0))
-    return PageSection("What it is worth", tuple(blocks))
+    return tuple(blocks)

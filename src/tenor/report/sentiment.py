@@ -20,8 +20,7 @@ from tenor.evaluation.significance import PAIRED, drawn_days, format_p, resample
 from tenor.evaluation.titles import TITLES
 from tenor.metrics import ratio
 from tenor.report import style
-from tenor.report.forecast import SESSIONS_SHOWN
-from tenor.report.page import PageSection, Paragraph, Picture, TextTable
+from tenor.report.page import Fold, Paragraph, Picture, TextTable
 from tenor.report.results import UNDEFINED, figure_differences
 from tenor.report.style import (
     format_day,
@@ -35,12 +34,13 @@ from tenor.report.words import WhyLike, words_block
 from tenor.schema import DailySentiment, Float64, Panel
 
 SYMBOLS_SHOWN = 3
+SESSIONS_SHOWN = 120
 DAYS_SHOWN = 12
 FEWEST_ITEMS = 5
 """A session with fewer items is not among the largest surprises: one loud post is no sentiment."""
 
 
-def sentiment_section(
+def sentiment_blocks(
     panel: Panel,
     sentiment: DailySentiment,
     rows: slice,
@@ -51,8 +51,8 @@ def sentiment_section(
     without: str,
     whys: Sequence[WhyLike] = (),
     risk: Mapping[int, RiskEvaluation] | None = None,
-) -> PageSection:
-    """The sentiment of the news about the stocks, beside their prices.
+) -> tuple[Paragraph | Fold, ...]:
+    """The sentiment of the news about the stocks, and what it changes: a paragraph, and folds.
 
     Parameters
     ----------
@@ -82,18 +82,23 @@ def sentiment_section(
         An evaluation is about another model than `ours`, or has no differences from `without`.
     """
     grid = _SentimentGrid.of(panel, sentiment)
-    blocks: list[Picture | TextTable | Paragraph] = [
-        Paragraph(
-            "Sentiment is the mean score of what was published about a stock, from −1 (bad) to 1 (good), as far as "
-            "it was known shortly before a session's close. No news is not neutral news: a session without items has "
-            "no sentiment and stays blank."
-        )
-    ]
-    blocks += [_beside_price(panel, grid, rows, symbol) for symbol in symbols[:SYMBOLS_SHOWN]]
-    blocks += [_largest_surprises(panel, grid), _effect_of_sentiment(ablation, ours, without)]
-    blocks += [Paragraph(_effect_on_risk(risk, without))] if risk else []
-    blocks += [words_block(why) for why in whys]
-    return PageSection("Sentiment", tuple(blocks))
+    before = Paragraph(
+        "Sentiment is the mean score of what was published about a stock, from −1 (bad) to 1 (good). No news is not "
+        "neutral news: a session without items has no sentiment and stays blank. What it changes is measured on the "
+        "one version named below and the same trained without it, on its test sessions that have news."
+    )
+    effect: list[Picture | Paragraph] = [_effect_of_sentiment(ablation, ours, without)]
+    effect += [Paragraph(_effect_on_risk(risk, without))] if risk else []
+    return (
+        before,
+        Fold("What reading the news changes, by horizon", tuple(effect)),
+        Fold(
+            "Sentiment beside the price",
+            tuple(_beside_price(panel, grid, rows, symbol) for symbol in symbols[:SYMBOLS_SHOWN]),
+        ),
+        Fold("The largest surprises", (_largest_surprises(panel, grid),)),
+        *([Fold("What single words do to a score", tuple(map(words_block, whys)))] if whys else []),
+    )
 
 
 @dataclass(frozen=True)
@@ -264,7 +269,7 @@ def _effect_of_sentiment(ablation: Mapping[int, Evaluation], ours: str, without:
         f"sentiment. {' '.join(sentences)} Each is tested at 5 % by itself: by chance, one of twenty looks significant."
     )
     metrics = join_names([TITLES[metric].title for metric in PAIRED])
-    alt = f"Forest plot of what sentiment adds to {metrics}, {join_names(list(rows))}."
+    alt = f"Forest plot of what sentiment adds to {metrics}. {' '.join(sentences)}"
     return Picture(figure_differences(rows), caption, alt)
 
 

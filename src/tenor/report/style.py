@@ -6,7 +6,8 @@ import functools
 import io
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
 from typing import Any, ParamSpec
 
 import matplotlib as mpl
@@ -39,6 +40,7 @@ THEME: dict[str, tuple[str, str, str]] = {
 SERIES = (OURS, THIRD, FOURTH, AGAINST)
 
 WIDTH = 10.0  # inches: 960 CSS pixels, so that 10 pt on the figure is 13.3 px on the page
+SMALL_WIDTH = 4.8  # two of them stand beside each other on the page
 SHARPNESS = 192  # dots an inch of rasterised parts: two a CSS pixel
 
 _RC: Any = {
@@ -93,6 +95,11 @@ def canvas(height: float) -> Figure:
     return Figure(figsize=(WIDTH, height), layout="constrained")
 
 
+def small_canvas(height: float = 2.7) -> Figure:
+    """An empty figure for one of several pictures beside each other, which a phone shows without scrolling."""
+    return Figure(figsize=(SMALL_WIDTH, height), layout="constrained")
+
+
 def notebook_axes(width: float, height: float) -> Axes:
     """New axes of a figure that pyplot knows, so that a notebook shows it; sizes in inches."""
     from matplotlib import pyplot as plt  # pages need no window system
@@ -101,8 +108,18 @@ def notebook_axes(width: float, height: float) -> Axes:
     return axes
 
 
-def svg(figure: Figure, prefix: str) -> str:
-    """`figure` as inline SVG: transparent, its colours taken from the page's theme, its ids starting with `prefix`."""
+def svg(figure: Figure, prefix: str, tips: Mapping[str, str] | None = None) -> str:
+    """`figure` as inline SVG: transparent, its colours taken from the page's theme, its ids starting with `prefix`.
+
+    Parameters
+    ----------
+    figure
+        To draw.
+    prefix
+        Of the ids inside.
+    tips
+        Group id (`gid`) of a part -> what a pointer on it shows.
+    """
     out = io.StringIO()
     with mpl.rc_context(_RC):
         figure.savefig(out, format="svg", facecolor="none", dpi=SHARPNESS)
@@ -115,6 +132,8 @@ def svg(figure: Figure, prefix: str) -> str:
     box = re.search(r'viewBox="[^"]*"', text)
     assert box is not None
     text = re.sub(r"<svg[^>]*>", f'<svg {box[0]} aria-hidden="true" focusable="false">', text, count=1)
+    for part, tip in (tips or {}).items():
+        text = text.replace(f'<g id="{part}">', f"<g><title>{escape(tip)}</title>", 1)
     text = _own_ids(text, prefix)
     text = re.sub(r"'DejaVu Sans'[^;\"]*", "var(--font)", text)
     for colour, (name, _, _) in THEME.items():

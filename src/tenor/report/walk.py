@@ -18,52 +18,118 @@ from tenor.evaluation.walkforward_summary import FoldRow, WalkForwardSummary
 from tenor.metrics import Bin
 from tenor.report import style
 from tenor.report.forecast import INTERVAL_LEVEL
-from tenor.report.page import PageSection, Paragraph, Picture, TextTable
+from tenor.report.page import Block, Fold, PageSection, Paragraph, Picture, TextTable
 from tenor.report.results import (
-    YEAR_METRICS,
+    DIRECTION_METRICS,
+    count_sides,
     differences_alt,
-    figure_by_year,
     figure_differences,
-    interval_cell,
     metric_cell,
-    results_tables,
+    metrics_table,
 )
-from tenor.report.style import format_number, format_percent, join_names, sentence_case, sessions_ahead
+from tenor.report.style import format_number, format_percent, sentence_case, sessions_ahead
 
 INTERVAL_COLOURS = {FIXED: style.CALM, ADAPTIVE: style.OURS}
 
 
-def walk_sections(walked: WalkForwardSummary) -> list[PageSection]:
-    """The sections, in the order in which they are read."""
-    return [_folds_section(walked), _tests_section(walked), _uncertainty_section(walked)]
+def direction_section(walked: WalkForwardSummary) -> PageSection:
+    """The details of which way, folded by horizon."""
+    before = Paragraph(
+        "Diebold-Mariano tests by day whether two models have the same squared error; p after Holm, over the rows of a "
+        "table. A difference is our value minus the other model's, on the same days; intervals are 95 %, from "
+        "resampled days. Pesaran-Timmermann (PT): does the direction agree with the market's more often than always "
+        "forecasting the same one would? A dash means undefined: a model that forecasts the same for all stocks has no "
+        "rank IC."
+    )
+    folds = [Fold(_fold_title(e), _horizon_blocks(e, walked.uncertainty.get(h))) for h, e in walked.evaluations.items()]
+    return PageSection("Which way", (before, *folds))
 
 
-def _folds_section(walked: WalkForwardSummary) -> PageSection:
+def _fold_title(evaluation: Evaluation) -> str:
+    skill = next(iter(evaluation.table.values()))["skill"]
+    return f"{sentence_case(sessions_ahead(evaluation.horizon))}: skill {metric_cell(skill, 'skill')}".replace(
+        "\n", " "
+    )
+
+
+def _horizon_blocks(evaluation: Evaluation, uncertainty: Uncertainty | None) -> tuple[Block, ...]:
+    ours = next(iter(evaluation.table))
+    blocks: list[Block] = [Paragraph(evaluation.verdict)]
+    if evaluation.tests:
+        blocks.append(_tests_table(evaluation))
+        caption = (
+            "Our model minus each other. Grey: the interval holds zero; blue: better for our model; orange: worse. "
+            f"{count_sides(evaluation)}"
+        )
+        blocks.append(Picture(figure_differences(evaluation.against), caption, differences_alt(evaluation)))
+    blocks.append(metrics_table(evaluation, ours, "direction and ranking", DIRECTION_METRICS))
+    if evaluation.reliability:
+        scores = "" if uncertainty is None else f" {_probability_scores(uncertainty)}"
+        caption = (
+            "P(up), calibrated on each fold's validation part, against the share that rose: on the orange line the two "
+            f"agree; level with the dashed line, the probability makes no difference.{scores}"
+        )
+        alt = _reliability_alt(evaluation.reliability)
+        blocks.append(Picture(figure_probabilities({evaluation.horizon: evaluation.reliability}), caption, alt))
+    if uncertainty is not None and uncertainty.abstention:
+        caption = (
+            "Direction accuracy where the model abstains unless its P(up) is far from one half: above, from forecasts; "
+            "below, from days. It should rise to the left, and be above always-up on the same forecasts."
+        )
+        figure = figure_abstention(
+            {uncertainty.horizon: uncertainty.abstention}, {uncertainty.horizon: uncertainty.abstention_days}
+        )
+        blocks.append(Picture(figure, caption, _abstention_alt(uncertainty.abstention)))
+    elif uncertainty is not None:
+        blocks.append(Paragraph("The model forecasts no direction, so that it can't abstain from any."))
+    return tuple(blocks)
+
+
+def _reliability_alt(bins: Sequence[Bin]) -> str:
+    low, high = bins[0], bins[-1]
+    return (
+        f"Share that rose against P(up). Lowest group: P(up) {format_percent(low.p_up, 1)}, "
+        f"{format_percent(low.share_up, 1)} rose; highest: {format_percent(high.p_up, 1)}, "
+        f"{format_percent(high.share_up, 1)} rose."
+    )
+
+
+def _abstention_alt(steps: Sequence[CoverageAccuracy]) -> str:
+    few, many = min(steps, key=lambda step: step.cells), max(steps, key=lambda step: step.cells)
+    return (
+        f"Direction accuracy {format_percent(many.accuracy.value, 1)} on {format_percent(many.cells, 0)} of forecasts, "
+        f"{format_percent(few.accuracy.value, 1)} on {format_percent(few.cells, 0)}."
+    )
+
+
+def folds_blocks(walked: WalkForwardSummary) -> tuple[Block, ...]:
+    """Dates of the folds, and the results of each."""
     first = next(iter(walked.folds.values()))
     before = Paragraph(
-        f"A model with the same settings is trained anew in each of {len(first)} {walked.scheme} folds, with "
-        f"{walked.seeds} seed{'s' if walked.seeds > 1 else ''} each. Every fold is tested only on sessions after its "
-        f"training and validation parts; {walked.purge} sessions are dropped between the parts, so that no target "
-        "reaches into the next part. The days of all test parts together are evaluated. The sections after the "
-        "uncertainty, from the results on, are about one version, the one named above, on its own test part."
+        f"The settings are trained anew in each of {len(first)} {walked.scheme} folds, with {walked.seeds} "
+        f"seed{'s' if walked.seeds > 1 else ''} each, and tested only on sessions after the fold's training and "
+        f"validation parts; {walked.purge} sessions are dropped between the parts, so that no target reaches into the "
+        "next part."
     )
     dates = TextTable(
         ("fold", "train", "validation", "test"),
         tuple((str(row.fold), *(f"{start}\n… {end}" for start, end in row.dates.values())) for row in first),
         "The folds",
     )
-    blocks: list[Paragraph | TextTable | Picture] = [before, dates]
+    blocks: list[Block] = [before, dates]
     blocks += [_folds_table(walked.evaluations[horizon], rows) for horizon, rows in walked.folds.items()]
-    horizon, rows = next(iter(walked.folds.items()))
-    if len(rows) > 1:
-        figure = figure_by_year({f"fold {row.fold}": row.metrics for row in rows})
-        caption = (
-            f"{sentence_case(sessions_ahead(horizon))}, by fold: blue above the value of no skill, orange below, grey "
-            "if the interval contains it."
-        )
-        metrics = join_names([TITLES[metric].title for metric in YEAR_METRICS])
-        blocks.append(Picture(figure, caption, f"{sentence_case(metrics)} by fold, with intervals."))
-    return PageSection("Walk-forward", tuple(blocks))
+    caption = (
+        "A 90 % interval should contain 90 % of the returns (dashed line). Grey is one width, set on validation; blue "
+        "is adapted every day. Volatile: the tenth of days, or cells, with the highest volatility."
+    )
+    shares = [
+        f"{sessions_ahead(h)} {format_percent(of_kind.overall.value, 1)} ({kind})"
+        for h, uncertainty in walked.uncertainty.items()
+        for kind, of_kind in uncertainty.coverage.items()
+    ]
+    alt = f"Share inside the 90 % interval, overall, where volatile, and by fold. Overall: {', '.join(shares)}."
+    blocks.append(Picture(figure_intervals(walked.uncertainty), caption, alt))
+    return tuple(blocks)
 
 
 def _folds_table(pooled: Evaluation, rows: Sequence[FoldRow]) -> TextTable:
@@ -84,40 +150,13 @@ def _folds_table(pooled: Evaluation, rows: Sequence[FoldRow]) -> TextTable:
         *(metric_cell(pooled.table[ours][metric], metric) for metric in metrics),
         format_p(of_persistence[0].squared_error.p),
     )
-    caption = (
-        f"{sentence_case(sessions_ahead(pooled.horizon))}: the model by fold, and over all; 95 % intervals from "
-        "resampled days"
-    )
+    caption = f"{sentence_case(sessions_ahead(pooled.horizon))}: by fold, and over all"
     return TextTable(columns, (*(_fold_cells(row) for row in rows), all_days), caption, marked=len(rows))
 
 
 def _fold_cells(row: FoldRow) -> tuple[str, ...]:
     values = (metric_cell(interval, metric) for metric, interval in row.metrics.items())
     return (str(row.fold), str(row.days), f"{row.samples:,}", *values, format_p(row.p))
-
-
-def _tests_section(walked: WalkForwardSummary) -> PageSection:
-    before = Paragraph(
-        "Diebold-Mariano tests whether two models have the same expected squared error, from one number a day, with a "
-        "variance that allows for dependent days: below zero, our model is better. Holm's correction keeps the "
-        "probability of one false verdict in a table below 5 %. A difference is our value minus the other model's, on "
-        "the same resampled days. Pesaran-Timmermann (PT) tests whether a model's direction agrees with the market's "
-        "more often than always forecasting the same direction would."
-    )
-    blocks: list[Paragraph | TextTable | Picture] = [before]
-    for horizon, evaluation in walked.evaluations.items():
-        if not evaluation.tests:
-            continue
-        ahead = sentence_case(sessions_ahead(horizon))
-        caption = (
-            f"{ahead}: our model minus each other model, on the same days, with 95 % intervals. Grey crosses zero; "
-            "blue is better for our model, orange worse."
-        )
-        blocks.append(Paragraph(f"{ahead}: {evaluation.verdict}"))
-        blocks.append(_tests_table(evaluation))
-        blocks.append(Picture(figure_differences(evaluation.against), caption, differences_alt(evaluation)))
-    ours = next(iter(next(iter(walked.evaluations.values())).table))
-    return PageSection("Tests against the others", (*blocks, *results_tables(walked.evaluations, ours)))
 
 
 def _tests_table(evaluation: Evaluation) -> TextTable:
@@ -156,61 +195,12 @@ def _tests_table(evaluation: Evaluation) -> TextTable:
     return TextTable(columns, rows, caption, marked=0)
 
 
-def _uncertainty_section(walked: WalkForwardSummary) -> PageSection:
-    blocks: list[Paragraph | TextTable | Picture] = []
-    bins = {h: evaluation.reliability for h, evaluation in walked.evaluations.items() if evaluation.reliability}
-    if bins:
-        scores = " ".join(_probability_scores(uncertainty) for uncertainty in walked.uncertainty.values())
-        caption = (
-            "P(up), calibrated on each fold's validation part, against the share that rose: on the orange line the two "
-            "agree; level with the dashed line, the forecast probability makes no difference. "
-            f"{scores}"
-        )
-        blocks.append(Picture(figure_probabilities(bins), caption, "Share that rose against the forecast P(up)."))
-    caption = (
-        "A 90 % interval should contain 90 % of the returns (dashed line). Grey is the interval of one width, set on "
-        "validation; blue is the adaptive one, whose level is updated every day from the returns known by then. "
-        "Volatile: the tenth of days, or cells, whose volatility was highest as known when the forecast was made."
-    )
-    alt = "Share of returns inside the 90 % interval, overall, in the volatile tenths, and by fold."
-    blocks.append(Picture(figure_intervals(walked.uncertainty), caption, alt))
-    blocks += [_coverage_table(uncertainty) for uncertainty in walked.uncertainty.values()]
-    with_direction = {h: uncertainty for h, uncertainty in walked.uncertainty.items() if uncertainty.abstention}
-    if with_direction:
-        caption = (
-            "Direction accuracy if the model forecasts only where its P(up) is farthest from one half. It should rise "
-            "to the left, and be above always-up on the same forecasts: where it only follows that line, the model is "
-            "merely confident in a rising market. Below, it forecasts all stocks of a day or none. The band is the "
-            "95 % interval."
-        )
-        alt = "Direction accuracy against the share of forecasts that the model makes."
-        figure = figure_abstention(
-            {h: uncertainty.abstention for h, uncertainty in with_direction.items()},
-            {h: uncertainty.abstention_days for h, uncertainty in with_direction.items()},
-        )
-        blocks.append(Picture(figure, caption, alt))
-    else:
-        blocks.append(Paragraph("The model forecasts no direction, so that it can't abstain from any."))
-    return PageSection("Uncertainty", tuple(blocks))
-
-
 def _probability_scores(uncertainty: Uncertainty) -> str:
     return (
-        f"{sentence_case(sessions_ahead(uncertainty.horizon))}: Brier score {format_number(uncertainty.brier, 4)} "
+        f"Brier score {format_number(uncertainty.brier, 4)} "
         f"against {format_number(uncertainty.brier_constant, 4)} for always forecasting the share of rises, "
         f"calibration error (ECE) {format_number(100 * uncertainty.ece, 2)} % points."
     )
-
-
-def _coverage_table(uncertainty: Uncertainty) -> TextTable:
-    kinds = tuple(uncertainty.coverage)
-    rows = tuple(
-        (where, *(interval_cell(shares[kind], 2, as_percent=True) for kind in kinds))
-        for where, shares in coverage_rows(uncertainty)
-    )
-    widths = ("mean width", *(format_percent(uncertainty.coverage[kind].width) for kind in kinds))
-    caption = f"{sentence_case(sessions_ahead(uncertainty.horizon))}: 90 % intervals"
-    return TextTable(("share inside", *kinds), (*rows, widths), caption)
 
 
 def coverage_rows(uncertainty: Uncertainty) -> list[tuple[str, dict[str, ConfidenceInterval]]]:
