@@ -4,18 +4,22 @@ DEMO := demo
 # one thread a process: the work is spread over processes, and results do not depend on how many cores there are
 export OMP_NUM_THREADS = 1
 
-.PHONY: setup demo notebooks quick test lint check-all check-aws load bench lock docs-pages site clean
+.PHONY: setup demo screenshots notebooks quick test lint check-all check-aws check-pythons load bench lock release licences docs-pages site clean
 
 setup: .venv/.done
 
 # uv installs the lock in a fraction of pip's time; where it can't (a platform without its wheel), pip does. It does not
-# read pip's settings: extra places of wheels are handed on.
+# read pip's settings: extra places of wheels are handed on. PyTorch comes as its build for the CPU (make setup TORCH=auto
+# takes the one for the graphics card at hand), or, where its own index is out of reach, as the package index has it.
+TORCH ?= cpu
+INSTALL = UV_FIND_LINKS="$${UV_FIND_LINKS:-$$PIP_FIND_LINKS}" VIRTUAL_ENV=.venv
 .venv/.done: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
-		|| { echo "tenor is developed on Python 3.11, 3.12 or 3.13: set PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' \
+		|| { echo "tenor is developed on Python 3.11 to 3.14: set PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --disable-pip-version-check --quiet $$(grep '^uv==' requirements.lock) || true
-	UV_FIND_LINKS="$${UV_FIND_LINKS:-$$PIP_FIND_LINKS}" VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet -r requirements.lock \
+	$(INSTALL) UV_HTTP_RETRIES=1 $(BIN)/uv pip install --quiet --torch-backend=$(TORCH) -r requirements.lock 2>/dev/null \
+		|| $(INSTALL) $(BIN)/uv pip install --quiet -r requirements.lock \
 		|| $(BIN)/pip install --disable-pip-version-check --quiet -r requirements.lock
 	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
 	@touch $@
@@ -25,8 +29,11 @@ demo: setup
 	$(BIN)/tenor data import embedded --store $(DEMO)/lake
 	$(BIN)/python train_model.py --store $(DEMO)/lake --config examples/demo.toml
 	$(BIN)/python evaluate_model.py --store $(DEMO)/lake --config examples/demo.toml --report $(DEMO)/report.html
+	$(BIN)/tenor ablate --store $(DEMO)/lake --config examples/demo.toml --without news --arms kinds --report $(DEMO)/news.html
 	$(BIN)/tenor predict AAPL --store $(DEMO)/lake
-	@echo "The report: $(DEMO)/report.html"
+	# what the news did to a range: the day of its quarterly results
+	$(BIN)/tenor predict AAPL --store $(DEMO)/lake --session 2015-10-27
+	@echo "The report: $(DEMO)/report.html; does the news help: $(DEMO)/news.html"
 
 # the examples as executed notebooks with their outputs and figures, in notebooks/
 notebooks: setup
@@ -68,13 +75,31 @@ check-aws: setup
 	$(MAKE) -C deployment check
 	$(BIN)/pytest -m aws tests/aws --timeout=1800
 
+# the wheel with each extra on each Python at hand, from wheels alone: make check-pythons ONLY="--python 3.12 --extra train"
+check-pythons: setup
+	$(BIN)/python scripts/check_pythons.py $(ONLY)
+
 bench: setup
 	$(BIN)/python perf/training_speed.py
 	$(BIN)/python perf/lake_at_size.py
 	$(BIN)/python perf/lake_reads.py
 
+# make lock UPGRADE=--upgrade takes the newest versions
 lock: setup
-	$(BIN)/python scripts/lock.py
+	$(BIN)/python scripts/lock.py $(UPGRADE)
+
+# the bill of materials and the licences of what `tenor[all]` installs, in dist/
+licences: setup
+	$(BIN)/python scripts/licences.py
+
+# a version: make release VERSION=0.2.0; docs/releasing.md has the rest
+release: setup
+	$(BIN)/python scripts/release.py $(VERSION)
+
+# the pictures of the dashboard in docs/images, from the demo
+screenshots: setup
+	$(BIN)/tenor refresh --store $(DEMO)/lake
+	$(BIN)/python scripts/write_screenshots.py --store $(DEMO)/lake
 
 # the pages of docs/ that come from the code: settings, commands, Python API, decisions, the table of features
 docs-pages: setup

@@ -1,9 +1,13 @@
-"""Rebuild src/tenor/data/sentiment.parquet from the published StockNet folder, with the sentiment model of the package.
+"""Rebuild the embedded sentiment and its counts by kind from the published StockNet folder, with the package's models.
 
     python scripts/build_embedded_sentiment.py FOLDER
 
+It writes ``sentiment.parquet`` (known at each close), ``sentiment-open.parquet`` (before the next open) and
+``kinds.parquet`` (both) into src/tenor/data; with ``--only-kinds`` the first one stays as it is. The files hold
+numbers, no text.
+
 Scoring takes 5 to 10 minutes on one core. Scores are stored in `--scores` as they come: a killed run resumes, and a
-second run with the same model only aggregates. The file holds numbers, no text.
+second run with the same model only aggregates.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,19 +29,21 @@ import pyarrow.parquet as pq
 
 from tenor.calendars import exchange
 from tenor.config import SentimentConfig, to_mapping
-from tenor.data import embedded_bars
+from tenor.data import KINDS_FILE, OPEN_FILE, SENTIMENT_FILE, embedded_bars
 from tenor.errors import DataError, TenorError
 from tenor.ingest.files.stocknet import read_stocknet_news
-from tenor.schema import Bars, DailySentiment, Float64
+from tenor.schema import AsOf, Bars, DailySentiment, Float64, News
 from tenor.sentiment.daily import daily_sentiment
 from tenor.sentiment.scorer import Scorer
+from tenor.sentiment.scores import Scores
 from tenor.storage.files import write_whole
 from tenor.store import Lake
 
-OUT = Path(__file__).resolve().parent.parent / "src" / "tenor" / "data" / "sentiment.parquet"
+OUT = Path(__file__).resolve().parent.parent / "src" / "tenor" / "data"
 SCORES = Path(tempfile.gettempdir()) / "tenor-embedded-sentiment"
 CALENDAR = "XNYS"
 DECIMALS = 4
+MOMENTS: dict[AsOf, str] = {"close": SENTIMENT_FILE, "open": OPEN_FILE}
 NUMBERS = ("mean", "std", "positive", "negative", "surprise", "recent", "market_mean")
 
 
@@ -44,20 +51,30 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line `arguments`; the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("folder", type=Path, help="the StockNet folder as published: it has price/raw and tweet/raw")
-    parser.add_argument("--out", type=Path, default=OUT, help="the file to write (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=OUT, help="the folder to write into (default: %(default)s)")
     parser.add_argument("--scores", type=Path, default=SCORES, help="where scores are stored (default: %(default)s)")
     parser.add_argument("--model", help="a folder of weights, instead of the model of the package")
     parser.add_argument("--threads", type=int, default=1, help="cores to score with (default: %(default)s)")
+    parser.add_argument("--only-kinds", action="store_true", help="leave sentiment.parquet as it is")
     options = parser.parse_args(arguments)
     try:
-        build(options.folder, options.out, options.scores, model=options.model, threads=options.threads)
+        build(
+            options.folder,
+            options.out,
+            options.scores,
+            model=options.model,
+            threads=options.threads,
+            only_kinds=options.only_kinds,
+        )
     except TenorError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def build(folder: Path, out: Path, scores_folder: Path, *, model: str | None, threads: int) -> None:
+def build(
+    folder: Path, out: Path, scores_folder: Path, *, model: str | None, threads: int, only_kinds: bool = False
+) -> None:
     """Read, score, aggregate, write and print a summary."""
     imported = read_stocknet_news(folder)
     news, bars = imported.news, embedded_bars()
@@ -65,15 +82,8 @@ def build(folder: Path, out: Path, scores_folder: Path, *, model: str | None, th
         raise DataError(f"{folder} holds no usable post: take the folder as it was published.")
     scorer = Scorer.load(model, threads=threads)
     cache = Lake(scores_folder).score_cache()
-    scores = scorer.score(news.frame["text"].tolist(), cache=cache, progress=_progress())
+    scores = scorer.score(news.frame["text"].tolist(), cache=cache, progress=_progress(), kinds=True)
     config = SentimentConfig()
-    sentiment = daily_sentiment(news, scores, config, calendar=CALENDAR)
-    # the posts end before the last session's cut-off, so that this session lacks posts that were known in time
-    margin = pd.Timedelta(minutes=config.margin_minutes)
-    incomplete = exchange(CALENDAR).session_of(news.frame["published_at"].tail(1), margin=margin).iloc[0]
-    sentiment = DailySentiment(
-        sentiment.frame[(sentiment.frame["session"] < incomplete) & sentiment.frame["symbol"].isin(bars.symbols)]
-    )
     about = {
         "source": "StockNet (ACL 2018), posts, by their own times",
         "model": scorer.model_id,
@@ -82,18 +92,54 @@ def build(folder: Path, out: Path, scores_folder: Path, *, model: str | None, th
         "items": len(news.frame),
         "refused": len(imported.refused),
         "unreadable": int((~scores.language_ok | scores.empty).sum()),
-        "rows": len(sentiment.frame),
     }
-    write(sentiment, out, about)
+    counts = []
+    for as_of, name in MOMENTS.items():
+        daily = complete(news, scores, config, as_of, bars.symbols)
+        assert daily.kinds is not None
+        counts.append(daily.kinds.frame.assign(as_of=as_of))
+        if not (only_kinds and as_of == "close"):
+            write(daily, out / name, {**about, "as_of": as_of, "rows": len(daily.frame)})
+            summarise(DailySentiment(pq.read_table(out / name).to_pandas()), bars)
+    kinds = pd.concat(counts, ignore_index=True)
+    about |= {"classifier": scorer.classifier.model_id, "rows": len(kinds)}
+    write_kinds(kinds, out / KINDS_FILE, about)
     print(json.dumps(about, indent=2))
-    summarise(DailySentiment(pq.read_table(out).to_pandas()), bars)
-    print(f"{out}: {out.stat().st_size / 1024:.0f} KiB")
+    print(kinds.pivot_table(index="kind", columns="as_of", values="n", aggfunc="sum").astype(int).to_string())
+    for name in (*MOMENTS.values(), KINDS_FILE):
+        print(f"{out / name}: {(out / name).stat().st_size / 1024:.0f} KiB")
+
+
+def complete(
+    news: News, scores: Scores, config: SentimentConfig, as_of: AsOf, symbols: tuple[str, ...]
+) -> DailySentiment:
+    """The daily sentiment of `symbols`, without the last session, whose cut-off lies after the last of the posts."""
+    daily = daily_sentiment(news, scores, config, calendar=CALENDAR, as_of=as_of)
+    margin = pd.Timedelta(minutes=config.margin_minutes)
+    last = exchange(CALENDAR).session_of(news.frame["published_at"].tail(1), margin=margin, as_of=as_of).iloc[0]
+
+    def whole(frame: pd.DataFrame) -> pd.DataFrame:
+        rows: pd.DataFrame = frame[(frame["session"] < last) & frame["symbol"].isin(symbols)]
+        return rows
+
+    assert daily.kinds is not None
+    return replace(daily, frame=whole(daily.frame), kinds=replace(daily.kinds, frame=whole(daily.kinds.frame)))
+
+
+def write_kinds(kinds: pd.DataFrame, out: Path, about: dict[str, object]) -> None:
+    """Write the counts of both moments, rounded, and `about`, as `write` does."""
+    frame = kinds.assign(n=kinds["n"].astype("int32"), mean=kinds["mean"].round(DECIMALS).astype("float32"))
+    _write(frame.sort_values(["as_of", "kind", "symbol", "session"], ignore_index=True), out, about)
 
 
 def write(sentiment: DailySentiment, out: Path, about: dict[str, object]) -> None:
     """Write `sentiment`, rounded, and `about` in the metadata under ``tenor``; a killed run leaves the old file."""
     frame = sentiment.frame.assign(**{c: sentiment.frame[c].round(DECIMALS).astype("float32") for c in NUMBERS})
     frame = frame.assign(**{c: frame[c].astype("int32") for c in ("n", "market_n")})
+    _write(frame, out, about)
+
+
+def _write(frame: pd.DataFrame, out: Path, about: dict[str, object]) -> None:
     table = pa.Table.from_pandas(frame, preserve_index=False)
     table = table.replace_schema_metadata({"tenor": json.dumps(about)})
     buffer = io.BytesIO()

@@ -76,7 +76,7 @@ class Installation:
 
 def extras() -> list[str]:
     """Those for users: none, and each but `dev`."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return ["", *(name for name in project["optional-dependencies"] if name != "dev")]
 
 
@@ -97,6 +97,7 @@ def pythons() -> dict[str, Path]:
     on_path = [shutil.which(f"python{version}") for version in VERSIONS]
     places = [Path(found) for found in on_path if found]
     places += sorted(Path.home().glob(".pyenv/versions/*/bin/python3"), reverse=True)
+    places.append(Path(sys.executable))
     places += sorted(Path.home().glob(".local/share/uv/python/*/bin/python3"), reverse=True)
     by_version: dict[str, Path] = {}
     ask = "import sys; print('%d.%d' % sys.version_info[:2])"

@@ -23,7 +23,7 @@ from tenor.data import embedded_bars
 from tenor.distribution import Risk
 from tenor.features import Scaler, build_panel
 from tenor.features.own import Own, OwnFunction
-from tenor.schema import PRICES, SENTIMENT_COLUMNS, Bars, DailySentiment, Panel
+from tenor.schema import PRICES, SENTIMENT_COLUMNS, Bars, DailyKinds, DailySentiment, Panel
 from tenor.training import Forecaster, Split, fit
 from tenor.user_code import Source
 
@@ -67,11 +67,22 @@ def own(bars: Bars, sentiment: DailySentiment | None, at: pd.Timestamp) -> Known
     return of_panel(build_panel(bars, CONFIG, sentiment=sentiment, own=made))
 
 
+def news(bars: Bars, sentiment: DailySentiment | None, at: pd.Timestamp) -> Known:
+    """Counts of kinds of news; those of the fixture follow from its sentiment, row by row."""
+    config = dataclasses.replace(CONFIG, kinds=("any", "earnings"))
+    if sentiment is not None:
+        rows = sentiment.frame
+        few = rows[rows["n"] % 3 == 0]
+        cells = [rows.assign(kind=""), few.assign(kind="earnings", n=few["n"] // 3)]
+        sentiment = dataclasses.replace(sentiment, kinds=DailyKinds(pd.concat(cells)))
+    return of_panel(build_panel(bars, config, sentiment=sentiment))
+
+
 CODE = "def smoothed(bars):\n    return bars['close'] / bars['close'].ewm(halflife=5).mean() - 1\n"
 SMOOTHED = OwnFunction("smoothed", Source(CODE, "mine.py", "smoothed"))
 
 
-STAGES: dict[str, Stage] = {"features": features, "scaled": scaled, "own": own}
+STAGES: dict[str, Stage] = {"features": features, "scaled": scaled, "own": own, "news": news}
 
 
 def of_panel(panel: Panel) -> Known:

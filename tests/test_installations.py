@@ -42,7 +42,8 @@ MISSING = re.compile(r"tenor: .+ is not installed(?: here)?: pip install 'tenor\
 # what each extra is for: these verbs lack nothing, whatever else becomes of them
 BASE = (
     "prepare", "data import", "data check", "data status", "data compact", "data verify", "models list", "models show",
-    "models diff", "models rollback", "predict", "monitor", "keys make", "keys list", "keys revoke",
+    "models diff", "models rollback", "predict", "monitor", "today", "keys make", "keys list", "keys revoke",
+    "topics fit", "topics show", "topics name",
 )  # fmt: skip
 TRAINING = ("models promote", "refresh", "train", "evaluate", "tune", "ablate", "leakcheck", "benchmark", "judge")
 SENTIMENT = ("sentiment score", "sentiment why", "sentiment evaluate")
@@ -153,6 +154,11 @@ def every_command() -> dict[str, list[str]]:
         "predict": ["S00", *store, *settings],
         "refresh": [*store, *settings],
         "monitor": store,
+        "today": store,
+        "paper run": store,
+        "paper show": store,
+        "paper orders": store,
+        "paper reset": store,
         "keys list": store,
         # it asks for a key before it listens
         "serve": ["--host", "0.0.0.0", *store, *settings],
@@ -181,6 +187,9 @@ def every_command() -> dict[str, list[str]]:
         "sentiment evaluate": [],
         "sentiment benchmark": ["--folder", "."],
         "sentiment train": ["--data", "none.csv", "--out", "weights"],
+        "topics fit": store,
+        "topics show": store,
+        "topics name": ["0", "earnings", *store],
     }
 
 

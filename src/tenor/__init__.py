@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from tenor.pipeline.judge import Judgement, judge
     from tenor.pipeline.predict import predict
     from tenor.pipeline.train import train
-    from tenor.schema import Bars, DailySentiment, Forecast, News, Panel
+    from tenor.schema import Bars, DailyKinds, DailySentiment, Forecast, News, Panel
     from tenor.sentiment import Scorer
     from tenor.serving.client import Client
     from tenor.store import Lake
@@ -58,6 +58,7 @@ _ROOMS = {
     "Bars": "schema",
     "Client": "serving.client",
     "Config": "config",
+    "DailyKinds": "schema",
     "DailySentiment": "schema",
     "FeatureConfig": "config",
     "FittedModel": "notebook.model",
@@ -104,6 +105,7 @@ __all__ = [
     "Bars",
     "Client",
     "Config",
+    "DailyKinds",
     "DailySentiment",
     "FeatureConfig",
     "FittedModel",

@@ -235,3 +235,19 @@ def _stock(symbol: str) -> str:
         if suffix or len(letters) == 1 or mark != "." or letters in ("WS", "WT", "UN", "WTS"):
             stem = f"{name}-{letters if suffix else _CLASSES.get(letters, letters)}"
     return f"{stem}.{suffix}" if suffix else stem
+
+
+_LEGAL = re.compile(
+    r"(,?\s+(the|inc|incorporated|corp|corporation|co|company|plc|ltd|limited|llc|ag|se|sa|s\.a|nv|n\.v|ab|asa|oyj|spa"
+    r"|s\.p\.a|kgaa|gmbh|holdings?|group|class [a-c]|adr|common stock|ordinary shares)\.?)+$",
+    re.IGNORECASE,
+)
+
+
+def short_name(name: str) -> str:
+    """A company's name without the legal form at its end.
+
+    >>> short_name("Orchard Example Holdings, Inc.")
+    'Orchard Example'
+    """
+    return _LEGAL.sub("", name.strip()).strip(" ,.")

@@ -19,7 +19,7 @@ import pandas as pd
 from tenor.config import Config, FeatureConfig, SentimentConfig, to_mapping
 from tenor.errors import DataError, StoreError
 from tenor.features.extra_sessions import on_sessions
-from tenor.features.kinds import with_kinds
+from tenor.features.kinds import TOPIC, with_kinds
 from tenor.features.own import LAKE, Covariates, Own
 from tenor.inference.forecasts import Attention, Forecasts, PanelForecasts
 from tenor.inference.predictor import Predictor
@@ -27,7 +27,8 @@ from tenor.inference.recipe import Recipe
 from tenor.kinds import StoredKinds
 from tenor.registry import Registry, registry_of
 from tenor.schema import AsOf, Bars, DailyKinds, DailySentiment, Forecast, News
-from tenor.sentiment.daily import DailyNews, daily_sentiment
+from tenor.sentiment.daily import DailyNews, Labels, daily_sentiment
+from tenor.sentiment.entities import Companies, EntityHead
 from tenor.sentiment.scorer import Scorer
 from tenor.sentiment.scores import Scores
 from tenor.serving.published import PublishedForecasts, published_forecasts
@@ -35,6 +36,7 @@ from tenor.storage.files import content_key, read_json
 from tenor.storage.object_store import open_store
 from tenor.store import Lake
 from tenor.store.item_scores import LakeScores
+from tenor.topics.model import TopicModel
 from tenor.topics.saved import FOLDER as TOPICS
 from tenor.topics.saved import SavedTopics
 
@@ -72,6 +74,7 @@ class Workspace:
 
     def __init__(self, store: str) -> None:
         self.store = store
+        self._topic_models: dict[str, TopicModel] = {}
 
     @functools.cached_property
     def lake(self) -> Lake:
@@ -109,9 +112,9 @@ class Workspace:
         """
         return on_sessions(self.lake.bars(symbols, calendar=calendar), calendar)
 
-    def forecasts(self, predictor: Predictor) -> LakeForecasts:
-        """The forecasts of a model from the lake as it is now."""
-        return LakeForecasts(self, predictor)
+    def forecasts(self, predictor: Predictor, *, until: pd.Timestamp | None = None) -> LakeForecasts:
+        """The forecasts of a model from the lake as it is now; with `until` from what was known after that session."""
+        return LakeForecasts(self, predictor, until=until)
 
     def resolve_sentiment(self, config: SentimentConfig, *, calendar: str, as_of: AsOf = "close") -> SentimentConfig:
         """`config` with its ``auto`` source replaced by the one that it means for this lake now.
@@ -168,7 +171,10 @@ class Workspace:
         )
         counts = None if daily is None else daily.kinds
         known = counts.until(until) if counts is not None and until is not None else counts
-        return replace(config, sentiment=made_by, features=with_kinds(features, known, where=self.store)), daily
+        topics = self.topic_names(made_by) if features.topics else None
+        return replace(
+            config, sentiment=made_by, features=with_kinds(features, known, where=self.store, topics=topics)
+        ), daily
 
     def model_news(self, recipe: Recipe) -> DailySentiment | None:
         """The daily sentiment that the model of `recipe` sees; None where it sees none, or the lake has none."""
@@ -236,27 +242,47 @@ class Workspace:
             return imported if kinds else replace(imported, kinds=None)
         settings = settings_key(config, calendar, as_of)
         if scored is not None:
-            daily = daily_sentiment(scored.news, scored.scores, config, calendar=calendar, as_of=as_of)
+            labels = self.topic_labels(config, scored.scores) if kinds else None
+            daily = daily_sentiment(scored.news, scored.scores, config, calendar=calendar, as_of=as_of, labels=labels)
             if save:
                 self.lake.append_sentiment(daily, source=scored.scores.model_id, settings=settings)
             return daily
         if not self.lake.has_news():
             return None
-        scorer = Scorer.load(config.model)
+        scorer = Scorer.load(config.model, kinds=config.kinds_model or None)
+        companies = self._companies(config, scorer)
         state = {"news": self.lake.news_state(), "model": scorer.model_id, "kinds": _kinds_id(scorer) if kinds else ""}
+        if companies is not None:
+            state["companies"] = companies.fingerprint()
         known = self._saved_state(settings)
         if known is not None and (known == state or (not kinds and known == {**state, "kinds": known.get("kinds")})):
             saved = self.lake.sentiment(scorer.model_id, settings=settings, calendar=calendar, as_of=as_of)
             if saved is not None:
                 return saved if kinds else replace(saved, kinds=None)
+        if kinds:
+            self._topics_of(config, scorer)  # raises before anything is scored
         days = DailyNews(config, calendar=calendar, as_of=as_of)
-        for news, scores in self._scored_blocks(scorer, kinds=kinds, progress=progress, save=save):
-            days.add(news, scores)
+        for news, scores in self._scored_blocks(
+            scorer, config, kinds=kinds, companies=companies, progress=progress, save=save
+        ):
+            days.add(news, scores, self.topic_labels(config, scores) if kinds else None)
         daily = days.sentiment()
         if save:
             self.lake.append_sentiment(daily, source=scorer.model_id, settings=settings)
             self._save_state(settings, state)
         return daily
+
+    def sentiment_of(self, news: News, recipe: Recipe) -> DailySentiment:
+        """The daily sentiment of `news` that are not the lake's, as the model of `recipe` sees them; nothing is kept.
+
+        Errors are those of `daily_sentiment`.
+        """
+        config, features = recipe.sentiment, recipe.features
+        scorer = Scorer.load(config.model, kinds=config.kinds_model or None)
+        topics = recipe.with_kinds and self._topics_of(config, scorer) is not None
+        scores = scorer.score(news.frame["text"].tolist(), kinds=recipe.with_kinds, embeddings=topics)
+        labels = self.topic_labels(config, scores) if topics else None
+        return daily_sentiment(news, scores, config, calendar=features.calendar, as_of=features.as_of, labels=labels)
 
     def daily_kinds(
         self,
@@ -274,6 +300,50 @@ class Workspace:
         daily = self.daily_sentiment(config, calendar=calendar, as_of=as_of, kinds=True, progress=progress, save=save)
         return None if daily is None else daily.kinds
 
+    def topic_model(self, config: SentimentConfig) -> TopicModel | None:
+        """The topics that `config` counts items by; None where it names none.
+
+        Raises
+        ------
+        ModelError
+            The store has no such version, or it is damaged.
+        """
+        version = config.topics_model
+        if not version:
+            return None
+        if version not in self._topic_models:
+            self._topic_models[version] = self.topics.version(version)
+        return self._topic_models[version]
+
+    def topic_names(self, config: SentimentConfig) -> tuple[str, ...] | None:
+        """What features and daily counts call the topics of `config`; None where it names none."""
+        model = self.topic_model(config)
+        return None if model is None else tuple(f"{TOPIC}{name}" for name in model.names)
+
+    def topic_labels(self, config: SentimentConfig, scores: Scores) -> Labels | None:
+        """Which of the scored items belong to which topic of `config`, by `topic_names`; None where it names none.
+
+        Parameters
+        ----------
+        config
+            Its ``topics_model`` counts.
+        scores
+            With embeddings, of the scorer that the topics were fitted with.
+        """
+        model = self.topic_model(config)
+        if model is None:
+            return None
+        assert scores.embeddings is not None
+        numbers = model.assign(scores.embeddings)
+        return {f"{TOPIC}{name}": numbers == number for number, name in enumerate(model.names)}
+
+    def _topics_of(self, config: SentimentConfig, scorer: Scorer) -> TopicModel | None:
+        """`topic_model`, refused where it is of another encoder than `scorer`."""
+        model = self.topic_model(config)
+        if model is not None:
+            model.check_encoder(scorer.classifier.model_id)
+        return model
+
     def saved_news(self, recipe: Recipe) -> DailySentiment | None:
         """As `model_news`, what an earlier call with ``save=True`` stored, without scoring; None for nothing."""
         calendar, as_of = recipe.features.calendar, recipe.features.as_of
@@ -284,7 +354,14 @@ class Workspace:
         return saved if saved is None or recipe.with_kinds else replace(saved, kinds=None)
 
     def _scored_blocks(
-        self, scorer: Scorer, *, kinds: bool, progress: ScoringProgress | None, save: bool
+        self,
+        scorer: Scorer,
+        config: SentimentConfig,
+        *,
+        kinds: bool,
+        companies: Companies | None,
+        progress: ScoringProgress | None,
+        save: bool,
     ) -> Iterator[tuple[News, Scores]]:
         """The lake's news in order of publication with their scores, about `BLOCK` items at a time."""
         blocks = self.lake.news_blocks(BLOCK)
@@ -298,20 +375,37 @@ class Workspace:
 
             # one block has the counts of distinct texts that a person expects
             report = scored if len(blocks) > 1 else progress
-            yield news, self._scores(scorer, news, kinds=kinds, progress=report, save=save)
+            yield news, self._scores(scorer, news, config, kinds=kinds, companies=companies, progress=report, save=save)
             done += count
 
     def _scores(
-        self, scorer: Scorer, news: News, *, kinds: bool, progress: ScoringProgress | None, save: bool
+        self,
+        scorer: Scorer,
+        news: News,
+        config: SentimentConfig,
+        *,
+        kinds: bool,
+        companies: Companies | None,
+        progress: ScoringProgress | None,
+        save: bool,
     ) -> Scores:
         cache = self.lake.score_cache()
+        cache = cache if save else _ReadOnlyCache(cache.versions)
         texts = news.frame["text"].tolist()
-        return scorer.score(
-            texts,
-            cache=cache if save else _ReadOnlyCache(cache.versions),
-            progress=progress,
-            kinds=kinds and scorer.has_kinds,
-        )
+        topics = kinds and self._topics_of(config, scorer) is not None
+        kinds = kinds and scorer.has_kinds
+        scores = scorer.score(texts, cache=cache, progress=progress, kinds=kinds, embeddings=topics)
+        return scores if companies is None else companies.told_apart(news.frame, scores, scorer.encoder, cache)
+
+    def _companies(self, config: SentimentConfig, scorer: Scorer) -> Companies | None:
+        """What tells the companies of an item apart; None where that is not asked for, or not known for the scorer."""
+        if not config.entities:
+            return None
+        names = {str(row["symbol"]): str(row["name"]) for row in self.lake.rows("names").to_dict("records")}
+        if len(names) < 2:
+            return None
+        head = EntityHead.load()
+        return Companies(names, head) if head.encoder == scorer.model_id else None
 
     def _saved_state(self, settings: str) -> dict[str, Any] | None:
         """The news and the models that the daily sentiment stored under `settings` is of; None where unknown."""
@@ -376,8 +470,11 @@ class Workspace:
         news = self.lake.news(symbols) if newest is None else self.lake.newest_news(symbols, newest)
         if news.frame.empty:
             return None
-        scorer = Scorer.load(config.model)
-        return ScoredNews(news, self._scores(scorer, news, kinds=kinds, progress=progress, save=save))
+        scorer = Scorer.load(config.model, kinds=config.kinds_model or None)
+        companies = self._companies(config, scorer)
+        return ScoredNews(
+            news, self._scores(scorer, news, config, kinds=kinds, companies=companies, progress=progress, save=save)
+        )
 
 
 class LakeForecasts:
@@ -394,10 +491,12 @@ class LakeForecasts:
         The store.
     predictor
         The model.
+    until
+        The last session of which anything is used; by default the last there is.
     """
 
-    def __init__(self, workspace: Workspace, predictor: Predictor) -> None:
-        self._workspace, self._predictor = workspace, predictor
+    def __init__(self, workspace: Workspace, predictor: Predictor, *, until: pd.Timestamp | None = None) -> None:
+        self._workspace, self._predictor, self._until = workspace, predictor, until
         self.recipe = predictor.recipe
         self._calendar = predictor.recipe.features.calendar
         self.known = workspace.lake.symbols(self._calendar)
@@ -417,7 +516,11 @@ class LakeForecasts:
     def trained_bars(self) -> Bars | None:
         """The bars of the symbols that the model was trained on; None where the lake has none of them."""
         symbols = self.recipe.universe(self.known, ())
-        return self._workspace.bars(symbols, calendar=self._calendar) if symbols else None
+        return self._bars(symbols) if symbols else None
+
+    def _bars(self, symbols: Sequence[str]) -> Bars:
+        bars = self._workspace.bars(symbols, calendar=self._calendar)
+        return bars if self._until is None else bars.until(self._until)
 
     @functools.cached_property
     def all_bars(self) -> Bars:
@@ -425,7 +528,7 @@ class LakeForecasts:
         bars = self.trained_bars
         if bars is not None and not set(self.known) - set(bars.symbols):
             return bars
-        return self._workspace.bars(self.known, calendar=self._calendar)
+        return self._bars(self.known)
 
     @functools.cached_property
     def trained(self) -> PanelForecasts | None:
@@ -539,7 +642,7 @@ class _ReadOnlyCache(LakeScores):
 def settings_key(config: SentimentConfig, calendar: str, as_of: AsOf = "close") -> str:
     """What stands for all settings that change daily sentiment computed from news."""
     moment = () if as_of == "close" else (as_of,)  # the close has the key that it had before there was another moment
-    return content_key(to_mapping(replace(config, source=NEWS)), calendar, *moment)
+    return content_key(to_mapping(replace(config, source=NEWS, kinds_model="")), calendar, *moment)
 
 
 def _kinds_id(scorer: Scorer) -> str:

@@ -330,6 +330,15 @@ def test_news_is_held_against_the_close_of_the_symbols_own_market() -> None:
     assert "against the closes of 24/7 and XNYS and XTKS" in report.describe()
 
 
+def test_at_the_open_the_night_is_no_leak() -> None:
+    moments = ["2015-03-02T21:30:00Z", "2015-03-03T14:29:00Z", "2015-03-03T14:31:00Z"]
+    frame = pd.DataFrame({"date": "2015-03-02", "symbol": "A", "score": [0.1, 0.2, 0.3], "published_at": moments})
+    assert "3 of 3 items were published after the close of" in check_dataset(frame).findings[0].evidence
+    report = check_dataset(frame, as_of="open")
+    assert "1 of 3 items were published after the open after" in report.findings[0].evidence
+    assert check_dataset(frame.iloc[:2], as_of="open").ok
+
+
 REFUSED: dict[str, tuple[pd.DataFrame, dict[str, Any], type[Exception], str]] = {
     "nothing": (pd.DataFrame(), {}, DataError, "no rows"),
     "no date": (pd.DataFrame({"x": [1.0]}), {}, DataError, "no date column"),

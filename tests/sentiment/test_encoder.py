@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -7,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tenor.errors import ModelError
@@ -76,9 +78,51 @@ def test_the_model_id_follows_the_files(weights: Path) -> None:
     assert OnnxEncoder(weights).model_id != OnnxEncoder().model_id
 
 
+def test_the_embedding_is_an_output_more_and_changes_no_logit() -> None:
+    """Without it the file is, byte for byte, the one whose SHA-256 names the scores (``logits_of`` in the config)."""
+    onnx = pytest.importorskip("onnx")
+    config = json.loads((SHIPPED / "config.json").read_text())
+    model = onnx.load_from_string((SHIPPED / "model.onnx").read_bytes())
+    assert [output.name for output in model.graph.output] == ["logits", "embedding"]
+    del model.graph.output[1]
+    means = [node for node in model.graph.node if any(name.startswith("embedding") for name in node.output)]
+    for node in means:
+        model.graph.node.remove(node)
+    assert [node.op_type for node in means] == ["ReduceMean"] * 6 + ["Concat"]
+    assert hashlib.sha256(model.SerializeToString()).hexdigest() == config["logits_of"]["model.onnx"]
+
+
+def test_the_embedding_comes_from_the_same_pass() -> None:
+    encoder = OnnxEncoder()
+    ids = np.array(encoder.tokenise(["Vexmoor sells pumps", "Quillstone buys ore"]))
+    logits, embeddings = encoder.outputs(ids)
+    np.testing.assert_array_equal(logits, encoder.logits(ids))
+    assert embeddings.shape == (2, 2304)
+    assert embeddings.dtype == np.float32
+    assert not np.allclose(embeddings[0], embeddings[1])
+
+
+def test_weights_of_the_older_format_give_sentiment_alone(weights: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load_from_string((weights / "model.onnx").read_bytes())
+    del model.graph.output[1]
+    content = model.SerializeToString()
+    (weights / "model.onnx").write_bytes(content)
+    config = json.loads((weights / "config.json").read_text())
+    config = {key: value for key, value in config.items() if key not in ("kinds", "logits_of")}
+    config["format"], config["files"]["model.onnx"] = 2, hashlib.sha256(content).hexdigest()
+    (weights / "config.json").write_text(json.dumps(config))
+    old, new = OnnxEncoder(weights), OnnxEncoder()
+    ids = np.array(new.tokenise(["Vexmoor gains"]))
+    np.testing.assert_array_equal(old.logits(ids), new.logits(ids))
+    assert old.kinds_file is None
+    with pytest.raises(ModelError, match="are of format 2, which gives sentiment and no embedding"):
+        old.outputs(ids)
+
+
 def test_scoring_needs_no_torch() -> None:
     code = (
-        "import sys, tenor.sentiment.scorer as s; s.Scorer.load().score(['profit rises']); "
+        "import sys, tenor.sentiment.scorer as s; s.Scorer.load().score(['profit rises'], kinds=True); "
         "print(sorted({'torch', 'transformers', 'pandas', 'sklearn'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -120,7 +120,9 @@ def visit(browser: Any) -> Iterator[Open]:
         page = context.new_page()
         page.on("console", lambda m: None if expected and expected in m.text else complaints.append(m.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda r: None if r.url.startswith((running.url, "data:")) else complaints.append(r.url))
+        page.on(
+            "request", lambda r: None if r.url.startswith((running.url, "data:", "blob:")) else complaints.append(r.url)
+        )
         page.goto(f"{running.url}/{fragment}")
         return page
 

@@ -77,7 +77,11 @@ def test_dates_and_kinds_of_news_lie_below_the_chart_and_items_have_theirs(
     document = json.loads(published.read(index.entries["S00"]))
     days = document["bars"]["session"]
     document["as_of"] = "2030-01-01T21:00:00+00:00"
-    document["events"] = {"session": [days[-10], "2030-02-03"], "kind": ["earnings", "ex_dividend"]}
+    document["events"] = {
+        "session": [days[-10], "2030-02-03"],
+        "kind": ["earnings", "ex_dividend"],
+        "known_since": [f"{days[-20]} 12:00:00+00:00", f"{days[-4]} 12:00:00+00:00"],
+    }
     document["kinds"] = {
         "session": [days[-5], days[-5], days[-5], days[-3]],
         "kind": ["", "earnings", "topic:supply", "legal"],
@@ -89,9 +93,17 @@ def test_dates_and_kinds_of_news_lie_below_the_chart_and_items_have_theirs(
     published.publish([document], {**index.head, "published_at": index.head["published_at"] + 1})
     page = drawn(visit(serve(published), "#S00/1"))
     below = page.evaluate(f"{TRACES}.filter((t) => t.yaxis === 'y3').map((t) => [Array.from(t.x), t.text])")
-    assert below == [[[days[-10]], ["earnings"]], [[days[-5], days[-3]], ["earnings 3<br>supply 2", "legal 1"]]]
+    assert below == [
+        [[days[-10], "2030-02-03"], ["earnings", "ex dividend"]],
+        [[days[-5], days[-3]], ["earnings 3<br>supply 2", "legal 1"]],
+    ]
     shows(page, "#price-text", "Next date known ahead: ex dividend on 3 Feb 2030.")
     assert "earnings, analyst" in page.inner_text("#items")
+    page.evaluate(f"location.hash = '#S00/1/{days[-6]}'")
+    page.wait_for_function(f"{TRACES}.filter((t) => t.yaxis === 'y3').length === 1")
+    assert "Next date" not in page.inner_text("#price-text"), "it was announced later"
+    page.go_back()
+    shows(page, "#price-text", "Next date known ahead")
     assert "Example: a sentence made up for this demo" in page.inner_text("#items")
 
 

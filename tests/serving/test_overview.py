@@ -76,6 +76,15 @@ def test_the_variance_is_the_models() -> None:
     np.testing.assert_allclose(ours, theirs, rtol=1e-12)
 
 
+def test_the_kind_of_most_items_is_the_sessions(http: httpx.Client) -> None:
+    document = http.get("/v1/symbols/S01").json()
+    on = document["session"]
+    document["kinds"] = {"session": [on, on, "2015-01-02"], "kind": ["legal", "earnings", "payout"], "n": [1, 3, 9]}
+    row = overview_row(document)
+    assert row is not None
+    assert row["kind"] == "earnings"
+
+
 def test_a_spark_reaches_from_0_to_99() -> None:
     assert spark([3.0, 1.0, 2.0]) == [99, 0, 50]
     assert spark([5.0, 5.0]) == [50, 50]

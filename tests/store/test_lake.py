@@ -13,6 +13,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from tenor.errors import ConfigError, DataError, StoreError, UnknownSymbolError
+from tenor.kinds import StoredKinds
 from tenor.schema import SENTIMENT_COLUMNS, AsOf, Bars, DailyKinds, DailySentiment, News, news_id
 from tenor.store import Appended, Lake
 from tenor.store import parts as parts_of
@@ -153,6 +154,30 @@ def test_a_text_is_scored_once_by_a_model(location: str) -> None:
     assert cache.get(["aa", "cc"], "m1") == {"aa": (0.1, 0.2, 0.7)}
     assert cache.get(["aa", "bb"], "m2") == {"aa": (0.3, 0.3, 0.4)}
     assert cache.get([], "m1") == {}
+
+
+def test_kinds_and_embeddings_of_a_text_come_back_as_they_were_put(location: str) -> None:
+    cache = Lake(location).score_cache()
+    kinds = np.linspace(0, 1, 18, dtype=np.float32).reshape(2, 9)
+    embeddings = np.arange(128, dtype=np.float16).reshape(2, 64) / 3
+    assert len(cache.get_kinds(["aa"], "m1", embeddings=True).text_hashes) == 0
+    cache.put_kinds(StoredKinds(["bb", "aa"], kinds, embeddings), "m1")
+    cache.put_kinds(StoredKinds([], kinds[:0], embeddings[:0]), "m1")
+    cache.put_kinds(StoredKinds(["cc"], kinds[:1], None), "m1")
+    stored = cache.get_kinds(["aa", "bb", "cc", "dd"], "m1", embeddings=False)
+    assert stored.embeddings is None
+    rows = dict(zip(stored.text_hashes, stored.kinds, strict=True))
+    assert set(rows) == {"aa", "bb", "cc"}
+    np.testing.assert_array_equal(rows["aa"], kinds[1])
+    # a text whose embedding is not there counts as unknown where the embedding is asked for
+    both = cache.get_kinds(["aa", "bb", "cc"], "m1", embeddings=True)
+    assert both.embeddings is not None
+    assert set(both.text_hashes) == {"aa", "bb"}
+    by_name = dict(zip(both.text_hashes, both.embeddings, strict=True))
+    np.testing.assert_array_equal(by_name["bb"], embeddings[0])
+    assert len(cache.get_kinds(["aa"], "m2", embeddings=False).text_hashes) == 0
+    cache.put_kinds(StoredKinds(["aa"], kinds[:1], embeddings[:1]), "m1")
+    np.testing.assert_array_equal(cache.get_kinds(["aa"], "m1", embeddings=True).kinds, kinds[:1])
 
 
 def refusals(file: str, *rows: int) -> pd.DataFrame:

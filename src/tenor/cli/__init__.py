@@ -23,6 +23,7 @@ from tenor.cli import (
     leakcheck,
     mcp,
     models,
+    paper,
     prepare,
     registry,
     sentiment,
@@ -61,6 +62,7 @@ app.add_typer(sentiment.app, name="sentiment")
 app.add_typer(topics.app, name="topics")
 app.add_typer(serve.app)
 app.add_typer(today.app)
+app.add_typer(paper.app, name="paper")
 app.add_typer(upload.app)
 app.add_typer(mcp.app)
 app.add_typer(forecast_file.app)

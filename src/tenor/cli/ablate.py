@@ -13,6 +13,7 @@ from tenor.cli.options import (
     AllowLeak,
     AsJson,
     ConfigFile,
+    Moment,
     Network,
     Overrides,
     Store,
@@ -29,6 +30,7 @@ def ablate(
     config: ConfigFile = None,
     set_: Overrides = None,
     model: Network = None,
+    as_of: Moment = None,
     report: Annotated[Path | None, typer.Option(help="The HTML page of the ablation to write.")] = None,
     without: Annotated[
         list[str] | None,
@@ -55,7 +57,7 @@ def ablate(
     from tenor.config import Config
     from tenor.pipeline.ablate import ablate as walk_forward_each
 
-    settings = Config.read(config, with_network(set_, model))
+    settings = Config.read(config, with_network(set_, model, as_of))
     with console.progress_bars(quiet=as_json) as bars:
         ablated = walk_forward_each(
             store,

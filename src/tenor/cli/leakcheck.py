@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tenor.cli import console
 from tenor.cli.options import DEFAULT_STORE, AsJson, Calendar, Store
-from tenor.errors import DataError
+from tenor.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from tenor.schema import AsOf
 
 app = typer.Typer()
 
@@ -30,6 +33,9 @@ def leakcheck(
     price: Annotated[str | None, typer.Option(help="The column with the close.")] = None,
     horizon: Annotated[int, typer.Option(min=1, help="Sessions from a row to its target.")] = 1,
     calendar: Calendar = "XNYS",
+    as_of: Annotated[
+        str, typer.Option("--as-of", metavar="close|open", help="Up to when a row may hold news: close or next open.")
+    ] = "close",
     as_json: AsJson = False,
 ) -> None:
     """Check whether a table or a feature function uses the future. Exits with 1 if it does, and names the leaks."""
@@ -53,6 +59,7 @@ def leakcheck(
             price=price,
             horizon=horizon,
             calendar=calendar,
+            as_of=_moment(as_of),
         )
     if as_json:
         console.print_json(result.to_json())
@@ -61,3 +68,11 @@ def leakcheck(
     if not result.ok:
         count = len(result.findings)
         raise DataError(f"{count} finding{'s' if count > 1 else ''}: {', '.join(result.kinds)}.")
+
+
+def _moment(text: str) -> AsOf:
+    if text == "close":
+        return "close"
+    if text == "open":
+        return "open"
+    raise ConfigError(f"--as-of is {text!r}; it takes close or open.")

@@ -14,6 +14,8 @@ from tenor.cli.options import (
     AllowLeak,
     AsJson,
     ConfigFile,
+    Moment,
+    MomentOfModel,
     Network,
     Overrides,
     Store,
@@ -32,6 +34,7 @@ def train(
     config: ConfigFile = None,
     set_: Overrides = None,
     model: Network = None,
+    as_of: Moment = None,
     workers: Workers = None,
     allow_leak: AllowLeak = False,
     as_json: AsJson = False,
@@ -41,7 +44,7 @@ def train(
     from tenor.ingest.importing import EMBEDDED, import_files
     from tenor.pipeline import train
 
-    settings = Config.read(config, with_network(set_, model))
+    settings = Config.read(config, with_network(set_, model, as_of))
     if store == DEFAULT_STORE and not Path(store).exists():
         console.stderr.print(f"no lake at {store!r} yet: filling it with the embedded bars of 88 US stocks, 2012-2017")
         import_files(store, [EMBEDDED])
@@ -62,6 +65,7 @@ def evaluate(
     set_: Overrides = None,
     workers: Workers = None,
     model: Annotated[str | None, typer.Option(help="A version, or champion; by default the latest.")] = None,
+    as_of: MomentOfModel = None,
     report: Annotated[
         Path, typer.Option(help="The HTML report to write; its figures are written as JSON beside it.")
     ] = Path("report.html"),
@@ -83,6 +87,7 @@ def evaluate(
             store,
             config=settings,
             version=model,
+            as_of=as_of,
             report=report,
             show=show or (),
             baselines=baseline or (),
@@ -114,6 +119,11 @@ def predict(
         list[int] | None, typer.Option(min=1, help="Sessions ahead; may be repeated; by default 1.")
     ] = None,
     model: Version = None,
+    as_of: MomentOfModel = None,
+    session: Annotated[
+        str | None,
+        typer.Option(help="An earlier session, YYYY-MM-DD: the forecast after it, from what was known then."),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option(help="Write them as a table, .csv or .parquet, that 'tenor judge' reads.")
     ] = None,
@@ -132,7 +142,13 @@ def predict(
     if output is not None:
         format_of(output)  # before the forecasts are made: what is wrong with a name is no work
     current = current_forecasts(
-        store, symbols, horizons=horizon or [1], version=model, sources=sources_of(config, set_)
+        store,
+        symbols,
+        horizons=horizon or [1],
+        version=model,
+        as_of=as_of,
+        session=session,
+        sources=sources_of(config, set_),
     )
     notes = [f"stale: {current.stale[f.symbol]}" for f in current.forecasts if f.symbol in current.stale]
     for line in dict.fromkeys([*notes, *current.notes, *current.failed.values()]):

@@ -32,6 +32,18 @@ Network = Annotated[
         "--model", metavar="FILE.py:CLASS", help="A network of your own in place of tenor's: docs/own-models.md."
     ),
 ]
+Moment = Annotated[
+    str | None,
+    typer.Option(
+        "--as-of",
+        metavar="close|open",
+        help="Forecasts are made after the close, or before the next open with the news of the night (features.as_of).",
+    ),
+]
+MomentOfModel = Annotated[
+    str | None,
+    typer.Option("--as-of", metavar="close|open", help="Refuse a model whose forecasts are not made at that moment."),
+]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes to train in; by default one per core.")]
 ScorerName = Annotated[
     str, typer.Option("--scorer", help="'default', a folder of weights, or a Hugging Face id such as ProsusAI/finbert.")
@@ -50,10 +62,10 @@ Published = Annotated[
 DEFAULT_STORE = "lake"
 
 
-def with_network(overrides: Sequence[str] | None, network: str | None) -> list[str]:
-    """The ``--set`` of a command line, and its ``--model`` as one of them."""
-    own = [] if network is None else [f"model.network={json.dumps(network)}"]
-    return [*(overrides or ()), *own]
+def with_network(overrides: Sequence[str] | None, network: str | None, as_of: str | None = None) -> list[str]:
+    """The ``--set`` of a command line, and its ``--model`` and ``--as-of`` as two of them."""
+    given = {"model.network": network, "features.as_of": as_of}
+    return [*(overrides or ()), *(f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None)]
 
 
 def sources_of(config: Path | None, overrides: Sequence[str] | None) -> SourcesConfig:

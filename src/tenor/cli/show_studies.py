@@ -111,6 +111,8 @@ def show_tuning(result: TuneResult) -> None:
             scores = [_mean_and_sd(trial.mean(measure), trial.sd(measure)) for measure in measures]
         rows.append((str(trial.rank), settings, *scores, trial.failed or ""))
     table(("rank", "settings", *measures, ""), rows)
+    if result.note:
+        line(result.note)
     line(f"ranked by {search.scoring} over {len(search.folds)} folds; the best config: {result.best}")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tenor.cli.console import entry, line, table
 from tenor.cli.options import DEFAULT_STORE
+from tenor.news_words import news_sentence
 
 if TYPE_CHECKING:
     from tenor.pipeline.train import TrainResult
@@ -68,6 +69,9 @@ def show_forecast(forecast: Forecast) -> None:
         line(f"  {title:<10} {', '.join(parts)}")
     line(f"  price      {forecast.price:.2f} expected ({_signed(math.expm1(forecast.expected_return))})")
     line(f"  P(up)      {100 * forecast.p_up:.1f} %")
+    why = news_sentence(forecast.news)
+    if why:
+        line(f"  news       {why}")
     line(f"  verdict    {forecast.verdict}")
     for title, weights in (("sessions", forecast.attention_time), ("features", forecast.attention_features)):
         top = sorted(weights.items(), key=lambda item: -item[1])[:3]

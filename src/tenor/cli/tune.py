@@ -13,6 +13,7 @@ from tenor.cli.options import (
     AllowLeak,
     AsJson,
     ConfigFile,
+    Moment,
     Network,
     Overrides,
     Store,
@@ -29,6 +30,7 @@ def tune(
     config: ConfigFile = None,
     set_: Overrides = None,
     model: Network = None,
+    as_of: Moment = None,
     grid: Annotated[
         list[str] | None, typer.Option(help="A key and its values: hidden=16,32; may be given several times.")
     ] = None,
@@ -47,7 +49,7 @@ def tune(
     from tenor.config import Config
     from tenor.pipeline.tune import tune as search
 
-    settings = Config.read(config, with_network(set_, model))
+    settings = Config.read(config, with_network(set_, model, as_of))
     with console.progress_bars(quiet=as_json) as bars:
         tuned = search(
             store,

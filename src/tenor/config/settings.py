@@ -178,8 +178,9 @@ class FeatureConfig(Section):
         classifier knows, ``any`` for all items together; true for all kinds. None takes `DEFAULT_KINDS` where the lake
         has counts of them; a trained model has those that it was trained with.
     topics : int or bool
-        So many topics of the lake's news (``tenor topics fit``), the most frequent first, are features as kinds are;
-        true for all there are.
+        So many topics of the lake's news are features as kinds are (``docs/topics.md``). A training fits them on the
+        news before its training part ends; true for 20. Of topics that are there already (``sentiment.topics_model``,
+        imported counts) so many, the most frequent first; true for all.
     as_of : {"close", "open"}
         The moment that a forecast is made at: after the close of a session, or before the open of the next one. At the
         open, the row of a session holds the news of the night after it as well; bars end with the session all the same.
@@ -252,8 +253,18 @@ class SentimentConfig(Section):
         Of items of one symbol and session that say nearly the same (`tenor.duplicates`: one with a word changed, too)
         the first one counts and the others do nowhere, not even in `n`; `repeats` then has nothing left to weigh. The
         embedded sentiment was made without.
+    entities : bool
+        An item that names two or more of its companies (by the lake's names) counts for each with what its own clause
+        says, where the scorer is tenor's own; otherwise, and without this, with what the whole item says.
     model : str
         What scores the items: ``default``, a folder, or a Hugging Face id (see `Scorer.load`).
+    kinds_model : str
+        The file of a classifier of the kinds of news trained for `model` (docs/news-kinds.md); empty for the one that
+        came with its weights.
+    topics_model : str
+        The version of the topics that items are counted by, where ``features.topics`` asks for them
+        (``tenor topics fit --until``); empty for those that a training fits. A trained model keeps the one that it was
+        trained on.
     source : str
         Which daily sentiment of a lake is used: ``news`` is computed from the lake's news by these settings; any other
         name is that of imported daily sentiment, such as the embedded one; ``auto`` is ``news`` where the lake has any,
@@ -266,7 +277,10 @@ class SentimentConfig(Section):
     window: int = whole(60, 1)
     repeats: float = number(0.5, 0, 1)
     once: bool = False
+    entities: bool = field(default=True, metadata=USUAL)
     model: str = "default"
+    kinds_model: str = field(default="", metadata=LATER)
+    topics_model: str = field(default="", metadata=LATER)
     source: str = "auto"
 
 
@@ -537,6 +551,41 @@ class AlertsConfig(Section):
 
 
 @dataclass(frozen=True)
+class PaperConfig(Section):
+    """Paper trading: by which rule forecasts become positions (docs/paper-trading.md).
+
+    Attributes
+    ----------
+    rule : {"basket", "each", "long/flat"}
+        ``basket`` holds all symbols in inverse proportion to their forecast volatility, so much of all that the
+        volatility of the whole is `volatility`; ``each`` gives every symbol the same share of the capital and holds it
+        at `volatility` by itself; ``long/flat`` holds what probably rises, while the track record has evidence that the
+        model tells.
+    volatility : float
+        Aimed at, a share a year.
+    cap : float
+        Most leverage: the sum of the positions as a share of the equity.
+    cost : float
+        Basis points of the money traded.
+    capital : float
+        To begin with, in the quotes' currency.
+    symbols : tuple of str
+        What is traded; empty means all that have a forecast.
+    fractional : bool
+        Whether orders may be for parts of a share.
+    """
+
+    section: ClassVar[str] = "paper"
+    rule: Literal["basket", "each", "long/flat"] = "basket"
+    volatility: float = number(0.10, 0, 10, above=True)
+    cap: float = number(1.0, 0, 10, above=True)
+    cost: float = number(10.0, 0, 1000)
+    capital: float = number(100_000.0, 0, 1e12, above=True)
+    symbols: tuple[str, ...] = ()
+    fractional: bool = True
+
+
+@dataclass(frozen=True)
 class Config:
     """All settings of a run.
 
@@ -544,7 +593,7 @@ class Config:
     ----------
     symbols : tuple of str
         What is trained on; empty means all that the lake holds.
-    sources, features, sentiment, model, training, split, folds, alerts : Section
+    sources, features, sentiment, model, training, split, folds, alerts, paper : Section
         The settings of each stage.
     """
 
@@ -557,6 +606,7 @@ class Config:
     split: SplitConfig = field(default_factory=SplitConfig)
     folds: FoldConfig = field(default_factory=FoldConfig)
     alerts: AlertsConfig = field(default_factory=AlertsConfig)
+    paper: PaperConfig = field(default_factory=PaperConfig)
 
     @classmethod
     def read(cls, path: Path | None = None, overrides: Sequence[str] = ()) -> Config:

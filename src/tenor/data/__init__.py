@@ -15,10 +15,14 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from tenor.errors import DataError
-from tenor.schema import BAR_COLUMNS, PRICES, Bars, DailySentiment, News, news_id
+from tenor.schema import BAR_COLUMNS, PRICES, AsOf, Bars, DailyKinds, DailySentiment, News, news_id
 
 BARS_FILE = "bars.parquet"
 SENTIMENT_FILE = "sentiment.parquet"
+OPEN_FILE = "sentiment-open.parquet"
+"""The sentiment as known before the next open."""
+KINDS_FILE = "kinds.parquet"
+"""Counts by kind at both moments, by the column ``as_of``."""
 NAMES_FILE = "names.csv"
 EXAMPLES_FILE = "examples.csv"
 EXAMPLES_AT = pd.Timedelta(hours=15)
@@ -42,9 +46,25 @@ def embedded_bars() -> Bars:
 
 
 @functools.cache
-def embedded_sentiment() -> DailySentiment:
-    """The sentiment of the posts about those tickers, 2014-01 to 2016-03: numbers only, by tenor's own model."""
-    return DailySentiment(_read(SENTIMENT_FILE).to_pandas())
+def embedded_sentiment(as_of: AsOf = "close") -> DailySentiment:
+    """The sentiment of the posts about those tickers, 2014-01 to 2016-03: numbers only, by tenor's own model.
+
+    With its counts by kind of news. At the close of each session, or (`as_of`) before the next open.
+    """
+    frame = _read(SENTIMENT_FILE if as_of == "close" else OPEN_FILE).to_pandas()
+    return DailySentiment(frame, as_of=as_of, kinds=_embedded_kinds(as_of))
+
+
+def has_embedded(as_of: AsOf) -> bool:
+    """Whether the package holds the sentiment of that moment."""
+    return files(__name__).joinpath(SENTIMENT_FILE if as_of == "close" else OPEN_FILE).is_file()
+
+
+def _embedded_kinds(as_of: AsOf) -> DailyKinds | None:
+    if not files(__name__).joinpath(KINDS_FILE).is_file():
+        return None
+    frame = _read(KINDS_FILE).to_pandas()
+    return DailyKinds(frame[frame["as_of"] == as_of], as_of=as_of)
 
 
 @functools.cache

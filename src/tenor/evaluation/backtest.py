@@ -280,25 +280,98 @@ def _fills(panel: Panel, fill: Fill) -> Float64:
     return panel.open if fill == "open" else panel.close
 
 
+@dataclass(frozen=True)
+class Book:
+    """What a portfolio holds.
+
+    Attributes
+    ----------
+    cash
+        In money; below 0 it is borrowed.
+    positions
+        [symbol]; in money, at `price`; below 0 they are short.
+    price
+        [symbol]; the last price of each; NaN before the first.
+    """
+
+    cash: float
+    positions: Float64
+    price: Float64
+
+    @property
+    def worth(self) -> float:
+        """Cash and positions."""
+        return float(self.cash + self.positions.sum())
+
+    def at(self, prices: Float64) -> Book:
+        """The same holdings at `prices` [symbol]; where there is none, at the last one."""
+        return Book(self.cash, *_marked(self.positions, self.price, prices))
+
+
+@dataclass(frozen=True)
+class Trades:
+    """What was traded at one session's fills.
+
+    Attributes
+    ----------
+    book
+        After it.
+    traded
+        [symbol]; money bought, below 0 sold.
+    turnover
+        Sum of |`traded`| as a share of what the portfolio was worth before.
+    """
+
+    book: Book
+    traded: Float64
+    turnover: float
+
+
+def fill(book: Book, fills: Float64, weights: Float64, cost: float) -> Trades | None:
+    """Trade `book` to `weights` at `fills`: one session of `simulate`.
+
+    Parameters
+    ----------
+    book
+        Before it.
+    fills
+        [symbol]; prices, NaN where there is none: such a symbol keeps its position.
+    weights
+        [symbol]; target share of what the portfolio is worth.
+    cost
+        Bps of the money traded; paid from cash.
+
+    Returns
+    -------
+    Trades or None
+        None where the prices left nothing to trade with.
+    """
+    now = book.at(fills)
+    worth = now.worth
+    if worth <= 0:
+        return None
+    tradable = np.isfinite(fills)
+    free = max(worth - np.abs(now.positions[~tradable]).sum(), 0.0)  # what is tied up can't be shared out
+    targets = np.where(tradable, weights * free, now.positions)
+    traded = targets - now.positions
+    amount = np.abs(traded).sum()
+    cash = now.cash - (traded.sum() + amount * cost / 1e4)
+    return Trades(Book(float(cash), targets, now.price), traded, float(amount / worth))
+
+
 def _follow(panel: Panel, fills: Float64, weights: Float64, cost: float) -> tuple[Float64, Float64]:
     """Equity and turnover [session] of a portfolio that aims at `weights`, filled at `fills` a session later."""
     sessions = len(panel.sessions)
     equity, turnover = np.ones(sessions), np.zeros(sessions)
-    cash, positions, price = 1.0, np.zeros(len(panel.symbols)), panel.close[0]  # positions in money, short below 0
+    book = Book(1.0, np.zeros(len(panel.symbols)), panel.close[0])
     for s in range(1, sessions):
-        positions, price = _marked(positions, price, fills[s])
-        worth = cash + positions.sum()
-        if worth <= 0:  # ruined by the gap to the fill
+        trades = fill(book, fills[s], weights[s - 1], cost)
+        if trades is None:  # ruined by the gap to the fill
             equity[s:] = 0.0
             break
-        tradable = np.isfinite(fills[s])
-        free = max(worth - np.abs(positions[~tradable]).sum(), 0.0)  # what is tied up in the others can't be shared out
-        targets = np.where(tradable, weights[s - 1] * free, positions)
-        traded = np.abs(targets - positions).sum()
-        cash -= (targets - positions).sum() + traded * cost / 1e4
-        positions, turnover[s] = targets, traded / worth
-        positions, price = _marked(positions, price, panel.close[s])
-        equity[s] = cash + positions.sum()
+        turnover[s] = trades.turnover
+        book = trades.book.at(panel.close[s])
+        equity[s] = book.worth
         if equity[s] <= 0:
             equity[s:] = 0.0
             break

@@ -99,6 +99,22 @@ def against_holding(backtest: Backtest, holding: Backtest, horizon: int = 1) -> 
     )
 
 
+def sharpe_interval(backtest: Backtest, horizon: int = 1) -> Difference:
+    """The annualised Sharpe ratio of `backtest`, its 95 % interval from resampled days, and the p-value of zero.
+
+    Parameters
+    ----------
+    backtest
+        Whose net returns are resampled; with too few days for that the bounds are NaN.
+    horizon
+        Sessions ahead of the forecasts that it follows.
+    """
+    returns, days = backtest.returns, len(backtest.returns)
+    drawn, block = drawn_days(days, horizon=horizon)
+    value, draws = (_sharpe(returns, weights) * math.sqrt(backtest.year) for weights in (np.ones((1, days)), drawn))
+    return resampled(float(value[0]), draws, days=days, block=block)
+
+
 def _sharpe(returns: Float64, drawn: Float64) -> Float64:
     """[resample]; Sharpe ratio of a session on resampled days; NaN where the returns never move."""
     days = len(returns)

@@ -87,7 +87,7 @@ def arm_panel(panel: Panel, arm: str, splits: Sequence[Split], *, seed: int = 0)
     if arm == EVERYTHING:
         return panel
     kinds = kinds_of(panel.features)
-    seen = {
+    seen: tuple[str, ...] = {
         NONE: (),
         ALL_NEWS: (ANY,),
         SENTIMENT: (),
@@ -137,7 +137,9 @@ def news_rows(panel: Panel) -> tuple[int, int]:
     return int(rows[0]), int(rows[-1])
 
 
-def news_folds(panel: Panel, folds: int, valid_sessions: int, *, lookback: int, purge: int) -> tuple[Split, ...]:
+def news_folds(
+    panel: Panel, span: tuple[int, int], folds: int, valid_sessions: int, *, lookback: int, purge: int
+) -> tuple[Split, ...]:
     """Folds whose test parts cover the sessions with news, but for the first ones, from which the rest is learned.
 
     Each fold trains from the first session on. The validation part is a fifth of what lies before the first test part,
@@ -146,7 +148,9 @@ def news_folds(panel: Panel, folds: int, valid_sessions: int, *, lookback: int, 
     Parameters
     ----------
     panel
-        With features of news.
+        Whose sessions they are.
+    span
+        The first and the last session with news, by `news_rows`; of two moments, those that both have.
     folds
         Test parts of about the same length.
     valid_sessions
@@ -161,15 +165,15 @@ def news_folds(panel: Panel, folds: int, valid_sessions: int, *, lookback: int, 
     HistoryError
         Too few sessions with news are left to test on.
     """
-    first, last = news_rows(panel)
+    first, last = span
     complete = int(np.argmax(usable(panel, lookback).any(axis=1)))
     start = max(first + LEARNING, complete + FEWEST_TRAINING + 2 * purge)
     stop = last + 1
     length = (stop - start) // folds
     if length < 2 * purge:
-        span = " … ".join(f"{panel.sessions[row]:%Y-%m-%d}" for row in (first, last))
+        dates = " … ".join(f"{panel.sessions[row]:%Y-%m-%d}" for row in span)
         raise HistoryError(
-            f"the news of {span} leave {max(stop - start, 0)} sessions to test on in {folds} folds, after {LEARNING} "
+            f"the news of {dates} leave {max(stop - start, 0)} sessions to test on in {folds} folds, after {LEARNING} "
             f"with news and {FEWEST_TRAINING} to train on: import more news or earlier bars, or lower folds.folds."
         )
     splits = []

@@ -60,7 +60,9 @@ def chosen_kinds(config: FeatureConfig) -> tuple[str, ...]:
     return config.kinds if isinstance(config.kinds, tuple) else ()
 
 
-def with_kinds(config: FeatureConfig, counts: DailyKinds | None, *, where: str = "the panel") -> FeatureConfig:
+def with_kinds(
+    config: FeatureConfig, counts: DailyKinds | None, *, where: str = "the panel", topics: Sequence[str] | None = None
+) -> FeatureConfig:
     """`config` with the kinds and topics named that it means, given the daily `counts`.
 
     Where ``features.kinds`` is not set, and there are no counts, the config stays as it is and has no such features.
@@ -73,6 +75,8 @@ def with_kinds(config: FeatureConfig, counts: DailyKinds | None, *, where: str =
         Those up to the end of the training part: the most frequent topics are taken.
     where
         What has no counts, for the message.
+    topics
+        The topics that there are, where it is known that `counts` lacks some; by default those of `counts`.
 
     Raises
     ------
@@ -81,7 +85,8 @@ def with_kinds(config: FeatureConfig, counts: DailyKinds | None, *, where: str =
     ConfigError
         There is no such kind.
     """
-    topics = () if counts is None else _by_frequency(counts)
+    frequent = () if counts is None else _by_frequency(counts)
+    topics = (*frequent, *sorted(set(topics or ()) - set(frequent)))
     if config.kinds is None:
         kinds: tuple[str, ...] = DEFAULT_KINDS if counts is not None else ()
     elif isinstance(config.kinds, bool):
@@ -95,13 +100,19 @@ def with_kinds(config: FeatureConfig, counts: DailyKinds | None, *, where: str =
         )
     known = (ANY, *KINDS, *topics)
     for kind in kinds:
+        if kind not in known and kind.startswith(TOPIC) and not topics:
+            raise DataError(
+                f"features.kinds names {kind!r}, and no topics are counted: set features.topics to their number, or to "
+                "true with sentiment.topics_model, a version of 'tenor topics fit'."
+            )
         if kind not in known:
             hint = did_you_mean(kind, known) or f" There are {', '.join(known)}."
             raise ConfigError(f"features.kinds names {kind!r}, and there is no kind of news of that name.{hint}")
     if config.topics and not any(kind.startswith(TOPIC) for kind in kinds):
         if not topics:
             raise DataError(
-                f"features.topics is set, and the news of {where} have no topics: fit some with 'tenor topics fit'."
+                f"features.topics is set, and the imported counts of {where} have no topics: import the news itself "
+                '(sentiment.source = "news"), or leave it out.'
             )
         count = len(topics) if config.topics is True else int(config.topics)
         kinds = (*kinds, *topics[:count])

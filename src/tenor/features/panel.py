@@ -16,7 +16,7 @@ from tenor.features.axis import Axis, Places, calendars_of
 from tenor.features.catalogue import SENTIMENT, check_groups, feature_names, warmup
 from tenor.features.context import context
 from tenor.features.indicators import Series, indicators, log_mean_variance, span_return
-from tenor.features.kinds import chosen_kinds, kind_names, news_features, with_kinds
+from tenor.features.kinds import TOPIC, chosen_kinds, kind_names, news_features, with_kinds
 from tenor.features.own.bundle import Own
 from tenor.features.schedule import Schedule, schedule_feature
 from tenor.features.sentiment import sentiment_features
@@ -203,7 +203,9 @@ def _kinds(config: FeatureConfig, sentiment: DailySentiment) -> tuple[str, ...]:
     """The kinds of news with features: of a config that leaves them open none, as that of a model without them does."""
     if config.kinds is None and not config.topics:
         return ()
-    return chosen_kinds(with_kinds(config, sentiment.kinds))
+    # topics that a training chose stay features where later, or fewer, news have no item of theirs
+    named = [kind for kind in chosen_kinds(config) if kind.startswith(TOPIC)] if config.topics else None
+    return chosen_kinds(with_kinds(config, sentiment.kinds, topics=named))
 
 
 def _sentiment(sentiment: DailySentiment, axis: Axis, symbols: tuple[str, ...], half_life: float) -> dict[str, Float64]:

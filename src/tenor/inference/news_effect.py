@@ -41,7 +41,7 @@ FADES = (2.0, 8.0)
 DUE = (55, 68)
 """Sessions after a spike of earnings in which the next report is due: a quarter has about 63."""
 PENALTY = 0.1
-"""Of the ridge, in units of a term's variance."""
+"""Of the ridge, in units of a term's variance, for each session ahead: h overlapping targets say what one does."""
 PROOF = 2.0
 """Least t of the gain of a kind, over blocks of sessions left out in turn, for which it takes part."""
 ENOUGH_CELLS = 5_000
@@ -287,7 +287,7 @@ def _fits(terms: _Terms, residual: Float64, first: int, horizon: int) -> list[_F
             if block is not None:
                 blocks.append(block)
         done = max(done, known)
-        fit = _fitted(blocks, terms, slice(start, start + REFIT_EVERY), neighbours=horizon > 1)
+        fit = _fitted(blocks, terms, slice(start, start + REFIT_EVERY), horizon)
         if fit is not None:
             fits.append(fit)
     return fits
@@ -311,7 +311,7 @@ class _Block:
         return cls(table.T @ table, terms[known].min(axis=0), terms[known].max(axis=0))
 
 
-def _fitted(blocks: Sequence[_Block], terms: _Terms, ahead: slice, *, neighbours: bool) -> _Fit | None:
+def _fitted(blocks: Sequence[_Block], terms: _Terms, ahead: slice, horizon: int) -> _Fit | None:
     if len(blocks) < FEWEST_BLOCKS:
         return None
     each = np.stack([block.products for block in blocks])
@@ -327,23 +327,23 @@ def _fitted(blocks: Sequence[_Block], terms: _Terms, ahead: slice, *, neighbours
     counts, sums = each[:, 0, 0], each[:, 0, 1:]
     centred = each[:, 1:, 1:] - sums[:, :, None] * mean - mean[:, None] * sums[:, None, :]
     centred = (centred + counts[:, None, None] * np.outer(mean, mean)) / unit[:, None] / unit
-    chosen = _chosen(centred, counts, terms.groups, proven=cells >= ENOUGH_CELLS, neighbours=neighbours)
+    chosen = _chosen(centred, counts, terms.groups, proven=cells >= ENOUGH_CELLS, horizon=horizon)
     if not chosen:
         return None
-    weights = _ridge(centred.sum(axis=0) / cells, chosen) / unit[chosen]
+    weights = _ridge(centred.sum(axis=0) / cells, chosen, horizon) / unit[chosen]
     low = np.min([block.low for block in blocks], axis=0).astype("float64")
     high = np.max([block.high for block in blocks], axis=0).astype("float64")
     return _Fit(ahead, chosen, mean[chosen], weights, low[chosen], high[chosen])
 
 
-def _ridge(moments: Float64, places: list[int]) -> Float64:
+def _ridge(moments: Float64, places: list[int], horizon: int) -> Float64:
     """Weights of the terms at `places`, from moments of the terms and, last, the residual."""
-    inner = moments[np.ix_(places, places)] + PENALTY * np.eye(len(places))
+    inner = moments[np.ix_(places, places)] + PENALTY * horizon * np.eye(len(places))
     return np.asarray(np.linalg.solve(inner, moments[places, -1]), dtype="float64")
 
 
 def _chosen(
-    centred: Float64, counts: Float64, groups: dict[str, list[int]], *, proven: bool, neighbours: bool
+    centred: Float64, counts: Float64, groups: dict[str, list[int]], *, proven: bool, horizon: int
 ) -> list[int]:
     """Places of the terms that take part: the trusted kinds, then one after another those that gain most, if proven.
 
@@ -354,9 +354,9 @@ def _chosen(
         """[block]; mean squared error of each, by the others."""
         lost = np.empty(len(centred))
         for b in range(len(centred)):
-            kept = np.abs(np.arange(len(centred)) - b) > (1 if neighbours else 0)
+            kept = np.abs(np.arange(len(centred)) - b) > (1 if horizon > 1 else 0)
             kept = kept if kept.any() else np.arange(len(centred)) != b
-            weights = _ridge(centred[kept].sum(axis=0) / counts[kept].sum(), places)
+            weights = _ridge(centred[kept].sum(axis=0) / counts[kept].sum(), places, horizon)
             own = centred[b]
             gained = 2 * weights @ own[places, -1] - weights @ own[np.ix_(places, places)] @ weights
             lost[b] = (own[-1, -1] - gained) / counts[b]

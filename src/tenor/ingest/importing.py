@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from tenor.calendars import calendar_of
-from tenor.data import embedded_bars, embedded_names, embedded_sentiment
+from tenor.data import embedded_bars, embedded_names, embedded_sentiment, has_embedded
 from tenor.errors import ConfigError, DataError, did_you_mean
 from tenor.features.extra_sessions import extra_days
 from tenor.features.own import OwnTable, read_own_table
@@ -132,6 +132,8 @@ def import_files(
     if EMBEDDED in paths:
         bars += lake.append_bars(embedded_bars(), source=EMBEDDED_SOURCE)
         sentiment += lake.append_sentiment(embedded_sentiment(), source=EMBEDDED_SOURCE)
+        if has_embedded("open"):  # another view of the same posts: not counted twice
+            lake.append_sentiment(embedded_sentiment("open"), source=EMBEDDED_SOURCE)
         lake.append_rows("names", embedded_names().assign(source=EMBEDDED_SOURCE))
     given = [path for path in paths if path != EMBEDDED]
     missing = tuple(path for path in given if not Path(path).exists())

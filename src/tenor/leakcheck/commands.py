@@ -21,7 +21,7 @@ from tenor.leakcheck.report import LeakReport
 from tenor.leakcheck.runner import RunProgress
 from tenor.leakcheck.tables import check_dataset
 from tenor.leakcheck.trainers import check_history, check_trainer, is_history
-from tenor.schema import Bars, DailySentiment, News
+from tenor.schema import AsOf, Bars, DailySentiment, News
 from tenor.storage.frames import read_frame
 from tenor.user_code import load_object
 
@@ -40,6 +40,7 @@ def leakcheck_file(
     price: str | None = None,
     chosen: int | None = None,
     calendar: str = "XNYS",
+    as_of: AsOf = "close",
     progress: RunProgress | None = None,
 ) -> LeakReport:
     """`check_dataset` of a CSV or Parquet file; `check_history` where it holds learning curves (``epoch``, ``test…``).
@@ -66,6 +67,7 @@ def leakcheck_file(
         published_at=published_at,
         price=price,
         calendar=calendar,
+        as_of=as_of,
         progress=progress,
     )
 

@@ -12,6 +12,9 @@ from tenor.calendars import by_calendar, exchange, sessions_of
 from tenor.errors import DataError, one_line
 from tenor.leakcheck.dataset import Dataset
 from tenor.leakcheck.report import LeakFinding
+from tenor.schema import AsOf
+
+_MOMENTS = {"close": "close of", "open": "open after"}
 
 
 def check_split(table: Dataset, horizon: int, calendar: str) -> list[LeakFinding]:
@@ -53,8 +56,10 @@ def _days(table: Dataset, calendar: str) -> pd.DatetimeIndex:
     return sessions if len(own) == 1 and days.isin(sessions).all() else days
 
 
-def check_news(table: Dataset, calendar: str) -> list[LeakFinding]:
+def check_news(table: Dataset, calendar: str, as_of: AsOf = "close") -> list[LeakFinding]:
     """Findings where an item was published after the close of its row's session, or has no time of day.
+
+    With ``open`` as `as_of` the night after a session belongs to it, up to the next open.
 
     Raises
     ------
@@ -67,7 +72,7 @@ def check_news(table: Dataset, calendar: str) -> list[LeakFinding]:
     if not known.any():
         raise DataError(f"{name!r} is empty in every row.")
     dates = _sessions_of_rows(table, calendar)
-    session = sessions_of(moments, table.symbols, calendar).to_numpy()
+    session = sessions_of(moments, table.symbols, calendar, as_of=as_of).to_numpy()
     late = known & (session > dates)
     findings = []
     if _no_time(table.frame[name]):
@@ -80,8 +85,9 @@ def check_news(table: Dataset, calendar: str) -> list[LeakFinding]:
     if late.any():
         first = int(late.argmax())
         text = (
-            f"{int(late.sum())} of {int(known.sum())} items were published after the close of their row's session; the "
-            f"first at {moments.iloc[first]:%Y-%m-%d %H:%M} UTC belongs to {pd.Timestamp(session[first]):%Y-%m-%d}"
+            f"{int(late.sum())} of {int(known.sum())} items were published after the {_MOMENTS[as_of]} their row's "
+            f"session; the first at {moments.iloc[first]:%Y-%m-%d %H:%M} UTC belongs to "
+            f"{pd.Timestamp(session[first]):%Y-%m-%d}"
         )
         findings.append(LeakFinding("news_after_close", f"column {name!r}, {table.row(first)}", text))
     return findings

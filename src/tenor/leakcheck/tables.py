@@ -28,7 +28,7 @@ from tenor.leakcheck.lead import (
 )
 from tenor.leakcheck.report import LeakFinding, LeakReport
 from tenor.leakcheck.scaled import scaled_on_all, undecided
-from tenor.schema import Bool, Float64
+from tenor.schema import AsOf, Bool, Float64
 
 LEAD_SYMBOLS = 8
 """Lead tests look at this many symbols, those with the longest histories."""
@@ -54,6 +54,7 @@ def check_dataset(
     published_at: str | None = None,
     price: str | None = None,
     calendar: str = "XNYS",
+    as_of: AsOf = "close",
     progress: Callable[[int, int], None] | None = None,
 ) -> LeakReport:
     """Look for leaks in a table of one row a symbol a date, from its numbers and dates alone.
@@ -73,6 +74,8 @@ def check_dataset(
         Last day of the training rows, where there is no split column.
     calendar
         The exchange whose closes news is compared with, for symbols whose names name no market.
+    as_of
+        With ``open`` a row may hold news up to the open after its session.
     progress
         Called with the number of features checked, and of all.
 
@@ -125,9 +128,9 @@ def check_dataset(
     else:
         notes.append("the split: name the column with --split")
     if table.published is not None:
-        findings += check_news(table, calendar)
-        closes = " and ".join(each for each, _ in by_calendar(table.symbols, calendar))
-        checked.append(f"{table.published!r} against the closes of {closes}")
+        findings += check_news(table, calendar, as_of)
+        exchanges = " and ".join(each for each, _ in by_calendar(table.symbols, calendar))
+        checked.append(f"{table.published!r} against the {as_of}s of {exchanges}")
     return LeakReport(tuple(findings), tuple(checked), tuple(notes))
 
 

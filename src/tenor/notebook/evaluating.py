@@ -24,6 +24,7 @@ from tenor.features.own.bundle import Given
 from tenor.notebook.frame_store import frame_store
 from tenor.pipeline import evaluate as pipeline
 from tenor.pipeline.own import end_of_first_training, prepare_own
+from tenor.pipeline.topic_features import with_topics
 from tenor.pipeline.train import config_panel, describe_config
 from tenor.progress import bars_on
 from tenor.report import ReportExtras, write_report
@@ -297,7 +298,8 @@ def evaluate(
             allow_leak=allow_leak,
         )
         until = end_of_first_training(known, settings, layout)
-        settings, daily = store.workspace.training_news(prepared.config, until=until, progress=shown.texts, save=True)
+        settings = with_topics(store.workspace, prepared.config, until, shown.texts)
+        settings, daily = store.workspace.training_news(settings, until=until, progress=shown.texts, save=True)
         panel = config_panel(settings, known, daily, prepared.own)
         walk = pipeline.walk_settings(
             panel,

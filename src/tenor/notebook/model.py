@@ -18,8 +18,6 @@ from tenor.inference.predictor import Predictor
 from tenor.ingest.frames import events_of, read_frame, read_news
 from tenor.notebook.frame_store import SOURCE, TemporaryFolder
 from tenor.schema import Bars, DailySentiment
-from tenor.sentiment import Scorer
-from tenor.sentiment.daily import daily_sentiment
 from tenor.symbols import known_as
 from tenor.views import listed, table_view
 from tenor.workspace import NEWS, LakeForecasts, Workspace
@@ -285,10 +283,7 @@ class FittedModel:
                 "the model was trained without news: hand news to tenor.fit first, or leave them out here."
             )
         about = read_news(news).news
-        scorer = Scorer.load(recipe.sentiment.model)
-        scores = scorer.score(about.frame["text"].tolist(), kinds=recipe.with_kinds)
-        features = recipe.features
-        return daily_sentiment(about, scores, recipe.sentiment, calendar=features.calendar, as_of=features.as_of)
+        return self._workspace.sentiment_of(about, recipe)
 
     def _covariates(self, events: Any) -> Covariates | None:
         """What is known for the model's own features: by `events`, or by the model's own store."""
@@ -314,6 +309,8 @@ class FittedModel:
             target.lake.append_news(lake.news())
             calendar, as_of, kinds = recipe.features.calendar, recipe.features.as_of, recipe.with_kinds
             scored = self._workspace.scored_news(recipe.sentiment, kinds=kinds)
+            if (topics := self._workspace.topic_model(recipe.sentiment)) is not None:
+                target.topics.save_version(topics)
             target.daily_sentiment(
                 recipe.sentiment, calendar=calendar, as_of=as_of, kinds=kinds, scored=scored, save=True
             )

@@ -15,6 +15,7 @@ from tenor.evaluation.contrasts import Ablation
 from tenor.evaluation.news_value import NewsValue
 from tenor.pipeline.news_value import ablate_news, chosen_arms
 from tenor.pipeline.own import end_of_first_training, prepare_own
+from tenor.pipeline.topic_features import with_topics
 from tenor.pipeline.train import config_panel, describe_config
 from tenor.report.ablation import write_ablation
 from tenor.training.folds import fold_table, walk_forward
@@ -104,6 +105,8 @@ def ablate(
     bars = workspace.bars(config.symbols or None, calendar=calendar)
     chosen_arms(arms)  # raises now, not after the first arm was trained
     until = end_of_first_training(bars, config, config.folds)
+    named_topics = config.sentiment.topics_model
+    config = with_topics(workspace, config, until, texts)
     config, sentiment = workspace.training_news(config, until=until, progress=texts, save=True, always=True)
     counts = None if sentiment is None else sentiment.kinds
     requested = tuple(without) or ("sentiment" if counts is None and not arms else "news", "attention")
@@ -133,9 +136,11 @@ def ablate(
     panel = config_panel(replace(config, features=features), bars, sentiment, prepared.own)
     news = None
     if "news" in requested and "news" not in lacking:
+        # the folds over the sessions with news have an end of their own, up to which topics are fitted
+        asked = replace(config, sentiment=replace(config.sentiment, topics_model=named_topics))
         try:
             news = ablate_news(
-                workspace, config, bars, prepared.own, arms=arms, workers=workers, progress=progress, texts=texts
+                workspace, asked, bars, prepared.own, arms=arms, workers=workers, progress=progress, texts=texts
             )
         except HistoryError:
             if without or arms:

@@ -29,7 +29,9 @@ from tenor.evaluation.walkforward_summary import WalkForwardSummary, headline, s
 from tenor.features import build_panel
 from tenor.features.kinds import TOPIC
 from tenor.inference.cells import usable
+from tenor.inference.recipe import Recipe
 from tenor.pipeline.own import require_same_code
+from tenor.pipeline.predict import require_moment
 from tenor.pipeline.train import load
 from tenor.report import Fold, NewsDetails, ReportExtras, TextTable, write_report
 from tenor.report.model import attention_blocks, faithfulness_blocks, training_blocks
@@ -185,6 +187,7 @@ def evaluate(
     *,
     config: Config | None = None,
     version: str | None = None,
+    as_of: str | None = None,
     report: Path,
     show: Sequence[str] = (),
     baselines: Sequence[str] = (),
@@ -203,6 +206,8 @@ def evaluate(
         left at their defaults, folds over the version's own test part.
     version
         The one trained last if None.
+    as_of
+        The moment that its forecasts must be made at, ``close`` or ``open``; None takes it as it is.
     report
         The HTML file to write.
     show
@@ -213,6 +218,7 @@ def evaluate(
     workspace = Workspace(store)
     forecaster = load(workspace.registry, version or "latest")
     recipe = forecaster.recipe
+    require_moment(recipe, as_of)
     if config is not None:
         _require_same(config, forecaster)
         require_same_code(config.features, forecaster.recipe.own, forecaster.version)
@@ -233,6 +239,7 @@ def evaluate(
     # its settings walked forward, trained anew in every fold
     folds = config.folds if config is not None and config.folds != FoldConfig() else None
     folds = folds or folds_after(split, recipe.split["test"][1])
+    _refuse_known_topics(recipe, panel, split, folds)
     walk = walk_settings(
         panel,
         folds,
@@ -374,15 +381,31 @@ def _explained_texts(
     return [ExplainedText(text, e.score, tuple((w.text, w.contribution) for w in e.words)) for text, e in explained]
 
 
+def _refuse_known_topics(recipe: Recipe, panel: Panel, split: Split, folds: FoldConfig) -> None:
+    """Raise ConfigError where `folds` test sessions whose news the topics of the model were fitted on."""
+    if not recipe.sentiment.topics_model:
+        return
+    first = walk_forward(panel.sessions, folds, purge=max(panel.horizons))[0].test.start
+    if first < split.train.stop:
+        days = exchange(panel.calendar).label
+        raise ConfigError(
+            f"[folds] test from {days(panel.sessions[first])} on, and the topics of version {recipe.version} were "
+            f"fitted on news up to {days(panel.sessions[split.train.stop - 1])}: leave [folds] out, or take fewer or "
+            "shorter ones."
+        )
+
+
 def _require_same(config: Config, forecaster: Forecaster) -> None:
     for part in ("features", "model", "training"):
-        requested, trained = to_mapping(getattr(config, part)), to_mapping(getattr(forecaster, part))
+        ours, theirs = getattr(config, part), getattr(forecaster, part)
+        requested, trained = to_mapping(ours), to_mapping(theirs)
         for key in {**trained, **requested}:
-            value = trained.get(key)
-            if requested.get(key) != value and not _meant(key, requested.get(key), value):
+            # one that a mapping leaves out has its default
+            wanted, value = requested.get(key, getattr(ours, key)), trained.get(key, getattr(theirs, key))
+            if wanted != value and not _meant(key, wanted, value):
                 raise ConfigError(
-                    f"{part}.{key} is {requested.get(key)!r}, but version {forecaster.version} was trained with "
-                    f"{value!r}: train with this config first, or leave it out."
+                    f"{part}.{key} is {wanted!r}, but version {forecaster.version} was trained with {value!r}: train "
+                    "with this config first, or leave it out."
                 )
 
 
@@ -390,7 +413,7 @@ def _meant(key: str, requested: Any, trained: Any) -> bool:
     """Whether a training made `trained` of what `requested` left open: kinds of events, kinds of news, topics."""
     if key == "kinds":
         named = [kind for kind in trained or () if not kind.startswith(TOPIC)]
-        return requested is None or named == (list(KINDS) if requested is True else requested or [])
+        return requested is None or named == list(KINDS if requested is True else requested or ())
     return key == "events" and requested is True and bool(trained)
 
 

@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
+
+import pandas as pd
 
 from tenor.config import Config
-from tenor.errors import ConfigError, DataError, TenorError, did_you_mean
-from tenor.evaluation.news_arms import NEWS_ARMS, NewsWalk, available_arms, news_folds, walk_arms
+from tenor.errors import ConfigError, DataError, ModelError, TenorError, did_you_mean
+from tenor.evaluation.news_arms import (
+    EVERYTHING,
+    NEWS_ARMS,
+    SHUFFLED,
+    TOPICS,
+    NewsWalk,
+    available_arms,
+    news_folds,
+    news_rows,
+    walk_arms,
+)
 from tenor.evaluation.news_value import NewsValue, value_news
 from tenor.features.kinds import ANY, TOPIC
 from tenor.features.own import Own
+from tenor.pipeline.topic_features import with_topics
 from tenor.pipeline.train import config_panel
 from tenor.schema import KINDS, AsOf, Bars, DailyKinds, DailySentiment, Panel
 from tenor.training.folds import fold_table
 from tenor.workspace import ScoringProgress, Workspace
 
+log = logging.getLogger("tenor.pipeline")
+
+Moments = list[tuple[AsOf, Panel, Config]]
+"""Each moment that a lake has news of: its panel with all features of news, and the config of it."""
 MOMENTS: tuple[AsOf, ...] = ("close", "open")
 
 
@@ -67,16 +86,24 @@ def ablate_news(
         There is no such arm, or not with these news.
     """
     walks: dict[str, NewsWalk] = {}
-    table = ""
-    for moment, panel, of_moment in _moments(workspace, config, bars, own, texts):
-        splits = news_folds(
-            panel,
-            config.folds.folds,
-            config.folds.valid_sessions,
-            lookback=config.model.lookback,
-            purge=max(panel.horizons),
-        )
-        table = table or fold_table(panel.sessions, splits)
+    build = partial(_moments, workspace, bars=bars, own=own, texts=texts)
+    moments = build(replace(config, sentiment=replace(config.sentiment, topics_model="")))
+    spans = [news_rows(panel) for _, panel, _ in moments]
+    plain = moments[0][1]
+    wanted = chosen_arms(arms)
+    splits = news_folds(
+        plain,
+        (max(first for first, _ in spans), min(last for _, last in spans)),
+        config.folds.folds,
+        config.folds.valid_sessions,
+        lookback=config.model.lookback,
+        purge=max(plain.horizons),
+    )
+    if not {TOPICS, EVERYTHING, SHUFFLED}.isdisjoint(wanted):
+        until = plain.sessions[splits[0].valid.stop - 1]
+        named = bool(config.features.topics) or TOPICS in arms
+        moments = _with_topics(workspace, config, until, named=named, texts=texts, otherwise=moments, build=build)
+    for moment, panel, of_moment in moments:
         report = None
         if progress is not None:
 
@@ -86,7 +113,7 @@ def ablate_news(
         allowed = available_arms(panel)
         walks[moment] = walk_arms(
             panel,
-            [arm for arm in chosen_arms(arms) if arms or arm in allowed],
+            [arm for arm in wanted if arms or arm in allowed],
             splits,
             features=of_moment.features,
             model=of_moment.model,
@@ -95,12 +122,37 @@ def ablate_news(
             workers=workers,
             progress=report,
         )
-    return value_news(walks, seeds=config.training.seeds, folds=table)
+    return value_news(walks, seeds=config.training.seeds, folds=fold_table(plain.sessions, splits))
+
+
+def _with_topics(
+    workspace: Workspace,
+    config: Config,
+    until: pd.Timestamp,
+    *,
+    named: bool,
+    texts: ScoringProgress | None,
+    otherwise: Moments,
+    build: Callable[[Config], Moments],
+) -> Moments:
+    """The moments with counts of topics that know nothing after `until`; `otherwise` where they can't be fitted.
+
+    Where a person `named` topics, it is an error that they can't.
+    """
+    features = replace(config.features, topics=config.features.topics or True)
+    try:
+        counted = with_topics(workspace, replace(config, features=features), until, texts)
+    except (DataError, ModelError) as error:
+        if named:
+            raise
+        log.warning("compared without topics", extra={"error": str(error)})
+        return otherwise
+    return build(counted) if counted.sentiment.topics_model else otherwise
 
 
 def _moments(
-    workspace: Workspace, config: Config, bars: Bars, own: Own | None, texts: ScoringProgress | None
-) -> list[tuple[AsOf, Panel, Config]]:
+    workspace: Workspace, config: Config, *, bars: Bars, own: Own | None, texts: ScoringProgress | None
+) -> Moments:
     """Each moment that the lake has news of: its panel with all features of news, and the config of it."""
     daily: dict[AsOf, DailySentiment] = {}
     missing: TenorError | None = None
@@ -116,7 +168,7 @@ def _moments(
             daily[moment] = sentiment
     if not daily:
         raise missing or DataError(f"{workspace.store} has no news to leave out: import some ('tenor data import').")
-    panels: list[tuple[AsOf, Panel, Config]] = []
+    panels: Moments = []
     for moment, sentiment in daily.items():
         features = replace(
             config.features, sentiment=True, kinds=all_kinds(sentiment.kinds), topics=False, as_of=moment

@@ -6,17 +6,19 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import pandas as pd
 
 from tenor.calendars import Exchange, exchange, interval_of
 from tenor.config import SourcesConfig
-from tenor.errors import TenorError, UnknownSymbolError
+from tenor.errors import ConfigError, TenorError, UnknownSymbolError
 from tenor.features.sentiment import OLDEST
 from tenor.forecast_table import forecast_row, trained_until_of
 from tenor.inference.forecasts import Forecasts
 from tenor.inference.predictor import Predictor
+from tenor.inference.recipe import Recipe
 from tenor.ingest.status import refusal, stale
 from tenor.schema import DailySentiment, Forecast
 from tenor.serving.staleness import behind_reason, grace_of
@@ -90,20 +92,35 @@ def current_forecasts(
     *,
     horizons: Sequence[int] = (1,),
     version: str | None = None,
+    as_of: str | None = None,
+    session: str | None = None,
     sources: SourcesConfig | None = None,
 ) -> CurrentForecasts:
     """As `predict`, at several horizons, with what is stale; a symbol without forecast hides no other.
+
+    With `as_of` the model must forecast at that moment, ``close`` or ``open``. With `session` (ISO date) the forecasts
+    are those after that session, from what was known then; none is stale, and a note says if the model was trained on
+    it.
 
     Raises
     ------
     ModelError
         Nothing was trained yet, or there is no such version.
+    ConfigError
+        The model forecasts at another moment.
     DataError
         The model has no such horizon.
     """
     sources = sources or SourcesConfig()
     workspace = Workspace(store)
-    forecasts, predictor, old_sentiment = forecasts_of(workspace, symbols, horizons=horizons, version=version)
+    if as_of is not None:
+        require_moment(workspace.predictor(version).recipe, as_of)
+    until = None if session is None else _session(session)
+    forecasts, predictor, old_sentiment = forecasts_of(
+        workspace, symbols, horizons=horizons, version=version, until=until
+    )
+    if until is not None:
+        return _of_the_past(forecasts, predictor, until)
     calendar = predictor.recipe.features.calendar
     failed = {symbol: str(error) for symbol, error in forecasts.failed.items()}
     late = {} if sources.when_stale == "ignore" else stale_forecasts(forecasts, calendar)
@@ -126,12 +143,51 @@ def current_forecasts(
     )
 
 
+def _session(text: str) -> pd.Timestamp:
+    try:
+        return pd.Timestamp(date.fromisoformat(text))
+    except ValueError:
+        raise ConfigError(f"--session is {text!r}; write a session as YYYY-MM-DD.") from None
+
+
+def _of_the_past(forecasts: Forecasts, predictor: Predictor, until: pd.Timestamp) -> CurrentForecasts:
+    """Forecasts after an earlier session; symbols that had no bar by then are told so."""
+    unseen = trained_until_of(predictor.card)
+    note = (
+        f"version {predictor.recipe.version} was trained or calibrated on sessions up to {unseen}: what it says of "
+        f"{until:%Y-%m-%d} is no test of it."
+    )
+    notes = [note] if unseen is not None and until < pd.Timestamp(unseen) else []
+    failed = {symbol: str(error) for symbol, error in forecasts.failed.items()}
+    return CurrentForecasts(list(forecasts), failed, {}, notes, time.time(), unseen)
+
+
+def require_moment(recipe: Recipe, as_of: str | None) -> None:
+    """Raise ConfigError where the model of `recipe` does not forecast at the moment `as_of`; None is any."""
+    if as_of not in (None, "close", "open"):
+        raise ConfigError(f"--as-of is {as_of!r}; it takes close or open.")
+    own = recipe.features.as_of
+    if as_of not in (None, own):
+        raise ConfigError(
+            f"version {recipe.version} forecasts at the {own}, not at the {as_of}: train one with --as-of {as_of}, or "
+            "name another with --model."
+        )
+
+
 def forecasts_of(
-    workspace: Workspace, symbols: Sequence[str], *, horizons: Sequence[int], version: str | None
+    workspace: Workspace,
+    symbols: Sequence[str],
+    *,
+    horizons: Sequence[int],
+    version: str | None,
+    until: pd.Timestamp | None = None,
 ) -> tuple[Forecasts, Predictor, str | None]:
-    """As `predict`, without its warnings and errors; the model; and why its sentiment is stale, if it is."""
+    """As `predict`, without its warnings and errors; the model; and why its sentiment is stale, if it is.
+
+    With `until` from what was known after that session.
+    """
     predictor = workspace.predictor(version)
-    lake = workspace.forecasts(predictor)
+    lake = workspace.forecasts(predictor, until=until)
     names = list(dict.fromkeys(known_as(symbol, lake.known) for symbol in symbols))
     unknown: dict[str, TenorError] = {
         symbol: UnknownSymbolError(symbol, lake.known) for symbol in names if symbol not in lake.known

@@ -20,6 +20,7 @@ from tenor.features.axis import on_axis
 from tenor.inference.predictor import Predictor
 from tenor.inference.recipe import Recipe
 from tenor.ingest.status import stale
+from tenor.kinds import PRESENT
 from tenor.pipeline import alerting
 from tenor.pipeline.predict import sessions_behind, stale_sentiment
 from tenor.schema import AsOf, BarInterval, DailySentiment, Forecast
@@ -194,6 +195,9 @@ def _refresh(
     sentiments = dict(iter(on_axis(run.sentiment.frame, axis).groupby("symbol"))) if run.sentiment is not None else {}
 
     names, events = _names(workspace, forecasts), _events(workspace, calendar)
+    counts = run.sentiment.kinds if run.sentiment is not None else None
+    by_kind = counts.frame[counts.frame["kind"] != ""] if counts is not None else None
+    kinds = dict(iter(on_axis(by_kind, axis).groupby("symbol"))) if by_kind is not None else {}
 
     def write(symbol: str, before: Mapping[str, Any] | None) -> dict[str, Any]:
         return document(
@@ -208,6 +212,7 @@ def _refresh(
             name=names.get(symbol, ""),
             currency=market_of(symbol).currency,
             events=events[events["symbol"].isin([symbol, ""])] if events is not None else None,
+            kinds=kinds.get(symbol),
         )
 
     documents = []
@@ -287,11 +292,18 @@ def _items(
                 "source": item["source"],
                 "url": item["url"],
                 **rows[item["row"]],
+                "kinds": _kinds(rows[item["row"]].get("kinds")),
             }
             for item in group.tail(ITEMS).iloc[::-1].to_dict("records")
         ]
         for symbol, group in frame.groupby("symbol")
     }
+
+
+def _kinds(probabilities: Mapping[str, float] | None) -> list[str]:
+    """The kinds that an item is of, the likeliest first."""
+    present = {kind: p for kind, p in (probabilities or {}).items() if p >= PRESENT}
+    return sorted(present, key=lambda kind: -present[kind])
 
 
 def _examples(
@@ -321,9 +333,12 @@ def _names(workspace: Workspace, symbols: Collection[str]) -> dict[str, str]:
 
 
 def _events(workspace: Workspace, calendar: Exchange) -> pd.DataFrame | None:
-    """The dates known ahead, for bars of a day: `symbol` (empty: all), `session`, `kind`."""
+    """The dates known ahead that still stand, for bars of a day; an empty `symbol` means all."""
     known = workspace.lake.events() if calendar.interval == "1d" else None
-    return known.frame[["symbol", "session", "kind"]] if known is not None else None
+    if known is None:
+        return None
+    standing = known.frame[known.frame["withdrawn_since"].isna()]
+    return standing[["symbol", "session", "kind", "known_since"]]
 
 
 def _looks_back(workspace: Workspace, documents: Sequence[Mapping[str, Any]]) -> bool:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from tenor.errors import ConfigError, DataError, HistoryError, ModelError
 from tenor.sentiment.scorer import Scorer
+from tenor.sentiment.scores import Scores
 from tenor.sentiment.text import clean, duplicate_key
 from tenor.store import Lake
 from tenor.topics.fitting import MOST_ITEMS, fit_topics, sample_rank
@@ -25,6 +26,8 @@ Counts = npt.NDArray[np.int64]
 Progress = Callable[[int, int], None]
 MOST_OF_ONE = 0.9
 """Share of all items from which one symbol makes the topics its own, which is noted."""
+USUAL_TOPICS = 20
+"""Topics of a fit that does not say how many."""
 _SAMPLE = int(1.3 * MOST_ITEMS)  # texts that differ in links alone count once later
 
 
@@ -106,7 +109,7 @@ class ShownTopics:
 def fit(
     store: str,
     *,
-    k: int = 20,
+    k: int = USUAL_TOPICS,
     until: str | None = None,
     seed: int = 0,
     scorer: str = "default",
@@ -139,44 +142,19 @@ def fit(
     """
     before = None if until is None else _moment(until)
     workspace = Workspace(store)
-    lake = workspace.lake
     if k < 2:
         raise ConfigError(f"--k is {k}: at least 2 topics tell items apart.")
-    texts, looked_at = sample(lake.news_texts(before=before), _SAMPLE)
-    if not texts:
-        when = "" if before is None else f" published before {before:%Y-%m-%d %H:%M} UTC"
-        raise DataError(
-            f"{store} has no news{when}: bring some with 'tenor data import PATH --store {store}' "
-            f"or 'tenor data fetch'{'' if before is None else ', or give a later --until'}."
-        )
-    scoring = Scorer.load(scorer)
-    encoder = scoring.classifier.model_id
-    scores = scoring.score(texts, cache=lake.score_cache(), progress=progress, embeddings=True)
-    if not scores.language_ok.any():
-        raise HistoryError(
-            f"none of {len(texts)} distinct items looks English, which is all that {scoring.model_id} reads: "
-            "topics need news in English, or a --scorer of their language with a classifier of its own."
-        )
     notes: list[str] = []
     try:
         previous = workspace.topics.current_if_any()
     except ModelError as error:  # damaged: this fit takes its place
         previous = None
         notes.append(f"the topics before are not used: {error}")
-    embeddings = scores.embeddings
-    assert embeddings is not None
-    model = fit_topics(
-        embeddings,
-        texts,
-        k,
-        seed,
-        encoder=encoder,
-        previous=previous,
-        without=company_words(lake),
-        settings={"until": None if before is None else before.isoformat(), "looked_at": looked_at},
-    )
+    later = "" if before is None else ", or give a later --until"
+    items = read_items(workspace, before, Scorer.load(scorer), later, progress)
+    model = items.fitted(k, seed, previous)
     workspace.topics.save(model)
-    notes += _notes(lake, model, previous, float(scores.language_ok.mean()))
+    notes += _notes(workspace.lake, model, previous, float(items.scores.language_ok.mean()))
     return FittedTopics(model, tuple(notes))
 
 
@@ -253,6 +231,68 @@ def rename(store: str, topic: str, name: str) -> TopicModel:
         There is no such topic, or the name can't be one or is taken.
     """
     return Workspace(store).topics.rename(topic, name)
+
+
+@dataclass(frozen=True)
+class ReadItems:
+    """A sample of the distinct texts of a lake with their scores, embeddings included.
+
+    Attributes
+    ----------
+    texts, scores
+        Of the sample.
+    encoder
+        Made the embeddings.
+    looked_at
+        Items that the sample is of.
+    before
+        All of them were published before it; None for no such limit.
+    without
+        Words that must not name a topic.
+    """
+
+    texts: list[str]
+    scores: Scores
+    encoder: str
+    looked_at: int
+    before: pd.Timestamp | None
+    without: frozenset[str]
+
+    def fitted(self, k: int, seed: int = 0, previous: TopicModel | None = None) -> TopicModel:
+        """`k` topics of them, as `fit_topics` finds them."""
+        assert self.scores.embeddings is not None
+        return fit_topics(
+            self.scores.embeddings,
+            self.texts,
+            k,
+            seed,
+            encoder=self.encoder,
+            previous=previous,
+            without=self.without,
+            settings={"until": None if self.before is None else self.before.isoformat(), "looked_at": self.looked_at},
+        )
+
+
+def read_items(
+    workspace: Workspace, before: pd.Timestamp | None, scorer: Scorer, later: str, progress: Progress | None
+) -> ReadItems:
+    """A sample of the news published before `before`; `later` is what else to do where there is none."""
+    store, lake = workspace.store, workspace.lake
+    texts, looked_at = sample(lake.news_texts(before=before), _SAMPLE)
+    if not texts:
+        when = "" if before is None else f" published before {before:%Y-%m-%d %H:%M} UTC"
+        raise DataError(
+            f"{store} has no news{when}: bring some with 'tenor data import PATH --store {store}' "
+            f"or 'tenor data fetch'{later}."
+        )
+    encoder = scorer.classifier.model_id
+    scores = scorer.score(texts, cache=lake.score_cache(), progress=progress, embeddings=True)
+    if not scores.language_ok.any():
+        raise HistoryError(
+            f"none of {len(texts)} distinct items looks English, which is all that {scorer.model_id} reads: "
+            "topics need news in English, or a scorer of their language with a classifier of its own."
+        )
+    return ReadItems(texts, scores, encoder, looked_at, before, company_words(lake))
 
 
 def sample(batches: Iterator[list[str]], most: int) -> tuple[list[str], int]:

@@ -22,6 +22,7 @@ from tenor.features.own.bundle import Given
 from tenor.inference import usable
 from tenor.pipeline.own import prepare_own
 from tenor.pipeline.promote import Contest, challenge
+from tenor.pipeline.topic_features import with_topics
 from tenor.registry import Registry
 from tenor.schema import Bars, Bool, DailySentiment, Float64, Panel, Predictions
 from tenor.storage.files import json_values
@@ -132,7 +133,8 @@ def train(
         workspace, config, bars, given=own, train_end=train_end(config, bars, own), allow_leak=allow_leak
     )
     until = topics_end(prepared.config, bars)
-    config, sentiment = workspace.training_news(prepared.config, until=until, progress=scoring, save=True)
+    config = prepared.config if until is None else with_topics(workspace, prepared.config, until, scoring)
+    config, sentiment = workspace.training_news(config, until=until, progress=scoring, save=True)
     panel = config_panel(config, bars, sentiment, prepared.own)
     split = chronological(panel.sessions, config.split, purge=max(panel.horizons))
     forecaster = fit(

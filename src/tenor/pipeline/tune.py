@@ -7,27 +7,43 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tenor.config import Config, to_mapping
+from tenor.config import Config, FoldConfig, to_mapping
 from tenor.errors import ConfigError
-from tenor.pipeline.own import prepare_own
-from tenor.pipeline.train import describe_config, topics_end, train_end
+from tenor.features.axis import Axis
+from tenor.pipeline.own import end_of_first_training, prepare_own
+from tenor.pipeline.topic_features import with_topics
+from tenor.pipeline.train import describe_config, train_end
 from tenor.report.tuning import write_tuning
+from tenor.schema import Bars
 from tenor.storage.files import write_text
-from tenor.training.grid import read_grid
+from tenor.training import chronological
+from tenor.training.folds import that_fit
+from tenor.training.grid import Grid, read_grid
 from tenor.training.search import Search, SearchProgress, grid_search
 from tenor.workspace import ScoringProgress, Workspace
 
 
 @dataclass(frozen=True)
 class TuneResult:
-    """A finished search, and the TOML file with its best config."""
+    """A finished search.
+
+    Attributes
+    ----------
+    search
+        Its trials.
+    best
+        The TOML file with its best config.
+    note
+        What was done otherwise than configured; empty where nothing was.
+    """
 
     search: Search
     best: Path
+    note: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values."""
-        return {"best": str(self.best), **self.search.to_json()}
+        return {"best": str(self.best), "note": self.note, **self.search.to_json()}
 
 
 def tune(
@@ -88,13 +104,16 @@ def tune(
             raise ConfigError(
                 f"grid key {key!r}: own features can't be tried one by one: 'tenor ablate --without' asks for each."
             )
+    folds, note = _folds(config, bars, points)
     for key in ("features.kinds", "features.topics", "features.as_of"):
         if key in points:
             raise ConfigError(f"grid key {key!r}: news can't be tried one by one: 'tenor ablate' compares them.")
     prepared = prepare_own(workspace, config, bars, train_end=train_end(config, bars), allow_leak=allow_leak)
-    until = topics_end(config, bars)
+    # the folds test sessions of the training part, too: topics know what lies before the first of them
+    until = end_of_first_training(bars, config, folds) if config.features.topics else None
+    ready = prepared.config if until is None else with_topics(workspace, prepared.config, until, texts)
     # a grid may switch sentiment on even where the config has it off
-    resolved, sentiment = workspace.training_news(prepared.config, until=until, progress=texts, save=True, always=True)
+    resolved, sentiment = workspace.training_news(ready, until=until, progress=texts, save=True, always=True)
     search = grid_search(
         bars,
         points,
@@ -106,7 +125,7 @@ def tune(
         model=config.model,
         training=config.training,
         split=config.split,
-        folds=config.folds,
+        folds=folds,
         horizon=horizon,
         scoring=scoring,
         workers=workers,
@@ -116,4 +135,18 @@ def tune(
     write_text(out, best)
     if report is not None:
         write_tuning(report, search, toml=best, about=describe_config(config, tuple(bars.frame["symbol"].unique())))
-    return TuneResult(search, out)
+    return TuneResult(search, out, note)
+
+
+def _folds(config: Config, bars: Bars, points: Grid) -> tuple[FoldConfig, str]:
+    """The folds of the search, which end before the test part that those of `config` may be laid out for."""
+    purge = max(map(max, [config.features.horizons, *points.get("features.horizons", ())]))
+    sessions = Axis.of(bars, config.features.calendar).sessions
+    count = chronological(sessions, config.split, purge=purge).test.start
+    folds = that_fit(count, config.folds, purge=purge)
+    if folds == config.folds:
+        return folds, ""
+    return folds, (
+        f"folds of {folds.test_sessions} test and {folds.valid_sessions} validation sessions: the "
+        f"{config.folds.test_sessions} and {config.folds.valid_sessions} of [folds] do not fit before the test part"
+    )

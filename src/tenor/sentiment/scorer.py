@@ -78,6 +78,11 @@ class Scorer:
         return self._encoder.model_id
 
     @property
+    def encoder(self) -> Encoder:
+        """What gives the logits."""
+        return self._encoder
+
+    @property
     def has_kinds(self) -> bool:
         """Whether there is a classifier of the kinds of news for the encoder."""
         return self._kinds_file is not None

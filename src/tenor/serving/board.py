@@ -75,7 +75,7 @@ def overview(view: View, session: str | None = None, *, opens_at: str | None = N
     }  # fmt: skip
 
 
-COLUMNS = ("name", "currency", "session_of", "stale", "last_price", "change", "spark", "driver", "sentiment")
+COLUMNS = ("name", "currency", "session_of", "stale", "last_price", "change", "spark", "driver", "sentiment", "kind")
 """Of the response, besides those by horizon: a value a symbol."""
 
 

@@ -31,7 +31,7 @@ PLOTLY = "plotly.min.js"
 PLACE = b"<!-- styles that plotly need not add -->"
 MODULES = b"<!-- the page's modules, fetched together -->"
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 

@@ -65,7 +65,7 @@ def document(
     name, currency
         Of the company and of its quotes; empty where they are not known.
     events
-        Dates known ahead, of this symbol and of all: columns ``session, kind``, sorted by session.
+        Dates known ahead, of this symbol and of all: columns ``session, kind, known_since``, sorted by session.
     kinds
         Items of news by kind: columns ``session, kind, n``, sorted by session.
     """
@@ -87,7 +87,7 @@ def document(
             ("session", "n", "mean", "std", "positive", "negative", "recent"),
             day,
         ),
-        "events": _columns(events, ("session", "kind"), day),
+        "events": _columns(events, ("session", "kind", "known_since"), day),
         "kinds": _columns(None if kinds is None else kinds.tail(KINDS), ("session", "kind", "n"), day),
         "items": [dict(item) for item in items[:ITEMS]],
         "published": published,
@@ -115,7 +115,7 @@ def _columns(frame: pd.DataFrame | None, names: Sequence[str], day: _Label) -> d
             [day(session) for session in values]
             if name == "session"
             else [str(value) for value in values]
-            if name == "kind"
+            if name in ("kind", "known_since")
             else [_short(v) for v in values.tolist()]
         )
     return plain

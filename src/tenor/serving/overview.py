@@ -45,10 +45,11 @@ def overview_row(document: Document, session: str | None = None) -> dict[str, An
     -------
     dict or None
         ``change`` (simple return of the session), ``spark``, ``driver`` (see `driver`), ``sentiment`` (the session's
-        ``[items, mean, usual items]``, or None), ``due`` and ``held`` by horizon: the newest forecast that came due
-        (``[target session, log return, low, high]``), and of the last `YEAR` that did ``[inside, all]``. Of a past
-        session also ``last_price`` and ``forecasts``: by horizon ``[lower, upper, volatility, volatility_rank, p_up,
-        target session, realised price]``. None where the document knows nothing of the session.
+        ``[items, mean, usual items]``, or None), ``kind`` (that most of its items are of, or None), ``due`` and
+        ``held`` by horizon: the newest forecast that came due (``[target session, log return, low, high]``), and of the
+        last `YEAR` that did ``[inside, all]``. Of a past session also ``last_price`` and ``forecasts``: by horizon
+        ``[lower, upper, volatility, volatility_rank, p_up, target session, realised price]``. None where the document
+        knows nothing of the session.
     """
     bars = document["bars"]
     on = session or str(document["session"])
@@ -62,6 +63,7 @@ def overview_row(document: Document, session: str | None = None) -> dict[str, An
         "spark": spark(closes[-SPARK:]),
         "driver": driver(bars, last, attention=_attention(document) if session is None else None),
         "sentiment": _sentiment(document["sentiment"], on),
+        "kind": _most(document.get("kinds") or {}, on),
         "due": {horizon: _due(columns, on) for horizon, columns in history.items()},
         "held": {horizon: _held(columns, on) for horizon, columns in history.items()},
     }
@@ -151,6 +153,13 @@ def _sentiment(columns: Mapping[str, Sequence[Any]], on: str) -> list[float | No
     before = columns["n"][max(0, last - USUAL_NEWS) : last]
     usual = sum(before) / len(before) if before else None
     return [columns["n"][last], _short(columns["mean"][last]), None if usual is None else round(usual, 1)]
+
+
+def _most(columns: Mapping[str, Sequence[Any]], on: str) -> str | None:
+    """The kind that most of the session's items are of."""
+    sessions = columns.get("session", ())
+    counts = {columns["kind"][i]: columns["n"][i] for i in range(len(sessions)) if sessions[i] == on}
+    return max(counts, key=lambda kind: counts[kind], default=None)
 
 
 def _due(columns: Mapping[str, Sequence[Any]], on: str) -> list[Any] | None:

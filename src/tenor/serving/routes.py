@@ -23,6 +23,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from tenor.errors import LiveError, UsageError
+from tenor.news_words import news_sentence
 from tenor.serving import board, schemas
 from tenor.serving.limits import SYMBOLS
 from tenor.serving.logs import LOGGER
@@ -292,9 +293,11 @@ def _forecast_response(
         **{name: forecast[name] for name in (*how_far, *which_way)},
         "attention": attention if explain else None,
         "model_version": forecast["model_version"],
-        "before_open": forecast.get("before_open"),
         "live": live,
         "staleness": to_plain(stale),
+        "before_open": forecast.get("before_open"),
+        "news": forecast.get("news", []),
+        "news_text": news_sentence(forecast.get("news", ())),
     }
 
 
@@ -388,9 +391,13 @@ async def detail(request: Request, symbol: Symbol) -> Response:
     view = _service(request).view
     entry = view.snapshot.entry(symbol)
     stale = view.staleness(entry)
-    return await _zipped(
-        request, ("detail", entry.digest, stale), lambda: {**view.document(symbol), "staleness": to_plain(stale)}
-    )
+
+    def render() -> dict[str, Any]:
+        document = view.document(symbol)
+        forecasts = [{**each, "news_text": news_sentence(each.get("news", ()))} for each in document["forecasts"]]
+        return {**document, "forecasts": forecasts, "staleness": to_plain(stale)}
+
+    return await _zipped(request, ("detail", entry.digest, stale), render)
 
 
 @router.get("/models", response_model=schemas.ModelsResponse, responses=UNCHANGED)

@@ -9,7 +9,7 @@ import dataclasses
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeVar
 
 T = TypeVar("T")
@@ -118,6 +118,11 @@ class ForecastResponse:
     before_open
         ISO 8601, UTC; the open that the forecast is made before, with the news of the night; null for one that is made
         at the close.
+    news
+        What each kind of news adds to the forecast log variance: ``kind, effect, count, level, since_spike``; empty for
+        a model without an effect of news.
+    news_text
+        The same in one sentence; empty where news adds next to nothing.
     """
 
     example: ClassVar[dict[str, Any]] = {
@@ -149,6 +154,9 @@ class ForecastResponse:
         "model_version": "7d8124670d25",
         "live": False,
         "staleness": {"stale": False, "sessions_behind": 0, "reasons": [], "replay": False},
+        "before_open": "2017-09-05T13:30:00+00:00",
+        "news": [{"kind": "earnings", "effect": 0.4, "count": 12, "level": 3.0, "since_spike": 0}],
+        "news_text": "News widens the range by 22 %: news about earnings (12 items, 4 times their level).",
     }  # fmt: skip
 
     symbol: str
@@ -173,6 +181,8 @@ class ForecastResponse:
     live: bool
     staleness: Staleness
     before_open: str | None = None
+    news: list[dict[str, Any]] = field(default_factory=list)
+    news_text: str = ""
 
 
 @dataclass(frozen=True)

@@ -418,7 +418,7 @@ class Lake:
 
     def query(self, sql: str) -> pd.DataFrame:
         """Run `sql` in DuckDB over the tables: bars, intraday, actions, news, names, sentiment, daily_kinds, scores,
-        item_kinds, item_embeddings, refusals.
+        item_kinds, item_embeddings, refusals, paper.
 
         It sees nothing but the lake: no files, no network.
 

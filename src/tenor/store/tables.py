@@ -62,6 +62,9 @@ class Table:
         if self is REFUSALS:
             last = "ingested_at = max(ingested_at) OVER (PARTITION BY file)"
             return f"SELECT DISTINCT * FROM ({rows} QUALIFY {last}) WHERE kind <> '{CLEAN}'"
+        if self is PAPER:  # a journal: what was written first about a session counts, whole
+            first = "first_value(batch) OVER (PARTITION BY account, session, event ORDER BY ingested_at, batch)"
+            return f"{rows} QUALIFY batch = {first}"
         order = ", ".join(["ingested_at DESC", *map(quoted, self.values)])
         key = ", ".join(map(quoted, self.key))
         return f"{rows} QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {order}) = 1"
@@ -266,6 +269,30 @@ COVARIATES = Table(
     key=("name", "symbol", "session", "known_since", "column"),
     when="session",
 )
+PAPER = Table(
+    "paper",
+    _schema(
+        symbol=pa.string(),
+        account=pa.int64(),
+        session=pa.date32(),
+        event=pa.string(),
+        booked_at=MOMENT,
+        origin=pa.string(),
+        decided=pa.date32(),
+        version=pa.string(),
+        **dict.fromkeys(
+            (
+                *("volatility", "p_up", "target", "before", "fill", "close", "quoted", "traded", "cost", "position"),
+                *("cash", "equity", "turnover"),
+            ),
+            pa.float64(),
+        ),
+        note=pa.string(),
+        batch=pa.string(),
+    ),
+    key=("symbol", "account", "session", "event"),
+    when="session",
+)
 TABLES = (
     BARS,
     INTRADAY,
@@ -283,6 +310,7 @@ TABLES = (
     ITEM_EMBEDDINGS,
     REFUSALS,
     FETCHES,
+    PAPER,
 )
 OLD_TABLES = ("mood", "intraday_mood")
 """Tables of stores that an older tenor wrote, which are refused."""

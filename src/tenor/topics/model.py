@@ -141,8 +141,8 @@ class TopicModel:
         """
         if encoder != self.encoder:
             raise ModelError(
-                f"these topics were fitted on embeddings of {self.encoder}, and the scorer is {encoder}: "
-                "run 'tenor topics fit' with this scorer, or name the other one with --scorer."
+                f"the topics {self.version} were fitted on embeddings of {self.encoder}, and the scorer is {encoder}: "
+                "run 'tenor topics fit' with this scorer, or name the other one (--scorer, sentiment.model)."
             )
 
     def number(self, topic: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 from tenor.errors import MissingObject, ModelError
@@ -65,10 +66,20 @@ class SavedTopics:
 
     def save(self, model: TopicModel) -> None:
         """Make `model` the current one; its version stays readable for good."""
-        data = model.to_bytes()
         # the version first: whoever finds it as the current one can read it by its version as well
-        self.objects.put(f"{VERSIONS}{model.version}.json", data)
+        self.save_version(model)
+        data = model.to_bytes()
         change(self.objects, CURRENT, lambda _: data)
+
+    def save_version(self, model: TopicModel) -> TopicModel:
+        """Make `model` readable by its version, and leave the current one as it is; the topics of that version.
+
+        One that is there already stays with the names that it has: they are those of a trained model's features.
+        """
+        with contextlib.suppress(ModelError):  # not there, or damaged
+            return self.version(model.version)
+        self.objects.put(f"{VERSIONS}{model.version}.json", model.to_bytes())
+        return model
 
     def rename(self, topic: str, name: str) -> TopicModel:
         """Call a topic of the current model `name` (empty: by its words again); errors are `TopicModel.renamed`'s."""

@@ -23,8 +23,10 @@ VOCABULARY = 20_000
 def words_of(text: str, without: Collection[str] = ()) -> list[str]:
     """The words of a text in lower case, in their order, without links, tickers, accounts, numbers and `without`.
 
+    Words of one or two letters do not count.
+
     >>> words_of("$ACME beats on revenue, raises guidance https://t.co/x @someone #stocks")
-    ['beats', 'on', 'revenue', 'raises', 'guidance']
+    ['beats', 'revenue', 'raises', 'guidance']
     """
     words = _WORD.findall(_NO_WORDS.sub(" ", text).replace("’", "'").lower())
     words = [word.removesuffix("'s") for word in words]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +16,9 @@ from tenor.config import FoldConfig
 from tenor.errors import ConfigError, HistoryError
 from tenor.schema import labels
 from tenor.training.split import Split
+
+SHORTEST = 40
+"""Sessions of a part, at least, where parts are shortened: about two months."""
 
 
 def walk_forward(sessions: pd.DatetimeIndex, config: FoldConfig, *, purge: int) -> tuple[Split, ...]:
@@ -61,6 +65,26 @@ def walk_forward(sessions: pd.DatetimeIndex, config: FoldConfig, *, purge: int) 
         test = slice(valid.stop + purge, valid.stop + purge + config.test_sessions)
         splits.append(Split(slice(start, train_stop), valid, test, purge))
     return tuple(splits)
+
+
+def that_fit(count: int, config: FoldConfig, *, purge: int) -> FoldConfig:
+    """`config`, with validation and test parts shortened by one factor where `count` sessions are too few for them.
+
+    Parts below `SHORTEST` sessions say nothing: then `config` comes back as it is, for `walk_forward` to refuse.
+
+    Examples
+    --------
+    >>> that_fit(773, FoldConfig(folds=2, valid_sessions=183, test_sessions=242), purge=20)
+    FoldConfig(folds=2, scheme='expanding', valid_sessions=157, test_sessions=208, test_end=None)
+    """
+    parts = 2 * config.valid_sessions + config.folds * config.test_sessions
+    share = (count - 2 * purge) / parts
+    if share >= 1:
+        return config
+    valid, test = int(config.valid_sessions * share), int(config.test_sessions * share)
+    if min(valid, test) < SHORTEST:
+        return config
+    return replace(config, valid_sessions=valid, test_sessions=test)
 
 
 class WalkForwardSplit(BaseCrossValidator):  # type: ignore[misc]  # scikit-learn has no types

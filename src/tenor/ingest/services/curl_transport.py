@@ -55,13 +55,7 @@ class CurlTransport(httpx.AsyncBaseTransport):
         self._multi: AsyncCurl | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """The answer to `request`, read to its end and unpacked.
-
-        Raises
-        ------
-        httpx.HTTPError
-            As httpx's own transport raises it.
-        """
+        """The answer to `request`, read to its end and unpacked; failures are those of httpx's own transport."""
         if self._multi is None:  # it belongs to the loop that it is made in
             self._multi = AsyncCurl()
         answer = _Answer(self._most)

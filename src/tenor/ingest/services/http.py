@@ -75,6 +75,10 @@ class Request:
         The fields of a form to send by POST; without it the request is a GET.
     auth
         User and password of a POST; they do not follow a redirect to another origin either.
+    body
+        A JSON value to send by POST, once: a second try could do twice what it asks for.
+    answered
+        Statuses whose JSON is an answer: it comes with its status.
     """
 
     source: str
@@ -86,6 +90,13 @@ class Request:
     gap: float = 0.0
     post: Mapping[str, str] | None = None
     auth: tuple[str, str] | None = None
+    body: Mapping[str, Any] | None = None
+    answered: tuple[int, ...] = ()
+
+    @property
+    def once(self) -> bool:
+        """Whether it is tried once alone."""
+        return self.body is not None
 
 
 class Http:
@@ -180,6 +191,25 @@ class Http:
         """The JSON answer of `url` to a POST of `form`, as services give out tokens."""
         return self._answer(Request(source, url, {}, {}, "json", post=form, auth=auth))
 
+    def ask_json(
+        self,
+        url: str,
+        *,
+        source: str,
+        headers: Mapping[str, str],
+        answered: tuple[int, ...],
+        params: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> tuple[int, Any]:
+        """The status, one of `answered`, and the JSON value that `url` answers a GET with, or the POST of `body`.
+
+        A POST is tried once. Raises SourceError for every other answer; after a POST a SourceError of the kind ``away``
+        or ``malformed`` leaves open whether it was carried out.
+        """
+        request = Request(source, url, params or {}, headers, "json", body=body, answered=answered)
+        answer: tuple[int, Any] = self._answer(request)
+        return answer
+
     def _answer(self, request: Request) -> Any:
         host = httpx.URL(request.url).netloc.decode()
         if (seconds := self._breaker.resting(host)) > 0:
@@ -198,7 +228,8 @@ class Http:
             too_long = error.after if error.after is not None and error.after > self._longest else None
             self._breaker.failed(host, rest=too_long)
             wait = f"; it asks to wait {too_long:.0f} s" if too_long else ""
-            tries = f" after {self._config.attempts} tries" if self._config.attempts > 1 and not too_long else ""
+            again = self._config.attempts > 1 and not too_long and not request.once
+            tries = f" after {self._config.attempts} tries" if again else ""
             message = f"{request.source} at {without_query(request.url)} {error.message}{wait}{tries}: try later."
             raise SourceError(self._keys.hidden(message), kind=error.kind) from None
         self._breaker.succeeded(host)
@@ -221,7 +252,7 @@ class Http:
             return isinstance(error, _TemporaryError) and (error.after or 0.0) <= self._longest
 
         retrying = tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(self._config.attempts),
+            stop=tenacity.stop_after_attempt(1 if request.once else self._config.attempts),
             wait=wait,
             retry=tenacity.retry_if_exception(worth_retrying),
             sleep=self._sleep,
@@ -268,6 +299,8 @@ class Http:
 
     def _build(self, request: Request) -> httpx.Request:
         headers = {**dict(request.headers), "Accept-Encoding": "gzip, deflate"}
+        if request.body is not None:
+            return self._client.build_request("POST", request.url, json=dict(request.body), headers=headers)
         if request.post is not None:
             return self._client.build_request("POST", request.url, data=dict(request.post), headers=headers)
         return self._client.build_request("GET", request.url, params=dict(request.params), headers=headers)
@@ -301,6 +334,8 @@ class Http:
         await self._client.aclose()
 
     def _checked(self, request: Request, status: int, headers: httpx.Headers, body: bytes) -> Any:
+        if status in request.answered:
+            return status, self._json(body)
         if status in request.unknown:
             raise SourceError(f"{request.source} has no such symbol ({status}).", kind="unknown")
         if status in (401, 402, 403):
@@ -318,6 +353,9 @@ class Http:
             raise self._malformed(request, f"answered with a web page, not {request.form.upper()}")
         if request.form != "json":
             return body
+        return self._json(body)
+
+    def _json(self, body: bytes) -> Any:
         try:
             return read_json(body)
         except (ValueError, RecursionError):

@@ -6,13 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from tenor.calendars import market_of, parts_of
-from tenor.symbols import dotted
+from tenor.symbols import dotted, short_name
 
-_LEGAL = re.compile(
-    r"(,?\s+(the|inc|incorporated|corp|corporation|co|company|plc|ltd|limited|llc|ag|se|sa|s\.a|nv|n\.v|ab|asa|oyj|spa"
-    r"|s\.p\.a|kgaa|gmbh|holdings?|group|class [a-c]|adr|common stock|ordinary shares)\.?)+$",
-    re.IGNORECASE,
-)
 _CASHTAG = re.compile(r"(?<![\w$])\$([A-Za-z][A-Za-z0-9.&\-]{0,14})")
 _LISTED = re.compile(r"\((?:NASDAQ|NYSE|NYSE American|AMEX|LSE|XETRA|TSX)\s*:\s*([A-Z.\-]{1,6})\)", re.IGNORECASE)
 _WORD = re.compile(r"(?<![\w$.])[A-Z][A-Z0-9.&\-]{2,14}(?![\w])")
@@ -45,7 +40,7 @@ class SymbolMatcher:
                     self._tickers.setdefault(written.upper(), symbol)
         self._names = []
         for symbol in symbols:
-            name = _LEGAL.sub("", names.get(symbol, "").strip()).strip(" ,.")
+            name = short_name(names.get(symbol, ""))
             if len(name) >= _SHORTEST_NAME:
                 self._names.append((symbol, re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")))
 

@@ -34,8 +34,9 @@ class Shape:
 def bert_graph(weights: Mapping[str, npt.NDArray[np.float32]], shape: Shape, storage: Storage = "int8") -> bytes:
     """The classifier as a serialised ONNX model: ``input_ids`` int64 ``[batch, token]`` -> ``logits`` ``[batch, 3]``.
 
-    Its second output, ``embedding`` ``[batch, 2 units]``, is what the kinds of news are read from: the means over the
-    tokens after half of the layers and after the last but one (`embedded_layers`), of the same pass.
+    Its second output, ``embedding`` ``[batch, layers x units]``, is what kinds of news are read from: the means over
+    the tokens of the word vectors and of the states after each layer but the last, of the same pass. The last layer is
+    tuned for sentiment and knows less of what a text is about (docs/decisions/0026).
 
     Parameters
     ----------
@@ -60,7 +61,7 @@ def bert_graph(weights: Mapping[str, npt.NDArray[np.float32]], shape: Shape, sto
     builder.node("Identity", [logits], output="logits")
     means = [
         builder.node("ReduceMean", [after[layer], tokens], keepdims=0, output=f"embedding.{layer}")
-        for layer in embedded_layers(shape.layers)
+        for layer in range(shape.layers)
     ]
     builder.node("Concat", means, axis=1, output="embedding")
     width = len(means) * len(weights["encoder.embeddings.LayerNorm.bias"])
@@ -78,14 +79,6 @@ def bert_graph(weights: Mapping[str, npt.NDArray[np.float32]], shape: Shape, sto
     model = helper.make_model(graph, opset_imports=operators, producer_name="tenor", ir_version=10)
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString())
-
-
-def embedded_layers(layers: int) -> list[int]:
-    """After how many of `layers` layers the states are pooled for the embedding.
-
-    The last layer is tuned for sentiment and knows less of what a text is about (docs/decisions/0026).
-    """
-    return sorted({max(layers // 2, 1), max(layers - 1, 1)})
 
 
 class _Builder:

@@ -28,6 +28,7 @@ const slider = replay((day) => go(state.view === "symbol" ? { view: "symbol", sy
 
 function view(name) {
   const other = state.view !== name;
+  document.body.classList.remove("starting");
   state.view = name;
   VIEWS.forEach((each) => (by(`view-${each}`).hidden = each !== name));
   document.querySelectorAll("nav a").forEach((link) => (link.dataset.view === name ? link.setAttribute("aria-current", "page") : link.removeAttribute("aria-current")));
@@ -184,6 +185,8 @@ async function load() {
 }
 
 async function start() {
+  const wanted = parse(location.hash);
+  if (wanted.view === "symbol") symbolPage.read(wanted.symbol).catch(() => {}); // beside the rest; its errors are told later
   try {
     await load();
   } catch (error) {
@@ -193,7 +196,6 @@ async function start() {
     return;
   }
   const { board } = state;
-  const wanted = parse(location.hash);
   state.horizon = board.horizons.includes(wanted.horizon) ? wanted.horizon : board.horizons[0];
   horizons = segments(by("horizons"), board.horizons.map((h) => ({ value: h, label: h === 1 ? "1 session" : `${h} sessions`, name: ahead(h) })), state.horizon, setHorizon);
   slider.set(board.sessions, board.session, null);

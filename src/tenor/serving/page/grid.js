@@ -17,31 +17,48 @@ export function grid(box, { sort, changed, compare }) {
   let columns = [];
   let tail = {};
   let active = 0;
-  let drawn = "";
   let height = 0;
 
   function measured() {
     if (!height) height = parseFloat(getComputedStyle(box).getPropertyValue("--row")) || 44;
     return height;
   }
-  function spacer(many) {
+  // rows above and below those that are elements are two empty ones, as high as they are
+  function spacer() {
     const line = node("tr", "", { "aria-hidden": "true", class: "spacer" });
-    const cell = node("td", "", { colspan: String(columns.length + 1) });
-    cell.style.height = `${many * measured()}px`;
-    line.append(cell);
+    line.append(node("td"));
     return line;
   }
+  const [above, below] = [spacer(), spacer()];
+  const tall = (line, many) => (line.firstChild.style.height = `${many * measured()}px`);
+  const made = new Map(); // by place
   function draw(force = false) {
     const top = Math.floor(box.scrollTop / measured());
     const first = Math.max(0, Math.min(top - BEYOND, rows.length - 1));
     const end = Math.min(rows.length, top + Math.ceil(box.clientHeight / measured()) + BEYOND);
-    const now = `${first} ${end}`;
-    if (now === drawn && !force) return;
-    drawn = now;
-    const focused = box.contains(document.activeElement) ? document.activeElement.closest("tr")?.dataset.symbol : null;
-    const column = document.activeElement?.className;
-    body.replaceChildren(...(first ? [spacer(first)] : []), ...rows.slice(first, end).map((row, i) => line(row, first + i)), ...(end < rows.length ? [spacer(rows.length - end)] : []));
-    if (focused) [...body.querySelectorAll("tr")].find((each) => each.dataset.symbol === focused)?.querySelector(column === "star" ? ".star" : "a")?.focus({ preventScroll: true });
+    const focused = force && body.contains(document.activeElement) ? document.activeElement.closest("tr").dataset.symbol : null;
+    const star = document.activeElement?.className === "star";
+    if (force) {
+      made.clear();
+      body.replaceChildren(above, below);
+    }
+    for (const [i, own] of made) {
+      if (i >= first && i < end) continue;
+      own.remove();
+      made.delete(i);
+    }
+    let next = above.nextSibling;
+    for (let i = first; i < end; i += 1) {
+      if (made.has(i)) {
+        next = made.get(i).nextSibling;
+        continue;
+      }
+      made.set(i, line(rows[i], i));
+      body.insertBefore(made.get(i), next);
+    }
+    tall(above, first);
+    tall(below, rows.length - end);
+    if (focused) [...body.rows].find((each) => each.dataset.symbol === focused)?.querySelector(star ? ".star" : "a")?.focus({ preventScroll: true });
   }
   function line(row, i) {
     const own = node("tr", "", { "aria-rowindex": String(i + 2), class: i === active ? "active" : "" });

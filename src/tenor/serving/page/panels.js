@@ -21,6 +21,8 @@ export function hero(detail, horizon, track) {
   by("losses").replaceChildren(
     ...losses(forecast.value_at_risk, "Value at risk"), ...losses(forecast.expected_shortfall, "Expected shortfall"),
   );
+  by("news-drives").textContent = forecast.news_text || "";
+  by("news-drives").hidden = !forecast.news_text;
   by("verdict").textContent = track ? track.risk_verdict : forecast.verdict || "";
   document.title = `${detail.symbol} · tenor`;
 }

@@ -20,6 +20,12 @@ export function rowsOf(detail, horizon) {
 }
 export const pastSessions = (detail) => Object.values(detail.history)[0]?.session || [];
 
+// The dates that had been announced by the end of a session.
+function announced(events, session) {
+  const known = events.session.map((_, i) => (events.known_since?.[i] || "").slice(0, 10) <= session.slice(0, 10));
+  return Object.fromEntries(Object.entries(events).map(([name, values]) => [name, values.filter((_, i) => known[i])]));
+}
+
 // What was known after `session`: the forecasts of that day, the bars until then. `later` has the bars that followed.
 export function asOf(detail, session) {
   const end = detail.bars.session.findIndex((each) => each > session);
@@ -43,7 +49,7 @@ export function asOf(detail, session) {
   }));
   return {
     ...detail, past: true, session, forecasts, history, bars: cut(detail.bars, end), later: rest(detail.bars, end), sentiment: until(detail.sentiment),
-    kinds: detail.kinds && until(detail.kinds), items: detail.items.filter((item) => item.session <= session),
+    kinds: detail.kinds && until(detail.kinds), events: detail.events && announced(detail.events, session), items: detail.items.filter((item) => item.session <= session),
     attention: { sessions: [], features: [], time: {}, feature: [] },
   };
 }

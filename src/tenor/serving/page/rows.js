@@ -17,7 +17,7 @@ export function rowsOf(board, horizon) {
       last, change: board.change[i], spark: board.spark[i] || [], driver: board.driver[i] || {},
       lower: at.lower[i], upper: at.upper[i], range: known(at.lower[i]) ? (at.upper[i] - at.lower[i]) / (2 * last) : null,
       volatility: at.volatility[i], rank, place: known(rank) ? (rank >= WIDE ? "wide" : rank <= CALM ? "calm" : "normal") : "",
-      up: at.p_up[i], target: at.target_session[i], n, mean, usual,
+      up: at.p_up[i], target: at.target_session[i], n, mean, usual, kind: board.kind?.[i] || "",
       due: due && { session: due[0], move: Math.expm1(due[1]), low: Math.expm1(due[2]), high: Math.expm1(due[3]), inside: due[2] <= due[1] && due[1] <= due[3] },
       held: at.held[i],
       followed: known(realised) ? { move: realised / last - 1, inside: at.lower[i] <= realised && realised <= at.upper[i] } : null,

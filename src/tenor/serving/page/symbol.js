@@ -54,12 +54,17 @@ export function setUp() {
 }
 
 // The document of a symbol, read once while it is shown; `again` reads it anew.
-export async function read(symbol, again) {
-  if (again || state.whole?.symbol !== symbol) {
-    const [detail] = await Promise.all([get(`/v1/symbols/${encodeURIComponent(symbol)}`), plotly()]);
-    return detail;
+let reading = { symbol: "", promise: null };
+export function read(symbol, again = false) {
+  if (!again && state.whole?.symbol === symbol) return Promise.resolve(state.whole);
+  if (again || reading.symbol !== symbol) {
+    const promise = Promise.all([get(`/v1/symbols/${encodeURIComponent(symbol)}`), plotly()]).then(([detail]) => detail);
+    const mine = { symbol, promise };
+    reading = mine;
+    // kept no longer than it takes: what is asked for again may have changed
+    promise.catch(() => {}).finally(() => reading === mine && (reading = { symbol: "", promise: null }));
   }
-  return state.whole;
+  return reading.promise;
 }
 
 export function show(whole, { horizon, day, track }) {

@@ -1,6 +1,6 @@
 // "Today" in four cards: the widest ranges, the misses of the last session, spikes of news, the model's health.
 import { by, node } from "/page/dom.js";
-import { count, day, known, percent, score, signed } from "/page/format.js";
+import { count, day, known, percent, plain, score, signed } from "/page/format.js";
 import { address } from "/page/route.js";
 
 const SHOWN = 5;
@@ -29,9 +29,9 @@ export function today(board, rows, { horizon, day: on }) {
 }
 
 function widest(rows, tail) {
-  const ranked = rows.filter((row) => known(row.rank) && known(row.range)).sort((a, b) => b.rank - a.rank || b.range - a.range);
+  const ranked = rows.filter((row) => row.rank >= 0.5 && known(row.range)).sort((a, b) => b.rank - a.rank || b.range - a.range);
   const wide = rows.filter((row) => row.place === "wide").length;
-  return card("Widest for themselves", ranked.length ? `${count(wide, "symbol")} of ${rows.length.toLocaleString("en-US")} wider than on 80 % of the days of their year.` : "No forecast has a year behind it yet.",
+  return card("Widest for themselves", rows.some((row) => known(row.rank)) ? `${count(wide, "symbol")} of ${rows.length.toLocaleString("en-US")} wider than on 80 % of the days of their year.` : "No forecast has a year behind it yet.",
     ranked.slice(0, SHOWN).map((row) => entry(row, `±${percent(row.range)}`, `wider than ${percent(row.rank, 0)} of its year`, tail)));
 }
 
@@ -47,7 +47,7 @@ function news(board, rows, tail) {
   const spikes = rows.filter((row) => row.n >= LEAST_ITEMS && known(row.usual) && row.n >= SPIKE * row.usual).sort((a, b) => b.n / b.usual - a.n / a.usual);
   const any = rows.some((row) => row.n);
   const note = !any ? "There is no news of this session in this store." : spikes.length ? `${count(spikes.length, "symbol")} with ${SPIKE} times the usual news or more.` : "No symbol has unusually much news.";
-  return card("News spikes", note, spikes.slice(0, SHOWN).map((row) => entry(row, count(row.n, "item"), `usually ${row.usual.toFixed(0)}, sentiment ${score(row.mean)}`, tail)));
+  return card("News spikes", note, spikes.slice(0, SHOWN).map((row) => entry(row, count(row.n, "item"), `usually ${row.usual.toFixed(0)}, sentiment ${score(row.mean)}${row.kind ? `, mostly ${plain(row.kind.replace(/^topic:/, ""))}` : ""}`, tail)));
 }
 
 function health(board, rows, horizon) {
@@ -55,7 +55,7 @@ function health(board, rows, horizon) {
   const evidence = board.evidence[String(horizon)];
   const lines = [
     ["Range", all ? `${percent(inside / all)} held` : "–", "of the last year's, 90 % is right"],
-    ["Volatility", evidence?.risk ? "better" : "no edge", "than a moving average (EWMA)"],
+    ["Volatility", evidence?.risk ? "better" : "no edge", `${evidence?.risk ? "than" : "over"} a moving average (EWMA)`],
     ["Direction", evidence?.direction ? "some evidence" : "no evidence", evidence?.direction ? "by its track record" : "so none is shown"],
     ["Monitor", board.alarms ? count(board.alarms, "alarm") : "quiet", "at the last refresh"],
   ].map(([name, value, detail]) => {

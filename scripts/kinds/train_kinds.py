@@ -1,9 +1,9 @@
 """Train the classifier of the kinds of news that ships beside the encoder, or one for an encoder of your own.
 
-    python scripts/kinds/train.py --data FOLDER [--model NAME --out FILE]
+    python scripts/kinds/train_kinds.py --data FOLDER [--model NAME --out FILE]
 
 FOLDER holds ``stocknet-dataset.tar.xz``, ``sentiment/tfns`` and ``sentiment/sentfin`` as published. Their texts are
-labelled by rule (`rules.py`) and, some of them, by reading (`read.csv`: the hash of a text and its kinds);
+labelled by rule (`kind_rules.py`) and, some of them, by reading (`read.csv`: the hash of a text and its kinds);
 `sentences.csv` holds sentences of our own. Without ``--data`` it trains on our own sentences alone. Deterministic: the
 same inputs and library versions give the same bytes. About 10 minutes on one core.
 """
@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from rules import weak_labels
+from kind_rules import weak_labels
 from sklearn.metrics import f1_score
 
 from tenor.errors import DataError, TenorError
@@ -34,7 +34,7 @@ from tenor.sentiment.training.kinds import fit_kinds
 from tenor.storage.files import read_json, write_text, write_whole
 
 HERE = Path(__file__).resolve().parent
-WEAK = 24_000
+WEAK = 10_000
 Labels = npt.NDArray[np.int8]
 
 
@@ -70,7 +70,7 @@ def train(data: Path | None, model: str | None, out: Path | None, without: Path 
         texts += [published[name] for name in by_hand]
         labels = np.concatenate([labels, np.array([read[name] for name in by_hand], np.int8).reshape(-1, len(KINDS))])
         rest = sorted(set(published) - set(read))
-        weak = [published[name] for name in random.Random(0).sample(rest, min(WEAK, len(rest)))]
+        weak = chosen([published[name] for name in random.Random(0).sample(rest, len(rest))])
     ruled = np.array([weak_labels(clean(text)) for text in weak], np.int8).reshape(-1, len(KINDS))
     content, held_out = fit_kinds(encoder, texts, labels, weak_texts=weak, weak_labels=ruled)
     print(f"{own} sentences of our own, {len(texts) - own} read, {len(weak)} by rule")
@@ -80,6 +80,14 @@ def train(data: Path | None, model: str | None, out: Path | None, without: Path 
             by_kind = " ".join(f"{kind} {value:.3f}" for kind, value in zip(KINDS, f1, strict=True))
             print(f"{name}: macro-F1 {f1.mean():.3f}: {by_kind}")
     write(content, out)
+
+
+def chosen(texts: list[str]) -> list[str]:
+    """`WEAK` of `texts`: the first ones of each rare kind, and then the first of all."""
+    rare = [KINDS.index(kind) for kind in KINDS if kind not in ("earnings", "macro", "price")]
+    of_rare = [text for text in texts if weak_labels(clean(text))[rare].any()][: WEAK // 2]
+    taken = set(of_rare)
+    return of_rare + [text for text in texts if text not in taken][: WEAK - len(of_rare)]
 
 
 def encoder_of(model: str | None) -> Encoder:
@@ -136,7 +144,7 @@ def published_texts(data: Path) -> dict[str, str]:
     names = sorted(found)
     random.Random(1).shuffle(names)
     read = read_labels()
-    chosen = [name for name in names if name in read] + names[: 2 * WEAK]
+    chosen = [name for name in names if name in read] + names[: 4 * WEAK]
     return {name: found[name] for name in chosen if looks_english(clean(found[name]))}
 
 

@@ -1,0 +1,72 @@
+"""Which topics the features of a training count: fitted before its training part ends, or a version that is named."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pandas as pd
+
+from tenor.calendars import exchange
+from tenor.config import Config
+from tenor.errors import ConfigError
+from tenor.pipeline.topics import USUAL_TOPICS, Progress, read_items
+from tenor.sentiment.scorer import Scorer
+from tenor.topics.model import TopicModel
+from tenor.workspace import NEWS, Workspace
+
+
+def with_topics(workspace: Workspace, config: Config, until: pd.Timestamp, progress: Progress | None = None) -> Config:
+    """`config` with the version of the topics that its features count (``sentiment.topics_model``).
+
+    Where it asks for topics of the lake's news and names no version, they are fitted on the items published before the
+    cut-off of `until`, with a fixed seed and regardless of those of ``tenor topics fit``, and saved under their version
+    alone. A config that asks for none, or whose sentiment is imported, is given back.
+
+    Parameters
+    ----------
+    workspace
+        The store.
+    config
+        Its ``features.topics`` and ``sentiment`` count.
+    until
+        The last session of the training part.
+    progress
+        Called while texts are scored.
+
+    Raises
+    ------
+    ConfigError
+        The number of topics is below 2, or the version that is named saw news after `until`.
+    DataError
+        There is no news before the cut-off, or too little for so many topics.
+    ModelError
+        The version that is named is not there or of another encoder, or the encoder gives no embeddings.
+    """
+    features, calendar = config.features, config.features.calendar
+    made_by = workspace.resolve_sentiment(config.sentiment, calendar=calendar, as_of=features.as_of)
+    if not features.topics or made_by.source != NEWS:
+        return config
+    # the close: what is known then is known before the next open as well
+    before = exchange(calendar).close(until) - pd.Timedelta(minutes=made_by.margin_minutes)
+    scoring = Scorer.load(made_by.model, kinds=made_by.kinds_model or None)
+    if made_by.topics_model:
+        _refuse_later(workspace.topics.version(made_by.topics_model), before)
+        return config
+    k = USUAL_TOPICS if features.topics is True else int(features.topics)
+    if k < 2:
+        raise ConfigError(f"features.topics is {k}: at least 2 topics tell items apart.")
+    later = " of before, end the training part later, or leave features.topics out"
+    items = read_items(workspace, before, scoring, later, progress)
+    model = workspace.topics.save_version(items.fitted(k))
+    return replace(config, sentiment=replace(config.sentiment, topics_model=model.version))
+
+
+def _refuse_later(model: TopicModel, before: pd.Timestamp) -> None:
+    """Raise ConfigError where `model` was fitted on items published at `before` or later."""
+    until = model.settings.get("until")
+    if until is None or pd.Timestamp(until) > before:
+        seen = "all news" if until is None else f"news up to {pd.Timestamp(until):%Y-%m-%d %H:%M} UTC"
+        raise ConfigError(
+            f"sentiment.topics_model is {model.version!r}, fitted on {seen}, and the training part ends at "
+            f"{before:%Y-%m-%d %H:%M} UTC: run 'tenor topics fit --until {before:%Y-%m-%d}', or leave it out."
+        )

@@ -1,0 +1,140 @@
+"""What a release is made of: the command, the recipe, the citation, the workflows, the lock."""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[1]
+CONDA = {"duckdb": "python-duckdb"}
+"""Names on conda-forge that differ."""
+
+
+def script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """The files that a release changes, with an owner."""
+    (tmp_path / "conda").mkdir()
+    for name in ("pyproject.toml", "CHANGELOG.md", "CITATION.cff", "conda/recipe.yaml"):
+        text = (ROOT / name).read_text(encoding="utf-8").replace("/OWNER/", "/somebody/")
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def test_a_release_dates_the_changelog_and_numbers_every_file(project: Path) -> None:
+    before = (project / "CHANGELOG.md").read_text(encoding="utf-8")
+    for path, text in script("release").released(project, "9.1.0", dt.date(2030, 1, 2)).items():
+        path.write_text(text, encoding="utf-8")
+    assert tomllib.loads((project / "pyproject.toml").read_text())["project"]["version"] == "9.1.0"
+    after = (project / "CHANGELOG.md").read_text(encoding="utf-8")
+    # what was unreleased is the new section, and the heading above it is empty and usable
+    assert after == before.replace("## [Unreleased]\n", "## [Unreleased]\n\n## [9.1.0] - 2030-01-02\n", 1)
+    citation = yaml.safe_load((project / "CITATION.cff").read_text())
+    assert (citation["version"], str(citation["date-released"])) == ("9.1.0", "2030-01-02")
+    assert yaml.safe_load((project / "conda/recipe.yaml").read_text())["context"]["version"] == "9.1.0"
+    with pytest.raises(ValueError, match="nothing under Unreleased"):
+        script("release").released(project, "9.2.0", dt.date(2030, 1, 3))
+
+
+@pytest.mark.parametrize("version", ["0.0.9", "0.1.0", "1.0", "v1.0.0", "1.0.0rc1"])
+def test_a_version_that_cannot_be_is_refused_in_one_line(project: Path, version: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(version)):
+        script("release").released(project, version, dt.date(2030, 1, 2))
+
+
+def test_a_release_is_refused_while_the_owner_is_a_placeholder(project: Path) -> None:
+    path = project / "pyproject.toml"
+    path.write_text(path.read_text().replace("/somebody/", "/OWNER/"))
+    with pytest.raises(ValueError, match="OWNER"):
+        script("release").released(project, "9.1.0", dt.date(2030, 1, 2))
+
+
+def test_the_recipe_requires_what_the_package_does() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    recipe: dict[str, Any] = yaml.safe_load((ROOT / "conda/recipe.yaml").read_text())
+    wanted = {f"{CONDA.get(r.name, r.name)} {r.specifier}" for r in map(Requirement, project["dependencies"])}
+    assert set(recipe["requirements"]["run"]) == {f"python {project['requires-python']}", *wanted}
+    assert recipe["context"]["version"] == project["version"]
+    assert recipe["build"]["python"]["entry_points"] == [f"tenor = {project['scripts']['tenor']}"]
+    assert recipe["about"]["license"] == project["license"]
+
+
+def test_the_workflows_have_least_rights_and_call_targets_that_exist() -> None:
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    paths = sorted((ROOT / ".github/workflows").glob("*.yml"))
+    assert {path.name for path in paths} == {"deploy.yml", "release.yml", "test.yml"}
+    for path in paths:
+        workflow = yaml.safe_load(path.read_text())
+        assert workflow["permissions"] in ({}, {"contents": "read"}), path
+        for name, job in workflow["jobs"].items():
+            assert "timeout-minutes" in job, (path, name)
+            for step in job["steps"]:
+                for target in re.findall(r"^make ([a-z][a-z-]*)", step.get("run", ""), re.MULTILINE):
+                    assert target in targets, (path, target)
+    publish = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text())["jobs"]["publish"]
+    assert publish["permissions"] == {"id-token": "write"}
+
+
+def test_every_extra_is_locked_for_every_python() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines = [Requirement(x) for x in (ROOT / "requirements.lock").read_text().splitlines() if not x.startswith("#")]
+    wanted = [Requirement(x) for each in project["optional-dependencies"].values() for x in each]
+    for python in ("3.11", "3.12", "3.13", "3.14"):
+        environment = {"python_version": python, "python_full_version": f"{python}.0", "sys_platform": "linux"}
+        locked = {r.name: r for r in lines if r.marker is None or r.marker.evaluate(environment)}
+        held = [r for r in lines if r.marker is None or r.marker.evaluate(environment)]
+        assert len(held) == len(locked), "one version of each"
+        for requirement in wanted:
+            if requirement.name != "tenor":
+                (pin,) = locked[requirement.name.lower()].specifier
+                assert requirement.specifier.contains(pin.version), (python, requirement)
+
+
+def test_the_image_runs_as_nobody_on_a_read_only_disk_and_its_commands_exist() -> None:
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    assert [line for line in lines if line.startswith("USER")] == ["USER 65534:65534"]
+    service = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["tenor"]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    (check,) = [line.strip() for line in lines if line.strip().startswith('CMD ["python"')]
+    probe = json.loads(check.removeprefix("CMD "))
+    done = subprocess.run([sys.executable, *probe[1:]], capture_output=True, text=True, check=False)
+    assert done.returncode == 1  # nothing listens there: unhealthy
+    asked = subprocess.run(
+        [sys.executable, "-m", "tenor", *service["command"], "--help"], capture_output=True, text=True, check=False
+    )
+    assert asked.returncode == 0, asked.stderr
+    assert shutil.which("docker") is None or service["build"] == "."
+
+
+def test_the_bill_of_materials_names_what_is_installed() -> None:
+    licences = script("licences")
+    packages = licences.installed("tenor")
+    assert {"tenor", "numpy", "pandas", "duckdb"} <= set(packages)
+    assert "pytest" not in packages
+    bill = licences.bill(packages)
+    assert bill["metadata"]["component"]["name"] == "tenor"
+    references = [each["bom-ref"] for each in bill["components"]]
+    assert len(set(references)) == len(references)
+    assert json.dumps(licences.bill(packages)) == json.dumps(bill)
