@@ -84,7 +84,7 @@ GLOSSARY: tuple[Term, ...] = (
         "GARCH, GJR-GARCH, EGARCH",
         "The classic models of volatility that rises after large moves; the latter two treat losses and gains "
         "differently.",
-        ("GARCH", "GJR-GARCH", "EGARCH"),
+        ("GARCH", "GJR-GARCH", "GJR-GARCH-t", "EGARCH"),
     ),
     Term(
         "HAR, HAR-X",

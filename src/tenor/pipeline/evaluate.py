@@ -24,6 +24,7 @@ from tenor.evaluation.news_sessions import compare_on_news_sessions, compare_ris
 from tenor.evaluation.regressors import Regressor
 from tenor.evaluation.risk import RiskEvaluation
 from tenor.evaluation.risk_walk import RiskUse, risk_evaluations, risk_headline, use_risk, walk_rivals
+from tenor.evaluation.titles import TITLES
 from tenor.evaluation.walkforward_summary import WalkForwardSummary, headline, summarise_walk
 from tenor.features import build_panel
 from tenor.features.kinds import TOPIC
@@ -32,10 +33,11 @@ from tenor.inference.recipe import Recipe
 from tenor.pipeline.own import require_same_code
 from tenor.pipeline.predict import require_moment
 from tenor.pipeline.train import load
-from tenor.report import Fold, NewsDetails, Paragraph, ReportExtras, write_report
+from tenor.report import Fold, NewsDetails, ReportExtras, TextTable, write_report
 from tenor.report.model import attention_blocks, faithfulness_blocks, training_blocks
+from tenor.report.results import metric_cell
 from tenor.report.sentiment import sentiment_blocks
-from tenor.report.style import sentence_case, sessions_ahead
+from tenor.report.style import sessions_ahead
 from tenor.report.symbols import symbols_by_coverage
 from tenor.schema import KINDS, Panel, Predictions
 from tenor.sentiment import Scorer, why
@@ -318,10 +320,7 @@ def evaluate(
                     f"Version {forecaster.version}: how it learned, and its own test part",
                     (
                         *training_blocks(forecaster.curves()),
-                        *(
-                            Paragraph(f"{sentence_case(sessions_ahead(h))}: {e.verdict}")
-                            for h, e in evaluations.items()
-                        ),
+                        _own_test_part(evaluations),
                     ),
                 ),
                 *(
@@ -343,6 +342,17 @@ def evaluate(
     )
     write_json(report.with_suffix(".json"), result.to_json())
     return result
+
+
+def _own_test_part(evaluations: Mapping[int, Evaluation]) -> TextTable:
+    metrics = ("skill", "direction", "rank_ic")
+    rows = tuple(
+        (sessions_ahead(h), *(metric_cell(next(iter(e.table.values()))[metric], metric) for metric in metrics))
+        for h, e in evaluations.items()
+    )
+    return TextTable(
+        ("horizon", *(TITLES[metric].title for metric in metrics)), rows, "This version alone, on its test part"
+    )
 
 
 @dataclass(frozen=True)
@@ -425,7 +435,6 @@ def describe_version(forecaster: Forecaster, panel: Panel, split: Split) -> dict
         "Purged between the parts": f"{split.purge} sessions",
         "Features": f"{len(panel.features)}, known {_KNOWN_AT[forecaster.features.as_of]}",
         **({"Own features": ", ".join(forecaster.recipe.own.names)} if forecaster.recipe.own else {}),
-        "Network": ", ".join(f"{key} {value}" for key, value in to_mapping(forecaster.model).items()),
         **({} if forecaster.attends else {"Attention": "none: the network gives no weights"}),
-        "Training": ", ".join(f"{key} {value}" for key, value in to_mapping(forecaster.training).items()),
+        "All settings": f"tenor models show {forecaster.version}",
     }

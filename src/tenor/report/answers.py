@@ -75,7 +75,9 @@ def which_way_answer(evaluations: Mapping[int, Evaluation]) -> Answer:
     if math.isfinite(right.value):
         share = format_percent(right.value, 1)
         sentence = f"{opening}: {sessions_ahead(horizon)}, the direction was right in {share} of cases"
-        if up is not None and math.isfinite(up.value):
+        if difference is not None and difference.low == difference.high == 0:
+            sentence += ", because it always says 'up'"
+        elif up is not None and math.isfinite(up.value):
             sentence += f", where always saying 'up' was right in {format_percent(up.value, 1)}"
     else:
         sentence = f"{opening}: {sessions_ahead(horizon)}, the model names no direction"
@@ -87,7 +89,10 @@ def which_way_answer(evaluations: Mapping[int, Evaluation]) -> Answer:
 def _which_way_picture(evaluations: Mapping[int, Evaluation]) -> Picture:
     skill = {h: next(iter(e.table.values()))["skill"] for h, e in evaluations.items()}
     direction = {h: e.against[ALWAYS_UP]["direction"] for h, e in evaluations.items() if ALWAYS_UP in e.against}
-    panels = {"Skill,\n%": skill, **({"Direction less\nalways-up, points": direction} if direction else {})}
+    panels = {
+        "Skill against\npersistence, %": skill,
+        **({"Direction less\nalways-up, points": direction} if direction else {}),
+    }
     listed = "; ".join(
         f"{title}: ".replace("\n", " ") + ", ".join(f"{_points(i)} {sessions_ahead(h)}" for h, i in values.items())
         for title, values in panels.items()
@@ -117,6 +122,7 @@ def news_answer(
     comparison = evaluation.comparisons[without][LOSSES[0]]
     direction = returns[horizon].against[without]["direction"]
     sides = (comparison.side, side_of_zero(direction))
+    unmoved = direction.low == direction.high == 0
     opening = "Too few days to say" if set(sides) == {None} else "Not shown"
     if 1 in sides:
         opening = "Yes, in part" if -1 in sides else "Yes"
@@ -124,8 +130,8 @@ def news_answer(
         opening = "No, it hurts"
     sentence = (
         f"{opening}: {sessions_ahead(horizon)}, on {evaluation.days:,} sessions with news, reading it changed the "
-        f"error of volatility by {format_signed(100 * comparison.change, 1)} % and the share of right directions by "
-        f"{_points(direction)} points."
+        f"error of volatility by {format_signed(100 * comparison.change, 1)} % and "
+        + ("no direction." if unmoved else f"the share of right directions by {_points(direction)} points.")
     )
     return Answer(question, sentence, _news_picture(risk, without), section)
 
@@ -205,17 +211,17 @@ def _figure_changes(changes: Mapping[str, Mapping[int, Comparison]]) -> Figure:
             colour = {1: style.OURS, -1: style.AGAINST}.get(comparison.side or 0, style.CALM)
             axes.plot([0, 100 * comparison.change], [place, place], color=colour, lw=1.2)
             axes.plot([100 * comparison.change], [place], "o", color=colour, ms=6)
-        _rows(axes, titles[loss], list(values))
+        _rows(axes, titles[loss], list(values), ticks=3)
     return figure
 
 
-def _rows(axes: Axes, title: str, horizons: Sequence[int]) -> None:
+def _rows(axes: Axes, title: str, horizons: Sequence[int], *, ticks: int = 4) -> None:
     axes.set_title(title)
     axes.set_yticks(range(len(horizons)), [f"{h} ahead" for h in horizons])
     axes.set_ylim(len(horizons) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0, labelcolor=style.INK)
     axes.grid(visible=False, axis="y")
-    axes.locator_params(axis="x", nbins=4)
+    axes.locator_params(axis="x", nbins=ticks)
     style.plain_axis(axes.xaxis)
 
 

@@ -78,8 +78,7 @@ def _time_table(horizons: Sequence[int], time: Float32) -> TextTable:
     return TextTable(
         ("forecasts", "entropy", f"weight of the last {recent} sessions"),
         tuple(rows),
-        f"Attention over the last {lags} sessions. Entropy is the mean over forecasts, as a share of that of uniform "
-        "attention: the lower it is, the more the network chooses.",
+        f"Attention over the last {lags} sessions: the lower the entropy, the more the network chooses.",
     )
 
 
@@ -100,19 +99,22 @@ def _over_time(horizons: Sequence[int], time: Float32, sessions: pd.DatetimeInde
     shown = tuple(horizons[k] for k in chosen)
     by_lag = Picture(
         figure_attention_lags(time[:, :, chosen], shown),
-        "Mean weight of each past session, by how many sessions before the forecast it was; the bands hold 80 % of the "
-        "single forecasts. The dashed line is uniform attention.",
-        "Lines of the mean attention weight by lag, one for each horizon, and the uniform weight.",
+        "Mean weight by how many sessions before the forecast; bands hold 80 % of forecasts, dashed is uniform.",
+        f"Lines of the mean attention weight by lag. Of the session itself: {_latest(time[:, :, chosen], shown)}.",
     )
     over_sessions = Picture(
         figure_attention_time(_mean_over_symbols(time[:, :, chosen]), sessions, shown),
-        "Each column is a session on which forecasts were made, each row a session before it; mean over stocks. The "
-        f"colour scale runs from 0 to {format_percent(TIMES_UNIFORM / time.shape[-1], 1)}, which is "
-        f"{TIMES_UNIFORM} times the uniform weight, whatever the weights are; larger weights have its last colour. "
-        "Uniform attention is one even colour.",
-        "Heat maps of attention by lag and session, one for each horizon.",
+        f"By session, mean over stocks. The scale ends at {TIMES_UNIFORM} times the uniform weight, whatever the "
+        "weights are; uniform attention is one even colour.",
+        f"Heat maps of attention by lag and session. Of the session itself: {_latest(time[:, :, chosen], shown)}.",
     )
     return [*blocks, by_lag, over_sessions]
+
+
+def _latest(time: Float32, horizons: Sequence[int]) -> str:
+    weights = np.nanmean(time[..., 0], axis=(0, 1), dtype="float64")
+    listed = zip(horizons, weights, strict=True)
+    return ", ".join(f"{format_percent(float(weight), 1)} {sessions_ahead(horizon)}" for horizon, weight in listed)
 
 
 def _over_features(panel: Panel, rows: slice, weights: Float32) -> Picture | Paragraph:
@@ -130,10 +132,10 @@ def _over_features(panel: Panel, rows: slice, weights: Float32) -> Picture | Par
     return Picture(
         figure_attention_features(by_feature, panel.sessions[rows], panel.features),
         f"{'All' if shown == len(means) else 'The first'} {shown} features by mean weight: {join_names(top)} "
-        f"have the most. The entropy of the weights is {format_number(entropy, 3)}, that of uniform ones 1.000. The "
-        f"colour scale runs from 0 to {format_percent(FEATURE_TIMES_UNIFORM / len(means), 1)}, which is "
-        f"{FEATURE_TIMES_UNIFORM} times the uniform weight (dashed), whatever the weights are.",
-        "Heat map of attention by feature and month, and sorted bars of its mean.",
+        f"have the most. Entropy {format_number(entropy, 3)}, of uniform weights 1.000. The scale ends at "
+        f"{FEATURE_TIMES_UNIFORM} times the uniform weight (dashed).",
+        f"Heat map of attention by feature and month, and sorted bars of its mean: {join_names(top)} first, up to "
+        f"{format_percent(float(means.max()), 1)}.",
     )
 
 
@@ -178,8 +180,9 @@ def faithfulness_blocks(faithfulness: Faithfulness) -> tuple[Block, ...]:
     entropy = [f"{format_number(v, 3)} {sessions_ahead(h)}" for h, v in faithfulness.entropy.items()]
     before = Paragraph(
         "Do forecasts depend on what attention shows? Then hiding what it attends to most must change the forecast log "
-        "variance more, and increase its squared error more, than hiding as much at random. This was tested "
-        f"on {faithfulness.forecasts} forecasts {sessions_ahead(faithfulness.horizon)}, on {faithfulness.days} days of "
+        "variance more, and increase its squared error more, than hiding as much at random: blue above grey. This was "
+        f"tested on {faithfulness.forecasts} forecasts {sessions_ahead(faithfulness.horizon)}, on "
+        f"{faithfulness.days} days of "
         f"the test. {faithfulness.verdict} The entropy of attention over time is {join_names(entropy)}; uniform "
         "attention has 1.000."
     )
@@ -189,9 +192,7 @@ def faithfulness_blocks(faithfulness: Faithfulness) -> tuple[Block, ...]:
 
 def _deletion_picture(deletion: Deletion) -> Picture:
     caption = (
-        f"Hiding up to {max(deletion.hidden)} of {deletion.of} {deletion.what}. Left: how much the forecast log "
-        "variance changes. Right: how much its squared error grows; below zero it became smaller. Bands are 95 % "
-        "intervals from resampled days. Blue must be above grey. Permutation test against random rankings: p "
+        f"Hiding up to {max(deletion.hidden)} of {deletion.of} {deletion.what}. Against random rankings: p "
         f"{format_p(deletion.p_moved)} for the change and {format_p(deletion.p_error)} for the error."
     )
     alt = (

@@ -48,7 +48,10 @@ def risk_section(
         "Variance is the squared gap from close to open plus what the range shows (Garman-Klass). Every model is "
         "fitted before each fold's test part; only the refitted HAR-X learns on, and it has a share in our forecast "
         "unless model.linear is false. A change is our model's loss over the other's, less 1: below zero, ours is "
-        "better. Diebold-Mariano tests by day; p after Holm, over the rows of a table."
+        "better. Small numbers below are p-values of Diebold-Mariano tests by day, after Holm over the rows of "
+        "a table. "
+        "Blue: better at 5 %; orange: worse; grey: no difference shown. Among the best: in the 90 % model confidence "
+        "set of the squared error. Volatile days: the tenth with most volatility."
     )
     blocks: list[Block] = [before]
     if replaced:
@@ -69,9 +72,9 @@ def _fold_title(horizon: int, evaluation: RiskEvaluation) -> str:
 
 
 def _horizon_blocks(horizon: int, evaluation: RiskEvaluation) -> tuple[Block, ...]:
-    blocks: list[Block] = [Paragraph(sentence_case(evaluation.verdict)), _losses_table(evaluation, horizon)]
+    blocks: list[Block] = [_losses_table(evaluation, horizon)]
     if evaluation.comparisons:
-        caption = "Change of each loss, in %. Blue: better at 5 % after Holm; orange: worse; grey: no difference shown."
+        caption = "Change of each loss, in %"
         figure = figure_changes({horizon: evaluation})
         blocks.append(Picture(figure, caption, changes_alt(evaluation)))
     return (*blocks, *_interval_blocks(horizon, evaluation))
@@ -91,7 +94,7 @@ def changes_alt(evaluation: RiskEvaluation, loss: str = LOSSES[0]) -> str:
 def _losses_table(evaluation: RiskEvaluation, horizon: int) -> TextTable:
     columns = ["model"]
     for loss in LOSSES:
-        columns += [RISK_TITLES[loss].heading, "change, p after Holm"]
+        columns += [RISK_TITLES[loss].heading, "change"]
     columns.append("among the best")
     rows = []
     for name, values in evaluation.table.items():
@@ -101,12 +104,9 @@ def _losses_table(evaluation: RiskEvaluation, horizon: int) -> TextTable:
         for loss in LOSSES:
             cells += [_value(values[loss], loss), _change(evaluation.comparisons.get(name, {}).get(loss))]
         p = evaluation.confidence_set.get("log_variance_mse", {}).get(name, math.nan)
-        cells.append("–" if math.isnan(p) else f"{'yes' if p >= 0.1 else 'no'}\np {format_p(p)}")
+        cells.append("–" if math.isnan(p) else f"{'yes' if p >= 0.1 else 'no'}\n{format_p(p)}")
         rows.append(tuple(cells))
-    caption = (
-        f"{sentence_case(sessions_ahead(horizon))}: {evaluation.samples:,} forecasts on {evaluation.days} days. Among "
-        "the best: in the 90 % model confidence set of the squared error"
-    )
+    caption = f"{sentence_case(sessions_ahead(horizon))}: {evaluation.samples:,} forecasts on {evaluation.days} days"
     return TextTable(tuple(columns), tuple(rows), caption, marked=0)
 
 
@@ -118,7 +118,7 @@ def _value(interval: ConfidenceInterval, measure: str) -> str:
 def _change(comparison: Comparison | None) -> str:
     if comparison is None:
         return "–"
-    return f"{format_signed(100 * comparison.change, 1)} %\np {format_p(comparison.holm)}"
+    return f"{format_signed(100 * comparison.change, 1)} %\n{format_p(comparison.holm)}"
 
 
 @style.styled
@@ -188,19 +188,16 @@ def _marker(place: int) -> str:
 
 def _interval_blocks(horizon: int, evaluation: RiskEvaluation) -> list[Block]:
     ahead = sentence_case(sessions_ahead(horizon))
-    columns = ("model", *(f"{p} %" for p in INTERVALS), "90 %, volatile days", "width of 90 %, % of the price")
+    columns = ("model", *(f"{p} %" for p in INTERVALS), "90 %, volatile days", "width of 90 %")
     rows = []
     for name in _shown(evaluation):
         values = evaluation.table[name]
         shares = [format_percent(values[f"coverage_{p}"].value, 1) for p in INTERVALS]
         volatile = format_percent(values["coverage_90_volatile"].value, 1)
         rows.append((name, *shares, volatile, format_percent(values["width_90"].value, 2)))
-    caption = (
-        f"{ahead}: share of returns inside each interval. Volatile: the tenth of days with the highest volatility."
-    )
+    caption = f"{ahead}: share of returns inside each interval"
     band = (
-        f"The 90 % interval held within the binomial band of 95 % for {format_percent(evaluation.in_band, 0)} of "
-        f"{len(evaluation.by_symbol)} symbols."
+        f"Within its binomial band for {format_percent(evaluation.in_band, 0)} of {len(evaluation.by_symbol)} symbols."
     )
     return [
         TextTable(columns, tuple(rows), caption, marked=0),
@@ -233,8 +230,8 @@ def _tails_table(evaluation: RiskEvaluation, ahead: str) -> TextTable:
         for confidence in confidences:
             test = of_model[confidence]
             cells += [
-                f"{format_percent(test.violations.value, 2)}\np {format_p(test.p)}",
-                f"{format_number(test.shortfall, 2)}\np {format_p(test.shortfall_p)}",
+                f"{format_percent(test.violations.value, 2)}\n{format_p(test.p)}",
+                f"{format_number(test.shortfall, 2)}\n{format_p(test.shortfall_p)}",
             ]
             if with_tests:
                 cells.append(" · ".join(format_percent(share, 0) for share in test.rejected.values()))
@@ -281,7 +278,7 @@ def _use_blocks(use: RiskUse) -> tuple[Block, ...]:
             name,
             *(
                 format_number(utility.utility[name].value, 1)
-                + ("" if name not in utility.holm else f"\np {format_p(utility.holm[name])}")
+                + ("" if name not in utility.holm else f"\n{format_p(utility.holm[name])}")
                 for utility in use.utility.values()
             ),
         )

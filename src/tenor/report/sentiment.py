@@ -35,7 +35,7 @@ from tenor.schema import DailySentiment, Float64, Panel
 
 SYMBOLS_SHOWN = 3
 SESSIONS_SHOWN = 120
-DAYS_SHOWN = 12
+DAYS_SHOWN = 8
 FEWEST_ITEMS = 5
 """A session with fewer items is not among the largest surprises: one loud post is no sentiment."""
 
@@ -157,7 +157,10 @@ def _beside_price(panel: Panel, grid: _SentimentGrid, rows: slice, symbol: str) 
         items,
         begins=panel.sessions[first] if start < first <= last else None,
     )
-    alt = f"Adjusted close of {symbol}, below it the sentiment of each session and the number of items."
+    alt = (
+        f"Adjusted close of {symbol}, below it the sentiment of {_count(int(known.sum()), 'session')}, mean "
+        f"{format_number(float(np.nanmean(mean)))}, and the number of items."
+    )
     return Picture(figure, caption, alt)
 
 

@@ -77,8 +77,10 @@ def symbols_section(
     return PageSection("Symbols", (before, *folds))
 
 
-def interval_picture(panel: Panel, cells: ForecastCells, symbol: str, *, small: bool = False) -> Picture | None:
-    """The last intervals of `symbol` and the closes that came; None where it has none.
+def interval_picture(
+    panel: Panel, cells: ForecastCells, symbol: str, why: str = "", *, small: bool = False
+) -> Picture | None:
+    """The last intervals of `symbol`, shown for `why`, and the closes that came; None where it has none.
 
     Raises
     ------
@@ -102,7 +104,8 @@ def interval_picture(panel: Panel, cells: ForecastCells, symbol: str, *, small: 
     }
     width = float(np.mean((high - low) / start)) / 2
     summary = (
-        f"{symbol}, {format_day(sessions[0])} – {format_day(sessions[-1])}: {int(inside.sum())} of {len(inside)} "
+        f"{symbol}{f' ({why})' if why else ''}, {format_day(sessions[0])} – {format_day(sessions[-1])}: "
+        f"{int(inside.sum())} of {len(inside)} "
         f"closes inside; the interval is ±{format_percent(width, 1)} on average."
     )
     figure = _figure(sessions, low, high, close, inside, f"{symbol}, {currency}" if currency else symbol, small=small)

@@ -41,8 +41,15 @@ def direction_section(walked: WalkForwardSummary) -> PageSection:
         "forecasting the same one would? A dash means undefined: a model that forecasts the same for all stocks has no "
         "rank IC."
     )
+    explained = Paragraph(
+        "Differences: grey where the interval holds zero, blue where better for our model, orange where worse. "
+        "P(up), calibrated on validation, against the share that rose: on the orange line the two agree; level with "
+        "the dashed line, the probability makes no difference. Abstention, from forecasts above and from days "
+        "below: the "
+        "accuracy should rise to the left, and be above always-up on the same."
+    )
     folds = [Fold(_fold_title(e), _horizon_blocks(e, walked.uncertainty.get(h))) for h, e in walked.evaluations.items()]
-    return PageSection("Which way", (before, *folds))
+    return PageSection("Which way", (before, explained, *folds))
 
 
 def _fold_title(evaluation: Evaluation) -> str:
@@ -54,28 +61,19 @@ def _fold_title(evaluation: Evaluation) -> str:
 
 def _horizon_blocks(evaluation: Evaluation, uncertainty: Uncertainty | None) -> tuple[Block, ...]:
     ours = next(iter(evaluation.table))
-    blocks: list[Block] = [Paragraph(evaluation.verdict)]
+    blocks: list[Block] = []
     if evaluation.tests:
         blocks.append(_tests_table(evaluation))
-        caption = (
-            "Our model minus each other. Grey: the interval holds zero; blue: better for our model; orange: worse. "
-            f"{count_sides(evaluation)}"
-        )
+        caption = f"Our model minus each other. {count_sides(evaluation)}"
         blocks.append(Picture(figure_differences(evaluation.against), caption, differences_alt(evaluation)))
     blocks.append(metrics_table(evaluation, ours, "direction and ranking", DIRECTION_METRICS))
     if evaluation.reliability:
         scores = "" if uncertainty is None else f" {_probability_scores(uncertainty)}"
-        caption = (
-            "P(up), calibrated on each fold's validation part, against the share that rose: on the orange line the two "
-            f"agree; level with the dashed line, the probability makes no difference.{scores}"
-        )
+        caption = f"P(up) against the share that rose.{scores}"
         alt = _reliability_alt(evaluation.reliability)
         blocks.append(Picture(figure_probabilities({evaluation.horizon: evaluation.reliability}), caption, alt))
     if uncertainty is not None and uncertainty.abstention:
-        caption = (
-            "Direction accuracy where the model abstains unless its P(up) is far from one half: above, from forecasts; "
-            "below, from days. It should rise to the left, and be above always-up on the same forecasts."
-        )
+        caption = "Direction accuracy where the model abstains unless its P(up) is far from one half."
         figure = figure_abstention(
             {uncertainty.horizon: uncertainty.abstention}, {uncertainty.horizon: uncertainty.abstention_days}
         )

@@ -139,7 +139,10 @@ def write_report(path: Path, walk: WalkLike, *, about: Mapping[str, str], extras
     news = extras.news
     answers = [
         how_far_answer(
-            walk.risk, None if median is None else interval_picture(panel, cells[first.horizon], median, small=True)
+            walk.risk,
+            None
+            if median is None
+            else interval_picture(panel, cells[first.horizon], median, chosen.get(median, ""), small=True),
         ),
         which_way_answer(evaluations),
         news_answer(*((news.risk, news.returns, news.without, "News") if news else ({}, {}, "", None))),
