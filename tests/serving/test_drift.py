@@ -64,7 +64,7 @@ def drifted(report: dict[str, Any]) -> set[str]:
 def test_a_lake_whose_bars_changed_raises_the_alarm(trained: Path, tmp_path: Path) -> None:
     # of the news, which began after the training part and has ended, it says so
     quiet = drifted(longer(trained, tmp_path / "quiet", moves=1, volume=1))
-    assert all(name.startswith("sentiment_") for name in quiet)
+    assert all(name.startswith(("sentiment_", "news_")) for name in quiet)
     report = longer(trained, tmp_path / "wild", moves=6, volume=40)
     assert {"log_variance_5", "market_volatility", "volume_z"} <= drifted(report)
     checks = [check for check in report["checks"] if check["kind"] == "drift"]

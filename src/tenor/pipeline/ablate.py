@@ -104,9 +104,13 @@ def ablate(
     calendar = config.features.calendar
     bars = workspace.bars(config.symbols or None, calendar=calendar)
     chosen_arms(arms)  # raises now, not after the first arm was trained
-    until = end_of_first_training(bars, config, config.folds)
     named_topics = config.sentiment.topics_model
-    config = with_topics(workspace, config, until, texts)
+    until, too_short = None, None
+    try:
+        until = end_of_first_training(bars, config, config.folds)
+        config = with_topics(workspace, config, until, texts)
+    except HistoryError as error:  # what there is not to leave out is said first
+        too_short = error
     config, sentiment = workspace.training_news(config, until=until, progress=texts, save=True, always=True)
     counts = None if sentiment is None else sentiment.kinds
     requested = tuple(without) or ("sentiment" if counts is None and not arms else "news", "attention")
@@ -129,6 +133,8 @@ def ablate(
     reasons = [lacking[name] for name in requested if name in lacking]
     if reasons and (without or len(reasons) == len(requested)):  # by default what can be asked about is asked about
         raise DataError("; ".join(reasons) + ".")
+    if until is None or too_short is not None:
+        raise too_short or HistoryError("there is no training part.")
     prepared = prepare_own(workspace, config, bars, train_end=until, allow_leak=allow_leak)
     config = prepared.config
     columns = {name: prepared.own.without(name) for name in requested if name not in QUESTIONS}
