@@ -55,15 +55,15 @@ def visit(browser: Any) -> Iterator[Open]:
 
 
 def drawn(page: Any) -> Any:
-    page.wait_for_selector("#price .main-svg", timeout=20_000)
-    page.wait_for_selector("#attention .main-svg", timeout=20_000)
+    page.wait_for_selector("#price .main-svg", timeout=60_000)
+    page.wait_for_selector("#attention .main-svg", timeout=60_000)
     return page
 
 
 def shows(page: Any, place: str, text: str) -> None:
     from playwright.sync_api import expect
 
-    expect(page.locator(place)).to_contain_text(text, timeout=10_000)
+    expect(page.locator(place)).to_contain_text(text, timeout=60_000)
 
 
 def test_the_page_shows_the_values_of_the_service(up: Running, visit: Open) -> None:
