@@ -104,8 +104,8 @@ def test_sockets_that_never_read_shut_nobody_out(
         assert len(standing) <= 21
         assert other.get(f"{running.url}/v1/symbols").status_code == 200
     assert cut(running, "room") > 0
-    until(lambda: opened(running) == 0 and cut(running, "slow reader") > 0, 20)
-    until(lambda: running.measured("tenor_in_flight") == 0, 5)
+    until(lambda: opened(running) == 0 and cut(running, "slow reader") > 0)
+    until(lambda: running.measured("tenor_in_flight") == 0)
     assert cut(running, "room") + cut(running, "slow reader") >= 60
     assert httpx.get(f"{running.url}/v1/forecast/S00").status_code == 200
 
@@ -115,7 +115,7 @@ def test_a_socket_that_never_reads_is_cut_in_time(published: PublishedForecasts,
     begun = time.monotonic()
     line = lines.connect(running, get(LARGE), room=4096)
     until(lambda: opened(running) == 1)
-    until(lambda: opened(running) == 0, 30)
+    until(lambda: opened(running) == 0)
     assert time.monotonic() - begun > 0.4
     assert ended(line)
 
@@ -130,21 +130,21 @@ def test_an_answer_is_held_in_pieces(published: PublishedForecasts, serve: Serve
     def held() -> int:
         return int(connection.transport.get_write_buffer_size())  # type: ignore[union-attr]
 
-    until(lambda: held() > 0, 10)
+    until(lambda: held() > 0)
     time.sleep(0.3)
     assert 0 < held() <= 40_000
 
 
 def test_a_slow_reader_that_reads_gets_the_whole(published: PublishedForecasts, serve: Serve, lines: Lines) -> None:
-    running = serve(published, limits=Limits(write_seconds=0.6))
+    running = serve(published, limits=Limits(write_seconds=2.0))
     whole = len(httpx.get(running.url + LARGE, headers={"Accept-Encoding": "identity"}).content)
     line = lines.connect(running, get(LARGE, "Connection: close"), room=1 << 16)
     received, begun = 0, time.monotonic()
     while piece := line.recv(1 << 16):
         received += len(piece)
-        time.sleep(0.02)
+        time.sleep(0.05)
     assert received > whole
-    assert time.monotonic() - begun > 1.0, "longer than a piece may take"
+    assert time.monotonic() - begun > 2.0, "longer than a piece may take"
 
 
 def test_slow_heads_of_one_address_give_way(published: PublishedForecasts, serve: Serve, lines: Lines) -> None:
@@ -246,14 +246,14 @@ def test_a_stream_that_never_reads_is_cut(
     assert index is not None
     documents = [json.loads(published.read(entry)) | {"as_of": "2030-01-01"} for entry in index.entries.values()]
     published.publish(documents, {**index.head, "published_at": index.head["published_at"] + 1})
-    until(lambda: cut(running, "slow reader") == 1, 10)
+    until(lambda: cut(running, "slow reader") == 1)
     until(lambda: running.service.hub.listeners == 0 and running.measured("tenor_event_streams") == 0)
 
 
 def test_a_stream_ends_after_its_time(published: PublishedForecasts, serve: Serve) -> None:
     running = serve(published, limits=Limits(stream_seconds=0.3))
     begun = time.monotonic()
-    with httpx.stream("GET", f"{running.url}/v1/events", timeout=5) as stream:
+    with httpx.stream("GET", f"{running.url}/v1/events", timeout=60) as stream:
         text = "".join(stream.iter_text())
     assert text.startswith("retry: 3000\nevent: hello")
     assert time.monotonic() - begun > 0.2
@@ -376,7 +376,7 @@ def test_a_refused_body_that_dribbles_is_cut(
             return True
         return False
 
-    until(dribbled, 10)
+    until(dribbled)
     until(lambda: opened(running) == 0 and cut(running, "unread body") == 1)
 
 

@@ -58,7 +58,7 @@ def clock_of(published: PublishedForecasts) -> Callable[[], float]:
     return lambda: moment
 
 
-def until(condition: Callable[[], object], seconds: float = 20.0, *, pause: float = 0.01) -> None:
+def until(condition: Callable[[], object], seconds: float = 60.0, *, pause: float = 0.01) -> None:
     """Wait until `condition` is true, with a `pause` between two looks; fails after `seconds`."""
     end = time.monotonic() + seconds
     while not condition():

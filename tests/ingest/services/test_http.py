@@ -301,7 +301,7 @@ def test_closing_breaks_off_what_is_under_way_and_leaves_no_thread(server: Serve
         http_.close()
         http_.close()
         with pytest.raises(CancelledError):
-            waiting.result(timeout=5)
+            waiting.result(timeout=60)
     assert not http_._thread.is_alive()
 
 
