@@ -21,8 +21,6 @@ from tenor.ingest.files.stocknet import read_stocknet_news
 from tenor.schema import SENTIMENT_COLUMNS, News
 from tenor.sentiment.daily import daily_sentiment
 from tenor.sentiment.denials import put_denials_as_change
-from tenor.sentiment.encoder import OnnxEncoder
-from tenor.sentiment.numbers_in_text import mark_numbers
 from tenor.sentiment.scorer import Scorer
 from tenor.sentiment.text import clean, looks_english
 
@@ -107,16 +105,6 @@ def test_counts_are_those_of_the_posts_own_times(some: News, about: dict[str, An
     assert counted.sum() > 1800
 
 
-class WithoutDenials(OnnxEncoder):
-    """As the embedded sentiment was scored, before denials were read."""
-
-    def reading(self, text: str) -> str:
-        return text
-
-    def tokenise(self, texts: list[str]) -> list[list[int]]:
-        return [encoding.ids for encoding in self._tokenizer.encode_batch([mark_numbers(text) for text in texts])]
-
-
 def test_denials_change_few_of_its_posts(some: News) -> None:
     texts = [clean(text) for text in some.frame["text"]]
     assert np.mean([put_denials_as_change(text) != text for text in texts]) < 0.005
@@ -125,7 +113,7 @@ def test_denials_change_few_of_its_posts(some: News) -> None:
 def test_scores_are_those_of_the_model_of_the_package(some: News) -> None:
     frame = some.frame
     few = News(frame[frame["symbol"].isin(FEW)])
-    scores = Scorer(WithoutDenials()).score(few.frame["text"].tolist())
+    scores = Scorer.load().score(few.frame["text"].tolist())
     fresh = daily_sentiment(few, scores).frame
     embedded = embedded_sentiment().frame
     embedded = embedded[embedded["symbol"].isin(FEW)].reset_index(drop=True)

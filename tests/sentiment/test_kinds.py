@@ -19,7 +19,7 @@ from tenor.store.item_scores import LakeScores
 
 CLEAR = {
     "Vexmoor reports a fourth-quarter profit of 12 million and raises its guidance": {"earnings"},
-    "Broker downgrades Vexmoor to sell and cuts its price target": {"analyst"},
+    "Broker lowers its rating of Vexmoor to underweight and its price target to 40 dollars": {"analyst"},
     "Vexmoor agrees to acquire rival Quillstone for 2 billion in cash": {"merger"},
     "Vexmoor launches a new version of its tablet": {"product"},
     "Vexmoor sued over patents, court to hear the case": {"legal"},

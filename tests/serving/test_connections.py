@@ -161,7 +161,9 @@ def test_an_idle_connection_gives_way_and_one_at_work_does_not(
     published: PublishedForecasts, serve: Serve, lines: Lines
 ) -> None:
     class Slow:
-        def score(self, texts: list[str]) -> Any:
+        has_kinds = False
+
+        def score(self, texts: list[str], *, kinds: bool = False) -> Any:
             time.sleep(1.0)
             return texts
 

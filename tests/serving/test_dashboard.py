@@ -241,7 +241,7 @@ def test_the_hover_of_the_price_chart_tells_the_days_own_interval(up: Running, v
     for step in range(100):
         page.mouse.move(box["x"] + box["width"] * (0.5 + 0.005 * step), box["y"] + box["height"] / 2)
         page.wait_for_timeout(60)
-        said = (page.text_content("#price .hoverlayer") or "").replace(" : ", " ", 1)
+        said = page.text_content("#price .hoverlayer") or ""
         if not (day := re.match(r"[A-Z][a-z]{2} \d+, \d{4}", said)):
             continue
         on = f"{pd.Timestamp(day[0]):%Y-%m-%d}"

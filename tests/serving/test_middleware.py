@@ -118,7 +118,9 @@ def test_heavy_requests_wait_in_a_short_queue_others_do_not(published: Published
     opened = threading.Event()
 
     class Slow:
-        def score(self, texts: list[str]) -> Any:
+        has_kinds = False
+
+        def score(self, texts: list[str], *, kinds: bool = False) -> Any:
             opened.wait(5)
             raise StoreError("never mind")
 

@@ -40,16 +40,18 @@ export function drawPrice(detail, horizon, look) {
   const traces = [
     band(false, false),
     band(true, true),
-    // what is said of a day comes from this line alone: of the sparse points beside it the nearest would answer
-    { x, y: cut(close), mode: "lines", line: { color: ink, width: look.candles ? 0 : 1.5 },
-      text: x.map((on) => saidOf(byTarget.get(on))), hovertemplate: "%{y:,.2f}%{text}<extra>close</extra>" },
+    // what is said of a day comes from this line alone, which is not seen: of sparse points beside it the nearest would answer
+    { x: [...x, ...fan.map((forecast) => forecast.target_session)], y: [...cut(close), ...fan.map((forecast) => forecast.price)], mode: "lines", line: { width: 0 },
+      text: [...x.map((on) => saidOf(byTarget.get(on))), ...fan.map((forecast) => `<br>90 %: ${price(forecast.lower)} … ${price(forecast.upper)}`)],
+      customdata: [...cut(close).map((value) => `close ${price(value)}`), ...fan.map((forecast) => `forecast ${price(forecast.price)}`)],
+      hovertemplate: "%{customdata}%{text}<extra></extra>" },
+    { x, y: cut(close), mode: "lines", line: { color: ink, width: look.candles ? 0 : 1.5 }, hoverinfo: "skip" },
     { x: missed.map((row) => row.target_session), y: missed.map((row) => row.realised_price), mode: "markers", marker: { color: against, size: 6 }, hoverinfo: "skip" },
     ...(fan.length ? [
       { x: ahead, y: [last.price, ...fan.map((forecast) => forecast.lower)], mode: "lines", line: { width: 0 }, hoverinfo: "skip" },
       { x: ahead, y: [last.price, ...fan.map((forecast) => forecast.upper)], mode: "lines", line: { width: 0 }, fill: "tonexty", fillcolor: clear(ours, 0.3), hoverinfo: "skip" },
       { x: ahead, y: [last.price, ...fan.map((forecast) => forecast.price)], mode: "lines+markers", line: { color: ours, width: 2.2 },
-        marker: { color: ours, size: ahead.map((_, i) => (i && fan[i - 1].horizon === horizon ? 9 : i ? 5 : 0)) },
-        text: ["", ...fan.map((forecast) => `90 %: ${price(forecast.lower)} … ${price(forecast.upper)}`)], hovertemplate: "%{y:,.2f}<br>%{text}<extra>forecast</extra>" },
+        marker: { color: ours, size: ahead.map((_, i) => (i && fan[i - 1].horizon === horizon ? 9 : i ? 5 : 0)) }, hoverinfo: "skip" },
     ] : []),
     ...candles,
     { x: [last.x, ...later.session].slice(0, 64), y: [last.price, ...later.close].slice(0, 64), visible: later.session.length > 0, mode: "lines", line: { color: against, width: 1.4, dash: "dot" }, hovertemplate: "%{y:,.2f}<extra>what followed</extra>" },
