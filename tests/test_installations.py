@@ -43,7 +43,7 @@ MISSING = re.compile(r"tenor: .+ is not installed(?: here)?: pip install 'tenor\
 BASE = (
     "prepare", "data import", "data check", "data status", "data compact", "data verify", "models list", "models show",
     "models diff", "models rollback", "predict", "monitor", "today", "keys make", "keys list", "keys revoke",
-    "topics show", "topics name", "paper run", "paper show", "paper reset",
+    "topics show", "topics name",
 )  # fmt: skip
 TRAINING = ("models promote", "refresh", "train", "evaluate", "tune", "ablate", "leakcheck", "benchmark", "judge")
 SENTIMENT = ("sentiment score", "sentiment why", "sentiment evaluate")

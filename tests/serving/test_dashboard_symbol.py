@@ -38,18 +38,18 @@ def test_the_price_chart_has_candles_volume_a_log_scale_and_any_dates(up: Runnin
     page.click("#log")
     assert page.evaluate("document.getElementById('price').layout.yaxis.type") == "log"
     page.click("#range >> text=All")
-    assert page.evaluate(f"{TRACES}[2].x.length") == len(bars["session"])
+    assert page.evaluate(f"{TRACES}[3].x.length") == len(bars["session"])
     first, last = bars["session"][100], bars["session"][149]
     page.fill("#from", first)
     page.fill("#to", last)
     page.keyboard.press("Tab")
-    page.wait_for_function(f"{TRACES}[2].x.length === 50")
-    assert page.evaluate(f"[{TRACES}[2].x[0], {TRACES}[2].x.at(-1)]") == [first, last]
+    page.wait_for_function(f"{TRACES}[3].x.length === 50")
+    assert page.evaluate(f"[{TRACES}[3].x[0], {TRACES}[3].x.at(-1)]") == [first, last]
     page.fill("#to", bars["session"][90])  # before the first: the two change places
-    page.wait_for_function(f"{TRACES}[2].x.length === 11")
+    page.wait_for_function(f"{TRACES}[3].x.length === 11")
     assert page.input_value("#from") == bars["session"][90]
     page.click("#range >> text=3 m")
-    page.wait_for_function(f"{TRACES}[2].x.length === 63")
+    page.wait_for_function(f"{TRACES}[3].x.length === 63")
     assert page.input_value("#from") == ""
 
 
@@ -133,7 +133,7 @@ def test_a_past_day_knows_nothing_of_what_came_later(up: Running, visit: Open) -
     rows = httpx.get(f"{up.url}/v1/history/S01?horizon=1&limit=1000").json()["forecasts"]
     row = rows[-30]
     page = drawn(visit(up, f"#S01/1/{row['session']}"))
-    assert page.evaluate(f"{TRACES}[2].x.at(-1)") == row["session"]
+    assert page.evaluate(f"{TRACES}[3].x.at(-1)") == row["session"]
     assert f"{row['lower']:.2f} … {row['upper']:.2f}" in page.inner_text("#figures")
     assert f"{row['realised_price']:.2f}" in page.inner_text("#figures")
     due = [each for each in rows if each["target_session"] <= row["session"]]

@@ -69,7 +69,10 @@ def test_a_lake_whose_bars_changed_raises_the_alarm(trained: Path, tmp_path: Pat
     assert {"log_variance_5", "market_volatility", "volume_z"} <= drifted(report)
     checks = [check for check in report["checks"] if check["kind"] == "drift"]
     bounds = [float(x) for check in checks for x in re.findall(r"KS [\d.]+ \(bound ([\d.]+)\)", check["detail"])]
-    assert len(bounds) == len(checks) > 30
+    # what hardly ever changed in training is not judged: the ends of months, kinds of news that hardly ever came
+    unjudged = [check["name"] for check in checks if "KS" not in check["detail"]]
+    assert all(name.startswith(("news_", "next_")) for name in unjudged), unjudged
+    assert len(bounds) == len(checks) - len(unjudged) > 30
     assert max(bounds) < 1
 
 

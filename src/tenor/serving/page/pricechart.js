@@ -42,8 +42,11 @@ export function drawPrice(detail, horizon, look) {
     band(true, true),
     // what is said of a day comes from this line alone, which is not seen: of sparse points beside it the nearest would answer
     { x: [...x, ...fan.map((forecast) => forecast.target_session)], y: [...cut(close), ...fan.map((forecast) => forecast.price)], mode: "lines", line: { width: 0 },
-      text: [...x.map((on) => saidOf(byTarget.get(on))), ...fan.map((forecast) => `<br>90 %: ${price(forecast.lower)} … ${price(forecast.upper)}`)],
-      customdata: [...cut(close).map((value) => `close ${price(value)}`), ...fan.map((forecast) => `forecast ${price(forecast.price)}`)],
+      text: [...x.map((on) => saidOf(byTarget.get(on))), ...fan.map(() => "")],
+      customdata: [
+        ...cut(close).map((value) => `close ${price(value)}`),
+        ...fan.map((forecast) => `forecast ${price(forecast.price)}<br>90 %: ${price(forecast.lower)} … ${price(forecast.upper)}`),
+      ],
       hovertemplate: "%{customdata}%{text}<extra></extra>" },
     { x, y: cut(close), mode: "lines", line: { color: ink, width: look.candles ? 0 : 1.5 }, hoverinfo: "skip" },
     { x: missed.map((row) => row.target_session), y: missed.map((row) => row.realised_price), mode: "markers", marker: { color: against, size: 6 }, hoverinfo: "skip" },
