@@ -10,28 +10,14 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from news_items import Item, news
 
 from tenor.calendars import exchange
 from tenor.config import SentimentConfig, from_mapping, to_mapping
 from tenor.errors import ConfigError, DataError
-from tenor.schema import SENTIMENT_COLUMNS, DailySentiment, News, news_id
+from tenor.schema import SENTIMENT_COLUMNS, DailySentiment, News
 from tenor.sentiment.daily import daily_sentiment
 from tenor.sentiment.scores import Scores
-
-Item = tuple[str, str, str]
-
-
-def news(*items: Item) -> News:
-    """Items as (UTC moment, symbol, text)."""
-    frame = pd.DataFrame(list(items), columns=["published_at", "symbol", "text"])
-    return News(
-        frame.assign(
-            published_at=pd.to_datetime(frame["published_at"], utc=True, format="ISO8601"),
-            id=[news_id("desk", text) for text in frame["text"]],
-            source="desk",
-            url="",
-        )
-    )
 
 
 def scores_in_text(items: News) -> Scores:

@@ -11,28 +11,14 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from news_items import Item, news
 
 from tenor.calendars import exchange
 from tenor.config import SentimentConfig
 from tenor.errors import DataError
-from tenor.schema import KINDS, AsOf, DailyKinds, News, news_id
+from tenor.schema import KINDS, AsOf, DailyKinds, News
 from tenor.sentiment.daily import DailyNews, daily_kinds, daily_sentiment
 from tenor.sentiment.scores import Scores
-
-Item = tuple[str, str, str]
-
-
-def news(*items: Item) -> News:
-    """Items as (UTC moment, symbol, text)."""
-    frame = pd.DataFrame(list(items), columns=["published_at", "symbol", "text"])
-    return News(
-        frame.assign(
-            published_at=pd.to_datetime(frame["published_at"], utc=True, format="ISO8601"),
-            id=[news_id("desk", text) for text in frame["text"]],
-            source="desk",
-            url="",
-        )
-    )
 
 
 def scored(items: News) -> Scores:

@@ -32,8 +32,8 @@ def today(
     settings = Config.read(config, set_ or ()).alerts
     if symbol:
         settings = replace(settings, symbols=tuple(symbol))
-    found = run(published_forecasts(store), settings, send=send)
+    summary = run(published_forecasts(store), settings, send=send)
     if as_json:
-        console.print_json(found.to_json())
+        console.print_json(summary.to_json())
     else:
-        console.line(digest_text(found))
+        console.line(digest_text(summary))

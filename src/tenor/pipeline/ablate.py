@@ -133,8 +133,8 @@ def ablate(
     reasons = [lacking[name] for name in requested if name in lacking]
     if reasons and (without or len(reasons) == len(requested)):  # by default what can be asked about is asked about
         raise DataError("; ".join(reasons) + ".")
-    if until is None or too_short is not None:
-        raise too_short or HistoryError("there is no training part.")
+    if too_short is not None:
+        raise too_short
     prepared = prepare_own(workspace, config, bars, train_end=until, allow_leak=allow_leak)
     config = prepared.config
     columns = {name: prepared.own.without(name) for name in requested if name not in QUESTIONS}

@@ -87,8 +87,8 @@ def today(
     unknown = [symbol for symbol in config.symbols if symbol not in index.entries]
     if unknown and len(unknown) == len(config.symbols):
         raise ConfigError(f"there is no forecast of {', '.join(unknown[:5])}: alerts.symbols takes published symbols.")
-    found = digest(index, config.symbols)
+    summary = digest(index, config.symbols)
     if send:
-        title = f"tenor: {found.session}"
-        channels.send(config.channels, title, digest_text(found), {"digest": found.to_json()}, environment)
-    return found
+        title = f"tenor: {summary.session}"
+        channels.send(config.channels, title, digest_text(summary), {"digest": summary.to_json()}, environment)
+    return summary

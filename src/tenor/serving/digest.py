@@ -158,32 +158,35 @@ def is_burst(items: float, usual: float | None) -> bool:
     return items >= LEAST_ITEMS and items >= BURST * max(usual or 0.0, 1.0)
 
 
-def digest_text(found: Digest, *, widest: int = WIDEST) -> str:
+def digest_text(summary: Digest, *, widest: int = WIDEST) -> str:
     """The digest in plain words, lines of at most 80 characters where names allow it."""
-    symbols = f"{len(found.ranges):,} symbol{'' if len(found.ranges) == 1 else 's'}"
-    lines = [f"After the session of {found.session}: {symbols}, model {found.model_version}", ""]
-    ahead = "the next session" if found.horizon == 1 else f"{found.horizon} sessions ahead"
+    symbols = f"{len(summary.ranges):,} symbol{'' if len(summary.ranges) == 1 else 's'}"
+    lines = [f"After the session of {summary.session}: {symbols}, model {summary.model_version}", ""]
+    ahead = "the next session" if summary.horizon == 1 else f"{summary.horizon} sessions ahead"
     lines.append(f"Widest ranges (90 %), {ahead}:")
     lines += [
         f"  {r.symbol:<10} ± {r.half_width:6.2%}   {r.lower:,.2f} to {r.upper:,.2f}   {rank_text(r.rank)}"
-        for r in found.ranges[:widest]
+        for r in summary.ranges[:widest]
     ]
-    if found.due:
-        expected = found.due * 0.1
-        lines += ["", f"Outside of the range: {len(found.misses)} of {found.due} (about {expected:.0f} are expected)"]
+    if summary.due:
+        expected = summary.due * 0.1
+        lines += [
+            "",
+            f"Outside of the range: {len(summary.misses)} of {summary.due} (about {expected:.0f} are expected)",
+        ]
         lines += [
             f"  {m.symbol:<10} moved {m.realised:+.2%}, the range was {m.low:+.2%} to {m.high:+.2%}"
-            for m in found.misses[:widest]
+            for m in summary.misses[:widest]
         ]
-    if found.bursts:
+    if summary.bursts:
         lines += ["", "Many news:"]
         lines += [
             f"  {b.symbol:<10} {b.items:,.0f} items, usually {b.usual or 0:.0f}; sentiment {b.mean:+.2f}"
-            for b in found.bursts[:widest]
+            for b in summary.bursts[:widest]
         ]
-    alarms = found.alarms or ("no alarm",)
+    alarms = summary.alarms or ("no alarm",)
     lines += ["", "Model: " + alarms[0], *(f"  {alarm}" for alarm in alarms[1:])]
-    lines += [f"Note: {note}" for note in found.notes]
+    lines += [f"Note: {note}" for note in summary.notes]
     return "\n".join(lines)
 
 
