@@ -17,6 +17,19 @@ from world import World
 FAULTS = ("429", "500", "drip", "truncated", "html", "length", "loop", "changed", "huge")
 HUGE = 10 * (1 << 20)
 
+LASTING_FAULTS = [
+    ("429", "limited"),
+    ("500", "away"),
+    ("drip", "away"),
+    ("truncated", "malformed"),
+    ("html", "malformed"),
+    ("length", "away"),
+    ("loop", "malformed"),
+    ("changed", "malformed"),
+    ("huge", "malformed"),
+]
+"""A fault of every answer -> the kind of the error that it has to become, whatever the service."""
+
 
 @dataclass
 class Service:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 import pytest
 from live import PATIENT
-from services import Service, serving
+from services import LASTING_FAULTS, Service, serving
 from wire import ENVIRONMENT, SERVICES
 from world import World
 
@@ -105,17 +105,7 @@ class TestNewsSource:
 
     @pytest.mark.parametrize(
         ("fault", "kind"),
-        [
-            ("429", "limited"),
-            ("500", "away"),
-            ("drip", "away"),
-            ("truncated", "malformed"),
-            ("html", "malformed"),
-            ("length", "away"),
-            ("loop", "malformed"),
-            ("changed", "malformed"),
-            ("huge", "malformed"),
-        ],
+        LASTING_FAULTS,
     )
     def test_what_does_not_pass_is_one_clear_error(
         self, made: Made, name: str, fault: str, kind: str, caplog: pytest.LogCaptureFixture
