@@ -20,6 +20,8 @@ from tenor.schema import KINDS, DailyKinds, Float64
 
 STOCKS_SHOWN = 20
 """Stocks with the most items, in the figure of shares by stock."""
+WORDS_SHOWN = 4
+"""Words of a topic beside those of its name."""
 COLUMNS_SHOWN = 60
 """Columns of the figure over time, each of equally many sessions."""
 
@@ -137,7 +139,7 @@ def _table(
             moved.append(f"{_name(kind)} ({format_signed(100 * drift[0], 1)} points)")
         rows.append(
             (
-                f"{_name(kind)}\n{' '.join(words[_name(kind)])}" if words.get(_name(kind)) else _name(kind),
+                f"{_name(kind)}\n{' '.join(more)}" if (more := _more_words(kind, words)) else _name(kind),
                 f"{own['n'].sum():,.0f}",
                 format_percent(before, 1),
                 format_percent(after, 1),
@@ -149,7 +151,9 @@ def _table(
             )
         )
     changed = (
-        f"Another share than in training at 5 %: {join_names(moved, 6)}." if moved else "No share is shown to drift."
+        f"Another share than in training, at 5 % each by itself: {join_names(moved, 6)}."
+        if moved
+        else "No share is shown to drift."
     )
     caption = f"Kinds and topics of the news. Drift is in points, with a 95 % interval from resampled days. {changed}"
     return TextTable(
@@ -163,6 +167,12 @@ def _highest(shares: Float64, about: Sequence[str]) -> list[tuple[float, str, in
         (float(np.nanmax(row)), _name(kind), int(np.nanargmax(row))) for kind, row in zip(about, shares, strict=True)
     ]
     return sorted(tops, key=lambda top: -top[0])
+
+
+def _more_words(kind: str, words: Mapping[str, Sequence[str]]) -> list[str]:
+    """Words of a topic that its name does not have; none of a kind."""
+    named = _name(kind).split("-")
+    return [word for word in words.get(_name(kind), ()) if word not in named][:WORDS_SHOWN]
 
 
 def _share(days: pd.DataFrame, kind: str) -> float:
