@@ -110,12 +110,13 @@ def _by_stock(frame: pd.DataFrame, all_items: pd.DataFrame, about: Sequence[str]
     shares = ratio(table.to_numpy("float64"), totals[stocks].to_numpy("float64"))
     top = [(share, name, stocks[place]) for share, name, place in _highest(shares, about)]
     most = float(totals.iloc[0] / totals.sum())
+    of = f"the {len(stocks)} stocks with the most items, of {len(totals)}" if len(totals) > 1 else "one stock alone"
     caption = (
-        f"Share of a stock's items that are about each kind{_and_topics(about)}; the {len(stocks)} stocks with the "
-        f"most items, of {len(totals)}. {stocks[0]} has {format_percent(most, 0)} of all."
+        f"Share of a stock's items that are about each kind{_and_topics(about)}; {of}. {stocks[0]} has "
+        f"{format_percent(most, 0)} of all."
     )
     listed = ", ".join(f"{name} {format_percent(share, 0)} of {symbol}" for share, name, symbol in top[:5])
-    alt = f"Heat map of {len(about)} rows and {len(stocks)} stocks. Highest: {listed}."
+    alt = f"Heat map of {len(about)} rows and {len(stocks)} column{'s' if len(stocks) > 1 else ''}. Highest: {listed}."
     return Picture(_figure(shares, list(map(_name, about)), "Share by stock", stocks=stocks), caption, alt)
 
 
@@ -147,7 +148,7 @@ def _table(
                 if drift is None
                 else f"{format_signed(100 * drift[0], 1)}\n[{format_signed(100 * drift[1], 1)}, "
                 f"{format_signed(100 * drift[2], 1)}]",
-                f"{largest['symbol']} {format_day(largest['session'])}\n{format_number(largest['n'], 0)} items",
+                f"{largest['symbol']} {format_day(largest['session'])}\n{_items(largest['n'])}",
             )
         )
     changed = (
@@ -167,6 +168,10 @@ def _highest(shares: Float64, about: Sequence[str]) -> list[tuple[float, str, in
         (float(np.nanmax(row)), _name(kind), int(np.nanargmax(row))) for kind, row in zip(about, shares, strict=True)
     ]
     return sorted(tops, key=lambda top: -top[0])
+
+
+def _items(n: float) -> str:
+    return f"{format_number(n, 0)} item{'' if n == 1 else 's'}"
 
 
 def _more_words(kind: str, words: Mapping[str, Sequence[str]]) -> list[str]:
