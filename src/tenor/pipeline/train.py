@@ -13,6 +13,7 @@ import pandas as pd
 
 from tenor.config import Config, to_mapping
 from tenor.distribution import calibrated
+from tenor.engines import Workers
 from tenor.errors import TenorError
 from tenor.evaluation.risk_metrics import qlike
 from tenor.features.axis import Axis
@@ -85,7 +86,7 @@ def train(
     store: str,
     config: Config,
     *,
-    workers: int | None = None,
+    workers: Workers = None,
     progress: Progress | None = None,
     scoring: ScoringProgress | None = None,
     own: Sequence[Given] = (),
