@@ -103,7 +103,7 @@ def train(
     config
         All settings.
     workers
-        Processes that train seeds side by side; None is one a core.
+        Processes that train seeds side by side (None is one a core), or an engine, where news are scored as well.
     progress
         Called after every epoch.
     scoring
@@ -127,7 +127,8 @@ def train(
         The training diverged, or a process of it was killed.
     """
     check_groups(config.features.groups)
-    workspace = Workspace(store)
+    # texts go to a cluster; on this machine one process reads them
+    workspace = Workspace(store, None if workers is None or isinstance(workers, int) else workers)
     calendar = config.features.calendar
     bars = workspace.bars(config.symbols or None, calendar=calendar)
     prepared = prepare_own(
