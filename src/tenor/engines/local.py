@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from typing import Any, TypeVar
@@ -120,6 +121,8 @@ def worker_processes(count: int) -> Any:
     """
     from joblib.externals.loky import get_reusable_executor
 
+    # a process that grew ends before its next task and another takes its place: nothing that a user could mend
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs were given to the executor", UserWarning)
     return get_reusable_executor(max_workers=count, timeout=IDLE_SECONDS)
 
 

@@ -214,8 +214,8 @@ class Scorer:
             if classifier is not None:
                 numbers.put(part, passed.kinds, passed.embeddings)
             if cache is not None:
-                known = zip(rows, passed.probabilities[new].tolist(), strict=True)
-                cache.put({block.hashes[row]: (up, flat, down) for row, (up, flat, down) in known}, self.model_id)
+                fresh = zip(rows, passed.probabilities[new].tolist(), strict=True)
+                cache.put({block.hashes[row]: (up, flat, down) for row, (up, flat, down) in fresh}, self.model_id)
                 if classifier is not None:
                     names = [block.hashes[row] for row in part]
                     cache.put_kinds(StoredKinds(names, passed.kinds, passed.embeddings), classifier.model_id)
