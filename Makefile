@@ -4,7 +4,7 @@ DEMO := demo
 # one thread a process: the work is spread over processes, and results do not depend on how many cores there are
 export OMP_NUM_THREADS = 1
 
-.PHONY: setup demo screenshots notebooks quick test lint check-all check-aws check-pythons load bench lock release licences docs-pages site clean
+.PHONY: setup demo screenshots notebooks quick test lint check-all check-aws check-pythons check-install load bench lock release licences docs-pages site clean
 
 setup: .venv/.done
 
@@ -78,6 +78,11 @@ check-aws: setup
 # the wheel with each extra on each Python at hand, from wheels alone: make check-pythons ONLY="--python 3.12 --extra train"
 check-pythons: setup
 	$(BIN)/python scripts/check_pythons.py $(ONLY)
+
+# what the docs promise a newcomer, on each Python at hand, in a fresh clone and an empty home: the wheel with each extra,
+# the set-up, the tutorial and the site; PARTS="--part demo --part test" runs the two commands of README as well
+check-install: check-pythons
+	$(BIN)/python scripts/check_install.py $(PARTS)
 
 bench: setup
 	$(BIN)/python perf/training_speed.py
