@@ -55,7 +55,7 @@ class Step:
     failure: str
 
 
-class Failed(Exception):
+class PromiseError(Exception):
     """A command ended with an error, or did not do what the docs promise."""
 
 
@@ -85,7 +85,7 @@ class Clone:
 
         Raises
         ------
-        Failed
+        PromiseError
             It ended with another status than 0.
         """
         with self.output.open("a", encoding="utf-8") as output:
@@ -98,7 +98,7 @@ class Clone:
             )  # fmt: skip
         if done.returncode:
             printed = self.output.read_bytes()[start:].decode(errors="replace")
-            raise Failed(f"{command[:60]}: {last_line(printed)}")
+            raise PromiseError(f"{command[:60]}: {last_line(printed)}")
 
     def make(self, target: str) -> None:
         """Run a target of the Makefile on this Python."""
@@ -116,7 +116,7 @@ def follow_tutorial(clone: Clone) -> None:
 
     Raises
     ------
-    Failed
+    PromiseError
         A command failed, the report is not there, or the dashboard does not answer or end.
     """
     commands = tutorial_commands((clone.folder / "docs" / "tutorial.md").read_text(encoding="utf-8"))
@@ -129,7 +129,7 @@ def follow_tutorial(clone: Clone) -> None:
             else:
                 clone.run(activated + command, cwd=folder)
         if (folder / "report.html").stat().st_size < 10_000:
-            raise Failed("report.html has under 10 kB")
+            raise PromiseError("report.html has under 10 kB")
 
 
 def look_at_dashboard(clone: Clone, activated: str, command: str, folder: Path) -> None:
@@ -150,7 +150,7 @@ def look_at_dashboard(clone: Clone, activated: str, command: str, folder: Path) 
                     page = answer.read()
                 time.sleep(0.2)
             if b"<html" not in page:
-                raise Failed(f"{command}: no dashboard at port {port}")
+                raise PromiseError(f"{command}: no dashboard at port {port}")
             server.send_signal(signal.SIGINT)
             server.wait(60)
         finally:
@@ -177,7 +177,7 @@ def followed(clone: Clone, version: str, part: str) -> Step:
     failure = ""
     try:
         act(clone)
-    except (Failed, OSError, subprocess.TimeoutExpired) as error:
+    except (PromiseError, OSError, subprocess.TimeoutExpired) as error:
         failure = str(error)
     seconds = time.perf_counter() - start
     packages, size = contents(clone.folder / place)

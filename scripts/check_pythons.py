@@ -261,6 +261,7 @@ def contents(place: Path) -> tuple[int, float]:
 
 
 def last_line(text: str) -> str:
+    """The last line of an output that says something."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1][:200] if lines else "failed without a word"
 
