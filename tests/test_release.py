@@ -34,27 +34,54 @@ def script(name: str) -> ModuleType:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """The files that a release changes, with an owner."""
+    """The files that a release changes, with an owner in the one place that docs/releasing.md names, no section prepared."""
     (tmp_path / "conda").mkdir()
     for name in ("pyproject.toml", "CHANGELOG.md", "CITATION.cff", "conda/recipe.yaml"):
-        text = (ROOT / name).read_text(encoding="utf-8").replace("/OWNER/", "/somebody/")
-        (tmp_path / name).write_text(text, encoding="utf-8")
+        shutil.copyfile(ROOT / name, tmp_path / name)
+    path = tmp_path / "pyproject.toml"
+    path.write_text(path.read_text().replace(f'Homepage = "{homepage(ROOT)}"', 'Homepage = "https://git.example/x/t"'))
+    path = tmp_path / "CHANGELOG.md"
+    text = re.sub(r"\n## \[[\d.]+\]\n", "", path.read_text(encoding="utf-8"), count=1)
+    path.write_text(text, encoding="utf-8")
     return tmp_path
+
+
+def homepage(root: Path) -> str:
+    urls = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]
+    return str(urls["Homepage"])
 
 
 def test_a_release_dates_the_changelog_and_numbers_every_file(project: Path) -> None:
     before = (project / "CHANGELOG.md").read_text(encoding="utf-8")
     for path, text in script("release").released(project, "9.1.0", dt.date(2030, 1, 2)).items():
         path.write_text(text, encoding="utf-8")
-    assert tomllib.loads((project / "pyproject.toml").read_text())["project"]["version"] == "9.1.0"
+    changed = tomllib.loads((project / "pyproject.toml").read_text())["project"]
+    assert changed["version"] == "9.1.0"
     after = (project / "CHANGELOG.md").read_text(encoding="utf-8")
     # what was unreleased is the new section, and the heading above it is empty and usable
     assert after == before.replace("## [Unreleased]\n", "## [Unreleased]\n\n## [9.1.0] - 2030-01-02\n", 1)
     citation = yaml.safe_load((project / "CITATION.cff").read_text())
     assert (citation["version"], str(citation["date-released"])) == ("9.1.0", "2030-01-02")
     assert yaml.safe_load((project / "conda/recipe.yaml").read_text())["context"]["version"] == "9.1.0"
+    # the owner was put in one place, and is everywhere
+    assert set(changed["urls"]) == {"Homepage", "Documentation", "Changelog", "Issues"}
+    assert all(url.startswith("https://git.example/x/t") for url in [*changed["urls"].values()])
+    assert citation["repository-code"] == "https://git.example/x/t"
     with pytest.raises(ValueError, match="nothing under Unreleased"):
         script("release").released(project, "9.2.0", dt.date(2030, 1, 3))
+
+
+def test_a_prepared_section_gets_its_date(project: Path) -> None:
+    path = project / "CHANGELOG.md"
+    text = path.read_text(encoding="utf-8").replace("## [Unreleased]\n", "## [Unreleased]\n\n## [9.1.0]\n", 1)
+    path.write_text(text, encoding="utf-8")
+    after = script("release").released(project, "9.1.0", dt.date(2030, 1, 2))[path]
+    assert after == text.replace("## [9.1.0]\n", "## [9.1.0] - 2030-01-02\n", 1)
+    with pytest.raises(ValueError, match=re.escape("9.2.0 can't come before 9.1.0")):
+        script("release").released(project, "9.2.0", dt.date(2030, 1, 2))
+    path.write_text(text.replace("## [Unreleased]\n", "## [Unreleased]\n\n- More.\n", 1), encoding="utf-8")
+    with pytest.raises(ValueError, match=re.escape("move them into the section of 9.1.0")):
+        script("release").released(project, "9.1.0", dt.date(2030, 1, 2))
 
 
 @pytest.mark.parametrize("version", ["0.0.9", "0.1.0", "1.0", "v1.0.0", "1.0.0rc1"])
@@ -64,10 +91,22 @@ def test_a_version_that_cannot_be_is_refused_in_one_line(project: Path, version:
 
 
 def test_a_release_is_refused_while_the_owner_is_a_placeholder(project: Path) -> None:
-    path = project / "pyproject.toml"
-    path.write_text(path.read_text().replace("/somebody/", "/OWNER/"))
+    shutil.copyfile(ROOT / "pyproject.toml", project / "pyproject.toml")
     with pytest.raises(ValueError, match="OWNER"):
         script("release").released(project, "9.1.0", dt.date(2030, 1, 2))
+
+
+def test_version_and_address_are_the_same_in_every_file() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    recipe = yaml.safe_load((ROOT / "conda/recipe.yaml").read_text(encoding="utf-8"))
+    assert citation["version"] == recipe["context"]["version"] == project["version"]
+    addresses = script("release").ADDRESSES
+    assert project["urls"] == {"Homepage": homepage(ROOT), **{k: homepage(ROOT) + v for k, v in addresses.items()}}
+    assert citation["repository-code"] == homepage(ROOT)
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    newest = re.findall(r"^## \[(\d[^\]]*)\]", changelog, re.MULTILINE)
+    assert newest[:1] in ([], [project["version"]]), "the newest section is the package's version"
 
 
 def test_the_recipe_requires_what_the_package_does() -> None:
