@@ -110,11 +110,11 @@ screenshots: setup
 docs-pages: setup
 	$(BIN)/python scripts/write_docs_pages.py
 
-# the site of the docs, in site/, in an environment of its own; a broken link or name is an error
+# the site of the docs, in site/, in an environment of its own; a broken link or name is an error (spelling, blocks of code
+# and commands are checked by the tests)
 site: setup
 	test -d .site-venv || $(PYTHON) -m venv .site-venv
 	UV_FIND_LINKS="$${UV_FIND_LINKS:-$$PIP_FIND_LINKS}" VIRTUAL_ENV=.site-venv $(BIN)/uv pip install --quiet -r docs/requirements.txt
-	.site-venv/bin/codespell -L titel,ist,ende README.md CHANGELOG.md docs mkdocs.yml
 	.site-venv/bin/zensical build --clean --strict
 
 clean:

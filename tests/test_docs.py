@@ -57,6 +57,66 @@ def test_blocks_of_code_can_be_read(page: Path, tmp_path: Path) -> None:
         Config.read(file)
 
 
+def test_words_are_spelled() -> None:
+    texts = [*PAGES, *sorted(DOCS.glob("decisions/*.md")), *sorted(ROOT.glob("*.md")), ROOT / "deployment/README.md"]
+    texts += [ROOT / "mkdocs.yml", ROOT / "CITATION.cff", *sorted((ROOT / "examples").glob("*.*"))]
+    command = [sys.executable, "-m", "codespell_lib", *map(str, texts)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
+def test_targets_and_scripts_that_are_named_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    code = "\n".join([*(match[2] for match in BLOCK.findall(text)), *re.findall(r"`([^`\n]+)`", text)])
+    targets = {folder: set(_targets(ROOT / folder / "Makefile")) for folder in ("", "deployment")}
+    for folder, target in re.findall(r"(?<!keys )\bmake (?:-C (deployment) )?([a-z][a-z-]*)", code):
+        assert target in targets[folder], f"{page.name}: make {target}"
+    for script in re.findall(r"\bpython ((?:perf|scripts|deployment|examples)/\S+\.py|\w+\.py)", code):
+        assert (ROOT / script).is_file(), f"{page.name}: python {script}"
+
+
+def _targets(makefile: Path) -> list[str]:
+    return re.findall(r"^([a-z][\w-]*):", makefile.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_the_two_commands_of_the_readme_are_those_that_check_install_runs() -> None:
+    (first, *_) = blocks(ROOT / "README.md", "")
+    assert re.findall(r"^make (\w+)", first, re.MULTILINE) == ["demo", "test"]
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "scripts/check_install.py"), "--help"], capture_output=True, text=True, check=False
+    )
+    assert {"demo", "test", "tutorial", "site"} <= set(re.findall(r"[a-z]+", done.stdout)), done.stderr
+
+
+SCRIPTS = ("prepare_data.py", "train_model.py", "evaluate_model.py")
+SMALL = """
+symbols = ["AAPL", "XOM"]
+[model]
+hidden = 4
+lookback = 10
+[training]
+seeds = [0]
+epochs = 1
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.torch
+@pytest.mark.timeout(900)
+def test_the_scripts_of_the_readme_run_one_after_another(tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [name for name in re.findall(r"`python (\w+\.py)`", readme)] == list(SCRIPTS)
+    (tmp_path / "tenor.toml").write_text(SMALL, encoding="utf-8")
+    for name in SCRIPTS:
+        command = [sys.executable, str(ROOT / name), "--store", "lake"]
+        command += [] if name == "prepare_data.py" else ["--config", "tenor.toml"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert "Traceback" not in done.stderr
+    assert list((tmp_path / "lake" / "models").iterdir())
+
+
 @pytest.mark.slow
 @pytest.mark.torch
 @pytest.mark.timeout(1200)

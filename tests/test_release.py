@@ -150,21 +150,89 @@ def test_every_extra_is_locked_for_every_python() -> None:
                 assert requirement.specifier.contains(pin.version), (python, requirement)
 
 
+SCHEMAS = {
+    "citation-file-format": ["CITATION.cff"],
+    "compose-spec": ["compose.yaml"],
+    "github-workflows": [".github/workflows/deploy.yml", ".github/workflows/release.yml", ".github/workflows/test.yml"],
+    "github-issue-forms": [f".github/ISSUE_TEMPLATE/{name}.yml" for name in ("bug", "forecast", "idea")],
+    "github-issue-config": [".github/ISSUE_TEMPLATE/config.yml"],
+}
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_files_of_others_formats_follow_their_schema(schema: str, tmp_path: Path) -> None:
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}"]
+    files = [str(ROOT / name) for name in SCHEMAS[schema]]
+    done = subprocess.run([*check, *files], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for file in (ROOT / ".github").rglob("*.yml"):
+        assert any(str(file) == str(ROOT / name) for names in SCHEMAS.values() for name in names), file
+    # the check can fail
+    broken = tmp_path / "broken.yml"
+    broken.write_text("no: such thing\n", encoding="utf-8")
+    assert subprocess.run([*check, str(broken)], capture_output=True, check=False).returncode == 1
+
+
+def test_the_recipe_has_the_parts_that_its_format_asks_for_and_its_tests_pass(tmp_path: Path) -> None:
+    recipe: dict[str, Any] = yaml.safe_load((ROOT / "conda/recipe.yaml").read_text(encoding="utf-8"))
+    parts = {"schema_version", "context", "package", "source", "build", "requirements", "tests", "about"}
+    assert set(recipe) == parts
+    assert recipe["schema_version"] == 1
+    assert recipe["package"] == {"name": "tenor", "version": "${{ version }}"}
+    assert recipe["build"]["noarch"] == "python"
+    assert (ROOT / "conda" / recipe["source"]["path"]).resolve() == ROOT.resolve()
+    assert (ROOT / recipe["about"]["license_file"]).is_file()
+    hatchling = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]["requires"]
+    assert recipe["requirements"]["host"][-1].replace(" ", "") == hatchling[0]
+    (imports,) = [test["python"]["imports"] for test in recipe["tests"] if "python" in test]
+    (lines,) = [test["script"] for test in recipe["tests"] if "script" in test]
+    for code in [f"import {name}" for name in imports]:
+        assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False).returncode == 0
+    for line in lines:
+        program, *words = line.split()
+        assert program == "tenor"
+        done = subprocess.run([sys.executable, "-m", "tenor", *words], cwd=tmp_path, capture_output=True, check=False)
+        assert done.returncode == 0, line
+
+
+def instructions(dockerfile: Path) -> list[tuple[str, str]]:
+    """Word and rest of each instruction, comments left out and continued lines joined."""
+    text = re.sub(r"^\s*#.*\n", "", dockerfile.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    joined = re.sub(r"\\\n\s*", "", text)
+    return [(line.split()[0], line.partition(" ")[2].strip()) for line in joined.splitlines() if line.strip()]
+
+
 def test_the_image_runs_as_nobody_on_a_read_only_disk_and_its_commands_exist() -> None:
-    lines = (ROOT / "Dockerfile").read_text().splitlines()
-    assert [line for line in lines if line.startswith("USER")] == ["USER 65534:65534"]
+    steps = instructions(ROOT / "Dockerfile")
+    last = steps[max(k for k, (word, _) in enumerate(steps) if word == "FROM") :]
+    assert [rest for word, rest in last if word == "USER"] == ["65534:65534"]
+    # nothing of the image is made after it became nobody's
+    after = [word for word, _ in last[last.index(("USER", "65534:65534")) + 1 :]]
+    assert not {"RUN", "COPY", "ADD"} & set(after)
+    assert "ADD" not in {word for word, _ in steps}
+    assert all(":" in rest.split()[0] for word, rest in steps if word == "FROM"), "each base has a tag"
+    for word, rest in steps:
+        if word == "COPY" and not rest.startswith("--from"):
+            assert all((ROOT / name).exists() for name in rest.split()[:-1]), rest
     service = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["tenor"]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
-    (check,) = [line.strip() for line in lines if line.strip().startswith('CMD ["python"')]
-    probe = json.loads(check.removeprefix("CMD "))
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["build"] == "."
+    assert "privileged" not in service
+    assert "user" not in service, "the image's own"
+    assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+    (store,) = [rest for word, rest in last if word == "VOLUME"]
+    assert service["volumes"] == [f"./lake:{store}"]
+    assert ("ENTRYPOINT", '["tenor"]') in last
+    (check,) = [rest.partition("CMD ")[2] for word, rest in last if word == "HEALTHCHECK"]
+    probe = json.loads(check)
     done = subprocess.run([sys.executable, *probe[1:]], capture_output=True, text=True, check=False)
     assert done.returncode == 1  # nothing listens there: unhealthy
     asked = subprocess.run(
         [sys.executable, "-m", "tenor", *service["command"], "--help"], capture_output=True, text=True, check=False
     )
     assert asked.returncode == 0, asked.stderr
-    assert shutil.which("docker") is None or service["build"] == "."
 
 
 def test_the_bill_of_materials_names_what_is_installed() -> None:
