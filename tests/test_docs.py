@@ -106,7 +106,7 @@ epochs = 1
 @pytest.mark.timeout(900)
 def test_the_scripts_of_the_readme_run_one_after_another(tmp_path: Path) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert [name for name in re.findall(r"`python (\w+\.py)`", readme)] == list(SCRIPTS)
+    assert tuple(re.findall(r"`python (\w+\.py)`", readme)) == SCRIPTS
     (tmp_path / "tenor.toml").write_text(SMALL, encoding="utf-8")
     for name in SCRIPTS:
         command = [sys.executable, str(ROOT / name), "--store", "lake"]

@@ -34,7 +34,7 @@ def script(name: str) -> ModuleType:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """The files that a release changes, with an owner in the one place that docs/releasing.md names, no section prepared."""
+    """What a release changes, with an owner in the one place that docs/releasing.md names, and no section prepared."""
     (tmp_path / "conda").mkdir()
     for name in ("pyproject.toml", "CHANGELOG.md", "CITATION.cff", "conda/recipe.yaml"):
         shutil.copyfile(ROOT / name, tmp_path / name)
