@@ -4,7 +4,7 @@ DEMO := demo
 # one thread a process: the work is spread over processes, and results do not depend on how many cores there are
 export OMP_NUM_THREADS = 1
 
-.PHONY: setup demo screenshots notebooks quick test lint check-all check-aws check-cluster check-pythons load bench lock release licences docs-pages site clean
+.PHONY: setup demo screenshots notebooks quick test lint check-all check-aws check-cluster check-pythons check-install load bench lock release licences docs-pages site clean
 
 setup: .venv/.done
 
@@ -84,6 +84,11 @@ check-cluster: setup
 check-pythons: setup
 	$(BIN)/python scripts/check_pythons.py $(ONLY)
 
+# what the docs promise a newcomer, on each Python at hand, in a fresh clone and an empty home: the wheel with each extra,
+# the set-up, the tutorial and the site; PARTS="--part demo --part test" runs the two commands of README as well
+check-install: check-pythons
+	$(BIN)/python scripts/check_install.py $(PARTS)
+
 bench: setup
 	$(BIN)/python perf/training_speed.py
 	$(BIN)/python perf/lake_at_size.py
@@ -110,11 +115,11 @@ screenshots: setup
 docs-pages: setup
 	$(BIN)/python scripts/write_docs_pages.py
 
-# the site of the docs, in site/, in an environment of its own; a broken link or name is an error
+# the site of the docs, in site/, in an environment of its own; a broken link or name is an error (spelling, blocks of code
+# and commands are checked by the tests)
 site: setup
 	test -d .site-venv || $(PYTHON) -m venv .site-venv
 	UV_FIND_LINKS="$${UV_FIND_LINKS:-$$PIP_FIND_LINKS}" VIRTUAL_ENV=.site-venv $(BIN)/uv pip install --quiet -r docs/requirements.txt
-	.site-venv/bin/codespell -L titel,ist,ende README.md CHANGELOG.md docs mkdocs.yml
 	.site-venv/bin/zensical build --clean --strict
 
 clean:

@@ -563,7 +563,7 @@ class LakeForecasts:
                 with_it = ",".join(map(str, sorted({*self.recipe.horizons, horizon})))
                 raise DataError(
                     f"horizon {horizon} is not in model {self.recipe.version}; it has {list(self.recipe.horizons)}: "
-                    f"train one with --set features.horizons=[{with_it}]."
+                    f"train one with --set 'features.horizons=[{with_it}]'."
                 )
         trained, unseen = self._by_training(symbols)
         saved = self._saved() if trained and "trained" not in self.__dict__ else {}
