@@ -8,12 +8,14 @@ unfinished objects unread; of two at once both end up in the index. Reading need
 from __future__ import annotations
 
 import contextlib
+import gzip
 import hashlib
 import json
 import math
 import secrets
 import time
 import urllib.parse
+import zlib
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -28,6 +30,9 @@ FORMAT = 3
 READABLE = (2, FORMAT)
 """Formats of the index that are read; in 2 an entry has no `SymbolEntry.overview`."""
 INDEX = "index.json"
+LARGE = 2**20
+"""Bytes from which the index is stored compressed: that of 5,000 symbols has 12 MB, and every reader fetches it."""
+_GZIP = b"\x1f\x8b"
 RETENTION = 900.0
 """Seconds that a replaced object stays, for readers that still use the index before."""
 SKEW = 300.0
@@ -136,8 +141,13 @@ class PublishedForecasts:
     def __init__(self, objects: ObjectStore) -> None:
         self.objects = objects
 
-    def index(self) -> Index | None:
+    def index(self, known: Index | None = None) -> Index | None:
         """The index, or None where nothing was published yet.
+
+        Parameters
+        ----------
+        known
+            The one that was read last: where it is still current it is returned as it is, and nothing is read.
 
         Raises
         ------
@@ -145,7 +155,13 @@ class PublishedForecasts:
             It can't be read, or is damaged.
         """
         try:
-            stored = self.objects.get(INDEX)
+            if known is None or known.etag is None:
+                stored = self.objects.get(INDEX)
+            else:
+                changed = self.objects.changed(INDEX, known.etag)
+                if changed is None:
+                    return known
+                stored = changed
         except MissingObject:
             return None
         return _read_index(stored.data, stored.etag)
@@ -375,16 +391,17 @@ def _write_index(index: Index) -> bytes:
         "entries": {symbol: vars(entry) for symbol, entry in sorted(index.entries.items())},
         "retired": dict(index.retired),
     }
-    return json.dumps(plain, allow_nan=False, separators=(",", ":")).encode()
+    data = json.dumps(plain, allow_nan=False, separators=(",", ":")).encode()
+    return data if len(data) < LARGE else gzip.compress(data, 6, mtime=0)
 
 
 def _read_index(data: bytes, etag: str | None = None) -> Index:
     try:
-        plain = read_json(data)
+        plain = read_json(gzip.decompress(data) if data.startswith(_GZIP) else data)
         if plain["format"] not in READABLE:
             known = " and ".join(map(str, READABLE))
             raise StoreError(f"{INDEX} has format {plain['format']!r}, this tenor reads {known}: run 'tenor refresh'.")
         entries = {symbol: SymbolEntry(**entry) for symbol, entry in plain["entries"].items()}
         return Index(plain["head"], entries, plain["retired"], etag)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, EOFError, OSError, zlib.error) as error:
         raise StoreError(f"{INDEX} is damaged ({error}): run 'tenor refresh' to write it again.") from error

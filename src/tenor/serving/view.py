@@ -216,17 +216,18 @@ class View:
             self._polling.release()
 
     def _read(self) -> tuple[str, ...]:
-        index = self.published.index()
+        with self._lock:
+            damaged_before = "documents" in self._problems  # they may have been repaired under the same index
+        before = self._snapshot
+        # the snapshot's index lacks what is damaged: then the published one is read again
+        index = self.published.index(None if before is None or damaged_before else before.index)
         if index is None:
-            lost = self._snapshot is not None
+            lost = before is not None
             gone = "the published forecasts are gone: their index does not exist any more"
             self.note("published", gone if lost else NOTHING_PUBLISHED)
             return ()
         self.last_good = self.clock()
-        before = self._snapshot
         unchanged = before is not None and before.index.etag == index.etag
-        with self._lock:
-            damaged_before = "documents" in self._problems  # they may have been repaired under the same index
         if unchanged and not damaged_before:
             self.note("published", None)
             return ()
