@@ -18,7 +18,7 @@ from tenor.serving.published import Index, PublishedForecasts, SymbolEntry
 from tenor.serving.schemas import Progress, Staleness
 from tenor.serving.staleness import staleness
 from tenor.storage.files import content_key, read_json
-from tenor.storage.object_store import open_store
+from tenor.storage.object_store import StoredObject, open_store
 from tenor.symbols import known_as
 
 READERS = 8
@@ -130,6 +130,7 @@ class View:
             self._problems["published"] = "the published forecasts have not been read yet"
         self._lock = threading.Lock()
         self._polling = threading.Lock()
+        self.paper: StoredObject | None = None
         self.last_good = 0.0
         self.progress: Progress | None = None  # of a refresh that this process has started
 
@@ -208,6 +209,8 @@ class View:
         if not self._polling.acquire(blocking=wait):
             return ()
         try:
+            with contextlib.suppress(StoreError):  # the last good one is served on; the index tells what is wrong
+                self.paper = self.published.paper(self.paper)
             return self._read()
         except (TenorError, OSError) as error:
             self.note("published", f"the published forecasts can't be read: {one_line(error, 200)}")
