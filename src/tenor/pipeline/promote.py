@@ -76,7 +76,11 @@ def promote(workspace: Workspace, version: str, *, force: bool = False) -> tuple
     """
     version = workspace.registry.resolve(version)
     if force:
-        return workspace.registry.promote(version), None
+        before = workspace.registry.pointers().champion
+        now = workspace.registry.promote(version)
+        why = "it was promoted by hand (--force), whatever a comparison says."
+        workspace.registry.note_contest(version, against=before, promoted=True, why=why)
+        return now, None
     now, contest = challenge(workspace, version)
     if contest is not None and not contest.better:
         raise ModelError(f"{version} is not promoted: {contest.why} To promote it all the same: --force.")
@@ -91,12 +95,14 @@ def challenge(workspace: Workspace, version: str) -> tuple[Pointers, Contest | N
         if now.champion is None or now.champion == version:
             return registry.promote(version), None
         contest = compare(workspace, version, now.champion)
-        if not contest.better:
-            return now, contest
-        try:
-            return registry.promote(version, instead_of=now.champion), contest
-        except Conflict:  # somebody else was promoted meanwhile: that one has to be beaten
-            continue
+        if contest.better:
+            try:
+                promoted = registry.promote(version, instead_of=now.champion)
+            except Conflict:  # somebody else was promoted meanwhile: that one has to be beaten
+                continue
+            now = promoted
+        registry.note_contest(version, against=contest.champion, promoted=contest.better, why=contest.why)
+        return now, contest
     raise ModelError(f"the champion changed {ROUNDS} times while {version} was compared with it: try again.")
 
 
