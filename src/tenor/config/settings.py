@@ -536,8 +536,9 @@ class AlertsConfig(Section):
     ----------
     rules : tuple of str
         ``range > 4%`` (half of the 90 % range, next session), ``rank > 0.95`` (the volatility's place in the symbol's
-        own year), ``missed`` (the price ended outside of its range), ``burst`` (many more news than usual), ``drift``
-        (an alarm of the monitoring).
+        own year), ``missed`` (the price ended outside of its range), ``burst`` (many more news than usual), ``spike
+        earnings > 4`` (4 times the usual items about earnings; ``spike > 4`` for any kind), ``drift`` (an alarm of the
+        monitoring).
     symbols : tuple of str
         Whose alerts and digest; empty means all.
     channels : tuple of str

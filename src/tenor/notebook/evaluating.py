@@ -24,9 +24,10 @@ from tenor.features.axis import Axis
 from tenor.features.own.bundle import Given
 from tenor.notebook.frame_store import frame_store
 from tenor.pipeline import evaluate as pipeline
+from tenor.pipeline.inputs import config_panel
 from tenor.pipeline.own import end_of_first_training, prepare_own
 from tenor.pipeline.topic_features import with_topics
-from tenor.pipeline.train import config_panel, describe_config
+from tenor.pipeline.train import describe_config
 from tenor.progress import bars_on
 from tenor.report import ReportExtras, write_report
 from tenor.report.risk import draw_changes
