@@ -115,12 +115,19 @@ screenshots: setup
 docs-pages: setup
 	$(BIN)/python scripts/write_docs_pages.py
 
+# what each example prints, for the site: executed once, and again where it changed
+OUTPUTS = $(patsubst examples/%.py,.outputs/%.txt,$(wildcard examples/*.py))
+.outputs/%.txt: examples/%.py | setup
+	rm -rf .outputs/$* && mkdir -p .outputs/$*
+	cd .outputs/$* && MPLBACKEND=Agg ../../$(BIN)/python -B ../../$< > ../$*.new
+	mv .outputs/$*.new $@
+
 # the site of the docs, in site/, in an environment of its own; a broken link or name is an error (spelling, blocks of code
 # and commands are checked by the tests)
-site: setup
+site: setup $(OUTPUTS)
 	test -d .site-venv || $(PYTHON) -m venv .site-venv
 	UV_FIND_LINKS="$${UV_FIND_LINKS:-$$PIP_FIND_LINKS}" VIRTUAL_ENV=.site-venv $(BIN)/uv pip install --quiet -r docs/requirements.txt
 	.site-venv/bin/zensical build --clean --strict
 
 clean:
-	rm -rf .venv .site-venv site $(DEMO)
+	rm -rf .venv .site-venv .outputs site $(DEMO)

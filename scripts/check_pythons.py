@@ -241,6 +241,8 @@ def _failures(folder: Path, wheel: Path, binaries: Path, version: str, extra: st
         commands.append([tenor, "predict", "AAPL", "--store", str(lake), "--json"])
     home = folder / "home"
     home.mkdir(exist_ok=True)
+    if extra == "sentiment":
+        commands.append([tenor, "sentiment", "evaluate"])
     environment = {**bare_environment(home), "OMP_NUM_THREADS": "1"}
     for command in commands:
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)

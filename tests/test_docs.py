@@ -156,3 +156,10 @@ def test_every_example_of_the_settings_is_accepted(tmp_path: Path) -> None:
             Config.read(file)
             rows += 1
     assert rows > 80
+
+
+def test_every_example_stands_on_its_page_with_what_it_prints() -> None:
+    text = (DOCS / "examples.md").read_text(encoding="utf-8")
+    names = sorted(path.stem for path in (ROOT / "examples").glob("*.py"))
+    for shown in (r'"examples/(\w+)\.py"', r'"\.outputs/(\w+)\.txt"'):
+        assert sorted(re.findall(f"^--8<-- {shown}$", text, re.MULTILINE)) == names

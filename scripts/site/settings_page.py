@@ -29,7 +29,8 @@ seeds = [0, 1, 2]
 ```
 
 `--set model.hidden=32 --set 'training.seeds=[0,1,2]'` says the same on a command line, where lists stand between single
-quotes, so that the shell leaves them as they are. An unknown key is refused, with the nearest known one. In Python each section is a dataclass: `tenor.ModelConfig(hidden=32)`.
+quotes, so that the shell leaves them as they are. An unknown key is refused, with the nearest known one. In Python each
+section is a dataclass: `tenor.ModelConfig(hidden=32)`.
 
 This page is written by `make docs-pages` from the code.
 """

@@ -49,7 +49,7 @@ def test_missing_keys_keep_defaults_and_whole_numbers_serve_as_floats() -> None:
         # what a shell leaves of names=["a","b"]
         (
             {"names": "[a,b]"},
-            r"write the texts in quotes, and all of it between single ones: 'names=\[\"a\",\"b\"\]'\.",
+            r"the texts in quotes, and all of it between single ones: 'names=\[\"a\",\"b\"\]'\.",
         ),
         ({"names": ["a", 3]}, r"'names\[1\]' takes a text, not 3"),
         ({"until": 2015}, r"'until' takes a text, not 2015"),

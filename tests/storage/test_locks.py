@@ -150,7 +150,7 @@ def test_where_there_are_no_locks_what_needs_one_is_refused_in_one_line(tmp_path
 
 TRAINED = """
 import os, sys
-import asyncio, getpass, multiprocessing, subprocess, tempfile  # the standard library's own forks choose by what is there
+import asyncio, getpass, multiprocessing, subprocess, tempfile  # these choose by what is there
 import torch, joblib
 for name in ("fcntl", "resource", "pwd", "grp", "termios"):
     sys.modules[name] = None
