@@ -397,6 +397,14 @@ class Registry:
         return pointers
 
 
+def policies_of(store: str) -> Registry:
+    """The policies of trading agents: in ``policies`` beside the lake's tables, as `registry_of` has its models."""
+    if store.startswith("s3://"):
+        return Registry(open_store(f"{store.rstrip('/')}/policies"), Path("policies"))
+    folder = Path(store) / "policies"
+    return Registry(open_store(folder), folder)
+
+
 def registry_of(store: str) -> Registry:
     """The models trained on `store`: in ``models`` beside the lake's tables, a folder's or a bucket's.
 
