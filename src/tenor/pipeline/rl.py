@@ -15,6 +15,7 @@ import pandas as pd
 
 from tenor.calendars import interval_of
 from tenor.config import FoldConfig, RlConfig, to_mapping
+from tenor.engines import LocalEngine
 from tenor.errors import ConfigError, HistoryError, ModelError, TenorError
 from tenor.evaluation.significance import LEVEL, mean_test
 from tenor.inference.predictor import Predictor
@@ -38,7 +39,6 @@ from tenor.trading.rl.study import (
     walk_agents,
 )
 from tenor.training.folds import walk_forward
-from tenor.training.parallel import available_cores, each_in_a_process
 from tenor.workspace import Workspace
 
 WORK = "rl"
@@ -422,8 +422,13 @@ def _tried(folder: Path, config: RlConfig, market: Market) -> int:
 
 
 def _in_processes(workers: int | None) -> Callable[[Callable[[Job], Agent], Sequence[Job]], Iterator[Agent]]:
-    return partial(_run, workers=workers or available_cores())
+    # not on a cluster: an agent in training leaves its state in a folder of this machine
+    return partial(_run, LocalEngine(workers))
 
 
-def _run(function: Callable[[Job], Agent], jobs: Sequence[Job], *, workers: int) -> Iterator[Agent]:
-    return each_in_a_process(function, jobs, max(1, min(workers, len(jobs))))
+def _run(engine: LocalEngine, function: Callable[[Job], Agent], jobs: Sequence[Job]) -> Iterator[Agent]:
+    return engine.map(_trained, jobs, shared=function)
+
+
+def _trained(function: Callable[[Job], Agent], job: Job) -> Agent:
+    return function(job)
