@@ -14,6 +14,7 @@ from rich.console import Console
 
 from tenor.calendars import exchange
 from tenor.config import Config, FoldConfig
+from tenor.engines import Workers
 from tenor.errors import ConfigError, HistoryError
 from tenor.evaluation.comparators import regressors
 from tenor.evaluation.regressors import Regressor
@@ -171,7 +172,7 @@ def evaluate(
     report: str | os.PathLike[str],
     show: Sequence[str] = (),
     baselines: Sequence[Any] = (),
-    workers: int | None = None,
+    workers: Workers = None,
     progress: bool = True,
 ) -> pipeline.EvaluationResult: ...
 
@@ -192,7 +193,7 @@ def evaluate(
     events: Any = None,
     allow_leak: bool = False,
     baselines: Sequence[Any] = (),
-    workers: int | None = None,
+    workers: Workers = None,
     progress: bool = True,
 ) -> WalkForwardEvaluation: ...
 
@@ -212,7 +213,7 @@ def evaluate(
     events: Any = None,
     allow_leak: bool = False,
     baselines: Sequence[Any] = (),
-    workers: int | None = None,
+    workers: Workers = None,
     progress: bool = True,
     version: str | None = None,
     report: str | os.PathLike[str] | None = None,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tenor.config import Config
+from tenor.engines import Workers
 from tenor.errors import DataError, HistoryError
 from tenor.evaluation.ablation import ablate as compare_with_and_without
 from tenor.evaluation.ablation import ablate_attention, ablate_columns
@@ -66,7 +67,7 @@ def ablate(
     store: str,
     config: Config,
     *,
-    workers: int | None = None,
+    workers: Workers = None,
     progress: Callable[[str, int, int], None] | None = None,
     texts: ScoringProgress | None = None,
     report: Path | None = None,

@@ -10,6 +10,7 @@ from typing import Any
 
 from tenor.calendars import exchange
 from tenor.config import Config, FeatureConfig, FoldConfig, ModelConfig, TrainConfig, to_mapping
+from tenor.engines import Workers
 from tenor.errors import ConfigError, HistoryError
 from tenor.evaluation.baselines import fit_baselines
 from tenor.evaluation.companions import Companions
@@ -140,7 +141,7 @@ def walk_settings(
     training: TrainConfig,
     own: Sequence[Regressor] = (),
     cache: Path | None = None,
-    workers: int | None = None,
+    workers: Workers = None,
     progress: StageProgress | None = None,
 ) -> WalkedSettings:
     """Train the settings anew in each of `folds`, and judge them there; parameters as in `walk_with_comparators`."""
@@ -188,7 +189,7 @@ def evaluate(
     report: Path,
     show: Sequence[str] = (),
     baselines: Sequence[str] = (),
-    workers: int | None = None,
+    workers: Workers = None,
     progress: Progress | None = None,
     walking: StageProgress | None = None,
 ) -> EvaluationResult:

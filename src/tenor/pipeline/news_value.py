@@ -10,6 +10,7 @@ from functools import partial
 import pandas as pd
 
 from tenor.config import Config
+from tenor.engines import Workers
 from tenor.errors import ConfigError, DataError, ModelError, TenorError, did_you_mean
 from tenor.evaluation.news_arms import (
     EVERYTHING,
@@ -61,7 +62,7 @@ def ablate_news(
     own: Own | None,
     *,
     arms: Sequence[str] = (),
-    workers: int | None = None,
+    workers: Workers = None,
     progress: Callable[[str, int, int], None] | None = None,
     texts: ScoringProgress | None = None,
 ) -> NewsValue:

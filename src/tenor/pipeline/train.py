@@ -12,6 +12,7 @@ import numpy as np
 
 from tenor.config import Config, to_mapping
 from tenor.distribution import calibrated
+from tenor.engines import Workers
 from tenor.errors import TenorError
 from tenor.evaluation.risk_metrics import qlike
 from tenor.features.own.bundle import Given
@@ -80,7 +81,7 @@ def train(
     store: str,
     config: Config,
     *,
-    workers: int | None = None,
+    workers: Workers = None,
     progress: Progress | None = None,
     scoring: ScoringProgress | None = None,
     own: Sequence[Given] = (),
@@ -97,7 +98,7 @@ def train(
     config
         All settings.
     workers
-        Processes that train seeds side by side; None is one a core.
+        Processes that train seeds side by side (None is one a core), or an engine, where news are scored as well.
     progress
         Called after every epoch.
     scoring
@@ -120,7 +121,8 @@ def train(
     TrainingError
         The training diverged, or a process of it was killed.
     """
-    workspace = Workspace(store)
+    # texts go to a cluster; on this machine one process reads them
+    workspace = Workspace(store, None if workers is None or isinstance(workers, int) else workers)
     inputs = training_inputs(workspace, config, given=own, scoring=scoring, allow_leak=allow_leak)
     config, bars, sentiment, panel = inputs.config, inputs.bars, inputs.sentiment, inputs.panel
     split = chronological(panel.sessions, config.split, purge=max(panel.horizons))

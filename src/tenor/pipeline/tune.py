@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tenor.config import Config, FoldConfig, to_mapping
+from tenor.engines import Workers
 from tenor.errors import ConfigError
 from tenor.features.axis import Axis
 from tenor.pipeline.inputs import train_end
@@ -56,7 +57,7 @@ def tune(
     out: Path,
     horizon: int,
     scoring: str,
-    workers: int | None = None,
+    workers: Workers = None,
     progress: SearchProgress | None = None,
     texts: ScoringProgress | None = None,
     report: Path | None = None,
