@@ -109,7 +109,7 @@ function strip(record, held) {
 function level(record) {
   const ratio = record.squared_ratio;
   const about = !known(ratio) ? "" : Math.abs(ratio - 1) < 0.1 ? "; the volatility has the right level" : ratio < 1 ? "; the volatility is forecast too high" : "; the volatility is forecast too low";
-  return `${percent(record.coverage)} held${about}${known(ratio) ? ` (moves² are ${number(ratio, 2)} times the forecast)` : ""}.`;
+  return `${percent(record.coverage)} held${about}${known(ratio) ? ` (squared moves are ${number(ratio, 2)} times the forecast)` : ""}.`;
 }
 
 // Health: five questions that the monitor asks at every refresh, and its words where it alarms.
@@ -127,6 +127,7 @@ function health(report, board) {
     : `${raised.length ? `${count(raised.length, "alarm")}` : "No alarm"} at the last refresh, ${moment(report.as_of)}, of ${count(report.checks.length, "check")}.`;
   by("watch").replaceChildren(...(report.checks.length ? QUESTIONS : []).map(([kind, question, fine]) => {
     const checks = report.checks.filter((check) => check.kind === kind);
+    if (kind !== "drift") checks.sort((a, b) => Number(a.name) - Number(b.name));
     const alarms = checks.filter((check) => raised.includes(check));
     const replay = kind === "staleness" && board.staleness.replay;
     const item = node("li", "", alarms.length ? { class: "alarm" } : {});

@@ -1,21 +1,35 @@
-// Plotly, loaded when the first chart is drawn, and what all charts share. Colours are the page's own.
+// Plotly, loaded beside the figures when the first chart is wanted, and what all charts share. Colours are the page's own.
+import { problem } from "/page/status.js";
+
 let loading = null;
+let loaded = false;
+const waiting = new Map(); // charts wanted before Plotly is there, by id: the newest of each
 export function plotly() {
   loading ||= new Promise((resolve, reject) => {
     const script = document.createElement("script");
     script.src = "/page/plotly.min.js";
     script.onload = () => {
       Plotly.setPlotConfig({ logging: 0, notifyOnLogging: 0 });
-      resolve();
+      resolve(flush());
     };
     script.onerror = () => {
       loading = null;
       script.remove();
-      reject(new Error("the charts' script did not load"));
+      reject(new Error("The charts' script did not load: the figures are right without it. Reload the page to try again."));
     };
     document.head.append(script);
   });
   return loading;
+}
+// One chart after the other, with room between them for what the reader does.
+async function flush() {
+  while (waiting.size) {
+    const [[id, drawing]] = waiting;
+    waiting.delete(id);
+    if (document.getElementById(id).checkVisibility?.() !== false) drawing();
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  loaded = true;
 }
 
 const CONFIG = { displayModeBar: false, responsive: true, scrollZoom: false, doubleClick: "reset", showTips: false };
@@ -47,13 +61,25 @@ function layout(extra) {
   return whole;
 }
 
-export function draw(id, traces, extra) {
+// Draw a chart, as soon as Plotly is there; `after` is called with its box.
+export function draw(id, traces, extra, after = () => {}) {
+  if (!loaded) {
+    waiting.delete(id);
+    waiting.set(id, () => drawNow(id, traces, extra, after));
+    plotly().catch((error) => problem(error.message));
+    return;
+  }
+  drawNow(id, traces, extra, after);
+}
+function drawNow(id, traces, extra, after) {
   const box = document.getElementById(id);
   if (box._hoverdata) Plotly.Fx.unhover(id); // an open box speaks of what was drawn before
-  return Plotly.react(id, traces, layout(extra), CONFIG);
+  Plotly.react(id, traces, layout(extra), CONFIG);
+  after(box);
 }
 // A chart as a picture, on the page's own ground.
 export async function savePng(id, name) {
+  await plotly();
   const box = document.getElementById(id);
   const was = box.layout.paper_bgcolor;
   await Plotly.relayout(box, { paper_bgcolor: colour("paper") });
