@@ -4,6 +4,7 @@ import { ahead, count, day, known, moment, number, percent, plain, signed } from
 
 const NOMINAL = 0.9;
 const upper = (text) => `${text[0].toUpperCase()}${text.slice(1)}`;
+const many = (values) => [values.slice(0, -1).join(", "), values.at(-1)].filter((part) => part !== "").join(" and ");
 const reaching = (horizons) => (horizons.length ? horizons.map((h) => (h === 1 ? "1 session" : `${h} sessions`)).join(", ") : "");
 
 export function model({ models, report, board, paper }) {
@@ -27,7 +28,7 @@ export function verdict(records, report, board) {
   const way = judged.filter((record) => record.better).map((record) => record.horizon);
   const opening = risk.length && way.length ? "Use its ranges, and its directions with care" : risk.length ? "Use its ranges, not its directions" : way.length ? "Use its directions with care; its ranges are no better than a moving average's" : "No edge: a moving average forecasts ranges as well, and its directions are no better than chance";
   const held = `since ${day(first.first)} the 90 % range held ${percent(first.coverage)} of ${first.forecasts.toLocaleString("en-US")} forecasts for the next session`.replace("the next session", first.horizon === 1 ? "the next session" : `${first.horizon} sessions ahead`);
-  return `${opening}: ${held}${risk.length ? `, and its volatility beat a moving average's (${reaching(risk)} ahead)` : ""}. ${today}`;
+  return `${opening}: ${held}${risk.length ? `, and its volatility beat a moving average's (${many(risk)} ${risk.at(-1) === 1 ? "session" : "sessions"} ahead)` : ""}. ${today}`;
 }
 
 // What the monitor found, without old data where the store is a replay: nobody expects any other.

@@ -1,13 +1,16 @@
 // Plotly, loaded beside the figures when the first chart is wanted, and what all charts share. Colours are the page's own.
 import { problem } from "/page/status.js";
 
+const SCRIPT = "/page/plotly.min.js";
+const AFTER_PAINT = 60;
 let loading = null;
 let loaded = false;
+let due = null;
 const waiting = new Map(); // charts wanted before Plotly is there, by id: the newest of each
 export function plotly() {
   loading ||= new Promise((resolve, reject) => {
     const script = document.createElement("script");
-    script.src = "/page/plotly.min.js";
+    script.src = SCRIPT;
     script.onload = () => {
       Plotly.setPlotConfig({ logging: 0, notifyOnLogging: 0 });
       resolve(flush());
@@ -20,6 +23,13 @@ export function plotly() {
     document.head.append(script);
   });
   return loading;
+}
+// Fetch the script without reading it: it will be wanted in a moment.
+export function expect() {
+  if (loading || document.querySelector(`link[href="${SCRIPT}"]`)) return;
+  const link = document.createElement("link");
+  Object.assign(link, { rel: "preload", as: "script", href: SCRIPT });
+  document.head.append(link);
 }
 // One chart after the other, with room between them for what the reader does.
 async function flush() {
@@ -66,7 +76,11 @@ export function draw(id, traces, extra, after = () => {}) {
   if (!loaded) {
     waiting.delete(id);
     waiting.set(id, () => drawNow(id, traces, extra, after));
-    plotly().catch((error) => problem(error.message));
+    // reading the script keeps the page busy for a moment: what the reader came for is painted before
+    due ||= setTimeout(() => {
+      due = null;
+      plotly().catch((error) => problem(error.message));
+    }, AFTER_PAINT);
     return;
   }
   drawNow(id, traces, extra, after);

@@ -6,7 +6,7 @@ import { count, day as dayName, within } from "/page/format.js";
 import { direction, hero, PAST_FILE, pastFile, pastTable, reachTable, sentimentDay } from "/page/panels.js";
 import { asOf, pastSessions } from "/page/past.js";
 import { segments } from "/page/picker.js";
-import { plotly, savePng } from "/page/plot.js";
+import { expect, savePng } from "/page/plot.js";
 import { drawPrice, hits, nextDate } from "/page/pricechart.js";
 
 const SPANS = [{ value: 63, label: "3 m", name: "3 months" }, { value: 126, label: "6 m", name: "6 months" }, { value: 252, label: "1 y", name: "1 year" }, { value: 1e6, label: "All", name: "All bars" }];
@@ -58,7 +58,7 @@ let reading = { symbol: "", promise: null };
 export function read(symbol, again = false) {
   if (!again && state.whole?.symbol === symbol) return Promise.resolve(state.whole);
   if (again || reading.symbol !== symbol) {
-    plotly().catch(() => {}); // on its way beside the figures, which do not wait for it; drawing says what is wrong
+    expect();
     const promise = get(`/v1/symbols/${encodeURIComponent(symbol)}`);
     const mine = { symbol, promise };
     reading = mine;
