@@ -149,7 +149,7 @@ def _best_arm(arms: NewsValue | None) -> str:
     """The arm of an ablation that lowered the error of volatility most, in a sentence; empty without one."""
     horizon = next(iter(arms.levels)) if arms is not None and arms.levels else None
     best = None if arms is None or horizon is None else best_arm(arms.comparisons, horizon=horizon)
-    if best is None or not math.isfinite(best.change.low):
+    if best is None or not math.isfinite(best.holm):  # too few days, or nothing moved
         return ""
     shown = "helps" if best.helps else "is not shown to help"
     when = "at the close" if best.moment == "close" else "before the next open"

@@ -20,6 +20,8 @@ from tenor.schema import KINDS, DailyKinds, Float64
 
 STOCKS_SHOWN = 20
 """Stocks with the most items, in the figure of shares by stock."""
+WORDS_SHOWN = 4
+"""Words of a topic beside those of its name."""
 COLUMNS_SHOWN = 60
 """Columns of the figure over time, each of equally many sessions."""
 
@@ -108,12 +110,13 @@ def _by_stock(frame: pd.DataFrame, all_items: pd.DataFrame, about: Sequence[str]
     shares = ratio(table.to_numpy("float64"), totals[stocks].to_numpy("float64"))
     top = [(share, name, stocks[place]) for share, name, place in _highest(shares, about)]
     most = float(totals.iloc[0] / totals.sum())
+    of = f"the {len(stocks)} stocks with the most items, of {len(totals)}" if len(totals) > 1 else "one stock alone"
     caption = (
-        f"Share of a stock's items that are about each kind{_and_topics(about)}; the {len(stocks)} stocks with the "
-        f"most items, of {len(totals)}. {stocks[0]} has {format_percent(most, 0)} of all."
+        f"Share of a stock's items that are about each kind{_and_topics(about)}; {of}. {stocks[0]} has "
+        f"{format_percent(most, 0)} of all."
     )
     listed = ", ".join(f"{name} {format_percent(share, 0)} of {symbol}" for share, name, symbol in top[:5])
-    alt = f"Heat map of {len(about)} rows and {len(stocks)} stocks. Highest: {listed}."
+    alt = f"Heat map of {len(about)} rows and {len(stocks)} column{'s' if len(stocks) > 1 else ''}. Highest: {listed}."
     return Picture(_figure(shares, list(map(_name, about)), "Share by stock", stocks=stocks), caption, alt)
 
 
@@ -137,7 +140,7 @@ def _table(
             moved.append(f"{_name(kind)} ({format_signed(100 * drift[0], 1)} points)")
         rows.append(
             (
-                f"{_name(kind)}\n{' '.join(words[_name(kind)])}" if words.get(_name(kind)) else _name(kind),
+                f"{_name(kind)}\n{' '.join(more)}" if (more := _more_words(kind, words)) else _name(kind),
                 f"{own['n'].sum():,.0f}",
                 format_percent(before, 1),
                 format_percent(after, 1),
@@ -145,11 +148,13 @@ def _table(
                 if drift is None
                 else f"{format_signed(100 * drift[0], 1)}\n[{format_signed(100 * drift[1], 1)}, "
                 f"{format_signed(100 * drift[2], 1)}]",
-                f"{largest['symbol']} {format_day(largest['session'])}\n{format_number(largest['n'], 0)} items",
+                f"{largest['symbol']} {format_day(largest['session'])}\n{_items(largest['n'])}",
             )
         )
     changed = (
-        f"Another share than in training at 5 %: {join_names(moved, 6)}." if moved else "No share is shown to drift."
+        f"Another share than in training, at 5 % each by itself: {join_names(moved, 6)}."
+        if moved
+        else "No share is shown to drift."
     )
     caption = f"Kinds and topics of the news. Drift is in points, with a 95 % interval from resampled days. {changed}"
     return TextTable(
@@ -163,6 +168,16 @@ def _highest(shares: Float64, about: Sequence[str]) -> list[tuple[float, str, in
         (float(np.nanmax(row)), _name(kind), int(np.nanargmax(row))) for kind, row in zip(about, shares, strict=True)
     ]
     return sorted(tops, key=lambda top: -top[0])
+
+
+def _items(n: float) -> str:
+    return f"{format_number(n, 0)} item{'' if n == 1 else 's'}"
+
+
+def _more_words(kind: str, words: Mapping[str, Sequence[str]]) -> list[str]:
+    """Words of a topic that its name does not have; none of a kind."""
+    named = _name(kind).split("-")
+    return [word for word in words.get(_name(kind), ()) if word not in named][:WORDS_SHOWN]
 
 
 def _share(days: pd.DataFrame, kind: str) -> float:
