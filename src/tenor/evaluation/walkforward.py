@@ -34,7 +34,7 @@ from tenor.training.folds import fold_table
 from tenor.training.parallel import available_cores, train_seeds
 from tenor.training.trainer import Task
 
-FOLD_FORMAT = 4
+FOLD_FORMAT = 5
 """Of the saved folds; a change makes all earlier ones unfindable."""
 
 Comparator = Callable[[Panel, Split], Mapping[str, Predictions]]
