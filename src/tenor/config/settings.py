@@ -294,8 +294,8 @@ MOST_DENSE = 8
 class ModelConfig(Section):
     """The network: the shape of an `AttentionLSTM`, or a network of your own.
 
-    A network of your own gets this config and may read any of its keys; `lookback`, `linear`, `news_effect` and
-    `network` concern tenor itself whatever the network does with them.
+    A network of your own gets this config and may read any of its keys; `lookback`, `linear`, `season`, `news_effect`
+    and `network` concern tenor itself whatever the network does with them.
 
     Attributes
     ----------

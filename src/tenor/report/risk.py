@@ -47,9 +47,9 @@ def risk_section(
     before = Paragraph(
         "Variance is the squared gap from close to open plus what the range shows (Garman-Klass). Every model is "
         "fitted before each fold's test part; only the refitted HAR-X learns on, and it has a share in our forecast "
-        "unless model.linear is false. A change is our model's loss over the other's, less 1: below zero, ours is "
-        "better. Small numbers below are p-values of Diebold-Mariano tests by day, after Holm over the rows of "
-        "a table. "
+        "unless model.linear is false, as the season of reports has unless model.season is false. A change is our "
+        "model's loss over the other's, less 1: below zero, ours is better. Small numbers below are p-values of "
+        "Diebold-Mariano tests by day, after Holm over the rows of a table. "
         "Blue: better at 5 %; orange: worse; grey: no difference shown. Among the best: in the 90 % model confidence "
         "set of the squared error. Volatile days: the tenth with most volatility."
     )
