@@ -32,10 +32,10 @@ def panel(bars_of: Callable[..., Bars]) -> Panel:
 
 def terms(sessions: pd.DatetimeIndex, marks: dict[str, float], ahead: int) -> dict[str, pd.Series]:
     """The first two terms by session of one symbol, whose excess is 0 but on the days of `marks`."""
-    excess = pd.Series(0.0, sessions)
+    excess = np.zeros((len(sessions), 1))
     for day, value in marks.items():
-        excess[pd.Timestamp(day)] = value
-    values = season_terms(sessions, excess.to_numpy()[:, None], ahead)[:, 0]
+        excess[sessions.get_loc(pd.Timestamp(day))] = value
+    values = season_terms(sessions, excess, ahead)[:, 0]
     np.testing.assert_array_equal(values[:, 2:], np.maximum(values[:, :2] - REPORTED, 0))
     return {"usual": pd.Series(values[:, 0], sessions), "year": pd.Series(values[:, 1], sessions)}
 
@@ -55,7 +55,7 @@ def test_a_report_is_expected_one_to_four_quarters_later_on_the_same_weekday(ses
 
 
 def test_a_symbol_that_is_not_a_year_old_has_the_quarters_there_are(sessions: pd.DatetimeIndex) -> None:
-    young = terms(sessions[sessions >= "2015-04-01"], {"2015-04-23": 4.0}, 1)
+    young = terms(sessions[sessions >= pd.Timestamp("2015-04-01")], {"2015-04-23": 4.0}, 1)
     assert young["usual"]["2015-07-22"] == 4.0  # of one quarter, not of four
     assert young["year"]["2015-07-22"] == 4.0
     assert young["usual"]["2015-10-21"] == 2.0
