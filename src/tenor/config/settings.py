@@ -294,8 +294,8 @@ MOST_DENSE = 8
 class ModelConfig(Section):
     """The network: the shape of an `AttentionLSTM`, or a network of your own.
 
-    A network of your own gets this config and may read any of its keys; `lookback`, `linear`, `news_effect` and
-    `network` concern tenor itself whatever the network does with them.
+    A network of your own gets this config and may read any of its keys; `lookback`, `linear`, `season`, `news_effect`
+    and `network` concern tenor itself whatever the network does with them.
 
     Attributes
     ----------
@@ -317,6 +317,9 @@ class ModelConfig(Section):
     linear : bool
         Whether each symbol's own linear regression of log variance (HAR-X, refitted as time goes on) has a share in the
         forecast of risk, which validation chooses. False leaves it to the network alone.
+    season : bool
+        Whether what a symbol did at the same time of earlier quarters, when companies report, changes the forecast of
+        risk by a regression of its own, as far as validation finds it worth.
     news_effect : bool
         Whether daily counts of news by kind change the forecast of risk by a regression of their own, and the network
         does not read them (``docs/news-value.md``). False makes them inputs of the network like any other feature.
@@ -346,6 +349,7 @@ class ModelConfig(Section):
     dropout: float = number(0.1, 0)
     attention: bool = True
     linear: bool = True
+    season: bool = field(default=True, metadata=USUAL)
     news_effect: bool = field(default=True, metadata=USUAL)
     network: str = field(default="", metadata=LATER)
     options: dict[str, Any] = field(default_factory=dict, hash=False, metadata=LATER)
