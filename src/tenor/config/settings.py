@@ -561,11 +561,11 @@ class PaperConfig(Section):
 
     Attributes
     ----------
-    rule : {"basket", "each", "long/flat"}
+    rule : {"basket", "each", "long/flat", "rl"}
         ``basket`` holds all symbols in inverse proportion to their forecast volatility, so much of all that the
         volatility of the whole is `volatility`; ``each`` gives every symbol the same share of the capital and holds it
         at `volatility` by itself; ``long/flat`` holds what probably rises, while the track record has evidence that the
-        model tells.
+        model tells; ``rl`` follows the champion policy of ``tenor rl train``.
     volatility : float
         Aimed at, a share a year.
     cap : float
@@ -581,7 +581,7 @@ class PaperConfig(Section):
     """
 
     section: ClassVar[str] = "paper"
-    rule: Literal["basket", "each", "long/flat"] = "basket"
+    rule: Literal["basket", "each", "long/flat", "rl"] = "basket"
     volatility: float = number(0.10, 0, 10, above=True)
     cap: float = number(1.0, 0, 10, above=True)
     cost: float = number(10.0, 0, 1000)

@@ -47,7 +47,8 @@ def risk_section(
     before = Paragraph(
         "Variance is the squared gap from close to open plus what the range shows (Garman-Klass). Every model is "
         "fitted before each fold's test part; only the refitted HAR-X, which has a share in our forecast unless "
-        "model.linear is false (as the season of reports has unless model.season is), learns on. A change is our loss over the other's, less 1: below zero, ours is better. "
+        "model.linear is false (as the season of reports has unless model.season is), learns on. A change is our loss "
+        "over the other's, less 1: below zero, ours is better. "
         "Small numbers are p-values (Diebold-Mariano by day, after Holm over a table's rows). Blue: better at 5 %; "
         "orange: worse; grey: not shown. Among the best: in the 90 % model confidence set of the squared error."
     )
