@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -135,6 +137,34 @@ def test_a_symbol_that_can_not_be_forecast_hides_no_other(run: Run, lake: Path) 
     assert list(forecasts.failed) == ["NOPE"]
     with pytest.raises(UnknownSymbolError):
         predict(str(lake), ["NOPE"])
+
+
+def test_a_symbol_unseen_in_training_has_a_forecast_and_one_of_thirty_sessions_a_reason(
+    run: Run, lake: Path, tmp_path: Path, bars_of: Callable[..., Bars]
+) -> None:
+    store = tmp_path / "lake"
+    shutil.copytree(lake, store)
+    frame = bars_of(symbols=2, sessions=420, seed=5).frame
+    frame["symbol"] = frame["symbol"].map({"S00": "UNSEEN", "S01": "YOUNG"})
+    old, young = (frame[frame["symbol"] == symbol] for symbol in ("UNSEEN", "YOUNG"))
+    pd.concat([old, young[-30:]]).to_csv(tmp_path / "more.csv", index=False)
+    assert run("data", "import", tmp_path / "more.csv", "--store", store)[0] == 0
+    code, out, err = run("predict", "UNSEEN", "YOUNG", "S01", "--store", store, "--json")
+    assert code == 1
+    unseen, known = map(json.loads, out.splitlines())
+    assert (unseen["symbol"], known["symbol"]) == ("UNSEEN", "S01")
+    assert 0 < unseen["lower"] < unseen["price"] < unseen["upper"] < math.inf
+    assert 0 < unseen["volatility"] < 1
+    (reason,) = [line for line in err.splitlines() if "YOUNG" in line and "stale" not in line]
+    assert re.match(r"tenor: .*YOUNG.* import more of its history", reason)
+    # thirty sessions of everything, from import to a training that says what it lacks
+    short = tmp_path / "short"
+    frame[frame["session"] >= young["session"].iloc[-30]].to_csv(tmp_path / "short.csv", index=False)
+    assert run("data", "import", tmp_path / "short.csv", "--store", short)[0] == 0
+    code, _, err = run("train", "--store", short, "--config", lake.parent / "quick.toml", "--workers", 1)
+    assert code == 1
+    assert re.search(r"^tenor: too little history: .* import more history", err, re.MULTILINE)
+    assert run("models", "list", "--store", short)[1].startswith("no models in")
 
 
 def test_predict_writes_a_table_of_what_it_can_forecast(run: Run, lake: Path, tmp_path: Path) -> None:

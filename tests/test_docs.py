@@ -163,3 +163,22 @@ def test_every_example_stands_on_its_page_with_what_it_prints() -> None:
     names = sorted(path.stem for path in (ROOT / "examples").glob("*.py"))
     for shown in (r'"examples/(\w+)\.py"', r'"\.outputs/(\w+)\.txt"'):
         assert sorted(re.findall(f"^--8<-- {shown}$", text, re.MULTILINE)) == names
+
+
+def anchors(page: Path) -> set[str]:
+    """The names of the headings of `page`, as GitHub and the site make them from the text."""
+    text = re.sub(BLOCK, "", page.read_text(encoding="utf-8"))
+    headings = [re.sub(r"\[([^]]*)\]\([^)]*\)|`", r"\1", each) for each in re.findall(r"^#+ (.*)$", text, re.MULTILINE)]
+    return {re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s-]", "", each.strip().lower())) for each in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
+def test_links_stay_within_the_site_and_lead_to_headings(page: Path) -> None:
+    text = re.sub(BLOCK, "", page.read_text(encoding="utf-8"))
+    for target, anchor in re.findall(r"\]\(([^)#\s]*)(?:#([^)]*))?\)", text):
+        if "://" in target or target.startswith("mailto:"):
+            continue
+        file = (page.parent / target).resolve() if target else page
+        assert page.parent == ROOT or file.is_relative_to(DOCS), f"{page.name} links out of the site: {target}"
+        if anchor and file.suffix == ".md":
+            assert anchor in anchors(file), f"{page.name} links to {target}#{anchor}, which is no heading"

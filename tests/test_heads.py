@@ -101,6 +101,37 @@ def test_validation_finds_the_share_of_the_linear_forecast_and_only_where_there_
     np.testing.assert_allclose(column[:, 0], mixed(network, linear, fitted["share"]), rtol=1e-6)
 
 
+@pytest.mark.parametrize(("truth", "taken"), [(1.0, 1.0), (0.6, 0.5), (0.0, 0.0), (-1.0, 0.0), (4.0, 1.5)])
+def test_validation_finds_how_much_of_the_season_counts_within_bounds(truth: float, taken: float) -> None:
+    rng = np.random.default_rng(4)
+    network, noise = rng.normal(-9, 1, (2, 20_000))
+    season = rng.normal(0, 0.3, 20_000)
+    target = network + truth * season + 0.1 * (noise + 9)
+    head = next(head for head in HEADS if head.name == "log_variance")
+    none, returns = np.full(20_000, np.nan), rng.normal(0, 0.01, 20_000)
+    fitted = head.calibrate(Outcomes(network, none, target, target, returns, 20_000, 1, season=season))
+    assert fitted["season"] == taken
+    parameters = {name: np.array([number]) for name, number in fitted.items()}
+    ones = np.ones((20_000, 1), dtype=np.float32)
+    around = Surroundings(ones, none[:, None], season=season[:, None])
+    output = network[:, None].astype(np.float32)
+    column = head.columns(output, parameters, around)["log_variance"][:, 0]
+    np.testing.assert_allclose(column, network + taken * season, rtol=1e-6)
+    # a model from before the season came takes nothing of it
+    del parameters["season"]
+    np.testing.assert_array_equal(head.columns(output, parameters, around)["log_variance"], output)
+
+
+def test_a_calibration_without_the_season_is_read_and_one_beyond_its_bounds_is_not() -> None:
+    mapping = Calibration.fit(cells_of, 2).to_mapping()
+    assert mapping["log_variance"]["season"] == [0.0, 0.0]
+    with pytest.raises(ModelError, match="can't be used"):
+        Calibration.from_mapping({**mapping, "log_variance": {**mapping["log_variance"], "season": [0.0, 7.0]}})
+    without = {name: values for name, values in mapping["log_variance"].items() if name != "season"}
+    before = Calibration.from_mapping({**mapping, "log_variance": without})
+    assert before.shapes() == Calibration.from_mapping(mapping).shapes()
+
+
 def outcomes(logit: np.ndarray, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).random(len(logit)) < 1 / (1 + np.exp(-logit))
 

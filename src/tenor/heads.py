@@ -8,6 +8,7 @@ table, so a new head is a row here, a weight in `TrainConfig` and, for a new col
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -33,6 +34,8 @@ PRIOR = 0.7
 """Spread of the prior of the log of the slope about 0, which is the network's own confidence."""
 SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
 """Of the network in the forecast of log variance, of which validation chooses one; the linear forecast has the rest."""
+SEASONS = (0.0, 0.5, 1.0, 1.5)
+"""Times that what the season adds to the log variance is counted, of which validation chooses one."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +50,14 @@ class Surroundings:
         Each symbol's own linear forecast of log variance (`tenor.har.refitted`); NaN where there is none.
     news
         What the news adds to the log variance (`tenor.inference.news_effect`); 0 where nothing is known of it.
+    season
+        What the season adds to it (`tenor.inference.season`); likewise.
     """
 
     scale: Float32
     linear: Float64
     news: Float64 | float = 0.0
+    season: Float64 | float = 0.0
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,8 @@ class Outcomes:
         Sessions ahead.
     news
         What the news adds to the log variance there, as in `Surroundings`.
+    season
+        What the season adds to it, likewise.
     """
 
     output: Float64
@@ -86,6 +94,7 @@ class Outcomes:
     days: float
     horizon: int
     news: Float64 | float = 0.0
+    season: Float64 | float = 0.0
 
 
 @dataclass(frozen=True)
@@ -165,15 +174,22 @@ def mixed(network: NDArray[Any], linear: Float64, share: float | Float64) -> NDA
 
 
 def _calibrate_log_variance(cells: Outcomes) -> dict[str, float]:
-    errors = [np.mean((mixed(cells.output, cells.linear, share) + cells.news - cells.target) ** 2) for share in SHARES]
-    share = SHARES[int(np.argmin(errors))]
-    forecast = mixed(cells.output, cells.linear, share) + cells.news
-    return {"share": share, **Shape.fit(forecast, cells.target, cells.returns, cells.horizon).to_mapping()}
+    def forecast_with(share: float, season: float) -> Float64:
+        return mixed(cells.output, cells.linear, share) + cells.news + season * cells.season
+
+    def error(parts: tuple[float, float]) -> float:
+        return float(np.mean((forecast_with(*parts) - cells.target) ** 2))
+
+    # of equal errors the first: nothing is taken of what is not there
+    share, season = min(itertools.product(SHARES, SEASONS), key=error)
+    shape = Shape.fit(forecast_with(share, season), cells.target, cells.returns, cells.horizon)
+    return {"share": share, "season": season, **shape.to_mapping()}
 
 
 def _log_variance_columns(output: Float32, fitted: Parameters, around: Surroundings) -> dict[str, NDArray[Any]]:
     # `Calibration.shapes` makes a distribution of it
-    forecast = mixed(output, around.linear, fitted["share"]) + around.news
+    season = fitted.get("season", 0.0)  # a model of before it has none
+    forecast = mixed(output, around.linear, fitted["share"]) + around.news + season * around.season
     return {"log_variance": forecast.astype(output.dtype)}
 
 
@@ -254,6 +270,7 @@ class Calibration:
             )
             cls(fitted).shapes()
             usable = usable and all(share in SHARES for share in fitted["log_variance"]["share"])
+            usable = usable and all(season in SEASONS for season in fitted["log_variance"].get("season", ()))
         except (AttributeError, IndexError, KeyError, StopIteration, TypeError, ValueError):
             usable = False
         if not usable:

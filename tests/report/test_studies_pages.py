@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from reports import flat
+from reports import deletion, flat
 
 from tenor.config import FeatureConfig, ModelConfig, TrainConfig
 from tenor.evaluation.ablation import ARMS, SHUFFLED, WITH_ATTENTION, WITHOUT, WITHOUT_ATTENTION
@@ -18,13 +18,10 @@ from tenor.evaluation.contrasts import HIGHER_IS_BETTER, Ablation, Contrast
 from tenor.evaluation.cost_sweep import sweep_costs
 from tenor.evaluation.faithfulness import (
     FEATURES,
-    LATEST,
-    LEAST,
     MOST,
     OLDER,
     RANDOM,
     STEPS,
-    Deletion,
     Faithfulness,
     deletion_sentence,
 )
@@ -105,33 +102,6 @@ def test_trading_that_never_traded_is_reported_as_undecided(world) -> None:
     assert words(section).startswith("Too few sessions, or none with a position")
     picture = next(block for block in blocks_of(section) if isinstance(block, Picture))
     assert "Never traded: long/flat and long/short." in picture.caption
-
-
-def deletion(what: str = STEPS, *, over: float, error: float, latest: float = 0.2) -> Deletion:
-    def curve(level: float) -> tuple[ConfidenceInterval, ...]:
-        return tuple(ConfidenceInterval(level * k, level * k - 0.01, level * k + 0.01) for k in (1, 2))
-
-    def about(value: float) -> ConfidenceInterval:
-        return ConfidenceInterval(value, value - 0.02, value + 0.02)
-
-    arms = {MOST: curve(0.1 + over), RANDOM: curve(0.1), LEAST: curve(0.05)}
-    if what != FEATURES:
-        arms[LATEST] = curve(latest)
-    return Deletion(
-        what=what,
-        of=10,
-        hidden=(1, 2),
-        moved=arms,
-        error=arms,
-        moved_over_random=about(over),
-        error_over_random=about(error),
-        moved_over_latest=None if what == FEATURES else about(0.1 + over - latest),
-        error_over_latest=None if what == FEATURES else about(0.0),
-        p_moved=0.025 if over > 0.02 else 0.6,
-        p_error=0.005 if error > 0.02 else 0.7,
-        honest=over > 0.02,
-        hurts=error > 0.02,
-    )
 
 
 @pytest.mark.parametrize(

@@ -199,7 +199,7 @@ def test_the_network_and_each_stocks_own_regression_share_the_forecast_of_risk(
 ) -> None:
     fitted = forecaster.recipe.calibration.fitted
     shared = Calibration({**fitted, "log_variance": {**fitted["log_variance"], "share": (share, share)}})
-    linear = forecaster.recipe.linear(panel)
+    linear = forecaster.recipe.regressions(panel).linear
     here = usable(panel, 8) & np.isfinite(linear).all(axis=2)
     assert here.any()
     alone = dataclasses.replace(

@@ -294,8 +294,8 @@ MOST_DENSE = 8
 class ModelConfig(Section):
     """The network: the shape of an `AttentionLSTM`, or a network of your own.
 
-    A network of your own gets this config and may read any of its keys; `lookback`, `linear`, `news_effect` and
-    `network` concern tenor itself whatever the network does with them.
+    A network of your own gets this config and may read any of its keys; `lookback`, `linear`, `season`, `news_effect`
+    and `network` concern tenor itself whatever the network does with them.
 
     Attributes
     ----------
@@ -317,6 +317,9 @@ class ModelConfig(Section):
     linear : bool
         Whether each symbol's own linear regression of log variance (HAR-X, refitted as time goes on) has a share in the
         forecast of risk, which validation chooses. False leaves it to the network alone.
+    season : bool
+        Whether what a symbol did at the same time of earlier quarters, when companies report, changes the forecast of
+        risk by a regression of its own, as far as validation finds it worth.
     news_effect : bool
         Whether daily counts of news by kind change the forecast of risk by a regression of their own, and the network
         does not read them (``docs/news-value.md``). False makes them inputs of the network like any other feature.
@@ -346,6 +349,7 @@ class ModelConfig(Section):
     dropout: float = number(0.1, 0)
     attention: bool = True
     linear: bool = True
+    season: bool = field(default=True, metadata=USUAL)
     news_effect: bool = field(default=True, metadata=USUAL)
     network: str = field(default="", metadata=LATER)
     options: dict[str, Any] = field(default_factory=dict, hash=False, metadata=LATER)
@@ -557,11 +561,11 @@ class PaperConfig(Section):
 
     Attributes
     ----------
-    rule : {"basket", "each", "long/flat"}
+    rule : {"basket", "each", "long/flat", "rl"}
         ``basket`` holds all symbols in inverse proportion to their forecast volatility, so much of all that the
         volatility of the whole is `volatility`; ``each`` gives every symbol the same share of the capital and holds it
         at `volatility` by itself; ``long/flat`` holds what probably rises, while the track record has evidence that the
-        model tells.
+        model tells; ``rl`` follows the champion policy of ``tenor rl train``.
     volatility : float
         Aimed at, a share a year.
     cap : float
@@ -577,7 +581,7 @@ class PaperConfig(Section):
     """
 
     section: ClassVar[str] = "paper"
-    rule: Literal["basket", "each", "long/flat"] = "basket"
+    rule: Literal["basket", "each", "long/flat", "rl"] = "basket"
     volatility: float = number(0.10, 0, 10, above=True)
     cap: float = number(1.0, 0, 10, above=True)
     cost: float = number(10.0, 0, 1000)

@@ -273,11 +273,11 @@ def _predicted(panel: Panel, walked: WalkForward, each: Sequence[Outputs]) -> Pr
         split, forecaster = fold.split, fold.forecaster
         recipe, model = forecaster.recipe, forecaster.model
         past = panel.between(0, split.test.stop)
-        linear = recipe.linear(past)
+        regressions = recipe.regressions(past)
         effect = estimated_effect(past, mean, split.valid.start, model)
         _, scaled, tasks = prepare(past, split, model, forecaster.training)
-        calibration = calibrate(mean, scaled, split, tasks[0].data, linear=linear, effect=effect)
+        calibration = calibrate(mean, scaled, split, tasks[0].data, regressions=regressions, effect=effect)
         fitted = replace(recipe, calibration=calibration)
         name = fitted.name
-        pooled.add(split.test, {name: fitted.predictions(past, mean, linear, effect)})
+        pooled.add(split.test, {name: fitted.predictions(past, mean, regressions, effect)})
     return pooled.predictions()[name]

@@ -36,6 +36,7 @@ from tenor.har import (
     refitted,
     rolling_mean,
 )
+from tenor.inference.season import excess_variance, season_terms
 from tenor.schema import Bool, Float32, Float64, Panel
 
 CONSTANT = "constant"
@@ -231,13 +232,15 @@ def _refitted(cells: _Cells) -> Float64:
 
 
 def _boosting(cells: _Cells) -> Float64:
-    """Gradient boosting on what HAR-X leaves unexplained, by all features and the terms of HAR-X."""
+    """Gradient boosting on what HAR-X leaves unexplained, by all features and the terms of HAR-X and of the season."""
     panel = cells.panel
-    x = np.concatenate([panel.values, cells.terms], axis=2, dtype=np.float32)
+    excess = excess_variance(panel, cells.terms)
     forecast = cells.har_x.copy()
     # threads that wait for each other lose more than they gain: where other work shares the cores, a factor of seven
     with threadpool_limits(limits=1, user_api="openmp"):
         for k, horizon in enumerate(panel.horizons):
+            season = season_terms(panel.sessions, excess, horizon)
+            x = np.concatenate([panel.values, cells.terms, season], axis=2, dtype=np.float32)
             forecast[:, :, k] += _boosted(cells, x, k, horizon)
     return forecast
 

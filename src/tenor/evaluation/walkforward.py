@@ -35,7 +35,7 @@ from tenor.training.folds import fold_table
 from tenor.training.parallel import train_seeds
 from tenor.training.trainer import Task
 
-FOLD_FORMAT = 4
+FOLD_FORMAT = 5
 """Of the saved folds; a change makes all earlier ones unfindable."""
 
 Comparator = Callable[[Panel, Split], Mapping[str, Predictions]]

@@ -23,6 +23,7 @@ from tenor.heads import Calibration, Outputs, Surroundings
 from tenor.inference.cells import WARM_UP, spread, usable
 from tenor.inference.conformal import adapt
 from tenor.inference.news_effect import NewsEffect, read_by_network
+from tenor.inference.season import season_effect
 from tenor.schema import Bars, DailySentiment, Float32, Float64, Panel, Predictions
 from tenor.views import listed
 
@@ -217,19 +218,19 @@ class Recipe:
             )
         return self.scaler.transform(read_by_network(panel, self.model))
 
-    def linear(self, panel: Panel) -> Float64:
-        """Each symbol's own linear forecast of log variance, [session, symbol, horizon]; NaN where there is none.
+    def regressions(self, panel: Panel) -> Regressions:
+        """What regressions on the bars of `panel` add to the networks' forecasts.
 
-        It is refitted from the model's validation part on, or from the panel's beginning where that is later.
+        They are refitted from the model's validation part on, or from the panel's beginning where that is later.
         """
         first = int(panel.sessions.searchsorted(pd.Timestamp(self.split["validation"][0])))
-        return linear_forecast(panel, first, self.model)
+        return Regressions.of(panel, first, self.model)
 
     def news_effect(self, panel: Panel, outputs: Outputs) -> NewsEffect | None:
         """What the news adds to the networks' forecasts of log variance; None for a model or a panel without.
 
-        It is estimated as time goes on from the model's validation part on, as `linear` is, from what the networks'
-        `outputs` left over.
+        It is estimated as time goes on from the model's validation part on, as `regressions` are, from what the
+        networks' `outputs` left over.
         """
         first = int(panel.sessions.searchsorted(pd.Timestamp(self.split["validation"][0])))
         return estimated_effect(panel, outputs, first, self.model)
@@ -238,7 +239,7 @@ class Recipe:
         self,
         panel: Panel,
         outputs: Outputs,
-        linear: Float64 | None = None,
+        regressions: Regressions | None = None,
         news: NewsEffect | None = None,
     ) -> Predictions:
         """The networks' `outputs`, each [session, symbol, horizon], as returns with 90 % intervals.
@@ -247,16 +248,15 @@ class Recipe:
 
         Parameters
         ----------
-        linear
-            `Recipe.linear` of the panel, if it is at hand.
+        regressions
+            `Recipe.regressions` of the panel, if they are at hand.
         news
             `Recipe.news_effect` of the panel, if it is at hand.
         """
         news = self.news_effect(panel, outputs) if news is None else news
+        regressions = self.regressions(panel) if regressions is None else regressions
         around = Surroundings(
-            spread(panel),
-            self.linear(panel) if linear is None else linear,
-            0.0 if news is None else news.log_variance,
+            spread(panel), regressions.linear, 0.0 if news is None else news.log_variance, regressions.season
         )
         forecast = np.where(usable(panel, self.lookback)[:, :, None], 1.0, np.nan)  # NaN where nothing is forecast
         columns = {
@@ -298,9 +298,29 @@ class Recipe:
         return predictions
 
 
-def linear_forecast(panel: Panel, first: int, model: ModelConfig) -> Float64:
-    """`tenor.har.refitted` from the session `first` on, or nothing where `model` has no linear part."""
-    return refitted(panel, first) if model.linear else np.full(panel.log_variance.shape, np.nan)
+@dataclass(frozen=True, eq=False)
+class Regressions:
+    """What regressions on bars alone say of log variance, each [session, symbol, horizon].
+
+    Attributes
+    ----------
+    linear
+        Each symbol's own forecast (`tenor.har.refitted`); NaN where there is none.
+    season
+        What the season adds to any forecast (`tenor.inference.season`); 0 where nothing is known of it.
+    """
+
+    linear: Float64
+    season: Float64
+
+    @classmethod
+    def of(cls, panel: Panel, first: int, model: ModelConfig) -> Regressions:
+        """Those of `model`, refitted from the session `first` on."""
+        shape = panel.log_variance.shape
+        return cls(
+            refitted(panel, first) if model.linear else np.full(shape, np.nan),
+            season_effect(panel, first) if model.season else np.zeros(shape),
+        )
 
 
 def estimated_effect(panel: Panel, outputs: Outputs, first: int, model: ModelConfig) -> NewsEffect | None:

@@ -19,13 +19,14 @@ from tenor.engines import LocalEngine
 from tenor.errors import ConfigError, HistoryError, ModelError, TenorError
 from tenor.evaluation.significance import LEVEL, mean_test
 from tenor.inference.predictor import Predictor
+from tenor.pipeline.policies import load_policy, market_for, resolve
 from tenor.pipeline.promote import Contest, gate
 from tenor.registry import Pointers, Registry, policies_of
-from tenor.schema import Bool, Float64
+from tenor.schema import Float64
 from tenor.storage.files import json_values, read_json, write_json
 from tenor.symbols import known_as
 from tenor.trading.rl.agents import Agent, mean_score, require_extra
-from tenor.trading.rl.market import Market, market_of
+from tenor.trading.rl.market import Market
 from tenor.trading.rl.policy import Policy, trade
 from tenor.trading.rl.study import (
     FORECASTS,
@@ -267,13 +268,6 @@ def promote(store: str, version: str, *, force: bool = False) -> tuple[Pointers,
     return now, contest
 
 
-def resolve(policies: Registry, name: str | None) -> str:
-    """The policy that `name` stands for; raises ModelError, which says how to train one, where there is none."""
-    if name in (None, "champion", "latest") and not policies.versions():
-        raise ModelError(f"no policy under {policies.location!r}: run 'tenor rl train' first.")
-    return policies.resolve(name)
-
-
 def challenge(workspace: Workspace, policies: Registry, version: str) -> tuple[Pointers, Contest | None]:
     """The gate of models (`tenor.pipeline.promote.gate`) for policies."""
     return gate(policies, version, lambda champion: compare(workspace, policies, version, champion))
@@ -326,28 +320,6 @@ def _utility(workspace: Workspace, policy: Policy, start: pd.Timestamp) -> pd.Se
     moved: Float64 = np.log1p(account.returns)
     penalty = float(policy.settings["rl"]["risk_penalty"])
     return pd.Series(moved - penalty / 2 * moved**2, index=tested.sessions[1:])
-
-
-def load_policy(policies: Registry, name: str | None = None) -> Policy:
-    """The policy of `name`, the champion by default; raises ModelError where there is none, or it can't be read."""
-    opened = policies.open(resolve(policies, name))
-    return Policy.from_files(
-        opened.read(*(file for file in opened.files if file.startswith(("policy", "weights")))), opened.location
-    )
-
-
-def market_for(
-    workspace: Workspace, model: str, symbols: tuple[str, ...], *, until: pd.Timestamp | None = None
-) -> Market:
-    """The market of `symbols` by the forecasts of the version `model`, of sessions from the first forecast on."""
-    forecasts = workspace.forecasts(workspace.predictor(model), until=until).trained
-    if forecasts is None:
-        raise ModelError(f"the lake has no bars of the symbols of model {model}: use the lake it was trained on.")
-    market = market_of(forecasts.panel, forecasts.predictions, symbols, model)
-    known: Bool = np.asarray(market.available.any(axis=1))
-    if not known.any():
-        raise HistoryError(f"model {model} has no forecast of {', '.join(symbols[:5])}: import more of their history.")
-    return market.between(int(np.argmax(known)), len(known))
 
 
 def traded_market(workspace: Workspace, config: RlConfig, version: str | None) -> Traded:

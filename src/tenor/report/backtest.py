@@ -126,8 +126,14 @@ def usual_cost(trading: CostSweep) -> float:
 
 
 def _table(trading: CostSweep, fill: str) -> TextTable:
-    shown = (run for run in trading.runs if run.rule != HOLD or run.cost == usual_cost(trading))
-    rows = tuple(_row(run) for run in shown if run.fill == fill)
+    # at the close, which is harder to meet, the usual cost alone: all others are in the JSON file
+    usual = usual_cost(trading)
+    shown = (
+        run
+        for run in trading.runs
+        if run.fill == fill and (run.cost == usual or (run.rule != HOLD and fill == FILLS[0]))
+    )
+    rows = tuple(map(_row, shown))
     return TextTable(TRADING_COLUMNS, rows, f"Filled at the next session's {fill}, net of costs")
 
 

@@ -20,8 +20,8 @@ from tenor.report.style import format_number, format_percent, format_signed, sen
 
 _TAIL_TESTS = (
     "Value at risk (VaR): p is that of right forecasts, by day. Z2 (Acerbi and Szekely) is 0 where the expected "
-    "shortfall is right, below where losses were larger. Tests of how often VaR is passed (Kupiec) and whether in "
-    "clusters (Christoffersen, DQ) reject 5 % of symbols where forecasts are right."
+    "shortfall is right, below where losses were larger. Rejected: symbols by how often VaR is passed (Kupiec) · "
+    "whether in clusters (Christoffersen · DQ); 5 % each where forecasts are right."
 )
 
 
@@ -47,7 +47,8 @@ def risk_section(
     before = Paragraph(
         "Variance is the squared gap from close to open plus what the range shows (Garman-Klass). Every model is "
         "fitted before each fold's test part; only the refitted HAR-X, which has a share in our forecast unless "
-        "model.linear is false, learns on. A change is our loss over the other's, less 1: below zero, ours is better. "
+        "model.linear is false (as the season of reports has unless model.season is), learns on. A change is our loss "
+        "over the other's, less 1: below zero, ours is better. "
         "Small numbers are p-values (Diebold-Mariano by day, after Holm over a table's rows). Blue: better at 5 %; "
         "orange: worse; grey: not shown. Among the best: in the 90 % model confidence set of the squared error."
     )
@@ -75,7 +76,7 @@ def _horizon_blocks(horizon: int, evaluation: RiskEvaluation) -> tuple[Block, ..
         caption = "Change of each loss, in %"
         figure = figure_changes({horizon: evaluation})
         blocks.append(Picture(figure, caption, changes_alt(evaluation)))
-    return (*blocks, *_interval_blocks(horizon, evaluation))
+    return (*blocks, _intervals_table(horizon, evaluation))
 
 
 def changes_alt(evaluation: RiskEvaluation, loss: str = LOSSES[0]) -> str:
@@ -184,17 +185,22 @@ def _marker(place: int) -> str:
     return "os^Dv"[place % 5]
 
 
-def _interval_blocks(horizon: int, evaluation: RiskEvaluation) -> list[Block]:
+def _intervals_table(horizon: int, evaluation: RiskEvaluation) -> TextTable:
+    """What intervals held, and how value at risk and expected shortfall did."""
     columns = ("model", *(f"{p} %" for p in INTERVALS), "90 %, volatile days", "width of 90 %")
+    tail_columns, tail_cells = _tails(evaluation)
     rows = []
     for name in _shown(evaluation):
         values = evaluation.table[name]
         shares = [format_percent(values[f"coverage_{p}"].value, 1) for p in INTERVALS]
         volatile = format_percent(values["coverage_90_volatile"].value, 1)
-        rows.append((_row_name(name), *shares, volatile, format_percent(values["width_90"].value, 2)))
+        width = format_percent(values["width_90"].value, 2)
+        rows.append((_row_name(name), *shares, volatile, width, *tail_cells[name]))
     band = f"{format_percent(evaluation.in_band, 0)} of {len(evaluation.by_symbol)} symbols"
-    caption = f"Returns inside each interval {sessions_ahead(horizon)}; within the binomial band of 90 %: {band}"
-    return [TextTable(columns, tuple(rows), caption, marked=0), _tails_table(evaluation)]
+    caption = (
+        f"Returns inside each interval {sessions_ahead(horizon)} (within the binomial band: {band}), value at risk"
+    )
+    return TextTable((*columns, *tail_columns), tuple(rows), caption, marked=0)
 
 
 def _row_name(name: str) -> str:
@@ -214,33 +220,23 @@ def _shown(evaluation: RiskEvaluation) -> list[str]:
     return shown if any(name in USED for name in shown) else list(evaluation.table)
 
 
-def _tails_table(evaluation: RiskEvaluation) -> TextTable:
+def _tails(evaluation: RiskEvaluation) -> tuple[list[str], dict[str, list[str]]]:
+    """The columns on value at risk and expected shortfall, and the cells of each model."""
     with_tests = any(test.rejected for of_model in evaluation.tails.values() for test in of_model.values())
-    columns = ["model"]
-    confidences = list(next(iter(evaluation.tails.values())))
-    for confidence in confidences:
-        percent = f"{100 * float(confidence):g} %"
-        columns += [f"beyond VaR {percent}", "Z2"]
-        if with_tests:
-            columns.append("symbols rejected")
-    rows = []
+    columns: list[str] = []
+    for confidence in next(iter(evaluation.tails.values())):
+        columns += [f"beyond VaR {100 * float(confidence):g} %", "Z2", *(["rejected"] if with_tests else [])]
+    cells: dict[str, list[str]] = {}
     for name, of_model in evaluation.tails.items():
-        if name not in _shown(evaluation):
-            continue
-        cells = [_row_name(name)]
-        for confidence in confidences:
-            test = of_model[confidence]
-            cells += [
+        cells[name] = []
+        for test in of_model.values():
+            cells[name] += [
                 f"{format_percent(test.violations.value, 2)}\n{format_p(test.p)}",
                 f"{format_number(test.shortfall, 2)}\n{format_p(test.shortfall_p)}",
             ]
             if with_tests:
-                cells.append(" · ".join(format_percent(share, 0) for share in test.rejected.values()))
-        rows.append(tuple(cells))
-    caption = f"Value at risk {sessions_ahead(evaluation.horizon)}"
-    if with_tests:
-        caption += "; symbols rejected by Kupiec · Christoffersen · DQ"
-    return TextTable(tuple(columns), tuple(rows), caption, 0)
+                cells[name].append(" · ".join(format_percent(share, 0) for share in test.rejected.values()))
+    return columns, cells
 
 
 def _use_blocks(use: RiskUse) -> tuple[Block, ...]:

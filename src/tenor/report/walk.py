@@ -35,9 +35,9 @@ INTERVAL_COLOURS = {FIXED: style.CALM, ADAPTIVE: style.OURS}
 def direction_section(walked: WalkForwardSummary) -> PageSection:
     """The details of which way, folded by horizon."""
     before = Paragraph(
-        "Diebold-Mariano tests by day whether two models have the same squared error; Holm over a table's rows. A "
-        "difference is our value minus the other's on the same days; intervals are 95 %, from resampled days. "
-        "Pesaran-Timmermann (PT) asks for more than always forecasting the same direction. A dash: undefined."
+        "Diebold-Mariano tests by day whether a model has our squared error (p after Holm, over a table's rows), "
+        "Pesaran-Timmermann (PT) whether directions are better than always the same one. Differences are ours less the "
+        "other's on the same days, with 95 % intervals from resampled days. A dash: undefined."
     )
     explained = Paragraph(
         "Grey: the interval holds zero; blue: better for our model; orange: worse. P(up), calibrated on validation, "
@@ -56,13 +56,10 @@ def _fold_title(evaluation: Evaluation) -> str:
 
 
 def _horizon_blocks(evaluation: Evaluation, uncertainty: Uncertainty | None) -> tuple[Block, ...]:
-    ours = next(iter(evaluation.table))
-    blocks: list[Block] = []
+    blocks: list[Block] = [_models_table(evaluation)]
     if evaluation.tests:
-        blocks.append(_tests_table(evaluation))
         caption = f"Our model less each other. {count_sides(evaluation)}"
         blocks.append(Picture(figure_differences(evaluation.against), caption, differences_alt(evaluation)))
-    blocks.append(metrics_table(evaluation, ours, "direction and ranking", DIRECTION_METRICS))
     if evaluation.reliability:
         scores = "." if uncertainty is None else f": {_probability_scores(uncertainty)}"
         caption = f"P(up) against the share that rose{scores}"
@@ -152,40 +149,20 @@ def _fold_cells(row: FoldRow) -> tuple[str, ...]:
     return (str(row.fold), str(row.days), f"{row.samples:,}", *values, format_p(row.p))
 
 
-def _tests_table(evaluation: Evaluation) -> TextTable:
-    first = evaluation.tests[0]
-    paired = tuple(first.differences)
-    columns = (
-        "model",
-        "its skill",
-        "Diebold-Mariano",
-        "p",
-        "p, Holm",
-        *(f"Δ {TITLES[metric].title}" for metric in paired),
-        "p, PT",
+def _models_table(evaluation: Evaluation) -> TextTable:
+    """Every model's skill, direction and ranking, with its test against ours and whether its directions are right."""
+    ours = next(iter(evaluation.table))
+    plain = metrics_table(evaluation, ours, "our model beside the others", ("skill", *DIRECTION_METRICS))
+    if not evaluation.tests:
+        return plain
+    same_error = {test.other: format_p(test.holm) for test in evaluation.tests}
+    direction = {test.other: format_p(test.other_direction.by_day.p) for test in evaluation.tests}
+    direction[ours] = format_p(evaluation.tests[0].direction.by_day.p)
+    rows = tuple(
+        (name, skill, same_error.get(name, "–"), *rest, direction.get(name, "–")) for name, skill, *rest in plain.rows
     )
-    rows = (
-        (
-            first.model,
-            metric_cell(evaluation.table[first.model]["skill"], "skill"),
-            *("–",) * (3 + len(paired)),
-            format_p(first.direction.by_day.p),
-        ),
-        *(
-            (
-                test.other,
-                metric_cell(evaluation.table[test.other]["skill"], "skill"),
-                format_number(test.squared_error.statistic),
-                format_p(test.squared_error.p),
-                format_p(test.holm),
-                *(metric_cell(test.differences[metric], metric, difference=True) for metric in paired),
-                format_p(test.other_direction.by_day.p),
-            )
-            for test in evaluation.tests
-        ),
-    )
-    caption = f"Our model beside the others {sessions_ahead(evaluation.horizon)}; Δ: ours less the other's"
-    return TextTable(columns, rows, caption, marked=0)
+    model, skill, *rest = plain.columns
+    return TextTable((model, skill, "p, Holm", *rest, "p, PT"), rows, plain.caption, plain.marked)
 
 
 def _probability_scores(uncertainty: Uncertainty) -> str:

@@ -17,10 +17,10 @@ from tenor.features import Scaler
 from tenor.features.own import Own
 from tenor.heads import TARGETS, Calibration, Head, Outcomes, Outputs
 from tenor.inference.news_effect import NewsEffect, read_by_network
-from tenor.inference.recipe import Recipe, estimated_effect, linear_forecast
+from tenor.inference.recipe import Recipe, Regressions, estimated_effect
 from tenor.model.admission import admit
 from tenor.model.reproducible import reproducible
-from tenor.schema import Float64, Panel
+from tenor.schema import Panel
 from tenor.training import checkpoint
 from tenor.training.forecaster import Forecaster, build, mean_outputs, outputs
 from tenor.training.parallel import Progress, train_seeds
@@ -88,9 +88,9 @@ def fit(
             weights = [{name: torch.from_numpy(value) for name, value in one.weights.items()} for one in trained]
             networks = build(weights, model, width, len(panel.horizons))
             predicted = mean_outputs([outputs(network, scaled) for network in networks])
-            linear = linear_forecast(scaled, split.valid.start, model)
+            regressions = Regressions.of(scaled, split.valid.start, model)
             effect = estimated_effect(panel.between(0, split.valid.stop), predicted, split.valid.start, model)
-            calibration = calibrate(predicted, scaled, split, data, linear=linear, effect=effect)
+            calibration = calibrate(predicted, scaled, split, data, regressions=regressions, effect=effect)
         for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
     return Forecaster(
@@ -140,7 +140,13 @@ def prepare(panel: Panel, split: Split, model: ModelConfig, training: TrainConfi
 
 
 def calibrate(
-    predicted: Outputs, scaled: Panel, split: Split, data: Sequences, *, linear: Float64, effect: NewsEffect | None
+    predicted: Outputs,
+    scaled: Panel,
+    split: Split,
+    data: Sequences,
+    *,
+    regressions: Regressions,
+    effect: NewsEffect | None,
 ) -> Calibration:
     """What validation teaches about the mean outputs `predicted` of networks that were trained on `data`.
 
@@ -152,8 +158,8 @@ def calibrate(
         The panel up to the end of validation.
     split, data
         What the networks were trained on.
-    linear, effect
-        Each symbol's own linear forecast of log variance, and what the news adds, over `scaled`.
+    regressions, effect
+        What regressions on bars say of log variance, and what the news adds, over `scaled`.
     """
     news = np.zeros(scaled.log_variance.shape) if effect is None else effect.log_variance
     # not clipped: a distribution has to hold the tails as well
@@ -166,13 +172,14 @@ def calibrate(
         target = targets[head.target][:, :, k].astype(np.float64)
         return Outcomes(
             output=predicted[head.name][split.valid, :, k].astype(np.float64)[valid],
-            linear=linear[split.valid, :, k][valid],
+            linear=regressions.linear[split.valid, :, k][valid],
             target=target[split.valid][valid],
             train_target=target[split.train][train],
             returns=scaled.targets[split.valid, :, k].astype(np.float64)[valid],
             days=valid.any(axis=1).sum() / scaled.horizons[k],
             horizon=scaled.horizons[k],
             news=news[split.valid, :, k][valid],
+            season=regressions.season[split.valid, :, k][valid],
         )
 
     return Calibration.fit(outcomes, len(scaled.horizons))

@@ -148,11 +148,11 @@ class Forecaster:
 
         The latter are in the order of `training.seeds`, and calibrated as the ensemble is.
         """
-        scaled, linear = self.recipe.scaled(panel), self.recipe.linear(panel)
+        scaled, regressions = self.recipe.scaled(panel), self.recipe.regressions(panel)
         each = [outputs(network, scaled) for network in self.networks]
         mean = mean_outputs(each)
         news = self.recipe.news_effect(panel, mean)
-        together, *alone = (self.recipe.predictions(panel, one, linear, news) for one in (mean, *each))
+        together, *alone = (self.recipe.predictions(panel, one, regressions, news) for one in (mean, *each))
         return together, alone
 
     def attention(self, panel: Panel, rows: slice | None = None) -> PanelAttention:

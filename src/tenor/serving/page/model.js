@@ -4,6 +4,7 @@ import { ahead, count, day, known, moment, number, percent, plain, signed } from
 
 const NOMINAL = 0.9;
 const upper = (text) => `${text[0].toUpperCase()}${text.slice(1)}`;
+const many = (values) => [values.slice(0, -1).join(", "), values.at(-1)].filter((part) => part !== "").join(" and ");
 const reaching = (horizons) => (horizons.length ? horizons.map((h) => (h === 1 ? "1 session" : `${h} sessions`)).join(", ") : "");
 
 export function model({ models, report, board, paper }) {
@@ -27,7 +28,7 @@ export function verdict(records, report, board) {
   const way = judged.filter((record) => record.better).map((record) => record.horizon);
   const opening = risk.length && way.length ? "Use its ranges, and its directions with care" : risk.length ? "Use its ranges, not its directions" : way.length ? "Use its directions with care; its ranges are no better than a moving average's" : "No edge: a moving average forecasts ranges as well, and its directions are no better than chance";
   const held = `since ${day(first.first)} the 90 % range held ${percent(first.coverage)} of ${first.forecasts.toLocaleString("en-US")} forecasts for the next session`.replace("the next session", first.horizon === 1 ? "the next session" : `${first.horizon} sessions ahead`);
-  return `${opening}: ${held}${risk.length ? `, and its volatility beat a moving average's (${reaching(risk)} ahead)` : ""}. ${today}`;
+  return `${opening}: ${held}${risk.length ? `, and its volatility beat a moving average's (${many(risk)} ${risk.at(-1) === 1 ? "session" : "sessions"} ahead)` : ""}. ${today}`;
 }
 
 // What the monitor found, without old data where the store is a replay: nobody expects any other.
@@ -109,7 +110,7 @@ function strip(record, held) {
 function level(record) {
   const ratio = record.squared_ratio;
   const about = !known(ratio) ? "" : Math.abs(ratio - 1) < 0.1 ? "; the volatility has the right level" : ratio < 1 ? "; the volatility is forecast too high" : "; the volatility is forecast too low";
-  return `${percent(record.coverage)} held${about}${known(ratio) ? ` (moves² are ${number(ratio, 2)} times the forecast)` : ""}.`;
+  return `${percent(record.coverage)} held${about}${known(ratio) ? ` (squared moves are ${number(ratio, 2)} times the forecast)` : ""}.`;
 }
 
 // Health: five questions that the monitor asks at every refresh, and its words where it alarms.
@@ -127,6 +128,7 @@ function health(report, board) {
     : `${raised.length ? `${count(raised.length, "alarm")}` : "No alarm"} at the last refresh, ${moment(report.as_of)}, of ${count(report.checks.length, "check")}.`;
   by("watch").replaceChildren(...(report.checks.length ? QUESTIONS : []).map(([kind, question, fine]) => {
     const checks = report.checks.filter((check) => check.kind === kind);
+    if (kind !== "drift") checks.sort((a, b) => Number(a.name) - Number(b.name));
     const alarms = checks.filter((check) => raised.includes(check));
     const replay = kind === "staleness" && board.staleness.replay;
     const item = node("li", "", alarms.length ? { class: "alarm" } : {});

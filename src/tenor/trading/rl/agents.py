@@ -40,9 +40,7 @@ def require_extra() -> None:
     """Raise ConfigError, in one line, where the extra is not installed."""
     for module in ("gymnasium", "stable_baselines3", "torch", "onnx"):
         if importlib.util.find_spec(module) is None:
-            raise ConfigError(
-                f'{module} is not installed, and agents are trained with it: pip install "tenor[rl]" brings it.'
-            )
+            raise ConfigError(f"{module} is not installed: pip install 'tenor[rl]'.")
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,119 @@
+"""What the season of quarterly reports adds to a forecast of log variance, by the symbols' own bars alone.
+
+Companies report every 13 weeks, mostly on the same weekday, and move several times as much then. The networks look back
+one quarter and the regressions of `tenor.har` have averages alone, so that neither sees it. What a linear regression on
+the terms of HAR-X gains by those of the season is added to their forecast, as far as validation finds it worth
+(`tenor.heads`). Needs NumPy and pandas alone.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from tenor.har import HAR_X_SESSIONS, REFIT_EVERY, Moments, har_terms
+from tenor.schema import Float64, Panel
+
+QUARTER = pd.Timedelta(weeks=13)
+QUARTERS = 4
+REPORTED = 1.0
+"""Above so much of `excess_variance` (e times the usual variance) a session probably had a report: another slope."""
+
+
+def excess_variance(panel: Panel, terms: Float64) -> Float64:
+    """[session, symbol]; log variance of a session less that of the mean of the 66 up to it; NaN where not known.
+
+    Parameters
+    ----------
+    panel
+        Its variances.
+    terms
+        `tenor.har.har_terms` of it.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        excess: Float64 = np.log(panel.variance) - terms[:, :, HAR_X_SESSIONS.index(66)]
+    return np.where(np.isfinite(excess), excess, np.nan)
+
+
+def season_terms(sessions: pd.DatetimeIndex, excess: Float64, ahead: int) -> Float64:
+    """How much a symbol moved at this time of the last four quarters.
+
+    The `ahead` sessions after each are looked up 13, 26, 39 and 52 weeks earlier, by date: numbers of sessions would
+    miss the weekday after a holiday. Of these sessions the one counts in which most happened.
+
+    Parameters
+    ----------
+    sessions
+        In order.
+    excess
+        `excess_variance` of them.
+    ahead
+        Sessions.
+
+    Returns
+    -------
+    array
+        [session, symbol, 4]; the mean over the quarters that are known, and the value of a year ago, which is the mean
+        where that is not known; both 0 where no quarter is. Then what of each lies above `REPORTED`.
+    """
+    largest = pd.DataFrame(excess).rolling(ahead, min_periods=1).max().to_numpy()
+    peaks = np.full((QUARTERS, *excess.shape), np.nan)
+    row = np.arange(len(sessions))
+    for number in range(QUARTERS):
+        before = sessions - (number + 1) * QUARTER
+        last = sessions.searchsorted(before) + ahead
+        # nothing is known before the first session; and no row depends on later ones
+        there = (before >= sessions.min()) & (last <= row)
+        peaks[number, there] = largest[last[there]]
+    known = np.isfinite(peaks)
+    usual = np.where(known, peaks, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    values = np.stack([usual, np.where(known[-1], peaks[-1], usual)], axis=2)
+    return np.concatenate([values, np.maximum(values - REPORTED, 0.0)], axis=2)
+
+
+def season_effect(panel: Panel, first: int) -> Float64:
+    """What the season adds to the forecast log variance, from the session `first` on.
+
+    The difference of two regressions over all symbols together, with and without the season's terms, refitted every
+    `tenor.har.REFIT_EVERY` sessions on all targets known by then. That of session t depends on the panel's rows up to
+    t alone.
+
+    Parameters
+    ----------
+    panel
+        Its mask says which rows count.
+    first
+        Session of the first fit, as a place on the panel's session axis.
+
+    Returns
+    -------
+    array
+        [session, symbol, horizon]; 0 before `first`, where a term is not known, and where fewer than
+        `tenor.har.FEWEST_ROWS` rows were known when the coefficients were last fitted.
+    """
+    terms = har_terms(panel)
+    excess = excess_variance(panel, terms)
+    complete = panel.mask & np.isfinite(terms).all(axis=2)
+    effect = np.zeros(panel.log_variance.shape)
+    for k, horizon in enumerate(panel.horizons):
+        more = np.concatenate([terms, season_terms(panel.sessions, excess, horizon)], axis=2)
+        target = np.where(complete, panel.log_variance[:, :, k], np.nan).astype("float64")
+        without, with_season = (Moments.none(1, each.shape[2]) for each in (terms, more))
+        done = 0
+        for start in range(first, len(panel.sessions), REFIT_EVERY):
+            # a target of h sessions made at t is known at t + h
+            new = slice(done, max(0, start - horizon + 1))
+            done = new.stop
+            ahead = slice(start, start + REFIT_EVERY)
+            forecasts = []
+            for moments, each in ((without, terms), (with_season, more)):
+                moments.add(_pooled(each[new]), target[new].reshape(-1, 1))
+                forecasts.append(moments.fit().predict(_pooled(each[ahead])).reshape(each[ahead].shape[:2]))
+            added = forecasts[1] - forecasts[0]
+            effect[ahead, :, k] = np.where(np.isfinite(added), added, 0.0)
+    return effect
+
+
+def _pooled(terms: Float64) -> Float64:
+    """[session, symbol, term] as those of one symbol, [row, 1, term]."""
+    return terms.reshape(-1, 1, terms.shape[2])
