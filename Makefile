@@ -4,7 +4,7 @@ DEMO := demo
 # one thread a process: the work is spread over processes, and results do not depend on how many cores there are
 export OMP_NUM_THREADS = 1
 
-.PHONY: setup demo screenshots notebooks quick test lint check-all check-aws check-pythons check-install load bench lock release licences docs-pages site clean
+.PHONY: setup demo screenshots notebooks quick test lint check-all check-aws check-cluster check-pythons check-install load bench lock release licences docs-pages site clean
 
 setup: .venv/.done
 
@@ -54,14 +54,14 @@ lint: setup
 quick: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pytest -n 2 -q -m "not slow and not aws and not browser and not s3 and not torch and not processes" tests
+	$(BIN)/pytest -n 2 -q -m "not slow and not aws and not cluster and not browser and not s3 and not torch and not processes" tests
 
 test: lint
-	$(BIN)/pytest -n 2 -m "not slow and not aws"
+	$(BIN)/pytest -n 2 -m "not slow and not aws and not cluster"
 
 # everything, slow checks included
 check-all: lint
-	$(BIN)/pytest -n 2 -m "not aws"
+	$(BIN)/pytest -n 2 -m "not aws and not cluster"
 	$(MAKE) load
 
 # 200 clients for a minute on the demo's forecasts: no error, p99 within 20 times p50
@@ -74,6 +74,11 @@ load: setup
 check-aws: setup
 	$(MAKE) -C deployment check
 	$(BIN)/pytest -m aws tests/aws --timeout=1800
+
+# a Ray cluster of two nodes on this machine, one of which is killed; Ray lies beside the environment, in .ray
+check-cluster: setup
+	test -d .ray/ray || UV_FIND_LINKS="$${UV_FIND_LINKS:-$$PIP_FIND_LINKS}" $(BIN)/uv pip install --quiet --python $(BIN)/python --target .ray 'ray[client]>=2.50'
+	PYTHONPATH=.ray $(BIN)/pytest -m cluster tests/engines --timeout=900
 
 # the wheel with each extra on each Python at hand, from wheels alone: make check-pythons ONLY="--python 3.12 --extra train"
 check-pythons: setup

@@ -58,6 +58,7 @@ SERVED = {
     "mcp": (*BASE, *SENTIMENT),
     "mlflow": (*BASE, "models export"),
     "fracast": (*BASE, "forecast-file"),
+    "ray": BASE,
     "baselines": BASE,
     "bench": BASE,
     "yahoo": (*BASE, "data fetch", "data doctor"),

@@ -27,7 +27,7 @@ def traded(world):
 
 def test_trading_shows_each_difference_to_holding_with_its_interval(traded) -> None:
     opened, closed = (block for block in flat(trading_section(traded).blocks) if isinstance(block, TextTable))
-    column = opened.columns.index("Sharpe ratio less that of buy and hold")
+    column = opened.columns.index("less buy and hold")
     for fill, table in (("open", opened), ("close", closed)):
         runs = [run for rule in ("long/flat", "long/short") for run in traded.of(rule, fill)]
         for row, run in zip(table.rows, runs, strict=False):

@@ -11,6 +11,7 @@ import pandas as pd
 from tenor.calendars import calendar_of, exchange, interval_of
 from tenor.config import PaperConfig
 from tenor.errors import ConfigError, StoreError, did_you_mean
+from tenor.pipeline.paper_published import publish_account
 from tenor.serving.published import Index, PublishedForecasts, past_forecasts, published_forecasts
 from tenor.storage.files import read_json
 from tenor.store.lake import Lake
@@ -140,6 +141,8 @@ def run(
         journal.write(_together(added, sessions))
         mine = _together(known, sessions)
     account = account_of(mine, number, universe.calendar) if (mine["event"] == DECISION).any() else None
+    if account is not None:
+        notes += publish_account(published, account, mine)
     return PaperRun(
         tuple(f"{decision.session:%Y-%m-%d}" for decision, _ in made),
         tuple(f"{day:%Y-%m-%d}" for day in sorted(set(sessions["session"]))),
@@ -196,6 +199,10 @@ def reset(store: str, *, now: pd.Timestamp | None = None) -> int | None:
             "origin": LIVE,
         }  # fmt: skip
         journal.write(pd.DataFrame([row]))
+    decisions = mine[mine["event"] == DECISION]
+    if len(decisions):
+        account = account_of(mine, number, settings_in(decisions)["calendar"])
+        publish_account(published_forecasts(store), account, mine, closed=True)
     return number
 
 
