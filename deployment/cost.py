@@ -27,7 +27,7 @@ API_LOG_BYTES = 260 + 230
 ANSWER_BYTES = 3_000
 REFRESH_MEMORY_GB = {100: 2.0, 5_000: 10.0}
 REFRESH_SECONDS = {100: 10.4, 5_000: 425.0}
-DOCUMENT_BYTES = 150_000
+DOCUMENT_BYTES = 392_000
 """Of one symbol."""
 
 
@@ -51,7 +51,8 @@ class Month:
 def month(symbols: int, requests_per_second: float) -> Month:
     """The bill of a month in which `symbols` are refreshed every session, at this rate of requests all day."""
     requests = requests_per_second * MONTH
-    read = MONTH / 15 * min(1.0, requests_per_second)  # an environment polls the forecasts every 15 seconds
+    # an environment polls the forecasts, and the account of paper trading, every 15 seconds
+    read = 2 * MONTH / 15 * min(1.0, requests_per_second)
     return Month(
         api=requests * (INVOCATION + API_MS / 1e3 * API_MEMORY_GB * GB_SECOND),
         gateway=requests * HTTP_REQUEST,

@@ -134,7 +134,7 @@ def _table(trading: CostSweep, fill: str) -> TextTable:
         if run.fill == fill and (run.cost == usual or (run.rule != HOLD and fill == FILLS[0]))
     )
     rows = tuple(map(_row, shown))
-    return TextTable(TRADING_COLUMNS, rows, f"Filled at the next session's {fill}, net of costs")
+    return TextTable(TRADING_COLUMNS, rows, "Net of costs")
 
 
 def _row(run: SweepRun) -> tuple[str, ...]:

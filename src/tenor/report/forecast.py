@@ -81,7 +81,7 @@ def coverage_picture(cells: ForecastCells) -> Picture | None:
     inside = cells.inside
     if not np.isfinite(inside).any():
         return None
-    caption = "Share of returns inside the 90 % interval: above the dashed line it is too wide, below too narrow."
+    caption = "Inside the 90 % interval over time: above the dashed line it is too wide."
     _, means = bins_by_day(inside, cells.volatility, cells.horizon, bins=5)
     listed = ", ".join(format_percent(mean.value, 1) for mean in means)
     overall = format_percent(float(np.nanmean(inside)), 1)

@@ -157,8 +157,8 @@ def training_blocks(history: Sequence[Mapping[str, Any]]) -> tuple[Block, ...]:
     span = f"epoch {epochs[0]}" if epochs[0] == epochs[-1] else f"epochs {epochs[0]} to {epochs[-1]}"
     caption = (
         f"A line for each of {len(history)} seed{'s' if len(history) > 1 else ''}; dots mark the weights that the "
-        f"model uses, those with the lowest validation loss ({span}). Where the training loss falls on while the "
-        "validation loss rises, the network overfits. The two panels have scales of their own."
+        f"model uses, of lowest validation loss ({span}). Validation loss that rises while training loss falls is "
+        "overfitting."
     )
     early = sum(epoch == 1 for epoch in epochs)
     if early:

@@ -85,7 +85,7 @@ def sentiment_blocks(
     before = Paragraph(
         "Sentiment is the mean score of what was published about a stock, from −1 (bad) to 1 (good). No news is not "
         "neutral news: a session without items stays blank. What it changes is measured on the version named below "
-        "beside the same without it, on test sessions with news."
+        "beside the same without it, on test sessions with news. Lines average all items so far, older ones less."
     )
     effect: list[Picture | Paragraph] = [_effect_of_sentiment(ablation, ours, without)]
     effect += [Paragraph(_effect_on_risk(risk, without))] if risk else []
@@ -143,8 +143,7 @@ def _beside_price(panel: Panel, grid: _SentimentGrid, rows: slice, symbol: str) 
     caption = (
         f"{symbol}, {format_day(panel.sessions[start])} – {format_day(panel.sessions[last])}: "
         f"{_count(float(np.nansum(items)), 'item')} on {int(known.sum())} of {_count(len(items), 'session')}, "
-        f"{int((mean > 0).sum())} of them above zero, {int((mean < 0).sum())} below. The line averages all items so "
-        "far, older ones less."
+        f"{int((mean > 0).sum())} of them above zero, {int((mean < 0).sum())} below."
     )
     if last < first:
         caption += " It has no news in the test: these sessions are before it."

@@ -483,7 +483,7 @@ async def models(request: Request) -> Response:
             "staleness": to_plain(stale),
         }
 
-    return await _body(request, ("models", index.etag, stale), render)
+    return await _zipped(request, ("models", index.etag, stale), render)
 
 
 @router.get("/monitor", responses=UNCHANGED)
@@ -491,7 +491,7 @@ async def monitor(request: Request) -> Response:
     """Drift of features and sentiment, error, coverage and volatility of past forecasts, staleness, at the refresh."""
     index = _service(request).view.snapshot.index
     empty = {"as_of": index.as_of, "alarms": 0, "checks": []}
-    return await _body(request, ("monitor", index.etag), lambda: dict(index.head.get("monitor", empty)))
+    return await _zipped(request, ("monitor", index.etag), lambda: dict(index.head.get("monitor", empty)))
 
 
 @router.get("/paper", response_model=schemas.PaperResponse, responses=_example(schemas.PaperResponse) | UNCHANGED)
@@ -500,7 +500,7 @@ async def paper(request: Request) -> Response:
     view = _service(request).view
     published = view.paper
     key = ("paper", None if published is None else published.etag)
-    return await _body(request, key, lambda: {"account": None} if published is None else read_json(published.data))
+    return await _zipped(request, key, lambda: {"account": None} if published is None else read_json(published.data))
 
 
 # sentiment and events -----------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ const AFTER_PAINT = 60;
 let loading = null;
 let loaded = false;
 let due = null;
+let expected = false;
 const waiting = new Map(); // charts wanted before Plotly is there, by id: the newest of each
 export function plotly() {
   loading ||= new Promise((resolve, reject) => {
@@ -24,12 +25,11 @@ export function plotly() {
   });
   return loading;
 }
-// Fetch the script without reading it: it will be wanted in a moment.
+// Fetch the script into the browser's cache without reading it: it will be wanted in a moment.
 export function expect() {
-  if (loading || document.querySelector(`link[href="${SCRIPT}"]`)) return;
-  const link = document.createElement("link");
-  Object.assign(link, { rel: "preload", as: "script", href: SCRIPT });
-  document.head.append(link);
+  if (loading || expected) return;
+  expected = true;
+  fetch(SCRIPT).then((response) => response.blob()).catch(() => {}); // whoever draws says what is wrong
 }
 // One chart after the other, with room between them for what the reader does.
 async function flush() {
