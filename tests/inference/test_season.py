@@ -13,7 +13,7 @@ from tenor.calendars import exchange
 from tenor.config import FeatureConfig
 from tenor.features import build_panel
 from tenor.har import REFIT_EVERY
-from tenor.inference.season import REPORTED, season_effect, season_terms
+from tenor.inference.season import BOUND, REPORTED, season_effect, season_terms
 from tenor.schema import Bars, Panel
 from tenor.variance import log_mean_ahead
 
@@ -119,6 +119,15 @@ def test_holes_and_a_symbol_without_bars_do_no_harm(panel: Panel) -> None:
     assert np.isfinite(effect).all()
     assert (effect[:, 3] == 0).all()
     assert (effect[FIRST:, 0] != 0).any()
+
+
+def test_a_split_that_nobody_adjusted_moves_no_forecast_beyond_the_bound(panel: Panel) -> None:
+    variance = panel.variance.copy()
+    variance[300, 1] *= 1e12
+    log_variance = log_mean_ahead(variance, panel.close, panel.horizons)
+    effect = season_effect(replace(panel, variance=variance, log_variance=log_variance), FIRST)
+    assert np.isfinite(effect).all()
+    assert 0.1 < np.abs(effect).max() <= BOUND
 
 
 @pytest.mark.parametrize("calendar", ["24/7", "XTKS", "XNYS@1h"])

@@ -18,6 +18,8 @@ QUARTER = pd.Timedelta(weeks=13)
 QUARTERS = 4
 REPORTED = 1.0
 """Above so much of `excess_variance` (e times the usual variance) a session probably had a report: another slope."""
+BOUND = 3.0
+"""Of the effect on a log variance, either way. On the stocks tried none was above 2.3: beyond it bars are at fault."""
 
 
 def excess_variance(panel: Panel, terms: Float64) -> Float64:
@@ -110,7 +112,7 @@ def season_effect(panel: Panel, first: int) -> Float64:
                 moments.add(_pooled(each[new]), target[new].reshape(-1, 1))
                 forecasts.append(moments.fit().predict(_pooled(each[ahead])).reshape(each[ahead].shape[:2]))
             added = forecasts[1] - forecasts[0]
-            effect[ahead, :, k] = np.where(np.isfinite(added), added, 0.0)
+            effect[ahead, :, k] = np.where(np.isfinite(added), np.clip(added, -BOUND, BOUND), 0.0)
     return effect
 
 
