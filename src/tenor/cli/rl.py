@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -53,6 +54,7 @@ def evaluate(
     config: ConfigFile = None,
     set_: Overrides = None,
     workers: Workers = None,
+    report: Annotated[Path | None, typer.Option(help="The HTML page to write; its figures as JSON beside it.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Walk agents forward, and compare them with holding, volatility targets, chance and more. A killed run resumes."""
@@ -61,16 +63,21 @@ def evaluate(
 
     settings = Config.read(config, set_ or ()).rl
     with console.progress_bars(quiet=as_json) as bars:
-        result = evaluate_agents(store, settings, version=model, workers=workers, progress=bars.arm)
+        result = evaluate_agents(store, settings, version=model, workers=workers, report=report, progress=bars.arm)
     if as_json:
         console.print_json(result.to_json())
     else:
         _show(result)
+        if report is not None:
+            console.line(f"\nreport: {report}")
 
 
 @app.command()
 def run(
     store: Store = DEFAULT_STORE,
+    since: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Begin a new account afterwards, on published past forecasts.")
+    ] = None,
     config: ConfigFile = None,
     set_: Overrides = None,
     as_json: AsJson = False,
@@ -78,7 +85,7 @@ def run(
     """Trade by the champion policy on paper: `tenor paper run` with the rule ``rl``. A second run changes nothing."""
     from tenor.cli import paper
 
-    paper.run(store=store, config=config, set_=[*(set_ or ()), 'paper.rule="rl"'], as_json=as_json)
+    paper.run(store=store, since=since, config=config, set_=[*(set_ or ()), 'paper.rule="rl"'], as_json=as_json)
 
 
 @app.command()

@@ -295,6 +295,10 @@ def _decisions(
             evidence=evidence,
         )
 
+    if since is not None and policy is not None:
+        past = list(_past(published, index, config, universe, record, since))
+        decided = policy.replay(past, config.cap, config.cost)
+        return [(decision, exchange(universe.calendar).close(decision.session)) for decision in decided], []
     if since is not None:
         return [
             (by_rule(session, forecasts), exchange(universe.calendar).close(session))
@@ -346,10 +350,6 @@ def _past(
     since: pd.Timestamp,
 ) -> Iterable[tuple[pd.Timestamp, dict[str, Forecast]]]:
     """The published past forecasts from `since` on, by session."""
-    if config.rule == "rl":
-        raise ConfigError(
-            "paper.rule = 'rl' can't begin with --since: 'tenor rl evaluate' trades a policy on past sessions."
-        )
     if config.rule == "long/flat":
         raise ConfigError(
             "paper.rule = 'long/flat' can't begin with --since: the track record that allows it knows those days."

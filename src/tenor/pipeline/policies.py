@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +14,7 @@ from tenor.registry import ONNX, Registry, policies_of
 from tenor.schema import Bool
 from tenor.trading.rl.graph import run_graph
 from tenor.trading.rl.market import Market, market_of
-from tenor.trading.rl.policy import POLICY, WEIGHTS, Policy
+from tenor.trading.rl.policy import POLICY, WEIGHTS, Policy, trade
 from tenor.trading.rules import Decision, Forecast
 from tenor.workspace import Workspace
 
@@ -100,13 +100,7 @@ class PolicyRule:
         HistoryError
             The lake has no bar of that session.
         """
-        for name, forecast in forecasts.items():
-            if forecast.version != self.policy.model:
-                raise ConfigError(
-                    f"policy {self.version} learned from forecasts of model {self.policy.model}, and that of {name} is "
-                    f"of model {forecast.version}: run 'tenor rl train' for the model in use, or 'tenor models promote "
-                    f"{self.policy.model}' and 'tenor refresh'."
-                )
+        self._require_same_model(forecasts)
         if not forecasts:
             return Decision(session, {}, {}, "there is no usable forecast")
         symbols = tuple(sorted(forecasts))
@@ -120,7 +114,58 @@ class PolicyRule:
         shares = np.array([held.get(symbol, 0.0) for symbol in symbols])
         seen = np.concatenate([market.signals[-1], np.clip(n * shares, -10, 10)[:, None]], axis=1)
         weights = self.policy.terms.weights_of(run_graph(self.graph, seen[None].astype("float32")))[0]
-        weights = np.where(market.available[-1], weights, 0.0)
-        weights = weights * (cap / max(float(np.abs(weights).sum()), cap))
-        targets = dict(zip(symbols, weights.tolist(), strict=True))
+        return self._decision(session, forecasts, dict(zip(symbols, weights.tolist(), strict=True)), cap)
+
+    def replay(
+        self, past: Sequence[tuple[pd.Timestamp, Mapping[str, Forecast]]], cap: float, cost: float
+    ) -> list[Decision]:
+        """What it would have decided after each session of `past`, all in cash before the first.
+
+        Parameters
+        ----------
+        past
+            Sessions in order, and the published forecasts of each.
+        cap
+            As `decide` takes it.
+        cost
+            Bps of the money traded, of the account.
+
+        Raises
+        ------
+        ConfigError
+            The policy learned on those sessions, or the forecasts are of another model.
+        """
+        first = pd.Timestamp(self.policy.settings["split"]["test"][0])
+        if past[0][0] < first:
+            raise ConfigError(
+                f"--since {past[0][0]:%Y-%m-%d} is before the sessions that policy {self.version} has not seen: they "
+                f"begin on {first:%Y-%m-%d}."
+            )
+        for _, forecasts in past:
+            self._require_same_model(forecasts)
+        symbols = tuple(sorted({name for _, forecasts in past for name in forecasts}))
+        market = market_for(self.workspace, self.policy.model, symbols, until=past[-1][0])
+        rows = market.sessions.get_indexer(pd.DatetimeIndex([session for session, _ in past]))
+        traded = market.between(int(rows[0]), len(market.sessions))
+        ((_, held),) = trade(traded, [self.policy], replace(self.policy.terms, cost=cost, borrow=0.0), ["policy"])
+        return [
+            self._decision(session, forecasts, dict(zip(symbols, held[row - rows[0]].tolist(), strict=True)), cap)
+            for (session, forecasts), row in zip(past, rows, strict=True)
+        ]
+
+    def _require_same_model(self, forecasts: Mapping[str, Forecast]) -> None:
+        for name, forecast in forecasts.items():
+            if forecast.version != self.policy.model:
+                raise ConfigError(
+                    f"policy {self.version} learned from forecasts of model {self.policy.model}, and that of {name} is "
+                    f"of model {forecast.version}: run 'tenor rl train' for the model in use, or 'tenor models promote "
+                    f"{self.policy.model}' and 'tenor refresh'."
+                )
+
+    def _decision(
+        self, session: pd.Timestamp, forecasts: Mapping[str, Forecast], weights: Mapping[str, float], cap: float
+    ) -> Decision:
+        chosen = {name: weights[name] for name in sorted(forecasts)}
+        scale = cap / max(sum(map(abs, chosen.values())), cap)
+        targets = {name: weight * scale for name, weight in chosen.items()}
         return Decision(session, dict(forecasts), targets, f"decided by policy {self.version}")

@@ -154,6 +154,7 @@ def evaluate(
     *,
     version: str | None = None,
     workers: int | None = None,
+    report: Path | None = None,
     progress: Progress | None = None,
 ) -> RlEvaluation:
     """Walk agents forward on a model's forecasts, beside their rivals; a killed run goes on with the agents it has.
@@ -168,6 +169,8 @@ def evaluate(
         Of the model; the champion by default.
     workers
         Processes that train agents; one a core by default.
+    report
+        The HTML page to write; its figures are written as JSON beside it.
     progress
         Called after every training.
 
@@ -193,7 +196,36 @@ def evaluate(
         run=_in_processes(workers),
         progress=progress,
     )
-    return RlEvaluation(traded.market.version, traded.market.symbols, study, tried)
+    result = RlEvaluation(traded.market.version, traded.market.symbols, study, tried)
+    if report is not None:
+        _write_page(report, result, config)
+    return result
+
+
+def _write_page(path: Path, result: RlEvaluation, config: RlConfig) -> None:
+    from tenor.report.agents import write_agents
+
+    study = result.study
+    curves = [
+        {name: [agent.history for agent in agents] for name, agents in fold.agents.items()} for fold in study.folds
+    ]
+    about = {
+        "Model version": result.version,
+        "Symbols": ", ".join(result.symbols),
+        "Chosen in each fold": ", ".join(fold.algorithm for fold in study.folds),
+        "Configurations tried": str(result.tried),
+        "Settings": ", ".join(f"{key} {value}" for key, value in to_mapping(config).items() if key != "symbols"),
+    }
+    write_agents(
+        path,
+        study.verdict,
+        weights=study.weights,
+        symbols=result.symbols,
+        curves=curves,
+        notes=study.notes,
+        about=about,
+    )
+    write_json(path.with_suffix(".json"), result.to_json())
 
 
 def train(

@@ -220,6 +220,8 @@ def behaviour(agent: Backtest, weights: Float64, holding: Backtest, exposure: Fl
     if together > 0.8 and _correlation(invested, exposure[:-1]) > 0.7:
         return f"hold less when more volatility is forecast (turnover {traded:.1%} a session)"
     side = ", long and short" if (weights < -0.01).any() else ""
+    if together > 0.95 and traded < 0.20 and invested.std() < 0.10:
+        return f"hold, and to trade around it (turnover {traded:.1%} a session)"
     words = "trade often" if traded > 0.20 else "trade" if traded > 0.02 else "trade now and then"
     figures = f"turnover {traded:.1%} a session, {mean:.0%} invested, return correlated {together:.2f} with holding"
     return f"{words}{side} ({figures})"
