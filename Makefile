@@ -4,7 +4,7 @@ DEMO := demo
 # one thread a process: the work is spread over processes, and results do not depend on how many cores there are
 export OMP_NUM_THREADS = 1
 
-.PHONY: setup demo screenshots notebooks quick test lint check-all check-aws check-pythons load bench lock release licences docs-pages site clean
+.PHONY: setup demo screenshots notebooks quick test lint check-all check-aws check-cluster check-pythons check-install load bench lock release licences docs-pages site clean
 
 setup: .venv/.done
 
@@ -54,14 +54,14 @@ lint: setup
 quick: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pytest -n 2 -q -m "not slow and not aws and not browser and not s3 and not torch and not processes" tests
+	$(BIN)/pytest -n 2 -q -m "not slow and not aws and not cluster and not browser and not s3 and not torch and not processes" tests
 
 test: lint
-	$(BIN)/pytest -n 2 -m "not slow and not aws"
+	$(BIN)/pytest -n 2 -m "not slow and not aws and not cluster"
 
 # everything, slow checks included
 check-all: lint
-	$(BIN)/pytest -n 2 -m "not aws"
+	$(BIN)/pytest -n 2 -m "not aws and not cluster"
 	$(MAKE) load
 
 # 200 clients for a minute on the demo's forecasts: no error, p99 within 20 times p50
@@ -75,9 +75,19 @@ check-aws: setup
 	$(MAKE) -C deployment check
 	$(BIN)/pytest -m aws tests/aws --timeout=1800
 
+# a Ray cluster of two nodes on this machine, one of which is killed; Ray lies beside the environment, in .ray
+check-cluster: setup
+	test -d .ray/ray || UV_FIND_LINKS="$${UV_FIND_LINKS:-$$PIP_FIND_LINKS}" $(BIN)/uv pip install --quiet --python $(BIN)/python --target .ray 'ray[client]>=2.50'
+	PYTHONPATH=.ray $(BIN)/pytest -m cluster tests/engines --timeout=900
+
 # the wheel with each extra on each Python at hand, from wheels alone: make check-pythons ONLY="--python 3.12 --extra train"
 check-pythons: setup
 	$(BIN)/python scripts/check_pythons.py $(ONLY)
+
+# what the docs promise a newcomer, on each Python at hand, in a fresh clone and an empty home: the wheel with each extra,
+# the set-up, the tutorial and the site; PARTS="--part demo --part test" runs the two commands of README as well
+check-install: check-pythons
+	$(BIN)/python scripts/check_install.py $(PARTS)
 
 bench: setup
 	$(BIN)/python perf/training_speed.py
@@ -105,12 +115,19 @@ screenshots: setup
 docs-pages: setup
 	$(BIN)/python scripts/write_docs_pages.py
 
-# the site of the docs, in site/, in an environment of its own; a broken link or name is an error
-site: setup
+# what each example prints, for the site: executed once, and again where it changed
+OUTPUTS = $(patsubst examples/%.py,.outputs/%.txt,$(wildcard examples/*.py))
+.outputs/%.txt: examples/%.py | setup
+	rm -rf .outputs/$* && mkdir -p .outputs/$*
+	cd .outputs/$* && MPLBACKEND=Agg ../../$(BIN)/python -B ../../$< > ../$*.new
+	mv .outputs/$*.new $@
+
+# the site of the docs, in site/, in an environment of its own; a broken link or name is an error (spelling, blocks of code
+# and commands are checked by the tests)
+site: setup $(OUTPUTS)
 	test -d .site-venv || $(PYTHON) -m venv .site-venv
 	UV_FIND_LINKS="$${UV_FIND_LINKS:-$$PIP_FIND_LINKS}" VIRTUAL_ENV=.site-venv $(BIN)/uv pip install --quiet -r docs/requirements.txt
-	.site-venv/bin/codespell -L titel,ist,ende README.md CHANGELOG.md docs mkdocs.yml
 	.site-venv/bin/zensical build --clean --strict
 
 clean:
-	rm -rf .venv .site-venv site $(DEMO)
+	rm -rf .venv .site-venv .outputs site $(DEMO)

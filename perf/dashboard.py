@@ -15,6 +15,7 @@ import random
 import statistics
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,7 +23,7 @@ from typing import Any
 import uvicorn
 
 from tenor.serving.app import create_app
-from tenor.serving.published import PublishedForecasts, published_forecasts
+from tenor.serving.published import INDEX, PublishedForecasts, published_forecasts
 from tenor.serving.server import Server, bind
 from tenor.serving.service import Service
 from tenor.serving.view import View
@@ -39,6 +40,8 @@ new PerformanceObserver((list) => {
 }).observe({ type: "layout-shift", buffered: true });
 """
 READY = "() => document.querySelectorAll('#board tbody a').length > 0 && performance.now()"
+FIGURES_SHOWN = "() => document.querySelectorAll('#figures dd').length > 0 && performance.now()"
+MODEL_SHOWN = "() => document.querySelectorAll('#track h3').length > 0 && performance.now()"
 FIGURES = """() => ({
   paint: performance.getEntriesByName("first-contentful-paint")[0].startTime,
   shift: window.shift,
@@ -79,8 +82,24 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         if options.symbols:
             published = copies(published, PublishedForecasts(open_store(folder)), options.symbols)
+        poll(published)
         with served(published) as url:
             measure(url, symbol_too=not options.symbols)
+
+
+def poll(published: PublishedForecasts) -> None:
+    """Print the size of the index, and what the polls of it cost that find it new, and unchanged."""
+    view = View(published, preload=False)
+    begun = time.perf_counter()
+    view.poll()
+    new = time.perf_counter() - begun
+    view.poll()
+    begun = time.perf_counter()
+    for _ in range(100):
+        view.poll()
+    same = (time.perf_counter() - begun) / 100
+    size = len(published.objects.get(INDEX).data)
+    print(f"index {size / 2**20:.2f} MiB; a poll: new {1e3 * new:.0f} ms, unchanged {1e3 * same:.3f} ms")
 
 
 def copies(published: PublishedForecasts, place: PublishedForecasts, symbols: int) -> PublishedForecasts:
@@ -157,11 +176,21 @@ def measure(url: str, *, symbol_too: bool) -> None:
                 page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
                 page.add_init_script(OBSERVE)
                 page.goto(f"{url}/#{first}/1")
+                figures = page.wait_for_function(FIGURES_SHOWN).json_value()
                 page.wait_for_selector("#price .main-svg")
-                ready = page.evaluate("performance.now()")
+                charts = page.evaluate("performance.now()")
+                page.wait_for_load_state("networkidle")
+                rows.append({"interactive": figures, "charts": charts, **page.evaluate(FIGURES)})
+            report(f"symbol page of {first}", rows)
+            rows = []
+            for _ in range(VISITS):
+                page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+                page.add_init_script(OBSERVE)
+                page.goto(f"{url}/#/model")
+                ready = page.wait_for_function(MODEL_SHOWN).json_value()
                 page.wait_for_load_state("networkidle")
                 rows.append({"interactive": ready, **page.evaluate(FIGURES)})
-            report(f"symbol page of {first}", rows)
+            report("model page", rows)
         browser.close()
 
 
@@ -171,6 +200,7 @@ def report(what: str, rows: list[dict[str, float]]) -> None:
     print(
         f"{what}: first paint {middle['paint']:.0f} ms, usable {middle['interactive']:.0f} ms, layout shift "
         f"{middle['shift']:.3f}, {middle['bytes'] / 2**20:.2f} MiB"
+        + (f", charts {middle['charts']:.0f} ms" if "charts" in middle else "")
     )
 
 

@@ -109,6 +109,26 @@ def pythons() -> dict[str, Path]:
     return dict(sorted(by_version.items()))
 
 
+def bare_environment(home: Path, *, cold: bool = False) -> dict[str, str]:
+    """The variables of a first day: an empty `home`, the system's path, and what leads to packages.
+
+    Parameters
+    ----------
+    home
+        A folder without files.
+    cold
+        Download every package again, where otherwise uv's cache of this machine is read.
+    """
+    paths = [str(Path(found).parent) for found in (shutil.which("git"), shutil.which("make")) if found]
+    leads = ("PIP_CERT", "PIP_FIND_LINKS", "PIP_INDEX_URL", "SSL_CERT_FILE", "SYSTEMROOT", "UV_FIND_LINKS")
+    environment = {name: os.environ[name] for name in leads if name in os.environ}
+    if not cold:
+        cache = subprocess.run([sys.executable, "-m", "uv", "cache", "dir"], capture_output=True, text=True, check=True)
+        environment["UV_CACHE_DIR"] = cache.stdout.strip()
+    search = os.pathsep.join(dict.fromkeys([*paths, *os.defpath.split(os.pathsep)]))
+    return {**environment, "HOME": str(home), "USERPROFILE": str(home), "PATH": search}
+
+
 def main() -> None:
     """Check, print a table, and end with 1 where anything failed."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -195,9 +215,9 @@ def _tried(folder: Path, wheel: Path, version: str, python: Path, extra: str, co
     pins = ["--constraint", str(constraint)] if constraint else []
     done = uv("pip", "install", "--quiet", "--only-binary", ":all:", *pins, requirement, python=binaries / "python")
     seconds = time.perf_counter() - start
-    failure = _last_line(made.stderr) if made.returncode else _last_line(done.stderr) if done.returncode else ""
+    failure = last_line(made.stderr) if made.returncode else last_line(done.stderr) if done.returncode else ""
     failure = failure or next(_failures(folder, wheel, binaries, version, extra), "")
-    packages, size = _contents(place)
+    packages, size = contents(place)
     shutil.rmtree(place, ignore_errors=True)
     return Installation(version, extra, round(seconds, 1), packages, round(size / 1e6, 1), failure)
 
@@ -219,13 +239,15 @@ def _failures(folder: Path, wheel: Path, binaries: Path, version: str, extra: st
         commands.append([tenor, "predict", "AAPL", "--store", str(own), "--json"])
     elif lake.exists():
         commands.append([tenor, "predict", "AAPL", "--store", str(lake), "--json"])
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    for variable in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"):
-        environment.pop(variable, None)
+    home = folder / "home"
+    home.mkdir(exist_ok=True)
+    if extra == "sentiment":
+        commands.append([tenor, "sentiment", "evaluate"])
+    environment = {**bare_environment(home), "OMP_NUM_THREADS": "1"}
     for command in commands:
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
-            yield f"{' '.join(command[1:3])[:60]}: {_last_line(done.stderr)}"
+            yield f"{' '.join(command[1:3])[:60]}: {last_line(done.stderr)}"
             return
     if extra in TORCH:
         if lake.exists():
@@ -234,13 +256,14 @@ def _failures(folder: Path, wheel: Path, binaries: Path, version: str, extra: st
             (folder / f"lake-{version}-{extra}").rename(lake)
 
 
-def _contents(place: Path) -> tuple[int, float]:
+def contents(place: Path) -> tuple[int, float]:
     """Packages and bytes in an environment."""
     files = [file for file in place.rglob("*") if file.is_file() and not file.is_symlink()]
     return len(list(place.rglob("*.dist-info"))), float(sum(file.stat().st_size for file in files))
 
 
-def _last_line(text: str) -> str:
+def last_line(text: str) -> str:
+    """The last line of an output that says something."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1][:200] if lines else "failed without a word"
 

@@ -1,4 +1,4 @@
-"""Rewrite requirements.lock: every package of every extra at one version, for each Python and system (``make lock``).
+"""Rewrite requirements.lock: every package of every extra but Ray at one version, for each Python (``make lock``).
 
 Two sets of versions where Pythons need them: from 3.13 on the one release of statsforecast that allows pandas 3 has no
 wheel. A line that holds for some Pythons or systems says so by its marker, so pip and uv read one file on all of them.
@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -21,6 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
 LOWER, UPPER = "3.11", "3.13"
 """The first Python of each set."""
+NOT_LOCKED = {"ray"}
+"""Extras whose version is not tenor's to choose: a cluster has the one that its nodes run."""
 CUDA = ("cuda-", "nvidia-", "triton==")
 HEADER = "# Every package at its exact version, for Python 3.11 to 3.14. Rebuilt by 'make lock'.\n"
 
@@ -37,9 +40,14 @@ def main() -> None:
     print(f"{len(lines)} lines in {LOCK.name}")
 
 
+def _extras() -> set[str]:
+    return set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"])
+
+
 def compiled(python: str, *, upgrade: bool) -> dict[str, tuple[str, str]]:
     """Name -> pin and marker, of what `python` and the ones after it take from wheels alone."""
-    command = [sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", "--all-extras", "--universal"]
+    command = [sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", "--universal"]
+    command += [f"--extra={extra}" for extra in sorted(_extras() - NOT_LOCKED)]
     command += ["--no-annotate", "--no-header", "--python-version", python, "--quiet"]
     # what only a wheel can be, for this Python, is decided without the other systems
     wheels = [*(word for word in command if word != "--universal"), "--only-binary", ":all:"]

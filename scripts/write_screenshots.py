@@ -23,6 +23,7 @@ PICTURES = (
     ("overview.png", "", "#board tbody a", False),
     ("dashboard.png", "#AAPL/5", "#attention .main-svg", False),
     ("replay.png", "#AAPL/5/2017-06-12", "#volatility .main-svg", True),
+    ("model.png", "#/model", "#track h3", False),
 )
 """File, address, what is there when the page is drawn, whether it is dark."""
 

@@ -187,7 +187,7 @@ def test_near_misses_are_named(run: Run, lake: Path, tmp_path: Path) -> None:
     for asked, said in (
         (("train", "--set", "hidden=16", "--store", lake), "unknown config key 'hidden'. Did you mean 'model.hidden'?"),
         (("train", "--set", "training.seeds=0", "--store", lake), "'training.seeds' takes a list, not 0: write [0]."),
-        (("predict", "S01", "--horizon", 3, "--store", lake), "train one with --set features.horizons=[1,3,5,20]."),
+        (("predict", "S01", "--horizon", 3, "--store", lake), "train one with --set 'features.horizons=[1,3,5,20]'."),
         (("data", "import", "embeded", "--store", tmp_path / "none"), "Did you mean 'embedded'?"),
     ):
         code, _, err = run(*asked)

@@ -58,8 +58,10 @@ SERVED = {
     "mcp": (*BASE, *SENTIMENT),
     "mlflow": (*BASE, "models export"),
     "fracast": (*BASE, "forecast-file"),
+    "ray": BASE,
     "baselines": BASE,
     "bench": BASE,
+    "rl": (*BASE, "rl train", "rl evaluate", "rl promote"),
     "yahoo": (*BASE, "data fetch", "data doctor"),
     "all": (
         *BASE,
@@ -159,6 +161,10 @@ def every_command() -> dict[str, list[str]]:
         "paper show": store,
         "paper orders": store,
         "paper reset": store,
+        "rl train": [*store, "--set", "rl.steps=1"],
+        "rl evaluate": [*store, "--set", "rl.steps=1"],
+        "rl run": store,
+        "rl promote": ["latest", *store],
         "keys list": store,
         # it asks for a key before it listens
         "serve": ["--host", "0.0.0.0", *store, *settings],

@@ -28,8 +28,9 @@ hidden = 32
 seeds = [0, 1, 2]
 ```
 
-`--set model.hidden=32 --set training.seeds=[0,1,2]` says the same on a command line. An unknown key is refused, with
-the nearest known one. In Python each section is a dataclass: `tenor.ModelConfig(hidden=32)`.
+`--set model.hidden=32 --set 'training.seeds=[0,1,2]'` says the same on a command line, where lists stand between single
+quotes, so that the shell leaves them as they are. An unknown key is refused, with the nearest known one. In Python each
+section is a dataclass: `tenor.ModelConfig(hidden=32)`.
 
 This page is written by `make docs-pages` from the code.
 """
@@ -61,7 +62,7 @@ def page() -> str:
                     kind,
                     f"`{_toml(default)}`",
                     _range(field),
-                    f"`{_example(field, default)}`",
+                    f"`{_example(section, field, default)}`",
                     meaning,
                 )
             )
@@ -93,7 +94,7 @@ def _range(field: dataclasses.Field[Any]) -> str:
     return f"above {least}" if above else f"{least} or more"
 
 
-def _example(field: dataclasses.Field[Any], default: Any) -> str:
+def _example(section: type[Section], field: dataclasses.Field[Any], default: Any) -> str:
     """Another value than the default, where one can be told from its kind; otherwise the default."""
     if "range" in field.metadata and isinstance(default, (int, float)) and not isinstance(default, bool):
         kind, least, most, _ = field.metadata["range"]
@@ -101,9 +102,10 @@ def _example(field: dataclasses.Field[Any], default: Any) -> str:
         if most is not None and other > most:
             other = kind((least + default) / 2)
         return f"{field.name} = {_toml(kind(other))}"
-    if isinstance(default, bool):
-        return f"{field.name} = {_toml(not default)}"
-    return f"{field.name} = {_toml(EXAMPLES.get(field.name, default))}"
+    example = EXAMPLES.get(f"{section.section}.{field.name}", EXAMPLES.get(field.name, default))
+    if isinstance(example, bool):
+        example = not default
+    return f"{field.name} = {_toml(example)}"
 
 
 EXAMPLES: dict[str, Any] = {
@@ -118,7 +120,19 @@ EXAMPLES: dict[str, Any] = {
     "horizons": [1, 5],
     "calendar": "XETR",
     "own": ["mine.py:f", "macro.csv"],
-    "events": ["earnings"],
+    "sources.events": ["edgar"],
+    "sources.http.transport": "curl",
+    "features.events": ["earnings"],
+    "features.kinds": ["earnings", "any"],
+    "features.topics": 20,
+    "features.as_of": "open",
+    "kinds_model": "my-kinds.npz",
+    "topics_model": "4f1c2a9b7d3e",
+    "dense": [64, 32],
+    "rules": ["range > 4%", "missed"],
+    "channels": ["email"],
+    "symbols": ["AAPL", "MSFT"],
+    "paper.rule": "each",
     "model": "path/to/weights",
     "source": "news",
     "network": "mine.py:Net",
@@ -129,7 +143,7 @@ EXAMPLES: dict[str, Any] = {
     "test_end": "2022-12-31",
     "scheme": "rolling",
 }
-"""What can't be told from the default, by the name of the key."""
+"""What can't be told from the default, by the name of the key, with its section where sections differ."""
 
 
 def _toml(value: Any) -> str:

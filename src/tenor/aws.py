@@ -158,6 +158,10 @@ class CachedStore:
             self.cache.put(key, stored.data)
         return stored
 
+    def changed(self, key: str, etag: str) -> StoredObject | None:
+        """See `ObjectStore.changed`."""
+        return self.store.changed(key, etag)
+
     def put(self, key: str, data: bytes, *, if_match: str | None = None, if_absent: bool = False) -> str:
         """See `ObjectStore.put`."""
         return self.store.put(key, data, if_match=if_match, if_absent=if_absent)

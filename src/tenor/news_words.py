@@ -22,6 +22,18 @@ NAMES = {
 }
 
 
+TOPICS = ("topic:", "topic_")
+"""How topics begin among kinds of news, and among the features of news."""
+
+
+def kind_name(kind: str) -> str:
+    """What a kind of news, or a topic, is called in a sentence: ``earnings`` is ``news about earnings``."""
+    for beginning in TOPICS:
+        if kind.startswith(beginning):
+            return f"the topic {kind.removeprefix(beginning)}"
+    return NAMES.get(kind, kind)
+
+
 def news_sentence(drivers: Sequence[Mapping[str, Any]]) -> str:
     """One sentence on what news adds to the forecast volatility; empty where that is next to nothing.
 
@@ -48,7 +60,6 @@ def news_sentence(drivers: Sequence[Mapping[str, Any]]) -> str:
 
 def _part(driver: Mapping[str, Any]) -> str:
     count, level, since = driver["count"], driver["level"], driver["since_spike"]
-    name = NAMES.get(driver["kind"], str(driver["kind"]).replace("topic:", "the topic "))
     facts = [f"{count:.0f} item{'' if round(count) == 1 else 's'}"]
     if count and level >= 0.05:
         times = count / level
@@ -59,4 +70,4 @@ def _part(driver: Mapping[str, Any]) -> str:
         facts.append("where there are hardly any")
     if since and since <= 20:
         facts.append(f"{since} session{'' if since == 1 else 's'} after a spike")
-    return f"{name} ({', '.join(facts)})"
+    return f"{kind_name(str(driver['kind']))} ({', '.join(facts)})"

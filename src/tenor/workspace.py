@@ -17,6 +17,7 @@ from typing import Any
 import pandas as pd
 
 from tenor.config import Config, FeatureConfig, SentimentConfig, to_mapping
+from tenor.engines import Engine
 from tenor.errors import DataError, StoreError
 from tenor.features.extra_sessions import on_sessions
 from tenor.features.kinds import TOPIC, with_kinds
@@ -70,10 +71,13 @@ class Workspace:
     ----------
     store
         A folder, or ``s3://bucket/prefix``.
+    engine
+        Where the texts of the lake are scored; None is this process.
     """
 
-    def __init__(self, store: str) -> None:
+    def __init__(self, store: str, engine: Engine | None = None) -> None:
         self.store = store
+        self.engine = engine
         self._topic_models: dict[str, TopicModel] = {}
 
     @functools.cached_property
@@ -249,7 +253,7 @@ class Workspace:
             return daily
         if not self.lake.has_news():
             return None
-        scorer = Scorer.load(config.model, kinds=config.kinds_model or None)
+        scorer = Scorer.load(config.model, kinds=config.kinds_model or None, engine=self.engine)
         companies = self._companies(config, scorer)
         state = {"news": self.lake.news_state(), "model": scorer.model_id, "kinds": _kinds_id(scorer) if kinds else ""}
         if companies is not None:
@@ -470,7 +474,7 @@ class Workspace:
         news = self.lake.news(symbols) if newest is None else self.lake.newest_news(symbols, newest)
         if news.frame.empty:
             return None
-        scorer = Scorer.load(config.model, kinds=config.kinds_model or None)
+        scorer = Scorer.load(config.model, kinds=config.kinds_model or None, engine=self.engine)
         companies = self._companies(config, scorer)
         return ScoredNews(
             news, self._scores(scorer, news, config, kinds=kinds, companies=companies, progress=progress, save=save)
@@ -559,7 +563,7 @@ class LakeForecasts:
                 with_it = ",".join(map(str, sorted({*self.recipe.horizons, horizon})))
                 raise DataError(
                     f"horizon {horizon} is not in model {self.recipe.version}; it has {list(self.recipe.horizons)}: "
-                    f"train one with --set features.horizons=[{with_it}]."
+                    f"train one with --set 'features.horizons=[{with_it}]'."
                 )
         trained, unseen = self._by_training(symbols)
         saved = self._saved() if trained and "trained" not in self.__dict__ else {}

@@ -69,7 +69,7 @@ def test_the_effect_of_sentiment_names_the_better_side_and_no_nan(capsys: pytest
     assert lines[1:] == [
         "RMSE of returns, %: -0.0200 [-0.0300, -0.0100]: sentiment helps at 5 %",
         "direction accuracy, %: -2.00 [-3.00, -1.00]: sentiment hurts at 5 %",
-        "rank IC: –: undefined",
+        "rank IC: –: too few days to tell",
         *(
             f"{title.heading}: {100 * of.change:+.2f} % (p {format_p(of.holm)} after Holm): sentiment helps at 5 %"
             for title, of in zip(RISK_TITLES.values(), risk.comparisons["no sentiment"].values(), strict=True)

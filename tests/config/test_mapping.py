@@ -46,6 +46,11 @@ def test_missing_keys_keep_defaults_and_whole_numbers_serve_as_floats() -> None:
         ({"inner": {"kind": "lstn"}}, r"takes one of \['lstm', 'gru'\]\. Did you mean 'lstm'\?"),
         ({"inner": 3}, r"'inner' is a table, not 3: write it as \[inner\]"),
         ({"names": "abc"}, r"'names' takes a list, not 'abc': write \['abc'\]\."),
+        # what a shell leaves of names=["a","b"]
+        (
+            {"names": "[a,b]"},
+            r"the texts in quotes, and all of it between single ones: 'names=\[\"a\",\"b\"\]'\.",
+        ),
         ({"names": ["a", 3]}, r"'names\[1\]' takes a text, not 3"),
         ({"until": 2015}, r"'until' takes a text, not 2015"),
         ({"fast": 1}, r"'fast' takes true or false, not 1"),

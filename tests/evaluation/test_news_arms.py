@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tenor.cli.show_studies import show_ablation
+from tenor.config import ModelConfig
 from tenor.errors import ConfigError, DataError, HistoryError
 from tenor.evaluation.news_arms import (
     ALL_NEWS,
@@ -44,9 +45,13 @@ from tenor.evaluation.news_value import (
 )
 from tenor.evaluation.walkforward import walk
 from tenor.pipeline.ablate import AblationResult
+from tenor.pipeline.saved_news_value import save_news_value, saved_news_value
 from tenor.report.ablation import write_ablation
+from tenor.report.answers import news_answer
+from tenor.report.news_value import arms_fold
 from tenor.schema import Forecast, Panel
 from tenor.training.split import Split
+from tenor.workspace import Workspace
 
 pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("one_thread")]
 
@@ -262,3 +267,30 @@ def test_terminal_and_page_show_the_same(value: NewsValue, tmp_path: Path, capsy
     assert value.verdict.partition(":")[0] in text
     assert "Where the news helps" in text
     assert result.to_json()["news"]["verdict"] == value.verdict
+
+
+def test_what_was_found_is_read_back_and_shown_in_the_report(
+    value: NewsValue, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    again = NewsValue.from_json(json.loads(json.dumps(value.to_json())))
+    assert again.to_json() == value.to_json()
+    registry, model = Workspace(str(tmp_path)).registry, ModelConfig()
+    assert saved_news_value(registry, model) is None
+    save_news_value(registry, value, model, symbols=8)
+    saved = saved_news_value(registry, model)
+    assert saved is not None
+    assert saved.same_model
+    assert saved_news_value(registry, ModelConfig(hidden=7)) == replace(saved, same_model=False)
+    fold = arms_fold(saved.value, saved.day, symbols=saved.symbols, same_model=False)
+    arms = [row[0] for row in fold.blocks[2].rows]
+    assert "kinds, at the open" in arms
+    assert "kinds, open against close" in arms
+    assert any("next to earnings" in arm for arm in arms)
+    assert "other settings" in fold.blocks[0].text
+    answer = news_answer({}, {}, "", "News", saved.value)
+    assert "kinds, before the next open" in answer.sentence
+    assert "after Holm" in answer.sentence
+    assert "after Holm" not in news_answer({}, {}, "", None).sentence
+    registry.objects.put("ablations/news.json", b'{"value": 1}')
+    assert saved_news_value(registry, model) is None
+    assert "can't be read" in caplog.text

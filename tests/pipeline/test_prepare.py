@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,11 @@ import pytest
 from tenor.config import Config
 from tenor.errors import ConfigError, DataError, StoreError
 from tenor.features import build_panel
+from tenor.pipeline.inputs import training_inputs
 from tenor.pipeline.prepare import prepare
 from tenor.schema import Bars
 from tenor.store import Lake
+from tenor.workspace import Workspace
 
 
 @pytest.fixture
@@ -79,3 +82,18 @@ def test_it_needs_no_torch(tmp_path: Path, bars_csv: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "rows have all features" in done.stdout
+
+
+def test_news_is_read_as_a_training_reads_it(tmp_path: Path) -> None:
+    config = Config.read(overrides=["symbols=['AAPL','XOM']", "features.kinds=['earnings']", "features.as_of=open"])
+    store, output = str(tmp_path / "lake"), tmp_path / "table.csv"
+    panel = prepare(store, [], config, output=output).panel
+    assert np.array_equal(panel.values, training_inputs(Workspace(store), config).panel.values)
+    counts = panel.values[:, :, panel.features.index("news_earnings_count")]
+    assert counts.max() > 0
+    assert not any(name.startswith("news_legal") for name in panel.features)
+    close = prepare(store, [], replace(config, features=replace(config.features, as_of="close"))).panel
+    assert not np.array_equal(counts, close.values[:, :, close.features.index("news_earnings_count")])  # the night
+    assert "news_earnings_count" in output.read_text(encoding="utf-8").partition("\n")[0]
+    with pytest.raises(ConfigError, match="earnngs"):
+        prepare(store, [], Config.read(overrides=["features.kinds=['earnngs']"]))

@@ -18,10 +18,11 @@ from tenor.config import Config, FoldConfig
 from tenor.errors import ConfigError, DataError, ModelError
 from tenor.inference.news_effect import kinds_of
 from tenor.pipeline.evaluate import evaluate
+from tenor.pipeline.inputs import last_trained
 from tenor.pipeline.news_value import _moments, _with_topics
 from tenor.pipeline.topic_features import with_topics
 from tenor.pipeline.topics import fit, rename
-from tenor.pipeline.train import last_trained, train
+from tenor.pipeline.train import train
 from tenor.pipeline.upload import upload
 from tenor.schema import Bars, News, news_id
 from tenor.store import Lake

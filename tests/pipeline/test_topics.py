@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -185,3 +186,18 @@ def test_a_store_that_can_not_be_written_keeps_its_topics(fitted: Path, tmp_path
     (store / "topics" / "versions").write_text("")
     assert main(["topics", "fit", "--k", "2", "--store", str(store)]) == 1
     assert (store / "topics" / "current.json").read_bytes() == before
+
+
+def test_an_earlier_version_is_shown_by_its_name(fitted: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    workspace = Workspace(str(fitted))
+    current = workspace.topics.current()
+    older = workspace.topics.save_version(replace(current, centre=current.centre + 1))
+    assert main(["topics", "show", "--store", str(fitted), "--version", older.version, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["version"] == older.version
+    assert main(["topics", "show", "--store", str(fitted), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["version"] == current.version
+    for wrong in ("0123", "../current", ""):
+        assert main(["topics", "show", "--store", str(fitted), "--version", wrong]) == 1
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1
+        assert "version" in error

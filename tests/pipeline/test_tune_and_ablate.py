@@ -77,6 +77,7 @@ def test_ablate_without_any_sentiment_asks_about_attention(
     # what is named and not there is refused, and not left out in silence
     for refused, reason in (
         (["--without", "sentiment"], "has neither news nor sentiment to leave out"),
+        (["--arms", "kinds"], "has neither news nor sentiment to leave out"),
         (["--without", "attention", "--set", "model.attention=false"], "has no attention of tenor's to leave out"),
         (["--without", "attention", "--without", "sentiment"], "has neither news nor sentiment to leave out"),
     ):

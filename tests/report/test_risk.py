@@ -93,7 +93,7 @@ def test_losses_are_those_of_the_evaluation(
                 assert number(cell) == pytest.approx(100 * comparison.change, abs=0.06)
                 assert cell.endswith(f"\n{format_p(comparison.holm)}")
             best = evaluation.confidence_set["log_variance_mse"][row[0]]
-            assert row[7] == f"{'yes' if best >= 0.1 else 'no'}\n{format_p(best)}"
+            assert row[7] == f"{'✓' if best >= 0.1 else '✗'}\n{format_p(best)}"
         assert f"held {100 * evaluation.coverage:.1f}" in fold.title
     assert tables(folds[0])[0].rows[1][2] == "0.0 %\n–"  # the LSTM forecasts the same
 
@@ -102,27 +102,28 @@ def test_what_intervals_held_is_that_of_the_evaluation(
     judged: tuple[dict[int, RiskEvaluation], RiskUse], section: PageSection
 ) -> None:
     for evaluation, fold in zip(judged[0].values(), folds_of(section)[:-1], strict=True):
-        held, tails = tables(fold)[1:]
+        (held,) = tables(fold)[1:]
         shown = [OURS, SERVED, EWMA, GARCH, HAR_X_REFITTED]  # without the network that nobody would use instead
-        assert [row[0] for row in held.rows] == [row[0] for row in tails.rows] == shown
-        assert held.rows[1][0] == SERVED
-        for row in held.rows:
-            values = evaluation.table[row[0]]
+        assert [row[0] for row in held.rows] == [
+            name.replace(" with adaptive intervals", ", adaptive") for name in shown
+        ]
+        for name, row in zip(shown, held.rows, strict=True):
+            values = evaluation.table[name]
             for cell, percent in zip(row[1:5], INTERVALS, strict=True):
                 assert number(cell) == pytest.approx(100 * values[f"coverage_{percent}"].value, abs=0.06)
             assert number(row[5]) == pytest.approx(100 * values["coverage_90_volatile"].value, abs=0.06)
             assert number(row[6]) == pytest.approx(100 * values["width_90"].value, abs=0.006)
         step = 3 if evaluation.horizon == 1 else 2  # a symbol's tests are for returns that do not overlap
-        assert len(tails.columns) == 1 + 2 * step
-        for row in tails.rows:
-            for start, test in zip((1, 1 + step), evaluation.tails[row[0]].values(), strict=True):
+        assert len(held.columns) == 7 + 2 * step
+        for name, row in zip(shown, held.rows, strict=True):
+            for start, test in zip((7, 7 + step), evaluation.tails[name].values(), strict=True):
                 assert number(row[start]) == pytest.approx(100 * test.violations.value, abs=0.006)
                 assert row[start].endswith(f"\n{format_p(test.p)}")
                 assert number(row[start + 1]) == pytest.approx(test.shortfall, abs=0.006)
                 if step == 3:
                     shares = [number(share) / 100 for share in row[start + 2].split(" · ")]
                     assert shares == pytest.approx(list(test.rejected.values()), abs=0.006)
-        assert f"{100 * evaluation.in_band:.0f}\u00a0% of {len(evaluation.by_symbol)} symbols" in words(fold.blocks)
+        assert f"{100 * evaluation.in_band:.0f}\u00a0% of {len(evaluation.by_symbol)} symbols" in held.caption
 
 
 def test_what_it_is_worth_is_that_of_the_evaluation(
@@ -158,16 +159,16 @@ def test_the_page_has_every_fold_and_no_loose_end(section: PageSection) -> None:
     assert 'id="how-far"' in page
     assert page.count('<details class="fold">') == 3
     assert page.count("<svg viewBox=") == 2
-    assert page.count("<table") == 8
+    assert page.count("<table") == 6
     assert "nan" not in page.lower().replace("finance", "")
-    assert "could not be estimated" not in page
+    assert "Not estimated" not in page
     for colour in style.THEME:
         assert f"stroke: {colour}" not in page  # all drawn in the theme's own colours
 
 
 def test_symbols_without_a_model_of_their_own_are_named(judged: tuple[dict[int, RiskEvaluation], RiskUse]) -> None:
-    section = risk_section(*judged, {GARCH: ("S01", "S02"), "EGARCH": ("S01",)})
-    expected = "The EWMA stands in for models that could not be estimated: GARCH for S01, S02; EGARCH for S01."
+    section = risk_section(*judged, {GARCH: ("S01", "S02"), "EGARCH": ("S01", "S02", "S03", "S04")})
+    expected = "Not estimated, the EWMA stands in: GARCH for S01, S02; EGARCH for 4 symbols."
     assert expected in words(section.blocks)
 
 

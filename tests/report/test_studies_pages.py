@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from reports import flat
+from reports import deletion, flat
 
 from tenor.config import FeatureConfig, ModelConfig, TrainConfig
 from tenor.evaluation.ablation import ARMS, SHUFFLED, WITH_ATTENTION, WITHOUT, WITHOUT_ATTENTION
@@ -18,13 +18,10 @@ from tenor.evaluation.contrasts import HIGHER_IS_BETTER, Ablation, Contrast
 from tenor.evaluation.cost_sweep import sweep_costs
 from tenor.evaluation.faithfulness import (
     FEATURES,
-    LATEST,
-    LEAST,
     MOST,
     OLDER,
     RANDOM,
     STEPS,
-    Deletion,
     Faithfulness,
     deletion_sentence,
 )
@@ -107,33 +104,6 @@ def test_trading_that_never_traded_is_reported_as_undecided(world) -> None:
     assert "Never traded: long/flat and long/short." in picture.caption
 
 
-def deletion(what: str = STEPS, *, over: float, error: float, latest: float = 0.2) -> Deletion:
-    def curve(level: float) -> tuple[ConfidenceInterval, ...]:
-        return tuple(ConfidenceInterval(level * k, level * k - 0.01, level * k + 0.01) for k in (1, 2))
-
-    def about(value: float) -> ConfidenceInterval:
-        return ConfidenceInterval(value, value - 0.02, value + 0.02)
-
-    arms = {MOST: curve(0.1 + over), RANDOM: curve(0.1), LEAST: curve(0.05)}
-    if what != FEATURES:
-        arms[LATEST] = curve(latest)
-    return Deletion(
-        what=what,
-        of=10,
-        hidden=(1, 2),
-        moved=arms,
-        error=arms,
-        moved_over_random=about(over),
-        error_over_random=about(error),
-        moved_over_latest=None if what == FEATURES else about(0.1 + over - latest),
-        error_over_latest=None if what == FEATURES else about(0.0),
-        p_moved=0.025 if over > 0.02 else 0.6,
-        p_error=0.005 if error > 0.02 else 0.7,
-        honest=over > 0.02,
-        hurts=error > 0.02,
-    )
-
-
 @pytest.mark.parametrize(
     ("over", "error", "result", "hurts"),
     [
@@ -155,21 +125,23 @@ def test_it_is_reported_when_hiding_the_most_attended_hurts_no_more(
     )
 
 
-def test_the_section_on_attention_shows_all_three_tests_and_the_entropy() -> None:
+def test_the_section_on_attention_shows_all_three_tests() -> None:
     steps, older, features = (deletion(what, over=0.05, error=0.1) for what in (STEPS, OLDER, FEATURES))
     sentences = " ".join(map(deletion_sentence, (steps, older, features)))
     section = faithfulness_blocks(Faithfulness(1, 400, 90, steps, older, features, {1: 0.9, 5: 0.95}, sentences))
-    text = words(section)
-    assert "on 400 forecasts 1 session ahead, on 90 days" in text
-    assert "Attention over time beyond the last 5 sessions shows what" in text
-    assert "and 0.75 times as much as hiding the latest steps" in text
-    assert "The entropy of attention over time is 0.900 1 session ahead and 0.950 5 sessions ahead" in text
-    assert "uniform attention has 1.000" in text
+    (table,) = (block for block in section if isinstance(block, TextTable))
+    assert "of 400 forecasts 1 session ahead on 90 days" in table.caption
+    assert [row[0] for row in table.rows] == [STEPS, OLDER, FEATURES]
+    for row, test in zip(table.rows, (steps, older, features), strict=True):
+        assert row[1] == f"{test.times(RANDOM):.2f}"
+        assert row[3] == f"{'✓' if test.honest else '✗'}\n{test.p_moved:.3f}"
+        assert row[4].startswith(f"{test.error_over_random.value:.4f}\n[")
+        assert row[5] == f"{'✓' if test.hurts else '✗'}\n{test.p_error:.3f}"
+    assert [row[2] for row in table.rows] == ["0.75", "0.75", "–"]  # the latest features do not exist
     pictures = [block for block in blocks_of(section) if isinstance(block, Picture)]
     assert len(pictures) == 3
     for picture, what in zip(pictures, (STEPS, OLDER, FEATURES), strict=True):
         assert f"of 10 {what}." in picture.caption
-    assert "p 0.025 for the change and 0.005 for the error" in pictures[0].caption
     curves = figure_deletion(steps).axes[0].lines
     most = next(line for line in curves if line.get_label() == MOST)
     np.testing.assert_allclose(most.get_ydata(), [0, 0.15, 0.3])
@@ -178,6 +150,9 @@ def test_the_section_on_attention_shows_all_three_tests_and_the_entropy() -> Non
     assert sum(isinstance(block, Picture) for block in without) == 2
     few = replace(steps, moved_over_random=ConfidenceInterval(0.1, math.nan, math.nan))
     assert deletion_sentence(few) == "Attention over time cannot be tested on so few days."
+    untested = faithfulness_blocks(Faithfulness(1, 400, 90, few, None, features, {1: 0.9}, "…"))[1]
+    assert isinstance(untested, TextTable)
+    assert untested.rows[0][3] == untested.rows[0][5] == "–"
 
 
 def ablation(

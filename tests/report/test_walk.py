@@ -61,13 +61,15 @@ def test_the_direction_is_folded_by_horizon(world: Any) -> None:
     folds = folds_of(world)
     assert [fold.title.partition(":")[0] for fold in folds] == ["1 session ahead", "5 sessions ahead"]
     for fold, evaluation in zip(folds, world.evaluations.values(), strict=True):
-        tests, metrics = (b for b in fold.blocks if isinstance(b, TextTable))
-        assert [row[0] for row in tests.rows] == ["attention LSTM", "persistence", "always-up"]
-        assert tests.rows[1][4] == format_p(evaluation.tests[0].holm)
-        assert tests.columns[2:5] == ("Diebold-Mariano", "p", "p, Holm")
+        (table,) = (b for b in fold.blocks if isinstance(b, TextTable))
+        assert [row[0] for row in table.rows] == ["attention LSTM", "persistence", "always-up"]
+        assert (table.columns[2], table.columns[-1]) == ("p, Holm", "p, PT")
+        assert table.rows[0][2] == "–"
+        assert table.rows[1][2] == format_p(evaluation.tests[0].holm)
+        assert table.rows[0][-1] == format_p(evaluation.tests[0].direction.by_day.p)
         interval = evaluation.table["attention LSTM"]["direction"]
-        assert metrics.rows[0][1].startswith(f"{100 * interval.value:.2f}")
-        assert metrics.marked == 0
+        assert table.rows[0][3].startswith(f"{100 * interval.value:.2f}")
+        assert table.marked == 0
         pictures = [b for b in fold.blocks if isinstance(b, Picture)]
         assert len(pictures) == 3
         assert all(any(letter.isdigit() for letter in picture.alt) for picture in pictures)

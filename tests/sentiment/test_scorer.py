@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
+from carrying_engine import CarryingEngine
 
-from tenor.errors import DataError
+from tenor.errors import DataError, ModelError
 from tenor.kinds import KINDS, Float16, Float32, StoredKinds
 from tenor.sentiment.encoder import Embeddings, Ids, Logits, OnnxEncoder
 from tenor.sentiment.scorer import Scorer
@@ -212,3 +213,33 @@ def test_a_cache_from_before_denials_were_read_is_not_asked_for_them() -> None:
     scores = scorer.score([denial, plain], cache=cache)
     assert scores.negative[0] < 0.5
     assert scores.negative[1] == 1.0
+
+
+def test_scored_elsewhere_is_the_same_to_the_bit_and_a_killed_run_goes_on(scorer: Scorer) -> None:
+    texts = [*CLEAR["positive"], "", *CLEAR["negative"], CLEAR["positive"][0], *CLEAR["neutral"]]
+    engine, cache, told = CarryingEngine(), Memory(), []
+    here, away = Scorer(scorer.encoder, round_size=4), Scorer.load(engine=engine)
+    away._round_size = 4  # batches are of one round: others differ by the float noise of another batch
+    here = here.score(texts, kinds=True, embeddings=True)
+    scores = away.score(
+        texts, cache=cache, kinds=True, embeddings=True, progress=lambda done, total: told.append((done, total))
+    )
+    for name in ("probabilities", "kinds", "embeddings", "language_ok", "empty"):
+        assert getattr(scores, name).tobytes() == getattr(here, name).tobytes()
+    assert [len(task) for task in engine.ran] == [1, 4, 4]
+    assert told[0] == (0, 9)
+    assert told[-1] == (9, 9)
+    again = CarryingEngine()
+    Scorer.load(engine=again).score(texts, cache=cache, kinds=True, embeddings=True)
+    assert again.ran == []
+
+
+def test_other_weights_on_a_machine_of_the_cluster_are_refused() -> None:
+    class Other(Scorer):
+        """Has loaded weights of its own here, and finds tenor's elsewhere."""
+
+        model_id = "another"
+
+    away = Other.load(engine=CarryingEngine())
+    with pytest.raises(ModelError, match="put the same weights at the same place on all of them"):
+        away.score(["Acme cuts its forecast"])

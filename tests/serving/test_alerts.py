@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import logging
+import math
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -22,11 +23,17 @@ from tenor.serving import alerts, channels
 from tenor.serving.digest import digest, digest_text, is_burst
 from tenor.serving.published import Index, PublishedForecasts, SymbolEntry, published_forecasts
 
-ALL = ("range > 5%", "rank > 0.9", "missed", "burst", "drift")
+ALL = ("range > 5%", "rank > 0.9", "missed", "burst", "spike > 4", "drift")
 
 
 def entry(
-    symbol: str, *, half: float, rank: float | None, due: list[Any] | None, news: list[Any] | None
+    symbol: str,
+    *,
+    half: float,
+    rank: float | None,
+    due: list[Any] | None,
+    news: list[Any] | None,
+    kinds: list[list[Any]] | None = None,
 ) -> SymbolEntry:
     brief = {
         "last_price": 100.0, "lower": 100 * (1 - half), "upper": 100 * (1 + half), "volatility": half / 1.6,
@@ -34,6 +41,8 @@ def entry(
         "target_session": "2020-01-03",
     }  # fmt: skip
     overview = {"name": f"{symbol} Inc", "due": {"1": due}, "sentiment": news, "driver": {"kind": "usual"}}
+    if kinds is not None:  # an index of a tenor before has none
+        overview["kinds"] = kinds
     return SymbolEntry(
         f"symbols/{symbol}", "0", "2020-01-02T21:00:00+00:00", "2020-01-02", 0, 1.0, "m", {"1": brief}, overview
     )
@@ -46,7 +55,14 @@ def index(*, session: str = "2020-01-02", alarm: bool = True) -> Index:
     ]
     entries = {
         "CALM": entry("CALM", half=0.01, rank=0.1, due=[session, 0.001, -0.02, 0.02], news=None),
-        "WIDE": entry("WIDE", half=0.08, rank=0.97, due=[session, -0.09, -0.03, 0.03], news=[12, -0.4, 2.5]),
+        "WIDE": entry(
+            "WIDE",
+            half=0.08,
+            rank=0.97,
+            due=[session, -0.09, -0.03, 0.03],
+            news=[12, -0.4, 2.5],
+            kinds=[["earnings", 9, 0.3], ["legal", 5, 0.0], ["price", 4, 2.0]],
+        ),
         "OLD": entry("OLD", half=0.02, rank=None, due=["2019-12-30", 0.3, -0.03, 0.03], news=[3, 0.1, 0.0]),
     }
     return Index({**head(), "horizons": [1], "monitor": {"checks": checks}, "notes": ["no news came"]}, entries, {})
@@ -59,12 +75,15 @@ def test_the_digest_has_the_widest_first_and_what_missed_on_the_last_session() -
     assert [m.symbol for m in found.misses] == ["WIDE"]
     assert found.due == 2  # OLD's came due on another session
     assert [(b.symbol, b.items) for b in found.bursts] == [("WIDE", 12)]
+    assert [(k.kind, k.times) for k in found.kinds] == [("legal", math.inf), ("earnings", 30.0), ("price", 2.0)]
     assert found.alarms == ("drift of volume: volume moved",)
     text = digest_text(found)
     assert all(len(line) <= 80 for line in text.splitlines())
     assert "WIDE       ±  8.00%   92.00 to 108.00   wide for it" in text
     assert "Outside of the range: 1 of 2" in text
     assert "Note: no news came" in text
+    assert "WIDE       news about earnings: 9 items, usually 0.3" in text
+    assert "talk of the price" not in text  # twice the usual is no spike
     assert json.loads(json.dumps(found.to_json()))["ranges"][0]["symbol"] == "WIDE"
     assert [r.symbol for r in digest(index(), ["CALM"]).ranges] == ["CALM"]
 
@@ -79,10 +98,16 @@ def test_a_burst_is_many_more_than_usual(items: int, usual: float | None, burst:
 def test_each_rule_raises_its_alerts() -> None:
     raised = alerts.raised(index(), AlertsConfig(rules=ALL))
     assert [(a.kind, a.subject) for a in raised] == [
-        ("range", "WIDE"), ("rank", "WIDE"), ("missed", "WIDE"), ("burst", "WIDE"), ("drift", "drift of volume"),
+        ("range", "WIDE"), ("rank", "WIDE"), ("missed", "WIDE"), ("burst", "WIDE"), ("spike", "WIDE legal"),
+        ("spike", "WIDE earnings"), ("drift", "drift of volume"),
     ]  # fmt: skip
     assert raised[0].text == "WIDE may move ± 8.0% by 2020-01-03 (90 %: 92.00 to 108.00, wide for it)."
     assert raised[2].text == "WIDE moved -9.0% by 2020-01-02; the range was -3.0% to +3.0%."
+    assert raised[4].text == ("WIDE, 2020-01-02: news about law and regulators: 5 items, there were none before.")
+    about = alerts.raised(
+        index(), AlertsConfig(rules=("spike earnings > 4", "spike topic:spam > 2", "spike price > 4"))
+    )
+    assert [(a.subject, a.session) for a in about] == [("WIDE earnings", "2020-01-02")]
     assert alerts.raised(index(), AlertsConfig(rules=ALL, symbols=("CALM",)))[0].kind == "drift"
     assert alerts.raised(index(alarm=False), AlertsConfig(rules=("drift",))) == []
 
@@ -92,7 +117,7 @@ def test_an_alert_of_the_last_refresh_is_not_new_but_the_next_session_s_is() -> 
     again = alerts.raised(index(), AlertsConfig(rules=ALL))
     assert alerts.new_alerts(again, before) == []
     later = [alerts.Alert(a.kind, a.subject, "2020-01-03", a.text) for a in again]
-    assert [a.kind for a in alerts.new_alerts(later, before)] == ["range", "rank", "missed", "burst"]
+    assert [a.kind for a in alerts.new_alerts(later, before)] == ["range", "rank", "missed", "burst", "spike", "spike"]
 
 
 @pytest.mark.parametrize(
@@ -104,6 +129,9 @@ def test_an_alert_of_the_last_refresh_is_not_new_but_the_next_session_s_is() -> 
         ("rank > 95", "between 0 and 1"),
         ("range > 1.2.3", "'1.2.3' is no number"),
         ("range < 4%", "no rule"),
+        ("spike", "it takes a bound, as in 'spike earnings > 4'"),
+        ("spike earnngs > 4", "did you mean 'earnings'"),
+        ("range earnings > 4%", "is of no kind of news"),
         ("", "no rule"),
     ],
 )

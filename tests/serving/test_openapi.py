@@ -14,7 +14,8 @@ from serving import Running
 from tenor.serving.docs_page import docs_page
 
 PATHS = (
-    "/v1/forecast/{symbol}", "/v1/forecasts", "/v1/history/{symbol}", "/v1/models", "/v1/monitor", "/v1/sentiment",
+    "/v1/forecast/{symbol}", "/v1/forecasts", "/v1/history/{symbol}", "/v1/models", "/v1/monitor", "/v1/paper",
+    "/v1/sentiment",
     "/v1/symbols", "/v1/symbols/{symbol}", "/v1/overview", "/v1/events", "/healthz", "/readyz", "/metrics",
 )  # fmt: skip
 

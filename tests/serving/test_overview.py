@@ -181,3 +181,23 @@ def test_an_index_of_a_tenor_before_it_is_still_shown(published: PublishedForeca
     assert board["change"] == [None] * 6
     assert board["forecasts"]["1"]["lower"][0] > 0
     assert board["sessions"] == []
+
+
+def test_items_of_a_kind_are_compared_with_all_sessions_since_there_is_news() -> None:
+    data = walk(alternating(70, 0.01))
+    sessions = data["session"]
+    on = sessions[-1]
+    document = {"bars": data, "session": on, "history": {}, "sentiment": {"session": [], "n": [], "mean": []}}
+    before = sessions[-11:-1]  # 10 sessions since the first news, of which 2 have earnings
+    document["kinds"] = {
+        "session": [before[0], before[3], on, on, on],
+        "kind": ["earnings", "earnings", "earnings", "legal", "payout"],
+        "n": [1, 2, 12, 5, 3],
+    }
+    row = overview_row(document)
+    assert row is not None
+    assert row["kinds"] == [["earnings", 12, 0.3], ["legal", 5, 0.0]]  # 3 items about payouts are none to speak of
+    document["kinds"] = {"session": [sessions[-3], on], "kind": ["earnings"] * 2, "n": [1, 12]}
+    row = overview_row(document)
+    assert row is not None
+    assert row["kinds"] == []  # after two sessions nothing is usual yet

@@ -218,6 +218,26 @@ def test_publishing_gives_up_on_an_index_that_keeps_changing(
         PublishedForecasts(Restless(empty.objects, 99)).publish([document("A")], head())
 
 
+def test_a_large_index_is_stored_compressed_and_read_alike(
+    empty: PublishedForecasts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = empty.publish([document("A")], head())
+    plain = empty.objects.get(INDEX).data
+    assert plain.startswith(b"{")
+    monkeypatch.setattr(module, "LARGE", 100)
+    empty.publish([document("A")], head())
+    data = empty.objects.get(INDEX).data
+    assert len(data) < len(plain)
+    read = empty.index()
+    assert read is not None
+    assert read.head == small.head
+    assert read.entries["A"].brief == small.entries["A"].brief
+    for damaged in (data[:-9], data[:20] + b"x" + data[21:], b"\x1f\x8b"):
+        empty.objects.put(INDEX, damaged)
+        with pytest.raises(StoreError, match=r"index.json is damaged"):
+            empty.index()
+
+
 @pytest.mark.slow
 def test_the_same_in_a_bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {

@@ -128,3 +128,65 @@ def test_bars_and_feeds_are_read_where_there_is_no_unix(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
+
+
+NO_LOCKS = """
+import sys
+sys.modules["fcntl"] = None  # and a Unix has no msvcrt
+from tenor.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_where_there_are_no_locks_what_needs_one_is_refused_in_one_line(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", NO_LOCKS, "keys", "make", "laptop", "--store", str(tmp_path / "lake")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "this system has no locks on files; check the folder" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+    assert not [path for path in (tmp_path / "lake").rglob("*") if path.is_file() and path.name != ".lock"]
+
+
+TRAINED = """
+import os, sys
+import asyncio, getpass, multiprocessing, subprocess, tempfile  # these choose by what is there
+import torch, joblib
+for name in ("fcntl", "resource", "pwd", "grp", "termios"):
+    sys.modules[name] = None
+for name in ("getuid", "O_NOFOLLOW", "O_CLOEXEC", "set_blocking", "sched_getaffinity"):
+    delattr(os, name)
+from types import SimpleNamespace
+sys.modules["msvcrt"] = SimpleNamespace(locking=lambda handle, mode, count: None, LK_NBLCK=2)  # nobody else is there
+from tenor.cli import main
+store = ["--store", "lake"]
+code = main(["data", "import", "embedded", *store])
+code = code or main(["train", "--config", "tenor.toml", "--workers", "1", *store])
+code = code or main(["predict", "AAPL", *store])
+code = code or main(["refresh", "--config", "tenor.toml", *store])
+from tenor.serving.limits import Limits
+from tenor.serving.server import _possible
+assert _possible(Limits()) == Limits()
+sys.exit(code)
+"""
+SMALL = """
+symbols = ["AAPL", "XOM"]
+[model]
+hidden = 4
+lookback = 10
+[training]
+seeds = [0]
+epochs = 1
+"""
+
+
+@pytest.mark.torch
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_it_trains_forecasts_and_publishes_where_there_is_no_unix(tmp_path: Path) -> None:
+    (tmp_path / "tenor.toml").write_text(SMALL, encoding="utf-8")
+    command = [sys.executable, "-c", TRAINED]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "lake" / "serving" / "index.json").is_file()

@@ -49,6 +49,22 @@ class TestContract:
         objects.put("big", big)
         assert objects.get("big").data == big
 
+    def test_what_did_not_change_is_not_read_again(self, objects: ObjectStore) -> None:
+        etag = objects.put("a", b"one")
+        assert objects.changed("a", etag) is None
+        assert objects.changed("a", etag) is None
+        assert objects.changed("a", '"another"') is not None
+        after = objects.put("a", b"two")  # of the same size
+        changed = objects.changed("a", etag)
+        assert changed is not None
+        assert (changed.data, changed.etag) == (b"two", after)
+        assert objects.changed("a", after) is None
+        objects.put("a", b"one")
+        assert objects.changed("a", etag) is None  # the same bytes again
+        objects.delete("a")
+        with pytest.raises(MissingObject, match="no object 'a'"):
+            objects.changed("a", etag)
+
     def test_keys_are_sorted_and_cut_by_prefix_not_by_folder(self, objects: ObjectStore) -> None:
         for key in ("v/b/2", "v/a/1", "v/ab=1/3.json", "w", "v_x-y/1"):
             objects.put(key, key.encode())
@@ -111,6 +127,13 @@ class TestContract:
 
 
 class TestFolder:
+    def test_an_unchanged_file_is_not_opened(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        objects = open_store(tmp_path)
+        etag = objects.put("a", b"one")
+        assert objects.changed("a", etag) is None
+        monkeypatch.setattr(type(objects), "get", lambda *_: pytest.fail("it was read again"))
+        assert objects.changed("a", etag) is None
+
     def test_a_writer_killed_midway_leaves_the_old_object_and_no_lock(self, tmp_path: Path) -> None:
         objects = open_store(tmp_path)
         objects.put("k", b"old" * 1000)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import Any
@@ -11,8 +12,10 @@ from typing import Any
 import numpy as np
 from risks import normal_risk, simulated_risk, walked
 
+from tenor.evaluation.bootstrap import ConfidenceInterval
 from tenor.evaluation.cost_sweep import sweep_costs
 from tenor.evaluation.evaluate import evaluate
+from tenor.evaluation.faithfulness import FEATURES, LATEST, LEAST, MOST, RANDOM, STEPS, Deletion
 from tenor.evaluation.garch import GARCH
 from tenor.evaluation.risk import RiskEvaluation
 from tenor.evaluation.risk_walk import RiskUse, risk_evaluations, use_risk
@@ -42,17 +45,23 @@ class Walk:
         return sweep_costs(self.panel, self.rows, self.forecasts, horizon=self.panel.horizons[0])
 
 
-def make_walk(*, symbols: int = 6, sessions: int = 260, tested: int = 155) -> Walk:
-    panel, truth = simulated_risk(sessions, symbols)
-    rows = slice(sessions - 5 - tested, sessions - 5)
+def make_walk(
+    *,
+    symbols: int = 6,
+    sessions: int = 260,
+    tested: int = 155,
+    horizons: tuple[int, ...] = (1, 5),
+    rivals: Sequence[str] = (EWMA, GARCH, HAR_X_REFITTED),
+    baselines: Sequence[str] = ("persistence", "always-up"),
+) -> Walk:
+    panel, truth = simulated_risk(sessions, symbols, horizons=horizons)
+    last = max(horizons)
+    rows = slice(sessions - last - tested, sessions - last)
     rng = np.random.default_rng(3)
-    ours = normal_risk(truth + 0.3 * rng.normal(size=truth.shape))
-    rivals = {
-        EWMA: normal_risk(truth - 0.2),
-        GARCH: normal_risk(truth - math.log(4)),
-        HAR_X_REFITTED: normal_risk(truth),
-    }
-    walk = walked(panel, {OURS: ours}, rows)
+    ours = normal_risk(truth + 0.3 * rng.normal(size=truth.shape), horizons)
+    away = {EWMA: -0.2, GARCH: -math.log(4)}  # any other rival knows the truth
+    others = {name: normal_risk(truth + away.get(name, 0.0), horizons) for name in rivals}
+    walk = walked(panel, {OURS: ours}, rows, adaptive=ours)
     shape = panel.targets.shape
     mean = (rng.normal(0.0003, 0.001, shape) + 0.01 * np.nan_to_num(panel.targets)).astype("float32")
     lower, upper = (np.stack([ours.quantile(level, k) for k in range(shape[2])], axis=2) for level in (0.05, 0.95))
@@ -60,8 +69,7 @@ def make_walk(*, symbols: int = 6, sessions: int = 260, tested: int = 155) -> Wa
     zeros = np.zeros(shape, "float32")
     predictions = {
         OURS: forecasts,
-        "persistence": Predictions("persistence", zeros, zeros + 0.5),
-        "always-up": Predictions("always-up", zeros, zeros + 0.52),
+        **{name: Predictions(name, zeros, zeros + (0.5 if name == "persistence" else 0.52)) for name in baselines},
     }
     counted = walk.counted(panel)
     evaluations = {h: evaluate(counted, rows, predictions, horizon=h, resamples=60) for h in panel.horizons}
@@ -89,12 +97,41 @@ def make_walk(*, symbols: int = 6, sessions: int = 260, tested: int = 155) -> Wa
     )
     return Walk(
         summary,
-        risk_evaluations(panel, walk, rivals, resamples=60),
-        use_risk(panel, walk, rivals),
+        risk_evaluations(panel, walk, others, resamples=60),
+        use_risk(panel, walk, others),
         {},
         counted,
         rows,
         forecasts,
+    )
+
+
+def deletion(what: str = STEPS, *, over: float, error: float, latest: float = 0.2) -> Deletion:
+    """A test of attention whose arms differ by `over` and `error`."""
+
+    def curve(level: float) -> tuple[ConfidenceInterval, ...]:
+        return tuple(ConfidenceInterval(level * k, level * k - 0.01, level * k + 0.01) for k in (1, 2))
+
+    def about(value: float) -> ConfidenceInterval:
+        return ConfidenceInterval(value, value - 0.02, value + 0.02)
+
+    arms = {MOST: curve(0.1 + over), RANDOM: curve(0.1), LEAST: curve(0.05)}
+    if what != FEATURES:
+        arms[LATEST] = curve(latest)
+    return Deletion(
+        what=what,
+        of=10,
+        hidden=(1, 2),
+        moved=arms,
+        error=arms,
+        moved_over_random=about(over),
+        error_over_random=about(error),
+        moved_over_latest=None if what == FEATURES else about(0.1 + over - latest),
+        error_over_latest=None if what == FEATURES else about(0.0),
+        p_moved=0.025 if over > 0.02 else 0.6,
+        p_error=0.005 if error > 0.02 else 0.7,
+        honest=over > 0.02,
+        hurts=error > 0.02,
     )
 
 

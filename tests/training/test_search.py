@@ -11,17 +11,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from carrying_engine import CarryingEngine
 from joblib.externals.loky import get_reusable_executor
 from sklearn.base import clone
 
 from tenor.config import FeatureConfig, FoldConfig, ModelConfig, SplitConfig, TrainConfig, from_mapping
+from tenor.engines.local import orphaned
 from tenor.errors import ConfigError, HistoryError, TrainingError
 from tenor.schema import SENTIMENT_COLUMNS, Bars, DailySentiment
 from tenor.training.candidate import Candidate, tried
 from tenor.training.estimator import PanelForecaster
 from tenor.training.grid import read_grid
 from tenor.training.panel_source import PanelSource
-from tenor.training.parallel import orphaned
 from tenor.training.scoring import SCORINGS
 from tenor.training.search import Search, grid_search
 
@@ -158,6 +159,23 @@ def test_a_search_does_not_mind_the_processes_that_trainings_left(search, market
     assert get_reusable_executor(max_workers=2, timeout=300).submit(int, "7").result() == 7  # as train_seeds does
     result = grid_search(market_bars, GRID, cache=search[1], workers=2, **BASE)
     assert comparable(result) == comparable(search[0])
+
+
+def test_machines_that_see_no_file_of_this_one_give_the_same_to_the_bit(
+    search, market_bars: Bars, tmp_path: Path
+) -> None:
+    away, reports = CarryingEngine(), []
+    result = grid_search(market_bars, GRID, cache=tmp_path, workers=away, progress=lambda *s: reports.append(s), **BASE)
+    assert comparable(result) == comparable(search[0])
+    assert len(away.ran) == 8
+    assert reports[-1][:2] == (8, 8)
+    (kept, *lost) = sorted(tmp_path.glob("*.json"))
+    for file in lost:
+        file.unlink()
+    again = CarryingEngine()
+    assert comparable(grid_search(market_bars, GRID, cache=tmp_path, workers=again, **BASE)) == comparable(result)
+    assert len(again.ran) == 7  # the one whose scores lay on disk was not tried again
+    assert kept.exists()
 
 
 def test_all_that_was_tried_is_counted_once(market_bars: Bars, tmp_path: Path) -> None:

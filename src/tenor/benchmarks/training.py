@@ -24,6 +24,7 @@ import torch
 from tenor import metrics
 from tenor.benchmarks.protocol import Samples, confusion
 from tenor.config import FeatureConfig, ModelConfig, TrainConfig, to_mapping
+from tenor.engines.local import end_idle_processes
 from tenor.errors import ConfigError
 from tenor.features import Scaler
 from tenor.inference.cells import usable
@@ -31,7 +32,6 @@ from tenor.model.reproducible import reproducible
 from tenor.schema import Bool, Float32, Panel
 from tenor.storage.files import content_key, write_whole
 from tenor.training.forecaster import outputs
-from tenor.training.parallel import end_idle_processes
 from tenor.training.sequences import Sequences
 from tenor.training.trainer import Task, Trainer
 

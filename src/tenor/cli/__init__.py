@@ -26,6 +26,7 @@ from tenor.cli import (
     paper,
     prepare,
     registry,
+    rl,
     sentiment,
     serve,
     today,
@@ -63,6 +64,7 @@ app.add_typer(topics.app, name="topics")
 app.add_typer(serve.app)
 app.add_typer(today.app)
 app.add_typer(paper.app, name="paper")
+app.add_typer(rl.app, name="rl")
 app.add_typer(upload.app)
 app.add_typer(mcp.app)
 app.add_typer(forecast_file.app)

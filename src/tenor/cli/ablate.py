@@ -13,11 +13,13 @@ from tenor.cli.options import (
     AllowLeak,
     AsJson,
     ConfigFile,
+    EngineAddress,
     Moment,
     Network,
     Overrides,
     Store,
     Workers,
+    engine_at,
     with_network,
 )
 
@@ -46,6 +48,7 @@ def ablate(
         ),
     ] = None,
     workers: Workers = None,
+    engine: EngineAddress = None,
     allow_leak: AllowLeak = False,
     as_json: AsJson = False,
 ) -> None:
@@ -62,7 +65,7 @@ def ablate(
         ablated = walk_forward_each(
             store,
             settings,
-            workers=workers,
+            workers=engine_at(engine, workers),
             progress=bars.arm,
             texts=bars.texts,
             report=report,

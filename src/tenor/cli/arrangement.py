@@ -11,7 +11,7 @@ FIRST_SESSION = (
 )
 PANELS = {
     "Data": ("data", "prepare", "sentiment", "topics", "upload"),
-    "Forecasts": ("train", "predict", "refresh", "today", "paper"),
+    "Forecasts": ("train", "predict", "refresh", "today", "paper", "rl"),
     "Judging": ("evaluate", "judge", "ablate", "leakcheck", "benchmark", "forecast-file"),
     "Models": ("models", "tune"),
     "Service": ("serve", "monitor", "keys", "mcp"),
@@ -43,6 +43,10 @@ EXAMPLES = {
     "paper show": "tenor paper show --store lake",
     "paper orders": "tenor paper orders --store lake",
     "paper reset": "tenor paper reset --store lake",
+    "rl train": "tenor rl train --store lake",
+    "rl evaluate": "tenor rl evaluate --store lake",
+    "rl run": "tenor rl run --store lake",
+    "rl promote": "tenor rl promote latest --store lake",
     "evaluate": "tenor evaluate --store lake --report report.html",
     "judge": "tenor judge forecasts.csv --store lake --report judged.html",
     "ablate": "tenor ablate --store lake --report ablate.html",

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tenor.cli import console
-from tenor.cli.options import DEFAULT_STORE, AsJson, Store, Workers
+from tenor.cli.options import DEFAULT_STORE, AsJson, EngineAddress, Store, Workers, engine_at
 
 app = typer.Typer()
 
@@ -32,6 +32,7 @@ def judge(
         bool, typer.Option("--quick", help="Leave out the slow baselines: boosting, GARCH, ARIMA.")
     ] = False,
     workers: Workers = None,
+    engine: EngineAddress = None,
     as_json: AsJson = False,
 ) -> None:
     """Judge anybody's forecasts (symbol, session, horizon and price, return, volatility, p_up or q05 …) on the lake."""
@@ -51,7 +52,7 @@ def judge(
             dates=dates,
             calendar=calendar,
             quick=quick,
-            workers=workers,
+            workers=engine_at(engine, workers),
             progress=bars.arm,
         )
     if as_json:

@@ -14,6 +14,7 @@ from tenor.cli.options import (
     AllowLeak,
     AsJson,
     ConfigFile,
+    EngineAddress,
     Moment,
     MomentOfModel,
     Network,
@@ -21,6 +22,7 @@ from tenor.cli.options import (
     Store,
     Version,
     Workers,
+    engine_at,
     sources_of,
     with_network,
 )
@@ -36,6 +38,7 @@ def train(
     model: Network = None,
     as_of: Moment = None,
     workers: Workers = None,
+    engine: EngineAddress = None,
     allow_leak: AllowLeak = False,
     as_json: AsJson = False,
 ) -> None:
@@ -50,7 +53,12 @@ def train(
         import_files(store, [EMBEDDED])
     with console.progress_bars(quiet=as_json) as bars:
         trained = train.train(
-            store, settings, workers=workers, progress=bars.epoch, scoring=bars.texts, allow_leak=allow_leak
+            store,
+            settings,
+            workers=engine_at(engine, workers),
+            progress=bars.epoch,
+            scoring=bars.texts,
+            allow_leak=allow_leak,
         )
     if as_json:
         console.print_json(trained.to_json())
@@ -64,6 +72,7 @@ def evaluate(
     config: ConfigFile = None,
     set_: Overrides = None,
     workers: Workers = None,
+    engine: EngineAddress = None,
     model: Annotated[str | None, typer.Option(help="A version, or champion; by default the latest.")] = None,
     as_of: MomentOfModel = None,
     report: Annotated[
@@ -91,7 +100,7 @@ def evaluate(
             report=report,
             show=show or (),
             baselines=baseline or (),
-            workers=workers,
+            workers=engine_at(engine, workers),
             progress=bars.epoch,
             walking=bars.arm,
         )

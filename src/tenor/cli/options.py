@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from tenor import engines
     from tenor.config import SourcesConfig
 
 Store = Annotated[str, typer.Option(help="The lake: a folder, or s3://bucket/prefix.", envvar="TENOR_STORE")]
@@ -45,6 +46,15 @@ MomentOfModel = Annotated[
     typer.Option("--as-of", metavar="close|open", help="Refuse a model whose forecasts are not made at that moment."),
 ]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes to train in; by default one per core.")]
+EngineAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--engine",
+        metavar="local|ray|ray://HOST:PORT",
+        help="Where the work runs: processes of this machine, or a Ray cluster (docs/scale.md).",
+        envvar="TENOR_ENGINE",
+    ),
+]
 ScorerName = Annotated[
     str, typer.Option("--scorer", help="'default', a folder of weights, or a Hugging Face id such as ProsusAI/finbert.")
 ]
@@ -66,6 +76,15 @@ def with_network(overrides: Sequence[str] | None, network: str | None, as_of: st
     """The ``--set`` of a command line, and its ``--model`` and ``--as-of`` as two of them."""
     given = {"model.network": network, "features.as_of": as_of}
     return [*(overrides or ()), *(f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None)]
+
+
+def engine_at(address: str | None, workers: int | None) -> engines.Workers:
+    """What ``--engine`` and ``--workers`` ask for."""
+    if address is None:
+        return workers
+    from tenor.engines import from_address
+
+    return from_address(address, workers)
 
 
 def sources_of(config: Path | None, overrides: Sequence[str] | None) -> SourcesConfig:

@@ -159,7 +159,7 @@ def _more(count: int) -> None:
 
 
 def _rule(settings: dict[str, Any]) -> str:
-    aim = "" if settings["rule"] == "long/flat" else f"volatility {settings['volatility']:.0%} a year, "
+    aim = "" if settings["rule"] in ("long/flat", "rl") else f"volatility {settings['volatility']:.0%} a year, "
     return f"{aim}cap {settings['cap']:g}, costs {settings['cost']:g} bps"
 
 

@@ -224,7 +224,7 @@ def show_sentiment_effect(ablation: Mapping[int, Evaluation], risk: Mapping[int,
         1: "sentiment helps at 5 %",
         0: "no difference at 5 %",
         -1: "sentiment hurts at 5 %",
-        None: "undefined",
+        None: "too few days to tell",
     }
     for horizon, evaluation in ablation.items():
         ((without, differences),) = evaluation.against.items()

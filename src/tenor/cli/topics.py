@@ -55,6 +55,10 @@ def topics_show(
         str | None, typer.Argument(help="One topic in full, by name or number: its symbols, days and examples.")
     ] = None,
     store: Store = DEFAULT_STORE,
+    version: Annotated[
+        str | None,
+        typer.Option(help="Of the topics: a model's, or an earlier fit's; by default the last fit's."),
+    ] = None,
     examples: Annotated[int, typer.Option(min=0, max=100, help="Examples a topic.")] = 3,
     scorer: ScorerName = "default",
     as_json: AsJson = False,
@@ -63,7 +67,7 @@ def topics_show(
     from tenor.pipeline.topics import show
 
     with console.progress_bars(quiet=as_json) as bars:
-        shown = show(store, topic=topic, examples=examples, scorer=scorer, progress=bars.months)
+        shown = show(store, topic=topic, version=version, examples=examples, scorer=scorer, progress=bars.months)
     number = None if topic is None else shown.model.number(topic)
     if as_json:
         console.print_json(shown.to_json(number))

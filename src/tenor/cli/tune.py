@@ -13,11 +13,13 @@ from tenor.cli.options import (
     AllowLeak,
     AsJson,
     ConfigFile,
+    EngineAddress,
     Moment,
     Network,
     Overrides,
     Store,
     Workers,
+    engine_at,
     with_network,
 )
 
@@ -42,6 +44,7 @@ def tune(
     out: Annotated[Path, typer.Option(help="The file to write the best config to, for --config.")] = Path("best.toml"),
     report: Annotated[Path | None, typer.Option(help="The HTML page of the search to write.")] = None,
     workers: Workers = None,
+    engine: EngineAddress = None,
     allow_leak: AllowLeak = False,
     as_json: AsJson = False,
 ) -> None:
@@ -59,7 +62,7 @@ def tune(
             out=out,
             horizon=horizon,
             scoring=scoring,
-            workers=workers,
+            workers=engine_at(engine, workers),
             progress=bars.fits,
             texts=bars.texts,
             report=report,

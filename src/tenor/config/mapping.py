@@ -105,7 +105,7 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
         return value
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
-            raise ConfigError(f"config key {path!r} takes a list, not {shown(value)}: write [{shown(value)}].")
+            raise ConfigError(f"config key {path!r} takes a list, not {shown(value)}: write {_as_list(value, path)}.")
         item = get_args(hint)[0]
         return tuple(_convert(item, v, f"{path}[{i}]") for i, v in enumerate(value))
     if origin is dict:
@@ -122,6 +122,16 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
     if hint in (int, float, str, bool) and (type(value) is not hint):
         raise ConfigError(f"config key {path!r} takes {_a(hint)}, not {shown(value)}.")
     return value
+
+
+def _as_list(value: Any, path: str) -> str:
+    """How the list is written that `value` was to be."""
+    text = value.strip() if isinstance(value, str) else ""
+    if not (text.startswith("[") and text.endswith("]")):
+        return f"[{shown(value)}]"
+    # a shell took its quotes away, so that it is no TOML any more
+    items = ",".join(f'"{item.strip()}"' for item in text[1:-1].split(","))
+    return f"the texts in quotes, and all of it between single ones: '{path}=[{items[:120]}]'"
 
 
 def _mapping(field: dataclasses.Field[Any]) -> str:

@@ -540,8 +540,9 @@ class AlertsConfig(Section):
     ----------
     rules : tuple of str
         ``range > 4%`` (half of the 90 % range, next session), ``rank > 0.95`` (the volatility's place in the symbol's
-        own year), ``missed`` (the price ended outside of its range), ``burst`` (many more news than usual), ``drift``
-        (an alarm of the monitoring).
+        own year), ``missed`` (the price ended outside of its range), ``burst`` (many more news than usual), ``spike
+        earnings > 4`` (4 times the usual items about earnings; ``spike > 4`` for any kind), ``drift`` (an alarm of the
+        monitoring).
     symbols : tuple of str
         Whose alerts and digest; empty means all.
     channels : tuple of str
@@ -560,11 +561,11 @@ class PaperConfig(Section):
 
     Attributes
     ----------
-    rule : {"basket", "each", "long/flat"}
+    rule : {"basket", "each", "long/flat", "rl"}
         ``basket`` holds all symbols in inverse proportion to their forecast volatility, so much of all that the
         volatility of the whole is `volatility`; ``each`` gives every symbol the same share of the capital and holds it
         at `volatility` by itself; ``long/flat`` holds what probably rises, while the track record has evidence that the
-        model tells.
+        model tells; ``rl`` follows the champion policy of ``tenor rl train``.
     volatility : float
         Aimed at, a share a year.
     cap : float
@@ -580,13 +581,76 @@ class PaperConfig(Section):
     """
 
     section: ClassVar[str] = "paper"
-    rule: Literal["basket", "each", "long/flat"] = "basket"
+    rule: Literal["basket", "each", "long/flat", "rl"] = "basket"
     volatility: float = number(0.10, 0, 10, above=True)
     cap: float = number(1.0, 0, 10, above=True)
     cost: float = number(10.0, 0, 1000)
     capital: float = number(100_000.0, 0, 1e12, above=True)
     symbols: tuple[str, ...] = ()
     fractional: bool = True
+
+
+@dataclass(frozen=True)
+class RlConfig(Section):
+    """Trading by reinforcement learning (docs/reinforcement-learning.md).
+
+    Attributes
+    ----------
+    symbols : tuple of str
+        What is traded; empty means the `most` symbols with the most money traded in training.
+    most : int
+        How many symbols are traded where none are named.
+    algorithms : tuple of str
+        ``ppo`` and ``sac``; of several, validation chooses in each fold.
+    reward : str
+        ``utility``, ``log``, ``downside`` or ``drawdown``, or your own as ``path/to/file.py:function``.
+    risk_penalty : float
+        The weight of the risk in the reward.
+    cost : float
+        Basis points of the money traded.
+    borrow : float
+        Basis points a year of the money borrowed and of the stocks sold short.
+    cap : float
+        Most leverage: the sum of the positions, short ones included, as a share of the equity.
+    limit : float
+        The largest position, a share of the equity.
+    short : bool
+        Whether positions may be short.
+    seeds : tuple of int
+        One agent is trained for each; together they hold the mean of their positions.
+    steps : int
+        Most steps of the environment that an agent of ``ppo`` learns from; ``sac`` takes a tenth of them.
+    patience : int
+        Looks at the validation part without a better reward, after which the training stops.
+    folds : int
+        Test parts of the walk forward.
+    valid_sessions : int
+        Length of each validation part.
+    """
+
+    section: ClassVar[str] = "rl"
+    symbols: tuple[str, ...] = ()
+    most: int = whole(10, 1, 500)
+    algorithms: tuple[str, ...] = ("ppo", "sac")
+    reward: str = "utility"
+    risk_penalty: float = number(2.0, 0, 1000)
+    cost: float = number(10.0, 0, 1000)
+    borrow: float = number(100.0, 0, 10_000)
+    cap: float = number(1.0, 0, 10, above=True)
+    limit: float = number(1.0, 0, 10, above=True)
+    short: bool = False
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    steps: int = whole(100_000, 1, 100_000_000)
+    patience: int = whole(8, 1)
+    folds: int = whole(2, 1)
+    valid_sessions: int = whole(120, 40)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.algorithms or any(name not in ("ppo", "sac") for name in self.algorithms):
+            self.refuse("algorithms", "it takes 'ppo', 'sac' or both")
+        if not self.seeds or len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
+            self.refuse("seeds", "it takes whole numbers >= 0, each once; five or more show how much chance is in them")
 
 
 @dataclass(frozen=True)
@@ -597,7 +661,7 @@ class Config:
     ----------
     symbols : tuple of str
         What is trained on; empty means all that the lake holds.
-    sources, features, sentiment, model, training, split, folds, alerts, paper : Section
+    sources, features, sentiment, model, training, split, folds, alerts, paper, rl : Section
         The settings of each stage.
     """
 
@@ -611,6 +675,7 @@ class Config:
     folds: FoldConfig = field(default_factory=FoldConfig)
     alerts: AlertsConfig = field(default_factory=AlertsConfig)
     paper: PaperConfig = field(default_factory=PaperConfig)
+    rl: RlConfig = field(default_factory=RlConfig)
 
     @classmethod
     def read(cls, path: Path | None = None, overrides: Sequence[str] = ()) -> Config:

@@ -29,6 +29,7 @@ from pathlib import Path
 import numpy as np
 
 from tenor.config import FeatureConfig, ModelConfig, TrainConfig
+from tenor.engines import Workers
 from tenor.errors import ConfigError, DataError
 from tenor.evaluation import cells
 from tenor.evaluation.bootstrap import RESAMPLES
@@ -65,7 +66,7 @@ def ablate(
     model: ModelConfig,
     training: TrainConfig,
     cache: Path | None = None,
-    workers: int | None = None,
+    workers: Workers = None,
     progress: Callable[[str, int, int], None] | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -124,7 +125,7 @@ def ablate_attention(
     model: ModelConfig,
     training: TrainConfig,
     cache: Path | None = None,
-    workers: int | None = None,
+    workers: Workers = None,
     progress: Callable[[str, int, int], None] | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -171,7 +172,7 @@ def ablate_columns(
     model: ModelConfig,
     training: TrainConfig,
     cache: Path | None = None,
-    workers: int | None = None,
+    workers: Workers = None,
     progress: Callable[[str, int, int], None] | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -223,7 +224,7 @@ def _arm_walker(
     splits: Sequence[Split],
     training: TrainConfig,
     cache: Path | None,
-    workers: int | None,
+    workers: Workers,
     progress: Callable[[str, int, int], None] | None,
 ) -> Callable[[str, Panel, FeatureConfig, ModelConfig], WalkForward]:
     """Walks an arm of that name over its panel, with all that the arms have in common."""

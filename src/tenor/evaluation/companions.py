@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tenor.engines import Workers
 from tenor.schema import Panel
 from tenor.training import Forecaster, Progress, Split, fit
 
@@ -32,7 +33,7 @@ class Companions:
     forecaster: Forecaster
     split: Split
     work: Path
-    workers: int | None = None
+    workers: Workers = None
     progress: Progress | None = None
 
     def fitted(

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from tenor.config import FeatureConfig, FoldConfig, ModelConfig, TrainConfig
+from tenor.engines import Workers
 from tenor.errors import ConfigError
 from tenor.evaluation.baselines import BASELINES
 from tenor.evaluation.regressors import Regressor
@@ -70,7 +71,7 @@ def walk_with_comparators(
     training: TrainConfig,
     own: Sequence[Regressor] = (),
     cache: Path | None = None,
-    workers: int | None = None,
+    workers: Workers = None,
     progress: StageProgress | None = None,
 ) -> WalkForward:
     """Walk the model forward beside the baselines, the statistical ones, a plain LSTM and a user's `own`.
@@ -136,7 +137,7 @@ def walk_with_comparators(
 class _Statistical:
     """The statistical models as a comparator; progress counts the symbols of all `folds` together."""
 
-    def __init__(self, folds: int, workers: int | None, progress: StageProgress | None) -> None:
+    def __init__(self, folds: int, workers: Workers, progress: StageProgress | None) -> None:
         self._folds, self._workers, self._progress = folds, workers, progress
         self._done = 0
 

@@ -87,6 +87,11 @@ class Deletion:
     honest: bool
     hurts: bool
 
+    def times(self, arm: str) -> float:
+        """How many times as much hiding the most attended moves the forecast as hiding `arm`; NaN where undefined."""
+        means = {name: float(np.mean([point.value for point in curve])) for name, curve in self.moved.items()}
+        return means[MOST] / means[arm] if means.get(arm, 0.0) > 0 else math.nan
+
 
 @dataclass(frozen=True)
 class Faithfulness:
@@ -248,14 +253,14 @@ def deletion_sentence(deletion: Deletion) -> str:
     name, what = _NAMES[deletion.what], deletion.what
     if not math.isfinite(deletion.moved_over_random.low):
         return f"{name} cannot be tested on so few days."
-    means = {arm: float(np.mean([point.value for point in curve])) for arm, curve in deletion.moved.items()}
-    most, random, latest = means[MOST], means[RANDOM], means.get(LATEST, 0.0)
-    if random > 0:
-        shown = f"changes it {most / random:.2f} times as much as hiding random {what}"
+    over_random, over_latest = deletion.times(RANDOM), deletion.times(LATEST)
+    if not math.isnan(over_random):
+        shown = f"changes it {over_random:.2f} times as much as hiding random {what}"
     else:
-        shown = f"{'changes' if most > 0 else 'does not change'} it, hiding random {what} does not"
-    if latest > 0:
-        shown += f" and {most / latest:.2f} times as much as hiding the latest {what}"
+        moves = any(point.value > 0 for point in deletion.moved[MOST])
+        shown = f"{'changes' if moves else 'does not change'} it, hiding random {what} does not"
+    if not math.isnan(over_latest):
+        shown += f" and {over_latest:.2f} times as much as hiding the latest {what}"
     result = "shows" if deletion.honest else "is not shown to reveal"
     over = deletion.error_over_random
     less = side_of_zero(over) == -1

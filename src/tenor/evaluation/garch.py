@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr
 
+from tenor.engines import Workers, engine_of
 from tenor.evaluation.statistical import SymbolProgress
 from tenor.schema import Bool, Float64, Panel
-from tenor.training.parallel import available_cores, each_in_a_process
 
 GARCH = "GARCH"
 GJR = "GJR-GARCH-t"
@@ -77,7 +77,7 @@ def fit_garch(
     train: slice,
     names: Sequence[str],
     *,
-    workers: int | None = None,
+    workers: Workers = None,
     progress: SymbolProgress | None = None,
 ) -> dict[str, Float64]:
     """Log of the forecast mean variance of the next h sessions by each of `names`, symbol by symbol.
@@ -103,10 +103,10 @@ def fit_garch(
     """
     inside = np.zeros(len(panel.sessions), dtype=bool)
     inside[train] = True
-    tasks = [_Task(panel.close[:, i], inside, panel.horizons, tuple(names)) for i in range(len(panel.symbols))]
-    cores = min(workers or available_cores(), len(tasks)) or 1
+    common = _Common(inside, panel.horizons, tuple(names))
+    tasks = [panel.close[:, i].copy() for i in range(len(panel.symbols))]
     by_symbol: list[Float64] = []
-    for forecast in each_in_a_process(_forecast, tasks, cores):
+    for forecast in engine_of(workers).map(_forecast, tasks, shared=common):
         by_symbol.append(forecast)
         if progress is not None:
             progress(len(by_symbol), len(tasks))
@@ -114,25 +114,24 @@ def fit_garch(
 
 
 @dataclass(frozen=True)
-class _Task:
-    """One symbol: its closes, and which sessions are training [session]."""
+class _Common:
+    """What all symbols share: which sessions are training [session], the horizons and the models."""
 
-    close: Float64
     train: Bool
     horizons: tuple[int, ...]
     names: tuple[str, ...]
 
 
-def _forecast(task: _Task) -> Float64:
-    """[name, session, horizon]."""
-    forecasts = np.full((len(task.names), len(task.close), len(task.horizons)), np.nan)
-    rows = np.flatnonzero(np.isfinite(task.close))
-    returns = np.diff(np.log(task.close[rows]))
+def _forecast(common: _Common, close: Float64) -> Float64:
+    """[name, session, horizon] of one symbol, from its adjusted closes [session]."""
+    forecasts = np.full((len(common.names), len(close), len(common.horizons)), np.nan)
+    rows = np.flatnonzero(np.isfinite(close))
+    returns = np.diff(np.log(close[rows]))
     rows = rows[1:]
-    for name, forecast in zip(task.names, forecasts, strict=True):
-        parameters = estimate(name, returns[task.train[rows]])
+    for name, forecast in zip(common.names, forecasts, strict=True):
+        parameters = estimate(name, returns[common.train[rows]])
         if parameters is not None:
-            forecast[rows] = np.log(mean_variance_ahead(name, parameters, returns, task.horizons))
+            forecast[rows] = np.log(mean_variance_ahead(name, parameters, returns, common.horizons))
     return forecasts
 
 

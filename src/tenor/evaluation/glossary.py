@@ -48,7 +48,7 @@ GLOSSARY: tuple[Term, ...] = (
     Term("Adjusted close", "The close, corrected for splits and dividends, so that differences are returns."),
     Term("As of", "The moment up to which everything is known that a forecast uses."),
     Term("Attention", "Weights by which the network averages past sessions; they add up to 1."),
-    Term("AUC", "The chance that a stock that rose had a higher P(up) than one that did not; 0.5 is chance."),
+    Term("AUC", "The chance that a stock that rose had a higher P(up) than one that fell; 0.5 is none."),
     Term("Basis point", "A hundredth of a per cent.", ("bps", "basis points")),
     Term(
         "Brier score",
@@ -56,14 +56,14 @@ GLOSSARY: tuple[Term, ...] = (
     ),
     Term(
         "Calibration",
-        "Whether what is said to happen with 70 % probability happens in 70 % of cases.",
+        "Whether what has 70 % probability happens in 70 % of cases.",
         ("calibrated",),
     ),
     Term("Champion", "The version of a model that forecasts now. A new one has to beat it."),
     Term("Coverage", "The share of outcomes inside an interval."),
     Term(
         "CRPS",
-        "A loss of a whole distribution (continuous ranked probability score); lower is better.",
+        "A loss of a whole distribution (continuous ranked probability score).",
     ),
     Term("Cut-off", "The moment after which news count for the next session."),
     Term(
@@ -82,26 +82,25 @@ GLOSSARY: tuple[Term, ...] = (
     Term("Fold", "One train, validation and test part of a walk-forward evaluation.", ("folds",)),
     Term(
         "GARCH, GJR-GARCH, EGARCH",
-        "The classic models of volatility that rises after large moves; the latter two treat losses and gains "
-        "differently.",
+        "Classic models of volatility that rises after large moves; the latter two tell losses from gains.",
         ("GARCH", "GJR-GARCH", "GJR-GARCH-t", "EGARCH"),
     ),
     Term(
         "HAR, HAR-X",
-        "A linear regression of variance on its averages over a day, a week, a month (Corsi 2009); here X adds a "
-        "quarter, the market's averages and the loss of the session. *Refitted*: it learns on during the test.",
+        "A regression of variance on its averages over a day, a week, a month (Corsi 2009); X adds a quarter, the "
+        "market and the session's loss. *Refitted*: it learns on during the test.",
         ("HAR-X", "HAR"),
     ),
     Term(
         "Holm's correction",
-        "Makes p-values larger by how many were looked at, so that luck among many is not taken for skill.",
+        "Raises p-values by how many were looked at, so that luck is not taken for skill.",
         ("Holm",),
     ),
     Term("Horizon", "How many sessions ahead a forecast looks.", ("horizons", "sessions ahead", "session ahead")),
     Term(
         "Information coefficient (IC)",
-        "The correlation of forecast and realised returns over the stocks of a day; rank IC is that of their ranks, "
-        "ICIR its mean over its spread.",
+        "The correlation of forecast and realised returns over a day's stocks; rank IC: of their ranks; ICIR: its mean "
+        "over its spread.",
         ("rank IC", "ICIR"),
     ),
     Term(
@@ -121,7 +120,7 @@ GLOSSARY: tuple[Term, ...] = (
     Term("Long/flat", "A rule that holds the stocks whose forecast is a rise, and no others."),
     Term("Long/short", "A rule that buys the stocks with the highest forecasts and sells the lowest short."),
     Term("MAE, RMSE", "Mean absolute error; square root of the mean squared error.", ("MAE", "RMSE")),
-    Term("MCC", "Matthews correlation coefficient: correlation of forecast and realised direction, 0 is chance."),
+    Term("MCC", "Matthews correlation of forecast and realised direction; 0 is chance."),
     Term(
         "Model confidence set",
         "The models that can't be told from the best one (Hansen, Lunde and Nason 2011).",
@@ -135,19 +134,19 @@ GLOSSARY: tuple[Term, ...] = (
     Term("Persistence", 'The forecast "the price stays".', ("the price stays",)),
     Term(
         "Pesaran-Timmermann test",
-        "Does the direction agree with the market's more often than always forecasting the same one would?",
+        "Does the direction agree with the market's more often than one that never changes?",
         ("Pesaran-Timmermann", "p, PT"),
     ),
     Term(
         "QLIKE",
-        "A loss of a variance forecast that punishes forecasts that are too calm more than ones that are too wild.",
+        "A loss of a variance forecast that punishes being too calm more than being too wild.",
     ),
     Term(
         "Quantile",
         "The value that the outcome stays below with a given probability.",
         ("quantiles",),
     ),
-    Term("Session", "One trading day of an exchange, or one bar of an intraday calendar.", ("sessions",)),
+    Term("Session", "A trading day of an exchange, or an intraday bar.", ("sessions",)),
     Term(
         "Sharpe ratio",
         "Mean return over its spread, a year. *Deflated*: corrected for how many models were tried.",
@@ -157,16 +156,14 @@ GLOSSARY: tuple[Term, ...] = (
     Term("Squared error of log variance", "A loss that punishes being wrong by a factor, up or down alike."),
     Term("Surprise", "A session's sentiment less its mean over the sessions before.", ("surprises",)),
     Term("Turnover", "What is traded, as a share of the portfolio; selling everything is 100 %."),
-    Term(
-        "Utility", "What holding a position at constant risk by a forecast is worth, a year. It is no trading profit."
-    ),
+    Term("Utility", "What holding at constant risk by a forecast is worth, a year; no trading profit."),
     Term("Value at risk", "The loss that is passed only on one day in twenty (at 95 %).", ("VaR",)),
     Term(
         "Variance, volatility",
         "The expected squared move of a session; its square root.",
         ("variance", "volatility", "variances"),
     ),
-    Term("Walk-forward", "Train on the past, test on what follows, move on, train again.", ("walked forward",)),
+    Term("Walk-forward", "Train on the past, test on what follows, move on.", ("walked forward",)),
 )
 """In the order of the alphabet."""
 

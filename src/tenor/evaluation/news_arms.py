@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from tenor.config import FeatureConfig, ModelConfig, TrainConfig
+from tenor.engines import Workers
 from tenor.errors import ConfigError, HistoryError
 from tenor.evaluation.walkforward import Pool, WalkForward, walk
 from tenor.features import feature_names
@@ -195,7 +196,7 @@ def walk_arms(
     model: ModelConfig,
     training: TrainConfig,
     cache: Path | None = None,
-    workers: int | None = None,
+    workers: Workers = None,
     progress: ArmProgress | None = None,
     seed: int = 0,
 ) -> NewsWalk:

@@ -135,6 +135,41 @@ class NewsValue:
         values: dict[str, Any] = json_values(asdict(self))
         return values
 
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> NewsValue:
+        """What `to_json` gave, read back.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            It is something else.
+        """
+
+        def number(value: float | None) -> float:
+            return math.nan if value is None else float(value)
+
+        comparisons = []
+        for each in values["comparisons"]:
+            change = Difference(**{name: number(value) for name, value in each["change"].items()})
+            comparisons.append(NewsComparison(**{**each, "change": change, "holm": number(each["holm"])}))
+        return cls(
+            first=values["first"],
+            last=values["last"],
+            moments=tuple(values["moments"]),
+            arms=tuple(values["arms"]),
+            seeds=tuple(values["seeds"]),
+            folds=values["folds"],
+            levels={
+                int(horizon): {
+                    moment: {arm: {k: number(v) for k, v in losses.items()} for arm, losses in arms.items()}
+                    for moment, arms in moments.items()
+                }
+                for horizon, moments in values["levels"].items()
+            },
+            comparisons=tuple(comparisons),
+            verdict=values["verdict"],
+        )
+
 
 def value_news(
     walks: Mapping[str, NewsWalk], *, seeds: Sequence[int], folds: str = "", resamples: int = RESAMPLES, seed: int = 0

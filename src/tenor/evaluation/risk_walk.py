@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tenor.distribution import Risk, calibrated
+from tenor.engines import Workers
 from tenor.evaluation.bootstrap import RESAMPLES
 from tenor.evaluation.garch import GARCH, GJR
 from tenor.evaluation.realised_utility import RealisedUtility, realised_utility
@@ -46,7 +47,7 @@ def walk_rivals(
     splits: Sequence[Split],
     *,
     names: Sequence[str] | None = None,
-    workers: int | None = None,
+    workers: Workers = None,
     progress: SymbolProgress | None = None,
 ) -> RivalWalk:
     """Fit the rivals on every fold of `splits`, calibrate each on the fold's validation part, and pool the test parts.

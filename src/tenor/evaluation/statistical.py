@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr
 
+from tenor.engines import Workers, engine_of
 from tenor.errors import ConfigError, did_you_mean
 from tenor.evaluation.baselines import SplitLike, rises
 from tenor.schema import Float64, Panel, Predictions
-from tenor.training.parallel import available_cores, each_in_a_process
 
 ARIMA = "ARIMA"
 ETS = "ETS"
@@ -49,7 +49,7 @@ def fit_statistical(
     split: SplitLike,
     *,
     names: Sequence[str] = STATISTICAL,
-    workers: int | None = None,
+    workers: Workers = None,
     progress: SymbolProgress | None = None,
 ) -> dict[str, Predictions]:
     """Forecasts of the models `names` for every cell of the mask after the validation part; NaN before it.
@@ -88,13 +88,10 @@ def fit_statistical(
             )
     first = split.valid.indices(len(panel.sessions))[1]
     base = np.array([rises(panel, split, axis) for axis in range(len(panel.horizons))])
-    tasks = [
-        _Task(panel.close[:, s], panel.mask[:, s], first, panel.horizons, tuple(names))
-        for s in range(len(panel.symbols))
-    ]
-    cores = min(workers or available_cores(), len(tasks)) or 1
+    common = _Common(first, panel.horizons, tuple(names))
+    tasks = [_Symbol(panel.close[:, s].copy(), panel.mask[:, s].copy()) for s in range(len(panel.symbols))]
     by_symbol: list[Float64] = []
-    for returns in each_in_a_process(_forecast, tasks, cores):
+    for returns in engine_of(workers).map(_forecast, tasks, shared=common):
         by_symbol.append(returns)
         if progress is not None:
             progress(len(by_symbol), len(tasks))
@@ -110,27 +107,33 @@ def _predictions(name: str, mean: Float64, scale: Float64, base: Float64) -> Pre
 
 
 @dataclass(frozen=True)
-class _Task:
-    """One symbol: its closes and mask [session], the first session that is forecast from."""
+class _Common:
+    """What all symbols share: the first session that is forecast from, the horizons and the models."""
 
-    close: Float64
-    mask: np.ndarray
     first: int
     horizons: tuple[int, ...]
     names: tuple[str, ...]
 
 
-def _forecast(task: _Task) -> Float64:
+@dataclass(frozen=True)
+class _Symbol:
+    """Closes and mask [session] of one symbol."""
+
+    close: Float64
+    mask: np.ndarray
+
+
+def _forecast(common: _Common, symbol: _Symbol) -> Float64:
     """Log returns [name, session, horizon]."""
-    returns = np.full((len(task.names), len(task.close), len(task.horizons)), np.nan)
-    places = np.flatnonzero(np.isfinite(task.close))
-    y = np.log(task.close[places])
-    before = int(np.searchsorted(places, task.first))
-    steps, last = np.array(task.horizons) - 1, max(task.horizons)
-    for name, rows in zip(task.names, returns, strict=True):
+    returns = np.full((len(common.names), len(symbol.close), len(common.horizons)), np.nan)
+    places = np.flatnonzero(np.isfinite(symbol.close))
+    y = np.log(symbol.close[places])
+    before = int(np.searchsorted(places, common.first))
+    steps, last = np.array(common.horizons) - 1, max(common.horizons)
+    for name, rows in zip(common.names, returns, strict=True):
         model = _chosen(name, y[:before])
         always = _always(model, y[:before], last, steps)
-        for t in np.flatnonzero(task.mask[task.first :]) + task.first:
+        for t in np.flatnonzero(symbol.mask[common.first :]) + common.first:
             known = int(np.searchsorted(places, t, side="right"))
             rows[t] = _ahead(model, y[:known], last, steps) if always is None else always
     return returns

@@ -21,6 +21,7 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
+from tenor.engines import Workers
 from tenor.errors import ConfigError, HistoryError, did_you_mean
 from tenor.evaluation.baselines import SplitLike
 from tenor.evaluation.garch import EGARCH, GARCH, GJR, MODELS, fit_garch
@@ -77,7 +78,7 @@ def fit_rivals(
     split: SplitLike,
     *,
     names: Sequence[str] | None = None,
-    workers: int | None = None,
+    workers: Workers = None,
     progress: SymbolProgress | None = None,
 ) -> RivalFits:
     """Fit the rivals `names` (all of them by default) and let each forecast every cell of `panel`.

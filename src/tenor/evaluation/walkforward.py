@@ -20,6 +20,7 @@ import torch
 
 from tenor.config import FeatureConfig, ModelConfig, TrainConfig, to_mapping
 from tenor.distribution import Risk
+from tenor.engines import Workers, engine_of
 from tenor.errors import ConfigError, HistoryError, ModelError
 from tenor.evaluation.baselines import fit_baselines
 from tenor.inference.cells import usable
@@ -31,7 +32,7 @@ from tenor.storage.files import content_key
 from tenor.training import Forecaster, Split, checkpoint, fit
 from tenor.training.fit import prepare
 from tenor.training.folds import fold_table
-from tenor.training.parallel import available_cores, train_seeds
+from tenor.training.parallel import train_seeds
 from tenor.training.trainer import Task
 
 FOLD_FORMAT = 5
@@ -110,7 +111,7 @@ def walk(
     comparators: Sequence[Comparator] = (),
     adaptive: bool = False,
     cache: Path | None = None,
-    workers: int | None = None,
+    workers: Workers = None,
     progress: FoldProgress | None = None,
 ) -> WalkForward:
     """Fit every fold of `splits`, and the baselines with it, and pool their predictions of the test parts.
@@ -247,7 +248,7 @@ def _fit_all(
     model: ModelConfig,
     training: TrainConfig,
     root: Path,
-    workers: int | None,
+    workers: Workers,
     progress: FoldProgress | None,
 ) -> list[Forecaster]:
     admit(model, len(read_by_network(panel, model).features), len(panel.horizons), sessions=len(panel.sessions))
@@ -266,7 +267,7 @@ def _fit_all(
         tasks += of_fold
         places += [checkpoints / checkpoint.folder_name(task, fingerprint) for task in of_fold]
     if tasks:
-        train_seeds(tasks, places, workers=workers or available_cores(), progress=counter)
+        train_seeds(tasks, places, engine=engine_of(workers), progress=counter)
     forecasters: list[Forecaster] = []
     for split, folder, forecaster in zip(splits, folders, saved, strict=True):
         if forecaster is None:

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from tenor.calendars import exchange
 from tenor.config import Config, FoldConfig
+from tenor.engines import Workers
 from tenor.errors import ConfigError, HistoryError
 from tenor.evaluation.comparators import regressors
 from tenor.evaluation.regressors import Regressor
@@ -23,9 +24,10 @@ from tenor.features.axis import Axis
 from tenor.features.own.bundle import Given
 from tenor.notebook.frame_store import frame_store
 from tenor.pipeline import evaluate as pipeline
+from tenor.pipeline.inputs import config_panel
 from tenor.pipeline.own import end_of_first_training, prepare_own
 from tenor.pipeline.topic_features import with_topics
-from tenor.pipeline.train import config_panel, describe_config
+from tenor.pipeline.train import describe_config
 from tenor.progress import bars_on
 from tenor.report import ReportExtras, write_report
 from tenor.report.risk import draw_changes
@@ -170,7 +172,7 @@ def evaluate(
     report: str | os.PathLike[str],
     show: Sequence[str] = (),
     baselines: Sequence[Any] = (),
-    workers: int | None = None,
+    workers: Workers = None,
     progress: bool = True,
 ) -> pipeline.EvaluationResult: ...
 
@@ -191,7 +193,7 @@ def evaluate(
     events: Any = None,
     allow_leak: bool = False,
     baselines: Sequence[Any] = (),
-    workers: int | None = None,
+    workers: Workers = None,
     progress: bool = True,
 ) -> WalkForwardEvaluation: ...
 
@@ -211,7 +213,7 @@ def evaluate(
     events: Any = None,
     allow_leak: bool = False,
     baselines: Sequence[Any] = (),
-    workers: int | None = None,
+    workers: Workers = None,
     progress: bool = True,
     version: str | None = None,
     report: str | os.PathLike[str] | None = None,

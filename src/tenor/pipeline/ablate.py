@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from tenor.config import Config
+from tenor.engines import Workers
 from tenor.errors import DataError, HistoryError
 from tenor.evaluation.ablation import ablate as compare_with_and_without
 from tenor.evaluation.ablation import ablate_attention, ablate_columns
 from tenor.evaluation.contrasts import Ablation
 from tenor.evaluation.news_value import NewsValue
+from tenor.pipeline.inputs import config_panel
 from tenor.pipeline.news_value import ablate_news, chosen_arms
 from tenor.pipeline.own import end_of_first_training, prepare_own
+from tenor.pipeline.saved_news_value import save_news_value
 from tenor.pipeline.topic_features import with_topics
-from tenor.pipeline.train import config_panel, describe_config
+from tenor.pipeline.train import describe_config
 from tenor.report.ablation import write_ablation
 from tenor.training.folds import fold_table, walk_forward
 from tenor.workspace import ScoringProgress, Workspace
@@ -64,7 +67,7 @@ def ablate(
     store: str,
     config: Config,
     *,
-    workers: int | None = None,
+    workers: Workers = None,
     progress: Callable[[str, int, int], None] | None = None,
     texts: ScoringProgress | None = None,
     report: Path | None = None,
@@ -131,7 +134,8 @@ def ablate(
             "news with 'tenor data import', or ask about model.attention = true without model.network."
         )
     reasons = [lacking[name] for name in requested if name in lacking]
-    if reasons and (without or len(reasons) == len(requested)):  # by default what can be asked about is asked about
+    # by default what can be asked about is asked about; arms are of the news
+    if reasons and (without or len(reasons) == len(requested) or (arms and "news" in lacking)):
         raise DataError("; ".join(reasons) + ".")
     if too_short is not None:
         raise too_short
@@ -153,6 +157,8 @@ def ablate(
                 raise
             # too few sessions with news for folds of their own: sentiment is asked about on the folds of the config
             requested = ("sentiment", "attention")
+        if news is not None:
+            save_news_value(workspace.registry, news, config.model, len(panel.symbols))
         if news is not None and requested == ("news",):
             if report is not None:
                 write_ablation(report, {}, news.folds, news=news, about=describe_config(config, panel.symbols))

@@ -8,10 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tenor.calendars import exchange
-from tenor.config import Config, FeatureConfig, FoldConfig, ModelConfig, SentimentConfig, TrainConfig, to_mapping
+from tenor.config import Config, FeatureConfig, FoldConfig, ModelConfig, TrainConfig, to_mapping
+from tenor.engines import Workers
 from tenor.errors import ConfigError, HistoryError
 from tenor.evaluation.baselines import fit_baselines
 from tenor.evaluation.companions import Companions
@@ -30,17 +29,16 @@ from tenor.features import build_panel
 from tenor.features.kinds import TOPIC
 from tenor.inference.cells import usable
 from tenor.inference.recipe import Recipe
+from tenor.pipeline.news_details import news_details
 from tenor.pipeline.own import require_same_code
 from tenor.pipeline.predict import require_moment
 from tenor.pipeline.train import load
-from tenor.report import Fold, NewsDetails, ReportExtras, TextTable, write_report
+from tenor.report import Fold, ReportExtras, TextTable, write_report
 from tenor.report.model import attention_blocks, faithfulness_blocks, training_blocks
 from tenor.report.results import metric_cell
-from tenor.report.sentiment import sentiment_blocks
 from tenor.report.style import sessions_ahead
 from tenor.report.symbols import symbols_by_coverage
 from tenor.schema import KINDS, Panel, Predictions
-from tenor.sentiment import Scorer, why
 from tenor.storage.files import write_json
 from tenor.training import Forecaster, Progress, Split, split_from_dates
 from tenor.training.candidate import tried
@@ -143,7 +141,7 @@ def walk_settings(
     training: TrainConfig,
     own: Sequence[Regressor] = (),
     cache: Path | None = None,
-    workers: int | None = None,
+    workers: Workers = None,
     progress: StageProgress | None = None,
 ) -> WalkedSettings:
     """Train the settings anew in each of `folds`, and judge them there; parameters as in `walk_with_comparators`."""
@@ -191,7 +189,7 @@ def evaluate(
     report: Path,
     show: Sequence[str] = (),
     baselines: Sequence[str] = (),
-    workers: int | None = None,
+    workers: Workers = None,
     progress: Progress | None = None,
     walking: StageProgress | None = None,
 ) -> EvaluationResult:
@@ -292,21 +290,18 @@ def evaluate(
     )
 
     held = {symbol: row["coverage_90"] for symbol, row in walk.risk[first].by_symbol.items()}
-    news = None
-    if sentiment is not None:
-        shown = tuple(show) or tuple(symbols_by_coverage(held))
-        blocks = sentiment_blocks(
-            counted,
-            sentiment,
-            split.test,
-            shown,
-            ablation=ablation,
-            risk=risk_ablation,
-            ours=forecaster.name,
-            without=WITHOUT_SENTIMENT,
-            whys=_explained_texts(workspace, recipe.sentiment, shown),
-        )
-        news = NewsDetails(risk_ablation, ablation, WITHOUT_SENTIMENT, blocks)
+    news = news_details(
+        workspace,
+        recipe,
+        counted,
+        split,
+        sentiment,
+        tuple(show) or tuple(symbols_by_coverage(held)),
+        returns=ablation,
+        risk=risk_ablation,
+        ours=forecaster.name,
+        without=WITHOUT_SENTIMENT,
+    )
     attends = forecaster.attention(panel, split.test) if forecaster.attends else None
     write_report(
         report,
@@ -353,32 +348,6 @@ def _own_test_part(evaluations: Mapping[int, Evaluation]) -> TextTable:
     return TextTable(
         ("horizon", *(TITLES[metric].title for metric in metrics)), rows, "This version alone, on its test part"
     )
-
-
-@dataclass(frozen=True)
-class ExplainedText:
-    """A text of the lake, and how much each of its words moved its score."""
-
-    text: str
-    score: float
-    words: tuple[tuple[str, float], ...]
-
-
-def _explained_texts(
-    workspace: Workspace, config: SentimentConfig, symbols: Sequence[str], count: int = 3
-) -> list[ExplainedText]:
-    """The `count` texts about `symbols` whose scores are farthest from 0, explained; none without news."""
-    scored = workspace.scored_news(config, symbols=symbols)
-    if scored is None:
-        return []
-    texts = scored.news.frame["text"]
-    # the first of equal texts stands for all; one that does not look English has no score to explain
-    strength = np.abs(np.where(scored.scores.language_ok, scored.scores.score, 0))
-    strength = np.where(texts.duplicated().to_numpy(), -1.0, strength)
-    order = np.argsort(-strength, kind="stable")[: min(count, int((strength >= 0).sum()))]
-    scorer = Scorer.load(config.model)
-    explained = [(text, why(scorer, text)) for text in texts.iloc[order]]
-    return [ExplainedText(text, e.score, tuple((w.text, w.contribution) for w in e.words)) for text, e in explained]
 
 
 def _refuse_known_topics(recipe: Recipe, panel: Panel, split: Split, folds: FoldConfig) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from tenor.calendars import calendar_of
 from tenor.config import FeatureConfig
+from tenor.engines import Workers
 from tenor.errors import ConfigError, DataError, HistoryError, UnknownSymbolError
 from tenor.evaluation.significance import format_p
 from tenor.features import build_panel
@@ -209,7 +210,7 @@ def judge(
     dates: str | None = None,
     calendar: str | None = None,
     quick: bool = False,
-    workers: int | None = None,
+    workers: Workers = None,
     progress: StageProgress | None = None,
 ) -> Judgement:
     """Judge forecasts beside baselines that are fitted on the bars before them.

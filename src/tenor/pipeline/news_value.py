@@ -10,6 +10,7 @@ from functools import partial
 import pandas as pd
 
 from tenor.config import Config
+from tenor.engines import Workers
 from tenor.errors import ConfigError, DataError, ModelError, TenorError, did_you_mean
 from tenor.evaluation.news_arms import (
     EVERYTHING,
@@ -25,8 +26,8 @@ from tenor.evaluation.news_arms import (
 from tenor.evaluation.news_value import NewsValue, value_news
 from tenor.features.kinds import ANY, TOPIC
 from tenor.features.own import Own
+from tenor.pipeline.inputs import config_panel
 from tenor.pipeline.topic_features import with_topics
-from tenor.pipeline.train import config_panel
 from tenor.schema import KINDS, AsOf, Bars, DailyKinds, DailySentiment, Panel
 from tenor.training.folds import fold_table
 from tenor.workspace import ScoringProgress, Workspace
@@ -61,7 +62,7 @@ def ablate_news(
     own: Own | None,
     *,
     arms: Sequence[str] = (),
-    workers: int | None = None,
+    workers: Workers = None,
     progress: Callable[[str, int, int], None] | None = None,
     texts: ScoringProgress | None = None,
 ) -> NewsValue:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -13,11 +13,11 @@ from tenor.errors import ConfigError, LeakError
 from tenor.features.axis import Axis
 from tenor.features.own import LAKE, Own, OwnFunction
 from tenor.features.own.bundle import Given
-from tenor.leakcheck.own import check_own
-from tenor.leakcheck.report import LeakReport
 from tenor.schema import Bars
-from tenor.training.folds import walk_forward
 from tenor.workspace import Workspace
+
+if TYPE_CHECKING:
+    from tenor.leakcheck.report import LeakReport
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,8 @@ def prepare_own(
     features = config.features
     if not (features.own or features.events or given):
         return Prepared(config)
+    from tenor.leakcheck.own import check_own  # loads SciPy, which a training without own features does not need here
+
     own = Own.of(features, given=given, covariates=workspace.covariates(features)).fitted(bars, train_end)
     leaks = check_own(own, bars, calendar=features.calendar, train_end=train_end)
     refuse_leaks(leaks, allow=allow_leak)
@@ -99,6 +101,8 @@ def prepare_own(
 
 def end_of_first_training(bars: Bars, config: Config, folds: FoldConfig) -> pd.Timestamp:
     """The last session of the training part of the first of `folds`: every fold knows what was known by then."""
+    from tenor.training.folds import walk_forward  # loads torch, as all of tenor.training
+
     sessions = Axis.of(bars, config.features.calendar).sessions
     first = walk_forward(sessions, folds, purge=max(config.features.horizons))[0]
     end: pd.Timestamp = sessions[first.train.stop - 1]

@@ -11,6 +11,8 @@ import pandas as pd
 from tenor.calendars import calendar_of, exchange, interval_of
 from tenor.config import PaperConfig
 from tenor.errors import ConfigError, StoreError, did_you_mean
+from tenor.pipeline.paper_published import publish_account
+from tenor.pipeline.policies import PolicyRule
 from tenor.serving.published import Index, PublishedForecasts, past_forecasts, published_forecasts
 from tenor.storage.files import read_json
 from tenor.store.lake import Lake
@@ -23,6 +25,7 @@ from tenor.trading.booking import (
     LIVE,
     REPLAYED,
     RESET,
+    SESSION,
     WHOLE,
     Prices,
     decision_rows,
@@ -108,6 +111,9 @@ def run(
     index = published.index()
     if index is None or not index.entries:
         raise ConfigError(f"nothing was published in {published.objects.location} yet: run 'tenor refresh' first.")
+    policy = PolicyRule.of(store) if config.rule == "rl" else None
+    if policy is not None:
+        config = policy.configured(config)
     universe, notes = _universe(index, config)
     settings = {**settings_of(config), "calendar": universe.calendar}
     with journal.alone():
@@ -127,7 +133,7 @@ def run(
         booked = mine.loc[mine["event"] == "session", "session"].max()
         start = decisions["session"].min() if len(decisions) and pd.isna(booked) else start
         prices = Prices.of(lake.rows("bars", symbols, since=start - _BEFORE))
-        made, more = _decisions(published, index, config, universe, prices, mine, since, moment)
+        made, more = _decisions(published, index, config, universe, prices, mine, since, moment, policy)
         notes += more
         fresh: list[dict[str, Any]] = []
         for decision, at in made:
@@ -140,6 +146,8 @@ def run(
         journal.write(_together(added, sessions))
         mine = _together(known, sessions)
     account = account_of(mine, number, universe.calendar) if (mine["event"] == DECISION).any() else None
+    if account is not None:
+        notes += publish_account(published, account, mine)
     return PaperRun(
         tuple(f"{decision.session:%Y-%m-%d}" for decision, _ in made),
         tuple(f"{day:%Y-%m-%d}" for day in sorted(set(sessions["session"]))),
@@ -196,6 +204,10 @@ def reset(store: str, *, now: pd.Timestamp | None = None) -> int | None:
             "origin": LIVE,
         }  # fmt: skip
         journal.write(pd.DataFrame([row]))
+    decisions = mine[mine["event"] == DECISION]
+    if len(decisions):
+        account = account_of(mine, number, settings_in(decisions)["calendar"])
+        publish_account(published_forecasts(store), account, mine, closed=True)
     return number
 
 
@@ -263,12 +275,16 @@ def _decisions(
     mine: pd.DataFrame,
     since: pd.Timestamp | None,
     now: pd.Timestamp,
+    policy: PolicyRule | None,
 ) -> tuple[_Made, list[str]]:
     """The decisions to add, each with its moment, and notes."""
     record: Mapping[str, Any] = next((r for r in index.head.get("track", ()) if r["horizon"] == universe.horizon), {})
     evidence = str(record.get("verdict", ""))
 
     def by_rule(session: pd.Timestamp, forecasts: Mapping[str, Forecast]) -> Decision:
+        if policy is not None:
+            booked = session_rows(mine, prices, account=0, calendar=universe.calendar, now=now, origin=LIVE)
+            return policy.decide(session, forecasts, _shares(_together(mine, booked)), config.cap)
         return decide(
             config,
             session,
@@ -310,6 +326,17 @@ def _decisions(
     return [(by_rule(session, forecasts), now)], notes
 
 
+def _shares(rows: pd.DataFrame) -> dict[str, float]:
+    """By symbol, the share of the equity that is held after the last booked close."""
+    booked = rows[rows["event"] == SESSION]
+    if booked.empty:
+        return {}
+    last = booked[booked["session"] == booked["session"].max()].set_index("symbol")
+    equity = float(last.loc[WHOLE, "equity"])
+    positions = last["position"].drop(WHOLE)
+    return {str(symbol): float(money) / equity for symbol, money in positions.items()} if equity > 0 else {}
+
+
 def _past(
     published: PublishedForecasts,
     index: Index,
@@ -319,6 +346,10 @@ def _past(
     since: pd.Timestamp,
 ) -> Iterable[tuple[pd.Timestamp, dict[str, Forecast]]]:
     """The published past forecasts from `since` on, by session."""
+    if config.rule == "rl":
+        raise ConfigError(
+            "paper.rule = 'rl' can't begin with --since: 'tenor rl evaluate' trades a policy on past sessions."
+        )
     if config.rule == "long/flat":
         raise ConfigError(
             "paper.rule = 'long/flat' can't begin with --since: the track record that allows it knows those days."

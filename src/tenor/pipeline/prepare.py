@@ -10,9 +10,9 @@ from typing import Any
 
 from tenor.config import Config
 from tenor.errors import ConfigError, DataError, StoreError
-from tenor.features import build_panel
 from tenor.features.catalogue import check_groups
 from tenor.ingest.importing import EMBEDDED, ImportResult, import_files
+from tenor.pipeline.inputs import training_inputs
 from tenor.schema import Panel
 from tenor.storage.files import write_whole
 from tenor.workspace import ScoringProgress, Workspace
@@ -105,12 +105,7 @@ def prepare(
             raise DataError(
                 f"{', '.join(imported.missing)}: there is no such file or folder; the others were imported."
             )
-    calendar = config.features.calendar
-    bars = workspace.bars(config.symbols or None, calendar=calendar)
-    sentiment = None
-    if config.features.sentiment:
-        sentiment = workspace.daily_sentiment(config.sentiment, calendar=calendar, progress=progress, save=True)
-    panel = build_panel(bars, config.features, sentiment=sentiment, half_life=config.sentiment.half_life)
+    panel = training_inputs(workspace, config, scoring=progress).panel
     if output is not None:
         _write(panel, output)
     return PrepareResult(imported, panel, output)

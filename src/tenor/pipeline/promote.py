@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from tenor.calendars import exchange
 from tenor.errors import Conflict, ModelError, TenorError
 from tenor.evaluation.significance import LEVEL, mean_test
 from tenor.inference.cells import usable
-from tenor.registry import Pointers
+from tenor.registry import Pointers, Registry
 from tenor.schema import Float64, Panel
 from tenor.training import Forecaster
 from tenor.workspace import Workspace
@@ -76,7 +77,11 @@ def promote(workspace: Workspace, version: str, *, force: bool = False) -> tuple
     """
     version = workspace.registry.resolve(version)
     if force:
-        return workspace.registry.promote(version), None
+        before = workspace.registry.pointers().champion
+        now = workspace.registry.promote(version)
+        why = "it was promoted by hand (--force), whatever a comparison says."
+        workspace.registry.note_contest(version, against=before, promoted=True, why=why)
+        return now, None
     now, contest = challenge(workspace, version)
     if contest is not None and not contest.better:
         raise ModelError(f"{version} is not promoted: {contest.why} To promote it all the same: --force.")
@@ -85,18 +90,24 @@ def promote(workspace: Workspace, version: str, *, force: bool = False) -> tuple
 
 def challenge(workspace: Workspace, version: str) -> tuple[Pointers, Contest | None]:
     """Promote `version` if there is no champion or it beats the one there is; a Contest unless it is that itself."""
-    registry = workspace.registry
+    return gate(workspace.registry, version, lambda champion: compare(workspace, version, champion))
+
+
+def gate(registry: Registry, version: str, compared: Callable[[str], Contest]) -> tuple[Pointers, Contest | None]:
+    """What `challenge` does, for whatever `registry` holds: `compared` judges `version` against a champion."""
     for _ in range(ROUNDS):
         now = registry.pointers()
         if now.champion is None or now.champion == version:
             return registry.promote(version), None
-        contest = compare(workspace, version, now.champion)
-        if not contest.better:
-            return now, contest
-        try:
-            return registry.promote(version, instead_of=now.champion), contest
-        except Conflict:  # somebody else was promoted meanwhile: that one has to be beaten
-            continue
+        contest = compared(now.champion)
+        if contest.better:
+            try:
+                promoted = registry.promote(version, instead_of=now.champion)
+            except Conflict:  # somebody else was promoted meanwhile: that one has to be beaten
+                continue
+            now = promoted
+        registry.note_contest(version, against=contest.champion, promoted=contest.better, why=contest.why)
+        return now, contest
     raise ModelError(f"the champion changed {ROUNDS} times while {version} was compared with it: try again.")
 
 

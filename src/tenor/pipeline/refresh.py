@@ -31,6 +31,7 @@ from tenor.serving.documents import HISTORY, ITEMS, document, past_sessions
 from tenor.serving.monitor import MonitorReport, notify, watch
 from tenor.serving.published import PublishedForecasts, SymbolEntry, past_forecasts
 from tenor.serving.track_record import track_record, with_verdicts
+from tenor.serving.versions import version_rows
 from tenor.storage.files import json_values, read_json
 from tenor.symbols import known_as
 from tenor.workspace import NEWS, ScoredNews, Workspace
@@ -228,6 +229,9 @@ def _refresh(
         )
         for horizon in recipe.horizons
     )
+    closes = {
+        calendar.label(forecast.session): forecast.as_of.timestamp() for each in history.values() for forecast in each
+    }
     report = watch((run.trained or run.everything).panel, recipe, documents, now=now)
     head = {
         "published_at": now.timestamp(),
@@ -238,10 +242,12 @@ def _refresh(
         "closes": _closes(calendar, now),
         **({} if recipe.features.as_of == "close" else {"cut_offs": _cut_offs(recipe, now)}),
         "card": json_values(dict(predictor.card)),
+        "registry": version_rows(workspace.registry),
         "track": [asdict(record) for record in track],
         "monitor": report.to_json(),
         "notes": notes,
-        "sessions": past_sessions(documents),
+        "sessions": (past := past_sessions(documents)),
+        "session_closes": list(map(closes.get, past)),
         "replay": fetch is None and _looks_back(workspace, documents),
     }
     run.save()

@@ -162,6 +162,7 @@ def show(
     store: str,
     *,
     topic: str | None = None,
+    version: str | None = None,
     examples: int = 3,
     scorer: str = "default",
     progress: Progress | None = None,
@@ -174,6 +175,8 @@ def show(
         A folder, or ``s3://bucket/prefix``.
     topic
         A name or number that is to be shown, checked before the news is read.
+    version
+        Of the topics, as a fit or a model (``sentiment.topics_model``) names it; by default those fitted last.
     examples
         The most typical items to give for each topic.
     scorer
@@ -189,7 +192,7 @@ def show(
         There is no such topic.
     """
     workspace = Workspace(store)
-    model = workspace.topics.current()
+    model = workspace.topics.current() if version is None else workspace.topics.version(version)
     if topic is not None:
         model.number(topic)
     scoring = Scorer.load(scorer)

@@ -9,20 +9,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from tenor.config import Config, to_mapping
 from tenor.distribution import calibrated
+from tenor.engines import Workers
 from tenor.errors import TenorError
 from tenor.evaluation.risk_metrics import qlike
-from tenor.features.axis import Axis
-from tenor.features.catalogue import check_groups
-from tenor.features.own import Own
 from tenor.features.own.bundle import Given
 from tenor.inference import usable
-from tenor.pipeline.own import prepare_own
+from tenor.pipeline.inputs import training_inputs
 from tenor.pipeline.promote import Contest, challenge
-from tenor.pipeline.topic_features import with_topics
 from tenor.registry import Registry
 from tenor.schema import Bars, Bool, DailySentiment, Float64, Panel, Predictions
 from tenor.storage.files import json_values
@@ -85,7 +81,7 @@ def train(
     store: str,
     config: Config,
     *,
-    workers: int | None = None,
+    workers: Workers = None,
     progress: Progress | None = None,
     scoring: ScoringProgress | None = None,
     own: Sequence[Given] = (),
@@ -102,7 +98,7 @@ def train(
     config
         All settings.
     workers
-        Processes that train seeds side by side; None is one a core.
+        Processes that train seeds side by side (None is one a core), or an engine, where news are scored as well.
     progress
         Called after every epoch.
     scoring
@@ -125,17 +121,10 @@ def train(
     TrainingError
         The training diverged, or a process of it was killed.
     """
-    check_groups(config.features.groups)
-    workspace = Workspace(store)
-    calendar = config.features.calendar
-    bars = workspace.bars(config.symbols or None, calendar=calendar)
-    prepared = prepare_own(
-        workspace, config, bars, given=own, train_end=train_end(config, bars, own), allow_leak=allow_leak
-    )
-    until = topics_end(prepared.config, bars)
-    config = prepared.config if until is None else with_topics(workspace, prepared.config, until, scoring)
-    config, sentiment = workspace.training_news(config, until=until, progress=scoring, save=True)
-    panel = config_panel(config, bars, sentiment, prepared.own)
+    # texts go to a cluster; on this machine one process reads them
+    workspace = Workspace(store, None if workers is None or isinstance(workers, int) else workers)
+    inputs = training_inputs(workspace, config, given=own, scoring=scoring, allow_leak=allow_leak)
+    config, bars, sentiment, panel = inputs.config, inputs.bars, inputs.sentiment, inputs.panel
     split = chronological(panel.sessions, config.split, purge=max(panel.horizons))
     forecaster = fit(
         panel,
@@ -144,14 +133,14 @@ def train(
         model=config.model,
         training=config.training,
         sentiment=config.sentiment,
-        own=prepared.own,
+        own=inputs.prepared.own,
         checkpoints=workspace.work / "checkpoints",
         progress=progress,
         workers=workers,
     )
     registry = workspace.registry
     card = _card(forecaster, bars, sentiment, panel, split)
-    version = registry.add(forecaster, {**card, **prepared.card()})
+    version = registry.add(forecaster, {**card, **inputs.prepared.card()})
     now, contest = challenge(workspace, version)
     if now.champion is not None:
         # so that the first prediction need not compute what is known by now; the version stands, whatever fails here
@@ -171,25 +160,6 @@ def train(
     )
 
 
-def train_end(config: Config, bars: Bars, given: Sequence[Given] = ()) -> pd.Timestamp | None:
-    """The last session of the training part; None where there are no own features that need it."""
-    features = config.features
-    return last_trained(config, bars) if features.own or features.events or given else None
-
-
-def topics_end(config: Config, bars: Bars) -> pd.Timestamp | None:
-    """The last session of the training part; None where ``features.topics`` asks for no topics."""
-    return last_trained(config, bars) if config.features.topics else None
-
-
-def last_trained(config: Config, bars: Bars) -> pd.Timestamp:
-    """The last session of the training part."""
-    sessions = Axis.of(bars, config.features.calendar).sessions
-    split = chronological(sessions, config.split, purge=max(config.features.horizons))
-    until: pd.Timestamp = sessions[split.train.stop - 1]
-    return until
-
-
 def _left_out(panel: Panel, split: Split, lookback: int) -> dict[str, str]:
     """Symbols without a cell in the training part, and why."""
     trained = usable(panel, lookback)[split.train].any(axis=0)
@@ -202,16 +172,6 @@ def _left_out(panel: Panel, split: Split, lookback: int) -> dict[str, str]:
         else:
             reasons[panel.symbols[i]] = f"it has too few sessions in the training part ({len(close)})"
     return reasons
-
-
-def config_panel(config: Config, bars: Bars, sentiment: DailySentiment | None, own: Own | None = None) -> Panel:
-    """The panel that `config` describes; without `sentiment`, or where it is switched off, it has no such features.
-
-    Its own features are `own`, by default what ``features.own`` names.
-    """
-    from tenor.features import build_panel
-
-    return build_panel(bars, config.features, sentiment=sentiment, half_life=config.sentiment.half_life, own=own)
 
 
 def describe_config(config: Config, symbols: Sequence[str]) -> dict[str, str]:

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from tenor.config import Config, FoldConfig, to_mapping
+from tenor.engines import Workers
 from tenor.errors import ConfigError
 from tenor.features.axis import Axis
+from tenor.pipeline.inputs import train_end
 from tenor.pipeline.own import end_of_first_training, prepare_own
 from tenor.pipeline.topic_features import with_topics
-from tenor.pipeline.train import describe_config, train_end
+from tenor.pipeline.train import describe_config
 from tenor.report.tuning import write_tuning
 from tenor.schema import Bars
 from tenor.storage.files import write_text
@@ -55,7 +57,7 @@ def tune(
     out: Path,
     horizon: int,
     scoring: str,
-    workers: int | None = None,
+    workers: Workers = None,
     progress: SearchProgress | None = None,
     texts: ScoringProgress | None = None,
     report: Path | None = None,

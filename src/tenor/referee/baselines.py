@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from tenor.distribution import Risk
+from tenor.engines import Workers
 from tenor.errors import HistoryError
 from tenor.evaluation.baselines import ALWAYS_UP, BASELINES, DRIFT, PERSISTENCE, fit_baselines
 from tenor.evaluation.risk_walk import walk_rivals
@@ -118,7 +119,7 @@ def fit(
     returns: bool,
     risk: bool,
     quick: bool = False,
-    workers: int | None = None,
+    workers: Workers = None,
     progress: StageProgress | None = None,
 ) -> Baselines:
     """Fit the baselines on the training part of each split and let them forecast its test part.

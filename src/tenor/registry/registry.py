@@ -3,7 +3,7 @@
 ``versions/<version>/`` holds a model's files and never changes: weights (safetensors), ONNX graph, settings, how its
 sentiment was made, and its card. ``manifest.json`` has the SHA-256 of each and is written last: without it there is no
 version. ``pointers.json`` names champion, previous champion and the one trained last, in one object that is moved by
-compare-and-swap: of two who race, the second decides anew.
+compare-and-swap: of two who race, the second decides anew. ``contests.json`` says why a version was promoted or not.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from tenor.storage.files import read_json
 from tenor.storage.object_store import ObjectStore, change, open_store
 
 CARD = "card.json"
-POINTERS = "pointers.json"
+POINTERS, CONTESTS = "pointers.json", "contests.json"
 _VERSION = re.compile(r"[0-9a-f]{12}")
 
 
@@ -219,6 +219,24 @@ class Registry:
 
         return self._move(moved)
 
+    def note_contest(self, version: str, *, against: str | None, promoted: bool, why: str) -> None:
+        """Remember why `version` became the champion, or did not; the last note of a version counts."""
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+
+        def noted(data: bytes | None) -> bytes:
+            known: dict[str, Any] = read_json(data) if data is not None else {}
+            return dump({**known, version: {"at": at, "against": against, "promoted": promoted, "why": why}})
+
+        change(self.objects, CONTESTS, noted)
+
+    def contests(self) -> dict[str, dict[str, Any]]:
+        """By version ``at`` (UTC, ISO 8601), ``against``, ``promoted`` and ``why``; empty where none was noted."""
+        try:
+            known: dict[str, dict[str, Any]] = read_json(self.objects.get(CONTESTS).data)
+        except (MissingObject, ValueError):
+            return {}
+        return known
+
     def rollback(self) -> Pointers:
         """Make the previous champion the champion again, and the other way round.
 
@@ -241,7 +259,11 @@ class Registry:
                 raise Conflict(f"the champion is {now.champion} by now: look again with 'tenor models list'.")
             return replace(now, champion=done.champion, previous=done.previous)
 
-        return self._move(moved)
+        now = self._move(moved)
+        self.note_contest(
+            str(done.champion), against=done.previous, promoted=True, why="it was rolled back to, by hand."
+        )
+        return now
 
     def pointers(self) -> Pointers:
         """The versions that have a name."""
@@ -373,6 +395,14 @@ class Registry:
 
         change(self.objects, POINTERS, make)
         return pointers
+
+
+def policies_of(store: str) -> Registry:
+    """The policies of trading agents: in ``policies`` beside the lake's tables, as `registry_of` has its models."""
+    if store.startswith("s3://"):
+        return Registry(open_store(f"{store.rstrip('/')}/policies"), Path("policies"))
+    folder = Path(store) / "policies"
+    return Registry(open_store(folder), folder)
 
 
 def registry_of(store: str) -> Registry:

@@ -14,8 +14,9 @@ from tenor.evaluation.bootstrap import ConfidenceInterval
 from tenor.evaluation.cost_sweep import HOLD, CostSweep, SweepRun
 from tenor.evaluation.evaluate import Evaluation
 from tenor.evaluation.garch import GJR
+from tenor.evaluation.news_value import NewsValue, best_arm
 from tenor.evaluation.risk import ADAPTED, LOSSES, Comparison, RiskEvaluation
-from tenor.evaluation.significance import side_of_zero
+from tenor.evaluation.significance import format_p, side_of_zero
 from tenor.evaluation.titles import RISK_TITLES
 from tenor.evaluation.volatility_rivals import EWMA, HAR_X_REFITTED
 from tenor.report import style
@@ -107,17 +108,25 @@ def _points(interval: ConfidenceInterval) -> str:
 
 
 def news_answer(
-    risk: Mapping[int, RiskEvaluation], returns: Mapping[int, Evaluation], without: str, section: str | None
+    risk: Mapping[int, RiskEvaluation],
+    returns: Mapping[int, Evaluation],
+    without: str,
+    section: str | None,
+    arms: NewsValue | None = None,
 ) -> Answer:
-    """What reading the news changed on the sessions that have news; no picture where nothing was compared."""
+    """What reading the news changed on the sessions that have news; no picture where nothing was compared.
+
+    `arms` is what the last ablation of the same store found.
+    """
     question = "Does the news help?"
     if not risk or not returns:
         sentence = (
-            "This model reads no news, so that there is nothing to compare; 'tenor ablate' asks whether it would help."
-            if section is None
+            "This model reads no news, so that there is nothing to compare"
+            + ("; 'tenor ablate' asks whether it would help." if arms is None else ".")
+            if section is None or arms is not None
             else "Unknown: no session of the test has news that the model reads."
         )
-        return Answer(question, sentence, None, section)
+        return Answer(question, sentence + _best_arm(arms), None, section)
     horizon, evaluation = next(iter(risk.items()))
     comparison = evaluation.comparisons[without][LOSSES[0]]
     direction = returns[horizon].against[without]["direction"]
@@ -133,7 +142,23 @@ def news_answer(
         f"error of volatility by {format_signed(100 * comparison.change, 1)} % and "
         + ("no direction." if unmoved else f"the share of right directions by {_points(direction)} points.")
     )
-    return Answer(question, sentence, _news_picture(risk, without), section)
+    return Answer(question, sentence + _best_arm(arms), _news_picture(risk, without), section)
+
+
+def _best_arm(arms: NewsValue | None) -> str:
+    """The arm of an ablation that lowered the error of volatility most, in a sentence; empty without one."""
+    horizon = next(iter(arms.levels)) if arms is not None and arms.levels else None
+    best = None if arms is None or horizon is None else best_arm(arms.comparisons, horizon=horizon)
+    if best is None or not math.isfinite(best.holm):  # too few days, or nothing moved
+        return ""
+    shown = "helps" if best.helps else "is not shown to help"
+    when = "at the close" if best.moment == "close" else "before the next open"
+    low, high = (format_signed(100 * bound, 1) for bound in (best.change.low, best.change.high))
+    return (
+        f" Walked forward with more or less of it, what helps most {shown}: {best.arm}, {when}, "
+        f"{format_signed(100 * best.change.value, 1)} % [{low}, {high}] error of volatility, p {format_p(best.holm)} "
+        "after Holm."
+    )
 
 
 def _news_picture(risk: Mapping[int, RiskEvaluation], without: str) -> Picture:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -27,6 +28,7 @@ from tenor.evaluation.faithfulness import (
 from tenor.evaluation.significance import format_p
 from tenor.report import style
 from tenor.report.page import Block, Paragraph, Picture, TextTable
+from tenor.report.results import interval_cell
 from tenor.report.style import format_number, format_percent, join_names, sessions_ahead
 from tenor.schema import Float32, Float64, Panel
 
@@ -58,9 +60,8 @@ def attention_blocks(panel: Panel, rows: slice, attention: AttentionLike) -> tup
         return (Paragraph("The test has no session with attention."),)
     time = np.where(known[:, :, None, None], attention.time, np.nan)[..., ::-1]  # the session of the forecast first
     before = Paragraph(
-        "The forecast of risk starts from a mean of the variances of past sessions, weighted by attention; each "
-        "horizon has its own weights. A gate weights the features. Attention shows what the network gives weight to; "
-        "whether its forecasts depend on that is tested below."
+        "The forecast of risk starts from past sessions' variances, weighted by attention, by horizon. A gate weights "
+        "the features. Whether forecasts depend on these weights is tested below."
     )
     blocks = [before, _time_table(panel.horizons, time), *_over_time(panel.horizons, time, panel.sessions[rows])]
     blocks.append(_over_features(panel, rows, attention.feature))
@@ -176,25 +177,37 @@ def _loss_text(run: Mapping[str, Any]) -> str:
 
 
 def faithfulness_blocks(faithfulness: Faithfulness) -> tuple[Block, ...]:
-    """The deletion curves, and their result in plain words."""
-    entropy = [f"{format_number(v, 3)} {sessions_ahead(h)}" for h, v in faithfulness.entropy.items()]
+    """The deletion curves, and their result in a table."""
     before = Paragraph(
         "Do forecasts depend on what attention shows? Then hiding what it attends to most must change the forecast log "
-        "variance more, and increase its squared error more, than hiding as much at random: blue above grey. This was "
-        f"tested on {faithfulness.forecasts} forecasts {sessions_ahead(faithfulness.horizon)}, on "
-        f"{faithfulness.days} days of "
-        f"the test. {faithfulness.verdict} The entropy of attention over time is {join_names(entropy)}; uniform "
-        "attention has 1.000."
+        "variance, and increase its squared error, more than hiding as much at random: blue above grey."
     )
     tests = [test for test in (faithfulness.time, faithfulness.older, faithfulness.features) if test is not None]
-    return (before, *map(_deletion_picture, tests))
+    table = TextTable(
+        ("hidden", "change, times random", "times latest", "shown", "error over random", "shown"),
+        tuple(map(_deletion_cells, tests)),
+        f"Hiding the most attended, of {faithfulness.forecasts} forecasts {sessions_ahead(faithfulness.horizon)} on "
+        f"{faithfulness.days} days; shown: more than random at 5 %, with its p",
+    )
+    return (before, table, *map(_deletion_picture, tests))
+
+
+def _deletion_cells(deletion: Deletion) -> tuple[str, ...]:
+    def shown(result: bool, p: float) -> str:
+        return f"{'✓' if result else '✗'}\n{format_p(p)}" if math.isfinite(deletion.moved_over_random.low) else "–"
+
+    return (
+        deletion.what,
+        format_number(deletion.times(RANDOM)),
+        format_number(deletion.times(LATEST)),
+        shown(deletion.honest, deletion.p_moved),
+        interval_cell(deletion.error_over_random, 4, as_percent=False),
+        shown(deletion.hurts, deletion.p_error),
+    )
 
 
 def _deletion_picture(deletion: Deletion) -> Picture:
-    caption = (
-        f"Hiding up to {max(deletion.hidden)} of {deletion.of} {deletion.what}. Against random rankings: p "
-        f"{format_p(deletion.p_moved)} for the change and {format_p(deletion.p_error)} for the error."
-    )
+    caption = f"Hiding up to {max(deletion.hidden)} of {deletion.of} {deletion.what}."
     alt = (
         f"Curves of the change of the forecast and of its error by how many {deletion.what} were hidden. Change at the "
         f"end: {', '.join(f'{arm} {format_number(values[-1].value, 3)}' for arm, values in deletion.moved.items())}."

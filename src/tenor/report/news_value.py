@@ -5,7 +5,9 @@ from __future__ import annotations
 from tenor.evaluation.news_arms import SHUFFLED
 from tenor.evaluation.news_value import (
     ALL_CELLS,
+    ELSEWHERE,
     NEWS_METRICS,
+    NEXT_TO_EARNINGS,
     NIGHT,
     VARIANCE,
     NewsComparison,
@@ -14,7 +16,7 @@ from tenor.evaluation.news_value import (
     change_text,
     shown_p,
 )
-from tenor.report.page import PageSection, Paragraph, TextTable
+from tenor.report.page import Fold, PageSection, Paragraph, TextTable
 from tenor.report.style import sentence_case, sessions_ahead
 
 _ARMS = {
@@ -69,6 +71,34 @@ def news_sections(value: NewsValue) -> list[PageSection]:
         columns = ("sessions", *map(sentence_case, NEWS_METRICS.values()))
         sections.append(PageSection("Where the news helps", (TextTable(columns, tuple(parts), caption),)))
     return sections
+
+
+def arms_fold(value: NewsValue, day: str, *, symbols: int, same_model: bool) -> Fold:
+    """The table of arms of the ablation made on `day`, at its shortest horizon, folded."""
+    horizon = next(iter(value.levels))
+    lead = (
+        f"'tenor ablate' of {day}, {symbols} symbols, {value.first} – {value.last}, walked forward: the same model "
+        f"with more or less of the news against itself without; change of the loss in per cent."
+    )
+    if not same_model:
+        lead += " It was made with other settings of the model than this version's."
+    rows = [
+        (f"{c.arm}, {_moment(c)}", *_cells(value, c)) for c in value.on(ALL_CELLS, horizon=horizon, metric=VARIANCE)
+    ]
+    best = best_arm(value.comparisons, horizon=horizon)
+    if best is not None:
+        rows += [
+            (f"{c.arm}, {_moment(c)}: {c.cells}", *_cells(value, c))
+            for c in value.comparisons
+            if (c.moment, c.arm, c.horizon, c.metric) == (best.moment, best.arm, horizon, VARIANCE)
+            and c.cells in (NEXT_TO_EARNINGS, ELSEWHERE)
+        ]
+    columns = ("arm", *map(sentence_case, NEWS_METRICS.values()))
+    caption = f"{sentence_case(sessions_ahead(horizon))}, with 95 % interval and p-value (after Holm for all cells)"
+    return Fold(
+        "With more or less of the news, and what the night is worth",
+        (Paragraph(lead), Paragraph(value.verdict), TextTable(columns, tuple(rows), caption)),
+    )
 
 
 def _moment(comparison: NewsComparison) -> str:

@@ -78,9 +78,8 @@ def count_sides(evaluation: Evaluation) -> str:
         return "The test has too few sessions to tell any difference from chance."
     by_chance = max(1, round(0.05 * len(tested)))
     return (
-        f"Of {len(tested)} differences {tested.count(1) or 'none'} are significantly better, "
-        f"{tested.count(-1) or 'none'} significantly worse; among so many, about "
-        f"{by_chance} would look significant by chance alone."
+        f"Of {len(tested)} differences {tested.count(1)} are significantly better and {tested.count(-1)} worse; about "
+        f"{by_chance} would be by chance."
     )
 
 
@@ -103,9 +102,8 @@ def years_picture(evaluation: Evaluation) -> list[Picture]:
     if not evaluation.by_year:
         return []
     caption = (
-        f"{sentence_case(sessions_ahead(evaluation.horizon))}, by year, with 95 % intervals: blue above the value of "
-        "no skill, orange below, grey if the interval contains it. Where most stocks rise, a direction accuracy above "
-        "50 % is no achievement."
+        f"{sentence_case(sessions_ahead(evaluation.horizon))}, by year, with 95 % intervals: blue above no skill, "
+        "orange below. Where most stocks rise, a direction accuracy above 50 % is no achievement."
     )
     skill = [f"{year} {metric_cell(row['skill'], 'skill')}" for year, row in evaluation.by_year.items()]
     alt = f"Skill, direction accuracy and rank IC by year. Skill: {', '.join(skill)}.".replace("\n", " ")
@@ -134,7 +132,7 @@ def stocks_table(evaluation: Evaluation, held: Mapping[str, float]) -> TextTable
     )
     caption = (
         f"{sentence_case(sessions_ahead(evaluation.horizon))}: errors of prices are in % of the last close; the last "
-        "column is always forecasting the stock's own share of rises, known only afterwards."
+        "column always forecasts the stock's own share of rises."
     )
     if len(symbols) > RANKED_SYMBOLS:
         caption += f" The first {RANKED_SYMBOLS} of {len(symbols)} stocks; the others are in the JSON file."

@@ -19,9 +19,9 @@ from tenor.report.page import Block, Fold, PageSection, Paragraph, Picture, Text
 from tenor.report.style import format_number, format_percent, format_signed, sentence_case, sessions_ahead
 
 _TAIL_TESTS = (
-    "Beside value at risk (VaR), each p is that of right forecasts, by day. Z2 (Acerbi and Szekely) is 0 where the "
-    "expected shortfall is right, below where losses were larger. Kupiec tests how often VaR is passed, Christoffersen "
-    "and the dynamic quantile test (DQ) whether in clusters: of right forecasts each rejects 5 % of symbols."
+    "Value at risk (VaR): p is that of right forecasts, by day. Z2 (Acerbi and Szekely) is 0 where the expected "
+    "shortfall is right, below where losses were larger. Rejected: symbols by how often VaR is passed (Kupiec) · "
+    "whether in clusters (Christoffersen · DQ); 5 % each where forecasts are right."
 )
 
 
@@ -46,17 +46,16 @@ def risk_section(
     """
     before = Paragraph(
         "Variance is the squared gap from close to open plus what the range shows (Garman-Klass). Every model is "
-        "fitted before each fold's test part; only the refitted HAR-X learns on, and it has a share in our forecast "
-        "unless model.linear is false, as the season of reports has unless model.season is false. A change is our "
-        "model's loss over the other's, less 1: below zero, ours is better. Small numbers below are p-values of "
-        "Diebold-Mariano tests by day, after Holm over the rows of a table. "
-        "Blue: better at 5 %; orange: worse; grey: no difference shown. Among the best: in the 90 % model confidence "
-        "set of the squared error. Volatile days: the tenth with most volatility."
+        "fitted before each fold's test part; only the refitted HAR-X, which has a share in our forecast unless "
+        "model.linear is false (as the season of reports has unless model.season is), learns on. A change is our loss "
+        "over the other's, less 1: below zero, ours is better. "
+        "Small numbers are p-values (Diebold-Mariano by day, after Holm over a table's rows). Blue: better at 5 %; "
+        "orange: worse; grey: not shown. Among the best: in the 90 % model confidence set of the squared error."
     )
     blocks: list[Block] = [before]
     if replaced:
-        listed = "; ".join(f"{name} for {', '.join(symbols)}" for name, symbols in replaced.items())
-        blocks.append(Paragraph(f"The EWMA stands in for models that could not be estimated: {listed}."))
+        listed = "; ".join(f"{name} {_symbols(symbols)}" for name, symbols in replaced.items())
+        blocks.append(Paragraph(f"Not estimated, the EWMA stands in: {listed}."))
     held = {h: picture for h, picture in (pictures or {}).items() if picture is not None}
     folds = [
         Fold(_fold_title(h, e), (*_horizon_blocks(h, e), *([held[h]] if h in held else [])))
@@ -68,7 +67,7 @@ def risk_section(
 
 def _fold_title(horizon: int, evaluation: RiskEvaluation) -> str:
     held = format_percent(evaluation.coverage, 1)
-    return f"{sentence_case(sessions_ahead(horizon))}: losses, and a 90 % interval that held {held}"
+    return f"{sentence_case(sessions_ahead(horizon))}: the 90 % interval held {held}"
 
 
 def _horizon_blocks(horizon: int, evaluation: RiskEvaluation) -> tuple[Block, ...]:
@@ -77,7 +76,7 @@ def _horizon_blocks(horizon: int, evaluation: RiskEvaluation) -> tuple[Block, ..
         caption = "Change of each loss, in %"
         figure = figure_changes({horizon: evaluation})
         blocks.append(Picture(figure, caption, changes_alt(evaluation)))
-    return (*blocks, *_interval_blocks(horizon, evaluation))
+    return (*blocks, _intervals_table(horizon, evaluation))
 
 
 def changes_alt(evaluation: RiskEvaluation, loss: str = LOSSES[0]) -> str:
@@ -104,9 +103,9 @@ def _losses_table(evaluation: RiskEvaluation, horizon: int) -> TextTable:
         for loss in LOSSES:
             cells += [_value(values[loss], loss), _change(evaluation.comparisons.get(name, {}).get(loss))]
         p = evaluation.confidence_set.get("log_variance_mse", {}).get(name, math.nan)
-        cells.append("–" if math.isnan(p) else f"{'yes' if p >= 0.1 else 'no'}\n{format_p(p)}")
+        cells.append("–" if math.isnan(p) else f"{'✓' if p >= 0.1 else '✗'}\n{format_p(p)}")
         rows.append(tuple(cells))
-    caption = f"{sentence_case(sessions_ahead(horizon))}: {evaluation.samples:,} forecasts on {evaluation.days} days"
+    caption = f"Losses {sessions_ahead(horizon)}: {evaluation.samples:,} forecasts on {evaluation.days} days"
     return TextTable(tuple(columns), tuple(rows), caption, marked=0)
 
 
@@ -186,24 +185,32 @@ def _marker(place: int) -> str:
     return "os^Dv"[place % 5]
 
 
-def _interval_blocks(horizon: int, evaluation: RiskEvaluation) -> list[Block]:
-    ahead = sentence_case(sessions_ahead(horizon))
+def _intervals_table(horizon: int, evaluation: RiskEvaluation) -> TextTable:
+    """What intervals held, and how value at risk and expected shortfall did."""
     columns = ("model", *(f"{p} %" for p in INTERVALS), "90 %, volatile days", "width of 90 %")
+    tail_columns, tail_cells = _tails(evaluation)
     rows = []
     for name in _shown(evaluation):
         values = evaluation.table[name]
         shares = [format_percent(values[f"coverage_{p}"].value, 1) for p in INTERVALS]
         volatile = format_percent(values["coverage_90_volatile"].value, 1)
-        rows.append((name, *shares, volatile, format_percent(values["width_90"].value, 2)))
-    caption = f"{ahead}: share of returns inside each interval"
-    band = (
-        f"Within its binomial band for {format_percent(evaluation.in_band, 0)} of {len(evaluation.by_symbol)} symbols."
+        width = format_percent(values["width_90"].value, 2)
+        rows.append((_row_name(name), *shares, volatile, width, *tail_cells[name]))
+    band = f"{format_percent(evaluation.in_band, 0)} of {len(evaluation.by_symbol)} symbols"
+    caption = (
+        f"Returns inside each interval {sessions_ahead(horizon)} (within the binomial band: {band}), value at risk"
     )
-    return [
-        TextTable(columns, tuple(rows), caption, marked=0),
-        Paragraph(band),
-        _tails_table(evaluation, ahead),
-    ]
+    return TextTable((*columns, *tail_columns), tuple(rows), caption, marked=0)
+
+
+def _row_name(name: str) -> str:
+    """A model's name without the words that the caption has said."""
+    return name.replace(f" {ADAPTED}", ", adaptive")
+
+
+def _symbols(symbols: tuple[str, ...]) -> str:
+    """Up to three of them by name, and otherwise how many."""
+    return f"for {', '.join(symbols)}" if len(symbols) <= 3 else f"for {len(symbols)} symbols"
 
 
 def _shown(evaluation: RiskEvaluation) -> list[str]:
@@ -213,39 +220,31 @@ def _shown(evaluation: RiskEvaluation) -> list[str]:
     return shown if any(name in USED for name in shown) else list(evaluation.table)
 
 
-def _tails_table(evaluation: RiskEvaluation, ahead: str) -> TextTable:
+def _tails(evaluation: RiskEvaluation) -> tuple[list[str], dict[str, list[str]]]:
+    """The columns on value at risk and expected shortfall, and the cells of each model."""
     with_tests = any(test.rejected for of_model in evaluation.tails.values() for test in of_model.values())
-    columns = ["model"]
-    confidences = list(next(iter(evaluation.tails.values())))
-    for confidence in confidences:
-        percent = f"{100 * float(confidence):g} %"
-        columns += [f"beyond VaR {percent}", "Z2 of shortfall"]
-        if with_tests:
-            columns.append("symbols rejected, Kupiec · Christoffersen · DQ")
-    rows = []
+    columns: list[str] = []
+    for confidence in next(iter(evaluation.tails.values())):
+        columns += [f"beyond VaR {100 * float(confidence):g} %", "Z2", *(["rejected"] if with_tests else [])]
+    cells: dict[str, list[str]] = {}
     for name, of_model in evaluation.tails.items():
-        if name not in _shown(evaluation):
-            continue
-        cells = [name]
-        for confidence in confidences:
-            test = of_model[confidence]
-            cells += [
+        cells[name] = []
+        for test in of_model.values():
+            cells[name] += [
                 f"{format_percent(test.violations.value, 2)}\n{format_p(test.p)}",
                 f"{format_number(test.shortfall, 2)}\n{format_p(test.shortfall_p)}",
             ]
             if with_tests:
-                cells.append(" · ".join(format_percent(share, 0) for share in test.rejected.values()))
-        rows.append(tuple(cells))
-    return TextTable(tuple(columns), tuple(rows), f"{ahead}: value at risk and expected shortfall", 0)
+                cells[name].append(" · ".join(format_percent(share, 0) for share in test.rejected.values()))
+    return columns, cells
 
 
 def _use_blocks(use: RiskUse) -> tuple[Block, ...]:
     targeting = use.targeting
     before = Paragraph(
-        f"A portfolio of all symbols is held at a volatility of {format_percent(targeting.target, 0)} a year, at "
+        f"All symbols are held at a volatility of {format_percent(targeting.target, 0)} a year, at "
         f"{format_number(targeting.cost, 0)} bps and at most {format_number(targeting.cap, 0)} times the equity. "
-        "Closer to the target, and steadier from month to month, is better. A difference in risk loss above zero "
-        "means that our forecasts kept the risk closer to it."
+        "Closer to the target, and steadier, is better; a difference in risk loss above zero: ours was closer."
     )
     columns = (
         "forecasts", "volatility a year", "months' variation", "deepest fall", "turnover a session", "Sharpe",
@@ -286,8 +285,8 @@ def _use_blocks(use: RiskUse) -> tuple[Block, ...]:
     )
     most = next(iter(use.utility.values())).most
     caption = (
-        f"Utility in bps a year of a position in each symbol (Bollerslev and others 2018); a perfect forecast has "
-        f"{format_number(most, 0)}. p: against our model, after Holm"
+        f"Utility in bps a year (Bollerslev and others 2018); a perfect forecast has {format_number(most, 0)}. "
+        "p: against our model, after Holm"
     )
     blocks.append(TextTable(("forecasts", *(sessions_ahead(h) for h in use.utility)), worth, caption, 0))
     return tuple(blocks)

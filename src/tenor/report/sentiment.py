@@ -84,8 +84,8 @@ def sentiment_blocks(
     grid = _SentimentGrid.of(panel, sentiment)
     before = Paragraph(
         "Sentiment is the mean score of what was published about a stock, from −1 (bad) to 1 (good). No news is not "
-        "neutral news: a session without items has no sentiment and stays blank. What it changes is measured on the "
-        "one version named below and the same trained without it, on its test sessions that have news."
+        "neutral news: a session without items stays blank. What it changes is measured on the version named below "
+        "beside the same without it, on test sessions with news."
     )
     effect: list[Picture | Paragraph] = [_effect_of_sentiment(ablation, ours, without)]
     effect += [Paragraph(_effect_on_risk(risk, without))] if risk else []
@@ -143,8 +143,8 @@ def _beside_price(panel: Panel, grid: _SentimentGrid, rows: slice, symbol: str) 
     caption = (
         f"{symbol}, {format_day(panel.sessions[start])} – {format_day(panel.sessions[last])}: "
         f"{_count(float(np.nansum(items)), 'item')} on {int(known.sum())} of {_count(len(items), 'session')}, "
-        f"{int((mean > 0).sum())} of them above zero, {int((mean < 0).sum())} below. The line is the mean "
-        "of all items so far, in which older ones count less; it stays level over sessions without news."
+        f"{int((mean > 0).sum())} of them above zero, {int((mean < 0).sum())} below. The line averages all items so "
+        "far, older ones less."
     )
     if last < first:
         caption += " It has no news in the test: these sessions are before it."
@@ -186,9 +186,9 @@ def _largest_surprises(panel: Panel, grid: _SentimentGrid) -> TextTable | Paragr
     columns = ("stock", "session", "items", "sentiment", "surprise", "return of that session", "return of the next")
     cells = np.isfinite(grid.mean) & np.isfinite(panel.close)
     caption = (
-        "The days with the largest surprise (sentiment minus its trailing mean) times the square root of the number of "
-        f"items, with at least {FEWEST_ITEMS} items. Over all {_count(int(cells.sum()), 'stock-session')} with news, "
-        "the rank correlation of sentiment with the return of the same session is "
+        f"Largest surprise times the square root of the items, of days with {FEWEST_ITEMS} items or more. Over all "
+        f"{_count(int(cells.sum()), 'stock-session')} with news, the rank correlation of sentiment with the return of "
+        "the same session is "
         f"{_lead_or_lag(grid.mean, same, following)}"
     )
     return TextTable(columns, lines, caption)
@@ -268,8 +268,8 @@ def _effect_of_sentiment(ablation: Mapping[int, Evaluation], ours: str, without:
         rows[sessions_ahead(horizon)] = evaluation.against[without]
         sentences.append(_effect_sentence(evaluation, evaluation.against[without]))
     caption = (
-        f"What sentiment adds: '{ours}' minus '{without}', on the same cells, only on sessions of the test with "
-        f"sentiment. {' '.join(sentences)} Each is tested at 5 % by itself: by chance, one of twenty looks significant."
+        f"What sentiment adds to returns and directions: '{ours}' less '{without}'. {' '.join(sentences)} Each is "
+        "tested by itself: by chance, one of twenty looks significant."
     )
     metrics = join_names([TITLES[metric].title for metric in PAIRED])
     alt = f"Forest plot of what sentiment adds to {metrics}. {' '.join(sentences)}"
@@ -287,13 +287,13 @@ def _effect_on_risk(risk: Mapping[int, RiskEvaluation], without: str) -> str:
     sentences = []
     for horizon, evaluation in risk.items():
         comparison = evaluation.comparisons[without]["log_variance_mse"]
-        size = f"{_count(evaluation.days, 'session')}, {_count(evaluation.samples, 'forecast')}"
-        p = f"p {format_p(comparison.p)}, {format_p(comparison.holm)} after Holm's correction"
+        size = _count(evaluation.days, "session")
+        p = f"p {format_p(comparison.holm)} after Holm"
         sentences.append(
             f"{sentence_case(sessions_ahead(horizon))} ({size}): {format_percent(comparison.change)}, "
             f"{words[comparison.side]} ({p})."
         )
-    opening = f"The squared error of log variance with sentiment, compared with '{without}' on the same cells:"
+    opening = "The squared error of log variance, with sentiment:"
     return f"{opening} {' '.join(sentences)}"
 
 
@@ -310,8 +310,10 @@ def _effect_sentence(evaluation: Evaluation, differences: Mapping[str, Confidenc
         0: "no difference at 5 % ({})",
         None: "too few sessions to tell ({})",
     }
+    if len(sides) == 1:  # of all the measures alike: not named one by one
+        words = {side: text.replace(" ({})", "").replace("({}, at 5 %)", "at 5 %") for side, text in words.items()}
     parts = [text.format(join_names(sides[side])) for side, text in words.items() if side in sides]
-    size = f"{_count(evaluation.days, 'session')}, {_count(evaluation.samples, 'forecast')}"
+    size = _count(evaluation.days, "session")
     return f"{sentence_case(sessions_ahead(evaluation.horizon))} ({size}): {'; '.join(parts) or 'undefined'}."
 
 

@@ -64,8 +64,7 @@ def symbols_section(
     """
     before = Paragraph(
         f"Each line is the 90 % interval forecast {sessions_ahead(cells.horizon)}, at the session that it is for; a "
-        "dot is the adjusted close that came. Point at a day for its numbers. Symbols are chosen by how well their "
-        "intervals held over the whole test, not by their names."
+        "dot is the adjusted close that came. Point at a day for its numbers. Chosen by how well intervals held."
     )
     folds = []
     for symbol, why in chosen.items():

@@ -35,18 +35,14 @@ INTERVAL_COLOURS = {FIXED: style.CALM, ADAPTIVE: style.OURS}
 def direction_section(walked: WalkForwardSummary) -> PageSection:
     """The details of which way, folded by horizon."""
     before = Paragraph(
-        "Diebold-Mariano tests by day whether two models have the same squared error; p after Holm, over the rows of a "
-        "table. A difference is our value minus the other model's, on the same days; intervals are 95 %, from "
-        "resampled days. Pesaran-Timmermann (PT): does the direction agree with the market's more often than always "
-        "forecasting the same one would? A dash means undefined: a model that forecasts the same for all stocks has no "
-        "rank IC."
+        "Diebold-Mariano tests by day whether a model has our squared error (p after Holm, over a table's rows), "
+        "Pesaran-Timmermann (PT) whether directions are better than always the same one. Differences are ours less the "
+        "other's on the same days, with 95 % intervals from resampled days. A dash: undefined."
     )
     explained = Paragraph(
-        "Differences: grey where the interval holds zero, blue where better for our model, orange where worse. "
-        "P(up), calibrated on validation, against the share that rose: on the orange line the two agree; level with "
-        "the dashed line, the probability makes no difference. Abstention, from forecasts above and from days "
-        "below: the "
-        "accuracy should rise to the left, and be above always-up on the same."
+        "Grey: the interval holds zero; blue: better for our model; orange: worse. P(up), calibrated on validation, "
+        "agrees with the share that rose on the orange line, and tells nothing along the dashed one. With abstention, "
+        "the accuracy should rise to the left, above always-up."
     )
     folds = [Fold(_fold_title(e), _horizon_blocks(e, walked.uncertainty.get(h))) for h, e in walked.evaluations.items()]
     return PageSection("Which way", (before, explained, *folds))
@@ -60,20 +56,17 @@ def _fold_title(evaluation: Evaluation) -> str:
 
 
 def _horizon_blocks(evaluation: Evaluation, uncertainty: Uncertainty | None) -> tuple[Block, ...]:
-    ours = next(iter(evaluation.table))
-    blocks: list[Block] = []
+    blocks: list[Block] = [_models_table(evaluation)]
     if evaluation.tests:
-        blocks.append(_tests_table(evaluation))
-        caption = f"Our model minus each other. {count_sides(evaluation)}"
+        caption = f"Our model less each other. {count_sides(evaluation)}"
         blocks.append(Picture(figure_differences(evaluation.against), caption, differences_alt(evaluation)))
-    blocks.append(metrics_table(evaluation, ours, "direction and ranking", DIRECTION_METRICS))
     if evaluation.reliability:
-        scores = "" if uncertainty is None else f" {_probability_scores(uncertainty)}"
-        caption = f"P(up) against the share that rose.{scores}"
+        scores = "." if uncertainty is None else f": {_probability_scores(uncertainty)}"
+        caption = f"P(up) against the share that rose{scores}"
         alt = _reliability_alt(evaluation.reliability)
         blocks.append(Picture(figure_probabilities({evaluation.horizon: evaluation.reliability}), caption, alt))
     if uncertainty is not None and uncertainty.abstention:
-        caption = "Direction accuracy where the model abstains unless its P(up) is far from one half."
+        caption = "Direction accuracy where it abstains near P(up) one half."
         figure = figure_abstention(
             {uncertainty.horizon: uncertainty.abstention}, {uncertainty.horizon: uncertainty.abstention_days}
         )
@@ -105,9 +98,8 @@ def folds_blocks(walked: WalkForwardSummary) -> tuple[Block, ...]:
     first = next(iter(walked.folds.values()))
     before = Paragraph(
         f"The settings are trained anew in each of {len(first)} {walked.scheme} folds, with {walked.seeds} "
-        f"seed{'s' if walked.seeds > 1 else ''} each, and tested only on sessions after the fold's training and "
-        f"validation parts; {walked.purge} sessions are dropped between the parts, so that no target reaches into the "
-        "next part."
+        f"seed{'s' if walked.seeds > 1 else ''} each; {walked.purge} sessions are dropped between the parts, so that "
+        "no target reaches into the next."
     )
     dates = TextTable(
         ("fold", "train", "validation", "test"),
@@ -117,8 +109,8 @@ def folds_blocks(walked: WalkForwardSummary) -> tuple[Block, ...]:
     blocks: list[Block] = [before, dates]
     blocks += [_folds_table(walked.evaluations[horizon], rows) for horizon, rows in walked.folds.items()]
     caption = (
-        "A 90 % interval should contain 90 % of the returns (dashed line). Grey is one width, set on validation; blue "
-        "is adapted every day. Volatile: the tenth of days, or cells, with the highest volatility."
+        "Returns inside the 90 % interval. Grey is one width, set on validation; blue is adapted every day. Volatile: "
+        "the tenth of days, or forecasts, with most volatility."
     )
     shares = [
         f"{sessions_ahead(h)} {format_percent(of_kind.overall.value, 1)} ({kind})"
@@ -137,7 +129,7 @@ def _folds_table(pooled: Evaluation, rows: Sequence[FoldRow]) -> TextTable:
         "days",
         "forecasts",
         *(TITLES[metric].title for metric in metrics),
-        "p against persistence, not corrected",
+        "p, uncorrected",
     )
     ours = next(iter(pooled.table))
     of_persistence = [test for test in pooled.tests if test.other == PERSISTENCE] or pooled.tests
@@ -148,7 +140,7 @@ def _folds_table(pooled: Evaluation, rows: Sequence[FoldRow]) -> TextTable:
         *(metric_cell(pooled.table[ours][metric], metric) for metric in metrics),
         format_p(of_persistence[0].squared_error.p),
     )
-    caption = f"{sentence_case(sessions_ahead(pooled.horizon))}: by fold, and over all"
+    caption = f"By fold, {sessions_ahead(pooled.horizon)}; p is against persistence"
     return TextTable(columns, (*(_fold_cells(row) for row in rows), all_days), caption, marked=len(rows))
 
 
@@ -157,47 +149,27 @@ def _fold_cells(row: FoldRow) -> tuple[str, ...]:
     return (str(row.fold), str(row.days), f"{row.samples:,}", *values, format_p(row.p))
 
 
-def _tests_table(evaluation: Evaluation) -> TextTable:
-    first = evaluation.tests[0]
-    paired = tuple(first.differences)
-    columns = (
-        "model",
-        "its skill",
-        "Diebold-Mariano",
-        "p",
-        "p, Holm",
-        *(f"difference in {TITLES[metric].title}" for metric in paired),
-        "p, PT",
+def _models_table(evaluation: Evaluation) -> TextTable:
+    """Every model's skill, direction and ranking, with its test against ours and whether its directions are right."""
+    ours = next(iter(evaluation.table))
+    plain = metrics_table(evaluation, ours, "our model beside the others", ("skill", *DIRECTION_METRICS))
+    if not evaluation.tests:
+        return plain
+    same_error = {test.other: format_p(test.holm) for test in evaluation.tests}
+    direction = {test.other: format_p(test.other_direction.by_day.p) for test in evaluation.tests}
+    direction[ours] = format_p(evaluation.tests[0].direction.by_day.p)
+    rows = tuple(
+        (name, skill, same_error.get(name, "–"), *rest, direction.get(name, "–")) for name, skill, *rest in plain.rows
     )
-    rows = (
-        (
-            first.model,
-            metric_cell(evaluation.table[first.model]["skill"], "skill"),
-            *("–",) * (3 + len(paired)),
-            format_p(first.direction.by_day.p),
-        ),
-        *(
-            (
-                test.other,
-                metric_cell(evaluation.table[test.other]["skill"], "skill"),
-                format_number(test.squared_error.statistic),
-                format_p(test.squared_error.p),
-                format_p(test.holm),
-                *(metric_cell(test.differences[metric], metric, difference=True) for metric in paired),
-                format_p(test.other_direction.by_day.p),
-            )
-            for test in evaluation.tests
-        ),
-    )
-    caption = f"{sentence_case(sessions_ahead(evaluation.horizon))}: our model compared with each other model"
-    return TextTable(columns, rows, caption, marked=0)
+    model, skill, *rest = plain.columns
+    return TextTable((model, skill, "p, Holm", *rest, "p, PT"), rows, plain.caption, plain.marked)
 
 
 def _probability_scores(uncertainty: Uncertainty) -> str:
     return (
         f"Brier score {format_number(uncertainty.brier, 4)} "
-        f"against {format_number(uncertainty.brier_constant, 4)} for always forecasting the share of rises, "
-        f"calibration error (ECE) {format_number(100 * uncertainty.ece, 2)} % points."
+        f"({format_number(uncertainty.brier_constant, 4)} by always the share of rises), "
+        f"calibration error {format_number(100 * uncertainty.ece, 2)} % points."
     )
 
 

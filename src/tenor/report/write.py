@@ -10,6 +10,7 @@ from typing import Protocol
 from tenor.errors import UsageError
 from tenor.evaluation.cost_sweep import CostSweep
 from tenor.evaluation.evaluate import Evaluation
+from tenor.evaluation.news_value import NewsValue
 from tenor.evaluation.risk import RiskEvaluation
 from tenor.evaluation.risk_walk import RiskUse
 from tenor.evaluation.walkforward_summary import WalkForwardSummary
@@ -69,12 +70,15 @@ class NewsDetails:
         The name of the model without the news.
     blocks
         Texts, tables and figures on the news, folded.
+    arms
+        What the last ablation of the same store found; None where there was none.
     """
 
     risk: Mapping[int, RiskEvaluation]
     returns: Mapping[int, Evaluation]
     without: str
     blocks: tuple[Block | Fold, ...]
+    arms: NewsValue | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ class ReportExtras:
     Attributes
     ----------
     news
-        None for a model that reads no news.
+        None for a model that reads no news, of a store where no ablation asked about it.
     trading
         What the walked forecasts would have earned; None where nothing was traded.
     folds
@@ -145,7 +149,7 @@ def write_report(path: Path, walk: WalkLike, *, about: Mapping[str, str], extras
             else interval_picture(panel, cells[first.horizon], median, chosen.get(median, ""), small=True),
         ),
         which_way_answer(evaluations),
-        news_answer(*((news.risk, news.returns, news.without, "News") if news else ({}, {}, "", None))),
+        news_answer(*((news.risk, news.returns, news.without, "News", news.arms) if news else ({}, {}, "", None))),
         *([trading_answer(extras.trading, currency)] if extras.trading is not None else []),
     ]
     sections = [

@@ -161,7 +161,9 @@ class DailyNews:
             self._waiting = None
         if not self._rows:
             raise DataError(
-                f"sentiment: none of {self._items} news items can be read: they are empty or not in English."
+                f"sentiment: none of {self._items} news items can be read: they are empty or not in English. Take a "
+                "scorer of their language (sentiment.model), or read no news (features.sentiment = false, "
+                "features.kinds = [])."
             )
         rows = pd.concat(self._rows).sort_values(["symbol", "session"], ignore_index=True)
         kinds = None

@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from tenor.engines import Engine
 from tenor.errors import DataError, ModelError
 from tenor.kinds import KINDS, Float16, Float32, StoredKinds
 from tenor.sentiment.encoder import CONFIG, SHIPPED, Encoder, OnnxEncoder
@@ -43,9 +45,17 @@ class Scorer:
         self._encoder = encoder
         self._kinds_file = Path(kinds) if kinds else encoder.kinds_file
         self._round_size = round_size
+        self._spread: tuple[Engine, _Source] | None = None
 
     @classmethod
-    def load(cls, model: str | Path | None = None, *, threads: int = 1, kinds: str | Path | None = None) -> Scorer:
+    def load(
+        cls,
+        model: str | Path | None = None,
+        *,
+        threads: int = 1,
+        kinds: str | Path | None = None,
+        engine: Engine | None = None,
+    ) -> Scorer:
         """The scorer of a model.
 
         Parameters
@@ -57,12 +67,19 @@ class Scorer:
         kinds
             The file of a classifier of the kinds of news trained for that model (docs/news-kinds.md); by default the
             one that came with its weights.
+        engine
+            Where rounds of texts are scored; None is this process. A folder of weights has to lie at the same place
+            on each machine.
 
         Raises
         ------
         ModelError
             The model is missing, changed, or not one of three classes.
         """
+        if engine is not None:
+            scorer = cls.load(model, threads=threads, kinds=kinds)
+            scorer._spread = engine, _Source(str(model or "default"), None if kinds is None else str(kinds))
+            return scorer
         if model is None or model == "default":
             return cls(OnnxEncoder(SHIPPED, threads=threads), kinds=kinds)
         folder = Path(model)
@@ -186,31 +203,65 @@ class Scorer:
         missing = np.flatnonzero(~(scored & numbers.has_kinds)).tolist()
         count = len(block.hashes) - len(missing)
         report(count)
-        for start in range(0, len(missing), self._round_size):
-            part = missing[start : start + self._round_size]
-            fresh: dict[str, tuple[float, float, float]] = {}
-            # the embeddings of a round are stored whether or not they are asked for: the pass is what costs
-            new_kinds = np.zeros((len(part), len(KINDS)), np.float32)
-            new_embeddings = np.zeros((len(part), EMBEDDING_SIZE), np.float16)
-            for places, probabilities, pooled in self._batches([block.cleaned(row) for row in part], classifier):
-                rows = [part[place] for place in places]
-                for row, (positive, neutral, negative) in zip(rows, probabilities.tolist(), strict=True):
-                    # a text that the cache knows stays as it is there, to the bit
-                    if not scored[row]:
-                        numbers.probabilities[row] = (positive, neutral, negative)
-                        fresh[block.hashes[row]] = (positive, neutral, negative)
-                if classifier is not None and pooled is not None:
-                    new_kinds[places] = classifier.probabilities(pooled)
-                    new_embeddings[places] = classifier.projected(pooled)
-                count += len(rows)
-                report(count)
+        rounds = [missing[start : start + self._round_size] for start in range(0, len(missing), self._round_size)]
+        for part, passed in zip(rounds, self._passes(rounds, block, classifier, count, report), strict=True):
+            # a text that the cache knows stays as it is there, to the bit
+            new = [place for place, row in enumerate(part) if not scored[row]]
+            rows = [part[place] for place in new]
+            numbers.probabilities[rows] = passed.probabilities[new]
+            count += len(part)
+            report(count)
             if classifier is not None:
-                numbers.put(part, new_kinds, new_embeddings)
+                numbers.put(part, passed.kinds, passed.embeddings)
             if cache is not None:
-                cache.put(fresh, self.model_id)
+                fresh = zip(rows, passed.probabilities[new].tolist(), strict=True)
+                cache.put({block.hashes[row]: (up, flat, down) for row, (up, flat, down) in fresh}, self.model_id)
                 if classifier is not None:
                     names = [block.hashes[row] for row in part]
-                    cache.put_kinds(StoredKinds(names, new_kinds, new_embeddings), classifier.model_id)
+                    cache.put_kinds(StoredKinds(names, passed.kinds, passed.embeddings), classifier.model_id)
+
+    def _passes(
+        self,
+        rounds: Sequence[list[int]],
+        block: _Block,
+        classifier: KindsClassifier | None,
+        before: int,
+        report: Callable[[int], None],
+    ) -> Iterator[_Pass]:
+        """The pass of each of `rounds`, rows of `block`, here or where the engine runs it."""
+        texts = ([block.cleaned(row) for row in part] for part in rounds)
+        if self._spread is None:
+            for part in texts:
+
+                def counted(count: int, before: int = before) -> None:
+                    report(before + count)
+
+                yield self._pass(part, classifier, counted)
+                before += len(part)
+            return
+        engine, source = self._spread
+        sought = replace(source, model_id=self.model_id, with_kinds=classifier is not None)
+        yield from engine.map(_pass_elsewhere, list(texts), shared=sought)
+
+    def _pass(
+        self, texts: list[str], classifier: KindsClassifier | None, report: Callable[[int], None] | None = None
+    ) -> _Pass:
+        """One round through the encoder; the embeddings come whether asked for or not: the pass is what costs."""
+        passed = _Pass(
+            np.zeros((len(texts), len(LABELS)), np.float32),
+            np.zeros((len(texts), len(KINDS)), np.float32),
+            np.zeros((len(texts), EMBEDDING_SIZE), np.float16),
+        )
+        count = 0
+        for places, probabilities, pooled in self._batches(texts, classifier):
+            passed.probabilities[places] = probabilities
+            if classifier is not None and pooled is not None:
+                passed.kinds[places] = classifier.probabilities(pooled)
+                passed.embeddings[places] = classifier.projected(pooled)
+            count += len(places)
+            if report is not None:
+                report(count)
+        return passed
 
     def _batches(
         self, texts: list[str], classifier: KindsClassifier | None
@@ -230,6 +281,41 @@ class Scorer:
                 else:
                     logits, pooled = self._encoder.outputs(batch)
                 yield part, softmax(logits / self._encoder.temperature), pooled
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What a process elsewhere needs to load the same scorer."""
+
+    model: str
+    kinds: str | None
+    model_id: str = ""
+    with_kinds: bool = False
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """What the encoder says of n texts: probabilities [n, 3], kinds [n, K], embeddings [n, E]."""
+
+    probabilities: Float32
+    kinds: Float32
+    embeddings: Float16
+
+
+@functools.lru_cache(maxsize=1)  # a process on a cluster loads the weights once
+def _loaded(source: _Source) -> Scorer:
+    scorer = Scorer.load(source.model, kinds=source.kinds)
+    if scorer.model_id != source.model_id:
+        raise ModelError(
+            f"the model {source.model} is {scorer.model_id} on a machine of the cluster, and {source.model_id} here: "
+            "put the same weights at the same place on all of them."
+        )
+    return scorer
+
+
+def _pass_elsewhere(source: _Source, texts: list[str]) -> _Pass:
+    scorer = _loaded(source)
+    return scorer._pass(texts, scorer.classifier if source.with_kinds else None)
 
 
 class _Block:

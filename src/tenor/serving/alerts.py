@@ -9,6 +9,8 @@ from typing import Any
 
 from tenor.config import AlertsConfig
 from tenor.errors import ConfigError, did_you_mean
+from tenor.kinds import KINDS as NEWS
+from tenor.news_words import TOPICS
 from tenor.serving.digest import Digest, digest, rank_text
 from tenor.serving.published import Index
 
@@ -17,19 +19,23 @@ KINDS = {
     "rank": "the volatility's place in the symbol's own year is above that: rank > 0.95",
     "missed": "the price ended outside of the range that was forecast for the last session",
     "burst": "the session had many more items of news than usual",
+    "spike": "the session had that many times the usual items about one thing: spike > 4, spike earnings > 4",
     "drift": "the monitoring raised an alarm: drift, error, coverage or volatility",
 }
 """Kind of rule -> when it raises an alert."""
-_BOUNDED = ("range", "rank")
-_RULE = re.compile(r"\s*(?P<kind>[a-z]+)\s*(?:>\s*(?P<bound>[0-9.]+)\s*(?P<percent>%?)\s*)?")
+_BOUNDED = {"range": "range > 4%", "rank": "rank > 0.95", "spike": "spike earnings > 4"}
+_RULE = re.compile(
+    r"\s*(?P<kind>[a-z]+)(?:\s+(?P<about>[a-z][a-z0-9:_-]*))?\s*(?:>\s*(?P<bound>[0-9.]+)\s*(?P<percent>%?)\s*)?"
+)
 
 
 @dataclass(frozen=True)
 class Rule:
-    """When an alert is raised: one of `KINDS`, and the bound of those that have one."""
+    """When an alert is raised: one of `KINDS`, the bound of those that have one, and which news a spike is of."""
 
     kind: str
     bound: float = 0.0
+    about: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,7 @@ class Alert:
     kind
         Of `KINDS`.
     subject
-        The symbol, or what the monitoring watches.
+        The symbol (with what the news is about, of a spike), or what the monitoring watches.
     session
         The session it is of.
     text
@@ -61,18 +67,22 @@ def read_rule(text: str) -> Rule:
         word = text.split(maxsplit=1)[0] if text.strip() else text
         hint = did_you_mean(word, KINDS) or f" Known: {', '.join(KINDS)}."
         raise ConfigError(f"config key 'alerts.rules' has {text!r}, which is no rule as 'range > 4%'.{hint}")
-    kind, bound = match["kind"], match["bound"]
+    kind, bound, about = match["kind"], match["bound"], match["about"] or ""
+    if about and kind != "spike":
+        raise ConfigError(f"config key 'alerts.rules' has {text!r}; {kind!r} is of no kind of news: drop {about!r}.")
+    if about and about not in NEWS and not about.startswith(TOPICS[0]):
+        hint = did_you_mean(about, NEWS) or f" Known: {', '.join(NEWS)}, and {TOPICS[0]}NAME."
+        raise ConfigError(f"config key 'alerts.rules' has {text!r}; no kind of news is called {about!r}.{hint}")
     if (bound is not None) != (kind in _BOUNDED):
         needs = "it takes a bound, as in" if kind in _BOUNDED else "it takes no bound:"
-        example = {"range": "range > 4%", "rank": "rank > 0.95"}.get(kind, kind)
-        raise ConfigError(f"config key 'alerts.rules' has {text!r}; {needs} '{example}'.")
+        raise ConfigError(f"config key 'alerts.rules' has {text!r}; {needs} '{_BOUNDED.get(kind, kind)}'.")
     try:
         value = float(bound) / (100 if match["percent"] else 1) if bound is not None else 0.0
     except ValueError:
         raise ConfigError(f"config key 'alerts.rules' has {text!r}; {bound!r} is no number.") from None
     if kind == "rank" and not 0 <= value < 1:
         raise ConfigError(f"config key 'alerts.rules' has {text!r}; a rank lies between 0 and 1.")
-    return Rule(kind, value)
+    return Rule(kind, value, about)
 
 
 def raised(index: Index, config: AlertsConfig) -> list[Alert]:
@@ -106,7 +116,7 @@ def _identity(alert: Alert) -> tuple[str, str, str]:
 
 def _alerts(today: Digest, rules: Sequence[Rule]) -> Iterator[Alert]:
     for rule in rules:
-        if rule.kind in _BOUNDED:
+        if rule.kind in ("range", "rank"):
             for r in today.ranges:
                 value = r.half_width if rule.kind == "range" else r.rank
                 if value is not None and value > rule.bound:
@@ -132,6 +142,10 @@ def _alerts(today: Digest, rules: Sequence[Rule]) -> Iterator[Alert]:
                 usual = f"usually {b.usual:.0f}" if b.usual is not None else "there were none before"
                 many = f"{b.symbol} has {b.items:,.0f} items of news on {b.session}, {usual}"
                 yield Alert("burst", b.symbol, b.session, f"{many}; their sentiment is {b.mean:+.2f}.")
+        elif rule.kind == "spike":
+            for k in today.kinds:
+                if k.times > rule.bound and rule.about in ("", k.kind):
+                    yield Alert("spike", f"{k.symbol} {k.kind}", k.session, f"{k.symbol}, {k.session}: {k.text}.")
         else:
             yield from (
                 Alert("drift", text.partition(":")[0], today.session, f"Model: {text}.") for text in today.alarms

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -56,7 +56,7 @@ def overview(view: View, session: str | None = None, *, opens_at: str | None = N
             }
             for record in head.get("track", ())
         },
-        "alarms": int(head.get("monitor", {}).get("alarms", 0)),
+        "alarms": _alarms(head),
         "staleness": to_plain(stale),
         "notes": [*head.get("notes", ()), *view.problems],
         "symbols": list(rows),
@@ -77,6 +77,13 @@ def overview(view: View, session: str | None = None, *, opens_at: str | None = N
 
 COLUMNS = ("name", "currency", "session_of", "stale", "last_price", "change", "spark", "driver", "sentiment", "kind")
 """Of the response, besides those by horizon: a value a symbol."""
+
+
+def _alarms(head: Mapping[str, Any]) -> int:
+    """The alarms of the monitor; in a replay, whose data end in the past for good, without that of old data."""
+    report = head.get("monitor", {})
+    old = sum(check["alarm"] and check["kind"] == "staleness" for check in report.get("checks", ()))
+    return int(report.get("alarms", 0)) - (old if head.get("replay") else 0)
 
 
 def _newest(view: View, symbol: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from tenor.serving.schemas import (
     ForecastsResponse,
     HistoryResponse,
     ModelsResponse,
+    PaperResponse,
     SentimentResponse,
     SymbolsResponse,
     from_plain,
@@ -60,13 +61,21 @@ class Client:
         self._cached: dict[str, tuple[str, dict[str, Any]]] = {}
 
     def forecast(
-        self, symbol: str, *, horizon: int | None = None, live: bool = False, explain: bool = False
+        self,
+        symbol: str,
+        *,
+        horizon: int | None = None,
+        live: bool = False,
+        explain: bool = False,
+        session: str | None = None,
     ) -> ForecastResponse:
         """The forecast of `symbol`, by default at the shortest horizon; with `live` made for this request.
 
-        With `explain` it has the attention of the network.
+        With `explain` it has the attention of the network; with `session` (ISO date) it is the one made after that
+        past session.
         """
-        query = {"horizon": horizon, "live": "true" if live else None, "explain": "true" if explain else None}
+        flags = {"live": "true" if live else None, "explain": "true" if explain else None}
+        query = {"horizon": horizon, **flags, "session": session}
         return self._get(ForecastResponse, f"/v1/forecast/{quote(symbol, safe='')}", query)
 
     def forecasts(
@@ -88,6 +97,10 @@ class Client:
     def models(self) -> ModelsResponse:
         """The model in use, its card, and the track record of its forecasts."""
         return self._get(ModelsResponse, "/v1/models", {})
+
+    def paper(self) -> PaperResponse:
+        """The account of paper trading as the last ``tenor paper run`` left it."""
+        return self._get(PaperResponse, "/v1/paper", {})
 
     def sentiment(self, texts: Sequence[str], *, why: bool = False) -> SentimentResponse:
         """The scores of `texts`; with `why`, the words that moved them."""

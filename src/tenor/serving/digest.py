@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from tenor.news_words import kind_name
+from tenor.serving.overview import LEAST_ITEMS
 from tenor.serving.published import Index
 
 WIDEST = 5
-LEAST_ITEMS = 4
-"""Items from which a session's news can be a burst."""
 BURST = 3.0
-"""Times the usual number of items from which they are one."""
+"""Times the usual number of items, of all or of a kind, from which they are a burst, or a spike."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,37 @@ class Burst:
 
 
 @dataclass(frozen=True)
+class Spike:
+    """A session with more items about one thing than usual.
+
+    Attributes
+    ----------
+    kind
+        Of news (`tenor.kinds.KINDS`), or ``topic:NAME``.
+    items, usual
+        Of the kind: in the session, and the mean of the sessions before.
+    """
+
+    symbol: str
+    name: str
+    session: str
+    kind: str
+    items: int
+    usual: float
+
+    @property
+    def times(self) -> float:
+        """How many times the usual number there are; infinite where there were none before."""
+        return self.items / self.usual if self.usual else math.inf
+
+    @property
+    def text(self) -> str:
+        """``news about earnings: 12 items, usually 0.4``."""
+        usual = f"usually {self.usual:.2g}" if self.usual else "there were none before"
+        return f"{kind_name(self.kind)}: {self.items:,.0f} items, {usual}"
+
+
+@dataclass(frozen=True)
 class Digest:
     """What matters of what is published, at the shortest horizon.
 
@@ -82,6 +114,9 @@ class Digest:
         How many came due on it.
     bursts
         On `session`, the largest first.
+    kinds
+        What there were `LEAST_ITEMS` items about on `session`, the farthest above the usual first; from `BURST` times
+        on it is a spike.
     alarms
         What the monitoring found: one sentence each.
     notes
@@ -95,6 +130,7 @@ class Digest:
     misses: tuple[Miss, ...]
     due: int
     bursts: tuple[Burst, ...]
+    kinds: tuple[Spike, ...]
     alarms: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -109,7 +145,7 @@ def digest(index: Index, symbols: Sequence[str] = ()) -> Digest:
     head = index.head
     horizon = min(map(int, head["horizons"]), default=1)
     session = max((entry.session for entry in entries.values()), default="")
-    ranges, misses, bursts, due = [], [], [], 0
+    ranges, misses, bursts, kinds, due = [], [], [], [], 0
     for symbol, entry in entries.items():
         row = entry.overview
         name = str(row.get("name") or "")
@@ -139,6 +175,8 @@ def digest(index: Index, symbols: Sequence[str] = ()) -> Digest:
             items, mean, usual = row["sentiment"]
             if is_burst(items, usual):
                 bursts.append(Burst(symbol, name, session, items, usual, mean))
+        if entry.session == session:
+            kinds += [Spike(symbol, name, session, *each) for each in row.get("kinds") or ()]
     checks = head.get("monitor", {}).get("checks", ())
     return Digest(
         session,
@@ -148,6 +186,7 @@ def digest(index: Index, symbols: Sequence[str] = ()) -> Digest:
         tuple(sorted(misses, key=lambda m: (-max(m.low - m.realised, m.realised - m.high), m.symbol))),
         due,
         tuple(sorted(bursts, key=lambda b: (-b.items / max(b.usual or 1.0, 1.0), b.symbol))),
+        tuple(sorted(kinds, key=lambda k: (-k.times, -k.items, k.symbol, k.kind))),
         tuple(f"{check['kind']} of {check['name']}: {check['detail']}" for check in checks if check["alarm"]),
         tuple(head.get("notes", ())),
     )
@@ -184,6 +223,10 @@ def digest_text(summary: Digest, *, widest: int = WIDEST) -> str:
             f"  {b.symbol:<10} {b.items:,.0f} items, usually {b.usual or 0:.0f}; sentiment {b.mean:+.2f}"
             for b in summary.bursts[:widest]
         ]
+    spikes = [k for k in summary.kinds if k.times >= BURST]
+    if spikes:
+        lines += ["", "More news than usual of one kind:"]
+        lines += [f"  {k.symbol:<10} {k.text}" for k in spikes[:widest]]
     alarms = summary.alarms or ("no alarm",)
     lines += ["", "Model: " + alarms[0], *(f"  {alarm}" for alarm in alarms[1:])]
     lines += [f"Note: {note}" for note in summary.notes]

@@ -12,7 +12,7 @@ import pandas as pd
 
 from tenor.inference.forecasts import Attention
 from tenor.schema import Forecast, label
-from tenor.serving.published import HISTORY_COLUMNS
+from tenor.serving.published import HISTORY_COLUMNS, TAIL_QUANTILES, TAIL_SHORTFALLS, TAILS
 
 BARS = 760
 """Three years: all that a chart shows, and what past forecasts are compared with."""
@@ -142,6 +142,7 @@ def _published(before: Mapping[str, Any] | None, newest: str) -> list[dict[str, 
                 "volatility": _short(forecast["volatility"]),
                 "baseline": _short(forecast["baseline_volatility"]),
                 "p_up": _short(forecast["p_up"]),
+                TAILS: _tails(forecast["quantiles"], forecast["expected_shortfall"], last),
                 "model_version": forecast["model_version"],
             },
         )
@@ -163,13 +164,15 @@ def _history(
             "volatility": forecast.volatility,
             "baseline": forecast.baseline_volatility,
             "p_up": forecast.p_up,
+            TAILS: _tails(forecast.quantiles, forecast.expected_shortfall, forecast.last_price),
             "model_version": forecast.model_version,
             "made": "replayed",
         }
     for row in published:
         rows[row["session"], row["horizon"]] = {**row, "made": "published"}
     closes = {day(session): float(price) for session, price in zip(bars["session"], bars["close"], strict=True)}
-    histories: dict[str, dict[str, list[Any]]] = defaultdict(lambda: {name: [] for name in HISTORY_COLUMNS})
+    names = (*HISTORY_COLUMNS, TAILS)
+    histories: dict[str, dict[str, list[Any]]] = defaultdict(lambda: {name: [] for name in names})
     shown = sorted({session for session, _ in rows})[-HISTORY:]
     for (session, horizon), row in sorted(rows.items()):
         if not shown or session < shown[0]:
@@ -186,10 +189,19 @@ def _history(
             None if realised is None else _short(realised),
             row["made"],
             row["model_version"],
+            row.get(TAILS),
         )
-        for name, value in zip(HISTORY_COLUMNS, values, strict=True):
+        for name, value in zip(names, values, strict=True):
             histories[str(horizon)][name].append(value)
     return dict(histories)
+
+
+def _tails(quantiles: Mapping[str, float], shortfalls: Mapping[str, float], last: float) -> list[float] | None:
+    """The column `TAILS` of one forecast, to 0.001 %; None where it has not all of them."""
+    if any(level not in quantiles for level in TAIL_QUANTILES) or any(c not in shortfalls for c in TAIL_SHORTFALLS):
+        return None
+    returns = [math.log(quantiles[level] / last) for level in TAIL_QUANTILES]
+    return [round(value, 5) for value in (*returns, *(shortfalls[confidence] for confidence in TAIL_SHORTFALLS))]
 
 
 def _attention(looked: Attention | None, horizons: Sequence[int]) -> dict[str, Any]:

@@ -26,7 +26,11 @@ RESTLESS, QUIET = 1.7, 0.36
 UNEVEN = 2.0
 """Attention counts where some session has so many times an even share."""
 USUAL_NEWS = 60
-"""Sessions with news of which the usual number of items is the mean."""
+"""Sessions with news of which the usual number of items is the mean; of a kind of news, all sessions."""
+LEAST_ITEMS = 4
+"""Items of a session from which they can be many."""
+LEAST_SESSIONS = 5
+"""Sessions from the first news on before it is known how many items of a kind are usual."""
 
 Document = Mapping[str, Any]
 
@@ -45,7 +49,8 @@ def overview_row(document: Document, session: str | None = None) -> dict[str, An
     -------
     dict or None
         ``change`` (simple return of the session), ``spark``, ``driver`` (see `driver`), ``sentiment`` (the session's
-        ``[items, mean, usual items]``, or None), ``kind`` (that most of its items are of, or None), ``due`` and
+        ``[items, mean, usual items]``, or None), ``kind`` (that most of its items are of, or None), ``kinds`` (a
+        list of ``[kind, items, usual items]`` for the kinds of which the session has `LEAST_ITEMS`), ``due`` and
         ``held`` by horizon: the newest forecast that came due (``[target session, log return, low, high]``), and of the
         last `YEAR` that did ``[inside, all]``. Of a past session also ``last_price`` and ``forecasts``: by horizon
         ``[lower, upper, volatility, volatility_rank, p_up, target session, realised price]``. None where the document
@@ -64,6 +69,7 @@ def overview_row(document: Document, session: str | None = None) -> dict[str, An
         "driver": driver(bars, last, attention=_attention(document) if session is None else None),
         "sentiment": _sentiment(document["sentiment"], on),
         "kind": _most(document.get("kinds") or {}, on),
+        "kinds": _by_kind(document.get("kinds") or {}, bars["session"][:last], on),
         "due": {horizon: _due(columns, on) for horizon, columns in history.items()},
         "held": {horizon: _held(columns, on) for horizon, columns in history.items()},
     }
@@ -160,6 +166,26 @@ def _most(columns: Mapping[str, Sequence[Any]], on: str) -> str | None:
     sessions = columns.get("session", ())
     counts = {columns["kind"][i]: columns["n"][i] for i in range(len(sessions)) if sessions[i] == on}
     return max(counts, key=lambda kind: counts[kind], default=None)
+
+
+def _by_kind(columns: Mapping[str, Sequence[Any]], before: Sequence[str], on: str) -> list[list[Any]]:
+    """``[kind, items, usual items]`` of the kinds with `LEAST_ITEMS` items, the most first.
+
+    Usual is the mean of the `USUAL_NEWS` sessions `before` that one, as far as there was any news yet.
+    """
+    sessions = columns.get("session", ())
+    rows = [i for i in range(len(sessions)) if sessions[i] == on and columns["n"][i] >= LEAST_ITEMS]
+    covered = [session for session in before[-USUAL_NEWS:] if session >= sessions[0]] if rows else []
+    if len(covered) < LEAST_SESSIONS:
+        return []
+    first, totals = covered[0], dict.fromkeys((columns["kind"][i] for i in rows), 0.0)
+    for session, kind, n in zip(sessions, columns["kind"], columns["n"], strict=True):
+        if first <= session < on and kind in totals:
+            totals[kind] += n
+    return [
+        [columns["kind"][i], columns["n"][i], round(totals[columns["kind"][i]] / len(covered), 2)]
+        for i in sorted(rows, key=lambda i: -columns["n"][i])
+    ]
 
 
 def _due(columns: Mapping[str, Sequence[Any]], on: str) -> list[Any] | None:

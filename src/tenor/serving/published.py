@@ -8,12 +8,14 @@ unfinished objects unread; of two at once both end up in the index. Reading need
 from __future__ import annotations
 
 import contextlib
+import gzip
 import hashlib
 import json
 import math
 import secrets
 import time
 import urllib.parse
+import zlib
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,12 +24,15 @@ from tenor.errors import MissingObject, StoreError
 from tenor.serving.overview import overview_row
 from tenor.serving.schemas import PastForecast
 from tenor.storage.files import read_json
-from tenor.storage.object_store import ObjectStore, change, open_store
+from tenor.storage.object_store import ObjectStore, StoredObject, change, open_store
 
 FORMAT = 3
 READABLE = (2, FORMAT)
 """Formats of the index that are read; in 2 an entry has no `SymbolEntry.overview`."""
-INDEX = "index.json"
+INDEX, PAPER = "index.json", "paper.json"
+LARGE = 2**20
+"""Bytes from which the index is stored compressed: that of 5,000 symbols has 12 MB, and every reader fetches it."""
+_GZIP = b"\x1f\x8b"
 RETENTION = 900.0
 """Seconds that a replaced object stays, for readers that still use the index before."""
 SKEW = 300.0
@@ -41,6 +46,11 @@ HISTORY_COLUMNS = (
 `mean`, `low`, `high` are log returns from `last_price`, the adjusted close of `session`; `volatility` is the forecast
 one of a session, and `baseline` the EWMA that it is compared with.
 """
+
+TAILS = "tails"
+TAIL_QUANTILES, TAIL_SHORTFALLS = ("0.01", "0.25", "0.5", "0.75", "0.99"), ("0.95", "0.99")
+"""A further column: by past forecast its other quantiles as log returns from `last_price` (those of 0.05 and 0.95 are
+`low` and `high`), then its expected shortfalls; None for one that an older tenor published."""
 
 BRIEF = (
     "last_price", "lower", "upper", "volatility", "volatility_rank", "value_at_risk",
@@ -102,7 +112,8 @@ class Index:
     head
         What is the same for all symbols: ``model_version, horizons, calendar, card, versions, track, closes`` (Unix
         times of the next sessions' closes), ``published_at`` (Unix time), ``notes`` (what the refresh could not do),
-        ``sessions`` (of past forecasts, oldest first), ``replay`` (whether the store's data end in the past for good).
+        ``sessions`` (of past forecasts, oldest first), ``session_closes`` (their Unix times), ``registry``
+        (the versions there are), ``replay`` (whether the store's data end in the past for good).
     entries
         By symbol.
     retired
@@ -136,8 +147,13 @@ class PublishedForecasts:
     def __init__(self, objects: ObjectStore) -> None:
         self.objects = objects
 
-    def index(self) -> Index | None:
+    def index(self, known: Index | None = None) -> Index | None:
         """The index, or None where nothing was published yet.
+
+        Parameters
+        ----------
+        known
+            The one that was read last: where it is still current it is returned as it is, and nothing is read.
 
         Raises
         ------
@@ -145,10 +161,29 @@ class PublishedForecasts:
             It can't be read, or is damaged.
         """
         try:
-            stored = self.objects.get(INDEX)
+            if known is None or known.etag is None:
+                stored = self.objects.get(INDEX)
+            else:
+                changed = self.objects.changed(INDEX, known.etag)
+                if changed is None:
+                    return known
+                stored = changed
         except MissingObject:
             return None
         return _read_index(stored.data, stored.etag)
+
+    def paper(self, known: StoredObject | None = None) -> StoredObject | None:
+        """The account of paper trading as `set_paper` wrote it; None without one. One that is still `known` is that."""
+        try:
+            if known is None:
+                return self.objects.get(PAPER)
+            return self.objects.changed(PAPER, known.etag) or known
+        except MissingObject:
+            return None
+
+    def set_paper(self, account: Mapping[str, Any]) -> None:
+        """Publish an account of paper trading, in the fields of `schemas.PaperAccount`."""
+        self.objects.put(PAPER, json.dumps({"account": account}, allow_nan=False, separators=(",", ":")).encode())
 
     def read(self, entry: SymbolEntry) -> bytes:
         """The document of a symbol, as JSON.
@@ -314,9 +349,11 @@ def past_forecasts(document: Document, horizon: int, *, last: int | None = None)
     columns = document["history"].get(str(horizon))
     if columns is None:
         return ()
-    rows = list(zip(*(columns[name] for name in HISTORY_COLUMNS), strict=True))
+    names = (*HISTORY_COLUMNS, TAILS)
+    tails = columns.get(TAILS) or [None] * len(columns["session"])
+    rows = list(zip(*(columns[name] for name in HISTORY_COLUMNS), tails, strict=True))
     shown = rows if last is None else rows[max(0, len(rows) - last) :]
-    return tuple(_past_forecast(dict(zip(HISTORY_COLUMNS, row, strict=True))) for row in shown)
+    return tuple(_past_forecast(dict(zip(names, row, strict=True))) for row in shown)
 
 
 def _past_forecast(row: Mapping[str, Any]) -> PastForecast:
@@ -338,7 +375,21 @@ def _past_forecast(row: Mapping[str, Any]) -> PastForecast:
         realised_return=realised_return,
         realised_price=realised_price,
         held=None if realised_return is None else row["low"] <= realised_return <= row["high"],
+        **_tails(row),
     )
+
+
+def _tails(row: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """The quantiles, value at risk and expected shortfall of a past forecast; nothing where they were not kept."""
+    values = row[TAILS]
+    if values is None:
+        return {}
+    returns = dict(zip(TAIL_QUANTILES, values, strict=False)) | {"0.05": row["low"], "0.95": row["high"]}
+    return {
+        "quantiles": {level: row["last_price"] * math.exp(returns[level]) for level in sorted(returns)},
+        "value_at_risk": {"0.95": -math.expm1(returns["0.05"]), "0.99": -math.expm1(returns["0.01"])},
+        "expected_shortfall": dict(zip(TAIL_SHORTFALLS, values[len(TAIL_QUANTILES) :], strict=True)),
+    }
 
 
 def _overview(document: Document) -> dict[str, Any]:
@@ -375,16 +426,17 @@ def _write_index(index: Index) -> bytes:
         "entries": {symbol: vars(entry) for symbol, entry in sorted(index.entries.items())},
         "retired": dict(index.retired),
     }
-    return json.dumps(plain, allow_nan=False, separators=(",", ":")).encode()
+    data = json.dumps(plain, allow_nan=False, separators=(",", ":")).encode()
+    return data if len(data) < LARGE else gzip.compress(data, 6, mtime=0)
 
 
 def _read_index(data: bytes, etag: str | None = None) -> Index:
     try:
-        plain = read_json(data)
+        plain = read_json(gzip.decompress(data) if data.startswith(_GZIP) else data)
         if plain["format"] not in READABLE:
             known = " and ".join(map(str, READABLE))
             raise StoreError(f"{INDEX} has format {plain['format']!r}, this tenor reads {known}: run 'tenor refresh'.")
         entries = {symbol: SymbolEntry(**entry) for symbol, entry in plain["entries"].items()}
         return Index(plain["head"], entries, plain["retired"], etag)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, EOFError, OSError, zlib.error) as error:
         raise StoreError(f"{INDEX} is damaged ({error}): run 'tenor refresh' to write it again.") from error

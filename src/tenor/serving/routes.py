@@ -22,12 +22,13 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
-from tenor.errors import LiveError, UsageError
+from tenor.errors import LiveError, StoreError, UsageError
 from tenor.news_words import news_sentence
 from tenor.serving import board, schemas
 from tenor.serving.limits import SYMBOLS
 from tenor.serving.logs import LOGGER
 from tenor.serving.published import past_forecasts
+from tenor.serving.replayed import forecasts_after, of_the_past, rows_until, session_until
 from tenor.serving.responses import (
     NO_STORE,
     PROBLEM_RESPONSES,
@@ -43,8 +44,8 @@ from tenor.serving.responses import (
 from tenor.serving.schemas import Staleness, to_plain
 from tenor.serving.service import Service
 from tenor.serving.tables import DESCRIBED, JSON, format_asked, table_response
-from tenor.serving.view import NOTHING_PUBLISHED
-from tenor.storage.files import content_key
+from tenor.serving.view import NOTHING_PUBLISHED, View
+from tenor.storage.files import content_key, read_json
 from tenor.symbols import LONGEST
 
 MOST_SYMBOLS = 500
@@ -72,6 +73,14 @@ TableHorizon = Annotated[
 ]
 Format = Annotated[
     Literal["json", "csv", "parquet"] | None, Query(alias="format", description="By default what Accept says, or JSON.")
+]
+Session = Annotated[
+    str | None,
+    Query(
+        pattern=r"^[0-9T:-]{10,16}$",
+        description="As forecast after this past session; by default the newest, or what --as-of names.",
+        examples=["2017-06-16"],
+    ),
 ]
 Explain = Annotated[bool, Query(description="With the weights that the network gave to sessions and features.")]
 Responses = dict[int | str, dict[str, Any]]
@@ -113,6 +122,7 @@ class Batch(BaseModel):
     ]
     horizon: Annotated[Annotated[int, Field(ge=1, le=1000, strict=True)] | None, BeforeValidator(_whole)] = None
     explain: bool = False
+    session: Annotated[str, Field(pattern=r"^[0-9T:-]{10,16}$")] | None = None
 
 
 class Texts(BaseModel):
@@ -139,12 +149,16 @@ async def forecast(
     horizon: Horizon = None,
     live: Annotated[bool, Query(description="Make it now, from the latest bars, where this service can.")] = False,
     explain: Explain = False,
+    session: Session = None,
 ) -> Response:
     """One symbol's forecast: interval, volatility, quantiles, value at risk; then P(up) and staleness."""
     service = _service(request)
+    on = _past_session(service, session)
     if live:
+        if on is not None:
+            raise UsageError(f"a live forecast is of now, not of {on}: leave one of 'live' and 'session' out.")
         return await _live(request, service, symbol, horizon, explain=explain)
-    key, render = _forecast(service, symbol, horizon, explain=explain)
+    key, render = _forecast(service, symbol, horizon, explain=explain, on=on)
     return await _body(request, key, render)
 
 
@@ -154,13 +168,14 @@ async def all_forecasts(
     symbols: Annotated[str, Query(max_length=4000, description="AAPL,MSFT; empty for all, up to 500.")] = "",
     horizon: TableHorizon = None,
     format_: Format = None,
+    session: Session = None,
 ) -> Response:
     """As POST, by an address: a link to a file of forecasts. JSON is not cached, CSV and Parquet have an ETag."""
     names = [name.strip() for name in symbols.split(",") if name.strip()]
     wanted = names or list(_service(request).view.snapshot.index.entries)
     if len(wanted) > MOST_SYMBOLS:
         raise UsageError(f"that are {len(wanted):,} symbols, and {MOST_SYMBOLS} is the most at once: name some.")
-    return await _many(request, wanted, horizon, format_asked(request, format_))
+    return await _many(request, wanted, horizon, format_asked(request, format_), session=session)
 
 
 @router.post("/forecasts", response_model=schemas.ForecastsResponse, responses=_tables({}))
@@ -171,13 +186,20 @@ async def forecasts(request: Request, batch: Batch, format_: Format = None) -> R
     if none is named, and are refused as a whole where a symbol has no forecast.
     """
     chosen = format_asked(request, format_)
-    return await _many(request, batch.symbols, batch.horizon, chosen, explain=batch.explain)
+    return await _many(request, batch.symbols, batch.horizon, chosen, explain=batch.explain, session=batch.session)
 
 
 async def _many(
-    request: Request, symbols: Sequence[str], horizon: int | None, format_: str, *, explain: bool = False
+    request: Request,
+    symbols: Sequence[str],
+    horizon: int | None,
+    format_: str,
+    *,
+    explain: bool = False,
+    session: str | None = None,
 ) -> Response:
     service = _service(request)
+    on = _past_session(service, session)
     snapshot = service.view.snapshot
     named: dict[str, str] = {}
     for symbol in symbols:
@@ -188,52 +210,71 @@ async def _many(
         return _busy(request, service, "Too many batches are being answered")
     if format_ != JSON:
         async with service.batches:
-            return await table_response(request, service, [snapshot.name(s) for s in wanted], horizon, format_)
+            return await table_response(request, service, [snapshot.name(s) for s in wanted], horizon, format_, on)
     bodies: list[bytes] = []
     problems: list[dict[str, Any]] = []
     async with service.batches:
         for first in range(0, len(wanted), TOGETHER):
-            some = functools.partial(_some, service, wanted[first : first + TOGETHER], horizon, explain=explain)
+            some = functools.partial(_some, service, wanted[first : first + TOGETHER], horizon, explain=explain, on=on)
             for symbol, made in await service.rendered(some):
                 if isinstance(made, bytes):
                     bodies.append(made)
                 else:
                     problems.append(to_plain(schemas.SymbolProblem(symbol, problem_of(made, request.state.request_id))))
     # each forecast is JSON already: it is put in as it is, neither read nor written again
-    rest = json.dumps({"problems": problems, "staleness": to_plain(service.view.staleness())}, separators=(",", ":"))
+    stale = service.view.staleness() if on is None else of_the_past(on, snapshot.index.head)
+    rest = json.dumps({"problems": problems, "staleness": to_plain(stale)}, separators=(",", ":"))
     commas = itertools.chain.from_iterable(zip(itertools.repeat(b","), bodies, strict=False))
     pieces = (b'{"forecasts":[', *itertools.islice(commas, 1, None), b"]," + rest.encode().removeprefix(b"{"))
     return PiecesResponse(pieces, NO_STORE)
 
 
 def _some(
-    service: Service, symbols: Sequence[str], horizon: int | None, *, explain: bool
+    service: Service, symbols: Sequence[str], horizon: int | None, *, explain: bool, on: str | None
 ) -> list[tuple[str, bytes | UsageError]]:
     """The forecast of each symbol as JSON, or why it has none."""
     made: list[tuple[str, bytes | UsageError]] = []
     for symbol in symbols:
         try:
-            made.append((symbol, service.bodies.get(*_forecast(service, symbol, horizon, explain=explain)).data))
+            key, render = _forecast(service, symbol, horizon, explain=explain, on=on)
+            made.append((symbol, service.bodies.get(key, render).data))
         except UsageError as error:
             made.append((symbol, error))
     return made
 
 
+def _past_session(service: Service, session: str | None) -> str | None:
+    """The past session that a request is about: its own, or what the service was started as of; None for the newest.
+
+    Raises UsageError where there are no past forecasts of that session.
+    """
+    head = service.view.snapshot.index.head
+    if session is None:
+        return None if service.as_of is None else session_until(head, service.as_of)
+    known = head.get("sessions", ())
+    if session not in known:
+        between = f"they are of {known[0]} to {known[-1]}" if known else "there are none"
+        raise UsageError(f"there are no past forecasts of {session}: {between}.")
+    return session
+
+
 def _forecast(
-    service: Service, symbol: str, horizon: int | None, *, explain: bool
+    service: Service, symbol: str, horizon: int | None, *, explain: bool, on: str | None = None
 ) -> tuple[tuple[Hashable, ...], Callable[[], dict[str, Any]]]:
     """A published forecast: its key in the cache, and what renders it; raises UnknownSymbolError.
 
-    Rendering raises UsageError for a horizon that does not exist.
+    Rendering raises UsageError for a horizon, or a past session `on`, that does not exist.
     """
-    entry = service.view.snapshot.entry(symbol)
-    stale = service.view.staleness(entry)
+    snapshot = service.view.snapshot
+    entry, head = snapshot.entry(symbol), snapshot.index.head
+    stale = service.view.staleness(entry) if on is None else of_the_past(on, head)
 
     def render() -> dict[str, Any]:
-        chosen = _at_horizon(service.view.document(symbol)["forecasts"], horizon)
-        return _forecast_response(chosen, stale, explain=explain)
+        document = service.view.document(symbol)
+        forecasts = document["forecasts"] if on is None else forecasts_after(document, on, head)
+        return _forecast_response(_at_horizon(forecasts, horizon), stale, explain=explain and on is None)
 
-    return ("forecast", entry.digest, horizon, stale, explain), render
+    return ("forecast", entry.digest, horizon, stale, explain, on), render
 
 
 async def _live(request: Request, service: Service, symbol: str, horizon: int | None, *, explain: bool) -> Response:
@@ -311,21 +352,24 @@ async def history(
     symbol: Symbol,
     horizon: Horizon = None,
     limit: Annotated[int, Query(ge=1, le=1000, description="How many, the latest ones.")] = 250,
+    session: Session = None,
 ) -> Response:
-    """Past forecasts of a symbol with the realised returns and prices."""
+    """Past forecasts of a symbol with the realised returns and prices, as far as they were known at a session."""
     service = _service(request)
+    on = _past_session(service, session)
     view = service.view
     symbol = view.snapshot.name(symbol)
     entry = view.snapshot.entry(symbol)
-    stale = view.staleness(entry)
+    stale = view.staleness(entry) if on is None else of_the_past(on, view.snapshot.index.head)
     chosen = min(map(int, entry.brief)) if horizon is None else horizon
 
     def render() -> list[dict[str, Any]]:
         document = view.document(symbol)
-        return [to_plain(row) for row in past_forecasts(document, _horizon(document["forecasts"], chosen))]
+        made = past_forecasts(document, _horizon(document["forecasts"], chosen))
+        return [to_plain(row) for row in (made if on is None else rows_until(made, on))]
 
     # all rows are rendered once, whatever number is asked for
-    key = ("history", entry.digest, chosen)
+    key = ("history", entry.digest, chosen, on)
     rows = service.bodies.known(key)
     if rows is None:
         rows = await service.rendered(functools.partial(service.bodies.get_rows, key, render))
@@ -343,11 +387,15 @@ async def history(
 
 
 @router.get("/symbols", response_model=schemas.SymbolsResponse, responses=UNCHANGED)
-async def symbols(request: Request) -> Response:
-    """Every symbol that has a forecast."""
-    view = _service(request).view
+async def symbols(request: Request, session: Session = None) -> Response:
+    """Every symbol that has a forecast, or had one after a past session."""
+    service = _service(request)
+    view, on = service.view, _past_session(service, session)
     index = view.snapshot.index
-    stale = view.staleness()
+    stale = view.staleness() if on is None else of_the_past(on, index.head)
+    if on is not None:
+        request.state.charge((len(index.entries) - 1) / SYMBOLS)
+        return await _body(request, ("symbols", index.etag, stale, on), functools.partial(_symbols_then, view, on))
 
     def render() -> dict[str, Any]:
         rows = []
@@ -366,6 +414,22 @@ async def symbols(request: Request) -> Response:
         return to_plain(schemas.SymbolsResponse(tuple(rows), horizons, index.as_of, version, stale))
 
     return await _body(request, ("symbols", index.etag, stale), render)
+
+
+def _symbols_then(view: View, on: str) -> dict[str, Any]:
+    """`symbols` after the past session `on`."""
+    index = view.snapshot.index
+    rows = []
+    for symbol in index.entries:
+        try:
+            then = forecasts_after(view.document(symbol), on, index.head)[0]
+        except (UsageError, StoreError):
+            continue  # it had no forecast then, or its document is damaged
+        about = {name: then[name] for name in ("symbol", "as_of", "session", *schemas.SUMMARY)}
+        rows.append(schemas.SymbolSummary(**about, stale=True))
+    stale, head = of_the_past(on, index.head), index.head
+    as_of = max((row.as_of for row in rows), default=on)
+    return to_plain(schemas.SymbolsResponse(tuple(rows), tuple(head["horizons"]), as_of, head["model_version"], stale))
 
 
 @router.get("/overview", responses=UNCHANGED)
@@ -414,6 +478,7 @@ async def models(request: Request) -> Response:
             "versions": head["versions"],
             "card": head["card"],
             "track": head["track"],
+            "registry": head.get("registry", []),
             "as_of": index.as_of,
             "staleness": to_plain(stale),
         }
@@ -427,6 +492,15 @@ async def monitor(request: Request) -> Response:
     index = _service(request).view.snapshot.index
     empty = {"as_of": index.as_of, "alarms": 0, "checks": []}
     return await _body(request, ("monitor", index.etag), lambda: dict(index.head.get("monitor", empty)))
+
+
+@router.get("/paper", response_model=schemas.PaperResponse, responses=_example(schemas.PaperResponse) | UNCHANGED)
+async def paper(request: Request) -> Response:
+    """Paper trading as the last ``tenor paper run`` left it: what is held, its value, orders, fills, and a verdict."""
+    view = _service(request).view
+    published = view.paper
+    key = ("paper", None if published is None else published.etag)
+    return await _body(request, key, lambda: {"account": None} if published is None else read_json(published.data))
 
 
 # sentiment and events -----------------------------------------------------------------------------------------------

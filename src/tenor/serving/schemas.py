@@ -91,7 +91,7 @@ class ForecastResponse:
         Forecast standard deviation of the log return of one session, over the horizon.
     volatility_rank
         Its place in the symbol's own last year, 0..1: the share of that year's forecasts of the same horizon that were
-        lower.
+        lower. Null for a past forecast with fewer than 60 before it.
     baseline_volatility
         What an exponentially weighted mean of past squared returns (half-life 20 sessions) says, to compare with.
     quantiles
@@ -167,7 +167,7 @@ class ForecastResponse:
     last_price: float
     interval: PriceInterval
     volatility: float
-    volatility_rank: float
+    volatility_rank: float | None
     baseline_volatility: float
     quantiles: dict[str, float]
     value_at_risk: dict[str, float]
@@ -258,6 +258,8 @@ class PastForecast:
         None where the target session has no bar yet.
     held
         Whether the realised price lies inside the interval.
+    quantiles, value_at_risk, expected_shortfall
+        As of a forecast, to 0.001 %; empty for one that a tenor without them published.
     """
 
     session: str
@@ -275,6 +277,9 @@ class PastForecast:
     realised_return: float | None = None
     realised_price: float | None = None
     held: bool | None = None
+    quantiles: dict[str, float] = field(default_factory=dict)
+    value_at_risk: dict[str, float] = field(default_factory=dict)
+    expected_shortfall: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -303,6 +308,17 @@ class HistoryResponse:
                 "realised_return": 0.0003,
                 "realised_price": 164.05,
                 "held": True,
+                "quantiles": {
+                    "0.01": 159.1,
+                    "0.05": 160.8,
+                    "0.25": 163.1,
+                    "0.5": 164.1,
+                    "0.75": 165.1,
+                    "0.95": 167.4,
+                    "0.99": 169.2,
+                },
+                "value_at_risk": {"0.95": 0.0195, "0.99": 0.0299},
+                "expected_shortfall": {"0.95": 0.0262, "0.99": 0.039},
             }
         ],
         "staleness": {"stale": False, "sessions_behind": 0, "reasons": [], "replay": False},
@@ -327,7 +343,7 @@ class SymbolSummary:
     lower: float
     upper: float
     volatility: float
-    volatility_rank: float
+    volatility_rank: float | None
     value_at_risk: dict[str, float]
     p_up: float
     expected_return: float
@@ -414,6 +430,31 @@ class TrackRecord:
 
 
 @dataclass(frozen=True)
+class ModelVersion:
+    """A version of the model.
+
+    Attributes
+    ----------
+    created_at
+        ISO 8601, UTC.
+    names
+        ``champion`` (in use), ``previous``, ``latest``.
+    beats
+        ``volatility`` and ``returns``: the horizons at which it was ahead of an EWMA, and of persistence, on its
+        validation part; both empty for a version that beats nothing. None where its card can't be read.
+    contest
+        ``at``, ``against``, ``promoted`` and ``why``: how the comparison with the champion of that time ended; None
+        where there was none.
+    """
+
+    version: str
+    created_at: str
+    names: tuple[str, ...]
+    beats: dict[str, Any] | None
+    contest: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
 class ModelsResponse:
     """The model that made the published forecasts, its card, and the track record of its forecasts."""
 
@@ -423,6 +464,159 @@ class ModelsResponse:
     track: tuple[TrackRecord, ...]
     as_of: str
     staleness: Staleness
+    registry: tuple[ModelVersion, ...] = ()
+
+
+@dataclass(frozen=True)
+class PaperPosition:
+    """What is held of a symbol: its worth in money and as a share of the equity, and the last session with a price."""
+
+    symbol: str
+    money: float
+    share: float
+    last_bar: str
+
+
+@dataclass(frozen=True)
+class PaperOrder:
+    """What waits for the next open: the share of the equity to hold, and the forecast that it rests on."""
+
+    symbol: str
+    target: float
+    volatility: float
+    version: str
+
+
+@dataclass(frozen=True)
+class PaperFill:
+    """A decision that met an open: adjusted price, money traded (below 0 a sale), cost, and what is held since."""
+
+    session: str
+    symbol: str
+    price: float | None
+    traded: float
+    cost: float
+    position: float
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class PaperCurve:
+    """The equity after each booked session, and that of holding the same symbols; 1 at the start."""
+
+    sessions: tuple[str, ...]
+    equity: tuple[float, ...]
+    holding: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class PaperAccount:
+    """An account of paper trading, as its journal tells it; no money moves.
+
+    A figure that too few sessions leave undefined is None.
+
+    Attributes
+    ----------
+    number
+        Counts the accounts of a store, from 1.
+    closed
+        Whether it was reset: the next run begins another one.
+    settings
+        The rule and the numbers that it was begun with.
+    replayed
+        Decisions that were made afterwards, from published past forecasts.
+    sessions, decided, booked
+        How many sessions were booked; the last decision and the last booked session, empty before the first.
+    cash, equity, costs
+        In money, as `settings.capital` is.
+    turnover
+        Mean of a session, as a share of the equity.
+    growth, holding_growth, max_drawdown, holding_max_drawdown
+        Since the start, as shares, of the account and of holding the same symbols in equal parts.
+    volatility, sharpe
+        A year.
+    unfilled
+        Orders that met a session without an open.
+    positions, orders, fills
+        What is held; what waits for the next open; what was filled, the last 500, newest first.
+    curve
+        None before the first booked session.
+    """
+
+    number: int
+    closed: bool
+    settings: dict[str, Any]
+    replayed: int
+    sessions: int
+    decided: str
+    booked: str
+    cash: float
+    equity: float
+    costs: float
+    turnover: float | None
+    growth: float
+    holding_growth: float | None
+    max_drawdown: float | None
+    holding_max_drawdown: float | None
+    volatility: float | None
+    sharpe: float | None
+    unfilled: int
+    notes: tuple[str, ...]
+    verdict: str
+    positions: tuple[PaperPosition, ...]
+    orders: tuple[PaperOrder, ...]
+    fills: tuple[PaperFill, ...]
+    curve: PaperCurve | None = None
+
+
+@dataclass(frozen=True)
+class PaperResponse:
+    """The account of paper trading; None where none has begun (``tenor paper run``)."""
+
+    example: ClassVar[dict[str, Any]] = {
+        "account": {
+            "number": 1,
+            "closed": False,
+            "settings": {"rule": "basket", "volatility": 0.1, "cap": 1.0, "cost": 10.0, "capital": 100000.0},
+            "replayed": 0,
+            "sessions": 2,
+            "decided": "2017-09-01",
+            "booked": "2017-09-01",
+            "cash": 20110.5,
+            "equity": 100310.5,
+            "costs": 80.2,
+            "turnover": 0.41,
+            "growth": 0.0031,
+            "holding_growth": 0.0035,
+            "max_drawdown": 0.0008,
+            "holding_max_drawdown": 0.001,
+            "volatility": 0.043,
+            "sharpe": None,
+            "unfilled": 0,
+            "notes": [],
+            "verdict": "2 sessions are too few to tell the rule from holding the same symbols.",
+            "positions": [{"symbol": "AAPL", "money": 80200.0, "share": 0.7995, "last_bar": "2017-09-01"}],
+            "orders": [{"symbol": "AAPL", "target": 0.78, "volatility": 0.0106, "version": "7d8124670d25"}],
+            "fills": [
+                {
+                    "session": "2017-08-31",
+                    "symbol": "AAPL",
+                    "price": 163.2,
+                    "traded": 80200.0,
+                    "cost": 80.2,
+                    "position": 80200.0,
+                    "note": "",
+                }
+            ],
+            "curve": {
+                "sessions": ["2017-08-30", "2017-08-31", "2017-09-01"],
+                "equity": [1.0, 1.0004, 1.0031],
+                "holding": [1.0, 1.0006, 1.0035],
+            },
+        }
+    }
+
+    account: PaperAccount | None
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,8 @@ class Service:
     scorer
         Loads what scores texts; by default the shipped model.
     as_of
-        The session (ISO date) on which the dashboard opens, as a replay; None for the newest.
+        The session (ISO date) on which the dashboard opens, as a replay, and of whose forecasts the API speaks unless a
+        request names another one; None for the newest.
     poll
         Seconds between two polls of the published forecasts; 0 polls at the start alone.
     metrics

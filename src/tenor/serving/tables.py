@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from tenor.errors import UsageError
 from tenor.forecast_table import CSV, MEDIA, forecast_row, to_csv, to_parquet, trained_until_of
+from tenor.serving.replayed import forecasts_after
 from tenor.serving.responses import matches, tagged
 from tenor.serving.service import Service
 
@@ -36,7 +37,12 @@ def format_asked(request: Request, format_: str | None) -> str:
 
 
 async def table_response(
-    request: Request, service: Service, symbols: Sequence[str], horizon: int | None, format_: str
+    request: Request,
+    service: Service,
+    symbols: Sequence[str],
+    horizon: int | None,
+    format_: str,
+    on: str | None = None,
 ) -> Response:
     """The forecasts of `symbols`, which are published, as a file.
 
@@ -50,31 +56,34 @@ async def table_response(
         Sessions ahead; None for all there are.
     format_
         A key of `MEDIA`.
+    on
+        A past session, of whose forecasts the file is; None for the newest ones.
     """
     entries = service.view.snapshot.index.entries
-    key = ("table", format_, horizon, *(entries[symbol].digest for symbol in symbols))
-    make = functools.partial(_table, service, symbols, horizon, format_)
+    key = ("table", format_, horizon, on, *(entries[symbol].digest for symbol in symbols))
+    make = functools.partial(_table, service, symbols, horizon, format_, on)
     body = await service.rendered(functools.partial(service.bodies.get_data, key, make))
     headers = {
         **tagged(body.etag),
         "Content-Disposition": f'attachment; filename="forecasts.{format_}"',
         "Vary": "Accept",
-        "X-Stale": str(service.view.staleness().stale).lower(),
+        "X-Stale": str(on is not None or service.view.staleness().stale).lower(),
     }
     if matches(request, body.etag):
         return Response(status_code=304, headers=headers)
     return Response(body.data, headers=headers, media_type=MEDIA[format_])
 
 
-def _table(service: Service, symbols: Sequence[str], horizon: int | None, format_: str) -> bytes:
+def _table(service: Service, symbols: Sequence[str], horizon: int | None, format_: str, on: str | None) -> bytes:
     index = service.view.snapshot.index
     rows = []
     for symbol in symbols:
         entry = service.view.snapshot.entry(symbol)
         # a symbol that this refresh could not forecast still has the forecast of another version
-        known = entry.model_version == index.head["model_version"]
+        document = service.view.document(symbol)
+        forecasts = document["forecasts"] if on is None else forecasts_after(document, on, index.head)
+        known = forecasts[0]["model_version"] == index.head["model_version"]
         trained = trained_until_of(index.head["card"]) if known else None
-        forecasts = service.view.document(symbol)["forecasts"]
         chosen = [f for f in forecasts if horizon is None or int(f["horizon"]) == horizon]
         if not chosen:
             horizons = ", ".join(str(f["horizon"]) for f in forecasts)

@@ -18,7 +18,7 @@ from tenor.serving.published import Index, PublishedForecasts, SymbolEntry
 from tenor.serving.schemas import Progress, Staleness
 from tenor.serving.staleness import staleness
 from tenor.storage.files import content_key, read_json
-from tenor.storage.object_store import open_store
+from tenor.storage.object_store import StoredObject, open_store
 from tenor.symbols import known_as
 
 READERS = 8
@@ -130,6 +130,7 @@ class View:
             self._problems["published"] = "the published forecasts have not been read yet"
         self._lock = threading.Lock()
         self._polling = threading.Lock()
+        self.paper: StoredObject | None = None
         self.last_good = 0.0
         self.progress: Progress | None = None  # of a refresh that this process has started
 
@@ -208,6 +209,8 @@ class View:
         if not self._polling.acquire(blocking=wait):
             return ()
         try:
+            with contextlib.suppress(StoreError):  # the last good one is served on; the index tells what is wrong
+                self.paper = self.published.paper(self.paper)
             return self._read()
         except (TenorError, OSError) as error:
             self.note("published", f"the published forecasts can't be read: {one_line(error, 200)}")
@@ -216,17 +219,18 @@ class View:
             self._polling.release()
 
     def _read(self) -> tuple[str, ...]:
-        index = self.published.index()
+        with self._lock:
+            damaged_before = "documents" in self._problems  # they may have been repaired under the same index
+        before = self._snapshot
+        # the snapshot's index lacks what is damaged: then the published one is read again
+        index = self.published.index(None if before is None or damaged_before else before.index)
         if index is None:
-            lost = self._snapshot is not None
+            lost = before is not None
             gone = "the published forecasts are gone: their index does not exist any more"
             self.note("published", gone if lost else NOTHING_PUBLISHED)
             return ()
         self.last_good = self.clock()
-        before = self._snapshot
         unchanged = before is not None and before.index.etag == index.etag
-        with self._lock:
-            damaged_before = "documents" in self._problems  # they may have been repaired under the same index
         if unchanged and not damaged_before:
             self.note("published", None)
             return ()

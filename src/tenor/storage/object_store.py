@@ -61,6 +61,9 @@ class ObjectStore(Protocol):
     def get(self, key: str) -> StoredObject:
         """The object `key`; raises MissingObject."""
 
+    def changed(self, key: str, etag: str) -> StoredObject | None:
+        """As `get`; None where the object still has `etag`, which is found out without reading it, if possible."""
+
     def put(self, key: str, data: bytes, *, if_match: str | None = None, if_absent: bool = False) -> str:
         """Write `data` under `key` and return its etag; raises Conflict where the condition does not hold."""
 
@@ -96,6 +99,7 @@ class FolderStore:
     def __init__(self, folder: Path) -> None:
         self.location = str(folder)
         self._root = folder.expanduser().resolve()
+        self._seen: dict[str, tuple[tuple[int, int, int], str]] = {}  # key -> state of its file, and its etag then
 
     def get(self, key: str) -> StoredObject:
         """The object `key`; raises MissingObject."""
@@ -107,6 +111,23 @@ class FolderStore:
         except OSError as error:
             raise self._failed("read", key, error) from error
         return StoredObject(data, _etag(data))
+
+    def changed(self, key: str, etag: str) -> StoredObject | None:
+        """As `get`; None where the object still has `etag`: its file is read again only when it was written anew."""
+        state = self._state(key)  # before it is read: what is written meanwhile is seen the next time
+        if state is not None and self._seen.get(key) == (state, etag):
+            return None
+        stored = self.get(key)
+        if state is not None:
+            self._seen[key] = (state, stored.etag)
+        return None if stored.etag == etag else stored
+
+    def _state(self, key: str) -> tuple[int, int, int] | None:
+        try:
+            status = (self._root / checked(key)).stat()
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_size, status.st_ino
 
     def put(self, key: str, data: bytes, *, if_match: str | None = None, if_absent: bool = False) -> str:
         """Write `data` under `key` and return its etag; raises Conflict where the condition does not hold."""
@@ -203,6 +224,19 @@ class S3Store:
         checked(key)
         with self._errors("read", key):
             result = obstore.get(self._store, key)
+            return StoredObject(bytes(result.bytes()), str(result.meta["e_tag"]))
+
+    def changed(self, key: str, etag: str) -> StoredObject | None:
+        """As `get`; None where the object still has `etag`: the bucket then sends no bytes (If-None-Match)."""
+        import obstore
+        from obstore.exceptions import NotModifiedError
+
+        checked(key)
+        with self._errors("read", key):
+            try:
+                result = obstore.get(self._store, key, options={"if_none_match": etag})
+            except NotModifiedError:
+                return None
             return StoredObject(bytes(result.bytes()), str(result.meta["e_tag"]))
 
     def put(self, key: str, data: bytes, *, if_match: str | None = None, if_absent: bool = False) -> str:

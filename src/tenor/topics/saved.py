@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import dataclass
 
 from tenor.errors import MissingObject, ModelError
@@ -13,6 +14,7 @@ FOLDER = "topics"
 """Of a store; the keys below are of objects in it."""
 VERSIONS = "versions/"
 CURRENT = "current.json"
+_VERSION = re.compile("[0-9a-f]+")
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,14 @@ class SavedTopics:
             There are none, or they are damaged.
         """
         key = f"{VERSIONS}{version}.json"
+        if _VERSION.fullmatch(version) is None:  # not a path that leads elsewhere
+            raise ModelError(f"{version!r} is no version of topics: it has digits and letters from a to f alone.")
         try:
             data = self.objects.get(key).data
         except MissingObject:
             raise ModelError(
-                f"{self.objects.location} has no topics of version {version}: fit them again, or bring them with "
-                "'tenor upload' from the store that has them."
+                f"{self.objects.location} has no topics of version {version}{self._there()}: fit them again, or bring "
+                "them with 'tenor upload' from the store that has them."
             ) from None
         return TopicModel.from_bytes(data, self._where(key))
 
@@ -91,6 +95,15 @@ class SavedTopics:
 
         data = change(self.objects, CURRENT, renamed)
         return TopicModel.from_bytes(data or b"", self._where(CURRENT))
+
+    def versions(self) -> tuple[str, ...]:
+        """The versions that are there, sorted."""
+        keys = self.objects.keys(VERSIONS)
+        return tuple(sorted(key.removeprefix(VERSIONS).removesuffix(".json") for key in keys))
+
+    def _there(self) -> str:
+        versions = self.versions()
+        return f" (it has {', '.join(versions[-5:])})" if versions else ""
 
     def _where(self, key: str) -> str:
         return f"{self.objects.location}/{key}"

@@ -11,12 +11,13 @@ import torch
 from sklearn.base import BaseEstimator
 
 from tenor.config import to_mapping
+from tenor.engines.local import end_if_orphaned
 from tenor.errors import TenorError
 from tenor.schema import Bool
 from tenor.storage.files import content_key, json_values, read_json, write_json
 from tenor.training.estimator import SECTIONS, PanelForecaster, Rows
 from tenor.training.panel_source import PanelSource
-from tenor.training.parallel import end_if_orphaned
+from tenor.training.parallel import Progress
 from tenor.training.scoring import SCORINGS
 
 FORMAT = 2
@@ -57,13 +58,8 @@ class Candidate(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         file = self.file(self.fitted_rows_, X[:, 0])
         result = read_result(file)
         if result is None:
-            begun = time.perf_counter()
-            try:
-                self.forecaster.fit(self.fitted_rows_, progress=self._stop_if_orphaned)
-                result = {"scores": self.forecaster.scores(X, cells=self.cells)}
-            except TenorError as error:
-                result = {"failed": str(error)}
-            write_json(file, json_values({**result, "seconds": time.perf_counter() - begun}))
+            result = try_out(self.forecaster, self.cells, self.fitted_rows_, X, progress=self._stop_if_orphaned)
+            write_json(file, result)
         scores = result.get("scores", {})
         # undefined is null in JSON
         return {name: float("nan") if scores.get(name) is None else float(scores[name]) for name in SCORINGS}
@@ -85,6 +81,19 @@ class Candidate(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
 
     def _stop_if_orphaned(self, *_: object, **__: object) -> None:
         end_if_orphaned(self.owner)
+
+
+def try_out(
+    forecaster: PanelForecaster, cells: Bool, fitted: Rows, scored: Rows, progress: Progress | None = None
+) -> dict[str, Any]:
+    """The scores over the sessions `scored`, or why the training failed, and the seconds that it took; JSON values."""
+    begun = time.perf_counter()
+    try:
+        forecaster.fit(fitted, progress=progress)
+        result: dict[str, Any] = {"scores": forecaster.scores(scored, cells=cells)}
+    except TenorError as error:
+        result = {"failed": str(error)}
+    return dict(json_values({**result, "seconds": time.perf_counter() - begun}))
 
 
 def read_result(file: Path) -> dict[str, Any] | None:

@@ -73,6 +73,19 @@ def restore(folder: Path, trainer: Trainer) -> bool:
     return True
 
 
+def saved_bytes(folder: Path) -> bytes:
+    """The file of `folder`, to go on from on another machine; empty where there is none."""
+    try:
+        return (folder / FILE).read_bytes()
+    except OSError:
+        return b""
+
+
+def save_bytes(folder: Path, state: bytes) -> None:
+    """Write what `saved_bytes` of another machine gave."""
+    write_whole(folder / FILE, state)
+
+
 def saved_history(folder: Path) -> History:
     """The history saved in `folder`; an empty one where there is none yet."""
     try:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from tenor.config import FeatureConfig, ModelConfig, SentimentConfig, TrainConfig
+from tenor.engines import Workers, engine_of
 from tenor.errors import ConfigError, HistoryError
 from tenor.features import Scaler
 from tenor.features.own import Own
@@ -22,7 +23,7 @@ from tenor.model.reproducible import reproducible
 from tenor.schema import Panel
 from tenor.training import checkpoint
 from tenor.training.forecaster import Forecaster, build, mean_outputs, outputs
-from tenor.training.parallel import Progress, available_cores, train_seeds
+from tenor.training.parallel import Progress, train_seeds
 from tenor.training.sequences import Sequences, scaled_targets
 from tenor.training.split import Split
 from tenor.training.trainer import Task
@@ -39,7 +40,7 @@ def fit(
     own: Own | None = None,
     checkpoints: Path | None = None,
     progress: Progress | None = None,
-    workers: int | None = None,
+    workers: Workers = None,
 ) -> Forecaster:
     """Train one network a seed on the training part, stop each by the validation part, calibrate on the latter.
 
@@ -82,7 +83,7 @@ def fit(
     with tempfile.TemporaryDirectory(prefix="tenor-") as passing:
         root = Path(passing) if checkpoints is None else checkpoints
         folders = [root / checkpoint.folder_name(task, fingerprint) for task in tasks]
-        trained = train_seeds(tasks, folders, workers=workers or available_cores(), progress=progress)
+        trained = train_seeds(tasks, folders, engine=engine_of(workers), progress=progress)
         with reproducible():
             weights = [{name: torch.from_numpy(value) for name, value in one.weights.items()} for one in trained]
             networks = build(weights, model, width, len(panel.horizons))

@@ -1,29 +1,25 @@
-"""Several seeds, one after another or side by side on the cores; the outcome is the same to the bit."""
+"""Several seeds, one after another, side by side on the cores or on a cluster; the outcome is the same to the bit."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol
 
-import joblib
-from joblib.externals.loky import get_reusable_executor
-
+from tenor.engines import Engine
+from tenor.engines.local import end_if_orphaned, worker_processes
 from tenor.errors import TrainingError
 from tenor.model.reproducible import reproducible
 from tenor.schema import Float32
 from tenor.training import checkpoint
+from tenor.training.sequences import Sequences
 from tenor.training.trainer import History, Task, Trainer
 
-Given = TypeVar("Given")
-Result = TypeVar("Result")
-
-IDLE_SECONDS = 300
-"""After which a process that nothing came for ends."""
 POLL_SECONDS = 0.2
 """Between two looks at the checkpoints of the processes."""
 
@@ -44,69 +40,10 @@ class TrainedSeed:
     history: History
 
 
-def available_cores() -> int:
-    """The cores that this process may use."""
-    return int(joblib.cpu_count())
-
-
-def end_idle_processes() -> None:
-    """End the processes that wait for the next training; to be called before joblib starts its own.
-
-    loky has one reusable executor for each process. joblib takes an executor that `train_seeds` left for one of its
-    own, looks for the folder of arrays that its own have, and fails because this one has none.
-    """
-    get_reusable_executor(reuse=True).shutdown(wait=True)
-
-
-def orphaned(owner: int) -> bool:
-    """Whether this is a process that works for process `owner`, its parent, which is gone."""
-    return os.getpid() != owner and os.getppid() != owner
-
-
-def end_if_orphaned(owner: int) -> None:
-    """End this process if `owner` was killed: nobody waits for its result any more."""
-    if orphaned(owner):
-        os._exit(1)  # not sys.exit, which waits for threads and writes to pipes that nobody reads
-
-
-def worker_processes(count: int) -> Any:
-    """The `count` processes that all side-by-side work of this process shares; they end when nothing came for long.
-
-    loky, not concurrent.futures: its processes do not import the caller's ``__main__`` again, so a script needs no
-    guard.
-    """
-    return get_reusable_executor(max_workers=count, timeout=IDLE_SECONDS)
-
-
-def each_in_a_process(function: Callable[[Given], Result], tasks: Sequence[Given], workers: int) -> Iterator[Result]:
-    """The result of `function` for each of `tasks`, in order, computed in `workers` processes, or here if that is one.
-
-    A process whose owner was killed ends with the task that it is at.
-    """
-    if workers == 1:
-        yield from map(function, tasks)
-        return
-    executor = worker_processes(workers)
-    running = [executor.submit(_unless_orphaned, function, task, os.getpid()) for task in tasks]
-    try:
-        for future in running:
-            yield future.result()
-    finally:
-        for future in running:
-            future.cancel()
-
-
-def _unless_orphaned(function: Callable[[Given], Result], task: Given, owner: int) -> Result:
-    end_if_orphaned(owner)
-    result = function(task)
-    end_if_orphaned(owner)
-    return result
-
-
 def train_seeds(
-    tasks: Sequence[Task], folders: Sequence[Path], *, workers: int, progress: Progress | None
+    tasks: Sequence[Task], folders: Sequence[Path], *, engine: Engine, progress: Progress | None
 ) -> list[TrainedSeed]:
-    """Train each of `tasks`, with its checkpoint in the folder at the same place, in up to `workers` processes.
+    """Train each of `tasks`, with its checkpoint in the folder at the same place, where `engine` runs them.
 
     Raises
     ------
@@ -116,8 +53,10 @@ def train_seeds(
         One of the processes was killed.
     """
     reporters = [_Reporter(task, progress) for task in tasks]
-    if min(workers, len(tasks)) > 1:
-        return _side_by_side(tasks, folders, reporters, min(workers, len(tasks)))
+    if not engine.shares_files:
+        return _far_away(tasks, folders, reporters, engine)
+    if min(engine.cores, len(tasks)) > 1:
+        return _side_by_side(tasks, folders, reporters, min(engine.cores, len(tasks)))
     return [_train(*each) for each in zip(tasks, folders, reporters, strict=True)]
 
 
@@ -180,3 +119,42 @@ def _side_by_side(
 def _in_child(task: Task, folder: Path, parent: int) -> TrainedSeed:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent as well, which ends its children
     return _train(task, folder, lambda _: end_if_orphaned(parent))
+
+
+@dataclass(frozen=True)
+class _Trip:
+    """A task without its data, which travels once for all that share it, and the checkpoint to go on from."""
+
+    task: Task
+    data: int
+    checkpoint: bytes
+
+
+def _far_away(
+    tasks: Sequence[Task], folders: Sequence[Path], reporters: Sequence[_Reporter], engine: Engine
+) -> list[TrainedSeed]:
+    """Each task on a machine that does not see `folders`: its last checkpoint comes back and is saved at once."""
+    distinct = list({id(task.data): task.data for task in tasks}.values())
+    place_of = {id(data): place for place, data in enumerate(distinct)}
+    trips = [
+        _Trip(replace(task, data=distinct[0].empty()), place_of[id(task.data)], checkpoint.saved_bytes(folder))
+        for task, folder in zip(tasks, folders, strict=True)
+    ]
+
+    def save(place: int, state: bytes) -> None:
+        checkpoint.save_bytes(folders[place], state)
+        reporters[place](checkpoint.saved_history(folders[place]))
+
+    for _ in engine.map(_on_a_node, trips, shared=distinct, done=save):
+        pass
+    # each has its last checkpoint now: nothing is trained here
+    return [_train(*each) for each in zip(tasks, folders, reporters, strict=True)]
+
+
+def _on_a_node(data: Sequence[Sequences], trip: _Trip) -> bytes:
+    with tempfile.TemporaryDirectory(prefix="tenor-") as passing:
+        folder = Path(passing)
+        if trip.checkpoint:
+            checkpoint.save_bytes(folder, trip.checkpoint)
+        _train(replace(trip.task, data=data[trip.data]), folder, lambda _: None)
+        return checkpoint.saved_bytes(folder)

@@ -25,18 +25,19 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from tenor.config import FeatureConfig, FoldConfig, ModelConfig, SentimentConfig, SplitConfig, TrainConfig, to_mapping
+from tenor.engines import Engine, Workers, engine_of
+from tenor.engines.local import end_idle_processes
 from tenor.errors import ConfigError, TrainingError
 from tenor.features.axis import Axis
 from tenor.features.own import Own
 from tenor.inference.cells import usable
 from tenor.schema import Bars, Bool, DailySentiment, Float64
-from tenor.storage.files import json_values
-from tenor.training.candidate import Candidate, read_result
+from tenor.storage.files import json_values, write_json
+from tenor.training.candidate import Candidate, read_result, try_out
 from tenor.training.estimator import PanelForecaster, Rows
 from tenor.training.folds import walk_forward
 from tenor.training.grid import Grid, candidates, configs_of, to_text
 from tenor.training.panel_source import PanelSource
-from tenor.training.parallel import available_cores, end_idle_processes
 from tenor.training.scoring import SCORINGS
 from tenor.training.split import chronological
 
@@ -207,7 +208,7 @@ def grid_search(
     folds: FoldConfig,
     horizon: int = 1,
     scoring: str = SCORINGS[0],
-    workers: int | None = None,
+    workers: Workers = None,
     progress: SearchProgress | None = None,
 ) -> Search:
     """Try every combination of `grid`, laid over the configs, on walk-forward folds before the test part.
@@ -273,21 +274,27 @@ def grid_search(
     rows = [(np.arange(p.train.start, p.test.start), np.arange(p.test.start, p.test.stop)) for p in parts]
 
     forecaster = PanelForecaster(source, **base, horizon=horizon, early_stopping=folds.valid_sessions)
+    engine = engine_of(workers)
     candidate = Candidate(forecaster, cells, cache, os.getpid())
     search = GridSearchCV(
         candidate,
         {_parameter(key): list(values) for key, values in grid.items()},
         scoring=_all_scores,
-        n_jobs=workers or available_cores(),
+        n_jobs=engine.cores if engine.shares_files else 1,
         cv=rows,
         refit=False,
         error_score="raise",
     )
     files = []
+    of_file: dict[Path, _Trial] = {}
     for values in points:
-        same = clone(candidate).set_params(**{_parameter(key): value for key, value in values.items()})
+        parameters = {_parameter(key): value for key, value in values.items()}
+        same = clone(candidate).set_params(**parameters)
         files.append([same.file(*fold) for fold in rows])
+        of_file |= {same.file(*fold): _Trial(parameters, *fold) for fold in rows}
     with _reporting(progress, [file for of_candidate in files for file in of_candidate]):
+        if not engine.shares_files:
+            _try_far_away(engine, candidate, of_file)
         _run(search, np.arange(len(sessions)).reshape(-1, 1))
 
     table = search.cv_results_
@@ -310,6 +317,30 @@ def grid_search(
         raise ConfigError(f"no trial has a {scoring} in every fold: score by another, or take longer folds.")
     spans = tuple({"fit": _days(sessions, fitted), "score": _days(sessions, scored)} for fitted, scored in rows)
     return Search(grid, tuple(sorted(trials, key=lambda trial: trial.rank)), scoring, spans, base)
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """One point of the grid, as parameters of a candidate, on one fold."""
+
+    parameters: dict[str, Any]
+    fitted: Rows
+    scored: Rows
+
+
+def _try_far_away(engine: Engine, candidate: Candidate, of_file: Mapping[Path, _Trial]) -> None:
+    """Write each missing file of `of_file`, tried on machines that do not see them, for the search to read."""
+    missing = [file for file in of_file if read_result(file) is None]
+    tasks = [of_file[file] for file in missing]
+    for _ in engine.map(
+        _try_on_a_node, tasks, shared=candidate, done=lambda place, result: write_json(missing[place], result)
+    ):
+        pass
+
+
+def _try_on_a_node(candidate: Candidate, task: _Trial) -> dict[str, Any]:
+    same = clone(candidate).set_params(**task.parameters)
+    return try_out(same.forecaster, same.cells, task.fitted, task.scored.reshape(-1, 1))
 
 
 def _all_scores(candidate: Candidate, X: Rows, y: object = None) -> dict[str, float]:  # noqa: ARG001

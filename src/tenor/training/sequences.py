@@ -46,6 +46,10 @@ class Sequences:
         targets = np.where(known, targets, 0)
         return cls(network_input(scaled), symbol_first(targets), symbol_first(known))
 
+    def empty(self) -> Sequences:
+        """The same without any symbol."""
+        return Sequences(self.inputs[:0], self.targets[:0], self.known[:0])
+
     def between(self, start: int, stop: int) -> tuple[Tensor, Tensor, Tensor]:
         """Inputs, targets and known of sessions start .. stop - 1."""
         rows = slice(start, stop)

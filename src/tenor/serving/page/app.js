@@ -3,7 +3,7 @@ import { carryKey, follow, get, Problem, Unreachable } from "/page/api.js";
 import { compare } from "/page/compare.js";
 import { by, node } from "/page/dom.js";
 import { ahead, count } from "/page/format.js";
-import { modelCard, track, watched } from "/page/model.js";
+import { model } from "/page/model.js";
 import * as table from "/page/overview.js";
 import { picker, segments } from "/page/picker.js";
 import { replay } from "/page/replay.js";
@@ -175,13 +175,11 @@ function addToBasket(symbol) {
 }
 
 async function load() {
-  const [board, models, report] = await Promise.all([get("/v1/overview"), get("/v1/models"), get("/v1/monitor")]);
+  const [board, models, report, paper] = await Promise.all(["/v1/overview", "/v1/models", "/v1/monitor", "/v1/paper"].map((path) => get(path)));
   Object.assign(state, { board, models });
   boards.clear();
   choosing.set(board.symbols.map((symbol, i) => ({ symbol, name: board.name[i] || "", last_price: board.last_price[i], ...["lower", "upper", "volatility_rank"].reduce((row, key) => ({ ...row, [key]: board.forecasts[String(board.horizons[0])][key][i] }), {}) })));
-  track(models.track);
-  modelCard(models);
-  watched(report);
+  model({ models, report, board, paper });
 }
 
 async function start() {

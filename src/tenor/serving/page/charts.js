@@ -37,7 +37,8 @@ export function drawFan(detail, horizon) {
     yaxis: { tickformat: chosen.last_price < 100 ? ",.2f" : ",.0f", nticks: 6 },
   });
   const half = known(chosen.quantiles["0.25"]) ? `; with 50 % between ${range(chosen, "0.25", "0.75")}` : "";
-  return `With 90 % probability the price lies between ${range(chosen, "0.05", "0.95")}, ${ahead(chosen.horizon)}${half}.`;
+  const partly = chosen.partly ? " Of this day the 90 % interval alone was kept: it was published by an older tenor." : "";
+  return `With 90 % probability the price lies between ${range(chosen, "0.05", "0.95")}, ${ahead(chosen.horizon)}${half}.${partly}`;
 }
 
 // The forecast volatility of each session of the last year, the EWMA's, and the realised one: the square root of the mean
@@ -114,10 +115,10 @@ export function drawSentiment(detail, span, chosen, choose) {
   draw("sentiment", traces, {
     bargap: 0.25, xaxis: { type: "category", nticks: 4, tickvals: ticks(x), ticktext: ticks(x).map((d) => tick(d, day)) },
     yaxis: { range: [-reach, reach], nticks: 5, tickformat: "+.1f", zeroline: true, zerolinecolor: colour("calm") },
+  }, (box) => {
+    box.removeAllListeners("plotly_click");
+    box.on("plotly_click", (event) => choose(event.points[0].x));
   });
-  const box = document.getElementById("sentiment");
-  box.removeAllListeners?.("plotly_click");
-  box.on?.("plotly_click", (event) => choose(event.points[0].x));
 }
 
 // Which past sessions set today's risk: weight times variance of each, as a share of all. Nothing where attention is even.

@@ -2,7 +2,7 @@
 import { get } from "/page/api.js";
 import { by, node, table } from "/page/dom.js";
 import { ahead, known, number, percent, price, range, score } from "/page/format.js";
-import { colour, draw, narrow, plotly } from "/page/plot.js";
+import { colour, draw, narrow } from "/page/plot.js";
 
 export const MOST = 20;
 const SESSIONS = 250;
@@ -22,7 +22,7 @@ export async function compare(symbols, horizon, known) {
     return;
   }
   const mine = wanted;
-  const [details] = await Promise.all([Promise.all(there.map((symbol) => get(`/v1/symbols/${encodeURIComponent(symbol)}`))), plotly()]);
+  const details = await Promise.all(there.map((symbol) => get(`/v1/symbols/${encodeURIComponent(symbol)}`)));
   if (mine !== wanted) return; // others were chosen meanwhile
   paint(details, horizon);
 }

@@ -15,8 +15,19 @@ export function rowsOf(detail, horizon) {
       price: last * Math.exp(columns.mean[i]), lower: last * Math.exp(columns.low[i]), upper: last * Math.exp(columns.high[i]),
       made: columns.made[i], realised_price: realised, realised_return: realisedReturn,
       held: realisedReturn === null ? null : columns.low[i] <= realisedReturn && realisedReturn <= columns.high[i],
+      tails: columns.tails?.[i] || null,
     };
   });
+}
+// Quantiles and losses of a past forecast; of one that an older tenor published, the 90 % interval alone.
+function risk(row) {
+  if (!row.tails) return { quantiles: { 0.05: row.lower, 0.5: row.price, 0.95: row.upper }, value_at_risk: {}, expected_shortfall: {}, partly: true };
+  const [q01, q25, q50, q75, q99, es95, es99] = row.tails;
+  const at = (log) => row.last_price * Math.exp(log);
+  return {
+    quantiles: { 0.01: at(q01), 0.05: row.lower, 0.25: at(q25), 0.5: at(q50), 0.75: at(q75), 0.95: row.upper, 0.99: at(q99) },
+    value_at_risk: { 0.95: 1 - row.lower / row.last_price, 0.99: -Math.expm1(q01) }, expected_shortfall: { 0.95: es95, 0.99: es99 }, partly: false,
+  };
 }
 export const pastSessions = (detail) => Object.values(detail.history)[0]?.session || [];
 
@@ -39,7 +50,7 @@ export function asOf(detail, session) {
     const row = rows[place];
     const before = rows.slice(Math.max(0, place - YEAR), place).map((each) => each.volatility);
     return {
-      ...row, horizon, quantiles: { 0.05: row.lower, 0.5: row.price, 0.95: row.upper }, value_at_risk: {}, expected_shortfall: {},
+      ...row, ...risk(row), horizon,
       volatility_rank: before.length >= LEAST_YEAR ? before.filter((each) => each < row.volatility).length / before.length : null,
     };
   }).filter(Boolean);

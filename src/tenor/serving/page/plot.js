@@ -1,21 +1,45 @@
-// Plotly, loaded when the first chart is drawn, and what all charts share. Colours are the page's own.
+// Plotly, loaded beside the figures when the first chart is wanted, and what all charts share. Colours are the page's own.
+import { problem } from "/page/status.js";
+
+const SCRIPT = "/page/plotly.min.js";
+const AFTER_PAINT = 60;
 let loading = null;
+let loaded = false;
+let due = null;
+const waiting = new Map(); // charts wanted before Plotly is there, by id: the newest of each
 export function plotly() {
   loading ||= new Promise((resolve, reject) => {
     const script = document.createElement("script");
-    script.src = "/page/plotly.min.js";
+    script.src = SCRIPT;
     script.onload = () => {
       Plotly.setPlotConfig({ logging: 0, notifyOnLogging: 0 });
-      resolve();
+      resolve(flush());
     };
     script.onerror = () => {
       loading = null;
       script.remove();
-      reject(new Error("the charts' script did not load"));
+      reject(new Error("The charts' script did not load: the figures are right without it. Reload the page to try again."));
     };
     document.head.append(script);
   });
   return loading;
+}
+// Fetch the script without reading it: it will be wanted in a moment.
+export function expect() {
+  if (loading || document.querySelector(`link[href="${SCRIPT}"]`)) return;
+  const link = document.createElement("link");
+  Object.assign(link, { rel: "preload", as: "script", href: SCRIPT });
+  document.head.append(link);
+}
+// One chart after the other, with room between them for what the reader does.
+async function flush() {
+  while (waiting.size) {
+    const [[id, drawing]] = waiting;
+    waiting.delete(id);
+    if (document.getElementById(id).checkVisibility?.() !== false) drawing();
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  loaded = true;
 }
 
 const CONFIG = { displayModeBar: false, responsive: true, scrollZoom: false, doubleClick: "reset", showTips: false };
@@ -47,13 +71,29 @@ function layout(extra) {
   return whole;
 }
 
-export function draw(id, traces, extra) {
+// Draw a chart, as soon as Plotly is there; `after` is called with its box.
+export function draw(id, traces, extra, after = () => {}) {
+  if (!loaded) {
+    waiting.delete(id);
+    waiting.set(id, () => drawNow(id, traces, extra, after));
+    // reading the script keeps the page busy for a moment: what the reader came for is painted before
+    due ||= setTimeout(() => {
+      due = null;
+      plotly().catch((error) => problem(error.message));
+    }, AFTER_PAINT);
+    return;
+  }
+  drawNow(id, traces, extra, after);
+}
+function drawNow(id, traces, extra, after) {
   const box = document.getElementById(id);
   if (box._hoverdata) Plotly.Fx.unhover(id); // an open box speaks of what was drawn before
-  return Plotly.react(id, traces, layout(extra), CONFIG);
+  Plotly.react(id, traces, layout(extra), CONFIG);
+  after(box);
 }
 // A chart as a picture, on the page's own ground.
 export async function savePng(id, name) {
+  await plotly();
   const box = document.getElementById(id);
   const was = box.layout.paper_bgcolor;
   await Plotly.relayout(box, { paper_bgcolor: colour("paper") });

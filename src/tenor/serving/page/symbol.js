@@ -6,7 +6,7 @@ import { count, day as dayName, within } from "/page/format.js";
 import { direction, hero, PAST_FILE, pastFile, pastTable, reachTable, sentimentDay } from "/page/panels.js";
 import { asOf, pastSessions } from "/page/past.js";
 import { segments } from "/page/picker.js";
-import { plotly, savePng } from "/page/plot.js";
+import { expect, savePng } from "/page/plot.js";
 import { drawPrice, hits, nextDate } from "/page/pricechart.js";
 
 const SPANS = [{ value: 63, label: "3 m", name: "3 months" }, { value: 126, label: "6 m", name: "6 months" }, { value: 252, label: "1 y", name: "1 year" }, { value: 1e6, label: "All", name: "All bars" }];
@@ -58,7 +58,8 @@ let reading = { symbol: "", promise: null };
 export function read(symbol, again = false) {
   if (!again && state.whole?.symbol === symbol) return Promise.resolve(state.whole);
   if (again || reading.symbol !== symbol) {
-    const promise = Promise.all([get(`/v1/symbols/${encodeURIComponent(symbol)}`), plotly()]).then(([detail]) => detail);
+    expect();
+    const promise = get(`/v1/symbols/${encodeURIComponent(symbol)}`);
     const mine = { symbol, promise };
     reading = mine;
     // kept no longer than it takes: what is asked for again may have changed
@@ -89,12 +90,13 @@ export function paint() {
   reachTable(detail, horizon);
   by("own-csv").href = `/v1/forecasts?symbols=${encodeURIComponent(detail.symbol)}&format=csv`;
   by("volatility-text").textContent = drawVolatility(detail, horizon);
-  by("losses").hidden = Boolean(detail.past);
+  by("losses").hidden = !by("losses").childElementCount;
   direction(detail, horizon, record);
   by("price-text").textContent = priceText();
   by("hits").textContent = hits(detail, horizon);
   pastTable(detail, horizon);
   paintNews(state.newsDay || detail.sentiment.session.at(-1) || detail.items[0]?.session || "");
+  by("attention").hidden = false;
   const { text, drawn } = drawAttention(detail, horizon);
   by("attention-text").textContent = text;
   by("attention").hidden = !drawn;

@@ -1,0 +1,1 @@
+"""Trading by reinforcement learning: an environment over forecasts, agents, their rivals, and a verdict."""

@@ -1,0 +1,221 @@
+"""Agents of PPO and SAC (stable-baselines3): trained on one part of a market, stopped early by the next one."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as pack
+
+from tenor.errors import ConfigError
+from tenor.schema import Float64
+from tenor.storage.files import write_whole
+from tenor.trading.rl.accounts import Accounts, Terms
+from tenor.trading.rl.market import Market
+from tenor.trading.rl.policy import LAYERS, Network
+from tenor.trading.rl.rewards import REWARDS, reward_named
+
+ACCOUNTS = 64
+"""That learn side by side."""
+ROLLOUT = 32
+"""Sessions of each account between two updates of PPO."""
+LOOK = 2
+"""Rollouts between two looks at the validation part."""
+DISCOUNT = 0.9
+"""Of a reward one session later: what is bought now costs now, and earns in the sessions after."""
+RATE = 1e-3
+SAC_SHARE = 10
+"""One in so many of ``rl.steps`` is for SAC, which learns more from each."""
+SAC_UPDATES = 16
+"""Of SAC, for a step of all accounts."""
+
+
+def require_extra() -> None:
+    """Raise ConfigError, in one line, where the extra is not installed."""
+    for module in ("gymnasium", "stable_baselines3", "torch", "onnx"):
+        if importlib.util.find_spec(module) is None:
+            raise ConfigError(f"{module} is not installed: pip install 'tenor[rl]'.")
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One agent to train.
+
+    Attributes
+    ----------
+    train, valid
+        What it learns from, and what stops it.
+    terms
+        Costs and limits.
+    algorithm
+        ``ppo`` or ``sac``.
+    reward, penalty
+        As ``rl.reward`` and ``rl.risk_penalty``.
+    steps, patience
+        As ``rl.steps`` and ``rl.patience``.
+    seed
+        Of everything that is drawn.
+    name
+        What progress calls it.
+    """
+
+    train: Market
+    valid: Market
+    terms: Terms
+    algorithm: str
+    reward: str
+    penalty: float
+    steps: int
+    patience: int
+    seed: int
+    name: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Agent:
+    """What a training gave.
+
+    Attributes
+    ----------
+    network
+        That with the best reward on the validation part.
+    history
+        By look: ``steps`` of the environment, and each of `REWARDS` and ``own``, the one learned from, as a mean of the
+        validation part's sessions.
+    best
+        The look that `network` is of.
+    """
+
+    network: Network
+    history: dict[str, list[float]] = field(repr=False)
+    best: int
+
+    @property
+    def score(self) -> float:
+        """The reward a session on the validation part."""
+        return self.history["own"][self.best]
+
+    def to_bytes(self) -> bytes:
+        """It as one file; `from_file` reads it back."""
+        header = {"history": self.history, "best": self.best, "squash": self.network.squash}
+        return pack(dict(self.network.weights), {"agent": json.dumps(header)})
+
+    @classmethod
+    def from_file(cls, path: Path) -> Agent | None:
+        """Read what `to_bytes` gave; None where there is nothing, or nothing that can be read."""
+        try:
+            with safe_open(str(path), framework="numpy") as file:
+                header = json.loads((file.metadata() or {})["agent"])
+                names = [f"{layer}.{part}" for layer in LAYERS for part in ("weight", "bias")]
+                weights = {name: file.get_tensor(name) for name in names}
+            return cls(Network(weights, bool(header["squash"])), header["history"], int(header["best"]))
+        except (OSError, SafetensorError, KeyError, ValueError):
+            return None
+
+
+def validate(network: Network, market: Market, terms: Terms, own: str, penalty: float) -> dict[str, float]:
+    """Each of `REWARDS`, and ``own``, as the mean of the sessions of `market`, traded from the first one on."""
+    accounts, rewards = Accounts(market, terms, 1), {**REWARDS, "own": reward_named(own)}
+    totals = dict.fromkeys(rewards, 0.0)
+    for _ in range(len(market.sessions) - 1):
+        outcome = accounts.step(terms.weights_of(network.act(accounts.observe())))
+        for name, reward in rewards.items():
+            totals[name] += float(reward(outcome, penalty)[0])
+    return {name: total / (len(market.sessions) - 1) for name, total in totals.items()}
+
+
+def train_agent(task: Task, report: Callable[[int, int], None] | None = None) -> Agent:
+    """Train one agent; the same task gives the same bytes.
+
+    Parameters
+    ----------
+    task
+        What to train.
+    report
+        Called with the steps done and the most there can be.
+    """
+    require_extra()
+    from tenor.model.reproducible import reproducible
+    from tenor.trading.rl.networks import weights_of
+
+    with reproducible():
+        model, squash = _model(task)
+        most = task.steps if task.algorithm == "ppo" else max(task.steps // SAC_SHARE, ACCOUNTS)
+        history: dict[str, list[float]] = {"steps": [], **{name: [] for name in (*REWARDS, "own")}}
+        best: tuple[int, Network | None] = (0, None)
+
+        def look(done: int) -> bool:
+            nonlocal best
+            network = Network(weights_of(model.policy), squash)
+            values = validate(network, task.valid, task.terms, task.reward, task.penalty)
+            history["steps"].append(float(done))
+            for name, value in values.items():
+                history[name].append(value)
+            now = len(history["own"]) - 1
+            if best[1] is None or values["own"] > history["own"][best[0]]:
+                best = (now, network)
+            return now - best[0] < task.patience
+
+        chunk = ACCOUNTS * ROLLOUT * LOOK if task.algorithm == "ppo" else max(most // 25, ACCOUNTS)
+        goes_on, done = look(0), 0
+        while goes_on and done < most:
+            model.learn(chunk, reset_num_timesteps=done == 0)
+            done = int(model.num_timesteps)
+            goes_on = look(done)
+            if report is not None:
+                report(min(done, most) if goes_on else most, most)
+    assert best[1] is not None
+    return Agent(best[1], history, best[0])
+
+
+def _model(task: Task) -> tuple[Any, bool]:
+    from stable_baselines3 import PPO, SAC
+
+    from tenor.trading.rl.environment import TradingVecEnv
+    from tenor.trading.rl.networks import PpoPolicy, SacPolicy
+
+    env = TradingVecEnv(task.train, task.terms, reward_named(task.reward), task.penalty, count=ACCOUNTS, seed=task.seed)
+    common = {"learning_rate": RATE, "gamma": DISCOUNT, "seed": task.seed, "device": "cpu"}
+    if task.algorithm == "ppo":
+        kwargs = {"log_std_init": -1.0}
+        return (
+            PPO(
+                PpoPolicy, env, n_steps=ROLLOUT, batch_size=512, n_epochs=4, gae_lambda=0.9, policy_kwargs=kwargs,
+                **common,
+            ),
+            False,
+        )  # fmt: skip
+    return (
+        SAC(
+            SacPolicy,
+            env,
+            buffer_size=200_000,
+            learning_starts=ACCOUNTS * 8,
+            batch_size=256,
+            gradient_steps=SAC_UPDATES,
+            policy_kwargs={"net_arch": {"pi": [16], "qf": [64, 64]}},
+            **common,
+        ),
+        True,
+    )
+
+
+def cached(task: Task, path: Path, report: Callable[[int, int], None] | None = None) -> Agent:
+    """`train_agent`, unless `path` has what it gave before; a killed training begins again, and ends the same."""
+    agent = Agent.from_file(path)
+    if agent is None:
+        agent = train_agent(task, report)
+        write_whole(path, agent.to_bytes())
+    return agent
+
+
+def mean_score(agents: list[Agent]) -> float:
+    """The mean validation reward of several seeds."""
+    scores: Float64 = np.array([agent.score for agent in agents])
+    return float(scores.mean())

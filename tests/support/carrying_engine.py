@@ -1,0 +1,35 @@
+"""An engine that, as a cluster does, sees no file of this machine and works on copies of what it is given."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+
+class CarryingEngine:
+    """Runs the tasks here, last first, each on data that went through bytes; arrays can't be written to."""
+
+    shares_files = False
+    cores = 2
+
+    def __init__(self) -> None:
+        self.ran: list[Any] = []
+
+    def map(
+        self,
+        function: Callable[[Any, Any], Any],
+        tasks: Sequence[Any],
+        *,
+        shared: Any = None,
+        done: Callable[[int, Any], None] | None = None,
+    ) -> Iterator[Any]:
+        together = pickle.dumps((function, shared))
+        results = {}
+        for place in reversed(range(len(tasks))):
+            carried, common = pickle.loads(together)
+            self.ran.append(tasks[place])
+            results[place] = pickle.loads(pickle.dumps(carried(common, pickle.loads(pickle.dumps(tasks[place])))))
+            if done is not None:
+                done(place, results[place])
+        return iter([results[place] for place in range(len(tasks))])
