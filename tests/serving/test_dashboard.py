@@ -138,7 +138,7 @@ def test_it_can_be_read_by_everybody(up: Running, visit: Open, scheme: str, widt
     page = listed(visit(up, color_scheme=scheme, viewport={"width": width, "height": 844}))
     for address, state in VIEWS.items():
         page.evaluate("(hash) => { location.hash = hash; }", address)
-        page.wait_for_selector(state, timeout=20_000)
+        page.wait_for_selector(state, timeout=60_000)
         report = Axe().run(page)
         assert report.violations_count == 0, (address, report.generate_report())
         assert page.evaluate("document.documentElement.scrollWidth") <= width, address

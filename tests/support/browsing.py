@@ -12,14 +12,14 @@ Open = Callable[..., Any]
 
 def drawn(page: Any) -> Any:
     """`page`, a symbol's, once its charts are there."""
-    page.wait_for_selector("#price .main-svg", timeout=30_000)
-    page.wait_for_selector("#volatility .main-svg", timeout=30_000)
+    page.wait_for_selector("#price .main-svg", timeout=60_000)
+    page.wait_for_selector("#volatility .main-svg", timeout=60_000)
     return page
 
 
 def listed(page: Any) -> Any:
     """`page`, the overview, once its table is there."""
-    page.wait_for_selector("#board tbody a", timeout=30_000)
+    page.wait_for_selector("#board tbody a", timeout=60_000)
     return page
 
 
@@ -27,4 +27,4 @@ def shows(page: Any, place: str, text: str) -> None:
     """Wait until `place` has `text`."""
     from playwright.sync_api import expect
 
-    expect(page.locator(place)).to_contain_text(text, timeout=30_000)
+    expect(page.locator(place)).to_contain_text(text, timeout=60_000)
