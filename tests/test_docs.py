@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -182,3 +183,11 @@ def test_links_stay_within_the_site_and_lead_to_headings(page: Path) -> None:
         assert page.parent == ROOT or file.is_relative_to(DOCS), f"{page.name} links out of the site: {target}"
         if anchor and file.suffix == ".md":
             assert anchor in anchors(file), f"{page.name} links to {target}#{anchor}, which is no heading"
+
+
+def test_the_install_page_lists_every_extra() -> None:
+    text = (DOCS / "install.md").read_text(encoding="utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    table = re.search(r"^\| extra \| for .*\n(?:\|.*\n)+", text, re.MULTILINE)
+    assert table is not None
+    assert set(re.findall(r"^\| `(\w+)` \|", table[0], re.MULTILINE)) == set(project["optional-dependencies"]) - {"dev"}
