@@ -202,7 +202,7 @@ def test_a_killed_run_goes_on_and_ends_the_same(store: Path, tmp_path: Path) -> 
     for copy in copies:
         shutil.copytree(store, copy)
         shutil.rmtree(copy / "models" / "rl", ignore_errors=True)
-    argv = [sys.executable, "-m", "tenor", *rl("evaluate", copies[0], "rl.steps=20480")]
+    argv = [sys.executable, "-m", "tenor", *rl("evaluate", copies[0], "rl.steps=8192")]
     running = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     agents = copies[0] / "models" / "rl"
     deadline = time.monotonic() + 200
@@ -213,7 +213,7 @@ def test_a_killed_run_goes_on_and_ends_the_same(store: Path, tmp_path: Path) -> 
     before = {path.name: path.read_bytes() for path in agents.glob("*.safetensors")}
     assert 2 <= len(before) < 6
     for copy in copies:
-        assert main(rl("evaluate", copy, "rl.steps=20480")) == 0
+        assert main(rl("evaluate", copy, "rl.steps=8192")) == 0
     killed, whole = ({p.name: p.read_bytes() for p in (c / "models" / "rl").iterdir()} for c in copies)
     assert killed == whole
     assert before.items() <= killed.items()

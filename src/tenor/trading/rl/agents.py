@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 from collections.abc import Callable
@@ -39,8 +40,10 @@ SAC_UPDATES = 16
 def require_extra() -> None:
     """Raise ConfigError, in one line, where the extra is not installed."""
     for module in ("gymnasium", "stable_baselines3", "torch", "onnx"):
-        if importlib.util.find_spec(module) is None:
-            raise ConfigError(f"{module} is not installed: pip install 'tenor[rl]'.")
+        with contextlib.suppress(ModuleNotFoundError):
+            if importlib.util.find_spec(module) is not None:
+                continue
+        raise ConfigError(f"{module} is not installed: pip install 'tenor[rl]'.")
 
 
 @dataclass(frozen=True, eq=False)
