@@ -297,8 +297,8 @@ def _judged(
     if config.cost == 0:
         notes.append("rl.cost is 0: nobody trades for nothing, so that every figure here is a bound from above.")
     if len(config.seeds) < 5:
-        seeds = "1 seed says" if len(config.seeds) == 1 else f"{len(config.seeds)} seeds say"
-        notes.append(f"{seeds} little of how much chance there is: five or more do.")
+        few = "1 seed says" if len(config.seeds) == 1 else f"{len(config.seeds)} seeds say"
+        notes.append(f"{few} little of how much chance there is: five or more do.")
     return Study(verdict, tuple(outcomes), ours, tested.sessions[0], tested.sessions[-1], tuple(notes))
 
 
