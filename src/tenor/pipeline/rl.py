@@ -368,8 +368,7 @@ def traded_market(workspace: Workspace, config: RlConfig, version: str | None) -
         )
     symbols = _symbols(workspace, config, recipe.symbols, calendar, pd.Timestamp(recipe.split["train"][1]))
     market = market_for(workspace, recipe.version, symbols)
-    dates = {"test": recipe.split["test"]}
-    first, last = (int(market.sessions.searchsorted(pd.Timestamp(day))) for day in dates["test"])
+    first, last = (int(market.sessions.searchsorted(pd.Timestamp(day))) for day in recipe.split["test"])
     last = min(last, len(market.sessions) - 1)
     room = last + 1 - first
     length = room // config.folds

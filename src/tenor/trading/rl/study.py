@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tenor.config import RlConfig, to_mapping
+from tenor.config import RlConfig
 from tenor.errors import HistoryError
 from tenor.schema import Float64
 from tenor.storage.files import json_values
@@ -316,8 +316,3 @@ class _Changing:
     def trade(self, market: Market, terms: Terms) -> Float64:
         ((_, held),) = trade(market, [self], terms, [AGENT])
         return held
-
-
-def settings_of_rl(config: RlConfig) -> dict[str, Any]:
-    """All settings as JSON values, for a policy's card."""
-    return dict(to_mapping(config))
