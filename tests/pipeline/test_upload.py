@@ -23,6 +23,7 @@ def store(tmp_path: Path, bars_of: Callable[..., Bars]) -> Path:
     objects = FolderStore(place)
     for key in ("models/versions/aaaaaaaaaaaa/card.json", "models/versions/aaaaaaaaaaaa/manifest.json",
                 "models/versions/aaaaaaaaaaaa/model.onnx", "models/pointers.json", "serving/symbols/a.json",
+                "models/contests.json", "policies/versions/bbbbbbbbbbbb/manifest.json", "policies/pointers.json",
                 "serving/index.json", "serving/keys.json", "models/checkpoints/x.json"):  # fmt: skip
         objects.put(key, key.encode())
     return place
@@ -31,14 +32,14 @@ def store(tmp_path: Path, bars_of: Callable[..., Bars]) -> Path:
 def test_everything_that_counts_goes_and_keys_stay(store: Path, tmp_path: Path) -> None:
     target = tmp_path / "there"
     done = upload(str(store), str(target))
-    assert (done.sent, done.present) == (7, 0)
+    assert (done.sent, done.present) == (10, 0)
     assert Lake(target).bars().frame.equals(Lake(store).bars().frame)
     arrived = set(FolderStore(target).keys())
     assert "serving/keys.json" not in arrived
     assert "models/checkpoints/x.json" not in arrived
     assert "models/pointers.json" in arrived
     again = upload(str(store), str(target))
-    assert (again.sent, again.present) == (2, 5)  # the pointers are written anew
+    assert (again.sent, again.present) == (4, 6)  # the pointers are written anew
 
 
 def test_to_a_bucket_and_back(store: Path, tmp_path: Path, s3_environment: str) -> None:
@@ -48,7 +49,7 @@ def test_to_a_bucket_and_back(store: Path, tmp_path: Path, s3_environment: str) 
     assert Lake(tmp_path / "back").bars().frame.equals(Lake(store).bars().frame)
 
 
-@pytest.mark.parametrize("allowed", range(7))
+@pytest.mark.parametrize("allowed", range(10))
 def test_cut_off_anywhere_the_target_has_no_pointer_to_what_is_missing(
     store: Path, tmp_path: Path, allowed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -79,6 +80,7 @@ def test_nonsense_is_refused(store: Path, tmp_path: Path) -> None:
         upload(str(store), f"{store}/")
     shutil.rmtree(store / "bars")
     shutil.rmtree(store / "models" / "versions")
+    shutil.rmtree(store / "policies")
     shutil.rmtree(store / "serving" / "symbols")
     with pytest.raises(ConfigError, match="import and train first"):
         upload(str(store), str(tmp_path / "there"))

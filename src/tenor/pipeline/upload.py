@@ -1,4 +1,4 @@
-"""A whole store in another place: the lake's parts, the model versions and the published forecasts, pointers last."""
+"""A whole store in another place: the lake's parts, versions, the published forecasts, and pointers last."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tenor.errors import ConfigError, Conflict, MissingObject
-from tenor.registry import POINTERS
 from tenor.registry.manifest import MANIFEST
+from tenor.registry.registry import CONTESTS, MODELS, POINTERS, POLICIES
 from tenor.serving.published import INDEX
 from tenor.storage.object_store import ObjectStore, open_store
 from tenor.store.tables import TABLES
 from tenor.topics import saved as topics
 
+REGISTRIES = (MODELS, POLICIES)
 Progress = Callable[[int, int], None]
 """Told of the objects that are there, and of how many there will be."""
 
@@ -46,11 +47,10 @@ def upload(source: str, target: str, *, progress: Progress | None = None) -> Upl
         raise ConfigError(f"--to is {target!r}, the store itself: name another place.")
     here, there = open_store(source), open_store(target)
     immutable = list(_immutable(here))
-    pointers = [
-        key
-        for key in (f"models/{POINTERS}", f"{topics.FOLDER}/{topics.CURRENT}", f"serving/{INDEX}")
-        if _holds(here, key)
-    ]
+    # whatever may change, what the others need before them; the published forecasts name a champion
+    registries = (f"{place}/{name}" for place in REGISTRIES for name in (CONTESTS, POINTERS))
+    changing = (*registries, f"{topics.FOLDER}/{topics.CURRENT}", f"serving/{INDEX}")
+    pointers = [key for key in changing if _holds(here, key)]
     if not immutable:
         raise ConfigError(f"{source!r} holds neither bars nor a model: import and train first.")
     present = set(there.keys())
@@ -81,7 +81,8 @@ def upload(source: str, target: str, *, progress: Progress | None = None) -> Upl
 def _immutable(objects: ObjectStore) -> Iterator[str]:
     for table in TABLES:
         yield from objects.keys(f"{table.name}/")
-    yield from sorted(objects.keys("models/versions/"), key=lambda key: key.endswith(MANIFEST))
+    for place in REGISTRIES:
+        yield from sorted(objects.keys(f"{place}/versions/"), key=lambda key: key.endswith(MANIFEST))
     yield from objects.keys(f"{topics.FOLDER}/{topics.VERSIONS}")
     yield from objects.keys("serving/symbols/")
 

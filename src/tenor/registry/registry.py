@@ -37,6 +37,8 @@ from tenor.storage.object_store import ObjectStore, change, open_store
 
 CARD = "card.json"
 POINTERS, CONTESTS = "pointers.json", "contests.json"
+MODELS, POLICIES = "models", "policies"
+"""Where the registries of a store lie."""
 _VERSION = re.compile(r"[0-9a-f]{12}")
 
 
@@ -400,8 +402,8 @@ class Registry:
 def policies_of(store: str) -> Registry:
     """The policies of trading agents: in ``policies`` beside the lake's tables, as `registry_of` has its models."""
     if store.startswith("s3://"):
-        return Registry(open_store(f"{store.rstrip('/')}/policies"), Path("policies"))
-    folder = Path(store) / "policies"
+        return Registry(open_store(f"{store.rstrip('/')}/{POLICIES}"), Path(POLICIES))
+    folder = Path(store) / POLICIES
     return Registry(open_store(folder), folder)
 
 
@@ -411,6 +413,6 @@ def registry_of(store: str) -> Registry:
     Work that is part of no version stays on this machine: for a bucket, in the folder ``models``.
     """
     if store.startswith("s3://"):
-        return Registry(open_store(f"{store.rstrip('/')}/models"), Path("models"))
-    folder = Path(store) / "models"
+        return Registry(open_store(f"{store.rstrip('/')}/{MODELS}"), Path(MODELS))
+    folder = Path(store) / MODELS
     return Registry(open_store(folder), folder)
