@@ -28,8 +28,9 @@ INSTALL = UV_FIND_LINKS="$${UV_FIND_LINKS:-$$PIP_FIND_LINKS}" VIRTUAL_ENV=.venv
 demo: setup
 	$(BIN)/tenor data import embedded --store $(DEMO)/lake
 	$(BIN)/python train_model.py --store $(DEMO)/lake --config examples/demo.toml
-	$(BIN)/python evaluate_model.py --store $(DEMO)/lake --config examples/demo.toml --report $(DEMO)/report.html
+	# before the report, which shows what it finds
 	$(BIN)/tenor ablate --store $(DEMO)/lake --config examples/demo.toml --without news --arms kinds --report $(DEMO)/news.html
+	$(BIN)/python evaluate_model.py --store $(DEMO)/lake --config examples/demo.toml --report $(DEMO)/report.html
 	$(BIN)/tenor predict AAPL --store $(DEMO)/lake
 	# what the news did to a range: the day of its quarterly results
 	$(BIN)/tenor predict AAPL --store $(DEMO)/lake --session 2015-10-27
