@@ -29,7 +29,7 @@ from tenor.evaluation.significance import Difference
 from tenor.report.ablation import figure_contrasts, write_ablation
 from tenor.report.backtest import figure_costs, trading_section
 from tenor.report.model import faithfulness_blocks, figure_deletion
-from tenor.report.page import Paragraph, Picture, TextTable
+from tenor.report.page import Fold, Paragraph, Picture, TextTable
 from tenor.report.style import AGAINST, CALM, OURS
 from tenor.report.tuning import search_verdict, write_tuning
 from tenor.schema import Predictions
@@ -85,7 +85,10 @@ def test_trading_shows_every_cost_and_what_deflation_leaves(traded) -> None:
         *(f"{rule}, {cost} bps" for rule in ("long/flat", "long/short") for cost in (0, 5, 10, 20)),
         "buy and hold, 10 bps",
     ]
-    assert "close" in closed.caption
+    assert [row[0] for row in closed.rows] == ["long/flat, 10 bps", "long/short, 10 bps", "buy and hold, 10 bps"]
+    assert not {row[1:] for row in closed.rows[:2]} & {row[1:] for row in opened.rows}
+    folds = [block.title for block in section.blocks if isinstance(block, Fold)]
+    assert folds[-2:] == ["Filled at the next session's open", "Filled at the next session's close"]
     assert "±" in opened.rows[0][3]
     text = words(section)
     assert "14 trials (7 configurations times 2 rules)" in text

@@ -160,6 +160,11 @@ def test_a_store_that_hangs_is_reported_and_keeps_nobody_waiting(
                 over.wait(20)
             return self._inner.get(key)
 
+        def changed(self, key: str, etag: str) -> StoredObject | None:
+            if hangs.is_set():
+                over.wait(20)
+            return self._inner.changed(key, etag)
+
     running = serve(PublishedForecasts(Hanging(published.objects)))
     hangs.set()
     until(lambda: running.service.view.staleness().stale)

@@ -20,17 +20,22 @@ def extras_with(module: str) -> list[str]:
     """
     top = module.partition(".")[0]
     distribution = _normal(DISTRIBUTIONS.get(top, top))
+    return sorted(extra for extra, brought in _brought().items() if distribution in brought)
+
+
+def _brought() -> dict[str, set[str]]:
+    """Extra -> the distributions that the installed package requires for it."""
     try:
         requirements = importlib.metadata.requires("tenor") or []
     except importlib.metadata.PackageNotFoundError:  # run from a copy of the sources, which no installer has seen
         requirements = []
-    extras = set()
+    brought: dict[str, set[str]] = {}
     for line in requirements:  # such as: torch==2.13.0; extra == 'train'
         name = re.match(r"[\w.-]+", line)
         extra = re.search(r"""extra == ['"]([\w-]+)['"]""", line)
-        if name and extra and extra[1] not in _NOT_NAMED and _normal(name[0]) == distribution:
-            extras.add(extra[1])
-    return sorted(extras)
+        if name and extra and extra[1] not in _NOT_NAMED:
+            brought.setdefault(extra[1], set()).add(_normal(name[0]))
+    return brought
 
 
 def missing(module: str) -> str:
@@ -39,8 +44,11 @@ def missing(module: str) -> str:
     >>> missing("sklearn.ensemble")
     "sklearn is not installed: pip install 'tenor[train]'."
     """
-    top = module.partition(".")[0]
-    ways = " or ".join(f"'tenor[{extra}]'" for extra in extras_with(module))
+    top, brought = module.partition(".")[0], _brought()
+    extras = extras_with(module)
+    # an extra that holds another one (`rl` holds `train`) brings more than is asked for
+    least = [extra for extra in extras if not any(brought[other] < brought[extra] for other in extras)]
+    ways = " or ".join(f"'tenor[{extra}]'" for extra in least)
     return f"{top} is not installed: pip install {ways}." if ways else f"the Python module {top!r} is not installed."
 
 

@@ -141,8 +141,12 @@ class NewsValue:
 
         Raises
         ------
-        KeyError, TypeError, ValueError
-            It is something else.
+        KeyError
+            Something is missing.
+        TypeError
+            Something is of another type.
+        ValueError
+            A number is none.
         """
 
         def number(value: float | None) -> float:

@@ -478,9 +478,9 @@ async def models(request: Request) -> Response:
             "versions": head["versions"],
             "card": head["card"],
             "track": head["track"],
-            "registry": head.get("registry", []),
             "as_of": index.as_of,
             "staleness": to_plain(stale),
+            "registry": head.get("registry", []),
         }
 
     return await _zipped(request, ("models", index.etag, stale), render)
