@@ -11,7 +11,7 @@ Corsi & Renò (2012), Discrete-time volatility forecasting with persistent lever
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,6 +73,17 @@ def by_symbol(variance: Float64, average: Callable[[pd.Series[float]], pd.Series
     return np.where(np.isfinite(averages), np.maximum(averages, LEAST), np.nan)
 
 
+def refits(first: int, sessions: int, horizon: int) -> Iterator[tuple[slice, slice]]:
+    """Fits every `REFIT_EVERY` sessions from `first` on: the rows whose targets became known since the last, and the
+    rows that the fit forecasts.
+    """
+    done = 0
+    for start in range(first, sessions, REFIT_EVERY):
+        known = max(0, start - horizon + 1)  # a target of h sessions made at t is known at t + h
+        yield slice(done, known), slice(start, start + REFIT_EVERY)
+        done = known
+
+
 def refitted(panel: Panel, first: int, *, terms: Float64 | None = None) -> Float64:
     """HAR-X of each stock, refitted every `REFIT_EVERY` sessions from `first` on, on all targets known by then.
 
@@ -96,18 +107,12 @@ def refitted(panel: Panel, first: int, *, terms: Float64 | None = None) -> Float
     """
     terms = har_terms(panel) if terms is None else terms
     complete = panel.mask & np.isfinite(terms).all(axis=2)
-    sessions = len(panel.sessions)
     forecast = np.full(panel.log_variance.shape, np.nan)
     for k, horizon in enumerate(panel.horizons):
         target = np.where(complete, panel.log_variance[:, :, k], np.nan).astype("float64")
         moments = Moments.none(*terms.shape[1:])
-        done = 0
-        for start in range(first, sessions, REFIT_EVERY):
-            # a target of h sessions made at t is known at t + h
-            known = max(0, start - horizon + 1)
-            moments.add(terms[done:known], target[done:known])
-            done = known
-            ahead = slice(start, start + REFIT_EVERY)
+        for new, ahead in refits(first, len(panel.sessions), horizon):
+            moments.add(terms[new], target[new])
             forecast[ahead, :, k] = moments.fit().predict(terms[ahead])
     return forecast
 

@@ -9,16 +9,16 @@ from tenor.errors import DataError, TrainingError
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_results_come_in_the_order_of_the_tasks_and_each_is_told_once(workers: int) -> None:
-    told: dict[int, int] = {}
+def test_results_come_in_the_order_of_the_tasks_and_each_is_reported_once(workers: int) -> None:
+    reported: dict[int, int] = {}
 
     def done(place: int, result: tuple[int, int]) -> None:
-        assert place not in told
-        told[place] = result[0]
+        assert place not in reported
+        reported[place] = result[0]
 
     results = list(LocalEngine(workers).map(product, range(7), shared=3, done=done))
     assert [value for value, _ in results] == [0, 3, 6, 9, 12, 15, 18]
-    assert told == {place: 3 * place for place in range(7)}
+    assert reported == {place: 3 * place for place in range(7)}
     assert (os.getpid() in {process for _, process in results}) == (workers == 1)
 
 

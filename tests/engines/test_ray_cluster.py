@@ -102,12 +102,12 @@ def test_results_come_in_order_while_a_node_is_lost(nodes: TwoNodes) -> None:
     assert nodes.engine.cores == 2
     assert len(nodes.engine.nodes) == 2
     assert len({node.processor for node in nodes.engine.nodes}) == 1
-    told: dict[int, int] = {}
+    reported: dict[int, int] = {}
     losing = nodes.lose_a_node(2)
-    results = list(nodes.engine.map(slow_product, range(12), shared=3, done=told.__setitem__))
+    results = list(nodes.engine.map(slow_product, range(12), shared=3, done=reported.__setitem__))
     losing.join()
     assert results == [3 * task for task in range(12)]
-    assert told == dict(enumerate(results))
+    assert reported == dict(enumerate(results))
 
 
 def test_what_a_task_raises_is_raised_here_as_it_is(nodes: TwoNodes) -> None:

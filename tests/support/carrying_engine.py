@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-import pickle
+import io
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+
+import joblib
+
+
+def carried(value: Any) -> Any:
+    """`value` after the way to another process, as joblib sends it."""
+    sent = io.BytesIO()
+    joblib.dump(value, sent)
+    sent.seek(0)
+    return joblib.load(sent)
 
 
 class CarryingEngine:
@@ -24,12 +34,10 @@ class CarryingEngine:
         shared: Any = None,
         done: Callable[[int, Any], None] | None = None,
     ) -> Iterator[Any]:
-        together = pickle.dumps((function, shared))
         results = {}
         for place in reversed(range(len(tasks))):
-            carried, common = pickle.loads(together)
             self.ran.append(tasks[place])
-            results[place] = pickle.loads(pickle.dumps(carried(common, pickle.loads(pickle.dumps(tasks[place])))))
+            results[place] = carried(carried(function)(carried(shared), carried(tasks[place])))
             if done is not None:
                 done(place, results[place])
         return iter([results[place] for place in range(len(tasks))])

@@ -13,11 +13,11 @@ def weights(forecaster) -> list[dict[str, bytes]]:
 
 
 def test_far_away_is_the_same_to_the_bit(fit_it, forecaster) -> None:
-    told = []
-    away = fit_it(workers=CarryingEngine(), progress=lambda *epoch: told.append(epoch[:2]))
+    reported = []
+    away = fit_it(workers=CarryingEngine(), progress=lambda *epoch: reported.append(epoch[:2]))
     assert weights(away) == weights(forecaster)
     assert away.history == forecaster.history
-    assert sorted(told) == [(seed, epoch) for seed in (0, 7) for epoch in (1, 2, 3, 4)]
+    assert sorted(reported) == [(seed, epoch) for seed in (0, 7) for epoch in (1, 2, 3, 4)]
 
 
 def test_the_data_travel_once_and_not_with_each_task(fit_it) -> None:

@@ -69,6 +69,10 @@ Published = Annotated[
     Path | None, typer.Option(help="The folder with the published sets.", envvar="TENOR_DATA", show_envvar=True)
 ]
 
+Since = Annotated[
+    str | None, typer.Option(metavar="DATE", help="Begin a new account afterwards, on published past forecasts.")
+]
+
 DEFAULT_STORE = "lake"
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tenor.cli import console
-from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Store
+from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Since, Store
 
 if TYPE_CHECKING:
     from tenor.trading.account import Account
@@ -21,9 +21,7 @@ SHOWN = 10
 @app.command()
 def run(
     store: Store = DEFAULT_STORE,
-    since: Annotated[
-        str | None, typer.Option(metavar="DATE", help="Begin a new account afterwards, on published past forecasts.")
-    ] = None,
+    since: Since = None,
     config: ConfigFile = None,
     set_: Overrides = None,
     as_json: AsJson = False,

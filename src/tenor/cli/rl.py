@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tenor.cli import console
-from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Store, Version, Workers
+from tenor.cli.options import DEFAULT_STORE, AsJson, ConfigFile, Overrides, Since, Store, Version, Workers
 
 if TYPE_CHECKING:
     from tenor.pipeline.rl import RlEvaluation
@@ -75,9 +75,7 @@ def evaluate(
 @app.command()
 def run(
     store: Store = DEFAULT_STORE,
-    since: Annotated[
-        str | None, typer.Option(metavar="DATE", help="Begin a new account afterwards, on published past forecasts.")
-    ] = None,
+    since: Since = None,
     config: ConfigFile = None,
     set_: Overrides = None,
     as_json: AsJson = False,

@@ -91,13 +91,13 @@ class RayEngine:
         for node, answer in zip(alive, answers, strict=True):
             name = str(node["NodeManagerHostname"])
             try:
-                told = self._ray.get(answer, timeout=120)
+                versions = self._ray.get(answer, timeout=120)
             except self._ray.exceptions.RayError as error:
                 raise ServiceError(
                     f"node {name} of the Ray cluster does not run tenor ({one_line(_cause(error), 200)}): install "
                     f"tenor {_tenor()} there, in the environment that runs Ray."
                 ) from None
-            nodes.append(Node(name, float(node["Resources"]["CPU"]), **told))
+            nodes.append(Node(name, float(node["Resources"]["CPU"]), **versions))
         return tuple(nodes)
 
     def map(

@@ -18,7 +18,7 @@ from tenor.features import Scaler, build_panel
 from tenor.features.catalogue import SENTIMENT, feature_names
 from tenor.features.kinds import chosen_kinds, kind_names
 from tenor.features.own import Covariates, Own
-from tenor.har import refitted
+from tenor.har import har_terms, refitted
 from tenor.heads import Calibration, Outputs, Surroundings
 from tenor.inference.cells import WARM_UP, spread, usable
 from tenor.inference.conformal import adapt
@@ -317,9 +317,10 @@ class Regressions:
     def of(cls, panel: Panel, first: int, model: ModelConfig) -> Regressions:
         """Those of `model`, refitted from the session `first` on."""
         shape = panel.log_variance.shape
+        terms = har_terms(panel) if model.linear or model.season else None
         return cls(
-            refitted(panel, first) if model.linear else np.full(shape, np.nan),
-            season_effect(panel, first) if model.season else np.zeros(shape),
+            refitted(panel, first, terms=terms) if model.linear else np.full(shape, np.nan),
+            season_effect(panel, first, terms=terms) if model.season else np.zeros(shape),
         )
 
 

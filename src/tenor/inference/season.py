@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from tenor.har import HAR_X_SESSIONS, REFIT_EVERY, Moments, har_terms
+from tenor.har import HAR_X_SESSIONS, Moments, har_terms, refits
 from tenor.schema import Float64, Panel
 
 QUARTER = pd.Timedelta(weeks=13)
@@ -73,7 +73,7 @@ def season_terms(sessions: pd.DatetimeIndex, excess: Float64, ahead: int) -> Flo
     return np.concatenate([values, np.maximum(values - REPORTED, 0.0)], axis=2)
 
 
-def season_effect(panel: Panel, first: int) -> Float64:
+def season_effect(panel: Panel, first: int, *, terms: Float64 | None = None) -> Float64:
     """What the season adds to the forecast log variance, from the session `first` on.
 
     The difference of two regressions over all symbols together, with and without the season's terms, refitted every
@@ -86,6 +86,8 @@ def season_effect(panel: Panel, first: int) -> Float64:
         Its mask says which rows count.
     first
         Session of the first fit, as a place on the panel's session axis.
+    terms
+        `tenor.har.har_terms` of the panel, if they are at hand.
 
     Returns
     -------
@@ -93,7 +95,7 @@ def season_effect(panel: Panel, first: int) -> Float64:
         [session, symbol, horizon]; 0 before `first`, where a term is not known, and where fewer than
         `tenor.har.FEWEST_ROWS` rows were known when the coefficients were last fitted.
     """
-    terms = har_terms(panel)
+    terms = har_terms(panel) if terms is None else terms
     excess = excess_variance(panel, terms)
     complete = panel.mask & np.isfinite(terms).all(axis=2)
     effect = np.zeros(panel.log_variance.shape)
@@ -101,12 +103,7 @@ def season_effect(panel: Panel, first: int) -> Float64:
         more = np.concatenate([terms, season_terms(panel.sessions, excess, horizon)], axis=2)
         target = np.where(complete, panel.log_variance[:, :, k], np.nan).astype("float64")
         without, with_season = (Moments.none(1, each.shape[2]) for each in (terms, more))
-        done = 0
-        for start in range(first, len(panel.sessions), REFIT_EVERY):
-            # a target of h sessions made at t is known at t + h
-            new = slice(done, max(0, start - horizon + 1))
-            done = new.stop
-            ahead = slice(start, start + REFIT_EVERY)
+        for new, ahead in refits(first, len(panel.sessions), horizon):
             forecasts = []
             for moments, each in ((without, terms), (with_season, more)):
                 moments.add(_pooled(each[new]), target[new].reshape(-1, 1))

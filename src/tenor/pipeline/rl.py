@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ import pandas as pd
 
 from tenor.calendars import interval_of
 from tenor.config import FoldConfig, RlConfig, to_mapping
-from tenor.engines import LocalEngine
 from tenor.errors import ConfigError, HistoryError, ModelError, TenorError
 from tenor.evaluation.significance import LEVEL, mean_test
 from tenor.inference.predictor import Predictor
@@ -30,7 +28,6 @@ from tenor.trading.rl.market import Market
 from tenor.trading.rl.policy import Policy, trade
 from tenor.trading.rl.study import (
     FORECASTS,
-    Job,
     Parts,
     Progress,
     Study,
@@ -193,7 +190,7 @@ def evaluate(
         config,
         workspace.work / WORK,
         tried=tried,
-        run=_in_processes(workers),
+        workers=workers,
         progress=progress,
     )
     result = RlEvaluation(traded.market.version, traded.market.symbols, study, tried)
@@ -250,7 +247,7 @@ def train(
         for algorithm in config.algorithms
         for seed in config.seeds
     ]
-    trained = train_all(jobs, _in_processes(workers), progress)
+    trained = train_all(jobs, workers, progress)
     count = len(config.seeds)
     agents: dict[str, list[Agent]] = {
         algorithm: trained[i * count : (i + 1) * count] for i, algorithm in enumerate(config.algorithms)
@@ -276,10 +273,10 @@ def train(
         "curves": json_values([agent.history for agent in agents[chosen]]),
         **settings,
     }
-    kept = policies.add(policy, card)
-    now, contest = challenge(workspace, policies, kept)
+    added = policies.add(policy, card)
+    now, contest = challenge(workspace, policies, added)
     split = {name: (str(first), str(last)) for name, (first, last) in days.items()}
-    return RlTrainResult(policy, kept, policies.where(kept), chosen, scores, split, now.champion or kept, contest)
+    return RlTrainResult(policy, added, policies.where(added), chosen, scores, split, now.champion or added, contest)
 
 
 def promote(store: str, version: str, *, force: bool = False) -> tuple[Pointers, Contest | None]:
@@ -422,16 +419,3 @@ def _tried(folder: Path, config: RlConfig, market: Market) -> int:
             known.append(key)
     write_json(path, {"tried": known})
     return len(known)
-
-
-def _in_processes(workers: int | None) -> Callable[[Callable[[Job], Agent], Sequence[Job]], Iterator[Agent]]:
-    # not on a cluster: an agent in training leaves its state in a folder of this machine
-    return partial(_run, LocalEngine(workers))
-
-
-def _run(engine: LocalEngine, function: Callable[[Job], Agent], jobs: Sequence[Job]) -> Iterator[Agent]:
-    return engine.map(_trained, jobs, shared=function)
-
-
-def _trained(function: Callable[[Job], Agent], job: Job) -> Agent:
-    return function(job)

@@ -23,7 +23,7 @@ from tenor.sentiment.text import duplicate_key
         ("Court fines Vexmoor for fraud", "legal"),
         ("Vexmoor declares $0.10 dividend", "payout"),
         ("Inflation slows, rate cut likely", "macro"),
-        ("Vexmoor CEO resigns", "management"),
+        ("Vexmoor chief executive resigns", "management"),
         ("$VXM breakout, support at 12", "price"),
         ("VXM Vexmoor Inc. Ex-Div Date $VXM $QLS", ""),
         ("Lovely weather in Turku", ""),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from tenor.config import RlConfig
+from tenor.engines import LocalEngine
 from tenor.errors import HistoryError
 from tenor.schema import Float64
 from tenor.storage.files import json_values
@@ -29,8 +30,6 @@ AGENT = "agent"
 FORECASTS, SHUFFLES, LEAK = "forecasts", "shuffled forecasts", "the future"
 Progress = Callable[[str, int, int], None]
 """Called with a title, how much is done and how much there is."""
-Run = Callable[[Callable[["Job"], Agent], Sequence["Job"]], Iterator[Agent]]
-"""Runs jobs, here or in processes, and gives what they gave in their order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,24 +164,22 @@ def key_of(task: Task) -> str:
     return digest.hexdigest()[:24]
 
 
-def train_job(job: Job) -> Agent:
-    """Train one agent, or read what was trained before."""
+def train_job(_: None, job: Job) -> Agent:
+    """Train one agent, or read what was trained before; a task of an engine."""
     return cached(job.task, job.path)
 
 
-def train_all(jobs: Sequence[Job], run: Run, progress: Progress | None) -> list[Agent]:
-    """All agents of `jobs`, in order; progress after each."""
+def train_all(jobs: Sequence[Job], workers: int | None, progress: Progress | None) -> list[Agent]:
+    """All agents of `jobs`, in order; progress after each.
+
+    Not on a cluster: an agent in training leaves its state in a folder of this machine.
+    """
     agents = []
-    for done, agent in enumerate(run(train_job, jobs), start=1):
+    for done, agent in enumerate(LocalEngine(workers).map(train_job, jobs), start=1):
         agents.append(agent)
         if progress is not None:
             progress(f"agents, {jobs[done - 1].task.name}", done, len(jobs))
     return agents
-
-
-def in_order(function: Callable[[Job], Agent], jobs: Sequence[Job]) -> Iterator[Agent]:
-    """One job after another, here."""
-    return map(function, jobs)
 
 
 def walk_agents(
@@ -193,7 +190,7 @@ def walk_agents(
     *,
     tried: int = 1,
     checks: bool = True,
-    run: Run = in_order,
+    workers: int | None = 1,
     progress: Progress | None = None,
 ) -> Study:
     """Train agents in each of `folds`, let validation choose the algorithm, and judge them on the test parts.
@@ -212,8 +209,8 @@ def walk_agents(
         Configurations that were tried on these sessions, this one included.
     checks
         Whether agents with shuffled forecasts, and ones that see the future, are trained as well.
-    run
-        Runs the trainings.
+    workers
+        Processes that train agents; None is one a core.
     progress
         Called after every training.
 
@@ -234,7 +231,7 @@ def walk_agents(
         ]
 
     def trained(kinds: Sequence[tuple[Parts, str, str]]) -> list[tuple[Agent, ...]]:
-        agents = train_all(jobs_of(kinds), run, progress)
+        agents = train_all(jobs_of(kinds), workers, progress)
         step = len(config.seeds)
         return [tuple(agents[i : i + step]) for i in range(0, len(agents), step)]
 
