@@ -66,8 +66,10 @@ def test_the_help_has_groups_and_a_first_session(capsys: pytest.CaptureFixture[s
 def test_ctrl_c_says_what_is_kept_and_ends_with_130(tmp_path: Path) -> None:
     # a verb that is under way until it is stopped
     code = (
-        "import sys, time, tenor.cli as c\n"
+        "import signal, sys, time, tenor.cli as c\n"
         "from tenor.ingest import status\n"
+        # a shell starts what it puts in the background with Ctrl-C ignored
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "def slow(*a, **k):\n"
         "    print('ready', flush=True); time.sleep(60)\n"
         "status.status = slow\n"
