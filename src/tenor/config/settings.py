@@ -27,6 +27,16 @@ DEFAULT_KINDS: tuple[str, ...] = (
 """The kinds of news that are features where ``features.kinds`` is not set, and where there are counts of them."""
 
 
+DEVICES = ("auto", "cpu", "cuda")
+"""What a network can be set to run on."""
+
+
+def choice_of(names: Sequence[str]) -> str:
+    """``'a', 'b' or 'c'``."""
+    *others, last = map(repr, names)
+    return f"{', '.join(others)} or {last}"
+
+
 @dataclass(frozen=True)
 class HttpConfig(Section):
     """How patiently a source is asked.
@@ -265,6 +275,9 @@ class SentimentConfig(Section):
         The version of the topics that items are counted by, where ``features.topics`` asks for them
         (``tenor topics fit --until``); empty for those that a training fits. A trained model keeps the one that it was
         trained on.
+    device : {"auto", "cpu", "cuda"}
+        What the network that scores items runs on: ``auto`` is a CUDA card where the runtime sees one (ONNX Runtime by
+        its package ``onnxruntime-gpu``, PyTorch for models of Hugging Face). Scores agree up to float noise.
     source : str
         Which daily sentiment of a lake is used: ``news`` is computed from the lake's news by these settings; any other
         name is that of imported daily sentiment, such as the embedded one; ``auto`` is ``news`` where the lake has any,
@@ -281,7 +294,13 @@ class SentimentConfig(Section):
     model: str = "default"
     kinds_model: str = field(default="", metadata=LATER)
     topics_model: str = field(default="", metadata=LATER)
+    device: Literal["auto", "cpu", "cuda"] = field(default="auto", metadata=USUAL)
     source: str = "auto"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.device not in DEVICES:
+            self.refuse("device", f"it takes {choice_of(DEVICES)}")
 
 
 WIDEST = 1024
@@ -439,6 +458,10 @@ class TrainConfig(Section):
         Weight of the direction's cross-entropy; 0 leaves it out.
     target_clip : float
         Targets (returns in units of their volatility) are clipped here, in training alone.
+    device : {"cpu", "auto", "cuda"}
+        What trains: the cores of this machine; a CUDA card where PyTorch sees one and there is enough to do; or the
+        card, and nothing else. A card gives other last digits, and draws dropout differently, so that the same settings
+        give the same numbers on every machine unless they ask for one (docs/scale.md).
     """
 
     section: ClassVar[str] = "training"
@@ -455,9 +478,12 @@ class TrainConfig(Section):
     return_weight: float = number(0.1, 0)
     direction_weight: float = number(0.05, 0)
     target_clip: float = number(4.0, 0, above=True)
+    device: Literal["cpu", "auto", "cuda"] = field(default="cpu", metadata=USUAL)
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.device not in DEVICES:
+            self.refuse("device", f"it takes {choice_of(DEVICES)}")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds) or not all(0 <= s < 2**63 for s in self.seeds):
             self.refuse("seeds", "name at least one whole number >= 0, each once")
 

@@ -16,6 +16,7 @@ from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
 
+from tenor.engines.local import processor_name
 from tenor.errors import ServiceError, TrainingError, one_line
 
 Given = TypeVar("Given")
@@ -75,6 +76,11 @@ class RayEngine:
         """How many tasks run at the same time."""
         whole = max(1, int(sum(node.cores for node in self.nodes)))
         return whole if self._workers is None else min(self._workers, whole)
+
+    @property
+    def processor(self) -> str:
+        """The kinds of processor of its nodes."""
+        return ", ".join(sorted({node.processor for node in self.nodes}))
 
     @cached_property
     def nodes(self) -> tuple[Node, ...]:
@@ -196,7 +202,7 @@ class RayEngine:
 
 
 def _versions() -> dict[str, str]:
-    return {"python": platform.python_version(), "tenor": _tenor(), "processor": _processor()}
+    return {"python": platform.python_version(), "tenor": _tenor(), "processor": processor_name()}
 
 
 def _tenor() -> str:
@@ -204,16 +210,6 @@ def _tenor() -> str:
         return version("tenor")
     except PackageNotFoundError:
         return "unknown"
-
-
-def _processor() -> str:
-    """The kind of processor: results are the same to the bit on one kind."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123 (a file of Linux; elsewhere there is none)
-            names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
-    except OSError:
-        names = []
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _run(together: tuple[Callable[[Any, Any], Any], Any], task: Any) -> Any:
