@@ -7,6 +7,7 @@ again on another: it costs the tasks in flight, nothing else.
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import warnings
 from collections import deque
@@ -164,12 +165,14 @@ class RayEngine:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what Ray itself will do in a later version
             if self._address != "ray":
+                _show_token()
                 try:
                     ray.init(address=self._address, **settings)
                 except (ConnectionError, OSError, RuntimeError, ValueError) as error:
                     raise ServiceError(
                         f"no Ray cluster answers at {self._address} ({one_line(error, 200)}): start one with 'ray "
-                        "start --head --ray-client-server-port 10001', or leave --engine out."
+                        "start --head --ray-client-server-port 10001', give its token in RAY_AUTH_TOKEN where it asks "
+                        "for one, or leave --engine out."
                     ) from None
                 return
             try:
@@ -199,6 +202,20 @@ class RayEngine:
                     f"node {node.name} of the Ray cluster runs tenor {node.tenor}, this machine {here['tenor']}: "
                     "install the same on all."
                 )
+
+
+def _show_token() -> None:
+    """Let a client show the token that this machine has: Ray 2.60 does so by itself for all but its clients.
+
+    A head that finds a token where it starts (Ray writes one at its first start on a machine) asks for it, and a client
+    that shows none waits for an answer until it gives up.
+    """
+    try:
+        from ray._private.authentication.authentication_token_setup import maybe_enable_token_auth_if_token_available
+    except ImportError:  # a Ray that knows no tokens, or turns them on elsewhere
+        return
+    with contextlib.suppress(Exception):  # it is Ray's own business: without a token the connection says what is wrong
+        maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
 
 
 def _versions() -> dict[str, str]:
