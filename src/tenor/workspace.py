@@ -253,7 +253,7 @@ class Workspace:
             return daily
         if not self.lake.has_news():
             return None
-        scorer = Scorer.load(config.model, kinds=config.kinds_model or None, engine=self.engine)
+        scorer = Scorer.load(config.model, kinds=config.kinds_model or None, engine=self.engine, device=config.device)
         companies = self._companies(config, scorer)
         state = {"news": self.lake.news_state(), "model": scorer.model_id, "kinds": _kinds_id(scorer) if kinds else ""}
         if companies is not None:
@@ -282,7 +282,7 @@ class Workspace:
         Errors are those of `daily_sentiment`.
         """
         config, features = recipe.sentiment, recipe.features
-        scorer = Scorer.load(config.model, kinds=config.kinds_model or None)
+        scorer = Scorer.load(config.model, kinds=config.kinds_model or None, device=config.device)
         topics = recipe.with_kinds and self._topics_of(config, scorer) is not None
         scores = scorer.score(news.frame["text"].tolist(), kinds=recipe.with_kinds, embeddings=topics)
         labels = self.topic_labels(config, scores) if topics else None
@@ -474,7 +474,7 @@ class Workspace:
         news = self.lake.news(symbols) if newest is None else self.lake.newest_news(symbols, newest)
         if news.frame.empty:
             return None
-        scorer = Scorer.load(config.model, kinds=config.kinds_model or None, engine=self.engine)
+        scorer = Scorer.load(config.model, kinds=config.kinds_model or None, engine=self.engine, device=config.device)
         companies = self._companies(config, scorer)
         return ScoredNews(
             news, self._scores(scorer, news, config, kinds=kinds, companies=companies, progress=progress, save=save)
@@ -646,7 +646,7 @@ class _ReadOnlyCache(LakeScores):
 def settings_key(config: SentimentConfig, calendar: str, as_of: AsOf = "close") -> str:
     """What stands for all settings that change daily sentiment computed from news."""
     moment = () if as_of == "close" else (as_of,)  # the close has the key that it had before there was another moment
-    return content_key(to_mapping(replace(config, source=NEWS, kinds_model="")), calendar, *moment)
+    return content_key(to_mapping(replace(config, source=NEWS, kinds_model="", device="auto")), calendar, *moment)
 
 
 def _kinds_id(scorer: Scorer) -> str:

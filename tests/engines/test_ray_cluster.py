@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import socket
@@ -179,10 +180,18 @@ def test_texts_are_scored_to_the_same_bits(nodes: TwoNodes) -> None:
         assert getattr(away, name).tobytes() == getattr(here, name).tobytes()
 
 
-def test_a_driver_outside_of_the_cluster_works_by_its_client_port(tmp_path: Path) -> None:
-    with head_of_its_own(tmp_path) as address:
+@pytest.mark.parametrize("token", [True, False], ids=["with a token", "without a token"])
+def test_a_driver_outside_of_the_cluster_works_by_its_client_port(token: bool, tmp_path: Path) -> None:
+    # a home of its own: the user's may have a token, which a head that finds it asks for
+    env = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
+    env["HOME"] = str(tmp_path)
+    if token:
+        (tmp_path / ".ray").mkdir()
+        (tmp_path / ".ray" / "auth_token").write_text("5" * 64)
+    with head_of_its_own(tmp_path, env) as address:
         done = subprocess.run(
             [sys.executable, "-c", CLIENT.format(address=address)],
+            env=env,
             capture_output=True,
             text=True,
             timeout=300,
@@ -193,6 +202,8 @@ def test_a_driver_outside_of_the_cluster_works_by_its_client_port(tmp_path: Path
 
 
 CLIENT = """
+import sys
+
 from engine_tasks import product
 from tenor.engines import from_address
 from tenor.errors import DataError, ServiceError
@@ -201,8 +212,8 @@ for _ in range(4):  # the client gives up after 30 s, and a busy machine takes l
     try:
         engine = from_address("{address}")
         break
-    except ServiceError:
-        pass
+    except ServiceError as error:
+        sys.stderr.write(f"{{error}}\\n")
 print(*(value for value, _ in engine.map(product, range(4), shared=3)))
 try:
     list(engine.map(product, [-1]))
@@ -212,7 +223,7 @@ except DataError as error:
 
 
 @contextmanager
-def head_of_its_own(folder: Path) -> Iterator[str]:
+def head_of_its_own(folder: Path, env: dict[str, str]) -> Iterator[str]:
     """The client address of a head that ends with the block."""
     for _ in range(3):  # Ray gives up after 15 s on a busy machine
         port, client = free_port(), free_port()
@@ -222,7 +233,7 @@ def head_of_its_own(folder: Path) -> Iterator[str]:
         ]
         with (folder / "head.txt").open("w") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "ray.scripts.scripts", "start", *head], stdout=output, stderr=output
+                [sys.executable, "-m", "ray.scripts.scripts", "start", *head], stdout=output, stderr=output, env=env
             )
         try:
             if answers(client, process):

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tenor.errors import ModelError
-from tenor.sentiment.encoder import SHIPPED, OnnxEncoder, label_order
+from tenor.errors import ConfigError, ModelError
+from tenor.sentiment.encoder import CARD, SHIPPED, OnnxEncoder, label_order
+from tenor.sentiment.scorer import Scorer
 
 
 @pytest.fixture
@@ -127,3 +128,30 @@ def test_scoring_needs_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def on_a_card() -> bool:
+    import onnxruntime
+
+    return CARD in onnxruntime.get_available_providers()
+
+
+@pytest.mark.skipif(on_a_card(), reason="ONNX Runtime sees a card")
+def test_without_a_card_auto_scores_on_the_cores_and_cuda_is_refused_with_what_to_do() -> None:
+    assert OnnxEncoder(device="auto").device == "cpu"
+    with pytest.raises(ConfigError, match=r"'sentiment.device' is 'cuda', and ONNX Runtime .* uses no CUDA card"):
+        OnnxEncoder(device="cuda")
+    with pytest.raises(ConfigError, match=r"put onnxruntime-gpu in the place of onnxruntime"):
+        Scorer.load(device="cuda")
+    texts = ["Vexmoor gains", "Quillstone loses a large order"]
+    assert (
+        Scorer.load(device="auto").score(texts).probabilities.tobytes()
+        == Scorer.load(device="cpu").score(texts).probabilities.tobytes()
+    )
+
+
+@pytest.mark.skipif(not on_a_card(), reason="ONNX Runtime sees no card")
+def test_a_card_scores_the_same_up_to_float_noise() -> None:
+    texts = [f"Vexmoor {verb} its forecast by {n} %" for verb in ("raises", "cuts") for n in range(2, 60)]
+    scores = [Scorer.load(device=device).score(texts).probabilities for device in ("cpu", "auto")]
+    np.testing.assert_allclose(scores[0], scores[1], atol=1e-3)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tenor.errors import ModelError
+from tenor.errors import ConfigError, ModelError
 from tenor.sentiment.scorer import Scorer
 
 torch = pytest.importorskip("torch")
@@ -106,3 +106,11 @@ def test_two_models_never_share_an_id(tiny_bert: Path, tmp_path: Path) -> None:
         model.classifier.bias[0] += 1e-3
     model.save_pretrained(tmp_path / "a" / "m")
     assert Scorer.load(tmp_path / "a" / "m").model_id != first.model_id
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="PyTorch sees a card")
+def test_a_card_that_is_asked_for_and_not_there_is_refused(tiny_bert: Path, tmp_path: Path) -> None:
+    folder = _save(tiny_bert, tmp_path / "model", ["positive", "neutral", "negative"])
+    with pytest.raises(ConfigError, match=r"'sentiment.device' is 'cuda', and PyTorch .* sees no CUDA card"):
+        Scorer.load(folder, device="cuda")
+    assert Scorer.load(folder, device="auto").encoder.device == "cpu"

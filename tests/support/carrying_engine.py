@@ -21,6 +21,7 @@ class CarryingEngine:
     """Runs the tasks here, last first, each on data that went through bytes; arrays can't be written to."""
 
     shares_files = False
+    processor = "another machine's"
     cores = 2
 
     def __init__(self) -> None:

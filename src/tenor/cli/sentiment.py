@@ -135,15 +135,20 @@ def sentiment_train(
     work: Annotated[Path, typer.Option(help="Folder for checkpoints, from which an interrupted run resumes.")] = Path(
         "sentiment-work"
     ),
+    device: Annotated[
+        str, typer.Option(help="What tunes: cpu; cuda, a card; auto, a card where there is one.")
+    ] = "cpu",
     as_json: AsJson = False,
 ) -> None:
     """Tune the scorer of this package on labelled sentences. An interrupted run resumes when it is started again."""
+    from tenor.config import changed
     from tenor.sentiment.training.evaluate import read_labelled
-    from tenor.sentiment.training.tune import tune_on
+    from tenor.sentiment.training.tune import TUNE_CONFIG, tune_on
 
+    config = changed(TUNE_CONFIG, {"device": device}, "")
     sentences = read_labelled(data, folder)
     with console.progress_bars(quiet=as_json) as bars:
-        quality = tune_on(sentences, out, work=work, on_step=bars.steps)
+        quality = tune_on(sentences, out, work=work, config=config, on_step=bars.steps)
     if as_json:
         console.print_json({"out": str(out), **quality.to_json()})
     else:

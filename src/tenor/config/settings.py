@@ -27,6 +27,16 @@ DEFAULT_KINDS: tuple[str, ...] = (
 """The kinds of news that are features if ``features.kinds`` is not set and there are counts of them."""
 
 
+DEVICES = ("auto", "cpu", "cuda")
+"""What a network can be set to run on."""
+
+
+def choice_of(names: Sequence[str]) -> str:
+    """``'a', 'b' or 'c'``."""
+    *others, last = map(repr, names)
+    return f"{', '.join(others)} or {last}"
+
+
 @dataclass(frozen=True)
 class HttpConfig(Section):
     """Limits and retries of requests to sources.
@@ -269,6 +279,9 @@ class SentimentConfig(Section):
         The version of the topics by which items are counted, if ``features.topics`` is set (``tenor topics fit
         --until``); empty for topics that the training fits. A trained model keeps the version that it was
         trained with.
+    device : {"auto", "cpu", "cuda"}
+        The hardware that scores items: ``auto`` is a CUDA card if the runtime sees one (ONNX Runtime by its package
+        ``onnxruntime-gpu``, PyTorch for models of Hugging Face), else the processor. Scores agree up to rounding.
     source : str
         Which daily sentiment of a lake is used: ``news`` is computed from the lake's news with these settings;
         any other name is that of imported daily sentiment, such as the embedded one; ``auto`` is ``news`` if
@@ -286,7 +299,13 @@ class SentimentConfig(Section):
     model: str = "default"
     kinds_model: str = field(default="", metadata=LATER)
     topics_model: str = field(default="", metadata=LATER)
+    device: Literal["auto", "cpu", "cuda"] = field(default="auto", metadata=USUAL)
     source: str = "auto"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.device not in DEVICES:
+            self.refuse("device", f"it takes {choice_of(DEVICES)}")
 
 
 WIDEST = 1024
@@ -446,6 +465,10 @@ class TrainConfig(Section):
         Weight of the direction's cross-entropy; 0 leaves it out.
     target_clip : float
         Targets (returns in units of their volatility) are clipped at this value, in training only.
+    device : {"cpu", "auto", "cuda"}
+        The hardware that trains: ``cpu`` is the processor; ``auto`` is a CUDA card if PyTorch sees one and there is
+        enough to do; ``cuda`` is the card, or an error. A card rounds differently and draws dropout differently, so that
+        the same settings give the same numbers on every machine unless they ask for a card (docs/scale.md).
     """
 
     section: ClassVar[str] = "training"
@@ -462,9 +485,12 @@ class TrainConfig(Section):
     return_weight: float = number(0.1, 0)
     direction_weight: float = number(0.05, 0)
     target_clip: float = number(4.0, 0, above=True)
+    device: Literal["cpu", "auto", "cuda"] = field(default="cpu", metadata=USUAL)
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.device not in DEVICES:
+            self.refuse("device", f"it takes {choice_of(DEVICES)}")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds) or not all(0 <= s < 2**63 for s in self.seeds):
             self.refuse("seeds", "name at least one whole number >= 0, each once")
 

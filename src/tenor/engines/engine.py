@@ -26,6 +26,10 @@ class Engine(Protocol):
     def shares_files(self) -> bool:
         """Whether the tasks see the files of this machine, so that they may leave results and checkpoints there."""
 
+    @property
+    def processor(self) -> str:
+        """The kind of processor that tasks run on, or the kinds: results are the same to the bit on one kind."""
+
     def map(
         self,
         function: Callable[[Any, Given], Result],

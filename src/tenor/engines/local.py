@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
@@ -39,6 +40,11 @@ class LocalEngine:
     def cores(self) -> int:
         """How many tasks run at the same time."""
         return self._workers or available_cores()
+
+    @property
+    def processor(self) -> str:
+        """The kind of this machine's."""
+        return processor_name()
 
     def map(
         self,
@@ -82,6 +88,16 @@ def _in_order(running: list[Future[Result]], done: Callable[[int, Result], None]
         while following < len(running) and running[following] not in pending:
             yield running[following].result()
             following += 1
+
+
+def processor_name() -> str:
+    """The kind of processor of this machine."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123 (a file of Linux; elsewhere there is none)
+            names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def available_cores() -> int:

@@ -7,6 +7,7 @@ again on another: it costs the tasks in flight, nothing else.
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import warnings
 from collections import deque
@@ -16,6 +17,7 @@ from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
 
+from tenor.engines.local import processor_name
 from tenor.errors import ServiceError, TrainingError, one_line
 
 Given = TypeVar("Given")
@@ -75,6 +77,11 @@ class RayEngine:
         """How many tasks run at the same time."""
         whole = max(1, int(sum(node.cores for node in self.nodes)))
         return whole if self._workers is None else min(self._workers, whole)
+
+    @property
+    def processor(self) -> str:
+        """The kinds of processor of its nodes."""
+        return ", ".join(sorted({node.processor for node in self.nodes}))
 
     @cached_property
     def nodes(self) -> tuple[Node, ...]:
@@ -158,12 +165,14 @@ class RayEngine:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what Ray itself will do in a later version
             if self._address != "ray":
+                _show_token()
                 try:
                     ray.init(address=self._address, **settings)
                 except (ConnectionError, OSError, RuntimeError, ValueError) as error:
                     raise ServiceError(
                         f"no Ray cluster answers at {self._address} ({one_line(error, 200)}): start one with 'ray "
-                        "start --head --ray-client-server-port 10001', or leave --engine out."
+                        "start --head --ray-client-server-port 10001', give its token in RAY_AUTH_TOKEN where it asks "
+                        "for one, or leave --engine out."
                     ) from None
                 return
             try:
@@ -195,8 +204,22 @@ class RayEngine:
                 )
 
 
+def _show_token() -> None:
+    """Let a client show the token that this machine has: Ray 2.60 does so by itself for all but its clients.
+
+    A head that finds a token where it starts (Ray writes one at its first start on a machine) asks for it, and a client
+    that shows none waits for an answer until it gives up.
+    """
+    try:
+        from ray._private.authentication.authentication_token_setup import maybe_enable_token_auth_if_token_available
+    except ImportError:  # a Ray that knows no tokens, or turns them on elsewhere
+        return
+    with contextlib.suppress(Exception):  # it is Ray's own business: without a token the connection says what is wrong
+        maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
+
+
 def _versions() -> dict[str, str]:
-    return {"python": platform.python_version(), "tenor": _tenor(), "processor": _processor()}
+    return {"python": platform.python_version(), "tenor": _tenor(), "processor": processor_name()}
 
 
 def _tenor() -> str:
@@ -204,16 +227,6 @@ def _tenor() -> str:
         return version("tenor")
     except PackageNotFoundError:
         return "unknown"
-
-
-def _processor() -> str:
-    """The kind of processor: results are the same to the bit on one kind."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123 (a file of Linux; elsewhere there is none)
-            names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
-    except OSError:
-        names = []
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _run(together: tuple[Callable[[Any, Any], Any], Any], task: Any) -> Any:

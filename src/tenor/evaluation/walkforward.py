@@ -30,6 +30,7 @@ from tenor.model.admission import admit
 from tenor.schema import Bool, Float32, Panel, Predictions
 from tenor.storage.files import content_key
 from tenor.training import Forecaster, Split, checkpoint, fit
+from tenor.training.device import settled
 from tenor.training.fit import prepare
 from tenor.training.folds import fold_table
 from tenor.training.parallel import train_seeds
@@ -147,6 +148,8 @@ def walk(
         A fold's part has no cell to train, validate or fit a baseline on.
     """
     _check(panel, splits)
+    networks = len(splits) * len(training.seeds)
+    training = settled(training, model, engine_of(workers), cells=panel.mask.size, networks=networks)
     with tempfile.TemporaryDirectory(prefix="tenor-") as temporary:
         root = Path(temporary) if cache is None else cache
         forecasters = _fit_all(panel, splits, features, model, training, root, workers, progress)

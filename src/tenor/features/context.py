@@ -32,12 +32,15 @@ class CrossSection:
         Of one session.
     log_variances
         Log of the mean variance over so many of the symbol's own bars.
+    whole_market
+        [session]; `market_volatility`, where these sessions are a part of those that it runs over; else None.
     """
 
     return_1: Float64
     return_5: Float64
     volatility: Float64
     log_variances: Mapping[int, Float64] = field(default_factory=dict)
+    whole_market: Float64 | None = None
 
     @functools.cached_property
     def traded(self) -> Bool:
@@ -52,17 +55,17 @@ class CrossSection:
     @functools.cached_property
     def market_1(self) -> Float64:
         """[session]; mean return over 1 bar."""
-        return _mean(self.return_1)
+        return mean_over_symbols(self.return_1)
 
     @functools.cached_property
     def market_5(self) -> Float64:
         """[session]; mean return over 5 bars."""
-        return _mean(self.return_5)
+        return mean_over_symbols(self.return_5)
 
     @functools.cached_property
     def market_volatility(self) -> Float64:
         """[session]; volatility of the mean return."""
-        return _volatility_of_mean(self.market_1)
+        return volatility_of_mean(self.market_1) if self.whole_market is None else self.whole_market
 
     @functools.cached_property
     def scale(self) -> Float64:
@@ -86,6 +89,7 @@ def context(
     log_variances: Mapping[int, Float64] | None = None,
     *,
     groups: Sequence[str] = ("context",),
+    whole_market: Float64 | None = None,
 ) -> dict[str, Float64]:
     """The features across symbols, by name, each [session, symbol]; NaN where a symbol did not trade.
 
@@ -102,9 +106,11 @@ def context(
         ``risk`` needs them.
     groups
         Which features.
+    whole_market
+        As that of `CrossSection`.
     """
     with np.errstate(all="ignore"):
-        section = CrossSection(returns[1], returns[5], volatility, log_variances or {})
+        section = CrossSection(returns[1], returns[5], volatility, log_variances or {}, whole_market)
         return context_feature.compute(section, groups)
 
 
@@ -133,8 +139,8 @@ def _market_volatility(x: CrossSection) -> Float64:
     warmup=20,
 )
 def _dispersion(x: CrossSection) -> Float64:
-    spread = np.sqrt(_mean((x.return_1 - x.market_1[:, None]) ** 2))
-    return x.of_all(spread / _mean(x.volatility))
+    spread = np.sqrt(mean_over_symbols((x.return_1 - x.market_1[:, None]) ** 2))
+    return x.of_all(spread / mean_over_symbols(x.volatility))
 
 
 @context_feature(
@@ -183,7 +189,7 @@ def _rank_return_1(x: CrossSection) -> Float64:
 
 
 def _market_log_variance(x: CrossSection, bars: int) -> Float64:
-    return x.of_all(_mean(x.log_variances[bars]))
+    return x.of_all(mean_over_symbols(x.log_variances[bars]))
 
 
 @context_feature(
@@ -230,7 +236,7 @@ def _market_log_variance_66(x: CrossSection) -> Float64:
     return _market_log_variance(x, 66)
 
 
-def _mean(values: Float64) -> Float64:
+def mean_over_symbols(values: Float64) -> Float64:
     """Mean over the symbols that are there, [session]; NaN where none is."""
     here = ~np.isnan(values)
     total: Float64 = np.cumsum(np.where(here, values, 0.0), axis=1)[:, -1]
@@ -238,7 +244,7 @@ def _mean(values: Float64) -> Float64:
     return mean
 
 
-def _volatility_of_mean(market: Float64) -> Float64:
+def volatility_of_mean(market: Float64) -> Float64:
     """Volatility of the market's mean return; a session in which nobody traded is no step."""
     out = np.full(len(market), np.nan)
     known = ~np.isnan(market)

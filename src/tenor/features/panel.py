@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -98,54 +98,16 @@ def build_panel(
         )
     axis = Axis.of(bars, config.calendar)
     sessions, symbols = axis.sessions, bars.symbols
-    if config.horizons[-1] >= len(sessions):
-        first, last = map(exchange(config.calendar).label, sessions[[0, -1]])
-        raise HistoryError(
-            f"horizon {config.horizons[-1]} is longer than the data, {len(sessions)} sessions from "
-            f"{first} to {last}: import more history or lower features.horizons."
-        )
+    require_horizon(config, sessions)
     check_groups(config.groups)
     own = Own.of(config).fitted(bars) if own is None else own
     names = feature_names([*config.groups, SENTIMENT] if sentiment is not None and config.sentiment else config.groups)
     kinds = () if sentiment is None else _kinds(config, sentiment)
     names += (*kind_names(kinds), *own.names)
-    column = {name: i for i, name in enumerate(names)}
-    grid = (len(sessions), len(symbols))
-
-    values: Float32 = np.full((*grid, len(names)), np.nan, dtype=np.float32)
-    open_, close, volatility, variance, one, five = (np.full(grid, np.nan) for _ in range(6))
-    log_variances = {bars_back: np.full(grid, np.nan) for bars_back in (1, 5, 22, 66)}
-    warm = np.zeros(grid, dtype=bool)
-    needed = max(warmup(config.groups), own.warmup)
-    longest = 0
-    for i, (shown, days, series) in enumerate(_series(bars, axis)):
-        rows, bar = shown.rows, shown.bar
-        one[rows, i], five[rows, i] = series.step[bar], span_return(series.close, 5)[bar]
-        volatility[rows, i] = series.vol[bar]
-        variance[rows, i] = _since(series.variance, bar)
-        open_[rows, i] = np.where(shown.fills, series.open[bar], np.nan)
-        close[rows, i] = series.close[bar]
-        # a suspended symbol is not there: nothing is learned from it, and no average over symbols has it
-        still = suspended(series.high, series.low, series.close)[bar]
-        for grid_of in (one, five, volatility):
-            grid_of[rows[still], i] = np.nan
-        if "risk" in config.groups:
-            for bars_back, grid_of in log_variances.items():
-                moving = log_mean_variance(series.variance, bars_back)[bar]
-                grid_of[rows, i] = np.where(still, np.nan, moving)
-        warm[rows[(bar >= needed) & ~still], i] = True
-        longest = max(longest, len(series))
-        for name, row in indicators(series, config.groups).items():
-            values[rows, i, column[name]] = _narrow(row[bar])
-        if len(series) > needed:  # of a symbol with fewer bars no cell counts
-            for name, row in own.of_symbol(days, series, symbols[i]).items():
-                values[rows, i, column[name]] = _narrow(row[bar])
-    if longest <= needed:
-        raise HistoryError(
-            f"too little history: of {len(symbols)} symbols the longest has {longest} sessions, and the features "
-            f"chosen need at least {needed + 1}: import more history or choose fewer features.groups."
-        )
-    across = context({1: one, 5: five}, volatility, log_variances, groups=config.groups)
+    columns = Columns.of(bars, axis, names, config, own)
+    require_history(columns.longest, len(symbols), max(warmup(config.groups), own.warmup))
+    values = columns.values
+    across = columns.across(config.groups)
     for name, line in schedule_feature.compute(Schedule(config.calendar, sessions), config.groups).items():
         across[name] = np.repeat(line[:, None], len(symbols), axis=1)
     if sentiment is not None and config.sentiment:
@@ -154,24 +116,116 @@ def build_panel(
         across |= _news(sentiment.kinds, axis, symbols, kinds)
     across |= own.across(axis, symbols)
     for name, cells in across.items():
-        values[:, :, column[name]] = _narrow(cells)
+        values[:, :, names.index(name)] = narrow(cells)
 
-    mask = warm & np.isfinite(values).all(axis=2)
+    mask = columns.warm & np.isfinite(values).all(axis=2)
     values[~mask] = 0.0
     return Panel(
         values=values,
         mask=mask,
-        targets=_targets(close, config.horizons),
-        volatility=np.where(mask, volatility, np.nan).astype(np.float32),
-        open=open_,
-        close=close,
+        targets=targets(columns.close, config.horizons),
+        volatility=np.where(mask, columns.volatility, np.nan).astype(np.float32),
+        open=columns.open,
+        close=columns.close,
         sessions=sessions,
         symbols=symbols,
         features=names,
         horizons=config.horizons,
         calendar=config.calendar,
-        variance=variance,
+        variance=columns.variance,
     )
+
+
+BACK = (1, 5, 22, 66)
+"""Bars over which the mean variance of a symbol is compared with that of the others."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What the bars of some symbols give without those of the others, each on its column of the axis.
+
+    Attributes
+    ----------
+    values
+        [session, symbol, feature] float32; NaN where a feature needs other symbols, or is not known.
+    open, close, volatility, variance, return_1, return_5
+        [session, symbol] float64; NaN where not known.
+    log_variances
+        By `BACK`, likewise; nothing without the group ``risk``.
+    warm
+        [session, symbol]; whether the symbol has more bars than the longest warm-up.
+    longest
+        Bars of the symbol that has most.
+    """
+
+    values: Float32
+    open: Float64
+    close: Float64
+    volatility: Float64
+    variance: Float64
+    return_1: Float64
+    return_5: Float64
+    log_variances: dict[int, Float64]
+    warm: Bool
+    longest: int
+
+    @classmethod
+    def of(cls, bars: Bars, axis: Axis, names: tuple[str, ...], config: FeatureConfig, own: Own) -> Columns:
+        """The columns of all symbols of `bars`; `names` are the features of the panel."""
+        column = {name: i for i, name in enumerate(names)}
+        symbols = bars.symbols
+        grid = (len(axis.sessions), len(symbols))
+        values: Float32 = np.full((*grid, len(names)), np.nan, dtype=np.float32)
+        open_, close, volatility, variance, one, five = (np.full(grid, np.nan) for _ in range(6))
+        log_variances = {back: np.full(grid, np.nan) for back in (BACK if "risk" in config.groups else ())}
+        warm = np.zeros(grid, dtype=bool)
+        needed = max(warmup(config.groups), own.warmup)
+        longest = 0
+        for i, (shown, days, series) in enumerate(_series(bars, axis)):
+            rows, bar = shown.rows, shown.bar
+            one[rows, i], five[rows, i] = series.step[bar], span_return(series.close, 5)[bar]
+            volatility[rows, i] = series.vol[bar]
+            variance[rows, i] = _since(series.variance, bar)
+            open_[rows, i] = np.where(shown.fills, series.open[bar], np.nan)
+            close[rows, i] = series.close[bar]
+            # a suspended symbol is not there: nothing is learned from it, and no average over symbols has it
+            still = suspended(series.high, series.low, series.close)[bar]
+            for grid_of in (one, five, volatility):
+                grid_of[rows[still], i] = np.nan
+            for back, grid_of in log_variances.items():
+                moving = log_mean_variance(series.variance, back)[bar]
+                grid_of[rows, i] = np.where(still, np.nan, moving)
+            warm[rows[(bar >= needed) & ~still], i] = True
+            longest = max(longest, len(series))
+            for name, row in indicators(series, config.groups).items():
+                values[rows, i, column[name]] = narrow(row[bar])
+            if len(series) > needed:  # of a symbol with fewer bars no cell counts
+                for name, row in own.of_symbol(days, series, symbols[i]).items():
+                    values[rows, i, column[name]] = narrow(row[bar])
+        return cls(values, open_, close, volatility, variance, one, five, log_variances, warm, longest)
+
+    def across(self, groups: Sequence[str]) -> dict[str, Float64]:
+        """The features across these symbols."""
+        return context({1: self.return_1, 5: self.return_5}, self.volatility, self.log_variances, groups=groups)
+
+
+def require_history(longest: int, symbols: int, needed: int) -> None:
+    """Raise HistoryError where the `longest` of `symbols` has no more bars than are `needed`."""
+    if longest <= needed:
+        raise HistoryError(
+            f"too little history: of {symbols} symbols the longest has {longest} sessions, and the features "
+            f"chosen need at least {needed + 1}: import more history or choose fewer features.groups."
+        )
+
+
+def require_horizon(config: FeatureConfig, sessions: pd.DatetimeIndex) -> None:
+    """Raise HistoryError where the longest horizon is longer than `sessions`."""
+    if config.horizons[-1] >= len(sessions):
+        first, last = map(exchange(config.calendar).label, sessions[[0, -1]])
+        raise HistoryError(
+            f"horizon {config.horizons[-1]} is longer than the data, {len(sessions)} sessions from "
+            f"{first} to {last}: import more history or lower features.horizons."
+        )
 
 
 def _since(variance: Float64, bar: Places) -> Float64:
@@ -247,7 +301,7 @@ def _on_axis(frame: pd.DataFrame, axis: Axis, symbols: tuple[str, ...], of_calen
     return across
 
 
-def _targets(close: Float64, horizons: tuple[int, ...]) -> Float32:
+def targets(close: Float64, horizons: tuple[int, ...]) -> Float32:
     """[session, symbol, horizon]: log return to the close h sessions later; NaN unless the symbol traded in both."""
     targets = np.full((*close.shape, len(horizons)), np.nan, dtype=np.float32)
     for i, horizon in enumerate(horizons):
@@ -255,6 +309,6 @@ def _targets(close: Float64, horizons: tuple[int, ...]) -> Float32:
     return targets
 
 
-def _narrow(values: Float64) -> Float32:
+def narrow(values: Float64) -> Float32:
     """As float32; what does not fit becomes infinite, and so is masked."""
     return values.astype(np.float32)

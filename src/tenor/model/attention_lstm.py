@@ -237,7 +237,8 @@ def _two_blocks(steps: Tensor, lookback: int, fill: int) -> Tensor:
 
 def _bands(blocks: Tensor) -> Tensor:
     """[B, N, L, 2L] to [B, N L, L]: of row i of each block the columns i+1 .. i+L, which are its own last L steps."""
-    if not torch.onnx.is_in_onnx_export():
+    # the exporter and `torch.func` know no gradient of ours
+    if not (torch.onnx.is_in_onnx_export() or torch._C._functorch.is_functorch_wrapped_tensor(blocks)):
         return _Bands.apply(blocks)  # type: ignore[no-any-return,no-untyped-call]
     # what a graph can hold: one row after another, and read with rows of 2L+1, so that the bands stand below each other
     batch, count, lookback, _ = blocks.shape

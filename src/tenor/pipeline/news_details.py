@@ -104,6 +104,6 @@ def _explained_texts(
     strength = np.abs(np.where(scored.scores.language_ok, scored.scores.score, 0))
     strength = np.where(texts.duplicated().to_numpy(), -1.0, strength)
     order = np.argsort(-strength, kind="stable")[: min(count, int((strength >= 0).sum()))]
-    scorer = Scorer.load(config.model)
+    scorer = Scorer.load(config.model, device=config.device)
     explained = [(text, why(scorer, text)) for text in texts.iloc[order]]
     return [ExplainedText(text, e.score, tuple((w.text, w.contribution) for w in e.words)) for text, e in explained]

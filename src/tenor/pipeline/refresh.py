@@ -325,7 +325,7 @@ def _examples(
         return {}
     news = embedded_examples(EXAMPLE)
     try:
-        scores = Scorer.load(config.model).score(news.frame["text"].tolist())
+        scores = Scorer.load(config.model, device=config.device).score(news.frame["text"].tolist())
     except (TenorError, OSError) as error:
         log.warning("the examples could not be scored", extra={"error": str(error)})
         return {}

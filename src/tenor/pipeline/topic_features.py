@@ -48,7 +48,7 @@ def with_topics(workspace: Workspace, config: Config, until: pd.Timestamp, progr
         return config
     # the close: what is known then is known before the next open as well
     before = exchange(calendar).close(until) - pd.Timedelta(minutes=made_by.margin_minutes)
-    scoring = Scorer.load(made_by.model, kinds=made_by.kinds_model or None)
+    scoring = Scorer.load(made_by.model, kinds=made_by.kinds_model or None, device=made_by.device)
     if made_by.topics_model:
         _refuse_later(workspace.topics.version(made_by.topics_model), before)
         return config

@@ -12,7 +12,8 @@ import numpy as np
 
 from tenor.config import Config, to_mapping
 from tenor.distribution import calibrated
-from tenor.engines import Workers
+from tenor.engines import Engine, Workers, engine_of
+from tenor.engines.device import card_name
 from tenor.errors import TenorError
 from tenor.evaluation.risk_metrics import qlike
 from tenor.features.own.bundle import Given
@@ -139,7 +140,10 @@ def train(
         workers=workers,
     )
     registry = workspace.registry
-    card = _card(forecaster, bars, sentiment, panel, split)
+    card = {
+        **_card(forecaster, bars, sentiment, panel, split),
+        "trained_on": _trained_on(forecaster, engine_of(workers)),
+    }
     version = registry.add(forecaster, {**card, **inputs.prepared.card()})
     now, contest = challenge(workspace, version)
     if now.champion is not None:
@@ -222,6 +226,13 @@ def _card(
         "bars": bars.fingerprint(),
         "sentiment": sentiment.fingerprint() if sentiment is not None else None,
     }
+
+
+def _trained_on(forecaster: Forecaster, engine: Engine) -> dict[str, str]:
+    """Where the networks were trained: the last digits of a model are those of one kind of processor or card."""
+    if forecaster.training.device == "cuda":
+        return {"device": "cuda", "name": card_name()}
+    return {"device": "cpu", "name": engine.processor}
 
 
 def _verdict(panel: Panel, predictions: Predictions, known: Bool, rows: slice, horizon: int, mcc: float) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from tenor.errors import ModelError, did_you_mean
+from tenor.errors import ConfigError, ModelError, did_you_mean
 from tenor.sentiment.denials import put_denials_as_change
 from tenor.sentiment.numbers_in_text import mark_numbers
 from tenor.sentiment.scores import LABELS
@@ -19,6 +19,8 @@ from tenor.storage.files import read_json
 SHIPPED = Path(__file__).parent / "weights"
 CONFIG = "config.json"
 WEIGHTS_FORMAT = 3
+CARD = "CUDAExecutionProvider"
+"""What ONNX Runtime calls a CUDA card."""
 _FORMATS = (2, WEIGHTS_FORMAT)  # 2 gives no embedding: sentiment as before, but no kinds
 
 Ids = npt.NDArray[np.int64]
@@ -38,6 +40,10 @@ class Encoder(Protocol):
     @property
     def model_id(self) -> str:
         """Identifies the weights in the cache of scores."""
+
+    @property
+    def device(self) -> str:
+        """``cuda`` where a card computes, which takes larger batches, else ``cpu``."""
 
     @property
     def temperature(self) -> float:
@@ -69,14 +75,18 @@ class OnnxEncoder:
         Holds ``config.json``, ``model.onnx`` and ``tokenizer.json``.
     threads
         Cores that one batch may use.
+    device
+        ``cpu``; ``cuda``, a card; ``auto``, a card where ONNX Runtime is its package ``onnxruntime-gpu`` and sees one.
 
     Raises
     ------
     ModelError
         A file is missing or was changed (the message names it), or onnxruntime is not installed.
+    ConfigError
+        `device` is ``cuda``, and ONNX Runtime sees no card.
     """
 
-    def __init__(self, folder: Path = SHIPPED, *, threads: int = 1) -> None:
+    def __init__(self, folder: Path = SHIPPED, *, threads: int = 1, device: str = "cpu") -> None:
         try:
             import onnxruntime
             from tokenizers import Tokenizer
@@ -93,9 +103,7 @@ class OnnxEncoder:
         if kinds is not None:
             _checked(folder / kinds["file"], kinds["sha256"])
         self._kinds_file = None if kinds is None else folder / kinds["file"]
-        self._session: Any = onnxruntime.InferenceSession(
-            files["model.onnx"], options, providers=["CPUExecutionProvider"]
-        )
+        self._session: Any = _session(onnxruntime, files["model.onnx"], options, device)
         self._tokenizer = Tokenizer.from_str(files["tokenizer.json"].decode())
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(int(config["max_tokens"]))
@@ -109,6 +117,11 @@ class OnnxEncoder:
     def model_id(self) -> str:
         """The model's name and a hash of its files."""
         return self._model_id
+
+    @property
+    def device(self) -> str:
+        """``cuda`` where a card scores, else ``cpu``."""
+        return "cuda" if CARD in self._session.get_providers() else "cpu"
 
     @property
     def temperature(self) -> float:
@@ -149,6 +162,21 @@ class OnnxEncoder:
     def kinds_file(self) -> Path | None:
         """The classifier named in ``config.json``, whose SHA-256 was checked; None where it names none."""
         return self._kinds_file
+
+
+def _session(onnxruntime: Any, graph: bytes, options: Any, device: str) -> Any:
+    """A session on a card where `device` wants one and there is one, else on the cores."""
+    providers = ["CPUExecutionProvider"]
+    if device != "cpu" and CARD in onnxruntime.get_available_providers():
+        # without a card, or its libraries, ONNX Runtime falls back to the cores by itself
+        providers.insert(0, CARD)
+    session = onnxruntime.InferenceSession(graph, options, providers=providers)
+    if device == "cuda" and CARD not in session.get_providers():
+        raise ConfigError(
+            f"config key 'sentiment.device' is 'cuda', and ONNX Runtime {onnxruntime.__version__} uses no CUDA card "
+            "here: take 'auto' or 'cpu', or put onnxruntime-gpu in the place of onnxruntime, with CUDA and cuDNN."
+        )
+    return session
 
 
 def as_read(text: str) -> str:

@@ -17,7 +17,7 @@ _LONGEST = 512
 class TransformersEncoder:
     """A three-class text classifier of transformers; the order of its labels is read from its ``id2label``.
 
-    It runs in float32 as it was published, on a GPU where there is one: nothing is converted or quantised, so that its
+    It runs in float32 as it was published: nothing is converted or quantised, so that its
     probabilities are its own, and a score depends on the text alone (up to float noise below 1e-5).
 
     Parameters
@@ -26,17 +26,23 @@ class TransformersEncoder:
         Id (``ProsusAI/finbert``) or folder.
     max_tokens
         Longer texts are cut; never more than the model's positions.
+    device
+        ``cpu``; ``cuda``, a card; ``auto``, a card where PyTorch sees one.
 
     Raises
     ------
     ModelError
         It can't be loaded, or its labels are not positive, neutral and negative.
+    ConfigError
+        `device` is ``cuda``, and PyTorch sees no card.
     """
 
-    def __init__(self, model: str | Path, *, max_tokens: int = 128) -> None:
+    def __init__(self, model: str | Path, *, max_tokens: int = 128, device: str = "auto") -> None:
         try:
             import torch
             from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+            from tenor.engines.device import device_of
         except ModuleNotFoundError as error:
             raise ModelError(f"{error.name} is not installed: pip install 'tenor[train,finetune]'.") from None
         try:
@@ -50,12 +56,17 @@ class TransformersEncoder:
         self._max_tokens = min(max_tokens, int(getattr(loaded.config, "max_position_embeddings", _LONGEST)))
         self._model_id = f"{Path(model).name}-{_fingerprint(loaded, self._tokenizer)}"
         self._torch = torch
-        self._model = loaded.to("cuda" if torch.cuda.is_available() else "cpu")
+        self._model = loaded.to(device_of(device, "sentiment.device"))
 
     @property
     def model_id(self) -> str:
         """The model's name and a hash of its weights, labels and vocabulary."""
         return self._model_id
+
+    @property
+    def device(self) -> str:
+        """``cuda`` where a card scores, else ``cpu``."""
+        return str(self._model.device.type)
 
     @property
     def temperature(self) -> float:

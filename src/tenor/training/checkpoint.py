@@ -67,7 +67,8 @@ def restore(folder: Path, trainer: Trainer) -> bool:
     trainer.best = {name: tensors[f"best.{name}"] for name in names}
     for name, parameter in trainer.net.named_parameters():
         if f"adam.{MOMENTS[0]}.{name}" in tensors:
-            trainer.optimiser.state[parameter] = {moment: tensors[f"adam.{moment}.{name}"] for moment in MOMENTS}
+            moments = {moment: tensors[f"adam.{moment}.{name}"].to(parameter.device) for moment in MOMENTS}
+            trainer.optimiser.state[parameter] = moments
     trainer.history = history
     torch.set_rng_state(tensors["random"])
     return True

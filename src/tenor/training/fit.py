@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from tenor.model.admission import admit
 from tenor.model.reproducible import reproducible
 from tenor.schema import Panel
 from tenor.training import checkpoint
+from tenor.training.device import settled
 from tenor.training.forecaster import Forecaster, build, mean_outputs, outputs
 from tenor.training.parallel import Progress, train_seeds
 from tenor.training.sequences import Sequences, scaled_targets
@@ -67,13 +69,15 @@ def fit(
     Raises
     ------
     ConfigError
-        The split or the feature config does not fit the panel, or the user's network can't be used.
+        The split or the feature config does not fit the panel, the user's network can't be used, or there is no card.
     TrainingError
         The training diverged, or a process of it was killed.
     HistoryError
         A part has no cell to train or validate on.
     """
     _check(panel, split, features)
+    engine = engine_of(workers)
+    training = settled(training, model, engine, cells=panel.mask.size, networks=len(training.seeds))
     width = len(read_by_network(panel, model).features)
     admit(model, width, len(panel.horizons), sessions=len(panel.sessions))
     scaler, scaled, tasks = prepare(panel, split, model, training)
@@ -83,7 +87,7 @@ def fit(
     with tempfile.TemporaryDirectory(prefix="tenor-") as passing:
         root = Path(passing) if checkpoints is None else checkpoints
         folders = [root / checkpoint.folder_name(task, fingerprint) for task in tasks]
-        trained = train_seeds(tasks, folders, engine=engine_of(workers), progress=progress)
+        trained = train_seeds(tasks, folders, engine=engine, progress=progress)
         with reproducible():
             weights = [{name: torch.from_numpy(value) for name, value in one.weights.items()} for one in trained]
             networks = build(weights, model, width, len(panel.horizons))
@@ -97,7 +101,8 @@ def fit(
         networks=networks,
         recipe=Recipe(
             features=features,
-            sentiment=sentiment or SentimentConfig(),
+            # what scored the news is no part of a model, which may be served elsewhere
+            sentiment=replace(sentiment or SentimentConfig(), device="auto"),
             model=model,
             scaler=scaler,
             calibration=calibration,

@@ -53,6 +53,8 @@ def train_seeds(
         One of the processes was killed.
     """
     reporters = [_Reporter(task, progress) for task in tasks]
+    if tasks and tasks[0].training.device == "cuda":
+        return _on_a_card(tasks, folders, reporters)
     if not engine.shares_files:
         return _far_away(tasks, folders, reporters, engine)
     if min(engine.cores, len(tasks)) > 1:
@@ -88,7 +90,21 @@ def _train(task: Task, folder: Path, report: Callable[[History], None]) -> Train
             trainer.run_epoch()
             report(trainer.history)
             checkpoint.save(folder, trainer)
-    return TrainedSeed(task.seed, {name: value.numpy() for name, value in trainer.best.items()}, trainer.history)
+    return _trained(trainer)
+
+
+def _trained(trainer: Trainer) -> TrainedSeed:
+    weights = {name: value.cpu().numpy() for name, value in trainer.best.items()}
+    return TrainedSeed(trainer.task.seed, weights, trainer.history)
+
+
+def _on_a_card(tasks: Sequence[Task], folders: Sequence[Path], reporters: Sequence[_Reporter]) -> list[TrainedSeed]:
+    """All of tenor's own networks together, and those of the user's one after another."""
+    from tenor.training.stack import train_stacked
+
+    if tasks[0].model.network:
+        return [_train(*each) for each in zip(tasks, folders, reporters, strict=True)]
+    return [_trained(trainer) for trainer in train_stacked(tasks, folders, reporters)]
 
 
 def _side_by_side(

@@ -34,6 +34,7 @@ from tenor.inference.cells import usable
 from tenor.schema import Bars, Bool, DailySentiment, Float64
 from tenor.storage.files import json_values, write_json
 from tenor.training.candidate import Candidate, read_result, try_out
+from tenor.training.device import settled
 from tenor.training.estimator import PanelForecaster, Rows
 from tenor.training.folds import walk_forward
 from tenor.training.grid import Grid, candidates, configs_of, to_text
@@ -252,6 +253,9 @@ def grid_search(
     HistoryError
         Too few sessions for the folds.
     """
+    engine = engine_of(workers)
+    # by one candidate: each trains its own seeds together
+    training = settled(training, model, engine, cells=len(bars.frame), networks=len(training.seeds))
     base: dict[str, Any] = {"features": features, "model": model, "training": training}
     points = candidates(grid)
     configs = [configs_of(values, base) for values in points]
@@ -274,13 +278,13 @@ def grid_search(
     rows = [(np.arange(p.train.start, p.test.start), np.arange(p.test.start, p.test.stop)) for p in parts]
 
     forecaster = PanelForecaster(source, **base, horizon=horizon, early_stopping=folds.valid_sessions)
-    engine = engine_of(workers)
     candidate = Candidate(forecaster, cells, cache, os.getpid())
     search = GridSearchCV(
         candidate,
         {_parameter(key): list(values) for key, values in grid.items()},
         scoring=_all_scores,
-        n_jobs=engine.cores if engine.shares_files else 1,
+        # one at a time where others would wait for the card, or where machines of a cluster try them out
+        n_jobs=engine.cores if engine.shares_files and training.device == "cpu" else 1,
         cv=rows,
         refit=False,
         error_score="raise",

@@ -90,6 +90,11 @@ class Segments:
         Sessions that are predicted in a segment.
     burn_in
         Sessions before them that the LSTM runs over first.
+
+    Attributes
+    ----------
+    flat
+        Inputs, targets and known, each [all places, …]: one symbol behind the other, zeros around each.
     """
 
     def __init__(self, data: Sequences, rows: slice, *, segment: int, burn_in: int) -> None:
@@ -107,14 +112,18 @@ class Segments:
 
         known = data.known[:, : rows.stop].copy()
         known[:, : rows.start] = 0  # what lies before the part is read, and not learned from
-        self._inputs = one_axis(data.inputs)
-        self._targets = one_axis(data.targets)
-        self._known = one_axis(known)
+        self.flat = one_axis(data.inputs), one_axis(data.targets), one_axis(known)
         symbols = len(known)
         starts = torch.arange(symbols) * (before + rows.stop + after) + before + rows.start
         self._starts = starts[:, None] + segment * torch.arange(self._runs)  # [N, runs], if the offset is 0
         # known targets before each place: the difference of two of them counts those of a segment in one step
-        self._known_before = torch.nn.functional.pad(self._known.sum(1).long().cumsum(0), (1, 0))
+        self._known_before = torch.nn.functional.pad(self.flat[2].sum(1).long().cumsum(0), (1, 0))
+
+    def to(self, device: torch.device) -> Segments:
+        """These, with the data on `device`; where segments begin is drawn on the CPU all the same."""
+        inputs, targets, known = self.flat
+        self.flat = inputs.to(device), targets.to(device), known.to(device)
+        return self
 
     def epoch(self) -> Tensor:
         """The places of the first predicted session of each segment, shuffled; drawn from torch's global generator."""
@@ -126,9 +135,10 @@ class Segments:
 
     def take(self, places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Inputs [B, burn_in + segment, F + 1], targets and known [B, segment, 2 K] of the segments at `places`."""
-        run = places[:, None] + torch.arange(-self.burn_in, self.segment)  # [B, burn_in + segment]
+        inputs, targets, known = self.flat
+        run = (places[:, None] + torch.arange(-self.burn_in, self.segment)).to(inputs.device)  # [B, burn_in + segment]
         predicted = run[:, self.burn_in :]
-        return self._inputs[run], self._targets[predicted], self._known[predicted]
+        return inputs[run], targets[predicted], known[predicted]
 
 
 def scaled_targets(panel: Panel) -> Float32:

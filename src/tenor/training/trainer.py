@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor, nn
@@ -72,6 +72,9 @@ class Trainer:
             for head in HEADS:
                 self.net.level(head.name).copy_(starts[head.start](task.data, task.train, head))
         config = task.training
+        # tenor's own networks go to a card as a stack (`tenor.training.stack`)
+        self.device = torch.device(config.device if task.model.network else "cpu")
+        self.net.to(self.device)
         self.optimiser = torch.optim.Adam(
             self.net.parameters(),
             lr=config.learning_rate,
@@ -81,7 +84,12 @@ class Trainer:
         )
         self.history = History()
         self.best: Weights = {}
-        self._segments = Segments(task.data, task.train, segment=config.segment, burn_in=config.burn_in)
+
+    @cached_property
+    def _segments(self) -> Segments:
+        config = self.task.training
+        segments = Segments(self.task.data, self.task.train, segment=config.segment, burn_in=config.burn_in)
+        return segments.to(self.device)
 
     @property
     def finished(self) -> bool:
@@ -99,6 +107,17 @@ class Trainer:
         """
         train = self._train()
         valid = self._validate()
+        if self.record(train, valid):
+            self.best = {name: value.clone() for name, value in self.net.state_dict().items()}
+
+    def record(self, train: float, valid: float) -> bool:
+        """Add the losses of an epoch to the history; whether it is the best one so far.
+
+        Raises
+        ------
+        TrainingError
+            A loss is no longer finite.
+        """
         if not (math.isfinite(train) and math.isfinite(valid)):
             raise TrainingError(
                 f"training diverged in epoch {len(self.history.train) + 1} of seed {self.task.seed} (loss {train:.3g}, "
@@ -106,19 +125,22 @@ class Trainer:
             )
         self.history.train.append(train)
         self.history.valid.append(valid)
-        if not self.best or valid < self.history.valid[self.history.best_epoch - 1]:
-            self.best = {name: value.clone() for name, value in self.net.state_dict().items()}
+        best = self.history.best_epoch == 0 or valid < self.history.valid[self.history.best_epoch - 1]
+        if best:
             self.history.best_epoch = len(self.history.valid)
+        return best
 
     def _train(self) -> float:
         config = self.task.training
         self.net.train()
-        total, count = torch.zeros(()), torch.zeros(())
+        if self.device.type == "cuda":  # dropout's generator there is no part of a checkpoint: each epoch has its own
+            torch.cuda.manual_seed(self.task.seed * 1009 + len(self.history.train))
+        total, count = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
         for places in torch.split(self._segments.epoch(), config.segments_per_step):
             inputs, targets, known = self._segments.take(places)
             out = self.net(inputs)
             ahead = slice(config.burn_in, None)
-            loss, cells = _loss({k: v[:, ahead] for k, v in out.heads.items()}, targets, known, config)
+            loss, cells = loss_of({k: v[:, ahead] for k, v in out.heads.items()}, targets, known, config)
             self.optimiser.zero_grad()
             (loss / cells).backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(self.net.parameters(), config.clip_norm)
@@ -131,12 +153,12 @@ class Trainer:
     def _validate(self) -> float:
         start, stop = self.task.valid.start, self.task.valid.stop
         begin = max(0, start - self.task.model.lookback - WARM_UP)
-        inputs, targets, known = self.task.data.between(begin, stop)
+        inputs, targets, known = (values.to(self.device) for values in self.task.data.between(begin, stop))
         self.net.eval()
         out = self.net(inputs)
         rows = slice(start - begin, None)
         heads = {name: output[:, rows] for name, output in out.heads.items()}
-        loss, cells = _loss(heads, targets[:, rows], known[:, rows], self.task.training)
+        loss, cells = loss_of(heads, targets[:, rows], known[:, rows], self.task.training)
         return float(loss / cells)
 
 
@@ -209,9 +231,9 @@ LOSSES = {"squared_error": _squared_error, "cross_entropy": _cross_entropy}
 """The losses that a row of `tenor.heads.HEADS` can name, cell by cell."""
 
 
-def _loss(outputs: dict[str, Tensor], targets: Tensor, known: Tensor, config: TrainConfig) -> tuple[Tensor, Tensor]:
+def loss_of(outputs: dict[str, Tensor], targets: Tensor, known: Tensor, config: TrainConfig) -> tuple[Tensor, Tensor]:
     """The heads' weighted losses summed over the known targets, and the mean number of these over the targets."""
-    total = torch.zeros((), dtype=targets.dtype)
+    total = torch.zeros((), dtype=targets.dtype, device=targets.device)
     for head in HEADS:
         weight: float = getattr(config, head.weight)
         place = _place(targets, head)

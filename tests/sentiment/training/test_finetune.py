@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tenor.config import to_mapping
 from tenor.errors import ConfigError, ModelError
 from tenor.sentiment.training.labelled import LabelledTexts
 
@@ -212,3 +213,38 @@ def test_fit_temperature_finds_the_least_loss() -> None:
 def test_impossible_settings_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigError):
         FineTuneConfig(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_device_leaves_the_settings_on_the_cores_as_they_were(tiny_bert: Path, tmp_path: Path) -> None:
+    assert "device" not in to_mapping(FAST)
+    tuned = load_encoder(tiny_bert, replace(FAST, device="auto"))
+    tuned.save(tmp_path)
+    assert load_tuned(tmp_path).config.device == "cpu"  # it may be tuned on where there is no card
+    with pytest.raises(ConfigError, match=r"device is 'gpu'; it takes 'auto', 'cpu' or 'cuda'"):
+        replace(FAST, device="gpu")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="PyTorch sees a card")
+def test_without_a_card_auto_tunes_on_the_cores_and_cuda_is_refused(tiny_bert: Path, easy: LabelledTexts) -> None:
+    plain, auto, card = (
+        load_encoder(tiny_bert, replace(FAST, epochs=1, device=device)) for device in ("cpu", "auto", "cuda")
+    )
+    assert fine_tune(plain, easy) == fine_tune(auto, easy)
+    np.testing.assert_array_equal(plain.logits(easy.texts[:5]), auto.logits(easy.texts[:5]))
+    with pytest.raises(ConfigError, match=r"'device' is 'cuda', and PyTorch .* sees no CUDA card"):
+        fine_tune(card, easy)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch sees no card")
+@pytest.mark.parametrize("half", [False, True])
+def test_a_card_learns_the_same_and_gives_the_weights_back(
+    tiny_bert: Path, easy: LabelledTexts, tmp_path: Path, half: bool
+) -> None:
+    config = replace(FAST, half_precision=half)
+    here, away = (load_encoder(tiny_bert, replace(config, device=device)) for device in ("cpu", "cuda"))
+    first, second = fine_tune(here, easy), fine_tune(away, easy, work=tmp_path)
+    assert [epoch.loss for epoch in first] == pytest.approx([epoch.loss for epoch in second], rel=0.1 if half else 0.01)
+    assert away.device.type == "cpu"
+    resumed = load_encoder(tiny_bert, replace(config, device="cuda"))
+    assert fine_tune(resumed, easy, work=tmp_path) == second
+    np.testing.assert_array_equal(resumed.logits(easy.texts[:5]), away.logits(easy.texts[:5]))

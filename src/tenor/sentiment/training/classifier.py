@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,8 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
 
 from tenor.config import from_mapping, to_mapping
+from tenor.config.section import USUAL
+from tenor.config.settings import DEVICES, choice_of
 from tenor.errors import ConfigError, ModelError
 from tenor.sentiment.encoder import SHIPPED, as_read
 from tenor.sentiment.scores import LABELS
@@ -74,6 +76,8 @@ class FineTuneConfig:
         Longer texts are cut.
     seed
         Draws the head, the order, dropout and dropped tokens.
+    device
+        ``cpu``; ``cuda``, a card; ``auto``, a card where PyTorch sees one. Dropout is drawn differently on a card.
     """
 
     epochs: int = 4
@@ -93,8 +97,11 @@ class FineTuneConfig:
     half_precision: bool = False
     max_tokens: int = 128
     seed: int = 0
+    device: Literal["cpu", "auto", "cuda"] = field(default="cpu", metadata=USUAL)
 
     def __post_init__(self) -> None:
+        if self.device not in DEVICES:
+            raise ConfigError(f"device is {self.device!r}; it takes {choice_of(DEVICES)}.")
         if min(self.epochs, self.batch_size, self.max_tokens - 2) < 1:
             raise ConfigError("epochs and batch_size must be at least 1, max_tokens at least 3.")
         for name in ("averaging", "label_smoothing", "dropout", "joining", "token_dropout"):
@@ -130,6 +137,11 @@ class TunedClassifier:
     tokenizer: Tokenizer
     config: FineTuneConfig
 
+    @property
+    def device(self) -> torch.device:
+        """Where its weights lie."""
+        return self.model.head.weight.device
+
     def logits(self, texts: tuple[str, ...], *, batch_size: int = 64) -> npt.NDArray[np.float32]:
         """Logits ``[n, 3]`` of cleaned texts."""
         ids = tokenise(self.tokenizer, texts, self.config.max_tokens)
@@ -139,7 +151,8 @@ class TunedClassifier:
         with torch.inference_mode():
             for start in range(0, len(order), batch_size):
                 part = order[start : start + batch_size]
-                logits[part] = self.model(*pad([ids[i] for i in part])).float().numpy()
+                tokens, mask = (each.to(self.device) for each in pad([ids[i] for i in part]))
+                logits[part] = self.model(tokens, mask).float().cpu().numpy()
         return logits
 
     def save(self, folder: Path) -> None:
@@ -148,7 +161,7 @@ class TunedClassifier:
         write_whole(folder / "model.safetensors", serialise(tensors))
         write_text(folder / "tokenizer.json", self.tokenizer.to_str(pretty=True))
         described = {
-            "finetune": to_mapping(self.config),
+            "finetune": to_mapping(replace(self.config, device="cpu")),  # it may be tuned on elsewhere
             "labels": list(LABELS),
             "encoder": self.model.encoder.config.to_dict(),
         }
@@ -208,11 +221,13 @@ def load_shipped(config: FineTuneConfig) -> TunedClassifier:
     return TunedClassifier(tuned.model, _tokenizer(SHIPPED), config)
 
 
-def half_precision(config: FineTuneConfig) -> torch.autocast:
+def half_precision(config: FineTuneConfig, device: str = "cpu") -> torch.autocast:
     """Inside it torch multiplies in bfloat16, if `config` says so and the processor has instructions for it.
 
-    Without them bfloat16 would take ten times as long as float32.
+    Without them bfloat16 would take ten times as long as float32. A card has them.
     """
+    if device == "cuda":
+        return torch.autocast("cuda", torch.bfloat16, enabled=config.half_precision)
     capabilities = torch.cpu.get_capabilities()
     supported = bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
     return torch.autocast("cpu", torch.bfloat16, enabled=config.half_precision and supported)

@@ -21,6 +21,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from tenor.config import from_mapping, to_mapping
+from tenor.engines.device import device_of
 from tenor.errors import ModelError
 from tenor.sentiment.scores import LABELS
 from tenor.sentiment.training.classifier import (
@@ -87,10 +88,14 @@ def fine_tune(
     ------
     ModelError
         The checkpoint in `work` is of another run, or can't be read.
+    ConfigError
+        The device is ``cuda``, and PyTorch sees no card.
     """
-    config, model = start.config, start.model
+    config = replace(start.config, device=device_of(start.config.device, "device"))
+    model, device = start.model.to(config.device), config.device
     ids = tokenise(start.tokenizer, train.texts, config.max_tokens)
-    goal = torch.from_numpy(train.labels if targets is None else targets)  # [n] classes or [n, 3] probabilities
+    # [n] classes or [n, 3] probabilities
+    goal = torch.from_numpy(train.labels if targets is None else targets).to(device)
     steps = config.epochs * math.ceil(len(train) / config.batch_size)
     if config.freeze_embeddings:
         for parameter in model.encoder.embeddings.parameters():
@@ -113,9 +118,10 @@ def fine_tune(
         sentences = join_neighbours(ids, train.labels, config, rng)
         views = [_dropped(sentences, config, start.tokenizer, rng) for _ in range(2 if config.consistency else 1)]
         for batch in _batches([len(sentence) for sentence in sentences], config.batch_size, rng):
-            with half_precision(config):
-                logits = model(*pad([view[i] for view in views for i in batch])).float()
-            wanted = goal[torch.from_numpy(batch)]
+            with half_precision(config, device):
+                tokens, mask = (each.to(device) for each in pad([view[i] for view in views for i in batch]))
+                logits = model(tokens, mask).float()
+            wanted = goal[torch.from_numpy(batch).to(device)]
             loss = loss_of(logits, torch.cat([wanted] * len(views)))  # logits: all of view 1, then all of view 2
             if config.consistency:
                 loss = loss + config.consistency * _disagreement(*logits.chunk(2))
@@ -127,10 +133,10 @@ def fine_tune(
             done += 1
             # early on the average forgets faster, so that the untrained weights leave it
             _follow(average, model, min(config.averaging, (1 + done) / (10 + done)))
-            losses.append(loss.item())
+            losses.append(loss.detach())  # read at the end of the epoch: a card would have to be waited for
             if on_step is not None:
                 on_step(done, steps)
-        epochs.append(Epoch(number, float(np.mean(losses))))
+        epochs.append(Epoch(number, float(np.mean(torch.stack(losses).tolist()))))
         if valid is not None:
             with _averaged(model, average):
                 validation = quality_of_classes(valid.labels, start.logits(valid.texts).argmax(1))
@@ -142,6 +148,7 @@ def fine_tune(
         for name, parameter in model.named_parameters():
             if name in average:
                 parameter.copy_(average[name])
+    model.to("cpu")
     return epochs
 
 
@@ -287,7 +294,7 @@ def _resume(
     epochs = [from_mapping(Epoch, epoch) for epoch in read_json(described["epochs"])]
     model.load_state_dict({n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")})
     for name in average:
-        average[name] = tensors[f"average.{name}"]
+        average[name] = tensors[f"average.{name}"].to(average[name].device)
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         if name.startswith("optimizer."):
