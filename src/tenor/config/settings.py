@@ -467,8 +467,8 @@ class TrainConfig(Section):
         Targets (returns in units of their volatility) are clipped at this value, in training only.
     device : {"cpu", "auto", "cuda"}
         The hardware that trains: ``cpu`` is the processor; ``auto`` is a CUDA card if PyTorch sees one and there is
-        enough to do; ``cuda`` is the card, or an error. A card rounds differently and draws dropout differently, so that
-        the same settings give the same numbers on every machine unless they ask for a card (docs/scale.md).
+        enough to do; ``cuda`` is the card, or an error. A card rounds differently and draws dropout differently, so
+        that the same settings give the same numbers on every machine unless they ask for a card (docs/scale.md).
     """
 
     section: ClassVar[str] = "training"
