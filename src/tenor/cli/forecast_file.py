@@ -82,4 +82,4 @@ def _horizons(text: str) -> list[int]:
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:
-        raise ConfigError(f"--horizons {text!r} are no numbers: write them as 1,5.") from None
+        raise ConfigError(f"--horizons {text!r} are not numbers: write them as 1,5.") from None

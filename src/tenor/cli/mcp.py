@@ -41,7 +41,7 @@ def mcp(
     The tools only read. The program of the assistant starts this command and communicates with it.
     """
     if files is not None and not files.is_dir():
-        raise ConfigError(f"--files {str(files)!r} is no folder: name the one with the files of forecasts.")
+        raise ConfigError(f"--files {str(files)!r} is not a folder: name the one with the files of forecasts.")
     try:
         from tenor.pipeline.assistant import Tools
 

@@ -228,7 +228,7 @@ def _opening(store: str, published: PublishedForecasts, as_of: str | None) -> st
     ModelError
         Nothing is published, and there is no model to make forecasts with.
     ConfigError
-        `as_of` is no date, or before all past forecasts.
+        `as_of` is not a date, or before all past forecasts.
     """
     from datetime import date
 

@@ -421,7 +421,7 @@ class ModelConfig(Section):
             self.refuse("options", "it is for a network of your own: set model.network as well")
         for key, value in self.options.items():
             if not key.isidentifier() or keyword.iskeyword(key):
-                raise ConfigError(f"config key 'model.options' has {shown(key)}, which is no name of an argument.")
+                raise ConfigError(f"config key 'model.options' has {shown(key)}, which is not the name of an argument.")
             if not isinstance(value, (bool, int, float, str)) or (type(value) is float and not math.isfinite(value)):
                 raise ConfigError(
                     f"config key 'model.options.{key}' is {shown(value)}; it takes a finite number, a text, true or "
@@ -511,7 +511,7 @@ class SplitConfig(Section):
     Raises
     ------
     ConfigError
-        A text that is no date, or dates out of order.
+        A text that is not a date, or dates out of order.
     """
 
     section: ClassVar[str] = "split"
