@@ -245,5 +245,8 @@ def test_a_model_trained_on_a_card_records_it_and_forecasts_on_the_cores(panel: 
     assert away.version != here.version
     assert {p.device.type for network in away.networks for p in network.parameters()} == {"cpu"}
     cells = np.isfinite(here.predict(panel).mean)
-    difference = np.abs(away.predict(panel).risk.volatility - here.predict(panel).risk.volatility)[cells]  # type: ignore[union-attr]
-    assert difference.max() < 1e-3 * here.predict(panel).risk.volatility[cells].mean()  # type: ignore[union-attr]
+    ours, theirs = (each.predict(panel).risk.volatility[cells] for each in (away, here))  # type: ignore[union-attr]
+    relative = np.abs(ours - theirs) / theirs
+    # rounding moves what validation chooses (level, shares of the regressions) a little as well
+    assert np.median(relative) < 1e-3
+    assert relative.max() < 1e-2
