@@ -13,14 +13,14 @@ import pandas as pd
 import pyarrow as pa
 
 from tenor.calendars import calendar_of, interval_of, market_of
-from tenor.errors import ConfigError, FrameError, UnusableError
+from tenor.errors import ColumnError, ConfigError, FrameError, UnusableError
 from tenor.ingest.files.date_texts import TIME_OF_DAY
 from tenor.ingest.files.layouts import VALUE_COLUMNS
 from tenor.ingest.files.reading import Reading
 from tenor.ingest.files.rules import RowFilter
 from tenor.ingest.frames.layout import Layout, layout_of
 from tenor.ingest.frames.mending import Mender
-from tenor.ingest.frames.tables import ColumnError, FrameTable, table_of, unreadable
+from tenor.ingest.frames.tables import FrameTable, table_of, unreadable
 from tenor.schema import Bars
 from tenor.symbols import clean_symbol
 

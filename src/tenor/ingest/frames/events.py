@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from tenor.errors import FrameError, UnusableError
+from tenor.errors import ColumnError, FrameError, UnusableError
 from tenor.ingest.files.event_files import columns_of_events, field_of_event, read_events
-from tenor.ingest.frames.tables import ColumnError, FrameTable, table_of, unreadable, without_rows
+from tenor.ingest.frames.tables import FrameTable, table_of, unreadable, without_rows
 from tenor.schema import Events
 
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from tenor.errors import FrameError, UnusableError
+from tenor.errors import ColumnError, FrameError, UnusableError
 from tenor.ingest.files.news_columns import guess_news_columns, news_columns
 from tenor.ingest.files.news_files import NewsReader
 from tenor.ingest.files.news_tables import NewsRows, cell_values
 from tenor.ingest.files.reading import Reading
 from tenor.ingest.files.time_texts import NO_HOUR, NO_ZONE
-from tenor.ingest.frames.tables import ColumnError, FrameTable, table_of, unreadable, without_rows
+from tenor.ingest.frames.tables import FrameTable, table_of, unreadable, without_rows
 from tenor.schema import News
 
 _FEW_ROWS = 8

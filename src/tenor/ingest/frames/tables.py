@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from tenor.errors import FrameError, UnusableError, one_line
+from tenor.errors import ColumnError, FrameError, UnusableError, one_line
 from tenor.ingest.files.layouts import ALIASES, plain_name
 from tenor.ingest.files.tables import require_simple, text_of
 from tenor.symbols import clean_symbol
@@ -24,26 +24,11 @@ from tenor.symbols import clean_symbol
 Label = Hashable
 _DATE = "date"
 _SYMBOL = "symbol"
+_KNOWN = ("known since", "known at", "available from")
 _MIXED_ZONES = "has no time zone, and other rows have one"
 _CELLS: tuple[type[Any], ...] = (str, bytes, numbers.Real, decimal.Decimal, dt.date, dt.time, dt.timedelta, np.generic)
 _CELLS += (list, tuple, dict, set, frozenset, np.ndarray)
 """What Arrow makes columns of, or is refused by its type; other objects say nothing of a value."""
-
-
-class ColumnError(UnusableError):
-    """A column whose cells tenor can't read.
-
-    Parameters
-    ----------
-    why, row, column, value
-        As for `UnusableError`.
-    mend
-        The value of the line that mends it, as code, with ``CELLS`` for the column; empty where it is to be dropped.
-    """
-
-    def __init__(self, why: str, mend: str, *, row: int, column: str, value: str = "") -> None:
-        super().__init__(why, "write one value a cell", row=row, column=column, value=value)
-        self.mend = mend
 
 
 @dataclass(frozen=True)
@@ -134,6 +119,30 @@ def table_of(frame: Any, what: str = "bars") -> FrameTable:
     return table
 
 
+def plain_frame(frame: Any, what: str) -> pd.DataFrame:
+    """`frame` as a pandas DataFrame whose index says nothing: dates and symbols of the index are columns.
+
+    Raises
+    ------
+    FrameError
+        It is no table, has no rows, or names two columns alike.
+    """
+    if isinstance(frame, pd.Series):
+        frame = frame.to_frame(frame.name if isinstance(frame.name, str) else "value")
+    table_of(frame, what)  # raises for what is none
+    if not isinstance(frame, pd.DataFrame):
+        arrow = pa.Table.from_batches([frame]) if isinstance(frame, pa.RecordBatch) else pa.table(frame)
+        made: pd.DataFrame = arrow.to_pandas()
+        return made
+    columns = frame.reset_index(drop=True)
+    levels = {}
+    for label, values in _levels(frame):
+        name = "session" if plain_name(str(label)) in ALIASES["session"] else str(label)
+        if name not in columns and label not in columns:
+            levels[name] = values
+    return columns.assign(**levels) if levels else columns
+
+
 def unreadable(table: FrameTable, error: ColumnError, what: str) -> FrameError:
     """The refusal of a frame for a column that can't be read, with the line that mends it."""
     place = next(i for i in range(len(table.labels)) if table.name(i) == error.column)
@@ -210,7 +219,7 @@ def _levels(frame: pd.DataFrame) -> list[tuple[Label, pd.Series[Any]]]:
         name = index.names[level]
         series = pd.Series(values, index=range(len(values)))
         if isinstance(values, (pd.DatetimeIndex, pd.PeriodIndex)):
-            known = name is not None and plain_name(str(name)) in ALIASES["session"]
+            known = name is not None and plain_name(str(name)) in (*ALIASES["session"], *_KNOWN)
             levels.append((name if known else _DATE, series))
         elif name is not None:
             levels.append((name, series))
@@ -298,6 +307,8 @@ def _mend_type(frame: Any, what: str) -> str:
         return 'df = pd.DataFrame({"date": dates, "close": df}).assign(symbol="AAPL")'
     if frame is None:
         return "df = tenor.embedded_bars()" if what == "bars" else ""
+    if np.isscalar(frame):
+        return ""
     if isinstance(frame, Mapping) and frame and all(isinstance(own, pd.DataFrame) for own in frame.values()):
         return "df = pd.concat([own.assign(symbol=symbol) for symbol, own in df.items()])"
     return "df = pd.DataFrame(df)"
