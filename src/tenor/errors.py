@@ -30,6 +30,10 @@ import difflib
 from collections.abc import Hashable, Iterable, Mapping
 
 
+def _sentence(text: str) -> str:
+    return text if text.endswith(("?", ".")) else f"{text}."
+
+
 class TenorError(Exception):
     """Base of all errors that tenor raises on purpose; ``str(error)`` is one line fit for a terminal."""
 
@@ -101,7 +105,7 @@ class FrameError(DataError):
     """
 
     def __init__(self, why: str, mend: str = "") -> None:
-        super().__init__(f"{why}. Mend it with: {mend}" if mend else f"{why}.")
+        super().__init__(f"{_sentence(why)} Mend it with: {mend}" if mend else _sentence(why))
         self.why = why
         self.mend = mend
 
@@ -131,7 +135,8 @@ class CellError(DataError):
     ) -> None:
         self.rows = tuple(map(int, rows))
         more = f" and {len(self.rows) - 1} more" if len(self.rows) > 1 else ""
-        super().__init__(f"{where}{f' row {self.rows[0] + 1}{more}' if self.rows else ''}: {why}: {remedy}.")
+        place = f" row {self.rows[0] + 1}{more}" if self.rows else ""
+        super().__init__(_sentence(f"{where}{place}: {why}: {remedy}"))
         self.where = where
         self.why = why
         self.column = column
@@ -166,10 +171,15 @@ class UnusableError(DataError):
         The file's own name of the column that shows it; ``""`` likewise.
     value
         The cell that shows it; ``""`` likewise.
+    mend
+        The line of Python that mends a frame ``df``, with ``CELLS`` for the column; ``""`` where there is none.
     """
 
-    def __init__(self, why: str, remedy: str, *, row: int = 0, column: str = "", value: str = "") -> None:
+    def __init__(
+        self, why: str, remedy: str, *, row: int = 0, column: str = "", value: str = "", mend: str = ""
+    ) -> None:
         super().__init__(f"{why}: {remedy}.")
+        self.mend = mend
         self.why = why
         self.remedy = remedy
         self.row = row
@@ -189,8 +199,7 @@ class ColumnError(UnusableError):
     """
 
     def __init__(self, why: str, mend: str, *, row: int, column: str, value: str = "") -> None:
-        super().__init__(why, "write one value a cell", row=row, column=column, value=value)
-        self.mend = mend
+        super().__init__(why, "write one value a cell", row=row, column=column, value=value, mend=mend)
 
 
 class SourceError(TenorError):
