@@ -93,7 +93,7 @@ def test_the_line_mends_the_frame(name: str) -> None:
     ("column", "value", "line"),
     [
         ("known_since", "2025-01-01", "df['known_since'] = announced  # the day on which each date was announced"),
-        ("symbol", "my stock", "df['symbol'] = symbols  # one a row, or empty for all"),
+        ("symbol", "my stock", "df['Ticker'] = symbols  # one a row, or empty for all"),
         ("date", "soon", "df['date'] = dates  # one a row: the day of the event"),
     ],
 )
