@@ -4,7 +4,7 @@ DEMO := demo
 # one thread a process: the work is spread over processes, and results do not depend on how many cores there are
 export OMP_NUM_THREADS = 1
 
-.PHONY: setup demo screenshots notebooks quick test lint check-all check-aws check-cluster check-pythons check-install load bench lock release licences docs-pages site clean
+.PHONY: setup demo screenshots notebooks types quick test lint check-all check-aws check-cluster check-pythons check-install load bench lock release licences docs-pages site clean
 
 setup: .venv/.done
 
@@ -44,6 +44,11 @@ notebooks: setup
 		PYTHONPATH=../.notebooks ../$(BIN)/python -m jupytext --to ipynb --execute \
 			--output $$(basename $$script .py).ipynb $$script || exit 1; \
 	done
+
+# the examples by pyright, another type checker than ours; it runs on node, and fetches one where there is none
+types: setup
+	$(BIN)/uv pip install --quiet --target .pyright pyright
+	PYTHONPATH=.pyright $(BIN)/python -m pyright
 
 lint: setup
 	$(BIN)/ruff check .

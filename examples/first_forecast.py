@@ -16,6 +16,9 @@ print(bars.tail(3).to_string(index=False))
 # %% [markdown]
 # ## Train, and forecast
 #
+# In a notebook every result shows itself as a table: leave its name alone on the last line of a cell, as
+# `model.head()` below. Here everything is printed as well, so that the script says the same.
+#
 # `fit` trains five small networks (an LSTM under attention) and sets their level by the last fifth of the sessions. It
 # takes ten seconds on two free cores; two networks are enough to look around.
 
@@ -25,6 +28,7 @@ print(model)
 
 forecasts = model.predict()
 print(forecasts[["symbol", "session", "horizon", "price", "volatility", "q05", "q95", "p_up"]].to_string(index=False))
+model.head()
 
 # %% [markdown]
 # A row is one symbol and one horizon, in sessions. `volatility` is the standard deviation of the log return of one
@@ -34,7 +38,6 @@ print(forecasts[["symbol", "session", "horizon", "price", "volatility", "q05", "
 # %%
 model.plot("AAPL")
 plt.savefig("aapl.png")
-plt.close()
 
 # %% [markdown]
 # ## Is it any good?
@@ -51,6 +54,10 @@ table = evaluation.to_frame()
 columns = ["horizon", "model", "log_variance_mse", "change_log_variance_mse", "p_log_variance_mse", "qlike"]
 print(table.loc[table["log_variance_mse"].notna(), columns].round(3).to_string(index=False))
 evaluation.report("report.html")
+
+# %%
+evaluation.plot()  # below zero tenor is better
+plt.savefig("rivals.png")
 
 # %% [markdown]
 # ## Keep the model

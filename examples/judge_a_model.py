@@ -8,6 +8,7 @@
 # Here the models are two regressions of scikit-learn, for returns and for volatility.
 
 # %%
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from sklearn.linear_model import Ridge
@@ -86,6 +87,8 @@ for model in judged.models:
 columns = ["model", "measure", "other", "change", "p_holm", "days", "samples"]
 print(judged.to_frame()[columns].round(3).to_string(index=False))
 print(judged.report("judged.html"))
+judged.plot("ridge")
+plt.savefig("judged.png")
 
 # %% [markdown]
 # The referee also notices what is too good. A forecast that looks one session ahead:

@@ -10,6 +10,7 @@
 import importlib.util
 import sys
 
+import matplotlib.pyplot as plt
 import pandas as pd
 
 import tenor
@@ -55,3 +56,5 @@ for column in [name for name in known.columns if name.startswith("q")]:
 judged = tenor.judge("fracast.parquet", bars, quick=True, workers=1)
 print(judged.verdict)
 print(judged.to_frame().to_string(max_rows=30))
+judged.plot()
+plt.savefig("judged.png")

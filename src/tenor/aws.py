@@ -145,7 +145,7 @@ class CachedStore:
     cache: ObjectStore
 
     def __post_init__(self) -> None:
-        self.location = self.store.location
+        self.location: str = self.store.location
 
     def get(self, key: str) -> StoredObject:
         """See `ObjectStore.get`."""

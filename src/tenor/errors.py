@@ -6,10 +6,12 @@ TenorError                 one line: what value, where, what to do
 │   │   └── RowsError      rows that an estimator does not take
 │   └── UnknownSymbolError a symbol that the lake or the model does not hold
 ├── DataError              bars, news or a file that can't be used
+│   ├── CellError          cells of a table of the user's own that can't be used
 │   ├── FrameError         a DataFrame that can't be used, with the line of code that mends it
 │   ├── HistoryError       usable data, but too little of it
 │   ├── LeakError          a feature that sees the future
 │   └── UnusableError      a file, or a row of it, that can't be used
+│       └── ColumnError    a column of a frame whose cells are no single values
 ├── SourceError            a source on the network did not answer as it documents
 ├── StoreError             the lake can't be read or written
 │   ├── MissingObject      there is no object under the key
@@ -25,7 +27,11 @@ TenorError                 one line: what value, where, what to do
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Mapping
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith(("?", ".")) else f"{text}."
 
 
 class TenorError(Exception):
@@ -99,9 +105,51 @@ class FrameError(DataError):
     """
 
     def __init__(self, why: str, mend: str = "") -> None:
-        super().__init__(f"{why}. Mend it with: {mend}" if mend else f"{why}.")
+        super().__init__(f"{_sentence(why)} Mend it with: {mend}" if mend else _sentence(why))
         self.why = why
         self.mend = mend
+
+
+class CellError(DataError):
+    """Cells of a table of the user's own that can't be used, in a file or a frame.
+
+    Parameters
+    ----------
+    where
+        The file, or what the frame is called.
+    why
+        What is wrong, in words.
+    remedy
+        What to do about it, in words.
+    rows
+        The rows that show it, counted from 0; none where it is the table as a whole.
+    column
+        tenor's name of the column that is wrong; ``""`` where it is none.
+    mend
+        The line of Python that mends the frame ``df``, with ``CELLS`` for the column, ``NAME`` for its name, and
+        ``KEYS`` for those of symbol, session and known_since.
+    """
+
+    def __init__(
+        self, where: str, why: str, remedy: str, *, rows: Iterable[int] = (), column: str = "", mend: str = ""
+    ) -> None:
+        self.rows = tuple(map(int, rows))
+        more = f" and {len(self.rows) - 1} more" if len(self.rows) > 1 else ""
+        place = f" row {self.rows[0] + 1}{more}" if self.rows else ""
+        super().__init__(_sentence(f"{where}{place}: {why}: {remedy}"))
+        self.where = where
+        self.why = why
+        self.column = column
+        self.mend = mend
+
+    def of_frame(self, names: Mapping[str, Hashable]) -> FrameError:
+        """The same of a frame, whose rows count from 0; `names` are its own names of tenor's columns."""
+        more = f"; {len(self.rows)} rows are so" if len(self.rows) > 1 else ""
+        place = f", row {self.rows[0]}" if self.rows else ""
+        name = names.get(self.column, self.column)
+        line = self.mend.replace("CELLS", f"df[{name!r}]").replace("NAME", repr(name))
+        line = line.replace("KEYS", repr(list(names.values())))
+        return FrameError(f"{self.where}{place}: {self.why}{more}", line)
 
 
 class LeakError(DataError):
@@ -123,15 +171,35 @@ class UnusableError(DataError):
         The file's own name of the column that shows it; ``""`` likewise.
     value
         The cell that shows it; ``""`` likewise.
+    mend
+        The line of Python that mends a frame ``df``, with ``CELLS`` for the column; ``""`` where there is none.
     """
 
-    def __init__(self, why: str, remedy: str, *, row: int = 0, column: str = "", value: str = "") -> None:
+    def __init__(
+        self, why: str, remedy: str, *, row: int = 0, column: str = "", value: str = "", mend: str = ""
+    ) -> None:
         super().__init__(f"{why}: {remedy}.")
+        self.mend = mend
         self.why = why
         self.remedy = remedy
         self.row = row
         self.column = column
         self.value = value
+
+
+class ColumnError(UnusableError):
+    """A column whose cells tenor can't read.
+
+    Parameters
+    ----------
+    why, row, column, value
+        As for `UnusableError`.
+    mend
+        The value of the line that mends it, as code, with ``CELLS`` for the column; empty where it is to be dropped.
+    """
+
+    def __init__(self, why: str, mend: str, *, row: int, column: str, value: str = "") -> None:
+        super().__init__(why, "write one value a cell", row=row, column=column, value=value, mend=mend)
 
 
 class SourceError(TenorError):

@@ -501,9 +501,9 @@ class LakeForecasts:
 
     def __init__(self, workspace: Workspace, predictor: Predictor, *, until: pd.Timestamp | None = None) -> None:
         self._workspace, self._predictor, self._until = workspace, predictor, until
-        self.recipe = predictor.recipe
+        self.recipe: Recipe = predictor.recipe
         self._calendar = predictor.recipe.features.calendar
-        self.known = workspace.lake.symbols(self._calendar)
+        self.known: tuple[str, ...] = workspace.lake.symbols(self._calendar)
         """The symbols of the lake."""
 
     @functools.cached_property

@@ -117,6 +117,8 @@ def daily_tables(rng: np.random.Generator) -> dict[str, pd.DataFrame]:
         "trailing volatility": tall(move.rolling(20).std()),
         "counts": tall(pd.DataFrame(rng.poisson(4, move.shape).astype("float64"), move.index, move.columns)),
         "known a week later": tall(move.rolling(5).sum(), lag=7),
+        "a month's return, carried on": tall(move.rolling(20).sum().iloc[::20].reindex(move.index).ffill()),
+        "a week's noise, carried on": tall(noise.iloc[::5].reindex(move.index).ffill()),
         "the market's": tall(move.rolling(20).std().mean(axis=1).to_frame("all")).drop(columns="symbol"),
     }
 
@@ -130,6 +132,8 @@ def leaking_tables(rng: np.random.Generator) -> dict[str, pd.DataFrame]:
         "the next return and noise": tall(move.shift(-1) + noise),
         "a centred mean": tall(move.rolling(5, center=True).mean()),
         "scaled by all rows": tall((level - level.mean()) / level.std()),
+        "a month's return, carried back": tall(move.rolling(20).sum().iloc[::20].reindex(move.index).bfill()),
+        "the next week's, carried on": tall(move.rolling(5).sum().shift(-5).iloc[::5].reindex(move.index).ffill()),
         "known before its session": tall(move, lag=-3),
         "the market's next": tall(move.shift(-1).mean(axis=1).to_frame("all")).drop(columns="symbol"),
     }

@@ -9,15 +9,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 import tenor
 from tenor.calendars import exchange
 from tenor.cli import main
 from tenor.config import Config
-from tenor.errors import ConfigError, LeakError, ModelError
+from tenor.errors import ConfigError, FrameError, LeakError, ModelError
 from tenor.pipeline.evaluate import evaluate
 from tenor.pipeline.live import OnDemand
+from tenor.pipeline.own import prepare_own
 from tenor.pipeline.refresh import refresh
 from tenor.pipeline.train import load, train
 from tenor.pipeline.upload import upload
@@ -250,3 +252,124 @@ def test_without_own_features_nothing_is_saved_of_them(store: Path) -> None:
     assert not {"own", "events"} & set(forecaster.recipe.to_mapping()["features"])
     assert not any(name.startswith("own/") for name in forecaster.files())
     assert "own" not in Workspace(str(store)).registry.open("latest").card()
+
+
+def macro(days: pd.DatetimeIndex) -> pd.DataFrame:
+    return pd.DataFrame({"symbol": "", "session": days, "rate": np.linspace(0, 1, len(days)) ** 2})
+
+
+@pytest.fixture
+def prepared(store: Path) -> Callable[[Any], tuple[str, ...]]:
+    """The columns that a table handed over in Python becomes."""
+    workspace = Workspace(str(store))
+    bars = workspace.bars(None, calendar="XNYS")
+
+    def columns(table: Any) -> tuple[str, ...]:
+        given = [("macro", table)]
+        # what a table without sense seems to know is another test's business
+        made = prepare_own(workspace, Config.read(None, QUICK), bars, given=given, allow_leak=True)
+        return made.own.parts["macro"]
+
+    return columns
+
+
+@pytest.fixture
+def days(store: Path) -> pd.DatetimeIndex:
+    return pd.DatetimeIndex(np.sort(Workspace(str(store)).bars(None, calendar="XNYS").frame["session"].unique()))
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        lambda frame: frame,
+        lambda frame: frame.drop(columns="symbol").set_index("session"),
+        lambda frame: frame.set_index("session")["rate"],
+        lambda frame: frame.set_index("session")["rate"].rename_axis(None),
+        lambda frame: frame.set_index(["symbol", "session"])["rate"],
+        lambda frame: pa.Table.from_pandas(frame, preserve_index=False),
+    ],
+    ids=["columns", "dates as index", "a series", "an index without a name", "symbols and dates as index", "arrow"],
+)
+def test_a_table_in_python_may_have_any_shape(
+    prepared: Callable[[Any], tuple[str, ...]], days: pd.DatetimeIndex, shape: Callable[[pd.DataFrame], Any]
+) -> None:
+    assert prepared(shape(macro(days))) == ("macro", "macro_age")
+
+
+# what is wrong -> the table, and what its message names; the line mends it
+TABLES: dict[str, tuple[Callable[[pd.DataFrame], Any], str]] = {
+    "a list of rows": (lambda table: table.to_dict("records"), "own table 'macro' is a list, and no table"),
+    "a text": (lambda table: table.assign(rate=["n/a", *table["rate"][1:]]), "row 0: rate 'n/a' is no number"),
+    "infinite": (lambda table: table.assign(rate=[np.inf, *table["rate"][1:]]), "row 0: rate 'inf' is no number"),
+    "a column of texts": (lambda table: table.assign(note="x"), "320 rows are so"),
+    "a day": (
+        lambda table: table.assign(session=["soon", *table["session"][1:].astype(str)]),
+        "row 0: session 'soon' is no date",
+    ),
+    "days first": (
+        lambda table: table[table["session"].dt.day > 12].assign(
+            session=lambda t: t["session"].dt.strftime("%d/%m/%Y")
+        ),
+        "is no date",
+    ),
+    "no zone": (
+        lambda table: table.assign(known_since=table["session"] + pd.Timedelta(hours=20)),
+        "has a time and no zone; 320 rows are so",
+    ),
+    "not known": (
+        lambda table: table.assign(known_since=table["session"].where(table.index != 7)),
+        "row 7: known_since is missing",
+    ),
+    "beyond the calendar": (
+        lambda table: table.assign(session=[*table["session"][:-1], pd.Timestamp("2150-01-01")]),
+        "row 319: session 2150-01-01 lies after the last session",
+    ),
+    "two of one day": (
+        lambda table: pd.concat([table, table.assign(rate=0.5).iloc[3:4]]),
+        "has two rows that differ and were known at the same moment; 2 rows are so",
+    ),
+    "one name twice": (lambda table: table.iloc[:, [0, 1, 2, 2]], "two columns are called 'rate'"),
+    "no number": (lambda table: table.assign(other=np.nan), "other has no number at all"),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_that_can_not_be_used_names_its_row_and_the_line_that_mends_it(
+    prepared: Callable[[Any], tuple[str, ...]], days: pd.DatetimeIndex, name: str
+) -> None:
+    make, message = TABLES[name]
+    with pytest.raises(FrameError) as refused:
+        prepared(make(macro(days)))
+    error = refused.value
+    assert message in str(error)
+    assert "\n" not in str(error)
+    scope = {"df": make(macro(days)), "pd": pd, "np": np}
+    for _ in range(2):  # a column of texts becomes one without a number, and goes
+        exec(error.mend, scope)
+        try:
+            columns = prepared(scope["df"])
+            break
+        except FrameError as again:
+            error = again
+    assert columns == ("macro", "macro_age")
+
+
+def test_a_symbol_that_is_none_is_not_taken_for_all_of_them(
+    prepared: Callable[[Any], tuple[str, ...]], days: pd.DatetimeIndex
+) -> None:
+    with pytest.raises(FrameError, match="row 0: symbol 'my stock' is no symbol; 320 rows are so"):
+        prepared(macro(days).assign(symbol="my stock"))
+
+
+@pytest.mark.parametrize("given", [("macro",), ("macro", 1, 2), (1, 2)])
+def test_what_is_no_pair_of_name_and_table_is_named(store: Path, given: Any) -> None:
+    workspace = Workspace(str(store))
+    with pytest.raises(ConfigError, match="a table is a pair of its name and a frame"):
+        prepare_own(workspace, Config.read(None, QUICK), workspace.bars(None, calendar="XNYS"), given=[given])
+
+
+@pytest.mark.parametrize("given", ["mine.py:reversal", macro, pd.DataFrame({"symbol": ["AAPL"], "sector": ["Tech"]})])
+def test_one_alone_is_asked_for_as_a_list(store: Path, given: Any) -> None:
+    workspace = Workspace(str(store))
+    with pytest.raises(ConfigError, match=r"own takes a list, own=\["):
+        prepare_own(workspace, Config.read(None, QUICK), workspace.bars(None, calendar="XNYS"), given=given)

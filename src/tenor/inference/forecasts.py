@@ -83,8 +83,8 @@ class Forecasts(list[Forecast]):
         incomplete: dict[int, TenorError] | None = None,
     ) -> None:
         super().__init__(forecasts)
-        self.failed = failed or {}
-        self.incomplete = incomplete or {}
+        self.failed: dict[str, TenorError] = failed or {}
+        self.incomplete: dict[int, TenorError] = incomplete or {}
 
     def to_frame(self) -> pd.DataFrame:
         """A row a forecast, with the columns `FORECAST_COLUMNS`; sessions as dates, `as_of` in UTC.

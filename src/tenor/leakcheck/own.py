@@ -7,7 +7,7 @@ statistic of the whole history, events whether their dates can have been known w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,8 @@ FUNCTION_SYMBOLS, FUNCTION_SESSIONS = 4, 750
 """A function is checked on so many symbols and the last so many sessions."""
 LEAST_EVENTS = 30
 """Rows that a sparse table needs to be tested."""
+HELD = 0.5
+"""Share of the rows of a daily column in which it changes, up to which the changes are tested like a sparse table."""
 LEAST_SYMBOLS = 6
 """Symbols that a static table needs to be tested."""
 FARTHEST_KNOWN = pd.Timedelta(days=3 * 366)
@@ -162,8 +164,14 @@ def _check_table(table: OwnTable, market: _Market, calendar: str) -> LeakReport:
         report = _check_daily(table, daily, market, calendar)
         findings += report.findings
         checked += report.checked
+        if not report.findings:  # what was carried on from day to day tells something on its first day alone
+            for column in table.numbers:
+                changed = _changes(rows, column)
+                if len(changed) <= HELD * len(rows):
+                    findings += _sparse_leads(table.name, [column], changed, market)
+                    checked.append(f"likewise the {len(changed)} rows in which {column!r} changes")
     else:
-        leads = list(_sparse_leads(table, rows, market))
+        leads = list(_sparse_leads(table.name, table.numbers, rows, market))
         findings += leads
         (checked if len(rows) >= LEAST_EVENTS else notes).append(
             f"whether a value knows the returns of the {MOST_AHEAD} sessions after it became known: {len(rows)} rows"
@@ -211,7 +219,14 @@ def _check_daily(table: OwnTable, rows: pd.DataFrame, market: _Market, calendar:
     return check_dataset(frame, features=features, price="close", date="session", symbol="symbol", calendar=calendar)
 
 
-def _sparse_leads(table: OwnTable, rows: pd.DataFrame, market: _Market) -> Iterator[LeakFinding]:
+def _changes(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    """The rows in which the value of `column` is another than in the symbol's row before."""
+    known = rows[rows[column].notna()].sort_values(["symbol", "place"], kind="stable")
+    before = known.groupby("symbol")[column].shift()
+    return known[(known[column] != before).to_numpy()]
+
+
+def _sparse_leads(name: str, columns: Sequence[str], rows: pd.DataFrame, market: _Market) -> Iterator[LeakFinding]:
     """Columns whose values go with the returns of the sessions after they became known, more than any honest one."""
     if len(rows) < LEAST_EVENTS:
         return
@@ -224,7 +239,7 @@ def _sparse_leads(table: OwnTable, rows: pd.DataFrame, market: _Market) -> Itera
     moves = np.vstack(ahead)
     sums = {f"the next {k}": moves[:, :k].sum(axis=1) for k in (2, 3, 5, 10, 20, 30)}
     singles = {f"session {k + 1} alone": moves[:, k] for k in range(MOST_AHEAD)}
-    for column in table.numbers:
+    for column in columns:
         values = rows[column].to_numpy(dtype="float64")
         change = rows.groupby("symbol")[column].diff().to_numpy(dtype="float64")
         best = max(
@@ -241,7 +256,7 @@ def _sparse_leads(table: OwnTable, rows: pd.DataFrame, market: _Market) -> Itera
                 f"{share:.0%} of its values is explained by returns after the row became known ({words}; an honest "
                 f"table stays below {PLAIN:.0%}; {len(rows)} rows): known_since lies before the value was known"
             )
-            yield LeakFinding("future_value", f"column {column!r} of table {table.name!r}", text)
+            yield LeakFinding("future_value", f"column {column!r} of table {name!r}", text)
 
 
 def _explained(x: Float64, y: Float64) -> tuple[float, float]:

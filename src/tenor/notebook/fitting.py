@@ -156,6 +156,10 @@ def least_sessions(config: Config) -> int:
 def _too_short(store: FrameStore, error: HistoryError) -> str:
     counts = store.bars.frame.groupby("symbol", observed=True).size()
     settings = store.config
+    closes = store.bars.frame.groupby("symbol", observed=True)["close"].nunique()
+    if counts.max() >= least_sessions(settings):  # it is not their number
+        still = [str(symbol) for symbol in closes.index[closes == 1]]
+        return f"the close of {', '.join(still[:3])} is the same in all sessions: {error}" if still else str(error)
     return (
         f"too little history: {counts.idxmax()} has {counts.max()} sessions, the most of all, and a lookback of "
         f"{settings.model.lookback} with a horizon of {max(settings.features.horizons)} takes about "

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import weakref
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any
@@ -34,8 +34,8 @@ class TemporaryFolder:
     """
 
     def __init__(self) -> None:
-        self.path = tempfile.mkdtemp(prefix="tenor-")
-        self.remove = weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+        self.path: str = tempfile.mkdtemp(prefix="tenor-")
+        self.remove: Callable[[], Any] = weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
 
 @dataclass(frozen=True, eq=False)

@@ -65,7 +65,7 @@ class FittedModel:
         self._workspace = workspace
         self._folder = folder
         self.predictor: Predictor = workspace.predictor(version)
-        self.notes = tuple(notes)
+        self.notes: tuple[str, ...] = tuple(notes)
 
     @property
     def version(self) -> str:

@@ -138,7 +138,7 @@ class Tools:
 
         path = self._inside(file)
         with self._turn:
-            judged = judge(path, self.store, quick=True, trained_until=trained_until, workers=1)
+            judged = judge(path, self.store, quick=True, trained_until=trained_until, workers=1, progress=False)
         return bounded(judged.to_json())
 
     def sentiment(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from rich.console import Console
 
 from tenor.calendars import calendar_of
 from tenor.config import FeatureConfig
@@ -18,6 +19,7 @@ from tenor.evaluation.significance import format_p
 from tenor.features import build_panel
 from tenor.ingest.files.forecast_files import ForecastRows, read_forecasts
 from tenor.ingest.frames import bars_of
+from tenor.progress import bars_on
 from tenor.referee.baselines import TAKEN, Baselines, StageProgress, cut, first_judged, fit
 from tenor.referee.honesty import doubts, leaks
 from tenor.referee.judging import DECIDES, Cells, cells_of, judge_horizon, losses_at, trading_of
@@ -211,7 +213,7 @@ def judge(
     calendar: str | None = None,
     quick: bool = False,
     workers: Workers = None,
-    progress: StageProgress | None = None,
+    progress: StageProgress | bool = True,
 ) -> Judgement:
     """Judge forecasts beside baselines that are fitted on the bars before them.
 
@@ -238,7 +240,7 @@ def judge(
     workers
         Processes that share the symbols of the slow baselines; None is one a core.
     progress
-        Called for every step.
+        Show a bar (on stderr), or call this for every step.
 
     Returns
     -------
@@ -248,7 +250,8 @@ def judge(
     Raises
     ------
     DataError
-        A file can't be used; the message names the row, the value and the remedy.
+        A file can't be used; the message names the row, the value and the remedy. Of a frame it is a `FrameError`,
+        with the line of code that mends it.
     UnknownSymbolError
         The bars have none of the symbols.
     HistoryError
@@ -269,15 +272,16 @@ def judge(
     splits = cut(panel, start, stop)
     raw = raw_closes(bars, panel)
     read = [given(rows, places, panel, raw) for rows, places in zip(models, placed, strict=True)]
-    baselines = fit(
-        panel,
-        splits,
-        returns=any(np.isfinite(g.mean).any() or np.isfinite(g.p_up).any() for g, *_ in read),
-        risk=any(_of_risk(g) for g, *_ in read),
-        quick=quick,
-        workers=workers,
-        progress=progress,
-    )
+    with bars_on(Console(stderr=True, highlight=False), quiet=progress is not True) as shown:
+        baselines = fit(
+            panel,
+            splits,
+            returns=any(np.isfinite(g.mean).any() or np.isfinite(g.p_up).any() for g, *_ in read),
+            risk=any(_of_risk(g) for g, *_ in read),
+            quick=quick,
+            workers=workers,
+            progress=progress if callable(progress) else shown.arm,
+        )
     judged = [
         _judge_model(rows, places, own, panel, slice(start, stop), baselines, trained_until)
         for rows, places, own in zip(models, placed, read, strict=True)

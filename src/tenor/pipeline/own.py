@@ -13,6 +13,7 @@ from tenor.errors import ConfigError, LeakError
 from tenor.features.axis import Axis
 from tenor.features.own import LAKE, Own, OwnFunction
 from tenor.features.own.bundle import Given
+from tenor.ingest.frames import plain_frame
 from tenor.schema import Bars
 from tenor.workspace import Workspace
 
@@ -87,10 +88,16 @@ def prepare_own(
         A feature can't be computed.
     """
     features = config.features
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        one = (
+            "('sector', frame)" if hasattr(given, "columns") else repr(given) if isinstance(given, str) else "function"
+        )
+        raise ConfigError(f"own takes a list, own=[{one}]; it is a {type(given).__name__}.")
     if not (features.own or features.events or given):
         return Prepared(config)
     from tenor.leakcheck.own import check_own  # loads SciPy, which a training without own features does not need here
 
+    given = [_plain(each) for each in given]
     own = Own.of(features, given=given, covariates=workspace.covariates(features)).fitted(bars, train_end)
     leaks = check_own(own, bars, calendar=features.calendar, train_end=train_end)
     refuse_leaks(leaks, allow=allow_leak)
@@ -133,6 +140,13 @@ def require_same_code(features: FeatureConfig, own: Own, version: str) -> None:
                 f"{function.title} is not the code that version {version} was trained with: train with it first, or "
                 "leave the config out, and what was saved with the version is judged."
             )
+
+
+def _plain(given: Given) -> Given:
+    """A frame of whatever library as one of pandas, with what its index says as columns."""
+    if not isinstance(given, tuple) or len(given) != 2 or not isinstance(given[0], str):
+        return given
+    return given[0], plain_frame(given[1], f"own table {given[0]!r}")
 
 
 def _label(given: Given) -> str:

@@ -148,7 +148,7 @@ class Registry:
     def __init__(self, objects: ObjectStore, folder: Path) -> None:
         self.objects = objects
         self.folder = folder
-        self.location = objects.location
+        self.location: str = objects.location
 
     def add(self, model: Saveable, card: Mapping[str, Any]) -> str:
         """Keep `model` under its version, point ``latest`` at it (and ``champion``, if there is none); the version.

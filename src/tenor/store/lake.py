@@ -72,7 +72,7 @@ class Lake:
 
     def __init__(self, location: str | Path) -> None:
         self._versions = Versions(open_parts(location))
-        self.location = self._versions.location
+        self.location: str = self._versions.location
 
     def append_bars(self, bars: Bars, *, source: str, claim: bool = False) -> Appended:
         """Add `bars`, known from `source`; only rows that are new or differ are written.

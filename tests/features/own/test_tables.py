@@ -135,7 +135,7 @@ def test_a_table_is_read_back_to_the_bit() -> None:
         ),
         ([], "symbol session v", "has 0 rows and the columns symbol, session, v: it needs rows"),
         ([("S00", "2014-03-04")], "symbol session", "it needs rows and a column with values"),
-        ([("S00", "Tech"), ("S00", "Banks")], "symbol sector", "row 1: S00 has several rows"),
+        ([("S00", "Tech"), ("S00", "Banks")], "symbol sector", "row 1 and 1 more: S00 has several rows"),
         ([("", "Tech")], "symbol sector", "row 1: the symbol is missing, and the table has no session"),
         ([("S00", None)], "symbol sector", "every value is missing"),
         ([("S00", "2014-03-04", None)], "symbol session v", "v has no number at all: leave the column out"),

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from tenor.errors import DataError
+from tenor.errors import DataError, FrameError
 from tenor.ingest.files.column_names import parse_columns
 from tenor.ingest.files.forecast_columns import NAMES
 from tenor.ingest.files.forecast_files import ForecastRows, read_forecasts
@@ -294,3 +294,64 @@ def test_a_text_that_is_no_symbol_is_refused_in_a_short_line(tmp_path: Path) -> 
     assert "row 3, column 'symbol'" in message
     assert "has more than 64 characters" in message
     assert len(message) < 400
+
+
+FRAME = pd.DataFrame(
+    {
+        "symbol": ["AAPL", "MSFT"] * 3,
+        "session": pd.to_datetime(["2016-01-04", "2016-01-04", "2016-01-05", "2016-01-05", "2016-01-06", "2016-01-06"]),
+        "horizon": 1,
+        "return": [0.01, -0.01, 0.0, 0.02, 0.01, 0.0],
+        "volatility": [0.01, 0.02, 0.01, 0.03, 0.02, 0.01],
+    }
+)
+
+
+def first(column: str, value: object) -> pd.DataFrame:
+    """`FRAME` with another value in the first row."""
+    return FRAME.assign(**{column: pd.Series([value, *FRAME[column][1:]], dtype=object)})
+
+
+# what is wrong -> the frame, and how many of its forecasts remain
+MENDED: dict[str, tuple[pd.DataFrame, int]] = {
+    "doubled": (pd.concat([FRAME, FRAME.iloc[[2]].assign(volatility=0.5)]), 6),
+    "no symbol": (FRAME.drop_duplicates("session").drop(columns="symbol"), 3),
+    "no horizon": (FRAME.drop(columns="horizon"), 6),
+    "a date": (FRAME.rename(columns={"session": "date"}), 6),
+    "nothing forecast": (FRAME.rename(columns={"return": "x"}).drop(columns="volatility"), 6),
+    "a horizon of 0": (first("horizon", 0), 5),
+    "half a session": (first("horizon", 1.5), 5),
+    "no horizon in a row": (first("horizon", np.nan), 5),
+    "every horizon 0": (FRAME.assign(horizon=0), 6),
+    "a volatility of 0": (first("volatility", 0.0), 6),
+    "infinite": (first("volatility", np.inf), 6),
+    "a text": (first("volatility", "n.d."), 6),
+    "decimal commas": (FRAME.assign(volatility=FRAME["volatility"].map("{:.3f}".format).str.replace(".", ",")), 6),
+    "per cent signs": (FRAME.assign(volatility=FRAME["volatility"].map("{:.1%}".format)), 6),
+    "a list in each cell": (FRAME.assign(volatility=FRAME["volatility"].map(lambda own: [own])), 6),
+    "P(up) in per cent": (FRAME.assign(p_up=55.0), 6),
+    "P(up) below 0": (FRAME.assign(p_up=[-0.2, 0.5, 0.5, 0.5, 0.5, 0.5]), 6),
+    "quantiles that cross": (FRAME.assign(q05=0.02, q95=-0.02), 6),
+    "a level twice": (FRAME.assign(q05=-0.02, **{"q0.05": -0.03}), 6),
+    "no zone": (FRAME.assign(as_of=FRAME["session"] + pd.Timedelta(hours=21)), 6),
+    "a symbol missing": (first("symbol", None), 5),
+}
+
+
+@pytest.mark.parametrize("name", MENDED)
+def test_a_frame_comes_with_the_line_that_mends_it(name: str) -> None:
+    df, count = MENDED[name]
+    with pytest.raises(FrameError) as refused:
+        read_forecasts(df)
+    assert "\n" not in str(refused.value)
+    scope = {"df": df.copy(), "pd": pd, "np": np}
+    exec(refused.value.mend, scope)
+    (rows,) = read_forecasts(scope["df"])
+    assert len(rows.frame) == count
+
+
+def test_no_frame_at_all_is_named() -> None:
+    with pytest.raises(
+        FrameError, match=r"mine is None, and no table: give a file, or a frame with a row a forecast\."
+    ):
+        read_forecasts(None, name="mine")

@@ -66,3 +66,38 @@ def test_the_message_names_the_row(name: str) -> None:
         events_of(make())
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+# what is wrong -> the frame, and how many events its mended one has
+MENDED: dict[str, tuple[pd.DataFrame, int]] = {
+    "no kind": (EVENTS.drop(columns="kind"), 3),
+    "whole numbers as days": (EVENTS.assign(date=[20240502, 20240503, 20240612]), 3),
+    "moments without a zone": (EVENTS.assign(known_since="2023-04-11T10:00"), 3),
+    "lists": (EVENTS.assign(kind=[["earnings"]] * 3), 3),
+    # the labels of the index are there twice: a line that drops labels would drop all rows
+    "contradictions": (pd.concat([EVENTS, EVENTS.assign(known_since="2023-01-05")]), 3),
+}
+
+
+@pytest.mark.parametrize("name", MENDED)
+def test_the_line_mends_the_frame(name: str) -> None:
+    df, count = MENDED[name]
+    with pytest.raises(FrameError) as refused:
+        events_of(df)
+    scope = {"df": df.copy(), "pd": pd}
+    exec(refused.value.mend, scope)
+    assert len(events_of(scope["df"]).frame) == count
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "line"),
+    [
+        ("known_since", "2025-01-01", "df['known_since'] = announced  # the day on which each date was announced"),
+        ("symbol", "my stock", "df['Ticker'] = symbols  # one a row, or empty for all"),
+        ("date", "soon", "df['date'] = dates  # one a row: the day of the event"),
+    ],
+)
+def test_where_no_row_can_be_used_no_line_drops_them_all(column: str, value: str, line: str) -> None:
+    with pytest.raises(FrameError) as refused:
+        events_of(EVENTS.assign(**{column: value}))
+    assert refused.value.mend == line

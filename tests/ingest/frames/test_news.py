@@ -85,3 +85,45 @@ def test_a_date_alone_counts_when_its_day_is_over() -> None:
     scope = {"df": frame, "pd": pd}
     exec(refused.value.mend, scope)
     assert (news_of(scope["df"], now=NOW).frame["published_at"] == pd.Timestamp("2024-05-03", tz="UTC")).all()
+
+
+def test_rows_are_dropped_by_their_place_and_not_by_a_label_that_others_have() -> None:
+    frame = pd.concat([NEWS, NEWS.assign(headline=["New products", None])])
+    with pytest.raises(FrameError, match="row 3: 'headline' is missing") as refused:
+        news_of(frame, now=NOW)
+    scope = {"df": frame}
+    exec(refused.value.mend, scope)
+    assert len(scope["df"]) == 3
+
+
+def test_zones_here_and_not_there_are_named_with_the_row() -> None:
+    times = [pd.Timestamp("2024-05-02 20:31", tz="UTC"), pd.Timestamp("2024-05-03 12:00")]
+    with pytest.raises(FrameError, match="row 1: 'published' is '2024-05-03 12:00:00', which has no time zone") as bad:
+        news_of(NEWS.assign(published=times), now=NOW)
+    scope = {"df": NEWS.assign(published=times), "pd": pd}
+    exec(bad.value.mend, scope)
+    assert rows(news_of(scope["df"], now=NOW)) == rows(news_of(NEWS, now=NOW))
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "line"),
+    [
+        ("headline", [1, 2], "df['headline'] = texts  # one a row"),
+        ("headline", [True, False], "df = df.drop(columns='headline')"),
+        ("tickers", [[], []], "df['tickers'] = symbols  # one a row"),
+        ("published", ["2131-01-01T10:00Z"] * 2, "df['published'] = pd.to_datetime(times, utc=True)  # one a row"),
+    ],
+)
+def test_where_no_row_can_be_used_no_line_drops_them_all(column: str, values: list[Any], line: str) -> None:
+    with pytest.raises(FrameError) as refused:
+        news_of(NEWS.assign(**{column: values}), now=NOW)
+    assert refused.value.mend == line
+
+
+def test_a_mapping_of_frames_becomes_one_frame() -> None:
+    frames = {"AAPL": NEWS.iloc[:1].drop(columns="tickers"), "MSFT": NEWS.iloc[1:].drop(columns="tickers")}
+    with pytest.raises(FrameError, match="news is a dict, and no table") as refused:
+        news_of(frames, now=NOW)
+    scope = {"df": frames, "pd": pd}
+    exec(refused.value.mend, scope)
+    assert len(news_of(scope["df"], now=NOW).frame) == 2

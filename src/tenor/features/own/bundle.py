@@ -16,14 +16,14 @@ import numpy as np
 import pandas as pd
 
 from tenor.config import FeatureConfig
-from tenor.errors import ConfigError, DataError, ModelError, did_you_mean
+from tenor.errors import CellError, ConfigError, DataError, ModelError, did_you_mean
 from tenor.features.axis import Axis
 from tenor.features.catalogue import FEATURES
 from tenor.features.indicators import Series
 from tenor.features.kinds import KIND_FEATURES
 from tenor.features.own.events import EventKind
 from tenor.features.own.functions import COLUMNS, OwnFunction, check_name, frame_of
-from tenor.features.own.tables import OwnTable, StaticTable, read_own_table
+from tenor.features.own.tables import OwnTable, StaticTable, own_names, read_own_table
 from tenor.schema import Bars, Events, Float64
 from tenor.storage.files import content_key
 from tenor.storage.frames import FRAME_SUFFIXES, read_frame
@@ -320,9 +320,14 @@ def sample_frames(bars: Bars, most: int = 4) -> dict[str, pd.DataFrame]:
 
 def _made(each: Given, config: FeatureConfig, covariates: Covariates) -> OwnFunction | OwnTable | StaticTable:
     if isinstance(each, tuple):
+        if len(each) != 2 or not isinstance(each[0], str):
+            raise ConfigError(f"own has {each!r:.80}: a table is a pair of its name and a frame, ('sector', frame).")
         name, frame = each
         check_name(name)
-        return read_own_table(name, frame, calendar=config.calendar, where=f"own table {name!r}")
+        try:
+            return read_own_table(name, frame, calendar=config.calendar, where=f"own table {name!r}")
+        except CellError as error:
+            raise error.of_frame(own_names(frame)) from None
     if not isinstance(each, str):
         return OwnFunction.of(each)
     if each.startswith(LAKE):

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tenor.calendars import by_calendar, exchange
-from tenor.errors import DataError
+from tenor.errors import CellError
 from tenor.schema import Bool
 
 _FIRST, _LAST = pd.Timestamp("1900-01-01"), pd.Timestamp("2200-01-01")
@@ -21,7 +21,7 @@ def days_of_cells(cells: pd.Series[Any], column: str, where: str) -> pd.Series[A
 
     Raises
     ------
-    DataError
+    CellError
         A cell is no day; `where` it stands, its row and the cell are named.
     """
     if isinstance(cells.dtype, pd.DatetimeTZDtype):
@@ -49,7 +49,7 @@ def moments_of_cells(
 
     Raises
     ------
-    DataError
+    CellError
         A cell is neither, or has a time without a zone.
     """
     if isinstance(cells.dtype, pd.DatetimeTZDtype):
@@ -89,10 +89,12 @@ def _closes_of_days(
         else:
             place = np.asarray(known.searchsorted(own))
         if (place >= len(known)).any():
-            day = own[place >= len(known)][0]
-            raise DataError(
-                f"{where}: {column} {day:%Y-%m-%d} lies after the last session that {name} knows: correct it."
-            )
+            day, late = own[place >= len(known)][0], np.flatnonzero(chosen)[place >= len(known)]
+            why = f"{column} {day:%Y-%m-%d} lies after the last session that {name} knows"
+            mend = f"df = df[pd.to_datetime(CELLS) < '{own[place >= len(known)].min():%Y-%m-%d}']"
+            if len(late) == len(moments):
+                mend = "CELLS = days  # one a row"
+            raise CellError(where, why, "correct it", rows=late, column=column, mend=mend)
         result[chosen] = exchange(name).closes(known)[place].as_unit("us")
     return result
 
@@ -100,16 +102,21 @@ def _closes_of_days(
 def _refuse_unreadable(cells: pd.Series[Any], read: pd.Series[Any], column: str, where: str, remedy: str) -> None:
     bad = np.flatnonzero(cells.notna().to_numpy() & read.isna().to_numpy())
     if len(bad):
-        more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
-        raise DataError(
-            f"{where} row {bad[0] + 1}{more}: {column} {str(cells.iloc[bad[0]])[:40]!r} is not a date: {remedy}."
-        )
+        value = str(cells.iloc[bad[0]])[:40]
+        mend = "df = df[pd.to_datetime(CELLS, format='ISO8601', errors='coerce', utc=True).notna()]"
+        if len(bad) == len(cells):
+            mend = "CELLS = pd.to_datetime(CELLS, dayfirst=True)  # or dayfirst=False"
+        raise CellError(where, f"{column} {value!r} is not a date", remedy, rows=bad, column=column, mend=mend)
 
 
 def _refuse_naive(cells: pd.Series[Any], rows: Bool, column: str, where: str) -> None:
     bad = np.flatnonzero(rows & cells.notna().to_numpy())
     if len(bad):
-        raise DataError(
-            f"{where} row {bad[0] + 1}: {column} {str(cells.iloc[bad[0]])[:40]!r} has a time and no zone: add one (Z, "
-            "-05:00), or write the day alone, which counts from its close on."
+        raise CellError(
+            where,
+            f"{column} {str(cells.iloc[bad[0]])[:40]!r} has a time and no zone",
+            "add one (Z, -05:00), or write the day alone, which counts from its close on",
+            rows=bad,
+            column=column,
+            mend="CELLS = pd.to_datetime(CELLS, utc=True)  # if UTC is their zone",
         )

@@ -7,14 +7,14 @@ one of a later session is known. A table with neither has one row a symbol and h
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tenor.errors import DataError
+from tenor.errors import CellError, DataError
 from tenor.features.axis import Axis
 from tenor.features.own.moments import days_of_cells, moments_of_cells
 from tenor.schema import Float64
@@ -236,23 +236,25 @@ def read_own_table(name: str, frame: pd.DataFrame, *, calendar: str, where: str)
 
     Raises
     ------
-    DataError
-        It has no rows or values, a cell is not a date or number, or rows contradict each other; the row is named.
+    CellError
+        It has no rows or values, a cell is not a date, symbol or number, or rows contradict each other; the row is named.
     """
     frame = _with_keys(frame, where)
     values = [str(c) for c in frame.columns if c not in KEYS]
     if not values or frame.empty:
         has = ", ".join(map(str, frame.columns))
-        raise DataError(f"{where} has {len(frame)} rows and the columns {has}: it needs rows and a column with values.")
+        why = f"it has {len(frame)} rows and the columns {has}"
+        raise CellError(where, why, "it needs rows and a column with values", mend='df["value"] = values  # one a row')
     static = "session" not in frame and "known_since" not in frame
-    symbols = frame["symbol"].fillna("").astype("str").map(clean_symbol) if "symbol" in frame else _repeated("", frame)
-    frame = frame.assign(symbol=symbols.astype("str"))
+    frame = frame.assign(symbol=_symbols(frame, where))
+    symbols = frame["symbol"]
     if static:
         return _static(name, frame[["symbol", *values]], values, where)
     numbers = {column: _numbers(frame[column], column, where) for column in values}
     for column, cells in numbers.items():
         if cells.isna().all():
-            raise DataError(f"{where}: {column} has no number at all: leave the column out.")
+            why = f"{column} has no number at all"
+            raise CellError(where, why, "leave the column out", column=column, mend="df = df.drop(columns=NAME)")
     dated = "known_since" in frame
     session = days_of_cells(frame["session"], "session", where) if "session" in frame else None
     if dated:
@@ -262,10 +264,9 @@ def read_own_table(name: str, frame: pd.DataFrame, *, calendar: str, where: str)
         known = moments_of_cells(frame["session"], symbols, "session", where, calendar=calendar)
     missing = np.flatnonzero(known.isna().to_numpy())
     if len(missing):
-        raise DataError(
-            f"{where} row {missing[0] + 1}{f' and {len(missing) - 1} more' if len(missing) > 1 else ''}: "
-            f"{'known_since' if dated else 'session'} is missing: nobody can tell from when on the row was known."
-        )
+        column, remedy = "known_since" if dated else "session", "nobody can tell from when on the row was known"
+        mend = "df = df[CELLS.notna()]" if len(missing) < len(frame) else "CELLS = days  # one a row"
+        raise CellError(where, f"{column} is missing", remedy, rows=missing, column=column, mend=mend)
     if session is None:
         session = known.dt.tz_localize(None).dt.normalize()
     table = pd.DataFrame({"symbol": frame["symbol"], "session": session, "known_since": known, **numbers})
@@ -288,32 +289,53 @@ def _feature(name: str, column: str, columns: Sequence[str]) -> str:
     return name if len(columns) == 1 else f"{name}_{column}"
 
 
-def _repeated(value: str, frame: pd.DataFrame) -> pd.Series[Any]:
-    return pd.Series([value] * len(frame), index=frame.index, dtype="str")
-
-
-def _with_keys(frame: pd.DataFrame, where: str) -> pd.DataFrame:
-    """`frame` with the columns of `KEYS` under these names, and an index 0 .. n - 1."""
+def own_names(frame: pd.DataFrame) -> Mapping[str, Hashable]:
+    """The names of `frame` by those of tenor, for the columns of `KEYS` that it has."""
     plain = {str(c).strip().lower().replace(" ", "_"): c for c in reversed(list(frame.columns))}
     names = {}
     for key, known in _NAMES.items():
         own_name = next((plain[alias] for alias in known if alias in plain), None)
         if own_name is not None:
-            names[own_name] = key
+            names[key] = own_name
+    return names
+
+
+def _with_keys(frame: pd.DataFrame, where: str) -> pd.DataFrame:
+    """`frame` with the columns of `KEYS` under these names, and an index 0 .. n - 1."""
+    names = {own: key for key, own in own_names(frame).items()}
     frame = frame.rename(columns=names).rename(columns=str).reset_index(drop=True)
     twice = frame.columns[frame.columns.duplicated()]
     if len(twice):
-        raise DataError(f"{where} has two columns named {twice[0]!r}: rename one.")
+        mend = "df = df.loc[:, ~df.columns.duplicated()]"
+        raise CellError(where, f"it has two columns named {twice[0]!r}", "rename one", mend=mend)
     return frame
+
+
+def _symbols(frame: pd.DataFrame, where: str) -> pd.Series[Any]:
+    """The symbol of each row; empty where the row is of all."""
+    if "symbol" not in frame:
+        return pd.Series([""] * len(frame), index=frame.index, dtype="str")
+    texts = frame["symbol"].fillna("").astype("str").str.strip()
+    symbols = texts.map(clean_symbol).astype("str")
+    bad = np.flatnonzero(((texts != "") & (symbols == "")).to_numpy())
+    if len(bad):  # taken for a row of all symbols, it would change the features of each of them
+        why, remedy = f"symbol {texts.iloc[bad[0]][:40]!r} is no symbol", "correct it, or leave it empty for all"
+        mend = r'CELLS = CELLS.astype(str).str.replace(r"[^A-Za-z0-9.^=&-]+", "-", regex=True).str.strip("-.").str[:32]'
+        raise CellError(where, why, remedy, rows=bad, column="symbol", mend=mend)
+    return symbols
 
 
 def _numbers(cells: pd.Series[Any], column: str, where: str) -> pd.Series[Any]:
     numbers = pd.to_numeric(cells, errors="coerce").astype("float64")
     bad = np.flatnonzero((cells.notna() & ~np.isfinite(numbers)).to_numpy())
     if len(bad):
-        raise DataError(
-            f"{where} row {bad[0] + 1}: {column} {str(cells.iloc[bad[0]])[:40]!r} is not a number: write one (or leave "
-            "the cell empty); categories belong into a table without session and known_since."
+        raise CellError(
+            where,
+            f"{column} {str(cells.iloc[bad[0]])[:40]!r} is not a number",
+            "write one (or leave the cell empty); categories belong into a table without session and known_since",
+            rows=bad,
+            column=column,
+            mend='CELLS = pd.to_numeric(CELLS, errors="coerce").replace([np.inf, -np.inf], np.nan)',
         )
     return numbers
 
@@ -321,15 +343,19 @@ def _numbers(cells: pd.Series[Any], column: str, where: str) -> pd.Series[Any]:
 def _static(name: str, frame: pd.DataFrame, values: Sequence[str], where: str) -> StaticTable:
     empty = np.flatnonzero((frame["symbol"] == "").to_numpy())
     if len(empty):
-        raise DataError(
-            f"{where} row {empty[0] + 1}: the symbol is missing, and the table has no session: add one of both."
-        )
+        why = "the symbol is missing, and the table has no session"
+        mend = "df = df[CELLS.notna()]" if len(empty) < len(frame) else 'df["symbol"] = symbols  # one a row'
+        raise CellError(where, why, "add one of both", rows=empty, column="symbol", mend=mend)
     twice = np.flatnonzero(frame.duplicated("symbol", keep=False).to_numpy() & ~frame.duplicated(keep=False).to_numpy())
     if len(twice):
         symbol = frame["symbol"].iloc[twice[0]]
-        raise DataError(
-            f"{where} row {twice[0] + 1}: {symbol} has several rows that differ: keep one, or add a column known_since "
-            "if its values change."
+        raise CellError(
+            where,
+            f"{symbol} has several rows that differ",
+            "keep one, or add a column known_since if its values change",
+            rows=twice,
+            column="symbol",
+            mend='df = df.drop_duplicates(NAME, keep="last")',
         )
     frame = frame.drop_duplicates().reset_index(drop=True)
     texts = []
@@ -341,7 +367,7 @@ def _static(name: str, frame: pd.DataFrame, values: Sequence[str], where: str) -
             texts.append(column)
             frame[column] = cells.where(cells.isna(), cells.astype("str").str.strip())
     if not any(frame[column].notna().any() for column in values):
-        raise DataError(f"{where}: every value is missing.")
+        raise CellError(where, "every value is missing", "fill them in, or leave the table out")
     return StaticTable(name, frame, tuple(texts))
 
 
@@ -350,9 +376,13 @@ def _refuse_contradictions(table: pd.DataFrame, where: str) -> None:
     bad = np.flatnonzero(keys & ~table.duplicated(keep=False).to_numpy())
     if len(bad):
         row = table.iloc[bad[0]]
-        raise DataError(
-            f"{where} row {bad[0] + 1}: {row['symbol'] or 'all symbols'} {row['session']:%Y-%m-%d} has two rows that "
-            "differ and were known at the same moment: keep one, or say by known_since which came later."
+        raise CellError(
+            where,
+            f"{row['symbol'] or 'all symbols'} {row['session']:%Y-%m-%d} has two rows that differ and were known at "
+            "the same moment",
+            "keep one, or say by known_since which came later",
+            rows=bad,
+            mend='df = df.drop_duplicates(KEYS, keep="last")',
         )
 
 

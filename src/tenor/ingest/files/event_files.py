@@ -34,6 +34,16 @@ _DAY = r"\d{4}-\d{2}-\d{2}"
 _MOMENT = re.compile(rf"{_DAY}(?:[T ]\d{{2}}:\d{{2}}(?::\d{{2}}(?:\.\d+)?)?(?:Z|[+-]\d{{2}}:?\d{{2}}))?")
 _MOMENTS = "write a day (YYYY-MM-DD), or a moment with its zone (…T16:30-05:00)"
 _KNOWN = "write the day on which it was announced: a forecast may know an event only from then on"
+_REQUIRED = {
+    "session": "write the day of each event as YYYY-MM-DD",
+    "kind": "name the kind of each event: earnings, dividend …",
+    "known_since": _KNOWN,
+}
+
+
+def field_of_event(name: str) -> str:
+    """Tenor's name of the column that a file calls `name`; empty where it is none of events."""
+    return next((column for column, aliases in _ALIASES.items() if _plain(name) in aliases), "")
 
 
 def is_event_file(path: Path) -> bool:
@@ -86,9 +96,9 @@ def columns_of_events(frame: pd.DataFrame) -> pd.DataFrame:
     columns: dict[str, Any] = {}
     for column, aliases in _ALIASES.items():
         own = next((plain[alias] for alias in aliases if alias in plain), None)
-        if own is None and column == "known_since":
+        if own is None and column in _REQUIRED:
             has = ", ".join(map(str, frame.columns))
-            raise UnusableError(f"has no column 'known_since' (its header: {has})", _KNOWN)
+            raise UnusableError(f"has no column {column!r} (its header: {has})", _REQUIRED[column])
         columns[column] = pd.Series([""] * len(frame), dtype="str") if own is None else _texts(frame[own])
     return pd.DataFrame(columns)
 

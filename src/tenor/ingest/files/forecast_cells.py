@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +18,11 @@ from tenor.ingest.files.cells import as_doubles, distinct
 from tenor.ingest.files.date_order import DateEvidence
 from tenor.ingest.files.dates import read_dates
 from tenor.ingest.files.text_files import MISSING_WORDS, is_missing
-from tenor.ingest.files.time_texts import read_time
+from tenor.ingest.files.time_texts import NO_ZONE, read_time
 from tenor.schema import Bool, Float64
 
 NO_MOMENT = "datetime64[us]"
+_LOCALIZE = 'CELLS = pd.to_datetime(CELLS).dt.tz_localize("UTC")  # if that is their zone'
 LARGEST = 1e30
 """Numbers beyond it are no forecast of anything, and their squares none that can be computed."""
 
@@ -71,7 +73,10 @@ def read_days(
         text = str(read.texts[first])
         why = read.why.get(text, "is not a date that tenor can read")
         remedy = "write the session as YYYY-MM-DD; a moment goes into the column as_of, with its zone"
-        raise UnusableError(why, remedy, row=int(raw.rows[first]), column=raw.names[place], value=text)
+        mend = "CELLS = pd.to_datetime(CELLS, dayfirst=True)  # or dayfirst=False"
+        if not bad.all():
+            mend = 'df = df[pd.to_datetime(CELLS, errors="coerce").notna()]'
+        raise UnusableError(why, remedy, row=int(raw.rows[first]), column=raw.names[place], value=text, mend=mend)
     return read.days.astype(NO_MOMENT)
 
 
@@ -86,7 +91,8 @@ def read_moments(raw: ForecastCells, place: int) -> tuple[pd.Series[Any], NDArra
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
         moments = column.cast(pa.timestamp("us"), safe=False).to_numpy().astype(NO_MOMENT)
         timed = ~np.isnat(moments) & (moments.astype("datetime64[D]") != moments)
-        refuse_cell(raw, place, timed, "has no time zone", "write it with its zone, like 2024-05-01T16:00:00-04:00")
+        remedy = "write it with its zone, like 2024-05-01T16:00:00-04:00"
+        refuse_cell(raw, place, timed, "has no time zone", remedy, _LOCALIZE)
         return nothing, moments
     codes, texts = distinct(column)
     own = [(text or "").strip() for text in texts]
@@ -100,7 +106,8 @@ def read_moments(raw: ForecastCells, place: int) -> tuple[pd.Series[Any], NDArra
             moments_of.append(pd.NaT if is_missing(text) else pd.Timestamp(read_time(text)[0]))
         except UnusableError as error:
             row = int(raw.rows[int(np.flatnonzero(codes == i)[0])])
-            raise UnusableError(error.why, error.remedy, row=row, column=name, value=text[:40]) from error
+            mend = _LOCALIZE if error.why == NO_ZONE else 'df = df[pd.to_datetime(CELLS, errors="coerce").notna()]'
+            raise UnusableError(error.why, error.remedy, row=row, column=name, value=text[:40], mend=mend) from error
     distinct_moments = pd.Series(moments_of, dtype="datetime64[us, UTC]")
     return distinct_moments.iloc[codes].reset_index(drop=True), None
 
@@ -120,10 +127,14 @@ def read_horizons(raw: ForecastCells, place: int | None, count: int) -> NDArray[
         return np.zeros(count, dtype=np.int64)
     numbers = read_numbers(raw, place)
     remedy = "write the number of sessions ahead, 1 for the next session"
-    refuse_cell(raw, place, np.isnan(numbers), "is missing", remedy)
-    refuse_cell(raw, place, numbers != np.round(numbers), "is not a whole number of sessions", remedy)
-    refuse_cell(raw, place, numbers < 1, "is not at least 1", remedy)
-    refuse_cell(raw, place, numbers > 1000, "is more than 1000 sessions", remedy)
+    for bad, why, good in (
+        (np.isnan(numbers), "is missing", "CELLS.notna()"),
+        (numbers != np.round(numbers), "is not a whole number of sessions", "CELLS % 1 == 0"),
+        (numbers < 1, "is not at least 1", "CELLS >= 1"),
+        (numbers > 1000, "is more than 1000 sessions", "CELLS <= 1000"),
+    ):
+        mend = "CELLS = 1  # sessions ahead" if bad.all() else f"df = df[{good}]"
+        refuse_cell(raw, place, bad, why, remedy, mend)
     return numbers.astype(np.int64)
 
 
@@ -138,10 +149,12 @@ def read_numbers(raw: ForecastCells, place: int) -> Float64:
     elif pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind):
         numbers = _of_texts(raw, place, pc.utf8_trim_whitespace(column.cast(pa.string())))
     else:
-        raise UnusableError(f"is of type {kind}", "write numbers", column=raw.names[place])
+        mend = "CELLS = CELLS.astype(float)" if pa.types.is_boolean(kind) else "df = df.drop(columns=NAME)"
+        raise UnusableError(f"is of type {kind}", "write numbers", column=raw.names[place], mend=mend)
     remedy = "leave the cell empty where there is no forecast"
-    refuse_cell(raw, place, np.isinf(numbers), "is infinite", remedy)
-    refuse_cell(raw, place, np.abs(numbers) > LARGEST, f"is beyond {LARGEST:g}", remedy)
+    mend = f"CELLS = CELLS.where(CELLS.abs() <= {LARGEST:g})"
+    refuse_cell(raw, place, np.isinf(numbers), "is infinite", remedy, mend)
+    refuse_cell(raw, place, np.abs(numbers) > LARGEST, f"is beyond {LARGEST:g}", remedy, mend)
     return numbers
 
 
@@ -162,11 +175,28 @@ def _of_texts(raw: ForecastCells, place: int, texts: Any) -> Float64:
     first = int(np.flatnonzero(bad)[0])
     text = str(filled[first].as_py())[:40]
     remedy = "write it as a share, 0.012 for 1.2 %" if text.endswith("%") else "write numbers such as 0.0125"
-    raise UnusableError("is not a number", remedy, row=int(raw.rows[first]), column=raw.names[place], value=text)
+    mend = 'CELLS = pd.to_numeric(CELLS, errors="coerce")'
+    if text.endswith("%"):
+        mend = 'CELLS = CELLS.str.rstrip("%").astype(float) / 100'
+    elif re.fullmatch(r"-?\d+,\d+", text):
+        mend = 'CELLS = CELLS.str.replace(",", ".").astype(float)'
+    raise UnusableError(
+        "is not a number", remedy, row=int(raw.rows[first]), column=raw.names[place], value=text, mend=mend
+    )
 
 
-def refuse_cell(raw: ForecastCells, place: int, bad: Bool, why: str, remedy: str) -> None:
-    """Refuse the file for its first bad cell of a column, with the number of those that are like it."""
+def refuse_cell(raw: ForecastCells, place: int, bad: Bool, why: str, remedy: str, mend: str = "") -> None:
+    """Refuse the file for its first bad cell of a column, with the number of those that are like it.
+
+    Parameters
+    ----------
+    raw, place
+        The cells, and the place of the column.
+    bad
+        By row.
+    why, remedy, mend
+        As `UnusableError` takes them.
+    """
     if not bad.any():
         return
     first = int(np.flatnonzero(bad)[0])
@@ -178,4 +208,5 @@ def refuse_cell(raw: ForecastCells, place: int, bad: Bool, why: str, remedy: str
         row=int(raw.rows[first]),
         column=raw.names[place],
         value="" if value is None else f"{value:g}" if isinstance(value, float) else str(value)[:40],
+        mend=mend,
     )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tenor.errors import DataError, did_you_mean
+from tenor.errors import CellError, did_you_mean
 from tenor.ingest.files.column_names import find_named, shown_header
 
 QUANTITIES = ("price", "return", "volatility", "variance", "log_variance", "p_up")
@@ -77,7 +77,7 @@ def match_forecast_columns(names: Sequence[str], chosen: Mapping[str, str], file
 
     Raises
     ------
-    DataError
+    CellError
         A column is missing or there twice, a date can be read in two ways, or nothing is forecast.
     """
     place = find_named(chosen, names)
@@ -86,7 +86,7 @@ def match_forecast_columns(names: Sequence[str], chosen: Mapping[str, str], file
     ignored: list[str] = []
     dates: list[str] = []
     for i, name in enumerate(names):
-        plain = _plain(name)
+        plain = plain_column(name)
         if i in place.values():
             continue
         if plain in NAMES:
@@ -94,16 +94,18 @@ def match_forecast_columns(names: Sequence[str], chosen: Mapping[str, str], file
             if column in chosen:
                 continue
             if column in place:
-                raise DataError(
-                    f"{file}: {names[place[column]]!r} and {name!r} may both be the {column}: "
-                    f"say which with --columns {column}=NAME, or drop one."
+                raise CellError(
+                    file,
+                    f"{names[place[column]]!r} and {name!r} may both be the {column}",
+                    f"say which with --columns {column}=NAME, or drop one",
+                    column=name,
+                    mend="df = df.drop(columns=NAME)",
                 )
             place[column] = i
         elif level := _level(plain):
             if level in quantiles:
-                raise DataError(
-                    f"{file}: {names[quantiles[level]]!r} and {name!r} are both the quantile {level:g}: drop one."
-                )
+                why = f"{names[quantiles[level]]!r} and {name!r} are both the quantile {level:g}"
+                raise CellError(file, why, "drop one", column=name, mend="df = df.drop(columns=NAME)")
             quantiles[level] = i
             kinds.add(level_kind(plain))
         elif plain in _EITHER:
@@ -112,7 +114,9 @@ def match_forecast_columns(names: Sequence[str], chosen: Mapping[str, str], file
             ignored.append(f"{name!r}{did_you_mean(plain, NAMES)}")
     _require(place, quantiles, names, dates, file)
     if len(kinds) > 1:
-        raise DataError(f"{file}: has quantiles of the price and of the return: write one kind a file.")
+        own = [name for name in names if level_kind(plain_column(name)) == "return"]
+        why, mend = "has quantiles of the price and of the return", f"df = df.drop(columns={own!r})"
+        raise CellError(file, why, "write one kind a file", mend=mend)
     return ForecastColumns(place, dict(sorted(quantiles.items())), kinds.pop() if kinds else "", tuple(ignored))
 
 
@@ -141,37 +145,52 @@ def _require(
 ) -> None:
     header = shown_header(names)
     if "symbol" not in place:
-        raise DataError(
-            f"{file}: has no column 'symbol' (its header: {header}): add it, or say which it is with --columns "
-            f"symbol=NAME.{_hint('symbol', names)}"
+        raise CellError(
+            file,
+            f"has no column 'symbol' (its header: {header})",
+            f"add it, or say which it is with --columns symbol=NAME.{_hint('symbol', names)}",
+            mend='df["symbol"] = "AAPL"  # or one a row',
         )
     if not any(column in place for column in MOMENTS):
         if dates:
-            raise DataError(
-                f"{file}: {dates[0]!r} may be the session whose close was the last one known, or the one that is "
-                f"forecast: say which with --columns session={dates[0]} or --columns target_session={dates[0]}."
+            raise CellError(
+                file,
+                f"{dates[0]!r} may be the session whose close was the last one known, or the one that is forecast",
+                f"say which with --columns session={dates[0]} or --columns target_session={dates[0]}",
+                column=dates[0],
+                mend="df = df.rename(columns={NAME: 'session'})  # or 'target_session'",
             )
-        raise DataError(
-            f"{file}: has no column that says when its forecasts were made (its header: {header}): add 'session', the "
-            f"last session known, or 'as_of', a moment with its zone.{_hint('session', names)}"
+        raise CellError(
+            file,
+            f"has no column that says when its forecasts were made (its header: {header})",
+            f"add 'session', the last session known, or 'as_of', a moment with its zone.{_hint('session', names)}",
+            mend='df["session"] = sessions  # one a row: the last one known',
         )
     if "horizon" not in place and not ("target_session" in place and ("session" in place or "as_of" in place)):
-        raise DataError(
-            f"{file}: has no column 'horizon' (its header: {header}): add it, in sessions ahead, 1 for the next one, "
-            f"or add both 'session' and 'target_session'.{_hint('horizon', names)}"
+        raise CellError(
+            file,
+            f"has no column 'horizon' (its header: {header})",
+            "add it, in sessions ahead, 1 for the next one, or add both 'session' and 'target_session'."
+            f"{_hint('horizon', names)}",
+            mend='df["horizon"] = 1  # sessions ahead',
         )
     if not quantiles and not any(column in place for column in QUANTITIES):
-        raise DataError(
-            f"{file}: forecasts nothing (its header: {header}): add one of price, return, volatility, p_up, or "
-            f"quantiles as q05, q50, q95.{_hint('return', names)}"
+        free = [name for i, name in enumerate(names) if i not in place.values()]
+        raise CellError(
+            file,
+            f"forecasts nothing (its header: {header})",
+            f"add one of price, return, volatility, p_up, or quantiles as q05, q50, q95.{_hint('return', names)}",
+            column=free[0] if free else "",
+            mend="df = df.rename(columns={NAME: 'return'})  # or price, volatility, p_up" if free else "",
         )
 
 
 def _hint(column: str, names: Sequence[str]) -> str:
     """`` Is it 'x'?`` for the file's own name that is nearest to the column's."""
-    near = did_you_mean(column, [_plain(name) for name in names])
+    near = did_you_mean(column, [plain_column(name) for name in names])
     return near.replace("Did you mean", "Is it")
 
 
-def _plain(name: str) -> str:
+def plain_column(name: str) -> str:
+    """`name` without case, spaces and hyphens."""
     return re.sub(r"[\s-]+", "_", name.strip().casefold())

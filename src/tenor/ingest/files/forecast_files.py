@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from tenor.calendars import calendar_of
-from tenor.errors import LONGEST_SYMBOL, DataError, UnusableError, one_line
+from tenor.errors import LONGEST_SYMBOL, CellError, DataError, FrameError, UnusableError, one_line
 from tenor.ingest.files.cells import distinct, read_symbols
 from tenor.ingest.files.date_order import DateEvidence
 from tenor.ingest.files.date_texts import ORDERS
@@ -30,7 +30,13 @@ from tenor.ingest.files.forecast_cells import (
     read_numbers,
     refuse_cell,
 )
-from tenor.ingest.files.forecast_columns import QUANTITIES, ForecastColumns, match_forecast_columns
+from tenor.ingest.files.forecast_columns import (
+    NAMES,
+    QUANTITIES,
+    ForecastColumns,
+    match_forecast_columns,
+    plain_column,
+)
 from tenor.ingest.files.json_files import JSON_SUFFIXES
 from tenor.ingest.files.tables import PARQUET_SUFFIXES, parse_rows
 from tenor.ingest.files.text_files import (
@@ -137,9 +143,19 @@ def read_forecasts(
         place = f", row {error.row - (not isinstance(source, (str, Path)))}" if error.row else ""
         column = f", column {error.column!r}" if error.column else ""
         value = f": {error.value!r}" if error.value else ""
-        raise DataError(f"{file}{place}{column}{value} {error.why}: {error.remedy}.") from error
+        why = f"{file}{place}{column}{value} {error.why}: {error.remedy}"
+        raise _refused(why, error.mend, error.column, of_frame=not isinstance(source, (str, Path))) from error
+    except CellError as error:
+        raise _refused(str(error), error.mend, error.column, of_frame=not isinstance(source, (str, Path))) from error
     own = name or (Path(source).stem if isinstance(source, (str, Path)) else "forecasts")
     return _by_model(replace(rows, name=own), raw, matched, named=name is not None)
+
+
+def _refused(why: str, mend: str, column: str, *, of_frame: bool) -> DataError:
+    """The refusal of a file, and of a frame with the line that mends it."""
+    if not of_frame:
+        return DataError(why if why.endswith(("?", ".")) else f"{why}.")
+    return FrameError(why, mend.replace("CELLS", f"df[{column!r}]").replace("NAME", repr(column)))
 
 
 def _read_file(path: Path) -> ForecastCells:
@@ -198,6 +214,8 @@ def _of_frame(source: Any, file: str) -> ForecastCells:
     if isinstance(source, pa.Table):
         return replace(_of_table(source, file), from_zero=True)
     frame = source.to_pandas() if not isinstance(source, pd.DataFrame) and hasattr(source, "to_pandas") else source
+    if frame is None:
+        raise UnusableError("is None, and no table", "give a file, or a frame with a row a forecast")
     if not isinstance(frame, pd.DataFrame):
         try:
             frame = pd.DataFrame(frame)
@@ -217,7 +235,14 @@ def _of_frame(source: Any, file: str) -> ForecastCells:
             column = column.astype("object").where(column.notna(), None)
             kinds = {type(value) for value in column if value is not None}
             if any(issubclass(kind, (dict, list, tuple, set)) for kind in kinds):
-                raise UnusableError("has a collection in each cell", "give one value a cell", column=names[i])
+                first = next(i for i, value in enumerate(column) if isinstance(value, (dict, list, tuple, set)))
+                raise UnusableError(
+                    "has a collection in each cell",
+                    "give one value a cell",
+                    row=first + 1,
+                    column=names[i],
+                    mend="CELLS = CELLS.str[0]",
+                )
             try:
                 return pa.chunked_array([pa.array(column, from_pandas=True)])
             except pa.ArrowException:
@@ -241,7 +266,14 @@ def _rows(raw: ForecastCells, matched: ForecastColumns, order: Any, calendar: st
     codes, symbols, texts = read_symbols(raw.cell(matched.place["symbol"]))
     names = np.array([symbol or text.strip() for symbol, text in zip(symbols, texts, strict=True)], dtype=object)
     missing = np.array([not symbol and is_missing(text) for symbol, text in zip(symbols, texts, strict=True)])
-    refuse_cell(raw, matched.place["symbol"], missing[codes], "is missing", "name the symbol in every row")
+    refuse_cell(
+        raw,
+        matched.place["symbol"],
+        missing[codes],
+        "is missing",
+        "name the symbol in every row",
+        "df = df[CELLS.notna()]",
+    )
     long = np.array([len(name) > LONGEST_SYMBOL for name in names])
     refuse_cell(
         raw,
@@ -296,7 +328,8 @@ def _rows(raw: ForecastCells, matched: ForecastColumns, order: Any, calendar: st
 
 def _in_range(raw: ForecastCells, column: str, place: int, numbers: Float64) -> None:
     if column in _ABOVE_ZERO:
-        refuse_cell(raw, place, numbers <= 0, "is not above 0", "leave the cell empty where there is no forecast")
+        remedy = "leave the cell empty where there is no forecast"
+        refuse_cell(raw, place, numbers <= 0, "is not above 0", remedy, "CELLS = CELLS.where(CELLS > 0)")
     if column in _BOUNDS:
         low, high = _BOUNDS[column]
         refuse_cell(
@@ -305,11 +338,13 @@ def _in_range(raw: ForecastCells, column: str, place: int, numbers: Float64) -> 
             (numbers < low) | (numbers > high),
             f"is not within {low:g} and {high:g}",
             f"write {column} as docs/judge.md says",
+            f"CELLS = CELLS.where(CELLS.between({low:g}, {high:g}))",
         )
     if column == "p_up":
         percent = np.nanmax(numbers, initial=0.0) > 1 and np.nanmin(numbers, initial=0.0) >= 0
         remedy = "divide it by 100 if it is in per cent" if percent else "write the probability of a rise"
-        refuse_cell(raw, place, (numbers < 0) | (numbers > 1), "is not within 0 and 1", remedy)
+        mend = "CELLS = CELLS / 100" if percent else "CELLS = CELLS.where(CELLS.between(0, 1))"
+        refuse_cell(raw, place, (numbers < 0) | (numbers > 1), "is not within 0 and 1", remedy, mend)
 
 
 def _refuse_doubled(raw: ForecastCells, frame: pd.DataFrame) -> None:
@@ -329,16 +364,19 @@ def _refuse_same(frame: pd.DataFrame, keys: list[str], raw: ForecastCells) -> No
     ]
     moment = next(second[key] for key in ("session", "as_of", "target_session") if pd.notna(second[key]))
     day = f"{moment:%Y-%m-%d}"
+    own = [name for name in raw.names if NAMES.get(plain_column(name)) in (*keys, "model")]
     raise UnusableError(
         f"repeats row {int(same['row'].iloc[0])}: {second['symbol']}, {day}, {int(second['horizon'])} ahead "
         f"({int(doubled.sum()):,} rows are doubled)",
         "keep one row a symbol, session and horizon, and one model a file (or a column 'model')",
         row=int(second["row"]) + raw.from_zero,
+        mend=f"df = df.drop_duplicates({own!r}, keep='last')",
     )
 
 
 def _refuse_crossing(raw: ForecastCells, matched: ForecastColumns, quantiles: Float64) -> None:
     places = list(matched.quantiles.values())
+    own = [raw.names[place] for place in places]
     below = np.full(len(quantiles), -np.inf)
     which = np.full(len(quantiles), -1)
     for j, place in enumerate(places):
@@ -353,6 +391,7 @@ def _refuse_crossing(raw: ForecastCells, matched: ForecastColumns, quantiles: Fl
                 row=int(raw.rows[first]),
                 column=raw.names[place],
                 value=f"{now[first]:g}",
+                mend=f"df[{own!r}] = np.sort(df[{own!r}], axis=1)",
             )
         known = ~np.isnan(now)
         below = np.where(known, np.maximum(now, below), below)
@@ -373,6 +412,7 @@ def _by_model(rows: ForecastRows, raw: ForecastCells, matched: ForecastColumns, 
         try:
             _refuse_same(frame, _KEYS, raw)
         except UnusableError as error:
-            raise DataError(f"{raw.file}, row {error.row - raw.from_zero} {error.why}: {error.remedy}.") from error
+            why = f"{raw.file}, row {error.row - raw.from_zero} {error.why}: {error.remedy}"
+            raise _refused(why, error.mend, "", of_frame=raw.from_zero) from error
         parts.append(replace(rows, name=name, frame=frame, quantiles=rows.quantiles[here]))
     return parts

@@ -3,5 +3,6 @@
 from tenor.ingest.frames.bars import FrameBars, bars_of, read_frame
 from tenor.ingest.frames.events import events_of
 from tenor.ingest.frames.news import FrameNews, news_of, read_news
+from tenor.ingest.frames.tables import plain_frame
 
-__all__ = ["FrameBars", "FrameNews", "bars_of", "events_of", "news_of", "read_frame", "read_news"]
+__all__ = ["FrameBars", "FrameNews", "bars_of", "events_of", "news_of", "plain_frame", "read_frame", "read_news"]

@@ -13,14 +13,14 @@ import pandas as pd
 import pyarrow as pa
 
 from tenor.calendars import calendar_of, interval_of, market_of
-from tenor.errors import ConfigError, FrameError, UnusableError
+from tenor.errors import ColumnError, ConfigError, FrameError, UnusableError
 from tenor.ingest.files.date_texts import TIME_OF_DAY
 from tenor.ingest.files.layouts import VALUE_COLUMNS
 from tenor.ingest.files.reading import Reading
 from tenor.ingest.files.rules import RowFilter
 from tenor.ingest.frames.layout import Layout, layout_of
 from tenor.ingest.frames.mending import Mender
-from tenor.ingest.frames.tables import MIXED_ZONES, FrameTable, table_of
+from tenor.ingest.frames.tables import FrameTable, table_of, unreadable
 from tenor.schema import Bars
 from tenor.symbols import clean_symbol
 
@@ -28,6 +28,8 @@ _FLOAT = re.compile(r"-?(\d+(\.\d*)?|inf|nan)(e[+-]?\d+)?")
 # rows that may be left out without asking
 _LONGEST_GAP, _SHOW_SPACING = 4, 20
 """Days between daily bars in the middle, weekends among them; rows from which on that is looked at."""
+_SEVERAL = 1.5
+"""Rows a day from which on they are taken for rows of several symbols, and not for some that are there twice."""
 _HARMLESS = {
     "empty": "without any price are not bars",
     "repeat": "repeat a bar",
@@ -149,9 +151,27 @@ def _read_mapping(
         raise FrameError(
             f"{what} is a mapping of {type(next(iter(frames.values()))).__name__}s", "df = pd.DataFrame(df)"
         )
-    read = [read_frame(f, symbol=str(s), calendar=calendar, now=now, what=f"{what}[{s!r}]") for s, f in frames.items()]
+    nothing = [s for s, f in frames.items() if f is None or (hasattr(f, "__len__") and not len(f))]
+    if nothing:
+        more = f" and {len(nothing) - 1} more" if len(nothing) > 1 else ""
+        raise FrameError(
+            f"{what}[{nothing[0]!r}]{more}: {'None' if frames[nothing[0]] is None else 'a frame without rows'}",
+            "df = {symbol: frame for symbol, frame in df.items() if frame is not None and len(frame)}",
+        )
+    read = [_read_one(s, f, calendar, now, what) for s, f in frames.items()]
     every = pd.concat([each.bars.frame for each in read], ignore_index=True)
     return FrameBars(Bars(every), tuple(dict.fromkeys(note for each in read for note in each.notes)))
+
+
+def _read_one(symbol: Any, frame: Any, calendar: str | None, now: pd.Timestamp, what: str) -> FrameBars:
+    """The bars of one symbol of a mapping; the line that mends its frame puts it back."""
+    try:
+        return read_frame(frame, symbol=str(symbol), calendar=calendar, now=now, what=f"{what}[{symbol!r}]")
+    except FrameError as error:
+        code, mark, comment = error.mend.partition("  # ")
+        own = re.sub(r"\bdf\b", "own", code)
+        line = f"own = df[{symbol!r}]; {own}; df[{symbol!r}] = own{mark}{comment}" if code else ""
+        raise FrameError(error.why, line) from None
 
 
 def _named(symbol: str | None) -> str:
@@ -204,10 +224,13 @@ def _require_daily(frame: pd.DataFrame, what: str) -> None:
 def _mend_symbol(table: FrameTable, layout: Layout) -> str:
     """A line that names the symbol: that of a column of texts, where days repeat, or one for all rows."""
     days = layout.raw.cells["session"]
-    if len(days.unique()) < len(days):
+    repeated = len(days.unique()) < len(days)
+    if repeated:
         for place in range(table.index, len(table.labels)):
             if place not in layout.places.values() and pa.types.is_string(table.column(place).type):
                 return f"{table.to_pandas}df = df.rename(columns={{{table.labels[place]!r}: 'symbol'}})"
+    if repeated and len(days) >= _SEVERAL * len(days.unique()):
+        return f'{table.to_pandas}df["symbol"] = symbols  # one a row: days repeat, so they are of several'
     return f'{table.to_pandas}df["symbol"] = "AAPL"  # or give symbol="AAPL"'
 
 
@@ -232,7 +255,12 @@ def _judge(
         own = kinds[faults.index]
         first, kind = faults.iloc[0], str(own.iloc[0])
         alike = faults[(own == kind) & (faults["column"] == first["column"])]
-        raise _fault(first, kind, alike, layout, mender, calendar, what)
+        harmless = refusals.loc[refusals.index.difference(faults.index)]
+        if layout.raw.side_by_side:
+            harmless = harmless[harmless["symbol"].isin(alike["symbol"])]
+        # dropping the rows would leave nothing
+        every = len({*alike["row"], *harmless["row"]}) == mender.table.rows
+        raise _fault(first, kind, alike, layout, mender, calendar, what, every=every)
     return notes
 
 
@@ -244,6 +272,8 @@ def _fault(
     mender: Mender,
     calendar: str | None,
     what: str,
+    *,
+    every: bool,
 ) -> FrameError:
     symbol, day, why = str(first["symbol"]), first["session"], str(first["why"])
     of = " ".join(text for text in (symbol, "" if pd.isna(day) else f"{day:%Y-%m-%d}") if text)
@@ -266,8 +296,12 @@ def _fault(
     more = f"; {len(alike)} rows are so" if len(alike) > 1 else ""
     if TIME_OF_DAY in why:
         return FrameError(f"{what}, {row}: {cell}{why}{more}", mender.daily())
-    market = _calendar(symbol, calendar)
-    return FrameError(f"{what}, {row}: {cell}{why}{more}", mender.rows(fault, column, symbol, days, market))
+    names = list(dict.fromkeys(map(str, alike["value"]))) if fault == "symbol" else []
+    if every and not any(names):
+        mend = mender.column(fault, column, list(dict.fromkeys(map(str, alike["symbol"]))))
+    else:
+        mend = mender.rows(fault, column, symbol, days, _calendar(symbol, calendar), names)
+    return FrameError(f"{what}, {row}: {cell}{why}{more}", mend)
 
 
 def _field(layout: Layout, own: str) -> str:
@@ -282,12 +316,11 @@ def _field(layout: Layout, own: str) -> str:
 def _refused(table: FrameTable, error: UnusableError, what: str) -> FrameError:
     """The refusal of the frame as a whole, for a column that can't be read."""
     place = next((i for i in range(len(table.labels)) if table.name(i) == error.column), None)
+    if place is not None and isinstance(error, ColumnError):
+        return unreadable(table, error, what)
     where = f", row {error.row}" if place is not None and error.value else ""
     cell = f" {error.column!r}" + (f" is {error.value!r}, which" if error.value else "") if error.column else ""
     why = f"{what}{where}:{cell} {error.why}"
-    if error.why == MIXED_ZONES and place is not None:
-        cells = "df.index" if place < table.index else f"df[{table.labels[place]!r}]"
-        return FrameError(why, f"{cells} = pd.to_datetime({cells}, utc=True)")
     try:
         layout = layout_of(table, what)
     except UnusableError:
@@ -296,6 +329,6 @@ def _refused(table: FrameTable, error: UnusableError, what: str) -> FrameError:
     if TIME_OF_DAY in error.why:
         return FrameError(why, mender.daily())
     if field == "session":
-        return FrameError(why, mender.dates(", dayfirst=True" if "first" in error.why else ""))
+        return FrameError(why, mender.dates(error.why))
     symbol = next((symbol for column, symbol in layout.places if column == field), "")
     return FrameError(why, mender.numbers(field, symbol) if field in VALUE_COLUMNS else "")

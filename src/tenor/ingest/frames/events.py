@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from tenor.errors import FrameError, UnusableError
-from tenor.ingest.files.event_files import columns_of_events, read_events
-from tenor.ingest.frames.tables import table_of
+from tenor.errors import ColumnError, FrameError, UnusableError
+from tenor.ingest.files.event_files import columns_of_events, field_of_event, read_events
+from tenor.ingest.frames.tables import FrameTable, table_of, unreadable, without_rows
 from tenor.schema import Events
 
 
@@ -40,18 +40,24 @@ def events_of(frame: Any, *, calendar: str | None = None) -> Events:
     if isinstance(frame, Events):
         return frame
     table = table_of(frame, "events")
-    named = {table.name(place): table.column(place).to_pandas() for place in range(len(table.labels))}
     try:
+        named = {table.name(place): table.column(place).to_pandas() for place in range(len(table.labels))}
         events, refused = read_events(columns_of_events(pd.DataFrame(named)), calendar or "XNYS", "events", first=0)
+    except ColumnError as error:
+        raise unreadable(table, error, "events") from None
     except UnusableError as error:
-        mend = 'df["known_since"] = …  # the day on which each date was announced' if "known_since" in error.why else ""
+        mend = next((line for column, line in _MISSING.items() if repr(column) in error.why), "")
+        mend = table.to_pandas + mend if mend else ""
         raise FrameError(f"events: the frame {error.why}", mend) from None
     if len(refused):
         worst = refused.iloc[0]
         value = f" is {str(worst['value'])!r}, which" if worst["value"] else ""
         more = f"; {len(refused)} rows are refused" if len(refused) > 1 else ""
         rows = sorted(set(refused["row"].astype(int)))
-        mend = f"{table.to_pandas}df = df.drop(df.index[{rows}])" if len(rows) <= _FEW else ""
+        if len(rows) == table.rows:
+            mend = _mend_all(table, str(worst["column"]), str(worst["value"]))
+        else:
+            mend = without_rows(table, rows) if len(rows) <= _FEW else ""
         raise FrameError(
             f"events, row {worst['row']}: {worst['column']!r}{value} {worst['why']}{more}: {worst['remedy']}", mend
         )
@@ -60,4 +66,22 @@ def events_of(frame: Any, *, calendar: str | None = None) -> Events:
     return events
 
 
+def _mend_all(table: FrameTable, column: str, value: str) -> str:
+    """The line for a column of which no row can be used."""
+    own = next((table.labels[i] for i in range(len(table.labels)) if field_of_event(table.name(i)) == column), column)
+    cells = f"df[{own!r}]"
+    if column == "session" and value.isdigit():
+        return f"{table.to_pandas}{cells} = pd.to_datetime({cells}.astype(str))"
+    if (column == "known_since" and "T" in value) or ":" in value:
+        return f'{table.to_pandas}{cells} = pd.to_datetime({cells}).dt.tz_localize("UTC")  # if that is their zone'
+    return table.to_pandas + _MISSING.get(column, f"{cells} = symbols  # one a row, or empty for all").replace(
+        f"df[{column!r}]".replace("'", '"'), cells
+    )
+
+
+_MISSING = {
+    "known_since": 'df["known_since"] = announced  # the day on which each date was announced',
+    "kind": 'df["kind"] = "earnings"  # or one a row',
+    "session": 'df["session"] = dates  # one a row: the day of the event',
+}
 _FEW = 8

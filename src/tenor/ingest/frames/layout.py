@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -10,14 +11,22 @@ import numpy as np
 import pyarrow as pa
 
 from tenor.errors import FrameError, UnusableError, did_you_mean
-from tenor.ingest.files.layouts import ALIASES, PRICE_COLUMNS, FileColumns, guess_columns, plain_name
+from tenor.ingest.files.layouts import (
+    ALIASES,
+    PRICE_COLUMNS,
+    VALUE_COLUMNS,
+    FileColumns,
+    guess_columns,
+    plain_name,
+)
 from tenor.ingest.files.side_by_side import WideColumns, field_of, joined_names, wide_columns
 from tenor.ingest.files.tables import RawTable, raw_table
 from tenor.ingest.frames.tables import FrameTable
 from tenor.symbols import clean_symbol
 
-CLOSES_ALONE = "no open, high and low: each bar is its close alone, so that ranges are not known"
+CLOSES_ALONE = "no open, high and low beside the close: each bar is its close alone, so that ranges are not known"
 _AROUND_CLOSE = ("open", "high", "low")
+_DATE_NAME = re.compile(r"(19|20)\d\d-?\d\d-?\d\d")
 
 
 @dataclass(frozen=True)
@@ -89,7 +98,9 @@ def _with_note(raw: RawTable) -> RawTable:
 def _filled(place: dict[str, int]) -> dict[str, int]:
     """`place` with the close as open, high and low, where there is none of them."""
     if "close" not in place and "adj_close" in place:
-        place = {**place, "close": place["adj_close"]}
+        # prices around it are those of the day, and would lie elsewhere after a split
+        place = {column: i for column, i in place.items() if column not in _AROUND_CLOSE}
+        place["close"] = place["adj_close"]
     if "close" not in place or any(column in place for column in _AROUND_CLOSE):
         return place
     return place | dict.fromkeys(_AROUND_CLOSE, place["close"])
@@ -191,6 +202,9 @@ def _missing(table: FrameTable, names: Sequence[str], columns: FileColumns, what
     shown = ", ".join(repr(name[:24]) for name in names[:12]) + (" …" if len(names) > 12 else "")
     if "date" in missing:
         candidate = next((i for i in range(table.index, len(names)) if _holds_dates(table, i, columns)), None)
+        if candidate is None and (turned := _turned(table, names, columns)):
+            why = f"{what}: the sessions are columns, and rows are read (the columns: {shown})"
+            return FrameError(why, table.to_pandas + turned)
         if candidate is not None:
             mend = f"df = df.rename(columns={{{table.labels[candidate]!r}: 'date'}})"
         elif table.index:
@@ -198,10 +212,56 @@ def _missing(table: FrameTable, names: Sequence[str], columns: FileColumns, what
         else:
             mend = _MEND_INDEX
         return FrameError(f"{what}: no column and no index holds dates (the columns: {shown})", table.to_pandas + mend)
+    mend = _molten(table, names, columns) or _beside_closes(table, names, columns)
     return FrameError(
         f"{what}: no column for {', '.join(missing)} (the columns: {shown})",
-        table.to_pandas + _mend_prices(table, names, missing, columns),
+        table.to_pandas + (mend or _mend_prices(table, names, missing, columns)),
     )
+
+
+def _turned(table: FrameTable, names: Sequence[str], columns: FileColumns) -> str:
+    """A line that makes rows of columns, where most names of columns are dates."""
+    dates = [name for name in names if _DATE_NAME.match(name)]
+    if len(dates) < max(2, len(names) - 2):
+        return ""
+    if table.index:
+        return "df = df.T"
+    first = columns.place.get("symbol", 0)
+    return f"df = df.set_index({table.labels[first]!r}).T"
+
+
+def _molten(table: FrameTable, names: Sequence[str], columns: FileColumns) -> str:
+    """A line that makes columns of rows that hold one price each, with its name beside it; empty for other frames."""
+    free = [i for i in range(table.index, len(names)) if i not in columns.place.values()]
+    value = next((i for i in free if _is_number(table, i)), None)
+    for i in free:
+        if value is None or i == value or not pa.types.is_string(_type(table, i)):
+            continue
+        fields = table.column(i).unique().to_pylist()
+        if len(fields) <= len(VALUE_COLUMNS) * 2 and "close" in {field_of(field or "") for field in fields}:
+            keys = [table.labels[columns.place[c]] for c in ("symbol", "session") if c in columns.place]
+            flat = "df.reset_index()" if table.index else "df"
+            pivot = f"index={keys!r}, columns={table.labels[i]!r}, values={table.labels[value]!r}"
+            return f"df = {flat}.pivot({pivot}).reset_index()"
+    return ""
+
+
+def _beside_closes(table: FrameTable, names: Sequence[str], columns: FileColumns) -> str:
+    """A line that drops what stands beside columns of closes named by symbols; empty for other frames."""
+    if "symbol" in columns.place or "close" in columns.place:
+        return ""
+    rest = [i for i in range(table.index, len(names)) if i != columns.place.get("session")]
+    named = [i for i in rest if clean_symbol(names[i]) == names[i] != names[i].lower() and not field_of(names[i])]
+    closes = [i for i in named if _is_number(table, i)]
+    others = [table.labels[i] for i in rest if i not in closes]
+    return f"df = df.drop(columns={others!r})" if len(closes) > 1 and others else ""
+
+
+def _type(table: FrameTable, place: int) -> Any:
+    try:
+        return table.column(place).type
+    except UnusableError:
+        return pa.null()
 
 
 def _mend_prices(

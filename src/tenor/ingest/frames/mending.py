@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +11,16 @@ import pyarrow as pa
 
 from tenor.calendars import exchange
 from tenor.ingest.frames.layout import Layout
-from tenor.ingest.frames.tables import FrameTable
+from tenor.ingest.frames.tables import FrameTable, Label
+from tenor.symbols import LONGEST, clean_symbol
 
 _FEW_DAYS = 4
+_FEW_NAMES = 4
+_OPTIONAL = ("open", "high", "low")
+"""Columns without which closes alone are read."""
+_SWAPPED = (("high", "low"), ("low", "high"))
+_UNFIT = re.compile(r"[^A-Za-z0-9.^=&-]+")
+"""What no symbol is made of, and some characters that mean something in one."""
 _WITHIN_DAY = {"open": "first", "high": "max", "low": "min", "close": "last", "adj_close": "last", "volume": "sum"}
 
 
@@ -29,7 +37,9 @@ class Mender:
     table: FrameTable
     layout: Layout
 
-    def rows(self, fault: str, column: str, symbol: str, days: Sequence[str], calendar: str) -> str:
+    def rows(
+        self, fault: str, column: str, symbol: str, days: Sequence[str], calendar: str, names: Sequence[str] = ()
+    ) -> str:
         """The line that drops the rows of one fault, or repairs them.
 
         Parameters
@@ -44,7 +54,11 @@ class Mender:
             The days of all such rows, rising, once each.
         calendar
             The exchange whose sessions count.
+        names
+            For the fault ``symbol``, the texts of such rows that are no symbols, once each.
         """
+        if fault == "symbol" and any(names):
+            return self._renamed([name for name in names if name])
         cells, number = self.cells(column, symbol), self._numbers(column, symbol)
         lines = {
             "number": f'pd.to_numeric({cells}, errors="coerce").notna()',
@@ -52,7 +66,7 @@ class Mender:
             "nonpositive": f"{number} > 0",
             "negative": f"{number} >= 0",
             "high_below_low": f"{self._numbers('high', symbol)} >= {self._numbers('low', symbol)}",
-            "symbol": f"{cells}.astype(str).str.fullmatch(r'[A-Za-z0-9.^=&-]+')",
+            "symbol": f'{cells}.notna() & ({cells} != "")',
             "date": f'pd.to_datetime({cells}, errors="coerce").notna()',
             "future": f'{self._days(calendar)} < "{days[0] if days else ""}"',
             "off_calendar": f"~{self._days(calendar)}.isin(pd.to_datetime({list(days)!r}))",
@@ -70,8 +84,39 @@ class Mender:
         missing = f'{cells}.astype(str).str.contains("[0-9]")' if texts else f"{cells}.notna()"
         return self._line(f"df = df[{lines.get(fault, missing)}]")
 
-    def dates(self, options: str = "") -> str:
-        """The line that makes dates of the column of dates; `options` are those of ``pd.to_datetime``."""
+    def column(self, fault: str, column: str, symbols: Sequence[str]) -> str:
+        """The line for a fault that all rows have, so that dropping them would leave none.
+
+        Parameters
+        ----------
+        fault, column
+            As for `rows`.
+        symbols
+            Those of the rows.
+        """
+        if fault == "symbol":
+            return self._line('df["symbol"] = "AAPL"  # or one a row')
+        if column == "session":
+            return self._assign("session", "", "pd.to_datetime(dates)  # one a row")
+        if fault == "high_below_low":
+            pairs = {self.layout.place(one, s): self.layout.place(other, s) for s in symbols for one, other in _SWAPPED}
+            renames = {self._label(one): self._label(other) for one, other in pairs.items()}
+            if all(isinstance(label, tuple) for label in renames):
+                return self._line(f"df.columns = [{renames!r}.get(name, name) for name in df.columns]")
+            return self._line(f"df = df.rename(columns={renames!r})")
+        close, adjusted = (self.layout.place(name, symbols[0]) for name in ("close", "adj_close"))
+        group = _OPTIONAL if column in _OPTIONAL else (column,)
+        own = {self.layout.place(name, symbol) for symbol in symbols for name in group}
+        labels = [self._label(place) for place in sorted(place for place in own if place is not None)]
+        if column == "close" and adjusted in (None, close):
+            return self._assign("close", symbols[0], "prices  # one a row")
+        note = "  # closes alone will do" if group == _OPTIONAL else ""
+        return self._line(f"df = df.drop(columns={labels!r}){note}")
+
+    def dates(self, why: str) -> str:
+        """The line that makes dates of the column of dates, where it was refused because of `why`."""
+        options = ', unit="D", origin="1899-12-30"' if "spreadsheet" in why else ""
+        options += ", dayfirst=True" if "first" in why else ""
         return self._assign("session", "", f"pd.to_datetime({self.cells('session', '')}{options})")
 
     def numbers(self, column: str, symbol: str) -> str:
@@ -110,6 +155,25 @@ class Mender:
             return f"df[{self.table.labels[place]!r}]"
         return "df.index" if self.table.index == 1 else f"df.index.get_level_values({place})"
 
+    def _renamed(self, names: Sequence[str]) -> str:
+        """The line that makes symbols of `names`."""
+        cells = self.cells("symbol", "")
+        own = {name: _UNFIT.sub("-", name).strip("-.") for name in names}
+        distinct = len(set(own.values())) == len(own)
+        # a longer name was cut in the refusal
+        if (
+            max(map(len, names)) <= LONGEST
+            and len(own) <= _FEW_NAMES
+            and distinct
+            and all(clean_symbol(name) for name in own.values())
+        ):
+            return self._assign("symbol", "", f"{cells}.map(lambda name: {own!r}.get(name, name))")
+        texts = f'{cells}.astype(str).str.replace(r"{_UNFIT.pattern}", "-", regex=True)'
+        return self._assign("symbol", "", f'{texts}.str.strip("-.").str[:{LONGEST}]')
+
+    def _label(self, place: int | None) -> Label:
+        return "" if place is None else self.table.labels[place]
+
     def _line(self, code: str) -> str:
         return self.table.to_pandas + code
 
@@ -134,7 +198,9 @@ class Mender:
         kind = self.table.column(place).type
         dot = "" if place < self.table.index else ".dt"
         if not pa.types.is_timestamp(kind):
-            return f"pd.to_datetime({cells})"
+            return f'pd.to_datetime({cells}, errors="coerce")'
+        if self.table.is_object(place):
+            cells = f"pd.to_datetime({cells}{', utc=True' if kind.tz else ''})"
         if kind.tz == "UTC":
             cells += f'{dot}.tz_convert("{exchange(calendar).zone}")'
         if kind.tz:

@@ -8,16 +8,18 @@ from typing import Any
 
 import pandas as pd
 
-from tenor.errors import FrameError, UnusableError
+from tenor.errors import ColumnError, FrameError, UnusableError
 from tenor.ingest.files.news_columns import guess_news_columns, news_columns
 from tenor.ingest.files.news_files import NewsReader
 from tenor.ingest.files.news_tables import NewsRows, cell_values
 from tenor.ingest.files.reading import Reading
 from tenor.ingest.files.time_texts import NO_HOUR, NO_ZONE
-from tenor.ingest.frames.tables import FrameTable, table_of
+from tenor.ingest.frames.tables import FrameTable, table_of, unreadable, without_rows
 from tenor.schema import News
 
 _FEW_ROWS = 8
+_NOTHING_ELSE = {"text": "texts", "published_at": "pd.to_datetime(times, utc=True)", "symbol": "symbols"}
+"""What is written into a column of which no row can be used, by tenor's name of it."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ def read_news(frame: Any, *, now: pd.Timestamp | None = None, what: str = "news"
     try:
         columns = news_columns(names)
         cells = {names[place]: cell_values(table.column(place, lists=True)) for place in columns.place.values()}
+    except ColumnError as error:
+        raise unreadable(table, error, what) from None
     except UnusableError as error:
         raise FrameError(f"{what}: the frame {error.why}", _mend_columns(table, names)) from None
     rows = NewsRows(names, list(range(table.rows)), cells)
@@ -101,21 +105,28 @@ def _fault(refusals: pd.DataFrame, table: FrameTable, names: tuple[str, ...], wh
     place = names.index(str(first["column"]))
     cells = f"df[{table.labels[place]!r}]" if place >= table.index else "df.index"
     dot = ".dt" if place >= table.index else ""
+    is_ = f" is {str(first['value'])!r}, which" if first["value"] else ""
+    more = f"; {len(alike)} rows are so" if len(alike) > 1 else ""
+    why = f"{what}, row {first['row']}: {first['column']!r}{is_} {first['why']}{more}"
     if first["why"] == NO_ZONE:
         mend = f'{cells} = pd.to_datetime({cells}){dot}.tz_localize("UTC")  # if that is their zone'
     elif first["why"] == NO_HOUR:  # counted as known in the evening: too late is safe, too early is a leak
         day = f'pd.to_datetime({cells}.astype(str), format="mixed"){dot}.tz_localize("UTC")'
         mend = f"{cells} = {day} + pd.Timedelta(hours=24)  # known when its day is over"
+    elif alike["row"].nunique() == table.rows:  # dropping them would leave nothing
+        mend = f"{cells} = {_NOTHING_ELSE.get(_field(names, place), 'values')}  # one a row"
     elif len(alike) <= _FEW_ROWS:
-        mend = f"df = df.drop(df.index[{alike['row'].tolist()}])"
+        return FrameError(why, without_rows(table, alike["row"].tolist()))
     elif "future" in str(first["why"]):
         mend = f'df = df[pd.to_datetime({cells}, utc=True) <= pd.Timestamp.now("UTC")]'
     else:
         mend = f"df = df[{cells}.notna() & ({cells} != '')]"
-    is_ = f" is {str(first['value'])!r}, which" if first["value"] else ""
-    more = f"; {len(alike)} rows are so" if len(alike) > 1 else ""
-    why = f"{what}, row {first['row']}: {first['column']!r}{is_} {first['why']}{more}"
     return FrameError(why, table.to_pandas + mend)
+
+
+def _field(names: tuple[str, ...], place: int) -> str:
+    """Tenor's name of the column at `place`."""
+    return next((field for field, own in guess_news_columns(names).place.items() if own == place), "")
 
 
 def _mend_columns(table: FrameTable, names: tuple[str, ...]) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import decimal
+import numbers
 import os
 from collections import Counter
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +16,19 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from tenor.errors import FrameError, UnusableError, one_line
+from tenor.errors import ColumnError, FrameError, UnusableError, one_line
 from tenor.ingest.files.layouts import ALIASES, plain_name
 from tenor.ingest.files.tables import require_simple, text_of
+from tenor.symbols import clean_symbol
 
 Label = Hashable
 _DATE = "date"
 _SYMBOL = "symbol"
-MIXED_ZONES = "has no time zone, and other rows have one"
+_KNOWN = ("known since", "known at", "available from")
+_MIXED_ZONES = "has no time zone, and other rows have one"
+_CELLS: tuple[type[Any], ...] = (str, bytes, numbers.Real, decimal.Decimal, dt.date, dt.time, dt.timedelta, np.generic)
+_CELLS += (list, tuple, dict, set, frozenset, np.ndarray)
+"""What Arrow makes columns of, or is refused by its type; other objects say nothing of a value."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,7 @@ class FrameTable:
 
         Raises
         ------
-        UnusableError
+        ColumnError
             Its cells are no single values.
         """
         column = self._column(place)
@@ -60,9 +67,13 @@ class FrameTable:
             column = pa.chunked_array([column])
         if pa.types.is_float16(column.type):
             column = column.cast(pa.float32())
-        if not (lists and pa.types.is_nested(column.type)):
-            require_simple({self.name(place): column.type})
-        return text_of(self.name(place), column)
+        try:
+            if not (lists and pa.types.is_nested(column.type)):
+                require_simple({self.name(place): column.type})
+            return text_of(self.name(place), column)
+        except UnusableError as error:
+            first = next((i for i, value in enumerate(column) if value.is_valid), 0)
+            raise ColumnError(error.why, _single(column.type), row=first, column=self.name(place)) from None
 
     def is_object(self, place: int) -> bool:
         """Whether pandas holds the column at `place` as objects or texts, and not as numbers or times."""
@@ -70,10 +81,13 @@ class FrameTable:
 
     def name(self, place: int) -> str:
         """The name of the column at `place`, as one text."""
-        label = self.labels[place]
-        if isinstance(label, tuple):
-            return " ".join(str(part) for part in label if str(part))
-        return str(label)
+        return _name(self.labels[place])
+
+
+def _name(label: Label) -> str:
+    if isinstance(label, tuple):
+        return " ".join(str(part) for part in label if str(part))
+    return str(label)
 
 
 def table_of(frame: Any, what: str = "bars") -> FrameTable:
@@ -92,19 +106,85 @@ def table_of(frame: Any, what: str = "bars") -> FrameTable:
         It is not a table, has no rows, or names two columns alike.
     """
     if isinstance(frame, pd.Series):
-        # a column alone: its name may be what it holds, or whose it is
-        name = frame.name if isinstance(frame.name, str) and plain_name(frame.name) in ALIASES["close"] else "close"
-        frame = frame.to_frame(name)
-    if isinstance(frame, pd.DataFrame):
+        table = _of_series(frame, what)
+    elif isinstance(frame, pd.DataFrame):
         table = _of_pandas(frame, what)
     elif hasattr(frame, "__arrow_c_stream__") or isinstance(frame, pa.RecordBatch):
         table = _of_arrow(frame, what)
     else:
-        raise FrameError(f"{what} is {_kind(frame)}, and no table", _mend_type(frame))
+        raise FrameError(f"{what} is {_kind(frame)}, and no table", _mend_type(frame, what))
     if not table.rows:
         shown = ", ".join(repr(table.name(i)) for i in range(len(table.labels))) or "none"
         raise FrameError(f"{what}: the frame has no rows (its columns: {shown[:200]}): check what it was read from")
     return table
+
+
+def plain_frame(frame: Any, what: str) -> pd.DataFrame:
+    """`frame` as a pandas DataFrame whose index says nothing: dates and symbols of the index are columns.
+
+    Raises
+    ------
+    FrameError
+        It is no table, has no rows, or names two columns alike.
+    """
+    if isinstance(frame, pd.Series):
+        frame = frame.to_frame(frame.name if isinstance(frame.name, str) else "value")
+    table_of(frame, what)  # raises for what is none
+    if not isinstance(frame, pd.DataFrame):
+        arrow = pa.Table.from_batches([frame]) if isinstance(frame, pa.RecordBatch) else pa.table(frame)
+        made: pd.DataFrame = arrow.to_pandas()
+        return made
+    columns = frame.reset_index(drop=True)
+    levels = {}
+    for label, values in _levels(frame):
+        name = "session" if plain_name(str(label)) in ALIASES["session"] else str(label)
+        if name not in columns and label not in columns:
+            levels[name] = values
+    return columns.assign(**levels) if levels else columns
+
+
+def unreadable(table: FrameTable, error: ColumnError, what: str) -> FrameError:
+    """The refusal of a frame for a column that can't be read, with the line that mends it."""
+    place = next(i for i in range(len(table.labels)) if table.name(i) == error.column)
+    value = f" is {error.value!r}, which" if error.value else ""
+    if repr(error.column) in error.why:
+        why = f"{what}, row {error.row}: the frame {error.why}, and one value a cell is read"
+    else:
+        why = f"{what}, row {error.row}: {error.column!r}{value} {error.why}"
+    if place < table.index:
+        cells, line = "df.index", f"df.index = {error.mend}" if error.mend else "df = df.reset_index(drop=True)"
+    else:
+        cells = f"df[{table.labels[place]!r}]"
+        line = f"{cells} = {error.mend}" if error.mend else f"df = df.drop(columns={table.labels[place]!r})"
+    return FrameError(why, table.to_pandas + line.replace("CELLS", cells))
+
+
+def without_rows(table: FrameTable, rows: Sequence[int]) -> str:
+    """The line that drops `rows`, counted from 0: labels of the index may be there twice."""
+    return f"{table.to_pandas}df = df[[row not in {sorted(set(rows))} for row in range(len(df))]]"
+
+
+def _single(kind: Any) -> str:
+    """What makes single values of a column of Arrow's type `kind`, as code; empty where nothing does."""
+    if pa.types.is_struct(kind):
+        return f"CELLS.str.get({kind.field(0).name!r})" if kind.num_fields else ""
+    if pa.types.is_nested(kind):
+        return "CELLS.str[0]"
+    if pa.types.is_duration(kind):
+        return "CELLS.dt.total_seconds()"
+    if pa.types.is_boolean(kind):
+        return ""
+    return 'CELLS.str.decode("latin-1")'
+
+
+def _of_series(series: pd.Series[Any], what: str) -> FrameTable:
+    """A column alone: its name may be what it holds, or whose it is."""
+    name = series.name
+    holds = isinstance(name, str) and plain_name(name) in ALIASES["close"]
+    table = _of_pandas(series.to_frame(name if holds else "close"), what)
+    whose = "" if holds or series.index.nlevels > 1 or not isinstance(name, str) or not clean_symbol(name) else name
+    made = f"df.to_frame({name if holds else 'close'!r})" + (f".assign(symbol={whose!r})" if whose else "")
+    return replace(table, to_pandas=f"df = {made}; ")
 
 
 def _of_pandas(frame: pd.DataFrame, what: str) -> FrameTable:
@@ -139,7 +219,7 @@ def _levels(frame: pd.DataFrame) -> list[tuple[Label, pd.Series[Any]]]:
         name = index.names[level]
         series = pd.Series(values, index=range(len(values)))
         if isinstance(values, (pd.DatetimeIndex, pd.PeriodIndex)):
-            known = name is not None and plain_name(str(name)) in ALIASES["session"]
+            known = name is not None and plain_name(str(name)) in (*ALIASES["session"], *_KNOWN)
             levels.append((name if known else _DATE, series))
         elif name is not None:
             levels.append((name, series))
@@ -169,7 +249,14 @@ def _arrow(series: pd.Series[Any], label: Label) -> Any:
         elif zoned and zoned < len(moments):
             first = next(i for i, v in enumerate(series) if isinstance(v, dt.datetime) and v.tzinfo is None)
             value = str(series.iloc[first])
-            raise UnusableError(MIXED_ZONES, "", row=first, column=str(label), value=value)
+            raise ColumnError(
+                _MIXED_ZONES, "pd.to_datetime(CELLS, utc=True)", row=first, column=_name(label), value=value
+            )
+        odd = next((i for i, v in enumerate(series) if not (_is_missing(v) or isinstance(v, _CELLS))), None)
+        if odd is not None:
+            value = series.iloc[odd]
+            why = f"is {_kind(value)}, and no single number, text or date"
+            raise ColumnError(why, 'pd.to_numeric(CELLS, errors="coerce")', row=odd, column=_name(label))
     try:
         return pa.array(series, from_pandas=True)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):  # cells of several kinds
@@ -203,7 +290,7 @@ def _kind(frame: Any) -> str:
     return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
 
 
-def _mend_type(frame: Any) -> str:
+def _mend_type(frame: Any, what: str) -> str:
     if isinstance(frame, (str, os.PathLike)) and os.fspath(frame).lower().endswith((".parquet", ".pq")):
         return f"df = pd.read_parquet({os.fspath(frame)!r})"
     if isinstance(frame, (str, os.PathLike)):
@@ -219,5 +306,9 @@ def _mend_type(frame: Any) -> str:
     if isinstance(frame, np.ndarray):
         return 'df = pd.DataFrame({"date": dates, "close": df}).assign(symbol="AAPL")'
     if frame is None:
-        return "df = tenor.embedded_bars()"
+        return "df = tenor.embedded_bars()" if what == "bars" else ""
+    if np.isscalar(frame):
+        return ""
+    if isinstance(frame, Mapping) and frame and all(isinstance(own, pd.DataFrame) for own in frame.values()):
+        return "df = pd.concat([own.assign(symbol=symbol) for symbol, own in df.items()])"
     return "df = pd.DataFrame(df)"
