@@ -299,18 +299,18 @@ def test_a_table_in_python_may_have_any_shape(
 # what is wrong -> the table, and what its message names; the line mends it
 TABLES: dict[str, tuple[Callable[[pd.DataFrame], Any], str]] = {
     "a list of rows": (lambda table: table.to_dict("records"), "own table 'macro' is a list, and no table"),
-    "a text": (lambda table: table.assign(rate=["n/a", *table["rate"][1:]]), "row 0: rate 'n/a' is no number"),
-    "infinite": (lambda table: table.assign(rate=[np.inf, *table["rate"][1:]]), "row 0: rate 'inf' is no number"),
+    "a text": (lambda table: table.assign(rate=["n/a", *table["rate"][1:]]), "row 0: rate 'n/a' is not a number"),
+    "infinite": (lambda table: table.assign(rate=[np.inf, *table["rate"][1:]]), "row 0: rate 'inf' is not a number"),
     "a column of texts": (lambda table: table.assign(note="x"), "320 rows are so"),
     "a day": (
         lambda table: table.assign(session=["soon", *table["session"][1:].astype(str)]),
-        "row 0: session 'soon' is no date",
+        "row 0: session 'soon' is not a date",
     ),
     "days first": (
         lambda table: table[table["session"].dt.day > 12].assign(
             session=lambda t: t["session"].dt.strftime("%d/%m/%Y")
         ),
-        "is no date",
+        "is not a date",
     ),
     "no zone": (
         lambda table: table.assign(known_since=table["session"] + pd.Timedelta(hours=20)),
@@ -357,7 +357,7 @@ def test_a_table_that_can_not_be_used_names_its_row_and_the_line_that_mends_it(
 def test_a_symbol_that_is_none_is_not_taken_for_all_of_them(
     prepared: Callable[[Any], tuple[str, ...]], days: pd.DatetimeIndex
 ) -> None:
-    with pytest.raises(FrameError, match="row 0: symbol 'my stock' is no symbol; 320 rows are so"):
+    with pytest.raises(FrameError, match="row 0: symbol 'my stock' is not a symbol; 320 rows are so"):
         prepared(macro(days).assign(symbol="my stock"))
 
 

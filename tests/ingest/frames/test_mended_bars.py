@@ -91,7 +91,7 @@ WHOLE: dict[str, tuple[Any, str, int, pd.DataFrame]] = {
     "high and low exchanged": (RAW.rename(columns={"high": "low", "low": "high"}), "is below low; 410", 410, RAW),
     "names with blanks": (
         RAW.assign(symbol="my " + RAW["symbol"]),
-        "row 0 (2012-09-04): 'symbol' is 'my AAPL', which is no symbol; 410 rows",
+        "row 0 (2012-09-04): 'symbol' is 'my AAPL', which is not a symbol; 410 rows",
         410,
         RAW,
     ),

@@ -237,7 +237,7 @@ def read_own_table(name: str, frame: pd.DataFrame, *, calendar: str, where: str)
     Raises
     ------
     CellError
-        It has no rows or values, a cell is not a date, symbol or number, or rows contradict each other; the row is named.
+        It has no rows or values, a cell is not a date, symbol or number, or rows contradict each other.
     """
     frame = _with_keys(frame, where)
     values = [str(c) for c in frame.columns if c not in KEYS]
@@ -319,7 +319,7 @@ def _symbols(frame: pd.DataFrame, where: str) -> pd.Series[Any]:
     symbols = texts.map(clean_symbol).astype("str")
     bad = np.flatnonzero(((texts != "") & (symbols == "")).to_numpy())
     if len(bad):  # taken for a row of all symbols, it would change the features of each of them
-        why, remedy = f"symbol {texts.iloc[bad[0]][:40]!r} is no symbol", "correct it, or leave it empty for all"
+        why, remedy = f"symbol {texts.iloc[bad[0]][:40]!r} is not a symbol", "correct it, or leave it empty for all"
         mend = r'CELLS = CELLS.astype(str).str.replace(r"[^A-Za-z0-9.^=&-]+", "-", regex=True).str.strip("-.").str[:32]'
         raise CellError(where, why, remedy, rows=bad, column="symbol", mend=mend)
     return symbols
