@@ -337,7 +337,7 @@ def _fitted(blocks: Sequence[_Block], terms: _Terms, ahead: slice, horizon: int)
 
 
 def _ridge(moments: Float64, places: list[int], horizon: int) -> Float64:
-    """[n, place]; weights of the terms at `places`, from moments [n, term + 1, term + 1], whose last is the residual."""
+    """[n, place]; weights of the terms at `places`, from moments [n, term + 1, term + 1]; the last is the residual."""
     inner = moments[:, places][:, :, places] + PENALTY * horizon * np.eye(len(places))
     return np.asarray(np.linalg.solve(inner, moments[:, places, -1:])[:, :, 0], dtype="float64")
 
@@ -349,7 +349,6 @@ def _chosen(
 
     Blocks are left out in turn, with those beside them where targets overlap; the gain is that of their squared errors.
     """
-
     others = np.empty_like(centred)  # [block]; the moments by all the others
     for b in range(len(centred)):
         kept = np.abs(np.arange(len(centred)) - b) > (1 if horizon > 1 else 0)
