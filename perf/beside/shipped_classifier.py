@@ -8,12 +8,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from news_texts import news_texts
 from safetensors.torch import save_file
 
 from tenor.sentiment.encoder import SHIPPED, as_read
+from tenor.sentiment.scorer import Scorer
 from tenor.sentiment.scores import LABELS
 from tenor.sentiment.text import clean
 from tenor.sentiment.training.classifier import FineTuneConfig, load_shipped, tokenise
+
+
+def write_task(folder: Path, count: int) -> None:
+    """Write `count` texts as tenor gets them (``texts.json``), and what `write_model` does."""
+    texts = news_texts(count)
+    columns = Scorer.load().score(texts).probabilities.argmax(axis=1)
+    (folder / "texts.json").write_text(json.dumps(texts), encoding="utf-8")
+    write_model(folder, texts, [LABELS[column] for column in columns])
 
 
 def write_model(folder: Path, texts: Sequence[str], labels: Sequence[str]) -> None:

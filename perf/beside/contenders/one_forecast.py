@@ -44,7 +44,13 @@ def prepare(arguments: dict[str, Any]) -> Run:
             volatility = forecast()
             seconds.append(time.perf_counter() - begun)
         p50, p99 = np.percentile(seconds, [50, 99])
-        return {"work": forecasts, "p50": p50, "p99": p99, "p50_over_p99": p50 / p99, "volatility": volatility}
+        return {
+            "work": forecasts,
+            "p50": float(p50),
+            "p99": float(p99),
+            "tail": float(p99 / p50),
+            "volatility": volatility,
+        }
 
     return run
 

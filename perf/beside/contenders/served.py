@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import atexit
 import json
-import os
 import random
 import re
 import subprocess
@@ -14,9 +13,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from started import cpu_of
 from worker import Run, serve
-
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def prepare(arguments: dict[str, Any]) -> Run:
@@ -51,13 +49,13 @@ def prepare(arguments: dict[str, Any]) -> Run:
         draw = random.Random(0)  # noqa: S311 - which symbol is asked for is no secret
         each = arguments["requests"] // arguments["clients"]
         asked = [draw.choices(paths, k=each) for _ in range(arguments["clients"])]
-        before, begun = cpu_seconds(server.pid), time.perf_counter()
+        before, begun = cpu_of(server.pid), time.perf_counter()
         seconds, bodies = asyncio.run(ask(host, port, asked))
         wall = time.perf_counter() - begun
         seconds.sort()
         return {
             "work": len(bodies),
-            "cpu": cpu_seconds(server.pid) - before,
+            "cpu": cpu_of(server.pid) - before,
             "peak": peak(server.pid),
             "a_second": len(bodies) / wall,
             "p50": seconds[len(seconds) // 2],
@@ -87,12 +85,6 @@ async def ask(host: str, port: int, asked: list[list[str]]) -> tuple[list[float]
 
     await asyncio.gather(*map(client, asked))
     return seconds, bodies
-
-
-def cpu_seconds(process: int) -> float:
-    """What the server has used of the processors; its clients' time is not counted."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def peak(process: int) -> float:

@@ -31,6 +31,11 @@ def prepare(arguments: dict[str, Any]) -> Run:
     )  # fmt: skip
     model = on_onnx_runtime(folder) if arguments.get("onnx") else on_torch(folder)
     classify = pipeline("text-classification", model=model, tokenizer=tokenizer, device="cpu")
+    encoder = None
+    if "encoder" in arguments:
+        from sentence_transformers import SentenceTransformer
+
+        encoder = SentenceTransformer(arguments["encoder"], device="cpu")
     work = {"work": len(texts), "flops": flops(read["tokens"][every])}
 
     def run() -> dict[str, Any]:
@@ -38,6 +43,8 @@ def prepare(arguments: dict[str, Any]) -> Run:
         equal = sum(one["label"] == label for one, label in zip(results, labels, strict=True)) / len(texts)
         if equal < LEAST_EQUAL:
             raise ValueError(f"only {equal:.1%} of the labels are tenor's: these are not the same weights")
+        if encoder is not None:
+            encoder.encode(texts, batch_size=arguments["batch"], show_progress_bar=False)
         return work | {"equal": equal}
 
     return run

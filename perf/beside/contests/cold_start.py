@@ -7,31 +7,25 @@ from pathlib import Path
 from contest import Contender, Contest, Goal
 from small_store import small_store
 
-IMPORTS = "import torch, transformers"
-
 
 def contest(folder: Path) -> Contest:
-    """Make a store; each round of a contender starts a process of its own, up to its first answer."""
+    """Make a store; each round starts processes of its own, up to their first answer, and adds up what they used."""
     store = small_store(folder)
-
-    def start(name: str, environment: str, what: str) -> Contender:
-        return Contender(name, environment, "cold_start.py", {"what": what, "store": store})
-
     imports = "import of torch and transformers"
     return Contest(
         "cold_start",
-        "cold start of `tenor predict AAPL`, in CPU time",
+        "cold start of `tenor predict AAPL` (cpu), of the server (serve) and of Lambda's function (function)",
         (
-            start("tenor predict", "tenor", "predict"),
-            start("tenor serve, to the first answer", "tenor", "serve"),
-            start("Lambda function, import and first event", "tenor", "lambda"),
-            start(imports, "transformers", "imports"),
-            start("import of torch and of a pipeline of transformers", "transformers", "pipeline"),
+            Contender("tenor", "tenor", "cold_start_tenor.py"),
+            Contender(imports, "transformers", "cold_start_imports.py", {"imports": "import torch, transformers"}),
+            Contender(
+                "import of torch and of a pipeline of transformers",
+                "transformers",
+                "cold_start_imports.py",
+                {"imports": "import torch; from transformers import pipeline"},
+            ),
         ),
-        (
-            Goal(4.0, imports),
-            Goal(4.0, imports, measure="serve"),
-            Goal(4.0, imports, measure="lambda"),
-        ),
+        tuple(Goal(4.0, imports, measure=measure) for measure in ("cpu", "serve", "function")),
+        {"store": store},
         unit="start",
     )
