@@ -19,7 +19,7 @@ def prepare(arguments: dict[str, Any]) -> Run:
     import torch
     from transformers import PreTrainedTokenizerFast, logging, pipeline
 
-    logging.set_verbosity_error()  # it warns at length of a class that is not its own
+    logging.set_verbosity(logging.CRITICAL)  # it warns at length of a class that is not its own
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     folder = Path(arguments["folder"])
     read = json.loads((folder / "read.json").read_text(encoding="utf-8"))
