@@ -21,6 +21,6 @@ def contest(folder: Path) -> Contest:
             Goal(3.0, measure="p50"),
             Goal(3.0, measure="p99"),
         ),
-        {"store": small_store(folder), "forecasts": 12},
+        {"store": small_store(folder), "forecasts": 30},
         unit="forecast",
     )
