@@ -14,7 +14,7 @@ def contest(folder: Path) -> Contest:
     imports = "import of torch and transformers"
     return Contest(
         "cold_start",
-        "cold start of `tenor predict AAPL` (cpu), of the server (serve) and of Lambda's function (function)",
+        "cold start: predict (cpu), serve, Lambda's function",
         (
             Contender("tenor", "tenor", "cold_start_tenor.py"),
             Contender(imports, "transformers", "cold_start_imports.py", {"imports": "import torch, transformers"}),

@@ -14,7 +14,7 @@ EVERY = {1: 8, 32: 4}
 
 
 def contest(folder: Path) -> Contest:
-    """As the contest of sentiment; the rivals read each text twice: by the classifier, and by an encoder of sentences."""
+    """As the contest of sentiment; the rivals read each text twice: by classifier and by encoder of sentences."""
     write_task(folder, TEXTS)
     names = {1: "transformers pipeline, then sentence-transformers", 32: "the same, both in batches of 32"}
     return Contest(
