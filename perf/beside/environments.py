@@ -13,7 +13,13 @@ PLACE = ROOT / ".bench"
 TENOR = "tenor"
 
 # name -> what is installed. PyTorch is the build that tenor's own lock names, so that all run on the same one.
-PINNED: dict[str, tuple[str, ...]] = {}
+PINNED: dict[str, tuple[str, ...]] = {
+    "transformers": ("torch==2.13.0", "transformers==5.23.0", "sentence-transformers==6.2.0"),
+    "optimum": ("torch==2.13.0", "optimum-onnx==0.1.0", "onnxruntime==1.32.0"),
+    # ta is published as source alone
+    "indicators": ("--no-binary=ta", "numpy==2.4.6", "pandas==3.1.1", "ta==0.11.0", "TA-Lib==0.8.2"),
+    "fastapi": ("fastapi==0.165.0", "uvicorn==0.54.0"),
+}
 
 
 def python_of(name: str) -> Path:

@@ -66,6 +66,8 @@ def suspended(high: Float64, low: Float64, close: Float64) -> NDArray[np.bool_]:
     """
     moved = high > low
     moved[1:] |= close[1:] != close[:-1]
+    if len(moved) and moved[0] and len(moved) - np.count_nonzero(moved) < STILL:
+        return np.zeros(len(moved), dtype=bool)  # as most symbols are
     bars = np.arange(len(close))
     return np.asarray(bars - np.maximum.accumulate(np.where(moved, bars, -STILL)) >= STILL)
 

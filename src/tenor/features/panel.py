@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from tenor.calendars import calendar_of, exchange, interval_of
 from tenor.config import FeatureConfig, SentimentConfig
@@ -147,7 +148,8 @@ class Columns:
     Attributes
     ----------
     values
-        [session, symbol, feature] float32; NaN where a feature needs other symbols, or is not known.
+        [session, symbol, feature] float32; NaN where a feature needs other symbols, or is not known; 0 where a symbol
+        has no bar.
     open, close, volatility, variance, return_1, return_5
         [session, symbol] float64; NaN where not known.
     log_variances
@@ -175,33 +177,39 @@ class Columns:
         column = {name: i for i, name in enumerate(names)}
         symbols = bars.symbols
         grid = (len(axis.sessions), len(symbols))
-        values: Float32 = np.full((*grid, len(names)), np.nan, dtype=np.float32)
-        open_, close, volatility, variance, one, five = (np.full(grid, np.nan) for _ in range(6))
-        log_variances = {back: np.full(grid, np.nan) for back in (BACK if "risk" in config.groups else ())}
+        # 0 where no symbol writes: there `warm` is False
+        values: Float32 = np.zeros((*grid, len(names)), dtype=np.float32)
+        backs = BACK if "risk" in config.groups else ()
+        # a symbol's line is written at once, and turned into a column in the end: along columns each cell lies far from
+        # the next
+        lines = [np.full(grid[::-1], np.nan) for _ in range(6 + len(backs))]
         warm = np.zeros(grid, dtype=bool)
         needed = max(warmup(config.groups), own.warmup)
         longest = 0
         for i, (shown, days, series) in enumerate(_series(bars, axis)):
             rows, bar = shown.rows, shown.bar
-            one[rows, i], five[rows, i] = series.step[bar], span_return(series.close, 5)[bar]
-            volatility[rows, i] = series.vol[bar]
-            variance[rows, i] = _since(series.variance, bar)
-            open_[rows, i] = np.where(shown.fills, series.open[bar], np.nan)
-            close[rows, i] = series.close[bar]
             # a suspended symbol is not there: nothing is learned from it, and no average over symbols has it
             still = suspended(series.high, series.low, series.close)[bar]
-            for grid_of in (one, five, volatility):
-                grid_of[rows[still], i] = np.nan
-            for back, grid_of in log_variances.items():
-                moving = log_mean_variance(series.variance, back)[bar]
-                grid_of[rows, i] = np.where(still, np.nan, moving)
+            moving = [series.step, span_return(series.close, 5), series.vol]
+            moving += [log_mean_variance(series.variance, back) for back in backs]
+            known = [_since(series.variance, bar), np.where(shown.fills, series.open[bar], np.nan), series.close[bar]]
+            known += [np.where(still, np.nan, each[bar]) for each in moving]
+            for line, each in zip(lines, known, strict=True):
+                line[i, rows] = each
             warm[rows[(bar >= needed) & ~still], i] = True
             longest = max(longest, len(series))
-            for name, row in indicators(series, config.groups).items():
-                values[rows, i, column[name]] = narrow(row[bar])
+            features = indicators(series, config.groups)
             if len(series) > needed:  # of a symbol with fewer bars no cell counts
-                for name, row in own.of_symbol(days, series, symbols[i]).items():
-                    values[rows, i, column[name]] = narrow(row[bar])
+                features |= own.of_symbol(days, series, symbols[i])
+            # all of a cell's features lie side by side in `values`, and are written together
+            cells = np.full((len(names), len(rows)), np.nan, dtype=np.float32)
+            pick = slice(None) if len(bar) == len(series) else bar
+            for name, feature in features.items():
+                cells[column[name]] = feature[pick]  # as `narrow` does
+            values[rows, i] = cells.T
+        # one by one: a line's memory is given back before the next is turned
+        variance, open_, close, one, five, volatility, *variances = (_turned(lines.pop(0)) for _ in range(len(lines)))
+        log_variances = dict(zip(backs, variances, strict=True))
         return cls(values, open_, close, volatility, variance, one, five, log_variances, warm, longest)
 
     def across(self, groups: Sequence[str]) -> dict[str, Float64]:
@@ -230,6 +238,8 @@ def require_horizon(config: FeatureConfig, sessions: pd.DatetimeIndex) -> None:
 
 def _since(variance: Float64, bar: Places) -> Float64:
     """What a symbol moved from the bar shown before to each of those shown, `bar`: those between them add to it."""
+    if len(bar) == len(variance):  # all are shown
+        return variance
     total = np.cumsum(np.nan_to_num(variance))[bar]
     since = np.diff(total, prepend=0.0)
     # the bar's own where none lies between: a difference of running sums would lose its last digits
@@ -246,11 +256,16 @@ def _series(bars: Bars, axis: Axis) -> Iterator[tuple[_Shown, pd.DatetimeIndex, 
     days = pd.DatetimeIndex(frame["session"])
     starts = np.flatnonzero(~frame["symbol"].duplicated().to_numpy())
     calendars = calendars_of(bars.symbols, axis.calendar)
+    numbers = days.asi8
+    before: tuple[NDArray[np.int64], str, _Shown, pd.DatetimeIndex] | None = None
     for start, stop, calendar in zip(starts, [*starts[1:], len(frame)], calendars, strict=True):
-        own = days[start:stop]
-        rows, bar = axis.rows(own, calendar)
-        fills = axis.open_after(rows, own[bar], calendar)
-        yield _Shown(rows, bar, fills), own, Series(*(np.ascontiguousarray(a[start:stop]) for a in adjusted))
+        # most symbols of a market trade on the same days
+        if before is None or before[1] != calendar or not np.array_equal(before[0], numbers[start:stop]):
+            own = days[start:stop]
+            rows, bar = axis.rows(own, calendar)
+            shown = _Shown(rows, bar, axis.open_after(rows, own[bar], calendar))
+            before = numbers[start:stop], calendar, shown, own
+        yield before[2], before[3], Series(*(np.ascontiguousarray(a[start:stop]) for a in adjusted))
 
 
 def _kinds(config: FeatureConfig, sentiment: DailySentiment) -> tuple[str, ...]:
@@ -307,6 +322,11 @@ def targets(close: Float64, horizons: tuple[int, ...]) -> Float32:
     for i, horizon in enumerate(horizons):
         targets[:-horizon, :, i] = np.log(close[horizon:]) - np.log(close[:-horizon])
     return targets
+
+
+def _turned(lines: Float64) -> Float64:
+    """[symbol, session] as [session, symbol], in this order in memory, in which sums over symbols are defined."""
+    return np.ascontiguousarray(lines.T)
 
 
 def narrow(values: Float64) -> Float32:

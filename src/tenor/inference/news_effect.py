@@ -330,16 +330,16 @@ def _fitted(blocks: Sequence[_Block], terms: _Terms, ahead: slice, horizon: int)
     chosen = _chosen(centred, counts, terms.groups, proven=cells >= ENOUGH_CELLS, horizon=horizon)
     if not chosen:
         return None
-    weights = _ridge(centred.sum(axis=0) / cells, chosen, horizon) / unit[chosen]
+    weights = _ridge((centred.sum(axis=0) / cells)[None], chosen, horizon)[0] / unit[chosen]
     low = np.min([block.low for block in blocks], axis=0).astype("float64")
     high = np.max([block.high for block in blocks], axis=0).astype("float64")
     return _Fit(ahead, chosen, mean[chosen], weights, low[chosen], high[chosen])
 
 
 def _ridge(moments: Float64, places: list[int], horizon: int) -> Float64:
-    """Weights of the terms at `places`, from moments of the terms and, last, the residual."""
-    inner = moments[np.ix_(places, places)] + PENALTY * horizon * np.eye(len(places))
-    return np.asarray(np.linalg.solve(inner, moments[places, -1]), dtype="float64")
+    """[n, place]; weights of the terms at `places`, from moments [n, term + 1, term + 1]; the last is the residual."""
+    inner = moments[:, places][:, :, places] + PENALTY * horizon * np.eye(len(places))
+    return np.asarray(np.linalg.solve(inner, moments[:, places, -1:])[:, :, 0], dtype="float64")
 
 
 def _chosen(
@@ -349,17 +349,18 @@ def _chosen(
 
     Blocks are left out in turn, with those beside them where targets overlap; the gain is that of their squared errors.
     """
+    others = np.empty_like(centred)  # [block]; the moments by all the others
+    for b in range(len(centred)):
+        kept = np.abs(np.arange(len(centred)) - b) > (1 if horizon > 1 else 0)
+        kept = kept if kept.any() else np.arange(len(centred)) != b
+        others[b] = centred[kept].sum(axis=0) / counts[kept].sum()
 
     def errors(places: list[int]) -> Float64:
         """[block]; mean squared error of each, by the others."""
-        lost = np.empty(len(centred))
-        for b in range(len(centred)):
-            kept = np.abs(np.arange(len(centred)) - b) > (1 if horizon > 1 else 0)
-            kept = kept if kept.any() else np.arange(len(centred)) != b
-            weights = _ridge(centred[kept].sum(axis=0) / counts[kept].sum(), places, horizon)
-            own = centred[b]
-            gained = 2 * weights @ own[places, -1] - weights @ own[np.ix_(places, places)] @ weights
-            lost[b] = (own[-1, -1] - gained) / counts[b]
+        weights = _ridge(others, places, horizon)[:, None]  # [block, 1, place]
+        gained = 2 * weights @ centred[:, places, -1:]
+        gained -= weights @ centred[:, places][:, :, places] @ weights.swapaxes(1, 2)
+        lost: Float64 = (centred[:, -1, -1] - gained[:, 0, 0]) / counts
         return lost
 
     taken = [kind for kind in groups if proven and kind in TRUSTED]

@@ -387,5 +387,5 @@ def _fingerprint(frame: pd.DataFrame) -> str:
         elif pd.api.types.is_numeric_dtype(values):
             digest.update(values.to_numpy(dtype="<f8").tobytes())
         else:
-            digest.update("\x00".join(values).encode())
+            digest.update("\x00".join(values.to_numpy(dtype=object)).encode())  # a Series itself is slow to walk along
     return digest.hexdigest()

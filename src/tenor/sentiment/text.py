@@ -36,9 +36,10 @@ def clean(text: str) -> str:
         text = html.unescape(text)
     if "<" in text:
         text = _TAG.sub(" ", _SCRIPT.sub(" ", text))
-    text = _URL.sub(" http ", unicodedata.normalize("NFKC", text))
-    # Cc, Cf, Cs, Co, Cn: control, format (direction marks, joiners), lone surrogates, private, unassigned
-    text = "".join(c for c in _SPACES.sub(" ", text) if unicodedata.category(c)[0] != "C")
+    text = _SPACES.sub(" ", _URL.sub(" http ", unicodedata.normalize("NFKC", text)))
+    if not (text.isascii() and text.isprintable()):  # as most texts are: to look at each character costs a tenth of all
+        # Cc, Cf, Cs, Co, Cn: control, format (direction marks, joiners), lone surrogates, private, unassigned
+        text = "".join(c for c in text if unicodedata.category(c)[0] != "C")
     text = _APOSTROPHES.sub("'", _QUOTES.sub('"', text))
     return _SPACES.sub(" ", text).strip()
 
@@ -59,10 +60,13 @@ def looks_english(text: str) -> bool:
     The encoder was trained on English alone, so that anything else is flagged. Short texts in Latin letters ("AAPL up")
     can't be judged and pass.
     """
-    letters = [c for c in text if c.isalpha()]
-    latin = sum(c < "ɐ" for c in letters)  # Latin blocks end before U+0250
-    if 2 * latin <= len(letters):
+    if not any(c.isalpha() for c in text):
         return False
+    if not text.isascii():
+        letters = [c for c in text if c.isalpha()]
+        latin = sum(c < "ɐ" for c in letters)  # Latin blocks end before U+0250
+        if 2 * latin <= len(letters):
+            return False
     language, probability = _identifier().classify(text)
     return bool(language == "en" or probability <= _CERTAIN)
 

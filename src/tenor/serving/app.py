@@ -22,6 +22,7 @@ from starlette.routing import Match
 
 from tenor.errors import OverRateError, TenorError
 from tenor.serving import dashboard, routes
+from tenor.serving.known import KnownForecasts
 from tenor.serving.logs import LOGGER
 from tenor.serving.middleware import AccessMiddleware
 from tenor.serving.responses import SECURITY_HEADERS, problem, problem_of, problem_response
@@ -67,7 +68,7 @@ def create_app(service: Service) -> Any:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _unforeseen)
     protected = AccessMiddleware(
-        app,
+        KnownForecasts(app, service),
         limits=service.limits,
         metrics=service.metrics,
         keys=service.keys,

@@ -5,6 +5,7 @@ Control characters are escaped in both.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import sys
@@ -65,6 +66,43 @@ class PlainFormatter(logging.Formatter):
         return f"{moment}  {level}{plain[: 2 * LONGEST]}"
 
 
+class TogetherHandler(logging.StreamHandler[TextIO]):
+    """Writes the lines of requests that are answered side by side at once: a write costs more than an answer.
+
+    Outside of a loop, and for whatever is more than news, lines are written as they come, in order all the same.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record, or leave it to the end of the loop's turn."""
+        try:
+            self._lines.append(self.format(record) + self.terminator)
+            loop = asyncio.get_running_loop() if record.levelno < logging.WARNING else None
+        except RuntimeError:  # no loop runs in this thread
+            loop = None
+        except Exception:  # noqa: BLE001 - as logging's own handlers do
+            self.handleError(record)
+            return
+        if loop is None:
+            self.flush()
+        elif len(self._lines) == 1:
+            loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Write what waits."""
+        with self.lock:  # type: ignore[union-attr]  # it has one from the start
+            lines, self._lines = self._lines, []
+            try:
+                if lines:
+                    self.stream.write("".join(lines))
+                super().flush()
+            except (OSError, ValueError):
+                return  # the reader went away, or the stream is closed: there is nowhere to tell it
+
+
 def _shown(value: object) -> str:
     return "; ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
@@ -81,7 +119,7 @@ def log_to_stream(stream: TextIO | None = None, *, level: int = logging.INFO) ->
     """
     logger = logging.getLogger(LOGGER)
     stream = stream or sys.stderr
-    handler = logging.StreamHandler(stream)
+    handler = TogetherHandler(stream)
     person = stream.isatty()
     handler.setFormatter(PlainFormatter() if person else JsonFormatter())
     if person:

@@ -277,6 +277,13 @@ def _forecast(
     return ("forecast", entry.digest, horizon, stale, explain, on), render
 
 
+def known_forecast(service: Service, symbol: str, horizon: int | None) -> Body | None:
+    """The body of `forecast`, where it was rendered before; errors are those of the route."""
+    key, _ = _forecast(service, symbol, horizon, explain=False, on=_past_session(service, None))
+    known: Body | None = service.bodies.known(key)
+    return known
+
+
 async def _live(request: Request, service: Service, symbol: str, horizon: int | None, *, explain: bool) -> Response:
     """A forecast made now; where that fails, the published one with the reason."""
     # raises for a symbol or horizon that does not exist, before anything is computed
