@@ -38,10 +38,9 @@ def nothing(_shared: Any, task: int) -> int:
 
 
 def fitted(counts: list[int], seconds: list[float]) -> dict[str, float]:
-    """The line through `seconds` by `counts`, and the exponent of their growth once the start is taken off."""
+    """The line through `seconds` by `counts`, and the exponent of their growth."""
     slope, start = np.polyfit(counts, seconds, 1)
-    rest = np.maximum(np.array(seconds) - max(start, 0.0), 1e-6)
-    exponent = np.polyfit(np.log(counts), np.log(rest), 1)[0]
+    exponent = np.polyfit(np.log(counts), np.log(seconds), 1)[0]
     return {"seconds a task": float(slope), "seconds of the start": float(start), "exponent": float(exponent)}
 
 
