@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import os
 import re
 import subprocess
@@ -191,3 +192,19 @@ def test_the_install_page_lists_every_extra() -> None:
     table = re.search(r"^\| extra \| for .*\n(?:\|.*\n)+", text, re.MULTILINE)
     assert table is not None
     assert set(re.findall(r"^\| `(\w+)` \|", table[0], re.MULTILINE)) == set(project["optional-dependencies"]) - {"dev"}
+
+
+@pytest.mark.parametrize("page", [*PAGES[1:], *sorted(DOCS.glob("decisions/0*.md"))], ids=lambda page: page.name)
+def test_lists_are_lists_on_the_site_as_well(page: Path) -> None:
+    """GitHub begins a list within a paragraph and goes on with it at any indent; Markdown in Python does neither."""
+    within = False
+    lines = re.sub(
+        r"^( *)```.*?^\1```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE
+    ).splitlines()
+    for before, line in itertools.pairwise(["", *lines]):
+        item = re.match(r"( *)(?:[-*]|\d+\.) ", line)
+        if item and before.strip() and not within:
+            raise AssertionError(f"{page.name}: an empty line is missing before the list: {line[:60]}")
+        if within and not before.strip() and re.match(r" {1,3}\S", line) and not item:
+            raise AssertionError(f"{page.name}: what goes on in a list has four spaces before it: {line[:60]}")
+        within = bool(item) or (within and (not line.strip() or line.startswith(" ") or bool(before.strip())))

@@ -15,8 +15,10 @@ from tenor.cli import app
 
 HEAD = """# Commands
 
-`tenor VERB --help` shows the same. Most verbs take `--json`, which prints one JSON object (or one a row) to standard
-output. The exit code is 0, 1 (failure, said in one line on standard error) or 2 (wrong usage). `--store` is a folder or
+This page lists every command with its arguments and options; `tenor COMMAND --help` shows the same. Most commands
+accept `--json`, which prints one JSON object, or one for each row, to standard
+output. The exit code is 0 for success, 1 for a failure (one line on standard error says why), and 2 for wrong usage.
+`--store` is a folder or
 `s3://bucket/prefix`.
 
 This page is written by `make docs-pages` from the code.
@@ -47,7 +49,7 @@ def _section(name: str, command: Any) -> str:
     defaults = inspect.signature(command.callback).parameters
     rows = [_row(each, hints[each.name], defaults[each.name].default) for each in command.params if each.name in hints]
     if rows:
-        lines.append("| argument or option | takes | default | |\n| --- | --- | --- | --- |")
+        lines.append("| argument or option | takes | default | meaning |\n| --- | --- | --- | --- |")
         lines += [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
         lines.append("")
     return "\n".join(lines)

@@ -8,7 +8,8 @@ from pathlib import Path
 FOLDER = Path(__file__).parents[2] / "docs" / "decisions"
 HEAD = """# Decisions
 
-Why tenor is as it is: context, decision, consequences. A decision that was changed later says so.
+Why tenor is as it is: context, decision, consequences. If a later decision changed one, it says so. Each page is for
+those who want to know the reasons, or to change them.
 
 This page is written by `make docs-pages`.
 """

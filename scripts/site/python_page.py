@@ -9,7 +9,8 @@ import tenor
 
 HEAD = """# Python API
 
-Everything that `import tenor` offers. The site shows signatures and descriptions from the docstrings; in Python,
+This page documents, for programmers, everything that `import tenor` offers. The site shows signatures and
+descriptions from the docstrings; in Python,
 `help(tenor.fit)` shows the same.
 
 This page is written by `make docs-pages` from the code.

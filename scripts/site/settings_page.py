@@ -15,8 +15,9 @@ from tenor.config.section import UNMAPPED, Section
 
 HEAD = """# Settings
 
-Every key of a config file (`--config run.toml`) and of `--set KEY=VALUE`, with its type, its default, its range and an
-example. A file needs only the keys that differ:
+This page lists, for everybody who runs tenor, every setting with its type, default, range and an example. Settings
+are given in a file (`--config run.toml`) or on the command line (`--set KEY=VALUE`).
+A file needs only the keys that differ from the defaults:
 
 ```toml
 symbols = ["AAPL", "MSFT"]
@@ -28,8 +29,9 @@ hidden = 32
 seeds = [0, 1, 2]
 ```
 
-`--set model.hidden=32 --set 'training.seeds=[0,1,2]'` says the same on a command line, where lists stand between single
-quotes, so that the shell leaves them as they are. An unknown key is refused, with the nearest known one. In Python each
+On a command line, `--set model.hidden=32 --set 'training.seeds=[0,1,2]'` does the same. Put lists in single
+quotes, so that the shell does not change them. An unknown key is refused, and the message suggests the nearest known
+one. In Python each
 section is a dataclass: `tenor.ModelConfig(hidden=32)`.
 
 This page is written by `make docs-pages` from the code.
@@ -37,7 +39,7 @@ This page is written by `make docs-pages` from the code.
 
 SYMBOLS = """## `symbols`
 
-What is trained on; empty means all that the lake holds. A list of texts, `[]` by default.
+The symbols to train on; empty means all symbols in the lake. A list of texts, by default `[]`.
 """
 
 
@@ -45,7 +47,7 @@ def page() -> str:
     """The text of the page."""
     parts = [
         HEAD,
-        "## `symbols`\n\nWhat is trained on; empty means all that the lake holds. A list of texts, `[]` by default.\n",
+        SYMBOLS,
     ]
     for section in sections():
         described = _attributes(section)

@@ -103,7 +103,7 @@ _PREFERRED = re.compile(r"([A-Z]{1,5})[. -]PR[. -]?([A-Z])")
 
 
 def clean_symbol(text: str) -> str:
-    """The symbol that `text` stands for, as Yahoo writes it; ``""`` where it is no symbol.
+    """The symbol that `text` stands for, as Yahoo writes it; ``""`` where it is not a symbol.
 
     Examples
     --------

@@ -281,9 +281,9 @@ def test_the_command_writes_a_file_of_a_users_own_function(
     assert pd.read_csv("f.csv")["price"].equals(pd.read_csv("f.csv")["last_price"])
     for options, expected in (
         (["--output", "f.txt"], "let it end in .csv or .parquet"),
-        (["--output", "g.csv", "--horizons", "1;5"], "--horizons '1;5' are no numbers: write them as 1,5"),
+        (["--output", "g.csv", "--horizons", "1;5"], "--horizons '1;5' are not numbers: write them as 1,5"),
         (["--output", "g.csv", "--symbol", "S1"], "unknown symbol 'S1'"),
-        (["--output", "g.csv", "--to", "2014-02-30"], "'2014-02-30' is no date of a session"),
+        (["--output", "g.csv", "--to", "2014-02-30"], "'2014-02-30' is not a date of a session"),
     ):
         assert main([*command, *options]) in (1, 2)
         assert expected in capsys.readouterr().err

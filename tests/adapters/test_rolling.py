@@ -120,7 +120,7 @@ WRONG: list[tuple[Model, dict[str, Any], type[TenorError], str]] = [
     (of_function(stays, name="f"), {"horizons": (1, 1)}, ConfigError, r"horizons \[1, 1\] can't be"),
     (of_function(stays, name="f"), {"every": 0}, ConfigError, "every 0 and batch 64 can't be"),
     (of_function(stays, name="f"), {"last": pd.Timestamp("2014-01-01")}, ConfigError, "comes after the last"),
-    (of_function(stays, name="f"), {"trained_until": "May"}, ConfigError, "trained_until 'May' is no date"),
+    (of_function(stays, name="f"), {"trained_until": "May"}, ConfigError, "trained_until 'May' is not a date"),
     (
         of_function(stays, name="f"),
         {"first": pd.Timestamp("2014-01-02"), "last": pd.Timestamp("2014-01-08")},
@@ -152,7 +152,7 @@ def test_a_file_is_written_whole_or_not_at_all(bars: Bars, tmp_path: Path, endin
     assert keys == sorted(keys)
     with pytest.raises(RaisedError):
         write(refusing(KeyError), bars, tmp_path / f"no.{ending}", first=FIRST, last=LAST)
-    with pytest.raises(ConfigError, match="'soon' is no date of a session"):
+    with pytest.raises(ConfigError, match="'soon' is not a date of a session"):
         write(stays, bars.frame, tmp_path / f"no.{ending}", first="soon", last=LAST)
     assert [found.name for found in tmp_path.iterdir()] == [path.name]
 

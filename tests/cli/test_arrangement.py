@@ -49,6 +49,8 @@ def test_examples_are_commands_that_the_program_takes(name: str, capsys: pytest.
     assert words[1 : 1 + len(verb)] == verb
     options = {option for parameter in ALL[name].params for option in (*parameter.opts, *parameter.secondary_opts)}
     assert {word for word in words if word.startswith("--")} <= options
+    required = [each for each in ALL[name].params if each.required and each.param_type_name == "option"]
+    assert all(set(each.opts) & set(words) for each in required), f"the example of {name} lacks what it requires"
     assert main([*verb, "--help"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert f"Example: {EXAMPLES[name]}" in shown

@@ -65,7 +65,7 @@ def test_several_files_and_columns_of_other_names(folder: Path, capsys: pytest.C
         (("none.csv",), 1, "none.csv is not there: check the path"),
         (("named.csv",), 1, "no column 'symbol'"),
         (("stays.csv", "--columns", "price"), 2, "--columns 'price' is not NAME=COLUMN: write symbol=Datum."),
-        (("stays.csv", "--columns", "prise=x"), 2, "'prise' is no column of tenor's. Did you mean 'price'?"),
+        (("stays.csv", "--columns", "prise=x"), 2, "'prise' is not a column of tenor's. Did you mean 'price'?"),
         (("stays.csv", "--columns", "price=Kurs"), 1, "has no column 'Kurs'"),
         (("stays.csv", "--trained-until", "soon"), 1, "--trained-until is 'soon'"),
         (("stays.csv", "--calendar", "MARS"), 2, "MARS"),

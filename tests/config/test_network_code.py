@@ -122,8 +122,8 @@ def test_a_file_beside_it_would_not_travel_and_is_refused(line: str, tmp_path: P
     [
         ({"a": [1]}, r"config key 'model.options.a' is \[1\]; it takes a finite number, a text, true or false"),
         ({"a": float("nan")}, r"config key 'model.options.a' is nan"),
-        ({"a b": 1}, r"config key 'model.options' has 'a b', which is no name of an argument"),
-        ({"class": 1}, r"which is no name of an argument"),
+        ({"a b": 1}, r"config key 'model.options' has 'a b', which is not the name of an argument"),
+        ({"class": 1}, r"which is not the name of an argument"),
     ],
 )
 def test_options_are_arguments(options: dict[str, object], message: str, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from tenor import metrics
 from tenor.errors import ConfigError, HistoryError
 from tenor.evaluation.baselines import BASELINES, always_up, boosting, drift, fit_baselines, linear, persistence
 from tenor.schema import Panel
+from tenor.training import Split
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,17 @@ def test_all_of_them_say_something_in_every_cell_of_the_mask_and_nothing_elsewhe
             assert np.isfinite(a[made.mask]).all()
             assert np.isnan(a[~made.mask]).all()
         assert ((said.p_up[made.mask] >= 0) & (said.p_up[made.mask] <= 1)).all()
+
+
+@pytest.mark.processes
+def test_processes_that_share_the_horizons_give_the_same_bytes():
+    made = panel()
+    split = Split(PARTS.train, PARTS.valid, TEST, purge=5)
+    one, two = fit_baselines(made, split, workers=1), fit_baselines(made, split, workers=2)
+    assert list(one) == list(two) == list(BASELINES)
+    for name, predictions in one.items():
+        assert predictions.mean.tobytes() == two[name].mean.tobytes()
+        assert predictions.p_up.tobytes() == two[name].p_up.tobytes()
 
 
 def test_the_test_rows_are_never_looked_at():

@@ -235,6 +235,14 @@ def before(made_bars: Bars) -> RivalFits:
     return fit_rivals(build_panel(made_bars, FeatureConfig(horizons=(1, 5))), SPLIT, workers=1)
 
 
+@pytest.mark.processes
+def test_processes_that_share_the_horizons_give_the_same_bytes(made_bars: Bars, before: RivalFits) -> None:
+    panel = build_panel(made_bars, FeatureConfig(horizons=(1, 5)))
+    shared = fit_rivals(panel, SPLIT, names=(GARCH, BOOSTING), workers=2).forecasts
+    for name, forecast in shared.items():
+        assert forecast.tobytes() == before.forecasts[name].tobytes()
+
+
 @pytest.mark.parametrize("t", [SPLIT.train.stop + 4, 360, SPLIT.valid.stop + 4, 450])
 def test_the_future_changes_no_forecast(made_bars: Bars, before: RivalFits, t: int) -> None:
     frame = made_bars.frame.copy()

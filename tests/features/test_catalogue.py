@@ -30,7 +30,7 @@ def test_each_group_computes_what_the_catalogue_names(group: str, bars: Bars) ->
     frame = bars.frame[bars.frame["symbol"] == "S00"]
     series = Series(*(frame[c].to_numpy() for c in ("open", "high", "low", "close", "volume")))
     computed = indicators(series, (group,))
-    own = [feature.name for feature in indicator.features]  # the risk of the market is no symbol's own
+    own = [feature.name for feature in indicator.features]  # the risk of the market is not a symbol's own
     assert tuple(computed) == tuple(name for name in feature_names([group]) if name in own)
     for feature in FEATURES:
         if feature.name in computed:

@@ -105,7 +105,7 @@ def test_counts_of_another_calendar_are_refused() -> None:
     saturday = DailyKinds(
         pd.DataFrame([("A", "2015-01-03", "", 1, 0.0)], columns=["symbol", "session", "kind", "n", "mean"])
     )
-    with pytest.raises(DataError, match="kinds: 2015-01-03 is no session of XNYS"):
+    with pytest.raises(DataError, match="kinds: 2015-01-03 is not a session of XNYS"):
         news_features(saturday, SESSIONS, ("A",), "XNYS", ("any",))
 
 

@@ -92,7 +92,7 @@ def test_sentiment_outside_the_panel_is_not_used() -> None:
 
 def test_sentiment_on_a_day_off_is_refused() -> None:
     frame = make(ROWS).frame.assign(session=pd.Timestamp("2015-02-14"), symbol=["A", "B", "C", "D"])
-    with pytest.raises(DataError, match="2015-02-14 is no session of XNYS"):
+    with pytest.raises(DataError, match="2015-02-14 is not a session of XNYS"):
         sentiment_features(DailySentiment(frame), SESSIONS, ("A", "B"), "XNYS", 5.0)
 
 

@@ -69,7 +69,7 @@ def test_no_symbols_means_those_that_were_fetched_before(live_with: Make) -> Non
         live.fetch(day="2024-06-27")
     live.fetch("AAPL", "MSFT", day="2024-06-27")
     assert [(o.symbol, o.new) for o in live.fetch(day="2024-06-28").bars] == [("AAPL", 1), ("MSFT", 1)]
-    with pytest.raises(ConfigError, match=r"'\.\./x' is no symbol"):
+    with pytest.raises(ConfigError, match=r"'\.\./x' is not a symbol"):
         live.fetch("../x")
 
 

@@ -349,7 +349,7 @@ REFUSED: dict[str, tuple[pd.DataFrame, dict[str, Any], type[Exception], str]] = 
     "twice": (pd.DataFrame({"date": ["2015-01-02"] * 2, "x": 1.0}), {}, DataError, "name the column with the symbols"),
     "two of a name": (pd.DataFrame([["2015-01-02", 1, 2]], columns=["date", "x", "x"]), {}, DataError, "two columns"),
     "texts": (pd.DataFrame({"date": ["2015-01-02"], "x": "a"}), {}, DataError, "no numeric feature"),
-    "text target": (pd.DataFrame({"date": ["2015-01-02"], "x": "a"}), {"target": "x"}, DataError, "is no number"),
+    "text target": (pd.DataFrame({"date": ["2015-01-02"], "x": "a"}), {"target": "x"}, DataError, "is not a number"),
     "split": (pd.DataFrame({"date": ["2015-01-02"], "x": 1, "k": "a"}), {"split": "k"}, DataError, "it takes train"),
     "end": (pd.DataFrame({"date": ["2015-01-02"], "x": 1}), {"train_end": "2019-01-01"}, ConfigError, "lies outside"),
     "no day": (pd.DataFrame({"date": ["2015-01-02"], "x": 1}), {"train_end": "May"}, ConfigError, "YYYY-MM-DD"),

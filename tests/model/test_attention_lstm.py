@@ -14,7 +14,7 @@ from tenor.config.toml import shown
 from tenor.errors import ConfigError
 from tenor.heads import HEADS
 from tenor.model import AttentionLSTM
-from tenor.model.attention_lstm import DECAY, SMALLEST, banded_products, windows
+from tenor.model.attention_lstm import DECAY, SMALLEST, _bands, banded_products, windows
 
 FEATURES, HORIZONS, LOOKBACK = 5, 2, 6
 NAMES = ("mean", "up_logit", "log_variance")
@@ -48,6 +48,27 @@ def test_banded_products_and_windows_are_their_definitions(time: int, lookback: 
             expected = (query[:, t] * key[:, at]).sum(-1) if at >= 0 else torch.zeros(2)
             torch.testing.assert_close(products[:, t, place], expected)
             assert torch.equal(shown[:, t, place], steps[:, at] if at >= 0 else torch.zeros(2))
+
+
+@given(blocks=st.integers(1, 4), lookback=st.integers(2, 9), seed=st.integers(0, 1000))
+@settings(max_examples=40, deadline=None)
+def test_bands_and_their_gradient_are_those_of_the_exported_graph_to_the_bit(
+    blocks: int, lookback: int, seed: int
+) -> None:
+    torch.manual_seed(seed)
+    with pytest.MonkeyPatch.context() as patch:
+        rows = torch.randn(3, blocks, lookback, 2 * lookback, requires_grad=True)
+        above = torch.randn(2, blocks, 1, 2 * lookback).expand(-1, -1, lookback, -1)  # as `windows` has them
+        gradient = torch.randn(3, blocks * lookback, lookback)
+        results = []
+        for exporting in (False, True):
+            patch.setattr(torch.onnx, "is_in_onnx_export", lambda exporting=exporting: exporting)
+            rows.grad = None
+            bands = _bands(rows)
+            bands.backward(gradient)
+            results.append((bands.detach(), _bands(above), rows.grad))
+    for ours, theirs in zip(*results, strict=True):
+        assert torch.equal(ours, theirs)
 
 
 def reference(net: AttentionLSTM, x: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:

@@ -127,7 +127,7 @@ def test_an_alert_of_the_last_refresh_is_not_new_but_the_next_session_s_is() -> 
         ("range", "it takes a bound, as in 'range > 4%'"),
         ("missed > 3", "it takes no bound: 'missed'"),
         ("rank > 95", "between 0 and 1"),
-        ("range > 1.2.3", "'1.2.3' is no number"),
+        ("range > 1.2.3", "'1.2.3' is not a number"),
         ("range < 4%", "no rule"),
         ("spike", "it takes a bound, as in 'spike earnings > 4'"),
         ("spike earnngs > 4", "did you mean 'earnings'"),

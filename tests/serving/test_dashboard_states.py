@@ -196,7 +196,7 @@ def test_attention_is_shown_only_where_it_prefers_some_day(
     document["attention"]["time"] = {horizon: [1 / days] * days for horizon in document["attention"]["time"]}
     published.publish([document], later)
     page = drawn(visit(serve(published), "#S00/1"))
-    shows(page, "#attention-text", f"weighs its last {days} sessions alike")
+    shows(page, "#attention-text", f"gives its last {days} sessions equal weight")
     assert page.is_hidden("#attention")
     weights = [0.1 / (days - 1)] * days
     weights[-3] = 0.9

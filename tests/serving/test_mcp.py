@@ -155,8 +155,8 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("evaluate", {"report": "link.json"}, "there is no file 'link.json' in the folder of --files"),
     ("evaluate", {"report": "a\0b"}, "there is no file"),
     ("evaluate", {"report": "repport.json"}, "Did you mean 'report.json'"),
-    ("evaluate", {"report": "other.json"}, "other.json is no evaluation: name the JSON file that 'tenor evaluate'"),
-    ("evaluate", {"report": "broken.json"}, "broken.json is no evaluation"),
+    ("evaluate", {"report": "other.json"}, "other.json is not an evaluation: name the JSON file that 'tenor evaluate'"),
+    ("evaluate", {"report": "broken.json"}, "broken.json is not an evaluation"),
     ("sentiment", {"texts": ["x"] * 65}, "texts: List should have at most 64 items"),
     ("sentiment", {"texts": ["x" * 5001]}, "texts.0: String should have at most 5000 characters"),
     ("sentiment", {"texts": ["x"] * 5, "explain_words": True}, "explain_words takes at most 4 texts at a time, not 5"),
@@ -230,7 +230,7 @@ def test_the_extra_and_the_folder_are_named_where_they_are_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["mcp", "--files", str(tmp_path / "none")]) == 2
-    assert "none' is no folder: name the one with the files of forecasts" in capsys.readouterr().err
+    assert "none' is not a folder: name the one with the files of forecasts" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "mcp", None)
     monkeypatch.setitem(sys.modules, "mcp.server.mcpserver", None)
     assert main(["mcp", "--store", str(tmp_path)]) == 2

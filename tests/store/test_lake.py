@@ -181,7 +181,7 @@ def test_kinds_and_embeddings_of_a_text_come_back_as_they_were_put(location: str
 
 
 def refusals(file: str, *rows: int) -> pd.DataFrame:
-    texts = {"column": "open", "value": "x", "kind": "number", "why": "is no number", "remedy": "fix it"}
+    texts = {"column": "open", "value": "x", "kind": "number", "why": "is not a number", "remedy": "fix it"}
     day = pd.Timestamp("2014-01-02")
     frame = pd.DataFrame({"file": file, "row": list(rows), "symbol": "AAA", "session": day, **texts})
     return frame.astype({"session": "datetime64[us]"})

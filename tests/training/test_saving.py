@@ -83,11 +83,11 @@ def test_saving_again_replaces_the_model_and_leaves_nothing_beside_it(
 
 def test_a_folder_that_holds_something_else_is_left_alone(forecaster: Forecaster, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("all my work")
-    with pytest.raises(ModelError, match="is no saved model: choose another folder"):
+    with pytest.raises(ModelError, match="is not a saved model: choose another folder"):
         forecaster.save(tmp_path)
     assert (tmp_path / "thesis.txt").read_text() == "all my work"
     (tmp_path / "file").write_text("x")
-    with pytest.raises(ModelError, match="is no saved model"):
+    with pytest.raises(ModelError, match="is not a saved model"):
         forecaster.save(tmp_path / "file")
     with pytest.raises(ModelError, match="can't be saved"):
         forecaster.save(tmp_path / "file" / "model")

@@ -242,4 +242,4 @@ def _check(
     if first > last:
         raise ConfigError(f"the first session {first:%Y-%m-%d} comes after the last, {last:%Y-%m-%d}: exchange them.")
     if trained_until is not None and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", trained_until):
-        raise ConfigError(f"trained_until {trained_until!r} is no date: write YYYY-MM-DD.")
+        raise ConfigError(f"trained_until {trained_until!r} is not a date: write YYYY-MM-DD.")

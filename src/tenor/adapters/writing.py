@@ -99,5 +99,5 @@ def _date(text: str | pd.Timestamp) -> pd.Timestamp:
         if pd.isna(date) or date.tz is not None:
             raise ValueError
     except (ValueError, TypeError):
-        raise ConfigError(f"{text!r} is no date of a session: write YYYY-MM-DD.") from None
+        raise ConfigError(f"{text!r} is not a date of a session: write YYYY-MM-DD.") from None
     return date.normalize()

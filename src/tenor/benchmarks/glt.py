@@ -174,14 +174,14 @@ def read_glt_news(folder: str | Path) -> News | None:
     Raises
     ------
     DataError
-        A file whose name is no date, or a line that is no JSON object with a text; the message names it.
+        A file whose name is not a date, or a line that is no JSON object with a text; the message names it.
     """
     rows = []
     for path in sorted(p for p in (Path(folder) / "tweet").glob("*/*") if not p.name.startswith(".")):
         try:
             moment = pd.Timestamp(f"{path.name[:10]} 23:59:59").tz_localize("America/New_York").tz_convert("UTC")
         except ValueError:
-            raise DataError(f"{path}: its name is no date: tweet files are called YYYY-MM-DD.") from None
+            raise DataError(f"{path}: its name is not a date: tweet files are called YYYY-MM-DD.") from None
         for number, line in enumerate(path.read_bytes().splitlines(), 1):
             if not line.strip():
                 continue

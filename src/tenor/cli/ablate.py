@@ -37,14 +37,15 @@ def ablate(
     without: Annotated[
         list[str] | None,
         typer.Option(
-            help="What to ask about: news, sentiment, attention, an own feature by name, own for all; may be repeated."
+            help="The part to leave out: news, sentiment, attention, an own feature by name, or own for all own "
+            "features; may be repeated."
         ),
     ] = None,
     arms: Annotated[
         list[str] | None,
         typer.Option(
-            help="What of the news: all-news (how many items), sentiment, topics, kinds, everything, shuffled; may be "
-            "repeated."
+            help="A variant of the news: all-news (number of items), sentiment, topics, kinds, everything, shuffled; "
+            "may be repeated."
         ),
     ] = None,
     workers: Workers = None,
@@ -54,8 +55,9 @@ def ablate(
 ) -> None:
     """Walk forward with the news, without it, with it shuffled, and without attention; compare risk and returns.
 
-    Counts of the news by kind change a forecast after the network: arms that differ in them alone share its training.
-    A store without news is asked about attention alone. With --without only what it names is asked about.
+    Counts of news by kind change a forecast after the network, so that variants that differ only in counts share one
+    training. On a store without news only attention is compared. --without restricts the comparison to the parts that
+    it names.
     """
     from tenor.config import Config
     from tenor.pipeline.ablate import ablate as walk_forward_each

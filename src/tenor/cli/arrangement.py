@@ -34,7 +34,7 @@ EXAMPLES = {
     "topics show": "tenor topics show --store lake",
     "topics name": "tenor topics name 3 new-phones --store lake",
     "sentiment train": "tenor sentiment train --data labelled.csv --out weights",
-    "upload": "tenor upload s3://bucket/prefix --store lake",
+    "upload": "tenor upload --to s3://bucket/prefix --store lake",
     "train": "tenor train --store lake --set model.hidden=32",
     "predict": "tenor predict AAPL MSFT --store lake --horizon 5",
     "refresh": "tenor refresh --store lake --fetch",
@@ -52,7 +52,9 @@ EXAMPLES = {
     "ablate": "tenor ablate --store lake --report ablate.html",
     "leakcheck": "tenor leakcheck --features mine.py:features --store lake",
     "benchmark": "tenor benchmark acl18 --data FOLDER --no-text",
-    "forecast-file": "tenor forecast-file --with fracast --store lake --output fracast.csv",
+    "forecast-file": (
+        "tenor forecast-file --with fracast --store lake --from 2016-01-04 --to 2016-12-30 --output fracast.csv"
+    ),
     "models list": "tenor models list --store lake",
     "models show": "tenor models show champion --store lake",
     "models promote": "tenor models promote latest --store lake",

@@ -15,19 +15,19 @@ app = typer.Typer()
 
 @app.command()
 def benchmark(
-    name: Annotated[str, typer.Argument(help="acl18, kdd17, or glt for any set in that layout.")],
-    data: Annotated[Path, typer.Option(help="The folder of the set, as published.")],
+    name: Annotated[str, typer.Argument(help="acl18, kdd17, or glt for any data set in that layout.")],
+    data: Annotated[Path, typer.Option(help="The folder of the data set, as published.")],
     out: Annotated[Path | None, typer.Option(help="The JSON file to write the result to.")] = None,
     train_end: Annotated[str | None, typer.Option(help="glt: last day of training.")] = None,
     valid_end: Annotated[str | None, typer.Option(help="glt: last day of validation.")] = None,
     test_end: Annotated[str | None, typer.Option(help="glt: last day of the test.")] = None,
-    text: Annotated[bool, typer.Option(help="glt: use the folder's tweets, or prices alone.")] = True,
+    text: Annotated[bool, typer.Option(help="glt: use the folder's tweets, or only prices.")] = True,
     seeds: Annotated[int, typer.Option(min=1, help="Networks to train; the protocols ask for ten.")] = 10,
     store: Store = DEFAULT_STORE,
     workers: Workers = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Train by the protocol of a published benchmark and compare with published results. A killed run is continued."""
+    """Train by the protocol of a published benchmark and compare with published results. An interrupted run resumes."""
     from tenor.pipeline.benchmark import benchmark as run
 
     with console.progress_bars(quiet=as_json) as bars:

@@ -30,16 +30,21 @@ OwnColumns = Annotated[
     typer.Option(
         "--columns",
         metavar="NAME=COLUMN,…",
-        help="The files' own names: of bars date=Datum,close=Schluss; of news text=Titel,published_at=Zeit,symbol=WKN.",
+        help="The files' own column names: for bars date=Datum,close=Schluss; for news "
+        "text=Titel,published_at=Zeit,symbol=WKN.",
     ),
 ]
 
 DateOrder = Annotated[
     str | None,
-    typer.Option("--dates", help="Order of dates such as 02/12/2024: dmy, mdy (or ymd: 24/12/02); by default decided."),
+    typer.Option(
+        "--dates",
+        help="Order of dates such as 02/12/2024: dmy, mdy (or ymd: 24/12/02); by default decided by the file.",
+    ),
 ]
 DecimalMark = Annotated[
-    str | None, typer.Option("--decimal", help="Decimal mark of prices: point or comma; by default decided.")
+    str | None,
+    typer.Option("--decimal", help="Decimal mark of prices: point or comma; by default decided by the file."),
 ]
 TextEncoding = Annotated[
     str | None,
@@ -60,7 +65,7 @@ app = typer.Typer(no_args_is_help=True, help="Bring bars and news into the lake,
 @app.command("import")
 def data_import(
     paths: Annotated[
-        list[str], typer.Argument(help="Files or folders, or 'embedded' for the data that comes with tenor.")
+        list[str], typer.Argument(help="Files or folders, or 'embedded' for the data that come with tenor.")
     ],
     store: Store = DEFAULT_STORE,
     calendar: OneCalendar = None,
@@ -71,7 +76,9 @@ def data_import(
     as_: AsTable = None,
     as_json: AsJson = False,
 ) -> None:
-    """Import bars, news or events: CSV, JSON, Parquet or the StockNet folder. Unusable rows are reported, others kept.
+    """Import bars, news or events from CSV, JSON, Parquet or the StockNet folder.
+
+    Unusable rows are reported, the others imported.
 
     With --as features:NAME the files are a table of own features (docs/own-features.md).
     """
@@ -95,7 +102,7 @@ def data_import(
 
 @app.command("check")
 def data_check(store: Store = DEFAULT_STORE, calendar: OneCalendar = None, as_json: AsJson = False) -> None:
-    """Report gaps, duplicates, impossible prices, jumps like splits and runs of one price, symbol by symbol."""
+    """Report gaps, duplicates, impossible prices, jumps like splits and repeated prices for each symbol."""
     from tenor.ingest.importing import check_lake
 
     reports = check_lake(store, calendar=calendar)
@@ -113,19 +120,22 @@ def data_check(store: Store = DEFAULT_STORE, calendar: OneCalendar = None, as_js
 def data_fetch(
     symbols: Annotated[
         list[str] | None,
-        typer.Argument(help="AAPL SAP.DE 7203.T BTC-USD EURUSD=X …; by default all that were fetched before."),
+        typer.Argument(help="AAPL SAP.DE 7203.T BTC-USD EURUSD=X …; by default all symbols that were fetched before."),
     ] = None,
     store: Store = DEFAULT_STORE,
     source: Annotated[
-        list[str] | None, typer.Option(help="Source of prices to ask instead of the configured ones; may be repeated.")
+        list[str] | None,
+        typer.Option(help="A source of prices to use instead of the configured ones; may be repeated."),
     ] = None,
-    since: Annotated[str | None, typer.Option(help="First day (YYYY-MM-DD) of symbols new to the lake.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="First day (YYYY-MM-DD) to fetch for symbols that are new to the lake.")
+    ] = None,
     interval: BarLength = "1d",
     news: Annotated[bool, typer.Option("--news/--no-news", help="Fetch news as well.")] = True,
     events: Annotated[
         bool | None,
         typer.Option(
-            "--events/--no-events", help="Fetch dates of events as well; by default where sources.events is set."
+            "--events/--no-events", help="Fetch dates of events as well; by default if sources.events is set."
         ),
     ] = None,
     config: ConfigFile = None,
@@ -210,7 +220,10 @@ def data_status(
 
 @app.command("verify")
 def data_verify(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
-    """Compare every file of the store with its checksum: bars, news, models, published forecasts. One line a fault."""
+    """Compare every file of the store with its checksum: bars, news, models, published forecasts.
+
+    Each fault is one line.
+    """
     from tenor.pipeline.verify import verify
 
     result = verify(store)
@@ -227,7 +240,7 @@ def data_verify(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
 
 @app.command("compact")
 def data_compact(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
-    """Merge the lake's small parts for faster reading. Every row and every version stays."""
+    """Merge the lake's small parts for faster reading. No row and no version is lost."""
     from tenor.store import Lake
 
     result = Lake(store).compact()

@@ -22,24 +22,25 @@ def forecast_file(
     with_: Annotated[
         str,
         typer.Option(
-            "--with", help="chronos, timesfm, tirex, kronos, neuralforecast, fracast, …, or file.py:function."
+            "--with",
+            help="The model: chronos, timesfm, tirex, kronos, neuralforecast, fracast, …, or file.py:function.",
         ),
     ],
-    model_folder: Annotated[Path | None, typer.Option(help="Where the model lies; nothing is downloaded.")] = None,
+    model_folder: Annotated[Path | None, typer.Option(help="Folder of the model; nothing is downloaded.")] = None,
     store: Store = DEFAULT_STORE,
     symbol: Annotated[list[str] | None, typer.Option(help="Only this symbol; may be repeated.")] = None,
     horizons: Annotated[str, typer.Option(help="Sessions ahead.")] = "1,5",
     every: Annotated[int, typer.Option(min=1, help="Forecast after every n-th session.")] = 1,
-    batch: Annotated[int, typer.Option(min=1, help="Windows that the model is given at once.")] = 64,
+    batch: Annotated[int, typer.Option(min=1, help="Windows that the model gets in one call.")] = 64,
     trained_until: Annotated[
-        str | None, typer.Option(help="The last date whose close the model's training saw, as its makers state it.")
+        str | None, typer.Option(help="The last date whose close the model's training saw, according to its makers.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="The model's name in the file.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let a model forecast past sessions, each from the bars up to it, and write them for 'tenor judge'.
+    """Let another model forecast past sessions, each from the bars up to it, and write the forecasts for 'tenor judge'.
 
-    The packages of models are not tenor's: install them beside it, in an environment of their own.
+    Install the model's package together with tenor in a separate environment.
     """
     from tenor.adapters import load_model, write
     from tenor.forecast_table import format_of
@@ -81,4 +82,4 @@ def _horizons(text: str) -> list[int]:
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:
-        raise ConfigError(f"--horizons {text!r} are no numbers: write them as 1,5.") from None
+        raise ConfigError(f"--horizons {text!r} are not numbers: write them as 1,5.") from None

@@ -15,18 +15,21 @@ app = typer.Typer()
 
 @app.command()
 def judge(
-    files: Annotated[list[Path], typer.Argument(help="Forecasts as CSV or Parquet, one file a model.")],
+    files: Annotated[list[Path], typer.Argument(help="Forecasts as CSV or Parquet, one file for each model.")],
     store: Store = DEFAULT_STORE,
-    report: Annotated[Path | None, typer.Option(help="The HTML page to write: one file that can be published.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="The HTML page to write, as one file that can be published.")
+    ] = None,
     trained_until: Annotated[
-        str | None, typer.Option(help="The last day (YYYY-MM-DD) that the models' training saw.")
+        str | None, typer.Option(help="The last day (YYYY-MM-DD) that the training of the models saw.")
     ] = None,
     columns: Annotated[
-        list[str] | None, typer.Option(help="The files' own names of columns: symbol=Ticker,session=Datum.")
+        list[str] | None, typer.Option(help="The files' own column names: symbol=Ticker,session=Datum.")
     ] = None,
     dates: Annotated[str | None, typer.Option(help="The order of dates such as 02/12/2024: dmy, mdy or ymd.")] = None,
     calendar: Annotated[
-        str | None, typer.Option(help="Whose sessions count: XNYS, XLON, 24/7 …; by default that of the symbols.")
+        str | None,
+        typer.Option(help="The calendar whose sessions count: XNYS, XLON, 24/7 …; by default that of the symbols."),
     ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="Leave out the slow baselines: boosting, GARCH, ARIMA.")

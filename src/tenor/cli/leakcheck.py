@@ -24,17 +24,22 @@ def leakcheck(
         str | None, typer.Option(help="Instead of a table, a function of the lake's bars: path/to/file.py:name.")
     ] = None,
     store: Store = DEFAULT_STORE,
-    target: Annotated[str | None, typer.Option(help="The column to be forecast.")] = None,
+    target: Annotated[str | None, typer.Option(help="The column with the target.")] = None,
     date: Annotated[str | None, typer.Option(help="The column with the session.")] = None,
     symbol: Annotated[str | None, typer.Option(help="The column with the symbol.")] = None,
     split: Annotated[str | None, typer.Option(help="The column with train, validation or test.")] = None,
     train_end: Annotated[str | None, typer.Option(help="Instead of such a column, the last day of training.")] = None,
-    published_at: Annotated[str | None, typer.Option(help="The column with the news' time of publication.")] = None,
+    published_at: Annotated[
+        str | None, typer.Option(help="The column with the time of publication of the news.")
+    ] = None,
     price: Annotated[str | None, typer.Option(help="The column with the close.")] = None,
     horizon: Annotated[int, typer.Option(min=1, help="Sessions from a row to its target.")] = 1,
     calendar: Calendar = "XNYS",
     as_of: Annotated[
-        str, typer.Option("--as-of", metavar="close|open", help="Up to when a row may hold news: close or next open.")
+        str,
+        typer.Option(
+            "--as-of", metavar="close|open", help="The cut-off of a row's news: close or open (of the next session)."
+        ),
     ] = "close",
     as_json: AsJson = False,
 ) -> None:

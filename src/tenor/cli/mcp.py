@@ -34,14 +34,14 @@ def mcp(
         Path | None, typer.Option(help="The only folder from which forecasts to judge, and evaluations, are read.")
     ] = None,
     http: Annotated[bool, typer.Option("--http", help="Serve by HTTP on 127.0.0.1, not by stdin and stdout.")] = False,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Of --http; 0 picks a free one.")] = 8765,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port for --http; 0 picks a free one.")] = 8765,
 ) -> None:
     """Serve tools for assistants by the Model Context Protocol: forecast, evaluate, judge, sentiment, data_status.
 
-    They read, and nothing is ever written. The program of the assistant starts this command and speaks with it.
+    The tools only read. The program of the assistant starts this command and communicates with it.
     """
     if files is not None and not files.is_dir():
-        raise ConfigError(f"--files {str(files)!r} is no folder: name the one with the files of forecasts.")
+        raise ConfigError(f"--files {str(files)!r} is not a folder: name the one with the files of forecasts.")
     try:
         from tenor.pipeline.assistant import Tools
 

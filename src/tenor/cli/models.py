@@ -42,7 +42,10 @@ def train(
     allow_leak: AllowLeak = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train on the lake's bars. A new model becomes the champion if it beats the current one. A killed run resumes."""
+    """Train on the lake's bars.
+
+    A new model becomes the champion if it beats the current one. An interrupted run resumes.
+    """
     from tenor.config import Config
     from tenor.ingest.importing import EMBEDDED, import_files
     from tenor.pipeline import train
@@ -85,7 +88,7 @@ def evaluate(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Evaluate a model walk-forward against baselines, and write the report. A killed run resumes."""
+    """Evaluate a model walk-forward against baselines, and write the report. An interrupted run resumes."""
     from tenor.config import Config
     from tenor.evaluation import statistical
     from tenor.pipeline import evaluate
@@ -131,10 +134,10 @@ def predict(
     as_of: MomentOfModel = None,
     session: Annotated[
         str | None,
-        typer.Option(help="An earlier session, YYYY-MM-DD: the forecast after it, from what was known then."),
+        typer.Option(help="An earlier session, YYYY-MM-DD: makes the forecast after it, from what was known then."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Write them as a table, .csv or .parquet, that 'tenor judge' reads.")
+        Path | None, typer.Option(help="Write the forecasts as a table, .csv or .parquet, that 'tenor judge' reads.")
     ] = None,
     config: ConfigFile = None,
     set_: Overrides = None,
@@ -142,8 +145,8 @@ def predict(
 ) -> None:
     """Forecast how far prices may move, from the last bars in the lake.
 
-    A symbol that can't be forecast is reported in one line, and the others are forecast; the exit code is 1 then. So is
-    one whose bars are stale, where sources.when_stale refuses them; otherwise stale forecasts are reported.
+    A symbol that can't be forecast is reported in one line, the others are forecast, and the exit code is 1. The same
+    happens to a symbol with stale bars if sources.when_stale is refuse; otherwise its forecast is marked as stale.
     """
     from tenor.forecast_table import format_of, write_forecasts
     from tenor.pipeline.predict import current_forecasts

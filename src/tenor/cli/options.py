@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 Store = Annotated[str, typer.Option(help="The lake: a folder, or s3://bucket/prefix.", envvar="TENOR_STORE")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text: one object, or one per line.")]
 AllowLeak = Annotated[
-    bool, typer.Option("--allow-leak", help="Go on where the leak check finds that an own feature sees the future.")
+    bool,
+    typer.Option("--allow-leak", help="Continue even if the leak check finds that an own feature sees the future."),
 ]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="A TOML file with settings.")]
 Overrides = Annotated[
@@ -24,7 +25,8 @@ Overrides = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="One setting; it overrides the file: model.hidden=64."),
 ]
 Calendar = Annotated[
-    str, typer.Option(help="Of symbols whose names tell no market: XNYS, XLON, 24/7 …; the others have their market's.")
+    str,
+    typer.Option(help="Calendar of symbols whose names show no market: XNYS, XLON, 24/7 …; others use their market's."),
 ]
 Version = Annotated[str | None, typer.Option("--model", help="A version, previous or latest; by default the champion.")]
 Network = Annotated[
@@ -51,7 +53,7 @@ EngineAddress = Annotated[
     typer.Option(
         "--engine",
         metavar="local|ray|ray://HOST:PORT",
-        help="Where the work runs: processes of this machine, or a Ray cluster (docs/scale.md).",
+        help="Where tasks run: processes of this machine, or a Ray cluster (docs/scale.md).",
         envvar="TENOR_ENGINE",
     ),
 ]
@@ -66,11 +68,12 @@ Labelled = Annotated[
     ),
 ]
 Published = Annotated[
-    Path | None, typer.Option(help="The folder with the published sets.", envvar="TENOR_DATA", show_envvar=True)
+    Path | None, typer.Option(help="The folder with the published data sets.", envvar="TENOR_DATA", show_envvar=True)
 ]
 
 Since = Annotated[
-    str | None, typer.Option(metavar="DATE", help="Begin a new account afterwards, on published past forecasts.")
+    str | None,
+    typer.Option(metavar="DATE", help="Open a new account at this past date, on the published past forecasts."),
 ]
 
 DEFAULT_STORE = "lake"

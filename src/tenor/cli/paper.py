@@ -26,7 +26,7 @@ def run(
     set_: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """After a refresh: book what was filled, and decide on the newest forecasts. A second run changes nothing."""
+    """After a refresh, book filled decisions and decide on the newest forecasts. A second run changes nothing."""
     from tenor.config import Config
     from tenor.pipeline.paper import run as run_paper
 
@@ -47,10 +47,10 @@ def run(
 def show(
     store: Store = DEFAULT_STORE,
     account: Annotated[int | None, typer.Option(min=1, help="An earlier account; by default the last one.")] = None,
-    journal: Annotated[bool, typer.Option("--journal", help="Print its rows as CSV instead.")] = False,
+    journal: Annotated[bool, typer.Option("--journal", help="Print the journal's rows as CSV instead.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the account: what it holds, what it earned and cost, and whether that is more than holding earns."""
+    """Show the account: its positions, returns and costs, and the comparison with holding."""
     from tenor.pipeline.paper import journal_rows
     from tenor.pipeline.paper import show as show_paper
 
@@ -65,7 +65,7 @@ def show(
 
 @app.command()
 def reset(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
-    """Close the account: the next run begins another one. The journal keeps all rows."""
+    """Close the account. The next run opens a new one, and the journal keeps all rows."""
     from tenor.pipeline.paper import reset as reset_paper
 
     number = reset_paper(store)
@@ -81,13 +81,13 @@ def reset(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
 def orders(
     store: Store = DEFAULT_STORE,
     send: Annotated[
-        bool, typer.Option("--send", help="Send them to the paper account; otherwise they are shown.")
+        bool, typer.Option("--send", help="Send the orders to the paper account; otherwise they are only shown.")
     ] = False,
     config: ConfigFile = None,
     set_: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Orders that bring a paper account at Alpaca to the newest decision; shown, and sent with --send alone.
+    """Show the orders that bring a paper account at Alpaca to the newest decision; they are sent only with --send.
 
     Needs APCA_API_KEY_ID and APCA_API_SECRET_KEY of a paper account. A live account is never reached.
     """

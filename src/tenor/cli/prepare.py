@@ -18,13 +18,15 @@ app = typer.Typer()
 def prepare(
     paths: Annotated[
         list[str] | None,
-        typer.Argument(help="Files or folders with bars or news; by default what is in the lake, or else 'embedded'."),
+        typer.Argument(
+            help="Files or folders with bars or news; by default the content of the lake, or 'embedded' if it is empty."
+        ),
     ] = None,
     store: Store = DEFAULT_STORE,
     config: ConfigFile = None,
     set_: Overrides = None,
     output: Annotated[
-        Path | None, typer.Option(help="A file for the features and targets, .csv or .parquet, to look at.")
+        Path | None, typer.Option(help="A file, .csv or .parquet, to write the features and targets to.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:

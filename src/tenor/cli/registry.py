@@ -110,20 +110,25 @@ def diff(
 @app.command()
 def export(
     name: Name = "champion",
-    to: Annotated[str, typer.Option(help="Where to: mlflow.")] = "mlflow",
+    to: Annotated[str, typer.Option(help="The target: mlflow.")] = "mlflow",
     tracking_uri: Annotated[
         str | None,
         typer.Option(
-            help="MLflow's server, as http://127.0.0.1:5000, or a folder.",
+            help="MLflow's server, such as http://127.0.0.1:5000, or a folder.",
             envvar="MLFLOW_TRACKING_URI",
             show_envvar=True,
         ),
     ] = None,
-    experiment: Annotated[str, typer.Option(help="Of MLflow; it is made where there is none.")] = "tenor",
+    experiment: Annotated[
+        str, typer.Option(help="The experiment in MLflow; it is created if it does not exist.")
+    ] = "tenor",
     store: Store = DEFAULT_STORE,
     as_json: AsJson = False,
 ) -> None:
-    """Export a version: its settings, metrics, card and files as a run of MLflow. Once exported, it is left alone."""
+    """Export a version, with its settings, metrics, card and files, as a run of MLflow.
+
+    A version that was exported before is not exported again.
+    """
     from tenor.pipeline.export import export_to_mlflow
     from tenor.registry import registry_of
 

@@ -26,7 +26,7 @@ def train(
     workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train a policy. It becomes the champion if it beats the current one. A killed run resumes."""
+    """Train a policy. It becomes the champion if it beats the current one. An interrupted run resumes."""
     from tenor.config import Config
     from tenor.pipeline.rl import train as train_policy
 
@@ -54,10 +54,15 @@ def evaluate(
     config: ConfigFile = None,
     set_: Overrides = None,
     workers: Workers = None,
-    report: Annotated[Path | None, typer.Option(help="The HTML page to write; its figures as JSON beside it.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="The HTML page to write; its figures are written as JSON beside it.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Walk agents forward, and compare them with holding, volatility targets, chance and more. A killed run resumes."""
+    """Walk agents forward, and compare them with holding, volatility targets, chance and more.
+
+    An interrupted run resumes.
+    """
     from tenor.config import Config
     from tenor.pipeline.rl import evaluate as evaluate_agents
 
@@ -80,7 +85,7 @@ def run(
     set_: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Trade by the champion policy on paper: `tenor paper run` with the rule ``rl``. A second run changes nothing."""
+    """Trade on paper by the champion policy: `tenor paper run` with the rule ``rl``. A second run changes nothing."""
     from tenor.cli import paper
 
     paper.run(store=store, since=since, config=config, set_=[*(set_ or ()), 'paper.rule="rl"'], as_json=as_json)
@@ -90,7 +95,7 @@ def run(
 def promote(
     version: Annotated[str, typer.Argument(help="A policy, or latest.")] = "latest",
     store: Store = DEFAULT_STORE,
-    force: Annotated[bool, typer.Option("--force", help="Without a comparison.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Promote it without a comparison.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make a policy the champion, if it beats the current one on sessions that neither has seen."""

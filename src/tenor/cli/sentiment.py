@@ -16,18 +16,17 @@ app = typer.Typer(no_args_is_help=True, help="Score texts with BERT, explain sco
 @app.command("score")
 def sentiment_score(
     texts: Annotated[list[str] | None, typer.Argument(help="Texts to score.")] = None,
-    file: Annotated[Path | None, typer.Option(help="A CSV or Parquet file, instead of texts.")] = None,
+    file: Annotated[Path | None, typer.Option(help="A CSV or Parquet file with texts, instead of TEXTS.")] = None,
     column: Annotated[
         str | None, typer.Option(help="The file's column of texts; by default 'text', 'headline' or 'title'.")
     ] = None,
-    encoding: Annotated[
-        str | None, typer.Option(help="The file's encoding where it is not UTF-8: gbk, cp1251 …")
-    ] = None,
+    encoding: Annotated[str | None, typer.Option(help="The file's encoding, if it is not UTF-8: gbk, cp1251 …")] = None,
     scorer: ScorerName = "default",
     kinds: Annotated[
         Path | None,
         typer.Option(
-            help="A classifier of the kinds of news trained for the scorer (default: the one that came with it)."
+            help="A classifier of the kinds of news that was trained for the scorer; by default the one that "
+            "comes with it."
         ),
     ] = None,
     as_json: AsJson = False,
@@ -58,7 +57,7 @@ def sentiment_why(
     scorer: ScorerName = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Show how much each word moves the score: each is left out in turn."""
+    """Show how much each word changes the score, by leaving out each in turn."""
     from tenor.sentiment import Scorer, why
 
     explanation = why(Scorer.load(scorer), text)
@@ -73,14 +72,14 @@ def sentiment_evaluate(
     data: Labelled = "embedded",
     folder: Published = None,
     agreement: Annotated[
-        int, typer.Option(help="For fpb: least agreement of its annotators in %: 50, 66, 75 or 100.")
+        int, typer.Option(help="For fpb: the least agreement of its annotators in %: 50, 66, 75 or 100.")
     ] = 50,
     scorer: ScorerName = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Print accuracy, macro-F1 and calibration on labelled sentences, beside a majority class and two lexicons.
+    """Print accuracy, macro-F1 and calibration on labelled sentences, with a majority class and two lexicons.
 
-    The lexicons are left out where they are not installed.
+    Lexicons that are not installed are left out.
     """
     from tenor.sentiment import Scorer
     from tenor.sentiment.training.evaluate import compare_scorers, read_labelled
@@ -100,16 +99,16 @@ def sentiment_benchmark(
     seeds: Annotated[int, typer.Option(min=1, help="Number of random splits to tune and test on.")] = 5,
     start: Annotated[
         Path | None,
-        typer.Option(help="Folder of a float32 classifier to start from (default: the weights in this package)."),
+        typer.Option(help="Folder of a float32 classifier to start from; by default the weights in this package."),
     ] = None,
     work: Annotated[
         Path, typer.Option(help="Folder for the result of each seed; finished seeds are not run again.")
     ] = Path("sentiment-benchmark"),
     as_json: AsJson = False,
 ) -> None:
-    """Tune on Financial PhraseBank and test on a random 20 %, once a seed.
+    """Tune on Financial PhraseBank and test on a random 20 %, once for each seed.
 
-    A seed takes about 8 minutes on one core, twice that on a processor without bfloat16.
+    A seed takes about 8 minutes on one core, and twice as long on a processor without bfloat16.
     """
     from tenor.sentiment.training.evaluate import published_folder
     from tenor.sentiment.training.protocol import fpb_protocol
@@ -133,7 +132,7 @@ def sentiment_train(
     data: Labelled,
     out: Annotated[Path, typer.Option(help="Folder for the tuned weights, to pass to --scorer.")],
     folder: Published = None,
-    work: Annotated[Path, typer.Option(help="Folder for checkpoints, from which a killed run resumes.")] = Path(
+    work: Annotated[Path, typer.Option(help="Folder for checkpoints, from which an interrupted run resumes.")] = Path(
         "sentiment-work"
     ),
     device: Annotated[
@@ -141,7 +140,7 @@ def sentiment_train(
     ] = "cpu",
     as_json: AsJson = False,
 ) -> None:
-    """Tune the scorer of this package on labelled sentences. A killed run resumes when it is started again."""
+    """Tune the scorer of this package on labelled sentences. An interrupted run resumes when it is started again."""
     from tenor.config import changed
     from tenor.sentiment.training.evaluate import read_labelled
     from tenor.sentiment.training.tune import TUNE_CONFIG, tune_on

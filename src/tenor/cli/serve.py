@@ -28,7 +28,8 @@ WEBHOOK = "TENOR_WEBHOOK"
 Webhook = Annotated[
     str | None,
     typer.Option(
-        help="Where alarms are posted as JSON. Others can read a command line: a secret belongs into the variable.",
+        help="Address to which alarms are posted as JSON. Others can read a command line, so put a secret address "
+        "into the variable.",
         envvar=WEBHOOK,
         show_envvar=True,
     ),
@@ -88,7 +89,9 @@ def _alarms(count: int) -> str:
 @app.command()
 def monitor(
     store: Store = DEFAULT_STORE,
-    every: Annotated[bool, typer.Option("--all", help="Also the features whose drift is within its bounds.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Show also the features whose drift is within its bounds.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show the checks of the last refresh (drift, error, coverage) and how stale the forecasts are now."""
@@ -121,7 +124,7 @@ def monitor(
 def serve(
     store: Store = DEFAULT_STORE,
     host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 picks a free port.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0 picks a free one.")] = 8000,
     refresh: Annotated[bool, typer.Option(help="Fetch and refresh after each session's close.")] = False,
     key: Annotated[
         bool | None,
@@ -131,26 +134,28 @@ def serve(
         float | None,
         typer.Option(
             min=0,
-            help="Requests per second of one caller, 10 symbols of a batch for one; 20 when serving other machines.",
+            help="Requests per second of one caller, where 10 symbols of a batch count as one; 20 when serving "
+            "other machines.",
         ),
     ] = None,
     allow_host: Annotated[
-        list[str] | None, typer.Option(help="A further name that requests may call this service by.")
+        list[str] | None, typer.Option(help="A further host name under which this service accepts requests.")
     ] = None,
     allow_origin: Annotated[
-        list[str] | None, typer.Option(help="A web page's origin that may call it, as https://example.org.")
+        list[str] | None,
+        typer.Option(help="The origin of a web page that may call the service, such as https://example.org."),
     ] = None,
     limit: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME=NUMBER",
-            help="A limit of docs/security.md, as connections_each=0 behind a proxy; may be repeated.",
+            help="A limit of docs/security.md, such as connections_each=0 behind a proxy; may be repeated.",
         ),
     ] = None,
     as_of: Annotated[
         str | None,
         typer.Option(
-            metavar="DATE", help="The session on which the dashboard opens, to replay past forecasts from: 2017-06-16."
+            metavar="DATE", help="The session at which the dashboard opens, to replay past forecasts: 2017-06-16."
         ),
     ] = None,
     webhook: Webhook = None,
@@ -223,7 +228,7 @@ def _opening(store: str, published: PublishedForecasts, as_of: str | None) -> st
     ModelError
         Nothing is published, and there is no model to make forecasts with.
     ConfigError
-        `as_of` is no date, or before all past forecasts.
+        `as_of` is not a date, or before all past forecasts.
     """
     from datetime import date
 
@@ -265,8 +270,10 @@ def _bringing(store: str, symbols: Sequence[str], sources: SourcesConfig) -> Cal
 
 
 @keys.command("make")
-def keys_make(name: Annotated[str, typer.Argument(help="Whose key it is.")], store: Store = DEFAULT_STORE) -> None:
-    """Make a key and print it once: only its hash is stored."""
+def keys_make(
+    name: Annotated[str, typer.Argument(help="Name of the key's owner.")], store: Store = DEFAULT_STORE
+) -> None:
+    """Make a key and print it once; only its hash is stored."""
     from tenor.serving.keys import ApiKeys
     from tenor.serving.published import published_forecasts
 
@@ -294,7 +301,7 @@ def keys_list(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
 
 @keys.command("revoke")
 def keys_revoke(
-    name: Annotated[str, typer.Argument(help="Whose key opens nothing any more.")], store: Store = DEFAULT_STORE
+    name: Annotated[str, typer.Argument(help="Name of the owner whose key is revoked.")], store: Store = DEFAULT_STORE
 ) -> None:
     """Revoke a key."""
     from tenor.serving.keys import ApiKeys

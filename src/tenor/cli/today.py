@@ -16,12 +16,12 @@ app = typer.Typer()
 def today(
     store: Store = DEFAULT_STORE,
     symbol: Annotated[list[str] | None, typer.Option(help="Only this symbol; may be repeated.")] = None,
-    send: Annotated[bool, typer.Option("--send", help="Also send it over alerts.channels.")] = False,
+    send: Annotated[bool, typer.Option("--send", help="Also send the digest over alerts.channels.")] = False,
     config: ConfigFile = None,
     set_: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print what matters of the newest forecasts: widest ranges, misses, bursts of news, the model's health."""
+    """Print a digest of the newest forecasts: widest ranges, misses, bursts of news, the model's health."""
     from dataclasses import replace
 
     from tenor.config import Config

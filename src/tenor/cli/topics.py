@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="What your news is about: topics with words, shares and examples.")
 
-TopicName = Annotated[str, typer.Argument(metavar="TOPIC", help="Its name or number, as 'tenor topics show' has them.")]
+TopicName = Annotated[
+    str, typer.Argument(metavar="TOPIC", help="The topic's name or number, as in 'tenor topics show'.")
+]
 _DAYS = 10
 _SYMBOLS = 10
 _EXAMPLE = 160
@@ -28,13 +30,15 @@ def topics_fit(
     k: Annotated[int, typer.Option("--k", help="Number of topics.")] = 20,
     until: Annotated[
         str | None,
-        typer.Option(metavar="DATE", help="Look only at news published before it (UTC): the end of a training part."),
+        typer.Option(
+            metavar="DATE", help="Use only news published before this date (UTC), such as the end of a training part."
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the random starts.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the random starts.")] = 0,
     scorer: ScorerName = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Fit topics on the store's news and save them. Topics that come again keep their places and your names."""
+    """Fit topics on the store's news and save them. Topics that are found again keep their places and your names."""
     from tenor.pipeline.topics import fit
 
     with console.progress_bars(quiet=as_json) as bars:
@@ -52,18 +56,21 @@ def topics_fit(
 @app.command("show")
 def topics_show(
     topic: Annotated[
-        str | None, typer.Argument(help="One topic in full, by name or number: its symbols, days and examples.")
+        str | None,
+        typer.Argument(help="A topic to show in full, by name or number, with its symbols, days and examples."),
     ] = None,
     store: Store = DEFAULT_STORE,
     version: Annotated[
         str | None,
-        typer.Option(help="Of the topics: a model's, or an earlier fit's; by default the last fit's."),
+        typer.Option(
+            help="The version of the topics: a model's or that of an earlier fit; by default that of the last fit."
+        ),
     ] = None,
-    examples: Annotated[int, typer.Option(min=0, max=100, help="Examples a topic.")] = 3,
+    examples: Annotated[int, typer.Option(min=0, max=100, help="Number of examples for each topic.")] = 3,
     scorer: ScorerName = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Show the topics: their words, their share of the news, by symbol and by day, and typical items of yours."""
+    """Show the topics: their words, their share of the news by symbol and day, and typical items."""
     from tenor.pipeline.topics import show
 
     with console.progress_bars(quiet=as_json) as bars:
@@ -81,11 +88,11 @@ def topics_show(
 @app.command("name")
 def topics_name(
     topic: TopicName,
-    name: Annotated[str, typer.Argument(help="The new name; '' gives it its words back.")],
+    name: Annotated[str, typer.Argument(help="The new name; '' restores the name from its words.")],
     store: Store = DEFAULT_STORE,
     as_json: AsJson = False,
 ) -> None:
-    """Rename a topic. A later fit keeps the name where it finds the topic again."""
+    """Rename a topic. A later fit keeps the name if it finds the topic again."""
     from tenor.pipeline.topics import rename
     from tenor.workspace import Workspace
 

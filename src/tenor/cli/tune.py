@@ -34,21 +34,23 @@ def tune(
     model: Network = None,
     as_of: Moment = None,
     grid: Annotated[
-        list[str] | None, typer.Option(help="A key and its values: hidden=16,32; may be given several times.")
+        list[str] | None, typer.Option(help="A setting and its values: hidden=16,32; may be repeated.")
     ] = None,
     grid_file: Annotated[Path | None, typer.Option(help="The grid as a TOML file, in a table [grid].")] = None,
     scoring: Annotated[
         str, typer.Option(help="The metric that ranks: log_variance_r2, error_reduction, rank_ic or mcc.")
     ] = "log_variance_r2",
     horizon: Annotated[int, typer.Option(min=1, help="The horizon that is scored, in sessions.")] = 1,
-    out: Annotated[Path, typer.Option(help="The file to write the best config to, for --config.")] = Path("best.toml"),
+    out: Annotated[Path, typer.Option(help="The file to write the best settings to, for --config.")] = Path(
+        "best.toml"
+    ),
     report: Annotated[Path | None, typer.Option(help="The HTML page of the search to write.")] = None,
     workers: Workers = None,
     engine: EngineAddress = None,
     allow_leak: AllowLeak = False,
     as_json: AsJson = False,
 ) -> None:
-    """Search a grid of settings on walk-forward folds before the test part. A killed search is continued."""
+    """Search a grid of settings on walk-forward folds before the test part. An interrupted search resumes."""
     from tenor.config import Config
     from tenor.pipeline.tune import tune as search
 

@@ -15,11 +15,14 @@ app = typer.Typer()
 
 @app.command()
 def upload(
-    to: Annotated[str, typer.Option(help="Where to: s3://bucket/prefix, or a folder.")],
+    to: Annotated[str, typer.Option(help="The target: s3://bucket/prefix, or a folder.")],
     store: Store = DEFAULT_STORE,
     as_json: AsJson = False,
 ) -> None:
-    """Copy bars, news, models and published forecasts to another store. Existing objects stay; pointers move last."""
+    """Copy bars, news, models and published forecasts to another store.
+
+    Existing objects are not changed; pointers are written last.
+    """
     from tenor.pipeline.upload import upload as copy
 
     with console.progress_bars(quiet=as_json) as bars:

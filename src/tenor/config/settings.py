@@ -24,7 +24,7 @@ from tenor.errors import ConfigError, one_line
 DEFAULT_KINDS: tuple[str, ...] = (
     "any", "earnings", "analyst", "merger", "product", "legal", "payout", "macro", "management", "price",
 )  # fmt: skip
-"""The kinds of news that are features where ``features.kinds`` is not set, and where there are counts of them."""
+"""The kinds of news that are features if ``features.kinds`` is not set and there are counts of them."""
 
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -39,35 +39,36 @@ def choice_of(names: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class HttpConfig(Section):
-    """How patiently a source is asked.
+    """Limits and retries of requests to sources.
 
     Attributes
     ----------
     connect_seconds : float
-        For one connection.
+        Limit of seconds for connecting.
     read_seconds : float
-        For one wait for bytes.
+        Limit of seconds without a byte of the answer.
     deadline_seconds : float
-        For one request as a whole, however slowly its answer drips.
+        Limit of seconds for a whole request, however slowly its answer comes.
     attempts : int
         How often a request is tried that fails temporarily (429, 5xx, a broken connection).
     backoff_seconds : float
-        The first wait between tries; it doubles, with jitter. A Retry-After counts instead.
+        Seconds of the first wait between tries; each wait is twice as long, with jitter. A Retry-After is used
+        instead.
     longest_wait_seconds : float
-        No single wait is longer; a source that asks for more is given up on.
+        Longest single wait in seconds; a source that demands more is given up.
     max_megabytes : float
-        Size of one answer, unpacked.
+        Largest size of one answer, unpacked.
     max_redirects : int
-        Redirects in a row.
+        Redirects that are followed in a row.
     trips : int
-        So many failed requests in a row make a host rest for `rest_seconds`.
+        After so many failed requests in a row, a host is not asked for `rest_seconds`.
     rest_seconds : float
-        How long a host rests.
+        Seconds for which such a host is not asked.
     requests_per_minute : float
-        To one host; a source's own lower limit counts.
+        Most requests to one host in a minute; a lower limit of the source itself counts.
     transport : {"httpx", "curl"}
-        What carries the requests. ``curl`` begins its TLS as a browser does, which Yahoo asks for; it needs the extra
-        ``yahoo``.
+        What sends the requests. ``curl`` begins its TLS like a browser, which Yahoo requires; it needs the
+        extra ``yahoo``.
     """
 
     section: ClassVar[str] = "sources.http"
@@ -92,7 +93,7 @@ class HttpConfig(Section):
 
 @dataclass(frozen=True)
 class SourcesConfig(Section):
-    """What is fetched from where.
+    """The sources of prices, news and events.
 
     Attributes
     ----------
@@ -101,27 +102,28 @@ class SourcesConfig(Section):
     news : tuple of str
         News sources, each of which is asked.
     events : tuple of str
-        Sources of dates known ahead (earnings), each of which is asked; none by default.
+        Sources of dates known in advance (earnings), each of which is asked; none by default.
     feeds : tuple of str
-        RSS or Atom feeds, by a name that tenor knows or by their address.
+        RSS or Atom feeds, by a name that tenor knows or by address.
     forums : tuple of str
         Subreddits that are read for news of a symbol.
     urls : tuple of str
-        ``NAME=URL`` of a source that is reached at another address: a proxy, a mirror.
+        ``NAME=URL`` of a source that is reached at another address: a proxy or a mirror.
     since : str
-        The first day (YYYY-MM-DD) of a symbol that the lake has nothing of.
+        The first day (YYYY-MM-DD) to fetch for a symbol that the lake does not have yet.
     overlap : int
-        Sessions fetched again each time, to catch revisions.
+        Sessions that are fetched again each time, to catch revisions.
     disagreement_bps : float
-        A daily return on which two sources differ by more basis points is reported.
+        If two sources differ by more basis points in a daily return, this is reported.
     cross_check : bool
-        A second source is asked as well, and compared, each time.
+        Whether a second source is asked each time as well, and compared.
     parallel : int
-        Symbols fetched at once.
+        Symbols that are fetched at the same time.
     max_stale_sessions : int
-        Bars older than that, by the symbol's own calendar, are stale.
+        Bars that are more sessions behind, by the symbol's own calendar, are stale.
     when_stale : {"say", "refuse", "ignore"}
-        What a forecast from stale bars does: say so, refuse, or ignore it.
+        What happens to a forecast from stale bars: ``say`` marks it, ``refuse`` makes none, ``ignore`` does
+        nothing.
     http : HttpConfig
         How patiently sources are asked.
     """
@@ -165,35 +167,36 @@ class SourcesConfig(Section):
 
 @dataclass(frozen=True)
 class FeatureConfig(Section):
-    """What a panel is made of.
+    """The features and targets of a panel.
 
     Attributes
     ----------
     groups : tuple of str
-        Which features (see ``docs/features.md``); their order does not matter.
+        Groups of features (see ``docs/features.md``), in any order.
     sentiment : bool
-        Sentiment features as well, wherever daily sentiment is given.
+        Whether sentiment features are used, if there is daily sentiment.
     horizons : tuple of int
         Sessions ahead of each target; rising.
     calendar : str
-        The exchange whose sessions are the panel's, by its exchange_calendars name; with ``@1h`` or ``@15m``
-        (``XNYS@1h``) their bars of that length are.
+        The exchange whose sessions are the panel's, by its name in exchange_calendars; with ``@1h`` or ``@15m``
+        (``XNYS@1h``) the sessions are its bars of that length.
     own : tuple of str
-        The user's own features (``docs/own-features.md``): functions (``mine.py:f``), tables (``macro.csv``) and tables
-        of the lake (``features:macro``).
+        Your own features (``docs/own-features.md``): functions (``mine.py:f``), tables (``macro.csv``) and
+        tables of the lake (``features:macro``).
     events : tuple of str, or bool
-        Kinds of the lake's events (``earnings``) of which there are features; true for all there are.
+        Kinds of the lake's events (``earnings``) that become features; true for all kinds.
     kinds : tuple of str, or bool, or None
-        Kinds of news of which daily counts are features (``docs/news.md``): ``earnings`` and the others that tenor's
-        classifier knows, ``any`` for all items together; true for all kinds. None takes `DEFAULT_KINDS` where the lake
-        has counts of them; a trained model has those that it was trained with.
+        Kinds of news whose daily counts are features (``docs/news.md``): ``earnings`` and the others that
+        tenor's classifier knows, ``any`` for all items together; true for all kinds. None takes `DEFAULT_KINDS`
+        if the lake has counts; a trained model has those that it was trained with.
     topics : int or bool
-        So many topics of the lake's news are features as kinds are (``docs/topics.md``). A training fits them on the
-        news before its training part ends; true for 20. Of topics that are there already (``sentiment.topics_model``,
-        imported counts) so many, the most frequent first; true for all.
+        Number of topics of the lake's news that become features like kinds (``docs/topics.md``); true for 20. A
+        training fits them on the news before its training part ends. If there are topics already
+        (``sentiment.topics_model``, imported counts), the most frequent ones are used; true for all.
     as_of : {"close", "open"}
-        The moment that a forecast is made at: after the close of a session, or before the open of the next one. At the
-        open, the row of a session holds the news of the night after it as well; bars end with the session all the same.
+        The moment at which a forecast is made: after the close of a session, or before the open of the next
+        one. At the open, the row of a session also has the news of the following night; bars end with the
+        session in both cases.
 
     Raises
     ------
@@ -245,43 +248,45 @@ class FeatureConfig(Section):
 
 @dataclass(frozen=True)
 class SentimentConfig(Section):
-    """How items become a session's sentiment.
+    """How news items become the sentiment of a session.
 
     Attributes
     ----------
     margin_minutes : int
-        The cut-off of a session lies this long before its close; later items belong to the next session.
+        Minutes from the cut-off of a session to its close; later items belong to the next session.
     half_life : float
-        Sessions after which an item counts half in `recent`, and after which `recent` fades by half in the model's
-        features while there is no news.
+        Sessions after which an item has half its weight in `recent`, and after which `recent` falls by half in
+        the model's features while there is no news.
     window : int
-        How many sessions before this one make the trailing mean that `surprise` is measured from.
+        Number of earlier sessions whose mean `surprise` is measured from.
     repeats : float
-        k items of one symbol and session that say the same (reprints, retweets) weigh k ** `repeats` together: at 0
-        like one item, at 1 like k. In `n` each counts.
+        k items of one symbol and session with the same text (reprints, retweets) together weigh k ** `repeats`:
+        with 0 as much as one item, with 1 as much as k. Each counts in `n`.
     once : bool
-        Of items of one symbol and session that say nearly the same (`tenor.duplicates`: one with a word changed, too)
-        the first one counts and the others do nowhere, not even in `n`; `repeats` then has nothing left to weigh. The
-        embedded sentiment was made without.
+        Whether only the first of several nearly equal items of one symbol and session counts
+        (`tenor.duplicates`; one word may differ). The others then do not count in `n` either, and `repeats` has
+        no effect. The embedded sentiment was made without.
     entities : bool
-        An item that names two or more of its companies (by the lake's names) counts for each with what its own clause
-        says, where the scorer is tenor's own; otherwise, and without this, with what the whole item says.
+        Whether an item that names two or more of its companies (by the lake's names) counts for each with the
+        sentiment of its own clause. This needs tenor's own scorer; otherwise the sentiment of the whole item
+        counts for all.
     model : str
-        What scores the items: ``default``, a folder, or a Hugging Face id (see `Scorer.load`).
+        The model that scores the items: ``default``, a folder, or a Hugging Face id (see `Scorer.load`).
     kinds_model : str
-        The file of a classifier of the kinds of news trained for `model` (docs/news-kinds.md); empty for the one that
-        came with its weights.
+        The file of a classifier of the kinds of news that was trained for `model` (docs/news-kinds.md); empty
+        for the one that comes with its weights.
     topics_model : str
-        The version of the topics that items are counted by, where ``features.topics`` asks for them
-        (``tenor topics fit --until``); empty for those that a training fits. A trained model keeps the one that it was
-        trained on.
+        The version of the topics by which items are counted, if ``features.topics`` is set (``tenor topics fit
+        --until``); empty for topics that the training fits. A trained model keeps the version that it was
+        trained with.
     device : {"auto", "cpu", "cuda"}
-        What the network that scores items runs on: ``auto`` is a CUDA card where the runtime sees one (ONNX Runtime by
-        its package ``onnxruntime-gpu``, PyTorch for models of Hugging Face). Scores agree up to float noise.
+        The hardware that scores items: ``auto`` is a CUDA card if the runtime sees one (ONNX Runtime by its package
+        ``onnxruntime-gpu``, PyTorch for models of Hugging Face), else the processor. Scores agree up to rounding.
     source : str
-        Which daily sentiment of a lake is used: ``news`` is computed from the lake's news by these settings; any other
-        name is that of imported daily sentiment, such as the embedded one; ``auto`` is ``news`` where the lake has any,
-        otherwise what was imported last. A trained model keeps the one that it was trained on.
+        Which daily sentiment of a lake is used: ``news`` is computed from the lake's news with these settings;
+        any other name is that of imported daily sentiment, such as the embedded one; ``auto`` is ``news`` if
+        the lake has any, otherwise the sentiment that was imported last. A trained model keeps the one that it
+        was trained with.
     """
 
     section: ClassVar[str] = "sentiment"
@@ -325,27 +330,29 @@ class ModelConfig(Section):
     attention_size : int
         Width of the queries and keys of the attention over time.
     lookback : int
-        Sessions under attention, the current one included.
+        Sessions that attention weighs, the current one included.
     dense : tuple of int
-        Widths of the dense layers between the LSTM and the heads, from first to last; empty is one as wide as the LSTM.
+        Widths of the dense layers between the LSTM and the heads, from first to last; empty for one layer as
+        wide as the LSTM.
     dropout : float
-        Share of units dropped between layers and before the heads, below 1.
+        Share of units that are dropped between layers and before the heads, below 1.
     attention : bool
-        False leaves out the feature gate and the attention over time: the plain LSTM to compare with. All past
-        variances then weigh the same.
+        Whether there are a feature gate and attention over time. False gives the plain LSTM to compare with, in
+        which all past variances have the same weight.
     linear : bool
-        Whether each symbol's own linear regression of log variance (HAR-X, refitted as time goes on) has a share in the
-        forecast of risk, which validation chooses. False leaves it to the network alone.
+        Whether each symbol's own linear regression of log variance (HAR-X, refitted regularly) has a share in
+        the forecast of risk, which validation chooses. False leaves the forecast to the network.
     season : bool
-        Whether what a symbol did at the same time of earlier quarters, when companies report, changes the forecast of
-        risk by a regression of its own, as far as validation finds it worth.
+        Whether the moves of a symbol at the same time of earlier quarters, when companies report, change the
+        forecast of risk by a separate regression; validation chooses how much of it counts.
     news_effect : bool
-        Whether daily counts of news by kind change the forecast of risk by a regression of their own, and the network
-        does not read them (``docs/news-value.md``). False makes them inputs of the network like any other feature.
+        Whether daily counts of news by kind change the forecast of risk by a separate regression, instead of
+        being read by the network (``docs/news-value.md``). False makes them inputs of the network like any
+        other feature.
     network : str
-        A network of your own, ``path/to/mine.py:Net`` (docs/own-models.md); empty for the `AttentionLSTM`. The file is
-        read here, once, and from then on the value is ``mine.py:Net@0123456789ab``, with the beginning of the text's
-        SHA-256: another text is another network.
+        A network of your own, ``path/to/mine.py:Net`` (docs/own-models.md); empty for the `AttentionLSTM`. The
+        file is read once, when the settings are read; then the value is ``mine.py:Net@0123456789ab``, with the
+        beginning of the text's SHA-256, so that another text is another network.
     options : dict
         Keyword arguments of your own network: numbers, texts, true or false.
     code : str
@@ -414,7 +421,7 @@ class ModelConfig(Section):
             self.refuse("options", "it is for a network of your own: set model.network as well")
         for key, value in self.options.items():
             if not key.isidentifier() or keyword.iskeyword(key):
-                raise ConfigError(f"config key 'model.options' has {shown(key)}, which is no name of an argument.")
+                raise ConfigError(f"config key 'model.options' has {shown(key)}, which is not the name of an argument.")
             if not isinstance(value, (bool, int, float, str)) or (type(value) is float and not math.isfinite(value)):
                 raise ConfigError(
                     f"config key 'model.options.{key}' is {shown(value)}; it takes a finite number, a text, true or "
@@ -433,21 +440,21 @@ class TrainConfig(Section):
     Attributes
     ----------
     seeds : tuple of int
-        One network each; the forecast is their mean.
+        One network is trained for each; the forecast is their mean.
     epochs : int
-        Passes over the training part at most.
+        Most passes over the training part.
     patience : int
-        Epochs without a better validation loss after which a seed stops.
+        A seed stops after so many epochs without a better validation loss.
     learning_rate : float
-        Adam's.
+        Learning rate of Adam.
     weight_decay : float
-        Adam's, decoupled from the gradient.
+        Weight decay of Adam, decoupled from the gradient.
     clip_norm : float
-        The gradient's norm is clipped here.
+        Largest norm of the gradient; a larger one is clipped.
     segment : int
         Sessions of one symbol that are predicted in one run.
     burn_in : int
-        Sessions run before them, which no loss is taken on.
+        Sessions that are run before a segment and do not count in the loss.
     segments_per_step : int
         Segments in a batch.
     risk_weight : float
@@ -457,11 +464,14 @@ class TrainConfig(Section):
     direction_weight : float
         Weight of the direction's cross-entropy; 0 leaves it out.
     target_clip : float
-        Targets (returns in units of their volatility) are clipped here, in training alone.
+        Targets (returns in units of their volatility) are clipped at this value, in training only.
     device : {"cpu", "auto", "cuda"}
-        What trains: the cores of this machine; a CUDA card where PyTorch sees one and there is enough to do; or the
-        card, and nothing else. A card gives other last digits, and draws dropout differently, so that the same settings
-        give the same numbers on every machine unless they ask for one (docs/scale.md).
+        The hardware that trains: ``cpu`` is the processor; ``auto`` is a CUDA card if PyTorch sees one and there is
+        enough to do; ``cuda`` is the card, or an error. A card rounds differently and draws dropout differently, so
+        that the same settings give the same numbers on every machine unless they ask for a card (docs/scale.md).
+    precision : {"float32", "bfloat16"}
+        Of the products on a card: ``bfloat16`` is faster if some tens of networks train together. The processor always
+        takes float32.
     """
 
     section: ClassVar[str] = "training"
@@ -479,29 +489,35 @@ class TrainConfig(Section):
     direction_weight: float = number(0.05, 0)
     target_clip: float = number(4.0, 0, above=True)
     device: Literal["cpu", "auto", "cuda"] = field(default="cpu", metadata=USUAL)
+    precision: Literal["float32", "bfloat16"] = field(default="float32", metadata=USUAL)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.device not in DEVICES:
             self.refuse("device", f"it takes {choice_of(DEVICES)}")
+        if self.precision not in ("float32", "bfloat16"):
+            self.refuse("precision", "it takes 'float32' or 'bfloat16'")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds) or not all(0 <= s < 2**63 for s in self.seeds):
             self.refuse("seeds", "name at least one whole number >= 0, each once")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SplitConfig(Section):
-    """Where the parts end.
+    """The ends of training, validation and test. By default 60, 15 and 25 % of the sessions.
 
     Attributes
     ----------
-    train_end, valid_end, test_end : str or None
-        Last day (YYYY-MM-DD) of each part; of bars within a day a moment as well (YYYY-MM-DDTHH:MM, UTC). Left out,
-        test ends with the history, and the parts share the sessions as 60, 15 and 25 %.
+    train_end : str or None
+        Last day (YYYY-MM-DD) of the training part; for intraday bars also a moment (YYYY-MM-DDTHH:MM, UTC).
+    valid_end : str or None
+        Last day, or moment, of the validation part.
+    test_end : str or None
+        Last day, or moment, of the test part; by default the end of the history.
 
     Raises
     ------
     ConfigError
-        A text that is no date, or dates out of order.
+        A text that is not a date, or dates out of order.
     """
 
     section: ClassVar[str] = "split"
@@ -529,18 +545,19 @@ SPLIT_KEYS = ("train_end", "valid_end", "test_end")
 
 @dataclass(frozen=True, kw_only=True)
 class FoldConfig(Section):
-    """How the folds are laid out; every length is in sessions that are used, purged ones come on top.
+    """The folds of the walk-forward; lengths are sessions that are used, and purged ones are added to them.
 
     Attributes
     ----------
     folds : int
-        Test parts, each with training of its own.
+        Number of test parts; the model is trained anew for each.
     scheme : {"expanding", "rolling"}
-        ``expanding`` trains from the first session on; ``rolling`` on as many sessions as the first fold has.
+        ``expanding`` trains from the first session on; ``rolling`` trains on as many sessions as the first fold
+        has.
     valid_sessions, test_sessions : int
         Length of each validation and each test part.
     test_end : str or None
-        Last day (YYYY-MM-DD) of the last test part; the end of the history if None.
+        Last day (YYYY-MM-DD) of the last test part; by default the end of the history.
     """
 
     section: ClassVar[str] = "folds"
@@ -560,19 +577,19 @@ class FoldConfig(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class AlertsConfig(Section):
-    """Which forecasts people are alerted to, and how (docs/alerts.md).
+    """Alerts: rules, symbols and channels (docs/alerts.md).
 
     Attributes
     ----------
     rules : tuple of str
-        ``range > 4%`` (half of the 90 % range, next session), ``rank > 0.95`` (the volatility's place in the symbol's
-        own year), ``missed`` (the price ended outside of its range), ``burst`` (many more news than usual), ``spike
-        earnings > 4`` (4 times the usual items about earnings; ``spike > 4`` for any kind), ``drift`` (an alarm of the
-        monitoring).
+        ``range > 4%`` (half of the 90 % range of the next session), ``rank > 0.95`` (the volatility's place in
+        the symbol's own year), ``missed`` (the price ended outside its range), ``burst`` (many more news items
+        than usual), ``spike earnings > 4`` (more than 4 times the usual items about earnings; ``spike > 4`` for
+        any kind), ``drift`` (an alarm of the monitor).
     symbols : tuple of str
-        Whose alerts and digest; empty means all.
+        Symbols of the alerts and the digest; empty for all.
     channels : tuple of str
-        ``webhook``, ``email``, ``telegram``; their addresses and secrets stand in the environment.
+        ``webhook``, ``email``, ``telegram``; their addresses and secrets are read from environment variables.
     """
 
     section: ClassVar[str] = "alerts"
@@ -583,27 +600,27 @@ class AlertsConfig(Section):
 
 @dataclass(frozen=True)
 class PaperConfig(Section):
-    """Paper trading: by which rule forecasts become positions (docs/paper-trading.md).
+    """Paper trading: how forecasts become positions (docs/paper-trading.md).
 
     Attributes
     ----------
     rule : {"basket", "each", "long/flat", "rl"}
-        ``basket`` holds all symbols in inverse proportion to their forecast volatility, so much of all that the
-        volatility of the whole is `volatility`; ``each`` gives every symbol the same share of the capital and holds it
-        at `volatility` by itself; ``long/flat`` holds what probably rises, while the track record has evidence that the
-        model tells; ``rl`` follows the champion policy of ``tenor rl train``.
+        ``basket`` holds all symbols in inverse proportion to their forecast volatility, scaled so that the
+        portfolio's volatility is `volatility`; ``each`` gives every symbol the same share of the capital and
+        scales it to `volatility` by itself; ``long/flat`` holds the symbols that will probably rise, as long as
+        the track record has evidence for directions; ``rl`` follows the champion policy of ``tenor rl train``.
     volatility : float
-        Aimed at, a share a year.
+        Target volatility a year, as a share.
     cap : float
-        Most leverage: the sum of the positions as a share of the equity.
+        Highest leverage: the sum of the positions as a share of the equity.
     cost : float
         Basis points of the money traded.
     capital : float
-        To begin with, in the quotes' currency.
+        Capital at the beginning, in the currency of the quotes.
     symbols : tuple of str
-        What is traded; empty means all that have a forecast.
+        Symbols that are traded; empty for all that have a forecast.
     fractional : bool
-        Whether orders may be for parts of a share.
+        Whether orders may be for fractions of a share.
     """
 
     section: ClassVar[str] = "paper"
@@ -623,11 +640,11 @@ class RlConfig(Section):
     Attributes
     ----------
     symbols : tuple of str
-        What is traded; empty means the `most` symbols with the most money traded in training.
+        Symbols that are traded; empty for the `most` symbols with the most money traded in the training part.
     most : int
-        How many symbols are traded where none are named.
+        Number of symbols that are traded if `symbols` is empty.
     algorithms : tuple of str
-        ``ppo`` and ``sac``; of several, validation chooses in each fold.
+        ``ppo`` and ``sac``; if there are several, validation chooses one in each fold.
     reward : str
         ``utility``, ``log``, ``downside`` or ``drawdown``, or your own as ``path/to/file.py:function``.
     risk_penalty : float
@@ -637,19 +654,19 @@ class RlConfig(Section):
     borrow : float
         Basis points a year of the money borrowed and of the stocks sold short.
     cap : float
-        Most leverage: the sum of the positions, short ones included, as a share of the equity.
+        Highest leverage: the sum of the positions, short ones included, as a share of the equity.
     limit : float
-        The largest position, a share of the equity.
+        The largest position, as a share of the equity.
     short : bool
         Whether positions may be short.
     seeds : tuple of int
         One agent is trained for each; together they hold the mean of their positions.
     steps : int
-        Most steps of the environment that an agent of ``ppo`` learns from; ``sac`` takes a tenth of them.
+        Most steps of the environment that an agent of ``ppo`` learns from; ``sac`` uses a tenth of them.
     patience : int
-        Looks at the validation part without a better reward, after which the training stops.
+        Training stops after so many checks on the validation part without a better reward.
     folds : int
-        Test parts of the walk forward.
+        Number of test parts of the walk-forward.
     valid_sessions : int
         Length of each validation part.
     """

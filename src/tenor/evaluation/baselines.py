@@ -16,7 +16,9 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
+from tenor.engines import Workers, engine_of
 from tenor.errors import ConfigError, HistoryError, did_you_mean
 from tenor.schema import Bool, Float32, Float64, Panel, Predictions
 
@@ -47,8 +49,19 @@ class SplitLike(Protocol):
         """Rows that choose between settings."""
 
 
-def fit_baselines(panel: Panel, split: SplitLike, *, names: Sequence[str] | None = None) -> dict[str, Predictions]:
+def fit_baselines(
+    panel: Panel, split: SplitLike, *, names: Sequence[str] | None = None, workers: Workers = 1
+) -> dict[str, Predictions]:
     """Fit the baselines `names` (all of them by default) and let each predict every cell of `panel`.
+
+    Parameters
+    ----------
+    panel, split
+        The panel, and where training and validation lie on its session axis.
+    names
+        Of `BASELINES`.
+    workers
+        Processes that share the horizons of the learned ones; None is one a core.
 
     Returns
     -------
@@ -67,7 +80,10 @@ def fit_baselines(panel: Panel, split: SplitLike, *, names: Sequence[str] | None
             raise ConfigError(
                 f"unknown baseline {name!r}.{did_you_mean(name, BASELINES) or f' Known: {[*BASELINES]}.'}"
             )
-    return {name: BASELINES[name](panel, split) for name in (BASELINES if names is None else names)}
+    chosen = tuple(BASELINES if names is None else names)
+    # what takes longest first, so that no core waits for it at the end
+    of_horizons = _learned(panel, split, [name for name in reversed(LEARNED) if name in chosen], workers)
+    return {name: of_horizons[name] if name in LEARNED else BASELINES[name](panel, split) for name in chosen}
 
 
 def persistence(panel: Panel, split: SplitLike | None = None) -> Predictions:
@@ -108,33 +124,35 @@ def rises(panel: Panel, split: SplitLike, axis: int) -> float:
 
 def linear(panel: Panel, split: SplitLike) -> Predictions:
     """Ridge regression for the return, logistic regression for the direction; penalties chosen on validation."""
+    return learned(panel, split, LINEAR, _fit_linear)
 
-    def fit(cells: TrainingCells) -> tuple[Float64, Float64]:
-        ridges = (Ridge(alpha=alpha).fit(cells.x_train, cells.y_train) for alpha in RIDGE_ALPHAS)
-        ridge = min(ridges, key=lambda m: _squared(m.predict(cells.x_valid), cells.y_valid))
-        logistics = (LogisticRegression(C=c, max_iter=500).fit(cells.x_train, cells.up_train) for c in LOGISTIC_CS)
-        logistic = min(logistics, key=lambda m: _log_loss(m.predict_proba(cells.x_valid)[:, 1], cells.up_valid))
-        return ridge.predict(cells.x), logistic.predict_proba(cells.x)[:, 1]
 
-    return learned(panel, split, LINEAR, fit)
+def _fit_linear(cells: TrainingCells) -> tuple[Float64, Float64]:
+    ridges = (Ridge(alpha=alpha).fit(cells.x_train, cells.y_train) for alpha in RIDGE_ALPHAS)
+    ridge = min(ridges, key=lambda m: _squared(m.predict(cells.x_valid), cells.y_valid))
+    logistics = (LogisticRegression(C=c, max_iter=500).fit(cells.x_train, cells.up_train) for c in LOGISTIC_CS)
+    logistic = min(logistics, key=lambda m: _log_loss(m.predict_proba(cells.x_valid)[:, 1], cells.up_valid))
+    return ridge.predict(cells.x), logistic.predict_proba(cells.x)[:, 1]
 
 
 def boosting(panel: Panel, split: SplitLike) -> Predictions:
     """Histogram gradient boosting for the return and for the direction; validation chooses the number of rounds."""
+    return learned(panel, split, BOOSTING, _fit_boosting)
+
+
+def _fit_boosting(cells: TrainingCells) -> tuple[Float64, Float64]:
     options: dict[str, Any] = {
         "max_iter": BOOSTING_ROUNDS, "learning_rate": 0.05, "max_leaf_nodes": 7, "min_samples_leaf": 200,
         "l2_regularization": 1.0, "early_stopping": False, "random_state": 0,
     }  # fmt: skip
-
-    def fit(cells: TrainingCells) -> tuple[Float64, Float64]:
+    # threads that wait for each other lose more than they gain where other work shares the cores
+    with threadpool_limits(limits=1, user_api="openmp"):
         regressor = HistGradientBoostingRegressor(**options).fit(cells.x_train, cells.y_train)
         losses = [_squared(y, cells.y_valid) for y in regressor.staged_predict(cells.x_valid)]
         mean = _stage(regressor.staged_predict(cells.x), losses)
         classifier = HistGradientBoostingClassifier(**options).fit(cells.x_train, cells.up_train)
         losses = [_log_loss(p[:, 1], cells.up_valid) for p in classifier.staged_predict_proba(cells.x_valid)]
         return mean, _stage(classifier.staged_predict_proba(cells.x), losses)[:, 1]
-
-    return learned(panel, split, BOOSTING, fit)
 
 
 BASELINES: dict[str, Callable[[Panel, SplitLike], Predictions]] = {
@@ -144,6 +162,8 @@ BASELINES: dict[str, Callable[[Panel, SplitLike], Predictions]] = {
     LINEAR: linear,
     BOOSTING: boosting,
 }
+LEARNED: dict[str, Callable[[TrainingCells], tuple[Float64, Float64]]] = {LINEAR: _fit_linear, BOOSTING: _fit_boosting}
+"""Those that learn from cells, horizon by horizon."""
 
 
 @dataclass(frozen=True)
@@ -174,25 +194,66 @@ def learned(
         Learns from `TrainingCells` and returns, for each row of their `x`, the forecast in units of volatility and
         P(up).
     """
+    standardised = _standardised(panel, split)
+    fitted = [_of_horizon(panel, split, *standardised, axis, fit) for axis in range(len(panel.horizons))]
+    return _side_by_side(panel, name, fitted)
+
+
+def _learned(panel: Panel, split: SplitLike, names: Sequence[str], workers: Workers) -> dict[str, Predictions]:
+    """As `learned` for each of the `LEARNED` in `names`, their horizons shared by `workers`."""
+    if not names:
+        return {}
+    shared = (panel, split, *_standardised(panel, split))
+    tasks = [(name, axis) for name in names for axis in range(len(panel.horizons))]
+    fitted = dict(zip(tasks, engine_of(workers).map(_fit_task, tasks, shared=shared), strict=True))
+    return {
+        name: _side_by_side(panel, name, [fitted[name, axis] for axis in range(len(panel.horizons))]) for name in names
+    }
+
+
+def _fit_task(shared: tuple[Panel, SplitLike, Float32, Float32], task: tuple[str, int]) -> tuple[Float64, Float64]:
+    name, axis = task
+    return _of_horizon(*shared, axis, LEARNED[name])
+
+
+def _standardised(panel: Panel, split: SplitLike) -> tuple[Float32, Float32]:
+    """Features standardised on the training rows and clipped: [session, symbol, feature], and as rows of the mask."""
     in_training = _known(panel, split.train, 0, "training")
     scaler = StandardScaler().fit(panel.values[split.train][in_training])
     values = np.zeros_like(panel.values)
     x = scaler.transform(panel.values[panel.mask]).clip(-FEATURE_CLIP, FEATURE_CLIP).astype("float32")
     values[panel.mask] = x
+    return values, x
+
+
+def _of_horizon(
+    panel: Panel,
+    split: SplitLike,
+    values: Float32,
+    x: Float32,
+    axis: int,
+    fit: Callable[[TrainingCells], tuple[Float64, Float64]],
+) -> tuple[Float64, Float64]:
+    """The forecast return and P(up) of every cell of the mask, at one horizon."""
+    scale = panel.volatility.astype("float64") * np.sqrt(panel.horizons[axis])
+    parts = []
+    for rows, what in ((split.train, "training"), (split.valid, "validation")):
+        known = _known(panel, rows, axis, what)
+        returns = panel.targets[rows, :, axis][known].astype("float64")
+        scaled = np.clip(returns / np.maximum(scale[rows][known], 1e-8), -CLIP, CLIP)
+        parts += [values[rows][known], scaled, returns > 0]
+    cells = TrainingCells(x, *parts)
+    one_class = cells.up_train.all() or not cells.up_train.any()  # nothing to learn, and classifiers refuse it
+    y, p = (cells.y_train.mean(), cells.up_train.mean()) if one_class else fit(cells)
+    return y * scale[panel.mask], p
+
+
+def _side_by_side(panel: Panel, name: str, fitted: Sequence[tuple[Float64, Float64]]) -> Predictions:
+    """The horizons' forecasts as predictions of the whole panel."""
     mean, p_up = _blank(panel), _blank(panel)
-    for axis, horizon in enumerate(panel.horizons):
-        scale = panel.volatility.astype("float64") * np.sqrt(horizon)
-        parts = []
-        for rows, what in ((split.train, "training"), (split.valid, "validation")):
-            known = _known(panel, rows, axis, what)
-            returns = panel.targets[rows, :, axis][known].astype("float64")
-            scaled = np.clip(returns / np.maximum(scale[rows][known], 1e-8), -CLIP, CLIP)
-            parts += [values[rows][known], scaled, returns > 0]
-        cells = TrainingCells(x, *parts)
-        one_class = cells.up_train.all() or not cells.up_train.any()  # nothing to learn, and classifiers refuse it
-        y, p = (cells.y_train.mean(), cells.up_train.mean()) if one_class else fit(cells)
-        mean[panel.mask, axis] = y * scale[panel.mask]
-        p_up[panel.mask, axis] = p
+    for axis, (of_mean, of_p_up) in enumerate(fitted):
+        mean[panel.mask, axis] = of_mean
+        p_up[panel.mask, axis] = of_p_up
     return Predictions(name, mean, p_up)
 
 

@@ -391,7 +391,7 @@ class _Test:
         if what == FEATURES:
             inputs[each, :, chosen] = 0.0
         else:
-            inputs[each, chosen] = 0.0  # the variance too, so that the step is no session of the pool
+            inputs[each, chosen] = 0.0  # the variance too, so that the step is not a session of the pool
         return self.last.forecast(inputs)
 
 

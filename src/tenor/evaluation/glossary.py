@@ -34,78 +34,82 @@ class Term:
 
 
 GLOSSARY: tuple[Term, ...] = (
+    Term("Ablation", "Training the same model with a part left out, to measure what that part is worth."),
     Term(
         "Abstention",
-        "Forecasting only where the model is surest.",
+        "Making a forecast only where the model is most certain.",
         ("abstain", "abstains"),
     ),
     Term(
         "Adaptive conformal inference",
-        "A way to widen or narrow intervals day by day, from how often the last ones held, so that 90 % intervals hold "
-        "90 %.",
+        "A method that widens or narrows intervals day by day, so that 90 % intervals contain 90 % of outcomes.",
         ("adaptive intervals", "adaptive interval"),
     ),
-    Term("Adjusted close", "The close, corrected for splits and dividends, so that differences are returns."),
-    Term("As of", "The moment up to which everything is known that a forecast uses."),
-    Term("Attention", "Weights by which the network averages past sessions; they add up to 1."),
-    Term("AUC", "The chance that a stock that rose had a higher P(up) than one that fell; 0.5 is none."),
+    Term("Adjusted close", "The close, corrected for splits and dividends, so that its changes are returns."),
+    Term("As of", "The moment at which everything that a forecast uses was known."),
+    Term("Attention", "The weights with which the network averages past sessions; they add up to 1."),
+    Term("AUC", "The probability that a stock that rose had a higher P(up) than one that fell; 0.5 is chance."),
     Term("Basis point", "A hundredth of a per cent.", ("bps", "basis points")),
     Term(
         "Brier score",
-        "Mean squared error of a probability. Always saying 50 % gets 0.25.",
+        "The mean squared error of a probability. Always saying 50 % gets 0.25.",
     ),
     Term(
         "Calibration",
-        "Whether what has 70 % probability happens in 70 % of cases.",
+        "What is given a probability of 70 % happens in 70 % of cases.",
         ("calibrated",),
     ),
-    Term("Champion", "The version of a model that forecasts now. A new one has to beat it."),
+    Term("Champion", "The version of the model that makes the forecasts. A new version has to beat it."),
     Term("Coverage", "The share of outcomes inside an interval."),
     Term(
         "CRPS",
-        "A loss of a whole distribution (continuous ranked probability score).",
+        "The continuous ranked probability score: a loss of a whole distribution.",
     ),
-    Term("Cut-off", "The moment after which news count for the next session."),
+    Term("Cut-off", "The moment after which news counts for the next session."),
     Term(
         "Diebold-Mariano test",
-        "Are two forecasts' losses equal on average? Here with one number a day.",
+        "Tests whether two forecasts have the same mean loss; here with one number for each day.",
         ("Diebold-Mariano",),
     ),
-    Term("Drawdown", "The fall from the highest value so far.", ("deepest fall", "maximum drawdown")),
-    Term("Drift", "Features or errors that no longer look as they did in training."),
-    Term("Entropy", "How evenly weights are spread; 1 is even."),
+    Term("Drawdown", "The fall of a portfolio from its highest value so far.", ("deepest fall", "maximum drawdown")),
+    Term("Drift", "A change of features or errors since the training."),
+    Term("Entropy", "A measure of how evenly weights are spread; 1 is even."),
     Term(
         "EWMA",
-        "Exponentially weighted moving average; of squared returns, with 0.94, the RiskMetrics volatility.",
+        "Exponentially weighted moving average. Of squared returns with decay 0.94, it is the RiskMetrics variance.",
     ),
-    Term("Expected shortfall", "The mean loss in the cases beyond the value at risk.", ("shortfall",)),
-    Term("Fold", "One train, validation and test part of a walk-forward evaluation.", ("folds",)),
+    Term("Expected shortfall", "The mean loss in the cases in which the value at risk is exceeded.", ("shortfall",)),
+    Term("Fold", "One training, validation and test part of a walk-forward evaluation.", ("folds",)),
     Term(
         "GARCH, GJR-GARCH, EGARCH",
-        "Classic models of volatility that rises after large moves; the latter two tell losses from gains.",
+        "Classic models in which volatility rises after large moves; in the last two, more after losses.",
         ("GARCH", "GJR-GARCH", "GJR-GARCH-t", "EGARCH"),
     ),
     Term(
         "HAR, HAR-X",
-        "A regression of variance on its averages over a day, a week, a month (Corsi 2009); X adds a quarter, the "
-        "market and the session's loss. *Refitted*: it learns on during the test.",
+        "A regression of variance on its averages over a day, a week and a month (Corsi 2009); X adds a quarter, the "
+        "market and the session's loss. *Refitted*: it goes on learning during the test.",
         ("HAR-X", "HAR"),
     ),
     Term(
         "Holm's correction",
-        "Raises p-values by how many were looked at, so that luck is not taken for skill.",
+        "Raises p-values for the number of comparisons, so that luck is not taken for skill.",
         ("Holm",),
     ),
-    Term("Horizon", "How many sessions ahead a forecast looks.", ("horizons", "sessions ahead", "session ahead")),
+    Term(
+        "Horizon",
+        "The number of sessions that a forecast looks ahead.",
+        ("horizons", "sessions ahead", "session ahead"),
+    ),
     Term(
         "Information coefficient (IC)",
-        "The correlation of forecast and realised returns over a day's stocks; rank IC: of their ranks; ICIR: its mean "
-        "over its spread.",
+        "The correlation of forecast and realised returns over the stocks of a day. Rank IC: of their ranks. ICIR: the "
+        "mean of the IC divided by its standard deviation.",
         ("rank IC", "ICIR"),
     ),
     Term(
         "Interval",
-        "A range that should hold the outcome with the stated probability.",
+        "A range that should contain the outcome with the stated probability.",
         ("intervals",),
     ),
     Term(
@@ -114,56 +118,65 @@ GLOSSARY: tuple[Term, ...] = (
         "price.",
         ("kinds of news",),
     ),
-    Term("Lake", "The folder, or the place in S3, with bars, news, scores and models."),
-    Term("Leak", "The future in a feature: something that was not known yet at the moment for which it stands."),
+    Term("Lake", "The folder, or the prefix in S3, with bars, news, scores and models."),
+    Term("Leak", "Information in a feature that was not known yet at the moment of the forecast."),
     Term("Log return", "log(price) − log(price before). 0.01 is about 1 %.", ("log returns",)),
-    Term("Long/flat", "A rule that holds the stocks whose forecast is a rise, and no others."),
-    Term("Long/short", "A rule that buys the stocks with the highest forecasts and sells the lowest short."),
-    Term("MAE, RMSE", "Mean absolute error; square root of the mean squared error.", ("MAE", "RMSE")),
-    Term("MCC", "Matthews correlation of forecast and realised direction; 0 is chance."),
+    Term("Long/flat", "A rule that holds the stocks that are forecast to rise, and no others."),
+    Term("Long/short", "A rule that buys the stocks with the highest forecasts and sells short those with the lowest."),
+    Term("MAE, RMSE", "The mean absolute error; the square root of the mean squared error.", ("MAE", "RMSE")),
+    Term("MCC", "The Matthews correlation of forecast and realised direction; 0 is chance."),
     Term(
         "Model confidence set",
-        "The models that can't be told from the best one (Hansen, Lunde and Nason 2011).",
+        "The models that are not distinguishable from the best one (Hansen, Lunde and Nason 2011).",
         ("among the best",),
     ),
     Term(
         "P-value",
-        "How often luck alone would show as large a difference. Below 0.05 counts.",
+        "The probability of such a difference by luck alone. Below 0.05 it counts.",
         ("p-values", "p, Holm", "p after Holm"),
     ),
+    Term("Panel", "The table of features by session and symbol that models are trained on; one entry is a cell."),
     Term("Persistence", 'The forecast "the price stays".', ("the price stays",)),
     Term(
         "Pesaran-Timmermann test",
-        "Does the direction agree with the market's more often than one that never changes?",
+        "Tests whether forecast and realised direction agree more often than independent directions would.",
         ("Pesaran-Timmermann", "p, PT"),
     ),
     Term(
+        "Purging",
+        "Leaving out sessions whose targets reach into the next part.",
+        ("purged",),
+    ),
+    Term(
         "QLIKE",
-        "A loss of a variance forecast that punishes being too calm more than being too wild.",
+        "A loss of a variance forecast that punishes too low a forecast more than too high a one.",
     ),
     Term(
         "Quantile",
-        "The value that the outcome stays below with a given probability.",
+        "The value below which the outcome stays with a given probability.",
         ("quantiles",),
     ),
     Term("Session", "A trading day of an exchange, or an intraday bar.", ("sessions",)),
     Term(
         "Sharpe ratio",
-        "Mean return over its spread, a year. *Deflated*: corrected for how many models were tried.",
+        "Mean return over its standard deviation, for a year. *Deflated*: corrected for the number of tries.",
         ("Sharpe", "Sharpe ratios", "deflated"),
     ),
-    Term("Skill", "One less the squared error over that of persistence."),
-    Term("Squared error of log variance", "A loss that punishes being wrong by a factor, up or down alike."),
-    Term("Surprise", "A session's sentiment less its mean over the sessions before.", ("surprises",)),
-    Term("Turnover", "What is traded, as a share of the portfolio; selling everything is 100 %."),
-    Term("Utility", "What holding at constant risk by a forecast is worth, a year; no trading profit."),
-    Term("Value at risk", "The loss that is passed only on one day in twenty (at 95 %).", ("VaR",)),
+    Term("Skill", "One minus the ratio of the squared error to that of persistence."),
+    Term("Squared error of log variance", "A loss that punishes an error by a factor equally in both directions."),
+    Term("Surprise", "A session's sentiment minus its mean over the sessions before.", ("surprises",)),
+    Term("Topic", "A group of similar items that was found in your own news and is named by its words.", ("topics",)),
+    Term("Turnover", "The amount traded, as a share of the portfolio; selling everything is 100 %."),
+    Term("Utility", "The yearly worth of holding at constant risk by a forecast; not a trading profit."),
+    Term("Value at risk", "The loss that is exceeded only on one day in twenty (at 95 %).", ("VaR",)),
     Term(
         "Variance, volatility",
-        "The expected squared move of a session; its square root.",
+        "Variance is the expected squared move of a session; volatility is its square root.",
         ("variance", "volatility", "variances"),
     ),
-    Term("Walk-forward", "Train on the past, test on what follows, move on.", ("walked forward",)),
+    Term(
+        "Walk-forward", "Training on the past, testing on the sessions that follow, and moving on.", ("walked forward",)
+    ),
 )
 """In the order of the alphabet."""
 
@@ -186,7 +199,8 @@ def terms_in(text: str) -> list[tuple[int, int, Term]]:
 
 def markdown() -> str:
     """The glossary as a page of the docs."""
-    return "# Glossary\n" + "".join(f"\n## {term.name}\n\n{term.meaning}\n" for term in GLOSSARY)
+    lead = "This page explains the terms of the reports and the docs, for every reader.\n"
+    return f"# Glossary\n\n{lead}" + "".join(f"\n## {term.name}\n\n{term.meaning}\n" for term in GLOSSARY)
 
 
 def _is_abbreviation(form: str) -> bool:

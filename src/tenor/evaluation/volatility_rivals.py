@@ -21,7 +21,7 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
-from tenor.engines import Workers
+from tenor.engines import Engine, Workers, engine_of
 from tenor.errors import ConfigError, HistoryError, did_you_mean
 from tenor.evaluation.baselines import SplitLike
 from tenor.evaluation.garch import EGARCH, GARCH, GJR, MODELS, fit_garch
@@ -90,7 +90,7 @@ def fit_rivals(
     names
         Of `RIVALS`.
     workers
-        Processes that share the symbols of the GARCH family; None is one a core.
+        Processes that share the symbols of the GARCH family and the horizons of boosting; None is one a core.
     progress
         Called for every symbol that the GARCH family is done with.
 
@@ -122,6 +122,8 @@ def fit_rivals(
             forecast[:, without] = cells.ewma[:, without]
             if without.any():
                 replaced[name] = tuple(symbol for symbol, gone in zip(panel.symbols, without, strict=True) if gone)
+        elif name == BOOSTING:
+            forecast = _boosting(cells, engine_of(workers))
         else:
             forecast = _FITS[name](cells)
         forecasts[name] = np.where(panel.mask[:, :, None], forecast, np.nan).astype(np.float32)
@@ -168,6 +170,11 @@ class _Cells:
     def terms(self) -> Float64:
         """`har_terms`."""
         return har_terms(self.panel)
+
+    @functools.cached_property
+    def excess(self) -> Float64:
+        """`excess_variance`, which the season's terms are made of."""
+        return excess_variance(self.panel, self.terms)
 
     @functools.cached_property
     def ewma(self) -> Float64:
@@ -231,28 +238,32 @@ def _refitted(cells: _Cells) -> Float64:
     return np.where(np.isfinite(forecast), forecast, cells.har_x)
 
 
-def _boosting(cells: _Cells) -> Float64:
+def _boosting(cells: _Cells, engine: Engine) -> Float64:
     """Gradient boosting on what HAR-X leaves unexplained, by all features and the terms of HAR-X and of the season."""
-    panel = cells.panel
-    excess = excess_variance(panel, cells.terms)
     forecast = cells.har_x.copy()
-    # threads that wait for each other lose more than they gain: where other work shares the cores, a factor of seven
-    with threadpool_limits(limits=1, user_api="openmp"):
-        for k, horizon in enumerate(panel.horizons):
-            season = season_terms(panel.sessions, excess, horizon)
-            x = np.concatenate([panel.values, cells.terms, season], axis=2, dtype=np.float32)
-            forecast[:, :, k] += _boosted(cells, x, k, horizon)
+    _ = cells.complete, cells.excess  # computed once, here
+    for k, added in enumerate(engine.map(_boosted, range(len(cells.panel.horizons)), shared=cells)):
+        forecast[:, :, k] += added
     return forecast
 
 
-def _boosted(cells: _Cells, x: Float32, k: int, horizon: int) -> Float64:
+def _boosted(cells: _Cells, k: int) -> Float64:
     """[session, symbol]; what boosting adds to the forecast of HAR-X at the k-th horizon."""
+    horizon = cells.panel.horizons[k]
+    season = season_terms(cells.panel.sessions, cells.excess, horizon)
+    x = np.concatenate([cells.panel.values, cells.terms, season], axis=2, dtype=np.float32)
+    # threads that wait for each other lose more than they gain: where other work shares the cores, a factor of seven
+    with threadpool_limits(limits=1, user_api="openmp"):
+        return _boosted_from(cells, x, k)
+
+
+def _boosted_from(cells: _Cells, x: Float32, k: int) -> Float64:
     split, added = cells.split, np.zeros(cells.complete.shape)
     residual = np.where(cells.complete, cells.target[:, :, k] - cells.har_x[:, :, k], np.nan)
     known = np.isfinite(residual)
     train, valid = known[split.train], known[split.valid]
     if not valid.any():
-        raise HistoryError(_nothing("validation", f"a known variance {horizon} sessions ahead"))
+        raise HistoryError(_nothing("validation", f"a known variance {cells.panel.horizons[k]} sessions ahead"))
     model = HistGradientBoostingRegressor(
         max_iter=BOOSTING_ROUNDS,
         learning_rate=0.03,
@@ -284,6 +295,5 @@ _FITS: dict[str, Callable[[_Cells], Float64]] = {
     HAR: lambda cells: cells.linear(len(HAR_SESSIONS)),
     HAR_X: lambda cells: cells.har_x,
     HAR_X_REFITTED: _refitted,
-    BOOSTING: _boosting,
 }
 RIVALS = (CONSTANT, ROLLING_20, ROLLING_250, EWMA, HAR, HAR_X, HAR_X_REFITTED, GARCH, GJR, EGARCH, BOOSTING)

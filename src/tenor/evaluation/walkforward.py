@@ -157,7 +157,7 @@ def walk(
     for split, forecaster in zip(splits, forecasters, strict=True):
         past = panel.between(0, split.test.stop)  # no row after the test part exists from here on
         together, alone = forecaster.predict_with_each(past)
-        of_fold = {forecaster.name: together} | fit_baselines(past, split, names=baselines)
+        of_fold = {forecaster.name: together} | fit_baselines(past, split, names=baselines, workers=workers)
         if adaptive:
             cells = replace(past, mask=usable(past, model.lookback))
             try:

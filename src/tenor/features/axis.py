@@ -71,7 +71,7 @@ class Axis:
         Raises
         ------
         DataError
-            A bar lies on a day that is no session of its own calendar; or the name of a symbol has no market beside
+            A bar lies on a day that is not a session of its own calendar; or the name of a symbol has no market beside
             others that have one, so that its market is uncertain.
         HistoryError
             The axis has no session.

@@ -37,7 +37,7 @@ def extra_in_file(frame: pd.DataFrame, closed: Bool, calendar: str, vouched: Col
     closed
         [row]; whether the row lies on no session.
     calendar
-        The one that it is no session of.
+        The one that it is not a session of.
     vouched
         Extra sessions that are known already (`extra_days`).
     """
@@ -83,7 +83,7 @@ def extra_days(days: pd.DatetimeIndex, calendar: str) -> pd.DatetimeIndex:
 def on_sessions(bars: Bars, calendar: str) -> Bars:
     """`bars` (daily ones) without those of extra sessions, for a panel over the sessions of `calendar`.
 
-    Where more than `MOST` of the days of an exchange are no sessions of it nothing is left out: the calendar is wrong,
+    Where more than `MOST` of the days of an exchange are not sessions of it nothing is left out: the calendar is wrong,
     and building the panel says so.
     """
     if bars.interval != "1d":

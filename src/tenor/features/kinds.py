@@ -148,7 +148,7 @@ def news_features(
     place = every.get_indexer(pd.DatetimeIndex(frame["session"]))
     if (place < 0).any():
         days = ", ".join(map(exchange(calendar).label, sorted(set(frame["session"][place < 0]))[:3]))
-        raise DataError(f"kinds: {days} is no session of {calendar}: date them by the calendar of features.calendar.")
+        raise DataError(f"kinds: {days} is not a session of {calendar}: date them by features.calendar.")
     column = pd.Index(symbols).get_indexer(pd.Index(frame["symbol"]))
     kind, n, mean = frame["kind"].to_numpy(), frame["n"].to_numpy(), frame["mean"].to_numpy()
     wanted = slice(len(every) - len(sessions), None)  # both end together, and neither has a gap

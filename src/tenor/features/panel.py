@@ -78,7 +78,7 @@ def build_panel(
     Raises
     ------
     DataError
-        A bar, or a sentiment, lies on a day that is no session of its calendar, or is of another interval; or the
+        A bar, or a sentiment, lies on a day that is not a session of its calendar, or is of another interval; or the
         sentiment was made for another moment.
     HistoryError
         A horizon is longer than the data, or no symbol has enough bars for the warm-up.

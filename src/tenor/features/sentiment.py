@@ -47,9 +47,7 @@ def sentiment_features(
     place = sessions.get_indexer(pd.DatetimeIndex(frame["session"]))
     if (place < 0).any():
         days = ", ".join(map(exchange(calendar).label, sorted(set(frame["session"][place < 0]))[:3]))
-        raise DataError(
-            f"sentiment: {days} is no session of {calendar}: date the sentiment by the calendar of features.calendar."
-        )
+        raise DataError(f"sentiment: {days} is not a session of {calendar}: date the sentiment by features.calendar.")
 
     symbol = pd.Index(symbols).get_indexer(pd.Index(frame["symbol"]))
     ours = symbol >= 0

@@ -75,10 +75,10 @@ def write_folder(folder: Path, saved: Saved) -> None:
     Raises
     ------
     ModelError
-        `folder` holds something that is no saved model, or can't be written.
+        `folder` holds something that is not a saved model, or can't be written.
     """
     if folder.exists() and not (folder.is_dir() and ((folder / DOCUMENT).exists() or not any(folder.iterdir()))):
-        raise ModelError(f"{folder} exists and is no saved model: choose another folder, nothing was overwritten.")
+        raise ModelError(f"{folder} exists and is not a saved model: choose another folder, nothing was overwritten.")
     fresh, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{what}") for what in ("new", "old"))
     try:
         fresh.mkdir(parents=True)

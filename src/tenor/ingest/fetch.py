@@ -157,7 +157,7 @@ def fetch(
     Raises
     ------
     ConfigError
-        A text is no symbol, there are no symbols, or the settings name an unknown source.
+        A text is not a symbol, there are no symbols, or the settings name an unknown source.
     StoreError
         The lake can't be written. The failures of sources are in the result.
     """
@@ -209,7 +209,7 @@ def _symbols(lake: Lake, symbols: Sequence[str]) -> list[str]:
     for text in symbols:
         symbol = clean_symbol(text)
         if not symbol:
-            raise ConfigError(f"{text!r} is no symbol; write it as Yahoo does: AAPL, SAP.DE, BTC-USD, EURUSD=X.")
+            raise ConfigError(f"{text!r} is not a symbol; write it as Yahoo does: AAPL, SAP.DE, BTC-USD, EURUSD=X.")
         clean.append(symbol)
     return list(dict.fromkeys(clean))
 

@@ -41,7 +41,7 @@ class Dataset:
     part
         [row] of ``train``, ``valid``, ``test`` and ``""`` (neither), or None.
     left_out
-        Names of the columns that are no numbers.
+        Names of the columns that are not numbers.
     """
 
     frame: pd.DataFrame
@@ -134,7 +134,7 @@ def read_roles(
     numeric = tuple(n for n in inputs if _is_number(frame[n]))
     left_out = tuple(n for n in inputs if n not in numeric)
     if target is not None and not _is_number(frame[target]):
-        raise DataError(f"the target {target!r} is no number: code classes as 0 and 1.")
+        raise DataError(f"the target {target!r} is not a number: code classes as 0 and 1.")
     if not numeric and target is None and published is None and part is None:
         raise DataError("the table has no numeric feature columns, and nothing else to check.")
     return Dataset(frame, dates, symbols, numeric, target, price, published, part, left_out)

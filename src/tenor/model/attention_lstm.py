@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -237,8 +237,38 @@ def _two_blocks(steps: Tensor, lookback: int, fill: int) -> Tensor:
 
 def _bands(blocks: Tensor) -> Tensor:
     """[B, N, L, 2L] to [B, N L, L]: of row i of each block the columns i+1 .. i+L, which are its own last L steps."""
+    # the exporter and `torch.func` know no gradient of ours
+    if not (torch.onnx.is_in_onnx_export() or torch._C._functorch.is_functorch_wrapped_tensor(blocks)):
+        return _Bands.apply(blocks)  # type: ignore[no-any-return,no-untyped-call]
+    # what a graph can hold: one row after another, and read with rows of 2L+1, so that the bands stand below each other
     batch, count, lookback, _ = blocks.shape
-    # one row after another, and read with rows of 2L+1: the bands then stand below each other
     skewed = functional.pad(blocks.reshape(batch, count, 2 * lookback * lookback), (0, lookback))
     bands = skewed.reshape(batch, count, lookback, 2 * lookback + 1)[..., 1 : lookback + 1]
     return bands.reshape(batch, count * lookback, lookback)
+
+
+class _Bands(torch.autograd.Function):
+    """The bands as a view with another stride, copied once; padding and its gradient would copy all of it twice."""
+
+    @staticmethod
+    def forward(ctx: Any, blocks: Tensor) -> Tensor:
+        batch, count, lookback, _ = ctx.shape = blocks.shape
+        return _band(blocks).contiguous().view(batch, count * lookback, lookback)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        whole = gradients[0].new_zeros(ctx.shape)
+        band = _band(whole)
+        band.copy_(gradients[0].reshape(band.shape))
+        return whole
+
+
+def _band(blocks: Tensor) -> Tensor:
+    """[B, N, L, L], a view of [B, N, L, 2L]: a row further down starts a column further right."""
+    batch, count, lookback, _ = blocks.shape
+    by_batch, by_block, by_row, by_column = blocks.stride()
+    return blocks.as_strided(
+        (batch, count, lookback, lookback),
+        (by_batch, by_block, by_row + by_column, by_column),
+        blocks.storage_offset() + by_column,
+    )

@@ -236,5 +236,5 @@ def _read_report(path: Path) -> dict[str, Any]:
     except ValueError:
         report = None
     if not isinstance(report, dict) or "verdict" not in report:
-        raise UsageError(f"{path.name} is no evaluation: name the JSON file that 'tenor evaluate' wrote.")
+        raise UsageError(f"{path.name} is not an evaluation: name the JSON file that 'tenor evaluate' wrote.")
     return report

@@ -260,7 +260,7 @@ def evaluate(
         plain = build_panel(bars, replace(recipe.features, sentiment=False), own=own)
         without = companions.fitted(plain, "without-sentiment", features={"sentiment": False})
         predictions[WITHOUT_SENTIMENT] = without.predict(plain)
-    predictions |= fit_baselines(panel, split) | {
+    predictions |= fit_baselines(panel, split, workers=workers) | {
         regressor.name: regressor(panel, split) for regressor in own_baselines
     }
     # a late starter counts from the session on which the network has seen its lookback; the same cells for all models

@@ -259,7 +259,7 @@ def judge(
     calendar = calendar or _calendar(bars.symbols)
     horizons = sorted({int(h) for rows in models for h in np.unique(horizons_of(rows, calendar)) if h > 0})
     if not horizons:
-        raise DataError("no forecast has a horizon: its session and target_session are no sessions of the exchange.")
+        raise DataError("no forecast has a horizon: its session and target_session are not sessions of the exchange.")
     panel = build_panel(bars, FeatureConfig(horizons=tuple(horizons), calendar=calendar, sentiment=False))
     first = first_judged(horizons)
     placed = [place(rows, panel, first=first) for rows in models]

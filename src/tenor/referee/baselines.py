@@ -141,7 +141,7 @@ def fit(
     if returns:
         for number, split in enumerate(splits):
             past = panel.between(0, split.test.stop)
-            of_fold = fit_baselines(past, split, names=QUICK_RETURNS if quick else None)
+            of_fold = fit_baselines(past, split, names=QUICK_RETURNS if quick else None, workers=workers)
             if not quick:
                 of_fold |= fit_statistical(past, split, workers=workers)
             pool.add(split.test, of_fold)

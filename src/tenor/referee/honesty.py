@@ -56,7 +56,7 @@ def doubts(rows: ForecastRows, places: Places, panel: Panel, *, trained_until: s
     Raises
     ------
     DataError
-        `trained_until` is no date.
+        `trained_until` is not a date.
     """
     frame = rows.frame.iloc[places.index]
     opens, closes = _moments(frame["symbol"], places, panel)

@@ -125,7 +125,7 @@ def sessions_of_rows(rows: ForecastRows, calendar: str, horizon: NDArray[np.int6
         known = _all_sessions(calendar)
         place = known.get_indexer(pd.DatetimeIndex(frame["target_session"])) - horizon
         sound = open_ & (place >= 0) & (horizon > 0)
-        # a target that is no session has place -1: the row is left without a session
+        # a target that is not a session has place -1: the row is left without a session
         sound &= known.get_indexer(pd.DatetimeIndex(frame["target_session"])) >= 0
         sessions[sound] = known.to_numpy()[place[sound]].astype("datetime64[us]")
     return sessions

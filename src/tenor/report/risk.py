@@ -46,9 +46,9 @@ def risk_section(
     """
     before = Paragraph(
         "Variance is the squared gap from close to open plus what the range shows (Garman-Klass). Every model is "
-        "fitted before each fold's test part; only the refitted HAR-X, which has a share in our forecast unless "
-        "model.linear is false (as the season of reports has unless model.season is), learns on. A change is our loss "
-        "over the other's, less 1: below zero, ours is better. "
+        "fitted before each fold's test part; only the refitted HAR-X, which has a share in tenor's forecast unless "
+        "model.linear is false (as the season of reports has unless model.season is), learns on. A change is tenor's "
+        "loss over the other's, minus 1: below zero, tenor is better. "
         "Small numbers are p-values (Diebold-Mariano by day, after Holm over a table's rows). Blue: better at 5 %; "
         "orange: worse; grey: not shown. Among the best: in the 90 % model confidence set of the squared error."
     )
@@ -244,7 +244,7 @@ def _use_blocks(use: RiskUse) -> tuple[Block, ...]:
     before = Paragraph(
         f"All symbols are held at a volatility of {format_percent(targeting.target, 0)} a year, at "
         f"{format_number(targeting.cost, 0)} bps and at most {format_number(targeting.cap, 0)} times the equity. "
-        "Closer to the target, and steadier, is better; a difference in risk loss above zero: ours was closer."
+        "Closer to the target, and steadier, is better; a difference in risk loss above zero: tenor was closer."
     )
     columns = (
         "forecasts", "volatility a year", "months' variation", "deepest fall", "turnover a session", "Sharpe",

@@ -35,14 +35,14 @@ INTERVAL_COLOURS = {FIXED: style.CALM, ADAPTIVE: style.OURS}
 def direction_section(walked: WalkForwardSummary) -> PageSection:
     """The details of which way, folded by horizon."""
     before = Paragraph(
-        "Diebold-Mariano tests by day whether a model has our squared error (p after Holm, over a table's rows), "
-        "Pesaran-Timmermann (PT) whether directions are better than always the same one. Differences are ours less the "
-        "other's on the same days, with 95 % intervals from resampled days. A dash: undefined."
+        "Diebold-Mariano tests by day whether a model has tenor's squared error (p after Holm, over a table's rows), "
+        "Pesaran-Timmermann (PT) whether directions are better than independent ones. Differences are tenor minus the "
+        "other model on the same days, with 95 % intervals from resampled days. A dash: undefined."
     )
     explained = Paragraph(
-        "Grey: the interval holds zero; blue: better for our model; orange: worse. P(up), calibrated on validation, "
-        "agrees with the share that rose on the orange line, and tells nothing along the dashed one. With abstention, "
-        "the accuracy should rise to the left, above always-up."
+        "Grey: the interval includes zero; blue: tenor is better; orange: worse. P(up), calibrated on validation, "
+        "agrees with the share that rose on the orange line, and is uninformative along the dashed one. With "
+        "abstention, the accuracy should rise to the left, above always-up."
     )
     folds = [Fold(_fold_title(e), _horizon_blocks(e, walked.uncertainty.get(h))) for h, e in walked.evaluations.items()]
     return PageSection("Which way", (before, explained, *folds))
@@ -58,7 +58,7 @@ def _fold_title(evaluation: Evaluation) -> str:
 def _horizon_blocks(evaluation: Evaluation, uncertainty: Uncertainty | None) -> tuple[Block, ...]:
     blocks: list[Block] = [_models_table(evaluation)]
     if evaluation.tests:
-        caption = f"Our model less each other. {count_sides(evaluation)}"
+        caption = f"tenor minus each other model. {count_sides(evaluation)}"
         blocks.append(Picture(figure_differences(evaluation.against), caption, differences_alt(evaluation)))
     if evaluation.reliability:
         scores = "." if uncertainty is None else f": {_probability_scores(uncertainty)}"
@@ -152,7 +152,7 @@ def _fold_cells(row: FoldRow) -> tuple[str, ...]:
 def _models_table(evaluation: Evaluation) -> TextTable:
     """Every model's skill, direction and ranking, with its test against ours and whether its directions are right."""
     ours = next(iter(evaluation.table))
-    plain = metrics_table(evaluation, ours, "our model beside the others", ("skill", *DIRECTION_METRICS))
+    plain = metrics_table(evaluation, ours, "tenor and the other models", ("skill", *DIRECTION_METRICS))
     if not evaluation.tests:
         return plain
     same_error = {test.other: format_p(test.holm) for test in evaluation.tests}

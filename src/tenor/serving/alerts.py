@@ -79,7 +79,7 @@ def read_rule(text: str) -> Rule:
     try:
         value = float(bound) / (100 if match["percent"] else 1) if bound is not None else 0.0
     except ValueError:
-        raise ConfigError(f"config key 'alerts.rules' has {text!r}; {bound!r} is no number.") from None
+        raise ConfigError(f"config key 'alerts.rules' has {text!r}; {bound!r} is not a number.") from None
     if kind == "rank" and not 0 <= value < 1:
         raise ConfigError(f"config key 'alerts.rules' has {text!r}; a rank lies between 0 and 1.")
     return Rule(kind, value, about)

@@ -58,7 +58,7 @@ class SavedTopics:
         """
         key = f"{VERSIONS}{version}.json"
         if _VERSION.fullmatch(version) is None:  # not a path that leads elsewhere
-            raise ModelError(f"{version!r} is no version of topics: it has digits and letters from a to f alone.")
+            raise ModelError(f"{version!r} is not a version of topics: it has digits and letters from a to f alone.")
         try:
             data = self.objects.get(key).data
         except MissingObject:

@@ -18,6 +18,7 @@ from tenor.inference.cells import WARM_UP
 from tenor.inference.forecasts import CHUNK
 from tenor.model import FramedNetwork, Network, make_network
 from tenor.model.attention_lstm import SMALLEST
+from tenor.training.memory import hold_freed_memory
 from tenor.training.sequences import Segments, Sequences
 
 Weights = dict[str, Tensor]
@@ -59,6 +60,7 @@ class Trainer:
 
     def __init__(self, task: Task) -> None:
         self.task = task
+        hold_freed_memory()
         torch.manual_seed(task.seed)
         # inputs have the variance beside the features, and targets lie side by side
         horizons = task.data.targets.shape[2] // len(TARGETS)

@@ -122,11 +122,11 @@ def test_a_table_is_read_back_to_the_bit() -> None:
 @pytest.mark.parametrize(
     ("rows", "columns", "message"),
     [
-        ([("S00", "2014-13-01", 1.0)], "symbol session v", "row 1: session '2014-13-01' is no date: write"),
-        ([("S00", "03/04/2014", 1.0)], "symbol known_since v", "row 1: known_since '03/04/2014' is no date"),
+        ([("S00", "2014-13-01", 1.0)], "symbol session v", "row 1: session '2014-13-01' is not a date: write"),
+        ([("S00", "03/04/2014", 1.0)], "symbol known_since v", "row 1: known_since '03/04/2014' is not a date"),
         ([("S00", "2014-03-04 16:30", 1.0)], "symbol known_since v", "has a time and no zone: add one"),
-        ([("S00", "2014-03-04", "x")], "symbol session v", "row 1: v 'x' is no number: write one"),
-        ([("S00", "2014-03-04", np.inf)], "symbol session v", "row 1: v 'inf' is no number"),
+        ([("S00", "2014-03-04", "x")], "symbol session v", "row 1: v 'x' is not a number: write one"),
+        ([("S00", "2014-03-04", np.inf)], "symbol session v", "row 1: v 'inf' is not a number"),
         ([("S00", None, 1.0)], "symbol known_since v", "row 1: known_since is missing: nobody can tell"),
         (
             [("S00", "2014-03-04", 1.0), ("S00", "2014-03-04", 2.0)],

@@ -78,7 +78,7 @@ def test_cells_of_other_types_are_read(tmp_path: Path, cells: dict[str, Any]) ->
         ("{", "has no list of JSON objects"),
         ('{"results": [{"o": 1, "t": 1}]}', "has no column for high, low, close (its header: 'o', 't')"),
         ("[" * 100_000, "has no list of JSON objects"),
-        ('[{"t": 1388620800, "o": [1], "h": 2, "l": 1, "c": 1}]', "o '[1]' is no number"),
+        ('[{"t": 1388620800, "o": [1], "h": 2, "l": 1, "c": 1}]', "o '[1]' is not a number"),
     ],
 )
 def test_broken_json_is_refused(tmp_path: Path, content: str, message: str) -> None:
@@ -102,7 +102,7 @@ def test_words_for_a_missing_symbol_are_no_symbols(tmp_path: Path) -> None:
     assert imported.bars is not None
     assert imported.bars.symbols == ("AAA", "NA", "NAN")
     assert [(r.row, r.value, r.why) for r in imported.refused] == [
-        (row, word, "is no symbol") for row, word in enumerate(words[1:6], 3)
+        (row, word, "is not a symbol") for row, word in enumerate(words[1:6], 3)
     ]
 
 

@@ -56,19 +56,19 @@ def test_rows_are_read_and_days_are_closes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("AAPL,2014-04-31,earnings,2014-04-02", "row 3: session '2014-04-31' is no date: write the day as YYYY-MM-DD"),
-        ("AAPL,23/04/2014,earnings,2014-04-02", "row 3: session '23/04/2014' is no date"),
-        ("AAPL,,earnings,2014-04-02", "row 3: session '' is no date"),
+        ("AAPL,2014-04-31,earnings,2014-04-02", "row 3: session '2014-04-31' is not a date: write the day as"),
+        ("AAPL,23/04/2014,earnings,2014-04-02", "row 3: session '23/04/2014' is not a date"),
+        ("AAPL,,earnings,2014-04-02", "row 3: session '' is not a date"),
         ("AAPL,2014-04-24,,2014-04-02", "row 3: kind '' is missing: name the kind"),
         ("AAPL,2014-04-24,earnings,", "row 3: known_since '' is missing: write the day on which it was announced"),
-        ("AAPL,2014-04-24,earnings,soon", "row 3: known_since 'soon' is no date"),
-        ("AAPL,2014-04-24,earnings,2014-02-30", "row 3: known_since '2014-02-30' is no date"),
+        ("AAPL,2014-04-24,earnings,soon", "row 3: known_since 'soon' is not a date"),
+        ("AAPL,2014-04-24,earnings,2014-02-30", "row 3: known_since '2014-02-30' is not a date"),
         (
             "AAPL,2014-04-24,earnings,2014-04-02 09:00",
-            "row 3: known_since '2014-04-02 09:00' is no date",
+            "row 3: known_since '2014-04-02 09:00' is not a date",
         ),
         ("AAPL,2014-04-24,earnings,2014-04-25", "row 3: known_since '2014-04-25' lies after the event itself"),
-        ("not a symbol,2014-04-24,earnings,2014-04-02", "row 3: symbol 'not a symbol' is no symbol"),
+        ("not a symbol,2014-04-24,earnings,2014-04-02", "row 3: symbol 'not a symbol' is not a symbol"),
         (
             "AAPL,2014-04-23,earnings,2014-03-02",
             "row 3: known_since '2014-03-02' contradicts a row that says",
@@ -178,7 +178,7 @@ def test_a_table_of_own_features_is_imported_under_its_name(
         ("symbol,sector\nS01,Tech\n", "eps", "has neither a session nor known_since: it does not change"),
         (TABLE, "my table", "own feature 'my table': a name is made of letters"),
         ("", "eps", "is empty"),
-        ("symbol,session,value\nS01,soon,1\n", "eps", "row 1: session 'soon' is no date"),
+        ("symbol,session,value\nS01,soon,1\n", "eps", "row 1: session 'soon' is not a date"),
     ],
 )
 def test_a_table_that_can_not_be_one_writes_nothing(
@@ -247,8 +247,8 @@ def test_a_date_that_was_moved_says_until_when_it_stood(tmp_path: Path, capsys: 
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("AAPL,2014-04-30,earnings,2014-04-02,soon", "withdrawn_since 'soon' is no date"),
-        ("AAPL,2014-04-30,earnings,2014-04-02,2014-04-10 09:00", "withdrawn_since '2014-04-10 09:00' is no date"),
+        ("AAPL,2014-04-30,earnings,2014-04-02,soon", "withdrawn_since 'soon' is not a date"),
+        ("AAPL,2014-04-30,earnings,2014-04-02,2014-04-10 09:00", "withdrawn_since '2014-04-10 09:00' is not a date"),
         ("AAPL,2014-04-30,earnings,2014-04-02,2014-04-01", "withdrawn_since '2014-04-01' is not after known_since"),
         ("AAPL,2014-04-30,earnings,2014-04-02,2014-04-02", "is not after known_since: correct it; a date never known"),
         (

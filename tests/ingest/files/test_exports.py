@@ -176,9 +176,9 @@ def test_symbols_that_look_like_something_else(load: Load) -> None:
     imported = load(text + ",2014-01-02,1,2,1,2\nA B C,2014-01-02,1,2,1,2\n", "all.csv")
     assert imported.bars is not None
     assert set(imported.bars.symbols) == {name.upper().replace(".", "-") for name in names}
-    assert [r.describe().split(": ", 1)[1][:28] for r in imported.refused] == [
-        "ticker '' is no symbol: corr",
-        "ticker 'A B C' is no symbol:",
+    assert [r.describe().split(": ", 1)[1][:31] for r in imported.refused] == [
+        "ticker '' is not a symbol: corr",
+        "ticker 'A B C' is not a symbol:",
     ]
 
 

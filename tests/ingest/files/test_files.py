@@ -30,9 +30,9 @@ def only(imported: FileBatch) -> str:
 
 
 BAD_ROWS = {
-    "text in a number": ("2014-01-02,10,12,9.5,abc,10.5,100", "row 2: Close 'abc' is no number: correct it or drop"),
-    "thousands": ('2014-01-02,"1,000",12,9.5,11,10.5,100', "row 2: Open '1,000' is no number"),
-    "text in the volume": ("2014-01-02,10,12,9.5,11,10.5,many", "row 2: Volume 'many' is no number"),
+    "text in a number": ("2014-01-02,10,12,9.5,abc,10.5,100", "row 2: Close 'abc' is not a number: correct it or drop"),
+    "thousands": ('2014-01-02,"1,000",12,9.5,11,10.5,100', "row 2: Open '1,000' is not a number"),
+    "text in the volume": ("2014-01-02,10,12,9.5,11,10.5,many", "row 2: Volume 'many' is not a number"),
     "negative price": ("2014-01-02,10,12,-9.5,11,10.5,100", "row 2: Low '-9.5' is not positive: correct it or drop"),
     "zero price": ("2014-01-02,0,12,9.5,11,10.5,100", "row 2: Open '0' is not positive"),
     "negative volume": ("2014-01-02,10,12,9.5,11,10.5,-1", "row 2: Volume '-1' is negative or not finite"),
@@ -90,10 +90,10 @@ BAD_FILES: dict[str, tuple[str, bytes, str]] = {
     "junk": ("AAA.csv", bytes(range(256)) * 40, "is not text: tenor reads CSV and Parquet"),
     "junk as parquet": ("AAA.parquet", bytes(range(256)) * 40, "is not a readable Parquet file"),
     "half a parquet": ("AAA.parquet", b"PAR1" + b"\x15\x00" * 99, "is not a readable Parquet file"),
-    "a name that is no symbol": (
+    "a name that is not a symbol": (
         "my prices of today.csv",
         (YAHOO + GOOD).encode(),
-        "its own name is no symbol: add a column ti",
+        "its own name is not a symbol: add a column ti",
     ),
     "two symbols side by side": (
         "AAA.csv",
@@ -150,7 +150,7 @@ def test_a_session_counts_once_it_is_over(tmp_path: Path) -> None:
 
 def test_intraday_rows_of_stooq_are_refused(load: Load) -> None:
     text = "<TICKER>,<PER>,<DATE>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>\nAAA.US,5,20140102,153500,10,12,9,11,1\n"
-    assert "<PER> '5' is no daily bar: export daily bars" in only(load(text))
+    assert "<PER> '5' is not a daily bar: export daily bars" in only(load(text))
 
 
 def test_row_numbers_stand_for_lines_of_the_file(load: Load) -> None:

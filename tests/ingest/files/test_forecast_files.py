@@ -228,7 +228,7 @@ def test_places_that_hold_no_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "part"),
     [
-        (3, "of type int is no table"),
+        (3, "of type int is not a table"),
         (pd.DataFrame(), "has no column 'symbol'"),
         (
             pd.DataFrame({"symbol": ["A"], "session": ["2016-01-04"], "horizon": [1], "return": [{"q": 1}]}),

@@ -71,7 +71,7 @@ def test_rows_that_can_not_be_used_are_refused_by_number(tmp_path: Path, suffix:
         first: ("Published At", "has no zone"),
         first + 1: ("Published At", "is a date without a time: it does not say when on that day"),
         first + 2: ("Published At", "is from the future"),
-        first + 3: ("Ticker", "is no symbol"),
+        first + 3: ("Ticker", "is not a symbol"),
         first + 4: ("Headline", "is missing"),
         first + 5: ("Published At", "is missing"),
     }

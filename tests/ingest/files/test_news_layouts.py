@@ -154,10 +154,10 @@ def test_lists_of_symbols(cell: Any, symbols: tuple[str, ...]) -> None:
     [
         ("[]", "is missing"),
         ("['nan']", "is missing"),
-        ("['a%%b']", "is no symbol"),
-        ("[" * 5000, "is no symbol"),
+        ("['a%%b']", "is not a symbol"),
+        ("[" * 5000, "is not a symbol"),
         ({}, "is missing"),
-        (True, "is no symbol"),
+        (True, "is not a symbol"),
     ],
 )
 def test_cells_without_a_symbol(cell: Any, why: str) -> None:
@@ -306,10 +306,10 @@ def test_parquet_of_odd_types_is_read_or_refused(tmp_path: Path) -> None:
     pyarrow.parquet.write_table(odd, tmp_path / "odd.parquet")
     batch = read(tmp_path / "odd.parquet")
     assert items(batch) == [("ABCD", "a mill")]
-    assert [(r.row, r.why) for r in batch.refused] == [(2, "is no text"), (3, "is missing")]
+    assert [(r.row, r.why) for r in batch.refused] == [(2, "is not a text"), (3, "is missing")]
     nested = pa.table({"text": [{"a": 1}], "time": [{"b": 2}], "symbol": [{"symbol": "ABCD"}]})
     pyarrow.parquet.write_table(nested, tmp_path / "nested.parquet")
-    assert read(tmp_path / "nested.parquet").refused[0].why == "is no text"
+    assert read(tmp_path / "nested.parquet").refused[0].why == "is not a text"
 
 
 def test_a_json_file_without_news_is_refused_and_passed_over_in_a_folder(tmp_path: Path) -> None:

@@ -111,13 +111,13 @@ DATE = "is a date without a time"
         ("11/14/2023 22:13 UTC", "whether the day or the month stands first"),
         ("14-Nov-23 22:13 UTC", "which of its numbers is the year"),
         ("Wed, 14 Nov 2023 22:13:20 GMT", "names a weekday that 2023-11-14 was not"),
-        ("2023-02-30T10:00:00Z", "is no time of the calendar"),
-        ("2023-11-14T25:00:00Z", "is no time of the calendar"),
-        ("2023-11-14 13:00 PM UTC", "is no time of the calendar"),
-        ("0001-01-01T00:00:00+02:00", "is no time of the calendar"),
-        ("2 hours ago", "is no time that tenor can read"),
-        ("10:30:54Z", "is no time that tenor can read"),
-        ("2023-11-14T22:13:20Z" + " " * 5 + "x" * 500, "is no time that tenor can read"),
+        ("2023-02-30T10:00:00Z", "is not a time of the calendar"),
+        ("2023-11-14T25:00:00Z", "is not a time of the calendar"),
+        ("2023-11-14 13:00 PM UTC", "is not a time of the calendar"),
+        ("0001-01-01T00:00:00+02:00", "is not a time of the calendar"),
+        ("2 hours ago", "is not a time that tenor can read"),
+        ("10:30:54Z", "is not a time that tenor can read"),
+        ("2023-11-14T22:13:20Z" + " " * 5 + "x" * 500, "is not a time that tenor can read"),
     ],
 )
 def test_the_reason_is_true(text: str, why: str) -> None:
@@ -217,9 +217,9 @@ def test_times_are_read_in_the_order_of_their_file(text: str, order: Any, utc: s
 @pytest.mark.parametrize(
     ("text", "order", "why"),
     [
-        ("31/04/2020 14:05 UTC", "dmy", "is no time of the calendar"),
-        ("03/14/2020 14:05 UTC", "dmy", "is no time of the calendar"),
-        ("03/04/2020 25:05 UTC", "dmy", "is no time of the calendar"),
+        ("31/04/2020 14:05 UTC", "dmy", "is not a time of the calendar"),
+        ("03/14/2020 14:05 UTC", "dmy", "is not a time of the calendar"),
+        ("03/04/2020 25:05 UTC", "dmy", "is not a time of the calendar"),
         ("03/04/2020 14:05", "dmy", "has no zone"),
         ("03/04/2020", "dmy", "is a date without a time"),
         ("03.04.20 14:05 UTC", None, "whether the day or the month stands first"),
@@ -300,7 +300,7 @@ def test_a_column_mixes_forms_and_each_cell_has_its_reason() -> None:
     )
     assert column.moments.notna().tolist() == [True, True] + [False] * 7
     missing = "is missing"
-    unread = "is no time that tenor can read"
+    unread = "is not a time that tenor can read"
     assert [w.partition(":")[0] for w in column.why] == ["", "", DATE, *[missing] * 4, unread, unread]
 
 

@@ -64,7 +64,7 @@ MIXED = [day.tz_localize("UTC") if i % 2 else day for i, day in enumerate(one().
 # what is wrong -> the frame, and what its message must name
 BAD: dict[str, tuple[Callable[[], Any], str]] = {
     "missing": (lambda: changed(5, "Close", np.nan), "row 5 (AAPL 2012-09-11): 'Close' is missing"),
-    "text": (lambda: changed(7, "Open", "n.d."), "row 7 (AAPL 2012-09-13): 'Open' is 'n.d.', which is no number"),
+    "text": (lambda: changed(7, "Open", "n.d."), "row 7 (AAPL 2012-09-13): 'Open' is 'n.d.', which is not a number"),
     "negative": (lambda: changed(5, "Low", -1.5), "row 5 (AAPL 2012-09-11): 'Low' is -1.5, which is not positive"),
     "zero": (lambda: changed(6, "Open", 0.0), "row 6 (AAPL 2012-09-12): 'Open' is 0.0, which is not positive"),
     "infinite": (lambda: changed(5, "High", np.inf), "'High' is inf, which is not finite"),

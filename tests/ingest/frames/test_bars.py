@@ -148,7 +148,7 @@ def test_bars_given_twice_and_rows_without_prices_are_left_out_and_noted() -> No
     frame = pd.concat([of_one(), of_one().iloc[[3]], of_one().iloc[[5]].map(lambda _: float("nan"))])
     read = read_frame(frame, symbol="AAPL", now=NOW)
     assert len(read.bars.frame) == len(of_one())
-    assert {"1 rows repeat a bar: left out", "1 rows without any price are no bars: left out"} <= set(read.notes)
+    assert {"1 rows repeat a bar: left out", "1 rows without any price are not bars: left out"} <= set(read.notes)
 
 
 def test_a_symbol_that_did_not_trade_has_no_bar_among_others() -> None:
@@ -180,7 +180,7 @@ def test_coins_have_bars_on_any_day() -> None:
     [
         ({"frame": LONG, "symbol": "AAPL"}, "symbol is 'AAPL', and bars are of AAPL, MSFT: leave it out"),
         ({"frame": {"AAPL": of_one()}, "symbol": "AAPL"}, "symbol is 'AAPL', and bars name their own symbols"),
-        ({"frame": of_one(), "symbol": "not one"}, "symbol is 'not one', which is no symbol"),
+        ({"frame": of_one(), "symbol": "not one"}, "symbol is 'not one', which is not a symbol"),
         ({"frame": of_one(), "symbol": "AAPL", "calendar": "XNYS@1h"}, "a frame has daily bars"),
     ],
 )

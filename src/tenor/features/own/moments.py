@@ -102,7 +102,7 @@ def _refuse_unreadable(cells: pd.Series[Any], read: pd.Series[Any], column: str,
     if len(bad):
         more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
         raise DataError(
-            f"{where} row {bad[0] + 1}{more}: {column} {str(cells.iloc[bad[0]])[:40]!r} is no date: {remedy}."
+            f"{where} row {bad[0] + 1}{more}: {column} {str(cells.iloc[bad[0]])[:40]!r} is not a date: {remedy}."
         )
 
 

@@ -237,7 +237,7 @@ def read_own_table(name: str, frame: pd.DataFrame, *, calendar: str, where: str)
     Raises
     ------
     DataError
-        It has no rows or values, a cell is no date or number, or rows contradict each other; the row is named.
+        It has no rows or values, a cell is not a date or number, or rows contradict each other; the row is named.
     """
     frame = _with_keys(frame, where)
     values = [str(c) for c in frame.columns if c not in KEYS]
@@ -312,7 +312,7 @@ def _numbers(cells: pd.Series[Any], column: str, where: str) -> pd.Series[Any]:
     bad = np.flatnonzero((cells.notna() & ~np.isfinite(numbers)).to_numpy())
     if len(bad):
         raise DataError(
-            f"{where} row {bad[0] + 1}: {column} {str(cells.iloc[bad[0]])[:40]!r} is no number: write one (or leave "
+            f"{where} row {bad[0] + 1}: {column} {str(cells.iloc[bad[0]])[:40]!r} is not a number: write one (or leave "
             "the cell empty); categories belong into a table without session and known_since."
         )
     return numbers

@@ -259,6 +259,6 @@ def _symbol_of(path: Path, raw: RawTable) -> tuple[str, str]:
     name = raw.symbol or (chart[1] if chart else _AROUND_SYMBOL.sub("", path.stem))
     symbol = clean_symbol(name)
     if not symbol:
-        raise UnusableError("has no column for the symbol, and its own name is no symbol", "add a column ticker")
+        raise UnusableError("has no column for the symbol, and its own name is not a symbol", "add a column ticker")
     coin = _COIN.fullmatch(symbol) if are_candles(raw.columns.names) else None
     return name, f"{coin[1]}-{coin[2]}" if coin else symbol

@@ -17,7 +17,7 @@ from tenor.symbols import clean_symbol
 
 
 def read_symbols(column: Any) -> tuple[NDArray[np.int32], list[str], list[str]]:
-    """The code of each of n rows, the symbol of each code (``""`` where its text is no symbol), and its text.
+    """The code of each of n rows, the symbol of each code (``""`` where its text is not a symbol), and its text.
 
     ``nan`` and ``N/A`` are words for a missing symbol; ``NAN`` and ``NA`` are symbols.
     """

@@ -53,7 +53,7 @@ def parse_columns(options: Sequence[str], known: Mapping[str, str] = BAR_AND_NEW
         plain = name.casefold().replace(" ", "_").replace("-", "_")
         if plain not in known:
             hint = did_you_mean(plain, known) or f" Take one of {', '.join(sorted(known))}."
-            raise ConfigError(f"--columns: {name[:40]!r} is no column of tenor's.{hint}")
+            raise ConfigError(f"--columns: {name[:40]!r} is not a column of tenor's.{hint}")
         column = known[plain]
         if columns.get(column, own) != own:
             raise ConfigError(f"--columns names {name!r} twice, as {columns[column]!r} and {own!r}: name it once.")

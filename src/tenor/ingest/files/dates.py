@@ -36,11 +36,11 @@ class DateColumn:
     Attributes
     ----------
     days
-        ``datetime64[D]``, [n]; NaT where the cell is no date.
+        ``datetime64[D]``, [n]; NaT where the cell is not a date.
     texts
         The cells as texts, [n].
     why
-        For each distinct text that is no date, the reason.
+        For each distinct text that is not a date, the reason.
     notes
         What was assumed, in words.
     """

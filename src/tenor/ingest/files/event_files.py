@@ -121,21 +121,21 @@ def read_events(
             refused.append(new(row=lines[rows], column=column, value=cells, why=reasons, remedy=remedy))
 
     symbol = frame["symbol"].map(lambda text: clean_symbol(text) if text else "")
-    refuse((frame["symbol"] != "") & (symbol == ""), "symbol", "is no symbol", "correct it, or leave it empty for all")
+    refuse((frame["symbol"] != "") & (symbol == ""), "symbol", "is not a symbol", "correct it, or leave it empty")
     session = _days(frame["session"])
-    refuse(session.isna(), "session", "is no date", "write the day as YYYY-MM-DD")
+    refuse(session.isna(), "session", "is not a date", "write the day as YYYY-MM-DD")
     kind = frame["kind"].str.strip().str.lower().str.replace(r"\s+", "_", regex=True)
     refuse(kind == "", "kind", "is missing", "name the kind: earnings, dividend …")
     cells = frame["known_since"].str.strip()
     refuse(cells == "", "known_since", "is missing", _KNOWN)
     read = cells.str.fullmatch(_MOMENT.pattern) & _days(cells.str.slice(0, 10)).notna()
-    refuse(~read, "known_since", "is no date", _MOMENTS)
+    refuse(~read, "known_since", "is not a date", _MOMENTS)
     late = _days(cells.str.slice(0, 10)) > session
     refuse(late, "known_since", "lies after the event itself", "correct it; what is known afterwards is a table (--as)")
 
     taken_back = frame[WITHDRAWN].str.strip()
     read = taken_back.str.fullmatch(_MOMENT.pattern) & _days(taken_back.str.slice(0, 10)).notna()
-    refuse((taken_back != "") & ~read, WITHDRAWN, "is no date", f"{_MOMENTS}, or leave it empty: the event stands")
+    refuse((taken_back != "") & ~read, WITHDRAWN, "is not a date", f"{_MOMENTS}, or leave it empty: the event stands")
 
     def moments_of(cells: pd.Series[Any], column: str, rows: Bool) -> pd.Series[Any]:
         moments = pd.Series(pd.NaT, index=frame.index, dtype="datetime64[us, UTC]")

@@ -203,7 +203,7 @@ def _of_frame(source: Any, file: str) -> ForecastCells:
             frame = pd.DataFrame(frame)
         except (TypeError, ValueError) as error:
             raise UnusableError(
-                f"of type {type(source).__name__} is no table", "give a file, or a frame with a row a forecast"
+                f"of type {type(source).__name__} is not a table", "give a file, or a frame with a row a forecast"
             ) from error
     if any(name is not None for name in frame.index.names):
         frame = frame.reset_index()

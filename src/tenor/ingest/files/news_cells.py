@@ -47,7 +47,7 @@ def read_text(value: Any) -> tuple[str, str]:
     if value is None or (isinstance(value, float) and value != value):
         return "", "is missing"
     if not isinstance(value, str):
-        return "", "is no text"
+        return "", "is not a text"
     text = " ".join(value.split())
     if text.casefold() in _REMOVED:
         return "", "was removed by its publisher"
@@ -95,7 +95,7 @@ def read_symbols(value: Any, known: Collection[str] = ()) -> tuple[tuple[str, ..
     items = [item for item in map(_symbol_text, _items(value)) if not is_missing_symbol(item)]
     symbols = [clean_symbol(item.removeprefix("$")) for item in items]
     found = tuple(dict.fromkeys(filter(None, symbols)))
-    why = "" if found else "is no symbol" if items else "is missing"
+    why = "" if found else "is not a symbol" if items else "is missing"
     return found, why, symbols.count("") if found else 0
 
 

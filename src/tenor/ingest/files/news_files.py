@@ -157,7 +157,7 @@ class NewsReader:
             times.order, note = order_of_times(every, self._now.to_pydatetime(), self._reading.dates, times.name)
         except UnusableError:
             if times.read(pd.Series(cells, dtype=object)).why.tolist().count(NO_ZONE) == len(cells):
-                return ()  # they are no times in any order, for the reason that each row shows
+                return ()  # they are not times in any order, for the reason that each row shows
             raise
         return (note,) if note else ()
 

@@ -51,7 +51,7 @@ class NewsRows:
 
 
 def header_of(path: Path, columns: Mapping[str, str] | None = None, encoding: str | None = None) -> tuple[str, ...]:
-    """The names of the columns of `path`, from its beginning; none where it is no table.
+    """The names of the columns of `path`, from its beginning; none where it is not a table.
 
     Raises
     ------

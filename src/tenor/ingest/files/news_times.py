@@ -50,7 +50,7 @@ class TimeColumn:
     Attributes
     ----------
     moments
-        UTC, [n]; NaT where the cell is no time.
+        UTC, [n]; NaT where the cell is not a time.
     why
         The reason where it is none, ``""`` elsewhere, [n].
     remedy
@@ -89,7 +89,7 @@ class TimeReader:
         self._utc = bool({"utc", "gmt"} & set(words))
         self._alpha_vantage = words == ["time", "published"]
         self._latest = now.timestamp() + _AHEAD
-        self._doubt = ""  # why plausible numbers of this file are no times all the same
+        self._doubt = ""  # why plausible numbers of this file are not times all the same
         self._decided = False
 
     def read(self, column: pd.Series[Any]) -> TimeColumn:
@@ -193,7 +193,7 @@ class TimeReader:
         return None
 
     def _doubt_about(self, numbers: Sequence[str]) -> str:
-        """Why the plausible ones among the distinct `numbers` of a file are no times all the same."""
+        """Why the plausible ones among the distinct `numbers` of a file are not times all the same."""
         odd = [n for n in numbers if float(n) > 0 and self._since_1970(n) is None]
         if len(odd) > _ODD_SHARE * len(numbers):
             return f"is a number, and others in its column, as {odd[0][:24]}, are no plausible {_UNIX}"

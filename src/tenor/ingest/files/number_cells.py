@@ -133,7 +133,7 @@ def _parts(texts: Any) -> tuple[Any, Any, NDArray[np.float64], Any]:
     sign = pc.if_else(
         pc.and_(pc.equal(part("sign"), "("), pc.equal(part("close"), ")")),
         "-",
-        pc.if_else(pc.equal(part("close"), ""), part("sign"), "?"),  # half a parenthesis is no number
+        pc.if_else(pc.equal(part("close"), ""), part("sign"), "?"),  # half a parenthesis is not a number
     )
     return sign, rest, factor, pc.binary_join_element_wise(part("before"), part("after"), "")
 

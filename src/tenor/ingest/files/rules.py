@@ -114,16 +114,16 @@ class RowFilter:
         if unnamed is not None:
             bad, symbol_texts = unnamed
             own = list(symbol_texts[bad & self.remaining])
-            self.refuse(bad, "symbol", own, "symbol", "is no symbol", "correct it or drop the row")
+            self.refuse(bad, "symbol", own, "symbol", "is not a symbol", "correct it or drop the row")
         self._refuse_dates(days)
         if "period" in raw.cells:
             codes, own, _ = cells.read_symbols(raw.cells["period"])
             intraday = np.array([text not in ("D", "") for text in own], dtype=bool)[codes]
-            self.refuse_cells(intraday, "period", "row", "is no daily bar", "export daily bars")
+            self.refuse_cells(intraday, "period", "row", "is not a daily bar", "export daily bars")
         empty = np.logical_and.reduce([values[c].missing for c in PRICES if c in values])
         self.refuse_cells(empty, "close", "empty", "has no prices", "nothing to do: the source has no bar for this day")
         for column, read in values.items():
-            self.refuse_cells(read.wrong, column, "number", "is no number", "correct it or drop the row")
+            self.refuse_cells(read.wrong, column, "number", "is not a number", "correct it or drop the row")
             if column != "volume":
                 self.refuse_cells(read.missing, column, "number", "is missing", "fill it in or drop the row")
             self._values[column] = read.values
@@ -342,7 +342,7 @@ class RowFilter:
         for column, read in values.items():
             places = np.flatnonzero(read.wrong & bars)
             texts = cells.cell_texts(raw.cells[column], places)
-            why, remedy = "is no number", "write all numbers alike, or say how with --decimal point or --decimal comma"
+            why, remedy = "is not a number", "write all numbers alike, or give --decimal point or --decimal comma"
             self._require_typos(column, places, texts, why, remedy)
         return values
 

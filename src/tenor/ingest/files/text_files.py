@@ -119,7 +119,7 @@ def encoding_of(path: Path, *, read_texts: bool = True, given: str | None = None
     Raises
     ------
     UnusableError
-        It is no text, can't be read, or mixes encodings.
+        It is not a text, can't be read, or mixes encodings.
     """
     try:
         with path.open("rb") as file:

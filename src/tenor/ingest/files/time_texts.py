@@ -1,6 +1,6 @@
 """Times as they are written: ISO 8601, mail and RSS (RFC 822), Twitter, and dates in English words.
 
-Raises `UnusableError` with the true reason for what is no time: no hour, no zone, or an order that is not clear from
+Raises `UnusableError` with the true reason for what is not a time: no hour, no zone, or an order that is not clear from
 the text itself (`news_order` decides it for a file).
 """
 
@@ -86,12 +86,12 @@ def read_time(text: str, *, utc: bool = False, order: Order | None = None) -> tu
         Whether a time without a zone is UTC.
     order
         Of day, month and year in times such as 03/04/2020 14:00. None: day first where points stand between them, and
-        others are no times.
+        others are not times.
 
     Raises
     ------
     UnusableError
-        `text` is no time, or does not say when.
+        `text` is not a time, or does not say when.
 
     Examples
     --------
@@ -100,7 +100,7 @@ def read_time(text: str, *, utc: bool = False, order: Order | None = None) -> tu
     """
     text = " ".join(text.split())
     if len(text) > _LONGEST:
-        raise UnusableError("is no time that tenor can read", WRITE_ZONE)
+        raise UnusableError("is not a time that tenor can read", WRITE_ZONE)
     if _DATE_ALONE.fullmatch(text):
         raise UnusableError(NO_HOUR, WRITE_ZONE)
     moment, zone = _local(_PACKED.sub(_unpacked, text, count=1) if text[:8].isdigit() else text, order, utc)
@@ -110,7 +110,7 @@ def read_time(text: str, *, utc: bool = False, order: Order | None = None) -> tu
     try:
         return in_zone(moment, "UTC" if assumed else zone).astimezone(dt.UTC), assumed
     except OverflowError:
-        raise UnusableError("is no time of the calendar", _CORRECT) from None
+        raise UnusableError("is not a time of the calendar", _CORRECT) from None
 
 
 def _local(text: str, order: Order | None, utc: bool) -> tuple[dt.datetime, str]:
@@ -128,13 +128,13 @@ def _local(text: str, order: Order | None, utc: bool) -> tuple[dt.datetime, str]
         date, zone = _open_date(parts), text[parts.end() :].strip()
         if order is None and not (date.dotted and date.kind == "year last"):
             if not zone and not utc:
-                raise UnusableError(NO_ZONE, WRITE_ZONE)  # it is no time in either order
+                raise UnusableError(NO_ZONE, WRITE_ZONE)  # it is not a time in either order
             raise UnusableError("does not say whether the day or the month stands first", _WRITE_ORDER)
         day = date.read(order or "dmy", THIS_YEAR)
         if day is None:
-            raise UnusableError("is no time of the calendar", _CORRECT)
+            raise UnusableError("is not a time of the calendar", _CORRECT)
         return _at(day.year, day.month, day.day, parts), zone
-    raise UnusableError("is no time that tenor can read", WRITE_ZONE)
+    raise UnusableError("is not a time that tenor can read", WRITE_ZONE)
 
 
 def _built(parts: re.Match[str]) -> dt.datetime:
@@ -161,14 +161,14 @@ def _at(year: int, month: int, day: int, parts: re.Match[str]) -> dt.datetime:
     if half and 1 <= hour <= 12:
         hour = hour % 12 + (12 if half == "p" else 0)
     elif half:
-        raise UnusableError("is no time of the calendar", _CORRECT)
+        raise UnusableError("is not a time of the calendar", _CORRECT)
     fraction = int((parts["fraction"] or "0")[:6].ljust(6, "0"))
     try:
         return dt.datetime(  # noqa: DTZ001 - the zone is read next
             year, month, day, hour, int(parts["minute"]), int(parts["second"] or 0), fraction
         )
     except ValueError:
-        raise UnusableError("is no time of the calendar", _CORRECT) from None
+        raise UnusableError("is not a time of the calendar", _CORRECT) from None
 
 
 def _unpacked(parts: re.Match[str]) -> str:

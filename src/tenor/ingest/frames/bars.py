@@ -29,7 +29,7 @@ _FLOAT = re.compile(r"-?(\d+(\.\d*)?|inf|nan)(e[+-]?\d+)?")
 _LONGEST_GAP, _SHOW_SPACING = 4, 20
 """Days between daily bars in the middle, weekends among them; rows from which on that is looked at."""
 _HARMLESS = {
-    "empty": "without any price are no bars",
+    "empty": "without any price are not bars",
     "repeat": "repeat a bar",
 }
 
@@ -80,7 +80,7 @@ def bars_of(
         The frame can't be used: the message has the column, the row (counted from 0, as ``df.iloc`` does), the value,
         and the line of code that mends it.
     ConfigError
-        `symbol` is no symbol, or the frame names another one.
+        `symbol` is not a symbol, or the frame names another one.
 
     Examples
     --------
@@ -159,7 +159,7 @@ def _named(symbol: str | None) -> str:
         return ""
     clean = clean_symbol(symbol) if isinstance(symbol, str) else ""
     if not clean:
-        raise ConfigError(f"symbol is {symbol!r}, which is no symbol: write it as Yahoo does, symbol='AAPL'.")
+        raise ConfigError(f"symbol is {symbol!r}, which is not a symbol: write it as Yahoo does, symbol='AAPL'.")
     return clean
 
 

@@ -123,7 +123,7 @@ def _of_pairs(table: FrameTable, what: str) -> Layout:
             symbol = clean_symbol(text)
             if not symbol:
                 mend = f"df = df.rename(columns={{{text!r}: 'SYMBOL'}})  # its ticker"
-                raise FrameError(f"{what}: {text!r} in the column {table.labels[i]!r} is no symbol", mend)
+                raise FrameError(f"{what}: {text!r} in the column {table.labels[i]!r} is not a symbol", mend)
             place.setdefault(symbol, {}).setdefault(column, i)
     sessions = [i for i, own in enumerate(parts) if len(own) == 1 and plain_name(own[0]) in ALIASES["session"]]
     if not sessions:

@@ -89,7 +89,7 @@ def table_of(frame: Any, what: str = "bars") -> FrameTable:
     Raises
     ------
     FrameError
-        It is no table, has no rows, or names two columns alike.
+        It is not a table, has no rows, or names two columns alike.
     """
     if isinstance(frame, pd.Series):
         # a column alone: its name may be what it holds, or whose it is

@@ -83,7 +83,7 @@ def us_stock(symbol: str) -> bool:
 
 
 def reacting_session(symbol: str, day: Any, *, after_close: bool) -> pd.Timestamp | None:
-    """The first session that can react to what comes out on `day`; None where `day` is no date (YYYY-MM-DD).
+    """The first session that can react to what comes out on `day`; None where `day` is not a date (YYYY-MM-DD).
 
     That is the session of `day` itself, or the next one: where it comes after the close, or there is none that day.
     """

@@ -125,12 +125,12 @@ export function drawSentiment(detail, span, chosen, choose) {
 const UNEVEN = 2;
 export function drawAttention(detail, horizon) {
   const { attention, bars } = detail;
-  if (detail.past) return { text: "Attention is published with the newest forecasts alone.", drawn: false };
+  if (detail.past) return { text: "Attention is published only with the newest forecasts.", drawn: false };
   const { sessions, features, feature } = attention;
   if (!sessions.length) return { text: "This model has no attention.", drawn: false };
   const time = attention.time[String(horizon)] || Object.values(attention.time)[0];
   if (Math.max(...time) * sessions.length < UNEVEN) {
-    return { text: `The network weighs its last ${sessions.length} sessions alike: no single day sets this range.`, drawn: false };
+    return { text: `The network gives its last ${sessions.length} sessions equal weight: no single day sets this range.`, drawn: false };
   }
   const each = variances(bars);
   const place = new Map(bars.session.map((session, i) => [session, i]));

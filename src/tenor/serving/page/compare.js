@@ -87,9 +87,9 @@ function basket(rows, horizon) {
   const together = halves.reduce((a, b) => a + b, 0) / halves.length;
   const enough = sessions >= LEAST && matrix.flat().every(known);
   by("basket-figures").textContent = enough
-    ? `In equal parts, ${ahead(horizon)}: ±${percent(basketRange(halves, matrix), 2)} with 90 %. If all moved as one it were ±${percent(together, 2)}; ${percent(1 - basketRange(halves, matrix) / together, 0)} of that is saved by spreading.`
+    ? `In equal parts, ${ahead(horizon)}: ±${percent(basketRange(halves, matrix), 2)} with 90 %. If all moved together, it would be ±${percent(together, 2)}; spreading reduces it by ${percent(1 - basketRange(halves, matrix) / together, 0)}.`
     : `${Math.max(0, sessions)} sessions with bars of all of them are too few for correlations; ${LEAST} are needed.`;
-  by("basket-formula").textContent = `Formula: the square root of the sum over all pairs i, k of w(i) · w(k) · ρ(i,k) · q(i) · q(k); q is half the width of each 90 % range, w = 1/${rows.length}, ρ the correlation of daily log returns over the last ${sessions} sessions (published bars). It takes the returns to be jointly elliptical and the correlations to stay as they were.`;
+  by("basket-formula").textContent = `Formula: the square root of the sum over all pairs i, k of w(i) · w(k) · ρ(i,k) · q(i) · q(k); q is half the width of each 90 % range, w = 1/${rows.length}, ρ the correlation of daily log returns over the last ${sessions} sessions (published bars). It assumes that returns are jointly elliptical and that correlations stay the same.`;
   const names = rows.map(({ detail }) => detail.symbol);
   table(by("correlation"), ["ρ", ...names], names.map((name, i) => [name, ...matrix[i].map((value) => {
     const cell = node("span", number(value), { class: "tint" });

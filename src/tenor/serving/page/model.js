@@ -92,7 +92,7 @@ function calibration(records, board) {
   }));
   const [first] = judged;
   by("calibration-text").textContent = first
-    ? "A 90 % range is right where it holds nine of ten prices (the dashed line). The large dot is all symbols together since the model was chosen; each small dot is one symbol over its last year: of 250 sessions, luck alone spreads them between 86 and 94 % for the next session, and wider for longer horizons."
+    ? "A 90 % range is right if it contains nine of ten prices (the dashed line). The large dot stands for all symbols together since the model was chosen, each small dot for one symbol over its last year; with 250 sessions, luck alone spreads them between 86 and 94 % for the next session, and wider for longer horizons."
     : "There is nothing to judge yet: this fills as forecasts come due.";
 }
 function strip(record, held) {
@@ -175,7 +175,7 @@ function contest(row, models) {
 }
 function because(models, champion, count_) {
   if (champion?.contest?.promoted) return `Version ${models.champion} is in use since ${moment(champion.contest.at)}, in place of ${champion.contest.against || "none"}: ${champion.contest.why}`;
-  if (count_ <= 1) return `Version ${models.champion} is in use because it is the only one. A new version takes over only where its error is lower on sessions that neither has seen (a one-sided test at 5 %).`;
+  if (count_ <= 1) return `Version ${models.champion} is in use because it is the only one. A new version takes over only if its error is lower on sessions that neither has seen (a one-sided test at 5 %).`;
   return `Version ${models.champion} is in use: none of the other versions was shown to be better on sessions that neither has seen (a one-sided test at 5 %).`;
 }
 

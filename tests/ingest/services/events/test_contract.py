@@ -348,7 +348,7 @@ class TestCalendars:
     ("day", "after_close", "session"),
     [
         ("2024-07-03", False, "2024-07-03"),
-        ("2024-07-03", True, "2024-07-05"),  # the Fourth of July is no session
+        ("2024-07-03", True, "2024-07-05"),  # the Fourth of July is not a session
         ("2024-07-04", True, "2024-07-05"),
         ("2024-07-04", False, "2024-07-05"),
         ("2024-07-06", True, "2024-07-08"),

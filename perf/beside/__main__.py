@@ -1,0 +1,61 @@
+"""tenor beside what a user would pick instead: same data, same machine, one run, in turn (``make bench``).
+
+``python perf/beside [--only training --only text] [--rounds 5]`` writes docs/performance.json, and from it the tables
+and the figure of docs/performance.md. Peers are installed from the registry, pinned, in environments of their own
+below ``.bench/``.
+A contest is a module of ``contests/`` with a function ``contest(folder) -> Contest``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import importlib
+import tempfile
+import traceback
+from pathlib import Path
+
+import limits
+import results
+from contest import judge, run_rounds
+
+CONTESTS = sorted(path.stem for path in (Path(__file__).parent / "contests").glob("*.py"))
+
+
+def main() -> None:
+    """Run, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--only", action="append", choices=CONTESTS, help="by default all")
+    parser.add_argument("--rounds", type=int, help="of each contender; by default what the contest says")
+    parser.add_argument("--no-write", action="store_true", help="print alone")
+    arguments = parser.parse_args()
+    known = results.read()
+    failed = []
+    for name in arguments.only or CONTESTS:
+        with tempfile.TemporaryDirectory(prefix="tenor-bench-") as folder:
+            try:
+                contest = importlib.import_module(f"contests.{name}").contest(Path(folder))
+                if arguments.rounds:
+                    contest = dataclasses.replace(contest, rounds=arguments.rounds)
+                rounds = run_rounds(contest)
+            except Exception:  # noqa: BLE001 - the other contests go on; the error is shown, and the end is 1
+                traceback.print_exc()
+                failed.append(name)
+                continue
+        for standing in judge(contest, rounds):
+            print(
+                f"{name}: {standing.goal.measure} {standing.ratio:.3g} times better than {standing.rival} "
+                f"({standing.low:.3g} to {standing.high:.3g}), goal {standing.goal.ratio:g}: "
+                f"{'met' if standing.met else 'missed'}",
+                flush=True,
+            )
+        measured = {"flops_a_second": limits.flops_a_second(), "bytes_a_second": limits.bytes_a_second()}
+        known[name] = results.record(contest, rounds, measured)
+        if not arguments.no_write:
+            results.write({each: known[each] for each in CONTESTS if each in known})
+    if failed:
+        raise SystemExit(f"failed: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()
