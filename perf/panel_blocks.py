@@ -5,6 +5,7 @@
 Each way runs in a process of its own, of which the peak of resident memory is taken; what it takes before it has any
 bar is given as well. Bars are random walks, made again for each block by a seed of each symbol, as a lake reads them
 from its parts: at once they are in memory all together. Memory is bounded where its peak does not grow with symbols.
+``--way "in blocks" training`` trains a tiny network for an epoch on the panel in files: what a training takes.
 """
 
 from __future__ import annotations
@@ -24,10 +25,14 @@ import numpy as np
 import pandas as pd
 
 from tenor.calendars import exchange
-from tenor.config import FeatureConfig
+from tenor.config import FeatureConfig, ModelConfig, SplitConfig, TrainConfig
 from tenor.features import build_panel
-from tenor.features.blocks import ARRAYS, panel_in_blocks
+from tenor.features.blocks import ARRAYS, open_panel, panel_in_blocks
 from tenor.schema import Bars, Panel
+
+WAYS = ("at once", "in blocks", "training")
+TINY = ModelConfig(hidden=4, attention_size=2, lookback=20)
+ONE_EPOCH = TrainConfig(seeds=(0,), epochs=1, segments_per_step=16)
 
 
 class Walks:
@@ -79,8 +84,14 @@ def one(way: str, symbols: int, sessions: int, megabytes: int, folder: Path) -> 
     begun = time.process_time()
     if way == "at once":
         panel = build_panel(walks(names), config)
+    elif way == "training":
+        from tenor.training import chronological, fit  # PyTorch would be in the memory of the other ways as well
+
+        panel = open_panel(folder)
+        split = chronological(panel.sessions, SplitConfig(), purge=max(panel.horizons))
+        fit(panel, split, features=config, model=TINY, training=ONE_EPOCH, workers=1)
     else:
-        panel = panel_in_blocks(walks, names, config, folder / "panel", megabytes=megabytes, workers=1)
+        panel = panel_in_blocks(walks, names, config, folder, megabytes=megabytes, workers=1)
     seconds, most = time.process_time() - begun, peak()
     size = sum(getattr(panel, name).nbytes for name in ARRAYS) / 2**20
     return {
@@ -103,7 +114,7 @@ def main() -> None:
     options.add_argument("--sessions", type=int, default=2520)
     options.add_argument("--megabytes", type=int, default=128)
     options.add_argument("--folder", type=Path, default=None)
-    options.add_argument("--way", choices=["at once", "in blocks"], nargs="+", default=["at once", "in blocks"])
+    options.add_argument("--way", choices=WAYS, nargs="+", default=WAYS[:2])
     options.add_argument("--here", action="store_true", help="one size, one way, in this process")
     given = options.parse_args()
     if given.here:
@@ -111,14 +122,15 @@ def main() -> None:
         return
     for symbols in given.symbols:
         digests = set()
-        for way in given.way:
-            with tempfile.TemporaryDirectory(dir=given.folder) as folder:
+        with tempfile.TemporaryDirectory(dir=given.folder) as folder:
+            for way in given.way:
                 command = [sys.executable, __file__, "--here", "--way", way, "--symbols", str(symbols)]
-                command += ["--sessions", str(given.sessions), "--megabytes", str(given.megabytes), "--folder", folder]
+                command += ["--sessions", str(given.sessions), "--megabytes", str(given.megabytes)]
+                command += ["--folder", f"{folder}/panel"]
                 done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-            row = json.loads(done.stdout)
-            digests.add(row["sha256"])
-            print(json.dumps(row), flush=True)
+                row = json.loads(done.stdout)
+                digests.add(row["sha256"])
+                print(json.dumps(row), flush=True)
         if len(given.way) > 1:
             print(f"{symbols} symbols: {'the same bytes' if len(digests) == 1 else 'OTHER BYTES'}", flush=True)
 

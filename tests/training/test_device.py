@@ -40,7 +40,11 @@ def test_a_device_is_one_of_three() -> None:
 
 def test_a_training_on_the_cores_has_the_keys_it_had_before_there_was_a_device() -> None:
     assert "device" not in to_mapping(TrainConfig())
+    assert "precision" not in to_mapping(TrainConfig())
     assert to_mapping(TrainConfig(device="cuda"))["device"] == "cuda"
+    assert to_mapping(TrainConfig(precision="bfloat16"))["precision"] == "bfloat16"
+    with pytest.raises(ConfigError, match=r"'training.precision' is 'half'; it takes 'float32' or 'bfloat16'"):
+        TrainConfig(precision="half")  # type: ignore[arg-type]
 
 
 def test_a_fold_trained_on_a_card_is_another_fold(bars: Bars) -> None:
@@ -53,8 +57,9 @@ def test_a_fold_trained_on_a_card_is_another_fold(bars: Bars) -> None:
 @no_card
 @pytest.mark.parametrize("much", [1, WORTH_STEPS])
 def test_auto_without_a_card_is_settled_as_cpu(much: int) -> None:
-    training = settled(replace(TRAINING, device="auto"), MODEL, LocalEngine(1), cells=much, networks=2)
-    assert training == TRAINING
+    for precision in ("float32", "bfloat16"):
+        asked = replace(TRAINING, device="auto", precision=precision)  # type: ignore[arg-type]
+        assert settled(asked, MODEL, LocalEngine(1), cells=much, networks=2) == TRAINING
 
 
 def test_nodes_of_a_cluster_train_on_their_cores() -> None:

@@ -469,6 +469,9 @@ class TrainConfig(Section):
         The hardware that trains: ``cpu`` is the processor; ``auto`` is a CUDA card if PyTorch sees one and there is
         enough to do; ``cuda`` is the card, or an error. A card rounds differently and draws dropout differently, so
         that the same settings give the same numbers on every machine unless they ask for a card (docs/scale.md).
+    precision : {"float32", "bfloat16"}
+        Of the products on a card: ``bfloat16`` is faster if some tens of networks train together. The processor always
+        takes float32.
     """
 
     section: ClassVar[str] = "training"
@@ -486,11 +489,14 @@ class TrainConfig(Section):
     direction_weight: float = number(0.05, 0)
     target_clip: float = number(4.0, 0, above=True)
     device: Literal["cpu", "auto", "cuda"] = field(default="cpu", metadata=USUAL)
+    precision: Literal["float32", "bfloat16"] = field(default="float32", metadata=USUAL)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.device not in DEVICES:
             self.refuse("device", f"it takes {choice_of(DEVICES)}")
+        if self.precision not in ("float32", "bfloat16"):
+            self.refuse("precision", "it takes 'float32' or 'bfloat16'")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds) or not all(0 <= s < 2**63 for s in self.seeds):
             self.refuse("seeds", "name at least one whole number >= 0, each once")
 

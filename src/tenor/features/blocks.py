@@ -60,7 +60,7 @@ def panel_in_blocks(
     """The panel that `build_panel` makes of the bars of `symbols`, byte for byte, in files of `folder`.
 
     Memory is bounded by `megabytes` a process, whatever the number of symbols; the files take what the panel would take
-    in memory, and half as much again while they are made.
+    in memory, and a quarter more while they are made.
 
     Parameters
     ----------

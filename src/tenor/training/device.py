@@ -16,7 +16,7 @@ about two minutes of a core, with the default network."""
 
 
 def settled(training: TrainConfig, model: ModelConfig, engine: Engine, *, cells: int, networks: int) -> TrainConfig:
-    """`training` with ``device`` as it is on this machine, ``cpu`` or ``cuda``.
+    """`training` with ``device`` as it is on this machine, ``cpu`` or ``cuda``, and its precision.
 
     Parameters
     ----------
@@ -41,7 +41,10 @@ def settled(training: TrainConfig, model: ModelConfig, engine: Engine, *, cells:
                 f"config key '{KEY}' is 'cuda', and the tasks run on a cluster, whose nodes train on their cores: take "
                 "'cpu' or 'auto', or leave --engine out."
             )
-        return replace(training, device="cpu")
+        return replace(training, device="cpu", precision="float32")
     steps = cells * networks * training.epochs
     worth = not model.network and steps >= WORTH_STEPS
-    return replace(training, device=device_of(training.device, KEY, worth=worth))
+    device = device_of(training.device, KEY, worth=worth)
+    # the cores know one precision: theirs is that of a training that asks for none
+    precision = training.precision if device == "cuda" and not model.network else "float32"
+    return replace(training, device=device, precision=precision)

@@ -104,7 +104,8 @@ def _on_a_card(tasks: Sequence[Task], folders: Sequence[Path], reporters: Sequen
 
     if tasks[0].model.network:
         return [_train(*each) for each in zip(tasks, folders, reporters, strict=True)]
-    return [_trained(trainer) for trainer in train_stacked(tasks, folders, reporters)]
+    half = tasks[0].training.precision == "bfloat16"
+    return [_trained(trainer) for trainer in train_stacked(tasks, folders, reporters, half=half)]
 
 
 def _side_by_side(
