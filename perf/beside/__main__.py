@@ -3,7 +3,8 @@
 ``python perf/beside [--only training --only text] [--rounds 5]`` writes docs/performance.json, and from it the tables
 and the figure of docs/performance.md. Peers are installed from the registry, pinned, in environments of their own
 below ``.bench/``.
-A contest is a module of ``contests/`` with a function ``contest(folder) -> Contest``.
+A contest is a module of ``contests/`` with a function ``contest(folder) -> Contest``, or with a mapping ``CONTESTS`` of
+names to several such functions.
 """
 
 from __future__ import annotations
@@ -13,28 +14,37 @@ import dataclasses
 import importlib
 import tempfile
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 import limits
 import results
-from contest import judge, run_rounds
+from contest import Contest, judge, run_rounds
 
-CONTESTS = sorted(path.stem for path in (Path(__file__).parent / "contests").glob("*.py"))
+
+def contests() -> dict[str, Callable[[Path], Contest]]:
+    """Name -> what prepares the contest in a folder of its own."""
+    found: dict[str, Callable[[Path], Contest]] = {}
+    for path in sorted((Path(__file__).parent / "contests").glob("*.py")):
+        module = importlib.import_module(f"contests.{path.stem}")
+        found |= getattr(module, "CONTESTS", None) or {path.stem: module.contest}
+    return found
 
 
 def main() -> None:
     """Run, print and write."""
+    at_hand = contests()
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--only", action="append", choices=CONTESTS, help="by default all")
+    parser.add_argument("--only", action="append", choices=list(at_hand), help="by default all")
     parser.add_argument("--rounds", type=int, help="of each contender; by default what the contest says")
     parser.add_argument("--no-write", action="store_true", help="print alone")
     arguments = parser.parse_args()
     known = results.read()
     failed = []
-    for name in arguments.only or CONTESTS:
+    for name in arguments.only or at_hand:
         with tempfile.TemporaryDirectory(prefix="tenor-bench-") as folder:
             try:
-                contest = importlib.import_module(f"contests.{name}").contest(Path(folder))
+                contest = at_hand[name](Path(folder))
                 if arguments.rounds:
                     contest = dataclasses.replace(contest, rounds=arguments.rounds)
                 rounds = run_rounds(contest)
@@ -52,7 +62,7 @@ def main() -> None:
         measured = {"flops_a_second": limits.flops_a_second(), "bytes_a_second": limits.bytes_a_second()}
         known[name] = results.record(contest, rounds, measured)
         if not arguments.no_write:
-            results.write({each: known[each] for each in CONTESTS if each in known})
+            results.write({each: known[each] for each in at_hand if each in known})
     if failed:
         raise SystemExit(f"failed: {', '.join(failed)}")
 

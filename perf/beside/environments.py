@@ -13,7 +13,13 @@ PLACE = ROOT / ".bench"
 TENOR = "tenor"
 
 # name -> what is installed. PyTorch is the build that tenor's own lock names, so that all run on the same one.
-PINNED: dict[str, tuple[str, ...]] = {}
+TORCH = "torch==2.13.0"
+PINNED: dict[str, tuple[str, ...]] = {
+    "qlib": (TORCH, "pyqlib==0.9.7"),
+    "neuralforecast": (TORCH, "neuralforecast==3.3.0", "pytorch-lightning==2.6.6"),
+    "darts": (TORCH, "darts==0.48.1", "pytorch-lightning==2.6.6"),
+    "garch": ("arch==8.0.0", "statsforecast==2.1.1", "joblib==1.6.0"),
+}
 
 
 def python_of(name: str) -> Path:
@@ -32,14 +38,8 @@ def python_of(name: str) -> Path:
     if not stamp.exists() or stamp.read_text() != content:
         shutil.rmtree(folder, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        pip = [
-            str(folder / "bin" / "pip"),
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--only-binary",
-            ":all:",
-        ]
+        # a wheel where there is one: a few pure Python packages come as sources alone
+        pip = [str(folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", "--prefer-binary"]
         subprocess.run([*pip, *wanted], check=True)
         stamp.write_text(content)
     return folder / "bin" / "python"
