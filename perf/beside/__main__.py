@@ -16,7 +16,9 @@ import tempfile
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import growth
 import limits
 import results
 from contest import Contest, judge, run_rounds
@@ -35,36 +37,41 @@ def main() -> None:
     """Run, print and write."""
     at_hand = contests()
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--only", action="append", choices=list(at_hand), help="by default all")
+    parser.add_argument("--only", action="append", choices=[*at_hand, growth.NAME], help="by default all")
     parser.add_argument("--rounds", type=int, help="of each contender; by default what the contest says")
     parser.add_argument("--no-write", action="store_true", help="print alone")
     arguments = parser.parse_args()
-    known = results.read()
     failed = []
-    for name in arguments.only or at_hand:
-        with tempfile.TemporaryDirectory(prefix="tenor-bench-") as folder:
-            try:
-                contest = at_hand[name](Path(folder))
-                if arguments.rounds:
-                    contest = dataclasses.replace(contest, rounds=arguments.rounds)
-                rounds = run_rounds(contest)
-            except Exception:  # noqa: BLE001 - the other contests go on; the error is shown, and the end is 1
-                traceback.print_exc()
-                failed.append(name)
-                continue
-        for standing in judge(contest, rounds):
-            print(
-                f"{name}: {standing.goal.measure} {standing.ratio:.3g} times better than {standing.rival} "
-                f"({standing.low:.3g} to {standing.high:.3g}), goal {standing.goal.ratio:g}: "
-                f"{'met' if standing.met else 'missed'}",
-                flush=True,
-            )
-        measured = {"flops_a_second": limits.flops_a_second(), "bytes_a_second": limits.bytes_a_second()}
-        known[name] = results.record(contest, rounds, measured)
+    for name in arguments.only or [*at_hand, growth.NAME]:
+        try:
+            record = growth.measure() if name == growth.NAME else hold(name, at_hand[name], arguments.rounds)
+        except Exception:  # noqa: BLE001 - the other contests go on; the error is shown, and the end is 1
+            traceback.print_exc()
+            failed.append(name)
+            continue
         if not arguments.no_write:
-            results.write({each: known[each] for each in at_hand if each in known})
+            known = results.read() | {name: record}  # read again: another run may have ended since
+            results.write({each: known[each] for each in [*at_hand, growth.NAME] if each in known})
     if failed:
         raise SystemExit(f"failed: {', '.join(failed)}")
+
+
+def hold(name: str, prepare: Callable[[Path], Contest], rounds: int | None) -> dict[str, Any]:
+    """Run a contest, print how its goals stand, and give what is stored of it."""
+    with tempfile.TemporaryDirectory(prefix="tenor-bench-") as folder:
+        contest = prepare(Path(folder))
+        if rounds:
+            contest = dataclasses.replace(contest, rounds=rounds)
+        done = run_rounds(contest)
+    for standing in judge(contest, done):
+        print(
+            f"{name}: {standing.goal.measure} {standing.ratio:.3g} times better than {standing.rival} "
+            f"({standing.low:.3g} to {standing.high:.3g}), goal {standing.goal.ratio:g}: "
+            f"{'met' if standing.met else 'missed'}",
+            flush=True,
+        )
+    limit = {"flops_a_second": limits.flops_a_second(), "bytes_a_second": limits.bytes_a_second()}
+    return results.record(contest, done, limit)
 
 
 if __name__ == "__main__":

@@ -50,6 +50,8 @@ class Goal:
     ----------
     beside
         The rival's name; empty for the best of all rivals.
+    of
+        Whose standing it is; empty for the first contender's.
     ratio
         At least this many times better (`best` "least": rival / tenor, else tenor / rival).
     measure
@@ -60,6 +62,7 @@ class Goal:
 
     ratio: float
     beside: str = ""
+    of: str = ""
     measure: str = "cpu"
     best: Literal["least", "most"] = "least"
 
@@ -198,9 +201,9 @@ def _ratio(theirs: float, ours: float, sign: int) -> float:
 
 def judge(contest: Contest, rounds: Mapping[str, Sequence[Round]]) -> list[Standing]:
     """Compare tenor with the rivals, round by round, since the two of a round ran next to each other."""
-    own = contest.contenders[0].name
     standings = []
     for goal in contest.goals:
+        own = goal.of or contest.contenders[0].name
         sign = 1 if goal.best == "least" else -1
         rivals = [goal.beside] if goal.beside else [name for name in rounds if name != own]
         rival = min(rivals, key=lambda name: sign * median(rounds[name], goal.measure))

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import growth
 from contest import Contest, Round, Standing, judge, median
 from environments import ROOT, versions
 
@@ -19,6 +20,7 @@ from tenor.storage.files import write_whole
 FILE = ROOT / "docs" / "performance.json"
 PAGE = ROOT / "docs" / "performance.md"
 FIGURE = ROOT / "docs" / "images" / "performance.svg"
+GROWTH = ROOT / "docs" / "images" / "growth.svg"
 MEASURES = {
     "to_loss": "CPU seconds to the loss",
     "cpu": "CPU time",
@@ -60,7 +62,7 @@ def record(contest: Contest, rounds: Mapping[str, Sequence[Round]], limits: Mapp
 
 def _goal(standing: Standing) -> dict[str, Any]:
     return {
-        "beside": standing.rival, "measure": standing.goal.measure, "goal": standing.goal.ratio,
+        "of": standing.goal.of, "beside": standing.rival, "measure": standing.goal.measure, "goal": standing.goal.ratio,
         "ratio": _finite(standing.ratio), "low": _finite(standing.low), "high": _finite(standing.high),
         "met": standing.met,
     }  # fmt: skip
@@ -86,10 +88,18 @@ def read() -> dict[str, Any]:
 
 def write(results: Mapping[str, Any]) -> None:
     """Store the contests, and write the tables and the figure from them."""
-    tables = f"{BEGIN}\n\n{goals_table(results)}\n\n{contenders_tables(results)}\n\n{END}"
+    contests = {name: one for name, one in results.items() if name != growth.NAME}
+    blocks, figures = [BEGIN], {}
+    if contests:
+        blocks += [goals_table(contests), contenders_tables(contests)]
+        figures[FIGURE] = draw(contests)
+    if growth.NAME in results:
+        blocks.append(growth.table(results[growth.NAME]))
+        figures[GROWTH] = growth.draw(results[growth.NAME])
+    tables = "\n\n".join([*blocks, END])
     page = re.sub(f"{BEGIN}.*{END}", lambda _: tables, PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
-    figure = draw(results)
-    for path, text in ((FILE, json.dumps(results, indent=1, allow_nan=False) + "\n"), (PAGE, page), (FIGURE, figure)):
+    document = json.dumps(results, indent=1, allow_nan=False) + "\n"
+    for path, text in {FILE: document, PAGE: page, **figures}.items():
         write_whole(path, text.encode())
 
 
@@ -100,7 +110,7 @@ def goals_table(results: Mapping[str, Any]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| {contest['title']} | {goal['beside']} | {MEASURES.get(goal['measure'], goal['measure'])} "
+        f"| {_job(contest, goal)} | {goal['beside']} | {MEASURES.get(goal['measure'], goal['measure'])} "
         f"| **{_ratio(goal['ratio'])}** "
         f"| {_ratio(goal['low'])} … {_ratio(goal['high'])} | {_ratio(goal['goal'])} "
         f"| {'met' if goal['met'] else 'missed'} |"
@@ -130,6 +140,10 @@ def contenders_tables(results: Mapping[str, Any]) -> str:
     return "\n\n".join(blocks)
 
 
+def _job(contest: Mapping[str, Any], goal: Mapping[str, Any]) -> str:
+    return f"{contest['title']}: {goal['of']}" if goal["of"] else str(contest["title"])
+
+
 def _measured(number: float | None) -> str:
     return "never" if number is None else f"{number:.3g}"
 
@@ -156,7 +170,7 @@ def draw(results: Mapping[str, Any]) -> str:
 
     mpl.rcParams["svg.hashsalt"] = "tenor"
     rows = [
-        (f"{contest['title']}\nbeside {goal['beside']}", goal)
+        (f"{_job(contest, goal)}\nbeside {goal['beside']}", goal)
         for contest in results.values()
         for goal in contest["goals"]
     ]
