@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 BESIDE = Path(__file__).parents[2] / "perf" / "beside"
-NAMES = ("contest", "environments", "results", "limits", "worker")
+NAMES = ("contest", "environments", "growth", "results", "limits", "worker")
 
 FAKE = """
 import worker
@@ -124,7 +124,12 @@ def page(beside: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """Results go to a folder of the test's own, which has a page to write into."""
     import results
 
-    for name, file in (("FILE", "performance.json"), ("PAGE", "performance.md"), ("FIGURE", "performance.svg")):
+    for name, file in (
+        ("FILE", "performance.json"),
+        ("PAGE", "performance.md"),
+        ("FIGURE", "performance.svg"),
+        ("GROWTH", "growth.svg"),
+    ):
         monkeypatch.setattr(results, name, tmp_path / file)
     path = tmp_path / "performance.md"
     path.write_text(f"# Speed\n\n{results.BEGIN}\n\nold\n\n{results.END}\n\nProse that stays.\n")
@@ -151,6 +156,46 @@ def test_what_is_written_can_be_read_again_and_prose_stays(beside: ModuleType, f
     once = [path.read_bytes() for path in sorted(page.parent.glob("performance.*"))]
     results.write({"fake": record})
     assert once == [path.read_bytes() for path in sorted(page.parent.glob("performance.*"))]
+
+
+def test_a_goal_may_be_of_another_than_the_first(beside: ModuleType) -> None:
+    contenders = [beside.Contender(name, "tenor", "x.py") for name in ("whole", "part", "rival")]
+    contest = beside.Contest("c", "c", contenders, [beside.Goal(5, beside="rival", of="part")])
+    (standing,) = beside.judge(contest, {"whole": [{"cpu": 9.0}], "part": [{"cpu": 1.0}], "rival": [{"cpu": 6.0}]})
+    assert standing.ratio == 6.0
+
+
+GROWING = """
+import worker
+
+
+def prepare(arguments):
+    size = arguments["things"]
+    return lambda: {"before": 100.0, "step": {"cpu": 0.5 * size**2, "peak": 100.0 + 3 * size}}
+
+
+worker.serve(prepare)
+"""
+
+
+def test_growth_is_measured_size_by_size_and_its_exponents_are_slopes(
+    beside: ModuleType, tmp_path: Path, page: Path
+) -> None:
+    import growth
+    import results
+
+    script = tmp_path / "growing.py"
+    script.write_text(GROWING)
+    axis = growth.Axis("things", "made up", (10, 100, 1_000), {"others": 2})
+    record = growth.measure((axis,), script=str(script))
+    (measured,) = record["axes"]
+    assert growth.steps(measured) == ["step"]
+    assert growth.exponent(measured, "step", "cpu") == pytest.approx(2)
+    assert growth.exponent(measured, "step", "peak") == pytest.approx(1)
+    results.write({"growth": record})
+    assert results.read() == {"growth": record}
+    assert "| 10 / 100 / 1,000 things (2 others) | step | 50 / 5,000 / 500,000 | 2.00 |" in page.read_text()
+    assert "step: 2.00" in (page.parent / "growth.svg").read_text()
 
 
 def test_a_result_that_cannot_be_drawn_leaves_all_files_as_they_were(beside: ModuleType, page: Path) -> None:

@@ -1,7 +1,7 @@
-"""Risk forecasts, from bars to a forecast of every session of the last two years, in CPU time a stock.
+"""Risk forecasts, from bars to a forecast of every session of the last year, in CPU time a stock.
 
 The stocks are simulated (`contenders/risk_stocks.py`), so that the true variance is known. What each costs is linear in
-stocks, and GARCH estimated at every session takes ten seconds a stock: whoever is slow is measured on fewer stocks.
+stocks, and GARCH estimated at every session takes five seconds a stock: whoever is slow is measured on fewer stocks.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from contest import Contender, Contest, Goal
 
-SESSIONS, TEST, FOLDS = 2_520, 504, 2
+SESSIONS, TEST, FOLDS = 2_520, 252, 1
 
 
 def contest(folder: Path) -> Contest:  # noqa: ARG001 - everyone simulates the same stocks
@@ -30,12 +30,12 @@ def contest(folder: Path) -> Contest:  # noqa: ARG001 - everyone simulates the s
         {"stocks": 500, "regression": True},
     )  # fmt: skip
     whole = Contender(
-        "tenor's network, trained once a year, and the regressions", "tenor", "risk_tenor.py",
-        {"stocks": 40, "regression": False},
+        "tenor's network, trained before the year, and the regressions", "tenor", "risk_tenor.py",
+        {"stocks": 20, "regression": False},
     )  # fmt: skip
     return Contest(
         name="risk",
-        title="risk forecasts, 10 years, the last 2 walked forward",
+        title="risk forecasts, 10 years, the last walked forward",
         contenders=(regression, whole, *rivals),
         goals=tuple(Goal(5, beside=rival.name, of=own.name) for own in (regression, whole) for rival in rivals),
         arguments={"sessions": SESSIONS, "test": TEST, "folds": FOLDS},
