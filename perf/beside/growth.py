@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from contest import Contender, Contest, Running
 
 NAME = "growth"
@@ -67,9 +66,13 @@ def steps(axis: Mapping[str, Any]) -> list[str]:
 
 
 def exponent(axis: Mapping[str, Any], step: str, number: str) -> float:
-    """The slope of a line through the logarithms of size and of CPU time, or of memory above the start: 1 is linear."""
-    sizes = [row["size"] for row in axis["rows"]]
-    return float(np.polyfit(np.log(sizes), np.log(_values(axis, step, number)), 1)[0])
+    """The slope of the logarithm of CPU time, or of memory above the start, between the two largest sizes: 1 is linear.
+
+    Small sizes are left out: their fixed costs would flatten a line through all.
+    """
+    before, last = (math.log(row["size"]) for row in axis["rows"][-2:])
+    less, more = map(math.log, _values(axis, step, number)[-2:])
+    return (more - less) / (last - before)
 
 
 def _values(axis: Mapping[str, Any], step: str, number: str) -> list[float]:

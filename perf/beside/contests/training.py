@@ -56,7 +56,7 @@ def to_loss(folder: Path, lookback: int) -> Contest:
         name=f"loss-{lookback}",
         title=f"training to one validation loss, lookback {lookback}",
         contenders=(small, LEAN, *LIBRARIES),
-        goals=(Goal(10, measure="to_loss"), Goal(10, beside=LEAN.name, measure="to_loss")),
+        goals=(Goal(10, measure="to_loss"),),
         arguments=_arguments(folder, lookback) | {"loss": LOSS, "limit": LIMIT, "every": 480 // lookback},
         unit="prediction",
         rounds=3,
