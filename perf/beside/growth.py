@@ -123,10 +123,12 @@ def draw(record: Mapping[str, Any]) -> str:
                 slope = exponent(axis, step, number)
                 plot.plot(sizes, _values(axis, step, number), marker="o", label=f"{step}: {slope:.2f}")
             plot.set(xscale="log", yscale="log", xlabel=axis["axis"], ylabel=unit)
+            plot.minorticks_off()
+            plot.set_xticks(sizes, [f"{size:,g}" for size in sizes], fontsize=7)
             low, high = plot.get_ylim()
-            if math.log10(high / low) < 1:  # a flat line is drawn flat
+            if math.log10(high / low) < 1.2:  # a flat line is drawn flat, and has a tick
                 middle = math.sqrt(low * high)
-                plot.set_ylim(middle / math.sqrt(10), middle * math.sqrt(10))
+                plot.set_ylim(middle / 4, middle * 4)
             plot.legend(fontsize=7, title="exponents", title_fontsize=7)
         column[0].set_title(
             "texts scored"

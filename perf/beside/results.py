@@ -187,7 +187,7 @@ def draw(results: Mapping[str, Any]) -> str:
     axes.axvline(1, color="grey", linewidth=0.8)
     axes.set_yticks(range(len(rows)), [label for label, _ in rows], fontsize=8)
     axes.invert_yaxis()
-    axes.set_xlabel("times better than the rival (median of the rounds; line: least to largest; bar |: goal)")
+    axes.set_xlabel("times better (median; line: all rounds; |: goal)")
     image = io.StringIO()
     figure.savefig(image, format="svg", metadata={"Date": None})
     plt.close(figure)

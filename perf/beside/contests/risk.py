@@ -26,16 +26,16 @@ def contest(folder: Path) -> Contest:  # noqa: ARG001 - everyone simulates the s
     )
     rivals = arch_monthly, arch_daily, statsforecast
     regression = Contender(
-        "tenor's regression of each of 500 stocks, refitted every 21 sessions", "tenor", "risk_tenor.py",
+        "tenor's regressions, refitted every 21 sessions", "tenor", "risk_tenor.py",
         {"stocks": 500, "regression": True},
     )  # fmt: skip
     whole = Contender(
-        "tenor's network, trained before the year, and the regressions", "tenor", "risk_tenor.py",
+        "tenor's network and regressions", "tenor", "risk_tenor.py",
         {"stocks": 20, "regression": False},
     )  # fmt: skip
     return Contest(
         name="risk",
-        title="risk forecasts, 10 years, the last walked forward",
+        title="risk forecasts of a year",
         contenders=(regression, whole, *rivals),
         goals=tuple(Goal(5, beside=rival.name, of=own.name) for own in (regression, whole) for rival in rivals),
         arguments={"sessions": SESSIONS, "test": TEST, "folds": FOLDS},
