@@ -98,7 +98,6 @@ check-install: check-pythons
 # tenor beside other tools, which are installed below .bench/: make bench ONLY="--only training"; writes docs/performance.md
 bench: setup
 	$(BIN)/python perf/beside $(ONLY)
-	$(BIN)/python perf/training_speed.py
 	$(BIN)/python perf/lake_at_size.py
 	$(BIN)/python perf/lake_reads.py
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import statistics
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -47,6 +50,8 @@ class Goal:
     ----------
     beside
         The rival's name; empty for the best of all rivals.
+    of
+        Whose standing it is; empty for the first contender's.
     ratio
         At least this many times better (`best` "least": rival / tenor, else tenor / rival).
     measure
@@ -57,6 +62,7 @@ class Goal:
 
     ratio: float
     beside: str = ""
+    of: str = ""
     measure: str = "cpu"
     best: Literal["least", "most"] = "least"
 
@@ -81,6 +87,8 @@ class Contest:
         Of each contender, in turn.
     threads
         That numerical libraries may use in each process.
+    warm_up
+        Whether each contender first has a round that is not counted.
     """
 
     name: str
@@ -91,6 +99,7 @@ class Contest:
     unit: str = "run"
     rounds: int = 5
     threads: int = 1
+    warm_up: bool = True
 
 
 class Running:
@@ -103,11 +112,18 @@ class Running:
         }
         path = os.pathsep.join([str(CONTENDERS.parent), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
         self.contender = contender
-        self.process = subprocess.Popen(
-            [str(python_of(contender.environment)), str(CONTENDERS / contender.script), json.dumps(given)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env=os.environ | threads | {"PYTHONPATH": path, "TOKENIZERS_PARALLELISM": "false"},
-        )  # fmt: skip
+        # answers have a pipe of their own: libraries print when they please, some as they are imported
+        reading, writing = os.pipe()
+        script = [str(CONTENDERS / contender.script), json.dumps(given), str(writing)]
+        try:
+            self.process = subprocess.Popen(
+                [str(python_of(contender.environment)), *script],
+                stdin=subprocess.PIPE, stdout=sys.stderr.fileno(), text=True, pass_fds=(writing,),
+                env=os.environ | threads | {"PYTHONPATH": path, "TOKENIZERS_PARALLELISM": "false"},
+            )  # fmt: skip
+        finally:
+            os.close(writing)
+        self._answers = os.fdopen(reading)
         self._answer()
 
     def round(self) -> Round:
@@ -118,8 +134,7 @@ class Running:
         return self._answer()
 
     def _answer(self) -> Round:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
+        line = self._answers.readline()
         if not line:
             raise RuntimeError(f"{self.contender.name} ended with status {self.process.wait()}; its errors stand above")
         return json.loads(line)  # type: ignore[no-any-return]
@@ -130,6 +145,7 @@ class Running:
     def __exit__(self, *_: object) -> None:
         assert self.process.stdin is not None
         self.process.stdin.close()
+        self._answers.close()
         try:
             self.process.wait(30)
         except subprocess.TimeoutExpired:
@@ -138,13 +154,12 @@ class Running:
 
 
 def run_rounds(contest: Contest) -> dict[str, list[Round]]:
-    """All rounds of all contenders, in turn; each contender's first round is a warm-up and not counted."""
-    from contextlib import ExitStack
-
+    """All counted rounds of all contenders, in turn."""
     with ExitStack() as stack:
         running = [stack.enter_context(Running(contender, contest)) for contender in contest.contenders]
-        for one in running:
-            one.round()
+        if contest.warm_up:
+            for one in running:
+                one.round()
         rounds: dict[str, list[Round]] = {one.contender.name: [] for one in running}
         for _ in range(contest.rounds):
             for one in running:
@@ -153,8 +168,8 @@ def run_rounds(contest: Contest) -> dict[str, list[Round]]:
 
 
 def value(one: Round, measure: str) -> float:
-    """A round's number; seconds are per unit of work."""
-    number = float(one[measure])
+    """A round's number; seconds are per unit of work. Infinite where the round says null: it was never reached."""
+    number = math.inf if one[measure] is None else float(one[measure])
     return number / float(one.get("work", 1.0)) if measure in ("cpu", "wall") else number
 
 
@@ -179,16 +194,21 @@ class Standing:
         return self.ratio >= self.goal.ratio
 
 
+def _ratio(theirs: float, ours: float, sign: int) -> float:
+    """How many times better ours is; 0 where we never reached what is measured."""
+    return 0.0 if math.isinf(ours) else (theirs / ours) ** sign
+
+
 def judge(contest: Contest, rounds: Mapping[str, Sequence[Round]]) -> list[Standing]:
     """Compare tenor with the rivals, round by round, since the two of a round ran next to each other."""
-    own = contest.contenders[0].name
     standings = []
     for goal in contest.goals:
+        own = goal.of or contest.contenders[0].name
         sign = 1 if goal.best == "least" else -1
         rivals = [goal.beside] if goal.beside else [name for name in rounds if name != own]
         rival = min(rivals, key=lambda name: sign * median(rounds[name], goal.measure))
         ratios = [
-            (value(theirs, goal.measure) / value(ours, goal.measure)) ** sign
+            _ratio(value(theirs, goal.measure), value(ours, goal.measure), sign)
             for ours, theirs in zip(rounds[own], rounds[rival], strict=True)
         ]
         standings.append(Standing(goal, rival, statistics.median(ratios), min(ratios), max(ratios)))

@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import json
+import math
 import platform
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import growth
 from contest import Contest, Round, Standing, judge, median
 from environments import ROOT, versions
+
+from tenor.storage.files import write_whole
 
 FILE = ROOT / "docs" / "performance.json"
 PAGE = ROOT / "docs" / "performance.md"
 FIGURE = ROOT / "docs" / "images" / "performance.svg"
+GROWTH = ROOT / "docs" / "images" / "growth.svg"
+MEASURES = {
+    "to_loss": "CPU seconds to the loss",
+    "cpu": "CPU time",
+    "wall": "wall time",
+    "p50": "seconds of half the forecasts or requests",
+    "p99": "seconds of 99 in 100",
+    "a_second": "requests a second",
+    "serve": "CPU seconds of a server",
+    "function": "CPU seconds of the function",
+}
+"""What tables call a number of a round; others by their own name."""
 BEGIN, END = "<!-- written by make bench -->", "<!-- end of what make bench wrote -->"
 
 
@@ -36,6 +53,11 @@ def record(contest: Contest, rounds: Mapping[str, Sequence[Round]], limits: Mapp
                 "wall": median(rounds[one.name], "wall"),
                 "peak": max(float(single["peak"]) for single in rounds[one.name]),
                 "share": _share(rounds[one.name], limits),
+                "measures": {
+                    goal.measure: _finite(median(rounds[one.name], goal.measure))
+                    for goal in contest.goals
+                    if goal.measure not in ("cpu", "wall")
+                },
             }
             for one in contest.contenders
         ],
@@ -45,9 +67,15 @@ def record(contest: Contest, rounds: Mapping[str, Sequence[Round]], limits: Mapp
 
 def _goal(standing: Standing) -> dict[str, Any]:
     return {
-        "beside": standing.rival, "measure": standing.goal.measure, "goal": standing.goal.ratio,
-        "ratio": standing.ratio, "low": standing.low, "high": standing.high, "met": standing.met,
+        "of": standing.goal.of, "beside": standing.rival, "measure": standing.goal.measure, "goal": standing.goal.ratio,
+        "ratio": _finite(standing.ratio), "low": _finite(standing.low), "high": _finite(standing.high),
+        "met": standing.met,
     }  # fmt: skip
+
+
+def _finite(number: float) -> float | None:
+    """Null for what was never reached: JSON knows no infinity."""
+    return number if math.isfinite(number) else None
 
 
 def _share(rounds: Sequence[Round], limits: Mapping[str, float]) -> float | None:
@@ -65,11 +93,19 @@ def read() -> dict[str, Any]:
 
 def write(results: Mapping[str, Any]) -> None:
     """Store the contests, and write the tables and the figure from them."""
-    FILE.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    tables = f"{BEGIN}\n\n{goals_table(results)}\n\n{contenders_tables(results)}\n\n{END}"
-    page = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(re.sub(f"{BEGIN}.*{END}", lambda _: tables, page, flags=re.DOTALL), encoding="utf-8")
-    draw(results)
+    contests = {name: one for name, one in results.items() if name != growth.NAME}
+    blocks, figures = [BEGIN], {}
+    if contests:
+        blocks += [goals_table(contests), contenders_tables(contests)]
+        figures[FIGURE] = draw(contests)
+    if growth.NAME in results:
+        blocks.append(growth.table(results[growth.NAME]))
+        figures[GROWTH] = growth.draw(results[growth.NAME])
+    tables = "\n\n".join([*blocks, END])
+    page = re.sub(f"{BEGIN}.*{END}", lambda _: tables, PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
+    document = json.dumps(results, indent=1, allow_nan=False) + "\n"
+    for path, text in {FILE: document, PAGE: page, **figures}.items():
+        write_whole(path, text.encode())
 
 
 def goals_table(results: Mapping[str, Any]) -> str:
@@ -79,7 +115,8 @@ def goals_table(results: Mapping[str, Any]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| {contest['title']} | {goal['beside']} | {goal['measure']} | **{_ratio(goal['ratio'])}** "
+        f"| {_job(contest, goal)} | {goal['beside']} | {MEASURES.get(goal['measure'], goal['measure'])} "
+        f"| **{_ratio(goal['ratio'])}** "
         f"| {_ratio(goal['low'])} … {_ratio(goal['high'])} | {_ratio(goal['goal'])} "
         f"| {'met' if goal['met'] else 'missed'} |"
         for contest in results.values()
@@ -93,21 +130,32 @@ def contenders_tables(results: Mapping[str, Any]) -> str:
     blocks = []
     for contest in results.values():
         unit = contest["unit"]
-        lines = [
-            f"### {contest['title']}\n",
-            f"| | CPU time a {unit} | wall time a {unit} | peak memory, MiB | share of the physical limit |",
-            "|---|---|---|---|---|",
-        ]
-        lines += [
-            f"| {one['name']} | {_seconds(one['cpu'])} | {_seconds(one['wall'])} | {one['peak']:,.0f} "
-            f"| {'–' if one['share'] is None else format(one['share'], '.1%')} |"
-            for one in contest["contenders"]
-        ]
+        measures = list(contest["contenders"][0]["measures"])
+        heads = [
+            f"CPU time a {unit}", f"wall time a {unit}", *(MEASURES.get(each, each) for each in measures),
+            "peak memory, MiB", "share of the physical limit",
+        ]  # fmt: skip
+        lines = [f"### {contest['title']}\n", f"| | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
+        for one in contest["contenders"]:
+            cells = [one["name"], _seconds(one["cpu"]), _seconds(one["wall"])]
+            cells += [_measured(one["measures"][each]) for each in measures]
+            cells += [f"{one['peak']:,.0f}", "–" if one["share"] is None else format(one["share"], ".1%")]
+            lines.append(f"| {' | '.join(cells)} |")
         blocks.append("\n".join([*lines, f"\nMeasured on {contest['on']}, {contest['machine']}."]))
     return "\n\n".join(blocks)
 
 
-def _ratio(number: float) -> str:
+def _job(contest: Mapping[str, Any], goal: Mapping[str, Any]) -> str:
+    return f"{contest['title']}: {goal['of']}" if goal["of"] else str(contest["title"])
+
+
+def _measured(number: float | None) -> str:
+    return "never" if number is None else f"{number:.3g}"
+
+
+def _ratio(number: float | None) -> str:
+    if number is None:  # no rival ever reached it
+        return "∞"
     return f"{number:.3g}×" if number < 1_000 else f"{number:,.0f}×"
 
 
@@ -118,8 +166,8 @@ def _seconds(number: float) -> str:
     return f"{number / 1e-9:.3g} ns"
 
 
-def draw(results: Mapping[str, Any]) -> None:
-    """Bars of the ratios on a logarithmic axis, with the goal of each as a mark."""
+def draw(results: Mapping[str, Any]) -> str:
+    """The figure as SVG: bars of the ratios on a logarithmic axis, with the goal of each as a mark."""
     import matplotlib as mpl
 
     mpl.use("svg")
@@ -127,19 +175,25 @@ def draw(results: Mapping[str, Any]) -> None:
 
     mpl.rcParams["svg.hashsalt"] = "tenor"
     rows = [
-        (f"{contest['title']}\nbeside {goal['beside']}", goal)
+        (f"{_job(contest, goal)}\nbeside {goal['beside']}", goal)
         for contest in results.values()
         for goal in contest["goals"]
     ]
     figure, axes = plt.subplots(figsize=(9, 0.5 * len(rows) + 1), layout="constrained")
+    most = max((goal["ratio"] for _, goal in rows if goal["ratio"] is not None), default=1.0)
     for place, (_, goal) in enumerate(rows):
+        if goal["ratio"] is None:  # no rival ever reached it: past all others
+            axes.barh(place, 10 * most, color="#2a6f97", height=0.6, hatch="/")
+            continue
         axes.barh(place, goal["ratio"], color="#2a6f97" if goal["met"] else "#c8553d", height=0.6)
-        axes.plot([goal["low"], goal["high"]], [place, place], color="black", linewidth=1)
+        axes.plot([goal["low"], goal["high"] or goal["ratio"]], [place, place], color="black", linewidth=1)
         axes.plot(goal["goal"], place, marker="|", color="black", markersize=14, markeredgewidth=2)
     axes.set_xscale("log")
     axes.axvline(1, color="grey", linewidth=0.8)
     axes.set_yticks(range(len(rows)), [label for label, _ in rows], fontsize=8)
     axes.invert_yaxis()
-    axes.set_xlabel("times better than the rival (median of the rounds; line: least to largest; bar |: goal)")
-    figure.savefig(FIGURE, metadata={"Date": None})
+    axes.set_xlabel("times better (median; line: all rounds; |: goal)")
+    image = io.StringIO()
+    figure.savefig(image, format="svg", metadata={"Date": None})
     plt.close(figure)
+    return image.getvalue()

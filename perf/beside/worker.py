@@ -20,11 +20,10 @@ Run = Callable[[], dict[str, Any]]
 def serve(prepare: Callable[[dict[str, Any]], Run]) -> None:
     """Answer each line ``round`` on the input with the round's numbers as a line of JSON.
 
-    The first argument of the process is a JSON object that `prepare` gets. Whatever the libraries print goes to the
-    error output: the answers alone are on the output.
+    The first argument of the process is a JSON object that `prepare` gets, the second the file that the answers go to,
+    as its number: libraries may print what they like.
     """
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)
+    answers = os.fdopen(int(sys.argv[2]), "w", buffering=1)
     run = prepare(json.loads(sys.argv[1]))
     answers.write(json.dumps({"ready": True}) + "\n")
     for line in sys.stdin:
