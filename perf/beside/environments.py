@@ -21,8 +21,7 @@ PINNED: dict[str, tuple[str, ...]] = {
     "garch": ("arch==8.0.0", "statsforecast==2.1.1", "joblib==1.6.0"),
     "transformers": (TORCH, "transformers==5.23.0", "sentence-transformers==6.2.0"),
     "optimum": (TORCH, "optimum-onnx==0.1.0", "onnxruntime==1.32.0"),
-    # ta is published as source alone
-    "indicators": ("--no-binary=ta", "numpy==2.4.6", "pandas==3.1.1", "ta==0.11.0", "TA-Lib==0.8.2"),
+    "indicators": ("numpy==2.4.6", "pandas==3.1.1", "ta==0.11.0", "TA-Lib==0.8.2"),
     "fastapi": ("fastapi==0.165.0", "uvicorn==0.54.0"),
 }
 
