@@ -112,7 +112,7 @@ def test_broken_tweets(folder: Path, line: str) -> None:
 
 def test_a_tweet_file_without_a_date(folder: Path) -> None:
     tweet(folder, "AA", "notes.txt", '{"text": "x"}')
-    with pytest.raises(DataError, match="no date"):
+    with pytest.raises(DataError, match="not a date"):
         read_glt_news(folder)
 
 

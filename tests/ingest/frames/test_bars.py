@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 
 import tenor
 from tenor.calendars import exchange
-from tenor.errors import ConfigError
+from tenor.errors import ConfigError, FrameError
 from tenor.ingest.frames import bars_of, read_frame
 from tenor.schema import Bars
 
@@ -113,8 +114,9 @@ def test_every_shape_gives_the_same_bars(shape: str) -> None:
 
 
 def test_polars_needs_no_conversion() -> None:
-    polars = pytest.importorskip("polars")
-    assert bars_of(polars.from_pandas(LONG), now=NOW).frame.equals(LONG)
+    assert bars_of(pl.from_pandas(LONG), now=NOW).frame.equals(LONG)
+    with pytest.raises(FrameError, match=r"is a LazyFrame.* df = df\.collect\(\)"):
+        bars_of(pl.from_pandas(LONG).lazy(), now=NOW)
 
 
 @pytest.mark.parametrize(
