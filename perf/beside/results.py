@@ -191,7 +191,7 @@ def draw(results: Mapping[str, Any]) -> str:
     axes.set_xscale("log")
     axes.axvline(1, color="grey", linewidth=0.8)
     axes.set_yticks(range(len(rows)), [label for label, _ in rows], fontsize=8)
-    axes.invert_yaxis()
+    axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlabel("times better (median; line: all rounds; |: goal)")
     image = io.StringIO()
     figure.savefig(image, format="svg", metadata={"Date": None})
