@@ -41,7 +41,7 @@ notebooks: setup
 	$(BIN)/uv pip install --quiet --target .notebooks jupytext nbconvert ipykernel
 	mkdir -p notebooks
 	cd notebooks && for script in ../examples/*.py; do \
-		PYTHONPATH=../.notebooks ../$(BIN)/python -m jupytext --to ipynb --execute \
+		PYTHONPATH=../.notebooks "$(CURDIR)/$(BIN)/python" -m jupytext --to ipynb --execute \
 			--output $$(basename $$script .py).ipynb $$script || exit 1; \
 	done
 
@@ -126,7 +126,7 @@ docs-pages: setup
 OUTPUTS = $(patsubst examples/%.py,.outputs/%.txt,$(wildcard examples/*.py))
 .outputs/%.txt: examples/%.py | setup
 	rm -rf .outputs/$* && mkdir -p .outputs/$*
-	cd .outputs/$* && MPLBACKEND=Agg ../../$(BIN)/python -B ../../$< > ../$*.new
+	cd .outputs/$* && MPLBACKEND=Agg "$(CURDIR)/$(BIN)/python" -B "$(CURDIR)/$<" > ../$*.new
 	mv .outputs/$*.new $@
 
 # the site of the docs, in site/, in an environment of its own; a broken link or name is an error (spelling, blocks of code
