@@ -70,17 +70,11 @@ def machine() -> dict[str, Any]:
     return {
         "card": card,
         "cores": len(os.sched_getaffinity(0)),
-        "processor": processor(),
+        "processor": LocalEngine().processor,
         "torch": torch.__version__,
         "python": platform.python_version(),
         "tenor": version("tenor"),
     }
-
-
-def processor() -> str:
-    """The name of the first core."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def settings(quick: bool) -> tuple[ModelConfig, TrainConfig, list[str] | None]:

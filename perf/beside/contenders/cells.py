@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -76,6 +76,12 @@ class Cells:
         last = np.maximum.accumulate(place, axis=1)
         first = known.argmax(axis=1)[:, None]
         return np.take_along_axis(levels, np.where(last < 0, first, last), axis=1)
+
+    def stocks(self) -> Iterator[tuple[int, slice]]:
+        """Each stock to learn from, and its sessions from the first window's on to the one after the training part."""
+        for symbol in np.unique(self.train[0]):
+            first = int(self.train[1][self.train[0] == symbol].min()) - self.lookback + 1
+            yield int(symbol), slice(first, self.stop + 1)
 
     def loss(self, predict: Callable[[Array, Array], Array]) -> float:
         """Mean squared error of what `predict` says of validation cells (symbols, sessions)."""

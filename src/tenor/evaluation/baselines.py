@@ -80,10 +80,10 @@ def fit_baselines(
             raise ConfigError(
                 f"unknown baseline {name!r}.{did_you_mean(name, BASELINES) or f' Known: {[*BASELINES]}.'}"
             )
-    chosen = tuple(BASELINES if names is None else names)
+    chosen = BASELINES if names is None else names
     # what takes longest first, so that no core waits for it at the end
     of_horizons = _learned(panel, split, [name for name in reversed(LEARNED) if name in chosen], workers)
-    return {name: of_horizons[name] if name in LEARNED else BASELINES[name](panel, split) for name in chosen}
+    return {name: of_horizons[name] if name in LEARNED else PLAIN[name](panel, split) for name in chosen}
 
 
 def persistence(panel: Panel, split: SplitLike | None = None) -> Predictions:
@@ -155,15 +155,17 @@ def _fit_boosting(cells: TrainingCells) -> tuple[Float64, Float64]:
         return mean, _stage(classifier.staged_predict_proba(cells.x), losses)[:, 1]
 
 
-BASELINES: dict[str, Callable[[Panel, SplitLike], Predictions]] = {
+Fit = Callable[["TrainingCells"], tuple[Float64, Float64]]
+"""Learns from cells, and gives for each row of their `x` the forecast in units of volatility and P(up)."""
+PLAIN: dict[str, Callable[[Panel, SplitLike], Predictions]] = {
     PERSISTENCE: persistence,
     DRIFT: drift,
     ALWAYS_UP: always_up,
-    LINEAR: linear,
-    BOOSTING: boosting,
 }
-LEARNED: dict[str, Callable[[TrainingCells], tuple[Float64, Float64]]] = {LINEAR: _fit_linear, BOOSTING: _fit_boosting}
+"""Those that are the same whatever the features are."""
+LEARNED: dict[str, Fit] = {LINEAR: _fit_linear, BOOSTING: _fit_boosting}
 """Those that learn from cells, horizon by horizon."""
+BASELINES = (*PLAIN, *LEARNED)
 
 
 @dataclass(frozen=True)
@@ -179,9 +181,7 @@ class TrainingCells:
     up_valid: Bool
 
 
-def learned(
-    panel: Panel, split: SplitLike, name: str, fit: Callable[[TrainingCells], tuple[Float64, Float64]]
-) -> Predictions:
+def learned(panel: Panel, split: SplitLike, name: str, fit: Fit) -> Predictions:
     """The predictions of a pooled model for every cell of the mask, horizon by horizon.
 
     Parameters
@@ -232,7 +232,7 @@ def _of_horizon(
     values: Float32,
     x: Float32,
     axis: int,
-    fit: Callable[[TrainingCells], tuple[Float64, Float64]],
+    fit: Fit,
 ) -> tuple[Float64, Float64]:
     """The forecast return and P(up) of every cell of the mask, at one horizon."""
     scale = panel.volatility.astype("float64") * np.sqrt(panel.horizons[axis])

@@ -26,6 +26,7 @@ from tenor.model.reproducible import reproducible
 from tenor.model.stacked import run_stacked, stackable
 from tenor.storage.files import content_key
 from tenor.training import checkpoint
+from tenor.training.replayed import Replayed
 from tenor.training.sequences import Segments
 from tenor.training.trainer import History, Task, Trainer, loss_of
 
@@ -192,8 +193,8 @@ class Stack:
         self.keys = torch.zeros(len(trainers), dtype=torch.int64, device=self.device)
         self.sums = torch.zeros(4, len(trainers), device=self.device)  # losses and cells of training and validation
         self._place_data()
-        self._step = _Replayed(self._train, [self.flat, self.mean, self.square, self.steps, self.keys, self.sums])
-        self._look = _Replayed(self._validate, [self.sums])
+        self._step = Replayed(self._train, [self.flat, self.mean, self.square, self.steps, self.keys, self.sums])
+        self._look = Replayed(self._validate, [self.sums])
 
     def run(self) -> None:
         """Epochs until half of the networks are finished; their states are then in their trainers, and saved."""
@@ -388,42 +389,3 @@ def _moments(trainer: Trainer) -> tuple[list[tuple[Tensor, Tensor]], float]:
         nothing = torch.zeros_like(parameter)
         pairs.append((state.get("exp_avg", nothing).detach(), state.get("exp_avg_sq", nothing).detach()))
     return pairs, steps
-
-
-class _Replayed:
-    """A function of tensors that stay where they are: on a card it is recorded once and then replayed.
-
-    Parameters
-    ----------
-    function
-        Reads and writes attributes that are never put anew.
-    written
-        What it writes; trial runs before the recording leave them as they were.
-    """
-
-    def __init__(self, function: Callable[[], None], written: Sequence[Tensor]) -> None:
-        self._function, self._written = function, written
-        self._graph: torch.cuda.CUDAGraph | None = None
-
-    def __call__(self) -> None:
-        if self._written[0].device.type != "cuda":
-            self._function()
-            return
-        if self._graph is None:
-            self._graph = self._recorded()
-        self._graph.replay()
-
-    def _recorded(self) -> torch.cuda.CUDAGraph:
-        before = [tensor.clone() for tensor in self._written]
-        aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        aside.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(aside):  # libraries set themselves up at their first call, which can't be recorded
-            for _ in range(2):
-                self._function()
-        torch.cuda.current_stream().wait_stream(aside)
-        for tensor, value in zip(self._written, before, strict=True):
-            tensor.copy_(value)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            self._function()
-        return graph

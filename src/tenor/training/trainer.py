@@ -60,7 +60,6 @@ class Trainer:
 
     def __init__(self, task: Task) -> None:
         self.task = task
-        hold_freed_memory()
         torch.manual_seed(task.seed)
         # inputs have the variance beside the features, and targets lie side by side
         horizons = task.data.targets.shape[2] // len(TARGETS)
@@ -132,6 +131,7 @@ class Trainer:
 
     def _train(self) -> float:
         config = self.task.training
+        hold_freed_memory()
         self.net.train()
         if self.device.type == "cuda":  # dropout's generator there is no part of a checkpoint: each epoch has its own
             torch.cuda.manual_seed(self.task.seed * 1009 + len(self.history.train))
