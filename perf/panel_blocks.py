@@ -3,9 +3,10 @@
     python perf/panel_blocks.py --symbols 500 1000 2000 --sessions 2520
 
 Each way runs in a process of its own, of which the peak of resident memory is taken; what it takes before it has any
-bar is given as well. Bars are random walks, made again for each block by a seed of each symbol, as a lake reads them
-from its parts: at once they are in memory all together. Memory is bounded where its peak does not grow with symbols.
-``--way "in blocks" training`` trains a tiny network for an epoch on the panel in files: what a training takes.
+bar is given as well, and the peak of what is not in files. Bars are random walks, made again for each block by a seed
+of each symbol, as a lake reads them from its parts: at once they are in memory all together. Memory is bounded where
+its peak does not grow with symbols. ``--way "in blocks" training`` trains a tiny network for an epoch on the panel in
+files: what a training takes.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -75,12 +77,31 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+class OwnMemory:
+    """The most memory of this process that is no file's: pages of mapped files can be dropped when others need room."""
+
+    def __init__(self) -> None:
+        self.most, self._over = 0.0, threading.Event()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self) -> None:
+        while not self._over.wait(0.02):
+            lines = Path("/proc/self/status").read_text().splitlines()
+            kilobytes = next(float(line.split()[1]) for line in lines if line.startswith("RssAnon:"))
+            self.most = max(self.most, kilobytes / 1024)
+
+    def end(self) -> float:
+        """MiB."""
+        self._over.set()
+        return self.most
+
+
 def one(way: str, symbols: int, sessions: int, megabytes: int, folder: Path) -> dict[str, object]:
     """Build once, in this process."""
     walks, names = Walks(sessions), tuple(f"S{i:05d}" for i in range(symbols))
     config = FeatureConfig(sentiment=False)
     Walks(sessions)(names[:1])
-    before = peak()
+    before, own = peak(), OwnMemory()
     begun = time.process_time()
     if way == "at once":
         panel = build_panel(walks(names), config)
@@ -102,6 +123,7 @@ def one(way: str, symbols: int, sessions: int, megabytes: int, folder: Path) -> 
         "CPU-seconds": round(seconds, 1),
         "MiB before": round(before),
         "MiB at most": round(most),
+        "of its own": round(own.end()),
         "MiB of the panel": round(size),
         "sha256": digest(panel),
     }
