@@ -18,13 +18,13 @@ import resource
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from own_memory import OwnMemory
 
 from tenor.calendars import exchange
 from tenor.config import FeatureConfig, ModelConfig, SplitConfig, TrainConfig
@@ -77,25 +77,6 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-class OwnMemory:
-    """The most memory of this process that is no file's: pages of mapped files can be dropped when others need room."""
-
-    def __init__(self) -> None:
-        self.most, self._over = 0.0, threading.Event()
-        threading.Thread(target=self._watch, daemon=True).start()
-
-    def _watch(self) -> None:
-        while not self._over.wait(0.02):
-            lines = Path("/proc/self/status").read_text().splitlines()
-            kilobytes = next(float(line.split()[1]) for line in lines if line.startswith("RssAnon:"))
-            self.most = max(self.most, kilobytes / 1024)
-
-    def end(self) -> float:
-        """MiB."""
-        self._over.set()
-        return self.most
-
-
 def one(way: str, symbols: int, sessions: int, megabytes: int, folder: Path) -> dict[str, object]:
     """Build once, in this process."""
     walks, names = Walks(sessions), tuple(f"S{i:05d}" for i in range(symbols))
@@ -123,7 +104,7 @@ def one(way: str, symbols: int, sessions: int, megabytes: int, folder: Path) -> 
         "CPU-seconds": round(seconds, 1),
         "MiB before": round(before),
         "MiB at most": round(most),
-        "of its own": round(own.end()),
+        "of its own": round(own.most),
         "MiB of the panel": round(size),
         "sha256": digest(panel),
     }
