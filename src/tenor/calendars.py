@@ -3,7 +3,7 @@
 `Exchange` is one calendar of exchange_calendars: its sessions, when they open and close, and to which one a moment
 belongs. ``XNYS@1h`` is a calendar too. Its sessions are New York's bars of one hour: the first begins at the open, each
 follows the one before, and the last ends with the close, however short it is. Such a session is named by the UTC moment
-of its close. Whatever works with a calendar of days so works with bars.
+of its close. So code that works with a calendar of days also works with bars.
 
 `Market` is where a symbol trades, read from how the symbol is written (as Yahoo writes it): ``SAP.DE``, ``BTC-USD``.
 `calendar_of` and the functions below it place symbols of several markets on the sessions of one calendar.
@@ -26,7 +26,7 @@ from tenor.symbols import COIN, INDICES, MARKET_SUFFIXES, PAIR
 from tenor.timetables import timetable
 
 YEARS = (2015, 2024)
-"""The years in which sessions are counted: fixed, so that annualised figures do not depend on the day of the run."""
+"""First and last year in which sessions are counted; fixed, so that annualised figures do not change over time."""
 
 MarketKind = Literal["stock", "crypto", "currency"]
 
@@ -64,26 +64,26 @@ class Exchange:
         return self._closes[self._place(session)]
 
     def following(self, session: pd.Timestamp, count: int = 1) -> pd.Timestamp:
-        """The session `count` sessions after `session`, which need not be a session (a stray Saturday, say)."""
+        """The session `count` sessions after `session`, which may be a day without a session, such as a Saturday."""
         place = int(self._sessions.searchsorted(session, side="right")) - 1 + count
         if not 0 <= place < len(self._sessions):
             raise DataError(f"{self.code}: the calendar has no session {count} after {self.label(session)}.")
         return self._sessions[place]
 
     def cut_offs(self, as_of: AsOf = "close", *, axis: str | None = None) -> pd.DatetimeIndex:
-        """The moment (UTC) of each session of the calendar up to which it is known: its close, or the next open.
+        """For each session the moment (UTC) up to which what happens belongs to it: its close, or the next open.
 
-        A night, a weekend and a holiday belong to the session before them at the open, so that a forecast made before
-        the open knows of them. Where a market never closes the next open is the close.
+        With ``as_of="open"``, nights, weekends and holidays belong to the session before them, so that a forecast made
+        before the open uses their news. In a market that never closes, the next open is the close.
 
         Parameters
         ----------
         as_of
-            Which of the two moments.
+            ``close`` or ``open``.
         axis
-            The calendar whose forecasts are made, where it is another one. At the open they are made before the next
-            open of `axis` after the row that shows a session (`tenor.features.axis`), so that nothing later counts to
-            it, even before this exchange's own next open.
+            The calendar on whose sessions forecasts are made, if it is another one. With ``as_of="open"``, forecasts
+            are made before the next open of `axis` after the row that shows a session (`tenor.features.axis`). Nothing
+            later then counts as known, even if it is before this exchange's own next open.
         """
         if as_of == "close":
             return self._closes
@@ -101,7 +101,7 @@ class Exchange:
         moments
             Tz-aware, in any zone.
         margin
-            How long before the close, or the next open, the cut-off lies, >= 0.
+            How long before the close, or the next open, the cut-off is; not negative.
         as_of, axis
             As in `cut_offs`.
 
@@ -131,7 +131,7 @@ class Exchange:
 
     @property
     def note(self) -> str:
-        """What is uncertain about its sessions, in words; empty where nothing is."""
+        """What is uncertain about its sessions, in words; empty if nothing is."""
         code, table = days_of(self.code), self._table
         if table.weekdays_only:
             return f"the holidays of {code} are not known: every usual trading day counts as a session"
@@ -141,12 +141,12 @@ class Exchange:
         return ""
 
     def uncertain(self, session: pd.Timestamp) -> bool:
-        """Whether the calendar may miss a holiday at or before `session`: `note` says why."""
+        """Whether the calendar may lack a holiday at or before `session`; `note` says why."""
         until = self._table.known_until
         return self._table.weekdays_only or (until is not None and session >= until + pd.Timedelta(days=1))
 
     def last_closed(self, moment: pd.Timestamp) -> pd.Timestamp:
-        """The last session that was over at `moment` (tz-aware); its close may be that very moment."""
+        """The last session that was over at `moment` (with time zone), including one that closed exactly then."""
         place = int(self._closes.searchsorted(moment.tz_convert("UTC"), side="right")) - 1
         if place < 0:
             raise DataError(f"{self.code}: the calendar has no session that was over at {moment:%Y-%m-%d %H:%M}.")
@@ -172,7 +172,7 @@ class Exchange:
 
     @functools.cached_property
     def sessions_per_year(self) -> float:
-        """How many sessions a year has, on average over `YEARS`: the factor that annualises a session's figure."""
+        """How many sessions a year has, on average over `YEARS`; used to annualise figures of one session."""
         years = np.asarray(self._sessions.year)
         whole = years[(years > years[0]) & (years >= YEARS[0]) & (years <= YEARS[1])]
         return len(whole) / len(np.unique(whole))
@@ -234,14 +234,17 @@ def interval_of(code: str) -> BarInterval:
 
 
 def with_interval(calendar: str, interval: BarInterval) -> str:
-    """The calendar of bars of `interval` on the exchange `calendar`: `days_of` and `interval_of` undo it."""
+    """The name of the calendar of bars of `interval` on the exchange `calendar`: ``XNYS`` and ``1h`` give ``XNYS@1h``.
+
+    `days_of` and `interval_of` give the two parts back.
+    """
     return calendar if interval == "1d" else f"{calendar}@{interval}"
 
 
 def through(sessions: pd.DatetimeIndex, until: str) -> int:
-    """How many of `sessions` there are up to `until`: a day (YYYY-MM-DD), included whole, or the moment of a close.
+    """How many of `sessions` are not after `until`.
 
-    Days of intraday bars are UTC days.
+    `until` is a day (YYYY-MM-DD), all of which counts, or the moment of a close. Days of intraday bars are UTC days.
     """
     last = pd.Timestamp(until)
     if len(until) <= len("YYYY-MM-DD") and within_days(sessions):
@@ -258,9 +261,9 @@ class Market:
     calendar
         exchange_calendars name; ``24/7`` for coins (UTC days), ``24/5`` for currencies (UTC days without weekends).
     currency
-        Of its prices.
+        Currency of its prices.
     kind
-        Of the symbol.
+        What the symbol is: a stock, an index, a coin (``crypto``) …
     """
 
     calendar: str
@@ -274,12 +277,12 @@ class Market:
 
     @property
     def sessions_per_year(self) -> float:
-        """The factor that annualises a daily figure: about 252 in New York, 245 in Tokyo, 365 for coins."""
+        """Sessions in a year, to annualise daily figures: about 252 in New York, 245 in Tokyo, 365 for coins."""
         return self.exchange.sessions_per_year
 
 
 def market_of(symbol: str) -> Market:
-    """The market of `symbol`; without a known suffix New York's.
+    """The market of `symbol`; New York if the symbol has no known suffix.
 
     Examples
     --------
@@ -300,10 +303,10 @@ def market_of(symbol: str) -> Market:
 
 
 def calendar_of(symbol: str, axis: str) -> str:
-    """The calendar of `symbol` in a panel on the sessions of `axis`: that of its market, where its name shows one.
+    """The calendar of `symbol` in a panel on the sessions of `axis`: that of its market, if its name shows the market.
 
-    A name that shows no market (``AAPL``, ``BRK-B``) is taken to trade on `axis`, so that users' files with names of
-    their own work on any calendar. On an axis of bars the symbol's bars have the same length.
+    A name that shows no market (``AAPL``, ``BRK-B``) is assumed to trade on `axis`, so that users' files with names of
+    their own work on any calendar. If `axis` has intraday bars, the symbol's bars have the same length.
 
     Examples
     --------
@@ -321,7 +324,10 @@ def shows_market(symbol: str) -> bool:
 
 
 def by_calendar(symbols: pd.Series[Any], axis: str) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    """Each calendar of `calendar_of`, and which rows have symbols on it; a row without a symbol counts to `axis`."""
+    """Each calendar on which one of `symbols` trades (`calendar_of`), with the rows of its symbols.
+
+    A row without a symbol belongs to `axis`.
+    """
     names = symbols.astype("str").fillna("")
     own = names.map({name: calendar_of(str(name), axis) for name in names.unique()}).to_numpy()
     for each in sorted(set(own)):
@@ -356,18 +362,18 @@ def parts_of(symbol: str) -> tuple[str, str]:
 def known_rows(days: pd.DatetimeIndex, calendar: str, moments: pd.DatetimeIndex) -> NDArray[np.intp]:
     """For each of `moments` the place of the last of `days` that was over by then; -1 before the first.
 
-    So symbols of several markets stand on one axis: at any moment each shows the last bar that was known then. Tokyo's
+    This puts symbols of several markets on one axis: at any moment each shows the last bar that was known then. Tokyo's
     session is over before New York's of the same date opens. A coin's UTC day ends after New York has closed, so at
     New York's close the last known bar of the coin is that of the day before.
 
     Parameters
     ----------
     days
-        Sessions of `calendar` that have a bar, rising.
+        Sessions of `calendar` that have a bar, in rising order.
     calendar
-        Of `days`.
+        Calendar of `days`.
     moments
-        Tz-aware, in any order.
+        With time zone, in any order.
 
     Returns
     -------
@@ -377,7 +383,7 @@ def known_rows(days: pd.DatetimeIndex, calendar: str, moments: pd.DatetimeIndex)
     Raises
     ------
     DataError
-        `days` are not rising.
+        `days` are not in rising order.
     """
     if not days.is_monotonic_increasing:
         raise DataError("sessions must be in rising order to be placed on an axis of moments: sort the bars first.")
@@ -395,6 +401,6 @@ def _cut(
     count = np.ceil(np.asarray((closes - opens) / length)).astype(np.int64)
     first = np.repeat(np.cumsum(count) - count, count)
     begins = opens.repeat(count) + (np.arange(int(count.sum())) - first) * length
-    # which unit the sums come in depends on the pandas at hand
+    # the unit of the sums depends on the version of pandas
     ends = np.minimum((begins + length).as_unit("us").asi8, closes.repeat(count).as_unit("us").asi8)
     return begins.as_unit("us"), pd.DatetimeIndex(ends.view("datetime64[us]"), tz="UTC")

@@ -1,8 +1,9 @@
 """From a forecast of log variance to the distribution of the return: volatility, quantiles, VaR, expected shortfall.
 
-The network, and every rival that forecasts a variance, are calibrated here alike. A forecast p of the log of the mean
-variance of h sessions becomes a volatility, exp((p + level) / 2) a session; the return divided by it has a shape that
-is taken to be the same at all times, and is read off from earlier returns. Needs NumPy alone.
+The network and every rival that forecasts a variance are calibrated here in the same way. Let p be the forecast of the
+log of the mean variance of h sessions. The volatility of one session is then exp((p + level) / 2). The return divided
+by this volatility is assumed to have the same distribution at all times, which is measured on earlier returns. Only
+NumPy is needed.
 """
 
 from __future__ import annotations
@@ -18,36 +19,36 @@ Float64 = NDArray[np.float64]
 
 TAILS = (0.01, 0.025, 0.05)
 LEVELS = (*TAILS, *(round(0.05 * i, 2) for i in range(2, 19)), 0.95, 0.975, 0.99)
-"""Of the quantiles that every forecast has; 0.05 to 0.95 by 0.05, over which the CRPS is averaged, are among them."""
+"""Levels of the quantiles that every forecast has. They include 0.05, 0.10 … 0.95, over which the CRPS is averaged."""
 CONFIDENCES = (0.95, 0.99)
-"""Of value at risk and expected shortfall."""
+"""Confidence levels of value at risk and expected shortfall."""
 FEWEST = 30
-"""Returns below which a tail is not read off, but taken from the normal distribution."""
+"""With fewer returns than this, the normal distribution is used in place of the observed quantiles."""
 
 _NORMAL = (
     -2.326348, -1.959964, -1.644854, -1.281552, -1.036433, -0.841621, -0.67449, -0.524401, -0.38532, -0.253347,
     -0.125661, 0.0, 0.125661, 0.253347, 0.38532, 0.524401, 0.67449, 0.841621, 1.036433, 1.281552, 1.644854, 1.959964,
     2.326348,
 )  # fmt: skip
-"""The standard normal's quantiles at `LEVELS`."""
+"""Quantiles of the standard normal distribution at `LEVELS`."""
 _NORMAL_SHORTFALL = (2.062713, 2.665214)
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What earlier forecasts of one horizon teach about their level, and about the return in their units.
+    """What earlier forecasts of one horizon teach: how far they are off on average, and how returns are distributed.
 
     Attributes
     ----------
     level
         Added to the forecast log variance, so that the forecast variances are right on average.
     quantiles
-        Of the return over the horizon in units of the volatility of one session, at `LEVELS`.
+        Quantiles at `LEVELS` of the return over the horizon, in units of the volatility of one session.
     shortfalls
-        Its mean loss beyond the quantile at 1 - each of `CONFIDENCES`, in the same units, above 0.
+        For each of `CONFIDENCES` the mean loss beyond the quantile at 1 - confidence, in the same units, above 0.
     scale
-        The root mean square of the return in units of the volatility over the horizon. Ranges and gaps show more
-        variance than closes do where prices fall back, so that it is below 1 as a rule.
+        The root mean square of the return in units of the volatility over the horizon. It is usually below 1, because
+        prices that move and come back within a session add to the variance of ranges and gaps, not to that of closes.
     """
 
     level: float
@@ -57,10 +58,19 @@ class Shape:
 
     @classmethod
     def fit(cls, forecast: Float64, realised: Float64, returns: Float64, horizon: int) -> Shape:
-        """From one cell each: forecast and realised log variance, and the log return over `horizon` sessions.
+        """Fit level and distribution to earlier forecasts.
 
-        The level is log(mean(exp(realised - forecast))), where the QLIKE loss is least. Cells with a NaN do not count;
-        with fewer than `FEWEST` the shape is the normal one.
+        The level is log(mean(exp(realised - forecast))), which minimises the QLIKE loss. Cells with a NaN do not count.
+        With fewer than `FEWEST` cells the level is 0 and the distribution the normal one.
+
+        Parameters
+        ----------
+        forecast, realised
+            [cell]; forecast and realised log of the mean variance of the next `horizon` sessions.
+        returns
+            [cell]; log return over these sessions.
+        horizon
+            Sessions ahead.
         """
         known = np.isfinite(forecast) & np.isfinite(realised) & np.isfinite(returns)
         p, y, r = (np.asarray(a, "float64")[known] for a in (forecast, realised, returns))
@@ -100,24 +110,24 @@ class Shape:
 
 @dataclass(frozen=True, eq=False)
 class Risk:
-    """How far: one model's forecast volatility and distribution of the return at every cell of a panel.
+    """One model's forecast volatility and distribution of the return at every cell of a panel.
 
     Attributes
     ----------
     log_variance
         [session, symbol, horizon]; forecast log of the mean variance of the next h sessions; NaN where there is none.
     volatility
-        [session, symbol, horizon]; of one session, as a log return, level calibrated.
+        [session, symbol, horizon]; forecast volatility of one session, in log returns, with the calibrated level.
     quantiles
-        [session, horizon, level]; of the return over the horizon in units of `volatility`, at `LEVELS`; the same for
-        all symbols.
+        [session, horizon, level]; quantiles at `LEVELS` of the return over the horizon, in units of `volatility`; the
+        same for all symbols.
     shortfalls
-        [session, horizon, confidence]; expected shortfall in those units, above 0.
+        [session, horizon, confidence]; expected shortfall in the same units, above 0.
     scale
         [session, horizon]; root mean square of the return in units of `volatility` over the horizon.
     widening
-        [session, symbol, horizon]; how much wider than `quantiles` the distribution is, as earlier intervals taught; 1
-        without such adaptation.
+        [session, symbol, horizon]; factor by which the distribution is wider than `quantiles`, learned from how often
+        earlier intervals held; 1 without such adaptation.
     """
 
     log_variance: Float32
@@ -129,7 +139,15 @@ class Risk:
 
     @classmethod
     def of(cls, log_variance: Float32, shapes: Sequence[Shape]) -> Risk:
-        """The forecasts `log_variance` [session, symbol, horizon] with one shape a horizon for all sessions."""
+        """Forecasts with the same shape for all sessions.
+
+        Parameters
+        ----------
+        log_variance
+            [session, symbol, horizon]; the forecasts.
+        shapes
+            One for each horizon.
+        """
         log_variance = np.asarray(log_variance, dtype=np.float32)
         level = np.array([shape.level for shape in shapes])
         sessions = len(log_variance)
@@ -156,13 +174,13 @@ class Risk:
     def return_volatility(self) -> Float32:
         """[session, symbol, horizon]; the standard deviation of the log return of one session, over the horizon.
 
-        `volatility` is the root of the variance that gaps and ranges show; this one is what closes are expected to.
+        `volatility` is the root of the variance that gaps and ranges show, this one of the variance that closes show.
         """
         scaled: Float32 = self.volatility * self.scale[:, None, :]
         return scaled
 
     def value_at_risk(self, confidence: float, k: int) -> Float32:
-        """[session, symbol]; the log loss, above 0 as a rule, that a return exceeds with 1 - `confidence`."""
+        """[session, symbol]; the log loss, usually above 0, that is exceeded with probability 1 - `confidence`."""
         return -self.quantile(round(1 - confidence, 4), k)
 
     def expected_shortfall(self, confidence: float, k: int) -> Float32:
@@ -173,7 +191,7 @@ class Risk:
 
     @classmethod
     def blank(cls, shape: tuple[int, int, int]) -> Risk:
-        """Forecasts of nothing, [session, symbol, horizon], to be filled in."""
+        """Forecasts that are NaN everywhere, of `shape` (sessions, symbols, horizons), to be filled in."""
         sessions, _, horizons = shape
         cells = [np.full(shape, np.nan, dtype=np.float32) for _ in range(3)]
         by_session = [
@@ -183,7 +201,7 @@ class Risk:
         return cls(cells[0], cells[1], by_session[0], by_session[1], scale, cells[2])
 
     def fill(self, rows: slice, part: Risk) -> None:
-        """Copy the sessions `rows` of `part`, which has as many sessions or ends after them, in place."""
+        """Copy the sessions `rows` of `part` into this object, which is changed."""
         for name, array in self.__dict__.items():
             array[rows] = getattr(part, name)[rows]
 
@@ -203,16 +221,16 @@ def calibrated(
     rows: slice,
     horizons: Sequence[int],
 ) -> Risk:
-    """The `Risk` of any model's forecast log variances, its shape fitted on the sessions `rows`.
+    """The `Risk` of any model's forecasts of log variance, with level and distribution fitted on the sessions `rows`.
 
     Parameters
     ----------
     log_variance, realised, returns
         [session, symbol, horizon]; forecast and realised log of the mean variance, and the log return. NaN: not known.
     rows
-        The validation part, whose targets do not reach past it.
+        The validation part; no target of it reaches beyond it.
     horizons
-        Sessions ahead of each.
+        Sessions ahead, in the order of the last axis.
     """
     shapes = []
     for k, horizon in enumerate(horizons):

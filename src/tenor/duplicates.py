@@ -25,19 +25,19 @@ _FACTORS, _MIXERS = (_RANDOM.integers(1, 1 << 63, (2, _HASHES), dtype=np.uint64)
 def near_duplicates(
     texts: Sequence[str], *, groups: Sequence[str] | None = None, resemblance: float = 0.7
 ) -> NDArray[np.bool_]:
-    """Which of `texts` are near-duplicates of an earlier one: [n]; the first of several is False.
+    """[n]; whether each text is a near-duplicate of an earlier one. The first of several is not.
 
-    Whether a text is a near-duplicate depends on those before it alone: in order of publication nothing leaks back.
+    The result for a text depends only on earlier texts, so in order of publication it uses nothing from the future.
 
     Parameters
     ----------
     texts
         In order of publication.
     groups
-        Only texts of the same group are compared (a symbol, say); without it, all.
+        The group of each text, such as its symbol; only texts of the same group are compared. By default all are.
     resemblance
-        Share of shingles in common (estimated by `_HASHES` hashes, so within about 0.06) from which two texts are
-        near-duplicates, 0 .. 1.
+        The share of common shingles, 0 to 1, from which two texts are near-duplicates. It is estimated by `_HASHES`
+        hashes, so it is right within about 0.06.
     """
     first = first_occurrences(texts, groups=groups, resemblance=resemblance)
     duplicated: NDArray[np.bool_] = first != np.arange(len(texts))
@@ -47,7 +47,7 @@ def near_duplicates(
 def first_occurrences(
     texts: Sequence[str], *, groups: Sequence[str] | None = None, resemblance: float = 0.7
 ) -> NDArray[np.int64]:
-    """For each of `texts` the position of the first that it is a near-duplicate of: its own where there is none, [n].
+    """[n]; for each text the place of the first text that it is a near-duplicate of; its own place if there is none.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def first_occurrences(
         group = groups[position] if groups is not None else ""
         plain = _NOISE.sub(" ", text).casefold().strip()
         signature = _signature(plain)
-        # two texts are compared where at least one band of their signatures is equal
+        # two texts are compared if at least one band of their signatures is equal
         bands = [(group, b, signature[b : b + _ROWS].tobytes()) for b in range(0, _HASHES, _ROWS)]
         candidates = {other for band in bands for other in buckets.get(band, ())}
         for other in sorted(candidates):
@@ -70,7 +70,7 @@ def first_occurrences(
                 first[position] = other
                 break
         else:
-            # only first occurrences are looked up: a chain of small changes does not join what is far apart
+            # only first occurrences are looked up, so a chain of small changes does not join very different texts
             signatures[position] = signature
             for band in bands:
                 buckets.setdefault(band, []).append(position)

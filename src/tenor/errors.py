@@ -3,7 +3,7 @@
 TenorError                 one line: what value, where, what to do
 ├── UsageError             the caller asked for something that can't be
 │   ├── ConfigError        an unknown or impossible setting
-│   │   └── RowsError      rows that an estimator does not take
+│   │   └── RowsError      rows that the scikit-learn estimator does not take
 │   └── UnknownSymbolError a symbol that the lake or the model does not hold
 ├── DataError              bars, news or a file that can't be used
 │   ├── CellError          cells of a table of the user's own that can't be used
@@ -47,7 +47,7 @@ class ConfigError(UsageError):
 
 
 class RowsError(ConfigError, ValueError):
-    """X is not what a panel's estimator takes; a ValueError as well, as scikit-learn expects."""
+    """X is not what `tenor.PanelForecaster` takes. Also a ValueError, which scikit-learn expects."""
 
 
 class TrainingError(TenorError):
@@ -55,7 +55,7 @@ class TrainingError(TenorError):
 
 
 LONGEST_SYMBOL = 64
-"""Characters; no exchange has longer ones, so that a longer text is none."""
+"""The most characters of a symbol. No exchange has longer ones, so a longer text is not a symbol."""
 
 
 class UnknownSymbolError(UsageError):
@@ -66,7 +66,7 @@ class UnknownSymbolError(UsageError):
     symbol
         The symbol asked for.
     known
-        The symbols there are; near ones are suggested.
+        The symbols that exist; similar ones are suggested.
     """
 
     def __init__(self, symbol: str, known: Iterable[str]) -> None:
@@ -96,12 +96,14 @@ class FrameError(DataError):
     why
         What is wrong, with the column, the row and the value that show it.
     mend
-        The line of Python that mends it; the frame is called ``df`` in it.
+        The line of Python that repairs it, in which the frame is called ``df``.
 
     Attributes
     ----------
     mend : str
-        The same line; empty where no line can do it.
+        The same line; empty if no single line can do it.
+    why : str
+        The parameter `why`.
     """
 
     def __init__(self, why: str, mend: str = "") -> None:
@@ -116,18 +118,18 @@ class CellError(DataError):
     Parameters
     ----------
     where
-        The file, or what the frame is called.
+        The file's name, or the name by which messages call the frame.
     why
         What is wrong, in words.
     remedy
         What to do about it, in words.
     rows
-        The rows that show it, counted from 0; none where it is the table as a whole.
+        The rows that show the problem, counted from 0; empty if the whole table is at fault.
     column
-        tenor's name of the column that is wrong; ``""`` where it is none.
+        tenor's name of the wrong column; ``""`` if no single column is wrong.
     mend
-        The line of Python that mends the frame ``df``, with ``CELLS`` for the column, ``NAME`` for its name, and
-        ``KEYS`` for those of symbol, session and known_since.
+        The line of Python that repairs the frame ``df``. ``CELLS`` stands for the column, ``NAME`` for its name, and
+        ``KEYS`` for the names of the columns symbol, session and known_since.
     """
 
     def __init__(
@@ -143,7 +145,13 @@ class CellError(DataError):
         self.mend = mend
 
     def of_frame(self, names: Mapping[str, Hashable]) -> FrameError:
-        """The same of a frame, whose rows count from 0; `names` are its own names of tenor's columns."""
+        """The same problem as the error of a frame, whose rows count from 0.
+
+        Parameters
+        ----------
+        names
+            From tenor's names of columns to those of the frame.
+        """
         more = f"; {len(self.rows)} rows are so" if len(self.rows) > 1 else ""
         place = f", row {self.rows[0]}" if self.rows else ""
         name = names.get(self.column, self.column)
@@ -153,7 +161,7 @@ class CellError(DataError):
 
 
 class LeakError(DataError):
-    """A feature of the user's own depends on what was not known yet; the message has the finding."""
+    """A user's own feature depends on what was not known yet; the message says which one, and how it was found."""
 
 
 class UnusableError(DataError):
@@ -166,13 +174,13 @@ class UnusableError(DataError):
     remedy
         What to do about it, in words.
     row
-        The row that shows it; 0 where it is the file as a whole.
+        The row that shows it; 0 if the whole file is at fault.
     column
-        The file's own name of the column that shows it; ``""`` likewise.
+        The file's own name of the column that shows it; ``""`` if the whole file is at fault.
     value
-        The cell that shows it; ``""`` likewise.
+        The cell that shows it; ``""`` if the whole file is at fault.
     mend
-        The line of Python that mends a frame ``df``, with ``CELLS`` for the column; ``""`` where there is none.
+        The line of Python that repairs a frame ``df``, with ``CELLS`` for the column; ``""`` if there is none.
     """
 
     def __init__(
@@ -195,7 +203,7 @@ class ColumnError(UnusableError):
     why, row, column, value
         As for `UnusableError`.
     mend
-        The value of the line that mends it, as code, with ``CELLS`` for the column; empty where it is to be dropped.
+        The code whose value repairs the column, with ``CELLS`` for the column; empty if the column should be dropped.
     """
 
     def __init__(self, why: str, mend: str, *, row: int, column: str, value: str = "") -> None:
@@ -229,7 +237,7 @@ class MissingObject(StoreError):  # noqa: N818 - an answer that callers expect, 
 
 
 class Conflict(StoreError):  # noqa: N818
-    """The object is not (any more) the one that the put was to replace: read it again and decide anew."""
+    """Somebody else replaced the object since it was read: read it again, and decide again what to write."""
 
 
 class ModelError(TenorError):
@@ -246,11 +254,11 @@ class ServiceError(TenorError):
     Attributes
     ----------
     status
-        The HTTP status of its answer; None without one.
+        The HTTP status of its answer; None if there was no answer.
     kind
-        Of the problem, as ``unknown-symbol``.
+        The kind of the problem, for example ``unknown-symbol``.
     retry_after
-        Seconds after which it asks to be asked again.
+        Seconds to wait before the next request, as the service states them; None if it states none.
     """
 
     def __init__(
@@ -281,7 +289,10 @@ class LiveError(TenorError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`` Did you mean 'x' or 'y'?`` for what is nearest among `known` (case ignored), or an empty string."""
+    """`` Did you mean 'x' or 'y'?`` with the names in `known` that are most similar to `name`, or an empty string.
+
+    Upper and lower case are not distinguished.
+    """
     folded: dict[str, str] = {}
     for candidate in known:
         folded.setdefault(candidate.lower(), candidate)

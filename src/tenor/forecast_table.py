@@ -1,7 +1,7 @@
-"""Forecasts as one table, the same from the command line, the API and the dashboard: the file that `tenor judge` reads.
+"""Forecasts as a table, in the same form from command line, API and dashboard; `tenor judge` reads such files.
 
-One row a symbol, session and horizon; prices are adjusted. Needs the standard library alone, but for Parquet, which
-needs pyarrow. `docs/forecast-files.md` describes the columns.
+There is one row for each symbol, session and horizon; prices are adjusted. Only the standard library is needed, and
+pyarrow for Parquet. `docs/forecast-files.md` describes the columns.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tenor.errors import ConfigError, StoreError, did_you_mean
 from tenor.storage.files import write_whole
 
 Row = Mapping[str, Any]
-"""Column -> a text, a number or None; moments and sessions are texts in ISO 8601."""
+"""A row: from each column to a text, a number or None. Moments and sessions are texts in ISO 8601."""
 
 BEFORE = ("symbol", "session", "as_of", "target_session", "horizon", "last_price", "price", "return", "volatility")
 AFTER = ("p_up", "trained_until", "made_at", "model")
@@ -25,16 +25,16 @@ AFTER = ("p_up", "trained_until", "made_at", "model")
 
 CSV, PARQUET = "csv", "parquet"
 MEDIA = {CSV: "text/csv", PARQUET: "application/vnd.apache.parquet"}
-"""Media types by the name of the format, which is the ending of its files as well."""
+"""Media types by format; the name of the format is also the ending of its files."""
 
 _DATES = ("session", "target_session", "trained_until")
 _MOMENTS = ("as_of", "made_at")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""A text that starts with one is run by spreadsheets."""
+"""Spreadsheets run a text that starts with one of these as a formula."""
 
 
 def quantile_column(level: float | str) -> str:
-    """The column of a quantile.
+    """The name of the column of the quantile at `level`.
 
     >>> quantile_column("0.05"), quantile_column(0.5), quantile_column(0.025)
     ('q05', 'q50', 'q0.025')
@@ -44,7 +44,7 @@ def quantile_column(level: float | str) -> str:
 
 
 def level_of(column: str) -> float:
-    """The level of a column that `quantile_column` named.
+    """The level of the quantile in a column, the inverse of `quantile_column`.
 
     >>> level_of("q05"), level_of("q0.025")
     (0.05, 0.025)
@@ -59,16 +59,16 @@ def forecast_row(forecast: Mapping[str, Any], *, trained_until: str | None, made
     Parameters
     ----------
     forecast
-        What `Forecast.to_json` gives, and what is published.
+        A forecast as `Forecast.to_json` returns it.
     trained_until
         See `trained_until_of`.
     made_at
-        Unix time at which it was computed.
+        When it was computed, in Unix time.
     """
     return {
         "symbol": forecast["symbol"],
         "session": forecast["session"],
-        # the last moment of information: of a forecast before the open that of its news
+        # the last moment of information; for a forecast made before the open, that of its news
         "as_of": moment(datetime.fromisoformat(forecast.get("news_until") or forecast["as_of"])),
         "target_session": forecast["target_session"],
         "horizon": int(forecast["horizon"]),
@@ -85,7 +85,7 @@ def forecast_row(forecast: Mapping[str, Any], *, trained_until: str | None, made
 
 
 def trained_until_of(card: Mapping[str, Any]) -> str | None:
-    """The first session that a version was not trained on, by its card: it saw no close from then on."""
+    """The first session that a version was not trained on, by its card; None if the card does not state it."""
     return (dict(card.get("split") or {}).get("test") or (None,))[0]
 
 
@@ -95,14 +95,14 @@ def moment(when: datetime) -> str:
 
 
 def columns_of(rows: Iterable[Row]) -> list[str]:
-    """The columns that stand in `rows`, in the order of the file."""
+    """The columns that occur in `rows`, in the order of the file."""
     there = {name for row in rows for name in row}
     quantiles = sorted((name for name in there if name not in (*BEFORE, *AFTER)), key=level_of)
     return [*(name for name in BEFORE if name in there), *quantiles, *(name for name in AFTER if name in there)]
 
 
 def format_of(path: Path) -> str:
-    """The format that a file's name asks for; raises ConfigError for any other than ``.csv`` and ``.parquet``."""
+    """The format by a file's ending; raises ConfigError for any other than ``.csv`` and ``.parquet``."""
     ending = path.suffix.lower().removeprefix(".")
     if ending not in MEDIA:
         hint = did_you_mean(ending, MEDIA)
@@ -111,9 +111,9 @@ def format_of(path: Path) -> str:
 
 
 def to_csv(rows: Sequence[Row]) -> bytes:
-    """`rows` as CSV in UTF-8, its first line the columns.
+    """`rows` as CSV in UTF-8; the first line has the names of the columns.
 
-    A text that a spreadsheet would run as a formula gets an apostrophe before it.
+    A text that a spreadsheet would run as a formula gets an apostrophe in front.
     """
     columns = columns_of(rows)
     text = io.StringIO()
@@ -124,7 +124,10 @@ def to_csv(rows: Sequence[Row]) -> bytes:
 
 
 def to_parquet(rows: Sequence[Row]) -> bytes:
-    """`rows` as Parquet: sessions as timestamps without a zone, moments in UTC; raises ModuleNotFoundError."""
+    """`rows` as Parquet, with sessions as timestamps without time zone, and moments in UTC.
+
+    Raises ModuleNotFoundError if pyarrow is not installed.
+    """
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -145,7 +148,7 @@ def to_parquet(rows: Sequence[Row]) -> bytes:
 
 
 def write_forecasts(path: Path, rows: Sequence[Row]) -> None:
-    """Write `rows` to `path`, whole or not at all, as the name's ending says.
+    """Write `rows` to `path`, in the format of its ending, either completely or not at all.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """The heterogeneous autoregression of log variance (HAR): its terms, and each stock's own regression on them, refitted.
 
-The strongest rival of the network's risk head, and a part of its forecast: `tenor.inference.recipe` mixes the two as
-validation taught. Needs NumPy and pandas alone.
+It is the strongest rival of the network's forecast of risk, and also a part of the model: `tenor.inference.recipe`
+mixes the two with a share that validation chooses. Only NumPy and pandas are needed.
 
 References
 ----------
@@ -30,18 +30,18 @@ HAR_TERMS = (
 """The names of the last axis of `har_terms`; HAR takes the first three, HAR-X all."""
 REFIT_EVERY = 21
 FEWEST_ROWS = 150
-"""Known rows of a stock below which it takes the pooled coefficients; pooled rows below which nothing is forecast."""
+"""A stock with fewer known rows takes the pooled coefficients; with fewer pooled rows, nothing is forecast."""
 _ROWS = 256
 """Sessions whose means over the symbols are taken together."""
 _CENTRE = -8.0
-"""About the log variance of a stock's session: what is summed lies around 0, so that sums of squares lose no digits."""
+"""A typical log variance of a session. It is subtracted before squares are summed, so that the sums lose no digits."""
 
 
 def har_terms(panel: Panel) -> Float64:
-    """What HAR and HAR-X are linear in, at every session of every symbol.
+    """The terms of the regressions HAR and HAR-X at every session of every symbol.
 
-    Averages are over the symbol's own last n sessions with a bar, at least half of n; the market's terms are the means
-    of the symbols' terms over those that traded.
+    Averages are over the symbol's own last n sessions with a bar, of which at least half must be known. The market's
+    terms are the means of the terms of the symbols that traded.
 
     Returns
     -------
@@ -66,7 +66,7 @@ def har_terms(panel: Panel) -> Float64:
 
 
 def rolling_mean(variance: Float64, sessions: int) -> Float64:
-    """[session, symbol]; mean of the last `sessions` variances, of at least half as many; NaN where there is none."""
+    """[session, symbol]; mean of the last `sessions` variances; NaN if fewer than half of them are known."""
     return by_symbol(variance, lambda v: v.rolling(sessions, min_periods=(sessions + 1) // 2).mean())
 
 
@@ -76,13 +76,14 @@ def by_symbol(variance: Float64, average: Callable[[pd.Series[float]], pd.Series
     for i in range(variance.shape[1]):
         rows = np.flatnonzero(np.isfinite(variance[:, i]))
         averages[rows, i] = average(pd.Series(variance[rows, i]))
-    # a running mean of pandas may end a rounding error below what went in
+    # by rounding, a running mean of pandas may be just below the smallest value
     return np.where(np.isfinite(averages), np.maximum(averages, LEAST), np.nan)
 
 
 def refits(first: int, sessions: int, horizon: int) -> Iterator[tuple[slice, slice]]:
-    """Fits every `REFIT_EVERY` sessions from `first` on: the rows whose targets became known since the last, and the
-    rows that the fit forecasts.
+    """The schedule of fits, one every `REFIT_EVERY` sessions from `first` on.
+
+    Each fit has two runs of rows: those whose targets became known since the last fit, and those that it forecasts.
     """
     done = 0
     for start in range(first, sessions, REFIT_EVERY):
@@ -94,17 +95,17 @@ def refits(first: int, sessions: int, horizon: int) -> Iterator[tuple[slice, sli
 def refitted(panel: Panel, first: int, *, terms: Float64 | None = None) -> Float64:
     """HAR-X of each stock, refitted every `REFIT_EVERY` sessions from `first` on, on all targets known by then.
 
-    Terms are clipped to the range that the stock's coefficients were fitted on, beyond which nothing is known of them.
-    A forecast of session t depends on the panel's rows up to t alone; before `first` there is none.
+    Terms are clipped to the range on which the stock's coefficients were fitted. A forecast at session t depends only
+    on the panel's rows up to t; before `first` there is none.
 
     Parameters
     ----------
     panel
-        Its mask says which rows count.
+        The panel; its mask says which rows are used.
     first
         Session of the first fit, as a place on the panel's session axis.
     terms
-        `har_terms` of the panel, if they are at hand.
+        `har_terms` of the panel; computed if not given.
 
     Returns
     -------
@@ -131,7 +132,7 @@ class StockRegressions:
     Attributes
     ----------
     intercept, slopes
-        [symbol]; [symbol, term].
+        The coefficients, [symbol] and [symbol, term].
     low, high
         [symbol, term]; the range that terms are clipped to.
     """
@@ -142,28 +143,36 @@ class StockRegressions:
     high: Float64
 
     def predict(self, terms: Float64) -> Float64:
-        """[session, symbol] from [session, symbol, term]."""
+        """Forecasts [session, symbol] from `terms` [session, symbol, term]; NaN where a term is NaN."""
         clipped = np.minimum(np.maximum(terms, self.low), self.high)  # a NaN stays one
         forecast: Float64 = self.intercept + np.einsum("tsp,sp->ts", clipped, self.slopes)
         return forecast
 
 
 class Moments:
-    """What least squares needs of the rows so far, by stock: more rows are added, none is kept."""
+    """Running sums from which least squares are computed for each stock; the rows themselves are not kept."""
 
     def __init__(self, products: Float64, low: Float64, high: Float64) -> None:
         self._products, self._low, self._high = products, low, high
 
     @classmethod
     def none(cls, symbols: int, terms: int) -> Moments:
-        """Of no rows."""
+        """The sums of no rows, for numbers of symbols and terms."""
         width = terms + 2  # one, the terms, the target
         return cls(
             np.zeros((symbols, width, width)), np.full((symbols, terms), np.inf), np.full((symbols, terms), -np.inf)
         )
 
     def add(self, terms: Float64, target: Float64) -> None:
-        """Add the rows [session, symbol, term] whose `target` [session, symbol] is known; in place."""
+        """Add the rows whose target is known; this object is changed.
+
+        Parameters
+        ----------
+        terms
+            [session, symbol, term].
+        target
+            [session, symbol]; NaN where not known.
+        """
         if not len(target):
             return
         known = np.isfinite(target)
@@ -191,16 +200,16 @@ class Moments:
 
 
 def least_squares(products: Float64) -> tuple[Float64, Float64]:
-    """Intercepts [n] and slopes [n, term] of n regressions; columns that are constant or repeat others do no harm.
+    """Intercepts [n] and slopes [n, term] of n regressions; constant and repeated columns are allowed.
 
-    The normal equations are a hundred times faster than a decomposition of the rows, and exact enough when scaled.
-    Where several slopes of scaled columns fit best, the smallest are taken.
+    Solving the normal equations is a hundred times faster than decomposing the rows, and exact enough with scaled
+    columns. If several solutions are equally good, the one with the smallest slopes is taken.
 
     Parameters
     ----------
     products
-        [n, 1 + terms + 1, 1 + terms + 1]; sums over rows of the products of one, the terms and the target. Columns that
-        lie about 0 lose no digits.
+        [n, 1 + terms + 1, 1 + terms + 1]; sums over rows of the products of 1, the terms and the target. Columns with
+        values around 0 lose no digits.
     """
     count = np.maximum(products[:, 0, 0], 1.0)
     mean = products[:, 0, 1:] / count[:, None]

@@ -1,9 +1,9 @@
-"""What the network predicts, by name: one row a head. Needs no torch.
+"""The outputs ("heads") of the network, in one table with a row for each. Needs no torch.
 
-A head is an output of the network at every session, symbol and horizon. Its row in `HEADS` says all that is peculiar to
-it: the loss that it is trained by, where its bias starts, what validation teaches about it, and which columns of a
-prediction it becomes. The network, the training, the ONNX graph, the saved model and the predictions loop over the
-table, so a new head is a row here, a weight in `TrainConfig` and, for a new column, a field of `Predictions`.
+A head is an output of the network at every session, symbol and horizon. Its row in `HEADS` defines it: the loss that it
+is trained with, where its bias starts, how it is calibrated on validation, and which columns of a prediction it
+becomes. The network, the training, the ONNX graph, the saved model and the predictions loop over the table. So a new
+head needs a row here, a weight in `TrainConfig` and, for a new column, a field of `Predictions`.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ Outputs = dict[str, Float32]
 """The network's outputs by head, each [session, symbol, horizon]."""
 
 Parameters = Mapping[str, Float64]
-"""What was fitted of one head, by name: one number a horizon, [K]."""
+"""The calibration of one head: from the name of each parameter to its numbers [K], one for each horizon."""
 
 TARGETS = ("return", "log_variance")
-"""What heads are trained on: the return in units of its volatility, and the log of the mean variance ahead."""
+"""The targets of heads: the return in units of its volatility, and the log of the mean variance ahead."""
 Target = Literal["return", "log_variance"]
 SLOPES = np.geomspace(0.05, 5.0, 200)
 PRIOR = 0.7
-"""Spread of the prior of the log of the slope about 0, which is the network's own confidence."""
+"""Standard deviation of the prior of the log slope of P(up). Its mean, 0, keeps the network's own confidence."""
 SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
-"""Of the network in the forecast of log variance, of which validation chooses one; the linear forecast has the rest."""
+"""Shares of the network in the forecast of log variance; validation chooses one. The rest is the linear forecast's."""
 SEASONS = (0.0, 0.5, 1.0, 1.5)
-"""Times that what the season adds to the log variance is counted, of which validation chooses one."""
+"""Factors by which the effect of the season on the log variance is multiplied; validation chooses one."""
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a head's output is combined with, each [..., K].
+    """What a head's output is combined with; each array is [..., K], for K horizons.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Surroundings:
     news
         What the news adds to the log variance (`tenor.inference.news_effect`); 0 where nothing is known of it.
     season
-        What the season adds to it (`tenor.inference.season`); likewise.
+        What the season of reports adds to the log variance (`tenor.inference.season`); 0 where it is not known.
     """
 
     scale: Float32
@@ -62,28 +62,28 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What one head is calibrated on, at one horizon: the cells whose target is known.
+    """The data on which one head is calibrated at one horizon: the cells whose target is known.
 
     Attributes
     ----------
     output
         The head's output over the validation part.
     linear
-        Each symbol's own linear forecast of log variance there; NaN where there is none.
+        Each symbol's own linear forecast of log variance in the same cells; NaN where there is none.
     target
-        Its target in the same cells; not clipped.
+        The head's target in the same cells; not clipped.
     train_target
-        The same over the training part.
+        The head's targets in the training part.
     returns
         Log return over the horizon, in the cells of `target`.
     days
-        Sessions of validation over the horizon: as many are separate.
+        Number of sessions of the validation part divided by the horizon: so many targets do not overlap.
     horizon
         Sessions ahead.
     news
-        What the news adds to the log variance there, as in `Surroundings`.
+        What the news adds to the log variance in the same cells, as in `Surroundings`.
     season
-        What the season adds to it, likewise.
+        What the season of reports adds to it, as in `Surroundings`.
     """
 
     output: Float64
@@ -104,23 +104,22 @@ class Head:
     Attributes
     ----------
     name
-        In the network, its ONNX graph and the saved calibration.
+        Its name in the network, the ONNX graph and the saved calibration.
     target
-        What it is trained on, of `TARGETS`.
+        The target that it is trained on, one of `TARGETS`.
     loss
-        Of the output against the target: its squared error, or the cross-entropy of the output as log-odds of a
-        positive one.
+        The loss: the squared error, or the cross-entropy if the output is the log-odds of a positive target.
     weight
-        The key of `TrainConfig` that weighs the loss.
+        The key of `TrainConfig` by which the loss is weighted.
     start
         Where its bias starts: at zero, at the log-odds of a positive target in the training part, or at the mean
-        difference of the target to the log of the pooled variance there.
+        difference between the target and the log of the pooled variance there.
     pools_variance
-        Whether the log of the past variances' mean under attention is added to its output.
+        Whether the log of the attention-weighted mean of past variances is added to its output.
     calibrate
-        From outcomes to the head's parameters, one number each.
+        Function from the outcomes to the head's parameters, one number each.
     columns
-        From the output [..., K], the parameters and the surroundings to columns of `Predictions`.
+        Function from the output [..., K], the parameters and the surroundings to columns of `Predictions`.
     """
 
     name: str
@@ -134,25 +133,26 @@ class Head:
 
 
 def base_rate(up: float, count: float) -> float:
-    """Log-odds of `up` of `count` targets, one added to either side so that it is finite."""
+    """Log-odds of `up` rises among `count` targets, with one rise and one fall added so that they are finite."""
     return float(np.log((up + 1) / (count - up + 1)))
 
 
 def platt_slope(logit: Float64, up: NDArray[np.bool_], *, base: float, days: float) -> float:
-    """How far to trust the network's log-odds: the slope about the base rate with the highest posterior.
+    """How far to trust the network's log-odds: the slope, around the base rate, with the highest posterior density.
 
-    Stocks move together and targets of five sessions overlap: cells are no independent witnesses. The mean
-    log-likelihood therefore counts as often as there are separate days, against a log-normal prior about 1. (Platt
-    scaling with a prior and a fixed point: Platt 1999, Probabilistic outputs for support vector machines.)
+    Cells are not independent, because stocks move together and targets of several sessions overlap. The mean
+    log-likelihood is therefore multiplied by the number of separate days (`days`), not of cells. The prior is
+    log-normal around 1. This is Platt scaling with a prior and a fixed point (Platt 1999, Probabilistic outputs for
+    support vector machines).
 
     Parameters
     ----------
     logit, up
-        The network's log-odds and what happened, over the cells of validation.
+        [cell]; the network's log-odds, and whether the price rose, in the cells of the validation part.
     base
         Log-odds of the base rate.
     days
-        Sessions of validation over the horizon.
+        Number of sessions of the validation part divided by the horizon.
     """
     toward = np.where(up, 1.0, -1.0)
     likelihood = np.array([-np.logaddexp(0, -toward * (base + slope * (logit - base))).mean() for slope in SLOPES])
@@ -161,7 +161,7 @@ def platt_slope(logit: Float64, up: NDArray[np.bool_], *, base: float, days: flo
 
 
 def _calibrate_mean(_cells: Outcomes) -> dict[str, float]:
-    return {}  # what validation could teach about a mean near zero is noise
+    return {}  # calibrating a mean that is near zero would fit noise
 
 
 def _mean_columns(output: Float32, _fitted: Parameters, around: Surroundings) -> dict[str, NDArray[Any]]:
@@ -169,7 +169,10 @@ def _mean_columns(output: Float32, _fitted: Parameters, around: Surroundings) ->
 
 
 def mixed(network: NDArray[Any], linear: Float64, share: float | Float64) -> NDArray[Any]:
-    """`share` of the network's forecast of log variance and the rest of the linear one; the network's where none is."""
+    """The mixture of both forecasts of log variance: `share` of the network's and 1 - `share` of the linear one.
+
+    Where there is no linear forecast (NaN), it is the network's.
+    """
     return np.where(np.isfinite(linear), share * network + (1 - share) * linear, network)
 
 
@@ -180,15 +183,15 @@ def _calibrate_log_variance(cells: Outcomes) -> dict[str, float]:
     def error(parts: tuple[float, float]) -> float:
         return float(np.mean((forecast_with(*parts) - cells.target) ** 2))
 
-    # of equal errors the first: nothing is taken of what is not there
+    # of equal errors the first: where a part adds nothing, it is left out
     share, season = min(itertools.product(SHARES, SEASONS), key=error)
     shape = Shape.fit(forecast_with(share, season), cells.target, cells.returns, cells.horizon)
     return {"share": share, "season": season, **shape.to_mapping()}
 
 
 def _log_variance_columns(output: Float32, fitted: Parameters, around: Surroundings) -> dict[str, NDArray[Any]]:
-    # `Calibration.shapes` makes a distribution of it
-    season = fitted.get("season", 0.0)  # a model of before it has none
+    # `Calibration.shapes` makes a distribution from it
+    season = fitted.get("season", 0.0)  # models from before the season was added have none
     forecast = mixed(output, around.linear, fitted["share"]) + around.news + season * around.season
     return {"log_variance": forecast.astype(output.dtype)}
 
@@ -200,7 +203,7 @@ def _calibrate_direction(cells: Outcomes) -> dict[str, float]:
 
 
 def _direction_columns(output: Float32, fitted: Parameters, _around: Surroundings) -> dict[str, NDArray[Any]]:
-    # it rises with the network's log-odds whatever was fitted, and falls back to the base rate as the slope does
+    # P(up) always rises with the network's log-odds, and approaches the base rate as the slope approaches 0
     base, slope = fitted["base"], fitted["slope"]
     return {"p_up": 1 / (1 + np.exp(-(base + slope * (output - base))))}
 
@@ -220,19 +223,29 @@ HEADS = (
 
 @dataclass(frozen=True)
 class Calibration:
-    """What validation, and the base rate of training, taught about each head; none of it can turn a forecast round.
+    """The calibration of every head, from the validation part and the base rate of the training part.
+
+    No calibration can reverse the order of forecasts.
 
     Attributes
     ----------
     fitted
-        Head -> parameter -> one number a horizon.
+        From each head to its parameters, and from each parameter to one number for each horizon.
     """
 
     fitted: Mapping[str, Mapping[str, tuple[float, ...]]]
 
     @classmethod
     def fit(cls, outcomes: Callable[[Head, int], Outcomes], horizons: int) -> Calibration:
-        """Calibrate every head at each of `horizons`; ``outcomes(head, k)`` has its cells at the k-th."""
+        """Calibrate every head at every horizon.
+
+        Parameters
+        ----------
+        outcomes
+            ``outcomes(head, k)`` gives the outcomes of a head at the k-th horizon.
+        horizons
+            How many horizons there are.
+        """
         fitted: dict[str, dict[str, tuple[float, ...]]] = {}
         for head in HEADS:
             each = [head.calibrate(outcomes(head, k)) for k in range(horizons)]
@@ -240,7 +253,7 @@ class Calibration:
         return cls(fitted)
 
     def columns(self, outputs: Outputs, around: Surroundings) -> dict[str, NDArray[Any]]:
-        """The columns of `Predictions` that `outputs`, each [..., K] by head, become."""
+        """The columns of `Predictions` that follow from the network's `outputs`, [..., K] by head."""
         columns: dict[str, NDArray[Any]] = {}
         for head in HEADS:
             parameters = {name: np.asarray(values) for name, values in self.fitted[head.name].items()}
@@ -259,7 +272,7 @@ class Calibration:
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Calibration:
-        """Read what `to_mapping` wrote; raises ModelError for anything else."""
+        """The calibration from which `to_mapping` made `values`; raises ModelError for anything else."""
         try:
             fitted = {
                 head: {name: tuple(map(float, numbers)) for name, numbers in each.items()}

@@ -1,4 +1,4 @@
-"""The kinds of news: what an item may be about, and how kinds are stored."""
+"""The kinds of news, that is, what an item may be about, and how kinds are stored."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ dividend and buyback; the economy, its policy and its prices; management and boa
 """
 
 PRESENT = 0.5
-"""An item is of a kind from this probability on: training moves each kind's threshold of best F1 here."""
+"""The probability from which an item is of a kind; training moves each kind's best threshold (by F1) to this value."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class StoredKinds:
     Attributes
     ----------
     text_hashes
-        Of n texts.
+        Hashes of n texts.
     kinds
-        Float32 ``[n, 9]``, columns as in `KINDS`.
+        Float32 ``[n, 9]``; probabilities, with columns as in `KINDS`.
     embeddings
-        Float16 ``[n, 64]``; None where they were not asked for.
+        Float16 ``[n, 64]``; None if they were not asked for.
     """
 
     text_hashes: Sequence[str]

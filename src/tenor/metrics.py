@@ -1,11 +1,11 @@
-"""Metrics of forecasts: pure functions of arrays, one definition each for the whole package. Returns are natural logs.
+"""Metrics of forecasts: pure functions of arrays, with one definition each for the whole package.
 
-Arrays of one shape, any number of axes; a cell in which either side is NaN does not count. What is undefined (no cell,
-one class only, a forecast without a direction) is NaN, never an error and never a warning. All but the rank metrics
-pool over all cells; those take [session, symbol] and are averaged over sessions.
+Returns are natural logs. Both arrays have the same shape, with any number of axes; a cell with NaN in either does not
+count. An undefined metric (no cell, only one class, a forecast without a direction) is NaN, never an error and never a
+warning. The rank metrics take [session, symbol] and are averaged over sessions; all others pool all cells.
 
-A realised return of exactly zero counts as *not up*. A model's direction is `p_up` > .5; a model whose `p_up` is .5
-everywhere (persistence) names no direction.
+A realised return of exactly zero counts as *not up*. A model's direction is up where `p_up` > 0.5. A model whose `p_up`
+is 0.5 everywhere (persistence) forecasts no direction.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from tenor.errors import DataError
 from tenor.schema import Bool, Float64
 
 FEWEST_SYMBOLS = 5
-"""A session's rank correlation over fewer symbols than this is undefined."""
+"""The rank correlation of a session with fewer symbols is undefined."""
 
 
 @dataclass(frozen=True)
 class Bin:
-    """Cells of similar P(up): their mean `p_up`, the share of them that went up, how many there are."""
+    """A group of cells with similar P(up): their mean `p_up`, the share of them that went up, and their number."""
 
     p_up: float
     share_up: float
@@ -53,9 +53,9 @@ def mae(forecast: ArrayLike, realised: ArrayLike) -> float:
 
 
 def skill(forecast: ArrayLike, realised: ArrayLike) -> float:
-    """1 - RMSE / RMSE of persistence, on returns, where persistence says 0; above 0 is better than persistence.
+    """1 - RMSE / RMSE of persistence, which forecasts a return of 0; above 0 is better than persistence.
 
-    On returns, because on prices the symbols with the highest quotes would decide it.
+    It is computed on returns, because on prices the symbols with the highest prices would decide it.
     """
     f, r = _pairs(forecast, realised)
     return float(skill_of_sums(((f - r) ** 2).sum(), (r**2).sum()))
@@ -79,13 +79,13 @@ def mase(forecast: ArrayLike, realised: ArrayLike, last: ArrayLike) -> float:
 
 
 def names_direction(p_up: ArrayLike) -> bool:
-    """Whether `p_up` differs from .5 in any cell."""
+    """Whether `p_up` differs from 0.5 in any cell."""
     p = np.asarray(p_up, "float64")
     return bool((p[np.isfinite(p)] != 0.5).any())
 
 
 def direction_accuracy(p_up: ArrayLike, realised: ArrayLike) -> float:
-    """Share of cells in which (`p_up` > .5) equals (realised return > 0)."""
+    """Share of cells in which the forecast direction (`p_up` > 0.5) equals the realised one (return > 0)."""
     p, r = _pairs(p_up, realised)
     return _mean(((p > 0.5) == (r > 0)).astype("float64")) if names_direction(p) else math.nan
 
@@ -111,15 +111,18 @@ def mcc_of_counts(tp: ArrayLike, fp: ArrayLike, tn: ArrayLike, fn: ArrayLike) ->
 
 
 def auc(p_up: ArrayLike, realised: ArrayLike) -> float:
-    """P(`p_up` of a cell that rose > `p_up` of one that did not), ties one half; NaN with one class only."""
+    """The probability that a cell that rose has a higher `p_up` than one that did not; ties count one half.
+
+    It is NaN if all cells rose or none did.
+    """
     p, r = _pairs(p_up, realised)
     if not names_direction(p):
         return math.nan
     rose = r > 0
     ups, downs = int(rose.sum()), int((~rose).sum())
     ranks = pd.Series(p).rank().to_numpy()
-    # Mann-Whitney: the ranks of the cells that rose, minus what they would sum to if they were all the lowest, count
-    # the pairs in which the riser has the higher P(up)
+    # Mann-Whitney: the sum of the ranks of the cells that rose, minus its smallest possible value, is the number of
+    # pairs in which the cell that rose has the higher P(up)
     return float(ratio(ranks[rose].sum() - ups * (ups + 1) / 2, ups * downs))
 
 
@@ -154,27 +157,27 @@ def rank_ic(forecast: ArrayLike, realised: ArrayLike) -> float:
 
 
 def icir_of_sums(total: ArrayLike, squares: ArrayLike, n: ArrayLike) -> Float64:
-    """The rank IC's information ratio, from (arrays of) the sum, sum of squares and number of daily ICs.
+    """The information ratio of the rank IC, from (arrays of) the sum, the sum of squares and the number of daily ICs.
 
     It is the mean of `daily_ic` over its standard deviation (ddof 1); not annualised.
     """
     squares, n = np.asarray(squares, "float64"), np.asarray(n, "float64")
     mean = ratio(total, n)
     variance = ratio(squares - n * mean**2, n - 1)
-    variance = np.where(variance > 1e-14, variance, np.nan)  # below lies rounding, not spread
+    variance = np.where(variance > 1e-14, variance, np.nan)  # a smaller value is rounding error
     return np.asarray(mean / np.sqrt(variance))
 
 
 def brier(p_up: ArrayLike, realised: ArrayLike) -> float:
-    """Mean of (P(up) - went up)^2; a constant .5 scores .25."""
+    """Mean of (P(up) - 1 if the price rose, else P(up))²; a constant P(up) of 0.5 has a score of 0.25."""
     p, r = _pairs(p_up, realised)
     return _mean((p - (r > 0)) ** 2)
 
 
 def reliability(p_up: ArrayLike, realised: ArrayLike, *, bins: int = 10) -> list[Bin]:
-    """Cells in `bins` groups of about equal count by P(up), lowest first; equal P(up) share a group.
+    """Cells in `bins` groups of about equal size by P(up), lowest first; cells with equal P(up) are in the same group.
 
-    Of equal count, because forecasts of returns crowd round .5, where bins of equal width would be one bin.
+    Groups have equal size because most P(up) are near 0.5: with groups of equal width nearly all would be in one.
     """
     p, r = _pairs(p_up, realised)
     if not len(p):
@@ -188,7 +191,7 @@ def reliability(p_up: ArrayLike, realised: ArrayLike, *, bins: int = 10) -> list
 
 
 def ece(p_up: ArrayLike, realised: ArrayLike, *, bins: int = 10) -> float:
-    """Expected calibration error: mean over cells of |mean P(up) - share up| of their group in `reliability`."""
+    """Expected calibration error: mean over cells of |mean P(up) - share up| in the cell's group (`reliability`)."""
     groups = reliability(p_up, realised, bins=bins)
     cells = sum(g.count for g in groups)
     return sum(g.count * abs(g.p_up - g.share_up) for g in groups) / cells if cells else math.nan

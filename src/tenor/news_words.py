@@ -1,4 +1,4 @@
-"""What news does to a forecast of risk, in words. Standard library alone."""
+"""The effect of news on a forecast of risk, in words. Needs only the standard library."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 LEAST_EFFECT = 0.02
-"""Change of log variance below which news is not worth a word: one per cent of the volatility."""
+"""The smallest change of log variance that is mentioned: one per cent of the volatility."""
 NAMES = {
     "any": "news of any kind",
     "earnings": "news about earnings",
@@ -27,7 +27,7 @@ TOPICS = ("topic:", "topic_")
 
 
 def kind_name(kind: str) -> str:
-    """What a kind of news, or a topic, is called in a sentence: ``earnings`` is ``news about earnings``."""
+    """The name of a kind of news, or of a topic, in a sentence: ``earnings`` becomes ``news about earnings``."""
     for beginning in TOPICS:
         if kind.startswith(beginning):
             return f"the topic {kind.removeprefix(beginning)}"
@@ -35,12 +35,13 @@ def kind_name(kind: str) -> str:
 
 
 def news_sentence(drivers: Sequence[Mapping[str, Any]]) -> str:
-    """One sentence on what news adds to the forecast volatility; empty where that is next to nothing.
+    """One sentence on what news adds to the forecast volatility; empty if that is almost nothing.
 
     Parameters
     ----------
     drivers
-        As `tenor.schema.Forecast.news` has them: ``kind, effect, count, level, since_spike``, of log variance.
+        Effects of news on the log variance, as in `tenor.schema.Forecast.news`: ``kind, effect, count, level,
+        since_spike``.
 
     Examples
     --------

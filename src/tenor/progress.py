@@ -1,4 +1,4 @@
-"""Progress: bars for a terminal and for a notebook, elsewhere a line a minute."""
+"""Progress: bars in a terminal or notebook; elsewhere a line of text once a minute."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 SECONDS_A_LINE = 60.0
-"""Between two lines of progress where there are no bars: in the log of a job."""
+"""Seconds between two lines of progress if there are no bars, as in the log of a job."""
 
 
 class ProgressBars:
@@ -23,7 +23,7 @@ class ProgressBars:
     progress
         The bars.
     line
-        Takes a line of progress now and then, where the bars are not shown; by default nobody does.
+        Called with a line of progress once a minute if bars are not shown; by default there are no lines.
     """
 
     def __init__(self, progress: Progress, line: Callable[[str], None] | None = None) -> None:
@@ -74,7 +74,7 @@ class ProgressBars:
             self._tasks[title] = self._progress.add_task(title, note=note)
         task = self._tasks[title]
         if done < self._progress.tasks[task].completed:
-            self._progress.reset(task)  # the seed starts again: another model is trained with it
+            self._progress.reset(task)  # the same seed begins again, in another model
         self._progress.update(task, completed=done, total=total, note=note)
         now = time.monotonic()
         if self._line is not None and now - self._last_line >= SECONDS_A_LINE:
@@ -84,9 +84,9 @@ class ProgressBars:
 
 @contextmanager
 def bars_on(console: Console, *, quiet: bool = False) -> Iterator[ProgressBars]:
-    """Progress bars on `console`, where somebody looks at it: a terminal, or a notebook that can redraw them.
+    """Progress bars on `console`, if it is a terminal or a notebook.
 
-    In a file or a pipe a line of progress is printed once a minute. With `quiet` nothing is.
+    In a file or a pipe a line of progress is printed once a minute. With `quiet` nothing is shown.
     """
 
     def line(text: str) -> None:

@@ -1,4 +1,4 @@
-"""How a symbol is written: as Yahoo writes it, whoever wrote it first.
+"""How symbols are written: in Yahoo's notation, whichever service they come from.
 
 ``BRK.B``, ``BRK/B``, ``BRK B`` and ``BRK.B.US`` are Yahoo's ``BRK-B``; ``BTC/USDT`` and ``BTCUSDT`` are ``BTC-USDT``;
 ``EUR/USD`` is ``EURUSD=X``. The rules, and what they leave alone, stand in `docs/sources.md`, *Symbols*. What the name
@@ -18,12 +18,13 @@ def _words(text: str) -> frozenset[str]:
 
 LONGEST = 32
 FORM = r"[A-Z0-9^][A-Z0-9.^=_&+$#!*~@-]{0,31}"
-"""What a symbol is made of: the characters of exchanges' own notations. It begins with a letter, a digit or ^."""
+"""The form of a symbol: the characters of exchanges' own notations. It begins with a letter, a digit or ^."""
 _SYMBOL = re.compile(FORM)
 
-# London is in pence (GBp), as its sources quote it. India's National Stock Exchange is not in exchange_calendars; it
-# has the holidays of Bombay. So have some regional boards those of their country's main one. Of the exchanges without a
-# calendar there, those that trade from Sunday to Thursday have bars on any day (24/7), the others on weekdays (24/5).
+# London's prices are in pence (GBp), as its sources quote them. India's National Stock Exchange is not in
+# exchange_calendars; it has the holidays of Bombay. In the same way some regional exchanges have those of their
+# country's main one. Of the exchanges without a calendar, those that trade from Sunday to Thursday may have bars on any
+# day (24/7), the others on weekdays (24/5).
 MARKET_SUFFIXES: dict[str, tuple[str, str]] = {
     "L": ("XLON", "GBp"), "IL": ("XLON", "USD"), "XC": ("XLON", "GBp"), "DE": ("XETR", "EUR"), "F": ("XFRA", "EUR"),
     "BE": ("XFRA", "EUR"), "MU": ("XFRA", "EUR"), "DU": ("XDUS", "EUR"), "HM": ("XHAM", "EUR"), "HA": ("XHAM", "EUR"),
@@ -44,7 +45,7 @@ MARKET_SUFFIXES: dict[str, tuple[str, str]] = {
 }  # fmt: skip
 """For each suffix of a symbol the exchange_calendars name of its exchange, and the currency of its prices."""
 WITHOUT_CALENDAR = frozenset({"QA", "KW", "CA", "AE", "VN", "CR"})
-"""The suffixes of exchanges that exchange_calendars has no calendar of."""
+"""The suffixes of exchanges for which exchange_calendars has no calendar."""
 
 INDICES: dict[str, tuple[str, str]] = {
     "^N225": ("XTKS", "JPY"), "^FTSE": ("XLON", "GBP"), "^GDAXI": ("XETR", "EUR"), "^MDAXI": ("XETR", "EUR"),
@@ -55,7 +56,7 @@ INDICES: dict[str, tuple[str, str]] = {
     "^JKSE": ("XIDX", "IDR"), "^KLSE": ("XKLS", "MYR"), "^NZ50": ("XNZE", "NZD"), "^GSPTSE": ("XTSE", "CAD"),
     "^BVSP": ("BVMF", "BRL"), "^MXX": ("XMEX", "MXN"), "^MERV": ("XBUE", "ARS"), "^IPSA": ("XSGO", "CLP"),
 }  # fmt: skip
-"""Indices of exchanges outside the United States: their names have no suffix."""
+"""Indices of exchanges outside the United States; their symbols have no suffix."""
 
 _STABLE = "USDT|USDC|BUSD|FDUSD|TUSD|DAI"
 COIN = re.compile(
@@ -103,7 +104,7 @@ _PREFERRED = re.compile(r"([A-Z]{1,5})[. -]PR[. -]?([A-Z])")
 
 
 def clean_symbol(text: str) -> str:
-    """The symbol that `text` stands for, as Yahoo writes it; ``""`` where it is not a symbol.
+    """The symbol that `text` stands for, in Yahoo's notation; ``""`` if it is not a symbol.
 
     Examples
     --------
@@ -114,7 +115,7 @@ def clean_symbol(text: str) -> str:
     >>> [clean_symbol(text) for text in ("BT.A.L", "RCI.B.TO", "7203.T", "not one", "", "=1+1", "A/B/C")]
     ['BT-A.L', 'RCI-B.TO', '7203.T', '', '', '', '']
     """
-    # of other letters the upper case may be ASCII: ß
+    # the upper case of other letters may be ASCII, as that of ß
     return _clean(text) if len(text) <= 4 * LONGEST and text.isascii() else ""
 
 
@@ -130,9 +131,9 @@ def _clean(text: str) -> str:
 
 
 def taken_for(text: str) -> str:
-    """What is noted of a symbol that stands for another text than was written; empty where that is none.
+    """A note if `text` was read as a differently written symbol, else an empty text.
 
-    Upper case, blanks and the suffix ``.US`` are not worth a note.
+    Changes of case, blanks and the suffix ``.US`` are not noted.
 
     >>> taken_for("BTC/USDT"), taken_for("aapl.us")
     ('BTC/USDT is taken for BTC-USDT', '')
@@ -143,7 +144,7 @@ def taken_for(text: str) -> str:
 
 
 def market_note(symbol: str) -> str:
-    """What is uncertain about the market of `symbol`, in words; empty where nothing is.
+    """What is uncertain about the market of `symbol`, in words; empty if nothing is.
 
     >>> market_note("QNBK.QA")
     "QNBK.QA: there is no calendar of the exchange '.QA', so bars of any day are taken"
@@ -162,7 +163,7 @@ def market_note(symbol: str) -> str:
 
 
 def known_as(text: str, known: Collection[str]) -> str:
-    """The one of `known` that `text` stands for; `text` itself where there is none.
+    """The symbol in `known` that `text` stands for; `text` itself if there is none.
 
     >>> known_as("brk.b", {"BRK-B", "AAPL"}), known_as("own name", {"own name"}), known_as("X", {"AAPL"})
     ('BRK-B', 'own name', 'X')
@@ -174,7 +175,7 @@ def known_as(text: str, known: Collection[str]) -> str:
 
 
 def dotted(symbol: str) -> str:
-    """A US class share as most services but Yahoo write it; other symbols as they are.
+    """A US class share in the notation of most services other than Yahoo; other symbols unchanged.
 
     >>> dotted("BRK-B"), dotted("BTC-USD"), dotted("AAPL")
     ('BRK.B', 'BTC-USD', 'AAPL')

@@ -1,12 +1,12 @@
-"""When an exchange is open, from exchange_calendars: what the library can't build is mended, what ends is extended.
+"""When an exchange is open, from exchange_calendars; calendars that it can't build are repaired, short ones extended.
 
-Three things go wrong with its calendars (`docs/decisions/0018-calendars-and-extra-sessions.md`):
+Its calendars have three problems (`docs/decisions/0018-calendars-and-extra-sessions.md`):
 
-- Some rules are written for an older pandas. Days that follow the Orthodox Easter can't be computed, and weeks with
-  other trading days than usual (Saturdays in India, Sundays in Tel Aviv) are passed over in silence.
-- Some end with the year up to which an exchange has published its holidays. Beyond, the rules of the calendar hold: its
-  weekdays, less the holidays that a rule gives.
-- Whatever can't be built at all has the days of its week, without holidays.
+- Some rules are written for an older pandas. Holidays that depend on the Orthodox Easter can't be computed, and unusual
+  trading days (Saturdays in India, Sundays in Tel Aviv) are silently left out. Both are computed here.
+- Some calendars end with the year up to which an exchange has published its holidays. Later sessions follow the rules
+  of the calendar: its weekdays, without the holidays that a rule gives.
+- A calendar that can't be built at all gets the days of its week, without holidays.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tenor.errors import ConfigError, did_you_mean
 
 FIRST = "1990-01-01"
 AHEAD = pd.Timedelta(days=365)
-"""How far ahead of today a calendar reaches, by its rules where its exchange has not published so much."""
+"""How far ahead of today a calendar reaches; by its rules, if the exchange has not published its holidays so far."""
 _EVERY_DAY = "1111111"
 _YEARS = 12  # a fixed holiday falls on some eight weekdays in so many years
 _MARGIN = pd.Timedelta(days=60)  # longer than any run of days without a session
@@ -42,16 +42,16 @@ class Timetable:
     Attributes
     ----------
     sessions
-        Midnights without a zone, rising.
+        Midnights without time zone, in rising order.
     opens, closes
-        Of each session, UTC.
+        Open and close of each session, UTC.
     zone
         The exchange's time zone, by its IANA name.
     known_until
-        The last day that its holidays are known for; None where rules give them for ever. Later sessions follow the
-        calendar's rules alone: a holiday of a varying date may be among them.
+        The last day up to which its holidays are known; None if rules give all of them. Later sessions follow the
+        calendar's rules, so that a holiday whose date varies may be counted as a session.
     weekdays_only
-        Whether no holiday at all is known.
+        Whether no holidays are known at all.
     """
 
     sessions: pd.DatetimeIndex
@@ -63,7 +63,7 @@ class Timetable:
 
 
 def timetable(code: str) -> Timetable:
-    """The sessions of the exchange `code`, from 1990 or from where its calendar begins, to a year from now.
+    """The sessions of the exchange `code`, from 1990 (or the beginning of its calendar) to a year from now.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def timetable(code: str) -> Timetable:
         table = _by_rules(factory, start, today + AHEAD, holidays=False)
         return Timetable(table.sessions, table.opens, table.closes, table.zone, weekdays_only=True)
     bound = factory.bound_max()
-    # a few days' grace: the library's own calendars end on the last session before that day
+    # with a few days' tolerance, because the library's own calendars end on the last session before that day
     if bound is None or table.sessions[-1] >= today + AHEAD - pd.Timedelta(days=15):
         return table
     more = _by_rules(factory, bound + pd.Timedelta(days=1), today + AHEAD, holidays=True, past=table.sessions)
@@ -133,7 +133,7 @@ def _mended(factory: Any) -> Any:
 
         @functools.cached_property
         def day(self) -> CustomBusinessDay:
-            # every day on which it is closed, as a holiday: nothing of this depends on how pandas adds an offset
+            # each closed day is given as a holiday, so that nothing depends on how pandas adds an offset
             days = pd.date_range(self._span[0] - _MARGIN, self._span[1] + _MARGIN)
             closed = days.difference(_open_days(self, days, holidays=True))
             return CustomBusinessDay(weekmask=_EVERY_DAY, holidays=list(closed))
@@ -177,7 +177,7 @@ def _by_rules(
 
     def moments(times: Any, offset: int) -> pd.DatetimeIndex:
         since, time = times[-1]
-        del since  # the hours that hold now: what was usual before matters to nobody beyond the calendar's end
+        del since  # the present hours; earlier ones do not matter after the calendar's end
         local = days + pd.Timedelta(days=offset, hours=time.hour, minutes=time.minute, seconds=time.second)
         shifted = local.tz_localize(zone, nonexistent="shift_forward", ambiguous=True)
         return shifted.tz_convert("UTC").as_unit("us")

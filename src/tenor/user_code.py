@@ -1,4 +1,4 @@
-"""A user's own code: an object by the name ``path/to/file.py:name``; a function's source that travels with a model."""
+"""A user's own code: objects by the name ``path/to/file.py:name``, and source code that is saved with a model."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from tenor.errors import ConfigError, did_you_mean, one_line
 
 
 def load_object(spec: str) -> Any:
-    """What `spec` names: ``path/to/file.py:name`` or ``package.module:name``. Its module is run.
+    """The object that `spec` names: ``path/to/file.py:name`` or ``package.module:name``. Its module is run.
 
     Raises
     ------
     ConfigError
-        `spec` is not of this form, the file, module or name is not there (a near name is suggested), or the module
+        `spec` is not of this form; the file, module or name does not exist (a similar name is suggested); or the module
         raises when it is run.
     """
     place, colon, name = spec.rpartition(":")
@@ -50,7 +50,7 @@ def _from_file(path: Path) -> Any:
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses and the like look their module up by name
     folder = str(path.resolve().parent)
-    sys.path.insert(0, folder)  # what lies beside the file can be imported, as when it is run
+    sys.path.insert(0, folder)  # files beside it can be imported, as when it is run
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
@@ -74,16 +74,16 @@ def _line(error: BaseException) -> str:
 
 @dataclass(frozen=True)
 class Source:
-    """Code that can be run anywhere: the text of one file, and the name of a function in it.
+    """Code that can be run on any machine: the text of one file, and the name of a function in it.
 
     Attributes
     ----------
     text
         The whole file.
     file
-        Its name, without folders.
+        The file's name, without folders.
     name
-        Of the function.
+        The function's name.
     """
 
     text: str
@@ -91,9 +91,9 @@ class Source:
     name: str
 
     def load(self, *, fresh: bool = False) -> Any:
-        """The function, from the text being run; the same text is run once in a process, or anew with `fresh`.
+        """Run the text, and return the function. The same text is run only once in a process, or again with `fresh`.
 
-        What is run anew takes the place of what was there, for the next calls.
+        The result of running it again is used by later calls.
 
         Raises
         ------
@@ -111,19 +111,19 @@ class Source:
 
 
 def source_of(code: str | Callable[..., Any]) -> Source:
-    """The source of a function: of its whole file, or of itself where it was defined in a notebook or a script.
+    """The source of a function: its whole file, or the function alone if it was defined in a notebook or script.
 
     Parameters
     ----------
     code
-        ``path/to/file.py:name``, ``package.module:name``, or the function. One of a notebook may use modules, numbers,
-        texts and other functions of the notebook; these travel with it.
+        ``path/to/file.py:name``, ``package.module:name``, or the function. A function of a notebook may use modules,
+        numbers, texts and other functions of the notebook; these are saved with it.
 
     Raises
     ------
     ConfigError
-        There is no such file or function; or it can't travel: it needs a file beside its own, has no source, or uses
-        something of its notebook that is no module, function or plain value.
+        There is no such file or function. Or it can't be saved with a model, because it needs another file beside its
+        own, has no source, or uses something in its notebook that is not a module, function or plain value.
     """
     if isinstance(code, str):
         return _source_of_spec(code)

@@ -1,9 +1,9 @@
-"""The variance of a session from its bar, and the log of its mean over the sessions ahead: what risk is measured by.
+"""The measure of risk: the variance of a session from its bar, and the log of its mean over the sessions ahead.
 
 A squared return says little about how much a price moved in a session; its range says far more. Garman & Klass (1980)
-estimate the variance between open and close from the four prices of a bar with about an eighth of the error of the
-squared return; the gap from the last close to the open is added. Log returns of adjusted prices throughout, so that a
-dividend or a split is no move.
+estimate the variance between open and close from the four prices of a bar, with about an eighth of the error of the
+squared return. The squared gap from the last close to the open is added. All are log returns of adjusted prices, so a
+dividend or a split is not a move.
 """
 
 from __future__ import annotations
@@ -14,31 +14,34 @@ from numpy.typing import NDArray
 Float64 = NDArray[np.float64]
 
 LEAST = 1e-8
-"""Least variance of a session: a volatility of one basis point."""
+"""The smallest variance of a session, that of a volatility of one basis point."""
 LEAST_SHARE = 0.005
-"""Least variance of a session as a share of the symbol's own trailing variance: the log of a session in which next to
-nothing happened would otherwise outweigh hundreds of others. A stock that moves by 1.5 % counts as moving by 0.1 %."""
+"""The smallest variance of a session as a share of the symbol's own trailing variance.
+
+Without it, the log of a session in which almost nothing happened would outweigh hundreds of others. A stock that
+usually moves by 1.5 % counts as moving by at least 0.1 %.
+"""
 STILL = 10
-"""Bars in a row without any move, after which a symbol counts as suspended until it moves again."""
+"""After this many bars in a row without a move, a symbol counts as suspended until it moves again."""
 
 
 def session_variance(open_: Float64, high: Float64, low: Float64, close: Float64, volatility: Float64) -> Float64:
-    """The variance of each bar of one symbol: (log o - log c[-1])² + Garman-Klass, with a least value.
+    """The variance of each bar of one symbol: (log o - log c[-1])² + Garman-Klass, with a smallest value.
 
-    Garman-Klass is (log h - log l)² / 2 - (2 log 2 - 1) (log c - log o)². The rules for bars that are less than whole:
+    Garman-Klass is (log h - log l)² / 2 - (2 log 2 - 1) (log c - log o)². The rules for incomplete bars:
 
-    - Open or close outside of high and low: the range is widened to hold them.
-    - High, low and open equal to the close (a source that has closes alone): what is left is the squared return from
+    - Open or close outside of high and low: the range is widened to contain them.
+    - High, low and open equal to the close (a source that has only closes): what remains is the squared return from
       close to close.
-    - No range, no gap (a halt, a stale price): the least value, `LEAST` or `LEAST_SHARE` of ``volatility²``.
-    - Sessions without a bar: the next bar's gap spans them.
+    - No range and no gap (a halt, a stale price): the larger of `LEAST` and `LEAST_SHARE` times ``volatility²``.
+    - Sessions without a bar: the gap of the next bar includes them.
 
     Parameters
     ----------
     open_, high, low, close
-        [bar], adjusted, above zero.
+        [bar]; adjusted prices, above zero.
     volatility
-        [bar]; trailing, of one bar, NaN where not known yet.
+        [bar]; trailing volatility of one bar; NaN where not known yet.
 
     Returns
     -------
@@ -67,13 +70,13 @@ def suspended(high: Float64, low: Float64, close: Float64) -> NDArray[np.bool_]:
     moved = high > low
     moved[1:] |= close[1:] != close[:-1]
     if len(moved) and moved[0] and len(moved) - np.count_nonzero(moved) < STILL:
-        return np.zeros(len(moved), dtype=bool)  # as most symbols are
+        return np.zeros(len(moved), dtype=bool)  # true of most symbols
     bars = np.arange(len(close))
     return np.asarray(bars - np.maximum.accumulate(np.where(moved, bars, -STILL)) >= STILL)
 
 
 def close_to_close(close: Float64) -> Float64:
-    """[session, symbol]; squared log returns between closes that follow each other, where nothing else is known.
+    """[session, symbol]; squared log returns from close to close, for panels that have only closes.
 
     Parameters
     ----------
@@ -90,8 +93,8 @@ def close_to_close(close: Float64) -> Float64:
 def log_mean_ahead(variance: Float64, close: Float64, horizons: tuple[int, ...]) -> NDArray[np.float32]:
     """[session, symbol, horizon]; log of the mean variance of the next h sessions.
 
-    NaN unless the symbol traded in the session and in the one h later, as with the return over them; sessions between
-    them without a bar add nothing, since the bar after them spans them.
+    It is NaN unless the symbol traded in the session and in the one h later, like the return between them. Sessions
+    without a bar in between add nothing, since the gap of the next bar includes them.
 
     Parameters
     ----------
@@ -102,7 +105,7 @@ def log_mean_ahead(variance: Float64, close: Float64, horizons: tuple[int, ...])
     ahead = np.full((*close.shape, len(horizons)), np.nan, dtype=np.float32)
     traded = np.isfinite(close)
     for k, h in enumerate(horizons):
-        # a running sum loses digits against its own size: 1e-16 of a sum of thousands is far below LEAST
+        # a running sum is exact to 1e-16 of its size, which is far below LEAST for sums over thousands of sessions
         mean = np.maximum(total[h:] - total[:-h], LEAST * h) / h
         ahead[:-h, :, k] = np.where(traded[:-h] & traded[h:], np.log(mean), np.nan)
     return ahead

@@ -1,4 +1,4 @@
-"""How data and results look in a notebook: one line of text, or a table of HTML."""
+"""How data and results are shown in a notebook: as one line of text, or as an HTML table."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import pandas as pd
 _ROWS = 12
 _COLUMNS = 20
 _WIDEST = 120
-"""Characters of a cell; a longer one is cut."""
+"""The most characters of a cell; longer ones are cut."""
 
 
 def listed(values: Sequence[object]) -> str:
-    """``1, 5 and 20``.
+    """`values` as a list in words: ``1, 5 and 20``.
 
     >>> listed((1, 5, 20)), listed((5,))
     ('1, 5 and 20', '5')
@@ -31,7 +31,7 @@ def _number(value: float) -> str:
 
 
 def table_view(title: str, frame: pd.DataFrame, *, notes: Sequence[str] = ()) -> str:
-    """HTML of a title, the first rows of `frame`, and sentences below them."""
+    """HTML with a title, the first rows of `frame`, and the sentences `notes` below them."""
     parts = [f"<p><strong>{escape(title)}</strong></p>"]
     if len(frame):
         shown = frame.head(_ROWS)
@@ -53,7 +53,7 @@ class _HoldsFrame(Protocol):
 
 
 class FrameView:
-    """What data that live in a frame, ``self.frame``, show of themselves."""
+    """How data in a frame, ``self.frame``, are shown in a notebook."""
 
     def to_frame(self: _HoldsFrame) -> pd.DataFrame:
         """A copy of the rows."""
@@ -67,7 +67,7 @@ class FrameView:
         return len(self.frame)
 
     def __bool__(self) -> bool:
-        return True  # data without rows are data: `if news` asks whether there are any at all
+        return True  # also without rows: `if news` asks whether news were given
 
     def __repr__(self: _HoldsFrame) -> str:
         moment = "published_at" if "published_at" in self.frame else "session"

@@ -1,7 +1,7 @@
-"""A store as a whole: where its parts lie, and which daily sentiment a model sees. The only place that knows either.
+"""A store as a whole: where its parts are, and which daily sentiment a model uses. No other module decides either.
 
-A store is a folder or a bucket: the lake's tables, ``models`` and ``serving``. What is work in progress and part of no
-version (checkpoints, folds, searches) lies in `work`, on this machine.
+A store is a folder or a bucket with the lake's tables, ``models`` and ``serving``. Work in progress that belongs to no
+version (checkpoints, folds, searches) is in `work`, on this machine.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ from tenor.topics.saved import SavedTopics
 log = logging.getLogger("tenor.workspace")
 
 NEWS = "news"
-"""The `SentimentConfig.source` that is computed from the lake's news."""
+"""The `SentimentConfig.source` of sentiment that is computed from the lake's news."""
 
 BLOCK = 100_000
-"""Items of news that are read, scored and counted at once: it bounds memory."""
+"""How many items of news are read, scored and counted at once; this bounds memory."""
 
 ScoringProgress = Callable[[int, int], None]
-"""Called with the distinct texts scored, and with how many there are."""
+"""Called with the number of distinct texts that are scored, and of all distinct texts."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +64,15 @@ class ScoredNews:
 class Workspace:
     """The lake, the models and the published forecasts of one store.
 
-    Nothing is read or written before it is asked for. Reading never writes: what a method computes is kept in the store
-    only where the caller says ``save=True``.
+    Nothing is read or written before it is needed. Reading never writes: results are saved in the store only with
+    ``save=True``.
 
     Parameters
     ----------
     store
         A folder, or ``s3://bucket/prefix``.
     engine
-        Where the texts of the lake are scored; None is this process.
+        Where the texts of the lake are scored; None means in this process.
     """
 
     def __init__(self, store: str, engine: Engine | None = None) -> None:
@@ -102,7 +102,7 @@ class Workspace:
 
     @property
     def work(self) -> Path:
-        """The folder of this machine for work that is part of no version."""
+        """The folder on this machine for work that belongs to no version."""
         return self.registry.folder
 
     def predictor(self, version: str | None = None) -> Predictor:
@@ -110,20 +110,20 @@ class Workspace:
         return Predictor.load(self.registry, version)
 
     def bars(self, symbols: Sequence[str] | None, *, calendar: str) -> Bars:
-        """The lake's bars of `symbols` (None: all) as a model sees them: on the sessions of their exchanges.
+        """The lake's bars of `symbols` (None: all) as models use them: only on sessions of their exchanges.
 
         Errors are those of `Lake.bars`.
         """
         return on_sessions(self.lake.bars(symbols, calendar=calendar), calendar)
 
     def forecasts(self, predictor: Predictor, *, until: pd.Timestamp | None = None) -> LakeForecasts:
-        """The forecasts of a model from the lake as it is now; with `until` from what was known after that session."""
+        """The forecasts of a model from the lake as it is now, or with `until` as it was known after that session."""
         return LakeForecasts(self, predictor, until=until)
 
     def resolve_sentiment(self, config: SentimentConfig, *, calendar: str, as_of: AsOf = "close") -> SentimentConfig:
-        """`config` with its ``auto`` source replaced by the one that it means for this lake now.
+        """`config` with the source ``auto`` replaced by the source that it now stands for in this lake.
 
-        A model is trained with the result and keeps it, so that importing news later does not change what it sees.
+        A model is trained with the result and keeps it, so that news imported later does not change its sentiment.
         """
         if config.source != "auto":
             return config
@@ -141,20 +141,21 @@ class Workspace:
         save: bool = False,
         always: bool = False,
     ) -> tuple[Config, DailySentiment | None]:
-        """The daily sentiment for a training by `config`, and `config` with all that was left open for the lake.
+        """The completed config for a training, and its daily sentiment.
 
-        A model is trained with the source of sentiment, the kinds of news and the topics that it names, and keeps them.
+        The config is completed with the source of sentiment, the kinds of news and the topics that it stands for in
+        this lake. A model is trained with these and keeps them.
 
         Parameters
         ----------
         config
             The settings.
         until
-            The last session of the training part: the most frequent topics up to it are taken. None takes all.
+            The last session of the training part; the most frequent topics up to it are used. None means all sessions.
         progress, save
             As in `daily_sentiment`.
         always
-            Sentiment too where no feature of `config` needs it.
+            Return sentiment even if no feature of `config` needs it.
 
         Raises
         ------
@@ -181,7 +182,7 @@ class Workspace:
         ), daily
 
     def model_news(self, recipe: Recipe) -> DailySentiment | None:
-        """The daily sentiment that the model of `recipe` sees; None where it sees none, or the lake has none."""
+        """The daily sentiment that the model of `recipe` uses; None if it uses none or the lake has none."""
         if not recipe.with_sentiment:
             return None
         features = recipe.features
@@ -200,11 +201,11 @@ class Workspace:
         progress: ScoringProgress | None = None,
         save: bool = False,
     ) -> DailySentiment | None:
-        """The daily sentiment that a model with `config` sees; None where the lake has none.
+        """The daily sentiment that a model with `config` uses; None if the lake has none.
 
-        Every caller asks here: training, evaluation, promotion, refresh, prediction. From news it is computed by
-        `config`, each text being scored once, `BLOCK` items at a time; where an earlier call with ``save=True`` saw the
-        same news, what it stored is read. What was imported is read as it is.
+        Training, evaluation, promotion, refresh and prediction all get it from here. Sentiment from news is computed by
+        the settings of `config`; each text is scored once, `BLOCK` items at a time. If an earlier call with
+        ``save=True`` had the same news, its stored result is read. Imported sentiment is read unchanged.
 
         Parameters
         ----------
@@ -213,14 +214,14 @@ class Workspace:
         as_of
             The moment of the forecasts (`FeatureConfig.as_of`).
         kinds
-            With counts of the kinds of news, as far as the scoring model, or what was imported, gives them.
+            Add counts of the kinds of news, if the scoring model or the imported data has them.
         scored
-            The news with their scores, where the caller has them already.
+            The news with their scores, if the caller already has them.
         progress
             Called while texts are scored.
         save
-            Keep scores and daily sentiment in the lake. Later calls read the scores; the daily rows are for queries,
-            for calls while no news have come, and for a refresh that can't score.
+            Save scores and daily sentiment in the lake. Later calls read the scores. The daily rows are for queries,
+            for calls before new news has come, and for a refresh that can't score.
 
         Raises
         ------
@@ -277,7 +278,7 @@ class Workspace:
         return daily
 
     def sentiment_of(self, news: News, recipe: Recipe) -> DailySentiment:
-        """The daily sentiment of `news` that are not the lake's, as the model of `recipe` sees them; nothing is kept.
+        """The daily sentiment of `news` from outside the lake, as the model of `recipe` needs it; nothing is saved.
 
         Errors are those of `daily_sentiment`.
         """
@@ -297,7 +298,7 @@ class Workspace:
         progress: ScoringProgress | None = None,
         save: bool = False,
     ) -> DailyKinds | None:
-        """The daily counts by kind of the same items as `daily_sentiment`; None where the lake has none.
+        """The daily counts by kind of the same items as in `daily_sentiment`; None if the lake has none.
 
         Parameters and errors are those of `daily_sentiment`.
         """
@@ -305,7 +306,7 @@ class Workspace:
         return None if daily is None else daily.kinds
 
     def topic_model(self, config: SentimentConfig) -> TopicModel | None:
-        """The topics that `config` counts items by; None where it names none.
+        """The topics by which `config` counts items; None if it names none.
 
         Raises
         ------
@@ -320,19 +321,19 @@ class Workspace:
         return self._topic_models[version]
 
     def topic_names(self, config: SentimentConfig) -> tuple[str, ...] | None:
-        """What features and daily counts call the topics of `config`; None where it names none."""
+        """The names of the topics of `config` in features and daily counts; None if it names no topics."""
         model = self.topic_model(config)
         return None if model is None else tuple(f"{TOPIC}{name}" for name in model.names)
 
     def topic_labels(self, config: SentimentConfig, scores: Scores) -> Labels | None:
-        """Which of the scored items belong to which topic of `config`, by `topic_names`; None where it names none.
+        """The topic of each scored item, with the names in `topic_names`; None if `config` names no topics.
 
         Parameters
         ----------
         config
-            Its ``topics_model`` counts.
+            Settings, of which ``topics_model`` is used.
         scores
-            With embeddings, of the scorer that the topics were fitted with.
+            Scores with embeddings, by the scorer with which the topics were fitted.
         """
         model = self.topic_model(config)
         if model is None:
@@ -349,7 +350,7 @@ class Workspace:
         return model
 
     def saved_news(self, recipe: Recipe) -> DailySentiment | None:
-        """As `model_news`, what an earlier call with ``save=True`` stored, without scoring; None for nothing."""
+        """As `model_news`, but only what an earlier call with ``save=True`` stored, without scoring; or None."""
         calendar, as_of = recipe.features.calendar, recipe.features.as_of
         config = self.resolve_sentiment(recipe.sentiment, calendar=calendar, as_of=as_of)
         if config.source != NEWS:
@@ -377,7 +378,7 @@ class Workspace:
                 if progress is not None:
                     progress(before + round(count * block_done / max(block_total, 1)), total)
 
-            # one block has the counts of distinct texts that a person expects
+            # in one block, the counts of distinct texts are those that a person expects
             report = scored if len(blocks) > 1 else progress
             yield news, self._scores(scorer, news, config, kinds=kinds, companies=companies, progress=report, save=save)
             done += count
@@ -435,14 +436,14 @@ class Workspace:
             )
 
     def covariates(self, features: FeatureConfig, own: Own | None = None) -> Covariates | None:
-        """What the lake knows for the own features of a model: its events and its tables; None where it needs neither.
+        """The lake's data for the own features of a model: events and tables; None if it needs neither.
 
         Parameters
         ----------
         features
             The model's settings.
         own
-            Its own features, where they are known: rows of their tables may have come into the lake since.
+            The model's own features, if known; new rows of their tables may have come into the lake.
         """
         names = [each.removeprefix(LAKE) for each in features.own if each.startswith(LAKE)]
         names += [table.name for table in own.tables] if own is not None else []
@@ -468,8 +469,8 @@ class Workspace:
     ) -> ScoredNews | None:
         """The news of the lake (about `symbols`, by default all) with their scores by ``config.model``.
 
-        None where there is no news. With `newest` only so many items of each symbol, the latest. The other parameters
-        are those of `daily_sentiment`.
+        It is None if there is no news. With `newest`, only that many of the latest items of each symbol are returned.
+        The other parameters are those of `daily_sentiment`.
         """
         news = self.lake.news(symbols) if newest is None else self.lake.newest_news(symbols, newest)
         if news.frame.empty:
@@ -482,12 +483,12 @@ class Workspace:
 
 
 class LakeForecasts:
-    """What a model predicts from the lake's bars and daily sentiment: the same whoever asks, and for whichever symbols.
+    """A model's forecasts from the lake's bars and daily sentiment, the same for every caller and choice of symbols.
 
-    The symbols that the model was trained on are forecast from one run over all of them that the lake holds, whatever
-    is asked for: cross-stock features and adaptive intervals learn from all, so a run over others would give another
-    forecast. Symbols that it has not seen are forecast by a second run, over these as well, so that they change nothing
-    for the first. Each run is made when it is first needed.
+    Symbols that the model was trained on are always forecast from one run over all of them that the lake has. Features
+    across stocks and adaptive intervals use all symbols, so a run over other symbols would give other forecasts.
+    Symbols that the model was not trained on are forecast by a second run over all symbols, which does not affect the
+    first. Each run is made when it is first needed.
 
     Parameters
     ----------
@@ -496,7 +497,7 @@ class LakeForecasts:
     predictor
         The model.
     until
-        The last session of which anything is used; by default the last there is.
+        The last session that is used; by default the last of the lake.
     """
 
     def __init__(self, workspace: Workspace, predictor: Predictor, *, until: pd.Timestamp | None = None) -> None:
@@ -508,17 +509,17 @@ class LakeForecasts:
 
     @functools.cached_property
     def sentiment(self) -> DailySentiment | None:
-        """The daily sentiment that the model sees."""
+        """The daily sentiment that the model uses."""
         return self._workspace.model_news(self.recipe)
 
     @functools.cached_property
     def covariates(self) -> Covariates | None:
-        """What the lake knows by now for the model's own features."""
+        """The lake's data for the model's own features."""
         return self._workspace.covariates(self.recipe.features, self.recipe.own)
 
     @functools.cached_property
     def trained_bars(self) -> Bars | None:
-        """The bars of the symbols that the model was trained on; None where the lake has none of them."""
+        """The bars of the symbols that the model was trained on; None if the lake has none of them."""
         symbols = self.recipe.universe(self.known, ())
         return self._bars(symbols) if symbols else None
 
@@ -536,12 +537,12 @@ class LakeForecasts:
 
     @functools.cached_property
     def trained(self) -> PanelForecasts | None:
-        """The run over the symbols that the model was trained on; None where the lake has none of them."""
+        """The run over the symbols that the model was trained on; None if the lake has none of them."""
         return None if self.trained_bars is None else self._run(self.trained_bars)
 
     @functools.cached_property
     def everything(self) -> PanelForecasts:
-        """The run over all symbols of the lake, for those that the model has not seen."""
+        """The run over all symbols of the lake, for symbols that the model was not trained on."""
         if self.trained is not None and self.all_bars is self.trained_bars:
             return self.trained
         return self._run(self.all_bars)
@@ -550,7 +551,7 @@ class LakeForecasts:
         return self._predictor.run(bars, self.sentiment, covariates=self.covariates)
 
     def newest(self, symbols: Sequence[str], horizons: Sequence[int] | None = None) -> Forecasts:
-        """The newest forecasts of `symbols`, as `PanelForecasts.newest`; saved ones where they are of the same inputs.
+        """The newest forecasts of `symbols`, as `PanelForecasts.newest`; saved ones if the inputs are the same.
 
         Raises
         ------
@@ -587,9 +588,9 @@ class LakeForecasts:
         return run.attention(symbol)
 
     def save(self) -> None:
-        """Keep the newest forecasts beside the model, so that the next one to ask about the same inputs has them.
+        """Save the newest forecasts beside the model, so that later calls with the same inputs can read them.
 
-        They can be computed again at any time: a place that can't be written is noted in the log, and no error.
+        They can be computed again at any time, so a failure to write is only logged.
         """
         if self.trained is None:
             return
@@ -634,7 +635,7 @@ class LakeForecasts:
 
 
 class _ReadOnlyCache(LakeScores):
-    """The lake's scores, to which nothing is added."""
+    """The lake's scores, read-only."""
 
     def put(self, scores: Mapping[str, tuple[float, float, float]], model_id: str) -> None:
         """Keep nothing."""
@@ -644,8 +645,8 @@ class _ReadOnlyCache(LakeScores):
 
 
 def settings_key(config: SentimentConfig, calendar: str, as_of: AsOf = "close") -> str:
-    """What stands for all settings that change daily sentiment computed from news."""
-    moment = () if as_of == "close" else (as_of,)  # the close has the key that it had before there was another moment
+    """A key of all settings that change the daily sentiment computed from news."""
+    moment = () if as_of == "close" else (as_of,)  # the key of the close does not name it, as in older stores
     return content_key(to_mapping(replace(config, source=NEWS, kinds_model="", device="auto")), calendar, *moment)
 
 

@@ -160,6 +160,6 @@ def test_a_reader_that_gives_other_symbols_is_named(market: Bars, tmp_path: Path
 def test_a_folder_that_is_there_stays_as_it_is(market: Bars, tmp_path: Path) -> None:
     (tmp_path / "panel").mkdir()
     (tmp_path / "panel" / "mine.txt").write_text("mine")
-    with pytest.raises(DataError, match="is there: remove it, or name another folder"):
+    with pytest.raises(DataError, match="exists already: remove it, or name another folder"):
         panel_in_blocks(HeldBars(market), market.symbols, FEATURES, tmp_path / "panel", workers=1)
     assert (tmp_path / "panel" / "mine.txt").read_text() == "mine"

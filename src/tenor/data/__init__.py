@@ -1,6 +1,6 @@
 """The embedded default: real bars of 88 US stocks, 2012 to 2017, and the sentiment of what was posted about them.
 
-Provenance and licence stand in this folder's README.md.
+This folder's README.md has provenance and licence.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ KINDS_FILE = "kinds.parquet"
 NAMES_FILE = "names.csv"
 EXAMPLES_FILE = "examples.csv"
 EXAMPLES_AT = pd.Timedelta(hours=15)
-"""When an example is dated, UTC: before the cut-off of its session."""
+"""The time of day (UTC) of the example items: before the cut-off of their session."""
 DECIMALS = 6
-"""As many as the published prices have; the file keeps them as exact decimals."""
+"""Decimal places of the published prices; the file stores them as exact decimals."""
 
 
 @functools.cache
@@ -47,16 +47,17 @@ def embedded_bars() -> Bars:
 
 @functools.cache
 def embedded_sentiment(as_of: AsOf = "close") -> DailySentiment:
-    """The sentiment of the posts about those tickers, 2014-01 to 2016-03: numbers only, by tenor's own model.
+    """The daily sentiment of the posts about those tickers, 2014-01 to 2016-03, with counts by kind of news.
 
-    With its counts by kind of news. At the close of each session, or (`as_of`) before the next open.
+    It holds numbers only, computed by tenor's own model. It is as known at the close of each session or, with
+    ``as_of="open"``, before the next open.
     """
     frame = _read(SENTIMENT_FILE if as_of == "close" else OPEN_FILE).to_pandas()
     return DailySentiment(frame, as_of=as_of, kinds=_embedded_kinds(as_of))
 
 
 def has_embedded(as_of: AsOf) -> bool:
-    """Whether the package holds the sentiment of that moment."""
+    """Whether the package holds the sentiment as known at the moment `as_of`."""
     return files(__name__).joinpath(SENTIMENT_FILE if as_of == "close" else OPEN_FILE).is_file()
 
 
@@ -75,9 +76,9 @@ def embedded_names() -> pd.DataFrame:
 
 
 def embedded_examples(source: str) -> News:
-    """A few made-up sentences of our own, to show what a day's items look like: the dataset's posts do not come along.
+    """A few sentences made up for tenor, to show what a day's news looks like; the real posts are not in the package.
 
-    They took no part in the embedded sentiment. `source` marks each of them.
+    The embedded sentiment was not computed from them. `source` becomes the source of each.
     """
     frame = _read(EXAMPLES_FILE).to_pandas()
     columns = {

@@ -162,7 +162,7 @@ GLOSSARY: tuple[Term, ...] = (
         "Mean return over its standard deviation, for a year. *Deflated*: corrected for the number of tries.",
         ("Sharpe", "Sharpe ratios", "deflated"),
     ),
-    Term("Skill", "One minus the ratio of the squared error to that of persistence."),
+    Term("Skill", "One minus the ratio of the RMSE to that of persistence."),
     Term("Squared error of log variance", "A loss that punishes an error by a factor equally in both directions."),
     Term("Surprise", "A session's sentiment minus its mean over the sessions before.", ("surprises",)),
     Term("Topic", "A group of similar items that was found in your own news and is named by its words.", ("topics",)),

@@ -1,4 +1,4 @@
-"""Bars and daily sentiment to a panel: causal indicators, cross-stock context; the scaler, fitted on train alone."""
+"""From bars and daily sentiment to a panel: indicators that use only the past, features across stocks, and scaling."""
 
 from tenor.features.blocks import open_panel, panel_in_blocks
 from tenor.features.catalogue import FEATURES, GROUPS, feature_names, warmup

@@ -1,8 +1,8 @@
-"""The sessions that a panel stands on, and where the bars of each market's calendar stand among them.
+"""The sessions of a panel (its axis), and the rows in which the bars of other calendars appear.
 
-A row of a panel is what was known at the close of a session of one calendar, the axis. A symbol of that calendar shows
-its bar of the session there. A symbol of another one shows the last bar of its own that was over by then. A bar is
-shown once, in the first row that knows it; where two became known since the row before, the later one is shown.
+A row of a panel is what was known at the close of a session of one calendar, the axis. A symbol of that calendar has
+its bar of that session in the row. A symbol of another calendar has its last bar that was over by then. A bar appears
+only once, in the first row in which it is known. If two became known since the row before, the later one appears.
 
 Around Independence Day 2024, a Thursday, on New York's sessions::
 
@@ -27,8 +27,10 @@ from tenor.errors import DataError, HistoryError
 from tenor.schema import Bars, Bool
 
 ROUND_THE_WORLD = ("XNYS", "24/7", "24/5")
-"""Axes on which symbols without a market in their names may stand beside symbols with one: a US stock's bar of the date
-is over by the row's close."""
+"""Axes on which symbols without a market in their names may be mixed with symbols that have one.
+
+On these the bar of a US stock is over at the close of the row of the same date.
+"""
 
 Places = NDArray[np.intp]
 
@@ -40,9 +42,9 @@ class Axis:
     Attributes
     ----------
     calendar
-        Whose sessions they are.
+        Name of the calendar.
     sessions
-        Their days (or the closes of bars within days), rising.
+        Its days (or the closes of intraday bars), in rising order.
     closes
         The close of each session (UTC).
 
@@ -66,13 +68,13 @@ class Axis:
 
     @classmethod
     def of(cls, bars: Bars, calendar: str) -> Axis:
-        """The axis from the first session that knows a bar of `bars` to the last that was over by a bar's close.
+        """The axis from the first session at which a bar of `bars` is known to the last that ended by a bar's close.
 
         Raises
         ------
         DataError
-            A bar lies on a day that is not a session of its own calendar; or the name of a symbol has no market beside
-            others that have one, so that its market is uncertain.
+            A bar is of a day that is not a session of its own calendar. Or a symbol has no market in its name while
+            others have one, so that its market is uncertain.
         HistoryError
             The axis has no session.
         """
@@ -89,7 +91,7 @@ class Axis:
             known = exchange(name).sessions(own.min(), own.max())
             _refuse_strays(own, symbols, known, name)
             edges += exchange(name).closes(pd.DatetimeIndex([own.min(), own.max()])).tolist()
-        # a margin on either side: closes of other markets, and longest holidays, lie between sessions of the axis
+        # with a margin on both sides, for the closes of other markets and the longest holidays
         every = axis.sessions(_day(min(edges)) - pd.Timedelta(days=2), _day(max(edges)) + pd.Timedelta(days=15))
         closes = axis.closes(every)
         start = int(closes.searchsorted(min(edges)))
@@ -101,30 +103,30 @@ class Axis:
         return cls(calendar, every[start:stop], closes[start:stop])
 
     def rows(self, days: pd.DatetimeIndex, calendar: str) -> tuple[Places, Places]:
-        """The rows of the axis that show a bar, and which one.
+        """The rows of the axis in which a bar appears, and which bar it is.
 
         Parameters
         ----------
         days
-            The sessions of `calendar` that have a bar, rising.
+            The sessions of `calendar` that have a bar, in rising order.
         calendar
-            The symbol's own.
+            The symbol's own calendar.
 
         Returns
         -------
         tuple of two arrays
-            Places in `sessions`, and for each of them the place in `days` of the bar that it shows.
+            Places in `sessions`, and for each of them the place in `days` of its bar.
         """
         if calendar == self.calendar:
             return np.asarray(self.sessions.get_indexer(days)), np.arange(len(days))
         last = known_rows(days, calendar, self.closes)  # the last bar known in each row; -1 before the first
-        rows = np.flatnonzero(np.diff(last, prepend=-1) > 0)  # only where it is another one than in the row before
+        rows = np.flatnonzero(np.diff(last, prepend=-1) > 0)  # only if it differs from that of the row before
         return rows, last[rows]
 
     def open_after(self, rows: Places, days: pd.DatetimeIndex, calendar: str) -> Bool:
-        """Whether the bar of each of `days`, shown in `rows`, opened at the close of the row before or later.
+        """Whether the bar of each of `days`, which appears in `rows`, opened not before the close of the previous row.
 
-        A decision made at that close can be traded at no price that lies before it.
+        A decision made at that close can't be traded at an earlier price.
         """
         if calendar == self.calendar or not len(rows):
             return np.ones(len(rows), dtype=bool)
@@ -132,7 +134,7 @@ class Axis:
         return np.asarray((exchange(calendar).opens(days) >= before) | (rows == 0))
 
     def known(self, calendar: str) -> tuple[pd.DatetimeIndex, Places]:
-        """The sessions of `calendar` as far as the axis goes, and the place of the last one over in each row."""
+        """The sessions of `calendar` within the axis, and for each row the place of the last one that was over."""
         if calendar == self.calendar:
             return self.sessions, np.arange(len(self.sessions))
         over = exchange(calendar).closed_by(self.closes)
@@ -146,7 +148,7 @@ def calendars_of(symbols: Sequence[str], axis: str) -> list[str]:
     Raises
     ------
     DataError
-        The name of one has no market beside others that have one, on an axis on which it can't be taken for a US stock.
+        A symbol has no market in its name while others have one, and on this axis it can't be taken for a US stock.
     """
     calendars = [calendar_of(symbol, axis) for symbol in symbols]
     with_market = [symbol for symbol in symbols if shows_market(symbol)]
@@ -161,10 +163,10 @@ def calendars_of(symbols: Sequence[str], axis: str) -> list[str]:
 
 
 def on_axis(frame: pd.DataFrame, axis: str) -> pd.DataFrame:
-    """`frame` (columns ``symbol`` and ``session``) dated by the session of `axis` at whose close each row is known.
+    """`frame` (columns ``symbol`` and ``session``) with the session of `axis` at whose close each row is known.
 
-    Of several rows of a symbol that become known in one session the last is kept. Rows of symbols of `axis` itself stay
-    as they are; so do the order and the index.
+    If several rows of a symbol become known in one session, the last is kept. Rows of symbols that trade on `axis` are
+    unchanged, and so are the order and the index.
     """
     symbols = frame["symbol"].unique()
     foreign = {s: c for s in symbols if (c := calendar_of(s, axis)) != axis}
@@ -175,7 +177,7 @@ def on_axis(frame: pd.DataFrame, axis: str) -> pd.DataFrame:
     for calendar in sorted(set(foreign.values())):
         here = (calendars == calendar).to_numpy()
         over = exchange(calendar).closes(pd.DatetimeIndex(frame.loc[here, "session"]))
-        # a close at the very moment of the axis's counts as known there
+        # a close at the same moment as that of the axis counts as known there
         sessions[here] = (
             exchange(axis).session_of(pd.Series(over - pd.Timedelta(microseconds=1)), margin=pd.Timedelta(0)).to_numpy()
         )

@@ -1,8 +1,8 @@
-"""The panel of more symbols than memory holds: blocks of symbols, what needs all of them, blocks of sessions; on disk.
+"""Panels of more symbols than memory holds, made on disk in blocks of symbols and then in blocks of sessions.
 
-`panel_in_blocks` writes the bytes that `build_panel` holds, each array a file that is mapped into memory where it is
-read. A task holds the bars and the columns of one block; the only thing that all blocks wait for is one number a
-session, the market's mean return, whose volatility runs along time.
+`panel_in_blocks` writes the same bytes as `build_panel` holds in memory. Each array is a file that is mapped into
+memory when it is read. A task holds the bars and columns of one block only. Between the two steps, all blocks wait for
+the market's mean return of each session, since its volatility is computed along time.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ BarsOf = Callable[[Sequence[str]], Bars]
 
 FORMAT = 1
 MEGABYTES = 256
-"""What a block takes, about, where nothing else is asked for."""
+"""About how much memory a block takes by default."""
 FIRST = 64
-"""Symbols whose bars are looked at together for the sessions that there are."""
+"""How many symbols are read together to find the sessions of the panel."""
 ARRAYS = ("values", "mask", "targets", "volatility", "variance", "log_variance", "open", "close")
 WORK = "work"
-"""The folder, within the panel's, of what only its making needs."""
+"""The folder, within the panel's, of temporary files."""
 DESCRIPTION = "panel.json"
 
 
@@ -57,40 +57,42 @@ def panel_in_blocks(
     megabytes: int = MEGABYTES,
     workers: Workers = None,
 ) -> Panel:
-    """The panel that `build_panel` makes of the bars of `symbols`, byte for byte, in files of `folder`.
+    """Write the panel that `build_panel` would make of the bars of `symbols`, byte for byte, into files in `folder`.
 
-    Memory is bounded by `megabytes` a process, whatever the number of symbols; the files take what the panel would take
-    in memory, and a quarter more while they are made.
+    Each process needs about `megabytes` of memory, whatever the number of symbols. The files are as large as the panel
+    in memory, and a quarter larger while they are made.
 
     Parameters
     ----------
     bars_of
-        Gives the bars of some of `symbols`; it is called twice for each.
+        Function that returns the bars of some of `symbols`; it is called twice for each symbol.
     symbols
-        All of them.
+        All symbols of the panel.
     config
-        Which features. Those of news, of dates and of the user's own need all symbols at once: it has none of them.
+        Settings of the features. Features of news, of events and the user's own need all symbols at once and are not
+        allowed here.
     folder
-        Where the files go; it must not be there. A run that is killed leaves ``folder.part``, which the next one
+        The folder to write, which must not exist. A run that is killed leaves ``folder.part``, which the next run
         replaces.
     megabytes
-        What the columns of a block may take.
+        Memory for the columns of a block.
     workers
-        Processes side by side, or an engine; on a cluster, its nodes compute blocks of symbols, which are written here.
+        Processes that work at the same time, or an engine. On a cluster, the nodes compute blocks of symbols, which are
+        written on this machine.
 
     Returns
     -------
     Panel
-        As `open_panel` opens it.
+        The panel, as `open_panel` returns it.
 
     Raises
     ------
     ConfigError
         `config` asks for features that need all symbols, or `megabytes` is too little for one symbol.
     DataError
-        `folder` is there, `bars_of` gives other symbols than it is asked for, or what `build_panel` raises.
+        `folder` exists, `bars_of` returns other symbols than requested, or for the reasons of `build_panel`.
     HistoryError
-        As `build_panel` does.
+        For the reasons of `build_panel`.
     """
     names = sorted(set(symbols))
     _refuse_what_needs_all(config, names, folder)
@@ -116,7 +118,7 @@ def panel_in_blocks(
     require_history(longest, len(names), warmup(config.groups))
     rows = _parts(len(axis.sessions), layout.sessions_at_once(megabytes))
     across = _Across(layout, volatility_of_mean(layout.market(rows)))
-    # the files lie here
+    # the files are on this machine
     for _ in (engine if engine.shares_files else LocalEngine(1)).map(_block_of_sessions, rows, shared=across):
         pass
     shutil.rmtree(layout.folder / WORK)
@@ -126,12 +128,12 @@ def panel_in_blocks(
 
 
 def open_panel(folder: Path) -> Panel:
-    """The panel of `folder`, its arrays mapped: what is read of them comes from disk, and nothing can be written.
+    """The panel in `folder`, with arrays that are read from disk when they are used, and can't be changed.
 
     Raises
     ------
     DataError
-        There is no panel that is whole and of this version.
+        There is no complete panel of this format in `folder`.
     """
     try:
         described = read_json((folder / DESCRIPTION).read_text(encoding="utf-8"))
@@ -155,7 +157,7 @@ def _refuse_what_needs_all(config: FeatureConfig, names: Sequence[str], folder: 
     if not names:
         raise DataError("panel: no symbols. Name at least one.")
     if folder.exists():
-        raise DataError(f"{folder} is there: remove it, or name another folder for the panel.")
+        raise DataError(f"{folder} exists already: remove it, or name another folder for the panel.")
     check_groups(config.groups)
     calendars_of(names, config.calendar)
     for key in ("own", "events"):
@@ -181,7 +183,7 @@ class _Layout:
 
     @property
     def log_variances(self) -> dict[int, str]:
-        """File of each log of mean variance that features across symbols read."""
+        """From each number of bars to the file with the log of the mean variance that features across symbols read."""
         return {back: f"{WORK}/log_variance_{back}" for back in (BACK if "risk" in self.config.groups else ())}
 
     def create(self) -> None:
@@ -203,7 +205,7 @@ class _Layout:
         np.save(self.folder / "sessions.npy", self.sessions.to_numpy())
 
     def file(self, name: str) -> Any:
-        """An array to read and write. It leaves memory with the last name for it."""
+        """An array to read and write, which is mapped as long as it is referenced."""
         return np.load(self.folder / f"{name}.npy", mmap_mode="r+")
 
     def write(self, block: slice, columns: Columns) -> None:
@@ -229,11 +231,11 @@ class _Layout:
         return np.concatenate([mean_over_symbols(np.array(self.file(f"{WORK}/return_1")[part])) for part in rows])
 
     def symbols_at_once(self, megabytes: int) -> int:
-        """Symbols of a block: their columns twice, and their bars."""
+        """How many symbols a block may have: their columns are in memory twice, and their bars once."""
         return self._fitting(megabytes, len(self.sessions), 500, "one symbol")
 
     def sessions_at_once(self, megabytes: int) -> int:
-        """Sessions of a block: the columns of all symbols, and the features across them."""
+        """How many sessions a block may have: it needs the columns of all symbols and the features across them."""
         return self._fitting(megabytes, len(self.symbols), 700, "one session")
 
     def _fitting(self, megabytes: int, cells: int, beside: int, of: str) -> int:
@@ -259,7 +261,7 @@ class _Layout:
 
 @dataclass(frozen=True)
 class _Making:
-    """What the tasks of blocks of symbols have in common; `writes` where they see the files."""
+    """The data that all tasks on blocks of symbols share; `writes` says whether they can write the files."""
 
     bars_of: BarsOf
     axis: Axis
@@ -281,7 +283,7 @@ def _block_of_symbols(shared: _Making, block: slice) -> tuple[int, Columns | Non
 
 @dataclass(frozen=True)
 class _Across:
-    """What the tasks of blocks of sessions have in common: the files, and the market's volatility, [session]."""
+    """The data that all tasks on blocks of sessions share: the files, and the market's volatility, [session]."""
 
     layout: _Layout
     market_volatility: Float64
@@ -328,8 +330,8 @@ def _ends(shared: tuple[BarsOf, FeatureConfig], names: tuple[str, ...]) -> Bars:
     """The first and the last bar of each calendar, of the bars of some symbols."""
     bars_of, config = shared
     bars = _asked(bars_of, names, config)
-    with contextlib.suppress(HistoryError):  # these symbols alone may be over before a session of the axis is
-        Axis.of(bars, config.calendar)  # refuses bars on days that are no session
+    with contextlib.suppress(HistoryError):  # the bars of these symbols alone may end before any session of the axis
+        Axis.of(bars, config.calendar)  # refuses bars on days that are not sessions
     calendars = bars.frame["symbol"].map({name: calendar_of(name, config.calendar) for name in names})
     days = bars.frame["session"].groupby(calendars.to_numpy())
     return replace(bars, frame=bars.frame.loc[sorted({*days.idxmin(), *days.idxmax()})])

@@ -1,4 +1,4 @@
-"""Every feature there is, as the code that computes it declares it. ``docs/features.md`` is printed from here."""
+"""All features, as declared beside the code that computes them; ``docs/features.md`` is written from this list."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ GROUPS: tuple[str, ...] = tuple(dict.fromkeys(f.group for f in FEATURES if f.gro
 
 
 def check_groups(groups: Sequence[str]) -> None:
-    """Raise ConfigError for an unknown group; near names are suggested."""
+    """Raise ConfigError for an unknown group; similar names are suggested."""
     for group in groups:
         if group == SENTIMENT:
             raise ConfigError(
@@ -43,7 +43,7 @@ def feature_names(groups: Sequence[str]) -> tuple[str, ...]:
 
 
 def warmup(groups: Sequence[str]) -> int:
-    """Bars of a symbol that must lie before its first known cell, if `groups` are chosen."""
+    """How many bars of a symbol must precede its first known cell if `groups` are chosen."""
     return max([VOLATILITY_WARMUP, *(f.warmup for f in FEATURES if f.group in groups)])
 
 

@@ -1,7 +1,7 @@
-"""What a session looked like across symbols: the market's mean, spread and breadth, and where each symbol stood in it.
+"""Features across symbols: the market's mean, dispersion and breadth in a session, and each symbol's place in it.
 
-Each session is computed from the symbols that traded in it alone. Sums run over symbols one after another, so that a
-symbol without data (one that starts years later, say) adds exact zeros and changes no bit.
+They are computed from the symbols that traded in the session. Sums are added symbol by symbol, so that a symbol without
+data (for example one that starts years later) adds exact zeros and changes no bit.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from tenor.schema import Bool, Float64
 
 @dataclass(frozen=True)
 class CrossSection:
-    """The symbols side by side: float64 arrays [session, symbol], NaN where a symbol did not trade.
+    """The data of all symbols: float64 arrays [session, symbol], NaN where a symbol did not trade.
 
-    What several features are made of is a property, computed once.
+    Quantities that several features need are properties, computed once.
 
     Attributes
     ----------
     return_1, return_5
         Log returns over 1 and over 5 of the symbol's own bars.
     volatility
-        Of one session.
+        Volatility of one session.
     log_variances
-        Log of the mean variance over so many of the symbol's own bars.
+        From each number of bars to the log of the mean variance over so many of the symbol's own bars.
     whole_market
-        [session]; `market_volatility`, where these sessions are a part of those that it runs over; else None.
+        [session]; `market_volatility`, if these sessions are only a part of those that it was computed over; else None.
     """
 
     return_1: Float64
@@ -49,7 +49,7 @@ class CrossSection:
 
     @functools.cached_property
     def count(self) -> Float64:
-        """[session]; symbols that traded."""
+        """[session]; the number of symbols that traded."""
         return np.asarray(self.traded.sum(axis=1).astype(np.float64))
 
     @functools.cached_property
@@ -69,18 +69,18 @@ class CrossSection:
 
     @functools.cached_property
     def scale(self) -> Float64:
-        """[session, symbol]; what a return relative to the market's is divided by."""
-        # by both volatilities: a symbol that stands still while the market moves must not be hundreds of its own away
+        """[session, symbol]; the divisor of returns relative to the market."""
+        # both volatilities, or a symbol that hardly moves would be hundreds of its own volatilities from the market
         scale: Float64 = np.sqrt(self.volatility**2 + self.market_volatility[:, None] ** 2)
         return scale
 
     def of_all(self, values: Float64) -> Float64:
-        """`values` [session] for each symbol that traded."""
+        """`values` [session] repeated for each symbol that traded: [session, symbol]."""
         return np.where(self.traded, values[:, None], np.nan)
 
 
 context_feature: Declarations[CrossSection] = Declarations()
-"""Declares a feature of the group ``context``, and holds all that are declared."""
+"""The decorator that declares a feature of the group ``context``; it also holds all declared ones."""
 
 
 def context(
@@ -93,21 +93,21 @@ def context(
 ) -> dict[str, Float64]:
     """The features across symbols, by name, each [session, symbol]; NaN where a symbol did not trade.
 
-    With one symbol they stay defined: the market is that symbol, spread, rank and relative returns are 0.
+    With one symbol they are still defined: the market is that symbol, and dispersion, rank and relative returns are 0.
 
     Parameters
     ----------
     returns
         Log returns over 1 and over 5 of the symbols' own bars, each [session, symbol]; NaN where not known.
     volatility
-        [session, symbol], of one session; NaN where not known.
+        [session, symbol]; volatility of one session; NaN where not known.
     log_variances
         Log of the mean variance over 1, 5, 22 and 66 of the symbols' own bars, each [session, symbol]; the group
         ``risk`` needs them.
     groups
-        Which features.
+        The groups of features to compute.
     whole_market
-        As that of `CrossSection`.
+        As in `CrossSection`.
     """
     with np.errstate(all="ignore"):
         section = CrossSection(returns[1], returns[5], volatility, log_variances or {}, whole_market)
@@ -237,7 +237,7 @@ def _market_log_variance_66(x: CrossSection) -> Float64:
 
 
 def mean_over_symbols(values: Float64) -> Float64:
-    """Mean over the symbols that are there, [session]; NaN where none is."""
+    """[session]; mean over the symbols with a value; NaN if there is none."""
     here = ~np.isnan(values)
     total: Float64 = np.cumsum(np.where(here, values, 0.0), axis=1)[:, -1]
     mean: Float64 = total / here.sum(axis=1)
@@ -245,7 +245,7 @@ def mean_over_symbols(values: Float64) -> Float64:
 
 
 def volatility_of_mean(market: Float64) -> Float64:
-    """Volatility of the market's mean return; a session in which nobody traded is no step."""
+    """Volatility of the market's mean return; a session in which nothing traded is skipped."""
     out = np.full(len(market), np.nan)
     known = ~np.isnan(market)
     out[known] = ewma_volatility(market[known])

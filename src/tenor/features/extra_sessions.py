@@ -1,8 +1,8 @@
 """Bars of days that an exchange's calendar does not have: an extra session, or a wrong date?
 
-Exchanges hold sessions that no calendar knows in advance: a Saturday's test of the other data centre, the hour of
-Muhurat. Which bars of such days are trusted stands in `docs/decisions/0018-calendars-and-extra-sessions.md`. The lake
-keeps them. A panel stands on the calendar's sessions alone, so a model sees their move in the next session's return.
+Exchanges hold sessions that no calendar has in advance: a Saturday's test of the other data centre, the hour of Muhurat
+trading in India. `docs/decisions/0018-calendars-and-extra-sessions.md` says which bars of such days are trusted. The
+lake keeps them. A panel has only the calendar's sessions, so their move is part of the next session's return.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from tenor.calendars import by_calendar, exchange
 from tenor.schema import Bars, Bool
 
 MOST = 0.02
-"""Of all days so many at most are extra sessions: above that share the calendar or the dates are wrong."""
+"""The largest share of days that may be extra sessions; with more, the calendar or the dates are wrong."""
 _LEAST_SYMBOLS = 3
 _NEAR = pd.Timedelta(days=7)
 _PRICES = ["open", "high", "low", "close"]
 
 
 def extra_in_file(frame: pd.DataFrame, closed: Bool, calendar: str, vouched: Collection[pd.Timestamp] = ()) -> Bool:
-    """Which of the rows of `frame` that lie on no session are bars of an extra session.
+    """[row]; which rows of `frame` that are not on a session are bars of an extra session.
 
-    A day is one if at least three symbols, and at least half of those that trade in the week around it, have a bar of
-    it that can be trusted (`_sound`), and if no more than `MOST` of all days are like it.
-    A day that is `vouched` for needs one symbol.
+    A day is an extra session under two conditions. At least three symbols, and at least half of those that trade in the
+    week around it, have a bar of it that can be trusted (`_sound`). And not more than `MOST` of all days are like it.
+    A day in `vouched` needs only one symbol.
 
     Parameters
     ----------
     frame
         Bars of one calendar, columns ``symbol, session``, prices and ``volume``.
     closed
-        [row]; whether the row lies on no session.
+        [row]; whether the row is not on a session.
     calendar
-        The one that it is not a session of.
+        Name of the calendar.
     vouched
-        Extra sessions that are known already (`extra_days`).
+        Extra sessions that are already known (`extra_days`).
     """
     days = frame["session"]
     off_days = pd.DatetimeIndex(days[closed]).unique()
@@ -59,9 +59,10 @@ def extra_in_file(frame: pd.DataFrame, closed: Bool, calendar: str, vouched: Col
 
 
 def extra_of_service(frame: pd.DataFrame, closed: Bool, calendar: str) -> Bool:
-    """As `extra_in_file`, for one symbol's bars from a price service, which dates them by the exchange's own clock.
+    """As `extra_in_file`, for one symbol's bars from a price service, whose dates are reliable.
 
-    A bar that can be trusted (`_sound`) is one, unless more than `MOST` of the rows (at least one) lie on no session.
+    Each bar that can be trusted (`_sound`) is of an extra session, unless more than `MOST` of the rows (and more than
+    one) are not on a session.
     """
     if int(closed.sum()) > max(1, int(MOST * len(frame))):
         return np.zeros(len(frame), dtype=bool)
@@ -69,9 +70,9 @@ def extra_of_service(frame: pd.DataFrame, closed: Bool, calendar: str) -> Bool:
 
 
 def extra_days(days: pd.DatetimeIndex, calendar: str) -> pd.DatetimeIndex:
-    """The extra sessions among `days`, on which bars of `calendar` are stored; none where more than `MOST` are like it.
+    """The extra sessions among `days`, on which bars of `calendar` are stored; none if more than `MOST` would be.
 
-    Such bars were taken into the lake because they could be trusted, so they vouch for other symbols' bars of the day.
+    Such bars were stored because they could be trusted, so other symbols' bars of the same day are trusted too.
     """
     unique = days.unique()
     if not len(unique):
@@ -81,10 +82,10 @@ def extra_days(days: pd.DatetimeIndex, calendar: str) -> pd.DatetimeIndex:
 
 
 def on_sessions(bars: Bars, calendar: str) -> Bars:
-    """`bars` (daily ones) without those of extra sessions, for a panel over the sessions of `calendar`.
+    """Daily `bars` without those of extra sessions, for a panel over the sessions of `calendar`.
 
-    Where more than `MOST` of the days of an exchange are not sessions of it nothing is left out: the calendar is wrong,
-    and building the panel says so.
+    If more than `MOST` of the days of an exchange are not its sessions, nothing is left out: then the calendar is
+    wrong, and building the panel raises an error.
     """
     if bars.interval != "1d":
         return bars

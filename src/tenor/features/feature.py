@@ -1,4 +1,4 @@
-"""What a feature is, and how code declares the one that it computes."""
+"""The description of a feature, and the decorator with which code declares it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class Feature:
     Attributes
     ----------
     name, group
-        As they stand in config, reports and attention plots.
+        Its name and group in settings, reports and plots of attention.
     formula
-        In the words of ``docs/features.md``.
+        The formula as in ``docs/features.md``.
     source
-        The function, or the book, it comes from.
+        The function or book that it comes from.
     warmup
-        Bars of the symbol that must lie before the first one at which the feature is known.
+        Number of bars of the symbol before the first one at which the feature is known.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Feature:
 class Declarations(Generic[Data]):
     """The features that are computed from data of one type, in the order in which they are declared.
 
-    An instance is the decorator that declares one, beside the function that computes it.
+    An instance is used as the decorator of the function that computes a feature.
 
     Examples
     --------
@@ -68,16 +68,16 @@ class Declarations(Generic[Data]):
 
     @property
     def features(self) -> tuple[Feature, ...]:
-        """All of them."""
+        """All declared features."""
         return tuple(self._functions)
 
     def of(self, groups: Iterable[str]) -> tuple[str, ...]:
-        """The names of those in `groups`, in the order of declaration."""
+        """The names of the features in `groups`, in the order of declaration."""
         chosen = set(groups)
         return tuple(feature.name for feature in self._functions if feature.group in chosen)
 
     def compute(self, data: Data, groups: Iterable[str]) -> dict[str, Float64]:
-        """Those in `groups` by name, in the order of declaration."""
+        """Compute the features in `groups`; they are returned by name, in the order of declaration."""
         chosen = set(groups)
         return {
             feature.name: function(data) for feature, function in self._functions.items() if feature.group in chosen

@@ -1,12 +1,12 @@
-"""Causal indicators of one symbol on its own bars, without units: row t is computed from rows up to t, in one order.
+"""Indicators of one symbol from its own bars, without units. Row t is computed from rows up to t only.
 
-Each is a function of the `Series`, under a decorator that declares it: the catalogue, its order, the panel's columns
-and ``docs/features.md`` follow from the declarations. A new one is written at the end of its group, so that groups stay
+Each is a function of a `Series` with a decorator that declares it. The catalogue, its order, the panel's columns and
+``docs/features.md`` follow from the declarations. Write a new indicator at the end of its group, so that groups stay
 together.
 
-TA-Lib's recursions run from the first bar on. What they give for a row does not depend, to the bit, on the rows after
-it; it does depend, ever more weakly, on where history begins. So whoever compares figures to the bit (server and
-trainer) must begin at the same bar.
+TA-Lib's recursions start at the first bar. Their value for a row does not depend on later rows in any bit. It does
+depend, more and more weakly, on where history begins. So code that compares figures bit by bit (server and trainer)
+must begin at the same bar.
 """
 
 from __future__ import annotations
@@ -24,27 +24,30 @@ from tenor.schema import Float64
 from tenor.variance import session_variance
 
 HALF_LIFE = 20
-"""Own bars in which a return's weight in the volatility halves. On 88 US stocks up to the end of 2014 it forecasts the
-next squared return better (QLIKE -7.845) than RiskMetrics' 0.94 a session, a half-life of 11 (-7.829); 40 would give
--7.852 and be late at every turn."""
+"""Half-life of a return's weight in the volatility, in the symbol's own bars.
+
+On 88 US stocks up to the end of 2014 it forecasts the next squared return better (QLIKE -7.845) than the decay of
+RiskMetrics, 0.94 a session, which is a half-life of 11 (-7.829). A half-life of 40 would give -7.852, but follow every
+change late.
+"""
 
 VOLATILITY_WARMUP = 20
-"""Own returns that the volatility rests on, at least."""
+"""The fewest returns from which the volatility is computed."""
 
 SETTLED = 60
-"""Own bars after which the recursive averages (EMA, RSI, ATR) have forgotten all but a few percent of their seed."""
+"""Bars after which the start value has only a few per cent of weight in recursive averages (EMA, RSI, ATR)."""
 
 FLOOR = 1e-4
-"""One basis point: a symbol that stands still (a stale run, a peg) is taken to move at least so much a session."""
+"""The smallest volatility of a session, one basis point, for symbols that do not move (a stale price, a peg)."""
 
 
 @dataclass(frozen=True)
 class Series:
-    """The bars of one symbol, adjusted for splits and dividends: float64 arrays of one length, nothing missing.
+    """The bars of one symbol, adjusted for splits and dividends: float64 arrays of the same length without gaps.
 
-    `volume` is adjusted against the prices, so that price times volume is what was traded, in the quote currency.
+    `volume` is adjusted inversely to the prices, so that price times volume is the amount traded in the quote currency.
 
-    What several indicators are made of is a property, computed once.
+    Quantities that several indicators need are properties, computed once.
     """
 
     open: Float64
@@ -68,7 +71,7 @@ class Series:
 
     @functools.cached_property
     def variance(self) -> Float64:
-        """Of each bar: gap and range (`tenor.variance.session_variance`)."""
+        """Variance of each bar, from gap and range (`tenor.variance.session_variance`)."""
         return session_variance(self.open, self.high, self.low, self.close, self.vol)
 
     @functools.cached_property
@@ -84,7 +87,7 @@ class Series:
 
     @functools.cached_property
     def stochastic(self) -> Float64:
-        """Where the close lies in the range of 14 bars, -1 .. 1; 0 where there was no range."""
+        """Place of the close in the range of 14 bars, from -1 to 1; 0 if there was no range."""
         no_range = talib.MAX(self.high, 14) == talib.MIN(self.low, 14)
         fast, _ = talib.STOCHF(self.high, self.low, self.close, fastk_period=14, fastd_period=1)
         return np.where(no_range, 0.0, fast / 50 - 1)
@@ -92,14 +95,14 @@ class Series:
     @functools.cached_property
     def bollinger(self) -> tuple[Float64, Float64]:
         """Distance of log close from its mean over 20 bars, and half the width of the band, two deviations."""
-        # on log prices: TA-Lib takes a variance under 1e-14 for zero, and some coins cost 1e-5
+        # on log prices, because TA-Lib treats a variance below 1e-14 as zero, and some coins cost 1e-5
         log_close = np.log(self.close)
         upper, middle, lower = talib.BBANDS(log_close, timeperiod=20, nbdevup=2, nbdevdn=2)
         return log_close - middle, np.maximum((upper - lower) / 2, FLOOR)
 
 
 indicator: Declarations[Series] = Declarations()
-"""Declares an indicator, and holds all that are declared."""
+"""The decorator that declares an indicator; it also holds all declared ones."""
 
 
 def span_return(close: Float64, bars: int) -> Float64:
@@ -110,9 +113,9 @@ def span_return(close: Float64, bars: int) -> Float64:
 
 
 def ewma_volatility(returns: Float64) -> Float64:
-    """Exponentially weighted root mean square of one-step log `returns` up to each row, per session, at least `FLOOR`.
+    """Volatility: exponentially weighted root mean square of one-step log `returns` up to each row, at least `FLOOR`.
 
-    The weights are normed, so that no seed value is needed. NaN until `VOLATILITY_WARMUP` returns are known.
+    The weights sum to 1, so that no start value is needed. NaN until `VOLATILITY_WARMUP` returns are known.
     """
     squares = pd.Series(returns * returns)
     mean = squares.ewm(halflife=HALF_LIFE, adjust=True, min_periods=VOLATILITY_WARMUP).mean().to_numpy()
@@ -121,12 +124,12 @@ def ewma_volatility(returns: Float64) -> Float64:
 
 
 def indicators(series: Series, groups: Sequence[str]) -> dict[str, Float64]:
-    """The features of `groups` that need one symbol alone, by name; rows before a feature's warm-up mean nothing.
+    """The features of `groups` that need only one symbol, by name; rows before a feature's warm-up are not valid.
 
-    Where the whole of `series` is warm-up, all is NaN.
+    If `series` is not longer than the warm-up, everything is NaN.
     """
     if len(series) <= VOLATILITY_WARMUP:
-        # no cell of it can be known, and TA-Lib refuses a series without a single number
+        # no cell can be known, and TA-Lib refuses a series without any number
         return {name: np.full(len(series), np.nan) for name in indicator.of(groups)}
     with np.errstate(all="ignore"):
         return indicator.compute(series, groups)
@@ -151,7 +154,7 @@ def _return_20(s: Series) -> Float64:
 def _overnight(s: Series) -> Float64:
     overnight = np.full(len(s), np.nan)
     overnight[1:] = np.log(s.open[1:] / s.close[:-1])
-    # one bad tick in a high, a low or an open must not set the scale of the column: hence the limits, here and below
+    # limits, here and below, because one wrong high, low or open must not determine the scale of the column
     return np.clip(overnight / s.vol, -10.0, 10.0)
 
 
@@ -217,7 +220,7 @@ def _macd_histogram(s: Series) -> Float64:
     warmup=SETTLED,
 )
 def _rsi_14(s: Series) -> Float64:
-    # TA-Lib calls a price that never moves 0 (the most oversold there is); it is neutral here
+    # TA-Lib gives 0, extremely oversold, to a price that never moves; here that is neutral
     still = talib.MAX(s.close, 15) == talib.MIN(s.close, 15)
     return np.where(still, 0.0, talib.RSI(s.close, 14) / 50 - 1)
 
@@ -307,8 +310,8 @@ def _obv_20(s: Series) -> Float64:
     flow = np.full(len(s), np.nan)
     flow[20:] = obv[20:] - obv[:-20]
     flow = np.clip(flow / talib.SUM(s.volume, 20), -1.0, 1.0)
-    # running sums may keep a rest, of either sign, after the last volumes were zero: hence the tests for "nothing was
-    # traded" on the volumes themselves, here and in the trend
+    # by rounding, running sums may differ from 0 after volumes of zero, so the volumes themselves are tested, here and
+    # in the trend
     return np.where(talib.MAX(s.volume, 20) == 0, 0.0, flow)
 
 
@@ -338,7 +341,7 @@ def _volume_trend(s: Series) -> Float64:
 
 
 def log_mean_variance(variance: Float64, bars: int) -> Float64:
-    """Log of the mean of the last `bars` variances; NaN until there are as many."""
+    """Log of the mean of the last `bars` variances; NaN until there are that many."""
     mean: Float64 = pd.Series(variance).rolling(bars, min_periods=bars).mean().to_numpy()
     return np.log(mean)
 

@@ -1,4 +1,4 @@
-"""Daily counts of news by kind to features on the panel's grid: how many, against what is usual, and since when."""
+"""Features from daily counts of news by kind: how many items, how unusual that is, and sessions since a spike."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tenor.features.feature import Feature
 from tenor.schema import KINDS, DailyKinds, Float64
 
 ANY = "any"
-"""All readable items, whatever they are about, in ``features.kinds``."""
+"""Stands for all readable items, whatever they are about, in ``features.kinds``."""
 TOPIC = "topic:"
-"""Before the name of a topic, in ``features.kinds`` and in daily counts."""
+"""Prefix of the names of topics, in ``features.kinds`` and in daily counts."""
 GROUP = "news"
 WINDOW = 60
-"""Sessions before each that its number of items is compared with."""
+"""Number of earlier sessions with which the number of items is compared."""
 SPIKE_ITEMS, SPIKE_TIMES = 4, 3
-"""A spike has at least so many items, and at least so many times the mean of the `WINDOW` sessions before."""
+"""A spike has at least this many items, and at least this many times the mean of the `WINDOW` sessions before."""
 _OLDEST = np.log1p(WINDOW)
 
 KNOWN = Feature("news_known", GROUP, "1 with news of the symbol in the session, else 0", "daily counts")
@@ -45,9 +45,9 @@ def kind_features(kind: str) -> tuple[Feature, ...]:
 
 
 KIND_FEATURES = (KNOWN, *(feature for kind in (ANY, *KINDS) for feature in kind_features(kind)))
-"""Those of all kinds that tenor's classifier knows."""
+"""The features of all kinds that tenor's classifier knows."""
 TEMPLATES = (KNOWN, *(replace(each, name=each.name.replace("_kind_", "_KIND_")) for each in kind_features("kind")))
-"""How ``docs/features.md`` shows them."""
+"""The features as ``docs/features.md`` shows them, with a placeholder for the kind."""
 
 
 def kind_names(kinds: Sequence[str]) -> tuple[str, ...]:
@@ -56,32 +56,32 @@ def kind_names(kinds: Sequence[str]) -> tuple[str, ...]:
 
 
 def chosen_kinds(config: FeatureConfig) -> tuple[str, ...]:
-    """The kinds of a config that `with_kinds` gave; none where it was made without counts."""
+    """The kinds of a config from `with_kinds`; empty if it was made without counts."""
     return config.kinds if isinstance(config.kinds, tuple) else ()
 
 
 def with_kinds(
     config: FeatureConfig, counts: DailyKinds | None, *, where: str = "the panel", topics: Sequence[str] | None = None
 ) -> FeatureConfig:
-    """`config` with the kinds and topics named that it means, given the daily `counts`.
+    """`config` with the names of the kinds and topics that it stands for, given the daily `counts`.
 
-    Where ``features.kinds`` is not set, and there are no counts, the config stays as it is and has no such features.
+    If ``features.kinds`` is not set and there are no counts, the config is unchanged and has no such features.
 
     Parameters
     ----------
     config
-        Its ``kinds`` and ``topics`` count; one that this function gave is given back.
+        Settings, of which ``kinds`` and ``topics`` are used. A config from this function is returned unchanged.
     counts
-        Those up to the end of the training part: the most frequent topics are taken.
+        Counts up to the end of the training part; the most frequent topics are used.
     where
-        What has no counts, for the message.
+        Name of the data without counts, for the message of an error.
     topics
-        The topics that there are, where it is known that `counts` lacks some; by default those of `counts`.
+        All existing topics, if `counts` may lack some; by default those of `counts`.
 
     Raises
     ------
     DataError
-        Kinds are named, and there are no counts; or a topic is asked for, and there is none.
+        Kinds are named, but there are no counts; or topics are asked for, but there are none.
     ConfigError
         There is no such kind.
     """
@@ -130,13 +130,13 @@ def news_features(
 ) -> dict[str, Float64]:
     """The features of `kinds` by name, each [session, symbol] and finite everywhere.
 
-    What is usual is measured from the first session with news of any symbol on, even where that lies before
-    `sessions`. Rows of other symbols count for the market alone, rows after the last of `sessions` for nothing.
+    The usual number of items is measured from the first session with news of any symbol on, even if it is before
+    `sessions`. Rows of other symbols are used only for the market; rows after the last of `sessions` are not used.
 
     Raises
     ------
     DataError
-        There are rows on days that are no session of `calendar`.
+        There are rows on days that are not sessions of `calendar`.
     """
     frame = counts.frame[counts.frame["session"] <= sessions[-1]]
     shape = (len(sessions), len(symbols))
@@ -151,7 +151,7 @@ def news_features(
         raise DataError(f"kinds: {days} is not a session of {calendar}: date them by features.calendar.")
     column = pd.Index(symbols).get_indexer(pd.Index(frame["symbol"]))
     kind, n, mean = frame["kind"].to_numpy(), frame["n"].to_numpy(), frame["mean"].to_numpy()
-    wanted = slice(len(every) - len(sessions), None)  # both end together, and neither has a gap
+    wanted = slice(len(every) - len(sessions), None)  # both end at the same session and have no gaps
     begin = int(place.min())
 
     def spread(rows: NDArray[np.bool_], values: Float64) -> Float64:
@@ -186,7 +186,7 @@ def _trailing(values: Float64, begin: int, without: Float64) -> Float64:
 
     Where no session lies before, it is that of `without`.
     """
-    # sums run from the past on: nothing later reaches an earlier bit, and equal sums differ by exactly 0
+    # sums run forwards in time, so later values change no earlier bit, and equal sums differ by exactly 0
     total = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
     stop = np.arange(len(values))
     start = np.maximum(stop - WINDOW, begin)

@@ -1,4 +1,4 @@
-"""Bars and sentiment to a Panel: own indicators symbol by symbol, placed on one axis of sessions, then the context."""
+"""From bars and sentiment to a panel: indicators of each symbol, placed on one axis, then features across symbols."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tenor.schema import Bars, Bool, DailyKinds, DailySentiment, Float32, Float6
 from tenor.variance import suspended
 
 _OfCalendar = Callable[[pd.DataFrame, pd.DatetimeIndex, tuple[str, ...], str], dict[str, Float64]]
-"""Features by name, from daily rows of one calendar, its sessions, the panel's symbols that trade there, its name."""
+"""Function to features by name, from daily rows of one calendar, its sessions, its symbols in the panel, its name."""
 
 
 class _Shown(NamedTuple):
@@ -55,36 +55,41 @@ def build_panel(
     half_life: float = SentimentConfig.half_life,
     own: Own | None = None,
 ) -> Panel:
-    """The unscaled panel of all symbols of `bars`, over the sessions of `config.calendar`.
+    """The unscaled panel of features and targets of all symbols of `bars`, over the sessions of `config.calendar`.
 
-    Row t holds what was known after the close of session t; nothing after t changes it by one bit. Returns and
-    indicators run on each symbol's own bars: a gap is one step. A cell is masked in once the symbol has more bars than
-    the longest warm-up of the features chosen.
+    Row t holds what was known after the close of session t; nothing later changes it in any bit. Returns and indicators
+    are computed on each symbol's own bars, so a gap counts as one step. A cell of the mask is True once the symbol has
+    more bars than the longest warm-up of the chosen features.
 
-    A symbol whose name tells another market (`tenor.calendars`) shows in row t its last own bar that was over then, if
-    that is new since t - 1 (`tenor.features.axis`). So its targets run from its last close known at t to its last one
-    known at t + h; its sentiment is that of its own last session; and its open is NaN where it lies before the close of
-    t - 1, as a coin's does on New York's sessions: nobody could have traded there on what row t - 1 knew.
+    The name of a symbol may show that it trades on another market (`tenor.calendars`). In row t it then has its last
+    own bar that was over by then, if that bar is new since t - 1 (`tenor.features.axis`). Its targets are from its last
+    close known at t to its last close known at t + h. Its sentiment is that of its own last session. Its open is NaN if
+    it was before the close of t - 1, like that of a coin on New York's sessions, because nobody could have traded there
+    on the information of row t - 1.
 
     Parameters
     ----------
+    bars
+        The bars of all symbols.
+    config
+        Settings of the features.
     sentiment
-        Adds the sentiment features if `config.sentiment` is on, and those of `config.kinds` (`with_kinds` names them)
-        from its daily counts; without it there are none.
+        Daily sentiment. It gives the sentiment features if `config.sentiment` is on, and from its counts those of
+        `config.kinds` (`with_kinds` names them). Without it there are no such features.
     half_life
-        Sessions after which `sentiment_recent` fades by half while there is no news, > 0 (`SentimentConfig.half_life`).
+        Sessions in which `sentiment_recent` halves without news, above 0 (`SentimentConfig.half_life`).
     own
-        The own features, `Own.fitted`; by default what `config.own` names, from where it lies.
+        The own features after `Own.fitted`; by default those that `config.own` names.
 
     Raises
     ------
     DataError
-        A bar, or a sentiment, lies on a day that is not a session of its calendar, or is of another interval; or the
-        sentiment was made for another moment.
+        Bars or sentiment are of a day that is not a session of their calendar, or of another interval; or the sentiment
+        was made for another moment.
     HistoryError
         A horizon is longer than the data, or no symbol has enough bars for the warm-up.
     ConfigError
-        An own feature that `config` names is not there.
+        An own feature that `config` names does not exist.
     """
     for what, given in (("bars", bars), ("sentiment", sentiment if config.sentiment else None)):
         if given is not None and given.interval != interval_of(config.calendar):
@@ -138,26 +143,26 @@ def build_panel(
 
 
 BACK = (1, 5, 22, 66)
-"""Bars over which the mean variance of a symbol is compared with that of the others."""
+"""Numbers of bars over which the mean variance of a symbol is compared with that of others."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """What the bars of some symbols give without those of the others, each on its column of the axis.
+    """The part of a panel that follows from each symbol's own bars, without other symbols.
 
     Attributes
     ----------
     values
-        [session, symbol, feature] float32; NaN where a feature needs other symbols, or is not known; 0 where a symbol
+        [session, symbol, feature] float32; NaN where a feature needs other symbols or is not known; 0 where a symbol
         has no bar.
     open, close, volatility, variance, return_1, return_5
         [session, symbol] float64; NaN where not known.
     log_variances
-        By `BACK`, likewise; nothing without the group ``risk``.
+        From each of `BACK` to the log of the mean variance, in the same shape; empty without the group ``risk``.
     warm
         [session, symbol]; whether the symbol has more bars than the longest warm-up.
     longest
-        Bars of the symbol that has most.
+        Number of bars of the symbol with the most bars.
     """
 
     values: Float32
@@ -180,15 +185,15 @@ class Columns:
         # 0 where no symbol writes: there `warm` is False
         values: Float32 = np.zeros((*grid, len(names)), dtype=np.float32)
         backs = BACK if "risk" in config.groups else ()
-        # a symbol's line is written at once, and turned into a column in the end: along columns each cell lies far from
-        # the next
+        # a symbol's values are written as a line and transposed at the end, because cells of a column are far apart in
+        # memory
         lines = [np.full(grid[::-1], np.nan) for _ in range(6 + len(backs))]
         warm = np.zeros(grid, dtype=bool)
         needed = max(warmup(config.groups), own.warmup)
         longest = 0
         for i, (shown, days, series) in enumerate(_series(bars, axis)):
             rows, bar = shown.rows, shown.bar
-            # a suspended symbol is not there: nothing is learned from it, and no average over symbols has it
+            # a suspended symbol is left out: nothing is learned from it, and averages over symbols do not include it
             still = suspended(series.high, series.low, series.close)[bar]
             moving = [series.step, span_return(series.close, 5), series.vol]
             moving += [log_mean_variance(series.variance, back) for back in backs]
@@ -199,26 +204,26 @@ class Columns:
             warm[rows[(bar >= needed) & ~still], i] = True
             longest = max(longest, len(series))
             features = indicators(series, config.groups)
-            if len(series) > needed:  # of a symbol with fewer bars no cell counts
+            if len(series) > needed:  # a symbol with fewer bars has no valid cell
                 features |= own.of_symbol(days, series, symbols[i])
-            # all of a cell's features lie side by side in `values`, and are written together
+            # the features of a cell are side by side in `values`, and are written together
             cells = np.full((len(names), len(rows)), np.nan, dtype=np.float32)
             pick = slice(None) if len(bar) == len(series) else bar
             for name, feature in features.items():
                 cells[column[name]] = feature[pick]  # as `narrow` does
             values[rows, i] = cells.T
-        # one by one: a line's memory is given back before the next is turned
+        # one by one, so that the memory of a line is free before the next is transposed
         variance, open_, close, one, five, volatility, *variances = (_turned(lines.pop(0)) for _ in range(len(lines)))
         log_variances = dict(zip(backs, variances, strict=True))
         return cls(values, open_, close, volatility, variance, one, five, log_variances, warm, longest)
 
     def across(self, groups: Sequence[str]) -> dict[str, Float64]:
-        """The features across these symbols."""
+        """The features across these symbols, by name."""
         return context({1: self.return_1, 5: self.return_5}, self.volatility, self.log_variances, groups=groups)
 
 
 def require_history(longest: int, symbols: int, needed: int) -> None:
-    """Raise HistoryError where the `longest` of `symbols` has no more bars than are `needed`."""
+    """Raise HistoryError if the `longest` history among `symbols` symbols has not more bars than `needed`."""
     if longest <= needed:
         raise HistoryError(
             f"too little history: of {symbols} symbols the longest has {longest} sessions, and the features "
@@ -227,7 +232,7 @@ def require_history(longest: int, symbols: int, needed: int) -> None:
 
 
 def require_horizon(config: FeatureConfig, sessions: pd.DatetimeIndex) -> None:
-    """Raise HistoryError where the longest horizon is longer than `sessions`."""
+    """Raise HistoryError if the longest horizon is longer than `sessions`."""
     if config.horizons[-1] >= len(sessions):
         first, last = map(exchange(config.calendar).label, sessions[[0, -1]])
         raise HistoryError(
@@ -242,7 +247,7 @@ def _since(variance: Float64, bar: Places) -> Float64:
         return variance
     total = np.cumsum(np.nan_to_num(variance))[bar]
     since = np.diff(total, prepend=0.0)
-    # the bar's own where none lies between: a difference of running sums would lose its last digits
+    # the bar's own variance if no other bar is between, since a difference of running sums would lose digits
     alone = np.diff(bar, prepend=bar[:1] - 1) == 1
     return np.where(alone, variance[bar], np.where(since > 0, since, np.nan))
 
@@ -272,7 +277,7 @@ def _kinds(config: FeatureConfig, sentiment: DailySentiment) -> tuple[str, ...]:
     """The kinds of news with features: of a config that leaves them open none, as that of a model without them does."""
     if config.kinds is None and not config.topics:
         return ()
-    # topics that a training chose stay features where later, or fewer, news have no item of theirs
+    # topics that a training chose stay features even if other news has no item of them
     named = [kind for kind in chosen_kinds(config) if kind.startswith(TOPIC)] if config.topics else None
     return chosen_kinds(with_kinds(config, sentiment.kinds, topics=named))
 
@@ -317,7 +322,7 @@ def _on_axis(frame: pd.DataFrame, axis: Axis, symbols: tuple[str, ...], of_calen
 
 
 def targets(close: Float64, horizons: tuple[int, ...]) -> Float32:
-    """[session, symbol, horizon]: log return to the close h sessions later; NaN unless the symbol traded in both."""
+    """[session, symbol, horizon]; log return to the close h sessions later; NaN unless the symbol traded in both."""
     targets = np.full((*close.shape, len(horizons)), np.nan, dtype=np.float32)
     for i, horizon in enumerate(horizons):
         targets[:-horizon, :, i] = np.log(close[horizon:]) - np.log(close[:-horizon])
@@ -330,5 +335,5 @@ def _turned(lines: Float64) -> Float64:
 
 
 def narrow(values: Float64) -> Float32:
-    """As float32; what does not fit becomes infinite, and so is masked."""
+    """`values` as float32; values that are too large become infinite, and are therefore masked."""
     return values.astype(np.float32)

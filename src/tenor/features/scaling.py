@@ -1,4 +1,4 @@
-"""Features to zero mean and unit spread, as the training part knew them."""
+"""Scaling of features to mean 0 and standard deviation 1, measured on the training part."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tenor.errors import HistoryError, ModelError
 from tenor.schema import Float32, Panel
 
 LIMIT = 5.0
-"""Scaled values are clipped here: fat tails and dirty bars shall not drive the network."""
+"""Scaled values are clipped at ± this, so that fat tails and wrong bars do not dominate the network."""
 AT_ONCE = 8
 """Features of all cells that are in memory together while their mean and spread are taken."""
 ROWS = 20_000
@@ -21,7 +21,7 @@ ROWS = 20_000
 
 @dataclass(frozen=True)
 class Scaler:
-    """Mean and spread of each feature over the cells it was fitted on.
+    """Mean and standard deviation of each feature over the cells on which the scaler was fitted.
 
     Attributes
     ----------
@@ -37,12 +37,12 @@ class Scaler:
 
     @classmethod
     def fit(cls, panel: Panel, rows: slice) -> Scaler:
-        """Fit on the masked-in cells of the sessions `rows` (the training part) alone.
+        """Fit on the cells of the sessions `rows` (the training part) whose mask is True, and on no others.
 
         Raises
         ------
         HistoryError
-            No cell is masked in there.
+            The mask is False everywhere in `rows`.
         """
         mask = panel.mask[rows]
         if not mask.any():
@@ -61,7 +61,7 @@ class Scaler:
         return cls(panel.features, tuple(mean), tuple(std))
 
     def transform(self, panel: Panel, zeros: Callable[[tuple[int, ...], Any], Float32] = np.zeros) -> Panel:
-        """`panel` with its values scaled and clipped to ±`LIMIT`; constant features and masked cells are 0.
+        """`panel` with values scaled and clipped to ±`LIMIT`; constant features, and cells whose mask is False, are 0.
 
         Parameters
         ----------

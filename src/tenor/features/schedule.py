@@ -1,4 +1,4 @@
-"""What the calendar says of the next session: known long before it, the same for all symbols of the axis."""
+"""Features of the calendar of the next session, which is known long before, and the same for all symbols."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tenor.schema import Float64
 
 @dataclass(frozen=True)
 class Schedule:
-    """The sessions of an axis and the two after each.
+    """The sessions of an axis, and the two sessions after each.
 
     Attributes
     ----------
     calendar
-        Whose they are.
+        Name of their calendar.
     sessions
         In order, without a gap.
     """
@@ -36,17 +36,17 @@ class Schedule:
 
     @functools.cached_property
     def next(self) -> pd.DatetimeIndex:
-        """[session]; the one after each."""
+        """[session]; the session after each."""
         return pd.DatetimeIndex(self._beyond[1:-1])
 
     @functools.cached_property
     def after_next(self) -> pd.DatetimeIndex:
-        """[session]; the second one after each."""
+        """[session]; the second session after each."""
         return pd.DatetimeIndex(self._beyond[2:])
 
 
 schedule_feature: Declarations[Schedule] = Declarations()
-"""Declares a feature of the group ``calendar``, and holds all that are declared."""
+"""The decorator that declares a feature of the group ``calendar``; it also holds all declared ones."""
 
 
 @schedule_feature(

@@ -1,4 +1,4 @@
-"""DailySentiment rows to features on the panel's grid. No news is not neutral news: it has a flag of its own."""
+"""Features from daily sentiment. A feature of its own tells a session without news from one with neutral news."""
 
 from __future__ import annotations
 
@@ -36,12 +36,13 @@ def sentiment_features(
 ) -> dict[str, Float64]:
     """The sentiment features by name, each [session, symbol] and finite everywhere.
 
-    Rows of other symbols count for the market alone; rows before the first or after the last of `sessions` for nothing.
+    Rows of other symbols are used only for the market; rows before the first or after the last of `sessions` are not
+    used.
 
     Raises
     ------
     DataError
-        The sentiment has rows on days that are no session of `calendar`.
+        The sentiment has rows on days that are not sessions of `calendar`.
     """
     frame = sentiment.frame[sentiment.frame["session"].between(sessions[0], sessions[-1])]
     place = sessions.get_indexer(pd.DatetimeIndex(frame["session"]))

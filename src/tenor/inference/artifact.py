@@ -1,4 +1,4 @@
-"""A model as files: a document, weights and the user's code and tables; read only if not one byte has changed."""
+"""A model as files: a document, weights, and the user's code and tables. Changed files are refused when read."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ FORMAT = 3
 
 
 class Saved(NamedTuple):
-    """What a model is saved as.
+    """The contents of a saved model.
 
     Attributes
     ----------
     document
         Its settings, scaler and calibration.
     weights
-        Of its networks.
+        Weights of its networks.
     others
-        The user's files that travel with it, by name: the code of a network, and what own features are made of.
+        The user's files that are saved with it, by name: the code of a network, and code and tables of own features.
     """
 
     document: dict[str, Any]
@@ -36,7 +36,7 @@ class Saved(NamedTuple):
 
 
 def packed(saved: Saved) -> dict[str, bytes]:
-    """The files of a model by name; the document gets the SHA-256 of the others and of itself."""
+    """The files of a model by name; the SHA-256 of the other files and of the document are added to the document."""
     body = {"format": FORMAT, **saved.document}
     files = {WEIGHTS: saved.weights, **saved.others}
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
@@ -45,7 +45,7 @@ def packed(saved: Saved) -> dict[str, bytes]:
 
 
 def unpacked(files: Mapping[str, bytes], where: str | Path) -> Saved:
-    """What is saved in `files`, which lie in `where`.
+    """The model saved in `files`; `where` names their folder in messages.
 
     Raises
     ------
@@ -65,12 +65,14 @@ def unpacked(files: Mapping[str, bytes], where: str | Path) -> Saved:
 
 
 def document_of(text: bytes, where: str | Path) -> dict[str, Any]:
-    """The document alone; raises ModelError as `unpacked` does."""
+    """The document alone; raises ModelError for the same reasons as `unpacked`."""
     return _document(text, where)[0]
 
 
 def write_folder(folder: Path, saved: Saved) -> None:
-    """Write the files into `folder`, in place of a model that is there already: it is made beside it and renamed.
+    """Write the files into `folder`, in place of a model that is already there.
+
+    They are first written beside it and then renamed, so that no half-written model can be read.
 
     Raises
     ------
@@ -98,7 +100,7 @@ def write_folder(folder: Path, saved: Saved) -> None:
 
 
 def read_folder(folder: Path) -> Saved:
-    """What is saved in `folder`.
+    """The model saved in `folder`.
 
     Raises
     ------
@@ -106,7 +108,7 @@ def read_folder(folder: Path) -> Saved:
         A file is missing, truncated, changed or of another format; the message names it.
     """
     text = _bytes(folder / DOCUMENT)
-    _, sums = _document(text, folder)  # a document that is none is reported before weights that are missing
+    _, sums = _document(text, folder)  # a damaged document is reported before missing weights
     return unpacked({name: text if name == DOCUMENT else _bytes(folder / name) for name in sums}, folder)
 
 

@@ -1,4 +1,4 @@
-"""Which cells of a panel are forecast, how wide their returns spread, and the panel as the network reads it."""
+"""Which cells of a panel are forecast, the volatility of their returns, and the panel as the network reads it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 from tenor.schema import Bool, Float32, Panel
 
 WARM_UP = 120
-"""Sessions beyond the lookback after which a forecast no longer depends on where the history began (< 1e-3 sd)."""
+"""Sessions beyond the lookback after which a forecast no longer depends on where the history began.
+
+The forecast then changes by less than 0.001 standard deviations.
+"""
 
 
 def usable(panel: Panel, lookback: int) -> Bool:
@@ -27,12 +30,15 @@ def spread(panel: Panel) -> Float32:
 
 
 def network_input(scaled: Panel, columns: slice | None = None) -> Float32:
-    """[N, T, F + 1] of a scaled panel, or some of its symbols: features, then the variance, 0 where there is none."""
+    """The network's input from a scaled panel: [N, T, F + 1], for N symbols, T sessions and F features.
+
+    The last column is the variance of the session, 0 where there is none. `columns` selects some of the symbols.
+    """
     columns = columns or slice(None)
     variance = np.nan_to_num(scaled.variance[:, columns, None])
     return symbol_first(np.concatenate((scaled.values[:, columns], variance.astype(np.float32)), axis=2))
 
 
 def symbol_first(values: NDArray[Any]) -> Float32:
-    """[T, N, X] as float32 [N, T, X]."""
+    """`values` [T, N, X] as float32 [N, T, X]: sessions by symbols become symbols by sessions."""
     return np.ascontiguousarray(values.transpose(1, 0, 2), dtype=np.float32)

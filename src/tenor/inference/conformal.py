@@ -1,8 +1,9 @@
 """90 % intervals that stay at 90 %: adaptive conformal inference over a panel, day by day.
 
-Of a model that forecasts risk, the score of a forecast is how far its 90 % interval would have had to be stretched to
-hold the return; of another one, |return - mean| / (volatility sqrt(h)). A new interval is stretched by a quantile of
-earlier scores, and the level of that quantile is learned online from the share of cells that fell outside.
+Every past forecast gets a score. For a model that forecasts risk, the score is how far its 90 % interval would have had
+to be stretched to contain the return; for other models it is |return - mean| / (volatility sqrt(h)). A new interval is
+stretched by a quantile of earlier scores. The level of that quantile is learned online, from the share of cells whose
+return fell outside.
 Nothing is used before it was known: a forecast of h sessions made at t can be judged at t + h.
 """
 
@@ -18,35 +19,38 @@ from tenor.errors import DataError, HistoryError
 from tenor.schema import Float32, Float64, Panel, Predictions
 
 MISS = 0.10
-"""Share of returns meant to fall outside."""
+"""Share of returns that should fall outside."""
 
 RATES = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128)
 MEMORY = 500
-"""Days over which Gibbs & Candès tune; also the days of scores that the quantile is taken from."""
+"""Days over which the method of Gibbs & Candès tunes; also the days of scores from which quantiles are taken."""
 REFRESH = 5
-"""Days after which the earlier scores are gathered anew; the level moves every day."""
+"""Days after which the set of earlier scores is updated; the level is updated every day."""
 GROUPS = 10
 FEWEST = 50
-"""Scores needed to begin with."""
+"""Scores needed before the first interval."""
 FEWEST_IN_GROUP = 100
 PRIOR_SCORES = 250
-"""Scores that a symbol's own ones are outweighed by at first."""
+"""Weight of the mean of all symbols, in scores, when a symbol's own scale is estimated."""
 
 
 def adapt(panel: Panel, predictions: Predictions, *, valid: slice, rows: slice) -> Predictions:
     """`predictions` with bounds of 90 % intervals on `rows`, at every horizon; NaN elsewhere.
 
-    The dynamically tuned adaptive conformal inference of Gibbs & Candès (2024): for each of `RATES` a level follows
-    level + rate (MISS - share of the day's cells outside) (2021), and the levels are averaged with weights that rise
-    with how well each would have done lately. A day is one step, its cells' mean loss the loss: stocks move together.
-    Quantiles are taken among earlier scores of like volatility (Mondrian: `GROUPS` groups of cells of equal count),
-    because volatility falls back to its mean: without them calm cells are covered too rarely and wild ones too often.
-    The first half of `valid` gives the first scores, the second half warms up the level.
+    This is the dynamically tuned adaptive conformal inference of Gibbs & Candès (2024). For each rate in `RATES` there
+    is a level, which becomes level + rate (MISS - share of the day's cells outside) after every day (2021). The levels
+    are averaged, with larger weights for those that would have done better lately. A day is one step, and its loss is
+    the mean over its cells, because stocks move together.
+
+    Quantiles are taken among earlier scores of similar volatility (Mondrian conformal prediction, with `GROUPS` groups
+    of equal count). Without groups, calm cells would be covered too rarely and volatile ones too often, because
+    volatility reverts to its mean. The first half of `valid` gives the first scores, the second half warms up the
+    level.
 
     Parameters
     ----------
     predictions
-        Of a model over the panel; those of `valid` and what follows must be of sessions it was not fitted on.
+        A model's predictions over the panel. The model must not have been fitted on `valid` or later sessions.
     valid, rows
         Places on the panel's session axis; `rows` come after `valid`.
 
@@ -117,13 +121,13 @@ def _sides(panel: Panel, predictions: Predictions, axis: int, horizon: int) -> t
 
 
 class _Levels:
-    """The miscoverage levels, one a rate, and their weights.
+    """The miscoverage levels, one for each rate, and their weights.
 
-    In the paper's symbols: `RATES` are γ_i, `each` α_t^i, `weights` p_t^i, `level` their mean, `ETA` η and `SIGMA` σ,
-    by which a little weight is given back to every rate so that none dies for good.
+    In the paper's symbols, `RATES` are γ_i, `each` α_t^i, `weights` p_t^i, `level` their weighted mean, `ETA` η and
+    `SIGMA` σ. `SIGMA` gives a little weight back to every rate, so that no weight becomes zero for ever.
     """
 
-    # Gibbs & Candès (2024), section 3: what makes the regret over MEMORY steps small
+    # Gibbs & Candès (2024), section 3: values that make the regret over MEMORY steps small
     SIGMA = 1 / (2 * MEMORY)
     ETA = math.sqrt(
         3 / MEMORY * (math.log(len(RATES) * MEMORY) + 2) / ((1 - MISS) ** 2 * MISS**3 + MISS**2 * (1 - MISS) ** 3)
@@ -138,24 +142,42 @@ class _Levels:
         return float(self.weights @ self.each)
 
     def learn(self, beta: Float64, each: Float64) -> None:
-        """From one day's cells: `beta` [cell], the highest level at which it lay inside; `each`, the levels then."""
+        """Update the levels by the cells of one day.
+
+        Parameters
+        ----------
+        beta
+            [cell]; the highest level at which the interval would have contained the return.
+        each
+            [rate]; the levels with which the intervals were made.
+        """
         distance = beta - each[:, None]  # [rate, cell]; below 0 where the interval of that rate missed
         # the pinball loss of β_t against α_t^i, and its gradient step below
         loss = (MISS * distance - np.minimum(distance, 0)).mean(axis=1)
-        weights = self.weights * np.exp(-self.ETA * (loss - loss.min()))  # less the least: exp can't underflow for all
+        weights = self.weights * np.exp(-self.ETA * (loss - loss.min()))  # minus the least loss: not all can be 0
         self.weights = (1 - self.SIGMA) * weights / weights.sum() + self.SIGMA / len(RATES)
         self.each = self.each + np.array(RATES) * (MISS - (distance < 0).mean(axis=1))
 
 
 @dataclass(frozen=True)
 class _Scores:
-    """Earlier scores, sorted within groups of like volatility."""
+    """Earlier scores, sorted within groups of similar volatility."""
 
     edges: Float64
     groups: list[Float64]
 
     def quantile(self, scale: Float64, level: float) -> Float64:
-        """For each cell of `scale` the score that a share `level` lies above (conformal; at most the highest)."""
+        """For each cell, the score that a share `level` of the earlier scores of similar volatility exceeds.
+
+        It has the finite-sample correction of conformal prediction, and is at most the highest score.
+
+        Parameters
+        ----------
+        scale
+            [cell]; volatility.
+        level
+            Between 0 and 1.
+        """
         of_group = np.array(
             [g[min(max(math.ceil((len(g) + 1) * (1 - level)) - 1, 0), len(g) - 1)] for g in self.groups],
             dtype="float64",
@@ -174,10 +196,10 @@ class _Scores:
 
 
 class _Window:
-    """`_Scores` of any run of days. All cells are sorted once, by score and by scale; a window keeps the order.
+    """Gives the `_Scores` of any run of days. All cells are sorted once, by score and by scale; runs keep the order.
 
-    A window is taken every `REFRESH` days, over up to `MEMORY` days of all symbols: sorting each anew would be most of
-    the cost of a run.
+    A run is taken every `REFRESH` days, over up to `MEMORY` days of all symbols. Sorting each run anew would take most
+    of the time.
     """
 
     def __init__(self, score: Float64, scale: Float64) -> None:
@@ -189,8 +211,8 @@ class _Window:
         self._group = np.zeros(len(self._score), dtype=np.intp)
 
     def scores(self, first: int, stop: int) -> _Scores | None:
-        """The scores of days `first` .. `stop` - 1; None where there is none."""
-        low, high = first * self._symbols, stop * self._symbols  # a cell's place is its day times the symbols and more
+        """The scores of the days `first` .. `stop` - 1; None if there are none."""
+        low, high = first * self._symbols, stop * self._symbols  # a cell's place: day x number of symbols + symbol
         by_scale = self._by_scale[(self._by_scale >= low) & (self._by_scale < high)]
         by_score = self._by_score[(self._by_score >= low) & (self._by_score < high)]
         scales = self._scale[by_scale]
@@ -198,13 +220,12 @@ class _Window:
             return None
         count = max(1, min(GROUPS, len(scales) // FEWEST_IN_GROUP))
         edges = np.quantile(scales, np.arange(1, count) / count)
-        # the cells in order of scale fall into the groups one after another; looked up in order of score, each group
-        # comes out sorted
+        # cells in order of scale are cut into consecutive groups; read in order of score, each group is sorted
         ends = np.searchsorted(scales, edges, side="right")
         sizes = np.diff([0, *ends, len(scales)])
         self._group[by_scale] = np.repeat(np.arange(count), sizes)
         group, x = self._group[by_score], self._score[by_score]
-        # equal volatilities can leave a group empty: it answers with all scores
+        # equal volatilities can leave a group empty: all scores are used in its place
         return _Scores(edges, [part if len(part := x[group == g]) else x for g in range(count)])
 
 
@@ -221,7 +242,7 @@ def _quantiles(score: Float64, scale: Float64, begin: int, horizon: int) -> Floa
     window = _Window(score, scale)
     scores = window.scores(0, begin - horizon + 1)
     assert scores is not None  # there are FEWEST of them
-    pending: deque[tuple[_Scores, Float64]] = deque()  # what the forecasts that can't be judged yet were made with
+    pending: deque[tuple[_Scores, Float64]] = deque()  # what the forecasts without a known outcome used
     for t in range(begin, len(score)):
         judged = t - horizon
         if judged >= begin:
@@ -231,7 +252,7 @@ def _quantiles(score: Float64, scale: Float64, begin: int, horizon: int) -> Floa
                 beta = past.highest_level(score[judged, realised], scale[judged, realised])
                 levels.learn(beta, each)
         if (t - begin) % REFRESH == 0:
-            # after a gap as long as the memory, what was known before it goes on counting
+            # after a gap as long as the memory, the scores from before it are still used
             scores = window.scores(max(0, judged - MEMORY + 1), judged + 1) or scores
         pending.append((scores, levels.each))
         reach[t] = scores.quantile(scale[t], levels.level)

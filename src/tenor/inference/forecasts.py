@@ -1,7 +1,7 @@
 """One run of the networks over a panel, and its views: newest forecasts, past ones, attention. Needs no torch.
 
-A run costs what all of a refresh costs: features are built, the networks run and the intervals adapt once. So it is an
-object, `PanelForecasts`, and all that anybody wants of it is a view.
+Nearly all the time of a forecast goes into building features, running the networks and adapting the intervals. This is
+done once, in an object, `PanelForecasts`, whose methods then select from the result.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from tenor.variance import STILL
 from tenor.views import listed, table_view
 
 SHOWN_PROBLEMS = 3
-"""Reasons why there is no forecast that a notebook shows."""
+"""How many reasons for missing forecasts a notebook shows."""
 SHOWN_LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
-"""Quantiles that a forecast carries."""
+"""Levels of the quantiles that a `Forecast` holds."""
 FORECAST_COLUMNS = (
     *("symbol", "session", "target_session", "horizon", "last_price", "price", "expected_return", "volatility"),
     *(f"q{round(100 * level):02d}" for level in SHOWN_LEVELS),
     *("p_up", "as_of"),
 )
-"""Of a frame of forecasts: the fields of `Forecast`, and the quantiles of the price."""
+"""Columns of a frame of forecasts: the fields of `Forecast`, and the quantiles of the price."""
 CHUNK = 32
-"""Symbols that run through the networks at once: it bounds memory."""
+"""How many symbols run through the networks at once; this bounds memory."""
 
 
 class Run(NamedTuple):
@@ -47,11 +47,11 @@ class Run(NamedTuple):
     Attributes
     ----------
     heads
-        Head -> [B, T, K] float32; see `tenor.heads.HEADS`.
+        From the name of each head (`tenor.heads.HEADS`) to its output, [symbol, session, horizon] float32.
     time_weights
-        [B, T, K, L]; None without attention.
+        [symbol, session, horizon, lookback]; weights of attention over sessions; None without attention.
     feature_weights
-        [B, T, F]; None without attention.
+        [symbol, session, feature]; weights of attention over features; None without attention.
     """
 
     heads: Outputs
@@ -64,16 +64,16 @@ Runs = Callable[[Panel], Iterator[tuple[slice, Run]]]
 
 
 class Forecasts(list[Forecast]):
-    """Forecasts, and why there is none of some symbols or horizons.
+    """A list of forecasts, with the reasons why some symbols or horizons have none.
 
     Parameters
     ----------
     forecasts
-        Those that there are.
+        The forecasts.
     failed
-        The error by symbol that has none.
+        From each symbol without a forecast to the error that says why.
     incomplete
-        The error by horizon that some symbols with forecasts lack: the calendar ends before it.
+        From each horizon that is missing for some symbols to the error that says why: the calendar ends before it.
     """
 
     def __init__(
@@ -87,9 +87,10 @@ class Forecasts(list[Forecast]):
         self.incomplete: dict[int, TenorError] = incomplete or {}
 
     def to_frame(self) -> pd.DataFrame:
-        """A row a forecast, with the columns `FORECAST_COLUMNS`; sessions as dates, `as_of` in UTC.
+        """A table with one row for each forecast and the columns `FORECAST_COLUMNS`.
 
-        Of a model whose forecasts are made before the open, ``before_open`` (UTC) says which one.
+        Sessions are dates, `as_of` is in UTC. If forecasts are made before the open, ``before_open`` (UTC) is the time
+        of that open.
         """
         fields = [name for name in FORECAST_COLUMNS if name in Forecast.__annotations__]
         frame = pd.DataFrame([{name: getattr(each, name) for name in fields} for each in self], columns=fields)
@@ -125,13 +126,13 @@ class Attention:
     Attributes
     ----------
     sessions, features
-        The names of the axes, L and F.
+        The names of the sessions (L of them) and features (F of them).
     time
-        [K, L], the weight of each session in the forecast of each horizon; they sum to 1.
+        [horizon, L]; the weight of each session in the forecast of each horizon; rows sum to 1.
     feature
-        [L, F], of each feature in it; rows sum to 1.
+        [L, F]; the weight of each feature in each session; rows sum to 1.
     complete
-        [L]; whether the symbol had all features in that session.
+        [L]; whether the symbol had all features in the session.
     """
 
     sessions: tuple[str, ...]
@@ -141,30 +142,30 @@ class Attention:
     complete: Bool
 
     def by_session(self, k: int) -> dict[str, float]:
-        """The weight of each session in the forecast of the k-th horizon, by its name."""
+        """The weight of each session in the forecast of the k-th horizon, by the session's name."""
         return dict(zip(self.sessions, self.time[k].tolist(), strict=True))
 
     def by_feature(self) -> dict[str, float]:
-        """The mean weight of each feature over the sessions that have it, by its name."""
+        """The mean weight of each feature over the sessions that are complete, by the feature's name."""
         return dict(zip(self.features, self.feature[self.complete].mean(axis=0).tolist(), strict=True))
 
 
 @dataclass(frozen=True, eq=False)
 class PanelForecasts:
-    """What a model predicts over a whole panel, from one run of its networks.
+    """All that a model predicts over a panel, from one run of its networks.
 
     Attributes
     ----------
     recipe
-        The model's.
+        The recipe of the model.
     panel
-        Unscaled.
+        The panel, unscaled.
     predictions
-        Of every cell, with adapted intervals.
+        The predictions of every cell, with adapted intervals.
     last
         [symbol]; the row of each symbol's newest forecast, -1 where it has none.
     verdicts
-        Horizon -> what is known of how good the model's forecasts are.
+        From each horizon to a sentence on how good the model's forecasts are.
     """
 
     recipe: Recipe
@@ -178,7 +179,18 @@ class PanelForecasts:
 
     @classmethod
     def of(cls, recipe: Recipe, runs: Runs, panel: Panel, verdicts: Mapping[int, str] | None = None) -> PanelForecasts:
-        """Run the networks over all symbols of `panel`: their intervals learn from all of them.
+        """Run the networks over all symbols of `panel`; the intervals learn from all of them.
+
+        Parameters
+        ----------
+        recipe
+            The recipe of the model.
+        runs
+            Runs the model's networks.
+        panel
+            The panel, unscaled.
+        verdicts
+            From each horizon to a sentence on how good the model's forecasts are.
 
         Raises
         ------
@@ -202,7 +214,7 @@ class PanelForecasts:
                 row = int(last[column])
                 if row >= 0:
                     window = slice(row - recipe.lookback + 1, row + 1)
-                    # copies: a view would keep the weights of every session alive
+                    # copies, because a view would keep the weights of all sessions in memory
                     attention[column] = Attention(
                         names[window],
                         scaled.features,
@@ -215,14 +227,14 @@ class PanelForecasts:
         return cls(recipe, panel, predictions, last, verdicts or {}, cells, attention, news)
 
     def attention(self, symbol: str) -> Attention | None:
-        """The attention of the newest forecast of `symbol`; None without a forecast or in a model without attention."""
+        """The attention of the newest forecast of `symbol`; None without a forecast or without attention."""
         return self._attention.get(self.panel.symbol_index(symbol))
 
     def newest(self, symbols: Sequence[str], horizons: Sequence[int] | None = None) -> Forecasts:
         """The forecasts of `symbols` at `horizons` (all by default), each from the last session with all features.
 
-        ``failed`` has the error of each symbol without one: UnknownSymbolError where the panel has no such symbol,
-        HistoryError where it has too few sessions, DataError where the calendar ends before all of its horizons.
+        ``failed`` of the result has the error of each symbol without a forecast: UnknownSymbolError if the panel has no
+        such symbol, HistoryError if it has too few sessions, DataError if the calendar ends before all horizons.
 
         Raises
         ------
@@ -249,7 +261,7 @@ class PanelForecasts:
                 try:
                     news = () if self._news is None else self._news.drivers(row, column, k)
                     forecasts.append(self._forecast(row, column, k, by_session, by_feature, news))
-                except DataError as error:  # the calendar ends: nearer horizons need not care
+                except DataError as error:  # the calendar ends before this horizon; nearer ones are forecast
                     beyond[self.panel.horizons[k]] = error
             if beyond and len(forecasts) == before:
                 failed[symbol] = next(iter(beyond.values()))
@@ -258,10 +270,11 @@ class PanelForecasts:
         return Forecasts(forecasts, failed, incomplete)
 
     def history(self, symbols: Sequence[str], sessions: int) -> Forecasts:
-        """The forecasts of each of the last `sessions` sessions of the panel, at every horizon, without their drivers.
+        """The forecasts made after each of the last `sessions` sessions of the panel, at every horizon.
 
-        Sessions in which a symbol has no forecast are left out; a symbol that the panel does not have is in ``failed``.
-        Ordered by symbol as given, session and horizon.
+        They lack the weights of attention and the effects of news. Sessions in which a symbol has no forecast are left
+        out; a symbol that the panel does not have is in ``failed``. The order is by symbol as given, then by session
+        and horizon.
         """
         forecasts: list[Forecast] = []
         failed: dict[str, TenorError] = {}
@@ -310,7 +323,7 @@ class PanelForecasts:
         assert risk is not None
         horizon = panel.horizons[k]
 
-        # this one cell of what `Risk` computes for whole arrays: a history has a hundred thousand forecasts
+        # `Risk` computes this for whole arrays; here for one cell, as a history has a hundred thousand forecasts
         reach = risk.volatility[row, column, k] * risk.widening[row, column, k]
 
         def price(level: float) -> float:

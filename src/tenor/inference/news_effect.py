@@ -1,10 +1,10 @@
-"""What counts of news by kind add to the forecast of log variance: a pooled regression on what the network left over.
+"""The effect of news on the forecast of log variance: a pooled regression on the residuals of the network's forecast.
 
-Posts about earnings say that a price may jump; how many there were of each kind, beside what is usual for the symbol,
-is known before the session that they are about. Fed to the network they cost more than they give (docs/log.md), since
-days with news are few and a network has many ways to read them. Here they are a dozen terms that bend, whose weights
-are the same for all symbols, estimated by ridge regression on the residuals of the network's forecasts, and estimated
-again as time goes on. Needs NumPy alone, so that what serves can do it.
+News about earnings says that a price may jump. The number of items of each kind, compared with what is usual for the
+symbol, is known before the session. As inputs of the network, these counts made forecasts worse (docs/log.md), because
+days with news are few and a network can fit them in many ways. Here they enter as a dozen terms of a ridge regression
+on the residuals of the network's forecasts. Its weights are the same for all symbols, and are estimated again as time
+goes on. Only NumPy is needed, so that the server can do it.
 """
 
 from __future__ import annotations
@@ -22,34 +22,37 @@ from tenor.har import REFIT_EVERY
 from tenor.schema import Bool, Float32, Float64, Panel
 
 COLUMN = re.compile("news_(.+)_count")
-"""Features of a panel that say how many items of a kind there were, log(1 + n): what the effect is computed from."""
+"""Names of the features that hold counts by kind, as log(1 + n); the effect is computed from these."""
 OF_NEWS = "news_"
-"""How all features of counts of news begin; the network does not read them where they have an effect of their own."""
+"""How the names of all features of news counts begin; the network does not read them if the news has its own effect."""
 ANY, EARNINGS = "any", "earnings"
 TRUSTED = (ANY, EARNINGS)
-"""Kinds that take part from the start; another one has to prove itself on the past first (`PROOF`)."""
+"""Kinds that are used from the start; any other kind must first have proved a gain on past sessions (`PROOF`)."""
 LEVEL_SESSIONS = 60
-"""Sessions before this one whose mean count is the symbol's usual level."""
+"""Number of sessions before the current one whose mean count is the symbol's usual level."""
 FEWEST_SESSIONS = 5
-"""Sessions with a source of news before a level is known."""
+"""Sessions with a source of news that are needed for a level."""
 SPIKE = 2.0
-"""A session has a spike of a kind where one more than its count is above so many times one more than the level."""
+"""A session has a spike of a kind if (count + 1) is above this many times (level + 1)."""
 BENDS = (0.5, 1.2)
-"""Log ratios of count to level from which a surprise counts for more: 1.6 and 3.3 times the level."""
+"""Log ratios of count to level at which the slope of the effect changes: 1.6 and 3.3 times the level."""
 FADES = (2.0, 8.0)
-"""Sessions after which what a spike leaves behind falls by e."""
+"""Time constants, in sessions, of the two terms that decay exponentially after a spike."""
 DUE = (55, 68)
 """Sessions after a spike of earnings in which the next report is due: a quarter has about 63."""
 PENALTY = 0.1
-"""Of the ridge, in units of a term's variance, for each session ahead: h overlapping targets say what one does."""
+"""Penalty of the ridge regression for a horizon of one session, in units of a term's variance.
+
+It is multiplied by the horizon, because h overlapping targets carry about as much information as one.
+"""
 PROOF = 2.0
-"""Least t of the gain of a kind, over blocks of sessions left out in turn, for which it takes part."""
+"""Smallest t statistic of a kind's gain in cross-validation over blocks of sessions with which the kind is used."""
 ENOUGH_CELLS = 5_000
-"""Known cells from which the trusted kinds need no proof: with a few hundred a dozen weights fit noise."""
+"""Known cells from which the trusted kinds need no proof; with a few hundred, a dozen weights would fit noise."""
 FEWEST_CELLS, FEWEST_BLOCKS = 150, 3
-"""Known cells, and blocks of sessions, below which no effect is estimated."""
+"""Fewest known cells, and fewest blocks of sessions, from which an effect is estimated."""
 MOST = 20.0
-"""Log counts are cut here: half a billion items a session."""
+"""The highest log count; larger ones are cut. It means half a billion items a session."""
 _NEVER = 10**6
 
 
@@ -60,13 +63,13 @@ class NewsDriver:
     Attributes
     ----------
     kind
-        Of the news; ``any`` is all items together.
+        The kind of news; ``any`` means all items together.
     effect
         What it adds to the forecast log variance.
     count, level
-        Items of the kind in the session, and the mean of the sessions before.
+        Number of items of the kind in the session, and its mean over the sessions before.
     since_spike
-        Sessions since there were about twice as many as usual, 0 in such a session; None where there was none.
+        Sessions since there were about twice as many items as usual; 0 if it is this session, None if there was none.
     """
 
     kind: str
@@ -78,20 +81,20 @@ class NewsDriver:
 
 @dataclass(frozen=True, eq=False)
 class _Terms:
-    """What the regression is linear in.
+    """The terms of the regression.
 
     Attributes
     ----------
     values
         [session, symbol, term] float32.
     groups
-        Kind -> places of its terms.
+        From each kind to the places of its terms on the last axis of `values`.
     known
         [session]; whether a source of news covers the session.
     counts, level
-        [session, symbol, kind]; items, and the mean of the sessions before.
+        [session, symbol, kind]; number of items, and its mean over the sessions before.
     since
-        [session, symbol, kind]; sessions since a spike, `_NEVER` and more where there was none.
+        [session, symbol, kind]; sessions since the last spike; at least `_NEVER` if there was none.
     """
 
     values: Float32
@@ -104,7 +107,7 @@ class _Terms:
 
 @dataclass(frozen=True, eq=False)
 class _Fit:
-    """Weights that hold for the sessions `ahead`."""
+    """The weights of the terms, which are used for the sessions `ahead`."""
 
     ahead: slice
     places: list[int]
@@ -114,7 +117,7 @@ class _Fit:
     high: Float64
 
     def parts(self, terms: Float32) -> Float64:
-        """[..., chosen term] of [..., term]: what each adds."""
+        """What each chosen term adds to the forecast: [..., chosen term] from `terms` [..., term]."""
         chosen = np.clip(terms[..., self.places].astype("float64"), self.low, self.high)
         parts: Float64 = (chosen - self.mean) * self.weights
         return parts
@@ -122,12 +125,12 @@ class _Fit:
 
 @dataclass(frozen=True, eq=False)
 class NewsEffect:
-    """What the news adds to forecasts of log variance; `NewsEffect.of` estimates it.
+    """The effect of news on forecasts of log variance; `NewsEffect.of` estimates it.
 
     Attributes
     ----------
     log_variance
-        [session, symbol, horizon]; added to the forecast; 0 where nothing is known of the news, or of its effect.
+        [session, symbol, horizon]; what is added to the forecast; 0 where news, or its effect, is not known.
     """
 
     log_variance: Float64
@@ -136,16 +139,16 @@ class NewsEffect:
 
     @classmethod
     def of(cls, panel: Panel, forecast: Float32 | Float64, first: int) -> NewsEffect | None:
-        """Estimate it every `REFIT_EVERY` sessions from `first` on, on all residuals known by then.
+        """Estimate the effect every `REFIT_EVERY` sessions from `first` on, from all residuals known by then.
 
-        The effect of session t depends on the panel's and the forecasts' rows up to t alone.
+        The effect at session t depends only on rows of the panel and of the forecasts up to t.
 
         Parameters
         ----------
         panel
-            With counts of news (`kinds_of` its features); None is returned for one without.
+            A panel with counts of news among its features (`kinds_of`); without them None is returned.
         forecast
-            [session, symbol, horizon]; of log variance, without news; NaN where a cell does not count.
+            [session, symbol, horizon]; forecasts of log variance without news; cells with NaN are not used.
         first
             Session of the first estimate, as a place on the panel's session axis; before it the effect is 0.
         """
@@ -164,7 +167,15 @@ class NewsEffect:
         return cls(effect, terms, tuple(fits))
 
     def drivers(self, row: int, column: int, k: int) -> tuple[NewsDriver, ...]:
-        """What each kind adds to one cell at the k-th horizon, the largest first; empty where nothing is added."""
+        """What each kind adds to one cell at the k-th horizon, the largest effect first; empty if nothing is added.
+
+        Parameters
+        ----------
+        row, column
+            Places of the session and of the symbol in the panel.
+        k
+            Place of the horizon.
+        """
         fit = next((fit for fit in self._fits[k] if fit.ahead.start <= row < fit.ahead.stop), None)
         if fit is None or not self._terms.known[row]:
             return ()
@@ -187,14 +198,15 @@ class NewsEffect:
 
 
 def kinds_of(features: Sequence[str]) -> dict[str, int]:
-    """The kinds of news that `features` have counts of, and the places of these."""
+    """From each kind of news that has counts among `features` to the place of that feature."""
     matches = ((COLUMN.fullmatch(name), place) for place, name in enumerate(features))
     return {match[1]: place for match, place in matches if match is not None}
 
 
 def read_by_network(panel: Panel, model: ModelConfig) -> Panel:
-    """`panel` with the features that the networks of `model` read: without those of counts of news, if those have an
-    effect of their own.
+    """`panel` with only the features that the networks of `model` read.
+
+    Counts of news are left out if they have their own effect (``model.news_effect``).
     """
     if not model.news_effect:
         return panel
@@ -202,7 +214,7 @@ def read_by_network(panel: Panel, model: ModelConfig) -> Panel:
 
 
 def since_spikes(panel: Panel) -> dict[str, NDArray[np.int64]]:
-    """Kind -> [session, symbol], sessions since a spike of its count, many where there was none yet."""
+    """From each kind to [session, symbol]: sessions since the last spike of its count; at least `_NEVER` before one."""
     if not kinds_of(panel.features):
         return {}
     terms = _terms(panel)
@@ -210,10 +222,10 @@ def since_spikes(panel: Panel) -> dict[str, NDArray[np.int64]]:
 
 
 def covered(counts: Float32) -> Bool:
-    """[session]; whether a source of news was there, from counts of all items [session, symbol].
+    """[session]; whether there was a source of news, judged by the counts of all items [session, symbol].
 
-    A quiet day of a few symbols is none without a source; a session with less than a tenth of what is usual for all
-    symbols together is, and so is one after four weeks of silence. Only earlier sessions say what is usual.
+    A source is taken to be missing if all symbols together have less than a tenth of their usual items, or after four
+    weeks without any. A quiet day of a few symbols is not enough. What is usual comes from earlier sessions only.
     """
     totals = counts.sum(axis=1, dtype="float64")
     there = np.zeros(len(totals), dtype=bool)
@@ -227,9 +239,9 @@ def covered(counts: Float32) -> Bool:
 
 def _terms(panel: Panel) -> _Terms:
     kinds = kinds_of(panel.features)
-    # items are whole: float32 keeps log(1 + n) to seven digits
+    # rounded, because counts are whole numbers and float32 keeps only seven digits of log(1 + n)
     counts = np.rint(np.expm1(np.minimum(panel.values[:, :, list(kinds.values())], MOST)))
-    # without a count of all items those of the kinds say well enough whether there was a source
+    # without a count of all items, the counts of kinds show well enough whether there was a source
     there = covered(counts[:, :, list(kinds).index(ANY)] if ANY in kinds else counts.sum(axis=2))
     rows = np.flatnonzero(there)
     level, since = np.zeros(counts.shape, dtype=np.float32), np.full(counts.shape, _NEVER, dtype=np.int64)
@@ -262,7 +274,7 @@ def _trailing_mean(count: Float64, sessions: int) -> Float64:
     start = np.maximum(stop - sessions, 0)
     mean: Float64 = (total[stop] - total[start]) / np.maximum(stop - start, 1)[:, None]
     mean[:1] = count[:1]
-    return np.maximum(mean, 0.0)  # a difference of running sums may end a rounding error below 0
+    return np.maximum(mean, 0.0)  # by rounding, a difference of running sums may be just below 0
 
 
 def _age(spike: Bool, rows: NDArray[np.intp]) -> NDArray[np.int64]:
@@ -280,7 +292,7 @@ def _fits(terms: _Terms, residual: Float64, first: int, horizon: int) -> list[_F
     for start in range(first, len(residual), REFIT_EVERY):
         # a target of h sessions made at t is known at t + h
         known = max(0, start - horizon + 1)
-        # blocks end where estimates are made, so that each is summed up once
+        # blocks end where estimates are made, so that each block is summed only once
         edges = [done, *range(known - (known - done) // REFIT_EVERY * REFIT_EVERY, known, REFIT_EVERY), known]
         for low, high in itertools.pairwise(edges):
             block = _Block.of(terms.values[low:high], residual[low:high])
@@ -295,7 +307,7 @@ def _fits(terms: _Terms, residual: Float64, first: int, horizon: int) -> list[_F
 
 @dataclass(frozen=True, eq=False)
 class _Block:
-    """What least squares needs of some sessions: sums of products of one, the terms and the residual, and ranges."""
+    """What least squares needs from some sessions: sums of products of 1, the terms and the residual, and ranges."""
 
     products: Float64
     low: Float32
@@ -323,7 +335,7 @@ def _fitted(blocks: Sequence[_Block], terms: _Terms, ahead: slice, horizon: int)
     spread = np.sqrt(np.maximum(np.diagonal(whole)[1:] / cells - mean**2, 0.0))
     unit = np.where(spread > 1e-6, spread, np.inf)
     unit[-1] = 1.0
-    # in units of the spread, about the mean of all cells: then one penalty suits all terms
+    # terms are centred and divided by their standard deviation, so that one penalty suits all of them
     counts, sums = each[:, 0, 0], each[:, 0, 1:]
     centred = each[:, 1:, 1:] - sums[:, :, None] * mean - mean[:, None] * sums[:, None, :]
     centred = (centred + counts[:, None, None] * np.outer(mean, mean)) / unit[:, None] / unit
@@ -349,14 +361,14 @@ def _chosen(
 
     Blocks are left out in turn, with those beside them where targets overlap; the gain is that of their squared errors.
     """
-    others = np.empty_like(centred)  # [block]; the moments by all the others
+    others = np.empty_like(centred)  # [block]; the moments of all other blocks together
     for b in range(len(centred)):
         kept = np.abs(np.arange(len(centred)) - b) > (1 if horizon > 1 else 0)
         kept = kept if kept.any() else np.arange(len(centred)) != b
         others[b] = centred[kept].sum(axis=0) / counts[kept].sum()
 
     def errors(places: list[int]) -> Float64:
-        """[block]; mean squared error of each, by the others."""
+        """[block]; mean squared error of each block, with weights fitted on the others."""
         weights = _ridge(others, places, horizon)[:, None]  # [block, 1, place]
         gained = 2 * weights @ centred[:, places, -1:]
         gained -= weights @ centred[:, places][:, :, places] @ weights.swapaxes(1, 2)

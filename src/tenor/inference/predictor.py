@@ -1,4 +1,7 @@
-"""Forecasts from a registered model by ONNX Runtime, without torch; what surrounds the networks is training's own."""
+"""Forecasts from a registered model by ONNX Runtime, without torch.
+
+Everything except the networks is the code that training uses.
+"""
 
 from __future__ import annotations
 
@@ -26,14 +29,14 @@ NO_VERDICT = "unknown: the model's card has none, as it was made by an older ten
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Predictor:
-    """A version of the registry, ready to forecast; `Predictor.load` makes it.
+    """A version of a model in the registry, ready to forecast; `Predictor.load` returns it.
 
     Attributes
     ----------
     recipe
         Its settings, scaler and calibration.
     card
-        Its data, parts, settings, validation metrics, and when it was made.
+        The model's card: its data, the split of sessions, settings, validation metrics, and when it was made.
 
     Examples
     --------
@@ -62,7 +65,7 @@ class Predictor:
         """
         opened = registry.open(version)
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1  # the same sums in the same order, wherever it runs
+        options.intra_op_num_threads = 1  # sums in the same order on every machine
         options.log_severity_level = 3
         graph = opened.read(ONNX)[ONNX]
         try:
@@ -83,19 +86,21 @@ class Predictor:
     ) -> PanelForecasts:
         """All that the model predicts from `bars` and `sentiment`, from one run of its networks.
 
-        Newest forecasts, past ones and attention are views of the result. Those of sessions up to the end of validation
-        (``recipe.split``) are of days that the model was fitted or tuned on.
+        The methods of the result give the newest forecasts, past ones and attention. Forecasts of sessions up to the
+        end of the validation part (``recipe.split``) are for days that the model was fitted or calibrated on.
 
         Parameters
         ----------
         bars
-            Of the recipe's whole `universe`, with all the history there is: indicators and intervals learn from it.
+            Bars of the recipe's whole `universe`, with all available history: indicators and intervals are computed
+            from it.
         sentiment
-            Made by ``recipe.sentiment``; may be None where the model has none (``recipe.with_sentiment``).
+            Daily sentiment made by the settings ``recipe.sentiment``; None is allowed if the model uses none
+            (``recipe.with_sentiment``).
         as_of
-            Tz-aware; only sessions that were over by then are seen. By default all of `bars`.
+            A moment with time zone; only sessions that were over by then are used. By default all of `bars`.
         covariates
-            For own features, as `Recipe.panel` takes them.
+            Data for own features, as `Recipe.panel` takes them.
 
         Raises
         ------
@@ -113,7 +118,7 @@ class Predictor:
         return PanelForecasts.of(self.recipe, self._runs, panel, self.verdicts())
 
     def verdicts(self) -> dict[int, str]:
-        """What training found of each horizon's forecasts, by the card; an older model's card says nothing of it."""
+        """From each horizon to the verdict of training on its forecasts, by the card; empty for older models."""
         validation = self.card.get("validation") or {}
         found = {int(horizon): dict(known).get("verdict") for horizon, known in validation.items()}
         return {horizon: str(found.get(horizon) or NO_VERDICT) for horizon in self.recipe.horizons}
@@ -130,6 +135,6 @@ class Predictor:
 
 
 def read_recipe(version: Version) -> Recipe:
-    """The recipe of a version of the registry; raises ModelError where it can't be read."""
+    """The recipe of a version in the registry; raises ModelError if it can't be read."""
     text = version.read(DOCUMENT)[DOCUMENT]
     return Recipe.from_mapping(document_of(text, version.location), version.name, version.own())

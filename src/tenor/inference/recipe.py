@@ -1,4 +1,4 @@
-"""All of a fitted model but its networks: how its panel is made, and what its networks' outputs become."""
+"""A fitted model without its networks: how its panel is made, and how outputs of networks become predictions."""
 
 from __future__ import annotations
 
@@ -38,23 +38,23 @@ class Recipe:
     Attributes
     ----------
     version
-        The model's; empty until its weights are known.
+        The model's version; empty until its weights are known.
     features
-        How its panel is made.
+        Settings of the features in its panel.
     sentiment
-        How the daily sentiment that it sees is made, and which one of a lake's it is.
+        Settings of the daily sentiment that it uses, which also select it in a lake.
     model
-        The shape of its networks.
+        Settings of its networks.
     scaler
-        Fitted on the training part.
+        Scaler of the features, fitted on the training part.
     calibration
-        Fitted on validation.
+        Calibration of the heads, fitted on the validation part.
     symbols
-        Those it was trained on.
+        The symbols that it was trained on.
     split
-        First and last day of each part.
+        First and last day of the training, validation and test parts.
     own
-        The user's own features, with the code and the rows that they are made of.
+        The user's own features, with their code and rows.
     """
 
     version: str = ""
@@ -79,14 +79,14 @@ class Recipe:
         Parameters
         ----------
         document, version
-            Of the model.
+            The document and the version of the model.
         files
-            Those that its own features are made of (`Recipe.files`).
+            The files of its own features (`Recipe.files`).
 
         Raises
         ------
         ModelError
-            It can't be read.
+            The document can't be read.
         """
         try:
             return cls(
@@ -119,15 +119,15 @@ class Recipe:
         }
 
     def files(self) -> dict[str, bytes]:
-        """The files that its own features are made of, by name; they travel with the model."""
+        """The files of its own features, by name; they are saved with the model."""
         return self.own.files()
 
     @property
     def name(self) -> str:
-        """What tables call the model."""
+        """The model's name in tables."""
         own = pinned(self.model.network)
         if own is not None:
-            return f"{own.name} ({own.file})"  # no baseline's name
+            return f"{own.name} ({own.file})"  # a name that no baseline has
         return "attention LSTM" if self.model.attention else "LSTM"
 
     @property
@@ -137,12 +137,12 @@ class Recipe:
 
     @property
     def lookback(self) -> int:
-        """Sessions under attention."""
+        """The number of past sessions that attention covers."""
         return self.model.lookback
 
     @property
     def history_needed(self) -> int:
-        """Sessions with all features, after which a forecast no longer feels where the panel begins (< 1e-3 sd)."""
+        """Sessions with all features after which a forecast no longer depends on where the panel begins (< 1e-3 sd)."""
         return self.lookback + WARM_UP
 
     @property
@@ -154,29 +154,29 @@ class Recipe:
     def with_kinds(self) -> bool:
         """Whether the model was fitted on features of kinds of news, and needs daily counts of them.
 
-        Where they have an effect of their own, the networks do not read them.
+        If the news has its own effect, the networks do not read these features.
         """
         kinds = chosen_kinds(self.features)
         return bool(kinds) and (self.model.news_effect or bool(set(self.scaler.features) & set(kind_names(kinds))))
 
     def universe(self, known: Sequence[str], symbols: Sequence[str]) -> list[str]:
-        """The symbols whose bars a forecast of `symbols` takes, among the `known` ones of a lake.
+        """The symbols whose bars are needed to forecast `symbols`, among the symbols `known` to a lake.
 
-        Cross-stock features need the whole universe that the model was trained on, beside the symbols to forecast.
+        Features across stocks need all symbols that the model was trained on, as well as those to forecast.
         """
         return sorted({*symbols, *(symbol for symbol in self.symbols if symbol in known)})
 
     def panel(self, bars: Bars, sentiment: DailySentiment | None, covariates: Covariates | None = None) -> Panel:
-        """The panel of `bars` as the model knows it; `sentiment` is left out where the model has none.
+        """The panel of `bars` with the model's features; `sentiment` is ignored if the model uses none.
 
-        Own features are computed by the code that travels with the model.
+        Own features are computed by the code that is saved with the model.
 
         Parameters
         ----------
         bars, sentiment
             As `build_panel` takes them.
         covariates
-            What the lake knows by now for own features: events, and rows of tables that became known after training
+            Newer data for own features: events, and rows of tables that became known after training
             (`Workspace.covariates`).
 
         Raises
@@ -204,7 +204,7 @@ class Recipe:
         )
 
     def scaled(self, panel: Panel) -> Panel:
-        """`panel` as the networks read it.
+        """`panel` with scaled features, as the networks read it.
 
         Raises
         ------
@@ -219,18 +219,18 @@ class Recipe:
         return self.scaler.transform(read_by_network(panel, self.model))
 
     def regressions(self, panel: Panel) -> Regressions:
-        """What regressions on the bars of `panel` add to the networks' forecasts.
+        """The regressions on the bars of `panel` that are combined with the networks' forecasts.
 
-        They are refitted from the model's validation part on, or from the panel's beginning where that is later.
+        They are refitted from the model's validation part on, or from the beginning of the panel if that is later.
         """
         first = int(panel.sessions.searchsorted(pd.Timestamp(self.split["validation"][0])))
         return Regressions.of(panel, first, self.model)
 
     def news_effect(self, panel: Panel, outputs: Outputs) -> NewsEffect | None:
-        """What the news adds to the networks' forecasts of log variance; None for a model or a panel without.
+        """The effect of news on the forecasts of log variance; None if model or panel has no counts of news.
 
-        It is estimated as time goes on from the model's validation part on, as `regressions` are, from what the
-        networks' `outputs` left over.
+        It is estimated from the residuals of the networks' `outputs`, again and again from the model's validation part
+        on, as `regressions` are.
         """
         first = int(panel.sessions.searchsorted(pd.Timestamp(self.split["validation"][0])))
         return estimated_effect(panel, outputs, first, self.model)
@@ -242,16 +242,17 @@ class Recipe:
         regressions: Regressions | None = None,
         news: NewsEffect | None = None,
     ) -> Predictions:
-        """The networks' `outputs`, each [session, symbol, horizon], as returns with 90 % intervals.
+        """Turn the networks' `outputs`, each [session, symbol, horizon], into returns with 90 % intervals.
 
-        The intervals are quantiles of the return as validation taught them, in units of the forecast volatility.
+        The intervals are quantiles of return / forecast volatility, measured on the validation part, times the forecast
+        volatility.
 
         Parameters
         ----------
         regressions
-            `Recipe.regressions` of the panel, if they are at hand.
+            `Recipe.regressions` of the panel; computed if not given.
         news
-            `Recipe.news_effect` of the panel, if it is at hand.
+            `Recipe.news_effect` of the panel; computed if not given.
         """
         news = self.news_effect(panel, outputs) if news is None else news
         regressions = self.regressions(panel) if regressions is None else regressions
@@ -268,11 +269,11 @@ class Recipe:
         return Predictions(self.name, **columns, lower=lower, upper=upper, risk=risk)
 
     def adapted(self, panel: Panel, predictions: Predictions) -> Predictions:
-        """`predictions` with intervals that learned from how often earlier ones held, after validation.
+        """`predictions` with intervals that are adapted, after validation, to how often earlier ones held.
 
-        Adaptive conformal inference (`conformal.adapt`) over all symbols of the panel, from the model's validation part
-        on; where the panel begins later, from its own beginning, the first half of it taking that part's place. Cells
-        before that, and all cells where there are too few earlier forecasts to judge, keep the interval they have.
+        This is adaptive conformal inference (`conformal.adapt`) over all symbols of the panel. It begins at the model's
+        validation part. If the panel begins later, the first half of the panel takes the place of that part. Cells
+        before that keep their intervals, and so do all cells if too few earlier forecasts can be judged.
         """
         days = [pd.Timestamp(day) for day in self.split["validation"]]
         start, end = int(panel.sessions.searchsorted(days[0])), int(panel.sessions.searchsorted(days[1], side="right"))
@@ -300,14 +301,14 @@ class Recipe:
 
 @dataclass(frozen=True, eq=False)
 class Regressions:
-    """What regressions on bars alone say of log variance, each [session, symbol, horizon].
+    """Forecasts of log variance by regressions on bars alone, each [session, symbol, horizon].
 
     Attributes
     ----------
     linear
         Each symbol's own forecast (`tenor.har.refitted`); NaN where there is none.
     season
-        What the season adds to any forecast (`tenor.inference.season`); 0 where nothing is known of it.
+        What the season of reports adds to any forecast (`tenor.inference.season`); 0 where it is not known.
     """
 
     linear: Float64
@@ -315,7 +316,7 @@ class Regressions:
 
     @classmethod
     def of(cls, panel: Panel, first: int, model: ModelConfig) -> Regressions:
-        """Those of `model`, refitted from the session `first` on."""
+        """The regressions that `model` uses, refitted from the session `first` on."""
         shape = panel.log_variance.shape
         terms = har_terms(panel) if model.linear or model.season else None
         return cls(
@@ -325,7 +326,7 @@ class Regressions:
 
 
 def estimated_effect(panel: Panel, outputs: Outputs, first: int, model: ModelConfig) -> NewsEffect | None:
-    """`NewsEffect.of` the networks' `outputs` from the session `first` on, or None where `model` has no such effect."""
+    """The effect of news from the session `first` on (`NewsEffect.of`), or None if `model` has no such effect."""
     if not model.news_effect:
         return None
     there = usable(panel, model.lookback)[:, :, None]

@@ -1,9 +1,10 @@
-"""What the season of quarterly reports adds to a forecast of log variance, by the symbols' own bars alone.
+"""The effect of the season of quarterly reports on a forecast of log variance, from the symbols' own bars alone.
 
-Companies report every 13 weeks, mostly on the same weekday, and move several times as much then. The networks look back
-one quarter and the regressions of `tenor.har` have averages alone, so that neither sees it. What a linear regression on
-the terms of HAR-X gains by those of the season is added to their forecast, as far as validation finds it worth
-(`tenor.heads`). Needs NumPy and pandas alone.
+Companies report every 13 weeks, mostly on the same weekday, and their prices then move several times as much as usual.
+The networks look back only one quarter, and the regressions of `tenor.har` contain only averages, so neither can see
+this. Two linear regressions are fitted: on the terms of HAR-X, and on the same terms with those of the season. Their
+difference is added to the forecast, multiplied by a factor that validation chooses (`tenor.heads`). Needs only NumPy
+and pandas.
 """
 
 from __future__ import annotations
@@ -19,20 +20,23 @@ from tenor.schema import Float64, Panel
 QUARTER = pd.Timedelta(weeks=13)
 QUARTERS = 4
 REPORTED = 1.0
-"""Above so much of `excess_variance` (e times the usual variance) a session probably had a report: another slope."""
+"""The `excess_variance` (e times the usual variance) above which a session probably had a report; the slope changes."""
 BOUND = 3.0
-"""Of the effect on a log variance, either way. On the stocks tried none was above 2.3: beyond it bars are at fault."""
+"""The largest effect on a log variance, in both directions.
+
+On the stocks tried it was never above 2.3; a larger one comes from wrong bars.
+"""
 
 
 def excess_variance(panel: Panel, terms: Float64) -> Float64:
-    """[session, symbol]; log variance of a session less that of the mean of the 66 up to it; NaN where not known.
+    """[session, symbol]; log variance of a session minus the log of the mean of the last 66; NaN where not known.
 
     Parameters
     ----------
     panel
-        Its variances.
+        The panel whose variances are used.
     terms
-        `tenor.har.har_terms` of it.
+        `tenor.har.har_terms` of the panel.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         excess: Float64 = np.log(panel.variance) - terms[:, :, HAR_X_SESSIONS.index(66)]
@@ -42,23 +46,24 @@ def excess_variance(panel: Panel, terms: Float64) -> Float64:
 def season_terms(sessions: pd.DatetimeIndex, excess: Float64, ahead: int) -> Float64:
     """How much a symbol moved at this time of the last four quarters.
 
-    The `ahead` sessions after each are looked up 13, 26, 39 and 52 weeks earlier, by date: numbers of sessions would
-    miss the weekday after a holiday. Of these sessions the one counts in which most happened.
+    For each session, the next `ahead` sessions are looked up 13, 26, 39 and 52 weeks earlier. This is done by date,
+    because counting sessions would miss the weekday after a holiday. The one with the largest excess counts.
 
     Parameters
     ----------
     sessions
-        In order.
+        The sessions, in order.
     excess
-        `excess_variance` of them.
+        [session, symbol]; their `excess_variance`.
     ahead
-        Sessions.
+        How many sessions the forecast looks ahead.
 
     Returns
     -------
     array
-        [session, symbol, 4]; the mean over the quarters that are known, and the value of a year ago, which is the mean
-        where that is not known; both 0 where no quarter is. Then what of each lies above `REPORTED`.
+        [session, symbol, 4]. First the mean over the quarters that are known, then the value of a year ago (the mean if
+        that is not known); both are 0 if no quarter is known. The last two are the parts of the first two above
+        `REPORTED`.
     """
     largest = pd.DataFrame(excess).rolling(ahead, min_periods=1).max().to_numpy()
     peaks = np.full((QUARTERS, *excess.shape), np.nan)
@@ -78,18 +83,18 @@ def season_terms(sessions: pd.DatetimeIndex, excess: Float64, ahead: int) -> Flo
 def season_effect(panel: Panel, first: int, *, terms: Float64 | None = None) -> Float64:
     """What the season adds to the forecast log variance, from the session `first` on.
 
-    The difference of two regressions over all symbols together, with and without the season's terms, refitted every
-    `tenor.har.REFIT_EVERY` sessions on all targets known by then. That of session t depends on the panel's rows up to
-    t alone.
+    It is the difference of two regressions over all symbols together, with and without the season's terms. Both are
+    refitted every `tenor.har.REFIT_EVERY` sessions on all targets known by then. The effect at session t depends only
+    on the panel's rows up to t.
 
     Parameters
     ----------
     panel
-        Its mask says which rows count.
+        The panel; its mask says which rows are used.
     first
         Session of the first fit, as a place on the panel's session axis.
     terms
-        `tenor.har.har_terms` of the panel, if they are at hand.
+        `tenor.har.har_terms` of the panel; computed if not given.
 
     Returns
     -------

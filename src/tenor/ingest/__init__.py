@@ -1,4 +1,4 @@
-"""Data coming in: people's files, services on the network, and how fresh the lake is.
+"""Data that comes in: users' files, services on the network, and how fresh the lake is.
 
-Nothing is imported here: asking how fresh a lake is must need no HTTP client.
+Nothing is imported here, because asking how fresh a lake is must not need an HTTP client.
 """

@@ -84,7 +84,7 @@ def doctor(
     """
     moment = now or pd.Timestamp.now("UTC")
     checks: list[SourceCheck] = []
-    # the question is whether a source works at this moment: no second try
+    # one try only, because the question is whether a source works now
     at_once = dataclasses.replace(config, http=dataclasses.replace(config.http, attempts=1))
     with client_and_keys(at_once, http, keys) as (client, known):
         for price in price_sources(config, client, known).values():

@@ -31,7 +31,7 @@ FetchProgress = Callable[[int, int], None]
 # symbols a batch
 _LEAST, _MOST = 16, 400
 _MANY_PARTS = 64
-"""From so many small parts on a table is compacted: each fetch adds at least one, and each read opens all."""
+"""A table with this many small parts is compacted, because each fetch adds at least one and each read opens all."""
 
 
 @dataclass(frozen=True)
@@ -43,15 +43,15 @@ class SymbolOutcome:
     symbol
         The symbol.
     source
-        The one that answered; ``""`` where none did.
+        The source that answered; ``""`` if none did.
     new
-        Rows that the lake did not have.
+        Number of rows that the lake did not have.
     revised
-        Rows of which it had another version.
+        Number of rows of which the lake had another version.
     notes
         Findings that a person should look at.
     errors
-        For each source that failed, why.
+        From each source that failed to the reason.
     """
 
     symbol: str
@@ -74,11 +74,11 @@ class FetchResult:
     Attributes
     ----------
     bars
-        One outcome a symbol.
+        One outcome for each symbol.
     news
-        One result a source.
+        One result for each source of news.
     events
-        Likewise.
+        One result for each source of events.
     """
 
     bars: tuple[SymbolOutcome, ...]
@@ -126,7 +126,7 @@ def fetch(
     keys: SourceKeys | None = None,
     progress: FetchProgress | None = None,
 ) -> FetchResult:
-    """Bring the bars, the news and the events of `symbols` into the lake: new sessions, and revisions of the last ones.
+    """Fetch bars, news and events of `symbols` into the lake: new sessions, and revisions of the latest stored ones.
 
     Each batch is appended as soon as it is complete: an interrupted fetch keeps its earlier batches, and the next one
     continues from there. Several may run at once.
@@ -134,9 +134,9 @@ def fetch(
     Parameters
     ----------
     store
-        Where the lake is.
+        The lake: a folder, or ``s3://bucket/prefix``.
     symbols
-        As Yahoo writes them; without any, all that a live source brought before.
+        Symbols in Yahoo's notation; without any, all that a live source has brought before.
     config
         Which sources to ask, and how.
     interval
@@ -144,13 +144,13 @@ def fetch(
     news
         Fetch news as well.
     events
-        Fetch dates known ahead as well, where `config` names sources of them.
+        Also fetch dates of events, if `config` names sources of them.
     now
-        UTC; the clock's time by default. Sessions that were not over by then are left out.
+        UTC; the present by default. Sessions that were not over by then are left out.
     http
         Sends the requests; by default a new client on the network.
     keys
-        Of the services; by default those in the environment.
+        Keys of the services; by default those in the environment.
     progress
         Called after each symbol.
 
@@ -186,7 +186,7 @@ def fetch(
 
 
 def fetch_or_fail(store: str, symbols: Sequence[str], config: SourcesConfig, interval: BarInterval) -> None:
-    """`fetch` before a refresh: bars of `interval`, with news and events where they are daily.
+    """`fetch` before a refresh: bars of `interval`; with daily bars, also news and events.
 
     Raises
     ------

@@ -1,7 +1,8 @@
-"""Dates known ahead -> lake: each counts from the moment that its source gives, or from the answer that named it.
+"""Fetch dates of events into the lake. A date is known from the moment that its source states, or from the answer.
 
-A calendar of coming dates is compared with what the lake has of it: a new date is added, one that it lists no longer
-was moved or called off and is withdrawn from this answer on. Nothing that was known before is changed.
+A calendar of coming dates is compared with the dates that the lake has from it. A new date is added. A date that the
+calendar no longer lists was moved or called off, and is withdrawn from this answer on. What was known before is not
+changed.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ from tenor.schema import WITHDRAWN, Bool, Events
 from tenor.store import Lake
 
 KIND = "events"
-"""In the lake's table of fetches."""
+"""The kind of these fetches in the lake's table ``fetches``."""
 _BATCH = 64
 _AGAIN = pd.Timedelta(days=14)
-"""A source that was asked before is asked again from so long before that."""
+"""A source is asked again for this much time before the last request."""
 _A_QUARTER = pd.Timedelta(days=45)
-"""Of one kind, events of a company that are no further apart are one that was moved."""
+"""Two events of a company of the same kind that are not further apart are the same event, which was moved."""
 _KEY = ["symbol", "session", "kind"]
 
 
@@ -44,19 +45,19 @@ class EventsResult:
     source
         Its name.
     new
-        Dates that the lake did not have from it, or that it announced again.
+        Number of dates that the lake did not have from it, or that it announced again.
     known
-        Dates that it had.
+        Number of dates that the lake already had.
     withdrawn
-        Dates that the source no longer lists.
+        Number of dates that the source no longer lists.
     refused
-        Rows without a usable date.
+        Number of rows without a usable date.
     requests
-        How many symbols it was asked about; 1 where it is asked once for all.
+        How many symbols it was asked about; 1 if it is asked once for all.
     failures
-        How many of these failed.
+        How many of these requests failed.
     errors
-        How they failed, each message once.
+        The messages of the failures, each once.
     notes
         What a person should know.
     """
@@ -73,7 +74,7 @@ class EventsResult:
 
     @property
     def failed(self) -> bool:
-        """No request was answered."""
+        """Whether no request was answered."""
         return self.failures >= self.requests
 
     def to_json(self) -> dict[str, Any]:
@@ -90,20 +91,20 @@ def fetch_events(
     keys: SourceKeys,
     now: pd.Timestamp | None = None,
 ) -> list[EventsResult]:
-    """Bring the events of `symbols` into the lake, a batch at a time: an interrupted fetch keeps its earlier batches.
+    """Fetch the events of `symbols` into the lake, batch by batch; an interrupted fetch keeps its earlier batches.
 
     Parameters
     ----------
     lake
-        Where to.
+        The lake.
     symbols
-        As Yahoo writes them.
+        Symbols in Yahoo's notation.
     config
         Which sources to ask, and how.
     http, keys
         Send the requests.
     now
-        UTC; by default the clock's time, read anew after each answer: a date counts as known from then on.
+        UTC; by default the clock's time after each answer. A date counts as known from then on.
 
     Raises
     ------
@@ -136,7 +137,7 @@ def _from(
         batch = requested[start : start + _BATCH]
         with ThreadPoolExecutor(config.parallel, thread_name_prefix="tenor-events") as pool:
             answers = list(pool.map(ask, batch))
-        at = moment()  # after the answers: nothing is known before it was said
+        at = moment()  # after the answers, since nothing is known before it was announced
         sound = {s: a for s, a in zip(batch, answers, strict=True) if isinstance(a, EventAnswer)}
         failures += len(batch) - len(sound)
         errors += [str(answer) for answer in answers if isinstance(answer, SourceError)]

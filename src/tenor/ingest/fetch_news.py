@@ -1,4 +1,4 @@
-"""News -> lake: every source that the settings name is asked, and its items are assigned to symbols."""
+"""Fetch news into the lake: every source in the settings is asked, and its items are assigned to symbols."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ class NewsResult:
     source
         Its name.
     new
-        Items that the lake did not have.
+        Number of items that the lake did not have.
     known
-        Items that it had.
+        Number of items that the lake already had.
     refused
-        Items without a usable time or text.
+        Number of items without a usable time or text.
     repeats
-        Of the items fetched, how many say nearly the same as another about the same symbol.
+        Number of fetched items that are nearly the same as another one about the same symbol.
     unassigned
-        Items about none of the symbols.
+        Number of items about none of the symbols.
     requests
-        How many were sent.
+        How many requests were sent.
     failures
         How many of them failed.
     errors
-        How they failed, each message once.
+        The messages of the failures, each once.
     """
 
     source: str
@@ -63,7 +63,7 @@ class NewsResult:
 
     @property
     def failed(self) -> bool:
-        """No request was answered."""
+        """Whether no request was answered."""
         return self.failures >= self.requests
 
     def to_json(self) -> dict[str, Any]:
@@ -74,7 +74,7 @@ class NewsResult:
 def fetch_news(
     lake: Lake, symbols: Sequence[str], config: SourcesConfig, *, now: pd.Timestamp, http: Http, keys: SourceKeys
 ) -> list[NewsResult]:
-    """Bring the news about `symbols` into the lake; each source's items are appended as soon as it is done."""
+    """Fetch the news about `symbols` into the lake; the items of a source are appended as soon as it has answered."""
     sources = news_sources(config, http, keys)
     if not sources:
         return []

@@ -1,4 +1,4 @@
-"""One symbol's bars: ask the sources in turn, and decide which rows of their answers go into the lake."""
+"""Fetch the bars of one symbol: ask the sources one after another, and decide which rows go into the lake."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ class SymbolFetch:
     symbol
         The symbol.
     source
-        The one that answered; ``""`` where none did.
+        The source that answered; ``""`` if none did.
     rows
-        Rows for the lake, with `source` and (daily) `BAR_COLUMNS` or the columns of ``intraday``.
+        Rows for the lake, with `source` and, for daily bars, `BAR_COLUMNS`, otherwise the columns of ``intraday``.
     new
-        How many of `rows` the lake has no version of.
+        How many of `rows` are new to the lake.
     actions
         Splits and dividends.
     name
-        Of the company.
+        Name of the company.
     notes
         Findings that a person should look at.
     errors

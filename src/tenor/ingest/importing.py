@@ -1,4 +1,4 @@
-"""Files, folders and the embedded data -> the lake; and a check of the bars in the lake."""
+"""Import files, folders and the embedded data into the lake; and check the bars in the lake."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ class ImportResult:
     bars
         How many bars were new, revised or already there.
     news
-        Likewise of news.
+        The same counts for news.
     sentiment
-        Likewise of daily sentiment.
+        The same counts for daily sentiment.
     refused
         One text for each refused row: file, row, column, value, reason and remedy.
     without_bars
-        The symbols that news came for, and that the lake has no bars of.
+        Symbols with imported news but without bars in the lake.
     events
-        Likewise of events.
+        The same counts for events.
     events_without_bars
-        The symbols that events came for, and that the lake has no bars of.
+        Symbols with imported events but without bars in the lake.
     missing
         The paths that do not exist; the others were imported.
     """
@@ -91,21 +91,22 @@ def import_files(
     paths
         Files, folders and ``embedded``.
     calendar
-        The exchange on whose sessions bars must lie; by default each symbol's own.
+        The exchange on whose sessions bars must be; by default each symbol's own.
     dates
-        The order of dates such as 02/12/2024: ``dmy``, ``mdy`` or ``ymd``; by default it is decided file by file, and a
-        file in which nothing decides is refused.
+        The order of dates such as 02/12/2024: ``dmy``, ``mdy`` or ``ymd``. By default it is decided for each file, and
+        a file in which it is unclear is refused.
     decimal
-        The decimal mark of bars, ``point`` or ``comma``; likewise.
+        The decimal mark of bars, ``point`` or ``comma``; by default it is decided in the same way.
     columns
-        The files' own names of columns, by tenor's (``{"session": "Datum"}``, as `parse_columns` gives them).
+        From tenor's names of columns to those of the files (``{"session": "Datum"}``, as from `parse_columns`).
     encoding
-        Of text files that are neither UTF-8 nor UTF-16, as Python names it; by default Windows-1252, where they can be.
+        Encoding of text files that are neither UTF-8 nor UTF-16, by its name in Python; by default Windows-1252, if
+        they can be read so.
 
     Raises
     ------
     ConfigError
-        A path is empty, `dates` or `decimal` is no such word, or there is no such `encoding`.
+        A path is empty, `dates` or `decimal` has an unknown value, or there is no such `encoding`.
     DataError
         No path exists, or the only one is a folder without files. Unusable rows inside a file are refused one by one,
         and the other rows imported.
@@ -132,7 +133,7 @@ def import_files(
     if EMBEDDED in paths:
         bars += lake.append_bars(embedded_bars(), source=EMBEDDED_SOURCE)
         sentiment += lake.append_sentiment(embedded_sentiment(), source=EMBEDDED_SOURCE)
-        if has_embedded("open"):  # another view of the same posts: not counted twice
+        if has_embedded("open"):  # the same posts at another moment, which are not counted twice
             lake.append_sentiment(embedded_sentiment("open"), source=EMBEDDED_SOURCE)
         lake.append_rows("names", embedded_names().assign(source=EMBEDDED_SOURCE))
     given = [path for path in paths if path != EMBEDDED]
@@ -166,13 +167,13 @@ class TableImport:
     Attributes
     ----------
     name
-        Of the table.
+        Name of the table.
     columns
-        Its numbers.
+        Its numeric columns.
     rows
         How many cells were new, revised or already there.
     without_bars
-        The symbols that the lake has no bars of.
+        Symbols of the table without bars in the lake.
     """
 
     name: str
@@ -193,18 +194,19 @@ def import_table(store: str, paths: Sequence[str], *, name: str, calendar: str |
     store
         The lake.
     paths
-        CSV or Parquet files with ``symbol`` (if not of all), ``session`` or ``known_since``, and numbers.
+        CSV or Parquet files with the columns ``symbol`` (unless rows concern all symbols), ``session`` or
+        ``known_since``, and numbers.
     name
-        Of the table; ``features.own = ["features:NAME"]`` uses it.
+        Name of the table, which ``features.own = ["features:NAME"]`` then uses.
     calendar
-        Of days without a time, for symbols whose names show no market; New York's by default.
+        Calendar by which days without a time are read, for symbols whose names show no market; New York's by default.
 
     Raises
     ------
     ConfigError
         `name` can't be a feature's.
     DataError
-        A file can't be used, or says of a value that the lake has that it was known earlier; nothing is written then.
+        A file can't be used, or states that a value was known earlier than the lake has it; then nothing is written.
     """
     check_name(name)
     lake = Lake(store)

@@ -1,9 +1,9 @@
-"""Which rows of a source's answer go into the lake, given the rows that it already has.
+"""Decide which rows of a source's answer go into the lake, given the rows that it already has.
 
-Adjusted prices are known up to a factor: each later split or dividend rescales all earlier prices. So rows of two
-scales must never stand side by side. Where the scale of a source's own rows has changed, its whole history is written
-again (the old versions stay, for the as-of view). Where rows of another source must stay, the new ones are scaled to
-meet them at a session that both have.
+Adjusted prices are only known up to a factor, because each later split or dividend rescales all earlier prices. So rows
+with two scales must never be mixed. If the scale of a source's own rows has changed, its whole history is written
+again; the old versions are kept, for reading the state at an earlier moment. If rows of another source must stay, the
+new ones are scaled to equal them at a session that both have.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tenor.errors import SourceError
 from tenor.schema import PRICES
 
 NOISE = 1e-6
-"""Relative differences below this are rounding, neither a revision nor a new scale."""
+"""Smaller relative differences are rounding, neither a revision nor a new scale."""
 _NUMBERS = (*PRICES, "volume")
 
 
@@ -34,14 +34,14 @@ class Span:
 
 @dataclass(frozen=True)
 class Boundary:
-    """Which of a symbol's stored rows a source must leave as they are, and which it may replace.
+    """Which of a symbol's stored rows a source must not change, and which it may replace.
 
     Attributes
     ----------
     base_last
-        The last session of the rows that must stay; None where there are none.
+        The last session of the rows that must stay; None if there are none.
     own_last
-        The last session of the source's own rows; None where there are none.
+        The last session of the source's own rows; None if there are none.
     """
 
     base_last: pd.Timestamp | None
@@ -49,7 +49,7 @@ class Boundary:
 
     @classmethod
     def of(cls, spans: Sequence[Span], source: str, *, primary: bool, live: Collection[str]) -> Boundary:
-        """For `source`: rows of files must stay; rows of another live source only the primary source may replace."""
+        """The boundary for `source`: rows from files stay, and only the primary source may replace rows of others."""
         base = [s.last for s in spans if s.source != source and not (primary and s.source in live)]
         own = [s for s in spans if s.source == source]
         return cls(max(base) if base else None, max(s.last for s in own) if own else None)
@@ -63,8 +63,8 @@ class Boundary:
 def scale_changed(own: pd.DataFrame, fresh: pd.DataFrame) -> bool:
     """Whether a source's `own` stored rows have adjusted prices on another scale than its `fresh` ones.
 
-    Compared at the earliest common session, which every later split or dividend has rescaled. Without a common session
-    the scale can't be compared, and the result is True.
+    They are compared at the earliest common session, which every later split or dividend has rescaled. Without a common
+    session the scales can't be compared, and the result is True.
     """
     if own.empty:
         return False
@@ -76,12 +76,12 @@ def scale_changed(own: pd.DataFrame, fresh: pd.DataFrame) -> bool:
 
 
 def spliced(stored: pd.DataFrame, fresh: pd.DataFrame, base_last: pd.Timestamp, source: str) -> pd.DataFrame:
-    """The rows of `fresh` after `base_last`, their adjusted prices scaled to meet the stored ones.
+    """The rows of `fresh` after `base_last`, with adjusted prices scaled to equal the stored ones at a common session.
 
     Raises
     ------
     SourceError
-        The two share no session.
+        There is no common session.
     """
     base = stored[(stored["session"] <= base_last) & (stored["source"] != source)]
     common = base.merge(fresh, on="session", suffixes=("_stored", "")).sort_values("session")
@@ -96,7 +96,7 @@ def spliced(stored: pd.DataFrame, fresh: pd.DataFrame, base_last: pd.Timestamp, 
 
 
 def carried_back(stored: pd.DataFrame, fresh: pd.DataFrame) -> pd.DataFrame:
-    """The stored rows from before `fresh` begins, on the scale of `fresh`; none where the scale is the same."""
+    """The stored rows from before `fresh` begins, on the scale of `fresh`; empty if the scale is the same."""
     common = stored.merge(fresh, on="session", suffixes=("_stored", "")).sort_values("session")
     older: pd.DataFrame = stored[stored["session"] < fresh["session"].min()]
     if common.empty or older.empty:
@@ -107,7 +107,7 @@ def carried_back(stored: pd.DataFrame, fresh: pd.DataFrame) -> pd.DataFrame:
 
 
 def without_noise(stored: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """Those of `rows` that differ, by more than rounding, from what the lake has from the same ``source``."""
+    """The `rows` that differ, by more than rounding, from the rows that the lake has from the same ``source``."""
     if stored.empty or rows.empty:
         return rows
     beside = rows[["session"]].merge(stored, on="session", how="left")
@@ -121,7 +121,7 @@ def without_noise(stored: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
 def disagreements(first: pd.DataFrame, second: pd.DataFrame, *, bound_bps: float) -> list[tuple[pd.Timestamp, float]]:
     """The sessions on which daily adjusted returns of two frames differ by more than a bound, and by how many bps.
 
-    Returns are compared, not prices: they do not depend on the scale, nor on a source having adjusted prices alone.
+    Returns are compared, because prices depend on the scale, and some sources have only adjusted prices.
     """
     common = (
         first[["session", "adj_close"]].merge(second[["session", "adj_close"]], on="session").sort_values("session")

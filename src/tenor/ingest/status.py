@@ -1,4 +1,4 @@
-"""How fresh the lake is: per symbol the last bar, the last news, their sources, and how far behind they are."""
+"""How fresh the lake is: for each symbol the last bar and news, their sources, and how far behind they are."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class SymbolStatus:
     symbol
         The symbol.
     calendar
-        Of its market.
+        Calendar of its market.
     currency
-        Of its prices.
+        Currency of its prices.
     last_bar
         The session of its last bar.
     source
-        Of the last bar.
+        Source of the last bar.
     live
         Whether that source is a service; otherwise the bar came from a file.
     expected
@@ -38,17 +38,17 @@ class SymbolStatus:
     behind
         Sessions from `last_bar` to `expected`.
     stale
-        Whether `behind` is more than the settings allow; False where only files brought bars.
+        Whether `behind` is more than the settings allow; False if bars came only from files.
     last_news
-        The latest publication (UTC), or None.
+        Time of the latest news item (UTC), or None.
     news_source
-        Of the latest publication.
+        Source of the latest news item.
     events
-        How many dates of events are known: of the symbol's own, without those that were withdrawn.
+        How many dates of the symbol's own events are known, without withdrawn ones.
     next_event
-        The session of the next one, or None.
+        The session of the next event, or None.
     next_kind
-        Its kind.
+        The kind of the next event.
     fetched_at
         When a source was last asked, or None.
     note
@@ -136,9 +136,9 @@ def stale(
     now: pd.Timestamp | None = None,
     interval: BarInterval = "1d",
 ) -> dict[str, str]:
-    """One line about each of `symbols` whose bars are older than the settings allow; nothing under ``ignore``.
+    """One line about each of `symbols` whose bars are older than the settings allow; empty if they say ``ignore``.
 
-    Symbols with bars from files alone are never stale: files are not expected to be of today.
+    Symbols with bars only from files are never stale, because files are not expected to be up to date.
     """
     if config.when_stale == "ignore":
         return {}
@@ -147,12 +147,12 @@ def stale(
 
 
 def refusal(why: str) -> str:
-    """What is said of a symbol whose stale bars the settings refuse; `why` is from `stale`."""
+    """The message about a symbol whose stale bars the settings refuse; `why` is from `stale`."""
     return f"{why}: run 'tenor data fetch', or set sources.when_stale to say."
 
 
 def news_without_bars(store: str) -> tuple[str, ...]:
-    """The symbols that there is news of, and no bars (daily or shorter): it reaches no model."""
+    """The symbols with news but without bars (daily or shorter); no model uses this news."""
     lake = Lake(store)
     with_bars = {str(s) for spans in (lake.spans("bars"), lake.spans("intraday")) for s in spans["symbol"]}
     return tuple(sorted({str(s) for s in lake.spans("news")["symbol"]} - with_bars))

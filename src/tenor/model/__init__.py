@@ -1,11 +1,11 @@
-"""The network: an LSTM under attention, or one of the user's, every step of which predicts."""
+"""The network: an LSTM with attention, or a user's own network. It predicts at every step of its input."""
 
 from tenor.config import ModelConfig
 from tenor.model.attention_lstm import AttentionLSTM, Output
 from tenor.model.own_network import FramedNetwork, OwnNetwork, pooled_log_variance
 
 Network = AttentionLSTM | FramedNetwork
-"""What is trained."""
+"""The types of network that can be trained."""
 
 
 def make_network(config: ModelConfig, n_features: int, n_horizons: int) -> Network:
@@ -14,14 +14,14 @@ def make_network(config: ModelConfig, n_features: int, n_horizons: int) -> Netwo
     Parameters
     ----------
     config
-        Its shape, or the user's network.
+        The network's size, or the user's network.
     n_features, n_horizons
-        Width of the input without the variance, and how many horizons are forecast.
+        Number of features (the input has the variance as well), and number of horizons that are forecast.
 
     Raises
     ------
     ConfigError
-        The user's network is not what `OwnNetwork` says.
+        The user's network does not follow `OwnNetwork`.
     """
     kind = FramedNetwork if config.network else AttentionLSTM
     return kind(config, n_features, n_horizons)

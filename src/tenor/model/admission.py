@@ -1,10 +1,10 @@
-"""What a user's network is shown to be before it is trained: it looks only back, it can be saved and served.
+"""Checks of a user's network before it is trained: that it uses only the past, and can be saved and served.
 
-A network is handed whole sequences, so nothing in its shape keeps it from the future. Its outputs up to a step are
-therefore compared before and after everything later is replaced, in evaluation and in training, at several steps; and
-those of a symbol before and after the other symbols are. All is done with networks of its own, made and thrown away.
-What a network does at other lengths, with more symbols, or once it was trained, is looked at when it forecasts
-(`require_honest`).
+A network gets whole sequences, so nothing in their shape keeps it from using the future. Its outputs up to a step are
+therefore compared before and after everything later is replaced, in evaluation and in training mode, at several steps.
+In the same way the outputs of a symbol are compared before and after the other symbols are replaced. The checks use
+networks that are made for them and thrown away. How a network behaves at other lengths, with more symbols, or after
+training is checked when it forecasts (`require_honest`).
 
 Letters in shape comments: B batch, T time, F inputs, K horizons.
 """
@@ -28,38 +28,38 @@ from tenor.model.own_network import REQUIRED, FramedNetwork, label, raised
 from tenor.model.reproducible import reproducible
 
 TOLERANCE = 1e-5
-"""Outputs that differ by less, beside their size, are the same: sums are not always added in one order."""
+"""Outputs whose relative difference is smaller count as equal, since sums are not always added in the same order."""
 SYMBOLS = 3
 AHEAD = 252
-"""Sessions by which a panel may grow before its network is trained anew."""
+"""How many sessions a panel may grow before its network is trained anew; the checks include such lengths."""
 NOISE = 0.1
-"""Spread of the noise on weights."""
+"""Standard deviation of the noise that is added to weights."""
 FACTOR = 50.0
-"""What the future is multiplied by, so that a glimpse of it can't hide."""
+"""Factor by which future inputs are multiplied, so that even a weak use of them is noticed."""
 
 
 def admit(config: ModelConfig, n_features: int, n_horizons: int, *, sessions: int) -> None:
-    """Refuse a network of the user's that can't be trained, saved or served, or that looks ahead; else do nothing.
+    """Raise if a user's network can't be trained, saved or served, or looks ahead; otherwise do nothing.
 
     A network that was admitted in this process is not checked again.
 
     Parameters
     ----------
     config
-        The network; tenor's own passes.
+        Settings that name the network; tenor's own network is not checked.
     n_features, n_horizons
-        Width of the input without the variance, and how many horizons are forecast.
+        Number of features (the input has the variance as well), and number of horizons that are forecast.
     sessions
-        How long the panel is.
+        Number of sessions of the panel.
 
     Raises
     ------
     ConfigError
-        The network can't be used; in one line which, why, and what to do.
+        The network can't be used; the message says in one line which network, why, and what to do.
     """
     if not config.network:
         return
-    key = (repr(config), n_features, n_horizons, sessions)  # it names the text of the network's file
+    key = (repr(config), n_features, n_horizons, sessions)  # the config includes the text of the network's file
     if key in _admitted:
         return
     with reproducible():
@@ -68,27 +68,27 @@ def admit(config: ModelConfig, n_features: int, n_horizons: int, *, sessions: in
 
 
 _admitted: set[tuple[str, int, int, int]] = set()
-"""What was admitted in this process."""
+"""The networks that were admitted in this process."""
 
 
 _honest: WeakKeyDictionary[FramedNetwork, set[tuple[int, ...]]] = WeakKeyDictionary()
-"""Trained networks, and the shapes of input on which each was shown to look only back."""
+"""Trained networks, with the shapes of input on which each was shown to use only the past."""
 
 
 def require_honest(network: FramedNetwork, x: Tensor, out: Output) -> None:
-    """Refuse a trained network that looks ahead, or at other symbols, on the very input that it forecasts from.
+    """Raise if a trained network uses later sessions or other symbols on the input that it forecasts from.
 
-    `admit` can't try every length and number of symbols, nor what a network does only after many runs. Asked once a
-    network and shape.
+    `admit` can't try every length and number of symbols, nor find what a network does only after many runs. The check
+    is made once for each network and shape of input.
 
     Parameters
     ----------
     network
-        In evaluation mode.
+        The network, in evaluation mode.
     x
-        [B, T, F + 1]; what it forecasts from.
+        [B, T, F + 1]; its input.
     out
-        What it gave.
+        Its output for `x`.
 
     Raises
     ------
@@ -344,7 +344,7 @@ class _Admission:
         torch.manual_seed(0)
         with torch.no_grad():
             given = network.given((self.x if x is None else x).clone())
-        network.load_state_dict(state)  # norms learn from what they see in training mode
+        network.load_state_dict(state)  # in training mode, batch norms change with their input
         return given
 
 

@@ -1,9 +1,9 @@
-"""The attention LSTM and its config. It reads a run of sessions once and predicts at every one of them.
+"""The attention LSTM. It reads a run of sessions once and predicts at every one of them.
 
-A feature gate, an LSTM, dense layers, and a head for each thing that is forecast, at every horizon. Risk is where
-attention carries the forecast: of each horizon it chooses, at every step, how much each of the last `lookback` sessions
-says about the sessions ahead. The forecast log variance is the log of the mean of their variances under these weights,
-plus a correction from the dense layers: an ARCH(∞) whose weights the network chooses from what it sees.
+It has a gate over the features, an LSTM, dense layers, and one head for each target, with an output for every horizon.
+Attention makes the forecast of risk: for each horizon, at every step, it chooses weights for the last `lookback`
+sessions. The forecast log variance is the log of the weighted mean of these sessions' variances, plus a correction from
+the dense layers. This is an ARCH(∞) model whose weights the network chooses from its input.
 Nothing at step t looks past step t.
 
 Letters in shape comments: B batch, T time, F features, H hidden, D the last dense layer's width, A attention_size, L
@@ -24,13 +24,13 @@ from tenor.config import ModelConfig
 from tenor.heads import HEADS
 
 DECAY = 0.7
-"""Power of the lag by which attention falls at first: the weights of a heterogeneous autoregression fall about so."""
+"""Before training, attention falls with this power of the lag, roughly as the weights of a HAR regression do."""
 SMALLEST = 1e-9
-"""Below the least variance of a session: what the pool of a window without any session is taken for."""
+"""The pooled variance of a window without any session; it is below the smallest variance of a session."""
 
 
 State = tuple[Tensor, Tensor]
-"""Of an LSTM: hidden and cell, each [layers, B, H]."""
+"""The state of an LSTM: hidden and cell state, each [layers, B, H]."""
 
 
 class Output(NamedTuple):
@@ -39,12 +39,12 @@ class Output(NamedTuple):
     Attributes
     ----------
     heads
-        Name -> [B, T, K]; see `tenor.heads.HEADS`.
+        From each head's name (`tenor.heads.HEADS`) to its output [B, T, K].
     time_weights
-        [B, T, K, L], detached; weight of the sessions at t-L+1 .. t (the last is t itself) in the forecast of each
-        horizon, they sum to 1; None without attention. A session without a bar has weight 0.
+        [B, T, K, L], without gradient; weights of the sessions t-L+1 .. t (the last is t itself) in the forecast of
+        each horizon. They sum to 1, and a session without a bar has weight 0. None without attention.
     feature_weights
-        [B, T, F], detached; weight of each feature at t, they sum to 1; None without attention.
+        [B, T, F], without gradient; weight of each feature at t; they sum to 1. None without attention.
     """
 
     heads: dict[str, Tensor]
@@ -58,9 +58,9 @@ class AttentionLSTM(nn.Module):
     Parameters
     ----------
     config
-        Its shape. Without attention the gate is left out and all variances of the lookback weigh the same.
+        Its size. Without attention there is no gate, and all variances of the lookback have the same weight.
     n_features, n_horizons
-        Width of the input without the variance, and how many horizons are predicted.
+        Number of features (the input has the variance as well), and number of horizons that are forecast.
     """
 
     def __init__(self, config: ModelConfig, n_features: int, n_horizons: int) -> None:
@@ -79,7 +79,7 @@ class AttentionLSTM(nn.Module):
             self.gate = nn.Linear(n_features, n_features)
             self.query = nn.Linear(width, n_horizons * config.attention_size)
             self.key = nn.Linear(width + n_features, n_horizons * config.attention_size, bias=False)
-            nn.init.zeros_(self.gate.weight)  # all features weigh the same until the data say otherwise
+            nn.init.zeros_(self.gate.weight)  # at the start all features have the same weight
             nn.init.zeros_(self.gate.bias)
             lag = torch.arange(config.lookback - 1, -1, -1, dtype=torch.float32)  # the last step is lag 0
             self.by_lag = nn.Parameter(-DECAY * torch.log1p(lag).repeat(n_horizons, 1))  # [K, L]
@@ -90,31 +90,31 @@ class AttentionLSTM(nn.Module):
         self.heads = nn.ModuleDict()
         for head in HEADS:
             linear = nn.Linear(widths[-1], n_horizons)
-            # training starts at the forecast that is hard to beat: no return, and the pooled variance as it is
+            # training starts at a forecast that is hard to beat: a return of 0, and the pooled variance unchanged
             nn.init.zeros_(linear.weight)
             nn.init.zeros_(linear.bias)
             self.heads[head.name] = linear
 
     @property
     def attends(self) -> bool:
-        """Whether outputs have weights of attention."""
+        """Whether its outputs include weights of attention."""
         return self.config.attention
 
     def level(self, head: str) -> Tensor:
-        """[K]; what is added to the output of `head` whatever the input is."""
+        """[K]; the bias of `head`, which is added to its output."""
         bias: Tensor = self.heads[head].bias  # type: ignore[assignment]
         return bias
 
     def forward(self, x: Tensor) -> Output:
-        """Predict at every step of `x` [B, T, F + 1]: features, and last the variance of the session, 0 for none.
+        """Predict at every step of `x` [B, T, F + 1]: the features, then the variance of the session (0 if none).
 
-        A step knows nothing of later ones.
+        The output at a step does not depend on later steps.
         """
         x, variance = x[..., : self.n_features], x[..., self.n_features]  # [B, T, F], [B, T]
         time_weights = feature_weights = None
         if self.config.attention:
             gate = functional.softmax(self.gate(x), dim=-1)  # [B, T, F]
-            x = x * gate * x.shape[-1]  # times F: the mean gate is 1, whatever F is
+            x = x * gate * x.shape[-1]  # times F, so that the mean of the gate is 1
             feature_weights = gate.detach()
         states, _ = self.lstm(x)  # [B, T, H]
         past = windows(variance, self.config.lookback)  # [B, T, L]
@@ -134,7 +134,7 @@ class AttentionLSTM(nn.Module):
         return Output(outputs, time_weights, feature_weights)
 
     def state_after(self, x: Tensor) -> State:
-        """The LSTM's state after the steps `x` [B, T, F + 1]; zero where there is no step."""
+        """The LSTM's state after the steps `x` [B, T, F + 1]; zero if T is 0."""
         if not x.shape[1]:
             nothing = torch.zeros(self.config.layers, len(x), self.config.hidden)
             return nothing, nothing
@@ -142,16 +142,18 @@ class AttentionLSTM(nn.Module):
         return tuple(state)
 
     def last(self, x: Tensor, state: State, place: int) -> Tensor:
-        """[B]; the log variance that `forward` gives at the last step, of the horizon at `place`; with attention alone.
+        """[B]; the log variance of `forward` at the last step, for the horizon at `place`; needs attention.
 
-        Attention at one step costs about a thirtieth of that at all.
+        Attention at one step takes about a thirtieth of the time of attention at all steps.
 
         Parameters
         ----------
         x
-            [B, L, F + 1], the lookback up to the last step.
+            [B, L, F + 1]; the last L steps.
         state
-            `state_after` the steps before them.
+            `state_after` of the steps before them.
+        place
+            Place of the horizon.
         """
         size, width = self.config.attention_size, self.config.hidden
         variance = x[..., self.n_features]  # [B, L]
@@ -160,7 +162,7 @@ class AttentionLSTM(nn.Module):
         last = states[:, -1]
         of_horizon = slice(place * size, (place + 1) * size)
         query = self.query(last)[:, of_horizon]  # [B, A]
-        # query · (key weights · input) = (query · key weights) · input: one product a step, not A
+        # query · (key weights · input) = (query · key weights) · input: one product for each step in place of A
         wanted_keys = query @ self.key.weight[of_horizon]  # [B, H + F]
         scores = (states @ wanted_keys[:, :width, None] + gated @ wanted_keys[:, width:, None])[..., 0]
         scores = scores / math.sqrt(size) + self.by_lag[place]
@@ -173,7 +175,7 @@ class AttentionLSTM(nn.Module):
         return x * functional.softmax(self.gate(x), dim=-1) * x.shape[-1]
 
     def dense_of(self, states: Tensor) -> Tensor:
-        """What the heads read, [..., D], from states of the LSTM [..., H]."""
+        """The input of the heads, [..., D], from states of the LSTM [..., H]."""
         dense: Tensor = self.dropout(torch.tanh(self.dense(states)))
         for layer in self.deeper:
             dense = self.dropout(torch.tanh(layer(dense)))
@@ -185,7 +187,7 @@ class AttentionLSTM(nn.Module):
         size, lookback = self.config.attention_size, self.config.lookback
 
         def by_horizon(values: Tensor) -> Tensor:
-            """[B, T, K * A] as [B * K, T, A]."""
+            """`values` [B, T, K * A] as [B * K, T, A]."""
             return values.reshape(batch, time, -1, size).transpose(1, 2).reshape(-1, time, size)
 
         scores = banded_products(
@@ -198,8 +200,8 @@ class AttentionLSTM(nn.Module):
 def banded_products(query: Tensor, key: Tensor, lookback: int) -> Tensor:
     """The dot product of every step's query with its own key and those of the `lookback` - 1 steps before it.
 
-    Time is cut into blocks of `lookback` steps: the band of a block's queries lies within its own keys and those of
-    the block before, so memory is [T, 2L], not [T, T] nor L copies of the keys.
+    Time is cut into blocks of `lookback` steps. The keys that a block's queries need lie in the block itself and the
+    one before. So memory grows as T x 2L, not as T x T, and keys are not copied L times.
 
     Parameters
     ----------
@@ -209,7 +211,7 @@ def banded_products(query: Tensor, key: Tensor, lookback: int) -> Tensor:
     Returns
     -------
     Tensor
-        [B, T, L]; the last is the step itself, 0 where there is no such step yet.
+        [B, T, L]; the last entry belongs to the step itself; entries before the first step are 0.
     """
     batch, time, size = query.shape
     blocks = -(-time // lookback)  # N
@@ -220,7 +222,7 @@ def banded_products(query: Tensor, key: Tensor, lookback: int) -> Tensor:
 
 
 def windows(steps: Tensor, lookback: int) -> Tensor:
-    """`steps` [B, T] as [B, T, L]: each with the `lookback` - 1 before it, 0 where there is none yet."""
+    """`steps` [B, T] as [B, T, L]: each step with the `lookback` - 1 before it; entries before the first step are 0."""
     time = steps.shape[1]
     blocks = -(-time // lookback)
     fill = blocks * lookback - time
@@ -237,10 +239,10 @@ def _two_blocks(steps: Tensor, lookback: int, fill: int) -> Tensor:
 
 def _bands(blocks: Tensor) -> Tensor:
     """[B, N, L, 2L] to [B, N L, L]: of row i of each block the columns i+1 .. i+L, which are its own last L steps."""
-    # the exporter and `torch.func` know no gradient of ours
+    # the ONNX exporter and `torch.func` can't use a custom autograd function
     if not (torch.onnx.is_in_onnx_export() or torch._C._functorch.is_functorch_wrapped_tensor(blocks)):
         return _Bands.apply(blocks)  # type: ignore[no-any-return,no-untyped-call]
-    # what a graph can hold: one row after another, and read with rows of 2L+1, so that the bands stand below each other
+    # for the graph: laid out in one row and read again with rows of 2L+1, the bands are below each other
     batch, count, lookback, _ = blocks.shape
     skewed = functional.pad(blocks.reshape(batch, count, 2 * lookback * lookback), (0, lookback))
     bands = skewed.reshape(batch, count, lookback, 2 * lookback + 1)[..., 1 : lookback + 1]
@@ -248,7 +250,7 @@ def _bands(blocks: Tensor) -> Tensor:
 
 
 class _Bands(torch.autograd.Function):
-    """The bands as a view with another stride, copied once; padding and its gradient would copy all of it twice."""
+    """The bands as a view with another stride, copied once; padding and its gradient would copy everything twice."""
 
     @staticmethod
     def forward(ctx: Any, blocks: Tensor) -> Tensor:

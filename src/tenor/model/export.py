@@ -1,4 +1,4 @@
-"""The networks of an ensemble as one ONNX graph that gives their mean, so that serving needs no torch."""
+"""Export of an ensemble of networks as one ONNX graph that gives their mean, so that serving needs no torch."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from tenor.model.own_network import WEIGHTS, label
 
 INPUT = "x"
 OUTPUTS = tuple(head.name for head in HEADS)
-"""Outputs of every model; one with attention has `WEIGHTS` as well."""
+"""The outputs of every model; a model with attention has `WEIGHTS` as well."""
 OPSET = 17
 RELATIVE, ABSOLUTE = 1e-4, 1e-5
-"""How far the graph of a user's network may be from torch: sums in another order, along thousands of sessions."""
+"""Largest differences between the graph of a user's network and torch; both add thousands of terms in other orders."""
 
 
 def to_onnx(networks: Sequence[Network]) -> bytes:
-    """The graph: `INPUT` [B, T, F + 1] float32 to the means over `networks` of what `Output` holds; B, T >= 1.
+    """The ONNX graph from `INPUT` [B, T, F + 1] float32 to the mean of the networks' `Output`; B and T are at least 1.
 
-    It runs on ONNX Runtime as torch runs it, up to rounding (< 1e-5 of the outputs' spread).
+    ONNX Runtime gives the same outputs as torch, up to rounding (below 1e-5 of their standard deviation).
 
     Parameters
     ----------
     networks
-        In evaluation mode, all of one shape.
+        The networks, in evaluation mode and all of the same size.
 
     Raises
     ------
     ConfigError
-        The user's network can't be exported, or its graph gives something else than torch.
+        The user's network can't be exported, or its graph gives other outputs than torch.
     """
     first = networks[0]
     if not isinstance(first, FramedNetwork):
@@ -48,7 +48,7 @@ def to_onnx(networks: Sequence[Network]) -> bytes:
         with _silent_exporter():
             graph = _exported(networks)
     except Exception as error:  # what the exporter, and torch under it, raise has no common base
-        # of an error in the network itself, what it raised when it was traced
+        # if the network itself raised, the error of its tracing
         cause = error.__cause__ if isinstance(error, ConfigError) and error.__cause__ else error
         raise ConfigError(
             f"{label(first.config)} can't be exported to ONNX, which serving runs: {type(cause).__name__}: "
@@ -61,18 +61,18 @@ def to_onnx(networks: Sequence[Network]) -> bytes:
 def _exported(networks: Sequence[Network]) -> bytes:
     config = networks[0].config
     names = [*OUTPUTS, *(WEIGHTS if networks[0].attends else ())]
-    file: Any = io.BytesIO()  # torch takes one, its types do not say so
-    # sizes that are not one and not a multiple of anything, so that no axis is taken for a constant
+    file: Any = io.BytesIO()  # torch accepts a buffer, but its type hints do not say so
+    # sizes that are neither 1 nor multiples of each other, so that the tracer takes no axis for a constant
     x = torch.zeros(SAMPLE_SYMBOLS, config.lookback + 2, networks[0].n_features + 1)
     with warnings.catch_warnings(), torch.no_grad():
-        # the tracer warns of checks inside torch that it can't record; the exported graph is compared with torch by
-        # the tests for runs shorter and longer than the sample
+        # the tracer warns of checks inside torch that it can't record; tests compare the graph with torch on runs that
+        # are shorter and longer than the sample
         warnings.simplefilter("ignore")
         torch.onnx.export(
             _Ensemble(networks),
             (x,),
             file,
-            dynamo=False,  # the newer exporter needs one package more, and fixes the LSTM's length
+            dynamo=False,  # the newer exporter needs one more package, and fixes the LSTM's length
             opset_version=OPSET,
             input_names=[INPUT],
             output_names=names,
@@ -137,26 +137,26 @@ FIXED = (
     "functional.scaled_dot_product_attention does not)."
 )
 LENGTHS = ((3, 70), (1, 1), (2, 7), (5, 301))
-"""Symbols and sessions on which a graph is compared: shorter and longer than the run that it is made from."""
+"""Numbers of symbols and sessions on which a graph is compared: fewer and more than in the run that it is made from."""
 SAMPLE_SYMBOLS = 3
-"""Symbols of that run."""
+"""Number of symbols of the run that a graph is made from."""
 
 
 def sample(symbols: int, time: int, n_features: int, seed: int = 0) -> Tensor:
-    """[symbols, time, n_features + 1]; inputs as a network sees them: features, variances, and sessions without a bar.
+    """[symbols, time, n_features + 1]; random input like that of a network: features, variances, missing sessions.
 
-    Drawn from a generator of its own; the first symbol starts late, as symbols do.
+    It is drawn from a generator of its own. The first symbol starts late, as real symbols do.
     """
     draw = torch.Generator().manual_seed(seed)
     x = torch.randn(symbols, time, n_features + 1, generator=draw)
     x[..., -1] = 2e-4 * torch.exp(x[..., -1])
-    x[torch.rand(symbols, time, generator=draw) < 0.05] = 0.0  # a session without a bar has no feature either
+    x[torch.rand(symbols, time, generator=draw) < 0.05] = 0.0  # a session without a bar has no features
     x[0, : time // 5] = 0.0
     return x
 
 
 class _Ensemble(nn.Module):
-    """The mean over networks, as a module that can be traced."""
+    """The mean over networks as a module that can be traced."""
 
     def __init__(self, networks: Sequence[Network]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A network of the user's in the place of the `AttentionLSTM`: what it has to be, and the frame that it runs in.
+"""A user's own network in place of the `AttentionLSTM`: the interface it must have, and the module that wraps it.
 
 Letters in shape comments: B batch, T time, F inputs, L lookback, K horizons.
 """
@@ -26,23 +26,23 @@ from tenor.model.attention_lstm import SMALLEST, Output
 
 NAMES = tuple(head.name for head in HEADS)
 REQUIRED = "log_variance"
-"""The head that every network has: intervals, quantiles and value at risk come from it."""
+"""The head that every network must have: intervals, quantiles and value at risk come from it."""
 OPTIONAL = " and ".join(name for name in NAMES if name != REQUIRED)
 WEIGHTS = ("time_weights", "feature_weights")
-"""Weights of attention, which a network may give beside its heads."""
+"""Weights of attention, which a network may return with its heads."""
 
 
 class OwnNetwork(Protocol):
-    """What a class named by ``model.network`` has to be: an ``nn.Module`` with this constructor and ``forward``.
+    """The interface of a class named by ``model.network``: an ``nn.Module`` with this constructor and ``forward``.
 
     Parameters
     ----------
     config
         The section [model] of the settings.
     n_features
-        F, the width of the input: the scaled features, and last the variance of the session, 0 where there is none.
+        F, the width of the input: the scaled features, then the variance of the session (0 if there is none).
     n_horizons
-        K, how many horizons are forecast.
+        K, the number of horizons that are forecast.
     **options
         The keys of [model.options].
     """
@@ -55,27 +55,30 @@ class OwnNetwork(Protocol):
         Returns
         -------
         mapping of str to Tensor
-            Head -> [B, T, K] float32. ``log_variance``: log of the mean variance of a session over the horizon, which
-            every network has. ``mean``: the return in units of its volatility; without it the price stays.
-            ``up_logit``: log-odds of a rise; without it, those of the training part. ``time_weights`` [B, T, K, L] and
-            ``feature_weights`` [B, T, F - 1], both or none, are shown as attention.
+            From the names of heads to outputs [B, T, K] float32. ``log_variance`` is required: the log of the mean
+            variance of a session over the horizon. ``mean`` is the return in units of its volatility; without it, a
+            return of 0 is forecast. ``up_logit`` is the log-odds of a rise; without it, those of the training part are
+            used. ``time_weights`` [B, T, K, L] and ``feature_weights`` [B, T, F - 1], both or none, are shown as
+            attention.
         """
 
 
 def pooled_log_variance(x: Tensor, sessions: int) -> Tensor:
-    """The log of the mean variance of the last `sessions` sessions that had one: where a forecast of risk may start.
+    """The log of the mean variance of the last `sessions` sessions, of those that have one.
+
+    It is a good starting point for a network's forecast of risk.
 
     Parameters
     ----------
     x
-        [B, T, F]; what a network of your own is given.
+        [B, T, F]; the input of your network; the variance is its last column.
     sessions
-        How many, the current one included.
+        How many sessions, including the current one.
 
     Returns
     -------
     Tensor
-        [B, T, 1].
+        [B, T, 1]; the log of the mean variance at each step.
     """
     variance = x[..., -1]
     sums = _sums(torch.stack((variance, (variance > 0).to(x.dtype)), 1), sessions)  # [B, 2, T]
@@ -89,22 +92,22 @@ def _sums(values: Tensor, length: int) -> Tensor:
 
 
 class FramedNetwork(nn.Module):
-    """A user's network, with the level of each head beside it, so that training starts at the right one.
+    """A user's network with a bias for each head, so that training starts at the right level.
 
-    Heads that it leaves out are their level alone. What it raises, and what it gives that is none of the contract, is
-    one line.
+    A head that the network leaves out is its bias alone. Errors of the network, and outputs that do not follow
+    `OwnNetwork`, are reported in one line.
 
     Parameters
     ----------
     config
-        With a `network` whose code is at hand.
+        Settings with a `network` whose code is available.
     n_features, n_horizons
-        Width of the input without the variance, and how many horizons are forecast.
+        Number of features (the input has the variance as well), and number of horizons that are forecast.
 
     Raises
     ------
     ConfigError
-        The code can't be run, or the network is not what `OwnNetwork` says.
+        The code can't be run, or the network does not follow `OwnNetwork`.
     """
 
     def __init__(self, config: ModelConfig, n_features: int, n_horizons: int) -> None:
@@ -124,12 +127,12 @@ class FramedNetwork(nn.Module):
         )
 
     def level(self, head: str) -> Tensor:
-        """[K]; what is added to the output of `head`."""
+        """[K]; the bias of `head`, which is added to its output."""
         level: Tensor = self.levels[head]
         return level
 
     def forward(self, x: Tensor) -> Output:
-        """As `AttentionLSTM.forward`, of `x` [B, T, F + 1]."""
+        """Predict at every step of `x` [B, T, F + 1], as `AttentionLSTM.forward` does."""
         given = self.given(x)
         nothing = torch.zeros_like(x[..., :1])
         heads = {name: given.get(name, nothing) + self.levels[name] for name in NAMES}
@@ -137,12 +140,12 @@ class FramedNetwork(nn.Module):
         return Output(heads, *weights)
 
     def given(self, x: Tensor) -> dict[str, Tensor]:
-        """What the user's network gives for `x`, checked against the contract.
+        """The output of the user's network for `x`, checked against `OwnNetwork`.
 
         Raises
         ------
         ConfigError
-            It raises, or what it gives is of other names, types or shapes.
+            The network raised, or its output has wrong names, types or shapes.
         """
         try:
             output = self.inner(x)
@@ -193,7 +196,7 @@ class FramedNetwork(nn.Module):
 
 
 def constructed(config: ModelConfig, width: int, n_horizons: int) -> nn.Module:
-    """The user's network, made; raises ConfigError where it can't be."""
+    """An instance of the user's network; raises ConfigError if it can't be made."""
     kind = _class(config)
     arguments = (config, width, n_horizons)
     try:
@@ -204,7 +207,7 @@ def constructed(config: ModelConfig, width: int, n_horizons: int) -> nn.Module:
             f"{label(config)} can't be called as {kind.__name__}(config, n_features, n_horizons{options}): {error}. "
             "Write its constructor so; keywords come from [model.options]."
         ) from None
-    except ValueError:  # a constructor without a signature: it shows when it is called
+    except ValueError:  # the constructor has no signature: an error shows when it is called
         pass
     try:
         with _same_dtype():
@@ -217,7 +220,7 @@ def constructed(config: ModelConfig, width: int, n_horizons: int) -> nn.Module:
 
 
 def label(config: ModelConfig) -> str:
-    """What messages call the network."""
+    """The name of the network in messages."""
     name = pinned(config.network)
     return f"network {config.network}" if name is None else f"network {name.file}:{name.name}"
 
@@ -245,11 +248,11 @@ def _module(config: ModelConfig) -> ModuleType:
     module = ModuleType(known)
     where = _where(config)
     module.__file__ = where
-    sys.modules[known] = module  # dataclasses and the like look their module up by name
-    # so that tracebacks, and `inspect`, show the text that is run, wherever the file is by now
+    sys.modules[known] = module  # dataclasses, among others, look their module up by name
+    # so that tracebacks and `inspect` show the text that is run, even if the file has moved
     linecache.cache[where] = (len(config.code), None, config.code.splitlines(keepends=True), where)
     try:
-        # numbers that the file draws, or a seed that it sets, would count in the process that runs it first alone
+        # random numbers that the file draws, or a seed that it sets, would affect only the process that runs it first
         with torch.random.fork_rng(devices=[]), _same_dtype():
             exec(compile(config.code, where, "exec"), module.__dict__)  # noqa: S102 (the user named it to be run)
     except (Exception, SystemExit) as error:
@@ -276,7 +279,7 @@ def _where(config: ModelConfig) -> str:
 
 
 def raised(error: BaseException, config: ModelConfig) -> str:
-    """``ValueError: text (mine.py, line 7)``."""
+    """`error` as a text with its place in the user's file: ``ValueError: text (mine.py, line 7)``."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == _where(config)]
     name = pinned(config.network)
     place = f" ({name.file}, line {lines[-1]})" if lines and name is not None else ""

@@ -1,4 +1,4 @@
-"""Sums in one order and numbers of one's own: what makes the same call give the same bytes."""
+"""Settings of torch with which the same call always gives the same bytes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """One thread: sums are added in one order, and small inputs do not wait for a second processor."""
+    """Run with one thread: sums are added in a fixed order, and small inputs do not wait for a second core."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -21,6 +21,6 @@ def one_thread() -> Iterator[None]:
 
 @contextmanager
 def reproducible() -> Iterator[None]:
-    """One thread, and a random generator of its own: sums are added in one order, and the caller's numbers stay his."""
+    """Run with one thread and a separate random generator: the caller's random numbers are not affected."""
     with one_thread(), torch.random.fork_rng(devices=[]):
         yield

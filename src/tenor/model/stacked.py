@@ -1,9 +1,9 @@
-"""Many networks of one shape as one: what lets a card train all seeds and folds in one batch.
+"""Many networks of the same size as one, so that a graphics card trains all seeds and folds in one batch.
 
-`torch.func.vmap` runs `AttentionLSTM` with the weights of all networks side by side. Two of its parts have no such form
-in PyTorch: the LSTM, whose recurrence is written here as one product of stacked matrices a step, and dropout, which
-draws from a generator. Here it is a function of a key and a place, so that what a network drops does not depend on
-which others are in the batch.
+`torch.func.vmap` runs `AttentionLSTM` with the weights of all networks side by side. PyTorch can't do this for two of
+its parts. One is the LSTM; its recurrence is written here with one product of stacked matrices for each step. The other
+is dropout, which draws from a random generator; here it is a function of a key and a place, so that what a network
+drops does not depend on the other networks in the batch.
 
 Letters in shape comments: S networks, B batch, T time, F features, H hidden.
 """
@@ -26,20 +26,20 @@ _WORD = 0xFFFFFFFF
 
 
 class Recurrence(torch.autograd.Function):
-    """The states of an LSTM from its gates before the recurrence: under `vmap`, where gradients are of all networks."""
+    """The states of an LSTM from its gates before the recurrence; under `vmap`, with gradients for all networks."""
 
     @staticmethod
     def forward(gates: Tensor, weight: Tensor) -> Tensor:
-        """The states [T, B, H] of one network, of gates [T, B, 4 H] and weight [4 H, H]; without gradients."""
+        """The states [T, B, H] of one network from gates [T, B, 4 H] and weight [4 H, H]; without gradients."""
         return _StackedRecurrence.apply(gates[:, None], weight[None])[:, 0]  # type: ignore[no-any-return,no-untyped-call]
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        """Nothing is needed: gradients are those of `_StackedRecurrence`."""
+        """Save nothing; `_StackedRecurrence` computes the gradients."""
 
     @staticmethod
     def vmap(_info: Any, in_dims: tuple[int | None, ...], gates: Tensor, weight: Tensor) -> tuple[Tensor, int]:
-        """All networks together."""
+        """The states of all networks together."""
         assert in_dims[0] is not None
         assert in_dims[1] is not None
         stacked = gates.movedim(in_dims[0], 1), weight.movedim(in_dims[1], 0)
@@ -81,7 +81,7 @@ class _StackedRecurrence(torch.autograd.Function):
         weight = weight.to(acts.dtype)
         new, gate_in, forget, out = (acts[..., k * width : (k + 1) * width] for k in range(4))
         before = torch.cat((torch.zeros_like(cells[:1]), cells[:-1]))
-        # all that does not wait for a later step, at once: what a gate's gradient is, of the cell's or of the state's
+        # computed at once for all steps: the factors from the gradient of cell or state to that of each gate
         slopes = torch.cat(
             (
                 gate_in * (1 - new * new),
@@ -111,12 +111,12 @@ class _StackedRecurrence(torch.autograd.Function):
 
 
 class SteppedLSTM(nn.Module):
-    """An `nn.LSTM` of the same parameters, step by step, that `vmap` can stack.
+    """An `nn.LSTM` with the same parameters, computed step by step, which `vmap` can stack.
 
     Parameters
     ----------
     lstm
-        Batch first, in one direction.
+        The LSTM to copy; batch first, one direction.
     """
 
     def __init__(self, lstm: nn.LSTM) -> None:
@@ -127,7 +127,7 @@ class SteppedLSTM(nn.Module):
         self.between = nn.ModuleList(KeyedDropout(lstm.dropout, 1 + layer) for layer in range(self.layers - 1))
 
     def forward(self, x: Tensor) -> tuple[Tensor, None]:
-        """The states [B, T, H] of `x` [B, T, F]; no last state, as nothing asks for it in training."""
+        """The states [B, T, H] for `x` [B, T, F], and None for the last state, which training does not need."""
         x = x.transpose(0, 1)  # [T, B, F]
         for layer in range(self.layers):
             of_input, of_state, bias, more = (
@@ -152,9 +152,9 @@ class KeyedDropout(nn.Module):
     Parameters
     ----------
     share
-        Of the values that are dropped.
+        Share of the values that are dropped.
     call
-        Which dropout of the network it is: each has masks of its own.
+        Number of this dropout layer in the network; each layer has its own masks.
     """
 
     def __init__(self, share: float, call: int) -> None:
@@ -163,7 +163,7 @@ class KeyedDropout(nn.Module):
         self.register_buffer(KEY, torch.zeros((), dtype=torch.int64), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """`x`, some of it 0 and the rest larger, in training; `x` itself else."""
+        """In training, `x` with some values set to 0 and the others scaled up; otherwise `x` itself."""
         if not (self.training and self.share):
             return x
         places = torch.arange(x.numel(), device=x.device).reshape(x.shape)
@@ -181,7 +181,7 @@ def _mixed(word: Tensor) -> Tensor:
 
 
 def stackable(network: AttentionLSTM) -> AttentionLSTM:
-    """A copy of `network` that `vmap` can run; its parameters have the same names."""
+    """A copy of `network` that `vmap` can run, with the same names of parameters."""
     same = copy.deepcopy(network)
     same.lstm = SteppedLSTM(network.lstm)  # type: ignore[assignment]
     same.dropout = KeyedDropout(network.config.dropout, 0)  # type: ignore[assignment]
@@ -191,20 +191,20 @@ def stackable(network: AttentionLSTM) -> AttentionLSTM:
 def run_stacked(
     template: AttentionLSTM, weights: Mapping[str, Tensor], keys: Tensor, x: Tensor, *, half: bool = False
 ) -> dict[str, Tensor]:
-    """The heads of all networks, name -> [S, B, T, K].
+    """The outputs of all networks, from each head's name to [S, B, T, K].
 
     Parameters
     ----------
     template
-        Of `stackable`.
+        A network from `stackable`.
     weights
-        Name -> [S, …], the parameters of all networks.
+        From each parameter's name to [S, …], its values in all networks.
     keys
-        [S]; what each network's dropout is drawn by.
+        [S]; the key of each network's dropout.
     x
-        [S, B, T, F + 1].
+        [S, B, T, F + 1]; the input of each network.
     half
-        Products in bfloat16; the LSTM's cells, softmax and logarithms stay in float32.
+        Whether products are computed in bfloat16. The LSTM's cells, softmax and logarithms stay in float32.
     """
     buffers = [name for name, _ in template.named_buffers() if name.rpartition(".")[2] == KEY]
 
@@ -214,7 +214,7 @@ def run_stacked(
         ).heads
         return heads
 
-    # casts are not kept for later: a recorded graph would read those of its recording
+    # casts are not cached, because a recorded CUDA graph would read those of its recording
     with torch.autocast(x.device.type, torch.bfloat16, enabled=half, cache_enabled=False):
         outputs: dict[str, Tensor] = vmap(one)(dict(weights), keys, x)
     return outputs

@@ -1,4 +1,4 @@
-"""Settings judged on frames: walked forward beside all that they have to beat."""
+"""`tenor.evaluate`: settings judged on frames, walked forward beside the models that they have to beat."""
 
 from __future__ import annotations
 
@@ -38,29 +38,31 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 TEST_SHARE, VALID_SHARE = 0.4, 0.15
-"""Of the sessions: those of all test parts together, and of one validation part, at most."""
+"""The largest shares of the sessions that all test parts together, and one validation part, may take."""
 SHORTEST_TEST = 20
-"""Sessions of a test part at least."""
+"""The fewest sessions of a test part."""
 LONGEST_PART = 126
-"""Sessions of a test or validation part at most: half a year."""
+"""The most sessions of a test or validation part: half a year."""
 
 
 @dataclass(frozen=True, eq=False)
 class WalkForwardEvaluation:
-    """How good forecasts by some settings are, trained anew in every fold; `tenor.evaluate` makes it.
+    """How good the forecasts of some settings are, with the model trained anew in every fold.
+
+    `tenor.evaluate` returns it.
 
     Attributes
     ----------
     verdict
-        How far, and which way, in a few sentences.
+        The result in a few sentences: how far prices move (risk), and which way (direction).
     risk
-        Horizon -> how far: the forecast volatility beside its rivals.
+        From each horizon to its result on risk: the forecast volatility beside its rivals.
     walked
-        Which way: returns and directions beside the baselines, and each fold by itself.
+        The result on direction: returns and directions beside the baselines, and each fold by itself.
     config
         The settings.
     symbols
-        Those of the bars.
+        The symbols of the bars.
     notes
         What was assumed in reading the frames.
     """
@@ -73,25 +75,27 @@ class WalkForwardEvaluation:
 
     @property
     def verdict(self) -> str:
-        """How far, and which way, in a few sentences."""
+        """The result in a few sentences: how far prices move (risk), and which way (direction)."""
         return self._walk.verdict
 
     @property
     def risk(self) -> dict[int, RiskEvaluation]:
-        """Horizon -> how far: the forecast volatility beside its rivals."""
+        """From each horizon to its result on risk: the forecast volatility beside its rivals."""
         return self._walk.risk
 
     @property
     def walked(self) -> WalkForwardSummary:
-        """Which way: returns and directions beside the baselines, and each fold by itself."""
+        """The result on direction: returns and directions beside the baselines, and each fold by itself."""
         return self._walk.walked
 
     def to_frame(self) -> pd.DataFrame:
-        """A row a horizon and model, ours first.
+        """The results as a table, with one row for each horizon and model; tenor's model comes first.
 
-        For the three losses of volatility (``log_variance_mse, qlike, crps``) the mean, our change against the model
-        (``change_…``, a share: below zero ours is better) and its p-value after Holm (``p_…``); ``coverage_90``; and
-        of the models that forecast returns ``skill, direction, mcc, rank_ic``. NaN where a model has none.
+        For each of the three losses of volatility (``log_variance_mse, qlike, crps``) there are the mean loss, tenor's
+        difference from the model (``change_…``, a share of its loss; below zero tenor is better), and the p-value of
+        the difference after Holm's correction (``p_…``). ``coverage_90`` is the share of returns inside the 90 %
+        interval. Models that forecast returns also have ``skill, direction, mcc, rank_ic``. What a model does not
+        forecast is NaN.
         """
         rows = []
         for horizon, far in self.risk.items():
@@ -114,7 +118,7 @@ class WalkForwardEvaluation:
         return self.to_frame().head(rows)
 
     def plot(self, *, loss: str = LOSSES[0], ax: Axes | None = None) -> Axes:
-        """Draw what the model changes against each rival, in per cent of its loss, by horizon.
+        """Draw the difference of the model's loss from that of each rival, in per cent of the rival's, by horizon.
 
         Parameters
         ----------
@@ -122,6 +126,11 @@ class WalkForwardEvaluation:
             ``log_variance_mse``, ``qlike`` or ``crps``.
         ax
             Where to draw; new axes by default.
+
+        Raises
+        ------
+        ConfigError
+            There is no such `loss`.
         """
         if loss not in LOSSES:
             raise ConfigError(f"loss is {loss!r}; it takes one of {', '.join(LOSSES)}.")
@@ -219,31 +228,32 @@ def evaluate(
     report: str | os.PathLike[str] | None = None,
     show: Sequence[str] = (),
 ) -> WalkForwardEvaluation | pipeline.EvaluationResult:
-    """Judge forecasts of a frame of bars, or a model of a store, beside the baselines.
+    """Judge settings on a frame of bars, or a trained model of a store, beside the baselines.
 
-    Of a frame, the settings are walked forward: trained anew in every fold, and tested on the sessions after it, beside
-    the same network without attention, GARCH, HAR and EWMA models, linear and boosted regressions and others. With a
-    path as `bars`, a trained version of that store is judged, as ``tenor evaluate`` does.
+    With a frame, the settings are walked forward: in every fold the model is trained anew and tested on the sessions
+    after the training. The baselines are the same network without attention, GARCH, HAR and EWMA models, linear and
+    boosted regressions and others. With the path of a store as `bars`, a trained version of that store is judged, as
+    ``tenor evaluate`` does.
 
     Parameters
     ----------
     bars, news, config, symbol, horizons, calendar, seeds, sentiment, own, events, allow_leak, progress
-        As `tenor.fit` takes them; or, as `bars`, the folder or ``s3://bucket/prefix`` of a store.
+        As in `tenor.fit`. `bars` may also be the folder or ``s3://bucket/prefix`` of a store.
     folds
-        Test parts, of half a year at most; together the last 40 % of the sessions. ``Config(folds=...)`` sets all of
-        it.
+        How many test parts. Together they are the last 40 % of the sessions, and each has half a year at most.
+        ``Config(folds=...)`` sets their lengths one by one.
     baselines
-        Regressors to compare with: scikit-learn's, or ``path/to/file.py:name``.
+        More regressors to compare with: scikit-learn regressors, or texts ``path/to/file.py:name``.
     workers
-        Processes that train side by side; one a core by default.
+        How many processes train at the same time; one for each core by default.
     version, report, show
-        Of a store: the version, by default the one trained last; the HTML file to write; symbols with a figure of their
-        own.
+        Only with a store: the version to judge, by default the one trained last; the HTML file to write; the symbols
+        that get a figure of their own in it.
 
     Returns
     -------
     WalkForwardEvaluation or EvaluationResult
-        Of a frame, and of a store.
+        The first for a frame, the second for a store.
 
     Raises
     ------
@@ -320,7 +330,7 @@ def evaluate(
 
 
 def fold_lengths(sessions: int, folds: int) -> FoldConfig:
-    """Folds whose test parts share the last 40 % of `sessions`, and are no longer than half a year.
+    """The settings of `folds` folds whose test parts are the last 40 % of `sessions`, each half a year at most.
 
     >>> fold_lengths(1258, 4)
     FoldConfig(folds=4, scheme='expanding', valid_sessions=126, test_sessions=125, test_end=None)

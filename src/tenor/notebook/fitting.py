@@ -22,7 +22,7 @@ from tenor.progress import bars_on
 from tenor.schema import DailySentiment
 
 VALID_SHARE = 0.2
-"""Of the sessions, the latest, by which training is stopped and forecasts are calibrated."""
+"""Share of the sessions, the latest ones, on which training is stopped and forecasts are calibrated."""
 
 
 def fit(
@@ -42,9 +42,9 @@ def fit(
 ) -> FittedModel:
     """Train a model on a frame of bars.
 
-    No store is needed, and the settings are those of `tenor.train`. Only the parts differ, since here nothing is tested
-    (`tenor.evaluate` does that, walking forward): the networks learn from the first 80 % of the sessions, and are
-    stopped and calibrated by the last 20 %.
+    No store is needed. The settings are those of `tenor.train`, but the sessions are split differently, since nothing
+    is tested here (`tenor.evaluate` does that). The networks learn from the first 80 % of the sessions. The last 20 %
+    are the validation part, on which training is stopped and forecasts are calibrated.
 
     Parameters
     ----------
@@ -52,25 +52,27 @@ def fit(
         Bars of one symbol or many, as `tenor.bars_of` takes them: a pandas, polars or Arrow table as yfinance, Alpaca,
         Stooq or Nixtla give it, a mapping from symbols to such tables, or `Bars`.
     news
-        A table with a text, a time with its zone and a symbol a row, as `tenor.news_of` takes it. The shipped encoder
-        scores the texts, and their daily sentiment becomes features.
+        A table of texts, each with its time (with time zone) and symbol, as `tenor.news_of` takes it. The shipped
+        encoder scores the texts, and their daily sentiment becomes features.
     config
         All settings; ``Config(split=...)`` sets the parts by date.
     symbol
-        Whose bars they are, where the frame does not say it.
+        The symbol of the bars, if the frame has no column that says it.
     horizons
-        Sessions ahead to forecast, rising; 1, 5 and 20 by default.
+        Sessions ahead to forecast, in rising order; 1, 5 and 20 by default.
     calendar
-        The exchange whose sessions the forecasts stand on, by its exchange_calendars name, ``24/7`` for coins; that of
-        most of the symbols by default.
+        The exchange on whose sessions forecasts are made, by its exchange_calendars name (``XNYS``; ``24/7`` for
+        coins). By default the exchange of most of the symbols.
     seeds
-        Networks, or their seeds; five by default. The forecast is their mean.
+        How many networks to train, or the list of their random seeds; five by default. The forecast is their mean.
     sentiment
-        Daily sentiment, in place of `news`, as `tenor.embedded_sentiment` gives it.
+        Daily sentiment in place of `news`, for example from `tenor.embedded_sentiment`.
     own
-        Features of your own: functions, or pairs of a name and a table; ``features.own`` of `config` names files.
+        Features of your own: functions, or pairs of a name and a table. Files are named in ``features.own`` of
+        `config`.
     events
-        A table of what is known ahead, as `tenor.events_of` takes it; all of its kinds become features.
+        A table of events whose dates are known ahead, such as earnings, as `tenor.events_of` takes it. All of its kinds
+        become features.
     allow_leak
         Train even where the leak check finds something in an own feature.
     progress
@@ -79,12 +81,12 @@ def fit(
     Returns
     -------
     FittedModel
-        With `predict`, `plot` and `save`.
+        The model; use its methods `predict`, `plot` and `save`.
 
     Raises
     ------
     FrameError
-        A frame can't be used; the message has column, row, value and the line of code that mends it.
+        A frame can't be used; the message has column, row, value and the line of code that repairs it.
     ConfigError
         A setting can't be used.
     HistoryError
@@ -147,7 +149,11 @@ def up_to_the_end(store: FrameStore) -> SplitConfig:
 
 
 def least_sessions(config: Config) -> int:
-    """About how many sessions a training by `config` takes: warm-up, lookback and purged ones before the last fifth."""
+    """About how many sessions a training with `config` needs.
+
+    These are the warm-up of features, the lookback and the purged sessions, with the validation part (a fifth of all)
+    after them.
+    """
     longest = max(config.features.horizons)
     train = warmup(config.features.groups) + config.model.lookback + 2 * longest
     return max(math.ceil(train / (1 - VALID_SHARE)), math.ceil((longest + 10) / VALID_SHARE))

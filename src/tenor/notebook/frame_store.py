@@ -1,4 +1,4 @@
-"""Frames of bars and news as a store of their own, in a temporary folder: every verb runs on it as on any store."""
+"""Frames of bars and news as a store in a temporary folder, so that training and evaluation run as on any store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tenor.schema import Bars, DailySentiment
 from tenor.workspace import Workspace
 
 SOURCE = "frame"
-"""What a store calls the source of bars and sentiment that came from a frame."""
+"""The name of the source, in a store, of bars and sentiment that came from a frame."""
 
 
 class TemporaryFolder:
@@ -28,9 +28,9 @@ class TemporaryFolder:
     Attributes
     ----------
     path : str
-        Where it is.
+        The folder.
     remove : callable
-        Removes it now.
+        Removes the folder now.
     """
 
     def __init__(self) -> None:
@@ -47,13 +47,13 @@ class FrameStore:
     workspace
         The store; its folder is removed with `folder`.
     config
-        The settings, with those given by keyword.
+        The settings, including those that were given as keyword arguments.
     bars
         The bars of the frame.
     notes
         What was assumed in reading the frames.
     folder
-        Owns the files.
+        The temporary folder; the files live as long as it does.
     """
 
     workspace: Workspace
@@ -95,7 +95,7 @@ def frame_store(
             f"sentiment was made at the {sentiment.as_of}, and features.as_of is {settings.features.as_of!r}: take "
             f"tenor.Config(features=tenor.FeatureConfig(as_of={sentiment.as_of!r})), or the sentiment of that moment."
         )
-    # the default calendar is nobody's choice: coins and foreign stocks stand on their own
+    # if nobody chose a calendar, coins and foreign stocks get the calendar of their own market
     chosen = settings.features.calendar != FeatureConfig().calendar or calendar is not None
     read = read_frame(bars, symbol=symbol, calendar=settings.features.calendar if chosen else None)
     if read.bars.interval != "1d":
@@ -129,7 +129,7 @@ def with_settings(
     calendar: str | None = None,
     seeds: int | Sequence[int] | None = None,
 ) -> Config:
-    """`config`, by default tenor's own, with what keywords say.
+    """`config` (tenor's defaults if it is None) with the settings that are given as keyword arguments.
 
     Raises
     ------
@@ -166,7 +166,7 @@ def _whole(values: Any, name: str, what: str) -> tuple[int, ...]:
 
 
 def usual_calendar(symbols: Sequence[str]) -> str:
-    """The calendar that most of `symbols` trade on; of several, New York's.
+    """The calendar that most of `symbols` trade on; New York's if several are equally frequent.
 
     >>> usual_calendar(["AAPL", "MSFT", "SAP.DE"]), usual_calendar(["BTC-USD", "ETH-USD"])
     ('XNYS', '24/7')

@@ -1,4 +1,4 @@
-"""A fitted model for a notebook: it forecasts, draws, and goes to a store and back."""
+"""A fitted model for a notebook: it forecasts, draws figures, and is saved to and loaded from a store."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ HISTORY = 120
 
 
 class FittedModel:
-    """A trained model with the bars that it forecasts from; `tenor.fit` and `tenor.load` make it.
+    """A trained model with the bars that it forecasts from; `tenor.fit` and `tenor.load` return it.
 
-    Every forecast comes from the stored model by ONNX Runtime, as those of the command line and the server do: what is
-    saved and loaded forecasts the same to the bit.
+    Every forecast is computed by ONNX Runtime from the stored model, as on the command line and on the server. So a
+    model gives the same forecasts, bit by bit, after it was saved and loaded.
 
     Parameters
     ----------
     workspace
         The store that holds model, bars and news.
     version
-        Which model of the store; its champion by default.
+        Which model of the store; by default its champion, the version in use.
     notes
         What was assumed in reading frames.
     folder
@@ -51,7 +51,7 @@ class FittedModel:
     predictor : Predictor
         The model itself: recipe, card and networks.
     notes : tuple of str
-        What was assumed in reading frames, and which symbols are not trained on.
+        What was assumed in reading frames, and which symbols the model was not trained on.
     """
 
     def __init__(
@@ -74,17 +74,23 @@ class FittedModel:
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """Those it was trained on."""
+        """The symbols that the model was trained on."""
         return self.predictor.recipe.symbols
 
     @property
     def horizons(self) -> tuple[int, ...]:
-        """Sessions ahead that it forecasts."""
+        """The horizons of its forecasts, in sessions ahead."""
         return self.predictor.recipe.horizons
 
     @property
     def bars(self) -> Bars:
-        """The bars of `symbols` that it forecasts from, where no others are handed over."""
+        """The bars of `symbols` that it forecasts from if `predict` gets no others.
+
+        Raises
+        ------
+        ModelError
+            The store has no bars of these symbols.
+        """
         bars = self._newest.trained_bars
         if bars is None:
             raise ModelError(
@@ -108,25 +114,28 @@ class FittedModel:
         Parameters
         ----------
         bars
-            Newer bars, as `tenor.fit` takes them; nothing is trained again. They need the whole history that indicators
-            learn from (two years do), of all symbols that the model was trained on. By default the model's own.
+            Newer bars, as `tenor.fit` takes them, of all symbols that the model was trained on. They must include the
+            history that features are computed from; two years are enough. The model is not trained again. By default
+            the bars that it was trained with.
         symbols
-            Those to forecast; all by default. They may be written as other services do (``BRK.B``).
+            The symbols to forecast; all by default. Other services' notations (``BRK.B``) are understood.
         horizons
-            Sessions ahead; all of the model's by default.
+            Sessions ahead; all horizons of the model by default.
         news
-            News up to the last of `bars`, as `tenor.fit` takes them; by default those that the model was trained with.
+            News up to the last session of `bars`, as `tenor.fit` takes them; by default the news that the model was
+            trained with.
         events
-            What is known ahead by then, likewise.
+            Events that are known at the last session of `bars`, as `tenor.fit` takes them; by default likewise.
         symbol
-            Whose bars they are, where the frame does not say it.
+            The symbol of the bars, if the frame has no column that says it.
 
         Returns
         -------
         DataFrame
-            A row a symbol and horizon, with the columns of `tenor.inference.forecasts.FORECAST_COLUMNS`: among them
-            ``price`` (the expected adjusted close), ``volatility`` (of the log return of one session, over the
-            horizon), the quantiles of the price ``q01`` to ``q99``, and ``p_up``.
+            One row for each symbol and horizon, with the columns of `tenor.inference.forecasts.FORECAST_COLUMNS`. Among
+            them are ``price`` (the expected adjusted close), ``volatility`` (the standard deviation of the log return
+            of one session, averaged over the horizon), the quantiles of the price ``q01`` to ``q99``, and ``p_up``
+            (the probability that the price rises).
 
         Raises
         ------
@@ -151,7 +160,7 @@ class FittedModel:
         events: Any = None,
         symbol: str | None = None,
     ) -> Forecasts:
-        """As `predict`, as `Forecast` objects, which also say where attention lies and what a verdict there is."""
+        """As `predict`, but as `Forecast` objects, which also hold the weights of attention and the verdict."""
         if isinstance(bars, str) or (symbols is None and _is_symbols(bars)):  # predict("AAPL")
             bars, symbols = None, bars
         wanted = None if horizons is None else (horizons,) if isinstance(horizons, int) else tuple(horizons)
@@ -180,23 +189,23 @@ class FittedModel:
     def plot(
         self, symbol: str | None = None, *, bars: Any = None, history: int = HISTORY, ax: Axes | None = None
     ) -> Axes:
-        """Draw the last sessions of a symbol, and the fan of quantiles ahead.
+        """Draw the last prices of a symbol, and the quantiles of the forecast price as a fan chart.
 
         Parameters
         ----------
         symbol
-            Which one; the first by default.
+            The symbol to draw; the first by default.
         bars
             Newer bars, as `predict` takes them.
         history
-            Sessions of the past.
+            How many past sessions to draw.
         ax
             Where to draw; new axes by default.
 
         Returns
         -------
         Axes
-            matplotlib's, for titles and limits of your own.
+            The axes of matplotlib, on which you can set titles and limits.
         """
         from tenor.report.fan import draw_fan
 
@@ -209,18 +218,18 @@ class FittedModel:
     def save(self, location: str | os.PathLike[str], *, bars: bool = True, promote: bool = True) -> str:
         """Write the model, and the bars and news that it forecasts from, into a store.
 
-        `tenor.load` reads it; ``tenor predict --store`` and ``tenor serve --store`` work on it, and so does
-        ``tenor data fetch``, which adds newer bars.
+        `tenor.load` reads it. The commands ``tenor predict --store`` and ``tenor serve --store`` use it, and
+        ``tenor data fetch`` adds newer bars.
 
         Parameters
         ----------
         location
-            A folder or ``s3://bucket/prefix``. What it holds already stays.
+            A folder or ``s3://bucket/prefix``. What it already holds is kept.
         bars
-            Write bars and news too; without them the store is for a model that is handed bars.
+            Whether to write bars and news too. Without them, `predict` needs bars after `tenor.load`.
         promote
-            Make it the champion of the store, which `tenor.load` and all commands use; ``tenor models rollback`` takes
-            that back. Else it is the champion only where there is none.
+            Whether to make it the champion of the store, the version that `tenor.load` and all commands use; ``tenor
+            models rollback`` undoes that. If False, it becomes the champion only if the store has none.
 
         Returns
         -------

@@ -1,1 +1,1 @@
-"""What the commands do, from the lake to a result: one file a verb."""
+"""What the commands do, from the lake to a result; one module for each command."""

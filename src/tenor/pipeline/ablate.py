@@ -25,7 +25,7 @@ from tenor.training.folds import fold_table, walk_forward
 from tenor.workspace import ScoringProgress, Workspace
 
 QUESTIONS = ("news", "sentiment", "attention")
-"""What can be asked about beside own features."""
+"""What an ablation can leave out, apart from own features."""
 
 
 @dataclass(frozen=True)
@@ -35,15 +35,15 @@ class AblationResult:
     Attributes
     ----------
     horizons
-        Horizon -> the ablation of sentiment; empty for a lake that has none.
+        From each horizon to the ablation of sentiment; empty if the lake has no sentiment.
     folds
-        A table of dates.
+        The dates of the folds, as a table in text.
     attention
-        Horizon -> the ablation of attention; empty for a model that has none.
+        From each horizon to the ablation of attention; empty if the model has no attention.
     own
-        Name of an own feature -> horizon -> its ablation.
+        From the name of each own feature to its ablation by horizon.
     news
-        What the news is worth by kind, and at the close and the open; None where it was not asked.
+        What the news is worth by kind, at the close and before the open; None if it was not asked about.
     """
 
     horizons: dict[int, Ablation]
@@ -75,31 +75,42 @@ def ablate(
     arms: Sequence[str] = (),
     allow_leak: bool = False,
 ) -> AblationResult:
-    """Walk forward with the news and without it, with it shuffled across days, and without attention.
+    """Walk the model forward with and without the news, with the news shuffled across days, and without attention.
 
-    Where there are counts of the news by kind, arms with more or less of it are compared over the sessions with news
-    (`tenor.evaluation.news_arms`), at the close and before the next open; where there is sentiment alone, with it,
-    without it and shuffled. The arm without attention has sentiment. A lake without either is asked about attention
-    alone. Own features that the config names are in all arms but those that they are left out of.
+    An arm is the same model with something left out. If the lake has counts of the news by kind, arms with more or less
+    of the news are compared over the sessions with news (`tenor.evaluation.news_arms`), at the close and before the
+    next open. If it has only sentiment, the arms are with, without and with shuffled sentiment. The arm without
+    attention has sentiment. In a lake with neither, only attention is left out. Own features that the config names are
+    in all arms except those that leave them out.
 
     Parameters
     ----------
+    store
+        The lake.
+    config
+        All settings.
+    workers
+        Processes that train at the same time; None means one for each core.
+    progress
+        Called with the name of an arm, the number of its networks that are trained, and of all its networks.
+    texts
+        Called while texts are scored.
     report
         The HTML file to write, if any.
     without
-        What to ask about instead: ``news``, ``sentiment``, ``attention``, names of own features, ``own`` for all of
-        them.
+        What to leave out, in place of the default: ``news``, ``sentiment``, ``attention``, names of own features, or
+        ``own`` for all of them.
     arms
-        Of `tenor.evaluation.news_arms.NEWS_ARMS`, where the news is asked about; by default all that there can be.
+        Names in `tenor.evaluation.news_arms.NEWS_ARMS`, if the news is asked about; by default all that are possible.
     allow_leak
-        Go on where the leak check finds something in an own feature.
+        Go on even if the leak check finds something in an own feature.
 
     Raises
     ------
     DataError
         The lake has no sentiment to leave out, and the model no attention.
     ConfigError
-        There is no own feature of a name in `without`.
+        `without` names an own feature that does not exist.
     LeakError
         An own feature sees the future.
     """
@@ -112,7 +123,7 @@ def ablate(
     try:
         until = end_of_first_training(bars, config, config.folds)
         config = with_topics(workspace, config, until, texts)
-    except HistoryError as error:  # what there is not to leave out is said first
+    except HistoryError as error:  # first report what can't be left out because it is not there
         too_short = error
     config, sentiment = workspace.training_news(config, until=until, progress=texts, save=True, always=True)
     counts = None if sentiment is None else sentiment.kinds
@@ -134,7 +145,7 @@ def ablate(
             "news with 'tenor data import', or ask about model.attention = true without model.network."
         )
     reasons = [lacking[name] for name in requested if name in lacking]
-    # by default what can be asked about is asked about; arms are of the news
+    # by default everything possible is left out in turn; arms concern the news
     if reasons and (without or len(reasons) == len(requested) or (arms and "news" in lacking)):
         raise DataError("; ".join(reasons) + ".")
     if too_short is not None:
@@ -146,7 +157,7 @@ def ablate(
     panel = config_panel(replace(config, features=features), bars, sentiment, prepared.own)
     news = None
     if "news" in requested and "news" not in lacking:
-        # the folds over the sessions with news have an end of their own, up to which topics are fitted
+        # the folds over the sessions with news have their own end of training, up to which topics are fitted
         asked = replace(config, sentiment=replace(config.sentiment, topics_model=named_topics))
         try:
             news = ablate_news(
@@ -182,7 +193,7 @@ def ablate(
         )
     attention = {}
     if "attention" in requested and "attention" not in lacking:
-        # the arm with attention is that with sentiment, where there is one: it lies in the cache
+        # the arm with attention is the one with sentiment, if there is one: it is in the cache
         attention = ablate_attention(panel, splits, **shared)
     own = {name: ablate_columns(panel, gone, name, splits, **shared) for name, gone in columns.items()}
     table = fold_table(panel.sessions, splits)

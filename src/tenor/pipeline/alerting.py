@@ -1,4 +1,4 @@
-"""After a refresh: which alerts are new, and whom they are sent to; and the digest of a store."""
+"""Alerts after a refresh: which are new, and to which channels they are sent. Also the digest of a store."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tenor.serving.published import PublishedForecasts
 log = logging.getLogger(LOGGER)
 
 ALERTS = "alerts"
-"""Where the index keeps the alerts that were raised, so that each is sent once."""
+"""The key of the index under which raised alerts are stored, so that each is sent once."""
 
 
 def send_new_alerts(
@@ -26,9 +26,20 @@ def send_new_alerts(
     before: Mapping[str, Any],
     environment: Mapping[str, str] = os.environ,
 ) -> list[alerts.Alert]:
-    """Send the alerts on what is published now that the head `before` does not have, in one message a channel.
+    """Send the alerts that are new since the previous publication, in one message for each channel.
 
-    Alerts that no channel took are sent again after the next refresh. Without rules nothing happens.
+    Alerts that no channel accepted are sent again after the next refresh. Without rules nothing happens.
+
+    Parameters
+    ----------
+    published
+        The published forecasts.
+    config
+        The rules and channels.
+    before
+        The head of the index before the refresh, with the alerts raised so far.
+    environment
+        Holds the addresses and keys of channels.
 
     Raises
     ------
@@ -55,7 +66,10 @@ def send_new_alerts(
 
 
 def check(config: AlertsConfig, environment: Mapping[str, str] = os.environ) -> None:
-    """Raise ConfigError where a rule can't be read or a channel lacks its variable, before anything is computed."""
+    """Raise ConfigError if a rule can't be read or a channel's environment variable is missing.
+
+    It is called before anything is computed.
+    """
     for rule in config.rules:
         alerts.read_rule(rule)
     channels.check(config.channels, environment)
@@ -68,7 +82,7 @@ def today(
     send: bool = False,
     environment: Mapping[str, str] = os.environ,
 ) -> Digest:
-    """The digest of what is published; with `send` it also goes over the channels of `config`.
+    """The digest of what is published; with `send` it is also sent over the channels of `config`.
 
     Raises
     ------

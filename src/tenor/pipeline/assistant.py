@@ -29,11 +29,11 @@ MOST_STATUS = 200
 MOST_TEXTS = 64
 MOST_EXPLAINED = 4
 MOST_ITEMS = 40
-"""Items of a list in what a tool returns: the rest is counted."""
+"""The most items of a list in the answer of a tool; further items are only counted."""
 MOST_CHARACTERS = 60_000
-"""Of a tool's whole answer: about 15,000 tokens."""
+"""The most characters of a tool's answer, about 15,000 tokens."""
 MOST_BYTES = 50 * 2**20
-"""Of a file that is judged or read."""
+"""The largest file that is judged or read."""
 
 Symbol = Annotated[str, Field(min_length=1, max_length=32, examples=["AAPL"])]
 Horizon = Annotated[int, Field(ge=1, le=1000, strict=True, description="Sessions ahead; models have 1, 5 and 20.")]
@@ -59,16 +59,16 @@ class Tools:
     store
         A folder, or ``s3://bucket/prefix``.
     files
-        The only folder from which `judge` and `evaluate` read files; without it they read none.
+        The only folder from which `judge` and `evaluate` read files; without it they read no files.
     """
 
     def __init__(self, store: str, files: Path | None = None) -> None:
         self.store, self.files = store, files
-        # one at a time: a run over all symbols takes a core and some hundred megabytes
+        # one at a time, because a run over all symbols takes a core and some hundred megabytes
         self._turn = threading.Lock()
 
     def all(self) -> list[Callable[..., dict[str, Any]]]:
-        """The tools that these options can serve: without a folder of files nothing can be judged."""
+        """The tools that work with these options; without a folder of files, `judge` is left out."""
         tools: list[Callable[..., dict[str, Any]]] = [self.forecast, self.evaluate, self.sentiment, self.data_status]
         if self.files is not None:
             tools.append(self.judge)
@@ -115,7 +115,7 @@ class Tools:
         track, note = None, f"no forecasts of it are published: run 'tenor refresh --store {self.store}'"
         try:
             index = workspace.published.index()
-        except TenorError as error:  # what validation measured is known without it
+        except TenorError as error:  # the results of validation are known without it
             note = str(error)
         else:
             if index is not None and index.head["model_version"] == card["version"]:
@@ -190,7 +190,7 @@ class Tools:
             whole = False
         if not whole:
             files = (path for path in root.rglob("*") if path.suffix in (".csv", ".parquet", ".json"))
-            # what is refused, such as a link out of the folder, is not offered either
+            # files that would be refused, such as a link out of the folder, are not suggested either
             files = (path for path in files if path.is_file() and path.resolve().is_relative_to(root))
             known = sorted(path.relative_to(root).as_posix() for path in itertools.islice(files, 1000))
             hint = did_you_mean(name, known) or f" There are: {', '.join(known[:8]) or 'none'}."
@@ -201,7 +201,7 @@ class Tools:
 
 
 def bounded(value: Mapping[str, Any], *, items: int = MOST_ITEMS) -> dict[str, Any]:
-    """`value` in JSON's types, its lists cut to `items` items and the whole to `MOST_CHARACTERS` characters.
+    """`value` as JSON values, with lists cut to `items` items and the whole to `MOST_CHARACTERS` characters.
 
     >>> bounded({"equity": [1.0] * 5, "rows": [{"x": float("nan")}]}, items=2)
     {'equity': [1.0, 1.0, '… 3 more'], 'rows': [{'x': None}]}

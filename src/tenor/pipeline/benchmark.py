@@ -1,4 +1,4 @@
-"""Published benchmarks, by their own protocols."""
+"""Published benchmarks, run by the protocols of their papers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def benchmark(
 ) -> BenchmarkResult:
     """Run the benchmark `name` on its published folder, and write the result to `out` as JSON.
 
-    Each finished seed is saved beside the models of `store`: the same call, after a kill, trains only the others.
+    Each finished seed is saved beside the models of `store`. If the run is killed, the same call trains only the rest.
 
     Parameters
     ----------
@@ -44,11 +44,11 @@ def benchmark(
     out
         The JSON file to write; None writes none.
     train_end, valid_end, test_end
-        Last day of each part, YYYY-MM-DD; for glt alone.
+        Last day of each part, YYYY-MM-DD; only for glt.
     workers, progress
         As in `tenor.benchmarks.training.train_benchmark`.
     store
-        The lake, beside which seeds are saved and in which scores of tweets are remembered.
+        The store in which seeds and scores of tweets are saved.
     seeds
         How many networks are trained; the protocols ask for ten.
     text
@@ -61,7 +61,7 @@ def benchmark(
     ConfigError
         The benchmark is unknown, or the dates that it needs are missing.
     DataError
-        `data` is not such a folder.
+        `data` is not the published folder.
     """
     cache = registry_of(store).folder / "benchmark"
     if name in ("acl18", "kdd17"):

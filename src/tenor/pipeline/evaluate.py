@@ -50,9 +50,11 @@ WITHOUT_SENTIMENT = "the same without sentiment"
 
 @dataclass(frozen=True, repr=False)
 class EvaluationResult:
-    """A version's settings walked forward, how far and which way; that version on its own test part and, against the
-    same model without sentiment, on the test sessions that sentiment reaches (returns and risk), by horizon; and where
-    the report lies.
+    """The result of `evaluate`.
+
+    It has three parts: the version's settings walked forward (risk and direction); the version itself on its own test
+    part, by horizon; and the version against the same model without sentiment, on the test sessions with sentiment. It
+    also says where the report was written.
     """
 
     version: str
@@ -94,24 +96,24 @@ class EvaluationResult:
 
 @dataclass(frozen=True, eq=False)
 class WalkedSettings:
-    """A model's settings walked forward beside all that they have to beat: which way, how far, and what it is worth.
+    """A model's settings walked forward beside all rivals that they have to beat.
 
     Attributes
     ----------
     walked
-        Which way, by horizon.
+        The results on returns and direction, by horizon.
     risk
-        How far, by horizon.
+        The results on risk, by horizon.
     use
         What the forecasts of risk are worth.
     replaced
-        Rival -> symbols for which it could not be estimated.
+        From each rival to the symbols for which it could not be estimated.
     panel
-        Unscaled; only the cells that count in its mask.
+        The panel, unscaled; its mask has only the cells that are evaluated.
     rows
-        All test parts, on the panel's session axis.
+        All test parts, as places on the panel's session axis.
     forecasts
-        The model's, with adaptive intervals where there are any.
+        The model's forecasts, with adaptive intervals if it has any.
     """
 
     walked: WalkForwardSummary
@@ -128,7 +130,13 @@ class WalkedSettings:
         return _verdict(self.risk, self.walked)
 
     def trading(self, tried: int = 1) -> CostSweep:
-        """What the forecasts of the shortest horizon would have earned, of `tried` configurations."""
+        """What trading on the forecasts of the shortest horizon would have earned.
+
+        Parameters
+        ----------
+        tried
+            How many configurations were tried; the deflated Sharpe ratio allows for it.
+        """
         return sweep_costs(self.panel, self.rows, self.forecasts, horizon=self.panel.horizons[0], tried=tried)
 
 
@@ -144,7 +152,10 @@ def walk_settings(
     workers: Workers = None,
     progress: StageProgress | None = None,
 ) -> WalkedSettings:
-    """Train the settings anew in each of `folds`, and judge them there; parameters as in `walk_with_comparators`."""
+    """Train with the settings anew in each of `folds`, and judge the forecasts of its test part.
+
+    The parameters are those of `walk_with_comparators`.
+    """
     splits = walk_forward(panel.sessions, folds, purge=max(panel.horizons))
     walk = walk_with_comparators(
         panel,
@@ -175,7 +186,7 @@ def walk_settings(
 def _verdict(risk: Mapping[int, RiskEvaluation], walked: WalkForwardSummary) -> str:
     which_way = walked.verdict
     name = next(iter(next(iter(walked.evaluations.values())).table))
-    if not which_way.startswith(name):  # a name keeps its capitals
+    if not which_way.startswith(name):  # a model's name keeps its capital letters
         which_way = f"{which_way[0].lower()}{which_way[1:]}"
     return f"{risk_headline(risk)} Which way: {which_way}"
 
@@ -200,18 +211,18 @@ def evaluate(
     Parameters
     ----------
     config
-        What the version must have been trained with; None takes it as it is. Its folds are walked; where they are
-        left at their defaults, folds over the version's own test part.
+        Settings that the version must have been trained with; None accepts any. Its folds are walked; if they are left
+        at their defaults, the folds are over the version's own test part.
     version
-        The one trained last if None.
+        The version to evaluate; None means the one trained last.
     as_of
-        The moment that its forecasts must be made at, ``close`` or ``open``; None takes it as it is.
+        The moment at which its forecasts must be made, ``close`` or ``open``; None accepts both.
     report
         The HTML file to write.
     show
-        Symbols that get a figure of their own; some are picked if none is named.
+        Symbols that get their own figure; some are picked if none is named.
     baselines
-        Regressors of the user's, each ``path/to/file.py:name``.
+        The user's own regressors, each ``path/to/file.py:name``.
     """
     workspace = Workspace(store)
     forecaster = load(workspace.registry, version or "latest")
@@ -263,7 +274,7 @@ def evaluate(
     predictions |= fit_baselines(panel, split, workers=workers) | {
         regressor.name: regressor(panel, split) for regressor in own_baselines
     }
-    # a late starter counts from the session on which the network has seen its lookback; the same cells for all models
+    # a symbol that starts late counts once the network has seen a lookback of it; all models get the same cells
     counted = replace(panel, mask=usable(panel, recipe.lookback))
     evaluations = {h: evaluate_horizon(counted, split.test, predictions, horizon=h) for h in panel.horizons}
     ablation, risk_ablation = {}, {}
@@ -369,7 +380,7 @@ def _require_same(config: Config, forecaster: Forecaster) -> None:
         ours, theirs = getattr(config, part), getattr(forecaster, part)
         requested, trained = to_mapping(ours), to_mapping(theirs)
         for key in {**trained, **requested}:
-            # one that a mapping leaves out has its default
+            # a setting that the mapping leaves out has its default
             wanted, value = requested.get(key, getattr(ours, key)), trained.get(key, getattr(theirs, key))
             if wanted != value and not _meant(key, wanted, value):
                 raise ConfigError(
@@ -390,7 +401,7 @@ _KNOWN_AT = {"close": "at each session's close", "open": "before the next open: 
 
 
 def describe_version(forecaster: Forecaster, panel: Panel, split: Split) -> dict[str, str]:
-    """What the report says of the model, its data and its settings."""
+    """The lines of the report about the model, its data and its settings."""
     parts = split.parts()
     span = " … ".join(map(exchange(panel.calendar).label, panel.sessions[[0, -1]]))
     return {

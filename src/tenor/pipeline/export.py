@@ -21,13 +21,13 @@ from tenor.registry.registry import Version
 from tenor.storage.files import flat
 
 VERSION = "tenor.version"
-"""The tag by which an exported version is found again."""
+"""The tag by which an exported version is recognised."""
 FILES, MODEL = "version", "model"
-"""Folders of the run: the version's files as they are, and the same as MLflow's own kind of model."""
+"""Folders of the run: the version's files unchanged, and the same version as a model in MLflow's own format."""
 MOST = 100
-"""Settings or metrics that MLflow takes at once."""
+"""The most settings or metrics that MLflow accepts at once."""
 LONGEST = 500
-"""Characters of a setting."""
+"""The most characters of a setting."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ class Exported:
     experiment
         The name of the run's experiment.
     address
-        Of the tracking server or folder, without a password.
+        Address of the tracking server or folder, without password.
     model
-        What ``mlflow.pyfunc.load_model`` takes; None for a version that needs more than bars.
+        The argument for ``mlflow.pyfunc.load_model``; None for a version that needs more than bars.
     new
-        False where it was there already, and nothing was written.
+        False if the version was there already and nothing was written.
     """
 
     version: str
@@ -61,8 +61,8 @@ class Exported:
 def export_to_mlflow(registry: Registry, name: str | None, *, uri: str, experiment: str = "tenor") -> Exported:
     """Write a version into MLflow: a run with its settings as parameters, its validation as metrics, and its files.
 
-    A version that a finished run of the experiment has already is left as it is; an export that broke off goes on in
-    its own run.
+    If a finished run of the experiment already has the version, nothing is written. An export that was interrupted is
+    continued in its own run.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def export_to_mlflow(registry: Registry, name: str | None, *, uri: str, experime
     uri
         A tracking server (``http://…``), a folder, or a database (``sqlite:///mlflow.db``, with the whole of MLflow).
     experiment
-        Its name; it is made where there is none.
+        Name of the experiment; it is created if it does not exist.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def export_to_mlflow(registry: Registry, name: str | None, *, uri: str, experime
 
 
 def _client(uri: str, address: str) -> Any:
-    # by itself MLflow tries for minutes
+    # without this, MLflow retries for minutes
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # a program may read it
@@ -125,7 +125,7 @@ def _client(uri: str, address: str) -> Any:
         raise ConfigError("MLflow is not installed: pip install 'tenor[mlflow]'.") from None
     scheme = urlsplit(uri).scheme
     if scheme in ("", "file"):
-        # newer ones ask whoever names a folder to say that it is meant
+        # newer versions of MLflow require this confirmation for a folder
         os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
         uri = uri if scheme else Path(uri).absolute().as_uri()
     try:

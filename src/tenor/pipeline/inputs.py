@@ -1,6 +1,6 @@
-"""What a training reads: bars, own features, news and topics of a lake, and the panel of them.
+"""The inputs of a training: bars, own features, news and topics of a lake, and the panel made of them.
 
-Needs no torch where neither topics nor own features ask where the training part ends.
+It needs no torch unless topics or own features need the end of the training part.
 """
 
 from __future__ import annotations
@@ -24,16 +24,17 @@ from tenor.workspace import ScoringProgress, Workspace
 
 @dataclass(frozen=True, repr=False)
 class TrainingInputs:
-    """What a training reads.
+    """The inputs of a training.
 
     Attributes
     ----------
     config
-        With all that was left open for the lake: source of sentiment, kinds of news, topics, kinds of events.
+        The settings, completed with what depends on the lake: source of sentiment, kinds of news, topics, kinds of
+        events.
     bars
-        Those trained on.
+        The bars to train on.
     sentiment
-        With counts by kind; None where no feature needs it, or the lake has none.
+        Daily sentiment with counts by kind; None if no feature needs it, or the lake has none.
     prepared
         The own features.
     panel
@@ -55,7 +56,7 @@ def training_inputs(
     scoring: ScoringProgress | None = None,
     allow_leak: bool = False,
 ) -> TrainingInputs:
-    """Read what a training with `config` reads; texts that are new are scored, and topics fitted, once.
+    """Read the inputs of a training with `config`. New texts are scored and topics are fitted, each only once.
 
     Parameters
     ----------
@@ -64,11 +65,11 @@ def training_inputs(
     config
         All settings.
     given
-        Own features beside those of ``features.own``.
+        Own features in addition to those of ``features.own``.
     scoring
         Called while texts are scored.
     allow_leak
-        Go on where the leak check finds something in an own feature.
+        Go on even if the leak check finds something in an own feature.
 
     Raises
     ------
@@ -93,19 +94,19 @@ def training_inputs(
 
 
 def train_end(config: Config, bars: Bars, given: Sequence[Given] = ()) -> pd.Timestamp | None:
-    """The last session of the training part; None where there are no own features that need it."""
+    """The last session of the training part; None if no own feature needs it."""
     features = config.features
     return last_trained(config, bars) if features.own or features.events or given else None
 
 
 def topics_end(config: Config, bars: Bars) -> pd.Timestamp | None:
-    """The last session of the training part; None where ``features.topics`` asks for no topics."""
+    """The last session of the training part; None if ``features.topics`` asks for no topics."""
     return last_trained(config, bars) if config.features.topics else None
 
 
 def last_trained(config: Config, bars: Bars) -> pd.Timestamp:
     """The last session of the training part."""
-    from tenor.training.split import chronological  # loads torch, as all of tenor.training
+    from tenor.training.split import chronological  # imports torch, as all of tenor.training does
 
     sessions = Axis.of(bars, config.features.calendar).sessions
     split = chronological(sessions, config.split, purge=max(config.features.horizons))
@@ -114,8 +115,8 @@ def last_trained(config: Config, bars: Bars) -> pd.Timestamp:
 
 
 def config_panel(config: Config, bars: Bars, sentiment: DailySentiment | None, own: Own | None = None) -> Panel:
-    """The panel that `config` describes; without `sentiment`, or where it is switched off, it has no such features.
+    """The panel that `config` describes, with the own features `own` (by default those that ``features.own`` names).
 
-    Its own features are `own`, by default what ``features.own`` names.
+    Without `sentiment`, or if the config switches it off, the panel has no features of sentiment.
     """
     return build_panel(bars, config.features, sentiment=sentiment, half_life=config.sentiment.half_life, own=own)

@@ -1,4 +1,4 @@
-"""Judge: files of forecasts, anybody's, and bars -> verdicts. Nothing of the forecasts is trained."""
+"""Judge anybody's forecasts, from files or frames, on bars. Only the baselines are fitted here."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ if TYPE_CHECKING:
 
 Forecasts = str | Path | pd.DataFrame
 _SHOWN_NOTES = 12
-"""Sentences that a notebook shows below the table."""
+"""How many sentences a notebook shows below the table."""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the referee says of one or more models.
+    """The result of `tenor.judge` for one or more models.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class Judgement:
 
     @property
     def verdict(self) -> str:
-        """One sentence a model, and one a comparison of several."""
+        """One sentence for each model, and one for each comparison of models."""
         return " ".join([*(m.verdict for m in self.models), *(pairwise_sentence(p) for p in self.pairwise)])
 
     def __getitem__(self, name: str) -> ModelResult:
@@ -106,7 +106,7 @@ class Judgement:
             f"{model.name}: {finding.text}"
             for model in self.models
             for finding in model.findings
-            if finding.text not in model.marked  # the opening has it already
+            if finding.text not in model.marked  # otherwise the opening sentence has it already
         ]
         notes += [f"{each[:1].upper()}{each[1:]}" for each in map(pairwise_sentence, self.pairwise)]
         if len(notes) > _SHOWN_NOTES:
@@ -121,7 +121,7 @@ class Judgement:
         return f"Judgement({count} model{'' if count == 1 else 's'}{ahead}, {forecasts:,} forecasts)"
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a model, kind, horizon and compared model: losses, change, test."""
+        """A table of losses, changes and tests, with a row for each model, kind, horizon and compared model."""
         rows = []
         for model in self.models:
             for horizon, result in model.horizons.items():
@@ -150,12 +150,12 @@ class Judgement:
         return self.to_frame().head(rows)
 
     def plot(self, model: str | None = None, *, loss: str | None = None, ax: Axes | None = None) -> Axes:
-        """Draw what a model changes against each baseline, in per cent of its loss, by horizon.
+        """Draw the difference of a model's loss from that of each baseline, in per cent of the baseline's, by horizon.
 
         Parameters
         ----------
         model
-            Its name; the first by default.
+            Name of the model; the first by default.
         loss
             ``log_variance_mse, qlike, crps, squared_error`` or ``brier``; by default the one that decides.
         ax
@@ -190,7 +190,7 @@ class Judgement:
         }
 
     def report(self, path: str | Path) -> Path:
-        """Write one HTML page that needs nothing else, and return its path.
+        """Write the result as one self-contained HTML file, and return its path.
 
         Raises
         ------
@@ -215,43 +215,44 @@ def judge(
     workers: Workers = None,
     progress: StageProgress | bool = True,
 ) -> Judgement:
-    """Judge forecasts beside baselines that are fitted on the bars before them.
+    """Judge anybody's forecasts beside baselines that are fitted on the bars before them.
 
     Parameters
     ----------
     forecasts
-        A file (CSV, Parquet) or frame of forecasts, several of them, or a mapping from a model's name to one. Columns:
-        ``symbol``; ``session`` (the last one known) or ``as_of``; ``horizon`` in sessions; any of ``price, return``
-        (log), ``volatility`` (of one session), ``p_up``, ``q05`` … (``docs/judge.md``).
+        A file (CSV or Parquet) or frame of forecasts, a sequence of these, or a mapping from a model's name to one. The
+        columns are ``symbol``; ``session`` (the last session that the forecast knows) or ``as_of``; ``horizon`` in
+        sessions; and at least one of ``price``, ``return`` (log), ``volatility`` (of one session), ``p_up`` and
+        quantiles of the price ``q05`` … (``docs/judge.md``).
     bars
         A store, or bars as `tenor.bars_of` takes them.
     report
         An HTML file to write.
     trained_until
-        The last session whose close the models' training saw; a column of that name says it by file or row.
+        The last session whose close the models' training used. A column of that name can state it for each row.
     columns
-        The files' own names of columns, by tenor's.
+        From tenor's names of columns to those of the files.
     dates
         The order of dates such as 02/12/2024: ``dmy``, ``mdy`` or ``ymd``.
     calendar
-        Of the sessions; by default that of the symbols, New York's where they have several.
+        Calendar of the sessions. By default that of the symbols; New York's if they have several.
     quick
-        Only the baselines that take no time: no boosting, GARCH or ARIMA. The ones that decide are among them.
+        Use only the fast baselines: no boosting, GARCH or ARIMA. Those that decide the verdict are among the fast ones.
     workers
-        Processes that share the symbols of the slow baselines; None is one a core.
+        Processes that share the symbols of the slow baselines; None means one for each core.
     progress
-        Show a bar (on stderr), or call this for every step.
+        Whether to show a progress bar (on stderr), or a function that is called for every step.
 
     Returns
     -------
     Judgement
-        Its ``verdict``, ``to_frame()``, ``plot()``, ``to_json()``, ``report(path)``.
+        The result, with ``verdict``, ``to_frame()``, ``plot()``, ``to_json()`` and ``report(path)``.
 
     Raises
     ------
     DataError
-        A file can't be used; the message names the row, the value and the remedy. Of a frame it is a `FrameError`,
-        with the line of code that mends it.
+        A file can't be used; the message names the row, the value and the remedy. For a frame it is a `FrameError`,
+        with the line of code that repairs it.
     UnknownSymbolError
         The bars have none of the symbols.
     HistoryError

@@ -1,4 +1,4 @@
-"""Forecasts on demand, made in a process of their own: one that takes too long is killed, and none slows the service.
+"""Forecasts on demand, made in a separate process, so that they do not slow the service and can be stopped in time.
 
 ``python -m tenor.pipeline.live STORE`` prints the forecasts of every symbol as one JSON object.
 """
@@ -18,18 +18,18 @@ from tenor.serving.live import SECONDS
 from tenor.symbols import known_as
 
 FRESH = 60.0
-"""Seconds for which one run's forecasts, or its failure, serve all who ask."""
+"""How many seconds the forecasts of one run, or its failure, are reused for further requests."""
 
 
 class OnDemand:
-    """The forecasts of a store's champion from the lake's latest bars; one run serves all symbols for a minute.
+    """Forecasts of a store's champion from the lake's latest bars; one run is used for all symbols for a minute.
 
     Parameters
     ----------
     store
         The lake.
     seconds
-        After which a run is killed.
+        Time limit of a run, after which it is killed.
     """
 
     def __init__(self, store: str, *, seconds: float = SECONDS) -> None:
@@ -41,14 +41,14 @@ class OnDemand:
         self._at = float("-inf")
 
     def __call__(self, symbol: str) -> Sequence[dict[str, Any]]:
-        """The forecasts of `symbol`, one a horizon.
+        """The forecasts of `symbol`, one for each horizon.
 
         Raises
         ------
         TenorError
             The lake or the model can't be read, the run took too long, or there is no forecast of this symbol.
         """
-        with self._lock:  # those who wait get what the first one computed
+        with self._lock:  # requests that wait get the result of the first one
             if time.monotonic() - self._at > FRESH:
                 self._result = self._run()
                 self._at = time.monotonic()
@@ -86,7 +86,7 @@ class OnDemand:
 
 
 def forecast_all(store: str) -> dict[str, Any]:
-    """The ``forecasts`` of `store` by symbol and the ``failed``, or the ``error`` of them all."""
+    """A mapping with ``forecasts`` of `store` by symbol and ``failed`` symbols, or with one ``error`` for all."""
     from tenor.workspace import Workspace
 
     try:

@@ -1,4 +1,4 @@
-"""What `mlflow.pyfunc` runs of an exported version: bars in, forecasts out.
+"""The model that `mlflow.pyfunc` runs for an exported version: bars in, forecasts out.
 
 MLflow executes a copy of this file: nothing is pickled.
 """
@@ -20,10 +20,10 @@ from tenor.storage.object_store import open_store
 
 
 class BarsToForecasts(PythonModel):
-    """A version that needs bars alone."""
+    """A version that needs only bars."""
 
     def load_context(self, context: Any) -> None:
-        """Open the one version that lies in the artifacts."""
+        """Open the version that is stored in the artifacts."""
         folder = Path(context.artifacts["registry"])
         registry = Registry(open_store(folder), folder)
         (version,) = registry.versions()
@@ -36,7 +36,7 @@ class BarsToForecasts(PythonModel):
         Parameters
         ----------
         context
-            MLflow's.
+            The context that MLflow passes; not used.
         model_input
             Bars (``symbol, session, open, high, low, close, adj_close, volume``), with the history that the features
             need.

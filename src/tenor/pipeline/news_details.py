@@ -1,4 +1,4 @@
-"""The news of a report: what it is about, what reading it changed, and what an ablation of the store found."""
+"""The section on news of a report: what the news is about, what it changed, and what an ablation of the store found."""
 
 from __future__ import annotations
 
@@ -36,20 +36,22 @@ def news_details(
     ours: str,
     without: str,
 ) -> NewsDetails | None:
-    """What a report of one version says of the news; None where it reads none and no ablation asked about it.
+    """The content of a report's section on news; None if the version uses no news and no ablation asked about it.
 
     Parameters
     ----------
     workspace, recipe
         The store, and the version's recipe.
     panel, split
-        The version's; the cells that count are in the panel's mask.
+        The version's panel and split; the panel's mask has the cells that are evaluated.
     sentiment
-        The daily sentiment that it reads, with counts by kind; None where it reads none.
+        The daily sentiment that it uses, with counts by kind; None if it uses none.
     symbols
-        Those shown one by one.
+        The symbols that are shown one by one.
     returns, risk
-        Horizon -> `ours` beside itself `without` the news, on the sessions that have news.
+        From each horizon to the comparison of the model with itself without the news, on the sessions with news.
+    ours, without
+        The names of these two models in the comparisons.
     """
     saved = saved_news_value(workspace.registry, recipe.model)
     blocks: list[Block | Fold] = []
@@ -100,7 +102,7 @@ def _explained_texts(
     if scored is None:
         return []
     texts = scored.news.frame["text"]
-    # the first of equal texts stands for all; one that does not look English has no score to explain
+    # of equal texts only the first is explained; a text that does not look English has no score to explain
     strength = np.abs(np.where(scored.scores.language_ok, scored.scores.score, 0))
     strength = np.where(texts.duplicated().to_numpy(), -1.0, strength)
     order = np.argsort(-strength, kind="stable")[: min(count, int((strength >= 0).sum()))]

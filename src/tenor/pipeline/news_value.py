@@ -35,12 +35,12 @@ from tenor.workspace import ScoringProgress, Workspace
 log = logging.getLogger("tenor.pipeline")
 
 Moments = list[tuple[AsOf, Panel, Config]]
-"""Each moment that a lake has news of: its panel with all features of news, and the config of it."""
+"""For each moment for which a lake has news: the moment, the panel with all features of news, and its settings."""
 MOMENTS: tuple[AsOf, ...] = ("close", "open")
 
 
 def chosen_arms(names: Sequence[str]) -> tuple[str, ...]:
-    """The arms that a person named, in order; all of them where none is named.
+    """The arms with the given names, in order; all arms if there are no names.
 
     Raises
     ------
@@ -66,14 +66,14 @@ def ablate_news(
     progress: Callable[[str, int, int], None] | None = None,
     texts: ScoringProgress | None = None,
 ) -> NewsValue:
-    """Walk the arms forward over the sessions with news, at each moment that the lake has news of, and compare them.
+    """Walk the arms forward over the sessions with news, at each moment for which the lake has news, and compare them.
 
     Parameters
     ----------
     workspace, config, bars, own
         The lake, all settings, its bars, and the own features that the config names, which all arms have.
     arms
-        Of `NEWS_ARMS`; by default all that the lake's news allow.
+        Names in `NEWS_ARMS`; by default all that the lake's news allow.
     workers, progress, texts
         As `tenor.pipeline.ablate.ablate` takes them.
 
@@ -84,7 +84,7 @@ def ablate_news(
     HistoryError
         There are too few sessions with news.
     ConfigError
-        There is no such arm, or not with these news.
+        There is no such arm, or it is not possible with this news.
     """
     walks: dict[str, NewsWalk] = {}
     build = partial(_moments, workspace, bars=bars, own=own, texts=texts)
@@ -162,7 +162,7 @@ def _moments(
             sentiment = workspace.daily_sentiment(
                 config.sentiment, calendar=config.features.calendar, as_of=moment, kinds=True, progress=texts, save=True
             )
-        except DataError as error:  # imported sentiment is of one moment as a rule
+        except DataError as error:  # imported sentiment usually has only one of the moments
             missing = error
             continue
         if sentiment is not None:
@@ -180,7 +180,7 @@ def _moments(
 
 
 def all_kinds(counts: DailyKinds | None) -> tuple[str, ...]:
-    """The kinds and the topics that there are daily `counts` of, and all items together; none without counts."""
+    """The kinds and topics that the daily `counts` contain, and all items together; empty if there are no counts."""
     if counts is None:
         return ()
     there = set(counts.kinds)

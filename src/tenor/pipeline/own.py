@@ -1,4 +1,4 @@
-"""The own features of a training: loaded, fitted on its training part, checked for leaks before anything is trained."""
+"""The user's own features for a training: loaded, fitted on the training part, and checked for leaks beforehand."""
 
 from __future__ import annotations
 
@@ -28,11 +28,12 @@ class Prepared:
     Attributes
     ----------
     config
-        With the kinds of events that ``features.events = true`` means now, and the names of features that were given.
+        The settings, completed with the kinds of events that ``features.events = true`` stands for, and with the names
+        of features that were given.
     own
         The features.
     leaks
-        Name -> what the check found; empty where there are no own features.
+        From the name of each feature to the result of the leak check; empty if there are no own features.
     """
 
     config: Config
@@ -40,7 +41,7 @@ class Prepared:
     leaks: Mapping[str, LeakReport] = field(default_factory=dict)
 
     def card(self) -> dict[str, Any]:
-        """What a model's card says of them; nothing where there are none."""
+        """The entry about them in a model's card; empty if there are none."""
         if not self.own:
             return {}
         leaks = {name: [finding.describe() for finding in report.findings] for name, report in self.leaks.items()}
@@ -61,29 +62,29 @@ def prepare_own(
     train_end: pd.Timestamp | None = None,
     allow_leak: bool = False,
 ) -> Prepared:
-    """What `config` and `given` name as own features, fitted up to `train_end` and checked for leaks.
+    """The own features that `config` and `given` name, fitted up to `train_end` and checked for leaks.
 
     Parameters
     ----------
     workspace
-        Whose lake has events and tables.
+        The store whose lake has events and tables.
     config
-        Its ``features.own`` and ``features.events`` count.
+        Settings, of which ``features.own`` and ``features.events`` are used.
     bars
-        Those trained on.
+        The bars to train on.
     given
-        Functions and frames beside them.
+        Further own features: functions and frames.
     train_end
         The last session of the training part.
     allow_leak
-        Train in spite of a finding; the card records it.
+        Train in spite of a finding; the model's card records it.
 
     Raises
     ------
     LeakError
         A feature sees the future.
     ConfigError
-        A feature is not there, can't travel, or clashes with another.
+        A feature does not exist, can't be saved with the model, or has the name of another one.
     DataError
         A feature can't be computed.
     """
@@ -107,7 +108,7 @@ def prepare_own(
 
 
 def end_of_first_training(bars: Bars, config: Config, folds: FoldConfig) -> pd.Timestamp:
-    """The last session of the training part of the first of `folds`: every fold knows what was known by then."""
+    """The last session of the training part of the first of `folds`; what was known by then is known in every fold."""
     from tenor.training.folds import walk_forward  # loads torch, as all of tenor.training
 
     sessions = Axis.of(bars, config.features.calendar).sessions
@@ -129,7 +130,7 @@ def refuse_leaks(leaks: Mapping[str, LeakReport], *, allow: bool) -> None:
 
 
 def require_same_code(features: FeatureConfig, own: Own, version: str) -> None:
-    """Raise ConfigError where a function that `features` names is not the code that `version` was trained with."""
+    """Raise ConfigError if a function that `features` names is not the code with which `version` was trained."""
     trained = {function.name: function for function in own.functions}
     for spec in features.own:
         if ":" not in spec or spec.startswith(LAKE):

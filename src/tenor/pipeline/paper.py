@@ -1,4 +1,4 @@
-"""Paper trading of a store: decide on what is published, book what was filled, and show the account."""
+"""Paper trading: decide on published forecasts, book the fills, and show the account."""
 
 from __future__ import annotations
 
@@ -35,23 +35,23 @@ from tenor.trading.booking import (
 from tenor.trading.rules import Decision, Forecast, decide, settings_of
 
 _BEFORE = pd.Timedelta(days=400)
-"""Bars read before the first session to book: a year of them for the correlation."""
+"""How much history of bars is read before the first session to book; correlations need a year."""
 
 
 @dataclass(frozen=True)
 class PaperRun:
-    """What a run did.
+    """The result of a run.
 
     Attributes
     ----------
     decided
-        Sessions that were decided now, ISO dates.
+        Sessions after which this run made a decision, ISO dates.
     booked
-        Sessions that were booked now, ISO dates.
+        Sessions that this run booked, ISO dates.
     notes
         What could not be done, and why; one sentence each.
     account
-        After it; None where nothing was ever decided.
+        The account after the run; None if nothing was ever decided.
     """
 
     decided: tuple[str, ...]
@@ -83,26 +83,26 @@ def run(
 ) -> PaperRun:
     """Book the sessions that followed earlier decisions, and decide on the newest published forecasts.
 
-    A second run on the same forecasts changes nothing. What is written is one part of the lake, so that a killed run
-    leaves all of it or nothing.
+    A second run on the same forecasts changes nothing. Everything is written as one part of the lake, so a run that is
+    killed leaves either all of it or nothing.
 
     Parameters
     ----------
     store
         A lake's folder or ``s3://bucket/prefix``, with published forecasts.
     config
-        The rule; an account goes on only by what it was begun with.
+        The rule and its settings, which must be those with which the account was begun.
     since
-        Begin an account afterwards: decide on the published past forecasts from this session on, as if each had been
-        decided at its close.
+        Begin an account in the past: use the published past forecasts from this session on, as if each decision had
+        been made at the close of its session.
     now
         UTC; the present by default.
 
     Raises
     ------
     ConfigError
-        Nothing was published, a symbol has no forecast or another calendar, the account was begun otherwise, or `since`
-        is not possible.
+        Nothing was published, a symbol has no forecast or another calendar, the account was begun with other settings,
+        or `since` is not possible.
     StoreError
         The lake or the published forecasts can't be read or written.
     """
@@ -157,7 +157,7 @@ def run(
 
 
 def show(store: str, number: int | None = None) -> Account:
-    """The account `number` of a store, the last one that decided anything by default; replayed from the journal.
+    """The account `number` of a store, computed from the journal; by default the last one with a decision.
 
     Raises
     ------
@@ -178,18 +178,18 @@ def show(store: str, number: int | None = None) -> Account:
 
 
 def journal_rows(store: str, number: int) -> pd.DataFrame:
-    """The rows of the account `number`, as the journal has them."""
+    """The rows of the journal that belong to the account `number`."""
     rows = PaperJournal(store).rows()
     return rows[rows["account"] == number].reset_index(drop=True)
 
 
 def reset(store: str, *, now: pd.Timestamp | None = None) -> int | None:
-    """Close the account; the next run begins another one with its capital. Its rows stay, for `show`.
+    """Close the account; the next run begins a new one with the same capital. Its rows are kept for `show`.
 
     Returns
     -------
     int or None
-        The number of the closed account; None where none has begun.
+        The number of the closed account; None if no account was open.
     """
     moment = pd.Timestamp.now(tz="UTC") if now is None else now
     journal = PaperJournal(store)

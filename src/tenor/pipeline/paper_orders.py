@@ -21,9 +21,9 @@ from tenor.trading.alpaca import NOT_SENT, REFUSED, UNKNOWN, Alpaca, Order, addr
 from tenor.trading.booking import DECISION, WHOLE
 
 LEAST = 1.0
-"""Dollars: Alpaca takes no smaller order."""
+"""The smallest order that Alpaca accepts, in dollars."""
 DIGITS = 6
-"""Of a part of a share."""
+"""Decimal places of fractions of shares."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,13 @@ class Orders:
     Attributes
     ----------
     session
-        After whose close it was decided, an ISO date.
+        The session after whose close the decision was made, an ISO date.
     sent
-        Whether they were to be sent.
+        Whether the orders were to be sent.
     orders
-        Sales first: they pay for what is bought.
+        The orders; sales first, because they pay for the purchases.
     notes
-        What is left out, and why.
+        What was left out, and why.
     """
 
     session: str
@@ -49,7 +49,7 @@ class Orders:
 
     @property
     def unsettled(self) -> bool:
-        """Whether an order that was to be sent is not there, or may not be."""
+        """Whether an order that was to be sent did not arrive, or may not have arrived."""
         return any(order.status in (NOT_SENT, REFUSED, UNKNOWN, "rejected") for order in self.orders)
 
     def to_json(self) -> dict[str, Any]:
@@ -66,20 +66,20 @@ def orders(
     send: bool = False,
     environment: Mapping[str, str] = os.environ,
 ) -> Orders:
-    """The market orders that bring the paper account to the newest decision at the next open; with `send`, sent.
+    """The market orders that carry out the newest decision at the next open in the paper account; sent with `send`.
 
     Parameters
     ----------
     store
         A lake's folder or ``s3://bucket/prefix``, with a decision that waits for an open.
     config
-        Whether parts of shares are ordered.
+        Settings, which say whether fractions of shares are ordered.
     http_config
         Limits of the requests.
     send
-        Send them; without it nothing is sent.
+        Send the orders. Without it, they are only returned.
     environment
-        Holds the keys.
+        Environment variables, with the API keys.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def orders(
         A key is missing, the address is not that of the paper API, no decision waits, the market is open, or the next
         open is not the decision's.
     SourceError
-        Alpaca does not answer as it documents, or the account may not trade.
+        Alpaca does not answer as documented, or the account may not trade.
     """
     base, keys = address(environment), keys_of(environment)
     account = show(store)

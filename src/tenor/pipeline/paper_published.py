@@ -15,24 +15,24 @@ from tenor.trading.account import Account
 from tenor.trading.booking import SESSION, WHOLE
 
 FILLS = 500
-"""Fills that are published, the newest."""
+"""How many fills are published, the newest ones."""
 
 
 def publish_account(
     published: PublishedForecasts, account: Account, rows: pd.DataFrame, *, closed: bool = False
 ) -> list[str]:
-    """Publish `account`; a note where that fails: the journal has been written, and the next run publishes it again.
+    """Publish `account`. If that fails, a note is returned; the next run publishes it again from the journal.
 
     Parameters
     ----------
     published
-        Where.
+        Where to publish it.
     account
-        As its journal tells it.
+        The account.
     rows
-        Its journal.
+        Its rows of the journal.
     closed
-        Whether it was reset.
+        Whether it was closed by a reset.
     """
     try:
         published.set_paper(published_account(account, rows, closed=closed))
@@ -42,7 +42,7 @@ def publish_account(
 
 
 def published_account(account: Account, rows: pd.DataFrame, *, closed: bool = False) -> dict[str, Any]:
-    """`account` in the fields of `serving.schemas.PaperAccount`."""
+    """`account` with the fields of `tenor.serving.schemas.PaperAccount`."""
     plain: dict[str, Any] = json_values(
         {
             **{

@@ -20,14 +20,14 @@ from tenor.workspace import Workspace
 
 
 def resolve(policies: Registry, name: str | None) -> str:
-    """The policy that `name` stands for; raises ModelError, which says how to train one, where there is none."""
+    """The version of the policy that `name` stands for; raises ModelError with the remedy if there is none."""
     if name in (None, "champion", "latest") and not policies.versions():
         raise ModelError(f"no policy under {policies.location!r}: run 'tenor rl train' first.")
     return policies.resolve(name)
 
 
 def load_policy(policies: Registry, name: str | None = None) -> Policy:
-    """The policy of `name`, the champion by default; raises ModelError where there is none, or it can't be read."""
+    """The policy `name`, by default the champion; raises ModelError if it does not exist or can't be read."""
     opened = policies.open(resolve(policies, name))
     return Policy.from_files(opened.read(POLICY, WEIGHTS), opened.location)
 
@@ -35,7 +35,7 @@ def load_policy(policies: Registry, name: str | None = None) -> Policy:
 def market_for(
     workspace: Workspace, model: str, symbols: tuple[str, ...], *, until: pd.Timestamp | None = None
 ) -> Market:
-    """The market of `symbols` by the forecasts of the version `model`, of sessions from the first forecast on."""
+    """The market of `symbols` with the forecasts of the version `model`, from the session of the first forecast on."""
     forecasts = workspace.forecasts(workspace.predictor(model), until=until).trained
     if forecasts is None:
         raise ModelError(f"the lake has no bars of the symbols of model {model}: use the lake it was trained on.")
@@ -48,14 +48,14 @@ def market_for(
 
 @dataclass(frozen=True, eq=False)
 class PolicyRule:
-    """The champion policy of a store, which decides on paper by its ONNX graph.
+    """The champion policy of a store as a rule of paper trading; it decides by its ONNX graph.
 
     Attributes
     ----------
     version
-        Of the policy.
+        Version of the policy.
     policy
-        Its limits, and what it learned from.
+        Its limits, and the data that it learned from.
     graph
         Its ONNX graph.
     """
@@ -67,14 +67,14 @@ class PolicyRule:
 
     @classmethod
     def of(cls, store: str) -> PolicyRule:
-        """The champion of `store`; raises ModelError where there is none."""
+        """The champion of `store`; raises ModelError if there is none."""
         policies = policies_of(store)
         opened = policies.open(resolve(policies, None))
         policy = Policy.from_files(opened.read(POLICY, WEIGHTS), opened.location)
         return cls(Workspace(store), opened.name, policy, opened.read(ONNX)[ONNX])
 
     def configured(self, config: PaperConfig) -> PaperConfig:
-        """`config` with the symbols that the policy learned on, where it names none."""
+        """`config`, with the symbols that the policy learned on if it names none."""
         return config if config.symbols else replace(config, symbols=tuple(self.policy.settings["symbols"]))
 
     def decide(
@@ -85,13 +85,13 @@ class PolicyRule:
         Parameters
         ----------
         session
-            The last closed one.
+            The last session that has closed.
         forecasts
-            By symbol, as they were published.
+            The published forecasts, by symbol.
         held
-            By symbol, shares of the equity after the last booked close.
+            The positions after the last booked close, by symbol, as shares of the equity.
         cap
-            Most leverage of the account, beside the policy's own limits.
+            The highest leverage of the account, in addition to the policy's own limits.
 
         Raises
         ------
@@ -119,16 +119,16 @@ class PolicyRule:
     def replay(
         self, past: Sequence[tuple[pd.Timestamp, Mapping[str, Forecast]]], cap: float, cost: float
     ) -> list[Decision]:
-        """What it would have decided after each session of `past`, all in cash before the first.
+        """What the policy would have decided after each session of `past`, starting with cash only.
 
         Parameters
         ----------
         past
-            Sessions in order, and the published forecasts of each.
+            Sessions in order, with the published forecasts of each by symbol.
         cap
-            As `decide` takes it.
+            As in `decide`.
         cost
-            Bps of the money traded, of the account.
+            Costs of the account, in basis points of the money traded.
 
         Raises
         ------

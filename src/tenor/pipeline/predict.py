@@ -1,4 +1,4 @@
-"""Predict: a registered model and the lake's last bars -> forecasts, without torch. Nothing is written."""
+"""Forecasts from a registered model and the lake's last bars, without torch. Nothing is written."""
 
 from __future__ import annotations
 
@@ -29,8 +29,25 @@ from tenor.workspace import Workspace
 def predict(store: str, symbols: Sequence[str], *, horizon: int = 1, version: str | None = None) -> Forecasts:
     """Forecasts of `symbols` from the last bars in the lake, by ONNX Runtime.
 
-    A symbol that can't be forecast hides no other: its error is in ``failed`` of the result, and a warning tells it.
-    Class shares, coins and currencies may be written as other services do (``BRK.B``, ``BTC/USDT``).
+    If one symbol can't be forecast, the others still are; its error is in ``failed`` of the result, and a warning
+    reports it. Class shares, coins and currencies may be written in other services' notations (``BRK.B``,
+    ``BTC/USDT``).
+
+    Parameters
+    ----------
+    store
+        A folder, or ``s3://bucket/prefix``.
+    symbols
+        The symbols to forecast.
+    horizon
+        Sessions ahead.
+    version
+        The model's version, or ``champion`` (also None), ``previous`` or ``latest``.
+
+    Returns
+    -------
+    Forecasts
+        A list of `Forecast`; ``to_frame()`` makes a table of it.
 
     Raises
     ------
@@ -54,22 +71,22 @@ def predict(store: str, symbols: Sequence[str], *, horizon: int = 1, version: st
 
 @dataclass(frozen=True)
 class CurrentForecasts:
-    """What a person who asks now is shown.
+    """The forecasts shown to a person who asks now.
 
     Attributes
     ----------
     forecasts
-        By symbol as asked for, then by horizon.
+        The forecasts, by symbol in the order of the request, then by horizon.
     failed
-        Symbol -> why it has no forecast, or none that may be shown.
+        From each symbol without a forecast that may be shown to the reason.
     stale
-        Symbol -> why its forecasts are stale.
+        From each symbol with stale forecasts to the reason.
     notes
-        What else is to be known of them.
+        Further remarks on them.
     made_at
-        Unix time.
+        When they were made, in Unix time.
     trained_until
-        The first session that the model was not trained on; None where its card does not say.
+        The first session that the model was not trained on; None if its card does not state it.
     """
 
     forecasts: list[Forecast]
@@ -96,11 +113,11 @@ def current_forecasts(
     session: str | None = None,
     sources: SourcesConfig | None = None,
 ) -> CurrentForecasts:
-    """As `predict`, at several horizons, with what is stale; a symbol without forecast hides no other.
+    """As `predict`, but at several horizons, and with the reasons why forecasts are stale.
 
-    With `as_of` the model must forecast at that moment, ``close`` or ``open``. With `session` (ISO date) the forecasts
-    are those after that session, from what was known then; none is stale, and a note says if the model was trained on
-    it.
+    With `as_of`, the model must forecast at that moment, ``close`` or ``open``. With `session` (an ISO date), the
+    forecasts are those made after that session, from what was known then. None of these counts as stale, and a note
+    says so if the model was trained on that session.
 
     Raises
     ------
@@ -128,7 +145,7 @@ def current_forecasts(
     from_services = stale(store, sources, made, interval=interval_of(calendar)) if made else {}
     if sources.when_stale == "refuse":
         failed |= {symbol: refusal(why) for symbol, why in from_services.items()}
-    late |= from_services  # names the source that is late
+    late |= from_services  # these reasons name the source that is late
     if old_sentiment is not None and sources.when_stale != "ignore":
         late |= {symbol: "; ".join(filter(None, (late.get(symbol), old_sentiment))) for symbol in made}
     shown = [forecast for forecast in forecasts if forecast.symbol not in failed]
@@ -163,7 +180,7 @@ def _of_the_past(forecasts: Forecasts, predictor: Predictor, until: pd.Timestamp
 
 
 def require_moment(recipe: Recipe, as_of: str | None) -> None:
-    """Raise ConfigError where the model of `recipe` does not forecast at the moment `as_of`; None is any."""
+    """Raise ConfigError if the model of `recipe` does not forecast at the moment `as_of`; None accepts any moment."""
     if as_of not in (None, "close", "open"):
         raise ConfigError(f"--as-of is {as_of!r}; it takes close or open.")
     own = recipe.features.as_of
@@ -182,9 +199,10 @@ def forecasts_of(
     version: str | None,
     until: pd.Timestamp | None = None,
 ) -> tuple[Forecasts, Predictor, str | None]:
-    """As `predict`, without its warnings and errors; the model; and why its sentiment is stale, if it is.
+    """The forecasts of `predict`, without its warnings and errors, with the model and the state of its sentiment.
 
-    With `until` from what was known after that session.
+    With `until`, they are made from what was known after that session. The last value says why the sentiment is stale;
+    it is None if it is not.
     """
     predictor = workspace.predictor(version)
     lake = workspace.forecasts(predictor, until=until)
@@ -205,14 +223,17 @@ def forecasts_of(
 
 
 def stale_forecasts(forecasts: Sequence[Forecast], calendar: str, *, now: pd.Timestamp | None = None) -> dict[str, str]:
-    """Symbol -> why its forecast is stale, by the calendar alone, wherever its bars came from.
+    """From each symbol with a stale forecast to the reason, by the calendar alone, whatever the source of its bars.
 
     Parameters
     ----------
+    forecasts
+        The newest forecasts.
     calendar
-        The sessions of the model.
+        Calendar of the model's sessions.
     now
-        Tz-aware; a session that closed only just before does not count (`tenor.serving.staleness.GRACE`).
+        The present, with time zone. A session that closed only just before does not count
+        (`tenor.serving.staleness.GRACE`).
     """
     moment = (now or pd.Timestamp.now("UTC")) - pd.Timedelta(seconds=grace_of(calendar))
     sessions = exchange(calendar)
@@ -225,16 +246,18 @@ def stale_forecasts(forecasts: Sequence[Forecast], calendar: str, *, now: pd.Tim
 
 
 def stale_sentiment(sentiment: DailySentiment | None, calendar: str, session: pd.Timestamp) -> str | None:
-    """Why the sentiment of forecasts of `session` is stale: no symbol had news for as long as the features look back.
+    """Why the sentiment of forecasts made after `session` is stale; None if it is not.
+
+    It is stale if no symbol had news for as long as the features look back.
 
     Parameters
     ----------
     sentiment
-        What the model saw; None where it has none, which is not stale.
+        The sentiment that the model used; None if it uses none, which is not stale.
     calendar
-        Of the model's sessions.
+        Calendar of the model's sessions.
     session
-        The last one that the forecasts used.
+        The last session that the forecasts used.
     """
     if sentiment is None or sentiment.frame.empty:
         return None
@@ -248,7 +271,7 @@ def stale_sentiment(sentiment: DailySentiment | None, calendar: str, session: pd
 
 
 def sessions_behind(calendar: Exchange, session: pd.Timestamp, now: pd.Timestamp) -> int:
-    """How many sessions after `session` had closed by `now`, which is tz-aware."""
+    """How many sessions after `session` had closed by `now` (with time zone)."""
     today = now.tz_convert("UTC").tz_localize(None).normalize()
     later = calendar.sessions(session, max(session, today + pd.Timedelta(days=1)))[1:]
     return int((calendar.closes(later) <= now).sum())

@@ -1,4 +1,4 @@
-"""Prepare: files -> the lake -> the table of features and targets that a training reads."""
+"""Prepare data for a training: files go into the lake, and become a table of features and targets."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class PrepareResult:
     Attributes
     ----------
     imported
-        What became of the files; None where none were given and the lake had bars already.
+        The result of the import; None if no files were given and the lake had bars already.
     panel
         Features and targets.
     output
-        The file with a row a symbol and session, if one was asked for.
+        The file with a row for each symbol and session, if it was asked for.
     """
 
     imported: ImportResult | None
@@ -65,26 +65,26 @@ def prepare(
     output: Path | None = None,
     progress: ScoringProgress | None = None,
 ) -> PrepareResult:
-    """Import `paths`, score the news that is new, and build what ``tenor train`` with `config` reads.
+    """Import `paths`, score new news, and build the table of features that ``tenor train`` with `config` uses.
 
     Parameters
     ----------
     store
         The lake.
     paths
-        Files and folders; without any the lake is taken as it is, or, where it has no bars, the data that comes with
-        tenor.
+        Files and folders. Without any, the lake is used as it is; if it has no bars, the data that comes with tenor is
+        imported.
     config
         The settings.
     output
-        A file for the table, .csv or .parquet. Features are not scaled: a training scales by its own part.
+        A file for the table, .csv or .parquet. Features are not scaled, because scaling is fitted in the training.
     progress
         Called while texts are scored.
 
     Raises
     ------
     ConfigError
-        A setting can't be used, or `output` ends otherwise.
+        A setting can't be used, or the name of `output` has another ending.
     DataError
         Nothing in `paths` can be used.
     HistoryError

@@ -26,19 +26,20 @@ ROUNDS = 5
 class Contest:
     """A challenger against the champion.
 
-    The loss of a forecast is the squared error of its log variance, which is what the networks can forecast; a day's
-    loss is its mean over all symbols and horizons that both models forecast.
+    The loss of a forecast is the squared error of log variance, since variance is what the networks can forecast. The
+    loss of a day is the mean over all symbols and horizons that both models forecast.
 
     Attributes
     ----------
     better
         Whether the challenger's loss is lower, one-sided, at 5 %.
     days, first, last
-        Sessions compared, after both models' validation parts; None where there are none.
+        Number, first and last of the sessions compared, which are after both models' validation parts; the dates are
+        None if there are no such sessions.
     challenger_loss, champion_loss
-        Means over those days.
+        Mean losses over those days.
     p
-        Of no difference, serial dependence allowed for (`significance.mean_test`). None where undefined.
+        The p-value of the difference, which allows for serial dependence (`significance.mean_test`); None if undefined.
     why
         One sentence, with the numbers.
     """
@@ -60,7 +61,7 @@ class Contest:
 
 
 def compare(workspace: Workspace, challenger: str, champion: str) -> Contest:
-    """Judge `challenger` against `champion` on the lake's bars; `why` tells what keeps them from being compared."""
+    """Compare `challenger` with `champion` on the lake's bars; if that is impossible, `Contest.why` has the reason."""
     try:
         return _compare(workspace, challenger, champion)
     except TenorError as error:
@@ -68,7 +69,9 @@ def compare(workspace: Workspace, challenger: str, champion: str) -> Contest:
 
 
 def promote(workspace: Workspace, version: str, *, force: bool = False) -> tuple[Pointers, Contest | None]:
-    """Make `version` the champion if it beats the one there is, or `force`; the pointers, and the contest if one was.
+    """Make `version` the champion if it beats the present one, or in any case with `force`.
+
+    Returns the pointers of the registry, and the contest if there was one.
 
     Raises
     ------
@@ -89,12 +92,15 @@ def promote(workspace: Workspace, version: str, *, force: bool = False) -> tuple
 
 
 def challenge(workspace: Workspace, version: str) -> tuple[Pointers, Contest | None]:
-    """Promote `version` if there is no champion or it beats the one there is; a Contest unless it is that itself."""
+    """Promote `version` if there is no champion or if it beats the present one.
+
+    Returns the pointers of the registry, and the contest if there was one.
+    """
     return gate(workspace.registry, version, lambda champion: compare(workspace, version, champion))
 
 
 def gate(registry: Registry, version: str, compared: Callable[[str], Contest]) -> tuple[Pointers, Contest | None]:
-    """What `challenge` does, for whatever `registry` holds: `compared` judges `version` against a champion."""
+    """The rule of `challenge` for any registry; `compared` compares `version` with the champion that it is given."""
     for _ in range(ROUNDS):
         now = registry.pointers()
         if now.champion is None or now.champion == version:
@@ -103,7 +109,7 @@ def gate(registry: Registry, version: str, compared: Callable[[str], Contest]) -
         if contest.better:
             try:
                 promoted = registry.promote(version, instead_of=now.champion)
-            except Conflict:  # somebody else was promoted meanwhile: that one has to be beaten
+            except Conflict:  # meanwhile another version was promoted: compare with that one
                 continue
             now = promoted
         registry.note_contest(version, against=contest.champion, promoted=contest.better, why=contest.why)
@@ -161,7 +167,7 @@ def _losses(
     recipe = model.recipe
     calendar = recipe.features.calendar
     bars = workspace.bars(recipe.universe(workspace.lake.symbols(calendar), ()), calendar=calendar)
-    # each model sees the daily sentiment that it was trained on
+    # each model gets the kind of daily sentiment that it was trained on
     sentiment = workspace.model_news(recipe)
     panel: Panel = recipe.panel(bars, sentiment, workspace.covariates(recipe.features, recipe.own))
     predictions = model.predict(panel)

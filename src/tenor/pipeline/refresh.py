@@ -1,4 +1,7 @@
-"""A refresh: fetch what is new, score the news, forecast every symbol, publish. Requests read; a refresh computes."""
+"""A refresh: fetch new data, score the news, forecast every symbol, and publish the forecasts.
+
+Requests to the service only read what a refresh has computed.
+"""
 
 from __future__ import annotations
 
@@ -38,12 +41,12 @@ from tenor.workspace import NEWS, ScoredNews, Workspace
 
 AHEAD = pd.Timedelta(days=180)
 CLOSES = 2000
-"""How far ahead the index lists the exchange's closes, and how many at most, to tell staleness without a calendar."""
+"""The most closes of the exchange that the index lists ahead, so that staleness can be judged without a calendar."""
 
 PROGRESS_STEP = 5
-"""Symbols written between two lines of progress."""
+"""Number of symbols written between two lines of progress."""
 REPLAY_AFTER = 20
-"""Sessions behind from which a store whose bars nothing ever fetched is one to look back at (`Index.head`)."""
+"""A store whose bars were never fetched, and are this many sessions behind, counts as historical (`Index.head`)."""
 EXAMPLE = "example"
 """The source of the items that come with the embedded data."""
 
@@ -52,18 +55,18 @@ log = logging.getLogger("tenor.serving")
 
 @dataclass(frozen=True)
 class Refreshed:
-    """What a refresh did.
+    """The result of a refresh.
 
     Attributes
     ----------
     symbols
-        Those that have new forecasts.
+        The symbols that have new forecasts.
     skipped
-        Symbol -> why it has none.
+        From each symbol without a new forecast to the reason.
     stale
-        Symbol -> how far its bars are behind, by the settings of sources.
+        From each symbol with stale bars to how far they are behind, by the settings of sources.
     notes
-        What could not be done; the published forecasts say it too, and count as stale.
+        What could not be done. The published forecasts say so too, and count as stale.
     """
 
     version: str
@@ -91,25 +94,27 @@ def refresh(
     alerts: AlertsConfig | None = None,
     now: pd.Timestamp | None = None,
 ) -> Refreshed:
-    """Forecast `symbols` (by default all of the lake that have history enough) and publish the forecasts.
+    """Forecast `symbols` (by default all symbols of the lake with enough history) and publish the forecasts.
 
-    What can't be fetched or scored is noted with the published forecasts, and these are made from what there is. An
-    error that ends the refresh is noted there as well, if it can be written, before it is raised.
+    If something can't be fetched or scored, the forecasts are made from the data at hand, and published with a note. An
+    error that ends the refresh is noted there too, if possible, before it is raised.
 
     Parameters
     ----------
     load
-        Loads the model: `Workspace.predictor`. A model that can't be loaded is noted like any other error.
+        Loads the model (`Workspace.predictor`). A failure is noted like any other error.
     fetch
-        Brings new bars of an interval into the lake, and with the daily ones the news.
+        Fetches new bars of an interval into the lake, and with daily bars the news too.
+    symbols
+        The symbols to forecast.
     sources
-        Whose ``when_stale`` counts: symbols whose bars are stale are reported, or get no new forecast.
+        Settings, of which ``when_stale`` is used: symbols with stale bars are reported, or get no new forecast.
     webhook
-        Where alarms that the last refresh did not have are posted as JSON.
+        Address to which new alarms (those that the last refresh did not have) are posted as JSON.
     alerts
-        Rules on the forecasts, whose alerts that the last refresh did not have are sent over its channels.
+        Rules on the forecasts, and channels over which new alerts are sent.
     now
-        Tz-aware; the moment of the refresh.
+        The moment of the refresh, with time zone.
 
     Raises
     ------
@@ -127,7 +132,7 @@ def refresh(
     try:
         result = _refresh(workspace, load(), fetch, symbols, sources, now or pd.Timestamp.now("UTC"))
     except (TenorError, OSError) as error:
-        # services that read the published forecasts learn of it there, if it can be written
+        # services that read the published forecasts find the error there, if it can be written
         with contextlib.suppress(TenorError, OSError):
             published.add_note(f"the last refresh failed: {one_line(error, 200)}")
         raise
@@ -135,7 +140,7 @@ def refresh(
     if alerts is not None:
         try:
             alerting.send_new_alerts(published, alerts, before)
-        except (TenorError, OSError) as error:  # the forecasts are published, whatever becomes of the alerts
+        except (TenorError, OSError) as error:  # the forecasts are published even if alerts fail
             log.error("the alerts were not sent", extra={"error": one_line(error, 200)})
     return result
 
@@ -171,7 +176,7 @@ def _refresh(
     _progress("scoring the news", 0, len(wanted))
     run.sentiment, items = _sentiment(workspace, recipe, wanted, notes)
     _progress("running the model", 0, len(wanted))
-    # features, networks and intervals run once; all below are views of that run
+    # features, networks and intervals are computed once; everything below selects from that run
     newest = run.newest(wanted)
     if len(newest):
         old = stale_sentiment(run.sentiment, axis, max(forecast.session for forecast in newest))
@@ -190,7 +195,7 @@ def _refresh(
     for forecast in run.history(list(forecasts), HISTORY):
         history[forecast.symbol].append(forecast)
     standing, built_on = _before(published, forecasts)
-    # dated as the forecasts are, which are of the axis's sessions, so that each finds what became of it
+    # dated by the sessions of the axis, as the forecasts are, so that each finds its realised return
     bars = run.all_bars.select(list(forecasts))
     frames = dict(iter(on_axis(bars.adjusted(), axis).groupby("symbol")))
     sentiments = dict(iter(on_axis(run.sentiment.frame, axis).groupby("symbol"))) if run.sentiment is not None else {}
@@ -319,7 +324,7 @@ def _examples(
     try:
         from tenor.data import embedded_examples
         from tenor.ingest.importing import EMBEDDED_SOURCE
-    except ImportError:  # an image that packs no embedded data
+    except ImportError:  # a container image without the embedded data
         return {}
     if config.source != EMBEDDED_SOURCE:
         return {}

@@ -40,9 +40,9 @@ from tenor.training.folds import walk_forward
 from tenor.workspace import Workspace
 
 WORK = "rl"
-"""The folder of trained agents, in that of work that is part of no version."""
+"""The folder of trained agents, within the folder for work that belongs to no version."""
 PURGE = 1
-"""Sessions left out between the parts: the one that a decision of the session before it is filled in."""
+"""Sessions left out between the parts, because a decision is filled in the session after it."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -52,13 +52,13 @@ class RlEvaluation:
     Attributes
     ----------
     version
-        Of the model.
+        Version of the model.
     symbols
-        What was traded.
+        The symbols that were traded.
     study
         The agents and the verdict.
     tried
-        Configurations that were tried on this store, this one included.
+        How many configurations were tried on this store, including this one.
     """
 
     version: str
@@ -83,15 +83,15 @@ class RlTrainResult:
     Attributes
     ----------
     policy
-        What was learned.
+        The trained policy.
     version
-        Of the policy.
+        Version of the policy.
     folder
-        Where its files lie.
+        The folder of its files.
     algorithm
-        The one that validation chose.
+        The algorithm that validation chose.
     scores
-        By algorithm, the mean reward a session on the validation part.
+        For each algorithm, the mean reward of a session on the validation part.
     split
         First and last day of each part.
     champion
@@ -136,9 +136,9 @@ class Traded:
     Attributes
     ----------
     market
-        Of the symbols traded.
+        Market of the symbols traded.
     folds
-        Their test parts lie in the test part of the model, which its forecasts have not seen.
+        The folds. Their test parts lie in the test part of the model, on which it was not trained.
     """
 
     market: Market
@@ -154,7 +154,9 @@ def evaluate(
     report: Path | None = None,
     progress: Progress | None = None,
 ) -> RlEvaluation:
-    """Walk agents forward on a model's forecasts, beside their rivals; a killed run goes on with the agents it has.
+    """Walk agents forward on a model's forecasts, beside their rivals.
+
+    A run that was killed continues with the agents that it had trained.
 
     Parameters
     ----------
@@ -163,9 +165,9 @@ def evaluate(
     config
         The settings.
     version
-        Of the model; the champion by default.
+        Version of the model; the champion by default.
     workers
-        Processes that train agents; one a core by default.
+        Processes that train agents; one for each core by default.
     report
         The HTML page to write; its figures are written as JSON beside it.
     progress
@@ -233,10 +235,10 @@ def train(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> RlTrainResult:
-    """Train a policy and keep it; it becomes the champion where there is none, or where it beats the one there is.
+    """Train a policy and save it. It becomes the champion if there is none, or if it beats the present one.
 
-    It learns from what comes before the last fold's test part, which is left for the comparison. Parameters and errors
-    are those of `evaluate`.
+    It learns from the sessions before the last fold's test part, which is left for the comparison. Parameters and
+    errors are those of `evaluate`.
     """
     require_extra()
     workspace, policies = Workspace(store), policies_of(store)
@@ -280,7 +282,7 @@ def train(
 
 
 def promote(store: str, version: str, *, force: bool = False) -> tuple[Pointers, Contest | None]:
-    """Make the policy `version` the champion if it beats the one there is, or `force`.
+    """Make the policy `version` the champion if it beats the present one, or in any case with `force`.
 
     Raises
     ------
@@ -298,14 +300,14 @@ def promote(store: str, version: str, *, force: bool = False) -> tuple[Pointers,
 
 
 def challenge(workspace: Workspace, policies: Registry, version: str) -> tuple[Pointers, Contest | None]:
-    """The gate of models (`tenor.pipeline.promote.gate`) for policies."""
+    """Promote a policy by the same rule as models (`tenor.pipeline.promote.gate`)."""
     return gate(policies, version, lambda champion: compare(workspace, policies, version, champion))
 
 
 def compare(workspace: Workspace, policies: Registry, challenger: str, champion: str) -> Contest:
-    """Judge two policies on the sessions after the validation parts of both; what keeps them from it is in ``why``.
+    """Compare two policies on the sessions after the validation parts of both; ``why`` has the reason if impossible.
 
-    The loss of a session is less its utility: the log return net of costs less half the risk penalty times its square.
+    The loss of a session is minus its utility: the log return after costs minus half the risk penalty times its square.
     """
     try:
         return _compare(workspace, policies, challenger, champion)
@@ -352,7 +354,7 @@ def _utility(workspace: Workspace, policy: Policy, start: pd.Timestamp) -> pd.Se
 
 
 def traded_market(workspace: Workspace, config: RlConfig, version: str | None) -> Traded:
-    """What agents of `config` trade on, and the folds; errors as `evaluate` has them."""
+    """The market on which agents of `config` trade, and the folds; errors are those of `evaluate`."""
     predictor = Predictor.load(workspace.registry, version)
     recipe = predictor.recipe
     calendar = recipe.features.calendar

@@ -1,4 +1,4 @@
-"""What the last ablation of a store found the news to be worth, for the report."""
+"""The result of a store's last ablation of news, saved for the report."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tenor.storage.files import read_json
 log = logging.getLogger("tenor.pipeline")
 
 KEY = "ablations/news.json"
-"""Beside the versions."""
+"""Key of the saved result, beside the versions."""
 
 
 @dataclass(frozen=True)
 class SavedNewsValue:
-    """What an ablation found.
+    """The saved result of an ablation.
 
     Attributes
     ----------
@@ -30,9 +30,9 @@ class SavedNewsValue:
     day
         When it was made (YYYY-MM-DD, UTC).
     symbols
-        How many symbols it was of.
+        How many symbols it used.
     same_model
-        Whether its model settings are those of the model that it is shown for.
+        Whether its model settings are those of the model in the report.
     """
 
     value: NewsValue
@@ -42,7 +42,7 @@ class SavedNewsValue:
 
 
 def save_news_value(registry: Registry, value: NewsValue, model: ModelConfig, symbols: int) -> None:
-    """Keep `value` beside the versions of `registry`, in the place of the one before; a store that refuses is noted."""
+    """Save `value` beside the versions of `registry`, in place of the previous one; if that fails, it is logged."""
     saved = {
         "day": f"{datetime.now(UTC):%Y-%m-%d}",
         "model": to_mapping(model),
@@ -51,12 +51,12 @@ def save_news_value(registry: Registry, value: NewsValue, model: ModelConfig, sy
     }
     try:
         registry.objects.put(KEY, json.dumps(saved, allow_nan=False).encode())
-    except StoreError as error:  # the ablation is shown all the same
+    except StoreError as error:  # the ablation is still shown
         log.warning("what the news is worth is not kept for the report", extra={"error": str(error)})
 
 
 def saved_news_value(registry: Registry, model: ModelConfig) -> SavedNewsValue | None:
-    """What the last ablation found, for a report of `model`; None where there was none, or it can't be read."""
+    """The result of the last ablation, for a report of `model`; None if there is none or it can't be read."""
     try:
         saved = read_json(registry.objects.get(KEY).data)
         same = saved["model"] == to_mapping(model)

@@ -1,4 +1,4 @@
-"""Which topics the features of a training count: fitted before its training part ends, or a version that is named."""
+"""The topics that the features of a training count: fitted on news of the training part, or a named version."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from tenor.workspace import NEWS, Workspace
 def with_topics(workspace: Workspace, config: Config, until: pd.Timestamp, progress: Progress | None = None) -> Config:
     """`config` with the version of the topics that its features count (``sentiment.topics_model``).
 
-    Where it asks for topics of the lake's news and names no version, they are fitted on the items published before the
-    cut-off of `until`, with a fixed seed and regardless of those of ``tenor topics fit``, and saved under their version
-    alone. A config that asks for none, or whose sentiment is imported, is given back.
+    If it asks for topics of the lake's news and names no version, topics are fitted on the items published before the
+    cut-off of `until`, with a fixed seed. They are saved under their version, and do not replace those of ``tenor
+    topics fit``. A config that asks for no topics, or whose sentiment is imported, is returned unchanged.
 
     Parameters
     ----------
     workspace
         The store.
     config
-        Its ``features.topics`` and ``sentiment`` count.
+        Settings, of which ``features.topics`` and ``sentiment`` are used.
     until
         The last session of the training part.
     progress
@@ -36,17 +36,17 @@ def with_topics(workspace: Workspace, config: Config, until: pd.Timestamp, progr
     Raises
     ------
     ConfigError
-        The number of topics is below 2, or the version that is named saw news after `until`.
+        The number of topics is below 2, or the named version was fitted on news after `until`.
     DataError
         There is no news before the cut-off, or too little for so many topics.
     ModelError
-        The version that is named is not there or of another encoder, or the encoder gives no embeddings.
+        The named version does not exist or is of another encoder, or the encoder gives no embeddings.
     """
     features, calendar = config.features, config.features.calendar
     made_by = workspace.resolve_sentiment(config.sentiment, calendar=calendar, as_of=features.as_of)
     if not features.topics or made_by.source != NEWS:
         return config
-    # the close: what is known then is known before the next open as well
+    # at the close, since what is known then is also known before the next open
     before = exchange(calendar).close(until) - pd.Timedelta(minutes=made_by.margin_minutes)
     scoring = Scorer.load(made_by.model, kinds=made_by.kinds_model or None, device=made_by.device)
     if made_by.topics_model:

@@ -25,22 +25,22 @@ from tenor.workspace import Workspace
 Counts = npt.NDArray[np.int64]
 Progress = Callable[[int, int], None]
 MOST_OF_ONE = 0.9
-"""Share of all items from which one symbol makes the topics its own, which is noted."""
+"""If one symbol has a larger share of all items, the topics are mainly about it, and a note says so."""
 USUAL_TOPICS = 20
-"""Topics of a fit that does not say how many."""
-_SAMPLE = int(1.3 * MOST_ITEMS)  # texts that differ in links alone count once later
+"""The default number of topics."""
+_SAMPLE = int(1.3 * MOST_ITEMS)  # more, because texts that differ only in links are merged later
 
 
 @dataclass(frozen=True)
 class FittedTopics:
-    """A fit that is saved now.
+    """Topics that were fitted and saved.
 
     Attributes
     ----------
     model
         The topics.
     notes
-        What the user should know of it, a line each.
+        Remarks for the user, one line each.
     """
 
     model: TopicModel
@@ -53,24 +53,24 @@ class FittedTopics:
 
 @dataclass
 class ShownTopics:
-    """The topics, and where they stand in the news.
+    """Topics, and how often they occur in the news.
 
     Attributes
     ----------
     model
         The topics.
     items
-        Items that were looked at.
+        Number of items that were read.
     unread
-        Of these, items without a topic: empty, or not English.
+        Number of these without a topic, because they are empty or not English.
     counts
-        Items a topic, ``[k]``.
+        ``[k]``; number of items of each topic.
     by_symbol
-        Symbol -> items a topic, ``[k]``.
+        From each symbol to its number of items of each topic, ``[k]``.
     by_day
-        Day of publication (UTC) -> items a topic, ``[k]``.
+        From each day of publication (UTC) to its number of items of each topic, ``[k]``.
     examples
-        Topic -> the most typical items, as symbol, moment and text.
+        From each topic to its most typical items, as symbol, moment and text.
     """
 
     model: TopicModel
@@ -82,16 +82,16 @@ class ShownTopics:
     examples: dict[int, list[dict[str, str]]] = field(default_factory=dict)
 
     def share(self, number: int) -> float:
-        """Share of topic `number` of the items that have one."""
+        """The share of topic `number` in all items that have a topic."""
         return _share(self.counts, number)
 
     def shares(self, number: int, *, by: str) -> dict[str, float]:
-        """Share of topic `number` of each symbol's or day's items, `by` ``symbol`` or ``day``."""
+        """The share of topic `number` in the items of each symbol or day (`by` is ``symbol`` or ``day``)."""
         table = self.by_symbol if by == "symbol" else self.by_day
         return {key: _share(table[key], number) for key in sorted(table)}
 
     def to_json(self, number: int | None = None) -> dict[str, Any]:
-        """A mapping of JSON values: of all topics, or in full of topic `number`."""
+        """A mapping of JSON values: all topics in short, or topic `number` in full."""
         described = _described(self.model)
         for at, topic in enumerate(described["topics"]):
             topic |= {"n": int(self.counts[at]), "share": round(self.share(at), 6)}
@@ -124,19 +124,19 @@ def fit(
     k
         Number of topics.
     until
-        A date or moment; only news published before it (UTC) is looked at. Give the end of the training part where
-        what comes later is to be a test.
+        A date or moment (UTC); only news published before it is used. Give the end of the training part if later
+        sessions are a test.
     seed
-        Of the random starts.
+        Seed of the random starts.
     scorer
-        The model whose embeddings count, as `Scorer.load` takes it.
+        The model whose embeddings are used, as `Scorer.load` takes it.
     progress
         Called while texts are scored.
 
     Raises
     ------
     ConfigError
-        `k`, `seed` or `until` can't be.
+        `k`, `seed` or `until` has an impossible value.
     DataError
         There is no news, or too little that can be read.
     """
@@ -147,7 +147,7 @@ def fit(
     notes: list[str] = []
     try:
         previous = workspace.topics.current_if_any()
-    except ModelError as error:  # damaged: this fit takes its place
+    except ModelError as error:  # a damaged model is replaced by this fit
         previous = None
         notes.append(f"the topics before are not used: {error}")
     later = "" if before is None else ", or give a later --until"
@@ -174,15 +174,15 @@ def show(
     store
         A folder, or ``s3://bucket/prefix``.
     topic
-        A name or number that is to be shown, checked before the news is read.
+        The name or number of a topic to show; it is checked before the news is read.
     version
-        Of the topics, as a fit or a model (``sentiment.topics_model``) names it; by default those fitted last.
+        Version of the topics, as a fit or a model (``sentiment.topics_model``) names it; by default the last fit.
     examples
-        The most typical items to give for each topic.
+        How many typical items to return for each topic.
     scorer
         The model that the topics were fitted with.
     progress
-        Called with the months done and all months.
+        Called with the number of months that are read, and of all months.
 
     Raises
     ------
@@ -224,14 +224,14 @@ def show(
 
 
 def rename(store: str, topic: str, name: str) -> TopicModel:
-    """Call a topic of `store` `name`; a refit keeps the name where it finds the topic again.
+    """Give a topic of `store` the name `name`; a later fit that finds the topic again keeps it.
 
     Raises
     ------
     ModelError
         There are no topics.
     ConfigError
-        There is no such topic, or the name can't be one or is taken.
+        There is no such topic, or the name is not allowed or already used.
     """
     return Workspace(store).topics.rename(topic, name)
 
@@ -243,15 +243,15 @@ class ReadItems:
     Attributes
     ----------
     texts, scores
-        Of the sample.
+        The texts of the sample, and their scores.
     encoder
-        Made the embeddings.
+        Name of the encoder that made the embeddings.
     looked_at
-        Items that the sample is of.
+        Number of items from which the sample was drawn.
     before
-        All of them were published before it; None for no such limit.
+        All items were published before this moment; None means no limit.
     without
-        Words that must not name a topic.
+        Words that must not be in the name of a topic.
     """
 
     texts: list[str]
@@ -262,7 +262,7 @@ class ReadItems:
     without: frozenset[str]
 
     def fitted(self, k: int, seed: int = 0, previous: TopicModel | None = None) -> TopicModel:
-        """`k` topics of them, as `fit_topics` finds them."""
+        """`k` topics of these texts, found by `fit_topics`."""
         assert self.scores.embeddings is not None
         return fit_topics(
             self.scores.embeddings,
@@ -279,7 +279,10 @@ class ReadItems:
 def read_items(
     workspace: Workspace, before: pd.Timestamp | None, scorer: Scorer, later: str, progress: Progress | None
 ) -> ReadItems:
-    """A sample of the news published before `before`; `later` is what else to do where there is none."""
+    """A sample of the news published before `before`.
+
+    If there is no news, `later` is added to the message of the error, as a further remedy.
+    """
     store, lake = workspace.store, workspace.lake
     texts, looked_at = sample(lake.news_texts(before=before), _SAMPLE)
     if not texts:
@@ -301,8 +304,8 @@ def read_items(
 def sample(batches: Iterator[list[str]], most: int) -> tuple[list[str], int]:
     """At most `most` distinct texts of `batches`, and the number of texts seen (repeats counted).
 
-    Those with the smallest hashes are taken: a fair sample, and the same in whatever order the texts come. No more than
-    twice as many are held at any time.
+    The texts with the smallest hashes are taken. This is a random sample that does not depend on the order of the
+    texts. At most `most` times two texts are held in memory.
     """
     ranks: dict[bytes, str] = {}
     largest: bytes | None = None
@@ -320,7 +323,7 @@ def sample(batches: Iterator[list[str]], most: int) -> tuple[list[str], int]:
 
 
 def company_words(lake: Lake) -> frozenset[str]:
-    """The words of the companies' names and their tickers, in lower case: they say whom an item is about, not what."""
+    """The words of the companies' names and tickers, in lower case; they say whom an item is about, not its topic."""
     names = lake.rows("names")["name"].tolist()
     words = {word for name in names for word in words_of(str(name))}
     return frozenset(words | {symbol.lower() for symbol in lake.symbols()})

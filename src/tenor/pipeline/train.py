@@ -1,4 +1,4 @@
-"""Train: the lake's bars and daily sentiment -> panel -> forecaster -> a new version of the registry."""
+"""Train a forecaster on the lake's bars and daily sentiment, and register it as a new version."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ from tenor.workspace import ScoringProgress, Workspace
 
 @dataclass(frozen=True, repr=False)
 class TrainResult:
-    """A new version.
+    """The result of a training: a new version.
 
     Attributes
     ----------
     forecaster
         The fitted model.
     folder
-        Where its files lie.
+        The folder of its files.
     parts
-        Train, validation and test, as dates.
+        First and last day of the training, validation and test parts.
     champion
         The version in use now.
     contest
-        The comparison with the champion before, if there was another.
+        The comparison with the previous champion, if there was one.
     left_out
-        Symbols of which no session was trained on, and why.
+        From each symbol without a session in the training part to the reason.
     verdict
         One sentence on its forecasts of the validation part, at the shortest horizon.
     """
@@ -88,24 +88,26 @@ def train(
     own: Sequence[Given] = (),
     allow_leak: bool = False,
 ) -> TrainResult:
-    """Train on the lake's bars and daily sentiment and register the forecaster as a new version, the ``latest``.
+    """Train on the lake's bars and daily sentiment, and register the forecaster as a new version, the ``latest``.
 
-    It becomes the champion where there is none, or where it beats the one there is (`promote.challenge`).
+    It becomes the champion, the version in use, if there is none or if it beats the present one
+    (`tenor.pipeline.promote.challenge`).
 
     Parameters
     ----------
     store
-        The lake, and the registry beside it.
+        The store, with the lake and the registry: a folder, or ``s3://bucket/prefix``.
     config
         All settings.
     workers
-        Processes that train seeds side by side (None is one a core), or an engine, where news are scored as well.
+        How many processes train seeds at the same time (None means one for each core), or an engine, which also scores
+        the news.
     progress
         Called after every epoch.
     scoring
         Called while texts are scored.
     own
-        Features of the user's beside those of ``features.own``: functions, or pairs of a name and a frame.
+        The user's own features in addition to those of ``features.own``: functions, or pairs of a name and a frame.
     allow_leak
         Train even where the leak check finds something in an own feature; the model's card records it.
 
@@ -114,15 +116,15 @@ def train(
     ConfigError
         A setting can't be used.
     StoreError
-        The lake can't be read, or the version not written.
+        The lake can't be read, or the version can't be written.
     HistoryError
         The lake has too little history.
     LeakError
         An own feature sees the future.
     TrainingError
-        The training diverged, or a process of it was killed.
+        The training diverged, or one of its processes was killed.
     """
-    # texts go to a cluster; on this machine one process reads them
+    # texts are scored on a cluster if there is one; on this machine one process scores them
     workspace = Workspace(store, None if workers is None or isinstance(workers, int) else workers)
     inputs = training_inputs(workspace, config, given=own, scoring=scoring, allow_leak=allow_leak)
     config, bars, sentiment, panel = inputs.config, inputs.bars, inputs.sentiment, inputs.panel
@@ -147,7 +149,7 @@ def train(
     version = registry.add(forecaster, {**card, **inputs.prepared.card()})
     now, contest = challenge(workspace, version)
     if now.champion is not None:
-        # so that the first prediction need not compute what is known by now; the version stands, whatever fails here
+        # saves time in the first prediction; if it fails, the version is still valid
         with contextlib.suppress(TenorError):
             lake = workspace.forecasts(workspace.predictor(now.champion))
             if now.champion == version:
@@ -179,7 +181,7 @@ def _left_out(panel: Panel, split: Split, lookback: int) -> dict[str, str]:
 
 
 def describe_config(config: Config, symbols: Sequence[str]) -> dict[str, str]:
-    """What reports say of the settings of a study."""
+    """The lines of a report about the settings of a study."""
     return {
         "Symbols": str(len(symbols)),
         "Network": ", ".join(f"{key} {value}" for key, value in to_mapping(config.model).items()),

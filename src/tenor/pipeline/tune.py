@@ -1,4 +1,4 @@
-"""The grid search: which settings are best on folds before the test part."""
+"""Grid search: find the best settings on folds before the test part."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class TuneResult:
     Attributes
     ----------
     search
-        Its trials.
+        The search with its trials.
     best
-        The TOML file with its best config.
+        The TOML file with the best config.
     note
-        What was done otherwise than configured; empty where nothing was.
+        What was done differently from the config; empty if nothing was.
     """
 
     search: Search
@@ -70,19 +70,19 @@ def tune(
     store
         The lake.
     config
-        The settings that the grid is laid over.
+        The settings that the grid varies.
     grid, grid_file
-        As `tenor.training.grid.read_grid` takes them.
+        As in `tenor.training.grid.read_grid`.
     out
         The TOML file for the best config.
     horizon, scoring
-        What is scored, and what ranks.
+        The horizon whose forecasts are scored, and the score by which settings are ranked.
     workers
-        Processes side by side; None is one a core.
+        Processes that train at the same time; None means one for each core.
     progress
-        Is called as fits are done.
+        Called as fits are done.
     texts
-        Is called as texts are scored.
+        Called as texts are scored.
     report
         The HTML file to write, if any.
     allow_leak
@@ -91,7 +91,7 @@ def tune(
     Raises
     ------
     ConfigError
-        An impossible grid, or `out` is there already.
+        The grid is impossible, or `out` exists already.
     LeakError
         An own feature sees the future.
     """
@@ -111,7 +111,7 @@ def tune(
         if key in points:
             raise ConfigError(f"grid key {key!r}: news can't be tried one by one: 'tenor ablate' compares them.")
     prepared = prepare_own(workspace, config, bars, train_end=train_end(config, bars), allow_leak=allow_leak)
-    # the folds test sessions of the training part, too: topics know what lies before the first of them
+    # the folds also test sessions of the training part, so topics are fitted only on news before the first of them
     until = end_of_first_training(bars, config, folds) if config.features.topics else None
     ready = prepared.config if until is None else with_topics(workspace, prepared.config, until, texts)
     # a grid may switch sentiment on even where the config has it off

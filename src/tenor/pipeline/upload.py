@@ -1,4 +1,4 @@
-"""A whole store in another place: the lake's parts, versions, the published forecasts, and pointers last."""
+"""Copy a whole store to another place: the lake's parts, versions, the published forecasts, and the pointers last."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tenor.topics import saved as topics
 
 REGISTRIES = (MODELS, POLICIES)
 Progress = Callable[[int, int], None]
-"""Told of the objects that are there, and of how many there will be."""
+"""Called with the number of objects that are at the target, and of all objects."""
 
 
 @dataclass(frozen=True)
 class Uploaded:
-    """Objects and bytes that were sent, and objects that were there already."""
+    """Numbers of objects and bytes that were sent, and of objects that were already there."""
 
     sent: int
     bytes: int
@@ -30,16 +30,16 @@ class Uploaded:
 def upload(source: str, target: str, *, progress: Progress | None = None) -> Uploaded:
     """Copy the store `source` to `target`, both a folder or ``s3://bucket/prefix``.
 
-    What never changes goes first, and only where it is missing; a version's manifest after its files; the pointers to
-    champion and published forecasts last. A copy that is cut off leaves the target as it was for every reader, and the
-    next one goes on. API keys stay where they are: each place has its own.
+    Files that never change are copied first, and only if they are missing. A version's manifest follows its files; the
+    pointers to champion and published forecasts come last. If a copy is interrupted, readers of the target see no
+    change, and the next call continues. API keys are not copied: each place has its own.
 
     Raises
     ------
     ConfigError
         Both are the same place, or `source` holds nothing.
     Conflict
-        A pointer of the target moved meanwhile.
+        Somebody else changed a pointer of the target meanwhile.
     StoreError
         A place can't be read or written.
     """
@@ -47,7 +47,7 @@ def upload(source: str, target: str, *, progress: Progress | None = None) -> Upl
         raise ConfigError(f"--to is {target!r}, the store itself: name another place.")
     here, there = open_store(source), open_store(target)
     immutable = list(_immutable(here))
-    # whatever may change, what the others need before them; the published forecasts name a champion
+    # files that may change, in the order in which they need each other: published forecasts name a champion
     registries = (f"{place}/{name}" for place in REGISTRIES for name in (CONTESTS, POINTERS))
     changing = (*registries, f"{topics.FOLDER}/{topics.CURRENT}", f"serving/{INDEX}")
     pointers = [key for key in changing if _holds(here, key)]
@@ -61,7 +61,7 @@ def upload(source: str, target: str, *, progress: Progress | None = None) -> Upl
             try:
                 there.put(key, data, if_absent=True)
                 sent, size = sent + 1, size + len(data)
-            except Conflict:  # somebody else brought the same object
+            except Conflict:  # somebody else wrote the same object
                 pass
         if progress is not None:
             progress(done + 1, len(immutable) + len(pointers))

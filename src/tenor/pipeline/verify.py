@@ -1,4 +1,4 @@
-"""Is a store as it was written? The lake's parts, the models, the published forecasts and the keys, file by file."""
+"""Check a store for damage: the lake's parts, the models, the published forecasts and the keys, file by file."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from tenor.workspace import Workspace
 
 @dataclass(frozen=True)
 class Verified:
-    """What `verify` found.
+    """The result of `verify`.
 
     Attributes
     ----------
     parts
-        Parts of the lake, replaced ones too.
+        Number of parts of the lake, including replaced ones.
     versions
-        Model versions.
+        Number of model versions.
     documents
-        Published documents of symbols.
+        Number of published documents of symbols.
     damaged
-        One line for each file that is not what was written, or is of an older tenor, with the remedy.
+        One line for each file that was changed since it was written, or is from an older tenor, with the remedy.
     """
 
     parts: int
@@ -46,7 +46,7 @@ def verify(store: str) -> Verified:
     Raises
     ------
     StoreError
-        There is nothing in `store`, or it can't be read at all.
+        `store` is empty or can't be read.
     """
     workspace = Workspace(store)
     parts = list(workspace.lake.damage())

@@ -1,4 +1,4 @@
-"""What somebody's forecasts have to beat: the baselines of our own evaluation, fitted before each year of forecasts."""
+"""The baselines that forecasts have to beat: those of tenor's own evaluation, fitted before each year of forecasts."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from tenor.schema import Float32, Panel, Predictions, label
 from tenor.training import Split
 
 FOLD = 252
-"""Sessions of forecasts after which the baselines are fitted anew."""
+"""Number of sessions of forecasts after which the baselines are fitted anew."""
 VALID = (63, 252)
-"""Least and most sessions of a validation part, on which baselines are calibrated and chosen."""
+"""The fewest and the most sessions of a validation part, on which baselines are calibrated and chosen."""
 LEAST_TRAIN = 252
-"""Sessions of the panel before validation below which nothing is judged: the first half of them warms features up."""
+"""The fewest sessions before validation with which forecasts are judged; features warm up during half of them."""
 TAKEN = frozenset((*BASELINES, *STATISTICAL, *RIVALS))
-"""Names that models to be judged can't have."""
+"""Names that judged models can't have, because baselines have them."""
 QUICK_RETURNS = (PERSISTENCE, DRIFT, ALWAYS_UP)
 QUICK_RISK = (EWMA, HAR, HAR_X_REFITTED)
 
@@ -41,11 +41,11 @@ class Baselines:
     Attributes
     ----------
     predictions
-        Of returns and directions, by name; empty where none is judged.
+        Forecasts of returns and directions, by name of the baseline; empty if none are judged.
     risks
-        Of volatility and quantiles, by name; empty likewise.
+        Forecasts of volatility and quantiles, by name of the baseline; empty if none are judged.
     replaced
-        Rival -> symbols for which it could not be estimated; an EWMA stands in.
+        From each rival to the symbols for which it could not be estimated, and was replaced by an EWMA.
     """
 
     predictions: dict[str, Predictions]
@@ -54,40 +54,43 @@ class Baselines:
 
     @property
     def level(self) -> Float32:
-        """[session, symbol, horizon]; the log of an expected variance less its expected log.
+        """[session, symbol, horizon]; the log of an expected variance minus the expected log of the variance.
 
-        As the bars before the forecasts show it (`tenor.distribution.Shape.level`, of the EWMA): a property of the
-        market, the same for every file.
+        It is measured on the bars before the forecasts (`tenor.distribution.Shape.level` of the EWMA), so it is a
+        property of the market and the same for every file.
         """
         ewma = self.risks[EWMA]
         return 2 * np.log(ewma.volatility) - ewma.log_variance
 
     def variance_of(self, volatility: Float32) -> Float32:
-        """The variance that a standard deviation of returns means.
+        """The variance that corresponds to a standard deviation of returns.
 
-        What is realised of a variance is measured by gaps and ranges. It is larger than what closes show, by a factor
-        that the bars before the forecasts show (`tenor.distribution.Shape.scale`, of the EWMA): the same for all files.
+        The realised variance is measured from gaps and ranges, and is larger than that of closes. The factor is
+        measured on the bars before the forecasts (`tenor.distribution.Shape.scale` of the EWMA), and is the same for
+        all files.
 
         Parameters
         ----------
         volatility
-            [session, symbol, horizon]; of the log return of one session.
+            [session, symbol, horizon]; standard deviation of the log return of one session.
         """
         return np.asarray((volatility / self.risks[EWMA].scale[:, None, :]) ** 2)
 
 
 def first_judged(horizons: Sequence[int]) -> int:
-    """The first session of a panel, as a place, of which forecasts can be judged: enough lie before it."""
+    """The place of the first session of a panel with enough sessions before it for forecasts to be judged."""
     return LEAST_TRAIN + VALID[0] + 2 * max(horizons)
 
 
 def cut(panel: Panel, start: int, stop: int) -> tuple[Split, ...]:
-    """Train, validation and test for each `FOLD` sessions of forecasts from `start` to `stop`; training grows.
+    """Training, validation and test parts for each `FOLD` sessions of forecasts from `start` to `stop`.
+
+    The training part grows from fold to fold.
 
     Raises
     ------
     HistoryError
-        Too few sessions lie before `start`.
+        There are too few sessions before `start`.
     """
     purge = max(panel.horizons)
     room = start - 2 * purge - LEAST_TRAIN
@@ -127,11 +130,11 @@ def fit(
     Parameters
     ----------
     panel, splits
-        Test parts follow each other.
+        The panel, and its splits, whose test parts follow each other.
     returns, risk
-        Which kinds are needed.
+        Whether baselines of returns and of risk are needed.
     quick
-        Only those that take no time: no boosting, no GARCH, no ARIMA.
+        Use only fast baselines: no boosting, no GARCH, no ARIMA.
     workers
         Processes that share the symbols.
     progress

@@ -1,4 +1,4 @@
-"""What a forecaster could not have known: forecasts made too late, within the training, or that match the outcome."""
+"""Find forecasts that could not have been made honestly: too late, within the training period, or equal to outcomes."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from tenor.referee.result import DATES, HINDSIGHT, LATE, LEAK, TRAINING, Finding
 from tenor.schema import Bool, Float32, Float64, Panel
 
 EQUAL_SHARE = 0.2
-"""Share of forecasts that equal the outcome to the fifth digit, from which on it is no chance."""
+"""If this share of forecasts equals the outcome in five digits, it can't be chance."""
 TOO_GOOD = 0.5
-"""Share of the best baseline's loss below which a forecast of volatility or of quantiles is suspected."""
+"""A forecast of volatility or quantiles whose loss is below this share of the best baseline's is suspected."""
 UNDONE = 0.8
-"""Correlation with the last move taken back, from which on a file may be dated by the sessions that it is for."""
+"""The correlation with the reversal of the last move from which a file may be dated by the sessions it forecasts."""
 _FEWEST = 20
 
 
 @dataclass(frozen=True)
 class Doubts:
-    """Rows that the verdict must not rest on, and why.
+    """Rows that must not count for the verdict, and why.
 
     Attributes
     ----------
     rows
-        [row that can be judged].
+        [row that can be judged]; whether the row is doubted.
     findings
-        In words.
+        The reasons in words.
     """
 
     rows: Bool
@@ -47,11 +47,11 @@ def doubts(rows: ForecastRows, places: Places, panel: Panel, *, trained_until: s
     Parameters
     ----------
     rows, places
-        The forecasts, and where those that can be judged stand.
+        The forecasts, and the places of those that can be judged.
     panel
         The panel.
     trained_until
-        The last session whose close the training saw, for all rows; beside what the file says.
+        The last session whose close the training used, for all rows, in addition to what the file states.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def doubts(rows: ForecastRows, places: Places, panel: Panel, *, trained_until: s
         if pd.isna(day):
             raise DataError(f"--trained-until is {trained_until!r}: write a date as YYYY-MM-DD.")
         until = np.fmax(until, np.datetime64(day.tz_localize(None), "us"))
-    # a forecast of the session after the last one trained on overlaps nothing
+    # a forecast made after the last session of the training overlaps with none of its targets
     inside = ~np.isnat(until) & (places.last_session.to_numpy().astype("datetime64[us]") < until)
     name(TRAINING, inside, "within the stated training period")
     return Doubts(doubted, tuple(findings))
@@ -101,18 +101,18 @@ def leaks(
     horizon: int,
     losses: Mapping[str, tuple[float, float]],
 ) -> list[Finding]:
-    """Whether forecasts at one horizon match the outcome better than anything known before it could.
+    """Whether forecasts at one horizon match the outcome better than any information known before could allow.
 
     Parameters
     ----------
     panel
-        The panel; its mask says which cells count.
+        The panel; its mask says which cells are used.
     cells
-        What is forecast (``return``, ``p_up``, ``volatility``) -> [session, symbol].
+        From the forecast quantity (``return``, ``p_up``, ``volatility``) to the forecasts [session, symbol].
     horizon
         Sessions ahead.
     losses
-        Measure -> the model's loss and the least of the baselines'.
+        From each measure to the model's loss and the lowest loss of a baseline.
     """
     k = panel.horizon_index(horizon)
     realised = np.where(panel.mask, panel.targets[:, :, k], np.nan).astype("float64")

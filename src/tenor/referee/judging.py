@@ -26,18 +26,18 @@ from tenor.referee.words import outcome_sentence
 from tenor.schema import Bool, Float32, Float64, Panel, Predictions
 
 INTERVALS = {50: (0.25, 0.75), 80: (0.1, 0.9), 90: (0.05, 0.95), 98: (0.01, 0.99)}
-"""Per cent that an interval holds -> levels of its bounds."""
+"""From the per cent of returns that an interval should contain to the levels of its bounds."""
 DECIDES: dict[Kind, tuple[str, str]] = {
     "returns": ("squared_error", PERSISTENCE),
     "direction": ("brier", ALWAYS_UP),
     "volatility": ("log_variance_mse", HAR_X_REFITTED),
     "distribution": ("crps", HAR_X_REFITTED),
 }
-"""Kind -> the loss that decides, and the baseline that it has to be below."""
+"""From each kind of forecast to the loss that decides, and the baseline whose loss has to be beaten."""
 REFERENCES = dict(DECIDES.values()) | {"qlike": HAR_X_REFITTED}
-"""Measure -> that baseline."""
+"""From each measure to the baseline that has to be beaten."""
 Losses = dict[str, dict[str, Float64]]
-"""Measure -> model -> loss [session, symbol]."""
+"""From each measure and model to its losses [session, symbol]."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ class Cells:
     Attributes
     ----------
     mean, p_up, volatility, variance, log_variance
-        As in `tenor.referee.units.Given`; the variances follow from the volatility where the file has none.
+        As in `tenor.referee.units.Given`; the variances are computed from the volatility if the file has none.
     quantiles
-        Level -> of the log return.
+        From each level to the quantiles of the log return.
     own_probability
-        Whether the file has P(up), which otherwise follows from the sign of the return.
+        Whether the file has P(up); otherwise it follows from the sign of the return.
     """
 
     mean: Float32
@@ -64,7 +64,7 @@ class Cells:
 
     @property
     def kinds(self) -> set[Kind]:
-        """What is forecast."""
+        """The kinds of forecasts."""
         present: dict[Kind, bool] = {
             "returns": bool(np.isfinite(self.mean).any()),
             "direction": self.own_probability and bool(np.isfinite(self.p_up).any()),
@@ -96,7 +96,7 @@ def cells_of(given: Given, places: Places, panel: Panel, baselines: Baselines) -
     volatility = places.grid(given.volatility, panel)
     variance, log_variance = places.grid(given.variance, panel), places.grid(given.log_variance, panel)
     if baselines.risks:
-        # the variance itself comes first where the file has it; what it lacks follows from what it has
+        # the file's own variance is preferred; a missing quantity is computed from the others
         of_volatility = baselines.variance_of(volatility)
         variance = np.where(np.isfinite(variance), variance, of_volatility)
         log_variance = np.where(np.isfinite(log_variance), log_variance, np.log(variance) - baselines.level)
@@ -106,7 +106,7 @@ def cells_of(given: Given, places: Places, panel: Panel, baselines: Baselines) -
 
 
 def losses_at(panel: Panel, cells: Cells, name: str, baselines: Baselines, horizon: int) -> Losses:
-    """The losses of a model and of the baselines at one horizon; a measure is there if the model forecasts it."""
+    """The losses of a model and of the baselines at one horizon, for the measures of what the model forecasts."""
     k = panel.horizon_index(horizon)
     realised = np.where(panel.mask, panel.targets[:, :, k], np.nan).astype("float64")
     log_variance = np.where(np.isfinite(realised), panel.log_variance[:, :, k], np.nan).astype("float64")
@@ -153,9 +153,9 @@ def losses_at(panel: Panel, cells: Cells, name: str, baselines: Baselines, horiz
 
 
 def scored_levels(cells: Cells, k: int) -> tuple[float, ...]:
-    """The levels over which the distribution is scored: 0.05 to 0.95 where the file has them, else all that it has.
+    """The levels over which the distribution is scored: 0.05 to 0.95 if the file has them, else all that it has.
 
-    Levels beyond 0.05 and 0.95 weigh little and are in few files: they count for coverage alone.
+    Levels beyond 0.05 and 0.95 have little weight and are in few files, so they are used only for coverage.
     """
     there = [level for level, values in cells.quantiles.items() if np.isfinite(values[:, :, k]).any()]
     inner = [level for level in there if 0.05 - 1e-9 <= level <= 0.95 + 1e-9]
@@ -164,7 +164,7 @@ def scored_levels(cells: Cells, k: int) -> tuple[float, ...]:
 
 
 def quantile_of(risk: Risk, level: float, k: int) -> Float64:
-    """A baseline's quantile of the return at any level, [session, symbol]; between those it has, linearly."""
+    """[session, symbol]; a baseline's quantile of the return at any level, interpolated linearly between its levels."""
     above = int(np.searchsorted(LEVELS, level - 1e-9))
     above = min(max(above, 0), len(LEVELS) - 1)
     if abs(LEVELS[above] - level) < 1e-9 or above == 0:
@@ -177,7 +177,7 @@ def quantile_of(risk: Risk, level: float, k: int) -> Float64:
 def judge_horizon(
     panel: Panel, rows: slice, cells: Cells, name: str, baselines: Baselines, horizon: int
 ) -> HorizonResult | None:
-    """One model at one horizon; None where nothing of it can be judged.
+    """The result of one model at one horizon; None if nothing can be judged.
 
     Parameters
     ----------
@@ -188,9 +188,9 @@ def judge_horizon(
     cells
         The model's forecasts.
     name
-        Of the model.
+        Name of the model.
     baselines
-        Fitted before.
+        The fitted baselines.
     horizon
         Sessions ahead.
     """
@@ -222,7 +222,7 @@ def judge_horizon(
 
 
 def trading_of(panel: Panel, cells: Cells, name: str, horizon: int) -> CostSweep | None:
-    """Portfolios by the forecasts of `horizon`; None where there is neither return nor probability, or one session."""
+    """Portfolios by the forecasts at `horizon`; None without returns and directions, or with only one session."""
     predictions, mask = _predictions(panel, cells, name, horizon)
     if not mask.any():
         return None

@@ -18,11 +18,11 @@ from tenor.referee.result import LossTable, Pairwise
 from tenor.schema import Float64
 
 LEAST_DAYS = 30
-"""Days below which nothing is tested."""
+"""The fewest days with which differences are tested."""
 
 
 def on_common_cells(cells: Mapping[str, Float64]) -> dict[str, Float64]:
-    """The losses of all models [day, symbol], NaN in every cell in which one of them is."""
+    """The losses of all models [day, symbol], with NaN in every cell in which one model has NaN."""
     known = np.logical_and.reduce([np.isfinite(each) for each in cells.values()])
     return {name: np.where(known, each, np.nan) for name, each in cells.items()}
 
@@ -36,18 +36,18 @@ def loss_table(
     symbols: Sequence[str],
     reference: str,
 ) -> LossTable | None:
-    """The first of `cells` beside the others; None where no cell counts.
+    """The first model of `cells` compared with the others; None if there is no common cell.
 
     Parameters
     ----------
     measure
-        Of the loss.
+        Name of the loss.
     cells
-        Model -> loss [session, symbol]; NaN where it has no forecast.
+        From each model to its losses [session, symbol]; NaN where it has no forecast.
     horizon
         Sessions ahead.
     sessions, symbols
-        Of the axes.
+        The names of the axes.
     reference
         The baseline that decides; one of `cells`.
     """
@@ -87,16 +87,16 @@ def loss_table(
 def pairwise(
     measure: str, cells: Mapping[str, Float64], horizon: int, *, models: Sequence[str], reference: str
 ) -> Pairwise | None:
-    """`models` against each other, and all beside `reference`; None where no cell is common to them.
+    """Compare `models` with each other, and all of them with `reference`; None if they have no common cell.
 
     Parameters
     ----------
     measure, cells, horizon
-        As `loss_table` takes them; `cells` holds the models and the reference.
+        As in `loss_table`; `cells` holds the models and the reference.
     models
-        Those that are compared with each other.
+        The models to compare.
     reference
-        A baseline that is among the model confidence set's candidates.
+        A baseline that is also a candidate of the model confidence set.
     """
     common = on_common_cells(cells)
     counts = np.isfinite(next(iter(common.values())))
@@ -123,9 +123,9 @@ def pairwise(
 
 
 def mean_pinball(quantiles: Mapping[float, Float64], realised: Float64) -> Float64:
-    """Twice the mean pinball loss over the levels of `quantiles`, [session, symbol]; NaN where one is missing.
+    """[session, symbol]; twice the mean pinball loss over the levels of `quantiles`; NaN where a quantile is missing.
 
-    Over evenly spaced levels it is the continuous ranked probability score, as `risk_metrics.crps` has it.
+    Over evenly spaced levels it is the continuous ranked probability score, as in `tenor.evaluation.risk_metrics.crps`.
     """
     total = np.zeros(realised.shape)
     for level, cells in quantiles.items():

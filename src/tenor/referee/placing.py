@@ -1,4 +1,4 @@
-"""Rows of forecasts on the sessions and symbols of a panel; and why some of them can't be judged."""
+"""Find the places of forecasts on the sessions and symbols of a panel, and the reasons why some can't be judged."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class Unjudged:
     why
         The reason.
     count
-        How many.
+        How many there are.
     examples
-        Some of them: row, symbol and session.
+        Some of them, as row, symbol and session.
     """
 
     why: str
@@ -50,24 +50,24 @@ class Unjudged:
     examples: tuple[str, ...]
 
     def describe(self) -> str:
-        """In one line."""
+        """The reason, the number and examples in one line."""
         return f"{self.count:,} {self.why} ({'; '.join(self.examples)})"
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where rows stand on a panel.
+    """The places of rows on a panel.
 
     Attributes
     ----------
     session, symbol, horizon
-        Places on the panel's axes, [row]; only rows that can be judged.
+        [row]; places on the panel's axes, only for rows that can be judged.
     index
-        Which rows of the file those are.
+        [row]; the number of each of these rows in the file.
     last_session
-        The last session that each knew, as a date.
+        [row]; the last session that each forecast knew, as a date.
     unjudged
-        The others.
+        The rows that can't be judged.
     """
 
     session: NDArray[np.intp]
@@ -78,7 +78,7 @@ class Places:
     unjudged: tuple[Unjudged, ...]
 
     def select(self, rows: Bool) -> Places:
-        """Only some of the rows."""
+        """The places of the rows where `rows` is True."""
         return Places(
             self.session[rows],
             self.symbol[rows],
@@ -96,7 +96,7 @@ class Places:
 
 
 def horizons_of(rows: ForecastRows, calendar: str) -> NDArray[np.int64]:
-    """The horizon of each row; from session and target where the file does not say."""
+    """[row]; the horizon of each row, computed from session and target session if the file does not state it."""
     horizon = rows.frame["horizon"].to_numpy()
     if (horizon > 0).all():
         return horizon
@@ -107,7 +107,10 @@ def horizons_of(rows: ForecastRows, calendar: str) -> NDArray[np.int64]:
 
 
 def sessions_of_rows(rows: ForecastRows, calendar: str, horizon: NDArray[np.int64]) -> NDArray[np.datetime64]:
-    """The last session that each row knew: said, or the last one over at ``as_of``, or that before its target."""
+    """[row]; the last session that each row knew.
+
+    It is the stated one, or the last one that was over at ``as_of``, or `horizon` sessions before the target session.
+    """
     frame = rows.frame
     sessions = frame["session"].to_numpy().astype("datetime64[us]")
     open_ = np.isnat(sessions) & frame["as_of"].notna().to_numpy()
@@ -125,21 +128,21 @@ def sessions_of_rows(rows: ForecastRows, calendar: str, horizon: NDArray[np.int6
         known = _all_sessions(calendar)
         place = known.get_indexer(pd.DatetimeIndex(frame["target_session"])) - horizon
         sound = open_ & (place >= 0) & (horizon > 0)
-        # a target that is not a session has place -1: the row is left without a session
+        # a target that is not a session has place -1; such a row gets no session
         sound &= known.get_indexer(pd.DatetimeIndex(frame["target_session"])) >= 0
         sessions[sound] = known.to_numpy()[place[sound]].astype("datetime64[us]")
     return sessions
 
 
 def place(rows: ForecastRows, panel: Panel, *, first: int = 0) -> Places:
-    """Where each row stands on `panel`; rows that can't be judged are counted by reason.
+    """The place of each row on `panel`; rows that can't be judged are counted by reason.
 
     Parameters
     ----------
     rows
         The forecasts.
     panel
-        Its horizons are those of the rows.
+        The panel; its horizons are those of the rows.
     first
         The first session that can be judged, as a place on the panel's axis.
     """
@@ -216,7 +219,7 @@ def _reasons(
 
 
 def raw_closes(bars: Bars, panel: Panel) -> Float64:
-    """[session, symbol]; closes as traded, not adjusted, on the panel's axis."""
+    """[session, symbol]; unadjusted closes on the panel's axis."""
     axis = Axis.of(bars, panel.calendar)
     rows_of = np.asarray(panel.sessions.get_indexer(axis.sessions))
     closes = np.full(panel.close.shape, np.nan)

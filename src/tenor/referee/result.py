@@ -1,4 +1,4 @@
-"""What the referee found: one model's losses beside the baselines', its verdicts, and what is suspicious."""
+"""The results of the referee: a model's losses beside those of baselines, its verdicts, and what is suspicious."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from tenor.storage.files import json_values
 
 Kind = Literal["returns", "direction", "volatility", "distribution"]
 KINDS: tuple[Kind, ...] = ("volatility", "distribution", "returns", "direction")
-"""What can be judged: forecasts of volatility, of quantiles, of the price or return, and of the probability of a rise;
-in the order in which it is reported."""
+"""The kinds of forecasts that can be judged, in the order of the report.
+
+They are forecasts of volatility, of quantiles, of the price or return, and of the probability of a rise.
+"""
 
 LATE = "late"
 TRAINING = "training"
@@ -31,18 +33,18 @@ DATES = "dates"
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that whoever reads the verdict has to know.
+    """Something that a reader of the verdict has to know.
 
     Attributes
     ----------
     kind
         `LATE`, `TRAINING`, `HINDSIGHT`, `LEAK`, `UNITS` or `DATES`.
     text
-        In words, with counts, rows and what to do.
+        The finding in words, with counts, rows and what to do.
     count
-        How many forecasts.
+        How many forecasts it concerns.
     excluded
-        Whether those are left out of the verdict.
+        Whether these do not count for the verdict.
     """
 
     kind: str
@@ -53,28 +55,28 @@ class Finding:
 
 @dataclass(frozen=True)
 class LossTable:
-    """One loss of a model and of what it has to beat, on the same cells.
+    """One loss of a model and of the baselines, on the same cells.
 
     Attributes
     ----------
     measure
         ``squared_error`` (of returns), ``brier``, ``log_variance_mse``, ``qlike`` or ``crps``.
     days, samples
-        Sessions and cells that count.
+        Numbers of sessions and cells that were used.
     values
-        Model -> mean loss over cells, with its 95 % interval from resampled days; the judged model first.
+        From each model to its mean loss over cells, with a 95 % interval from resampled days; the judged model first.
     comparisons
-        Other model -> change of the loss and Diebold-Mariano test by day, after Holm.
+        From each other model to the change of the loss and the Diebold-Mariano test by day, after Holm's correction.
     confidence_set
-        Model -> p-value in the model confidence set; those of 0.10 and above may be the best.
+        From each model to its p-value in the model confidence set; models with 0.10 and above may be the best.
     by_symbol
-        Symbol -> 1 - loss / loss of `reference`: above 0 is better.
+        From each symbol to 1 - loss / loss of `reference`; above 0 is better.
     sessions, excess
-        The days, and on each the mean loss less that of `reference`.
+        The days, and for each day the mean loss minus that of `reference`.
     reference
         The baseline that decides.
     levels
-        Of the quantiles that are scored; empty for other losses.
+        Levels of the quantiles that are scored; empty for other losses.
     """
 
     measure: str
@@ -108,7 +110,7 @@ class Outcome:
     Attributes
     ----------
     kind
-        What is forecast.
+        The kind of forecast.
     horizon
         Sessions ahead.
     measure
@@ -117,21 +119,22 @@ class Outcome:
         The baseline that decides: persistence for returns, the share of rises for directions, the refitted HAR-X for
         volatility and for distributions.
     side
-        1 better than it at 5 % after Holm, -1 worse, 0 no difference shown, None too few days to test.
+        1 if better than the reference at 5 % after Holm's correction, -1 if worse, 0 if no difference is shown, None if
+        there are too few days for a test.
     change
-        The loss over that of the reference, less 1.
+        The loss divided by that of the reference, minus 1.
     p
-        After Holm's correction over the baselines.
+        P-value after Holm's correction over the baselines.
     raw_p
-        Before it.
+        P-value without correction.
     overall_p
-        `raw_p` after Holm's correction over all verdicts of the model: what its headline goes by.
+        `raw_p` after Holm's correction over all verdicts of the model; it decides the headline.
     beaten, lost_to
-        Baselines that are worse, or better, at 5 % after Holm.
+        Baselines that are worse, or better, than the model at 5 % after Holm's correction.
     days, samples
-        How many count.
+        Numbers of sessions and cells that were used.
     sentence
-        All that in words.
+        The verdict in words.
     """
 
     kind: Kind
@@ -159,19 +162,19 @@ class HorizonResult:
     horizon
         Sessions ahead.
     losses
-        Measure -> the model beside the baselines.
+        From each measure to the losses of the model and the baselines.
     outcomes
-        Kind -> verdict.
+        From each kind of forecast to its verdict.
     evaluation
-        Of returns and directions, with the tables of our own evaluation; None where neither is forecast.
+        Evaluation of returns and directions, with the tables of tenor's own; None if neither is forecast.
     coverage
-        Per cent of an interval -> share of returns inside; of the intervals whose bounds the file has.
+        From the nominal per cent of each interval whose bounds the file has to the share of returns inside.
     below
-        Level -> share of returns below that quantile; calibrated ones equal their level.
+        From the level of each quantile to the share of returns below it; they are equal if calibrated.
     probabilities
-        Groups of cells by P(up); empty where the file has none.
+        Groups of cells by P(up); empty if the file has none.
     level
-        Mean realised over forecast variance: above 1 the volatility is too low; NaN without volatility.
+        Mean of realised / forecast variance; above 1, the forecast volatility is too low; NaN without volatility.
     """
 
     horizon: int
@@ -199,28 +202,28 @@ class HorizonResult:
 
 @dataclass(frozen=True)
 class ModelResult:
-    """One model's forecasts, judged.
+    """The result of one model.
 
     Attributes
     ----------
     name
-        Of the model.
+        Name of the model.
     rows
-        Forecasts in the file.
+        Number of forecasts in the file.
     judged
         How many could be judged.
     counted
-        How many of those the verdict rests on.
+        How many of these count for the verdict.
     unjudged
         The others, by reason.
     findings
-        What has to be known.
+        What a reader has to know.
     horizons
-        Horizon -> result.
+        From each horizon to its result.
     trading
-        Portfolios by the forecasts of the shortest horizon; None where the file has neither returns nor directions.
+        Portfolios by the forecasts of the shortest horizon; None if the file has neither returns nor directions.
     marked
-        Why the verdict is no evidence; empty where it is.
+        Why the verdict is not evidence; empty if it is.
     """
 
     name: str
@@ -246,7 +249,7 @@ class ModelResult:
 
     @property
     def worth(self) -> bool:
-        """Whether any kind of forecast beat the baseline that decides, with nothing to doubt it."""
+        """Whether any kind of forecast is better than the baseline that decides, without reasons for doubt."""
         return not self.marked and bool(self.better)
 
     @property
@@ -274,7 +277,7 @@ class ModelResult:
         }
 
     def corrected(self) -> ModelResult:
-        """The same with the p-value of each verdict corrected for the number of them."""
+        """The same result with the p-values of the verdicts corrected for their number."""
         of = {(o.kind, o.horizon): o.raw_p for o in self.outcomes}
         overall = holm({f"{kind} {horizon}": p for (kind, horizon), p in of.items()})
         horizons = {
@@ -299,13 +302,13 @@ class Pairwise:
     measure, horizon, days, samples
         As in `LossTable`.
     values
-        Model -> mean loss.
+        From each model to its mean loss.
     tests
-        (model, other) -> Diebold-Mariano test by day, after Holm over all pairs.
+        From each pair of models to the Diebold-Mariano test by day, after Holm's correction over all pairs.
     confidence_set
-        Model -> p-value in the model confidence set, the baseline that decides among them.
+        From each model, and the baseline that decides, to its p-value in the model confidence set.
     reference
-        That baseline.
+        The baseline that decides.
     """
 
     measure: str
@@ -319,7 +322,7 @@ class Pairwise:
 
     @property
     def best(self) -> tuple[str, ...]:
-        """The models of the 90 % model confidence set."""
+        """The models in the 90 % model confidence set."""
         return tuple(name for name, p in self.confidence_set.items() if p >= 0.1)
 
     def to_json(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""From the numbers of a file to log returns and volatilities of one session; and whether they are in other units.
+"""Convert the numbers of a file to log returns and volatilities of one session, and notice other units.
 
-What is evidently in another unit (per cent, a year, a horizon, another currency) is named and left out, not mended: a
-guess would judge something that nobody forecast.
+Numbers that are evidently in another unit (per cent, a year, a horizon, another currency) are reported and left out.
+They are not converted, because a wrong guess would judge something that nobody forecast.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tenor.referee.result import UNITS, Finding
 from tenor.schema import Float64, Panel
 
 FEWEST = 5
-"""Forecasts below which no unit is evident."""
+"""The fewest forecasts from which a unit can be recognised."""
 _FAR = np.log(1.5)
 _HUNDRED = (np.log(50), np.log(200))
 _SHOWN = 4
@@ -25,20 +25,20 @@ _SHOWN = 4
 
 @dataclass(frozen=True)
 class Given:
-    """What a file forecasts, in tenor's units, one number a row that can be judged; NaN where it says nothing.
+    """The forecasts of a file in tenor's units, with one number for each row that can be judged; NaN if not forecast.
 
     Attributes
     ----------
     mean
         Log return over the horizon.
     p_up
-        P(return > 0).
+        The probability that the return is above 0.
     volatility
         Standard deviation of the log return of one session.
     variance, log_variance
         Mean variance of a session as tenor measures it, and its expected log.
     levels, quantiles
-        Of the log return over the horizon, [row, level].
+        Levels, and quantiles [row, level] of the log return over the horizon.
     """
 
     mean: Float64
@@ -53,16 +53,16 @@ class Given:
 def given(
     rows: ForecastRows, places: Places, panel: Panel, raw: Float64
 ) -> tuple[Given, tuple[Finding, ...], tuple[str, ...]]:
-    """The forecasts in tenor's units, what is in other ones, and what was assumed.
+    """The forecasts in tenor's units, the findings about other units, and notes on what was assumed.
 
     Parameters
     ----------
     rows, places
-        The forecasts, and where those that can be judged stand.
+        The forecasts, and the places of those that can be judged.
     panel
         The panel.
     raw
-        [session, symbol]; closes that are not adjusted.
+        [session, symbol]; unadjusted closes.
     """
     reader = _Reader(rows, places, panel, raw)
     prices = reader.numbers("price")
@@ -97,7 +97,7 @@ def given(
 
 
 class _Reader:
-    """The rows of one file that can be judged, beside what the panel knows of their cells."""
+    """The rows of one file that can be judged, with the panel's data of their cells."""
 
     def __init__(self, rows: ForecastRows, places: Places, panel: Panel, raw: Float64) -> None:
         self.rows, self.places, self.panel = rows, places, panel
@@ -111,11 +111,11 @@ class _Reader:
         self.spread = panel.volatility[t, i].astype("float64") * np.sqrt(self.span)
 
     def numbers(self, column: str) -> Float64:
-        """A column of the rows that can be judged."""
+        """The numbers in a column of the rows that can be judged."""
         return self.rows.frame[column].to_numpy(dtype="float64")[self.places.index]
 
     def returns_of(self, prices: Float64, what: str) -> Float64:
-        """Log returns [row, n] that `prices` [row, n] mean, from the close that they lie nearest to."""
+        """Log returns [row, n] to `prices` [row, n] from the close (adjusted or not) that is nearest to the prices."""
         last = self.numbers("last_price")
         known = np.asarray(np.isfinite(prices).any(axis=1))
         middle = np.log(np.nanmedian(np.where(known[:, None], prices, 1.0), axis=1))
@@ -154,7 +154,7 @@ class _Reader:
         )
 
     def simple_or_log(self, mean: Float64, implied: Float64) -> Float64:
-        """`mean`; where the file's own prices show that its returns are simple ones, their logs."""
+        """`mean` as log returns; it is converted if the file's own prices show that its returns are simple returns."""
         both = np.isfinite(mean) & np.isfinite(implied)
         if both.sum() < FEWEST:
             return mean
@@ -172,12 +172,12 @@ class _Reader:
         return mean
 
     def sized(self, values: Float64, what: str) -> Float64:
-        """`values`, returns; NaN throughout where they are evidently in per cent, or of a year."""
+        """`values`, which are returns; all NaN if they are evidently in per cent or for a year."""
         known = np.isfinite(values)
         if known.sum() < FEWEST:
             return values
         size, usual = (float(np.sqrt(np.mean(each[known] ** 2))) for each in (values, self.realised))
-        # a forecast of returns is smaller than what comes about; ten times as large is no forecast of a log return
+        # forecasts of returns are smaller than realised returns; numbers ten times as large are in another unit
         if size < 10 * usual:
             return values
         self._finding(
@@ -194,7 +194,7 @@ class _Reader:
         finite = np.isfinite(quantiles)
         if (quantiles[finite] <= 0).any():
             return False
-        # above zero throughout: prices lie about the close; a return above 100 % there is none
+        # all above zero: prices are near the close, and returns are not above 100 %
         known = finite.any(axis=1)
         middle = np.nanmedian(quantiles[known], axis=1)
         prices = bool(np.median(middle) > 1.0 or np.median(np.abs(np.log(middle / self.close[known]))) < 1.0)
@@ -202,7 +202,7 @@ class _Reader:
         return prices
 
     def volatility(self, values: Float64) -> Float64:
-        """`values`; NaN throughout where they are evidently of a year, of the horizon, in per cent or a variance."""
+        """`values`; all NaN if they are evidently for a year, for the horizon, in per cent, or variances."""
         for h in np.unique(self.span):
             known = np.asarray(np.isfinite(values) & np.isfinite(self.realised_volatility) & (self.span == h))
             if known.sum() < FEWEST:
@@ -220,7 +220,7 @@ class _Reader:
 
     def _unit(self, ratio: float, values: Float64, realised: Float64, horizon: int) -> str:
         year = np.sqrt(exchange(self.panel.calendar).sessions_per_year)
-        # of what it should be, by how much the values are off under each reading
+        # the factor by which volatilities are too large under each reading
         of_variance = float(np.median(values / realised**2))
         if 0.6 < ratio / year < 1.6:
             return f"annualised (divide by {year:.1f}, the root of the sessions in a year)"
@@ -239,7 +239,7 @@ class _Reader:
 
 
 def short_list(findings: tuple[Finding, ...], most: int = _SHOWN) -> tuple[Finding, ...]:
-    """`findings`, of those about units no more than `most`; one more says how many there are besides."""
+    """`findings` with at most `most` about units; a last one says how many more there are."""
     units = [finding for finding in findings if finding.kind == UNITS]
     if len(units) <= most:
         return findings

@@ -35,7 +35,7 @@ def ahead(horizon: int) -> str:
 
 
 def outcome_sentence(outcome: Outcome) -> str:
-    """One kind at one horizon: better, no better or worse than which baseline, by how much, on how many days."""
+    """One sentence on one kind at one horizon: better or worse than which baseline, by how much, on how many days."""
     reference = REFERENCE_WORDS.get(outcome.reference, outcome.reference)
     measure = MEASURE_WORDS[outcome.measure]
     tested = f", p {format_p(outcome.p)} after Holm" if math.isfinite(outcome.p) else ""
@@ -70,12 +70,12 @@ def model_verdict(result: ModelResult) -> str:
 
 
 def opening(result: ModelResult) -> str:
-    """Whether one model is worth something, and where, after its name; one sentence without its stop."""
+    """The model's name, and whether and where it is worth something, as one sentence without the full stop."""
     return f"{result.name}: {answer(result)}"
 
 
 def answer(result: ModelResult) -> str:
-    """Whether one model is worth something, and where; one sentence without its stop."""
+    """Whether and where one model is worth something, as one sentence without the full stop."""
     outcomes = result.outcomes
     if not outcomes:
         return "nothing of it can be judged"
@@ -97,7 +97,7 @@ def answer(result: ModelResult) -> str:
 
 
 def leading(result: ModelResult) -> list[Outcome]:
-    """The verdicts that the headline rests on: those that are better, else the first of each kind."""
+    """The verdicts for the headline: those that are better than the baseline, else the first of each kind."""
     if result.better:
         return result.better
     firsts: dict[str, Outcome] = {}

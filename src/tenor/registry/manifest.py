@@ -1,4 +1,4 @@
-"""What a model version consists of: a manifest with the SHA-256 of each file. Needs the standard library alone."""
+"""The files of a model version, listed in a manifest with the SHA-256 of each. Needs only the standard library."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ DOCUMENT = "forecaster.json"
 WEIGHTS = "weights.safetensors"
 ONNX = "model.onnx"
 NETWORK = "network.py"
-"""The code of a user's network; a model of tenor's own network has none."""
+"""The code of a user's own network; a model with tenor's network has no such file."""
 OWN = "own/"
-"""The folder of the files that own features are made of."""
+"""The folder with the files of own features."""
 
 
 def key_of(version: str, name: str) -> str:
-    """Where file `name` of `version` lies."""
+    """The key of the file `name` of `version`."""
     return f"versions/{version}/{name}"
 
 
 def dump(value: Mapping[str, Any]) -> bytes:
-    """`value` as JSON for people and machines."""
+    """`value` as JSON, indented so that people can read it."""
     return (json.dumps(value, indent=1, allow_nan=False) + "\n").encode()
 
 
@@ -83,11 +83,11 @@ def read_files(objects: ObjectStore, version: str, sums: Mapping[str, str], name
 
 
 def check(objects: ObjectStore, version: str) -> None:
-    """Read every file of `version`; errors as those of `manifest_of` and `read_files`."""
+    """Read every file of `version`; errors are those of `manifest_of` and `read_files`."""
     sums = manifest_of(objects, version)["files"]
     read_files(objects, version, sums, sums)
 
 
 def changed(path: str) -> ModelError:
-    """What is reported of a file that is not what was saved."""
+    """The error for a file that is not as it was saved."""
     return ModelError(f"{path} is truncated or was changed since it was saved (checksum): train or copy it again.")

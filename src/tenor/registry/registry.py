@@ -1,9 +1,10 @@
 """Trained models by version, and the pointers to those in use, in a folder or an S3 bucket. Needs no torch.
 
-``versions/<version>/`` holds a model's files and never changes: weights (safetensors), ONNX graph, settings, how its
-sentiment was made, and its card. ``manifest.json`` has the SHA-256 of each and is written last: without it there is no
-version. ``pointers.json`` names champion, previous champion and the one trained last, in one object that is moved by
-compare-and-swap: of two who race, the second decides anew. ``contests.json`` says why a version was promoted or not.
+``versions/<version>/`` holds a model's files and never changes: weights (safetensors), ONNX graph, settings (also of
+its sentiment), and its card. ``manifest.json`` has the SHA-256 of each file and is written last; without it the version
+does not exist. ``pointers.json`` names the champion, the previous champion and the version trained last. It is changed
+by compare-and-swap: if two processes change it at the same time, the second has to decide again. ``contests.json`` says
+why a version was promoted or not.
 """
 
 from __future__ import annotations
@@ -38,12 +39,12 @@ from tenor.storage.object_store import ObjectStore, change, open_store
 CARD = "card.json"
 POINTERS, CONTESTS = "pointers.json", "contests.json"
 MODELS, POLICIES = "models", "policies"
-"""Where the registries of a store lie."""
+"""The folders of the two registries of a store."""
 _VERSION = re.compile(r"[0-9a-f]{12}")
 
 
 class Saveable(Protocol):
-    """What the registry needs of a forecaster."""
+    """The methods that the registry needs of a forecaster."""
 
     @property
     def version(self) -> str:
@@ -53,12 +54,12 @@ class Saveable(Protocol):
         """Its settings and weights, as files by name."""
 
     def to_onnx(self) -> bytes:
-        """Its graph."""
+        """Its ONNX graph."""
 
 
 @dataclass(frozen=True)
 class Pointers:
-    """The versions that have a name: in use, in use before, and trained last; None where there is none (yet)."""
+    """The versions with a special name: champion (in use), previous (used before), latest (trained last); or None."""
 
     champion: str | None = None
     previous: str | None = None
@@ -67,7 +68,7 @@ class Pointers:
 
 @dataclass(frozen=True, eq=False)
 class Version:
-    """A version of the registry, opened: its manifest is read and checked, its files are read when they are asked for.
+    """An opened version in the registry. Its manifest is read and checked at once, its files when they are needed.
 
     Attributes
     ----------
@@ -80,11 +81,11 @@ class Version:
     fingerprint
         SHA-256 of its data.
     files
-        Name -> SHA-256 of each file.
+        From the name of each file to its SHA-256.
     pointers
-        The names that point at it: ``champion``, ``previous``, ``latest``.
+        The special names that point to it: ``champion``, ``previous``, ``latest``.
     location
-        Where its files lie, for people.
+        The place of its files, for people.
     """
 
     name: str
@@ -97,7 +98,7 @@ class Version:
     _objects: ObjectStore = field(repr=False)
 
     def read(self, *names: str) -> dict[str, bytes]:
-        """The files `names`, by name; each is one request.
+        """The files `names`, by name; each file takes one request.
 
         Raises
         ------
@@ -112,11 +113,11 @@ class Version:
         return self.read(DOCUMENT, WEIGHTS, *names)
 
     def own(self) -> dict[str, bytes]:
-        """The files that its own features are made of, by name."""
+        """The files of its own features, by name."""
         return self.read(*(name for name in self.files if name.startswith(OWN)))
 
     def manifest(self) -> bytes:
-        """Its manifest, as it is stored; raises ModelError where that is damaged."""
+        """Its manifest, as it is stored; raises ModelError if it is damaged."""
         return signed(manifest_of(self._objects, self.name))
 
     def card(self) -> dict[str, Any]:
@@ -142,7 +143,7 @@ class Registry:
     Parameters
     ----------
     folder
-        Local; where work that is not part of any version is kept (checkpoints, companions, folds, searches).
+        Local folder for work that belongs to no version (checkpoints, companions, folds, searches).
     """
 
     def __init__(self, objects: ObjectStore, folder: Path) -> None:
@@ -151,15 +152,15 @@ class Registry:
         self.location: str = objects.location
 
     def add(self, model: Saveable, card: Mapping[str, Any]) -> str:
-        """Keep `model` under its version, point ``latest`` at it (and ``champion``, if there is none); the version.
+        """Save `model` under its version and return the version; ``latest``, and a missing ``champion``, point to it.
 
-        A version that is there already is left as it is. Killed at any point, this leaves no version or a whole one,
-        and the same call again completes it.
+        A version that already exists is unchanged. If the call is killed at any point, there is no version or a
+        complete one, and the same call completes it.
 
         Parameters
         ----------
         card
-            What people are shown of the model; JSON values, with the ``fingerprint`` of its data.
+            The description of the model for people, as JSON values, with the ``fingerprint`` of its data.
         """
         version = model.version
         if not self._exists(version):
@@ -181,7 +182,7 @@ class Registry:
         return version
 
     def copy(self, version: Version) -> str:
-        """Keep `version` of another registry here as well, under its name and to the bit; pointers move as by `add`.
+        """Copy `version` of another registry, byte for byte, under its name; pointers change as in `add`.
 
         Raises
         ------
@@ -196,7 +197,7 @@ class Registry:
         return version.name
 
     def promote(self, version: str, *, instead_of: str | None = None) -> Pointers:
-        """Make `version` the champion and what was it the previous one.
+        """Make `version` the champion, and the present champion the previous one.
 
         Parameters
         ----------
@@ -208,7 +209,7 @@ class Registry:
         ModelError
             There is no such version.
         Conflict
-            Somebody moved the champion away from `instead_of`.
+            Somebody changed the champion, which is no longer `instead_of`.
         """
         self.open(version)
 
@@ -222,7 +223,7 @@ class Registry:
         return self._move(moved)
 
     def note_contest(self, version: str, *, against: str | None, promoted: bool, why: str) -> None:
-        """Remember why `version` became the champion, or did not; the last note of a version counts."""
+        """Save why `version` became the champion, or did not; it replaces an earlier note on the version."""
         at = datetime.now(UTC).isoformat(timespec="seconds")
 
         def noted(data: bytes | None) -> bytes:
@@ -232,7 +233,7 @@ class Registry:
         change(self.objects, CONTESTS, noted)
 
     def contests(self) -> dict[str, dict[str, Any]]:
-        """By version ``at`` (UTC, ISO 8601), ``against``, ``promoted`` and ``why``; empty where none was noted."""
+        """For each version with a note ``at`` (UTC, ISO 8601), ``against``, ``promoted`` and ``why``."""
         try:
             known: dict[str, dict[str, Any]] = read_json(self.objects.get(CONTESTS).data)
         except (MissingObject, ValueError):
@@ -240,14 +241,14 @@ class Registry:
         return known
 
     def rollback(self) -> Pointers:
-        """Make the previous champion the champion again, and the other way round.
+        """Exchange the champion and the previous champion.
 
         Raises
         ------
         ModelError
             There is no previous one.
         Conflict
-            Somebody moved the champion meanwhile.
+            Somebody changed the champion meanwhile.
         """
         begun = self.pointers()
         if begun.previous is None:
@@ -256,7 +257,7 @@ class Registry:
         done = replace(begun, champion=begun.previous, previous=begun.champion)
 
         def moved(now: Pointers) -> Pointers:
-            # a put whose answer was lost is tried again: what it did must not be undone
+            # a put whose answer was lost is tried again, but must not undo what it did
             if (now.champion, now.previous) not in ((begun.champion, begun.previous), (done.champion, done.previous)):
                 raise Conflict(f"the champion is {now.champion} by now: look again with 'tenor models list'.")
             return replace(now, champion=done.champion, previous=done.previous)
@@ -268,7 +269,7 @@ class Registry:
         return now
 
     def pointers(self) -> Pointers:
-        """The versions that have a name."""
+        """The versions with a special name."""
         try:
             data: bytes | None = self.objects.get(POINTERS).data
         except MissingObject:
@@ -285,14 +286,14 @@ class Registry:
         Raises
         ------
         ModelError
-            There is none.
+            There is no such version.
         """
         return self.open(name).name
 
     def open(self, name: str | None = None) -> Version:
-        """The version `name`, or the one that ``champion`` (by default), ``previous`` or ``latest`` points at.
+        """Open the version `name`, or the one to which ``champion`` (by default), ``previous`` or ``latest`` points.
 
-        Reads the pointers and the manifest, once each.
+        It reads the pointers and the manifest, once each.
 
         Raises
         ------
@@ -324,18 +325,18 @@ class Registry:
             raise ModelError(f"no model version {version[:40]!r} under {self.location!r}.{hint}") from None
 
     def versions(self) -> tuple[str, ...]:
-        """All versions, the one made first first."""
+        """The names of all versions, the oldest first."""
         return tuple(version.name for version in self.all())
 
     def all(self) -> list[Version]:
-        """All versions, opened, the one made first first."""
+        """All versions, opened, the oldest first."""
         keys = self.objects.keys("versions/")
         names = [key.split("/")[1] for key in keys if key.endswith(f"/{MANIFEST}")]
         pointers = self.pointers()
         return sorted((self._open(name, pointers) for name in names), key=lambda each: (each.created_at, each.name))
 
     def where(self, version: str) -> str:
-        """Where the files of `version` lie, for people."""
+        """The place of the files of `version`, for people."""
         return f"{self.location}/versions/{version}"
 
     def _keep(self, key: str, data: bytes) -> str:
@@ -400,7 +401,7 @@ class Registry:
 
 
 def policies_of(store: str) -> Registry:
-    """The policies of trading agents: in ``policies`` beside the lake's tables, as `registry_of` has its models."""
+    """The registry of policies of trading agents, in ``policies`` beside the lake's tables."""
     if store.startswith("s3://"):
         return Registry(open_store(f"{store.rstrip('/')}/{POLICIES}"), Path(POLICIES))
     folder = Path(store) / POLICIES
@@ -408,9 +409,9 @@ def policies_of(store: str) -> Registry:
 
 
 def registry_of(store: str) -> Registry:
-    """The models trained on `store`: in ``models`` beside the lake's tables, a folder's or a bucket's.
+    """The registry of models trained on `store`, in ``models`` beside the lake's tables, in a folder or bucket.
 
-    Work that is part of no version stays on this machine: for a bucket, in the folder ``models``.
+    Work that belongs to no version stays on this machine; for a bucket, in the folder ``models``.
     """
     if store.startswith("s3://"):
         return Registry(open_store(f"{store.rstrip('/')}/{MODELS}"), Path(MODELS))

@@ -1,7 +1,8 @@
-"""What flows between rooms: Bars, News, DailySentiment -> Panel -> Predictions -> Forecast, validated when made.
+"""The types that flow between the packages, checked when they are made.
 
-Sessions are tz-naive: midnights (an exchange's trading dates), or for bars within a day the UTC moments of their
-closes. Other moments are tz-aware UTC, returns are natural logs.
+Bars, News and DailySentiment become a Panel, a Panel becomes Predictions, and these become Forecasts. Sessions have no
+time zone: they are midnights (an exchange's trading dates) or, for intraday bars, the UTC moments of their closes.
+Other moments are in UTC with time zone. Returns are natural logs.
 """
 
 from tenor.kinds import KINDS

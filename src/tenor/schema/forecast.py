@@ -1,4 +1,4 @@
-"""One forecast, as people get it."""
+"""The type of one forecast, as users get it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 from tenor.schema.tables import label
 
 _OPEN = ("before_open", "news_until")
-"""Left out of the mapping of a forecast that is made at the close."""
+"""Fields that `Forecast.to_json` leaves out of a forecast made at the close."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -21,46 +21,49 @@ class Forecast:
     Attributes
     ----------
     as_of
-        UTC; the close of `session`. Nothing later was used, but for news where there is a `before_open`.
+        UTC; the close of `session`. Nothing later was used, except news if there is a `before_open`.
     session
-        The last session seen, of the model's calendar.
+        The last session that the forecast uses, in the model's calendar.
     target_session
         The session the forecast is for.
     expected_return
-        Log return to the close of `target_session`; `price` the adjusted close that it means. Of a symbol of another
-        market: from its last close known at the one to its last known at the other (``docs/sources.md``).
+        Expected log return from the close of `session` to that of `target_session`; `price` is the adjusted close that
+        follows from it. For a symbol of another market, the return is from its last close known at the end of
+        `session` to its last close known at the end of `target_session` (``docs/sources.md``).
     last_price
         Adjusted close of `session`.
     lower, upper
         90 % interval of the price: the quantiles 0.05 and 0.95.
     p_up
-        P(return > 0).
+        The probability that the return is above 0.
     volatility
-        Forecast standard deviation of the log return of one session, over the horizon.
+        Forecast standard deviation of the log return of one session, for the sessions of the horizon.
     volatility_rank
-        Its place in the symbol's own last year: the share of that year's forecasts of the same horizon that were lower.
+        Share of the symbol's forecasts of the same horizon in the last year that were lower than `volatility`.
     baseline_volatility
-        What an exponentially weighted mean of past squared returns (half-life 20 sessions) says, to compare with.
+        The volatility by an exponentially weighted mean of past squared returns (half-life 20 sessions), to compare
+        with `volatility`.
     quantiles
-        Of the price, by level (``"0.01"`` to ``"0.99"``).
+        Quantiles of the price, by level (``"0.01"`` to ``"0.99"``).
     value_at_risk, expected_shortfall
-        By confidence (``"0.95"``, ``"0.99"``): the loss over the horizon, a share of `last_price`, that is exceeded
-        with the remaining probability; and the mean loss where it is. Above 0 is a loss.
+        By confidence (``"0.95"``, ``"0.99"``). Value at risk: the loss over the horizon, as a share of `last_price`,
+        that is exceeded with a probability of 1 - confidence. Expected shortfall: the mean loss if it is exceeded.
+        Losses are above 0.
     verdict
-        What is known of how good such forecasts are, in one sentence.
+        How good such forecasts have been so far, in one sentence.
     attention_time
-        Weight of each of the last L sessions in the forecast of risk (by date, they sum to 1).
+        Weight of each of the last L sessions in the forecast of risk, by date. The weights sum to 1.
     attention_features
-        Mean weight of each feature over those sessions (they sum to 1).
+        Mean weight of each feature over those sessions. The weights sum to 1.
     before_open
-        UTC; the open that follows `session`, where the forecast is made before it: of the news since the close only
-        what was published by `news_until` was used. None for one that is made at the close.
+        UTC; the open that follows `session`, if the forecast is made before it. News published after the close is then
+        used up to `news_until`. None for a forecast that is made at the close.
     news_until
-        UTC; the last moment of news used; None as `before_open` is.
+        UTC; news published after this moment was not used. None if `before_open` is None.
     news
         What each kind of news adds to the forecast log variance, the largest first: ``kind, effect, count`` (items in
-        the session), ``level`` (their mean in the sessions before), ``since_spike`` (sessions since there were about
-        twice as many as usual, None where there never were). Empty for a model without an effect of news.
+        the session), ``level`` (their mean number in the sessions before), ``since_spike`` (sessions since there were
+        about twice as many items as usual; None if there never were). Empty for a model without an effect of news.
     """
 
     symbol: str
@@ -96,7 +99,7 @@ class Forecast:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """A mapping of JSON scalars; sessions as `label` writes them, `as_of` in ISO 8601."""
+        """A mapping of values that JSON can hold; sessions are written by `tenor.schema.label`, `as_of` in ISO 8601."""
         plain = dict(self.__dict__)
         plain["as_of"] = self.as_of.isoformat()
         for key in _OPEN:
@@ -111,12 +114,12 @@ class Forecast:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Forecast:
-        """Read what `to_json` wrote, to the bit."""
+        """The forecast from which `to_json` made `values`, equal in every bit."""
         keys = ("as_of", "session", "target_session", *(key for key in _OPEN if key in values))
         moments = {key: pd.Timestamp(values[key]) for key in keys}
         return cls(**{**values, **moments, "news": tuple(map(dict, values.get("news", ())))})
 
     @property
     def intraday(self) -> bool:
-        """Whether its sessions are bars within a day: those are named by their close, which `as_of` is too."""
+        """Whether its sessions are intraday bars. Such a session is named by its close, so it equals `as_of`."""
         return self.session == self.as_of.tz_convert("UTC").tz_localize(None)

@@ -17,7 +17,7 @@ from tenor.variance import close_to_close, log_mean_ahead
 from tenor.views import listed, table_view
 
 _LEFT_OUT: Any = None
-"""Of a field that `Panel` fills in."""
+"""The default of a field that `Panel` computes if it is not given."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -35,20 +35,20 @@ class Panel:
         [session, symbol, horizon] float32; log return of the adjusted close from t to t + h sessions; NaN where it is
         not known (yet).
     volatility
-        [session, symbol] float32; EWMA of daily log returns' root mean square up to t, one session; NaN where `mask`
-        is False.
+        [session, symbol] float32; volatility of one session: the root of the exponentially weighted mean of squared log
+        returns up to t; NaN where `mask` is False.
     variance
-        [session, symbol] float64; what the symbol moved since its last session (`tenor.variance`); NaN where it did
-        not trade. Left out, it is that of the closes.
+        [session, symbol] float64; variance of the session, including the gap since the last close (`tenor.variance`);
+        NaN where the symbol did not trade. If it is not given, it is computed from the closes alone.
     log_variance
-        [session, symbol, horizon] float32; log of the mean of `variance` over t + 1 .. t + h, the target of risk; NaN
-        where it is not known (yet). Left out, it follows from `variance`.
+        [session, symbol, horizon] float32; log of the mean of `variance` over t + 1 .. t + h, the target of the
+        forecast of risk; NaN where it is not known (yet). If it is not given, it is computed from `variance`.
     open, close
         [session, symbol] float64; adjusted prices; NaN where the symbol did not trade.
     sessions, symbols, features, horizons
         The names of the axes.
     calendar
-        Whose sessions they are, and so how many make a year.
+        Name of the calendar of the sessions, which also says how many sessions a year has.
     """
 
     values: Float32
@@ -106,7 +106,10 @@ class Panel:
         return table_view(repr(self), pd.DataFrame(rows, columns=["axis", "length", "values"]), notes=(cells,))
 
     def to_frame(self) -> pd.DataFrame:
-        """A row a cell that is masked in: ``symbol, session``, the features, and ``target_1`` …, the returns ahead."""
+        """A table with one row for each cell whose `mask` is True.
+
+        Its columns are ``symbol, session``, the features, and the returns ahead as ``target_1`` and so on, by horizon.
+        """
         rows, columns = np.nonzero(self.mask.T)[::-1]
         numbers = np.concatenate((self.values[rows, columns], self.targets[rows, columns]), axis=1)
         frame = pd.DataFrame(numbers, columns=[*self.features, *(f"target_{horizon}" for horizon in self.horizons)])
@@ -128,7 +131,7 @@ class Panel:
         return np.moveaxis(view, -1, 2)
 
     def between(self, start: int, stop: int) -> Panel:
-        """Sessions start .. stop - 1, as views."""
+        """The panel of the sessions at the places start .. stop - 1, as views: no copy."""
         cut = slice(start, stop)
         return replace(
             self,
@@ -159,7 +162,7 @@ class Panel:
         )
 
     def without(self, features: Collection[str]) -> Panel:
-        """The same without some of its features; itself where it has none of them. The mask stays what it is."""
+        """The panel without the named features, or this object if it has none of them. The mask is unchanged."""
         rest = [i for i, name in enumerate(self.features) if name not in features]
         if len(rest) == len(self.features):
             return self
@@ -194,7 +197,7 @@ class Predictions:
     lower, upper
         The same shape, bounds of the 90 % interval of the return, or None for a model that gives none.
     risk
-        How far the return may lie from zero, or None for a model that forecasts no volatility.
+        Forecast volatility and distribution of the return, or None for a model that forecasts no volatility.
     """
 
     model: str

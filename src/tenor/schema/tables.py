@@ -24,7 +24,7 @@ SENTIMENT_COLUMNS = (
 KIND_COLUMNS = ("symbol", "session", "kind", "n", "mean")
 EVENT_COLUMNS = ("symbol", "session", "kind", "known_since")
 WITHDRAWN = "withdrawn_since"
-"""The column of `Events` that frames may leave out."""
+"""The optional column of `Events`."""
 BarInterval = Literal["1d", "1h", "15m"]
 AsOf = Literal["close", "open"]
 """The moment that forecasts are made at: after the close of a session, or before the next open."""
@@ -37,7 +37,7 @@ LENGTHS: dict[BarInterval, pd.Timedelta] = {
 
 @dataclass(frozen=True, repr=False)
 class Bars(FrameView):
-    """Bars, one row a symbol a session, sorted by symbol and session.
+    """Bars: one row for each symbol and session, sorted by symbol and session.
 
     Attributes
     ----------
@@ -45,8 +45,8 @@ class Bars(FrameView):
         Columns `BAR_COLUMNS`. Prices in the quote currency, > 0, no NaN; `adj_close` is `close` adjusted for splits
         and dividends (equal to `close` where a source has none); `volume` in shares, >= 0.
     interval
-        How long a bar is. The `session` of a daily bar is its trading date, of a shorter one the UTC moment at which
-        it closed.
+        The length of a bar. The `session` of a daily bar is its trading date; that of a shorter bar is the UTC moment
+        at which it closed.
 
     Raises
     ------
@@ -111,8 +111,8 @@ class News(FrameView):
     Attributes
     ----------
     frame
-        Columns `NEWS_COLUMNS`; `published_at` in UTC; `id` is `news_id(source, text)`; one row an (id, symbol,
-        published_at), sorted by published_at, symbol and id.
+        Columns `NEWS_COLUMNS`. `published_at` is in UTC, `id` is `news_id(source, text)`. There is one row for each
+        combination of id, symbol and published_at; rows are sorted by published_at, symbol and id.
 
     Raises
     ------
@@ -139,20 +139,20 @@ class News(FrameView):
 
 
 def news_id(source: str, text: str) -> str:
-    """The identity of an item: 16 hex digits of SHA-256 over its source and text."""
+    """The id of an item: the first 16 hex digits of the SHA-256 of its source and text."""
     return hashlib.sha256(f"{source}\x00{text}".encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, repr=False)
 class DailyKinds(FrameView):
-    """How many items there were about a symbol of each kind, as far as it was known at a session's cut-off.
+    """Counts of the news about each symbol by kind and session, as known at the session's cut-off.
 
     Attributes
     ----------
     frame
-        Columns `KIND_COLUMNS`, one row a symbol, session and kind with at least one item. `kind` is one of
-        `tenor.kinds.KINDS`, ``topic:NAME``, or empty for all readable items, whatever they are about; an item
-        may be of several kinds or of none. `n` items of the kind; `mean` of their scores (-1..1).
+        Columns `KIND_COLUMNS`; one row for each symbol, session and kind with at least one item. `kind` is one of
+        `tenor.kinds.KINDS`, ``topic:NAME``, or empty for all readable items, whatever they are about. An item may be
+        of several kinds or of none. `n` is the number of items of the kind, `mean` the mean of their scores (-1..1).
     interval
         What a session is here, as in `Bars`.
     as_of
@@ -189,7 +189,7 @@ class DailyKinds(FrameView):
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The kinds that there are items of, sorted, without the empty one."""
+        """The kinds that occur, sorted, without the empty one."""
         return tuple(sorted(kind for kind in self.frame["kind"].unique() if kind))
 
     def until(self, session: pd.Timestamp) -> DailyKinds:
@@ -203,21 +203,22 @@ class DailyKinds(FrameView):
 
 @dataclass(frozen=True, repr=False)
 class DailySentiment(FrameView):
-    """What was said about a symbol, as far as it was known at a session's cut-off.
+    """The sentiment of the news about each symbol by session, as known at the session's cut-off.
 
     Attributes
     ----------
     frame
-        Columns `SENTIMENT_COLUMNS`, one row a symbol a session with at least one item (a session without news has no
-        row). `n` items; `mean`, `std` of their scores (-1..1); `positive`, `negative` shares (0..1); `surprise` =
-        `mean` less its trailing mean; `recent` = decayed mean over the last sessions; `market_n`, `market_mean` over
-        all symbols of that session.
+        Columns `SENTIMENT_COLUMNS`; one row for each symbol and session with at least one item (a session without news
+        has no row). `n` is the number of items; `mean` and `std` are the mean and standard deviation of their scores
+        (-1..1); `positive` and `negative` are the shares of such items (0..1). `surprise` is `mean` minus its trailing
+        mean; `recent` is an exponentially weighted mean over the last sessions. `market_n` and `market_mean` are number
+        and mean score of the items about all symbols in that session.
     interval
         What a session is here, as in `Bars`.
     as_of
         Up to which moment items belong to a session: its close, or the next open.
     kinds
-        Counts of the same items by kind, where there are any.
+        Counts of the same items by kind, or None.
     """
 
     frame: pd.DataFrame
@@ -259,15 +260,15 @@ class DailySentiment(FrameView):
 
 @dataclass(frozen=True)
 class Events:
-    """What is known ahead: earnings dates, dividends, releases.
+    """Events whose dates are known ahead: earnings, dividends, releases of economic data.
 
     Attributes
     ----------
     frame
-        Columns `EVENT_COLUMNS` and ``withdrawn_since``; `symbol` is empty where the event is of all symbols, `session`
-        its date, `known_since` the moment (UTC) from which the date was known, `withdrawn_since` the one from which it
-        no longer was (it was moved or called off), NaT where it stands. Sorted by session; a date that was withdrawn
-        and announced again has a row for each time.
+        Columns `EVENT_COLUMNS` and ``withdrawn_since``. `symbol` is empty if the event concerns all symbols. `session`
+        is its date, and `known_since` the moment (UTC) from which the date was known. `withdrawn_since` is the moment
+        from which the date no longer held because the event was moved or called off; NaT if it still holds. Rows are
+        sorted by session; a date that was withdrawn and announced again has a row for each announcement.
 
     Raises
     ------
@@ -307,7 +308,7 @@ class Events:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The kinds there are, sorted."""
+        """The kinds that occur, sorted."""
         return tuple(sorted(self.frame["kind"].unique()))
 
     @property
@@ -317,7 +318,7 @@ class Events:
 
     def fingerprint(self) -> str:
         """SHA-256 (hex) of the rows."""
-        # without withdrawals what it was before there were any
+        # events without withdrawals have the same fingerprint as before the column existed
         return _fingerprint(self.frame if self.frame[WITHDRAWN].notna().any() else self.frame[list(EVENT_COLUMNS)])
 
 
@@ -327,13 +328,13 @@ def label(session: pd.Timestamp, *, intraday: bool) -> str:
 
 
 def labels(sessions: pd.DatetimeIndex) -> list[str]:
-    """The sessions of one axis as texts, all of one form (see `label`)."""
+    """The sessions of one axis as texts, all in the same form (see `label`)."""
     intraday = within_days(sessions)
     return [label(session, intraday=intraday) for session in sessions]
 
 
 def within_days(sessions: pd.DatetimeIndex) -> bool:
-    """Whether the sessions of an axis are bars within days: dates are midnights, all of them."""
+    """Whether the sessions of an axis are intraday bars; those of an axis of days are all midnights."""
     return bool((sessions != sessions.normalize()).any())
 
 
@@ -387,5 +388,5 @@ def _fingerprint(frame: pd.DataFrame) -> str:
         elif pd.api.types.is_numeric_dtype(values):
             digest.update(values.to_numpy(dtype="<f8").tobytes())
         else:
-            digest.update("\x00".join(values.to_numpy(dtype=object)).encode())  # a Series itself is slow to walk along
+            digest.update("\x00".join(values.to_numpy(dtype=object)).encode())  # iterating over a Series is slow
     return digest.hexdigest()

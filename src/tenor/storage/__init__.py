@@ -1,1 +1,1 @@
-"""Where bytes are kept: objects in a folder or a bucket, and files that are written whole or not at all."""
+"""Storage: objects in a folder or bucket, and files that are written completely or not at all."""

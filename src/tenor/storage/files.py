@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, results as JSON values, and keys made of content."""
+"""Files that are written completely or not at all, results as JSON values, and keys computed from content."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from tenor.storage.locks import lock
 
 
 def write_whole(path: Path, data: bytes, *, fresh: Path | None = None) -> None:
-    """Write `data` to `path`, whole or not at all, so that it outlives a power cut; folders are made as needed.
+    """Write `data` to `path`, completely or not at all, so that it survives a power cut; folders are made as needed.
 
-    Each call writes a file of its own beside `path` and renames it: writers in several threads and processes do not
-    disturb each other, and the last one stands. A call that is killed can leave its own file, ``.NAME.*.new``.
+    Each call writes its own file beside `path` and renames it. So writers in several threads and processes do not
+    disturb each other, and the last one wins. A call that is killed can leave its file, ``.NAME.*.new``.
 
     Parameters
     ----------
     path
         The file.
     data
-        What is to be in it.
+        The content of the file.
     fresh
-        The file to write first, on the same disk. Callers that hold a lock give one name for all, so that a killed call
-        leaves at most one file.
+        The name of the temporary file, on the same disk. Callers that hold a lock always give the same name, so that
+        calls that were killed leave at most one file.
 
     Raises
     ------
     OSError
-        The folder can't be written; nothing of the call is left.
+        The folder can't be written; the call leaves no file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = fresh or path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.new")
     try:
         with fresh.open("wb") as file:
-            # until the file is closed, whoever finds it can tell by this lock that its writer is alive; some file
-            # systems have no locks
+            # until the file is closed, this lock shows others that its writer is alive; some file systems have no
+            # locks
             with contextlib.suppress(OSError):
                 lock(file, wait=False)
             file.write(data)
@@ -57,7 +57,7 @@ def write_whole(path: Path, data: bytes, *, fresh: Path | None = None) -> None:
 
 
 def sync_names(folder: Path) -> None:
-    """Make what was renamed or deleted in `folder` outlive a power cut."""
+    """Write renamed and deleted names in `folder` to disk, so that they survive a power cut."""
     if os.name == "nt":  # folders can't be opened there
         return
     handle = os.open(folder, os.O_RDONLY)
@@ -68,12 +68,12 @@ def sync_names(folder: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path`, whole or not at all."""
+    """Write `text` to `path`, completely or not at all."""
     write_whole(path, text.encode("utf-8"))
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Write `value` to `path` as JSON, whole or not at all."""
+    """Write `value` to `path` as JSON, completely or not at all."""
     write_text(path, json.dumps(value, allow_nan=False, indent=1))
 
 
@@ -83,7 +83,7 @@ def read_json(data: str | bytes) -> Any:
     Raises
     ------
     ValueError
-        It is no JSON, is not UTF-8, is nested too deeply, or has a number of thousands of digits.
+        `data` is not JSON or not UTF-8, is nested too deeply, or has a number with thousands of digits.
     """
     try:
         return json.loads(data)
@@ -92,9 +92,9 @@ def read_json(data: str | bytes) -> Any:
 
 
 def json_values(value: Any) -> Any:
-    """`value` in JSON's types, however deep: a number that is undefined is None, a tuple a list.
+    """`value` in JSON's types, at every depth: NaN and infinity become None, and tuples become lists.
 
-    A dataclass is what its `to_json` says, or, where it has none, a mapping of its fields.
+    A dataclass becomes the result of its `to_json` or, without one, a mapping of its fields.
     """
     if isinstance(value, dict):
         return {key: json_values(inner) for key, inner in value.items()}
@@ -120,15 +120,15 @@ def flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
 
 
 def content_key(*parts: Any, length: int = 24) -> str:
-    """`length` hex digits that stand for `parts`: equal content, equal key, in every process and on every machine.
+    """A key of `length` hex digits from `parts`; equal content has the same key in every process, on every machine.
 
     Parameters
     ----------
     *parts
-        Bytes (or anything with the buffer protocol, a contiguous array say), or values of JSON's types, dataclasses
-        among them. The order of a mapping's keys does not count; that of the parts does.
+        Bytes (or objects with the buffer protocol, such as a contiguous array), values of JSON's types, or dataclasses.
+        The order of a mapping's keys does not matter; the order of the parts does.
     length
-        Hex digits, 1 to 64.
+        Number of hex digits, 1 to 64.
 
     Examples
     --------
@@ -144,7 +144,7 @@ def content_key(*parts: Any, length: int = 24) -> str:
             kind = b"j"
         else:
             data, kind = memoryview(part).cast("B"), b"b"
-        # kind and size first: what ends one part can't begin the next
+        # type and size first, so that the end of one part can't be read as the beginning of the next
         digest.update(kind + len(data).to_bytes(8, "big"))
         digest.update(data)
     return digest.hexdigest()[:length]

@@ -1,4 +1,4 @@
-"""A table in a CSV or Parquet file, as it is."""
+"""Read a table from a CSV or Parquet file without changes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _PARQUET = (".parquet", ".pq")
 
 
 def read_frame(path: Path) -> pd.DataFrame:
-    """The table in a CSV or Parquet file, its columns as they are.
+    """The table in a CSV or Parquet file, with its own columns.
 
     Raises
     ------
     DataError
-        There is no such file, or it is neither.
+        There is no such file, or it is neither CSV nor Parquet.
     """
     if not path.is_file():
         near = did_you_mean(path.name, [p.name for p in path.parent.iterdir()]) if path.parent.is_dir() else ""
@@ -34,7 +34,7 @@ def read_frame(path: Path) -> pd.DataFrame:
             frame = pd.read_parquet(path)
             named = [name for name in frame.index.names if name is not None]
             return frame.reset_index() if named else frame
-        # separators other than the comma are detected; NA is a symbol
+        # separators other than commas are detected; NA is a symbol, not a missing value
         return pd.read_csv(path, sep=None, engine="python", keep_default_na=False, na_values=["", "nan", "NaN", "null"])
     except pd.errors.EmptyDataError:
         raise DataError(f"{str(path)!r} is empty.") from None

@@ -1,4 +1,4 @@
-"""Locks on files, which the system takes back from a process that ends, however it ends: flock, or those of Windows."""
+"""Locks on files (flock, or those of Windows), which the system releases when a process ends for any reason."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import time
 from typing import IO, Any
 
 _FAR = 0x7FFF_FFF0
-"""Which byte Windows locks: far behind the end, since there a locked byte can't be read by others."""
+"""The byte that Windows locks: far after the end of the file, because others can't read a locked byte there."""
 _POLL = 0.05
 
 
@@ -29,14 +29,14 @@ def lock(file: int | IO[Any], *, wait: bool = True) -> None:
     Parameters
     ----------
     file
-        It, or its descriptor; open for writing.
+        The file or its descriptor, open for writing.
     wait
-        Wait until it can be had.
+        Wait until the lock is free.
 
     Raises
     ------
     BlockingIOError
-        Another holds it, and this one does not wait.
+        Another process holds the lock, and `wait` is False.
     OSError
         The file system, or the system, has no such locks.
     """

@@ -1,7 +1,8 @@
-"""Small objects by key, in a folder or an S3 bucket, behind one contract: whole writes, and compare-and-swap.
+"""Small objects by key, in a folder or an S3 bucket, with the same interface: atomic writes and compare-and-swap.
 
-A put appears whole or not at all. With ``if_match`` it happens only where the object still has that etag, with
-``if_absent`` only where there is none; of several that race, one wins and the others get `Conflict`.
+A put is visible completely or not at all. With ``if_match`` it happens only if the object still has that etag (the tag
+of its content), with ``if_absent`` only if there is no object. If several do this at the same time, one succeeds and
+the others get `Conflict`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _PART = re.compile(r"[A-Za-z0-9_=-][A-Za-z0-9._=-]*")
 
 @dataclass(frozen=True)
 class StoredObject:
-    """An object's bytes, and the etag that stands for exactly them."""
+    """An object's bytes, and the etag that identifies exactly these bytes."""
 
     data: bytes = field(repr=False)
     etag: str
@@ -40,20 +41,20 @@ class StoredObject:
 class ObjectStore(Protocol):
     """A place that holds objects.
 
-    Keys are ``/``-separated; each part is made of ASCII letters, digits and ``. _ - =`` and does not begin with a dot.
-    No key may go on where another ends (``a`` and ``a/b``).
+    Keys have parts separated by ``/``. Each part consists of ASCII letters, digits and ``. _ - =`` and does not begin
+    with a dot. No key may continue another one (``a`` and ``a/b``).
 
     Attributes
     ----------
     location
-        As the user gave it, for messages.
+        The place, as the user wrote it, for messages.
 
     Raises
     ------
     UsageError
-        By every method, for a key that can't be.
+        By every method, if a key is not valid.
     StoreError
-        Where the place can't be read or written.
+        By every method, if the place can't be read or written.
     """
 
     location: str
@@ -78,12 +79,12 @@ def open_store(location: str | Path) -> ObjectStore:
     """The objects in `location`: a folder (made by the first put), or ``s3://bucket/prefix``.
 
     For a bucket, keys, region and endpoint come from the usual ``AWS_*`` variables (or the machine's own role);
-    ``AWS_ENDPOINT_URL`` may be http for this machine and private networks alone.
+    ``AWS_ENDPOINT_URL`` may use http only for this machine and private networks.
 
     Raises
     ------
     ConfigError
-        The location or the endpoint can't be.
+        The location or the endpoint is not valid.
     """
     text = str(location)
     if text.startswith("s3://"):
@@ -99,7 +100,7 @@ class FolderStore:
     def __init__(self, folder: Path) -> None:
         self.location = str(folder)
         self._root = folder.expanduser().resolve()
-        self._seen: dict[str, tuple[tuple[int, int, int], str]] = {}  # key -> state of its file, and its etag then
+        self._seen: dict[str, tuple[tuple[int, int, int], str]] = {}  # by key: state of the file, etag
 
     def get(self, key: str) -> StoredObject:
         """The object `key`; raises MissingObject."""
@@ -114,7 +115,7 @@ class FolderStore:
 
     def changed(self, key: str, etag: str) -> StoredObject | None:
         """As `get`; None where the object still has `etag`: its file is read again only when it was written anew."""
-        state = self._state(key)  # before it is read: what is written meanwhile is seen the next time
+        state = self._state(key)  # before reading, so that a write meanwhile is noticed the next time
         if state is not None and self._seen.get(key) == (state, etag):
             return None
         stored = self.get(key)
@@ -246,7 +247,7 @@ class S3Store:
         checked(key)
         mode: Any = "create" if if_absent else "overwrite" if if_match is None else {"e_tag": if_match}
         with self._errors("written", key, conditional=mode != "overwrite"):
-            # in one request: a condition on the parts of an upload would hold for its end alone
+            # in one request, because a condition on an upload in parts would only be tested at its end
             result = obstore.put(self._store, key, data, mode=mode, use_multipart=False)
             return str(result["e_tag"])
 
@@ -279,7 +280,7 @@ class S3Store:
         except (exceptions.AlreadyExistsError, exceptions.PreconditionError):
             raise _conflict(key, self.location) from None
         except FileNotFoundError:
-            if conditional:  # AWS answers 404, others 412, where what was to be replaced is gone
+            if conditional:  # AWS answers 404, others 412, if the object to be replaced is gone
                 raise _conflict(key, self.location) from None
             if done == "read":
                 raise MissingObject(f"no object {where}.") from None
@@ -289,27 +290,27 @@ class S3Store:
                 f"{where} can't be {done}: access denied; check the AWS_* keys and the rights on the bucket."
             ) from None
         except (exceptions.BaseError, OSError, ValueError) as error:
-            # not the error's own text: it can hold signed addresses and what the server was sent
+            # not the error's own text, which can contain signed addresses and what was sent to the server
             raise StoreError(
                 f"{where} can't be {done} ({_kind(str(error))}); check the endpoint, the AWS_* keys and the network."
             ) from None
 
 
 def change(objects: ObjectStore, key: str, make: Callable[[bytes | None], bytes | None]) -> bytes | None:
-    """Replace the object `key` by what `make` makes of it, however many others do so at the same time.
+    """Replace the object `key` by the result of `make`, safely even if others do so at the same time.
 
-    Compare-and-swap: the object is read, `make` is called, and the result is put only where the object is still the one
-    that was read; otherwise all of it is tried again, after a random wait that grows.
+    This is compare-and-swap: the object is read, `make` is called, and the result is put only if the object is still
+    the one that was read. Otherwise everything is tried again, after a random and growing wait.
 
     Parameters
     ----------
     objects
-        Where the object lies.
+        The place of the object.
     key
-        Its key.
+        The object's key.
     make
-        Gets the object's bytes, None where there is none, and returns the new bytes, None to leave it as it is. It may
-        be called several times, and what it raises ends the change.
+        Function from the object's bytes (None if there is no object) to the new bytes (None to change nothing). It may
+        be called several times; if it raises, nothing is changed.
 
     Returns
     -------
@@ -339,7 +340,7 @@ def change(objects: ObjectStore, key: str, make: Callable[[bytes | None], bytes 
 
 
 def checked(key: str) -> str:
-    """`key`, if it can be one; raises UsageError."""
+    """`key` if it is valid; otherwise raises UsageError."""
     if len(key) > LONGEST_KEY or not all(_PART.fullmatch(part) for part in key.split("/")):
         raise UsageError(
             f"object key {key[:80]!r} can't be: its parts are made of letters, digits and . _ - = and do not begin "

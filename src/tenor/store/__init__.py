@@ -1,4 +1,4 @@
-"""The lake: everything that was brought in, as immutable Parquet parts in a folder or a bucket."""
+"""The lake: all imported and fetched data, as immutable Parquet files ("parts") in a folder or bucket."""
 
 from tenor.store.compaction import Compacted
 from tenor.store.item_scores import LakeScores

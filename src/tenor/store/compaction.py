@@ -1,8 +1,8 @@
-"""Small parts merged into few, while others append and read.
+"""Compaction: small parts are merged into a few large ones, while others append and read.
 
-A merged part has every row of the parts that it lists, every version, with source and moment of ingestion. It appears
-in one step, and with it the parts it lists no longer count: a reader sees the old ones or the new one. They are deleted
-by a later run, when nobody is still reading what was listed before the merged part appeared.
+A merged part has all rows of the parts that it lists, in all versions, with source and time of ingestion. It appears in
+one step and replaces the listed parts, so a reader sees either the old parts or the new one. The old parts are deleted
+by a later run, when nobody can still be reading them.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from tenor.store.tables import Table, quoted
 from tenor.store.versions import LONGEST, database
 
 FULL = 32 << 20
-"""A part of so many bytes is left as it is."""
+"""Parts with at least this many bytes are not merged."""
 LARGEST = 2 * FULL
-"""Parts are merged as long as they have no more bytes together: so a merged part is held in memory as a whole."""
+"""The most bytes of parts that are merged together, because a merged part is held in memory as a whole."""
 KEEP = timedelta(hours=1)
-"""How long replaced parts stay: longer than any read takes that listed them."""
+"""How long replaced parts are kept: longer than any read that has listed them takes."""
 
 _SORT_MEMORY = "512MB"  # what does not fit goes to the disk
 
 
 @dataclass(frozen=True)
 class Compacted:
-    """What a compaction did.
+    """The result of a compaction.
 
     Attributes
     ----------
     old
-        Parts that were merged.
+        Number of parts that were merged.
     new
-        Parts that they were merged into.
+        Number of parts into which they were merged.
     deleted
-        Parts that had been replaced before, and were deleted now.
+        Number of parts that had been replaced earlier and were deleted now.
     """
 
     old: int = 0
@@ -54,33 +54,33 @@ class Compacted:
 
 
 def compact(parts: Parts, tables: Sequence[Table], *, least: int = 2, keep: timedelta = KEEP) -> Compacted:
-    """Merge the small parts of each of `tables` that has `least` of them; delete what was replaced `keep` ago.
+    """Merge the small parts of each of `tables` that has at least `least`; delete parts that were replaced `keep` ago.
 
-    No read, of any moment, returns anything else after it. Killed, it leaves the old parts or the new one. Others may
-    read and append; in a folder a second compaction waits for the first.
+    Reads, also of the state at an earlier moment, return the same as before. If the call is killed, there are the old
+    parts or the new one. Others may read and append meanwhile; in a folder, a second compaction waits for the first.
 
     Parameters
     ----------
     parts
-        Where they lie.
+        The place of the parts.
     tables
         The tables to compact.
     least
-        Small parts that a table must have, at least two.
+        Number of small parts from which a table is compacted, at least two.
     keep
-        How long replaced parts stay.
+        How long replaced parts are kept.
 
     Raises
     ------
     StoreError
-        A part is damaged, or parts can't be read: they stay.
+        A part is damaged or can't be read; nothing is changed.
     OSError
-        Of the place.
+        The place can't be read or written.
     """
     done = Compacted()
     present = [table for table in tables if parts_of.part_files(parts, table.name)]
     if not present:
-        return done  # the lock is a file: a folder that is no lake must stay as it is
+        return done  # the lock is a file, and a folder that is not a lake must not be changed
     with parts.alone():
         for table in present:
             done += _merge(parts, table, max(least, 2)) + Compacted(deleted=_sweep(parts, table, keep))
@@ -98,7 +98,7 @@ def _merge(parts: Parts, table: Table, least: int) -> Compacted:
         # Merging A (which replaced B and C, still there) into D: D must replace B and C as well, for they would count
         # again as soon as A is deleted.
         below = set(group).union(*(replaced.get(name, ()) for name in group))
-        # the merged part gets a digest of its own: a damaged source would pass for sound ever after
+        # the merged part gets its own digest, with which a damaged source would count as sound for ever
         parts_of.verify(parts, table.name, group)
         rows = parts_of.dataset(parts, table.name, table.schema, group)
         with _sorted(table, rows) as batches:

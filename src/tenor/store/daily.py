@@ -1,4 +1,4 @@
-"""Daily sentiment and daily counts of kinds: several of them side by side, by the source and the settings of each."""
+"""Daily sentiment and daily counts by kind in the lake; there can be several, by source and settings."""
 
 # ruff: noqa: S608 - the SQL of this file is made of its own names; values from outside are bound, never pasted
 
@@ -13,27 +13,27 @@ from tenor.store.versions import Appended, Versions
 
 
 def settings_of(settings: str, as_of: AsOf) -> str:
-    """What the column `settings` holds: the key of the settings, or of an imported set the moment where it is the open.
+    """The value of the column `settings`: a key of the settings, which also stands for the moment `as_of`.
 
-    A key of settings stands for the moment as well.
+    For an imported set it is the moment, if that is the open.
     """
     return settings or ("" if as_of == "close" else as_of)
 
 
 def append_sentiment(versions: Versions, sentiment: DailySentiment, *, source: str, settings: str) -> Appended:
-    """Add the rows of `sentiment` and, where it has them, those of its kinds; the rows of sentiment are counted."""
+    """Add the rows of `sentiment` and of its kinds, if any; the result counts the rows of sentiment."""
     table = SENTIMENT if sentiment.interval == "1d" else INTRADAY_SENTIMENT
     columns = {"source": source, "settings": settings_of(settings, sentiment.as_of)}
     if table is INTRADAY_SENTIMENT:
         columns["interval"] = sentiment.interval
-    # kinds first: who finds the sentiment finds them as well
+    # kinds first, so that whoever finds the sentiment also finds its kinds
     if sentiment.kinds is not None:
         append_kinds(versions, sentiment.kinds, source=source, settings=settings)
     return versions.append(table, sentiment.frame.assign(**columns))
 
 
 def append_kinds(versions: Versions, kinds: DailyKinds, *, source: str, settings: str) -> Appended:
-    """Add the rows of `kinds`, which take the place of all that the lake has of the same source and settings."""
+    """Add the rows of `kinds`, which replace all rows of the same source and settings in the lake."""
     own = {"interval": kinds.interval, "source": source, "settings": settings_of(settings, kinds.as_of)}
     before = _rows(versions, own["interval"], own["source"], own["settings"])
     keys = ["symbol", "session", "kind"]
@@ -43,7 +43,7 @@ def append_kinds(versions: Versions, kinds: DailyKinds, *, source: str, settings
 
 
 def read_kinds(versions: Versions, source: str, *, settings: str, calendar: str, as_of: AsOf) -> DailyKinds | None:
-    """The daily counts of `source` made by `settings`; None where there are none."""
+    """The daily counts of `source` made by `settings`; None if there are none."""
     interval = interval_of(calendar)
     rows = _rows(versions, interval, source, settings_of(settings, as_of))
     return None if rows.empty else DailyKinds(rows, interval, as_of)
@@ -52,7 +52,7 @@ def read_kinds(versions: Versions, source: str, *, settings: str, calendar: str,
 def read_sentiment(
     versions: Versions, source: str | None, *, settings: str, calendar: str, as_of: AsOf
 ) -> DailySentiment | None:
-    """The daily sentiment of `source` (None: the one appended last) by `settings`, with its kinds if it has any."""
+    """The daily sentiment of `source` (None: the source appended last) made by `settings`, with its kinds, if any."""
     if source is None:
         names = sentiment_sources(versions, settings=settings, calendar=calendar, as_of=as_of)
         if not names:
@@ -71,7 +71,7 @@ def read_sentiment(
 
 
 def sentiment_sources(versions: Versions, *, settings: str, calendar: str, as_of: AsOf) -> tuple[str, ...]:
-    """The sources of daily sentiment made by `settings`, the one appended last first."""
+    """The sources of daily sentiment made by `settings`, the newest first."""
     table, interval = _table(calendar)
     with versions.connect(table) as connection:
         sql = (

@@ -1,4 +1,4 @@
-"""Events as the lake stores them: what each source announced, and what it took back, each a row of a table of its own.
+"""Events as the lake stores them: announcements of each source in one table, and withdrawals in another.
 
 A date that a calendar lists, no longer lists, and lists again has one row in ``events`` and one in ``withdrawals``::
 
@@ -31,9 +31,9 @@ def stored_rows(events: Events) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def voided(withdrawals: pd.DataFrame, stated: pd.DataFrame) -> pd.DataFrame:
-    """Those of `withdrawals` of an event in `stated` that `stated` has not, as never having been.
+    """The `withdrawals` of events in `stated` that `stated` itself does not have, marked as never made.
 
-    Both have the columns that `stored_rows` gives.
+    Both have the columns of `stored_rows`.
     """
     about = withdrawals.merge(stated[list(KEY)].drop_duplicates(), on=list(KEY))
     marked = about.merge(stated[[*KEY, WITHDRAWN]], on=[*KEY, WITHDRAWN], how="left", indicator="stands")
@@ -42,14 +42,14 @@ def voided(withdrawals: pd.DataFrame, stated: pd.DataFrame) -> pd.DataFrame:
 
 
 def events_of_rows(rows: pd.DataFrame, withdrawals: pd.DataFrame) -> Events:
-    """The events that `rows` and `withdrawals` say, both with their ``source``; a date is known while a source has it.
+    """The events from stored rows, with their ``source``; a date is known as long as one source announces it.
 
     Parameters
     ----------
     rows
-        Of the table ``events``.
+        Rows of the table ``events``.
     withdrawals
-        Of the table ``withdrawals``.
+        Rows of the table ``withdrawals``.
     """
     first = rows.groupby(list(KEY))["known_since"].min().reset_index()
     first[WITHDRAWN] = pd.Series(pd.NaT, index=first.index, dtype="datetime64[us, UTC]")
@@ -71,7 +71,7 @@ def events_of_rows(rows: pd.DataFrame, withdrawals: pd.DataFrame) -> Events:
         (*key, since, until)
         for key, each in spans.items()
         for since, until in _joined(each)
-        # announced again when it was over: of no use any more
+        # announced again after it was over, which is not used
         if since < pd.Timestamp(key[1]).tz_localize("UTC") + pd.Timedelta(days=2)
     ]
     others = pd.DataFrame(made, columns=list(first.columns)).astype({c: first[c].dtype for c in first.columns})

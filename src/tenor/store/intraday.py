@@ -1,4 +1,4 @@
-"""Rows of the table ``intraday`` to Bars: each dated by the bar of its own market that it fills, and adjusted."""
+"""From rows of the table ``intraday`` to bars: each row is assigned to a bar of its own market, and adjusted."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from tenor.schema import BAR_COLUMNS, LENGTHS, BarInterval, Float64
 
 
 def dated(rows: pd.DataFrame, *, interval: BarInterval, calendar: str) -> pd.DataFrame:
-    """`rows` with ``session``, the close of the bar of their market that they belong to, and ``day``, its trading date.
+    """`rows` with ``session``, the close of the bar of their market to which they belong, and ``day``, its date.
 
-    A row that does not stand on the market's own grid (a source that cuts its bars at the full hour, where New York
-    opens at half past) belongs to the first bar that closes no earlier than it ends; of several in one bar the last
-    counts. What began before the day's open or after its close is left out.
+    Some sources cut bars at other times than the market's bars, for example at the full hour while New York opens at
+    half past. Such a row belongs to the first bar that does not close before the row ends; of several in one bar, the
+    last is used. Rows that began before the day's open or after its close are left out.
 
     Parameters
     ----------
     rows
-        Columns ``symbol`` and ``opened_at`` (UTC), as the lake holds them.
+        Rows of the lake with columns ``symbol`` and ``opened_at`` (UTC).
     interval
         The length of a row.
     calendar
-        Of symbols whose names have no market, with the interval (``XNYS@1h``).
+        Calendar of symbols whose names show no market, with the interval (``XNYS@1h``).
     """
     session = pd.Series(pd.NaT, index=rows.index, dtype="datetime64[us]")
     day = session.copy()
@@ -33,11 +33,11 @@ def dated(rows: pd.DataFrame, *, interval: BarInterval, calendar: str) -> pd.Dat
         begins = rows["opened_at"][trading_day.index]
         dates = pd.DatetimeIndex(trading_day)
         inside = np.asarray(days.opens(dates) <= pd.DatetimeIndex(begins))
-        # the last row of a day may reach past the close: it ends there
+        # the last row of a day may reach past the close; it is taken to end there
         last = pd.DatetimeIndex(begins + LENGTHS[interval]).as_unit("us"), days.closes(dates).as_unit("us")
         ends = np.minimum(last[0].asi8, last[1].asi8)
         over = pd.Series(pd.DatetimeIndex(ends.view("datetime64[us]"), tz="UTC"), index=begins.index)
-        # a bar that closes at the very end of the row is the row's own: hence the microsecond
+        # minus a microsecond, because a bar that closes exactly at the end of the row is the row's bar
         closes = bars.session_of(over - pd.Timedelta(microseconds=1), margin=pd.Timedelta(0))
         session[begins.index[inside]] = closes[inside]
         day[begins.index[inside]] = trading_day[inside]
@@ -50,19 +50,19 @@ def dated(rows: pd.DataFrame, *, interval: BarInterval, calendar: str) -> pd.Dat
 def adjusted_like(bars: pd.DataFrame, daily: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
     """`bars` (of `dated`) with ``adj_close``, by the ratio adj_close / close of the daily bar of each day.
 
-    Some sources undo splits in their bars, some do not, and the lake may have bars from before and after a split. So
-    each day's last close is compared with the daily one: where they differ by the factor of splits since then, the
-    day's bars are put back to what was traded. A day without a daily bar (yet) is adjusted like the last one before it,
-    and what lies before the first like that one; without daily bars nothing is adjusted.
+    Some sources adjust their bars for splits, some do not, and the lake may have bars that were fetched before and
+    after a split. So each day's last close is compared with the daily close. If they differ by the factor of later
+    splits, the day's bars are converted back to traded prices. A day without a daily bar is adjusted like the last one
+    before it, and days before the first daily bar like that one. Without daily bars nothing is adjusted.
 
     Parameters
     ----------
     bars
-        Of several symbols.
+        Bars of one or several symbols.
     daily
-        Columns ``symbol, session, close, adj_close``.
+        Daily bars with columns ``symbol, session, close, adj_close``.
     splits
-        Columns ``symbol, session, value``.
+        Splits with columns ``symbol, session, value``.
     """
     daily_of = {str(symbol): frame.sort_values("session") for symbol, frame in daily.groupby("symbol")}
     splits_of = {str(symbol): frame.sort_values("session") for symbol, frame in splits.groupby("symbol")}

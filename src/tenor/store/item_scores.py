@@ -1,4 +1,4 @@
-"""What encoders gave for texts: sentiment, kinds of news and embeddings, by text hash and model."""
+"""Results of encoders for texts: sentiment, kinds of news and embeddings, by text hash and model."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _LABELS = ("positive", "neutral", "negative")
 
 @dataclass(frozen=True)
 class LakeScores:
-    """The scores of a lake, in the form in which the sentiment room keeps them (`tenor.sentiment.ScoreCache`)."""
+    """The scores of a lake with the interface of `tenor.sentiment.ScoreCache`."""
 
     versions: Versions
 
     def get(self, text_hashes: Sequence[str], model_id: str) -> Mapping[str, Probabilities]:
-        """The known ones among `text_hashes`, by hash."""
+        """The scores of those `text_hashes` that are known, by hash."""
         return get_scores(self.versions, text_hashes, model_id)
 
     def put(self, scores: Mapping[str, Probabilities], model_id: str) -> None:
-        """Keep `scores`, by hash; writing one again changes nothing."""
+        """Save `scores`, by hash; saving one again changes nothing."""
         put_scores(self.versions, scores, model_id)
 
     def get_kinds(self, text_hashes: Sequence[str], model_id: str, *, embeddings: bool) -> StoredKinds:
-        """The known kinds of `text_hashes`; with `embeddings` of texts whose embedding is known too."""
+        """The known kinds of `text_hashes`; with `embeddings`, only of texts whose embedding is known too."""
         rows = _rows(self.versions, ITEM_KINDS, KINDS, text_hashes, model_id)
         if not embeddings:
             return _stored(rows, None)
@@ -41,10 +41,11 @@ class LakeScores:
         return _stored(both, _numbers(both["embedding"].to_pylist()))
 
     def put_kinds(self, kinds: StoredKinds, model_id: str) -> None:
-        """Keep `kinds` and their embeddings. Of a text given twice the later ones count."""
+        """Save `kinds` and their embeddings. If a text occurs twice, the later one counts."""
         if not len(kinds.text_hashes):
             return
-        # written without a look at what is there: only what was not there is scored, and a look would read everything
+        # written without comparing with stored rows: only texts that were missing are scored, and comparing would read
+        # all rows
         names = {"text_hash": pa.array(kinds.text_hashes, pa.string())}
         names["model_id"] = pa.array([model_id] * len(kinds.text_hashes), pa.string())
         columns = {kind: pa.array(kinds.kinds[:, i]) for i, kind in enumerate(KINDS)}
@@ -55,7 +56,7 @@ class LakeScores:
 
 
 def put_scores(versions: Versions, scores: Mapping[str, Probabilities], model_id: str) -> Appended:
-    """Keep `scores` by `model_id`; only what is new or differs is written."""
+    """Save `scores` by `model_id`; only scores that are new or differ are written."""
     if not scores:
         return Appended(0, 0, 0)
     numbers = np.array(list(scores.values()), dtype="float64")
@@ -75,7 +76,7 @@ def _rows(
 ) -> pa.Table:
     """``text_hash`` and `columns` of the rows that count."""
     wanted = pa.table({"text_hash": pa.array(list(text_hashes), pa.string())})
-    # chosen before versions are compared: comparing all rows of the table would take its whole size in memory
+    # selected before versions are compared, since comparing all rows would take the memory of the whole table
     where = "model_id = ? AND text_hash IN (SELECT text_hash FROM wanted)"
     with versions.connect(table) as connection:
         connection.register("wanted", wanted)

@@ -1,4 +1,4 @@
-"""The lake: append what is new or revised, read back what counts, query it with SQL."""
+"""The lake: append new or revised rows, read the current ones, and query them with SQL."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ _LIVE = {table.name: table for table in (INTRADAY, ACTIONS, NAMES, FETCHES)}
 LIVE_TABLES = tuple(_LIVE)
 
 DAYS = ""
-"""For a calendar: the bars, or the sentiment, of days."""
+"""The value of `calendar` for daily bars and daily sentiment."""
 
 
 class Lake:
-    """Bars, news, sentiments, scores and refusals as immutable Parquet parts, read through DuckDB.
+    """A store of bars, news, sentiment, scores and refused rows, as immutable Parquet files read through DuckDB.
 
-    Appending is idempotent and atomic: a killed writer leaves nothing or a whole part, and several may write at once,
-    for no part is ever changed. Of several versions of a row, the one ingested last counts.
+    Appending is idempotent and atomic: a writer that is killed leaves nothing or a complete file ("part"). Several may
+    write at once, because a part is never changed. Of several versions of a row, the one ingested last counts.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class Lake:
     Raises
     ------
     StoreError
-        By every method, where the lake can't be read or written, naming the damaged part where there is one.
+        By every method, if the lake can't be read or written; a damaged part is named.
     """
 
     def __init__(self, location: str | Path) -> None:
@@ -75,14 +75,14 @@ class Lake:
         self.location: str = self._versions.location
 
     def append_bars(self, bars: Bars, *, source: str, claim: bool = False) -> Appended:
-        """Add `bars`, known from `source`; only rows that are new or differ are written.
+        """Add `bars` from `source`; only rows that are new or differ are written.
 
-        With `claim` a row that the lake has from elsewhere counts as `source`'s from now on, even with the same values.
+        With `claim`, rows that the lake has from another source belong to `source` from now on, even with equal values.
 
         Raises
         ------
         DataError
-            They are not daily; shorter ones come as rows of ``intraday``, by `append_rows`.
+            The bars are not daily; append shorter ones as rows of ``intraday`` with `append_rows`.
         """
         if bars.interval != "1d":
             raise DataError(f"bars of {bars.interval} are not daily: append them as rows of the table 'intraday'.")
@@ -96,23 +96,23 @@ class Lake:
         as_of: pd.Timestamp | None = None,
         calendar: str = DAYS,
     ) -> Bars:
-        """The bars of `symbols` (all of them by default) up to the session `until`.
+        """The bars of `symbols` (by default all) up to the session `until`.
 
         Parameters
         ----------
         calendar
-            Of bars within a day (``XNYS@1h``), the one that counts for symbols whose names tell no market. Those are
-            adjusted for splits and dividends as the daily bars of the same days are (`tenor.store.intraday`).
+            For intraday bars, the calendar (``XNYS@1h``) of symbols whose names show no market. Intraday bars are
+            adjusted for splits and dividends like the daily bars of the same days (`tenor.store.intraday`).
         as_of
-            Tz-aware; what the lake held at that moment, before later revisions and re-adjustments: what a model saw
-            that read it then.
+            A moment with time zone. The bars are as the lake had them then, before later revisions and adjustments;
+            this is what a model that read the lake at that moment used.
 
         Raises
         ------
         StoreError
-            There are none.
+            There are no such bars.
         UnknownSymbolError
-            The lake has no such symbol; a near one is suggested.
+            The lake has no such symbol; a similar one is suggested.
         """
         interval = interval_of(calendar)
         symbols = self.named(symbols, calendar)
@@ -142,14 +142,14 @@ class Lake:
         return tuple(row[0] for row in rows)
 
     def named(self, symbols: Sequence[str] | None, calendar: str = DAYS) -> Sequence[str] | None:
-        """`symbols` as the lake has them, however they are written (``BRK.B``); others stay as they are."""
+        """`symbols` in the lake's notation, whatever notation they have (``BRK.B``); unknown ones are unchanged."""
         if symbols is None or all(clean_symbol(symbol) == symbol for symbol in symbols):
             return symbols
         known = set(self.symbols(calendar))
         return [known_as(symbol, known) for symbol in symbols]
 
     def append_news(self, news: News) -> Appended:
-        """Add `news`; items that the lake holds already are not written again."""
+        """Add `news`; items that the lake already has are not written again."""
         return self._versions.append(NEWS, news.frame)
 
     def news(
@@ -160,9 +160,9 @@ class Lake:
         until: pd.Timestamp | None = None,
         as_of: pd.Timestamp | None = None,
     ) -> News:
-        """The news about `symbols` (all by default) published from the moment `since` to `until`; perhaps none.
+        """The news about `symbols` (by default all) published from the moment `since` to `until`; may be empty.
 
-        With `as_of` only what the lake held at that moment.
+        With `as_of`, only what the lake had at that moment.
         """
         return News(self._versions.read(NEWS, NEWS_COLUMNS, symbols, until, as_of, since=since))
 
@@ -171,20 +171,21 @@ class Lake:
         return News(news.newest(self._versions, symbols, count))
 
     def news_blocks(self, size: int) -> list[tuple[pd.Timestamp, pd.Timestamp, int]]:
-        """Spans of time that follow each other and hold all news, each about `size` items or one day.
+        """Consecutive spans of time that contain all news, each with about `size` items, or one day.
 
-        Of each its first and last moment (UTC), for `news`, and how many items there are at most.
+        For each span: its first and last moment (UTC), to be used with `news`, and the largest possible number of
+        items.
         """
         return news.blocks(self._versions, size)
 
     def news_state(self) -> str:
-        """What stands for all news in the lake: another text once there are others."""
+        """A key of all news in the lake, which changes when news are added."""
         return news.state(self._versions)
 
     def news_texts(self, *, before: pd.Timestamp | None = None, at_once: int = 65_536) -> Iterator[list[str]]:
-        """The texts of all news published before the moment `before`, some `at_once`; they may repeat.
+        """The texts of all news published before the moment `before`, in lists of `at_once`; texts may repeat.
 
-        Memory does not grow with their number.
+        Memory does not grow with the number of texts.
         """
         where = "true" if before is None else "published_at < $before"
         params = {} if before is None else {"before": before.to_pydatetime()}
@@ -199,10 +200,9 @@ class Lake:
             return bool(connection.sql(f"SELECT 1 FROM {NEWS.parts} LIMIT 1").fetchall())  # noqa: S608 - our own name
 
     def append_events(self, events: Events, *, source: str = "file") -> Appended:
-        """Add `events`; of what one source said of an event, what it said last counts.
+        """Add `events` from `source`; for each event, the last statement of a source counts.
 
-        An event that `source` says was withdrawn has these withdrawals and no earlier ones; of one that it does not say
-        that of, earlier ones stay.
+        If `events` has withdrawals of an event, they replace the earlier ones from `source`; otherwise these are kept.
         """
         rows, withdrawals = stored_rows(events)
         changed = 0
@@ -213,18 +213,18 @@ class Lake:
             taken_back = self.append_withdrawals(pd.concat([withdrawals, old]), source=source)
             changed = taken_back.new + taken_back.revised
         appended = self._versions.append(EVENTS, rows.assign(source=source))
-        revised = min(changed, appended.unchanged)  # events that were there already, and were withdrawn
+        revised = min(changed, appended.unchanged)  # events that the lake already had, and that were withdrawn
         return Appended(appended.new, appended.revised + revised, appended.unchanged - revised)
 
     def append_withdrawals(self, withdrawals: pd.DataFrame, *, source: str) -> Appended:
-        """Add what `source` took back.
+        """Add withdrawals of events by `source`.
 
         Parameters
         ----------
         withdrawals
             Columns ``symbol``, ``session``, ``kind``, ``withdrawn_since`` and ``restored_since`` (UTC, or missing).
         source
-            Which announced the events.
+            The source that announced the events.
         """
         return self._versions.append(WITHDRAWALS, withdrawals.assign(source=source))
 
@@ -235,16 +235,16 @@ class Lake:
         symbols: Sequence[str] | None = None,
         source: str | None = None,
     ) -> Events | None:
-        """The events, or None where there are none; a date is known while any source has it.
+        """The events, or None if there are none; a date is known as long as one source announces it.
 
         Parameters
         ----------
         as_of
-            Tz-aware; only what the lake held at that moment.
+            A moment with time zone; only what the lake had at that moment.
         symbols
-            Only theirs, without those of all symbols.
+            Only events of these symbols, without events that concern all symbols.
         source
-            Only what this one said (``file`` for imports).
+            Only events from this source (``file`` for imports).
         """
         rows, withdrawals = (
             self._versions.read(table, table.columns, symbols, None, as_of) for table in (EVENTS, WITHDRAWALS)
@@ -259,11 +259,12 @@ class Lake:
         Parameters
         ----------
         name
-            Of the table.
+            Name of the table.
         frame
-            Columns ``symbol`` (empty: of all), ``session``, ``known_since`` (UTC), and numbers.
+            Columns ``symbol`` (empty for rows that concern all symbols), ``session``, ``known_since`` (UTC), and
+            numbers.
         source
-            Where they are from.
+            Source of the rows.
         """
         keys = ["symbol", "session", "known_since"]
         columns = [c for c in frame.columns if c not in keys]
@@ -271,7 +272,7 @@ class Lake:
         return self._versions.append(COVARIATES, tall[tall["value"].notna()].assign(name=name, source=source))
 
     def covariates(self, name: str) -> pd.DataFrame | None:
-        """The rows of the user's table `name`, as `append_covariates` takes them; None where there is no such table."""
+        """The rows of the user's table `name`, with the columns of `append_covariates`; None without such a table."""
         keys = ["symbol", "session", "known_since"]
         tall = self._versions.read(COVARIATES, (*keys, "column", "value"), [name], None)
         if tall.empty:
@@ -290,7 +291,7 @@ class Lake:
         return tuple(row[0] for row in rows)
 
     def append_sentiment(self, sentiment: DailySentiment, *, source: str, settings: str = "") -> Appended:
-        """Add daily `sentiment` with its kinds. That of other sources and of other settings lives beside it.
+        """Add daily `sentiment` with its kinds. Sentiment from other sources or settings is not affected.
 
         Parameters
         ----------
@@ -302,22 +303,22 @@ class Lake:
         return daily.append_sentiment(self._versions, sentiment, source=source, settings=settings)
 
     def append_kinds(self, kinds: DailyKinds, *, source: str, settings: str = "") -> Appended:
-        """Add daily counts of `kinds`, as `append_sentiment` does; they replace those of the same settings."""
+        """Add daily counts of `kinds`; they replace those of the same source and settings."""
         return daily.append_kinds(self._versions, kinds, source=source, settings=settings)
 
     def sentiment(
         self, source: str | None = None, *, settings: str = "", calendar: str = DAYS, as_of: AsOf = "close"
     ) -> DailySentiment | None:
-        """The daily sentiment of `source` made by `settings`, with its kinds; None where there is none.
+        """The daily sentiment of `source` made by `settings`, with its kinds; None if there is none.
 
         Parameters
         ----------
         source
-            By default the one appended last with these settings.
+            The source; by default the one appended last with these settings.
         settings
             The key of the settings that made it; empty for an imported set.
         calendar
-            Of bars within a day (``XNYS@1h``): the sentiment by these.
+            For sentiment by intraday bars, their calendar (``XNYS@1h``).
         as_of
             The moment that it was made for; `settings` must be those of that moment.
         """
@@ -326,37 +327,37 @@ class Lake:
     def kinds(
         self, source: str, *, settings: str = "", calendar: str = DAYS, as_of: AsOf = "close"
     ) -> DailyKinds | None:
-        """The daily counts of kinds of `source` made by `settings`; None where there are none.
+        """The daily counts of kinds of `source` made by `settings`; None if there are none.
 
-        Parameters are those of `sentiment`.
+        The parameters are those of `sentiment`.
         """
         return daily.read_kinds(self._versions, source, settings=settings, calendar=calendar, as_of=as_of)
 
     def sentiment_sources(self, *, settings: str = "", calendar: str = DAYS, as_of: AsOf = "close") -> tuple[str, ...]:
-        """The sources of daily sentiment made by `settings`, the one appended last first."""
+        """The sources of daily sentiment made by `settings`, the newest first."""
         return daily.sentiment_sources(self._versions, settings=settings, calendar=calendar, as_of=as_of)
 
     def put_scores(self, scores: Mapping[str, Probabilities], model_id: str) -> Appended:
-        """Keep `scores`: by text hash P(positive), P(neutral), P(negative), as `model_id` gave them."""
+        """Save `scores` by the model `model_id`: for each text hash P(positive), P(neutral), P(negative)."""
         return item_scores.put_scores(self._versions, scores, model_id)
 
     def get_scores(self, text_hashes: Sequence[str], model_id: str) -> dict[str, Probabilities]:
-        """The scores by `model_id` that the lake holds for `text_hashes`, by hash."""
+        """The scores by `model_id` that the lake has for `text_hashes`, by hash."""
         return item_scores.get_scores(self._versions, text_hashes, model_id)
 
     def score_cache(self) -> LakeScores:
-        """The lake as the place where the sentiment room keeps its scores."""
+        """The lake as a cache of scores for `tenor.sentiment.Scorer`."""
         return LakeScores(self._versions)
 
     def append_refusals(self, refusals: pd.DataFrame, *, files: Sequence[str]) -> None:
-        """Keep what an import of `files` refused, in place of what an earlier import of the same files refused.
+        """Save the rows that an import of `files` refused; they replace those of earlier imports of the same files.
 
         Parameters
         ----------
         refusals
-            The columns of `refusals()`.
+            The refused rows, with the columns of `refusals()`.
         files
-            The files read; the ones that have no refusals (any more) are known from here alone.
+            All files that were read, including those without refused rows.
         """
         before, now = (frame.groupby("file") for frame in (self.refusals(), refusals))
         changed = []
@@ -371,7 +372,10 @@ class Lake:
             self._versions.write(REFUSALS, as_table(REFUSALS, pd.concat(changed, ignore_index=True)))
 
     def refusals(self) -> pd.DataFrame:
-        """What the last import of each file refused: file, row, symbol, session, column, value, kind, why, remedy."""
+        """The rows that the last import of each file refused.
+
+        The columns are file, row, symbol, session, column, value, kind, why and remedy.
+        """
         with self._versions.connect(REFUSALS) as connection:
             rows = connection.sql("SELECT * FROM refusals").to_arrow_table()
         order = [("file", "ascending"), ("row", "ascending")]
@@ -379,18 +383,18 @@ class Lake:
         return frame.assign(session=pd.to_datetime(frame["session"]).astype("datetime64[us]"))
 
     def append_rows(self, table: str, rows: pd.DataFrame) -> Appended:
-        """Add `rows` to one of `LIVE_TABLES`, with its columns; only what is new or differs is written."""
+        """Add `rows` to one of `LIVE_TABLES`, with its columns; only rows that are new or differ are written."""
         return self._versions.append(_LIVE[table], rows)
 
     def rows(
         self, table: str, symbols: Sequence[str] | None = None, *, since: pd.Timestamp | None = None
     ) -> pd.DataFrame:
-        """The rows that count of ``bars`` (with their sources), ``news`` or one of `LIVE_TABLES`, in the key's order.
+        """The current rows of ``bars`` (with sources), ``news`` or one of `LIVE_TABLES`, in the order of the key.
 
         Parameters
         ----------
         since
-            The first session, or the first moment, of a table that has any.
+            The first session or moment, for tables that have one.
         """
         chosen = {BARS.name: BARS, NEWS.name: NEWS, **_LIVE}[table]
         frame = self._versions.read(chosen, chosen.columns, symbols, None, since=since)
@@ -404,7 +408,7 @@ class Lake:
         return frame[frame["interval"] == interval]
 
     def spans(self, table: str, symbols: Sequence[str] | None = None) -> pd.DataFrame:
-        """Per symbol and source: `first`, `last` (session or moment) and `count` of the rows of a table that count."""
+        """For each symbol and source, `first` and `last` session or moment and `count` of a table's current rows."""
         chosen = {BARS.name: BARS, NEWS.name: NEWS, INTRADAY.name: INTRADAY}[table]
         when = f"{chosen.when}::TIMESTAMP" if chosen.when == "session" else chosen.when
         also = ", interval" if chosen is INTRADAY else ""
@@ -417,10 +421,10 @@ class Lake:
         return frame
 
     def query(self, sql: str) -> pd.DataFrame:
-        """Run `sql` in DuckDB over the tables: bars, intraday, actions, news, names, sentiment, daily_kinds, scores,
-        item_kinds, item_embeddings, refusals, paper.
+        """Run `sql` in DuckDB over the lake's tables, without access to files or the network.
 
-        It sees nothing but the lake: no files, no network.
+        The tables are bars, intraday, actions, news, events, withdrawals, covariates, names, sentiment,
+        intraday_sentiment, daily_kinds, scores, item_kinds, item_embeddings, refusals, fetches and paper.
 
         Raises
         ------
@@ -436,17 +440,17 @@ class Lake:
             return pd.DataFrame() if result is None else result.to_arrow_table().to_pandas()
 
     def compact(self, *, least: int = 2, keep: timedelta = compaction.KEEP) -> compaction.Compacted:
-        """Merge small parts, where a table has `least` of them, into few; no read returns anything else for it.
+        """Merge the small parts of each table that has at least `least` of them; reads return the same as before.
 
-        The old parts stay for `keep`, for those who are reading them, and are deleted by a later call.
+        The old parts are kept for `keep`, for others who are reading them, and are deleted by a later call.
         """
         with self._versions.store_errors("compacted"):
             return compaction.compact(self._versions.parts, TABLES, least=least, keep=keep)
 
     def damage(self) -> Iterator[str]:
-        """For each part of each table, replaced ones too, what is wrong with it; empty where it is sound.
+        """For each part of each table, including replaced ones, what is wrong with it; empty if it is sound.
 
-        Every byte is read. What the part holds is compared with the checksum in its name, and with its table's columns.
+        Every byte is read. The content is compared with the checksum in the part's name, and with the table's columns.
         """
         parts = self._versions.parts
         with self._versions.store_errors("read"):

@@ -1,4 +1,4 @@
-"""News in parts that memory can hold: spans of time, the newest items of each symbol; and whether any have come."""
+"""News in portions that fit in memory: by spans of time, or the newest items; and a key that changes with new items."""
 
 # ruff: noqa: S608 - the SQL of this file is made of its own names; values from outside are bound, never pasted
 
@@ -18,7 +18,7 @@ from tenor.store.versions import Versions
 def blocks(versions: Versions, size: int) -> list[tuple[pd.Timestamp, pd.Timestamp, int]]:
     """As `Lake.news_blocks`."""
     with versions.connect(NEWS) as connection:
-        # all versions of all items: an item counts once where it is read
+        # counts all versions of items; when they are read, each item counts once
         sql = (
             f"SELECT date_trunc('day', published_at)::TIMESTAMP AS day, count(*) AS items FROM {NEWS.parts} "
             "GROUP BY day ORDER BY day"
@@ -47,6 +47,6 @@ def newest(versions: Versions, symbols: Sequence[str] | None, count: int) -> pd.
 
 
 def state(versions: Versions) -> str:
-    """As `Lake.news_state`: the parts are never changed, so their names stand for what they hold."""
+    """As `Lake.news_state`. Parts never change, so their names identify their content."""
     with versions.store_errors("read"):
         return content_key(parts_of.names(versions.parts, NEWS.name))

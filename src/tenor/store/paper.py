@@ -1,4 +1,4 @@
-"""The journal of paper trading as the lake stores it: rows are only added, and what was written first counts."""
+"""The journal of paper trading in the lake: rows are only added, and the first writing counts."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from tenor.store.versions import Versions, as_table
 class PaperJournal:
     """The table ``paper`` of a lake.
 
-    Each write is one part, whole or not there at all. Of two writes about the same session of an account the first one
-    counts, with all its rows.
+    Each write is one part, which is there completely or not at all. Of two writes about the same session of an account,
+    the first counts, with all its rows.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class PaperJournal:
     Raises
     ------
     StoreError
-        By every method, where the lake can't be read or written.
+        By every method, if the lake can't be read or written.
     """
 
     def __init__(self, location: str | Path) -> None:
@@ -44,7 +44,7 @@ class PaperJournal:
         return frame.sort_values(order, kind="stable", ignore_index=True)
 
     def write(self, rows: pd.DataFrame) -> None:
-        """Add `rows`, with the table's columns but ``batch``; columns that are missing stay empty."""
+        """Add `rows`, with the table's columns except ``batch``; missing columns stay empty."""
         if rows.empty:
             return
         with self._versions.store_errors("written"):
@@ -55,7 +55,7 @@ class PaperJournal:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep others from writing here meanwhile; a bucket can't, and there the first write counts."""
+        """Prevent others from writing meanwhile. A bucket can't do this; there the first write counts."""
         with self._versions.store_errors("written"):
             if "://" not in self.location and not Path(self.location).expanduser().is_dir():
                 raise StoreError(f"there is no lake {self.location}: check --store.")

@@ -1,8 +1,9 @@
-"""Where parts lie: a local folder or an S3 bucket, behind the few operations that the lake needs.
+"""Parts: the Parquet files of the lake, in a local folder or an S3 bucket, with the few operations that it needs.
 
-A part is written once, under a name that says when and what, and never changed. It appears whole or not at all: in a
-folder by rename, in a bucket by the completion of its upload. A merged part lists, in its metadata, the parts that it
-replaces; as soon as it is there these no longer count, and later they are deleted (`tenor.store.compaction`).
+A part is written once and never changed. Its name has the time of ingestion and a digest of the content. It appears
+completely or not at all: in a folder by renaming, in a bucket when its upload is complete. A merged part lists, in its
+metadata, the parts that it replaces. From then on these no longer count; they are deleted later
+(`tenor.store.compaction`).
 
 A part ingested at 1 700 000 000 s, and the part that two were merged into::
 
@@ -42,13 +43,13 @@ _UNFINISHED = re.compile(rf"\.{_NAME.pattern}\.[0-9a-f]{{8}}\.tmp")
 _REPLACES = b"tenor.replaces"
 _DIGITS = 16  # of the SHA-256 in a name
 ROW_GROUP = 200_000
-"""Rows in a row group: what a read skips or takes as a whole."""
+"""Number of rows in a row group, the unit that a read skips or reads."""
 _AT_ONCE = 8  # parts whose checksums are computed side by side: from a bucket each waits for the network
 _PIECE = 1 << 20
 _ABANDONED = 10.0
-"""Seconds after which a half-written file that nobody holds a lock on was left by a process that was killed."""
+"""Seconds after which an unlocked, half-written file counts as left by a process that was killed."""
 _sound: set[tuple[Any, ...]] = set()
-"""The parts whose checksum this process has seen match: place, table, name, size and time of writing."""
+"""Parts whose checksum this process has verified: place, table, name, size and time of writing."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,9 @@ class PartFile:
     Attributes
     ----------
     size
-        In bytes.
+        Size in bytes.
     written
-        When it was, by the clock of the place.
+        Time of writing, by the clock of the place.
     """
 
     size: int
@@ -73,9 +74,9 @@ class Parts(Protocol):
     Attributes
     ----------
     location
-        As the user gave it, for messages.
+        The place, as the user wrote it, for messages.
     filesystem, root
-        Where pyarrow finds the tables' folders.
+        The file system of pyarrow, and the folder of the tables in it.
     """
 
     location: str
@@ -83,13 +84,13 @@ class Parts(Protocol):
     root: str
 
     def write(self, table: str, name: str, data: bytes) -> None:
-        """Store `data` as part `name`, whole or not at all."""
+        """Store `data` as part `name`, completely or not at all."""
 
     def alone(self) -> AbstractContextManager[None]:
-        """Wait until no other process compacts here, and keep others waiting, as far as the place can."""
+        """Wait until no other process is compacting here, and let others wait, if the place supports this."""
 
     def clean(self) -> None:
-        """Delete the half-written files of processes that were killed, as far as the place can tell."""
+        """Delete half-written files of processes that were killed, if the place can recognise them."""
 
 
 class FolderParts:
@@ -101,20 +102,20 @@ class FolderParts:
         self.root = str(folder.expanduser().resolve())
 
     def write(self, table: str, name: str, data: bytes) -> None:
-        """Store `data` under a temporary name and rename it once it lies on the disk."""
+        """Store `data` under a temporary name, and rename it when it is on disk."""
         folder = Path(self.root, table)
-        # the temporary name tells a later compaction which part was being written, see `unfinished`
+        # the temporary name shows a later compaction which part was being written, see `unfinished`
         write_whole(folder / name, data, fresh=folder / f".{name}.{secrets.token_hex(4)}.tmp")
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """By a lock on a file of the folder, which the system takes back from a process that dies."""
+        """Use a lock on a file of the folder, which the system releases if the process dies."""
         with Path(self.root, ".compacting").open("ab") as file:
             lock(file)
             yield
 
     def clean(self) -> None:
-        """Delete those that no process holds its lock on (see `write_whole`): the lock dies with its process."""
+        """Delete half-written files that no process has locked (see `write_whole`)."""
         for path in Path(self.root).glob("*/.*.tmp"):
             # what can't be deleted now is left to the next writer
             with contextlib.suppress(OSError):
@@ -140,7 +141,7 @@ class BucketParts:
             region=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"),
             connect_timeout=10,
             request_timeout=60,
-            # a bucket that asks for fewer requests refuses many a one several times in a row
+            # a bucket that limits requests may refuse the same request several times in a row
             retry_strategy=pyarrow.fs.AwsStandardS3RetryStrategy(max_attempts=5),
         )
 
@@ -150,11 +151,11 @@ class BucketParts:
             stream.write(data)
 
     def alone(self) -> AbstractContextManager[None]:
-        """A bucket has no lock that a dying process gives back: two at once do the work twice, and harm nothing."""
+        """Do nothing, because buckets have no such locks: two compactions at once do the work twice, without harm."""
         return contextlib.nullcontext()
 
     def clean(self) -> None:
-        """Nothing: an upload that was not completed is no object."""
+        """Do nothing, because an incomplete upload is not an object."""
 
 
 def open_parts(location: str | Path) -> Parts:
@@ -170,12 +171,12 @@ def open_parts(location: str | Path) -> Parts:
 
 
 def part_files(parts: Parts, table: str) -> dict[str, PartFile]:
-    """All parts of `table`, oldest first, replaced ones too. Half-written and foreign files are no parts."""
+    """All parts of `table`, oldest first, including replaced ones. Half-written and foreign files are left out."""
     return {name: file for name, file in _files(parts, table).items() if _NAME.fullmatch(name)}
 
 
 def unfinished(parts: Parts, table: str) -> dict[str, PartFile]:
-    """Half-written files: of writers at work, or killed."""
+    """Half-written files, of writers that are working or were killed."""
     return {name: file for name, file in _files(parts, table).items() if _UNFINISHED.fullmatch(name)}
 
 
@@ -191,13 +192,13 @@ def current_files(parts: Parts, table: str) -> dict[str, PartFile]:
 
 
 def current(part_names: Iterable[str], replacing: Mapping[str, Iterable[str]]) -> list[str]:
-    """Those of `part_names` that none of `replacing` (see `replaced`) replaces."""
+    """The `part_names` that none of `replacing` (see `replaced`) replaces."""
     over = set().union(*replacing.values())
     return [name for name in part_names if name not in over]
 
 
 def replaced(parts: Parts, table: str, there: Mapping[str, PartFile]) -> dict[str, frozenset[str]]:
-    """By merged part: which of the parts `there` it replaces. Only what may replace one of them is opened."""
+    """For each merged part, which of the parts `there` it replaces. Only parts that may replace one are opened."""
     by_part: dict[str, frozenset[str]] = {}
     for name in sorted(there):
         if not _NAME.fullmatch(name)[3]:  # type: ignore[index]  # all are names of parts
@@ -222,8 +223,8 @@ def _replaces(parts: Parts, table: str, name: str, file_info: PartFile) -> froze
         with parts.filesystem.open_input_file(f"{parts.root}/{table}/{name}") as file:
             metadata = pyarrow.parquet.read_metadata(file).metadata or {}
     except FileNotFoundError:
-        # Itself replaced, and deleted since it was listed. What replaced it names the same parts; this one is gone, and
-        # must not be read.
+        # It was replaced and deleted after it was listed. The part that replaced it names the same parts; this one is
+        # gone and must not be read.
         return frozenset([name])
     except (OSError, pa.ArrowException):
         verify(parts, table, [name])  # a damaged part is named as such
@@ -238,7 +239,7 @@ def dataset(parts: Parts, table: str, schema: pa.Schema, part_names: Iterable[st
 
 
 def ingested_by(moment_ns: int) -> Any:
-    """The filter of a dataset for the rows that were there at `moment_ns`: a merged part has rows of many moments."""
+    """A filter of a dataset for rows ingested by `moment_ns`, since a merged part has rows of many moments."""
     return pc.field("ingested_at") <= pa.scalar(moment_ns // 1000, pa.timestamp("us", "UTC"))
 
 
@@ -253,14 +254,14 @@ def write(parts: Parts, table: str, rows: pa.Table, moment_ns: int) -> str:
 
 
 def merged(batches: pa.RecordBatchReader, old: Iterable[str], replaces: Iterable[str]) -> tuple[str, bytes, int]:
-    """The part that has the rows of the parts `old` and replaces the parts `replaces`.
+    """The part with the rows of the parts `old`, which replaces the parts `replaces`.
 
     Parameters
     ----------
     batches
         The rows, sorted.
     old
-        Names of the parts that they come from.
+        Names of the parts from which they come.
     replaces
         Names of the parts that no longer count.
 
@@ -289,17 +290,17 @@ def delete(parts: Parts, table: str, name: str) -> None:
 
 
 def moment_of(name: str) -> int:
-    """When the part `name` was ingested, a merged one's last row: nanoseconds since 1970, UTC."""
+    """When the part `name` (or the last row of a merged one) was ingested, in nanoseconds since 1970, UTC."""
     return int(name[:19])
 
 
 def first_of(name: str) -> int:
-    """When the first row of the part `name` was ingested: nanoseconds since 1970, UTC."""
+    """When the first row of the part `name` was ingested, in nanoseconds since 1970, UTC."""
     return int(name[37:56] if len(name) > 56 else name[:19])
 
 
 def verify(parts: Parts, table: str, part_names: Iterable[str]) -> None:
-    """Raise StoreError for the first part whose content is not what its name says."""
+    """Raise StoreError for the first part whose content does not match the digest in its name."""
     for name in part_names:
         try:
             if why := damage(parts, table, name):
@@ -330,9 +331,9 @@ def verify_once(parts: Parts, table: str, files: Mapping[str, PartFile]) -> None
 
 
 def damage(parts: Parts, table: str, name: str, *, schema: pa.Schema | None = None) -> str:
-    """What is wrong with a part, and what to do; empty where its content is what its name says.
+    """What is wrong with a part, and what to do; empty if its content matches the digest in its name.
 
-    With `schema`, what has other columns is wrong as well.
+    With `schema`, a part with other columns is also wrong.
     """
     path, part = f"{parts.root}/{table}/{name}", f"the part {parts.location}/{table}/{name}"
     digest, size = hashlib.sha256(), 0
@@ -354,5 +355,5 @@ def damage(parts: Parts, table: str, name: str, *, schema: pa.Schema | None = No
 
 
 def _digest(data: bytes) -> str:
-    # no `content_key`: this is in the names of parts, and the parts of a lake are read for years
+    # not `content_key`, because digests are in the names of parts, which must stay readable for years
     return hashlib.sha256(data).hexdigest()[:_DIGITS]

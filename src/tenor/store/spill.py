@@ -1,8 +1,8 @@
-"""Where DuckDB puts what does not fit in memory: a folder of each process, which goes with it, also where it is killed.
+"""The folder for data of DuckDB that does not fit in memory; each process has its own, which is deleted after it ends.
 
-A process holds a lock on a file beside its folder. The system lets go of the lock when the process ends, however it
-ends, so whoever gets a lock knows that its owner is gone and deletes the folder. Process numbers would not tell: they
-are used again, and another container that shares the folder has its own.
+A process holds a lock on a file beside its folder. The system releases the lock when the process ends for any reason.
+So another process that gets the lock knows that the owner is gone, and deletes the folder. Process ids can't show this:
+they are used again, and another container with the same folder has its own ids.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _FLAGS = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) 
 
 _guard = threading.Lock()
 _numbers = itertools.count()
-_own: dict[int, Path] = {}  # by process: one that was forked makes its own
+_own: dict[int, Path] = {}  # by process id: a forked process makes its own folder
 
 
 def spill_folder() -> Path:
-    """A name for a folder of one database, which DuckDB makes if it needs it.
+    """The name of a folder for one database, which DuckDB creates if it needs it.
 
     The first call in a process deletes the folders of processes that were killed.
     """
@@ -44,7 +44,7 @@ def spill_folder() -> Path:
 
 
 def delete_abandoned(place: Path) -> None:
-    """Delete the folders in `place` of this user's processes that are gone."""
+    """Delete the folders in `place` that belong to processes of this user that have ended."""
     for file in place.glob(f"{_PREFIX}*.lock"):
         try:
             if hasattr(os, "getuid") and file.lstat().st_uid != os.getuid():

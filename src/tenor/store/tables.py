@@ -1,4 +1,4 @@
-"""What the lake's tables hold: their columns, what makes a row the same row, and which of its versions counts."""
+"""The lake's tables: their columns, their keys, and which version of a row counts."""
 
 # ruff: noqa: S608 - the SQL of this file is made of its own names; values from outside are bound, never pasted
 
@@ -15,7 +15,7 @@ from tenor.schema import PRICES, SENTIMENT_COLUMNS
 MOMENT = pa.timestamp("us", "UTC")
 INTRADAY_NUMBERS = ("open", "high", "low", "close", "volume")
 CLEAN = "clean"
-"""`kind` of the row that stands for a file of which nothing was refused, where something once was."""
+"""The `kind` of the row for a file without refused rows that had some in an earlier import."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,12 @@ class Table:
     Attributes
     ----------
     schema
-        Every column of a part; `ingested_at` (UTC) is the last one.
+        All columns of a part; `ingested_at` (UTC) is the last one.
     key
-        Rows that agree here are versions of one row; the latest ingested counts. The first one is what most reads
-        select by, and parts are sorted by the key.
+        Rows with equal values in these columns are versions of the same row; the version ingested last counts. Most
+        reads select by the first column, and parts are sorted by the key.
     when
-        The column of time that appends and reads narrow their scan by, where there is one.
+        The column of time by which appends and reads limit their scan, if there is one.
     """
 
     name: str
@@ -40,29 +40,29 @@ class Table:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """All columns but `ingested_at`."""
+        """All columns except `ingested_at`."""
         return tuple(self.schema.names[:-1])
 
     @property
     def values(self) -> tuple[str, ...]:
-        """What a revision changes: neither key nor provenance."""
+        """The columns that a revision can change: all except the key and the provenance."""
         return tuple(c for c in self.columns if c not in (*self.key, "source"))
 
     @property
     def parts(self) -> str:
-        """The name under which all versions of all rows are known in SQL; `name` is the view of those that count."""
+        """The name in SQL of all versions of all rows; `name` is the view of the current versions."""
         return f"{self.name}_parts"
 
     def current(self, *, where: str = "true") -> str:
-        """SQL: the rows that count among those `where` holds for.
+        """SQL for the current rows among those that satisfy `where`.
 
-        Two versions ingested in the same microsecond are told apart by their values, so that every reader agrees.
+        Two versions ingested in the same microsecond are ordered by their values, so that every reader takes the same.
         """
         rows = f"SELECT * FROM {self.parts} WHERE {where}"
         if self is REFUSALS:
             last = "ingested_at = max(ingested_at) OVER (PARTITION BY file)"
             return f"SELECT DISTINCT * FROM ({rows} QUALIFY {last}) WHERE kind <> '{CLEAN}'"
-        if self is PAPER:  # a journal: what was written first about a session counts, whole
+        if self is PAPER:  # a journal: the first writing about a session counts, with all its rows
             first = "first_value(batch) OVER (PARTITION BY account, session, event ORDER BY ingested_at, batch)"
             return f"{rows} QUALIFY batch = {first}"
         order = ", ".join(["ingested_at DESC", *map(quoted, self.values)])
@@ -70,14 +70,14 @@ class Table:
         return f"{rows} QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {order}) = 1"
 
     def picked(self, columns: Sequence[str], *, where: Sequence[str]) -> str:
-        """SQL: `columns` of the rows that count among those all of `where` hold for; dates as timestamps."""
+        """SQL for `columns` of the current rows among those that satisfy all of `where`; dates become timestamps."""
         names = (f"{quoted(c)}::TIMESTAMP AS {quoted(c)}" if c == "session" else quoted(c) for c in columns)
         return f"SELECT {', '.join(names)} FROM ({self.current(where=' AND '.join(where) or 'true')})"
 
     def changed(self, *, claim: bool = False) -> str:
-        """SQL: the rows of `incoming` that are new or differ from what counts, with `is_new`; sorted by the key.
+        """SQL for the rows of `incoming` that are new or differ from current ones, with `is_new`, sorted by the key.
 
-        With `claim` a row that is from another source differs, whatever it says.
+        With `claim`, a row from another source counts as different even if its values are equal.
         """
         first = self.key[0]
         where = f"{first} IN (SELECT DISTINCT {first} FROM incoming)"
@@ -313,4 +313,4 @@ TABLES = (
     PAPER,
 )
 OLD_TABLES = ("mood", "intraday_mood")
-"""Tables of stores that an older tenor wrote, which are refused."""
+"""Tables of an older tenor; stores that have one are refused."""

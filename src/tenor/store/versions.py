@@ -1,4 +1,4 @@
-"""Rows and their versions: appended as parts, and read back through DuckDB, of each row the version that counts."""
+"""Rows and their versions: they are appended as parts; reading through DuckDB gives the current version of each row."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from tenor.store.spill import spill_folder
 from tenor.store.tables import OLD_TABLES, Table
 
 LONGEST = 300
-"""Characters of a message of DuckDB or Arrow that are quoted in an error."""
+"""The most characters of a message of DuckDB or Arrow that an error quotes."""
 
 
 @dataclass(frozen=True)
 class Appended:
-    """What an append did.
+    """The result of an append.
 
     Attributes
     ----------
     new
-        Rows that were new.
+        Number of new rows.
     revised
-        Rows that changed one that the lake had.
+        Number of rows that changed a row of the lake.
     unchanged
-        Rows that the lake had already; they are not written again.
+        Number of rows that the lake already had; they are not written again.
     """
 
     new: int
@@ -49,19 +49,19 @@ class Appended:
 
 @dataclass(frozen=True)
 class Versions:
-    """The tables whose parts lie in `parts`.
+    """The tables whose parts are in `parts`.
 
     Raises
     ------
     StoreError
-        By every method, where they can't be read or written, naming the damaged part where there is one.
+        By every method, if they can't be read or written; a damaged part is named.
     """
 
     parts: Parts
 
     @property
     def location(self) -> str:
-        """Where they lie."""
+        """The place of the parts."""
         return self.parts.location
 
     @functools.cached_property
@@ -76,13 +76,13 @@ class Versions:
         return True
 
     def append(self, table: Table, frame: pd.DataFrame, *, claim: bool = False) -> Appended:
-        """Add those rows of `frame` that are new or differ; with `claim` a row from another source differs."""
+        """Add the rows of `frame` that are new or differ; with `claim`, a row from another source differs."""
         incoming = as_table(table, frame)
         total = len(incoming)
         if not total:
             return Appended(0, 0, 0)
-        # compared only with rows of the same symbols (or the like) and the same span of time: a day's bars must not
-        # cost a look at all of history
+        # compared only with rows of the same symbols and the same span of time, so that a day's bars do not require
+        # reading the whole history
         with self.connect(table, among=pc.unique(incoming[table.key[0]]).to_pylist()) as connection:
             connection.register("incoming", incoming)
             span = pc.min_max(incoming[table.when]).as_py() if table.when else {}
@@ -94,11 +94,11 @@ class Versions:
         return Appended(new, len(changed) - new, total - len(changed))
 
     def write(self, table: Table, rows: pa.Table) -> None:
-        """Add `rows` as they are, ingested now."""
+        """Add `rows` without comparing them, as ingested now."""
         with self.store_errors("written"):
             _ = self._checked
             latest = parts_of.names(self.parts, table.name)[-1:]
-            # a clock set back must not let a revision count as older than what it revises
+            # if the clock was set back, a revision must still be later than the row that it revises
             moment = max([time.time_ns() // 1000] + [parts_of.moment_of(name) // 1000 + 1 for name in latest])
             stamp = pa.array(np.full(len(rows), moment), table.schema.field("ingested_at").type)
             stamped = rows.select(table.columns).append_column("ingested_at", stamp).cast(table.schema)
@@ -116,9 +116,9 @@ class Versions:
         since: pd.Timestamp | None = None,
         interval: str | None = None,
     ) -> pd.DataFrame:
-        """`columns` of the rows that count, of `symbols` (None: all) and between `since` and `until` where given.
+        """`columns` of the current rows of `symbols` (None: all), between `since` and `until` if given.
 
-        With `interval` only rows of that interval, of a table that has the column.
+        With `interval`, only rows of that interval, in a table that has this column.
         """
         where: list[str] = []
         values: list[Any] = []
@@ -133,7 +133,7 @@ class Versions:
             values.append(interval)
         with self.connect(table, as_of=as_of, among=symbols) as connection:
             rows = connection.sql(table.picked(columns, where=where), params=values).to_arrow_table()
-        # texts would hold on to all of DuckDB's memory; copied first, the columns can go one by one
+        # texts would keep all of DuckDB's memory; after copying them, columns can be freed one by one
         rows = rows.combine_chunks()
         frame: pd.DataFrame = rows.to_pandas(self_destruct=True)
         return frame
@@ -144,8 +144,8 @@ class Versions:
     ) -> Iterator[Any]:
         """DuckDB with `tables` (as they were at `as_of`) as views; errors inside become a StoreError.
 
-        With `among` only the rows whose first column of the key is one of these; row groups without any are not read.
-        Of the table ``bars`` the view is ``bars``, the rows that count; ``bars_parts`` has all versions.
+        With `among`, only rows whose first column of the key is one of these; row groups without any are not read. The
+        view ``bars`` has the current rows of that table, ``bars_parts`` all versions; likewise for other tables.
         """
         parts: dict[str, list[str]] = {}
         latest = None if as_of is None else _nanoseconds(as_of)
@@ -168,7 +168,7 @@ class Versions:
                 yield connection
             except (duckdb.Error, pa.ArrowException, OSError) as error:
                 with self.store_errors("read"):
-                    # which part is to blame, if one is: it is named with its remedy
+                    # if a damaged part is the reason, it is named with its remedy
                     for name, part_names in parts.items():
                         parts_of.verify(self.parts, name, part_names)
                 raise StoreError(
@@ -179,12 +179,12 @@ class Versions:
         """The parts of `table` to read for the moment `latest` (None: now), each seen to be undamaged."""
         while True:
             files = parts_of.current_files(self.parts, table.name)
-            # a part that begins later has no row of that moment; of one that goes on later some rows are left out
+            # a part that begins later has no row of that moment; a part that ends later loses some rows
             chosen = {n: file for n, file in files.items() if latest is None or parts_of.first_of(n) <= latest}
             try:
                 parts_of.verify_once(self.parts, table.name, chosen)
             except FileNotFoundError:
-                # merged into another and deleted since it was listed: list again
+                # it was merged into another part and deleted after it was listed, so list again
                 if chosen.items() <= parts_of.current_files(self.parts, table.name).items():
                     raise
                 continue
@@ -197,7 +197,7 @@ class Versions:
         Parameters
         ----------
         done
-            What is being done to the parts, as ``written``.
+            What is done to the parts, for the message, such as ``written``.
         """
         try:
             yield
@@ -209,7 +209,7 @@ class Versions:
 
 
 def as_table(table: Table, frame: pd.DataFrame) -> pa.Table:
-    """The columns of `table` but the moment of ingestion, with its types."""
+    """`frame` with the columns and types of `table`, without the time of ingestion."""
     schema = pa.schema([table.schema.field(c) for c in table.columns])
     return pa.Table.from_pandas(frame, schema=schema, preserve_index=False).replace_schema_metadata(None)
 
@@ -222,8 +222,8 @@ def _nanoseconds(moment: pd.Timestamp) -> int:
 
 @contextlib.contextmanager
 def database(**settings: str) -> Iterator[Any]:
-    """DuckDB in memory, in UTC, with `settings` of its own."""
-    # no extension may be fetched, and what does not fit in memory goes to the system's folder for such things
+    """A DuckDB database in memory, in UTC, with the given `settings`."""
+    # no extension may be downloaded; data that does not fit in memory goes to the system's temporary folder
     config: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",

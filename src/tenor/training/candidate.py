@@ -1,4 +1,4 @@
-"""One candidate of a grid search: its scores are on disk as soon as they are known, so that a killed search goes on."""
+"""One candidate of a grid search. Its scores are saved as soon as they are known, so a killed search can continue."""
 
 from __future__ import annotations
 
@@ -21,25 +21,24 @@ from tenor.training.parallel import Progress
 from tenor.training.scoring import SCORINGS
 
 FORMAT = 2
-"""Of a result on disk."""
+"""Format of a result on disk."""
 
 
 class Candidate(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """A forecaster of the grid whose scores are read from disk, or computed and saved there.
 
-    A training may fail (a learning rate too high, a lookback too long): its scores are NaN then, and the reason is
-    saved.
+    If a training fails (a learning rate too high, a lookback too long), its scores are NaN, and the reason is saved.
 
     Parameters
     ----------
     forecaster
-        Its parameters are this one's too, behind ``forecaster__``.
+        The forecaster; its parameters are also parameters of the candidate, with the prefix ``forecaster__``.
     cells
-        [session, symbol]; where scores count.
+        [session, symbol]; the cells over which scores are computed.
     cache
         The folder of scores.
     owner
-        The process that began the search. A process that trains for it ends when it is gone.
+        Id of the process that began the search. Processes that train for it end when it has ended.
     """
 
     def __init__(self, forecaster: PanelForecaster, cells: Bool, cache: Path, owner: int) -> None:
@@ -49,7 +48,7 @@ class Candidate(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         self.owner = owner
 
     def fit(self, X: Rows, y: object = None) -> Candidate:  # noqa: ARG002 (scikit-learn hands it over)
-        """Note the sessions X: whether a training is needed shows when scores are asked for."""
+        """Store the sessions X; training starts only when scores are needed that are not on disk."""
         self.fitted_rows_ = X[:, 0]
         return self
 
@@ -65,7 +64,7 @@ class Candidate(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         return {name: float("nan") if scores.get(name) is None else float(scores[name]) for name in SCORINGS}
 
     def file(self, fitted: Rows, scored: Rows) -> Path:
-        """Where the result of a fit and its scores lies: ``<key of the configs>-<key of all else>.json``."""
+        """The file with the scores of a fit: ``<key of the configs>-<key of all else>.json``."""
         assert isinstance(self.forecaster.source, PanelSource)
         configs = {section: to_mapping(self.forecaster.config(section)) for section in SECTIONS}
         rest = {
@@ -86,7 +85,7 @@ class Candidate(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
 def try_out(
     forecaster: PanelForecaster, cells: Bool, fitted: Rows, scored: Rows, progress: Progress | None = None
 ) -> dict[str, Any]:
-    """The scores over the sessions `scored`, or why the training failed, and the seconds that it took; JSON values."""
+    """The scores over the sessions `scored` (or why the training failed), and its seconds, as JSON values."""
     begun = time.perf_counter()
     try:
         forecaster.fit(fitted, progress=progress)
@@ -97,7 +96,7 @@ def try_out(
 
 
 def read_result(file: Path) -> dict[str, Any] | None:
-    """The result in `file`; None where there is none that can be read."""
+    """The result in `file`; None if there is none that can be read."""
     try:
         result = read_json(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -106,5 +105,5 @@ def read_result(file: Path) -> dict[str, Any] | None:
 
 
 def tried(cache: Path) -> int:
-    """How many configurations were tried by all searches with the folder `cache`; 0 where there was none."""
+    """How many configurations all searches with the folder `cache` have tried; 0 if there was no search."""
     return len({file.name.partition("-")[0] for file in cache.glob("[!.]*.json")})

@@ -1,7 +1,7 @@
-"""A checkpoint: the whole state of a seed in training, in one file that is either whole or not there.
+"""Checkpoints: the whole state of a seed in training, in one file that is written completely or not at all.
 
-The file is safetensors (networks, Adam's moments, random state) with the history as JSON in its header. Its folder is
-named by a key of all that the training depends on: another config or other data never finds it.
+The file is in the safetensors format (networks, Adam's moments, random state), with the history as JSON in its header.
+The name of its folder is a key of everything that the training depends on, so other settings or data never use it.
 """
 
 from __future__ import annotations
@@ -39,26 +39,26 @@ def folder_name(task: Task, fingerprint: str) -> str:
 
 
 def save(folder: Path, trainer: Trainer) -> None:
-    """Write the state of `trainer`, between two epochs, in place of the one before."""
+    """Write the state of `trainer`, between two epochs, in place of the previous one."""
     tensors: dict[str, Tensor] = {"random": torch.get_rng_state()}
     for name, value in trainer.net.state_dict().items():
         tensors[f"net.{name}"] = value.clone()  # layers of a user's network may share a tensor
     for name, value in trainer.best.items():
         tensors[f"best.{name}"] = value
     for name, parameter in trainer.net.named_parameters():
-        # none for a parameter of a user's network that is frozen, or not used
+        # Adam has no moments for a parameter of a user's network that is frozen or not used
         for moment, value in trainer.optimiser.state.get(parameter, {}).items():
             tensors[f"adam.{moment}.{name}"] = value
-    # the history lies in the header: whoever reports progress reads it without the tensors
+    # the history is in the header, so that progress can be reported without reading the tensors
     write_whole(folder / FILE, to_bytes(tensors, metadata={"history": json.dumps(asdict(trainer.history))}))
 
 
 def restore(folder: Path, trainer: Trainer) -> bool:
-    """Put a new `trainer` into the state saved in `folder`; False where there is none that can be read."""
+    """Give a new `trainer` the state saved in `folder`; returns False if there is none that can be read."""
     try:
         with safe_open(folder / FILE, framework="pt") as file:
             history = _history(file.metadata())
-            # copies: what a closed file was mapped to may be gone
+            # copies, because the memory of a mapped file may be gone once it is closed
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (OSError, SafetensorError):
         return False
@@ -75,7 +75,7 @@ def restore(folder: Path, trainer: Trainer) -> bool:
 
 
 def saved_bytes(folder: Path) -> bytes:
-    """The file of `folder`, to go on from on another machine; empty where there is none."""
+    """The checkpoint in `folder` as bytes, to continue on another machine; empty if there is none."""
     try:
         return (folder / FILE).read_bytes()
     except OSError:
@@ -83,12 +83,12 @@ def saved_bytes(folder: Path) -> bytes:
 
 
 def save_bytes(folder: Path, state: bytes) -> None:
-    """Write what `saved_bytes` of another machine gave."""
+    """Write a checkpoint that `saved_bytes` returned on another machine."""
     write_whole(folder / FILE, state)
 
 
 def saved_history(folder: Path) -> History:
-    """The history saved in `folder`; an empty one where there is none yet."""
+    """The history saved in `folder`; an empty one if there is none yet."""
     try:
         with safe_open(folder / FILE, framework="pt") as file:
             return _history(file.metadata())

@@ -1,4 +1,4 @@
-"""Whether a training runs on the cores or on a card: settled once, before anything is named by its settings."""
+"""Whether a training runs on the CPU or on a graphics card. This is decided once, before keys are made of settings."""
 
 from __future__ import annotations
 
@@ -11,24 +11,27 @@ from tenor.errors import ConfigError
 
 KEY = "training.device"
 WORTH_STEPS = 5_000_000
-"""Network steps (a session of one symbol, in one epoch of one network) from which the start of a card is worth it:
-about two minutes of a core, with the default network."""
+"""The number of network steps from which starting a graphics card is worth it.
+
+A step is one session of one symbol in one epoch of one network. With the default network this number takes about two
+minutes on one core.
+"""
 
 
 def settled(training: TrainConfig, model: ModelConfig, engine: Engine, *, cells: int, networks: int) -> TrainConfig:
-    """`training` with ``device`` as it is on this machine, ``cpu`` or ``cuda``, and its precision.
+    """`training` with the actual ``device`` on this machine, ``cpu`` or ``cuda``, and its precision.
 
     Parameters
     ----------
     training, model
-        A network of the user's goes to a card where that is asked for by ``cuda``, and not by ``auto``: it is unknown
-        what it does there.
+        Settings. With ``auto``, a user's own network is not trained on a card, because it is unknown how it behaves
+        there; with ``cuda`` it is.
     engine
-        Tasks on other machines train on their cores.
+        Where tasks run; on other machines they train on the CPU.
     cells
-        Sessions times symbols that a network is trained on.
+        Number of sessions times symbols that a network is trained on.
     networks
-        Seeds times folds.
+        Number of seeds times folds.
 
     Raises
     ------
@@ -45,6 +48,6 @@ def settled(training: TrainConfig, model: ModelConfig, engine: Engine, *, cells:
     steps = cells * networks * training.epochs
     worth = not model.network and steps >= WORTH_STEPS
     device = device_of(training.device, KEY, worth=worth)
-    # the cores know one precision: theirs is that of a training that asks for none
+    # on the CPU there is only one precision, that of a training that asks for none
     precision = training.precision if device == "cuda" and not model.network else "float32"
     return replace(training, device=device, precision=precision)

@@ -1,4 +1,4 @@
-"""The forecaster as a scikit-learn estimator, so that scikit-learn's own searches and splitters can drive it."""
+"""The forecaster as a scikit-learn estimator, for scikit-learn's searches and splitters."""
 
 from __future__ import annotations
 
@@ -24,30 +24,29 @@ from tenor.training.scoring import SCORINGS, scores
 from tenor.training.split import Split
 
 SECTIONS: dict[str, type[Any]] = {"features": FeatureConfig, "model": ModelConfig, "training": TrainConfig}
-"""The configs that an estimator has, by the name that their keys begin with."""
+"""The configs of an estimator, by the prefix of their keys."""
 
 OPTIONS = ("options.", "options__")
-"""What keys of [model.options] begin with, in words of a grid and in scikit-learn's parameters."""
+"""Prefixes of keys of [model.options], on the command line and in scikit-learn's parameters."""
 
 Rows = NDArray[np.intp]
 
 
 class PanelForecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """The forecaster behind scikit-learn's ``fit``, ``predict`` and ``score``.
+    """The forecaster with scikit-learn's ``fit``, ``predict`` and ``score``.
 
-    X names sessions by their place on the panel's session axis, [rows, 1] or [rows]. The panel itself is built from
-    `source`, because features are settings as well. y is ignored: the targets are the panel's. What is fitted on the
-    sessions a .. b depends on nothing after session b, whichever splitter made them: targets that reach further are not
-    used.
+    X contains places of sessions on the panel's session axis, as [rows, 1] or [rows]. The panel is built from `source`,
+    because features are settings too. y is ignored, since the panel has the targets. A model that is fitted on the
+    sessions a .. b does not depend on anything after session b: targets that reach further are not used.
 
-    The keys of the three configs are parameters, ``model__hidden`` or ``model.hidden``.
+    The keys of the three configs are parameters too, as ``model__hidden`` or ``model.hidden``.
 
     Parameters
     ----------
     source : Bars or PanelSource
-        Bars, as `tenor.bars_of` reads them from a frame; or bars and sentiment.
+        Bars, for example from `tenor.bars_of(df)`; or bars and sentiment.
     features : FeatureConfig, optional
-        Which features the panel has.
+        The features of the panel.
     model : ModelConfig, optional
         The network.
     training : TrainConfig, optional
@@ -55,9 +54,9 @@ class PanelForecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
     horizon : int
         The horizon that is predicted and scored, in sessions; among ``features.horizons``.
     early_stopping : float or int
-        The last of the rows, a share or a count: training is stopped early and forecasts are calibrated there.
+        How many of the last rows, as a share or a count, are used to stop training and to calibrate forecasts.
     scoring : str
-        What ``score`` returns, of `tenor.training.scoring.SCORINGS`.
+        The score that ``score`` returns, one of `tenor.training.scoring.SCORINGS`.
 
     Attributes
     ----------
@@ -109,7 +108,7 @@ class PanelForecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         self.scoring = scoring
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The parameters; `deep` adds the keys of the configs, as ``model__hidden``."""
+        """The parameters; with `deep` also the keys of the configs, such as ``model__hidden``."""
         params: dict[str, Any] = super().get_params(deep=False)
         if deep:
             for section in SECTIONS:
@@ -124,7 +123,7 @@ class PanelForecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         Raises
         ------
         ConfigError
-            An unknown key of a config (with the nearest known one), a value of the wrong type or range.
+            A key of a config is unknown (the most similar one is suggested), or a value has the wrong type or range.
         """
         changes: dict[str, dict[str, Any]] = {}
         whole: dict[str, Any] = {}
@@ -136,7 +135,7 @@ class PanelForecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
                 whole[key] = value
         super().set_params(**whole)
         changed = {section: with_changes(self.config(section), section, to) for section, to in changes.items()}
-        for section, config in changed.items():  # all are valid, so that an error leaves everything as it was
+        for section, config in changed.items():  # all are valid by now, so an error has changed nothing
             setattr(self, section, config)
         return self
 
@@ -146,7 +145,7 @@ class PanelForecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         Parameters
         ----------
         X
-            Places of sessions, rising by one.
+            Places of sessions; each is one more than the one before.
         y
             Ignored.
         progress
@@ -155,9 +154,9 @@ class PanelForecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         Raises
         ------
         RowsError
-            X is no run of sessions of the panel.
+            X is not an unbroken run of sessions of the panel.
         HistoryError
-            It is too short for the lookback and the horizons.
+            X is too short for the lookback and the horizons.
         ConfigError
             A parameter is impossible.
         TrainingError
@@ -188,7 +187,7 @@ class PanelForecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         return self
 
     def predict(self, X: ArrayLike) -> Float32:
-        """Expected log return over `horizon` after each session of X: [row, symbol], NaN where there is no forecast."""
+        """[row, symbol]; expected log return over `horizon` after each session of X; NaN where there is no forecast."""
         check_is_fitted(self, "forecaster_")
         rows = self._rows(X)
         panel = self._source().panel(self.config("features")).between(0, int(rows.max()) + 1)
@@ -197,7 +196,7 @@ class PanelForecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         return predictions.mean[rows, :, panel.horizon_index(self.horizon)]
 
     def score(self, X: ArrayLike, y: object = None) -> float:  # noqa: ARG002
-        """The score named by `scoring`, over the sessions X; more is better."""
+        """The score named by `scoring`, over the sessions X; higher is better."""
         if self.scoring not in SCORINGS:
             raise ConfigError(f"scoring is {self.scoring!r}; it takes one of {', '.join(SCORINGS)}.")
         return self.scores(X)[self.scoring]
@@ -210,12 +209,12 @@ class PanelForecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         X
             Places of sessions.
         cells
-            [session, symbol] of the whole panel; the cells that count. It lets models of different lookbacks and
-            features be compared on the same cells. None counts every cell that has a forecast.
+            [session, symbol] of the whole panel; the cells to use, so that models with different lookbacks and features
+            can be compared on the same cells. None means every cell with a forecast.
         """
         check_is_fitted(self, "forecaster_")
         rows = self._rows(X)
-        # rows after the last scored one stay unseen; only targets, which are outcomes, reach past it
+        # rows after the last scored one are not used; only targets, which are outcomes, reach further
         panel = self._source().panel(self.config("features")).between(0, int(rows.max()) + 1)
         with reproducible():
             predictions = self.forecaster_.predict(panel)
@@ -224,11 +223,11 @@ class PanelForecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         return scores(panel, predictions, counted, horizon=self.horizon)
 
     def sessions(self) -> pd.DatetimeIndex:
-        """The sessions of the panel: X names them by their places here."""
+        """The sessions of the panel; X contains places on this axis."""
         return self._source().panel(self.config("features")).sessions
 
     def config(self, section: str) -> Any:
-        """The config of `section`, the default one where the parameter is None."""
+        """The config of `section`; the default one if the parameter is None."""
         config = getattr(self, section)
         if config is None:
             return SECTIONS[section]()
@@ -278,7 +277,7 @@ class PanelForecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
 
     def _source(self) -> PanelSource:
         if isinstance(self.source, Bars):
-            return PanelSource(self.source)  # panels are found by content, so that this builds none again
+            return PanelSource(self.source)  # panels are cached by content, so this does not build one again
         if not isinstance(self.source, PanelSource):
             kind = None if self.source is None else f"a {type(self.source).__name__}"
             raise RowsError(f"source is {kind}; hand over tenor.bars_of(df), or PanelSource(bars, sentiment).")
@@ -286,7 +285,7 @@ class PanelForecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
 
 
 def with_changes(config: Any, section: str, changes: dict[str, Any]) -> Any:
-    """`config` with `changes`; raises ConfigError for an unknown key or an impossible value, as ``section.key``."""
+    """`config` with `changes`; raises ConfigError, naming ``section.key``, for an unknown key or impossible value."""
     options = {re.sub(r"^options(\.|__)", "", key): value for key, value in changes.items() if key.startswith(OPTIONS)}
     if options:  # those of a network of one's own are set one by one
         changes = {key: value for key, value in changes.items() if not key.startswith(OPTIONS)}

@@ -45,34 +45,37 @@ def fit(
     progress: Progress | None = None,
     workers: Workers = None,
 ) -> Forecaster:
-    """Train one network a seed on the training part, stop each by the validation part, calibrate on the latter.
+    """Train one network for each seed on the training part; stop and calibrate on the validation part.
 
-    No row after the validation part is looked at. The same call gives the same weights to the bit on one machine,
-    however many workers share it and however often it was killed and called again with the same `checkpoints`.
+    No row after the validation part is used. On one machine the same call always gives the same weights, bit by bit,
+    with any number of workers, and also if it was killed and called again with the same `checkpoints`.
 
     Parameters
     ----------
     panel
-        Unscaled, built with `features`.
-    sentiment
-        How the panel's daily sentiment was made, for the model's recipe: what it is served on is made alike.
-    own
-        The own features of the panel, for the same.
+        The panel, unscaled, built with `features`.
     split
-        Of the panel's sessions, its purge at least the longest horizon.
+        The parts of the panel's sessions; its purge must be at least the longest horizon.
+    features, model, training
+        The settings.
+    sentiment
+        Settings of the panel's daily sentiment. They are saved in the model's recipe, so that forecasts use sentiment
+        that is made in the same way.
+    own
+        The own features of the panel, saved for the same reason.
     checkpoints
-        A folder for the state of unfinished seeds; what this call put there is removed when it succeeds.
+        A folder for the state of unfinished seeds; the files of this call are removed when it succeeds.
     progress
-        Told of every epoch.
+        Called after every epoch.
     workers
-        Processes that train seeds side by side; None is one a core.
+        Processes that train seeds at the same time; None means one for each core.
 
     Raises
     ------
     ConfigError
         The split or the feature config does not fit the panel, the user's network can't be used, or there is no card.
     TrainingError
-        The training diverged, or a process of it was killed.
+        The training diverged, or one of its processes was killed.
     HistoryError
         A part has no cell to train or validate on.
     """
@@ -102,7 +105,7 @@ def fit(
         networks=networks,
         recipe=Recipe(
             features=features,
-            # what scored the news is no part of a model, which may be served elsewhere
+            # the device that scored the news is not saved with a model, which may be served on another machine
             sentiment=replace(sentiment or SentimentConfig(), device="auto"),
             model=model,
             scaler=scaler,
@@ -118,16 +121,16 @@ def fit(
 
 
 class Prepared(NamedTuple):
-    """What a fit trains on.
+    """The inputs of a training.
 
     Attributes
     ----------
     scaler
-        Fitted on the training part.
+        The scaler, fitted on the training part.
     scaled
         The panel up to the end of validation, scaled.
     tasks
-        One a seed, all on the same data.
+        One task for each seed, all on the same data.
     """
 
     scaler: Scaler
@@ -136,7 +139,7 @@ class Prepared(NamedTuple):
 
 
 def prepare(panel: Panel, split: Split, model: ModelConfig, training: TrainConfig) -> Prepared:
-    """Scale `panel` up to the end of validation and make a task of each seed; nothing is trained."""
+    """Scale `panel` up to the end of validation, and make a task for each seed; nothing is trained."""
     rows = read_by_network(panel, model).between(0, split.valid.stop)  # from here on there is no later row
     scaler = Scaler.fit(rows, split.train)
     zeros = zeros_beside(panel)
@@ -155,21 +158,21 @@ def calibrate(
     regressions: Regressions,
     effect: NewsEffect | None,
 ) -> Calibration:
-    """What validation teaches about the mean outputs `predicted` of networks that were trained on `data`.
+    """Calibrate, on the validation part, the mean outputs `predicted` of networks that were trained on `data`.
 
     Parameters
     ----------
     predicted
-        Over `scaled`.
+        Mean outputs of the networks over `scaled`.
     scaled
         The panel up to the end of validation.
     split, data
-        What the networks were trained on.
+        The split and the data of the training.
     regressions, effect
-        What regressions on bars say of log variance, and what the news adds, over `scaled`.
+        Forecasts of log variance by regressions on bars, and the effect of news, over `scaled`.
     """
     news = np.zeros(scaled.log_variance.shape) if effect is None else effect.log_variance
-    # not clipped: a distribution has to hold the tails as well
+    # not clipped, because a distribution includes the tails
     targets = dict(zip(TARGETS, (scaled_targets(scaled), scaled.log_variance), strict=True))
     known = data.known.transpose(1, 0, 2) > 0
 

@@ -18,11 +18,11 @@ from tenor.schema import labels
 from tenor.training.split import Split
 
 SHORTEST = 40
-"""Sessions of a part, at least, where parts are shortened: about two months."""
+"""The fewest sessions of a shortened part: about two months."""
 
 
 def walk_forward(sessions: pd.DatetimeIndex, config: FoldConfig, *, purge: int) -> tuple[Split, ...]:
-    """Cut `sessions` into folds whose test parts follow each other without a gap or an overlap.
+    """Cut `sessions` into folds whose test parts follow each other without gap or overlap.
 
     With ``FoldConfig(folds=3, valid_sessions=126, test_sessions=100, test_end="2016-03-31")`` and a purge of 5, over
     the XNYS sessions from 2012-09-04 on::
@@ -32,7 +32,7 @@ def walk_forward(sessions: pd.DatetimeIndex, config: FoldConfig, *, purge: int) 
         2     2012-09-04 … 2014-11-26  2014-12-05 … 2015-06-08  2015-06-16 … 2015-11-04
         3     2012-09-04 … 2015-04-23  2015-05-01 … 2015-10-28  2015-11-05 … 2016-03-31
 
-    A rolling scheme drops what is oldest: its training starts on 2012-09-04, 2013-01-30, 2013-06-24.
+    A rolling scheme drops the oldest sessions: its training starts on 2012-09-04, 2013-01-30, 2013-06-24.
 
     Parameters
     ----------
@@ -41,12 +41,13 @@ def walk_forward(sessions: pd.DatetimeIndex, config: FoldConfig, *, purge: int) 
     config
         How many folds, of which lengths, and whether training grows or rolls.
     purge
-        Rows dropped between training and validation and between validation and test; at least the longest horizon.
+        Sessions left out between training and validation, and between validation and test; at least the longest
+        horizon.
 
     Raises
     ------
     HistoryError
-        The first fold's training would hold fewer sessions than its validation.
+        The training part of the first fold would have fewer sessions than its validation part.
     """
     if purge < 0:
         raise ConfigError(f"a purge of {purge} sessions is impossible; it is at least the longest horizon.")
@@ -68,9 +69,9 @@ def walk_forward(sessions: pd.DatetimeIndex, config: FoldConfig, *, purge: int) 
 
 
 def that_fit(count: int, config: FoldConfig, *, purge: int) -> FoldConfig:
-    """`config`, with validation and test parts shortened by one factor where `count` sessions are too few for them.
+    """`config`, with validation and test parts shortened by the same factor if `count` sessions are too few for them.
 
-    Parts below `SHORTEST` sessions say nothing: then `config` comes back as it is, for `walk_forward` to refuse.
+    If they would be shorter than `SHORTEST` sessions, `config` is returned unchanged, and `walk_forward` refuses it.
 
     Examples
     --------
@@ -90,8 +91,9 @@ def that_fit(count: int, config: FoldConfig, *, purge: int) -> FoldConfig:
 class WalkForwardSplit(BaseCrossValidator):  # type: ignore[misc]  # scikit-learn has no types
     """The folds of `tenor.evaluate` as a splitter for scikit-learn.
 
-    Each fold trains on sessions up to some day, its validation part included, leaves `purge` sessions out, and tests on
-    the next `test_sessions`; then it steps on by these. Over the sessions of the embedded bars::
+    Each fold trains on the sessions up to some day (including the validation part), leaves out `purge` sessions, and
+    tests on the next `test_sessions`. The next fold is later by `test_sessions`. Over the sessions of the embedded
+    bars::
 
         >>> import tenor
         >>> sessions = pd.DatetimeIndex(tenor.embedded_bars().frame["session"].unique())
@@ -105,9 +107,9 @@ class WalkForwardSplit(BaseCrossValidator):  # type: ignore[misc]  # scikit-lear
     Parameters
     ----------
     folds : int
-        Test parts.
+        Number of test parts.
     scheme : {"expanding", "rolling"}
-        ``expanding`` trains from the first session on; ``rolling`` on as many sessions as the first fold has.
+        ``expanding`` trains from the first session on; ``rolling`` trains on as many sessions as in the first fold.
     valid_sessions, test_sessions : int
         Length of each validation and each test part.
     purge : int
@@ -150,7 +152,7 @@ class WalkForwardSplit(BaseCrossValidator):  # type: ignore[misc]  # scikit-lear
         Parameters
         ----------
         X
-            Anything with a length: a row a session, in order.
+            Anything with a length; one row for each session, in order.
         y, groups
             Ignored.
 
@@ -174,7 +176,7 @@ class WalkForwardSplit(BaseCrossValidator):  # type: ignore[misc]  # scikit-lear
         return self.folds
 
     def parts(self, sessions: pd.DatetimeIndex) -> tuple[Split, ...]:
-        """The three parts of each fold, as places among `sessions`; raises as `split` does."""
+        """The three parts of each fold, as places among `sessions`; errors are those of `split`."""
         config = FoldConfig(
             folds=self.folds,
             scheme=self.scheme,

@@ -1,4 +1,4 @@
-"""A fitted model and all that it needs to be used."""
+"""A fitted model, with everything that is needed to use it."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ from tenor.training.trainer import History
 
 @dataclass(frozen=True)
 class PanelAttention:
-    """The attention of the networks at every cell, averaged over them; NaN where nothing is forecast.
+    """The weights of attention at every cell, averaged over the networks; NaN where nothing is forecast.
 
     Attributes
     ----------
     time
-        [session, symbol, horizon, lookback]; weight of the sessions t-lookback+1 .. t (the last is t) in the forecast
-        of risk, they sum to 1.
+        [session, symbol, horizon, lookback]; weights of the sessions t-lookback+1 .. t (the last is t) in the forecast
+        of risk; they sum to 1.
     feature
-        [session, symbol, feature]; weight of each feature at t, they sum to 1.
+        [session, symbol, feature]; weight of each feature at t; they sum to 1.
     """
 
     time: Float32
@@ -50,23 +50,23 @@ class PanelAttention:
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Forecaster:
-    """An ensemble of trained networks, one a seed, and the recipe around them; `fit` makes it.
+    """An ensemble of trained networks, one for each seed, with its recipe; `tenor.training.fit` returns it.
 
-    A forecast after the close of session t depends on the panel's rows up to t alone. Cells are forecast where the
-    symbol traded and it is at least its `recipe.lookback`-th session with all features; elsewhere there is NaN.
+    A forecast made after the close of session t depends only on the panel's rows up to t. A cell is forecast if the
+    symbol traded and it is at least its `recipe.lookback`-th session with all features; other cells are NaN.
 
     Attributes
     ----------
     networks
-        In evaluation mode, in the order of `training.seeds`.
+        The networks in evaluation mode, in the order of `training.seeds`.
     recipe
         The settings, scaler and calibration; its version is that of the model.
     training
-        How the networks were trained.
+        Settings of the training.
     history
-        Learning curves, one a seed.
+        Learning curves, one for each seed.
     fingerprint
-        SHA-256 of the data that it was trained and validated on.
+        SHA-256 of the data on which it was trained and validated.
     """
 
     networks: tuple[Network, ...]
@@ -76,8 +76,7 @@ class Forecaster:
     fingerprint: str
 
     def __post_init__(self) -> None:
-        # the version stands for the content, so it can't be chosen: twelve hex digits that change with any weight,
-        # setting or calibration
+        # the version is a hash of the content and can't be chosen: it changes with any weight, setting or calibration
         body = repr(sorted(self._document().items())).encode()
         version = hashlib.sha256(self._weights() + body).hexdigest()[:12]
         object.__setattr__(self, "recipe", dataclasses.replace(self.recipe, version=version))
@@ -92,32 +91,32 @@ class Forecaster:
 
     @property
     def name(self) -> str:
-        """What tables call it."""
+        """Its name in tables."""
         return self.recipe.name
 
     @property
     def features(self) -> FeatureConfig:
-        """How its panel is made."""
+        """Settings of the features in its panel."""
         return self.recipe.features
 
     @property
     def model(self) -> ModelConfig:
-        """The shape of its networks."""
+        """Settings of its networks."""
         return self.recipe.model
 
     @property
     def attends(self) -> bool:
-        """Whether its networks give weights of attention."""
+        """Whether its networks return weights of attention."""
         return self.networks[0].attends
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """Those it was trained on."""
+        """The symbols that it was trained on."""
         return self.recipe.symbols
 
     @property
     def split(self) -> Mapping[str, tuple[str, str]]:
-        """First and last day of each part."""
+        """First and last day of the training, validation and test parts."""
         return self.recipe.split
 
     @property
@@ -133,7 +132,7 @@ class Forecaster:
         ]
 
     def predict(self, panel: Panel) -> Predictions:
-        """Forecast every cell of an unscaled panel: the mean over the networks.
+        """Forecast every cell of an unscaled panel by the mean over the networks.
 
         Raises
         ------
@@ -144,9 +143,9 @@ class Forecaster:
         return self.recipe.predictions(panel, mean_outputs(outputs(network, scaled) for network in self.networks))
 
     def predict_with_each(self, panel: Panel) -> tuple[Predictions, list[Predictions]]:
-        """What `predict` gives, and the predictions of each network alone, from one run of the networks.
+        """The result of `predict`, and the predictions of each single network, from one run of the networks.
 
-        The latter are in the order of `training.seeds`, and calibrated as the ensemble is.
+        The latter are in the order of `training.seeds`, with the calibration of the ensemble.
         """
         scaled, regressions = self.recipe.scaled(panel), self.recipe.regressions(panel)
         each = [outputs(network, scaled) for network in self.networks]
@@ -156,7 +155,7 @@ class Forecaster:
         return together, alone
 
     def attention(self, panel: Panel, rows: slice | None = None) -> PanelAttention:
-        """Where the networks looked at each cell of `rows` (all sessions if None): the mean over the networks.
+        """The weights of attention at each cell of `rows` (None: all sessions), averaged over the networks.
 
         Raises
         ------
@@ -181,9 +180,9 @@ class Forecaster:
         return PanelAttention(time, feature)
 
     def forecast(self, panel: Panel, symbol: str, horizon: int) -> Forecast:
-        """The forecast of `symbol` from its last session with all features; `run` makes many at once.
+        """The forecast of `symbol` from its last session with all features. For many symbols, use `run`.
 
-        That is the panel's last session, unless the symbol has no bar there: `Forecast.session` and `as_of` tell.
+        That session is the panel's last one, unless the symbol has no bar there; see `Forecast.session` and `as_of`.
 
         Raises
         ------
@@ -214,18 +213,18 @@ class Forecaster:
     def save(self, folder: str | Path) -> None:
         """Write ``forecaster.json``, ``weights.safetensors`` and a user's ``network.py`` into `folder`.
 
-        They take the place of a model that is there.
+        A model that is already in the folder is replaced.
 
         Raises
         ------
         ModelError
-            The folder holds something else, or can't be written.
+            The folder holds something other than a model, or can't be written.
         """
         artifact.write_folder(Path(folder), self._saved())
 
     @classmethod
     def load(cls, folder: str | Path) -> Forecaster:
-        """Read what `save` wrote. The code of a user's network is run, so load models of people you trust.
+        """Read a model that `save` wrote. The code of a user's own network is run: load only models that you trust.
 
         Raises
         ------
@@ -236,7 +235,7 @@ class Forecaster:
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes], where: str) -> Forecaster:
-        """Read what `files` gave, as `load` does; `where` they were is for messages. Raises ModelError as it does."""
+        """The model in `files`; `where` names their folder in messages. Errors are those of `load`."""
         return cls._of(artifact.unpacked(files, where), where)
 
     @classmethod
@@ -322,7 +321,7 @@ def build(
 ) -> tuple[Network, ...]:
     """The networks with these weights, in evaluation mode; weights that do not fit raise RuntimeError."""
     networks = []
-    with torch.random.fork_rng(devices=[]):  # a network draws first weights: not from the caller's generator
+    with torch.random.fork_rng(devices=[]):  # networks draw first weights, but not from the caller's generator
         for one in weights:
             network = make_network(model, n_features, n_horizons).requires_grad_(requires_grad=False).eval()
             network.load_state_dict(one)
@@ -345,7 +344,7 @@ def _runs(network: Network, scaled: Panel) -> Iterator[tuple[slice, Output]]:
     for start in range(0, len(scaled.symbols), CHUNK):
         columns = slice(start, start + CHUNK)
         x = torch.from_numpy(network_input(scaled, columns))
-        with torch.no_grad():  # not around the yield: several of these run side by side
+        with torch.no_grad():  # not around the yield, since several of these run at the same time
             out = network(x)
             if isinstance(network, FramedNetwork):
                 require_honest(network, x, out)

@@ -1,4 +1,4 @@
-"""The grid of a search: from a TOML file and from words of a command line to full config keys and sound values."""
+"""The grid of a search, read from a TOML file and the command line, as full config keys with valid values."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from tenor.features.catalogue import check_groups
 from tenor.training.estimator import SECTIONS, with_changes
 
 Grid = dict[str, tuple[Any, ...]]
-"""Full config key (``model.hidden``) to the values that are tried, as the config holds them."""
+"""From each full config key (``model.hidden``) to the values to try, in the types of the config."""
 
 KEYS = tuple(f"{section}.{key}" for section, config in SECTIONS.items() for key in keys_of(config))
 OPTIONS = "model.options."
-"""What the keyword arguments of a network of one's own begin with: any name may follow."""
+"""Prefix of the keyword arguments of a user's own network; any name may follow."""
 ALIASES = {"lr": "training.learning_rate"}
 FIXED = {
     "features.calendar": "folds are sessions of one calendar",
@@ -34,9 +34,9 @@ FIXED = {
 def read_grid(path: Path | None = None, words: Sequence[str] = ()) -> Grid:
     """The grid in the [grid] table of the TOML file `path`, then each ``key=value,value`` of `words`.
 
-    A key is full (``model.hidden``), or its last part where only one key has it (``hidden``, and ``lr``). A value that
-    is a list itself, such as ``features.groups``, is a list in TOML, and joined by + in a word:
-    ``groups=returns,returns+trend``.
+    A key is written in full (``model.hidden``), or only its last part if that is unique (``hidden``); ``lr`` is the
+    learning rate. A value that is itself a list, such as ``features.groups``, is a list in TOML, and on the command
+    line is joined by +: ``groups=returns,returns+trend``.
 
     Examples
     --------
@@ -46,8 +46,8 @@ def read_grid(path: Path | None = None, words: Sequence[str] = ()) -> Grid:
     Raises
     ------
     ConfigError
-        There is no such file; a key is unknown (the nearest known one is suggested) or can't be searched; it has no
-        value, a value twice, or one that the config refuses.
+        There is no such file; a key is unknown (the most similar one is suggested) or can't be searched; or it has no
+        value, the same value twice, or one that the config refuses.
     """
     values = _read(path) if path else {}
     for word in words:
@@ -62,7 +62,7 @@ def read_grid(path: Path | None = None, words: Sequence[str] = ()) -> Grid:
 
 
 def full_key(key: str) -> str:
-    """The config key that `key` stands for; raises ConfigError with a suggestion where there is none, or several."""
+    """The full config key that `key` stands for; raises ConfigError with a suggestion if there is none or several."""
     if key in KEYS and key not in FIXED:
         return key
     if (option := key.removeprefix("model.")).startswith("options."):
@@ -84,12 +84,12 @@ def full_key(key: str) -> str:
 
 
 def candidates(grid: Grid) -> list[dict[str, Any]]:
-    """Every combination; the last key varies fastest."""
+    """All combinations of the values; the last key varies fastest."""
     return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
 
 
 def configs_of(values: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
-    """The configs of `base` (by section) with `values` (by full key); raises ConfigError for an impossible one."""
+    """The configs of `base` (by section) with `values` (by full key); raises ConfigError for an impossible value."""
     changes: dict[str, dict[str, Any]] = {}
     for key, value in values.items():
         section, _, name = key.partition(".")
@@ -166,14 +166,14 @@ def _checked(key: str, values: Any) -> tuple[Any, ...]:
     section, _, name = key.partition(".")
     checked: list[Any] = []
     if key.startswith(OPTIONS) or key == "model.network":
-        # only a candidate has the network whose arguments these are; and a network stays a path until it has its own
+        # these are arguments of a network, which only a candidate has; until then the network is a path
         if len(set(map(to_text, values))) < len(values):
             raise ConfigError(f"grid key {key!r} has a value twice: once is enough.")
         for value in values if key == "model.network" else ():
             with_changes(SECTIONS[section](), section, {name: value})
         return tuple(values)
     for value in values:
-        # as the config holds it: a whole number for a float becomes one, a list a tuple
+        # in the types of the config: a whole number becomes a float where one is expected, a list becomes a tuple
         as_config = getattr(with_changes(SECTIONS[section](), section, {name: value}), name)
         if key == "features.groups":
             check_groups(as_config)
@@ -184,5 +184,5 @@ def _checked(key: str, values: Any) -> tuple[Any, ...]:
 
 
 def to_text(value: Any) -> str:
-    """A value as tables show it."""
+    """A value as a text for tables."""
     return "+".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)

@@ -1,23 +1,23 @@
-"""Memory that the C library would hand back to the system after every step, and fetch again for the next."""
+"""Keep freed memory in the process, which the C library would otherwise return after every step and request again."""
 
 from __future__ import annotations
 
 import ctypes
 import functools
 
-# of <malloc.h>: from which size on a block is mapped by itself, and how much free memory a process holds on to
+# from <malloc.h>: the size from which a block is mapped by itself, and how much free memory a process keeps
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _LARGEST = 32 << 20
-"""Bytes; the largest threshold that glibc takes in all its versions. The tensors of a step have 9 to 20 MB."""
+"""The largest threshold that all versions of glibc accept, in bytes. The tensors of a step have 9 to 20 MB."""
 _FREE = 256 << 20
 
 
 @functools.cache
 def hold_freed_memory() -> bool:
-    """Let this process hold on to up to 256 MiB of freed memory, from now on; whether its C library can (glibc).
+    """Let this process keep up to 256 MiB of freed memory from now on; returns whether its C library (glibc) can.
 
-    A step of training allocates and frees some hundred megabytes. Zeroed anew by the system each time, they cost a
-    twelfth of its time; no number depends on it.
+    A step of training allocates and frees some hundred megabytes. If the system has to zero them each time, that takes
+    a twelfth of the step's time. Results do not depend on it.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -1,4 +1,4 @@
-"""Bars and sentiment, from which any feature config's panel is built, for estimators that are sent to processes."""
+"""Bars and sentiment from which panels are built, for estimators that are sent to other processes."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from tenor.schema import Bars, DailySentiment, Panel
 from tenor.storage.files import content_key
 
 CACHED_PANELS = 4
-"""Panels that a process holds."""
+"""How many panels a process keeps."""
 
 
 @dataclass(frozen=True, eq=False)
 class PanelSource:
-    """What panels are built from, before features are chosen. Two of the same content are equal.
+    """The data from which panels are built, before features are chosen. Two objects with the same content are equal.
 
     Attributes
     ----------
     bars, sentiment, half_life, own
-        As `tenor.features.build_panel` takes them.
+        As in `tenor.features.build_panel`.
     """
 
     bars: Bars
@@ -33,7 +33,7 @@ class PanelSource:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """A key of all of its content."""
+        """A key of its whole content."""
         return content_key(
             self.bars.fingerprint(),
             None if self.sentiment is None else self.sentiment.fingerprint(),
@@ -43,7 +43,7 @@ class PanelSource:
         )
 
     def panel(self, features: FeatureConfig) -> Panel:
-        """The unscaled panel of `features`; the last `CACHED_PANELS` are held."""
+        """The unscaled panel with `features`; the last `CACHED_PANELS` panels are kept."""
         return _panel(self, features)
 
     def __eq__(self, other: object) -> bool:
@@ -53,13 +53,13 @@ class PanelSource:
         return hash(self.fingerprint)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> PanelSource:
-        return self  # nothing in it changes, and scikit-learn copies it for every fit
+        return self  # it never changes, and scikit-learn would copy it for every fit
 
     def __repr__(self) -> str:
         return f"PanelSource({len(self.bars.symbols)} symbols, {self.fingerprint[:12]})"
 
 
-# by content, not by identity: each task that a process is sent brings a copy of its own
+# by content, not by identity, since every task that is sent to a process brings its own copy
 @functools.lru_cache(maxsize=CACHED_PANELS)
 def _panel(source: PanelSource, features: FeatureConfig) -> Panel:
     return build_panel(source.bars, features, sentiment=source.sentiment, half_life=source.half_life, own=source.own)

@@ -1,4 +1,4 @@
-"""Several seeds, one after another, side by side on the cores or on a cluster; the outcome is the same to the bit."""
+"""Train several seeds: one after another, at the same time on the cores, or on a cluster, with identical results."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from tenor.training.sequences import Sequences
 from tenor.training.trainer import History, Task, Trainer
 
 POLL_SECONDS = 0.2
-"""Between two looks at the checkpoints of the processes."""
+"""Seconds between two checks of the processes' checkpoints."""
 
 
 class Progress(Protocol):
-    """Is called after every epoch of every seed, in the caller's own process and thread."""
+    """A function that is called after every epoch of every seed, in the caller's own process and thread."""
 
     def __call__(self, seed: int, epoch: int, epochs: int, train_loss: float, valid_loss: float) -> None:
-        """`epoch` of `epochs` is over. When a seed stops early, its last call has `epochs` equal to `epoch`."""
+        """`epoch` of `epochs` is finished. When a seed stops early, its last call has `epochs` equal to `epoch`."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,12 @@ class TrainedSeed:
 def train_seeds(
     tasks: Sequence[Task], folders: Sequence[Path], *, engine: Engine, progress: Progress | None
 ) -> list[TrainedSeed]:
-    """Train each of `tasks`, with its checkpoint in the folder at the same place, where `engine` runs them.
+    """Train each of `tasks` on `engine`, with its checkpoint in the folder at the same place of `folders`.
 
     Raises
     ------
     TenorError
-        What the training of a seed raised.
+        The training of a seed raised it.
     TrainingError
         One of the processes was killed.
     """
@@ -129,7 +129,7 @@ def _side_by_side(
             "from the last checkpoint; with one worker it takes less memory."
         ) from None
     finally:
-        if any(not future.done() for future in running):  # an error or Ctrl-C: leave nobody behind
+        if any(not future.done() for future in running):  # after an error or Ctrl-C, end all processes
             executor.shutdown(wait=True, kill_workers=True)
 
 
@@ -140,7 +140,7 @@ def _in_child(task: Task, folder: Path, parent: int) -> TrainedSeed:
 
 @dataclass(frozen=True)
 class _Trip:
-    """A task without its data, which travels once for all that share it, and the checkpoint to go on from."""
+    """A task without its data, which is sent once for all tasks that share it, and the checkpoint to continue from."""
 
     task: Task
     data: int
@@ -165,7 +165,7 @@ def _far_away(
     shared = [data.in_memory() for data in distinct]
     for _ in engine.map(_on_a_node, trips, shared=shared, done=save):
         pass
-    # each has its last checkpoint now: nothing is trained here
+    # each has its last checkpoint by now, so nothing is trained here
     return [_train(*each) for each in zip(tasks, folders, reporters, strict=True)]
 
 

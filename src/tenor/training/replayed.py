@@ -1,4 +1,4 @@
-"""A computation that a CUDA card records once and then replays, without the host."""
+"""A computation that is recorded once on a CUDA card and then replayed without the CPU."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from torch import Tensor
 
 
 class Replayed:
-    """A function of tensors that stay where they are: on a card it is recorded once and then replayed.
+    """A function of tensors with fixed places in memory; on a card it is recorded once and then replayed.
 
     Parameters
     ----------
     function
-        Reads and writes attributes that are never put anew.
+        The function; the tensors that it reads and writes must never be replaced by others.
     written
-        What it writes; trial runs before the recording leave them as they were.
+        The tensors that it writes; trial runs before the recording leave them unchanged.
     """
 
     def __init__(self, function: Callable[[], None], written: Sequence[Tensor]) -> None:
@@ -36,7 +36,7 @@ class Replayed:
         before = [tensor.clone() for tensor in self._written]
         aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         aside.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(aside):  # libraries set themselves up at their first call, which can't be recorded
+        with torch.cuda.stream(aside):  # the first call initialises libraries, which can't be recorded
             for _ in range(2):
                 self._function()
         torch.cuda.current_stream().wait_stream(aside)

@@ -1,4 +1,4 @@
-"""How good forecasts of some sessions are, each as one number of which more is better: what a grid search ranks by."""
+"""Scores by which a grid search ranks settings; for each of them, higher is better."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from tenor import metrics
 from tenor.schema import Bool, Panel, Predictions
 
 SCORINGS = ("log_variance_r2", "error_reduction", "rank_ic", "mcc")
-"""What `scores` gives. The first is the default: how far a price moves is what can be forecast."""
+"""The names of the scores. The first is the default, because the size of price moves is what can be forecast."""
 
 
 def scores(panel: Panel, predictions: Predictions, cells: Bool, *, horizon: int) -> dict[str, float]:
-    """Scores of `predictions` over `cells`; NaN where one is undefined.
+    """Scores of `predictions` over `cells`, by name; NaN if undefined.
 
     ``log_variance_r2``: 1 - squared error of the forecast log variance / squared deviation of the realised one from its
     mean over the cells; NaN for a model that forecasts no volatility.
     ``error_reduction``: 1 - squared error / squared error of the zero forecast, both in units of each cell's volatility
-    (not the skill of an evaluation, which is of plain returns and of roots).
+    (the skill of an evaluation differs: it uses plain returns and the roots of both errors).
     ``rank_ic``: `tenor.metrics.rank_ic`.
-    ``mcc``: `tenor.metrics.mcc`; 0 as well for a model that names no direction, so that it can be ranked.
+    ``mcc``: `tenor.metrics.mcc`; also 0 for a model that forecasts no direction, so that it can be ranked.
 
     Parameters
     ----------
     panel
-        The panel that was predicted; its targets and volatilities are read.
+        The panel that was predicted; its targets and volatilities are used.
     predictions
-        [session, symbol, horizon], of the whole panel.
+        The predictions for the whole panel.
     cells
-        [session, symbol]; those that count, where forecast and return are known as well.
+        [session, symbol]; the cells to use, of those with a known forecast and return.
     horizon
         Sessions ahead.
     """

@@ -1,7 +1,8 @@
 """Grid search: scikit-learn's GridSearchCV over walk-forward folds that end before the test part begins.
 
-scikit-learn gives the combinations, the processes and the ranks. Added are folds of sessions, cells that all candidates
-forecast, progress, and (`tenor.training.candidate`) scores that outlive a kill and the reasons of failed trainings.
+scikit-learn provides the combinations, the processes and the ranks. This module adds folds of sessions, scores on the
+cells that all candidates forecast, and progress. `tenor.training.candidate` saves scores, which survive a killed
+search, and the reasons of failed trainings.
 """
 
 from __future__ import annotations
@@ -43,17 +44,17 @@ from tenor.training.scoring import SCORINGS
 from tenor.training.split import chronological
 
 POLL_SECONDS = 0.5
-"""Between two looks at how many fits are done."""
+"""Seconds between two checks of how many fits are done."""
 
 IDLE_SECONDS = 30
-"""After which a process without work ends."""
+"""Seconds after which a process without work ends."""
 
 
 class SearchProgress(Protocol):
-    """Is called with how far a search is, from a thread of its own."""
+    """A function that is called with the progress of a search, from a separate thread."""
 
     def __call__(self, done: int, total: int, seconds_left: float | None) -> None:
-        """`done` of `total` fits are scored; `seconds_left` is None until the first of this run is."""
+        """`done` of `total` fits are scored; `seconds_left` is None until the first fit of this run is scored."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +64,13 @@ class Trial:
     Attributes
     ----------
     values
-        Full config key to value.
+        From each full config key to its value.
     rank
         1 is the best.
     scores
-        Scoring to its values by fold; NaN where one is undefined or its fit failed.
+        From the name of each score to its values by fold; NaN where it is undefined or the fit failed.
     seconds
-        Of one core, fits and scores of all folds.
+        Time of one core for the fits and scores of all folds.
     failed
         Why a fit failed, if one did.
     """
@@ -81,11 +82,11 @@ class Trial:
     failed: str | None = None
 
     def mean(self, scoring: str) -> float:
-        """Mean over the folds; NaN if one has no score."""
+        """Mean of the score over the folds; NaN if a fold has no score."""
         return float(np.mean(self.scores[scoring]))
 
     def sd(self, scoring: str) -> float:
-        """Standard deviation over the folds (of the folds at hand, as scikit-learn's)."""
+        """Standard deviation of the score over the folds (divided by the number of folds, as in scikit-learn)."""
         return float(np.std(self.scores[scoring]))
 
     def to_json(self) -> dict[str, Any]:
@@ -102,7 +103,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class HeatMap:
-    """The best mean score for each pair of values of two keys, over all values of the others.
+    """The best mean score for each pair of values of two keys, over all values of the other keys.
 
     Attributes
     ----------
@@ -111,7 +112,7 @@ class HeatMap:
     x_values, y_values
         Their values as text.
     scoring
-        What `scores` are.
+        The name of the score.
     scores
         [y, x]; NaN where every fit failed.
     """
@@ -131,15 +132,15 @@ class Search:
     Attributes
     ----------
     grid
-        What was tried.
+        The values that were tried.
     trials
-        The best first.
+        The trials, the best first.
     scoring
-        What they are ranked by.
+        The score by which they are ranked.
     folds
-        First and last day of training (``fit``) and of scoring (``score``), fold by fold.
+        First and last day of training (``fit``) and of scoring (``score``) for each fold.
     base
-        The configs that the grid was laid over, by section.
+        The configs that the grid varies, by section.
     """
 
     grid: Grid
@@ -150,7 +151,7 @@ class Search:
 
     @property
     def best(self) -> Trial:
-        """The trial with the highest mean score. Being the best of many, it will score lower on new sessions."""
+        """The trial with the highest mean score. As the best of many, it will have a lower score on new sessions."""
         return self.trials[0]
 
     def configs(self) -> dict[str, Any]:
@@ -158,7 +159,7 @@ class Search:
         return configs_of(self.best.values, self.base)
 
     def best_toml(self, around: Mapping[str, Any] | None = None) -> str:
-        """The best config as TOML that ``tenor train --config`` takes; `around` holds its other tables and keys."""
+        """The best config as TOML for ``tenor train --config``; `around` has its other tables and keys."""
         best = self.best
         settings = ", ".join(f"{key} {to_text(value)}" for key, value in best.values.items())
         comment = (
@@ -169,11 +170,11 @@ class Search:
         )
         sections = {section: to_mapping(config) for section, config in self.configs().items()}
         if sections["model"].get("network"):
-            sections["model"]["network"] = self.configs()["model"].network_file  # for the next one to read
+            sections["model"]["network"] = self.configs()["model"].network_file  # for the next command
         return comment + tomli_w.dumps(_without_none({**(around or {}), **sections}))
 
     def heat_map(self, x: str, y: str) -> HeatMap:
-        """The scores over the keys `x` and `y` of the grid; raises ConfigError if these are not two keys of it."""
+        """The best scores by the keys `x` and `y`; raises ConfigError if these are not two keys of the grid."""
         for key in (x, y):
             if key not in self.grid or x == y:
                 raise ConfigError(f"a heat map takes two keys of the grid ({', '.join(self.grid)}), not {x!r}, {y!r}.")
@@ -212,37 +213,36 @@ def grid_search(
     workers: Workers = None,
     progress: SearchProgress | None = None,
 ) -> Search:
-    """Try every combination of `grid`, laid over the configs, on walk-forward folds before the test part.
+    """Try every combination of `grid` on walk-forward folds before the test part.
 
-    Bars and sentiment after validation's last day are cut off before anything else is done. Each fit is stopped early
-    on the last sessions before those it is scored on, `folds.valid_sessions` of them. All are scored on the same
-    cells. Each score is saved in `cache`: the same call, after a kill, goes on where it was, and its result is equal to
-    the bit.
+    Bars and sentiment after the last day of validation are removed first. Early stopping of each fit uses the last
+    `folds.valid_sessions` sessions before those on which it is scored. All candidates are scored on the same cells.
+    Each score is saved in `cache`: after a kill, the same call continues, and its result is the same in every bit.
 
     Parameters
     ----------
     bars
-        All of them, the test part included.
+        All bars, including those of the test part.
     grid
-        Of `tenor.training.grid.read_grid`.
+        The grid, from `tenor.training.grid.read_grid`.
     cache
         The folder of scores.
     sentiment, half_life, own
-        Of the same symbols; as `tenor.features.build_panel` takes them.
+        Data of the same symbols, as in `tenor.features.build_panel`.
     features, model, training
-        The configs that the grid is laid over.
+        The configs that the grid varies.
     split
-        Its test part is out of bounds.
+        The split of the sessions; its test part is not used.
     folds
-        How many, and their lengths.
+        The number of folds and their lengths.
     horizon
-        The one that is scored.
+        The horizon whose forecasts are scored.
     scoring
-        What to rank by, of `tenor.training.scoring.SCORINGS`; all of them are computed.
+        The score to rank by, one of `tenor.training.scoring.SCORINGS`; all of them are computed.
     workers
-        Processes side by side, each with one thread; None is one a core.
+        Processes that train at the same time, each with one thread; None means one for each core.
     progress
-        Is called as fits are done.
+        Called as fits are done.
 
     Raises
     ------
@@ -254,7 +254,7 @@ def grid_search(
         Too few sessions for the folds.
     """
     engine = engine_of(workers)
-    # by one candidate: each trains its own seeds together
+    # one candidate at a time, which trains its own seeds together
     training = settled(training, model, engine, cells=len(bars.frame), networks=len(training.seeds))
     base: dict[str, Any] = {"features": features, "model": model, "training": training}
     points = candidates(grid)
@@ -274,7 +274,7 @@ def grid_search(
                 f"there is no cell that all candidates forecast between {' and '.join(_days(sessions, part.test))}: "
                 "lower the longest model.lookback of the grid, or import more history."
             )
-    # the estimator ends its targets before the end of its rows, so that these may reach up to the scored ones
+    # the estimator uses no target beyond its rows, so its rows may reach up to the scored ones
     rows = [(np.arange(p.train.start, p.test.start), np.arange(p.test.start, p.test.stop)) for p in parts]
 
     forecaster = PanelForecaster(source, **base, horizon=horizon, early_stopping=folds.valid_sessions)
@@ -283,7 +283,7 @@ def grid_search(
         candidate,
         {_parameter(key): list(values) for key, values in grid.items()},
         scoring=_all_scores,
-        # one at a time where others would wait for the card, or where machines of a cluster try them out
+        # one at a time if others would wait for the card, or if machines of a cluster try candidates
         n_jobs=engine.cores if engine.shares_files and training.device == "cpu" else 1,
         cv=rows,
         refit=False,
@@ -388,7 +388,7 @@ def _common_cells(source: PanelSource, configs: list[dict[str, Any]]) -> Bool:
 def _run(search: GridSearchCV, X: Rows) -> None:
     end_idle_processes()
     try:
-        # idle processes end soon: should this one be killed, nobody else would end them
+        # idle processes end soon, because nobody would end them if this process were killed
         backend = joblib.parallel_config("loky", inner_max_num_threads=1, idle_worker_timeout=IDLE_SECONDS)
         with warnings.catch_warnings(), backend:
             warnings.filterwarnings("ignore", "One or more of the test scores are non-finite", UserWarning)

@@ -1,4 +1,4 @@
-"""A scaled panel as the network reads it: one long sequence a symbol, and the segments of an epoch.
+"""A scaled panel as the network reads it: one long sequence for each symbol, and the segments of an epoch.
 
 Letters in shape comments: N symbols, T sessions, F features, K horizons, B segments.
 """
@@ -23,15 +23,15 @@ from tenor.training.scratch import Mapped, Zeros
 
 @dataclass(frozen=True)
 class Sequences:
-    """Inputs and targets, symbol first, float32.
+    """Inputs and targets as float32, with the symbol on the first axis.
 
     Attributes
     ----------
     inputs
-        [N, T, F + 1]; scaled features, and the variance of the session; 0 where the panel has nothing.
+        [N, T, F + 1]; scaled features, then the variance of the session; 0 where the panel has no data.
     targets
-        [N, T, 2 K], `tenor.heads.TARGETS` side by side: return in units of its volatility, clipped; log of the mean
-        variance ahead. 0 where `known` is 0.
+        [N, T, 2 K]; the two `tenor.heads.TARGETS` one after the other: the return in units of its volatility, clipped,
+        and the log of the mean variance ahead. 0 where `known` is 0.
     known
         [N, T, 2 K]; 1 where the cell is usable and its target is known, else 0.
     """
@@ -65,11 +65,11 @@ class Sequences:
         return Sequences(*(np.array(array) for array in (self.inputs, self.targets, self.known)))
 
     def empty(self) -> Sequences:
-        """The same without any symbol."""
+        """The same shapes without any symbol."""
         return Sequences(self.inputs[:0], self.targets[:0], self.known[:0])
 
     def between(self, start: int, stop: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Inputs, targets and known of sessions start .. stop - 1."""
+        """`inputs`, `targets` and `known` of the sessions start .. stop - 1."""
         rows = slice(start, stop)
         return (
             torch.from_numpy(self.inputs[:, rows]),
@@ -87,7 +87,7 @@ def _fill(targets: Float32, known: Float32, scaled: Panel, *, lookback: int, cli
     """Write the targets of some symbols, and which of them are known, into [N, T, 2 K]."""
     returns = scaled_targets(scaled)  # [T, N, K]
     both = np.concatenate((returns, scaled.log_variance), axis=2)  # [T, N, 2 K], in the order of TARGETS
-    # before clipping: a return over no volatility is infinite, and not known
+    # tested before clipping, because a return divided by a volatility of 0 is infinite and counts as not known
     there = usable(scaled, lookback)[:, :, None] & np.isfinite(both)
     both[:, :, : returns.shape[2]] = np.clip(returns, -clip, clip)
     targets[...] = symbol_first(np.where(there, both, 0))
@@ -95,14 +95,14 @@ def _fill(targets: Float32, known: Float32, scaled: Panel, *, lookback: int, cli
 
 
 class Segments:
-    """Draws the training part as runs of `segment` sessions of one symbol, each with `burn_in` sessions before it.
+    """Draws segments of the training part: runs of `segment` sessions of one symbol, each after `burn_in` sessions.
 
-    Every cell of the training part is in exactly one segment of an epoch. The first segment of a symbol starts up to a
-    segment before the part, at an offset drawn anew for each symbol and epoch: the borders fall elsewhere every time.
-    What lies before the first session or after the part is 0, as a cell without data is.
+    Every cell of the training part is in exactly one segment of an epoch. The first segment of a symbol starts up to
+    one segment before the part, at an offset that is drawn for each symbol and epoch, so that the borders are different
+    every time. Places before the first session or after the part are 0, like cells without data.
 
-    With `segment` 3 and `burn_in` 2 a symbol lies in memory like this (b: zeros before, 0 .. 9: its sessions, a: zeros
-    after), and with the part 4 .. 9 and an offset of 1 its segments, behind their burn-in in brackets, are::
+    With `segment` 3 and `burn_in` 2, a symbol is stored as in the first line (b: zeros before, 0 .. 9: its sessions, a:
+    zeros after). With the part 4 .. 9 and an offset of 1, its segments are as below, after their burn-in in brackets::
 
         b b b b b 0 1 2 3 4 5 6 7 8 9 a a a
                     [1 2]3 4 5
@@ -112,13 +112,13 @@ class Segments:
     Parameters
     ----------
     data
-        Starts with the panel.
+        The sequences, from the first session of the panel on.
     rows
         The training part.
     segment
-        Sessions that are predicted in a segment.
+        Number of sessions of a segment, which are predicted.
     burn_in
-        Sessions before them that the LSTM runs over first.
+        Number of sessions before them that the LSTM reads first.
 
     Attributes
     ----------
@@ -130,7 +130,7 @@ class Segments:
         self.segment, self.burn_in = segment, burn_in
         self._data, self._rows = data, rows
         count = rows.stop - rows.start
-        # segments a symbol, enough for every offset: the first one may start segment - 1 sessions early
+        # the number of segments of a symbol, enough for every offset: the first may start segment - 1 sessions early
         self._runs = -(-(count + segment - 1) // segment)
         # zeros around each symbol, so that no segment reaches into the symbol that lies beside it
         self._before, self._after = segment + burn_in, self._runs * segment - count
@@ -139,7 +139,7 @@ class Segments:
         self.length = symbols * self._width
         starts = torch.arange(symbols) * self._width + self._before + rows.start
         self._starts = starts[:, None] + segment * torch.arange(self._runs)  # [N, runs], if the offset is 0
-        # known targets before each place: the difference of two of them counts those of a segment in one step
+        # number of known targets before each place; a difference of two gives the number in a segment
         known = torch.from_numpy(data.known)[:, rows].sum(2).long()
         padded = functional.pad(known, (self._before + rows.start, self._after))
         self._known_before = functional.pad(padded.flatten().cumsum(0), (1, 0))
@@ -148,7 +148,7 @@ class Segments:
         )  # [N T, …]
 
     def to(self, device: torch.device) -> Segments:
-        """These, with the data on `device`; where segments begin is drawn on the CPU all the same."""
+        """The same segments with the data on `device`; starts of segments are still drawn on the CPU."""
         self._arrays = tuple(values.to(device) for values in self._arrays)
         return self
 
@@ -167,7 +167,7 @@ class Segments:
     def epoch(self) -> Tensor:
         """The places of the first predicted session of each segment, shuffled; drawn from torch's global generator."""
         places = (self._starts - torch.randint(self.segment, (len(self._starts), 1))).flatten()
-        # a segment without a known target would be a step on nothing
+        # a segment without known targets would teach nothing
         places = places[self._known_before[places + self.segment] > self._known_before[places]]
         shuffled: Tensor = places[torch.randperm(len(places))]
         return shuffled

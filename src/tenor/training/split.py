@@ -1,4 +1,4 @@
-"""Train, validation and test, one after another in time, and nothing of one in the targets of the other."""
+"""The training, validation and test parts: one after another in time, and without targets that reach into the next."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Split:
     Attributes
     ----------
     train, valid, test
-        Their rows, without the purged ones.
+        The rows of each part, without the purged ones.
     purge
-        Rows dropped at the end of train and of validation. With purge >= the longest horizon no target of a part
-        reaches into the next, so that nothing after the part's last day takes part in training or in choosing.
+        Number of rows left out after the training and after the validation part. If it is at least the longest horizon,
+        no target of a part reaches into the next one, so that nothing after a part's last day is used in it.
     """
 
     train: slice
@@ -60,7 +60,7 @@ def split_from_dates(sessions: pd.DatetimeIndex, dates: Mapping[str, tuple[str, 
     Raises
     ------
     HistoryError
-        A part began or ended with a session that is not among `sessions`.
+        A part begins or ends with a session that is not among `sessions`.
     """
     rows: dict[str, slice] = {}
     for name, (first_day, last_day) in dates.items():
@@ -77,7 +77,7 @@ def split_from_dates(sessions: pd.DatetimeIndex, dates: Mapping[str, tuple[str, 
 
 
 def chronological(sessions: pd.DatetimeIndex, config: SplitConfig, *, purge: int) -> Split:
-    """Cut `sessions` in three.
+    """Cut `sessions` into a training, a validation and a test part.
 
     Ten sessions cut at 4 and 7 with a purge of 1::
 
@@ -89,9 +89,9 @@ def chronological(sessions: pd.DatetimeIndex, config: SplitConfig, *, purge: int
     sessions
         The panel's sessions, in order.
     config
-        The last days of the parts; what is left open follows from the shares of 60, 15 and 25 %.
+        The last days of the parts; if not set, the parts are 60, 15 and 25 % of the sessions.
     purge
-        Rows to drop between the parts; at least the longest horizon.
+        Rows to leave out between the parts; at least the longest horizon.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def chronological(sessions: pd.DatetimeIndex, config: SplitConfig, *, purge: int
     stop = count if config.test_end is None else through(sessions, config.test_end)
     if config.valid_end is not None:
         valid_stop = through(sessions, config.valid_end)
-    elif config.train_end is not None:  # what train leaves is shared as 15 : 25
+    elif config.train_end is not None:  # the rest after training is divided 15 : 25
         begun = through(sessions, config.train_end)
         valid_stop = begun + round((stop - begun) * VALID_SHARE / (1 - TRAIN_SHARE))
     else:

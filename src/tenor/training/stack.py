@@ -1,8 +1,8 @@
-"""Many seeds and folds trained as one network on a CUDA card: data stay there, and each step is one replay of a graph.
+"""Train many seeds and folds as one network on a CUDA card, where the data stay and each step replays a CUDA graph.
 
-What a seed is does not change: first weights, the order of segments, losses, clipping, Adam, early stopping and
-checkpoints are those of `Trainer`, which holds the state between two visits to the card. Other than there are dropout's
-masks (`tenor.model.stacked.KeyedDropout`) and the order in which sums are added.
+First weights, the order of segments, losses, clipping, Adam, early stopping and checkpoints are those of `Trainer`,
+which holds a network's state while it is not on the card. Only the masks of dropout
+(`tenor.model.stacked.KeyedDropout`) and the order in which sums are added differ.
 
 Letters in shape comments: S networks, B segments, N symbols, T sessions, F features, K horizons, P parameters.
 """
@@ -31,11 +31,11 @@ from tenor.training.sequences import Segments
 from tenor.training.trainer import History, Task, Trainer, loss_of
 
 SAVE_SECONDS = 10.0
-"""Between two checkpoints of a network in training: an epoch may take less than writing its state."""
+"""The fewest seconds between two checkpoints of a network; an epoch may take less time than writing its state."""
 SHARE = 0.5
-"""Of the card's free memory that the activations of one step may take, by `bytes_of_step`."""
+"""Share of the card's free memory that the activations of one step (`bytes_of_step`) may take."""
 BETAS, EPSILON = (0.9, 0.999), 1e-8
-"""Those that `torch.optim.Adam` has by default, as `Trainer` does."""
+"""The defaults of `torch.optim.Adam`, which `Trainer` uses."""
 
 Report = Callable[[History], None]
 
@@ -48,25 +48,25 @@ def train_stacked(
     device: str = "cuda",
     half: bool = False,
 ) -> list[Trainer]:
-    """Train each of `tasks` to its end, those of one shape together, from the checkpoints in `folders`.
+    """Train each of `tasks` to its end, those of the same shape together, from the checkpoints in `folders`.
 
     Parameters
     ----------
     tasks
-        Of tenor's own network.
+        Tasks with tenor's own network.
     folders
-        A checkpoint's for each.
+        For each task the folder of its checkpoint.
     reports
-        Called with the history after each epoch of the network at the same place.
+        For each task a function that is called with the history after each epoch.
     device
-        Where; on ``cpu`` the same is computed without graphs.
+        Where to train; on ``cpu`` the same is computed without graphs.
     half
-        Products in bfloat16.
+        Whether products are computed in bfloat16.
 
     Returns
     -------
     list of Trainer
-        Finished, in the order of `tasks`.
+        The finished trainers, in the order of `tasks`.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def _shape(task: Task) -> str:
 
 
 class _Member:
-    """A network of a stack: its trainer, its random generator between two draws, and where its state goes."""
+    """A network of a stack: its trainer, the state of its random generator, and the folder of its checkpoint."""
 
     def __init__(self, trainer: Trainer, random: Tensor, folder: Path, report: Report) -> None:
         self.trainer, self.random, self.folder, self.report = trainer, random, folder, report
@@ -145,7 +145,7 @@ def _train_group(members: list[_Member], device: str, *, half: bool) -> None:
 
 
 def bytes_of_step(task: Task) -> int:
-    """About what the activations of a step take, for one network."""
+    """About how many bytes the activations of a step take for one network."""
     model, training = task.model, task.training
     steps = training.segments_per_step * (training.burn_in + training.segment)
     features, horizons = task.data.inputs.shape[2], task.data.targets.shape[2] // 2
@@ -161,16 +161,16 @@ def _networks_at_once(task: Task, device: str) -> int:
 
 
 class Stack:
-    """Networks of one shape on a card, trained side by side until half of them are at their end.
+    """Networks of the same shape on a card, trained together until half of them are finished.
 
     Parameters
     ----------
     members
-        None of them finished.
+        The networks, none of which is finished.
     device
         ``cuda``, or ``cpu`` to compute the same without graphs.
     half
-        Products in bfloat16.
+        Whether products are computed in bfloat16.
     """
 
     def __init__(self, members: Sequence[_Member], device: str, *, half: bool = False) -> None:
@@ -197,7 +197,7 @@ class Stack:
         self._look = Replayed(self._validate, [self.sums])
 
     def run(self) -> None:
-        """Epochs until half of the networks are finished; their states are then in their trainers, and saved."""
+        """Run epochs until half of the networks are finished; then save all states, in the trainers and on disk."""
         saved = time.monotonic()
         running = list(range(len(self.members)))
         while 2 * len(running) > len(self.members):
@@ -223,7 +223,7 @@ class Stack:
             places[i, : len(of_member)] = of_member + self.offsets[self.fold_of[i]]
         by_step = places.reshape(len(self.members), steps, size).transpose(0, 1).contiguous().to(self.device)
         epochs = [(m.trainer.task.seed, len(m.trainer.history.train)) for m in self.members]
-        # each seed and epoch has keys of its own, each step the next one
+        # each seed and epoch has its own keys, and each step uses the next one
         self.keys.copy_(torch.tensor([(seed % 2**31) * 2**26 + epoch * 2**16 for seed, epoch in epochs]))
         self.sums.zero_()
         for step in by_step:
@@ -232,7 +232,7 @@ class Stack:
         for columns in self.columns:
             self.symbols.copy_(columns)
             self._look()
-        train, cells, valid, valid_cells = self.sums.tolist()  # the one time that the host waits
+        train, cells, valid, valid_cells = self.sums.tolist()  # the only time that the CPU waits for the card
         for i in running:
             trainer = self.members[i].trainer
             if trainer.record(train[i] / max(cells[i], 1e-9), valid[i] / max(valid_cells[i], 1e-9)):
@@ -308,7 +308,7 @@ class Stack:
         ]
         lengths = [each.length for each in self.segments]
         self.offsets = np.concatenate(([0], np.cumsum(lengths)[:-1])).tolist()
-        # a segment of zeros at the end, for networks that have fewer than others
+        # a segment of zeros at the end, for networks with fewer segments than others
         self.nowhere = sum(lengths) + config.burn_in
         nothing = config.burn_in + config.segment
         padded = [each.padded() for each in self.segments]
@@ -339,7 +339,7 @@ class Stack:
             for k in range(3)
         )
         config, count = self.task.training, len(parts[0][0])
-        # so many symbols at once as a step of training has sessions
+        # as many symbols at once as give the number of sessions of a training step
         block = min(count, max(1, config.segments_per_step * (config.burn_in + config.segment) // longest))
         blocks = math.ceil(count / block)
         columns = torch.full((blocks * block,), count)

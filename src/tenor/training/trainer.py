@@ -1,4 +1,4 @@
-"""The training of one seed: Adam over random segments, early stopping on validation, the best weights kept."""
+"""The training of one seed: Adam on random segments, early stopping on validation; the best weights are kept."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ AT_ONCE = 512 << 20
 
 @dataclass(frozen=True)
 class Task:
-    """All that the training of one seed depends on."""
+    """Everything on which the training of one seed depends."""
 
     data: Sequences
     train: slice
@@ -46,7 +46,7 @@ class History:
     Attributes
     ----------
     train, valid
-        Mean loss of each epoch; validation is measured at its end.
+        Mean loss of each epoch; the validation loss is measured at its end.
     best_epoch
         The epoch, counted from 1, whose weights are kept.
     """
@@ -57,20 +57,22 @@ class History:
 
 
 class Trainer:
-    """One seed in training. Between two epochs its whole state is `net`, `optimiser`, `history`, `best` and torch's
-    random generator, so that it can be saved and taken up again (`tenor.training.checkpoint`).
+    """One seed in training.
+
+    Between two epochs its whole state is `net`, `optimiser`, `history`, `best` and torch's random generator, so that it
+    can be saved and resumed (`tenor.training.checkpoint`).
     """
 
     def __init__(self, task: Task) -> None:
         self.task = task
         torch.manual_seed(task.seed)
-        # inputs have the variance beside the features, and targets lie side by side
+        # inputs have the variance after the features, and both targets are on one axis
         horizons = task.data.targets.shape[2] // len(TARGETS)
         self.net = make_network(task.model, task.data.inputs.shape[2] - 1, horizons)
         starts = STARTS
-        if isinstance(self.net, FramedNetwork):  # whether it pools variances is its own business
+        if isinstance(self.net, FramedNetwork):  # a user's network decides itself whether it pools variances
             starts = {**STARTS, "pooled": partial(_from_outputs, self.net)}
-        with torch.no_grad():  # a net stopped early must not have unlearned a drift, or the level of a log
+        with torch.no_grad():  # otherwise a network that stops early might have the wrong drift or level
             for head in HEADS:
                 self.net.level(head.name).copy_(starts[head.start](task.data, task.train, head))
         config = task.training
@@ -95,7 +97,7 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """Whether the last epoch is run, or patience is at its end."""
+        """Whether the last epoch has been run, or early stopping has ended the training."""
         config, epoch = self.task.training, len(self.history.train)
         return epoch >= config.epochs or (epoch > 0 and epoch - self.history.best_epoch >= config.patience)
 
@@ -113,7 +115,7 @@ class Trainer:
             self.best = {name: value.clone() for name, value in self.net.state_dict().items()}
 
     def record(self, train: float, valid: float) -> bool:
-        """Add the losses of an epoch to the history; whether it is the best one so far.
+        """Add the losses of an epoch to the history; returns whether it is the best epoch so far.
 
         Raises
         ------
@@ -216,7 +218,7 @@ def _from_outputs(network: Network, data: Sequences, rows: slice, head: Head) ->
 
 
 _POOLED = 22
-"""Sessions over which attention as it starts weighs about as much as over all of them."""
+"""A mean over this many sessions is close to the mean with the initial weights of attention."""
 
 Start = Callable[[Sequences, slice, Head], Tensor]
 STARTS: dict[str, Start] = {
@@ -224,7 +226,7 @@ STARTS: dict[str, Start] = {
     "base_rate": _base_logit,
     "pooled": _from_pooled,
 }
-"""Where the bias of a head can start, as a row of `tenor.heads.HEADS` names it."""
+"""Functions that give the start of a head's bias, by the name in a row of `tenor.heads.HEADS`."""
 
 
 def _place(values: Tensor, head: Head) -> slice:
@@ -244,11 +246,11 @@ def _cross_entropy(output: Tensor, target: Tensor) -> Tensor:
 
 
 LOSSES = {"squared_error": _squared_error, "cross_entropy": _cross_entropy}
-"""The losses that a row of `tenor.heads.HEADS` can name, cell by cell."""
+"""The losses by cell, by the name in a row of `tenor.heads.HEADS`."""
 
 
 def loss_of(outputs: dict[str, Tensor], targets: Tensor, known: Tensor, config: TrainConfig) -> tuple[Tensor, Tensor]:
-    """The heads' weighted losses summed over the known targets, and the mean number of these over the targets."""
+    """The weighted losses of all heads, summed over known targets, and the mean number of known targets per target."""
     total = torch.zeros((), dtype=targets.dtype, device=targets.device)
     for head in HEADS:
         weight: float = getattr(config, head.weight)

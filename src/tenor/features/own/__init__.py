@@ -1,4 +1,4 @@
-"""Features of the user's own: functions of bars, tables read as of each session, events that are known ahead."""
+"""The user's own features: functions of bars, tables of values by date, and events whose dates are known ahead."""
 
 from tenor.features.own.bundle import FOLDER, LAKE, Covariates, Own
 from tenor.features.own.events import EventKind

@@ -1,7 +1,7 @@
-"""All own features of a model: what `features.own` and `features.events` name, with their code and their rows.
+"""All own features of a model, as named by `features.own` and `features.events`, with their code and rows.
 
-A model carries them as files: the source of its functions, the rows of its tables, the categories that its training
-part had. Whoever forecasts with it computes them from these, never from the files they once came from.
+They are saved with the model as files: the source of functions, the rows of tables, and the categories of the training
+part. Forecasts compute own features from these files, never from the files they originally came from.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from tenor.storage.frames import FRAME_SUFFIXES, read_frame
 from tenor.user_code import Source
 
 LAKE = "features:"
-"""Before the name of a table of the lake, in `features.own`."""
+"""Prefix of the name of a table of the lake, in `features.own`."""
 FOLDER = "own/"
-"""Where a model's files have them (`tenor.registry.manifest.OWN`)."""
+"""The folder for own features among the files of a model (`tenor.registry.manifest.OWN`)."""
 
 RESERVED = ("own", "sentiment", "attention")
-"""What `tenor ablate --without` calls other things than an own feature."""
+"""Names with another meaning in `tenor ablate --without`, which own features can't have."""
 
 Given = str | Callable[..., Any] | tuple[str, pd.DataFrame]
 """An own feature: ``mine.py:f``, ``table.csv``, ``features:NAME``, a function, or a name and a frame."""
@@ -43,14 +43,14 @@ Given = str | Callable[..., Any] | tuple[str, pd.DataFrame]
 
 @dataclass(frozen=True, eq=False)
 class Covariates:
-    """What the lake knows beside bars and sentiment.
+    """The lake's data for own features, apart from bars and sentiment.
 
     Attributes
     ----------
     events
         All of its events.
     tables
-        Name -> the rows of an imported table, as `OwnTable.frame`.
+        From the name of each imported table to its rows, as in `OwnTable.frame`.
     """
 
     events: Events | None = None
@@ -71,9 +71,9 @@ class Own:
     Attributes
     ----------
     functions, tables, statics, kinds
-        Of each sort, in the order in which they were named.
+        The features of each type, in the order in which they were named.
     events
-        What `kinds` are looked up in; no part of what a model carries.
+        The events in which `kinds` are looked up; they are not saved with a model.
     """
 
     functions: tuple[OwnFunction, ...] = ()
@@ -90,12 +90,12 @@ class Own:
         given: Sequence[Given] = (),
         covariates: Covariates | None = None,
     ) -> Own:
-        """What `config` names, and `given` beside it; its columns are known once it is `fitted`.
+        """The own features that `config` names, and those in `given`; their columns are known after `fitted`.
 
         Raises
         ------
         ConfigError
-            One is not there or can't travel, or two have one name, or that of a feature of tenor's.
+            A feature does not exist or can't be saved with a model, or has the name of another one or of tenor's.
         DataError
             A table can't be used, or there are no events.
         """
@@ -126,7 +126,7 @@ class Own:
 
     @property
     def parts(self) -> dict[str, tuple[str, ...]]:
-        """Name of an own feature -> the columns that it has in a panel; those of kinds of events are the kinds."""
+        """From the name of each own feature to its columns in a panel; the name of an event feature is its kind."""
         every = [(f.name, f.columns) for f in self.functions] + [(t.name, t.columns) for t in self._all_tables]
         return dict([*_each_once(every), *((kind.kind, kind.columns) for kind in self.kinds)])
 
@@ -141,16 +141,16 @@ class Own:
 
     @property
     def warmup(self) -> int:
-        """Bars of a symbol that must lie before its first known cell, as far as they are declared."""
+        """How many bars of a symbol must precede its first known cell, as far as functions declare it."""
         return max([0, *(function.warmup or 0 for function in self.functions)])
 
     def fitted(self, bars: Bars, until: pd.Timestamp | None = None) -> Own:
-        """The same with all columns known: functions run on some symbols, categories as they are up to `until`.
+        """The same with all columns known: functions are run on some symbols, and categories taken up to `until`.
 
         Parameters
         ----------
         bars
-            Of all symbols.
+            Bars of all symbols.
         until
             The last session of the training part; None takes all bars.
 
@@ -159,7 +159,7 @@ class Own:
         DataError
             A function or a table can't be used.
         ConfigError
-            Two columns have one name.
+            Two columns have the same name.
         """
         if not self:
             return self
@@ -176,18 +176,18 @@ class Own:
         return own
 
     def with_covariates(self, covariates: Covariates | None) -> Own:
-        """The same with the events of `covariates` and those rows of its tables that became known after the saved."""
+        """The same with the events of `covariates`, and with rows of its tables that became known after saving."""
         if covariates is None:
             return self
         tables = [t.extended(covariates.tables[t.name]) if t.name in covariates.tables else t for t in self.tables]
         return replace(self, tables=tuple(tables), events=covariates.events or self.events)
 
     def carried(self) -> Own:
-        """What a model carries: without the events, which are the lake's."""
+        """The part that is saved with a model: everything except the events, which stay in the lake."""
         return replace(self, events=None)
 
     def without(self, name: str) -> tuple[str, ...]:
-        """The columns that go when the own feature `name` is left out; ``own`` is all of them.
+        """The columns that disappear if the own feature `name` is left out; ``own`` means all of them.
 
         Raises
         ------
@@ -203,7 +203,7 @@ class Own:
         return self.parts[name]
 
     def of_symbol(self, sessions: pd.DatetimeIndex, series: Series, symbol: str) -> dict[str, Float64]:
-        """What the functions say of a symbol's bars, by column, each [bar]."""
+        """The features by functions on a symbol's bars, by column, each [bar]."""
         if not self.functions:
             return {}
         frame = frame_of(sessions, {column: getattr(series, column) for column in COLUMNS})
@@ -213,12 +213,12 @@ class Own:
         return computed
 
     def across(self, axis: Axis, symbols: Sequence[str]) -> dict[str, Float64]:
-        """What tables and events say, by column, each [session, symbol].
+        """The features from tables and events, by column, each [session, symbol].
 
         Raises
         ------
         DataError
-            There are kinds of events and no events.
+            Kinds of events are named, but there are no events.
         """
         grid: dict[str, Float64] = {}
         for table in self._all_tables:
@@ -233,7 +233,7 @@ class Own:
         return grid
 
     def files(self) -> dict[str, bytes]:
-        """The files that travel with a model, by name."""
+        """The files that are saved with a model, by name."""
         functions = {_file(f.source.file, f.source.text.encode()): f.source.text.encode() for f in self.functions}
         tables = {f"{FOLDER}{table.name}.csv": table.data() for table in self._all_tables}
         return functions | tables
@@ -269,7 +269,7 @@ class Own:
 
     @classmethod
     def of_files(cls, values: Mapping[str, Any], files: Mapping[str, bytes]) -> Own:
-        """Read what `to_mapping` and `files` gave.
+        """The own features from which `to_mapping` and `files` were made.
 
         Raises
         ------
@@ -299,13 +299,13 @@ class Own:
         )
 
     def fingerprint(self) -> str:
-        """A key of all that they are computed from, events included."""
+        """A key of all data that they are computed from, including events."""
         events = self.events.fingerprint() if self.events is not None and self.kinds else ""
         return content_key(self.to_mapping(), events)
 
 
 def sample_frames(bars: Bars, most: int = 4) -> dict[str, pd.DataFrame]:
-    """The bars of some symbols as functions are given them: those with the longest histories, and the shortest one."""
+    """The bars of some symbols in the form that functions get: the longest histories, and the shortest one."""
     counts = bars.frame["symbol"].value_counts(sort=False).sort_values(kind="stable", ascending=False)
     chosen = list(dict.fromkeys([*counts.index[: most - 1], counts.index[-1]]))
     few = bars.select(chosen)

@@ -1,6 +1,6 @@
-"""Features of what is known ahead: how far the next event of a kind is that is known by now, and how long ago the last.
+"""Features of events: sessions until the next event of a kind that is already known, and since the last one.
 
-Around an earnings date of 2024-02-01 that became known on 2024-01-29 (before then no next one is known)::
+Around an earnings date of 2024-02-01 that became known on 2024-01-29 (before that, no next one is known)::
 
     session     sessions until the next   since the last
     2024-01-26  none known                none known
@@ -23,7 +23,7 @@ from tenor.features.axis import Axis
 from tenor.schema import WITHDRAWN, Events, Float64
 
 FARTHEST = 60
-"""Sessions from which on an event is as good as none."""
+"""Events this many sessions away, or more, count as none."""
 _SOON = np.log1p(FARTHEST)
 _AHEAD = pd.Timedelta(days=200)
 
@@ -35,23 +35,26 @@ class EventKind:
     Attributes
     ----------
     kind
-        As the events have it.
+        The name of the kind, as in the events.
     """
 
     kind: str
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Sessions until the next known event, and since the last: log(1 + n) / log(1 + 60), 1 where there is none."""
+        """The names of the two features: sessions until the next known event, and since the last one.
+
+        Their values are log(1 + n) / log(1 + 60) for n sessions, and 1 if there is no event.
+        """
         name = "".join(c if c.isalnum() else "_" for c in self.kind.lower())
         return (f"{name}_next", f"{name}_last")
 
     def features(self, events: Events, axis: Axis, symbols: Sequence[str]) -> dict[str, Float64]:
         """The features by name, each [session, symbol], in 0..1.
 
-        An event counts in a session from the first close on that its `known_since` is not after, and no longer from the
-        first close on that its `withdrawn_since` is not after: a date that was moved stops being the next one when the
-        move is known, and earlier rows stay as they were. One on a day without a session counts for the next session.
+        An event counts from the first close at or after its `known_since`, until the first close at or after its
+        `withdrawn_since`. So a date that was moved stops being the next one when the move is known, and earlier rows do
+        not change. An event on a day without a session counts for the next session.
         """
         frame = events.frame[events.frame["kind"] == self.kind]
         shape = (len(axis.sessions), len(symbols))
@@ -62,14 +65,14 @@ class EventKind:
         known = np.asarray(axis.closes.searchsorted(pd.DatetimeIndex(frame["known_since"])))
         gone = np.asarray(axis.closes.searchsorted(pd.DatetimeIndex(frame[WITHDRAWN])))
         gone[frame[WITHDRAWN].isna().to_numpy()] = len(axis.sessions)
-        # what lies before the axis or beyond the days looked ahead at can't be counted
+        # sessions before the axis, or after the days that are looked ahead, can't be counted
         inside = (place < len(sessions)) & (known < len(axis.sessions))
         inside &= (frame["session"] >= axis.sessions[0].normalize()).to_numpy()
         of = frame["symbol"].to_numpy()
         for i, symbol in enumerate(symbols):
             here = inside & ((of == symbol) | (of == ""))
             for day, row, end in zip(place[here], known[here], gone[here], strict=True):
-                # known from `row` until before `end`: until the day it lies ahead, then behind
+                # known in the rows `row` .. `end` - 1: before its day as the next event, then as the last one
                 before = np.arange(max(row, day - FARTHEST), min(day, end))
                 ahead[before, i] = np.minimum(ahead[before, i], day - before)
                 after = np.arange(max(row, day), min(day + FARTHEST, end))

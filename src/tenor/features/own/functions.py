@@ -1,4 +1,4 @@
-"""A feature by a function: declared where it is written, run on each symbol's own bars, checked for its form."""
+"""Own features by functions: how they are declared, run on each symbol's bars, and checked."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from tenor.user_code import Source, source_of
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 COLUMNS = ("open", "high", "low", "close", "volume")
-"""Of the frame that a function is given."""
+"""Columns of the frame that a function gets."""
 SLOWEST = 5.0
-"""Seconds for 1,000 bars of one symbol; a function that takes longer is refused."""
+"""The most seconds for 1,000 bars of one symbol; a slower function is refused."""
 _FORMS = "return a Series, DataFrame or array with one row for each row of the frame that it was given, in that order"
 
 
 @dataclass(frozen=True)
 class Declared:
-    """What `feature` says of a function."""
+    """The declaration of a function by `feature`."""
 
     name: str
     warmup: int | None
@@ -41,19 +41,19 @@ def feature(
 ) -> Any:
     """Declare a feature of your own: a function of one symbol's bars, which `features.own` can name.
 
-    The function takes a frame, indexed by session, with the symbol's adjusted ``open, high, low, close`` and its
-    ``volume`` up to some session, and returns one number (or several columns of them) for each row. Row t may depend on
-    rows up to t alone; the leak check before training sees to that.
+    The function takes a DataFrame, indexed by session, with the symbol's adjusted ``open, high, low, close`` and its
+    ``volume`` up to some session. It returns one number for each row, as a Series, or several as columns of a
+    DataFrame. Row t may depend only on rows up to t; the leak check before training tests this.
 
     Parameters
     ----------
     function
-        The function, where the decorator is written without brackets.
+        The function, if the decorator is written without brackets.
     name
-        Of the feature, by default the function's; letters, digits and underscores.
+        Name of the feature, by default that of the function; letters, digits and underscores.
     warmup
-        Bars of the symbol that must lie before the first one that counts. By default that is measured: rows at the
-        beginning without a number do not count.
+        How many bars of the symbol must precede the first valid row. By default this is measured: rows at the beginning
+        without a number are not used.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def feature(
     Raises
     ------
     ConfigError
-        The name is none, or the warm-up is below 0.
+        The name is not valid, or the warm-up is below 0.
 
     Examples
     --------
@@ -85,25 +85,25 @@ def feature(
 
 
 def check_name(name: str) -> None:
-    """Raise ConfigError for a name that can't be a column's."""
+    """Raise ConfigError for a name that a column can't have."""
     if not name.isidentifier() or not name.isascii() or name.startswith("_"):
         raise ConfigError(f"own feature {name!r}: a name is made of letters, digits and underscores, a letter first.")
 
 
 @dataclass(frozen=True)
 class OwnFunction:
-    """A function of the user's that computes one feature or several from a symbol's bars.
+    """A user's function that computes one or several features from a symbol's bars.
 
     Attributes
     ----------
     name
-        Of the feature.
+        Name of the feature.
     source
-        Its code, which travels with a model.
+        Its code, which is saved with a model.
     warmup
-        Declared bars before the first that counts; None where it is measured.
+        Declared number of bars before the first valid one; None if it is measured.
     columns
-        The features that it computes; empty until it was run (`measured`).
+        The features that it computes; empty until it has been run (`measured`).
     """
 
     name: str
@@ -118,7 +118,7 @@ class OwnFunction:
         Raises
         ------
         ConfigError
-            There is none, it can't travel, or it does not take one frame.
+            There is no such function, it can't be saved with a model, or it does not take exactly one frame.
         """
         source = source_of(code)
         function = source.load()
@@ -129,11 +129,11 @@ class OwnFunction:
 
     @property
     def title(self) -> str:
-        """What messages call it."""
+        """Its name in messages."""
         return f"own feature {self.name!r} ({self.source.file})"
 
     def compute(self, frame: pd.DataFrame, symbol: str) -> dict[str, Float64]:
-        """The features on `frame` (index session, columns `COLUMNS`), by name, each [bar]; what is infinite is NaN.
+        """The features on `frame` (index session, columns `COLUMNS`), by name, each [bar]; infinite values become NaN.
 
         Raises
         ------
@@ -151,13 +151,13 @@ class OwnFunction:
     def measured(
         self, frames: Mapping[str, pd.DataFrame], *, clock: Callable[[], float] = time.monotonic
     ) -> OwnFunction:
-        """The same with its columns known, run on the bars of some symbols.
+        """The same with known columns, after a run on the bars of some symbols.
 
         Raises
         ------
         DataError
-            As `compute` does; or it returns something infinite, no number at all, something else when it is called
-            again, or takes too long.
+            For the reasons of `compute`; or the function returns an infinite value, no number at all, other values when
+            it is called again, or takes too long.
         """
         result: dict[str, list[Float64]] = {}
         for symbol, frame in frames.items():
@@ -208,7 +208,7 @@ class OwnFunction:
 
 
 def frame_of(sessions: pd.DatetimeIndex, series: Mapping[str, Float64]) -> pd.DataFrame:
-    """The frame that a function is given: `COLUMNS` by session."""
+    """The frame that a function gets: `COLUMNS` by session."""
     return pd.DataFrame({c: series[c] for c in COLUMNS}, index=pd.DatetimeIndex(sessions, name="session"))
 
 

@@ -17,12 +17,12 @@ _DAY = re.compile(r"\s*\d{4}-?\d{2}-?\d{2}\s*")
 
 
 def days_of_cells(cells: pd.Series[Any], column: str, where: str) -> pd.Series[Any]:
-    """The days in `cells`; a time of day is dropped, an empty cell is NaT.
+    """The days in `cells`; times of day are dropped, and empty cells become NaT.
 
     Raises
     ------
     CellError
-        A cell is no day; `where` it stands, its row and the cell are named.
+        A cell is not a day; the message names the file (`where`), the row and the cell.
     """
     if isinstance(cells.dtype, pd.DatetimeTZDtype):
         return pd.Series(cells.dt.tz_localize(None).dt.normalize().astype("datetime64[us]"))
@@ -41,16 +41,16 @@ def moments_of_cells(
     cells
         Days (``2024-05-02``), moments with a zone (``2024-05-02T16:30-04:00``), or timestamps.
     symbols
-        By whose calendars days are read; ``""`` by `calendar`.
+        The symbol of each cell, by whose calendar its day is read; ``""`` by `calendar`.
     column, where
         For messages.
     calendar
-        Of symbols whose names show no market.
+        Calendar of symbols whose names show no market.
 
     Raises
     ------
     CellError
-        A cell is neither, or has a time without a zone.
+        A cell is neither a day nor a moment, or has a time without a zone.
     """
     if isinstance(cells.dtype, pd.DatetimeTZDtype):
         return pd.Series(cells.dt.tz_convert("UTC").astype("datetime64[us, UTC]"))
@@ -83,7 +83,7 @@ def _closes_of_days(
         own = pd.DatetimeIndex(days[chosen])
         known = exchange(name).sessions(_FIRST, _LAST)
         if exchange(name).interval != "1d":
-            # known by the end of the day: from its last bar on
+            # known by the end of the day, that is, from its last bar on
             place = np.asarray(known.searchsorted(own + pd.Timedelta(days=1))) - 1
             place = np.where(known[np.maximum(place, 0)] >= own, place, place + 1)
         else:

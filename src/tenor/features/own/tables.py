@@ -1,7 +1,7 @@
-"""A table as features: what was known of a symbol, or of all, from when on; and what does not change (a sector).
+"""Own features from tables: values that change over time, for a symbol or for all, and constant ones such as a sector.
 
-A table with ``session`` or ``known_since`` is read as of each session: a row counts from its ``known_since`` on, until
-one of a later session is known. A table with neither has one row a symbol and holds for all time.
+In a table with ``session`` or ``known_since``, a row is used from its ``known_since`` on, until a row of a later
+session is known. A table with neither column has one row for each symbol, which is used for all sessions.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tenor.schema import Float64
 from tenor.symbols import clean_symbol
 
 OLDEST = 250
-"""Sessions after which a value counts as old as one can be."""
+"""The highest age of a value, in sessions; older values have the same age."""
 MOST_CATEGORIES = 50
 _NAMES = {
     "symbol": ("symbol", "ticker"),
@@ -38,14 +38,14 @@ class OwnTable:
     Attributes
     ----------
     name
-        Of the features.
+        Name of the features.
     frame
-        Columns ``symbol`` (empty: of all symbols), ``session``, ``known_since`` (UTC), and numbers; sorted by
-        `known_since` and `session`.
+        Columns ``symbol`` (empty for a row that concerns all symbols), ``session``, ``known_since`` (UTC), and numbers;
+        sorted by `known_since` and `session`.
     numbers
         Names of the numeric columns.
     dated
-        Whether the table says itself when a row became known; else it is the close of its session.
+        Whether the table states when a row became known; otherwise that is the close of its session.
     """
 
     name: str
@@ -61,11 +61,11 @@ class OwnTable:
     def features(self, axis: Axis, symbols: Sequence[str]) -> dict[str, Float64]:
         """The features by name, each [session, symbol] and finite.
 
-        A symbol of which nothing is known yet has the mean of those of which something is, and an age of 1.
+        A symbol without a known value gets the mean of those that have one, and the age 1 (the highest).
         """
         by_symbol = {str(s): rows for s, rows in self.frame.groupby("symbol", sort=True)}
         common = by_symbol.pop("", self.frame[:0])
-        # the mean is over the table's symbols, not the panel's: which of them have bars is known only later
+        # the mean is over the table's symbols, not the panel's, because which of them have bars is known only later
         known = {s: pd.concat([common, rows]) if len(common) else rows for s, rows in by_symbol.items()}
         grid = {}
         for column in self.numbers:
@@ -79,7 +79,7 @@ class OwnTable:
         return grid
 
     def require(self, symbols: Sequence[str], last: pd.Timestamp) -> None:
-        """Raise DataError where nothing of the table is of `symbols`, or is known by `last` (the last close)."""
+        """Raise DataError if no row of the table concerns `symbols`, or none is known by `last` (the last close)."""
         rows = self.frame[self.frame["symbol"].isin(["", *symbols])]
         if rows.empty:
             raise DataError(
@@ -93,7 +93,7 @@ class OwnTable:
             )
 
     def extended(self, later: pd.DataFrame) -> OwnTable:
-        """The same with the rows of `later` that became known after the last one that a symbol has here."""
+        """The same with rows of `later` added, for each symbol those that became known after its last row here."""
         last = self.frame.groupby("symbol")["known_since"].max()
         before = later["symbol"].map(last)
         fresh = later[(before.isna() | (later["known_since"] > before)).to_numpy()]
@@ -103,7 +103,7 @@ class OwnTable:
         return replace(self, frame=_ordered(frame))
 
     def data(self) -> bytes:
-        """The table as CSV; `of_data` reads it back, the same to the bit."""
+        """The table as CSV; `of_data` reads it back, equal in every bit."""
         frame = self.frame.assign(
             session=self.frame["session"].dt.strftime("%Y-%m-%d"),
             known_since=self.frame["known_since"].dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
@@ -125,20 +125,21 @@ class OwnTable:
 
 @dataclass(frozen=True, eq=False)
 class StaticTable:
-    """What does not change: one row a symbol.
+    """A table of values that do not change, with one row for each symbol.
 
     Attributes
     ----------
     name
-        Of the features.
+        Name of the features.
     frame
         Columns ``symbol``, numbers and texts.
     texts
         The columns that hold categories.
     categories
-        Text column -> the categories that have a column of zeros and ones each; another one is all zeros.
+        From each text column to its categories. Each of these becomes a column of zeros and ones; any other category
+        has zeros in all of them.
     means
-        Numeric column -> what a symbol without a row has.
+        From each numeric column to the value of symbols without a row.
     """
 
     name: str
@@ -149,12 +150,12 @@ class StaticTable:
 
     @property
     def values(self) -> tuple[str, ...]:
-        """The columns beside the symbol."""
+        """The columns other than the symbol."""
         return tuple(str(c) for c in self.frame.columns if c != "symbol")
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The features: a number is one, of a text each category once they are known (`fitted`)."""
+        """The names of the features: one for each numeric column, and after `fitted` one for each category."""
         names: list[str] = []
         for column in self.values:
             one = _feature(self.name, column, self.values)
@@ -163,7 +164,7 @@ class StaticTable:
         return tuple(names)
 
     def fitted(self, symbols: Sequence[str]) -> StaticTable:
-        """The same with categories and means as `symbols`, those of the training part, have them.
+        """The same with the categories and means of `symbols`, those of the training part.
 
         Raises
         ------
@@ -220,19 +221,19 @@ class StaticTable:
 
 
 def read_own_table(name: str, frame: pd.DataFrame, *, calendar: str, where: str) -> OwnTable | StaticTable:
-    """The table in `frame`, by its columns: static where it has neither a session nor a moment.
+    """The table in `frame`; it is static if it has neither a column ``session`` nor ``known_since``.
 
     Parameters
     ----------
     name
-        Of the features.
+        Name of the features.
     frame
-        Columns ``symbol`` (or ``ticker``; may be missing: of all symbols), ``session`` (or ``date``),
+        Columns ``symbol`` (or ``ticker``; without it, rows concern all symbols), ``session`` (or ``date``),
         ``known_since``, and values.
     calendar
-        Of days without a time, for symbols whose names show no market.
+        Calendar by which days without a time are read, for symbols whose names show no market.
     where
-        The file, for messages.
+        Name of the file or frame, for messages.
 
     Raises
     ------
@@ -281,7 +282,7 @@ def _read_csv(data: bytes) -> pd.DataFrame:
 
 
 def _floats(cells: pd.Series[Any]) -> pd.Series[Any]:
-    # Python reads back what it wrote to the last bit, a CSV reader need not
+    # Python reads back exactly what it wrote; a CSV reader may differ in the last bit
     return pd.Series([float(cell) if cell else np.nan for cell in cells], index=cells.index, dtype="float64")
 
 
@@ -290,7 +291,7 @@ def _feature(name: str, column: str, columns: Sequence[str]) -> str:
 
 
 def own_names(frame: pd.DataFrame) -> Mapping[str, Hashable]:
-    """The names of `frame` by those of tenor, for the columns of `KEYS` that it has."""
+    """From tenor's names of columns to those of `frame`, for the columns of `KEYS` that it has."""
     plain = {str(c).strip().lower().replace(" ", "_"): c for c in reversed(list(frame.columns))}
     names = {}
     for key, known in _NAMES.items():
@@ -318,7 +319,7 @@ def _symbols(frame: pd.DataFrame, where: str) -> pd.Series[Any]:
     texts = frame["symbol"].fillna("").astype("str").str.strip()
     symbols = texts.map(clean_symbol).astype("str")
     bad = np.flatnonzero(((texts != "") & (symbols == "")).to_numpy())
-    if len(bad):  # taken for a row of all symbols, it would change the features of each of them
+    if len(bad):  # if it were read as a row of all symbols, it would change the features of each
         why, remedy = f"symbol {texts.iloc[bad[0]][:40]!r} is not a symbol", "correct it, or leave it empty for all"
         mend = r'CELLS = CELLS.astype(str).str.replace(r"[^A-Za-z0-9.^=&-]+", "-", regex=True).str.strip("-.").str[:32]'
         raise CellError(where, why, remedy, rows=bad, column="symbol", mend=mend)
@@ -393,7 +394,7 @@ def _ordered(frame: pd.DataFrame) -> pd.DataFrame:
 def _mean(lines: Sequence[Float64], count: int) -> Float64:
     """[session]; the mean of those of `lines` that are known, NaN where none is."""
     total, known = np.zeros(count), np.zeros(count)
-    for line in lines:  # one after another: one that is not known yet adds exact zeros
+    for line in lines:  # one after another, so that a line without known values adds exact zeros
         total += np.nan_to_num(line)
         known += np.isfinite(line)
     return np.where(known > 0, total / np.maximum(known, 1), np.nan)
@@ -406,7 +407,7 @@ def _as_of(rows: pd.DataFrame, column: str | None, axis: Axis) -> tuple[Float64,
     if rows.empty:
         return values, ages
     rows = rows.sort_values(["known_since", "session"], kind="stable")
-    # a row of an earlier session that comes in late changes nothing: the later one is newer
+    # a row of an earlier session that becomes known late is not used, since a newer one is known
     session = rows["session"].to_numpy().astype("int64")
     newest = session >= np.maximum.accumulate(session)
     known = pd.DatetimeIndex(rows["known_since"][newest])

@@ -58,8 +58,9 @@ def read_files(
 ) -> Iterator[FileBatch]:
     """Read `paths`, batch by batch: files of bars, of news or of events, folders of them, or the StockNet folder.
 
-    Parameters and errors are those of `read_batches`, `read_news_file` and `read_event_file`; `events` gives those that
-    are known already. A path that does not exist, or a folder without such files, is one refusal.
+    Parameters and errors are those of `read_batches`, `read_news_file` and `read_event_file`; `events` returns the
+    events that are already known. A path that does not exist, or a folder without such files, is reported as one
+    refusal.
     """
     reading = reading or Reading()
     for path in map(Path, paths):

@@ -1,8 +1,8 @@
 """Whether dates such as 02/12/2024 are day first or month first: decided for a file as a whole.
 
-A number above 12 decides. Where there is none, a reading wins only if something speaks for it and nothing against it:
-its days are sessions of the exchange that are over, they follow each other, they are in order, and the bars that the
-lake has of them agree. If it stays open the file is refused, since a wrong reading would overwrite bars.
+A number above 12 decides. If there is none, a reading is accepted only if there is evidence for it and none against it:
+its days are past sessions of the exchange, they follow each other, they are in order, and they agree with bars in the
+lake. If the order remains unclear, the file is refused, because a wrong reading would overwrite bars.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _ALIKE = np.log(2.0)
 
 @dataclass(frozen=True)
 class DateEvidence:
-    """What there is beside the texts to decide what they mean.
+    """The evidence, apart from the texts, that decides the order of dates.
 
     Attributes
     ----------
@@ -53,9 +53,9 @@ class DateEvidence:
     now
         UTC.
     order
-        What the user said.
+        The order that the user stated, if any.
     stored
-        The bars known already; asked for only if dates can be read in several ways.
+        Returns bars that are already known; called only if dates can be read in several ways.
     """
 
     rows: NDArray[np.int64]

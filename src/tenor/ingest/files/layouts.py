@@ -1,4 +1,4 @@
-"""Which column of a file holds what: names as publishers write them, in several languages.
+"""Find the columns of a file by their names, as publishers write them, in several languages.
 
 Names are compared without case, accents, spacing and punctuation. The user's own choice (``--columns``) comes first.
 """

@@ -1,4 +1,4 @@
-"""Rows that an import refused: where they stand, why, and what to do. One row of a frame is one refusal."""
+"""Rows that an import refused, with their place, the reason, and what to do. One row of a frame is one refusal."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ class Refusal:
     file
         Its path.
     row
-        The line in the file (the header is line 1; in Parquet the first row is row 1); 0 for the file as a whole.
+        The line in the file (the header is line 1; in Parquet the first row is row 1); 0 for the whole file.
     symbol
-        Of the row; ``""`` where it is unknown.
+        Symbol of the row; ``""`` if it is unknown.
     session
-        Of the row; NaT where it is unknown.
+        Session of the row; NaT if it is unknown.
     column
-        The file's name of the column that is wrong; ``""`` where it is not one cell.
+        The file's own name of the wrong column; ``""`` if no single cell is wrong.
     value
-        The cell as it stands in the file; ``""`` likewise.
+        The cell as it is in the file; ``""`` if no single cell is wrong.
     kind
         One of `REFUSAL_KINDS`.
     why

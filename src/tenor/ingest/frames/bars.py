@@ -1,4 +1,4 @@
-"""Bars from a frame, by the rules that files are read by; a frame with wrong rows is refused, with its remedy."""
+"""Bars from a frame, read by the rules for files. A frame with wrong rows is refused, with a line that repairs it."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from tenor.symbols import clean_symbol
 _FLOAT = re.compile(r"-?(\d+(\.\d*)?|inf|nan)(e[+-]?\d+)?")
 # rows that may be left out without asking
 _LONGEST_GAP, _SHOW_SPACING = 4, 20
-"""Days between daily bars in the middle, weekends among them; rows from which on that is looked at."""
+"""The largest median of days between daily bars, including weekends; and the number of rows from which it is tested."""
 _SEVERAL = 1.5
-"""Rows a day from which on they are taken for rows of several symbols, and not for some that are there twice."""
+"""With more rows a day than this, they are taken for rows of several symbols, not for repeated rows."""
 _HARMLESS = {
     "empty": "without any price are not bars",
     "repeat": "repeat a bar",
@@ -55,34 +55,34 @@ class FrameBars:
 def bars_of(
     frame: Any, *, symbol: str | None = None, calendar: str | None = None, now: pd.Timestamp | None = None
 ) -> Bars:
-    """The bars in `frame`, whoever shaped it.
+    """The bars in `frame`, in any common layout.
 
-    It may be long (one row a symbol and session) or wide (a MultiIndex of prices and symbols in either order, names
-    such as ``Close_AAPL``, or one column of closes a symbol), with the dates in a column or in the index: what
-    yfinance, Alpaca, Stooq or Nixtla (``unique_id, ds, y``) give, and every name that `tenor data import` knows, in any
-    case. Closes alone will do. Daily bars are stamped with a date, or with the midnight, open or close of the exchange,
-    in its own time, in UTC or with a zone.
+    The frame may be long (one row for each symbol and session) or wide (a MultiIndex of prices and symbols in either
+    order, names such as ``Close_AAPL``, or one column of closes for each symbol). Dates may be in a column or in the
+    index. So the frames of yfinance, Alpaca, Stooq or Nixtla (``unique_id, ds, y``) can be used as they are, and all
+    names of columns that ``tenor data import`` knows, in upper or lower case. Closes alone are enough. The time of a
+    daily bar is a date, or the midnight, open or close of the exchange, in its own time, in UTC or with a zone.
 
     Parameters
     ----------
     frame
-        A pandas DataFrame or Series, anything that hands out Arrow's C stream (polars, Arrow, DuckDB), a mapping from
-        symbols to such frames, or `Bars`, which are returned as they are.
+        A pandas DataFrame or Series, a table with Arrow's C stream interface (polars, Arrow, DuckDB), a mapping from
+        symbols to such frames, or `Bars`, which are returned unchanged.
     symbol
-        Whose bars they are, where the frame does not say it.
+        The symbol of the bars, if the frame has no column that says it.
     calendar
-        The exchange, as ``XNYS``, or ``24/7``, on whose sessions the rows of symbols must lie whose names show no
-        market; New York's by default.
+        The exchange (``XNYS``, or ``24/7``) on whose sessions rows must be, for symbols whose names show no market; New
+        York's by default.
     now
-        UTC; rows of the session that is not over by then are left out, with a warning. The clock's time by default.
+        UTC; rows of a session that is not over by then are left out, with a warning. The present by default.
 
     Raises
     ------
     FrameError
-        The frame can't be used: the message has the column, the row (counted from 0, as ``df.iloc`` does), the value,
-        and the line of code that mends it.
+        The frame can't be used. The message has the column, the row (counted from 0, as in ``df.iloc``), the value,
+        and the line of code that repairs it.
     ConfigError
-        `symbol` is not a symbol, or the frame names another one.
+        `symbol` is not a symbol, or the frame has another one.
 
     Examples
     --------
@@ -107,7 +107,7 @@ def read_frame(
     now: pd.Timestamp | None = None,
     what: str = "bars",
 ) -> FrameBars:
-    """As `bars_of`, with what was assumed; `what` names the frame in messages."""
+    """As `bars_of`, but with notes on what was assumed; `what` is the name of the frame in messages."""
     now = now or pd.Timestamp.now("UTC")
     if isinstance(frame, Bars):
         return FrameBars(frame)

@@ -13,15 +13,17 @@ from tenor.schema import Events
 
 
 def events_of(frame: Any, *, calendar: str | None = None) -> Events:
-    """The events in a table: what is known ahead, such as earnings dates.
+    """The events in a table, that is, dates that are known ahead, such as those of earnings.
 
     Parameters
     ----------
     frame
-        `Events`, or a pandas, polars or Arrow table with ``session`` (the day of the event), ``kind``, ``known_since``
-        (the day, or a moment with its zone, from which the date was known) and ``symbol`` (left out or empty: of all).
+        `Events`, or a pandas, polars or Arrow table with the columns ``session`` (the day of the event), ``kind``,
+        ``known_since`` (the day, or a moment with time zone, from which the date was known) and ``symbol`` (missing or
+        empty for events that concern all symbols).
     calendar
-        Whose closes days of ``known_since`` mean, for symbols whose names show no market; New York's by default.
+        The exchange, for symbols whose names show no market; a day in ``known_since`` means its close on that day. New
+        York's by default.
 
     Raises
     ------

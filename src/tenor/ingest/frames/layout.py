@@ -1,4 +1,4 @@
-"""Which column of a frame holds what: long or wide, one symbol or many, prices or closes alone."""
+"""Find the columns of a frame, whether it is long or wide, of one symbol or many, with all prices or closes alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The line of pandas that mends a frame, for each fault that it may have."""
+"""The line of pandas code that repairs a frame, for each fault that it may have."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from tenor.symbols import LONGEST, clean_symbol
 _FEW_DAYS = 4
 _FEW_NAMES = 4
 _OPTIONAL = ("open", "high", "low")
-"""Columns without which closes alone are read."""
+"""If these columns are missing, only the closes are read."""
 _SWAPPED = (("high", "low"), ("low", "high"))
 _UNFIT = re.compile(r"[^A-Za-z0-9.^=&-]+")
-"""What no symbol is made of, and some characters that mean something in one."""
+"""Characters that are replaced in a text to make a symbol of it: invalid ones, and some with a meaning in symbols."""
 _WITHIN_DAY = {"open": "first", "high": "max", "low": "min", "close": "last", "adj_close": "last", "volume": "sum"}
 
 
 @dataclass(frozen=True)
 class Mender:
-    """Writes lines of code about the frame ``df``.
+    """Writes lines of code that repair the frame ``df``.
 
     Attributes
     ----------
     table, layout
-        What is known of the frame.
+        The frame's table, and the places of its columns.
     """
 
     table: FrameTable

@@ -1,4 +1,4 @@
-"""News from a frame, by the rules that files are read by; a frame with wrong rows is refused, with its remedy."""
+"""News from a frame, read by the rules for files. A frame with wrong rows is refused, with a line that repairs it."""
 
 from __future__ import annotations
 
@@ -39,22 +39,24 @@ class FrameNews:
 
 
 def news_of(frame: Any, *, now: pd.Timestamp | None = None) -> News:
-    """The news in `frame`: a text, a time with a zone and a symbol a row, named as publishers name them.
+    """The news in `frame`, which has a text, a time with zone and a symbol in each row, under any common column names.
 
-    An item about several symbols (a list, or ``"AAPL, MSFT"``) is one of each.
+    An item about several symbols (a list, or ``"AAPL, MSFT"``) becomes one item for each.
 
     Parameters
     ----------
     frame
-        A pandas DataFrame, anything that hands out Arrow's C stream, or `News`, which are returned as they are.
+        A pandas DataFrame, a table with Arrow's C stream interface (polars, Arrow, DuckDB), or `News`, which are
+        returned unchanged.
     now
-        UTC; items of a later time are refused. The clock's time by default.
+        UTC; items with a later time are refused. The present by default.
 
     Raises
     ------
     FrameError
-        The frame can't be used: the message has the column, the row (counted from 0), the value, and the line of code
-        that mends it. A date without a time, or a time without a zone, could be hours off.
+        The frame can't be used. The message has the column, the row (counted from 0), the value, and the line of code
+        that repairs it. A date without a time, or a time without a zone, is refused, because it could be wrong by
+        hours.
 
     Examples
     --------
@@ -69,7 +71,7 @@ def news_of(frame: Any, *, now: pd.Timestamp | None = None) -> News:
 
 
 def read_news(frame: Any, *, now: pd.Timestamp | None = None, what: str = "news") -> FrameNews:
-    """As `news_of`, with what was assumed; `what` names the frame in messages."""
+    """As `news_of`, but with notes on what was assumed; `what` is the name of the frame in messages."""
     if isinstance(frame, FrameNews):
         return frame
     if isinstance(frame, News):
@@ -110,7 +112,7 @@ def _fault(refusals: pd.DataFrame, table: FrameTable, names: tuple[str, ...], wh
     why = f"{what}, row {first['row']}: {first['column']!r}{is_} {first['why']}{more}"
     if first["why"] == NO_ZONE:
         mend = f'{cells} = pd.to_datetime({cells}){dot}.tz_localize("UTC")  # if that is their zone'
-    elif first["why"] == NO_HOUR:  # counted as known in the evening: too late is safe, too early is a leak
+    elif first["why"] == NO_HOUR:  # counts as known in the evening: too late is safe, too early would be a leak
         day = f'pd.to_datetime({cells}.astype(str), format="mixed"){dot}.tz_localize("UTC")'
         mend = f"{cells} = {day} + pd.Timedelta(hours=24)  # known when its day is over"
     elif alike["row"].nunique() == table.rows:  # dropping them would leave nothing

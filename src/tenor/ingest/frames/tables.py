@@ -96,14 +96,14 @@ def table_of(frame: Any, what: str = "bars") -> FrameTable:
     Parameters
     ----------
     frame
-        A pandas DataFrame or Series, or anything that hands out Arrow's C stream: polars, Arrow, DuckDB.
+        A pandas DataFrame or Series, or a table with Arrow's C stream interface: polars, Arrow, DuckDB.
     what
-        Names it in messages.
+        The name of the frame in messages.
 
     Raises
     ------
     FrameError
-        It is not a table, has no rows, or names two columns alike.
+        It is not a table, has no rows, or has two columns with the same name.
     """
     if isinstance(frame, pd.Series):
         table = _of_series(frame, what)
@@ -120,16 +120,16 @@ def table_of(frame: Any, what: str = "bars") -> FrameTable:
 
 
 def plain_frame(frame: Any, what: str) -> pd.DataFrame:
-    """`frame` as a pandas DataFrame whose index says nothing: dates and symbols of the index are columns.
+    """`frame` as a pandas DataFrame with a plain index; dates and symbols in the index become columns.
 
     Raises
     ------
     FrameError
-        It is no table, has no rows, or names two columns alike.
+        It is not a table, has no rows, or has two columns with the same name.
     """
     if isinstance(frame, pd.Series):
         frame = frame.to_frame(frame.name if isinstance(frame.name, str) else "value")
-    table_of(frame, what)  # raises for what is none
+    table_of(frame, what)  # raises if it is not a table
     if not isinstance(frame, pd.DataFrame):
         arrow = pa.Table.from_batches([frame]) if isinstance(frame, pa.RecordBatch) else pa.table(frame)
         made: pd.DataFrame = arrow.to_pandas()
@@ -144,7 +144,7 @@ def plain_frame(frame: Any, what: str) -> pd.DataFrame:
 
 
 def unreadable(table: FrameTable, error: ColumnError, what: str) -> FrameError:
-    """The refusal of a frame for a column that can't be read, with the line that mends it."""
+    """The error for a frame with a column that can't be read, with the line that repairs it."""
     place = next(i for i in range(len(table.labels)) if table.name(i) == error.column)
     value = f" is {error.value!r}, which" if error.value else ""
     if repr(error.column) in error.why:
@@ -160,7 +160,7 @@ def unreadable(table: FrameTable, error: ColumnError, what: str) -> FrameError:
 
 
 def without_rows(table: FrameTable, rows: Sequence[int]) -> str:
-    """The line that drops `rows`, counted from 0: labels of the index may be there twice."""
+    """The line that drops `rows`, by place, since labels of the index may be repeated."""
     return f"{table.to_pandas}df = df[[row not in {sorted(set(rows))} for row in range(len(df))]]"
 
 

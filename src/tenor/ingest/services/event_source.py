@@ -1,4 +1,4 @@
-"""A source of dates known ahead, and its answer: events, each with the session that is the first to react."""
+"""The base class of sources of events, and their answers: events, each with the first session that can react."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tenor.ingest.services.source import Source
 
 EARNINGS = "earnings"
 EXPECTED = "earnings_expected"
-"""The kind of days on which results are to be expected by the year before: a rule's word, no company's."""
+"""The kind of days on which results are expected because of the year before; a rule gives them, not the company."""
 _FURTHEST = pd.Timedelta(days=400)
 _CLOSED = pd.Timedelta(days=14)
-"""No exchange is closed for longer."""
+"""The longest time for which an exchange is closed."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class EventAnswer:
     frame
         Columns ``symbol``, ``session``, ``kind`` and ``known_since`` (UTC; NaT: since the answer came).
     covered
-        Of a calendar of coming dates, the last day that it covers: a date until then that it no longer lists was moved
-        or called off. None for a source that lists what has happened.
+        For a calendar of coming dates, the last day that it covers; a date up to then that it no longer lists was moved
+        or called off. None for a source that lists past events.
     refused
-        Rows without a usable date.
+        Number of rows without a usable date.
     note
         What a person should know.
     """
@@ -60,14 +60,14 @@ class EventSource(Source, ABC):
 
     @abstractmethod
     def events(self, symbol: str, *, since: pd.Timestamp, now: pd.Timestamp) -> EventAnswer:
-        """The events of `symbol` (``""`` for a source that is asked once) that it learned of from `since` to `now`.
+        """The events of `symbol` (``""`` for a source that is asked once) that became known from `since` to `now`.
 
         Parameters
         ----------
         symbol
-            As Yahoo writes it.
+            In Yahoo's notation.
         since, now
-            UTC. A calendar of coming dates lists all that it has from `now` on.
+            UTC. A calendar of coming dates returns all dates from `now` on.
 
         Raises
         ------
@@ -83,9 +83,10 @@ def us_stock(symbol: str) -> bool:
 
 
 def reacting_session(symbol: str, day: Any, *, after_close: bool) -> pd.Timestamp | None:
-    """The first session that can react to what comes out on `day`; None where `day` is not a date (YYYY-MM-DD).
+    """The first session that can react to news on `day`; None if `day` is not a date (YYYY-MM-DD).
 
-    That is the session of `day` itself, or the next one: where it comes after the close, or there is none that day.
+    It is the session of `day` itself, or the next one if the news comes after the close or there is no session that
+    day.
     """
     if not isinstance(day, str):
         return None

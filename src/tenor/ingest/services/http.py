@@ -1,4 +1,4 @@
-"""The one way to the network: requests bounded in time and size, retried, paced, and honest about what came back."""
+"""All requests to the network go through here: limited in time and size, retried, paced, and with clear errors."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Form = Literal["json", "csv", "xml"]
 AGENT = "Mozilla/5.0 (compatible; tenor; research)"
 _TEMPORARY = (408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 524)
 _MEGABYTE = 1 << 20
-# they log whole addresses, those of redirects among them, and a query may hold a key
+# these loggers write whole addresses, also those of redirects, and a query may contain a key
 _LOGGERS = ("httpx", "httpcore.http11", "httpcore.connection", "httpcore.proxy")
 
 

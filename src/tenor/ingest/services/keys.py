@@ -1,4 +1,4 @@
-"""Keys of services: read from the environment once, and never shown."""
+"""Keys of services: they are read from the environment once, and never shown."""
 
 from __future__ import annotations
 

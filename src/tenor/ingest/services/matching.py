@@ -47,8 +47,8 @@ class SymbolMatcher:
     def symbols(self, text: str) -> list[str]:
         """The symbols that `text` is about, in the order in which they are looked for.
 
-        A bare ticker counts from three capitals on, and not in a text that shouts; a name must be written as the
-        company writes it.
+        A ticker without ``$`` counts only if it has at least three capitals, and not in a text written in capitals. A
+        name must be written as the company writes it.
         """
         written = {m.upper().rstrip(".-") for m in _CASHTAG.findall(text)} | {m.upper() for m in _LISTED.findall(text)}
         if not text.isupper():

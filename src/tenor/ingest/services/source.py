@@ -1,4 +1,4 @@
-"""What every source on the network declares of itself."""
+"""The base class of all sources on the network, with what each of them declares."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ class Source:
     http
         Sends the requests.
     keys
-        Of all services.
+        Keys of all services.
     url
-        Where the service is; `default_url` where it is left out.
+        Address of the service; `default_url` if it is left out.
 
     Attributes
     ----------
     name : str
-        As the settings call it.
+        Its name in the settings.
     default_url : str
         Scheme and host.
     key_variables : tuple of str
         The environment variables that hold its keys.
     needs_keys : bool
-        False where it works without them as well.
+        False if it also works without keys.
     key_is : str
-        What the first of them is, in messages.
+        What the first key is, in messages.
     gap : float
-        Seconds between two requests, at least.
+        The fewest seconds between two requests.
     browsers_only : bool
         Whether it refuses clients that do not begin their TLS as a browser does, by 429 like one that asks too often.
     """
