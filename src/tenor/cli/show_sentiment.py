@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from tenor.cli.console import line, table
+from tenor.kinds import PRESENT
 
 if TYPE_CHECKING:
     from tenor.sentiment import Explanation, Scores
@@ -19,8 +20,6 @@ SCORE_KEYS = ("positive", "neutral", "negative", "score")
 
 def show_scores(texts: Sequence[str], scores: Scores) -> None:
     """A row a text, in their order."""
-    from tenor.kinds import PRESENT
-
     rows: list[Sequence[str | Text]] = []
     for text, row in zip(texts, scores.rows(), strict=True):
         numbers = ("–",) * 4 if row["empty"] else tuple(f"{row[key]:.3f}" for key in SCORE_KEYS)
