@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import ipaddress
 import math
 import time
@@ -173,6 +174,7 @@ class Slots:
             del self._taken[caller]
 
 
+@functools.lru_cache(4096)
 def network_of(host: str) -> str:
     """The address that limits count by: of IPv6 the network of 64 bits that one client gets whole."""
     try:

@@ -5,13 +5,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 
+from tenor.lateness import behind_reason, grace_of
 from tenor.serving.published import SKEW, Index, SymbolEntry
 from tenor.serving.schemas import Staleness
 
-GRACE = 6 * 3600.0
-"""Seconds after a close in which its bar, and a forecast from it, need not be there yet."""
-GRACE_WITHIN = 2 * 3600.0
-"""The same after the close of a bar within the day."""
 LATE = 3
 """Up to so many sessions behind, bars are only late; further behind, none are fetched any more."""
 
@@ -53,17 +50,6 @@ def staleness(index: Index, entry: SymbolEntry | None, now: float, problems: Seq
     reasons += problems
     replay = bool(index.head.get("replay", False))
     return Staleness(bool(reasons), freshest.behind + max(since, 0), tuple(dict.fromkeys(reasons)), replay)
-
-
-def grace_of(calendar: str) -> float:
-    """Seconds after a close of `calendar` in which its bar need not be there yet."""
-    return GRACE_WITHIN if "@" in calendar else GRACE
-
-
-def behind_reason(session: str, count: int) -> str:
-    """Why a forecast is stale after `count` sessions that have closed since `session`, the last one it used."""
-    have = "session has" if count == 1 else "sessions have"
-    return f"the last session used is {session}: {count:,} {have} closed since"
 
 
 def due(index: Index | None, now: float, *, delay: float) -> bool:
