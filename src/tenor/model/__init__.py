@@ -1,5 +1,11 @@
 """The network: an LSTM with attention, or a user's own network. It predicts at every step of its input."""
 
+import os
+
+# before the first product: without it MKL's products depend, on some processors, on where in memory an array lies, and
+# the same training gives other last digits
+os.environ.setdefault("MKL_CBWR", "AUTO")
+
 from tenor.config import ModelConfig
 from tenor.model.attention_lstm import AttentionLSTM, Output
 from tenor.model.own_network import FramedNetwork, OwnNetwork, pooled_log_variance
