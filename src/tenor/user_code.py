@@ -206,6 +206,9 @@ def _collect(function: Callable[..., Any], lines: list[str], blocks: list[str], 
     try:
         text = textwrap.dedent(inspect.getsource(function))
         tree = ast.parse(text)
+        # of what `exec` defines, Python 3.13 takes the text of `python -c` for the source
+        if getattr(tree.body[0], "name", "") != inspect.unwrap(function).__code__.co_name:
+            raise OSError("the text found is another one's")
     except (OSError, TypeError, SyntaxError):
         raise ConfigError(
             f"{name} has no source that could travel with a model: write it into a file and name it file.py:{name}."

@@ -215,7 +215,8 @@ def test_a_message_goes_over_every_channel(mail: tuple[int, list[str]], web: tup
     assert requests[1][0] == "/bot12:secret/sendMessage"
     assert requests[1][1]["chat_id"] == "42"
     assert "WIDE may move" in requests[1][1]["text"]
-    assert {"mail FROM:<a@example.com>", "rcpt TO:<a@example.com>", "rcpt TO:<b@example.com>"} <= {*lines}
+    said = {line.lower() for line in lines}  # newer Pythons say MAIL FROM
+    assert {"mail from:<a@example.com>", "rcpt to:<a@example.com>", "rcpt to:<b@example.com>"} <= said
     assert {"Subject: tenor: 1 alert", "WIDE may move"} <= {*lines}
 
 

@@ -64,7 +64,7 @@ def _config(folder: Path, body: str) -> FeatureConfig:
             "return pd.concat([bars['close'], pd.Series([1.0], [bars.index[-1] + pd.Timedelta(days=1)])])",
             r"returned 1 row after the last bar of S00, \d{4}-\d\d-\d\d \(the first is .*none for the future",
         ),
-        ("return bars['close'].astype('str')", r"returned str in column 'f' for S00, '\d+.*return numbers"),
+        ("return bars['close'].astype('str')", r"returned (str|object) in column 'f' for S00, '\d+.*return numbers"),
         ("return bars['close'].map(lambda x: {})", r"returned object in column 'f' for S00, \{\} for example"),
         ("return pd.Series(bars.index, bars.index)", r"returned datetime64.* in column 'f'"),
         ("return bars['close'] * np.nan", r"returned no number at all in column 'f' for S00, .*needs more bars"),

@@ -212,7 +212,7 @@ def _read(
 
 def _require_daily(frame: pd.DataFrame, what: str) -> None:
     """Refuse bars of weeks or months: nothing else in them shows that a row is more than one session."""
-    for symbol, days in frame.groupby("symbol", sort=False)["session"]:
+    for symbol, days in frame.groupby("symbol", sort=False, observed=True)["session"]:
         apart = days.sort_values().diff().dt.days.median()
         if len(days) >= _SHOW_SPACING and apart > _LONGEST_GAP:
             raise FrameError(
@@ -242,7 +242,7 @@ def _judge(
     today = now.tz_localize(None).normalize()
     future = (refusals["kind"] == "unfinished") & (refusals["session"] > today + pd.Timedelta(days=1))
     kinds = refusals["kind"].where(~future, "future")
-    for kind, rows in refusals.groupby(kinds, sort=False):
+    for kind, rows in refusals.groupby(kinds, sort=False, observed=True):
         if kind in _HARMLESS:
             notes.append(f"{len(rows)} rows {_HARMLESS[str(kind)]}: left out")
         elif kind == "unfinished":
