@@ -131,7 +131,7 @@ def test_an_alert_of_the_last_refresh_is_not_new_but_the_next_session_s_is() -> 
         ("range < 4%", "no rule"),
         ("spike", "it takes a bound, as in 'spike earnings > 4'"),
         ("spike earnngs > 4", "did you mean 'earnings'"),
-        ("range earnings > 4%", "is of no kind of news"),
+        ("range earnings > 4%", "takes no kind of news"),
         ("", "no rule"),
     ],
 )
@@ -250,8 +250,8 @@ def test_a_password_goes_to_no_server_without_tls_and_no_failure_shows_it(
     [
         ({}, "needs the environment variable TENOR_SMTP"),
         ({"TENOR_SMTP": "smtp://h"}, "TENOR_MAIL_TO"),
-        ({"TENOR_SMTP": "mail.example.com:pass1", "TENOR_MAIL_TO": "a@b.c"}, "TENOR_SMTP is no address"),
-        ({"TENOR_SMTP": "smtp://h:99999999", "TENOR_MAIL_TO": "a@b.c"}, "TENOR_SMTP is no address"),
+        ({"TENOR_SMTP": "mail.example.com:pass1", "TENOR_MAIL_TO": "a@b.c"}, "TENOR_SMTP is not an address"),
+        ({"TENOR_SMTP": "smtp://h:99999999", "TENOR_MAIL_TO": "a@b.c"}, "TENOR_SMTP is not an address"),
         ({"TENOR_SMTP": "smtp://h", "TENOR_MAIL_TO": "a@b.c\nBcc: x@y.z"}, "TENOR_MAIL_TO"),
     ],
 )

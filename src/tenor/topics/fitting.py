@@ -70,7 +70,7 @@ def fit_topics(
         scikit-learn is not installed.
     """
     if k < 2:
-        raise ConfigError(f"k is {k}: at least 2 topics tell items apart.")
+        raise ConfigError(f"k is {k}; it must be at least 2.")
     if not 0 <= seed < 2**32:
         raise ConfigError(f"seed is {seed}: give a whole number from 0 to {2**32 - 1}.")
     array = np.asarray(embeddings)
