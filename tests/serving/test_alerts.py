@@ -128,11 +128,11 @@ def test_an_alert_of_the_last_refresh_is_not_new_but_the_next_session_s_is() -> 
         ("missed > 3", "it takes no bound: 'missed'"),
         ("rank > 95", "between 0 and 1"),
         ("range > 1.2.3", "'1.2.3' is not a number"),
-        ("range < 4%", "no rule"),
+        ("range < 4%", "is not a rule such as"),
         ("spike", "it takes a bound, as in 'spike earnings > 4'"),
         ("spike earnngs > 4", "did you mean 'earnings'"),
         ("range earnings > 4%", "takes no kind of news"),
-        ("", "no rule"),
+        ("", "is not a rule such as"),
     ],
 )
 def test_a_rule_that_cant_be_read_is_refused(rule: str, message: str) -> None:

@@ -1,4 +1,4 @@
-"""Models that a version is compared with: same data, same seeds, one thing changed; trained once and kept."""
+"""Models that a version is compared with: same data and seeds, one thing changed; each is trained once and stored."""
 
 from __future__ import annotations
 

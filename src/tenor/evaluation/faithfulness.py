@@ -123,7 +123,7 @@ class Faithfulness:
     verdict: str
 
     def to_json(self) -> dict[str, Any]:
-        """A mapping of JSON values; what is undefined is None."""
+        """A dict of JSON values; undefined numbers are None."""
         values: dict[str, Any] = json_values(asdict(self))
         return values | {"uniform_entropy": 1.0}
 

@@ -43,7 +43,7 @@ class AgainstHolding:
     volatility: float
 
     def to_json(self) -> dict[str, Any]:
-        """A mapping of JSON values; what is undefined is None."""
+        """A dict of JSON values; undefined numbers are None."""
         plain: dict[str, Any] = json_values(dict(self.__dict__))
         return plain
 
