@@ -25,7 +25,7 @@ class Companions:
     work
         The folder of work that is part of no version: companions are kept under ``companions``.
     workers
-        Processes that train seeds side by side; None is one a core.
+        Number of processes that train seeds at the same time; None means one for each CPU core.
     progress
         Called after every epoch.
     """

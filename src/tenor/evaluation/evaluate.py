@@ -169,9 +169,9 @@ class Direction:
     Attributes
     ----------
     always_up
-        Share of rises, which is what always-up gets right.
+        Share of rises, which is how often always-up is right.
     difference
-        Share of right directions minus that.
+        Share of right directions minus `always_up`.
     """
 
     always_up: float
@@ -193,11 +193,11 @@ def evaluation_verdict(
     name, ours
         The evaluated model, and its metrics.
     squared_error
-        Other model -> 1 where ours is better at 5 % by a Diebold-Mariano test on days after Holm's correction for
-        their number, -1 where worse, 0 where neither, None where there are too few days. Direction and rank IC stand
-        at 5 % by themselves: the 95 % interval lies on one side.
+        For each other model: 1 if ours is better at 5 % by a Diebold-Mariano test on days, after Holm's correction for
+        the number of models; -1 if it is worse, 0 if neither is shown, None if there are too few days. Direction and
+        rank IC are not corrected: each is shown if its 95 % interval lies on one side.
     direction
-        Against always-up.
+        The direction accuracy compared with always-up.
     days
         Sessions with a cell that counts.
     """

@@ -41,7 +41,7 @@ def compare_on_news_sessions(
     ours, without
         The names of the two models.
     resamples
-        Of the days.
+        Number of resamples of the days.
 
     Returns
     -------

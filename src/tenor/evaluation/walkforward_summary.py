@@ -109,7 +109,7 @@ def summarise_walk(panel: Panel, walk: WalkForward, *, scheme: str, resamples: i
     scheme
         How training parts follow each other, for the report.
     resamples
-        Of the days.
+        Number of resamples of the days.
 
     Raises
     ------
