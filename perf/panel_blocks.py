@@ -3,9 +3,10 @@
     python perf/panel_blocks.py --symbols 500 1000 2000 --sessions 2520
 
 Each way runs in a process of its own, of which the peak of resident memory is taken; what it takes before it has any
-bar is given as well. Bars are random walks, made again for each block by a seed of each symbol, as a lake reads them
-from its parts: at once they are in memory all together. Memory is bounded where its peak does not grow with symbols.
-``--way "in blocks" training`` trains a tiny network for an epoch on the panel in files: what a training takes.
+bar is given as well, and the peak of what is not in files. Bars are random walks, made again for each block by a seed
+of each symbol, as a lake reads them from its parts: at once they are in memory all together. Memory is bounded where
+its peak does not grow with symbols. ``--way "in blocks" training`` trains a tiny network for an epoch on the panel in
+files: what a training takes.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from own_memory import OwnMemory
 
 from tenor.calendars import exchange
 from tenor.config import FeatureConfig, ModelConfig, SplitConfig, TrainConfig
@@ -80,7 +82,7 @@ def one(way: str, symbols: int, sessions: int, megabytes: int, folder: Path) -> 
     walks, names = Walks(sessions), tuple(f"S{i:05d}" for i in range(symbols))
     config = FeatureConfig(sentiment=False)
     Walks(sessions)(names[:1])
-    before = peak()
+    before, own = peak(), OwnMemory()
     begun = time.process_time()
     if way == "at once":
         panel = build_panel(walks(names), config)
@@ -102,6 +104,7 @@ def one(way: str, symbols: int, sessions: int, megabytes: int, folder: Path) -> 
         "CPU-seconds": round(seconds, 1),
         "MiB before": round(before),
         "MiB at most": round(most),
+        "of its own": round(own.most),
         "MiB of the panel": round(size),
         "sha256": digest(panel),
     }

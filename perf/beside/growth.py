@@ -38,10 +38,11 @@ class Axis:
 
 AXES = (
     Axis("symbols", "model", (10, 100, 1_000, 10_000), {"years": 1, "lookback": 30}),
+    Axis("symbols", "model", (10, 100, 1_000, 10_000), {"years": 1, "lookback": 30, "files": 1}),
     Axis("years", "model", (1, 5, 20), {"symbols": 50, "lookback": 30}),
     Axis("lookback", "model", (10, 30, 120, 240), {"symbols": 50, "years": 5}),
     Axis("texts", "counting", (10_000, 100_000, 1_000_000), {}),
-    Axis("texts", "scoring", (300, 1_000, 3_000), {}),
+    Axis("texts", "scoring", (300, 3_000, 10_000), {}),
 )
 
 
@@ -76,7 +77,7 @@ def exponent(axis: Mapping[str, Any], step: str, number: str) -> float:
 
 
 def _values(axis: Mapping[str, Any], step: str, number: str) -> list[float]:
-    """CPU seconds, or MiB above what the process held before the first step."""
+    """CPU seconds, or MiB above what the process held before the first step; pages of mapped files do not count."""
     if number == "cpu":
         return [max(row[step]["cpu"], 1e-3) for row in axis["rows"]]
     return [max(row[step]["peak"] - row["before"], 1.0) for row in axis["rows"]]
@@ -91,7 +92,9 @@ def table(record: Mapping[str, Any]) -> str:
     ]
     for axis in record["axes"]:
         sizes = " / ".join(f"{row['size']:,}" for row in axis["rows"])
-        others = ", ".join(f"{value:g} {name}" for name, value in axis["others"].items())
+        others = ", ".join(
+            "panel in files" if name == "files" else f"{value:g} {name}" for name, value in axis["others"].items()
+        )
         where = f"{sizes} {axis['axis']}" + (f" ({others})" if others else "")
         for step in steps(axis):
             cells = [where, step]
@@ -135,7 +138,7 @@ def draw(record: Mapping[str, Any]) -> str:
             if axis["job"] == "scoring"
             else "texts counted by day"
             if axis["job"] == "counting"
-            else axis["axis"],
+            else axis["axis"] + (", panel in files" if "files" in axis["others"] else ""),
             fontsize=10,
         )
     image = io.StringIO()

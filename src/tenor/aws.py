@@ -158,6 +158,10 @@ class CachedStore:
             self.cache.put(key, stored.data)
         return stored
 
+    def digest(self, key: str) -> str:
+        """See `ObjectStore.digest`."""
+        return self.store.digest(key)
+
     def changed(self, key: str, etag: str) -> StoredObject | None:
         """See `ObjectStore.changed`."""
         return self.store.changed(key, etag)

@@ -31,6 +31,8 @@ HAR_TERMS = (
 REFIT_EVERY = 21
 FEWEST_ROWS = 150
 """A stock with fewer known rows takes the pooled coefficients; with fewer pooled rows, nothing is forecast."""
+_ROWS = 256
+"""Sessions whose means over the symbols are taken together."""
 _CENTRE = -8.0
 """A typical log variance of a session. It is subtracted before squares are summed, so that the sums lose no digits."""
 
@@ -46,16 +48,21 @@ def har_terms(panel: Panel) -> Float64:
     array
         [session, symbol, term], the terms named by `HAR_TERMS`; NaN where not known.
     """
-    own = np.stack([np.log(rolling_mean(panel.variance, n)) for n in HAR_X_SESSIONS], axis=2)
-    known = np.isfinite(own)
-    total, count = np.where(known, own, 0.0).sum(axis=1, keepdims=True), known.sum(axis=1, keepdims=True)
-    market = np.where(known, total / np.maximum(count, 1), np.nan)
-    returns = np.full(panel.close.shape, np.nan)
+    terms = np.full((*panel.close.shape, len(HAR_TERMS)), np.nan)
+    lags = len(HAR_X_SESSIONS)
+    for i, n in enumerate(HAR_X_SESSIONS):
+        terms[:, :, i] = np.log(rolling_mean(panel.variance, n))
+    for start in range(0, len(terms), _ROWS):  # of many symbols each copy of all sessions would take gigabytes
+        rows = slice(start, start + _ROWS)
+        own = terms[rows, :, :lags]
+        known = np.isfinite(own)
+        total, count = np.where(known, own, 0.0).sum(axis=1, keepdims=True), known.sum(axis=1, keepdims=True)
+        terms[rows, :, lags : 2 * lags] = np.where(known, total / np.maximum(count, 1), np.nan)
     for i in range(panel.close.shape[1]):
-        rows = np.flatnonzero(np.isfinite(panel.close[:, i]))
-        returns[rows[1:], i] = np.diff(np.log(panel.close[rows, i]))
-    loss = np.log1p(100 * np.maximum(-returns, 0))
-    return np.concatenate([own, market, loss[:, :, None]], axis=2)
+        there = np.flatnonzero(np.isfinite(panel.close[:, i]))
+        returns = np.diff(np.log(panel.close[there, i]))
+        terms[there[1:], i, -1] = np.log1p(100 * np.maximum(-returns, 0))
+    return terms
 
 
 def rolling_mean(variance: Float64, sessions: int) -> Float64:
@@ -169,13 +176,15 @@ class Moments:
         if not len(target):
             return
         known = np.isfinite(target)
-        row = np.concatenate(
-            [np.ones_like(target)[:, :, None], terms - _CENTRE, (target - _CENTRE)[:, :, None]], axis=2
-        )
-        row = np.where(known[:, :, None], row, 0.0)
+        row = np.empty((*target.shape, terms.shape[2] + 2))  # written in place: the first rows are most of a panel
+        row[:, :, 0] = 1.0
+        np.subtract(terms, _CENTRE, out=row[:, :, 1:-1])
+        np.subtract(target, _CENTRE, out=row[:, :, -1])
+        row[~known] = 0.0
         self._products = self._products + np.einsum("tsi,tsj->sij", row, row)
-        self._low = np.minimum(self._low, np.where(known[:, :, None], terms, np.inf).min(axis=0))
-        self._high = np.maximum(self._high, np.where(known[:, :, None], terms, -np.inf).max(axis=0))
+        where = np.broadcast_to(known[:, :, None], terms.shape)
+        self._low = np.minimum(self._low, terms.min(axis=0, where=where, initial=np.inf))
+        self._high = np.maximum(self._high, terms.max(axis=0, where=where, initial=-np.inf))
 
     def fit(self) -> StockRegressions:
         """Each stock's own least squares, or the pooled one for a stock with fewer than `FEWEST_ROWS` rows."""

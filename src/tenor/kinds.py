@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
-Float32 = npt.NDArray[np.float32]
-Float16 = npt.NDArray[np.float16]
+if TYPE_CHECKING:  # the names of the kinds alone must not load NumPy
+    import numpy as np
+    import numpy.typing as npt
 
 KINDS = ("earnings", "analyst", "merger", "product", "legal", "payout", "macro", "management", "price")
 """The kinds, in the order of every array of their probabilities.
@@ -37,5 +36,5 @@ class StoredKinds:
     """
 
     text_hashes: Sequence[str]
-    kinds: Float32
-    embeddings: Float16 | None
+    kinds: npt.NDArray[np.float32]
+    embeddings: npt.NDArray[np.float16] | None

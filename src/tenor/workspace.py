@@ -7,6 +7,7 @@ version (checkpoints, folds, searches) is in `work`, on this machine.
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -503,6 +504,7 @@ class LakeForecasts:
     def __init__(self, workspace: Workspace, predictor: Predictor, *, until: pd.Timestamp | None = None) -> None:
         self._workspace, self._predictor, self._until = workspace, predictor, until
         self.recipe: Recipe = predictor.recipe
+        self.card = predictor.card
         self._calendar = predictor.recipe.features.calendar
         self.known: tuple[str, ...] = workspace.lake.symbols(self._calendar)
         """The symbols of the lake."""
@@ -587,19 +589,41 @@ class LakeForecasts:
         run = self.trained if self.trained is not None and symbol in self.recipe.symbols else self.everything
         return run.attention(symbol)
 
-    def save(self) -> None:
+    @functools.cached_property
+    def newest_of_trained(self) -> Forecasts:
+        """The newest forecasts of all symbols that the model was trained on."""
+        return Forecasts() if self.trained is None else self.trained.newest(self.trained.panel.symbols)
+
+    def save(self, known: Mapping[str, Any] | None = None) -> None:
         """Save the newest forecasts beside the model, so that later calls with the same inputs can read them.
 
         They can be computed again at any time, so a failure to write is only logged.
+
+        Parameters
+        ----------
+        known
+            What shows that the inputs are the same without reading them (`tenor.pipeline.current`).
         """
         if self.trained is None:
             return
-        forecasts = [forecast.to_json() for forecast in self.trained.newest(self.trained.panel.symbols)]
-        data = json.dumps({"inputs": self._inputs(), "forecasts": forecasts}, allow_nan=False).encode()
         try:
-            self._workspace.registry.objects.put(self._key, data)
+            self._workspace.registry.objects.put(self._key, self._document(known))
         except StoreError as error:
             log.warning("the newest forecasts are not kept", extra={"error": str(error)})
+
+    def _document(self, known: Mapping[str, Any] | None) -> bytes:
+        """JSON in lines: `known`, with the places in what follows; the inputs; and a line a forecast."""
+        body = bytearray(f'"inputs": {json.dumps(self._inputs())}, "forecasts": [\n'.encode())
+        places: dict[str, list[tuple[int, int, int]]] = {}
+        for count, forecast in enumerate(self.newest_of_trained):
+            text = json.dumps(forecast.to_json(), allow_nan=False).encode()
+            body += b",\n" if count else b""
+            places.setdefault(forecast.symbol, []).append((forecast.horizon, len(body), len(text)))
+            body += text
+        body += b"]}"
+        if known is not None:
+            known = {**known, "places": places, "body": hashlib.sha256(body).hexdigest()}
+        return f'{{"known": {json.dumps(known, allow_nan=False)},\n'.encode() + body
 
     @property
     def _key(self) -> str:

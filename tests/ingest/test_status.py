@@ -19,7 +19,8 @@ from tenor.cli import main
 from tenor.config import SourcesConfig
 from tenor.errors import StoreError, UnknownSymbolError
 from tenor.ingest.doctor import doctor
-from tenor.ingest.status import refusal, stale, status
+from tenor.ingest.status import stale, status
+from tenor.lateness import refusal
 from tenor.schema import Bars
 
 Make = Callable[..., Live]

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tenor.errors import ModelError
-from tenor.kinds import KINDS, PRESENT, Float32, StoredKinds
+from tenor.kinds import KINDS, PRESENT, StoredKinds
+from tenor.schema.arrays import Float32
 from tenor.sentiment.denials import put_denials_as_change
 from tenor.sentiment.encoder import SHIPPED
 from tenor.sentiment.kinds import EMBEDDING_SIZE, FILE, KindsClassifier, classifier_bytes

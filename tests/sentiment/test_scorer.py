@@ -7,7 +7,8 @@ import pytest
 from carrying_engine import CarryingEngine
 
 from tenor.errors import DataError, ModelError
-from tenor.kinds import KINDS, Float16, Float32, StoredKinds
+from tenor.kinds import KINDS, StoredKinds
+from tenor.schema.arrays import Float16, Float32
 from tenor.sentiment.encoder import Embeddings, Ids, Logits, OnnxEncoder
 from tenor.sentiment.scorer import Scorer
 from tenor.sentiment.scores import LABELS, Probabilities

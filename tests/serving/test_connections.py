@@ -86,6 +86,22 @@ def test_a_bound_socket_accepts_at_once_so_that_its_address_can_be_told() -> Non
             server.bind("127.0.0.1", address[1])
 
 
+def test_an_answer_comes_in_one_piece_and_the_head_of_a_stream_at_once(up: Running, lines: Lines) -> None:
+    line = lines.connect(up)
+    for path, body in (("/healthz", b'{"status":"alive"}'), ("/healthz", b'{"status":"alive"}'), ("/nothing", b"}")):
+        line.sendall(get(path))
+        assert line.recv(1 << 16).endswith(body)  # what was sent by one call is read by one
+    line.sendall(get("/healthz").replace(b"GET", b"HEAD"))
+    assert line.recv(1 << 16).endswith(b"\r\n\r\n")
+    line.sendall(get("/v1/events"))
+    assert line.recv(1 << 16).startswith(b"HTTP/1.1 200 OK\r\n")
+    waited = ("Expect: 100-continue", "Content-Type: application/json", "Content-Length: 2")
+    waiting = lines.connect(up, get("/v1/sentiment", *waited).replace(b"GET", b"POST"))
+    assert waiting.recv(1 << 16) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    waiting.sendall(b"{}")
+    assert waiting.recv(1 << 16).startswith(b"HTTP/1.1 422 ")
+
+
 @pytest.mark.parametrize("path", [LARGE, "/v1/symbols/S00"])
 def test_sockets_that_never_read_shut_nobody_out(
     path: str, published: PublishedForecasts, serve: Serve, lines: Lines

@@ -17,7 +17,7 @@ import anyio
 import pytest
 
 from tenor.cli import main
-from tenor.pipeline.predict import current_forecasts
+from tenor.pipeline.current import current_forecasts
 
 mcp = pytest.importorskip("mcp", reason="the extra mcp is not installed")
 
@@ -99,7 +99,7 @@ def test_an_assistant_is_told_what_the_command_line_is(published_store: Path, fi
     )
     (shown,) = forecast[1]["forecasts"]
     (expected,) = current_forecasts(str(published_store), ["S01"], horizons=[5]).forecasts
-    plain = json.loads(json.dumps(expected.to_json()))
+    plain = json.loads(json.dumps(expected))
     for name in ("symbol", "session", "price", "lower", "volatility", "quantiles", "value_at_risk", "p_up", "verdict"):
         assert shown[name] == plain[name]
     assert "sessions have closed since" in shown["stale"]

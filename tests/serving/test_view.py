@@ -11,8 +11,9 @@ import pytest
 from published_documents import document, head
 
 from tenor.errors import StoreError, UnknownSymbolError
+from tenor.lateness import GRACE
 from tenor.serving.published import INDEX, Index, PublishedForecasts, SymbolEntry
-from tenor.serving.staleness import GRACE, due, staleness
+from tenor.serving.staleness import due, staleness
 from tenor.serving.view import SnapshotCache, View, snapshot_cache
 from tenor.storage.object_store import open_store
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import socket
@@ -48,6 +49,10 @@ class TestContract:
         big = os.urandom(6_000_000)
         objects.put("big", big)
         assert objects.get("big").data == big
+        assert objects.digest("big") == hashlib.sha256(big).hexdigest()
+        assert objects.digest("empty") == hashlib.sha256().hexdigest()
+        with pytest.raises(MissingObject, match="no object 'a/c'"):
+            objects.digest("a/c")
 
     def test_what_did_not_change_is_not_read_again(self, objects: ObjectStore) -> None:
         etag = objects.put("a", b"one")

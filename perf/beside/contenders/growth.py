@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import resource
+import itertools
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,26 +14,27 @@ import numpy as np
 import pandas as pd
 import worker
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # perf/
+from own_memory import OwnMemory
+
 Step = Callable[[], object]
 
 
 def prepare(arguments: dict[str, Any]) -> worker.Run:
     """Import all that the steps need, and make what they start from."""
     steps = STEPS[arguments["job"]](arguments)
+    own = OwnMemory()
 
     def run() -> dict[str, Any]:
-        done: dict[str, Any] = {"before": _peak()}
+        own.forget()
+        done: dict[str, Any] = {"before": own.most}
         for name, step in steps.items():
             begun = time.process_time()
             step()
-            done[name] = {"cpu": time.process_time() - begun, "peak": _peak()}
+            done[name] = {"cpu": time.process_time() - begun, "peak": own.most}
         return done
 
     return run
-
-
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _model(arguments: dict[str, Any]) -> Mapping[str, Step]:
@@ -40,7 +42,7 @@ def _model(arguments: dict[str, Any]) -> Mapping[str, Step]:
 
     from tenor.calendars import exchange
     from tenor.config import FeatureConfig, ModelConfig, SplitConfig, TrainConfig
-    from tenor.features import build_panel
+    from tenor.features import build_panel, open_panel, panel_in_blocks
     from tenor.schema import Bars
     from tenor.training import chronological
     from tenor.training.fit import prepare as prepared
@@ -61,8 +63,22 @@ def _model(arguments: dict[str, Any]) -> Mapping[str, Step]:
     training = TrainConfig(seeds=(0,), burn_in=arguments["lookback"])
     state: dict[str, Any] = {}
 
+    config = FeatureConfig(horizons=(1,))
+
     def panel() -> None:
-        state["panel"] = build_panel(bars, FeatureConfig(horizons=(1,)))
+        state["panel"] = build_panel(bars, config)
+
+    def in_files() -> None:
+        places = {name: range(i * sessions, (i + 1) * sessions) for i, name in enumerate(bars.symbols)}
+
+        def bars_of(some: Sequence[str]) -> Bars:
+            rows = itertools.chain.from_iterable(places[name] for name in some)
+            return Bars(bars.frame.iloc[list(rows)].reset_index(drop=True))
+
+        state["folder"] = tempfile.TemporaryDirectory(prefix="tenor-bench-")
+        folder = Path(state["folder"].name) / "panel"
+        panel_in_blocks(bars_of, bars.symbols, config, folder, megabytes=128, workers=1)
+        state["panel"] = open_panel(folder)
 
     def epoch() -> None:
         split = chronological(state["panel"].sessions, SplitConfig(), purge=1)
@@ -74,11 +90,10 @@ def _model(arguments: dict[str, Any]) -> Mapping[str, Step]:
     def forecasts() -> None:
         outputs(state["net"], state["scaled"])
 
-    return {"panel": panel, "epoch": epoch, "forecasts": forecasts}
+    return {"panel": in_files if arguments.get("files") else panel, "epoch": epoch, "forecasts": forecasts}
 
 
 def _counting(arguments: dict[str, Any]) -> Mapping[str, Step]:
-    sys.path.insert(0, str(Path(__file__).parents[2]))  # perf/, whose script makes the items
     from daily_news_size import blocks
 
     from tenor.sentiment.daily import DailyNews

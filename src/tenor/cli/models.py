@@ -149,7 +149,7 @@ def predict(
     happens to a symbol with stale bars if sources.when_stale is refuse; otherwise its forecast is marked as stale.
     """
     from tenor.forecast_table import format_of, write_forecasts
-    from tenor.pipeline.predict import current_forecasts
+    from tenor.pipeline.current import current_forecasts
 
     if output is not None:
         format_of(output)  # before the forecasts are made: what is wrong with a name is no work
@@ -162,14 +162,14 @@ def predict(
         session=session,
         sources=sources_of(config, set_),
     )
-    notes = [f"stale: {current.stale[f.symbol]}" for f in current.forecasts if f.symbol in current.stale]
+    notes = [f"stale: {current.stale[f['symbol']]}" for f in current.forecasts if f["symbol"] in current.stale]
     for line in dict.fromkeys([*notes, *current.notes, *current.failed.values()]):
         console.stderr.print(f"tenor: {' '.join(line.split())}", markup=False, soft_wrap=True)
     if output is not None and current.forecasts:
         write_forecasts(output, current.rows())
     for forecast in current.forecasts:
         if as_json:
-            console.print_json({**forecast.to_json(), "stale": current.stale.get(forecast.symbol)})
+            console.print_json({**forecast, "stale": current.stale.get(forecast["symbol"])})
         elif output is None:
             show_training.show_forecast(forecast)
     if output is not None and current.forecasts and not as_json:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from tenor.cli.console import entry, line, table
 from tenor.cli.options import DEFAULT_STORE
@@ -11,7 +13,6 @@ from tenor.news_words import news_sentence
 
 if TYPE_CHECKING:
     from tenor.pipeline.train import TrainResult
-    from tenor.schema import Forecast
 
 
 def show_training(result: TrainResult, store: str) -> None:
@@ -45,39 +46,41 @@ def show_training(result: TrainResult, store: str) -> None:
     entry("", f"tenor evaluate{at}   (beside GARCH, HAR and others, on sessions it never saw)")
 
 
-def show_forecast(forecast: Forecast) -> None:
-    """One forecast: how far the price may move, then which way, with the verdict; and what it attended to most."""
-    dates = forecast.to_json()
-    line(
-        f"{forecast.symbol} for {dates['target_session']} ({forecast.horizon} "
-        f"session{'' if forecast.horizon == 1 else 's'} after {dates['session']})"
-    )
-    last = forecast.last_price
-    down, up = (_signed(bound / last - 1) for bound in (forecast.lower, forecast.upper))
-    losses = {"VaR": forecast.value_at_risk, "shortfall": forecast.expected_shortfall}
-    line(f"  as of      {forecast.as_of:%Y-%m-%d %H:%M} UTC, last price {last:.2f}, adjusted")
-    if forecast.before_open is not None:
-        line(
-            f"  made       before the open of {forecast.before_open:%Y-%m-%d %H:%M} UTC, news to "
-            f"{forecast.news_until:%Y-%m-%d %H:%M} UTC"
-        )
-    line(f"  90 %       {forecast.lower:.2f} … {forecast.upper:.2f} ({down} … {up})")
-    line(f"  volatility {_percent(forecast.volatility)} a session: {place_in_year(forecast.volatility_rank)}")
-    line(f"  EWMA       {_percent(forecast.baseline_volatility)} a session, to compare with")
+def show_forecast(forecast: Mapping[str, Any]) -> None:
+    """One forecast: how far the price may move, then which way, with the verdict; and what it attended to most.
+
+    Parameters
+    ----------
+    forecast
+        As `Forecast.to_json` writes it.
+    """
+    horizon = forecast["horizon"]
+    ahead = f"{horizon} session{'' if horizon == 1 else 's'} after {forecast['session']}"
+    line(f"{forecast['symbol']} for {forecast['target_session']} ({ahead})")
+    last = forecast["last_price"]
+    down, up = (_signed(forecast[bound] / last - 1) for bound in ("lower", "upper"))
+    losses = {"VaR": forecast["value_at_risk"], "shortfall": forecast["expected_shortfall"]}
+    line(f"  as of      {_minute(forecast['as_of'])}, last price {last:.2f}, adjusted")
+    if "before_open" in forecast:
+        before, news = _minute(forecast["before_open"]), _minute(forecast["news_until"])
+        line(f"  made       before the open of {before}, news to {news}")
+    line(f"  90 %       {forecast['lower']:.2f} … {forecast['upper']:.2f} ({down} … {up})")
+    line(f"  volatility {_percent(forecast['volatility'])} a session: {place_in_year(forecast['volatility_rank'])}")
+    line(f"  EWMA       {_percent(forecast['baseline_volatility'])} a session, to compare with")
     for title, by_confidence in losses.items():
         parts = (f"{_percent(loss)} at {100 * float(level):g} %" for level, loss in by_confidence.items())
         line(f"  {title:<10} {', '.join(parts)}")
-    line(f"  price      {forecast.price:.2f} expected ({_signed(math.expm1(forecast.expected_return))})")
-    line(f"  P(up)      {100 * forecast.p_up:.1f} %")
-    why = news_sentence(forecast.news)
+    line(f"  price      {forecast['price']:.2f} expected ({_signed(math.expm1(forecast['expected_return']))})")
+    line(f"  P(up)      {100 * forecast['p_up']:.1f} %")
+    why = news_sentence(forecast.get("news", ()))
     if why:
         line(f"  news       {why}")
-    line(f"  verdict    {forecast.verdict}")
-    for title, weights in (("sessions", forecast.attention_time), ("features", forecast.attention_features)):
+    line(f"  verdict    {forecast['verdict']}")
+    for title, weights in (("sessions", forecast["attention_time"]), ("features", forecast["attention_features"])):
         top = sorted(weights.items(), key=lambda item: -item[1])[:3]
         if top:
             line(f"  {title:<10} " + ", ".join(f"{name} {100 * weight:.1f} %" for name, weight in top))
-    line(f"  model      {forecast.model_version}")
+    line(f"  model      {forecast['model_version']}")
 
 
 def place_in_year(rank: float) -> str:
@@ -85,6 +88,11 @@ def place_in_year(rank: float) -> str:
     side, share = ("more volatile", rank) if rank >= 0.5 else ("calmer", 1 - rank)
     days = "all days" if share > 0.995 else f"{100 * share:.0f} % of days"
     return f"{side} than {days} of its last year"
+
+
+def _minute(moment: str) -> str:
+    """A moment in UTC, in ISO 8601, to the minute."""
+    return f"{datetime.fromisoformat(moment):%Y-%m-%d %H:%M} UTC"
 
 
 def _percent(share: float) -> str:

@@ -261,7 +261,7 @@ def _outputs(panel: Panel, walked: WalkForward) -> list[Outputs]:
     each = []
     for fold in walked.folds:
         scaled = fold.forecaster.recipe.scaled(panel.between(0, fold.split.test.stop))
-        each.append(mean_outputs([outputs(network, scaled) for network in fold.forecaster.networks]))
+        each.append(mean_outputs(outputs(network, scaled) for network in fold.forecaster.networks))
     return each
 
 

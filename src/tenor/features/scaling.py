@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from tenor.errors import HistoryError, ModelError
-from tenor.schema import Panel
+from tenor.schema import Float32, Panel
 
 LIMIT = 5.0
 """Scaled values are clipped at ± this, so that fat tails and wrong bars do not dominate the network."""
+AT_ONCE = 8
+"""Features of all cells that are in memory together while their mean and spread are taken."""
+ROWS = 20_000
+"""Cells of all features that are scaled together."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +51,24 @@ class Scaler:
                 "start it earlier, end it later or import more history."
             )
         mean, std = [], []
-        for i in range(len(panel.features)):
-            cells = panel.values[rows, :, i][mask].astype(np.float64)
-            constant = bool((cells == cells[0]).all())
-            mean.append(float(cells[0] if constant else cells.mean()))
-            std.append(0.0 if constant else float(cells.std()))
+        for start in range(0, len(panel.features), AT_ONCE):  # a panel in files is read once for so many
+            of_some = panel.values[rows, :, start : start + AT_ONCE][mask]  # [cells, features]
+            for column in of_some.T:
+                cells = column.astype(np.float64)
+                constant = bool((cells == cells[0]).all())
+                mean.append(float(cells[0] if constant else cells.mean()))
+                std.append(0.0 if constant else float(cells.std()))
         return cls(panel.features, tuple(mean), tuple(std))
 
-    def transform(self, panel: Panel) -> Panel:
+    def transform(self, panel: Panel, zeros: Callable[[tuple[int, ...], Any], Float32] = np.zeros) -> Panel:
         """`panel` with values scaled and clipped to ±`LIMIT`; constant features, and cells whose mask is False, are 0.
+
+        Parameters
+        ----------
+        panel
+            Its features are those that this was fitted on.
+        zeros
+            Makes the array that the values go to.
 
         Raises
         ------
@@ -63,12 +76,14 @@ class Scaler:
             The panel's features are not the ones this scaler was fitted on, in this order.
         """
         self._match(panel)
-        values = np.zeros_like(panel.values)
-        for i, (mean, std) in enumerate(zip(self.mean, self.std, strict=True)):
-            if std > 0:
-                scaled = (panel.values[:, :, i].astype(np.float64) - mean) / std
-                values[:, :, i] = np.clip(scaled, -LIMIT, LIMIT)
-        values[~panel.mask] = 0.0
+        values = zeros(panel.values.shape, np.float32)
+        mean, std = np.array(self.mean), np.array(self.std)
+        some = ROWS // max(1, len(panel.symbols)) + 1
+        for start in range(0, len(values), some):
+            rows = slice(start, start + some)
+            scaled = (panel.values[rows].astype(np.float64) - mean) / np.where(std > 0, std, 1)
+            known = panel.mask[rows, :, None] & (std > 0)
+            values[rows] = np.where(known, np.clip(scaled, -LIMIT, LIMIT), 0)
         return replace(panel, values=values)
 
     def to_mapping(self) -> dict[str, Any]:

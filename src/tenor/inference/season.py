@@ -9,6 +9,8 @@ and pandas.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -105,19 +107,21 @@ def season_effect(panel: Panel, first: int, *, terms: Float64 | None = None) -> 
     complete = panel.mask & np.isfinite(terms).all(axis=2)
     effect = np.zeros(panel.log_variance.shape)
     for k, horizon in enumerate(panel.horizons):
-        more = np.concatenate([terms, season_terms(panel.sessions, excess, horizon)], axis=2)
+        season = season_terms(panel.sessions, excess, horizon)
         target = np.where(complete, panel.log_variance[:, :, k], np.nan).astype("float64")
-        without, with_season = (Moments.none(1, each.shape[2]) for each in (terms, more))
+        width = terms.shape[2]
+        without, with_season = Moments.none(1, width), Moments.none(1, width + season.shape[2])
         for new, ahead in refits(first, len(panel.sessions), horizon):
             forecasts = []
-            for moments, each in ((without, terms), (with_season, more)):
-                moments.add(_pooled(each[new]), target[new].reshape(-1, 1))
-                forecasts.append(moments.fit().predict(_pooled(each[ahead])).reshape(each[ahead].shape[:2]))
+            for moments, each in ((without, [terms]), (with_season, [terms, season])):
+                moments.add(_pooled(each, new), target[new].reshape(-1, 1))
+                forecasts.append(moments.fit().predict(_pooled(each, ahead)).reshape(terms[ahead].shape[:2]))
             added = forecasts[1] - forecasts[0]
             effect[ahead, :, k] = np.where(np.isfinite(added), np.clip(added, -BOUND, BOUND), 0.0)
     return effect
 
 
-def _pooled(terms: Float64) -> Float64:
-    """[session, symbol, term] as those of one symbol, [row, 1, term]."""
-    return terms.reshape(-1, 1, terms.shape[2])
+def _pooled(terms: Sequence[Float64], rows: slice) -> Float64:
+    """Sessions `rows` of each [session, symbol, term], side by side, as those of one symbol, [row, 1, term]."""
+    some = terms[0][rows] if len(terms) == 1 else np.concatenate([each[rows] for each in terms], axis=2)
+    return some.reshape(-1, 1, some.shape[2])

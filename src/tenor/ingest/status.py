@@ -11,6 +11,7 @@ import pandas as pd
 from tenor.calendars import exchange, market_of, with_interval
 from tenor.config import SourcesConfig
 from tenor.ingest.services import PRICE_SOURCES
+from tenor.lateness import bars_behind
 from tenor.schema import BarInterval
 from tenor.store import Lake
 
@@ -84,10 +85,8 @@ class SymbolStatus:
 
     def describe(self) -> str:
         """One line about a symbol that is stale."""
-        return (
-            f"the last bar of {self.symbol} is of {exchange(self.calendar).label(self.last_bar)} (from {self.source}), "
-            f"{self.behind} sessions of {self.calendar} behind {exchange(self.calendar).label(self.expected)}"
-        )
+        last, expected = map(exchange(self.calendar).label, (self.last_bar, self.expected))
+        return bars_behind(self.symbol, last, self.source, self.behind, self.calendar, expected)
 
 
 def status(
@@ -144,11 +143,6 @@ def stale(
         return {}
     rows = status(store, config, symbols, now=now, interval=interval)
     return {row.symbol: row.describe() for row in rows if row.stale}
-
-
-def refusal(why: str) -> str:
-    """The message about a symbol whose stale bars the settings refuse; `why` is from `stale`."""
-    return f"{why}: run 'tenor data fetch', or set sources.when_stale to say."
 
 
 def news_without_bars(store: str) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from pydantic import Field
 from tenor.config import SourcesConfig
 from tenor.errors import StoreError, TenorError, UsageError, did_you_mean
 from tenor.ingest.status import status
-from tenor.pipeline.predict import current_forecasts
+from tenor.pipeline.current import current_forecasts
 from tenor.sentiment.explain import why as explain
 from tenor.sentiment.scorer import Scorer
 from tenor.storage.files import json_values, read_json
@@ -88,11 +88,10 @@ class Tools:
         with self._turn:
             current = current_forecasts(self.store, symbols, horizons=[horizon], version=model)
         forecasts = []
-        for forecast in current.forecasts:
-            plain = forecast.to_json()
+        for plain in current.forecasts:
             del plain["attention_time"]
             plain["attention_features"] = _largest(plain["attention_features"], 5)
-            forecasts.append({**plain, "stale": current.stale.get(forecast.symbol)})
+            forecasts.append({**plain, "stale": current.stale.get(plain["symbol"])})
         return bounded({"forecasts": forecasts, "problems": current.failed, "notes": current.notes})
 
     def evaluate(

@@ -5,9 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import pandas as pd
 
@@ -15,13 +13,14 @@ from tenor.calendars import Exchange, exchange, interval_of
 from tenor.config import SourcesConfig
 from tenor.errors import ConfigError, TenorError, UnknownSymbolError
 from tenor.features.sentiment import OLDEST
-from tenor.forecast_table import forecast_row, trained_until_of
+from tenor.forecast_table import trained_until_of
 from tenor.inference.forecasts import Forecasts
 from tenor.inference.predictor import Predictor
 from tenor.inference.recipe import Recipe
-from tenor.ingest.status import refusal, stale
+from tenor.ingest.status import stale
+from tenor.lateness import behind_reason, grace_of
+from tenor.pipeline.current import CurrentForecasts, answer
 from tenor.schema import DailySentiment, Forecast
-from tenor.serving.staleness import behind_reason, grace_of
 from tenor.symbols import known_as
 from tenor.workspace import Workspace
 
@@ -69,66 +68,17 @@ def predict(store: str, symbols: Sequence[str], *, horizon: int = 1, version: st
     return forecasts
 
 
-@dataclass(frozen=True)
-class CurrentForecasts:
-    """The forecasts shown to a person who asks now.
-
-    Attributes
-    ----------
-    forecasts
-        The forecasts, by symbol in the order of the request, then by horizon.
-    failed
-        From each symbol without a forecast that may be shown to the reason.
-    stale
-        From each symbol with stale forecasts to the reason.
-    notes
-        Further remarks on them.
-    made_at
-        When they were made, in Unix time.
-    trained_until
-        The first session that the model was not trained on; None if its card does not state it.
-    """
-
-    forecasts: list[Forecast]
-    failed: dict[str, str]
-    stale: dict[str, str]
-    notes: list[str]
-    made_at: float
-    trained_until: str | None
-
-    def rows(self) -> list[dict[str, Any]]:
-        """The forecasts as rows of a table."""
-        return [
-            forecast_row(f.to_json(), trained_until=self.trained_until, made_at=self.made_at) for f in self.forecasts
-        ]
-
-
-def current_forecasts(
+def lake_forecasts(
     store: str,
     symbols: Sequence[str],
     *,
-    horizons: Sequence[int] = (1,),
-    version: str | None = None,
-    as_of: str | None = None,
-    session: str | None = None,
-    sources: SourcesConfig | None = None,
+    horizons: Sequence[int],
+    version: str | None,
+    as_of: str | None,
+    session: str | None,
+    sources: SourcesConfig,
 ) -> CurrentForecasts:
-    """As `predict`, but at several horizons, and with the reasons why forecasts are stale.
-
-    With `as_of`, the model must forecast at that moment, ``close`` or ``open``. With `session` (an ISO date), the
-    forecasts are those made after that session, from what was known then. None of these counts as stale, and a note
-    says so if the model was trained on that session.
-
-    Raises
-    ------
-    ModelError
-        Nothing was trained yet, or there is no such version.
-    ConfigError
-        The model forecasts at another moment.
-    DataError
-        The model has no such horizon.
-    """
-    sources = sources or SourcesConfig()
+    """`tenor.pipeline.current.current_forecasts`, from the lake's bars."""
     workspace = Workspace(store)
     if as_of is not None:
         require_moment(workspace.predictor(version).recipe, as_of)
@@ -139,24 +89,21 @@ def current_forecasts(
     if until is not None:
         return _of_the_past(forecasts, predictor, until)
     calendar = predictor.recipe.features.calendar
-    failed = {symbol: str(error) for symbol, error in forecasts.failed.items()}
-    late = {} if sources.when_stale == "ignore" else stale_forecasts(forecasts, calendar)
+    sessions = exchange(calendar)
     made = list(dict.fromkeys(forecast.symbol for forecast in forecasts))
-    from_services = stale(store, sources, made, interval=interval_of(calendar)) if made else {}
-    if sources.when_stale == "refuse":
-        failed |= {symbol: refusal(why) for symbol, why in from_services.items()}
-    late |= from_services  # these reasons name the source that is late
-    if old_sentiment is not None and sources.when_stale != "ignore":
-        late |= {symbol: "; ".join(filter(None, (late.get(symbol), old_sentiment))) for symbol in made}
-    shown = [forecast for forecast in forecasts if forecast.symbol not in failed]
-    uncertain = [exchange(calendar).note for f in shown if exchange(calendar).uncertain(f.target_session)]
-    return CurrentForecasts(
-        shown,
-        failed,
-        {symbol: why for symbol, why in late.items() if symbol not in failed},
-        list(dict.fromkeys(uncertain)),
-        time.time(),
-        trained_until_of(predictor.card),
+    return answer(
+        [forecast.to_json() for forecast in forecasts],
+        {symbol: str(error) for symbol, error in forecasts.failed.items()},
+        sources=sources,
+        late=stale_forecasts(forecasts, calendar),
+        from_services=stale(store, sources, made, interval=interval_of(calendar)) if made else {},
+        old_sentiment=old_sentiment,
+        notes={
+            sessions.label(forecast.target_session): sessions.note
+            for forecast in forecasts
+            if sessions.uncertain(forecast.target_session)
+        },
+        trained_until=trained_until_of(predictor.card),
     )
 
 
@@ -176,7 +123,7 @@ def _of_the_past(forecasts: Forecasts, predictor: Predictor, until: pd.Timestamp
     )
     notes = [note] if unseen is not None and until < pd.Timestamp(unseen) else []
     failed = {symbol: str(error) for symbol, error in forecasts.failed.items()}
-    return CurrentForecasts(list(forecasts), failed, {}, notes, time.time(), unseen)
+    return CurrentForecasts([forecast.to_json() for forecast in forecasts], failed, {}, notes, time.time(), unseen)
 
 
 def require_moment(recipe: Recipe, as_of: str | None) -> None:
@@ -232,8 +179,7 @@ def stale_forecasts(forecasts: Sequence[Forecast], calendar: str, *, now: pd.Tim
     calendar
         Calendar of the model's sessions.
     now
-        The present, with time zone. A session that closed only just before does not count
-        (`tenor.serving.staleness.GRACE`).
+        The present, with time zone. A session that closed only just before does not count (`tenor.lateness.GRACE`).
     """
     moment = (now or pd.Timestamp.now("UTC")) - pd.Timedelta(seconds=grace_of(calendar))
     sessions = exchange(calendar)

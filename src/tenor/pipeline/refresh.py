@@ -25,6 +25,7 @@ from tenor.inference.recipe import Recipe
 from tenor.ingest.status import stale
 from tenor.kinds import PRESENT
 from tenor.pipeline import alerting
+from tenor.pipeline.keep import keep, lake_parts
 from tenor.pipeline.predict import sessions_behind, stale_sentiment
 from tenor.schema import AsOf, BarInterval, DailySentiment, Forecast
 from tenor.sentiment.daily import item_sessions
@@ -163,6 +164,7 @@ def _refresh(
         if calendar.interval != "1d":
             shorter = functools.partial(fetch, calendar.interval)
             _try(notes, f"new bars of {calendar.interval} could not be fetched", shorter)
+    before = lake_parts(workspace.store)
     run = workspace.forecasts(predictor)
     requested = tuple(dict.fromkeys(known_as(symbol, run.known) for symbol in symbols or run.known))
     present = [symbol for symbol in requested if symbol in run.known]
@@ -174,7 +176,9 @@ def _refresh(
             f"all of {len(requested)} symbols are stale, and sources.when_stale is refuse: fetch their bars."
         )
     _progress("scoring the news", 0, len(wanted))
+    made_notes = len(notes)
     run.sentiment, items = _sentiment(workspace, recipe, wanted, notes)
+    scored = len(notes) == made_notes
     _progress("running the model", 0, len(wanted))
     # features, networks and intervals are computed once; everything below selects from that run
     newest = run.newest(wanted)
@@ -255,7 +259,7 @@ def _refresh(
         "session_closes": list(map(closes.get, past)),
         "replay": fetch is None and _looks_back(workspace, documents),
     }
-    run.save()
+    keep(workspace, run, before if scored else None)
     index = published.publish(documents, head, again=write, built_on=built_on)
     result = Refreshed(
         recipe.version, index.as_of, tuple(forecasts), skipped, tuple(notes), time.monotonic() - begun, report, late

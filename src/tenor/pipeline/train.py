@@ -19,6 +19,7 @@ from tenor.evaluation.risk_metrics import qlike
 from tenor.features.own.bundle import Given
 from tenor.inference import usable
 from tenor.pipeline.inputs import training_inputs
+from tenor.pipeline.keep import keep, lake_parts
 from tenor.pipeline.promote import Contest, challenge
 from tenor.registry import Registry
 from tenor.schema import Bars, Bool, DailySentiment, Float64, Panel, Predictions
@@ -126,6 +127,7 @@ def train(
     """
     # texts are scored on a cluster if there is one; on this machine one process scores them
     workspace = Workspace(store, None if workers is None or isinstance(workers, int) else workers)
+    before = lake_parts(store)
     inputs = training_inputs(workspace, config, given=own, scoring=scoring, allow_leak=allow_leak)
     config, bars, sentiment, panel = inputs.config, inputs.bars, inputs.sentiment, inputs.panel
     split = chronological(panel.sessions, config.split, purge=max(panel.horizons))
@@ -154,7 +156,7 @@ def train(
             lake = workspace.forecasts(workspace.predictor(now.champion))
             if now.champion == version:
                 lake.sentiment = sentiment
-            lake.save()
+            keep(workspace, lake, before)
     return TrainResult(
         forecaster,
         registry.where(version),

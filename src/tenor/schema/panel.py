@@ -146,6 +146,21 @@ class Panel:
             sessions=self.sessions[cut],
         )
 
+    def of_symbols(self, columns: slice) -> Panel:
+        """Some of its symbols, by their places, as views."""
+        return replace(
+            self,
+            values=self.values[:, columns],
+            mask=self.mask[:, columns],
+            targets=self.targets[:, columns],
+            volatility=self.volatility[:, columns],
+            variance=self.variance[:, columns],
+            log_variance=self.log_variance[:, columns],
+            open=self.open[:, columns],
+            close=self.close[:, columns],
+            symbols=self.symbols[columns],
+        )
+
     def without(self, features: Collection[str]) -> Panel:
         """The panel without the named features, or this object if it has none of them. The mask is unchanged."""
         rest = [i for i, name in enumerate(self.features) if name not in features]

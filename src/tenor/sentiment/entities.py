@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from tenor.errors import ModelError
-from tenor.kinds import Float32
+from tenor.schema.arrays import Float32
 from tenor.sentiment.encoder import SHIPPED, Encoder
 from tenor.sentiment.scorer import softmax
 from tenor.sentiment.scores import LABELS, Probabilities, ScoreCache, Scores

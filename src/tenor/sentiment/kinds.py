@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from tenor.errors import ModelError
-from tenor.kinds import KINDS, PRESENT, Float16, Float32
+from tenor.kinds import KINDS, PRESENT
+from tenor.schema.arrays import Float16, Float32
 from tenor.storage.files import read_json
 
 __all__ = ["EMBEDDING_SIZE", "FILE", "KINDS", "PRESENT", "KindsClassifier", "classifier_bytes"]

@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from tenor.engines import Engine
 from tenor.errors import DataError, ModelError
-from tenor.kinds import KINDS, Float16, Float32, StoredKinds
+from tenor.kinds import KINDS, StoredKinds
+from tenor.schema.arrays import Float16, Float32
 from tenor.sentiment.encoder import CONFIG, SHIPPED, Encoder, OnnxEncoder
 from tenor.sentiment.kinds import EMBEDDING_SIZE, KindsClassifier
 from tenor.sentiment.scores import LABELS, ScoreCache, Scores

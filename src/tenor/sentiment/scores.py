@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from tenor.kinds import KINDS, Float16, Float32, StoredKinds
+from tenor.kinds import KINDS, StoredKinds
+from tenor.schema.arrays import Float16, Float32
 
 LABELS = ("positive", "neutral", "negative")
 """The classes, in the order of every probability array of this package."""

@@ -48,7 +48,7 @@ def create_app(service: Service) -> Any:
         if watching is not None:
             watching.cancel()
 
-    app = FastAPI(
+    app = _App(
         title="tenor",
         version=version("tenor"),
         description="Forecasts of stocks: their intervals, attention, staleness and track record.",
@@ -59,9 +59,8 @@ def create_app(service: Service) -> Any:
         redirect_slashes=False,
     )
     app.state.service = service
-    app.include_router(routes.router)
-    app.include_router(routes.operator)
-    app.include_router(dashboard.router)
+    # as they are: `include_router` would build each of them once more
+    app.router.routes += [*routes.router.routes, *routes.operator.routes, *dashboard.router.routes]
     app.add_exception_handler(TenorError, _tenor_error)
     app.add_exception_handler(OverRateError, _over_rate)
     app.add_exception_handler(HTTPException, _http_error)
@@ -88,6 +87,19 @@ def create_app(service: Service) -> Any:
         allow_headers=["Authorization", "Content-Type", "If-None-Match", "X-Api-Key"],
         expose_headers=["ETag", "X-Request-Id"],
     )
+
+
+class _App(FastAPI):
+    """Describes what its routes answer when it is asked to."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document."""
+        if self.openapi_schema is None:
+            described = FastAPI(title=self.title, version=self.version, description=self.description)
+            for router in (routes.router.described(), routes.operator.described()):
+                described.include_router(router)
+            self.openapi_schema = described.openapi()
+        return self.openapi_schema
 
 
 class _Origins(CORSMiddleware):

@@ -101,11 +101,15 @@ class Connections:
 
 
 class LingeringTransport:
-    """A transport whose `close` first asks its connection, because the client may still be sending."""
+    """A transport that writes the head of an answer together with what follows, and whose `close` asks its connection
+    first: its client may still be sending.
+    """
 
     def __init__(self, transport: asyncio.Transport, connection: TimedProtocol) -> None:
         self._transport = transport
         self._connection = connection
+        self._head = b""
+        self._answered: Any = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -114,8 +118,26 @@ class LingeringTransport:
         """Whether nothing more will be answered."""
         return self._connection.lingers or self._transport.is_closing()
 
+    def write(self, data: bytes) -> None:
+        """Write `data`; the head of an answer waits for its body until the loop's next turn: one call of the system."""
+        cycle = self._connection.cycle
+        if self._head:
+            data, self._head = self._head + data, b""
+        elif cycle is not self._answered and cycle.response_started:
+            self._answered, self._head = cycle, data
+            self._connection.loop.call_soon(self.flush)
+            return
+        self._transport.write(data)
+
+    def flush(self) -> None:
+        """Write a head that waits."""
+        head, self._head = self._head, b""
+        if head and not self._transport.is_closing():
+            self._transport.write(head)
+
     def close(self) -> None:
         """Close, or linger: see `TimedProtocol.linger`."""
+        self.flush()
         if not self._connection.linger():
             self._transport.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import ipaddress
 import math
 import time
@@ -174,6 +175,7 @@ class Slots:
             del self._taken[caller]
 
 
+@functools.lru_cache(4096)
 def network_of(host: str) -> str:
     """The address by which limits count: for IPv6 the network of 64 bits, since one client gets all of it."""
     try:

@@ -21,6 +21,9 @@ FAILED = 400
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
+_ENCODER = json.JSONEncoder(default=str)
+
+
 class JsonFormatter(logging.Formatter):
     """A record as one line of JSON: time (UTC), level, event, and the fields of `extra`."""
 
@@ -42,7 +45,7 @@ class JsonFormatter(logging.Formatter):
                 place = place.tb_next
             if place is not None:
                 line["at"] = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}"
-        return json.dumps(line, default=str)
+        return _ENCODER.encode(line)
 
 
 class PlainFormatter(logging.Formatter):

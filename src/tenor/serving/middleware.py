@@ -281,28 +281,31 @@ class AccessMiddleware:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         self._metrics.answered(route, method, request.status, seconds)
         if log.isEnabledFor(logging.INFO):
-            log.info(
-                REQUEST,
-                extra={
-                    "method": method,
-                    "path": scope["path"],
-                    "route": route,
-                    "status": request.status,
-                    "ms": round(seconds * 1000, 2),
-                    "bytes": request.size,
-                    "caller": request.caller,
-                    "request_id": request.id,
-                },
-            )
+            fields = {
+                "method": method,
+                "path": scope["path"],
+                "route": route,
+                "status": request.status,
+                "ms": round(seconds * 1000, 2),
+                "bytes": request.size,
+                "caller": request.caller,
+                "request_id": request.id,
+            }
+            # as `log.info`, which would look up the line of code that calls it each time
+            log.handle(log.makeRecord(log.name, logging.INFO, __file__, 0, REQUEST, (), None, extra=fields))
 
 
 def _at_this_machine(address: str, headers: dict[bytes, bytes]) -> bool:
     """Whether the caller sits at this machine, and is not a proxy that passes on what another one asks."""
+    return _is_loopback(address) and not any(name in headers for name in _FORWARDED)
+
+
+@functools.lru_cache(1024)
+def _is_loopback(address: str) -> bool:
     try:
-        local = ipaddress.ip_address(address).is_loopback
+        return ipaddress.ip_address(address).is_loopback
     except ValueError:
         return False
-    return local and not any(name in headers for name in _FORWARDED)
 
 
 def _after(seconds: float) -> dict[str, str]:

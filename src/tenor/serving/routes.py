@@ -18,13 +18,14 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from tenor.errors import LiveError, StoreError, UsageError
 from tenor.news_words import news_sentence
 from tenor.serving import board, schemas
+from tenor.serving.declared import DeclaredRouter
 from tenor.serving.limits import SYMBOLS
 from tenor.serving.logs import LOGGER
 from tenor.serving.published import past_forecasts
@@ -88,8 +89,8 @@ Responses = dict[int | str, dict[str, Any]]
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 UNCHANGED: Responses = {304: {"description": "The response that If-None-Match names is still current."}}
 
-router = APIRouter(prefix="/v1", responses=PROBLEM_RESPONSES)
-operator = APIRouter(tags=["operating"])
+router = DeclaredRouter(prefix="/v1", responses=PROBLEM_RESPONSES)
+operator = DeclaredRouter(tags=["operating"])
 log = logging.getLogger(LOGGER)
 
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 
+from tenor.lateness import behind_reason, grace_of
 from tenor.serving.published import SKEW, Index, SymbolEntry
 from tenor.serving.schemas import Staleness
 
-GRACE = 6 * 3600.0
-"""Seconds after a close within which its bar, and a forecast from it, may still be missing."""
-GRACE_WITHIN = 2 * 3600.0
-"""The same after the close of an intraday bar."""
 LATE = 3
 """Up to this many sessions behind, bars count as late; with more, fetching seems to have stopped."""
 
@@ -54,17 +51,6 @@ def staleness(index: Index, entry: SymbolEntry | None, now: float, problems: Seq
     reasons += problems
     replay = bool(index.head.get("replay", False))
     return Staleness(bool(reasons), freshest.behind + max(since, 0), tuple(dict.fromkeys(reasons)), replay)
-
-
-def grace_of(calendar: str) -> float:
-    """Seconds after a close of `calendar` within which its bar may still be missing."""
-    return GRACE_WITHIN if "@" in calendar else GRACE
-
-
-def behind_reason(session: str, count: int) -> str:
-    """The reason why a forecast is stale: `count` sessions have closed since `session`, the last one that it used."""
-    have = "session has" if count == 1 else "sessions have"
-    return f"the last session used is {session}: {count:,} {have} closed since"
 
 
 def due(index: Index | None, now: float, *, delay: float) -> bool:

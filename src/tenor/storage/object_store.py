@@ -62,6 +62,9 @@ class ObjectStore(Protocol):
     def get(self, key: str) -> StoredObject:
         """The object `key`; raises MissingObject."""
 
+    def digest(self, key: str) -> str:
+        """The SHA-256 of the object `key`, which is never held in memory as a whole; raises MissingObject."""
+
     def changed(self, key: str, etag: str) -> StoredObject | None:
         """As `get`; None where the object still has `etag`, which is found out without reading it, if possible."""
 
@@ -104,14 +107,23 @@ class FolderStore:
 
     def get(self, key: str) -> StoredObject:
         """The object `key`; raises MissingObject."""
-        path = self._root / checked(key)
-        try:
+        with self._reading(key) as path:
             data = path.read_bytes()
+        return StoredObject(data, _etag(data))
+
+    def digest(self, key: str) -> str:
+        """The SHA-256 of the object `key`, which is never held in memory as a whole; raises MissingObject."""
+        with self._reading(key) as path, path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    @contextlib.contextmanager
+    def _reading(self, key: str) -> Iterator[Path]:
+        try:
+            yield self._root / checked(key)
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             raise MissingObject(f"no object {key!r} in {self.location}.") from None
         except OSError as error:
             raise self._failed("read", key, error) from error
-        return StoredObject(data, _etag(data))
 
     def changed(self, key: str, etag: str) -> StoredObject | None:
         """As `get`; None where the object still has `etag`: its file is read again only when it was written anew."""
@@ -226,6 +238,17 @@ class S3Store:
         with self._errors("read", key):
             result = obstore.get(self._store, key)
             return StoredObject(bytes(result.bytes()), str(result.meta["e_tag"]))
+
+    def digest(self, key: str) -> str:
+        """The SHA-256 of the object `key`, which is never held in memory as a whole; raises MissingObject."""
+        import obstore
+
+        checked(key)
+        digest = hashlib.sha256()
+        with self._errors("read", key):
+            for piece in obstore.get(self._store, key):
+                digest.update(piece)
+        return digest.hexdigest()
 
     def changed(self, key: str, etag: str) -> StoredObject | None:
         """As `get`; None where the object still has `etag`: the bucket then sends no bytes (If-None-Match)."""

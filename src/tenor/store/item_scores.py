@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from tenor.kinds import KINDS, Float16, StoredKinds
+from tenor.kinds import KINDS, StoredKinds
+from tenor.schema.arrays import Float16
 from tenor.store.tables import ITEM_EMBEDDINGS, ITEM_KINDS, SCORES, Table
 from tenor.store.versions import Appended, Versions
 

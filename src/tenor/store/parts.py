@@ -36,12 +36,10 @@ import pyarrow.parquet
 from tenor.errors import ConfigError, StoreError
 from tenor.storage.files import write_whole
 from tenor.storage.locks import lock
+from tenor.storage.part_names import DIGITS, PART, digest_in
 
-# moments have 19 digits, so that names sort by time
-_NAME = re.compile(r"(\d{19})-([0-9a-f]{16})(?:-(\d{19}))?\.parquet")
-_UNFINISHED = re.compile(rf"\.{_NAME.pattern}\.[0-9a-f]{{8}}\.tmp")
+_UNFINISHED = re.compile(rf"\.{PART.pattern}\.[0-9a-f]{{8}}\.tmp")
 _REPLACES = b"tenor.replaces"
-_DIGITS = 16  # of the SHA-256 in a name
 ROW_GROUP = 200_000
 """Number of rows in a row group, the unit that a read skips or reads."""
 _AT_ONCE = 8  # parts whose checksums are computed side by side: from a bucket each waits for the network
@@ -172,7 +170,7 @@ def open_parts(location: str | Path) -> Parts:
 
 def part_files(parts: Parts, table: str) -> dict[str, PartFile]:
     """All parts of `table`, oldest first, including replaced ones. Half-written and foreign files are left out."""
-    return {name: file for name, file in _files(parts, table).items() if _NAME.fullmatch(name)}
+    return {name: file for name, file in _files(parts, table).items() if PART.fullmatch(name)}
 
 
 def unfinished(parts: Parts, table: str) -> dict[str, PartFile]:
@@ -201,7 +199,7 @@ def replaced(parts: Parts, table: str, there: Mapping[str, PartFile]) -> dict[st
     """For each merged part, which of the parts `there` it replaces. Only parts that may replace one are opened."""
     by_part: dict[str, frozenset[str]] = {}
     for name in sorted(there):
-        if not _NAME.fullmatch(name)[3]:  # type: ignore[index]  # all are names of parts
+        if not PART.fullmatch(name)[3]:  # type: ignore[index]  # all are names of parts
             continue  # not merged
         # A merged part replaces only parts whose moments lie within its own, and its name has both ends. So most merged
         # parts, whose sources were deleted long ago, need not be opened: in a bucket each costs a request.
@@ -342,7 +340,7 @@ def damage(parts: Parts, table: str, name: str, *, schema: pa.Schema | None = No
             digest.update(piece)
             size += len(piece)
     remedy = "delete it and import or fetch its source again."
-    if digest.hexdigest()[:_DIGITS] != name[20 : 20 + _DIGITS]:
+    if digest.hexdigest()[:DIGITS] != digest_in(name):
         return f"{part} is damaged ({size} bytes that do not match its name): {remedy}"
     if schema is not None:
         try:
@@ -356,4 +354,4 @@ def damage(parts: Parts, table: str, name: str, *, schema: pa.Schema | None = No
 
 def _digest(data: bytes) -> str:
     # not `content_key`, because digests are in the names of parts, which must stay readable for years
-    return hashlib.sha256(data).hexdigest()[:_DIGITS]
+    return hashlib.sha256(data).hexdigest()[:DIGITS]

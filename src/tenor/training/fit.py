@@ -26,6 +26,7 @@ from tenor.training import checkpoint
 from tenor.training.device import settled
 from tenor.training.forecaster import Forecaster, build, mean_outputs, outputs
 from tenor.training.parallel import Progress, train_seeds
+from tenor.training.scratch import zeros_beside
 from tenor.training.sequences import Sequences, scaled_targets
 from tenor.training.split import Split
 from tenor.training.trainer import Task
@@ -94,7 +95,7 @@ def fit(
         with reproducible():
             weights = [{name: torch.from_numpy(value) for name, value in one.weights.items()} for one in trained]
             networks = build(weights, model, width, len(panel.horizons))
-            predicted = mean_outputs([outputs(network, scaled) for network in networks])
+            predicted = mean_outputs(outputs(network, scaled) for network in networks)
             regressions = Regressions.of(scaled, split.valid.start, model)
             effect = estimated_effect(panel.between(0, split.valid.stop), predicted, split.valid.start, model)
             calibration = calibrate(predicted, scaled, split, data, regressions=regressions, effect=effect)
@@ -141,8 +142,9 @@ def prepare(panel: Panel, split: Split, model: ModelConfig, training: TrainConfi
     """Scale `panel` up to the end of validation, and make a task for each seed; nothing is trained."""
     rows = read_by_network(panel, model).between(0, split.valid.stop)  # from here on there is no later row
     scaler = Scaler.fit(rows, split.train)
-    scaled = scaler.transform(rows)
-    data = Sequences.of(scaled, lookback=model.lookback, clip=training.target_clip)
+    zeros = zeros_beside(panel)
+    scaled = scaler.transform(rows, zeros)
+    data = Sequences.of(scaled, lookback=model.lookback, clip=training.target_clip, zeros=zeros)
     tasks = [Task(data, split.train, split.valid, model, training, seed) for seed in training.seeds]
     return Prepared(scaler, scaled, tasks)
 

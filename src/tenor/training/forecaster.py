@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -140,7 +140,7 @@ class Forecaster:
             The panel's features or horizons are not those that the model was fitted on.
         """
         scaled = self.recipe.scaled(panel)
-        return self.recipe.predictions(panel, mean_outputs([outputs(network, scaled) for network in self.networks]))
+        return self.recipe.predictions(panel, mean_outputs(outputs(network, scaled) for network in self.networks))
 
     def predict_with_each(self, panel: Panel) -> tuple[Predictions, list[Predictions]]:
         """The result of `predict`, and the predictions of each single network, from one run of the networks.
@@ -308,9 +308,12 @@ def _numpy(weights: torch.Tensor | None) -> Float32:
     return array
 
 
-def mean_outputs(each: Sequence[Outputs]) -> Outputs:
-    """The mean over networks of their outputs, head by head."""
-    return {name: np.mean([heads[name] for heads in each], axis=0) for name in each[0]}
+def mean_outputs(each: Iterable[Outputs]) -> Outputs:
+    """The mean over networks of their outputs, head by head; of an iterator, with two of them in memory at a time."""
+    count, sums = 0, dict[str, Float32]()
+    for count, heads in enumerate(each, start=1):  # noqa: B007 (how many there were)
+        sums = {name: output + sums[name] if sums else output for name, output in heads.items()}
+    return {name: total / np.float32(count) for name, total in sums.items()}
 
 
 def build(

@@ -162,7 +162,8 @@ def _far_away(
         checkpoint.save_bytes(folders[place], state)
         reporters[place](checkpoint.saved_history(folders[place]))
 
-    for _ in engine.map(_on_a_node, trips, shared=distinct, done=save):
+    shared = [data.in_memory() for data in distinct]
+    for _ in engine.map(_on_a_node, trips, shared=shared, done=save):
         pass
     # each has its last checkpoint by now, so nothing is trained here
     return [_train(*each) for each in zip(tasks, folders, reporters, strict=True)]

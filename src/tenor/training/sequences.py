@@ -6,14 +6,19 @@ Letters in shape comments: N symbols, T sessions, F features, K horizons, B segm
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
+from tenor.heads import TARGETS
 from tenor.inference.cells import network_input, spread, symbol_first, usable
+from tenor.inference.forecasts import CHUNK
 from tenor.schema import Float32, Panel
 from tenor.storage.files import content_key
+from tenor.training.scratch import Mapped, Zeros
 
 
 @dataclass(frozen=True)
@@ -36,15 +41,28 @@ class Sequences:
     known: Float32
 
     @classmethod
-    def of(cls, scaled: Panel, *, lookback: int, clip: float) -> Sequences:
-        """The sequences of a scaled panel."""
-        returns = scaled_targets(scaled)  # [T, N, K]
-        targets = np.concatenate((returns, scaled.log_variance), axis=2)  # [T, N, 2 K], in the order of TARGETS
-        # tested before clipping, because a return divided by a volatility of 0 is infinite and counts as not known
-        known = usable(scaled, lookback)[:, :, None] & np.isfinite(targets)
-        targets[:, :, : returns.shape[2]] = np.clip(returns, -clip, clip)
-        targets = np.where(known, targets, 0)
-        return cls(network_input(scaled), symbol_first(targets), symbol_first(known))
+    def of(cls, scaled: Panel, *, lookback: int, clip: float, zeros: Zeros = np.zeros) -> Sequences:
+        """The sequences of a scaled panel, in arrays that `zeros` makes."""
+        grid, horizons = (len(scaled.symbols), len(scaled.sessions)), len(scaled.horizons)
+        inputs = zeros((*grid, len(scaled.features) + 1), np.float32)
+        targets, known = (zeros((*grid, len(TARGETS) * horizons), np.float32) for _ in range(2))
+        for start in range(0, len(scaled.symbols), CHUNK):  # what is between takes memory for so many symbols alone
+            columns = slice(start, start + CHUNK)
+            inputs[columns] = network_input(scaled, columns)
+            _fill(targets[columns], known[columns], scaled.of_symbols(columns), lookback=lookback, clip=clip)
+        return cls(inputs, targets, known)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Arrays in files travel by their names, which other processes of this machine can open."""
+        return {name: Mapped.of(array) or array for name, array in self.__dict__.items()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, array in state.items():
+            self.__dict__[name] = array.open() if isinstance(array, Mapped) else array
+
+    def in_memory(self) -> Sequences:
+        """The same for machines that can't open its files."""
+        return Sequences(*(np.array(array) for array in (self.inputs, self.targets, self.known)))
 
     def empty(self) -> Sequences:
         """The same shapes without any symbol."""
@@ -63,6 +81,17 @@ class Sequences:
         """A key of every number and of the shapes."""
         shapes = [list(self.inputs.shape), list(self.targets.shape)]
         return content_key(shapes, self.inputs, self.targets, self.known, length=64)
+
+
+def _fill(targets: Float32, known: Float32, scaled: Panel, *, lookback: int, clip: float) -> None:
+    """Write the targets of some symbols, and which of them are known, into [N, T, 2 K]."""
+    returns = scaled_targets(scaled)  # [T, N, K]
+    both = np.concatenate((returns, scaled.log_variance), axis=2)  # [T, N, 2 K], in the order of TARGETS
+    # tested before clipping, because a return divided by a volatility of 0 is infinite and counts as not known
+    there = usable(scaled, lookback)[:, :, None] & np.isfinite(both)
+    both[:, :, : returns.shape[2]] = np.clip(returns, -clip, clip)
+    targets[...] = symbol_first(np.where(there, both, 0))
+    known[...] = symbol_first(there)
 
 
 class Segments:
@@ -93,37 +122,47 @@ class Segments:
 
     Attributes
     ----------
-    flat
-        Inputs, targets and known, each [all places, …]: one symbol after the other, with zeros around each.
+    length
+        Of the axis that places lie on: all symbols one behind the other, with what is 0 around each.
     """
 
     def __init__(self, data: Sequences, rows: slice, *, segment: int, burn_in: int) -> None:
         self.segment, self.burn_in = segment, burn_in
-        length = rows.stop - rows.start
+        self._data, self._rows = data, rows
+        count = rows.stop - rows.start
         # the number of segments of a symbol, enough for every offset: the first may start segment - 1 sessions early
-        self._runs = -(-(length + segment - 1) // segment)
-        # zeros around each symbol, so that no segment reaches into the next symbol in memory
-        before, after = segment + burn_in, self._runs * segment - length
-
-        def one_axis(values: Float32) -> Tensor:
-            """`values` as [N * length of a padded symbol, …], so that a segment is a run of places on one axis."""
-            padded = np.pad(values[:, : rows.stop], ((0, 0), (before, after), (0, 0)))
-            return torch.from_numpy(padded).flatten(0, 1)
-
-        known = data.known[:, : rows.stop].copy()
-        known[:, : rows.start] = 0  # sessions before the part are read, but not learned from
-        self.flat = one_axis(data.inputs), one_axis(data.targets), one_axis(known)
-        symbols = len(known)
-        starts = torch.arange(symbols) * (before + rows.stop + after) + before + rows.start
+        self._runs = -(-(count + segment - 1) // segment)
+        # zeros around each symbol, so that no segment reaches into the symbol that lies beside it
+        self._before, self._after = segment + burn_in, self._runs * segment - count
+        self._width = self._before + rows.stop + self._after
+        symbols = len(data.known)
+        self.length = symbols * self._width
+        starts = torch.arange(symbols) * self._width + self._before + rows.start
         self._starts = starts[:, None] + segment * torch.arange(self._runs)  # [N, runs], if the offset is 0
         # number of known targets before each place; a difference of two gives the number in a segment
-        self._known_before = torch.nn.functional.pad(self.flat[2].sum(1).long().cumsum(0), (1, 0))
+        known = torch.from_numpy(data.known)[:, rows].sum(2).long()
+        padded = functional.pad(known, (self._before + rows.start, self._after))
+        self._known_before = functional.pad(padded.flatten().cumsum(0), (1, 0))
+        self._arrays = tuple(
+            torch.from_numpy(values).flatten(0, 1) for values in (data.inputs, data.targets, data.known)
+        )  # [N T, …]
 
     def to(self, device: torch.device) -> Segments:
         """The same segments with the data on `device`; starts of segments are still drawn on the CPU."""
-        inputs, targets, known = self.flat
-        self.flat = inputs.to(device), targets.to(device), known.to(device)
+        self._arrays = tuple(values.to(device) for values in self._arrays)
         return self
+
+    def padded(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Inputs, targets and known, each [length, …], as places on that axis find them."""
+        rows = self._rows
+        known = self._data.known[:, : rows.stop].copy()
+        known[:, : rows.start] = 0  # what lies before the part is read, and not learned from
+
+        def one_axis(values: Float32) -> Tensor:
+            around = np.pad(values[:, : rows.stop], ((0, 0), (self._before, self._after), (0, 0)))
+            return torch.from_numpy(around).flatten(0, 1)
+
+        return one_axis(self._data.inputs), one_axis(self._data.targets), one_axis(known)
 
     def epoch(self) -> Tensor:
         """The places of the first predicted session of each segment, shuffled; drawn from torch's global generator."""
@@ -135,10 +174,18 @@ class Segments:
 
     def take(self, places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Inputs [B, burn_in + segment, F + 1], targets and known [B, segment, 2 K] of the segments at `places`."""
-        inputs, targets, known = self.flat
-        run = (places[:, None] + torch.arange(-self.burn_in, self.segment)).to(inputs.device)  # [B, burn_in + segment]
-        predicted = run[:, self.burn_in :]
-        return inputs[run], targets[predicted], known[predicted]
+        inputs, targets, known = self._arrays
+        symbols, times = places // self._width, places % self._width - self._before
+        time = times[:, None] + torch.arange(-self.burn_in, self.segment)  # [B, burn_in + segment]
+        outside = (time < 0) | (time >= self._rows.stop)
+        run = symbols[:, None] * self._data.inputs.shape[1] + time.clamp(0, self._rows.stop - 1)
+        run, outside, early = (each.to(inputs.device) for each in (run, outside, time < self._rows.start))
+        ahead = slice(self.burn_in, None)
+        taken = inputs[run], targets[run[:, ahead]], known[run[:, ahead]]
+        nothing = outside, outside[:, ahead], (outside | early)[:, ahead]  # what lies before the part is read alone
+        for values, where in zip(taken, nothing, strict=True):
+            values[where] = 0
+        return taken
 
 
 def scaled_targets(panel: Panel) -> Float32:

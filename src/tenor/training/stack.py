@@ -306,15 +306,14 @@ class Stack:
         self.segments = [
             Segments(task.data, task.train, segment=config.segment, burn_in=config.burn_in) for task in tasks
         ]
-        lengths = [len(each.flat[0]) for each in self.segments]
+        lengths = [each.length for each in self.segments]
         self.offsets = np.concatenate(([0], np.cumsum(lengths)[:-1])).tolist()
         # a segment of zeros at the end, for networks with fewer segments than others
         self.nowhere = sum(lengths) + config.burn_in
         nothing = config.burn_in + config.segment
+        padded = [each.padded() for each in self.segments]
         self.inputs, self.targets, self.known = (
-            torch.cat(
-                [*(each.flat[k] for each in self.segments), torch.zeros(nothing, self.segments[0].flat[k].shape[1])]
-            ).to(self.device)
+            torch.cat([*(each[k] for each in padded), torch.zeros(nothing, padded[0][k].shape[1])]).to(self.device)
             for k in range(3)
         )
         self.run_of_segment = torch.arange(-config.burn_in, config.segment, device=self.device)

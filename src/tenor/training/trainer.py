@@ -23,6 +23,9 @@ from tenor.training.sequences import Segments, Sequences
 
 Weights = dict[str, Tensor]
 
+AT_ONCE = 512 << 20
+"""Bytes that the symbols may take that a validation runs through the network together."""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -157,11 +160,24 @@ class Trainer:
         begin = max(0, start - self.task.model.lookback - WARM_UP)
         inputs, targets, known = (values.to(self.device) for values in self.task.data.between(begin, stop))
         self.net.eval()
-        out = self.net(inputs)
         rows = slice(start - begin, None)
-        heads = {name: output[:, rows] for name, output in out.heads.items()}
+        runs = [
+            {name: output[:, rows] for name, output in self.net(some).heads.items()}
+            for some in torch.split(inputs, self._symbols_at_once(stop - begin))
+        ]
+        heads = {name: torch.cat([run[name] for run in runs]) for name in runs[0]} if len(runs) > 1 else runs[0]
         loss, cells = loss_of(heads, targets[:, rows], known[:, rows], self.task.training)
         return float(loss / cells)
+
+    def _symbols_at_once(self, sessions: int) -> int:
+        """How many symbols run through the network together: as many as take about `AT_ONCE` bytes."""
+        data, model = self.task.data, self.task.model
+        features, horizons = data.inputs.shape[2], data.targets.shape[2] // len(TARGETS)
+        a_step = 6 * features + 12 * model.hidden * model.layers
+        if model.attention:
+            a_step += horizons * (6 * model.lookback + 2 * model.attention_size)
+        count: int = AT_ONCE // (4 * sessions * a_step)
+        return max(1, count)
 
 
 def _zero(data: Sequences, _rows: slice, _head: Head) -> Tensor:

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 
 from tenor.errors import DataError
-from tenor.kinds import KINDS, PRESENT, Float32
+from tenor.kinds import KINDS, PRESENT
+from tenor.schema.arrays import Float32
 from tenor.sentiment.encoder import Encoder
 from tenor.sentiment.kinds import EMBEDDING_SIZE, classifier_bytes
 from tenor.sentiment.text import clean
