@@ -152,7 +152,7 @@ class CellError(DataError):
         names
             From tenor's names of columns to those of the frame.
         """
-        more = f"; {len(self.rows)} rows are so" if len(self.rows) > 1 else ""
+        more = f"; {len(self.rows)} rows have this fault" if len(self.rows) > 1 else ""
         place = f", row {self.rows[0]}" if self.rows else ""
         name = names.get(self.column, self.column)
         line = self.mend.replace("CELLS", f"df[{name!r}]").replace("NAME", repr(name))

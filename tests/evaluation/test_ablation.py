@@ -310,7 +310,7 @@ def test_panels_that_do_not_match_are_refused(
     sentiment_panel: Panel, without_sentiment: Callable[[Panel], Panel], folds: tuple[Split, ...], small: dict[str, Any]
 ) -> None:
     plain = without_sentiment(sentiment_panel)
-    with pytest.raises(ConfigError, match="the panel has no sentiment to take away"):
+    with pytest.raises(ConfigError, match="the panel has no sentiment to leave out"):
         ablate(plain, plain, folds, **small)
     targets = plain.targets.copy()
     targets[3, 0, 0] += 1

@@ -260,7 +260,7 @@ def test_what_can_not_be_judged_is_refused():
     ):
         evaluate(made, ROWS, {"tenor": ours, "boosting": hole})
     assert evaluate(made, ROWS, {"tenor": ours, "boosting": hole}, horizon=5).samples == 295 * 12
-    with pytest.raises(DataError, match=r"gives a P\(up\) of 1.5: it must lie in 0..1"):
+    with pytest.raises(DataError, match=r"gives a P\(up\) of 1.5: it must be from 0 to 1"):
         evaluate(made, ROWS, {"tenor": replace(ours, p_up=np.full_like(ours.p_up, 1.5))})
     with pytest.raises(DataError, match="predictions of tenor have shape"):
         evaluate(panel((300, 12)), slice(100, 200), {"tenor": ours})

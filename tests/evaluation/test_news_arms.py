@@ -117,7 +117,7 @@ def test_what_there_is_no_news_of_is_no_arm(panel: Panel) -> None:
 
 
 def test_an_arm_that_can_not_be_is_refused(panel: Panel, splits: tuple[Split, ...], small: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match="no arm 'topics' here: choose among all news, sentiment"):
+    with pytest.raises(ConfigError, match="no arm 'topics' here; the arms are: all news, sentiment"):
         walk_arms(panel.without({"news_topic_oil_count"}), (TOPICS,), splits, **small)
 
 

@@ -92,7 +92,7 @@ def test_a_model_that_learned_up_to_the_end_has_nothing_to_be_judged_on(model: F
     [
         ({"folds": 0}, ConfigError, "folds is 0; it is a whole number from 1"),
         ({"folds": 100}, HistoryError, "330 sessions are too few for 100 folds"),
-        ({"report": "x.html"}, ConfigError, r"are of a store: of a frame, call \.report"),
+        ({"report": "x.html"}, ConfigError, r"need a store: with a frame, call \.report"),
         ({"baselines": [3]}, ConfigError, "gives int, which has no fit and predict"),
         ({"symbol": "AAPL"}, ConfigError, "symbol is 'AAPL'"),
     ],

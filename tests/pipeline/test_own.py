@@ -186,7 +186,7 @@ def test_a_leak_is_refused_in_one_line_unless_it_is_allowed(store: Path, capsys:
     assert said.count("\n") == 1
     assert "own feature 'leaky' is refused: future_value: feature 'leaky', session" in said
     assert "it looks 1 session ahead" in said
-    assert "--allow-leak trains all the same" in said
+    assert "--allow-leak trains it anyway" in said
     assert not (store / "models" / "versions").exists()
     assert main(["train", *options, "--allow-leak"]) == 0
     own = Workspace(str(store)).registry.open("latest").card()["own"]
@@ -301,7 +301,7 @@ TABLES: dict[str, tuple[Callable[[pd.DataFrame], Any], str]] = {
     "a list of rows": (lambda table: table.to_dict("records"), "own table 'macro' is a list, and no table"),
     "a text": (lambda table: table.assign(rate=["n/a", *table["rate"][1:]]), "row 0: rate 'n/a' is not a number"),
     "infinite": (lambda table: table.assign(rate=[np.inf, *table["rate"][1:]]), "row 0: rate 'inf' is not a number"),
-    "a column of texts": (lambda table: table.assign(note="x"), "320 rows are so"),
+    "a column of texts": (lambda table: table.assign(note="x"), "320 rows have this fault"),
     "a day": (
         lambda table: table.assign(session=["soon", *table["session"][1:].astype(str)]),
         "row 0: session 'soon' is not a date",
@@ -314,7 +314,7 @@ TABLES: dict[str, tuple[Callable[[pd.DataFrame], Any], str]] = {
     ),
     "no zone": (
         lambda table: table.assign(known_since=table["session"] + pd.Timedelta(hours=20)),
-        "has a time and no zone; 320 rows are so",
+        "has a time and no zone; 320 rows have this fault",
     ),
     "not known": (
         lambda table: table.assign(known_since=table["session"].where(table.index != 7)),
@@ -326,7 +326,7 @@ TABLES: dict[str, tuple[Callable[[pd.DataFrame], Any], str]] = {
     ),
     "two of one day": (
         lambda table: pd.concat([table, table.assign(rate=0.5).iloc[3:4]]),
-        "has two rows that differ and were known at the same moment; 2 rows are so",
+        "has two rows that differ and were known at the same moment; 2 rows have this fault",
     ),
     "one name twice": (lambda table: table.iloc[:, [0, 1, 2, 2]], "two columns are called 'rate'"),
     "no number": (lambda table: table.assign(other=np.nan), "other has no number at all"),
@@ -357,7 +357,7 @@ def test_a_table_that_can_not_be_used_names_its_row_and_the_line_that_mends_it(
 def test_a_symbol_that_is_none_is_not_taken_for_all_of_them(
     prepared: Callable[[Any], tuple[str, ...]], days: pd.DatetimeIndex
 ) -> None:
-    with pytest.raises(FrameError, match="row 0: symbol 'my stock' is not a symbol; 320 rows are so"):
+    with pytest.raises(FrameError, match="row 0: symbol 'my stock' is not a symbol; 320 rows have this fault"):
         prepared(macro(days).assign(symbol="my stock"))
 
 

@@ -41,7 +41,7 @@ def test_tune_writes_a_config_that_train_takes(lake: Path, tmp_path: Path, capsy
     assert best.model.lookback == 5
     assert tomllib.loads(out.read_text())["training"]["epochs"] == 1
     assert main(["tune", *options]) == 2  # what is there is not overwritten
-    assert "is there already" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
     assert main(["train", "--store", str(lake), "--config", str(out), "--workers", "1"]) == 0
 
 

@@ -208,7 +208,7 @@ def test_long_silence_leaves_only_the_new() -> None:
 def test_scores_of_other_items_are_refused() -> None:
     published = news(("2015-06-11 15:00", "ABC", "one +1 -0"), ("2015-06-11 16:00", "ABC", "two +1 -0"))
     other = scores_in_text(news(("2015-06-11 15:00", "ABC", "one +1 -0")))
-    with pytest.raises(DataError, match=r"1 scores for 2 news items: score news\.frame\['text'\]"):
+    with pytest.raises(DataError, match=r"1 scores for 2 news items: give the scores of news\.frame\['text'\]"):
         daily_sentiment(published, other)
 
 

@@ -141,7 +141,7 @@ def test_without_a_card_auto_scores_on_the_cores_and_cuda_is_refused_with_what_t
     assert OnnxEncoder(device="auto").device == "cpu"
     with pytest.raises(ConfigError, match=r"'sentiment.device' is 'cuda', and ONNX Runtime .* uses no CUDA card"):
         OnnxEncoder(device="cuda")
-    with pytest.raises(ConfigError, match=r"put onnxruntime-gpu in the place of onnxruntime"):
+    with pytest.raises(ConfigError, match=r"install onnxruntime-gpu instead of onnxruntime"):
         Scorer.load(device="cuda")
     texts = ["Vexmoor gains", "Quillstone loses a large order"]
     assert (

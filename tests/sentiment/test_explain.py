@@ -38,5 +38,5 @@ def test_json(scorer: Scorer) -> None:
 
 
 def test_nothing_to_explain(scorer: Scorer) -> None:
-    with pytest.raises(DataError, match="nothing to explain"):
+    with pytest.raises(DataError, match="give a text with words"):
         why(scorer, "<br/> \x00")

@@ -136,7 +136,7 @@ def test_a_file_that_is_no_classifier_is_named(tmp_path: Path) -> None:
         classifier_bytes("e", infinite),
     ):
         path.write_bytes(content)
-        with pytest.raises(ModelError, match=r"kinds\.npz is damaged, or no classifier") as raised:
+        with pytest.raises(ModelError, match=r"kinds\.npz is damaged, or is not a classifier") as raised:
             KindsClassifier.load(path)
         assert "\n" not in str(raised.value)
     np.savez(path, about=np.array([{}], dtype=object))

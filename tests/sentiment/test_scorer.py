@@ -242,5 +242,5 @@ def test_other_weights_on_a_machine_of_the_cluster_are_refused() -> None:
         model_id = "another"
 
     away = Other.load(engine=CarryingEngine())
-    with pytest.raises(ModelError, match="put the same weights at the same place on all of them"):
+    with pytest.raises(ModelError, match="put the same weights at the same path on each machine"):
         away.score(["Acme cuts its forecast"])

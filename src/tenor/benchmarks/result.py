@@ -190,7 +190,7 @@ class BenchmarkResult:
         return table
 
     def to_json(self) -> dict[str, Any]:
-        """A mapping of JSON values; what is undefined is None."""
+        """A dict of JSON values; undefined numbers are None."""
         plain: dict[str, Any] = {
             field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "models"
         }

@@ -1,4 +1,4 @@
-"""Is it better than doing nothing? Metrics, day-resampled intervals, baselines, a simple backtest and the verdict.
+"""Is a forecast better than doing nothing? Metrics, intervals from resampled days, baselines, a backtest, the verdict.
 
-Nothing is imported here: the command line and the report's types need one module at a time, not all with torch.
+Nothing is imported here: the command line and the report need single modules, not all of them and PyTorch.
 """

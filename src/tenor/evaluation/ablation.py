@@ -71,22 +71,22 @@ def ablate(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[int, Ablation]:
-    """Walk all `splits` three times and compare on all cells, for every horizon of the panels.
+    """Walk forward over all `splits` once for each of the three arms, and compare them on all cells, for each horizon.
 
     Parameters
     ----------
     panel_with, panel_without
-        Of the same bars, the first with sentiment; all else must be equal.
+        Two panels of the same bars, the first with sentiment; all else must be equal.
     features
-        What `panel_with` was built with.
+        The settings that `panel_with` was built with.
     splits, model, training, cache, workers
         As in `tenor.evaluation.walkforward.walk`.
     progress
         Called with an arm, how many of its networks are done, and how many there are.
     resamples
-        Of the days.
+        Number of resamples of the days.
     seed
-        Of the shuffle and of the resampled days.
+        Seed of the shuffle and of the resampled days.
 
     Returns
     -------
@@ -98,7 +98,7 @@ def ablate(
     DataError
         The panels differ in more than the sentiment columns.
     ConfigError
-        The first has no sentiment.
+        The first panel has no sentiment.
     HistoryError
         As `walk` does.
     """
@@ -130,7 +130,7 @@ def ablate_attention(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[int, Ablation]:
-    """Walk all `splits` with attention and without it, and compare on all cells, for every horizon of the panel.
+    """Walk forward over all `splits` with and without attention, and compare on all cells, for each horizon.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def ablate_attention(
     progress
         Called with an arm, how many of its networks are done, and how many there are.
     resamples, seed
-        Of the days.
+        Number of resamples of the days, and their seed.
 
     Returns
     -------
@@ -177,22 +177,22 @@ def ablate_columns(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[int, Ablation]:
-    """Walk all `splits` with the feature `name` and without it, and compare on the same cells, for every horizon.
+    """Walk forward over all `splits` with and without the feature `name`, compare on the same cells, for each horizon.
 
     Parameters
     ----------
     panel
-        With the feature.
+        The panel with the feature.
     columns
-        Those of the feature in the panel, which the other arm lacks.
+        The feature's columns in the panel; the other arm is without them.
     name
-        What the arms are called after.
+        Name of the feature; the arms are named after it.
     splits, features, model, training, cache, workers
         As in `tenor.evaluation.walkforward.walk`.
     progress
         Called with an arm, how many of its networks are done, and how many there are.
     resamples, seed
-        Of the days.
+        Number of resamples of the days, and their seed.
 
     Returns
     -------
@@ -208,7 +208,7 @@ def ablate_columns(
     """
     missing = [column for column in columns if column not in panel.features]
     if missing or not columns:
-        raise ConfigError(f"the panel has no column {', '.join(missing) or name} to take away: build it with {name}.")
+        raise ConfigError(f"the panel has no column {', '.join(missing) or name} to leave out: build it with {name}.")
     rest = [i for i, column in enumerate(panel.features) if column not in columns]
     without = replace(panel, values=panel.values[:, :, rest], features=tuple(panel.features[i] for i in rest))
     walk_arm = _arm_walker(splits, training, cache, workers, progress)
@@ -246,10 +246,10 @@ def _arm_walker(
 
 
 def shuffle_sentiment(panel: Panel, splits: Sequence[Split], *, seed: int) -> Panel:
-    """`panel` with the sentiment columns of whole sessions, all symbols together, put on other sessions.
+    """`panel` with its sentiment moved to other sessions: whole sessions are shuffled, all symbols together.
 
-    Sessions swap places only among those before the first test part, or within one test part; and only between the
-    first and the last session with any sentiment, so that years without news stay what they are.
+    Sessions are shuffled only among those before the first test part, and within each test part. Only sessions between
+    the first and the last one with any sentiment take part, so that years without news stay without.
     """
     columns = _sentiment_columns(panel)
     rng = np.random.default_rng(seed)
@@ -274,13 +274,13 @@ def compare_arms(
     Parameters
     ----------
     panel
-        The one with sentiment; its sentiment columns and volatilities decide which kind a cell is of.
+        The panel with sentiment; its sentiment columns and volatilities decide which group a cell belongs to.
     walks
-        Arm -> its walk-forward.
+        The walk-forward of each arm, by name.
     horizon
         Sessions ahead.
     resamples, seed
-        Of the resampled days.
+        Number of resamples of the days, and their seed.
     """
     kinds = partial(cells.by_news_and_volatility, panel)
     ordered = {arm: walks[arm] for arm in ARMS}
@@ -308,15 +308,15 @@ def _compare_two(
 
 
 def ablation_verdict(contrasts: Sequence[Contrast], *, days: int) -> str:
-    """Whether sentiment helps over all cells, at 5 %, on risk and on returns: a sentence each.
+    """Whether sentiment helps on all cells, at the 5 % level: a sentence for risk and one for returns.
 
-    It helps where the squared error is lower than without sentiment, and than with shuffled sentiment.
+    It helps if the squared error is lower than without sentiment and also lower than with shuffled sentiment.
     """
     return " ".join(_sentiment_sentence(metric, on_all_cells(contrasts, metric), days) for metric in _QUESTIONS)
 
 
 def attention_verdict(contrasts: Sequence[Contrast], *, days: int) -> str:
-    """Whether attention helps over all cells, at 5 %, on risk and on returns: a sentence each."""
+    """Whether attention helps on all cells, at the 5 % level: a sentence for risk and one for returns."""
     return _verdict_of(contrasts, WITHOUT_ATTENTION, "attention", "the network without attention", days=days)
 
 
@@ -363,7 +363,7 @@ def _sentiment_columns(panel: Panel) -> list[int]:
     columns = [i for i, name in enumerate(panel.features) if name in _SENTIMENT]
     if not columns:
         raise ConfigError(
-            "the panel has no sentiment to take away: build it with a DailySentiment and features.sentiment = true "
+            "the panel has no sentiment to leave out: build it with a DailySentiment and features.sentiment = true "
             "(the lake holds none until 'tenor data import' or 'tenor sentiment' put it there)."
         )
     return columns

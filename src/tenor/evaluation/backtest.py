@@ -1,9 +1,9 @@
 """A simple daily backtest of forecasts as a portfolio.
 
-What is decided after the close of session t is filled at the adjusted open, or close, of t + 1 and changed a session
-later at the earliest; equity is marked at closes, so that equity of session t rests on prices up to t and forecasts up
-to t - 1. Positions are sums of money, 1.0 at the start, no interest on cash. Prices are adjusted: dividends are
-reinvested.
+An order decided after the close of session t is filled at the adjusted open, or close, of session t + 1, and can be
+changed one session later at the earliest. Equity is valued at closes, so the equity of session t uses prices up to t
+and forecasts up to t - 1. Positions are amounts of money; the portfolio is worth 1.0 at the start, and cash earns no
+interest. Prices are adjusted, which means that dividends are reinvested.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Rule = Literal["long/flat", "long/short"]
 RULES: tuple[Rule, ...] = ("long/flat", "long/short")
 Fill = Literal["open", "close"]
 FILLS: tuple[Fill, ...] = ("open", "close")
-"""The price of the session after the decision at which it is filled."""
+"""The price at which an order is filled, in the session after the decision."""
 
 
 @dataclass(frozen=True)
@@ -33,18 +33,18 @@ class Backtest:
     Attributes
     ----------
     name
-        The rule.
+        Name of the rule.
     cost
-        Bps of what is traded.
+        Cost of trading, in basis points of the money traded.
     sessions
-        The first is the session of the first decision.
+        The sessions; the first is that of the first decision.
     equity, gross
-        [session]; at the close, 1.0 at first, net of costs and without them. The last positions are marked, not sold.
-        0 from the close on which a short book is ruined.
+        [session]; value of the portfolio at the close, net of costs and without costs; it starts at 1.0. The last
+        positions are valued, not sold. It is 0 from the close on at which losses on short positions used up all money.
     turnover
-        [session]; sum of |weight after trading - weight before it| at the fill; selling everything is 1.
+        [session]; sum of |weight after trading - weight before trading| at the fill; selling everything is 1.
     calendar
-        Whose sessions they are: it has `year` of them a year.
+        The calendar of the sessions; `year` says how many of them it has in a year.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Backtest:
 
     @property
     def returns(self) -> Float64:
-        """[session - 1]; simple returns of each session, net of costs; 0 once ruined."""
+        """[session - 1]; simple returns of each session, net of costs; 0 after all money is lost."""
         before = self.equity[:-1]
         return np.where(before > 0, np.diff(self.equity) / np.where(before > 0, before, 1.0), 0.0)
 
@@ -70,8 +70,8 @@ class Backtest:
         Returns
         -------
         Series
-            float64, a share (0.01 is 1 %), named as the rule; its index is a tz-naive `DatetimeIndex` of midnights,
-            named ``date``, one a day on which there was a session, rising.
+            float64 fractions (0.01 is 1 %), named after the rule. The index, called ``date``, is a `DatetimeIndex` of
+            midnights without time zone, in rising order, one for each day with a session.
 
         Examples
         --------
@@ -94,12 +94,12 @@ class Backtest:
 
     @property
     def year(self) -> float:
-        """Sessions in a year, which annualise: about 252 in New York, 245 in Tokyo, 365 for coins."""
+        """Sessions in a year, used to annualise: about 252 in New York, 245 in Tokyo, 365 for cryptocurrencies."""
         return exchange(self.calendar).sessions_per_year
 
     @property
     def annual_return(self) -> float:
-        """Geometric, net, a share a year."""
+        """Geometric mean return in a year, net of costs, as a fraction (0.01 is 1 %)."""
         grown = float(np.prod(1 + self.returns))
         return grown ** (self.year / len(self.returns)) - 1 if len(self.returns) else math.nan
 
@@ -110,12 +110,15 @@ class Backtest:
 
     @property
     def sharpe(self) -> float:
-        """Mean over standard deviation of `returns`, annualised; riskless rate 0; NaN if they never move."""
+        """Sharpe ratio: mean of `returns` divided by their standard deviation, annualised; NaN if they never change.
+
+        The riskless rate counts as 0.
+        """
         return float(self.returns.mean()) * self.year / self.volatility if self.volatility > 1e-12 else math.nan
 
     @property
     def max_drawdown(self) -> float:
-        """The deepest fall from an earlier peak, a share of the peak, >= 0."""
+        """The deepest fall from an earlier peak, as a fraction of the peak, >= 0."""
         if not len(self.returns):
             return math.nan
         value = np.concatenate([[1.0], np.cumprod(1 + self.returns)])
@@ -123,11 +126,11 @@ class Backtest:
 
     @property
     def mean_turnover(self) -> float:
-        """Mean of `turnover` over the sessions on which there could be a fill."""
+        """Mean of `turnover` over the sessions in which orders could be filled."""
         return float(self.turnover[1:].mean())
 
     def to_json(self) -> dict[str, Any]:
-        """A mapping of JSON values; NaN may be in it."""
+        """A dict of JSON values; some may be NaN."""
         summary = ("annual_return", "volatility", "sharpe", "max_drawdown", "mean_turnover")
         return {
             "cost_bps": self.cost,
@@ -149,38 +152,40 @@ def backtest(
     cost: float = 10.0,
     fill: Fill = "open",
 ) -> Backtest:
-    """Trade the forecasts of `horizon` by `rule`; whatever the horizon, positions are decided anew every session.
+    """Trade the forecasts of `horizon` by `rule`; whatever the horizon, new positions are decided in every session.
 
-    - ``long/flat``: of n symbols with a forecast, hold 1/n in each whose P(up) is above .5; the rest is cash.
-    - ``long/short``: half in the tenth of the symbols with the highest mean, short half in the tenth with the lowest;
-      of fewer than 20 symbols, the fifth; of fewer than 10, 1/n long or short by the sign of the mean. All means
-      equal: no position.
+    - ``long/flat``: of n symbols with a forecast, hold 1/n of the money in each whose P(up) is above 0.5; the rest is
+      cash.
+    - ``long/short``: buy the tenth of the symbols with the highest mean forecast with half of the money, and sell short
+      the tenth with the lowest for the other half. With fewer than 20 symbols it is the fifth instead of the tenth;
+      with fewer than 10, each symbol gets 1/n, long or short by the sign of its mean. If all means are equal, there is
+      no position.
 
     Parameters
     ----------
     panel
         The panel that was predicted.
     rows
-        Sessions to trade on, as places on the panel's session axis.
+        The sessions to trade in, as a slice of the panel's session axis.
     predictions
-        Over the whole panel.
+        Predictions for the whole panel.
     horizon
         Sessions ahead.
     rule
         One of `RULES`.
     cost
-        Bps of the money traded, >= 0.
+        Cost in basis points of the money traded, >= 0.
     fill
-        At which of the next session's prices.
+        The price of the next session at which orders are filled: ``open`` or ``close``.
 
     Raises
     ------
     ConfigError
-        No such rule or fill, or a negative cost.
+        The rule or fill is unknown, or the cost is negative.
     HistoryError
-        Fewer than two sessions.
+        There are fewer than two sessions.
     DataError
-        The predictions are not of this panel's shape.
+        The predictions do not have the shape of this panel.
     """
     part = _part(panel, rows, cost)
     axis = panel.horizon_index(horizon)
@@ -207,11 +212,11 @@ def long_flat(p_up: Float64, available: Bool) -> Float64:
 
 
 def long_short(mean: Float64, available: Bool) -> Float64:
-    """Weights [session, symbol] of the rule ``long/short`` of `backtest`; ties go by the order of the symbols."""
+    """Weights [session, symbol] of the rule ``long/short`` of `backtest`; ties are decided by the order of symbols."""
     n = available.sum(axis=1, keepdims=True)
     known = np.where(available, mean, np.inf)  # those without a forecast come last
     place = known.argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")  # the sort's own inverse: ranks
-    few = np.where(n < 20, n // 5, n // 10)  # a leg of one stock would be that stock's backtest
+    few = np.where(n < 20, n // 5, n // 10)  # with one stock on a side, it would be the backtest of that stock
     legs = (available & (place >= n - few)).astype("float64") - (available & (place < few))
     spread = np.where(available, mean, -np.inf).max(axis=1, keepdims=True) > known.min(axis=1, keepdims=True)
     by_rank: Float64 = np.where(spread, legs, 0.0) / (2 * np.maximum(few, 1))
@@ -220,23 +225,23 @@ def long_short(mean: Float64, available: Bool) -> Float64:
 
 
 def simulate(name: str, panel: Panel, weights: Float64, *, cost: float, fill: Fill = "open") -> Backtest:
-    """Follow `weights` over the sessions of `panel`.
+    """Trade to the target `weights` over the sessions of `panel`.
 
-    A symbol without a price to fill at that session can't be traded: its position stays, at its last price, until it
-    trades again, and the weights share out what is left of the equity.
+    A symbol without a price at the fill can't be traded: its position stays, at its last price, until it trades again,
+    and the weights apply to the rest of the equity.
 
     Parameters
     ----------
     name
-        Of the result.
+        Name of the result.
     panel
-        The sessions traded on, all of them.
+        The panel; all of its sessions are traded.
     weights
         [session, symbol]; target share of the equity from the next fill on, decided after that session's close.
     cost
-        Bps of the money traded; paid from cash.
+        Cost in basis points of the money traded; paid from cash.
     fill
-        At which of the next session's prices.
+        The price of the next session at which orders are filled: ``open`` or ``close``.
     """
     fills = _fills(panel, fill)
     equity, turnover = _follow(panel, fills, weights, cost)
@@ -245,7 +250,7 @@ def simulate(name: str, panel: Panel, weights: Float64, *, cost: float, fill: Fi
 
 
 def buy_and_hold(panel: Panel, rows: slice, *, cost: float = 10.0, fill: Fill = "open") -> Backtest:
-    """Put 1/n into each of the n symbols there are at the first session, at its first fill after it, and wait."""
+    """Buy each of the n symbols of the first session with 1/n of the money, at its first fill afterwards, and hold."""
     part = _part(panel, rows, cost)
     chosen = part.mask[0]
     stake = 1.0 / max(int(chosen.sum()), 1)
@@ -282,14 +287,14 @@ def _fills(panel: Panel, fill: Fill) -> Float64:
 
 @dataclass(frozen=True)
 class Book:
-    """What a portfolio holds.
+    """The holdings of a portfolio.
 
     Attributes
     ----------
     cash
-        In money; below 0 it is borrowed.
+        Amount of cash; if it is below 0, money is borrowed.
     positions
-        [symbol]; in money, at `price`; below 0 they are short.
+        [symbol]; value of each position at `price`; below 0 for short positions.
     price
         [symbol]; the last price of each; NaN before the first.
     """
@@ -300,11 +305,11 @@ class Book:
 
     @property
     def worth(self) -> float:
-        """Cash and positions."""
+        """Value of the portfolio: cash and positions."""
         return float(self.cash + self.positions.sum())
 
     def at(self, prices: Float64) -> Book:
-        """The same holdings at `prices` [symbol]; where there is none, at the last one."""
+        """The same holdings valued at `prices` [symbol]; a symbol without a price keeps its last one."""
         return Book(self.cash, *_marked(self.positions, self.price, prices))
 
 
@@ -315,9 +320,9 @@ class Trades:
     Attributes
     ----------
     book
-        After it.
+        The holdings after the trades.
     traded
-        [symbol]; money bought, below 0 sold.
+        [symbol]; money for which each was bought; below 0 for sales.
     turnover
         Sum of |`traded`| as a share of what the portfolio was worth before.
     """
@@ -333,18 +338,18 @@ def fill(book: Book, fills: Float64, weights: Float64, cost: float) -> Trades | 
     Parameters
     ----------
     book
-        Before it.
+        The holdings before the trades.
     fills
-        [symbol]; prices, NaN where there is none: such a symbol keeps its position.
+        [symbol]; the prices of the fills. A symbol with NaN keeps its position.
     weights
-        [symbol]; target share of what the portfolio is worth.
+        [symbol]; target share of the portfolio's value.
     cost
-        Bps of the money traded; paid from cash.
+        Cost in basis points of the money traded; paid from cash.
 
     Returns
     -------
     Trades or None
-        None where the prices left nothing to trade with.
+        None if the portfolio is worth nothing at these prices.
     """
     now = book.at(fills)
     worth = now.worth
@@ -366,7 +371,7 @@ def _follow(panel: Panel, fills: Float64, weights: Float64, cost: float) -> tupl
     book = Book(1.0, np.zeros(len(panel.symbols)), panel.close[0])
     for s in range(1, sessions):
         trades = fill(book, fills[s], weights[s - 1], cost)
-        if trades is None:  # ruined by the gap to the fill
+        if trades is None:  # all money was lost between the close and the fill
             equity[s:] = 0.0
             break
         turnover[s] = trades.turnover

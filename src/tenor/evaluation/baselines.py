@@ -1,8 +1,8 @@
 """What a forecaster has to beat: persistence, drift, always-up, linear models and boosting.
 
-All are fitted on the training rows and chosen on the validation rows; test rows are never looked at. The learned ones
-see a cell's own features at t, standardised on the training rows, and forecast return / (volatility * sqrt(h)) clipped
-at `CLIP`, the network's own target, which is multiplied back.
+All are fitted on the training rows, and their settings are chosen on the validation rows; test rows are never used. The
+learned ones read only a cell's own features at t, standardised with the training rows. They forecast the network's own
+target, return / (volatility * sqrt(h)) clipped at `CLIP`, and the result is multiplied back to a return.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ LINEAR = "ridge+logistic"
 BOOSTING = "boosting"
 
 CLIP = 4.0
-"""Targets beyond so many standard deviations count as that many."""
+"""Targets are clipped at this many standard deviations."""
 FEATURE_CLIP = 5.0
 RIDGE_ALPHAS = (1e1, 1e2, 1e3, 1e4, 1e5, 1e6)
 LOGISTIC_CS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 BOOSTING_ROUNDS = 150
-"""Rounds tried; validation chooses how many are used."""
+"""Most rounds of boosting; the validation rows decide how many are used."""
 
 
 class SplitLike(Protocol):
@@ -42,11 +42,11 @@ class SplitLike(Protocol):
 
     @property
     def train(self) -> slice:
-        """Rows that are learned from."""
+        """The training rows."""
 
     @property
     def valid(self) -> slice:
-        """Rows that choose between settings."""
+        """The validation rows, on which settings are chosen."""
 
 
 def fit_baselines(
@@ -59,9 +59,9 @@ def fit_baselines(
     panel, split
         The panel, and where training and validation lie on its session axis.
     names
-        Of `BASELINES`.
+        Names from `BASELINES`.
     workers
-        Processes that share the horizons of the learned ones; None is one a core.
+        Number of processes for the horizons of the learned baselines; None means one for each CPU core.
 
     Returns
     -------
@@ -71,9 +71,9 @@ def fit_baselines(
     Raises
     ------
     ConfigError
-        An unknown name.
+        A name is unknown.
     HistoryError
-        No training or validation cell with a known target.
+        There is no training or validation cell with a known target.
     """
     for name in names or ():
         if name not in BASELINES:
@@ -87,13 +87,13 @@ def fit_baselines(
 
 
 def persistence(panel: Panel, split: SplitLike | None = None) -> Predictions:
-    """The price stays: return 0, P(up) .5, which names no direction."""
+    """The price stays as it is: the return is 0 and P(up) is 0.5, so there is no forecast of the direction."""
     del split
     return _constant(panel, PERSISTENCE, np.zeros(len(panel.horizons)), np.full(len(panel.horizons), 0.5))
 
 
 def drift(panel: Panel, split: SplitLike) -> Predictions:
-    """Each symbol's mean return and share of rises in training; the pooled ones for a symbol without a training row."""
+    """Each symbol's mean return and share of rises in training; without training rows, those of all symbols."""
     mean, p_up = np.empty(panel.targets.shape[1:]), np.empty(panel.targets.shape[1:])
     for axis in range(len(panel.horizons)):
         known = _known(panel, split.train, axis, "training")
@@ -106,7 +106,7 @@ def drift(panel: Panel, split: SplitLike) -> Predictions:
 
 
 def always_up(panel: Panel, split: SplitLike) -> Predictions:
-    """The pooled mean return in training, and its share of rises, but at least .501: the direction is always up."""
+    """The mean return and share of rises of all symbols in training; the share is at least 0.501, so always up."""
     mean, p_up = np.empty(len(panel.horizons)), np.empty(len(panel.horizons))
     for axis in range(len(panel.horizons)):
         known = _known(panel, split.train, axis, "training")
@@ -145,7 +145,7 @@ def _fit_boosting(cells: TrainingCells) -> tuple[Float64, Float64]:
         "max_iter": BOOSTING_ROUNDS, "learning_rate": 0.05, "max_leaf_nodes": 7, "min_samples_leaf": 200,
         "l2_regularization": 1.0, "early_stopping": False, "random_state": 0,
     }  # fmt: skip
-    # threads that wait for each other lose more than they gain where other work shares the cores
+    # if other work uses the same cores, threads lose more time by waiting for each other than they gain
     with threadpool_limits(limits=1, user_api="openmp"):
         regressor = HistGradientBoostingRegressor(**options).fit(cells.x_train, cells.y_train)
         losses = [_squared(y, cells.y_valid) for y in regressor.staged_predict(cells.x_valid)]
@@ -156,15 +156,15 @@ def _fit_boosting(cells: TrainingCells) -> tuple[Float64, Float64]:
 
 
 Fit = Callable[["TrainingCells"], tuple[Float64, Float64]]
-"""Learns from cells, and gives for each row of their `x` the forecast in units of volatility and P(up)."""
+"""A function that learns from cells and returns, for each row of their `x`, the forecast in volatilities and P(up)."""
 PLAIN: dict[str, Callable[[Panel, SplitLike], Predictions]] = {
     PERSISTENCE: persistence,
     DRIFT: drift,
     ALWAYS_UP: always_up,
 }
-"""Those that are the same whatever the features are."""
+"""The baselines that do not depend on the features."""
 LEARNED: dict[str, Fit] = {LINEAR: _fit_linear, BOOSTING: _fit_boosting}
-"""Those that learn from cells, horizon by horizon."""
+"""The baselines that learn from cells, separately for each horizon."""
 BASELINES = (*PLAIN, *LEARNED)
 
 
@@ -189,7 +189,7 @@ def learned(panel: Panel, split: SplitLike, name: str, fit: Fit) -> Predictions:
     panel, split
         The panel, and where training and validation lie on its session axis.
     name
-        Of the model.
+        Name of the model.
     fit
         Learns from `TrainingCells` and returns, for each row of their `x`, the forecast in units of volatility and
         P(up).

@@ -18,10 +18,10 @@ from tenor.schema import Bool, Float64
 
 RESAMPLES = 1000
 FEWEST_BLOCKS = 4
-"""With fewer days than this many blocks nothing is resampled: bounds are NaN rather than too narrow."""
+"""If there are fewer days than this many blocks, nothing is resampled: the bounds are NaN rather than too narrow."""
 
 AUC_CHUNK = 4_000_000
-"""Running counts held at a time for the AUC, four bytes each."""
+"""Most running counts held in memory at a time for the AUC, four bytes each."""
 
 METRICS = (
     "return_rmse", "return_mae", "price_rmse", "price_mae", "skill", "mase",
@@ -38,7 +38,7 @@ class ConfidenceInterval:
     Attributes
     ----------
     value
-        On the days as they are.
+        The value on all days, each counted once.
     low, high
         Bounds of the interval.
     """
@@ -49,7 +49,7 @@ class ConfidenceInterval:
 
 
 def block_length(horizon: int) -> int:
-    """Days in a block: max(5, 2 h); targets of h sessions overlap for h - 1 days, and blocks must outlast that."""
+    """Days in a block: max(5, 2 h); targets of h sessions overlap for h - 1 days, and blocks must be longer."""
     return max(5, 2 * horizon)
 
 
@@ -61,7 +61,7 @@ def resampled_days(days: int, *, horizon: int, resamples: int = RESAMPLES, seed:
     rng = np.random.default_rng(seed)
     starts = rng.integers(0, days, size=(resamples, -(-days // block), 1))  # -(-a // b) rounds up
     # circular: a block that starts near the end goes on at the beginning, so that every day is drawn equally often;
-    # what the last block has too many is cut off
+    # surplus days of the last block are cut off
     drawn = ((starts + np.arange(block)) % days).reshape(resamples, -1)[:, :days]
     # counts of all resamples by one bincount: day d of resample i has the number i * days + d
     flat = (drawn + days * np.arange(resamples)[:, None]).ravel()
@@ -79,7 +79,7 @@ def interval(value: float, draws: Float64) -> ConfidenceInterval:
 
 @dataclass(frozen=True)
 class DayTotals:
-    """What one model's metrics need, summed by day.
+    """The sums by day from which the metrics of a model are computed.
 
     Attributes
     ----------
@@ -89,7 +89,7 @@ class DayTotals:
         [day, day]; over pairs of a cell that rose on day d and one that did not on day e, how often the first had the
         higher P(up), ties one half.
     directed
-        False for a model that names no direction; its direction metrics are NaN.
+        False for a model that does not forecast directions; its direction metrics are NaN.
     """
 
     sums: Float64
@@ -111,7 +111,7 @@ class DayTotals:
         # zeros where nothing counts add nothing to a sum, while NaN would spoil its day
         r = np.where(counts, realised, 0.0)
         f = np.where(counts, mean, 0.0)
-        # of the last close: in currency, the symbol with the highest quotes alone would decide
+        # as a fraction of the last close: in currency, the symbol with the highest price would decide alone
         price_error = np.exp(f) - np.exp(r)
         up = (p_up > 0.5) & counts
         rose = (r > 0) & counts
@@ -140,12 +140,12 @@ class DayTotals:
 
     @property
     def counts(self) -> Float64:
-        """Cells of each day."""
+        """The number of cells of each day."""
         return self.sums[:, _SUMS.index("n")]
 
     @property
     def ups(self) -> Float64:
-        """Cells of each day that rose."""
+        """The number of cells of each day whose return was above zero."""
         return self.sums[:, _SUMS.index("tp")] + self.sums[:, _SUMS.index("fn")]
 
     def on(self, days: slice) -> DayTotals:
@@ -184,7 +184,7 @@ class DayTotals:
         return {name: values.get(name, undefined) for name in METRICS}
 
     def values(self) -> dict[str, float]:
-        """Every metric on the days as they are."""
+        """Every metric on all days, each counted once."""
         return {name: float(draws[0]) for name, draws in self.measure(np.ones((1, len(self.sums)))).items()}
 
 

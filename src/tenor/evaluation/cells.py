@@ -10,7 +10,7 @@ from tenor.schema import Bool, Float32, Float64, Panel, Predictions
 
 
 def realised(panel: Panel, rows: slice, *, horizon: int) -> tuple[NDArray[np.intp], Float64]:
-    """Places of the sessions in `rows` with a cell that counts, and their returns [day, symbol], NaN where none counts.
+    """The positions of the sessions in `rows` with a cell that counts, and their returns [day, symbol]; else NaN.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def predicted(
     days, counts
         The sessions' places, and which of their cells count [day, symbol].
     name, predictions
-        Of the model; its name is for messages.
+        The model's name, for messages, and its predictions.
     horizon
         Sessions ahead.
 
@@ -77,7 +77,7 @@ def predicted(
         )
     outside = counts & ((p_up < 0) | (p_up > 1))
     if outside.any():
-        raise DataError(f"{name} gives a P(up) of {p_up[outside][0]:g}: it must lie in 0..1.")
+        raise DataError(f"{name} gives a P(up) of {p_up[outside][0]:g}: it must be from 0 to 1.")
     return mean, p_up
 
 

@@ -1,4 +1,4 @@
-"""Models that a version is compared with: same data, same seeds, one thing changed; trained once and kept."""
+"""Models that a version is compared with: same data and seeds, one thing changed; each is trained once and stored."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Companions:
     work
         The folder of work that is part of no version: companions are kept under ``companions``.
     workers
-        Processes that train seeds side by side; None is one a core.
+        Number of processes that train seeds at the same time; None means one for each CPU core.
     progress
         Called after every epoch.
     """

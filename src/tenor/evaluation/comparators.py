@@ -1,4 +1,4 @@
-"""A model's settings walked forward beside all that they have to beat: what `tenor evaluate` runs."""
+"""The walk-forward of a model's settings and of all models that it has to beat: what `tenor evaluate` runs."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ from tenor.training import Split
 
 MOST_FOLDS = 4
 SHORTEST_TEST = 60
-"""Sessions of a fold's test part below which another fold is not worth its training."""
+"""Least number of sessions in the test part of a fold; with fewer, another fold is not worth its training."""
 
 StageProgress = Callable[[str, int, int], None]
 """Called with the name of a stage, how many of its steps are done, and how many there are."""
 
 
 def folds_after(split: Split, last: str) -> FoldConfig:
-    """Folds over the test part of `split`, whose last day is `last`: training grows, as if retrained now and then.
+    """Divide the test part of `split`, whose last day is `last`, into folds; the training part grows with each fold.
 
-    Up to `MOST_FOLDS` of equal length, of at least `SHORTEST_TEST` sessions if there is more than one.
+    There are up to `MOST_FOLDS` folds of equal length; if there is more than one, each has at least `SHORTEST_TEST`
+    sessions.
     """
     sessions = split.test.stop - split.test.start
     count = max(1, min(MOST_FOLDS, sessions // SHORTEST_TEST))
@@ -74,7 +75,7 @@ def walk_with_comparators(
     workers: Workers = None,
     progress: StageProgress | None = None,
 ) -> WalkForward:
-    """Walk the model forward beside the baselines, the statistical ones, a plain LSTM and a user's `own`.
+    """Walk forward with the model, the baselines, the statistical models, a plain LSTM and the user's `own` models.
 
     The statistical baselines are left out where their library is not installed (`statistical.available`).
 

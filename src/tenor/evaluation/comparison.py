@@ -40,18 +40,18 @@ class Comparison:
     horizon
         Sessions ahead.
     days
-        Sessions with a cell that counts.
+        Number of sessions with a cell that counts.
     squared_error
-        Diebold-Mariano; `value` is the mean over days of the evaluated model's squared error (of returns) minus the
-        other's, so that below zero is better. Two-sided.
+        The two-sided Diebold-Mariano test. Its `value` is the mean over days of the evaluated model's squared error (of
+        returns) minus the other's; below zero, the evaluated model is better.
     holm
-        Its p-value adjusted for all comparisons of the table.
+        The p-value of that test, adjusted with Holm's method for all comparisons of the table.
     differences
-        Metric (`PAIRED`) -> the evaluated model's minus the other's.
+        For each metric in `PAIRED`, the evaluated model's value minus the other's.
     direction, other_direction
-        Pesaran-Timmermann of each model.
+        The Pesaran-Timmermann test of each model.
     verdict
-        One sentence.
+        The result in one sentence.
     """
 
     model: str
@@ -67,13 +67,13 @@ class Comparison:
 
     @property
     def side(self) -> int | None:
-        """1 where the evaluated model's squared error is smaller at 5 % after Holm, -1 where the other's is;
+        """1 if the evaluated model's squared error is smaller at 5 % after Holm's correction, -1 if the other's is;
         see `side_of_test`.
         """
         return side_of_test(self.squared_error, self.holm)
 
     def to_json(self) -> dict[str, Any]:
-        """A mapping of JSON values; what is undefined is None."""
+        """A dict of JSON values; undefined numbers are None."""
         plain: dict[str, Any] = json_values(asdict(self))
         return plain
 
@@ -84,15 +84,15 @@ def side_of_test(test: HypothesisTest, adjusted: float) -> int | None:
     Parameters
     ----------
     test
-        Of the first forecast's squared error minus the other's.
+        The test of the first forecast's squared error minus the other's.
     adjusted
         The p-value to decide by, after Holm's correction.
 
     Returns
     -------
     int or None
-        1 where the first forecast is better, -1 where it is worse, 0 where neither is shown (forecasts that are the
-        same among them), None where there are too few days to test.
+        1 if the first forecast is better, -1 if it is worse, 0 if neither can be shown (as for equal forecasts), None
+        if there are too few days for a test.
     """
     if not math.isfinite(adjusted):
         return 0 if test.value == 0 else None
@@ -117,13 +117,13 @@ def compare_models(
     panel
         The panel that was predicted.
     rows
-        The test's sessions, as places on the panel's session axis.
+        The sessions of the test, as a slice of the panel's session axis.
     predictions
-        Name -> predictions over the whole panel.
+        The predictions of each model for the whole panel, by name.
     horizon
         Sessions ahead.
     resamples, seed
-        Of the resampled days.
+        Number of resamples of the days, and their seed.
 
     Raises
     ------

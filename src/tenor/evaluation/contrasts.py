@@ -1,8 +1,8 @@
-"""Arms of an ablation, walked forward alike, compared on the same cells: forecasts of risk, and of returns.
+"""Compares the arms of an ablation on the same cells: their forecasts of risk and of returns.
 
-A difference is of two arms on the same cells, with an interval and a p-value from resampled days. Risk is the squared
-error of the forecast log variance; the hypothesis is about it (`RISK`) and about the squared error of returns
-(`RETURNS`), each on all cells. All other metrics and cells are not corrected for being many.
+A difference is always between two arms on the same cells, with an interval and a p-value from resampled days. There are
+two hypotheses, each on all cells: one about the squared error of the forecast log variance (`RISK`) and one about the
+squared error of returns (`RETURNS`). The p-values of all other metrics and cells are not corrected for their number.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ class Contrast:
     other
         The other arm.
     cells
-        Which cells.
+        Name of the group of cells.
     samples, days
-        How many.
+        Numbers of cells and days.
     differences
-        Metric -> paired difference of the ensembles, its interval and p-value from resampled days.
+        For each metric, the paired difference of the ensembles, with its interval and p-value from resampled days.
     by_seed
-        Metric -> the difference of the two networks of each seed, in the order of the seeds.
+        For each metric, the difference of the two networks of each seed, in the order of the seeds.
     """
 
     other: str
@@ -64,7 +64,7 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Ablation:
-    """What one part of the model is worth at one horizon.
+    """How much one part of the model is worth at one horizon.
 
     Attributes
     ----------
@@ -73,14 +73,14 @@ class Ablation:
     first, last
         First and last session (YYYY-MM-DD) that counts.
     seeds
-        Of every arm.
+        Number of seeds of each arm.
     levels
-        Arm -> metric -> the ensemble's value on all cells.
+        The ensemble's value on all cells, by arm and metric.
     contrasts
-        The first arm minus each other one: on all cells, then by kind of cell and by fold. Only the first answers the
-        question; the others are not corrected for being many.
+        The first arm minus each other one: on all cells, then by group of cells and by fold. Only those on all cells
+        answer the question; the p-values of the others are not corrected for their number.
     verdict
-        One sentence on risk, one on returns.
+        A sentence about risk and one about returns.
     """
 
     horizon: int
@@ -92,8 +92,8 @@ class Ablation:
     verdict: str
 
     def rows(self) -> list[dict[str, str | float]]:
-        """One flat mapping a contrast and metric: other, cells, samples, days, metric, value, low, high, p, seed_mean,
-        seed_sd, seeds_better (how many seeds were better with what the other arm lacks).
+        """A dict for each contrast and metric: other, cells, samples, days, metric, value, low, high, p, seed_mean,
+        seed_sd, seeds_better (the number of seeds for which the first arm was better).
         """
         rows: list[dict[str, str | float]] = []
         for contrast in self.contrasts:
@@ -116,7 +116,7 @@ class Ablation:
         return rows
 
     def to_json(self) -> dict[str, Any]:
-        """A mapping of JSON values; what is undefined is None."""
+        """A dict of JSON values; undefined numbers are None."""
         values: dict[str, Any] = json_values(asdict(self))
         return values
 
@@ -143,7 +143,7 @@ def compare_walks(
     kinds
         Kinds of cells to compare on beside each fold; ``all`` must be among them.
     resamples, seed
-        Of the resampled days.
+        Number of resamples of the days, and their seed.
     """
     name, *others = walks
     ours = walks[name]

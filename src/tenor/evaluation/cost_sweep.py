@@ -1,7 +1,7 @@
 """The forecasts as portfolios: each rule at several costs and fills, and how much of its Sharpe ratio could be luck.
 
-A Sharpe ratio is the mean over the standard deviation of simple returns. The functions below take and give ratios of a
-session; times the root of the sessions in a year they are a year's, which is what `Sharpe` holds.
+A Sharpe ratio is the mean of simple returns divided by their standard deviation. The functions below work with ratios
+for one session; `Sharpe` holds annualised ones, which are larger by the square root of the sessions in a year.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from tenor.schema import Float64, Panel, Predictions
 from tenor.storage.files import json_values
 
 COSTS = (0.0, 5.0, 10.0, 20.0)
-"""Bps of the money traded."""
+"""Costs in basis points of the money traded."""
 
 HOLD = "buy and hold"
 
 SHORTEST = 20
-"""Returns below which the ratio is left undefined: skewness and kurtosis of fewer mean nothing."""
+"""Least number of returns for a ratio; skewness and kurtosis of fewer returns mean nothing."""
 
 SMALLEST = 1e-12
-"""A standard deviation below it is rounding."""
+"""A standard deviation below this is only rounding."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,13 @@ class Sharpe:
     Attributes
     ----------
     value
-        A year's.
+        The annualised ratio.
     error
-        Its standard error, see `standard_error`.
+        Its standard error, annualised; see `standard_error`.
     trials
-        How many configurations it is the best of, as far as is known.
+        The number of configurations of which it is the best, as far as is known.
     hurdle
-        What the best of so many with a true ratio of zero is expected to reach, a year's.
+        The annualised ratio that the best of so many is expected to reach if all true ratios are zero.
     deflated
         The deflated Sharpe ratio: the probability that the true ratio lies above `hurdle`.
     """
@@ -63,15 +63,15 @@ class SweepRun:
     Attributes
     ----------
     rule, fill
-        As `backtest` names them; `HOLD` is a rule as well.
+        Their names in `backtest`; `HOLD` is a rule as well.
     cost
-        Bps of the money traded.
+        Cost in basis points of the money traded.
     backtest
         The portfolio.
     sharpe
-        Of its returns net of costs.
+        The Sharpe ratio of its returns net of costs.
     holding
-        What the rule added to buy and hold at the same cost and fill; None for buy and hold itself.
+        What the rule added to buying and holding at the same cost and fill; None for buying and holding itself.
     """
 
     rule: str
@@ -91,9 +91,9 @@ class CostSweep:
     horizon
         Of the forecasts, sessions ahead.
     tried
-        Configurations that the model was chosen from. Each rule is a trial of its own.
+        Number of configurations from which the model was chosen. Each rule is a trial of its own.
     runs
-        Rule by fill by cost; buy and hold last.
+        The runs in the order of rule, fill and cost; buying and holding comes last.
     """
 
     horizon: int
@@ -105,7 +105,7 @@ class CostSweep:
         return tuple(run for run in self.runs if (run.rule, run.fill) == (rule, fill))
 
     def to_json(self) -> dict[str, Any]:
-        """A mapping of JSON values; what is undefined is None."""
+        """A dict of JSON values; undefined numbers are None."""
         return {
             "horizon": self.horizon,
             "tried": self.tried,
@@ -139,9 +139,9 @@ def sweep_costs(
     panel, rows, predictions, horizon
         As `backtest` takes them.
     tried
-        Configurations that the model was chosen from, itself included, as far as is known.
+        Number of configurations from which the model was chosen, including itself, as far as is known.
     costs
-        Bps of the money traded.
+        Cost in basis points of the money traded.
     rules
         Rules of `backtest`.
 
@@ -170,9 +170,9 @@ def sweep_costs(
 def sharpe(returns: Float64, *, per_year: float, trials: int = 1) -> Sharpe:
     """The Sharpe ratio of simple `returns`, its error, and its deflation for being the best of `trials`.
 
-    What the other trials earned is not known, so that their ratios are assumed to spread as those of independent trials
-    with a true ratio of zero, by 1 / sqrt(len(returns) - 1) a session. Trials that resemble each other would lower the
-    hurdle.
+    The returns of the other trials are not known. Their ratios are assumed to spread like those of independent trials
+    with a true ratio of zero, which is 1 / sqrt(len(returns) - 1) for one session. If the trials resemble each other,
+    the true hurdle is lower.
 
     Parameters
     ----------
@@ -181,7 +181,7 @@ def sharpe(returns: Float64, *, per_year: float, trials: int = 1) -> Sharpe:
     per_year
         Sessions in a year.
     trials
-        How many configurations it is the best of.
+        The number of configurations of which it is the best.
     """
     if len(returns) < SHORTEST or float(returns.std()) < SMALLEST:
         return Sharpe(math.nan, math.nan, trials, math.nan, math.nan)
@@ -195,7 +195,7 @@ def sharpe(returns: Float64, *, per_year: float, trials: int = 1) -> Sharpe:
 
 
 def standard_error(returns: Float64, *, lags: int | None = None) -> float:
-    """Standard error of the Sharpe ratio of `returns`, a session's.
+    """Standard error of the Sharpe ratio of `returns`, for one session.
 
     The delta method over mean and variance with a Newey-West covariance (Lo 2002, "The Statistics of Sharpe Ratios").
     With `lags` 0 it is what Mertens (2002) gives for independent returns of any distribution,
@@ -215,7 +215,7 @@ def standard_error(returns: Float64, *, lags: int | None = None) -> float:
 
 
 def expected_best(trials: int, *, spread: float) -> float:
-    """The expected highest of `trials` Sharpe ratios round zero that spread by `spread`; 0 for a single one.
+    """The expected highest of `trials` Sharpe ratios around zero with standard deviation `spread`; 0 for a single one.
 
     Bailey and Lopez de Prado 2014, "The Deflated Sharpe Ratio", equation 1.
     """
@@ -228,7 +228,7 @@ def expected_best(trials: int, *, spread: float) -> float:
 
 
 def probabilistic(ratio: float, hurdle: float, *, count: int, skew: float, kurtosis: float) -> float:
-    """Probability that the true ratio lies above `hurdle`, all a session's; `kurtosis` is 3 for a normal.
+    """Probability that the true ratio is above `hurdle`; ratios are for one session, `kurtosis` of a normal is 3.
 
     Bailey and Lopez de Prado 2012, "The Sharpe Ratio Efficient Frontier".
     """

@@ -1,4 +1,4 @@
-"""Evaluate a forecaster beside baselines, on the same cells that it never saw, with a verdict in plain words."""
+"""Evaluates a forecaster and baselines on the same cells, which it never saw, with a verdict in plain words."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tenor.storage.files import json_values
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How one model did on a test, beside the others; all intervals are 95 %, from resampling days.
+    """How good one model was on a test, compared with others; all intervals are 95 %, from resampled days.
 
     Attributes
     ----------
@@ -34,27 +34,27 @@ class Evaluation:
     first, last
         Sessions of the first and last forecast that counts.
     days, samples
-        Sessions and cells that count.
+        Numbers of sessions and cells that count.
     table
-        Model -> metric (`bootstrap.METRICS`) -> value and interval; the evaluated model comes first. NaN: undefined.
+        Value and interval by model and metric (`bootstrap.METRICS`); the evaluated model comes first. NaN: undefined.
     tests
         The evaluated model against each other one: Diebold-Mariano, Holm, Pesaran-Timmermann, paired bootstrap.
     against
-        Other model -> metric (`PAIRED`) -> the evaluated model minus the other, on the same resampled days.
+        The evaluated model minus the other on the same resampled days, by other model and metric (`PAIRED`).
     verdict
-        Plain words.
+        The result in plain words.
     by_year
-        Year -> metric -> the evaluated model's.
+        The evaluated model's metrics, by year.
     by_symbol
-        Symbol -> samples, errors of the forecast prices as shares of the last close (price_rmse, price_mae), skill,
-        mase, direction, auc, the Brier score of P(up), and that of always saying the symbol's own share of rises
-        (brier_constant).
+        For each symbol: samples, errors of the forecast prices as fractions of the last close (price_rmse, price_mae),
+        skill, mase, direction, auc, the Brier score of P(up), and the Brier score of a constant forecast, the symbol's
+        own share of rises (brier_constant).
     reliability
         Groups of cells by the evaluated model's P(up).
     coverage
-        Share of returns inside the evaluated model's 90 % interval; NaN where it gives none.
+        Share of returns inside the evaluated model's 90 % interval; NaN if it gives no interval.
     backtests
-        ``long/flat``, ``long/short`` and ``buy and hold`` -> the evaluated model's portfolio.
+        The evaluated model's portfolio for each of ``long/flat``, ``long/short`` and ``buy and hold``.
     """
 
     horizon: int
@@ -73,7 +73,7 @@ class Evaluation:
     backtests: dict[str, Backtest]
 
     def to_json(self) -> dict[str, Any]:
-        """A mapping of JSON values: dates as YYYY-MM-DD, what is undefined as None."""
+        """A dict of JSON values: dates as YYYY-MM-DD, undefined numbers as None."""
         values = {name: json_values(value) for name, value in self.__dict__.items() if name not in ("first", "last")}
         first, last = f"{self.first:%Y-%m-%d}", f"{self.last:%Y-%m-%d}"
         return {"verdict": values.pop("verdict"), "first": first, "last": last, **values}
@@ -89,7 +89,7 @@ def evaluate(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Evaluation:
-    """Evaluate the first of `predictions` beside the others on `rows`.
+    """Evaluate the first of `predictions` and compare it with the others on `rows`.
 
     A cell counts where the panel's mask is True and its return is known; the same cells count for every model.
 
@@ -98,15 +98,15 @@ def evaluate(
     panel
         The panel that was predicted.
     rows
-        The test's sessions, as places on the panel's session axis.
+        The sessions of the test, as a slice of the panel's session axis.
     predictions
-        Name -> predictions over the whole panel.
+        The predictions of each model for the whole panel, by name.
     horizon
         Sessions ahead.
     cost
-        Bps of the money traded, for the backtests.
+        Cost in basis points of the money traded, for the backtests.
     resamples, seed
-        Of the resampled days.
+        Number of resamples of the days, and their seed.
 
     Raises
     ------
@@ -169,9 +169,9 @@ class Direction:
     Attributes
     ----------
     always_up
-        Share of rises, which is what always-up gets right.
+        Share of rises, which is how often always-up is right.
     difference
-        Share of right directions minus that.
+        Share of right directions minus `always_up`.
     """
 
     always_up: float
@@ -193,11 +193,11 @@ def evaluation_verdict(
     name, ours
         The evaluated model, and its metrics.
     squared_error
-        Other model -> 1 where ours is better at 5 % by a Diebold-Mariano test on days after Holm's correction for
-        their number, -1 where worse, 0 where neither, None where there are too few days. Direction and rank IC stand
-        at 5 % by themselves: the 95 % interval lies on one side.
+        For each other model: 1 if ours is better at 5 % by a Diebold-Mariano test on days, after Holm's correction for
+        the number of models; -1 if it is worse, 0 if neither is shown, None if there are too few days. Direction and
+        rank IC are not corrected: each is shown if its 95 % interval lies on one side.
     direction
-        Against always-up.
+        The direction accuracy compared with always-up.
     days
         Sessions with a cell that counts.
     """

@@ -1,4 +1,4 @@
-"""Does the forecast of risk depend on what it attends to? Hide the most-attended inputs, and compare with others.
+"""Does the forecast of risk depend on the inputs with the most attention? The test hides them and compares with others.
 
 A deletion test (after Samek et al. 2017) of the forecast log variance and of its own horizon's attention, on the
 forecast's own window. A hidden step has no session: its features are 0, the training part's mean, and its variance
@@ -36,25 +36,25 @@ from tenor.training import Forecaster, PanelAttention
 MOST, RANDOM, LEAST, LATEST = "most attended", "random", "least attended", "latest"
 STEPS, OLDER, FEATURES = "steps", "older steps", "features"
 RECENT = 5
-"""The last sessions, which `OLDER` leaves out."""
+"""The number of latest sessions that `OLDER` leaves out."""
 DRAWS = 199
-"""Random relabellings; with 199 the least p-value is 0.005."""
+"""Number of random relabellings; with 199 the smallest p-value is 0.005."""
 
 Integers = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
 class Deletion:
-    """What hiding steps, or features, does to forecasts of log variance.
+    """How much forecasts of log variance change if steps, or features, are hidden.
 
     Attributes
     ----------
     what
         `STEPS`, `OLDER` (steps before the last `RECENT`) or `FEATURES`.
     of
-        How many there are to hide.
+        The number of steps or features that there are.
     hidden
-        How many were hidden, rising.
+        The numbers that were hidden, in rising order.
     moved
         Arm (`MOST`, `RANDOM`, `LEAST`; for steps `LATEST` too) -> for each of `hidden`, the mean absolute change of
         the forecast log variance, with its interval from resampled days.
@@ -65,8 +65,8 @@ class Deletion:
     moved_over_latest, error_over_latest
         *most attended* minus *latest*, likewise; None for features.
     p_moved, p_error
-        Of a permutation test: the share of `DRAWS` relabellings, and attention itself, that change the forecast, or
-        increase the squared error, as much.
+        P-values of a permutation test: the share of `DRAWS` relabellings, counting attention itself as one, that change
+        the forecast, or increase the squared error, at least as much.
     honest
         Whether the forecast changes more than at random, at 5 %, by the interval and by `p_moved`.
     hurts
@@ -88,7 +88,7 @@ class Deletion:
     hurts: bool
 
     def times(self, arm: str) -> float:
-        """How many times as much hiding the most attended moves the forecast as hiding `arm`; NaN where undefined."""
+        """How many times more the forecast changes if the most attended are hidden than if `arm` is; NaN: undefined."""
         means = {name: float(np.mean([point.value for point in curve])) for name, curve in self.moved.items()}
         return means[MOST] / means[arm] if means.get(arm, 0.0) > 0 else math.nan
 
@@ -102,13 +102,13 @@ class Faithfulness:
     horizon
         Sessions ahead.
     forecasts, days
-        How many were tested, on how many days.
+        Numbers of forecasts tested and of their days.
     time, features
         The two tests.
     older
-        That of the steps before the last `RECENT`; None where the lookback has too few.
+        The test for the steps before the last `RECENT`; None if the lookback is too short for it.
     entropy
-        Horizon -> `attention_entropy` over all forecasts of the test; 1 is uniform attention.
+        `attention_entropy` over all forecasts of the test, by horizon; 1 is uniform attention.
     verdict
         A sentence for each test; it says so when attention does not show what forecasts depend on.
     """
@@ -123,7 +123,7 @@ class Faithfulness:
     verdict: str
 
     def to_json(self) -> dict[str, Any]:
-        """A mapping of JSON values; what is undefined is None."""
+        """A dict of JSON values; undefined numbers are None."""
         values: dict[str, Any] = json_values(asdict(self))
         return values | {"uniform_entropy": 1.0}
 
@@ -156,7 +156,7 @@ def attention_entropy(weights: Float32) -> Float64:
 
 
 def testable(forecaster: Forecaster, panel: Panel) -> bool:
-    """Whether it is tenor's own attention, over more than one step and more than one feature."""
+    """Whether `forecaster` is tenor's own network with attention, and has more than one step and one feature."""
     return forecaster.model.attention_lstm and min(forecaster.model.lookback, len(panel.features)) > 1
 
 
@@ -187,13 +187,13 @@ def faithfulness(
     horizon
         Sessions ahead.
     forecasts
-        Tested at most, drawn evenly from the cells with a known variance ahead.
+        Most forecasts to test, drawn evenly from the cells whose later variance is known.
     hidden
         Numbers of steps and of features to hide; those that would hide all are left out.
     resamples
-        Of the days.
+        Number of resamples of the days.
     seed
-        Of the sample, the relabellings and the resampled days.
+        Seed of the sample, the relabellings and the resampled days.
 
     Raises
     ------
@@ -206,7 +206,7 @@ def faithfulness(
     """
     networks = [network for network in forecaster.networks if isinstance(network, AttentionLSTM)]
     if not networks:
-        raise ModelError(f"{forecaster.name} is not tenor's own network, whose attention this tests: nothing to test.")
+        raise ModelError(f"{forecaster.name} is not tenor's own network, and this tests the attention of that one.")
     if not forecaster.model.attention:
         raise ModelError("this model was trained without attention (model.attention = false): nothing to test.")
     if forecasts < 1 or not hidden or min(hidden) < 1:

@@ -38,17 +38,17 @@ MODELS: dict[str, dict[str, Any]] = {
 """What `arch.arch_model` is asked for; p = q = 1 and a constant mean in all of them."""
 
 FEWEST_RETURNS = 250
-"""Returns in training below which no parameters are estimated."""
+"""Least number of returns in training; with fewer, no parameters are estimated."""
 BOUND = 1e6
 """Variances stay between 1 / `BOUND` and `BOUND` times the variance of the training returns."""
 BACKCAST = 75
-"""First returns whose weighted mean square is the variance before the first of them, as `arch` has it."""
+"""The weighted mean square of this many first returns is the variance before the first of them, as in `arch`."""
 _MEAN_ABSOLUTE = math.sqrt(2 / math.pi)
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """Of one symbol's model, for the returns divided by `scale`.
+    """Parameters of one symbol's model, for the returns divided by `scale`.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class Parameters:
     backcast
         The variance before the first return.
     scale
-        Standard deviation of the returns in training: optimisers want numbers around 1.
+        Standard deviation of the returns in training; optimisers work best with numbers around 1.
     """
 
     mu: float
@@ -91,7 +91,7 @@ def fit_garch(
     names
         Of `MODELS`.
     workers
-        Processes that share the symbols; None is one a core.
+        Number of processes for the symbols; None means one for each CPU core.
     progress
         Called for every symbol that is done.
 

@@ -1,6 +1,6 @@
-"""What the words mean that the report and the docs use: the one table that both read.
+"""The glossary: the meanings of the terms in the report and the docs, which both read this table.
 
-It needs the standard library alone.
+It needs only the standard library.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ class Term:
     Attributes
     ----------
     name
-        As the glossary lists it.
+        The term, as the glossary lists it.
     meaning
         One or two short sentences.
     forms
-        Other ways in which texts write it; with capitals, that spelling alone is meant.
+        Other spellings in texts; if a spelling has capitals, only exactly that one counts.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Term:
 
     @property
     def anchor(self) -> str:
-        """The part of an address that leads to it."""
+        """The anchor of the term, the part of a web address after ``#``."""
         return "term-" + re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")
 
 
@@ -182,7 +182,7 @@ GLOSSARY: tuple[Term, ...] = (
 
 
 def terms_in(text: str) -> list[tuple[int, int, Term]]:
-    """Where `text` uses a term: first and last place as of a slice, and the term; longer forms win.
+    """Where `text` uses a term: start and end, as in a slice, and the term; the longest spelling wins.
 
     Examples
     --------

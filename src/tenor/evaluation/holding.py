@@ -19,20 +19,20 @@ from tenor.storage.files import json_values
 
 @dataclass(frozen=True)
 class AgainstHolding:
-    """How a rule differs from holding; differences are the rule's less the holding's.
+    """How a rule differs from buying and holding; each difference is the rule's value minus the holding's.
 
     Attributes
     ----------
     rule, holding
         The names of the two portfolios.
     annual_return
-        Mean net return, a share a year.
+        Difference of the mean net returns in a year, as a fraction (0.01 is 1 %).
     sharpe
-        Of the annualised Sharpe ratios.
+        Difference of the annualised Sharpe ratios.
     max_drawdown
-        Of the deepest falls, a share of the peak; below 0, the rule fell less.
+        Difference of the deepest falls, as fractions of the peak; below 0, the rule fell less.
     volatility
-        Of the annualised standard deviations, a share; below 0, the rule ran less risk.
+        Difference of the annualised standard deviations, as fractions; below 0, the rule had less risk.
     """
 
     rule: str
@@ -43,7 +43,7 @@ class AgainstHolding:
     volatility: float
 
     def to_json(self) -> dict[str, Any]:
-        """A mapping of JSON values; what is undefined is None."""
+        """A dict of JSON values; undefined numbers are None."""
         plain: dict[str, Any] = json_values(dict(self.__dict__))
         return plain
 
@@ -51,23 +51,23 @@ class AgainstHolding:
 def against_holding(backtest: Backtest, holding: Backtest, horizon: int = 1) -> AgainstHolding:
     """What a rule added to holding, net of costs: a rule that is always invested in a rising market adds nothing.
 
-    Intervals and p-values come from resampled days, both portfolios on the same ones. The return is the arithmetic
-    mean, which pairs by day. A drawdown depends on the order of all sessions, which resampling breaks: it has no
-    interval.
+    Intervals and p-values come from resampled days, the same days for both portfolios. The return is the arithmetic
+    mean, so that it can be compared day by day. A drawdown has no interval: it depends on the order of all sessions,
+    which resampling does not keep.
 
     Parameters
     ----------
     backtest
-        Of the rule.
+        The portfolio of the rule.
     holding
-        Of holding, say `buy_and_hold`, on the same sessions and at the same costs.
+        The portfolio of holding, such as `buy_and_hold`, on the same sessions and at the same costs.
     horizon
         Sessions ahead of the forecasts that the rule follows.
 
     Raises
     ------
     DataError
-        The two are not of the same sessions.
+        The two portfolios do not have the same sessions.
     """
     if not backtest.sessions.equals(holding.sessions) or backtest.calendar != holding.calendar:
         raise DataError(

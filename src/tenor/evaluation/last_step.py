@@ -1,4 +1,4 @@
-"""The forecast of risk of a window's last session alone, for tests that repeat it a hundred thousand times.
+"""The forecast of risk for only the last session of a window, for tests that repeat it a hundred thousand times.
 
 The network forecasts at every step, and its attention at every step is most of what that costs. A deletion test needs
 the last step only, and changes nothing before the lookback: the LSTM's state before it is computed once for all tests,
@@ -17,7 +17,7 @@ from tenor.model.reproducible import one_thread
 from tenor.schema import Float32, Float64
 
 BATCH = 200
-"""Windows that run through a network at once: more of them leave the processor's cache and are slower."""
+"""Windows that run through a network at once: more do not fit the processor's cache and are slower."""
 
 
 class LastStep:

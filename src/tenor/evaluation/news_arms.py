@@ -36,9 +36,9 @@ NEWS_ARMS = (ALL_NEWS, SENTIMENT, TOPICS, BY_KIND, EVERYTHING, SHUFFLED)
 items; all of these; all of these on other days."""
 TOPIC = "topic_"
 FEWEST_TRAINING = 200
-"""Sessions before the first test part from which on there is enough to train on and to validate."""
+"""Least number of sessions before the first test part, enough to train and to validate."""
 LEARNING = 120
-"""Sessions with news before the first test part: what the news does has to be learned first."""
+"""Number of sessions with news before the first test part: the effect of news has to be learned first."""
 
 _SENTIMENT = frozenset(feature_names(["sentiment"]))
 
@@ -82,7 +82,7 @@ def available_arms(panel: Panel) -> tuple[str, ...]:
 
 
 def arm_panel(panel: Panel, arm: str, splits: Sequence[Split], *, seed: int = 0) -> Panel:
-    """`panel` with what the arm sees of the news, all else equal."""
+    """`panel` with only the features of news that `arm` may see; all else is the same."""
     if arm == SHUFFLED:
         return shuffle_news(panel, splits, seed=seed)
     if arm == EVERYTHING:
@@ -101,10 +101,10 @@ def arm_panel(panel: Panel, arm: str, splits: Sequence[Split], *, seed: int = 0)
 
 
 def shuffle_news(panel: Panel, splits: Sequence[Split], *, seed: int) -> Panel:
-    """`panel` with the features of news of whole sessions, all symbols together, put on other sessions.
+    """`panel` with its features of news moved to other sessions: whole sessions are shuffled, all symbols together.
 
-    Sessions swap places only among those before the first test part, or within one test part; and only between the
-    first and the last session with any news, so that years without news stay what they are.
+    Sessions are shuffled only among those before the first test part, and within each test part. Only sessions between
+    the first and the last one with any news take part, so that years without news stay without.
     """
     columns = [i for i, name in enumerate(panel.features) if name.startswith(OF_NEWS) or name in _SENTIMENT]
     first, last = news_rows(panel)
@@ -227,7 +227,7 @@ def walk_arms(
     allowed = available_arms(panel)
     for arm in arms:
         if arm not in allowed:
-            raise ConfigError(f"there is no arm {arm!r} here: choose among {', '.join(allowed) or 'none at all'}.")
+            raise ConfigError(f"there is no arm {arm!r} here; the arms are: {', '.join(allowed) or 'none'}.")
     trained: dict[tuple[str, ...], tuple[WalkForward, list[Outputs]]] = {}
     predictions = {}
     for arm in (NONE, *arms):

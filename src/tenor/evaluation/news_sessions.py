@@ -33,7 +33,7 @@ def compare_on_news_sessions(
     panel
         The panel that was predicted, with only the cells that count in its mask.
     rows
-        The test's sessions, as places on the panel's session axis.
+        The sessions of the test, as a slice of the panel's session axis.
     sentiment
         What the model saw; `rows` are cut to the sessions from its first to its last.
     predictions
@@ -41,7 +41,7 @@ def compare_on_news_sessions(
     ours, without
         The names of the two models.
     resamples
-        Of the days.
+        Number of resamples of the days.
 
     Returns
     -------

@@ -131,7 +131,7 @@ class NewsValue:
         return next((c for c, key in each if key == wanted), None)
 
     def to_json(self) -> dict[str, Any]:
-        """A mapping of JSON values; what is undefined is None."""
+        """A dict of JSON values; undefined numbers are None."""
         values: dict[str, Any] = json_values(asdict(self))
         return values
 
@@ -189,7 +189,7 @@ def value_news(
     folds
         A table of dates, for the result.
     resamples, seed
-        Of the resampled days.
+        Number of resamples of the days, and their seed.
 
     Raises
     ------

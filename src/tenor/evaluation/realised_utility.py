@@ -59,7 +59,7 @@ class RealisedUtility:
         return 1e4 * self.sharpe**2 / (2 * self.risk_aversion)
 
     def to_json(self) -> dict[str, Any]:
-        """A mapping of JSON values; what is undefined is None."""
+        """A dict of JSON values; undefined numbers are None."""
         plain: dict[str, Any] = json_values({**self.__dict__, "most": self.most})
         return plain
 

@@ -181,7 +181,7 @@ def evaluate_risk(
     panel
         The panel that was forecast.
     rows
-        The test's sessions, as places on the panel's session axis.
+        The sessions of the test, as a slice of the panel's session axis.
     forecasts
         Model -> forecasts over the whole panel.
     horizon
@@ -190,7 +190,7 @@ def evaluate_risk(
         The evaluated model's with adaptive intervals, as they are served: a row of its own in the table, in which what
         intervals held is judged. It is not compared with the others, which have none.
     resamples, seed
-        Of the resampled days.
+        Number of resamples of the days, and their seed.
 
     Raises
     ------

@@ -119,7 +119,7 @@ class RiskUse:
     utility: dict[int, RealisedUtility]
 
     def to_json(self) -> dict[str, Any]:
-        """A mapping of JSON values; what is undefined is None."""
+        """A dict of JSON values; undefined numbers are None."""
         return {
             "targeting": self.targeting.to_json(),
             "differences": json_values(self.differences),

@@ -65,7 +65,7 @@ def fit_statistical(
     names
         Of `STATISTICAL`.
     workers
-        Processes that share the symbols; None is one a core.
+        Number of processes for the symbols; None means one for each CPU core.
     progress
         Called for every symbol that is done.
 

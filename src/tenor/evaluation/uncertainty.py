@@ -111,7 +111,7 @@ class Uncertainty:
     abstention_days: tuple[CoverageAccuracy, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """A mapping of JSON values; what is undefined is None."""
+        """A dict of JSON values; undefined numbers are None."""
         values: dict[str, Any] = json_values(asdict(self))
         return values
 
@@ -140,7 +140,7 @@ def uncertainty(
     folds
         The test parts that `rows` consist of.
     resamples, seed
-        Of the resampled days.
+        Number of resamples of the days, and their seed.
 
     Raises
     ------
@@ -234,7 +234,7 @@ def abstention(
     whole_days
         Predict all symbols of a day or none.
     resamples, seed
-        Of the resampled days.
+        Number of resamples of the days, and their seed.
 
     Raises
     ------

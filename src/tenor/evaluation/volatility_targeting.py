@@ -106,7 +106,7 @@ class TargetedPortfolio:
         return float((self.weights[:-1].sum(axis=1) >= self.cap * (1 - 1e-9)).mean())
 
     def to_json(self) -> dict[str, Any]:
-        """A mapping of JSON values; what is undefined is None."""
+        """A dict of JSON values; undefined numbers are None."""
         summary = {
             "volatility": self.volatility,
             "ratio": self.ratio,
@@ -133,7 +133,7 @@ class VolatilityTargeting:
     cap
         Most leverage.
     cost
-        Bps of the money traded.
+        Cost in basis points of the money traded.
     correlation
         [session]; average correlation of the portfolio's symbols as known after the close.
     portfolios
@@ -147,7 +147,7 @@ class VolatilityTargeting:
     portfolios: dict[str, TargetedPortfolio]
 
     def to_json(self) -> dict[str, Any]:
-        """A mapping of JSON values; what is undefined is None."""
+        """A dict of JSON values; undefined numbers are None."""
         sessions = next(iter(self.portfolios.values())).backtest.sessions
         return {
             "target": self.target,
@@ -192,7 +192,7 @@ def target_volatility(
     target
         Annual volatility, a share.
     cost
-        Bps of the money traded, >= 0.
+        Cost in basis points of the money traded, >= 0.
     cap
         Most leverage.
     fill
@@ -347,7 +347,7 @@ class TargetingDifference:
     annual_return_holm: float
 
     def to_json(self) -> dict[str, Any]:
-        """A mapping of JSON values; what is undefined is None."""
+        """A dict of JSON values; undefined numbers are None."""
         plain: dict[str, Any] = json_values(dict(self.__dict__))
         return plain
 

@@ -45,7 +45,7 @@ class FoldRow:
     p: float
 
     def to_json(self) -> dict[str, Any]:
-        """A mapping of JSON values; what is undefined is None."""
+        """A dict of JSON values; undefined numbers are None."""
         values: dict[str, Any] = json_values(asdict(self))
         return values
 
@@ -109,7 +109,7 @@ def summarise_walk(panel: Panel, walk: WalkForward, *, scheme: str, resamples: i
     scheme
         How training parts follow each other, for the report.
     resamples
-        Of the days.
+        Number of resamples of the days.
 
     Raises
     ------

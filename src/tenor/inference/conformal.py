@@ -264,7 +264,7 @@ def _bounds(panel: Panel, valid: slice, rows: slice) -> tuple[int, int, int]:
     first, stop, _ = rows.indices(len(panel.sessions))
     if not start < end <= first < stop:
         raise DataError(
-            f"intervals need validation sessions and, after them, the test's; "
-            f"{start}..{end} and {first}..{stop} are not: check the split."
+            f"intervals need validation sessions and test sessions after them, not {start}..{end} and {first}..{stop}: "
+            "check the split."
         )
     return start, (start + end) // 2, stop

@@ -283,7 +283,7 @@ def evaluate(
                 walking=shown.arm,
             )
     if version is not None or report is not None or show:
-        raise ConfigError("version, report and show are of a store: of a frame, call .report('x.html') of the result.")
+        raise ConfigError("version, report and show need a store: with a frame, call .report('x.html') of the result.")
     regressors_given = _own_baselines(baselines)
     store = frame_store(
         bars,

@@ -86,7 +86,7 @@ def frame_store(
     """
     settings = with_settings(config, horizons=horizons, calendar=calendar, seeds=seeds)
     if news is not None and sentiment is not None:
-        raise ConfigError("news and sentiment are both given: sentiment is what news become, so give one of them.")
+        raise ConfigError("news and sentiment are both given: sentiment is computed from news, so give only one.")
     if sentiment is not None and not isinstance(sentiment, DailySentiment):
         kind = type(sentiment).__name__
         raise ConfigError(f"sentiment is a {kind}; it takes a DailySentiment. Hand texts over as news=.")

@@ -124,8 +124,8 @@ def refuse_leaks(leaks: Mapping[str, LeakReport], *, allow: bool) -> None:
         name, finding = findings[0]
         more = f" ({len(findings) - 1} more findings.)" if len(findings) > 1 else ""
         raise LeakError(
-            f"own feature {name!r} is refused: {finding.describe()}{more} Nothing was trained; --allow-leak trains all "
-            "the same."
+            f"own feature {name!r} is refused: {finding.describe()}{more} Nothing was trained; --allow-leak trains it "
+            "anyway."
         )
 
 

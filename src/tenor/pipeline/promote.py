@@ -87,7 +87,7 @@ def promote(workspace: Workspace, version: str, *, force: bool = False) -> tuple
         return now, None
     now, contest = challenge(workspace, version)
     if contest is not None and not contest.better:
-        raise ModelError(f"{version} is not promoted: {contest.why} To promote it all the same: --force.")
+        raise ModelError(f"{version} is not promoted: {contest.why} To promote it anyway, use --force.")
     return now, contest
 
 

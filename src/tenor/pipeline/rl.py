@@ -295,7 +295,7 @@ def promote(store: str, version: str, *, force: bool = False) -> tuple[Pointers,
         return policies.promote(version), None
     now, contest = challenge(workspace, policies, version)
     if contest is not None and not contest.better:
-        raise ModelError(f"{version} is not promoted: {contest.why} To promote it all the same: --force.")
+        raise ModelError(f"{version} is not promoted: {contest.why} To promote it anyway, use --force.")
     return now, contest
 
 

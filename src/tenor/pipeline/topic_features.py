@@ -54,7 +54,7 @@ def with_topics(workspace: Workspace, config: Config, until: pd.Timestamp, progr
         return config
     k = USUAL_TOPICS if features.topics is True else int(features.topics)
     if k < 2:
-        raise ConfigError(f"features.topics is {k}: at least 2 topics tell items apart.")
+        raise ConfigError(f"features.topics is {k}; it must be at least 2.")
     later = " of before, end the training part later, or leave features.topics out"
     items = read_items(workspace, before, scoring, later, progress)
     model = workspace.topics.save_version(items.fitted(k))

@@ -143,7 +143,7 @@ def fit(
     before = None if until is None else _moment(until)
     workspace = Workspace(store)
     if k < 2:
-        raise ConfigError(f"--k is {k}: at least 2 topics tell items apart.")
+        raise ConfigError(f"--k is {k}; it must be at least 2.")
     notes: list[str] = []
     try:
         previous = workspace.topics.current_if_any()

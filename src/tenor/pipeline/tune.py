@@ -96,7 +96,7 @@ def tune(
         An own feature sees the future.
     """
     if out.exists():
-        raise ConfigError(f"{out} is there already: name another file with --out, or remove it.")
+        raise ConfigError(f"{out} exists already: name another file with --out, or remove it.")
     workspace = Workspace(store)
     calendar = config.features.calendar
     bars = workspace.bars(config.symbols or None, calendar=calendar)

@@ -1,4 +1,4 @@
-"""News and its scores -> DailySentiment: what was published about each symbol by a session's cut-off."""
+"""Daily sentiment from news and its scores: what was published about each symbol by each session's cut-off."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _RETWEET = re.compile(r"^\s*(?:RT\s+@\w+\s*:?\s*)+", re.IGNORECASE)
 
 
 Labels = Mapping[str, npt.NDArray[np.bool_]]
-"""Further kinds of some items (``topic:NAME``), by name: whether each item is of it, ``[n]``."""
+"""Further kinds (such as ``topic:NAME``): a name, and for each item whether it is of that kind, ``[n]``."""
 
 
 def daily_sentiment(
@@ -42,11 +42,11 @@ def daily_sentiment(
     as_of: AsOf = "close",
     labels: Labels | None = None,
 ) -> DailySentiment:
-    """The sentiment of every symbol at every session that has at least one readable item, with its counts by kind.
+    """The sentiment of each symbol at each session with at least one readable item, and the counts of items by kind.
 
-    An item belongs to the first session, of its symbol's own market, whose cut-off lies after its publication, so a row
-    holds nothing that was published later: items after a cut-off change no row up to it, to the bit. Empty texts and
-    those that do not look English count nowhere, not even in `n`.
+    An item belongs to the first session of its symbol's own market whose cut-off lies after its publication. So a row
+    holds nothing that was published later: items after a cut-off do not change any earlier row, bit for bit. Texts
+    that are empty or do not look English are not counted anywhere, not even in `n`.
 
     With w the weight of an item (see `SentimentConfig.repeats`) and s its score in -1..1, the columns are: `n` readable
     items, repeats counted each; `mean` and `std` the w-weighted mean and deviation of s (`std` is 0 for a single item);
@@ -60,12 +60,12 @@ def daily_sentiment(
     news
         Items of any number of symbols.
     scores
-        Of the texts of `news.frame`, row by row; where they say the kinds of an item, `DailySentiment.kinds` has them.
+        Scores of the texts of `news.frame`, row by row. If they include kinds, `DailySentiment.kinds` is filled.
     config
         Cut-off, window, half-life and the weight of duplicates.
     calendar
-        Of the exchange whose cut-offs count for symbols without a market in their name (`tenor.calendars`); an
-        exchange_calendars name. With ``@1h`` the sessions, of every market, are its bars of one hour.
+        Name, as in exchange_calendars, of the exchange whose cut-offs apply to symbols without a market in their name
+        (`tenor.calendars`). With ``@1h`` at its end, each bar of one hour counts as a session, on every market.
     as_of
         Whether the cut-off of a session lies before its close or before the next open (`Exchange.cut_offs`).
     labels
@@ -91,10 +91,11 @@ def daily_kinds(
     as_of: AsOf = "close",
     labels: Labels | None = None,
 ) -> DailyKinds:
-    """How many readable items of each kind every symbol has at every session: what `daily_sentiment` has as its kinds.
+    """The number of readable items of each kind, by symbol and session: the `kinds` of `daily_sentiment`.
 
-    An item is of a kind where its probability is at least `tenor.kinds.PRESENT`, or where a label says so. `n` counts
-    items, repeats each; `mean` is their mean score, weighted as in `daily_sentiment`; the empty kind is all items.
+    An item is of a kind if its probability is at least `tenor.kinds.PRESENT`, or if a label says so. `n` is the number
+    of items, with each repeat counted; `mean` is their mean score, weighted as in `daily_sentiment`. The kind with the
+    empty name stands for all items.
     Parameters and errors are those of `daily_sentiment`.
     """
     kinds = daily_sentiment(news, scores, config, calendar=calendar, as_of=as_of, labels=labels).kinds
@@ -106,9 +107,9 @@ def daily_kinds(
 
 
 class DailyNews:
-    """Daily sentiment from items that come block by block: memory holds one block, and the sums of each session.
+    """Daily sentiment from items that come in blocks: memory holds one block, and the sums of each session.
 
-    The result does not depend on where blocks end, to the bit: items of a session that may go on are held back.
+    The result is the same, bit for bit, wherever the blocks end: items of a session that may get more are held back.
 
     Parameters
     ----------
@@ -125,7 +126,7 @@ class DailyNews:
         self._with_kinds = True
 
     def add(self, news: News, scores: Scores, labels: Labels | None = None) -> None:
-        """Take a block of items, none of which was published before the last one of the block before it.
+        """Add a block of items; none may be older than the last item of the block before it.
 
         Parameters are those of `daily_sentiment`, and so are the errors.
         """
@@ -136,10 +137,10 @@ class DailyNews:
         self._with_kinds &= scores.kinds is not None or bool(labels)
         if self._waiting is not None:
             items = pd.concat([self._waiting, items], ignore_index=True)
-            # a kind that only one of two blocks has a column for has no items in the other
+            # where only one of two blocks has a column for a kind, the other has no items of that kind
             flags = [c for c in items.columns if c.startswith(_KIND)]
             items[flags] = items[flags].fillna(value=False).astype(bool)
-        # later items were published at that moment at the earliest: sessions before its own are complete
+        # no later item is older than that moment, so the sessions before its own are complete
         last = news.frame["published_at"].iloc[-1:]
         symbols = items["symbol"].unique()
         own = {symbol: calendar_of(symbol, self._calendar) for symbol in symbols}
@@ -149,7 +150,7 @@ class DailyNews:
         self._waiting = items[~complete]
 
     def sentiment(self) -> DailySentiment:
-        """The sentiment of all items so far; the last thing to ask.
+        """The sentiment of all items so far; call it last, after all blocks were added.
 
         Raises
         ------
@@ -200,7 +201,9 @@ def _readable(
     """The readable items in the order of `news`: symbol, session, text, score, likeliest (class), a flag a kind."""
     frame = news.frame
     if len(scores) != len(frame):
-        raise DataError(f"sentiment: {len(scores)} scores for {len(frame)} news items: score news.frame['text'].")
+        raise DataError(
+            f"sentiment: {len(scores)} scores for {len(frame)} news items: give the scores of news.frame['text']."
+        )
     readable = scores.language_ok & ~scores.empty
     frame, probabilities = frame[readable], scores.probabilities[readable].astype(np.float64)
     if not np.isfinite(probabilities).all():
@@ -220,7 +223,7 @@ def _readable(
         flags = {f"{_KIND}{kind}": scores.kinds[readable, i] >= PRESENT for i, kind in enumerate(KINDS)}
     for name, label in (labels or {}).items():
         if len(label) != len(frame_all := news.frame):
-            raise DataError(f"kinds: {name!r} labels {len(label)} items of {len(frame_all)}: label news.frame['text'].")
+            raise DataError(f"kinds: {name!r} labels {len(label)} items of {len(frame_all)}: give a label for each.")
         flags[f"{_KIND}{name}"] = np.asarray(label, dtype=bool)[readable]
     return pd.DataFrame(
         {
@@ -305,7 +308,7 @@ class _Past:
     total: Float64
 
     def trailing(self, window: int) -> Float64:
-        """Mean over the items of the `window` sessions before each row's own; NaN where there are none."""
+        """Mean score of the items in the `window` sessions before each row's session; NaN if there are none."""
         # cumsum runs from the past on, one symbol at a time: no later or foreign item reaches an earlier bit
         mass = np.concatenate([[0.0], np.cumsum(self.mass)])
         total = np.concatenate([[0.0], np.cumsum(self.total)])
@@ -315,7 +318,7 @@ class _Past:
             return np.where(start < stop, _ratio(total[stop] - total[start], mass[stop] - mass[start]), np.nan)
 
     def decayed(self, half_life: float) -> Float64:
-        """Mean over all items up to each row, a session's weight halving every `half_life` sessions."""
+        """Mean score of all items up to each row; the weight of a session halves every `half_life` sessions."""
         # a loop, not a cumulative product: its sums run from the past on, to the bit, and never under- or overflow
         means = np.empty(len(self.place))
         mass = total = 0.0

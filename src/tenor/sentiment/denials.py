@@ -1,7 +1,7 @@
-"""Denials: what a sentence denies is put in other words, as the encoder reads words, not their negation.
+"""Denials: a sentence that denies something is reworded, because the encoder sees the words but misses the negation.
 
-Bad news that is denied becomes a change. Bad news that could not be prevented, or is not ruled out, is put plainly;
-growth that is over, or was less than expected, is weaker.
+Bad news that is denied becomes the word ``change``. Bad news that could not be prevented, or is not ruled out, is
+stated without the negation. Growth that is over, or was less than expected, becomes ``weaker``.
 """
 
 from __future__ import annotations
@@ -172,8 +172,9 @@ _BAD_WORD = _pattern(rf"\b{_BAD}\b")
 def put_denials_as_change(text: str) -> str:
     """`text`, with the word ``change`` in place of the bad news that it denies.
 
-    What has come to an end recovers, and what fell less than feared was better. A denial that is denied itself
-    ("did not rule out a loss") is put plainly, and growth that is over, or less than expected, as weaker.
+    A decline that has come to an end becomes a recovery, and a smaller fall than feared becomes ``better``. A double
+    negation ("did not rule out a loss") is stated without either. Growth that is over, or less than expected, becomes
+    ``weaker``.
 
     Examples
     --------

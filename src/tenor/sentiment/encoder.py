@@ -1,4 +1,4 @@
-"""Encoders: token ids in, logits out. The default runs on ONNX Runtime, with the weights in this package."""
+"""Encoders: they turn token ids into logits. The default one runs on ONNX Runtime, with the weights in this package."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHIPPED = Path(__file__).parent / "weights"
 CONFIG = "config.json"
 WEIGHTS_FORMAT = 3
 CARD = "CUDAExecutionProvider"
-"""What ONNX Runtime calls a CUDA card."""
+"""The name of a CUDA card (GPU) in ONNX Runtime."""
 _FORMATS = (2, WEIGHTS_FORMAT)  # 2 gives no embedding: sentiment as before, but no kinds
 
 Ids = npt.NDArray[np.int64]
@@ -39,21 +39,21 @@ class Encoder(Protocol):
 
     @property
     def model_id(self) -> str:
-        """Identifies the weights in the cache of scores."""
+        """The name of the weights, used as the key in the cache of scores."""
 
     @property
     def device(self) -> str:
-        """``cuda`` where a card computes, which takes larger batches, else ``cpu``."""
+        """``cuda`` if it runs on a card, which takes larger batches; else ``cpu``."""
 
     @property
     def temperature(self) -> float:
         """Logits are divided by it before the softmax."""
 
     def reading(self, text: str) -> str:
-        """A cleaned text with the words that the encoder puts in place of others; two texts read alike score alike."""
+        """A cleaned text after the encoder's own rewording; two texts with the same reading get the same score."""
 
     def tokenise(self, texts: list[str]) -> list[list[int]]:
-        """Token ids of cleaned texts, each cut to what the encoder can take."""
+        """Token ids of cleaned texts, each cut to the longest input of the encoder."""
 
     def logits(self, ids: Ids) -> Logits:
         """Logits ``[batch, 3]`` of ids ``[batch, token]``; all texts of a batch have the same number of tokens."""
@@ -63,20 +63,20 @@ class Encoder(Protocol):
 
     @property
     def kinds_file(self) -> Path | None:
-        """The classifier of the kinds of news that came with the weights, checked; None where there is none."""
+        """The file of the classifier for kinds of news that came with the weights, checked; None if there is none."""
 
 
 class OnnxEncoder:
-    """The encoder of a folder that `tenor.sentiment.training.export.write_weights` wrote; it checks their SHA-256.
+    """The encoder in a folder that `tenor.sentiment.training.export.write_weights` wrote; the SHA-256 is checked.
 
     Parameters
     ----------
     folder
         Holds ``config.json``, ``model.onnx`` and ``tokenizer.json``.
     threads
-        Cores that one batch may use.
+        Number of CPU cores for a batch.
     device
-        ``cpu``; ``cuda``, a card; ``auto``, a card where ONNX Runtime is its package ``onnxruntime-gpu`` and sees one.
+        ``cpu``; ``cuda`` for a card (GPU); ``auto`` for a card if the package ``onnxruntime-gpu`` finds one, else CPU.
 
     Raises
     ------
@@ -120,16 +120,16 @@ class OnnxEncoder:
 
     @property
     def device(self) -> str:
-        """``cuda`` where a card scores, else ``cpu``."""
+        """``cuda`` if a card computes the scores, else ``cpu``."""
         return "cuda" if CARD in self._session.get_providers() else "cpu"
 
     @property
     def temperature(self) -> float:
-        """Fitted on validation sentences when the weights were written."""
+        """The logits are divided by it; fitted on validation sentences when the weights were written."""
         return self._temperature
 
     def reading(self, text: str) -> str:
-        """`text` with denials put as a change (`put_denials_as_change`)."""
+        """`text` with denials reworded (`put_denials_as_change`)."""
         return put_denials_as_change(text)
 
     def tokenise(self, texts: list[str]) -> list[list[int]]:
@@ -160,7 +160,7 @@ class OnnxEncoder:
 
     @property
     def kinds_file(self) -> Path | None:
-        """The classifier named in ``config.json``, whose SHA-256 was checked; None where it names none."""
+        """The classifier's file named in ``config.json``, its SHA-256 checked; None if no file is named."""
         return self._kinds_file
 
 
@@ -174,13 +174,13 @@ def _session(onnxruntime: Any, graph: bytes, options: Any, device: str) -> Any:
     if device == "cuda" and CARD not in session.get_providers():
         raise ConfigError(
             f"config key 'sentiment.device' is 'cuda', and ONNX Runtime {onnxruntime.__version__} uses no CUDA card "
-            "here: take 'auto' or 'cpu', or put onnxruntime-gpu in the place of onnxruntime, with CUDA and cuDNN."
+            "here: set 'auto' or 'cpu', or install onnxruntime-gpu instead of onnxruntime, with CUDA and cuDNN."
         )
     return session
 
 
 def as_read(text: str) -> str:
-    """A cleaned text as tenor's network reads it: denials put as a change, numbers compared."""
+    """A cleaned text as tenor's network reads it: denials reworded, compared numbers marked as up or down."""
     return mark_numbers(put_denials_as_change(text))
 
 
@@ -190,14 +190,14 @@ def label_order(names: dict[int, str], where: str) -> list[int]:
     Parameters
     ----------
     names
-        Column -> label as the model calls it; ``bullish``/``bearish`` and short forms are understood.
+        The model's own label of each column; ``bullish``/``bearish`` and short forms are understood.
     where
-        The model or file, for messages.
+        The model or file, named in error messages.
 
     Raises
     ------
     ModelError
-        There are not three labels, or one has no known meaning; an order is never assumed.
+        There are not exactly three labels, or the meaning of one is unknown. The order is never guessed.
     """
     if len(names) != len(LABELS):
         raise ModelError(

@@ -1,4 +1,4 @@
-"""What a text says of one company among several: a head on the text and on the clause around the company's name."""
+"""The sentiment for one company in a text about several: a classifier that reads the text and the company's clause."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tenor.storage.files import content_key, read_json
 from tenor.symbols import short_name
 
 FILE = "entities.npz"
-"""Name of the head beside an encoder's weights."""
+"""Name of the classifier's file, in the folder of an encoder's weights."""
 _FORMAT = 1
 _ARRAYS = ("mean", "scale", "weights", "bias")
 _TOKENS_A_BATCH = 640
@@ -44,7 +44,7 @@ class EntityHead:
     encoder
         The `model_id` of the encoder whose numbers it was trained on.
     columns
-        The last columns of the encoder's embeddings that it reads.
+        How many of the encoder's embedding columns it reads: the last ones.
     mean, scale
         Float32 ``[features]``, of the numbers it was trained on.
     weights, bias
@@ -87,7 +87,7 @@ class EntityHead:
 
     @property
     def model_id(self) -> str:
-        """Names encoder and head: what its probabilities are stored under."""
+        """Name of encoder and head together, under which its probabilities are stored."""
         return f"{self.encoder}+{self.digest}"
 
     def probabilities(self, features: Float32) -> Float32:
@@ -121,9 +121,10 @@ def clause_of(text: str, start: int, end: int) -> str:
 
 
 def mentions(text: str, names: Mapping[str, str]) -> dict[str, tuple[int, int]]:
-    """Where each company of `names` (symbol -> name) that `text` names stands in it, by symbol.
+    """Where `text` names the companies in `names`: the first and the end character of each mention, by symbol.
 
-    The legal form at the end of a name does not count; a name must be written as the company writes it.
+    `names` maps symbols to company names. The legal form at the end of a name (Inc., AG) is ignored; otherwise the
+    name must be spelled as the company spells it.
     """
     places = {}
     for symbol, name in names.items():
@@ -136,7 +137,7 @@ def mentions(text: str, names: Mapping[str, str]) -> dict[str, tuple[int, int]]:
 
 
 def features_of(encoder: Encoder, texts: Sequence[str], columns: int) -> Float32:
-    """What the head reads of cleaned `texts`: P(positive, neutral, negative) and `columns` of the embedding."""
+    """The head's inputs for cleaned `texts`: three probabilities, and the last `columns` numbers of the embedding."""
     features = np.zeros((len(texts), len(LABELS) + columns), np.float32)
     rows_of_length: dict[int, list[int]] = defaultdict(list)
     ids = encoder.tokenise(list(texts))
@@ -153,12 +154,12 @@ def features_of(encoder: Encoder, texts: Sequence[str], columns: int) -> Float32
 
 @dataclass(frozen=True)
 class Companies:
-    """Tells the companies of an item apart.
+    """Gives each company in an item about several companies its own sentiment.
 
     Attributes
     ----------
     names
-        The company's name of each symbol, where it is known.
+        The company name of each symbol, as far as it is known.
     head
         Trained for the encoder that scores the items.
     """
@@ -167,35 +168,36 @@ class Companies:
     head: EntityHead
 
     def fingerprint(self) -> str:
-        """What stands for names and head."""
+        """A hash of the names and the head: it changes when one of them does."""
         return content_key(dict(self.names), self.head.model_id)
 
     def told_apart(
         self, frame: pd.DataFrame, scores: Scores, encoder: Encoder, cache: ScoreCache | None = None
     ) -> Scores:
-        """`scores` in which an item that names two companies or more has, for each, the sentiment of its own.
+        """`scores`, where each company in an item that names two or more of them gets its own sentiment.
 
-        Only items that the news has for several symbols at one moment, and that name two of these, are looked at.
+        Only items that the news holds for several symbols at the same moment, and that name at least two of these
+        companies, are changed.
 
         Parameters
         ----------
         frame
-            The news, as `News.frame`, row by row as `scores`.
+            The news, as `News.frame`; its rows are those of `scores`.
         scores
-            Of the texts.
+            The scores of the whole texts.
         encoder
-            That scored the texts.
+            The encoder that made these scores.
         cache
-            Keeps what the head gives, under its own `model_id`.
+            Stores the head's results, under the head's own `model_id`.
 
         Raises
         ------
         ModelError
-            The head is of another encoder.
+            The head was trained for another encoder.
         """
         if self.head.encoder != encoder.model_id:
             raise ModelError(
-                f"the head for companies is of the encoder {self.head.encoder}, not of {encoder.model_id}: "
+                f"the head for companies was trained for the encoder {self.head.encoder}, not for {encoder.model_id}: "
                 "reinstall tenor, or set sentiment.entities to false."
             )
         known = frame["symbol"].isin(list(self.names)).to_numpy() & scores.language_ok & ~scores.empty

@@ -1,4 +1,4 @@
-"""Which words moved the score: each word is left out in turn (occlusion), which needs only the scorer."""
+"""Which words moved the score: each word is left out in turn (occlusion) and the text is scored again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_WORDS = 64
 
 @dataclass(frozen=True)
 class Word:
-    """A word of the text and how much the score falls without it (positive: it raised the score)."""
+    """A word of the text and how far the score falls when it is left out; positive if the word raised the score."""
 
     text: str
     contribution: float
@@ -43,24 +43,23 @@ class Explanation:
 
 
 def why(scorer: Scorer, text: str) -> Explanation:
-    """Explain the score of `text`, by leaving out one of its first `MAX_WORDS` words at a time.
+    """Explain the score of `text`: each of its first `MAX_WORDS` words is left out in turn.
 
-    Contributions need not add up to the score: of two words that mean the same, neither is
-    missed much.
+    Contributions need not add up to the score: if two words mean the same, leaving out either one changes little.
 
     Raises
     ------
     DataError
-        The text is empty once cleaned.
+        The text is empty after cleaning.
     """
     words = clean(text).split(" ")
     if words == [""]:
-        raise DataError("the text is empty without mark-up and control characters: there is nothing to explain.")
+        raise DataError("the text is empty without mark-up and control characters: give a text with words.")
     explained = min(len(words), MAX_WORDS)
     shortened = [" ".join(words[:i] + words[i + 1 :]) for i in range(explained)]
     scores = scorer.score([" ".join(words), *shortened])
     score = float(scores.score[0])
-    # without its only word a text is empty: the whole score is that word's
+    # a text of one word is empty without it, so the whole score is due to that word
     rest = np.where(scores.empty[1:], 0.0, scores.score[1:].astype(float))
     return Explanation(
         score=score,

@@ -1,4 +1,4 @@
-"""What a text is about: the classifier of the kinds of news, on the encoder's embedding. NumPy alone applies it."""
+"""What a text is about: a classifier for kinds of news that reads the encoder's embedding. It needs only NumPy."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from tenor.storage.files import read_json
 __all__ = ["EMBEDDING_SIZE", "FILE", "KINDS", "PRESENT", "KindsClassifier", "classifier_bytes"]
 
 FILE = "kinds.npz"
-"""Name of the classifier beside an encoder's weights."""
+"""Name of the classifier's file, in the folder of an encoder's weights."""
 EMBEDDING_SIZE = 64
-"""Numbers of an embedding as it is stored, after the projection."""
+"""How many numbers of an embedding are stored, after the projection."""
 
 _FORMAT = 1
 _ARRAYS = ("mean", "scale", "weights", "bias", "projection")
@@ -30,7 +30,7 @@ _ARRAYS = ("mean", "scale", "weights", "bias", "projection")
 
 @dataclass(frozen=True)
 class KindsClassifier:
-    """The classifier of one encoder's embeddings: a logistic regression a kind, and a fixed projection.
+    """The classifier for one encoder's embeddings: a logistic regression for each kind, and a fixed projection.
 
     An embedding is standardised first: ``x = (embedding - mean) / scale``.
 
@@ -39,7 +39,7 @@ class KindsClassifier:
     encoder
         The `model_id` of the encoder whose embeddings it was trained on.
     mean, scale
-        Float32 ``[width]``, of the embeddings it was trained on.
+        Float32 ``[width]``: mean and standard deviation of the embeddings it was trained on.
     weights, bias
         Float32 ``[width, 9]`` and ``[9]``: the logits of `KINDS` are ``x @ weights + bias``.
     projection
@@ -69,7 +69,7 @@ class KindsClassifier:
             content = path.read_bytes()
         except OSError as error:
             raise ModelError(
-                f"the classifier {path} can't be read ({error.strerror}): name a file that is there."
+                f"the classifier {path} can't be read ({error.strerror}): name a file that exists."
             ) from None
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as file:
@@ -95,14 +95,14 @@ class KindsClassifier:
             fits = False
         if not fits:
             raise ModelError(
-                f"{path} is damaged, or no classifier of the kinds of news of this version: train it again "
+                f"{path} is damaged, or is not a classifier for kinds of news of this version: train it again "
                 "(docs/news-kinds.md) or reinstall tenor."
             )
         return cls(encoder=about["encoder"], digest=hashlib.sha256(content).hexdigest()[:12], **arrays)
 
     @property
     def model_id(self) -> str:
-        """Names encoder and classifier: what the kinds and embeddings are stored under."""
+        """Name of encoder and classifier together, under which kinds and embeddings are stored."""
         return f"{self.encoder}+{self.digest}"
 
     def probabilities(self, embeddings: Float32) -> Float32:
@@ -120,8 +120,8 @@ class KindsClassifier:
     def _standardised(self, embeddings: Float32) -> Float32:
         if embeddings.ndim != 2 or embeddings.shape[1] != len(self.mean):
             raise ModelError(
-                f"embeddings of shape {embeddings.shape} are not [n, {len(self.mean)}], which the classifier of "
-                f"{self.encoder} takes: give those of that encoder."
+                f"embeddings of shape {embeddings.shape} are not [n, {len(self.mean)}], which the classifier for "
+                f"{self.encoder} takes: give the embeddings of that encoder."
             )
         return (embeddings - self.mean) / self.scale
 

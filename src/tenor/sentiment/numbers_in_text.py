@@ -1,4 +1,4 @@
-"""Two numbers that a sentence compares: a word says which is larger, as the encoder reads words, not numbers."""
+"""Marks two numbers that a sentence compares with ``up`` or ``down``: the encoder reads words well, not numbers."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _FROM = re.compile(r"\bfrom\b[^.;,]{0,24}$", re.IGNORECASE)
 _TO = re.compile(r"[^.;]{0,50}\bto\b[^.;,]{0,12}$", re.IGNORECASE)
 _LOSS = re.compile(r"\b(?:loss(?:es)?|lost|deficit|negative|minus)\b", re.IGNORECASE)
 _GAIN = re.compile(r"\b(?:profits?|gains?|earned|earnings|surplus|positive|plus|income)\b", re.IGNORECASE)
-_FARTHEST = 90  # characters between two numbers that are still compared
+_FARTHEST = 90  # most characters between two numbers that are compared
 _NEAR = 60  # characters around a number that describe it
 
 
@@ -74,10 +74,10 @@ class _Amount:
 
 
 def mark_numbers(text: str) -> str:
-    """`text` with a word in brackets after the later of two numbers that it compares.
+    """`text` with a word in brackets after the more recent of two numbers that it compares.
 
-    ``(up)`` or ``(down)`` says which is larger; where one is called a loss, ``(better)`` or ``(worse)``. Numbers in
-    different currencies, years, dates and numbers that nothing compares are left alone.
+    The word is ``(up)`` or ``(down)``; for losses it is ``(better)`` or ``(worse)``. Numbers in different currencies,
+    years, dates and numbers that are not compared are left alone.
 
     Examples
     --------

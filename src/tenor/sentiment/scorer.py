@@ -1,4 +1,4 @@
-"""Texts to scores: cleaned, each scored once, in batches of the same token count, stored in a cache."""
+"""Scores texts: each is cleaned, scored once, in batches of texts with the same number of tokens, and cached."""
 
 from __future__ import annotations
 
@@ -21,26 +21,27 @@ from tenor.sentiment.scores import LABELS, ScoreCache, Scores
 from tenor.sentiment.text import clean, looks_english, text_hash
 
 BLOCK = 262_144
-"""Texts looked at together: within them each distinct text is scored once, whatever the cache."""
+"""Number of texts handled together: within such a block each distinct text is scored once, even without a cache."""
 _TOKENS_ON_A_CARD = 65_536
-_TOKENS_A_BATCH = 640  # measured: 475 texts of 20 tokens a second on a core; 389 at 5,120, 241 one by one
+# measured on one core with texts of 20 tokens: 475 texts a second; 389 at 5,120 tokens a batch, 241 one by one
+_TOKENS_A_BATCH = 640
 
 
 class Scorer:
-    """Scores texts with one encoder; `Scorer.load` picks it.
+    """Scores texts with one encoder; make one with `Scorer.load`.
 
-    A text's score depends on the text alone: batches hold texts of one token count, so there is no padding, and
-    activations are float32 (what is left is float noise below 1e-5).
+    The score of a text depends on that text alone, up to rounding below 1e-5: a batch holds only texts with the same
+    number of tokens, so nothing is padded, and activations are float32.
 
     Parameters
     ----------
     encoder
-        Gives the logits.
+        Computes the logits.
     kinds
-        The file of a classifier of the kinds of news that was trained for `encoder`; by default the one that came with
-        its weights.
+        The file of a classifier for kinds of news that was trained for `encoder`. Default: the one that came with its
+        weights.
     round_size
-        Texts scored between two writes to the cache: the most that a killed run loses.
+        Number of texts scored between two writes to the cache: the most that is lost if a run is killed.
     """
 
     def __init__(self, encoder: Encoder, *, kinds: str | Path | None = None, round_size: int = 8192) -> None:
@@ -59,32 +60,33 @@ class Scorer:
         engine: Engine | None = None,
         device: str = "auto",
     ) -> Scorer:
-        """The scorer of a model.
+        """Load a model and return its scorer.
 
         Parameters
         ----------
         model
-            None for the one in this package; a folder of weights written by tenor; a Hugging Face folder or id.
+            None for the model in this package; or a folder of weights written by tenor, or a Hugging Face folder or id.
         threads
-            Cores to use (the encoder of tenor only).
+            Number of CPU cores to use (tenor's own encoder only).
         kinds
-            The file of a classifier of the kinds of news trained for that model (docs/news-kinds.md); by default the
-            one that came with its weights.
+            The file of a classifier for kinds of news, trained for that model (docs/news-kinds.md). Default: the one
+            that came with its weights.
         engine
-            Where rounds of texts are scored; None is this process. A folder of weights has to lie at the same place
-            on each machine.
+            Where the texts are scored; None means in this process. On a cluster, a folder of weights has to be at the
+            same path on each machine.
         device
-            ``cpu``; ``cuda``, a card; ``auto``, a card where the runtime sees one. Scores agree up to float noise.
+            ``cpu``; ``cuda`` for a card (GPU); ``auto`` for a card if the runtime finds one, else the CPU. The scores
+            are the same up to rounding.
 
         Raises
         ------
         ModelError
-            The model is missing, changed, or not one of three classes.
+            The model is missing, was changed, or does not have exactly three classes.
         ConfigError
-            `device` is ``cuda``, and there is no card.
+            `device` is ``cuda`` and there is no card.
         """
         if engine is not None:
-            # the encoder here only reads and counts tokens: each machine scores on the cores that the engine gave it
+            # in this process the encoder only counts tokens: each machine scores on the cores that the engine gave it
             scorer = cls.load(model, threads=threads, kinds=kinds, device="cpu")
             scorer._spread = engine, _Source(str(model or "default"), None if kinds is None else str(kinds))
             return scorer
@@ -99,27 +101,27 @@ class Scorer:
 
     @property
     def model_id(self) -> str:
-        """Names the weights: two models never share it."""
+        """The name of the weights; no two models share it."""
         return self._encoder.model_id
 
     @property
     def encoder(self) -> Encoder:
-        """What gives the logits."""
+        """The encoder that computes the logits."""
         return self._encoder
 
     @property
     def has_kinds(self) -> bool:
-        """Whether there is a classifier of the kinds of news for the encoder."""
+        """Whether there is a classifier for kinds of news for this encoder."""
         return self._kinds_file is not None
 
     @functools.cached_property
     def classifier(self) -> KindsClassifier:
-        """The classifier of the kinds of news.
+        """The classifier for kinds of news.
 
         Raises
         ------
         ModelError
-            There is none, it is damaged, or it was trained for another encoder.
+            There is no classifier, it is damaged, or it was trained for another encoder.
         """
         if self._kinds_file is None:
             raise ModelError(
@@ -148,24 +150,24 @@ class Scorer:
         Parameters
         ----------
         texts
-            Any text; empty ones and repeated ones too.
+            Any texts; empty and repeated ones are allowed.
         cache
-            Scores in it are not computed again, new ones are added round by round, so that a killed run resumes. Kinds
-            and embeddings lie in it beside the sentiment: where it holds the sentiment alone, one pass gives the rest.
+            Scores in it are not computed again. New ones are added after each round, so that a killed run can resume.
+            It holds kinds and embeddings too; if it has only the sentiment of a text, the text is read once more.
         progress
-            Called with the number of distinct texts done and of all distinct texts (of more than `BLOCK` texts: of all
-            that may be distinct).
+            Called with the number of distinct texts done and the number of all distinct texts. With more than `BLOCK`
+            texts, the second number is an upper limit.
         kinds
-            Also what the texts are about, from the same pass.
+            Also compute what kinds of news the texts are, in the same pass.
         embeddings
-            Also the embeddings, 128 bytes a text; they include the kinds.
+            Also return the embeddings, 128 bytes for each text; kinds are then included.
 
         Raises
         ------
         DataError
-            An item is not a text; the message names its position.
+            An entry of `texts` is not a string; the message gives its position.
         ModelError
-            Kinds are asked for, and there is no classifier for the encoder.
+            Kinds are asked for and there is no classifier for this encoder.
         """
         for position, text in enumerate(texts):
             if not isinstance(text, str):
@@ -173,7 +175,7 @@ class Scorer:
         classifier = self.classifier if kinds or embeddings else None
         scores = _unscored(len(texts), self.model_id, classifier is not None, embeddings)
         done, total = 0, len(texts)
-        # in blocks, so that what is needed beside the result does not grow with the number of texts
+        # in blocks, so that the memory beyond the result does not grow with the number of texts
         for start in range(0, len(texts), BLOCK):
             block = _Block(texts[start : start + BLOCK], self._encoder.reading)
             total -= len(block.places) - len(block.hashes)
@@ -213,7 +215,7 @@ class Scorer:
         report(count)
         rounds = [missing[start : start + self._round_size] for start in range(0, len(missing), self._round_size)]
         for part, passed in zip(rounds, self._passes(rounds, block, classifier, count, report), strict=True):
-            # a text that the cache knows stays as it is there, to the bit
+            # the score of a text in the cache is returned as stored, bit for bit
             new = [place for place, row in enumerate(part) if not scored[row]]
             rows = [part[place] for place in new]
             numbers.probabilities[rows] = passed.probabilities[new]
@@ -294,7 +296,7 @@ class Scorer:
 
 @dataclass(frozen=True)
 class _Source:
-    """What a process elsewhere needs to load the same scorer."""
+    """What another process needs to load the same scorer."""
 
     model: str
     kinds: str | None
@@ -304,7 +306,7 @@ class _Source:
 
 @dataclass(frozen=True)
 class _Pass:
-    """What the encoder says of n texts: probabilities [n, 3], kinds [n, K], embeddings [n, E]."""
+    """The encoder's results for n texts: probabilities [n, 3], kinds [n, K], embeddings [n, E]."""
 
     probabilities: Float32
     kinds: Float32
@@ -317,7 +319,7 @@ def _loaded(source: _Source) -> Scorer:
     if scorer.model_id != source.model_id:
         raise ModelError(
             f"the model {source.model} is {scorer.model_id} on a machine of the cluster, and {source.model_id} here: "
-            "put the same weights at the same place on all of them."
+            "put the same weights at the same path on each machine."
         )
     return scorer
 
@@ -328,19 +330,19 @@ def _pass_elsewhere(source: _Source, texts: list[str]) -> _Pass:
 
 
 class _Block:
-    """Some texts: which are the same once read, and how each distinct one is cleaned."""
+    """A block of texts: which of them the encoder reads alike, and each distinct text, cleaned."""
 
     def __init__(self, texts: Sequence[str], reading: Callable[[str], str]) -> None:
         self._texts = texts
         row_of: dict[str, int] = {}
         firsts: list[int] = []
         english: list[bool] = []
-        places = np.full(len(texts), -1)  # the distinct text of each; -1 for an empty one
+        places = np.full(len(texts), -1)  # the number of each text's distinct text; -1 for an empty text
         for place, text in enumerate(texts):
             cleaned = clean(text)
             if not cleaned:
                 continue
-            # by what is read, so that a cache holds no score from before the encoder read it so
+            # keyed by the reading, so that a change in how texts are reworded never finds an old score
             name = text_hash(reading(cleaned))
             if name not in row_of:
                 row_of[name] = len(row_of)
@@ -352,11 +354,11 @@ class _Block:
         self._firsts, self._english = firsts, np.array(english, dtype=np.bool_)
 
     def cleaned(self, row: int) -> str:
-        """The distinct text `row`, cleaned."""
+        """The distinct text number `row`, cleaned."""
         return clean(self._texts[self._firsts[row]])
 
     def copy(self, numbers: _Numbers, scores: Scores, start: int) -> None:
-        """Write the rows of `numbers` to the texts that they belong to, from the text `start` of `scores` on."""
+        """Copy the rows of `numbers` to all texts with that reading; this block begins at row `start` of `scores`."""
         texts = start + np.flatnonzero(self.places >= 0)
         rows = self.places[self.places >= 0]
         scores.empty[texts] = False
@@ -370,7 +372,7 @@ class _Block:
 
 
 class _Numbers:
-    """What is known of n distinct texts; NaN where nothing is."""
+    """The numbers known so far for n distinct texts; NaN where a number is not known."""
 
     def __init__(self, n: int, kinds: bool, embeddings: bool) -> None:
         self.probabilities = np.full((n, len(LABELS)), np.nan)
@@ -379,11 +381,11 @@ class _Numbers:
 
     @property
     def has_kinds(self) -> npt.NDArray[np.bool_]:
-        """Bool ``[n]``; True too where none are asked for."""
+        """Bool ``[n]``: whether the kinds are known; all True if kinds are not asked for."""
         return np.ones(len(self.probabilities), np.bool_) if self.kinds is None else ~np.isnan(self.kinds[:, 0])
 
     def put(self, rows: list[int], kinds: Float32, embeddings: Float16 | None) -> None:
-        """Set kinds and embeddings of `rows`, as far as they are asked for."""
+        """Set the kinds and embeddings of `rows`, each only if it is asked for."""
         if self.kinds is not None:
             self.kinds[rows] = kinds
         if self.embeddings is not None and embeddings is not None and rows:

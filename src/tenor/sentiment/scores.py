@@ -23,16 +23,16 @@ class ScoreCache(Protocol):
     """Stores scores between runs, so that a model scores a text once."""
 
     def get(self, text_hashes: Sequence[str], model_id: str) -> Mapping[str, Probabilities]:
-        """The stored scores among `text_hashes`, by hash."""
+        """The stored scores of `text_hashes`, by hash; texts that are not stored are left out."""
 
     def put(self, scores: Mapping[str, Probabilities], model_id: str) -> None:
-        """Store `scores`, by hash; storing one again changes nothing."""
+        """Store `scores`, by hash; a text that is stored already keeps its score."""
 
     def get_kinds(self, text_hashes: Sequence[str], model_id: str, *, embeddings: bool) -> StoredKinds:
-        """The stored kinds among `text_hashes`; with `embeddings` only of texts whose embedding is stored too."""
+        """The stored kinds of `text_hashes`; with `embeddings`, only for texts whose embedding is stored too."""
 
     def put_kinds(self, kinds: StoredKinds, model_id: str) -> None:
-        """Store `kinds` and their embeddings; storing a text again changes nothing."""
+        """Store `kinds` and their embeddings; a text that is stored already stays as it is."""
 
 
 @dataclass(frozen=True)
@@ -42,21 +42,21 @@ class Scores:
     Attributes
     ----------
     probabilities
-        Float32 ``[n, 3]``, columns as in `LABELS`; NaN for an empty text, which is not neutral.
+        Float32 ``[n, 3]``, columns as in `LABELS`. An empty text has NaN: it is not the same as a neutral one.
     language_ok
-        Bool ``[n]``, False where the text does not look English: the score is then a guess.
+        Bool ``[n]``, False where the text does not look English; its score should not be trusted.
     empty
         Bool ``[n]``, True where the cleaned text is empty.
     model_id
-        The model that scored them.
+        Name of the model that scored them.
     kinds
         Float32 ``[n, 9]``, the probability that the text is of each of `tenor.kinds.KINDS`: earnings, analyst, merger,
-        product, legal, payout, macro, management, price. A text may be of several kinds or of none; it counts as of a
-        kind from `tenor.kinds.PRESENT` on. NaN for a text that is empty or does not look English. None where
-        the kinds were not asked for.
+        product, legal, payout, macro, management, price. A text may be of several kinds or of none; it counts as one of
+        a kind if the probability is at least `tenor.kinds.PRESENT`. NaN for a text that is empty or does not look
+        English. None if the kinds were not asked for.
     embeddings
-        Float16 ``[n, 64]``, what `tenor.sentiment.kinds` leaves of the encoder's embedding; NaN where `kinds` is. None
-        where they were not asked for.
+        Float16 ``[n, 64]``, the encoder's embedding projected to 64 numbers (`tenor.sentiment.kinds`); NaN where
+        `kinds` is. None if they were not asked for.
     """
 
     probabilities: Float32
@@ -90,9 +90,9 @@ class Scores:
         return self.probabilities[:, 0] - self.probabilities[:, 2]
 
     def rows(self) -> list[dict[str, Any]]:
-        """One mapping a text, of JSON's types; an empty text has None for its numbers.
+        """A dict of JSON types for each text; an empty text has None in place of numbers.
 
-        Where there are kinds, ``kinds`` maps each to its probability, or is None for a text that can't be read.
+        If kinds were asked for, ``kinds`` maps each kind to its probability; it is None for an unreadable text.
         """
         numbers = np.column_stack([self.probabilities, self.score]).astype(float).round(6)
         rows: list[dict[str, Any]] = [

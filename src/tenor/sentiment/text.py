@@ -1,4 +1,4 @@
-"""Texts before they are tokenised: cleaned, hashed, compared, checked for English."""
+"""What happens to texts before they are split into tokens: cleaning, hashing, comparing, the check for English."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from tenor.errors import ModelError
 
 MAX_CHARACTERS = 4096
-"""A text is cut here before anything else looks at it: the encoder reads far fewer tokens, and megabytes stay quick."""
+"""A longer text is cut to this length first: the encoder reads far less anyway, and huge texts stay fast."""
 
 _TAG = re.compile(r"<(?:!--.*?-->|/?[a-zA-Z][^<>]{0,400}>)", re.DOTALL)
 _SCRIPT = re.compile(r"<(script|style)\b.*?(?:</\1\s*>|\Z)", re.DOTALL | re.IGNORECASE)
@@ -27,9 +27,9 @@ _CERTAIN = 0.6  # flags 0.3 % of three English sets of headlines and tweets; at 
 def clean(text: str) -> str:
     """`text` as the encoder reads it: one line, no mark-up, no control characters, links as the word ``http``.
 
-    HTML entities and tags are resolved, Unicode is brought to NFKC, curly and doubled quotes to plain ones. Only the
-    first `MAX_CHARACTERS` characters are looked at. The same at training, scoring and evaluation;
-    idempotent on ordinary text, and it never fails.
+    HTML entities are replaced and tags removed, Unicode is normalised (NFKC), and curly or doubled quotes become plain
+    ones. Only the first `MAX_CHARACTERS` characters are read. Training, scoring and evaluation all use this function.
+    Cleaning an ordinary text twice gives the same as cleaning it once, and no text raises an error.
     """
     text = text.lstrip()[:MAX_CHARACTERS]
     if "&" in text:
@@ -45,20 +45,20 @@ def clean(text: str) -> str:
 
 
 def text_hash(text: str) -> str:
-    """Name of a cleaned text in a cache: the first 32 hex digits of its SHA-256."""
+    """The key of a cleaned text in a cache: the first 32 hex digits of its SHA-256."""
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def duplicate_key(text: str) -> str:
-    """Equal for two texts that differ only in case, spacing, punctuation and links."""
+    """A key that is equal for two texts that differ only in case, spacing, punctuation or links."""
     return _KEY.sub(" ", clean(text).replace(" http", " ").casefold()).strip()
 
 
 def looks_english(text: str) -> bool:
-    """False when the cleaned `text` has no letters, mostly non-Latin ones, or is almost surely in another language.
+    """False if the cleaned `text` has no letters, has mostly non-Latin ones, or is almost surely in another language.
 
-    The encoder was trained on English alone, so that anything else is flagged. Short texts in Latin letters ("AAPL up")
-    can't be judged and pass.
+    The encoder was trained on English alone, so texts in other languages are flagged. Short texts in Latin letters
+    ("AAPL up") can't be judged and count as English.
     """
     if not any(c.isalpha() for c in text):
         return False

@@ -1,4 +1,4 @@
-"""Classifiers from the Hugging Face world, by id or folder, run by torch."""
+"""Text classifiers from Hugging Face, by id or folder, run by PyTorch."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _LONGEST = 512
 class TransformersEncoder:
     """A three-class text classifier of transformers; the order of its labels is read from its ``id2label``.
 
-    It runs in float32 as it was published: nothing is converted or quantised, so that its
-    probabilities are its own, and a score depends on the text alone (up to float noise below 1e-5).
+    It runs in float32 as it was published: nothing is converted or quantised, so the probabilities are the model's own.
+    The score of a text depends on that text alone, up to rounding below 1e-5.
 
     Parameters
     ----------
     model
         Id (``ProsusAI/finbert``) or folder.
     max_tokens
-        Longer texts are cut; never more than the model's positions.
+        Longer texts are cut to this many tokens, or to the model's own limit if that is lower.
     device
-        ``cpu``; ``cuda``, a card; ``auto``, a card where PyTorch sees one.
+        ``cpu``; ``cuda`` for a card (GPU); ``auto`` for a card if PyTorch finds one, else the CPU.
 
     Raises
     ------
@@ -65,7 +65,7 @@ class TransformersEncoder:
 
     @property
     def device(self) -> str:
-        """``cuda`` where a card scores, else ``cpu``."""
+        """``cuda`` if a card computes the scores, else ``cpu``."""
         return str(self._model.device.type)
 
     @property
@@ -74,7 +74,7 @@ class TransformersEncoder:
         return 1.0
 
     def reading(self, text: str) -> str:
-        """`text` itself: the model reads it as it was published to."""
+        """`text` unchanged: nothing is reworded for a published model."""
         return text
 
     def tokenise(self, texts: list[str]) -> list[list[int]]:
@@ -90,7 +90,7 @@ class TransformersEncoder:
         """Logits ``[batch, 3]`` and the means over the tokens of the last layer's states, ``[batch, width]``."""
         with self._torch.inference_mode():
             tokens = self._torch.from_numpy(ids).to(self._model.device)
-            # texts of a batch have the same number of tokens: nothing is padding
+            # all texts in a batch have the same number of tokens, so nothing is padding
             output = self._model(
                 input_ids=tokens, attention_mask=self._torch.ones_like(tokens), output_hidden_states=True
             )
@@ -100,7 +100,7 @@ class TransformersEncoder:
 
     @property
     def kinds_file(self) -> None:
-        """None: a classifier for the model has to be named (`tenor.sentiment.scorer.Scorer`)."""
+        """None: these models come without one; its file can be given to `tenor.sentiment.scorer.Scorer`."""
         return None
 
 

@@ -1,4 +1,4 @@
-"""Alerts: rules of the user on the newest forecasts, and which of their alerts are new since the last refresh."""
+"""Alerts: the user's rules on the newest forecasts, and which of the raised alerts are new since the last refresh."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _RULE = re.compile(
 
 @dataclass(frozen=True)
 class Rule:
-    """When an alert is raised: one of `KINDS`, the bound of those that have one, and which news a spike is of."""
+    """A rule for alerts: one of `KINDS`, its bound if it has one, and for a spike the kind of news."""
 
     kind: str
     bound: float = 0.0
@@ -45,13 +45,13 @@ class Alert:
     Attributes
     ----------
     kind
-        Of `KINDS`.
+        One of `KINDS`.
     subject
-        The symbol (with what the news is about, of a spike), or what the monitoring watches.
+        The symbol (for a spike, with the kind of news), or the quantity that is monitored.
     session
-        The session it is of.
+        The session that it concerns.
     text
-        One sentence.
+        The alert in one sentence.
     """
 
     kind: str
@@ -66,10 +66,10 @@ def read_rule(text: str) -> Rule:
     if match is None or match["kind"] not in KINDS:
         word = text.split(maxsplit=1)[0] if text.strip() else text
         hint = did_you_mean(word, KINDS) or f" Known: {', '.join(KINDS)}."
-        raise ConfigError(f"config key 'alerts.rules' has {text!r}, which is no rule as 'range > 4%'.{hint}")
+        raise ConfigError(f"config key 'alerts.rules' has {text!r}, which is not a rule such as 'range > 4%'.{hint}")
     kind, bound, about = match["kind"], match["bound"], match["about"] or ""
     if about and kind != "spike":
-        raise ConfigError(f"config key 'alerts.rules' has {text!r}; {kind!r} is of no kind of news: drop {about!r}.")
+        raise ConfigError(f"config key 'alerts.rules' has {text!r}; {kind!r} takes no kind of news: drop {about!r}.")
     if about and about not in NEWS and not about.startswith(TOPICS[0]):
         hint = did_you_mean(about, NEWS) or f" Known: {', '.join(NEWS)}, and {TOPICS[0]}NAME."
         raise ConfigError(f"config key 'alerts.rules' has {text!r}; no kind of news is called {about!r}.{hint}")
@@ -92,21 +92,21 @@ def raised(index: Index, config: AlertsConfig) -> list[Alert]:
 
 
 def new_alerts(alerts: Iterable[Alert], before: Sequence[Mapping[str, Any]]) -> list[Alert]:
-    """Those of `alerts` that are not among `before`, the JSON of the last refresh's.
+    """The `alerts` that are not in `before`, the alerts of the last refresh as JSON.
 
-    The same kind of alert about the same subject and session is the same alert; drift lasts, whatever the session.
+    Alerts of the same kind, subject and session are the same alert. Alerts of drift are the same in all sessions.
     """
     known = {_identity(Alert(**one)) for one in before}
     return [alert for alert in alerts if _identity(alert) not in known]
 
 
 def to_json(alerts: Iterable[Alert]) -> list[dict[str, Any]]:
-    """As JSON values."""
+    """The alerts as JSON values."""
     return [asdict(alert) for alert in alerts]
 
 
 def message_text(alerts: Sequence[Alert]) -> str:
-    """A message of all `alerts`, a line each."""
+    """A message with one line for each of `alerts`."""
     return "\n".join(alert.text for alert in alerts)
 
 

@@ -35,8 +35,8 @@ def create_app(service: Service) -> Any:
     """The ASGI application of `service`.
 
     Routes under ``/v1``, ``/healthz``, ``/readyz``, ``/metrics`` and the dashboard at ``/``. Errors are problem details
-    (RFC 9457). Other origins' pages may call it only if `service.origins` names them; where `service.hosts` is given,
-    it answers to those host names alone.
+    (RFC 9457). Web pages of other origins may call it only if `service.origins` names them. If `service.hosts` is set,
+    it answers only requests to these host names.
     """
 
     @contextlib.asynccontextmanager
@@ -53,7 +53,7 @@ def create_app(service: Service) -> Any:
         version=version("tenor"),
         description="Forecasts of stocks: their intervals, attention, staleness and track record.",
         openapi_url="/v1/openapi.json",
-        docs_url=None,  # FastAPI's pages load their scripts from other hosts; ours is in `dashboard`
+        docs_url=None,  # FastAPI's pages load scripts from other hosts; tenor's page is in `dashboard`
         redoc_url=None,
         lifespan=lifespan,
         redirect_slashes=False,
@@ -103,7 +103,7 @@ class _App(FastAPI):
 
 
 class _Origins(CORSMiddleware):
-    """Answers preflights, refused ones as problems, with the headers that every other answer has."""
+    """Answers CORS preflight requests, with the headers of all answers; refusals are problem details."""
 
     def preflight_response(self, request_headers: Headers) -> Response:
         """See `CORSMiddleware`."""
@@ -164,7 +164,7 @@ def _invalid(request: Request, error: Exception) -> Response:
 
 
 def _unforeseen(request: Request, error: Exception) -> Response:
-    del error  # the middleware logs it, and nobody else learns of it
+    del error  # the middleware logs it; the caller must not see it
     return problem_response(
         problem(500, "The log has more under this request id.", request_id=request.state.request_id)
     )

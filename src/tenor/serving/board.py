@@ -1,4 +1,4 @@
-"""The response of ``/v1/overview``: the rows of all symbols, in columns, of the newest forecasts or a past session."""
+"""The response of ``/v1/overview``: a row for each symbol, stored by column, for the newest or a past session."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tenor.serving.schemas import to_plain
 from tenor.serving.view import READERS, View
 
 MOST_REPLAYED = 500
-"""Symbols whose documents are read for one past session."""
+"""The most symbols whose documents are read for one past session."""
 FORECAST = ("lower", "upper", "volatility", "volatility_rank", "p_up", "target_session", "realised_price")
-"""Of a row's forecast at a horizon, in this order."""
+"""The values of a row's forecast at a horizon, in this order."""
 
 
 def overview(view: View, session: str | None = None, *, opens_at: str | None = None) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def overview(view: View, session: str | None = None, *, opens_at: str | None = N
 
 
 COLUMNS = ("name", "currency", "session_of", "stale", "last_price", "change", "spark", "driver", "sentiment", "kind")
-"""Of the response, besides those by horizon: a value a symbol."""
+"""The columns of the response, apart from those by horizon; each has one value for each symbol."""
 
 
 def _alarms(head: Mapping[str, Any]) -> int:
@@ -116,7 +116,7 @@ def _past(view: View, session: str, known: Sequence[str]) -> dict[str, dict[str,
         try:
             return overview_row(view.document(symbol), session)
         except StoreError:
-            return None  # damaged, which the staleness of what is published says
+            return None  # a damaged document, which the staleness reports
 
     rows = {}
     with ThreadPoolExecutor(READERS) as pool:  # of a bucket: documents that were not read yet are fetched together

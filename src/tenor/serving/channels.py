@@ -1,8 +1,8 @@
-"""Where alerts and digests go: a webhook, e-mail, Telegram.
+"""Channels over which alerts and digests are sent: a webhook, e-mail, Telegram.
 
-Secrets stand in the environment alone, and nothing shows them.
+Secrets are read only from the environment, and never shown.
 
-A channel that fails is noted in the log and stops nothing; each costs a few seconds at most.
+A channel that fails is logged and does not stop the others; each takes a few seconds at most.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tenor.serving.logs import LOGGER
 
 TELEGRAM = "https://api.telegram.org"
 TELEGRAM_LONGEST = 4096
-"""Characters of a message that Telegram takes."""
+"""The most characters of a message that Telegram accepts."""
 
 log = logging.getLogger(LOGGER)
 
@@ -36,20 +36,20 @@ def send(
     Parameters
     ----------
     channels
-        Of `CHANNELS`.
+        Names in `CHANNELS`.
     subject
         One line.
     text
         The message for people.
     data
-        The message for machines, JSON values: what a webhook gets.
+        The message for programs as JSON values, which a webhook gets.
     environment
-        Holds addresses and secrets: see `CHANNELS`.
+        Environment variables with addresses and secrets; see `CHANNELS`.
 
     Returns
     -------
     list of str
-        The channels that took it.
+        The channels that accepted it.
 
     Raises
     ------
@@ -64,7 +64,7 @@ Deliver = Callable[[str, str, Mapping[str, Any]], bool]
 
 
 def check(channels: Iterable[str], environment: Environment) -> list[tuple[str, Deliver]]:
-    """What delivers over each of `channels`; raises ConfigError where a variable is missing or can't be used."""
+    """For each of `channels` the function that sends; raises ConfigError if a variable is missing or unusable."""
     return [(name, _CHANNELS[name](environment)) for name in channels]
 
 
@@ -89,10 +89,10 @@ def _email(environment: Environment) -> Deliver:
     except ValueError:
         port = -1
     if server.scheme not in ("smtp", "smtps") or not server.hostname or port == -1:
-        raise ConfigError("TENOR_SMTP is no address as smtps://user:password@host:465.")
+        raise ConfigError("TENOR_SMTP is not an address such as smtps://user:password@host:465.")
     if any("\n" in each or "\r" in each or "@" not in each for each in [sender, *receivers]):
         raise ConfigError(
-            "TENOR_MAIL_TO and TENOR_MAIL_FROM take addresses as someone@example.com, with commas between."
+            "TENOR_MAIL_TO and TENOR_MAIL_FROM take addresses such as someone@example.com, separated by commas."
         )
     user, password = unquote(server.username or ""), unquote(server.password or "")
 
@@ -143,8 +143,11 @@ def _telegram(environment: Environment) -> Deliver:
 
 _CHANNELS: dict[str, Callable[[Environment], Deliver]] = {"webhook": _webhook, "email": _email, "telegram": _telegram}
 CHANNELS = tuple(_CHANNELS)
-"""What `send` knows: ``webhook`` (``TENOR_WEBHOOK``), ``email`` (``TENOR_SMTP``, ``TENOR_MAIL_TO``,
-``TENOR_MAIL_FROM``), ``telegram`` (``TENOR_TELEGRAM_TOKEN``, ``TENOR_TELEGRAM_CHAT``)."""
+"""The channels, with their environment variables in brackets.
+
+They are ``webhook`` (``TENOR_WEBHOOK``), ``email`` (``TENOR_SMTP``, ``TENOR_MAIL_TO``, ``TENOR_MAIL_FROM``) and
+``telegram`` (``TENOR_TELEGRAM_TOKEN``, ``TENOR_TELEGRAM_CHAT``).
+"""
 
 
 def _needed(environment: Environment, variable: str, channel: str) -> str:

@@ -28,23 +28,24 @@ T = TypeVar("T")
 class Client:
     """A client of the service at `url`.
 
-    A response that it has already is sent again only when it has changed (ETag). Use it in a ``with``, or close it.
+    Responses are kept, and sent again by the service only if they have changed (ETag). Use the client in a ``with``
+    statement, or call `close`.
 
     Parameters
     ----------
     url
-        As ``http://127.0.0.1:8000``.
+        Address of the service, for example ``http://127.0.0.1:8000``.
     key
-        An API key, where the service needs one; it is sent to `url` alone.
+        An API key, if the service needs one; it is sent only to `url`.
     timeout
-        Seconds until a response must begin.
+        Seconds within which a response must begin.
     transport
-        Carries the requests, in tests.
+        Carries the requests; used in tests.
 
     Raises
     ------
     ServiceError
-        By every method: the service can't be reached, its response can't be read, or it is a problem.
+        By every method, if the service can't be reached, its response can't be read, or it reports a problem.
     """
 
     def __init__(
@@ -69,10 +70,10 @@ class Client:
         explain: bool = False,
         session: str | None = None,
     ) -> ForecastResponse:
-        """The forecast of `symbol`, by default at the shortest horizon; with `live` made for this request.
+        """The forecast of `symbol`, by default at the shortest horizon.
 
-        With `explain` it has the attention of the network; with `session` (ISO date) it is the one made after that
-        past session.
+        With `live`, it is made for this request from the latest bars. With `explain`, it has the network's weights of
+        attention. With `session` (an ISO date), it is the forecast made after that past session.
         """
         flags = {"live": "true" if live else None, "explain": "true" if explain else None}
         query = {"horizon": horizon, **flags, "session": session}
@@ -81,7 +82,7 @@ class Client:
     def forecasts(
         self, symbols: Sequence[str], *, horizon: int | None = None, explain: bool = False
     ) -> ForecastsResponse:
-        """The forecasts of `symbols`; one that has none is among the response's problems."""
+        """The forecasts of `symbols`; symbols without a forecast are in the response's problems."""
         body = {"symbols": list(symbols), "horizon": horizon, "explain": explain or None}
         return self._post(ForecastsResponse, "/v1/forecasts", body)
 
@@ -99,11 +100,11 @@ class Client:
         return self._get(ModelsResponse, "/v1/models", {})
 
     def paper(self) -> PaperResponse:
-        """The account of paper trading as the last ``tenor paper run`` left it."""
+        """The account of paper trading after the last ``tenor paper run``."""
         return self._get(PaperResponse, "/v1/paper", {})
 
     def sentiment(self, texts: Sequence[str], *, why: bool = False) -> SentimentResponse:
-        """The scores of `texts`; with `why`, the words that moved them."""
+        """The sentiment scores of `texts`; with `why`, also how much each word changed its score."""
         return self._post(SentimentResponse, "/v1/sentiment", {"texts": list(texts), "why": why})
 
     def events(self, symbols: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
@@ -126,7 +127,7 @@ class Client:
             raise self._lost(error) from error
 
     def ready(self) -> dict[str, Any]:
-        """The state of the service: ``status``, and why, if it is not ``ready``."""
+        """The state of the service: ``status``, and the reason if it is not ``ready``."""
         return self._read(self._send("GET", "/readyz", {}, None))
 
     def close(self) -> None:

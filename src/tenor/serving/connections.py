@@ -1,8 +1,8 @@
-"""Connections: uvicorn's HTTP/1.1, with time limits for what a client sends and takes, and limits of their number.
+"""Connections: uvicorn's HTTP/1.1 with time limits for slow clients, and limits on the number of connections.
 
-uvicorn bounds neither how slowly a head arrives nor how slowly an answer is taken, and its limit of connections counts
-all clients together. Here each wait for a client has a clock, and a connection that waits makes room for a new one
-where there are too many: sockets that only sit there shut nobody out.
+uvicorn limits neither how slowly a request's head arrives nor how slowly a client reads an answer, and its limit of
+connections counts all clients together. Here each wait for a client has a time limit. If there are too many
+connections, one that waits for its client is closed in favour of a new one, so idle connections can't shut others out.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ from tenor.serving.metrics import Metrics
 from tenor.serving.responses import PROBLEM_JSON, SECURITY_HEADERS, fields_of, problem
 
 MANY = 200
-"""Connections after whose end memory is given back to the system."""
+"""After this many connections have ended, memory is given back to the system."""
 SOON = 1.0
 
 log = logging.getLogger(LOGGER)
 
 
 def protocol(limits: Limits, metrics: Metrics | None = None) -> type[H11Protocol]:
-    """HTTP/1.1 within `limits`, for one server.
+    """The class of HTTP/1.1 connections of one server, with `limits`.
 
     Parameters
     ----------
     limits
-        Times and numbers.
+        Limits of time and number.
     metrics
-        Where connections that were cut are counted.
+        Counts connections that were cut.
     """
     opened = Connections(limits, metrics or Metrics())
 
@@ -65,7 +65,7 @@ class Connections:
         self._count = self._peak = 0
 
     def add(self, connection: TimedProtocol) -> bool:
-        """Add `connection`; False where there is no room for it, and no other to cut in its place."""
+        """Add `connection`; returns False if there is no room, and no other connection that can be cut."""
         own = self._by_address[connection.address]
         each = self.limits.connections_each
         rivals: set[TimedProtocol] | None = None
@@ -115,7 +115,7 @@ class LingeringTransport:
         return getattr(self._transport, name)
 
     def is_closing(self) -> bool:
-        """Whether nothing more is answered."""
+        """Whether nothing more will be answered."""
         return self._connection.lingers or self._transport.is_closing()
 
     def write(self, data: bytes) -> None:
@@ -143,11 +143,11 @@ class LingeringTransport:
 
 
 class TimedProtocol(H11Protocol):
-    """A connection that is cut when its client sends a head or takes an answer too slowly.
+    """A connection that is cut if its client sends a head, or reads an answer, too slowly.
 
-    A clock runs from the start of a wait for a head until the head is whole, another while bytes of an answer lie
-    unsent because the client takes none, and a third while the rest of a body arrives that was answered before it was
-    whole. A connection that is cut is aborted: closing it would wait for these bytes.
+    There are three clocks. The first runs while the server waits for a complete head. The second runs while bytes of an
+    answer are unsent because the client does not read. The third runs while the rest of a body arrives whose request
+    was answered early. A connection that is cut is aborted, because closing it would wait for these bytes.
     """
 
     open: Connections
@@ -164,15 +164,15 @@ class TimedProtocol(H11Protocol):
 
     @property
     def waiting_since(self) -> float | None:
-        """Since when this connection may give way to another: it waits for its client, or asks on and on.
+        """Since when this connection has waited for its client, or sent requests without pause; then it may be cut.
 
-        None: a request of it is being worked on.
+        It is None while one of its requests is being worked on.
         """
         if self._paused_at is not None:
             return self._paused_at
         if self.lingers or self._between_requests:
             return self._quiet_since
-        # reading is paused while its next requests lie here already: no ordinary client sends them before an answer
+        # reading is paused because its next requests are already here; ordinary clients wait for the answer first
         ahead = self.flow.read_paused
         return self._asked_at if self.cycle.more_body or ahead else None
 
@@ -186,10 +186,10 @@ class TimedProtocol(H11Protocol):
         return self.conn.their_state in (h11.SEND_BODY, h11.ERROR)
 
     def linger(self) -> bool:
-        """End the answer, and read on what the client still sends; False where the connection may be closed at once.
+        """End the answer, but go on reading what the client sends; False if the connection can be closed at once.
 
-        A socket that is closed with bytes unread resets the connection, and the client may lose the answer that it has
-        not read yet. So the rest is thrown away until the client ends, or has sent or taken too much.
+        Closing a socket with unread bytes resets the connection, and the client may lose an answer that it has not read
+        yet. So the rest is read and thrown away until the client stops, or exceeds the limits of size and time.
         """
         if self.lingers or self._is_cut or self.transport.is_closing() or not self._still_sending:
             return False
@@ -203,7 +203,7 @@ class TimedProtocol(H11Protocol):
         return True
 
     def cut(self, why: str) -> None:
-        """End the connection at once, whatever is unsent."""
+        """End the connection at once, even with unsent bytes."""
         if self._is_cut:
             return
         self._is_cut = True
@@ -211,7 +211,7 @@ class TimedProtocol(H11Protocol):
         self.open.discard(self)
         connected = self.transport.get_extra_info("socket")
         if connected is not None and self._paused_at is not None:
-            # else the system would keep what is unsent, for minutes, for a client that does not take it
+            # otherwise the system would keep unsent bytes for minutes, for a client that does not read them
             connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()
 
@@ -221,7 +221,7 @@ class TimedProtocol(H11Protocol):
         """Start the clock of the head."""
         super().connection_made(transport)
         self.transport = LingeringTransport(transport, self)  # type: ignore[assignment]
-        # tell as soon as the system takes no more bytes, and again when it took them all
+        # be notified when the system accepts no more bytes, and again when it has sent them all
         transport.set_write_buffer_limits(high=0)
         self.address = network_of(self.client[0]) if self.client else "unknown"
         self._quiet_since = self.loop.time()
@@ -239,7 +239,7 @@ class TimedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Stop the clock when a head is whole; start it when the next begins. Throw away what nobody waits for."""
+        """Stop the clock when a head is complete, start it when the next begins; discard bytes of refused bodies."""
         unwanted = self.lingers or (self._between_requests and self._still_sending)
         if not self.lingers:
             super().data_received(data)
@@ -256,14 +256,14 @@ class TimedProtocol(H11Protocol):
                 self._start_head_clock()
 
     def pause_writing(self) -> None:
-        """Start the clock of an answer: the system holds as many unsent bytes as it takes."""
+        """Start the clock of an answer, because the system accepts no more unsent bytes."""
         super().pause_writing()
         if self._paused_at is None:
             self._paused_at = self.loop.time()
             self._write_clock = self.loop.call_later(self.open.limits.write_seconds, self.cut, "slow reader")
 
     def resume_writing(self) -> None:
-        """Stop it: the client has taken a piece."""
+        """Stop the clock of the answer, because the client has read some of it."""
         self._stop_write_clock()
         self._quiet_since = self.loop.time()
         super().resume_writing()
@@ -271,7 +271,7 @@ class TimedProtocol(H11Protocol):
     # uvicorn's
 
     def handle_events(self) -> None:
-        """Note when a request begins; the pieces of its body that follow do not count."""
+        """Note when a request begins; later pieces of its body are not counted."""
         before = self.cycle
         super().handle_events()
         if self.cycle is not before:
@@ -284,13 +284,13 @@ class TimedProtocol(H11Protocol):
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP with a problem, as every other error is answered; then close."""
+        """Answer bytes that are not HTTP with problem details, like all errors; then close."""
         if self.cycle is not None and not self.cycle.response_complete:
             # the request under way will not be answered: its body can't be read
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
-            self.transport.abort()  # in the middle of an answer there is no place for another
+            self.transport.abort()  # no other answer can be sent in the middle of one
             return
         error = sys.exc_info()[1]
         status = error.error_status_hint if isinstance(error, h11.RemoteProtocolError) else 400
@@ -356,7 +356,7 @@ class TimedProtocol(H11Protocol):
 
 
 def give_memory_back() -> None:
-    """Give the system the memory that connections left free: glibc keeps it, as long as a byte above it is in use."""
+    """Give freed memory of connections back to the system; glibc keeps it as long as any byte above it is in use."""
     gc.collect()
     with contextlib.suppress(OSError, AttributeError, TypeError):  # another C library has no such call
         ctypes.CDLL(None).malloc_trim(0)

@@ -1,4 +1,4 @@
-"""What matters of the newest forecasts: widest ranges, forecasts that missed, bursts of news, the model's health."""
+"""The digest of the newest forecasts: widest ranges, missed forecasts, bursts of news, and the model's health."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tenor.serving.published import Index
 
 WIDEST = 5
 BURST = 3.0
-"""Times the usual number of items, of all or of a kind, from which they are a burst, or a spike."""
+"""This many times the usual number of items is a burst (of all items) or a spike (of one kind)."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class Range:
     half_width
         Half of the 90 % interval, as a share of the last price.
     rank
-        The place of its volatility among the symbol's own forecasts of the last year, 0 (calm) to 1; None where that
-        is unknown.
+        The rank of its volatility among the symbol's own forecasts of the last year, from 0 (calm) to 1; None if
+        unknown.
     driver
-        What the range comes from: a mapping with ``kind`` (`tenor.serving.overview.driver`); empty where unknown.
+        The reason for the range, a mapping with ``kind`` (`tenor.serving.overview.driver`); empty if unknown.
     """
 
     symbol: str
@@ -45,7 +45,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Miss:
-    """A forecast that came due with a return outside of its 90 % interval; all returns are logarithms."""
+    """A forecast whose realised return is outside of its 90 % interval; all returns are log returns."""
 
     symbol: str
     name: str
@@ -57,7 +57,7 @@ class Miss:
 
 @dataclass(frozen=True)
 class Burst:
-    """A session with many more items of news than usual; `usual` is None before there was any."""
+    """A session with many more items of news than usual; `usual` is None if there was no news before."""
 
     symbol: str
     name: str
@@ -74,9 +74,9 @@ class Spike:
     Attributes
     ----------
     kind
-        Of news (`tenor.kinds.KINDS`), or ``topic:NAME``.
+        The kind of news (`tenor.kinds.KINDS`), or ``topic:NAME``.
     items, usual
-        Of the kind: in the session, and the mean of the sessions before.
+        Number of items of the kind in the session, and the mean of the sessions before.
     """
 
     symbol: str
@@ -88,37 +88,37 @@ class Spike:
 
     @property
     def times(self) -> float:
-        """How many times the usual number there are; infinite where there were none before."""
+        """The number of items divided by the usual number; infinite if there were none before."""
         return self.items / self.usual if self.usual else math.inf
 
     @property
     def text(self) -> str:
-        """``news about earnings: 12 items, usually 0.4``."""
+        """The spike in words: ``news about earnings: 12 items, usually 0.4``."""
         usual = f"usually {self.usual:.2g}" if self.usual else "there were none before"
         return f"{kind_name(self.kind)}: {self.items:,.0f} items, {usual}"
 
 
 @dataclass(frozen=True)
 class Digest:
-    """What matters of what is published, at the shortest horizon.
+    """A summary of the published forecasts at the shortest horizon.
 
     Attributes
     ----------
     session
-        The last one that any forecast knew.
+        The last session that any forecast knew.
     ranges
-        Of all symbols, the widest first.
+        The ranges of all symbols, the widest first.
     misses
-        Of the forecasts that came due on `session`; the farthest out first.
+        Missed forecasts among those whose target was `session`, the farthest outside first.
     due
-        How many came due on it.
+        How many forecasts had the target `session`.
     bursts
-        On `session`, the largest first.
+        Bursts of news in `session`, the largest first.
     kinds
-        What there were `LEAST_ITEMS` items about on `session`, the farthest above the usual first; from `BURST` times
-        on it is a spike.
+        Kinds with at least `LEAST_ITEMS` items in `session`, the most unusual first; from `BURST` times the usual
+        number it is a spike.
     alarms
-        What the monitoring found: one sentence each.
+        Alarms of the monitoring, one sentence each.
     notes
         What the last refresh could not do.
     """
@@ -140,7 +140,7 @@ class Digest:
 
 
 def digest(index: Index, symbols: Sequence[str] = ()) -> Digest:
-    """The digest of `index`, of `symbols` or of all."""
+    """The digest of `index`, for `symbols` or for all symbols."""
     entries = {name: entry for name, entry in index.entries.items() if not symbols or name in symbols}
     head = index.head
     horizon = min(map(int, head["horizons"]), default=1)
@@ -193,12 +193,12 @@ def digest(index: Index, symbols: Sequence[str] = ()) -> Digest:
 
 
 def is_burst(items: float, usual: float | None) -> bool:
-    """Whether so many items are many more than `usual`."""
+    """Whether the number of `items` is a burst, compared with the `usual` number."""
     return items >= LEAST_ITEMS and items >= BURST * max(usual or 0.0, 1.0)
 
 
 def digest_text(summary: Digest, *, widest: int = WIDEST) -> str:
-    """The digest in plain words, lines of at most 80 characters where names allow it."""
+    """The digest as plain text, in lines of at most 80 characters unless names are too long."""
     symbols = f"{len(summary.ranges):,} symbol{'' if len(summary.ranges) == 1 else 's'}"
     lines = [f"After the session of {summary.session}: {symbols}, model {summary.model_version}", ""]
     ahead = "the next session" if summary.horizon == 1 else f"{summary.horizon} sessions ahead"
@@ -234,7 +234,7 @@ def digest_text(summary: Digest, *, widest: int = WIDEST) -> str:
 
 
 def rank_text(rank: float | None) -> str:
-    """``wide for it`` and so on: the place of a volatility in the symbol's own year, in words."""
+    """The rank of a volatility in the symbol's own year in words, such as ``wide for it``."""
     if rank is None:
         return ""
     return "wide for it" if rank >= 0.8 else "calm for it" if rank <= 0.2 else "normal for it"

@@ -15,16 +15,16 @@ from tenor.schema import Forecast, label
 from tenor.serving.published import HISTORY_COLUMNS, TAIL_QUANTILES, TAIL_SHORTFALLS, TAILS
 
 BARS = 760
-"""Three years: all that a chart shows, and what past forecasts are compared with."""
+"""How many bars a document has: three years, for charts and for comparison with past forecasts."""
 SENTIMENT_SESSIONS = 260
 ITEMS = 80
 KINDS = 1500
-"""Rows of items by kind, a session and kind each."""
+"""The most rows of counts by kind; each row is of one session and kind."""
 HISTORY = 500
-"""Sessions of past forecasts, enough for a track record."""
+"""Number of sessions of past forecasts, enough for a track record."""
 _Label = Callable[[pd.Timestamp], str]
 PUBLISHED = 750
-"""Published forecasts stored for each symbol, so that a later model does not embellish the past."""
+"""How many published forecasts are kept for each symbol, so that a later model can't improve the past."""
 
 
 def document(
@@ -47,27 +47,27 @@ def document(
     Parameters
     ----------
     forecasts
-        The newest, one a horizon.
+        The newest forecasts, one for each horizon.
     bars
-        Of this symbol, adjusted, sorted by session.
+        Bars of this symbol, adjusted, sorted by session.
     sentiment
-        Rows of this symbol.
+        Daily sentiment of this symbol.
     items
         News with scores, newest first.
     past
-        The model run on past sessions.
+        Forecasts of the model for past sessions.
     looked
-        The attention of the newest forecasts.
+        The weights of attention of the newest forecasts.
     before
         The document that this one replaces.
     behind
-        Sessions that have closed since the last one used.
+        Number of sessions that have closed since the last session used.
     name, currency
-        Of the company and of its quotes; empty where they are not known.
+        Name of the company and currency of its prices; empty if not known.
     events
-        Dates known ahead, of this symbol and of all: columns ``session, kind, known_since``, sorted by session.
+        Events of this symbol and of all symbols: columns ``session, kind, known_since``, sorted by session.
     kinds
-        Items of news by kind: columns ``session, kind, n``, sorted by session.
+        Counts of news by kind: columns ``session, kind, n``, sorted by session.
     """
     newest = forecasts[0]
     day = functools.partial(label, intraday=newest.intraday)
@@ -179,7 +179,7 @@ def _history(
             continue
         last = closes.get(session)
         if last is None:
-            continue  # its bar was revised away
+            continue  # its bar was removed by a revision
         realised = closes.get(row["target_session"])
         values = (
             session,

@@ -1,7 +1,7 @@
-"""Are the features still distributed as in the training part?
+"""Drift: whether the features are still distributed as in the training part.
 
-The cells of a session move together and neighbouring sessions are alike, so critical values for independent draws would
-raise an alarm every day: the bounds come from the training part itself, from windows of the same length inside it.
+The cells of a session move together, and neighbouring sessions are similar, so critical values for independent draws
+would raise an alarm every day. The bounds therefore come from windows of the same length inside the training part.
 """
 
 from __future__ import annotations
@@ -15,36 +15,39 @@ from numpy.typing import NDArray
 from tenor.schema import Bool, Float32, Float64
 
 WINDOW = 20
-"""Sessions that are compared with the training part."""
+"""Number of the last sessions that are compared with the training part."""
 BINS = 10
-"""Groups of equal count in the training part, for PSI; two more hold what lies below and above all of it."""
+"""Number of groups of equal size in the training part, for PSI; two more are for values below and above its range."""
 FINE = 5
-"""Parts of a bin, by which the distances are measured."""
+"""Number of parts of a bin, by which the other distances are measured."""
 BEYOND = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
-"""Edges of fine bins outside the training part's range, in its standard deviations from its ends."""
+"""Edges of fine bins outside the range of the training part, in its standard deviations from the ends of the range."""
 LEAST_PSI = 0.25
-"""The customary bound of a large shift: below it nothing counts as drift."""
+"""The usual bound of PSI for a large shift; below it nothing counts as drift."""
 LEAST_MOVE = 0.25
-"""Standard deviations; a distribution that moved by less did not drift."""
+"""A distribution that moved by fewer standard deviations did not drift."""
 MARGIN = 1.25
-"""How many times as unusual as the most unusual window of the training part something must be to count as drift."""
+"""A window counts as drift if it is this many times as unusual as the most unusual window of the training part."""
 MARGIN_OF_MOVE = 2.0
-"""The same for the distance moved, which has no limit: the market's average over 66 sessions wanders far by itself."""
+"""The same for the distance moved, which is not bounded: the market's mean over 66 sessions may move far by itself."""
 FAR = 2.0
-"""How many times its bound the distance moved must be to count without the other distance."""
+"""With this many times its bound, the distance moved counts even without the other distance."""
 LEAST_CELLS = 0.5
-"""Windows of the training part with fewer cells than this share of the judged one's (the warm-up) set no bound."""
+"""Windows of the training part with fewer cells than this share of the judged window's set no bound (warm-up)."""
 LEAST_WINDOWS = 4
-"""Windows' worth of sessions with cells that the training part needs, for bounds that mean something."""
+"""The training part needs cells on at least this many windows' worth of sessions for useful bounds."""
 LEAST_CHANGES = 20
-"""Sessions of the training part on which a feature that changes at all must change. Of one that stands still for months
-(a table by quarter, a central bank's rate) it shows too few values to say how far the next one may be."""
+"""The number of sessions of the training part on which a feature must change to be judged.
+
+A feature that is constant for months (a quarterly table, a central bank's rate) has too few values there to show how
+far the next one may be.
+"""
 MOST_LATELY = 2
-"""Changes in the last sessions with which such a feature still is one."""
+"""With more changes than this in the last sessions, a feature no longer counts as one that rarely changes."""
 
 
 class Distances(NamedTuple):
-    """How far windows are from a reference, one number a window.
+    """How far windows are from a reference, with one number for each window.
 
     Attributes
     ----------
@@ -53,8 +56,8 @@ class Distances(NamedTuple):
     ks
         Kolmogorov-Smirnov distance: the greatest difference of the distribution functions.
     move
-        Wasserstein distance in standard deviations of the training part: how far the values moved on average. It
-        goes on growing where the others have reached their limits.
+        Wasserstein distance in standard deviations of the training part: how far the values moved on average. It still
+        grows when the others have reached their limits.
     """
 
     psi: Float64
@@ -64,20 +67,20 @@ class Distances(NamedTuple):
 
 @dataclass(frozen=True)
 class Profile:
-    """One feature in the training part: its distribution, and how unusual a window inside it can be.
+    """The distribution of one feature in the training part, and how unusual windows inside it are.
 
     Attributes
     ----------
     edges
-        Of the fine bins.
+        Edges of the fine bins.
     starts
         The fine bins with which the bins of PSI begin.
     spread
         Standard deviation.
     reference
-        [fine bin]; cells of the training part.
+        [fine bin]; number of cells of the training part.
     bounds
-        Of the three distances; the one of KS is below 1, its limit.
+        Bounds of the three distances; that of KS is below 1, its limit.
     """
 
     edges: Float32
@@ -87,10 +90,10 @@ class Profile:
     bounds: tuple[float, float, float]
 
     def judge(self, values: Float32, mask: Bool) -> tuple[float, Distances]:
-        """How unusual the cells of a window are: above 1 is drift.
+        """How unusual the cells of a window are; above 1 is drift.
 
-        That is where PSI passes its bound, and with it KS and the distance moved theirs, or that distance `FAR` times
-        its own: then KS, which has a limit, has nothing to add.
+        It is drift if PSI exceeds its bound, and if either KS and the distance moved both exceed theirs, or the
+        distance moved exceeds `FAR` times its bound. In the second case KS, which is limited to 1, adds nothing.
         """
         window = fine_counts(values, mask, self.edges).sum(axis=0, keepdims=True)
         found = distances(window, self.reference, self)
@@ -99,15 +102,16 @@ class Profile:
 
 
 def enough(mask: Bool, training: slice, window: int = WINDOW) -> bool:
-    """Whether the training part has enough sessions with cells to say what is usual."""
+    """Whether the training part has enough sessions with cells for useful bounds."""
     return int(mask[training].any(axis=1).sum()) >= LEAST_WINDOWS * window
 
 
 def stands_still(values: Float32, mask: Bool, training: slice, window: int = WINDOW) -> bool:
-    """Whether a feature changes, but so seldom that the training part does not show what is usual.
+    """Whether a feature changes so rarely that the training part does not show what is usual.
 
-    It changed in the training part, on fewer than `LEAST_CHANGES` sessions, and on `MOST_LATELY` at most of the last
-    `window`. One that was constant is not meant: that it changes at all is news.
+    Such a feature changed in the training part, but on fewer than `LEAST_CHANGES` sessions, and on at most
+    `MOST_LATELY` of the last `window` sessions. Constant features are not included, since any change of them is
+    unusual.
     """
     changed = ((values[1:] != values[:-1]) & mask[1:] & mask[:-1]).any(axis=1)
     start, stop, _ = training.indices(len(values))
@@ -116,7 +120,7 @@ def stands_still(values: Float32, mask: Bool, training: slice, window: int = WIN
 
 
 def profile(values: Float32, mask: Bool, training: slice, window: int = WINDOW) -> Profile:
-    """What is usual of a feature's values in the training part.
+    """The distribution of a feature's values in the training part, with the bounds of drift.
 
     Parameters
     ----------
@@ -125,7 +129,7 @@ def profile(values: Float32, mask: Bool, training: slice, window: int = WINDOW) 
     training
         The training part's places on the session axis; `enough` of it has cells.
     window
-        Sessions.
+        Number of sessions of a window.
     """
     start, stop, _ = training.indices(len(values))
     known = values[training][mask[training]]
@@ -133,16 +137,16 @@ def profile(values: Float32, mask: Bool, training: slice, window: int = WINDOW) 
     counts = fine_counts(values, mask, edges)
     reference = counts[start:stop].sum(axis=0)
     draft = Profile(edges, starts, spread, reference, (LEAST_PSI, 1.0, LEAST_MOVE))
-    # counts of every window at once: the cumulated counts at its end less those at its start
+    # counts of all windows at once: the cumulated counts at the end of each minus those at its start
     cumulated = np.cumsum(np.vstack([np.zeros(counts.shape[1]), counts]), axis=0)
     windows = cumulated[window:] - cumulated[:-window]
     cells = windows.sum(axis=1)
     inside = np.arange(start, stop - window + 1)
     inside = inside[cells[inside] >= LEAST_CELLS * min(cells[-1], cells[inside].max())]
-    # each against the rest of the training part: against the whole it would look too alike
+    # each is compared with the rest of the training part, because it would look too similar to the whole
     usual = distances(windows[inside], reference - windows[inside], draft)
-    # a window that has nothing in common with the rest has distance 1 from it, beyond which nothing can be; its
-    # distance from the whole, of which it is a part, is less
+    # a window that has nothing in common with the rest has the largest distance from it, 1; its distance from the
+    # whole, of which it is a part, is smaller
     ks = min(float(usual.ks.max()), 1 - float(cells[inside].min()) / float(reference.sum()))
     bounds = (
         max(LEAST_PSI, MARGIN * float(usual.psi.max())),
@@ -177,7 +181,7 @@ def fine_counts(values: Float32, mask: Bool, edges: Float32) -> Float64:
     """[session, fine bin]; how many cells of each session fall into each bin."""
     bin_of = np.searchsorted(edges, values, side="left")
     row = np.broadcast_to(np.arange(len(values))[:, None], mask.shape)
-    # session and bin as one number, so that one bincount makes the whole table
+    # session and bin as one number, so that one call of bincount counts all cells
     flat = (row * (len(edges) + 1) + bin_of)[mask]
     size = len(values) * (len(edges) + 1)
     return np.bincount(flat, minlength=size).reshape(len(values), -1).astype("float64")
@@ -190,7 +194,7 @@ def distances(windows: Float64, reference: Float64, profile: Profile) -> Distanc
     q = _shares(np.add.reduceat(reference, profile.starts, axis=1) + 0.5)
     psi = ((p - q) * np.log(p / q)).sum(axis=1)
     apart = np.abs(_distribution(windows) - _distribution(reference))
-    # between two edges the difference is taken for the mean of those at its ends
+    # between two edges the difference is approximated by the mean of the differences at the edges
     between = (apart[:, 1:-1] + apart[:, :-2]) / 2
     move = (between * (np.diff(profile.edges.astype("float64")) / profile.spread)).sum(axis=1)
     return Distances(psi, apart.max(axis=1), move)

@@ -13,13 +13,13 @@ from tenor.serving.published import SymbolEntry
 from tenor.serving.view import Snapshot
 
 BEAT = 15.0
-"""Seconds of silence after which a comment is sent, so that the connection is not taken for dead."""
+"""Seconds without events after which a comment is sent, so that the connection is not considered dead."""
 QUEUE = 200
-"""Events that may wait for a slow listener; one with more is disconnected, and connects again."""
+"""How many events may wait for a slow listener; with more it is disconnected, and can connect again."""
 
 
 class Hub:
-    """Sends what is new to every listener. Belongs to one event loop."""
+    """Sends new forecasts to every listener; it belongs to one event loop."""
 
     def __init__(self) -> None:
         self._listeners: set[asyncio.Queue[str | None]] = set()
@@ -46,9 +46,9 @@ class Hub:
     async def listen(
         self, hello: dict[str, Any], symbols: frozenset[str], *, seconds: float = math.inf
     ) -> AsyncIterator[str]:
-        """The stream of one listener, for so many `seconds`; `symbols` empty for all.
+        """The stream of one listener for at most `seconds`; with empty `symbols`, for all symbols.
 
-        A listener whose buffers take all that is sent can't be told from one that reads: its stream ends at last.
+        The time is limited because a listener that never reads looks like one that does, as long as buffers have room.
         """
         end = time.monotonic() + seconds
         queue: asyncio.Queue[str | None] = asyncio.Queue(QUEUE)

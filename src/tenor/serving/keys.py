@@ -1,7 +1,7 @@
-"""API keys: made once and shown once; what is stored is their SHA-256, in ``keys.json`` beside the forecasts.
+"""API keys, each shown only once; their SHA-256 is stored in ``keys.json`` beside the forecasts.
 
-A key holds 256 random bits, so that a plain hash can't be searched; a slow one would only let a flood of wrong keys
-keep the server busy.
+A key has 256 random bits, so it can't be found from its hash by search. A slow hash is not needed; it would only let
+many wrong keys keep the server busy.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class ApiKey:
     Attributes
     ----------
     name
-        Whose key it is.
+        Name of the holder.
     id
-        Its public part.
+        The public part of the key.
     sha256
         The hash (hex) of the whole key.
     made
@@ -59,7 +59,7 @@ class ApiKeys:
         Raises
         ------
         UsageError
-            The name is taken, or is not 1 to 40 letters, digits, dots, dashes and underscores.
+            The name has a key already, or is not 1 to 40 letters, digits, dots, dashes and underscores.
         """
         if not re.fullmatch(r"[A-Za-z0-9._-]{1,40}", name):
             raise UsageError(f"key name {name!r}: take 1 to 40 letters, digits, dots, dashes or underscores.")
@@ -76,7 +76,7 @@ class ApiKeys:
         return text
 
     def revoke(self, name: str) -> None:
-        """Make the key of `name` invalid; raises UsageError when there is none."""
+        """Make the key of `name` invalid; raises UsageError if there is none."""
 
         def without_key(keys: dict[str, ApiKey]) -> dict[str, ApiKey]:
             remaining = {public: key for public, key in keys.items() if key.name != name}
@@ -87,7 +87,7 @@ class ApiKeys:
         self._change(without_key)
 
     def all(self) -> tuple[ApiKey, ...]:
-        """The keys there are, oldest first."""
+        """All valid keys, oldest first."""
         self.poll()
         return tuple(sorted(self._known.values(), key=lambda key: key.made))
 
@@ -97,7 +97,7 @@ class ApiKeys:
         Raises
         ------
         StoreError
-            They can't be read; those known before stay valid.
+            The keys can't be read; those known before stay valid.
         """
         try:
             data = self.objects.get(KEYS).data

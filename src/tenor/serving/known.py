@@ -1,7 +1,7 @@
-"""Forecasts that were rendered before, answered without FastAPI: its routing costs more than all the rest of them.
+"""Answers with cached forecasts without FastAPI, whose routing takes more time than the rest of such an answer.
 
-Only what most clients ask again and again: one symbol's newest forecast. Whatever is unusual about a request, or not
-rendered yet, is left to the routes, whose answers these are, to the byte.
+This is only for the most frequent request: one symbol's newest forecast. Unusual requests, and forecasts that are not
+cached yet, are left to the routes. The answers are byte for byte those of the routes.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _QUERY = re.compile(rb"(?:horizon=([1-9][0-9]{0,2}))?")
 
 
 class KnownForecasts:
-    """An application before `app` that answers with what is cached, if it is.
+    """An ASGI application in front of `app` that answers with cached forecasts, if there are any.
 
     Parameters
     ----------
     app
-        Answers everything else.
+        The application for everything else.
     service
-        What the routes share.
+        The objects that the routes share.
     """
 
     def __init__(self, app: App, service: Service) -> None:
@@ -45,7 +45,7 @@ class KnownForecasts:
         if body is None:
             await self._app(scope, receive, send)
             return
-        scope["route"] = self._route  # the counters and the log name it
+        scope["route"] = self._route  # the name for counters and log
         await body.response(Request(scope))(scope, receive, send)
 
     def _known(self, scope: Scope) -> Body | None:
@@ -58,4 +58,4 @@ class KnownForecasts:
         try:
             return routes.known_forecast(self._service, path[1], horizon)
         except TenorError:
-            return None  # the route says what is wrong
+            return None  # the route reports the error

@@ -1,4 +1,4 @@
-"""Limits on requests: rate, number at once, size, nesting and time."""
+"""Limits on requests: rate, number at the same time, size, nesting and duration."""
 
 from __future__ import annotations
 
@@ -15,59 +15,60 @@ from dataclasses import dataclass
 from tenor.errors import ConfigError, did_you_mean
 
 CALLERS = 10_000
-"""Callers whose rate is remembered; the one not seen for longest is forgotten first."""
+"""The number of callers whose rate is remembered; the one not seen for the longest time is forgotten first."""
 PIECE = 32 * 1024
-"""Bytes of an answer that are handed to a connection at once: so many of each answer lie in memory unsent."""
+"""Bytes of an answer that are handed to a connection at a time; at most this much of each answer waits in memory."""
 SYMBOLS = 10
-"""Symbols of a batch that count as much work as a request."""
+"""This many symbols of a batch count as much work as one request."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The bounds of a service.
+    """The limits of a service.
 
     Attributes
     ----------
     rate
-        Work per second of one key (or address, without keys): 1 for each request, and what it asks for besides, as
-        `SYMBOLS` of a batch or a text to score; 0 is no limit.
+        The most work per second of one key (or address, without keys); 0 means no limit. Each request is 1, plus more
+        for batches (`SYMBOLS`) and for texts to score.
     burst
-        Its work at once.
+        The most work of one key or address at once.
     in_flight
-        Requests worked on at once; further ones are answered with 503.
+        The most requests that are worked on at the same time; further ones are answered with 503.
     in_flight_each
-        Of them from one address; 0 is no limit.
+        The most of these from one address; 0 means no limit.
     streams
-        Event streams at once.
+        The most event streams at the same time.
     streams_each
-        Of them of one key or address; 0 is no limit.
+        The most of these for one key or address; 0 means no limit.
     stream_seconds
-        After which a stream ends; clients connect again.
+        Seconds after which a stream ends; clients connect again.
     body
-        Bytes of a request's body.
+        The most bytes of a request's body.
     depth
-        Nesting of its JSON.
+        The deepest nesting of its JSON.
     body_seconds
-        In which the body must have arrived.
+        Seconds within which the body must arrive.
     header_seconds
-        In which the head must have arrived.
+        Seconds within which the head must arrive.
     write_seconds
-        In which a client must take each `PIECE` of an answer; a slower one is cut.
+        Seconds within which a client must read each `PIECE` of an answer; a slower client is cut.
     linger_seconds
-        For which the rest of a body is still read, and thrown away, whose request was already refused: a client that
-        goes on sending would else find a reset connection in place of its answer.
+        Seconds for which the rest of the body of a refused request is still read and thrown away. Otherwise a client
+        that goes on sending would find a reset connection in place of the answer.
     linger_bytes
-        Of that rest, at most.
+        The most bytes of this rest.
     connections
-        Open at once. For one more, one that waits for its client is cut: the longest of the address with the most.
+        The most open connections. For one more, a connection that waits for its client is cut: the one that has waited
+        longest, of the address with the most connections.
     connections_each
-        Of them from one address; 0 is no limit. Behind a proxy all have the proxy's address.
+        The most connections from one address; 0 means no limit. Behind a proxy, all have the proxy's address.
     heavy
-        Requests at once that score texts or make forecasts.
+        The most requests at the same time that score texts or make forecasts.
     waiting
-        Requests that wait for that, and as many for an answer of many symbols.
+        How many requests may wait for this, and as many for an answer with many symbols.
     cache_megabytes
-        Memory for answers that may be asked for again; the one not asked for for longest goes first.
+        Memory for answers that may be requested again; the one not requested for the longest time is dropped first.
     """
 
     rate: float = 0.0
@@ -120,20 +121,20 @@ class Limits:
 
 
 class Buckets:
-    """A token bucket a caller."""
+    """A token bucket for each caller."""
 
     def __init__(self, rate: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._rate, self._burst, self._clock = rate, burst, clock
         self._callers: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def wait(self, caller: str) -> float:
-        """Take a token of `caller`; 0 if there was one, else the seconds until there is."""
+        """Take a token of `caller`; returns 0 if there was one, else the seconds until there is."""
         return self._take(caller, least=1.0, cost=1.0)
 
     def charge(self, caller: str, cost: float) -> float:
-        """Take `cost` more, for work that turned out to be larger; a caller may get into debt by it, but not deeper.
+        """Take `cost` more tokens, for work that turned out to be larger.
 
-        Returns 0, or the seconds until its debt is paid.
+        A caller may get into debt once, but not deeper. Returns 0, or the seconds until the debt is paid.
         """
         return self._take(caller, least=0.0, cost=cost)
 
@@ -151,7 +152,7 @@ class Buckets:
 
 
 class Slots:
-    """At most `total` at once, and `each` of one caller (0: no limit a caller)."""
+    """At most `total` slots, and at most `each` for one caller (0: no limit for a caller)."""
 
     def __init__(self, total: int, each: int) -> None:
         self._total, self._each = total, each
@@ -159,7 +160,7 @@ class Slots:
         self.taken = 0
 
     def take(self, caller: str) -> bool:
-        """Take one; False where there is none left for `caller`."""
+        """Take a slot; returns False if there is none left for `caller`."""
         if self.taken >= self._total or (self._each and self._taken[caller] >= self._each):
             return False
         self._taken[caller] += 1
@@ -167,7 +168,7 @@ class Slots:
         return True
 
     def give_back(self, caller: str) -> None:
-        """Give one back."""
+        """Give a slot back."""
         self.taken -= 1
         self._taken[caller] -= 1
         if self._taken[caller] <= 0:
@@ -176,7 +177,7 @@ class Slots:
 
 @functools.lru_cache(4096)
 def network_of(host: str) -> str:
-    """The address that limits count by: of IPv6 the network of 64 bits that one client gets whole."""
+    """The address by which limits count: for IPv6 the network of 64 bits, since one client gets all of it."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

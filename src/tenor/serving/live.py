@@ -1,4 +1,4 @@
-"""Forecasts made on request: one run at a time, whose end nobody waits for longer than `SECONDS`."""
+"""Forecasts made on request: one run at a time; no request waits longer than `SECONDS`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from tenor.errors import LiveError, TenorError
 from tenor.serving.limits import Gate
 
 SECONDS = 20.0
-"""A run's limit."""
+"""The time limit of a run."""
 REMEMBERED = 60.0
-"""Seconds for which a failure answers all who ask: what failed just now is not computed again for each of them."""
+"""Seconds for which a failure is the answer to further requests, so that it is not computed again for each."""
 ALL = ""
-"""Under which a failure of all symbols is remembered."""
+"""The key under which a failure of all symbols is remembered."""
 
 
 class Live(Protocol):
@@ -27,17 +27,17 @@ class Live(Protocol):
 
 
 class LiveRuns:
-    """Calls of `live`, one after the other in a thread of their own.
+    """Calls `live`, one call at a time, in a separate thread.
 
-    A thread can't be stopped from outside. So nothing new begins while one runs past its limit, and those who ask are
-    answered at once; `live` itself sees to it that a run ends (`tenor.pipeline.live`).
+    A thread can't be stopped from outside. So no new run begins while one exceeds its limit, and requests are refused
+    at once. `live` itself ensures that a run ends (`tenor.pipeline.live`).
 
     Parameters
     ----------
     live
         Makes the forecasts; None for a service that makes none.
     waiting
-        How many may wait for a run; see `gate`.
+        How many requests may wait for a run; see `gate`.
     """
 
     def __init__(self, live: Live | None, waiting: int) -> None:
@@ -61,7 +61,7 @@ class LiveRuns:
         self._refuse_failed(symbol)
         try:
             async with asyncio.timeout(SECONDS), self.gate:
-                self._refuse_failed(symbol)  # while this one waited, another one may have failed
+                self._refuse_failed(symbol)  # another run may have failed while this request waited
                 return await self._run(self._live, symbol)
         except TimeoutError:
             message = f"no live forecast within {SECONDS:g} seconds"
@@ -109,7 +109,7 @@ class LiveRuns:
             self._failures.pop(name, None)
 
     def close(self) -> None:
-        """Stop what can be stopped."""
+        """Cancel runs that have not begun."""
         stop = getattr(self._live, "stop", None)
         if stop is not None:
             stop()

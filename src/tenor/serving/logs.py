@@ -1,4 +1,4 @@
-"""Logs without keys, query strings and bodies: one JSON object a line, or for a person at a terminal a short line.
+"""Logs without keys, query strings and bodies: one JSON object per line, or short lines for a person at a terminal.
 
 Control characters are escaped in both.
 """
@@ -16,7 +16,7 @@ LOGGER = "tenor.serving"
 LONGEST = 300
 REQUEST = "request"
 PROGRESS = "progress"
-"""Events whose fields a person reads in another order."""
+"""The event whose fields are shown in another order at a terminal."""
 FAILED = 400
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -49,7 +49,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class PlainFormatter(logging.Formatter):
-    """A record as a person reads it: local time, the event, its fields."""
+    """A record as a line for people: local time, the event, its fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
@@ -70,9 +70,9 @@ class PlainFormatter(logging.Formatter):
 
 
 class TogetherHandler(logging.StreamHandler[TextIO]):
-    """Writes the lines of requests that are answered side by side at once: a write costs more than an answer.
+    """Writes the lines of requests that are answered together with one write, which takes longer than an answer.
 
-    Outside of a loop, and for whatever is more than news, lines are written as they come, in order all the same.
+    Outside an event loop, and for warnings and errors, lines are written at once; the order is always kept.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -80,7 +80,7 @@ class TogetherHandler(logging.StreamHandler[TextIO]):
         self._lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write the record, or leave it to the end of the loop's turn."""
+        """Write the record, now or at the end of the event loop's present turn."""
         try:
             self._lines.append(self.format(record) + self.terminator)
             loop = asyncio.get_running_loop() if record.levelno < logging.WARNING else None
@@ -95,7 +95,7 @@ class TogetherHandler(logging.StreamHandler[TextIO]):
             loop.call_soon(self.flush)
 
     def flush(self) -> None:
-        """Write what waits."""
+        """Write the lines that wait."""
         with self.lock:  # type: ignore[union-attr]  # it has one from the start
             lines, self._lines = self._lines, []
             try:
@@ -116,9 +116,9 @@ def _worth_a_look(record: logging.LogRecord) -> bool:
 
 
 def log_to_stream(stream: TextIO | None = None, *, level: int = logging.INFO) -> logging.Logger:
-    """The service's logger, writing to `stream` (stderr by default), and no further.
+    """The service's logger, which writes only to `stream` (by default stderr).
 
-    Where the stream is a terminal the lines are for a person, and requests that were answered are left out.
+    At a terminal the lines are for people, and answered requests are left out.
     """
     logger = logging.getLogger(LOGGER)
     stream = stream or sys.stderr

@@ -29,7 +29,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 HEALTH = frozenset(("/healthz", "/readyz"))
-"""Always answered: a watcher must learn that the process lives when everything else is refused."""
+"""Paths that are always answered, so that a monitor sees the process alive even if everything else is refused."""
 OPEN = re.compile(r"/(?:healthz|readyz|docs|page/[a-z.-]+)?")
 """Paths that need no key: health, the description of the API, and the dashboard without its data."""
 EVENTS = "/v1/events"
@@ -55,16 +55,16 @@ class _Request:
 
     @property
     def head(self) -> bool:
-        """Whether it asks for the head of an answer alone."""
+        """Whether it is a HEAD request."""
         return bool(self.scope["method"] == "HEAD")
 
 
 class AccessMiddleware:
-    """Lets requests through to `app` that may be made and are small enough; counts and logs them all.
+    """Passes requests to `app` if they are allowed and small enough; counts and logs all requests.
 
-    HEAD is answered as GET without the body. Bodies are read for `posts` alone, so that `app` answers any other method
-    by itself. To the routes it tells, in the request's state: ``request_id``; ``insider``, whether the caller may learn
-    of paths and reasons; ``charge``, which counts further work.
+    HEAD is answered like GET without the body. Bodies are read only for `posts`; `app` answers other methods itself.
+    Routes find in the request's state ``request_id``; ``insider``, whether the caller may see paths and reasons; and
+    ``charge``, which counts further work.
 
     Parameters
     ----------
@@ -77,10 +77,10 @@ class AccessMiddleware:
     keys
         The API keys that are accepted; None for no keys.
     hosts
-        Host names that a request may use; None for any. A service that this machine's own user reaches without a key
-        must not answer to a name that a web page made up (DNS rebinding).
+        Host names that a request may use; None for any. A service that users of this machine can use without a key must
+        not answer to a host name that a web page has chosen (DNS rebinding).
     posts
-        The paths that take a body, by POST.
+        The paths that accept a body by POST.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class AccessMiddleware:
                 request.status = message["status"]
                 own = [(b"x-request-id", request.id.encode()), *SECURITY_HEADERS]
                 await send({**message, "headers": [*message.get("headers", ()), *own]})
-                # what is left is to write the answer, whose time the connection bounds
+                # only writing the answer is left, whose time the connection limits
                 self._worked(request)
                 if request.head:
                     await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -161,7 +161,7 @@ class AccessMiddleware:
                 await self._refuse(body, send, request, {"Connection": "close"})
                 return
             receive = _replay(body, receive)
-        # the application learns of HEAD nothing; the answer to it is cut short above
+        # the application gets HEAD as GET; the body of the answer is left out above
         inner = {**scope, "method": "GET"} if request.head else scope
         try:
             await self._app(inner, receive, send)

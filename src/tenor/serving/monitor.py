@@ -1,7 +1,7 @@
-"""Is the data still like that of the training, are errors, intervals and volatility still right, and who is alerted?
+"""Monitoring: whether the data is still like that of the training, and errors, intervals and volatility still right.
 
-Drift: each feature's (and the sentiment's) last `WINDOW` sessions against the training part; how it is measured stands
-in `tenor.serving.drift`.
+Drift compares the last `WINDOW` sessions of each feature (and of sentiment) with the training part;
+`tenor.serving.drift` describes how.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from tenor.serving.published import past_forecasts
 
 NOMINAL_COVERAGE = 0.90
 STANDARD_ERRORS = 3.5
-"""How many of them error or coverage must deviate by to raise an alarm."""
+"""A deviation of error or coverage by this many standard errors raises an alarm."""
 EARLIER = 60
-"""Sessions before the window from which the variation of a day's error and coverage is estimated."""
+"""Number of sessions before the window from which the variation of a day's error and coverage is estimated."""
 CALIBRATION = 250
-"""Sessions of past forecasts over which the volatility is judged."""
+"""Number of sessions of past forecasts over which the volatility is judged."""
 TOLERANCE = 1.35
-"""Factor by which squared returns may differ from the forecast variance: one of 1.16 in the volatility."""
+"""Factor by which squared returns may differ from the forecast variance; that is 1.16 for the volatility."""
 
 log = logging.getLogger(LOGGER)
 
@@ -46,13 +46,13 @@ class MonitorCheck:
     name
         The feature, or the horizon.
     value
-        What was measured.
+        The measured value.
     bound
         The bound beyond which it raises an alarm.
     alarm
-        Whether it does.
+        Whether it raises an alarm.
     detail
-        One sentence.
+        The result in one sentence.
     """
 
     kind: str
@@ -86,11 +86,11 @@ def watch(panel: Panel, recipe: Recipe, documents: Sequence[Mapping[str, Any]], 
     Parameters
     ----------
     panel
-        Unscaled, of the same recipe, from the training part on.
+        The unscaled panel of `recipe`, from the training part on.
     recipe
-        Of the model whose forecasts they are.
+        Recipe of the model that made the forecasts.
     documents
-        One a symbol.
+        One for each symbol.
     now
         The moment of the refresh.
     """
@@ -107,12 +107,12 @@ def watch(panel: Panel, recipe: Recipe, documents: Sequence[Mapping[str, Any]], 
 
 
 def feature_drift(panel: Panel, training: slice, *, window: int = WINDOW) -> list[MonitorCheck]:
-    """Each feature's last `window` sessions against `training` (places on the session axis).
+    """Compare each feature's last `window` sessions with `training` (places on the session axis).
 
-    The value is how unusual the window is by PSI, Kolmogorov-Smirnov distance and the distance that the values moved by
-    (`tenor.serving.drift.Profile.judge`); 1 is the bound of an alarm. The symbols that have cells in the window are
-    compared with themselves. Nothing is judged where the training part has too few sessions with all features, nor a
-    feature that changes seldom.
+    The value is how unusual the window is by PSI, Kolmogorov-Smirnov distance and distance moved
+    (`tenor.serving.drift.Profile.judge`); above 1 it is an alarm. Only symbols with cells in the window are used, also
+    in the training part. Nothing is judged if the training part has too few sessions with all features, and features
+    that rarely change are not judged.
     """
     start, stop, _ = training.indices(len(panel.sessions))
     if stop - start < LEAST_WINDOWS * window or len(panel.sessions) - stop < 1:
@@ -144,7 +144,7 @@ def feature_drift(panel: Panel, training: slice, *, window: int = WINDOW) -> lis
 
 
 def forecast_outcomes(documents: Iterable[Mapping[str, Any]], horizons: Sequence[int]) -> list[MonitorCheck]:
-    """Error against persistence, and coverage against the nominal one, of the forecasts that came due last."""
+    """The error compared with persistence, and the coverage compared with 90 %, of the last forecasts that came due."""
     checks: list[MonitorCheck] = []
     documents = list(documents)
     for horizon in horizons:
@@ -180,17 +180,17 @@ def forecast_outcomes(documents: Iterable[Mapping[str, Any]], horizons: Sequence
 def volatility_calibration(
     documents: Iterable[Mapping[str, Any]], horizons: Sequence[int], *, since: str = ""
 ) -> list[MonitorCheck]:
-    """Is the forecast volatility right on average? By the mean of (return / volatility over the horizon)^2, against 1.
+    """Whether the forecast volatility is right on average: the mean of (return / volatility)², which should be 1.
 
-    Over the last `CALIBRATION` sessions that came due, with a 95 % interval from resampled days. The volatility's level
-    is that of ranges within the session, not of squared returns, so that some distance from 1 is usual: an alarm is
-    raised where the mean is off by more than `TOLERANCE`, and the interval leaves out 1. The bound is the side of the
-    tolerance that is nearer.
+    The mean is over the last `CALIBRATION` sessions that came due, with a 95 % interval from resampled days. The level
+    of the volatility is that of ranges within sessions, not of squared returns, so some distance from 1 is normal. An
+    alarm is raised if the mean differs by more than the factor `TOLERANCE` and the interval does not contain 1. The
+    bound is the nearer side of the tolerance.
 
     Parameters
     ----------
     since
-        The first session that counts, as ISO date: the level was set on what comes before.
+        The first session to use, as ISO date; the level was calibrated on earlier ones.
     """
     checks = []
     documents = list(documents)
@@ -230,27 +230,27 @@ def _volatility_check(mean: ConfidenceInterval, horizon: int, days: int) -> Moni
 def notify(
     report: MonitorReport, before: Mapping[str, Any] | None, *, webhook: str | None = None
 ) -> dict[str, Any] | None:
-    """Log alarms that are new or over since the report `before`, and post them to `webhook`.
+    """Log the alarms that are new or have ended since the report `before`, and post them to `webhook`.
 
     Parameters
     ----------
     report
         The new report.
     before
-        The last report as `MonitorReport.to_json` returned it.
+        The last report, as from `MonitorReport.to_json`.
     webhook
-        An http(s) address that takes the message as JSON. One that does not answer is noted in the log, and costs at
+        An http(s) address to which the message is posted as JSON. If it does not answer, this is logged, and takes at
         most `webhooks.TIMEOUT` seconds.
 
     Returns
     -------
     dict or None
-        The message: ``as_of``, ``alarms`` that are new and those that are ``over``; None where nothing changed.
+        The message with ``as_of``, new ``alarms`` and those that are ``over``; None if nothing changed.
 
     Raises
     ------
     ConfigError
-        `webhook` is no such address.
+        `webhook` is not an http(s) address.
     """
     if webhook is not None:
         webhooks.check(webhook)

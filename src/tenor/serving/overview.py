@@ -1,7 +1,7 @@
-"""One compact row a symbol for the overview: of its newest forecasts, or of those of a past session. No dependencies.
+"""One compact row for each symbol of the overview, for its newest forecasts or a past session. No dependencies.
 
-The rows of the newest forecasts are written into the index when they are published; a past session's are made from the
-documents when somebody asks for it.
+The rows of the newest forecasts are written into the index when they are published. Those of a past session are made
+from the documents when they are requested.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from typing import Any
 
 YEAR = 252
 LEAST_YEAR = 60
-"""Sessions of forecasts before the rank of one among them means anything."""
+"""The fewest sessions of forecasts among which a rank is given."""
 SPARK = 30
-"""Closes of the small chart, as whole numbers from 0 (lowest) to 99."""
+"""Number of closes of the small chart; they are whole numbers from 0 (lowest) to 99."""
 LATELY = 5
 LOOKED_BACK = 20
-"""Sessions whose moves are searched for what drives a range, where the network has no attention of its own."""
+"""Number of sessions that are searched for the driver of a range if the network has no attention."""
 ONE_DAY = 0.35
-"""Share of the recent variance from which one session counts as the driver."""
+"""A session with this share of the recent variance counts as the driver."""
 RESTLESS, QUIET = 1.7, 0.36
-"""Mean variance of the last `LATELY` sessions, as a multiple of its year's, from which these drive the range."""
+"""If the mean variance of the last `LATELY` sessions is this multiple of the year's, it is the driver of the range."""
 UNEVEN = 2.0
-"""Attention counts where some session has so many times an even share."""
+"""Attention is used only if some session has this many times an even share of it."""
 USUAL_NEWS = 60
-"""Sessions with news of which the usual number of items is the mean; of a kind of news, all sessions."""
+"""Number of sessions with news over which the usual number of items is averaged; for a kind of news, all sessions."""
 LEAST_ITEMS = 4
-"""Items of a session from which they can be many."""
+"""The fewest items of a session that can be unusually many."""
 LEAST_SESSIONS = 5
-"""Sessions from the first news on before it is known how many items of a kind are usual."""
+"""The fewest sessions from the first news on after which the usual number of items of a kind is known."""
 
 Document = Mapping[str, Any]
 
@@ -41,7 +41,7 @@ def overview_row(document: Document, session: str | None = None) -> dict[str, An
     Parameters
     ----------
     document
-        The published one of the symbol.
+        The published document of the symbol.
     session
         A past session; by default the newest.
 
@@ -82,22 +82,22 @@ def overview_row(document: Document, session: str | None = None) -> dict[str, An
 
 
 def spark(closes: Sequence[float]) -> list[int]:
-    """`closes` between 0, their lowest, and 99, their highest."""
+    """`closes` scaled to whole numbers from 0 (the lowest) to 99 (the highest)."""
     low, high = min(closes), max(closes)
     return [round(99 * (close - low) / (high - low)) if high > low else 50 for close in closes]
 
 
 def driver(bars: Mapping[str, Sequence[Any]], last: int, *, attention: Mapping[str, float] | None) -> dict[str, Any]:
-    """What the range of the forecast after bar `last` comes from: one session's move, or the level of the last ones.
+    """The reason for the range of the forecast after bar `last`: one session's move, or the level of recent sessions.
 
     Parameters
     ----------
     bars
         Columns ``session, open, high, low, close``.
     last
-        The bar's place in them.
+        The place of the bar.
     attention
-        The weight of each session in the forecast of risk; None for even ones over the last `LOOKED_BACK`.
+        The weight of each session in the forecast of risk; None means equal weights over the last `LOOKED_BACK`.
 
     Returns
     -------
@@ -134,7 +134,7 @@ def driver(bars: Mapping[str, Sequence[Any]], last: int, *, attention: Mapping[s
 
 
 def session_variance(bars: Mapping[str, Sequence[Any]], i: int) -> float:
-    """The variance of bar `i`: overnight return² + Garman-Klass, as `tenor.variance` without its least values."""
+    """The variance of bar `i`: overnight return² + Garman-Klass, as in `tenor.variance` but without smallest values."""
     o, c, before = math.log(bars["open"][i]), math.log(bars["close"][i]), math.log(bars["close"][i - 1])
     top, bottom = max(math.log(bars["high"][i]), o, c), min(math.log(bars["low"][i]), o, c)
     return float((o - before) ** 2 + 0.5 * (top - bottom) ** 2 - (2 * math.log(2) - 1) * (c - o) ** 2)

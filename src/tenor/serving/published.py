@@ -1,8 +1,9 @@
 """The published forecasts: what a refresh writes and requests read, as JSON objects in a folder or a bucket.
 
 ``symbols/<symbol>-<digest>-<random>.json`` is the document of a symbol and never changes; ``index.json`` names the
-current ones, and is replaced by compare-and-swap. A refresh that is killed leaves the old index, whole, and its
-unfinished objects unread; of two at once both end up in the index. Reading needs the standard library alone.
+current ones, and is replaced by compare-and-swap. If a refresh is killed, the old index remains valid, and unfinished
+objects are not read. If two refreshes run at the same time, the index has the results of both. Reading needs only the
+standard library.
 """
 
 from __future__ import annotations
@@ -28,35 +29,38 @@ from tenor.storage.object_store import ObjectStore, StoredObject, change, open_s
 
 FORMAT = 3
 READABLE = (2, FORMAT)
-"""Formats of the index that are read; in 2 an entry has no `SymbolEntry.overview`."""
+"""Formats of the index that can be read; in format 2, entries have no `SymbolEntry.overview`."""
 INDEX, PAPER = "index.json", "paper.json"
 LARGE = 2**20
-"""Bytes from which the index is stored compressed: that of 5,000 symbols has 12 MB, and every reader fetches it."""
+"""An index of at least this many bytes is compressed; for 5,000 symbols it has 12 MB, and every reader fetches it."""
 _GZIP = b"\x1f\x8b"
 RETENTION = 900.0
-"""Seconds that a replaced object stays, for readers that still use the index before."""
+"""Seconds for which a replaced object is kept, for readers that still use the previous index."""
 SKEW = 300.0
-"""Seconds that two machines' clocks may be apart."""
+"""The largest difference between the clocks of two machines, in seconds."""
 HISTORY_COLUMNS = (
     "session", "target_session", "last_price", "mean", "low", "high", "volatility", "baseline", "p_up",
     "realised_price", "made", "model_version",
 )  # fmt: skip
-"""Past forecasts lie in a document in columns, which take less room.
+"""The columns of past forecasts in a document; storing them by column takes less space.
 
-`mean`, `low`, `high` are log returns from `last_price`, the adjusted close of `session`; `volatility` is the forecast
-one of a session, and `baseline` the EWMA that it is compared with.
+`mean`, `low`, `high` are log returns from `last_price`, the adjusted close of `session`. `volatility` is the forecast
+volatility of one session, and `baseline` the EWMA volatility with which it is compared.
 """
 
 TAILS = "tails"
 TAIL_QUANTILES, TAIL_SHORTFALLS = ("0.01", "0.25", "0.5", "0.75", "0.99"), ("0.95", "0.99")
-"""A further column: by past forecast its other quantiles as log returns from `last_price` (those of 0.05 and 0.95 are
-`low` and `high`), then its expected shortfalls; None for one that an older tenor published."""
+"""A further column of past forecasts: the other quantiles, then the expected shortfalls.
+
+Quantiles are log returns from `last_price`; those at 0.05 and 0.95 are `low` and `high`. The value is None for a
+forecast that an older tenor published.
+"""
 
 BRIEF = (
     "last_price", "lower", "upper", "volatility", "volatility_rank", "value_at_risk",
     "price", "expected_return", "p_up", "target_session",
 )  # fmt: skip
-"""What the index says of a symbol's forecast at a horizon."""
+"""The values of a symbol's forecast at a horizon in the index."""
 
 Document = Mapping[str, Any]
 
@@ -68,19 +72,19 @@ class SymbolEntry:
     Attributes
     ----------
     key
-        Where its document lies.
+        The key of its document.
     digest
-        The SHA-256 (hex) of its bytes.
+        The SHA-256 (hex) of the document's bytes.
     as_of, session
-        Of its forecasts.
+        The moment and the session of its forecasts.
     behind
-        Sessions that had closed since `session` when it was published.
+        Number of sessions that had closed since `session` when it was published.
     published_at
-        Unix time.
+        Time of publication (Unix time).
     model_version
         The model that made its forecasts.
     brief
-        Horizon -> `BRIEF`.
+        From each horizon to the values named in `BRIEF`.
     overview
         Its row of the overview (`tenor.serving.overview.overview_row`), with ``name`` and ``currency``.
     """
@@ -96,9 +100,10 @@ class SymbolEntry:
     overview: Mapping[str, Any] = field(default_factory=dict)
 
     def rank(self, now: float) -> tuple[str, float]:
-        """Of two entries of a symbol the one of higher rank counts: later information first, then the later one.
+        """A rank for comparing two entries of a symbol; the higher one counts.
 
-        An entry published after `now` was published by a wrong clock, and gives way.
+        Later information ranks higher, then later publication. An entry published after `now` comes from a wrong clock
+        and ranks lower.
         """
         return self.as_of, self.published_at if self.published_at <= now + SKEW else 0.0
 
@@ -110,16 +115,16 @@ class Index:
     Attributes
     ----------
     head
-        What is the same for all symbols: ``model_version, horizons, calendar, card, versions, track, closes`` (Unix
-        times of the next sessions' closes), ``published_at`` (Unix time), ``notes`` (what the refresh could not do),
-        ``sessions`` (of past forecasts, oldest first), ``session_closes`` (their Unix times), ``registry``
-        (the versions there are), ``replay`` (whether the store's data end in the past for good).
+        Values that are the same for all symbols: ``model_version, horizons, calendar, card, versions, track, closes``
+        (Unix times of the next sessions' closes), ``published_at`` (Unix time), ``notes`` (what the refresh could not
+        do), ``sessions`` (of past forecasts, oldest first), ``session_closes`` (their Unix times), ``registry`` (the
+        versions there are), ``replay`` (whether the store's data end in the past for good).
     entries
-        By symbol.
+        The entries by symbol.
     retired
-        Key of a document that is no longer current -> the Unix time since when.
+        From the key of each document that is no longer current to the Unix time since when.
     etag
-        Of the object it was read from; None for one that was not read.
+        The etag of the stored index; None if this one was not read from the store.
     """
 
     head: Mapping[str, Any]
@@ -133,7 +138,7 @@ class Index:
         return max((entry.as_of for entry in self.entries.values()), default="")
 
     def only(self, symbols: Container[str]) -> Index:
-        """The index with the entries of `symbols` alone; no object holds that one, so it has no etag."""
+        """The index with only the entries of `symbols`; it is not stored, so it has no etag."""
         entries = {symbol: entry for symbol, entry in self.entries.items() if symbol in symbols}
         return replace(self, entries=entries, etag=None)
 
@@ -148,17 +153,17 @@ class PublishedForecasts:
         self.objects = objects
 
     def index(self, known: Index | None = None) -> Index | None:
-        """The index, or None where nothing was published yet.
+        """The index, or None if nothing was published yet.
 
         Parameters
         ----------
         known
-            The one that was read last: where it is still current it is returned as it is, and nothing is read.
+            The index that was read last; if it is still current, it is returned and nothing is read.
 
         Raises
         ------
         StoreError
-            It can't be read, or is damaged.
+            The index can't be read or is damaged.
         """
         try:
             if known is None or known.etag is None:
@@ -173,7 +178,7 @@ class PublishedForecasts:
         return _read_index(stored.data, stored.etag)
 
     def paper(self, known: StoredObject | None = None) -> StoredObject | None:
-        """The account of paper trading as `set_paper` wrote it; None without one. One that is still `known` is that."""
+        """The account of paper trading that `set_paper` wrote, or None; `known` itself if it has not changed."""
         try:
             if known is None:
                 return self.objects.get(PAPER)
@@ -182,7 +187,7 @@ class PublishedForecasts:
             return None
 
     def set_paper(self, account: Mapping[str, Any]) -> None:
-        """Publish an account of paper trading, in the fields of `schemas.PaperAccount`."""
+        """Publish an account of paper trading, with the fields of `schemas.PaperAccount`."""
         self.objects.put(PAPER, json.dumps({"account": account}, allow_nan=False, separators=(",", ":")).encode())
 
     def read(self, entry: SymbolEntry) -> bytes:
@@ -191,7 +196,7 @@ class PublishedForecasts:
         Raises
         ------
         StoreError
-            It is gone, can't be read, or was changed since it was published; the message names the object.
+            It is missing, can't be read, or was changed since it was published; the message names the object.
         """
         data = self.objects.get(entry.key).data
         if hashlib.sha256(data).hexdigest() != entry.digest:
@@ -206,25 +211,25 @@ class PublishedForecasts:
         again: Callable[[str, Document], Document] | None = None,
         built_on: Mapping[str, SymbolEntry] | None = None,
     ) -> Index:
-        """Publish `documents`, beside and in place of what is there.
+        """Publish `documents`; they replace those of the same symbols, and others are kept.
 
         Parameters
         ----------
         documents
-            One a symbol, JSON mappings; ``symbol, as_of, session, behind, model_version, forecasts`` go into the
-            index as well.
+            One JSON mapping for each symbol; ``symbol, as_of, session, behind, model_version, forecasts`` also go into
+            the index.
         head
-            See `Index.head`; the one published last counts.
+            See `Index.head`; it replaces the previous one.
         again
-            Makes a symbol's document again, from the one that it replaces, where that is not the one in `built_on`:
-            what another refresh published meanwhile is not lost.
+            Makes a symbol's document again from a newer document, if another refresh has meanwhile replaced the one in
+            `built_on`, so that nothing is lost.
         built_on
-            The entries whose documents `documents` were made from.
+            The entries of the documents from which `documents` were made.
 
         Returns
         -------
         Index
-            The one that was written.
+            The index that was written.
 
         Raises
         ------
@@ -242,20 +247,20 @@ class PublishedForecasts:
                     if current is None or current.key == built_on_keys.get(symbol):
                         continue  # nobody published this symbol meanwhile
                     if current.rank(now) > entry.rank(now):
-                        continue  # the other one is newer and stays
+                        continue  # the other one is newer and is kept
                     built_on_keys[symbol] = current.key
-                    with contextlib.suppress(StoreError):  # what is damaged can't be built on
+                    with contextlib.suppress(StoreError):  # a damaged document can't be used
                         entries[symbol] = self._put(again(symbol, read_json(self.read(current))), published_at)
             return _merge(index, entries, head, time.time())
 
         return self._change(updated)
 
     def set_index(self, index: Index) -> None:
-        """Replace the index by `index`, whose documents are here already."""
+        """Replace the index by `index`, whose documents are already stored."""
         self.objects.put(INDEX, _write_index(index))
 
     def add_note(self, note: str) -> None:
-        """Add `note` to what the last refresh could not do; without forecasts nothing happens.
+        """Add `note` to the notes of the last refresh; if there are no forecasts, nothing happens.
 
         Raises
         ------
@@ -270,7 +275,7 @@ class PublishedForecasts:
         self._change(updated)
 
     def add_to_head(self, values: Mapping[str, Any]) -> None:
-        """Set `values` in the head, beside what stands there; without forecasts nothing happens.
+        """Set `values` in the head, and keep its other values; if there are no forecasts, nothing happens.
 
         Raises
         ------
@@ -293,7 +298,7 @@ class PublishedForecasts:
 
         def new_data(data: bytes | None) -> bytes | None:
             nonlocal written, expired
-            index, expired = EMPTY, []  # of this attempt: those before it came to nothing
+            index, expired = EMPTY, []  # of this attempt, since earlier ones failed
             if data is not None:
                 with contextlib.suppress(StoreError):
                     index = _read_index(data)
@@ -306,7 +311,7 @@ class PublishedForecasts:
             return _write_index(written)
 
         change(self.objects, INDEX, new_data)
-        for key in expired:  # only now does no index name them
+        for key in expired:  # only now no index names them any more
             self.objects.delete(key)
         return written
 
@@ -314,14 +319,14 @@ class PublishedForecasts:
         """The documents that `index` does not name: replaced ones, and those of a refresh that was killed."""
         current, now = {entry.key for entry in index.entries.values()}, time.time()
         present = {*index.retired, *self.objects.keys("symbols/")}
-        # a refresh under way has its documents here before the index names them: they have `RETENTION` for that
+        # documents of a running refresh are stored before the index names them, and are kept for `RETENTION` seconds
         return {key: min(index.retired.get(key, now), now) for key in sorted(present - current)}
 
     def _put(self, document: Mapping[str, Any], now: float) -> SymbolEntry:
         data = json.dumps(document, allow_nan=False, separators=(",", ":")).encode()
         digest = hashlib.sha256(data).hexdigest()
         symbol = _key_part(str(document["symbol"]))
-        # a key of its own even for the same bytes: no other refresh's clean-up can delete what this one just published
+        # its own key even for equal bytes, so that no other refresh's clean-up can delete what this one publishes
         key = f"symbols/{symbol}-{digest[:16]}-{secrets.token_hex(4)}.json"
         self.objects.put(key, data)
         return SymbolEntry(
@@ -340,12 +345,12 @@ class PublishedForecasts:
 
 
 def published_forecasts(store: str) -> PublishedForecasts:
-    """The published forecasts of `store`, a lake's folder or ``s3://bucket/prefix``: in ``serving`` under it."""
+    """The published forecasts of `store` (a folder or ``s3://bucket/prefix``), in ``serving`` under it."""
     return PublishedForecasts(open_store(f"{store.rstrip('/')}/serving"))
 
 
 def past_forecasts(document: Document, horizon: int, *, last: int | None = None) -> tuple[PastForecast, ...]:
-    """The past forecasts at `horizon` in the document of a symbol, oldest first; the `last` ones alone, if given."""
+    """The past forecasts at `horizon` in the document of a symbol, oldest first; only the `last` ones, if given."""
     columns = document["history"].get(str(horizon))
     if columns is None:
         return ()

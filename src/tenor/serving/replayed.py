@@ -1,4 +1,4 @@
-"""Forecasts as of a past session: what was forecast then, in the form of the newest ones, and nothing of later."""
+"""Forecasts as of a past session, in the form of the newest ones and without later information."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Document = Mapping[str, Any]
 
 
 def session_until(head: Mapping[str, Any], day: str) -> str:
-    """The last session with past forecasts until `day` (ISO date); raises UsageError where there is none."""
+    """The last session with past forecasts up to `day` (ISO date); raises UsageError if there is none."""
     sessions: Sequence[str] = head.get("sessions", ())
-    place = bisect_right(sessions, f"{day}~") - 1  # a bar within the day begins with its date
+    place = bisect_right(sessions, f"{day}~") - 1  # the name of an intraday bar begins with its date
     if place < 0:
         known = f"they begin on {sessions[0]}" if sessions else "there are none at all"
         raise UsageError(f"there are no past forecasts until {day}: {known}.")
@@ -27,14 +27,14 @@ def session_until(head: Mapping[str, Any], day: str) -> str:
 
 
 def forecasts_after(document: Document, session: str, head: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The forecasts of a symbol made after the past `session`, one a horizon, as `schema.Forecast.to_json` writes them.
+    """The forecasts of a symbol made after the past `session`, one for each horizon, as from `Forecast.to_json`.
 
-    Attention and news were not kept; ``verdict`` is empty unless the version that is in use made it.
+    They have no weights of attention and no news; ``verdict`` is empty unless the version in use made them.
 
     Raises
     ------
     UsageError
-        There is none of that session.
+        There is no forecast of that session.
     """
     made = []
     for forecast in document["forecasts"]:
@@ -79,7 +79,7 @@ def _forecast(
 
 
 def rows_until(rows: Sequence[PastForecast], session: str) -> list[PastForecast]:
-    """The past forecasts made before `session`, with what had come due by its close."""
+    """The past forecasts made before `session`, with the outcomes that were known at its close."""
     unknown = {"realised_return": None, "realised_price": None, "held": None}
     return [
         row if row.target_session <= session else dataclasses.replace(row, **unknown)  # type: ignore[arg-type]
@@ -89,7 +89,7 @@ def rows_until(rows: Sequence[PastForecast], session: str) -> list[PastForecast]
 
 
 def of_the_past(session: str, head: Mapping[str, Any]) -> Staleness:
-    """How stale a forecast made after the past `session` is: it is one to look back at, not of today."""
+    """The staleness of a forecast made after the past `session`, which says that it is not of today."""
     sessions: Sequence[str] = head.get("sessions", ())
     behind = len(sessions) - bisect_right(sessions, session)
     return Staleness(True, behind, (f"as of {session}, as asked: what followed is known by now",), replay=True)

@@ -1,4 +1,4 @@
-"""HTTP responses: JSON that nobody may cache, bodies under their ETag, and errors as problem details (RFC 9457)."""
+"""HTTP responses: JSON without caching, bodies with an ETag, and errors as problem details (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ SECURITY_HEADERS = (
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
-"""Of every answer, errors included."""
+"""Headers of every answer, including errors."""
 ENTRY, ROW = 1024, 64
-"""Bytes that Python takes besides the text, of what is cached and of a row in it."""
+"""Bytes of memory in addition to the text, for each cached answer and for each of its rows."""
 _KINDS = {
     400: ("bad-request", "The request can't be read"),
     401: ("no-key", "An API key is needed"),
@@ -85,13 +85,13 @@ def json_response(plain: Mapping[str, Any], status: int = 200) -> Response:
 
 @dataclass(frozen=True)
 class Body:
-    """A response's body, JSON as a rule, and its ETag."""
+    """The body of a response, usually JSON, with its ETag."""
 
     data: bytes
     etag: str
 
     def response(self, request: Request) -> Response:
-        """The body, or 304 where the request's ``If-None-Match`` names its ETag."""
+        """The body, or status 304 if the request's ``If-None-Match`` names its ETag."""
         headers = tagged(self.etag)
         if matches(request, self.etag):
             return Response(status_code=304, headers=headers)
@@ -99,7 +99,7 @@ class Body:
 
 
 def tagged(etag: str) -> dict[str, str]:
-    """The headers of an answer that a client may keep, and must ask again for."""
+    """The headers of an answer that a client may keep, but must revalidate."""
     return {"ETag": etag, "Cache-Control": "private, no-cache"}
 
 
@@ -110,14 +110,14 @@ def matches(request: Request, etag: str) -> bool:
 
 
 class PiecesResponse(Response):
-    """JSON in pieces of bytes that other answers share: a client that takes it slowly holds no copy of them.
+    """JSON in pieces of bytes that answers share, so that a slow client does not need its own copy.
 
     Parameters
     ----------
     pieces
-        Which make up the JSON.
+        The pieces of the JSON.
     headers
-        Besides its length.
+        Headers in addition to the length.
     """
 
     media_type = "application/json"
@@ -141,12 +141,12 @@ class PiecesResponse(Response):
 
 
 class BodyCache:
-    """What was rendered last, each rendered once and cached under what it was rendered from.
+    """A cache of rendered answers, by a key of the data from which they were rendered.
 
     Parameters
     ----------
     most
-        Bytes of memory; what was not asked for for longest is dropped first.
+        The most bytes of memory; answers not requested for the longest time are dropped first.
     """
 
     def __init__(self, most: int) -> None:
@@ -156,7 +156,7 @@ class BodyCache:
         self._lock = threading.Lock()
 
     def known(self, key: tuple[Hashable, ...]) -> Any:
-        """What is cached under `key`, or None."""
+        """The answer cached under `key`, or None."""
         with self._lock:
             entry = self._cached.get(key)
             if entry is None:
@@ -165,11 +165,11 @@ class BodyCache:
             return entry[0]
 
     def get(self, key: tuple[Hashable, ...], render: Callable[[], Mapping[str, Any]]) -> Body:
-        """The body under `key`, which is what `render` makes where there is none yet."""
+        """The body cached under `key`; if there is none, `render` makes it."""
         return self.get_data(key, lambda: _json(render()))
 
     def get_data(self, key: tuple[Hashable, ...], make: Callable[[], bytes]) -> Body:
-        """As `get`, of a body that is not JSON."""
+        """As `get`, for a body that is not JSON."""
 
         def body() -> tuple[Body, int]:
             data = make()
@@ -181,7 +181,7 @@ class BodyCache:
     def get_rows(
         self, key: tuple[Hashable, ...], render: Callable[[], Sequence[Mapping[str, Any]]]
     ) -> tuple[bytes, ...]:
-        """The rows under `key`, each as JSON."""
+        """The rows cached under `key`, each as JSON; if there are none, `render` makes them."""
 
         def rows() -> tuple[tuple[bytes, ...], int]:
             texts = tuple(map(_json, render()))
@@ -207,13 +207,13 @@ class BodyCache:
 
 
 def problem(status: int, detail: str, *, request_id: str = "", kind: str = "", errors: tuple[str, ...] = ()) -> Problem:
-    """The problem of an HTTP status; `kind` names it more closely."""
+    """The problem details of an HTTP status; `kind` is a more specific kind of problem."""
     name, title = _KINDS.get(status, ("error", HTTPStatus(status).phrase))
     return Problem(f"urn:tenor:problem:{kind or name}", _TITLES.get(kind, title), status, detail, request_id, errors)
 
 
 def problem_of(error: TenorError, request_id: str = "") -> Problem:
-    """The problem by which `error` is reported to a caller."""
+    """The problem details with which `error` is reported to a caller."""
     if isinstance(error, UnknownSymbolError):
         return problem(404, str(error), request_id=request_id, kind="unknown-symbol")
     if isinstance(error, StoreError):

@@ -1,8 +1,8 @@
-"""The routes: ``/v1`` for callers, and what an operator asks for (is it alive, is it ready, its counters).
+"""The routes: ``/v1`` for callers, and those for operators (health, readiness, counters).
 
-Adding one takes a response in `schemas`, a function here and, where people call it from Python, a method of `Client`.
-A GET renders its body once for each state of what it shows: `_body` caches it under the digest of the published
-document and its staleness, and time alone changes neither.
+A new route needs a response in `schemas`, a function here and, if it is called from Python, a method of `Client`. The
+body of a GET is rendered once for each state of its data: `_body` caches it under the digest of the published document
+and its staleness, which do not change with time alone.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ MOST_SYMBOLS = 500
 MOST_TEXTS = 64
 MOST_EXPLAINED_TEXTS = 4
 EXPLAINED = 20
-"""Work of explaining a text, which scores it once for each word; of scoring one it is 1."""
+"""The work of explaining a text, which is scored once for each word; scoring a text is 1."""
 TOGETHER = 25
-"""Symbols of a batch that are rendered without a pause, in which other requests have their turn."""
+"""How many symbols of a batch are rendered before other requests get their turn."""
 LONGEST_TEXT = 5_000
 
 Symbol = Annotated[

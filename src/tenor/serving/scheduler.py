@@ -1,4 +1,4 @@
-"""Refreshes beside a running service, after each close, in a process of their own so that requests do not wait."""
+"""Refreshes of a running service, after each close, in a separate process so that requests do not wait."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from tenor.serving.view import View
 from tenor.storage.object_store import ObjectStore
 
 INTERVAL = 20.0
-"""Seconds between two looks at the clock."""
+"""Seconds between two checks of whether a refresh is due."""
 RETRY = 900.0
 """Seconds before a refresh that failed, or found nothing new, is tried again."""
 LONGEST = 1800.0
 """Seconds after which a refresh is stopped."""
 SLOW = 300.0
-"""Seconds after which a refresh that still runs is reported: what it waits for may hang."""
+"""Seconds after which a running refresh is reported as slow, because it may hang."""
 CHECK_INTERVAL = 300.0
 """Seconds between two checks of the model's files."""
 
@@ -36,27 +36,27 @@ log = logging.getLogger(LOGGER)
 
 @dataclass
 class RefreshScheduler:
-    """Runs `command`, which refreshes the forecasts, whenever a session has closed whose bar they do not use yet.
+    """Runs `command`, which refreshes the forecasts, when a session has closed whose bar they do not use yet.
 
     Parameters
     ----------
     command
-        The command line. Every user of the machine can read it: a secret belongs into `secrets`.
+        The command line. Every user of the machine can read it, so secrets must be in `secrets`.
     view
-        What is published.
+        The published forecasts.
     delay
-        Seconds after a close at which its bars are available.
+        Seconds after a close until its bars are available.
     always
-        False to refresh only where nothing is published.
+        False to refresh only if nothing is published.
     models
-        Where the model versions lie. The files of the one in use are checked regularly, so that damage is reported
-        before a refresh fails on it.
+        The place of the model versions. The files of the one in use are checked regularly, so that damage is reported
+        before a refresh fails.
     slow
         Seconds after which a refresh is reported as slow.
     longest
         Seconds after which it is stopped.
     secrets
-        Variables that the command has in its environment besides those of this process.
+        Environment variables for the command, in addition to those of this process.
     """
 
     command: Sequence[str]
@@ -91,12 +91,12 @@ class RefreshScheduler:
                 log.error("model damaged", extra={"error": str(error)})
             self.view.note("model", problem)
         except StoreError:
-            self._checked = float("-inf")  # the store is away, which the view reports
+            self._checked = float("-inf")  # the store can't be reached, which the view reports
         else:
             self.view.note("model", None)
 
     def refresh_if_due(self, stop: threading.Event) -> bool:
-        """Refresh if one is due; returns whether it was."""
+        """Refresh if a refresh is due; returns whether it was."""
         if not self.view.ready:
             self.view.poll(wait=True)
         now = self.view.clock()
@@ -131,7 +131,7 @@ class RefreshScheduler:
             too_long.cancel()
             slow.cancel()
         if not code and not self.view.ready:
-            self.view.poll(wait=True)  # so that those who wait see forecasts next, and not that there are none
+            self.view.poll(wait=True)  # so that waiting clients see the new forecasts next
         self.view.progress = None
         if code:
             reason = errors[-1].removeprefix("tenor: ")[:200] if errors else f"it ended with {code}"

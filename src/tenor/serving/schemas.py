@@ -1,6 +1,6 @@
-"""The responses of the service as plain dataclasses: the server describes them in OpenAPI, the client reads them back.
+"""The responses of the service as plain dataclasses: the server describes them in OpenAPI, and the client reads them.
 
-A response that OpenAPI shows an example of carries it as `example`.
+If OpenAPI shows an example of a response, the class has it as `example`.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class Staleness:
     stale
         Whether they should be used with care.
     sessions_behind
-        Sessions of the exchange that have closed since the last one whose bars were used.
+        Number of sessions of the exchange that have closed since the last one whose bars were used.
     reasons
-        Why they are stale; empty where they are not.
+        Why they are stale; empty if they are not.
     replay
-        Whether the store's data end in the past for good: it is looked back at, and nothing new is expected.
+        Whether the store has historical data only, and no new data is expected.
     """
 
     stale: bool
@@ -39,7 +39,7 @@ class Staleness:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a refresh that is under way has come: `done` of `total` symbols; a total of 0 is unknown."""
+    """The progress of a running refresh: `done` of `total` symbols; a total of 0 means unknown."""
 
     stage: str
     done: int
@@ -78,51 +78,52 @@ class ForecastResponse:
     Attributes
     ----------
     as_of
-        ISO 8601, UTC; the latest moment of information used, but for news where there is a `before_open`.
+        ISO 8601, UTC; the latest moment of information used, except news if there is a `before_open`.
     session
         The last session whose bar was used.
     target_session
-        The session forecast, `horizon` sessions later.
+        The session that is forecast, `horizon` sessions later.
     last_price
         The adjusted close of `session`, in the quote's currency.
     interval
         The 90 % interval of the adjusted close of `target_session`.
     volatility
-        Forecast standard deviation of the log return of one session, over the horizon.
+        Forecast standard deviation of the log return of one session, for the sessions of the horizon.
     volatility_rank
-        Its place in the symbol's own last year, 0..1: the share of that year's forecasts of the same horizon that were
-        lower. Null for a past forecast with fewer than 60 before it.
+        Share (0..1) of the symbol's forecasts of the same horizon in the last year that were lower than `volatility`.
+        Null for a past forecast with fewer than 60 before it.
     baseline_volatility
-        What an exponentially weighted mean of past squared returns (half-life 20 sessions) says, to compare with.
+        The volatility by an exponentially weighted mean of past squared returns (half-life 20 sessions), to compare
+        with `volatility`.
     quantiles
-        Of the adjusted close of `target_session`, by level (``0.01`` to ``0.99``).
+        Quantiles of the adjusted close of `target_session`, by level (``0.01`` to ``0.99``).
     value_at_risk
         By confidence (``0.95``, ``0.99``): the loss over the horizon, as a share of `last_price`, that is exceeded with
-        the remaining probability. Above 0 is a loss.
+        a probability of 1 - confidence. Losses are above 0.
     expected_shortfall
-        By confidence: the mean loss where it exceeds `value_at_risk`.
+        By confidence: the mean loss if it exceeds `value_at_risk`.
     price
         The expected adjusted close of `target_session`.
     expected_return
-        The log return to it.
+        The log return to `price`.
     p_up
-        P(return > 0).
+        The probability that the return is above 0.
     verdict
-        What is known of how good such forecasts are, in one sentence.
+        How good such forecasts have been so far, in one sentence.
     attention
-        What the network weighed; null unless the request has `explain`.
+        The network's weights of attention; null unless the request has `explain`.
     model_version
         The model that made it.
     live
-        Made for this request, not read from the published forecasts.
+        Whether it was made for this request, and not read from the published forecasts.
     before_open
-        ISO 8601, UTC; the open that the forecast is made before, with the news of the night; null for one that is made
+        ISO 8601, UTC; the open before which the forecast was made, with the news of the night; null for a forecast made
         at the close.
     news
         What each kind of news adds to the forecast log variance: ``kind, effect, count, level, since_spike``; empty for
         a model without an effect of news.
     news_text
-        The same in one sentence; empty where news adds next to nothing.
+        The same in one sentence; empty if news adds almost nothing.
     """
 
     example: ClassVar[dict[str, Any]] = {
@@ -198,11 +199,11 @@ class Problem:
     status
         The HTTP status.
     detail
-        This case, and what to do about it.
+        What happened in this case, and what to do about it.
     request_id
-        The request in the log.
+        The id of the request in the log.
     errors
-        For a body or parameter that can't be read, where and why.
+        For a body or parameter that can't be read, the places and reasons.
     """
 
     example: ClassVar[dict[str, Any]] = {
@@ -251,15 +252,15 @@ class PastForecast:
     Attributes
     ----------
     volatility, baseline_volatility
-        The forecast one of a session, and that of the EWMA at the time.
+        The forecast volatility of one session, and that of the EWMA at the time.
     made
-        ``published`` where it was published at that time, ``replayed`` where the present model was run on the past.
+        ``published`` if it was published at that time, ``replayed`` if the present model was run on the past.
     realised_return, realised_price
-        None where the target session has no bar yet.
+        None if the target session has no bar yet.
     held
-        Whether the realised price lies inside the interval.
+        Whether the realised price is inside the interval.
     quantiles, value_at_risk, expected_shortfall
-        As of a forecast, to 0.001 %; empty for one that a tenor without them published.
+        As in a forecast, rounded to 0.001 %; empty if an older tenor published it without them.
     """
 
     session: str
@@ -353,12 +354,12 @@ class SymbolSummary:
 SUMMARY = (
     "last_price", "lower", "upper", "volatility", "volatility_rank", "value_at_risk", "p_up", "expected_return",
 )  # fmt: skip
-"""What `SymbolSummary` says of a forecast, all of them names of `published.BRIEF`."""
+"""The values of a forecast in `SymbolSummary`; all are names in `published.BRIEF`."""
 
 
 @dataclass(frozen=True)
 class SymbolsResponse:
-    """Every symbol that has a forecast, with that at the shortest horizon."""
+    """All symbols that have a forecast, with their forecasts at the shortest horizon."""
 
     symbols: tuple[SymbolSummary, ...]
     horizons: tuple[int, ...]
@@ -369,29 +370,29 @@ class SymbolsResponse:
 
 @dataclass(frozen=True)
 class TrackRecord:
-    """Forecasts that came due after the model's validation part.
+    """The track record: forecasts with known outcomes, from after the model's validation part.
 
-    How far is judged against an EWMA, which way against persistence.
+    Volatility is compared with an EWMA, returns and directions with persistence.
 
-    A figure that too few days leave undefined is None.
+    A value is None if there are too few days for it.
 
     Attributes
     ----------
     days, forecasts
-        How many came due.
+        Numbers of days and forecasts with a known outcome.
     first, last
         The first and last session after which they were made.
     coverage
         Share of returns inside the 90 % interval.
     squared_ratio
-        Mean of (return / forecast volatility over the horizon)^2; 1 where the volatility is right on average.
+        Mean of (return / forecast volatility over the horizon)²; 1 if the volatility is right on average.
     risk_gain
-        Mean QLIKE loss of the EWMA's variance less that of the forecast's, against squared returns; above 0 the
+        Mean QLIKE loss of the EWMA's variance minus that of the forecast's, against squared returns; above 0 the
         forecast is better.
     risk_low, risk_high
         Its 95 % interval, from resampled days.
     risk_verdict
-        One sentence on how far, at 5 % over all horizons together, as `verdict`.
+        One sentence on volatility, tested at 5 % over all horizons together, as `verdict`.
     skill
         1 - RMSE / RMSE of persistence ("the price stays"), on returns.
     skill_low, skill_high
@@ -399,13 +400,13 @@ class TrackRecord:
     direction
         Share of right directions.
     up_share
-        The share that always forecasting "up" would have got right.
+        The share of right directions of always forecasting "up".
     verdict
-        One sentence on which way, at 5 % over all horizons together: its p-value, Diebold-Mariano's on days, is
-        adjusted by Holm for their number.
+        One sentence on returns and directions, tested at 5 % over all horizons together: the p-value of the
+        Diebold-Mariano test on days is corrected for their number (Holm).
     risk_better, better
-        Whether the volatility is better than the EWMA's, and the return than persistence and its directions than
-        always "up", by those tests: only then is either shown as evidence.
+        Whether, by these tests, the volatility is better than the EWMA's; and whether returns are better than
+        persistence and directions than always "up". Only then are they shown as evidence.
     """
 
     horizon: int
@@ -440,11 +441,11 @@ class ModelVersion:
     names
         ``champion`` (in use), ``previous``, ``latest``.
     beats
-        ``volatility`` and ``returns``: the horizons at which it was ahead of an EWMA, and of persistence, on its
-        validation part; both empty for a version that beats nothing. None where its card can't be read.
+        ``volatility`` and ``returns``: the horizons at which it was better than an EWMA, and than persistence, on its
+        validation part; both are empty if it was never better. None if its card can't be read.
     contest
-        ``at``, ``against``, ``promoted`` and ``why``: how the comparison with the champion of that time ended; None
-        where there was none.
+        ``at``, ``against``, ``promoted`` and ``why``: the result of the comparison with the champion of that time; None
+        if there was none.
     """
 
     version: str
@@ -469,7 +470,7 @@ class ModelsResponse:
 
 @dataclass(frozen=True)
 class PaperPosition:
-    """What is held of a symbol: its worth in money and as a share of the equity, and the last session with a price."""
+    """A position in a symbol: its value in money and as a share of the equity, and the last session with a price."""
 
     symbol: str
     money: float
@@ -479,7 +480,7 @@ class PaperPosition:
 
 @dataclass(frozen=True)
 class PaperOrder:
-    """What waits for the next open: the share of the equity to hold, and the forecast that it rests on."""
+    """An order for the next open: the share of the equity to hold, and the forecast on which it is based."""
 
     symbol: str
     target: float
@@ -489,7 +490,7 @@ class PaperOrder:
 
 @dataclass(frozen=True)
 class PaperFill:
-    """A decision that met an open: adjusted price, money traded (below 0 a sale), cost, and what is held since."""
+    """A fill at an open: adjusted price, money traded (below 0 for a sale), cost, and the position afterwards."""
 
     session: str
     symbol: str
@@ -502,7 +503,7 @@ class PaperFill:
 
 @dataclass(frozen=True)
 class PaperCurve:
-    """The equity after each booked session, and that of holding the same symbols; 1 at the start."""
+    """The equity after each booked session, and that of holding the same symbols; both are 1 at the start."""
 
     sessions: tuple[str, ...]
     equity: tuple[float, ...]
@@ -511,36 +512,37 @@ class PaperCurve:
 
 @dataclass(frozen=True)
 class PaperAccount:
-    """An account of paper trading, as its journal tells it; no money moves.
+    """An account of paper trading, from its journal; no real money is traded.
 
-    A figure that too few sessions leave undefined is None.
+    A value is None if there are too few sessions for it.
 
     Attributes
     ----------
     number
-        Counts the accounts of a store, from 1.
+        The number of the account in the store, from 1.
     closed
-        Whether it was reset: the next run begins another one.
+        Whether it was closed by a reset; then the next run begins another account.
     settings
-        The rule and the numbers that it was begun with.
+        The rule and settings with which it was begun.
     replayed
-        Decisions that were made afterwards, from published past forecasts.
+        Number of decisions that were made later, from published past forecasts.
     sessions, decided, booked
-        How many sessions were booked; the last decision and the last booked session, empty before the first.
+        Number of booked sessions; session of the last decision; last booked session. The last two are empty at first.
     cash, equity, costs
-        In money, as `settings.capital` is.
+        In money, in the unit of `settings.capital`.
     turnover
-        Mean of a session, as a share of the equity.
+        Mean turnover of a session, as a share of the equity.
     growth, holding_growth, max_drawdown, holding_max_drawdown
-        Since the start, as shares, of the account and of holding the same symbols in equal parts.
+        Growth and largest drawdown since the start, as shares, of the account and of holding the same symbols in equal
+        parts.
     volatility, sharpe
-        A year.
+        Annual volatility and Sharpe ratio.
     unfilled
-        Orders that met a session without an open.
+        Number of orders for a session without an open.
     positions, orders, fills
-        What is held; what waits for the next open; what was filled, the last 500, newest first.
+        The positions; the orders for the next open; and the last 500 fills, newest first.
     curve
-        None before the first booked session.
+        The equity curve; None before the first booked session.
     """
 
     number: int
@@ -571,7 +573,7 @@ class PaperAccount:
 
 @dataclass(frozen=True)
 class PaperResponse:
-    """The account of paper trading; None where none has begun (``tenor paper run``)."""
+    """The account of paper trading; None if none has begun (``tenor paper run``)."""
 
     example: ClassVar[dict[str, Any]] = {
         "account": {
@@ -621,7 +623,7 @@ class PaperResponse:
 
 @dataclass(frozen=True)
 class WordWeight:
-    """A word of a text, and by how much the score falls when it is left out."""
+    """A word of a text, and by how much the score falls if it is left out."""
 
     word: str
     contribution: float
@@ -629,9 +631,9 @@ class WordWeight:
 
 @dataclass(frozen=True)
 class TextScore:
-    """One text's scores; None for a text with nothing to read. `words` only where the request asks for them.
+    """The scores of one text; None if there is nothing to read. `words` is set only if the request asks for it.
 
-    `kinds` maps each of `tenor.kinds.KINDS` to the probability that the text is of it: of several, or of none.
+    `kinds` has the probability of each of `tenor.kinds.KINDS`; a text may be of several kinds, or of none.
     """
 
     positive: float | None
@@ -666,12 +668,12 @@ def to_plain(value: Any) -> dict[str, Any]:
 
 
 def from_plain(cls: type[T], value: Mapping[str, Any]) -> T:
-    """The response `cls` from what `to_plain` returned; keys that a newer server added are ignored.
+    """The response of type `cls` from the result of `to_plain`; unknown keys of a newer server are ignored.
 
     Raises
     ------
     ValueError
-        A key is missing or has another shape.
+        A key is missing or has a value of another type.
     """
     hints = typing.get_type_hints(cls)
     fields = [field for field in dataclasses.fields(cls) if field.name in value]  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The service as a process: uvicorn, with the limits of connections that it lacks (`tenor.serving.connections`)."""
+"""The service as a process: uvicorn with limits of connections that it lacks (`tenor.serving.connections`)."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from tenor.serving.logs import LOGGER
 from tenor.serving.service import Service
 
 GRACE = 10
-"""Seconds that requests under way have when the service stops."""
+"""Seconds for running requests to finish when the service stops."""
 IDLE = 15
 LARGEST_HEAD = 32 * 1024
 UNSENT = 128 * 1024
-"""Bytes of an answer that the system holds for a client that does not take them; it would hold megabytes."""
+"""The most bytes of an answer that the system buffers for a slow client; by default it would buffer megabytes."""
 WAITING = 2048
-"""Connections that wait to be accepted, as uvicorn has it."""
+"""How many connections may wait to be accepted; the default of uvicorn."""
 OTHER_FILES = 200
-"""Open files besides connections."""
+"""Number of open files other than connections."""
 
 log = logging.getLogger(LOGGER)
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, which on a signal ends the event streams first, since it waits for them."""
+    """uvicorn's server, which first ends the event streams on a signal, because it would wait for them."""
 
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)
@@ -49,9 +49,9 @@ class Server(uvicorn.Server):
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A socket that listens, port 0 for any; raises ConfigError where the address can't be used.
+    """A listening socket (port 0: any free port); raises ConfigError if the address can't be used.
 
-    Who is told the address from now on can connect: what the server is not yet up for waits.
+    Clients can connect from now on; their requests wait until the server is ready.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
@@ -75,11 +75,11 @@ def serve(
     Parameters
     ----------
     service
-        What is served.
+        The service.
     listening
-        The socket, see `bind`.
+        The socket, from `bind`.
     keep_fresh
-        Runs in a thread of its own, until its event is set.
+        Function that runs in a separate thread until its event is set.
     """
     config: dict[str, Any] = {
         "http": protocol(_possible(service.limits), service.metrics),

@@ -1,4 +1,4 @@
-"""What the routes share: the view of the published forecasts, what is computed on request, and the limits."""
+"""The objects that the routes share: the published forecasts, computations on request, and the limits."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 POLL_TIMEOUT = 30.0
 RENDERERS = 2
-"""Threads that make answers."""
+"""Number of threads that make answers."""
 T = TypeVar("T")
 
 log = logging.getLogger(LOGGER)
@@ -33,7 +33,7 @@ log = logging.getLogger(LOGGER)
 
 @dataclass
 class Service:
-    """What the routes share.
+    """The objects that the routes share.
 
     Attributes
     ----------
@@ -48,18 +48,18 @@ class Service:
     live
         Makes forecasts on request, or None.
     scorer
-        Loads what scores texts; by default the shipped model.
+        Loads the model that scores texts; by default the shipped one.
     as_of
-        The session (ISO date) on which the dashboard opens, as a replay, and of whose forecasts the API speaks unless a
-        request names another one; None for the newest.
+        A past session (ISO date) with which the dashboard opens, and whose forecasts the API returns unless a request
+        names another session; None means the newest.
     poll
-        Seconds between two polls of the published forecasts; 0 polls at the start alone.
+        Seconds between two polls of the published forecasts; with 0, they are read only at the start.
     metrics
-        Its counters.
+        The counters.
     hub
-        Its event streams.
+        The event streams.
     bodies
-        What was rendered last.
+        The cache of rendered answers.
     """
 
     view: View
@@ -84,27 +84,27 @@ class Service:
 
     @cached_property
     def gate(self) -> Gate:
-        """Where requests to score texts or to make forecasts wait."""
+        """The gate for requests that score texts or make forecasts."""
         return Gate(self.limits.heavy, self.limits.waiting)
 
     @cached_property
     def batches(self) -> Gate:
-        """Where requests for many symbols wait."""
+        """The gate for requests for many symbols."""
         return Gate(self.limits.heavy, self.limits.waiting)
 
     async def rendered(self, render: Callable[[], T]) -> T:
-        """What `render` returns, made in a thread: documents are read and written while others are answered."""
+        """The result of `render`, computed in a thread so that other requests are answered meanwhile."""
         return await asyncio.get_running_loop().run_in_executor(self._renderers, render)
 
     def close(self) -> None:
-        """End the streams and what is under way, because the service stops."""
+        """End the streams and running computations, because the service stops."""
         self.hub.close()
         self.live_runs.close()
         self._renderers.shutdown(wait=False, cancel_futures=True)
 
     @cached_property
     def loaded_scorer(self) -> Scorer:
-        """What scores texts, loaded with the first request."""
+        """The model that scores texts, loaded at the first request."""
         if self.scorer is not None:
             return self.scorer()
         from tenor.sentiment.scorer import Scorer
@@ -112,7 +112,7 @@ class Service:
         return Scorer.load()
 
     async def watch(self) -> None:
-        """Poll the published forecasts again and again, and send listeners what is new."""
+        """Poll the published forecasts repeatedly, and send new ones to listeners."""
         while True:
             await asyncio.sleep(self.poll)
             await self.update()
@@ -138,7 +138,7 @@ class Service:
         self._unready = problems
 
     async def _poll(self) -> None:
-        # a place that does not answer keeps nobody waiting: the poll goes on in its thread, and is noted as a problem
+        # if the store does not answer, nobody waits: the poll goes on in its thread, and is noted as a problem
         polling = asyncio.ensure_future(asyncio.to_thread(self.view.poll))
         try:
             changed = await asyncio.wait_for(asyncio.shield(polling), POLL_TIMEOUT)

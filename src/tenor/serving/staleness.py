@@ -1,4 +1,4 @@
-"""How stale the published forecasts are: from what was published with them and the clock, without a calendar."""
+"""How stale the published forecasts are, judged by the clock and the closes published with them, without a calendar."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tenor.serving.published import SKEW, Index, SymbolEntry
 from tenor.serving.schemas import Staleness
 
 LATE = 3
-"""Up to so many sessions behind, bars are only late; further behind, none are fetched any more."""
+"""Up to this many sessions behind, bars count as late; with more, fetching seems to have stopped."""
 
 
 def staleness(index: Index, entry: SymbolEntry | None, now: float, problems: Sequence[str] = ()) -> Staleness:
@@ -19,19 +19,20 @@ def staleness(index: Index, entry: SymbolEntry | None, now: float, problems: Seq
     Parameters
     ----------
     index
-        What is published.
+        The index of published forecasts.
     entry
-        Of the forecast; None for the freshest of the index.
+        The entry of the forecast; None for the freshest one of the index.
     now
         Unix time.
     problems
-        Why what is published may be newer than `index` (it can't be read, say); each is a reason.
+        Reasons why newer forecasts than in `index` may have been published, such as a failed read; each is a reason for
+        staleness.
     """
     freshest = entry or max(index.entries.values(), key=lambda other: other.rank(now), default=None)
     if freshest is None:
         return Staleness(stale=True, sessions_behind=0, reasons=("nothing is published", *problems))
     published = freshest.published_at
-    # the closes of an index published later than this entry reach further, and contain all those after it
+    # an index published later than this entry has later closes, including all after the entry
     closes: Sequence[float] = index.head.get("closes", ())
     since = bisect_right(closes, now) - bisect_right(closes, published)
     grace = grace_of(index.head.get("calendar", ""))
@@ -53,16 +54,16 @@ def staleness(index: Index, entry: SymbolEntry | None, now: float, problems: Seq
 
 
 def due(index: Index | None, now: float, *, delay: float) -> bool:
-    """Whether a refresh is due: a session closed, `delay` seconds ago or more, whose bar no forecast uses yet.
+    """Whether a refresh is due: a session closed at least `delay` seconds ago, and no forecast uses its bar yet.
 
     Parameters
     ----------
     index
-        What is published, or None.
+        The index of published forecasts, or None.
     now
         Unix time.
     delay
-        Seconds after a close at which its bars are available.
+        Seconds after a close until its bars are available.
     """
     if index is None or not index.entries:
         return True
@@ -73,6 +74,6 @@ def due(index: Index | None, now: float, *, delay: float) -> bool:
     freshest = max(index.entries.values(), key=lambda other: other.rank(now))
     if 0 < freshest.behind <= LATE and now - published >= delay:
         return True  # the last refresh ran before the bars were available
-    # of a model whose forecasts are made before the open: the night's news is complete
+    # for a model that forecasts before the open: the news of the night is complete
     cut_offs: Sequence[float] = index.head.get("cut_offs", ())
     return any(published < close + delay <= now for close in closes) or any(published < c <= now for c in cut_offs)

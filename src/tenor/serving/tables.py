@@ -21,11 +21,11 @@ DESCRIBED: dict[int | str, dict[str, Any]] = {
     200: {"content": {media: {"schema": {"type": "string", "format": "binary"}} for media in MEDIA.values()}},
     406: {"description": "This service can't write Parquet: ask for CSV."},
 }
-"""For OpenAPI, beside JSON."""
+"""The responses for OpenAPI, in addition to JSON."""
 
 
 def format_asked(request: Request, format_: str | None) -> str:
-    """What the caller wants: its query says, else the first media type of its ``Accept`` that is known here."""
+    """The format that the caller wants: by the query, else the first known media type of ``Accept``."""
     if format_ is not None:
         return format_
     named = {media: name for name, media in MEDIA.items()} | {"application/json": JSON, "*/*": JSON}
@@ -44,20 +44,20 @@ async def table_response(
     format_: str,
     on: str | None = None,
 ) -> Response:
-    """The forecasts of `symbols`, which are published, as a file.
+    """The published forecasts of `symbols` as a file.
 
-    Unlike JSON, a table has no place for the problem of one symbol: any refuses the whole.
+    Unlike JSON, a table has no place for the problem of a symbol, so one problem refuses the whole request.
 
     Parameters
     ----------
     symbols
-        By the names under which they are published.
+        The symbols, as they are published.
     horizon
-        Sessions ahead; None for all there are.
+        Sessions ahead; None for all horizons.
     format_
         A key of `MEDIA`.
     on
-        A past session, of whose forecasts the file is; None for the newest ones.
+        A past session; None for the newest forecasts.
     """
     entries = service.view.snapshot.index.entries
     key = ("table", format_, horizon, on, *(entries[symbol].digest for symbol in symbols))
@@ -93,5 +93,5 @@ def _table(service: Service, symbols: Sequence[str], horizon: int | None, format
         return to_csv(rows)
     try:
         return to_parquet(rows)
-    except ModuleNotFoundError:  # a function on AWS carries no pyarrow
+    except ModuleNotFoundError:  # a function on AWS has no pyarrow
         raise HTTPException(406, "This service can't write Parquet: ask for CSV.") from None

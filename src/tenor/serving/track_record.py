@@ -28,9 +28,9 @@ class TestedRecord:
     record
         The track record.
     p
-        Of equal squared error with persistence.
+        P-value of equal squared errors of forecast and persistence.
     risk_p
-        Of equal QLIKE loss with the EWMA.
+        P-value of equal QLIKE losses of forecast and EWMA.
     """
 
     record: TrackRecord
@@ -39,21 +39,20 @@ class TestedRecord:
 
 
 def track_record(rows: Iterable[PastForecast], *, horizon: int, since: str) -> TestedRecord:
-    """The track record of past forecasts, day by day; `with_verdicts` adds the verdicts.
+    """The track record of past forecasts; `with_verdicts` adds the verdicts.
 
-    How far: QLIKE of the forecast's and of the EWMA's variance against squared returns, which are noisy but right on
-    average, so that the better forecast has the lower loss in expectation (Patton 2011). Which way: skill is
-    1 - RMSE / RMSE of persistence on returns. Intervals come from resampling days in blocks, because stocks move
-    together.
+    Volatility is judged by QLIKE of the forecast variance and of the EWMA's against squared returns. These are noisy
+    but right on average, so the better forecast has the lower expected loss (Patton 2011). Returns are judged by skill:
+    1 - RMSE / RMSE of persistence. Intervals come from resampling blocks of days, because stocks move together.
 
     Parameters
     ----------
     rows
         Past forecasts of all symbols.
     horizon
-        Theirs, in sessions.
+        Horizon of the forecasts, in sessions.
     since
-        ISO date, the first day of the model's test part: what comes before was fitted or tuned on.
+        ISO date, the first day of the model's test part; earlier days were used for fitting or calibration.
     """
     due = [row for row in rows if row.session >= since and row.realised_return is not None]
     if not due:
@@ -66,7 +65,7 @@ def track_record(rows: Iterable[PastForecast], *, horizon: int, since: str) -> T
     predicted = np.array([row.expected_return for row in due])
     p_up = np.array([row.p_up for row in due])
     realised = np.array([row.realised_return for row in due], dtype="float64")
-    # squared errors summed by day: days, not forecasts, are what is resampled; persistence forecasts a return of 0
+    # squared errors summed by day, because days are resampled, not forecasts; persistence forecasts a return of 0
     errors = np.bincount(day, weights=(predicted - realised) ** 2)
     persistence = np.bincount(day, weights=realised**2)
     drawn = resampled_days(len(days), horizon=horizon)
@@ -118,7 +117,7 @@ def _by_day(values: Float64, day: Float64, drawn: Float64, horizon: int) -> tupl
 
 
 def with_verdicts(tested: Iterable[TestedRecord]) -> list[TrackRecord]:
-    """The records with their verdicts, on how far and on which way each at 5 % over all horizons together (Holm)."""
+    """The records with their verdicts on volatility and on returns, each tested at 5 % over all horizons (Holm)."""
     tested = list(tested)
     adjusted = holm({str(place): result.p for place, result in enumerate(tested)})
     risk = holm({str(place): result.risk_p for place, result in enumerate(tested)})

@@ -1,4 +1,4 @@
-"""The versions of a registry as the model page shows them: what each beats, and why the champion is the champion."""
+"""The versions of a registry for the model page: what each one beats, and why the champion was promoted."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from tenor.errors import TenorError
 from tenor.registry import Registry
 
 SHOWN = 20
-"""Versions, the newest."""
+"""How many of the newest versions are shown."""
 BEATS_EWMA = "is lower than that of an EWMA"
-"""What the verdict of a validation part says where the volatility was better (`tenor.pipeline.train`)."""
+"""The words in the verdict of a validation part with a better volatility (`tenor.pipeline.train`)."""
 
 
 def version_rows(registry: Registry) -> list[dict[str, Any]]:
-    """The newest versions, newest first, in the fields of `schemas.ModelVersion`.
+    """The newest versions, newest first, with the fields of `schemas.ModelVersion`.
 
-    A version whose card can't be read has no ``beats``: the forecasts do not wait for it.
+    A version whose card can't be read has no ``beats``; this does not stop the publication of forecasts.
     """
     contests = registry.contests()
     rows = []
@@ -39,18 +39,18 @@ def version_rows(registry: Registry) -> list[dict[str, Any]]:
 
 
 def beats(validation: Mapping[str, Mapping[str, Any]]) -> dict[str, list[int]]:
-    """The horizons at which the validation part shows a version ahead of what anyone could say without a model.
+    """The horizons at which a version was better than simple baselines on its validation part.
 
     Parameters
     ----------
     validation
-        Of a card: by horizon ``error_reduction`` (against persistence) and ``verdict``.
+        From a model's card: by horizon ``error_reduction`` (against persistence) and ``verdict``.
 
     Returns
     -------
     dict
-        ``volatility`` (a lower QLIKE than an EWMA), ``returns`` (a lower error than persistence). No test: a
-        difference may be chance. Both are empty for a version that beats nothing.
+        ``volatility`` (a lower QLIKE than an EWMA), ``returns`` (a lower error than persistence). Differences are not
+        tested, so they may be chance. Both are empty if the version was never better.
     """
     return {
         "volatility": [int(h) for h, results in validation.items() if BEATS_EWMA in str(results.get("verdict", ""))],

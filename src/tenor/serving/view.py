@@ -1,4 +1,4 @@
-"""The published forecasts as a server sees them: the last good state in memory, whatever becomes of their place."""
+"""The published forecasts in the memory of a server: the last good state, even if the store can't be reached."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Snapshot:
     documents: Mapping[str, bytes]
 
     def find(self, symbol: str) -> str | None:
-        """`symbol` as it is published, however it is written; None where it is not published."""
+        """The published symbol that `symbol` stands for, in any notation; None if it is not published."""
         name = known_as(symbol, self.index.entries)
         return name if name in self.index.entries else None
 
@@ -48,20 +48,21 @@ class Snapshot:
         return name
 
     def entry(self, symbol: str) -> SymbolEntry:
-        """The entry of `symbol`, however it is written; raises UnknownSymbolError with a suggestion."""
+        """The entry of `symbol`, in any notation; raises UnknownSymbolError with a suggestion."""
         return self.index.entries[self.name(symbol)]
 
 
 class SnapshotCache:
-    """A copy of a bucket's forecasts on this machine: a service that starts while the bucket is away serves it."""
+    """A copy of a bucket's forecasts on this machine, for a service that starts while the bucket can't be reached."""
 
     def __init__(self, copy: PublishedForecasts) -> None:
         self._copy = copy
 
     def save(self, snapshot: Snapshot) -> None:
-        """Write `snapshot`: documents first, then the index that names them; then the old documents are deleted.
+        """Write `snapshot`: first the documents, then the index that names them; then old documents are deleted.
 
-        Killed at any point it leaves a whole state. A full disk costs the copy alone, and is logged.
+        If the call is killed at any point, the copy is still complete. If the disk is full, only the copy fails, which
+        is logged.
         """
         try:
             present = set(self._copy.objects.keys("symbols/"))
@@ -75,7 +76,7 @@ class SnapshotCache:
             log.warning("the published forecasts could not be copied", extra={"error": str(error)})
 
     def load(self) -> Snapshot | None:
-        """The state saved last, without damaged documents; None where there is none."""
+        """The state saved last, without damaged documents; None if there is none."""
         with contextlib.suppress(TenorError, OSError):
             index = self._copy.index()
             documents = {}
@@ -88,7 +89,7 @@ class SnapshotCache:
 
 
 def snapshot_cache(store: str) -> SnapshotCache | None:
-    """The cache of `store` in the user's cache folder; None for a folder, which is as near as a copy would be."""
+    """The cache of `store` in the user's cache folder; None if the store is a folder, which needs no copy."""
     if not store.startswith("s3://"):
         return None
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -97,17 +98,17 @@ def snapshot_cache(store: str) -> SnapshotCache | None:
 
 
 class View:
-    """What is served of `published`.
+    """The forecasts of `published` that are served.
 
     Parameters
     ----------
     published
         The forecasts.
     preload
-        Read every document at once, so that all of them can be served when their place goes away; without it a
+        Read all documents at the start, so that they can be served if the store can't be reached later. Otherwise a
         document is read when it is first requested.
     cache
-        Has a state from an earlier run, served until the published forecasts are read, and stores each new state.
+        Stores each new state. A state from an earlier run is served until the published forecasts have been read.
     clock
         Returns the Unix time.
     """
@@ -155,12 +156,12 @@ class View:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Why the view may not be what is published now."""
+        """Reasons why the view may differ from what is published now."""
         with self._lock:
             return tuple(self._problems.values())
 
     def note(self, name: str, problem: str | None) -> None:
-        """Remember a problem under `name`, or that it is over."""
+        """Store a problem under `name`; None means that it is over."""
         with self._lock:
             if problem is None:
                 self._problems.pop(name, None)
@@ -168,7 +169,7 @@ class View:
                 self._problems[name] = problem
 
     def staleness(self, entry: SymbolEntry | None = None) -> Staleness:
-        """How stale `entry` is; without one, how stale all of it is."""
+        """How stale `entry` is; without an entry, how stale the freshest forecast is."""
         return staleness(self.snapshot.index, entry, self.clock(), self.problems)
 
     def document(self, symbol: str) -> dict[str, Any]:
@@ -194,12 +195,12 @@ class View:
         return document
 
     def poll(self, *, wait: bool = False) -> tuple[str, ...]:
-        """Read what changed. Never raises: see `problems`.
+        """Read what has changed. It never raises; see `problems`.
 
         Parameters
         ----------
         wait
-            Wait for a poll that another thread has begun; without it nothing is read then.
+            Wait for a poll that another thread has begun; otherwise return at once in that case.
 
         Returns
         -------
@@ -209,7 +210,7 @@ class View:
         if not self._polling.acquire(blocking=wait):
             return ()
         try:
-            with contextlib.suppress(StoreError):  # the last good one is served on; the index tells what is wrong
+            with contextlib.suppress(StoreError):  # the last good one is still served; the index reports the problem
                 self.paper = self.published.paper(self.paper)
             return self._read()
         except (TenorError, OSError) as error:
@@ -222,7 +223,7 @@ class View:
         with self._lock:
             damaged_before = "documents" in self._problems  # they may have been repaired under the same index
         before = self._snapshot
-        # the snapshot's index lacks what is damaged: then the published one is read again
+        # the snapshot's index has no damaged documents; if there are any, the published index is read again
         index = self.published.index(None if before is None or damaged_before else before.index)
         if index is None:
             lost = before is not None
@@ -251,7 +252,7 @@ class View:
                     continue
                 damaged.append(symbol)
                 entries.pop(symbol)
-                if before is not None and symbol in known:  # its last good document goes on being served
+                if before is not None and symbol in known:  # its last good document is still served
                     entries[symbol], documents[symbol] = before.index.entries[symbol], known[symbol]
         self._snapshot = Snapshot(Index(index.head, entries, index.retired, index.etag), documents)
         if self._cache is not None and entries:

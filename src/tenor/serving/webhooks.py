@@ -1,4 +1,4 @@
-"""Webhooks: the address that alarms are posted to. It may hold a secret: no message and no line of a log shows it."""
+"""Webhooks: addresses to which alarms are posted. They may contain a secret, so no message or log line shows them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tenor.errors import ConfigError
 from tenor.serving.logs import LOGGER
 
 TIMEOUT = 5.0
-"""Seconds that an address has to answer."""
+"""Seconds within which an address must answer."""
 
 log = logging.getLogger(LOGGER)
 
 
 def check(webhook: str) -> None:
-    """Raise ConfigError where `webhook` is no http(s) address."""
+    """Raise ConfigError if `webhook` is not an http(s) address."""
     try:
         parts = urlsplit(webhook)
         known = parts.scheme in ("http", "https") and bool(parts.hostname)
@@ -31,9 +31,9 @@ def check(webhook: str) -> None:
 
 
 def post(webhook: str, message: Mapping[str, Any]) -> bool:
-    """Post `message` as JSON, and tell whether it was taken; a failure is logged.
+    """Post `message` as JSON; returns whether it was accepted. A failure is logged.
 
-    A redirect is a failure: the message goes nowhere but to the address that was set.
+    A redirect counts as a failure, so the message is sent only to the address in the settings.
     """
     import httpx
 

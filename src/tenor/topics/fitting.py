@@ -1,4 +1,4 @@
-"""Topics from embeddings, by k-means on directions (scikit-learn), named by class-based tf-idf."""
+"""Finds topics in embeddings with spherical k-means (scikit-learn) and names them with class-based TF-IDF."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from tenor.topics.model import NO_TOPIC, TINY, Float32, Topic, TopicModel
 from tenor.topics.words import stop_words, telling_words, words_of
 
 MOST_ITEMS = 100_000
-"""Distinct items that a fit looks at; of more it takes those with the smallest hashes, which is a fair sample."""
+"""Most distinct items used in a fit. Of more, those with the smallest hashes are taken, which is as good as random."""
 LEAST_ITEMS = 10
-"""Distinct items a topic, on average, that a fit needs."""
+"""Least number of distinct items for each topic, on average, that a fit needs."""
 SAME = 0.5
-"""Two topics are the same where more than this share of the items of either belongs to both: at most one can be."""
+"""Two topics are the same if they share more than this part of the items of either; at most one pair can."""
 _STARTS = 5
 
 
@@ -35,30 +35,29 @@ def fit_topics(
     without: Collection[str] = (),
     settings: Mapping[str, Any] | None = None,
 ) -> TopicModel:
-    """Topics of items; nothing but these items is looked at, so that a fold fits them on its own past.
+    """Find the topics of some items. Only these items are used, so each fold can fit topics on its own past.
 
-    Items that differ in case, punctuation and links alone count once. The same items give the same topics, in whatever
-    order they come.
+    Items that differ only in case, punctuation or links count once. The same items give the same topics, in any order.
 
     Parameters
     ----------
     embeddings
         ``[n, width]``, as `Scores.embeddings`; rows with a NaN (empty, not English) are left out.
     texts
-        Of the items.
+        The texts of the items.
     k
         Number of topics.
     seed
-        Of the random starts.
+        Seed of the random starting points.
     encoder
-        Names what made the embeddings.
+        Name of the encoder that made the embeddings.
     previous
-        Topics fitted before, of the same encoder: those that come again keep their places and the names that the user
-        gave them.
+        Topics fitted earlier with the same encoder: a topic that is found again keeps its number and the name that the
+        user gave it.
     without
-        Words, in lower case, that must not name a topic: names of companies, say.
+        Words in lower case that must not name a topic, such as names of companies.
     settings
-        More that made the model, to be stored with it.
+        Further settings to store with the model.
 
     Raises
     ------
@@ -70,13 +69,13 @@ def fit_topics(
         scikit-learn is not installed.
     """
     if k < 2:
-        raise ConfigError(f"k is {k}: at least 2 topics tell items apart.")
+        raise ConfigError(f"k is {k}; it must be at least 2.")
     if not 0 <= seed < 2**32:
         raise ConfigError(f"seed is {seed}: give a whole number from 0 to {2**32 - 1}.")
     array = np.asarray(embeddings)
     if array.ndim != 2 or len(array) != len(texts):
         raise ConfigError(
-            f"{len(texts)} texts came with embeddings of shape {list(array.shape)}: give one row of numbers a text."
+            f"{len(texts)} texts came with embeddings of shape {list(array.shape)}: give one row for each text."
         )
     rows = _distinct(array, texts)
     if len(rows) < LEAST_ITEMS * k:
@@ -118,18 +117,18 @@ def fit_topics(
 
 
 def matched(topics: npt.NDArray[np.int64], before: npt.NDArray[np.int64], k: int, k_before: int) -> dict[int, int]:
-    """Which topic is which of an earlier model, by the items they share: more than `SAME` of the items of either.
+    """Match the topics of a new model with those of an earlier one: they share more than `SAME` of their items.
 
     Parameters
     ----------
     topics
-        The topic of each item by the new model.
+        The topic of each item in the new model.
     before
-        The topic of each by the earlier one.
+        The topic of each item in the earlier model.
     k
-        Topics of the new model.
+        Number of topics in the new model.
     k_before
-        Topics of the earlier one.
+        Number of topics in the earlier model.
     """
     both = (topics != NO_TOPIC) & (before != NO_TOPIC)
     shared = np.zeros((k, k_before), np.int64)
@@ -140,7 +139,7 @@ def matched(topics: npt.NDArray[np.int64], before: npt.NDArray[np.int64], k: int
 
 
 def sample_rank(text: str) -> bytes:
-    """What orders texts for a sample: as good as chance, and the same on every machine."""
+    """A hash that orders texts for sampling: as good as random, and the same on every machine."""
     return hashlib.sha256(text.encode("utf-8", "replace")).digest()
 
 

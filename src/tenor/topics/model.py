@@ -1,4 +1,4 @@
-"""Fitted topics: which one an item belongs to, and what each is called. Needs NumPy alone."""
+"""Fitted topics: which one an item belongs to, and what each is called. Needs only NumPy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tenor.storage.files import content_key, read_json
 
 FORMAT = 1
 NO_TOPIC = -1
-"""The topic of an item without an embedding: it is empty, or does not look English."""
+"""The topic of an item without an embedding, because it is empty or does not look English."""
 LONGEST_NAME = 40
 TINY = np.float32(1e-12)
 _AT_ONCE = 16_384
@@ -32,11 +32,11 @@ class Topic:
     Attributes
     ----------
     words
-        Its own words, the most telling first.
+        Its typical words, the most typical first.
     items
-        Distinct items of the fit that belong to it.
+        Number of distinct items in the fit that belong to it.
     given
-        The name that the user gave it; None where its words are its name.
+        The name that the user gave it; None if its words are its name.
     """
 
     words: tuple[str, ...]
@@ -46,20 +46,20 @@ class Topic:
 
 @dataclass(frozen=True, eq=False)
 class TopicModel:
-    """Topics as directions in the space of an encoder's embeddings; an item belongs to the nearest.
+    """Topics as directions in the space of an encoder's embeddings; an item belongs to the nearest direction.
 
     Attributes
     ----------
     topics
-        In a stable order: by size in the first fit; a refit leaves the matched ones in their places.
+        The topics, by size in the first fit; in a later fit, topics that are found again keep their numbers.
     centre
-        Float32 ``[width]``, taken from each embedding first.
+        Float32 ``[width]``, subtracted from each embedding first.
     directions
         Float32 ``[k, width]``, of length 1.
     encoder
-        Names what made the embeddings; those of another mean nothing here.
+        Name of the encoder that made the embeddings; embeddings of another encoder can't be used.
     settings
-        What made the model, in JSON's types: k, seed, the moment until which items were seen, their number …
+        Settings of the fit, as JSON types: k, seed, the moment up to which items were used, their number …
     """
 
     topics: tuple[Topic, ...]
@@ -85,18 +85,18 @@ class TopicModel:
 
     @property
     def version(self) -> str:
-        """Twelve hex digits that stand for what `assign` answers; names do not count."""
+        """A hash of twelve hex digits of all that decides the result of `assign`; names are not part of it."""
         return content_key(self.encoder, len(self), self.centre.tobytes(), self.directions.tobytes(), length=12)
 
     def assign(self, embeddings: npt.NDArray[np.floating[Any]]) -> Topics:
-        """The topic of each item, by number; `NO_TOPIC` where its embedding has a NaN.
+        """The number of each item's topic; `NO_TOPIC` if its embedding has a NaN.
 
-        An item's topic depends on its own embedding alone, to the bit, whatever stands beside it.
+        The topic of an item depends only on its own embedding, never on the other items.
 
         Parameters
         ----------
         embeddings
-            ``[n, width]``, of `encoder`.
+            ``[n, width]``, made by `encoder`.
 
         Raises
         ------
@@ -106,7 +106,7 @@ class TopicModel:
         return self.nearest(embeddings)[0]
 
     def nearest(self, embeddings: npt.NDArray[np.floating[Any]]) -> tuple[Topics, Float32]:
-        """`assign`, and how typical each item is of its topic: the larger, the more; NaN where it has none.
+        """The topics as in `assign`, and how typical each item is of its topic (larger is more typical; NaN if none).
 
         Parameters and errors are those of `assign`.
         """
@@ -122,8 +122,8 @@ class TopicModel:
         for start in range(0, len(array), _AT_ONCE):
             part = array[start : start + _AT_ONCE].astype(np.float32)
             readable = np.isfinite(part).all(axis=1)
-            # not a matrix product: BLAS sums in another order for another number of rows, and a tie could break
-            # differently with it
+            # not a matrix product: its order of sums depends on the number of rows, and a tie could then be decided
+            # differently
             offsets = part[readable] - self.centre
             likeness = np.einsum("nw,kw->nk", offsets, self.directions, optimize=False)
             numbers[start : start + _AT_ONCE][readable] = likeness.argmax(axis=1)
@@ -132,7 +132,7 @@ class TopicModel:
         return numbers, typical
 
     def check_encoder(self, encoder: str) -> None:
-        """Refuse embeddings of another encoder.
+        """Raise an error if `encoder` is not the one that the topics were fitted with.
 
         Raises
         ------
@@ -162,12 +162,12 @@ class TopicModel:
         raise ConfigError(f"no topic is called {topic!r}.{hint}")
 
     def renamed(self, topic: str, name: str) -> TopicModel:
-        """The same topics, one of them called `name`; an empty name gives it its words back.
+        """The same topics with one of them called `name`; an empty name brings back the name from its words.
 
         Raises
         ------
         ConfigError
-            There is no such topic, or the name can't be one or is another topic's.
+            There is no such topic, or the name is not allowed or belongs to another topic.
         """
         number = self.number(topic)
         if name and not valid_name(name):
@@ -182,7 +182,7 @@ class TopicModel:
         return replace(self, topics=tuple(topics))
 
     def to_bytes(self) -> bytes:
-        """The model as JSON; `from_bytes` reads it back, to the bit."""
+        """The model as JSON; `from_bytes` reads back exactly the same model."""
         document = {
             "format": FORMAT,
             "encoder": self.encoder,
@@ -201,14 +201,14 @@ class TopicModel:
         Parameters
         ----------
         data
-            What `to_bytes` gave.
+            The result of `to_bytes`.
         where
-            Its place, for messages.
+            Where the data is stored, named in error messages.
 
         Raises
         ------
         ModelError
-            It is damaged, or of another format.
+            The data is damaged, or in another format.
         """
         try:
             document = dict(read_json(data))

@@ -1,4 +1,4 @@
-"""Topic models in a store: each version as it was fitted, and the current one with the user's names."""
+"""Topic models in a store: each version as it was fitted, and the current one with the names that the user gave."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tenor.storage.object_store import ObjectStore, change
 from tenor.topics.model import TopicModel
 
 FOLDER = "topics"
-"""Of a store; the keys below are of objects in it."""
+"""Folder of the topic models in a store; the keys below are relative to it."""
 VERSIONS = "versions/"
 CURRENT = "current.json"
 _VERSION = re.compile("[0-9a-f]+")
@@ -21,8 +21,8 @@ _VERSION = re.compile("[0-9a-f]+")
 class SavedTopics:
     """The topic models in `objects`.
 
-    ``versions/VERSION.json`` never changes, so that a model that was trained with some topics goes on with them;
-    ``current.json`` is the one fitted last, under the names that the user gave since.
+    ``versions/VERSION.json`` never changes, so that a forecasting model keeps the topics that it was trained with.
+    ``current.json`` is the version fitted last, with the names that the user gave its topics since.
     """
 
     objects: ObjectStore
@@ -41,7 +41,7 @@ class SavedTopics:
         return model
 
     def current_if_any(self) -> TopicModel | None:
-        """The topics fitted last; None where none were."""
+        """The topics fitted last; None if there are none."""
         try:
             data = self.objects.get(CURRENT).data
         except MissingObject:
@@ -69,16 +69,16 @@ class SavedTopics:
         return TopicModel.from_bytes(data, self._where(key))
 
     def save(self, model: TopicModel) -> None:
-        """Make `model` the current one; its version stays readable for good."""
+        """Make `model` the current one; its version is stored for good as well."""
         # the version first: whoever finds it as the current one can read it by its version as well
         self.save_version(model)
         data = model.to_bytes()
         change(self.objects, CURRENT, lambda _: data)
 
     def save_version(self, model: TopicModel) -> TopicModel:
-        """Make `model` readable by its version, and leave the current one as it is; the topics of that version.
+        """Store `model` under its version, leave the current one as it is, and return the topics of that version.
 
-        One that is there already stays with the names that it has: they are those of a trained model's features.
+        A version that is stored already keeps its names, because the features of trained models are called by them.
         """
         with contextlib.suppress(ModelError):  # not there, or damaged
             return self.version(model.version)
@@ -97,7 +97,7 @@ class SavedTopics:
         return TopicModel.from_bytes(data or b"", self._where(CURRENT))
 
     def versions(self) -> tuple[str, ...]:
-        """The versions that are there, sorted."""
+        """The stored versions, sorted."""
         keys = self.objects.keys(VERSIONS)
         return tuple(sorted(key.removeprefix(VERSIONS).removesuffix(".json") for key in keys))
 

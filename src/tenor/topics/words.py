@@ -1,4 +1,4 @@
-"""The words of news items, without what is no word of theirs: links, tickers, names of accounts, numbers."""
+"""The words of news items, without links, tickers, names of accounts and numbers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WORD = re.compile(r"[^\W\d_](?:[^\W\d_]|['&-](?=[^\W\d_]))*")
 _MEDIUM = frozenset(("rt", "via", "amp", "http", "https", "com", "www"))
 LONGEST_WORD = 24
 VOCABULARY = 20_000
-"""Words that are counted: the commonest; the rest can't name a topic."""
+"""How many words are counted: the most common ones; other words can't name a topic."""
 
 
 def words_of(text: str, without: Collection[str] = ()) -> list[str]:
@@ -34,7 +34,7 @@ def words_of(text: str, without: Collection[str] = ()) -> list[str]:
 
 
 def stop_words() -> frozenset[str]:
-    """Words that tell nothing: scikit-learn's English list, and those of the medium.
+    """Words that say nothing about a topic: scikit-learn's English list, and words common in all news.
 
     Raises
     ------
@@ -51,22 +51,23 @@ def stop_words() -> frozenset[str]:
 def telling_words(
     documents: Iterable[Sequence[str]], topics: Sequence[int], k: int, *, most: int = 10
 ) -> tuple[tuple[str, ...], ...]:
-    """The words that tell each topic from the others, by class-based tf-idf (Grootendorst 2022).
+    """The words that set each topic apart from the others, by class-based TF-IDF (Grootendorst 2022).
 
-    All items of a topic count as one document. A word's weight there is its share of the topic's words, times
-    ``log(1 + words of a topic on average / times it stands anywhere)``. A word counts once an item, so that an item
-    that repeats itself does not name a topic, and only if it stands in five items of it, or in 1 of 1,000.
+    All items of a topic count as one document. The weight of a word in a topic is its share of the topic's words, times
+    ``log(1 + average number of words in a topic / number of times the word occurs in all topics)``. A word counts once
+    for each item, so that one repetitive item can't name a topic. It must occur in at least five items of the topic
+    (all of them, if there are fewer) and in at least 1 of 1,000.
 
     Parameters
     ----------
     documents
         The words of each item.
     topics
-        The topic of each.
+        The topic of each item.
     k
         Number of topics.
     most
-        Words a topic at most.
+        Most words for each topic.
     """
     counts: list[Counter[str]] = [Counter() for _ in range(k)]
     sizes = [0] * k

@@ -143,7 +143,7 @@ class Account:
     holding: Backtest | None
 
     def to_json(self) -> dict[str, Any]:
-        """A mapping of JSON values; what is undefined is None."""
+        """A dict of JSON values; undefined numbers are None."""
         plain: dict[str, Any] = json_values(dict(self.__dict__))
         return plain
 
@@ -226,7 +226,7 @@ def replay(booked: pd.DataFrame, capital: float, cost: float) -> None:
     capital
         Before the first.
     cost
-        Bps of the money traded.
+        Cost in basis points of the money traded.
     """
     cash, positions = capital, pd.Series(dtype="float64")
     for session, part in booked.groupby("session", sort=True):

@@ -176,7 +176,7 @@ def stepped(
     targets
         [symbol]; shares of the equity, or None where nothing was decided.
     cost
-        Bps of the money traded.
+        Cost in basis points of the money traded.
     """
     book = Book(state.cash, state.positions, before)
     nothing = np.zeros(len(before))

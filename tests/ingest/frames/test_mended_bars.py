@@ -84,7 +84,7 @@ def prices_of(symbol: str, value: float) -> pd.DataFrame:
 
 # what is wrong -> the frame, what the message names, the rows that remain, and their closes where all of them do
 WHOLE: dict[str, tuple[Any, str, int, pd.DataFrame]] = {
-    "no open at all": (RAW.assign(open=np.nan), "'open' is missing; 410 rows are so", 410, RAW),
+    "no open at all": (RAW.assign(open=np.nan), "'open' is missing; 410 rows have this fault", 410, RAW),
     "no open of a symbol": (prices_of("MSFT", np.nan), "row 0 (MSFT 2012-09-04): 'open MSFT' is missing", 410, RAW),
     "an open of zeros": (RAW.assign(open=0.0), "'open' is 0.0, which is not positive; 410 rows", 410, RAW),
     "no close, an adjusted one": (RAW.assign(close=np.nan), "'close' is missing; 410 rows", 410, ADJUSTED),

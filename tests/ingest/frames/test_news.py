@@ -56,7 +56,7 @@ BAD: dict[str, tuple[Callable[[], pd.DataFrame], str]] = {
     ),
     "no zone": (
         lambda: NEWS.assign(published=pd.Timestamp("2024-05-02 10:00")),
-        "row 0: 'published' is '2024-05-02 10:00:00', which has no zone; 2 rows are so",
+        "row 0: 'published' is '2024-05-02 10:00:00', which has no zone; 2 rows have this fault",
     ),
     "no text": (lambda: NEWS.assign(headline=["Sales beat estimates", None]), "row 1: 'headline' is missing"),
     "future": (lambda: NEWS.assign(published=["2024-05-02T20:31Z", "2031-01-01T10:00Z"]), "which is from the future"),

@@ -293,7 +293,7 @@ def _fault(
     cell = f"{name!r} is {shown}, which " if value and fault != "missing" else f"{name!r} "
     if fault == "high_below_low":
         cell = f"{name!r} ({value}) "
-    more = f"; {len(alike)} rows are so" if len(alike) > 1 else ""
+    more = f"; {len(alike)} rows have this fault" if len(alike) > 1 else ""
     if TIME_OF_DAY in why:
         return FrameError(f"{what}, {row}: {cell}{why}{more}", mender.daily())
     names = list(dict.fromkeys(map(str, alike["value"]))) if fault == "symbol" else []

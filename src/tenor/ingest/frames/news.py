@@ -108,7 +108,7 @@ def _fault(refusals: pd.DataFrame, table: FrameTable, names: tuple[str, ...], wh
     cells = f"df[{table.labels[place]!r}]" if place >= table.index else "df.index"
     dot = ".dt" if place >= table.index else ""
     is_ = f" is {str(first['value'])!r}, which" if first["value"] else ""
-    more = f"; {len(alike)} rows are so" if len(alike) > 1 else ""
+    more = f"; {len(alike)} rows have this fault" if len(alike) > 1 else ""
     why = f"{what}, row {first['row']}: {first['column']!r}{is_} {first['why']}{more}"
     if first["why"] == NO_ZONE:
         mend = f'{cells} = pd.to_datetime({cells}){dot}.tz_localize("UTC")  # if that is their zone'

@@ -41,10 +41,10 @@ class FineTuneConfig:
     epochs
         Passes over the sentences.
     batch_size
-        Sentences a step.
+        Number of sentences in a step.
     learning_rate
-        Peak of AdamW for the top encoder layer; rates rise over the first `warmup` share of the steps and fall to zero
-        in a straight line.
+        Highest learning rate of AdamW for the top encoder layer. Learning rates rise over the first `warmup` share of
+        the steps and then fall in a straight line to zero.
     head_learning_rate
         The same for the head.
     layer_decay
@@ -52,32 +52,32 @@ class FineTuneConfig:
     warmup
         Share of the steps, 0 .. 1.
     weight_decay
-        Of matrices; biases and norms have none.
+        Weight decay of the matrices; biases and norms have none.
     dropout
-        Of the encoder's states and the head.
+        Dropout rate in the encoder and the head.
     label_smoothing
         Share of a label's mass that is spread over the classes.
     averaging
-        Decay of the moving average of the weights that is the result; 0: the result is the last weights.
+        Decay of the moving average of the weights, which is the result; 0: the result is the last weights.
     freeze_embeddings
         Leave the word vectors as they are (half of all weights, and a third of the time).
     joining
-        Share of the sentences that are read together with a second one, neutral or of the same label, which leaves
-        the label as it is: the model learns to find the decisive word in a longer text.
+        Share of the sentences that are joined with a second one, which is neutral or has the same label, so the label
+        does not change: the model learns to find the decisive word in a longer text.
     token_dropout
         Share of the tokens that are replaced by the unknown token.
     consistency
-        Weight of the disagreement between two passes of each sentence, with other dropout and other dropped tokens;
-        0: one pass, which takes half the time.
+        Weight of the penalty on differences between two passes of each sentence, which differ in dropout and dropped
+        tokens; 0: only one pass, which takes half the time.
     half_precision
         Multiply in bfloat16 where the processor has instructions for it, which takes half the time; the weights stay
         float32.
     max_tokens
-        Longer texts are cut.
+        Longer texts are cut to this many tokens.
     seed
-        Draws the head, the order, dropout and dropped tokens.
+        Seed of the head's first weights, the order of the sentences, dropout and dropped tokens.
     device
-        ``cpu``; ``cuda``, a card; ``auto``, a card where PyTorch sees one. Dropout is drawn differently on a card.
+        ``cpu``; ``cuda`` for a card (GPU); ``auto`` for a card if PyTorch finds one. A card draws dropout differently.
     """
 
     epochs: int = 4

@@ -37,9 +37,9 @@ class Quality:
     accuracy
         Share of right classes.
     macro_f1
-        Unweighted mean of the three F1.
+        Unweighted mean of the F1 of the three classes.
     per_class
-        Precision, recall, F1 and count of each class; a ratio of 0 to 0 counts 0.
+        Precision, recall, F1 and count of each class; a ratio of 0 to 0 counts as 0.
     confusion
         ``[truth][prediction]`` counts, in the order of `LABELS`.
     ece
@@ -69,20 +69,20 @@ class Quality:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Quality:
-        """The quality that `to_json` gave `values` of."""
+        """The quality whose `to_json` gave `values`."""
         return cls(**{**values, "confusion": tuple(tuple(row) for row in values["confusion"])})
 
 
 @dataclass(frozen=True)
 class ScorerComparison:
-    """A model and the baselines on the same sentences, in this order: the model, majority class, lexicons.
+    """A model and its baselines on the same sentences, in this order: the model, the majority class, the lexicons.
 
     Attributes
     ----------
     data
         The name of the sentences.
     dropped
-        Duplicates among them.
+        Number of duplicates that were dropped.
     rows
         The quality of each.
     left_out
@@ -115,10 +115,10 @@ def read_labelled(data: str, folder: Path | None = None, *, agreement: int = 50)
         ``embedded`` or ``negation`` (sentences of tenor's own, in this package), ``fpb``, ``tfns`` (its validation
         part), ``semeval17``, ``sentfin``, or a CSV file (``text``, ``label``).
     folder
-        Where the published sets lie, as ``fpb/``, ``tfns/`` … or under ``sentiment/``; default: what the environment
-        variable ``TENOR_DATA`` names.
+        The folder of the published sets, which are in ``fpb/``, ``tfns/`` … in it or in its ``sentiment/``. Default:
+        the folder in the environment variable ``TENOR_DATA``.
     agreement
-        Of Financial PhraseBank's annotators, in %: 50, 66, 75 or 100.
+        The least agreement among the annotators of Financial PhraseBank, in %: 50, 66, 75 or 100.
     """
     readers: dict[str, Callable[[Path], LabelledTexts]] = {
         "fpb": lambda path: labelled.read_fpb(path, agreement),
@@ -169,7 +169,7 @@ def compare_scorers(
     sentences
         Texts with their classes.
     lexicon_baselines
-        Whether to add the two lexicons, where they are installed.
+        Whether to add the two lexicons, if they are installed.
     progress
         As in `Scorer.score`.
 
@@ -252,7 +252,7 @@ def mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
 
 
 def vader(texts: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Classes ``[n]`` (index into `LABELS`) by VADER's compound score, cut at +-0.05.
+    """Classes ``[n]`` (index into `LABELS`) by VADER's compound score; between -0.05 and 0.05 a text is neutral.
 
     Raises
     ------

@@ -25,17 +25,17 @@ def write_weights(
 ) -> None:
     """Write `tuned` to `folder` as `tenor.sentiment.encoder.OnnxEncoder` reads it.
 
-    The config with the checksums is written last: after a killed write the folder is refused, instead of scoring with
-    parts of two models.
+    The config with the checksums is written last: if the write is interrupted, the folder is refused later, so nothing
+    is ever scored with parts of two models.
 
     Parameters
     ----------
     tuned
         The classifier.
     folder
-        Is made where it does not exist.
+        Folder to write to; it is made if it does not exist.
     name
-        Of the model, the first part of its `model_id`.
+        Name of the model, the first part of its `model_id`.
     temperature
         Logits are divided by it before the softmax.
     storage
@@ -64,7 +64,7 @@ def write_weights(
 
 
 def write_calibrated(tuned: TunedClassifier, valid: LabelledTexts, out: Path, name: str) -> Quality:
-    """Fit the temperature on `valid`, write the weights to `out` as model `name`; the quality on `valid`."""
+    """Fit the temperature on `valid`, write the weights to `out` as model `name`, return the quality on `valid`."""
     logits = tuned.logits(valid.texts)
     temperature = fit_temperature(logits, valid.labels)
     write_weights(tuned, out, name=name, temperature=temperature)

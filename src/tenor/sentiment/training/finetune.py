@@ -1,6 +1,6 @@
-"""Fine-tuning of a BERT classifier on labelled sentences: all layers at once, the lower ones more gently.
+"""Fine-tuning of a BERT classifier on labelled sentences: all layers at once, the lower ones at lower learning rates.
 
-A checkpoint after every epoch lets a killed run resume; it ends with the weights of an uninterrupted one.
+A checkpoint after every epoch lets an interrupted run resume; it ends with the same weights as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def fine_tune(
     on_epoch: Callable[[Epoch], None] | None = None,
     on_step: Callable[[int, int], None] | None = None,
 ) -> list[Epoch]:
-    """Tune `start` on `train`, in place, by the settings in ``start.config``.
+    """Tune `start` on `train`, in place, with the settings in ``start.config``.
 
     Parameters
     ----------
@@ -68,9 +68,9 @@ def fine_tune(
     train
         Sentences to learn from.
     valid
-        Sentences evaluated after each epoch; they select nothing, the schedule is run to its end.
+        Sentences evaluated after each epoch. They do not decide anything: all epochs are run.
     targets
-        Probabilities ``[n, 3]`` to learn in place of the labels of `train`: how sure its annotators were.
+        Probabilities ``[n, 3]`` to learn in place of the labels of `train`; they say how sure the annotators were.
     work
         Folder for the checkpoint of each epoch; if it holds one of the same settings and sentences, the run resumes
         from there.
@@ -186,7 +186,7 @@ def _optimizer(model: Classifier, config: FineTuneConfig) -> torch.optim.Optimiz
 def join_neighbours(
     ids: list[list[int]], labels: npt.NDArray[np.int64], config: FineTuneConfig, rng: np.random.Generator
 ) -> list[list[int]]:
-    """Sentences of token ids, a share `joining` of them with another one before or after that leaves their label."""
+    """Token ids of the sentences; a share `joining` gets another sentence before or after that keeps the label."""
     joined = list(ids)
     for i in np.flatnonzero(rng.random(len(ids)) < config.joining):
         j = int(rng.integers(len(ids)))

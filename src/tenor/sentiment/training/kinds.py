@@ -1,4 +1,4 @@
-"""The training of a classifier of the kinds of news on an encoder's embeddings."""
+"""Trains a classifier for kinds of news on an encoder's embeddings."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class FitConfig:
     strength
         scikit-learn's C of each kind's logistic regression (the inverse of its penalty).
     labelled_weight
-        Weight of a text labelled by hand; a text labelled by rule weighs at most `weak_weight`.
+        Weight of a text labelled by hand.
     weak_weight
-        Times how sure its label is, from 0 to 1.
+        Weight of a text labelled by rule; it is multiplied by how sure the label is, from 0 to 1.
     trust
-        The least probability of a kind whose rule matches a text.
+        If the rule of a kind matches a text, its probability is raised to at least this.
     """
 
     strength: float = 0.01
@@ -55,19 +55,19 @@ def fit_kinds(
 ) -> tuple[bytes, Float32]:
     """Train the classifier of `encoder`; the same inputs give the same bytes.
 
-    Each kind has a logistic regression. It is fitted on the texts labelled by hand first; what it says of the texts
-    labelled by rule, raised where a rule matches, labels these for a second fit on both. Five folds of the texts
-    labelled by hand, scored by the fits that did not see them, choose the threshold of best F1 of each kind, which the
-    bias then moves to `PRESENT`.
+    Each kind has a logistic regression. It is first fitted on the texts labelled by hand. Its probabilities for the
+    texts labelled by rule, raised where a rule matches, are the labels of these for a second fit on both. Then the
+    threshold with the best F1 of each kind is found by cross-validation, in five folds of the texts labelled by hand.
+    Last, the bias is shifted so that this threshold lies at the probability `PRESENT`.
 
     Parameters
     ----------
     encoder
-        Gives the embeddings.
+        The encoder that makes the embeddings.
     texts, labels
-        Texts labelled by hand, and 0 or 1 for each kind of each: ``[n, 9]``.
+        Texts labelled by hand, and their labels ``[n, 9]``: 0 or 1 for each kind.
     weak_texts, weak_labels
-        More texts, and what rules say of them, ``[m, 9]``; they may be none.
+        More texts and the labels ``[m, 9]`` that rules gave them; there may be none.
     config
         Weights and penalty.
 
@@ -81,13 +81,14 @@ def fit_kinds(
     Raises
     ------
     DataError
-        Numbers of texts and labels differ, or a kind has fewer than five texts that are of it, or that are not.
+        The numbers of texts and labels differ, or for a kind there are fewer than five texts that are of it, or fewer
+        than five that are not.
     """
     weak = np.zeros((0, len(KINDS)), np.int8) if weak_labels is None else weak_labels
     for name, some, theirs in (("texts", texts, labels), ("weak texts", weak_texts, weak)):
         if theirs.shape != (len(some), len(KINDS)):
             raise DataError(
-                f"{len(some)} {name} have labels of shape {theirs.shape}: give 0 or 1 for each kind of each."
+                f"{len(some)} {name} have labels of shape {theirs.shape}: give each text 0 or 1 for each kind."
             )
     counts = labels.sum(axis=0)
     for kind, count in zip(KINDS, counts.tolist(), strict=True):
@@ -142,7 +143,7 @@ def embed(encoder: Encoder, texts: Sequence[str]) -> Float32:
 
 
 def best_threshold(logits: npt.NDArray[np.float64], labels: Labels) -> float:
-    """The logit from which on texts count as of a kind, so that F1 is largest; the middle of the two around it."""
+    """The logit at and above which a text counts as one of the kind, chosen for the best F1."""
     order = np.argsort(-logits, kind="stable")
     hits = np.cumsum(labels[order])
     f1 = 2 * hits / (np.arange(1, len(order) + 1) + labels.sum())

@@ -1,4 +1,4 @@
-"""LabelledTexts sentences: the published sets and a user's own CSV, read into one type; duplicates and splits."""
+"""Labelled sentences: published sets and a user's own CSV, read into one type, `LabelledTexts`; duplicates, splits."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FPB_AGREEMENT = {
 FPB_CERTAINTY = {50: 0.58, 66: 0.7, 75: 0.87, 100: 1.0}
 """Share of the annotators behind the label of a sentence that is in this file but not in the next stricter one."""
 SEMEVAL_NEUTRAL = 0.15
-"""SemEval-2017 scores within this of zero count as neutral: about the smallest step that its annotators used."""
+"""SemEval-2017 scores this close to zero count as neutral; it is about the smallest step that its annotators used."""
 
 _POSITIVE, _NEUTRAL, _NEGATIVE = range(3)
 _TFNS = {"0": _NEGATIVE, "1": _POSITIVE, "2": _NEUTRAL}
@@ -46,7 +46,7 @@ class LabelledTexts:
     labels
         Int64 ``[n]``, index into `LABELS`.
     name
-        Where they come from, for messages and tables.
+        Where they come from; shown in messages and tables.
     """
 
     texts: tuple[str, ...]
@@ -72,7 +72,7 @@ class LabelledTexts:
         return self.take(np.array(keep, dtype=np.int64))
 
     def without(self, *others: LabelledTexts) -> LabelledTexts:
-        """The sentences that none of `others` holds in any spelling (`duplicate_key`)."""
+        """The sentences that are not in any of `others`, whatever the spelling (`duplicate_key`)."""
         known = {duplicate_key(text) for other in others for text in other.texts}
         keep = [i for i, text in enumerate(self.texts) if duplicate_key(text) not in known]
         return self.take(np.array(keep, dtype=np.int64))
@@ -105,10 +105,11 @@ def read_fpb(folder: Path, agreement: int = 50) -> LabelledTexts:
 
 
 def fpb_targets(folder: Path, sentences: LabelledTexts) -> npt.NDArray[np.float32]:
-    """How Financial PhraseBank's annotators voted on `sentences`, as probabilities ``[n, 3]``.
+    """How the annotators of Financial PhraseBank voted on `sentences`, as probabilities ``[n, 3]``.
 
-    The files show the band of the majority's share, not the other votes: the label gets the middle of the band, and the
-    rest goes to neutral, or from neutral in equal parts to the others, as positive is rarely taken for negative.
+    The files only show a range for the majority's share, not the other votes. The label gets the middle of that range.
+    The rest goes to neutral, as positive is rarely taken for negative; if the label is neutral, the rest is shared
+    equally by the other two.
     """
     share = np.full(len(sentences), FPB_CERTAINTY[50])
     for agreement in sorted(FPB_AGREEMENT)[1:]:
@@ -134,7 +135,7 @@ def read_tfns(folder: Path, part: str = "valid") -> LabelledTexts:
 
 
 def read_sentfin(folder: Path) -> LabelledTexts:
-    """SEntFiN 1.0: the titles whose entities agree; neutral agrees with positive, and with negative."""
+    """SEntFiN 1.0: the titles whose companies have labels that agree; neutral agrees with positive and negative."""
     path = folder / "SEntFiN.csv"
     rows = []
     for _, row in _csv_rows(path, ("Title", "Decisions")):
@@ -153,7 +154,7 @@ def read_semeval(folder: Path) -> LabelledTexts:
         items = read_json(_read(path))
         scored = [(str(item["title"]), float(item["sentiment"])) for item in items]
     except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path} is no list of objects with 'title' and 'sentiment': {error}.") from error
+        raise DataError(f"{path} is not a list of objects with 'title' and 'sentiment': {error}.") from error
     rows = [
         (text, _POSITIVE if s > SEMEVAL_NEUTRAL else _NEGATIVE if s < -SEMEVAL_NEUTRAL else _NEUTRAL)
         for text, s in scored

@@ -76,7 +76,7 @@ def fpb_protocol(
     on_seed: Callable[[SeedQuality], None] | None = None,
     on_step: Callable[[int, int], None] | None = None,
 ) -> ProtocolReport:
-    """Tune on Financial PhraseBank (>= 50 % agreement) and test on a random 20 %, once a seed.
+    """Tune on Financial PhraseBank (>= 50 % agreement) and test on a random 20 %, once for each seed.
 
     Duplicates are dropped before the split; the seed draws split, order and dropout. The model tested is the mean of
     the weights of `members` tunings on the same sentences, in other orders and with other dropout. They learn how sure
@@ -89,7 +89,7 @@ def fpb_protocol(
     folder
         Financial PhraseBank as published.
     seeds
-        One run a seed.
+        One run for each seed.
     start
         Folder that `TunedClassifier.save` wrote; it must not have been tuned on PhraseBank. Default: the weights in
         this package, which were not.

@@ -25,7 +25,7 @@ class Terms:
     Attributes
     ----------
     cost
-        Bps of the money traded.
+        Cost in basis points of the money traded.
     borrow
         Bps a year of the money borrowed, and of what is sold short.
     cap

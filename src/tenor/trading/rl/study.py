@@ -94,7 +94,7 @@ class Study:
     notes: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """A mapping of JSON values; what is undefined is None."""
+        """A dict of JSON values; undefined numbers are None."""
         plain: dict[str, Any] = json_values(
             {
                 "first": f"{self.first:%Y-%m-%d}",

@@ -88,7 +88,7 @@ class Verdict:
     sentence: str
 
     def to_json(self) -> dict[str, Any]:
-        """A mapping of JSON values; what is undefined is None."""
+        """A dict of JSON values; undefined numbers are None."""
         plain: dict[str, Any] = json_values(
             {
                 "sentence": self.sentence,
