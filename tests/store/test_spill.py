@@ -125,3 +125,14 @@ def test_what_does_not_fit_in_memory_lies_there_and_goes(place: Path) -> None:
     assert sum(sizes) > 1 << 20
     (folder,) = (path for path in place.iterdir() if path.is_dir())
     assert list(folder.iterdir()) == []
+
+
+def test_no_bar_is_printed_where_python_has_no_file() -> None:
+    """DuckDB takes ``python -c`` and notebooks for a person at a prompt, whom it shows a bar on the standard output."""
+    code = (
+        "from tenor.store.versions import database\n"
+        "with database() as connection:\n"
+        "    print(connection.sql(\"SELECT current_setting('enable_progress_bar')\").fetchall())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[(False,)]"

@@ -233,4 +233,6 @@ def database(**settings: str) -> Iterator[Any]:
     }
     with duckdb.connect(":memory:", config=config) as connection:
         connection.execute("SET TimeZone = 'UTC'")
+        # where Python runs no file, a query of two seconds would print a bar to the standard output
+        connection.execute("SET enable_progress_bar = false")
         yield connection
