@@ -215,7 +215,7 @@ def _price_files(folder: Path) -> list[Path]:
 def _price(path: Path) -> pd.DataFrame:
     """One file, by date, rising; what is missing is NaN."""
     try:
-        frame = pd.read_csv(path)
+        frame = pd.read_csv(path, float_precision="round_trip")
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: can't be read as CSV ({error}).") from None
     for column in ("date", "label", "closing_price_for_label"):
