@@ -213,8 +213,10 @@ def _read(
 def _require_daily(frame: pd.DataFrame, what: str) -> None:
     """Refuse bars of weeks or months: nothing else in them shows that a row is more than one session."""
     for symbol, days in frame.groupby("symbol", sort=False, observed=True)["session"]:
+        if len(days) < _SHOW_SPACING:
+            continue
         apart = days.sort_values().diff().dt.days.median()
-        if len(days) >= _SHOW_SPACING and apart > _LONGEST_GAP:
+        if apart > _LONGEST_GAP:
             raise FrameError(
                 f"{what}: the rows of {symbol} are {apart:.0f} days apart, and tenor takes daily bars: export them "
                 "day by day"
