@@ -217,7 +217,7 @@ def _levels(frame: pd.DataFrame) -> list[tuple[Label, pd.Series[Any]]]:
     for level in range(index.nlevels):
         values = index.get_level_values(level)
         name = index.names[level]
-        series = pd.Series(values, index=range(len(values)))
+        series = pd.Series(values, index=range(len(values)), dtype=values.dtype)  # pandas 2 would guess another
         if isinstance(values, (pd.DatetimeIndex, pd.PeriodIndex)):
             known = name is not None and plain_name(str(name)) in (*ALIASES["session"], *_KNOWN)
             levels.append((name if known else _DATE, series))
