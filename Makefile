@@ -84,7 +84,7 @@ check-aws: setup
 # a Ray cluster of two nodes on this machine, one of which is killed; Ray lies beside the environment, in .ray
 check-cluster: setup
 	test -d .ray/ray || UV_FIND_LINKS="$${UV_FIND_LINKS:-$$PIP_FIND_LINKS}" $(BIN)/uv pip install --quiet --python $(BIN)/python --target .ray 'ray[client]>=2.50'
-	PYTHONPATH=.ray $(BIN)/pytest -m cluster tests/engines --timeout=900
+	PYTHONPATH="$(CURDIR)/.ray:$(CURDIR)/tests/support" $(BIN)/pytest -m cluster tests/engines --timeout=900
 
 # the wheel with each extra on each Python at hand, from wheels alone: make check-pythons ONLY="--python 3.12 --extra train"
 check-pythons: setup
