@@ -186,7 +186,7 @@ def test_a_share_outside_moves_each_level_at_its_own_rate():
 @pytest.mark.parametrize(
     ("valid", "rows", "error", "message"),
     [
-        (slice(0, 120), slice(100, 200), DataError, r"0\.\.120 and 100\.\.200 are not"),
+        (slice(0, 120), slice(100, 200), DataError, r"not 0\.\.120 and 100\.\.200: check the split"),
         (slice(50, 50), slice(100, 200), DataError, "check the split"),
         (slice(0, 120), slice(200, 200), DataError, "check the split"),
         (slice(0, 8), slice(10, 200), HistoryError, "48 forecasts 1 sessions ahead can be judged in the first half"),

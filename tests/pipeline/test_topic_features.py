@@ -169,7 +169,7 @@ def test_ablate_counts_topics_that_know_nothing_of_its_tests(trained: Path, conf
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
-        (["features.topics=1"], ConfigError, "features.topics is 1: at least 2 topics"),
+        (["features.topics=1"], ConfigError, "features.topics is 1; it must be at least 2"),
         (["features.topics=50"], DataError, "too few for 50 topics"),
         (["sentiment.topics_model='0123456789ab'"], ModelError, "has no topics of version 0123456789ab"),
         (["features.topics=false", "features.kinds=['topic:oil']"], DataError, "no topics are counted: set features"),

@@ -170,7 +170,7 @@ def test_labels_are_further_kinds() -> None:
     for scores in (scored(published), replace(scored(published), kinds=None)):
         frame = daily_kinds(published, scores, labels=labels).frame
         assert frame.loc[frame["kind"] == "topic:chips", ["n", "mean"]].to_numpy().tolist() == [[1, 0.5]]
-    with pytest.raises(DataError, match=r"'topic:chips' labels 1 items of 2: label news\.frame\['text'\]"):
+    with pytest.raises(DataError, match=r"'topic:chips' labels 1 items of 2: give a label for each"):
         daily_kinds(published, scored(published), labels={"topic:chips": np.array([True])})
 
 

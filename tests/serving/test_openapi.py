@@ -26,7 +26,7 @@ def test_every_route_is_described_with_examples(http: httpx.Client) -> None:
     for path in ("/v1/forecast/{symbol}", "/v1/history/{symbol}"):
         assert "example" in described["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]
     assert described["components"]["schemas"]["Batch"]["example"]
-    assert "adjusted by Holm" in " ".join(described["components"]["schemas"]["TrackRecord"]["description"].split())
+    assert "(Holm)" in " ".join(described["components"]["schemas"]["TrackRecord"]["description"].split())
     forecast = described["components"]["schemas"]["ForecastResponse"]
     for name in ("volatility", "volatility_rank", "quantiles", "value_at_risk", "expected_shortfall", "verdict"):
         assert name in forecast["required"]

@@ -184,7 +184,9 @@ def test_attention_is_shown_where_it_is_given_and_named_where_it_is_not(
     with pytest.raises(ModelError, match=r"Net \(mine.py\) gives no weights of attention: there are none to show"):
         trained.attention(panel)
     assert trained.forecast(panel, "S00", 1).attention_time == {}
-    with pytest.raises(ModelError, match=r"Net \(mine.py\) is not tenor's own network, whose attention this tests"):
+    with pytest.raises(
+        ModelError, match=r"Net \(mine.py\) is not tenor's own network, and this tests the attention of that one"
+    ):
         deletion.faithfulness(trained, panel, slice(200, 220))
     assert not deletion.testable(trained, panel)
     weights = (

@@ -11,19 +11,21 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from tenor.errors import ModelError
-from tenor.schema.arrays import Float32
 from tenor.sentiment.encoder import SHIPPED, Encoder
 from tenor.sentiment.scorer import softmax
 from tenor.sentiment.scores import LABELS, Probabilities, ScoreCache, Scores
 from tenor.sentiment.text import clean, text_hash
 from tenor.storage.files import content_key, read_json
 from tenor.symbols import short_name
+
+if TYPE_CHECKING:  # its package loads pandas
+    from tenor.schema.arrays import Float32
 
 FILE = "entities.npz"
 """Name of the classifier's file, in the folder of an encoder's weights."""

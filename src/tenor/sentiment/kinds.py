@@ -8,14 +8,16 @@ import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tenor.errors import ModelError
 from tenor.kinds import KINDS, PRESENT
-from tenor.schema.arrays import Float16, Float32
 from tenor.storage.files import read_json
+
+if TYPE_CHECKING:  # its package loads pandas
+    from tenor.schema.arrays import Float16, Float32
 
 __all__ = ["EMBEDDING_SIZE", "FILE", "KINDS", "PRESENT", "KindsClassifier", "classifier_bytes"]
 

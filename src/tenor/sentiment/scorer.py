@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +15,13 @@ import numpy.typing as npt
 from tenor.engines import Engine
 from tenor.errors import DataError, ModelError
 from tenor.kinds import KINDS, StoredKinds
-from tenor.schema.arrays import Float16, Float32
 from tenor.sentiment.encoder import CONFIG, SHIPPED, Encoder, OnnxEncoder
 from tenor.sentiment.kinds import EMBEDDING_SIZE, KindsClassifier
 from tenor.sentiment.scores import LABELS, ScoreCache, Scores
 from tenor.sentiment.text import clean, looks_english, text_hash
+
+if TYPE_CHECKING:  # its package loads pandas
+    from tenor.schema.arrays import Float16, Float32
 
 BLOCK = 262_144
 """Number of texts handled together: within such a block each distinct text is scored once, even without a cache."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from tenor.kinds import KINDS, StoredKinds
-from tenor.schema.arrays import Float16, Float32
+
+if TYPE_CHECKING:  # its package loads pandas
+    from tenor.schema.arrays import Float16, Float32
 
 LABELS = ("positive", "neutral", "negative")
 """The classes, in the order of every probability array of this package."""
