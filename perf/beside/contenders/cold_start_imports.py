@@ -6,12 +6,13 @@ import subprocess
 import sys
 from typing import Any
 
-from started import cpu_of_children
+from started import cpu_of_children, with_bytecode
 from worker import Run, serve
 
 
 def prepare(arguments: dict[str, Any]) -> Run:
     """Nothing is kept: each round is a new process."""
+    with_bytecode(arguments["bytecode"])
 
     def run() -> dict[str, Any]:
         before = cpu_of_children()

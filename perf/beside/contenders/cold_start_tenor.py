@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from started import cpu_of, cpu_of_children
+from started import cpu_of, cpu_of_children, with_bytecode
 from worker import Run, serve
 
 sys.path += [str(Path(__file__).parents[2]), str(Path(__file__).parents[3] / "deployment")]
@@ -29,6 +29,7 @@ def prepare(arguments: dict[str, Any]) -> Run:
     from emulator import http_event
     from served_store import served
 
+    with_bytecode(arguments["bytecode"])
     store = arguments["store"]
     event = json.dumps(http_event("GET", f"/v1/forecast/{SYMBOL}"))
 

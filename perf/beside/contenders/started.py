@@ -1,4 +1,4 @@
-"""CPU time of processes."""
+"""CPU time of processes, which start as an installation's do: with bytecode."""
 
 from __future__ import annotations
 
@@ -19,3 +19,12 @@ def cpu_of(process: int) -> float:
     """Of one that runs."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def with_bytecode(folder: str) -> None:
+    """Let processes that start from now on keep bytecode in `folder`: the first round, which does not count, writes it.
+
+    Else whoever was installed by a tool that compiles (pip, not uv) would have less to do at each start.
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = folder

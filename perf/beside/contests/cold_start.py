@@ -26,6 +26,6 @@ def contest(folder: Path) -> Contest:
             ),
         ),
         tuple(Goal(4.0, imports, measure=measure) for measure in ("cpu", "serve", "function")),
-        {"store": store},
+        {"store": store, "bytecode": str(folder / "bytecode")},
         unit="start",
     )
