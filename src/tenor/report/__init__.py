@@ -1,4 +1,4 @@
-"""The report: one self-contained HTML file, answers in plain words at its top, details folded, and a glossary."""
+"""The report: one self-contained HTML file, with the answers at the top, folded details, and a glossary."""
 
 from tenor.report.page import Answer, Fold, PageSection, Paragraph, Picture, TextTable
 from tenor.report.write import NewsDetails, ReportExtras, write_report

@@ -1,4 +1,4 @@
-"""The page on whether sentiment and attention help: paired differences on all cells, by kind of cell, by fold."""
+"""The page of an ablation (do sentiment and attention help?): paired differences on all cells, by kind, by fold."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tenor.report.results import interval_cell
 from tenor.report.style import join_names, sentence_case, sessions_ahead
 
 ABLATION_METRICS = (RISK, "loss", "direction", "rank_ic")
-"""Metrics that the tables and the figure show."""
+"""Metrics shown in the tables and the figure."""
 
 
 def _title(metric: str) -> MetricTitle:
@@ -39,24 +39,24 @@ def write_ablation(
     news: NewsValue | None = None,
     about: Mapping[str, str],
 ) -> Path:
-    """Write the page of an ablation, by horizon, as one self-contained HTML file.
+    """Write the page of an ablation, for each horizon, as one self-contained HTML file.
 
     Parameters
     ----------
     path
         The file.
     ablations
-        Horizon -> what sentiment is worth there; empty where it was not asked.
+        The ablation of sentiment, by horizon; empty if there was none.
     folds
-        The folds as a table of dates, a line a fold.
+        The folds as a table of dates, one line per fold.
     attention
-        Horizon -> what attention is worth there; None where it was not asked.
+        The ablation of attention, by horizon; None if there was none.
     own
-        Own feature -> horizon -> what it is worth there.
+        The ablation of each own feature, by feature and horizon; None if there was none.
     news
-        What the news is worth by kind and moment; None where it was not asked.
+        The value of the news by kind and moment; None if it was not measured.
     about
-        Data, settings …, shown in this order.
+        Data, settings and so on, shown in this order.
 
     Returns
     -------

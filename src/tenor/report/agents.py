@@ -1,4 +1,4 @@
-"""The page of trading agents: the verdict, what they earned beside their rivals, what they held, how they learned."""
+"""The page of trading agents: the verdict, returns compared with the rivals, positions, and learning curves."""
 
 from __future__ import annotations
 
@@ -31,39 +31,39 @@ COLUMNS = (
 
 
 class AgainstLike(Protocol):
-    """The agent less one rival."""
+    """The agent compared with one rival; differences are the agent's value minus the rival's."""
 
     @property
     def sharpe(self) -> Difference:
-        """Of the annualised Sharpe ratios."""
+        """Difference of the annualised Sharpe ratios."""
 
     @property
     def drawdown(self) -> Difference:
-        """Of the deepest falls."""
+        """Difference of the maximum drawdowns."""
 
     @property
     def holm(self) -> float:
-        """The corrected p-value of `sharpe`."""
+        """P-value of `sharpe` after Holm's correction."""
 
 
 class VerdictLike(Protocol):
-    """How an agent stands."""
+    """The evaluation of an agent."""
 
     @property
     def agent(self) -> Backtest:
-        """Its account."""
+        """The backtest of the agent."""
 
     @property
     def rivals(self) -> Mapping[str, Backtest]:
-        """By name, their accounts."""
+        """The backtest of each rival, by name."""
 
     @property
     def against(self) -> Mapping[str, AgainstLike]:
-        """By rival."""
+        """The comparison with each rival, by name."""
 
     @property
     def seeds(self) -> Sequence[float]:
-        """The Sharpe ratio of each seed alone."""
+        """The Sharpe ratio of each seed by itself."""
 
     @property
     def checks(self) -> Sequence[str]:
@@ -71,7 +71,7 @@ class VerdictLike(Protocol):
 
     @property
     def sentence(self) -> str:
-        """All of it in one."""
+        """The verdict in one sentence."""
 
 
 def write_agents(
@@ -84,24 +84,29 @@ def write_agents(
     notes: Sequence[str],
     about: Mapping[str, str],
 ) -> Path:
-    """Write the page as one HTML file that asks for nothing outside of it; an earlier one stays if this fails.
+    """Write the page as one self-contained HTML file; if this fails, an earlier file at `path` is unchanged.
 
     Parameters
     ----------
     path
-        The file.
+        Path of the file.
     verdict
-        How the agent stands.
+        The evaluation of the agent.
     weights
-        [session, symbol]; what it aimed at.
+        [session, symbol]; target weights, as shares of the equity.
     symbols
-        Their names.
+        Names of the symbols, in the order of the columns of `weights`.
     curves
-        Of each fold: algorithm -> of each seed, the validation rewards by look (``steps``, ``own``).
+        For each fold, by algorithm: the validation rewards of each seed (``own``) after ``steps`` training steps.
     notes
-        What should be known before any figure is believed.
+        Caveats that the reader should know.
     about
         Model, data and settings.
+
+    Returns
+    -------
+    Path
+        `path`.
     """
     sections = [
         PageSection("What it earned", (_accounts_picture(verdict), _accounts_table(verdict), _how_to_read())),

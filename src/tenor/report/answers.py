@@ -1,4 +1,4 @@
-"""The first page: how far, which way, does the news help, what would it have earned; a sentence and a picture each."""
+"""The first page: four questions (how far, which way, news, trading), each answered by a sentence and a picture."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from tenor.report.page import Answer, Picture
 from tenor.report.style import format_number, format_percent, format_signed, join_names, sessions_ahead
 
 RIVALS = (GJR, HAR_X_REFITTED, EWMA)
-"""The first two of these that were compared are named in the answer on how far."""
+"""The answer on how far names the first two of these with a comparison."""
 CAPITAL = 100
 
 
 def how_far_answer(evaluations: Mapping[int, RiskEvaluation], picture: Picture | None) -> Answer:
-    """What the interval held, and whether volatility is forecast better than by the rivals that people would use."""
+    """The coverage of the interval, and whether the volatility forecast is better than those of common rivals."""
     horizon, evaluation = next(iter(evaluations.items()))
     name = f"{evaluation.name} {ADAPTED}"
     width = evaluation.table[name if name in evaluation.table else evaluation.name]["width_90"].value
@@ -57,7 +57,7 @@ def how_far_answer(evaluations: Mapping[int, RiskEvaluation], picture: Picture |
 
 
 def which_way_answer(evaluations: Mapping[int, Evaluation]) -> Answer:
-    """Whether direction beats always-up, and the squared error persistence, at the first horizon."""
+    """Whether, at the first horizon, the direction beats always-up, and the squared error that of persistence."""
     horizon, evaluation = next(iter(evaluations.items()))
     ours = next(iter(evaluation.table.values()))
     right, up = ours["direction"], evaluation.table.get(ALWAYS_UP, {}).get("direction")
@@ -114,9 +114,9 @@ def news_answer(
     section: str | None,
     arms: NewsValue | None = None,
 ) -> Answer:
-    """What reading the news changed on the sessions that have news; no picture where nothing was compared.
+    """The effect of the news on sessions that have news; there is no picture if nothing was compared.
 
-    `arms` is what the last ablation of the same store found.
+    `arms` is the result of the last ablation of the same store.
     """
     question = "Does the news help?"
     if not risk or not returns:
@@ -146,10 +146,10 @@ def news_answer(
 
 
 def _best_arm(arms: NewsValue | None) -> str:
-    """The arm of an ablation that lowered the error of volatility most, in a sentence; empty without one."""
+    """A sentence on the arm of the ablation that reduced the error of volatility most; empty if there is none."""
     horizon = next(iter(arms.levels)) if arms is not None and arms.levels else None
     best = None if arms is None or horizon is None else best_arm(arms.comparisons, horizon=horizon)
-    if best is None or not math.isfinite(best.holm):  # too few days, or nothing moved
+    if best is None or not math.isfinite(best.holm):  # too few days, or no change at all
         return ""
     shown = "helps" if best.helps else "is not shown to help"
     when = "at the close" if best.moment == "close" else "before the next open"
@@ -173,7 +173,7 @@ def _news_picture(risk: Mapping[int, RiskEvaluation], without: str) -> Picture:
 
 
 def trading_answer(trading: CostSweep, currency: str) -> Answer | None:
-    """What following the forecasts would have earned and lost beside holding; None where nothing was traded."""
+    """Return and drawdown of trading on the forecasts, compared with buy and hold; None if nothing was traded."""
     usual = usual_cost(trading)
     runs = [run for run in trading.of("long/flat") if run.cost == usual]
     hold = next((run for run in trading.of(HOLD) if run.cost == usual), None)
@@ -211,7 +211,7 @@ def _equity_picture(runs: Sequence[SweepRun], currency: str) -> Picture:
 
 @style.styled
 def _figure_dots(panels: Mapping[str, Mapping[int, ConfidenceInterval]]) -> Figure:
-    """A panel a measure, a row a horizon: value and 95 % interval, in per cent, beside zero."""
+    """One panel per measure, one row per horizon: value and 95 % interval, in per cent, with a line at zero."""
     figure = style.small_canvas(1.2 + 0.32 * len(next(iter(panels.values()))))
     for axes, (title, values) in zip(
         figure.subplots(1, len(panels), sharey=True, squeeze=False)[0], panels.items(), strict=True
@@ -227,7 +227,7 @@ def _figure_dots(panels: Mapping[str, Mapping[int, ConfidenceInterval]]) -> Figu
 
 @style.styled
 def _figure_changes(changes: Mapping[str, Mapping[int, Comparison]]) -> Figure:
-    """A panel a loss, a row a horizon: change in per cent beside zero."""
+    """One panel per loss, one row per horizon: change in per cent, with a line at zero."""
     figure = style.small_canvas(1.2 + 0.32 * len(next(iter(changes.values()))))
     titles = {"log_variance_mse": "Log variance, %", "qlike": "QLIKE, %", "crps": "CRPS, %"}
     for axes, (loss, values) in zip(figure.subplots(1, len(changes), sharey=True), changes.items(), strict=True):

@@ -13,9 +13,9 @@ from tenor.report.page import Fold, PageSection, Paragraph, Picture, TextTable
 from tenor.report.style import format_number, format_percent, format_signed, join_names, sentence_case, sessions_ahead
 
 DEFLATED_LEVEL = 0.95
-"""A rule is said to earn something where its deflated Sharpe ratio is above it and it beats buy and hold as well."""
+"""A rule is reported to earn something only if its deflated Sharpe ratio is above this and it beats buy and hold."""
 USUAL_COST = 10.0
-"""Bps; the cost closest to it is the one that the verdict is about."""
+"""Cost in basis points; the verdict is about the cost closest to it."""
 
 TRADING_COLUMNS = (
     "rule and cost",
@@ -30,7 +30,7 @@ TRADING_COLUMNS = (
 
 
 def trading_section(trading: CostSweep) -> PageSection:
-    """What the forecasts would have earned, cost by cost."""
+    """The section on what the forecasts would have earned, for each cost."""
     before = Paragraph(_sharpe_verdict(trading))
     rules: list[str] = [rule for rule in RULES if trading.of(rule)]
     idle = [rule for rule in rules if not any(run.backtest.turnover.any() for run in trading.of(rule))]
@@ -63,7 +63,7 @@ def _costs_alt(trading: CostSweep) -> str:
 
 
 def _sharpe_verdict(trading: CostSweep) -> str:
-    """What the Sharpe ratios show."""
+    """The verdict on the Sharpe ratios."""
     usual = usual_cost(trading)
     runs = [run for run in trading.runs if run.rule != HOLD and run.fill == "open" and run.cost == usual]
     known = [run for run in runs if np.isfinite(run.sharpe.deflated)]
@@ -88,12 +88,12 @@ def _sharpe_verdict(trading: CostSweep) -> str:
 
 
 def beats_holding(run: SweepRun) -> bool:
-    """Whether its Sharpe ratio less that of buy and hold lies above zero at 5 %."""
+    """Whether its Sharpe ratio is higher than that of buy and hold, at the 5 % level."""
     return run.holding is not None and side_of_zero(run.holding.sharpe) == 1
 
 
 def _figures(run: SweepRun, trading: CostSweep) -> str:
-    """The Sharpe ratio of a rule, what its deflation requires, and its difference to buy and hold."""
+    """The Sharpe ratio of a rule, the deflated one with its threshold, and the difference to buy and hold."""
     sharpe = run.sharpe
     trials = (
         f"{sharpe.trials} trials ({trading.tried} configuration{'s' if trading.tried > 1 else ''} times "
@@ -126,7 +126,7 @@ def usual_cost(trading: CostSweep) -> float:
 
 
 def _table(trading: CostSweep, fill: str) -> TextTable:
-    # at the close, which is harder to meet, the usual cost alone: all others are in the JSON file
+    # at the close, which is harder to trade at, only the usual cost is shown; the JSON file has all
     usual = usual_cost(trading)
     shown = (
         run

@@ -1,4 +1,4 @@
-"""Forecasts beside what happened, cell by cell: what intervals held over time and by volatility."""
+"""Forecasts and realised values, cell by cell: coverage of intervals over time and by volatility."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tenor.schema import Bool, Float64, Panel, Predictions
 
 INTERVAL_LEVEL = 0.9
 WINDOW = 21
-"""Sessions of the rolling share."""
+"""Sessions in the rolling window of the coverage."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class ForecastCells:
 
     A cell counts where the panel's mask is True and its return is known: the same rule as in `tenor.evaluation`.
     Returns are natural logs over `horizon` sessions. `lower` and `upper` are all NaN for a model without intervals.
-    `start` is the place of the first session on the panel's axis.
+    `start` is the index of the first session on the panel's axis.
     """
 
     horizon: int
@@ -77,7 +77,7 @@ def forecast_cells(panel: Panel, rows: slice, predictions: Predictions, horizon:
 
 
 def coverage_picture(cells: ForecastCells) -> Picture | None:
-    """What the 90 % intervals held over time, and by volatility; None for a model without intervals."""
+    """The coverage of the 90 % intervals over time, and by volatility; None for a model without intervals."""
     inside = cells.inside
     if not np.isfinite(inside).any():
         return None

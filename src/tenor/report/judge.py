@@ -1,4 +1,4 @@
-"""The page of a judgement: is it worth anything, against what, what to doubt, and the figures behind it."""
+"""The page of a judgement: the verdicts, the baselines, possible doubts, and the figures."""
 
 from __future__ import annotations
 
@@ -51,18 +51,23 @@ FINDING_WORDS = {
 def write_judgement(
     path: Path, models: Sequence[ModelResult], pairs: Sequence[Pairwise], about: Mapping[str, str]
 ) -> Path:
-    """Write a judgement as one HTML file that asks for nothing outside of it.
+    """Write a judgement as one self-contained HTML file.
 
     Parameters
     ----------
     path
-        The file; an earlier one stays as it was if this fails.
+        Path of the file; if this fails, an earlier file there is unchanged.
     models
-        At least one.
+        The judged models, at least one.
     pairs
-        Comparisons of several models.
+        Comparisons between the models.
     about
-        Bars, baselines and days, in words.
+        Bars, baselines and days, shown in this order.
+
+    Returns
+    -------
+    Path
+        `path`.
 
     Raises
     ------
@@ -90,7 +95,7 @@ def write_judgement(
 
 
 def _verdict(model: ModelResult) -> str:
-    """The answer, and the verdicts that it rests on; the others are in the table below."""
+    """The answer, and the verdicts that it is based on; the others are in the table below."""
     return f"{sentence_case(answer(model))}. " + " ".join(f"{sentence_case(o.sentence)}." for o in leading(model))
 
 
@@ -356,7 +361,7 @@ def _method_section() -> PageSection:
 
 @style.styled
 def figure_losses(model: ModelResult) -> Figure:
-    """The model's loss over each baseline's, less 1: a panel a kind of forecast, a marker a horizon."""
+    """The model's loss over each baseline's, minus 1: one panel per kind of forecast, one marker per horizon."""
     measures = list(dict.fromkeys(outcome.measure for outcome in model.outcomes))
     heights = [0.9 + 0.3 * len(_baselines(model, measure)) for measure in measures]
     figure = style.canvas(sum(heights) + 0.3)
@@ -367,7 +372,7 @@ def figure_losses(model: ModelResult) -> Figure:
 
 
 def draw_losses(model: ModelResult, measure: str, *, ax: Axes | None = None) -> Axes:
-    """One panel of `figure_losses`, on axes for a notebook."""
+    """Draw one panel of `figure_losses`, on `ax` or on new axes for a notebook."""
     axes = style.notebook_axes(8, 1.4 + 0.34 * len(_baselines(model, measure))) if ax is None else ax
     _draw_losses(axes, model, measure)
     axes.spines[["top", "right"]].set_visible(False)
@@ -376,7 +381,7 @@ def draw_losses(model: ModelResult, measure: str, *, ax: Axes | None = None) -> 
 
 
 def _baselines(model: ModelResult, measure: str) -> list[str]:
-    """What the model is compared with by `measure`, at any horizon."""
+    """The baselines that the model is compared with by `measure`, at any horizon."""
     tables = [result.losses[measure] for result in model.horizons.values() if measure in result.losses]
     return list(dict.fromkeys(other for table in tables for other in table.comparisons))
 
@@ -408,7 +413,7 @@ _SHAPES = ("circle", "square", "triangle", "diamond", "wedge")
 
 @style.styled
 def figure_course(model: ModelResult) -> Figure:
-    """Loss less that of the baseline that decides, summed over days; a panel a kind, a line a horizon."""
+    """Loss minus that of the deciding baseline, summed over days; one panel per kind, one line per horizon."""
     kinds = list(dict.fromkeys(outcome.kind for outcome in model.outcomes))
     figure = style.canvas(2.3 * len(kinds) + 0.2)
     panels = figure.subplots(len(kinds), 1, squeeze=False)[:, 0]
@@ -432,7 +437,7 @@ def figure_course(model: ModelResult) -> Figure:
 
 @style.styled
 def figure_quantiles(by_horizon: Mapping[int, HorizonResult]) -> Figure:
-    """Share of returns below each forecast quantile against its level; a panel a horizon."""
+    """Share of returns below each forecast quantile against its level; one panel per horizon."""
     figure = style.canvas(3.4)
     panels = figure.subplots(1, len(by_horizon), squeeze=False)[0]
     for axes, (horizon, result) in zip(panels, by_horizon.items(), strict=True):

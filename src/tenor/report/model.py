@@ -1,4 +1,4 @@
-"""The model itself: learning curves, what it attended to, and whether attention shows what forecasts depend on."""
+"""The model itself: learning curves, attention weights, and whether forecasts depend on what has the most attention."""
 
 from __future__ import annotations
 
@@ -33,28 +33,28 @@ from tenor.report.style import format_number, format_percent, join_names, sessio
 from tenor.schema import Float32, Float64, Panel
 
 UNIFORM = 0.99
-"""Attention with a higher entropy, as a share of that of uniform attention, does not choose: no picture is shown."""
+"""If the entropy, as a share of that of uniform attention, is above this, attention is uniform: no picture is shown."""
 TIMES_UNIFORM, FEATURE_TIMES_UNIFORM = 8, 4
-"""Top of the colour scales of weights of sessions and of features, in uniform weights."""
+"""Upper ends of the colour scales of the weights of sessions and of features, in multiples of the uniform weight."""
 MOST_FEATURES = 40
-"""Features shown, those with the highest mean weight."""
+"""Number of features shown, those with the highest mean weight."""
 ARM_COLOURS = {MOST: style.OURS, RANDOM: style.CALM, LEAST: style.FOURTH, LATEST: style.AGAINST}
 
 
 class AttentionLike(Protocol):
-    """Weights of the test's sessions, each forecast's summing to 1."""
+    """Attention weights for the sessions of the test; the weights of each forecast sum to 1."""
 
     @property
     def time(self) -> Float32:
-        """[session, symbol, horizon, lag]; the last lag is the session of the forecast itself."""
+        """[session, symbol, horizon, lag]; weights of sessions; the last lag is the session of the forecast itself."""
 
     @property
     def feature(self) -> Float32:
-        """[session, symbol, feature]."""
+        """[session, symbol, feature]; weights of features."""
 
 
 def attention_blocks(panel: Panel, rows: slice, attention: AttentionLike) -> tuple[Block, ...]:
-    """What the model attended to: past sessions in its forecasts of risk, by horizon, and features."""
+    """Attention weights: of past sessions in the forecasts of risk, by horizon, and of features."""
     known = panel.mask[rows] & np.isfinite(attention.time).all(axis=(2, 3))
     if not (known.any() and np.isfinite(attention.feature[known]).any()):
         return (Paragraph("The test has no session with attention."),)
@@ -141,7 +141,7 @@ def _over_features(panel: Panel, rows: slice, weights: Float32) -> Picture | Par
 
 
 def _mean_over_symbols(weights: Float32) -> Float64:
-    """[session, ...]; the mean over the second axis of what is not NaN, NaN where nothing is."""
+    """[session, ...]; the mean over the second axis, NaN left out; NaN where all values are NaN."""
     known = np.isfinite(weights)
     counts = known.sum(axis=1)
     sums: Float64 = np.where(known, weights, 0.0).sum(axis=1, dtype="float64")
@@ -150,7 +150,7 @@ def _mean_over_symbols(weights: Float32) -> Float64:
 
 
 def training_blocks(history: Sequence[Mapping[str, Any]]) -> tuple[Block, ...]:
-    """Learning curves."""
+    """The learning curves."""
     if not history:
         return (Paragraph("No learning curves were saved."),)
     epochs = sorted(int(run["best_epoch"]) for run in history)
@@ -177,7 +177,7 @@ def _loss_text(run: Mapping[str, Any]) -> str:
 
 
 def faithfulness_blocks(faithfulness: Faithfulness) -> tuple[Block, ...]:
-    """The deletion curves, and their result in a table."""
+    """The deletion curves, and a table of their results."""
     before = Paragraph(
         "Do forecasts depend on what attention shows? Then hiding what it attends to most must change the forecast log "
         "variance, and increase its squared error, more than hiding as much at random: blue above grey."
@@ -217,7 +217,7 @@ def _deletion_picture(deletion: Deletion) -> Picture:
 
 @style.styled
 def figure_learning(history: Sequence[Mapping[str, Any]]) -> Figure:
-    """Loss on training and validation rows epoch by epoch, a line a seed, the epoch whose weights are used marked."""
+    """Training and validation loss by epoch, one line per seed; a dot marks the epoch whose weights are used."""
     figure = style.canvas(3.4)
     panels = figure.subplots(1, 2)
     for axes, part, title in zip(panels, ("train", "valid"), ("Training loss", "Validation loss"), strict=True):
@@ -236,14 +236,19 @@ def figure_learning(history: Sequence[Mapping[str, Any]]) -> Figure:
 
 @style.styled
 def figure_attention_lags(weights: Float32, horizons: Sequence[int]) -> Figure:
-    """Mean weight by lag, a line for each horizon, with the middle 80 % of single forecasts.
+    """Mean weight by lag, one line per horizon, with a band for the middle 80 % of single forecasts.
 
     Parameters
     ----------
     weights
         [session, symbol, horizon, lag]; lag 0 (the session of the forecast itself) first; NaN where there is none.
     horizons
-        Sessions ahead of each.
+        The horizons, in sessions ahead.
+
+    Returns
+    -------
+    Figure
+        The figure.
     """
     lags = weights.shape[-1]
     figure = style.canvas(3.6)
@@ -268,7 +273,7 @@ def figure_attention_lags(weights: Float32, horizons: Sequence[int]) -> Figure:
 
 @style.styled
 def figure_attention_time(weights: Float64, sessions: pd.DatetimeIndex, horizons: Sequence[int]) -> Figure:
-    """Attention over the last sessions as time goes by: a heat map of lag and session for each horizon.
+    """Attention over past sessions, through time: a heat map of lag and session for each horizon.
 
     Parameters
     ----------
@@ -277,7 +282,12 @@ def figure_attention_time(weights: Float64, sessions: pd.DatetimeIndex, horizons
     sessions
         The sessions of the forecasts.
     horizons
-        Sessions ahead of each.
+        The horizons, in sessions ahead.
+
+    Returns
+    -------
+    Figure
+        The figure.
     """
     figure = style.canvas(0.9 + 1.8 * len(horizons))
     panels = figure.subplots(len(horizons), 1, sharex=True, squeeze=False)[:, 0]
@@ -296,7 +306,7 @@ def figure_attention_time(weights: Float64, sessions: pd.DatetimeIndex, horizons
 
 @style.styled
 def figure_attention_features(weights: Float64, sessions: pd.DatetimeIndex, names: Sequence[str]) -> Figure:
-    """Attention over features: heat map of feature and month, and the sorted means.
+    """Attention over features: a heat map of feature and month, and the sorted means.
 
     Parameters
     ----------
@@ -305,7 +315,12 @@ def figure_attention_features(weights: Float64, sessions: pd.DatetimeIndex, name
     sessions
         The sessions of the forecasts.
     names
-        Of the features.
+        Names of the features.
+
+    Returns
+    -------
+    Figure
+        The figure.
     """
     means = np.nanmean(weights, axis=0)
     order = np.argsort(-means, kind="stable")[:MOST_FEATURES]

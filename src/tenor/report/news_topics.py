@@ -1,4 +1,4 @@
-"""What the news is about, for the report: kinds and topics over time and by stock, and how their shares drift."""
+"""The kinds and topics of the news, for the report: shares over time and by stock, and their drift."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from tenor.report.style import format_day, format_number, format_percent, format
 from tenor.schema import KINDS, DailyKinds, Float64
 
 STOCKS_SHOWN = 20
-"""Stocks with the most items, in the figure of shares by stock."""
+"""Number of stocks in the figure of shares by stock, those with the most items."""
 WORDS_SHOWN = 4
-"""Words of a topic beside those of its name."""
+"""Number of words shown of a topic, besides those of its name."""
 COLUMNS_SHOWN = 60
-"""Columns of the figure over time, each of equally many sessions."""
+"""Most columns of the figure over time; each has the same number of sessions."""
 
 
 def topics_fold(
@@ -37,13 +37,18 @@ def topics_fold(
     Parameters
     ----------
     counts
-        Of the model's news; None where it reads none by kind.
+        Daily counts of the model's news by kind; None if it counts none.
     sessions
-        Of the panel.
+        Sessions of the panel.
     parts
-        ``train`` and ``test``, as places in `sessions`.
+        ``train`` and ``test``, as slices of `sessions`.
     words
-        Topic (without ``topic:``) -> its words.
+        The words of each topic, by its name without ``topic:``.
+
+    Returns
+    -------
+    Fold
+        The figures and the table, or a sentence that says why there are none.
     """
     title = "What the news is about"
     if counts is None or not counts.kinds:
@@ -128,7 +133,7 @@ def _table(
     parts: Mapping[str, slice],
     words: Mapping[str, Sequence[str]],
 ) -> TextTable:
-    """A row a kind and topic: items, shares in training part and test with the difference, its largest day."""
+    """One row per kind or topic: items, shares in training and test, their difference, and the largest day."""
     train, test = (by_day[by_day.index.isin(sessions[parts[name]])] for name in ("train", "test"))
     rows, moved = [], []
     for kind in about:
@@ -175,7 +180,7 @@ def _items(n: float) -> str:
 
 
 def _more_words(kind: str, words: Mapping[str, Sequence[str]]) -> list[str]:
-    """Words of a topic that its name does not have; none of a kind."""
+    """Words of a topic that are not in its name; none for a kind."""
     named = _name(kind).split("-")
     return [word for word in words.get(_name(kind), ()) if word not in named][:WORDS_SHOWN]
 
@@ -185,7 +190,7 @@ def _share(days: pd.DataFrame, kind: str) -> float:
 
 
 def _drift(train: pd.DataFrame, test: pd.DataFrame, kind: str) -> tuple[float, float, float] | None:
-    """Share in the test less that in training, and its interval; None where either has too few days."""
+    """Share in the test minus that in training, and its interval; None if either has too few days."""
     differences: list[Any] = []
     for days in (train, test):
         if len(days) < 2:
@@ -197,7 +202,7 @@ def _drift(train: pd.DataFrame, test: pd.DataFrame, kind: str) -> tuple[float, f
         differences.append(resampled(share, ratio(draws[:, 0], draws[:, 1]), days=len(days), block=block))
     before, after = differences
     value = after.value - before.value
-    # the parts are of different days, so that their errors are independent
+    # the parts have different days, so their errors are taken as independent
     reach = math.hypot(before.high - before.value, after.high - after.value)
     return (value, value - reach, value + reach) if math.isfinite(reach) else None
 
@@ -219,11 +224,11 @@ def _figure(
     starts: pd.DatetimeIndex | None = None,
     stocks: Sequence[str] = (),
 ) -> Figure:
-    """A row a kind or topic, a column a stretch of time from `starts` on, or one of `stocks`."""
+    """Heat map with one row per kind or topic, and one column per period (`starts`) or per stock (`stocks`)."""
     figure = style.canvas(1.3 + 0.24 * len(names))
     axes = figure.subplots()
     known = shares[np.isfinite(shares)]
-    # one session with nothing but one kind would leave all else pale
+    # otherwise one session with only one kind would make all other cells pale
     top = float(np.quantile(known, 0.98)) if len(known) else 1.0
     image = axes.imshow(shares, aspect="auto", cmap=style.ramp(), interpolation="none", vmin=0, vmax=max(top, 1e-6))
     axes.set_title(title)

@@ -1,4 +1,4 @@
-"""What the news is worth, for the page of an ablation: a verdict, a table a horizon, and parts of the sessions."""
+"""The value of the news, for the page of an ablation: a verdict, one table per horizon, and parts of the sessions."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ARMS = {
 
 
 def news_sections(value: NewsValue) -> list[PageSection]:
-    """A section on what is compared, one a horizon, and one on parts of the sessions for the best arm."""
+    """A section on what is compared, one per horizon, and one on parts of the sessions for the best arm."""
     arms = "; ".join(f"{arm}: {_ARMS[arm]}" for arm in value.arms)
     when = " and ".join({"close": "at the close", "open": "before the next open"}[moment] for moment in value.moments)
     sections = [
@@ -74,7 +74,7 @@ def news_sections(value: NewsValue) -> list[PageSection]:
 
 
 def arms_fold(value: NewsValue, day: str, *, symbols: int, same_model: bool) -> Fold:
-    """The table of arms of the ablation made on `day`, at its shortest horizon, folded."""
+    """A fold with the table of arms, at the shortest horizon, of the ablation made on `day`."""
     horizon = next(iter(value.levels))
     lead = (
         f"'tenor ablate' of {day}, {symbols} symbols, {value.first} – {value.last}, walked forward: the same model "
@@ -106,7 +106,7 @@ def _moment(comparison: NewsComparison) -> str:
 
 
 def _cells(value: NewsValue, comparison: NewsComparison) -> tuple[str, ...]:
-    """One text a metric: the change, and below it the interval and the p-value."""
+    """One text per metric: the change, and below it the interval and the p-value."""
     cells = []
     for metric in NEWS_METRICS:
         of_metric = value.find(comparison, metric=metric)

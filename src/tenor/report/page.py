@@ -21,18 +21,18 @@ from tenor.storage.files import write_text
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure.
+    """A figure with its caption.
 
     Attributes
     ----------
     figure
-        It is drawn as inline SVG.
+        The figure; it is embedded as inline SVG.
     caption
         How to read it.
     alt
-        What it shows, for those who can't see it.
+        Alternative text, for those who can't see the figure.
     tips
-        Group id (`gid`) of a part of the figure -> what a pointer on it shows.
+        Tooltips of parts of the figure, by their group id (`gid`).
     """
 
     figure: Figure
@@ -51,13 +51,13 @@ class TextTable:
     columns
         Headings; the first column names the row.
     rows
-        One text a column; the text after a line break is set small below (an interval, for example).
+        One text per column; text after a line break (an interval, for example) is shown below, in a smaller font.
     caption
         What the table shows.
     marked
-        Index of the row that is highlighted (our model's), if any.
+        Index of the highlighted row (that of the evaluated model), or None.
     folded
-        Whether only its caption shows until it is opened; for long ones.
+        Whether a long table shows only its caption until it is opened.
     """
 
     columns: tuple[str, ...]
@@ -86,7 +86,7 @@ Block: TypeAlias = Picture | TextTable | Paragraph
 
 @dataclass(frozen=True)
 class Fold:
-    """Details of which only the title shows until they are opened; on paper they are open."""
+    """Details that are hidden below their title until it is opened; in print they are open."""
 
     title: str
     blocks: tuple[Block, ...]
@@ -103,18 +103,18 @@ class PageSection:
 
 @dataclass(frozen=True)
 class Answer:
-    """A question of the first page, answered in one sentence beside one picture.
+    """A question of the first page, with its answer in one sentence and one picture.
 
     Attributes
     ----------
     question
-        A few words.
+        The question, in a few words.
     sentence
         The answer.
     picture
-        None where there is nothing to draw. Its caption is the picture's, in one line.
+        The picture, with a caption of one line; None if there is nothing to draw.
     section
-        Title of the section with the details; None where there is none.
+        Title of the section with the details; None if there is no such section.
     """
 
     question: str
@@ -133,20 +133,25 @@ def render_page(
     about: Mapping[str, str],
     sections: Sequence[PageSection],
 ) -> str:
-    """The whole page as text; terms of the glossary are linked to it, and it lists those that are used.
+    """The whole page as HTML; terms link to the glossary at its end, which lists those that are used.
 
     Parameters
     ----------
     title, subtitle
-        At the top.
+        Shown at the top.
     verdicts
         (label, sentences) shown at the top, the first sentence large.
     answers
-        Shown at the top, beside each other, in place of verdicts or below them.
+        Shown at the top side by side, below the verdicts if there are any.
     about
         Model, data, version …, in the order in which they are shown.
     sections
-        In the order in which they are shown.
+        The sections, in the order in which they are shown.
+
+    Returns
+    -------
+    str
+        The HTML.
     """
     anchors = _anchors([section.title for section in sections])
     return _template().render(
@@ -163,7 +168,7 @@ def render_page(
 
 
 class _Ink:
-    """What one page needs to render its blocks: figures as SVG with ids of their own, and links to the glossary."""
+    """Renders the blocks of one page: figures as SVG with unique ids, and links to the glossary."""
 
     def __init__(self) -> None:
         self._figures = 0
@@ -171,13 +176,13 @@ class _Ink:
         self._near: set[Term] = set()
 
     def part(self) -> str:
-        """A new part of the page begins: in each, the first mention of a term is a link."""
+        """Begin a new part of the page: in each, the first mention of a term is a link."""
         self._near = set()
         return ""
 
     def svg(self, picture: Picture) -> Markup:
         self._figures += 1
-        # matplotlib has escaped the text inside; S704 would guard against text that nobody escaped
+        # matplotlib has escaped the text in the figure, which is what S704 asks for
         return Markup(style.svg(picture.figure, f"figure{self._figures}", picture.tips))  # noqa: S704
 
     def prose(self, text: str) -> Markup:
@@ -202,7 +207,7 @@ _LINK = Markup('<a class="term" href="#{anchor}">{words}</a>')
 
 
 def write_page(path: Path, text: str) -> None:
-    """Write `text` to `path`, whole or not at all: an earlier report at `path` stays as it was if this fails.
+    """Write `text` to `path` atomically: if this fails, an earlier report at `path` is unchanged.
 
     Raises
     ------
@@ -235,7 +240,7 @@ def _headline(text: str) -> tuple[str, str]:
 
 
 def _tidy(text: str) -> str:
-    # a percent sign never starts a line, and a minus is no hyphen
+    # no line break before a percent sign, and a true minus sign instead of a hyphen
     return re.sub(r"(?<![^\s([])-(?=\d)", "−", text).replace(" %", "\u00a0%")
 
 

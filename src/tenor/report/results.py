@@ -1,4 +1,4 @@
-"""The results: every model's metrics, differences from the baselines, years and stocks."""
+"""The results: the metrics of all models, differences to the baselines, years and stocks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ UNDEFINED = ConfidenceInterval(np.nan, np.nan, np.nan)
 
 
 def results_tables(evaluations: Mapping[int, Evaluation], ours: str) -> list[TextTable]:
-    """Two tables a horizon: direction and ranking, and errors."""
+    """Two tables per horizon: one for direction and ranking, one for errors."""
     return [
         metrics_table(evaluation, ours, topic, metrics)
         for evaluation in evaluations.values()
@@ -48,14 +48,14 @@ def metrics_table(evaluation: Evaluation, ours: str, topic: str, metrics: Sequen
 
 
 def metric_cell(interval: ConfidenceInterval | Difference, metric: str, *, difference: bool = False) -> str:
-    """A value of `metric`, or a difference in it, and its interval on a line of its own; a dash where undefined."""
+    """A value of `metric`, or a difference in it, and its interval on the next line; a dash if it is undefined."""
     title = TITLES[metric]
     digits = title.difference_digits if difference else title.digits
     return interval_cell(interval, digits, as_percent=title.unit == "%")
 
 
 def interval_cell(interval: ConfidenceInterval | Difference, digits: int, *, as_percent: bool) -> str:
-    """A value and its interval on a line of its own; a dash where undefined."""
+    """A value and its interval on the next line; a dash if it is undefined."""
     if not np.isfinite(interval.value):
         return "–"
     text = format_percent(interval.value, digits) if as_percent else format_number(interval.value, digits)
@@ -66,7 +66,7 @@ def interval_cell(interval: ConfidenceInterval | Difference, digits: int, *, as_
 
 
 def count_sides(evaluation: Evaluation) -> str:
-    """How many differences are significant, and how many would be by chance."""
+    """A sentence on how many differences are significant, and how many would be by chance."""
     sides = [
         side_of_zero(differences[metric], higher_is_better=TITLES[metric].higher_is_better)
         for metric in PAIRED
@@ -84,7 +84,7 @@ def count_sides(evaluation: Evaluation) -> str:
 
 
 def differences_alt(evaluation: Evaluation) -> str:
-    """What `figure_differences` shows, for those who can't see it."""
+    """Alternative text for `figure_differences`."""
     metrics = join_names([TITLES[metric].title for metric in PAIRED])
     direction = [
         f"{name} {format_signed(100 * differences['direction'].value)}"
@@ -98,7 +98,7 @@ def differences_alt(evaluation: Evaluation) -> str:
 
 
 def years_picture(evaluation: Evaluation) -> list[Picture]:
-    """Skill, direction and rank IC by year; nothing where the test is too short to be divided."""
+    """Skill, direction and rank IC by year; an empty list if the test is too short to be divided."""
     if not evaluation.by_year:
         return []
     caption = (
@@ -111,14 +111,19 @@ def years_picture(evaluation: Evaluation) -> list[Picture]:
 
 
 def stocks_table(evaluation: Evaluation, held: Mapping[str, float]) -> TextTable:
-    """Each stock's coverage, errors and Brier score; past `RANKED_SYMBOLS` the first ones by name.
+    """Coverage, errors and Brier score of each stock; at most the first `RANKED_SYMBOLS`, in alphabetical order.
 
     Parameters
     ----------
     evaluation
-        Of returns and directions.
+        The evaluation of returns and directions.
     held
-        Symbol -> share of returns inside its 90 % interval.
+        Coverage of the 90 % interval, by symbol.
+
+    Returns
+    -------
+    TextTable
+        One row per stock.
     """
     symbols = sorted(evaluation.by_symbol)
     rows = tuple(
@@ -190,7 +195,7 @@ def _forest(
 ) -> None:
     axes.axvline(no_skill, color=style.MUTED, lw=1)
     for place, interval in enumerate(intervals):
-        # the side of `no_skill`, as side_of_zero gives it for zero; NaN bounds are on neither
+        # like side_of_zero, but relative to `no_skill`; NaN bounds are on neither side
         above, below = interval.low > no_skill, interval.high < no_skill
         better, worse = (above, below) if higher_is_better else (below, above)
         colour = style.OURS if better else style.AGAINST if worse else style.CALM
@@ -219,7 +224,7 @@ def _label_rows(panels: Sequence[Axes], names: Sequence[str]) -> None:
 
 @style.styled
 def figure_by_symbol(by_symbol: Mapping[str, float], title: str = TITLES["skill"].title) -> Figure:
-    """Skill of every symbol, sorted, read down the columns; past `RANKED_SYMBOLS` only the ends of the list."""
+    """Skill of every symbol, sorted, column by column; beyond `RANKED_SYMBOLS`, only the best and the worst."""
     ranked = sorted(by_symbol.items(), key=lambda item: -item[1])
     if len(ranked) > RANKED_SYMBOLS:
         ranked = [*ranked[: RANKED_SYMBOLS // 2], *ranked[-(RANKED_SYMBOLS // 2) :]]

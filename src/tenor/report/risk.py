@@ -1,4 +1,4 @@
-"""How far: volatility forecasts beside their rivals, what intervals held, and what the forecasts are worth."""
+"""How far: volatility forecasts compared with rivals, coverage of intervals, economic value of the forecasts."""
 
 from __future__ import annotations
 
@@ -31,18 +31,23 @@ def risk_section(
     replaced: Mapping[str, tuple[str, ...]],
     pictures: Mapping[int, Picture | None] | None = None,
 ) -> PageSection:
-    """The details of how far, folded by horizon, and last what the forecasts are worth.
+    """The section on how far: details in one fold per horizon, then the economic value of the forecasts.
 
     Parameters
     ----------
     evaluations
-        Horizon -> the walked model beside its rivals.
+        The walk-forward evaluation of the model and its rivals, by horizon.
     use
-        What the forecasts are worth.
+        The economic value of the forecasts.
     replaced
-        Rival -> symbols for which it could not be estimated.
+        The symbols for which a rival could not be estimated, by rival.
     pictures
-        Horizon -> what its intervals held over time, to be shown with its tables.
+        Pictures of the coverage over time, by horizon.
+
+    Returns
+    -------
+    PageSection
+        The section.
     """
     before = Paragraph(
         "Variance is the squared gap from close to open plus what the range shows (Garman-Klass). Every model is "
@@ -80,7 +85,7 @@ def _horizon_blocks(horizon: int, evaluation: RiskEvaluation) -> tuple[Block, ..
 
 
 def changes_alt(evaluation: RiskEvaluation, loss: str = LOSSES[0]) -> str:
-    """What a figure of changes shows, in numbers."""
+    """Alternative text for a figure of changes, with its numbers."""
     changes = [
         f"{name} {format_signed(100 * comparison[loss].change, 1)} %"
         for name, comparison in evaluation.comparisons.items()
@@ -122,7 +127,7 @@ def _change(comparison: Comparison | None) -> str:
 
 @style.styled
 def figure_changes(evaluations: Mapping[int, RiskEvaluation]) -> Figure:
-    """Our loss over each other model's, less 1: a column a loss, a marker a horizon."""
+    """Our loss over each other model's, minus 1: one panel per loss, one marker per horizon."""
     names = list(next(iter(evaluations.values())).comparisons)
     figure = style.canvas(1.45 + 0.34 * len(names))
     panels = figure.subplots(1, len(LOSSES), sharey=True)
@@ -141,7 +146,7 @@ def figure_changes(evaluations: Mapping[int, RiskEvaluation]) -> Figure:
 
 
 def draw_changes(evaluations: Mapping[int, RiskEvaluation], *, loss: str = LOSSES[0], ax: Axes | None = None) -> Axes:
-    """One column of `figure_changes`, on axes for a notebook."""
+    """Draw one panel of `figure_changes`, on `ax` or on new axes for a notebook."""
     names = list(next(iter(evaluations.values())).comparisons)
     axes = style.notebook_axes(8, 1.4 + 0.34 * len(names)) if ax is None else ax
     _draw_changes(axes, evaluations, loss)
@@ -155,7 +160,7 @@ def draw_changes(evaluations: Mapping[int, RiskEvaluation], *, loss: str = LOSSE
 def _draw_changes(axes: Axes, evaluations: Mapping[int, RiskEvaluation], loss: str) -> None:
     names = list(next(iter(evaluations.values())).comparisons)
     colours = {1: style.OURS, -1: style.AGAINST}
-    # the markers of one row stand below each other, so that none hides another
+    # the markers of one row are shifted vertically, so that none hides another
     gap = min(0.3, 0.7 / len(evaluations))
     axes.axvline(0, color=style.MUTED, lw=1)
     for i, evaluation in enumerate(evaluations.values()):
@@ -186,7 +191,7 @@ def _marker(place: int) -> str:
 
 
 def _intervals_table(horizon: int, evaluation: RiskEvaluation) -> TextTable:
-    """What intervals held, and how value at risk and expected shortfall did."""
+    """Coverage of intervals, and backtests of value at risk and expected shortfall."""
     columns = ("model", *(f"{p} %" for p in INTERVALS), "90 %, volatile days", "width of 90 %")
     tail_columns, tail_cells = _tails(evaluation)
     rows = []
@@ -204,17 +209,17 @@ def _intervals_table(horizon: int, evaluation: RiskEvaluation) -> TextTable:
 
 
 def _row_name(name: str) -> str:
-    """A model's name without the words that the caption has said."""
+    """The name of a model without the words that are already in the caption."""
     return name.replace(f" {ADAPTED}", ", adaptive")
 
 
 def _symbols(symbols: tuple[str, ...]) -> str:
-    """Up to three of them by name, and otherwise how many."""
+    """The names of up to three symbols; if there are more, their number."""
     return f"for {', '.join(symbols)}" if len(symbols) <= 3 else f"for {len(symbols)} symbols"
 
 
 def _shown(evaluation: RiskEvaluation) -> list[str]:
-    """The model, its adaptive twin and the rivals that people would use; all of them where it has none of those."""
+    """The model, the one with adaptive intervals, and the common rivals; all models if none of these is there."""
     ours = (evaluation.name, f"{evaluation.name} {ADAPTED}")
     shown = [name for name in evaluation.table if name in (*ours, *USED)]
     return shown if any(name in USED for name in shown) else list(evaluation.table)

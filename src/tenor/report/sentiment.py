@@ -1,4 +1,4 @@
-"""The section on sentiment: beside the price, its largest surprises, and whether it helps."""
+"""The section on sentiment: sentiment and price, the largest surprises, and whether sentiment helps."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SYMBOLS_SHOWN = 3
 SESSIONS_SHOWN = 120
 DAYS_SHOWN = 8
 FEWEST_ITEMS = 5
-"""A session with fewer items is not among the largest surprises: one loud post is no sentiment."""
+"""A session with fewer items is not among the largest surprises: one extreme post is not the general sentiment."""
 
 
 def sentiment_blocks(
@@ -52,27 +52,32 @@ def sentiment_blocks(
     whys: Sequence[WhyLike] = (),
     risk: Mapping[int, RiskEvaluation] | None = None,
 ) -> tuple[Paragraph | Fold, ...]:
-    """The sentiment of the news about the stocks, and what it changes: a paragraph, and folds.
+    """Blocks on the sentiment of the news about the stocks, and on its effect: a paragraph, and folds.
 
     Parameters
     ----------
     panel
-        Its closes are shown.
+        The panel whose closes are shown.
     sentiment
-        By symbol and session.
+        Daily sentiment by symbol and session.
     rows
         The test, on the panel's session axis.
     symbols
-        Of these the first `SYMBOLS_SHOWN` are shown one by one.
+        Symbols; the first `SYMBOLS_SHOWN` of them are shown one by one.
     ablation
-        Horizon -> evaluation of the model with sentiment on test sessions that have sentiment, beside others; its
-        `against` holds the differences from the model `without` sentiment.
+        Evaluations of the model with sentiment on test sessions that have sentiment, by horizon;
+        `against` has the differences from the model `without` sentiment.
     ours, without
         The names of the two models.
     whys
-        Texts whose words are shown with what each contributes to the score.
+        Texts to show, with the contribution of each word to the score.
     risk
-        Horizon -> evaluation of the two models' forecasts of risk on the same sessions, if there is any.
+        Evaluations of both models' forecasts of risk on the same sessions, by horizon; None if there are none.
+
+    Returns
+    -------
+    tuple of Paragraph or Fold
+        The blocks of the section.
 
     Raises
     ------
@@ -125,7 +130,7 @@ class _SentimentGrid:
 
 
 def _beside_price(panel: Panel, grid: _SentimentGrid, rows: slice, symbol: str) -> Picture | Paragraph:
-    """The last sessions of the test up to the symbol's last sentiment; those before the test if it has none there."""
+    """The last sessions of the test up to the last one with news; sessions before the test if it has no news."""
     i = panel.symbol_index(symbol)
     first, stop, _ = rows.indices(len(panel.sessions))
     with_news = np.flatnonzero(np.isfinite(grid.n[:, i]))
@@ -229,7 +234,7 @@ def _correlation_text(interval: ConfidenceInterval) -> str:
 def _rank_correlation(x: Float64, y: Float64) -> ConfidenceInterval:
     """Spearman's correlation over the cells [session, symbol] in which both are known, and its 95 % interval.
 
-    Days are resampled; the ranks stay those of the whole sample, so that each resample is a few sums by day.
+    Days are resampled; the ranks are those of the whole sample, so that each resample needs only a few sums by day.
     """
     known = np.isfinite(x) & np.isfinite(y)
     days = known.any(axis=1)
@@ -309,7 +314,7 @@ def _effect_sentence(evaluation: Evaluation, differences: Mapping[str, Confidenc
         0: "no difference at 5 % ({})",
         None: "too few sessions to tell ({})",
     }
-    if len(sides) == 1:  # of all the measures alike: not named one by one
+    if len(sides) == 1:  # the same result for all metrics: they are not named one by one
         words = {side: text.replace(" ({})", "").replace("({}, at 5 %)", "at 5 %") for side, text in words.items()}
     parts = [text.format(join_names(sides[side])) for side, text in words.items() if side in sides]
     size = _count(evaluation.days, "session")
@@ -331,12 +336,12 @@ def figure_sentiment(
     *,
     begins: pd.Timestamp | None = None,
 ) -> Figure:
-    """One symbol's adjusted close, below it the sentiment of its news, and the number of items.
+    """The adjusted close of one symbol, the sentiment of its news, and the number of items, one below the other.
 
     Parameters
     ----------
     symbol
-        Its name.
+        Name of the symbol.
     sessions
         The sessions shown.
     close
@@ -344,9 +349,14 @@ def figure_sentiment(
     mean, items
         [session]; mean score (-1..1) and number of items; NaN on a session without news, where nothing is drawn.
     recent
-        [session]; the decayed mean of all items so far, level over sessions without news.
+        [session]; the decayed mean of all items so far, constant over sessions without news.
     begins
-        The session at which the test begins, marked where it is given.
+        The session at which the test begins, to be marked; None for no mark.
+
+    Returns
+    -------
+    Figure
+        Three panels with a common time axis.
     """
     figure = style.canvas(5.2)
     price, sentiment, count = figure.subplots(3, 1, sharex=True, height_ratios=(2.0, 1.7, 0.8))
@@ -382,7 +392,7 @@ def figure_sentiment(
 
 
 def _mark(labelled: Axes, panels: Sequence[Axes], begins: pd.Timestamp) -> None:
-    at: Any = begins  # matplotlib's types know no dates
+    at: Any = begins  # matplotlib's type hints do not include dates
     for axes in panels:
         axes.axvline(at, color=style.MUTED, lw=0.9, ls="--")
     low, high = labelled.get_ylim()

@@ -1,4 +1,4 @@
-"""One look for all figures: colours that follow the reader's theme, number formats, and a figure as inline SVG."""
+"""The style of all figures: colours that follow the reader's theme, number formats, and export as inline SVG."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ _RC: Any = {
     "lines.linewidth": 1.6,
     "lines.solid_capstyle": "round",
     "text.color": INK,
-    "text.parse_math": False,  # a symbol may hold a dollar sign
+    "text.parse_math": False,  # a symbol may contain a dollar sign
     "xtick.color": CALM,
     "ytick.color": CALM,
     "xtick.labelcolor": MUTED,
@@ -80,7 +80,7 @@ _RC: Any = {
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Draw in tenor's look, whatever the process has set for matplotlib."""
+    """Decorator: draw in tenor's style, whatever matplotlib settings the process has."""
 
     @functools.wraps(draw)
     def inside(*args: P.args, **kwargs: P.kwargs) -> Figure:
@@ -96,7 +96,7 @@ def canvas(height: float) -> Figure:
 
 
 def small_canvas(height: float = 2.7) -> Figure:
-    """An empty figure for one of several pictures beside each other, which a phone shows without scrolling."""
+    """An empty figure for one of several pictures side by side; it fits on a phone without scrolling."""
     return Figure(figsize=(SMALL_WIDTH, height), layout="constrained")
 
 
@@ -114,11 +114,16 @@ def svg(figure: Figure, prefix: str, tips: Mapping[str, str] | None = None) -> s
     Parameters
     ----------
     figure
-        To draw.
+        The figure.
     prefix
-        Of the ids inside.
+        Prefix of the ids in the SVG.
     tips
-        Group id (`gid`) of a part -> what a pointer on it shows.
+        Tooltips of parts of the figure, by their group id (`gid`).
+
+    Returns
+    -------
+    str
+        The SVG element.
     """
     out = io.StringIO()
     with mpl.rc_context(_RC):
@@ -142,31 +147,31 @@ def svg(figure: Figure, prefix: str, tips: Mapping[str, str] | None = None) -> s
 
 
 def _own_ids(text: str, prefix: str) -> str:
-    # several figures share one page: ids that nothing points at go, the others get the figure's own prefix
+    # a page has several figures: ids that nothing refers to are removed, the others get the prefix of the figure
     used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', text))
     text = re.sub(r'\sid="([^"]+)"', lambda m: f' id="{prefix}-{m[1]}"' if m[1] in used else "", text)
     return re.sub(r'(href="#|url\(#)', rf"\g<1>{prefix}-", text)
 
 
 def ramp(colour: str = "#2f83c8") -> ListedColormap:
-    """From clear to `colour`: reads on a white and on a dark page alike."""
+    """Colour map from transparent to `colour`; readable on a white and on a dark page."""
     steps = np.linspace(0.04, 1.0, 256)
     return ListedColormap(np.column_stack([np.tile(to_rgb(colour), (256, 1)), steps]), name="clear_to_colour")
 
 
 def both_ways() -> ListedColormap:
-    """From orange (less) through clear to blue (more): reads on a white and on a dark page alike."""
+    """Colour map from orange (less) through transparent to blue (more); readable on a white and on a dark page."""
     less, more = ramp("#d9772b").colors, ramp().colors
     return ListedColormap(np.vstack([np.asarray(less)[::-2], np.asarray(more)[::2]]), name="less_clear_more")
 
 
 def date_ticks(axes: Axes, sessions: pd.DatetimeIndex, places: NDArray[np.float64] | None = None) -> None:
-    """Ticks at the first session of a month, the year below the first of its months; days for less than two months.
+    """Set ticks at the first session of each month, with the year below its first label; days for less than two months.
 
     Parameters
     ----------
     places
-        Where each session lies on the x axis; left out, at its date.
+        Position of each session on the x axis; by default its date.
     """
     at: Any = sessions if places is None else places
     months = sessions.to_period("M")
@@ -184,12 +189,12 @@ def date_ticks(axes: Axes, sessions: pd.DatetimeIndex, places: NDArray[np.float6
 
 
 def percent_axis(axis: Any) -> None:
-    """Tick labels of a share or return (0.01) as percent (1 %), with as many digits as the ticks need."""
+    """Format tick labels of a share or return (0.01) as percent (1 %), with as many digits as needed."""
     axis.set_major_formatter(FuncFormatter(lambda value, _: _short(value * 100) + "\u00a0%"))
 
 
 def plain_axis(axis: Any, scale: float = 1) -> None:
-    """Tick labels times `scale`, in full, with thousands separators and as many digits as the ticks need."""
+    """Format tick labels, multiplied by `scale`, with thousands separators and as many digits as needed."""
     axis.set_major_formatter(FuncFormatter(lambda value, _: _short(value * scale)))
 
 
@@ -209,7 +214,7 @@ def format_number(value: float, digits: int = 2) -> str:
 
 
 def format_signed(value: float, digits: int = 2) -> str:
-    """A difference or change as `format_number` gives it, with a plus sign above zero.
+    """A difference or change, formatted like `format_number`, with a plus sign if it is above zero.
 
     Examples
     --------
@@ -231,24 +236,24 @@ def sessions_ahead(horizon: int) -> str:
 
 
 def format_day(moment: pd.Timestamp) -> str:
-    """A date as 4 Jan 2016."""
+    """A date in the form 4 Jan 2016."""
     return f"{moment.day} {moment:%b %Y}"
 
 
 def sentence_case(text: str) -> str:
-    """`text` with a capital first letter; the rest stays, abbreviations too."""
+    """`text` with a capital first letter; the rest is unchanged, so that abbreviations keep their capitals."""
     return text[:1].upper() + text[1:]
 
 
 def join_names(names: Sequence[str], most: int = 4) -> str:
-    """``a, b and c``; past `most` names the rest is counted."""
+    """``a, b and c``; if there are more than `most` names, the last item is the number of the others."""
     if len(names) > most:
         names = [*names[: most - 1], f"{len(names) - most + 1} more"]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def legend(axes: Axes, *, columns: int) -> None:
-    """The legend of a panel, in one line above its right end, beside the title."""
+    """Draw the legend of a panel in one line above its right end, next to the title."""
     axes.legend(
         loc="lower right",
         bbox_to_anchor=(1.0, 0.98),

@@ -1,4 +1,4 @@
-"""Single symbols, chosen by how well their intervals held: each day's interval beside what came of it."""
+"""Single symbols, chosen by the coverage of their intervals: the interval and the realised close of each day."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def symbols_by_coverage(held: Mapping[str, float], level: float = INTERVAL_LEVEL
     Parameters
     ----------
     held
-        Symbol -> share of returns inside its interval; one that is NaN is not chosen.
+        Coverage of the interval, by symbol; a symbol with NaN is not chosen.
     level
-        The share that should be.
+        The nominal coverage.
 
     Returns
     -------
     dict of str to str
-        Symbol -> why it is shown; fewer than three where there are fewer symbols.
+        The reason why a symbol is shown, by symbol; fewer than three if there are fewer symbols.
 
     Examples
     --------
@@ -47,7 +47,7 @@ def symbols_by_coverage(held: Mapping[str, float], level: float = INTERVAL_LEVEL
 
 
 def currency_of(symbols: Sequence[str]) -> str:
-    """The currency of all the symbols' prices, by their exchanges; empty where they have several."""
+    """The currency of the prices of all symbols, by their exchanges; empty if there is more than one."""
     currencies = {market_of(symbol).currency for symbol in symbols}
     return currencies.pop() if len(currencies) == 1 else ""
 
@@ -55,7 +55,7 @@ def currency_of(symbols: Sequence[str]) -> str:
 def symbols_section(
     panel: Panel, cells: ForecastCells, chosen: Mapping[str, str], held: Mapping[str, float]
 ) -> PageSection:
-    """The `chosen` symbols (symbol -> why), a fold each.
+    """The section of the `chosen` symbols (symbol -> reason), one fold for each.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def symbols_section(
 def interval_picture(
     panel: Panel, cells: ForecastCells, symbol: str, why: str = "", *, small: bool = False
 ) -> Picture | None:
-    """The last intervals of `symbol`, shown for `why`, and the closes that came; None where it has none.
+    """The last intervals of `symbol` and the realised closes; None if it has no intervals. `why` goes into the caption.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def _figure(
 ) -> Figure:
     figure = style.small_canvas() if small else style.canvas(3.6)
     axes = figure.subplots()
-    at = np.arange(len(low), dtype="float64")  # evenly, without gaps at weekends
+    at = np.arange(len(low), dtype="float64")  # evenly spaced, without gaps at weekends
     for i in range(len(low)):
         (line,) = axes.plot([at[i], at[i]], [low[i], high[i]], color=style.OURS, lw=3 if small else 4, alpha=0.35)
         line.set_gid(f"day-{i}")

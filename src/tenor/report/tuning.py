@@ -1,4 +1,4 @@
-"""The page of a grid search: the heat map, every trial, and the best config."""
+"""The page of a grid search: heat maps, all trials, and the best config."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tenor.training.grid import to_text
 from tenor.training.search import HeatMap, Search, Trial
 
 MOST_MAPS = 6
-"""Pairs of keys that get a heat map, those with the most values first."""
+"""Number of pairs of keys with a heat map, those with the most values first."""
 
 
 def write_tuning(path: Path, search: Search, *, toml: str, about: Mapping[str, str]) -> Path:
@@ -31,9 +31,9 @@ def write_tuning(path: Path, search: Search, *, toml: str, about: Mapping[str, s
     search
         The result of the search.
     toml
-        The best config, as ``tenor train --config`` takes it.
+        The best config in TOML, as ``tenor train --config`` reads it.
     about
-        Data, settings …, shown in this order.
+        Data, settings and so on, shown in this order.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def _config(toml: str) -> TextTable:
 
 
 def search_verdict(search: Search) -> str:
-    """The best settings, by how much they are better than the next, and in how many folds."""
+    """A sentence on the best settings: how much better than the second best, and in how many folds."""
     best, scoring = search.best, search.scoring
     settings = ", ".join(f"{key} {to_text(value)}" for key, value in best.values.items())
     value, sd = format_number(best.mean(scoring), 4), format_number(best.sd(scoring), 4)
@@ -140,7 +140,7 @@ def _folds(search: Search) -> TextTable:
 
 @style.styled
 def figure_heat(heat_map: HeatMap) -> Figure:
-    """`heat_map` as a heat map with its numbers in the cells."""
+    """Draw `heat_map`, with the numbers in its cells."""
     rows, columns = heat_map.scores.shape
     figure = style.canvas(1.4 + 0.5 * rows)
     axes = figure.subplots()

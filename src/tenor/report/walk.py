@@ -1,4 +1,4 @@
-"""The walk-forward: its folds, the tests against every other model, and how well its uncertainty is calibrated."""
+"""The walk-forward: folds, tests against all other models, and calibration of probabilities and intervals."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ INTERVAL_COLOURS = {FIXED: style.CALM, ADAPTIVE: style.OURS}
 
 
 def direction_section(walked: WalkForwardSummary) -> PageSection:
-    """The details of which way, folded by horizon."""
+    """The section on which way: details in one fold per horizon."""
     before = Paragraph(
         "Diebold-Mariano tests by day whether a model has tenor's squared error (p after Holm, over a table's rows), "
         "Pesaran-Timmermann (PT) whether directions are better than independent ones. Differences are tenor minus the "
@@ -94,7 +94,7 @@ def _abstention_alt(steps: Sequence[CoverageAccuracy]) -> str:
 
 
 def folds_blocks(walked: WalkForwardSummary) -> tuple[Block, ...]:
-    """Dates of the folds, and the results of each."""
+    """The dates and the results of each fold."""
     first = next(iter(walked.folds.values()))
     before = Paragraph(
         f"The settings are trained anew in each of {len(first)} {walked.scheme} folds, with {walked.seeds} "
@@ -150,7 +150,7 @@ def _fold_cells(row: FoldRow) -> tuple[str, ...]:
 
 
 def _models_table(evaluation: Evaluation) -> TextTable:
-    """Every model's skill, direction and ranking, with its test against ours and whether its directions are right."""
+    """Skill, direction and ranking of every model, its test against ours, and the test of its directions."""
     ours = next(iter(evaluation.table))
     plain = metrics_table(evaluation, ours, "tenor and the other models", ("skill", *DIRECTION_METRICS))
     if not evaluation.tests:
@@ -174,7 +174,7 @@ def _probability_scores(uncertainty: Uncertainty) -> str:
 
 
 def coverage_rows(uncertainty: Uncertainty) -> list[tuple[str, dict[str, ConfidenceInterval]]]:
-    """Where -> kind -> share inside: overall, the volatile tenths, each fold and its volatile days."""
+    """Coverage by subset and kind of interval: overall, the volatile tenths, each fold and its volatile days."""
     kinds = uncertainty.coverage
     rows = [
         ("all", {kind: c.overall for kind, c in kinds.items()}),
@@ -189,7 +189,7 @@ def coverage_rows(uncertainty: Uncertainty) -> list[tuple[str, dict[str, Confide
 
 @style.styled
 def figure_probabilities(bins: Mapping[int, Sequence[Bin]]) -> Figure:
-    """Share that rose against the forecast P(up), a panel a horizon; a dot's area is its number of forecasts."""
+    """Share that rose against the forecast P(up), one panel per horizon; the area of a dot shows how many forecasts."""
     figure = style.canvas(3.4)
     panels = figure.subplots(1, len(bins), squeeze=False)[0]
     for axes, (horizon, groups) in zip(panels, bins.items(), strict=True):
@@ -211,7 +211,7 @@ def figure_probabilities(bins: Mapping[int, Sequence[Bin]]) -> Figure:
 
 @style.styled
 def figure_intervals(by_horizon: Mapping[int, Uncertainty]) -> Figure:
-    """Share of returns inside the 90 % intervals, overall, where it is volatile, and by fold; a panel a horizon."""
+    """Coverage of the 90 % intervals: overall, on volatile days and cells, and by fold; one panel per horizon."""
     labels = [where for where, _ in coverage_rows(next(iter(by_horizon.values())))]
     figure = style.canvas(1.3 + 0.42 * len(labels))
     panels = figure.subplots(1, len(by_horizon), sharey=True, squeeze=False)[0]
@@ -245,9 +245,9 @@ def _dot(axes: Axes, interval: ConfidenceInterval, place: float, colour: str, la
 def figure_abstention(
     cells: Mapping[int, Sequence[CoverageAccuracy]], days: Mapping[int, Sequence[CoverageAccuracy]]
 ) -> Figure:
-    """Direction accuracy against the share that the model forecasts, beside always-up on the same.
+    """Direction accuracy against the share for which the model gives a direction, and always-up on the same ones.
 
-    A column a horizon; above, it abstains from single forecasts, below from whole days.
+    One column per horizon; in the upper row it abstains from single forecasts, in the lower from whole days.
     """
     figure = style.canvas(5.6)
     panels = figure.subplots(2, len(cells), squeeze=False, sharex=True)
@@ -259,7 +259,7 @@ def figure_abstention(
             right = np.array([step.accuracy.value for step in ordered])
             low = np.array([step.accuracy.low for step in ordered])
             high = np.array([step.accuracy.high for step in ordered])
-            # `edge` is the accuracy less that of always-up on the same forecasts
+            # `edge` is the accuracy minus that of always-up on the same forecasts
             always_up = right - np.array([step.edge.value for step in ordered])
             axes.fill_between(at, low, high, color=style.OURS, alpha=0.16, lw=0)
             axes.plot(at, right, "o-", color=style.OURS, ms=6, label="model")

@@ -1,4 +1,4 @@
-"""How much of a text's score each word carries."""
+"""The contribution of each word to the score of a text."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from tenor.report.page import Paragraph, Picture
 from tenor.report.style import format_number
 
 MOST_WORDS = 20
-"""Words shown of one text, those that moved its score most."""
+"""Number of words shown of one text, those with the largest contributions."""
 LONGEST_WORD = 24
-"""Characters of a word that are shown: a link must not push the bars off the figure."""
+"""Number of characters shown of a word: a long link would leave no room for the bars."""
 
 
 class WhyLike(Protocol):
-    """A text, its score, and its words in their order, each with how much of the score goes without it."""
+    """A text, its score, and its words in order, each with its contribution to the score."""
 
     @property
     def text(self) -> str:
-        """What was scored; it is shown."""
+        """The scored text."""
 
     @property
     def score(self) -> float:
@@ -35,11 +35,11 @@ class WhyLike(Protocol):
 
     @property
     def words(self) -> Sequence[tuple[str, float]]:
-        """(word, contribution); a positive one raised the score."""
+        """Pairs (word, contribution): by how much the score is lower without the word."""
 
 
 def words_block(why: WhyLike) -> Picture | Paragraph:
-    """The text, its score, and the bars of its words."""
+    """The text, its score, and a bar chart of the contributions of its words."""
     opening = f"'{why.text}' scores {format_number(why.score)}."
     if not why.words:
         return Paragraph(f"{opening} It has no words to weigh.")
@@ -56,15 +56,20 @@ def words_block(why: WhyLike) -> Picture | Paragraph:
 
 @style.styled
 def figure_words(words: Sequence[tuple[str, float]]) -> Figure:
-    """How much of a text's score each word carries, in the order of the text; of many words the strongest.
+    """Bar chart of the words' contributions to the score, in the order of the text; at most the `MOST_WORDS` largest.
 
     Parameters
     ----------
     words
-        A word and how much lower the score is without it.
+        Pairs of a word and how much lower the score is without it.
+
+    Returns
+    -------
+    Figure
+        The figure.
     """
     contributions = np.array([contribution for _, contribution in words], dtype="float64")
-    # the largest, then back in the order of the text
+    # the largest ones, sorted by their order in the text
     chosen = np.sort(np.argsort(-np.abs(contributions), kind="stable")[:MOST_WORDS])
     figure = style.canvas(0.75 + 0.24 * len(chosen))
     axes = figure.subplots()
@@ -89,7 +94,7 @@ def figure_words(words: Sequence[tuple[str, float]]) -> Figure:
 
 
 def _drawable(word: str) -> str:
-    """`word`, cut, and in characters that the figure's font can measure."""
+    """`word`, shortened, with characters that the figure's font lacks replaced."""
     cut = word if len(word) <= LONGEST_WORD else f"{word[: LONGEST_WORD - 1]}…"
     return "".join(c if _in_font(c) else "\N{REPLACEMENT CHARACTER}" for c in cut)
 

@@ -1,4 +1,4 @@
-"""From an evaluation to the report's file: answers first, details folded, a glossary last."""
+"""Writes the report of an evaluation: answers first, then folded details, and a glossary at the end."""
 
 from __future__ import annotations
 
@@ -27,51 +27,51 @@ from tenor.schema import Panel, Predictions
 
 
 class WalkLike(Protocol):
-    """Settings walked forward: the one population of the report."""
+    """The walk-forward of a configuration: all figures of the report are based on it."""
 
     @property
     def walked(self) -> WalkForwardSummary:
-        """Which way, by horizon."""
+        """Evaluations of direction and return, by horizon."""
 
     @property
     def risk(self) -> Mapping[int, RiskEvaluation]:
-        """How far, by horizon."""
+        """Evaluations of risk, by horizon."""
 
     @property
     def use(self) -> RiskUse:
-        """What the forecasts of risk are worth."""
+        """The economic value of the forecasts of risk."""
 
     @property
     def replaced(self) -> Mapping[str, tuple[str, ...]]:
-        """Rival -> symbols for which it could not be estimated."""
+        """The symbols for which a rival could not be estimated, by rival."""
 
     @property
     def panel(self) -> Panel:
-        """Unscaled; only the cells that count in its mask."""
+        """The unscaled panel; its mask has only the cells that count."""
 
     @property
     def rows(self) -> slice:
-        """All test parts, on the panel's session axis."""
+        """All test parts, as a slice of the panel's session axis."""
 
     @property
     def forecasts(self) -> Predictions:
-        """Those that would have been served: with adaptive intervals where there are any."""
+        """The forecasts as they would be served: with adaptive intervals if there are any."""
 
 
 @dataclass(frozen=True)
 class NewsDetails:
-    """What reading the news changed, and the details.
+    """The effect of reading the news, and the details.
 
     Attributes
     ----------
     risk, returns
-        Horizon -> evaluation of the model beside itself without the news, on the sessions that have news.
+        Evaluations of the model and of the same model without the news, on sessions with news, by horizon.
     without
         The name of the model without the news.
     blocks
-        Texts, tables and figures on the news, folded.
+        Folds with texts, tables and figures on the news.
     arms
-        What the last ablation of the same store found; None where there was none.
+        The result of the last ablation of the same store; None if there was none.
     """
 
     risk: Mapping[int, RiskEvaluation]
@@ -83,18 +83,18 @@ class NewsDetails:
 
 @dataclass(frozen=True)
 class ReportExtras:
-    """What a report can show beside the walk.
+    """What a report can show besides the walk-forward.
 
     Attributes
     ----------
     news
-        None for a model that reads no news, of a store where no ablation asked about it.
+        Details of the news; None for a model that reads no news, if no ablation of the store measured its value.
     trading
-        What the walked forecasts would have earned; None where nothing was traded.
+        Backtests of trading on the walk-forward forecasts; None if nothing was traded.
     folds
-        About the model itself, put into the section on the test.
+        Folds about the model itself, shown in the section on the test.
     symbols
-        Those shown one by one; chosen by coverage if none is named.
+        Symbols to show one by one; if empty, they are chosen by coverage.
     """
 
     news: NewsDetails | None = None
@@ -104,18 +104,18 @@ class ReportExtras:
 
 
 def write_report(path: Path, walk: WalkLike, *, about: Mapping[str, str], extras: ReportExtras | None = None) -> Path:
-    """Write the report as one self-contained HTML file; an earlier one at `path` stays as it was if this fails.
+    """Write the report as one self-contained HTML file; if this fails, an earlier file at `path` is unchanged.
 
     Parameters
     ----------
     path
         The file.
     walk
-        What is reported.
+        The walk-forward to report.
     about
-        Model version, data, split dates, settings …, shown in this order.
+        Model version, data, split dates, settings and so on, shown in this order.
     extras
-        News, trading, the model itself.
+        Details on news, trading and the model itself; None for none.
 
     Returns
     -------
