@@ -1,6 +1,6 @@
-"""Does it see the future? A check for people's own feature functions, finished tables and trainers.
+"""Leak checks: do own feature functions, finished tables or trainers look ahead?
 
-What each part can and cannot prove stands in ``docs/leakcheck.md``.
+``docs/leakcheck.md`` says what each check can and cannot prove.
 """
 
 from tenor.leakcheck.commands import (

@@ -1,4 +1,4 @@
-"""Features of the date alone, as weekday, month or a trend: no input moves them, and they are no leak."""
+"""Features of the date alone, such as weekday, month or a trend: no input changes them, and they are not a leak."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tenor.errors import DataError, RaisedError
 from tenor.leakcheck.runner import FunctionRunner
 
 CYCLE = 28
-"""Years after which weekdays, months, leap years and their days are the same again, from 1901 to 2099."""
+"""Number of years after which the calendar (weekdays, leap years) repeats, from 1901 to 2099."""
 LAST = 2099
 
 
 def follows_the_calendar(runner: FunctionRunner) -> bool:
-    """Whether the output is computed from the dates: the same, or off by a constant, on the same days `CYCLE` years on.
+    """Whether the output depends on the dates alone: equal, up to a constant, on the same days `CYCLE` years later.
 
-    What is looked up by date, in a file or a cache, is not there on those days.
+    A function that looks values up by date, in a file or a cache, has none for those days, so it does not pass.
     """
     sessions = runner.inputs.tables["bars"]["session"]
     years = CYCLE if sessions.max().year + CYCLE <= LAST else -CYCLE
@@ -45,4 +45,4 @@ def follows_the_calendar(runner: FunctionRunner) -> bool:
         off = new[known] - old[known]
         if np.ptp(off) > 1e-9 * max(1.0, float(np.abs(new[known]).max())):
             return False
-    return varies  # a constant is no feature of the date
+    return varies  # a constant is not a feature of the date

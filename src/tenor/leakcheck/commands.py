@@ -1,4 +1,4 @@
-"""The checks as the command line calls them: a table in a file, a function or a trainer by its name."""
+"""The checks as the command line calls them: of a table in a file, or of a function or trainer given by name."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def leakcheck_file(
     as_of: AsOf = "close",
     progress: RunProgress | None = None,
 ) -> LeakReport:
-    """`check_dataset` of a CSV or Parquet file; `check_history` where it holds learning curves (``epoch``, ``test…``).
+    """Run `check_dataset` on a CSV or Parquet file; `check_history` if it has learning curves (``epoch``, ``test…``).
 
     Raises
     ------
     DataError
-        No such file, or it can't be read or used.
+        The file does not exist, or can't be read or used.
     ConfigError
         As in `check_dataset`.
     """
@@ -78,8 +78,8 @@ def load_function(spec: str) -> Callable[..., Any]:
     Raises
     ------
     ConfigError
-        `spec` is not of this form, the file, module or function is not there (a near name is suggested), or the
-        module raises when it is run.
+        `spec` does not have this form, the file, module or function does not exist (a similar name is suggested), or
+        the module raises when it is run.
     """
     function = load_object(spec)
     if not callable(function):
@@ -102,9 +102,10 @@ def leakcheck_function(
     seed: int = 0,
     progress: RunProgress | None = None,
 ) -> LeakReport:
-    """`check_features` of the function that `spec` names; `sentiment`, `news`, `calendar` go to one that takes them.
+    """Run `check_features` on the function that `spec` names.
 
-    One that is declared as an own feature (`tenor.feature`) is given a symbol's bars at a time, as in training.
+    `sentiment`, `news` and `calendar` are passed to the function if it has parameters of these names. A function that
+    is declared as an own feature (`tenor.feature`) gets the bars of one symbol at a time, as in training.
     """
     function = load_function(spec)
     if hasattr(function, "__tenor_feature__"):
@@ -138,7 +139,7 @@ def leakcheck_trainer(
     valid_end: str | None = None,
     seed: int = 0,
 ) -> LeakReport:
-    """`check_trainer` of the function that `spec` names, on the panel of `bars` and a chronological split of it."""
+    """Run `check_trainer` on the function that `spec` names, with the panel of `bars` and a chronological split."""
     from tenor.config import SplitConfig
     from tenor.training import chronological
 

@@ -1,4 +1,4 @@
-"""A finished table and the roles of its columns: date, symbol, target, part, and which are features."""
+"""A finished table and the roles of its columns: date, symbol, target, split part and features."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ class Dataset:
     frame
         The rows, index 0 .. n - 1.
     dates, symbols
-        [row]; one symbol, ``""``, where there is no such column.
+        [row]; without a symbol column, all symbols are ``""``.
     features
-        Names of the numeric columns that are inputs.
+        Names of the numeric input columns.
     target, price, published
-        Names of columns, or None.
+        Names of the columns with these roles, or None.
     part
-        [row] of ``train``, ``valid``, ``test`` and ``""`` (neither), or None.
+        [row]; ``train``, ``valid``, ``test`` or ``""`` (none of them); None if the parts are not known.
     left_out
-        Names of the columns that are not numbers.
+        Names of the columns that are not numeric.
     """
 
     frame: pd.DataFrame
@@ -55,12 +55,12 @@ class Dataset:
     left_out: tuple[str, ...]
 
     def numbers(self, name: str) -> Float64:
-        """A column as floats, what is not finite as NaN."""
+        """A column as floats; values that are not finite become NaN."""
         values = self.frame[name].to_numpy(dtype="float64", na_value=np.nan)
         return np.where(np.isfinite(values), values, np.nan)
 
     def by_symbol(self) -> Iterator[tuple[str, slice]]:
-        """Each symbol and its rows."""
+        """Each symbol and the slice of its rows."""
         codes = pd.factorize(self.symbols)[0]
         starts = np.flatnonzero(np.diff(codes, prepend=-1))
         for start, stop in zip(starts, [*starts[1:], len(codes)], strict=True):
@@ -68,11 +68,11 @@ class Dataset:
 
     @property
     def train(self) -> Bool | None:
-        """[row]; the training rows, if it is known which they are."""
+        """[row]; whether it is a training row; None if the training rows are not known."""
         return None if self.part is None else np.asarray(self.part == "train")
 
     def row(self, place: int) -> str:
-        """A row in words: its symbol and date."""
+        """The symbol and date of a row, for messages."""
         return f"{self.symbols.iloc[place]} {self.dates[place]:%Y-%m-%d}".strip()
 
 
@@ -88,14 +88,14 @@ def read_roles(
     published_at: str | None,
     price: str | None,
 ) -> Dataset:
-    """The table with the roles of its columns: named ones must be there, others are looked up under their usual names.
+    """The table with the roles of its columns: a named column must exist, others are looked up under their usual names.
 
     Raises
     ------
     ConfigError
-        A named column is missing (a near one is suggested), or `train_end` is no day within the table.
+        A named column is missing (a similar one is suggested), or `train_end` is not a day within the table.
     DataError
-        There is no date, a date can't be read, a (symbol, date) appears twice, or there are no features.
+        There is no date column, a date can't be read, a (symbol, date) appears twice, or there are no features.
     """
     if frame.empty:
         raise DataError("the table has no rows.")
@@ -118,7 +118,7 @@ def read_roles(
     published = published_at or find_name(names, PUBLISHED_NAMES)
     dates = _dates(frame[date], date)
     symbols = frame[symbol].astype("str") if symbol else pd.Series("", index=frame.index, dtype="str")
-    # by symbol, then date, then the row's own place (the last key of lexsort counts most)
+    # by symbol, then date, then row number (the last key of lexsort counts most)
     order = np.lexsort([np.arange(len(frame)), dates.to_numpy(), pd.factorize(symbols, sort=True)[0]])
     frame, dates = frame.iloc[order].reset_index(drop=True), dates[order]
     symbols = symbols.iloc[order].reset_index(drop=True)
@@ -141,11 +141,11 @@ def read_roles(
 
 
 def _is_number(column: pd.Series[Any]) -> bool:
-    return bool(pd.api.types.is_numeric_dtype(column.dtype))  # booleans count
+    return bool(pd.api.types.is_numeric_dtype(column.dtype))  # booleans count as numbers
 
 
 def _numeric_name(frame: pd.DataFrame, name: str | None) -> str | None:
-    """`name` if it can be a price: numbers above zero."""
+    """`name` if the column can be a price: numbers above zero."""
     if name is None or not _is_number(frame[name]) or not bool((frame[name].dropna() > 0).all()):
         return None
     return name
@@ -166,7 +166,7 @@ def _dates(column: pd.Series[Any], name: str) -> pd.DatetimeIndex:
 
 def _refuse_twice(dates: pd.DatetimeIndex, symbols: pd.Series[Any], symbol: str | None, published: str | None) -> None:
     twice = pd.MultiIndex.from_arrays([symbols, dates]).duplicated()
-    if not twice.any() or published is not None:  # a table of news has many rows a session
+    if not twice.any() or published is not None:  # a table of news has many rows per session
         return
     at = int(np.flatnonzero(twice)[0])
     if symbol is None:
@@ -175,7 +175,7 @@ def _refuse_twice(dates: pd.DatetimeIndex, symbols: pd.Series[Any], symbol: str 
 
 
 def _part(frame: pd.DataFrame, name: str | None, *, explicit: bool) -> Any:
-    """[row] of ``train``, ``valid``, ``test``, ``""``; None where the column, looked up by its name, holds no parts."""
+    """[row] of ``train``, ``valid``, ``test``, ``""``; None if a column found by its usual name has other values."""
     if name is None:
         return None
     column = frame[name]

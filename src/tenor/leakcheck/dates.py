@@ -1,4 +1,4 @@
-"""Dates: training rows before test rows, targets that end before the test begins, news before the close."""
+"""Checks of dates: training rows before test rows, targets that end before the test, news before the close."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MOMENTS = {"close": "close of", "open": "open after"}
 
 
 def check_split(table: Dataset, horizon: int, calendar: str) -> list[LeakFinding]:
-    """Findings where rows of a part lie among or after those of a later part, or their targets reach into it."""
+    """Findings if rows of a part lie among or after those of a later part, or if their targets reach into it."""
     findings = []
     days = _days(table, calendar)
     place = days.get_indexer(table.dates)
@@ -49,7 +49,7 @@ def check_split(table: Dataset, horizon: int, calendar: str) -> list[LeakFinding
 
 
 def _days(table: Dataset, calendar: str) -> pd.DatetimeIndex:
-    """The exchange's sessions if all dates are sessions, so that missing ones count; else the dates of the table."""
+    """The exchange's sessions if all dates are sessions, so that missing dates count; else the dates of the table."""
     days = pd.DatetimeIndex(np.unique(table.dates.to_numpy()))
     own = [each for each, _ in by_calendar(table.symbols, calendar)]
     sessions = exchange(own[0]).sessions(days[0], days[-1])
@@ -57,9 +57,9 @@ def _days(table: Dataset, calendar: str) -> pd.DatetimeIndex:
 
 
 def check_news(table: Dataset, calendar: str, as_of: AsOf = "close") -> list[LeakFinding]:
-    """Findings where an item was published after the close of its row's session, or has no time of day.
+    """Findings if an item was published after the close of its row's session, or has no time of day.
 
-    With ``open`` as `as_of` the night after a session belongs to it, up to the next open.
+    If `as_of` is ``open``, news up to the open after a session belongs to that session.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def check_news(table: Dataset, calendar: str, as_of: AsOf = "close") -> list[Lea
 
 
 def _sessions_of_rows(table: Dataset, calendar: str) -> NDArray[np.datetime64]:
-    """[row]; the session of each row: one dated on a holiday or a Sunday belongs to the next session."""
+    """[row]; the session of each row; a row dated on a holiday or weekend belongs to the next session."""
     result = np.empty(len(table.dates), dtype="datetime64[us]")
     for each, rows in by_calendar(table.symbols, calendar):
         days = table.dates[rows].normalize()

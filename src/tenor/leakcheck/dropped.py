@@ -1,8 +1,9 @@
 """Moments of a scaled column whose last rows were dropped after scaling, as in every table with a target ahead.
 
-A scaler leaves exact moments in the rows that it was fitted on. With k rows gone they are off by what these rows held:
-for k = 1 two moments tell one value, which must agree; for more, the values must be ones that the column could have
-gone on with. How likely that agreement is by chance is part of the answer.
+A scaler gives exact moments to the rows that it was fitted on. If k rows are dropped, the moments deviate by the
+contribution of these rows: for k = 1, each of the two moments implies the value of the row, and both must agree; for
+larger k, the implied values must be plausible continuations of the column. The result contains the probability of
+agreement by chance.
 """
 
 from __future__ import annotations
@@ -16,33 +17,33 @@ import numpy as np
 from tenor.schema import Float64
 
 MOST = 5
-"""Rows of each symbol that may be missing at the end, where the horizon is not longer."""
+"""Most rows of each symbol that may be missing at its end, if the horizon is not longer."""
 DRAWS = 400
 SLACK = 4e-6
-"""Of the variance: a small number added to the deviation on scaling changes it by less."""
+"""Tolerance of the variance: a small constant added to the standard deviation in scaling changes it by less."""
 CERTAIN = 1e-6
-"""A column whose moments agree by chance with at most this probability is scaled by itself."""
+"""If agreement by chance has at most this probability, a single column is reported as scaled."""
 TOGETHER = 1e-6
-"""The same for columns together."""
+"""The same threshold for several columns together."""
 LEAST_COLUMNS = 3
 MOST_LIKELY = 0.2
-"""A column whose moments agree by chance more often says nothing."""
+"""If agreement by chance is more likely than this, the column is not used as evidence."""
 STANDARD = "mean 0 and standard deviation 1"
 ROBUST = "median 0 and quartiles 1 apart"
 
 
 @dataclass(frozen=True)
 class Dropped:
-    """A scaling that a column has if rows are added back.
+    """A scaling that a column has if dropped rows are added back.
 
     Attributes
     ----------
     form
-        The scaling.
+        The scaling, in words.
     rows
-        How many rows are missing, of all symbols together.
+        Number of missing rows, over all symbols.
     chance
-        How likely an honest column of this shape would agree with it.
+        Probability that a column without this leak agrees by chance.
     """
 
     form: str
@@ -51,7 +52,7 @@ class Dropped:
 
 
 def precision(values: Float64) -> float:
-    """Half of the last decimal that `values` are written with; 1e-12 of the largest where they are not rounded."""
+    """Half a unit of the last decimal place of `values`; 1e-12 of the largest if they are not rounded."""
     for decimals in range(1, 10):
         if np.array_equal(np.round(values, decimals), values):
             return 0.5 * 10.0**-decimals
@@ -59,14 +60,19 @@ def precision(values: Float64) -> float:
 
 
 def standard(parts: Sequence[Float64], most: int) -> Dropped | None:
-    """Are all `parts` (one a symbol, without NaN) together scaled to mean 0 and deviation 1, but for rows at the end?
+    """Check whether all `parts` together were scaled to mean 0 and standard deviation 1 before rows were dropped.
 
     Parameters
     ----------
     parts
-        The rows of each symbol, in time.
+        The values of each symbol in time order, without NaN.
     most
-        Rows of each symbol that may be missing at the end.
+        Most rows of each symbol that may be missing at its end.
+
+    Returns
+    -------
+    Dropped or None
+        The scaling; None if the moments do not agree with it.
     """
     known = np.concatenate(parts)
     n = len(known)
@@ -85,7 +91,7 @@ def standard(parts: Sequence[Float64], most: int) -> Dropped | None:
 
 
 def _one(known: Float64, total: float, squares: float) -> Dropped | None:
-    """One missing row: its value by the mean is its value by the deviation."""
+    """For one missing row: the values implied by the mean and by the standard deviation must agree."""
     n = len(known)
     missing = -total
     if abs(missing) > 1.5 * float(np.abs(known).max()):
@@ -100,7 +106,7 @@ def _one(known: Float64, total: float, squares: float) -> Dropped | None:
 
 
 def _several(parts: Sequence[Float64], rows: int, total: float, squares: float) -> float:
-    """How likely the sums agree by chance with `rows` missing of each part; 1 where they do not agree."""
+    """Probability that the sums agree by chance with `rows` missing in each part; 1 if they do not agree."""
     sums, sums_of_squares = np.zeros(DRAWS), np.zeros(DRAWS)
     mean_spread = square_spread = 0.0
     rng = np.random.default_rng(0)
@@ -109,7 +115,7 @@ def _several(parts: Sequence[Float64], rows: int, total: float, squares: float) 
         paths, memory = _continuations(part, rows, rng)
         sums += paths.sum(axis=1)
         sums_of_squares += (paths**2).sum(axis=1)
-        # by how much the sums of a column of another scale and place could differ, as they do by sampling
+        # the sampling spread of the sums for a column with another scale and location
         mean_spread += memory * len(part) * float(part.var())
         square_spread += memory * len(part) * float((part**2).var())
         n += len(part)
@@ -131,7 +137,7 @@ def _several(parts: Sequence[Float64], rows: int, total: float, squares: float) 
 
 
 def _continuations(part: Float64, rows: int, rng: np.random.Generator) -> tuple[Float64, float]:
-    """[draw, row]; what could have followed, by an autoregression of one lag, and the memory of the column."""
+    """[draw, row]; simulated continuations by an AR(1) model, and the autocorrelation of the column."""
     past, now = part[:-1] - part.mean(), part[1:] - part.mean()
     phi = float(np.clip(past @ now / max(float(past @ past), 1e-300), -0.99, 0.9999))
     residuals = now - phi * past
@@ -140,20 +146,20 @@ def _continuations(part: Float64, rows: int, rng: np.random.Generator) -> tuple[
     for step in range(rows):
         last = phi * last + rng.choice(residuals, DRAWS)
         paths[:, step] = last
-    # values a session apart that are alike count as fewer
+    # autocorrelated values count as fewer independent ones
     memory = min((1 + phi) / (1 - phi), len(part) / 4)
     return paths + part.mean(), max(memory, 1.0)
 
 
 def robust(parts: Sequence[Float64], most: int) -> Dropped | None:
-    """The same for median 0 and quartiles 1 apart: exactly, for each way in which the missing rows lay around them.
+    """The same check for median 0 and interquartile range 1, exact for each position of the missing rows around them.
 
-    A missing value that lay right beside a quartile can't be told, and is passed over.
+    Missing values directly next to a quartile can't be recognised and are not considered.
     """
     known = np.sort(np.concatenate(parts))
     n = len(known)
     exact = max(1e-9, 4 * precision(known))
-    # where the column's own quartiles have other columns' density the many ways would agree by chance
+    # if many values lie near the quartiles, some of the many arrangements would agree by chance
     for missing in dict.fromkeys([1, *(rows * len(parts) for rows in range(1, most + 1))]):
         if missing > 0.1 * n:
             break
@@ -173,7 +179,7 @@ def robust(parts: Sequence[Float64], most: int) -> Dropped | None:
 
 
 def _with_below(known: Float64, level: float, missing: int) -> Float64:
-    """[0 .. missing]; the quantile if so many of the missing values lay below it, and the rest above."""
+    """[0 .. missing]; element k is the quantile if k of the missing values lie below it, and the others above."""
     place = level * (len(known) + missing - 1)
     whole = math.floor(place)
     below = np.arange(missing + 1)

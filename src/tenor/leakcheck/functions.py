@@ -1,4 +1,4 @@
-"""Feature functions under other futures: their output up to a session must not change with what comes after it."""
+"""Checks of feature functions: their output up to a session must not change if later data change."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tenor.schema import Bars, Bool, DailySentiment, News
 
 MODES = ("changed", "shuffled", "other rows", "truncated")
 EARLY = (2, 10, 30)
-"""Sessions after the first after which the future is always changed: there, warm-ups are filled back."""
+"""Numbers of sessions from the start after which the future is always changed: there, back-filled warm-ups show."""
 
 
 def check_features(
@@ -38,32 +38,38 @@ def check_features(
     name: str | None = None,
     progress: RunProgress | None = None,
 ) -> LeakReport:
-    """Change, shuffle, drop, add to and truncate the future of `bars` after several sessions, and compare the past.
+    """Change, shuffle, drop, extend and truncate the data after several sessions, and compare the output before.
 
     Parameters
     ----------
     function
-        ``function(frame)``, or ``function(frame, sentiment=..., news=...)`` with those that are given. `frame` is
-        long, with symbol, session and numbers, sorted, indexed 0 .. n - 1. It returns one row a (symbol, session): a
-        DataFrame with these keys as columns or index, one row for each row of `frame`, one column a symbol, or a Panel.
+        ``function(frame)``, or ``function(frame, sentiment=..., news=...)`` with those that are given. `frame` is in
+        long form, with symbol, session and numeric columns, sorted, indexed 0 .. n - 1. The function returns one row
+        per (symbol, session): a DataFrame with these keys as columns or index, with one row for each row of `frame`, or
+        with one column per symbol; or a Panel.
     bars, sentiment, news
         The real data.
     targets
-        Columns that look ahead on purpose; they are left out.
+        Output columns that look ahead on purpose; they are not checked.
     cuts
-        The number of sessions after which the future is changed, beside early ones; or the sessions themselves.
+        Number of sessions after which the future is changed, in addition to early ones; or the sessions themselves.
     known_from
-        The first session to cut after. For functions that fit something (a scaler) up to a fixed day: that day.
+        The first session to cut after. For a function that fits something (a scaler) up to a fixed day, that day.
     decided
-        ``close``: row t may use all of session t. ``open``: of session t it may use the open alone.
+        ``close``: row t may use all data of session t. ``open``: of session t, only the open.
     calendar
-        Of symbols whose names name no market; the others have their own market's.
+        Exchange calendar of the symbols whose names contain no market.
     seed
-        Of the random changes.
+        Seed of the random changes.
     name
-        Of the function, for the report; by default its own.
+        Name of the function in the report; by default its own.
     progress
-        Called with the runs done, and the runs that are at least to be done.
+        Called with the number of finished runs, and the least number of runs.
+
+    Returns
+    -------
+    LeakReport
+        The findings, what was checked, and what was not.
 
     Raises
     ------
@@ -158,7 +164,7 @@ def _future(inputs: Inputs, mode: str, at: pd.Timestamp, rng: np.random.Generato
 
 
 def _unstable(runner: FunctionRunner) -> Bool:
-    """[column]: those that differ between two calls on the same data."""
+    """[column]; whether it differs between two calls on the same data."""
     try:
         again = runner.run(runner.inputs)
     except RaisedError as error:
@@ -167,12 +173,12 @@ def _unstable(runner: FunctionRunner) -> Bool:
 
 
 def _in_holes(runner: FunctionRunner, moments: Sequence[pd.Timestamp], seed: int, observed: ObservedChanges) -> str:
-    """The same with gaps that end at the cut: nothing that fills them may come from after it.
+    """Repeat the check with gaps that end at the cut: values from after the cut must not fill them.
 
     Returns
     -------
     str
-        What the function raised on such data, if it did.
+        What the function raised on such data; empty if nothing.
     """
     refused = ""
     for number, at in enumerate(moments):

@@ -1,4 +1,4 @@
-"""Other futures: the same inputs up to a session, and something else after it."""
+"""Changed futures: inputs that are the same up to a session, and different after it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from tenor.schema import Bars, Bool, DailySentiment, News
 
 Days = NDArray[np.datetime64]
 Pick = Callable[[Days], Bool]
-"""Which rows to change, from the session at whose close each is known."""
+"""Selects the rows to change, given the session at whose close each row is known."""
 
 KEY_COLUMNS = frozenset({"symbol", "session", "published_at", "id"})
-NEWCOMER = "~NEW"  # sorts after every real symbol, so that codes assigned in order of the symbols do not change
-_FEW = 8  # a column of so few different values is a code or a small count
+NEWCOMER = "~NEW"  # sorts after every real symbol, so that codes by sort order do not change
+_FEW = 8  # a column with at most this many different values is a code or a small count
 _LATEST = np.datetime64("9999-12-31", "us")
 
 
@@ -31,9 +31,9 @@ class Inputs:
     Attributes
     ----------
     tables
-        ``bars`` and, where given, ``sentiment`` and ``news``; indexes 0 .. n - 1.
+        ``bars`` and, if given, ``sentiment`` and ``news``, each with index 0 .. n - 1.
     days
-        By table, the session at whose close each row is known.
+        The session at whose close each row is known, by table.
     """
 
     tables: Mapping[str, pd.DataFrame]
@@ -44,7 +44,7 @@ class Inputs:
         return [(table, str(c)) for table, frame in self.tables.items() for c in frame.columns if c not in KEY_COLUMNS]
 
     def with_table(self, table: str, frame: pd.DataFrame, days: Days) -> Inputs:
-        """The same with `table` replaced, its rows numbered afresh."""
+        """A copy with `table` replaced; its rows are numbered from 0."""
         return replace(
             self,
             tables={**self.tables, table: frame.reset_index(drop=True)},
@@ -58,9 +58,9 @@ def gather_inputs(
     news: News | pd.DataFrame | None,
     calendar: str,
 ) -> Inputs:
-    """The inputs, each row known from the close of its session on; an item of news from the first close after it.
+    """Collect the inputs; a row is known at the close of its session, an item of news at the first close after it.
 
-    The close is that of the symbol's market, or of `calendar` where the symbol's name names no market.
+    The close is that of the symbol's market, or of `calendar` if the symbol's name contains no market.
 
     Raises
     ------
@@ -86,13 +86,13 @@ def gather_inputs(
 
 
 def after(at: pd.Timestamp) -> Pick:
-    """Rows that are known later than the close of `at`."""
+    """Select the rows that become known after the close of `at`."""
     moment = at.to_datetime64()
     return lambda days: days > moment
 
 
 def only_at(at: pd.Timestamp) -> Pick:
-    """Rows of the session `at`."""
+    """Select the rows of the session `at`."""
     moment = at.to_datetime64()
     return lambda days: days == moment
 
@@ -106,18 +106,23 @@ def with_changed_values(
     keep: frozenset[str] = frozenset(),
     push: float = 0.0,
 ) -> Inputs:
-    """Other values in the picked rows.
+    """Change the values in the picked rows.
 
     Parameters
     ----------
     inputs, pick, rng
         The tables, the rows to change, and the source of the changes.
     only
-        The one (table, column) to change; None changes all.
+        The only (table, column) to change; None changes all.
     keep
-        Columns of bars that stay as they are.
+        Columns of the bars that are not changed.
     push
-        0 draws changes in both directions; 1 and -1 push everything up or down (high only up, low only down).
+        0 draws changes in both directions; 1 and -1 move all values up or down (high only up, low only down).
+
+    Returns
+    -------
+    Inputs
+        A changed copy.
     """
     for table, frame in inputs.tables.items():
         rows = pick(inputs.days[table])
@@ -134,7 +139,7 @@ def with_changed_values(
 
 
 def with_shuffled_days(inputs: Inputs, pick: Pick, rng: np.random.Generator) -> Inputs:
-    """The picked rows in another order: each symbol's values are shuffled over its days."""
+    """Shuffle the picked rows: the values of each symbol are permuted over its days."""
     for table, frame in inputs.tables.items():
         rows = np.flatnonzero(pick(inputs.days[table]))
         order = rows.copy()  # [picked row] -> the row whose values it gets
@@ -148,14 +153,14 @@ def with_shuffled_days(inputs: Inputs, pick: Pick, rng: np.random.Generator) -> 
 
 
 def with_other_rows(inputs: Inputs, pick: Pick, rng: np.random.Generator, calendar: str) -> Inputs:
-    """Picked rows are dropped (a third of them, and all of one symbol in four); others are added.
+    """Drop picked rows (a third of them, and all of every fourth symbol), and add others.
 
-    Added are a symbol that begins after the cut, five more sessions, and news and sentiment that repeat earlier rows.
+    The added rows are a symbol that begins after the cut, five more sessions, and copies of news and sentiment rows.
     """
     bars, days = inputs.tables["bars"], inputs.days["bars"]
     symbols = bars["symbol"].unique()
     gone = set(rng.choice(symbols, (len(symbols) + 2) // 4, replace=False))
-    # of the picked rows alone: nothing before the cut may change
+    # only picked rows are dropped: nothing before the cut may change
     dropped = pick(days) & (bars["symbol"].isin(gone).to_numpy() | (rng.random(len(bars)) < 1 / 3))
     # the new symbol begins after the cut, with copies of another symbol's bars
     twin = pick(days) & (bars["symbol"] == symbols[0]).to_numpy()
@@ -186,7 +191,7 @@ def with_other_rows(inputs: Inputs, pick: Pick, rng: np.random.Generator, calend
 
 
 def without_rows(inputs: Inputs, pick: Pick, *, only: str | None = None) -> Inputs:
-    """Without the picked rows; of the table `only` alone, if it is named."""
+    """Remove the picked rows, from all tables or from the table `only`."""
     for table, frame in inputs.tables.items():
         if only not in (None, table):
             continue
@@ -196,7 +201,7 @@ def without_rows(inputs: Inputs, pick: Pick, *, only: str | None = None) -> Inpu
 
 
 def with_holes(inputs: Inputs, at: pd.Timestamp, *, rows: bool) -> Inputs:
-    """Every second symbol lacks the session `at` and the one before: its rows, or the numbers in them."""
+    """For every second symbol, remove the session `at` and the one before: the rows, or the numbers in them."""
     bars, days = inputs.tables["bars"], inputs.days["bars"]
     sessions = np.unique(days)
     place = int(np.searchsorted(sessions, at.to_datetime64()))
@@ -231,12 +236,12 @@ def _numeric(frame: pd.DataFrame) -> list[Any]:
 
 
 def _direction(column: str, push: float) -> float:
-    """`push` for the column: the high only rises and the low only falls, so that high stays above low."""
+    """The `push` to use for a column: the high only rises and the low only falls, so that high stays above low."""
     return {"high": 1.0, "low": -1.0}.get(column.lower(), push)
 
 
 def _other(column: pd.Series[Any], rows: Bool, rng: np.random.Generator, push: float) -> pd.Series[Any]:
-    """`column` with other values in `rows`: of the same kind, and within the range in which the column lies."""
+    """`column` with other values in `rows`, of the same kind and within the range of the column."""
     picked = column[rows]
     if pd.api.types.is_bool_dtype(column.dtype):
         return _put(column, rows, picked ^ (rng.random(len(picked)) < 0.5 if push == 0 else True))
@@ -254,20 +259,20 @@ def _other(column: pd.Series[Any], rows: Bool, rng: np.random.Generator, push: f
     noise = rng.normal(0, 0.3, len(picked)) if push == 0 else push * rng.uniform(0.3, 0.7, len(picked))
     values = number[rows]
     levels = np.unique(known)
-    if len(levels) <= _FEW:  # a code or a small count: another one of its values
+    if len(levels) <= _FEW:  # a code or a small count: another of its values
         place = np.searchsorted(levels, values).clip(max=len(levels) - 1)
         step = rng.integers(1, max(len(levels), 2), len(values)) if push == 0 else np.ones(len(values), dtype=np.int64)
         values = np.where(np.isnan(values), np.nan, levels[(place + step) % len(levels)])
     elif (known > 0).all():
         scaled = values * np.exp(noise)
-        if (known == np.round(known)).all():  # a count stays a count: not below the smallest, and never as it was
+        if (known == np.round(known)).all():  # not below the smallest count, always another
             scaled = np.maximum(np.round(scaled), known.min())
             scaled = np.where(scaled == values, values + 1, scaled)
         values = scaled
     elif (known >= 0).all():
         values = values * np.exp(noise) + known.mean() * np.abs(noise) / 4
     else:
-        # bounded scores stay within their range: clipping puts what would leave it on its ends
+        # bounded scores stay within their range: values outside are clipped
         values = np.clip(values + known.std() * 4 * noise, known.min(), known.max())
     if (known == np.round(known)).all():
         values = np.round(values)
@@ -285,11 +290,11 @@ def _put(column: pd.Series[Any], rows: Any, values: pd.Series[Any]) -> pd.Series
 
 
 def _newcomer(twin: str) -> str:
-    """A new symbol of the market of `twin`."""
+    """The name of a new symbol in the market of `twin`."""
     _, market = parts_of(twin)
     if not market:
         return NEWCOMER
-    # the market is read from names of coins and currencies only where they are all capitals
+    # names of cryptocurrencies and currencies are recognised only in capitals
     others = {"crypto": f"ZZZZZZZZZZ-{market}", "currency": f"ZZZ{market}=X"}
     return others.get(market_of(twin).kind, f"{NEWCOMER}.{market}")
 
@@ -301,7 +306,7 @@ def _more_sessions(bars: pd.DataFrame, calendar: str) -> pd.DataFrame:
         here = bars[rows]
         last = here["session"].max()
         sessions = pd.DatetimeIndex(here["session"].unique()).sort_values()
-        # dates of another rhythm (weeks, say): which one comes next is not known
+        # dates with another frequency (weekly, for example): the next date is not known
         if sessions.isin(exchange(each).sessions(sessions[0], last)).all():
             newest = here[here["session"] == last]
             more += [newest.assign(session=exchange(each).following(last, k)) for k in range(1, 6)]

@@ -1,8 +1,8 @@
-"""Does a column of a finished table know what comes next? Lead tests, symbol by symbol.
+"""Lead tests, symbol by symbol: does a column of a finished table contain information on later moves?
 
-The news of a row (the part of its value that the two rows before it, the past moves and the past level do not explain)
-is regressed on the moves that lie ahead of the row. In an honest column they explain next to nothing of it; in one that
-holds a later close, or is smoothed with later rows, most of it.
+The innovation of a row (the part of its value that the two rows before it, the past moves and the past level do not
+explain) is regressed on the moves after the row. In a column without a leak they explain almost nothing of it; in a
+column that contains a later close, or is smoothed with later rows, they explain most of it.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from scipy import stats
 from tenor.schema import Float64
 
 MOST_AHEAD = 30
-"""The number of sessions ahead that are tested."""
+"""Number of sessions ahead that are tested."""
 PLAIN, PERSISTENT = 0.10, 0.30
-"""The share of a column's news explained by later moves from which on it is a leak: the first where neither the news
-nor the moves have a memory (returns), the second where one of them has (levels, volatility)."""
+"""Thresholds of the share of a column's innovations that later moves explain, from which on it is a leak. The first
+is for innovations and moves without autocorrelation (returns), the second for others (levels, volatility)."""
 BEYOND_CHANCE = 1e-6
 LEAST_ROWS = 60
-_TAIL = 0.02  # clipped at both ends: one extreme day in common is no leak
+_TAIL = 0.02  # clipped at both ends: one common extreme day is not a leak
 
 
 @dataclass(frozen=True)
 class Moves:
-    """What comes after each row of one symbol.
+    """The moves after each row of one symbol.
 
     Attributes
     ----------
     ahead
-        [row]; the move that row t does not know yet.
+        [row]; the move that is not yet known at row t.
     known_after
-        The number of rows after which it is known, >= 1.
+        Number of rows after which the move is known, >= 1.
     memory
-        True where earlier moves predict later ones.
+        True if moves are autocorrelated.
     """
 
     ahead: Float64
@@ -47,22 +47,22 @@ class Moves:
 
 @dataclass(frozen=True)
 class Lead:
-    """How much of a column's news is explained by later moves, over all symbols.
+    """How much of a column's innovations is explained by later moves, over all symbols.
 
     Attributes
     ----------
     share
-        0 .. 1, corrected for the number of moves used.
+        Explained share, 0 .. 1, corrected for the number of moves used.
     chance
-        The p-value: how likely such a share is for an honest column.
+        P-value: the probability of such a share for a column without a leak.
     first
-        The share explained by the first move ahead alone.
+        Share explained by the first move ahead alone.
     rows
-        The number of rows used.
+        Number of rows used.
     ahead
-        The number of moves ahead that give 97 % of it.
+        Number of moves ahead that explain 97 % of `share`.
     limit
-        The share from which on it counts as a leak.
+        From this share on it counts as a leak.
     """
 
     share: float
@@ -74,38 +74,38 @@ class Lead:
 
     @property
     def leaks(self) -> bool:
-        """True if it is more than an honest column can know."""
+        """Whether the share is higher than a column without a leak can reach."""
         return self.share >= self.limit and self.chance < BEYOND_CHANCE
 
     @property
     def further(self) -> bool:
-        """True if moves beyond the first one ahead explain a good part of it."""
+        """Whether moves after the first one ahead explain a substantial part."""
         return self.share - self.first > max(0.05, 0.2 * self.share)
 
 
 def moves_of_target(target: Float64, horizon: int) -> Moves:
-    """The moves that a target column holds: itself, or its changes where it is a level."""
+    """The moves in a target column: its values, or their changes if it is a level."""
     memory = _correlation(target, horizon)
     if memory > 0.95:
         level = np.log(target) if (target[np.isfinite(target)] > 0).all() else target
-        # row t holds the level of t + horizon: the first step ahead of t ends horizon - 1 rows before
+        # row t has the level of t + horizon: the first step after t ends horizon - 1 rows before
         return Moves(_shifted(np.append(np.nan, np.diff(level)), horizon - 1), 1, memory=True)
     known = next((k for k in range(horizon, MOST_AHEAD + 1) if _correlation(target, k) < 0.15), horizon)
     return Moves(target, known, memory=_correlation(target, known) > 0.2)
 
 
 def moves_of_price(price: Float64) -> Moves:
-    """The next row's log return."""
+    """The moves of a price: the log return of the next row."""
     returns = np.diff(np.log(price))
     return Moves(np.append(returns, np.nan), 1, memory=False)
 
 
 def best_lead(column: Sequence[Float64], moves: Sequence[Moves]) -> Lead | None:
-    """The largest lead of `column` over `moves`, both symbol by symbol, [row]; None where nothing can be tested.
+    """The strongest lead of `column` over `moves`, both [row] for each symbol; None if nothing can be tested.
 
-    Several forms are tested: the column as it is and, where it is positive, in logs; the moves as they are and their
-    absolute values; the column's own past as a regressor and without it, because a column that is smoothed backwards in
-    time is predictable from its own past. The form with the largest share counts.
+    Several forms are tested: the column itself and, if it is positive, its log; the moves and their absolute values;
+    with and without the column's own past as a regressor, because a column that is smoothed backwards in time is
+    predictable from its own past. The form with the largest share counts.
     """
     plain = all(move.known_after == 1 and not move.memory for move in moves)
     leads: list[Lead] = []
@@ -120,7 +120,7 @@ def best_lead(column: Sequence[Float64], moves: Sequence[Moves]) -> Lead | None:
 
 
 def is_rescaled(column: Sequence[Float64], target: Sequence[Float64]) -> bool:
-    """True if the column is the target, scaled and shifted, to the seventh digit."""
+    """Whether the column is an affine function of the target, to seven digits."""
     x, y = np.concatenate(list(column)), np.concatenate(list(target))
     both = np.isfinite(x) & np.isfinite(y)
     if both.sum() < 10 or np.ptp(x[both]) == 0 or np.ptp(y[both]) == 0:
@@ -129,8 +129,8 @@ def is_rescaled(column: Sequence[Float64], target: Sequence[Float64]) -> bool:
 
 
 def centred_on(column: Float64, other: Float64) -> int:
-    """The length of the centred window over `other` whose mean `column` is, scaled and shifted; 0 if there is none."""
-    # the sum over a window is the difference of two running totals; the mean is taken off first to keep the digits
+    """The length of the centred window if `column` is a moving average of `other`, up to scale and shift; else 0."""
+    # a window's sum is the difference of two cumulative sums; subtracting the mean first preserves precision
     total = np.concatenate([[0.0], np.cumsum(np.nan_to_num(other - np.nanmean(other)))])
     gaps = np.concatenate([[0.0], np.cumsum(np.isnan(other))])
     for half in range(1, MOST_AHEAD + 1):
@@ -150,7 +150,7 @@ def centred_on(column: Float64, other: Float64) -> int:
 def _lead(
     column: Sequence[Float64], moves: Sequence[Moves], *, by_size: bool = False, own_past: bool = True
 ) -> list[Lead]:
-    """The lead in one form; an empty list where there are too few rows."""
+    """The lead in one form; an empty list if there are too few rows."""
     news, ahead, spent = [], [], 0
     for x, move in zip(column, moves, strict=True):
         residuals = _news(x, move, by_size=by_size, own_past=own_past)
@@ -173,14 +173,14 @@ def _lead(
 
 
 def _news(x: Float64, move: Moves, *, by_size: bool, own_past: bool) -> tuple[Float64, Float64, int] | None:
-    """What is new in each row of `x`, the part of the moves ahead that was not known, and the terms spent on both.
+    """The innovations of `x`, the unknown part of the moves ahead, and the number of regressors used for both.
 
-    Both are residuals of regressions on the same known terms (Frisch-Waugh-Lovell), then clipped and standardised.
+    Both are residuals of regressions on the same known terms (Frisch-Waugh-Lovell theorem), clipped and standardised.
     """
     x = x / max(float(np.abs(x[np.isfinite(x)]).max(initial=0.0)), 1e-300)
     u = np.abs(move.ahead - np.nanmedian(move.ahead)) if by_size and np.isfinite(move.ahead).any() else move.ahead
     count = len(x)
-    # without its own past as a regressor the news of neighbouring rows is alike: fewer moves, or chance explains much
+    # without the own past as a regressor, innovations are autocorrelated: with many moves, chance explains a lot
     reach = min(MOST_AHEAD, count // 8) if own_past else (min(10, count // 100) if count >= 200 else 0)
     if reach < 1 or count < LEAST_ROWS:
         return None
@@ -201,16 +201,16 @@ def _news(x: Float64, move: Moves, *, by_size: bool, own_past: bool) -> tuple[Fl
         return None
     rest = np.clip(rest, *np.quantile(rest, [_TAIL, 1 - _TAIL], axis=0))
     spread = rest.std(axis=0)
-    if spread[0] == 0:  # only a few rows' spikes are new: too few to test
+    if spread[0] == 0:  # only a few rows differ: too few to test
         return None
     rest = (rest - rest.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
     return rest[:, 0], rest[:, 1:], basis.shape[1]
 
 
 class _Explained:
-    """How much of `y` the first columns of `leads` explain, corrected for their number.
+    """The share of `y` that the first columns of `leads` explain, corrected for their number.
 
-    Products are computed once, so that each number of columns costs one small inverse.
+    Products are computed once, so that each number of columns needs only one small inverse.
     """
 
     def __init__(self, y: Float64, leads: Float64, free: int) -> None:
@@ -239,7 +239,7 @@ def _basis(matrix: Float64) -> NDArray[np.float64]:
 
 
 def _shifted(x: Float64, by: int) -> Float64:
-    """`x` as it was `by` rows before; later rows where `by` is negative; NaN beyond the ends."""
+    """`x` shifted by `by` rows (lagged; if negative, led); NaN beyond the ends."""
     shifted = np.full(len(x), np.nan)
     if by > 0:
         shifted[by:] = x[:-by]
@@ -251,7 +251,7 @@ def _shifted(x: Float64, by: int) -> Float64:
 
 
 def _correlation(x: Float64, lag: int) -> float:
-    """Correlation of `x` with itself `lag` rows before; 0 where it has none."""
+    """Autocorrelation of `x` at `lag`; 0 if it is undefined."""
     before = _shifted(x, lag)
     both = np.isfinite(x) & np.isfinite(before)
     if both.sum() < 20 or np.ptp(x[both]) == 0 or np.ptp(before[both]) == 0:

@@ -1,4 +1,4 @@
-"""Which leak is it? Its usual name, from where and how features changed under other futures."""
+"""Identifies the kind of leak, from where and how features changed when the future changed."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from tenor.leakcheck.runner import Change, FunctionRunner
 from tenor.schema import Bool
 
 STEPS = (1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 60)
-"""Sessions after a cut that are changed one at a time, to find how far a feature looks ahead."""
+"""Number of sessions after a cut that are changed one at a time, to find how far a feature looks ahead."""
 LEAST_BEFORE = 20
-"""Sessions before a changed one that are needed to conclude that it changes the whole history."""
+"""Least number of sessions before a changed one to conclude that it affects the whole history."""
 LATE_SHARES = (0.5, 0.8, 0.97)
-"""Where single sessions are changed to find their effect on all earlier rows, as shares of the history."""
+"""Positions, as shares of the history, of single sessions that are changed to find their effect on earlier rows."""
 
 
 @dataclass
 class Reach:
-    """How far changes of single sessions reach in one column.
+    """How far the effect of changing a single session reaches in one column.
 
     Attributes
     ----------
     ahead
-        The largest number of sessions from a changed row to the changed session after it; 0 if there is none.
+        Largest number of sessions from an affected row to the changed session after it; 0 if there is none.
     back
-        The same to a changed row after it; -1 if not even the row of the session itself changed.
+        Likewise to an affected row after the changed session; -1 if not even its own row was affected.
     whole
-        True if a late session changed the earliest rows.
+        True if changing a late session affected the earliest rows.
     """
 
     ahead: int = 0
@@ -44,18 +44,18 @@ class Reach:
 
 
 class ObservedChanges:
-    """The last change of each sort, by column; one after a late cut has the most history.
+    """The latest change of each kind, by column; a late cut has the most history.
 
     Attributes
     ----------
     values
-        Changes by other values later.
+        Changes caused by other values after the cut.
     rows
-        Changes by other rows later.
+        Changes caused by other rows after the cut.
     holes
-        Changes around gaps.
+        Changes at gaps.
     today
-        Changes by the session's own bar.
+        Changes caused by the bar of the session itself.
     """
 
     def __init__(self) -> None:
@@ -102,7 +102,7 @@ def name_leaks(runner: FunctionRunner, observed: ObservedChanges, stable: Bool, 
 
 
 def _causes(runner: FunctionRunner, worst: Mapping[int, Change], seed: int) -> dict[int, list[tuple[str, str]]]:
-    """For each leaking column, the (table, column) of the inputs that moved it when changed alone."""
+    """For each leaking column, the (table, column) of each input that affects it when changed alone."""
     causes: dict[int, list[tuple[str, str]]] = {}
     for cut in sorted({change.cut for change in worst.values()}):
         later = futures.after(runner.axes.sessions[cut])
@@ -127,7 +127,7 @@ def _reaches(runner: FunctionRunner, worst: Mapping[int, Change], seed: int) -> 
     count = len(runner.axes.sessions)
     near = {(cut + step, cut) for cut in {c.cut for c in worst.values()} for step in STEPS if cut + step < count}
     late = {(int(share * (count - 1)), -1) for share in LATE_SHARES}
-    # near: (session changed, the cut it belongs to); late: -1 for no cut, for all columns
+    # near: (changed session, its cut); late: -1 for no cut, for all columns
     for place, cut in sorted(near | late):
         rows = _rows_changed_by(runner, place, seed)
         for i, reach in reaches.items():
@@ -145,7 +145,7 @@ def _reaches(runner: FunctionRunner, worst: Mapping[int, Change], seed: int) -> 
 
 
 def _rows_changed_by(runner: FunctionRunner, place: int, seed: int) -> Bool:
-    """[session, column]: where a column changed when the session number `place` alone was pushed up, or down."""
+    """[session, column]; where a column changed when only the session with index `place` was moved up or down."""
     rows = np.zeros((len(runner.axes.sessions), len(runner.base.names)), dtype=bool)
     session = futures.only_at(runner.axes.sessions[place])
     for push in (1.0, -1.0):
@@ -187,7 +187,7 @@ def _by_value(runner: FunctionRunner, change: Change, causes: Sequence[tuple[str
 
 
 def _text_causes(runner: FunctionRunner, rows: Mapping[int, Change]) -> dict[int, list[str]]:
-    """For columns that changed with later rows: which of sentiment and news alone changed them."""
+    """For columns that changed with later rows: which of sentiment and news changes them alone."""
     causes: dict[int, list[str]] = {}
     for cut in sorted({change.cut for change in rows.values()}):
         for table in runner.inputs.tables.keys() - {"bars"}:
@@ -208,7 +208,7 @@ def _by_rows(runner: FunctionRunner, change: Change, texts: Sequence[str]) -> Le
         text = f"{_cells(change)} appeared or vanished when the data {how}: later rows decide which rows there are"
         return LeakFinding("survivorship", _where(runner, change), text)
     affine = _affine(runner, change)
-    # 1 x + shift is a count of rows, not a scaler
+    # slope 1 with a shift is a count of rows, not a scaler
     if affine and not affine.startswith("1 x"):
         text = f"{_cells(change)} changed when the data {how}: the column became {affine}"
         return LeakFinding("scaler_on_all_data", _where(runner, change), text)
@@ -220,7 +220,7 @@ def _by_rows(runner: FunctionRunner, change: Change, texts: Sequence[str]) -> Le
 
 
 def _fills_back(runner: FunctionRunner, change: Change) -> bool:
-    """True if each changed cell repeats the next row's value under both futures, with nothing or a gap before it."""
+    """Whether each changed cell equals the next row's value in both futures, after a gap or at the start."""
     for symbol in np.flatnonzero(change.cells.any(axis=0)):
         old, new = change.before[:, symbol], change.after[:, symbol]
         rows = np.flatnonzero(change.cells[:, symbol])
@@ -236,7 +236,7 @@ def _fills_back(runner: FunctionRunner, change: Change) -> bool:
 
 
 def _input_missing(runner: FunctionRunner, rows: NDArray[np.intp], symbol: int) -> bool:
-    """True if an input was missing in all of these rows of the symbol."""
+    """Whether an input was missing in all of these rows of the symbol."""
     bars = runner.inputs.tables["bars"]
     mine = bars[bars["symbol"] == runner.axes.symbols[symbol]].set_index("session")
     return bool(mine.reindex(runner.axes.sessions[rows]).isna().any(axis=1).all())

@@ -1,4 +1,4 @@
-"""The output of a feature function, whatever its form, as one array over [session, symbol, column]."""
+"""Reads the output of a feature function in any accepted form into one array [session, symbol, column]."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tenor.schema import Bool, Float64, Panel
 SESSION_NAMES = ("session", "date", "day", "datetime", "timestamp")
 SYMBOL_NAMES = ("symbol", "ticker", "stock", "tic")
 ROUNDING = {4: 1e-6, 8: 1e-9}
-"""Bytes of a column's float -> the share of the column's largest value below which a difference is rounding."""
+"""By size of the float in bytes: a difference below this share of the column's largest value counts as rounding."""
 
 _FORMS = (
     "return a DataFrame with columns symbol and session, or indexed by them, or one row (of a frame, series or array) "
@@ -33,18 +33,18 @@ class OutputAxes:
 
 @dataclass(frozen=True)
 class LongOutput:
-    """An output in long form: one row a (symbol, session).
+    """An output in long form: one row per (symbol, session).
 
     Attributes
     ----------
     symbols, sessions
-        [row].
+        [row]; keys of the rows.
     names
-        Of the columns.
+        Names of the columns.
     values
-        [row, column].
+        [row, column]; the values.
     rounding
-        [column]; see `ROUNDING`.
+        [column]; relative tolerance, see `ROUNDING`.
     """
 
     symbols: pd.Index[Any]
@@ -61,11 +61,11 @@ class GridOutput:
     Attributes
     ----------
     names
-        Of the columns.
+        Names of the columns.
     values
-        [session, symbol, column]; NaN where there is none.
+        [session, symbol, column]; NaN if there is no value.
     rounding
-        [column]; see `ROUNDING`.
+        [column]; relative tolerance, see `ROUNDING`.
     """
 
     names: tuple[str, ...]
@@ -74,12 +74,12 @@ class GridOutput:
 
 
 def read_output(output: Any, frame: pd.DataFrame) -> LongOutput:
-    """`output` of a feature function that was given `frame` (columns symbol and session, index 0 .. n - 1).
+    """Read the `output` of a feature function called with `frame` (columns symbol and session, index 0 .. n - 1).
 
     Raises
     ------
     DataError
-        Its form is not a known one, it has no columns, or a (symbol, session) appears twice.
+        The form is not an accepted one, there are no columns, or a (symbol, session) appears twice.
     """
     if isinstance(output, Panel):
         return _from_panel(output)
@@ -104,7 +104,7 @@ def read_output(output: Any, frame: pd.DataFrame) -> LongOutput:
 
 
 def on_axes(long: LongOutput, axes: OutputAxes, names: Sequence[str] | None = None) -> GridOutput:
-    """`long` on `axes`; rows outside them are dropped, and a column of `names` that is missing is all NaN."""
+    """`long` on `axes`; rows outside of them are dropped; a column of `names` that is missing is all NaN."""
     wanted = tuple(long.names if names is None else names)
     rows, columns = axes.sessions.get_indexer(long.sessions), axes.symbols.get_indexer(long.symbols)
     inside = (rows >= 0) & (columns >= 0)
@@ -119,14 +119,14 @@ def on_axes(long: LongOutput, axes: OutputAxes, names: Sequence[str] | None = No
 
 
 def changed_cells(before: GridOutput, after: GridOutput, *, exact: bool = False) -> tuple[Bool, Float64]:
-    """Which cells differ by more than rounding, and by how much (infinite where one side has no number).
+    """Which cells differ by more than rounding, and by how much (infinite if only one side has a number).
 
     Parameters
     ----------
     before, after
         Two outputs with the same axes and columns.
     exact
-        Whether differences within rounding count too.
+        Whether differences within rounding also count.
 
     Returns
     -------
@@ -147,7 +147,7 @@ def changed_cells(before: GridOutput, after: GridOutput, *, exact: bool = False)
 
 
 def find_name(names: Sequence[Any], known: Sequence[str]) -> Any | None:
-    """The first of `names` that is one of `known`, case ignored and spaces as underscores; None if there is none."""
+    """The first of `names` that is in `known`, ignoring case and reading spaces as underscores; None if none is."""
     plain = {str(name).strip().lower().replace(" ", "_"): name for name in reversed(names)}
     return next((plain[name] for name in known if name in plain), None)
 
@@ -189,7 +189,7 @@ def _keys(output: pd.DataFrame, frame: pd.DataFrame) -> tuple[Any, Any, pd.DataF
     if isinstance(index, pd.DatetimeIndex):
         if symbol is not None:
             return output[symbol], index, output.drop(columns=symbol)
-        if set(map(str, names)) <= set(frame["symbol"]):  # one column a symbol
+        if set(map(str, names)) <= set(frame["symbol"]):  # one column per symbol
             wide = output.rename_axis(index="session", columns=None).reset_index()
             tall = wide.melt("session", var_name="symbol", value_name="feature")
             return tall["symbol"], tall["session"], tall[["feature"]]
@@ -206,6 +206,6 @@ def _numbers(column: pd.Series[Any]) -> Float64:
         return np.where(column.isna(), np.nan, column.astype("int64").astype("float64"))
     if pd.api.types.is_numeric_dtype(column.dtype):
         return column.to_numpy(dtype="float64", na_value=np.nan)
-    # texts and categories: any change of the text is a change of the number
+    # texts and categories: a changed text must give a changed number
     hashed = pd.util.hash_array(column.astype("str").to_numpy(dtype=object)) % (1 << 50)
     return np.where(column.isna(), np.nan, hashed.astype("float64"))

@@ -1,8 +1,8 @@
-"""Own features before a training: is anything in them that was not known yet?
+"""Checks own features before training: do they contain anything that was not yet known?
 
-Functions are run under other futures (`check_features`). A table is asked whether its values know the moves that follow
-them (`check_dataset` where it has a row a session, `_sparse_leads` where it has few), a static one whether it is a
-statistic of the whole history, events whether their dates can have been known when they say so.
+Functions are run with changed futures (`check_features`). Tables are tested for information on later moves
+(`check_dataset` if there is one row per session, `_sparse_leads` if there are few rows), static tables for statistics
+of the whole history, and events for dates that can't have been known at the stated time.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from tenor.leakcheck.tables import check_dataset
 from tenor.schema import Bars, Events, Float64
 
 FUNCTION_SYMBOLS, FUNCTION_SESSIONS = 4, 750
-"""A function is checked on so many symbols and the last so many sessions."""
+"""Number of symbols, and of latest sessions, on which a function is checked."""
 LEAST_EVENTS = 30
-"""Rows that a sparse table needs to be tested."""
+"""Least number of rows of a sparse table for a test."""
 HELD = 0.5
-"""Share of the rows of a daily column in which it changes, up to which the changes are tested like a sparse table."""
+"""If a daily column changes in at most this share of its rows, the changes are also tested like a sparse table."""
 LEAST_SYMBOLS = 6
-"""Symbols that a static table needs to be tested."""
+"""Least number of symbols of a static table for a test."""
 FARTHEST_KNOWN = pd.Timedelta(days=3 * 366)
-"""Nobody knows the dates of events farther ahead from one day on."""
+"""Event dates further ahead than this can't all have become known on one day."""
 _ALIKE = 1e-6
-"""1 - r² below which a static column is a statistic, scaled."""
+"""If 1 - r² is below this, a static column is an affine function of a statistic."""
 
 
 def check_own(
@@ -48,20 +48,25 @@ def check_own(
     train_end: pd.Timestamp | None = None,
     seed: int = 0,
 ) -> dict[str, LeakReport]:
-    """Check each own feature, by name; events by their kind.
+    """Check each own feature.
 
     Parameters
     ----------
     own
-        Fitted, with its events.
+        The fitted own features, with their events.
     bars
-        Those it is computed from.
+        The bars that the features are computed from.
     calendar
-        The sessions of the panel.
+        The exchange calendar of the panel.
     train_end
-        The last session of the training part, by which a static table is judged.
+        The last session of the training part, for the check of static tables.
     seed
-        Of the random changes.
+        Seed of the random changes.
+
+    Returns
+    -------
+    dict of str to LeakReport
+        The report of each own feature by its name, and of events by their kind.
 
     Raises
     ------
@@ -87,11 +92,11 @@ class _Market:
     Attributes
     ----------
     axis
-        Its sessions.
+        The sessions.
     symbols
-        The columns.
+        The symbols, in the order of the columns.
     returns
-        [session, symbol]; log return since the symbol's bar before, NaN where there is none.
+        [session, symbol]; log return since the previous bar of the symbol; NaN if there is none.
     """
 
     axis: Axis
@@ -111,14 +116,14 @@ class _Market:
         return cls(axis, bars.symbols, returns)
 
     def of_symbol(self, symbol: str) -> Float64:
-        """[session]; of a symbol, or for ``""`` the mean over all."""
+        """[session]; returns of a symbol, or for ``""`` the mean over all symbols."""
         if symbol:
             return np.asarray(self.returns[:, self.symbols.index(symbol)])
         known = np.isfinite(self.returns)
         return np.asarray(np.nansum(self.returns, axis=1) / np.maximum(known.sum(axis=1), 1))
 
     def beside_market(self, symbol: str) -> Float64:
-        """[session]; the return of a symbol less the mean of all; of all, or of the only one, its own."""
+        """[session]; the return of a symbol minus the mean of all; for ``""`` or a single symbol, the return itself."""
         if not symbol or len(self.symbols) == 1:
             return self.of_symbol(symbol)
         return self.of_symbol(symbol) - self.of_symbol("")
@@ -127,7 +132,7 @@ class _Market:
 def check_own_function(
     function: OwnFunction, bars: Bars, *, calendar: str = "XNYS", seed: int = 0, progress: RunProgress | None = None
 ) -> LeakReport:
-    """`check_features` of a function of one symbol's bars, on a few symbols and sessions; errors are those of it."""
+    """Run `check_features` on a function of one symbol's bars, for a few symbols and sessions."""
     counts = bars.frame["symbol"].value_counts(sort=False).sort_values(kind="stable", ascending=False)
     chosen = list(dict.fromkeys([*counts.index[: FUNCTION_SYMBOLS - 1], counts.index[-1]]))
     frame = bars.select(chosen).frame
@@ -137,7 +142,7 @@ def check_own_function(
 
     def computed(long: pd.DataFrame) -> pd.DataFrame:
         parts = []
-        function.source.load(fresh=True)  # what it remembers of another future would hide that it looks at it
+        function.source.load(fresh=True)  # values cached from another future would hide a leak
         for symbol, rows in long.groupby("symbol", sort=True):
             factor = rows["adj_close"] / rows["close"]
             prices = {c: (rows[c] * factor).to_numpy(dtype="float64") for c in COLUMNS[:4]}
@@ -164,7 +169,7 @@ def _check_table(table: OwnTable, market: _Market, calendar: str) -> LeakReport:
         report = _check_daily(table, daily, market, calendar)
         findings += report.findings
         checked += report.checked
-        if not report.findings:  # what was carried on from day to day tells something on its first day alone
+        if not report.findings:  # a value carried forward from day to day has information only on its first day
             for column in table.numbers:
                 changed = _changes(rows, column)
                 if len(changed) <= HELD * len(rows):
@@ -181,7 +186,7 @@ def _check_table(table: OwnTable, market: _Market, calendar: str) -> LeakReport:
 
 
 def _known_too_early(table: OwnTable) -> list[LeakFinding]:
-    """Rows that say they were known before the session that they are of."""
+    """Finding for rows whose known_since is before their own session."""
     frame = table.frame
     early = frame[(frame["known_since"].dt.tz_localize(None) < frame["session"]).to_numpy()]
     if early.empty:
@@ -196,7 +201,7 @@ def _known_too_early(table: OwnTable) -> list[LeakFinding]:
 
 
 def _placed(table: OwnTable, market: _Market) -> pd.DataFrame:
-    """The rows that become known on the axis, the last of each symbol and session, with ``place``."""
+    """The rows that become known on the axis, the last one per symbol and session, with their index ``place`` on it."""
     frame = table.frame
     place = np.asarray(market.axis.closes.searchsorted(pd.DatetimeIndex(frame["known_since"])))
     inside = (place < len(market.axis.sessions)) & frame["symbol"].isin(["", *market.symbols]).to_numpy()
@@ -206,7 +211,7 @@ def _placed(table: OwnTable, market: _Market) -> pd.DataFrame:
 
 
 def _check_daily(table: OwnTable, rows: pd.DataFrame, market: _Market, calendar: str) -> LeakReport:
-    """`check_dataset` of the rows beside the price of the session in which each became known."""
+    """Run `check_dataset` on the rows with the price of the session in which each became known."""
     parts = []
     for symbol, of_symbol in rows.groupby("symbol"):
         price = np.exp(np.cumsum(np.nan_to_num(market.of_symbol(str(symbol)))))
@@ -220,14 +225,14 @@ def _check_daily(table: OwnTable, rows: pd.DataFrame, market: _Market, calendar:
 
 
 def _changes(rows: pd.DataFrame, column: str) -> pd.DataFrame:
-    """The rows in which the value of `column` is another than in the symbol's row before."""
+    """The rows in which the value of `column` differs from the symbol's previous row."""
     known = rows[rows[column].notna()].sort_values(["symbol", "place"], kind="stable")
     before = known.groupby("symbol")[column].shift()
     return known[(known[column] != before).to_numpy()]
 
 
 def _sparse_leads(name: str, columns: Sequence[str], rows: pd.DataFrame, market: _Market) -> Iterator[LeakFinding]:
-    """Columns whose values go with the returns of the sessions after they became known, more than any honest one."""
+    """Findings for columns that explain later returns better than a table without a leak can."""
     if len(rows) < LEAST_EVENTS:
         return
     count = len(market.axis.sessions)
@@ -260,7 +265,7 @@ def _sparse_leads(name: str, columns: Sequence[str], rows: pd.DataFrame, market:
 
 
 def _explained(x: Float64, y: Float64) -> tuple[float, float]:
-    """The squared correlation of both, extremes clipped, and its p-value."""
+    """The squared correlation of `x` and `y` with clipped extremes, and its p-value."""
     both = np.isfinite(x) & np.isfinite(y)
     if both.sum() < LEAST_EVENTS:
         return 0.0, 1.0
@@ -272,7 +277,7 @@ def _explained(x: Float64, y: Float64) -> tuple[float, float]:
 
 
 def _check_static(table: StaticTable, market: _Market, train_end: pd.Timestamp | None) -> LeakReport:
-    """Is a column a statistic of the whole history, or does it know the returns after the training part?"""
+    """Check whether a column is a statistic of the whole history, or contains information on returns after training."""
     stop = len(market.axis.sessions) if train_end is None else int(market.axis.sessions.searchsorted(train_end)) + 1
     symbols = [s for s in market.symbols if s in set(table.frame["symbol"])]
     if len(symbols) < LEAST_SYMBOLS or stop >= len(market.axis.sessions) - 20:
@@ -305,7 +310,7 @@ def _check_static(table: StaticTable, market: _Market, train_end: pd.Timestamp |
 
 
 def _statistics(returns: Float64) -> dict[str, Float64]:
-    """[symbol] each; what people compute of a whole history."""
+    """Common statistics of a whole history, each [symbol]."""
     with np.errstate(all="ignore"):
         count = np.isfinite(returns).sum(axis=0)
         mean = np.nansum(returns, axis=0) / np.maximum(count, 1)
@@ -329,7 +334,7 @@ def _statistics(returns: Float64) -> dict[str, Float64]:
 
 
 def _statistic_of(known: Float64, whole: Mapping[str, Float64], past: Mapping[str, Float64]) -> str:
-    """In words, the statistic of the whole history that a numeric column is, and not that of the training part."""
+    """The statistic of the whole history, and not of the training part, that a column equals, in words; else empty."""
     if known.shape[1] != 1:
         return ""
     for name, values in whole.items():
@@ -339,7 +344,7 @@ def _statistic_of(known: Float64, whole: Mapping[str, Float64], past: Mapping[st
 
 
 def _unlike(x: Float64, y: Float64) -> float:
-    """1 - r² of both; 1 where one is constant."""
+    """1 - r² of `x` and `y`; 1 if one of them is constant."""
     both = np.isfinite(x) & np.isfinite(y)
     if both.sum() < LEAST_SYMBOLS or np.ptp(x[both]) == 0 or np.ptp(y[both]) == 0:
         return 1.0
@@ -347,7 +352,7 @@ def _unlike(x: Float64, y: Float64) -> float:
 
 
 def _knows_later(known: Float64, later: Float64, past: Float64) -> str:
-    """In words, how much of the symbols' mean returns after the training part a column explains beyond chance."""
+    """How much of the symbols' mean returns after training a column explains beyond chance, in words; else empty."""
     rows = np.isfinite(known).all(axis=1) & np.isfinite(later) & np.isfinite(past)
     x, y = known[rows][:, np.ptp(known[rows], axis=0) > 0], later[rows]
     base = np.column_stack([np.ones(rows.sum()), past[rows]])

@@ -71,7 +71,7 @@ LEAK_KINDS: dict[str, tuple[str, str]] = {
         "make it work on any stretch of valid data",
     ),
 }
-"""Kind of finding -> its name in words, and the remedy."""
+"""The name and the remedy of each kind of finding."""
 
 
 @dataclass(frozen=True)
@@ -99,11 +99,11 @@ class LeakFinding:
 
     @property
     def remedy(self) -> str:
-        """How to repair it."""
+        """How to remove the leak."""
         return LEAK_KINDS[self.kind][1]
 
     def to_json(self) -> dict[str, str]:
-        """A mapping of texts."""
+        """A mapping of strings."""
         return {
             "kind": self.kind,
             "title": self.title,
@@ -126,7 +126,7 @@ class LeakReport:
     findings
         Leaks, in the order of the columns.
     checked
-        What was tested, one line each.
+        What was tested, one line per test.
     notes
         What could not be tested, and why.
     """
@@ -137,12 +137,12 @@ class LeakReport:
 
     @property
     def ok(self) -> bool:
-        """True if there are no findings, which does not prove that there are no leaks; see ``docs/leakcheck.md``."""
+        """True if there are no findings. This does not prove that there are no leaks; see ``docs/leakcheck.md``."""
         return not self.findings
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The kinds of the findings, each once, sorted."""
+        """The distinct kinds of the findings, sorted."""
         return tuple(sorted({finding.kind for finding in self.findings}))
 
     def to_json(self) -> dict[str, Any]:
@@ -155,7 +155,7 @@ class LeakReport:
         }
 
     def describe(self) -> str:
-        """Lines for a terminal: the result, each finding, what was checked, what was not."""
+        """Text for a terminal: the result, the findings, what was checked, and what was not."""
         count = len(self.findings)
         summary = "No leak found." if self.ok else f"{count} finding{'s' if count > 1 else ''}."
         lines = [summary, *(f"- {finding.describe()}" for finding in self.findings)]

@@ -1,4 +1,4 @@
-"""A feature function, run on other inputs: its outputs are compared cell by cell with those on the real ones."""
+"""Runs a feature function on changed inputs, and compares its output cell by cell with that on the real inputs."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from tenor.leakcheck.output import GridOutput, LongOutput, OutputAxes, changed_c
 from tenor.schema import Bool, Float64
 
 RunProgress = Callable[[int, int], None]
-"""Called with the runs done, and the runs that are at least to be done."""
+"""Called with the number of finished runs, and the least number of runs."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """How another future changed rows of one column that it must not change.
+    """The effect of a changed future on earlier rows of one column, which should not change.
 
     Attributes
     ----------
     column
-        The number of the column.
+        Index of the column.
     cut
-        The number of the session after which the future differs.
+        Index of the session after which the future differs.
     mode
-        The kind of the other future.
+        The kind of the changed future.
     cells
-        [session, symbol], True where changed; all False after the cut.
+        [session, symbol]; True if changed; all False after the cut.
     size
-        [session, symbol]; the absolute difference, infinite where one side has no number.
+        [session, symbol]; the absolute difference, infinite if only one side has a number.
     before, after
-        [session, symbol]; the column under the real future and under the other.
+        [session, symbol]; the column with the real future and with the changed one.
     """
 
     column: int
@@ -49,7 +49,7 @@ class Change:
 
 @dataclass
 class FunctionRunner:
-    """The function under test with its inputs: runs it and counts the runs.
+    """Runs the function under test on inputs, and counts the runs.
 
     Attributes
     ----------
@@ -58,11 +58,11 @@ class FunctionRunner:
     inputs
         The real data.
     name
-        Of the function, for messages.
+        Name of the function, for messages.
     targets
-        Columns that look ahead on purpose; they are left out.
+        Output columns that look ahead on purpose; they are not checked.
     expected
-        The number of runs that are at least to be done.
+        Least number of runs.
     progress
         Called before each run.
     base
@@ -70,11 +70,11 @@ class FunctionRunner:
     axes
         The sessions and symbols of the output.
     responsive
-        [column]; True once any change of the inputs changed the column anywhere.
+        [column]; True if any change of the inputs has changed the column anywhere so far.
     rounding
-        The largest difference that was taken for rounding.
+        The largest difference that was treated as rounding.
     runs
-        Calls so far.
+        Number of calls so far.
     """
 
     function: Callable[..., Any]
@@ -102,7 +102,7 @@ class FunctionRunner:
         self.responsive = np.zeros(len(long.names), dtype=bool)
 
     def place(self, at: pd.Timestamp) -> int:
-        """The number of the last session that is not after `at`."""
+        """Index of the last session that is not after `at`."""
         return int(self.axes.sessions.searchsorted(at, side="right")) - 1
 
     def run(self, inputs: Inputs) -> GridOutput:
@@ -116,7 +116,7 @@ class FunctionRunner:
         return on_axes(self._call(inputs), self.axes, self.base.names)
 
     def changes(self, inputs: Inputs, cut: int, mode: str, base: GridOutput | None = None) -> dict[int, Change]:
-        """By column, what `inputs` changed up to the session number `cut`, compared with `base` or the real output.
+        """By column, the changes caused by `inputs` up to session index `cut`, relative to `base` or the real output.
 
         Raises
         ------
@@ -145,7 +145,7 @@ class FunctionRunner:
             self.progress(min(self.runs, self.expected), self.expected)
         try:
             output = self.function(frame, **tables)
-        except (Exception, SystemExit) as error:  # a user's code may raise anything
+        except (Exception, SystemExit) as error:  # user code may raise anything
             text = one_line(error, 200).rstrip(".")
             raise RaisedError(f"raised {type(error).__name__}{f' ({text})' if text else ''}") from error
         # not with `frame`: the function may have changed it

@@ -1,6 +1,6 @@
-"""Were columns of a finished table scaled with all rows, the test's among them?
+"""Checks whether columns of a finished table were scaled with a scaler fitted on all rows, test rows included.
 
-A scaler leaves exact moments, or ends, in the rows that it was fitted on, to many digits, and in no others.
+A scaler gives exact moments, or an exact range, to the rows that it was fitted on, and to no others.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ from tenor.leakcheck.report import LeakFinding
 from tenor.schema import Bool, Float64
 
 EXACT = 1e-5
-"""How near to 0 and 1 the moments of a scaled column are if it was written with four digits or more."""
+"""Tolerance of the moments (0 and 1) of a scaled column that was written with four digits or more."""
 CENTRED = 1e-10
-"""How near to 0 the mean of a column of full digits is if it was taken off, in standard deviations."""
+"""Tolerance of the mean of a centred column in full precision, in standard deviations."""
 EPSILON = 0.1
-"""By how much a small number added to the denominator may have shrunk a column."""
+"""Most relative shrinkage of a column by a small constant added to the denominator."""
 LEAST_RANGE = 250
-"""With fewer rows a bounded indicator may reach each of its ends once by chance."""
+"""With fewer rows, a bounded indicator may reach each end of its range once by chance."""
 LEAST_VALUES = 50
 """A column with fewer rows, or fewer different values, is not tested."""
 SHORT = 0.05
-"""Of the range; by so much the training rows must stop short of an end that they are not said to have set."""
+"""Share of the range: an end was not set by the training rows if they stay at least this far away from it."""
 MOST_STANDARDISED = 0.75
-"""Of the columns that look standardised, so many must agree with dropped rows for their agreement to count together."""
-_LONG = 700  # so many evenly spaced ranks stay recognisable when some rows are gone
+"""Of the columns that look standardised, this share must agree with dropped rows for a finding on them together."""
+_LONG = 700  # from this many on, evenly spaced ranks are recognised even if some rows are missing
 _ENDS = "its least value at"
 _GREATEST = "its greatest magnitude at 1"
-_FAR = 1e4  # larger values are not scaled
+_FAR = 1e4  # larger values do not come from scaling
 
 
 class _Scope(NamedTuple):
@@ -55,7 +55,7 @@ class _Scope(NamedTuple):
     text
         The scope in words.
     groups
-        By fit, the rows of each symbol in it.
+        For each fitted scaler, the rows of each symbol in it.
     """
 
     text: str
@@ -63,12 +63,12 @@ class _Scope(NamedTuple):
 
 
 def scaled_on_all(table: Dataset, horizon: int) -> list[LeakFinding]:
-    """A finding for each column that all rows together (or all rows of each symbol) show to be scaled.
+    """A finding for each column that was scaled on all rows together, or on all rows of each symbol.
 
-    Where the training rows are known, they must not have the same scaling by themselves.
+    If the training rows are known, they must not have the same exact scaling by themselves.
     """
     findings = []
-    ends: dict[str, set[str]] = {}  # by form, the columns that are named for it
+    ends: dict[str, set[str]] = {}  # by form, the columns with a finding
     unsure: dict[str, tuple[_Scope, Dropped]] = {}
     looks: list[str] = []
     for name in _tested(table):
@@ -100,10 +100,10 @@ def scaled_on_all(table: Dataset, horizon: int) -> list[LeakFinding]:
 
 
 def _scaled_alike(table: Dataset, ends: Mapping[str, set[str]]) -> list[LeakFinding]:
-    """A finding for each column with the same ends as one that was named for them, and that no training row reaches.
+    """A finding for each column with the same range as a column with a finding, if no training row reaches its ends.
 
-    Alone a bounded column may come near its end in the training rows by itself; beside one that a scaler of all rows
-    put there it was scaled with it. Where training rows reach both ends the scaler did no harm.
+    By itself, a bounded column may come near its ends in the training rows. If another column was scaled on all rows to
+    the same range, this one was scaled with it. If training rows reach both ends, the scaler did no harm.
     """
     forms = [form for form in ends if form.startswith((_ENDS, _GREATEST))]
     if table.train is None or not forms:
@@ -129,9 +129,9 @@ def _tested(table: Dataset) -> tuple[str, ...]:
 
 
 def undecided(table: Dataset) -> list[str]:
-    """Columns whose ends a scaler set, where it is not known whether it saw test rows: the training rows are not known.
+    """Columns scaled to a range, if it is not known whether the scaler saw test rows: training rows are unknown.
 
-    A range set by the training rows is that of all rows wherever no test row leaves it.
+    A range set by the training rows is also that of all rows if no test row leaves it.
     """
     if table.train is not None:
         return []
@@ -145,7 +145,7 @@ def undecided(table: Dataset) -> list[str]:
 
 
 def few(values: Float64) -> bool:
-    """Whether there are too few rows, or different values, to test."""
+    """Whether there are too few rows, or distinct values, to test."""
     known = values[np.isfinite(values)]
     return len(known) < LEAST_VALUES or len(np.unique(known)) < LEAST_VALUES
 
@@ -163,9 +163,9 @@ def _rows(group: Sequence[slice]) -> slice:
 
 
 def _exact(table: Dataset, values: Float64, scope: _Scope, *, short: float = SHORT) -> str:
-    """The exact scaling of the scope's rows that the training rows do not have; empty if there is none.
+    """The exact scaling that the scope's rows have and the training rows do not have; empty if there is none.
 
-    `short`: of the range, by how much training rows must stop short of an end.
+    `short` is the share of the range by which training rows must stay away from an end.
     """
     slices = [_rows(group) for group in scope.groups]
     forms = {_form(values[rows]) for rows in slices}
@@ -211,11 +211,11 @@ def _of_training(table: Dataset, values: Float64) -> str:
 
 
 def _dropped(table: Dataset, values: Float64, scopes: Sequence[_Scope], most: int) -> tuple[_Scope, Dropped] | None:
-    """The scaling that a scope's rows have with some at the end added back, the least likely one by chance."""
+    """The scaling of a scope's rows with some rows at the end added back: the one that is least likely by chance."""
     train = table.train
     best: tuple[_Scope, Dropped] | None = None
     for scope in scopes:
-        # quartiles of the training rows are values of the column, which other rows' quartiles may hit as well
+        # quartiles of training rows are values of the column; quartiles of other rows may be equal by chance
         for test in (standard, robust) if train is not None else (standard,):
             results, by_training = [], True
             for group in scope.groups:
@@ -228,7 +228,7 @@ def _dropped(table: Dataset, values: Float64, scopes: Sequence[_Scope], most: in
                 results.append(result)
                 if train is not None:
                     inside = [p for rows in group if len(p := _known(values[rows][train[rows]])) > LEAST_VALUES]
-                    # an honest scaler's rows may have been dropped between the parts
+                    # rows of a correct scaler may have been dropped between the parts
                     own = test(inside, most) if inside else None
                     whole = _form(np.concatenate(inside)) if inside else ""
                     by_training = by_training and (
@@ -247,7 +247,7 @@ def _dropped(table: Dataset, values: Float64, scopes: Sequence[_Scope], most: in
 
 
 def _together(unsure: Mapping[str, tuple[_Scope, Dropped]], looks: Sequence[str]) -> list[str]:
-    """The columns that agree with dropped rows where nearly all that look standardised do."""
+    """The columns that agree with dropped rows, if nearly all columns that look standardised do."""
     agreeing = [name for name in looks if name in unsure and unsure[name][1].form == STANDARD]
     if len(agreeing) < max(LEAST_COLUMNS, MOST_STANDARDISED * len(looks)):
         return []
@@ -265,7 +265,7 @@ def _known(values: Float64) -> Float64:
 
 
 def _form(values: Float64, *, ends_from: int = LEAST_RANGE, ranks: int = 7) -> str:
-    """How `values` are scaled, exactly; empty if they are not."""
+    """The exact scaling of `values` in words; empty if there is none."""
     known = _known(values)
     if len(known) < LEAST_VALUES or np.abs(known).max() > _FAR:
         return ""
@@ -274,10 +274,10 @@ def _form(values: Float64, *, ends_from: int = LEAST_RANGE, ranks: int = 7) -> s
     mean, spread = float(known.mean()), float(known.std())
     if abs(mean) < EXACT and min(abs(spread - 1), abs(known.std(ddof=1) - 1)) < EXACT:
         return STANDARD
-    # a small number added to the deviation leaves it below 1, and the mean where it is
+    # a small constant added to the denominator makes the standard deviation less than 1, and the mean stays 0
     if full and abs(mean) < CENTRED and 1 - EPSILON < spread < 1:
         return STANDARD
-    # ranks divided by their number: evenly spaced, whatever the values were, and nearly so when some rows are gone
+    # ranks divided by their number: evenly spaced, and nearly so if some rows are missing
     spaced = np.arange(1, len(known) + 1) / len(known)
     if np.abs(np.sort(known) - spaced).max() < (ranks if len(known) >= _LONG else 2) / len(known):
         return "ranks from 0 to 1, evenly spaced"
@@ -293,9 +293,9 @@ def _form(values: Float64, *, ends_from: int = LEAST_RANGE, ranks: int = 7) -> s
 
 
 def _ends(known: Float64, *, full: bool) -> str:
-    """Both ends where a scaler puts them, one row on each; a clipped or bounded column puts many there.
+    """Ends of the range as a scaler sets them, with one row at each; a clipped or bounded column has many rows there.
 
-    The upper one may be short of its place by what a small number in the denominator took.
+    The upper end may be slightly lower because of a small constant in the denominator.
     """
     low, high = float(known.min()), float(known.max())
     lowest, highest = int((known == low).sum()), int((known == high).sum())
@@ -306,7 +306,7 @@ def _ends(known: Float64, *, full: bool) -> str:
         if full:
             bottom = _round(low)
             top = _round(high, (0.01 if bottom in (-1, 0) and 0.95 < high <= 1 else 1e-6) * span)
-            # values cut at some deviations on both sides are not scaled by them
+            # values clipped at a number of standard deviations on both sides are not scaled to that range
             cut = bottom is not None and bottom <= -2 and bottom == -(top or 0.0)
             exact = bottom is not None and abs(low - bottom) <= 1e-12 * max(1.0, abs(low))
             if exact and top is not None and not cut:
@@ -319,7 +319,7 @@ def _ends(known: Float64, *, full: bool) -> str:
 
 
 def _round(value: float, within: float = 1e-12) -> float | None:
-    """The end of a range that people scale to, if `value` is one or lies below one by less than `within`."""
+    """The usual end of a scaled range that `value` equals, or is below by less than `within`; else None."""
     for step in (1.0, 0.1, 0.05):
         if step == 1.0 or abs(value) <= 1 + within:
             nearest = math.ceil(value / step - 1e-9) * step
@@ -329,9 +329,9 @@ def _round(value: float, within: float = 1e-12) -> float | None:
 
 
 def _beyond(values: Float64, train: Bool | None, *, one_end: bool = False, least: float = SHORT) -> bool:
-    """True if the ends cannot be explained by the column being bounded, as an oscillator is.
+    """Whether the ends can't be explained by a column that is bounded itself, such as an oscillator.
 
-    The training rows stop well short of an end that the scaler set; or, where they are not known, few rows come near.
+    The training rows stay far from an end that the scaler set; or, if they are not known, few rows come near it.
     """
     known = np.isfinite(values)
     low, high = values[known].min(), values[known].max()
@@ -350,7 +350,7 @@ def _beyond(values: Float64, train: Bool | None, *, one_end: bool = False, least
 
 
 def _within_dates(table: Dataset, values: Float64) -> bool:
-    """True if the column is scaled within each date, across symbols: that is honest, and makes the whole even too."""
+    """Whether the column is scaled within each date, across symbols: no leak, but it gives exact moments overall."""
     known: Bool = np.isfinite(values)
     days, counts = np.unique(table.dates.to_numpy()[known], return_inverse=True)
     size = np.bincount(counts)

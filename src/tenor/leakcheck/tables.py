@@ -1,7 +1,7 @@
-"""A finished table: does it hold what was not known yet?
+"""Checks a finished table for information that was not yet known.
 
-Three questions are asked of each column: does it know the moves ahead (`tenor.leakcheck.lead`), was it scaled with all
-rows, were its gaps filled from later rows? Dates are checked by `tenor.leakcheck.dates`.
+Each column is checked in three ways: does it have information on the moves ahead (`tenor.leakcheck.lead`), was it
+scaled with all rows, and were its gaps filled from later rows? `tenor.leakcheck.dates` checks dates.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from tenor.leakcheck.scaled import scaled_on_all, undecided
 from tenor.schema import AsOf, Bool, Float64
 
 LEAD_SYMBOLS = 8
-"""Lead tests look at this many symbols, those with the longest histories."""
+"""Number of symbols in lead tests, those with the longest histories."""
 LEAD_ROWS = 2500
-"""And at this many rows of each, the last ones."""
+"""Number of rows per symbol in lead tests, the last ones."""
 
 DEFAULTS = (0.0, 1.0, -1.0, 0.5, 50.0, 100.0)
-"""Values that people fill gaps with on purpose."""
+"""Values that are often used to fill gaps on purpose."""
 LEAST_RUN, LEAST_RUN_ALONE = 3, 5
-"""How many equal first values count as a run: where several symbols have one, and where only one has."""
+"""Least number of equal first values that count as a run, if several symbols have one, and if only one has."""
 
 
 def check_dataset(
@@ -57,27 +57,32 @@ def check_dataset(
     as_of: AsOf = "close",
     progress: Callable[[int, int], None] | None = None,
 ) -> LeakReport:
-    """Look for leaks in a table of one row a symbol a date, from its numbers and dates alone.
+    """Look for leaks in a table with one row per symbol and date, from its numbers and dates alone.
 
     Parameters
     ----------
     frame
         The table.
     target, date, symbol, split, published_at, price
-        Names of columns; without them, all but the target are looked up under their usual names. `split` holds
-        train, valid and test; `price` is a close known in its own row.
+        Names of columns; those not given are looked up under their usual names, except the target. `split` has the
+        values train, valid and test; `price` is a close that is known in its own row.
     features
         The input columns; by default all other numeric ones.
     horizon
-        Rows after which the target of a row is known.
+        Number of rows after which the target of a row is known.
     train_end
-        Last day of the training rows, where there is no split column.
+        Last day of the training rows, if there is no split column.
     calendar
-        The exchange whose closes news is compared with, for symbols whose names name no market.
+        The exchange whose closes news is compared with, for symbols whose names contain no market.
     as_of
-        With ``open`` a row may hold news up to the open after its session.
+        ``close``: a row may have news up to the close of its session; ``open``: up to the next open.
     progress
-        Called with the number of features checked, and of all.
+        Called with the number of checked features, and the number of all features.
+
+    Returns
+    -------
+    LeakReport
+        The findings, what was checked, and what was not.
 
     Raises
     ------
@@ -137,11 +142,11 @@ def check_dataset(
 def _leads(
     table: Dataset, horizon: int, progress: Callable[[int, int], None] | None
 ) -> tuple[list[LeakFinding], str, bool]:
-    """Columns that know what comes next; a line on what was compared, or why nothing was; whether anything was."""
+    """Findings for columns that know later moves; a line on what was tested or why not; whether it was tested."""
     symbols = sorted(table.by_symbol(), key=lambda group: group[1].start - group[1].stop)[:LEAD_SYMBOLS]
     rows = [slice(max(s.start, s.stop - LEAD_ROWS), s.stop) for _, s in symbols if s.stop - s.start >= LEAST_ROWS]
     if table.published is not None:
-        # a table of news has many rows a session, and so no rows ahead
+        # a table of news has many rows per session, so the next row is not the next session
         rows = [r for r in rows if table.dates[r].is_unique]
     sources: list[tuple[str, list[Moves]]] = []
     if rows and table.target is not None:
@@ -199,8 +204,8 @@ def _lead_finding(
 def _window(
     table: Dataset, name: str, source: str, column: Sequence[Float64], moves: Sequence[Moves], rows: Sequence[slice]
 ) -> tuple[int, str]:
-    """The length of the centred window whose mean the column is, and of what; 0 and an empty text if it is none."""
-    # compared on the first, longest symbol alone
+    """If the column is a centred moving average: the window length, and of what; else 0 and an empty text."""
+    # compared only on the first symbol, the longest one
     others = {repr(n): table.numbers(n)[rows[0]] for n in (*table.features, table.price) if n not in (name, None)}
     if moves[0].known_after == 1:
         past = np.concatenate([[np.nan], moves[0].ahead[:-1]])
@@ -214,7 +219,7 @@ def _window(
 
 
 def _filled_back(table: Dataset, name: str) -> list[LeakFinding]:
-    """A finding if symbols begin with a run of one value, or if gaps of other columns hold the next row's value."""
+    """A finding if symbols begin with a run of one value, or if gaps were filled with the next row's value."""
     values = table.numbers(name)
     groups = [(symbol, rows) for symbol, rows in table.by_symbol() if rows.stop - rows.start >= 30]
     return _first_runs(table, name, values, groups) or _in_gaps(table, name, values, groups)
@@ -242,7 +247,7 @@ def _first_runs(table: Dataset, name: str, values: Float64, groups: list[tuple[s
 
 
 def _first_run(values: Float64) -> int:
-    """Length of the first run of equal values if it is three times any later one and no default; else 0."""
+    """Length of the first run of equal values, if three times as long as any later one and no default; else 0."""
     known = values[np.isfinite(values)]
     if len(known) < 30 or known[0] in DEFAULTS:
         return 0
@@ -257,7 +262,7 @@ def _first_run(values: Float64) -> int:
 
 
 def _in_gaps(table: Dataset, name: str, values: Float64, groups: list[tuple[str, slice]]) -> list[LeakFinding]:
-    """In rows where other columns are missing: is it the next known value, and not the last?"""
+    """A finding if the column, in rows where others are missing, equals the next known value and not the last one."""
     others = [c for c in (*table.features, table.price) if c not in (name, None)]
     if not others:
         return []
@@ -265,18 +270,18 @@ def _in_gaps(table: Dataset, name: str, values: Float64, groups: list[tuple[str,
     for other in others:
         gaps |= np.isnan(table.numbers(str(other)))
     gaps &= np.isfinite(values)
-    ahead = behind = plain = repeated = 0  # rows that equal only the next one, only the last one; usual rows, repeats
+    ahead = behind = plain = repeated = 0  # equal to the next row only, to the last only; other rows, repeats
     first = -1
     for _, rows in groups:
         x, hole = values[rows], gaps[rows].copy()
-        # gaps at the start are warm-ups, which `_first_runs` looks at
+        # gaps at the start are warm-ups, which `_first_runs` checks
         hole[: int(np.argmin(hole)) if not hole.all() else len(hole)] = False
         following, before = np.append(x[1:], np.nan), np.append(np.nan, x[:-1])
         next_only = hole & (x == following) & (x != before)
         last_only = hole & (x == before) & (x != following)
         ahead += int(next_only.sum())
         behind += int(last_only.sum())
-        # how often a row equals the next one away from gaps: in a column that repeats itself this is no evidence
+        # how often a row equals the next one outside of gaps: in a column with many repeats this is no evidence
         usual = ~hole & ~np.append(hole[1:], False) & ~np.append(False, hole[:-1])
         plain += int(usual.sum())
         repeated += int((usual & (x == following)).sum())

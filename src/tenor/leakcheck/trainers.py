@@ -1,4 +1,4 @@
-"""Training with other test data: nothing that is learnt, chosen or scaled may change with the test's rows."""
+"""Checks of trainers: what is learned, chosen or scaled must not change if the test rows change."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from tenor.errors import ConfigError, DataError, one_line
 from tenor.leakcheck.report import LeakFinding, LeakReport
 from tenor.schema import Float64, Panel, Predictions
 
-if TYPE_CHECKING:  # training brings torch, which a check of somebody's own trainer does not need
+if TYPE_CHECKING:  # importing training loads torch, which a check of an own trainer does not need
     from tenor.training import Split
 
 FitPredict = Callable[[Panel, "Split"], Any]
-_NUDGE = 1e-4  # training on the targets shows so small a change; choosing an epoch by them does not
-# parts of names of curves that rise as the model improves
+_NUDGE = 1e-4  # training on the targets reacts to such a small change; choosing an epoch by them does not
+# parts of the names of curves that rise if the model improves
 _RISING = ("acc", "auc", "mcc", "f1", "r2", "ic", "score", "sharpe")
 
 
 @dataclass(frozen=True)
 class TrainerOutput:
-    """A trainer's forecasts for the whole panel, [session, symbol] or with horizons, and its choice (an epoch, say)."""
+    """A trainer's forecasts for the whole panel, [session, symbol] or with horizons, and its choice (an epoch)."""
 
     mean: Float64
     chosen: Any
@@ -51,22 +51,27 @@ class _Trainer:
 def check_trainer(
     function: FitPredict, panel: Panel, split: Split, *, seed: int = 0, name: str | None = None
 ) -> LeakReport:
-    """Train again with other test targets, other test features, and other targets in rows that reach into the test.
+    """Train again with other test targets, other test features, and other targets where these reach into the next part.
 
     Parameters
     ----------
     function
         ``function(panel, split)`` trains on ``split.train``, may choose on ``split.valid``, and returns forecasts for
         every session of the panel: Predictions, an array [session, symbol] or [session, symbol, horizon], or a pair
-        of one of them and whatever it chose (the epoch). A Forecaster is taken as well.
+        of one of them and what it chose (such as the epoch). It may also return a Forecaster.
     panel
-        Features, unscaled, and targets.
+        The panel, with unscaled features and targets.
     split
-        Its parts.
+        The parts of the panel.
     seed
-        Of the random changes.
+        Seed of the random changes.
     name
-        Of the trainer, for the report; by default the function's.
+        Name of the trainer in the report; by default that of the function.
+
+    Returns
+    -------
+    LeakReport
+        The findings, what was checked, and what was not.
 
     Raises
     ------
@@ -96,20 +101,25 @@ def check_trainer(
 
 
 def check_history(history: pd.DataFrame, *, chosen: int | None = None) -> LeakReport:
-    """Is the chosen epoch the one where the test was best, and not the one where validation was?
+    """Check whether the chosen epoch is the best one on the test, and not the best one on validation.
 
     Parameters
     ----------
     history
-        One row an epoch, with columns whose names begin with ``val`` (validation) and ``test``.
+        One row per epoch, with columns whose names begin with ``val`` (validation) and ``test``.
     chosen
-        The epoch whose weights were saved, as in the column ``epoch`` or else as a row from 0; without it a column
-        ``best``, ``chosen`` or ``kept`` marks it.
+        The epoch whose weights were saved: a value of the column ``epoch`` or, without one, a row counted from 0. If
+        None, a column ``best``, ``chosen`` or ``kept`` must mark it.
+
+    Returns
+    -------
+    LeakReport
+        The finding, if there is one, and what was compared.
 
     Raises
     ------
     DataError
-        There is no column of the test, or no row.
+        There is no column of the test, or there are no rows.
     ConfigError
         The chosen epoch is not given, or is not in the history.
     """
@@ -143,7 +153,7 @@ def check_history(history: pd.DataFrame, *, chosen: int | None = None) -> LeakRe
 
 
 def is_history(frame: pd.DataFrame) -> bool:
-    """True if the table looks like learning curves: epochs, and a column of the test."""
+    """Whether the table looks like learning curves: it has epochs and a column of the test."""
     names = [str(c).strip().lower() for c in frame.columns]
     return "epoch" in names and any(n.startswith("test") for n in names)
 
@@ -151,14 +161,14 @@ def is_history(frame: pd.DataFrame) -> bool:
 def _targets_of_test(
     trainer: _Trainer, panel: Panel, base: TrainerOutput, rng: np.random.Generator
 ) -> list[LeakFinding]:
-    """Training, or choosing, on the test's targets."""
+    """Findings on training with the test's targets, or choosing by them."""
     test = slice(trainer.split.test.start, len(panel.sessions))
     order = rng.permutation(test.stop - test.start)
     forecast = base.mean[test] if base.mean.ndim == 3 else base.mean[test, :, None]
     spread = float(np.std(forecast[np.isfinite(forecast)])) if np.isfinite(forecast).any() else 0.0
-    # ten times the targets' spread, whatever unit the forecasts have
+    # ten times the standard deviation of the targets, whatever the unit of the forecasts
     size = 10 * float(np.nanstd(panel.targets[test])) / spread if spread > 0 else 1.0
-    # targets that agree with the forecasts make longer training look better, opposite ones shorter
+    # targets that agree with the forecasts make long training look better, opposite ones short training
     for description, other in (
         ("opposite to its forecasts", lambda y: np.where(np.isnan(forecast), y, -size * forecast)),
         ("equal to its forecasts, enlarged", lambda y: np.where(np.isnan(forecast), y, size * forecast)),
@@ -172,7 +182,7 @@ def _targets_of_test(
         where = f"{trainer.name}, test from {panel.sessions[test.start]:%Y-%m-%d}"
         if fitted.chosen != base.chosen:
             text += f", and it chose {fitted.chosen} instead of {base.chosen}"
-        # learning feels the least nudge; choosing the best of a few does not
+        # training reacts to the smallest change; choosing the best of a few epochs does not
         nudged = trainer(_with_targets(panel, test, lambda y: y * np.float32(1 + _NUDGE)))
         if _differ(base, nudged).any():
             text += f"; a change of {_NUDGE:.0e} of them changes forecasts as well: the model is trained on them"
@@ -185,7 +195,7 @@ def _targets_of_test(
 def _features_of_test(
     trainer: _Trainer, panel: Panel, base: TrainerOutput, rng: np.random.Generator
 ) -> list[LeakFinding]:
-    """Scaling, or another fit, on the test's rows: it changes forecasts made before the test."""
+    """Findings on scaling, or another fit, with the test's rows: it changes forecasts made before the test."""
     start = trainer.split.test.start
     values, closes, opens = panel.values.copy(), panel.close.copy(), panel.open.copy()
     later = values[start:]
@@ -208,7 +218,7 @@ def _features_of_test(
 
 
 def _overlap(trainer: _Trainer, panel: Panel, base: TrainerOutput) -> list[LeakFinding]:
-    """Targets that end after the next part has begun."""
+    """Findings on targets that end after the next part has begun."""
     split = trainer.split
     findings = []
     for part, starts in (("train", split.valid.start), ("validation", split.test.start)):
@@ -231,7 +241,7 @@ def _overlap(trainer: _Trainer, panel: Panel, base: TrainerOutput) -> list[LeakF
 def _with_targets(panel: Panel, rows: slice, other: Callable[[Any], Any]) -> Panel:
     targets = panel.targets.copy()
     new = other(targets[rows])
-    # which targets are known stays as it is
+    # the pattern of missing targets does not change
     targets[rows] = np.where(np.isfinite(targets[rows]) & np.isfinite(new), new, targets[rows])
     return replace(panel, targets=targets)
 
@@ -255,7 +265,7 @@ def _read(output: Any, panel: Panel) -> TrainerOutput:
 
 
 def _differ(first: TrainerOutput, second: TrainerOutput) -> Any:
-    """Where forecasts differ, to the bit; two missing ones are equal."""
+    """Where forecasts differ in any bit; two missing ones count as equal."""
     return (first.mean != second.mean) & ~(np.isnan(first.mean) & np.isnan(second.mean))
 
 
@@ -264,7 +274,7 @@ def _share(moved: Any) -> str:
 
 
 def _best(column: pd.Series[Any], name: str) -> int:
-    """The row where a curve is best: errors and losses low, scores high."""
+    """The row where a curve is best: the minimum of errors and losses, the maximum of scores."""
     values = pd.to_numeric(column, errors="coerce").to_numpy(dtype="float64")
     if np.isnan(values).all():
         raise DataError(f"the training history's column {name!r} holds no numbers.")
